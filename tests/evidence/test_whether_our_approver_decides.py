@@ -45,11 +45,11 @@ def test_who_holds_the_lease_decides(found: OurApprover) -> None:
         (OurApprover(1, 1, "", 10 * SECOND), "its pods are ready, and none leads"),
         (
             OurApprover(1, 1, "a", 60 * SECOND),
-            "its pods are ready, and none leads: the Lease was renewed 60 s ago",
+            "its pods are ready, and none leads: the Lease was renewed 60 seconds ago",
         ),
         (
             OurApprover(2, 2, "a", HOUR),
-            "its pods are ready, and none leads: the Lease was renewed 60 min ago",
+            "its pods are ready, and none leads: the Lease was renewed 60 minutes ago",
         ),
     ],
 )

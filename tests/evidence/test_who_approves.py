@@ -235,7 +235,7 @@ BY_OUR_APPROVER = as_written(approval("", "pinned on 2026-11-25 by alice"))
             [*BY_HAND, approved("AutoApproved"), *BY_HAND],
             (),
             "whoever approves with reason 'AutoApproved'",
-            " was approved 94 s ago with reason 'AutoApproved'; whether that approver still runs is not known",
+            " was approved 94 seconds ago with reason 'AutoApproved'; whether that approver still runs is not known",
         ),
         ([*BY_HAND, BY_OUR_APPROVER], (), OUR_APPROVER, "csr-1 of "),
         ([BY_OUR_APPROVER], {OUR_APPROVER}, None, ""),

@@ -129,15 +129,6 @@ def api_proof(subject: str, seen: str, measured: Measured[Any]) -> Proof:
     return Proof(subject=subject, seen=seen, vantage=str(measured.vantage), at=measured.at)
 
 
-def days(from_: datetime, to: datetime) -> str:
-    """The time between two moments in words, rounded down: "56 days", "3 hours"."""
-    seconds = abs(int((to - from_).total_seconds()))
-    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            return counted(seconds // size, word)
-    return counted(seconds, "second")
-
-
 def pods_of(evidence: Evidence) -> dict[str, str]:
     """Details for commands about metrics-server's pods: those that its Service selects, else those of its manifests."""
     namespace, labels = evidence.metrics.place

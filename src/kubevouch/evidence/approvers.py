@@ -19,7 +19,7 @@ from kubevouch.kube.resources import (
     RoleBinding,
     Subject,
 )
-from kubevouch.x509.kinds import NODE_PREFIX
+from kubevouch.x509.kinds import NODE_PREFIX, duration_text
 
 NAMESPACE: Final = "kubevouch-system"
 NAME: Final = "kubevouch-approver"
@@ -81,13 +81,8 @@ class OurApprover:
             return "its pods are ready, and none has ever led"
         if not self.leader:
             return "its pods are ready, and none leads"
-        return f"its pods are ready, and none leads: the Lease was renewed {ago(self.silent)}"
-
-
-def ago(passed: timedelta) -> str:
-    """How long ago something was, in words: "94 s ago"."""
-    seconds = max(passed.total_seconds(), 0)
-    return f"{seconds:.0f} s ago" if seconds < 120 else f"{seconds / 60:.0f} min ago"
+        since = duration_text(self.silent)
+        return f"its pods are ready, and none leads: the Lease was renewed {since} ago"
 
 
 _GROUPS = {"certificates.k8s.io", "*"}
@@ -194,7 +189,7 @@ def last_approval(
         if name in but or (approved.reason in _BY_HAND and not is_ours):
             continue
         at = approved.last_update_time or csr.metadata.creation_timestamp
-        when = f" {ago(now - at)}" if at else ""
+        when = f" {duration_text(now - at)} ago" if at else ""
         node = csr.spec.username.removeprefix(NODE_PREFIX)
         told = f"{csr.name} of {node} was approved{when} with reason {approved.reason!r}"
         how = f"{told}; whether that approver still runs is not known"

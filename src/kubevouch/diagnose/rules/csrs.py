@@ -7,7 +7,7 @@ from shlex import quote
 from types import MappingProxyType
 
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER, Code
-from kubevouch.diagnose.make import Finding, Proof, api_proof, counted, days, finding, named
+from kubevouch.diagnose.make import Finding, Proof, api_proof, counted, finding, named
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.approving import (
     approves_nothing,
@@ -31,6 +31,7 @@ from kubevouch.policy.sources.configuration import (
     CONFIGURATION_KEY,
     why_unreadable,
 )
+from kubevouch.x509 import duration_text
 
 _PATIENCE = timedelta(minutes=2)
 _PATIENCE_WITH_OURS = timedelta(seconds=20)
@@ -156,7 +157,7 @@ def _until(waiting: Iterable[str], evidence: Evidence) -> str:
     ends = [each for each in ends if each > evidence.at]
     if not ends:
         return ""
-    left = days(evidence.at, min(ends))
+    left = duration_text(min(ends) - evidence.at)
     return f" Until {min(ends):%Y-%m-%d} ({left} left) kubelets still serve the old ones; then ports go dark."
 
 
@@ -187,7 +188,7 @@ def _proofs(found: Mapping[str, CertificateSigningRequest], evidence: Evidence) 
 
 def _state(request: CertificateSigningRequest, at: datetime) -> str:
     """The node of a CSR, its age, and its last condition."""
-    said = f"{node_of(request)}, {days(request.metadata.creation_timestamp or at, at)} old: "
+    said = f"{node_of(request)}, {duration_text(_age(request, at))} old: "
     for condition in reversed(request.status.conditions):
         text = f"{condition.type}: {condition.reason}: {condition.message}".rstrip(": ")
         return said + text + (", no certificate" if condition.type == "Approved" else "")
