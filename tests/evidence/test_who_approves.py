@@ -1,9 +1,11 @@
 """Who approves on a cluster: from a real cluster's roles, and with the two approvers that people install."""
 
+import contextlib
 import json
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -14,6 +16,7 @@ from kubevouch.evidence.approvers import OUR_APPROVER, approving_accounts, last_
 from kubevouch.evidence.gather.approvers import gather_approvers
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import DoubtKind
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     CertificateSigningRequest,
     CsrCondition,
@@ -29,8 +32,7 @@ from kubevouch.policy.decide import approval
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Scenario
-from tests.support.scripted.reviews import Attributes
-from tests.support.stage import staged
+from tests.support.stage import Stage, staged
 
 RECORDED = json.loads(
     (Path(__file__).parents[1] / "fixtures" / "story" / "rbac.json").read_text(encoding="utf-8")
@@ -145,61 +147,31 @@ def test_only_a_service_account_is_a_workload(subject: Subject, found: bool) -> 
     assert bool(approving_accounts([theirs], [bound("theirs", subject)])) is found
 
 
-def approver(ready: str) -> Scenario:
-    subject = {"kind": "ServiceAccount", "name": "approver", "namespace": "security"}
-    rule = {
-        "verbs": ["approve"],
-        "apiGroups": ["certificates.k8s.io"],
-        "resources": ["signers"],
-        "resourceNames": [SERVING],
-    }
-    pod = {
-        "kind": "Pod",
-        "metadata": {"name": "approver-0", "namespace": "security"},
-        "spec": {
-            "nodeName": "k8s-worker-1.internal.example.com",
-            "serviceAccountName": "approver",
-        },
-        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
-    }
-    other = {**pod, "metadata": {"name": "other", "namespace": "security"}}
-    other["spec"] = {**pod["spec"], "serviceAccountName": "default"}  # type: ignore[dict-item]
-    return Scenario(
-        title="an approver",
-        add=(
-            {"kind": "ClusterRole", "metadata": {"name": "theirs"}, "rules": [rule]},
-            {
-                "kind": "ClusterRoleBinding",
-                "metadata": {"name": "theirs"},
-                "roleRef": {"kind": "ClusterRole", "name": "theirs"},
-                "subjects": [subject],
-            },
-            pod,
-            {**other, "status": {"conditions": [{"type": "Ready", "status": "True"}]}},
-        ),
-        expected=Expected(finds=(), exit=0),
-    )
-
-
-@pytest.mark.parametrize(("ready", "running"), [("True", True), ("False", False)])
-async def test_it_runs_if_a_pod_of_its_account_is_ready(ready: str, running: bool) -> None:
+@contextlib.asynccontextmanager
+async def seen(
+    approver: Literal["runs", "down"],
+) -> AsyncIterator[tuple[Stage, ApiClient, Inquiry]]:
+    scenario = Scenario(title="", approver=approver, expected=Expected(finds=(), exit=0))
     clock = WoundClock(MOMENT)
-    async with staged(approver(ready), clock) as stage, client_of(stage.access, clock) as api:
-        found = await gather_approvers(api, Inquiry(clock))
-    assert found.value is not None
-    [one] = found.value
-    assert (one.name, one.running) == ("security/approver", running)
+    async with staged(scenario, clock) as stage, client_of(stage.access, clock) as api:
+        yield stage, api, Inquiry(clock)
+
+
+@pytest.mark.parametrize(("approver", "running"), [("runs", True), ("down", False)])
+async def test_it_runs_if_a_pod_of_its_account_is_ready(
+    approver: Literal["runs", "down"], running: bool
+) -> None:
+    async with seen(approver) as (_, api, inquiry):
+        found = await gather_approvers(api, inquiry)
+    assert [(each.name, each.running) for each in found.or_else(())] == [
+        ("kube-system/kubelet-csr-approver", running)
+    ]
 
 
 async def test_an_approver_whose_pods_may_not_be_seen_is_a_doubt_and_not_a_no() -> None:
-    clock = WoundClock(MOMENT)
-    async with staged(approver("True"), clock) as stage, client_of(stage.access, clock) as api:
-
-        def allowed(asked: Attributes) -> bool:
-            return (asked.resource, asked.namespace) != ("pods", "security")
-
-        stage.server.authorize = allowed
-        found = await gather_approvers(api, Inquiry(clock))
+    async with seen("runs") as (stage, api, inquiry):
+        stage.deny("list pods")
+        found = await gather_approvers(api, inquiry)
     assert found.doubt is not None
     assert found.doubt.kind is DoubtKind.NOT_ALLOWED
     assert found.doubt.lacking == ("list pods",)
