@@ -70,7 +70,7 @@ class Recorded:
             if chain
             else None
         )
-        return Served(self.node.name, address, dialled, verdict)
+        return Served(dialled, verdict)
 
 
 def left_out(facts: MachineFacts) -> LeftOut:
