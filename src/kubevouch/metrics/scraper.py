@@ -22,7 +22,7 @@ from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
 from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import LONGEST_PATH, METRICS_PATH, FleetNode
 from kubevouch.metrics.pages import LARGEST, Page, reading
-from kubevouch.metrics.quick_pages import PageForm, quick_page
+from kubevouch.metrics.quick_pages import PageForm, form_of, quick_page
 from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, ScrapeSettings
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.metrics.wakeups import WakeUps
@@ -320,11 +320,10 @@ class Scraper:
     async def _keep(self, followed: "_Followed", body: bytes, asked_at: datetime) -> bool:
         """Whether the page has the node's own usage."""
         node = followed.node
-        found = quick_page(body, followed.form)
-        if found is None:
+        page = quick_page(body, followed.form)
+        if page is None:
             page = await self._read(body, node, int(asked_at.timestamp() * 1000))
-        else:
-            page, followed.form = found
+            followed.form = form_of(body, page)
         foreign = self._store.record(node.name, page)
         if foreign:
             self._tell(self._observer.duplicate, node, foreign)
@@ -361,7 +360,7 @@ class _Followed:
         self.phase = phase
         self.due = due
         self.scrapes = 0
-        self.form = PageForm()
+        self.form: PageForm | None = None
         self.task: asyncio.Task[None] | None = None
         self.client: KubeletClient | None = None
         self.doubt = ""
