@@ -2,7 +2,7 @@
 
 from kubevouch.metrics.columns import ABSENT, LAST_NS, Owner, PodKey, Point
 from kubevouch.metrics.pages import Page, reading
-from kubevouch.metrics.quick_pages import PageForm, form_of, quick_page
+from kubevouch.metrics.quick_pages import PageForm, page_form, quick_page
 from kubevouch.metrics.store import MetricsStore, PodUsage
 
 
@@ -66,7 +66,7 @@ class Quick(Exact):
         if page is None:
             self.full += 1
             exact = super()._page(body)
-            self._form = form_of(body, exact)
+            self._form = page_form(body, exact)
             # What the quick reader says of that very page has to be right, too.
             page = quick_page(body, self._form)
             if page is None:

@@ -17,7 +17,7 @@ from kubevouch.metrics.pages import (
     MOST_CONTAINERS,
     reading,
 )
-from kubevouch.metrics.quick_pages import form_of, quick_page
+from kubevouch.metrics.quick_pages import page_form, quick_page
 from kubevouch.metrics.store import MetricsStore
 from tests.metrics.reading import read_page
 from tests.support.clocks import WoundClock
@@ -91,7 +91,7 @@ def _callbacks(body: bytes) -> list[float]:
         try:
             next(steps)
         except StopIteration as end:
-            form_of(body, end.value)
+            page_form(body, end.value)
             store.record("n1", end.value)
             return [*spent, time.thread_time() - began]
         except AnswerError:
@@ -104,10 +104,10 @@ def test_a_page_that_is_longer_than_that_of_any_usual_node_is_read_in_steps() ->
     usual, padding = page(50), b"# HELP something " + b"x" * 1000 + b"\n"
     longer = usual + padding * ((2 << 20) // len(padding) + 1)
     read = read_page(usual)
-    form = form_of(usual, read)
+    form = page_form(usual, read)
     assert quick_page(usual, form) is not None
     assert quick_page(longer, form) is None
-    assert form_of(longer, read_page(longer)) is None
+    assert page_form(longer, read_page(longer)) is None
     assert read_page(longer).node == read.node
 
 
@@ -130,7 +130,7 @@ def test_names_that_change_from_page_to_page_leave_no_memory_behind() -> None:
 
 def test_two_labels_that_are_written_as_one_are_not_those_of_the_page_before() -> None:
     honest = page(2)
-    form = form_of(honest, read_page(honest))
+    form = page_form(honest, read_page(honest))
     together = honest
     for family in (b"container_cpu_usage_seconds_total", b"container_memory_working_set_bytes"):
         together = together.replace(b" 1 7\n" + family, family)
@@ -150,7 +150,7 @@ def test_a_page_with_a_name_that_nothing_has_is_refused(what: str, name: str) ->
     """Whatever is served of it, kubectl would send to somebody's terminal as it is."""
     usual = page(1)
     forged = re.sub(rf'{what}="[^"]+"', lambda _: f'{what}="{name}"', usual.decode()).encode()
-    assert quick_page(forged, form_of(usual, read_page(usual))) is None
+    assert quick_page(forged, page_form(usual, read_page(usual))) is None
     with pytest.raises(AnswerError, match=r"a name of \d+ bytes: .* is it a kubelet"):
         read_page(forged)
 
@@ -163,7 +163,7 @@ def churn(pages: int = 60) -> int:
     def scrape() -> None:
         body = page(2_000, f"{next(numbers):x<40}")
         read = read_page(body)
-        assert form_of(body, read) is not None
+        assert page_form(body, read) is not None
         store.record("n1", read)
 
     for _ in range(10):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kubevouch.kubelet.errors import AnswerError
 from kubevouch.metrics.pages import Page
-from kubevouch.metrics.quick_pages import PageForm, form_of, quick_page
+from kubevouch.metrics.quick_pages import PageForm, page_form, quick_page
 from tests.metrics.reading import read_page, said
 
 RECORDED = Path(__file__).parents[1] / "kubelet" / "cases"
@@ -24,7 +24,7 @@ def full(body: bytes) -> Page | None:
 
 def used(body: bytes) -> PageForm:
     """What is known of a node whose last page was this good one."""
-    form = form_of(body, read_page(body))
+    form = page_form(body, read_page(body))
     assert form is not None
     return form
 
@@ -139,7 +139,7 @@ def test_any_spoilt_page_is_read_the_same_or_left(
     if wanted is None:
         # What the full reader refuses may be a line that does not count: the quick one does not look at it.
         return
-    for form in (USED, form_of(body, wanted)):
+    for form in (USED, page_form(body, wanted)):
         quick = quick_page(body, form)
         if quick is not None:
             assert said(quick) == said(wanted)

@@ -49,7 +49,7 @@ class PageForm(NamedTuple):
     latest_start_ns: int
 
 
-def form_of(body: bytes, page: Page) -> PageForm | None:
+def page_form(body: bytes, page: Page) -> PageForm | None:
     """The form of a page that was read line by line; None if the next one like it cannot be read quickly."""
     layout, begin = page.containers.layout, body.find(b"\n" + START + b"{")
     end = body.find(_NEXT, begin) if begin >= 0 else begin

@@ -23,7 +23,7 @@ from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
 from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import LONGEST_PATH, METRICS_PATH, FleetNode
 from kubevouch.metrics.pages import LARGEST, Page, reading
-from kubevouch.metrics.quick_pages import PageForm, form_of, quick_page
+from kubevouch.metrics.quick_pages import PageForm, page_form, quick_page
 from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, ScrapeSettings
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.metrics.wakeups import WakeUps
@@ -323,7 +323,7 @@ class Scraper:
         page = quick_page(body, followed.form)
         if page is None:
             page = await self._read(body, node, int(asked_at.timestamp() * 1000))
-            followed.form = form_of(body, page)
+            followed.form = page_form(body, page)
         foreign = self._store.record(node.name, page)
         if foreign:
             self._tell(self._observer.duplicate, node, foreign)
