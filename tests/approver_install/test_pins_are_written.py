@@ -241,25 +241,6 @@ async def test_what_cannot_be_pinned_is_an_error_that_says_what_would_be_right(
     assert stored(lab) == before
 
 
-async def test_what_allow_gave_is_shown_beside_what_differs_and_is_no_difference(
-    lab: Bench, kubevouch: Program
-) -> None:
-    await kubevouch(*PIN)
-    ran = await kubevouch("approver", "pin", "--diff")
-    assert (ran.code, "Every pin is as its Node is.\n" in ran.out) == (0, True)
-    await kubevouch(*PIN, "worker-1", "--allow", "worker-1=192.168.88.20")
-    shown, document = await kubevouch.several(
-        ("approver", "pin", "--diff"), ("approver", "pin", "--diff", "-o", "json")
-    )
-    assert shown.code == 0, shown
-    said = "worker-1  = 192.168.88.20: pinned by --allow, and the Node does not claim it\n"
-    assert said in shown.out
-    assert "Every pin is as its Node is, but for what --allow gave.\n" in shown.out
-    found = {each["node"]: each for each in json.loads(document.out)["nodes"]}
-    assert found["worker-1"]["allowedBesides"] == ["192.168.88.20"]
-    assert found["worker-2"]["allowedBesides"] == []
-
-
 async def test_a_value_that_is_refused_is_a_finding(lab: Bench, kubevouch: Program) -> None:
     for _ in range(2):
         ran = await kubevouch(*PIN, "worker-1", "--allow", "worker-1=10.96.0.1")

@@ -141,20 +141,18 @@ def explain(
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.render import exit_of, explained_json, print_decision, warn
     from kubevouch.cli.csr.sources import serving_csr, warnings
-    from kubevouch.policy.by_hand import word_that_helps
-    from kubevouch.policy.csr import csr_of
 
-    async def judge(api: "ApiClient", clock: "Clock") -> "tuple[Judged, tuple[str, ...]]":
+    async def judge(api: "ApiClient", clock: "Clock") -> "Judged":
         evidence = await sources.gather(api, clock)
         found = sources.judged(await serving_csr(api, word), evidence)
         warn(terminal, warnings(evidence))
-        return found, word_that_helps(csr_of(found.found), evidence, found.by)
+        return found
 
-    found, helps = with_api(terminal, access, judge)
+    found = with_api(terminal, access, judge)
     if terminal.prints_json:
         print_document(terminal, "kubevouch.decision/1", explained_json(found))
     else:
-        print_decision(terminal, found, word=helps)
+        print_decision(terminal, found)
     return exit_of(found.by)
 
 

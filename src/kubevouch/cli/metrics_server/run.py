@@ -17,7 +17,8 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials, UserCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
-from kubevouch.metrics.serving.server import build_components, serve
+from kubevouch.metrics.scraper import KubeletAccess
+from kubevouch.metrics.serving.server import MetricsServer
 from kubevouch.named_files import bytes_in
 from kubevouch.serve.key_pair import ServingPairSource
 from kubevouch.serve.logs import Log
@@ -62,21 +63,23 @@ def run(
                 for path, other in others.items()
             }
             flags = settings.flags
-            parts = build_components(
+            server = MetricsServer(
                 api,
                 clock,
                 log,
-                roots=kubelet_roots(access, flags.kubelet_certificate_authority, clock, log),
-                credentials=UserCredentials(access.user, clock),
-                certificate=await kubelet_certificate(
-                    flags.kubelet_client_certificate, flags.kubelet_client_key, clock, log
+                KubeletAccess(
+                    kubelet_roots(access, flags.kubelet_certificate_authority, clock, log),
+                    UserCredentials(access.user, clock),
+                    await kubelet_certificate(
+                        flags.kubelet_client_certificate, flags.kubelet_client_key, clock, log
+                    ),
                 ),
                 rng=secrets.SystemRandom().random,
                 settings=settings.scraping,
             )
             pair = _authority(settings, api, log) or flags.pair_source(clock)
             serving = _serving(settings, clients, pair, in_pod=_in_pod(access))
-            await serve(parts, serving, stop)
+            await server.serve(serving, stop)
         return ExitCode.OK
 
     return with_api(terminal, access, work)
