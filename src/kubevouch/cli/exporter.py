@@ -65,18 +65,17 @@ def command(
     """
     from kubevouch.inventory.act.exporter import Exporter, ExporterSettings
     from kubevouch.inventory.act.instruments import ExporterInstruments
-    from kubevouch.serve.process import freeze_what_is_loaded, raise_open_file_limit
+    from kubevouch.serve.process import freeze_what_is_loaded
     from kubevouch.serve.server import new_registry
 
     settings = ExporterSettings(interval, timeout)
     registry = new_registry()
     instruments = ExporterInstruments(registry)
 
-    async def part(api: "ApiClient", log: "Log") -> "ServerPart":
+    def part(api: "ApiClient", log: "Log") -> "ServerPart":
         rng = secrets.SystemRandom().random
         return Exporter(api, log, settings, instruments=instruments, rng=rng).part
 
-    raise_open_file_limit()
     freeze_what_is_loaded()
     served = ServerFlags(**flags)
     return serve_in_cluster(terminal, access, served, registry, instruments.request, part)
