@@ -12,15 +12,12 @@ from typing import Any
 
 import msgspec
 
-from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.snapshot import Served
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
-from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.splice import Edit, set_server_tls_bootstrap
 from kubevouch.policy.claims import Claim, NameSource
-from kubevouch.rollout.decide.machine import StartFiles
 from kubevouch.rollout.decide.need import MachineFacts
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, NodePlan, Plan
 from kubevouch.tls import Alert, FailureKind, HandshakeFailure
@@ -41,7 +38,6 @@ class Recorded:
     served: tuple[bytes, ...]
     failure: HandshakeFailure | None
     at: datetime
-    running: Measured[Tree] | None = None
 
     def facts(self, *, csr_waits: bool = False, dialled: bool = True) -> MachineFacts:
         return MachineFacts(
@@ -51,7 +47,6 @@ class Recorded:
             at=self.at,
             served=self.seen_on_the_wire() if dialled else None,
             csr_waits=csr_waits,
-            running=self.running,
         )
 
     def seen_on_the_wire(self) -> Served:
@@ -87,7 +82,6 @@ def recorded(name: str, change: Change | None = None) -> Recorded:
         if word in change:
             _CHANGES[word](survey, change.pop(word))
     clock = change.pop("clock", 0)
-    configz = change.pop("configz", None)
     served = change.pop("served", "")
     if served:
         other = json.loads(_file(served))
@@ -103,25 +97,16 @@ def recorded(name: str, change: Change | None = None) -> Recorded:
     if found["alert"] is not None:
         failure = HandshakeFailure(FailureKind.ALERT, "internal error", alert=Alert(found["alert"]))
     at = datetime.fromtimestamp(survey["clock"], UTC)
-    surveyed = msgspec.convert(
-        survey | {"clock": survey["clock"] + clock}, NodeSurvey, strict=False
-    )
     return Recorded(
         node=msgspec.convert(found["node"], Node, strict=False),
-        survey=surveyed,
+        survey=msgspec.convert(
+            survey | {"clock": survey["clock"] + clock}, NodeSurvey, strict=False
+        ),
         roots=found["roots"].encode(),
         served=tuple(each.encode() for each in found["served"]),
         failure=failure,
         at=at,
-        running=None if configz is None else running_as(surveyed, configz, at),
     )
-
-
-def running_as(survey: NodeSurvey, other: Tree, at: datetime) -> Measured[Tree]:
-    """What /configz of a kubelet says that was started with its files, less our key, and has these other values."""
-    files = {**StartFiles(survey).next_start.tree}
-    files.pop("serverTLSBootstrap", None)
-    return Measured(Vantage.API_SERVER, at, {**files, **other})
 
 
 def _text(text: str) -> str:

@@ -87,7 +87,7 @@ def test_a_node_that_this_run_has_committed_is_well() -> None:
 def test_a_file_that_was_written_again_unchanged_changes_nothing_for_who_was_restarted_with_it() -> (
     None
 ):
-    """`touch`, or a tool that writes what is there already. What runs may not be asked (nodes/proxy)."""
+    """`touch`, or a tool that writes what is there already."""
     plan, seen = as_changed_by_the_run([RUN, "committed"])
     unit = msgspec.structs.replace(seen.survey.unit, age=3600)
     touched = replace(seen, survey=msgspec.structs.replace(seen.survey, unit=unit))

@@ -51,7 +51,7 @@ def test_the_change_sets_one_key_and_keeps_every_other_byte() -> None:
 
 def test_old_pairs_of_the_kubelet_are_set_aside() -> None:
     """An expired kubelet-server-current.pem would win over the seed, and would then be thrown away: dark."""
-    seen = recorded("rotated-expired-worker", {"unit": {"age": 3600}, "configz": {}})
+    seen = recorded("healthy-worker", {"roots": "another CA's"})
     change = need_of(seen.facts()).change
     assert change is not None
     assert change.aside == (

@@ -1,6 +1,6 @@
 """A kubelet's configuration: the values that matter here, and how a file is read with all its problems.
 
-The same values come from config.yaml, from its drop-ins, from the kubelet-config ConfigMap and from /configz.
+The same values come from config.yaml, from its drop-ins, from the kubelet-config ConfigMap.
 Sources: staging/src/k8s.io/kubelet/config/v1beta1/types.go, pkg/kubelet/apis/config/v1beta1/defaults.go.
 """
 

@@ -3,8 +3,6 @@
 Of flags only those are known whose keys are read here. The order: defaults, the file of --config, the drop-ins of --config-dir one after the other, then flags. Sources:
 NewKubeletCommand, mergeKubeletConfigurations, kubeletConfigFlagPrecedence in cmd/kubelet/app/server.go of 1.36.3; the
 kubelet's own answers are recorded in tests/kubelet/cases.
-
-/configz shows the configuration of the running kubelet; this is the one that its next start will get from the files.
 """
 
 import posixpath

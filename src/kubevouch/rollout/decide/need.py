@@ -11,11 +11,9 @@ from functools import cached_property
 
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.rules.wire import code_of, is_dark, is_our_side
-from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.snapshot import Served
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kubelet.configuration import BOOTSTRAP_KEY
-from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.effective import EffectiveConfiguration
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.splice import Refusal, set_in_document
@@ -67,8 +65,7 @@ class MachineFacts:
 
     machine_id: as the Node has it. at: when the survey was made, by our clock. served: at the address that scrapers
     dial; None if that is not known. csr_waits: the newest serving CSR of this node is undecided.
-    running: the keys of its kubelet's /configz; None where nobody asked. started_with: SHA-256 of the config.yaml with which a run
-    is known to have restarted it; empty where none is.
+    started_with: SHA-256 of the config.yaml with which a run is known to have restarted it; empty where none is.
     """
 
     node: str
@@ -77,7 +74,6 @@ class MachineFacts:
     at: datetime
     served: Served | None
     csr_waits: bool
-    running: Measured[Tree] | None = None
     started_with: str = ""
 
     @cached_property
@@ -172,23 +168,17 @@ def _need_of(facts: MachineFacts) -> Need:
         off = survey.skew(facts.at).total_seconds()
         raise _CannotBePlannedError(f"its clock is {off:+.0f} s off from this machine's")
     next_one = _next_start(facts)
-    asks = next_one.configuration.server_tls_bootstrap and _runs_with_it(facts)
+    # An unchanged file, written again, is no change for who was restarted with it.
+    has_started = not restart_pending(survey, facts.started_with)
+    asks = next_one.configuration.server_tls_bootstrap and has_started
     if not asks or _is_as_good_as_none(facts.served, facts.node):
-        if why := restart_hazards(survey, next_one, facts.running):
+        if why := restart_hazards(survey, next_one):
             raise _CannotBePlannedError(why)
         return Need(NeedKind.BOOTSTRAP, change=_disk_change(facts))
     _check_answers(facts.served)
     if _is_trusted(facts.served) and not facts.csr_waits:
         return Need(NeedKind.NOTHING, WELL)
     return Need(NeedKind.APPROVE)
-
-
-def _runs_with_it(facts: MachineFacts) -> bool:
-    """Whether the running kubelet has what its file says of serverTLSBootstrap: an unchanged file, written again, is no change."""
-    if not restart_pending(facts.survey, facts.started_with):
-        return True
-    running = facts.running.value if facts.running else None
-    return running is not None and running.get(BOOTSTRAP_KEY) is True
 
 
 def _is_as_good_as_none(served: Served | None, node: str) -> bool:
