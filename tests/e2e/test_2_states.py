@@ -91,7 +91,7 @@ def test_a_pair_approved_long_ago_and_left_behind_does_not_darken_the_port(
     before = kubelet_files(worker)
     path, probes = tmp_path / "plan.json", tmp_path / "probes"
     made = plan(cluster, path, "--nodes", worker.name)
-    assert "kubelet-server-current.pem" in made["nodes"][0]["aside"]  # type: ignore[index]
+    assert "kubelet-server-current.pem" in made["nodes"][0]["disk"]["aside"]  # type: ignore[index]
     with cluster.probed(probes):
         applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied

@@ -19,7 +19,7 @@ from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.splice import Edit, set_server_tls_bootstrap
 from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.rollout.decide.need import MachineFacts
-from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, NodePlan, Plan
+from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, DiskChange, NodePlan, Plan
 from kubevouch.tls import Alert, FailureKind, HandshakeFailure
 from kubevouch.x509 import read_certificates, verify
 from tests.support.authority import Authority
@@ -192,13 +192,13 @@ def planned(seen: Recorded, change: ChangeKind, **other: object) -> NodePlan:
     config = seen.survey.config[0]
     edit = set_server_tls_bootstrap(config.content)
     assert isinstance(edit, Edit)
-    disk: dict[str, Any] = {
-        "root": "/var/lib/kubelet",
-        "pki": "/var/lib/kubelet/pki",
-        "config": "/var/lib/kubelet/config.yaml",
-        "config_sha256": config.sha256,
-        "content_sha256": hashlib.sha256(edit.after).hexdigest(),
-    }
+    disk = DiskChange(
+        root="/var/lib/kubelet",
+        pki="/var/lib/kubelet/pki",
+        config="/var/lib/kubelet/config.yaml",
+        config_sha256=config.sha256,
+        content_sha256=hashlib.sha256(edit.after).hexdigest(),
+    )
     plan = NodePlan(
         node=seen.node.name,
         uid=seen.node.uid,
@@ -212,9 +212,15 @@ def planned(seen: Recorded, change: ChangeKind, **other: object) -> NodePlan:
         port=seen.node.kubelet_port,
         names=(Claim(seen.node.name, NameSource.NODE_NAME),),
         addresses=(Claim(addresses["InternalIP"], NameSource.SSH_HOST_KEY),),
-        **(disk if change is ChangeKind.BOOTSTRAP else {}),
+        disk=disk if change is ChangeKind.BOOTSTRAP else DiskChange(),
     )
-    return msgspec.structs.replace(plan, **other)
+    return bent(plan, **other)
+
+
+def bent(node: NodePlan, **other: object) -> NodePlan:
+    """The plan of a node with these fields, also those of its disk."""
+    disk = {name: other.pop(name) for name in DiskChange.__struct_fields__ if name in other}
+    return msgspec.structs.replace(node, disk=msgspec.structs.replace(node.disk, **disk), **other)
 
 
 def plan_of(*nodes: NodePlan, **other: object) -> Plan:

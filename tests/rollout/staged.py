@@ -24,9 +24,7 @@ GOES_ON = (
 
 def changed(plan: Plan, node: str, **other: object) -> Plan:
     """The plan with something else in it for one node."""
-    nodes = tuple(
-        msgspec.structs.replace(each, **other) if each.node == node else each for each in plan.nodes
-    )
+    nodes = tuple(bent(each, **other) if each.node == node else each for each in plan.nodes)
     return msgspec.structs.replace(plan, nodes=nodes)
 
 
@@ -70,8 +68,8 @@ def as_the_run_left_it(here: Acting, plan: Plan, state: str = "restarted", left:
     machine = here.machines.by_name[WORKER]
     [file] = machine.survey.config
     content = file.content + b"serverTLSBootstrap: true\n"
-    assert hashlib.sha256(content).hexdigest() == of(plan, WORKER).content_sha256
-    written = msgspec.structs.replace(file, content=content, sha256=of(plan, WORKER).content_sha256)
+    assert hashlib.sha256(content).hexdigest() == of(plan, WORKER).disk.content_sha256
+    written = msgspec.structs.replace(file, content=content, sha256=of(plan, WORKER).disk.content_sha256)
     machine.survey = msgspec.structs.replace(
         machine.survey,
         config=(written,),

@@ -18,12 +18,15 @@ from kubevouch.rollout.decide.plan import (
     ChangeKind,
     ClusterBinding,
     ConfigMapPlan,
+    DiskChange,
     LeftOut,
     NodePlan,
     Plan,
     PodPlace,
 )
 from kubevouch.rollout.decide.plan_text import node_problem
+
+from .recorded import bent
 
 PLAN = Plan(
     run="abcd",
@@ -65,9 +68,7 @@ BY_POD = msgspec.structs.replace(
 CHANGES = msgspec.structs.replace(
     PLAN.nodes[0],
     change=ChangeKind.BOOTSTRAP,
-    root="/var/lib/kubelet",
-    pki="/var/lib/kubelet/pki",
-    config="/k/config.yaml",
+    disk=DiskChange("/var/lib/kubelet", "/var/lib/kubelet/pki", "/k/config.yaml"),
 )
 BOOTSTRAP = msgspec.structs.replace(PLAN, nodes=(CHANGES,))
 
@@ -147,7 +148,7 @@ BENT: list[tuple[Plan, str, str, str]] = [
     ),
     *(
         (BOOTSTRAP, f'"{where}"', f'"{path}"', "valid plan" if path else "no path of what is to be")
-        for where in (CHANGES.root, CHANGES.pki, CHANGES.config)
+        for where in (CHANGES.disk.root, CHANGES.disk.pki, CHANGES.disk.config)
         for path in ("", "relative", "/var/../etc", "/a/..")
     ),
 ]  # fmt: skip
@@ -180,7 +181,7 @@ def test_a_plan_that_was_bent_is_refused(
 def test_the_word_of_one_node_does_not_spoil_the_plan_of_all(
     says: dict[str, str], why: str
 ) -> None:
-    found = node_problem(msgspec.structs.replace(CHANGES, **says))
+    found = node_problem(bent(CHANGES, **says))
     assert (found == "") is (why == "")
     assert why in found
 

@@ -22,7 +22,7 @@ from kubevouch.rollout.decide.recheck import (
     why_skipped,
 )
 
-from .recorded import Change, Recorded, plan_of, planned, recorded
+from .recorded import Change, Recorded, bent, plan_of, planned, recorded
 
 BOOTSTRAP, APPROVE = ChangeKind
 RUN = "abcd"
@@ -32,7 +32,7 @@ def as_changed_by_the_run(*runs: list[object]) -> tuple[NodePlan, Recorded]:
     """A node on which the run has written its file and restarted the kubelet, and the plan from before."""
     before, after = recorded("expired-worker"), recorded("healthy-worker", {"runs": list(runs)})
     plan = planned(before, BOOTSTRAP)
-    return msgspec.structs.replace(plan, content_sha256=after.survey.config[0].sha256), after
+    return bent(plan, content_sha256=after.survey.config[0].sha256), after
 
 
 def test_a_node_that_is_as_planned_is_ready() -> None:
@@ -54,7 +54,7 @@ def test_a_run_that_was_cut_off_after_its_change_goes_on() -> None:
 
 def test_a_run_that_was_cut_off_is_never_gone_on_with_where_the_file_is_another() -> None:
     plan, seen = as_changed_by_the_run([RUN, "armed", 100])
-    other = msgspec.structs.replace(plan, content_sha256="0" * 64)
+    other = bent(plan, content_sha256="0" * 64)
     found = recheck(other, RUN, seen.facts())
     assert found.state is FoundState.OTHER
     assert "kubevouch undo abcd" in found.why

@@ -23,7 +23,7 @@ def test_a_node_needs_what_its_disk_and_its_port_say(case: dict[str, Any]) -> No
     found = _needed(case)
     assert found.kind == case["need"], found
     assert case.get("why", "") in found.why
-    assert (found.change is not None) is (found.kind is NeedKind.BOOTSTRAP)
+    assert bool(found.content) is bool(found.disk.root) is (found.kind is NeedKind.BOOTSTRAP)
 
 
 def _needed(case: dict[str, Any]) -> Need:
@@ -38,27 +38,25 @@ def _needed(case: dict[str, Any]) -> Need:
 
 def test_the_change_sets_one_key_and_keeps_every_other_byte() -> None:
     seen = recorded("expired-worker")
-    change = need_of(seen.facts()).change
-    assert change is not None
+    need = need_of(seen.facts())
     before = seen.survey.config[0].content.decode().splitlines()
-    after = change.content.decode().splitlines()
+    after = need.content.decode().splitlines()
     added = [line for line in after if line not in before]
     assert [line.split("#")[0].strip() for line in added] == ["serverTLSBootstrap: true"]
     assert [line for line in after if line not in added] == before
-    assert (change.root, change.pki) == ("/var/lib/kubelet", "/var/lib/kubelet/pki")
-    assert change.aside == ()
+    assert (need.disk.root, need.disk.pki) == ("/var/lib/kubelet", "/var/lib/kubelet/pki")
+    assert need.disk.aside == ()
 
 
 def test_old_pairs_of_the_kubelet_are_set_aside() -> None:
     """An expired kubelet-server-current.pem would win over the seed, and would then be thrown away: dark."""
     seen = recorded("healthy-worker", {"roots": "another CA's"})
-    change = need_of(seen.facts()).change
-    assert change is not None
-    assert change.aside == (
+    disk = need_of(seen.facts()).disk
+    assert disk.aside == (
         "kubelet-server-2025-09-30-19-54-02.pem",
         "kubelet-server-current.pem",
     )
-    assert change.diff.startswith("(no change: the file says so already")
+    assert disk.diff.startswith("(no change: the file says so already")
 
 
 def test_a_certificate_that_begins_tomorrow_is_as_good_as_none() -> None:

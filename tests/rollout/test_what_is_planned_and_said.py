@@ -42,15 +42,15 @@ from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
     ConfigMapPlan,
+    DiskChange,
     LeftOut,
     NodePlan,
-    SeedKind,
 )
 from kubevouch.rollout.decide.recheck import FoundState
 from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
 from kubevouch.x509 import read_certificates
 
-from .recorded import Recorded, plan_of, planned, recorded
+from .recorded import Recorded, bent, plan_of, planned, recorded
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BOOTSTRAP, APPROVE = ChangeKind
@@ -89,10 +89,9 @@ def test_a_node_is_planned_with_what_it_needs_and_what_is_proven() -> None:
     plan = assessed(seen)
     assert isinstance(plan, NodePlan)
     expected = planned(seen, BOOTSTRAP)
-    for what in ("node", "uid", "change", "dial", "port", "names", "addresses", "config_sha256"):
+    for what in ("node", "uid", "change", "dial", "port", "names", "addresses"):
         assert getattr(plan, what) == getattr(expected, what), what
-    assert plan.content_sha256 == expected.content_sha256
-    assert plan.seed is SeedKind.CERTIFIED  # its own has expired
+    assert plan.disk == msgspec.structs.replace(expected.disk, diff=plan.disk.diff)
     assert plan.control_plane is False
     master = assessed(recorded("expired-control-plane"))
     assert isinstance(master, NodePlan)
@@ -103,7 +102,7 @@ def test_a_renewal_that_waits_is_planned_for_and_changes_nothing() -> None:
     plan = assessed(recorded("healthy-worker"), csr_waits=True)
     assert isinstance(plan, NodePlan)
     assert plan.change is APPROVE
-    assert (plan.config, plan.diff) == ("", "")
+    assert plan.disk == DiskChange()
 
 
 EXTERNAL = ("--kubelet-preferred-address-types=ExternalIP",)
@@ -140,8 +139,8 @@ def test_a_change_says_whose_machine_it_is_and_what_is_expected_there() -> None:
     assert change.machine_id == plan.machine_id
     assert change.identity_path == seen.survey.identity.path.decode()
     assert (change.config_sha256, change.content_sha256) == (
-        plan.config_sha256,
-        plan.content_sha256,
+        plan.disk.config_sha256,
+        plan.disk.content_sha256,
     )
     assert (change.content, change.switch_seconds) == (b"new", 240)
     assert change_to_undo(plan, seen.survey, "abcd").content == b""
@@ -197,7 +196,7 @@ def test_where_no_unit_can_be_kept_for_the_next_start_the_plan_says_so() -> None
     seen = replace(seen, survey=msgspec.structs.replace(seen.survey, no_boot_unit=why))
     plan = assessed(seen)
     assert isinstance(plan, NodePlan)
-    assert plan.no_boot_unit == why.decode()
+    assert plan.disk.no_boot_unit == why.decode()
     assert not change_of(plan, seen.survey, "r", content=b"", switch_seconds=1).boot_unit
 
 
@@ -406,8 +405,8 @@ def test_where_an_undo_sets_aside_what_the_kubelets_have_got_is_said_of_the_node
     None
 ):
     one, other = (planned(recorded("expired-worker"), BOOTSTRAP, node=each) for each in ("a", "b"))
-    plan = plan_of(one, msgspec.structs.replace(other, root="/data/kubelet"), run="abcd")
-    first = f"{one.root}/.kubevouch/abcd/strays"
+    plan = plan_of(one, bent(other, root="/data/kubelet"), run="abcd")
+    first = f"{one.disk.root}/.kubevouch/abcd/strays"
     assert what_is_set_aside(plan, {"a"}).startswith(f"{first} on each node that was put back: ")
     both = f"{first} or /data/kubelet/.kubevouch/abcd/strays on each node"
     assert what_is_set_aside(plan, {"a", "b"}).startswith(both)

@@ -18,7 +18,7 @@ from kubevouch.kubelet.effective import EffectiveConfiguration
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.splice import Refusal, set_in_document
 from kubevouch.node.script import node_text
-from kubevouch.rollout.decide.change import seed_kind
+from kubevouch.rollout.decide.change import seed_pair
 from kubevouch.rollout.decide.machine import (
     StartFiles,
     armed_runs,
@@ -27,9 +27,8 @@ from kubevouch.rollout.decide.machine import (
     runs_begun,
     said_of_armed,
 )
-from kubevouch.rollout.decide.plan import SeedKind
+from kubevouch.rollout.decide.plan import DiskChange
 from kubevouch.rollout.decide.restart_hazards import restart_hazards
-from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import LeadsOn
 from kubevouch.x509 import misnamed
 
@@ -83,37 +82,13 @@ class MachineFacts:
 
 
 @dataclass(frozen=True)
-class DiskChange:
-    """What is to be written on the node. content: of its whole config.yaml. aside: old files that are moved away.
-
-    no_boot_unit: why no unit can be kept on it that ends the run at its next start; empty if one can.
-    """
-
-    root: str
-    pki: str
-    config: str
-    config_sha256: str
-    content: bytes
-    diff: str
-    aside: tuple[str, ...]
-    no_boot_unit: str
-    seed: SeedKind
-    runs_before: tuple[str, ...] = ()
-    """Other runs that have begun on the node, as far as their records are there."""
-
-    @property
-    def content_sha256(self) -> str:
-        """Of the new content."""
-        return hashlib.sha256(self.content).hexdigest()
-
-
-@dataclass(frozen=True)
 class Need:
-    """What a node needs. change: only if the kind is BOOTSTRAP."""
+    """What a node needs. disk, content: what is written, and the whole new config.yaml, if the kind is BOOTSTRAP."""
 
     kind: NeedKind
     why: str = ""
-    change: DiskChange | None = None
+    disk: DiskChange = DiskChange()
+    content: bytes = b""
     armed_run: str = ""
     """The run that is armed on it; only if the kind is ARMED."""
 
@@ -174,7 +149,7 @@ def _need_of(facts: MachineFacts) -> Need:
     if not asks or _is_as_good_as_none(facts.served, facts.node):
         if why := restart_hazards(survey, next_one):
             raise _CannotBePlannedError(why)
-        return Need(NeedKind.BOOTSTRAP, change=_disk_change(facts))
+        return _bootstrap(facts)
     _check_answers(facts.served)
     if _is_trusted(facts.served) and not facts.csr_waits:
         return Need(NeedKind.NOTHING, WELL)
@@ -233,7 +208,7 @@ def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
     return found
 
 
-def _disk_change(facts: MachineFacts) -> DiskChange:
+def _bootstrap(facts: MachineFacts) -> Need:
     """The edit of config.yaml, and what is set aside. Raises where it could not be done safely."""
     survey = facts.survey
     if survey.missing:
@@ -245,8 +220,7 @@ def _disk_change(facts: MachineFacts) -> DiskChange:
         raise _CannotBePlannedError(
             f"{config.text_path}, {root.text_path} and {pki.text_path} are not on one file system"
         )
-    seed = seed_kind(survey, facts.at, RolloutTimeouts().seed_life)
-    if seed is None:
+    if seed_pair(survey) is None:
         raise _CannotBePlannedError(
             f"{pki.text_path} has no pair (kubelet.crt, kubelet.key) for whose key a seed could be made; "
             "a kubelet makes its own at a start without serverTLSBootstrap"
@@ -259,17 +233,17 @@ def _disk_change(facts: MachineFacts) -> DiskChange:
         raise _CannotBePlannedError(
             f"{BOOTSTRAP_KEY} is set to false by {after.source_of(BOOTSTRAP_KEY)}, which wins"
         )
-    return DiskChange(
+    disk = DiskChange(
         root=root.text_path,
         pki=pki.text_path,
         config=config.text_path,
         config_sha256=config.sha256,
-        content=edit.after,
+        content_sha256=hashlib.sha256(edit.after).hexdigest(),
         diff=edit.diff(config.text_path) or _NO_CHANGE,
         aside=tuple(
             each.name for each in survey.certificates if each.name.startswith("kubelet-server")
         ),
         no_boot_unit=node_text(survey.no_boot_unit),
-        seed=seed,
         runs_before=runs_begun(survey),
     )
+    return Need(NeedKind.BOOTSTRAP, disk=disk, content=edit.after)

@@ -42,7 +42,7 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Undo
     Was that the kubelet's folder, would a record still be kept, and is the file what it was when the plan was made?
     """
     if seen.no_kubelet:
-        why = f"{node.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
+        why = f"{node.disk.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
         return UndoEnding(
             NodeOutcome.UNKNOWN,
             f"it cannot be told whether this run has changed this node: {why}",
@@ -52,13 +52,13 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Undo
         why = f"no record of this run is on it: it never began there, or {_KEPT} newer runs have followed"
         return UndoEnding(NodeOutcome.UNKNOWN, why, settled=True)
     digest = seen.config[0].sha256 if seen.config else ""
-    if digest == node.config_sha256:
+    if digest == node.disk.config_sha256:
         return UndoEnding(NodeOutcome.NOT_CHANGED, reason)
     what = (
-        "what this run writes" if digest == node.content_sha256 else "not what it was in the plan"
+        "what this run writes" if digest == node.disk.content_sha256 else "not what it was in the plan"
     )
     named, hint = _changed_by(node, later, seen, "is done there") or ("", _LOOK)
-    why = f"no record of this run is on it, and {node.config} is {what}: {hint}"
+    why = f"no record of this run is on it, and {node.disk.config} is {what}: {hint}"
     return UndoEnding(NodeOutcome.UNKNOWN, why, settled=True, later_run=named)
 
 
@@ -70,8 +70,8 @@ def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> UndoEnding | No
         why = f"this run was undone there, and {hint}"
         return UndoEnding(NodeOutcome.STOPPED, why, settled=True, later_run=named)
     digest = seen.config[0].sha256 if seen.config else ""
-    if digest == node.content_sha256 != node.config_sha256:
-        why = f"this run was undone there, and {node.config} is what this run writes all the same: {_LOOK}"
+    if digest == node.disk.content_sha256 != node.disk.config_sha256:
+        why = f"this run was undone there, and {node.disk.config} is what this run writes all the same: {_LOOK}"
         return UndoEnding(NodeOutcome.STOPPED, why, settled=True)
     if (edited := _edited(node, seen)) and not edited.leaves_it_off:
         why = f"this run was undone there, and {edited.said}; {_LOOK}"
@@ -95,15 +95,15 @@ class _Edit:
 
 def _edited(node: NodePlan, seen: NodeSurvey) -> _Edit | None:
     """The edit; None if the file is the plan's, or was not seen, as no kubelet runs: why it does not run is said elsewhere."""
-    if not seen.config or seen.config[0].sha256 == node.config_sha256:
+    if not seen.config or seen.config[0].sha256 == node.disk.config_sha256:
         return None
-    values = read_configuration(seen.config[0].content, node.config).values
+    values = read_configuration(seen.config[0].content, node.disk.config).values
     off = values is not None and not values.server_tls_bootstrap
     if values is None:
         what = "it cannot be read as a kubelet's configuration"
     else:
         what = f"serverTLSBootstrap is {'not ' if off else ''}on in it"
-    return _Edit(f"somebody else has edited {node.config}: {what}", off)
+    return _Edit(f"somebody else has edited {node.disk.config}: {what}", off)
 
 
 def _changed_by(
@@ -120,5 +120,5 @@ def _changed_by(
 
 def _later_runs(node: NodePlan, run: str, seen: NodeSurvey) -> list[SurveyedRun]:
     """Other runs that have begun there since the plan was made."""
-    before = {run.encode(), *(each.encode() for each in node.runs_before)}
+    before = {run.encode(), *(each.encode() for each in node.disk.runs_before)}
     return [each for each in seen.runs if each.run not in before and each.state != b"barred"]

@@ -133,7 +133,7 @@ def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
     """What this run finds on the node's disk."""
     survey, state = facts.survey, state_of_run(facts.survey, run)
     if has_restarted(state):
-        facts = replace(facts, started_with=planned.content_sha256)
+        facts = replace(facts, started_with=planned.disk.content_sha256)
     need = need_of(facts)
     if need.kind is NeedKind.ARMED and planned.change is ChangeKind.BOOTSTRAP:
         armed = {each.run.decode(errors="replace") for each in armed_runs(survey)}
@@ -145,7 +145,7 @@ def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
         return Recheck(FoundState.PUT_BACK, why)
     if why := _not_as_planned(planned, state, survey, need):
         return Recheck(FoundState.OTHER, why, armed_run=need.armed_run)
-    return Recheck(FoundState.AS_PLANNED, content=need.change.content if need.change else b"")
+    return Recheck(FoundState.AS_PLANNED, content=need.content)
 
 
 def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
@@ -154,14 +154,14 @@ def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
         config, root, pki = survey.config[0], survey.root[0], survey.pki[0]
         paths = (config.text_path, root.text_path, pki.text_path)
         if (*paths, config.sha256) == (
-            planned.config,
-            planned.root,
-            planned.pki,
-            planned.content_sha256,
+            planned.disk.config,
+            planned.disk.root,
+            planned.disk.pki,
+            planned.disk.content_sha256,
         ):
             return Recheck(FoundState.BEGUN, content=config.content)
     why = (
-        f"this run has begun on it, and {planned.config} is not what the run writes; to put the node back now: "
+        f"this run has begun on it, and {planned.disk.config} is not what the run writes; to put the node back now: "
         f"kubevouch undo {run} --nodes {planned.node}"
     )
     return Recheck(FoundState.OTHER, why, armed_run=run)
@@ -226,20 +226,20 @@ def _not_as_planned(planned: NodePlan, state: str, survey: NodeSurvey, need: Nee
 def _changed_since(planned: NodePlan, survey: NodeSurvey, need: Need) -> str:
     """In which way what the node needs now differs from what the plan says; empty if it does not."""
     if planned.change is ChangeKind.BOOTSTRAP and (
-        not survey.config or survey.config[0].sha256 != planned.config_sha256
+        not survey.config or survey.config[0].sha256 != planned.disk.config_sha256
     ):
-        return f"{planned.config} has been changed since the plan; {NEW_PLAN}"
+        return f"{planned.disk.config} has been changed since the plan; {NEW_PLAN}"
     if need.kind.value != planned.change.value:
         now, then = _WORDS[need.kind], _WORDS[NeedKind(planned.change.value)]
         return f"it needs {now} now, and in the plan it was {then}; {NEW_PLAN}"
-    if need.change is None:
+    if need.kind is not NeedKind.BOOTSTRAP:
         return ""
     why = _other_than_planned(
         {
-            "root directory": (need.change.root, planned.root),
-            "certificate directory": (need.change.pki, planned.pki),
-            "configuration file": (need.change.config, planned.config),
-            "new configuration's SHA-256": (need.change.content_sha256, planned.content_sha256),
+            "root directory": (need.disk.root, planned.disk.root),
+            "certificate directory": (need.disk.pki, planned.disk.pki),
+            "configuration file": (need.disk.config, planned.disk.config),
+            "new configuration's SHA-256": (need.disk.content_sha256, planned.disk.content_sha256),
         }
     )
     return f"{why}; {NEW_PLAN}" if why else ""
