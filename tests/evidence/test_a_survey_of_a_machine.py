@@ -16,10 +16,10 @@ import msgspec
 import pytest
 
 from kubevouch.evidence.survey import NodeSurvey, survey
-from kubevouch.node.io.shell import Local
 from kubevouch.x509 import read_certificates
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
+from tests.support.local_shell import Local
 from tests.support.roots_own import roots_own_folder
 from tests.support.self_signed import kubelet_self_signed
 from tests.support.shells import SHELLS, becomes_sh

@@ -13,6 +13,7 @@ from kubevouch.rollout.decide.transaction import TransactionState
 from tests.support.stage import cluster_ca, kind_of
 
 from .acting import WORKER, Acting, answered, serve
+from .recorded import bent
 
 QUICK = RolloutTimeouts(6, soak=0.5)
 GOES_ON = (
@@ -69,7 +70,9 @@ def as_the_run_left_it(here: Acting, plan: Plan, state: str = "restarted", left:
     [file] = machine.survey.config
     content = file.content + b"serverTLSBootstrap: true\n"
     assert hashlib.sha256(content).hexdigest() == of(plan, WORKER).disk.content_sha256
-    written = msgspec.structs.replace(file, content=content, sha256=of(plan, WORKER).disk.content_sha256)
+    written = msgspec.structs.replace(
+        file, content=content, sha256=of(plan, WORKER).disk.content_sha256
+    )
     machine.survey = msgspec.structs.replace(
         machine.survey,
         config=(written,),

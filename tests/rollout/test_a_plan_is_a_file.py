@@ -114,7 +114,7 @@ LOGIN = "is not a login name that ssh can take"
 IMAGE, SPACE = "names no image by its digest", "valid plan"
 BENT: list[tuple[Plan, str, str, str]] = [
     # the plan, what stands in its file, what is put in its place, why it is refused
-    (BY_POD, '"via": "pod"', '"via": "local"', "belong to a plan that goes by pod"),
+    (BY_POD, '"via": "pod"', '"via": "ssh"', "no ssh host key"),
     (PLAN, '"via": "ssh"', '"via": "pod"', "belong to a plan that goes by pod"),
     (BY_POD, "@sha256:" + "ab" * 32, ":latest", IMAGE),
     (BY_POD, "@sha256:ab", "@sha256:", IMAGE),
@@ -227,7 +227,18 @@ def test_a_login_name_is_one(tmp_path: Path, user: str) -> None:
     assert read_plan(path).ssh_user == user
 
 
-HIDDEN = ["\x1b[2J", "\x7f", "\x9b31m", "\x85", "\u202e", "\u200b", "\ufeff", "\u2028", "\U000e0041", "\u0430"]
+HIDDEN = [
+    "\x1b[2J",
+    "\x7f",
+    "\x9b31m",
+    "\x85",
+    "\u202e",
+    "\u200b",
+    "\ufeff",
+    "\u2028",
+    "\U000e0041",
+    "\u0430",
+]
 
 
 @pytest.mark.parametrize("hidden", HIDDEN, ids=ascii)

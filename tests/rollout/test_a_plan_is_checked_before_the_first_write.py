@@ -72,8 +72,8 @@ LIES: dict[str, tuple[dict[str, object], str]] = {
         {"addresses": (Claim("127.0.88.113", NameSource.SSH_HOST_KEY),)},
         "127.0.88.113: its ssh host key answered there; that does not hold now",
     ),
-    "an interface of this machine": (
-        {"addresses": (Claim("127.0.88.112", NameSource.THIS_MACHINE),)},
+    "proven otherwise": (
+        {"addresses": (Claim("127.0.88.112", NameSource.PIN),)},
         "that does not hold now",
     ),
     "an address of another node by the operator": (

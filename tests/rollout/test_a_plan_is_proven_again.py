@@ -216,7 +216,7 @@ def test_what_the_plan_says_of_a_node_is_compared_with_the_node(
 # Names and addresses.
 
 PROVEN = NameSource.SSH_HOST_KEY
-HERE, SAID = NameSource.THIS_MACHINE, NameSource.OPERATOR
+PINNED, SAID = NameSource.PIN, NameSource.OPERATOR
 
 
 def entitled(
@@ -247,11 +247,11 @@ STALE = "that does not hold now"
 CLAIMS: dict[str, tuple[dict[str, tuple[Claim, ...]], NameSource | None, str]] = {
     # name: (what the plan says, how the address is proven now, why the node may not have it)
     "as proven": ({}, PROVEN, ""),
-    "by this machine": ({"addresses": claim(ITS, HERE)}, HERE, ""),
+    "by a pin": ({"addresses": claim(ITS, PINNED)}, PINNED, ""),
     "by the operator": ({"addresses": claim(ITS, SAID)}, None, ""),
     "by the operator, and proven by now": ({"addresses": claim(ITS, SAID)}, PROVEN, ""),
     "not proven any more": ({}, None, STALE),
-    "proven otherwise": ({}, HERE, STALE),
+    "proven otherwise": ({}, PINNED, STALE),
     "only the node says so": ({"addresses": claim(ITS, NameSource.NODE_STATUS)}, PROVEN, STALE),
     "as if it were its name": ({"addresses": claim(ITS, NameSource.NODE_NAME)}, PROVEN, STALE),
     "another address": ({"addresses": (ADDRESS, *claim("10.0.0.6", SAID))}, PROVEN, STALE),

@@ -93,7 +93,7 @@ def plans_of(count: int, *, cloned: bool) -> list[NodePlan]:
             replace(
                 each,
                 host_key="ssh-ed25519 SHA256:one",
-                confirmed=dict.fromkeys(each.confirmed, NameSource.THIS_MACHINE),
+                confirmed=dict.fromkeys(each.confirmed, NameSource.PIN),
             )
             for each in facts
         ]

@@ -163,7 +163,6 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
     identity: SurveyedIdentity
 
-    addresses: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=1000)]
     runs: Annotated[tuple[SurveyedRun, ...], msgspec.Meta(max_length=100)]
     root: _OneFile
     pki: _OneFile

@@ -144,11 +144,6 @@ for run in "$root"/.kubevouch/*/; do
   runs="$runs${runs:+,}{\"run\":\"$(text "$(basename "$run")")\",\"state\":\"$(text "$(told_state_of "$run")")\",\"fires\":$fires}"
 done
 
-set -f
-addresses=
-for address in $(hostname -I 2>/dev/null); do addresses="$addresses${addresses:+,}\"$(text "$address")\""; done
-set +f
-
 printf 'kubevouch-answer: {"machine_id":"%s","hostname":"%s","boot_id":"%s","clock":%s,"missing":"%s","no_kubelet":"%s","unsafe":"%s","no_boot_unit":"%s",' \
   "$(text "$(cat /etc/machine-id 2>/dev/null)")" "$(text "$(hostname 2>/dev/null)")" \
   "$(text "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)")" "$(number "$(date +%s)")" "$(text "$missing")" \
@@ -160,8 +155,8 @@ printf '"next_start":{"needs_reload":"%s","executable":"%s","program":"%s","othe
   "$(text "$swaps")" "$(unit_files | moments_of_all)"
 printf '"programs":%s,"configuration":%s},' "$(printf '%s\n' "$program" | moments_of_all)" \
   "$(printf '%s\n' "$config" "$drop_ins" | moments_of_all)"
-printf '"argv":"%s","identity":{"path":"%s","pem":"%s"},"addresses":[%s],"runs":[%s],' \
-  "$argv" "$(text "$identity")" "$(identity_in "$identity" | packed)" "$addresses" "$runs"
+printf '"argv":"%s","identity":{"path":"%s","pem":"%s"},"runs":[%s],' \
+  "$argv" "$(text "$identity")" "$(identity_in "$identity" | packed)" "$runs"
 # Drop-ins as the kubelet walks them (filepath.WalkDir): not below a link, but files behind links; what lies in a/ comes
 # before a.conf, so / sorts first. A name may hold a newline: it travels as another character, a line is a whole name.
 drop_ins_found() {

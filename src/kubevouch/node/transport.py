@@ -9,7 +9,7 @@ from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 
 
 class NodeTransport(Protocol):
-    """Runs a script on a node: `node.io.ssh.Ssh` or `node.io.shell.Local`."""
+    """Runs a script on a node: `node.io.ssh.Ssh` or `rollout.act.pod_transport.PodTransport`."""
 
     name: str
 

@@ -179,9 +179,6 @@ async def confirm_addresses(
     resolver could choose.
     """
     claimed = {str(address) for value in values if (address := as_address(value)) is not None}
-    if context.transport.name == "local":
-        here = {str(as_address(text.decode(errors="replace"))) for text in carried.answer.addresses}
-        return dict.fromkeys(claimed & here, NameSource.THIS_MACHINE)
     if context.transport.name == "pod":
         written = context.written.get(host, WrittenNode()).addresses
         return {each: source for each, source in written.items() if each in claimed}

@@ -27,7 +27,7 @@ from kubevouch.rollout.decide.machine import (
     runs_begun,
     said_of_armed,
 )
-from kubevouch.rollout.decide.plan import DiskChange
+from kubevouch.rollout.decide.plan import UNWRITTEN, DiskChange
 from kubevouch.rollout.decide.restart_hazards import restart_hazards
 from kubevouch.rollout.errors import LeadsOn
 from kubevouch.x509 import misnamed
@@ -87,7 +87,7 @@ class Need:
 
     kind: NeedKind
     why: str = ""
-    disk: DiskChange = DiskChange()
+    disk: DiskChange = UNWRITTEN
     content: bytes = b""
     armed_run: str = ""
     """The run that is armed on it; only if the kind is ARMED."""

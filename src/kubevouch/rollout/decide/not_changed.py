@@ -55,7 +55,9 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Undo
     if digest == node.disk.config_sha256:
         return UndoEnding(NodeOutcome.NOT_CHANGED, reason)
     what = (
-        "what this run writes" if digest == node.disk.content_sha256 else "not what it was in the plan"
+        "what this run writes"
+        if digest == node.disk.content_sha256
+        else "not what it was in the plan"
     )
     named, hint = _changed_by(node, later, seen, "is done there") or ("", _LOOK)
     why = f"no record of this run is on it, and {node.disk.config} is {what}: {hint}"

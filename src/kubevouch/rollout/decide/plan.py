@@ -36,7 +36,7 @@ HostIfAny = Annotated[str, _all_of(f"({HOST})?")]
 FolderIfAny = Annotated[str, _all_of(r"(/(?!\.\.(/|\Z))[^/\0]*)*")]
 """An absolute path that nowhere goes up."""
 
-Via = Literal["ssh", "local", "pod"]
+Via = Literal["ssh", "pod"]
 """How scripts get to the nodes."""
 
 
@@ -93,6 +93,9 @@ class DiskChange(msgspec.Struct, frozen=True):
     """Runs that had begun on it when the plan was made, as far as their records were there: an undo tells later ones by it."""
 
 
+UNWRITTEN: Final = DiskChange()
+
+
 class NodePlan(msgspec.Struct, frozen=True):
     """The plan of one node."""
 
@@ -114,7 +117,7 @@ class NodePlan(msgspec.Struct, frozen=True):
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
     names: tuple[Claim, ...]
     addresses: tuple[Claim, ...]
-    disk: DiskChange = DiskChange()
+    disk: DiskChange = UNWRITTEN
     known_as: str = ""
     """The name under which the planner's known_hosts has the host key; empty where the transport shows none."""
 

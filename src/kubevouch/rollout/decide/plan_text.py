@@ -76,7 +76,9 @@ def _problem(plan: Plan) -> str:
 def _node_problem(node: NodePlan) -> str:
     if not all(_is_address(entry.value) for entry in node.addresses):
         return "not a valid IP address"
-    if node.change is ChangeKind.BOOTSTRAP and not (node.disk.root and node.disk.pki and node.disk.config):
+    if node.change is ChangeKind.BOOTSTRAP and not (
+        node.disk.root and node.disk.pki and node.disk.config
+    ):
         return "no path of what is to be changed"
     return ""
 
