@@ -237,6 +237,5 @@ def plan_of(*nodes: NodePlan, **other: object) -> Plan:
         left_out=(),
         config_map=None,
         config_map_note="",
-        approver="",
     )
     return msgspec.structs.replace(plan, **other)

@@ -55,7 +55,6 @@ PLAN = Plan(
     left_out=(LeftOut("w2", "it is NotReady"),),
     config_map=None,
     config_map_note="",
-    approver="",
 )
 
 

@@ -113,7 +113,6 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         left_out=tuple(left_out),
         config_map=config_map,
         config_map_note=note,
-        approver=approvers[-1].name if approvers else "",
         only=options.way.nodes,
         pods=options.way.pods,
         notices=(

@@ -176,9 +176,6 @@ class Plan(msgspec.Struct, frozen=True):
     config_map_note: str
     """Why there is no change of the ConfigMap, or what comes with it."""
 
-    approver: str
-    """The approver of kubelets' CSRs on this cluster; empty if there is none."""
-
     notices: tuple[str, ...] = ()
     only: tuple[ObjectName, ...] = ()
     """The nodes that it was asked for; empty if it looks at all of them."""
