@@ -55,7 +55,7 @@ def test_each_key_has_its_own_source() -> None:
         "--feature-gates=B=true",
         "--tls-cert-file=/c",
     )
-    assert {key: found.source_of(key) for key in found.tree} == {
+    assert {key: found.source_of(key) for _, keys in found.sources for key in keys} == {
         "apiVersion": "drop-in /a.conf",
         "kind": "drop-in /a.conf",
         "authentication": "drop-in /a.conf",

@@ -217,7 +217,7 @@ def planned(seen: Recorded, change: ChangeKind, **other: object) -> NodePlan:
     return bent(plan, **other)
 
 
-def bent(node: NodePlan, **other: object) -> NodePlan:
+def bent(node: NodePlan, /, **other: object) -> NodePlan:
     """The plan of a node with these fields, also those of its disk."""
     disk = {name: other.pop(name) for name in DiskChange.__struct_fields__ if name in other}
     return msgspec.structs.replace(node, disk=msgspec.structs.replace(node.disk, **disk), **other)

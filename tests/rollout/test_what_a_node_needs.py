@@ -53,7 +53,7 @@ def test_old_pairs_of_the_kubelet_are_set_aside() -> None:
     seen = recorded("healthy-worker", {"roots": "another CA's"})
     disk = need_of(seen.facts()).disk
     assert disk.aside == (
-        "kubelet-server-2025-09-30-19-54-02.pem",
+        "kubelet-server-2026-10-03-17-52-06.pem",
         "kubelet-server-current.pem",
     )
     assert disk.diff.startswith("(no change: the file says so already")

@@ -76,6 +76,9 @@ class KubeletConfiguration(msgspec.Struct, frozen=True):
     enable_debugging_handlers: bool = msgspec.field(name="enableDebuggingHandlers", default=True)
     cluster_domain: str = msgspec.field(name="clusterDomain", default="")
     static_pod_path: str = msgspec.field(name="staticPodPath", default="")
+    fail_swap_on: bool = msgspec.field(name="failSwapOn", default=True)
+    """Whether the kubelet does not start while swap is on."""
+
     feature_gates: dict[str, bool] = msgspec.field(name="featureGates", default_factory=dict)
 
     @property

@@ -7,7 +7,7 @@ kubelet's own answers are recorded in tests/kubelet/cases.
 
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -45,13 +45,6 @@ class EffectiveConfiguration:
 
     configuration: KubeletConfiguration
     sources: tuple[tuple[str, Tree], ...] = ()
-    tree: Tree = field(default_factory=dict)
-    """All keys with their values, also those that `configuration` does not hold; without defaults."""
-
-    @property
-    def refuses_swap(self) -> bool:
-        """Whether the kubelet does not start while swap is on: failSwapOn, which is true where nobody says otherwise."""
-        return self.tree.get("failSwapOn") is not False
 
     def source_of(self, key: str) -> str:
         """The source of a key's value; DEFAULT if no source sets it."""
@@ -80,7 +73,7 @@ def effective(
     for _, tree in sources:
         _merge(merged, tree)
     try:
-        return EffectiveConfiguration(values_of(merged), tuple(sources), merged)
+        return EffectiveConfiguration(values_of(merged), tuple(sources))
     except msgspec.ValidationError as error:
         raise ConfigurationError("the files together", str(error)) from None
 

@@ -13,7 +13,6 @@ import msgspec
 from kubevouch.evidence.snapshot import Served
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
-from kubevouch.node.destination import BY_POD
 from kubevouch.node.errors import NodeError, NodeUnreachable
 from kubevouch.node.script import DialAddress, Script, ScriptResult
 from kubevouch.node.transport import NodeTransport, run_on_first_known
@@ -64,15 +63,15 @@ async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptR
         carried = await context.transport.run_script(node.name, survey(), timeout=_TIMEOUT)
         check_pinned(node.name, carried.answer, context)
         return node.name, carried
-    return await survey_by_ssh(node, context.transport, instead=BY_POD)
+    return await survey_by_ssh(node, context.transport)
 
 
 async def survey_by_ssh(
-    node: Node, transport: NodeTransport, *, instead: str = ""
+    node: Node, transport: NodeTransport
 ) -> tuple[str, ScriptResult[NodeSurvey]]:
-    """The same by ssh only. Raises NodeError, as `run_on_first_known` does; instead: as there."""
+    """The same by ssh only. Raises NodeError, as `run_on_first_known` does."""
     return await run_on_first_known(
-        node.name, hosts_of(node), survey(), transport, timeout=_TIMEOUT, instead=instead
+        node.name, hosts_of(node), survey(), transport, timeout=_TIMEOUT
     )
 
 

@@ -22,7 +22,7 @@ def restart_hazards(survey: NodeSurvey, next_one: EffectiveConfiguration) -> str
 
     next_one: what the next start makes of files and flags.
     """
-    if survey.next_start.swaps and next_one.refuses_swap:
+    if survey.next_start.swaps and next_one.configuration.fail_swap_on:
         devices = _named(survey.next_start.swaps.decode(errors="replace").split("\n"))
         return (
             f"swap is on ({devices}), and with failSwapOn, which is the default, its kubelet would not start again: turn swap "

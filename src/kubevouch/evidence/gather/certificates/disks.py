@@ -60,7 +60,7 @@ async def _of_node(
 ) -> FoundPart:
     try:
         host, result = await run_on_first_known(
-            node, hosts, certificate_files(), transport, timeout=_TIMEOUT, instead=""
+            node, hosts, certificate_files(), transport, timeout=_TIMEOUT
         )
     except NodeError as error:
         shown_by = _showing_why(await _tried(hosts, transport), error)
