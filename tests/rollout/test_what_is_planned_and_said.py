@@ -187,28 +187,27 @@ def test_a_pair_with_which_no_kubelet_starts_is_not_counted_on_for_another_one(
     assert found.former_until == 0
 
 
-def test_where_no_unit_can_be_kept_for_the_next_start_the_plan_says_so() -> None:
-    seen = recorded("expired-worker")
-    assert change_of(
-        planned(seen, BOOTSTRAP), seen.survey, "r", content=b"", switch_seconds=1
-    ).boot_unit
-    why = b"/etc/systemd/system cannot be written"
-    seen = replace(seen, survey=msgspec.structs.replace(seen.survey, no_boot_unit=why))
-    plan = assessed(seen)
-    assert isinstance(plan, NodePlan)
-    assert plan.disk.no_boot_unit == why.decode()
-    assert not change_of(plan, seen.survey, "r", content=b"", switch_seconds=1).boot_unit
-
-
-def test_a_plan_alone_takes_no_node_the_unit_that_ends_the_run_at_its_next_start() -> None:
+@pytest.mark.parametrize(
+    ("planned_without", "seen_without", "kept"),
+    [
+        ("", b"", True),
+        ("/etc/systemd/system cannot be written", b"/etc/systemd/system cannot be written", False),
+        ("trust me", b"", True),
+        ("", b"units cannot be written", True),
+    ],
+)
+def test_only_the_plan_and_the_node_together_take_the_unit_that_ends_the_run_at_its_next_start(
+    planned_without: str, seen_without: bytes, kept: bool
+) -> None:
     """The node says whether one can be kept there. Where the plan counts on one, the change is refused without it."""
     seen = recorded("expired-worker")
-    forged = planned(seen, BOOTSTRAP, no_boot_unit="trust me")
-    assert change_of(forged, seen.survey, "r", content=b"", switch_seconds=1).boot_unit
-    assert change_to_undo(forged, seen.survey, "r").boot_unit
-    lost = msgspec.structs.replace(seen.survey, no_boot_unit=b"units cannot be written")
-    counted_on = planned(seen, BOOTSTRAP)
-    assert change_of(counted_on, lost, "r", content=b"", switch_seconds=1).boot_unit
+    survey = msgspec.structs.replace(seen.survey, no_boot_unit=seen_without)
+    node = planned(seen, BOOTSTRAP, no_boot_unit=planned_without)
+    assert change_of(node, survey, "r", content=b"", switch_seconds=1).boot_unit is kept
+    assert change_to_undo(node, survey, "r").boot_unit is kept
+    made = assessed(replace(seen, survey=survey))
+    assert isinstance(made, NodePlan)
+    assert made.disk.no_boot_unit == seen_without.decode()
 
 
 # The ConfigMap.
@@ -226,9 +225,7 @@ def test_the_config_map_is_changed_when_every_node_is_planned_for_or_well() -> N
     node = planned(seen, BOOTSTRAP)
     change, note = plan_config_map(config_map(), [node], [], [seen.node])
     assert change is not None
-    assert change.after == TEXT + "serverTLSBootstrap: true\n" or (
-        "serverTLSBootstrap: true" in change.after
-    )
+    assert "serverTLSBootstrap: true" in change.after
     assert change.resource_version == "7"
     assert "later joiners" in note
     assert is_its_edit(change)
@@ -347,24 +344,18 @@ def test_the_order_says_who_may_be_unproven_beside_whom(count: int, said: str) -
     assert lines[-1] == said
 
 
-def test_the_prompt_names_every_name_and_address_that_is_vouched_for() -> None:
-    seen = recorded("expired-worker")
-    first, second = planned(seen, APPROVE), planned(seen, APPROVE, node="well")
-    [line] = vouched_for(plan_of(first, second), {first.node: AS_PLANNED, "well": WELL})
-    assert line.startswith("k8s-worker-1.internal.example.com may have k8s-worker-1")
-    assert "(its ssh host key answered there)" in line
-
-
-def test_the_prompt_shows_what_the_plan_has_by_the_operators_word() -> None:
+def test_the_prompt_names_every_name_and_address_that_is_vouched_for_and_how_it_is_known() -> None:
     """A plan is a file: whoever can write it can write that the operator said something."""
     claims = (
         Claim("10.0.0.5", NameSource.SSH_HOST_KEY, confirmed=True),
         Claim("10.0.0.6", NameSource.OPERATOR),
     )
     node = planned(recorded("expired-worker"), APPROVE, addresses=claims)
-    [line] = vouched_for(plan_of(node), {node.node: AS_PLANNED})
-    assert "10.0.0.5 (its ssh host key answered there; the operator says so)" in line
-    assert "10.0.0.6 (the operator says so)" in line
+    plan = plan_of(node, bent(node, node="well"))
+    [line] = vouched_for(plan, {node.node: AS_PLANNED, "well": WELL})
+    own = f"{node.node} may have {node.node} (the name of its Node object)"
+    proven = "10.0.0.5 (its ssh host key answered there; the operator says so)"
+    assert line == f"{own}, {proven}, 10.0.0.6 (the operator says so)"
 
 
 def test_a_plan_that_leaves_out_every_node_is_not_applicable() -> None:
