@@ -18,8 +18,16 @@ from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.splice import Edit, set_server_tls_bootstrap
 from kubevouch.policy.claims import Claim, NameSource
-from kubevouch.rollout.decide.need import MachineFacts
-from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, DiskChange, NodePlan, Plan
+from kubevouch.rollout.decide.need import MachineFacts, Rewrite, need_of
+from kubevouch.rollout.decide.plan import (
+    UNWRITTEN,
+    ChangeKind,
+    ClusterBinding,
+    DiskChange,
+    LeftOut,
+    NodePlan,
+    Plan,
+)
 from kubevouch.tls import Alert, FailureKind, HandshakeFailure
 from kubevouch.x509 import read_certificates, verify
 from tests.support.authority import Authority
@@ -65,7 +73,21 @@ class Recorded:
             if chain
             else None
         )
-        return Served(self.node.name, address, dialled, verdict)
+        return Served(dialled, verdict)
+
+
+def left_out(facts: MachineFacts) -> LeftOut:
+    """Why nothing is done on a node that is not well."""
+    found = need_of(facts)
+    assert isinstance(found, LeftOut) and not found.is_well, found
+    return found
+
+
+def rewrite(facts: MachineFacts) -> Rewrite:
+    """What is to be changed on a node."""
+    found = need_of(facts)
+    assert isinstance(found, Rewrite), found
+    return found
 
 
 @cache
@@ -212,7 +234,7 @@ def planned(seen: Recorded, change: ChangeKind, **other: object) -> NodePlan:
         port=seen.node.kubelet_port,
         names=(Claim(seen.node.name, NameSource.NODE_NAME),),
         addresses=(Claim(addresses["InternalIP"], NameSource.SSH_HOST_KEY),),
-        disk=disk if change is ChangeKind.BOOTSTRAP else DiskChange(),
+        disk=disk if change is ChangeKind.BOOTSTRAP else UNWRITTEN,
     )
     return bent(plan, **other)
 

@@ -10,14 +10,13 @@ import pytest
 
 from kubevouch.evidence.survey import SurveyedFile
 from kubevouch.rollout.decide.change import change_of, seed_of
-from kubevouch.rollout.decide.need import NeedKind, need_of
 from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import Seed, TransactionStep, render
 from kubevouch.x509 import CertificateKind, classify, read_certificates
 from tests.support.self_signed import kubelet_self_signed
 
-from .recorded import Recorded, planned, recorded
+from .recorded import Recorded, left_out, planned, recorded
 
 BOOTSTRAP = ChangeKind.BOOTSTRAP
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -49,7 +48,7 @@ def test_the_nodes_own_pair_is_kept_only_if_it_outlives_the_change_by_far(
 ) -> None:
     """Then not even a certificate travels."""
     made = seeded(with_own_pair(starts, ends))
-    assert made.is_new is is_new
+    assert bool(made.chain_pem) is is_new
     assert is_new or made.not_after == int(ends.timestamp())
 
 
@@ -86,15 +85,14 @@ def test_a_pair_that_is_no_kubelets_own_is_certified_anew() -> None:
         else each
         for each in seen.survey.certificates
     )
-    assert seeded(with_files(seen, *files)).is_new
+    assert seeded(with_files(seen, *files)).chain_pem
 
 
 def test_without_a_key_of_its_own_a_node_is_left_out() -> None:
     good = (NOW - timedelta(days=1), NOW + timedelta(days=99))
     seen = with_own_pair(*good, key=False)
-    need = need_of(seen.facts())
-    assert need.kind is NeedKind.UNKNOWN
-    assert "has no pair (kubelet.crt, kubelet.key) for whose key a seed could be made" in need.why
+    why = left_out(seen.facts()).reason
+    assert "has no pair (kubelet.crt, kubelet.key) for whose key a seed could be made" in why
     plan = planned(recorded("expired-worker"), BOOTSTRAP)
     assert seed_of(plan, seen.survey, now=NOW, life=LIFE, serials=(1, 2)) is None
 

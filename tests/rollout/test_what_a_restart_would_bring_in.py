@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.rollout.decide.need import NeedKind, need_of
+from kubevouch.rollout.decide.need import need_of
+from kubevouch.rollout.decide.plan import LeftOut
 
-from .recorded import recorded
+from .recorded import left_out, recorded, rewrite
 
 UNIT = "/etc/systemd/system/kubelet.service"
 DROP_IN = f"{UNIT}.d/20.conf"
@@ -83,19 +84,19 @@ HARMLESS: dict[str, dict[str, Any]] = {
 def test_a_restart_that_would_bring_in_more_is_refused_with_the_way_out(
     change: dict[str, Any], said: tuple[str, ...]
 ) -> None:
-    found = need_of(recorded("expired-worker", change).facts())
-    assert found.kind is NeedKind.UNKNOWN
-    assert all(each in found.why for each in said), found.why
+    why = left_out(recorded("expired-worker", change).facts()).reason
+    assert all(each in why for each in said), why
 
 
 @pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
 def test_what_a_restart_would_not_change_stands_in_nobodys_way(change: dict[str, Any]) -> None:
-    assert need_of(recorded("expired-worker", change).facts()).kind is NeedKind.BOOTSTRAP
+    rewrite(recorded("expired-worker", change).facts())
 
 
 @pytest.mark.parametrize("change", [each for each, _ in HAZARDS.values() if "unit" not in each])
 def test_where_nothing_is_restarted_nothing_is_asked(change: dict[str, Any]) -> None:
-    assert need_of(recorded("healthy-worker", change).facts()).kind is NeedKind.NOTHING
+    found = need_of(recorded("healthy-worker", change).facts())
+    assert isinstance(found, LeftOut) and found.is_well
 
 
 def test_what_a_node_calls_its_files_is_one_line_of_plain_text() -> None:
@@ -103,6 +104,6 @@ def test_what_a_node_calls_its_files_is_one_line_of_plain_text() -> None:
     evil = "\x1b[2J\nkubevouch: all is well" + "x" * 5000
     start = msgspec.structs.replace(seen.survey.next_start, executable=f"{evil} (deleted)".encode())
     survey = msgspec.structs.replace(seen.survey, next_start=start)
-    why = need_of(replace(seen.facts(), survey=survey)).why
+    why = left_out(replace(seen.facts(), survey=survey)).reason
     assert why.isprintable()
     assert len(why) < 1000

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from kubevouch.diagnose.make import counted
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.serving import preferred_types, scraped_address
@@ -17,8 +19,8 @@ from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.entitled import Neighbours, not_entitled, without_shared_keys
 from kubevouch.rollout.decide.lineup import stratum_of
 from kubevouch.rollout.decide.machine import not_bound_by_operator
-from kubevouch.rollout.decide.need import Need, NeedKind
-from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan, LeftOut, NodePlan
+from kubevouch.rollout.decide.need import Rewrite
+from kubevouch.rollout.decide.plan import UNWRITTEN, ChangeKind, ConfigMapPlan, LeftOut, NodePlan
 from kubevouch.rollout.decide.plan_text import node_problem
 from kubevouch.rollout.errors import LeadsOn
 
@@ -27,11 +29,11 @@ from kubevouch.rollout.errors import LeadsOn
 class NodeFacts:
     """The facts about a node from which its plan is made.
 
-    need: of its disk and its kubelet. domain: the cluster's, as its kubelet has it; empty where it has none. confirmed: addresses that are proven. accepted: values that the operator vouches for. flags: metrics-server's.
+    need: of its disk and its kubelet, as `need_of` tells. domain: the cluster's, as its kubelet has it; empty where it has none. confirmed: addresses that are proven. accepted: values that the operator vouches for. flags: metrics-server's.
     """
 
     node: Node
-    need: Need
+    need: Rewrite | LeftOut | None
     domain: str
     host_key: str
     confirmed: dict[str, NameSource]
@@ -66,16 +68,8 @@ def assess_all(
 def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
     """The node's plan, or why it has none."""
     node, need, host = facts.node, facts.need, facts.host or facts.node.name
-    if need.kind not in (NeedKind.APPROVE, NeedKind.BOOTSTRAP):
-        return LeftOut(
-            node.name,
-            need.why,
-            is_well=need.kind is NeedKind.NOTHING,
-            armed_run=need.armed_run,
-            armed_until=need.armed_until,
-            leads_on=need.leads_on,
-            host=host,
-        )
+    if isinstance(need, LeftOut):
+        return msgspec.structs.replace(need, host=host)
     if why := not_bound_by_operator(
         node.name, host, facts.known_as, facts.accepted, neighbours.nodes
     ):
@@ -96,12 +90,12 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         host_key=facts.host_key,
         control_plane=allowed.control_plane,
         kubelet_version=node.status.node_info.kubelet_version,
-        change=ChangeKind(need.kind.value),
+        change=ChangeKind.BOOTSTRAP if need else ChangeKind.APPROVE,
         dial=(dial,),
         port=node.kubelet_port,
         names=allowed.names,
         addresses=allowed.addresses,
-        disk=need.disk,
+        disk=need.disk if need else UNWRITTEN,
         stratum=stratum_of(node),
     )
     if why := node_problem(plan):

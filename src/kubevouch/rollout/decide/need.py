@@ -6,7 +6,6 @@ A node with an armed run needs that run to be proven or undone, and nothing else
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import cached_property
 
 from kubevouch.diagnose.catalogue import Code
@@ -27,7 +26,7 @@ from kubevouch.rollout.decide.machine import (
     runs_begun,
     said_of_armed,
 )
-from kubevouch.rollout.decide.plan import UNWRITTEN, DiskChange
+from kubevouch.rollout.decide.plan import DiskChange, LeftOut
 from kubevouch.rollout.decide.restart_hazards import restart_hazards
 from kubevouch.rollout.errors import LeadsOn
 from kubevouch.x509 import misnamed
@@ -37,25 +36,6 @@ _SKEW = timedelta(minutes=4)
 
 WELL = "nothing to do: it serves a certificate of the cluster's CA that verifies"
 _NO_CHANGE = "(no change: the file says so already; a restart makes the kubelet ask)"
-
-
-class NeedKind(StrEnum):
-    """The kind of a node's need."""
-
-    NOTHING = "nothing"
-    """It serves a certificate that is trusted and its own, will ask for the next one, and no CSR of it waits."""
-
-    APPROVE = "approve"
-    """Its kubelet asks for certificates: its newest CSR is to be approved. Nothing is written or restarted."""
-
-    BOOTSTRAP = "bootstrap"
-    """serverTLSBootstrap is to be set, or a pair of another CA to be set aside, and the kubelet restarted."""
-
-    ARMED = "armed"
-    """A run has changed it and has not been proven: that run is to be finished or undone first."""
-
-    UNKNOWN = "unknown"
-    """It cannot be planned for; `why` says what prevents it."""
 
 
 @dataclass(frozen=True)
@@ -82,42 +62,32 @@ class MachineFacts:
 
 
 @dataclass(frozen=True)
-class Need:
-    """What a node needs. disk, content: what is written, and the whole new config.yaml, if the kind is BOOTSTRAP."""
+class Rewrite:
+    """What is to be written on a node. content: the whole new config.yaml."""
 
-    kind: NeedKind
-    why: str = ""
-    disk: DiskChange = UNWRITTEN
-    content: bytes = b""
-    armed_run: str = ""
-    """The run that is armed on it; only if the kind is ARMED."""
-
-    armed_until: datetime | None = None
-    """When its switch goes off, by our clock; None where its record does not say."""
-
-    leads_on: LeadsOn = LeadsOn.NEW_PLAN
-    """Where why it cannot be planned for is seen, or mended."""
+    disk: DiskChange
+    content: bytes
 
 
 class _CannotBePlannedError(Exception):
-    """Why the node cannot be planned for. leads_on: as `Need` has it; most of it is mended on the node itself."""
+    """Why the node cannot be planned for. leads_on: most of it is mended on the node itself."""
 
     def __init__(self, why: str, leads_on: LeadsOn = LeadsOn.NODE) -> None:
         super().__init__(why)
-        self.need = Need(NeedKind.UNKNOWN, why, leads_on=leads_on)
+        self.leads_on = leads_on
 
 
-def need_of(facts: MachineFacts) -> Need:
-    """What a node needs, or why it cannot be planned for."""
+def need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
+    """What is to be changed on a node; None where its newest CSR is to be approved only. LeftOut: why nothing is done on it."""
     try:
         return _need_of(facts)
     except _CannotBePlannedError as error:
-        return error.need
+        return LeftOut(facts.node, str(error), leads_on=error.leads_on)
     except ConfigurationError as error:
-        return Need(NeedKind.UNKNOWN, str(error), leads_on=LeadsOn.NODE)
+        return LeftOut(facts.node, str(error), leads_on=LeadsOn.NODE)
 
 
-def _need_of(facts: MachineFacts) -> Need:
+def _need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
     survey = facts.survey
     if why := not_the_machine(survey, facts.node, facts.machine_id):
         raise _CannotBePlannedError(why, LeadsOn.REACH)
@@ -130,14 +100,11 @@ def _need_of(facts: MachineFacts) -> Need:
     if runs := armed_runs(survey):
         run = runs[0]
         name = run.run.decode(errors="replace")
-        return Need(
-            NeedKind.ARMED,
+        return LeftOut(
+            facts.node,
             f"{said_of_armed(survey, run)}; where the run was begun, kubevouch resume {name} goes on with it, "
             f"and kubevouch undo {name} --nodes {facts.node} puts the node back now",
             armed_run=name,
-            armed_until=facts.at + timedelta(seconds=run.fires - survey.clock)
-            if run.fires
-            else None,
         )
     if abs(survey.skew(facts.at)) > _SKEW:
         off = survey.skew(facts.at).total_seconds()
@@ -149,11 +116,11 @@ def _need_of(facts: MachineFacts) -> Need:
     if not asks or _is_as_good_as_none(facts.served, facts.node):
         if why := restart_hazards(survey, next_one):
             raise _CannotBePlannedError(why)
-        return _bootstrap(facts)
+        return _rewrite(facts)
     _check_answers(facts.served)
     if _is_trusted(facts.served) and not facts.csr_waits:
-        return Need(NeedKind.NOTHING, WELL)
-    return Need(NeedKind.APPROVE)
+        return LeftOut(facts.node, WELL, is_well=True)
+    return None
 
 
 def _is_as_good_as_none(served: Served | None, node: str) -> bool:
@@ -208,7 +175,7 @@ def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
     return found
 
 
-def _bootstrap(facts: MachineFacts) -> Need:
+def _rewrite(facts: MachineFacts) -> Rewrite:
     """The edit of config.yaml, and what is set aside. Raises where it could not be done safely."""
     survey = facts.survey
     if survey.missing:
@@ -246,4 +213,4 @@ def _bootstrap(facts: MachineFacts) -> Need:
         no_boot_unit=node_text(survey.no_boot_unit),
         runs_before=runs_begun(survey),
     )
-    return Need(NeedKind.BOOTSTRAP, disk=disk, content=edit.after)
+    return Rewrite(disk, edit.after)
