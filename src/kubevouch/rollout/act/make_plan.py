@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER, Code
+from kubevouch.diagnose.make import named
 from kubevouch.diagnose.rules.approving import (
     approves_nothing,
     running_approvers,
@@ -38,7 +39,6 @@ from kubevouch.rollout.errors import ClusterNotRead, LeadsOn, way_on
 
 _AT_ONCE = 16
 _MOST_ADDRESSES = 16
-_MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -150,9 +150,7 @@ def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
     known = {node.name for node in nodes}
     for name in (*options.way.nodes, *options.accepted):
         if name not in known:
-            few = ", ".join(sorted(known)[:_MOST_NAMED])
-            more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
-            expected = nearest(name, known, otherwise=f"Nodes: {few}{more}")
+            expected = nearest(name, known, otherwise=f"Nodes: {named(sorted(known))}")
             raise UsageError(name, "there is no such Node", expected)
     for node in nodes:
         for value in options.accepted.get(node.name, ()):
@@ -166,7 +164,7 @@ def _check_claimed(node: Node, value: str) -> None:
     if claims_value(node, value):
         return
     claimed = [each.address for each in node.status.addresses] or [node.name]
-    expected = nearest(value, claimed, otherwise=f"it claims {', '.join(claimed[:_MOST_NAMED])}")
+    expected = nearest(value, claimed, otherwise=f"it claims {named(claimed)}")
     raise UsageError(
         f"--allow {node.name}={value}", "this Node does not claim it in its status", expected
     )

@@ -6,6 +6,7 @@ would take effect in the middle of a roll-out, and its undo could not take it ba
 
 from collections.abc import Iterable, Iterator
 
+from kubevouch.diagnose.make import named
 from kubevouch.evidence.survey import NodeSurvey, SurveyedTimes
 from kubevouch.kubelet.effective import EffectiveConfiguration
 from kubevouch.rollout.decide.machine import was_since_the_start
@@ -75,5 +76,4 @@ def _named(names: list[str]) -> str:
         "".join(char if char.isprintable() else "?" for char in name)[:200]
         for name in dict.fromkeys(filter(None, names))
     ]
-    more = f" and {len(shown) - _MOST_NAMED} more" if len(shown) > _MOST_NAMED else ""
-    return ", ".join(shown[:_MOST_NAMED]) + more
+    return named(shown, _MOST_NAMED)
