@@ -93,13 +93,6 @@ def _events(cluster: Cluster) -> str:
     return cluster.kubectl(*words).stdout
 
 
-@pytest.mark.long_on_the_bed
-def test_doctor_and_verify_know_it_as_any_other_approver(installed: Cluster) -> None:
-    _all_serve(installed)
-    for told in (installed.kubevouch("doctor").out, installed.kubevouch("verify").out):
-        assert not re.search(r"\bKV4(01|11)\b", told), told
-
-
 SERVING, OTHER = "kubernetes.io/kubelet-serving", "example.com/something"
 NODE = (
     "--as=system:node:k8s-nowhere",

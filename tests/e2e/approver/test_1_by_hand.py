@@ -2,11 +2,14 @@
 
 import shlex
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from .conftest import pinned
 from .installed import InstalledApprover
 from .simulated import Joining
+
+pytestmark = pytest.mark.long_on_the_bed
 
 
 def test_a_name_that_a_pinned_node_does_not_claim_is_led_to_the_pin_that_has_it(
