@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: ci-busy ci-waiting deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage coverage-plain coverage-e2e crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: ci-busy ci-waiting deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -68,24 +68,17 @@ lab-e2e: $(READY) ## the e2e tests on a lab, and every scenario of it
 lab-faults: $(READY) ## faults in the cluster during a roll-out, on a lab of thirteen nodes, and kills of any verb (some 10 minutes, mostly of waiting)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cluster=lab -m "not long" $(FAULTS)
 
-# The same tests as `test` and `lab-e2e`, run once under coverage.py, their processes too.
-coverage: coverage-plain coverage-e2e ## all of test and lab-e2e, and what they cover, room by room
-
-coverage-plain: $(READY) ## the tests of test under coverage.py
+# The tests of `test` but the story, under coverage.py, their processes too.
+coverage: $(READY) ## what the tests of test cover, room by room
 	rm -rf $(COVERAGE)
 	mkdir -p $(COVERAGE)
-	COVERAGE_FILE=$(COVERAGE)/data.plain $(BIN)/coverage run -m pytest $(APART) $(APART_FROM_CRASHES)
-	$(BIN)/coverage combine -q --keep --data-file=$(COVERAGE)/plain $(COVERAGE)/data.plain.*
-	$(BIN)/coverage json -q --data-file=$(COVERAGE)/plain -o $(COVERAGE)/plain.json
-
-coverage-e2e: $(READY) ## those of lab-e2e, after coverage-plain, and what both cover
-	COVERAGE_FILE=$(COVERAGE)/data.e2e $(BIN)/coverage run -m pytest $(BY_FILE) $(ON_A_LAB)
+	COVERAGE_FILE=$(COVERAGE)/data $(BIN)/coverage run -m pytest $(APART) $(APART_FROM_CRASHES)
 	$(BIN)/coverage combine -q --data-file=$(COVERAGE)/all $(COVERAGE)/data.*
 	$(BIN)/coverage json -q --data-file=$(COVERAGE)/all -o $(COVERAGE)/all.json
-	$(BIN)/python -m tests.house.coverage_by_room $(COVERAGE)/plain.json $(COVERAGE)/all.json
+	$(BIN)/python -m tests.house.coverage_by_room $(COVERAGE)/all.json
 
 ci-busy: ## the side of .ci/run that keeps the cores busy
-	nice $(MAKE) --jobs=1 charts-check crashes coverage-plain coverage-e2e
+	nice $(MAKE) --jobs=1 charts-check crashes coverage lab-e2e
 
 ci-waiting: ## the side of .ci/run that mostly waits
 	$(MAKE) --jobs=1 lab-faults real
