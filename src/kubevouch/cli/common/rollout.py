@@ -24,7 +24,6 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES
 from kubevouch.node.destination import Destination
 from kubevouch.node.errors import AnswerLost
-from kubevouch.node.io.shell import Local
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.node.transport import NodeTransport
 from kubevouch.policy.sources.choice import written_answer
@@ -84,8 +83,6 @@ def transport_of(
             rng=secrets.SystemRandom().random,
             stays=lambda text: terminal.note(one_line(text)),
         )
-    elif way.via == "local":
-        transport = Local(environment=terminal.environment)
     else:
         transport = ssh_of(terminal, way.ssh_config, way.ssh_user)
     return WatchedTransport(transport, progress_of(terminal))

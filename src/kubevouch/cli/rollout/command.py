@@ -39,10 +39,10 @@ _in_place = click.option(
 _way_there = all_of(
     click.option(
         "--via",
-        type=click.Choice(["ssh", "local", "pod"]),
+        type=click.Choice(["ssh", "pod"]),
         default="ssh",
         show_default=True,
-        help="How scripts get to the nodes; local: this machine is the only node; pod: by short-lived privileged pods.",
+        help="How scripts get to the nodes; pod: by short-lived privileged pods.",
     ),
     click.option(
         "--image",
@@ -131,7 +131,7 @@ def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | Non
 
 
 class _WayOptions(TypedDict):
-    via: Literal["ssh", "local", "pod"]
+    via: Literal["ssh", "pod"]
     image: str | None
     pod_namespace: str | None
     nodes: str | None
