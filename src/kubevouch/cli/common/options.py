@@ -59,25 +59,27 @@ def terminal_of(ctx: click.Context) -> "Terminal":
     return found
 
 
-ask_sudo_password = click.option(
-    "--ask-sudo-password",
-    is_flag=True,
-    help="Ask for the password that sudo on the nodes wants, once, here; it is kept nowhere.",
-)
-
-
-def via_ssh(reads: str) -> Callable[[F], F]:
-    """The options --via, --ssh-config, --ssh-user and --ask-sudo-password. reads: what is read on nodes."""
+def by_ssh(function: F) -> F:
+    """--ssh-config, --ssh-user and --ask-sudo-password: how nodes are reached by ssh."""
     return all_of(
-        click.option("--via", type=click.Choice(["ssh"]), help=f"{reads} No key leaves a node."),
         click.option(
             "--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."
         ),
         click.option(
             "--ssh-user", metavar="USER", help="Log in as USER: root, or somebody who has sudo."
         ),
-        ask_sudo_password,
-    )
+        click.option(
+            "--ask-sudo-password",
+            is_flag=True,
+            help="Ask for the password that sudo on the nodes wants, once, here; it is kept nowhere.",
+        ),
+    )(function)
+
+
+def via_ssh(reads: str) -> Callable[[F], F]:
+    """--via ssh, and how. reads: what is read on nodes."""
+    via = click.option("--via", type=click.Choice(["ssh"]), help=f"{reads} No key leaves a node.")
+    return all_of(via, by_ssh)
 
 
 def _keep_apart(ctx: click.Context, _: click.Parameter, value: str) -> str:

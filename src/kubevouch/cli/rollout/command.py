@@ -10,7 +10,7 @@ import click
 from kubevouch.cli.common.options import (
     all_of,
     allow,
-    ask_sudo_password,
+    by_ssh,
     cluster_domain,
     connected,
     output,
@@ -55,11 +55,7 @@ _way_there = all_of(
         help="With --via pod: where the pods are made; it must let privileged ones in. Default: kube-system.",
     ),
     click.option("--nodes", metavar="NAMES", help="Only these nodes, comma-separated."),
-    click.option("--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."),
-    click.option(
-        "--ssh-user", metavar="USER", help="Log in as USER: root, or somebody who has sudo."
-    ),
-    ask_sudo_password,
+    by_ssh,
 )
 _without_credential_id = click.option(
     "--without-credential-id",
