@@ -59,9 +59,7 @@ def surveyed_file(name: str, content: bytes = b"", target: str = "") -> Surveyed
     return SurveyedFile(
         path=f"/pki/{name}".encode(),
         kind="link" if target else "file",
-        mode="600",
         uid=0,
-        gid=0,
         size=len(content) or 1,
         device=1,
         modified=0,

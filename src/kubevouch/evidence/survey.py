@@ -42,11 +42,7 @@ class SurveyedFile(msgspec.Struct, frozen=True):
 
     path: _Path
     kind: Literal["file", "link", "folder", "other"]
-    mode: _Word
-    """Octal, as `stat -c %a` prints it."""
-
     uid: int
-    gid: int
     size: int
     device: int
     modified: Moment
@@ -152,7 +148,6 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
     machine_id: _Lines
     hostname: _Name
-    boot_id: _Lines
     clock: Moment
     missing: _Lines
     """Tools that the change needs but the machine lacks."""

@@ -17,9 +17,9 @@ file() {
       all) content=$(head -c 1048577 "$1" | packed) ;;
     esac
   fi
-  set -- "$1" $(stat -c '%a %u %g %s %d %Y' "$1" 2>/dev/null)
-  printf '{"path":"%s","kind":"%s","mode":"%s","uid":%s,"gid":%s,"size":%s,"device":%s,"modified":%s,"target":"%s","sha256":"%s","content":"%s"}' \
-    "$(text "$1")" "$kind" "${2:-0}" "$(number "$3")" "$(number "$4")" "$(number "$5")" "$(number "$6")" "$(number "$7")" \
+  set -- "$1" $(stat -c '%u %s %d %Y' "$1" 2>/dev/null)
+  printf '{"path":"%s","kind":"%s","uid":%s,"size":%s,"device":%s,"modified":%s,"target":"%s","sha256":"%s","content":"%s"}' \
+    "$(text "$1")" "$kind" "$(number "$2")" "$(number "$3")" "$(number "$4")" "$(number "$5")" \
     "$(text "$target")" "$sha" "$content"
 }
 
@@ -149,9 +149,9 @@ addresses=
 for address in $(hostname -I 2>/dev/null); do addresses="$addresses${addresses:+,}\"$(text "$address")\""; done
 set +f
 
-printf 'kubevouch-answer: {"machine_id":"%s","hostname":"%s","boot_id":"%s","clock":%s,"missing":"%s","no_kubelet":"%s","unsafe":"%s","no_boot_unit":"%s",' \
+printf 'kubevouch-answer: {"machine_id":"%s","hostname":"%s","clock":%s,"missing":"%s","no_kubelet":"%s","unsafe":"%s","no_boot_unit":"%s",' \
   "$(text "$(cat /etc/machine-id 2>/dev/null)")" "$(text "$(hostname 2>/dev/null)")" \
-  "$(text "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)")" "$(number "$(date +%s)")" "$(text "$missing")" \
+  "$(number "$(date +%s)")" "$(text "$missing")" \
   "$(text "$no_kubelet")" "$(text "$unsafe")" "$(text "$no_boot_unit")"
 printf '"unit":{"active":"%s","pid":%s,"age":%s,"restarts":%s},' \
   "$(text "$(shown ActiveState)")" "$pid" "$age" "$(number "$(shown NRestarts)")"
