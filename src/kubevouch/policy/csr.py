@@ -20,7 +20,7 @@ CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
 
 MOST_NAMES = 64
-"""Names and addresses of a CSR that is read: more than twice as many as the policy allows (`CsrLimits`)."""
+"""Names and addresses of a CSR that is read: more than twice as many as the rule `count` allows."""
 
 
 class Csr(msgspec.Struct, frozen=True):
@@ -45,10 +45,6 @@ class Csr(msgspec.Struct, frozen=True):
     conditions: tuple[str, ...] = ()
     """Types of its conditions: Approved, Denied, Failed."""
 
-    uid: str = ""
-    version: int = 0
-    """`resourceVersion` of the object as it was read."""
-
     dropped: int = 0
     """Bytes of the request where it is not kept, such as one that was too large to be read; else 0."""
 
@@ -70,8 +66,6 @@ def csr_of(found: CertificateSigningRequest) -> Csr:
         parsed, unreadable = parsed_of(pem, found.name)
     return Csr(
         name=found.name,
-        uid=found.uid,
-        version=found.metadata.version_number,
         pem=pem,
         dropped=dropped,
         parsed=parsed,

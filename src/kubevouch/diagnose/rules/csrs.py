@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from shlex import quote
 from types import MappingProxyType
 
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER, Code
@@ -175,7 +174,7 @@ def about_csrs(
         title,
         subjects=sorted(found),
         proofs=proofs,
-        details={"csr": proofs[0].subject, "quoted_csr": quote(proofs[0].subject), **details},
+        details={"csr": proofs[0].subject, **details},
     )
 
 
