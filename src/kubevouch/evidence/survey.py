@@ -42,7 +42,6 @@ class SurveyedFile(msgspec.Struct, frozen=True):
 
     path: _Path
     kind: Literal["file", "link", "folder", "other"]
-    uid: int
     size: int
     device: int
     modified: Moment
@@ -74,8 +73,6 @@ class SurveyedUnit(msgspec.Struct, frozen=True):
     pid: int
     age: Annotated[float, msgspec.Meta(ge=0, le=2**31)]
     """Seconds since its main process started; 0 where that is not known."""
-
-    restarts: int
 
 
 class SurveyedTimes(msgspec.Struct, frozen=True):
@@ -158,7 +155,6 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
     identity: SurveyedIdentity
 
-    addresses: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=1000)]
     runs: Annotated[tuple[SurveyedRun, ...], msgspec.Meta(max_length=100)]
     root: _OneFile
     pki: _OneFile
