@@ -15,7 +15,13 @@ from tests.kubelet.judged import Case, recorded
 
 HEAD = b"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
 PATH = "/var/lib/kubelet/config.yaml"
-NOT_READ_BY_US = {"a tab before the value", "a tab after the value", "nested deeply", "UTF-16"}
+NOT_READ_BY_US = {
+    "tagged",
+    "a tab before the value",
+    "a tab after the value",
+    "nested deeply",
+    "UTF-16",
+}
 NOT_RECORDED = {"failSwapOn", "seccompDefault"}
 SITE = "kubeadm-1.36-config.yaml", "kubeadm-1.36-configz.json"
 STARTED = [
