@@ -5,10 +5,10 @@ texts. `cryptography` does the arithmetic (signatures, keys) and nothing else.
 
 - `bundle`: files of PEM, and how much is read of a chain that a peer presents; `certificate`: the value; `kinds`: in words
 - `verify`: whether metrics-server would trust it; `reasons`: the vocabulary
-- `csr` (`csr_attributes`), `quirks`: a CSR, and every way in which two readers could disagree about it
+- `csr`: a CSR, and whether a kubelet writes it so
 - `issue`: the self-signed pair that keeps a kubelet's port answering, and a server's pair by an authority
 - below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`,
-  `extensions`, `constraint_values`, `chains`, `constraints`, `uris`, `gotext`
+  `extensions`, `chains`, `constraints`, `gotext`
 
 docs/x509.md tells where Go, OpenSSL and `cryptography` differ. tests/x509 replays the answers of Go itself.
 """
@@ -40,7 +40,6 @@ from kubevouch.x509.kinds import (
     node_name_of,
 )
 from kubevouch.x509.names import Name
-from kubevouch.x509.quirks import QuirkCode
 from kubevouch.x509.reasons import Verdict, VerifyReason
 from kubevouch.x509.verify import ExtKeyUsage, hostname_failure, verify
 
@@ -52,7 +51,6 @@ __all__ = [
     "KeyKind",
     "Name",
     "PublicKey",
-    "QuirkCode",
     "Verdict",
     "VerifyReason",
     "X509Error",

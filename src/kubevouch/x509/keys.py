@@ -26,7 +26,6 @@ class KeyAlgorithm(StrEnum):
     """The algorithm of a public key, by Go's name."""
 
     RSA = "RSA"
-    DSA = "DSA"
     ECDSA = "ECDSA"
     ED25519 = "Ed25519"
     UNKNOWN = "unknown"
@@ -34,7 +33,6 @@ class KeyAlgorithm(StrEnum):
 
 _ALGORITHMS = {
     "1.2.840.113549.1.1.1": KeyAlgorithm.RSA,
-    "1.2.840.10040.4.1": KeyAlgorithm.DSA,
     "1.2.840.10045.2.1": KeyAlgorithm.ECDSA,
     "1.3.101.112": KeyAlgorithm.ED25519,
 }
@@ -94,8 +92,6 @@ def read_public_key(spki: bytes) -> PublicKey:
             return _ecdsa(parameters, key)
         case KeyAlgorithm.ED25519:
             return _ed25519(parameters, key)
-        case KeyAlgorithm.DSA:
-            return _dsa(parameters, key)
     return PublicKey(KeyAlgorithm.UNKNOWN, point=key)
 
 
@@ -137,17 +133,6 @@ def _ed25519(parameters: der.Element | None, key: bytes) -> PublicKey:
     if len(key) != 32:
         raise Malformed("x509: wrong Ed25519 public key size")
     return PublicKey(KeyAlgorithm.ED25519, point=key)
-
-
-def _dsa(parameters: der.Element | None, key: bytes) -> PublicKey:
-    """Parses a DSA key. Go parses them but does not verify with them; neither do we."""
-    problem = "x509: invalid DSA parameters"
-    y = der.Reader(key).integer("x509: invalid DSA public key")
-    reader = der.Reader(parameters.raw if parameters else b"").inside(der.SEQUENCE, problem)
-    numbers = [y, *(reader.integer(problem) for _ in "pqg")]
-    if min(numbers) <= 0:
-        raise Malformed("x509: zero or negative DSA parameter")
-    return PublicKey(KeyAlgorithm.DSA, point=key + (parameters.raw if parameters else b""))
 
 
 def read_private_key(label: str, body: bytes) -> PrivateKeyBlock:
