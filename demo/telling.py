@@ -103,9 +103,10 @@ def steps(cluster: Cluster) -> tuple[Step, ...]:
         ),
         Step(
             "",
-            "kubectl get events --field-selector reason=KubeletServingApproved \\\n"
-            "    -o custom-columns=CSR:.involvedObject.name,WHY:.message | fold -s -w 80",
-            shows="(?s)" + r"csr-\S+ +every rule passed.*?" * len(cluster.kubelets),
+            "kubectl get csr \\\n"
+            "    -o custom-columns=CSR:.metadata.name,WHY:.status.conditions[*].message | fold -s -w 80",
+            shows="(?s)"
+            + r"csr-\S+ +kubevouch approver: every rule passed.*?" * len(cluster.kubelets),
         ),
         Step(
             "What a kubelet serves now:",

@@ -37,7 +37,6 @@ from tests.support.unhurried import GENEROUS, until
 
 NODE = KINDS["", "v1", "nodes"]
 CONFIG_MAP = KINDS["", "v1", "configmaps"]
-EVENT = KINDS["events.k8s.io", "v1", "events"]
 LEASE = KINDS["coordination.k8s.io", "v1", "leases"]
 NAMESPACE = KINDS["", "v1", "namespaces"]
 SPACE = "kubevouch-system"
@@ -143,10 +142,6 @@ class Cluster:
     def approved(self, name: str) -> bool:
         return [each["type"] for each in self.conditions(name)] == ["Approved"]
 
-    def events(self, reason: str = "") -> list[Any]:
-        found = self.server.store.list(EVENT, "default")
-        return [each for each in found if reason in ("", each["reason"])]
-
     def writes(self) -> list[tuple[str, str]]:
         """Everything that was written but the Lease: method and path."""
         return [
@@ -218,7 +213,6 @@ async def approving(
     *,
     identity: str = "one",
     dry_run: bool = False,
-    elects: bool = True,
     clock: Clock | None = None,
     loopback: tuple[str, ...] = (),
 ) -> AsyncIterator[Running]:
@@ -236,7 +230,7 @@ async def approving(
         controller = ApproverController(
             api,
             Log(lines.append, clock),
-            ApproverSettings(SPACE, identity, dry_run=dry_run, elects=elects),
+            ApproverSettings(SPACE, identity, dry_run=dry_run),
             instruments=instruments,
             rng=random.Random(identity).random,
         )

@@ -66,45 +66,12 @@ async def test_of_a_crowd_no_node_is_read_by_itself(cluster: Cluster) -> None:
     assert read(cluster) == set()
 
 
-async def test_the_versions_are_asked_for_after_the_csrs_were_seen(cluster: Cluster) -> None:
-    crowd(cluster)
-    async with approving(cluster):
-        await cluster.until(lambda: cluster.approved("csr-1"))
-    told = [each.path for each in cluster.server.requests]
-    csrs = told.index("/apis/certificates.k8s.io/v1/certificatesigningrequests")
-    versions = next(
-        number
-        for number, each in enumerate(cluster.server.requests)
-        if each.path == NODES and "Partial" in each.headers["Accept"]
-    )
-    approval = next(number for number, path in enumerate(told) if path.endswith("/approval"))
-    assert csrs < versions < approval
-
-
 async def test_a_few_are_read_one_by_one(cluster: Cluster) -> None:
     names = crowd(cluster, 5)
     async with approving(cluster):
         await cluster.until(lambda: all(map(cluster.approved, names)))
     assert lists(cluster) == 0
     assert read(cluster) == {f"n{number}" for number in range(1, 6)}
-
-
-async def test_a_node_that_the_watch_shows_as_it_was_is_read_itself(cluster: Cluster) -> None:
-    """A Node that was made again is admitted by the rule for new nodes."""
-    cluster.listed(*(f"n{number}" for number in range(2, MANY + 1)))
-    cluster.node("n1", "192.0.2.1")
-    cluster.configure(
-        "sources: [inventory, new-nodes]",
-        "newNodes: [{names: n1, cidrs: [192.0.2.0/24], perHour: 1}]",
-    )
-    async with approving(cluster) as running:
-        await running.logged("Listed everything")
-        async with blind_to_nodes(cluster):
-            cluster.delete_node("n1")
-            cluster.node("n1", "192.0.2.1")
-            names = ask(cluster)
-            await cluster.until(lambda: all(map(cluster.approved, names)))
-    assert "n1" in read(cluster)
 
 
 async def test_a_node_that_is_gone_gets_nothing_though_the_watch_still_shows_it(

@@ -23,11 +23,11 @@ from kubevouch.kube.resources.certificates import CsrSpec, CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata
 from kubevouch.kube.resources.nodes import NodeAddress, NodeInfo, NodeSpec, NodeStatus
 from kubevouch.outcome import Outcome
-from kubevouch.policy import form
 from kubevouch.policy.credentials import AllowedCertificate, NodeCredentials, live_node
 from kubevouch.policy.csr import ClientCsr, csr_of
 from kubevouch.policy.facts import CsrFacts
 from kubevouch.policy.reasons import HoldReason
+from kubevouch.policy.rules import form
 from kubevouch.policy.sources.nodes import RecordedNode, written_record
 from kubevouch.policy.sources.stored import shard_of
 from tests.support.cluster_names import cluster_names

@@ -21,15 +21,12 @@ async def test_a_listed_nodes_csr_is_approved_and_the_source_is_named(cluster: C
     cluster.listed("n1")
     async with approving(cluster) as running:
         await cluster.approves("csr-1", "n1")
-        await cluster.until(lambda: cluster.events("KubeletServingApproved"))
+        await running.logged('"Approved"')
     (condition,) = cluster.conditions("csr-1")
     assert condition["reason"] == "KubevouchApprove"
     assert condition["message"] == (
         "kubevouch approver: every rule passed; names and addresses: listed in the inventory"
     )
-    (event,) = cluster.events()
-    assert event["regarding"]["name"] == "csr-1"
-    assert event["regarding"]["uid"]
     assert running.metric(
         'kubevouch_approver_decisions_total{outcome="pass",reason="Passes",source="inventory"}'
     )
@@ -58,17 +55,9 @@ async def test_the_node_is_read_live_for_each_approval(cluster: Cluster) -> None
 async def test_an_address_that_is_not_the_nodes_is_held_and_told(cluster: Cluster) -> None:
     cluster.listed("n1")
     async with approving(cluster) as running:
-        cluster.csr("csr-1", "n1", "192.0.2.9")
-        await cluster.until(lambda: len(cluster.events("KubeletServingHeld")) == 2)
+        await running.decides("csr-1", "n1", "192.0.2.9")
+        assert "allowed-addresses (AddressNotAllowed): 192.0.2.9" in running.log
         assert not cluster.conditions("csr-1")
-    assert {each["regarding"]["kind"] for each in cluster.events()} == {
-        "CertificateSigningRequest",
-        "Node",
-    }
-    for event in cluster.events():
-        assert "allowed-addresses (AddressNotAllowed)" in event["note"]
-        assert "192.0.2.9" in event["note"]
-        assert event["note"].endswith(". See: kubevouch csr explain csr-1")
     assert running.metric(
         'kubevouch_approver_decisions_total{outcome="refuse",reason="AddressNotAllowed",source="inventory"}'
     )
@@ -81,33 +70,29 @@ async def test_one_that_names_no_credential_is_held_where_others_name_theirs_by_
 ) -> None:
     """As csr says it of the same CSR: one fact, one rule."""
     cluster.listed("n1", "n2")
-    async with approving(cluster):
+    async with approving(cluster) as running:
         await cluster.approves("csr-1", "n1", credential="ab" * 32)
-        cluster.csr("csr-2", "n2")
-        await cluster.until(lambda: len(cluster.events("KubeletServingHeld")) == 2)
-    for event in cluster.events("KubeletServingHeld"):
-        assert "credential-id (NoCredentialId)" in event["note"]
-        assert "client-standing" not in event["note"]
+        await running.decides("csr-2", "n2")
+        assert "credential-id (NoCredentialId)" in running.log
+        assert "client-standing" not in running.log
 
 
 @pytest.mark.parametrize(
-    ("asked", "leads_to"),
+    ("asked", "helps"),
     [
-        ("192.0.2.1", "kubevouch approver pin n1 --via ssh"),
-        ("192.0.2.9", "kubevouch csr explain csr-1"),
+        ("192.0.2.1", "If it is yours: kubevouch approver pin n1 --via ssh"),
+        ("192.0.2.9", "The Node itself does not claim 192.0.2.9"),
     ],
 )
-async def test_the_event_of_an_unknown_node_leads_to_the_pin_that_helps_or_to_explain(
-    cluster: Cluster, asked: str, leads_to: str
+async def test_of_an_unknown_node_the_log_has_the_pin_that_helps_or_that_none_would(
+    cluster: Cluster, asked: str, helps: str
 ) -> None:
     """A pin of the node has what it claims; for more the operator has to say what, and explain leads to that."""
     cluster.node("n1", "192.0.2.1")
-    async with approving(cluster):
-        cluster.csr("csr-1", "n1", asked)
-        await cluster.until(lambda: len(cluster.events("KubeletServingHeld")) == 2)
-    for event in cluster.events():
-        assert "(NodeUnknown)" in event["note"]
-        assert event["note"].endswith(f": {leads_to}")
+    async with approving(cluster) as running:
+        await running.decides("csr-1", "n1", asked)
+        assert "(NodeUnknown)" in running.log
+        assert helps in running.log
 
 
 async def test_a_held_csr_is_looked_at_again_when_the_inventory_changes(cluster: Cluster) -> None:
@@ -145,8 +130,8 @@ async def test_of_two_csrs_of_one_node_only_the_newest_is_approved(cluster: Clus
     async with approving(cluster) as running:
         await cluster.until(lambda: cluster.approved("csr-2"))
         assert running.metric(PASSED_OVER) == 1
+        assert '"Held"' not in running.log
     assert not cluster.conditions("csr-1")
-    assert not cluster.events("KubeletServingHeld")
 
 
 async def test_a_node_that_floods_costs_no_request_and_holds_up_nobody(cluster: Cluster) -> None:
@@ -229,7 +214,7 @@ async def test_what_others_approve_of_what_is_not_kept_is_reported_once(cluster:
                     "status": {"conditions": [approved]},
                 },
             )
-        await cluster.until(lambda: cluster.events("KubeletServingApprovedByOthers"))
+        await running.logged("Somebody else approved what our policy holds")
         await cluster.approves("csr-3", "n1")
         series = 'kubevouch_approver_others_approved_total{verdict="refuse"}'
         assert running.metric(series) == 1
@@ -258,9 +243,6 @@ async def test_a_key_that_another_node_has_shown_is_held(cluster: Cluster) -> No
         await cluster.approves("csr-1", "n1", key=key)
         await running.decides("csr-2", "n2", key=key)
         assert "KeyOfAnotherNode" in running.log
-        await cluster.until(lambda: len(cluster.events("KubeletServingHeld")) == 2)
-    for event in cluster.events("KubeletServingHeld"):
-        assert event["note"].endswith(". See: kubevouch csr explain csr-2")
     assert not cluster.conditions("csr-2")
 
 

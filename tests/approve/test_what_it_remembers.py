@@ -38,7 +38,7 @@ async def test_a_new_node_is_admitted_by_the_rule_once_and_written_down_before_t
         found = recorded(cluster)["w1"]
         assert found["admitted"]["addresses"] == ["192.0.2.1"]
         assert found["uid"] == node["metadata"]["uid"]
-        methods = [(m, p.rpartition("/")[2]) for m, p in cluster.writes() if "events" not in p]
+        methods = [(m, p.rpartition("/")[2]) for m, p in cluster.writes()]
         assert methods[-1] == ("PATCH", "approval")
         assert "configmaps" in next(p for m, p in cluster.writes() if m == "POST")
         # The next one is by the record, not by the rule.
@@ -81,7 +81,7 @@ async def test_a_record_of_a_newer_kubevouch_is_not_written_over(cluster: Cluste
     cluster.node("w1", "192.0.2.1")
     cluster.config_map(shard_of("kubevouch-recorded", "w1"), {"w1": newer})
     cluster.configure(*RULE)
-    async with approving(cluster, clock=HurriedClock(20.0), elects=False) as running:
+    async with approving(cluster, clock=HurriedClock(10.0)) as running:
         await running.decides("csr-1", "w1")
         assert "SourceUnreadable" in running.log
         client_csr(cluster, "thief-client", "w1", *BOOTSTRAP)

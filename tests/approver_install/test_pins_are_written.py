@@ -246,25 +246,6 @@ async def test_a_node_that_is_not_there_is_an_error_with_the_nearest(
     assert (ran.code, "did you mean worker-1?" in ran.err) == (2, True)
 
 
-async def test_what_allow_gave_is_shown_beside_what_differs_and_is_no_difference(
-    lab: Bench, kubevouch: Program
-) -> None:
-    await kubevouch(*PIN)
-    ran = await kubevouch("approver", "pin", "--diff")
-    assert (ran.code, "Every pin is as its Node is.\n" in ran.out) == (0, True)
-    await kubevouch(*PIN, "worker-1", "--allow", "worker-1=192.168.88.20")
-    shown, document = await kubevouch.several(
-        ("approver", "pin", "--diff"), ("approver", "pin", "--diff", "-o", "json")
-    )
-    assert shown.code == 0, shown
-    said = "worker-1  = 192.168.88.20: pinned by --allow, and the Node does not claim it\n"
-    assert said in shown.out
-    assert "Every pin is as its Node is, but for what --allow gave.\n" in shown.out
-    found = {each["node"]: each for each in json.loads(document.out)["nodes"]}
-    assert found["worker-1"]["allowedBesides"] == ["192.168.88.20"]
-    assert found["worker-2"]["allowedBesides"] == []
-
-
 async def test_what_would_change_is_shown_to_the_one_who_is_asked(
     lab: Bench, kubevouch: Program
 ) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import os
-import re
 import signal
 from datetime import timedelta
 from pathlib import Path
@@ -129,7 +128,7 @@ def test_beside_the_command_that_undoes_a_run_stands_the_plan_that_it_needs(
     """A machine may be gone before the run is undone: from another one that takes a copy of the plan."""
     out, environment = io.StringIO(), {"HOME": str(kubevouch.home)}
     keep_run(plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)), environment)
-    result = RunResult("abcd", (), "", undo="kubevouch undo abcd")
+    result = RunResult("abcd", (), undo="kubevouch undo abcd")
     print_result(Terminal(io.StringIO(), out, io.StringIO(), environment), result, so_far="")
     undo, plan = out.getvalue().splitlines()
     assert undo == "Undo     kubevouch undo abcd"
@@ -137,17 +136,11 @@ def test_beside_the_command_that_undoes_a_run_stands_the_plan_that_it_needs(
     assert plan == f"Plan     {kept}: there is no undo without it; keep a copy elsewhere, too"
 
 
-@pytest.mark.parametrize(
-    ("left", "said"),
-    [
-        (100, rf"{WORKER}: its own switch puts it back in 100 s, at [\d:]+ UTC, unless it is proven before; .* does not prolong that"),
-        (-3, rf"{WORKER}: its own switch was due at [\d:]+ UTC, and is at work"),
-    ],
-)  # fmt: skip
-def test_whoever_goes_on_is_told_how_long_the_switch_leaves(left: int, said: str) -> None:
+@pytest.mark.parametrize(("left", "said"), [(100, 100), (-3, 0)])
+def test_whoever_goes_on_is_told_how_long_the_switch_leaves(left: int, said: int) -> None:
     now = SystemClock().now()
     [line] = what_switches_leave([ArmedNode("abcd", WORKER, now + timedelta(seconds=left))], now)
-    assert re.fullmatch(said, line), line
+    assert line.startswith(f"{WORKER}: its own switch puts it back in {said} s, at "), line
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def a_node_that_was_committed(stage: Stage, kubevouch: Program) -> None:
     keep_run(plan, {"HOME": str(kubevouch.home)})
     run = SurveyedRun(b"bbbb", b"committed", 0)
     survey = msgspec.structs.replace(recorded("expired-worker").survey, runs=(run,))
-    undone = TransactionAnswer(TransactionState.UNDONE, b"", b"active", 4242)
+    undone = TransactionAnswer(TransactionState.UNDONE, b"", 4242)
     for name, answer in (("survey", survey), ("undone", undone)):
         line = b"kubevouch-answer: " + msgspec.json.encode(answer) + b"\n"
         (kubevouch.home / name).write_bytes(line)

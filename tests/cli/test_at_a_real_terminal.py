@@ -17,7 +17,7 @@ import pytest
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.runs import write_plan
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.evidence.snapshot import trusted_roots_of
+from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding
 from kubevouch.x509 import read_certificates
 from tests.cli.program import Process, Program, ended
@@ -164,7 +164,7 @@ def planned_for(stage: Stage, kubevouch: Program, uid: str = "the-cluster") -> s
         context="c",
         server="https://10.0.0.1:6443",
         cluster_uid=uid,
-        ca_sha256=trusted_roots_of(read_certificates(roots.encode(), "roots")).sha256,
+        ca_sha256=TrustedRoots(read_certificates(roots.encode(), "roots")).sha256,
         version="v1.36.3",
     )
     path = kubevouch.home / "plan.json"

@@ -1,7 +1,6 @@
 """What `plan` and `status` say comes next is not what was just typed, where that would come to the same; and it keeps the flags."""
 
 import json
-from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -10,14 +9,12 @@ import pytest
 from kubevouch.cli.common.runs import keep_run
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
-from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, Ran
 from tests.cli.test_a_run_that_is_not_finished import armed_by_lease, keeps
 from tests.cli.test_at_a_real_terminal import planned_for
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.stage import Stage
 
-LATER = timedelta(minutes=4)
 WORKER = "k8s-worker-1.internal.example.com"
 SECOND = "k8s-worker-2.internal.example.com"
 
@@ -109,23 +106,20 @@ async def test_what_nobody_can_be_asked_about_is_refused_at_once_and_leads_to_it
         assert stage.server.requests == []
 
 
-@pytest.mark.parametrize(
-    ("left", "leads_to"),
-    [(LATER, "kubevouch resume bbbb"), (-LATER, "kubevouch plan -o ")],
-)
-async def test_a_plan_whose_only_node_was_armed_by_a_run_leads_to_that_run_until_its_switch_has_gone_off(
-    kubevouch: Program, stage: Stage, left: timedelta, leads_to: str
+async def test_a_plan_whose_only_node_was_armed_by_a_run_leads_to_that_run_and_then_to_a_new_plan(
+    kubevouch: Program, stage: Stage
 ) -> None:
-    """Gone on with after that, that run is refused: the plan was followed literally, and led in a circle."""
+    """Once its switch has gone off that run is refused: with the same plan it led in a circle."""
     path = Path(planned_for(stage, kubevouch))
     plan = plan_in(path.read_bytes(), "plan")
     keep_run(msgspec.structs.replace(plan, run="bbbb"), {"HOME": str(kubevouch.home)})
-    until = SystemClock().now() + left
-    row = LeftOut(WORKER, "run bbbb has changed it", armed_run="bbbb", armed_until=until)
+    row = LeftOut(WORKER, "run bbbb has changed it", armed_run="bbbb")
     path.write_text(text_of(msgspec.structs.replace(plan, nodes=(), left_out=(row,))))
     ran = await kubevouch("apply", str(path), "--yes")
     assert ran.code in (3, 4), ran
-    assert ran.err.splitlines()[-1].startswith(f"NEXT     {leads_to}"), ran
+    first, then = ran.err.splitlines()[-2:]
+    assert first.startswith("NEXT     kubevouch resume bbbb"), ran
+    assert then.startswith("THEN     kubevouch plan -o "), ran
 
 
 async def test_a_status_of_a_plan_file_that_is_not_kept_here_is_asked_for_by_that_file_again(

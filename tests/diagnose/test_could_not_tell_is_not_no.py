@@ -15,7 +15,7 @@ from kubevouch.diagnose.doctor import DOCTOR, VERIFY, Diagnosis, diagnose
 from kubevouch.diagnose.rules import Rule
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
-from kubevouch.evidence.snapshot import Evidence, MetricsPath, Served
+from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.kubelet.dial_result import DialResult
 from kubevouch.tls import FailureKind, HandshakeFailure
 from tests.diagnose.cases import CASES, SEEN, seen_on, snapshot
@@ -30,19 +30,15 @@ def _unread(measured: Measured[Any], doubt: Doubt) -> Measured[Any]:
     return replace(measured, value=None, doubt=measured.doubt or doubt)
 
 
-def _field(name: str) -> Taking:
+def _taking(*names: str, of: str = "") -> Taking:
+    """Takes these facts of the evidence away, or of what this field of it holds."""
+
     def take(evidence: Evidence, doubt: Doubt) -> Evidence:
-        gone: Any = {name: _unread(getattr(evidence, name), doubt)}
-        return replace(evidence, **gone)
-
-    return take
-
-
-def _metrics(*names: str) -> Taking:
-    def take(evidence: Evidence, doubt: Doubt) -> Evidence:
-        path: MetricsPath = evidence.metrics
-        gone: Any = {name: _unread(getattr(path, name), doubt) for name in names}
-        return replace(evidence, metrics=replace(path, **gone))
+        holder = getattr(evidence, of) if of else evidence
+        gone: Any = {name: _unread(getattr(holder, name), doubt) for name in names}
+        less: Any = replace(holder, **gone)
+        whole: dict[str, Any] = {of: less}
+        return replace(evidence, **whole) if of else less
 
     return take
 
@@ -92,23 +88,28 @@ def _out_of_files(served: Served) -> Served:
 
 
 FACTS: dict[str, Taking] = {
-    "uid": lambda e, d: replace(e, cluster=replace(e.cluster, uid=_unread(e.cluster.uid, d))),
+    "uid": _taking("uid", of="cluster"),
     "trust": _without_trust,
     "nodes": _without_nodes,
     "requests": _without_requests,
     "services": _without_services,
-    "kubelet_config": _field("kubelet_config"),
-    "approvers": _field("approvers"),
     "our_configuration": _without_our_configuration,
-    "api_server_flags": _field("api_server_flags"),
-    "leases": _field("leases"),
-    "bootstrap_tokens": _field("bootstrap_tokens"),
-    "api_service": _metrics("api_service", "service"),
-    "service": _metrics("service"),
-    "deployment": _metrics("deployment"),
-    "pods": _metrics("pods", "failures", "denials"),
-    "failures": _metrics("failures", "denials"),
-    "node_metrics": _metrics("node_metrics"),
+    "api_service": _taking("api_service", "service", of="metrics"),
+    "service": _taking("service", of="metrics"),
+    "deployment": _taking("deployment", of="metrics"),
+    "pods": _taking("pods", "failures", "denials", of="metrics"),
+    "failures": _taking("failures", "denials", of="metrics"),
+    "node_metrics": _taking("node_metrics", of="metrics"),
+    **{
+        each: _taking(each)
+        for each in (
+            "kubelet_config",
+            "approvers",
+            "api_server_flags",
+            "leases",
+            "bootstrap_tokens",
+        )
+    },
     **{f"port {index}": _not_dialled(index) for index in range(4)},
 }
 DOUBTS = (

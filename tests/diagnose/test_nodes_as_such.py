@@ -10,7 +10,7 @@ from kubevouch.diagnose.catalogue import Severity
 from kubevouch.diagnose.rules import nodes as rules
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.snapshot import Evidence
-from kubevouch.kube.resources import Condition, Lease, LeaseSpec, Node
+from kubevouch.kube.resources import Lease, LeaseSpec, Node
 from kubevouch.kube.resources.meta import FieldsManager, ManagedMetadata, Metadata
 from kubevouch.kube.resources.nodes import NodeInfo, NodeStatus
 from tests.diagnose.cases import snapshot
@@ -27,10 +27,8 @@ def _measured(*things: Node | Lease) -> Measured:  # type: ignore[type-arg]
     return Measured(Vantage.API_SERVER, NOW, things)
 
 
-def _node(name: str, ready: str = "True", **info: Any) -> Node:
-    condition = Condition(type="Ready", status=ready, reason="Why")
-    status = NodeStatus(conditions=(condition,), node_info=NodeInfo(**info))
-    return Node(metadata=Metadata(name=name), status=status)
+def _node(name: str, **info: Any) -> Node:
+    return Node(metadata=Metadata(name=name), status=NodeStatus(node_info=NodeInfo(**info)))
 
 
 def _lease(name: str, skew: float | None, *, written: bool = True) -> Lease:
@@ -82,34 +80,3 @@ def test_ids_are_compared_as_they_are_and_empty_ones_not_at_all(healthy: Evidenc
     [found] = rules.shared_identity(replace(healthy, nodes=_measured(*nodes)))
     assert found.subjects == ("w1", "w2")
     assert "system UUID" in found.title
-
-
-@pytest.mark.parametrize(
-    ("ready", "all_silent", "not_ready"),
-    [
-        (("Unknown", "Unknown"), 1, 2),
-        (("Unknown", "False"), 0, 2),
-        (("Unknown", "True"), 0, 1),
-        (("True", "True"), 0, 0),
-        (("Unknown",), 1, 1),
-        ((), 0, 0),
-    ],
-)
-def test_only_where_every_kubelet_is_silent_that_is_the_cause(
-    healthy: Evidence, ready: tuple[str, ...], all_silent: int, not_ready: int
-) -> None:
-    nodes = (_node(f"w{index}", status) for index, status in enumerate(ready))
-    evidence = replace(healthy, nodes=_measured(*nodes))
-    assert len(list(rules.no_kubelet_reports(evidence))) == all_silent
-    assert sum(len(each.subjects) for each in rules.not_ready(evidence)) == not_ready
-
-
-def test_the_only_kubelet_is_one(healthy: Evidence) -> None:
-    evidence = replace(healthy, nodes=_measured(_node("w1", "Unknown")))
-    [found] = rules.no_kubelet_reports(evidence)
-    assert found.title == "the only kubelet does not report"
-
-
-def test_a_node_that_says_nothing_of_ready_is_not_called_not_ready(healthy: Evidence) -> None:
-    evidence = replace(healthy, nodes=_measured(Node(metadata=Metadata(name="new"))))
-    assert list(rules.not_ready(evidence)) == []

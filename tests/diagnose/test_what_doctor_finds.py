@@ -58,33 +58,6 @@ async def test_verify_shows_a_flag_that_turns_verification_off_whether_or_not_it
         assert code in {each.code for each in found.findings}, _told(found)
 
 
-async def test_the_csr_of_a_run_that_is_armed_is_no_cause_and_its_node_is_not_counted_as_off() -> (
-    None
-):
-    expired, pending = await snapshot("expired"), await snapshot("pending")
-    node = expired.served[-1].node
-    own = tuple(
-        each for each in pending.csrs.or_else(()) if each.spec.username == f"system:node:{node}"
-    )
-    assert own
-    cut_off = replace(
-        expired,
-        csrs=replace(expired.csrs, value=own),
-        armed=(ArmedNode("abcd", node, expired.at + timedelta(minutes=3)),),
-    )
-    found = diagnose(cut_off)
-    [off] = [each for each in found.findings if each.code is Code.BOOTSTRAP_OFF]
-    assert "is off on 3 of 4 nodes" in off.title
-    assert node not in off.subjects
-    assert Code.PENDING_NO_APPROVER not in {each.code for each in found.findings}, _told(found)
-    assert found.cause and found.cause.code is Code.BOOTSTRAP_OFF, _told(found)
-    # Its switch went off long ago, and the node serves a pair of its own: nobody waits for that CSR any more.
-    over = replace(cut_off, armed=())
-    codes = {each.code for each in diagnose(over).findings}
-    assert Code.PENDING_NO_APPROVER not in codes
-    assert Code.SUPERSEDED_CSR in codes
-
-
 async def test_what_a_node_serves_may_be_the_seed_of_a_run_that_may_have_armed_it() -> None:
     """Then its CSR is that run's, from whichever machine it was begun."""
     valid, pending = await snapshot("self-signed-by-address"), await snapshot("pending")

@@ -4,14 +4,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
 from .approver.installed import NAMESPACE, InstalledApprover, clean, granted
 from .cluster import Cluster, Node
-from .hostile import Hostile, manifest
-from .thief import Thief
 from .told import (
     ended,
     eventually,
@@ -74,11 +71,6 @@ def serves(cluster: Cluster, nodes: tuple[Node, ...]) -> bool:
     return all(node.handshake().outcome == "ok" for node in nodes)
 
 
-def status(cluster: Cluster, name: str) -> object:
-    found = [e for e in serving_requests(cluster) if e["metadata"]["name"] == name]  # type: ignore[index]
-    return found[0]["status"] if found else None
-
-
 def said(approver: InstalledApprover, text: str) -> bool:
     """Whether the one that leads has logged that."""
     return text in json.dumps(approver.leader().log())
@@ -128,54 +120,3 @@ def test_a_rotation_is_approved_by_the_certificate_that_is_served(
     eventually(lambda: said(approver, "by the certificate that it serves"), "why it approved them")
     # The control plane's address is the API server's: only the operator's word gives it to a node.
     eventually(lambda: said(approver, "reserved-addresses"), "why it holds one")
-
-
-def test_a_stolen_identity_is_told_from_the_nodes_own(
-    approver: InstalledApprover, tmp_path: Path
-) -> None:
-    node = approver.cluster.workers[0]
-    with away(approver) as cluster:
-        cluster.state("pending")
-        list_in_the_inventory(cluster, cluster.nodes)
-    try:
-        eventually(lambda: serves(cluster, cluster.nodes), "every node serves again")
-        thief = Thief.of(cluster, node, tmp_path)
-        pem = Hostile("").pem(node.name, node.address)
-        asked = manifest("thief-serving", pem, SERVER)
-        cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=thief.kubeconfig)
-        told = eventually(lambda: _held(cluster, "thief-serving"), "an Event about the CSR")
-        assert "client-standing (BorrowedIdentity)" in told
-        eventually(lambda: said(approver, "thief-serving"), "a line of its log about it")
-        assert not status(cluster, "thief-serving")
-        # Whoever is started next has not forgotten it.
-        with away(approver):
-            pass
-        eventually(lambda: said(approver, "BorrowedIdentity"), "that it is known afterwards")
-        assert not status(cluster, "thief-serving")
-    finally:
-        cluster.kubectl("delete", "csr", "thief-serving", "--ignore-not-found")
-        Thief.gone(cluster)
-
-
-def _held(cluster: Cluster, name: str) -> str:
-    words = ("get", "events", "-n", "default", "--field-selector", f"involvedObject.name={name}")
-    found = json.loads(cluster.kubectl(*words, "-o", "json").stdout)["items"]
-    return " ".join(each["message"] for each in found if each["reason"] == "KubeletServingHeld")
-
-
-def test_a_node_that_lies_about_its_addresses_gets_nothing(
-    approver: InstalledApprover, tmp_path: Path
-) -> None:
-    """A worker's own credential, and the address of another node, or the API server's, besides its own."""
-    cluster, node = approver.cluster, approver.cluster.workers[0]
-    list_in_the_inventory(cluster, cluster.nodes)
-    kubeconfig = cluster.node_kubeconfig(node, tmp_path)
-    try:
-        for name, victim in (("liar-1", cluster.workers[1]), ("liar-2", cluster.master)):
-            wanted = Hostile("", addresses=(node.address, victim.address))
-            asked = manifest(name, wanted.pem(node.name, node.address), SERVER)
-            cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=kubeconfig)
-            eventually(lambda n=name: _held(cluster, n), f"an Event about {name}")  # type: ignore[misc]
-            assert not status(cluster, name)
-    finally:
-        cluster.kubectl("delete", "csr", "liar-1", "liar-2", "--ignore-not-found")

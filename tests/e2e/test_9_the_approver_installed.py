@@ -65,10 +65,6 @@ def test_with_its_own_rights_it_approves_what_waits_and_asks_for_nothing_else(
     installed: Cluster, now: datetime
 ) -> None:
     _all_serve(installed)
-    # An Event of each approval comes behind it.
-    eventually(
-        lambda: "KubeletServingApproved" in _events(installed), "Events of approvals", PATIENT
-    )
     # The last thing that it does is to give the Lease back.
     approver = InstalledApprover(installed)
     approver.scale(0)
@@ -86,11 +82,6 @@ def test_with_its_own_rights_it_approves_what_waits_and_asks_for_nothing_else(
         ("create", "subjectaccessreviews"),
     }
     assert _role() - asked <= unused
-
-
-def _events(cluster: Cluster) -> str:
-    words = ("-n", "default", "get", "events", "-o", "jsonpath={.items[*].reason}")
-    return cluster.kubectl(*words).stdout
 
 
 @pytest.mark.long_on_the_bed

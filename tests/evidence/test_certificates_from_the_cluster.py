@@ -17,10 +17,8 @@ from kubevouch.evidence.certificates import (
     FoundCertificate,
     FoundCertificates,
     FoundPart,
-    RenewedBy,
 )
 from kubevouch.evidence.gather.certificates.places import Place, dial_places
-from kubevouch.evidence.gather.certificates.whole import gather_certificates
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.kube.access import ClusterAccess
@@ -54,19 +52,19 @@ async def seen(
     async with staged(HEALTHY, clock) as stage, client_of(access(stage), clock) as api:
 
         async def look() -> FoundCertificates:
-            return await gather_certificates(api, clock=clock, timeout=60.0)
+            return await found_in_cluster(api, 60.0, lambda _: None, None)
 
         yield stage, look
 
 
 @contextlib.asynccontextmanager
 async def seen_beside(
-    context: ssl.SSLContext, host: str = "127.0.0.1"
+    context: ssl.SSLContext,
 ) -> AsyncIterator[tuple[Stage, Look, kubelet.ScriptedKubelet]]:
     """As `seen`, and a port of this machine with this certificate."""
     serves = kubelet.Serve(context)
     async with (
-        kubelet.ScriptedKubelet(serves, WoundClock(MOMENT), host=host) as port,
+        kubelet.ScriptedKubelet(serves, WoundClock(MOMENT)) as port,
         seen() as (stage, look),
     ):
         yield stage, look, port
@@ -105,7 +103,7 @@ async def test_kubelets_and_the_api_server_present_theirs_and_the_ca_is_known() 
         assert server.where == f"127.0.0.1:{stage.server.port} (as this kubeconfig reaches it)"
         assert server.verdict is not None and server.verdict.trusted
         # Not kubeadm's, by its names.
-        assert server.renewed_by is RenewedBy.NOT_KNOWN
+        assert not server.is_usual
         # The recorded endpoint is of another machine.
         [unreached] = [each for each in found.not_read if each.what.startswith("the API server")]
         assert unreached.doubt.kind is DoubtKind.OUT_OF_REACH
@@ -113,33 +111,34 @@ async def test_kubelets_and_the_api_server_present_theirs_and_the_ca_is_known() 
         assert unreached.is_ordinary
 
 
-async def _etcd(context: ssl.SSLContext) -> FoundPart:
-    """What is seen of an etcd with this context."""
+async def _etcd(serves: kubelet.Behaviour | ssl.SSLContext) -> FoundPart:
+    """What is seen of an etcd that serves so."""
     clock: Clock = WoundClock(MOMENT)
-    async with kubelet.ScriptedKubelet(kubelet.Serve(context), clock) as port:
+    serve = kubelet.Serve(serves) if isinstance(serves, ssl.SSLContext) else serves
+    async with kubelet.ScriptedKubelet(serve, clock) as port:
         target = Target("127.0.0.1", node="cp", port=port.port)
-        place = Place(use=CertificateUse.ETCD_SERVER, target=target, what="etcd")
+        place = Place(use=CertificateUse.ETCD_SERVER, target=target, what="etcd", named=True)
         return await dial_places((place,), clock=clock, timeout=60.0)
+
+
+def _demanding(pair: Pair) -> ssl.SSLContext:
+    """It wants a client certificate."""
+    context = server_context(pair, client_ca=Authority("etcd").pem)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 async def test_an_etcd_that_demands_a_client_certificate_shows_its_own_first() -> None:
     pair = Authority("etcd").serving("127.0.0.1")
-    context = server_context(pair, client_ca=Authority("etcd").pem)
-    context.verify_mode = ssl.CERT_REQUIRED
-    part = await _etcd(context)
+    part = await _etcd(_demanding(pair))
     assert part.not_read == ()
-    [seen_there] = part.found
-    assert seen_there.certificate is not None
-    assert seen_there.certificate.fingerprint == _leaf(pair)
-    assert seen_there.fault == ""
-    assert seen_there.verdict is None
+    [member] = part.found
+    assert member.certificate is not None
+    assert (member.certificate.fingerprint, member.fault) == (_leaf(pair), "")
 
 
 async def test_with_tls_1_2_it_ends_the_handshake_and_that_is_said_and_is_no_failure() -> None:
-    context = server_context(
-        Authority("etcd").serving("127.0.0.1"), client_ca=Authority("etcd").pem
-    )
-    context.verify_mode = ssl.CERT_REQUIRED
+    context = _demanding(Authority("etcd").serving("127.0.0.1"))
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     part = await _etcd(context)
     assert part.found == ()
@@ -150,37 +149,17 @@ async def test_with_tls_1_2_it_ends_the_handshake_and_that_is_said_and_is_no_fai
 
 @pytest.mark.parametrize(
     ("covered", "reason"),
-    [("127.0.0.2", None), ("10.9.9.9", VerifyReason.ADDRESS_NOT_COVERED)],
+    [("127.0.0.1", None), ("10.9.9.9", VerifyReason.ADDRESS_NOT_COVERED)],
 )
 async def test_of_etcd_whose_authority_nobody_tells_only_the_address_is_verified(
     covered: str, reason: VerifyReason | None
 ) -> None:
-    context = server_context(Authority("etcd").serving(covered))
-    async with seen_beside(context, "127.0.0.2") as (stage, look, port):
-        url = f"https://127.0.0.2:{port.port}"
-        put(
-            stage,
-            "Pod",
-            "etcd-k8s-master",
-            "kube-system",
-            metadata={"labels": {"component": "etcd"}},
-            spec={
-                "nodeName": "k8s-master.internal.example.com",
-                "containers": [{"name": "etcd", "command": [f"--advertise-client-urls={url}"]}],
-            },
-        )
-        found = of_use(await look(), CertificateUse.ETCD_SERVER)
-    [member] = [each for each in found if each.where == f"127.0.0.2:{port.port}"]
+    [member] = (await _etcd(server_context(Authority("etcd").serving(covered)))).found
     assert (member.verdict and member.verdict.reason) == reason
 
 
 async def test_a_server_without_a_certificate_is_a_fault() -> None:
-    clock = WoundClock(MOMENT)
-    async with kubelet.ScriptedKubelet(kubelet.NO_CERTIFICATE, clock) as port:
-        target = Target("127.0.0.1", port=port.port)
-        place = Place(use=CertificateUse.API_SERVER, target=target, what="the API server")
-        part = await dial_places((place,), clock=clock, timeout=60.0)
-    [row] = part.found
+    [row] = (await _etcd(kubelet.NO_CERTIFICATE)).found
     assert (row.certificate, row.fault) == (None, "remote error: tls: internal error")
 
 
@@ -199,7 +178,7 @@ async def test_no_connection_is_told_and_is_no_failure() -> None:
     }
 
 
-def _metrics_service(stage: Stage, port: int, *, bundle: bytes, **spec: Any) -> None:
+def _metrics_service(stage: Stage, port: int, *, bundle: bytes) -> None:
     """metrics-server's APIService, Service and endpoint, at a port of this machine."""
     reference = {"namespace": "kube-system", "name": "metrics-server", "port": 443}
     put(
@@ -207,7 +186,7 @@ def _metrics_service(stage: Stage, port: int, *, bundle: bytes, **spec: Any) -> 
         "APIService",
         "v1beta1.metrics.k8s.io",
         spec={"group": "metrics.k8s.io", "version": "v1beta1", "service": reference,
-              "caBundle": base64(bundle), **spec},
+              "caBundle": base64(bundle)},
     )  # fmt: skip
     put(
         stage,
@@ -269,15 +248,6 @@ async def test_a_pod_that_is_ending_is_not_dialled_where_another_one_is_there() 
     [served] = of_use(found, CertificateUse.METRICS_SERVER)
     assert served.where.startswith("127.0.0.1:")
     assert not [each for each in found.not_read if "127.0.0.2" in each.what]
-
-
-async def test_without_verification_there_is_no_verdict() -> None:
-    context = server_context(OWN.serving("anything"))
-    async with seen_beside(context) as (stage, look, port):
-        _metrics_service(stage, port.port, bundle=b"", insecureSkipTLSVerify=True)
-        found = await look()
-    [served] = of_use(found, CertificateUse.METRICS_SERVER)
-    assert served.verdict is None
 
 
 @pytest.mark.parametrize("lacking", ["Service", "EndpointSlice"])

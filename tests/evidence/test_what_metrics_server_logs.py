@@ -16,7 +16,7 @@ from kubevouch.evidence.snapshot import runs_ours
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.resources import Container
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult
+from kubevouch.metrics.scraping import ScrapeFailure
 from kubevouch.metrics.serving.instruments import Instruments, ScrapeLog
 from kubevouch.serve.logs import Log, LogFormat
 from tests.support.clocks import WoundClock
@@ -114,13 +114,12 @@ def test_what_a_kubelet_says_of_itself_is_no_refusal_of_the_api_server(form: Log
     node = FleetNode("w1", {}, "10.0.0.5", 10250, "/metrics/resource", ready=True)
     words = 'User "system:serviceaccount:a;b" cannot get resource "nodes/metrics" in API group ""'
     said = f'request failed, status: "403 {words}"'
-    now = clock.now()
     failed = ScrapeFailure("http-403", said)
     for ready in (True, False):
         scraping.scraped(msgspec.structs.replace(node, ready=ready), 0.1, failed)
     scraping.duplicate(node, (("ns", words),))
     scraping.incomplete(node, node_itself=False, pods=((words, "p"),))
-    scraping.changed(node, None, ScrapeResult("http-403", now, None, said))
+    scraping.doubted(node, said)
     assert len(lines) == 5
     assert denials("".join(lines), "p") == ()
 

@@ -1,17 +1,19 @@
 """Where API servers, etcd, and what the API server calls are dialled: by whose word, and by which name they are verified."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
-from kubevouch.evidence.certificates import CertificateUse, RenewedBy
+from kubevouch.evidence.certificates import CertificateUse, NotRead
 from kubevouch.evidence.gather.certificates.called import (
     callees_of_api_services,
     callees_of_webhooks,
     certificates_of_bundles,
 )
 from kubevouch.evidence.gather.certificates.control_plane import api_server_places, etcd_places
+from kubevouch.evidence.gather.certificates.places import Place
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.kubeconfig import User
@@ -57,8 +59,21 @@ def _slices(*addresses: str) -> Measured[tuple[EndpointSlice, ...]]:
     return Measured(Vantage.API_SERVER, AT, (found,))
 
 
+def _split(seen: Iterable[Place | NotRead]) -> tuple[list[Place], list[NotRead]]:
+    """What is dialled, and what cannot be."""
+    listed = list(seen)
+    places = [each for each in listed if isinstance(each, Place)]
+    return places, [each for each in listed if isinstance(each, NotRead)]
+
+
+def _api_servers(
+    *addresses: str, nodes: tuple[Node, ...] = (), access: ClusterAccess = ACCESS
+) -> tuple[list[Place], list[NotRead]]:
+    return _split(api_server_places(_slices(*addresses), nodes, access, CA))
+
+
 def test_every_api_server_is_dialled_and_the_load_balancer_besides() -> None:
-    places, told = api_server_places(_slices("10.0.0.1", "10.0.0.2"), (CONTROL_PLANE,), ACCESS, CA)
+    places, told = _api_servers("10.0.0.1", "10.0.0.2", nodes=(CONTROL_PLANE,))
     assert [each.target for each in places] == [
         Target("10.0.0.1", node="cp", port=6443),
         Target("10.0.0.2", port=6443),
@@ -67,7 +82,7 @@ def test_every_api_server_is_dialled_and_the_load_balancer_besides() -> None:
     by_ca, _, by_balancer = (each.roots for each in places)
     assert by_ca == CA
     assert by_balancer == read_certificates(OTHER.pem, "other")
-    assert told.not_read == ()
+    assert told == []
 
 
 @pytest.mark.parametrize(
@@ -84,38 +99,38 @@ def test_behind_the_balancer_that_is_trusted_what_the_kubeconfig_trusts(
     change: dict[str, object], roots: int
 ) -> None:
     access = msgspec.structs.replace(ACCESS, **change)
-    [place], _ = api_server_places(_slices(), (), access, CA)
+    [place], _ = _api_servers(access=access)
     assert len(place.roots) == roots
     assert place.target.server_name == access.server_name
 
 
 def test_a_worker_that_claims_a_control_planes_address_is_not_the_api_servers_node() -> None:
     liar = msgspec.structs.replace(WORKER, status=CONTROL_PLANE.status)
-    places, _ = api_server_places(_slices("10.0.0.1"), (CONTROL_PLANE, liar), ACCESS, CA)
+    places, _ = _api_servers("10.0.0.1", nodes=(CONTROL_PLANE, liar))
     assert places[0].target.node == "cp"
 
 
 def test_an_endpoint_is_not_dialled_twice() -> None:
     access = msgspec.structs.replace(ACCESS, server="https://10.0.0.1:6443")
-    places, _ = api_server_places(_slices("10.0.0.1"), (), access, CA)
+    places, _ = _api_servers("10.0.0.1", access=access)
     assert len(places) == 1
 
 
 def test_a_server_behind_a_proxy_is_told_and_one_without_tls_has_nothing_to_show() -> None:
     behind = msgspec.structs.replace(ACCESS, proxy="http://proxy:3128")
-    places, told = api_server_places(_slices(), (), behind, CA)
-    assert places == ()
-    assert [each.is_ordinary for each in told.not_read] == [True]
+    places, told = _api_servers(access=behind)
+    assert places == []
+    assert [each.is_ordinary for each in told] == [True]
     plain = msgspec.structs.replace(ACCESS, server="http://127.0.0.1:8001")
-    places, told = api_server_places(_slices(), (), plain, CA)
-    assert (places, told.not_read) == ((), ())
+    assert _api_servers(access=plain) == ([], [])
 
 
 def test_that_the_endpoints_cannot_be_listed_is_told() -> None:
     doubt = Doubt(DoubtKind.NOT_ALLOWED, "no")
-    places, told = api_server_places(Measured(Vantage.API_SERVER, AT, doubt=doubt), (), ACCESS, CA)
+    unread: Measured[tuple[EndpointSlice, ...]] = Measured(Vantage.API_SERVER, AT, doubt=doubt)
+    places, told = _split(api_server_places(unread, (), ACCESS, CA))
     assert [each.target.address for each in places] == ["balancer.example.com"]
-    assert [each.doubt for each in told.not_read] == [doubt]
+    assert [each.doubt for each in told] == [doubt]
 
 
 def _pod(component: str, *flags: str, node: str = "cp") -> Pod:
@@ -125,8 +140,14 @@ def _pod(component: str, *flags: str, node: str = "cp") -> Pod:
     )
 
 
+def _members(*pods: Pod) -> tuple[list[Place], list[NotRead]]:
+    listed = Measured(Vantage.API_SERVER, AT, pods)
+    return _split(etcd_places(listed, (CONTROL_PLANE, WORKER)))
+
+
 def _dialled(*pods: Pod) -> list[tuple[CertificateUse, str, str]]:
-    places, _ = etcd_places(Measured(Vantage.API_SERVER, AT, pods), (CONTROL_PLANE, WORKER))
+    places, _ = _members(*pods)
+    assert all(each.named and not each.roots for each in places)
     return [(each.use, str(each.target), each.target.node) for each in places]
 
 
@@ -161,18 +182,15 @@ def test_etcd_outside_of_the_cluster_is_told_by_the_api_servers_flag() -> None:
     ids=["a worker's word", "without TLS", "no URL", "the node's own loopback"],
 )
 def test_nothing_is_dialled_and_that_is_told_as_no_failure(pod: Pod) -> None:
-    places, told = etcd_places(Measured(Vantage.API_SERVER, AT, (pod,)), (CONTROL_PLANE, WORKER))
-    assert places == ()
-    assert [each.is_ordinary for each in told.not_read] == [True]
-    is_etcds = pod.metadata.name == "etcd" and pod.spec.node_name == "cp"
-    who = "the pod does not say" if is_etcds else "no pod on a control plane says"
-    assert told.not_read[0].doubt.text == f"{who} where it listens with TLS"
+    places, told = _members(pod)
+    assert places == []
+    assert [each.is_ordinary for each in told] == [True]
 
 
 def test_etcds_pods_that_cannot_be_listed_are_a_failure() -> None:
     doubt = Doubt(DoubtKind.NOT_ALLOWED, "no")
-    _, told = etcd_places(Measured(Vantage.API_SERVER, AT, doubt=doubt), ())
-    assert [each.is_ordinary for each in told.not_read] == [False]
+    _, told = _split(etcd_places(Measured(Vantage.API_SERVER, AT, doubt=doubt), ()))
+    assert [each.is_ordinary for each in told] == [False]
 
 
 def _service(name: str = "s") -> ServiceReference:
@@ -187,16 +205,16 @@ def test_an_api_that_the_api_server_serves_itself_is_nobody_elses() -> None:
     own = _api_service("v1.", group="", version="v1")
     metrics = _api_service("v1beta1.metrics.k8s.io", group="metrics.k8s.io", service=_service())
     other = _api_service("v1.example.com", group="example.com", service=_service())
-    found = list(callees_of_api_services((own, metrics, other)))
+    found = callees_of_api_services("apiservice", (own, metrics, other))
     assert [(each.where, each.use) for each in found] == [
-        ("v1beta1.metrics.k8s.io", CertificateUse.METRICS_SERVER),
-        ("v1.example.com", CertificateUse.WEBHOOK),
+        ("apiservice v1beta1.metrics.k8s.io", CertificateUse.METRICS_SERVER),
+        ("apiservice v1.example.com", CertificateUse.WEBHOOK),
     ]
 
 
 def test_without_verification_no_authority_counts() -> None:
     def roots(**spec: object) -> int:
-        [found] = callees_of_api_services((_api_service("a", service=_service(), **spec),))
+        [found] = callees_of_api_services("", (_api_service("a", service=_service(), **spec),))
         return len(found.roots)
 
     assert roots(ca_bundle=AUTHORITY.pem) == 1
@@ -212,43 +230,22 @@ def _hook(service: str, bundle: bytes) -> Webhook:
 def test_webhooks_of_a_configuration_that_are_called_alike_are_one() -> None:
     hooks = (_hook("s", AUTHORITY.pem), _hook("s", AUTHORITY.pem), _hook("t", AUTHORITY.pem))
     configuration = WebhookConfiguration(metadata=Metadata(name="hooks"), webhooks=hooks)
-    found = tuple(callees_of_webhooks((configuration,)))
+    found = tuple(callees_of_webhooks("hook", (configuration,)))
     assert [each.calls.service.name for each in found if each.calls.service] == ["s", "t"]
     # Their bundle is the same one.
-    [row] = certificates_of_bundles(found, LISTED).found
-    assert (row.use, row.where) == (
-        CertificateUse.CA_BUNDLE,
-        "hooks",
-    )
-    assert row.renewed_by is None
-
-
-@pytest.mark.parametrize(
-    "annotation",
-    [
-        "cert-manager.io/inject-ca-from",
-        "cert-manager.io/inject-ca-from-secret",
-        "cert-manager.io/inject-apiserver-ca",
-    ],
-)
-def test_cert_manager_renews_what_it_injects(annotation: str) -> None:
-    configuration = WebhookConfiguration(
-        metadata=Metadata(name="hooks", annotations={annotation: "x"}),
-        webhooks=(_hook("s", AUTHORITY.pem),),
-    )
-    found = callees_of_webhooks((configuration,))
-    [row] = certificates_of_bundles(found, LISTED).found
-    assert row.renewed_by is RenewedBy.CERT_MANAGER
+    [row] = certificates_of_bundles(found, LISTED)
+    assert (row.use, row.where) == (CertificateUse.CA_BUNDLE, "hook hooks")
 
 
 def test_every_certificate_of_a_bundle_has_a_row_and_a_broken_bundle_a_fault() -> None:
     whole = _api_service("whole", service=_service(), ca_bundle=AUTHORITY.pem + OTHER.pem)
     broken = _api_service("broken", service=_service(), ca_bundle=AUTHORITY.pem[:200])
     none = _api_service("none", service=_service())
-    part = certificates_of_bundles(callees_of_api_services((whole, broken, none)), LISTED)
-    assert [(each.where, bool(each.chain)) for each in part.found] == [
-        ("whole", True),
-        ("whole", True),
-        ("broken", False),
+    callees = callees_of_api_services("api", (whole, broken, none))
+    found = list(certificates_of_bundles(callees, LISTED))
+    assert [(each.where, bool(each.chain)) for each in found] == [
+        ("api whole", True),
+        ("api whole", True),
+        ("api broken", False),
     ]
-    assert part.found[-1].fault.startswith("broken, caBundle: ")
+    assert found[-1].fault.startswith("api broken, caBundle: ")

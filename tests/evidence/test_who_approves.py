@@ -1,8 +1,11 @@
 """Who approves on a cluster: from a real cluster's roles, and with the two approvers that people install."""
 
+import contextlib
 import json
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
@@ -13,6 +16,7 @@ from kubevouch.evidence.approvers import OUR_APPROVER, approving_accounts, last_
 from kubevouch.evidence.gather.approvers import gather_approvers
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import DoubtKind
+from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     CertificateSigningRequest,
     CsrCondition,
@@ -28,8 +32,7 @@ from kubevouch.policy.decide import approval
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scenario import Expected, Scenario
-from tests.support.scripted.reviews import Attributes
-from tests.support.stage import staged
+from tests.support.stage import Stage, staged
 
 RECORDED = json.loads(
     (Path(__file__).parents[1] / "fixtures" / "story" / "rbac.json").read_text(encoding="utf-8")
@@ -144,61 +147,31 @@ def test_only_a_service_account_is_a_workload(subject: Subject, found: bool) -> 
     assert bool(approving_accounts([theirs], [bound("theirs", subject)])) is found
 
 
-def approver(ready: str) -> Scenario:
-    subject = {"kind": "ServiceAccount", "name": "approver", "namespace": "security"}
-    rule = {
-        "verbs": ["approve"],
-        "apiGroups": ["certificates.k8s.io"],
-        "resources": ["signers"],
-        "resourceNames": [SERVING],
-    }
-    pod = {
-        "kind": "Pod",
-        "metadata": {"name": "approver-0", "namespace": "security"},
-        "spec": {
-            "nodeName": "k8s-worker-1.internal.example.com",
-            "serviceAccountName": "approver",
-        },
-        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
-    }
-    other = {**pod, "metadata": {"name": "other", "namespace": "security"}}
-    other["spec"] = {**pod["spec"], "serviceAccountName": "default"}  # type: ignore[dict-item]
-    return Scenario(
-        title="an approver",
-        add=(
-            {"kind": "ClusterRole", "metadata": {"name": "theirs"}, "rules": [rule]},
-            {
-                "kind": "ClusterRoleBinding",
-                "metadata": {"name": "theirs"},
-                "roleRef": {"kind": "ClusterRole", "name": "theirs"},
-                "subjects": [subject],
-            },
-            pod,
-            {**other, "status": {"conditions": [{"type": "Ready", "status": "True"}]}},
-        ),
-        expected=Expected(finds=(), exit=0),
-    )
-
-
-@pytest.mark.parametrize(("ready", "running"), [("True", True), ("False", False)])
-async def test_it_runs_if_a_pod_of_its_account_is_ready(ready: str, running: bool) -> None:
+@contextlib.asynccontextmanager
+async def seen(
+    approver: Literal["runs", "down"],
+) -> AsyncIterator[tuple[Stage, ApiClient, Inquiry]]:
+    scenario = Scenario(title="", approver=approver, expected=Expected(finds=(), exit=0))
     clock = WoundClock(MOMENT)
-    async with staged(approver(ready), clock) as stage, client_of(stage.access, clock) as api:
-        found = await gather_approvers(api, Inquiry(clock))
-    assert found.value is not None
-    [one] = found.value
-    assert (one.name, one.running) == ("security/approver", running)
+    async with staged(scenario, clock) as stage, client_of(stage.access, clock) as api:
+        yield stage, api, Inquiry(clock)
+
+
+@pytest.mark.parametrize(("approver", "running"), [("runs", True), ("down", False)])
+async def test_it_runs_if_a_pod_of_its_account_is_ready(
+    approver: Literal["runs", "down"], running: bool
+) -> None:
+    async with seen(approver) as (_, api, inquiry):
+        found = await gather_approvers(api, inquiry)
+    assert [(each.name, each.running) for each in found.or_else(())] == [
+        ("kube-system/kubelet-csr-approver", running)
+    ]
 
 
 async def test_an_approver_whose_pods_may_not_be_seen_is_a_doubt_and_not_a_no() -> None:
-    clock = WoundClock(MOMENT)
-    async with staged(approver("True"), clock) as stage, client_of(stage.access, clock) as api:
-
-        def allowed(asked: Attributes) -> bool:
-            return (asked.resource, asked.namespace) != ("pods", "security")
-
-        stage.server.authorize = allowed
-        found = await gather_approvers(api, Inquiry(clock))
+    async with seen("runs") as (stage, api, inquiry):
+        stage.deny("list pods")
+        found = await gather_approvers(api, inquiry)
     assert found.doubt is not None
     assert found.doubt.kind is DoubtKind.NOT_ALLOWED
     assert found.doubt.lacking == ("list pods",)
@@ -226,25 +199,30 @@ BY_HAND = [
 BY_OUR_APPROVER = as_written(approval("", "pinned on 2026-11-25 by alice"))
 
 
-def test_what_no_person_approved_an_approver_did_who_may_be_gone_since() -> None:
-    assert last_approval([*BY_HAND, CertificateSigningRequest()]) is None
-    found = last_approval([*BY_HAND, approved("AutoApproved by somebody"), *BY_HAND])
-    assert found is not None
-    told = found.told(datetime(2026, 11, 24, 12, 0, 34, tzinfo=UTC))
-    assert "was approved 94 s ago with reason 'AutoApproved by somebody'" in told
-    assert told.endswith("; whether that approver still runs is not known")
-
-
-def test_what_our_approver_approved_was_approved_by_no_person() -> None:
-    found = last_approval([*BY_HAND, BY_OUR_APPROVER])
-    assert found is not None
-    assert (found.by, found.csr) == (OUR_APPROVER, "csr-1")
-    assert found.told(MOMENT).startswith(f"{OUR_APPROVER} approved csr-1 of ")
-
-
-def test_of_several_approvals_the_newest_counts_that_is_not_left_out() -> None:
-    both = [approved("Earlier"), approved("AutoApproved"), BY_OUR_APPROVER]
-    assert last_approval([BY_OUR_APPROVER], but={OUR_APPROVER}) is None
-    found = last_approval(both, but={OUR_APPROVER})
-    assert found is not None
-    assert found.by == "whoever approves with reason 'AutoApproved'"
+@pytest.mark.parametrize(
+    ("csrs", "but", "name", "how"),
+    [
+        ([*BY_HAND, CertificateSigningRequest()], (), None, ""),
+        (
+            [*BY_HAND, approved("AutoApproved"), *BY_HAND],
+            (),
+            "whoever approves with reason 'AutoApproved'",
+            " was approved 94 seconds ago with reason 'AutoApproved'; whether that approver still runs is not known",
+        ),
+        ([*BY_HAND, BY_OUR_APPROVER], (), OUR_APPROVER, "csr-1 of "),
+        ([BY_OUR_APPROVER], {OUR_APPROVER}, None, ""),
+        (
+            [approved("Earlier"), approved("AutoApproved"), BY_OUR_APPROVER],
+            {OUR_APPROVER},
+            "whoever approves with reason 'AutoApproved'",
+            "",
+        ),
+    ],
+    ids=["by hand", "by somebody", "by ours", "ours is left out", "the newest of the others"],
+)
+def test_what_no_person_approved_an_approver_did_who_may_be_gone_since(
+    csrs: list[CertificateSigningRequest], but: Collection[str], name: str | None, how: str
+) -> None:
+    found = last_approval(csrs, datetime(2026, 11, 24, 12, 0, 34, tzinfo=UTC), but)
+    assert (found and found.name) == name
+    assert found is None or (how in found.evidence and not found.running)

@@ -10,7 +10,7 @@ import json
 import tracemalloc
 from datetime import UTC, datetime
 
-from kubevouch.evidence.snapshot import trusted_roots_of
+from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.inventory.act.kubelets import Kubelets
 from kubevouch.kube.decode import decoded
 from kubevouch.kube.resources import Node
@@ -35,7 +35,7 @@ async def test_what_an_exporter_holds_after_a_day_is_what_it_held_in_the_morning
     async with ScriptedKubelet(Serve(server_context(pair), {}), clock) as kubelet:
         dialled: list[str] = []
         found = Kubelets(clock, interval=900.0, timeout=10.0, dialled=dialled.append)
-        found.trust(trusted_roots_of(read_certificates(authority.pem, "test")))
+        found.trust(TrustedRoots(read_certificates(authority.pem, "test")))
         task = asyncio.create_task(found.run())
         names = [f"node-{number}" for number in range(STAY)]
         held, made = [], STAY

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubevouch.evidence.gather.certificates.whole import gather_certificates
+from kubevouch.cli.certs.disk import found_in_cluster
 from kubevouch.inventory.metrics import exposition_of
 from kubevouch.inventory.rows import rows_of
 from kubevouch.serve.authorization import attributes_of
@@ -95,7 +95,7 @@ async def test_what_it_serves_is_what_certs_shows(exporter: RunningExporter) -> 
         lambda found: READ in found and set(by_node(found, VERIFIED)) == {"n1", "n2"}
     )
     _, text = await exporter.get("/metrics")
-    shown = await gather_certificates(exporter.api, clock=SystemClock(), timeout=5.0)
+    shown = await found_in_cluster(exporter.api, 5.0, lambda _: None, None)
     lines = "".join(exposition_of(rows_of(shown))).splitlines()
     assert len(lines) > 10
     assert set(lines) <= set(text.splitlines())

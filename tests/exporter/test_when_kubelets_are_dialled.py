@@ -86,17 +86,6 @@ def test_those_that_failed_have_a_few_places_of_their_own() -> None:
     assert len(list(found)) == 1
 
 
-def test_a_kubelet_at_another_place_is_another_one() -> None:
-    _, found = plan("a")
-    (before,) = list(found)
-    found.put(target("a", "10.0.0.2"))
-    assert not found.done(before, failed=False)
-    (after,) = list(found)
-    assert after.address == "10.0.0.2"
-    assert found.done(after, failed=False)
-    assert found.unasked == 0
-
-
 def test_a_node_that_says_it_is_elsewhere_again_and_again_is_dialled_once_at_a_time() -> None:
     """Each dial of an address that answers nobody takes a place for as long as its time limit: one node could have all."""
     _, found = plan("moves", "stays")
@@ -136,7 +125,6 @@ def test_what_is_gone_is_not_dialled_and_leaves_nothing() -> None:
     assert list(found) == []
     assert (found.unasked, found.late) == (0, 0.0)
     assert found._planned == {}
-    assert found._failed_out == 0
 
 
 def test_it_is_said_how_late_the_latest_is() -> None:

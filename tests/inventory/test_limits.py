@@ -63,16 +63,18 @@ def test_a_row_reaches_a_limit_to_the_second(
     assert limits.concern(row) is concern
 
 
-def test_what_is_missing_or_unreadable_fails_whatever_the_limits_say() -> None:
-    (unreadable,) = rows(at_node("n", None))
-    (missing,) = rows(at_node("n", None, missing=True, use=CertificateUse.ADMIN_CONF))
-    assert Limits().concern(unreadable) is Concern.FAIL
-    assert Limits().concern(missing) is Concern.FAIL
-
-
-def test_a_control_plane_that_joined_has_no_super_admin_conf_and_that_is_well() -> None:
-    use = CertificateUse.SUPER_ADMIN_CONF
-    (missing,) = rows(at_node("n", None, missing=True, use=use))
-    (unreadable,) = rows(at_node("n", None, use=use))
-    assert Limits().concern(missing) is Concern.NONE
-    assert Limits().concern(unreadable) is Concern.FAIL
+@pytest.mark.parametrize(
+    ("use", "missing", "concern"),
+    [
+        (CertificateUse.KUBELET_SERVING, False, Concern.FAIL),
+        (CertificateUse.ADMIN_CONF, True, Concern.FAIL),
+        (CertificateUse.SUPER_ADMIN_CONF, False, Concern.FAIL),
+        # A control plane that joined has none.
+        (CertificateUse.SUPER_ADMIN_CONF, True, Concern.NONE),
+    ],
+)
+def test_what_is_missing_or_unreadable_fails_whatever_the_limits_say(
+    use: CertificateUse, missing: bool, concern: Concern
+) -> None:
+    (row,) = rows(at_node("n", None, missing=missing, use=use))
+    assert Limits().concern(row) is concern

@@ -41,6 +41,17 @@ def _kubelet(served: Certificate | None, **more: object) -> FoundCertificate:
     )
 
 
+def _authority(
+    authority: DatedAuthority,
+    where: str = "there",
+    *,
+    use: CertificateUse = CertificateUse.CLUSTER_CA,
+    vantage: Vantage = Vantage.API_SERVER,
+) -> FoundCertificate:
+    chain = read_certificates(authority.pem, "ca")
+    return FoundCertificate(use, where, vantage, AT, chain=chain)
+
+
 def test_what_was_issued_and_is_not_served_is_remarked() -> None:
     served, newer = _serving(), _serving()
     issued = IssuedForCsr("csr-1", newer)
@@ -73,15 +84,9 @@ def test_a_certificate_that_reaches_its_cas_end_says_so(
 ) -> None:
     authority = DatedAuthority(AT - timedelta(days=1), ENDS)
     pair = authority.serving("n", node="n", not_before=AT, not_after=ENDS + later)
-    ca = FoundCertificate(
-        CertificateUse.CLUSTER_CA,
-        "there",
-        Vantage.API_SERVER,
-        AT,
-        chain=read_certificates(authority.pem, "ca"),
-    )
     leaf = _kubelet(read_certificates(pair.chain, "n")[0])
-    rows = {row.found.use: row for row in rows_of(FoundCertificates(AT, (ca, leaf)))}
+    found = FoundCertificates(AT, (_authority(authority), leaf))
+    rows = {row.found.use: row for row in rows_of(found)}
     assert rows[CertificateUse.KUBELET_SERVING].remarks == ((remark,) if remark else ())
     assert rows[CertificateUse.CLUSTER_CA].remarks == ()
 
@@ -91,15 +96,8 @@ def test_after_a_rotation_the_ca_that_ends_last_counts() -> None:
         timedelta(0), timedelta(days=3650)
     ))  # fmt: skip
     pair = new.serving("n", node="n", not_before=AT, not_after=ENDS)
-    found = [_kubelet(read_certificates(pair.chain, "n")[0])]
-    for each in (old, new):
-        chain = read_certificates(each.pem, "ca")
-        found.append(
-            FoundCertificate(
-                CertificateUse.CLUSTER_CA, "there", Vantage.API_SERVER, AT, chain=chain
-            )
-        )
-    assert all(row.remarks == () for row in rows_of(FoundCertificates(AT, tuple(found))))
+    found = (_kubelet(read_certificates(pair.chain, "n")[0]), _authority(old), _authority(new))
+    assert all(row.remarks == () for row in rows_of(FoundCertificates(AT, found)))
 
 
 def test_an_authority_of_the_same_name_that_has_not_signed_it_bounds_nothing() -> None:
@@ -108,18 +106,14 @@ def test_an_authority_of_the_same_name_that_has_not_signed_it_bounds_nothing() -
         timedelta(0), timedelta(days=3650)
     ))  # fmt: skip
     pair = own.serving("n", node="n", not_before=AT, not_after=ENDS + timedelta(days=1))
-    chain = read_certificates(other.pem, "ca")
-    ca = FoundCertificate(CertificateUse.CLUSTER_CA, "there", Vantage.API_SERVER, AT, chain=chain)
-    leaf = _kubelet(read_certificates(pair.chain, "n")[0])
-    assert all(row.remarks == () for row in rows_of(FoundCertificates(AT, (ca, leaf))))
+    found = (_authority(other), _kubelet(read_certificates(pair.chain, "n")[0]))
+    assert all(row.remarks == () for row in rows_of(FoundCertificates(AT, found)))
 
 
 def test_an_authority_that_has_ended_stops_less_beside_another_of_its_bundle() -> None:
     def bundle(where: str, ends: datetime) -> FoundCertificate:
-        chain = read_certificates(DatedAuthority(AT - timedelta(days=2), ends).pem, "ca")
-        return FoundCertificate(
-            CertificateUse.CA_BUNDLE, where, Vantage.API_SERVER, AT, chain=chain
-        )
+        authority = DatedAuthority(AT - timedelta(days=2), ends)
+        return _authority(authority, where, use=CertificateUse.CA_BUNDLE)
 
     over = AT - timedelta(days=1)
     found = (bundle("both", over), bundle("both", ENDS), bundle("alone", over))
@@ -134,26 +128,18 @@ def test_an_authority_that_has_ended_stops_less_beside_another_of_its_bundle() -
 
 def test_a_file_of_a_disk_with_an_old_and_a_next_authority_is_one_bundle() -> None:
     def authority(where: str, begins: datetime, ends: datetime) -> FoundCertificate:
-        chain = read_certificates(DatedAuthority(begins, ends).pem, "ca")
-        return FoundCertificate(
-            CertificateUse.CLUSTER_CA, where, Vantage.NODE_DISK, AT, node="cp", chain=chain
-        )
+        return _authority(DatedAuthority(begins, ends), where, vantage=Vantage.NODE_DISK)
 
     day = timedelta(days=1)
     api_server = FoundCertificate(
         CertificateUse.API_SERVER, "/pki/apiserver.crt", Vantage.NODE_DISK, AT, node="cp", fault="x"
     )
-    rows = rows_of(
-        FoundCertificates(
-            AT,
-            (
-                authority("/pki/ca.crt", AT - 9 * day, AT - day),
-                authority("/pki/ca.crt, certificate 2", AT - day, ENDS),
-                authority("/pki/ca.crt, certificate 3", AT + day, ENDS),
-                api_server,
-            ),
-        )
+    bundle = (
+        authority("/pki/ca.crt", AT - 9 * day, AT - day),
+        authority("/pki/ca.crt, certificate 2", AT - day, ENDS),
+        authority("/pki/ca.crt, certificate 3", AT + day, ENDS),
     )
+    rows = rows_of(FoundCertificates(AT, (*bundle, api_server)))
     beside = {row.state: row for row in rows if row.beside_another}
     assert set(beside) == {RowState.EXPIRED, RowState.NOT_YET_VALID}
     assert "issue all leaves anew" not in str([advice_of(row) for row in beside.values()])

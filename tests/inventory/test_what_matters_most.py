@@ -24,9 +24,7 @@ from kubevouch.inventory.ending import (
 from kubevouch.inventory.purpose import PURPOSES, SHOWN_BY_KUBEADM
 from kubevouch.inventory.rows import Limits
 from kubevouch.tls import FailureKind
-from kubevouch.x509 import Certificate, read_certificates
 from tests.inventory.found import AT, DAY, at_node, rows
-from tests.support.self_signed import kubelet_self_signed
 
 USE = CertificateUse
 
@@ -101,10 +99,9 @@ def test_what_has_stopped_already_stands_before_what_will() -> None:
         replace(at_node("w3", None), vantage=Vantage.NODE_DISK, use=USE.KUBELET_CLIENT),
     )
     assert [(row.found.use, when) for row, when in what_stops(found)] == [
+        (USE.KUBELET_CLIENT, "not known: unreadable"),
         (USE.KUBELET_SERVING, "now: not served"),
         (USE.API_SERVER, "24 hours ago"),
-        (USE.KUBELET_CLIENT, "not known: unreadable"),
-        (USE.KUBELET_SERVING, "in 20 days"),
         (USE.CLUSTER_CA, "in 3000 days"),
     ]
 
@@ -134,37 +131,6 @@ def test_what_is_wrong_besides_is_told_of_each_use_and_of_whom() -> None:
     )
 
 
-def _kubelets_own() -> tuple[Certificate, ...]:
-    return read_certificates(kubelet_self_signed("n", AT - 5 * DAY, AT + 5 * DAY).chain, "own")
-
-
-_DARK = "kubectl top, autoscaling, logs, exec and port-forward of this node"
-
-
-def test_a_kubelet_that_presents_no_certificate_stops_all_that_needs_its_port() -> None:
-    """Whether it answers with an alert or not at all: nobody else's connection fares better where nothing listens."""
-    fault = "remote error: tls: internal error"
-    dark = replace(at_node("w1", None), fault=fault, failure=FailureKind.ALERT)
-    refused = replace(at_node("w2", None), failure=FailureKind.REFUSED)
-    far = replace(at_node("w3", None), failure=FailureKind.CONNECT_TIMEOUT, fault="timeout")
-    told = {each.word: each.rows for each in troubles_of(rows(dark, refused), Limits())}
-    assert [each.stops for each in told["NOT SERVED"]] == [_DARK]
-    assert [each.stops for each in told["NO ANSWER"]] == [_DARK]
-    (row,) = rows(far)
-    assert row.stops == f"{_DARK}, unless it answers others"
-
-
-def test_after_the_end_of_a_certificate_of_the_signer_the_port_is_dark_for_everybody() -> None:
-    """A kubelet with rotation serves nothing that has ended: handshakes end with an alert. One that still serves it, for it was put
-    there by hand or made by itself, fails only for who verifies it."""
-    (soon,) = rows(at_node("w1", 5 * DAY))
-    assert soon.stops == f"{_DARK}: the port is dark then"
-    (served,) = rows(at_node("w1", -DAY))
-    assert "where the API server verifies kubelets" in served.stops
-    (own,) = rows(replace(at_node("w1"), chain=_kubelets_own()))
-    assert "where the API server verifies kubelets" in own.stops
-
-
 def test_the_pair_for_health_checks_is_kubeadms_own_to_talk_to_etcd() -> None:
     """etcd's probes ask its port for metrics by plain HTTP."""
     (row,) = rows(at_node("cp", use=USE.ETCD_HEALTHCHECK_CLIENT))
@@ -187,30 +153,50 @@ def test_without_trouble_the_first_to_end_is_known() -> None:
     assert first_to_end(rows(at_node("w", None))) is None
 
 
+_PUT_BACK = "make no other CA: as root on cp, put the cluster's own back into /place.crt"
+_MOVED = "as root on cp, move /place.crt and place.key beside it away"
+
+
 @pytest.mark.parametrize(
-    ("use", "missing", "command"),
+    ("use", "state", "command", "by_hand", "before"),
     [
-        (USE.KUBELET_SERVING, False, "kubevouch doctor"),
-        (USE.KUBELET_CLIENT, False, "kubevouch doctor"),
-        (USE.API_SERVER, False, "kubeadm certs renew apiserver"),
-        (USE.ADMIN_CONF, False, "kubeadm certs renew admin.conf"),
-        (USE.API_SERVER, True, "kubeadm init phase certs apiserver"),
-        (USE.CONTROLLER_MANAGER_CONF, True, "kubeadm init phase kubeconfig controller-manager"),
-        (USE.CLUSTER_CA, False, "kubevouch explain KV602"),
-        (USE.ETCD_CA, False, ""),
-        (USE.CA_BUNDLE, False, ""),
+        (USE.KUBELET_SERVING, "ended", "kubevouch doctor", "", ""),
+        (USE.KUBELET_CLIENT, "ended", "kubevouch explain KV607", "", ""),
+        (USE.API_SERVER, "ended", "kubeadm certs renew apiserver", "as root on cp; then restart kube-apiserver", ""),
+        (USE.ETCD_PEER, "ended", "kubeadm certs renew etcd-peer", "as root on cp; then restart etcd", ""),
+        (USE.ADMIN_CONF, "ended", "kubeadm certs renew admin.conf", "as root on cp; nothing has to be restarted", ""),
+        # `kubeadm init phase` knows neither a load balancer nor certSANs without the cluster's own configuration.
+        (USE.API_SERVER, "missing", "kubeadm init phase certs apiserver", "with `--config FILE`", _MOVED),
+        (USE.API_SERVER, "half", "kubeadm init phase certs apiserver", "with `--config FILE`", _MOVED),
+        (USE.SCHEDULER_CONF, "missing", "kubeadm init phase kubeconfig scheduler", "then restart kube-scheduler", ""),
+        (USE.ADMIN_CONF, "half", "kubeadm init phase kubeconfig admin", "with `--config FILE`", "as root on cp, move /place.conf away"),
+        # `kubeadm certs renew` signs with the CA that is there: where that was swapped, every leaf is refused afterwards.
+        (USE.API_SERVER, "wrong", "kubeadm certs renew apiserver", "as root on cp", "if the CA there is not the cluster's, put that back"),
+        (USE.CLUSTER_CA, "ended", "kubevouch explain KV602", "kubeadm renews no CA", ""),
+        (USE.ETCD_CA, "ended", "", "kubeadm renews no CA", ""),
+        (USE.CA_BUNDLE, "ended", "", "put the authority that signs what is served into /place.crt", ""),
+        (USE.CLUSTER_CA, "missing", "", _PUT_BACK, ""),
+        (USE.CLUSTER_CA, "half", "", _PUT_BACK, ""),
+        (USE.ETCD_CA, "wrong", "", _PUT_BACK, ""),
     ],
-)
-def test_advice_is_a_command_that_helps_or_says_what_is_done_by_hand(
-    use: CertificateUse, missing: bool, command: str
+)  # fmt: skip
+def test_advice_about_a_disk_is_a_command_that_helps_and_what_is_done_by_hand(
+    use: CertificateUse, state: str, command: str, by_hand: str, before: str
 ) -> None:
-    advice = _advice(at_node("cp", None if missing else -DAY, use=use, missing=missing))
+    ends = {"ended": -DAY, "wrong": 100 * DAY}.get(state)
+    fault = {"half": "cut off", "wrong": "not signed by /ca.crt"}.get(state, "")
+    where = "/place.conf" if use.endswith(".conf") else "/place.crt"
+    found = at_node("cp", ends, use=use, missing=state == "missing", where=where)
+    advice = _advice(found, vantage=Vantage.NODE_DISK, fault=fault)
     assert " ".join(advice.command) == command
-    assert advice.command or advice.by_hand
+    assert advice.by_hand.find(by_hand) >= 0
+    assert advice.before.startswith(before)
+    assert bool(advice.before) is bool(before)
 
 
 def test_kubeadm_is_not_advised_where_its_key_is_elsewhere() -> None:
-    advice = _advice(at_node("cp", -DAY, use=USE.API_SERVER, externally_managed=True))
+    found = at_node("cp", -DAY, use=USE.API_SERVER, externally_managed=True)
+    advice = _advice(found, vantage=Vantage.NODE_DISK)
     assert advice.command == ()
     assert "by hand" in advice.by_hand
 
@@ -231,101 +217,6 @@ def test_every_advice_is_there_to_be_followed(
             # The names that kubeadm has for its own certificates, and for no others.
             shown = {each.value for each in SHOWN_BY_KUBEADM if not PURPOSES[each].is_ca}
             assert {name, f"{name}.conf"} & shown
-
-
-def test_what_is_made_anew_keeps_the_names_of_the_cluster() -> None:
-    """`kubeadm init phase` knows neither a load balancer nor certSANs without the cluster's own configuration."""
-    assert "--config FILE" in _advice(at_node("cp", None, use=USE.API_SERVER, missing=True)).by_hand
-
-
-@pytest.mark.parametrize("missing", [True, False], ids=["missing", "half"])
-def test_before_kubeadm_makes_a_pair_what_is_left_of_the_old_one_is_moved_away(
-    missing: bool,
-) -> None:
-    """kubeadm 1.36.3, where apiserver.key is there and apiserver.crt is not: `failure loading apiserver certificate`, exit code 1."""
-    path = "/etc/kubernetes/pki/apiserver.crt"
-    found = at_node("cp", None, use=USE.API_SERVER, missing=missing, where=path)
-    assert _advice(found, vantage=Vantage.NODE_DISK).before.startswith(
-        f"as root on cp, move {path} and apiserver.key beside it away"
-    )
-    conf = at_node("cp", None, use=USE.ADMIN_CONF, missing=missing, where="/a/admin.conf")
-    assert _advice(conf, vantage=Vantage.NODE_DISK).before == (
-        "" if missing else "as root on cp, move /a/admin.conf away"
-    )
-    assert _advice(at_node("cp", -DAY, use=USE.API_SERVER), vantage=Vantage.NODE_DISK).before == ""
-
-
-@pytest.mark.parametrize(
-    ("use", "file", "kept"),
-    [
-        (USE.CLUSTER_CA, "ca.crt", "ConfigMap kube-system/kube-root-ca.crt"),
-        (USE.CLUSTER_CA, "ca.crt", "certificate-authority-data in /etc/kubernetes/*.conf"),
-        (USE.CLUSTER_CA, "ca.crt", "of every other node"),
-        (USE.ETCD_CA, "etcd/ca.crt", "of every other control plane"),
-        (USE.FRONT_PROXY_CA, "front-proxy-ca.crt", "requestheader-client-ca-file"),
-    ],
-)
-@pytest.mark.parametrize("state", ["missing", "half", "swapped"])
-def test_an_authority_that_lacks_on_a_disk_is_put_back_and_no_other_is_made(
-    use: CertificateUse, file: str, kept: str, state: str
-) -> None:
-    ends = 100 * DAY if state == "swapped" else None
-    place = f"/etc/kubernetes/pki/{file}"
-    found = at_node("cp", ends, use=use, missing=state == "missing", where=place)
-    fault = "" if state == "missing" else "ca.key beside it is another certificate's key"
-    advice = _advice(found, vantage=Vantage.NODE_DISK, fault=fault)
-    assert advice.command == ()
-    assert advice.by_hand.startswith(
-        f"make no other CA: as root on cp, put the cluster's own back into {place}"
-    )
-    assert kept in advice.by_hand
-
-
-def test_a_leaf_is_renewed_only_once_the_authority_beside_it_is_the_clusters() -> None:
-    """`kubeadm certs renew` signs with the CA that is there: where that was swapped, every leaf is refused afterwards."""
-    leaf = at_node("cp", use=USE.API_SERVER)
-    leaf = replace(leaf, vantage=Vantage.NODE_DISK, ca="ca")
-    fault = (
-        "not signed by /etc/kubernetes/pki/ca.crt: x509: certificate signed by unknown authority"
-    )
-    advice = _advice(leaf, fault=fault, signed_beside=False)
-    assert " ".join(advice.command) == "kubeadm certs renew apiserver"
-    assert "ConfigMap kube-system/kube-root-ca.crt" in advice.before
-    assert _advice(leaf, fault="its key is not there").before == ""
-
-
-@pytest.mark.parametrize(
-    ("use", "restarted"),
-    [
-        (USE.API_SERVER, "then restart kube-apiserver"),
-        (USE.FRONT_PROXY_CLIENT, "then restart kube-apiserver"),
-        (USE.ETCD_PEER, "then restart etcd"),
-        (USE.SCHEDULER_CONF, "then restart kube-scheduler"),
-        (
-            USE.ETCD_HEALTHCHECK_CLIENT,
-            "nothing has to be restarted: kubeadm reads it whenever it needs it",
-        ),
-        (
-            USE.ADMIN_CONF,
-            "nothing has to be restarted; copies of the old one (~/.kube/config) stay as they are",
-        ),
-    ],
-)
-@pytest.mark.parametrize("missing", [True, False])
-def test_only_what_uses_a_certificate_is_restarted(
-    use: CertificateUse, restarted: str, missing: bool
-) -> None:
-    found = at_node("cp", None if missing else -DAY, use=use, missing=missing)
-    assert _advice(found, vantage=Vantage.NODE_DISK).by_hand.endswith(f"as root on cp; {restarted}")
-
-
-def test_of_a_disk_alone_no_cluster_is_asked_next() -> None:
-    client = replace(at_node("w1", -DAY, use=USE.KUBELET_CLIENT), vantage=Vantage.NODE_DISK)
-    assert _advice(client).command == ("kubevouch", "doctor")
-    (row,) = rows(client)
-    alone = advice_of(row, without_cluster=True)
-    assert alone.command == ("kubevouch", "explain", "KV606")
-    assert "kubelet" in alone.by_hand
 
 
 def test_an_api_server_that_does_not_answer_is_not_renewed() -> None:

@@ -23,16 +23,13 @@ from kubevouch.kube.io.transport import ResponseLimits
 from kubevouch.kube.resources import (
     CONFIG_MAPS,
     CSRS,
-    EVENTS,
     NODES,
     PODS,
-    CertificateSigningRequest,
     CsrCondition,
     ResourceAttributes,
-    event,
 )
 from kubevouch_lab.apiserver import status
-from tests.support.apiservers import MOMENT, TOKEN, access_to, client_of
+from tests.support.apiservers import TOKEN, access_to, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.scripted import faults, kinds, reviews
@@ -331,51 +328,6 @@ async def test_what_is_forbidden_says_which_verb_on_what(
     with pytest.raises(Forbidden) as logs:
         await api.pod_log("s", "p")
     assert (logs.value.verb, logs.value.resource) == ("get", "pods/log")
-
-
-async def test_an_event_about_a_cluster_scoped_object_goes_to_default(
-    api: ApiClient, server: ScriptedApiServer
-) -> None:
-    server.store.create(kinds.CSRS, CSR)
-    about = await api.get(CSRS, "csr-1")
-    body = event(
-        about,
-        CSRS,
-        warning=True,
-        reason="Held",
-        action="Approve",
-        note="é" * 1000,
-        at=MOMENT,
-        instance="kubevouch-1",
-    )
-    made = await api.create(EVENTS, body, "default")
-    stored = server.store.get(kinds.KINDS["events.k8s.io", "v1", "events"], made.name, "default")
-    assert (stored["reason"], stored["type"]) == ("Held", "Warning")
-    assert stored["regarding"]["uid"] == about.uid
-    assert stored["eventTime"] == "2026-11-24T12:00:00.000000Z"
-    # The note may hold 1,023 bytes, and no half of a character.
-    assert len(stored["note"].encode()) <= 1023
-    assert set(stored["note"]) == {"é"}
-
-
-@pytest.mark.parametrize(
-    ("name", "prefix"),
-    [
-        ("csr-4x2vd", "csr-4x2vd-"),
-        ("node.example.com", "node-example-com-"),
-        ("A_b:c", "a-b-c-"),
-        ("." * 60, "unnamed-"),
-        ("n" * 253, "n" * 50 + "-"),
-    ],
-)
-def test_an_events_name_is_one_that_the_api_server_takes_whatever_the_objects_is(
-    name: str, prefix: str
-) -> None:
-    """Only a dash may end a generateName (apimachinery's maskTrailingDash)."""
-    about = msgspec.convert({"metadata": {"name": name}}, CertificateSigningRequest)
-    words = {"reason": "Held", "action": "Hold", "note": "", "instance": "kubevouch-1"}
-    body = event(about, CSRS, warning=True, at=MOMENT, **words)
-    assert body["metadata"]["generateName"] == prefix
 
 
 async def test_a_path_of_the_server_goes_before_every_path(

@@ -19,7 +19,8 @@ from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import FleetNode
-from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, ScrapeSettings
+from kubevouch.metrics.scraper import KubeletAccess
+from kubevouch.metrics.scraping import ScrapeFailure, ScrapeSettings
 from kubevouch.metrics.store import NodeUsage, PodUsage
 from kubevouch.system_clock import SystemClock
 from tests.support.apiservers import access_to, api_server, client_of
@@ -89,7 +90,7 @@ class Heard:
     duplicates: list[tuple[str, tuple[PodKey, ...]]] = field(default_factory=list)
     incompletes: list[tuple[str, bool, tuple[PodKey, ...]]] = field(default_factory=list)
     troubles: list[tuple[str, KubevouchError]] = field(default_factory=list)
-    changes: list[tuple[str, ScrapeResult | None, ScrapeResult]] = field(default_factory=list)
+    doubts: list[tuple[str, str]] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     unselected: list[str] = field(default_factory=list)
     restarts: list[tuple[str, BaseException | None]] = field(default_factory=list)
@@ -115,8 +116,8 @@ class Heard:
     def removed(self, name: str) -> None:
         self.gone.append(name)
 
-    def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
-        self.changes.append((node.name, before, now))
+    def doubted(self, node: FleetNode, doubt: str) -> None:
+        self.doubts.append((node.name, doubt))
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
         self.restarts.append((node.name, error))
@@ -241,10 +242,12 @@ class Cluster:
         async with client_of(access_to(self.server, self.authority)) as api:
             collector = Collector(
                 api,
-                roots=lambda: self.roots,
-                credentials=credentials or UserCredentials(user, self.clock),
-                certificate=certificate,
-                look_up=look_up,
+                KubeletAccess(
+                    lambda: self.roots,
+                    credentials or UserCredentials(user, self.clock),
+                    certificate,
+                    look_up,
+                ),
                 clock=self.clock,
                 rng=random.Random(1).random,
                 observer=heard or self.heard,

@@ -2,7 +2,7 @@
 
 from kubevouch.metrics.columns import ABSENT, LAST_NS, Owner, PodKey, Point
 from kubevouch.metrics.pages import Page, reading
-from kubevouch.metrics.quick_pages import PageForm, quick_page
+from kubevouch.metrics.quick_pages import PageForm, page_form, quick_page
 from kubevouch.metrics.store import MetricsStore, PodUsage
 
 
@@ -54,17 +54,22 @@ class Exact:
 
 
 class Quick(Exact):
-    """Reads a page by the full reader only if the quick one does not know its form. quick: how many it did know."""
+    """Reads a page by the full reader only if the quick one cannot. quick: how many it gave; full: how many needed the other."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._form = PageForm()
-        self.quick = 0
+        self._form: PageForm | None = None
+        self.quick = self.full = 0
 
     def _page(self, body: bytes) -> Page:
-        found = quick_page(body, self._form)
-        if found is None:
-            return super()._page(body)
+        page = quick_page(body, self._form)
+        if page is None:
+            self.full += 1
+            exact = super()._page(body)
+            self._form = page_form(body, exact)
+            # What the quick reader says of that very page has to be right, too.
+            page = quick_page(body, self._form)
+            if page is None:
+                return exact
         self.quick += 1
-        page, self._form = found
         return page

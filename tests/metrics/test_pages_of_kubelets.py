@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kubevouch.kubelet.errors import AnswerError
 from kubevouch.metrics.columns import LAST_NS, NEVER, Owner, Point
-from kubevouch.metrics.pages import LARGEST, MOST_OTHER_LINES
+from kubevouch.metrics.pages import LARGEST, MOST_LINES
 from tests.metrics.reading import read_page, said
 
 CASES = Path(__file__).parents[1] / "kubelet" / "cases"
@@ -48,7 +48,7 @@ def test_the_page_of_an_older_node_has_no_swap_and_two_containers() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\n\n  \n# a comment\n#\n", "resource_scrape_error 1\n", "node:cpu 4\n"]
+    "text", ["", "\n\n# a comment\n#\n", "resource_scrape_error 1\n", "node:cpu 4\n"]
 )
 def test_a_page_that_says_nothing_has_nothing(text: str) -> None:
     assert said(read_page(text)) == (None, {}, set())
@@ -60,9 +60,8 @@ def test_a_page_that_says_nothing_has_nothing(text: str) -> None:
         f'{CPU}{{container="c",namespace="n",pod="p"}} 1.5 7',
         f'{CPU}{{pod="p",namespace="n",container="c"}} 1.5 7',
         f'{CPU}{{container="c",namespace="n",pod="p",}} 1.5 7',
-        f'{CPU} {{ container = "c" , namespace="n", pod="p" }} 1.5 7 ',
         f'{CPU}{{container="c",extra="x",namespace="n",pod="p"}} 15e-1 7',
-        f'\t{CPU}{{container="c",namespace="n",pod="p"}}\t+1.5\t7\t',
+        f'{CPU}{{container="c",namespace="n",pod="p",extra="a\\"b{{}}"}} +1.5 7',
         f'{CPU}{{container="c",namespace="n",pod="p"}} 1.5 7\n\n# end',
         f'{CPU}{{container="c",namespace="n",pod="p"}} 9\n{CPU}{{container="c",namespace="n",pod="p"}} 1.5',
     ],
@@ -75,7 +74,7 @@ NUMBERS = {
     "1.062510592e+09": 1062510592 * 10**9,
     ".5": 500_000_000,
     "1e-9": 1,
-    **dict.fromkeys(["0", "-3", "+Inf", "-inf", "Infinity", "NaN", "1e999", "1e300", "5e-324"]),
+    **dict.fromkeys(["0", "-3", "+Inf", "-Inf", "NaN", "1e999", "1e300", "5e-324"]),
 }
 
 
@@ -112,9 +111,13 @@ def test_a_pod_of_which_a_container_lacks_a_sample_is_left_out(line: str) -> Non
     assert said(read_page(f"{whole}{HELD}{line}\n"))[1:] == ({}, {("n", "p")})
 
 
-@pytest.mark.parametrize("name", [b"\xff", b"x\\ny", b"\x1b[2J", b"a b", "é".encode()])
+@pytest.mark.parametrize(
+    "name", [b"\xff", b"x\\ny", b"\x1b[2J", b"a b", "é".encode(), b"", b"x" * 254]
+)
 def test_a_name_of_other_letters_than_any_has_is_refused(name: bytes) -> None:
-    with pytest.raises(AnswerError, match="a name with other letters than any has"):
+    with pytest.raises(
+        AnswerError, match=r"a name of \d+ bytes: .*; at most 253 bytes of printable ASCII"
+    ):
         read_page(b'%b{container="c",namespace="n",pod="%b"} 1\n' % (CPU.encode(), name))
 
 
@@ -129,10 +132,10 @@ def test_what_does_not_count_is_passed_over() -> None:
 BROKEN = [
     NODE_CPU, f"{NODE_CPU} one", f"{NODE_CPU} 1_0", f"{NODE_CPU} 0x10", f"{NODE_CPU} 1 7.5",
     f"{NODE_CPU} 1 7 8", f"{NODE_CPU} 1\r", f"{NODE_CPU} 1 99999999999999999999", "1 2", "{} 1", "<html>",
-    '{"kind":"Status"}', f"{CPU}{LABELS}", f"{CPU}{LABELS} 1+2 7", f"container_swap_usage_bytes{LABELS} 1+2 7",
-    'pod_cpu_usage_seconds_total{namespace="n",pod="p"} 1+2 7', "resource_scrape_error 1+2",
+    '{"kind":"Status"}', f"{CPU}{LABELS}", f"{CPU}{LABELS} 1+2 7",
     f'{CPU}{{container="c" namespace="n",pod="p"}} 1 7', f"{CPU}{{container=c}} 1", f'{CPU}{{container="c"',
-    f'{CPU}{{container="c\\"}} 1', f"{CPU}{{,}} 1", "x" * 20_000 + " 1", "\x1b[2J",
+    f'{CPU}{{container="c\\"}} 1', f"{CPU}{{,}} 1", "\x1b[2J", "  ", f"{NODE_CPU} Infinity",
+    f"{NODE_CPU}  1", f"\t{NODE_CPU} 1", f'{CPU}{{ container="c",namespace="n",pod="p"}} 1 7', "x" * 200_000,
 ]  # fmt: skip
 
 
@@ -146,8 +149,8 @@ def test_a_broken_line_is_named_by_its_number(line: str) -> None:
 
 FLOODS = {
     "at most": "#" * (LARGEST + 1),
-    f"line {MOST_OTHER_LINES + 1}: the {MOST_OTHER_LINES + 1}th": "#\n" * (MOST_OTHER_LINES + 5),
-    "more than 32 labels": "x{" + 'a="",' * 3000 + "} 1\n",
+    f"more than {MOST_LINES} lines": "#\n" * (MOST_LINES + 5),
+    "line 1: longer than 65536 bytes": "x{" + 'a="",' * 30_000 + "} 1\n",
 }
 
 
@@ -169,14 +172,14 @@ def test_families_of_containers_that_later_kubelets_may_have_are_no_flood() -> N
 
 # Any page: written from known numbers in any order and spelling, it is read as those numbers.
 
-names = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=6)
+names = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"\\'),
+    min_size=1,
+    max_size=6,
+)
 numbers = st.tuples(
     st.floats(1e-6, 1e6), st.integers(1, 2**53), st.integers(0, 10**12), st.none() | st.integers(0, 10**9)
 )  # fmt: skip
-
-
-def escaped(name: str) -> str:
-    return name.replace("\\", "\\\\").replace('"', '\\"')
 
 
 @given(
@@ -192,9 +195,7 @@ def test_a_page_is_read_as_the_numbers_it_was_written_from(
     lines = ["resource_scrape_error 0", "node_swap_usage_bytes 1 7"]
 
     def put(family: str, value: float, at: int | None, **labels: str) -> None:
-        pairs = data.draw(
-            st.permutations([f'{key}="{escaped(text)}"' for key, text in labels.items()])
-        )
+        pairs = data.draw(st.permutations([f'{key}="{text}"' for key, text in labels.items()]))
         written = data.draw(st.sampled_from([f"{value!r}", f"{value:.17g}"]))
         inner = f"{{{','.join(pairs)}}}" if pairs else ""
         lines.append(f"{family}{inner} {written}{'' if at is None else f' {at}'}")

@@ -7,7 +7,7 @@ from kubevouch.kube.io.credentials import Credential
 from kubevouch.kube.resources import Node
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.metrics.fleet import fleet_node
-from kubevouch.metrics.scraper import Scraper
+from kubevouch.metrics.scraper import KubeletAccess, Scraper
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.store import MetricsStore
 from tests.metrics.conftest import Cluster, Heard, nodes_served
@@ -134,8 +134,7 @@ async def test_a_node_that_is_seen_while_the_scraper_ends_is_not_scraped(cluster
     """The watch of nodes is cancelled a moment later than the scraper, and nobody would end a task that begins then."""
     scraper = Scraper(
         MetricsStore(timedelta(seconds=15), clock=cluster.clock, node_of=lambda _: ""),
-        roots=lambda: cluster.roots,
-        credentials=NoCredentials(),
+        KubeletAccess(lambda: cluster.roots, NoCredentials()),
         clock=cluster.clock,
         observer=cluster.heard,
         settings=ScrapeSettings(),

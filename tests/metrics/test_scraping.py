@@ -87,6 +87,7 @@ async def test_a_failed_scrape_leaves_the_row_as_it_was_until_it_is_too_old(
         node, pod = store.node("n1"), store.pod("ns", "n1-0")
         assert node is not None
         assert pod is not None
+        read_at = collector.results["n1"].read_at
         # The kubelet restarts, and has no certificate for a while.
         running.behaviour = NO_CERTIFICATE
         for seconds in (15, 31, 46, 62):
@@ -99,6 +100,7 @@ async def test_a_failed_scrape_leaves_the_row_as_it_was_until_it_is_too_old(
             assert (bool(store.node_points), bool(store.container_points)) == (served, served)
             failure = cluster.heard.refused("n1")
             assert failure.text.endswith("remote error: tls: internal error")
+            assert collector.results["n1"].read_at == read_at
         running.behaviour = good
         await cluster.round()
         assert nodes_served(collector) == {}
@@ -290,33 +292,29 @@ async def test_the_path_of_an_annotation_is_asked_for(cluster: Cluster) -> None:
     assert failure.reason == "http-404"
 
 
-async def test_a_page_without_whole_metrics_is_told(cluster: Cluster) -> None:
-    page = (
-        b'container_cpu_usage_seconds_total{container="c",namespace="ns",pod="p"} 1 7\n'
-        b"node_memory_working_set_bytes 5 7\n"
-    )
-    serve = cluster.serve("n1")
-    await cluster.add("n1", Serve(serve.context, {PATH: (200, page)}))
-    async with cluster.collecting():
-        await cluster.round()
-        assert cluster.heard.incompletes == [("n1", True, (("ns", "p"),))]
-        failure = cluster.heard.refused("n1")
-        assert failure.text == "its kubelet reports no CPU or memory of the node"
+LACKING = b'container_cpu_usage_seconds_total{container="c",namespace="ns",pod="p"} 1 7\n'
 
 
-@pytest.mark.parametrize("page", [b"", b"scrape_error 1\nresource_scrape_error 1\n"])
-async def test_a_kubelet_that_answers_and_says_nothing_of_its_node_is_not_read(
-    cluster: Cluster, page: bytes
+@pytest.mark.parametrize(
+    ("page", "pods"),
+    [
+        (b"", ()),
+        (b"scrape_error 1\nresource_scrape_error 1\n", ()),
+        (LACKING + b"node_memory_working_set_bytes 5 7\n", (("ns", "p"),)),
+    ],
+)
+async def test_a_kubelet_that_says_nothing_of_its_node_is_not_read(
+    cluster: Cluster, page: bytes, pods: tuple[tuple[str, str], ...]
 ) -> None:
-    """`<unknown>` has a reason in the log, in the metrics and in the coverage then, as where nobody answers."""
+    """`<unknown>` has a reason in the log and in the metrics then, as where nobody answers."""
     await cluster.add("n1", Serve(cluster.serve("n1").context, {PATH: (200, page)}))
     async with cluster.collecting() as collector:
         failure = await cluster.refusal("n1")
         assert failure.reason == "no-usage"
         assert failure.text == "its kubelet reports no CPU or memory of the node"
+        assert cluster.heard.incompletes == [("n1", True, pods)]
         result = collector.results["n1"]
         assert (result.reason, result.read_at) == ("no-usage", None)
-        assert collector.coverage.unread == ("n1",)
 
 
 async def test_pods_are_served_of_a_kubelet_that_says_nothing_of_its_node(cluster: Cluster) -> None:

@@ -63,48 +63,23 @@ def presented(running: ScriptedKubelet) -> list[str]:
     return [read_certificates(der, "client")[0].subject.common_name for der in ders if der]
 
 
-async def test_the_last_good_pair_is_shown_while_only_the_certificate_is_new(
+async def test_the_last_good_pair_is_shown_until_the_next_one_is_whole(
     cluster: Cluster, files: PairInFiles
 ) -> None:
+    """And each renewal that goes wrong is told once."""
     running = await kubelet(cluster)
+    shown = ["before"]
     async with cluster.collecting(certificate=files.read()):
         assert await cluster.round() == {"n1": None}
-        newer = files.new("after")
-        files.chain.write_bytes(newer.chain)
-        for _ in range(3):
+        for broken in (None, b"", b"-----BEGIN CERTIFICATE-----\nMIIB"):
+            newer = files.new(f"pair {len(shown)}")
+            files.chain.write_bytes(newer.chain if broken is None else broken)
+            for _ in range(3):
+                assert await cluster.round(seconds=60) == {"n1": None}
+            assert presented(running) == shown
+            assert len(files.said) == len(shown)
+            files.write(newer)
             assert await cluster.round(seconds=60) == {"n1": None}
-        assert presented(running) == ["before"]
-        files.key.write_bytes(newer.key)
-        assert await cluster.round() == {"n1": None}
-    assert presented(running) == ["before", "after"]
-    assert len(files.said) == 1
+            shown.append(f"pair {len(shown)}")
+            assert presented(running) == shown
     assert "the key does not belong to the certificate" in files.said[0]
-
-
-@pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE-----\nMIIB"])
-async def test_the_last_good_pair_is_shown_while_a_file_is_half_written(
-    cluster: Cluster, files: PairInFiles, content: bytes
-) -> None:
-    running = await kubelet(cluster)
-    async with cluster.collecting(certificate=files.read()):
-        await cluster.round()
-        files.chain.write_bytes(content)
-        assert await cluster.round(seconds=60) == {"n1": None}
-    assert presented(running) == ["before"]
-    assert len(files.said) == 1
-
-
-async def test_each_renewal_that_goes_wrong_is_told_once(
-    cluster: Cluster, files: PairInFiles
-) -> None:
-    await kubelet(cluster)
-    async with cluster.collecting(certificate=files.read()):
-        await cluster.round()
-        for number in (1, 2):
-            newer = files.new(f"pair {number}")
-            files.chain.write_bytes(newer.chain)
-            await cluster.round(seconds=60)
-            await cluster.round()
-            files.key.write_bytes(newer.key)
-            await cluster.round()
-            assert len(files.said) == number

@@ -1,13 +1,14 @@
 """Probes, and paths that nobody serves, as metrics-server 0.9.0 answers: its pages were asked with ?verbose."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from kubevouch.metrics.serving.server import checks
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse
-from kubevouch.serve.probes import Probes
+from kubevouch.serve.probes import Probes, shutdown_check
 from tests.support.clocks import WoundClock
 from tests.support.metered import AT, fixed_fleet, metered
 
@@ -42,8 +43,8 @@ async def asked(
         last_round=lambda: AT - timedelta(seconds=late),
         held_back=lambda: "n1 is not read" if other.get("held_back") else "",
         resolution=15.0,
-        stopping=lambda: other.get("stopping", False),
     )
+    found["readyz"] += (shutdown_check(lambda: other.get("stopping", False)),)
     log = Log([].append, clock)  # type: ignore[arg-type]
     query = {"verbose": ("",)} if verbose else {}
     return await Probes(found, log).answer(HttpRequest("GET", path, query))
@@ -59,32 +60,29 @@ async def test_a_page_has_metrics_servers_lines_in_its_order(page: str) -> None:
         assert (await asked(f"/{page}/{name}")).body == b"ok"
 
 
-FAILING = {
-    ("stored", "readyz", "metric-storage-ready"): "no metrics to serve",
-    ("synced", "readyz", "metric-informer-sync"): "cache for node informer has not synced",
-    ("synced", "healthz", "metadata-informer-sync"): (
-        "1 informers not started yet: [/v1, Resource=pods]"
-    ),
-}
+# What is wrong, the page and the check that tell it, and why.
+FAILING: list[tuple[dict[str, Any], str, str, str]] = [
+    ({"stored": False}, "readyz", "metric-storage-ready", "no metrics to serve"),
+    ({"held_back": True}, "readyz", "metric-storage-ready", "n1 is not read"),
+    ({"synced": False}, "readyz", "metric-informer-sync", "cache for node informer has not synced"),
+    ({"synced": False}, "healthz", "metadata-informer-sync", "1 informers not started yet: [/v1, Resource=pods]"),
+    ({"stopping": True}, "readyz", "shutdown", "process is shutting down"),
+    ({"late": 23.0}, "livez", "metric-collection-timely", "metric collection didn't finish on time"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("what", "page", "name"), FAILING)
-async def test_what_fails_is_named(what: str, page: str, name: str) -> None:
-    answer = await asked(f"/{page}", **{what: False})
+@pytest.mark.parametrize(("what", "page", "name", "why"), FAILING)
+async def test_what_fails_is_named(what: dict[str, Any], page: str, name: str, why: str) -> None:
+    answer = await asked(f"/{page}", **what)
     assert answer.code == 500
     assert f"[-]{name} failed: reason withheld\n" in answer.body.decode()
-    single = await asked(f"/{page}/{name}", **{what: False})
-    assert single.body.decode() == f"internal server error: {FAILING[what, page, name]}\n"
+    single = await asked(f"/{page}/{name}", **what)
+    assert single.body.decode() == f"internal server error: {why}\n"
 
 
-async def test_a_stopping_server_is_alive_and_not_ready() -> None:
-    assert (await asked("/livez", stopping=True)).code == 200
-    assert b"[-]shutdown failed" in (await asked("/readyz", stopping=True)).body
-
-
-async def test_without_scrapes_it_is_not_alive() -> None:
-    assert (await asked("/livez", late=22.0)).code == 200
-    assert b"[-]metric-collection-timely failed" in (await asked("/livez", late=23.0)).body
+@pytest.mark.parametrize("what", [{"stopping": True}, {"held_back": True}, {"late": 22.0}])
+async def test_a_server_that_is_not_ready_is_alive(what: dict[str, Any]) -> None:
+    assert (await asked("/livez", **what)).code == 200
 
 
 @pytest.mark.parametrize(
@@ -92,11 +90,3 @@ async def test_without_scrapes_it_is_not_alive() -> None:
 )
 async def test_a_check_that_is_not_there_is_a_404(path: str) -> None:
     assert (await asked(path)).code == 404
-
-
-async def test_a_server_that_is_held_back_is_alive_and_not_ready() -> None:
-    """While --kubelet-insecure-tls is set and ready nodes are not read."""
-    answer = await asked("/readyz", held_back=True)
-    assert answer.code == 500
-    assert b"[-]metric-storage-ready failed: reason withheld\n" in answer.body
-    assert (await asked("/livez", held_back=True)).code == 200

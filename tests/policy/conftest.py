@@ -30,7 +30,6 @@ class Case:
     names: tuple[Claim, ...] = (Claim(NODE, NameSource.NODE_NAME),)
     addresses: tuple[Claim, ...] = (Claim(ADDRESS, NameSource.SSH_HOST_KEY),)
     control_plane: bool = False
-    unknown: str = ""
     known: bool = True
     username: str = f"system:node:{NODE}"
     groups: tuple[str, ...] = ("system:nodes", "system:authenticated")
@@ -83,7 +82,6 @@ class Case:
                 names=self.names,
                 addresses=self.addresses,
                 control_plane=self.control_plane,
-                unknown=self.unknown,
             )
             if self.known
             else None,

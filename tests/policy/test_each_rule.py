@@ -23,12 +23,12 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kubevouch.outcome import Outcome
-from kubevouch.policy import form, identity, ownership, timing
 from kubevouch.policy.claims import AllowedNames, Claim, ClaimedBy, NameSource, OtherNodes
 from kubevouch.policy.decide import RULES, Decision, decide
-from kubevouch.policy.facts import CsrFacts, CsrLimits, EntitlementFacts, NodeSeen, RuleResult
+from kubevouch.policy.facts import CsrFacts, EntitlementFacts, NodeSeen, RuleResult
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
+from kubevouch.policy.rules import form, identity, ownership, timing
 from tests.support.requests import request
 
 from . import conftest
@@ -183,14 +183,13 @@ def test_what_a_bare_csr_does_not_say_is_a_doubt() -> None:
     ("hours", "words"), [(36, "36 hours"), (48, "2 days"), (366 * 24, "366 days")]
 )
 def test_a_limit_is_told_as_it_is_set(hours: int, words: str) -> None:
-    limits = CsrLimits(lifetime=timedelta(hours=hours), freshness=timedelta(hours=1))
-    csr = msgspec.structs.replace(with_csr(expiration_seconds=hours * 3600 + 1), limits=limits)
+    asked = with_csr(expiration_seconds=hours * 3600 + 1)
+    csr = msgspec.structs.replace(asked, max_lifetime=timedelta(hours=hours))
     result = form.lifetime(csr)
     assert (in_short(result), result.allowed) == (
         "LifetimeTooLong",
         f"at most {words}, or unset",
     )
-    assert timing.fresh(csr).allowed == "made less than 60 minutes ago"
 
 
 OWN = AllowedNames(NODE, (Claim(NODE, NameSource.PIN),), (Claim(ADDRESS, NameSource.PIN),))

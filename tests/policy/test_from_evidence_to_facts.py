@@ -4,7 +4,6 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import msgspec
-import pytest
 
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.names import ClusterNames
@@ -21,17 +20,14 @@ from kubevouch.policy.claims import (
     ClaimedBy,
     NameSource,
     OtherNodes,
-    with_said,
 )
 from kubevouch.policy.csr import Csr, csr_of
-from kubevouch.policy.decide import decide, decide_entitlement
 from kubevouch.policy.facts import CsrFacts, RuleResult, csr_facts
 from kubevouch.policy.node_index import IndexedEvidence
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import (
     Reservation,
     ReservedNames,
-    reserved_address,
     reserved_name,
     reserved_of,
 )
@@ -150,11 +146,6 @@ def test_a_service_in_a_namespace_of_several_labels_is_no_other_namespace() -> N
     assert reserved_of(odd, ()).short_services == {"a": "Service b.c/a"}
 
 
-def test_of_two_services_of_one_name_the_first_is_told() -> None:
-    twice = replace(CLUSTER, services={"web.a": "Service a/web", "web.b": "Service b/web"})
-    assert reserved_of(twice, ()).short_services == {"web": "Service a/web"}
-
-
 def test_a_tenant_makes_no_service_of_the_cluster_one_of_his_own() -> None:
     services = {"dns.a": "Service a/dns", "dns.kube-system": "Service kube-system/dns"}
     reserved = reserved_of(replace(CLUSTER, services=services), ())
@@ -206,64 +197,7 @@ def test_where_no_csr_names_its_client_certificate_the_api_server_does_not_tell(
     assert told.credentials_told is False
 
 
-def test_what_nobody_says_is_not_taken_for_granted() -> None:
-    facts = csr_facts(csr_of(CSR), evidence(), at=NOW, allowed=None)
-    assert (facts.kubelet_started, facts.client_certificates, facts.standing) == (None,) * 3
-    assert facts.without_credential_id is False
-    assert facts.allowed is None
-
-
-def test_a_node_that_is_gone_and_nodes_that_are_not_known() -> None:
-    assert csr_facts(csr_of(CSR), evidence(NODES[1:]), at=NOW, allowed=None).node_exists is False
-    unknown = csr_facts(csr_of(CSR), evidence(None, None), at=NOW, allowed=None)
-    assert (unknown.node_exists, unknown.other_nodes, unknown.newest) == (None, None, None)
-
-
-def test_a_decision_about_a_csr_is_named_after_the_csr() -> None:
-    facts = csr_facts(csr_of(CSR), evidence(), at=NOW, allowed=AllowedNames(NODE))
-    assert decide(facts).about == "csr-1"
-
-
-@pytest.mark.parametrize(
-    ("address", "reservation"),
-    [
-        ("10.96.0.10", Reservation("Service kube-system/kube-dns")),
-        ("::ffff:10.96.0.10", Reservation("Service kube-system/kube-dns")),
-        ("10.96.0.11", Reservation("a Service")),
-        ("192.168.88.112", Reservation("Service web/shop", by_pin=True)),
-        ("10.244.0.7", Reservation("in a network of pods")),
-        ("10.244.1.7", Reservation("in a network of pods", by_pin=True)),
-        ("192.168.88.111", Reservation("an API server", by_pin=True)),
-        ("192.168.88.113", None),
-    ],
-)
-def test_a_reserved_address_says_what_for_and_whether_a_pin_would_do(
-    address: str, reservation: Reservation | None
-) -> None:
-    allowed = AllowedNames(
-        NODE,
-        addresses=tuple(
-            Claim(each, NameSource.NODE_STATUS)
-            for each in ("192.168.88.111", "192.168.88.112", "10.244.1.7")
-        ),
-        control_plane=True,
-    )
-    assert reserved_address(ip_address(address), RESERVED, allowed) == reservation
-
-
-def test_a_decision_about_a_nodes_claims_is_named_after_the_node() -> None:
-    decision = decide_entitlement(AllowedNames(NODE), OtherNodes(), ReservedNames())
-    assert decision.about == NODE
-    assert decision.outcome is Outcome.REFUSE  # it claims nothing
-
-
 def test_a_result_is_one_line_with_and_without_what_was_seen() -> None:
     bare = RuleResult("fresh", Outcome.CANNOT_TELL, HoldReason.NOT_IN_EVIDENCE, "no date")
     assert str(bare) == "no date"
     assert str(RuleResult("fresh", bare.outcome, bare.reason, "too old", "1 h")) == "1 h: too old"
-
-
-def test_an_address_that_the_operator_gives_is_kept_in_its_plainest_form() -> None:
-    assert with_said(AllowedNames(NODE), ["FD00:0::1"]).addresses == (
-        Claim("fd00::1", NameSource.OPERATOR),
-    )

@@ -74,7 +74,7 @@ def test_without_anything_said_only_what_is_written_down_or_served_counts() -> N
     found = read_configuration("schemaVersion: kubevouch.approver/1")
     assert found == ApproverConfiguration()
     assert found.sources == (IdentitySource.INVENTORY, IdentitySource.PINS, IdentitySource.RENEWAL)
-    assert found.limits.lifetime == timedelta(days=366)
+    assert found.max_lifetime == timedelta(days=366)
 
 
 def test_what_the_configuration_tells_of_the_cluster_comes_besides_its_own_names() -> None:

@@ -15,6 +15,8 @@ As in test_csrs_as_files, a case starts from what kubeadm 1.36.3 recorded and sa
 """
 
 import json
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,35 +25,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.kube.resources import CertificateSigningRequest, Node
-from kubevouch.policy.claims import AskedNames
-from kubevouch.policy.credentials import LiveNode, NodeCredentials, folded, judged
+from kubevouch.approve.decide.credentials import WatchedCredentials
+from kubevouch.approve.decide.look import LookedAt, look
+from kubevouch.approve.decide.view import ClusterView
+from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Metadata, Node
+from kubevouch.policy.credentials import NodeCredentials, live_node
 from kubevouch.policy.csr import ClientCsr, client_csr_of, csr_of, requestor_node
-from kubevouch.policy.decide import Decision, decide
-from kubevouch.policy.facts import CsrFacts, CsrLimits, NodeSeen
-from kubevouch.policy.node_index import NodeIndex, WrittenClaims
-from kubevouch.policy.reserved import reserved_of
-from kubevouch.policy.sources.choice import (
-    IdentitySources,
-    SourceAnswer,
-    answer_for,
-    written_claims,
-)
-from kubevouch.policy.sources.configuration import (
-    ApproverConfiguration,
-    read_configuration,
-    with_configured,
-)
-from kubevouch.policy.sources.nodes import (
-    PINS,
-    RECORDED,
-    PinnedNode,
-    RecordedNode,
-    read_inventory,
-    read_pins,
-    read_recorded,
-)
-from kubevouch.policy.sources.stored import Unreadable, shard_of
+from kubevouch.policy.sources.stored import shard_of
 
 from .test_csrs_as_files import NAMES, Object, patched, recorded
 
@@ -71,39 +51,30 @@ def nodes_of(case: Object) -> dict[str, Node]:
     }
 
 
-def sources_of(case: Object, uid: str) -> IdentitySources:
+def written(case: Object, uid: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """The ConfigMaps, by name and what is in them."""
     said = case.get("configuration", {})
-    configuration = (
-        said
-        if isinstance(said, str)
-        else json.dumps({"schemaVersion": "kubevouch.approver/1", **said})
-    )
-    listed = json.dumps({"schemaVersion": "kubevouch.inventory/1", "nodes": case.get("inventory")})
-    pins: dict[str, PinnedNode | Unreadable] = {}
-    for node, entry in case.get("pins", {}).items():
-        text = json.dumps(entry).replace("${uid}", uid)
-        pins |= read_pins(shard_of(PINS, node), {node: text}).entries
-    records: dict[str, RecordedNode | Unreadable] = {}
-    for node, entry in case.get("recorded", {}).items():
-        text = json.dumps(entry).replace("${uid}", uid)
-        records |= read_recorded(shard_of(RECORDED, node), {node: text}).entries
-    return IdentitySources(
-        configuration=read_configuration(configuration),
-        inventory=read_inventory(listed) if "inventory" in case else None,
-        pins=pins,
-        recorded=records,
-    )
+    whole = {"schemaVersion": "kubevouch.approver/1"}
+    text = said if isinstance(said, str) else json.dumps({**whole, **said})
+    yield "kubevouch-approver", {"configuration.yaml": text}
+    if "inventory" in case:
+        listed = {"schemaVersion": "kubevouch.inventory/1", "nodes": case["inventory"]}
+        yield "kubevouch-inventory", {"inventory.yaml": json.dumps(listed)}
+    for kind in ("pins", "recorded"):
+        shards: dict[str, dict[str, str]] = defaultdict(dict)
+        for node, entry in case.get(kind, {}).items():
+            text = json.dumps(entry).replace("${uid}", uid)
+            shards[shard_of(f"kubevouch-{kind}", node)][node] = text
+        yield from shards.items()
 
 
-def credentials_of(case: Object, node: Node, pinned: tuple[str, ...]) -> NodeCredentials:
-    seen = [
-        found
-        for each in recorded("csr.json")
-        if case.get("watched")
-        if (found := client_csr_of(msgspec.convert(each, CertificateSigningRequest)))
-    ]
-    seen += [
-        ClientCsr(
+def issued(case: Object) -> Iterator[ClientCsr]:
+    """The client certificates of which the approver knows."""
+    for each in recorded("csr.json") if case.get("watched") else ():
+        if found := client_csr_of(msgspec.convert(each, CertificateSigningRequest)):
+            yield found
+    for number, each in enumerate(case.get("clientCsrs", [])):
+        yield ClientCsr(
             f"csr-{number}",
             each["node"],
             by_node=each.get("byNode", False),
@@ -111,83 +82,59 @@ def credentials_of(case: Object, node: Node, pinned: tuple[str, ...]) -> NodeCre
             created=datetime.fromisoformat(each["at"]),
             certificate=each["certificate"],
         )
-        for number, each in enumerate(case.get("clientCsrs", []))
-    ]
-    earlier = datetime(2026, 1, 1, tzinfo=UTC) if node.name in case.get("earlier", []) else None
-    csrs = [each for each in seen if each.node == node.name]
-    told = case.get("told", False)
-    return folded(NodeCredentials(earlier=earlier), csrs, live(node), pinned, told=told)
 
 
-def live(node: Node) -> LiveNode:
-    created = node.metadata.creation_timestamp
-    assert created is not None
-    return LiveNode(node.name, node.uid, created)
+def seen(case: Object, uid: str) -> ClusterView:
+    """What the watches have shown."""
+    view, nodes = ClusterView(), nodes_of(case)
+    for name, data in written(case, uid):
+        view.sources.put(ConfigMap(metadata=Metadata(name=name), data=data))
+    balanced = dict.fromkeys(case.get("loadBalancers", []), "Service web/lb")
+    services = NAMES.services | dict.fromkeys(case.get("services", []), "a tenant's Service")
+    view.set_names(replace(NAMES, load_balancers=balanced, services=services))
+    before = NodeCredentials(earlier=datetime(2026, 1, 1, tzinfo=UTC))
+    earlier = dict.fromkeys(case.get("earlier", []), before)
+    view.credentials = WatchedCredentials(earlier, view.sources.pin_of)
+    for each in nodes.values():
+        view.put_node(each)
+        if each.metadata.creation_timestamp is not None:
+            view.credentials.node(live_node(each))
+    view.credentials.csrs(issued(case), told=case.get("told", False))
+    return view
 
 
-def decided(case: Object) -> tuple[Decision, SourceAnswer]:
+def decided(case: Object) -> LookedAt:
     found = next(each for each in recorded("csr.json") if each["metadata"]["name"] == case["csr"])
     kept = msgspec.convert(
         patched({**found, "status": {}}, case.get("change", {})), CertificateSigningRequest
     )
     csr = csr_of(kept)
-    assert csr.parsed is not None
     assert csr.created is not None
-    nodes = nodes_of(case)
-    node = nodes[requestor_node(csr) or ""]
-    sources = sources_of(case, node.uid)
-    at = csr.created + timedelta(seconds=1)
-    asked = AskedNames(csr.parsed.dns_names, csr.parsed.ip_addresses)
-    answer = answer_for(node, asked, sources, at=at)
-    index, written = NodeIndex(), WrittenClaims()
-    for each in nodes.values():
-        index.put(each)
-    for name in {*nodes, *sources.pins, *sources.recorded, *case.get("inventory", {})}:
-        written.put(name, written_claims(sources, name))
-    configuration = sources.configuration
-    names = replace(
-        NAMES,
-        load_balancers=dict.fromkeys(case.get("loadBalancers", []), "Service web/lb"),
-        services=NAMES.services | dict.fromkeys(case.get("services", []), "a tenant's Service"),
-    )
-    if isinstance(configuration, ApproverConfiguration):
-        names = with_configured(names, configuration)
-    pin = sources.pins.get(node.name)
-    facts = CsrFacts(
-        csr=csr,
-        at=at,
-        node_exists=True,
-        allowed=answer.allowed,
-        other_nodes=index.others(node.name, asked, (), written.among(asked)),
-        reserved=reserved_of(names, nodes.values()),
-        newest=csr.name,
-        node_seen=NodeSeen(case.get("first", node.uid), node.uid, node.metadata.creation_timestamp),
-        key_shown_by=frozenset(case.get("shown", [node.name])),
-        approvals_left=case.get("left", 6),
-        credentials_told=case.get("told", False),
-        standing=judged(
-            credentials_of(case, node, getattr(pin, "client_certificates", ())),
-            csr.credential_ids,
-            told=case.get("told", False),
-            admitted=answer.source.is_rule_for_new_nodes,
-            pinned_at=getattr(pin, "pinned_at", None),
-        ),
-        limits=configuration.limits
-        if isinstance(configuration, ApproverConfiguration)
-        else CsrLimits(),
-    )
-    return decide(facts), answer
+    node = nodes_of(case)[requestor_node(csr) or ""]
+    view = seen(case, node.uid)
+    waiting, at = view.put_serving_csr(kept), csr.created + timedelta(seconds=1)
+    reserved = view.reserved(0.0)
+    assert waiting is not None
+    assert reserved is not None
+    waiting.first_uid = case.get("first", "")
+    for number in range(6 - case.get("left", 6)):
+        view.budget.spend(node.name, f"uid-{number}", at)
+    with_this_key = frozenset(case.get("shown", [node.name]))
+    view.keys.shown_by = lambda _: with_this_key  # type: ignore[method-assign, assignment]
+    return look(view, waiting, csr, node, reserved, at=at)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_approver_decides_as_the_file_says(name: str) -> None:
     case: dict[str, Any] = CASES[name]
-    decision, answer = decided(case)
+    looked = decided(case)
+    decision = looked.decision
     expected = case["expected"]
     assert decision.outcome.value == expected["outcome"], decision.why
     held = {each.rule for each in decision.held_by if each.outcome is decision.outcome}
     assert held == set(expected["heldBy"]), decision.why
-    assert answer.source.value == expected["source"]
+    assert looked.answer is not None
+    assert looked.answer.source.value == expected["source"]
     assert expected.get("says", "") in decision.why
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from kubevouch.policy.facts import listed
 from kubevouch.policy.reserved import ReservedNames
-from kubevouch.policy.usable import malformed, unusable, unusual
+from kubevouch.policy.rules.usable import malformed, unusable, unusual
 
 
 @pytest.mark.parametrize(

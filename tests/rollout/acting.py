@@ -71,7 +71,7 @@ HEALTHY = Scenario(title="all is well", state="fixed", **_SPEC)
 
 
 Answer = TypeVar("Answer")
-STAYS_UP = WatchedKubelet("steady", 5, 0, (4242,), b"active")
+STAYS_UP = WatchedKubelet("steady", 5, 0, b"active")
 
 
 @dataclass
@@ -365,4 +365,4 @@ def serve(stage: Stage, node: str, pair: Pair) -> None:
 
 def answered(state: TransactionState, pid: int = 4242, why: str = "") -> TransactionAnswer:
     """What a transaction script answers."""
-    return TransactionAnswer(state, why.encode(), b"active", pid)
+    return TransactionAnswer(state, why.encode(), pid)

@@ -21,8 +21,8 @@ from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.splice import Edit, set_server_tls_bootstrap
 from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.rollout.decide.machine import StartFiles
-from kubevouch.rollout.decide.need import MachineFacts
-from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, NodePlan, Plan
+from kubevouch.rollout.decide.need import DiskChange, MachineFacts, need_of
+from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut, NodePlan, Plan
 from kubevouch.tls import Alert, FailureKind, HandshakeFailure
 from kubevouch.x509 import read_certificates, verify
 from tests.support.authority import Authority
@@ -70,7 +70,21 @@ class Recorded:
             if chain
             else None
         )
-        return Served(self.node.name, address, dialled, verdict)
+        return Served(dialled, verdict)
+
+
+def left_out(facts: MachineFacts) -> LeftOut:
+    """Why nothing is done on a node that is not well."""
+    found = need_of(facts)
+    assert isinstance(found, LeftOut) and not found.is_well, found
+    return found
+
+
+def disk_change(facts: MachineFacts) -> DiskChange:
+    """What is to be changed on a node."""
+    found = need_of(facts)
+    assert isinstance(found, DiskChange), found
+    return found
 
 
 @cache

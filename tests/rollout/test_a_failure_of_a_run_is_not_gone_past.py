@@ -10,8 +10,7 @@ import pytest
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
-from kubevouch.rollout.decide.recheck import FoundState
-from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import LeadsOn, StoppedBefore
@@ -50,14 +49,14 @@ async def test_a_node_that_the_run_has_begun_and_that_is_not_ready_is_put_back_a
     _is_down(broken)
     here.change("Node", SECOND, not_ready)
     checked = await check(plan, here.context)
-    assert checked.found == {WORKER: FoundState.BEGUN, SECOND: FoundState.ILL}
+    assert checked.found == {WORKER: NodeState.ARMED, SECOND: NodeState.FAILED}
     only = f"this run was begun on {SECOND}, whose Node is not Ready, so it only ends what it has begun; make a new plan"
     assert {each.node: each.reason for each in checked.away} == {THIRD: only, MASTER: only}
     hold = await a_hold(here)
     result = await apply(checked, replace(here.context, lease=hold), QUICK)
-    assert {each.node: each.outcome for each in result.nodes} == {
-        WORKER: NodeOutcome.DONE,
-        SECOND: NodeOutcome.UNDONE,
+    assert {each.node: each.state for each in result.nodes} == {
+        WORKER: NodeState.DONE,
+        SECOND: NodeState.UNDONE,
     }
     assert result.stopped == f"{SECOND}, on which this run was begun before, failed"
     assert result.exit_code is ExitCode.STOPPED
@@ -81,13 +80,13 @@ async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_wh
     ]
     result = await apply(await check(plan, here.context), here.context, GENEROUS_GATES)
     first, second = result.nodes
-    assert (first.outcome, second.outcome) == (NodeOutcome.UNDONE, NodeOutcome.UNTOUCHED)
+    assert (first.state, second.state) == (NodeState.UNDONE, NodeState.UNTOUCHED)
     assert re.match(
         r"its own switch put it back at [\d:]{8} UTC, before it was proven; this run had gone on there \d s before; it waited for ",
         first.why,
     ), first
     assert re.fullmatch(
-        f"{WORKER}, the canary of .*, was not proven before its own switch was due",
+        f"{WORKER}, the canary of .*, failed",
         result.stopped,
     ), result
     assert first.seconds < GENEROUS_GATES.gates / 2
@@ -129,7 +128,7 @@ async def test_a_run_goes_without_a_node_that_is_not_ready_and_that_it_has_not_c
     assert [(each.node, each.reason) for each in checked.away] == [
         (WORKER, "this Node is not Ready")
     ]
-    assert checked.found == {MASTER: FoundState.AS_PLANNED}
+    assert checked.found == {MASTER: NodeState.UNTOUCHED}
 
 
 @pytest.mark.usefixtures("impatient")
@@ -170,7 +169,7 @@ async def test_a_node_that_becomes_ready_in_a_moment_is_gone_on_with(here: Actin
     async with asyncio.timeout(GENEROUS), asyncio.TaskGroup() as group:
         group.create_task(becomes_ready())
         checked = await check(plan, here.context)
-    assert checked.found == {WORKER: FoundState.BEGUN}
+    assert checked.found == {WORKER: NodeState.ARMED}
 
 
 async def test_a_begun_node_that_falls_ill_before_its_turn_is_put_back(here: Acting) -> None:
@@ -178,12 +177,12 @@ async def test_a_begun_node_that_falls_ill_before_its_turn_is_put_back(here: Act
     as_the_run_left_it(here, plan)
     here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]
     checked = await check(plan, here.context)
-    assert checked.found == {WORKER: FoundState.BEGUN, MASTER: FoundState.AS_PLANNED}
+    assert checked.found == {WORKER: NodeState.ARMED, MASTER: NodeState.UNTOUCHED}
     here.change("Node", WORKER, not_ready)
     result = await apply(checked, here.context, QUICK)
-    assert [(each.outcome, each.why, each.armed) for each in result.nodes] == [
-        (NodeOutcome.UNDONE, "this Node is not Ready", False),
-        (NodeOutcome.UNTOUCHED, "", False),
+    assert [(each.state, each.why) for each in result.nodes] == [
+        (NodeState.UNDONE, "this Node is not Ready"),
+        (NodeState.UNTOUCHED, ""),
     ]
     names = [name for _, name in here.machines.ran if "transaction" in name]
     assert names == ["transaction (rollback)"]
@@ -199,9 +198,9 @@ async def test_a_begun_node_whose_kubelet_has_another_version_meanwhile_is_finis
     here.machines.by_name[MASTER].transaction = [answered(TransactionState.UNDONE)]
     here.change("Node", WORKER, upgraded)
     checked = await check(plan, here.context)
-    assert (checked.found[WORKER], checked.away) == (FoundState.BEGUN, ())
+    assert (checked.found[WORKER], checked.away) == (NodeState.ARMED, ())
     result = await apply(checked, here.context, QUICK)
-    assert (result.nodes[0].node, result.nodes[0].outcome) == (WORKER, NodeOutcome.DONE)
+    assert (result.nodes[0].node, result.nodes[0].state) == (WORKER, NodeState.DONE)
 
 
 async def test_a_node_whose_kubelet_has_another_version_and_on_which_the_run_was_undone_is_not_gone_past(

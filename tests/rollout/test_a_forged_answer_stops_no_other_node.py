@@ -12,7 +12,7 @@ from kubevouch.rollout.act.status import gather_statuses, planned_target
 from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
-from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
+from kubevouch.rollout.decide.result import NodeResult
 from kubevouch.rollout.decide.run_status import NodeState, RunFound, RunsFound
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
@@ -102,9 +102,9 @@ async def test_an_undo_goes_on_past_a_node_whose_record_holds_what_is_no_text(he
     forge(here, runs=(SurveyedRun(b"abcd", NO_TEXT),))
     here.machines.by_name[WORKER].transaction = [answered(TransactionState.NOTHING)]
     result = await undo(plan, here.context, RolloutTimeouts(6))
-    outcomes = {each.node: each.outcome for each in result.nodes}
-    assert {outcomes[each] for each in OTHERS} == {NodeOutcome.UNDONE}
-    assert outcomes[WORKER] is NodeOutcome.NOT_CHANGED
+    outcomes = {each.node: each.state for each in result.nodes}
+    assert {outcomes[each] for each in OTHERS} == {NodeState.UNDONE}
+    assert outcomes[WORKER] is NodeState.UNTOUCHED
 
 
 async def test_a_look_at_all_nodes_shows_the_others_where_one_says_nonsense(here: Acting) -> None:
@@ -146,23 +146,23 @@ async def test_no_answer_makes_a_node_done_that_serves_the_certificate_of_anothe
     other = cluster_ca().serving(SECOND, *sorted(machine.addresses), node=SECOND)
     serve(here.stage, WORKER, other)
     result = await result_of(here, plan, step)
-    assert result.outcome is not NodeOutcome.DONE
+    assert result.state is not NodeState.DONE
     assert result.csrs == ()
 
 
 @pytest.mark.parametrize(
     ("commit", "outcome"),
     [
-        (TransactionState.BEGUN, NodeOutcome.UNKNOWN),
-        (TransactionState.REFUSED, NodeOutcome.UNKNOWN),
-        (TransactionState.HALF, NodeOutcome.UNKNOWN),
-        (TransactionState.COMMITTED, NodeOutcome.DONE),
+        (TransactionState.BEGUN, NodeState.ARMED),
+        (TransactionState.REFUSED, NodeState.ARMED),
+        (TransactionState.HALF, NodeState.ARMED),
+        (TransactionState.COMMITTED, NodeState.DONE),
     ],
 )
 async def test_a_node_that_passed_every_gate_is_done_by_no_answer_but_its_commit(
-    here: Acting, commit: TransactionState, outcome: NodeOutcome
+    here: Acting, commit: TransactionState, outcome: NodeState
 ) -> None:
     plan = await here.plan(WORKER)
     as_the_run_left_it(here, plan)
     result = await result_of(here, plan, TransactionState.BEGUN, commit)
-    assert result.outcome is outcome
+    assert result.state is outcome

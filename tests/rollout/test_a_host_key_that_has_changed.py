@@ -10,7 +10,6 @@ from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.advice import WayToNodes
 from kubevouch.rollout.decide.next_for_status import StatusFacts, exit_code_of, next_for_status
 from kubevouch.rollout.decide.next_step import next_after_undo
-from kubevouch.rollout.decide.result import NodeOutcome
 from kubevouch.rollout.decide.run_status import NodeState
 from tests.rollout.acting import SECOND, WORKER, Acting
 from tests.rollout.staged import QUICK, an_undo
@@ -32,11 +31,11 @@ async def test_an_undo_leaves_that_node_and_says_what_makes_it_possible(here: Ac
     here.machines.ran.clear()
     result = await undo(plan, here.context, QUICK)
     ended = {each.node: each for each in result.nodes}
-    assert ended[WORKER].outcome is NodeOutcome.STOPPED
+    assert ended[WORKER].state is NodeState.FAILED
     assert ended[WORKER].why == f"{WORKER}: {SAID}"
-    assert ended[SECOND].outcome is NodeOutcome.UNDONE
+    assert ended[SECOND].state is NodeState.UNDONE
     assert sent_to(here, WORKER) == {"survey"}
-    step = next_after_undo(result, ["again"], lambda _: True)
+    step = next_after_undo(result, ["again"])
     assert step.command == "kubevouch status abcd", "the same again would come to the same"
 
 
@@ -66,6 +65,6 @@ async def test_a_key_that_changes_before_the_nodes_turn_leaves_it_as_it_is(
     checked = await check(await here.plan(WORKER), here.context)
     here.machines.by_name[WORKER].host_key = NEW
     [ended] = (await apply(checked, here.context, QUICK)).nodes
-    assert (ended.outcome, ended.armed) == (NodeOutcome.STOPPED, False)
+    assert ended.state is NodeState.UNTOUCHED
     assert ended.why == f"{WORKER}: {SAID}; nothing was changed"
     assert "transaction (begin)" not in sent_to(here, WORKER)

@@ -68,7 +68,7 @@ def said_of(seen: Recorded, node: NodePlan, found: NodeSurvey) -> Iterator[str]:
     """All that a plan, a run and an undo say of that survey. Raises KubevouchError."""
     facts = replace(seen.facts(), survey=found)
     need = need_of(facts)
-    yield need.why
+    yield need.reason if isinstance(need, LeftOut) else ""
     state = recheck(node, RUN, facts)
     yield state.why
     yield untrusted_root(node, found)
@@ -214,7 +214,6 @@ HONEST_STATUS = RunsFound(
             config=b"/var/lib/kubelet/config.yaml",
             whose=b"run",
             strays=(b"kubelet.crt",),
-            rewritten=True,
         ),
         RunFound(b"bbbb", b"committed", 0, b"", boot=False, config=b"", whose=b"", strays=()),
     ),
@@ -253,9 +252,9 @@ def test_whatever_a_status_says_is_a_row_of_this_node_and_no_command_has_its_wor
     [
         (
             render(TransactionStep.COMMIT, A_CHANGE, None),
-            TransactionAnswer(TransactionState.REFUSED, b"why", b"active", 7),
+            TransactionAnswer(TransactionState.REFUSED, b"why", 7),
         ),
-        (watch_script(5), WatchedKubelet("inactive", 5, 4, (1, 2), b"active", b"a line\n")),
+        (watch_script(5), WatchedKubelet("inactive", 5, 4, b"active", b"a line\n")),
     ],
     ids=["step", "watch"],
 )

@@ -12,7 +12,7 @@ from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.decide.plan import LeftOut
-from kubevouch.rollout.decide.recheck import FoundState
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.errors import NothingApplicable, StoppedBefore
 from kubevouch.system_clock import SystemClock
 from tests.support.stage import kind_of
@@ -24,7 +24,7 @@ from .staged import QUICK, a_run, changed
 async def test_a_plan_of_the_truth_holds(here: Acting) -> None:
     plan = await here.plan()
     checked = await check(plan, here.context)
-    assert set(checked.found.values()) == {FoundState.AS_PLANNED}
+    assert set(checked.found.values()) == {NodeState.UNTOUCHED}
     assert checked.nodes[-1].plan.node == MASTER  # control planes last
     assert checked.writes_config_map
     assert all("transaction" not in name for _, name in here.machines.ran)
@@ -167,17 +167,12 @@ async def test_what_a_plan_has_left_out_is_told_as_of_the_time_when_it_was_made(
     """It may be over: of a switch that was to go off nobody looks again. What this run has seen itself is told as it is."""
     plan = await here.plan(WORKER, SECOND)
     why = "run bbbb has changed it and has not been proven"
-    now = here.context.clock.now()
-    then = (
-        LeftOut("k8s-worker-9", why, armed_run="bbbb", armed_until=now + timedelta(minutes=5)),
-        LeftOut("k8s-worker-8", why, armed_run="bbbb", armed_until=now - timedelta(minutes=5)),
-    )
+    then = (LeftOut("k8s-worker-9", why, armed_run="bbbb"),)
     here.stage.server.store.delete(kind_of("Node"), SECOND)
     checked = await check(msgspec.structs.replace(plan, left_out=then), here.context)
     result = await apply(checked, here.context, QUICK)
     assert {each.node: each.reason for each in result.left_out} == {
         "k8s-worker-9": f"when the plan was made: {why}",
-        "k8s-worker-8": f"when the plan was made: {why}; that time is over, and a new plan looks at it again",
         SECOND: "this Node is not there any more",
     }
 

@@ -14,13 +14,13 @@ from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.machine import restart_pending, state_of_run
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan
 from kubevouch.rollout.decide.recheck import (
-    FoundState,
     not_accounted_for,
     not_entitled_as_planned,
     not_the_node,
     recheck,
     why_skipped,
 )
+from kubevouch.rollout.decide.run_status import NodeState
 
 from .recorded import Change, Recorded, plan_of, planned, recorded
 
@@ -38,17 +38,17 @@ def as_changed_by_the_run(*runs: list[object]) -> tuple[NodePlan, Recorded]:
 def test_a_node_that_is_as_planned_is_ready() -> None:
     seen = recorded("expired-worker")
     found = recheck(planned(seen, BOOTSTRAP), RUN, seen.facts())
-    assert found.state is FoundState.AS_PLANNED
+    assert found.state is NodeState.UNTOUCHED
     assert b"serverTLSBootstrap: true" in found.content
     seen = recorded("pending-worker")
     found = recheck(planned(seen, APPROVE), RUN, seen.facts(csr_waits=True))
-    assert (found.state, found.content) == (FoundState.AS_PLANNED, b"")
+    assert (found.state, found.content) == (NodeState.UNTOUCHED, b"")
 
 
 def test_a_run_that_was_cut_off_after_its_change_goes_on() -> None:
     plan, seen = as_changed_by_the_run([RUN, "armed", 100])
     found = recheck(plan, RUN, seen.facts())
-    assert found.state is FoundState.BEGUN
+    assert found.state is NodeState.ARMED
     assert found.content == seen.survey.config[0].content
 
 
@@ -56,7 +56,7 @@ def test_a_run_that_was_cut_off_is_never_gone_on_with_where_the_file_is_another(
     plan, seen = as_changed_by_the_run([RUN, "armed", 100])
     other = msgspec.structs.replace(plan, content_sha256="0" * 64)
     found = recheck(other, RUN, seen.facts())
-    assert found.state is FoundState.OTHER
+    assert found.state is NodeState.UNKNOWN
     assert "kubevouch undo abcd" in found.why
 
 
@@ -74,14 +74,14 @@ def test_another_armed_run_stops_it_whatever_is_served(
 ) -> None:
     seen = recorded("healthy-worker", {"runs": runs})
     found = recheck(planned(seen, change), RUN, seen.facts())
-    assert found.state is FoundState.OTHER
+    assert found.state is NodeState.UNKNOWN
     assert "has not been proven" in found.why
     assert f"kubevouch undo {runs[0][0]}" in found.why
 
 
 def test_a_node_that_this_run_has_committed_is_well() -> None:
     plan, seen = as_changed_by_the_run([RUN, "committed"])
-    assert recheck(plan, RUN, seen.facts()).state is FoundState.WELL
+    assert recheck(plan, RUN, seen.facts()).state is NodeState.DONE
 
 
 def test_a_file_that_was_written_again_unchanged_changes_nothing_for_who_was_restarted_with_it() -> (
@@ -92,9 +92,9 @@ def test_a_file_that_was_written_again_unchanged_changes_nothing_for_who_was_res
     unit = msgspec.structs.replace(seen.survey.unit, age=3600)
     touched = replace(seen, survey=msgspec.structs.replace(seen.survey, unit=unit))
     assert restart_pending(touched.survey)
-    assert recheck(plan, RUN, touched.facts()).state is FoundState.WELL
+    assert recheck(plan, RUN, touched.facts()).state is NodeState.DONE
     other = recheck(plan, "eeee", touched.facts())
-    assert other.state is FoundState.OTHER, "of another run's record nothing is known"
+    assert other.state is NodeState.UNKNOWN, "of another run's record nothing is known"
 
 
 OTHERS: dict[str, tuple[str, ChangeKind, Change, str]] = {
@@ -108,7 +108,7 @@ OTHERS: dict[str, tuple[str, ChangeKind, Change, str]] = {
         "expired-worker",
         BOOTSTRAP,
         {"runs": [[RUN, "barred"]]},
-        "this run was undone before it began on it",
+        "this run was undone on it",
     ),
     "committed before, and self-signed again": (
         "expired-worker",
@@ -149,7 +149,7 @@ def test_a_node_that_is_not_as_planned_is_left_alone(
 ) -> None:
     plan = planned(recorded(name), change)
     found = recheck(plan, RUN, recorded(name, changed).facts())
-    assert found.state is (FoundState.PUT_BACK if "undone" in why else FoundState.OTHER)
+    assert found.state is (NodeState.UNDONE if "undone" in why else NodeState.UNKNOWN)
     assert why in found.why
     assert not found.content
 
@@ -163,7 +163,7 @@ def test_paths_of_the_plan_are_not_believed() -> None:
     ):
         plan = planned(seen, BOOTSTRAP, **{field: "/elsewhere"})
         found = recheck(plan, RUN, seen.facts())
-        assert found.state is FoundState.OTHER
+        assert found.state is NodeState.UNKNOWN
         assert f"its {what} is now /var/lib/kubelet" in found.why
 
 

@@ -14,8 +14,8 @@ from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.apply import apply, stopped_at_once
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.decide.plan import ChangeKind
-from kubevouch.rollout.decide.recheck import FoundState
-from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+from kubevouch.rollout.decide.result import RunResult
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import NothingApplicable
 from kubevouch.x509 import read_certificates
@@ -52,7 +52,7 @@ async def test_a_client_certificate_that_was_rotated_since_the_survey_is_found(
     [csr] = csrs_of(dark, WORKER)
     made_with(dark.stage, csr, read_certificates(rotated.chain, "client")[0].fingerprint)
     result = await apply(checked, dark.context, QUICK)
-    assert [each.outcome for each in result.nodes] == [NodeOutcome.DONE], result
+    assert [each.state for each in result.nodes] == [NodeState.DONE], result
 
 
 async def test_seeds_are_made_at_the_nodes_turn(here: Acting) -> None:
@@ -70,7 +70,7 @@ async def test_seeds_are_made_at_the_nodes_turn(here: Acting) -> None:
     here.machines.by_name[WORKER].transaction = [answered(TransactionState.REFUSED, why="no")]
     result = await apply(checked, context, QUICK)
     assert serials == [63, 63]
-    assert [each.outcome for each in result.nodes] == [NodeOutcome.STOPPED]
+    assert [each.state for each in result.nodes] == [NodeState.UNTOUCHED]
     assert result.undo == ""
 
 
@@ -87,11 +87,11 @@ async def test_what_is_served_is_looked_at_again_at_the_nodes_turn(
         checked = await check(plan, here.context)
         machine.transaction = [answered(TransactionState.REFUSED, why="no")]
         [node] = (await apply(checked, here.context, QUICK)).nodes
-        assert (node.outcome, node.why) == (NodeOutcome.STOPPED, "no")
+        assert (node.state, node.why) == (NodeState.UNTOUCHED, "no")
         here.machines.ran.clear()
         serve(here.stage, WORKER, cluster_ca().serving(WORKER, *machine.addresses, node=WORKER))
         [node] = (await apply(checked, here.context, QUICK)).nodes
-        assert node.outcome is NodeOutcome.STOPPED
+        assert node.state is NodeState.UNTOUCHED
         assert "it is not as it was at the check any more" in node.why
         assert all("transaction" not in name for _, name in here.machines.ran)
 
@@ -100,8 +100,8 @@ async def test_a_node_that_is_not_ready_at_its_turn_is_not_touched(here: Acting)
     checked = await check(await here.plan(WORKER, SECOND), here.context)
     here.change("Node", WORKER, not_ready)
     result = await apply(checked, here.context, QUICK)
-    outcomes = {each.node: each.outcome for each in result.nodes}
-    assert outcomes == {WORKER: NodeOutcome.SKIPPED, SECOND: NodeOutcome.UNTOUCHED}
+    outcomes = {each.node: each.state for each in result.nodes}
+    assert outcomes == {WORKER: NodeState.UNTOUCHED, SECOND: NodeState.UNTOUCHED}
     assert "this Node is not Ready; nothing was changed" in result.nodes[0].why
     assert all("transaction" not in name for _, name in here.machines.ran)
 
@@ -116,7 +116,7 @@ async def test_a_run_goes_without_nodes_that_are_gone_or_not_ready_orupgraded_an
     checked = await check(plan, dark.context)
     assert [each.node for each in checked.away] == [WORKER, SECOND, THIRD]
     result = await apply(checked, dark.context, QUICK)
-    assert [(each.node, each.outcome) for each in result.nodes] == [(MASTER, NodeOutcome.DONE)]
+    assert [(each.node, each.state) for each in result.nodes] == [(MASTER, NodeState.DONE)]
     reasons = {each.node: each.reason for each in result.left_out}
     assert reasons[WORKER] == "this Node is not there any more"
     assert reasons[SECOND] == "this Node is not Ready"
@@ -138,8 +138,8 @@ async def test_a_node_that_vanishes_before_its_turn_is_skipped_and_the_others_ar
     checked = await check(await dark.plan(WORKER, SECOND), dark.context)
     dark.stage.server.store.delete(kind_of("Node"), SECOND)
     result = await apply(checked, dark.context, QUICK)
-    outcomes = {each.node: each.outcome for each in result.nodes}
-    assert outcomes == {WORKER: NodeOutcome.DONE, SECOND: NodeOutcome.SKIPPED}
+    outcomes = {each.node: each.state for each in result.nodes}
+    assert outcomes == {WORKER: NodeState.DONE, SECOND: NodeState.UNTOUCHED}
     assert result.exit_code is ExitCode.COULD_NOT_TELL
 
 
@@ -154,7 +154,7 @@ async def test_what_has_changed_between_the_check_and_a_nodes_turn_stops_it(
     machine.says(next_start=start)
     result = await apply(checked, here.context, QUICK)
     [node] = result.nodes
-    assert node.outcome is NodeOutcome.STOPPED
+    assert node.state is NodeState.UNTOUCHED
     assert "NeedDaemonReload" in node.why
     assert "nothing was changed" in node.why
     assert all("transaction" not in name for _, name in here.machines.ran)
@@ -182,9 +182,9 @@ async def test_a_run_that_was_cut_off_at_a_served_node_is_finished_by_the_same_p
     as_the_run_left_it(here, plan)
     machine.transaction = [*GOES_ON]
     checked = await check(plan, here.context)
-    assert checked.found == {WORKER: FoundState.BEGUN}
+    assert checked.found == {WORKER: NodeState.ARMED}
     result = await apply(checked, here.context, QUICK)
-    assert [(each.outcome, each.why) for each in result.nodes] == [(NodeOutcome.DONE, "")]
+    assert [(each.state, each.why) for each in result.nodes] == [(NodeState.DONE, "")]
     assert result.undo == "kubevouch undo abcd"
     names = [name for host, name in here.machines.ran if "transaction" in name]
     assert names == ["transaction (begin)", "transaction (commit)"]
@@ -210,7 +210,7 @@ async def test_a_run_goes_on_though_the_file_was_written_again_unchanged(
         answered(TransactionState.COMMITTED),
     ]
     result = await apply(await check(plan, here.context), here.context, QUICK)
-    assert [(each.outcome, each.why) for each in result.nodes] == [(NodeOutcome.DONE, "")]
+    assert [(each.state, each.why) for each in result.nodes] == [(NodeState.DONE, "")]
 
 
 async def test_a_run_that_was_undone_on_one_node_is_finished_where_it_is_armed_and_begins_nothing(
@@ -223,13 +223,13 @@ async def test_a_run_that_was_undone_on_one_node_is_finished_where_it_is_armed_a
     undone = here.machines.by_name[SECOND]
     undone.says(runs=(a_run("abcd", "undone"),))
     checked = await check(plan, here.context)
-    assert checked.found == {WORKER: FoundState.BEGUN}
+    assert checked.found == {WORKER: NodeState.ARMED}
     assert {each.node: each.reason for each in checked.away} == {
         SECOND: "this run was undone on it; make a new plan",
         THIRD: f"this run was undone on {SECOND}, so it only ends what it has begun; make a new plan",
     }
     result = await apply(checked, here.context, QUICK)
-    assert [(each.node, each.outcome) for each in result.nodes] == [(WORKER, NodeOutcome.DONE)]
+    assert [(each.node, each.state) for each in result.nodes] == [(WORKER, NodeState.DONE)]
     assert {each.node for each in result.left_out} == {SECOND, THIRD}
     assert result.exit_code is ExitCode.COULD_NOT_TELL
     ran = {host for host, name in here.machines.ran if "transaction" in name}
@@ -244,11 +244,11 @@ async def test_a_finished_run_changes_nothing_and_says_so() -> None:
         result = await apply(checked, here.context, QUICK)
         undo = "kubevouch undo abcd"  # for the ConfigMap
         assert (result.nodes, result.undo, result.exit_code) == ((), undo, ExitCode.OK)
-        assert result.config_map == "ConfigMap kubelet-config updated"
+        assert result.config_map.text == "ConfigMap kubelet-config updated"
         second = await check(plan, here.context)
         assert not second.writes_config_map
         again = await apply(second, here.context, QUICK)
-        assert (again.config_map, again.undo) == (
+        assert (again.config_map.text, again.undo) == (
             "ConfigMap kubelet-config is as planned already",
             undo,
         )
@@ -275,7 +275,7 @@ async def test_a_run_that_is_carried_out_again_tells_how_its_former_change_is_un
     machine = here.machines.by_name[WORKER]
     machine.says(runs=(a_run(run, "committed"),))
     checked = await check(plan, here.context)
-    assert checked.found == {WORKER: FoundState.WELL}
+    assert checked.found == {WORKER: NodeState.DONE}
     result = await apply(checked, here.context, QUICK)
     assert (result.undo, result.exit_code) == (undo, ExitCode.OK)
 
@@ -285,14 +285,14 @@ async def test_a_run_that_is_stopped_before_a_node_has_its_turn_has_a_result_all
 ) -> None:
     """While it takes the Lease, say: what it had begun before is armed as it was, and the others are untouched."""
     plan = await here.plan(WORKER, SECOND)
-    result = stopped_at_once(await check(plan, here.context), QUICK)
-    assert {each.outcome for each in result.nodes} == {NodeOutcome.UNTOUCHED}
+    result = stopped_at_once(await check(plan, here.context), QUICK, here.context.clock.now())
+    assert {each.state for each in result.nodes} == {NodeState.UNTOUCHED}
     assert (result.undo, result.exit_code) == ("", ExitCode.INTERRUPTED)
     as_the_run_left_it(here, plan)
-    result = stopped_at_once(await check(plan, here.context), QUICK)
-    assert {each.node: (each.outcome, each.armed) for each in result.nodes} == {
-        WORKER: (NodeOutcome.UNKNOWN, True),
-        SECOND: (NodeOutcome.UNTOUCHED, False),
+    result = stopped_at_once(await check(plan, here.context), QUICK, here.context.clock.now())
+    assert {each.node: each.state for each in result.nodes} == {
+        WORKER: NodeState.ARMED,
+        SECOND: NodeState.UNTOUCHED,
     }
     assert result.undo == "kubevouch undo abcd"
     assert result.exit_code is ExitCode.INTERRUPTED
@@ -311,11 +311,11 @@ async def test_a_node_that_was_found_armed_is_armed_still_where_the_run_is_stopp
     else:
         result = await apply(checked, replace(here.context, stop=lambda: True), QUICK)
     armed, other = sorted(result.nodes, key=lambda each: each.node != WORKER)
-    assert (armed.outcome, armed.armed) == (NodeOutcome.UNKNOWN, True)
+    assert armed.state is NodeState.ARMED
     why = "stopped at once" if at_once else "the run ended before it went on with it"
-    switch = "its own switch puts it back at [0-9:]{8} UTC, unless this run goes on"
+    switch = r"its own switch puts it back in \d+ s, at [0-9:]{8} UTC, unless the run goes on"
     assert re.fullmatch(f"{why}; {switch}", armed.why), armed.why
-    assert (other.outcome, other.armed) == (NodeOutcome.UNTOUCHED, False)
+    assert other.state is NodeState.UNTOUCHED
     assert result.undo == "kubevouch undo abcd"
     assert result.exit_code is ExitCode.INTERRUPTED
 

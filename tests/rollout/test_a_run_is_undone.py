@@ -11,14 +11,15 @@ from kubevouch.errors import UsageError
 from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet
 from kubevouch.rollout.decide.plan import NodePlan, only_nodes
-from kubevouch.rollout.decide.result import NodeOutcome
-from kubevouch.rollout.decide.transaction import TransactionState
+from kubevouch.rollout.decide.run_status import NodeState
+from kubevouch.rollout.decide.transaction import UNDONE_BEFORE, TransactionState
 
 from .acting import MASTER, SECOND, THIRD, WORKER, Acting, Machine, answered
 from .staged import QUICK, a_run, an_undo, changed, of
 
 NOT_BEGUN = answered(TransactionState.NOTHING, why="this run has not changed this node")
 PUT_BACK = answered(TransactionState.UNDONE)
+AGAIN = answered(TransactionState.UNDONE, why=UNDONE_BEFORE)
 EDITED = answered(TransactionState.REFUSED, why="config.yaml has been changed since the run")
 WORDS = "former files in place, restarted"
 """Of the progress, where a node has put its files back."""
@@ -27,44 +28,38 @@ OURS_UNDONE, OTHERS_AFTER = (
     "run ffff has changed it since; kubevouch undo ffff ",
 )
 MARKED = [("1111", "committed"), ("abcd", "barred"), ("2222", "committed"), ("3333", "undone")]
-UNDOS: dict[str, tuple[list[tuple[str, str]], list[Any], NodeOutcome, str]] = {
-    # runs on the node, what its script answers, outcome, why
-    "never begun there": ([], [NOT_BEGUN], NodeOutcome.NOT_CHANGED, "has not changed this node"),
-    "an apply that was about to begin was faster": ([], [PUT_BACK], NodeOutcome.UNDONE, ""),
-    "undone before": ([OURS_UNDONE], [], NodeOutcome.UNDONE, "it was undone before"),
+UNDOS: dict[str, tuple[list[tuple[str, str]], Any, NodeState, str]] = {
+    # runs on the node, what its script answers, state, why
+    "never begun there": ([], NOT_BEGUN, NodeState.UNTOUCHED, "has not changed this node"),
+    "an apply that was about to begin was faster": ([], PUT_BACK, NodeState.UNDONE, ""),
+    "undone before": ([OURS_UNDONE], AGAIN, NodeState.UNDONE, UNDONE_BEFORE),
     "undone before, and another run has changed it since": (
         [OURS_UNDONE, ("ffff", "committed")],
-        [],
-        NodeOutcome.STOPPED,
+        AGAIN,
+        NodeState.FAILED,
         f"{OTHERS_AFTER}--nodes k8s-worker-1.internal.example.com puts that back",
     ),
     "undone before, and another run is armed there": (
         [OURS_UNDONE, ("ffff", "restarted")],
-        [],
-        NodeOutcome.STOPPED,
+        AGAIN,
+        NodeState.FAILED,
         "run ffff has changed it and has not been proven",
     ),
     "undone before, and so was another run": (
         [OURS_UNDONE, ("ffff", "undone")],
-        [],
-        NodeOutcome.UNDONE,
-        "it was undone before",
-    ),
-    "never begun, and undone before": (
-        [("abcd", "barred")],
-        [],
-        NodeOutcome.NOT_CHANGED,
-        "this run has not changed this node",
+        AGAIN,
+        NodeState.UNDONE,
+        UNDONE_BEFORE,
     ),
     "barred, and its record may have been pruned before": (
         MARKED,
-        [],
-        NodeOutcome.UNKNOWN,
+        NOT_BEGUN,
+        NodeState.UNKNOWN,
         "3 newer runs have followed",
     ),
-    "committed": ([("abcd", "committed")], [PUT_BACK], NodeOutcome.UNDONE, ""),
-    "armed": ([("abcd", "armed")], [PUT_BACK], NodeOutcome.UNDONE, ""),
-    "refused": ([("abcd", "committed")], [EDITED], NodeOutcome.STOPPED, EDITED.reason),
+    "committed": ([("abcd", "committed")], PUT_BACK, NodeState.UNDONE, ""),
+    "armed": ([("abcd", "armed")], PUT_BACK, NodeState.UNDONE, ""),
+    "refused": ([("abcd", "committed")], EDITED, NodeState.FAILED, EDITED.reason),
 }
 
 
@@ -75,13 +70,14 @@ async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_
     plan = await here.plan(WORKER, SECOND)
     machine = here.machines.by_name[WORKER]
     machine.says(runs=(a_run("abcd", "undone"),))
-    machine.watched = [WatchedKubelet("inactive", 10, 10, (), b"failed")]
+    machine.transaction = [AGAIN]
+    machine.watched = [WatchedKubelet("inactive", 10, 10, b"failed")]
     result = await undo(plan, here.context, QUICK)
-    assert [each.outcome for each in result.nodes] == [
-        NodeOutcome.DOWN,
-        NodeOutcome.NOT_PUT_BACK,
+    assert [each.state for each in result.nodes] == [
+        NodeState.FAILED,
+        NodeState.UNKNOWN,
     ]
-    assert result.nodes[0].why.startswith("it was undone before; ")
+    assert result.nodes[0].why.startswith(f"{UNDONE_BEFORE}; ")
     assert result.stopped == f"{WORKER} was put back and is not well"
 
 
@@ -90,12 +86,12 @@ async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_
     [
         (
             b"maxPods: 7\nserverTLSBootstrap: true\n",
-            NodeOutcome.STOPPED,
+            NodeState.FAILED,
             "this run was undone there, and somebody else has edited /var/lib/kubelet/config.yaml: serverTLSBootstrap is on in it; look at it yourself",
         ),
         (
             b"maxPods: [\n",
-            NodeOutcome.STOPPED,
+            NodeState.FAILED,
             (
                 "this run was undone there, and somebody else has edited /var/lib/kubelet/config.yaml: it cannot be read as a "
                 "kubelet's configuration; look at it yourself"
@@ -103,14 +99,14 @@ async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_
         ),
         (
             b"maxPods: 7\n",
-            NodeOutcome.UNDONE,
-            "it was undone before; somebody else has edited /var/lib/kubelet/config.yaml: serverTLSBootstrap is not on in it",
+            NodeState.UNDONE,
+            "undone before; somebody else has edited /var/lib/kubelet/config.yaml: serverTLSBootstrap is not on in it",
         ),
     ],
     ids=["on", "not readable", "not on"],
 )
 async def test_an_undo_says_what_others_have_made_of_a_file_that_was_put_back(
-    here: Acting, added: bytes, outcome: NodeOutcome, why: str
+    here: Acting, added: bytes, outcome: NodeState, why: str
 ) -> None:
     """An undo that takes our line out of an edited file counts as one, so the same command again must come to the same."""
     plan = await here.plan(WORKER)
@@ -121,28 +117,29 @@ async def test_an_undo_says_what_others_have_made_of_a_file_that_was_put_back(
         file, content=content, sha256=hashlib.sha256(content).hexdigest()
     )
     machine.says(config=(edited,), runs=(a_run("abcd", "undone"),))
+    machine.transaction = [AGAIN]
     [node] = (await undo(plan, here.context, QUICK)).nodes
-    assert (node.outcome, node.why) == (outcome, why)
-    assert node.settled is (outcome is NodeOutcome.STOPPED)
+    assert (node.state, node.why) == (outcome, why)
+    assert node.settled is (outcome is NodeState.FAILED)
 
 
-@pytest.mark.parametrize(("runs", "answers", "outcome", "why"), UNDOS.values(), ids=UNDOS)
+@pytest.mark.parametrize(("runs", "answer", "outcome", "why"), UNDOS.values(), ids=UNDOS)
 async def test_an_undo_says_what_it_did_and_no_more(
     here: Acting,
     runs: list[tuple[str, str]],
-    answers: list[Any],
-    outcome: NodeOutcome,
+    answer: Any,
+    outcome: NodeState,
     why: str,
 ) -> None:
     plan = await here.plan(WORKER)
     machine = here.machines.by_name[WORKER]
     machine.says(runs=tuple(a_run(*each) for each in runs))
-    machine.transaction = list(answers)
+    machine.transaction = [answer]
     result = await undo(plan, here.context, QUICK)
     [node] = result.nodes
-    assert (node.outcome, why in node.why) == (outcome, True), node
+    assert (node.state, why in node.why) == (outcome, True), node
     told = "\n".join(here.progress.lines)
-    assert (WORDS in told) is ("restarted" in told) is (answers == [PUT_BACK])
+    assert (WORDS in told) is ("restarted" in told) is (answer is PUT_BACK)
 
 
 async def test_an_undo_ends_at_the_first_node_whose_kubelet_does_not_come_back(
@@ -151,14 +148,14 @@ async def test_an_undo_ends_at_the_first_node_whose_kubelet_does_not_come_back(
     """Workers first, one after the other; the command goes on with the others when that node is well."""
     plan = await an_undo(here)
     second = here.machines.by_name[SECOND]
-    second.watched = [WatchedKubelet("inactive", 10, 10, (), b"activating", b"swap is on\n")]
+    second.watched = [WatchedKubelet("inactive", 10, 10, b"activating", b"swap is on\n")]
     result = await undo(plan, here.context, QUICK)
-    found = [(each.node, each.outcome) for each in result.nodes]
+    found = [(each.node, each.state) for each in result.nodes]
     assert found == [
-        (WORKER, NodeOutcome.UNDONE),
-        (SECOND, NodeOutcome.DOWN),
-        (THIRD, NodeOutcome.NOT_PUT_BACK),
-        (MASTER, NodeOutcome.NOT_PUT_BACK),
+        (WORKER, NodeState.UNDONE),
+        (SECOND, NodeState.FAILED),
+        (THIRD, NodeState.UNKNOWN),
+        (MASTER, NodeState.UNKNOWN),
     ]
     assert "the last lines of its log: swap is on" in result.nodes[1].why
     assert result.stopped == f"{SECOND} was put back and is not well"
@@ -172,8 +169,8 @@ async def test_an_undo_goes_past_a_node_that_is_gone_or_refuses(here: Acting) ->
     here.machines.by_name[WORKER].away = True
     refuses = answered(TransactionState.REFUSED, why="machine's id is not that of the node")
     here.machines.by_name[SECOND].transaction = [refuses]
-    outcomes = [each.outcome for each in (await undo(plan, here.context, QUICK)).nodes]
-    assert outcomes == [NodeOutcome.UNKNOWN, NodeOutcome.STOPPED, NodeOutcome.UNDONE]
+    outcomes = [each.state for each in (await undo(plan, here.context, QUICK)).nodes]
+    assert outcomes == [NodeState.UNKNOWN, NodeState.FAILED, NodeState.UNDONE]
 
 
 async def test_an_undo_works_where_the_port_cannot_be_dialled_from_here(here: Acting) -> None:
@@ -181,7 +178,7 @@ async def test_an_undo_works_where_the_port_cannot_be_dialled_from_here(here: Ac
     nowhere = changed(await here.plan(WORKER), WORKER, dial=("fe80::1",))
     here.machines.by_name[WORKER].transaction = [PUT_BACK]
     [node] = (await undo(nowhere, here.context, QUICK)).nodes
-    assert node.outcome is NodeOutcome.UNDONE, node
+    assert node.state is NodeState.UNDONE, node
 
 
 async def test_an_undo_of_some_nodes_leaves_the_config_map_as_it_is(here: Acting) -> None:
@@ -207,19 +204,11 @@ async def test_runs_that_were_there_before_the_plan_have_pushed_no_record_away(
     for runs in (earlier, [*earlier, a_run("abcd", "barred")]):
         machine.says(runs=tuple(runs))
         [found] = (await undo(plan, here.context, QUICK)).nodes
-        assert (found.outcome, found.settled) == (NodeOutcome.NOT_CHANGED, False), found
+        assert (found.state, found.settled) == (NodeState.UNTOUCHED, False), found
     machine.says(runs=(*earlier, a_run("abcd", "undone")))
+    machine.transaction = [AGAIN]
     [found] = (await undo(plan, here.context, QUICK)).nodes
-    assert (found.outcome, found.later_run) == (NodeOutcome.UNDONE, ""), found
-
-
-async def test_a_node_whose_file_was_turned_on_again_by_hand_is_not_as_before(here: Acting) -> None:
-    plan = await here.plan(WORKER)
-    machine = _has_no_record(here, of(plan, WORKER), "after")
-    machine.says(runs=(a_run("abcd", "undone"),))
-    [found] = (await undo(plan, here.context, QUICK)).nodes
-    assert (found.outcome, found.settled) == (NodeOutcome.STOPPED, True), found
-    assert "is what this run writes all the same" in found.why
+    assert found.state is NodeState.UNDONE, found
 
 
 def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
@@ -235,33 +224,33 @@ def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
 @pytest.mark.parametrize(
     ("others", "digest", "outcome", "why"),
     [
-        (["barred", "barred", "undone", "barred"], "before", NodeOutcome.NOT_CHANGED, ""),
-        (["undone", "undone", "committed"], "before", NodeOutcome.UNKNOWN, "3 newer runs"),
+        (["barred", "barred", "undone", "barred"], "before", NodeState.UNTOUCHED, ""),
+        (["undone", "undone", "committed"], "before", NodeState.UNKNOWN, "3 newer runs"),
         (
             ["barred", "committed"],
             "after",
-            NodeOutcome.UNKNOWN,
+            NodeState.UNKNOWN,
             "kubevouch undo 00f1 --nodes k8s-worker-1.internal.example.com puts that back",
         ),
-        (["barred", "undone"], "after", NodeOutcome.UNKNOWN, "look at it yourself"),
+        (["barred", "undone"], "after", NodeState.UNKNOWN, "look at it yourself"),
         # Somebody has removed the folder of the runs; its file tells.
-        ([], "other", NodeOutcome.UNKNOWN, "is not what it was in the plan"),
+        ([], "other", NodeState.UNKNOWN, "is not what it was in the plan"),
         (
             ["undone", "restarted"],
             "after",
-            NodeOutcome.UNKNOWN,
+            NodeState.UNKNOWN,
             "run 00f1 has changed it and has not been proven",
         ),
     ],
 )
 async def test_marks_of_runs_that_never_began_push_no_record_away_and_another_run_is_named(
-    here: Acting, others: list[str], digest: str, outcome: NodeOutcome, why: str
+    here: Acting, others: list[str], digest: str, outcome: NodeState, why: str
 ) -> None:
     plan = await here.plan(WORKER)
     machine = _has_no_record(here, of(plan, WORKER), digest)
     machine.says(runs=tuple(a_run(f"00f{number}", state) for number, state in enumerate(others)))
     [found] = (await undo(plan, here.context, QUICK)).nodes
-    assert (found.outcome, why in found.why) == (outcome, True), found
+    assert (found.state, why in found.why) == (outcome, True), found
 
 
 SNAPSHOT = "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs"
@@ -288,7 +277,7 @@ async def test_an_undo_runs_nothing_in_a_folder_that_only_the_plan_knows(
     machine.says(runs=(a_run("abcd", "committed"),), **seen)
     machine.transaction = [PUT_BACK]
     [node] = (await undo(plan, here.context, QUICK)).nodes
-    assert (node.outcome, why in node.why) == (NodeOutcome.UNKNOWN, True), node
+    assert (node.state, why in node.why) == (NodeState.UNKNOWN, True), node
     assert [name for _, name in here.machines.ran if "undo" in name] == []
 
 
@@ -300,8 +289,8 @@ async def test_without_a_kubelet_an_undo_goes_by_the_record_in_the_kubelets_defa
     machine.says(no_kubelet=STOPPED_KUBELET, root=(), runs=())
     machine.transaction = [PUT_BACK]
     [node] = (await undo(plan, here.context, QUICK)).nodes
-    assert node.outcome is NodeOutcome.UNDONE
+    assert node.state is NodeState.UNDONE
     machine.transaction = [answered(TransactionState.NOTHING)]
     [node] = (await undo(plan, here.context, QUICK)).nodes
-    assert node.outcome is NodeOutcome.UNKNOWN
+    assert node.state is NodeState.UNKNOWN
     assert "it cannot be told whether this run has changed this node" in node.why

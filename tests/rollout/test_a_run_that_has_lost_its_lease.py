@@ -10,7 +10,7 @@ from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.undo import undo
-from kubevouch.rollout.decide.result import LostLease, NodeOutcome
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import NotTheHolder
@@ -21,10 +21,8 @@ from tests.rollout.test_several_nodes_are_changed_at_once import Nodes
 from tests.support.stage import kind_of
 from tests.support.unhurried import GENEROUS
 
-DONE, STOPPED, UNDONE = NodeOutcome.DONE, NodeOutcome.STOPPED, NodeOutcome.UNDONE
-UNTOUCHED, NOT_PUT_BACK = NodeOutcome.UNTOUCHED, NodeOutcome.NOT_PUT_BACK
-TO_BOB = LostLease("bbbb")
-DELETED = LostLease("")
+UNTOUCHED, _, _, UNDONE, FAILED, UNKNOWN = NodeState
+TO_BOB = "bbbb"
 
 
 async def test_between_two_nodes_it_does_not_wait_for_the_end_of_the_soak(here: Acting) -> None:
@@ -66,8 +64,8 @@ async def test_it_begins_on_no_node_and_its_result_names_the_run_that_has_it_now
     result = await apply(checked, replace(here.context, lease=hold), RolloutTimeouts(6))
     assert not [name for _, name in here.machines.ran if "transaction" in name]
     assert "run bbbb of bob@desk" in result.nodes[0].why
-    assert result.lost_lease == TO_BOB
-    assert [each.outcome for each in result.nodes] == [STOPPED, UNTOUCHED]
+    assert result.lost_to == TO_BOB
+    assert [each.state for each in result.nodes] == [UNTOUCHED, UNTOUCHED]
     assert result.exit_code is ExitCode.STOPPED
 
 
@@ -90,9 +88,9 @@ async def test_a_node_in_hand_is_armed_and_said_to_be_until_when(here: Acting) -
         "it is not put back: the other run may be about to prove it"
     )
     node, other = result.nodes
-    assert (node.outcome, node.armed, other.outcome) == (NodeOutcome.UNKNOWN, True, UNTOUCHED)
+    assert (node.state, other.state) == (NodeState.ARMED, UNTOUCHED)
     said = re.search(
-        "held by run bbbb of bob@desk.*; its own switch puts it back in ([0-9]+) s, unless the run goes on",
+        "held by run bbbb of bob@desk.*; its own switch puts it back in ([0-9]+) s, at .*, unless the run goes on",
         node.why,
     )
     assert said, node.why
@@ -100,7 +98,7 @@ async def test_a_node_in_hand_is_armed_and_said_to_be_until_when(here: Acting) -
     assert switch - GENEROUS < int(said[1]) <= switch + 1
     assert "this run has lost it and stops here" in result.stopped
     assert result.undo == "kubevouch undo abcd"
-    assert result.lost_lease == LostLease("bbbb")
+    assert result.lost_to == TO_BOB
 
 
 async def test_a_node_that_was_found_armed_is_left_to_its_switch_too(here: Acting) -> None:
@@ -111,8 +109,10 @@ async def test_a_node_that_was_found_armed_is_left_to_its_switch_too(here: Actin
     hold = await lost(here)
     result = await apply(checked, replace(here.context, lease=hold), RolloutTimeouts(6))
     [node] = result.nodes
-    assert (node.outcome, node.armed) == (NodeOutcome.UNKNOWN, True)
-    assert re.search("its own switch puts it back in [0-9]+ s, unless the run goes on", node.why)
+    assert node.state is NodeState.ARMED
+    assert re.search(
+        "its own switch puts it back in [0-9]+ s, at .*, unless the run goes on", node.why
+    )
 
 
 class TakenOver(Progress):
@@ -130,8 +130,8 @@ async def test_an_undo_asks_no_node_after_the_one_at_which_it_is_lost(here: Acti
     plan = await an_undo(here, WORKER, SECOND, THIRD)
     context = replace(here.context, lease=await a_hold(here), progress=TakenOver(here))
     result = await undo(plan, context, RolloutTimeouts(60))
-    assert [each.outcome for each in result.nodes] == [UNDONE, STOPPED, NOT_PUT_BACK]
-    assert (result.lost_lease, result.interrupted) == (TO_BOB, False)
+    assert [each.state for each in result.nodes] == [UNDONE, FAILED, UNKNOWN]
+    assert (result.lost_to, result.interrupted) == (TO_BOB, False)
     assert "held by run bbbb of bob@desk" in result.stopped
     assert THIRD not in {host for host, _ in here.machines.ran}
     assert [host for host, name in here.machines.ran if "transaction" in name] == [WORKER]
@@ -152,9 +152,9 @@ async def test_an_undo_that_waits_for_a_node_to_be_well_ends_there_and_then(here
             await hold.confirm()
         result = await running
     node, other = result.nodes
-    assert (node.outcome, other.outcome) == (NodeOutcome.UNKNOWN, NOT_PUT_BACK)
+    assert (node.state, other.state) == (UNKNOWN, UNKNOWN)
     assert node.why.startswith("undone, but whether it is well was not waited for: Lease ")
-    assert result.lost_lease == TO_BOB
+    assert result.lost_to == TO_BOB
     assert "this run has lost it and stops here" in result.stopped
     assert SECOND not in {host for host, _ in here.machines.ran}
 

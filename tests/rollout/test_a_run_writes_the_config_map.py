@@ -13,7 +13,8 @@ from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.plan import Plan
-from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+from kubevouch.rollout.decide.result import RunResult
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch_lab.apiserver.status import StatusError
@@ -36,8 +37,8 @@ async def test_a_node_that_joined_meanwhile_keeps_the_config_map_as_it_is(dark: 
         kind_of("Node"), {"kind": "Node", "metadata": {"name": "new"}, "status": {}}
     )
     result = await apply(checked, dark.context, QUICK)
-    assert {(each.outcome, each.why) for each in result.nodes} == {(NodeOutcome.DONE, "")}
-    assert "new is not in this plan" in result.config_map
+    assert {(each.state, each.why) for each in result.nodes} == {(NodeState.DONE, "")}
+    assert "new is not in this plan" in result.config_map.text
     assert result.exit_code is ExitCode.STOPPED
 
 
@@ -51,22 +52,22 @@ async def test_the_config_map_is_written_last_once_and_put_back_by_an_undo(dark:
     dark.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
     plan = await dark.plan()
     result = await apply(await check(plan, dark.context), dark.context, QUICK)
-    assert result.config_map == "ConfigMap kubelet-config updated"
+    assert result.config_map.text == "ConfigMap kubelet-config updated"
     assert result.undo == "kubevouch undo abcd"
     assert await _written_by(dark) == "abcd"
     again = await check(plan, dark.context)
     assert not again.writes_config_map
     second = await apply(again, dark.context, QUICK)
-    assert second.config_map == "ConfigMap kubelet-config is as planned already"
+    assert second.config_map.text == "ConfigMap kubelet-config is as planned already"
     undone = await undo(plan, dark.context, QUICK)
-    assert undone.config_map == "ConfigMap kubelet-config put back"
+    assert undone.config_map.text == "ConfigMap kubelet-config put back"
     assert await _written_by(dark) is None
     twice = await undo(plan, dark.context, QUICK)
-    assert twice.config_map == "ConfigMap kubelet-config is as it was before the run"
+    assert twice.config_map.text == "ConfigMap kubelet-config is as it was before the run"
     dark.change("ConfigMap", "kubelet-config", _edited, "kube-system")
     third = await undo(plan, dark.context, QUICK)
-    assert "changed by somebody else" in third.config_map
-    assert (third.config_map_failed, third.config_map_settled) == (True, True)
+    assert "changed by somebody else" in third.config_map.text
+    assert (third.config_map.failed, third.config_map.settled) == (True, True)
     assert third.exit_code is ExitCode.STOPPED
 
 
@@ -81,9 +82,9 @@ async def test_an_undo_without_the_right_to_the_config_map_says_that_it_lacks_it
     refused = faults.refuse(StatusError(403, "Forbidden", "no"))
     here.stage.server.faults.on(KUBELET_CONFIG, refused, times=1, method="PATCH")
     result = await undo(plan, here.context, QUICK)
-    assert (result.config_map_failed, result.config_map_forbidden) == (True, True)
+    assert (result.config_map.failed, result.config_map.forbidden) == (True, True)
     assert result.exit_code is ExitCode.STOPPED
-    assert (await undo(plan, here.context, QUICK)).config_map.endswith("put back")
+    assert (await undo(plan, here.context, QUICK)).config_map.text.endswith("put back")
 
 
 OURS = {"kubevouch.dev/run": "abcd"}
@@ -115,9 +116,9 @@ async def test_an_undo_leaves_a_config_map_that_its_run_has_not_surely_made(
         plan = msgspec.structs.replace(plan, config_map=other)
     result = await undo(plan, here.context, QUICK)
     assert not [each for each in here.stage.server.requests if each.method == "PATCH"]
-    assert result.config_map.startswith("ConfigMap kubelet-config is left as it is: ")
-    assert said in result.config_map
-    assert (result.config_map_failed, result.config_map_settled) == (failed, failed)
+    assert result.config_map.text.startswith("ConfigMap kubelet-config is left as it is: ")
+    assert said in result.config_map.text
+    assert (result.config_map.failed, result.config_map.settled) == (failed, failed)
     assert (result.exit_code is ExitCode.STOPPED) is failed
 
 
@@ -130,11 +131,11 @@ async def test_an_undo_looks_where_the_node_listens_and_not_where_a_plan_says(he
     old = changed(plan, WORKER, dial=("127.9.9.9",))
     for found in (forged, old):
         [well] = (await undo(found, here.context, QUICK)).nodes
-        assert (well.outcome, well.why) == (NodeOutcome.UNDONE, "")
+        assert (well.state, well.why) == (NodeState.UNDONE, "")
     here.stage.kubelets["k8s-worker-1"].behaviour = kubelet.NO_CERTIFICATE
     for found in (plan, forged, old):
         [dark] = (await undo(found, here.context, RolloutTimeouts(1))).nodes
-        assert dark.outcome is NodeOutcome.UNKNOWN, dark
+        assert dark.state is NodeState.FAILED, dark
         assert "tls: internal error" in dark.why
 
 
@@ -154,7 +155,7 @@ async def test_a_run_that_is_stopped_while_it_writes_the_config_map_tells_what_i
     dark.stage.server.faults.on(KUBELET_CONFIG, silence(), method="PATCH")
     run = apply(await check(plan, dark.context), dark.context, QUICK)
     result = await _cut_off_at_the_config_map(run, dark)
-    assert {each.outcome for each in result.nodes} == {NodeOutcome.DONE}
+    assert {each.state for each in result.nodes} == {NodeState.DONE}
     by = {"kubevouch.dev/run": "abcd"}
     dark.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
     await _cut_off_at_the_config_map(undo(plan, dark.context, QUICK), dark)
@@ -172,7 +173,7 @@ async def _cut_off_at_the_config_map(
         task.cancel()
         result = await task
     why = "stopped at once; whether it was written is not known"
-    assert result.config_map == f"ConfigMap kubelet-config: {why}"
+    assert result.config_map.text == f"ConfigMap kubelet-config: {why}"
     assert result.exit_code is ExitCode.INTERRUPTED
     return result
 

@@ -10,14 +10,13 @@ import pytest
 
 from kubevouch.evidence.survey import SurveyedFile
 from kubevouch.rollout.decide.change import change_of, seed_kind, seed_of
-from kubevouch.rollout.decide.need import NeedKind, need_of
 from kubevouch.rollout.decide.plan import ChangeKind, SeedKind
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionStep, render
 from kubevouch.x509 import CertificateKind, classify, read_certificates
 from tests.support.self_signed import kubelet_self_signed
 
-from .recorded import Recorded, planned, recorded
+from .recorded import Recorded, left_out, planned, recorded
 
 BOOTSTRAP = ChangeKind.BOOTSTRAP
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -85,9 +84,8 @@ def test_a_pair_that_is_no_kubelets_own_is_certified_anew() -> None:
 def test_without_a_key_of_its_own_a_node_is_left_out() -> None:
     good = (NOW - timedelta(days=1), NOW + timedelta(days=99))
     seen = with_own_pair(*good, key=False)
-    need = need_of(seen.facts())
-    assert need.kind is NeedKind.UNKNOWN
-    assert "has no pair (kubelet.crt, kubelet.key) for whose key a seed could be made" in need.why
+    why = left_out(seen.facts()).reason
+    assert "has no pair (kubelet.crt, kubelet.key) for whose key a seed could be made" in why
     plan = planned(recorded("expired-worker"), BOOTSTRAP)
     assert seed_of(plan, seen.survey, now=NOW, life=LIFE, serials=(1, 2)) is None
 
@@ -138,7 +136,7 @@ def test_of_a_pair_that_is_good_for_long_enough_not_even_a_certificate_travels()
     plan = planned(seen, BOOTSTRAP)
     made = seed_of(plan, seen.survey, now=NOW, life=LIFE, serials=(1, 2))
     assert made is not None
-    assert (made.chain_pem, made.is_new) == (b"", False)
+    assert made.chain_pem == b""
     assert made.not_after == int((NOW + timedelta(days=99)).timestamp())
 
 

@@ -9,10 +9,10 @@ from kubevouch.kube.resources import NODES
 from kubevouch.rollout.act import node_turn
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
-from kubevouch.rollout.act.live_cluster import live_cluster
+from kubevouch.rollout.act.live_cluster import LiveCluster
 from kubevouch.rollout.act.node_turn import NodeTurns
 from kubevouch.rollout.act.undo import undo
-from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch_lab.apiserver import status
@@ -31,7 +31,7 @@ async def test_at_a_nodes_turn_it_is_waited_for_and_the_node_is_done(dark: Actin
     checked = await check(await dark.plan(WORKER, SECOND), dark.context)
     dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY, times=SEVERAL)
     result = await apply(checked, dark.context, RolloutTimeouts(60, soak=0))
-    assert {each.outcome for each in result.nodes} == {NodeOutcome.DONE}
+    assert {each.state for each in result.nodes} == {NodeState.DONE}
     assert any(f"{WORKER}: waits for the API server (" in each for each in dark.progress.lines)
 
 
@@ -40,7 +40,7 @@ async def test_one_that_stays_away_stops_the_run_before_anything_was_changed() -
         checked = await check(await here.plan(WORKER, SECOND), here.context)
         here.stage.server.faults.on(NODES.path(name=WORKER), AWAY)
         result = await apply(checked, here.context, RolloutTimeouts(1, soak=0))
-        assert result.nodes[0].outcome is NodeOutcome.STOPPED
+        assert result.nodes[0].state is NodeState.UNTOUCHED
         assert "nothing was changed" in result.nodes[0].why
 
 
@@ -51,7 +51,7 @@ async def test_nodes_that_cannot_be_listed_while_a_csr_is_judged_are_not_said_to
     checked = await check(await dark.plan(WORKER), dark.context)
     dark.stage.server.faults.on(NODES.path(), AWAY, times=SEVERAL)
     result = await apply(checked, dark.context, RolloutTimeouts(60, soak=0))
-    assert [each.outcome for each in result.nodes] == [NodeOutcome.DONE]
+    assert [each.state for each in result.nodes] == [NodeState.DONE]
     said = "\n".join(dark.progress.lines)
     assert "waits for API server answers (" in said
     assert "not there any more" not in said
@@ -64,13 +64,13 @@ async def test_after_a_soak_it_is_waited_for_and_one_that_stays_away_is_not_call
     checked = await check(await dark.plan(WORKER), dark.context)
     await apply(checked, dark.context, RolloutTimeouts(60, soak=0))
     nodes = {each.plan.node: each for each in checked.nodes}
-    async with live_cluster(dark.context) as live:
-        turns = NodeTurns(nodes, checked, dark.context, RolloutTimeouts(60, soak=0), live)
-        dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY, times=SEVERAL)
-        assert await turns.not_well(WORKER) == ""
-        dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY)
-        said = await replace(turns, timeouts=RolloutTimeouts(1)).not_well(WORKER)
-        assert said.startswith("whether it is well after its soak could not be seen: "), said
+    live = LiveCluster(dark.context.api, dark.context.clock)
+    turns = NodeTurns(nodes, {}, checked, dark.context, RolloutTimeouts(60, soak=0), live)
+    dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY, times=SEVERAL)
+    assert await turns.not_well(WORKER) == ""
+    dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY)
+    said = await replace(turns, timeouts=RolloutTimeouts(1)).not_well(WORKER)
+    assert said.startswith("whether it is well after its soak could not be seen: "), said
 
 
 async def test_a_node_that_an_undo_put_back_is_not_called_ill_where_only_the_api_server_is_away(
@@ -81,8 +81,8 @@ async def test_a_node_that_an_undo_put_back_is_not_called_ill_where_only_the_api
     here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]
     here.stage.server.faults.on(NODES.path(name=WORKER), AWAY)
     result = await undo(plan, here.context, RolloutTimeouts(1))
-    outcomes = [each.outcome for each in result.nodes]
-    assert outcomes == [NodeOutcome.UNKNOWN, NodeOutcome.NOT_PUT_BACK]
+    outcomes = [each.state for each in result.nodes]
+    assert outcomes == [NodeState.UNKNOWN, NodeState.UNKNOWN]
     assert result.stopped == f"{WORKER} was put back; whether it is well could not be told"
     here.stage.server.faults.clear()
     here.stage.server.faults.on(NODES.path(name=WORKER), GONE)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -70,14 +69,23 @@ def kept(machine: Machine) -> Iterator[Callable[[], None]]:
 @pytest.mark.usefixtures("of_either_kind")
 def test_a_call_killed_at_any_moment_leaves_the_node_whole(machine: Machine) -> None:
     """Whatever was done when the shell died: the switch, if it was set, puts it back; else nothing was changed."""
-    before = machine.tree()
+    before, folder = machine.tree(), machine.folder / "units"
     killed = switched = 0
     while machine.begin_killed_at(killed + 1):
         killed += 1
+        if state(machine) in ([], ["prepared"]):
+            assert machine.tree() == before
+        else:  # both parts of the switch stand before the node is armed
+            [unit] = folder.glob("*.service")
+            assert unit.stat().st_size > 0
+            assert (folder / "multi-user.target.wants" / unit.name).resolve() == unit
+            assert (machine.folder / "switch").exists()
         switched += machine.switch()
         (machine.folder / "switch").unlink(missing_ok=True)
         assert machine.tree() == before, f"killed at write {killed}"
         shutil.rmtree(machine.root / ".kubevouch", ignore_errors=True)
+        shutil.rmtree(folder)
+        folder.mkdir()
     assert killed >= 12
     assert 0 < switched < killed
 
@@ -199,39 +207,23 @@ async def test_a_call_that_was_stopped_does_not_stop_the_switch(machine: Machine
         await running.wait()
 
 
-async def test_both_parts_of_the_switch_stand_before_the_node_is_armed(machine: Machine) -> None:
-    """Nothing may be armed that nobody would put back."""
+@pytest.mark.parametrize(
+    "what", ["cannot be written", "does not run", "Failed to start transient timer unit"]
+)
+async def test_without_both_parts_of_its_switch_nothing_begins(machine: Machine, what: str) -> None:
     before = machine.tree()
-    units_folder = machine.folder / "units"
-    killed = 0
-    while machine.begin_killed_at(killed + 1):
-        killed += 1
-        if state(machine) not in ([], ["prepared"]):
-            [unit] = units_folder.glob("*.service")
-            assert unit.stat().st_size > 0
-            assert (units_folder / "multi-user.target.wants" / unit.name).resolve() == unit
-            assert (machine.folder / "switch").exists()
-        else:
-            assert machine.tree() == before
-        machine.switch()
-        (machine.folder / "switch").unlink(missing_ok=True)
-        shutil.rmtree(machine.root / ".kubevouch", ignore_errors=True)
-        shutil.rmtree(units_folder)
-        units_folder.mkdir()
-
-
-@pytest.mark.parametrize("what", ["the unit cannot be written", "the timer does not run"])
-async def test_without_one_of_them_nothing_begins(machine: Machine, what: str) -> None:
-    before = machine.tree()
-    if what.startswith("the unit"):
+    if what == "cannot be written":
         shutil.rmtree(machine.folder / "units")
         (machine.folder / "units").write_text("no folder")
-    else:
+    elif what == "does not run":
         stub(machine, "systemd-run", "exit 0")
+    else:
+        (machine.folder / "systemd-run-fails").touch()
     answer = await machine.call(TransactionStep.BEGIN, ends=TransactionState.REFUSED)
-    assert re.search("cannot be written|does not run", answer.reason), answer.reason
+    assert what in answer.reason
     assert "nothing was changed" in answer.reason
     assert machine.tree() == before
+    assert [path.name for path in (machine.root / ".kubevouch").iterdir()] == ["lock"]
 
 
 async def test_without_a_place_for_a_unit_the_timer_stands_alone(machine: Machine) -> None:
@@ -363,12 +355,14 @@ async def test_a_seed_stays_where_no_issued_certificate_is_on_the_disk(machine: 
 
 
 @pytest.mark.usefixtures("on_each_shell")
-@pytest.mark.parametrize("by", ["rename", "in place"])
+@pytest.mark.parametrize(("by", "step"), [("rename", "rollback"), ("in place", "undo")])
 async def test_an_edit_of_somebody_else_stays_and_only_our_line_goes(
-    machine: Machine, by: str
+    machine: Machine, by: str, step: str
 ) -> None:
     before = machine.tree()
     await machine.call(TransactionStep.BEGIN)
+    if step == "undo":
+        await machine.call(TransactionStep.COMMIT)
     theirs = b"# by hand\n" + BOOTSTRAP + b"maxPods: 50"
     if by == "rename":
         new = machine.root / "new"
@@ -377,7 +371,7 @@ async def test_an_edit_of_somebody_else_stays_and_only_our_line_goes(
         new.rename(machine.config)
     else:
         machine.config.write_bytes(theirs)
-    answer = await machine.call(TransactionStep.ROLLBACK, ends=TransactionState.UNDONE)
+    answer = await machine.call(TransactionStep(step), ends=TransactionState.UNDONE)
     assert f"{machine.config} was edited by somebody else" in answer.reason
     assert "only our line was taken out" in answer.reason
     assert machine.config.read_bytes() == b"# by hand\n" + CONFIG + b"maxPods: 50"

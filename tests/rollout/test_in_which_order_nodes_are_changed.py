@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from kubevouch.kube.resources import Metadata, Node
 from kubevouch.kube.resources.nodes import NodeInfo, NodeStatus
-from kubevouch.rollout.decide.lineup import Lineup, NodeTask, TaskedNode, at_once, stratum_of
+from kubevouch.rollout.decide.gates import ProofGate
+from kubevouch.rollout.decide.lineup import Lineup, TaskedNode, at_once, stratum_of
 from kubevouch.rollout.decide.order import (
-    IN_HAND,
     Course,
     HeldInCommon,
-    Stage,
     Turn,
     Workloads,
     next_turn,
 )
+from kubevouch.rollout.decide.run_status import NodeState
 
 DEBIAN = "Debian 12, kubelet 1.34, amd64"
 UBUNTU = "Ubuntu 24.04, kubelet 1.34, amd64"
@@ -50,20 +50,25 @@ class Played:
         """Begins whatever may begin now."""
         turn = self.turn()
         for node in turn.begin:
-            self.courses[node] = Course(Stage.BEGUN, began=self.now)
+            self.courses[node] = Course(NodeState.ARMED, began=self.now)
         return turn.begin
 
-    def come(self, stage: Stage, *nodes: str, **other: bool) -> None:
+    def come(self, state: NodeState, *nodes: str, soaked: bool = False) -> None:
         self.now += 1
         for node in nodes:
             course = self.courses.get(node, Course())
-            ended = course.ended if stage in IN_HAND else self.now
-            self.courses[node] = replace(course, stage=stage, ended=ended, **other)
+            self.courses[node] = replace(course, state=state, ended=self.now, soaked=soaked)
+
+    def waits(self, gate: ProofGate | None, *nodes: str) -> None:
+        """In hand, they have come to this gate, or are put back."""
+        self.now += 1
+        for node in nodes:
+            self.courses[node] = replace(self.courses[node], gate=gate)
 
     def soaked(self) -> None:
         """Until every canary is done, has soaked, and is found well."""
         while not any(each.soaked for each in self.courses.values()):
-            self.come(Stage.DONE, *self.begins())
+            self.come(NodeState.DONE, *self.begins())
             self.now = self.turn().again or self.now
             for node in self.turn().look_at:
                 self.courses[node] = replace(self.courses[node], soaked=True)
@@ -73,21 +78,21 @@ def test_one_canary_goes_first_and_soaks() -> None:
     run = Played(Lineup(workers(30), SOAK))
     assert run.begins() == ("w0",)
     assert run.begins() == ()
-    run.come(Stage.SAMPLE, "w0")
+    run.waits(ProofGate.METRICS, "w0")
     assert run.begins() == ()  # others follow a canary only once it is done
-    run.come(Stage.DONE, "w0")
+    run.come(NodeState.DONE, "w0")
     turn = run.turn()
     assert (turn.begin, turn.again, turn.waits_for) == ((), run.now + SOAK, "the soak of w0")
     run.now += SOAK
     assert run.turn() == Turn(look_at=("w0",))
-    run.come(Stage.DONE, "w0", soaked=True)
+    run.come(NodeState.DONE, "w0", soaked=True)
     assert run.begins() == ("w1",)
 
 
 def test_a_canary_that_is_not_well_after_its_soak_stops_the_run() -> None:
     run = Played(Lineup(workers(30), SOAK))
-    run.come(Stage.DONE, *run.begins())
-    run.come(Stage.FAILED, "w0")
+    run.come(NodeState.DONE, *run.begins())
+    run.come(NodeState.UNDONE, "w0")
     assert run.turn() == Turn(stop="w0, the canary of Debian 12, kubelet 1.34, amd64, failed")
 
 
@@ -97,7 +102,7 @@ def test_then_come_two_five_and_ten() -> None:
     sizes = []
     while begun := run.begins():
         sizes.append(len(begun))
-        run.come(Stage.DONE, *begun)
+        run.come(NodeState.DONE, *begun)
     assert sizes == [1, 2, 5, *[10] * 11, 1]
     assert len(run.courses) == 120
     assert run.turn() == Turn()
@@ -117,30 +122,30 @@ def test_who_waits_for_a_sample_makes_room_but_not_without_end() -> None:
     run = Played(Lineup(workers(40), SOAK))
     run.soaked()
     assert run.begins() == ("w1",)
-    run.come(Stage.SAMPLE, "w1")
+    run.waits(ProofGate.METRICS, "w1")
     assert run.begins() == ("w2",)
-    run.come(Stage.SAMPLE, "w2")
+    run.waits(ProofGate.METRICS, "w2")
     assert run.begins() == ()  # two unproven ones are enough as long as none is proven
-    run.come(Stage.DONE, "w1")
+    run.come(NodeState.DONE, "w1")
     assert run.begins() == ("w3", "w4")
 
 
 def test_each_stratum_has_a_canary_and_all_canaries_go_before_the_others() -> None:
     run = Played(Lineup((*workers(15), *workers(15, UBUNTU, "u")), SOAK))
     assert run.begins() == ("w0",)
-    run.come(Stage.DONE, "w0")
+    run.come(NodeState.DONE, "w0")
     assert run.begins() == ("u0",)
     run.now += SOAK
     assert run.turn() == Turn()  # w0 has soaked, and u0 is not done
-    run.come(Stage.DONE, "u0")
+    run.come(NodeState.DONE, "u0")
     assert run.turn().look_at == ("w0",)
-    run.come(Stage.FAILED, "u0")
+    run.come(NodeState.UNDONE, "u0")
     assert "u0, the canary of Ubuntu" in run.turn().stop
 
 
 def test_a_canary_that_nobody_follows_holds_nothing_up() -> None:
     run = Played(Lineup((*workers(1), *control_planes(1)), SOAK))
-    run.come(Stage.DONE, *run.begins())
+    run.come(NodeState.DONE, *run.begins())
     assert run.begins() == ("m0",)
 
 
@@ -148,13 +153,13 @@ def test_control_planes_come_last_and_one_at_a_time() -> None:
     run = Played(Lineup((*control_planes(3), *workers(40)), SOAK))
     run.soaked()
     while not (begun := run.begins())[0].startswith("m"):
-        run.come(Stage.DONE, *begun)
+        run.come(NodeState.DONE, *begun)
     assert begun == ("m0",)
-    run.come(Stage.SAMPLE, "m0")
+    run.waits(ProofGate.METRICS, "m0")
     assert run.begins() == ()  # what follows a worker's sample would not be alone beside m0
-    run.come(Stage.DONE, "m0")
+    run.come(NodeState.DONE, "m0")
     assert run.begins() == ("m1",)
-    run.come(Stage.FAILED, "m1")
+    run.come(NodeState.UNDONE, "m1")
     assert run.turn().stop == "m1, a control plane, failed"
 
 
@@ -162,19 +167,19 @@ def test_the_first_failure_pauses_and_the_second_stops() -> None:
     run = Played(Lineup(workers(120), SOAK))
     run.soaked()
     for _ in range(3):
-        run.come(Stage.DONE, *run.begins())
+        run.come(NodeState.DONE, *run.begins())
     first, second, *others = run.begins()
-    run.come(Stage.DONE, second)
-    run.come(Stage.TROUBLE, first)
+    run.come(NodeState.DONE, second)
+    run.waits(None, first)
     assert run.begins() == ()  # until its end is known
-    run.come(Stage.FAILED, first)
+    run.come(NodeState.UNDONE, first)
     assert run.begins() == ()  # until what is in hand has ended
-    run.come(Stage.DONE, *others)
+    run.come(NodeState.DONE, *others)
     assert len(run.begins()) == 1  # and then from one on again
-    run.come(Stage.DONE, *(node for node in run.courses if run.courses[node].stage is Stage.BEGUN))
+    run.come(NodeState.DONE, *(node for node in run.courses if run.courses[node].in_hand))
     second, *others = run.begins()
     assert len(others) == 1
-    run.come(Stage.FAILED, second)
+    run.come(NodeState.UNDONE, second)
     assert run.turn().stop == f"2 nodes failed: {first}, {second}"
 
 
@@ -182,15 +187,15 @@ def test_after_a_failure_no_control_plane_begins() -> None:
     run = Played(Lineup((*workers(2), *control_planes(1)), 0))
     run.soaked()
     assert run.begins() == ("w1",)
-    run.come(Stage.FAILED, "w1")
+    run.come(NodeState.UNDONE, "w1")
     assert run.turn() == Turn(stop="w1 failed, and only control planes are left")
 
 
 @pytest.mark.parametrize(
     ("course", "why"),
     [
-        (Course(Stage.LOST), "it is not certain that w5 is well"),
-        (Course(Stage.FAILED, for_good=True), "what was signed for w5 cannot be taken back"),
+        (Course(NodeState.UNKNOWN), "it is not certain that w5 is well"),
+        (Course(NodeState.UNDONE, for_good=True), "what was signed for w5 cannot be taken back"),
     ],
 )
 def test_some_failures_stop_the_run_at_once(course: Course, why: str) -> None:
@@ -199,65 +204,50 @@ def test_some_failures_stop_the_run_at_once(course: Course, why: str) -> None:
 
 
 def test_what_was_begun_before_is_finished_first_and_stands_for_its_stratum() -> None:
-    begun = tuple(replace(each, task=NodeTask.FINISH) for each in workers(2))
+    begun = tuple(replace(each, state=NodeState.ARMED) for each in workers(2))
     run = Played(Lineup((*workers(10, prefix="v"), *begun), SOAK))
     assert run.lineup.canaries == {"w0"}
     assert run.begins() == ("w0", "w1")  # their switches are set
-    run.come(Stage.DONE, "w0")
+    run.come(NodeState.DONE, "w0")
     assert run.begins() == ()
-    run.come(Stage.DONE, "w1")
+    run.come(NodeState.DONE, "w1")
     run.now += SOAK
     assert run.turn().look_at == ("w0",)
 
 
 def test_what_was_begun_and_is_not_ready_is_put_back_first_and_ends_the_run() -> None:
-    ill = replace(workers(1, prefix="i")[0], task=NodeTask.PUT_BACK)
-    begun = replace(workers(1, prefix="b")[0], task=NodeTask.FINISH)
+    ill = replace(workers(1, prefix="i")[0], state=NodeState.FAILED)
+    begun = replace(workers(1, prefix="b")[0], state=NodeState.ARMED)
     run = Played(Lineup((*workers(3), ill, begun, *control_planes(1)), SOAK))
     assert "i0" not in run.lineup.canaries
     assert set(run.begins()) == {"i0", "b0"}, "their switches are set"
-    run.come(Stage.FAILED, "i0")
+    run.come(NodeState.UNDONE, "i0")
     assert run.turn().stop == "i0, on which this run was begun before, failed"
     assert run.begins() == ()
 
 
-def test_of_a_node_that_its_own_switch_was_faster_with_it_is_not_said_that_it_failed() -> None:
-    """It was not proven, so the run stops where it would for a failure; but nothing was wrong with what was changed."""
-    [canary, begun] = (replace(each, task=NodeTask.FINISH) for each in workers(2))
-    well = replace(workers(1, prefix="a")[0], task=NodeTask.NOTHING)
-    faster = Course(Stage.FAILED, overtaken=True)
-    how = "was not proven before its own switch was due"
-    for nodes, node, who in (
-        ((canary, begun), "w0", "w0, the canary of Debian 12, kubelet 1.34, amd64,"),
-        ((well, begun), "w1", "w1, on which this run was begun before,"),
-        (control_planes(2), "m0", "m0, a control plane,"),
-    ):
-        run = Played(Lineup((*nodes, *workers(3, prefix="x")), SOAK), courses={node: faster})
-        assert run.turn().stop == f"{who} {how}"
-    run = Played(Lineup(workers(9), SOAK), courses={"w5": faster})
-    assert not run.turn().stop, "a node that follows its canary only pauses the run"
-
-
 def test_a_node_that_is_well_already_stands_for_its_stratum() -> None:
-    well = TaskedNode("x", DEBIAN, NodeTask.NOTHING)
-    run = Played(Lineup((*workers(3), well), SOAK), courses={"x": Course(Stage.DONE, ended=1000.0)})
+    well = TaskedNode("x", DEBIAN, NodeState.DONE)
+    run = Played(
+        Lineup((*workers(3), well), SOAK), courses={"x": Course(NodeState.DONE, ended=1000.0)}
+    )
     assert (run.turn().begin, run.turn().waits_for) == ((), "the soak of x")
 
 
 def test_approvals_come_first_and_more_at_once_when_some_are_done() -> None:
-    asks = tuple(replace(each, task=NodeTask.APPROVE) for each in workers(30, prefix="a"))
+    asks = tuple(replace(each, approves=True) for each in workers(30, prefix="a"))
     run = Played(Lineup((*workers(2), *asks), SOAK))
     sizes = []
     while (begun := run.begins())[0].startswith("a"):
         sizes.append(len(begun))
-        run.come(Stage.DONE, *begun)
+        run.come(NodeState.DONE, *begun)
     assert sizes == [1, 2, 5, 8, 8, 6]
     assert begun == ("w0",)
     only = Played(Lineup(asks, SOAK))
-    only.come(Stage.FAILED, *only.begins())
+    only.come(NodeState.UNDONE, *only.begins())
     assert only.begins() == ("a1",)  # nothing is restarted after it
     both = Played(Lineup((*workers(2), *asks), SOAK))
-    both.come(Stage.FAILED, *both.begins())
+    both.come(NodeState.UNDONE, *both.begins())
     assert both.turn().stop == "a0, which only lacked an approval, failed"
 
 
@@ -306,7 +296,7 @@ def test_pods_that_are_not_ready_since_the_node_before_are_waited_for() -> None:
     assert run.turn().waits_for.startswith("w1: not all pods of Service shop/cart")
     assert run.turn().again is not None
     assert run.begins() == ("w2",)
-    run.come(Stage.DONE, "w2")
+    run.come(NodeState.DONE, "w2")
     run.now += 120  # but not for ever
     assert run.begins() == ("w1",)
 
@@ -326,7 +316,8 @@ names = st.integers(0, 24).map(lambda i: f"n{i}")
 
 kinds = st.tuples(
     st.sampled_from([DEBIAN, UBUNTU]),
-    st.sampled_from([*[NodeTask.CHANGE] * 6, NodeTask.APPROVE, NodeTask.FINISH, NodeTask.PUT_BACK]),
+    st.sampled_from([*[NodeState.UNTOUCHED] * 7, NodeState.ARMED, NodeState.FAILED]),
+    st.sampled_from([*[False] * 7, True]),
     st.sampled_from([*[False] * 7, True]),
 )
 
@@ -365,22 +356,23 @@ def test_whatever_becomes_of_them(drawn: tuple[Lineup, Workloads], chance: Rando
         check_what_holds(run, turn, before, by_name)
         for node in turn.look_at:
             well = chance.random() > 0.1
-            run.come(Stage.DONE if well else Stage.FAILED, node, soaked=well)
-        in_hand = [n for n, c in run.courses.items() if c.stage in IN_HAND]
+            run.come(NodeState.DONE if well else NodeState.UNDONE, node, soaked=well)
+        in_hand = [n for n, c in run.courses.items() if c.in_hand]
         if not in_hand and not turn.look_at:
             if turn.again is None:
                 break
             run.now = max(run.now, turn.again)
             continue
         for node in in_hand:
-            stages = [run.courses[node].stage, Stage.SAMPLE, Stage.TROUBLE, *[Stage.DONE] * 7]
-            in_trouble = run.courses[node].stage is Stage.TROUBLE
-            stage = Stage.FAILED if in_trouble else chance.choice(stages)
-            run.come(stage, node)
-    ended = {Stage.DONE, Stage.FAILED}
-    through = all(run.courses.get(node, Course()).stage in ended for node in by_name)
+            in_trouble = run.courses[node].gate is None
+            if in_trouble or chance.random() < 0.7:
+                run.come(NodeState.UNDONE if in_trouble else NodeState.DONE, node)
+            else:
+                run.waits(chance.choice([ProofGate.SERVED, ProofGate.METRICS, None]), node)
+    ended = {NodeState.DONE, NodeState.UNDONE}
+    through = all(run.courses.get(node, Course()).state in ended for node in by_name)
     assert through or turn.stop, "it ends with every node, or says why not"
-    failed = [node for node, course in run.courses.items() if course.stage is Stage.FAILED]
+    failed = [node for node, course in run.courses.items() if course.state is NodeState.UNDONE]
     assert bool(turn.stop) <= bool(failed)
 
 
@@ -388,14 +380,16 @@ def check_what_holds(
     run: Played, turn: Turn, before: dict[str, Course], by_name: dict[str, TaskedNode]
 ) -> None:
     lineup = run.lineup
-    stages = {node: run.courses.get(node, Course()).stage for node in by_name}
-    in_hand = [n for n, stage in stages.items() if stage in IN_HAND]
-    changing = [n for n in in_hand if by_name[n].task is NodeTask.CHANGE]
-    assert sum(stages[n] is Stage.BEGUN for n in changing) <= lineup.cap
+    courses = {node: run.courses.get(node, Course()) for node in by_name}
+    in_hand = [n for n, course in courses.items() if course.in_hand]
+    changes = {n for n, each in by_name.items() if each in lineup.of(NodeState.UNTOUCHED)}
+    changing = [n for n in in_hand if n in changes]
+    restarting = [n for n in changing if courses[n].gate not in (ProofGate.METRICS, None)]
+    assert len(restarting) <= lineup.cap
     assert len(changing) <= 2 * lineup.cap
     assert not (turn.stop and turn.begin)
-    assert not (turn.begin and Stage.TROUBLE in stages.values())
-    begun = [n for n in turn.begin if by_name[n].task is NodeTask.CHANGE]
+    assert not (turn.begin and any(courses[n].gate is None for n in in_hand))
+    begun = [n for n in turn.begin if n in changes]
     for n in begun:
         for shared in run.workloads.held:
             taken = [shared.pods[each] for each in in_hand if each in shared.pods]
@@ -405,10 +399,11 @@ def check_what_holds(
         if by_name[n].control_plane:
             assert in_hand == [n], "a control plane is alone"
             rest = [each for each in by_name if not by_name[each].control_plane]
-            assert all(stages[each] is Stage.DONE for each in rest), "and last"
+            assert all(courses[each].state is NodeState.DONE for each in rest), "and last"
         else:
             canary = lineup.strata[by_name[n].stratum][0].node
             assert n == canary or before[canary].soaked, "a canary goes first"
             assert n == canary or all(
-                stages[each] not in (Stage.WAITS, *IN_HAND) for each in lineup.canaries
+                courses[each].state not in (NodeState.UNTOUCHED, NodeState.ARMED)
+                for each in lineup.canaries
             )

@@ -16,7 +16,7 @@ from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.fleet_run import FleetRun
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
 from kubevouch.rollout.act.undo import undo
-from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import NotTheHolder, StoppedBefore
@@ -87,36 +87,6 @@ async def test_it_is_taken_renewed_and_given_back_and_each_hold_has_a_higher_num
     async with operator.lease().held(api):
         assert spec(server)["leaseTransitions"] > first
     assert operator.said == []
-
-
-@pytest.mark.parametrize("before", [False, True])
-async def test_interrupted_while_it_is_taken_it_is_given_back(
-    server: ScriptedApiServer, api: ApiClient, *, before: bool
-) -> None:
-    """The API server has carried out what is asked for; its answer has not come yet."""
-    if before:
-        async with Operator(BOB).lease().held(api):
-            pass
-    written = asyncio.Event()
-
-    async def never() -> None:
-        written.set()
-        await asyncio.Event().wait()
-
-    late = faults.answered_late(server.truth, never)
-    server.faults.on(f"{PATH}*", late, times=1, method="PUT" if before else "POST")
-
-    async def held() -> None:
-        async with Operator(ALICE).lease().held(api):
-            raise AssertionError
-
-    task = asyncio.create_task(held())
-    await asyncio.wait_for(written.wait(), 60)
-    assert spec(server)["holderIdentity"] == ALICE
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert spec(server)["holderIdentity"] == ""
 
 
 @pytest.mark.parametrize("how", ["deleted", "restored from a backup"])
@@ -289,7 +259,7 @@ async def test_a_run_that_has_lost_it_approves_nothing() -> None:
         async with a_signer(here):
             hold = await lost(here)
             result = await apply(checked, replace(here.context, lease=hold), RolloutTimeouts(6))
-        assert [each.outcome for each in result.nodes] == [NodeOutcome.STOPPED]
+        assert [each.state for each in result.nodes] == [NodeState.UNTOUCHED]
         assert result.nodes[0].seconds < 5
         assert result.nodes[0].csrs == ()
 
@@ -310,10 +280,10 @@ async def test_a_run_that_is_cut_short_has_a_result_of_every_node(
     else:
         monkeypatch.setattr(FleetRun, "_next", None)
     result = await running
-    [in_hand] = [each for each in result.nodes if each.armed]
-    others = {each.outcome for each in result.nodes if each is not in_hand}
-    assert (in_hand.outcome, others) == (NodeOutcome.UNKNOWN, {NodeOutcome.UNTOUCHED})
-    assert "its own switch puts it back, unless this run goes on" in in_hand.why
+    [in_hand] = [each for each in result.nodes if each.state is NodeState.ARMED]
+    others = {each.state for each in result.nodes if each is not in_hand}
+    assert others == {NodeState.UNTOUCHED}
+    assert "its own switch puts it back, unless the run goes on" in in_hand.why
     if how == "cancelled":
         assert result.exit_code is ExitCode.INTERRUPTED
         assert "stopped at once" in in_hand.why
@@ -333,9 +303,9 @@ async def test_an_undo_that_is_cut_short_has_a_result_of_every_node(here: Acting
         await asyncio.sleep(0)
     running.cancel()
     result = await running
-    assert [each.outcome for each in result.nodes] == [
-        NodeOutcome.UNKNOWN,
-        NodeOutcome.NOT_PUT_BACK,
+    assert [each.state for each in result.nodes] == [
+        NodeState.UNKNOWN,
+        NodeState.UNKNOWN,
     ]
     assert result.interrupted
 

@@ -9,23 +9,25 @@ from typing import Any
 import pytest
 
 from kubevouch.rollout.act.fleet_run import FleetRun, Reached, read_workloads
-from kubevouch.rollout.decide.lineup import Lineup, NodeTask, TaskedNode
-from kubevouch.rollout.decide.order import HeldInCommon, Stage
-from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
+from kubevouch.rollout.decide.gates import ProofGate
+from kubevouch.rollout.decide.lineup import Lineup, TaskedNode
+from kubevouch.rollout.decide.order import HeldInCommon
+from kubevouch.rollout.decide.result import NodeResult
+from kubevouch.rollout.decide.run_status import NodeState
 from tests.support.scripted import faults
 from tests.support.stage import kind_of
 
 from .acting import HEALTHY, Acting, acting
 
 DEBIAN = "Debian 12, kubelet 1.34, amd64"
-FAILED = {NodeOutcome.UNDONE, NodeOutcome.UNKNOWN}
+FAILED = {NodeState.UNDONE, NodeState.UNKNOWN}
 
 
 @dataclass
 class Nodes:
     """What becomes of the nodes of a run; remembers who was on the way beside whom."""
 
-    fails: dict[str, NodeOutcome] = field(default_factory=dict)
+    fails: dict[str, NodeState] = field(default_factory=dict)
     ill: str = ""
     in_hand: set[str] = field(default_factory=set)
     beside: list[frozenset[str]] = field(default_factory=list)
@@ -36,11 +38,11 @@ class Nodes:
         self.begun.append(node)
         self.beside.append(frozenset(self.in_hand))
         await asyncio.sleep(0.01)
-        reached(Stage.SAMPLE)
+        reached(ProofGate.METRICS)
         await asyncio.sleep(0.01)
-        outcome = self.fails.get(node, NodeOutcome.DONE)
+        outcome = self.fails.get(node, NodeState.DONE)
         if outcome in FAILED:
-            reached(Stage.TROUBLE)
+            reached(None)
             await asyncio.sleep(0.01)
         self.in_hand.remove(node)
         return NodeResult(node, outcome)
@@ -127,7 +129,7 @@ async def test_nodes_of_one_budget_are_never_on_their_way_at_once(here: Acting) 
     nodes = Nodes()
     run = nodes.run(here)
     await run.run()
-    assert {each.outcome for each in run.results.values()} == {NodeOutcome.DONE}
+    assert {each.state for each in run.results.values()} == {NodeState.DONE}
     assert len(run.results) == 40
     assert nodes.begun[0] == "w0"
     assert max(map(len, nodes.beside)) > 2
@@ -187,18 +189,18 @@ async def test_a_canary_that_falls_ill_while_it_soaks_stops_the_run(here: Acting
     await run.run()
     assert nodes.begun == ["w0"]
     assert run.results["w0"] == NodeResult(
-        "w0", NodeOutcome.DONE, "it is not well after its soak: this Node is not Ready"
+        "w0", NodeState.DONE, "it is not well after its soak: this Node is not Ready"
     )
     assert run.stopped == "w0, the canary of Debian 12, kubelet 1.34, amd64, failed"
 
 
 async def test_one_failure_pauses_and_a_second_one_stops(here: Acting) -> None:
-    nodes = Nodes(fails={"w9": NodeOutcome.UNDONE})
+    nodes = Nodes(fails={"w9": NodeState.UNDONE})
     run = nodes.run(here)
     await run.run()
     assert run.stopped == ""
     assert len(run.results) == 40
-    nodes = Nodes(fails={"w9": NodeOutcome.UNDONE, "w30": NodeOutcome.UNDONE})
+    nodes = Nodes(fails={"w9": NodeState.UNDONE, "w30": NodeState.UNDONE})
     run = nodes.run(here)
     await run.run()
     assert run.stopped == "2 nodes failed: w9, w30"
@@ -218,9 +220,9 @@ async def test_a_node_in_an_uncertain_state_stops_the_run_and_an_error_of_ours_i
     run = replace_through(nodes.run(here), through)
     await run.run()
     assert run.results["w9"].why == "an error of ours, RuntimeError: boom"
-    assert run.results["w9"].outcome is NodeOutcome.UNKNOWN
+    assert run.results["w9"].state is NodeState.ARMED
     assert run.stopped == "it is not certain that w9 is well"
-    assert all(run.results[each].outcome is NodeOutcome.DONE for each in nodes.begun)
+    assert all(run.results[each].state is NodeState.DONE for each in nodes.begun)
 
 
 async def test_who_is_asked_to_stop_ends_what_is_in_hand(here: Acting) -> None:
@@ -252,7 +254,7 @@ async def test_a_cancelled_run_leaves_no_node_task(here: Acting) -> None:
         ended.append(node)
         raise asyncio.CancelledError
 
-    run = FleetRun(Lineup((TaskedNode("w0", DEBIAN, NodeTask.FINISH),), 0), here.context, through, Nodes().not_well)  # fmt: skip
+    run = FleetRun(Lineup((TaskedNode("w0", DEBIAN, NodeState.ARMED),), 0), here.context, through, Nodes().not_well)  # fmt: skip
     task = asyncio.create_task(run.run())
     async with asyncio.timeout(60):
         while run.courses.get("w0") is None:

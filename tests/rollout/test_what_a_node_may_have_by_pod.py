@@ -11,7 +11,7 @@ from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.decide.by_pod import WrittenNode
 from kubevouch.rollout.decide.plan import Plan, PodPlace
-from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from kubevouch.x509 import read_certificates
@@ -124,7 +124,7 @@ async def test_nothing_is_approved_once_it_has_asked(dark: Acting) -> None:
     _asked_again(dark)
     result = await apply(checked, dark.context, RolloutTimeouts(1))
     (node,) = result.nodes
-    assert node.outcome is NodeOutcome.STOPPED
+    assert node.state is NodeState.UNTOUCHED
     assert "somebody else has asked" in node.why
     assert node.csrs == ()
 
@@ -133,4 +133,4 @@ async def test_a_dark_node_is_approved_by_pod(dark: Acting) -> None:
     _by_pod(dark)
     plan = await _plan(dark, accepted={WORKER: (_address(dark),)})
     result = await apply(await check(plan, dark.context), dark.context, RolloutTimeouts(20))
-    assert [each.outcome for each in result.nodes] == [NodeOutcome.DONE]
+    assert [each.state for each in result.nodes] == [NodeState.DONE]

@@ -39,7 +39,7 @@ def test_a_row_of_status_has_the_beginning_of_it(said: RunsFound) -> None:
 
 
 def test_so_have_a_steps_answer_and_another_machines_id() -> None:
-    answer = TransactionAnswer(TransactionState.REFUSED, ENDLESS, b"active", 1)
+    answer = TransactionAnswer(TransactionState.REFUSED, ENDLESS, 1)
     assert len(answer.reason) == 2003
     assert len(not_its_machine_id(ENDLESS, "abcd")) < 3000
 

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
-from kubevouch.rollout.decide.need import MachineFacts, NeedKind, need_of
+from kubevouch.rollout.decide.need import MachineFacts, need_of
+from kubevouch.rollout.decide.plan import LeftOut
 from kubevouch.rollout.decide.restart_hazards import files_were_touched
 
-from .recorded import recorded
+from .recorded import disk_change, left_out, recorded
 
 UNIT = "/etc/systemd/system/kubelet.service"
 DROP_IN = f"{UNIT}.d/20.conf"
@@ -81,33 +82,33 @@ HARMLESS: dict[str, dict[str, Any]] = {
 def test_a_restart_that_would_bring_in_more_is_refused_with_the_way_out(
     change: dict[str, Any], said: tuple[str, ...]
 ) -> None:
-    found = need_of(recorded("expired-worker", change).facts())
-    assert found.kind is NeedKind.UNKNOWN
-    assert all(each in found.why for each in said), found.why
+    why = left_out(recorded("expired-worker", change).facts()).reason
+    assert all(each in why for each in said), why
 
 
 @pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
 def test_what_a_restart_would_not_change_stands_in_nobodys_way(change: dict[str, Any]) -> None:
-    assert need_of(recorded("expired-worker", change).facts()).kind is NeedKind.BOOTSTRAP
+    disk_change(recorded("expired-worker", change).facts())
 
 
 @pytest.mark.parametrize("change", [each for each, _ in HAZARDS.values() if "unit" not in each])
 def test_where_nothing_is_restarted_nothing_is_asked(change: dict[str, Any]) -> None:
-    assert need_of(recorded("healthy-worker", change).facts()).kind is NeedKind.NOTHING
+    found = need_of(recorded("healthy-worker", change).facts())
+    assert isinstance(found, LeftOut) and found.is_well
 
 
 def test_a_link_to_other_files_shows_in_its_own_time() -> None:
     """The file that it leads to is an old one."""
     seen = recorded("expired-worker", {"unit": {"age": 5}, "next_start": {"configuration": [[CONFIG, -9000, 4]]}})  # fmt: skip
     assert files_were_touched(seen.survey)
-    assert need_of(seen.facts()).kind is NeedKind.BOOTSTRAP  # by its times it was not written
+    disk_change(seen.facts())  # by its times it was not written
 
 
 def test_why_what_runs_is_not_known_is_said() -> None:
     seen = recorded("expired-worker", {"unit": OLD})
     doubt = Doubt(DoubtKind.NOT_ALLOWED, "not allowed to get nodes/proxy")
     facts = MachineFacts(**{**_fields(seen.facts()), "running": Measured(Vantage.API_SERVER, seen.at, doubt=doubt)})  # fmt: skip
-    assert "(not allowed to get nodes/proxy)" in need_of(facts).why
+    assert "(not allowed to get nodes/proxy)" in left_out(facts).reason
 
 
 def _fields(facts: MachineFacts) -> dict[str, Any]:
@@ -119,6 +120,6 @@ def test_what_a_node_calls_its_files_is_one_line_of_plain_text() -> None:
     evil = "\x1b[2J\nkubevouch: all is well" + "x" * 5000
     start = msgspec.structs.replace(seen.survey.next_start, executable=f"{evil} (deleted)".encode())
     survey = msgspec.structs.replace(seen.survey, next_start=start)
-    why = need_of(MachineFacts(**{**_fields(seen.facts()), "survey": survey})).why
+    why = left_out(MachineFacts(**{**_fields(seen.facts()), "survey": survey})).reason
     assert why.isprintable()
     assert len(why) < 1000

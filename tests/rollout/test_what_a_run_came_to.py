@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,9 @@ from kubevouch.rollout.act import node_run
 from kubevouch.rollout.act.node_run import NodeRun
 from kubevouch.rollout.decide.gates import GateResult, ProofGate
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet
-from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.plan import LeftOut
+from kubevouch.rollout.decide.result import ConfigMapResult, NodeResult, RunResult
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
     NodeChange,
@@ -27,43 +30,47 @@ from kubevouch.rollout.decide.transaction import (
 from kubevouch.system_clock import SystemClock
 from tests.support.clocks import WoundClock
 
-DONE, UNDONE, STOPPED, UNKNOWN, SKIPPED, DOWN, UNTOUCHED, *_ = NodeOutcome
+UNTOUCHED, ARMED, DONE, UNDONE, DOWN, UNKNOWN = NodeState
+
+
+def node(state: NodeState, why: str = "", *, away: bool = False) -> NodeResult:
+    return NodeResult("n1", state, why, away=away)
+
+
+STOPPED, AWAY = node(UNTOUCHED, "refused"), node(UNTOUCHED, "not Ready", away=True)
+WAITS, OK, BACK = node(UNTOUCHED), node(DONE), node(UNDONE)
+FAILS = ConfigMapResult("changed", failed=True)
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "code"),
+    ("nodes", "other", "code"),
     [
-        ([], ExitCode.OK),
-        ([DONE, DONE], ExitCode.OK),
-        ([UNDONE, UNTOUCHED], ExitCode.UNDONE),
-        ([DONE, UNDONE, UNTOUCHED], ExitCode.STOPPED),
-        ([STOPPED, UNTOUCHED], ExitCode.STOPPED),
-        ([DONE, STOPPED], ExitCode.STOPPED),
-        ([UNKNOWN], ExitCode.STOPPED),
-        ([DONE, UNKNOWN, UNTOUCHED], ExitCode.STOPPED),
-        ([DOWN, UNTOUCHED], ExitCode.STOPPED),
-        ([DONE, SKIPPED], ExitCode.COULD_NOT_TELL),
-        ([SKIPPED], ExitCode.COULD_NOT_TELL),
-        ([DONE, DOWN, UNTOUCHED], ExitCode.STOPPED),
+        ([], {}, ExitCode.OK),
+        ([OK, OK], {}, ExitCode.OK),
+        ([OK], {"config_map": FAILS}, ExitCode.STOPPED),
+        ([OK, WAITS], {"interrupted": True}, ExitCode.INTERRUPTED),
+        ([BACK, WAITS], {}, ExitCode.UNDONE),
+        ([OK, BACK, WAITS], {}, ExitCode.STOPPED),
+        ([STOPPED, WAITS], {}, ExitCode.STOPPED),
+        ([BACK, STOPPED], {}, ExitCode.STOPPED),
+        ([OK, STOPPED], {}, ExitCode.STOPPED),
+        *([[node(each), *rest], {}, ExitCode.STOPPED]
+          for each in (ARMED, DOWN, UNKNOWN) for rest in ([], [OK], [WAITS])),
+        ([OK], {"left_out": (LeftOut("w2", "NotReady"),)}, ExitCode.COULD_NOT_TELL),
+        ([BACK], {"left_out": (LeftOut("w2", "NotReady"),)}, ExitCode.UNDONE),
+        ([OK, AWAY], {}, ExitCode.COULD_NOT_TELL),
+        ([AWAY], {}, ExitCode.COULD_NOT_TELL),
+        ([AWAY, WAITS], {}, ExitCode.STOPPED),
     ],
-)
+)  # fmt: skip
 def test_the_exit_code_says_what_came_of_the_nodes(
-    outcomes: list[NodeOutcome], code: ExitCode
+    nodes: list[NodeResult], other: dict[str, Any], code: ExitCode
 ) -> None:
-    nodes = tuple(NodeResult(f"n{i}", outcome) for i, outcome in enumerate(outcomes))
-    assert RunResult("r", nodes, "").exit_code is code
-
-
-def test_interrupted_is_130_and_a_failed_config_map_is_no_success() -> None:
-    nodes = (NodeResult("n1", DONE), NodeResult("n2", UNTOUCHED))
-    assert RunResult("r", nodes, "", interrupted=True).exit_code is ExitCode.INTERRUPTED
-    assert (
-        RunResult("r", nodes[:1], "changed", config_map_failed=True).exit_code is ExitCode.STOPPED
-    )
+    assert RunResult("r", tuple(nodes), **other).exit_code is code
 
 
 def answer(outcome: TransactionState, why: str = "", pid: int = 2) -> TransactionAnswer:
-    return TransactionAnswer(outcome, why.encode(), b"active", pid)
+    return TransactionAnswer(outcome, why.encode(), pid)
 
 
 BEGUN, COMMITTED, WAS_UNDONE = (
@@ -79,13 +86,13 @@ REFUSED = answer(TransactionState.REFUSED, "config.yaml has been changed since t
 NOT_BEGUN = answer(TransactionState.NOTHING, "this run has not changed this node")
 HALF = answer(TransactionState.HALF, "config.yaml is immutable")
 BUSY = answer(TransactionState.BUSY, "another call holds the lock")
-BROKEN = TransactionAnswer(TransactionState.UNDONE, b"", b"failed", 0)
-STAYS_UP = WatchedKubelet("steady", 5, 0, (2,), b"active")
+BROKEN = TransactionAnswer(TransactionState.UNDONE, b"", 0)
+STAYS_UP = WatchedKubelet("steady", 5, 0, b"active")
 LOG = b"E1126 command failed\x1b[2J\nerr=unknown flag: --no-such-flag\n"
 TOLD = "the last lines of its log: E1126 command failed [2J | err=unknown flag: --no-such-flag"
-FAILED = WatchedKubelet("inactive", 11, 10, (2,), b"activating", LOG)
-CRASHES = WatchedKubelet("restarts", 25, 1, (2, 3, 4), b"active", LOG)
-RESTLESS = WatchedKubelet("time", 45, 9, (2,), b"active")
+FAILED = WatchedKubelet("inactive", 11, 10, b"activating", LOG)
+CRASHES = WatchedKubelet("restarts", 25, 1, b"active", LOG)
+RESTLESS = WatchedKubelet("time", 45, 9, b"active")
 FRESH = Seed("/k/pki/c", "0", "/k/pki/k", 0, 1, chain_pem=b"chain")
 GONE, CUT = NodeUnreachable("n1", "connection refused"), AnswerLost("n1", "cut")
 PASSED, MISSING = True, False
@@ -98,13 +105,9 @@ class Course:
     begin: TransactionAnswer | NodeError
     gates: bool = PASSED
     end: Sequence[TransactionAnswer | NodeError] = (COMMITTED,)
-    as_before: bool = False
-    """The wire shows what it showed before the change."""
-
     well: bool = False
     """The wire shows a trusted certificate of this node."""
 
-    seed: Seed | None = FRESH
     begun: bool = False
     beside: WatchedKubelet | NodeError | None = None
     """What is seen of the kubelet while the gates are waited for; None for nothing of note."""
@@ -113,27 +116,27 @@ class Course:
     """What is seen of it after it was put back."""
 
 
-CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
+CASES: dict[str, tuple[Course, NodeState, str]] = {
     "begun, proven, committed": (Course(BEGUN), DONE, ""),
-    "no shell": (Course(GONE), STOPPED, "nothing was changed"),
-    "refused before harm": (Course(REFUSED), STOPPED, "changed since the plan"),
+    "no shell": (Course(GONE), UNTOUCHED, "nothing was changed"),
+    "refused before harm": (Course(REFUSED), UNTOUCHED, "changed since the plan"),
     "the kubelet did not restart": (Course(WAS_UNDONE), UNDONE, ""),
     "another apply of this plan is at it": (
         Course(BEGUN_BEFORE),
-        STOPPED,
+        ARMED,
         "it is left to that one",
     ),
     "this run was cut off here, and goes on": (Course(BEGUN_BEFORE, begun=True), DONE, ""),
     "done in this run before": (Course(COMMITTED, well=True), DONE, "before"),
     "a node that only says that it is done": (Course(COMMITTED), UNKNOWN, "does not bear that out"),
     "a node that answers what nobody asked": (Course(NOT_BEGUN, well=True), UNKNOWN, "nothing"),
-    "another call is at work there": (Course(BUSY), STOPPED, "lock"),
+    "another call is at work there": (Course(BUSY), UNTOUCHED, "lock"),
     "the kubelet did not restart, nor again with the old files": (
         Course(BROKEN, afterwards=FAILED),
         DOWN,
         f"its files are as before; the kubelet was not active for 10 s (it is activating); {TOLD}",
     ),
-    "undone by half": (Course(BEGUN, MISSING, [HALF]), UNKNOWN, "immutable"),
+    "undone by half": (Course(BEGUN, MISSING, [HALF]), ARMED, "immutable"),
     "undone, and the kubelet does not run": (
         Course(BEGUN, MISSING, [BROKEN], afterwards=CRASHES),
         DOWN,
@@ -146,7 +149,7 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
     ),
     "undone by half, and the kubelet is down": (
         Course(BEGUN, MISSING, [HALF], afterwards=FAILED),
-        DOWN,
+        ARMED,
         "immutable; the kubelet was not active",
     ),
     "undone, and nobody can see whether its kubelet stays up": (
@@ -170,11 +173,6 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
         UNDONE,
         "CSR",
     ),
-    "before and after look the same: the wire tells nothing": (
-        Course(BEGUN, MISSING, [GONE], as_before=True, seed=None),
-        UNKNOWN,
-        "could not be seen",
-    ),
     "not proven, undone by us": (Course(BEGUN, MISSING, [WAS_UNDONE]), UNDONE, "CSR"),
     "not proven here, and committed by another who has proven it": (
         Course(BEGUN, MISSING, [COMMITTED], well=True),
@@ -191,20 +189,15 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
         UNDONE,
         "CSR",
     ),
-    "not proven, and out of reach; the wire shows the switch": (
-        Course(BEGUN, MISSING, [GONE], as_before=True),
-        UNDONE,
-        "its own switch has undone it",
-    ),
     "not proven, and out of reach; nothing can be seen": (
         Course(BEGUN, MISSING, [GONE]),
-        UNKNOWN,
+        ARMED,
         "could not be seen",
     ),
     "proven, and out of reach for the commit": (
-        Course(BEGUN, PASSED, [GONE], as_before=True),
-        UNDONE,
-        "its own switch has undone it",
+        Course(BEGUN, PASSED, [GONE]),
+        ARMED,
+        "could not be reached to commit; its own switch was set",
     ),
     "proven, but the switch was faster": (Course(BEGUN, PASSED, [BY_SWITCH]), UNDONE, "own switch"),
     "the connection broke at begin, which had begun": (
@@ -214,7 +207,7 @@ CASES: dict[str, tuple[Course, NodeOutcome, str]] = {
     ),
     "the connection broke at begin, which had not begun": (
         Course(CUT, PASSED, [NOT_BEGUN]),
-        STOPPED,
+        UNTOUCHED,
         "nothing was changed",
     ),
 }
@@ -261,7 +254,6 @@ class Observed:
         self.approved: set[str] = set()
         self.over: list[str] = []
         self.new_process: bool | None = None
-        self._as_before = script.as_before
         self._well = script.well
         self.context = type(
             "Context",
@@ -282,23 +274,19 @@ class Observed:
     async def observe(self) -> None:
         await asyncio.sleep(0)
 
-    async def serves_as_before(self) -> bool:
-        return self._as_before
-
     async def serves_well(self) -> bool:
         return self._well
 
 
 async def run_of(
     observed: Observed,
-    seed: Seed | None,
     gates: float = 30,
     begun: ArmedNode | None = None,
     switch: int = 60,
 ) -> NodeResult:
     """What becomes of the node. switch: the seconds of its own."""
     change = NodeChange("run", "m", "i", "s", "/k", "/k/pki", "/k/c", "a", b"", "b", switch)
-    run = NodeRun(observed, RolloutTimeouts(gates), change, seed, pid_before=1, begun=begun)  # type: ignore[arg-type]
+    run = NodeRun(observed, RolloutTimeouts(gates), change, FRESH, pid_before=1, begun=begun)  # type: ignore[arg-type]
     async with asyncio.timeout(20):
         return await run.run()
 
@@ -307,16 +295,6 @@ class _Silent:
     def step(self, node: str, text: str) -> None: ...
     def waiting(self, node: str, text: str) -> None: ...
     def ended(self, node: str, text: str) -> None: ...
-
-
-ARMED = {
-    "another apply of this plan is at it",
-    "undone by half",
-    "undone by half, and the kubelet is down",
-    "before and after look the same: the wire tells nothing",
-    "not proven, and out of reach; nothing can be seen",
-}
-"""Where the node's own switch may still put it back, when the run has ended."""
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -328,13 +306,12 @@ async def test_a_node_ends_as_it_really_is(name: str, monkeypatch: pytest.Monkey
     transport = ScriptedTransport(script)
     observed = Observed(script, transport, clock)
     begun = ArmedNode("run", "n1", clock.now() + timedelta(seconds=9)) if script.begun else None
-    result = await run_of(observed, script.seed, begun=begun)
-    assert result.outcome is outcome, result
+    result = await run_of(observed, begun=begun)
+    assert result.state is outcome, result
     assert why in result.why
     assert not result.why.startswith("undone"), "the outcome says so"
     assert not result.why.endswith("; undone"), "the outcome says so"
-    assert result.armed == (name in ARMED)
-    assert bool(observed.over) == (name not in ARMED)
+    assert bool(observed.over) == (outcome is not ARMED)
     assert script.gates or "transaction (commit)" not in transport.said, "it is not proven"
     assert clock.monotonic() < 10 * RolloutTimeouts(30).switch
 
@@ -353,8 +330,8 @@ async def test_an_api_server_that_is_silent_holds_up_neither_the_end_of_the_gate
     script = Course(BEGUN, end=[WAS_UNDONE], beside=beside)
     observed = Observed(script, ScriptedTransport(script), SystemClock())
     monkeypatch.setattr(observed, "observe", asyncio.Event().wait)
-    result = await run_of(observed, FRESH, gates)
-    assert result.outcome is UNDONE, result
+    result = await run_of(observed, gates)
+    assert result.state is UNDONE, result
     assert why in result.why, result
 
 
@@ -369,7 +346,7 @@ async def gone_on_with(
 ) -> NodeResult:
     """The result of a node on which this run was begun before. fires: when its own switch goes off."""
     observed = Observed(script, ScriptedTransport(script), clock)
-    return await run_of(observed, FRESH, gates, ArmedNode("run", "n1", fires), 80)
+    return await run_of(observed, gates, ArmedNode("run", "n1", fires), 80)
 
 
 @pytest.mark.parametrize(
@@ -382,11 +359,11 @@ async def gone_on_with(
         (Course(BEGUN_BEFORE, MISSING, [BEFORE], beside=FAILED), 0, UNDONE, OWN),
         # It goes off while the operator is asked, or before the first look.
         (Course(NOT_AGAIN, MISSING, [BEFORE]), -200, UNDONE, "its own switch put it back at {}, before it was proven"),
-        (Course(BEGUN_BEFORE, MISSING, [HALF]), 9, UNKNOWN, DUE),
+        (Course(BEGUN_BEFORE, MISSING, [HALF]), 9, ARMED, DUE),
     ],
 )  # fmt: skip
 async def test_a_switch_that_goes_off_while_a_node_is_proven_is_the_reason_at_once(
-    monkeypatch: pytest.MonkeyPatch, script: Course, left: int, outcome: NodeOutcome, why: str
+    monkeypatch: pytest.MonkeyPatch, script: Course, left: int, outcome: NodeState, why: str
 ) -> None:
     """What the wire shows after that follows from it, and is not the reason."""
     clock = WoundClock()
@@ -399,10 +376,9 @@ async def test_a_switch_that_goes_off_while_a_node_is_proven_is_the_reason_at_on
 
     monkeypatch.setattr(node_run, "gate_results", seen)
     result = await gone_on_with(script, clock, 60, fires)
-    assert result.outcome is outcome, result
+    assert result.state is outcome, result
     assert result.why.startswith(why.format(f"{fires:%H:%M:%S} UTC", left)), result
     assert "KV304" not in result.why
-    assert result.overtaken == (outcome is UNDONE)
     assert clock.monotonic() < 20, "the gates are not waited for any more"
 
 
@@ -415,7 +391,7 @@ async def test_a_switch_that_has_been_at_work_for_long_ends_no_proof(
     monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
     clock = WoundClock()
     result = await gone_on_with(script, clock, 30, clock.now() - timedelta(seconds=61))
-    assert (result.outcome, result.overtaken) == (UNDONE, False)
+    assert result.state is UNDONE
     assert result.why.startswith("the kubelet's CSR: the kubelet has not asked yet"), result
     assert clock.monotonic() > 30
 

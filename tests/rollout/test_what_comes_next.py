@@ -1,7 +1,7 @@
 """One table says what comes next: which row each state, end and refusal comes to, and the words of each row once."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from shlex import join, split
 
 import msgspec
@@ -11,9 +11,8 @@ from kubevouch.errors import KubevouchError
 from kubevouch.evidence.run_holder import ArmedNode, RunHolder
 from kubevouch.kube.errors import ApiUnreachable, Forbidden, Unauthorized
 from kubevouch.rollout.decide.advice import Case, NextStep, WayToNodes, step
-from kubevouch.rollout.decide.armed import as_of_now, found_armed, what_is_left_armed
+from kubevouch.rollout.decide.armed import found_armed, what_is_left_armed
 from kubevouch.rollout.decide.entitled import NO_WORD
-from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.next_for_status import StatusFacts, next_for_status, who_writes
 from kubevouch.rollout.decide.next_step import (
     Commands,
@@ -25,10 +24,9 @@ from kubevouch.rollout.decide.next_step import (
     shows_an_answer,
 )
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, Plan, PodPlace
-from kubevouch.rollout.decide.result import LostLease, NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.result import ConfigMapResult, NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import NodeState, RunOnNode
 from kubevouch.rollout.errors import LeadsOn, NothingApplicable, NotTheHolder, StoppedBefore
-from kubevouch.system_clock import SystemClock
 from tests.rollout.recorded import plan_of, planned, recorded
 
 # The words.
@@ -58,8 +56,7 @@ WORDS = {
     Case.SHOWS_THEN_ANEW: ("ssh -- w1 true", "anew", ""),
     Case.LOOK_THEN_ANEW: (STATUS, "anew", ""),
     Case.LOOK_THEN_AGAIN: (STATUS, "again", ""),
-    Case.RESUME: (RESUME, "", ""),
-    Case.UNDO: (UNDO, "", ""),
+    Case.RESUME: (RESUME, "anew", ""),
     Case.UNDO_THEN_ANEW: (UNDO, "anew", ""),
     Case.ROLES_THEN_AGAIN: ("kubevouch apply --print-role", "again", ""),
     Case.CONTEXTS: ("kubectl config get-contexts", "", ""),
@@ -229,9 +226,7 @@ COMMANDS = Commands(
     ["again"], ["anew"], lambda run: run == "ffff", there=["--via", "pod"], by_ssh=["by-ssh"]
 )
 GO_ON = "kubevouch resume ffff"
-UNKNOWN, UNTOUCHED, SKIPPED = NodeOutcome.UNKNOWN, NodeOutcome.UNTOUCHED, NodeOutcome.SKIPPED
-STOPPED, DOWN, BACK = NodeOutcome.STOPPED, NodeOutcome.DOWN, NodeOutcome.UNDONE
-OK, LEFT = NodeOutcome.DONE, NodeOutcome.NOT_PUT_BACK
+UNTOUCHED, IN_HAND, OK, BACK, DOWN, UNKNOWN = NodeState
 ILL = LeftOut("w9", "its clock is off")
 NOT_READY = LeftOut("w9", "it is NotReady", leads_on=LeadsOn.DOCTOR)
 BY_OURS = LeftOut("w9", "run ffff has changed it", armed_run="ffff")
@@ -240,14 +235,16 @@ WELL = LeftOut("w9", "nothing to do", is_well=True, armed_run="ffff", leads_on=L
 SEES = "kubevouch status"
 
 
-def ended(*outcomes: NodeOutcome, armed: bool = False, **other: object) -> RunResult:
-    nodes = tuple(NodeResult(f"n{i}", each, armed=armed) for i, each in enumerate(outcomes))
-    return RunResult("aaaa", nodes, "", **other)  # type: ignore[arg-type]
+def ended(*states: NodeState, **other: object) -> RunResult:
+    nodes = tuple(NodeResult(f"n{i}", each) for i, each in enumerate(states))
+    return RunResult("aaaa", nodes, **other)  # type: ignore[arg-type]
 
 
-HELD = RunResult("r", (NodeResult("n1", STOPPED, "csr-1 is held: ...", unapproved=True),), "")
-"""A new plan alone would lead to the same end: doctor says what the CSR is, and what may be done about it."""
-TO_BOB, DELETED, ITSELF = LostLease("bbbb"), LostLease(""), LostLease("aaaa")
+FAILS = ConfigMapResult("changed by somebody else", failed=True)
+SETTLED, FORBIDDEN = (
+    msgspec.structs.replace(FAILS, **{each: True}) for each in ("settled", "forbidden")
+)
+TO_BOB, DELETED, ITSELF = "bbbb", "", "aaaa"
 
 
 @pytest.mark.parametrize(
@@ -257,26 +254,23 @@ TO_BOB, DELETED, ITSELF = LostLease("bbbb"), LostLease(""), LostLease("aaaa")
         (ended(), "kubevouch verify --wait 2m", ""),
         (ended(OK, left_out=(ILL,)), "anew", ""),
         (ended(OK, left_out=(ILL, NOT_READY)), "kubevouch doctor", "anew"),
-        (ended(OK, left_out=(ILL, BY_OURS)), GO_ON, ""),
-        (ended(OK, config_map_failed=True), "anew", ""),
-        (ended(OK, STOPPED, UNTOUCHED), "anew", ""),
-        (HELD, "kubevouch doctor", "anew"),
+        (ended(OK, left_out=(ILL, BY_OURS)), GO_ON, "anew"),
+        (ended(OK, config_map=FAILS), "anew", ""),
+        (ended(OK, UNTOUCHED, UNTOUCHED), "kubevouch doctor", "anew"),
         (ended(OK, BACK, UNTOUCHED), "kubevouch doctor", "anew"),
         (ended(BACK, UNTOUCHED, interrupted=True), "kubevouch doctor", "anew"),
         (ended(OK, UNTOUCHED, interrupted=True), "again", ""),
-        (ended(UNKNOWN, UNTOUCHED, armed=True), "again", ""),
-        (ended(STOPPED, armed=True), "again", ""),
-        (ended(UNKNOWN), "anew", ""),
-        (ended(OK, SKIPPED), "anew", ""),
+        (ended(IN_HAND, UNTOUCHED), "again", ""),
+        (ended(UNKNOWN), "kubevouch doctor", "anew"),
         (ended(DOWN, UNTOUCHED), "kubevouch doctor", "anew"),
-        (ended(DOWN, UNTOUCHED, armed=True), "again", ""),
+        (ended(OK, UNTOUCHED, stopped="the canary fell ill"), "kubevouch doctor", "anew"),
         # The run that has the Lease now comes first, and then this one.
-        (ended(OK, UNTOUCHED, lost_lease=TO_BOB, stopped="lost"), f"{SEES} bbbb --via pod", "again"),
-        (ended(STOPPED, UNTOUCHED, armed=True, lost_lease=TO_BOB), f"{SEES} bbbb --via pod", "again"),
-        (ended(OK, UNTOUCHED, lost_lease=DELETED, stopped="lost"), "again", ""),
-        (ended(STOPPED, armed=True, lost_lease=ITSELF), f"{SEES} aaaa --via pod", ""),
-        (ended(OK, OK, lost_lease=TO_BOB, stopped="lost"), "kubevouch verify --wait 2m", ""),
-        (ended(BACK, UNTOUCHED, lost_lease=TO_BOB), "kubevouch doctor", "anew"),
+        (ended(OK, UNTOUCHED, lost_to=TO_BOB, stopped="lost"), f"{SEES} bbbb --via pod", "again"),
+        (ended(IN_HAND, UNTOUCHED, lost_to=TO_BOB), f"{SEES} bbbb --via pod", "again"),
+        (ended(OK, UNTOUCHED, lost_to=DELETED, stopped="lost"), "again", ""),
+        (ended(IN_HAND, lost_to=ITSELF), f"{SEES} aaaa --via pod", ""),
+        (ended(OK, OK, lost_to=TO_BOB, stopped="lost"), "kubevouch verify --wait 2m", ""),
+        (ended(BACK, UNTOUCHED, lost_to=TO_BOB), "kubevouch doctor", "anew"),
     ],
 )  # fmt: skip
 def test_after_a_run(result: RunResult, command: str, then: str) -> None:
@@ -286,8 +280,8 @@ def test_after_a_run(result: RunResult, command: str, then: str) -> None:
 # After an undo.
 
 
-def left(outcome: NodeOutcome, *, settled: bool = True, by: str = "") -> NodeResult:
-    return NodeResult("n9", outcome, settled=settled, later_run=by)
+def left(state: NodeState, *, settled: bool = True) -> NodeResult:
+    return NodeResult("n9", state, settled=settled)
 
 
 @pytest.mark.parametrize(
@@ -295,29 +289,23 @@ def left(outcome: NodeOutcome, *, settled: bool = True, by: str = "") -> NodeRes
     [
         ([], {}, "kubevouch doctor", ""),
         ([left(UNKNOWN, settled=False)], {}, "again", ""),
-        ([left(STOPPED, by="ffff"), left(LEFT, settled=False)], {}, "again", ""),
-        ([left(STOPPED, by="ffff")], {}, "kubevouch undo ffff --nodes n9", ""),
-        ([left(UNKNOWN), left(STOPPED, by="ffff")], {}, "kubevouch undo ffff --nodes n9", ""),
-        ([left(UNKNOWN, by="ffff")] * 2, {}, "kubevouch undo ffff --nodes n9,n9", ""),
-        ([left(STOPPED, by="eeee")], {}, f"{SEES} eeee", ""),
-        ([left(STOPPED, by="; reboot")], {}, SEES, ""),
         ([left(UNKNOWN)], {}, f"{SEES} aaaa", ""),
-        ([], {"config_map_failed": True, "config_map_settled": True}, "kubevouch doctor", ""),
-        ([], {"config_map_failed": True}, "again", ""),
-        ([], {"config_map_failed": True, "config_map_forbidden": True}, "kubevouch apply --print-role", "again"),
-        ([left(STOPPED), left(LEFT)], {"lost_lease": TO_BOB}, f"{SEES} bbbb", "again"),
-        ([], {"lost_lease": TO_BOB, "config_map_failed": True}, f"{SEES} bbbb", "again"),
-        ([left(LEFT, settled=False)], {"lost_lease": DELETED}, "again", ""),
-        ([left(LEFT)], {"lost_lease": ITSELF}, f"{SEES} aaaa", ""),
-        ([], {"lost_lease": TO_BOB}, "kubevouch doctor", ""),
+        ([], {"config_map": SETTLED}, "kubevouch doctor", ""),
+        ([], {"config_map": FAILS}, "again", ""),
+        ([], {"config_map": FORBIDDEN}, "kubevouch apply --print-role", "again"),
+        ([left(DOWN), left(UNKNOWN)], {"lost_to": TO_BOB}, f"{SEES} bbbb", "again"),
+        ([], {"lost_to": TO_BOB, "config_map": FAILS}, f"{SEES} bbbb", "again"),
+        ([left(UNKNOWN, settled=False)], {"lost_to": DELETED}, "again", ""),
+        ([left(UNKNOWN)], {"lost_to": ITSELF}, f"{SEES} aaaa", ""),
+        ([], {"lost_to": TO_BOB}, "kubevouch doctor", ""),
     ],
 )  # fmt: skip
 def test_after_an_undo_the_same_comes_next_only_while_it_may_come_to_something_else(
     others: list[NodeResult], result: dict[str, object], command: str, then: str
 ) -> None:
-    as_before = (NodeResult("n1", BACK), NodeResult("n2", NodeOutcome.NOT_CHANGED))
-    undone = RunResult("aaaa", (*as_before, *others), "", **result)  # type: ignore[arg-type]
-    found = next_after_undo(undone, ["again"], lambda run: run == "ffff")
+    as_before = (NodeResult("n1", BACK), NodeResult("n2", UNTOUCHED))
+    undone = RunResult("aaaa", (*as_before, *others), **result)  # type: ignore[arg-type]
+    found = next_after_undo(undone, ["again"])
     assert found == NextStep(command, then)
 
 
@@ -339,7 +327,7 @@ BY_SSH, LOCAL, BY_POD = WayToNodes("ssh", "/my ssh", "ops"), WayToNodes("local")
         ([ILL], BY_SSH, "anew", ""),
         ([WELL, ILL], BY_SSH, "anew", ""),
         ([NOT_READY, ILL], BY_SSH, "kubevouch doctor", "anew"),
-        ([NOT_READY, BY_OURS], BY_SSH, GO_ON, ""),
+        ([NOT_READY, BY_OURS], BY_SSH, GO_ON, "anew"),
         ([BY_OTHER, CUT], BY_SSH, f"{SEES} eeee --via pod", "anew"),
         ([ILL, CUT], BY_SSH, "ssh -F '/my ssh' -l ops -- w1 true", "anew"),
         ([NO_ROOT], WayToNodes(), "ssh -t -- w2 sudo -l", "anew"),
@@ -368,23 +356,6 @@ def test_after_a_plan_that_leaves_out_nodes(
     assert next_for_left_out(left_out, commands) == NextStep(command, then)
 
 
-def test_a_node_that_was_left_out_for_a_switch_that_has_gone_off_since_leads_to_a_new_plan() -> (
-    None
-):
-    """Its run does not go on there any more. Where its record does not say until when, nothing is known."""
-    seen = recorded("healthy-worker", {"runs": [["ffff", "restarted", 100]]})
-    need = need_of(seen.facts())
-    fires = seen.at + timedelta(seconds=100)
-    assert (need.armed_run, need.armed_until) == ("ffff", fires)
-    out = msgspec.structs.replace(BY_OURS, armed_until=fires)
-    for later, leads_to in ((0, GO_ON), (159, GO_ON), (160, "anew")):
-        told = as_of_now([out], seen.at + timedelta(seconds=later))
-        assert next_for_left_out(told, COMMANDS).command == leads_to, later
-    assert as_of_now([BY_OURS], seen.at + timedelta(days=9)) == (BY_OURS,)
-    for_ever = msgspec.structs.replace(BY_OURS, armed_until=datetime.max.replace(tzinfo=UTC))
-    assert as_of_now([for_ever], SystemClock().now()) == (for_ever,)
-
-
 # After a refusal.
 
 PLAN = msgspec.structs.replace(
@@ -407,7 +378,7 @@ PUT_BACK = f"kubevouch undo aaaa --nodes {NODE.node}"
         # A new plan leaves out what is armed: without the first step it would lead back to this run.
         (StoppedBefore("w2", "edited", begun=("w3", "w1")), "kubevouch undo aaaa --nodes w1,w3", "anew"),
         (StoppedBefore(NODE.node, "another file", run="aaaa"), PUT_BACK, "anew"),
-        (StoppedBefore("w1", "armed by", run="ffff"), GO_ON, ""),
+        (StoppedBefore("w1", "armed by", run="ffff"), GO_ON, "anew"),
         (StoppedBefore("w1", "armed by", run="eeee"), f"{SEES} eeee --via pod", ""),
         (StoppedBefore("context c", "another", way=LeadsOn.CLUSTER), "kubectl config get-contexts", ""),
         (StoppedBefore("server", "not allowed", way=LeadsOn.RIGHTS), "kubevouch apply --print-role", ""),
@@ -480,7 +451,7 @@ def test_an_armed_node_is_named_with_the_time_of_its_switch_and_both_ways_on() -
     assert found == ArmedNode("abcd", "w1", seen.at + timedelta(seconds=100))
     said = what_is_left_armed([found], seen.at + timedelta(seconds=40), ["kubevouch", "apply", "p"])
     assert said.startswith("w1 may be armed by run abcd: ")
-    assert f"puts it back at {found.due:%H:%M:%S} UTC at the latest, in 60 s" in said
+    assert f"puts it back in 60 s, at {found.due:%H:%M:%S} UTC, unless" in said
     assert "`kubevouch apply p`" in said
     assert "`kubevouch undo abcd`" in said
 
@@ -494,5 +465,5 @@ def test_a_record_that_does_not_say_when_its_switch_goes_off_has_the_longest_tim
         [found, ArmedNode("abcd", "w2", late + timedelta(seconds=7))], late, ["again"]
     )
     assert "; w2 may be armed by run abcd: " in said
-    assert "in 7 s; to go on" in said
-    assert "in 0 s" in said
+    assert "in 7 s, at " in said
+    assert "in 0 s, at " in said

@@ -7,7 +7,6 @@ from ipaddress import ip_network
 import msgspec
 import pytest
 
-from kubevouch.errors import ExitCode
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import KubeletConfigMap
@@ -46,16 +45,15 @@ from kubevouch.rollout.decide.plan import (
     NodePlan,
     SeedKind,
 )
-from kubevouch.rollout.decide.recheck import FoundState
-from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.x509 import read_certificates
 
 from .recorded import Recorded, plan_of, planned, recorded
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BOOTSTRAP, APPROVE = ChangeKind
-AS_PLANNED, BEGUN, WELL = FoundState.AS_PLANNED, FoundState.BEGUN, FoundState.WELL
-ILL = FoundState.ILL
+AS_PLANNED, BEGUN, WELL = NodeState.UNTOUCHED, NodeState.ARMED, NodeState.DONE
+ILL = NodeState.FAILED
 
 
 # One node's plan.
@@ -319,7 +317,7 @@ def test_a_config_map_text_that_somebody_wrote_into_the_plan_is_not_its_edit() -
     ],
 )
 def test_the_prompt_says_what_will_be_done_and_no_more(
-    nodes: list[tuple[ChangeKind, FoundState]], writes: bool, said: str, undo: str
+    nodes: list[tuple[ChangeKind, NodeState]], writes: bool, said: str, undo: str
 ) -> None:
     seen = recorded("expired-worker")
     plan = plan_of(
@@ -392,14 +390,6 @@ def test_an_undo_names_what_it_puts_back() -> None:
     )
     assert what_comes_back(plan_of(planned(seen, APPROVE), config_map=change)) == ""
     assert "expired ones" in what_comes_back(plan_of(planned(seen, BOOTSTRAP)))
-
-
-def test_nodes_left_out_are_3_once_the_rest_is_done_and_never_hide_worse() -> None:
-    left_out = (LeftOut("w2", "it is NotReady"),)
-    done, undone = NodeResult("w1", NodeOutcome.DONE), NodeResult("w1", NodeOutcome.UNDONE)
-    assert RunResult("r", (done,), "", left_out=left_out).exit_code is ExitCode.COULD_NOT_TELL
-    assert RunResult("r", (undone,), "", left_out=left_out).exit_code is ExitCode.UNDONE
-    assert RunResult("r", (done,), "").exit_code is ExitCode.OK
 
 
 def test_where_an_undo_sets_aside_what_the_kubelets_have_got_is_said_of_the_nodes_that_it_put_back() -> (

@@ -16,7 +16,7 @@ from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.lease import LeaseHold
 from kubevouch.rollout.act.undo import undo
-from kubevouch.rollout.decide.result import NodeOutcome
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch_lab.apiserver import status
 from tests.support.clocks import WoundClock
@@ -178,7 +178,7 @@ async def test_where_the_lease_cannot_be_written_nothing_is_armed(here: Acting) 
     refused = faults.refuse(status.StatusError(403, "Forbidden", "no"))
     here.stage.server.faults.on(f"{PATH}/*", refused)
     [result] = (await apply(checked, replace(here.context, lease=hold), QUICK)).nodes
-    assert (result.outcome, result.armed) == (NodeOutcome.STOPPED, False)
+    assert result.state is NodeState.UNTOUCHED
     assert not any("transaction" in script for _, script in here.machines.ran)
 
 
@@ -204,12 +204,12 @@ LONGEST = 210
         ("", "refused", LONGEST, False),
         ("not seen", "refused", LONGEST, True),  # its kubelet is down
         ("not seen", "undone", LONGEST, False),
-        ("undone", "undone", None, False),
-        ("barred", "nothing", None, False),
+        ("undone", "undone", LONGEST, False),
+        ("barred", "nothing", LONGEST, False),
     ],
 )
 async def test_until_when_a_node_may_be_armed_by_an_undo(
-    here: Acting, state: str, answer: str, before: int | None, stays: bool
+    here: Acting, state: str, answer: str, before: int, stays: bool
 ) -> None:
     plan = await here.plan(WORKER)
     machine = here.machines.by_name[WORKER]
@@ -230,5 +230,5 @@ async def test_until_when_a_node_may_be_armed_by_an_undo(
 
     here.machines.before = sent
     await undo(plan, replace(here.context, lease=hold), QUICK)
-    assert seen == ([before] if before else [])
+    assert seen == [before]
     assert (WORKER in hold.armed) is stays

@@ -16,7 +16,7 @@ from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
 from kubevouch.serve.process import StopEvent
-from kubevouch.serve.server import ServingOptions, serve_routes
+from kubevouch.serve.server import ServerPart, ServingOptions, new_registry, serve_part
 from kubevouch.serve.tls_reload import TlsSources
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
@@ -80,7 +80,7 @@ async def ending(api: ApiClient) -> AsyncIterator[Ending]:
         listens.set()
 
     found.task = asyncio.create_task(
-        serve_routes(
+        serve_part(
             api,
             clock,
             Log(found.lines.append, clock, verbosity=1),
@@ -94,8 +94,8 @@ async def ending(api: ApiClient) -> AsyncIterator[Ending]:
                 ),
                 shutdown_delay=DELAY,
             ),
-            routes={"/livez": found.answer},
-            work=found.work,
+            part=ServerPart(found.work, routes={"/livez": found.answer}),
+            registry=new_registry(),
             stop=found.stop,
             ready=ready,
         )

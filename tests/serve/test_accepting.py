@@ -93,18 +93,29 @@ async def test_a_server_whose_listening_socket_is_broken_ends_and_says_so(
                 await listener.accepts()
 
 
-@pytest.mark.parametrize("number", [errno.EBADF, errno.ENOTSOCK])
-async def test_a_listening_socket_that_is_another_file_by_now_ends_the_server(
-    ending: Ending, monkeypatch: pytest.MonkeyPatch, number: int
+@pytest.mark.parametrize(
+    ("raised", "ends"),
+    [
+        (OSError(errno.EBADF, os.strerror(errno.EBADF)), AcceptError),
+        (OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK)), AcceptError),
+        (RuntimeError("of a test"), RuntimeError),
+    ],
+    ids=["a closed file", "another file", "an error of ours"],
+)
+async def test_a_server_that_accepts_nobody_any_more_ends(
+    ending: Ending, monkeypatch: pytest.MonkeyPatch, raised: Exception, ends: type[Exception]
 ) -> None:
+    """It went on with an open port and without a word, and its probes were refused as if it were new."""
+
     async def fails(_: socket.socket) -> tuple[socket.socket, object]:
-        raise OSError(number, os.strerror(number))
+        raise raised
 
     assert ending.task
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_accept", fails)
+    # Who was waited for before.
     with contextlib.closing(socket.create_connection(("127.0.0.1", ending.port))):
         async with asyncio.timeout(GENEROUS):
-            with pytest.raises(AcceptError, match=os.strerror(number)):
+            with pytest.raises(ends, match=str(raised.args[-1])):
                 await ending.task
     assert not ending.working
 
@@ -167,21 +178,3 @@ async def test_a_connection_that_cannot_be_ended_keeps_no_other_open(
                     await place.clock.pass_(3)
             assert [await rest(each) for each in found] == [b"", b""]
     assert failed
-
-
-async def test_a_server_that_accepts_nobody_any_more_ends(
-    ending: Ending, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It went on with an open port and without a word, and its probes were refused as if it were new."""
-
-    async def fails(_: socket.socket) -> tuple[socket.socket, object]:
-        raise RuntimeError("of a test")
-
-    assert ending.task
-    monkeypatch.setattr(asyncio.get_running_loop(), "sock_accept", fails)
-    # Who was waited for before.
-    with contextlib.closing(socket.create_connection(("127.0.0.1", ending.port))):
-        async with asyncio.timeout(GENEROUS):
-            with pytest.raises(RuntimeError, match="of a test"):
-                await ending.task
-    assert not ending.working

@@ -258,21 +258,6 @@ async def test_handshakes_that_never_end_are_few_and_keep_nobody_out(place: Plac
         assert not any(each.at_eof() for each in found[4:])
 
 
-async def test_a_peer_with_many_connections_takes_no_other_peers_room(place: Place) -> None:
-    async with (
-        place.limited(strangers=6, strangers_of_a_peer=4) as listener,
-        contextlib.AsyncExitStack() as open_,
-    ):
-        port = listener.port
-        few = [await open_.enter_async_context(silent(port, "127.0.0.2")) for _ in range(2)]
-        many = [await open_.enter_async_context(silent(port, "127.0.0.3")) for _ in range(9)]
-        assert [await rest(each) for each in many[:5]] == [b""] * 5
-        # A third peer: who has most gives way.
-        last = await open_.enter_async_context(silent(port, "127.0.0.4"))
-        assert await rest(many[5]) == b""
-        assert not any(each.at_eof() for each in (*few, *many[6:], last))
-
-
 async def test_an_api_server_may_come_with_all_its_requests_at_once(place: Place) -> None:
     """As when another replica ends: over HTTP/1.1 each request in flight has a connection of its own."""
 
@@ -329,20 +314,6 @@ def test_what_a_request_repeats_costs_no_more_than_its_length() -> None:
     assert values == {"a": texts}
 
 
-async def test_who_has_not_asked_is_waited_for_less_long_than_who_asks_again(place: Place) -> None:
-    async with (
-        place.limited(patience=6.0, idle=60.0) as listener,
-        connected(listener.port) as (reader, writer),
-        connected(listener.port) as (other, never),
-    ):
-        await answered(reader, writer)
-        never.write(ASKING[:-2])
-        for _ in range(4):
-            await place.clock.pass_(3)
-        assert await rest(other) == b""
-        await answered(reader, writer)
-
-
 async def test_a_connection_without_a_request_takes_little_memory(place: Place) -> None:
     """asyncio's own TLS takes a quarter of a megabyte for each; 512 of them made 157 MB."""
     context, some = client_context(AUTHORITY.pem), 20
@@ -382,17 +353,6 @@ async def test_a_connection_on_which_nothing_was_said_takes_next_to_nothing(plac
                 await answered(reader, writer)
                 assert len(_handlers()) - others == 1
         await until(lambda: len(_handlers()) == others)
-
-
-async def test_those_who_came_and_went_are_forgotten(place: Place) -> None:
-    others = len(_handlers())  # servers of other tests, in the same process
-    async with place.listener() as listener:
-        for _ in range(30):
-            async with connected(listener.port):
-                pass
-            async with connected(listener.port) as (reader, writer):
-                await answered(reader, writer)
-        assert len(_handlers()) - others <= 2
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHo", ASKING])

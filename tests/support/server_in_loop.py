@@ -12,8 +12,9 @@ from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import UserCredentials
 from kubevouch.kubelet.io.trust import KubeletRoots
+from kubevouch.metrics.scraper import KubeletAccess
 from kubevouch.metrics.scraping import ScrapeSettings
-from kubevouch.metrics.serving.server import build_components, serve
+from kubevouch.metrics.serving.server import MetricsServer
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import StopEvent
@@ -64,17 +65,16 @@ async def server_in_loop(
         listens.set()
 
     async with ApiClient(access, clock=clock, environ={}) as api:
-        parts = build_components(
+        server = MetricsServer(
             api,
             clock,
             Log(one.lines.append, clock),
-            roots=lambda: roots,
-            credentials=UserCredentials(access.user, clock),
+            KubeletAccess(lambda: roots, UserCredentials(access.user, clock)),
             rng=lambda: 0.0,
             settings=ScrapeSettings(resolution=resolution, use_status_port=True, check_time=False),
         )
         serving = ServingOptions("127.0.0.1", 0, TlsSources(source))
-        task = asyncio.create_task(serve(parts, serving, one.stop, ready))
+        task = asyncio.create_task(server.serve(serving, one.stop, ready))
         try:
             await listens.wait()
             yield one

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from kubevouch.diagnose.catalogue import CATALOGUE, Code, CountsIn, Section, Severity
-from kubevouch.diagnose.make import Finding, counted, days
+from kubevouch.diagnose.make import Finding, counted
 from kubevouch.diagnose.rules import (
     Rule,
     approving,
@@ -25,6 +25,7 @@ from kubevouch.diagnose.rules import (
 from kubevouch.diagnose.rules.wire import is_our_side, is_silent
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.snapshot import Evidence
+from kubevouch.x509 import duration_text
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -242,7 +243,7 @@ def nothing_found(verb: str, section: Section, evidence: Evidence) -> tuple[str,
     if section is Section.CSRS and made:
         # verify's rules do not ask why, and doctor's not before some time: neither says that this is well.
         oldest = "the oldest " if len(made) > 1 else ""
-        ago = f", {oldest}made {days(min(made), evidence.at)} ago"
+        ago = f", {oldest}made {duration_text(evidence.at - min(made))} ago"
         why = "; why is for doctor to say" if verb == "verify" else ago
         return str(Severity.INFO), text + why
     return "ok" if is_well else "unknown", text

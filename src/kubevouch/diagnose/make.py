@@ -1,17 +1,15 @@
 """Findings: a code of the catalogue that applies to this cluster, with its proofs. Definitions alone decide severity, NEXT and sentences."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from kubevouch.diagnose.catalogue import CATALOGUE, Code, FindingDefinition, Severity
 from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.snapshot import METRICS_SERVER_NAMESPACE, Evidence, Served
-from kubevouch.kube.resources import Deployment
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -55,16 +53,6 @@ class Finding(msgspec.Struct, frozen=True):
         return CATALOGUE[self.code]
 
 
-_RELEASE = "meta.helm.sh/release-name"
-_RELEASE_NAMESPACE = "meta.helm.sh/release-namespace"
-_NAME_OF_A_RELEASE = re.compile(
-    r"(?=.{1,53}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
-)
-"""Helm's own rule (pkg/chart/v2/util/validate_name.go). Whoever writes a Deployment writes any annotation, and somebody types what NEXT says."""
-_NO_RELEASE: Final = {"release": "", "release_namespace": ""}
-_NAME_OF_A_NAMESPACE = re.compile(r"(?=.{1,63}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-
-
 def finding(
     code: Code,
     title: str,
@@ -87,10 +75,7 @@ def finding(
         "where": f" ({named(about)})" if about else "",
         **details,
     }
-    words, by_hand = definition.next, definition.by_hand
-    if details.get("release") and definition.next_of_release:
-        words, by_hand = definition.next_of_release, definition.by_hand_of_release
-    words = words or ("kubevouch", "explain", str(code))
+    words = definition.next or ("kubevouch", "explain", str(code))
     return Finding(
         code=code,
         severity=severity or definition.severity,
@@ -99,7 +84,7 @@ def finding(
         proofs=tuple(proofs),
         cause=definition.cause.format_map(values),
         next=tuple(word.format_map(values) for word in words),
-        by_hand=by_hand.format_map(values),
+        by_hand=definition.by_hand.format_map(values),
     )
 
 
@@ -144,15 +129,6 @@ def api_proof(subject: str, seen: str, measured: Measured[Any]) -> Proof:
     return Proof(subject=subject, seen=seen, vantage=str(measured.vantage), at=measured.at)
 
 
-def days(from_: datetime, to: datetime) -> str:
-    """The time between two moments in words, rounded down: "56 days", "3 hours"."""
-    seconds = abs(int((to - from_).total_seconds()))
-    for size, word in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            return counted(seconds // size, word)
-    return counted(seconds, "second")
-
-
 def pods_of(evidence: Evidence) -> dict[str, str]:
     """Details for commands about metrics-server's pods: those that its Service selects, else those of its manifests."""
     namespace, labels = evidence.metrics.place
@@ -161,29 +137,8 @@ def pods_of(evidence: Evidence) -> dict[str, str]:
 
 
 def deployment_of(evidence: Evidence) -> dict[str, str]:
-    """Details for commands about metrics-server's Deployment; its usual place where it was not found.
-
-    release, release_namespace: the Helm release that it is of, and where Helm keeps it, by Helm's own annotations (helm.sh/helm
-    pkg/action/validate.go); "" if it is of none.
-    """
-    deployment = evidence.metrics.deployment.value
-    if deployment is None:
-        return {
-            "namespace": METRICS_SERVER_NAMESPACE,
-            "deployment": "metrics-server",
-            **_NO_RELEASE,
-        }
-    return {
-        "namespace": deployment.namespace,
-        "deployment": deployment.name,
-        **_release_of(deployment),
-    }
-
-
-def _release_of(deployment: Deployment) -> dict[str, str]:
-    annotations = deployment.metadata.annotations
-    release = annotations.get(_RELEASE, "")
-    namespace = annotations.get(_RELEASE_NAMESPACE, deployment.namespace)
-    if not (_NAME_OF_A_RELEASE.fullmatch(release) and _NAME_OF_A_NAMESPACE.fullmatch(namespace)):
-        return _NO_RELEASE
-    return {"release": release, "release_namespace": namespace}
+    """Details for commands about metrics-server's Deployment; its usual place where it was not found."""
+    found = evidence.metrics.deployment.value
+    if found is None:
+        return {"namespace": METRICS_SERVER_NAMESPACE, "deployment": "metrics-server"}
+    return {"namespace": found.namespace, "deployment": found.name}

@@ -19,7 +19,7 @@ from kubevouch.kube.resources import (
     RoleBinding,
     Subject,
 )
-from kubevouch.x509.kinds import NODE_PREFIX
+from kubevouch.x509.kinds import NODE_PREFIX, duration_text
 
 NAMESPACE: Final = "kubevouch-system"
 NAME: Final = "kubevouch-approver"
@@ -45,8 +45,6 @@ class OurApprover:
 
     leader: who holds the Lease; "" for nobody. silent: since when nobody has renewed it; None if there is no Lease.
     configuration: the text of its configuration; None if it has none, or if the doubt says why that is not known.
-    orphaned: its Deployment is gone and its pods run on, as `kubectl delete deployment --cascade=orphan` leaves them with their
-    ReplicaSet; they decide as before.
     """
 
     wanted: int
@@ -55,7 +53,6 @@ class OurApprover:
     silent: timedelta | None
     configuration: str | None = None
     configuration_doubt: Doubt | None = None
-    orphaned: bool = False
 
     @property
     def decides(self) -> bool:
@@ -67,19 +64,15 @@ class OurApprover:
         if self.wanted or self.ready:
             return self.silent < _LATELY
         # A pod that was deleted with its Deployment leaves the Lease behind as it was.
-        return not self.led_by_its_pod and self.silent < _RUNS_OUT
-
-    @property
-    def led_by_its_pod(self) -> bool:
-        """Whether the Lease names a pod of its Deployment. A process calls itself by its host, which for a pod is the pod's name."""
-        return self.leader.startswith(f"{NAME}-")
+        # A process calls itself by its host, which for a pod is the pod's name.
+        return not self.leader.startswith(f"{NAME}-") and self.silent < _RUNS_OUT
 
     @property
     def why_not(self) -> str:
         """Why it decides nothing; empty if it does."""
         if self.decides:
             return ""
-        if not self.wanted and not self.orphaned:
+        if not self.wanted:
             return "its Deployment is scaled to nothing"
         if not self.ready:
             pods = "its pod is not" if self.wanted == 1 else f"none of its {self.wanted} pods is"
@@ -88,13 +81,8 @@ class OurApprover:
             return "its pods are ready, and none has ever led"
         if not self.leader:
             return "its pods are ready, and none leads"
-        return f"its pods are ready, and none leads: the Lease was renewed {ago(self.silent)}"
-
-
-def ago(passed: timedelta) -> str:
-    """How long ago something was, in words: "94 s ago"."""
-    seconds = max(passed.total_seconds(), 0)
-    return f"{seconds:.0f} s ago" if seconds < 120 else f"{seconds / 60:.0f} min ago"
+        since = duration_text(self.silent)
+        return f"its pods are ready, and none leads: the Lease was renewed {since} ago"
 
 
 _GROUPS = {"certificates.k8s.io", "*"}
@@ -163,43 +151,11 @@ def _account(subject: Subject) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """An approver of serving CSRs on this cluster, and how we know of it."""
+    """An approver of serving CSRs on this cluster, and how we know of it. running: whether it is seen to run."""
 
     name: str
     evidence: str
     running: bool
-
-
-def with_ours(found: Iterable[Approver], ours: OurApprover | None) -> tuple[Approver, ...]:
-    """The approvers, of which ours runs if it decides: pods that are ready and do not lead decide nothing."""
-    others = tuple(each for each in found if each.name != OUR_APPROVER)
-    if ours is None:
-        return tuple(found)
-    how = ours.why_not or "it holds its Lease"
-    return (*others, Approver(OUR_APPROVER, how, running=ours.decides))
-
-
-@dataclass(frozen=True, slots=True)
-class LastApproval:
-    """The newest approval that no person gave. It shows that an approver ran then, and not that one runs now.
-
-    Where the approver is outside of the cluster, as on a managed control plane, nothing else shows it at all.
-    by: our approver, or whoever gives that reason.
-    """
-
-    by: str
-    csr: str
-    node: str
-    reason: str
-    at: datetime | None
-
-    def told(self, now: datetime) -> str:
-        """What is known of its approver, in a clause or two."""
-        when = f" {ago(now - self.at)}" if self.at else ""
-        approved = f"{self.csr} of {self.node} was approved{when} with reason {self.reason!r}"
-        if self.by == OUR_APPROVER:
-            approved = f"{self.by} approved {self.csr} of {self.node}{when}"
-        return f"{approved}; whether that approver still runs is not known"
 
 
 def is_by_our_approver(condition: CsrCondition) -> bool:
@@ -217,20 +173,25 @@ def decided_by(condition: CsrCondition) -> str:
 
 
 def last_approval(
-    csrs: Iterable[CertificateSigningRequest], but: Collection[str] = ()
-) -> LastApproval | None:
-    """The newest approval by an approver, if any. csrs: oldest first. but: whose approvals do not count."""
+    csrs: Iterable[CertificateSigningRequest], now: datetime, but: Collection[str] = ()
+) -> Approver | None:
+    """Whoever gave the newest approval that no person gave: an approver ran then, and may run now.
+
+    Where it is outside of the cluster, as on a managed control plane, nothing else shows it at all.
+    csrs: oldest first. but: whose approvals do not count.
+    """
     for csr in reversed(tuple(csrs)):
         approved = csr.condition("Approved")
         if approved is None:
             continue
-        by = f"whoever approves with reason {approved.reason!r}"
-        if is_by_our_approver(approved):
-            by = OUR_APPROVER
-        elif approved.reason in _BY_HAND:
+        is_ours = is_by_our_approver(approved)
+        name = OUR_APPROVER if is_ours else f"whoever approves with reason {approved.reason!r}"
+        if name in but or (approved.reason in _BY_HAND and not is_ours):
             continue
-        if by not in but:
-            at = approved.last_update_time or csr.metadata.creation_timestamp
-            node = csr.spec.username.removeprefix(NODE_PREFIX)
-            return LastApproval(by, csr.name, node, approved.reason, at)
+        at = approved.last_update_time or csr.metadata.creation_timestamp
+        when = f" {duration_text(now - at)} ago" if at else ""
+        node = csr.spec.username.removeprefix(NODE_PREFIX)
+        told = f"{csr.name} of {node} was approved{when} with reason {approved.reason!r}"
+        how = f"{told}; whether that approver still runs is not known"
+        return Approver(name, how, running=False)
     return None

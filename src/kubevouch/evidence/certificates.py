@@ -11,8 +11,15 @@ from enum import StrEnum
 
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.tls import FailureKind
-from kubevouch.x509 import Certificate, ExtKeyUsage, Verdict, VerifyReason, verify
-from kubevouch.x509.chains import ChainBuilder, signers_of
+from kubevouch.x509 import (
+    Certificate,
+    CertificateKind,
+    ExtKeyUsage,
+    Verdict,
+    classify,
+    verify,
+)
+from kubevouch.x509.chains import signers_of
 
 
 class CertificateUse(StrEnum):
@@ -47,17 +54,13 @@ class CertificateUse(StrEnum):
     """What an aggregated API or a webhook serves."""
 
 
-class RenewedBy(StrEnum):
-    """Who replaces a certificate before it ends."""
-
-    KUBEADM = "kubeadm"
-    KUBELET = "the kubelet by itself"
-    APPROVER = "the kubelet, if its CSR is approved"
-    RESTART = "a restart of its program"
-    CERT_MANAGER = "cert-manager"
-    BY_HAND = "by hand"
-    NOBODY = "nobody"
-    NOT_KNOWN = "not known"
+_USUAL_KINDS = {
+    CertificateUse.API_SERVER: CertificateKind.APISERVER,
+    CertificateUse.ETCD_SERVER: CertificateKind.ETCD_MEMBER,
+    CertificateUse.ETCD_PEER: CertificateKind.ETCD_MEMBER,
+    CertificateUse.METRICS_SERVER: CertificateKind.COMPONENT_SELF_SIGNED,
+}
+"""How a certificate looks that a program has from where it usually has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +79,12 @@ class FoundCertificate:
     root: the folder of this machine at which its node's disk was read; empty if the place is one of the node itself.
     chain: the certificate first, then what was presented or written with it. Empty if none can be read.
     fault: what is wrong at the place: it cannot be read, its key does not fit. missing: a file that kubeadm expects is
-    not there. signed_beside: whether the CA beside it on
-    the disk has signed it, as far as that can be told. ca: by whom kubeadm has it signed, in kubeadm's words ("ca", "etcd-ca",
+    not there. ca: by whom kubeadm has it signed, in kubeadm's words ("ca", "etcd-ca",
     "front-proxy-ca"): what its table shows, whoever has signed it. authority: who has, by a signature that was verified, in the
     same words; "" for anybody else, and if nobody can tell.
     externally_managed: None where nobody could look whether the authority's key is there.
     verdict: of what was presented on the wire, where the authorities are known. failure: how a handshake ended early.
-    renewed_by: None if it follows from the use alone. issued: the newest that was issued for the same kubelet's port, if the
-    API server still has its CSR.
+    issued: the newest that was issued for the same kubelet's port, if the API server still has its CSR.
     """
 
     use: CertificateUse
@@ -94,13 +95,11 @@ class FoundCertificate:
     chain: tuple[Certificate, ...] = ()
     fault: str = ""
     missing: bool = False
-    signed_beside: bool = True
     ca: str = ""
     authority: str = ""
     externally_managed: bool | None = False
     verdict: Verdict | None = None
     failure: FailureKind | None = None
-    renewed_by: RenewedBy | None = None
     issued: IssuedForCsr | None = None
     root: str = ""
 
@@ -114,19 +113,26 @@ class FoundCertificate:
         """The certificate itself; None if it cannot be read, or nothing was there."""
         return self.chain[0] if self.chain else None
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether it looks as its program usually has it. What looks otherwise on the wire somebody else has put there."""
+        kind = _USUAL_KINDS.get(self.use)
+        if self.vantage is not Vantage.DIALLED or self.certificate is None or kind is None:
+            return True
+        return classify(self.certificate) is kind
+
 
 @dataclass(frozen=True, slots=True)
 class NotRead:
     """A place that was not read. what: the certificate and its place, for a person.
 
-    shown_by: a command with which the operator sees why; empty if no command shows it. lacks: what is known about the certificate
-    that was expected in this place, if one was. is_not_missed: nothing is there, as it should be.
+    lacks: what is known about the certificate that was expected in this place, if one was. is_not_missed: nothing is there, as it
+    should be.
     """
 
     what: str
     doubt: Doubt
     node: str = ""
-    shown_by: tuple[str, ...] = ()
     lacks: FoundCertificate | None = None
     is_not_missed: bool = False
 
@@ -174,12 +180,8 @@ def verdict_on(
     return verify(chain[0], intermediates=chain[1:], roots=roots, name=name, at=at)
 
 
-# By an authority of the roots that fails for one of these, the chain is signed all the same.
-_OF_A_ROOT = frozenset({VerifyReason.EXPIRED, VerifyReason.NOT_YET_VALID})
-# A chain that is complete was refused for one of these.
-_OF_A_CHAIN = frozenset({VerifyReason.TRUSTED, VerifyReason.WRONG_USAGE})
-# These are about all chains, and no word about a signature.
-_OF_ALL_CHAINS = frozenset({VerifyReason.NAME_CONSTRAINT, VerifyReason.NO_VALID_CHAINS})
+_MOST_BETWEEN = 10
+"""Certificates between a leaf and its root that are looked at: whoever presents them chooses how many there are."""
 
 
 def signing_roots(
@@ -189,11 +191,12 @@ def signing_roots(
 
     Several, if they have one key: a CA may have been renewed with it.
     """
-    known, between = tuple(roots), tuple(others)
-    if (direct := signers_of(leaf, known)) or not between:
-        return direct
-    chains = ChainBuilder(known, between, leaf.not_before).chains(leaf)
-    return tuple(dict.fromkeys(each[-1] for each in chains)) if isinstance(chains, list) else ()
+    known, between, signed = tuple(roots), tuple(others)[:_MOST_BETWEEN], [leaf]
+    for each in signed:
+        if found := signers_of(each, known):
+            return found
+        signed += [signer for signer in signers_of(each, between) if signer not in signed]
+    return ()
 
 
 def signature_failure(
@@ -201,25 +204,13 @@ def signature_failure(
 ) -> str:
     """Why none of the roots has signed it, in Go's words; "" if one has. When they end, and what they are for, does not count.
 
-    others: what was presented, or written, with it. One of them that has ended ends Go's search before its own signature is
-    looked at (`considerCandidate` in crypto/x509/verify.go): it proves nothing.
+    others: what was presented, or written, with it.
     """
-    known = tuple(roots)
-    verdict = verify(
-        leaf,
-        intermediates=others,
-        roots=known,
-        name="",
-        at=leaf.not_before,
-        usage=ExtKeyUsage.CLIENT,
-    )
-    is_root = verdict.reason in _OF_A_ROOT and verdict.at_fault in known
-    if is_root or verdict.reason in _OF_A_CHAIN:
+    known, between = tuple(roots), tuple(others)
+    if signing_roots(leaf, between, known):
         return ""
-    # Go tells what it met last, which may be about a certificate beside the root that has signed.
-    if verdict.reason not in _OF_ALL_CHAINS and signers_of(leaf, known):
-        return ""
-    return verdict.go_text
+    at, usage = leaf.not_before, ExtKeyUsage.CLIENT
+    return verify(leaf, intermediates=between, roots=known, name="", at=at, usage=usage).go_text
 
 
 def authority_of(
@@ -228,7 +219,4 @@ def authority_of(
     word: str = CertificateUse.CLUSTER_CA,
 ) -> str:
     """The word for the roots if one of them has signed the first certificate; "" if none has, or nothing can be told."""
-    known = tuple(roots)
-    if not chain or not known or signature_failure(chain[0], chain[1:], known):
-        return ""
-    return str(word)
+    return str(word) if chain and signing_roots(chain[0], chain[1:], roots) else ""

@@ -123,7 +123,6 @@ class _Reading:
         return replace(
             found,
             fault="; ".join(faults),
-            signed_beside=not not_signed,
             authority=self._signer(found, ca),
         )
 

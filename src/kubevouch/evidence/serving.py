@@ -58,4 +58,4 @@ def judge_served(dialled: DialResult, trust: TrustedRoots | None, clock: Clock) 
     target, verdict = dialled.target, None
     if dialled.leaf is not None and trust is not None:
         verdict = verdict_on(dialled.chain, trust.certificates, target.address, clock.now())
-    return Served(target.node, target.address, dialled, verdict)
+    return Served(dialled, verdict)

@@ -53,14 +53,12 @@ class TrustedRoots:
     """The authorities that pods trust, and metrics-server with them (ConfigMap kube-root-ca.crt)."""
 
     certificates: tuple[Certificate, ...]
-    sha256: str
-    """Of the sorted DER of the certificates, so that it does not depend on how the bundle is written."""
 
-
-def trusted_roots_of(certificates: tuple[Certificate, ...]) -> TrustedRoots:
-    """A CA bundle with its hash, which does not depend on the order of the certificates."""
-    whole = b"".join(sorted(each.der for each in certificates))
-    return TrustedRoots(certificates, hashlib.sha256(whole).hexdigest())
+    @property
+    def sha256(self) -> str:
+        """Of the sorted DER of the certificates, so that it does not depend on how the bundle is written."""
+        whole = b"".join(sorted(each.der for each in self.certificates))
+        return hashlib.sha256(whole).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +68,13 @@ class Served:
     verdict: None if nothing was presented, or if the trusted authorities are not known.
     """
 
-    node: str
-    address: str
     dialled: DialResult
     verdict: Verdict | None
+
+    @property
+    def node(self) -> str:
+        """The node's name."""
+        return self.dialled.target.node
 
     @property
     def is_trusted(self) -> bool:
@@ -116,8 +117,11 @@ class MetricsPath:
     """Lacking rights, from the same logs."""
 
     node_metrics: Measured[tuple[NodeMetrics, ...]]
-    is_ours: bool = False
-    """Whether `kubevouch metrics-server` serves it, in the place of upstream's; False where that cannot be told."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether `kubevouch metrics-server` serves it, in the place of upstream's; False where that cannot be told."""
+        return any(runs_ours(scraper_of(pod)) for pod in self.pods.or_else(()))
 
     @property
     def place(self) -> tuple[str, dict[str, str]]:
@@ -216,7 +220,7 @@ class Evidence:
     """The inventory; None where nobody asked for it."""
 
     client_csrs: tuple[CertificateSigningRequest, ...] = ()
-    """CSRs of nodes for client certificates, oldest first; empty where nobody asked for the inventory."""
+    """CSRs of nodes for client certificates, oldest first."""
 
     def served_by(self, node: str) -> Served | None:
         """The certificate that a node's kubelet presented at the address that metrics-server dials."""

@@ -10,7 +10,7 @@ from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.make import named
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificates
 from kubevouch.evidence.measured import DoubtKind, Vantage
-from kubevouch.inventory.advice import Advice, advice_of, advice_on_unread
+from kubevouch.inventory.advice import Advice, advice_of
 from kubevouch.inventory.fleet import NAMES
 from kubevouch.inventory.purpose import PURPOSES, harm_of
 from kubevouch.inventory.rows import IN_TIME, CertificateRow, Concern, Limits, RowState
@@ -84,15 +84,17 @@ def outlook_of(found: FoundCertificates, rows: Sequence[CertificateRow], limits:
     troubles, doubted = troubles_of(rows, limits), doubted_of(rows)
     unknown = not all(each.is_ordinary for each in found.not_read)
     if troubles:
-        advice: Advice | None = advice_of(
-            troubles[0].rows[0], without_cluster=found.without_cluster
-        )
+        advice: Advice | None = advice_of(troubles[0].rows[0])
     else:
-        advice = advice_on_unread(found) or _advice(found, unknown=unknown, doubted=bool(doubted))
+        advice = _advice(found, unknown=unknown, doubted=bool(doubted))
     return Outlook(troubles, doubted, besides(rows), first_to_end(rows), unknown, advice)
 
 
 def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice | None:
+    lacks = any(each.doubt.kind is DoubtKind.NOT_ALLOWED for each in found.not_read)
+    if unknown and found.asked_disks and not lacks:
+        before = "make ssh, and sudo there, work for the nodes that were not read"
+        return Advice(("kubevouch", "certs", "--via", "ssh"), before=before)
     if unknown and found.without_cluster:
         return Advice(by_hand="as root, `kubevouch certs --root DIR`; DIR is what is / on the node")
     if doubted and found.without_cluster:
@@ -100,7 +102,6 @@ def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice
         return Advice(("kubevouch", "explain", str(Code.CLUSTER_CA_EXPIRING)))
     if not (unknown or doubted):
         return None
-    lacks = any(each.doubt.kind is DoubtKind.NOT_ALLOWED for each in found.not_read)
     return Advice(("kubevouch", "doctor", *(("--print-role",) if lacks else ())))
 
 
@@ -123,27 +124,15 @@ def most_harmful(troubles: Sequence[Trouble], most: int) -> tuple[Trouble, ...]:
 
 
 def what_stops(rows: Sequence[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
-    """A row for each use, and when it ends: what has stopped first, then what may have, since nobody could read it.
+    """A row for each use, and when it ends. rows: what ends first before the others, as by `rows_of`.
 
-    A port that presents no certificate has a row beside that of its use. rows: what ends first before the others, as by `rows_of`.
     A file that is missing stops nothing by itself.
     """
-    unread: dict[CertificateUse, CertificateRow] = {}
-    ends: dict[CertificateUse, CertificateRow] = {}
+    first: dict[CertificateUse, CertificateRow] = {}
     for row in rows:
         if row.state is not RowState.MISSING:
-            seen = unread if row.remaining is None else ends
-            seen.setdefault(row.found.use, row)
-    by_harm = sorted(unread.values(), key=lambda row: harm_of(row.found.use))
-    ordered = sorted((*by_harm, *ends.values()), key=_how_sure)
-    return tuple((row, _when(row)) for row in ordered)
-
-
-def _how_sure(row: CertificateRow) -> int:
-    """0 for a port that is dark, 1 for what has ended, 2 for what may have, 3 for what will."""
-    if row.remaining is None:
-        return 0 if row.found.vantage is Vantage.DIALLED else 2
-    return 1 if row.remaining < timedelta() else 3
+            first.setdefault(row.found.use, row)
+    return tuple((row, _when(row)) for row in first.values())
 
 
 def _when(row: CertificateRow) -> str:

@@ -1,28 +1,30 @@
 """What each certificate of a cluster is for: what stops when it ends, and who renews it."""
 
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from kubevouch.evidence.certificates import (
-    CertificateUse,
-    FoundCertificate,
-    RenewedBy,
-)
-from kubevouch.evidence.measured import Vantage
-from kubevouch.tls import FailureKind
+from kubevouch.evidence.certificates import CertificateUse
+
+
+class RenewedBy(StrEnum):
+    """Who replaces a certificate before it ends."""
+
+    KUBEADM = "kubeadm"
+    KUBELET = "the kubelet by itself"
+    APPROVER = "the kubelet, if its CSR is approved"
+    RESTART = "a restart of its program"
+    BY_HAND = "by hand"
+    NOBODY = "nobody"
+    NOT_KNOWN = "not known"
 
 
 class Purpose(NamedTuple):
-    """stops: what an operator sees when the certificate ends, as a clause without a full stop. is_ca: it signs others.
-
-    without: what stops if the program has no certificate to serve, and so answers every handshake with an alert; empty if
-    that is the same.
-    """
+    """stops: what an operator sees when the certificate ends, as a clause without a full stop. is_ca: it signs others."""
 
     stops: str
     renewed_by: RenewedBy
     is_ca: bool = False
-    without: str = ""
 
 
 _KUBEADM = RenewedBy.KUBEADM
@@ -70,10 +72,9 @@ PURPOSES = MappingProxyType(
             _KUBEADM,
         ),
         CertificateUse.KUBELET_SERVING: Purpose(
-            "kubectl top and autoscaling lose this node; "
-            "logs and exec too, where the API server verifies kubelets",
+            "kubectl top and autoscaling lose this node; logs, exec and port-forward too, "
+            "where its port has no certificate to serve, or the API server verifies kubelets",
             RenewedBy.APPROVER,
-            without="kubectl top, autoscaling, logs, exec and port-forward of this node",
         ),
         CertificateUse.METRICS_SERVER: Purpose(
             "kubectl top and autoscaling, where the API server verifies metrics-server",
@@ -110,12 +111,3 @@ _HARM: Final = {use: place for place, use in enumerate(PURPOSES)}
 def harm_of(use: CertificateUse) -> int:
     """The place of a use among all: 0 for the one whose end stops most."""
     return _HARM[use]
-
-
-def stops_without(found: FoundCertificate) -> str:
-    """What stops where no certificate was read: nobody gets further where nothing listens, or what listens has none."""
-    purpose = PURPOSES[found.use]
-    if not purpose.without or found.vantage is not Vantage.DIALLED:
-        return purpose.stops
-    is_for_all = found.failure in {FailureKind.ALERT, FailureKind.REFUSED}
-    return purpose.without if is_for_all else f"{purpose.without}, unless it answers others"

@@ -11,18 +11,11 @@ from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
     FoundCertificates,
-    RenewedBy,
     signing_roots,
 )
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.serving import NOT_COVERED
-from kubevouch.inventory.purpose import (
-    KUBEADMS_CAS,
-    PURPOSES,
-    Purpose,
-    harm_of,
-    stops_without,
-)
+from kubevouch.inventory.purpose import KUBEADMS_CAS, PURPOSES, RenewedBy, harm_of
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used, misnamed
 
@@ -180,36 +173,14 @@ def row_of(found: FoundCertificate, at: datetime) -> CertificateRow:
     """The row of one. at: the aware moment from which its life is counted."""
     purpose = PURPOSES[found.use]
     certificate = found.certificate
-    renewed_by = found.renewed_by or _renewed_by(found, purpose.renewed_by)
+    renewed_by = _renewed_by(found, purpose.renewed_by)
     if certificate is None:
         state = RowState.MISSING if found.missing else RowState.UNREADABLE
-        stops = stops_without(found)
-        return CertificateRow(found, state, None, None, renewed_by, stops, _remarks(found))
-    state = _state(found, certificate, at)
-    return CertificateRow(
-        found,
-        state,
-        certificate.not_after - at,
-        life_used(certificate, at),
-        renewed_by,
-        _stops(found, purpose, state, renewed_by),
-        _remarks(found),
-    )
-
-
-def _stops(
-    found: FoundCertificate, purpose: Purpose, state: RowState, renewed_by: RenewedBy
-) -> str:
-    """What stops at the end of a certificate.
-
-    A kubelet with rotation serves none that has ended: its port answers with an alert then (Current in client-go's
-    util/certificate/certificate_manager.go). One that is seen serving such a one was told to by hand.
-    """
-    is_rotated = renewed_by is RenewedBy.APPROVER and purpose.without
-    is_still_served = state is RowState.EXPIRED and found.vantage is Vantage.DIALLED
-    if not is_rotated or is_still_served or state not in {RowState.VALID, RowState.EXPIRED}:
-        return purpose.stops
-    return f"{purpose.without}: the port is dark then"
+        left, used = None, None
+    else:
+        state = _state(found, certificate, at)
+        left, used = certificate.not_after - at, life_used(certificate, at)
+    return CertificateRow(found, state, left, used, renewed_by, purpose.stops, _remarks(found))
 
 
 def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> RowState:
@@ -255,6 +226,8 @@ def _is_kubelets_own(certificate: Certificate) -> bool:
 
 def _renewed_by(found: FoundCertificate, usual: RenewedBy) -> RenewedBy:
     """Who renews it: a kubelet's own pair nobody, and what is managed elsewhere not kubeadm."""
+    if not found.is_usual:
+        return RenewedBy.NOT_KNOWN
     if found.externally_managed:
         return RenewedBy.BY_HAND
     certificate = found.certificate

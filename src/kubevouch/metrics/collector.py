@@ -11,13 +11,11 @@ from typing import Final
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.credentials import Credentials
-from kubevouch.kubelet.io.names import LookUp, system_look_up
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import Fleet, WatchedFleet
-from kubevouch.metrics.scraper import ScrapeObserver, Scraper
-from kubevouch.metrics.scraping import Coverage, ScrapeResult, ScrapeSettings, coverage_of
+from kubevouch.metrics.scraper import KubeletAccess, ScrapeObserver, Scraper
+from kubevouch.metrics.scraping import ScrapeResult, ScrapeSettings, first_of, unread
 from kubevouch.metrics.store import MetricsStore
 
 _RECENT: Final = 3.0
@@ -27,25 +25,18 @@ _RECENT: Final = 3.0
 class Collector:
     """Keeps `store` and `fleet` up to date while `run` runs.
 
-    api: an open client of the cluster; its credentials are not those for kubelets. credentials: what verified kubelets
-    are sent: the bearer token of a service account, never a client certificate. certificate: the source of a client
-    certificate for kubelets (--kubelet-client-certificate), whose file may be replaced. roots: called before each scrape; it
-    must return the same object while nothing has changed. rng: returns a random number in [0, 1). look_up: resolves the
-    names of kubelets, in a thread.
+    api: an open client of the cluster; its credentials are not those for kubelets. rng: returns a random number in [0, 1).
     """
 
     def __init__(
         self,
         api: ApiClient,
+        access: KubeletAccess,
         *,
-        roots: Callable[[], KubeletRoots],
-        credentials: Credentials,
-        certificate: Credentials | None = None,
         clock: Clock,
         rng: Callable[[], float],
         observer: ScrapeObserver,
         settings: ScrapeSettings,
-        look_up: LookUp = system_look_up,
     ) -> None:
         self._settings, self._clock = settings, clock
         self._observer = observer
@@ -54,14 +45,7 @@ class Collector:
             settings.interval, clock=clock, node_of=self._node_of, timeout=settings.timeout
         )
         self._scraper = Scraper(
-            self.store,
-            roots=roots,
-            credentials=credentials,
-            certificate=certificate,
-            clock=clock,
-            observer=observer,
-            settings=settings,
-            look_up=look_up,
+            self.store, access, clock=clock, observer=observer, settings=settings
         )
         self._watched = WatchedFleet(
             api,
@@ -90,13 +74,6 @@ class Collector:
         return self._scraper.results
 
     @property
-    def coverage(self) -> Coverage:
-        """How many nodes are ready, and which of them are not read (any more)."""
-        recent = _RECENT * self._settings.interval
-        ready = [node.name for node in self.fleet.nodes.values() if node.ready]
-        return coverage_of(ready, self.results, now=self._clock.now(), recent=recent)
-
-    @property
     def held_back(self) -> str:
         """Why this server must not become ready although it has metrics; "" if it may.
 
@@ -113,9 +90,11 @@ class Collector:
         share = settings.ready_min_nodes or (1.0 if settings.insecure else 0.0)
         if not share or self._enough_were_read:
             return ""
-        found = self.coverage
-        if found.share < share:
-            return f"ready nodes that are not read: {found.unread_named}; `kubevouch apply` gets kubelets certificates"
+        recent = _RECENT * self._settings.interval
+        ready = [node.name for node in self.fleet.nodes.values() if node.ready]
+        missing = unread(ready, self.results, now=self._clock.now(), recent=recent)
+        if missing and (len(ready) - len(missing)) / len(ready) < share:
+            return f"ready nodes that are not read: {first_of(missing)}; `kubevouch apply` gets kubelets certificates"
         self._enough_were_read = True
         return ""
 

@@ -1,9 +1,8 @@
 """A kubelet's /metrics/resource page: CPU and memory of the node and of its pods' containers, and when these started.
 
-The page is in Prometheus' text format (version 0.0.4), and a kubelet always writes the same labels in the same order.
-So one pattern reads nearly every line at once. Other lines (labels in another order, escapes, NaN, a family of a newer
-kubelet) go through a slower reader of the full grammar. The bytes may be hostile: the page is bounded, and an invalid
-line is an error with its number. A server with other work to do reads a page in steps.
+The page is in Prometheus' text format (version 0.0.4), as Go's client writes it: one blank between words, and no blank in
+the labels. The bytes may be hostile: the page is bounded, and a line in another form is an error with its number. A
+server with other work to do reads a page in steps.
 
 Which samples count is metrics-server's rule (pkg/scraper/client/resource/decode.go):
 
@@ -18,7 +17,6 @@ Sources: pkg/kubelet/metrics/collectors/resource_metrics.go; the exposition form
 import re
 from array import array
 from collections.abc import Generator, Mapping
-from itertools import chain
 from typing import Final
 
 import msgspec
@@ -39,20 +37,21 @@ from kubevouch.x509 import printable
 
 LARGEST: Final = 8 << 20
 """Bytes. A node with 110 pods sends 150 KB; one with 1,000 pods of five containers each, 4 MB."""
-MOST_OTHER_LINES: Final = 10_000
-"""Lines that the quick pattern does not match: comments, the node's own samples, families that we do not use."""
+MOST_LINES: Final = 200_000
 MOST_CONTAINERS: Final = 10_000
 """Kubernetes advises 110 pods a node, and the largest nodes known have some 1,000."""
 
-LONGEST_NAME: Final = 253
-"""Bytes of a container's, namespace's or pod's name: no object of Kubernetes has a longer one."""
-
-_LETTERS: Final = re.compile(rb"[!-~]*")
-"""Of such a name. Kubernetes allows even fewer; others would come to somebody's terminal as they are."""
-
+CPU: Final = b"container_cpu_usage_seconds_total"
+MEMORY: Final = b"container_memory_working_set_bytes"
+START: Final = b"container_start_time_seconds"
+NODE_CPU: Final = b"node_cpu_usage_seconds_total"
+NODE_MEMORY: Final = b"node_memory_working_set_bytes"
 
 _Sample = tuple[float, int | None]
 """A value, and its time in milliseconds since 1970 if the kubelet wrote one. Either may be any number."""
+
+_Samples = dict[bytes, _Sample]
+"""By family."""
 
 Measurement = tuple[float, float, int, int]
 """Of a container: core-seconds, bytes, its time and its start in nanoseconds since 1970."""
@@ -73,144 +72,94 @@ def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None,
     """The measurements of a page, in steps of a few milliseconds: between two of them others may work.
 
     where: the kubelet. requested_ms: when it was asked, in milliseconds since 1970. The later one counts where a series
-    occurs twice. Families that do not count (swap, pods as a whole) have to be valid.
+    occurs twice.
 
     Raises:
         AnswerError: the page is too long, or a line is invalid; the error names the line.
     """
+    page = f"{where}, /metrics/resource"
     if len(body) > LARGEST:
-        raise AnswerError(_page(where), f"{len(body)} bytes", f"at most {LARGEST} are read")
-    series: _Series = {}
-    others = 0
+        raise AnswerError(page, f"{len(body)} bytes", f"at most {LARGEST} are read")
+    if body.count(b"\n") > MOST_LINES:
+        raise AnswerError(page, f"more than {MOST_LINES} lines", "no kubelet writes so many")
+    found: dict[bytes, _Samples] = {}
     begin = 0
     while begin < len(body):
         end = body.find(b"\n", begin + _A_STEP) + 1 or len(body)
-        # Inlined for speed: a metrics server spends most of its time in this loop.
+        if end - begin > 2 * _A_STEP:
+            raise _broken(page, body, begin + _A_STEP, f"longer than {_A_STEP} bytes")
         for line in _LINE.finditer(body, begin, end):
-            family, container, namespace, pod, value, at, other = line.groups()
-            try:
-                if other is None:
+            family, labels, value, at, other = line.groups()
+            if family in _FAMILIES:
+                try:
                     sample = float(value), int(at) if at else None
-                    if family not in _OF_CONTAINERS:
-                        continue
-                    try:
-                        series[namespace, pod, container][family] = sample
-                    except KeyError:
-                        series[namespace, pod, container] = {family: sample}
-                else:
-                    others += 1
-                    _read_other(other, others, series)
-            except ValueError as error:
-                number = body.count(b"\n", 0, line.start()) + 1
-                raise _broken(where, number, line[0], str(error)) from None
-        if len(series) > MOST_CONTAINERS:
+                except ValueError as error:
+                    raise _broken(page, body, line.start(), str(error)) from None
+                found.setdefault(labels or b"", {})[family] = sample
+            elif other is not None:
+                raise _broken(page, body, line.start(), "not a sample")
+        if len(found) > MOST_CONTAINERS:
             what = f"more than {MOST_CONTAINERS} containers"
-            raise AnswerError(_page(where), what, "no node runs so many: is it a kubelet?")
+            raise AnswerError(page, what, "no node runs so many: is it a kubelet?")
         begin = end
         yield
-    _check_names(series, where)
-    return _whole(series, requested_ms)
+    return _whole(found, page, requested_ms)
 
 
 _A_STEP: Final = 64 * 1024
 """Bytes."""
 
-_Key = tuple[bytes | None, bytes | None, bytes | None]
-_Series = dict[_Key, dict[bytes, _Sample]]
-"""(namespace, pod, container) -> family -> sample. The node's have none of these names.
+_OF_CONTAINERS: Final = frozenset({CPU, MEMORY, START})
+_FAMILIES: Final = _OF_CONTAINERS | {NODE_CPU, NODE_MEMORY}
 
-Names stay bytes until the end, when each is decoded once.
-"""
-
-_CPU: Final = b"container_cpu_usage_seconds_total"
-_MEMORY: Final = b"container_memory_working_set_bytes"
-_START: Final = b"container_start_time_seconds"
-_OF_CONTAINERS: Final = frozenset({_CPU, _MEMORY, _START})
-_NODE_CPU: Final = b"node_cpu_usage_seconds_total"
-_NODE_MEMORY: Final = b"node_memory_working_set_bytes"
-_FAMILIES: Final = _OF_CONTAINERS | {_NODE_CPU, _NODE_MEMORY}
-
-# Every line about containers and pods that a kubelet writes, also those that are passed over: thousands of them may be.
 # The value's pattern excludes underscores, which float() accepts; what else is wrong, float() refuses.
 _LINE: Final = re.compile(
-    rb"^(?:"
-    rb"((?:container|pod)_[a-z0-9_]{1,100})"
-    rb'\{(?:container="([^"\\\n]++)",)?namespace="([^"\\\n]*+)",pod="([^"\\\n]*+)"\}'
-    rb" ([0-9.eE+-]{1,32})(?: (-?[0-9]{1,19}))?$"
-    rb"|(.+))",
+    rb"^(?:([a-zA-Z_:][a-zA-Z0-9_:]*+)"
+    rb'(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*+="(?:[^"\\\n]++|\\.)*+",?)*+)\})?'
+    rb" ([0-9.eE+-]{1,32}|NaN|[+-]Inf)(?: (-?[0-9]{1,19}))?$"
+    rb"|#.*|(.+))",
     re.MULTILINE,
 )
+_LABEL: Final = re.compile(rb'([a-zA-Z0-9_]+)="((?:[^"\\]++|\\.)*+)"')
+_NAME: Final = re.compile(rb"[!#-\[\]-~]{1,253}")
+"""No object of Kubernetes has a longer one, or other letters: those would come to somebody's terminal as they are."""
 
 
-def _read_other(line: bytes, others: int, series: _Series) -> None:
-    """Reads a comment or a line of any family. Raises ValueError if the line is invalid."""
-    if others > MOST_OTHER_LINES:
-        raise ValueError(f"the {others}th line that is neither a container's nor a pod's")
-    if line.startswith(b"#") or not line.strip(_BLANKS):
-        return
-    if len(line) > _LONGEST:
-        raise ValueError(f"longer than {_LONGEST} bytes")
-    name, at = _matched(_NAME, line, 0, "no metric name")
-    labels: dict[bytes, bytes] = {}
-    if line[at : at + 1] == b"{":
-        at = _labels(line, at + 1, labels)
-    numbers, at = _matched(_NUMBERS, line, at, "no number")
-    if at != len(line):
-        raise ValueError("something after the number")
-    value, moment = float(numbers[1]), int(numbers[2]) if numbers[2] else None
-    if name[1] in _FAMILIES:
-        key = (labels.get(b"namespace"), labels.get(b"pod"), labels.get(b"container"))
-        series.setdefault(key, {})[name[1]] = value, moment
-
-
-_LONGEST: Final = 16 * 1024
-_MOST_LABELS: Final = 32
-_BLANKS: Final = b" \t"
-_NAME: Final = re.compile(rb"[ \t]*([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*")
-_LABEL: Final = re.compile(
-    rb'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]++|\\.)*+)"[ \t]*(,?)'
-)
-_NUMBERS: Final = re.compile(
-    rb"[ \t]*([-+]?(?:[0-9.eE+-]{1,64}|nan|infinity|inf))(?:[ \t]+(-?[0-9]{1,19}))?[ \t]*",
-    re.IGNORECASE,
-)
-
-
-def _check_names(series: _Series, where: str) -> None:
-    """Raises AnswerError for a name that nothing can have: what is served or logged of it would be sent to whoever asks."""
-    for name in chain.from_iterable(series):
-        if name is None:
-            continue
-        if len(name) > LONGEST_NAME:
-            what = f"a name of {len(name)} bytes"
-            raise AnswerError(_page(where), what, f"at most {LONGEST_NAME}: is it a kubelet?")
-        if not _LETTERS.fullmatch(name):
-            what = "a name with other letters than any has"
-            raise AnswerError(
-                _page(where), what, "printable ASCII without blanks: is it a kubelet?"
-            )
-
-
-def _whole(series: _Series, requested_ms: int) -> Page:
+def _whole(found: Mapping[bytes, _Samples], page: str, requested_ms: int) -> Page:
     """The samples as measurements. Series without the labels of their family are ignored."""
-    found: dict[Owner, Measurement] = {}
+    measured: dict[Owner, Measurement] = {}
     incomplete: dict[PodKey, None] = {}
-    for (namespace, pod, container), samples in series.items():
-        if namespace is None or pod is None or container is None:
-            continue
-        if _OF_CONTAINERS.isdisjoint(samples):
-            continue
-        key = (_text(namespace), _text(pod))
-        measured = _measured(samples, _CPU, _MEMORY, requested_ms)
-        if measured is None:
-            incomplete[key] = None
+    for owner, samples in _by_container(found, page).items():
+        one = _measured(samples, CPU, MEMORY, requested_ms)
+        if one is None:
+            incomplete[owner[0]] = None
         else:
-            found[key, _text(container)] = measured
+            measured[owner] = one
     if incomplete:
-        found = {owner: each for owner, each in found.items() if owner[0] not in incomplete}
-    own = series.get((None, None, None), {})
-    node = _measured(own, _NODE_CPU, _NODE_MEMORY, requested_ms)
-    return Page(node_point(*node[:3]) if node else None, columns_of(found), tuple(incomplete))
+        measured = {owner: each for owner, each in measured.items() if owner[0] not in incomplete}
+    node = _measured(found.get(b"", {}), NODE_CPU, NODE_MEMORY, requested_ms)
+    return Page(node_point(*node[:3]) if node else None, columns_of(measured), tuple(incomplete))
+
+
+def _by_container(found: Mapping[bytes, _Samples], page: str) -> dict[Owner, _Samples]:
+    """The samples of containers, by what their labels name. Raises AnswerError for a name that nothing can have."""
+    series: dict[Owner, _Samples] = {}
+    for labels, samples in found.items():
+        match dict(_LABEL.findall(labels)):
+            case {b"namespace": namespace, b"pod": pod, b"container": container}:
+                names = [_name(each, page) for each in (namespace, pod, container)]
+                if not _OF_CONTAINERS.isdisjoint(samples):
+                    owner = ((names[0], names[1]), names[2])
+                    series.setdefault(owner, {}).update(samples)
+    return series
+
+
+def _name(found: bytes, page: str) -> str:
+    if _NAME.fullmatch(found):
+        return found.decode("ascii")
+    what = f"a name of {len(found)} bytes: {_shown(found)}"
+    expected = "at most 253 bytes of printable ASCII without blanks were expected: is it a kubelet?"
+    raise AnswerError(page, what, expected)
 
 
 def _measured(
@@ -222,7 +171,7 @@ def _measured(
     at_ns = (requested_ms if at_ms is None else at_ms) * 1_000_000
     if not is_sample(used, held, at_ns):
         return None
-    return used, held, at_ns, start_of(samples[_START][0] if _START in samples else None)
+    return used, held, at_ns, start_of(samples[START][0] if START in samples else None)
 
 
 def columns_of(found: Mapping[Owner, Measurement]) -> Columns:
@@ -237,46 +186,12 @@ def columns_of(found: Mapping[Owner, Measurement]) -> Columns:
     )
 
 
-def _text(name: bytes) -> str:
-    """A label's text, of `_LETTERS`."""
-    return name.decode("ascii")
+def _broken(page: str, body: bytes, at: int, what: str) -> AnswerError:
+    """The error of the line that begins, or goes on, there."""
+    number = body.count(b"\n", 0, at) + 1
+    line = body[at:].split(b"\n", 1)[0]
+    return AnswerError(f"{page}, line {number}", f"{what}: {_shown(line)}", "is it a kubelet?")
 
 
-def _matched(
-    pattern: re.Pattern[bytes], line: bytes, at: int, otherwise: str
-) -> tuple[re.Match[bytes], int]:
-    found = pattern.match(line, at)
-    if found is None:
-        raise ValueError(otherwise)
-    return found, found.end()
-
-
-def _labels(line: bytes, at: int, labels: dict[bytes, bytes]) -> int:
-    """Reads the labels after the opening brace into `labels`. Returns the position after the closing brace."""
-    count = 0
-    while line[at:].lstrip(_BLANKS)[:1] != b"}":
-        count += 1
-        if count > _MOST_LABELS:
-            raise ValueError(f"more than {_MOST_LABELS} labels")
-        label, at = _matched(_LABEL, line, at, "a broken label")
-        labels[label[1]] = _unescaped(label[2])
-        if not label[3] and line[at : at + 1] != b"}":
-            raise ValueError("no comma between labels")
-    return line.index(b"}", at) + 1
-
-
-def _unescaped(value: bytes) -> bytes:
-    """The value without its escapes; in bulk, since a page may hold millions of them."""
-    if b"\\" not in value:
-        return value
-    parts = value.split(b"\\\\")
-    return b"\\".join([part.replace(b'\\"', b'"').replace(b"\\n", b"\n") for part in parts])
-
-
-def _page(where: str) -> str:
-    return f"{where}, /metrics/resource"
-
-
-def _broken(where: str, number: int, line: bytes, what: str) -> AnswerError:
-    shown = printable(line[:80].decode(errors="backslashreplace"))
-    return AnswerError(f"{_page(where)}, line {number}", f"{what}: {shown}", "is it a kubelet?")
+def _shown(found: bytes) -> str:
+    return printable(found[:80].decode(errors="backslashreplace"))

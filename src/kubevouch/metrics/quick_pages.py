@@ -1,59 +1,32 @@
 """A page's measurements in a tenth of the time that reading every line takes.
 
-Five families of a page count, and from one scrape to the next their lines differ in their numbers only. So each family
-is split into words at once: if the labels are those of the last page (by their hash), only the numbers are converted,
-in bulk. New labels are read by one pattern. If a page is not exactly as kubelets write it (labels in another order,
-escapes, a family in two places, NaN), or a container lacks a sample, `quick_page` returns None and the full reader is used. Otherwise both give the
-same measurements. Only errors that the full reader finds in families that do not count, or in the kind of blank between
-two words, go unnoticed here.
+From one scrape to the next the lines of the families that count differ in their numbers only. So each family is split
+into words at once: if the labels are those of the last page (by their hash), only the numbers are converted, in bulk. If
+a page is not exactly as kubelets write it (labels in another order, a family in two places, NaN), or has other
+containers, `quick_page` returns None and the full reader is used, whose page makes the next form. Otherwise both give
+the same measurements. Only what the full reader refuses in lines that do not count, or in the kind of blank between two
+words, goes unnoticed here.
 """
 
-import re
 from array import array
-from collections.abc import Sequence
 from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from kubevouch.metrics.columns import (
-    LAST_NS,
-    NEVER,
-    Layout,
-    Owner,
-    PodKey,
-    Point,
-    columns,
-    is_sample,
-    layout_of,
-    node_point,
-    start_of,
-)
-from kubevouch.metrics.pages import Page
-
-MOST_ROWS: Final = 5_000
-"""Containers. With more of them the page is read in steps."""
+from kubevouch.metrics.columns import LAST_NS, Layout, Point, columns, is_sample, node_point
+from kubevouch.metrics.pages import CPU, MEMORY, NODE_CPU, NODE_MEMORY, START, Page
 
 _LONGEST: Final = 2 << 20
-"""Bytes, which some 2,500 containers have; a longer page is read in steps, too. It may come of a few bytes of gzip."""
+"""Bytes, which some 2,500 containers have; a longer page is read in steps. It may come of a few bytes of gzip."""
 
-_CPU: Final = b"container_cpu_usage_seconds_total"
-_MEMORY: Final = b"container_memory_working_set_bytes"
-_START: Final = b"container_start_time_seconds"
-_NODE_CPU: Final = b"node_cpu_usage_seconds_total"
-_NODE_MEMORY: Final = b"node_memory_working_set_bytes"
-_FAMILIES: Final = (_CPU, _MEMORY, _START)
-_LABELS: Final = re.compile(
-    rb'^\{container="([!#-\[\]-~]{1,253})",namespace="([!#-\[\]-~]{1,253})",pod="([!#-\[\]-~]{1,253})"\}$',
-    re.MULTILINE,
-)
 # Numbers joined by commas are an array of JSON, which has no NaN, no underscore, and no blank or comma in a number.
 _FLOATS: Final = msgspec.json.Decoder(list[float])
 _INTEGERS: Final = msgspec.json.Decoder(list[Annotated[int, msgspec.Meta(ge=-LAST_NS, le=LAST_NS)]])
 _LONGEST_NUMBER: Final = 32
 _NEXT: Final = b"\n# HELP "
 """How the next family begins."""
-_COMMENT: Final = (b"\n# HELP ", b"\n# TYPE ")
-"""What may stand before the name of a family, besides a line end."""
+_WORDS: Final = 3
+"""Of a line: the series, its value and its time."""
 
 
 class _UnusualPage(ValueError):
@@ -63,225 +36,77 @@ class _UnusualPage(ValueError):
 class PageForm(NamedTuple):
     """The form of a node's last page: everything but its numbers.
 
-    labels: hashes of the labels of each family; None before the first page. length: bytes of the shorter
-    family's labels, which its lines have at least. starts: the lines of start times, by their length and hash. They carry
-    no timestamps, so they stay the same byte by byte until a container starts. (A kubelet that forges a collision
-    deceives about its own containers only.)
+    labels: hashes of the series of the CPU and the memory family. length: bytes of the shorter family's, which its lines
+    have at least. starts: the lines of start times, by their length and hash: they carry no timestamps, so they stay the
+    same byte by byte until a container starts. (A kubelet that forges a collision deceives about its own containers only.)
     """
 
-    layout: Layout = layout_of(())
-    labels: tuple[int, int, int] | None = None
-    length: int = 0
-    starts: tuple[int, int] = (0, 0)
-    start_ns: "array[int]" = array("q")
-    latest_start_ns: int = NEVER
-    comments: int = 0
+    layout: Layout
+    labels: tuple[int, int]
+    length: int
+    starts: tuple[int, int]
+    start_ns: "array[int]"
+    latest_start_ns: int
 
 
-def quick_page(body: bytes, form: PageForm) -> tuple[Page, PageForm] | None:
-    """The page's measurements and its form; None if the full reader is needed. Never raises.
-
-    form: the one that the node's last page returned; an empty one to begin with.
-    """
-    if len(body) > _LONGEST:
-        return None
-    for read in (_of_the_same_form, _of_a_new_form):
-        try:
-            found = read(body, form)
-        # msgspec's errors are ValueErrors, too.
-        except (ValueError, OverflowError):
-            continue
-        if found is not None:
-            return found
-    return None
-
-
-class _Family(NamedTuple):
-    """The lines of one family, from the line end before the first to that after the last: its words, numbers joined by commas."""
-
-    begin: int
-    end: int
-    rows: int = 0
-    labels: Sequence[bytes] = ()
-    values: bytes = b""
-    times: bytes = b""
-    labels_hash: int = 0
-    labels_length: int = 0
-
-
-def _of_the_same_form(body: bytes, form: PageForm) -> tuple[Page, PageForm] | None:
-    """None if the page has another form."""
-    if form.labels is None:
-        return None
-    cpu = _family(body, _CPU, 0, form.length)
-    if cpu.labels_hash != form.labels[0]:
-        return None
-    memory = _family(body, _MEMORY, cpu.end, form.length)
-    if memory.labels_hash != form.labels[1]:
-        return None
-    length, digest = form.starts
-    begin = _begin(body, _START, memory.end) if length else memory.end
-    starts = _Family(begin, begin + length)
-    if hash(body[begin : starts.end]) != digest or not body.startswith(_NEXT, starts.end):
-        return None
-    _check_nowhere_else(body, (cpu, memory, starts), form.comments)
-    return _page(_node(body, starts.end), cpu, memory, form), form
-
-
-def _of_a_new_form(body: bytes, form: PageForm) -> tuple[Page, PageForm]:
-    cpu = _family(body, _CPU, 0, 0)
-    memory = _family(body, _MEMORY, cpu.end, 0)
-    starts = _family(body, _START, memory.end, 0, columns=2)
-    comments = _check_nowhere_else(body, (cpu, memory, starts))
-    node = _node(body, starts.end)
-    labels = (cpu.labels_hash, memory.labels_hash, starts.labels_hash)
-    if labels == form.labels:
-        layout = form.layout
-    else:
-        texts = [_after(_CPU, cpu), _after(_MEMORY, memory), _after(_START, starts)]
-        if texts[0] != texts[1] or (starts.labels and texts[2] != texts[0]):
-            raise _UnusualPage
-        layout = layout_of(_owners(texts[0]))
-    began = list(map(start_of, _numbers(starts.values, starts.rows))) or [NEVER] * cpu.rows
-    new = PageForm(
+def page_form(body: bytes, page: Page) -> PageForm | None:
+    """The form of a page that was read line by line; None if the next one like it cannot be read quickly."""
+    layout, begin = page.containers.layout, body.find(b"\n" + START + b"{")
+    end = body.find(_NEXT, begin) if begin >= 0 else begin
+    lines = [b""] * len(layout.names)
+    for (namespace, pod), rows in layout.pods.items():
+        for row in rows:
+            text = f'{{container="{layout.names[row]}",namespace="{namespace}",pod="{pod}"}}'
+            lines[row] = text.encode("ascii")
+    series = [b"\n".join([family + each for each in lines]) for family in (CPU, MEMORY)]
+    form = PageForm(
         layout,
-        labels,
-        min(cpu.labels_length, memory.labels_length),
-        (starts.end - starts.begin, hash(body[starts.begin : starts.end])),
-        array("q", began),
-        max(began, default=NEVER),
-        comments,
+        (hash(series[0]), hash(series[1])),
+        min(map(len, series)),
+        (end - begin, hash(body[begin:end])),
+        page.containers.start_ns,
+        page.containers.latest_start_ns,
     )
-    return _page(node, cpu, memory, new), new
+    return form if quick_page(body, form) is not None else None
 
 
-# ---- the lines
+def quick_page(body: bytes, form: PageForm | None) -> Page | None:
+    """The page's measurements; None if the full reader is needed. Never raises. form: that of the node's last page."""
+    if form is None or len(body) > _LONGEST:
+        return None
+    try:
+        return _page(body, form)
+    # msgspec's errors are ValueErrors, too.
+    except (ValueError, OverflowError):
+        return None
 
 
-def _family(body: bytes, name: bytes, start: int, least: int, *, columns: int = 3) -> _Family:
-    """A family's lines: nothing else stands among them, and one blank or line end between two words.
-
-    start: where to look for it. least: bytes that it has at least, if its labels are those of the last page.
-    """
-    begin = _begin(body, name, start)
-    if begin < 0:
-        return _Family(start, start)
-    end = body.find(_NEXT, begin + least)
-    if end < 0:
-        end = len(body) - body.endswith(b"\n")
-    # No more of them than may be there: millions would cost 100 MB and hold up the other nodes.
-    words = body[begin:end].split(None, columns * MOST_ROWS)
-    rows, over = divmod(len(words), columns)
-    if over or rows > MOST_ROWS:
+def _page(body: bytes, form: PageForm) -> Page:
+    cpu = _family(body, CPU, 0, form, form.labels[0])
+    memory = _family(body, MEMORY, cpu.end, form, form.labels[1])
+    length, digest = form.starts
+    begin = body.find(b"\n" + START + b"{", memory.end) if length else memory.end
+    end = begin + length
+    if hash(body[begin:end]) != digest or not body.startswith(_NEXT, end):
         raise _UnusualPage
-    labels, numbers = words[0::columns], words[1::columns]
-    if max(map(len, numbers)) > _LONGEST_NUMBER:
-        raise _UnusualPage
-    values = b",".join(numbers)
-    times = b",".join(words[2::3]) if columns == 3 else b""
-    # Apart from each other, as no label can be: joined as they are, two labels could pass for one.
-    joined = b"\n".join(labels)
-    separators = columns * (rows - 1)
-    if end - begin != len(words) + len(joined) + len(values) + len(times) - separators:
-        raise _UnusualPage
-    return _Family(begin, end, rows, labels, values, times, hash(joined), len(joined))
-
-
-def _begin(body: bytes, name: bytes, start: int) -> int:
-    """Where a family's lines begin: at the line end before the first. Negative if the page does not have it."""
-    begin = body.find(b"\n" + name + b"{", start)
-    if begin < 0 and name in body:
-        raise _UnusualPage
-    return begin
-
-
-def _check_nowhere_else(body: bytes, families: Sequence[_Family], known: int = 0) -> int:
-    """No line of a family stands outside of it; only its comments may name it.
-
-    known: the hash of the text before and between them on the last page. Returns this page's.
-    """
-    cpu, memory, starts = families
-    between = b"\n%b%b%b" % (
-        body[: cpu.begin],
-        body[cpu.end : memory.begin],
-        body[memory.end : starts.begin],
-    )
-    digest = hash(between)
-    for name in _FAMILIES:
-        if digest != known and not _only_comments(between, name, 0):
-            raise _UnusualPage
-        if not _only_comments(body, name, starts.end):
-            raise _UnusualPage
-    return digest
-
-
-def _only_comments(body: bytes, name: bytes, begin: int, end: int | None = None) -> bool:
-    """Whether the name of a family stands there in its HELP and TYPE at most."""
-    for _ in range(3):
+    for family in (CPU, MEMORY, START):
+        line = b"\n" + family
         # From behind, a text that is not there is found missing in a quarter of the time.
-        place = body.rfind(name, begin, end)
-        if place < 0:
-            return True
-        if body[max(place - 8, 0) : place] not in _COMMENT:
-            return False
-        end = place
-    return False
-
-
-def _node(body: bytes, begin: int) -> Point | None:
-    cpu, memory = _node_line(body, _NODE_CPU, begin), _node_line(body, _NODE_MEMORY, begin)
-    used, held = _numbers(b"%b,%b" % (cpu[0], memory[0]), 2)
-    _, at_ns = _times_ns(b"%b,%b" % (cpu[1], memory[1]), 2)
-    return node_point(used, held, at_ns)
-
-
-def _node_line(body: bytes, name: bytes, begin: int) -> list[bytes]:
-    """The value and the time of a node's line, which stands behind `begin` and is the only one."""
-    place = body.rfind(name, begin)
-    end = body.find(b"\n", place)
-    # Without such a line this may not be a kubelet's page.
-    if place < 1 or end < 0 or not body.startswith(b"\n" + name + b" ", place - 1):
-        raise _UnusualPage
-    words = body[place + len(name) + 1 : end].split(b" ")
-    if (
-        len(words) != 2
-        or len(words[0]) > _LONGEST_NUMBER
-        or not _only_comments(body, name, begin, place)
-    ):
-        raise _UnusualPage
-    return words
-
-
-# ---- the numbers
-
-
-def _numbers(texts: bytes, count: int) -> list[float]:
-    """So many numbers, joined by commas."""
-    numbers = _FLOATS.decode(b"[%b]" % texts)
-    if len(numbers) != count:
-        raise _UnusualPage
-    return numbers
-
-
-def _times_ns(texts: bytes, count: int) -> list[int]:
-    """Milliseconds as nanoseconds."""
-    if not count:
-        return []
-    times = _INTEGERS.decode(b"[%b000000]" % texts.replace(b",", b"000000,"))
-    if len(times) != count:
-        raise _UnusualPage
-    return times
-
-
-def _page(node: Point | None, cpu: _Family, memory: _Family, form: PageForm) -> Page:
-    """The page of families with the same labels in the same order, those of the form."""
-    if not cpu.rows == memory.rows == len(form.layout.names):
-        raise _UnusualPage
-    used, held = _numbers(cpu.values, cpu.rows), _numbers(memory.values, memory.rows)
-    at_ns = _times_ns(memory.times, memory.rows)
+        if (
+            body.startswith(family)
+            or body.rfind(line, end) >= 0
+            or any(
+                body.rfind(line, *gap) >= 0
+                for gap in ((0, cpu.begin), (cpu.end, memory.begin), (memory.end, begin))
+            )
+        ):
+            raise _UnusualPage
+    rows = len(form.layout.names)
+    used, held = _numbers(cpu.values, rows), _numbers(memory.values, rows)
+    at_ns = _times_ns(memory.times, rows)
     if cpu.times != memory.times:
         # They have to be valid, but do not count.
-        _times_ns(cpu.times, cpu.rows)
+        _times_ns(cpu.times, rows)
     # None of them is more than their sum, where all are positive. The sum may be too large for a sample, or no number.
     if used and not (
         is_sample(min(used), min(held), min(at_ns)) and is_sample(sum(used), sum(held), 0)
@@ -295,41 +120,77 @@ def _page(node: Point | None, cpu: _Family, memory: _Family, form: PageForm) -> 
         form.start_ns,
         latest_start_ns=form.latest_start_ns,
     )
-    return Page(node, found)
+    return Page(_node(body, end), found)
 
 
-# ---- new labels
+class _Family(NamedTuple):
+    """The lines of one family, from the line end before the first to that after the last: its words, numbers joined by commas."""
+
+    begin: int
+    end: int
+    values: bytes = b""
+    times: bytes = b""
 
 
-def _after(name: bytes, family: _Family) -> bytes:
-    """The labels of a family's lines, each on a line of its own."""
-    lines = b"\n".join((b"", *family.labels))
-    before = b"\n" + name
-    if lines.count(before) != len(family.labels):
-        raise _UnusualPage
-    return lines.replace(before, b"\n")[1:]
+def _family(body: bytes, name: bytes, start: int, form: PageForm, labels: int) -> _Family:
+    """A family's lines: nothing else stands among them, and one blank or line end between two words.
 
-
-def _owners(labels: bytes) -> list[Owner]:
-    """The containers that these labels name.
-
-    The pods of a page have the same few namespaces and containers. Interned texts would never go again on some
-    versions of Python, and a hostile kubelet could fill the memory.
+    start: where to look for it. labels: the hash of its series.
     """
-    named: list[tuple[bytes, bytes, bytes]] = _LABELS.findall(labels)
-    # If a series occurs twice the later one counts: the full reader handles that.
-    if len(named) != len(labels.splitlines()) or len(set(named)) != len(named):
+    rows = len(form.layout.names)
+    if not rows:
+        return _Family(start, start)
+    begin = body.find(b"\n" + name + b"{", start)
+    end = body.find(_NEXT, begin + form.length)
+    if begin < 0 or end < 0:
         raise _UnusualPage
-    texts: dict[bytes, str] = {}
+    # No more of them than there should be: millions would cost 100 MB and hold up the other nodes.
+    words = body[begin:end].split(None, _WORDS * rows)
+    # Apart from each other, as no label can be: joined as they are, two labels could pass for one.
+    joined = b"\n".join(words[0::_WORDS])
+    if len(words) != _WORDS * rows or hash(joined) != labels:
+        raise _UnusualPage
+    values, times = b",".join(words[1::_WORDS]), b",".join(words[2::_WORDS])
+    separators = _WORDS * (rows - 1)
+    if end - begin != len(words) + len(joined) + len(values) + len(times) - separators:
+        raise _UnusualPage
+    return _Family(begin, end, values, times)
 
-    def text(name: bytes) -> str:
-        return texts.get(name) or texts.setdefault(name, name.decode("ascii"))
 
-    pods: dict[tuple[bytes, bytes], PodKey] = {}
-    owners = []
-    for container, namespace, pod in named:
-        key = pods.get((namespace, pod))
-        if key is None:
-            key = pods[namespace, pod] = (text(namespace), pod.decode("ascii"))
-        owners.append((key, text(container)))
-    return owners
+def _node(body: bytes, begin: int) -> Point | None:
+    cpu, memory = _node_line(body, NODE_CPU, begin), _node_line(body, NODE_MEMORY, begin)
+    used, held = _numbers(b"%b,%b" % (cpu[0], memory[0]), 2)
+    _, at_ns = _times_ns(b"%b,%b" % (cpu[1], memory[1]), 2)
+    return node_point(used, held, at_ns)
+
+
+def _node_line(body: bytes, name: bytes, begin: int) -> list[bytes]:
+    """The value and the time of a node's line, which stands behind `begin` and is the only one."""
+    line = b"\n" + name
+    place = body.rfind(line, begin)
+    end = body.find(b"\n", place + 1)
+    # Without such a line this may not be a kubelet's page.
+    if place < 0 or end < 0 or body.rfind(line, begin, place) >= 0:
+        raise _UnusualPage
+    words = body[place + len(line) : end].split(b" ")
+    if len(words) != _WORDS or words[0]:
+        raise _UnusualPage
+    return words[1:]
+
+
+def _numbers(texts: bytes, count: int) -> list[float]:
+    """So many numbers, joined by commas."""
+    numbers = _FLOATS.decode(b"[%b]" % texts)
+    if len(numbers) != count or len(texts) > count * (_LONGEST_NUMBER + 1):
+        raise _UnusualPage
+    return numbers
+
+
+def _times_ns(texts: bytes, count: int) -> list[int]:
+    """Milliseconds as nanoseconds."""
+    if not count:
+        return []
+    times = _INTEGERS.decode(b"[%b000000]" % texts.replace(b",", b"000000,"))
+    if len(times) != count:
+        raise _UnusualPage
+    return times

@@ -7,6 +7,7 @@ No node waits for another one, and each has one connection at most. A task that 
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, ParamSpec, Protocol
 
@@ -22,7 +23,7 @@ from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
 from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import LONGEST_PATH, METRICS_PATH, FleetNode
 from kubevouch.metrics.pages import LARGEST, Page, reading
-from kubevouch.metrics.quick_pages import PageForm, quick_page
+from kubevouch.metrics.quick_pages import PageForm, page_form, quick_page
 from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, ScrapeSettings
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.metrics.wakeups import WakeUps
@@ -55,8 +56,8 @@ class ScrapeObserver(Protocol):
         """A page lacks CPU or memory of the node itself, or of some pods."""
         ...
 
-    def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
-        """A node's scrapes fail, succeed, or find it verified or not, other than before (ScrapeResult.differs)."""
+    def doubted(self, node: FleetNode, doubt: str) -> None:
+        """A kubelet that was asked could not be verified, other than before."""
         ...
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
@@ -76,35 +77,41 @@ class ScrapeObserver(Protocol):
         ...
 
 
-class Scraper:
-    """Scrapes the nodes that `put` adds and `remove` removes. `kubelet.io.fetch` verifies each kubelet first.
+@dataclass(frozen=True, slots=True)
+class KubeletAccess:
+    """What kubelets are asked with.
 
-    roots: called before each scrape for the authorities of kubelets, so that a new bundle is used at once.
-    certificate: the source of the client certificate that kubelets are presented, if there is one.
-    look_up: resolves the names of kubelets.
+    roots: called before each scrape for the authorities of kubelets; it must return the same object while nothing has
+    changed. credentials: what verified kubelets are sent: the bearer token of a service account, never a client
+    certificate. certificate: the source of a client certificate (--kubelet-client-certificate), whose file may be
+    replaced. look_up: resolves the names of kubelets, in a thread.
     """
+
+    roots: Callable[[], KubeletRoots]
+    credentials: Credentials
+    certificate: Credentials | None = None
+    look_up: LookUp = system_look_up
+
+
+class Scraper:
+    """Scrapes the nodes that `put` adds and `remove` removes. `kubelet.io.fetch` verifies each kubelet first."""
 
     def __init__(
         self,
         store: MetricsStore,
+        access: KubeletAccess,
         *,
-        roots: Callable[[], KubeletRoots],
-        credentials: Credentials,
-        certificate: Credentials | None = None,
         clock: Clock,
         observer: ScrapeObserver,
         settings: ScrapeSettings,
-        look_up: LookUp = system_look_up,
     ) -> None:
         self._store = store
-        self._roots = roots
-        self._credentials = credentials
-        self._certificate = certificate
+        self._access = access
         self._clock = clock
         self._observer = observer
         self._settings = settings
         self._no_address = f"no address matched types [{' '.join(settings.address_types)}]"
-        self._names = NameResolver(clock, look_up=look_up, time_limit=settings.timeout / 2)
+        self._names = NameResolver(clock, look_up=access.look_up, time_limit=settings.timeout / 2)
         self._limits = TimeLimits()
         self._wake_ups = WakeUps(clock)
         self._trust: KubeletTrust | None = None
@@ -245,21 +252,14 @@ class Scraper:
         if failure is not None:
             self._store.record_failure(node.name)
         self._tell(self._observer.scraped, node, self._clock.monotonic() - began, failure)
-        self._note(followed, failure)
-
-    def _note(self, followed: "_Followed", failure: ScrapeFailure | None) -> None:
-        """Keeps the result of a scrape, and reports a change."""
-        node, now = followed.node, self._clock.now()
-        before = self._results.get(node.name)
-        found = ScrapeResult(
-            reason=failure.reason if failure else "",
-            at=now,
-            read_at=None if failure else now,
-            doubt=followed.doubt,
-        ).after(before)
-        self._results[node.name] = found
-        if found.differs(before):
-            self._tell(self._observer.changed, node, before, found)
+        before, now = self._results.get(node.name), self._clock.now()
+        read_at: datetime | None = now
+        if failure is not None:
+            read_at = before.read_at if before is not None else None
+        reason = failure.reason if failure else ""
+        self._results[node.name] = ScrapeResult(reason, now, read_at, followed.doubt)
+        if followed.doubt and not (before and before.doubt):
+            self._tell(self._observer.doubted, node, followed.doubt)
 
     async def _fetched(self, followed: "_Followed", began: float) -> tuple[bytes, datetime]:
         """The page, and when it was asked for. All that a scrape asks for shares its time."""
@@ -269,7 +269,7 @@ class Scraper:
         if not node.path:
             raise FetchFailed(node.name, "path-too-long", _PATH_TOO_LONG)
         client = self._client(followed, await self._current_trust())
-        credential = await self._credentials.current()
+        credential = await self._access.credentials.current()
         asked_at = self._clock.now()
 
         async def page(authorization: str) -> bytes:
@@ -285,7 +285,7 @@ class Scraper:
             if error.reason != "http-401":
                 raise
             # The service account's token in its file is replaced from time to time.
-            newer = await self._credentials.renewed(credential)
+            newer = await self._access.credentials.renewed(credential)
             if newer is None:
                 raise
         return await page(newer.authorization), asked_at
@@ -308,9 +308,9 @@ class Scraper:
 
     async def _current_trust(self) -> KubeletTrust:
         """One for all nodes, and a new one when the authorities or the client certificate change."""
-        roots = self._roots()
+        roots, certificate = self._access.roots(), self._access.certificate
         # Never the pair of `credentials`: who runs us with a kubeconfig does not mean that for kubelets.
-        pair = (await self._certificate.current()).pair if self._certificate else None
+        pair = (await certificate.current()).pair if certificate else None
         kept = self._trust
         if kept is None or kept.roots is not roots or kept.pair != pair:
             kept = KubeletTrust(roots, pair=pair, check_time=self._settings.check_time)
@@ -320,11 +320,10 @@ class Scraper:
     async def _keep(self, followed: "_Followed", body: bytes, asked_at: datetime) -> bool:
         """Whether the page has the node's own usage."""
         node = followed.node
-        found = quick_page(body, followed.form)
-        if found is None:
+        page = quick_page(body, followed.form)
+        if page is None:
             page = await self._read(body, node, int(asked_at.timestamp() * 1000))
-        else:
-            page, followed.form = found
+            followed.form = page_form(body, page)
         foreign = self._store.record(node.name, page)
         if foreign:
             self._tell(self._observer.duplicate, node, foreign)
@@ -361,7 +360,7 @@ class _Followed:
         self.phase = phase
         self.due = due
         self.scrapes = 0
-        self.form = PageForm()
+        self.form: PageForm | None = None
         self.task: asyncio.Task[None] | None = None
         self.client: KubeletClient | None = None
         self.doubt = ""

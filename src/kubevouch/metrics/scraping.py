@@ -61,34 +61,6 @@ class ScrapeResult(msgspec.Struct, frozen=True):
     read_at: datetime | None
     doubt: str = ""
 
-    def after(self, before: "ScrapeResult | None") -> "ScrapeResult":
-        """This result with what the one before it tells."""
-        if before is None:
-            return self
-        return ScrapeResult(self.reason, self.at, self.read_at or before.read_at, self.doubt)
-
-    def differs(self, before: "ScrapeResult | None") -> bool:
-        """Whether an operator would want to hear of it: another reason, or verified or not."""
-        earlier = (before.reason, bool(before.doubt)) if before is not None else ("", False)
-        return (self.reason, bool(self.doubt)) != earlier
-
-
-class Coverage(msgspec.Struct, frozen=True):
-    """How many nodes are ready by the API server, and the names of those among them that are not read."""
-
-    ready: int
-    unread: tuple[str, ...]
-
-    @property
-    def share(self) -> float:
-        """The share of the ready nodes that are read; 1 if none is ready."""
-        return 1.0 if not self.ready else (self.ready - len(self.unread)) / self.ready
-
-    @property
-    def unread_named(self) -> str:
-        """The names of those that are not read, or of some of them and how many more there are."""
-        return first_of(self.unread)
-
 
 def first_of(things: Sequence[T], write: Callable[[T], str] = str) -> str:
     """What each is written as, or the first ten and how many more there are."""
@@ -96,13 +68,13 @@ def first_of(things: Sequence[T], write: Callable[[T], str] = str) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def coverage_of(
+def unread(
     ready: Collection[str], results: Mapping[str, ScrapeResult], *, now: datetime, recent: timedelta
-) -> Coverage:
-    """A node is read if a scrape succeeded within the time that `recent` says. ready: the names of the nodes that are."""
+) -> tuple[str, ...]:
+    """Those of these nodes without a scrape that succeeded within the time that `recent` says. ready: their names."""
 
     def is_read(name: str) -> bool:
         found = results.get(name)
         return found is not None and found.read_at is not None and now - found.read_at <= recent
 
-    return Coverage(len(ready), tuple(sorted(name for name in ready if not is_read(name))))
+    return tuple(sorted(name for name in ready if not is_read(name)))

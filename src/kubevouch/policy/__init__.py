@@ -1,7 +1,6 @@
 """Which names and addresses a kubelet's certificate may have: pure rules about its CSR.
 
-Each rule is a function, in a file by its subject: `identity`, `form`, `usable`, `ownership`, `timing`. `decide` runs
-them all. Nothing here reads a cluster, a clock or a file. What does not pass is held, and the policy denies nothing,
+Each rule is a function of `rules`, in a file by its subject. `decide` runs them all. Nothing here reads a cluster, a clock or a file. What does not pass is held, and the policy denies nothing,
 since a kubelet whose CSR is denied sends another one every 32 seconds (client-go
 util/certificate/certificate_manager.go).
 

@@ -5,7 +5,7 @@ They are what the approver would go by: the inventory, pins, and its own record.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -21,8 +21,6 @@ from kubevouch.policy.claims import (
     Claim,
     NameSource,
     allowed_names_of,
-    as_address,
-    claims_value,
     confirmed,
     with_said,
 )
@@ -33,17 +31,13 @@ from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
 from kubevouch.policy.node_index import IndexedEvidence, WrittenClaims, tell_credentials
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.sources.allowing import pinning
-from kubevouch.policy.sources.choice import written_answer
+from kubevouch.policy.sources.allowing import pin_that_helps
+from kubevouch.policy.sources.choice import SourceAnswer, written_answer
 from kubevouch.policy.sources.configuration import ApproverConfiguration, IdentitySource
 from kubevouch.policy.sources.nodes import credentials_in
 from kubevouch.policy.sources.watched import WatchedSources
 
 LEFT_TO_THE_APPROVER = "the approver is installed, and has not approved it"
-
-_BY_NAMES = {"allowed-names", "allowed-addresses"}
-_BY_TIME = {"newest", "fresh"}
-"""What holds a CSR and not the next one of its node."""
 
 
 @dataclass(frozen=True)
@@ -109,20 +103,6 @@ class CsrEvidence:
 
 
 @dataclass(frozen=True)
-class NamesAnswer:
-    """What a node may have, and which source says so, in a word and in words."""
-
-    allowed: AllowedNames | None
-    source: str
-    why: str
-    advice: str = ""
-    """The command that would have the installed approver know the node, if it does not."""
-
-    unread: bool = False
-    """Whether what is pinned could not be read, so that it may have more."""
-
-
-@dataclass(frozen=True)
 class CsrJudgement:
     """What the policy says of a CSR, and by which source of names and addresses.
 
@@ -130,7 +110,7 @@ class CsrJudgement:
     """
 
     decision: Decision
-    names: NamesAnswer
+    names: SourceAnswer
     held: str = ""
 
     @property
@@ -155,7 +135,7 @@ def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJ
         facts,
         standing=standing,
         pins_are_read=evidence.approver,
-        limits=evidence.configuration.limits,
+        max_lifetime=evidence.configuration.max_lifetime,
         newest=newest or facts.newest,
         credentials_told=evidence.credentials_told,
     )
@@ -166,59 +146,45 @@ def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJ
     )
 
 
-def word_that_helps(csr: Csr, evidence: CsrEvidence, judgement: CsrJudgement) -> tuple[str, ...]:
-    """What the Node does not claim, and by the operator's word for which the CSR would pass: nothing else holds it for good."""
-    node, asked = requestor_node(csr), asked_of(csr)
-    found = evidence.indexed.node(node) if node else None
-    held = {each.rule for each in judgement.decision.held_by}
-    allowed = judgement.names.allowed
-    if found is None or asked is None or allowed is None or allowed.outdated:
-        return ()
-    if not held <= _BY_NAMES | _BY_TIME:
-        return ()
-    lacking = [value for value in asked.values if not claims_value(found, value)]
-    return tuple(v for v in lacking if not allowed.claim(as_address(v) or v))
-
-
 def _names_of(
     node: str | None, evidence: CsrEvidence, asked: AskedNames, word: OperatorsWord
-) -> NamesAnswer:
+) -> SourceAnswer:
     """What the node may have: by the first source that knows it, and by --allow."""
     found = evidence.indexed.node(node) if node else None
     if found is None:
-        return NamesAnswer(None, IdentitySource.NONE, "it is not known whose CSR this is")
-    said = word.allowed.get(found.name, ())
-    answer = _by_writing(found, evidence.written) or _unknown(found, evidence.written, asked)
-    if not said or answer.allowed is None:
-        return answer
-    allowed = with_said(confirmed(answer.allowed, said), said)
-    if answer.source == IdentitySource.NONE:  # the node's own word has not counted
-        why = f"by --allow; without it {answer.why}"
-        return replace(answer, allowed=allowed, source="allow", why=why)
-    return replace(answer, allowed=allowed, why=f"{answer.why}; and by --allow")
+        why = "it is not known whose CSR this is"
+        nothing = AllowedNames("", outdated=why, not_valid=HoldReason.NODE_UNKNOWN)
+        return SourceAnswer(IdentitySource.NONE, nothing, why)
+    written, said = evidence.written.value, word.allowed.get(found.name, ())
+    answer = written_answer(found, written.current) if written else None
+    unknown = _unknown(found, evidence.written, asked)
+    if not said:
+        return answer or unknown
+    known = answer.allowed if answer else allowed_names_of(found)
+    allowed = with_said(confirmed(known, said), said)
+    if answer is None:
+        why = f"by --allow; without it {unknown.why}"
+        return SourceAnswer(IdentitySource.ALLOW, allowed, why)
+    return msgspec.structs.replace(answer, allowed=allowed, why=f"{answer.why}; and by --allow")
 
 
-def _by_writing(node: Node, written: Measured[WatchedSources]) -> NamesAnswer | None:
-    """As the approver would answer."""
-    answer = written_answer(node, written.value.current) if written.value else None
-    return NamesAnswer(answer.allowed, answer.source, answer.why) if answer else None
-
-
-def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -> NamesAnswer:
+def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -> SourceAnswer:
     """No source knows the node: what it says of itself is no permission."""
-    allowed = allowed_names_of(node)
-    why, advice = "only the node itself says so", ""
+    allowed, why = allowed_names_of(node), "only the node itself says so"
     if written.doubt is not None:
         why += f", and what is pinned for the approver is not known: {written.doubt.text}"
+        reason = HoldReason.NOT_IN_EVIDENCE
+        allowed = msgspec.structs.replace(allowed, outdated=why, not_valid=reason)
     elif written.value is not None:
-        unknown = "no pin, inventory or record of the approver knows it"
+        unknown, reason = (
+            "no pin, inventory or record of the approver knows it",
+            HoldReason.NODE_UNKNOWN,
+        )
         why += f"; {unknown}"
-        advice = pinning(node.name)
-        # As the approver says in its Event: for one CSR there is one reason. What is not claimed the rule adds.
-        pinned = all(claims_value(node, value) for value in asked.values)
-        unknown += f". If it is yours: {advice}" if pinned else ""
-        allowed = msgspec.structs.replace(allowed, unknown=unknown)
-    return NamesAnswer(allowed, IdentitySource.NONE, why, advice, written.doubt is not None)
+        # As the approver says in its log: for one CSR there is one reason.
+        outdated = f"{unknown}. {pin_that_helps(node, asked.values)}"
+        allowed = msgspec.structs.replace(allowed, outdated=outdated, not_valid=reason)
+    return SourceAnswer(IdentitySource.NONE, allowed, why)
 
 
 def _others(
@@ -231,7 +197,7 @@ def _others(
 
 
 def _credential(
-    csr: Csr, evidence: CsrEvidence, names: NamesAnswer, word: OperatorsWord
+    csr: Csr, evidence: CsrEvidence, names: SourceAnswer, word: OperatorsWord
 ) -> tuple[CredentialAnswer | None, str | None]:
     """What is said of the client certificate that made it, and the newest CSR of the node's own. None: no Node is known to have made it."""
     node = evidence.indexed.node(requestor_node(csr) or "")

@@ -101,9 +101,6 @@ class AllowedNames(msgspec.Struct, frozen=True):
     not_valid: HoldReason = HoldReason.PIN_OUTDATED
     """The kind of that reason. Looked at only where there is one."""
 
-    unknown: str = ""
-    """Why no source but the node itself is known for these claims, where that is known; else empty."""
-
     unlisted: tuple[str, ...] = ()
     """Names and addresses that the Node claims and its source lacks: the node has probably changed."""
 

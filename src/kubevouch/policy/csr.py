@@ -41,10 +41,6 @@ class Csr(msgspec.Struct, frozen=True):
     conditions: tuple[str, ...] = ()
     """Types of its conditions: Approved, Denied, Failed."""
 
-    uid: str = ""
-    version: int = 0
-    """`resourceVersion` of the object as it was read."""
-
     dropped: int = 0
     """Bytes of the request where it is not kept, such as one that was too large to be read; else 0."""
 
@@ -65,8 +61,6 @@ def csr_of(found: CertificateSigningRequest) -> Csr:
         pem, dropped, parsed = b"", len(pem), None
     return Csr(
         name=found.name,
-        uid=found.uid,
-        version=found.metadata.version_number,
         pem=pem,
         dropped=dropped,
         parsed=parsed,

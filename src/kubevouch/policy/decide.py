@@ -8,11 +8,11 @@ import msgspec
 from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition, bounded_note
 from kubevouch.outcome import Outcome, combined
-from kubevouch.policy import form, identity, ownership, timing, usable
 from kubevouch.policy.claims import AllowedNames, OtherNodes
 from kubevouch.policy.facts import CsrFacts, EntitlementFacts, NameRule, Rule, RuleResult
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
+from kubevouch.policy.rules import form, identity, ownership, timing, usable
 
 ENTITLEMENT_RULES: tuple[NameRule, ...] = (
     form.count,

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
-from kubevouch.kube.resources.certificates import MOST_REQUEST
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, OtherNodes
 from kubevouch.policy.credentials import CredentialAnswer
@@ -14,22 +14,8 @@ from kubevouch.policy.node_index import IndexedEvidence
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
 
-
-class CsrLimits(msgspec.Struct, frozen=True):
-    """Limits of a kubelet's CSR."""
-
-    pem_bytes: int = MOST_REQUEST
-    names: int = 8
-    addresses: int = 16
-    keys: tuple[str, ...] = ("ECDSA P-256",)
-    """The only key that kubelets make (client-go util/certificate/certificate_manager.go, generateCSR)."""
-
-    lifetime: timedelta = timedelta(days=366)
-    freshness: timedelta = timedelta(minutes=14)
-    """A kubelet waits 15 minutes for its CSR and then drops its key (certificateWaitTimeout)."""
-
-    skew: timedelta = timedelta(minutes=1)
-    """How far in the future a CSR may be made, by the API server's clock as far as it is known."""
+MAX_LIFETIME: Final = timedelta(days=366)
+"""Of a certificate, where the approver's configuration does not say."""
 
 
 class EntitlementFacts(msgspec.Struct, frozen=True):
@@ -38,7 +24,6 @@ class EntitlementFacts(msgspec.Struct, frozen=True):
     allowed: AllowedNames
     other_nodes: OtherNodes | None
     reserved: ReservedNames
-    limits: CsrLimits = CsrLimits()
 
     @property
     def asked(self) -> AskedNames:
@@ -101,7 +86,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
     pins_are_read: bool = True
     """Whether an approver is there, which goes by pins."""
 
-    limits: CsrLimits = CsrLimits()
+    max_lifetime: timedelta = MAX_LIFETIME
 
     @property
     def asked(self) -> AskedNames | None:

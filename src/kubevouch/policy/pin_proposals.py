@@ -48,9 +48,6 @@ class Proposal:
     refused: tuple[str, ...] = ()
     """What --allow asked for now and the policy refuses."""
 
-    besides: tuple[str, ...] = ()
-    """What the pin has by --allow and the Node does not claim: meant so, and no difference."""
-
     names: bool = False
     """Whether it names a client certificate today: when that was is written, also where it is the same one."""
 
@@ -218,9 +215,7 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
     )
     doubled = (judge.doubled(node.name, value) for value in sorted(had))
     differs = (*_differs(now, node), *(text for text in doubled if text))
-    allowed = now.allowed if isinstance(now, PinnedNode) else ()
-    besides = tuple(each for each in allowed if each not in claims and each != node.name)
-    return Proposal(pin, now, tuple(left_out), differs, tuple(refused), besides, bool(named))
+    return Proposal(pin, now, tuple(left_out), differs, tuple(refused), bool(named))
 
 
 def _pin_has_it(node: str) -> str:

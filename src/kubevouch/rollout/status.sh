@@ -31,15 +31,6 @@ whose() { # FOLDER CONFIG
     *) printf other ;;
   esac
 }
-# Whether the configuration was written since the marker became what it is. Times are whole seconds.
-rewritten() { # FOLDER CONFIG
-  if [ -f "$2" ] && [ "$(number "$(stat -c %Y "$2" 2>/dev/null)")" -gt "$(number "$(stat -c %Z "$1/$(state_of "$1")" 2>/dev/null)")" ]; then
-    printf true
-  else
-    printf false
-  fi
-}
-
 runs_found() { # the newest first
   comma=
   ls -dt "$store"/*/ 2>/dev/null | while IFS= read -r folder; do
@@ -47,10 +38,10 @@ runs_found() { # the newest first
     is_run "$name" || continue
     # Single quotes in the path of a config.yaml are not looked for.
     config=$(sed -n "s/^config='\{0,1\}\([^']*\)'\{0,1\}\$/\1/p" "$folder/undo.sh" 2>/dev/null | head -n 1)
-    printf '%s{"run":"%s","state":"%s","fires":%s,"timer":"%s","boot":%s,"config":"%s","whose":"%s","rewritten":%s,"strays":[%s]}' "$comma" \
+    printf '%s{"run":"%s","state":"%s","fires":%s,"timer":"%s","boot":%s,"config":"%s","whose":"%s","strays":[%s]}' "$comma" \
       "$(text "$name")" "$(text "$(told_state_of "$folder")")" "$(number "$(head -c 10 "$folder/fires" 2>/dev/null)")" \
       "$(text "$(systemctl is-active "kubevouch-undo-$name.timer" 2>/dev/null)")" "$(boot_net "$name")" \
-      "$(text "$config")" "$(text "$(whose "$folder" "$config")")" "$(rewritten "$folder" "$config")" "$(names_in "$folder/strays")"
+      "$(text "$config")" "$(text "$(whose "$folder" "$config")")" "$(names_in "$folder/strays")"
     comma=,
   done
 }

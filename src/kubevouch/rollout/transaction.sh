@@ -10,9 +10,8 @@
 trap '' HUP PIPE
 
 answer() { # OUTCOME WHY
-  printf 'kubevouch-answer: {"outcome":"%s","why":"%s","active":"%s","pid":%s}\n' "$1" \
-    "$(printf '%s' "$2" | base64 | tr -d '\n')" \
-    "$(printf '%s' "$(shown ActiveState)" | base64 | tr -d '\n')" "$(number "$(shown MainPID)")"
+  printf 'kubevouch-answer: {"outcome":"%s","why":"%s","pid":%s}\n' "$1" \
+    "$(printf '%s' "$2" | base64 | tr -d '\n')" "$(number "$(shown MainPID)")"
   exit 0
 }
 refuse() { answer refused "$1"; }

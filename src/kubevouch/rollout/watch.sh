@@ -86,9 +86,5 @@ log=
 case $ended in
   inactive | restarts) log=$(journalctl -u kubelet.service -n 12 -o cat --no-pager 2>/dev/null | tail -c 4000) ;;
 esac
-processes=
-for pid in $pids; do
-  [ "$pid" = 0 ] || processes="$processes${processes:+,}$pid"
-done
-printf 'kubevouch-answer: {"ended":"%s","seconds":%s,"inactive":%s,"processes":[%s],"active":"%s","log":"%s"}\n' "$ended" \
-  "$((now - began))" "$inactive" "$processes" "$(printf '%s' "$active" | packed)" "$(printf '%s' "$log" | packed)"
+printf 'kubevouch-answer: {"ended":"%s","seconds":%s,"inactive":%s,"active":"%s","log":"%s"}\n' "$ended" \
+  "$((now - began))" "$inactive" "$(printf '%s' "$active" | packed)" "$(printf '%s' "$log" | packed)"

@@ -68,68 +68,105 @@ class ServingOptions:
     most_in_flight: int = MAX_IN_FLIGHT
 
 
-async def serve_routes(
+async def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPart:
+    """What a server runs and serves.
+
+    work: made once the server listens, runs until cancelled. checks: of `readyz`, `livez`, `healthz`. pages: metrics that
+    are made as text, besides those of the registry. routes: handlers besides those of every server. end: called at the
+    very end, whatever has happened.
+    """
+
+    work: Callable[[], Coroutine[Any, Any, None]]
+    checks: Mapping[str, Sequence[NamedCheck]] = field(default_factory=dict)
+    pages: Callable[[], Iterable[str]] = tuple
+    routes: Mapping[str, Handler] = field(default_factory=dict)
+    end: Callable[[], Awaitable[None]] = _nothing
+
+
+async def serve_part(
     api: ApiClient,
     clock: Clock,
     log: Log,
     options: ServingOptions,
     *,
-    routes: Mapping[str, Handler],
-    work: Callable[[], Coroutine[Any, Any, None]],
+    part: ServerPart,
+    registry: CollectorRegistry,
     stop: StopEvent,
     ready: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Serves and works until stop is requested and the delay is over; then what is being asked is still answered.
 
-    work: made once the server listens. ready: called with the port. Raises KubevouchError, OSError.
+    registry: the program's metrics. ready: called with the port. Raises KubevouchError, OSError.
     """
     asked = options.delegation
     reloader = TlsReloader(
         asked.authentication or api, clock, log, options.tls, token_ttl=asked.token_ttl
     )
-    authentication, tls = await reloader.start(tolerate_missing=asked.tolerate_missing)
-    allowed = Authorizer(
-        asked.authorization or api,
-        clock,
-        log,
-        always_allowed=asked.always_allowed,
-        allowed_ttl=asked.allowed_ttl,
-        denied_ttl=asked.denied_ttl,
-    )
-    gate = AccessGate(
-        authentication,
-        allowed,
-        routes,
-        log,
-        clock,
-        most_in_flight=options.most_in_flight,
-    )
-    async with Listener(
-        gate.answer,
-        tls,
-        clock,
-        host=options.host,
-        port=options.port,
-        drain=DRAIN,
-        request_timeout=options.request_timeout,
-        goes_first=authentication.is_front_proxy,
-        cannot_accept=lambda error: log.error(
-            error, "Failed to accept connections, and tries again"
-        ),
-    ) as listener:
-        serves = f"Serving securely on {joined(listener.address, listener.port)}"
-        log.info(serves)
-        ready(listener.port)
+    try:
+        authentication, tls = await reloader.start(tolerate_missing=asked.tolerate_missing)
+        allowed = Authorizer(
+            asked.authorization or api,
+            clock,
+            log,
+            always_allowed=asked.always_allowed,
+            allowed_ttl=asked.allowed_ttl,
+            denied_ttl=asked.denied_ttl,
+        )
+        gate = AccessGate(
+            authentication,
+            allowed,
+            _routes(part, registry, log, stop),
+            log,
+            clock,
+            most_in_flight=options.most_in_flight,
+        )
+        async with Listener(
+            gate.answer,
+            tls,
+            clock,
+            host=options.host,
+            port=options.port,
+            drain=DRAIN,
+            request_timeout=options.request_timeout,
+            goes_first=authentication.is_front_proxy,
+            cannot_accept=lambda error: log.error(
+                error, "Failed to accept connections, and tries again"
+            ),
+        ) as listener:
+            serves = f"Serving securely on {joined(listener.address, listener.port)}"
+            log.info(serves)
+            ready(listener.port)
 
-        async def end() -> None:
-            await stop.wait()
-            log.info("Shutting down")
-            listener.leaving = True
-            await clock.sleep(options.shutdown_delay)
+            async def end() -> None:
+                await stop.wait()
+                log.info("Shutting down")
+                listener.leaving = True
+                await clock.sleep(options.shutdown_delay)
 
-        authority = options.tls.authority
-        kept = () if authority is None else (authority.run(),)
-        await _until(end(), work(), reloader.run(), listener.accepts(), *kept)
+            authority = options.tls.authority
+            kept = () if authority is None else (authority.run(),)
+            await _until(end(), part.work(), reloader.run(), listener.accepts(), *kept)
+    finally:
+        await part.end()
+
+
+def _routes(
+    part: ServerPart, registry: CollectorRegistry, log: Log, stop: StopEvent
+) -> dict[str, Handler]:
+    checks = {page: list(part.checks.get(page, ())) for page in _PAGES}
+    checks["readyz"].append(shutdown_check(lambda: stop.requested))
+    probes = Probes(checks, log)
+    return {
+        "/metrics": Exposition(registry, part.pages).answer,
+        "/version": version,
+        **dict.fromkeys(probes.paths, probes.answer),
+        **part.routes,
+    }
 
 
 async def _until(end: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None]) -> None:
@@ -145,55 +182,6 @@ async def _until(end: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise error from None
-
-
-async def _nothing() -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class ServerPart:
-    """What a server runs and serves.
-
-    work: runs until cancelled. checks: of `readyz`, `livez`, `healthz`. pages: metrics that are made as text, besides
-    those of the registry. end: called at the very end, whatever has happened.
-    """
-
-    work: Callable[[], Coroutine[Any, Any, None]]
-    checks: Mapping[str, Sequence[NamedCheck]] = field(default_factory=dict)
-    pages: Callable[[], Iterable[str]] = tuple
-    end: Callable[[], Awaitable[None]] = _nothing
-
-
-async def serve_part(
-    api: ApiClient,
-    clock: Clock,
-    log: Log,
-    options: ServingOptions,
-    *,
-    part: ServerPart,
-    registry: CollectorRegistry,
-    stop: StopEvent,
-    ready: Callable[[int], None] = lambda _: None,
-) -> None:
-    """Runs a program until stop is requested, or it fails. registry: its metrics. ready: called with the port.
-
-    Raises KubevouchError, OSError.
-    """
-    checks = {page: list(part.checks.get(page, ())) for page in _PAGES}
-    checks["readyz"].append(shutdown_check(lambda: stop.requested))
-    probes = Probes(checks, log)
-    routes: dict[str, Handler] = {
-        "/metrics": Exposition(registry, part.pages).answer,
-        "/version": version,
-        **dict.fromkeys(probes.paths, probes.answer),
-    }
-    try:
-        await serve_routes(
-            api, clock, log, options, routes=routes, work=part.work, stop=stop, ready=ready
-        )
-    finally:
-        await part.end()
 
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"

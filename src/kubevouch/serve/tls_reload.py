@@ -1,8 +1,9 @@
 """The serving certificates and trusted authorities of a running server: read again and again, used once they have changed."""
 
+import contextlib
 import functools
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -68,6 +69,15 @@ class _Loaded:
         return self.given.completed_by(self.published) if self.published else self.given
 
 
+@contextlib.contextmanager
+def _collecting(errors: list[Exception]) -> Iterator[None]:
+    """What is wrong with a source for a while keeps no other from being looked at."""
+    try:
+        yield
+    except _NOT_NOW as error:
+        errors.append(error)
+
+
 class TlsReloader:
     """Reloads the serving certificates and the trusted authorities of a running server, without a restart.
 
@@ -126,20 +136,11 @@ class TlsReloader:
         """Reloads what has changed every RELOAD_INTERVAL until cancelled. An error is logged, once while it lasts."""
         while True:
             await self._clock.sleep(RELOAD_INTERVAL)
-            errors = [*await self._refresh(), *await self._reload()]
+            errors = await self._reload()
             for error in errors:
                 if str(error) not in self._errors:
                     self._log.error(error, "Failed to renew the serving certificate or its trust")
             self._errors = tuple(map(str, errors))
-
-    async def _refresh(self) -> list[Exception]:
-        """Looks at the authority that signs the pair, if there is one. Returns what is wrong with it."""
-        try:
-            if authority := self._sources.authority:
-                await authority.refresh()
-        except _NOT_NOW as error:
-            return [error]
-        return []
 
     async def _reload(self) -> list[Exception]:
         """Renews what can be. Returns what is wrong with the rest."""
@@ -147,23 +148,22 @@ class TlsReloader:
         errors: list[Exception] = []
 
         def latest(read: Callable[[], T], kept: T) -> T:
-            try:
+            with _collecting(errors):
                 return read()
-            except _NOT_NOW as error:
-                errors.append(error)
-                return kept
+            return kept
 
         def usable(trust: ClientTrust, kept: ClientTrust | None) -> ClientTrust:
             if trust != kept:
                 server_context(before.pair, client_roots=trust.all_ca, where=sources.pair.where)
             return trust
 
+        with _collecting(errors):
+            if authority := sources.authority:
+                await authority.refresh()
         published = before.published
-        if sources.use_published:
-            try:
+        with _collecting(errors):
+            if sources.use_published:
                 published = usable(await published_trust(self._api), published)
-            except _NOT_NOW as error:
-                errors.append(error)
         found = _Loaded(
             latest(lambda: usable_pair(sources.pair, before.pair), before.pair),
             tuple(
@@ -173,11 +173,9 @@ class TlsReloader:
             latest(lambda: usable(sources.flag_trust(), before.given), before.given),
             published,
         )
-        if found != before:
-            try:
+        with _collecting(errors):
+            if found != before:
                 self._use(found)
-            except _NOT_NOW as error:
-                errors.append(error)
         return errors
 
     def _use(self, found: _Loaded) -> None:

@@ -40,25 +40,6 @@ def restart_api_server(cluster: Cluster) -> None:
     _another(cluster, before)
 
 
-@contextmanager
-def api_server_flag(cluster: Cluster, flag: str) -> Iterator[None]:
-    """The API server runs with one flag more while the block lasts."""
-    manifest = cluster.master.read(_MANIFEST)
-    added = manifest.replace(
-        b"    - kube-apiserver\n", f"    - kube-apiserver\n    - {flag}\n".encode()
-    )
-    assert added != manifest
-    before = _processes(cluster)
-    cluster.master.write(_MANIFEST, added, 0o600)
-    try:
-        _another(cluster, before)
-        yield
-    finally:
-        before = _processes(cluster)
-        cluster.master.write(_MANIFEST, manifest, 0o600)
-        _another(cluster, before)
-
-
 def back_up_etcd(cluster: Cluster) -> None:
     """Its data as they are now, for `restore_etcd`."""
     with _at_rest(cluster):

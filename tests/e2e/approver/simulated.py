@@ -6,6 +6,7 @@ controllers approve and sign it, and with that certificate the node makes its No
 
 import base64
 import itertools
+import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,17 +22,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.e2e.cluster import Cluster
 from tests.e2e.hostile import client_request
+from tests.e2e.told import eventually
 from tests.support.api_connection import ApiConnection, RefusedRequest, path_of
 from tests.support.following import Following, following
 from tests.support.requests import request
 
 CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 NODES = "/api/v1/nodes"
-EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
+PODS = "/api/v1/namespaces/kubevouch-system/pods"
+APPROVER = "app.kubernetes.io/name=kubevouch-approver"
 SECRETS = "/api/v1/namespaces/kube-system/secrets"
 SERVING = "kubernetes.io/kubelet-serving"
 CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
-HELD, APPROVED = "KubeletServingHeld", "KubeletServingApproved"
 USAGES = {
     SERVING: ["digital signature", "server auth"],
     CLIENT: ["digital signature", "client auth"],
@@ -98,7 +100,6 @@ class Joining:
 
     admin: ApiConnection
     csrs: Following
-    events: Following
     server: str
     ca: Path
     folder: Path
@@ -174,20 +175,24 @@ class Joining:
         return found
 
     def held(self, csr: str, *words: str, seconds: float = 150) -> str:
-        """The note of the Event that says why it is held, with these words in it. The CSR itself has no condition."""
+        """Why it is held, as a pod of the approver has logged it with these words in it. The CSR itself has no condition."""
 
         def look() -> str:
-            uid = self.csrs.objects.get(csr, {}).get("metadata", {}).get("uid", "")
-            notes = [
-                str(each["note"])
-                for each in self.events.objects.values()
-                if each["reason"] == HELD and each["regarding"].get("uid") == uid
-            ]
-            return next((note for note in notes if all(word in note for word in words)), "")
+            told = self._logged_of(csr)
+            return next((why for why in told if all(word in why for word in words)), "")
 
-        note = self.events.wait(look, f"an Event that {csr} is held for {words}", seconds)
+        why = eventually(look, f"a line of the log that {csr} is held for {words}", seconds)
         assert not self.csrs.objects[csr]["status"].get("conditions"), self.csrs.objects[csr]
-        return note
+        return why
+
+    def _logged_of(self, csr: str) -> Iterator[str]:
+        for pod in self.admin.get(PODS, labelSelector=APPROVER)["items"]:
+            with (
+                suppress(RefusedRequest),
+                self.admin.stream(f"{path_of(PODS, pod['metadata']['name'])}/log") as (lines, _),
+            ):
+                told = [json.loads(line) for line in lines if line.startswith(b"{")]
+                yield from (e["why"] for e in told if (e["msg"], e.get("csr")) == ("Held", csr))
 
     def delete_node(self, name: str) -> None:
         self.admin.delete(path_of(NODES, name))
@@ -232,11 +237,10 @@ def joining(cluster: Cluster, folder: Path) -> Iterator[Joining]:
     with ExitStack() as stack:
         stack.callback(admin.close)
         csrs = stack.enter_context(following(admin, CSRS))
-        events = stack.enter_context(following(admin, EVENTS))
         with suppress(RefusedRequest):
             admin.delete(path_of(SECRETS, f"bootstrap-token-{_TOKEN_ID}"))
         admin.post(SECRETS, _token())
-        made = Joining(admin, csrs, events, server, ca, nodes)
+        made = Joining(admin, csrs, server, ca, nodes)
         try:
             yield made
         finally:

@@ -1,4 +1,4 @@
-"""What takes long: a cut network, forgotten revisions, Events that expire, an hour of rotations."""
+"""What takes long: a cut network, forgotten revisions, an hour of rotations."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from tests.e2e.told import eventually
 from tests.support.api_connection import ApiConnection
 
 from .conftest import address
-from .cuts import api_server_flag, compact_etcd, cut_off, restart_api_server
+from .cuts import compact_etcd, cut_off, restart_api_server
 from .installed import ApproverPod, InstalledApprover, assert_approved_once
 from .simulated import CSRS, Joining, SimulatedNode, administrator
 from .soak import A_MINUTE, nodes_needed, reading, soak
@@ -65,23 +65,6 @@ def test_revisions_that_are_gone_are_listed_anew(
     lists = [each for each in approver.requests(compacted) if each.verb == "list"]
     assert "certificatesigningrequests" in {each.what for each in lists}
     assert_approved_once(approver, asked, now)
-
-
-@pytest.mark.usefixtures("control_plane_processes")
-def test_a_held_csr_explains_itself_after_its_events_have_expired(
-    approver: InstalledApprover, site: Joining
-) -> None:
-    kubectl = approver.cluster.kubectl
-    with api_server_flag(approver.cluster, "--event-ttl=2m"):
-        node = site.join("expired.example.com", address())
-        name = node.ask()
-        site.held(name, "NodeUnknown")
-        words = ("get", "events", "-A", "--field-selector", f"involvedObject.name={name}")
-        eventually(lambda: "KubeletServingHeld" not in kubectl(*words).stdout, "the end of it", 300)
-        said = approver.cluster.kubevouch("csr", "explain", name)
-        assert "no pin, inventory or record of the approver knows it" in " ".join(said.out.split())
-        held = [line for line in approver.leader().log() if line.get("csr") == name]
-        assert "NodeUnknown" in held[-1]["why"]
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ _KEPT = {
     "services",
     "configmaps",
     "secrets",
-    "events",
     "deployments",
     "endpointslices",
     "leases",

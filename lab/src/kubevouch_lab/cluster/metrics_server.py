@@ -10,8 +10,9 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credential, Credentials, UserCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
+from kubevouch.metrics.scraper import KubeletAccess
 from kubevouch.metrics.scraping import ScrapeSettings
-from kubevouch.metrics.serving.server import build_components, serve
+from kubevouch.metrics.serving.server import MetricsServer
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.process import StopEvent
@@ -117,12 +118,14 @@ class MetricsServerProgram:
         )
         log = Log(server.hear, clock)
         async with ApiClient(access, clock=clock, environ={}, interactive=False) as api:
-            parts = build_components(
+            found = MetricsServer(
                 api,
                 clock,
                 log,
-                roots=RootsFile(lambda: self._ca, clock),
-                credentials=_Paced(UserCredentials(user, clock), self._turns),
+                KubeletAccess(
+                    RootsFile(lambda: self._ca, clock),
+                    _Paced(UserCredentials(user, clock), self._turns),
+                ),
                 rng=lambda: draw() / (1 << 63),
                 settings=ScrapeSettings(
                     address_types=("InternalIP", "ExternalIP", "Hostname"),
@@ -133,10 +136,10 @@ class MetricsServerProgram:
                     insecure=_INSECURE in server.arguments,
                 ),
             )
-            server.has_usage_of = lambda node: parts.store.node(node) is not None
+            server.has_usage_of = lambda node: found.store.node(node) is not None
             source = key_pair_source("", "", "", now=clock.now(), random_serial=self._bits)
             serving = ServingOptions(server.address, PORT, TlsSources(source))
-            await serve(parts, serving, StopEvent())
+            await found.serve(serving, StopEvent())
 
     def _bits(self, count: int) -> int:
         return int.from_bytes(self._entropy((count + 7) // 8)) >> (-count % 8)

@@ -1,10 +1,8 @@
-"""Command lines and spans of time, as systemd's programs take them."""
+"""Command lines, as systemd's programs take them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
-
-from kubevouch_lab.durations import seconds
 
 # Options whose value may be the next word.
 _TAKING: Final = frozenset(
@@ -55,20 +53,3 @@ def parse(words: Sequence[str], *, stop_at_program: bool = False) -> ParsedComma
             value = left.pop(0)
         options.setdefault(name, []).append(value)
     return ParsedCommandLine(options, tuple(rest))
-
-
-_SPANS: Final = {
-    "seconds": "s", "second": "s", "sec": "s", "minutes": "m", "minute": "m", "min": "m", "hours": "h", "hour": "h", "hr": "h",
-}  # fmt: skip
-
-
-def span(text: str) -> float:
-    """A time span as systemd.time(7) writes it: 5min, 1h 30s, 2 days. Seconds."""
-    total, rest = 0.0, text.replace(" ", "")
-    for word, short in _SPANS.items():
-        rest = rest.replace(word, short)
-    for word, length in (("days", 86400), ("day", 86400), ("d", 86400)):
-        head, found, tail = rest.partition(word)
-        if found and head.isdigit():
-            total, rest = total + int(head) * length, tail
-    return total + seconds(rest)

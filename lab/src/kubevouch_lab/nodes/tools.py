@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from kubevouch.clock import Clock
-from kubevouch_lab.nodes.command_lines import ParsedCommandLine, parse, span
+from kubevouch_lab.nodes.command_lines import ParsedCommandLine, parse
 from kubevouch_lab.nodes.journal import Journal
 from kubevouch_lab.nodes.processes import Processes
 from kubevouch_lab.nodes.program_calls import ProgramResult
@@ -215,12 +215,14 @@ class Tools:
         description = words.last("--description", default=" ".join(words.rest))
         try:
             if words.has("--on-active"):
-                text = words.last("--on-active")
-                after = float(text) if text.replace(".", "", 1).isdigit() else span(text)
+                after = words.last("--on-active")
+                if not after.isdigit():
+                    text = "systemd-run: the lab's nodes take a number of seconds\n"
+                    return ProgramResult(err=text, code=1)
                 properties = dict(
                     each.partition("=")[::2] for each in words.all("-p", "--property")
                 )
-                self._units.run_later(name, after, words.rest, description, properties)
+                self._units.run_later(name, float(after), words.rest, description, properties)
                 said = f"Running timer as unit: {name}.timer\nWill run service as unit: {name}.service\n"
                 return ProgramResult(err=said)
         except JobFailed as failed:

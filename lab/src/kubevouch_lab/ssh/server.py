@@ -1,4 +1,4 @@
-"""The sshd of a node: real sessions of the system's own ssh, scp and sftp, each a program in the node's shell.
+"""The sshd of a node: real sessions of the system's own ssh, each a program in the node's shell.
 
 asyncssh speaks the protocol. A listener of our own stands before it, so that a cable can be pulled: connections that are
 open then hang, new ones get no word, as behind a firewall that drops.

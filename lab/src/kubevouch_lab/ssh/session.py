@@ -1,4 +1,4 @@
-"""One session of a node's sshd: a command, a shell or sftp, as a program in the node's shell."""
+"""One session of a node's sshd: a command or a shell, as a program in the node's shell."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,6 @@ import signal
 import struct
 import termios
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import asyncssh
@@ -19,12 +18,6 @@ from kubevouch_lab.nodes.system import System
 _CHUNK: Final = 64 * 1024
 _PLENTY: Final = 1024 * 1024
 """Bytes from the client that wait for the program; more are not read."""
-_SFTP: Final = (
-    "/usr/lib/openssh/sftp-server",
-    "/usr/libexec/openssh/sftp-server",
-    "/usr/lib/ssh/sftp-server",
-    "/usr/libexec/sftp-server",
-)
 _NO_SUCH: Final = 127
 Size = tuple[int, int, int, int]
 
@@ -79,14 +72,6 @@ class Session(asyncssh.SSHServerSession[bytes]):
     def exec_requested(self, command: str) -> bool:
         """A command line, for the shell."""
         self._argv = ("/bin/sh", "-c", command)
-        return True
-
-    def subsystem_requested(self, subsystem: str) -> bool:
-        """Only sftp, by this machine's own program for it."""
-        found = next((path for path in _SFTP if Path(path).exists()), None)
-        if subsystem != "sftp" or found is None:
-            return False
-        self._argv = (found,)
         return True
 
     def session_started(self) -> None:

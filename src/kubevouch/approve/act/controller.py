@@ -19,7 +19,6 @@ from kubevouch.approve.decide.waiting import Requestor
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.events import EventSender
 from kubevouch.kube.io.lease import Election
 from kubevouch.kube.resources import LEASES
 from kubevouch.policy.sources.stored import Unreadable
@@ -35,14 +34,12 @@ class ApproverSettings:
     """How one process of the approver runs.
 
     namespace: of the Lease and the ConfigMaps. identity: of this process in the election. dry_run: it decides and tells in
-    its log and metrics only, and writes nothing. elects: whether it leads only with the Lease, as it has to where several
-    run.
+    its log and metrics only, writes nothing, and takes no Lease.
     """
 
     namespace: str
     identity: str
     dry_run: bool = False
-    elects: bool = True
 
 
 class ApproverController:
@@ -70,8 +67,7 @@ class ApproverController:
         self._queue = DecisionQueue[Requestor](clock)
         self._election = self._make_election()
         self._records = self._make_records()
-        self._events = self._make_events()
-        self._telling = Telling(log, self._view, instruments, self._events)
+        self._telling = Telling(log, instruments)
         self._reactions = self._make_reactions()
         self._facts = ClusterFacts(
             api,
@@ -110,24 +106,11 @@ class ApproverController:
             report=self._reporter("Failed to write a record"),
         )
 
-    def _make_events(self) -> EventSender:
-        return EventSender(
-            self._api,
-            self._clock,
-            instance=self._settings.identity,
-            busy=lambda: self._queue.depth > 0,
-            may_write=self._may_write,
-            dropped=lambda _: self._instruments.events_dropped.inc(),
-            report=self._reporter("Failed to send an Event"),
-        )
-
     def _make_reactions(self) -> WatchReactions:
         return WatchReactions(
             self._clock,
-            self._log,
             self._view,
             self._queue,
-            self._instruments,
             records=self._records,
             telling=self._telling,
             decides=self._decides,
@@ -211,18 +194,11 @@ class ApproverController:
     async def _run(self) -> None:
         self._reactions.gap = await self._nobody_watched()
         async with asyncio.TaskGroup() as tasks:
-            if self._settings.elects and not self._settings.dry_run:
+            if not self._settings.dry_run:
                 tasks.create_task(self._election.run())
             else:
-                self._turned(leading=not self._settings.dry_run)
-            for part in (
-                self._watches,
-                self._facts,
-                self._queue,
-                self._decider,
-                self._records,
-                self._events,
-            ):
+                self._turned(leading=False)
+            for part in (self._watches, self._facts, self._queue, self._decider, self._records):
                 tasks.create_task(part.run())
 
     async def _end(self) -> None:
@@ -253,14 +229,11 @@ class ApproverController:
         """Whether it knows the cluster, as it is now. One that does not would decide nothing, and keep another one from it."""
         return self._knows_the_cluster() and not self._watches.stale
 
-    def _leads(self) -> bool:
-        return not self._settings.elects or self._election.is_leading()
-
     def _may_write(self) -> bool:
-        return not self._settings.dry_run and self._leads()
+        return not self._settings.dry_run and self._election.is_leading()
 
     def _decides(self) -> bool:
-        return self._reactions.begun and (self._settings.dry_run or self._leads())
+        return self._reactions.begun and (self._settings.dry_run or self._election.is_leading())
 
     def _turned(self, leading: bool) -> None:  # noqa: FBT001 - called by Election
         self._instruments.leader.set(leading)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from kubevouch.approve.act.cluster_facts import ClusterFacts
+from kubevouch.approve.act.instruments import NODE_NOT_READ, NOT_WRITTEN
 from kubevouch.approve.act.live_nodes import A_CROWD, NodeRead, NodeReader
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.act.records import RecordWriter
@@ -134,7 +135,8 @@ class Decider:
         renewal = await self._renewal(csr, node) if node else None
         began = self.clock.monotonic()
         await self._look_now(waiting, csr, reserved, renewal)
-        self.telling.took(self.clock.monotonic() - began)
+        took = self.clock.monotonic() - began
+        self.telling.instruments.decision_duration.observe(took)
 
     async def _look_now(
         self,
@@ -147,7 +149,7 @@ class Decider:
             read = await self._live(waiting)
         except KubevouchError as error:
             self._again(waiting, None)
-            self.telling.node_not_read(waiting, error)
+            self.telling.failed(waiting, NODE_NOT_READ, error)
             return
         live = read.node
         looked = self._look(waiting, csr, live, reserved, renewal)
@@ -158,7 +160,7 @@ class Decider:
                 if not await self._admitted(looked, live):
                     self._again(waiting, None)
                     return
-        await self._act(waiting, live, looked, read.began)
+        await self._act(waiting, looked, read.began)
 
     async def _live(self, waiting: WaitingCsr) -> NodeRead:
         """The requestor's Node, from the API server and from no cache. Raises KubevouchError."""
@@ -220,13 +222,11 @@ class Decider:
             return True
         return await self.records.admit(live, admits)
 
-    async def _act(
-        self, waiting: WaitingCsr, live: Node | None, looked: LookedAt, began: float
-    ) -> None:
+    async def _act(self, waiting: WaitingCsr, looked: LookedAt, began: float) -> None:
         if looked.decision.outcome is not Outcome.PASS:
             waiting.over = is_over(looked.decision)
             self._again(waiting, looked)
-            self.telling.held(waiting, live, looked)
+            self.telling.held(waiting, looked)
         elif self.dry_run:
             self.telling.would_approve(waiting, looked)
             self.queue.put(waiting.requestor, HELD)
@@ -255,7 +255,7 @@ class Decider:
             return
         except KubevouchError as error:
             self._again(waiting, None)
-            self.telling.not_written(waiting, error)
+            self.telling.failed(waiting, NOT_WRITTEN, error)
             return
         self.view.put_decided_csr(found)
         self.telling.approved(found, looked)

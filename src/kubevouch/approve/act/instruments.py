@@ -60,7 +60,6 @@ class ApproverInstruments:
             "CSRs that somebody else approved, by what our policy says about them.",
             ("verdict",),
         )
-        self.events_dropped = counter("events_dropped", "Events that were not sent.")
         self.api_requests = counter(
             "api_requests", "Requests to the API server.", ("verb", "resource", "code")
         )
@@ -75,7 +74,7 @@ class ApproverInstruments:
         self._registry = registry
 
     def _preset(self) -> None:
-        for source in IdentitySource:
+        for source in set(IdentitySource) - {IdentitySource.ALLOW}:
             self.decisions.labels(Outcome.PASS, HoldReason.PASSES, source)
             for outcome in (Outcome.REFUSE, Outcome.CANNOT_TELL):
                 for reason in HoldReason:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from kubevouch.approve.act.instruments import ApproverInstruments
 from kubevouch.approve.act.queue import DecisionQueue
 from kubevouch.approve.act.records import RecordWriter
 from kubevouch.approve.act.telling import Telling
@@ -15,7 +14,6 @@ from kubevouch.clock import Clock
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Node
 from kubevouch.policy.csr import csr_of
-from kubevouch.serve.logs import Log
 from kubevouch.serve.process import return_freed_memory
 
 _MOST_TOLD: Final = 10_000
@@ -29,10 +27,8 @@ class WatchReactions:
     """Told by the watches. decides: whether this process leads right now. active: whether it leads, as far as was said. namespace: of its ConfigMaps."""
 
     clock: Clock
-    log: Log
     view: ClusterView
     queue: DecisionQueue[Requestor]
-    instruments: ApproverInstruments
     records: RecordWriter
     telling: Telling
     decides: Callable[[], bool]
@@ -70,7 +66,7 @@ class WatchReactions:
         if self.begun:
             return
         self.begun = True
-        self.log.info(
+        self.telling.log.info(
             "Listed everything",
             namespace=self.namespace,
             pins=len(self.view.sources.current.pins),
@@ -105,7 +101,7 @@ class WatchReactions:
         created = csr.metadata.creation_timestamp
         if self.begun and created is not None and not news.held_for:
             lag = (self.clock.now() - created).total_seconds()
-            self.instruments.watch_lag.observe(max(0.0, lag))
+            self.telling.instruments.watch_lag.observe(max(0.0, lag))
         self._look_at([csr.name], _PAUSE if news.asks_again else 0.0)
 
     def serving_csr_gone(self, name: str) -> None:
@@ -123,7 +119,7 @@ class WatchReactions:
     def client_csrs_missed(self) -> None:
         """Client certificates may have been issued that nobody saw. No list of what is a node's own opens for that."""
         self.last_gap = self.clock.now().timestamp()
-        self.log.info("Client certificates may have been issued that no watch has shown")
+        self.telling.log.info("Client certificates may have been issued that no watch has shown")
 
     def _credentials_changed(self, nodes: Collection[str]) -> None:
         """Something else is known of these nodes' client certificates."""
@@ -147,9 +143,9 @@ class WatchReactions:
         """before: what was wrong with this ConfigMap until now."""
         problems = self.view.sources.problems.get(name, ())
         for problem in problems:
-            self.log.error(problem, "A source of names cannot be read")
+            self.telling.log.error(problem, "A source of names cannot be read")
         if before and not problems:
-            self.log.info("A source of names can be read again", configMap=name)
+            self.telling.log.info("A source of names can be read again", configMap=name)
         if nodes is None:
             self.look_at_all()
             return

@@ -1,16 +1,12 @@
-"""Tells what became of each CSR: in the log, in the metrics, and by Events on the CSR and on its Node."""
+"""Tells what became of each CSR: in the log and in the metrics."""
 
 from dataclasses import dataclass
-from shlex import join
-from typing import Final
 
-from kubevouch.approve.act.instruments import NODE_NOT_READ, NOT_WRITTEN, ApproverInstruments
+from kubevouch.approve.act.instruments import NODE_NOT_READ, ApproverInstruments
 from kubevouch.approve.decide.look import LookedAt
-from kubevouch.approve.decide.view import ClusterView
 from kubevouch.approve.decide.waiting import WaitingCsr
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.io.events import EventSender, EventWord
-from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node, bounded_note
+from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import NODE_USER
 from kubevouch.policy.decide import Decision
@@ -18,28 +14,13 @@ from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.configuration import IdentitySource
 from kubevouch.serve.logs import Log
 
-APPROVED: Final = EventWord("KubeletServingApproved", "Approve", warning=False)
-HELD: Final = EventWord("KubeletServingHeld", "Hold")
-BY_OTHERS: Final = EventWord("KubeletServingApprovedByOthers", "Report")
-_DOUBTS_BEFORE_EVENT: Final = 3
-"""Looks in a row that could not tell: a Node that was read in time at the next look is no event."""
-
-_LONGEST_WHY: Final = 700
-"""Bytes. An Event has room for a thousand, and the CSR's name is among them twice."""
-
 
 @dataclass
 class Telling:
     """One place for all that is told."""
 
     log: Log
-    view: ClusterView
     instruments: ApproverInstruments
-    events: EventSender
-
-    def took(self, seconds: float) -> None:
-        """A look and what followed from it took so long."""
-        self.instruments.decision_duration.observe(seconds)
 
     def panicked(self, name: str, error: Exception) -> None:
         """A look ended by an error of ours."""
@@ -47,15 +28,11 @@ class Telling:
         self.log.error(what, "Observed a panic", csr=name)
         self._count(Outcome.CANNOT_TELL, NODE_NOT_READ, IdentitySource.NONE)
 
-    def node_not_read(self, waiting: WaitingCsr, error: KubevouchError) -> None:
-        """The live Node could not be read."""
-        self._count(Outcome.CANNOT_TELL, NODE_NOT_READ, IdentitySource.NONE)
-        self.log.error(error, "Failed to read the Node", csr=waiting.name, node=waiting.node)
-
-    def not_written(self, waiting: WaitingCsr, error: KubevouchError) -> None:
-        """The decision could not be written."""
-        self._count(Outcome.CANNOT_TELL, NOT_WRITTEN, IdentitySource.NONE)
-        self.log.error(error, "Failed to write the decision", csr=waiting.name, node=waiting.node)
+    def failed(self, waiting: WaitingCsr, reason: str, error: KubevouchError) -> None:
+        """The live Node could not be read (NODE_NOT_READ), or the decision not be written (NOT_WRITTEN)."""
+        self._count(Outcome.CANNOT_TELL, reason, IdentitySource.NONE)
+        what = "read the Node" if reason == NODE_NOT_READ else "write the decision"
+        self.log.error(error, f"Failed to {what}", csr=waiting.name, node=waiting.node)
 
     def would_approve(self, waiting: WaitingCsr, looked: LookedAt) -> None:
         """A dry run: it would have been approved."""
@@ -72,10 +49,8 @@ class Telling:
         node = found.spec.username.removeprefix(NODE_USER)
         why = looked.answer.why if looked.answer else ""
         self.log.info("Approved", csr=found.name, node=node, source=_source(looked), why=why)
-        note = f"every rule passed; names and addresses: {why}"
-        self.events.tell(found, CSRS, APPROVED, note)
 
-    def held(self, waiting: WaitingCsr, live: Node | None, looked: LookedAt) -> None:
+    def held(self, waiting: WaitingCsr, looked: LookedAt) -> None:
         """It stays pending."""
         self._count_looked(looked)
         why = looked.decision.why
@@ -89,21 +64,6 @@ class Telling:
                 source=_source(looked),
                 why=why,
             )
-        if not self._is_event(waiting, looked.decision):
-            return
-        if waiting.told != why:
-            waiting.told = why
-            note = why_held(looked.decision, waiting.name)
-            self.events.tell(waiting.found, CSRS, HELD, note)
-            if live is not None:
-                self.events.tell(live, NODES, HELD, f"CSR {waiting.name} is held: {note}")
-
-    def _is_event(self, waiting: WaitingCsr, decision: Decision) -> bool:
-        """Whether an operator should hear of it: the newest of a node, and not what the next look may show."""
-        if self.view.waiting.get(waiting.name) is not waiting:
-            return False
-        doubts = {each.reason for each in decision.held_by} == {HoldReason.NOT_IN_EVIDENCE}
-        return not doubts or waiting.failures >= _DOUBTS_BEFORE_EVENT
 
     def passed_over(self) -> None:
         """One is not looked at: its requestor has asked again, or too many ask."""
@@ -118,14 +78,6 @@ class Telling:
         words = {"csr": found.name, "selfDeclaredReason": reason, "selfDeclaredManager": manager}
         if decision.outcome is Outcome.REFUSE:
             self.log.error(decision.why, "Somebody else approved what our policy holds", **words)
-            who = f"by {manager} (self-declared) with reason {reason!r}"
-            if not manager:
-                who = f"with reason {reason!r} (self-declared) by a client whose name the API server does not keep"
-            why = bounded_note(decision.why, _LONGEST_WHY)
-            note = (
-                f"approved {who}; our policy would hold it: {why}. See: {_explaining(found.name)}"
-            )
-            self.events.tell(found, CSRS, BY_OTHERS, note)
         elif decision.outcome is Outcome.CANNOT_TELL:
             self.log.info(
                 "Somebody else approved it, and whether our policy would cannot be told",
@@ -150,15 +102,3 @@ def _approver(found: CertificateSigningRequest) -> str:
     """The client that last wrote /approval, by the name that it gives itself."""
     writers = [w for w in found.metadata.managed_fields if w.subresource == "approval"]
     return writers[-1].manager if writers else ""
-
-
-def why_held(decision: Decision, csr: str) -> str:
-    """Why a CSR is held, for an Event, and the next command."""
-    why = decision.why
-    hint = "" if "kubevouch " in why else f". See: {_explaining(csr)}"
-    return f"{bounded_note(why, _LONGEST_WHY)}{hint}"
-
-
-def _explaining(csr: str) -> str:
-    """The command that shows every rule with what was seen."""
-    return join(("kubevouch", "csr", "explain", csr))

@@ -145,7 +145,7 @@ def _facts(
         key_shown_by=view.keys.shown_by(csr),
         approvals_left=left,
         standing=standing,
-        limits=view.sources.configuration_or_default.limits,
+        max_lifetime=view.sources.configuration_or_default.max_lifetime,
     )
 
 

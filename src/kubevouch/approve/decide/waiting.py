@@ -67,9 +67,6 @@ class WaitingCsr:
     held_for: str = ""
     """Why it was not approved at the last look, as the log has it; "" if there was none."""
 
-    told: str = ""
-    """The same, as its last Event has it."""
-
     over: bool = False
     """Whether it can never pass any more."""
 

@@ -36,5 +36,5 @@ class _Commands(click.Group):
 def command() -> None:
     """The approver: a controller that approves the CSRs of kubelets for serving certificates.
 
-    It asks the same policy as `csr`. What does not pass is held: it stays pending, and an Event says why.
+    It asks the same policy as `csr`. What does not pass is held: it stays pending, and the log says why.
     """

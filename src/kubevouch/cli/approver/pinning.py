@@ -6,12 +6,11 @@ from typing import Final
 
 from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.approver.pin_change import Texts, carry_out, written
-from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins
+from kubevouch.cli.approver.stored_pins import read_stored_pins
 from kubevouch.cli.common.allow import check_nodes
 from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.common.written import gather_written
 from kubevouch.cli.csr.sources import serving_csr
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER
@@ -30,7 +29,6 @@ from kubevouch.policy.csr import certificate_id, client_csr_of, csr_of, requesto
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.pin_proposals import Proposal, Seen, proposals, still_allowed
 from kubevouch.policy.sources.configuration import with_configured
-from kubevouch.policy.sources.watched import WatchedSources
 from kubevouch.rollout.act.look import survey_by_ssh
 from kubevouch.rollout.act.node_facts import client_certificates_of
 from kubevouch.rollout.decide.machine import not_bound_by_operator, not_the_machine
@@ -65,7 +63,7 @@ class Looked:
 
 
 class NamesNotKnown(KubevouchError):
-    """The cluster's own names, or those in the approver's configuration, could not be read, so that it cannot be told what must not be pinned."""
+    """The cluster's own names could not be read, so that it cannot be told what must not be pinned."""
 
 
 def look(
@@ -80,14 +78,12 @@ def look(
 
     async def looking(api: ApiClient, clock: Clock) -> Looked:
         inquiry = Inquiry(clock)
-        nodes, names, stored, written, by = await together(
+        nodes, names, stored, by = await together(
             api.list_all(NODES),
             gather_names(api, inquiry),
             read_stored_pins(api),
-            gather_written(api, inquiry),
             _who(api),
         )
-        assert isinstance(stored, StoredPins)
         known = [node.name for node in nodes]
         for name in chosen:
             if name not in known:
@@ -95,9 +91,7 @@ def look(
         check_nodes(said, known)
         if names.doubts:
             raise NamesNotKnown("the cluster's own names", names.doubts[0].text)
-        if written.doubt is not None:
-            raise NamesNotKnown("the approver's configuration", written.doubt.text)
-        names = with_configured(names, written.or_else(WatchedSources()).configuration_or_default)
+        names = with_configured(names, stored.sources.configuration_or_default)
         if csr:
             named = NamedCertificates({chosen[0]: await credential_of(api, csr, chosen[0])})
         elif ssh:
@@ -184,7 +178,6 @@ def _json(found: Proposal) -> Mapping[str, object]:
         "notPinned": found.left_out,
         "changes": found.changes,
         "differs": found.differs,
-        "allowedBesides": found.besides,
     }
 
 
@@ -194,16 +187,12 @@ def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
     for each in looked.found:
         for text in each.differs:
             terminal.wrapped(text, f"{each.pin.node}  ")
-        for value in each.besides:
-            said = f"= {value}: pinned by --allow, and the Node does not claim it"
-            terminal.wrapped(said, f"{each.pin.node}  ")
     for node in looked.gone:
         hint = terminal.hint(f"kubevouch approver pin {node} --remove")
         terminal.wrapped(f"there is no such Node any more: {hint}", f"{node}  ")
     differs = any(each.differs for each in looked.found) or bool(looked.gone)
     if not differs:
-        but = ", but for what --allow gave" if any(p.besides for p in looked.found) else ""
-        terminal.out(f"Every pin is as its Node is{but}.")
+        terminal.out("Every pin is as its Node is.")
     elif any(each.writes for each in looked.found):
         wanted = " ".join(each.pin.node for each in looked.found if each.writes)
         if looked.absent:

@@ -37,13 +37,6 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Decide, and tell in the log and the metrics what would be written. Nothing is written.",
 )
-@click.option(
-    "--leader-elect/--no-leader-elect",
-    "elects",
-    default=True,
-    show_default=True,
-    help="Of several that run, the one that holds the Lease writes. Without it this must be the only one.",
-)
 @listening(8443)
 @logging("3 each request")
 @click.pass_context
@@ -54,12 +47,11 @@ def run(
     context: str | None,
     namespace: str,
     dry_run: bool,
-    elects: bool,
     **flags: Any,  # noqa: ANN401 - the fields of ServerFlags
 ) -> int:
     """Decides about kubelets' CSRs for serving certificates until SIGTERM.
 
-    What every rule passes is approved. Everything else waits, and an Event on the CSR and on its Node says why. Which
+    What every rule passes is approved. Everything else waits, and the log says why. Which
     names a node may have is told by ConfigMaps in its namespace: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
     from kubevouch.cli.common.connect import access_of
@@ -68,26 +60,7 @@ def run(
     terminal = terminal_of(ctx)
     found = access_of(terminal, kubeconfig, context)
     where = namespace or (NAMESPACE if found.context else found.namespace)
-    return _run(terminal, found, ServerFlags(**flags), where, dry_run=dry_run, elects=elects)
-
-
-async def _check_namespace(api: "ApiClient", name: str) -> None:
-    """Without a Lease nothing else shows that the pins lie in another one. Who may not read namespaces, as its own account, is not held up.
-
-    Raises:
-        UsageError: it is not there.
-    """
-    from kubevouch.errors import UsageError
-    from kubevouch.kube.errors import KubeError, NotFound
-    from kubevouch.kube.resources import NAMESPACES
-
-    try:
-        await api.get(NAMESPACES, name)
-    except NotFound:
-        seen, expected = "there is no such namespace", "the one of its pins was expected"
-        raise UsageError(f"--namespace {name}", seen, expected) from None
-    except KubeError:
-        return
+    return _run(terminal, found, ServerFlags(**flags), where, dry_run=dry_run)
 
 
 def _run(
@@ -97,7 +70,6 @@ def _run(
     namespace: str,
     *,
     dry_run: bool,
-    elects: bool,
 ) -> "ExitCode":
     """Until a signal. Raises KubevouchError, OSError."""
     from kubevouch.approve.act.controller import ApproverController, ApproverSettings
@@ -106,13 +78,11 @@ def _run(
     from kubevouch.serve.server import new_registry
 
     identity = f"{os.uname().nodename}_{secrets.token_hex(8)}"
-    settings = ApproverSettings(namespace, identity, dry_run=dry_run, elects=elects)
+    settings = ApproverSettings(namespace, identity, dry_run=dry_run)
     registry = new_registry()
     instruments = ApproverInstruments(registry)
 
     async def part(api: "ApiClient", log: "Log") -> "ServerPart":
-        if access.context and not elects and not dry_run:
-            await _check_namespace(api, namespace)
         rng = secrets.SystemRandom().random
         return ApproverController(api, log, settings, instruments=instruments, rng=rng).part
 

@@ -1,5 +1,6 @@
 """Reads and writes the pins: ConfigMaps of the approver's namespace, one key for each node."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -9,42 +10,41 @@ from kubevouch.errors import UsageError
 from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS
-from kubevouch.policy.sources.nodes import PINS, PinnedNode, read_pins, written_pin
-from kubevouch.policy.sources.stored import HOLDS, Unreadable, labels_of, shard_of
+from kubevouch.policy.sources.nodes import PINS, PinnedNode, written_pin
+from kubevouch.policy.sources.stored import Unreadable, labels_of, shard_names, shard_of
+from kubevouch.policy.sources.watched import WatchedSources
 
 
 @dataclass(frozen=True)
 class StoredPins:
-    """All pins by node, and what is wrong with what is stored.
+    """All that is written down for the approver, as it reads that.
 
     texts: by node, what stands of it in each ConfigMap: one in its own, and others in wrong ones, which nobody reads.
     """
 
-    pins: Mapping[str, PinnedNode | Unreadable]
-    problems: tuple[str, ...]
+    sources: WatchedSources
     texts: Mapping[str, Mapping[str, str]]
+
+    @property
+    def pins(self) -> Mapping[str, PinnedNode | Unreadable]:
+        """All pins, by node."""
+        return self.sources.current.pins
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with what is stored."""
+        return tuple(text for found in self.sources.problems.values() for text in found)
 
 
 async def read_stored_pins(api: ApiClient) -> StoredPins:
-    """All that is pinned; nothing where the approver is not installed. As for the approver, no entry in a wrong ConfigMap hides a pin."""
-    found = await api.list_all(CONFIG_MAPS, NAMESPACE)
-    pins: dict[str, PinnedNode | Unreadable] = {}
-    problems: list[str] = []
-    texts: dict[str, dict[str, str]] = {}
-    for each in found:
-        if not each.name.startswith(f"{PINS}-"):
-            if each.metadata.labels.get(HOLDS) == "pins":
-                problems.append(
-                    f"ConfigMap {NAMESPACE}/{each.name} is labelled as pins, and is not one of theirs"
-                )
-            continue
-        shard = read_pins(each.name, each.data)
-        for node, entry in shard.entries.items():
-            texts.setdefault(node, {})[each.name] = each.data[node]
-            if not isinstance(pins.get(node), PinnedNode):
-                pins[node] = entry
-        problems += shard.problems
-    return StoredPins(pins, tuple(problems), texts)
+    """Reads them; nothing where the approver is not installed."""
+    sources, texts = WatchedSources(), defaultdict[str, dict[str, str]](dict)
+    for each in await api.list_all(CONFIG_MAPS, NAMESPACE):
+        sources.put(each)
+        if each.name in shard_names(PINS):
+            for node, text in each.data.items():
+                texts[node][each.name] = text
+    return StoredPins(sources, texts)
 
 
 Entries = Mapping[str, Mapping[str, str | None]]

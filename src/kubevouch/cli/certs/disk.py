@@ -1,7 +1,6 @@
 """Where certificates are read: in a cluster, on the disks of its nodes besides (`--via ssh`), or on disks only (`--root`)."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kubevouch.clock import Clock
@@ -13,10 +12,10 @@ from kubevouch.evidence.gather.certificates.disks import (
     with_disks,
 )
 from kubevouch.evidence.gather.certificates.whole import gather_certificates
-from kubevouch.evidence.gather.inquiry import together
+from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Measured
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import Node
+from kubevouch.kube.resources import NODES, Node
 from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.look import hosts_of
 from kubevouch.system_clock import SystemClock
@@ -43,14 +42,9 @@ async def found_in_cluster(
     """What a cluster shows, and with a transport what lies on its nodes' disks. timeout: seconds for a handshake. Raises KubeError."""
     # A laptop whose clock is wrong must not say that all is well: what has ended is told by the API server's.
     clock = api.server_clock
-    nodes: asyncio.Future[Measured[tuple[Node, ...]]] = asyncio.get_running_loop().create_future()
-    seen = gather_certificates(
-        api,
-        clock=clock,
-        timeout=timeout,
-        progress=progress,
-        listed=nodes.set_result,
-    )
+    inquiry = Inquiry(clock)
+    nodes = await inquiry.ask(api.list_all(NODES))
+    seen = gather_certificates(api, inquiry, nodes, clock=clock, timeout=timeout, progress=progress)
     if transport is None:
         return await seen
     found: FoundCertificates
@@ -60,12 +54,11 @@ async def found_in_cluster(
 
 
 async def _disks(
-    listed: Awaitable[Measured[tuple[Node, ...]]],
+    nodes: Measured[tuple[Node, ...]],
     clock: Clock,
     transport: NodeTransport,
     progress: Callable[[str], None],
 ) -> FoundPart:
-    nodes = await listed
     if nodes.doubt is not None:
         return FoundPart(not_read=(NotRead("the disks of the nodes", nodes.doubt),))
     hosts = {node.name: hosts_of(node) for node in nodes.or_else(())}

@@ -58,7 +58,7 @@ def print_tables(
     names = [row.found.node for row in rows if row.found.node]
     shorten = shortener(list(dict.fromkeys(names)))
     print_heading(terminal, found, cluster)
-    with_unread = (*rows, *rows_not_read(found.not_read))
+    with_unread = (*rows_not_read(found.not_read), *rows)
     _print_kubeadms(terminal, with_unread)
     others = [row for row in with_unread if not is_in_kubeadms_tables(row)]
     again = [row for row in others if row.found.use in SHOWN_BY_KUBEADM]
@@ -298,8 +298,6 @@ def _print_advice(
 ) -> None:
     if advice.before:
         _lead(terminal, "BEFORE", _shortened(advice.before, rows, shorten))
-    if advice.try_first:
-        terminal.command(f"{'BEFORE':<{_LEAD}}", advice.try_first)
     if advice.command:
         terminal.command(f"{'NEXT':<{_LEAD}}", advice.command)
     if advice.by_hand:

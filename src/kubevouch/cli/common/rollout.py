@@ -31,7 +31,8 @@ from kubevouch.rollout.act.pod_transport import PodTransport
 from kubevouch.rollout.decide.advice import NextStep
 from kubevouch.rollout.decide.by_pod import WrittenNode
 from kubevouch.rollout.decide.plan import Plan
-from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+from kubevouch.rollout.decide.result import RunResult
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.system_clock import SystemClock
 
 _NOTHING_WRITTEN: Mapping[str, WrittenNode] = MappingProxyType({})
@@ -203,13 +204,13 @@ def print_result(
     if lead:
         terminal.out(lead)
     rows = [
-        (each.node, str(each.outcome), f"{each.seconds:.0f} s" if each.seconds else "", each.why)
+        (each.node, str(each.state), f"{each.seconds:.0f} s" if each.seconds else "", each.why)
         for each in result.nodes
     ]
     if rows:
         terminal.table(("NODE", "RESULT", "TIME", "WHY"), rows)
-    if result.config_map:
-        terminal.long_line(result.config_map)
+    if result.config_map.text:
+        terminal.long_line(result.config_map.text)
     for left_out in result.left_out:
         terminal.long_line(f"LEFT OUT: {left_out.node}: {left_out.reason}", hang=10)
     if rows:
@@ -249,7 +250,7 @@ def print_next(terminal: Terminal, step: NextStep) -> None:
         terminal.command("THEN     ", step.then)
 
 
-def counted_as(result: RunResult, outcomes: Collection[NodeOutcome], what: str) -> str:
+def counted_as(result: RunResult, states: Collection[NodeState], what: str) -> str:
     """How many of the run's nodes ended in one of these ways."""
-    found = sum(each.outcome in outcomes for each in result.nodes)
+    found = sum(each.state in states for each in result.nodes)
     return f"{found} of {len(result.nodes)} nodes {what}"

@@ -138,24 +138,22 @@ def explain(
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.render import exit_of, explained_json, print_decision, warn
     from kubevouch.cli.csr.sources import serving_csr, warnings
-    from kubevouch.policy.by_hand import judged_by_hand, word_that_helps
+    from kubevouch.policy.by_hand import judged_by_hand
     from kubevouch.policy.csr import csr_of, requestor_node
 
     async def judge(
         api: "ApiClient", clock: "Clock"
-    ) -> "tuple[CertificateSigningRequest, CsrJudgement, tuple[str, ...]]":
+    ) -> "tuple[CertificateSigningRequest, CsrJudgement]":
         evidence = await sources.gather(api, clock)
         found = await serving_csr(api, word)
-        csr = csr_of(found)
         warn(terminal, warnings(evidence))
-        judgement = judged_by_hand(csr, evidence, sources.word)
-        return found, judgement, word_that_helps(csr, evidence, judgement)
+        return found, judged_by_hand(csr_of(found), evidence, sources.word)
 
-    found, judgement, helps = with_api(terminal, access, judge)
+    found, judgement = with_api(terminal, access, judge)
     if terminal.prints_json:
         print_document(terminal, "kubevouch.decision/1", explained_json(judgement, found))
     else:
-        print_decision(terminal, judgement, requestor_node(csr_of(found)), found, word=helps)
+        print_decision(terminal, judgement, requestor_node(csr_of(found)), found)
     return exit_of(judgement)
 
 

@@ -16,11 +16,9 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.by_hand import CsrJudgement
 from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
 from kubevouch.policy.decide import Decision
-from kubevouch.policy.facts import RuleResult, listed
+from kubevouch.policy.facts import RuleResult
 from kubevouch.policy.pin_proposals import allow_flag
 from kubevouch.policy.reasons import HoldReason
-from kubevouch.policy.sources.configuration import IdentitySource
-from kubevouch.policy.sources.nodes import INVENTORY
 
 _MOST_SHOWN = 4
 _LONGEST = 64
@@ -30,7 +28,6 @@ _ITS_LOG = f"kubectl -n {NAMESPACE} logs -l {ITS_PODS} --tail=-1"
 COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
 
 _NOT_READ = {HoldReason.NOT_IN_EVIDENCE, HoldReason.SOURCE_UNREADABLE}
-_NOBODY_SAYS = {HoldReason.NODE_UNKNOWN, HoldReason.ONLY_THE_NODE_SAYS_SO}
 _OVER = {HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
 
 
@@ -39,7 +36,7 @@ def exit_of(judgement: CsrJudgement) -> ExitCode:
     if judgement.outcome is Outcome.PASS:
         return ExitCode.OK
     known = {each.reason for each in judgement.decision.held_by} - _NOT_READ
-    told = judgement.outcome is Outcome.REFUSE or (known and not judgement.names.unread)
+    told = judgement.outcome is Outcome.REFUSE or known
     return ExitCode.FINDINGS if told else ExitCode.COULD_NOT_TELL
 
 
@@ -183,25 +180,20 @@ def print_decision(
     found: CertificateSigningRequest,
     *,
     behind: str = "",
-    word: tuple[str, ...] = (),
 ) -> None:
     """Each rule with the value seen and allowed, and the outcome of all.
 
     node: whose CSR it is, if that is known. found: the CSR, about which somebody may have decided. behind: what became of one
-    that waits. word: values that the Node does not claim, and with which it would pass by the operator's word.
+    that waits.
     """
     decision = judgement.decision
     _print_results(terminal, decision, node)
     terminal.out()
     terminal.wrapped(judgement.names.why, "names and addresses: ")
-    if judgement.names.advice and decision.outcome is not Outcome.PASS and not word:
-        terminal.command("to have the approver know the node: ", judgement.names.advice)
     if not found.status.conditions:
         terminal.wrapped(f"{decision.about}: {_verdict(judgement)}{behind}")
         say_that_the_approver_holds_it(terminal, decision.about, judgement)
         print_way_on(terminal, [judgement])
-        if word:
-            _print_the_word_that_helps(terminal, judgement, node or "", word)
         return
     if said := found.status.conditions[0].message:
         terminal.wrapped(said, "whoever decided says: ")
@@ -286,33 +278,16 @@ def explaining(held: Sequence[tuple[str, CsrJudgement]]) -> str:
 
 def print_way_on(terminal: Terminal, held: Sequence[CsrJudgement]) -> None:
     """Where no source knows a node and no approver is installed: the plan, which proves what each node has, and approves that."""
-    if any(not each.names.advice and _wants_a_plan(each.decision) for each in held):
+    if any(_wants_a_plan(each.decision) for each in held):
         terminal.command("NEXT   ", PLAN)
 
 
 def _wants_a_plan(decision: Decision) -> bool:
     """Whether nothing else holds it than that nobody says what its node has, or that it is not its kubelet's newest."""
     reasons = _reasons(decision)
-    return bool(reasons & _NOBODY_SAYS) and reasons <= _NOBODY_SAYS | _OVER
+    says_so = HoldReason.ONLY_THE_NODE_SAYS_SO
+    return says_so in reasons and reasons <= {says_so} | _OVER
 
 
 def _reasons(decision: Decision) -> set[HoldReason]:
     return {each.reason for each in decision.held_by}
-
-
-def _print_the_word_that_helps(
-    terminal: Terminal, judgement: CsrJudgement, node: str, word: tuple[str, ...]
-) -> None:
-    """How the operator says that the node has what it does not claim itself: with the caution that this is his word."""
-    names = judgement.names
-    flags = [each for value in word for each in ("--allow", f"{node}={value}")]
-    terminal.wrapped(
-        f"It would pass by your word that {node} has {listed(word)}, though the Node itself does not claim that. "
-        "Give it only if you know that it is this node's and nobody else's: whoever has the certificate can answer for it."
-    )
-    if names.source == IdentitySource.INVENTORY:
-        terminal.wrapped(f"Then list it with {node} in the inventory (ConfigMap {INVENTORY}).")
-    elif names.advice or names.source in (IdentitySource.PINS, IdentitySource.RECORDED):
-        terminal.command("       ", ("kubevouch", "approver", "pin", node, *flags))
-    else:
-        terminal.command("       ", flags)

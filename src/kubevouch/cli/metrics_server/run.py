@@ -17,7 +17,8 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import Credentials, UserCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.collector import RootsFile
-from kubevouch.metrics.serving.server import Components, build_components, serve
+from kubevouch.metrics.scraper import KubeletAccess
+from kubevouch.metrics.serving.server import MetricsServer
 from kubevouch.named_files import bytes_in
 from kubevouch.serve.key_pair import ServingPairSource
 from kubevouch.serve.logs import Log
@@ -61,10 +62,10 @@ def run(
                 )
                 for path, other in others.items()
             }
-            parts = await _components(api, clock, log, access, settings)
+            server = await _server(api, clock, log, access, settings)
             pair = _authority(settings, api, log) or settings.flags.pair_source(clock)
             serving = _serving(settings, clients, pair, in_pod=_in_pod(access))
-            await serve(parts, serving, stop)
+            await server.serve(serving, stop)
         return ExitCode.OK
 
     return with_api(terminal, access, work)
@@ -77,23 +78,25 @@ def check_token(access: ClusterAccess) -> None:
         raise UsageError(access.user.where, "no token", expected)
 
 
-async def _components(
+async def _server(
     api: ApiClient,
     clock: Clock,
     log: Log,
     access: ClusterAccess,
     settings: MetricsServerSettings,
-) -> Components:
+) -> MetricsServer:
     """The metrics server, with what its files hold. Nothing is asked of the API server yet. Raises UsageError."""
     flags = settings.flags
-    return build_components(
+    return MetricsServer(
         api,
         clock,
         log,
-        roots=kubelet_roots(access, flags.kubelet_certificate_authority, clock, log),
-        credentials=UserCredentials(access.user, clock),
-        certificate=await kubelet_certificate(
-            flags.kubelet_client_certificate, flags.kubelet_client_key, clock, log
+        KubeletAccess(
+            kubelet_roots(access, flags.kubelet_certificate_authority, clock, log),
+            UserCredentials(access.user, clock),
+            await kubelet_certificate(
+                flags.kubelet_client_certificate, flags.kubelet_client_key, clock, log
+            ),
         ),
         rng=secrets.SystemRandom().random,
         settings=settings.scraping,

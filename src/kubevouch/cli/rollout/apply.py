@@ -33,9 +33,10 @@ from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.rollout.act.apply import apply, begun_before_of, stopped_at_once
+from kubevouch.rollout.act.apply import apply, stopped_at_once
 from kubevouch.rollout.act.check import CheckedPlan, check
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
+from kubevouch.rollout.act.node_turn import begun_before
 from kubevouch.rollout.decide.advice import STATUS
 from kubevouch.rollout.decide.armed import what_is_left_armed, what_switches_leave
 from kubevouch.rollout.decide.entitled import OperatorWord
@@ -49,8 +50,9 @@ from kubevouch.rollout.decide.intent import (
 from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.next_step import Commands, commands_of, next_after
 from kubevouch.rollout.decide.plan import Plan
-from kubevouch.rollout.decide.recheck import GONE, FoundState
-from kubevouch.rollout.decide.result import NodeOutcome, RunResult
+from kubevouch.rollout.decide.recheck import GONE
+from kubevouch.rollout.decide.result import RunResult
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.system_clock import SystemClock
 
@@ -103,7 +105,7 @@ def apply_plan(
     leading = partial(
         commands_of, plan, str(path), word, kept_here(terminal.environment), asked=asked
     )
-    begun = list(begun_before_of(checked, timeouts).values())
+    begun = list(begun_before(checked, timeouts).values())
     what = what_is_to_be_done(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map
     )
@@ -131,7 +133,7 @@ def apply_plan(
             context = rollout_context(api, clock, plan, terminal, stop, written, hold, log)
             return await apply(checked, context, timeouts)
 
-        result = stopped_at_once(checked, timeouts)  # before any node has had its turn
+        result = stopped_at_once(checked, timeouts, clock.now())  # before any node has had its turn
         with stopping(terminal, left) as stop:
             if not what:
                 result = await carried_out(None)
@@ -151,7 +153,7 @@ def apply_plan(
             terminal,
             result,
             lead=lead,
-            so_far=counted_as(result, [NodeOutcome.DONE], "done"),
+            so_far=counted_as(result, [NodeState.DONE], "done"),
             log=log,
         )
         _print_what_comes_next(terminal, access, result, leading(gone=_gone(result)))
@@ -174,7 +176,7 @@ async def _checked(
     rollout = rollout_context(api, clock, plan, terminal, lambda: False, written)
     goes_on = kept_here(terminal.environment)(plan.run)
     checked = await check(plan, rollout, word, goes_on=goes_on)
-    done = (FoundState.WELL, FoundState.ILL)
+    done = (NodeState.DONE, NodeState.FAILED)
     left = {name for name, state in checked.found.items() if state not in done}
     return checked, await pins_of_plan(api, plan, clock, left, checked.client_certificates)
 
@@ -225,8 +227,6 @@ def _ask(
         terminal.note(one_line(f"{kept} will be left as it is: {checked.config_map_kept}"))
     for each in checked.away:
         terminal.note(one_line(f"goes without {each.node}: {each.reason}"))
-    for line in checked.inputs.metrics.said():
-        terminal.note(one_line(line))
     if checked.inputs.approver_decides:
         terminal.note(
             f"The approver runs: each CSR is left to it for {timeouts.approvers_turn:.0f} s; then this run approves what passes."

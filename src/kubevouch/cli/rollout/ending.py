@@ -5,8 +5,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import join
 
-import msgspec
-
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.runs import kept_here
 from kubevouch.cli.common.terminal import Declined, NowhereToWrite, Terminal
@@ -24,11 +22,9 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeconfigError, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.decide.advice import CONTEXTS, NextStep
-from kubevouch.rollout.decide.armed import as_of_now
 from kubevouch.rollout.decide.entitled import NO_WORD, OperatorWord
 from kubevouch.rollout.decide.next_step import commands_of, next_after_refusal
 from kubevouch.rollout.decide.plan import Plan
-from kubevouch.system_clock import SystemClock
 
 _HANG = 7
 
@@ -87,10 +83,7 @@ def leading_on(
     except KubevouchError as error:
         is_kept = kept_here(terminal.environment)
         commands = commands_of(plan, str(path), word, is_kept, asked=asked)
-        found = msgspec.structs.replace(
-            plan, left_out=as_of_now(plan.left_out, SystemClock().now())
-        )
-        error.leads_on = _lines(next_after_refusal(error, found, commands))
+        error.leads_on = _lines(next_after_refusal(error, plan, commands))
         raise
 
 

@@ -15,7 +15,6 @@ from kubevouch.cli.common.rollout import (
     though_nobody_listens,
 )
 from kubevouch.cli.common.run_log import begun_log, ending_logged
-from kubevouch.cli.common.runs import kept_here
 from kubevouch.cli.common.ssh_choice import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
@@ -34,7 +33,8 @@ from kubevouch.rollout.decide.intent import (
 )
 from kubevouch.rollout.decide.next_step import next_after_undo
 from kubevouch.rollout.decide.plan import Plan, only_nodes
-from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
+from kubevouch.rollout.decide.result import AS_BEFORE, RunResult
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _LEFT = "an undo that has begun on a node goes on there by itself; to go on with the other nodes: `{again}`"
@@ -97,15 +97,14 @@ def undo_plan(
 
     with ending_logged(log) as ended:
         result = with_api(terminal, access, work)
-        as_before = {each.node for each in result.nodes if each.outcome in AS_BEFORE}
+        as_before = {each.node for each in result.nodes if each.state in AS_BEFORE}
         code = _exit_code(result, as_before)
         ended(result, code)
     so_far = counted_as(result, AS_BEFORE, "as before the run")
     with though_nobody_listens(result):
         print_result(terminal, result, so_far=so_far, log=log)
         _say_what_is_set_aside(terminal, plan, result)
-        following = next_after_undo(result, again, kept_here(terminal.environment))
-        print_next(terminal, following)
+        print_next(terminal, next_after_undo(result, again))
     return code
 
 
@@ -118,13 +117,13 @@ def _said_of_nothing(plan: Plan, nodes: Sequence[str]) -> str:
 
 def _say_what_is_set_aside(terminal: Terminal, plan: Plan, result: RunResult) -> None:
     """Nobody would look for it there."""
-    put_back = {each.node for each in result.nodes if each.outcome is NodeOutcome.UNDONE}
+    put_back = {each.node for each in result.nodes if each.state is NodeState.UNDONE}
     aside = what_is_set_aside(plan, put_back)
     if aside:
         terminal.long_line(f"Aside    {aside}", hang=9)
 
 
 def _exit_code(result: RunResult, as_before: set[str]) -> ExitCode:
-    if len(as_before) == len(result.nodes) and not result.config_map_failed:
+    if len(as_before) == len(result.nodes) and not result.config_map.failed:
         return ExitCode.OK
     return ExitCode.INTERRUPTED if result.interrupted else ExitCode.STOPPED

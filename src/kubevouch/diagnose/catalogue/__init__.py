@@ -76,13 +76,6 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
     by_hand: str = ""
     """What only a person can do about it, where the command does not fix it: one sentence."""
 
-    next_of_release: tuple[str, ...] = ()
-    """In place of `next` where Helm has made metrics-server's Deployment ({release}): what writes there otherwise makes the
-    release's next upgrade and rollback fail (Helm 4 applies on the server, where each field has its owner)."""
-
-    by_hand_of_release: str = ""
-    """In place of `by_hand`, with `next_of_release`."""
-
 
 PLAN = ("kubevouch", "plan", "-o", "plan.json", "--via", "ssh")
 INSTALL_APPROVER = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"
@@ -94,8 +87,7 @@ _GROUPS = {"on-the-wire": ON_THE_WIRE, "csr-not-served": CSR_NOT_SERVED}
 
 
 def _definition(code: str, fields: dict[str, Any]) -> FindingDefinition:
-    for name in ("next", "next_of_release"):
-        fields[name] = shlex.split(fields.get(name, ""))
+    fields["next"] = shlex.split(fields.get("next", ""))
     behind = (_GROUPS.get(each, (each,)) for each in fields.get("symptom_of", ()))
     fields["symptom_of"] = [str(each) for group in behind for each in group]
     return msgspec.convert({**fields, "code": code}, FindingDefinition)

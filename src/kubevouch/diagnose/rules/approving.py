@@ -15,7 +15,6 @@ from kubevouch.diagnose.rules.wire import is_our_side, is_self_signed, port_stat
 from kubevouch.evidence.approvers import (
     OUR_APPROVER,
     Approver,
-    LastApproval,
     OurApprover,
     last_approval,
 )
@@ -32,30 +31,23 @@ from kubevouch.x509.kinds import NODE_PREFIX
 
 
 def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
-    """All that approve CSRs for serving certificates and are seen to run, ours last."""
-    idle = _ours_is_idle(evidence)
-    return tuple(
-        each
-        for each in evidence.approvers.or_else(())
-        if each.running and not (idle and each.name == OUR_APPROVER)
-    )
+    """All that approve CSRs for serving certificates and are seen to run, ours last: pods of ours that do not lead decide nothing."""
+    ours = evidence.our_approver.value
+    running = [each for each in evidence.approvers.or_else(()) if each.running]
+    if ours is not None:
+        running = [each for each in running if each.name != OUR_APPROVER]
+        if not approves_nothing(ours):
+            running.append(Approver(OUR_APPROVER, "it holds its Lease", running=True))
+    return tuple(running)
 
 
-def unseen_approver(evidence: Evidence) -> LastApproval | None:
-    """What an approver approved last that is not seen to run: it may be outside of this cluster, or it is gone."""
+def unseen_approver(evidence: Evidence) -> Approver | None:
+    """Who approved last and is not seen to run: it may be outside of this cluster, or it is gone."""
     if running_approvers(evidence):
         return None
     # What ours approved that decides nothing, or that has neither a Deployment nor a Lease, it approved before that.
-    ours = evidence.our_approver
-    is_absent = ours.is_known and ours.value is None
-    but = {OUR_APPROVER} if is_absent or _ours_is_idle(evidence) else set()
-    return last_approval(evidence.csrs.or_else(()), but=but)
-
-
-def _ours_is_idle(evidence: Evidence) -> bool:
-    """Whether ours is there and approves nothing."""
-    ours = evidence.our_approver.value
-    return ours is not None and bool(approves_nothing(ours))
+    but = {OUR_APPROVER} if evidence.our_approver.is_known else set()
+    return last_approval(evidence.csrs.or_else(()), evidence.at, but)
 
 
 def no_approver_is_seen(evidence: Evidence) -> bool:
@@ -98,7 +90,7 @@ def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
     stall = f"rotation stalls from {stalls:%Y-%m-%d}, ports go dark from {dark:%Y-%m-%d}"
     ours = evidence.our_approver.value
     if unseen := unseen_approver(evidence):
-        title = f"no approver is seen to run: {unseen.told(evidence.at)}. If it does not, {stall}"
+        title = f"no approver is seen to run: {unseen.evidence}. If it does not, {stall}"
     elif ours and ours.decides:
         title = f"the approver approves nothing: {stall}"
     else:
@@ -176,7 +168,8 @@ def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 def asking_for_a_run(evidence: Evidence) -> set[str]:
     """Nodes that a run may have armed and that ask already: serverTLSBootstrap is on there, and the CSR is the run's to approve."""
-    return {each.node for each in evidence.armed} & _undecided(evidence).keys()
+    armed = {each.node for each in evidence.armed}
+    return armed & _undecided(evidence).keys() if evidence.csrs.is_known else armed
 
 
 def signing_themselves(evidence: Evidence) -> dict[str, Served]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from kubevouch.diagnose.catalogue import Code, Severity
-from kubevouch.diagnose.make import Finding, Proof, counted, days, finding, named, wire_proof
+from kubevouch.diagnose.make import Finding, Proof, counted, finding, named, wire_proof
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.csrs import about_csrs
 from kubevouch.diagnose.rules.metrics_api import distrust
@@ -13,7 +13,7 @@ from kubevouch.diagnose.rules.ports import OVERDUE, life
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
 from kubevouch.evidence.snapshot import Evidence, flag_value
 from kubevouch.kube.resources import CertificateSigningRequest
-from kubevouch.x509 import Certificate, life_used
+from kubevouch.x509 import Certificate, duration_text, life_used
 from kubevouch.x509.kinds import NODE_PREFIX
 
 _NEARLY_OVER = 0.98
@@ -48,7 +48,7 @@ def _overdue(
 
 
 def _ends(certificate: Certificate, evidence: Evidence) -> str:
-    length = days(evidence.at, certificate.not_after)
+    length = duration_text(abs(certificate.not_after - evidence.at))
     over = certificate.not_after < evidence.at
     return f"ended {length} ago" if over else f"ends in {length}"
 
@@ -63,7 +63,7 @@ def control_plane_ends(evidence: Evidence) -> Iterator[Finding]:
     late = [
         (each, certificate)
         for each, certificate in _overdue(evidence, _CONTROL_PLANE)
-        if each.node and each.renewed_by is None
+        if each.node and each.is_usual
     ]
     if not late:
         return
@@ -152,7 +152,7 @@ def _of_bundle(bundle: list[FoundCertificate], evidence: Evidence) -> Proof | No
             return _proof(each, f"its caBundle cannot be read: {each.fault}")
     ends = [certificate.not_after for each in bundle if (certificate := each.certificate)]
     if ends and max(ends) < evidence.at:
-        ago = days(max(ends), evidence.at)
+        ago = duration_text(evidence.at - max(ends))
         return _proof(bundle[0], f"its caBundle ended {ago} ago")
     return None
 
@@ -188,7 +188,7 @@ def _ca_expiring(whose: str, authorities: Sequence[Certificate], at: datetime) -
     last = max(authorities, key=lambda each: each.not_after)
     left = last.not_after - at
     if left < _CA_WARNING:
-        ends = f"{days(at, last.not_after)}{' ago' if left < timedelta() else ''}"
+        ends = f"{duration_text(abs(left))}{' ago' if left < timedelta() else ''}"
         yield finding(
             Code.CLUSTER_CA_EXPIRING,
             f"{whose} ends {'in ' if left > timedelta() else ''}{ends} ({last.not_after:%Y-%m-%d})",

@@ -3,11 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from shlex import quote
 from types import MappingProxyType
 
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER, Code
-from kubevouch.diagnose.make import Finding, Proof, api_proof, counted, days, finding, named
+from kubevouch.diagnose.make import Finding, Proof, api_proof, counted, finding, named
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.approving import (
     approves_nothing,
@@ -23,7 +22,7 @@ from kubevouch.diagnose.rules.approving import (
     waiting_csrs,
 )
 from kubevouch.diagnose.rules.wire import is_dark, signed_for
-from kubevouch.evidence.approvers import OUR_APPROVER, Approver, LastApproval, OurApprover
+from kubevouch.evidence.approvers import OUR_APPROVER, Approver, OurApprover
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.sources.configuration import (
@@ -31,20 +30,24 @@ from kubevouch.policy.sources.configuration import (
     CONFIGURATION_KEY,
     why_unreadable,
 )
+from kubevouch.x509 import duration_text
 
 _PATIENCE = timedelta(minutes=2)
 _PATIENCE_WITH_OURS = timedelta(seconds=20)
 """Our approver decides in less than a second, and looks again after 2 s where a look could not tell."""
 
 _IF_GONE = f"; if it is gone, `kubevouch plan -o plan.json` plans what waits, and `{INSTALL_APPROVER}` serves what comes"
-_MEANWHILE = ". Meanwhile `kubevouch csr approve NAME --against-approver` asks the same policy"
-_KUBECTL = "kubectl -n kubevouch-system"
-_DEPLOYMENT = "deployment/kubevouch-approver"
-_NOT_READY = "look there for what keeps its pods from running; of one that runs, its log says what it lacks, such as a right"
-_NOT_LEADING = (
-    "ask once more, if its pod has just begun: a former leader's Lease is watched for 15 s before it leads. "
-    "Else look there for what its log says, such as a right that lacks"
-)
+_KUBECTL, _DEPLOYMENT = "kubectl -n kubevouch-system", "deployment/kubevouch-approver"
+_WHERE_TO_LOOK = {
+    "look": "get",
+    "at": "deployment,pods,events",
+    "mend": (
+        f"scale it up if it is scaled to nothing: `{_KUBECTL} scale {_DEPLOYMENT} --replicas=1`. Else see there, and by "
+        f"`{_KUBECTL} logs {_DEPLOYMENT}`, what keeps its pods from running or from leading, such as a right that lacks; "
+        "one that has just begun waits 15 s for a former leader's Lease. "
+        "Meanwhile `kubevouch csr approve NAME --against-approver` asks the same policy"
+    ),
+}
 _ISSUE_PATIENCE = timedelta(minutes=1)
 _LOOP = 3
 
@@ -70,11 +73,11 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
     """CSRs that wait, with nobody to decide, or with somebody who does not."""
     in_hand = asking_for_a_run(evidence)
     waiting = {node: csr for node, csr in waiting_csrs(evidence).items() if node not in in_hand}
-    if not waiting or not evidence.approvers.is_known:
-        return
     running, unseen = running_approvers(evidence), unseen_approver(evidence)
+    if not waiting or not (running or evidence.approvers.is_known):
+        return
     if running or unseen:
-        yield from _held(waiting, running, unseen, evidence)
+        yield from _held(waiting, (*running, *filter(None, [unseen])), evidence)
         return
     if evidence.our_approver.value is not None:
         return  # that one decides nothing, and whom it keeps waiting, is a finding of its own
@@ -90,13 +93,11 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
 
 def _held(
     waiting: Mapping[str, CertificateSigningRequest],
-    running: Sequence[Approver],
-    unseen: LastApproval | None,
+    approvers: Sequence[Approver],
     evidence: Evidence,
 ) -> Iterator[Finding]:
-    """CSRs that an approver should have decided about by now. unseen: what one approved that is not seen to run."""
-    names = [each.name for each in running] or ([unseen.by] if unseen else [])
-    ours = OUR_APPROVER in names
+    """CSRs that an approver should have decided about by now: one that runs, or else that has approved lately."""
+    ours, first = any(each.name == OUR_APPROVER for each in approvers), approvers[0]
     patience = _PATIENCE_WITH_OURS if ours else _PATIENCE
     late = {node: r for node, r in waiting.items() if _age(r, evidence.at) > patience}
     if not late:
@@ -106,12 +107,8 @@ def _held(
         yield about_csrs(Code.OUR_APPROVER_HOLDS, title, late, evidence)
         return
     title = f"{counted(len(late), 'CSR')} pending for more than 2 minutes, although "
-    details = {"approver": names[0], "gone": ""}
-    if unseen is None:
-        title += f"{names[0]} approves"
-    else:
-        title += unseen.told(evidence.at)
-        details["gone"] = _IF_GONE
+    title += f"{first.name} approves" if first.running else first.evidence
+    details = {"approver": first.name, "gone": "" if first.running else _IF_GONE}
     yield about_csrs(Code.APPROVER_HOLDS, title, late, evidence, details)
 
 
@@ -134,25 +131,13 @@ def our_approver(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-def _where_to_look(ours: OurApprover) -> dict[str, str]:
+def _where_to_look(ours: OurApprover) -> Mapping[str, str]:
     """The details of the command that shows more, and of what a person can do."""
-    look, at = "get", "pods,events"
-    if ours.decides and (unread := why_unreadable(ours.configuration)):
-        look, at = "edit", f"configmap/{CONFIGURATION}"
-        return {
-            "look": look,
-            "at": at,
-            "mend": f"correct {CONFIGURATION_KEY} there: {unread.expected}",
-        }
-    if ours.orphaned:
-        mend = f"install it again: `{INSTALL_APPROVER}`"
-    elif not ours.wanted:
-        at, mend = "deployment,pods", f"scale it up: `{_KUBECTL} scale {_DEPLOYMENT} --replicas=1`"
-    elif not ours.ready:
-        mend = f"{_NOT_READY}: `{_KUBECTL} logs {_DEPLOYMENT}`"
-    else:
-        look, at, mend = "logs", _DEPLOYMENT, _NOT_LEADING
-    return {"look": look, "at": at, "mend": f"{mend}{_MEANWHILE}"}
+    unread = why_unreadable(ours.configuration)
+    if unread is None or not ours.decides:
+        return _WHERE_TO_LOOK
+    mend = f"correct {CONFIGURATION_KEY} there: {unread.expected}"
+    return {"look": "edit", "at": f"configmap/{CONFIGURATION}", "mend": mend}
 
 
 def _dark(evidence: Evidence) -> str:
@@ -171,7 +156,7 @@ def _until(waiting: Iterable[str], evidence: Evidence) -> str:
     ends = [each for each in ends if each > evidence.at]
     if not ends:
         return ""
-    left = days(evidence.at, min(ends))
+    left = duration_text(min(ends) - evidence.at)
     return f" Until {min(ends):%Y-%m-%d} ({left} left) kubelets still serve the old ones; then ports go dark."
 
 
@@ -189,7 +174,7 @@ def about_csrs(
         title,
         subjects=sorted(found),
         proofs=proofs,
-        details={"csr": proofs[0].subject, "quoted_csr": quote(proofs[0].subject), **details},
+        details={"csr": proofs[0].subject, **details},
     )
 
 
@@ -202,7 +187,7 @@ def _proofs(found: Mapping[str, CertificateSigningRequest], evidence: Evidence) 
 
 def _state(request: CertificateSigningRequest, at: datetime) -> str:
     """The node of a CSR, its age, and its last condition."""
-    said = f"{node_of(request)}, {days(request.metadata.creation_timestamp or at, at)} old: "
+    said = f"{node_of(request)}, {duration_text(_age(request, at))} old: "
     for condition in reversed(request.status.conditions):
         text = f"{condition.type}: {condition.reason}: {condition.message}".rstrip(": ")
         return said + text + (", no certificate" if condition.type == "Approved" else "")

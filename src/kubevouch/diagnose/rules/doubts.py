@@ -1,7 +1,7 @@
 """KV9xx: facts that could not be obtained. They are reported, but are not faults of the cluster."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import fields
 
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.make import Finding, counted, finding, named, wire_proof
@@ -23,28 +23,17 @@ from kubevouch.evidence.snapshot import Evidence
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
     """Each once. metrics-server's log is not among them: that it cannot be had is what a dark kubelet looks like."""
     metrics = evidence.metrics
-    measured: list[Measured[Any]] = [
-        evidence.cluster.uid,
-        evidence.cluster.version,
-        evidence.trust,
-        evidence.nodes,
-        evidence.csrs,
-        evidence.kubelet_config,
-        metrics.api_service,
-        metrics.service,
-        metrics.deployment,
-        metrics.pods,
-        evidence.approvers,
-        evidence.our_approver,
-        evidence.api_server_flags,
-        evidence.leases,
-        evidence.bootstrap_tokens,
-        evidence.run_holder,
-    ]
+    elsewhere = {"failures", "denials"}
     # An API that is known to be away, or not to be trusted, says so in a finding of its own.
-    if metrics.measured_nodes is None and not distrust(metrics):
-        measured.append(metrics.node_metrics)
-    found = [each.doubt for each in measured if each.doubt is not None]
+    if metrics.measured_nodes is not None or distrust(metrics):
+        elsewhere.add("node_metrics")
+    measured = [
+        getattr(facts, field.name)
+        for facts in (evidence.cluster, evidence, metrics)
+        for field in fields(facts)
+        if field.name not in elsewhere
+    ]
+    found = [each.doubt for each in measured if isinstance(each, Measured) and each.doubt]
     if (ours := evidence.our_approver.value) and ours.configuration_doubt:
         found.append(ours.configuration_doubt)
     found += evidence.names.doubts if evidence.names else ()

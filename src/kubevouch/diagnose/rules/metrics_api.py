@@ -36,14 +36,6 @@ from kubevouch.x509.reasons import TLS_PREFIX
 _STALE = timedelta(minutes=5)
 _WIRING = {"ServiceNotFound", "ServicePortError", "EndpointsNotFound"}
 _ACCOUNT_USER = "system:serviceaccount:"
-_INSTALL = (
-    "install metrics-server, without --kubelet-insecure-tls. If one runs already (`kubectl get deployments -A`), only its "
-    "APIService is missing: apply its manifest again, or upgrade its Helm release"
-)
-_APPLY_AGAIN = (
-    "apply the manifest by which metrics-server was installed again, or upgrade its Helm release: either makes the "
-    "APIService again"
-)
 # Go's words for a server's certificate that does not pass (crypto/tls/common.go, crypto/x509/verify.go).
 _UNTRUSTED = re.compile(r"(?:tls: failed to verify certificate: )?x509: .*")
 
@@ -54,12 +46,11 @@ def api_service_missing(evidence: Evidence) -> Iterator[Finding]:
     found = evidence.metrics.api_service
     if found.is_known and found.value is None:
         proof = api_proof("v1beta1.metrics.k8s.io", "no such APIService", found)
-        title, mend = "nothing serves the metrics API (no APIService)", _INSTALL
+        title = "nothing serves the metrics API (no APIService)"
         if deployment := evidence.metrics.deployment.value:
             there = f"Deployment {deployment.name} is there ({ready_count(evidence.metrics)} ready)"
             title = f"nothing leads to metrics-server: {there}, and the APIService v1beta1.metrics.k8s.io is missing"
-            mend = _APPLY_AGAIN
-        yield finding(Code.METRICS_API_MISSING, title, proofs=[proof], details={"mend": mend})
+        yield finding(Code.METRICS_API_MISSING, title, proofs=[proof])
 
 
 @rule(
@@ -263,12 +254,10 @@ def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
     unverified = _unverified(evidence)
     for flag in insecure_words(evidence.metrics.flags):
         name = flag.partition("=")[0]
-        then = "it could not be told which nodes it cannot verify"
+        then = "no node is known to need it"
         if unverified:
             several = "nodes are not verified and get"
             then = f"{counted(len(unverified), 'node is not verified and gets', several)} no token"
-        elif _all_pass(evidence):
-            then = "no node needs it"
         yield finding(
             Code.INSECURE_FLAG_WITHOUT_EFFECT,
             f"kubevouch metrics-server verifies kubelets in spite of {name}; {then}",
@@ -285,14 +274,8 @@ def _unverified(evidence: Evidence) -> list[str]:
     return sorted((refused | strangers(evidence)) & ready)
 
 
-def _all_pass(evidence: Evidence) -> bool:
-    passing = {each.node for each in evidence.served if each.is_trusted}
-    nodes = evidence.nodes.value
-    return nodes is not None and {node.name for node in nodes if node.ready} <= passing
-
-
 def _to_remove(flag: str, evidence: Evidence) -> dict[str, str]:
-    return {**deployment_of(evidence), "flag": flag, "patch": _without(flag, evidence)}
+    return {**deployment_of(evidence), "patch": _without(flag, evidence)}
 
 
 def _without(flag: str, evidence: Evidence) -> str:

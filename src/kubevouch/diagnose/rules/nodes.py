@@ -2,19 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from kubevouch.diagnose.catalogue import Code, Severity
-from kubevouch.diagnose.make import Finding, api_proof, counted, days, finding, named
+from kubevouch.diagnose.make import Finding, api_proof, counted, finding, named
 from kubevouch.diagnose.rules import rule
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import Condition, Lease, Node
+from kubevouch.x509 import duration_text
 
 _SKEW_WARNING = timedelta(seconds=30)
 _SKEW_ERROR = timedelta(minutes=5)
 """The signer lets certificates begin five minutes early: up to there nothing fails."""
-
-_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @rule(Code.NO_KUBELET_REPORTS)
@@ -25,15 +24,10 @@ def no_kubelet_reports(evidence: Evidence) -> Iterator[Finding]:
     if not silent or len(silent) < len(nodes):
         return
     since = [each.last_transition_time for each in silent.values() if each.last_transition_time]
-    last = f", for {days(max(since), evidence.at)} now" if since else ""
-    who = (
-        "the only kubelet does not report"
-        if len(nodes) == 1
-        else f"none of {len(nodes)} kubelets reports"
-    )
+    last = f", for {duration_text(evidence.at - max(since))} now" if since else ""
     yield finding(
         Code.NO_KUBELET_REPORTS,
-        f"{who}{last}",
+        f"none of {counted(len(nodes), 'kubelet')} reports{last}",
         subjects=sorted(silent),
         proofs=[api_proof(name, _said(silent[name]), evidence.nodes) for name in sorted(silent)],
     )
@@ -101,8 +95,7 @@ def _skew(lease: Lease) -> timedelta | None:
 
 
 def _in_words(skew: timedelta) -> str:
-    amount = days(_MOMENT, _MOMENT + abs(skew))
-    return f"{amount} {'ahead' if skew > timedelta() else 'behind'}"
+    return f"{duration_text(abs(skew))} {'ahead' if skew > timedelta() else 'behind'}"
 
 
 @rule(Code.SHARED_MACHINE_IDENTITY)

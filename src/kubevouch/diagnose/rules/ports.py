@@ -7,7 +7,6 @@ from kubevouch.diagnose.catalogue import Code, Severity
 from kubevouch.diagnose.make import (
     Finding,
     counted,
-    days,
     deployment_of,
     finding,
     named,
@@ -19,7 +18,7 @@ from kubevouch.evidence.certificates import verdict_on
 from kubevouch.evidence.serving import NOT_COVERED, preferred_types, scraped_address
 from kubevouch.evidence.snapshot import Evidence, Served, TrustedRoots
 from kubevouch.kube.resources import Node
-from kubevouch.x509 import Certificate, life_used
+from kubevouch.x509 import Certificate, duration_text, life_used
 
 OVERDUE = 0.92
 """The part of a life after which a certificate should have been replaced: kubelets ask at 70 to 90 % of it."""
@@ -41,14 +40,14 @@ def unreachable(evidence: Evidence) -> Iterator[Finding]:
 def expired(evidence: Evidence) -> Iterator[Finding]:
     """The certificate has expired."""
     if found := _with(evidence, Code.EXPIRED):
-        ends = sorted(ended for port in found if (ended := port.ended))
+        ends = sorted(port.leaf.not_after for port in found if port.leaf)
         when = f"that expired {_ago(ends, evidence.at)}" if ends else "that has expired"
         who = counted(len(found), "node serves", "nodes serve")
         yield _on_nodes(Code.EXPIRED, f"{who} a certificate {when}", found)
 
 
 def _ago(ends: list[datetime], at: datetime) -> str:
-    first, last = days(ends[0], at), days(ends[-1], at)
+    first, last = duration_text(at - ends[0]), duration_text(at - ends[-1])
     if first == last:
         return f"{first} ago"
     # Of one unit: "8 to 55 days ago".

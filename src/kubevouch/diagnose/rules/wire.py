@@ -51,7 +51,6 @@ _IN_LOG = (
     # Its own patience ends before that of a connection attempt (metrics-server pkg/scraper/scraper.go).
     ("context deadline exceeded", Code.KUBELET_UNREACHABLE),
 )
-_AFTER = re.compile(r"current time \S+ is after (\S+)$")
 _BEFORE = re.compile(r"current time \S+ is before ")
 
 
@@ -68,18 +67,6 @@ class PortState:
     def refuses(self) -> bool:
         """Whether the node itself has answered that nothing listens on the port: in Go's words, dialled or logged."""
         return self.proof.seen.endswith("connect: connection refused")
-
-    @property
-    def ended(self) -> datetime | None:
-        """When its certificate expired: by the certificate itself, or by Go's text in the log."""
-        if self.leaf is not None:
-            return self.leaf.not_after
-        said = _AFTER.search(self.proof.seen)
-        try:
-            ended = datetime.fromisoformat(said[1]) if said else None
-        except ValueError:
-            return None
-        return ended if ended and ended.tzinfo else None
 
 
 def is_self_signed(certificate: Certificate) -> bool:

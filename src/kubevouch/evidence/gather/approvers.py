@@ -92,25 +92,20 @@ async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurA
     if deployment.value is not None and lease.doubt is not None:
         return Measured(Vantage.API_SERVER, deployment.at, doubt=lease.doubt)
     found = _ours(deployment.value, lease.value, api.server_clock.now())
-    if deployment.value is None and lease.value and (found.led_by_its_pod or not found.leader):
-        pods = await _its_pods(api, inquiry)
+    if deployment.value is None and lease.value is not None and not found.decides:
+        # No node can make one of these, whatever owns it: a mirror pod has no account (NodeRestriction).
+        account = f"spec.serviceAccountName={NAME}"
+        pods: Measured[tuple[Pod, ...]] = await inquiry.ask(
+            api.list_all(PODS, NAMESPACE, field_selector=account)
+        )
         if pods.doubt is not None:
             return Measured(Vantage.API_SERVER, pods.at, doubt=pods.doubt)
         staying = [p for p in pods.or_else(()) if not p.is_ending]
-        ready = sum(pod.ready for pod in staying)
-        found = replace(found, ready=ready, orphaned=ready > 0)
-    found = replace(
-        found, configuration=_text(configuration.value), configuration_doubt=configuration.doubt
-    )
-    there = deployment.value is not None or found.orphaned or found.decides
+        found = replace(found, wanted=len(staying), ready=sum(pod.ready for pod in staying))
+    text = configuration.value.data.get(CONFIGURATION_KEY) if configuration.value else None
+    found = replace(found, configuration=text, configuration_doubt=configuration.doubt)
+    there = deployment.value is not None or found.ready > 0 or found.decides
     return Measured(Vantage.API_SERVER, deployment.at, found if there else None)
-
-
-async def _its_pods(api: ApiClient, inquiry: Inquiry) -> Measured[tuple[Pod, ...]]:
-    """The pods of its account, whatever owns them. No node can make one of these: a mirror pod has no account (NodeRestriction)."""
-    return await inquiry.ask(
-        api.list_all(PODS, NAMESPACE, field_selector=f"spec.serviceAccountName={NAME}")
-    )
 
 
 def _ours(deployment: Deployment | None, lease: Lease | None, now: datetime) -> OurApprover:
@@ -122,8 +117,3 @@ def _ours(deployment: Deployment | None, lease: Lease | None, now: datetime) -> 
         leader=lease.spec.holder_identity if lease else "",
         silent=now - written if written else None,
     )
-
-
-def _text(found: ConfigMap | None) -> str | None:
-    """The configuration's text, as the approver sees it."""
-    return None if found is None else found.data.get(CONFIGURATION_KEY)

@@ -9,7 +9,6 @@ from kubevouch.evidence.snapshot import (
     ClusterIdentity,
     KubeletConfigMap,
     TrustedRoots,
-    trusted_roots_of,
 )
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
@@ -52,7 +51,7 @@ async def gather_trust(api: ApiClient, inquiry: Inquiry) -> Measured[TrustedRoot
         certificates = read_certificates(found.value.data.get("ca.crt", "").encode(), where)
     except X509Error as error:
         return Measured(found.vantage, found.at, doubt=Doubt(DoubtKind.FAILED, str(error)))
-    return Measured(found.vantage, found.at, trusted_roots_of(certificates))
+    return Measured(found.vantage, found.at, TrustedRoots(certificates))
 
 
 async def gather_run_lease(api: ApiClient) -> SeenLease:

@@ -10,7 +10,6 @@ from kubevouch.evidence.scrape_log import denials, scrape_failures
 from kubevouch.evidence.snapshot import (
     MetricsPath,
     place_of,
-    runs_ours,
     scraper_of,
 )
 from kubevouch.kube.io.client import ApiClient
@@ -22,7 +21,6 @@ from kubevouch.kube.resources import (
     SERVICES,
     APIService,
     Deployment,
-    NodeMetrics,
     Pod,
     Service,
 )
@@ -46,19 +44,7 @@ async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
         inquiry.ask(api.get(API_SERVICES, API_SERVICE)), inquiry.ask(api.list_all(NODE_METRICS))
     )
     service = await _service(api, inquiry, api_service)
-    if service.value is not None and not service.value.spec.selector:
-        return _outside(api_service, service, node_metrics)
-    namespace, labels = place_of(service.value)
-    selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-    pods, deployments = await together(
-        inquiry.ask(api.list_all(PODS, namespace, label_selector=selector)),
-        inquiry.ask(api.list_all(DEPLOYMENTS, namespace)),
-    )
-    pods = _that_count(pods)
-    # It was looked for in a guessed place, so not finding it proves nothing.
-    if not pods.value and _is_unread(service):
-        pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
-    deployment = _deployment(deployments, labels)
+    pods, deployment = await _behind(api, inquiry, service)
     return MetricsPath(
         api_service=api_service,
         service=service,
@@ -67,7 +53,6 @@ async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
         failures=Measured(Vantage.SCRAPER_LOG, pods.at, doubt=_NOT_READ),
         denials=Measured(Vantage.SCRAPER_LOG, pods.at, doubt=_NOT_READ),
         node_metrics=node_metrics,
-        is_ours=any(runs_ours(scraper_of(pod)) for pod in pods.or_else(())),
     )
 
 
@@ -93,24 +78,28 @@ def _that_count(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
     return pods if pods.value is None else replace(pods, value=staying or own)
 
 
-def _outside(
-    api_service: Measured[APIService],
-    service: Measured[Service],
-    node_metrics: Measured[tuple[NodeMetrics, ...]],
-) -> MetricsPath:
-    """A Service without a selector leads to no pod of this cluster: what serves, and how it was started, is not to be seen.
+async def _behind(
+    api: ApiClient, inquiry: Inquiry, service: Measured[Service]
+) -> tuple[Measured[tuple[Pod, ...]], Measured[Deployment]]:
+    """The pods that serve the metrics API, and their Deployment.
 
-    The pods of another metrics server that are still there serve nothing.
+    A Service without a selector leads to no pod of this cluster: what serves, and how it was started, is not to be seen. The pods
+    of another metrics server that are still there serve nothing.
     """
-    return MetricsPath(
-        api_service=api_service,
-        service=service,
-        deployment=Measured(Vantage.API_SERVER, service.at),
-        pods=Measured(Vantage.API_SERVER, service.at, ()),
-        failures=Measured(Vantage.SCRAPER_LOG, service.at, ()),
-        denials=Measured(Vantage.SCRAPER_LOG, service.at, ()),
-        node_metrics=node_metrics,
+    if service.value is not None and not service.value.spec.selector:
+        nobody: Measured[tuple[Pod, ...]] = Measured(Vantage.API_SERVER, service.at, ())
+        return nobody, Measured(Vantage.API_SERVER, service.at)
+    namespace, labels = place_of(service.value)
+    selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    pods, deployments = await together(
+        inquiry.ask(api.list_all(PODS, namespace, label_selector=selector)),
+        inquiry.ask(api.list_all(DEPLOYMENTS, namespace)),
     )
+    pods = _that_count(pods)
+    # It was looked for in a guessed place, so not finding it proves nothing.
+    if not pods.value and _is_unread(service):
+        pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
+    return pods, _deployment(deployments, labels)
 
 
 async def _service(

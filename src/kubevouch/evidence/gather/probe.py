@@ -10,7 +10,7 @@ from kubevouch.evidence.certificates import verdict_on
 from kubevouch.evidence.gather.identity import gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.serving import ADDRESS_TYPES_OF_MANIFESTS, scraped_address
-from kubevouch.evidence.snapshot import TrustedRoots, trusted_roots_of
+from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.kube.errors import KubeError, NotFound
 from kubevouch.kube.io.absent import no_such_node
 from kubevouch.kube.io.client import ApiClient
@@ -60,7 +60,7 @@ class ProbeResult:
 
 def trust_in(path: Path) -> TrustedRoots:
     """The authorities in a file. Raises UsageError for a file without any certificate."""
-    return trusted_roots_of(_certificates_in(path))
+    return TrustedRoots(_certificates_in(path))
 
 
 def _certificates_in(path: Path) -> tuple[Certificate, ...]:

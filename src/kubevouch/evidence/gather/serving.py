@@ -35,7 +35,7 @@ async def gather_served(
         found.append(judge_served(each, trust, clock))
         waiting.pop((each.target.node, each.target.address), None)
         progress(_waiting_for(waiting, len(dialled)))
-    return tuple(sorted(found, key=lambda served: (served.node, served.address)))
+    return tuple(sorted(found, key=lambda served: (served.node, served.dialled.target.address)))
 
 
 def _waiting_for(waiting: Mapping[tuple[str, str], Target], total: int) -> str:

@@ -1,14 +1,13 @@
 """Reads all evidence at the same time into one snapshot."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.approvers import Approver, OurApprover, with_ours
 from kubevouch.evidence.certificates import FoundPart
 from kubevouch.evidence.gather.approvers import gather_approvers, gather_our_approver
 from kubevouch.evidence.gather.certificates.whole import all_found, gather_beside_kubelets
-from kubevouch.evidence.gather.csrs import CLIENT_SIGNER, SERVING_SIGNER, csrs_for, list_csrs
+from kubevouch.evidence.gather.csrs import CLIENT_SIGNER, SERVING_SIGNER, csrs_for
 from kubevouch.evidence.gather.identity import (
     gather_identity,
     gather_kubelet_config,
@@ -51,7 +50,7 @@ async def gather(
 
     dial_timeout, log_timeout: seconds for a kubelet's handshake, and for the logs of metrics-server's pods, which come from
     kubelets; None: as long as for any answer.
-    with_certificates: also the inventory, and CSRs for client certificates.
+    with_certificates: also the inventory.
 
     Raises:
         KubeError: the API server does not answer, or does not accept our credential, so that there is no evidence.
@@ -60,12 +59,13 @@ async def gather(
     nodes: Measured[tuple[Node, ...]]
     path: MetricsPath
     metrics: MetricsPath
-    listed: _ListedCsrs
+    csrs: Measured[tuple[CertificateSigningRequest, ...]]
+    names: ClusterNames | None
     (
         identity,
         trust,
         nodes,
-        listed,
+        (csrs, names),
         config,
         path,
         approvers,
@@ -77,7 +77,7 @@ async def gather(
         gather_identity(api, inquiry),
         gather_trust(api, inquiry),
         inquiry.ask(api.list_all(NODES)),
-        _gather_csrs(api, inquiry, of_every_signer=with_certificates),
+        _gather_csrs(api, inquiry),
         gather_kubelet_config(api, inquiry),
         path_without_logs(api, inquiry),
         gather_approvers(api, inquiry),
@@ -109,63 +109,39 @@ async def gather(
         inquiry.ask(gather_run_lease(api)),
     )
     seen = runs.or_else(SeenLease())
+    every = csrs.or_else(())
     return Evidence(
         at=at,
         cluster=identity,
         trust=trust,
         nodes=nodes,
         served=served,
-        csrs=listed.serving,
-        names=listed.names,
+        csrs=replace(csrs, value=csrs.value and csrs_for(SERVING_SIGNER, every)),
+        names=names,
         kubelet_config=config,
         metrics=metrics,
-        approvers=_with_ours(approvers, ours),
+        approvers=approvers,
         our_approver=ours,
         api_server_flags=flags,
         leases=leases,
         bootstrap_tokens=tokens,
         run_holder=Measured(runs.vantage, runs.at, seen.holder, runs.doubt),
         armed=seen.armed_among({node.name for node in found}),
-        certificates=all_found(at, nodes, trust, listed.every, served=served, beside=beside)
-        if beside and listed.every
+        certificates=all_found(at, nodes, trust, csrs, served=served, beside=beside)
+        if beside
         else None,
-        client_csrs=csrs_for(CLIENT_SIGNER, listed.every.or_else(())) if listed.every else (),
+        client_csrs=csrs_for(CLIENT_SIGNER, every),
     )
 
 
-def _with_ours(
-    approvers: Measured[tuple[Approver, ...]], ours: Measured[OurApprover]
-) -> Measured[tuple[Approver, ...]]:
-    """What is known of ours is known whatever is not known of others: whether they approve matters only if it does not."""
-    if ours.value is None or not (approvers.is_known or ours.value.decides):
-        return approvers
-    return replace(approvers, value=with_ours(approvers.or_else(()), ours.value), doubt=None)
-
-
-@dataclass(frozen=True, slots=True)
-class _ListedCsrs:
-    """serving: those for serving certificates, oldest first. every: of every signer; None where nobody asked for them.
-
-    names: what CSRs that wait must not request; None if none waits.
-    """
-
-    serving: Measured[tuple[CertificateSigningRequest, ...]]
-    every: Measured[tuple[CertificateSigningRequest, ...]] | None
-    names: ClusterNames | None
-
-
-async def _gather_csrs(api: ApiClient, inquiry: Inquiry, *, of_every_signer: bool) -> _ListedCsrs:
-    """One list of CSRs, and the reserved names if a CSR waits for a decision."""
-    every: Measured[tuple[CertificateSigningRequest, ...]] | None = None
-    if of_every_signer:
-        every = await inquiry.ask(api.list_all(CSRS))
-        serving = every
-        if every.value is not None:
-            serving = replace(every, value=csrs_for(SERVING_SIGNER, every.value))
-    else:
-        serving = await inquiry.ask(list_csrs(api))
-    waits = any(not each.status.conditions for each in serving.or_else(()))
-    return _ListedCsrs(serving, every, await gather_names(api, inquiry) if waits else None)
+async def _gather_csrs(
+    api: ApiClient, inquiry: Inquiry
+) -> tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]:
+    """CSRs of every signer; and what they must not ask for, if one for a serving certificate waits for a decision."""
+    csrs = await inquiry.ask(api.list_all(CSRS))
+    serving = csrs_for(SERVING_SIGNER, csrs.or_else(()))
+    waits = any(not each.status.conditions for each in serving)
+    return csrs, await gather_names(api, inquiry) if waits else None
 
 
 async def _nothing() -> None:

@@ -19,13 +19,12 @@ AGAIN_AT_ONCE: Final = 16
 
 @dataclass(slots=True, eq=False)
 class PlannedKubelet:
-    """A kubelet to dial. due: the moment by the monotonic clock. out: it is being dialled."""
+    """A kubelet to dial. due: the moment by the monotonic clock."""
 
     target: Target
     phase: float
     due: float
     failures: int = 0
-    out: bool = False
     asked: bool = False
     """Whether it was dialled once."""
 
@@ -42,7 +41,6 @@ class DialPlan:
         self._planned: dict[str, PlannedKubelet] = {}
         self._regular: list[tuple[float, str]] = []
         self._failed: list[tuple[float, str]] = []
-        self._failed_out = 0
         self._dialled: set[str] = set()
         """The nodes that are being dialled, perhaps where they are no more."""
 
@@ -52,14 +50,17 @@ class DialPlan:
     def __next__(self) -> Target:
         now = self._clock.monotonic()
         found = self._next_of(self._regular, now, failed=False)
-        if found is None and self._failed_out < AGAIN_AT_ONCE:
+        if found is None and self._failed_out() < AGAIN_AT_ONCE:
             found = self._next_of(self._failed, now, failed=True)
         if found is None:
             raise StopIteration
-        found.out = True
         self._dialled.add(found.target.node)
-        self._failed_out += bool(found.failures)
         return found.target
+
+    def _failed_out(self) -> int:
+        """How many that failed are being dialled."""
+        dialled = (self._planned.get(name) for name in self._dialled)
+        return sum(each is not None and bool(each.failures) for each in dialled)
 
     def _next_of(
         self, heap: list[tuple[float, str]], now: float, *, failed: bool
@@ -68,7 +69,7 @@ class DialPlan:
             due, name = heapq.heappop(heap)
             each = self._planned.get(name)
             # What was planned anew, or is gone, has left an entry behind. What is dialled elsewhere comes back when that is done.
-            if each is None or each.due != due or each.out or name in self._dialled:
+            if each is None or each.due != due or name in self._dialled:
                 continue
             if bool(each.failures) == failed:
                 return each
@@ -82,7 +83,11 @@ class DialPlan:
     @property
     def late(self) -> float:
         """For how many seconds the one that has waited longest is due; those that failed do not count."""
-        due = [each.due for each in self._planned.values() if not each.out and not each.failures]
+        due = [
+            each.due
+            for name, each in self._planned.items()
+            if not each.failures and name not in self._dialled
+        ]
         return max(0.0, self._clock.monotonic() - min(due)) if due else 0.0
 
     def put(self, target: Target, *, now: bool = False) -> None:
@@ -99,15 +104,13 @@ class DialPlan:
 
     def remove(self, name: str) -> None:
         """A kubelet is gone."""
-        gone = self._planned.pop(name, None)
-        if gone is not None:
-            self._failed_out -= gone.out and bool(gone.failures)
+        self._planned.pop(name, None)
 
     def hurry(self, name: str, seconds: float = 0.0) -> None:
         """It is dialled in so many seconds, if it would not be sooner."""
         each = self._planned.get(name)
         at = self._clock.monotonic() + seconds
-        if each is not None and not each.out and each.due > at:
+        if each is not None and name not in self._dialled and each.due > at:
             each.due = at
             self._push(each)
 
@@ -125,8 +128,7 @@ class DialPlan:
         if each.target is not target:
             self._push(each)
             return False
-        self._failed_out -= bool(each.failures)
-        each.asked, each.out = True, False
+        each.asked = True
         each.failures = each.failures + 1 if failed else 0
         each.due = self._clock.monotonic() + self._wait(each)
         self._push(each)

@@ -10,17 +10,14 @@ from prometheus_client import Metric
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.certificates import NotRead
 from kubevouch.inventory.act.instruments import (
-    PREFIX,
     ExporterInstruments,
-    coverage,
-    gauge,
-    gauges,
+    exporter_gauges,
     node_pages,
 )
 from kubevouch.inventory.act.kubelets import Kubelets
 from kubevouch.inventory.act.other_certificates import OtherCertificates
 from kubevouch.inventory.metrics import families_of
-from kubevouch.inventory.pending_csrs import PendingCsrs, pending_age
+from kubevouch.inventory.pending_csrs import PendingCsrs
 from kubevouch.kube.backoff import Backoff
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import Watch
@@ -208,39 +205,10 @@ class Exporter:
 
     def collect(self) -> Iterable[Metric]:
         """Gauges that are read when somebody asks for them: a collector of prometheus_client."""
-        kubelets, others, pending = self.kubelets, self._others, self._csrs.pending()
-        yield from coverage(len(kubelets.nodes), len(kubelets.results), kubelets.failures())
-        yield gauges(
-            "kubevouch_csr_pending",
-            "Kubelets that wait for a certificate, by the signer.",
-            "signer",
-            {signer: each.askers for signer, each in pending.items()},
-        )
-        yield gauges(
-            "kubevouch_csr_oldest_pending_age_seconds",
-            "For how long the first of them has waited, however often it has asked again; 0 if none waits.",
-            "signer",
-            {signer: pending_age(each, self._clock.now()) for signer, each in pending.items()},
-        )
-        yield gauges(
-            f"{PREFIX}watch_last_success_timestamp_seconds",
-            "When each watch was last sent something, in seconds since 1970.",
-            "resource",
+        return exporter_gauges(
+            self.kubelets,
+            self._others,
+            self._csrs.pending(),
             self._watches.heard(),
-        )
-        if others.read_at is not None:
-            yield gauge(
-                f"{PREFIX}read_last_success_timestamp_seconds",
-                "When everything besides kubelets was read last, in seconds since 1970.",
-                others.read_at.timestamp(),
-            )
-        yield gauge(
-            f"{PREFIX}not_read",
-            "Places besides kubelets that could not be read.",
-            others.not_read,
-        )
-        yield gauge(
-            f"{PREFIX}left_out",
-            "Certificates that have no series, since there are too many.",
-            others.left_out,
+            self._clock.now(),
         )

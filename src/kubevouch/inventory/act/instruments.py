@@ -1,6 +1,5 @@
 """The exporter's own numbers: what it has asked whom, and how old what it shows is."""
 
-from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
@@ -8,8 +7,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Metric
 from prometheus_client.core import GaugeMetricFamily
 
-from kubevouch.inventory.act.kubelets import DialledKubelet
-from kubevouch.inventory.pending_csrs import IssuedServing
+from kubevouch.inventory.act.kubelets import DialledKubelet, Kubelets
+from kubevouch.inventory.act.other_certificates import OtherCertificates
+from kubevouch.inventory.pending_csrs import IssuedServing, Pending, pending_age
 from kubevouch.kube.api_call import api_call
 from kubevouch.kube.resources import Node
 from kubevouch.serve.series import heading, in_pieces, label
@@ -57,12 +57,12 @@ class ExporterInstruments:
         return ended
 
 
-def gauge(name: str, about: str, value: float) -> Metric:
+def _gauge(name: str, about: str, value: float) -> Metric:
     """A gauge without labels."""
     return GaugeMetricFamily(name, about, value=value)
 
 
-def gauges(name: str, about: str, of: str, values: Mapping[str, float]) -> Metric:
+def _gauges(name: str, about: str, of: str, values: Mapping[str, float]) -> Metric:
     """A gauge with one label, which is called `of`."""
     family = GaugeMetricFamily(name, about, labels=[of])
     for key, value in values.items():
@@ -70,16 +70,62 @@ def gauges(name: str, about: str, of: str, values: Mapping[str, float]) -> Metri
     return family
 
 
-def coverage(nodes: int, asked: int, failures: Counts[str]) -> Iterator[Metric]:
+def exporter_gauges(
+    kubelets: Kubelets,
+    others: OtherCertificates,
+    pending: Mapping[str, Pending],
+    heard: Mapping[str, float],
+    now: datetime,
+) -> Iterator[Metric]:
+    """What is read when somebody asks for it. pending: by the signer. heard: when each watch was sent something."""
+    yield from _coverage(kubelets)
+    yield _gauges(
+        "kubevouch_csr_pending",
+        "Kubelets that wait for a certificate, by the signer.",
+        "signer",
+        {signer: each.askers for signer, each in pending.items()},
+    )
+    yield _gauges(
+        "kubevouch_csr_oldest_pending_age_seconds",
+        "For how long the first of them has waited, however often it has asked again; 0 if none waits.",
+        "signer",
+        {signer: pending_age(each, now) for signer, each in pending.items()},
+    )
+    yield _gauges(
+        f"{PREFIX}watch_last_success_timestamp_seconds",
+        "When each watch was last sent something, in seconds since 1970.",
+        "resource",
+        heard,
+    )
+    if others.read_at is not None:
+        yield _gauge(
+            f"{PREFIX}read_last_success_timestamp_seconds",
+            "When everything besides kubelets was read last, in seconds since 1970.",
+            others.read_at.timestamp(),
+        )
+    yield _gauge(
+        f"{PREFIX}not_read",
+        "Places besides kubelets that could not be read.",
+        others.not_read,
+    )
+    yield _gauge(
+        f"{PREFIX}left_out",
+        "Certificates that have no series, since there are too many.",
+        others.left_out,
+    )
+
+
+def _coverage(kubelets: Kubelets) -> Iterator[Metric]:
     """Of how many Nodes something is known."""
+    nodes, asked, failures = len(kubelets.nodes), len(kubelets.results), kubelets.failures()
     unasked = nodes - asked
-    yield gauge(f"{PREFIX}nodes", "Nodes of the cluster.", nodes)
-    yield gauge(
+    yield _gauge(f"{PREFIX}nodes", "Nodes of the cluster.", nodes)
+    yield _gauge(
         f"{PREFIX}nodes_answered",
         "Nodes whose kubelet presented a certificate when it was dialled last.",
         asked - failures.total(),
     )
-    yield gauges(
+    yield _gauges(
         f"{PREFIX}nodes_unanswered",
         "Nodes whose kubelet did not, by the reason; not-asked: not dialled yet, or without an address.",
         "reason",

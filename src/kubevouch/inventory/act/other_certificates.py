@@ -7,10 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from kubevouch.errors import KubevouchError
-from kubevouch.evidence.certificates import FoundCertificates, FoundPart, NotRead
-from kubevouch.evidence.gather.certificates.authorities import cluster_authorities
-from kubevouch.evidence.gather.certificates.kubelets import clients_of_kubelets, issued_by_csr
-from kubevouch.evidence.gather.certificates.whole import gather_beside_kubelets, roots_of
+from kubevouch.evidence.certificates import NotRead
+from kubevouch.evidence.gather.certificates.whole import all_found, gather_beside_kubelets
 from kubevouch.evidence.gather.identity import gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import Measured, Vantage
@@ -96,13 +94,11 @@ class OtherCertificates:
             await clock.sleep(_UNTIL_LISTED)
         nodes = Measured(Vantage.API_SERVER, at, listed)
         csrs = await inquiry.ask(self.api.list_all(CSRS))
-        issued = issued_by_csr(csrs.or_else(()), {each.name for each in listed})
         beside = await gather_beside_kubelets(
             self.api, inquiry, nodes, trust, clock=clock, timeout=self.timeout
         )
-        clients = clients_of_kubelets(csrs, issued, listed, roots_of(trust))
-        found = FoundPart.of((cluster_authorities(trust), clients, beside))
-        rows = rows_of(FoundCertificates(at, found.found, found.not_read))
+        found = all_found(at, nodes, trust, csrs, served=None, beside=beside)
+        rows = rows_of(found)
         self.left_out = max(0, len(rows) - MOST_ROWS)
         # What ends first is first.
         self.series = tuple(series_of(row, place) for row, place in placed(rows[:MOST_ROWS]))

@@ -91,47 +91,31 @@ def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
 
 
 class _Authority(NamedTuple):
-    """Who has signed, by name. own: the row of its own certificate. is_seen: there is one of this name that has not signed."""
+    """Who has signed, by name. own: the row of its own certificate, if that was seen."""
 
     name: str
     own: CertificateRow | None
-    is_seen: bool = False
 
 
 def chains(rows: Sequence[CertificateRow], limits: Limits) -> list[Chain]:
     """A picture for each authority, the one that has signed most before the others."""
-    authorities = [row for row in rows if PURPOSES[row.found.use].is_ca and row.found.certificate]
+    # On the disk of each control plane lies the same one: the first row stands for it.
+    authorities = {
+        each.found.certificate: each
+        for each in reversed(rows)
+        if PURPOSES[each.found.use].is_ca and each.found.certificate
+    }
     signed: dict[_Authority, dict[str, list[CertificateRow]]] = {}
     for row in rows:
-        if row.found.certificate is None or PURPOSES[row.found.use].is_ca:
+        leaf = row.found.certificate
+        if leaf is None or PURPOSES[row.found.use].is_ca:
             continue
-        authority = _authority(row, authorities)
+        roots = signing_roots(leaf, row.found.chain[1:], authorities)
+        last = max(roots, key=lambda each: each.not_after, default=None)
+        authority = _Authority(signed_by(row), authorities[last] if last else None)
         signed.setdefault(authority, {}).setdefault(row.found.use, []).append(row)
     largest = sorted(signed.items(), key=lambda item: -sum(map(len, item[1].values())))
     return [_chain(authority, uses, limits) for authority, uses in largest]
-
-
-def _authority(row: CertificateRow, authorities: Sequence[CertificateRow]) -> _Authority:
-    """Who has signed it. Whom it only names as its issuer may be seen here, and yet have signed nothing of it."""
-    name, leaf = signed_by(row), row.found.certificate
-    if row.found.authority:
-        seen = [each for each in authorities if each.found.use == name]
-    else:
-        seen = [each for each in authorities if leaf and _subject(each) == leaf.raw.issuer]
-    by_root = {
-        each.found.certificate: each for each in reversed(seen) if each.found.certificate
-    }  # on the disk of each control plane lies the same one
-    if row.found.authority and len(by_root) == 1:
-        return _Authority(name, seen[0])  # whose signature was verified
-    roots = signing_roots(leaf, row.found.chain[1:], by_root) if leaf and by_root else ()
-    if not roots:
-        return _Authority(name, None, is_seen=bool(seen) and not row.found.authority)
-    return _Authority(name, by_root[max(roots, key=lambda each: each.not_after)])
-
-
-def _subject(authority: CertificateRow) -> bytes:
-    certificate = authority.found.certificate
-    return certificate.raw.subject if certificate else b""
 
 
 def _chain(authority: _Authority, uses: dict[str, list[CertificateRow]], limits: Limits) -> Chain:
@@ -140,8 +124,6 @@ def _chain(authority: _Authority, uses: dict[str, list[CertificateRow]], limits:
         title, about = "no authority", "each has signed itself"
     elif own is not None and own.found.certificate is not None:
         title, about = name, f"until {expires_text(own.found.certificate.not_after)}"
-    elif authority.is_seen:
-        title, about = name, "another authority of this name, not verified"
     else:
         title, about = name or "not known", "its own certificate was not seen"
     tone = TONES[limits.concern(own)] if own else ""

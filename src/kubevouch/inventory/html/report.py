@@ -58,7 +58,7 @@ def report(
     hint: Callable[[str], str] = str,
 ) -> WebPage:
     """The page. cluster: its name for a person. hint: a command line of ours as it acts on this cluster."""
-    with_unread = (*rows, *rows_not_read(found.not_read))
+    with_unread = (*rows_not_read(found.not_read), *rows)
     unread = unread_of(found.not_read, rows, asked_disks=found.asked_disks)
     return WebPage(
         "Certificates",
@@ -112,9 +112,8 @@ def _first(found: FoundCertificates, outlook: Outlook, hint: Callable[[str], str
 def _advised(advice: Advice, hint: Callable[[str], str]) -> Iterator[Line]:
     if advice.before:
         yield Line(f"Before: {advice.before}")
-    for lead, words in (("Before:", advice.try_first), ("Next:", advice.command)):
-        if words:
-            yield Line(lead, code=hint(shlex.join(words)))
+    if advice.command:
+        yield Line("Next:", code=hint(shlex.join(advice.command)))
     if advice.by_hand:
         yield Line(f"By hand: {advice.by_hand}")
 

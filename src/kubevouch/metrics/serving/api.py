@@ -33,7 +33,7 @@ _KINDS: Final = {"nodes": "NodeMetrics", "pods": "PodMetrics"}
 
 
 class MetricsApi:
-    """Serves /apis/metrics.k8s.io/v1beta1/. observe: called with the ages in seconds of measurements that are served."""
+    """Serves what is below each version of the group. observe: called with the ages in seconds of measurements that are served."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class MetricsApi:
             return not_accepted()
         single = attributes.verb == "get"
         kind, as_table = _KINDS[attributes.resource], bool(media.converts_to)
-        form = form_of(request, kind, as_table=as_table, single=single)
+        form = form_of(request, attributes.version, kind, as_table=as_table, single=single)
         if single:
             return self._one(attributes, form)
         return await self._many(attributes, form, request)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from kubevouch import __version__
-from kubevouch.metrics.serving.objects import API_VERSION, GROUP, VERSION
+from kubevouch.metrics.serving.objects import GROUP, VERSIONS
 from kubevouch.serve.messages import HttpRequest, HttpResponse, json_response
 from kubevouch.serve.negotiation import accepted, not_accepted
 from kubevouch.serve.statuses import (
@@ -22,36 +22,39 @@ from kubevouch.serve.statuses import (
 )
 
 _RESOURCES: Final = (("nodes", "NodeMetrics", False), ("pods", "PodMetrics", True))
-_GROUP_VERSION: Final = {"groupVersion": API_VERSION, "version": VERSION}
+_VERSIONS: Final = [{"groupVersion": f"{GROUP}/{each}", "version": each} for each in VERSIONS]
 _GROUP: Final[dict[str, Any]] = {
     "name": GROUP,
-    "versions": [_GROUP_VERSION],
-    "preferredVersion": _GROUP_VERSION,
+    "versions": _VERSIONS,
+    "preferredVersion": _VERSIONS[0],
 }
 _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
     # Without apiVersion, as apiserver's.
     "/apis": {"kind": "APIGroupList", "groups": [_GROUP]},
     f"/apis/{GROUP}": {"kind": "APIGroup", "apiVersion": "v1", **_GROUP},
-    f"/apis/{API_VERSION}": {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": API_VERSION,
-        "resources": [
-            {
-                "name": name,
-                "singularName": "",
-                "namespaced": namespaced,
-                "kind": kind,
-                "verbs": ["get", "list"],
-            }
-            for name, kind, namespaced in _RESOURCES
-        ],
+    **{
+        f"/apis/{each['groupVersion']}": {
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": each["groupVersion"],
+            "resources": [
+                {
+                    "name": name,
+                    "singularName": "",
+                    "namespaced": namespaced,
+                    "kind": kind,
+                    "verbs": ["get", "list"],
+                }
+                for name, kind, namespaced in _RESOURCES
+            ],
+        }
+        for each in _VERSIONS
     },
 }
 
 
 class Discovery:
-    """Serves /apis, /apis/metrics.k8s.io and /apis/metrics.k8s.io/v1beta1.
+    """Serves /apis, /apis/metrics.k8s.io and each version of the group.
 
     address: what clients of any network should dial, as apiserver states it.
     """

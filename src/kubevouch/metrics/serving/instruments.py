@@ -197,11 +197,10 @@ class ScrapeLog:
             text = "Failed getting complete Pod metric"
             self._log.verbose(1, text, node=node.name, pods=_named(pods))
 
-    def changed(self, node: FleetNode, before: ScrapeResult | None, now: ScrapeResult) -> None:
-        """Logs that a node could not be verified."""
-        if now.doubt and not (before and before.doubt):
-            text = "A kubelet is not verified, so it gets no credential; `kubevouch apply` gets it a certificate"
-            self._log.error(now.doubt, text, node=node.name)
+    def doubted(self, node: FleetNode, doubt: str) -> None:
+        """Logs that a kubelet could not be verified."""
+        text = "A kubelet is not verified, so it gets no credential; `kubevouch apply` gets it a certificate"
+        self._log.error(doubt, text, node=node.name)
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
         """Logs and counts that the task of a node died and was started again."""

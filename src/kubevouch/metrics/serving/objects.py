@@ -18,8 +18,8 @@ from kubevouch.serve.messages import HttpRequest
 from kubevouch.x509.gotext import utc_text
 
 GROUP: Final = "metrics.k8s.io"
-VERSION: Final = "v1beta1"
-API_VERSION: Final = f"{GROUP}/{VERSION}"
+VERSIONS: Final = ("v1beta1",)
+"""What is served, the preferred one first: routes, discovery and objects follow. openapi.json has a document for each."""
 _SECOND: Final = 10**9
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -149,14 +149,15 @@ class Form:
     nothing: str = ""
 
 
-def form_of(request: HttpRequest, kind: str, *, as_table: bool, single: bool) -> Form:
-    """The form to write objects of this kind in, as a list or one alone."""
+def form_of(request: HttpRequest, version: str, kind: str, *, as_table: bool, single: bool) -> Form:
+    """The form to write objects of this version and kind in, as a list or one alone."""
+    api_version = f"{GROUP}/{version}"
     if as_table:
-        return _table(request.query_value("includeObject"))
+        return _table(request.query_value("includeObject"), api_version)
     if single:
-        head = f'{{"kind":"{kind}","apiVersion":"{API_VERSION}","metadata":'
+        head = f'{{"kind":"{kind}","apiVersion":"{api_version}","metadata":'
         return Form("", lambda each: f"{head}{each.metadata()},{each.fields()}}}", "\n")
-    begin = f'{{"kind":"{kind}List","apiVersion":"{API_VERSION}","metadata":{{}},"items":['
+    begin = f'{{"kind":"{kind}List","apiVersion":"{api_version}","metadata":{{}},"items":['
     return Form(
         begin,
         lambda each: f'{{"metadata":{each.metadata()},{each.fields()}}}',
@@ -165,14 +166,14 @@ def form_of(request: HttpRequest, kind: str, *, as_table: bool, single: bool) ->
     )
 
 
-def _table(include: str) -> Form:
+def _table(include: str, api_version: str) -> Form:
     """include: how much of its object a row carries: `Object`, `None`, else its metadata."""
     begin = '{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{},"columnDefinitions":'
 
     def row(each: Item) -> str:
         carried = f"{_PARTIAL}{each.metadata()}}}"
         if include == "Object":
-            kind = f'"kind":"{each.kind}","apiVersion":"{API_VERSION}"'
+            kind = f'"kind":"{each.kind}","apiVersion":"{api_version}"'
             carried = f'{{{kind},"metadata":{each.metadata()},{each.fields()}}}'
         elif include == "None":
             carried = "null"

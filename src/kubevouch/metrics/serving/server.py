@@ -1,132 +1,107 @@
 """A complete metrics server: it scrapes kubelets and serves their usage until it is asked to stop.
 
-It runs as a process of its own (cli) or in another program, also several at once: `build_components`, then `serve`.
+It runs as a process of its own (cli) or in another program, also several at once.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
-
-from prometheus_client import CollectorRegistry
 
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.credentials import Credentials
-from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import Fleet
+from kubevouch.metrics.scraper import KubeletAccess
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.metrics.serving.discovery import Discovery, openapi
 from kubevouch.metrics.serving.instruments import Instruments, ScrapeLog
-from kubevouch.metrics.serving.objects import API_VERSION, go_duration
+from kubevouch.metrics.serving.objects import GROUP, VERSIONS, go_duration
 from kubevouch.metrics.store import MetricsStore
-from kubevouch.serve.access_gate import version
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
-from kubevouch.serve.probes import NamedCheck, Probes, passing, shutdown_check
+from kubevouch.serve.probes import NamedCheck, passing
 from kubevouch.serve.process import StopEvent
-from kubevouch.serve.server import Exposition, ServingOptions, new_registry, serve_routes
+from kubevouch.serve.server import ServerPart, ServingOptions, new_registry, serve_part
 
 
-@dataclass(frozen=True, slots=True)
-class Components:
-    """The parts of a metrics server. resolution: seconds between two scrapes of a node."""
+class MetricsServer:
+    """A metrics server. The arguments are those of Collector."""
 
-    api: ApiClient
-    clock: Clock
-    log: Log
-    collector: Collector
-    registry: CollectorRegistry
-    instruments: Instruments
-    resolution: float
+    def __init__(
+        self,
+        api: ApiClient,
+        clock: Clock,
+        log: Log,
+        access: KubeletAccess,
+        *,
+        rng: Callable[[], float],
+        settings: ScrapeSettings,
+    ) -> None:
+        self._api, self._clock, self._log = api, clock, log
+        self._resolution = settings.resolution
+        self._registry = new_registry()
+        self._instruments = Instruments(self._registry, settings.resolution)
+        self._collector = Collector(
+            api,
+            access,
+            clock=clock,
+            rng=rng,
+            observer=ScrapeLog(log, clock, self._instruments, settings.timeout),
+            settings=settings,
+        )
 
     @property
     def store(self) -> MetricsStore:
         """What is served."""
-        return self.collector.store
+        return self._collector.store
+
+    async def serve(
+        self,
+        options: ServingOptions,
+        stop: StopEvent,
+        ready: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Serves until stop is requested. ready: called with the port once it listens. Raises KubevouchError, OSError."""
+        collector, instruments = self._collector, self._instruments
+        served = MetricsApi(self.store, collector.fleet, self._clock, instruments.served)
+        discovery = Discovery(f":{options.port}")
+        part = ServerPart(
+            work=collector.run,
+            checks=checks(
+                self.store,
+                collector.fleet,
+                self._clock,
+                last_round=lambda: collector.last_round,
+                held_back=lambda: collector.held_back,
+                resolution=self._resolution,
+            ),
+            pages=lambda: instruments.pages(self.store, collector.results),
+            routes={
+                "/apis": discovery.answer,
+                **{
+                    path: _api_or_discovery(path, served, discovery)
+                    for path in (f"/apis/{GROUP}/{version}" for version in VERSIONS)
+                },
+                "/openapi": openapi,
+            },
+        )
+        await serve_part(
+            self._api,
+            self._clock,
+            self._log,
+            options,
+            part=part,
+            registry=self._registry,
+            stop=stop,
+            ready=ready,
+        )
 
 
-def build_components(
-    api: ApiClient,
-    clock: Clock,
-    log: Log,
-    *,
-    roots: Callable[[], KubeletRoots],
-    credentials: Credentials,
-    certificate: Credentials | None = None,
-    rng: Callable[[], float],
-    settings: ScrapeSettings,
-) -> Components:
-    """The parts of a metrics server, connected. The arguments are those of Collector."""
-    numbers = new_registry()
-    instruments = Instruments(numbers, settings.resolution)
-    collector = Collector(
-        api,
-        roots=roots,
-        credentials=credentials,
-        certificate=certificate,
-        clock=clock,
-        rng=rng,
-        observer=ScrapeLog(log, clock, instruments, settings.timeout),
-        settings=settings,
-    )
-    return Components(api, clock, log, collector, numbers, instruments, settings.resolution)
-
-
-async def serve(
-    parts: Components,
-    options: ServingOptions,
-    stop: StopEvent,
-    ready: Callable[[int], None] = lambda _: None,
-) -> None:
-    """Serves until stop is requested. ready: called with the port once it listens. Raises KubevouchError, OSError."""
-    await serve_routes(
-        parts.api,
-        parts.clock,
-        parts.log,
-        options,
-        routes=_routes(parts, stop, f":{options.port}"),
-        work=parts.collector.run,
-        stop=stop,
-        ready=ready,
-    )
-
-
-def _routes(parts: Components, stop: StopEvent, address: str) -> dict[str, Handler]:
-    collector = parts.collector
-    found = checks(
-        parts.store,
-        collector.fleet,
-        parts.clock,
-        last_round=lambda: collector.last_round,
-        held_back=lambda: collector.held_back,
-        resolution=parts.resolution,
-        stopping=lambda: stop.requested,
-    )
-    probes = Probes(found, parts.log)
-    served = MetricsApi(parts.store, collector.fleet, parts.clock, parts.instruments.served)
-    discovery = Discovery(address)
-
-    def pages() -> Iterator[str]:
-        return parts.instruments.pages(parts.store, collector.results)
-
-    return {
-        "/apis": discovery.answer,
-        f"/apis/{API_VERSION}": _api_or_discovery(served, discovery),
-        "/openapi": openapi,
-        "/metrics": Exposition(parts.registry, pages).answer,
-        "/version": version,
-        **dict.fromkeys(probes.paths, probes.answer),
-    }
-
-
-def _api_or_discovery(served: MetricsApi, discovery: Discovery) -> Handler:
+def _api_or_discovery(path: str, served: MetricsApi, discovery: Discovery) -> Handler:
     """A handler: discovery for the path of the version itself, the metrics API below it."""
-    own = f"/apis/{API_VERSION}"
     return lambda request: (
         discovery.answer(request)
-        if request.path.removesuffix("/") == own
+        if request.path.removesuffix("/") == path
         else served.answer(request)
     )
 
@@ -149,7 +124,6 @@ def checks(
     last_round: Callable[[], datetime],
     held_back: Callable[[], str],
     resolution: float,
-    stopping: Callable[[], bool],
 ) -> dict[str, tuple[NamedCheck, ...]]:
     """The checks by page. last_round: returns the moment up to which every node was scraped. resolution: seconds.
 
@@ -185,7 +159,6 @@ def checks(
             NamedCheck("metric-storage-ready", stored),
             NamedCheck("metric-informer-sync", synced),
             informer,
-            shutdown_check(stopping),
         ),
         "livez": (*_HOOKS, NamedCheck("metric-collection-timely", timely, log_values), informer),
         "healthz": (*_HOOKS, informer),

@@ -7,11 +7,12 @@ import msgspec
 
 from kubevouch.diagnose.catalogue import Code, Section
 from kubevouch.diagnose.doctor import Diagnosis
-from kubevouch.diagnose.make import Finding, days
+from kubevouch.diagnose.make import Finding
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.snapshot import Evidence, Served
 from kubevouch.kube.resources import Node, Pod
 from kubevouch.tls import FailureKind
+from kubevouch.x509 import duration_text
 
 # What only says again that the numbers are missing, or is about the future.
 _NO_REASON = {
@@ -103,7 +104,7 @@ def why_without_sample(pod: Pod, now: datetime) -> UnknownReason:
     if started:
         newest, name = max(started)
         if (now - newest).total_seconds() < _YOUNG:
-            age = days(newest, now)
+            age = duration_text(now - newest)
             return UnknownReason("", f"container {name} has run for {age}: {_TWO}", vantage)
     elif _is_young(pod.metadata.creation_timestamp, now):
         return UnknownReason("", f"a new pod: {_TWO}", vantage)

@@ -13,10 +13,10 @@ from kubevouch.errors import nearest
 from kubevouch.evidence import approvers
 from kubevouch.evidence.names import ClusterNames, with_more
 from kubevouch.policy.claims import Address, Network
-from kubevouch.policy.facts import CsrLimits
+from kubevouch.policy.facts import MAX_LIFETIME
+from kubevouch.policy.rules.usable import malformed
 from kubevouch.policy.sources.nodes import Admitted
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, checked_text, document_in
-from kubevouch.policy.usable import malformed
 
 CONFIGURATION = approvers.NAME
 CONFIGURATION_KEY = approvers.CONFIGURATION_KEY
@@ -45,6 +45,8 @@ class IdentitySource(StrEnum):
     """The approver's own record of what the rule for new nodes admitted; no word of the configuration, as `none` is none."""
 
     NONE = "none"
+    ALLOW = "allow"
+    """The operator's word of today, for `csr` only."""
 
     @property
     def is_rule_for_new_nodes(self) -> bool:
@@ -90,14 +92,9 @@ class ApproverConfiguration(msgspec.Struct, frozen=True):
     cluster_domain: str = ""
     service_networks: tuple[Network, ...] = ()
     pod_networks: tuple[Network, ...] = ()
-    max_lifetime: timedelta = CsrLimits().lifetime
+    max_lifetime: timedelta = MAX_LIFETIME
     problems: tuple[str, ...] = ()
     """Rules for new nodes that cannot be read. They admit nobody."""
-
-    @property
-    def limits(self) -> CsrLimits:
-        """The limits of a CSR, by this configuration."""
-        return msgspec.structs.replace(CsrLimits(), lifetime=self.max_lifetime)
 
 
 class _Document(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -242,7 +239,7 @@ def _domain(text: str) -> str:
 
 def _lifetime(text: str) -> timedelta:
     if not text:
-        return CsrLimits().lifetime
+        return MAX_LIFETIME
     found = _LIFETIME.fullmatch(text)
     if found is None:
         raise NotAnEntry(

@@ -15,7 +15,7 @@ import msgspec
 from kubevouch import goyaml
 from kubevouch.evidence import approvers
 from kubevouch.policy.claims import as_address
-from kubevouch.policy.usable import malformed
+from kubevouch.policy.rules.usable import malformed
 from kubevouch.x509 import printable
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""The identity sources as the watched ConfigMaps hold them: only what has changed of one is read again."""
+"""The identity sources as the watched ConfigMaps hold them, and which nodes a change of one concerns."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from kubevouch.policy.sources.nodes import (
     read_pins,
     read_recorded,
 )
-from kubevouch.policy.sources.stored import MOST_ENTRIES, Shard, Unreadable, shard_names
+from kubevouch.policy.sources.stored import Shard, Unreadable, shard_names
 
 T = TypeVar("T")
 
@@ -49,31 +49,19 @@ class Shards(Generic[T]):
 
     def __init__(self, read: Callable[[str, Mapping[str, str]], Shard[T]]) -> None:
         self._read = read
-        self._texts: dict[str, dict[str, int]] = {}
-        """The hash of each entry's text, to see which have changed."""
-
         self._shards: dict[str, dict[str, T | Unreadable]] = {}
         self.entries: dict[str, T | Unreadable] = {}
         """By node. One that cannot be read never hides one that can."""
 
     def put(self, name: str, data: Mapping[str, str]) -> tuple[set[str], tuple[str, ...]]:
-        """The nodes whose entry has changed, and what is wrong with this ConfigMap. Only what has changed is read."""
-        before, shard = self._texts.get(name, {}), self._shards.setdefault(name, {})
-        texts = {node: hash(text) for node, text in data.items()}
-        changed = {node: text for node, text in data.items() if before.get(node) != texts[node]}
+        """The nodes whose entry has changed, and what is wrong with this ConfigMap."""
+        before, found = self._shards.get(name, {}), self._read(name, data)
+        changed = {n: each for n, each in found.entries.items() if before.get(n) != each}
         concerned = changed.keys() | (before.keys() - data.keys())
-        if max(len(data), len(before)) > MOST_ENTRIES:
-            changed, concerned = dict(data), before.keys() | data.keys()
-            shard.clear()
-            shard.update(self._read(name, changed).entries)
-        else:
-            for node in before.keys() - data.keys():
-                del shard[node]
-            shard.update(self._read(name, changed).entries)
-        self._texts[name] = texts
+        self._shards[name] = {node: changed.get(node) or before[node] for node in data}
         for node in concerned:
             self._merge(node)
-        return set(concerned), Shard(shard).problems
+        return set(concerned), found.problems
 
     def _merge(self, node: str) -> None:
         found = [shard[node] for shard in self._shards.values() if node in shard]

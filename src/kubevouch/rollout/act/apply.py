@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
+from datetime import datetime
 
 import msgspec
 
@@ -9,23 +10,18 @@ from kubevouch.errors import KubevouchError
 from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.resources import NODES
 from kubevouch.rollout.act.check import CheckedNode, CheckedPlan
-from kubevouch.rollout.act.config_map import (
-    ConfigMapResult,
-    cut_off_at,
-    is_of_run,
-    write_config_map,
-)
+from kubevouch.rollout.act.config_map import cut_off_at, is_of_run, write_config_map
 from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.fleet_run import FleetRun
-from kubevouch.rollout.act.live_cluster import live_cluster
+from kubevouch.rollout.act.live_cluster import LiveCluster
 from kubevouch.rollout.act.node_turn import NodeTurns, begun_before
-from kubevouch.rollout.decide.armed import as_of_now, left_armed
+from kubevouch.rollout.decide.armed import by_its_switch
 from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.machine import state_of_run
-from kubevouch.rollout.decide.order import IN_HAND
 from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan, LeftOut
-from kubevouch.rollout.decide.recheck import FoundState, not_accounted_for
-from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.recheck import not_accounted_for
+from kubevouch.rollout.decide.result import AS_BEFORE, ConfigMapResult, NodeResult, RunResult
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _WELL = "it needs nothing any more"
@@ -43,30 +39,30 @@ async def apply(
     each node so far.
     """
     nodes = {each.plan.node: each for each in checked.nodes}
-    begun = begun_before_of(checked, timeouts)
+    begun = begun_before(checked, timeouts)
     for name in nodes:
         context.is_over(name)
     for each in begun.values():
         context.may_be_armed(each)
     lineup = lineup_of((each.plan for each in checked.nodes), checked.found, timeouts.soak)
     cancelled, failed = False, ""
-    async with live_cluster(context) as live:
-        turns = NodeTurns(nodes, checked, context, timeouts, live)
-        run = FleetRun(lineup, context, turns.through, turns.not_well)
-        try:
-            await run.run()
-        except asyncio.CancelledError:
-            cancelled = True
-            end_in_order()
-        except Exception as error:  # noqa: BLE001 - the nodes that are through, or in hand, are told all the same
-            failed = f"an error of ours, {type(error).__name__}: {error}"
-    cut = _AT_ONCE if cancelled else failed
-    in_hand = {name for name, course in run.courses.items() if course.stage in IN_HAND}
+    live = LiveCluster(context.api, context.clock)
+    turns = NodeTurns(nodes, begun, checked, context, timeouts, live)
+    run = FleetRun(lineup, context, turns.through, turns.not_well)
+    try:
+        await run.run()
+    except asyncio.CancelledError:
+        cancelled = True
+        end_in_order()
+    except Exception as error:  # noqa: BLE001 - the nodes that are through, or in hand, are told all the same
+        failed = f"an error of ours, {type(error).__name__}: {error}"
+    cut, now = _AT_ONCE if cancelled else failed, context.clock.now()
+    in_hand = {name for name, course in run.courses.items() if course.in_hand}
     results = [
-        run.results.get(each.plan.node) or _without_a_result(each, in_hand, begun, cut)
+        run.results.get(each.plan.node) or _without_a_result(each, in_hand, begun, cut, now)
         for each in checked.nodes
     ]
-    all_done = all(each.outcome is NodeOutcome.DONE for each in results) and not run.stopped
+    all_done = all(each.state is NodeState.DONE for each in results) and not run.stopped
     try:
         config_map = await _config_map(checked, context, all_done=all_done)
     except asyncio.CancelledError:
@@ -74,20 +70,23 @@ async def apply(
         cancelled = True
         config_map = cut_off_at(checked.plan.config_map)
     left = any(
-        each.node not in run.results and each.outcome is not NodeOutcome.DONE for each in results
+        each.node not in run.results and each.state is not NodeState.DONE for each in results
     )
     interrupted = cancelled or (context.stop() and left)
-    result = _result(
-        checked, results, config_map, interrupted=interrupted, stopped=run.stopped or failed
+    return _result(
+        checked,
+        results,
+        config_map,
+        interrupted=interrupted,
+        stopped=run.stopped or failed,
+        lost_to=context.lost_to,
     )
-    left_out = as_of_now(result.left_out, context.clock.now())
-    return msgspec.structs.replace(result, left_out=left_out, lost_lease=context.lost_lease)
 
 
-def stopped_at_once(checked: CheckedPlan, timeouts: RolloutTimeouts) -> RunResult:
+def stopped_at_once(checked: CheckedPlan, timeouts: RolloutTimeouts, now: datetime) -> RunResult:
     """The result of a run that was stopped before any node had its turn. One on which it was found begun stays as it is."""
-    begun = begun_before_of(checked, timeouts)
-    results = [_without_a_result(each, set(), begun, _AT_ONCE) for each in checked.nodes]
+    begun = begun_before(checked, timeouts)
+    results = [_without_a_result(each, set(), begun, _AT_ONCE, now) for each in checked.nodes]
     planned = checked.plan.config_map
     config_map = ConfigMapResult(f"{_kept(planned)}: {_NOT_ALL_DONE}" if planned else "")
     return _result(checked, results, config_map, interrupted=True)
@@ -100,12 +99,9 @@ def _result(
     *,
     interrupted: bool,
     stopped: str = "",
+    lost_to: str | None = None,
 ) -> RunResult:
-    now = {
-        each.node
-        for each in results
-        if each.armed or each.outcome in (NodeOutcome.DONE, NodeOutcome.UNKNOWN)
-    }
+    now = {each.node for each in results if each.state not in (*AS_BEFORE, NodeState.FAILED)}
     changed = [
         node
         for node in checked.nodes
@@ -114,18 +110,18 @@ def _result(
     return RunResult(
         run=checked.plan.run,
         nodes=tuple(results),
-        config_map=config_map.text,
-        config_map_failed=config_map.failed,
+        config_map=config_map,
         interrupted=interrupted,
         stopped=stopped,
         left_out=_left_out(checked),
+        lost_to=lost_to,
         undo=f"kubevouch undo {checked.plan.run}" if changed or config_map.written else "",
     )
 
 
 def _has_changed(node: CheckedNode, run: str, now: Collection[str]) -> bool:
     """Whether this run has changed the node, now or when it was carried out before. now: nodes that it may have changed this time."""
-    if node.state is FoundState.WELL:
+    if node.state is NodeState.DONE:
         return state_of_run(node.survey, run) == "committed"
     return node.plan.node in now
 
@@ -142,25 +138,20 @@ def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
     return (*told, *checked.not_well)
 
 
-def begun_before_of(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, ArmedNode]:
-    """The nodes on which the run was found armed, by name."""
-    found = ((each.plan.node, begun_before(each, checked, timeouts)) for each in checked.nodes)
-    return {name: armed for name, armed in found if armed}
-
-
 def _without_a_result(
-    node: CheckedNode, in_hand: set[str], begun: Mapping[str, ArmedNode], cut: str
+    node: CheckedNode, in_hand: set[str], begun: Mapping[str, ArmedNode], cut: str, now: datetime
 ) -> NodeResult:
     """A node whose turn has not come, or was cut off. One on which the run was found armed is armed still, also before its turn."""
     name, changes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
     if changes and (name in in_hand or name in begun):
-        how = left_armed(cut or _NOT_GONE_ON, begun.get(name))
-        return NodeResult(name, NodeOutcome.UNKNOWN, how, armed=True)
+        due = begun[name].due if name in begun else None
+        how = f"{cut or _NOT_GONE_ON}; {by_its_switch(due, now)}"
+        return NodeResult(name, NodeState.ARMED, how)
     if name in in_hand:
-        return NodeResult(name, NodeOutcome.STOPPED, cut)
-    if node.state is FoundState.WELL:
-        return NodeResult(name, NodeOutcome.DONE, _WELL)
-    return NodeResult(name, NodeOutcome.UNTOUCHED)
+        return NodeResult(name, NodeState.UNTOUCHED, cut)
+    if node.state is NodeState.DONE:
+        return NodeResult(name, NodeState.DONE, _WELL)
+    return NodeResult(name, NodeState.UNTOUCHED)
 
 
 async def _config_map(
@@ -169,7 +160,7 @@ async def _config_map(
     """Writes the ConfigMap if every node that the cluster has now is done or well."""
     planned = checked.plan.config_map
     if planned is None:
-        return ConfigMapResult("")
+        return ConfigMapResult()
     kept = _kept(planned)
     if not all_done:
         return ConfigMapResult(f"{kept}: {_NOT_ALL_DONE}")

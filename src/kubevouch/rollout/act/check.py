@@ -61,7 +61,6 @@ from kubevouch.rollout.decide.plan import (
 )
 from kubevouch.rollout.decide.recheck import (
     NEW_PLAN,
-    FoundState,
     Recheck,
     finished_only,
     joined_since,
@@ -69,16 +68,17 @@ from kubevouch.rollout.decide.recheck import (
     not_entitled_as_planned,
     recheck,
 )
+from kubevouch.rollout.decide.run_status import BEGUN, NodeState
 from kubevouch.rollout.decide.timeouts import HANDSHAKE
 from kubevouch.rollout.errors import LeadsOn, NothingApplicable, StoppedBefore, way_on
 
 _AT_ONCE = 16
 _NOT_WELL = "the plan calls it well, and it does not serve a certificate of its own that verifies: make a new plan"
 _SAID = {
-    FoundState.AS_PLANNED: "is as planned",
-    FoundState.BEGUN: "was changed by this run and not proven: the run goes on with it",
-    FoundState.WELL: "needs nothing any more",
-    FoundState.ILL: "was changed by this run, and its Node is not Ready: the run puts it back",
+    NodeState.UNTOUCHED: "is as planned",
+    NodeState.ARMED: "was changed by this run and not proven: the run goes on with it",
+    NodeState.DONE: "needs nothing any more",
+    NodeState.FAILED: "was changed by this run, and its Node is not Ready: the run puts it back",
 }
 
 
@@ -91,8 +91,8 @@ class CheckedNode:
     found: Recheck
 
     @property
-    def state(self) -> FoundState:
-        """As planned, or begun, or well."""
+    def state(self) -> NodeState:
+        """How this run is found on it."""
         return self.found.state
 
     @property
@@ -132,7 +132,7 @@ class CheckedPlan:
         return self.inputs.plan
 
     @property
-    def found(self) -> dict[str, FoundState]:
+    def found(self) -> dict[str, NodeState]:
         """By node, what was found."""
         return {each.plan.node: each.state for each in self.nodes}
 
@@ -245,21 +245,20 @@ def _checked(
     planned = {each.node for each in plan.nodes}
     keys = {each.plan.node: each.look.host_key for each in seen}
     cloned = sharing(shared_among(live.values(), keys), HOST_KEY)
-    armed = (FoundState.BEGUN, FoundState.ILL)
-    begun = tuple(each.plan.node for each in seen if each.found.state in armed)
+    begun = tuple(each.plan.node for each in seen if each.found.state in BEGUN)
     checked = []
     for each in seen:
         node, look, found = each.plan, each.look, each.found
         if node.node not in planned:
             continue
         why = found.why
-        if not why and found.state not in (FoundState.WELL, FoundState.ILL):
+        if not why and found.state not in (NodeState.DONE, NodeState.FAILED):
             proven = without_shared_keys(node.node, look.confirmed, cloned)
             why = not_entitled_as_planned(
                 node, live[node.node], neighbours, proven, known_as=look.known_as
             )
         if why:
-            way = LeadsOn.DOCTOR if found.state is FoundState.FAILED else LeadsOn.NEW_PLAN
+            way = LeadsOn.DOCTOR if found.state is NodeState.DONE else LeadsOn.NEW_PLAN
             raise StoppedBefore(node.node, why, way=way, run=found.armed_run, begun=begun)
         context.progress.step(node.node, _SAID[found.state])
         checked.append(each)
@@ -298,7 +297,7 @@ async def looked_at_again(
     outside = SeenOutside(served, {}, ())
     look = await look_at_machine(live, outside, context, plan, confirms=False)
     found = recheck(plan, run, look.facts)
-    if found.state is not FoundState.AS_PLANNED:
+    if found.state is not NodeState.UNTOUCHED:
         why = found.why or f"it is not as it was at the check any more; {NEW_PLAN}"
         raise StoppedBefore(plan.node, why)
     return CheckedNode(plan, look, found)

@@ -8,7 +8,6 @@ what its own run has written.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from kubevouch.evidence.gather.identity import KEY, NAMESPACE
 from kubevouch.evidence.survey import RUN_NAME
@@ -18,6 +17,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS, ConfigMap
 from kubevouch.rollout.decide.assess import is_its_edit
 from kubevouch.rollout.decide.plan import ConfigMapPlan
+from kubevouch.rollout.decide.result import ConfigMapResult
 
 WRITTEN_BY = "kubevouch.dev/run"
 """The annotation with the run that has written the text."""
@@ -27,20 +27,6 @@ _NOT_ITS_TEXT = (
     "what the plan would put back is not the text that the run has replaced, which differs from the planned one in "
     "serverTLSBootstrap only: look at it yourself"
 )
-
-
-@dataclass(frozen=True)
-class ConfigMapResult:
-    """The result for the ConfigMap, in words for a person. failed: it is not as planned.
-
-    written: this run has written it, now or before. settled: the same call again would come to the same. forbidden: the user lacks a right to it.
-    """
-
-    text: str
-    failed: bool = False
-    written: bool = False
-    settled: bool = False
-    forbidden: bool = False
 
 
 async def is_written(api: ApiClient, plan: ConfigMapPlan) -> bool:
@@ -100,7 +86,7 @@ async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Conf
 def cut_off_at(plan: ConfigMapPlan | None) -> ConfigMapResult:
     """The result where a cancellation came while it was looked at, or written."""
     if plan is None:
-        return ConfigMapResult("")
+        return ConfigMapResult()
     return ConfigMapResult(
         f"{_named(plan)}: stopped at once; whether it was written is not known", failed=True
     )

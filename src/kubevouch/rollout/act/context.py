@@ -19,7 +19,6 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.lease import LeaseHold
 from kubevouch.rollout.decide.by_pod import WrittenNode
-from kubevouch.rollout.decide.result import LostLease
 
 
 class ProgressReport(Protocol):
@@ -89,10 +88,10 @@ class RolloutContext:
         return str(lost) if lost else ""
 
     @property
-    def lost_lease(self) -> LostLease | None:
-        """The same for a result."""
+    def lost_to(self) -> str | None:
+        """The run that has taken the Lease, as `RunResult` has it."""
         lost = self.lease.lost if self.lease else None
-        return LostLease(lost.run) if lost else None
+        return lost.run if lost else None
 
     @property
     def fence(self) -> int:

@@ -14,34 +14,27 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import ENDPOINT_SLICES, PODS, Narrow, Object, Resource
 from kubevouch.kube.resources.pods import DISRUPTION_BUDGETS, PodDisruptionBudget
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.decide.lineup import Lineup, NodeTask
+from kubevouch.rollout.decide.gates import ProofGate
+from kubevouch.rollout.decide.lineup import Lineup
 from kubevouch.rollout.decide.order import (
-    IN_HAND,
     Course,
     HeldInCommon,
-    Stage,
     Turn,
     Workloads,
     next_turn,
 )
-from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
+from kubevouch.rollout.decide.result import NodeResult
+from kubevouch.rollout.decide.run_status import NodeState
 
 _FRESH = 5.0
 """Seconds for which what nodes hold in common is taken for true. It is read again before others begin."""
 _LOOK = 1.0
 """How often it is looked whether the operator wants to stop."""
-_STAGES = {
-    NodeOutcome.DONE: Stage.DONE,
-    NodeOutcome.UNDONE: Stage.FAILED,
-    NodeOutcome.STOPPED: Stage.FAILED,
-    NodeOutcome.UNKNOWN: Stage.LOST,
-    NodeOutcome.DOWN: Stage.LOST,
-    NodeOutcome.SKIPPED: Stage.DONE,
-    NodeOutcome.UNTOUCHED: Stage.WAITS,
-}
+_COUNTS_AS = {NodeState.UNTOUCHED: NodeState.UNDONE, NodeState.ARMED: NodeState.UNKNOWN}
+"""How a node that has ended counts for others: nothing was changed on it; its switch may put it back yet."""
 
-Reached = Callable[[Stage], None]
-"""Called with how far a node has come."""
+Reached = Callable[[ProofGate | None], None]
+"""Called with the gate that a node waits for; None once one was given up, and it is put back."""
 
 
 @dataclass
@@ -64,9 +57,7 @@ class FleetRun:
     def __post_init__(self) -> None:
         now = self.context.clock.monotonic()
         self.courses = {
-            each.node: Course(Stage.DONE, ended=now)
-            for each in self.lineup.nodes
-            if each.task is NodeTask.NOTHING
+            each.node: Course(NodeState.DONE, ended=now) for each in self.lineup.of(NodeState.DONE)
         }
         self._workloads = Workloads()
         self._read: float | None = None
@@ -80,7 +71,7 @@ class FleetRun:
                 while (turn := await self._turn()) is not None:
                     for node in turn.begin:
                         now = self.context.clock.monotonic()
-                        self.courses[node] = Course(Stage.BEGUN, began=now)
+                        self.courses[node] = Course(NodeState.ARMED, began=now)
                         group.create_task(self._through(node))
                     for node in turn.look_at:
                         await self._look_at(node)
@@ -105,7 +96,7 @@ class FleetRun:
                 stop=lost
             )  # also in the middle of a soak: whatever it comes to, nothing more may be written
         self.stopped = turn.stop
-        in_hand = any(each.stage in IN_HAND for each in self.courses.values())
+        in_hand = any(each.in_hand for each in self.courses.values())
         return turn if in_hand or turn.begin or turn.look_at or turn.again is not None else None
 
     def _next(self) -> Turn:
@@ -117,46 +108,47 @@ class FleetRun:
         return self._read is None or now - self._read > _FRESH
 
     async def _through(self, node: str) -> None:
-        def reached(stage: Stage) -> None:
-            if self.courses[node].stage is not stage:
-                self.courses[node] = replace(self.courses[node], stage=stage)
+        def reached(gate: ProofGate | None) -> None:
+            if self.courses[node].gate is not gate:
+                self.courses[node] = replace(self.courses[node], gate=gate)
                 self._news.set()
 
         try:
             result = await self.through(node, reached)
         except Exception as error:  # noqa: BLE001 - an error of ours with one node leaves the others to their ends
             why = f"an error of ours, {type(error).__name__}: {error}"
-            result = NodeResult(node, NodeOutcome.UNKNOWN, why, armed=True)
+            result = NodeResult(node, NodeState.ARMED, why)
         self.results[node] = result
         self.courses[node] = replace(
             self.courses[node],
-            stage=self._stage_after(result),
+            state=self._counts_as(result),
             ended=self.context.clock.monotonic(),
             for_good=result.for_good,
-            overtaken=result.overtaken,
         )
         self._news.set()
 
-    def _stage_after(self, result: NodeResult) -> Stage:
-        """A canary that was skipped has proven nothing for the others of its stratum."""
-        if result.outcome is NodeOutcome.SKIPPED and result.node in self.lineup.canaries:
-            return Stage.FAILED
-        return _STAGES[result.outcome]
+    def _counts_as(self, result: NodeResult) -> NodeState:
+        """A canary that was away has proven nothing for the others of its stratum."""
+        if result.away and result.node not in self.lineup.canaries:
+            return NodeState.DONE
+        return _COUNTS_AS.get(result.state, result.state)
 
     async def _look_at(self, canary: str) -> None:
         said = await self.not_well(canary)
-        stage = Stage.FAILED if said else Stage.DONE
-        self.courses[canary] = replace(self.courses[canary], stage=stage, soaked=not said)
+        state = NodeState.UNDONE if said else NodeState.DONE
+        self.courses[canary] = replace(self.courses[canary], state=state, soaked=not said)
         if said:
-            before = self.results.get(canary) or NodeResult(canary, NodeOutcome.DONE)
+            before = self.results.get(canary) or NodeResult(canary, NodeState.DONE)
             self.results[canary] = msgspec.structs.replace(before, why=said)
             self.context.progress.step(canary, said)
         else:
             self.context.progress.step(canary, "is well after its soak")
 
     def _tell(self, turn: Turn) -> None:
-        done = sum(each.stage is Stage.DONE for each in self.courses.values())
-        samples = sum(each.stage is Stage.SAMPLE for each in self.courses.values())
+        done = sum(each.state is NodeState.DONE for each in self.courses.values())
+        samples = sum(
+            each.in_hand and each.gate is ProofGate.METRICS for each in self.courses.values()
+        )
         parts = [f"{done} of {len(self.lineup.nodes)} nodes done"]
         if samples:
             parts.append(f"{samples} wait for a sample")

@@ -233,6 +233,5 @@ def _why_nobody_approves(evidence: Evidence) -> str:
         code = Code.OUR_APPROVER_DECIDES_NOTHING
         return f"the approver {approves_nothing(ours)} ({code}). Until it does, {stalls}"
     if unseen := unseen_approver(evidence):
-        told = unseen.told(evidence.at)
-        return f"no approver is seen to run here: {told}. If it does not, {stalls}. Then run one before: `{INSTALL_APPROVER}`"
+        return f"no approver is seen to run here: {unseen.evidence}. If it does not, {stalls}. Then run one before: `{INSTALL_APPROVER}`"
     return f"no approver runs here: {stalls}. Run an approver before then: `{INSTALL_APPROVER}`"

@@ -30,12 +30,6 @@ async def served_by(
     )
 
 
-async def leaves_of(context: RolloutContext, node: NodePlan) -> frozenset[str]:
-    """Fingerprints of what its kubelet serves at the addresses of the plan."""
-    served = await served_by(context, node, None)
-    return frozenset(each.dialled.leaf.fingerprint for each in served if each.dialled.leaf)
-
-
 async def serves_well(context: RolloutContext, node: NodePlan, trust: TrustedRoots) -> bool:
     """Whether every address serves a trusted certificate of this node."""
     served = await served_by(context, node, trust)

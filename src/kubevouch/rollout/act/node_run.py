@@ -12,14 +12,10 @@ from kubevouch.kube.errors import KubeError
 from kubevouch.node.errors import NodeError, NodeUnreachable
 from kubevouch.rollout.act.kubelet_watch import watched_kubelet, why_not_up
 from kubevouch.rollout.act.observe import NodeObserver
-from kubevouch.rollout.decide.armed import (
-    is_at_work,
-    left_to_its_switch,
-    why_overtaken,
-)
+from kubevouch.rollout.decide.armed import by_its_switch, is_at_work, why_overtaken
 from kubevouch.rollout.decide.gates import GateResult, ProofGate, gate_results
-from kubevouch.rollout.decide.order import Stage
-from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
+from kubevouch.rollout.decide.result import NodeResult
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
     LONGEST_SCRIPT,
@@ -32,6 +28,7 @@ from kubevouch.rollout.decide.transaction import (
 )
 from kubevouch.rollout.errors import NotTheHolder
 
+_SET = "its own switch was set to undo it, which could not be seen"
 _PAUSE = 1.0
 _RETRY = 5.0
 _NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)
@@ -58,29 +55,22 @@ class NodeRun:
     begun: ArmedNode | None = None
     """This run was found begun on it, and cut off: it goes on."""
 
-    reached: Callable[[Stage], None] = lambda _: None
-    """Called with how far the node has come."""
+    reached: Callable[[ProofGate | None], None] = lambda _: None
+    """Called with the gate that the node waits for; None once one was given up."""
 
     for_good: bool = field(default=False, init=False)
     """What was signed for it cannot be taken back."""
 
-    unapproved: bool = field(default=False, init=False)
-    """Its CSR was not approved in time."""
-
-    overtaken: bool = field(default=False, init=False)
+    is_overtaken: bool = field(default=False, init=False)
     """Its own switch was due before it was proven."""
 
     pid: int = field(default=0, init=False)
     """The process that the run's restart has begun; 0 if not known."""
 
-    armed: bool = field(init=False)
-    """It may be armed, by all that its answers have told."""
-
     fires: datetime | None = field(init=False)
-    """When its switch goes off at the latest; None before it is set."""
+    """When its switch goes off at the latest; None where it is not armed, by all that its answers have told."""
 
     def __post_init__(self) -> None:
-        self.armed = self.begun is not None
         self.fires = self.begun.due if self.begun else None
 
     async def run(self) -> NodeResult:
@@ -90,47 +80,42 @@ class NodeRun:
     async def put_back(self, why: str) -> NodeResult:
         """Puts back a node on which the run was begun, and that is not well: `why` says how. What was proven stays."""
 
-        async def putting_back(began: float) -> tuple[NodeOutcome, str]:
-            self.reached(Stage.TROUBLE)
-            outcome, how = await self._undone(began)
-            if outcome is NodeOutcome.DONE:  # only the end of its commit had been cut off
-                outcome, how = NodeOutcome.STOPPED, "it was proven, and is committed"
-            return outcome, _joined(why, how)
+        async def putting_back(began: float) -> tuple[NodeState, str]:
+            self.reached(None)
+            state, how = await self._undone(began)
+            if state is NodeState.DONE:  # only the end of its commit had been cut off
+                state, how = NodeState.UNKNOWN, "it was proven, and is committed"
+            return state, _joined(why, how)
 
         return await self._ended(putting_back)
 
-    async def _ended(
-        self, work: Callable[[float], Awaitable[tuple[NodeOutcome, str]]]
-    ) -> NodeResult:
+    async def _ended(self, work: Callable[[float], Awaitable[tuple[NodeState, str]]]) -> NodeResult:
         """work: called with the time at which it begins."""
         clock = self.observer.context.clock
         began = clock.monotonic()
         try:
-            outcome, why = await work(began)
+            state, why = await work(began)
         except NotTheHolder as error:  # it is the other one's to prove this node, or to put it back
-            outcome, why = NodeOutcome.STOPPED, str(error)
-            if self.armed:
-                why = left_to_its_switch(why, self.fires, self.observer.context.clock.now())
-                outcome = NodeOutcome.UNKNOWN
-        self.armed = self.armed and outcome not in (NodeOutcome.DONE, NodeOutcome.UNDONE)
-        if not self.armed:
+            state, why = NodeState.UNTOUCHED, str(error)
+            if self.fires:
+                why = f"{why}; {by_its_switch(self.fires, clock.now())}"
+        if self.fires and state not in (NodeState.DONE, NodeState.UNDONE):
+            state = NodeState.ARMED
+        if state is not NodeState.ARMED:
             self.observer.context.is_over(self.observer.node.node)
         return NodeResult(
             node=self.observer.node.node,
-            outcome=outcome,
+            state=state,
             why=why,
             seconds=clock.monotonic() - began,
             csrs=tuple(sorted(self.observer.approved)),
-            armed=self.armed,
             for_good=self.for_good,
-            overtaken=self.overtaken and outcome is NodeOutcome.UNDONE,
-            unapproved=self.unapproved,
         )
 
-    async def _run(self, began: float) -> tuple[NodeOutcome, str]:
+    async def _run(self, began: float) -> tuple[NodeState, str]:
         if self.change is None:
             missing = await self._gates(began)
-            return (NodeOutcome.STOPPED, missing.text) if missing else (NodeOutcome.DONE, "")
+            return (NodeState.UNTOUCHED, missing.text) if missing else (NodeState.DONE, "")
         since = self.observer.context.clock.now()
         begun = await self._begin(since)
         if begun is not None:
@@ -139,55 +124,54 @@ class NodeRun:
             self.observer.context, self.observer.node.host, self.pid
         ) as watch:
             missing = await self._gates(began, watch)
-        if self.overtaken:
+        if self.is_overtaken:
             return await self._ended_by_its_switch(since, missing)
         if missing is not None:
-            self.reached(Stage.TROUBLE)
-            outcome, how = await self._undone(began)
-            return outcome, _joined(f"{missing.gate}: {missing.text}", how)
+            self.reached(None)
+            state, how = await self._undone(began)
+            return state, _joined(f"{missing.gate}: {missing.text}", how)
         return await self._committed(began)
 
     async def _ended_by_its_switch(
         self, since: datetime, missing: GateResult | None = None
-    ) -> tuple[NodeOutcome, str]:
+    ) -> tuple[NodeState, str]:
         """The result if its switch was due before it was proven. missing: what was waited for until then."""
-        assert self.fires is not None
-        self.overtaken = True
-        self.reached(Stage.TROUBLE)
-        self._step(f"its own switch was due at {self.fires:%H:%M:%S} UTC, before it was proven")
-        outcome, how = await self._undone(self.observer.context.clock.monotonic())
+        fires = self.fires
+        assert fires is not None
+        self.is_overtaken = True
+        self.reached(None)
+        self._step(f"its own switch was due at {fires:%H:%M:%S} UTC, before it was proven")
+        state, how = await self._undone(self.observer.context.clock.monotonic())
         waited_for = f"{missing.gate}: {missing.text}" if missing else ""
-        return outcome, why_overtaken(self.fires, since, waited_for, how)
+        return state, why_overtaken(fires, since, waited_for, how)
 
-    async def _begin(self, since: datetime) -> tuple[NodeOutcome, str] | None:
+    async def _begin(self, since: datetime) -> tuple[NodeState, str] | None:
         """Begins the change, or goes on with it. Returns None, or the result if the node has one already."""
         try:
             answer = await self._call(TransactionStep.BEGIN)
         except NodeUnreachable as error:
             how = "this run is still armed on it" if self.begun else "nothing was changed"
-            return NodeOutcome.STOPPED, f"{error}; {how}"
+            return NodeState.UNTOUCHED, f"{error}; {how}"
         except NodeError as error:
-            outcome, how = await self._undone(self.observer.context.clock.monotonic())
-            return outcome, _joined(str(error), how)
+            state, how = await self._undone(self.observer.context.clock.monotonic())
+            return state, _joined(str(error), how)
         if answer.outcome is not TransactionState.BEGUN:
             return await self._not_begun(answer, since)
         if answer.reason and not self.begun:  # by somebody else, since the check
             how = "by another `apply` of this plan; it is left to that one"
-            return NodeOutcome.STOPPED, f"{answer.reason}, {how}"
+            return NodeState.UNTOUCHED, f"{answer.reason}, {how}"
         self.observer.new_process = answer.pid not in (0, self.pid_before)
         self.pid = answer.pid
         if not self.begun:
             self._step("seeded, written, restarted")
         return None
 
-    async def _not_begun(
-        self, answer: TransactionAnswer, since: datetime
-    ) -> tuple[NodeOutcome, str]:
+    async def _not_begun(self, answer: TransactionAnswer, since: datetime) -> tuple[NodeState, str]:
         """What became of a node on which the run did not begin, or did not go on."""
         if self.begun and self._seconds_left() <= 0 and answer.outcome in _NOT_GONE_ON_WITH:
             return await self._ended_by_its_switch(since)
         if answer.outcome in _NOT_GONE_ON_WITH:
-            return NodeOutcome.STOPPED, answer.reason
+            return NodeState.UNTOUCHED, answer.reason
         if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
             return await self._as_undone(answer)
         return await self._committed_before(answer)
@@ -205,8 +189,8 @@ class NodeRun:
         while True:
             if self.observer.context.lease is not None:
                 self.observer.context.lease.check()
-            self.overtaken = is_at_work(self.fires, clock.now())
-            if self.overtaken:
+            self.is_overtaken = is_at_work(self.fires, clock.now())
+            if self.is_overtaken:
                 return before
             left = self.timeouts.gates - (clock.monotonic() - began)
             due = self._seconds_left()
@@ -224,9 +208,8 @@ class NodeRun:
                 )
             if last.passed:
                 return None
-            self.reached(Stage.SAMPLE if last.gate is ProofGate.METRICS else Stage.BEGUN)
+            self.reached(last.gate)
             if last.hopeless or clock.monotonic() - began > self.timeouts.gates:
-                self.unapproved = last.gate is ProofGate.APPROVED
                 self.for_good = last.hopeless and last.gate in (ProofGate.APPROVED, ProofGate.NAMES)
                 return last
             self.observer.context.progress.waiting(
@@ -263,43 +246,43 @@ class NodeRun:
             await asyncio.wait([looking])
         return (GateResult(ProofGate.ANSWERS, passed=False, text=said),)
 
-    async def _committed(self, began: float) -> tuple[NodeOutcome, str]:
+    async def _committed(self, began: float) -> tuple[NodeState, str]:
         answer = await self._insist(TransactionStep.COMMIT, began)
         if answer is None:
-            return await self._by_its_switch(
-                "it passed every gate, but could not be reached to commit"
+            return (
+                NodeState.ARMED,
+                f"it passed every gate, but could not be reached to commit; {_SET}",
             )
         if answer.outcome is TransactionState.COMMITTED:
-            return NodeOutcome.DONE, ""
+            return NodeState.DONE, ""
         if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
-            self.overtaken = self._seconds_left() <= 0
             return await self._as_undone(answer)
-        return NodeOutcome.UNKNOWN, answer.reason
+        return NodeState.UNKNOWN, answer.reason
 
-    async def _undone(self, began: float) -> tuple[NodeOutcome, str]:
+    async def _undone(self, began: float) -> tuple[NodeState, str]:
         answer = await self._insist(TransactionStep.ROLLBACK, began)
         if answer is None:
-            return await self._by_its_switch("it could not be reached to undo it")
+            return NodeState.ARMED, f"it could not be reached to undo it; {_SET}"
         if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
             return await self._as_undone(answer)
         if answer.outcome is TransactionState.NOTHING:
-            return NodeOutcome.STOPPED, "nothing was changed"
+            return NodeState.UNTOUCHED, "nothing was changed"
         if answer.outcome is TransactionState.COMMITTED:
             return await self._committed_before(answer, "done in this run by another `apply`")
-        return NodeOutcome.UNKNOWN, answer.reason
+        return NodeState.UNKNOWN, answer.reason
 
     async def _committed_before(
         self, answer: TransactionAnswer, how: str = "done in this run before"
-    ) -> tuple[NodeOutcome, str]:
+    ) -> tuple[NodeState, str]:
         """The result if the node says that this run is committed on it, which what it serves must confirm."""
         if answer.outcome is TransactionState.COMMITTED and await self.observer.serves_well():
-            return NodeOutcome.DONE, how
+            return NodeState.DONE, how
         return (
-            NodeOutcome.UNKNOWN,
+            NodeState.UNKNOWN,
             f"it answered {answer.outcome!s}, and the wire does not bear that out",
         )
 
-    async def _as_undone(self, answer: TransactionAnswer) -> tuple[NodeOutcome, str]:
+    async def _as_undone(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
         """Undone only if the files are back and the kubelet stays up with them."""
         half = answer.outcome is TransactionState.HALF
         why = f"undone by half: {answer.reason}" if half else answer.reason
@@ -307,20 +290,11 @@ class NodeRun:
             down = await why_not_up(self.observer.context, self.observer.node.host)
         except NodeError as error:
             unseen = f"whether its kubelet stays up could not be seen: {error}"
-            return NodeOutcome.UNKNOWN, _joined(why, unseen)
+            return NodeState.UNKNOWN, _joined(why, unseen)
         if down:
             files = "" if half else "its files are as before"
-            return NodeOutcome.DOWN, "; ".join(filter(None, (why, files, down)))
-        return (NodeOutcome.UNKNOWN if half else NodeOutcome.UNDONE), why
-
-    async def _by_its_switch(self, what: str) -> tuple[NodeOutcome, str]:
-        """The switch has gone off by now, if the node lives. The wire tells, where before and after can be told apart."""
-        if self.seed is not None and self.seed.is_new and await self.observer.serves_as_before():
-            return NodeOutcome.UNDONE, f"{what}; its own switch has undone it, as the wire shows"
-        return (
-            NodeOutcome.UNKNOWN,
-            f"{what}; its own switch was set to undo it, which could not be seen",
-        )
+            return NodeState.FAILED, "; ".join(filter(None, (why, files, down)))
+        return (NodeState.UNKNOWN if half else NodeState.UNDONE), why
 
     async def _insist(self, action: TransactionStep, began: float) -> TransactionAnswer | None:
         """Repeats a step until the node answers; None once its switch must have fired without an answer."""
@@ -345,8 +319,6 @@ class NodeRun:
         fence = self.observer.context.fence
         script = render(action, self.change, self.seed if begins else None, fence=fence)
         transport = self.observer.context.transport
-        if self.armed:
-            self._note_switch(LONGEST_SCRIPT)
         try:
             result = await transport.run_script(
                 self.observer.node.host, script, timeout=LONGEST_SCRIPT
@@ -354,7 +326,8 @@ class NodeRun:
         except NodeUnreachable:
             raise
         except NodeError:
-            self.armed = self.armed or begins
+            if begins:
+                self._note_switch(LONGEST_SCRIPT)
             raise
         self._learn(result.answer)
         return result.answer
@@ -362,13 +335,12 @@ class NodeRun:
     def _learn(self, answer: TransactionAnswer) -> None:
         """Whether it is armed after that answer. A call that was refused has changed nothing about it."""
         if answer.outcome in (TransactionState.BEGUN, TransactionState.HALF):
-            self.armed = True
             fires = self._note_switch()
             node = self.observer.node.node
             assert self.change is not None
             self.observer.context.may_be_armed(ArmedNode(self.change.run, node, fires))
         elif answer.outcome not in (TransactionState.BUSY, TransactionState.REFUSED):
-            self.armed = False
+            self.fires = None
 
     def _note_switch(self, longest: float = 0.0) -> datetime:
         """When it goes off at the latest. longest: in how many seconds from now it may be set, where it is not set yet."""

@@ -16,17 +16,17 @@ from kubevouch.rollout.act.live_cluster import LiveCluster
 from kubevouch.rollout.act.node_facts import (
     client_certificates_of,
     lease_time,
-    leaves_of,
     serves_well,
 )
 from kubevouch.rollout.act.node_run import NodeRun
 from kubevouch.rollout.act.observe import NodeObserver
-from kubevouch.rollout.decide.armed import about_to_be_armed, found_armed, left_to_its_switch
+from kubevouch.rollout.decide.armed import about_to_be_armed, by_its_switch, found_armed
 from kubevouch.rollout.decide.change import change_of, change_to_undo, seed_of, untrusted_root
 from kubevouch.rollout.decide.machine import has_restarted, state_of_run
 from kubevouch.rollout.decide.plan import ChangeKind
-from kubevouch.rollout.decide.recheck import GONE, FoundState, not_the_node, why_skipped
-from kubevouch.rollout.decide.result import NodeOutcome, NodeResult
+from kubevouch.rollout.decide.recheck import GONE, not_the_node, why_skipped
+from kubevouch.rollout.decide.result import NodeResult
+from kubevouch.rollout.decide.run_status import BEGUN, NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import NodeAway, NotTheHolder, StoppedBefore
 
@@ -42,6 +42,7 @@ class NodeTurns:
     """The turns of a plan's nodes."""
 
     nodes: Mapping[str, CheckedNode]
+    begun: Mapping[str, ArmedNode]
     checked: CheckedPlan
     context: RolloutContext
     timeouts: RolloutTimeouts
@@ -50,7 +51,7 @@ class NodeTurns:
     async def through(self, name: str, reached: Reached) -> NodeResult:
         """Does what is to be done on the node, to its end. An error of the transport or the API server becomes a result."""
         node = self.nodes[name]
-        begun = begun_before(node, self.checked, self.timeouts)
+        begun = self.begun.get(name)
         try:
             run, ill = await once_it_answers(
                 lambda: self._run_of(node, begun), self.context, name, self.timeouts.gates
@@ -58,16 +59,15 @@ class NodeTurns:
         except KubevouchError as error:
             how = "it is still armed" if begun else "nothing was changed"
             why = f"{error}; {how}"
-            skipped = isinstance(error, NodeAway) and begun is None
-            outcome = NodeOutcome.SKIPPED if skipped else NodeOutcome.STOPPED
             if begun and isinstance(error, NotTheHolder):
-                why = left_to_its_switch(str(error), begun.due, self.context.clock.now())
-                outcome = NodeOutcome.UNKNOWN
-            result = NodeResult(name, outcome, why, armed=begun is not None)
+                why = f"{error}; {by_its_switch(begun.due, self.context.clock.now())}"
+            state = NodeState.ARMED if begun else NodeState.UNTOUCHED
+            away = isinstance(error, NodeAway) and begun is None
+            result = NodeResult(name, state, why, away=away)
         else:
             run.reached = reached
             result = await (run.put_back(ill) if ill else run.run())
-        self.context.progress.ended(name, _outcome_text(result))
+        self.context.progress.ended(name, _told(result))
         return result
 
     async def not_well(self, name: str) -> str:
@@ -103,7 +103,7 @@ class NodeTurns:
 
     async def _run_of(self, node: CheckedNode, begun: ArmedNode | None) -> tuple[NodeRun, str]:
         """What is to be done on the node; and why it is put back, which the run has begun and which is not well; else empty."""
-        if node.state is not FoundState.ILL:
+        if node.state is not NodeState.FAILED:
             try:
                 return await self._prepare(node, begun), ""
             except NodeAway as away:
@@ -193,7 +193,6 @@ class NodeTurns:
             inputs=inputs,
             node=node.plan,
             known=frozenset(known),
-            leaves_before=frozenset() if begun else await leaves_of(context, node.plan),
             lease_before=None if begun else await lease_time(context, name),
             kubelet_started=since if begun or not writes else None,
             client_certificates=client_certificates_of(node.survey),
@@ -201,18 +200,19 @@ class NodeTurns:
         )
 
 
-def begun_before(
-    node: CheckedNode, checked: CheckedPlan, timeouts: RolloutTimeouts
-) -> ArmedNode | None:
-    """How this run was found armed on it; None if it was not."""
-    if node.state not in (FoundState.BEGUN, FoundState.ILL):
-        return None
-    return found_armed(
-        node.plan.node, checked.plan.run, node.survey, node.look.facts.at, timeouts.switch
-    )
+def begun_before(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, ArmedNode]:
+    """By name, the nodes on which this run was found armed, and until when."""
+    run = checked.plan.run
+    return {
+        each.plan.node: found_armed(
+            each.plan.node, run, each.survey, each.look.facts.at, timeouts.switch
+        )
+        for each in checked.nodes
+        if each.state in BEGUN
+    }
 
 
-def _outcome_text(result: NodeResult) -> str:
-    if result.outcome is NodeOutcome.DONE:
+def _told(result: NodeResult) -> str:
+    if result.state is NodeState.DONE:
         return f"done in {result.seconds:.0f} s"
     return str(result)

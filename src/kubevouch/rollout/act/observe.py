@@ -37,7 +37,6 @@ from kubevouch.rollout.act.node_facts import (
     asked_for_again_by_pod,
     client_certificates_of,
     lease_time,
-    leaves_of,
     served_by,
     serves_well,
 )
@@ -91,9 +90,6 @@ class NodeObserver:
     node: NodePlan
     known: frozenset[str]
     """Names of its CSRs before the change: an older one is not what we wait for."""
-
-    leaves_before: frozenset[str]
-    """Fingerprints of what was served before the change."""
 
     lease_before: datetime | None
     kubelet_started: datetime | None
@@ -212,7 +208,7 @@ class NodeObserver:
                 await api.patch_approval(found, approval(who, not_asked=not_asked))
             except Conflict:
                 return "it changed while it was judged"
-            self._approved(name, self._how(name))
+            self._approved(name, self._how())
         return ""
 
     def _is_the_approvers_turn(self, name: str) -> bool:
@@ -220,11 +216,11 @@ class NodeObserver:
         now = self.context.clock.monotonic()
         return now - self.passed_since.setdefault(name, now) < self.approvers_turn
 
-    def _how(self, csr: str) -> str:
+    def _how(self) -> str:
         if not self.approvers_turn:
             return "approved"
         waited = f"the approver had not approved it within {self.approvers_turn:.0f} s"
-        return f"approved by this run: {waited} (`kubectl describe csr {csr}` says why)"
+        return f"approved by this run: {waited} (its log says why)"
 
     async def _held(
         self, found: CertificateSigningRequest, csrs: Csrs
@@ -300,12 +296,6 @@ class NodeObserver:
         if name not in self.approved:  # it is looked at again until the node is done
             self.approved.add(name)
             self.context.progress.step(self.node.node, f"{name} {how}")
-
-    async def serves_as_before(self) -> bool:
-        """Whether it serves the same certificate as before the change."""
-        return bool(self.leaves_before) and (
-            await leaves_of(self.context, self.node) == self.leaves_before
-        )
 
     async def serves_well(self) -> bool:
         """Whether every address serves a trusted certificate of this node."""

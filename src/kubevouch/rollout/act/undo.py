@@ -7,12 +7,14 @@ back and does not come back well, or once the Lease is lost; what else befalls a
 import asyncio
 from dataclasses import dataclass
 
+import msgspec
+
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.errors import KubeError, NotFound
 from kubevouch.kube.resources import NODES
 from kubevouch.node.errors import NodeError, NodeUnreachable
-from kubevouch.rollout.act.config_map import ConfigMapResult, cut_off_at, undo_config_map
+from kubevouch.rollout.act.config_map import cut_off_at, undo_config_map
 from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.kubelet_watch import why_not_up
 from kubevouch.rollout.act.look import survey_planned
@@ -20,18 +22,14 @@ from kubevouch.rollout.act.node_facts import targets_now
 from kubevouch.rollout.act.precheck import SILENT, check_identity
 from kubevouch.rollout.decide.armed import about_to_be_armed, found_armed, is_armed_by
 from kubevouch.rollout.decide.change import change_to_undo, untrusted_root
-from kubevouch.rollout.decide.machine import state_of_run
-from kubevouch.rollout.decide.not_changed import (
-    UndoEnding,
-    changed_since,
-    not_changed,
-    said_of_edit,
-)
+from kubevouch.rollout.decide.not_changed import changed_since, edited, not_changed
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
-from kubevouch.rollout.decide.result import NodeOutcome, NodeResult, RunResult
+from kubevouch.rollout.decide.result import ConfigMapResult, NodeResult, RunResult
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import HANDSHAKE, RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
     LONGEST_SCRIPT,
+    UNDONE_BEFORE,
     TransactionAnswer,
     TransactionState,
     TransactionStep,
@@ -42,8 +40,7 @@ from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
 _OVER = (TransactionState.UNDONE, TransactionState.NOTHING)
 _PAUSE = 1.0
 _CUT = "stopped at once; what has begun there goes on by itself"
-_NEVER = "this run has not changed this node"
-_BEFORE = "it was undone before"
+_NO_TURN = "the undo ended before its turn: what the run has changed there still stands"
 
 
 async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -> RunResult:
@@ -55,9 +52,9 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
     """
     await check_identity(plan, context)
     await context.confirm_holder()
-    config_map = ConfigMapResult("")
+    config_map = ConfigMapResult()
     results: list[NodeResult] = []
-    stopped, cut = "", False
+    stopped, cut, waits = "", False, False
     if plan.config_map is not None:
         try:
             config_map = await undo_config_map(context.api, plan.config_map, plan.run)
@@ -67,181 +64,154 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
     for node in _changed(plan):
         stopped = context.why_lost or stopped
         if context.stop() or stopped or cut:
-            results.append(NodeResult(node.node, NodeOutcome.NOT_PUT_BACK))
+            results.append(NodeResult(node.node, NodeState.UNKNOWN, _NO_TURN))
+            waits = True
             continue
         began = context.clock.monotonic()
         try:
-            ending = await _undo_node(node, plan, context, timeouts)
+            ended = await _NodeUndo(node, plan.run, context, timeouts).result()
         except asyncio.CancelledError:
             end_in_order()
-            ending, cut = UndoEnding(NodeOutcome.UNKNOWN, _CUT), True
-        stopped = ending.stops(node.node) or stopped
-        result = NodeResult(
-            node.node,
-            ending.outcome,
-            ending.why,
-            context.clock.monotonic() - began,
-            settled=ending.settled,
-            later_run=ending.later_run,
-        )
+            ended, cut = NodeResult(node.node, NodeState.UNKNOWN, _CUT), True
+        if ended.not_well:
+            is_seen = ended.state is not NodeState.UNKNOWN
+            how = " and is not well" if is_seen else "; whether it is well could not be told"
+            stopped = f"{node.node} was put back{how}"
+        result = msgspec.structs.replace(ended, seconds=context.clock.monotonic() - began)
         context.progress.ended(node.node, str(result))
         results.append(result)
-    not_put_back = any(each.outcome is NodeOutcome.NOT_PUT_BACK for each in results)
     return RunResult(
         plan.run,
         tuple(results),
-        config_map.text,
-        config_map.failed,
-        config_map_settled=config_map.settled,
-        config_map_forbidden=config_map.forbidden,
-        interrupted=cut or (not_put_back and not stopped),
-        stopped=stopped if not_put_back else "",
-        lost_lease=context.lost_lease,
+        config_map,
+        interrupted=cut or (waits and not stopped),
+        stopped=stopped if waits else "",
+        lost_to=context.lost_to,
     )
 
 
 def nothing_undone(plan: Plan) -> RunResult:
     """The result of an undo that was stopped before its first node had its turn."""
-    nodes = tuple(NodeResult(each.node, NodeOutcome.NOT_PUT_BACK) for each in _changed(plan))
-    return RunResult(plan.run, nodes, "", interrupted=True)
+    nodes = tuple(NodeResult(each.node, NodeState.UNKNOWN, _NO_TURN) for each in _changed(plan))
+    return RunResult(plan.run, nodes, interrupted=True)
 
 
 def _changed(plan: Plan) -> tuple[NodePlan, ...]:
     return ordered(tuple(each for each in plan.nodes if each.change is ChangeKind.BOOTSTRAP))
 
 
-async def _undo_node(
-    node: NodePlan, plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts
-) -> UndoEnding:
-    try:
-        seen = (await survey_planned(node, context)).answer
-        if why := untrusted_root(node, seen):
-            return UndoEnding(NodeOutcome.UNKNOWN, why)
-        if before := await _undone_before(node, plan.run, seen, context, timeouts):
-            return before
-        answer = await _sent(node, plan.run, seen, context)
-    except StoppedBefore as error:
-        settled = isinstance(error, AnotherHostKey)
-        return UndoEnding(NodeOutcome.STOPPED, str(error), settled=settled)
-    except (NodeError, KubeError) as error:
-        return UndoEnding(NodeOutcome.UNKNOWN, str(error))
-    if answer.outcome is TransactionState.NOTHING:
-        return not_changed(node, plan.run, answer.reason, seen)
-    return await _after(answer, node, context, timeouts)
-
-
-async def _sent(
-    node: NodePlan, run: str, seen: NodeSurvey, context: RolloutContext
-) -> TransactionAnswer:
-    """What the node answers to its undo. It may be armed by it from the moment at which it is sent, and is not any more once it is put back.
-
-    Sent also where no record is seen: an `apply` that is about to begin must find that it is too late.
-    """
-    change = change_to_undo(node, seen, run)
-    script = render(TransactionStep.UNDO, change, None, fence=context.fence)
-    name, now, switch = node.node, context.clock.now(), change.switch_seconds
-    was_armed = is_armed_by(run, seen)
-    found = found_armed(name, run, seen, now, switch)
-    await context.confirm_holder(found if was_armed else about_to_be_armed(name, run, now, switch))
-    was_armed = was_armed or bool(seen.no_kubelet)  # whose records could not be seen
-    try:
-        result = await context.transport.run_script(node.host, script, timeout=LONGEST_SCRIPT)
-    except NodeUnreachable:
-        if not was_armed:
-            context.is_over(name)
-        raise
-    outcome = result.answer.outcome
-    if outcome in _OVER or (outcome is TransactionState.REFUSED and not was_armed):
-        context.is_over(name)
-    return result.answer
-
-
-async def _undone_before(
-    node: NodePlan, run: str, seen: NodeSurvey, context: RolloutContext, timeouts: RolloutTimeouts
-) -> UndoEnding | None:
-    """The result if an undo of this run has been here before; None if not. It may have ended since the node was not well."""
-    state = state_of_run(seen, run)
-    if state in ("undone", "barred"):
-        context.is_over(node.node)
-    if state == "undone":
-        if changed := changed_since(node, run, seen):
-            return changed
-        why = "; ".join(filter(None, (_BEFORE, said_of_edit(node, seen))))
-        return await _back(node, why, context, timeouts)
-    return not_changed(node, run, _NEVER, seen) if state == "barred" else None
-
-
-async def _after(
-    answer: TransactionAnswer, node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts
-) -> UndoEnding:
-    """The result of a node's undo: by its own answer, by what its kubelet then does on it, and by what is seen from outside."""
-    half = answer.outcome is TransactionState.HALF
-    if not half and answer.outcome is not TransactionState.UNDONE:
-        return UndoEnding(NodeOutcome.STOPPED, answer.reason)
-    if not half:
-        context.progress.step(node.node, "former files in place, restarted")
-    why = f"undone by half: {answer.reason}" if half else answer.reason
-    return await _back(node, why, context, timeouts, half=half)
-
-
-async def _back(
-    node: NodePlan,
-    why: str,
-    context: RolloutContext,
-    timeouts: RolloutTimeouts,
-    *,
-    half: bool = False,
-) -> UndoEnding:
-    """The result where its former files are in place, by this undo or by one before: whether it has come back well with them."""
-    try:
-        down = await why_not_up(context, node.host)
-    except NodeError as error:
-        why = f"{why or 'undone'}; it could not be watched: {error}"
-        return UndoEnding(NodeOutcome.UNKNOWN, why, untold=True)
-    if down:
-        return UndoEnding(NodeOutcome.DOWN, "; ".join(filter(None, (why, down))), ill=True)
-    if half:
-        return UndoEnding(NodeOutcome.UNKNOWN, why, ill=True)
-    if missing := await _gates(node, context, timeouts):
-        why = f"undone, but {missing.text}"
-        return UndoEnding(NodeOutcome.UNKNOWN, why, ill=missing.seen, untold=not missing.seen)
-    return UndoEnding(NodeOutcome.UNDONE, why)
-
-
 @dataclass(frozen=True)
-class _Missing:
-    """What a node lacks that was put back. seen: that it does; where not, the text says why that could not be told."""
+class _NodeUndo:
+    """The undo of a run on one node."""
 
-    text: str
-    seen: bool = True
+    node: NodePlan
+    run: str
+    context: RolloutContext
+    timeouts: RolloutTimeouts
+
+    async def result(self) -> NodeResult:
+        """How the undo leaves the node."""
+        name = self.node.node
+        try:
+            seen = (await survey_planned(self.node, self.context)).answer
+            if why := untrusted_root(self.node, seen):
+                return NodeResult(name, NodeState.UNKNOWN, why)
+            answer = await self._sent(seen)
+        except StoppedBefore as error:
+            settled = isinstance(error, AnotherHostKey)
+            return NodeResult(name, NodeState.FAILED, str(error), settled=settled)
+        except (NodeError, KubeError) as error:
+            return NodeResult(name, NodeState.UNKNOWN, str(error))
+        return await self._ended(answer, seen)
+
+    async def _sent(self, seen: NodeSurvey) -> TransactionAnswer:
+        """What the node answers to its undo. It may be armed by it from the moment at which it is sent, and is not any more once it is put back.
+
+        Sent also where no record is seen: an `apply` that is about to begin must find that it is too late.
+        """
+        context, name, run = self.context, self.node.node, self.run
+        change = change_to_undo(self.node, seen, run)
+        script = render(TransactionStep.UNDO, change, None, fence=context.fence)
+        now, switch = context.clock.now(), change.switch_seconds
+        was_armed = is_armed_by(run, seen)
+        found = found_armed(name, run, seen, now, switch)
+        arms = found if was_armed else about_to_be_armed(name, run, now, switch)
+        await context.confirm_holder(arms)
+        was_armed = was_armed or bool(seen.no_kubelet)  # whose records could not be seen
+        try:
+            sent = await context.transport.run_script(
+                self.node.host, script, timeout=LONGEST_SCRIPT
+            )
+        except NodeUnreachable:
+            if not was_armed:
+                context.is_over(name)
+            raise
+        outcome = sent.answer.outcome
+        if outcome in _OVER or (outcome is TransactionState.REFUSED and not was_armed):
+            context.is_over(name)
+        return sent.answer
+
+    async def _ended(self, answer: TransactionAnswer, seen: NodeSurvey) -> NodeResult:
+        """It may have been put back before, by an undo that ended since it was not well."""
+        node, run, why = self.node, self.run, answer.reason
+        if answer.outcome is TransactionState.NOTHING:
+            return not_changed(node, run, why, seen)
+        half = answer.outcome is TransactionState.HALF
+        if not half and answer.outcome is not TransactionState.UNDONE:
+            return NodeResult(node.node, NodeState.FAILED, why)
+        if why == UNDONE_BEFORE:
+            if changed := changed_since(node, run, seen):
+                return changed
+            why = _joined(why, edited(node, seen)[0])
+        elif not half:
+            self.context.progress.step(node.node, "former files in place, restarted")
+        state, why = await self._come_back(f"undone by half: {why}" if half else why, half=half)
+        return NodeResult(node.node, state, why, not_well=state is not NodeState.UNDONE)
+
+    async def _come_back(self, why: str, *, half: bool) -> tuple[NodeState, str]:
+        """Whether it is well with its former files: by what its kubelet does on it, and by what is seen from outside. Failed: it is not."""
+        try:
+            down = await why_not_up(self.context, self.node.host)
+        except NodeError as error:
+            return NodeState.UNKNOWN, f"{why or 'undone'}; it could not be watched: {error}"
+        if half or down:
+            return (NodeState.ARMED if half else NodeState.FAILED), _joined(why, down)
+        state, missing = await self._gates()
+        return state, f"undone, but {missing}" if missing else why
+
+    async def _gates(self) -> tuple[NodeState, str]:
+        """Undone if the Node is Ready and its port answers with a certificate again; else what is missing, or why that cannot be told."""
+        clock = self.context.clock
+        began = clock.monotonic()
+        while True:
+            if (
+                lost := self.context.why_lost
+            ):  # what is seen may be the other run's doing from now on
+                return NodeState.UNKNOWN, f"whether it is well was not waited for: {lost}"
+            state, missing = await self._seen_now()
+            if not missing or clock.monotonic() - began > self.timeouts.gates:
+                return state, missing
+            self.context.progress.waiting(self.node.node, missing)
+            await clock.sleep(_PAUSE)
+
+    async def _seen_now(self) -> tuple[NodeState, str]:
+        """A port that cannot be dialled from here at all says nothing: the kubelet was watched on its node."""
+        try:
+            live = await self.context.api.get(NODES, self.node.node)
+        except KubeError as error:
+            is_gone = isinstance(error, NotFound)
+            return (NodeState.FAILED if is_gone else NodeState.UNKNOWN), str(error)
+        if not live.ready:
+            return NodeState.FAILED, "the Node is not Ready"
+        dialled = targets_now(self.node, live)
+        found = await gather_served(dialled, None, clock=self.context.clock, timeout=HANDSHAKE)
+        for served in found:
+            failure = served.dialled.failure
+            if failure is not None and failure.kind not in SILENT:
+                text = f"{served.dialled.target}: {failure.go_text or failure.text}"
+                return NodeState.FAILED, text
+        return NodeState.UNDONE, ""
 
 
-async def _gates(
-    node: NodePlan, context: RolloutContext, timeouts: RolloutTimeouts
-) -> _Missing | None:
-    """What is missing; None if the Node is Ready and its port answers with a certificate again."""
-    began = context.clock.monotonic()
-    while True:
-        if lost := context.why_lost:  # what is seen may be the other run's doing from now on
-            return _Missing(f"whether it is well was not waited for: {lost}", seen=False)
-        missing = await _missing(node, context)
-        if missing is None or context.clock.monotonic() - began > timeouts.gates:
-            return missing
-        context.progress.waiting(node.node, missing.text)
-        await context.clock.sleep(_PAUSE)
-
-
-async def _missing(node: NodePlan, context: RolloutContext) -> _Missing | None:
-    """A port that cannot be dialled from here at all says nothing: the kubelet was watched on its node."""
-    try:
-        live = await context.api.get(NODES, node.node)
-    except KubeError as error:
-        return _Missing(str(error), seen=isinstance(error, NotFound))
-    if not live.ready:
-        return _Missing("the Node is not Ready")
-    dialled = targets_now(node, live)
-    for served in await gather_served(dialled, None, clock=context.clock, timeout=HANDSHAKE):
-        failure = served.dialled.failure
-        if failure is not None and failure.kind not in SILENT:
-            return _Missing(f"{served.dialled.target}: {failure.go_text or failure.text}")
-    return None
+def _joined(*texts: str) -> str:
+    return "; ".join(filter(None, texts))

@@ -4,18 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from shlex import join
 
-import msgspec
-
 from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.rollout.decide.advice import UNDO, Argv
 from kubevouch.rollout.decide.machine import armed_runs
-from kubevouch.rollout.decide.plan import LeftOut
 from kubevouch.rollout.decide.run_status import LONG_AT_WORK
 from kubevouch.rollout.decide.transaction import LONGEST_SCRIPT, UNDONE_BEFORE
-
-_PUTS_BACK = timedelta(minutes=1)
-"""What a switch needs for that, at its second attempt, too."""
 
 
 def about_to_be_armed(node: str, run: str, now: datetime, switch: float) -> ArmedNode:
@@ -48,38 +42,22 @@ def what_is_left_armed(
 
     again: the command that goes on with the run. line: writes a command.
     """
-    each = "; ".join(_what_becomes_of(node, now) for node in armed)
+    each = "; ".join(
+        f"{each.node} may be armed by run {each.run}: {by_its_switch(each.due, now)}"
+        for each in armed
+    )
     return (
         f"{each}; to go on with the run before that: `{line(again)}`; "
         f"to put all nodes of the run back: `{line([*UNDO, armed[0].run])}`"
     )
 
 
-def as_of_now(left_out: Iterable[LeftOut], now: datetime) -> tuple[LeftOut, ...]:
-    """What a plan has left out. A node whose switch was due a while ago is not armed any more, as far as can be told here.
-
-    Its run does not go on there then, so nothing leads there: a new plan looks at the node again.
-    """
-
-    def told(each: LeftOut) -> LeftOut:
-        if each.armed_until is None or now - _PUTS_BACK < each.armed_until:
-            return each
-        reason = f"{each.reason}; that time is over, and a new plan looks at it again"
-        return msgspec.structs.replace(each, reason=reason, armed_run="", armed_until=None)
-
-    return tuple(map(told, left_out))
-
-
-def left_to_its_switch(why: str, fires: datetime | None, now: datetime) -> str:
-    """What becomes of a node in hand that this run may not write to any more, for a person. why: it may not."""
-    left = f" in {max(0, round((fires - now).total_seconds()))} s" if fires else ""
-    return f"{why}; its own switch puts it back{left}, unless the run goes on"
-
-
-def left_armed(why: str, begun: ArmedNode | None) -> str:
-    """What becomes of a node that the run has left armed, for a person. begun: how it was found armed, if this run goes on."""
-    when = f" at {begun.due:%H:%M:%S} UTC" if begun else ""
-    return f"{why}; its own switch puts it back{when}, unless this run goes on"
+def by_its_switch(due: datetime | None, now: datetime) -> str:
+    """What becomes of an armed node to which nobody writes any more, for a person. due: None where its time is not known."""
+    left = (
+        f" in {max(0, round((due - now).total_seconds()))} s, at {due:%H:%M:%S} UTC" if due else ""
+    )
+    return f"its own switch puts it back{left}, unless the run goes on"
 
 
 def is_at_work(fires: datetime | None, now: datetime) -> bool:
@@ -107,22 +85,7 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
 
 def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:
     """How long a run that goes on has for each node on which it was found armed, for a person."""
-
-    def left(each: ArmedNode) -> str:
-        seconds = round((each.due - now).total_seconds())
-        if seconds <= 0:
-            return f"{each.node}: its own switch was due at {each.due:%H:%M:%S} UTC, and is at work"
-        return (
-            f"{each.node}: its own switch puts it back in {seconds} s, at {each.due:%H:%M:%S} UTC, "
-            "unless it is proven before; going on with the run does not prolong that"
-        )
-
-    return tuple(map(left, armed))
-
-
-def _what_becomes_of(armed: ArmedNode, now: datetime) -> str:
-    left = max(0, round((armed.due - now).total_seconds()))
-    return (
-        f"{armed.node} may be armed by run {armed.run}: its dead-man's switch puts it back at {armed.due:%H:%M:%S} UTC "
-        f"at the latest, in {left} s"
+    return tuple(
+        f"{each.node}: {by_its_switch(each.due, now)} and proves it before; going on does not prolong that"
+        for each in armed
     )

@@ -19,7 +19,7 @@ from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.entitled import Neighbours, not_entitled, without_shared_keys
 from kubevouch.rollout.decide.lineup import stratum_of
 from kubevouch.rollout.decide.machine import not_bound_by_operator
-from kubevouch.rollout.decide.need import DiskChange, Need, NeedKind
+from kubevouch.rollout.decide.need import DiskChange
 from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan, LeftOut, NodePlan
 from kubevouch.rollout.decide.plan_text import node_problem
 from kubevouch.rollout.errors import LeadsOn
@@ -29,11 +29,11 @@ from kubevouch.rollout.errors import LeadsOn
 class NodeFacts:
     """The facts about a node from which its plan is made.
 
-    need: of its disk and its kubelet. domain: the cluster's, as its kubelet has it; empty where it has none. confirmed: addresses that are proven. accepted: values that the operator vouches for. flags: metrics-server's.
+    need: of its disk and its kubelet, as `need_of` tells. domain: the cluster's, as its kubelet has it; empty where it has none. confirmed: addresses that are proven. accepted: values that the operator vouches for. flags: metrics-server's.
     """
 
     node: Node
-    need: Need
+    need: DiskChange | LeftOut | None
     domain: str
     host_key: str
     confirmed: dict[str, NameSource]
@@ -68,16 +68,8 @@ def assess_all(
 def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
     """The node's plan, or why it has none."""
     node, need, host = facts.node, facts.need, facts.host or facts.node.name
-    if need.kind not in (NeedKind.APPROVE, NeedKind.BOOTSTRAP):
-        return LeftOut(
-            node.name,
-            need.why,
-            is_well=need.kind is NeedKind.NOTHING,
-            armed_run=need.armed_run,
-            armed_until=need.armed_until,
-            leads_on=need.leads_on,
-            host=host,
-        )
+    if isinstance(need, LeftOut):
+        return msgspec.structs.replace(need, host=host)
     if why := not_bound_by_operator(
         node.name, host, facts.known_as, facts.accepted, neighbours.nodes
     ):
@@ -105,7 +97,7 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         addresses=allowed.addresses,
         stratum=stratum_of(node),
     )
-    plan = _with_change(plan, need.change)
+    plan = _with_change(plan, need)
     if why := node_problem(plan):
         return LeftOut(node.name, f"no plan can have it: {why}", leads_on=LeadsOn.STATUS)
     return plan

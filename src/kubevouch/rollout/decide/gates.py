@@ -225,16 +225,6 @@ class ExpectedMetrics:
         why = self.broken or self.ill.get(node, "")
         return f"{why}, and it had no sample before" if why and node not in self.measured else ""
 
-    def said(self) -> tuple[str, ...]:
-        """What a person should know of it before the run."""
-        rule = "fresh metrics are asked only of nodes that have some now"
-        if self.nobody:
-            return ()
-        if self.broken:
-            return (f"{self.broken}: {rule} (`kubevouch doctor` says more)",)
-        ill = {node: why for node, why in self.ill.items() if node not in self.measured}
-        return tuple(f"{node}: {why}: {rule}" for node, why in sorted(ill.items())[:3])
-
 
 def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
     """What can be expected of the metrics API once a node's certificate is good."""

@@ -3,12 +3,12 @@
 from collections.abc import Collection, Mapping
 
 from kubevouch.diagnose.make import counted
-from kubevouch.rollout.decide.lineup import Lineup, NodeTask, at_once
+from kubevouch.rollout.decide.lineup import Lineup, at_once
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, PodPlace, ordered
-from kubevouch.rollout.decide.recheck import FoundState
+from kubevouch.rollout.decide.run_status import NodeState
 
 _ROOM = "one of which only the next metrics sample is missing makes room for the next"
-_NOT_CHANGED = (FoundState.WELL, FoundState.ILL)
+_NOT_CHANGED = (NodeState.DONE, NodeState.FAILED)
 """What is found of nodes on which the run does nothing, or only puts them back."""
 
 
@@ -23,12 +23,12 @@ def why_not_applicable(plan: Plan) -> str:
 
 
 def what_is_to_be_done(
-    plan: Plan, found: Mapping[str, FoundState], *, writes_config_map: bool
+    plan: Plan, found: Mapping[str, NodeState], *, writes_config_map: bool
 ) -> str:
     """For "This will ...": what is left to do of this plan. Empty if nothing is."""
     left = [node for node in plan.nodes if found[node.node] not in _NOT_CHANGED]
-    ill = [node.node for node in plan.nodes if found[node.node] is FoundState.ILL]
-    begun = [node for node in left if found[node.node] is FoundState.BEGUN]
+    ill = [node.node for node in plan.nodes if found[node.node] is NodeState.FAILED]
+    begun = [node for node in left if found[node.node] is NodeState.ARMED]
     change = [node for node in left if node.change is ChangeKind.BOOTSTRAP and node not in begun]
     parts = []
     if ill:
@@ -55,9 +55,9 @@ def in_which_order(lineup: Lineup) -> tuple[str, ...]:
     lines = []
     for stratum, (canary, *others) in lineup.strata.items():
         first = f"{canary.node} first"
-        if canary.task is NodeTask.NOTHING:
+        if canary.state is NodeState.DONE:
             first = f"{canary.node} is well"
-        elif canary.task is NodeTask.FINISH:
+        elif canary.state is NodeState.ARMED:
             first = f"{canary.node} first, which is begun"
         follow = ""
         if others:
@@ -83,9 +83,7 @@ def _how_many_at_once(most: int) -> str:
     )
 
 
-def how_it_is_undone(
-    plan: Plan, found: Mapping[str, FoundState], *, writes_config_map: bool
-) -> str:
+def how_it_is_undone(plan: Plan, found: Mapping[str, NodeState], *, writes_config_map: bool) -> str:
     """The command that undoes what is to be done; empty if nothing would be there to undo."""
     changed = writes_config_map or any(
         node.change is ChangeKind.BOOTSTRAP and found[node.node] not in _NOT_CHANGED
@@ -94,7 +92,7 @@ def how_it_is_undone(
     return f"kubevouch undo {plan.run}" if changed else ""
 
 
-def vouched_for(plan: Plan, found: Mapping[str, FoundState]) -> tuple[str, ...]:
+def vouched_for(plan: Plan, found: Mapping[str, NodeState]) -> tuple[str, ...]:
     """A line a node whose CSR will be approved: each name and address that the certificate may have, and how we know."""
     return tuple(
         f"{node.node} may have {_listed_claims(node)}"

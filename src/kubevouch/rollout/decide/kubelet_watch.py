@@ -2,7 +2,7 @@
 
 import shlex
 from importlib.resources import files
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
@@ -24,9 +24,6 @@ class WatchedKubelet(msgspec.Struct, frozen=True):
     seconds: int
     inactive: int
     """For how long it was not active, at the longest stretch."""
-
-    processes: Annotated[tuple[int, ...], msgspec.Meta(max_length=16)]
-    """Its main processes one after the other; the first is the one that was named."""
 
     active: bytes
     log: bytes = b""

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 
 import msgspec
 
 from kubevouch.kube.resources import Node
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
-from kubevouch.rollout.decide.recheck import FoundState
+from kubevouch.rollout.decide.run_status import NodeState
 
 _MOST = 10
 _SHARE = 10
@@ -45,32 +44,15 @@ def stratum_of(node: Node) -> str:
     return ", ".join(filter(None, known)) or "of an unknown kind"
 
 
-class NodeTask(StrEnum):
-    """What the run has to do on a node."""
-
-    FINISH = "finish"
-    """It was found begun, and cut off: its switch is set."""
-
-    PUT_BACK = "put back"
-    """It was found begun, and cut off, and its Node is not Ready."""
-
-    APPROVE = "approve"
-    """Nothing is written or restarted."""
-
-    CHANGE = "change"
-
-    NOTHING = "nothing"
-    """It was to be changed, and is well."""
-
-
 @dataclass(frozen=True, slots=True)
 class TaskedNode:
-    """A node of a run."""
+    """A node of a run. state: how the run was found on it. approves: its CSR is approved only; nothing is written or restarted."""
 
     node: str
     stratum: str
-    task: NodeTask = NodeTask.CHANGE
+    state: NodeState = NodeState.UNTOUCHED
     control_plane: bool = False
+    approves: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +72,7 @@ class Lineup:
         """The workers that are changed, by stratum; the first of each is its canary, one that is well already if there is one."""
         found: dict[str, list[TaskedNode]] = {}
         for each in self.nodes:
-            if not each.control_plane and each.task not in (NodeTask.APPROVE, NodeTask.PUT_BACK):
+            if not each.control_plane and not each.approves and each.state is not NodeState.FAILED:
                 found.setdefault(each.stratum, []).append(each)
         return {key: tuple(sorted(nodes, key=_least_to_do)) for key, nodes in found.items()}
 
@@ -102,36 +84,42 @@ class Lineup:
     @cached_property
     def control_planes(self) -> tuple[TaskedNode, ...]:
         """Those that are changed, in the plan's order."""
-        return tuple(
-            each for each in self.nodes if each.control_plane and each.task is NodeTask.CHANGE
-        )
+        return tuple(each for each in self.of(NodeState.UNTOUCHED) if each.control_plane)
+
+    @cached_property
+    def approvals(self) -> tuple[TaskedNode, ...]:
+        """Those on which a CSR is approved only."""
+        return tuple(each for each in self.nodes if each.approves)
 
     @property
     def in_turn(self) -> tuple[TaskedNode, ...]:
         """All nodes as their turns come, as far as nothing holds one of them back."""
         others = [each for nodes in self.strata.values() for each in nodes[1:]]
         canaries = [nodes[0] for nodes in self.strata.values()]
-        planned = [*self.of(NodeTask.APPROVE), *canaries, *others, *self.control_planes]
-        return tuple(dict.fromkeys([*self.of(NodeTask.PUT_BACK, NodeTask.FINISH), *planned]))
+        planned = [*self.approvals, *canaries, *others, *self.control_planes]
+        return tuple(
+            dict.fromkeys([*self.of(NodeState.FAILED), *self.of(NodeState.ARMED), *planned])
+        )
 
-    def of(self, *tasks: NodeTask) -> tuple[TaskedNode, ...]:
-        """The nodes with one of these tasks."""
-        return tuple(each for each in self.nodes if each.task in tasks)
+    def of(self, *states: NodeState) -> tuple[TaskedNode, ...]:
+        """The nodes that are changed, and on which the run was found like this."""
+        return tuple(each for each in self.nodes if not each.approves and each.state in states)
 
 
 def _least_to_do(node: TaskedNode) -> int:
-    return {NodeTask.NOTHING: 0, NodeTask.FINISH: 1}.get(node.task, 2)
+    return {NodeState.DONE: 0, NodeState.ARMED: 1}.get(node.state, 2)
 
 
-def lineup_of(nodes: Iterable[NodePlan], found: Mapping[str, FoundState], soak: float) -> Lineup:
+def lineup_of(nodes: Iterable[NodePlan], found: Mapping[str, NodeState], soak: float) -> Lineup:
     """The lineup of a plan's nodes. found: by node what was found of it; without an entry it is as planned."""
     return Lineup(
         tuple(
             TaskedNode(
                 each.node,
                 each.stratum,
-                _task_of(each, found.get(each.node, FoundState.AS_PLANNED)),
+                found.get(each.node, NodeState.UNTOUCHED),
                 each.control_plane,
+                each.change is ChangeKind.APPROVE,
             )
             for each in nodes
         ),
@@ -149,14 +137,6 @@ def with_live_strata(plan: Plan, nodes: Iterable[Node]) -> Plan:
             for each in plan.nodes
         ),
     )
-
-
-def _task_of(node: NodePlan, found: FoundState) -> NodeTask:
-    if found in (FoundState.BEGUN, FoundState.ILL):
-        return NodeTask.FINISH if found is FoundState.BEGUN else NodeTask.PUT_BACK
-    if node.change is ChangeKind.APPROVE:
-        return NodeTask.APPROVE
-    return NodeTask.NOTHING if found is FoundState.WELL else NodeTask.CHANGE
 
 
 def at_once(proven: int, most: int) -> int:

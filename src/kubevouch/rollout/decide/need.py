@@ -6,7 +6,6 @@ A node with an armed run needs that run to be proven or undone, and nothing else
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import cached_property
 
 from kubevouch.diagnose.catalogue import Code
@@ -29,7 +28,7 @@ from kubevouch.rollout.decide.machine import (
     runs_begun,
     said_of_armed,
 )
-from kubevouch.rollout.decide.plan import SeedKind
+from kubevouch.rollout.decide.plan import LeftOut, SeedKind
 from kubevouch.rollout.decide.restart_hazards import restart_hazards
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import LeadsOn
@@ -40,25 +39,6 @@ _SKEW = timedelta(minutes=4)
 
 WELL = "nothing to do: it serves a certificate of the cluster's CA that verifies"
 _NO_CHANGE = "(no change: the file says so already; a restart makes the kubelet ask)"
-
-
-class NeedKind(StrEnum):
-    """The kind of a node's need."""
-
-    NOTHING = "nothing"
-    """It serves a certificate that is trusted and its own, will ask for the next one, and no CSR of it waits."""
-
-    APPROVE = "approve"
-    """Its kubelet asks for certificates: its newest CSR is to be approved. Nothing is written or restarted."""
-
-    BOOTSTRAP = "bootstrap"
-    """serverTLSBootstrap is to be set, or a pair of another CA to be set aside, and the kubelet restarted."""
-
-    ARMED = "armed"
-    """A run has changed it and has not been proven: that run is to be finished or undone first."""
-
-    UNKNOWN = "unknown"
-    """It cannot be planned for; `why` says what prevents it."""
 
 
 @dataclass(frozen=True)
@@ -111,42 +91,25 @@ class DiskChange:
         return hashlib.sha256(self.content).hexdigest()
 
 
-@dataclass(frozen=True)
-class Need:
-    """What a node needs. change: only if the kind is BOOTSTRAP."""
-
-    kind: NeedKind
-    why: str = ""
-    change: DiskChange | None = None
-    armed_run: str = ""
-    """The run that is armed on it; only if the kind is ARMED."""
-
-    armed_until: datetime | None = None
-    """When its switch goes off, by our clock; None where its record does not say."""
-
-    leads_on: LeadsOn = LeadsOn.NEW_PLAN
-    """Where why it cannot be planned for is seen, or mended."""
-
-
 class _CannotBePlannedError(Exception):
-    """Why the node cannot be planned for. leads_on: as `Need` has it; most of it is mended on the node itself."""
+    """Why the node cannot be planned for. leads_on: most of it is mended on the node itself."""
 
     def __init__(self, why: str, leads_on: LeadsOn = LeadsOn.NODE) -> None:
         super().__init__(why)
-        self.need = Need(NeedKind.UNKNOWN, why, leads_on=leads_on)
+        self.leads_on = leads_on
 
 
-def need_of(facts: MachineFacts) -> Need:
-    """What a node needs, or why it cannot be planned for."""
+def need_of(facts: MachineFacts) -> DiskChange | LeftOut | None:
+    """What is to be changed on a node; None where its newest CSR is to be approved only. LeftOut: why nothing is done on it."""
     try:
         return _need_of(facts)
     except _CannotBePlannedError as error:
-        return error.need
+        return LeftOut(facts.node, str(error), leads_on=error.leads_on)
     except ConfigurationError as error:
-        return Need(NeedKind.UNKNOWN, str(error), leads_on=LeadsOn.NODE)
+        return LeftOut(facts.node, str(error), leads_on=LeadsOn.NODE)
 
 
-def _need_of(facts: MachineFacts) -> Need:
+def _need_of(facts: MachineFacts) -> DiskChange | LeftOut | None:
     survey = facts.survey
     if why := not_the_machine(survey, facts.node, facts.machine_id):
         raise _CannotBePlannedError(why, LeadsOn.REACH)
@@ -159,14 +122,11 @@ def _need_of(facts: MachineFacts) -> Need:
     if runs := armed_runs(survey):
         run = runs[0]
         name = run.run.decode(errors="replace")
-        return Need(
-            NeedKind.ARMED,
+        return LeftOut(
+            facts.node,
             f"{said_of_armed(survey, run)}; where the run was begun, kubevouch resume {name} goes on with it, "
             f"and kubevouch undo {name} --nodes {facts.node} puts the node back now",
             armed_run=name,
-            armed_until=facts.at + timedelta(seconds=run.fires - survey.clock)
-            if run.fires
-            else None,
         )
     if abs(survey.skew(facts.at)) > _SKEW:
         off = survey.skew(facts.at).total_seconds()
@@ -176,11 +136,11 @@ def _need_of(facts: MachineFacts) -> Need:
     if not asks or _is_as_good_as_none(facts.served, facts.node):
         if why := restart_hazards(survey, next_one, facts.running):
             raise _CannotBePlannedError(why)
-        return Need(NeedKind.BOOTSTRAP, change=_disk_change(facts))
+        return _disk_change(facts)
     _check_answers(facts.served)
     if _is_trusted(facts.served) and not facts.csr_waits:
-        return Need(NeedKind.NOTHING, WELL)
-    return Need(NeedKind.APPROVE)
+        return LeftOut(facts.node, WELL, is_well=True)
+    return None
 
 
 def _runs_with_it(facts: MachineFacts) -> bool:

@@ -23,7 +23,8 @@ from kubevouch.rollout.decide.advice import (
 )
 from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.plan import LeftOut, Plan
-from kubevouch.rollout.decide.result import AS_BEFORE, NodeOutcome, RunResult
+from kubevouch.rollout.decide.result import AS_BEFORE, RunResult
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.errors import LeadsOn, NothingApplicable, NotTheHolder, StoppedBefore
 
 _THERE = (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE)
@@ -127,50 +128,37 @@ def words_of(word: OperatorWord) -> Iterator[str]:
 
 def next_after(result: RunResult, commands: Commands) -> NextStep:
     """What comes after a run was carried out. It does not begin again on a node where it was undone: that takes a new plan."""
-    outcomes = {each.outcome for each in result.nodes}
-    lost = result.lost_lease
+    states = {each.state for each in result.nodes}
     on = commands.step(Case.AGAIN)
-    if lost and lost.run:
-        itself = lost.run == result.run
-        on = commands.look(lost.run, Case.LOOK if itself else Case.LOOK_THEN_AGAIN)
-    if any(each.armed for each in result.nodes):
+    if result.lost_to:
+        itself = result.lost_to == result.run
+        on = commands.look(result.lost_to, Case.LOOK if itself else Case.LOOK_THEN_AGAIN)
+    if NodeState.ARMED in states:
         return on
-    only_begun = outcomes <= {NodeOutcome.DONE, NodeOutcome.UNTOUCHED}
-    canary_fell_ill = result.stopped and only_begun and not lost
-    unapproved = any(each.unapproved for each in result.nodes)
-    if outcomes & {NodeOutcome.UNDONE, NodeOutcome.DOWN} or canary_fell_ill or unapproved:
-        return commands.step(Case.DOCTOR_THEN_ANEW)
-    through = outcomes <= {NodeOutcome.DONE} and not result.config_map_failed
-    if result.interrupted or (lost and not through):
+    through = states <= {NodeState.DONE} and not result.config_map.failed
+    is_cut = result.interrupted or result.lost_to is not None
+    if is_cut and not through and not states & {NodeState.UNDONE, NodeState.FAILED}:
         return on
-    if not through:
-        return commands.step(Case.ANEW)
+    if not through or (result.stopped and result.lost_to is None):
+        all_done = states <= {NodeState.DONE}
+        return commands.step(Case.ANEW if all_done else Case.DOCTOR_THEN_ANEW)
     if result.left_out:
         return next_for_left_out(result.left_out, commands)
     return step(Case.VERIFY)
 
 
-def next_after_undo(result: RunResult, again: Argv, is_kept: Callable[[str], bool]) -> NextStep:
-    """What comes after `undo`: the same again only as long as that may come to something else.
-
-    is_kept: whether the plan of that run is here, without which it cannot be undone here.
-    """
-    left = [each for each in result.nodes if each.outcome not in AS_BEFORE]
-    may_change = result.config_map_failed and not result.config_map_settled
-    lost = result.lost_lease
-    if lost and lost.run and (left or may_change):  # until that run has ended, this is refused
-        case = Case.LOOK if lost.run == result.run else Case.LOOK_THEN_AGAIN
-        return step(case, run=run_word(lost.run), again=again)
-    if result.config_map_forbidden:
+def next_after_undo(result: RunResult, again: Argv) -> NextStep:
+    """What comes after `undo`: the same again only as long as that may come to something else."""
+    left = [each for each in result.nodes if each.state not in AS_BEFORE]
+    may_change = result.config_map.failed and not result.config_map.settled
+    lost_to = result.lost_to
+    if lost_to and (left or may_change):  # until that run has ended, this is refused
+        case = Case.LOOK if lost_to == result.run else Case.LOOK_THEN_AGAIN
+        return step(case, run=run_word(lost_to), again=again)
+    if result.config_map.forbidden:
         return step(Case.ROLES_THEN_AGAIN, again=again)
     if may_change or not all(each.settled for each in left):
         return step(Case.AGAIN, again=again)
-    if later := next((each.later_run for each in left if each.later_run), ""):
-        # Its other nodes are nobody's business here.
-        nodes = some([each.node for each in left if each.later_run == later])
-        if is_kept(later):
-            return step(Case.UNDO, run=run_word(later), nodes=nodes)
-        return step(Case.LOOK, run=run_word(later))
     return step(Case.LOOK, run=result.run) if left else step(Case.DOCTOR)
 
 
@@ -179,7 +167,7 @@ def next_for_left_out(left_out: Iterable[LeftOut], commands: Commands) -> NextSt
     unwell = [each for each in left_out if not each.is_well]
     armed = [each.armed_run for each in unwell if each.armed_run]
     if here := next(filter(commands.is_kept, armed), ""):
-        return step(Case.RESUME, run=run_word(here))
+        return step(Case.RESUME, run=run_word(here), anew=commands.anew)
     if armed:
         return commands.look(armed[0], Case.LOOK_THEN_ANEW)
     first = {each.leads_on: each for each in reversed(unwell)}

@@ -7,10 +7,11 @@ something has ended.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 
-from kubevouch.rollout.decide.lineup import Lineup, NodeTask, TaskedNode, at_once
+from kubevouch.rollout.decide.gates import ProofGate
+from kubevouch.rollout.decide.lineup import Lineup, TaskedNode, at_once
+from kubevouch.rollout.decide.run_status import BEGUN, NodeState
 
 
 @dataclass(frozen=True)
@@ -70,39 +71,24 @@ class Workloads:
         return next(filter(None, reasons), "")
 
 
-_BEGUN_BEFORE = (NodeTask.PUT_BACK, NodeTask.FINISH)
+_LOST = (NodeState.FAILED, NodeState.UNKNOWN)
 _APPROVALS = 8
 _SETTLES = 120.0
 """Seconds after a node's end in which pods that are not ready may be so by its restart."""
-_OVERTAKEN = "was not proven before its own switch was due"
 _LOOK = 5.0
 """Seconds after which what nodes hold in common is looked at again."""
 
 
-class Stage(StrEnum):
-    """How far a node has come."""
-
-    WAITS = "waits"
-    BEGUN = "begun"
-    SAMPLE = "sample"
-    """All is proven but its metrics: it waits for a sample."""
-
-    TROUBLE = "trouble"
-    """A gate was given up, and it is being put back."""
-
-    DONE = "done"
-    FAILED = "failed"
-    """It was put back, or nothing was changed on it."""
-
-    LOST = "lost"
-    """What state it is in is not known, or it is not a good one."""
-
-
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What has become of a node so far. Times are monotonic."""
+    """What has become of a node so far. Times are monotonic.
 
-    stage: Stage = Stage.WAITS
+    state: untouched: it waits. armed: it is in hand. undone: it was put back, or nothing was changed on it. failed, unknown: it is not
+    known to be well. gate: that one in hand waits for; None once one was given up, and it is put back.
+    """
+
+    state: NodeState = NodeState.UNTOUCHED
+    gate: ProofGate | None = ProofGate.ANSWERS
     began: float | None = None
     """None: not by this run, or not yet."""
 
@@ -113,13 +99,13 @@ class Course:
     for_good: bool = False
     """It failed with something that cannot be taken back."""
 
-    overtaken: bool = False
-    """It failed since its own switch was due before it was proven."""
+    @property
+    def in_hand(self) -> bool:
+        """Begun, and how it ends is not known yet."""
+        return self.state is NodeState.ARMED
 
 
 WAITS = Course()
-IN_HAND = (Stage.BEGUN, Stage.SAMPLE, Stage.TROUBLE)
-"""Begun, and how it ends is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,16 +138,24 @@ class _Seen:
     def course(self, node: TaskedNode) -> Course:
         return self.courses.get(node.node, WAITS)
 
-    def those(self, nodes: Collection[TaskedNode], *stages: Stage) -> list[TaskedNode]:
-        return [each for each in nodes if self.course(each).stage in stages]
+    def those(self, nodes: Collection[TaskedNode], *states: NodeState) -> list[TaskedNode]:
+        return [each for each in nodes if self.course(each).state in states]
+
+    def waits(self, nodes: Collection[TaskedNode]) -> list[TaskedNode]:
+        return self.those(nodes, NodeState.UNTOUCHED)
 
     @cached_property
     def in_hand(self) -> list[str]:
-        return [each.node for each in self.those(self.lineup.nodes, *IN_HAND)]
+        return [each.node for each in self.those(self.lineup.nodes, NodeState.ARMED)]
+
+    @cached_property
+    def gates(self) -> list[ProofGate | None]:
+        """That those in hand wait for."""
+        return [self.courses[each].gate for each in self.in_hand]
 
     @cached_property
     def restarting(self) -> int:
-        return len(self.those(self.lineup.nodes, Stage.BEGUN))
+        return sum(gate not in (ProofGate.METRICS, None) for gate in self.gates)
 
     @cached_property
     def lately(self) -> list[str]:
@@ -170,14 +164,14 @@ class _Seen:
             node
             for node, course in self.courses.items()
             if course.began is not None
-            and course.stage in (Stage.DONE, Stage.FAILED, Stage.LOST)
+            and not course.in_hand
             and self.now - course.ended < _SETTLES
         ]
         return self.in_hand + ended
 
     @cached_property
     def failed(self) -> list[TaskedNode]:
-        return self.those(self.lineup.nodes, Stage.FAILED, Stage.LOST)
+        return self.those(self.lineup.nodes, NodeState.UNDONE, *_LOST)
 
 
 def next_turn(
@@ -187,7 +181,7 @@ def next_turn(
     seen = _Seen(lineup, courses, workloads, now)
     if why := _why_it_stops(seen):
         return Turn(stop=why)
-    if seen.those(lineup.nodes, Stage.TROUBLE):
+    if None in seen.gates:
         return Turn()
     for phase in (_finishes, _approvals, _canaries, _others, _control_planes):
         turn = phase(seen)
@@ -203,7 +197,7 @@ def _why_it_stops(seen: _Seen) -> str:
             return why
     if len(seen.failed) > 1:
         return f"{len(seen.failed)} nodes failed: {', '.join(each.node for each in seen.failed)}"
-    waits = seen.those(seen.lineup.nodes, Stage.WAITS)
+    waits = seen.waits(seen.lineup.nodes)
     only_control_planes = bool(waits) and all(each.control_plane for each in waits)
     if seen.failed and only_control_planes and not seen.in_hand:
         return f"{seen.failed[0].node} failed, and only control planes are left"
@@ -213,8 +207,8 @@ def _why_it_stops(seen: _Seen) -> str:
 def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
     """Why this one failure is enough; empty if it is not."""
     lineup, course = seen.lineup, seen.course(failed)
-    whole_change = bool(lineup.of(NodeTask.CHANGE))
-    if course.stage is Stage.LOST:
+    whole_change = bool(lineup.of(NodeState.UNTOUCHED))
+    if course.state in _LOST:
         return f"it is not certain that {failed.node} is well"
     if course.for_good:
         return f"what was signed for {failed.node} cannot be taken back"
@@ -222,29 +216,29 @@ def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
         which = f"the canary of {failed.stratum}"
     elif failed.control_plane:
         which = "a control plane"
-    elif failed.task in _BEGUN_BEFORE:
+    elif failed.state in BEGUN:
         which = "on which this run was begun before"
-    elif failed.task is NodeTask.APPROVE and whole_change:
+    elif failed.approves and whole_change:
         which = "which only lacked an approval"
     else:
         return ""
-    return f"{failed.node}, {which}, {_OVERTAKEN if course.overtaken else 'failed'}"
+    return f"{failed.node}, {which}, failed"
 
 
 def _finishes(seen: _Seen) -> Turn | None:
     """All of them at once: their switches are set, and go off."""
-    nodes = seen.lineup.of(*_BEGUN_BEFORE)
-    if waits := seen.those(nodes, Stage.WAITS):
+    nodes = seen.lineup.of(*BEGUN)
+    if waits := seen.waits(nodes):
         return Turn(begin=tuple(each.node for each in waits))
-    return Turn() if seen.those(nodes, *IN_HAND) else None
+    return Turn() if seen.those(nodes, NodeState.ARMED) else None
 
 
 def _approvals(seen: _Seen) -> Turn | None:
     """More and more of them at once, too: an approval cannot be taken back."""
-    nodes = seen.lineup.of(NodeTask.APPROVE)
-    waits = seen.those(nodes, Stage.WAITS)
+    nodes = seen.lineup.approvals
+    waits = seen.waits(nodes)
     if not waits:
-        return Turn() if seen.those(nodes, *IN_HAND) else None
+        return Turn() if seen.those(nodes, NodeState.ARMED) else None
     width = at_once(_proven(seen, nodes), _APPROVALS)
     if _drains(seen):
         return Turn()
@@ -254,23 +248,23 @@ def _approvals(seen: _Seen) -> Turn | None:
 def _canaries(seen: _Seen) -> Turn | None:
     """The canary of each stratum, before any other node."""
     strata = seen.lineup.strata.values()
-    nodes = [each[0] for each in strata if each[0].task is NodeTask.CHANGE]
-    if seen.those(nodes, Stage.WAITS):
+    nodes = [each[0] for each in strata if each[0].state is NodeState.UNTOUCHED]
+    if seen.waits(nodes):
         return _begun(seen, nodes)
-    return Turn() if seen.those(nodes, *IN_HAND) else None
+    return Turn() if seen.those(nodes, NodeState.ARMED) else None
 
 
 def _others(seen: _Seen) -> Turn | None:
     """The workers whose canary has soaked."""
     others, soaking, soaked = [], [], []
     for canary, *rest in seen.lineup.strata.values():
-        if seen.course(canary).soaked or not seen.those(rest, Stage.WAITS):
+        if seen.course(canary).soaked or not seen.waits(rest):
             others += rest
         elif seen.course(canary).ended + seen.lineup.soak > seen.now:
             soaking.append(canary)
         else:
             soaked.append(canary.node)
-    waits = seen.those(others, Stage.WAITS)
+    waits = seen.waits(others)
     turn = _begun(seen, others) if waits else Turn()
     if soaked:
         return Turn(begin=turn.begin, look_at=tuple(soaked))
@@ -288,7 +282,7 @@ def _others(seen: _Seen) -> Turn | None:
 def _control_planes(seen: _Seen) -> Turn | None:
     """One at a time, and nothing beside it."""
     nodes = seen.lineup.control_planes
-    if not seen.those(nodes, Stage.WAITS):
+    if not seen.waits(nodes):
         return None
     if seen.in_hand:
         return Turn()
@@ -304,7 +298,7 @@ def _begun(seen: _Seen, nodes: Collection[TaskedNode]) -> Turn:
     free = _free(seen, width)
     begin: list[str] = []
     held = ""
-    for each in seen.those(nodes, Stage.WAITS):
+    for each in seen.waits(nodes):
         if len(begin) >= free:
             break
         why = seen.workloads.objection(each.node, [*seen.in_hand, *begin], [*seen.lately, *begin])
@@ -323,7 +317,7 @@ def _free(seen: _Seen, width: int) -> int:
 def _proven(seen: _Seen, nodes: Collection[TaskedNode]) -> int:
     """How many of them this run has begun and done, since one failed."""
     since = _failure(seen)
-    done = [seen.course(each) for each in seen.those(nodes, Stage.DONE)]
+    done = [seen.course(each) for each in seen.those(nodes, NodeState.DONE)]
     return sum(each.began is not None and (since is None or each.began > since) for each in done)
 
 

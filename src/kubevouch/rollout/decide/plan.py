@@ -139,9 +139,6 @@ class LeftOut(msgspec.Struct, frozen=True):
     armed_run: str = ""
     """The run that is armed on it; empty if it is not armed."""
 
-    armed_until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    """When that run's switch goes off, by our clock. None where its record does not say."""
-
     leads_on: LeadsOn = LeadsOn.NEW_PLAN
     host: HostIfAny = ""
     """The host that was asked, if something is to be done or seen there."""

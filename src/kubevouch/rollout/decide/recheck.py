@@ -6,7 +6,6 @@ compared with what is seen now, or proven again; nothing is taken from it on tru
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import msgspec
 
@@ -21,48 +20,40 @@ from kubevouch.rollout.decide.machine import (
     not_bound_by_operator,
     state_of_run,
 )
-from kubevouch.rollout.decide.need import MachineFacts, Need, NeedKind, need_of
+from kubevouch.rollout.decide.need import DiskChange, MachineFacts, need_of
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan
-from kubevouch.rollout.decide.run_status import BEGUN, NodeState
+from kubevouch.rollout.decide.run_status import BEGUN, NodeState, stands_by
 
 NEW_PLAN = "make a new plan"
 GONE = "this Node is not there any more"
 
 
-class FoundState(StrEnum):
-    """The state of a planned node, as a run finds it."""
-
-    AS_PLANNED = "as planned"
-    BEGUN = "begun"
-    """This very run has changed it before and was cut off: it is armed. The run goes on with it."""
-
-    WELL = "well"
-    """It needs nothing now."""
-
-    PUT_BACK = "put back"
-    """This very run was undone on it, or barred from it, and does not begin there any more: `why` says so."""
-
-    ILL = "ill"
-    """This very run has changed it before and was cut off, and its Node is not Ready: it is put back, and no other node begins."""
-
-    FAILED = "failed"
-    """This very run was done on it, and its Node is not Ready: `why` says so. Nothing is done on it, and no other node begins."""
-
-    OTHER = "other"
-    """It is not as planned: `why` says what was seen. Nothing may be done on it."""
-
-
 @dataclass(frozen=True)
 class Recheck:
-    """The result of a recheck. content: the whole new config.yaml, if one is to be written.
+    """How this very run is found on a planned node.
 
-    armed_run: the run that is armed on it, where that is why nothing may be done.
+    untouched: it is as planned. armed: the run was cut off there, and goes on with it. failed: the same, but its Node is not Ready, so
+    that it is put back. done: it needs nothing. why: nothing may be done on it, and no other node begins; of an unknown one, it is not
+    as planned. content: the whole new config.yaml, if one is to be written. armed_run: the run that is armed on it, where that is why
+    nothing may be done.
     """
 
-    state: FoundState
+    state: NodeState
     why: str = ""
     content: bytes = b""
     armed_run: str = ""
+
+    @property
+    def failure(self) -> str:
+        """What of this run has failed there, of a node: `{}`; empty if nothing has."""
+        return _FAILURES.get(self.state, "") if self.why or self.state is NodeState.FAILED else ""
+
+
+_FAILURES = {
+    NodeState.FAILED: "was begun on {}, whose Node is not Ready",
+    NodeState.DONE: "was done on {}, whose Node is not Ready",
+    NodeState.UNDONE: "was undone on {}",
+}
 
 
 def not_the_node(planned: NodePlan, node: Node | None) -> str:
@@ -131,21 +122,23 @@ def _values(allowed: AllowedNames) -> frozenset[str]:
 
 def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
     """What this run finds on the node's disk."""
-    survey, state = facts.survey, state_of_run(facts.survey, run)
-    if has_restarted(state):
+    survey, record = facts.survey, state_of_run(facts.survey, run)
+    if has_restarted(record):
         facts = replace(facts, started_with=planned.content_sha256)
     need = need_of(facts)
-    if need.kind is NeedKind.ARMED and planned.change is ChangeKind.BOOTSTRAP:
+    if isinstance(need, LeftOut):
         armed = {each.run.decode(errors="replace") for each in armed_runs(survey)}
-        if armed == {run}:
+        if need.armed_run and armed == {run} and planned.change is ChangeKind.BOOTSTRAP:
             return _begun(planned, run, survey)
-    if need.kind is NeedKind.NOTHING:
-        return Recheck(FoundState.WELL)
-    if why := _put_back(state):
-        return Recheck(FoundState.PUT_BACK, why)
-    if why := _not_as_planned(planned, state, survey, need):
-        return Recheck(FoundState.OTHER, why, armed_run=need.armed_run)
-    return Recheck(FoundState.AS_PLANNED, content=need.change.content if need.change else b"")
+        if need.is_well:
+            return Recheck(NodeState.DONE)
+    if stands_by(record) is NodeState.UNDONE:
+        return Recheck(NodeState.UNDONE, f"this run was undone on it; {NEW_PLAN}")
+    if isinstance(need, LeftOut):
+        return Recheck(NodeState.UNKNOWN, need.reason, armed_run=need.armed_run)
+    if why := _not_as_planned(planned, record, survey, need):
+        return Recheck(NodeState.UNKNOWN, why)
+    return Recheck(NodeState.UNTOUCHED, content=need.content if need else b"")
 
 
 def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
@@ -159,12 +152,12 @@ def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
             planned.pki,
             planned.content_sha256,
         ):
-            return Recheck(FoundState.BEGUN, content=config.content)
+            return Recheck(NodeState.ARMED, content=config.content)
     why = (
         f"this run has begun on it, and {planned.config} is not what the run writes; to put the node back now: "
         f"kubevouch undo {run} --nodes {planned.node}"
     )
-    return Recheck(FoundState.OTHER, why, armed_run=run)
+    return Recheck(NodeState.UNKNOWN, why, armed_run=run)
 
 
 def recheck_not_ready(stands: NodeState) -> Recheck | None:
@@ -172,23 +165,11 @@ def recheck_not_ready(stands: NodeState) -> Recheck | None:
 
     A node that it has changed is a failure of the run: its own restart may be the reason.
     """
-    ended = {
-        NodeState.DONE: (FoundState.FAILED, "done"),
-        NodeState.UNDONE: (FoundState.PUT_BACK, "undone"),
-    }
     if stands in BEGUN:
-        return Recheck(FoundState.ILL)
-    if stands not in ended:
+        return Recheck(NodeState.FAILED)
+    if stands not in (NodeState.DONE, NodeState.UNDONE):
         return None
-    state, how = ended[stands]
-    return Recheck(state, f"this run was {how} on it, and its Node is not Ready; {NEW_PLAN}")
-
-
-_FAILURES = {
-    FoundState.ILL: "was begun on {}, whose Node is not Ready",
-    FoundState.FAILED: "was done on {}, whose Node is not Ready",
-    FoundState.PUT_BACK: "was undone on {}",
-}
+    return Recheck(stands, f"this run was {stands} on it, and its Node is not Ready; {NEW_PLAN}")
 
 
 def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
@@ -196,58 +177,47 @@ def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
 
     Then it ends what it has begun, so that no well node is put back for another one, and begins nothing else.
     """
-    failed = [(node, each.state) for node, each in found.items() if each.state in _FAILURES]
-    armed = any(each.state in (FoundState.BEGUN, FoundState.ILL) for each in found.values())
-    if not failed or not armed:
+    failed = [each.failure.format(node) for node, each in found.items() if each.failure]
+    if not failed or not any(each.state in BEGUN for each in found.values()):
         return {}
-    node, state = failed[0]
-    only = (
-        f"this run {_FAILURES[state].format(node)}, so it only ends what it has begun; {NEW_PLAN}"
-    )
-    without = {FoundState.PUT_BACK, FoundState.FAILED, FoundState.AS_PLANNED}
-    return {node: each.why or only for node, each in found.items() if each.state in without}
+    only = f"this run {failed[0]}, so it only ends what it has begun; {NEW_PLAN}"
+    left = {
+        node: each
+        for node, each in found.items()
+        if each.state is NodeState.UNTOUCHED or (each.failure and each.why)
+    }
+    return {node: each.why or only for node, each in left.items()}
 
 
-def _put_back(state: str) -> str:
-    """Why the run in that state does not begin there any more; empty if that is not so."""
-    how = {"undone": "undone on it", "barred": "undone before it began on it"}.get(state, "")
-    return f"this run was {how}; {NEW_PLAN}" if how else ""
-
-
-def _not_as_planned(planned: NodePlan, state: str, survey: NodeSurvey, need: Need) -> str:
-    """state: of the run there."""
-    if need.kind in (NeedKind.ARMED, NeedKind.UNKNOWN):
-        return need.why
-    if state == "committed":
+def _not_as_planned(
+    planned: NodePlan, record: str, survey: NodeSurvey, need: DiskChange | None
+) -> str:
+    """In which way what the node needs now differs from what the plan says; empty if it does not. record: of the run there."""
+    if stands_by(record) is NodeState.DONE:
         return f"this run was done on it before, and now it needs something else; {NEW_PLAN}"
-    return _changed_since(planned, survey, need)
-
-
-def _changed_since(planned: NodePlan, survey: NodeSurvey, need: Need) -> str:
-    """In which way what the node needs now differs from what the plan says; empty if it does not."""
     if planned.change is ChangeKind.BOOTSTRAP and (
         not survey.config or survey.config[0].sha256 != planned.config_sha256
     ):
         return f"{planned.config} has been changed since the plan; {NEW_PLAN}"
-    if need.kind.value != planned.change.value:
-        now, then = _WORDS[need.kind], _WORDS[NeedKind(planned.change.value)]
-        return f"it needs {now} now, and in the plan it was {then}; {NEW_PLAN}"
-    if need.change is None:
+    kind = ChangeKind.BOOTSTRAP if need else ChangeKind.APPROVE
+    if kind is not planned.change:
+        return f"it needs {_WORDS[kind]} now, and in the plan it was {_WORDS[planned.change]}; {NEW_PLAN}"
+    if need is None:
         return ""
     why = _other_than_planned(
         {
-            "root directory": (need.change.root, planned.root),
-            "certificate directory": (need.change.pki, planned.pki),
-            "configuration file": (need.change.config, planned.config),
-            "new configuration's SHA-256": (need.change.content_sha256, planned.content_sha256),
+            "root directory": (need.root, planned.root),
+            "certificate directory": (need.pki, planned.pki),
+            "configuration file": (need.config, planned.config),
+            "new configuration's SHA-256": (need.content_sha256, planned.content_sha256),
         }
     )
     return f"{why}; {NEW_PLAN}" if why else ""
 
 
 _WORDS = {
-    NeedKind.APPROVE: "the approval of its CSR",
-    NeedKind.BOOTSTRAP: "a change of its kubelet's configuration",
+    ChangeKind.APPROVE: "the approval of its CSR",
+    ChangeKind.BOOTSTRAP: "a change of its kubelet's configuration",
 }
 
 

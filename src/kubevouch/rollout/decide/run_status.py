@@ -44,9 +44,6 @@ class RunFound(msgspec.Struct, frozen=True):
     strays: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=100)]
     """Names of the files that an undo took out of the way and kept."""
 
-    rewritten: bool = False
-    """The config.yaml was written since the run's last state there; its content may be the same."""
-
     def __post_init__(self) -> None:
         check_run_name(self.run)
         if self.whose.decode(errors="replace") not in ("", *_WHOSE):
@@ -81,7 +78,7 @@ def status_script(
 
 
 class NodeState(StrEnum):
-    """How a run stands on a node."""
+    """How a run stands on a node: as it is found there, as a run or an undo leaves it, and as `status` shows it."""
 
     UNTOUCHED = "untouched"
     """It has not begun there, or was cut off before anything was changed."""
@@ -90,11 +87,13 @@ class NodeState(StrEnum):
     """Changed and not proven, or proven and the end of it cut off: its switch ends it. Or it may be so."""
 
     DONE = "done"
+    """Proven and committed, or well without a change."""
+
     UNDONE = "undone"
     """Put back, or undone before it began: it does not begin there any more."""
 
     FAILED = "failed"
-    """Neither committed nor undone, and its switch was due long ago."""
+    """Neither committed nor undone as it should be: its switch was due long ago, its Node is not Ready, or an undo failed."""
 
     UNKNOWN = "unknown"
 
@@ -103,6 +102,7 @@ BEGUN = (NodeState.ARMED, NodeState.FAILED)
 """Begun, and neither committed nor undone."""
 
 _STATES = {
+    "": NodeState.UNTOUCHED,
     "unfinished": NodeState.UNTOUCHED,
     "prepared": NodeState.UNTOUCHED,
     **dict.fromkeys(ARMED_STATES, NodeState.ARMED),
@@ -125,11 +125,7 @@ _MEANS = {
 
 
 _TRIES = "tries again every 15 s until that is done"  # undo.sh, transaction.sh (RestartSec)
-_CUT_OFF = {
-    False: f"its undo was cut off: the node goes on with it by itself, and {_TRIES}",
-    True: f"its undo was cut off: once its switch is due, the node goes on with it by itself, and from then on {_TRIES}",
-}
-"""By whether the switch waits still."""
+_CUT_OFF = f"its undo was cut off: once its switch is due, the node goes on with it by itself, and {_TRIES}"
 LONG_AT_WORK = 60
 """Seconds for which a switch may be at work before somebody is to look at it: it restarts the kubelet, and sees it stay up."""
 _LONGEST_NAME = 255
@@ -188,8 +184,13 @@ def _newest(found: RunsFound) -> list[RunFound]:
     return (begun or list(found.runs))[:1]
 
 
+def stands_by(record: str) -> NodeState:
+    """How a run stands on a node, by the record of its folder there (run_state.sh); empty where it has none."""
+    return _STATES.get(record, NodeState.UNKNOWN)
+
+
 def _state(run: RunFound, found: RunsFound) -> NodeState:
-    state = _STATES.get(run.state.decode(errors="replace"), NodeState.UNKNOWN)
+    state = stands_by(run.state.decode(errors="replace"))
     overdue = run.fires and found.clock - run.fires > LONG_AT_WORK
     return NodeState.FAILED if state is NodeState.ARMED and overdue else state
 
@@ -265,8 +266,7 @@ def while_it_is_undone(
     def told(each: RunOnNode) -> RunOnNode:
         if not run or each.run != run or each.state not in BEGUN:
             return each
-        waits = each.fires_in is not None and each.fires_in > 0
-        means = "the undo that is under way puts it back" if under_way else _CUT_OFF[waits]
+        means = "the undo that is under way puts it back" if under_way else _CUT_OFF
         said = (_MEANS.get(each.record, ""), _of_the_switch(each.record, each.fires_in))
         kept = [note for note in each.notes if note not in said]
         return msgspec.structs.replace(each, notes=(means, *kept))
@@ -287,8 +287,6 @@ def _edits(run: RunFound, state: NodeState, root: bytes) -> tuple[str, ...]:
     edits = []
     if whose and expected and whose not in expected:
         edits.append(f"{config} {_WHOSE[whose]}")
-    elif whose == "run" and run.rewritten:
-        edits.append(f"{config} was written again since, with the same content")
     if run.strays:
         names = ", ".join(node_text(each, _LONGEST_NAME) for each in run.strays)
         folder = f"{node_text(root)}/.kubevouch/{run.run.decode(errors='replace')}"

@@ -63,7 +63,6 @@ class TransactionAnswer(msgspec.Struct, frozen=True):
 
     outcome: TransactionState
     why: bytes
-    active: bytes
     pid: int
 
     @property
@@ -90,11 +89,6 @@ class Seed(msgspec.Struct, frozen=True):
 
     chain_pem: bytes = b""
     """The certificate and its throw-away authority's; empty where the node's own certificate will do."""
-
-    @property
-    def is_new(self) -> bool:
-        """Whether its certificate is another one than the node had."""
-        return bool(self.chain_pem)
 
 
 class NodeChange(msgspec.Struct, frozen=True):

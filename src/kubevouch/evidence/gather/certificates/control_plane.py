@@ -27,10 +27,9 @@ from kubevouch.kube.resources import (
     slices_of,
 )
 from kubevouch.kubelet.dial_result import Target
-from kubevouch.x509 import Certificate, CertificateKind, X509Error, read_certificates
+from kubevouch.x509 import Certificate, X509Error, read_certificates
 
 _SLICES = "API servers: EndpointSlices of Service default/kubernetes"
-_OF_API_SERVERS = frozenset({CertificateKind.APISERVER})
 
 
 def api_server_places(
@@ -38,23 +37,23 @@ def api_server_places(
     nodes: Iterable[Node],
     access: ClusterAccess,
     roots: tuple[Certificate, ...],
-) -> tuple[tuple[Place, ...], FoundPart]:
+) -> Iterator[Place | NotRead]:
     """Where to dial, and what cannot be. roots: the cluster's CA; empty if it is not known."""
     # A kubelet says itself which addresses it has: what a worker says does not count before a control plane's.
     by_belief = sorted(nodes, key=is_control_plane)
     named = {a.address: node.name for node in by_belief for a in node.status.addresses}
     targets = dict.fromkeys(_endpoints(slices.or_else(()), named))
-    places = tuple(_place(each, roots, roots) for each in targets)
-    not_read = () if slices.doubt is None else (NotRead(_SLICES, slices.doubt),)
+    yield from (_place(each, roots, roots) for each in targets)
+    if slices.doubt is not None:
+        yield NotRead(_SLICES, slices.doubt)
     here = _of_kubeconfig(access, named)
     if here is None or _known(here, targets):
-        return places, FoundPart(not_read=not_read)
+        return
     if access.proxy:
         doubt = Doubt(DoubtKind.NOT_ASKED, "it is reached through a proxy, which is not dialled")
-        behind = NotRead(f"the API server at {here}", doubt)
-        return places, FoundPart(not_read=(*not_read, behind))
-    about = "as this kubeconfig reaches it"
-    return (*places, _place(here, _own_roots(access), roots, about)), FoundPart(not_read=not_read)
+        yield NotRead(f"the API server at {here}", doubt)
+    else:
+        yield _place(here, _own_roots(access), roots, "as this kubeconfig reaches it")
 
 
 def _place(
@@ -70,7 +69,6 @@ def _place(
         about=about,
         roots=roots,
         ca=ca,
-        kinds=_OF_API_SERVERS,
     )
 
 
@@ -109,42 +107,33 @@ def _own_roots(access: ClusterAccess) -> tuple[Certificate, ...]:
 _ETCD_AND_API_SERVERS = "component in (etcd, kube-apiserver)"
 """The labels of kubeadm's static pods."""
 
-_OF_ETCD = frozenset({CertificateKind.ETCD_MEMBER})
 _PODS = "etcd: the pods that say where it listens"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def etcd_places(
     pods: Measured[tuple[Pod, ...]], nodes: Iterable[Node]
-) -> tuple[tuple[Place, ...], FoundPart]:
+) -> Iterator[Place | NotRead]:
     """Where to dial, and what cannot be."""
     if pods.doubt is not None:
-        return (), FoundPart(not_read=(NotRead(_PODS, pods.doubt),))
+        yield NotRead(_PODS, pods.doubt)
+        return
     found: dict[tuple[str, int], Place] = {}
     believed = on_control_planes(pods.or_else(()), nodes)
     for each in _places(believed):
         place = (each.target.address, each.target.port)
         if place not in found or not found[place].target.node:
             found[place] = each
-    if found:
-        return tuple(found.values()), FoundPart()
-    has_pod = any(map(_is_etcds, believed))
-    text = (
-        "the pod does not say where it listens with TLS"
-        if has_pod
-        else "no pod on a control plane says where it listens with TLS"
-    )
-    return (), FoundPart(not_read=(NotRead("etcd", Doubt(DoubtKind.NOT_ASKED, text)),))
-
-
-def _is_etcds(pod: Pod) -> bool:
-    return pod.metadata.labels.get("component") == "etcd"
+    yield from found.values()
+    if not found:
+        text = "no pod on a control plane says where it listens with TLS"
+        yield NotRead("etcd", Doubt(DoubtKind.NOT_ASKED, text))
 
 
 def _places(pods: Iterable[Pod]) -> Iterator[Place]:
     for pod in pods:
         node, flags = pod.spec.node_name, _flags(pod)
-        if _is_etcds(pod):
+        if pod.metadata.labels.get("component") == "etcd":
             clients = flag_value(flags, "advertise-client-urls") or ""
             yield from _of_urls(clients, CertificateUse.ETCD_SERVER, node)
             peers = flag_value(flags, "initial-advertise-peer-urls") or ""
@@ -172,7 +161,7 @@ def _of_urls(urls: str, use: CertificateUse, node: str) -> Iterator[Place]:
             whose = f" of {node}" if node else ""
             what = f"{use}{whose} at {target}"
             # Its CA is on the disks of control planes only: the name is all that can be verified.
-            yield Place(use=use, target=target, what=what, kinds=_OF_ETCD, named=True)
+            yield Place(use=use, target=target, what=what, named=True)
 
 
 async def gather_control_plane(
@@ -196,14 +185,9 @@ async def gather_control_plane(
         inquiry.ask(api.list_all(PODS, "kube-system", label_selector=_ETCD_AND_API_SERVERS)),
     )
     authorities, clients = client_authorities(told, ca)
-    servers, no_servers = api_server_places(slices, nodes, api.access, ca)
-    members, no_members = etcd_places(pods, nodes)
+    in_use = certificate_in_use(api.access.user, clients, ca, clock.now())
+    servers = api_server_places(slices, nodes, api.access, ca)
+    places = (*servers, *etcd_places(pods, nodes))
     return FoundPart.of(
-        (
-            authorities,
-            certificate_in_use(api.access.user, clients, ca, clock.now()),
-            no_servers,
-            no_members,
-            await dial_places((*servers, *members), clock=clock, timeout=timeout),
-        )
+        (authorities, in_use, await dial_places(places, clock=clock, timeout=timeout))
     )

@@ -1,7 +1,6 @@
 """Reads certificates from the disks of nodes: over ssh by a script that shows no key, or from a file system on this machine."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,7 @@ from kubevouch.evidence.certificates import (
     FoundPart,
     NotRead,
 )
-from kubevouch.evidence.gather.certificates.kubelets import NEITHER_CSR_NOR_DISK, NO_CSR
+from kubevouch.evidence.gather.certificates.kubelets import NO_CSR
 from kubevouch.evidence.gather.inquiry import of_each
 from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.evidence.node_certificates import certificates_of_node
@@ -26,7 +25,7 @@ from kubevouch.evidence.node_files import (
     reduced,
     wanted,
 )
-from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
+from kubevouch.node.errors import NodeError
 from kubevouch.node.io.tree import FileTree
 from kubevouch.node.transport import NodeTransport, run_on_first_known
 from kubevouch.x509.bundle import LARGEST_FILE
@@ -63,37 +62,17 @@ async def _of_node(
             node, hosts, certificate_files(), transport, timeout=_TIMEOUT, instead=""
         )
     except NodeError as error:
-        shown_by = _showing_why(await _tried(hosts, transport), error)
-        return _unread(node, str(error).removeprefix(f"{node}: "), shown_by)
+        return _unread(node, str(error).removeprefix(f"{node}: "))
     files = files_shown(result.answer)
     named = node_name_in(files)
     if named and named != node:
-        why = f"{host} is another machine: its kubelet is that of {named}"
-        return _unread(node, why, ("ssh", "--", host, "hostname"))
+        return _unread(node, f"{host} is another machine: its kubelet is that of {named}")
     return certificates_of_node(files, clock.now(), node=node)
 
 
-async def _tried(hosts: Sequence[str], transport: NodeTransport) -> str:
-    """The host at which the attempt ended: the first whose key known_hosts may have, otherwise the first; empty if there is no host."""
-    for host in hosts:
-        with suppress(NodeError):
-            if (await transport.destination(host)).is_known is not False:
-                return host
-    return next(iter(hosts), "")
-
-
-def _showing_why(host: str, error: NodeError) -> tuple[str, ...]:
-    """As an operator would try it. With a terminal (-t) where sudo may ask."""
-    if not host:
-        return ()
-    if isinstance(error, NoRoot):
-        return ("ssh", "-t", "--", host, "sudo", "-l")
-    return ("ssh", "--", host) if isinstance(error, ScriptFailed) else ("ssh", "--", host, "true")
-
-
-def _unread(node: str, why: str, shown_by: tuple[str, ...]) -> FoundPart:
+def _unread(node: str, why: str) -> FoundPart:
     doubt = Doubt(DoubtKind.FAILED, why)
-    return FoundPart(not_read=(NotRead(f"the disk of {node}", doubt, node, shown_by),))
+    return FoundPart(not_read=(NotRead(f"the disk of {node}", doubt, node),))
 
 
 def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
@@ -118,15 +97,12 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
         or each.fault
         or each.certificate not in known
     )
-    answered = tuple(
-        replace(each, doubt=NEITHER_CSR_NOR_DISK) if each.doubt == NO_CSR else each
-        for each in found.not_read
-        if each.doubt != NO_CSR or (CertificateUse.KUBELET_CLIENT, each.node) not in on_disk
-    )
-    return FoundCertificates(
-        found.at,
-        (*others, *new),
-        answered + disks.not_read,
+    # Where no CSR is left the disk tells, or is itself not read.
+    not_read = tuple(each for each in found.not_read if each.doubt != NO_CSR)
+    return replace(
+        found,
+        found=(*others, *new),
+        not_read=not_read + disks.not_read,
         asked_disks=True,
     )
 

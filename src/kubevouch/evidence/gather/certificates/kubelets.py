@@ -1,7 +1,7 @@
 """The certificates of kubelets: what each presents on the wire, and the newest that were issued to it, by its CSRs."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from kubevouch.evidence.certificates import (
@@ -12,21 +12,15 @@ from kubevouch.evidence.certificates import (
     NotRead,
     authority_of,
 )
-from kubevouch.evidence.gather.csrs import SERVING_SIGNER, by_age
-from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
+from kubevouch.evidence.gather.certificates.places import presented
+from kubevouch.evidence.gather.csrs import CLIENT_SIGNER, SERVING_SIGNER, csrs_for
+from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificates
 
-_CLIENT_SIGNERS: Final = frozenset(
-    {"kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kube-apiserver-client"}
-)
 NO_CSR: Final = Doubt(
     DoubtKind.NOT_ASKED, "no CSR of it is left; `kubevouch certs --via ssh` reads the file"
-)
-
-NEITHER_CSR_NOR_DISK: Final = Doubt(
-    DoubtKind.NOT_ASKED, "no CSR of it is left, and no disk has shown it"
 )
 
 
@@ -34,24 +28,31 @@ NEITHER_CSR_NOR_DISK: Final = Doubt(
 class IssuedByCsr:
     """The newest certificates that kubelets were issued, by node, as far as the API server still has the CSRs."""
 
-    clients: dict[str, IssuedForCsr] = field(default_factory=dict)
-    serving: dict[str, IssuedForCsr] = field(default_factory=dict)
+    clients: dict[str, IssuedForCsr]
+    serving: dict[str, IssuedForCsr]
 
 
 def issued_by_csr(csrs: Iterable[CertificateSigningRequest], nodes: Collection[str]) -> IssuedByCsr:
     """nodes: the names of all Nodes. A certificate that cannot be read does not count."""
-    issued = IssuedByCsr()
-    for csr in sorted((each for each in csrs if each.status.certificate), key=by_age):
-        signer = csr.spec.signer_name
-        by_node = issued.serving if signer == SERVING_SIGNER else issued.clients
+    signed = [each for each in csrs if each.status.certificate]
+    clients, serving = (csrs_for(signer, signed) for signer in (CLIENT_SIGNER, SERVING_SIGNER))
+    return IssuedByCsr(_newest(clients, nodes), _newest(serving, nodes))
+
+
+def _newest(
+    csrs: Iterable[CertificateSigningRequest], nodes: Collection[str]
+) -> dict[str, IssuedForCsr]:
+    """By node. csrs: oldest first."""
+    found = {}
+    for csr in csrs:
         try:
             certificate = read_certificates(csr.status.certificate, f"csr {csr.name}")[0]
         except X509Error:
             continue
         node = node_name_of(certificate)
-        if node in nodes and node is not None and signer in {SERVING_SIGNER, *_CLIENT_SIGNERS}:
-            by_node[node] = IssuedForCsr(csr.name, certificate)
-    return issued
+        if node is not None and node in nodes:
+            found[node] = IssuedForCsr(csr.name, certificate)
+    return found
 
 
 def clients_of_kubelets(
@@ -111,19 +112,12 @@ def presented_by_kubelet(
     served: Served, trust: TrustedRoots | None = None, issued: IssuedByCsr | None = None
 ) -> FoundCertificate:
     """What one kubelet presents. issued: what CSRs say of it, if they were read."""
-    dialled = served.dialled
-    failure = dialled.failure
-    return FoundCertificate(
+    return presented(
         CertificateUse.KUBELET_SERVING,
-        str(dialled.target),
-        Vantage.DIALLED,
-        dialled.at,
-        node=served.node,
-        chain=dialled.chain,
-        fault=(failure.go_text or failure.text) if failure else "",
-        authority=_authority(served, trust),
+        str(served.dialled.target),
+        served.dialled,
         verdict=served.verdict,
-        failure=failure.kind if failure else None,
+        authority=_authority(served, trust),
         issued=issued.serving.get(served.node) if issued else None,
     )
 

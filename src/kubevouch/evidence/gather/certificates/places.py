@@ -9,8 +9,8 @@ from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
     FoundPart,
+    IssuedForCsr,
     NotRead,
-    RenewedBy,
     authority_of,
     verdict_on,
 )
@@ -18,7 +18,7 @@ from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
 from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.io.dial import dial_all
 from kubevouch.tls import FailureKind, HandshakeFailure
-from kubevouch.x509 import Certificate, CertificateKind, Verdict, classify, hostname_failure
+from kubevouch.x509 import Certificate, Verdict, hostname_failure
 
 _AT_ONCE: Final = 32
 _NO_CONNECTION: Final = frozenset(
@@ -39,8 +39,7 @@ class Place:
     """A server to dial. what: for a person, if there is no connection.
 
     about: for a person, besides the address. roots: who must have signed what is presented; empty if that is not known.
-    kinds: how the certificate looks if the program that is expected here has it from where it usually has it.
-    renewed_by: by whom, if that is known without a look. named: whether it is called by exactly this name or address, so
+    ca: the cluster's, to know what it has signed. named: whether it is called by exactly this name or address, so
     that a certificate which lacks it is refused, whoever has signed it; with `roots` that is verified anyway.
     """
 
@@ -50,44 +49,64 @@ class Place:
     about: str = ""
     roots: tuple[Certificate, ...] = ()
     ca: tuple[Certificate, ...] = ()
-    """The cluster's CA, to know what it has signed."""
-
-    kinds: frozenset[CertificateKind] = frozenset()
-    renewed_by: RenewedBy | None = None
     named: bool = False
 
 
-async def dial_places(places: Iterable[Place], *, clock: Clock, timeout: float) -> FoundPart:
-    """What all of them present, each address dialled once. Without a connection a place is not read."""
+async def dial_places(
+    places: Iterable[Place | NotRead], *, clock: Clock, timeout: float
+) -> FoundPart:
+    """What all of them present, each address dialled once. Without a connection a place is not read, beside those that nobody can dial."""
     wanted = tuple(places)
-    targets = dict.fromkeys(each.target for each in wanted)
+    targets = dict.fromkeys(each.target for each in wanted if isinstance(each, Place))
     answers = await dial_all(targets, clock=clock, concurrency=_AT_ONCE, timeout=timeout)
     by_target = {each.target: each for each in answers}
-    return FoundPart.of(_part(each, by_target[each.target], clock) for each in wanted)
+    return FoundPart.of(
+        _part(each, by_target[each.target], clock)
+        if isinstance(each, Place)
+        else FoundPart(not_read=(each,))
+        for each in wanted
+    )
 
 
 def _part(place: Place, dialled: DialResult, clock: Clock) -> FoundPart:
-    failure = dialled.failure
+    failure, target = dialled.failure, place.target
     if failure is not None and (why := _unseen(failure)):
         doubt = Doubt(DoubtKind.OUT_OF_REACH, why)
-        return FoundPart(not_read=(NotRead(place.what, doubt, place.target.node),))
-    leaf = dialled.leaf
-    return FoundPart(
-        (
-            FoundCertificate(
-                place.use,
-                f"{place.target} ({place.about})" if place.about else str(place.target),
-                Vantage.DIALLED,
-                dialled.at,
-                node=place.target.node,
-                chain=dialled.chain,
-                fault=(failure.go_text or failure.text) if failure else "",
-                authority=authority_of(dialled.chain, place.ca),
-                verdict=_verdict(place, dialled, clock),
-                failure=failure.kind if failure else None,
-                renewed_by=_renewed_by(place, leaf),
-            ),
-        )
+        return FoundPart(not_read=(NotRead(place.what, doubt, target.node),))
+    where = f"{target} ({place.about})" if place.about else str(target)
+    found = presented(
+        place.use,
+        where,
+        dialled,
+        verdict=_verdict(place, dialled, clock),
+        authority=authority_of(dialled.chain, place.ca),
+    )
+    return FoundPart((found,))
+
+
+def presented(
+    use: CertificateUse,
+    where: str,
+    dialled: DialResult,
+    *,
+    verdict: Verdict | None,
+    authority: str,
+    issued: IssuedForCsr | None = None,
+) -> FoundCertificate:
+    """What a server has presented, or how its handshake ended."""
+    failure = dialled.failure
+    return FoundCertificate(
+        use,
+        where,
+        Vantage.DIALLED,
+        dialled.at,
+        node=dialled.target.node,
+        chain=dialled.chain,
+        fault=(failure.go_text or failure.text) if failure else "",
+        authority=authority,
+        verdict=verdict,
+        failure=failure.kind if failure else None,
+        issued=issued,
     )
 
 
@@ -108,10 +127,3 @@ def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
     if place.roots:
         return verdict_on(dialled.chain, place.roots, name, clock.now())
     return hostname_failure(leaf, name) if place.named else None
-
-
-def _renewed_by(place: Place, leaf: Certificate | None) -> RenewedBy | None:
-    """None where the certificate is of the kind that its program usually has, so that its use tells."""
-    if place.renewed_by is not None or leaf is None or classify(leaf) in place.kinds:
-        return place.renewed_by
-    return RenewedBy.NOT_KNOWN

@@ -20,37 +20,30 @@ from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.serving import ADDRESS_TYPES_OF_MANIFESTS, targets
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
+from kubevouch.kube.resources import CSRS, CertificateSigningRequest, Node
 from kubevouch.x509 import Certificate
 
 
 async def gather_certificates(
     api: ApiClient,
+    inquiry: Inquiry,
+    nodes: Measured[tuple[Node, ...]],
     *,
     clock: Clock,
     timeout: float,
     progress: Callable[[str], None] = lambda _: None,
-    listed: Callable[[Measured[tuple[Node, ...]]], None] = lambda _: None,
 ) -> FoundCertificates:
     """Every certificate that can be seen from here. timeout: seconds for one handshake. progress: as of `gather`.
 
+    inquiry, nodes: those of the cluster, and by whom they were asked for.
     clock: by which certificates are judged; the API server's, since this machine's may be hours wrong.
-
-    listed: called with the nodes once they are known.
 
     Raises:
         KubeError: the API server does not answer, or does not accept our credential, so that there is no evidence.
     """
-    inquiry = Inquiry(clock)
-    nodes: Measured[tuple[Node, ...]]
     trust: Measured[TrustedRoots]
     csrs: Measured[tuple[CertificateSigningRequest, ...]]
-    nodes, trust, csrs = await together(
-        inquiry.ask(api.list_all(NODES)),
-        gather_trust(api, inquiry),
-        inquiry.ask(api.list_all(CSRS)),
-    )
-    listed(nodes)
+    trust, csrs = await together(gather_trust(api, inquiry), inquiry.ask(api.list_all(CSRS)))
     # Not before an answer: until then a clock that follows the API server's is this machine's.
     at = clock.now()
     served: tuple[Served, ...]
@@ -81,23 +74,23 @@ def all_found(
     trust: Measured[TrustedRoots],
     csrs: Measured[tuple[CertificateSigningRequest, ...]],
     *,
-    served: tuple[Served, ...],
+    served: tuple[Served, ...] | None,
     beside: FoundPart,
 ) -> FoundCertificates:
-    """The inventory of what was read: the CA, the kubelets, and `gather_beside_kubelets`. csrs: of every signer."""
+    """The inventory of what was read: the CA, the kubelets, and `gather_beside_kubelets`.
+
+    csrs: of every signer. served: by kubelets; None for whoever looks at them elsewhere.
+    """
     issued = issued_by_csr(csrs.or_else(()), {each.name for each in nodes.or_else(())})
-    whole = FoundPart.of(
-        (
-            cluster_authorities(trust),
-            kubelets_serving(nodes, served, trust.value, issued),
-            clients_of_kubelets(csrs, issued, nodes.or_else(()), roots_of(trust)),
-            beside,
-        )
-    )
+    clients = clients_of_kubelets(csrs, issued, nodes.or_else(()), _roots_of(trust))
+    kubelets = FoundPart()
+    if served is not None:
+        kubelets = kubelets_serving(nodes, served, trust.value, issued)
+    whole = FoundPart.of((cluster_authorities(trust), kubelets, clients, beside))
     return FoundCertificates(at, whole.found, whole.not_read)
 
 
-def roots_of(trust: Measured[TrustedRoots]) -> tuple[Certificate, ...]:
+def _roots_of(trust: Measured[TrustedRoots]) -> tuple[Certificate, ...]:
     """The cluster's CA; empty where it is not known."""
     return trust.value.certificates if trust.value else ()
 
@@ -112,7 +105,7 @@ async def gather_beside_kubelets(
     timeout: float,
 ) -> FoundPart:
     """What is read while the kubelets are dialled: everything besides what `doctor` has anyway."""
-    ca = roots_of(trust)
+    ca = _roots_of(trust)
     return FoundPart.of(
         await together(
             gather_control_plane(api, inquiry, nodes.or_else(()), ca, clock=clock, timeout=timeout),

@@ -1,5 +1,7 @@
 """Whether a decision would still mean anything: the kubelet drops its key 15 minutes after asking."""
 
+from datetime import timedelta
+
 from kubevouch.policy.facts import (
     CsrFacts,
     RuleResult,
@@ -10,6 +12,12 @@ from kubevouch.policy.facts import (
     refuses,
 )
 from kubevouch.policy.reasons import HoldReason
+
+_FRESH = timedelta(minutes=14)
+"""A kubelet waits 15 minutes for its CSR and then drops its key (certificateWaitTimeout)."""
+
+_SKEW = timedelta(minutes=1)
+"""How far in the future a CSR may be made, by the API server's clock as far as it is known."""
 
 
 def undecided(facts: CsrFacts) -> RuleResult:
@@ -44,8 +52,7 @@ def newest(facts: CsrFacts) -> RuleResult:
 
 def fresh(facts: CsrFacts) -> RuleResult:
     """Made by the kubelet that runs now, and not so long ago that it has given up waiting."""
-    csr, limit = facts.csr, facts.limits.freshness
-    allowed = f"made less than {limit.total_seconds() / 60:.0f} minutes ago"
+    csr, allowed = facts.csr, "made less than 14 minutes ago"
     if csr.created is None:
         return cannot_tell("fresh", "it is not known when it was made", allowed=allowed)
     age = facts.at - csr.created
@@ -56,7 +63,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
         if seconds >= 0
         else f"made {-seconds} s ahead of the API server's clock"
     )
-    if -age > facts.limits.skew:
+    if -age > _SKEW:
         return cannot_tell(
             "fresh",
             "it was made in the future, by the API server's clock",
@@ -72,7 +79,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
             seen=seen,
             allowed="made since the kubelet's start",
         )
-    if age > limit:
+    if age > _FRESH:
         return refuses(
             "fresh",
             HoldReason.TOO_OLD,

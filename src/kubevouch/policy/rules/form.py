@@ -1,5 +1,6 @@
 """The form of a kubelet's CSR: canonical bytes, bounded sizes, and the key and usages that kubelets send."""
 
+from kubevouch.kube.resources.certificates import MOST_REQUEST
 from kubevouch.policy.facts import (
     CsrFacts,
     NameFacts,
@@ -13,11 +14,16 @@ from kubevouch.policy.reasons import HoldReason
 
 _USAGES = frozenset({"digital signature", "server auth"})
 _USAGES_WITH_ENCIPHERMENT = _USAGES | {"key encipherment"}
+_KEY = "ECDSA P-256"
+"""The only key that kubelets make (client-go util/certificate/certificate_manager.go, generateCSR)."""
+
+_MOST_NAMES = 8
+_MOST_ADDRESSES = 16
 
 
 def size(facts: CsrFacts) -> RuleResult:
     """The CSR is not larger than a kubelet's, which has about 500 bytes."""
-    seen, allowed = facts.csr.size, facts.limits.pem_bytes
+    seen, allowed = facts.csr.size, MOST_REQUEST
     if seen > allowed:
         return refuses(
             "size",
@@ -73,11 +79,11 @@ def usages(facts: CsrFacts) -> RuleResult:
 
 def key(facts: CsrFacts) -> RuleResult:
     """The key is ECDSA P-256. Kubelets make a new one for every CSR."""
-    parsed, allowed = facts.csr.parsed, listed(facts.limits.keys)
+    parsed, allowed = facts.csr.parsed, _KEY
     if parsed is None:
         return unreadable("key")
     seen = str(parsed.key)
-    if seen not in facts.limits.keys:
+    if seen != _KEY:
         return refuses(
             "key",
             HoldReason.WRONG_KEY,
@@ -93,7 +99,7 @@ def lifetime(facts: CsrFacts) -> RuleResult:
 
     Unset is well: the signer gives no more than its own --cluster-signing-duration.
     """
-    seconds, most = facts.csr.expiration_seconds, facts.limits.lifetime
+    seconds, most = facts.csr.expiration_seconds, facts.max_lifetime
     hours = int(most.total_seconds()) // 3600
     allowed = f"at most {hours // 24} days" if hours % 24 == 0 else f"at most {hours} hours"
     allowed += ", or unset"
@@ -113,12 +119,12 @@ def count(facts: NameFacts) -> RuleResult:
 
     Without any address (feature gate AllowDNSOnlyNodeCSR) every name needs the operator's word.
     """
-    asked, limits = facts.asked, facts.limits
+    asked = facts.asked
     if asked is None:
         return unreadable("count")
     seen = f"{len(asked.names)} DNS, {len(asked.addresses)} IP"
-    allowed = f"at most {limits.names} DNS, 1 to {limits.addresses} IP"
-    if len(asked.names) > limits.names or len(asked.addresses) > limits.addresses:
+    allowed = f"at most {_MOST_NAMES} DNS, 1 to {_MOST_ADDRESSES} IP"
+    if len(asked.names) > _MOST_NAMES or len(asked.addresses) > _MOST_ADDRESSES:
         return refuses(
             "count",
             HoldReason.TOO_MANY_NAMES,

@@ -10,7 +10,6 @@ from kubevouch.policy.claims import (
     Address,
     AllowedNames,
     AskedNames,
-    Claim,
     ClaimedBy,
     NameSource,
     OtherNodes,
@@ -196,35 +195,31 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
             rule, "no source knows this node", HoldReason.NODE_UNKNOWN, seen=listed(values)
         )
     if facts.allowed.outdated:
-        return cannot_tell(
-            rule,
-            facts.allowed.outdated,
-            facts.allowed.not_valid,
-            seen=listed(values),
-        )
+        return _not_now(rule, values, facts.allowed)
     return _by_claims(rule, values, facts.allowed, kind)
 
 
+_NOBODY_ELSE_SAYS = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
+
+
+def _not_now(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
+    """What its sources say does not count now. Where that is only the node's own word, the operator's may take its place."""
+    claimed = allowed.not_valid in _NOBODY_ELSE_SAYS and all(map(allowed.claim, values))
+    return cannot_tell(
+        rule,
+        allowed.outdated,
+        allowed.not_valid,
+        seen=listed(values),
+        operator_may_allow=tuple(map(str, values)) if claimed else (),
+    )
+
+
 def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> RuleResult:
-    """Whether each value is among what its sources say of the node."""
+    """Whether each value is among what its sources say of the node. What only the node says is no permission."""
     claims = {value: allowed.claim(value) for value in values}
-    unknown = allowed.unknown
-    vouched = any(each.by_operator for each in (*allowed.names, *allowed.addresses))
-
-    def is_allowed(claim: Claim) -> bool:
-        """What only the node says is no permission.
-
-        A node that no source knows has not even its own name, as long as the operator does not speak of it.
-        """
-        return claim.source.is_proof and (vouched or not unknown)
-
     said = allowed.names if kind is NAMES else allowed.addresses
-    known = listed([each for each in said if is_allowed(each)])
+    known = listed([each for each in said if each.source.is_proof])
     strange = [value for value, claim in claims.items() if claim is None]
-    if strange and unknown:
-        # What a node that no source knows claims is no measure of what it may have.
-        why = f"{unknown}. The Node itself does not claim {listed(strange)}"
-        return cannot_tell(rule, why, HoldReason.NODE_UNKNOWN, seen=listed(values), allowed=known)
     if strange:
         return refuses(
             rule,
@@ -233,12 +228,12 @@ def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: 
             seen=listed(values),
             allowed=known,
         )
-    unproven = [value for value, claim in claims.items() if claim and not is_allowed(claim)]
+    unproven = [value for value, claim in claims.items() if claim and not claim.source.is_proof]
     if unproven:
         return cannot_tell(
             rule,
-            unknown or f"only the node itself says so: {listed(unproven)}",
-            HoldReason.NODE_UNKNOWN if unknown else HoldReason.ONLY_THE_NODE_SAYS_SO,
+            f"only the node itself says so: {listed(unproven)}",
+            HoldReason.ONLY_THE_NODE_SAYS_SO,
             seen=listed(values),
             allowed=known,
             operator_may_allow=tuple(map(str, unproven)),
