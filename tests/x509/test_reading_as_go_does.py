@@ -10,7 +10,6 @@ import pytest
 
 from kubevouch.x509 import Certificate, X509Error, read_certificate_der, read_pem
 from kubevouch.x509 import pem as codec
-from kubevouch.x509.bundle import OtherBlock
 from kubevouch.x509.extensions import KEY_USAGES
 from kubevouch.x509.gotext import address_text
 from tests.support.recordings import of_each
@@ -113,17 +112,9 @@ def test_a_pem_file_is_what_go_finds_in_it_or_an_error(judged: Judged) -> None:
     if isinstance(bundle, X509Error):
         assert _has_something_wrong(data, go)
         return
-    assert [_told(content) for content in bundle.contents] == [
-        (block["label"], block["sha256"] if block["label"] == "CERTIFICATE" else None)
-        for block in go["blocks"]
+    assert [hashlib.sha256(each.der).hexdigest() for each in bundle.certificates] == [
+        block["sha256"] for block in go["blocks"] if block["label"] == "CERTIFICATE"
     ]
-
-
-def _told(content: object) -> tuple[str, str | None]:
-    if isinstance(content, Certificate):
-        return "CERTIFICATE", hashlib.sha256(content.der).hexdigest()
-    assert isinstance(content, OtherBlock)
-    return content.label, None
 
 
 def _has_something_wrong(data: bytes, go: Line) -> bool:

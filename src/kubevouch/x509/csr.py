@@ -90,17 +90,8 @@ def read_csr(data: bytes, where: str) -> CertificateRequest:
         seen = "no PEM block" if block is None else f"a {block.label} block comes first"
         raise X509Error(where, seen, f"a {CSR_LABEL} block was expected")
     canonical = pem.encode_block(CSR_LABEL, block.body) == data
-    return parse_csr(
-        block.body, where, quirk="" if canonical else "it is not one PEM block as Go writes it"
-    )
-
-
-def parse_csr(data: bytes, where: str, *, quirk: str = "") -> CertificateRequest:
-    """The CSR in these bytes of DER. quirk: the one found in the PEM. Raises X509Error."""
-    if len(data) > LARGEST_CSR:
-        raise X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_CSR} are read")
     try:
-        return _parse(data, quirk)
+        return _parse(block.body, "" if canonical else "it is not one PEM block as Go writes it")
     except Malformed as error:
         raise X509Error(where, f"not a CSR: {error}", _RIGHT) from None
 
