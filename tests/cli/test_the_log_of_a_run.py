@@ -57,7 +57,7 @@ def test_each_step_and_what_a_node_waits_for_is_a_line_and_the_end_has_the_resul
         progress.waiting("n", "not signed yet")
     progress.ended("n", "done in 3 s")
     with ending_logged(log) as ended:
-        ended(RunResult("abcd", (NodeResult("n", NodeState.DONE),), ""), ExitCode.OK)
+        ended(RunResult("abcd", (NodeResult("n", NodeState.DONE),)), ExitCode.OK)
     found = lines(log)
     assert [each["what"] for each in found] == ["begins", "step", "waits", "ended", "ends"]
     assert found[0]["by"] == "abcd on alice@laptop (1)"
