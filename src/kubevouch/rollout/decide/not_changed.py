@@ -21,7 +21,7 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Node
     """
     name = node.node
     if seen.no_kubelet:
-        why = f"{node.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
+        why = f"{node.disk.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
         said = f"it cannot be told whether this run has changed this node: {why}"
         return NodeResult(name, NodeState.UNKNOWN, said)
     later = _later_runs(node, run, seen)
@@ -29,13 +29,15 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Node
         why = f"no record of this run is on it: it never began there, or {_KEPT} newer runs have followed"
         return NodeResult(name, NodeState.UNKNOWN, why, settled=True)
     digest = seen.config[0].sha256 if seen.config else ""
-    if digest == node.config_sha256:
+    if digest == node.disk.config_sha256:
         return NodeResult(name, NodeState.UNTOUCHED, reason)
     what = (
-        "what this run writes" if digest == node.content_sha256 else "not what it was in the plan"
+        "what this run writes"
+        if digest == node.disk.content_sha256
+        else "not what it was in the plan"
     )
     hint = _changed_by(node, later, seen, "is done there") or _LOOK
-    why = f"no record of this run is on it, and {node.config} is {what}: {hint}"
+    why = f"no record of this run is on it, and {node.disk.config} is {what}: {hint}"
     return NodeResult(name, NodeState.UNKNOWN, why, settled=True)
 
 
@@ -55,15 +57,15 @@ def edited(node: NodePlan, seen: NodeSurvey) -> tuple[str, bool]:
 
     No text if it is the plan's, or was not seen, as no kubelet runs: why it does not run is said elsewhere.
     """
-    if not seen.config or seen.config[0].sha256 == node.config_sha256:
+    if not seen.config or seen.config[0].sha256 == node.disk.config_sha256:
         return "", True
-    values = read_configuration(seen.config[0].content, node.config).values
+    values = read_configuration(seen.config[0].content, node.disk.config).values
     off = values is not None and not values.server_tls_bootstrap
     if values is None:
         what = "it cannot be read as a kubelet's configuration"
     else:
         what = f"serverTLSBootstrap is {'not ' if off else ''}on in it"
-    return f"somebody else has edited {node.config}: {what}", off
+    return f"somebody else has edited {node.disk.config}: {what}", off
 
 
 def _changed_by(node: NodePlan, later: list[SurveyedRun], seen: NodeSurvey, done: str) -> str:
@@ -78,5 +80,5 @@ def _changed_by(node: NodePlan, later: list[SurveyedRun], seen: NodeSurvey, done
 
 def _later_runs(node: NodePlan, run: str, seen: NodeSurvey) -> list[SurveyedRun]:
     """Other runs that have begun there since the plan was made."""
-    before = {run.encode(), *(each.encode() for each in node.runs_before)}
+    before = {run.encode(), *(each.encode() for each in node.disk.runs_before)}
     return [each for each in seen.runs if each.run not in before and each.state != b"barred"]
