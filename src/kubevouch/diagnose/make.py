@@ -53,6 +53,11 @@ class Finding(msgspec.Struct, frozen=True):
         return CATALOGUE[self.code]
 
 
+_RELEASE = "meta.helm.sh/release-name"
+_RELEASES = ("helm", "list", "--all-namespaces")
+"""In place of a write to what Helm has made: Helm 4's next upgrade or rollback would end with a conflict (each field has its owner)."""
+
+
 def finding(
     code: Code,
     title: str,
@@ -76,6 +81,8 @@ def finding(
         **details,
     }
     words = definition.next or ("kubevouch", "explain", str(code))
+    if details.get("helm") and words[1] in ("patch", "edit"):
+        words = _RELEASES
     return Finding(
         code=code,
         severity=severity or definition.severity,
@@ -137,8 +144,9 @@ def pods_of(evidence: Evidence) -> dict[str, str]:
 
 
 def deployment_of(evidence: Evidence) -> dict[str, str]:
-    """Details for commands about metrics-server's Deployment; its usual place where it was not found."""
+    """Details for commands about metrics-server's Deployment; its usual place where it was not found. helm: "" unless Helm has made it."""
     found = evidence.metrics.deployment.value
     if found is None:
         return {"namespace": METRICS_SERVER_NAMESPACE, "deployment": "metrics-server"}
-    return {"namespace": found.namespace, "deployment": found.name}
+    helm = found.metadata.annotations.get(_RELEASE, "")
+    return {"namespace": found.namespace, "deployment": found.name, "helm": helm}
