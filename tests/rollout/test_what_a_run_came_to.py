@@ -121,11 +121,7 @@ CASES: dict[str, tuple[Course, NodeState, str]] = {
     "no shell": (Course(GONE), UNTOUCHED, "nothing was changed"),
     "refused before harm": (Course(REFUSED), UNTOUCHED, "changed since the plan"),
     "the kubelet did not restart": (Course(WAS_UNDONE), UNDONE, ""),
-    "another apply of this plan is at it": (
-        Course(BEGUN_BEFORE),
-        ARMED,
-        "it is left to that one",
-    ),
+    "begun before, by a process that has lost the Lease": (Course(BEGUN_BEFORE), DONE, ""),
     "this run was cut off here, and goes on": (Course(BEGUN_BEFORE, begun=True), DONE, ""),
     "done in this run before": (Course(COMMITTED, well=True), DONE, "before"),
     "a node that only says that it is done": (Course(COMMITTED), UNKNOWN, "does not bear that out"),
@@ -177,7 +173,7 @@ CASES: dict[str, tuple[Course, NodeState, str]] = {
     "not proven here, and committed by another who has proven it": (
         Course(BEGUN, MISSING, [COMMITTED], well=True),
         DONE,
-        "by another",
+        "done in this run before",
     ),
     "not proven here, and the node says that it is committed": (
         Course(BEGUN, MISSING, [COMMITTED]),

@@ -157,9 +157,6 @@ class NodeRun:
             return state, _joined(str(error), how)
         if answer.outcome is not TransactionState.BEGUN:
             return await self._not_begun(answer, since)
-        if answer.reason and not self.begun:  # by somebody else, since the check
-            how = "by another `apply` of this plan; it is left to that one"
-            return NodeState.UNTOUCHED, f"{answer.reason}, {how}"
         self.observer.new_process = answer.pid not in (0, self.pid_before)
         self.pid = answer.pid
         if not self.begun:
@@ -268,15 +265,13 @@ class NodeRun:
         if answer.outcome is TransactionState.NOTHING:
             return NodeState.UNTOUCHED, "nothing was changed"
         if answer.outcome is TransactionState.COMMITTED:
-            return await self._committed_before(answer, "done in this run by another `apply`")
+            return await self._committed_before(answer)
         return NodeState.UNKNOWN, answer.reason
 
-    async def _committed_before(
-        self, answer: TransactionAnswer, how: str = "done in this run before"
-    ) -> tuple[NodeState, str]:
+    async def _committed_before(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
         """The result if the node says that this run is committed on it, which what it serves must confirm."""
         if answer.outcome is TransactionState.COMMITTED and await self.observer.serves_well():
-            return NodeState.DONE, how
+            return NodeState.DONE, "done in this run before"
         return (
             NodeState.UNKNOWN,
             f"it answered {answer.outcome!s}, and the wire does not bear that out",

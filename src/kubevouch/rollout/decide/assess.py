@@ -118,7 +118,6 @@ def _with_change(plan: NodePlan, change: DiskChange | None) -> NodePlan:
         seed=change.seed,
         aside=change.aside,
         no_boot_unit=change.no_boot_unit,
-        runs_before=change.runs_before,
     )
 
 

@@ -25,7 +25,6 @@ from kubevouch.rollout.decide.machine import (
     armed_runs,
     not_the_machine,
     restart_pending,
-    runs_begun,
     said_of_armed,
 )
 from kubevouch.rollout.decide.plan import LeftOut, SeedKind
@@ -82,8 +81,6 @@ class DiskChange:
     aside: tuple[str, ...]
     no_boot_unit: str
     seed: SeedKind
-    runs_before: tuple[str, ...] = ()
-    """Other runs that have begun on the node, as far as their records are there."""
 
     @property
     def content_sha256(self) -> str:
@@ -241,5 +238,4 @@ def _disk_change(facts: MachineFacts) -> DiskChange:
         ),
         no_boot_unit=node_text(survey.no_boot_unit),
         seed=seed,
-        runs_before=runs_begun(survey),
     )

@@ -121,9 +121,6 @@ class NodePlan(msgspec.Struct, frozen=True):
     stratum: str = ""
     """For the order as the plan shows it. A run goes by what its Node says then."""
 
-    runs_before: tuple[str, ...] = ()
-    """Runs that had begun on it when the plan was made, as far as their records were there: an undo tells later ones by it."""
-
     @property
     def allowed(self) -> AllowedNames:
         """What it may have. Nothing that only the node itself says is in a plan without the operator's yes."""
