@@ -125,7 +125,7 @@ CASES: dict[str, tuple[Course, NodeState, str]] = {
     "this run was cut off here, and goes on": (Course(BEGUN_BEFORE, begun=True), DONE, ""),
     "done in this run before": (Course(COMMITTED, well=True), DONE, "before"),
     "a node that only says that it is done": (Course(COMMITTED), UNKNOWN, "does not bear that out"),
-    "a node that answers what nobody asked": (Course(NOT_BEGUN, well=True), UNKNOWN, "nothing"),
+    "a node that answers what nobody asked": (Course(NOT_BEGUN, well=True), UNTOUCHED, "nothing"),
     "another call is at work there": (Course(BUSY), UNTOUCHED, "lock"),
     "the kubelet did not restart, nor again with the old files": (
         Course(BROKEN, afterwards=FAILED),

@@ -67,7 +67,6 @@ WORDS = {
     Case.FAILED: (UNDO, "", "its switch was due long ago and has not ended the run"),
     Case.ELSEWHERE: (f"sleep 7 && {STATUS}", "", f"the plan of run aaaa is not kept on this machine, or cannot be read. Where it was begun: `{RESUME}`. Elsewhere copy aaaa.json from there (in ~/.local/state/kubevouch/runs), and give its path in place of the run's name"),
     Case.SILENT: ("ssh -- w1 true", STATUS, ""),
-    Case.SILENT_UNSAID: (STATUS, "", "once the nodes that did not answer can be asked"),
     Case.SILENT_THIS_WAY: ("kubevouch status --nodes w1", "", "that asks w1 without the plan, whichever key your own ssh knows it by"),
     Case.UNDONE: ("kubevouch doctor", "", f"what this run has put back it does not change again: that takes a new plan; to put back what it has not: `{UNDO}`"),
 }  # fmt: skip
@@ -133,7 +132,7 @@ LOOK = "kubevouch status aaaa"
         ([MUTE], {}, Case.SILENT, "ssh -- n"),
         ([SILENT], {"way": WayToNodes("pod")}, Case.SILENT, "kubectl describe node n"),
         ([SILENT], {"way": WayToNodes("local"), "nodes": ("n",)}, Case.SILENT_THIS_WAY, "kubevouch status --nodes n --via ssh"),
-        ([UNSAID], {"run": "aaaa"}, Case.SILENT_UNSAID, LOOK),
+        ([UNSAID], {"run": "aaaa"}, Case.LOOK, LOOK),
         ([OTHER_KEY], {"run": "aaaa", "kept": IS_KEPT}, Case.SILENT_THIS_WAY, "kubevouch status --nodes n"),
         ([DONE, UNDONE], {"run": "aaaa", "kept": IS_KEPT}, Case.UNDONE, "kubevouch doctor"),
         ([DONE, UNDONE], {"holder": DEAD, "kept": IS_KEPT}, Case.UNDONE, "kubevouch doctor"),

@@ -24,7 +24,7 @@ from kubevouch.evidence.run_holder import (
     NAME,
     NAMESPACE,
     ArmedNode,
-    RunHolder,
+    SeenLease,
     armed_text,
     seen_in,
 )
@@ -66,7 +66,7 @@ class LeaseHold:
         self.lost: NotTheHolder | None = None
         """That it is known to be lost, and to which run."""
         self._writing = asyncio.Lock()
-        found, run = _armed(raw, api), self._ours.holder_identity.split(" ")[0]
+        found, run = _seen(raw, api).armed, self._ours.holder_identity.split(" ")[0]
         self.armed = {each.node: each for each in found if each.run == run}
         """By node, what this run may have armed. Each renewal writes it. By the API server's clock."""
         self._of_others = {each.node: each for each in found if each.run != run}
@@ -234,7 +234,7 @@ class RunLease:
                     self._say(f"{LEASE} was not renewed and is taken over")
                 number = _next_number(free.read().spec.lease_transitions, now)
                 return await _write(
-                    api, free, lease_spec(self.identity, number, now), _armed(free, api)
+                    api, free, lease_spec(self.identity, number, now), _seen(free, api).armed
                 )
             body = {
                 "metadata": {"name": NAME},
@@ -284,20 +284,16 @@ async def _write(
     return await api.replace(raw, {**whole, "metadata": metadata, "spec": spec})
 
 
-def _armed(raw: RawObject[Lease], api: ApiClient) -> tuple[ArmedNode, ...]:
-    return seen_in(raw.read(), api.server_clock.now()).armed
-
-
-def _found(raw: RawObject[Lease] | None, api: ApiClient) -> RunHolder | None:
-    return seen_in(raw.read(), api.server_clock.now()).holder if raw else None
+def _seen(raw: RawObject[Lease] | None, api: ApiClient) -> SeenLease:
+    return seen_in(raw.read(), api.server_clock.now()) if raw else SeenLease()
 
 
 def _holder(raw: RawObject[Lease] | None, api: ApiClient) -> str:
-    found = _found(raw, api)
+    found = _seen(raw, api).holder
     return f"held by {found}" if found else "nobody holds it"
 
 
 def _run_in(raw: RawObject[Lease] | None, api: ApiClient) -> str:
     """The run that holds it; empty where that is not known."""
-    found = _found(raw, api)
+    found = _seen(raw, api).holder
     return found.run if found else ""

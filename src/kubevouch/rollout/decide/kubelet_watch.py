@@ -56,7 +56,6 @@ def watch_script(
     *,
     steady: int = 0,
     first: int = 0,
-    limit: int = LIMIT,
     pause: int = 1,
     proc: str = "/proc",
 ) -> Script[WatchedKubelet]:
@@ -66,7 +65,6 @@ def watch_script(
         seconds: for how long it watches at most.
         steady: it ends well once the kubelet has been active for so many seconds as one process; 0: it watches on.
         first: the process from which on others are counted; 0: the first that is seen.
-        limit: seconds at a stretch for which it may be down, besides the pause of its unit.
         pause: seconds between two looks.
         proc: where that machine shows its processes.
     """
@@ -74,7 +72,7 @@ def watch_script(
         "proc": proc,
         "seconds": seconds,
         "steady": steady,
-        "limit": limit,
+        "limit": LIMIT,
         "longest": LONGEST_PAUSE,
         "first": first,
         "pause": pause,
