@@ -29,22 +29,12 @@ UNDOS: dict[str, tuple[list[tuple[str, str]], Any, NodeState, str]] = {
     "never begun there": ([], NOT_BEGUN, NodeState.UNTOUCHED, "has not changed this node"),
     "an apply that was about to begin was faster": ([], PUT_BACK, NodeState.UNDONE, ""),
     "undone before": ([OURS_UNDONE], AGAIN, NodeState.UNDONE, UNDONE_BEFORE),
-    "undone before, and another run is armed there": (
-        [OURS_UNDONE, ("ffff", "restarted")],
-        AGAIN,
-        NodeState.FAILED,
-        "kubevouch undo ffff --nodes k8s-worker-1.internal.example.com puts that back",
-    ),
-    "undone before, and so was another run": (
-        [OURS_UNDONE, ("ffff", "undone")],
-        AGAIN,
-        NodeState.UNDONE,
-        UNDONE_BEFORE,
-    ),
+    "undone before, and another run is armed there": ([OURS_UNDONE, ("ffff", "restarted")], AGAIN, NodeState.FAILED, "kubevouch undo ffff --nodes k8s-worker-1.internal.example.com puts that back"),
+    "undone before, and so was another run": ([OURS_UNDONE, ("ffff", "undone")], AGAIN, NodeState.UNDONE, UNDONE_BEFORE),
     "committed": ([("abcd", "committed")], PUT_BACK, NodeState.UNDONE, ""),
     "armed": ([("abcd", "armed")], PUT_BACK, NodeState.UNDONE, ""),
     "refused": ([("abcd", "committed")], EDITED, NodeState.FAILED, EDITED.reason),
-}
+}  # fmt: skip
 
 
 async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_more(

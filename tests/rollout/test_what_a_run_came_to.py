@@ -127,86 +127,26 @@ CASES: dict[str, tuple[Course, NodeState, str]] = {
     "a node that only says that it is done": (Course(COMMITTED), UNKNOWN, "does not bear that out"),
     "a node that answers what nobody asked": (Course(NOT_BEGUN, well=True), UNTOUCHED, "nothing"),
     "another call is at work there": (Course(BUSY), UNTOUCHED, "lock"),
-    "the kubelet did not restart, nor again with the old files": (
-        Course(BROKEN, afterwards=FAILED),
-        DOWN,
-        f"its files are as before; the kubelet was not active for 10 s (it is activating); {TOLD}",
-    ),
+    "the kubelet did not restart, nor again with the old files": (Course(BROKEN, afterwards=FAILED), DOWN, f"its files are as before; the kubelet was not active for 10 s (it is activating); {TOLD}"),
     "undone by half": (Course(BEGUN, MISSING, [HALF]), ARMED, "immutable"),
-    "undone, and the kubelet does not run": (
-        Course(BEGUN, MISSING, [BROKEN], afterwards=CRASHES),
-        DOWN,
-        "the kubelet has ended twice",
-    ),
-    "undone, and the kubelet comes and goes": (
-        Course(BEGUN, MISSING, [WAS_UNDONE], afterwards=RESTLESS),
-        DOWN,
-        "up for less than 5 s",
-    ),
-    "undone by half, and the kubelet is down": (
-        Course(BEGUN, MISSING, [HALF], afterwards=FAILED),
-        ARMED,
-        "immutable; the kubelet was not active",
-    ),
-    "undone, and nobody can see whether its kubelet stays up": (
-        Course(BEGUN, MISSING, [WAS_UNDONE], afterwards=GONE),
-        UNKNOWN,
-        "could not be seen",
-    ),
-    "the kubelet does not come up with the new file": (
-        Course(BEGUN, MISSING, [WAS_UNDONE], beside=FAILED),
-        UNDONE,
-        "kubelet stays up: the kubelet was not active for 10 s",
-    ),
-    "the kubelet ends again and again with the new file": (
-        Course(BEGUN, MISSING, [WAS_UNDONE], beside=CRASHES),
-        UNDONE,
-        "kubelet stays up: the kubelet has ended twice",
-    ),
+    "undone, and the kubelet does not run": (Course(BEGUN, MISSING, [BROKEN], afterwards=CRASHES), DOWN, "the kubelet has ended twice"),
+    "undone, and the kubelet comes and goes": (Course(BEGUN, MISSING, [WAS_UNDONE], afterwards=RESTLESS), DOWN, "up for less than 5 s"),
+    "undone by half, and the kubelet is down": (Course(BEGUN, MISSING, [HALF], afterwards=FAILED), ARMED, "immutable; the kubelet was not active"),
+    "undone, and nobody can see whether its kubelet stays up": (Course(BEGUN, MISSING, [WAS_UNDONE], afterwards=GONE), UNKNOWN, "could not be seen"),
+    "the kubelet does not come up with the new file": (Course(BEGUN, MISSING, [WAS_UNDONE], beside=FAILED), UNDONE, "kubelet stays up: the kubelet was not active for 10 s"),
+    "the kubelet ends again and again with the new file": (Course(BEGUN, MISSING, [WAS_UNDONE], beside=CRASHES), UNDONE, "kubelet stays up: the kubelet has ended twice"),
     "who watches is cut off": (Course(BEGUN, MISSING, [WAS_UNDONE], beside=CUT), UNDONE, "CSR"),
-    "not proven, undone once the lock is free": (
-        Course(BEGUN, MISSING, [BUSY, BUSY, WAS_UNDONE]),
-        UNDONE,
-        "CSR",
-    ),
+    "not proven, undone once the lock is free": (Course(BEGUN, MISSING, [BUSY, BUSY, WAS_UNDONE]), UNDONE, "CSR"),
     "not proven, undone by us": (Course(BEGUN, MISSING, [WAS_UNDONE]), UNDONE, "CSR"),
-    "not proven here, and committed by another who has proven it": (
-        Course(BEGUN, MISSING, [COMMITTED], well=True),
-        DONE,
-        "done in this run before",
-    ),
-    "not proven here, and the node says that it is committed": (
-        Course(BEGUN, MISSING, [COMMITTED]),
-        UNKNOWN,
-        "does not bear that out",
-    ),
-    "not proven, undone at the third try": (
-        Course(BEGUN, MISSING, [CUT, GONE, WAS_UNDONE]),
-        UNDONE,
-        "CSR",
-    ),
-    "not proven, and out of reach; nothing can be seen": (
-        Course(BEGUN, MISSING, [GONE]),
-        ARMED,
-        "could not be seen",
-    ),
-    "proven, and out of reach for the commit": (
-        Course(BEGUN, PASSED, [GONE]),
-        ARMED,
-        "could not be reached to commit; its own switch was set",
-    ),
+    "not proven here, and committed by another who has proven it": (Course(BEGUN, MISSING, [COMMITTED], well=True), DONE, "done in this run before"),
+    "not proven here, and the node says that it is committed": (Course(BEGUN, MISSING, [COMMITTED]), UNKNOWN, "does not bear that out"),
+    "not proven, undone at the third try": (Course(BEGUN, MISSING, [CUT, GONE, WAS_UNDONE]), UNDONE, "CSR"),
+    "not proven, and out of reach; nothing can be seen": (Course(BEGUN, MISSING, [GONE]), ARMED, "could not be seen"),
+    "proven, and out of reach for the commit": (Course(BEGUN, PASSED, [GONE]), ARMED, "could not be reached to commit; its own switch was set"),
     "proven, but the switch was faster": (Course(BEGUN, PASSED, [BY_SWITCH]), UNDONE, "own switch"),
-    "the connection broke at begin, which had begun": (
-        Course(CUT, PASSED, [WAS_UNDONE]),
-        UNDONE,
-        "cut",
-    ),
-    "the connection broke at begin, which had not begun": (
-        Course(CUT, PASSED, [NOT_BEGUN]),
-        UNTOUCHED,
-        "nothing was changed",
-    ),
-}
+    "the connection broke at begin, which had begun": (Course(CUT, PASSED, [WAS_UNDONE]), UNDONE, "cut"),
+    "the connection broke at begin, which had not begun": (Course(CUT, PASSED, [NOT_BEGUN]), UNTOUCHED, "nothing was changed"),
+}  # fmt: skip
 
 
 @dataclass
