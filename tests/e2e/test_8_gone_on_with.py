@@ -139,9 +139,6 @@ def test_a_file_that_is_written_again_unchanged_while_its_node_is_armed_is_no_fa
     )  # times of files are whole seconds: what was written within two of the start is not seen
     config = f"{KUBELET}/config.yaml"
     node.sh(f"cp -p {config} {config}.new && touch {config}.new && mv {config}.new {config}")
-    looked = expired.kubevouch("status", run)
-    note = f"{config} was written again since, with the same content"
-    assert note in " ".join(looked.out.split()), looked
     resumed = ended(expired, 0, "resume", run, "--yes", "--soak", "1s")
     assert "1 of 1 nodes done" in resumed.out, resumed
     ended(expired, 0, "undo", run, "--yes")
