@@ -34,18 +34,18 @@ class WatchedKubelet(msgspec.Struct, frozen=True):
         """Why it does not stay up, with the last lines of its log, for a person; empty if it did stay up."""
         match self.ended:
             case "inactive":
-                state = _plain(self.active.decode(errors="replace")) or "not known"
+                state = plain_line(self.active.decode(errors="replace")) or "not known"
                 why = f"the kubelet was not active for {self.inactive} s (it is {state})"
             case "restarts":
                 why = "the kubelet has ended twice"
             case _:
                 return ""
-        lines = [_plain(line) for line in self.log.decode(errors="replace").splitlines()]
+        lines = [plain_line(line) for line in self.log.decode(errors="replace").splitlines()]
         last = [line for line in lines if line][-_LINES:]
         return why + (f"; the last lines of its log: {' | '.join(last)}" if last else "")
 
 
-def _plain(text: str) -> str:
+def plain_line(text: str) -> str:
     """What a node says, on one line, without what could not be seen, and not too long."""
     shown = "".join(char if char.isprintable() else " " for char in text).strip()
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 3] + "..."
