@@ -20,7 +20,7 @@ BY_FILE := -n $(LABS) --dist loadfile
 # shells and processes, which nothing else needs.
 CRASHES := tests/powercut tests/faults tests/rollout/test_every_end_of_a_run_is_reached.py tests/rollout/test_every_field_of_a_plan.py tests/cli/test_a_signal_in_the_middle_of_a_task.py
 APART_FROM_CRASHES := $(CRASHES:%=--ignore=%)
-# Faults in the cluster, on a lab of thirteen nodes, and kills of verbs: two files, and so two processes, which mostly wait. .ci/run has it beside `crashes` and `coverage-plain`.
+# Faults in the cluster, on a lab of thirteen nodes, and kills of verbs: two files, and so two processes, which mostly wait.
 FAULTS := tests/e2e/test_8_faults_in_the_cluster.py tests/e2e/test_8_killed_anywhere.py
 ON_A_LAB := --cluster=lab -m "not long" $(FAULTS:%=--ignore=%) tests/e2e lab/tests/scenarios
 # It comes first: it waits for most of a minute, while the others run.
@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage coverage-plain coverage-e2e crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: ci-busy ci-waiting deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -66,23 +66,22 @@ lab-e2e: $(READY) ## the e2e tests on a lab, and every scenario of it
 	$(BIN)/python -m pytest $(BY_FILE) $(ON_A_LAB)
 
 lab-faults: $(READY) ## faults in the cluster during a roll-out, on a lab of thirteen nodes, and kills of any verb (some 10 minutes, mostly of waiting)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cluster=lab $(FAULTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cluster=lab -m "not long" $(FAULTS)
 
-# The same tests as `test` and `lab-e2e`, run once under coverage.py, their processes too.
-coverage: coverage-plain coverage-e2e ## all of test and lab-e2e, and what they cover, room by room
-
-coverage-plain: $(READY) ## the tests of test under coverage.py
+# The tests of `test` but the story, under coverage.py, their processes too.
+coverage: $(READY) ## what the tests of test cover, room by room
 	rm -rf $(COVERAGE)
 	mkdir -p $(COVERAGE)
-	COVERAGE_FILE=$(COVERAGE)/data.plain $(BIN)/coverage run -m pytest $(APART) $(APART_FROM_CRASHES)
-	$(BIN)/coverage combine -q --keep --data-file=$(COVERAGE)/plain $(COVERAGE)/data.plain.*
-	$(BIN)/coverage json -q --data-file=$(COVERAGE)/plain -o $(COVERAGE)/plain.json
-
-coverage-e2e: $(READY) ## those of lab-e2e, after coverage-plain, and what both cover
-	COVERAGE_FILE=$(COVERAGE)/data.e2e $(BIN)/coverage run -m pytest $(BY_FILE) $(ON_A_LAB)
+	COVERAGE_FILE=$(COVERAGE)/data $(BIN)/coverage run -m pytest $(APART) $(APART_FROM_CRASHES)
 	$(BIN)/coverage combine -q --data-file=$(COVERAGE)/all $(COVERAGE)/data.*
 	$(BIN)/coverage json -q --data-file=$(COVERAGE)/all -o $(COVERAGE)/all.json
-	$(BIN)/python -m tests.house.coverage_by_room $(COVERAGE)/plain.json $(COVERAGE)/all.json
+	$(BIN)/python -m tests.house.coverage_by_room $(COVERAGE)/all.json
+
+ci-busy: ## the side of .ci/run that keeps the cores busy
+	nice $(MAKE) --jobs=1 charts-check crashes coverage lab-e2e
+
+ci-waiting: ## the side of .ci/run that mostly waits
+	$(MAKE) --jobs=1 lab-faults real
 
 check: $(READY) ## ruff, mypy --strict, the import contracts, the rules of the house
 	$(BIN)/ruff check .

@@ -72,18 +72,13 @@ class Entry(msgspec.Struct, frozen=True, rename="camel"):
 _DECODER = msgspec.json.Decoder(Entry)
 
 
-def entries(master: Machine, since: datetime, until: datetime | None = None) -> tuple[Entry, ...]:
-    """All entries of requests received in that time, in the order they were written. A line half written is left out."""
-    return read(master.read(AUDIT_LOG), since, until)
+def entries(master: Machine, since: datetime) -> tuple[Entry, ...]:
+    """All entries of requests received since then, in the order they were written. A line half written is left out."""
+    return read(master.read(AUDIT_LOG), since)
 
 
-def read(log: bytes, since: datetime, until: datetime | None = None) -> tuple[Entry, ...]:
+def read(log: bytes, since: datetime) -> tuple[Entry, ...]:
     """The same of the bytes of a log."""
     lines = log.splitlines(keepends=True)
     decoded = (_DECODER.decode(line) for line in lines if line.endswith(b"\n"))
-    return tuple(
-        entry
-        for entry in decoded
-        if entry.request_received_timestamp >= since
-        and (until is None or entry.request_received_timestamp <= until)
-    )
+    return tuple(entry for entry in decoded if entry.request_received_timestamp >= since)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from real import audit, cluster, faults, loading, network, second_control_plane
 from real.errors import BedError, NotRunning
-from real.layout import AUDIT_LOG, HOSTS, KUBELET_PORT, MASTER, OPERATOR_ADDRESS, WORKERS, Folders
+from real.layout import AUDIT_LOG, HOSTS, KUBELET_PORT, MASTER, WORKERS, Folders
 from real.machine import Machine
 from real.node import Node
 from real.pairs import Pair
@@ -69,16 +69,6 @@ class Bed:
     def ssh_config(self) -> Path:
         """For `ssh -F`: knows every machine by its FQDN, short name and address; host keys are pinned."""
         return self.folders.ssh_config
-
-    @property
-    def ssh_key(self) -> Path:
-        """The operator's private key."""
-        return self.folders.operator / "id_ed25519"
-
-    @property
-    def operator_address(self) -> str:
-        """The caller's own address in the bed's network."""
-        return OPERATOR_ADDRESS
 
     @property
     def version(self) -> str:
@@ -176,12 +166,12 @@ class Bed:
         """
         Switch(self.folders, self.facts).observe(state)
 
-    def audit(self, since: datetime, until: datetime | None = None) -> tuple[audit.Entry, ...]:
+    def audit(self, since: datetime) -> tuple[audit.Entry, ...]:
         """What the API server was asked since that moment, by everyone, in the order of its answers; of two, each for itself."""
-        found = audit.entries(self.master.machine, since, until)
+        found = audit.entries(self.master.machine, since)
         for each in self.workers:
             if (each.machine.root / AUDIT_LOG.lstrip("/")).exists():
-                found += audit.entries(each.machine, since, until)
+                found += audit.entries(each.machine, since)
         return found
 
     def stop_controller_manager(self) -> None:

@@ -2,16 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from real import clock, faults, network
 from real.handshake import Seen, context, shake
 from real.layout import Folders, Host, Role
 from real.machine import Machine
-from real.pairs import Pair, kubelet_self_signed
 from real.placing import Placed
 from real.processes import Done
-from real.states import self_signed_files
 
 # systemd's own catalogue (sd-messages.h).
 EVENTS = {
@@ -147,18 +145,6 @@ class Node:
     def kill(self, unit: str, signal: str = "KILL") -> None:
         """Sends a signal to a unit's main process. systemd then does what the unit says."""
         self.exec("systemctl", "kill", "--kill-whom=main", f"--signal={signal}", unit)
-
-    def age(self, days: float, *, restart: bool = True) -> Pair:
-        """Swaps the kubelet's self-signed pair by one of its own kind made that many days ago (it lives for 365)."""
-        made = clock.now() - timedelta(days=days)
-        pair = kubelet_self_signed(self.name, made)
-        self.machine.place(self_signed_files(pair, made))
-        if restart:
-            self.exec("systemctl", "restart", "kubelet")
-            clock.until(
-                f"{self.name} to answer", lambda: self.handshake().outcome == "ok", seconds=60
-            )
-        return pair
 
     def unit_events(self, unit: str, since: datetime) -> tuple[UnitEvent, ...]:
         """What systemd did with the unit since that moment, in order. `unit` with its suffix, as `kubelet.service`."""

@@ -8,7 +8,6 @@ wherever it is configured to, and checks each against `go.sum`.
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -159,14 +158,6 @@ def module_folder(folder: str, path: str) -> Path:
     """
     asked = ["env", *_GO_SETTINGS, "go", "mod", "download", "-json", path]
     return Path(json.loads(run(asked, folder=SOURCES / folder, seconds=600).stdout)["Dir"])
-
-
-def etcd_version() -> str:
-    """The pinned release of etcd, as `3.6.16`."""
-    found = re.search(
-        r"go\.etcd\.io/etcd/server/v3 v(\S+)", (SOURCES / "etcd" / "go.mod").read_text()
-    )
-    return found[1] if found else "unknown"
 
 
 def _build_one(module: Module, name: str, package: str, kept: Path) -> None:

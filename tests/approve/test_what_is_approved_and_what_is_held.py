@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.csr import Csr, csr_of
 from kubevouch.policy.sources.stored import shard_of
-from tests.approve.conftest import CONFIG_MAP, NODE, SPACE, Cluster, approving
+from tests.approve.conftest import CONFIG_MAP, SPACE, Cluster, approving
 from tests.support.requests import request
 from tests.support.scripted.kinds import CSRS
 
@@ -154,22 +154,6 @@ async def test_a_node_that_floods_costs_no_request_and_holds_up_nobody(cluster: 
     assert len(lists) < 10
 
 
-async def test_when_the_newer_csr_is_deleted_the_kubelets_next_one_counts(
-    cluster: Cluster,
-) -> None:
-    """Of the older one it has no key any more."""
-    cluster.node("n1", "192.0.2.1")
-    cluster.csr("csr-1", "n1")
-    cluster.csr("csr-2", "n1", "192.0.2.9")
-    cluster.list_nodes()
-    async with approving(cluster) as running:
-        await running.decided("csr-2")
-        cluster.server.store.delete(CSRS, "csr-2")
-        await cluster.until(lambda: running.metric("kubevouch_approver_pending") == 0)
-        await cluster.approves("csr-3", "n1")
-    assert not cluster.conditions("csr-1")
-
-
 async def test_an_honest_csr_waits_for_one_csr_of_each_other_credential(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,35 +263,6 @@ async def test_in_a_dry_run_nothing_is_written(cluster: Cluster) -> None:
     assert [each for each in cluster.server.requests if each.method != "GET"] == []
 
 
-async def test_a_pin_that_the_node_contradicts_holds_with_its_date_and_what_helps(
-    cluster: Cluster,
-) -> None:
-    node = cluster.node("n1", "192.0.2.1")
-    pin = {
-        "v": 1,
-        "uid": node["metadata"]["uid"],
-        "names": ["n1"],
-        "addresses": ["192.0.2.1"],
-        "pinnedAt": "2026-11-01T10:00:00Z",
-        "by": "alice",
-    }
-    cluster.config_map(shard_of("kubevouch-pins", "n1"), {"n1": json.dumps(pin)})
-    async with approving(cluster) as running:
-        await cluster.approves("csr-1", "n1")
-        assert "pinned on 2026-11-01 by alice" in cluster.conditions("csr-1")[0]["message"]
-        cluster.server.store.change(
-            NODE,
-            ("", "n1"),
-            lambda it: {
-                **it,
-                "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.5"}]},
-            },
-        )
-        await running.decides("csr-2", "n1", "192.0.2.5")
-        assert "changed since it was pinned on 2026-11-01 by alice" in running.log
-        assert "kubevouch approver pin n1 --diff" in running.log
-
-
 async def test_after_etcd_was_restored_from_a_backup_no_pin_of_before_counts(
     cluster: Cluster,
 ) -> None:
@@ -335,20 +290,4 @@ async def test_after_etcd_was_restored_from_a_backup_no_pin_of_before_counts(
         cluster.csr("csr-2", "n1")
         await running.logged('"csr-2"')
     assert "changed since it was pinned" in running.log
-    assert not cluster.conditions("csr-2")
-
-
-async def test_what_a_person_wrote_counts_without_any_label(cluster: Cluster) -> None:
-    """`kubectl create configmap` makes none: an inventory was never read, and a configuration took no source away."""
-    cluster.node("n1", "192.0.2.1")
-    cluster.node("n2", "192.0.2.2")
-    cluster.configure("sources: [inventory]")
-    pin = json.dumps({"v": 1, "names": ["n2"], "addresses": ["192.0.2.2"]})
-    cluster.config_map(shard_of("kubevouch-pins", "n2"), {"n2": pin})
-    cluster.inventory(n1=["192.0.2.1"])
-    assert "labels" not in cluster.server.store.get(CONFIG_MAP, "kubevouch-inventory", SPACE)
-    async with approving(cluster) as running:
-        cluster.csr("csr-2", "n2")
-        await cluster.approves("csr-1", "n1")
-        await running.decided("csr-2")
     assert not cluster.conditions("csr-2")

@@ -76,11 +76,11 @@ async def test_where_there_is_no_terminal_it_says_so(
 
 
 async def test_it_belongs_to_ssh(kubevouch: Program, plan: str) -> None:
-    ran = await kubevouch("plan", "-o", plan, "--via", "local", "--ask-sudo-password")
+    ran = await kubevouch("plan", "-o", plan, "--via", "pod", "--ask-sudo-password")
     assert (ran.code, "belongs to --via ssh" in ran.err) == (2, True), ran
 
 
 def test_a_plan_by_pod_asks_for_none() -> None:
-    asks = msgspec.structs.replace(PLAN, via="local", ask_sudo_password=True)
+    asks = msgspec.structs.replace(PLAN, via="pod", ask_sudo_password=True)
     with pytest.raises(UsageError, match="belongs to a plan that goes by ssh"):
         plan_in(text_of(asks).encode(), "plan.json")

@@ -9,10 +9,10 @@ from pathlib import Path
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.rollout import WatchedTransport
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.node.io.shell import Local
 from kubevouch.node.script import ANSWER_MARK, Script
 from kubevouch.rollout.decide.kubelet_watch import watch_script
 from tests.support.clocks import WoundClock
+from tests.support.local_shell import Local
 
 
 async def lines_after(script: Script[dict[str, int]], pipe: Path, *seconds: int) -> list[str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from tests.cli.program import Program
 from tests.cli.test_a_run_that_is_not_finished import WORKER
 from tests.cli.test_at_a_real_terminal import planned_for
 from tests.rollout.recorded import recorded
+from tests.support.local_shell import with_ssh
 from tests.support.stage import Stage, kind_of
 from tests.support.unhurried import GENEROUS
 
@@ -28,7 +28,7 @@ def case() -> str:
     return "healthy"
 
 
-SHELL = """#!/bin/sh
+NODE = """
 script=$(cat)
 case $script in
   *action=undo*)
@@ -41,10 +41,9 @@ esac
 
 
 def a_node_that_was_committed(stage: Stage, kubevouch: Program) -> None:
-    """This machine is the node of run bbbb, which was proven on it. An undo of it lasts as long as there is a file `holds`."""
+    """The node of run bbbb, which was proven on it. An undo of it lasts as long as there is a file `holds`."""
     plan = plan_in(Path(planned_for(stage, kubevouch)).read_bytes(), "plan.json")
-    nodes = tuple(msgspec.structs.replace(each, host_key="") for each in plan.nodes)
-    plan = msgspec.structs.replace(plan, run="bbbb", via="local", nodes=nodes)
+    plan = msgspec.structs.replace(plan, run="bbbb")
     keep_run(plan, {"HOME": str(kubevouch.home)})
     run = SurveyedRun(b"bbbb", b"committed", 0)
     survey = msgspec.structs.replace(recorded("expired-worker").survey, runs=(run,))
@@ -53,11 +52,7 @@ def a_node_that_was_committed(stage: Stage, kubevouch: Program) -> None:
         line = b"kubevouch-answer: " + msgspec.json.encode(answer) + b"\n"
         (kubevouch.home / name).write_bytes(line)
     (kubevouch.home / "holds").touch()
-    shell = kubevouch.home / "bin" / "sh"
-    shell.parent.mkdir()
-    shell.write_text(SHELL.format(home=kubevouch.home))
-    shell.chmod(0o755)
-    kubevouch.environment["PATH"] = f"{shell.parent}:{os.environ['PATH']}"
+    kubevouch.environment["PATH"] = with_ssh(kubevouch.home, NODE.format(home=kubevouch.home))
 
 
 async def killed_undo(started: Program) -> None:

@@ -21,7 +21,7 @@ HERE = Invocation(
         ("--kubeconfig", "/home/me/my clusters/prod.yaml"),
         ("--context", "admin@prod"),
         ("--ssh-config", "ssh config"),
-        ("--via", "local"),
+        ("--via", "pod"),
         ("--namespace", "kube-system"),
         ("--dir", "/tmp/lab"),
     ),

@@ -30,14 +30,6 @@ def lines(ran: Ran, *heads: str) -> list[str]:
     return [each[1] for each in words if len(each) == 2 and each[0] in heads]
 
 
-async def test_a_plan_made_locally_on_no_node_of_the_cluster_leads_to_one_by_ssh(
-    kubevouch: Program, stage: Stage
-) -> None:
-    """`--via local` again would find the same machine."""
-    ran = await kubevouch("plan", "-o", "plan.json", "--via", "local", "--nodes", WORKER, code=3)
-    assert lines(ran, "NEXT", "THEN") == [f"kubevouch plan -o plan.json --via ssh --nodes {WORKER}"]
-
-
 async def test_a_plan_whose_nodes_cannot_be_reached_leads_to_the_operators_own_ssh(
     kubevouch: Program, stage: Stage
 ) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from tests.cli.program import Program
 from tests.cli.test_a_run_that_is_not_finished import UID, folder, held_since, keeps
 from tests.cli.test_at_a_real_terminal import planned_for
 from tests.rollout.recorded import plan_of, planned, recorded
+from tests.support.local_shell import with_ssh
 from tests.support.scripted.faults import refuse
 from tests.support.stage import Stage, kind_of
 
@@ -147,17 +147,14 @@ async def test_of_a_run_whose_plan_is_here_the_nodes_are_asked_while_the_api_ser
 
 
 def node_here(kubevouch: Program, *runs: RunFound) -> None:
-    """This machine is the node of run bbbb, and its shell answers with these runs."""
-    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, host_key="")
-    plan = plan_of(node, run="bbbb", via="local")
+    """The node of run bbbb answers with these runs."""
+    node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
+    plan = plan_of(node, run="bbbb")
     keep_run(plan, {"HOME": str(kubevouch.home)})
     found = RunsFound(node.machine_id.encode(), 1000, b"/var/lib/kubelet", b"", b"active", runs)
     (kubevouch.home / "answer").write_bytes(b"kubevouch-answer: " + msgspec.json.encode(found))
-    shell = kubevouch.home / "bin" / "sh"
-    shell.parent.mkdir()
-    shell.write_text(f"#!/bin/sh\ncat > /dev/null; cat {kubevouch.home / 'answer'}; echo\n")
-    shell.chmod(0o755)
-    kubevouch.environment["PATH"] = f"{shell.parent}:{os.environ['PATH']}"
+    answers = f"cat > /dev/null; cat {kubevouch.home / 'answer'}; echo\n"
+    kubevouch.environment["PATH"] = with_ssh(kubevouch.home, answers)
 
 
 def bind_to(stage: Stage, kubevouch: Program) -> None:
@@ -171,7 +168,7 @@ def bind_to(stage: Stage, kubevouch: Program) -> None:
 async def test_while_the_api_server_is_away_a_resume_comes_after_what_shows_that_it_is_back(
     kubevouch: Program, stage: Stage
 ) -> None:
-    """The node, which is this machine, is asked all the same, and has no record of the run: the resume would be refused now."""
+    """The node is asked all the same, and has no record of the run: the resume would be refused now."""
     node_here(kubevouch)
     config = kubevouch.away()
     ran = await kubevouch("status", "bbbb", "--kubeconfig", str(config), code=0)

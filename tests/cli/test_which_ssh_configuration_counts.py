@@ -132,7 +132,7 @@ async def test_a_configuration_that_is_not_there_is_told_once_before_anybody_is_
 ) -> None:
     """Not for each node, in ssh's words, once the cluster has been looked at."""
     plan = _plan(kubevouch, config)
-    for given, seen in (("/nofile", "No such file or directory"), ("/", "is a folder")):
+    for given, seen in (("/nofile", "cannot be read"), ("/", "is a folder")):
         ran = await kubevouch(*verb, plan, "--ssh-config", given)
         assert (ran.code, ran.out) == (2, ""), ran
         expected = "a file that ssh can read was expected"

@@ -97,7 +97,7 @@ class Running(Protocol):
         """Waits until it has printed that (either stream); returns all so far."""
         ...
 
-    def wait_for_lines(self, count: int, seconds: float = 120) -> None:
+    def wait_for_lines(self, count: int) -> None:
         """Waits until it has printed so many (both streams), or has ended."""
         ...
 

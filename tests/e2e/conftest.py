@@ -85,6 +85,20 @@ def image_reference(cluster: Cluster, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def expired(cluster: Cluster) -> Cluster:
+    """Every kubelet serves an expired certificate that it has made itself."""
+    cluster.state("expired")
+    return cluster
+
+
+@pytest.fixture(scope="module")
+def waiting(cluster: Cluster) -> Cluster:
+    """Every kubelet waits for a decision."""
+    cluster.state("pending")
+    return cluster
+
+
+@pytest.fixture
 def now() -> datetime:
     return datetime.now(UTC)
 

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 from real.bed import Bed
@@ -30,13 +29,13 @@ def commands(text: str) -> list[str]:
     return text.replace("\\\n", " ").splitlines()
 
 
-def typed(bed: Bed, text: str, where: Path, given: Mapping[str, str] | None = None) -> str:
+def typed(bed: Bed, text: str, where: Path) -> str:
     """What a shell prints that runs them in that folder, one after another, each of which must succeed."""
     path = f"{bed.kubectl_program.parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-ec", text],
         cwd=where,
-        env={**os.environ, "PATH": path, "KUBECONFIG": str(bed.kubeconfig), **(given or {})},
+        env={**os.environ, "PATH": path, "KUBECONFIG": str(bed.kubeconfig)},
         capture_output=True,
         text=True,
         timeout=400,

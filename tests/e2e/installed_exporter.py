@@ -40,7 +40,7 @@ def exporter_installed(cluster: Cluster, image: str, *, interval: str = "15m") -
         cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found", seconds=150)
 
 
-def exporter_address(cluster: Cluster, app: str = NAME) -> str:
-    """Its pod's. app: the pod's label."""
-    words = ("get", "pods", "-n", SPACE, "-l", f"app.kubernetes.io/name={app}")
+def exporter_address(cluster: Cluster) -> str:
+    """Its pod's."""
+    words = ("get", "pods", "-n", SPACE, "-l", f"app.kubernetes.io/name={NAME}")
     return cluster.kubectl(*words, "-o", "jsonpath={.items[0].status.podIP}").stdout

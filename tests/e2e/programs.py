@@ -66,9 +66,9 @@ class InBackground:
             assert text in self._all(), f"it ended without {text!r}:\n{self._all()}"
             return self._all()
 
-    def wait_for_lines(self, count: int, seconds: float = 120) -> None:
+    def wait_for_lines(self, count: int) -> None:
         """Until it has printed so many, or has ended."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + 120
         with self._news:
             while self._all().count("\n") < count and not self._ended():
                 assert time.monotonic() < end, self._all()

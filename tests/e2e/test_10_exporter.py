@@ -27,9 +27,9 @@ def expired(cluster: Cluster, image_reference: str, now: datetime) -> Iterator[C
         yield cluster
 
 
-def _samples(cluster: Cluster, app: str = NAME) -> dict[str, dict[tuple[str, str], float]]:
-    """What an admin is served: by metric, by use and node. app: the label of the pod."""
-    server = f"--server=https://{exporter_address(cluster, app)}:8443"
+def _samples(cluster: Cluster) -> dict[str, dict[tuple[str, str], float]]:
+    """What an admin is served: by metric, by use and node."""
+    server = f"--server=https://{exporter_address(cluster)}:8443"
     page = cluster.kubectl(server, "--insecure-skip-tls-verify", "get", "--raw", "/metrics")
     found: dict[str, dict[tuple[str, str], float]] = {}
     for family in text_string_to_metric_families(page.stdout):
@@ -39,12 +39,11 @@ def _samples(cluster: Cluster, app: str = NAME) -> dict[str, dict[tuple[str, str
     return found
 
 
-def _role(*texts: str) -> set[tuple[str, str]]:
+def _role() -> set[tuple[str, str]]:
     """(verb, resource) of every rule in the manifests, and of the roles of Kubernetes that are bound."""
     allowed = {
         (verb, resource)
-        for text in texts or (manifest("rbac.yaml"),)
-        for document in yaml.safe_load_all(text)
+        for document in yaml.safe_load_all(manifest("rbac.yaml"))
         for rule in document.get("rules", [])
         for resource in rule["resources"]
         for verb in rule["verbs"]
@@ -52,8 +51,8 @@ def _role(*texts: str) -> set[tuple[str, str]]:
     return allowed | {("create", "tokenreviews"), ("create", "subjectaccessreviews")}
 
 
-def _asked(cluster: Cluster, since: datetime, account: str = ACCOUNT) -> set[tuple[str, str]]:
-    log = [each for each in cluster.audit(since) if each.user_name == account]
+def _asked(cluster: Cluster, since: datetime) -> set[tuple[str, str]]:
+    log = [each for each in cluster.audit(since) if each.user_name == ACCOUNT]
     return {(each.verb, each.what) for each in log}
 
 

@@ -16,14 +16,12 @@ from .cluster import Cluster, Node
 from .conftest import chosen_cluster
 from .in_place import in_place, pods
 from .told import (
-    KUBELET,
     config_map,
     dark_moments,
     ended,
     eventually,
     findings,
     gaps,
-    kubelet_files,
     names,
     plan,
     ready_metrics_servers,
@@ -47,7 +45,7 @@ def test_from_0_of_3_to_kubectl_top_without_a_dark_handshake(
     _tell(cluster, image_reference, tmp_path)
 
 
-@pytest.mark.long_on_the_bed
+@pytest.mark.long
 def test_the_story_with_our_metrics_server_in_the_place_of_the_other(
     cluster: Cluster, image_reference: str, tmp_path: Path
 ) -> None:
@@ -178,46 +176,3 @@ def _assert_away_only_while_restarting(cluster: Cluster, probes: Path, since: da
         for each in away:
             assert stopped <= each.ended, (each, stop)
             assert each.began <= first, (each, first)
-
-
-def test_the_run_can_be_undone_and_is_as_before(cluster: Cluster, tmp_path: Path) -> None:
-    cluster.state("expired")
-    worker = cluster.workers[0]
-    before, data = kubelet_files(worker), config_map(cluster)
-    leaf = worker.handshake().leaf
-    path = tmp_path / "plan.json"
-    made = plan(cluster, path, "--nodes", worker.name)
-    ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
-    assert worker.handshake().leaf != leaf
-    assert config_map(cluster) == data  # not all nodes are in the plan
-    ended(cluster, 0, "undo", str(made["run"]), "--yes")
-    assert kubelet_files(worker) == before
-    assert worker.handshake().leaf == leaf
-
-
-@pytest.mark.long_on_the_bed
-@pytest.mark.parametrize("bad", ["serverTLSBootstrap: false # later", ""])
-def test_a_plan_shows_one_line_and_changes_nothing(
-    cluster: Cluster, tmp_path: Path, bad: str
-) -> None:
-    cluster.state("expired")
-    worker = cluster.workers[1]
-    if bad:
-        content = worker.read(f"{KUBELET}/config.yaml")
-        worker.write(f"{KUBELET}/config.yaml", content + bad.encode() + b"\n")
-    before = kubelet_files(worker)
-    ran = ended(
-        cluster,
-        0,
-        "plan",
-        "-o",
-        str(tmp_path / "p.json"),
-        *cluster.ssh_words(),
-        "--nodes",
-        worker.name,
-    )
-    added = [
-        line for line in ran.out.splitlines() if line.strip().startswith("+") and "+++" not in line
-    ]
-    assert [line.strip().split("#")[0].strip() for line in added] == ["+serverTLSBootstrap: true"]
-    assert kubelet_files(worker) == before

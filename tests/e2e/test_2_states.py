@@ -11,12 +11,10 @@ from .told import (
     config_map,
     dark_moments,
     ended,
-    eventually,
     findings,
     kubelet_files,
     names,
     plan,
-    serving_requests,
 )
 
 CASES = {
@@ -91,29 +89,10 @@ def test_a_pair_approved_long_ago_and_left_behind_does_not_darken_the_port(
     before = kubelet_files(worker)
     path, probes = tmp_path / "plan.json", tmp_path / "probes"
     made = plan(cluster, path, "--nodes", worker.name)
-    assert "kubelet-server-current.pem" in made["nodes"][0]["aside"]  # type: ignore[index]
+    assert "kubelet-server-current.pem" in made["nodes"][0]["disk"]["aside"]  # type: ignore[index]
     with cluster.probed(probes):
         applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied
     assert dark_moments(probes) == []
     assert cluster.kubevouch("undo", str(made["run"]), "--yes").code == 0
     assert kubelet_files(worker) == before
-
-
-@pytest.mark.long
-def test_a_superseded_request_is_named_and_never_approved(cluster: Cluster, tmp_path: Path) -> None:
-    cluster.state("pending")
-    worker = cluster.workers[2]
-    old = {each["metadata"]["name"] for each in serving_requests(cluster)}  # type: ignore[index]
-    worker.sh("systemctl restart kubelet")
-    eventually(lambda: len(serving_requests(cluster)) > len(old), "a newer request")
-    found = findings(cluster.kubevouch("doctor", "-o", "json"))
-    [superseded] = found["KV407"]
-    assert superseded in old
-    ran = ended(cluster, 1, "csr", "approve", superseded, "--yes")
-    assert "newest" in ran.out
-    path = tmp_path / "plan.json"
-    plan(cluster, path, "--nodes", worker.name)
-    ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
-    left = next(e for e in serving_requests(cluster) if e["metadata"]["name"] == superseded)  # type: ignore[index]
-    assert not left["status"]

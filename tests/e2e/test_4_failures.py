@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .cluster import Cluster, Node, Running
+from .cluster import Cluster, Node
 from .told import (
     KUBELET,
     config_map,
@@ -72,42 +72,21 @@ def test_a_kubelet_that_does_not_come_back_is_put_back(
         node.sh(f"rm -f {UNIT}; systemctl daemon-reload; systemctl start kubelet")
 
 
-def _restarted_while_nobody_signs(expired: Cluster, path: Path) -> Running:
-    """A run whose node has been restarted, and waits for its certificate."""
-    expired.stop_controller_manager()
-    running = expired.start_kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    running.wait_for("restarted")
-    return running
-
-
+@pytest.mark.long_on_the_bed
 def test_a_kubelet_that_ends_after_its_restart_is_put_back_long_before_the_gates_are_given_up(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
     """Nobody signs its CSR, so that the gates would wait for three minutes."""
     path = _plan(expired, node, tmp_path)
-    running = _restarted_while_nobody_signs(expired, path)
+    expired.stop_controller_manager()
+    running = expired.start_kubevouch("apply", str(path), "--yes", "--soak", "1s")
+    running.wait_for("restarted")
     node.sh("systemctl stop kubelet.service")
     began = time.monotonic()
     ran = running.finish()
     assert ran.code == 5, ran
     assert "kubelet stays up: the kubelet was not active for 1" in " ".join(ran.out.split()), ran
     assert time.monotonic() - began < 90, ran
-
-
-@pytest.mark.long_on_the_bed
-def test_a_kubelet_that_ends_once_and_is_started_again_by_its_unit_is_left_alone(
-    expired: Cluster, node: Node, tmp_path: Path
-) -> None:
-    """After RestartSec=10 of kubeadm's unit. Its CSR is signed when it is up again."""
-    path = _plan(expired, node, tmp_path)
-    running = _restarted_while_nobody_signs(expired, path)
-    node.sh("systemctl kill --signal=KILL kubelet.service")
-    eventually(lambda: node.handshake().outcome == "ok", "the kubelet again", seconds=60)
-    expired.start_controller_manager()
-    ran = running.finish()
-    assert ran.code == 0, ran
-    assert "1 of 1 nodes done" in ran.out, ran
-    ended(expired, 0, "undo", str(path), "--yes")
 
 
 @pytest.mark.long_on_the_bed
@@ -137,24 +116,6 @@ def test_a_kubelet_that_stays_down_with_its_former_files_stops_everything_and_sh
     eventually(lambda: node.handshake().outcome == "ok", "an answer on the port")
 
 
-@pytest.mark.long_on_the_bed
-def test_a_request_that_nobody_signs_is_put_back(
-    expired: Cluster, node: Node, tmp_path: Path
-) -> None:
-    path, probes = _plan(expired, node, tmp_path), tmp_path / "probes"
-    expired.stop_controller_manager()
-    with expired.probed(probes):
-        ran = expired.kubevouch(
-            "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s"
-        )
-    assert ran.code == 5, ran
-    assert "not signed yet" in ran.out, ran
-    assert "; undone" not in ran.out + ran.err, ran
-    assert "0 of 1 nodes done" in ran.out, ran
-    assert "NEXT     kubevouch doctor\n" in ran.out, ran
-    assert dark_moments(probes) == []
-
-
 def test_an_apply_killed_after_the_restart_is_put_back_by_the_nodes_own_switch(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
@@ -170,7 +131,7 @@ def test_an_apply_killed_after_the_restart_is_put_back_by_the_nodes_own_switch(
     assert dark_moments(probes) == []
 
 
-@pytest.mark.long_on_the_bed
+@pytest.mark.long
 def test_the_switch_tries_again_until_the_kubelet_runs_with_its_former_files(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:
@@ -218,6 +179,7 @@ def test_a_machine_that_lost_its_switch_in_a_restart_is_put_back_at_its_start(
     eventually(lambda: "kubevouch" not in node.sh(units).stdout, "that the unit is gone")
 
 
+@pytest.mark.long_on_the_bed
 def test_ssh_cut_after_the_restart_is_put_back_by_the_nodes_own_switch(
     expired: Cluster, node: Node, tmp_path: Path
 ) -> None:

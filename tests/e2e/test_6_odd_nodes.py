@@ -1,7 +1,6 @@
 """Nodes on which something is odd: a plan says what, changes nothing, and goes on with the others."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from .cluster import Cluster, Node
 from .told import (
     KUBELET,
+    by_address,
     ended,
     plan,
 )
@@ -23,16 +23,6 @@ def expired(cluster: Cluster) -> Cluster:
     """In these tests nothing is applied."""
     cluster.state("expired")
     return cluster
-
-
-def test_nodes_that_cannot_be_reached_are_named_and_left_out(
-    expired: Cluster, tmp_path: Path
-) -> None:
-    node = expired.workers[0]
-    node.cut_ssh()
-    made = plan(expired, tmp_path / "plan.json")
-    assert [each["node"] for each in made["left_out"]] == [node.name]  # type: ignore[attr-defined]
-    assert len(made["nodes"]) == 3  # type: ignore[arg-type]
 
 
 def _undo_with_a_stopped_kubelet(cluster: Cluster, node: Node, path: Path) -> None:
@@ -52,29 +42,6 @@ def _undo_with_a_stopped_kubelet(cluster: Cluster, node: Node, path: Path) -> No
     assert shown.strip() == "ActiveState=active"
 
 
-def _by_address(cluster: Cluster, node: Node, folder: Path, *, known: bool) -> Path:
-    """The cluster's ssh configuration without a word of the node's name."""
-    whole = cluster.ssh_words()[-1]
-    printed = subprocess.run(
-        ["ssh", "-G", "-F", whole, node.name], check=True, capture_output=True, text=True
-    ).stdout
-    said = {line.partition(" ")[0]: line.partition(" ")[2] for line in printed.splitlines()}
-    words = ["ssh-keygen", "-F", said["hostkeyalias"], "-f", said["userknownhostsfile"]]
-    key = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    lines = [line.split() for line in key.splitlines() if not line.startswith("#")]
-    known_hosts = folder / "known_hosts"
-    known_hosts.write_text(
-        "".join(f"{node.address} {kind} {key}\n" for _, kind, key, *_ in lines if known)
-    )
-    config = folder / "ssh_config"
-    config.write_text(
-        f"Host {node.address}\n  Port {said['port']}\n  HostKeyAlias {node.address}\n"
-        f'Host *\n  User root\n  IdentityFile "{said["identityfile"]}"\n  IdentitiesOnly yes\n'
-        f'  UserKnownHostsFile "{known_hosts}"\n  GlobalKnownHostsFile /dev/null\n'
-    )
-    return config
-
-
 def test_a_user_with_sudo_will_do(expired: Cluster, tmp_path: Path) -> None:
     node = expired.workers[0]
     made = plan(expired, tmp_path / "plan.json", "--nodes", node.name, "--ssh-user", "ops")
@@ -87,7 +54,7 @@ def test_nodes_whose_names_this_machine_cannot_resolve_are_reached_at_their_addr
 ) -> None:
     """ssh_config and known_hosts as of somebody who logs in by address, or has never logged in. The last test: it applies."""
     node = expired.workers[0]
-    config = _by_address(expired, node, tmp_path, known=known)
+    config = by_address(expired, node, tmp_path, known=known)
     path = tmp_path / "plan.json"
     words = ("--via", "ssh", "--ssh-config", str(config), "--nodes", node.name)
     ran = expired.kubevouch("plan", "-o", str(path), *words)

@@ -77,7 +77,7 @@ def _with_another_executable(node: Node) -> str:
 
 def _with_an_edited_file(node: Node) -> str:
     node.sh(f"printf 'maxPods: 50\\n' >>{CONFIG}")
-    return f"a restart would also change maxPods from 110 to 50 (file {CONFIG})"
+    return f"changed after its kubelet's start: {CONFIG}"
 
 
 @pytest.mark.long_on_the_bed

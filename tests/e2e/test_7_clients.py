@@ -1,49 +1,23 @@
-"""Our metrics server in the place of the other one, asked by those who ask it elsewhere: two kubectls, and Python's client."""
+"""Our metrics server in the place of the other one, asked by those who ask it elsewhere: Python's client."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import kubernetes
 import pytest
 
+from tests.support.official_client import client, config
+
 from .cluster import Cluster
 from .in_place import SELECTOR, in_place, pods, wait_until_ready
-from .one_moment import api_of
 from .told import eventually, names
 
 pytestmark = pytest.mark.long_on_the_bed
 
 GROUP, VERSION, SPACE = "metrics.k8s.io", "v1beta1", "kube-system"
-METRICS = f"/apis/{GROUP}/{VERSION}"
 # Its types say that everything may be None.
-client: Any = kubernetes.client
 dynamic: Any = kubernetes.dynamic
-
-Asking = Callable[[str], str]
-"""A kubectl: what it says to a line of words."""
-
-LINES = (
-    "top nodes",
-    "top nodes --sort-by=cpu",
-    "top nodes --sort-by=memory --no-headers",
-    "top nodes -l node-role.kubernetes.io/control-plane",
-    "top pods -A",
-    "top pods -A --containers",
-    "top pods -A --sort-by=memory",
-    f"top pods -n {SPACE} -l {SELECTOR} --containers",
-    "get nodemetrics",
-    "get nodemetrics --sort-by=.metadata.name -o name",
-    "get podmetrics -A",
-    f"get podmetrics -n {SPACE} -l {SELECTOR} -o custom-columns=A:.metadata.name,B:.containers[*].name",
-    f"get podmetrics -n {SPACE} -l {SELECTOR} -o json",
-    f"get --raw {METRICS}",
-    f"get --raw {METRICS}/nodes",
-    f"get --raw {METRICS}/pods",
-)
 
 
 @pytest.fixture(scope="module")
@@ -57,68 +31,13 @@ def served(cluster: Cluster, image_reference: str) -> Iterator[Cluster]:
         yield cluster
 
 
-def _kubectl(cluster: Cluster, program: Path, cache: Path) -> Asking:
-    words = (str(program), f"--kubeconfig={cluster.kubeconfig}", f"--cache-dir={cache}")
-
-    def ask(line: str) -> str:
-        argv = [*words, *line.split()]
-        ran = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-        assert ran.returncode == 0, (line, ran.stdout, ran.stderr)
-        return str(ran.stdout)
-
-    return ask
-
-
-@pytest.fixture(scope="module")
-def newest(served: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Asking:
-    """The newest that packages of PyPI give."""
-    program = Path(sys.executable).with_name("kubectl")
-    return _kubectl(served, program, tmp_path_factory.mktemp("newest"))
-
-
-def _rows(asking: Asking, line: str) -> object:
-    """What it says of usage, whatever titles and spaces it puts around it."""
-    said = asking(line)
-    if said.startswith("{"):
-        return _lasting(json.loads(said))
-    titled = line.startswith("top") and "--no-headers" not in line
-    return [each.split() for each in said.splitlines()[titled:]]
-
-
-def _lasting(found: dict[str, Any]) -> object:
-    """Of objects what the next answer says again: they are created when they are asked for."""
-    for each in found.get("items", ()):
-        del each["metadata"]["creationTimestamp"]
-    return found.get("items", found)
-
-
-def _assert_alike(one: Asking, other: Asking) -> None:
-    """Of the same samples: one says the same before and after the other."""
-    for line in LINES:
-        said: list[object] = []
-
-        def same(line: str = line, said: list[object] = said) -> bool:
-            said[:] = [_rows(one, line), _rows(other, line), _rows(one, line)]
-            return said[0] == said[1] == said[2] and bool(said[0])
-
-        try:
-            eventually(same, f"the same rows of {line}")
-        except AssertionError as error:
-            error.add_note("\n".join(map(str, said)))
-            raise
-
-
-def test_the_clusters_own_kubectl_sees_what_the_newest_one_sees(
-    served: Cluster, newest: Asking
-) -> None:
-    """On the bed that is 1.36."""
-    _assert_alike(newest, lambda line: served.kubectl(*line.split(), seconds=120).stdout)
-
-
 @pytest.fixture
 def api(served: Cluster) -> Iterator[Any]:
-    """The Kubernetes project's own client."""
-    with api_of(served) as api:
+    """The Kubernetes project's own client, as the administrator."""
+    made = client.Configuration()
+    words = {"client_configuration": made, "persist_config": False}
+    config.load_kube_config(str(served.kubeconfig), **words)
+    with client.ApiClient(made) as api:
         yield api
 
 

@@ -120,56 +120,6 @@ def test_a_replica_ends_while_somebody_asks(cluster: Cluster, image_reference: s
         assert pods(cluster) == again
 
 
-_KILLS = 3
-
-
-@dataclass(frozen=True)
-class Killed:
-    """One of two replicas. Seconds from its kill until its endpoint is withdrawn, and until the last question that fails is asked."""
-
-    withdrawn: float
-    last_failure: float
-
-
-@pytest.mark.long
-def test_a_killed_replica_is_asked_no_longer_than_one_of_the_other_server(
-    cluster: Cluster, image_reference: str
-) -> None:
-    """Who asks at that time may meet either replica, by chance; of the other server it may fail as long as its endpoint is there."""
-    if not isinstance(cluster, BedCluster):
-        pytest.skip("a lab has no metrics server but ours")
-    cluster.state("healthy")
-    theirs = container_of(cluster)["image"]
-    found = {image: _killed(cluster, image, theirs) for image in (theirs, image_reference)}
-    print(*found.items(), sep="\n")
-    for each in found[image_reference]:
-        assert each.last_failure <= each.withdrawn + _SYNCED, found
-    longest = max(each.withdrawn for each in found[theirs])
-    assert max(each.last_failure for each in found[image_reference]) <= longest + _SYNCED, found
-
-
-def _killed(cluster: Cluster, image: str, theirs: str) -> list[Killed]:
-    """One of two replicas, several times."""
-    with in_place(cluster, image, replicas=2):
-        return [_one_killed(cluster, image, theirs, turn % 2) for turn in range(_KILLS)]
-
-
-def _one_killed(cluster: Cluster, image: str, theirs: str, which: int) -> Killed:
-    killed = wait_until_ready(cluster, 2)[which]
-    with under_load(cluster) as load:
-        process = cluster.process_of(killed.name, killed.node)
-        at = time.monotonic()
-        cluster.where_pods_run(killed.node).sh(f"kill -KILL {process}")
-        eventually(lambda: killed.address not in ready_addresses(cluster), "its withdrawal")
-        withdrawn = time.monotonic() - at
-        eventually(lambda: killed not in pods(cluster), "that it is another process")
-        wait_until_ready(cluster, 2)
-    print(f"{image}: {len(load.failures)} of {len(load.asked)} failed, {len(load.holes)} had holes")
-    # The other one forgets a node of which a scrape fails, and has none of its nodes as it begins again.
-    assert not load.holes or image == theirs, load.holes
-    return Killed(withdrawn, max((each.began - at for each in load.failures), default=0.0))
-
-
 @pytest.mark.long
 def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
     cluster: Cluster, image_reference: str, tmp_path: Path

@@ -17,7 +17,6 @@ from kubevouch import quantity
 from tests.support.authority import Authority
 
 from .cluster import Cluster, Running
-from .one_moment import NO_LAB, one_moment
 from .test_7_in_its_place import under_load
 from .told import eventually, names
 
@@ -26,6 +25,12 @@ NAME, NAMESPACE = "kubevouch-metrics-server", "kube-system"
 AUTHORITY = f"{NAME}-authority"
 API_SERVICE = "v1beta1.metrics.k8s.io"
 METRICS = "/apis/metrics.k8s.io/v1beta1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def healthy(cluster: Cluster) -> None:
+    """Each test leaves the cluster so."""
+    cluster.state("healthy")
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,6 @@ def _account(cluster: Cluster, folder: Path) -> Path:
 
 
 def test_ours_serves_what_the_real_one_serves(cluster: Cluster, tmp_path: Path) -> None:
-    cluster.state("healthy")
     with served(cluster, tmp_path) as ours:
         eventually(lambda: ours.raw("/readyz") == "ok", "a metrics server that is ready")
 
@@ -135,7 +139,6 @@ def test_ours_serves_what_the_real_one_serves(cluster: Cluster, tmp_path: Path) 
 
 def test_its_pods_and_nodes_come_by_one_watch_each(cluster: Cluster, tmp_path: Path) -> None:
     """What its API server's watch cache sends, and no page of a list: those are fetched anew for each page."""
-    cluster.state("healthy")
     since = datetime.now(UTC)
     with served(cluster, tmp_path) as ours:
         eventually(lambda: ours.raw("/readyz") == "ok", "a metrics server that is ready")
@@ -145,11 +148,11 @@ def test_its_pods_and_nodes_come_by_one_watch_each(cluster: Cluster, tmp_path: P
     assert read == {("watch", "nodes"), ("watch", "pods")}
 
 
+@pytest.mark.long_on_the_bed
 def test_a_server_that_would_lose_a_node_is_not_ready_and_names_it(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     """With --ready-min-nodes=100%, as the docs have it for the roll-out in place of another server."""
-    cluster.state("healthy")
     lost = cluster.workers[-1]
     lost.sh("rm /var/lib/kubelet/pki/kubelet-server-current.pem && systemctl restart kubelet")
     try:
@@ -168,72 +171,11 @@ def test_a_server_that_would_lose_a_node_is_not_ready_and_names_it(
         cluster.state("healthy")
 
 
-LINES = (
-    "top nodes",
-    "top nodes --sort-by=memory --no-headers",
-    "top nodes --show-capacity",
-    "top pods -A",
-    "top pods -A --containers --sum",
-    "top pods -n kube-system -l k8s-app=metrics-server --sort-by=cpu",
-    "top pods -A --field-selector metadata.namespace=default --no-headers",
-)
-
-
-@pytest.mark.parametrize("line", LINES)
-def test_top_has_kubectls_columns_rows_and_values(
-    cluster: Cluster, tmp_path: Path, line: str
-) -> None:
-    cluster.state("healthy")
-    words = line.split()
-
-    def printed() -> tuple[str, str] | None:
-        """None while a pod that has just started has no sample, which ours says below the table and with its code."""
-        with one_moment(cluster, tmp_path) as kubeconfig:
-            ours = cluster.kubevouch(*words, kubeconfig=kubeconfig, under=NO_LAB)
-            assert ours.code != 2, ours
-            if ours.code:
-                return None
-            return ours.out, cluster.kubectl(*words, kubeconfig=kubeconfig).stdout
-
-    ours, theirs = eventually(printed, f"a sample for every line of {line}") or ("", "-")
-    assert [each.split() for each in ours.splitlines()] == [
-        each.split() for each in theirs.splitlines()
-    ]
-
-
 @pytest.mark.long_on_the_bed
-def test_authorities_are_followed_without_a_restart(cluster: Cluster, tmp_path: Path) -> None:
-    """Kubelets' in a file that is written anew, as of a rotation with an overlap, and its own certificate's."""
-    cluster.state("healthy")
-    words = (
-        "get",
-        "configmap",
-        "kube-root-ca.crt",
-        "-n",
-        NAMESPACE,
-        "-o",
-        r"jsonpath={.data.ca\.crt}",
-    )
-    root = cluster.kubectl(*words).stdout.strip().encode() + b"\n"
-    other = Authority("another").pem
-    trusted = tmp_path / "kubelets.crt"
-    trusted.write_bytes(other)
-    with served(cluster, tmp_path, f"--kubelet-certificate-authority={trusted}") as ours:
-        ours.running.wait_for("x509: certificate signed by unknown authority")
-        assert ours.raw("/readyz") != "ok"
-        trusted.write_bytes(other + root)
-        eventually(lambda: _all_read(cluster, ours), "kubelets of the second authority")
-        former = ours.ca.read_bytes()
-        write_pair(tmp_path)
-        assert ours.ca.read_bytes() != former
-        eventually(lambda: _all_read(cluster, ours), "a certificate of the new authority")
-
-
 def test_what_is_applied_again_takes_nothing_from_the_api_server(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     """The authority is made once, in the Secret of our manifest, and the caBundle follows it: `kubectl top` answers meanwhile."""
-    cluster.state("healthy")
     with served(cluster, tmp_path, authority=True) as ours:
         eventually(lambda: ours.raw("/readyz") == "ok", "a metrics server that is ready")
         with aggregated(cluster, ours, bundle=None) as manifest:
@@ -263,10 +205,6 @@ def _authority_follows(cluster: Cluster, former: dict[str, str]) -> bool:
     bundle = base64.b64decode(_spec(cluster).get("caBundle", ""))
     both = all(base64.b64decode(each["ca.crt"]) in bundle for each in (now, former))
     return both and now != former
-
-
-def _all_read(cluster: Cluster, ours: Server) -> bool:
-    return len(_usage(ours.raw(f"{METRICS}/nodes"))) == len(cluster.nodes)
 
 
 def _top_by_way_of_ours(cluster: Cluster, ours: Server) -> str:

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,18 +15,11 @@ from .told import (
     KUBELET,
     config_map,
     ended,
-    eventually,
     kubelet_files,
     plan,
 )
 
 STORE = f"{KUBELET}/.kubevouch"
-
-
-@pytest.fixture
-def expired(cluster: Cluster) -> Cluster:
-    cluster.state("expired")
-    return cluster
 
 
 @pytest.fixture
@@ -74,34 +66,6 @@ def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
     assert worker.handshake().leaf == leaf
 
 
-@pytest.mark.long_on_the_bed
-def test_a_run_killed_with_no_node_in_hand_is_told_to_be_cut_off_and_is_gone_on_with(
-    expired: Cluster, tmp_path: Path
-) -> None:
-    """Between two nodes, where nothing is armed: only its Lease tells that it has not ended."""
-    path, nodes = tmp_path / "plan.json", expired.workers[:2]
-    before = [kubelet_files(each) for each in nodes]
-    run = plan(expired, path, "--nodes", ",".join(each.name for each in nodes))["run"]
-    killed_at(expired, path, "done in", "--soak", "5m")
-    assert [armed(each) for each in nodes] == [[], []]
-    within = time.monotonic() + 120
-    status = (
-        "status",
-        *expired.ssh_words(),
-    )  # of no run in particular: all nodes are asked
-    while "was cut off" not in (looked := expired.kubevouch(*status)).out:
-        assert "Under way  run " in looked.out, looked
-        assert time.monotonic() < within, looked
-    said = " ".join(looked.out.split())
-    assert f"Under way nobody: run {run} of " in said, looked
-    assert f"NEXT       kubevouch resume {run}" in looked.out, looked
-    resumed = ended(expired, 0, "resume", str(run), "--yes", "--soak", "1s")
-    assert "2 of 2 nodes done" in resumed.out, resumed
-    assert "Under way  nobody\n" in expired.kubevouch(*status).out
-    ended(expired, 0, "undo", str(run), "--yes")
-    assert [kubelet_files(each) for each in nodes] == before
-
-
 def next_of(ran: Ran, place: Path) -> list[str]:
     """The words of the command that a refusal names. place: of the plan that it would make."""
     [line] = re.findall(r"^NEXT +kubevouch (.*)$", ran.err, re.MULTILINE)
@@ -134,8 +98,7 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     path, other = tmp_path / "plan.json", tmp_path / "other.json"
     made = plan(expired, path, "--nodes", worker.name)
     second = plan(expired, other, "--nodes", worker.name)
-    before = kubelet_files(worker)
-    killed_at(expired, path, "serves it at", "--gate-timeout", "45s")
+    killed_at(expired, path, "serves it at", "--gate-timeout", "5m")
     run = made["run"]
     ran = ended(
         expired,
@@ -159,94 +122,27 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     goes_on = f"kubevouch resume {run}"
     assert f"NEXT     {goes_on}\n" in applied.err, applied
     assert second["run"] != run
-    eventually(lambda: kubelet_files(worker) == before, "the switch", seconds=180)
-    # Nobody has taken its Lease since, and nothing is left of it.
-    stands = expired.kubevouch("status", *expired.ssh_words())
-    assert f"Under way  nobody: run {run} of " in stands.out, stands
-    eventually(lambda: "KV905" not in expired.kubevouch("doctor").out, "that its switch was due")
 
 
 @pytest.mark.long_on_the_bed
-def test_a_finished_run_begun_again_changes_and_promises_nothing(
+def test_a_finished_run_begun_again_changes_nothing_and_an_undo_leaves_all_as_before(
     expired: Cluster, tmp_path: Path
 ) -> None:
-    path = tmp_path / "plan.json"
-    made = plan(expired, path)
+    """Of all nodes, and so of the ConfigMap, too."""
+    path, worker = tmp_path / "plan.json", expired.workers[0]
+    before, data = [kubelet_files(each) for each in expired.nodes], config_map(expired)
+    leaf = worker.handshake().leaf
+    run = str(plan(expired, path)["run"])
     first = ended(expired, 0, "apply", str(path), "--yes", "--soak", "1s")
     assert "ConfigMap kubelet-config updated" in first.out, first
     again = ended(expired, 0, "apply", str(path), "--yes")
     assert "This will" not in again.err, again
     assert "updated" not in again.out, again
-    run = str(made["run"])
+    assert worker.handshake().leaf != leaf
     undone = ended(expired, 0, "undo", run, "--yes")
     assert "restarted" in undone.err, undone
+    assert ([kubelet_files(each) for each in expired.nodes], config_map(expired)) == (before, data)
+    assert worker.handshake().leaf == leaf
     twice = ended(expired, 0, "undo", run, "--yes")
     assert "restarted" not in twice.err, twice
     assert "undone before" in twice.out, twice
-
-
-@pytest.mark.long_on_the_bed
-def test_a_plan_that_leaves_out_every_node_is_not_applied(
-    expired: Cluster, worker: Node, tmp_path: Path
-) -> None:
-    path = tmp_path / "plan.json"
-    worker.cut_ssh()
-    ran = ended(expired, 3, "plan", "-o", str(path), *expired.ssh_words(), "--nodes", worker.name)
-    assert "apply" not in ran.out, ran
-    asks_it = rf"^NEXT +ssh .* -- {worker.name} true$"
-    plans_anew = rf"^THEN +kubevouch plan -o {path} .*{worker.name}$"
-    assert re.search(f"{asks_it}\n{plans_anew}", ran.out, re.MULTILINE), ran
-    assert "Undo" not in ran.out, ran
-    applied = ended(expired, 3, "apply", str(path), "--yes", "--soak", "1s")
-    assert "leaves out" in applied.err, applied
-    assert worker.name in applied.err, applied
-    assert "approve" not in applied.err, applied
-
-
-@pytest.mark.long_on_the_bed
-def test_nodes_that_were_left_out_are_told_at_the_end_and_by_the_exit_code(
-    expired: Cluster, worker: Node, tmp_path: Path
-) -> None:
-    path = tmp_path / "plan.json"
-    worker.cut_ssh()
-    others = ",".join(each.name for each in expired.workers[:2])
-    made = plan(expired, path, "--nodes", others)
-    assert [each["node"] for each in made["left_out"]] == [worker.name]  # type: ignore[attr-defined]
-    before = config_map(expired)
-    applied = ended(expired, 3, "apply", str(path), "--yes", "--soak", "1s")
-    assert "1 of 1 nodes done" in applied.out, applied
-    assert f"LEFT OUT: {worker.name}" in applied.out, applied
-    assert config_map(expired) == before
-
-
-@pytest.mark.long_on_the_bed
-def test_a_node_taken_out_of_the_plan_by_hand_leaves_the_config_map_alone(
-    expired: Cluster, tmp_path: Path
-) -> None:
-    path = tmp_path / "plan.json"
-    made = plan(expired, path)
-    taken = made["nodes"].pop(0)  # type: ignore[attr-defined]
-    path.write_text(json.dumps(made))
-    before = config_map(expired)
-    ran = ended(expired, 4, "apply", str(path), "--yes", "--soak", "1s")
-    assert "3 of 3 nodes done" in ran.out, ran
-    assert f"{taken['node']} is not in this plan" in ran.out, ran
-    assert config_map(expired) == before
-
-
-@pytest.mark.long_on_the_bed
-def test_a_plan_that_only_approves_promises_no_backup_and_no_undo(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    cluster.state("pending")
-    path = tmp_path / "plan.json"
-    ran = ended(cluster, 0, "plan", "-o", str(path), *cluster.ssh_words())
-    assert "Undo" not in ran.out, ran
-    assert "backup" not in ran.out, ran
-    assert "seed" not in ran.out, ran
-    applied = ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
-    assert "undo" not in applied.err.lower(), applied
-    assert "Undo" not in applied.out, applied
-    run = json.loads(path.read_text())["run"]
-    undone = ended(cluster, 0, "undo", run, "--yes")
-    assert "changed no node" in undone.err + undone.out, undone

@@ -1,13 +1,15 @@
-"""However a run ends, there is a table, a log and the contract's exit code: signals, a full disk here, temporary files gone."""
+"""However a run ends, there is a table, a log and the contract's exit code, and what is said next goes on with it."""
 
 import json
 import re
 import shlex
-import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.cli.program import Ran
 
 from .cluster import Cluster, Node
 from .told import (
@@ -17,12 +19,6 @@ from .told import (
 )
 
 pytestmark = pytest.mark.long_on_the_bed
-
-
-@pytest.fixture
-def expired(cluster: Cluster) -> Cluster:
-    cluster.state("expired")
-    return cluster
 
 
 @pytest.fixture
@@ -46,7 +42,7 @@ def log_of(text: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in Path(path).read_text().splitlines()]
 
 
-@pytest.mark.parametrize("signal", ["TERM", "HUP", "INT, twice"])
+@pytest.mark.parametrize("signal", ["TERM", "INT, twice"])
 def test_a_signal_ends_it_with_a_table_and_the_way_on_which_then_works(
     expired: Cluster, worker: Node, tmp_path: Path, signal: str
 ) -> None:
@@ -77,57 +73,37 @@ def test_a_signal_ends_it_with_a_table_and_the_way_on_which_then_works(
     ended(expired, 0, "undo", str(made["run"]), "--yes")
 
 
-def test_a_run_that_was_stopped_in_order_is_shown_by_a_status_without_its_name(
+def test_after_a_kill_a_look_without_the_ssh_configuration_leads_to_the_run_and_on_with_its_own_times(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
-    """No node is armed, and nobody holds the Lease: what is left to do is known by its plan, and by what the nodes have not."""
+    """The plan was made with --ssh-config: the operator's own ssh knows none of these nodes."""
     path = tmp_path / "plan.json"
-    made = plan(expired, path, "--nodes", ",".join(each.name for each in expired.workers[:2]))
-    running = expired.start_kubevouch("apply", str(path), "--yes", "--soak", "10m")
-    running.wait_for("the soak of")
-    running.interrupt()
-    ran = running.finish()
-    assert ran.code == 130, ran
-    looked = ended(expired, 0, "status", *expired.ssh_words())
-    assert "Under way  nobody\n" in looked.out, looked
-    assert f"NEXT       kubevouch resume {made['run']}" in looked.out, looked
-    ended(expired, 0, "undo", str(made["run"]), "--yes")
-
-
-def test_an_undo_that_was_stopped_in_order_is_gone_on_with_on_the_nodes_that_are_left(
-    expired: Cluster, worker: Node, tmp_path: Path
-) -> None:
-    """It has given the Lease back: what is left is known by what still stands on the nodes."""
-    path, nodes = tmp_path / "plan.json", expired.workers[:2]
-    before = [kubelet_files(each) for each in nodes]
-    made = plan(expired, path, "--nodes", ",".join(each.name for each in nodes))
-    ended(expired, 0, "apply", str(path), "--yes", "--soak", "1s")
-    running = expired.start_kubevouch("undo", str(made["run"]), "--yes")
-    running.wait_for("former files in place")
-    running.interrupt()
-    ran = running.finish()
-    assert ran.code == 130, ran
-    looked = ended(expired, 0, "status", str(made["run"]))
-    command = f"undo {made['run']}"
-    assert f"to put back what it has not: `kubevouch {command}" in " ".join(looked.out.split())
-    done = ended(expired, 0, *shlex.split(command), "--yes")
-    [aside] = re.findall(r"^Aside +(\S+/strays) on each node", done.out, re.MULTILINE)
-    assert "kubelet-server-current.pem" in nodes[1].sh(f"ls {aside}").stdout, done
-    assert [kubelet_files(each) for each in nodes] == before
-
-
-def test_temporary_files_that_are_gone_mid_run_end_it_with_a_table_and_the_node_is_put_back(
-    expired: Cluster, worker: Node, tmp_path: Path
-) -> None:
-    path, temporary = tmp_path / "plan.json", tmp_path / "tmp"
-    temporary.mkdir()
-    plan(expired, path, "--nodes", worker.name)
-    expired.stop_controller_manager()
-    words = ("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "15s")
-    running = expired.start_kubevouch(*words, under=("env", f"TMPDIR={temporary}"))
+    run = str(plan(expired, path, "--nodes", worker.name)["run"])
+    expired.stop_controller_manager()  # so that nothing is proven
+    words = ("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "5m")
+    running = expired.start_kubevouch(*words)
     running.wait_for("restarted")
-    shutil.rmtree(temporary)
-    ran = running.finish()
-    assert ran.code in (4, 5), ran
-    assert f"{worker.name}  " in ran.out, ran
-    assert log_of(ran.out)[-1]["what"] == "ends"
+    running.kill()
+    expired.start_controller_manager()
+    looked = expired.kubevouch("status")
+    for _ in range(60):
+        if "was cut off" in looked.out:
+            break
+        waits, _, shows = next_of(looked).rpartition(" && ")
+        assert shows == f"kubevouch status {run}", looked
+        assert re.fullmatch(r"(sleep \d+)?", waits), looked
+        assert "if it was killed, that shows in" in " ".join(looked.out.split()), looked
+        time.sleep(int(waits.removeprefix("sleep ") or 1))
+        looked = expired.kubevouch("status")
+    assert f"Kept here  {run}: " in looked.out, looked
+    assert "may be armed until" in " ".join(looked.out.split()), looked
+    resume = f"kubevouch resume {run}"
+    assert next_of(looked) == resume, looked
+    ended(expired, 0, *shlex.split(resume)[1:], "--yes")
+    assert expired.kubevouch("undo", run, "--yes").code == 0
+
+
+def next_of(ran: Ran) -> str:
+    """The command that is said to come next."""
+    [line] = [each for each in ran.out.splitlines() if each.startswith("NEXT ")]
+    return line.split(maxsplit=1)[1]

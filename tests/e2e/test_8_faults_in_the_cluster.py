@@ -7,7 +7,7 @@ order.
 
 import json
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -71,17 +71,6 @@ def all_mended(fleet: Fleet) -> Iterator[None]:
     fleet.cluster.start_controller_manager()
 
 
-def until_the_end(fleet: Fleet, kind: str) -> Callable[[Running], None]:
-    """The API server is like that until the run has put the node back."""
-
-    def does(running: Running) -> None:
-        fleet.cluster.begin_outage(kind)
-        running.wait_for(f"  {UNDONE}", LONGEST)
-        fleet.cluster.end_outage()
-
-    return does
-
-
 def test_an_api_server_that_is_down_before_the_first_write(fleet: Fleet) -> None:
     case, path = IN_THE_CLUSTER["down-before-the-first-write"], fleet.plan(*fleet.pair)
     with fleet.cluster.outage("down"):
@@ -91,12 +80,13 @@ def test_an_api_server_that_is_down_before_the_first_write(fleet: Fleet) -> None
     fleet.planned = path
 
 
-@pytest.mark.parametrize("kind", ["down", "silent"])
-def test_an_api_server_that_does_not_answer_until_the_nodes_time_is_over(
-    fleet: Fleet, kind: str
-) -> None:
-    name = f"{kind}-until-the-time-is-over"
-    put_back(fleet, name, "API server answers: ", until_the_end(fleet, kind))
+def test_an_api_server_that_is_down_until_the_nodes_time_is_over(fleet: Fleet) -> None:
+    def down(running: Running) -> None:
+        fleet.cluster.begin_outage("down")
+        running.wait_for(f"  {UNDONE}", LONGEST)
+        fleet.cluster.end_outage()
+
+    put_back(fleet, "down-until-the-time-is-over", "API server answers: ", down)
 
 
 def test_a_signer_that_is_down_until_the_nodes_time_is_over(fleet: Fleet) -> None:

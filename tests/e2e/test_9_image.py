@@ -70,6 +70,7 @@ def _manifest(layout: Path) -> dict[str, Any]:
     return read
 
 
+@pytest.mark.long
 def test_another_folder_umask_and_day_give_the_same_digest(
     built_image: building.Image, tmp_path: Path
 ) -> None:

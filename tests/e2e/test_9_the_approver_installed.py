@@ -84,13 +84,6 @@ def test_with_its_own_rights_it_approves_what_waits_and_asks_for_nothing_else(
     assert _role() - asked <= unused
 
 
-@pytest.mark.long_on_the_bed
-def test_doctor_and_verify_know_it_as_any_other_approver(installed: Cluster) -> None:
-    _all_serve(installed)
-    for told in (installed.kubevouch("doctor").out, installed.kubevouch("verify").out):
-        assert not re.search(r"\bKV4(01|11)\b", told), told
-
-
 SERVING, OTHER = "kubernetes.io/kubelet-serving", "example.com/something"
 NODE = (
     "--as=system:node:k8s-nowhere",

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -123,6 +124,29 @@ def gaps(log: Path, nodes: Sequence[Node]) -> dict[str, float]:
     """The longest time between two good handshakes, by node, in seconds."""
     attempts = read(log)
     return {node.name: largest_gap(attempts, node.address).seconds for node in nodes}
+
+
+def by_address(cluster: Cluster, node: Node, folder: Path, *, known: bool = True) -> Path:
+    """The cluster's ssh configuration without a word of the node's name. known: known_hosts has its key for its address."""
+    whole = cluster.ssh_words()[-1]
+    printed = subprocess.run(
+        ["ssh", "-G", "-F", whole, node.name], check=True, capture_output=True, text=True
+    ).stdout
+    said = {line.partition(" ")[0]: line.partition(" ")[2] for line in printed.splitlines()}
+    words = ["ssh-keygen", "-F", said["hostkeyalias"], "-f", said["userknownhostsfile"]]
+    key = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    lines = [line.split() for line in key.splitlines() if not line.startswith("#")]
+    known_hosts = folder / "known_hosts"
+    known_hosts.write_text(
+        "".join(f"{node.address} {kind} {key}\n" for _, kind, key, *_ in lines if known)
+    )
+    config = folder / "ssh_config"
+    config.write_text(
+        f"Host {node.address}\n  Port {said['port']}\n  HostKeyAlias {node.address}\n"
+        f'Host *\n  User root\n  IdentityFile "{said["identityfile"]}"\n  IdentitiesOnly yes\n'
+        f'  UserKnownHostsFile "{known_hosts}"\n  GlobalKnownHostsFile /dev/null\n'
+    )
+    return config
 
 
 @contextmanager

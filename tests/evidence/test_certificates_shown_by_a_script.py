@@ -12,10 +12,10 @@ from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
 from kubevouch.evidence.measured import DoubtKind
 from kubevouch.evidence.node_certificates import certificates_of_node
 from kubevouch.evidence.node_files import ShownFiles, certificate_files, files_shown
-from kubevouch.node.io.shell import Local
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Pair
 from tests.support.clocks import SteppedClock
+from tests.support.local_shell import Local
 from tests.support.node_tree import PKI, NodeTree
 from tests.support.shells import SHELLS, becomes_sh
 

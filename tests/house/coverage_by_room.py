@@ -1,9 +1,8 @@
-"""Coverage room by room, against what each must reach. `make coverage` calls it with two reports of coverage.py.
+"""Coverage room by room, against what each must reach. `make coverage` calls it with a report of coverage.py.
 
-    python -m tests.house.coverage_by_room PLAIN.json ALL.json
+    python -m tests.house.coverage_by_room REPORT.json
 
-PLAIN.json: lines and branches that the plain tests reach. ALL.json: those that the e2e tests on a lab reach as well.
-What decides must be covered by plain tests, which name the case; the rest may be reached end to end.
+REPORT.json: lines and branches that the plain tests reach, which name the case. What the e2e tests reach is not counted.
 """
 
 import json
@@ -13,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-PLAIN_FLOORS = {"policy": 100.0, "diagnose": 95.0, "rollout/decide": 95.0, "approve/decide": 95.0}
+FLOORS = {"policy": 100.0, "diagnose": 95.0, "rollout/decide": 95.0, "approve/decide": 95.0}
 FLOOR = 85.0
-"""Of every other room of the product, with the e2e tests."""
+"""Of every other room of the product."""
 
 _PRODUCT = PurePosixPath("src/kubevouch")
 _LAB = PurePosixPath("lab/src/kubevouch_lab")
@@ -62,29 +61,22 @@ def by_room(report: dict[str, Any]) -> dict[str, Tally]:
     return dict(sorted(rooms.items()))
 
 
-def table(plain: dict[str, Tally], everything: dict[str, Tally]) -> tuple[list[str], list[str]]:
+def table(found: dict[str, Tally]) -> tuple[list[str], list[str]]:
     """The rows to print, and what is below its floor. The lab has no floor: it is reported."""
-    rows = [f"{'room':22}{'plain tests':>12}{'with e2e':>10}{'must reach':>12}"]
+    rows = [f"{'room':22}{'covered':>12}{'must reach':>12}"]
     faults = []
-    for room, whole in everything.items():
-        alone = plain.get(room, Tally(whole.all))
-        if room.partition("/")[0] == "lab":
-            floor, reached, text = 0.0, whole.percent, "-"
-        elif room in PLAIN_FLOORS:
-            floor, reached = PLAIN_FLOORS[room], alone.percent
-            text = f"{floor:g} plain"
-        else:
-            floor, reached, text = FLOOR, whole.percent, f"{FLOOR:g}"
-        rows.append(f"{room:22}{alone.percent:12.1f}{whole.percent:10.1f}{text:>12}")
-        if reached < floor:
-            faults.append(f"{room}: {reached:.1f} % covered; {text} % expected")
+    for room, tally in found.items():
+        in_lab = room.partition("/")[0] == "lab"
+        floor = 0.0 if in_lab else FLOORS.get(room, FLOOR)
+        rows.append(f"{room:22}{tally.percent:12.1f}{floor:12g}")
+        if tally.percent < floor:
+            faults.append(f"{room}: {tally.percent:.1f} % covered; {floor:g} % expected")
     return rows, faults
 
 
-def main(plain: str, everything: str) -> int:
+def main(report: str) -> int:
     """Prints the table. 1 where a room is below its floor."""
-    reports = [by_room(json.loads(Path(file).read_bytes())) for file in (plain, everything)]
-    rows, faults = table(*reports)
+    rows, faults = table(by_room(json.loads(Path(report).read_bytes())))
     print(*rows, sep="\n")
     print(*faults, sep="\n", file=sys.stderr)
     return 1 if faults else 0

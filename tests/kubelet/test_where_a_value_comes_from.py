@@ -55,15 +55,15 @@ def test_each_key_has_its_own_source() -> None:
         "--feature-gates=B=true",
         "--tls-cert-file=/c",
     )
-    assert dict(found.sources) == {
+    assert {key: found.source_of(key) for _, keys in found.sources for key in keys} == {
         "apiVersion": "drop-in /a.conf",
         "kind": "drop-in /a.conf",
-        "authentication.webhook.enabled": f"file {CONFIG}",
-        "authentication.anonymous.enabled": "drop-in /a.conf",
-        "featureGates.A": "drop-in /a.conf",
-        "featureGates.B": "flag --feature-gates",
+        "authentication": "drop-in /a.conf",
+        "featureGates": "flag --feature-gates",
         "tlsCertFile": "flag --tls-cert-file",
     }
+    assert found.configuration.authentication.webhook.enabled
+    assert found.configuration.feature_gates == {"A": True, "B": True}
 
 
 def test_a_file_that_cannot_be_read_is_named_with_line_and_reason() -> None:

@@ -292,7 +292,8 @@ def nodes_served(collector: Collector) -> dict[str, NodeUsage]:
 
 def pods_served(collector: Collector) -> dict[PodKey, PodUsage]:
     """The usage of every pod that has one, by namespace and name."""
-    found = {key: collector.store.pod(*key) for key in collector.fleet.pods}
+    keys = [(pod.namespace, pod.name) for pod in collector.fleet.pods.everywhere()]
+    found = {key: collector.store.pod(*key) for key in keys}
     return {key: usage for key, usage in found.items() if usage is not None}
 
 

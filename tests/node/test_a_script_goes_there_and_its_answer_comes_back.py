@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
-from kubevouch.node.io.shell import Local
 from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.node.script import DialAddress, Script
+from tests.support.local_shell import Local
 
 from .conftest import Sshd
 

@@ -147,7 +147,6 @@ async def test_nothing_is_dialled_where_no_key_is_known_and_it_says_what_to_try(
         "does not resolve the name",
         "HostName",
         "--ssh-config FILE",
-        "--via pod",
         "ssh-keyscan",
         "compare",
         "/etc/ssh/ssh_host_",
@@ -176,7 +175,6 @@ async def test_a_known_name_that_does_not_answer_is_told_with_what_else_to_try(
     assert f"make `ssh {UNKNOWN} true` work" in told
     assert ("Could not resolve hostname" in told) is not resolved
     assert ("by a Host entry with its HostName" in told) is not resolved
-    assert ("--via pod needs no ssh" in told) is not resolved
     assert operator.sshd.log() == before
 
 

@@ -149,7 +149,7 @@ def test_what_takes_effect_is_told_once() -> None:
 
 def test_the_nodes_that_pins_name_by_their_uid() -> None:
     sources = WatchedSources()
-    sources.put(config_map(PINS, {"n1": json.dumps({"v": 1, "uid": "u"})}))
+    sources.put(config_map(PINS, {"n1": json.dumps({"v": 1, "uid": "u"}), "n2": "{"}))
     assert list(sources.pinned_uids()) == [("n1", "u")]
 
 

@@ -2,14 +2,14 @@
 
 import contextlib
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevouch.policy.credentials import MOST, AllowedCertificate, NodeCredentials
+from kubevouch.policy.credentials import AllowedCertificate, NodeCredentials
 from kubevouch.policy.sources.nodes import (
     PINS,
     RECORDED,
@@ -38,74 +38,11 @@ NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 # By sha256sum: 13029f9e..., cd590dae...
 SHARDS = {"worker-1": 1, "cp-1": 12}
 
-labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
-names = st.builds(lambda a, b: f"{a}.{b}.example", labels, labels)
-addresses = st.ip_addresses().map(str).filter(lambda a: not a.startswith("::ffff:"))
-moments = st.datetimes(
-    min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - made aware below
-    max_value=datetime(2200, 1, 1),  # noqa: DTZ001
-    timezones=st.sampled_from([UTC, timezone(timedelta(hours=-7))]),
-)
-hashes = st.binary(min_size=32, max_size=32).map(bytes.hex)
-texts = st.text(st.characters(categories=["L", "N", "P"]), max_size=40)
-
-
-def several(values: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, ...]]:
-    return st.lists(values, max_size=5, unique=True).map(tuple)
-
-
-pins = st.builds(
-    PinnedNode,
-    node=names,
-    uid=texts,
-    names=several(names),
-    addresses=several(addresses),
-    machine_id=texts,
-    client_certificates=several(hashes),
-    pinned_at=st.none() | moments,
-    by=texts,
-)
-records = st.builds(
-    RecordedNode,
-    node=names,
-    uid=texts,
-    admitted=st.none() | st.builds(Admitted, several(names), several(addresses), moments, texts),
-    credentials=st.builds(
-        NodeCredentials,
-        uid=texts,
-        created=st.none() | moments,
-        allowed=st.lists(
-            st.builds(AllowedCertificate, hashes, hashes | st.just(""), moments), max_size=MOST
-        ).map(tuple),
-        joined=hashes | st.just(""),
-        closed=st.booleans(),
-        borrowed=st.lists(hashes, max_size=MOST).map(tuple),
-        doubted=st.none() | moments,
-        earlier=st.none() | moments,
-    ),
-)
-
 
 def test_a_config_map_of_ours_says_whose_it_is_and_what_it_holds() -> None:
     assert labels_of("pins") == {
         "app.kubernetes.io/part-of": "kubevouch",
         "kubevouch.dev/holds": "pins",
-    }
-
-
-@settings(deadline=None)
-@given(pin=pins)
-def test_a_pin_is_read_as_it_was_written(pin: PinnedNode) -> None:
-    name = shard_of(PINS, pin.node)
-    assert read_pins(name, {pin.node: written_pin(pin)}).entries == {pin.node: pin}
-
-
-@settings(deadline=None)
-@given(record=records)
-def test_a_record_is_read_as_it_was_written(record: RecordedNode) -> None:
-    name = shard_of(RECORDED, record.node)
-    assert read_recorded(name, {record.node: written_record(record)}).entries == {
-        record.node: record
     }
 
 

@@ -230,7 +230,7 @@ def test_an_external_address_of_a_service_wants_a_pin() -> None:
     assert held_by("192.168.88.112", source=NameSource.SSH_HOST_KEY) == {}
 
 
-@pytest.mark.parametrize("source", [*WEAK, NameSource.SSH_HOST_KEY, NameSource.THIS_MACHINE])
+@pytest.mark.parametrize("source", [*WEAK, NameSource.SSH_HOST_KEY])
 @pytest.mark.parametrize("value", ["192.168.88.240", "lb.example.com"])
 def test_what_a_load_balancer_has_wants_the_operators_word_whatever_answers_there(
     value: str, source: NameSource

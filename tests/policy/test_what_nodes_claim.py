@@ -174,7 +174,6 @@ def test_a_denial_says_why_in_the_operators_words() -> None:
     [
         (NameSource.NODE_NAME, "proof seen"),
         (NameSource.SSH_HOST_KEY, "proof seen pin"),
-        (NameSource.THIS_MACHINE, "proof seen pin"),
         (NameSource.OPERATOR, "proof pin operators"),
         (NameSource.INVENTORY, "proof pin operators written"),
         (NameSource.PIN, "proof pin operators written"),

@@ -17,7 +17,6 @@ import pytest
 
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kubelet.splice import changed_line
-from kubevouch.node.io.shell import Local
 from kubevouch.node.script import Script
 from kubevouch.rollout.decide.transaction import (
     NodeChange,
@@ -30,6 +29,7 @@ from kubevouch.rollout.decide.transaction import (
 from tests.support.apiservers import access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
+from tests.support.local_shell import Local
 from tests.support.roots_own import roots_own_folder
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.shells import SHELLS, becomes_sh

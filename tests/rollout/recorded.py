@@ -12,17 +12,22 @@ from typing import Any
 
 import msgspec
 
-from kubevouch.evidence.measured import Measured, Vantage
 from kubevouch.evidence.snapshot import Served
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
-from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.splice import Edit, set_server_tls_bootstrap
 from kubevouch.policy.claims import Claim, NameSource
-from kubevouch.rollout.decide.machine import StartFiles
-from kubevouch.rollout.decide.need import DiskChange, MachineFacts, need_of
-from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut, NodePlan, Plan
+from kubevouch.rollout.decide.need import MachineFacts, Rewrite, need_of
+from kubevouch.rollout.decide.plan import (
+    UNWRITTEN,
+    ChangeKind,
+    ClusterBinding,
+    DiskChange,
+    LeftOut,
+    NodePlan,
+    Plan,
+)
 from kubevouch.tls import Alert, FailureKind, HandshakeFailure
 from kubevouch.x509 import read_certificates, verify
 from tests.support.authority import Authority
@@ -41,7 +46,6 @@ class Recorded:
     served: tuple[bytes, ...]
     failure: HandshakeFailure | None
     at: datetime
-    running: Measured[Tree] | None = None
 
     def facts(self, *, csr_waits: bool = False, dialled: bool = True) -> MachineFacts:
         return MachineFacts(
@@ -51,7 +55,6 @@ class Recorded:
             at=self.at,
             served=self.seen_on_the_wire() if dialled else None,
             csr_waits=csr_waits,
-            running=self.running,
         )
 
     def seen_on_the_wire(self) -> Served:
@@ -80,10 +83,10 @@ def left_out(facts: MachineFacts) -> LeftOut:
     return found
 
 
-def disk_change(facts: MachineFacts) -> DiskChange:
+def rewrite(facts: MachineFacts) -> Rewrite:
     """What is to be changed on a node."""
     found = need_of(facts)
-    assert isinstance(found, DiskChange), found
+    assert isinstance(found, Rewrite), found
     return found
 
 
@@ -101,7 +104,6 @@ def recorded(name: str, change: Change | None = None) -> Recorded:
         if word in change:
             _CHANGES[word](survey, change.pop(word))
     clock = change.pop("clock", 0)
-    configz = change.pop("configz", None)
     served = change.pop("served", "")
     if served:
         other = json.loads(_file(served))
@@ -117,25 +119,16 @@ def recorded(name: str, change: Change | None = None) -> Recorded:
     if found["alert"] is not None:
         failure = HandshakeFailure(FailureKind.ALERT, "internal error", alert=Alert(found["alert"]))
     at = datetime.fromtimestamp(survey["clock"], UTC)
-    surveyed = msgspec.convert(
-        survey | {"clock": survey["clock"] + clock}, NodeSurvey, strict=False
-    )
     return Recorded(
         node=msgspec.convert(found["node"], Node, strict=False),
-        survey=surveyed,
+        survey=msgspec.convert(
+            survey | {"clock": survey["clock"] + clock}, NodeSurvey, strict=False
+        ),
         roots=found["roots"].encode(),
         served=tuple(each.encode() for each in found["served"]),
         failure=failure,
         at=at,
-        running=None if configz is None else running_as(surveyed, configz, at),
     )
-
-
-def running_as(survey: NodeSurvey, other: Tree, at: datetime) -> Measured[Tree]:
-    """What /configz of a kubelet says that was started with its files, less our key, and has these other values."""
-    files = {**StartFiles(survey).next_start.tree}
-    files.pop("serverTLSBootstrap", None)
-    return Measured(Vantage.API_SERVER, at, {**files, **other})
 
 
 def _text(text: str) -> str:
@@ -221,13 +214,13 @@ def planned(seen: Recorded, change: ChangeKind, **other: object) -> NodePlan:
     config = seen.survey.config[0]
     edit = set_server_tls_bootstrap(config.content)
     assert isinstance(edit, Edit)
-    disk: dict[str, Any] = {
-        "root": "/var/lib/kubelet",
-        "pki": "/var/lib/kubelet/pki",
-        "config": "/var/lib/kubelet/config.yaml",
-        "config_sha256": config.sha256,
-        "content_sha256": hashlib.sha256(edit.after).hexdigest(),
-    }
+    disk = DiskChange(
+        root="/var/lib/kubelet",
+        pki="/var/lib/kubelet/pki",
+        config="/var/lib/kubelet/config.yaml",
+        config_sha256=config.sha256,
+        content_sha256=hashlib.sha256(edit.after).hexdigest(),
+    )
     plan = NodePlan(
         node=seen.node.name,
         uid=seen.node.uid,
@@ -241,9 +234,15 @@ def planned(seen: Recorded, change: ChangeKind, **other: object) -> NodePlan:
         port=seen.node.kubelet_port,
         names=(Claim(seen.node.name, NameSource.NODE_NAME),),
         addresses=(Claim(addresses["InternalIP"], NameSource.SSH_HOST_KEY),),
-        **(disk if change is ChangeKind.BOOTSTRAP else {}),
+        disk=disk if change is ChangeKind.BOOTSTRAP else UNWRITTEN,
     )
-    return msgspec.structs.replace(plan, **other)
+    return bent(plan, **other)
+
+
+def bent(node: NodePlan, /, **other: object) -> NodePlan:
+    """The plan of a node with these fields, also those of its disk."""
+    disk = {name: other.pop(name) for name in DiskChange.__struct_fields__ if name in other}
+    return msgspec.structs.replace(node, disk=msgspec.structs.replace(node.disk, **disk), **other)
 
 
 def plan_of(*nodes: NodePlan, **other: object) -> Plan:
@@ -260,6 +259,5 @@ def plan_of(*nodes: NodePlan, **other: object) -> Plan:
         left_out=(),
         config_map=None,
         config_map_note="",
-        approver="",
     )
     return msgspec.structs.replace(plan, **other)

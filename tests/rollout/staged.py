@@ -13,6 +13,7 @@ from kubevouch.rollout.decide.transaction import TransactionState
 from tests.support.stage import cluster_ca, kind_of
 
 from .acting import WORKER, Acting, answered, serve
+from .recorded import bent
 
 QUICK = RolloutTimeouts(6, soak=0.5)
 GOES_ON = (
@@ -24,9 +25,7 @@ GOES_ON = (
 
 def changed(plan: Plan, node: str, **other: object) -> Plan:
     """The plan with something else in it for one node."""
-    nodes = tuple(
-        msgspec.structs.replace(each, **other) if each.node == node else each for each in plan.nodes
-    )
+    nodes = tuple(bent(each, **other) if each.node == node else each for each in plan.nodes)
     return msgspec.structs.replace(plan, nodes=nodes)
 
 
@@ -70,8 +69,10 @@ def as_the_run_left_it(here: Acting, plan: Plan, state: str = "restarted", left:
     machine = here.machines.by_name[WORKER]
     [file] = machine.survey.config
     content = file.content + b"serverTLSBootstrap: true\n"
-    assert hashlib.sha256(content).hexdigest() == of(plan, WORKER).content_sha256
-    written = msgspec.structs.replace(file, content=content, sha256=of(plan, WORKER).content_sha256)
+    assert hashlib.sha256(content).hexdigest() == of(plan, WORKER).disk.content_sha256
+    written = msgspec.structs.replace(
+        file, content=content, sha256=of(plan, WORKER).disk.content_sha256
+    )
     machine.survey = msgspec.structs.replace(
         machine.survey,
         config=(written,),

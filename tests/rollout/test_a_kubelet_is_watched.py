@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.node.io.shell import Local
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet, watch_script
+from tests.support.local_shell import Local
 from tests.support.shells import SHELLS, becomes_sh
 
 SYSTEMCTL = """#!/bin/sh

@@ -3,7 +3,6 @@
 import re
 import resource
 import signal
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,12 +18,15 @@ from kubevouch.rollout.decide.plan import (
     ChangeKind,
     ClusterBinding,
     ConfigMapPlan,
+    DiskChange,
     LeftOut,
     NodePlan,
     Plan,
     PodPlace,
 )
 from kubevouch.rollout.decide.plan_text import node_problem
+
+from .recorded import bent
 
 PLAN = Plan(
     run="abcd",
@@ -53,7 +55,6 @@ PLAN = Plan(
     left_out=(LeftOut("w2", "it is NotReady"),),
     config_map=None,
     config_map_note="",
-    approver="",
 )
 
 
@@ -66,9 +67,7 @@ BY_POD = msgspec.structs.replace(
 CHANGES = msgspec.structs.replace(
     PLAN.nodes[0],
     change=ChangeKind.BOOTSTRAP,
-    root="/var/lib/kubelet",
-    pki="/var/lib/kubelet/pki",
-    config="/k/config.yaml",
+    disk=DiskChange("/var/lib/kubelet", "/var/lib/kubelet/pki", "/k/config.yaml"),
 )
 BOOTSTRAP = msgspec.structs.replace(PLAN, nodes=(CHANGES,))
 
@@ -114,7 +113,7 @@ LOGIN = "is not a login name that ssh can take"
 IMAGE, SPACE = "names no image by its digest", "valid plan"
 BENT: list[tuple[Plan, str, str, str]] = [
     # the plan, what stands in its file, what is put in its place, why it is refused
-    (BY_POD, '"via": "pod"', '"via": "local"', "belong to a plan that goes by pod"),
+    (BY_POD, '"via": "pod"', '"via": "ssh"', "no ssh host key"),
     (PLAN, '"via": "ssh"', '"via": "pod"', "belong to a plan that goes by pod"),
     (BY_POD, "@sha256:" + "ab" * 32, ":latest", IMAGE),
     (BY_POD, "@sha256:ab", "@sha256:", IMAGE),
@@ -148,7 +147,7 @@ BENT: list[tuple[Plan, str, str, str]] = [
     ),
     *(
         (BOOTSTRAP, f'"{where}"', f'"{path}"', "valid plan" if path else "no path of what is to be")
-        for where in (CHANGES.root, CHANGES.pki, CHANGES.config)
+        for where in (CHANGES.disk.root, CHANGES.disk.pki, CHANGES.disk.config)
         for path in ("", "relative", "/var/../etc", "/a/..")
     ),
 ]  # fmt: skip
@@ -181,7 +180,7 @@ def test_a_plan_that_was_bent_is_refused(
 def test_the_word_of_one_node_does_not_spoil_the_plan_of_all(
     says: dict[str, str], why: str
 ) -> None:
-    found = node_problem(msgspec.structs.replace(CHANGES, **says))
+    found = node_problem(bent(CHANGES, **says))
     assert (found == "") is (why == "")
     assert why in found
 
@@ -218,9 +217,6 @@ def test_no_field_may_stand_twice_wherever_it_stands(tmp_path: Path) -> None:
             UsageError, match=f"says '{name[1:-1]}' twice in one place|valid plan: .*{name[1:-1]}"
         ):
             read_plan(path)
-    new = '"new": {"new": 1, "new": 1},\n'  # a later version may say more
-    path.write_text("".join((lines[0], new, *lines[1:])))
-    assert read_plan(path) == EVERY_FIELD
 
 
 @pytest.mark.parametrize("user", ["root", "core", "EXAMPLE\\ops", "ops@example.com", "a.b-c_1+x"])
@@ -232,19 +228,20 @@ def test_a_login_name_is_one(tmp_path: Path, user: str) -> None:
 
 HIDDEN = [
     "\x1b[2J",
+    "\x7f",
     "\x9b31m",
     "\x85",
     "\u202e",
-    "\u2066",
     "\u200b",
     "\ufeff",
     "\u2028",
     "\U000e0041",
+    "\u0430",
 ]
 
 
 @pytest.mark.parametrize("hidden", HIDDEN, ids=ascii)
-def test_what_nobody_sees_is_written_so_that_it_shows_and_comes_back(
+def test_what_nobody_sees_is_written_so_that_it_shows_and_is_refused_if_somebody_put_it_there(
     tmp_path: Path, hidden: str
 ) -> None:
     """A Node's status and a kubelet's file can hold such characters."""
@@ -252,26 +249,11 @@ def test_what_nobody_sees_is_written_so_that_it_shows_and_comes_back(
     plan = msgspec.structs.replace(PLAN, left_out=left_out)
     path = tmp_path / "plan.json"
     write_plan(plan, path)
-    written = path.read_text(encoding="utf-8")
-    assert written.replace("\n", "").isprintable()
+    assert re.fullmatch(r"[\n -~]*", path.read_text(encoding="utf-8"))
     assert read_plan(path) == plan
-
-
-@pytest.mark.parametrize("hidden", [each for each in HIDDEN if each[0] >= "\x7f"], ids=ascii)
-def test_what_nobody_sees_is_refused_if_somebody_put_it_there(tmp_path: Path, hidden: str) -> None:
-    path = tmp_path / "plan.json"
-    write_plan(PLAN, path)
-    path.write_text(path.read_text().replace("NotReady", f"Not{hidden}Ready"), encoding="utf-8")
-    with pytest.raises(UsageError, match=r"a character that does not show, U\+"):
+    path.write_text(path.read_text().replace("its status", f"its {hidden}status"), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"not plain ASCII, U\+"):
         read_plan(path)
-
-
-@given(st.characters(categories=["Cc", "Cf", "Co", "Zl", "Zp"]))
-def test_every_character_that_does_not_print_is_escaped(character: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "plan.json"
-        write_plan(msgspec.structs.replace(PLAN, config_map_note=character), path)
-        assert path.read_text(encoding="utf-8").replace("\n", "").isprintable()
 
 
 @given(data=st.binary(max_size=500))

@@ -22,7 +22,7 @@ from kubevouch.rollout.decide.recheck import (
 )
 from kubevouch.rollout.decide.run_status import NodeState
 
-from .recorded import Change, Recorded, plan_of, planned, recorded
+from .recorded import Change, Recorded, bent, plan_of, planned, recorded
 
 BOOTSTRAP, APPROVE = ChangeKind
 RUN = "abcd"
@@ -32,7 +32,7 @@ def as_changed_by_the_run(*runs: list[object]) -> tuple[NodePlan, Recorded]:
     """A node on which the run has written its file and restarted the kubelet, and the plan from before."""
     before, after = recorded("expired-worker"), recorded("healthy-worker", {"runs": list(runs)})
     plan = planned(before, BOOTSTRAP)
-    return msgspec.structs.replace(plan, content_sha256=after.survey.config[0].sha256), after
+    return bent(plan, content_sha256=after.survey.config[0].sha256), after
 
 
 def test_a_node_that_is_as_planned_is_ready() -> None:
@@ -54,7 +54,7 @@ def test_a_run_that_was_cut_off_after_its_change_goes_on() -> None:
 
 def test_a_run_that_was_cut_off_is_never_gone_on_with_where_the_file_is_another() -> None:
     plan, seen = as_changed_by_the_run([RUN, "armed", 100])
-    other = msgspec.structs.replace(plan, content_sha256="0" * 64)
+    other = bent(plan, content_sha256="0" * 64)
     found = recheck(other, RUN, seen.facts())
     assert found.state is NodeState.UNKNOWN
     assert "kubevouch undo abcd" in found.why
@@ -87,7 +87,7 @@ def test_a_node_that_this_run_has_committed_is_well() -> None:
 def test_a_file_that_was_written_again_unchanged_changes_nothing_for_who_was_restarted_with_it() -> (
     None
 ):
-    """`touch`, or a tool that writes what is there already. What runs may not be asked (nodes/proxy)."""
+    """`touch`, or a tool that writes what is there already."""
     plan, seen = as_changed_by_the_run([RUN, "committed"])
     unit = msgspec.structs.replace(seen.survey.unit, age=3600)
     touched = replace(seen, survey=msgspec.structs.replace(seen.survey, unit=unit))
@@ -216,7 +216,7 @@ def test_what_the_plan_says_of_a_node_is_compared_with_the_node(
 # Names and addresses.
 
 PROVEN = NameSource.SSH_HOST_KEY
-HERE, SAID = NameSource.THIS_MACHINE, NameSource.OPERATOR
+PINNED, SAID = NameSource.PIN, NameSource.OPERATOR
 
 
 def entitled(
@@ -247,11 +247,11 @@ STALE = "that does not hold now"
 CLAIMS: dict[str, tuple[dict[str, tuple[Claim, ...]], NameSource | None, str]] = {
     # name: (what the plan says, how the address is proven now, why the node may not have it)
     "as proven": ({}, PROVEN, ""),
-    "by this machine": ({"addresses": claim(ITS, HERE)}, HERE, ""),
+    "by a pin": ({"addresses": claim(ITS, PINNED)}, PINNED, ""),
     "by the operator": ({"addresses": claim(ITS, SAID)}, None, ""),
     "by the operator, and proven by now": ({"addresses": claim(ITS, SAID)}, PROVEN, ""),
     "not proven any more": ({}, None, STALE),
-    "proven otherwise": ({}, HERE, STALE),
+    "proven otherwise": ({}, PINNED, STALE),
     "only the node says so": ({"addresses": claim(ITS, NameSource.NODE_STATUS)}, PROVEN, STALE),
     "as if it were its name": ({"addresses": claim(ITS, NameSource.NODE_NAME)}, PROVEN, STALE),
     "another address": ({"addresses": (ADDRESS, *claim("10.0.0.6", SAID))}, PROVEN, STALE),

@@ -172,7 +172,7 @@ def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
     machine = here.machines.by_name[node.node]
     machine.transaction = [answered(TransactionState.NOTHING, why="has not changed this node")]
     [file] = machine.survey.config
-    sums = {"before": node.config_sha256, "after": node.content_sha256, "other": "00"}
+    sums = {"before": node.disk.config_sha256, "after": node.disk.content_sha256, "other": "00"}
     machine.says(config=(msgspec.structs.replace(file, sha256=sums[digest]),))
     return machine
 

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from kubevouch.evidence.survey import SurveyedFile
-from kubevouch.rollout.decide.change import change_of, seed_kind, seed_of
-from kubevouch.rollout.decide.plan import ChangeKind, SeedKind
+from kubevouch.rollout.decide.change import change_of, seed_of
+from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
-from kubevouch.rollout.decide.transaction import TransactionStep, render
+from kubevouch.rollout.decide.transaction import Seed, TransactionStep, render
 from kubevouch.x509 import CertificateKind, classify, read_certificates
 from tests.support.self_signed import kubelet_self_signed
 
@@ -35,18 +35,28 @@ def with_own_pair(starts: datetime, ends: datetime, *, key: bool = True) -> Reco
 
 
 @pytest.mark.parametrize(
-    ("starts", "ends", "kind"),
+    ("starts", "ends", "is_new"),
     [
-        (NOW - timedelta(days=1), NOW + LIFE + timedelta(seconds=1), SeedKind.COPY),
-        (NOW - timedelta(days=1), NOW + LIFE - timedelta(seconds=1), SeedKind.CERTIFIED),
-        (NOW - timedelta(days=9), NOW - timedelta(days=1), SeedKind.CERTIFIED),
-        (NOW + timedelta(hours=1), NOW + timedelta(days=99), SeedKind.CERTIFIED),
+        (NOW - timedelta(days=1), NOW + LIFE + timedelta(seconds=1), False),
+        (NOW - timedelta(days=1), NOW + LIFE - timedelta(seconds=1), True),
+        (NOW - timedelta(days=9), NOW - timedelta(days=1), True),
+        (NOW + timedelta(hours=1), NOW + timedelta(days=99), True),
     ],
 )
 def test_the_nodes_own_pair_is_kept_only_if_it_outlives_the_change_by_far(
-    starts: datetime, ends: datetime, kind: SeedKind
+    starts: datetime, ends: datetime, is_new: bool
 ) -> None:
-    assert seed_kind(with_own_pair(starts, ends).survey, NOW, LIFE) is kind
+    """Then not even a certificate travels."""
+    made = seeded(with_own_pair(starts, ends))
+    assert bool(made.chain_pem) is is_new
+    assert is_new or made.not_after == int(ends.timestamp())
+
+
+def seeded(seen: Recorded, life: timedelta = LIFE) -> Seed:
+    plan = planned(recorded("expired-worker"), BOOTSTRAP)
+    made = seed_of(plan, seen.survey, now=NOW, life=life, serials=(1, 2))
+    assert made is not None
+    return made
 
 
 def with_files(seen: Recorded, *files: SurveyedFile) -> Recorded:
@@ -58,9 +68,6 @@ def surveyed_file(name: str, content: bytes = b"", target: str = "") -> Surveyed
     return SurveyedFile(
         path=f"/pki/{name}".encode(),
         kind="link" if target else "file",
-        mode="600",
-        uid=0,
-        gid=0,
         size=len(content) or 1,
         device=1,
         modified=0,
@@ -78,7 +85,7 @@ def test_a_pair_that_is_no_kubelets_own_is_certified_anew() -> None:
         else each
         for each in seen.survey.certificates
     )
-    assert seed_kind(with_files(seen, *files).survey, seen.at, LIFE) is SeedKind.CERTIFIED
+    assert seeded(with_files(seen, *files)).chain_pem
 
 
 def test_without_a_key_of_its_own_a_node_is_left_out() -> None:
@@ -98,9 +105,7 @@ def test_the_key_may_be_that_of_the_pair_which_is_set_aside(target: str) -> None
         surveyed_file("kubelet-server-2026.pem", pair.chain),
         surveyed_file("kubelet-server-current.pem", pair.chain, target),
     )
-    plan = planned(recorded("expired-worker"), BOOTSTRAP)
-    made = seed_of(plan, seen.survey, now=NOW, life=LIFE, serials=(1, 2))
-    assert made is not None
+    made = seeded(seen)
     assert made.certificate == made.key == "/pki/kubelet-server-2026.pem"
     assert made.certificate_sha256 == "sha of kubelet-server-2026.pem"
     ours, theirs = (read_certificates(each, "x")[0] for each in (made.chain_pem, pair.chain))
@@ -113,10 +118,7 @@ def test_a_seed_is_the_nodes_own_key_and_outlives_the_switch_by_a_day_however_lo
 ) -> None:
     timeouts = RolloutTimeouts(gates)
     seen = recorded("expired-worker")
-    made = seed_of(
-        planned(seen, BOOTSTRAP), seen.survey, now=NOW, life=timeouts.seed_life, serials=(1, 2)
-    )
-    assert made is not None
+    made = seeded(seen, timeouts.seed_life)
     leaf = read_certificates(made.chain_pem, "seed")[0]
     [own] = [each for each in seen.survey.certificates if each.name == "kubelet.crt"]
     assert leaf.spki_sha256 == read_certificates(own.content, "own")[0].spki_sha256
@@ -131,19 +133,10 @@ def test_a_seed_is_the_nodes_own_key_and_outlives_the_switch_by_a_day_however_lo
     )
 
 
-def test_of_a_pair_that_is_good_for_long_enough_not_even_a_certificate_travels() -> None:
-    seen = with_own_pair(NOW - timedelta(days=1), NOW + timedelta(days=99))
-    plan = planned(seen, BOOTSTRAP)
-    made = seed_of(plan, seen.survey, now=NOW, life=LIFE, serials=(1, 2))
-    assert made is not None
-    assert made.chain_pem == b""
-    assert made.not_after == int((NOW + timedelta(days=99)).timestamp())
-
-
 def test_no_script_carries_a_key() -> None:
     seen = recorded("expired-worker")
     plan = planned(seen, BOOTSTRAP)
-    seed = seed_of(plan, seen.survey, now=NOW, life=LIFE, serials=(1, 2))
+    seed = seeded(seen)
     change = change_of(plan, seen.survey, "abcd", content=b"new", switch_seconds=240)
     for step in TransactionStep:
         text = render(step, change, seed).text

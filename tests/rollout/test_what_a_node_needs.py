@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.rollout.decide.need import DiskChange, need_of
+from kubevouch.rollout.decide.need import Rewrite, need_of
 from kubevouch.rollout.decide.plan import LeftOut
 from kubevouch.rollout.errors import LeadsOn
 from kubevouch.tls import FailureKind, HandshakeFailure
 
-from .recorded import disk_change, left_out, recorded
+from .recorded import left_out, recorded, rewrite
 
 CASES = json.loads(Path(__file__).with_name("needs.json").read_text())
 
@@ -26,13 +26,13 @@ def test_a_node_needs_what_its_disk_and_its_port_say(case: dict[str, Any]) -> No
     assert case.get("why", "") in (found.reason if isinstance(found, LeftOut) else "")
 
 
-def _in_short(found: DiskChange | LeftOut | None) -> str:
+def _in_short(found: Rewrite | LeftOut | None) -> str:
     if isinstance(found, LeftOut):
         return "nothing" if found.is_well else "armed" if found.armed_run else "unknown"
     return "bootstrap" if found else "approve"
 
 
-def _needed(case: dict[str, Any]) -> DiskChange | LeftOut | None:
+def _needed(case: dict[str, Any]) -> Rewrite | LeftOut | None:
     change = dict(case.get("change", {}))
     other = change.pop("served", "") == "another"
     seen = recorded(case["from"], change)
@@ -44,32 +44,32 @@ def _needed(case: dict[str, Any]) -> DiskChange | LeftOut | None:
 
 def test_the_change_sets_one_key_and_keeps_every_other_byte() -> None:
     seen = recorded("expired-worker")
-    change = disk_change(seen.facts())
+    change = rewrite(seen.facts())
     before = seen.survey.config[0].content.decode().splitlines()
     after = change.content.decode().splitlines()
     added = [line for line in after if line not in before]
     assert [line.split("#")[0].strip() for line in added] == ["serverTLSBootstrap: true"]
     assert [line for line in after if line not in added] == before
-    assert (change.root, change.pki) == ("/var/lib/kubelet", "/var/lib/kubelet/pki")
-    assert change.aside == ()
+    assert (change.disk.root, change.disk.pki) == ("/var/lib/kubelet", "/var/lib/kubelet/pki")
+    assert change.disk.aside == ()
 
 
 def test_old_pairs_of_the_kubelet_are_set_aside() -> None:
     """An expired kubelet-server-current.pem would win over the seed, and would then be thrown away: dark."""
-    seen = recorded("rotated-expired-worker", {"unit": {"age": 3600}, "configz": {}})
-    change = disk_change(seen.facts())
-    assert change.aside == (
-        "kubelet-server-2025-09-30-19-54-02.pem",
+    seen = recorded("healthy-worker", {"roots": "another CA's"})
+    disk = rewrite(seen.facts()).disk
+    assert disk.aside == (
+        "kubelet-server-2026-10-03-17-52-06.pem",
         "kubelet-server-current.pem",
     )
-    assert change.diff.startswith("(no change: the file says so already")
+    assert disk.diff.startswith("(no change: the file says so already")
 
 
 def test_a_certificate_that_begins_tomorrow_is_as_good_as_none() -> None:
     """Its clock was ahead when it was certified. It is right now, and the kubelet sees nothing wrong."""
     before = timedelta(days=400)
     seen = recorded("healthy-worker", {"clock": -int(before.total_seconds())})
-    disk_change(replace(seen, at=seen.at - before).facts())
+    rewrite(replace(seen, at=seen.at - before).facts())
 
 
 def test_a_port_that_this_machine_could_not_even_try_tells_nothing() -> None:

@@ -19,7 +19,7 @@ from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.act.node_facts import pins_of
 from kubevouch.rollout.decide.assess import NodeFacts, assess_all
 from kubevouch.rollout.decide.entitled import Neighbours, shared_among
-from kubevouch.rollout.decide.need import DiskChange, MachineFacts, need_of
+from kubevouch.rollout.decide.need import MachineFacts, Rewrite, need_of
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.recheck import not_entitled_as_planned
 from tests.support.stage import cluster_ca
@@ -93,7 +93,7 @@ def plans_of(count: int, *, cloned: bool) -> list[NodePlan]:
             replace(
                 each,
                 host_key="ssh-ed25519 SHA256:one",
-                confirmed=dict.fromkeys(each.confirmed, NameSource.THIS_MACHINE),
+                confirmed=dict.fromkeys(each.confirmed, NameSource.PIN),
             )
             for each in facts
         ]
@@ -135,7 +135,7 @@ def test_each_text_of_a_node_is_read_once_and_what_a_run_would_write_once(
     facts = replace(facts, survey=survey)
 
     def asked() -> None:
-        assert isinstance(need_of(facts), DiskChange)
+        assert isinstance(need_of(facts), Rewrite)
         assert facts.files.cluster_domain == "cluster.local"
 
     found = calls(asked)

@@ -108,7 +108,6 @@ LOOK = "kubevouch status aaaa"
         ([ROOTLESS], {"way": WayToNodes("ssh", "/my ssh", "ops")}, Case.SILENT, "ssh -F '/my ssh' -l ops -t -- n sudo -l"),
         ([MUTE], {}, Case.SILENT, "ssh -- n"),
         ([SILENT], {"way": WayToNodes("pod")}, Case.SILENT, "kubectl describe node n"),
-        ([SILENT], {"way": WayToNodes("local"), "nodes": ("n",)}, Case.SILENT_THIS_WAY, "kubevouch status --nodes n --via ssh"),
         ([UNSAID], {"run": "aaaa"}, Case.LOOK, LOOK),
         ([OTHER_KEY], {"run": "aaaa", "kept": IS_KEPT}, Case.SILENT_THIS_WAY, "kubevouch status --nodes n"),
         ([DONE, UNDONE], {"run": "aaaa", "kept": IS_KEPT}, Case.UNDONE, "kubevouch doctor"),
@@ -294,7 +293,7 @@ CLOCK = LeftOut("w3", "its clock is off", leads_on=LeadsOn.NODE, host="10.0.0.3"
 CLAIM = LeftOut("w6", "its CSR would be held", leads_on=LeadsOn.STATUS)
 WINDOWS = LeftOut("w7", "it runs windows", leads_on=LeadsOn.NOTHING)
 POD_ONLY = LeftOut("w8", "by pod nobody can tell", leads_on=LeadsOn.BY_SSH)
-BY_SSH, LOCAL, BY_POD = WayToNodes("ssh", "/my ssh", "ops"), WayToNodes("local"), WayToNodes("pod")
+BY_SSH, BY_POD = WayToNodes("ssh", "/my ssh", "ops"), WayToNodes("pod")
 
 
 @pytest.mark.parametrize(
@@ -310,13 +309,10 @@ BY_SSH, LOCAL, BY_POD = WayToNodes("ssh", "/my ssh", "ops"), WayToNodes("local")
         ([NO_ANSWER], BY_SSH, "ssh -F '/my ssh' -l ops -- w5", "anew"),
         ([NO_ANSWER], BY_POD, "kubectl describe node w5", "anew"),
         ([CUT], BY_POD, "kubectl describe node w1", "anew"),
-        ([CUT], LOCAL, "by-ssh", ""),
         # This machine is w9 itself, and what it says is not mended by another way to it.
-        ([CUT, ILL], LOCAL, "anew", ""),
         # What a person is to do comes before the same plan: on the node, or about what its Node claims.
         ([CLAIM, CLOCK], BY_SSH, "ssh -F '/my ssh' -l ops -- 10.0.0.3", "anew"),
         ([CLOCK, CUT], WayToNodes(), "ssh -- w1 true", "anew"),
-        ([CLOCK], LOCAL, "anew", ""),
         ([CLOCK, CLAIM], BY_POD, "kubectl describe node w3", "anew"),
         ([CLOCK, POD_ONLY], BY_POD, "by-ssh", ""),
         ([WINDOWS], BY_SSH, "kubevouch doctor", ""),

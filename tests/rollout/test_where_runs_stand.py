@@ -14,7 +14,6 @@ import pytest
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.evidence.survey import SurveyedRun
-from kubevouch.node.io.shell import Local
 from kubevouch.rollout.decide.next_for_status import exit_code_of
 from kubevouch.rollout.decide.run_status import (
     NodeState,
@@ -27,6 +26,7 @@ from kubevouch.rollout.decide.run_status import (
     with_the_lease,
 )
 from tests.rollout.conftest import Machine
+from tests.support.local_shell import Local
 
 CLOCK = 1_790_000_000
 

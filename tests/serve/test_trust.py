@@ -1,7 +1,5 @@
 """Whom a server believes: what is published, what is given by flag, and what is neither."""
 
-import json
-
 import pytest
 
 from kubevouch.serve.client_trust import (
@@ -85,8 +83,3 @@ def test_without_a_name_nobody_is_meant() -> None:
     names = HeaderNames(user=("X-A", "X-B"))
     found = user_from_headers(headers(x_b="b"), names)
     assert found and found.name == "b"
-
-
-def test_lists_are_json_in_a_string() -> None:
-    text = json.dumps(["a", "b"])
-    assert read_client_trust({"requestheader-allowed-names": text}).allowed_names == ("a", "b")

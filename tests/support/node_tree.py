@@ -64,9 +64,9 @@ class NodeTree:
         self.write(f"{base}.crt", pair.chain)
         self.write(f"{base}.key", pair.key, 0o600)
 
-    def conf(self, name: str, pair: Pair, *, embedded: bool = True, by_file: str = "") -> None:
+    def conf(self, name: str, pair: Pair, *, by_file: str = "") -> None:
         """A kubeconfig, with its pair in it or beside it."""
-        if embedded and not by_file:
+        if not by_file:
             certificate, key = (f"-data: {b64encode(each).decode()}" for each in (pair.chain, pair.key))  # fmt: skip
         else:
             certificate = key = f": {by_file}"

@@ -92,12 +92,10 @@ class Stage:
         """From now on the reader lacks these rights, as a scenario says them in `denied`, and no others."""
         self.server.authorize = lambda asked: not _is_denied(rules, asked)
 
-    def kubeconfig(self, folder: Path, *, roots: bytes | None = None, server: str = "") -> Path:
+    def kubeconfig(self, folder: Path) -> Path:
         """A file with the same, for a process of its own."""
-        cluster: Object = {"server": server or self.server.url}
-        if self.server.url.startswith("https"):
-            data = b64encode(cluster_ca().pem if roots is None else roots).decode()
-            cluster["certificate-authority-data"] = data
+        data = b64encode(cluster_ca().pem).decode()
+        cluster: Object = {"server": self.server.url, "certificate-authority-data": data}
         path = folder / "kubeconfig"
         path.write_text(json.dumps(kubeconfig_of(cluster)))
         return path

@@ -42,11 +42,6 @@ class SurveyedFile(msgspec.Struct, frozen=True):
 
     path: _Path
     kind: Literal["file", "link", "folder", "other"]
-    mode: _Word
-    """Octal, as `stat -c %a` prints it."""
-
-    uid: int
-    gid: int
     size: int
     device: int
     modified: Moment
@@ -78,8 +73,6 @@ class SurveyedUnit(msgspec.Struct, frozen=True):
     pid: int
     age: Annotated[float, msgspec.Meta(ge=0, le=2**31)]
     """Seconds since its main process started; 0 where that is not known."""
-
-    restarts: int
 
 
 class SurveyedTimes(msgspec.Struct, frozen=True):
@@ -152,7 +145,6 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
     machine_id: _Lines
     hostname: _Name
-    boot_id: _Lines
     clock: Moment
     missing: _Lines
     """Tools that the change needs but the machine lacks."""
@@ -163,7 +155,6 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
     identity: SurveyedIdentity
 
-    addresses: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=1000)]
     runs: Annotated[tuple[SurveyedRun, ...], msgspec.Meta(max_length=100)]
     root: _OneFile
     pki: _OneFile

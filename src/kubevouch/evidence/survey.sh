@@ -17,9 +17,9 @@ file() {
       all) content=$(head -c 1048577 "$1" | packed) ;;
     esac
   fi
-  set -- "$1" $(stat -c '%a %u %g %s %d %Y' "$1" 2>/dev/null)
-  printf '{"path":"%s","kind":"%s","mode":"%s","uid":%s,"gid":%s,"size":%s,"device":%s,"modified":%s,"target":"%s","sha256":"%s","content":"%s"}' \
-    "$(text "$1")" "$kind" "${2:-0}" "$(number "$3")" "$(number "$4")" "$(number "$5")" "$(number "$6")" "$(number "$7")" \
+  set -- "$1" $(stat -c '%s %d %Y' "$1" 2>/dev/null)
+  printf '{"path":"%s","kind":"%s","size":%s,"device":%s,"modified":%s,"target":"%s","sha256":"%s","content":"%s"}' \
+    "$(text "$1")" "$kind" "$(number "$2")" "$(number "$3")" "$(number "$4")" \
     "$(text "$target")" "$sha" "$content"
 }
 
@@ -144,24 +144,19 @@ for run in "$root"/.kubevouch/*/; do
   runs="$runs${runs:+,}{\"run\":\"$(text "$(basename "$run")")\",\"state\":\"$(text "$(told_state_of "$run")")\",\"fires\":$fires}"
 done
 
-set -f
-addresses=
-for address in $(hostname -I 2>/dev/null); do addresses="$addresses${addresses:+,}\"$(text "$address")\""; done
-set +f
-
-printf 'kubevouch-answer: {"machine_id":"%s","hostname":"%s","boot_id":"%s","clock":%s,"missing":"%s","no_kubelet":"%s","unsafe":"%s","no_boot_unit":"%s",' \
+printf 'kubevouch-answer: {"machine_id":"%s","hostname":"%s","clock":%s,"missing":"%s","no_kubelet":"%s","unsafe":"%s","no_boot_unit":"%s",' \
   "$(text "$(cat /etc/machine-id 2>/dev/null)")" "$(text "$(hostname 2>/dev/null)")" \
-  "$(text "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)")" "$(number "$(date +%s)")" "$(text "$missing")" \
+  "$(number "$(date +%s)")" "$(text "$missing")" \
   "$(text "$no_kubelet")" "$(text "$unsafe")" "$(text "$no_boot_unit")"
-printf '"unit":{"active":"%s","pid":%s,"age":%s,"restarts":%s},' \
-  "$(text "$(shown ActiveState)")" "$pid" "$age" "$(number "$(shown NRestarts)")"
+printf '"unit":{"active":"%s","pid":%s,"age":%s},' \
+  "$(text "$(shown ActiveState)")" "$pid" "$age"
 printf '"next_start":{"needs_reload":"%s","executable":"%s","program":"%s","other_program":"%s","swaps":"%s","unit_files":%s,' \
   "$(text "$(shown NeedDaemonReload)")" "$(text "$executable")" "$(text "$program")" "$(text "$other_program")" \
   "$(text "$swaps")" "$(unit_files | moments_of_all)"
 printf '"programs":%s,"configuration":%s},' "$(printf '%s\n' "$program" | moments_of_all)" \
   "$(printf '%s\n' "$config" "$drop_ins" | moments_of_all)"
-printf '"argv":"%s","identity":{"path":"%s","pem":"%s"},"addresses":[%s],"runs":[%s],' \
-  "$argv" "$(text "$identity")" "$(identity_in "$identity" | packed)" "$addresses" "$runs"
+printf '"argv":"%s","identity":{"path":"%s","pem":"%s"},"runs":[%s],' \
+  "$argv" "$(text "$identity")" "$(identity_in "$identity" | packed)" "$runs"
 # Drop-ins as the kubelet walks them (filepath.WalkDir): not below a link, but files behind links; what lies in a/ comes
 # before a.conf, so / sorts first. A name may hold a newline: it travels as another character, a line is a whole name.
 drop_ins_found() {

@@ -4,7 +4,7 @@
 
 What kubelets answer and what lies on their disks, as values:
 - `dial_result`: whom a bare handshake dials, and what came of it
-- `response`: HTTP as bytes; `pending`: /configz, and what the next start would change
+- `response`: HTTP as bytes
 - `configuration`: the values that matter and one file with its problems; `effective`: which source decides; `flags`:
   its command line; `pki`: which certificate the next start serves
 - `splice`: the one-key edit

@@ -1,6 +1,6 @@
 """A kubelet's configuration: the values that matter here, and how a file is read with all its problems.
 
-The same values come from config.yaml, from its drop-ins, from the kubelet-config ConfigMap and from /configz.
+The same values come from config.yaml, from its drop-ins, from the kubelet-config ConfigMap.
 Sources: staging/src/k8s.io/kubelet/config/v1beta1/types.go, pkg/kubelet/apis/config/v1beta1/defaults.go.
 """
 
@@ -76,6 +76,9 @@ class KubeletConfiguration(msgspec.Struct, frozen=True):
     enable_debugging_handlers: bool = msgspec.field(name="enableDebuggingHandlers", default=True)
     cluster_domain: str = msgspec.field(name="clusterDomain", default="")
     static_pod_path: str = msgspec.field(name="staticPodPath", default="")
+    fail_swap_on: bool = msgspec.field(name="failSwapOn", default=True)
+    """Whether the kubelet does not start while swap is on."""
+
     feature_gates: dict[str, bool] = msgspec.field(name="featureGates", default_factory=dict)
 
     @property

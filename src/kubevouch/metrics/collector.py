@@ -8,12 +8,24 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.io.watch import Watch
+from kubevouch.kube.resources import NODES, Node
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.columns import PodKey
-from kubevouch.metrics.fleet import Fleet, WatchedFleet
+from kubevouch.metrics.fleet import (
+    PLACED_PODS,
+    PLACED_ROWS,
+    Fleet,
+    PlacedPod,
+    RunningPod,
+    SharedTexts,
+    fleet_node,
+)
 from kubevouch.metrics.scraper import KubeletAccess, ScrapeObserver, Scraper
 from kubevouch.metrics.scraping import ScrapeResult, ScrapeSettings, first_of, unread
 from kubevouch.metrics.store import MetricsStore
@@ -23,7 +35,7 @@ _RECENT: Final = 3.0
 
 
 class Collector:
-    """Keeps `store` and `fleet` up to date while `run` runs.
+    """Keeps `store` and `fleet` up to date while `run` runs: nodes and pods by two watches, usage by the scraper.
 
     api: an open client of the cluster; its credentials are not those for kubelets. rng: returns a random number in [0, 1).
     """
@@ -41,27 +53,32 @@ class Collector:
         self._settings, self._clock = settings, clock
         self._observer = observer
         self._enough_were_read = False
+        self.fleet = Fleet()
+        self._listed: set[str] = set()
+        self._texts = SharedTexts()
         self.store = MetricsStore(
             settings.interval, clock=clock, node_of=self._node_of, timeout=settings.timeout
         )
         self._scraper = Scraper(
             self.store, access, clock=clock, observer=observer, settings=settings
         )
-        self._watched = WatchedFleet(
+        self._nodes = Watch(
             api,
-            settings,
-            put=self._scraper.put,
-            remove=self._scraper.remove,
+            NODES,
             clock=clock,
             rng=rng,
-            report=observer.watch_failed,
-            first_listed=self._look_for_nodes,
+            report=lambda error: observer.watch_failed("nodes", error),
+            label_selector=settings.node_selector,
         )
-
-    @property
-    def fleet(self) -> Fleet:
-        """The nodes and pods of the cluster, as of the last watch event."""
-        return self._watched.fleet
+        self._pods = Watch(
+            api,
+            PLACED_PODS,
+            clock=clock,
+            rng=rng,
+            report=lambda error: observer.watch_failed("pods", error),
+            field_selector="status.phase=Running",
+            rows=PLACED_ROWS,
+        )
 
     @property
     def last_round(self) -> datetime:
@@ -98,20 +115,44 @@ class Collector:
         self._enough_were_read = True
         return ""
 
-    def _look_for_nodes(self) -> None:
-        """Whether the selector leaves any."""
-        selector = self._settings.node_selector
-        if selector and not self.fleet.nodes:
-            self._observer.selects_nothing(selector)
-
-    def _node_of(self, pod: PodKey) -> str:
-        return self.fleet.pods.node_of(pod)
+    def _node_of(self, key: PodKey) -> str:
+        pod = self.fleet.pods.get(key)
+        return "" if pod is None else pod.node
 
     async def run(self) -> None:
         """Watches and scrapes until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watched.run())
+            nodes = self._nodes.follow(self._put, self._remove, lambda: self._is_listed("nodes"))
+            tasks.create_task(nodes)
+            pods = self._pods.follow(
+                self._put_pod, self.fleet.pods.remove, lambda: self._is_listed("pods")
+            )
+            tasks.create_task(pods)
             tasks.create_task(self._scraper.run())
+
+    def _put(self, node: Node) -> None:
+        found = fleet_node(node, self._settings)
+        found = msgspec.structs.replace(found, labels=self._texts.labels(found.labels))
+        before = self.fleet.nodes.get(found.name)
+        self.fleet.nodes[found.name] = found
+        if before != found:
+            self._scraper.put(found)
+
+    def _remove(self, key: tuple[str, str]) -> None:
+        self.fleet.nodes.pop(key[1], None)
+        self._scraper.remove(key[1])
+
+    def _put_pod(self, pod: PlacedPod) -> None:
+        namespace, node = self._texts.one(pod.namespace), self._texts.one(pod.spec.node_name)
+        labels = self._texts.labels(pod.metadata.labels)
+        self.fleet.pods.put(RunningPod(namespace, pod.name, labels, node))
+
+    def _is_listed(self, what: str) -> None:
+        selector = self._settings.node_selector
+        if what == "nodes" and what not in self._listed and selector and not self.fleet.nodes:
+            self._observer.selects_nothing(selector)
+        self._listed.add(what)
+        self.fleet.synced = self._listed == {"nodes", "pods"}
 
 
 class RootsFile:

@@ -5,19 +5,14 @@ field selector status.phase=Running). Both servers read metadata only, but here 
 it, so that a kubelet can report its own pods only: pods are read as rows of a Table.
 """
 
-import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
-from kubevouch.clock import Clock
-from kubevouch.errors import KubevouchError
 from kubevouch.kube.decode import RowForm
-from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.watch import Watch
-from kubevouch.kube.resources import NODES, PODS, Narrow, Node, Object, Resource
+from kubevouch.kube.resources import PODS, Narrow, Node, Object, Resource
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kubelet.io.names import LONGEST_NAME
 from kubevouch.metrics.columns import PodKey
@@ -34,17 +29,19 @@ class _Placed(Narrow, frozen=True, kw_only=True):
     node_name: str = ""
 
 
-class _PlacedPod(Object, frozen=True, kw_only=True):
+class PlacedPod(Object, frozen=True, kw_only=True):
+    """A pod as its row of a Table has it."""
+
     spec: _Placed = _Placed()
 
 
-def _placed(metadata: Metadata, node: str) -> _PlacedPod:
-    return _PlacedPod(metadata=metadata, spec=_Placed(node_name=node))
+def _placed(metadata: Metadata, node: str) -> PlacedPod:
+    return PlacedPod(metadata=metadata, spec=_Placed(node_name=node))
 
 
-_PODS: Final = Resource("", "v1", PODS.plural, PODS.kind, _PlacedPod, namespaced=True)
+PLACED_PODS: Final = Resource("", "v1", PODS.plural, PODS.kind, PlacedPod, namespaced=True)
 # kubectl's column of `get pods -o wide` (pkg/printers/internalversion/printers.go).
-_ROWS: Final = RowForm(_PlacedPod, "Node", _placed)
+PLACED_ROWS: Final = RowForm(PlacedPod, "Node", _placed)
 
 
 class FleetNode(msgspec.Struct, frozen=True):
@@ -95,41 +92,34 @@ class RunningPod(msgspec.Struct, frozen=True, gc=False):
     node: str
 
 
-class RunningPods(Mapping[PodKey, RunningPod]):
+class RunningPods:
     """Every running pod, by namespace and name: who asks for one namespace looks at no other one's pods."""
 
     def __init__(self, pods: Iterable[RunningPod] = ()) -> None:
         self._pods: dict[str, dict[str, RunningPod]] = {}
         self._disordered: set[str] = set()
-        self._count = 0
         for pod in pods:
             self.put(pod)
 
     def put(self, pod: RunningPod) -> None:
         """Adds a pod, or replaces it."""
         here = self._pods.setdefault(pod.namespace, {})
-        before = len(here)
-        here[pod.name] = pod
-        if len(here) != before:
-            self._count += 1
+        if pod.name not in here:
             self._disordered.add(pod.namespace)
+        here[pod.name] = pod
 
     def remove(self, key: PodKey) -> None:
         """Removes a pod, if it is there."""
         namespace, name = key
-        here = self._pods.get(namespace)
-        if here is None or here.pop(name, None) is None:
-            return
-        self._count -= 1
-        if not here:
+        here = self._pods.get(namespace, {})
+        if here.pop(name, None) is not None and not here:
             del self._pods[namespace]
             self._disordered.discard(namespace)
 
-    def node_of(self, key: PodKey) -> str:
-        """The name of a pod's node; "" if there is no such pod. Asked for every pod of every page."""
+    def get(self, key: PodKey) -> RunningPod | None:
+        """The pod; None if there is no such one. Asked for every pod of every page."""
         here = self._pods.get(key[0])
-        pod = here.get(key[1]) if here is not None else None
-        return "" if pod is None else pod.node
+        return here.get(key[1]) if here is not None else None
 
     def of(self, namespace: str) -> tuple[RunningPod, ...]:
         """The pods of a namespace as they are now, in the order of their names."""
@@ -147,21 +137,10 @@ class RunningPods(Mapping[PodKey, RunningPod]):
         for namespace in sorted(self._pods):
             yield from self.of(namespace)
 
-    def __getitem__(self, key: PodKey) -> RunningPod:
-        return self._pods[key[0]][key[1]]
-
-    def __iter__(self) -> Iterator[PodKey]:
-        for namespace, here in self._pods.items():
-            for name in here:
-                yield namespace, name
-
-    def __len__(self) -> int:
-        return self._count
-
 
 @dataclass(slots=True)
 class Fleet:
-    """The nodes by name, and the running pods. synced: both were listed once. Live: only `WatchedFleet` changes them."""
+    """The nodes by name, and the running pods. synced: both were listed once. Live: only the collector changes them."""
 
     nodes: dict[str, FleetNode] = field(default_factory=dict)
     pods: RunningPods = field(default_factory=RunningPods)
@@ -189,88 +168,3 @@ class SharedTexts:
     def labels(self, labels: Mapping[str, str]) -> Mapping[str, str]:
         """The labels, of shared texts."""
         return {self.one(name): self.one(text) for name, text in labels.items()}
-
-
-class WatchedFleet:
-    """Keeps `fleet` up to date by two watches. put, remove: called with a node that is new or has changed, and the name of one that is gone.
-
-    report: called with "nodes" or "pods" and each failure of that watch, which then tries again. first_listed: called
-    when the nodes were listed for the first time.
-    """
-
-    def __init__(
-        self,
-        api: ApiClient,
-        settings: ScrapeSettings,
-        *,
-        put: Callable[[FleetNode], None],
-        remove: Callable[[str], None],
-        clock: Clock,
-        rng: Callable[[], float],
-        report: Callable[[str, KubevouchError], None],
-        first_listed: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._first_listed = first_listed
-        self._settings = settings
-        self._put_node, self._remove_node = put, remove
-        self.fleet = Fleet()
-        self._texts = SharedTexts()
-        self._listed: set[str] = set()
-        self._node_watch = Watch(
-            api,
-            NODES,
-            clock=clock,
-            rng=rng,
-            report=lambda error: report("nodes", error),
-            label_selector=settings.node_selector,
-        )
-        self._pod_watch = Watch(
-            api,
-            _PODS,
-            clock=clock,
-            rng=rng,
-            report=lambda error: report("pods", error),
-            field_selector="status.phase=Running",
-            rows=_ROWS,
-        )
-
-    async def run(self) -> None:
-        """Follows both watches until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(
-                self._node_watch.follow(
-                    self._put, lambda key: self._remove(key[1]), self._nodes_are_listed
-                )
-            )
-            tasks.create_task(
-                self._pod_watch.follow(
-                    lambda pod: self.fleet.pods.put(self._running(pod)),
-                    self.fleet.pods.remove,
-                    lambda: self._is_listed("pods"),
-                )
-            )
-
-    def _put(self, node: Node) -> None:
-        found = fleet_node(node, self._settings)
-        found = msgspec.structs.replace(found, labels=self._texts.labels(found.labels))
-        before = self.fleet.nodes.get(found.name)
-        self.fleet.nodes[found.name] = found
-        if before != found:
-            self._put_node(found)
-
-    def _remove(self, name: str) -> None:
-        self.fleet.nodes.pop(name, None)
-        self._remove_node(name)
-
-    def _nodes_are_listed(self) -> None:
-        if "nodes" not in self._listed:
-            self._is_listed("nodes")
-            self._first_listed()
-
-    def _is_listed(self, what: str) -> None:
-        self._listed.add(what)
-        self.fleet.synced = self._listed == {"nodes", "pods"}
-
-    def _running(self, pod: _PlacedPod) -> RunningPod:
-        namespace, node = self._texts.one(pod.namespace), self._texts.one(pod.spec.node_name)
-        return RunningPod(namespace, pod.name, self._texts.labels(pod.metadata.labels), node)

@@ -4,6 +4,7 @@ Read from what `ssh -G` prints (ssh_config(5) keywords in lower case, a value a 
 """
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -40,10 +41,6 @@ WITH_A_HOST_NAME = (
     "by a Host entry with its HostName, in your ssh configuration or one for --ssh-config FILE"
 )
 """What helps where ssh does not resolve the name of a node."""
-
-BY_POD = " (--via pod needs no ssh)"
-"""What helps as well, for a verb that has this way."""
-
 
 NO_LOGIN = "is not a login name that ssh can take"
 
@@ -86,8 +83,8 @@ def destination_of(host: str, printed: str) -> Destination:
     )
 
 
-def advice(tried: tuple[Destination, ...], instead: str = BY_POD) -> str:
-    """What makes the first of these reachable. Empty if it is not for want of a known key. instead: another way, or ""."""
+def advice(tried: Sequence[Destination]) -> str:
+    """What makes the first of these reachable. Empty if it is not for want of a known key."""
     unknown = [each for each in tried if each.is_known is False]
     if not unknown:
         return ""
@@ -95,7 +92,7 @@ def advice(tried: tuple[Destination, ...], instead: str = BY_POD) -> str:
     last = unknown[-1]
     return (
         f"known_hosts has no key for {names}. Give --ssh-config FILE if your ssh reaches it in another way; if it does not resolve "
-        f"the name, make it known {WITH_A_HOST_NAME}{instead}; or compare "
+        f"the name, make it known {WITH_A_HOST_NAME}; or compare "
         f"what `ssh-keyscan {last.host} | ssh-keygen -lf -` prints with `ssh-keygen -lf` of /etc/ssh/ssh_host_*_key.pub "
         "on the machine itself, and add the line to known_hosts"
     )

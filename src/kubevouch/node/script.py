@@ -1,7 +1,7 @@
 """A script for a node, and the answer that it must print.
 
 The unit of work on a node is one idempotent POSIX shell script that ends with one line of JSON. A transport
-(ssh, a local shell) does not know what the script does, and the script does not know how it came there.
+(ssh, a pod) does not know what the script does, and the script does not know how it came there.
 """
 
 from typing import Generic, TypeVar

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from kubevouch.node.destination import BY_POD, WITH_A_HOST_NAME, Destination, advice
+from kubevouch.node.destination import WITH_A_HOST_NAME, Destination, advice
 from kubevouch.node.errors import NodeError, NodeUnreachable, NoRoot, ScriptFailed
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 
 
 class NodeTransport(Protocol):
-    """Runs a script on a node: `node.io.ssh.Ssh` or `node.io.shell.Local`."""
+    """Runs a script on a node: `node.io.ssh.Ssh` or `rollout.act.pod_transport.PodTransport`."""
 
     name: str
 
@@ -35,14 +35,11 @@ async def run_on_first_known(
     transport: NodeTransport,
     *,
     timeout: float,
-    instead: str = BY_POD,
 ) -> tuple[str, ScriptResult[T]]:
     """The host that answered, and its answer.
 
     A host whose key is known and that fails is the end of it. The next one would be an address that the node claims, and
     another machine could wait there: whoever has the node's client certificate writes its status.
-
-    instead: another way that the operator may take; empty if the verb has none.
 
     Raises:
         NodeError: it does not answer, or no host has a known key. It names what was tried, and what to try.
@@ -59,16 +56,14 @@ async def run_on_first_known(
         except NodeError as error:
             if found.is_known:
                 hint = f"known_hosts has a key for {found.name}, so nothing else is tried"
-                if isinstance(error, NoRoot):
-                    raise NoRoot(node, str(error), hint) from None
-                if isinstance(error, ScriptFailed):
-                    raise ScriptFailed(node, str(error), hint) from None
+                if isinstance(error, NoRoot | ScriptFailed):
+                    raise type(error)(node, str(error), hint) from None
                 hint += f": make `ssh {host} true` work"
                 if _UNRESOLVED in str(error):
-                    hint += f", {WITH_A_HOST_NAME}{instead}"
+                    hint += f", {WITH_A_HOST_NAME}"
                 raise NodeUnreachable(node, str(error), hint) from None
             failures.append(error)
-    hint = advice(tuple(looked_up), instead)
+    hint = advice(looked_up)
     if len(failures) == 1 and not hint:
         raise failures[0]
     complaints = "; ".join(str(each) for each in failures)

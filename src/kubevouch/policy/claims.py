@@ -22,7 +22,6 @@ class NameSource(StrEnum):
 
     NODE_NAME = "the name of its Node object"
     SSH_HOST_KEY = "its ssh host key answered there"
-    THIS_MACHINE = "an interface of this machine"
     OPERATOR = "the operator says so"
     INVENTORY = "the operator's inventory lists it"
     PIN = "the operator has pinned it"
@@ -38,12 +37,12 @@ class NameSource(StrEnum):
     @property
     def is_seen(self) -> bool:
         """Whether we saw it ourselves, instead of being told so."""
-        return self in (NameSource.NODE_NAME, NameSource.SSH_HOST_KEY, NameSource.THIS_MACHINE)
+        return self in (NameSource.NODE_NAME, NameSource.SSH_HOST_KEY)
 
     @property
     def is_pin(self) -> bool:
         """Whether this source is good enough for an address that is also an API server's."""
-        return self.is_operators or self in (NameSource.SSH_HOST_KEY, NameSource.THIS_MACHINE)
+        return self.is_operators or self is NameSource.SSH_HOST_KEY
 
     @property
     def is_operators(self) -> bool:

@@ -22,9 +22,11 @@ from kubevouch.policy.claims import (
     NameSource,
     OtherNodes,
     as_address,
+    compared,
 )
 from kubevouch.policy.decide import ONE_VALUE_RULES, decide_entitlement
 from kubevouch.policy.machines import MACHINE_ID, MachineIdentity, shared_identities, sharing
+from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames, reserved_name, reserved_of
 from kubevouch.policy.sources.nodes import PinnedNode, difference
 from kubevouch.policy.sources.stored import Unreadable
@@ -94,14 +96,10 @@ class Seen:
 def proposals(seen: Seen, chosen: Iterable[str], *, at: datetime, by: str) -> tuple[Proposal, ...]:
     """One for each chosen Node, in the order of their names."""
     wanted = set(chosen)
-    claimed: dict[str, list[str]] = defaultdict(list)
-    for node in seen.nodes:
-        for value in dict.fromkeys((node.name, *_claims(node))):
-            claimed[value.lower()].append(node.name)
     machines = [MachineIdentity(n.name, n.status.node_info.machine_id) for n in seen.nodes]
     cloned = sharing(shared_identities(machines), MACHINE_ID)
     pinned = _pinned(seen, wanted)
-    judge = _Judge(seen, claimed, pinned, reserved_of(seen.names, seen.nodes))
+    judge = _Judge(seen, NodeIndex(seen.nodes), pinned, reserved_of(seen.names, seen.nodes))
     return tuple(
         _proposal(node, judge, at, by, cloned=node.name in cloned)
         for node in sorted(seen.nodes, key=lambda each: each.name)
@@ -112,17 +110,15 @@ def proposals(seen: Seen, chosen: Iterable[str], *, at: datetime, by: str) -> tu
 @dataclass(frozen=True)
 class _Judge:
     seen: Seen
-    claimed: Mapping[str, Sequence[str]]
-    """The nodes that claim a value, by the value in lower case."""
-
+    index: NodeIndex
     pinned: Mapping[str, Sequence[str]]
     """The nodes whose pins have a value, by the value in lower case."""
 
     reserved: ReservedNames
 
     def others(self, node: str, value: str) -> list[str]:
-        """Which other nodes claim it."""
-        return [each for each in self.claimed.get(value.lower(), ()) if each != node]
+        """Which other nodes claim it, or are called so."""
+        return sorted((self.index.claimants(compared(value)) | self.index.called(value)) - {node})
 
     def pins_of_others(self, node: str, value: str) -> list[str]:
         """Which other nodes' pins have it. What several kubelets share at ports of their own is no node's in particular."""

@@ -16,7 +16,7 @@ from tests.e2e.told import (
 from .installed import InstalledApprover, clean, installed
 from .simulated import Joining, SimulatedNode, joining
 
-CROWD = 40
+CROWD = 24
 _addresses = (f"192.168.{100 + each // 200}.{each % 200 + 1}" for each in count())
 
 

@@ -161,12 +161,17 @@ def assert_approved_once(
 
 
 @contextmanager
-def installed(
-    cluster: Cluster, image: str, *words: str, rule: str = "sim-*.example.com"
-) -> Iterator[InstalledApprover]:
+def installed(cluster: Cluster, image: str, *words: str) -> Iterator[InstalledApprover]:
     """Installed as an operator does it, with a rule for new nodes; removed afterwards, with all that it has written."""
     clean(cluster)
-    chosen = ("--new-nodes", "rule", "--new-node-names", rule, "--new-node-cidr", NETWORK)
+    chosen = (
+        "--new-nodes",
+        "rule",
+        "--new-node-names",
+        "sim-*.example.com",
+        "--new-node-cidr",
+        NETWORK,
+    )
     more = ("--new-nodes-per-hour", "1000", *words)
     ended(cluster, 0, "approver", "install", "--image", image, "--yes", *chosen, *more)
     try:

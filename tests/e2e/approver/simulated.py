@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -116,15 +116,12 @@ class Joining:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return list(pool.map(lambda each: self.join(*each), nodes.items()))
 
-    def certified(self, name: str, address: str, by: ApiConnection | None = None) -> SimulatedNode:
-        """A client certificate of that name, which a bootstrap token has asked for (or the client `by`). No Node."""
+    def certified(self, name: str, address: str) -> SimulatedNode:
+        """A client certificate of that name, which a bootstrap token has asked for. No Node."""
         folder = self.folder / f"c{len(list(self.folder.iterdir()))}-{name[:40]}"
         folder.mkdir()
         key = _key(folder / "client.key")
-        with ExitStack() as closing:
-            if by is None:
-                by = self._with(token=f"{_TOKEN_ID}.{_TOKEN_SECRET}")
-                closing.callback(by.close)
+        with closing(self._with(token=f"{_TOKEN_ID}.{_TOKEN_SECRET}")) as by:
             pem = client_request(name, key)
             csr = create_csr(by, f"join-{name}-{folder.name[:8]}", pem, CLIENT)
         return self.with_certificate(name, address, folder, csr, "client.key")
@@ -174,14 +171,14 @@ class Joining:
         found: dict[str, Any] = condition
         return found
 
-    def held(self, csr: str, *words: str, seconds: float = 150) -> str:
+    def held(self, csr: str, *words: str) -> str:
         """Why it is held, as a pod of the approver has logged it with these words in it. The CSR itself has no condition."""
 
         def look() -> str:
             told = self._logged_of(csr)
             return next((why for why in told if all(word in why for word in words)), "")
 
-        why = eventually(look, f"a line of the log that {csr} is held for {words}", seconds)
+        why = eventually(look, f"a line of the log that {csr} is held for {words}", 150)
         assert not self.csrs.objects[csr]["status"].get("conditions"), self.csrs.objects[csr]
         return why
 
@@ -287,8 +284,3 @@ def _key(path: Path) -> ec.EllipticCurvePrivateKey:
     key = ec.generate_private_key(ec.SECP256R1())
     path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return key
-
-
-def since() -> datetime:
-    """Now, as the audit log tells time."""
-    return datetime.now(UTC)

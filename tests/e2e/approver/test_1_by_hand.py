@@ -1,5 +1,6 @@
 """What the approver holds, by hand: a pin that allows it, and what is refused and written down."""
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.e2e.told import ended
@@ -7,6 +8,8 @@ from tests.e2e.told import ended
 from .conftest import pinned
 from .installed import InstalledApprover
 from .simulated import Joining
+
+pytestmark = pytest.mark.long_on_the_bed
 
 
 def test_a_name_that_a_pinned_node_does_not_claim_passes_by_the_pin_that_allows_it(

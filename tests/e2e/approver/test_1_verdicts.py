@@ -40,6 +40,7 @@ def test_a_crowd_that_joins_is_admitted_by_the_rule_and_recorded(
     assert_approved_once(approver, [*first, *again], now)
 
 
+@pytest.mark.long_on_the_bed
 def test_what_the_rule_does_not_admit_waits_for_a_pin(
     approver: InstalledApprover, site: Joining
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_pinned_node_that_claims_another_address_is_held(
     site.approved(node.ask())
 
 
+@pytest.mark.long_on_the_bed
 def test_a_renamed_node_gets_its_address_once_the_former_node_is_gone(site: Joining) -> None:
     former = site.join("sim-former.example.com", address())
     site.approved(former.ask())
@@ -91,6 +93,7 @@ def test_a_renamed_node_gets_its_address_once_the_former_node_is_gone(site: Join
     site.approved(waits)
 
 
+@pytest.mark.long_on_the_bed
 def test_an_address_that_is_pinned_to_another_node_is_not_recycled(
     approver: InstalledApprover, site: Joining
 ) -> None:
@@ -101,6 +104,20 @@ def test_an_address_that_is_pinned_to_another_node_is_not_recycled(
     site.held(heir.ask(), owner.address, owner.name)
 
 
+@pytest.mark.long_on_the_bed
+def test_a_node_that_was_deleted_and_made_again_does_not_inherit_its_pin(
+    approver: InstalledApprover, site: Joining
+) -> None:
+    node = pinned(approver, site, "again.example.com")
+    site.delete_node(node.name)
+    node.register()
+    waits = node.ask()
+    site.held(waits, "PinOutdated")
+    ended(approver.cluster, 0, "approver", "pin", node.name, "--csr", waits, "--yes")
+    site.approved(waits)
+
+
+@pytest.mark.long_on_the_bed
 def test_a_machine_that_is_reinstalled_wants_one_command(
     approver: InstalledApprover, site: Joining
 ) -> None:
@@ -174,8 +191,8 @@ def test_nothing_needs_dns(approver: InstalledApprover) -> None:
         assert spec["dnsPolicy"] == "Default"
 
 
-FORMS = 319
-"""So many hostile forms were tried by hand once."""
+FORMS = 100
+"""Of the thousands that tests/policy tries on the rules alone."""
 
 
 def test_no_hostile_form_is_approved_and_the_good_one_after_them_is(

@@ -70,6 +70,7 @@ def test_a_leader_that_is_killed_in_a_burst_loses_no_csr(
     assert_approved_once(both, asked, now)
 
 
+@pytest.mark.long_on_the_bed
 def test_a_leader_that_was_stopped_past_its_lease_writes_nothing_once_it_goes_on(
     both: InstalledApprover, site: Joining, crowd: list[SimulatedNode], now: datetime
 ) -> None:
@@ -103,6 +104,7 @@ def test_a_leader_that_was_stopped_past_its_lease_writes_nothing_once_it_goes_on
     assert_approved_once(both, asked, now)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("control_plane_processes")
 def test_an_api_server_that_starts_again_loses_no_csr(
     approver: InstalledApprover, site: Joining, crowd: list[SimulatedNode], now: datetime

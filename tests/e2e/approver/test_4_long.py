@@ -1,7 +1,7 @@
-"""What takes long: a cut network, forgotten revisions, an hour of rotations."""
+"""What takes long: a cut network, and an hour of rotations."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -10,19 +10,12 @@ from tests.e2e.told import eventually
 from tests.support.api_connection import ApiConnection
 
 from .conftest import address
-from .cuts import compact_etcd, cut_off, restart_api_server
+from .cuts import cut_off
 from .installed import ApproverPod, InstalledApprover, assert_approved_once
-from .simulated import CSRS, Joining, SimulatedNode, administrator
+from .simulated import Joining, administrator
 from .soak import A_MINUTE, nodes_needed, reading, soak
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture
-def few(site: Joining) -> list[SimulatedNode]:
-    """Nodes whose budgets are whole."""
-    first = len(site.joined)
-    return site.join_all({f"sim-few-{first + each}.example.com": address() for each in range(5)})
 
 
 def _said(pod: ApproverPod, message: str) -> int:
@@ -31,8 +24,9 @@ def _said(pod: ApproverPod, message: str) -> int:
 
 @pytest.mark.usefixtures("control_plane_processes")
 def test_a_leader_that_is_cut_off_approves_nothing_and_afterwards_everything(
-    approver: InstalledApprover, site: Joining, few: list[SimulatedNode], now: datetime
+    approver: InstalledApprover, site: Joining, now: datetime
 ) -> None:
+    few = site.join_all({f"sim-few-{each}.example.com": address() for each in range(5)})
     pod = approver.leader()
     lost = _said(pod, "Does not lead")
     with cut_off(approver.cluster, pod):
@@ -41,29 +35,6 @@ def test_a_leader_that_is_cut_off_approves_nothing_and_afterwards_everything(
         assert approver.approvals(now) == {}
     for name in asked:
         site.approved(name, seconds=120)
-    assert_approved_once(approver, asked, now)
-
-
-@pytest.mark.usefixtures("control_plane_processes")
-def test_revisions_that_are_gone_are_listed_anew(
-    approver: InstalledApprover,
-    site: Joining,
-    few: list[SimulatedNode],
-    tmp_path: Path,
-    now: datetime,
-) -> None:
-    """It comes back with a resourceVersion that neither the API server nor etcd has any more."""
-    pod = approver.leader()
-    with cut_off(approver.cluster, pod):
-        asked = [node.ask() for node in few]
-        compacted = datetime.now(UTC)
-        compact_etcd(approver.cluster, tmp_path)
-        restart_api_server(approver.cluster)
-        site.admin.get(CSRS)
-    for name in asked:
-        site.approved(name, seconds=120)
-    lists = [each for each in approver.requests(compacted) if each.verb == "list"]
-    assert "certificatesigningrequests" in {each.what for each in lists}
     assert_approved_once(approver, asked, now)
 
 

@@ -137,11 +137,10 @@ class ApproverController:
             facts=self._facts,
             records=self._records,
             telling=self._telling,
-            active=lambda: self._reactions.active,
+            reactions=self._reactions,
             decides=lambda: self._decides() and self._watches.in_order,
             may_write=self._may_write,
             dry_run=self._settings.dry_run,
-            writing=self._reactions.writing,
             rng=self._rng,
         )
 

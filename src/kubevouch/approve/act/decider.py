@@ -9,6 +9,7 @@ from kubevouch.approve.act.cluster_facts import ClusterFacts
 from kubevouch.approve.act.instruments import NODE_NOT_READ, NOT_WRITTEN
 from kubevouch.approve.act.live_nodes import A_CROWD, NodeRead, NodeReader
 from kubevouch.approve.act.queue import DecisionQueue
+from kubevouch.approve.act.reactions import WatchReactions
 from kubevouch.approve.act.records import RecordWriter
 from kubevouch.approve.act.telling import Telling
 from kubevouch.approve.decide.look import HELD, LookedAt, is_over, look, may_be_dialled, next_look
@@ -60,9 +61,8 @@ _DIAL_AWAITED: Final = 1.0
 class Decider:
     """Works on a queue.
 
-    active: whether this process leads, as far as was said. decides: whether it leads right now, and has seen CSRs in their
-    order. may_write: asked right before every write. writing: called before our own write, with the UID of the CSR and the
-    message of the condition.
+    reactions: they know whether this process leads, as far as was said, and are told before each write of ours. decides:
+    whether it leads right now, and has seen CSRs in their order. may_write: asked right before every write.
     """
 
     api: ApiClient
@@ -72,11 +72,10 @@ class Decider:
     facts: ClusterFacts
     records: RecordWriter
     telling: Telling
-    active: Callable[[], bool]
+    reactions: WatchReactions
     decides: Callable[[], bool]
     may_write: Callable[[], bool]
     dry_run: bool
-    writing: Callable[[str, str], None]
     rng: Callable[[], float]
 
     _beat: asyncio.Task[None] | None = None
@@ -117,7 +116,7 @@ class Decider:
         await asyncio.wait([self._beat])
 
     async def _look_at(self, waiting: WaitingCsr) -> None:
-        if waiting.over or not self.active():
+        if waiting.over or not self.reactions.active:
             return
         if not self.decides():
             # The Lease is being renewed, or another process has it: then it will be said soon. Or CSRs are being listed.
@@ -240,7 +239,7 @@ class Decider:
 
         assert looked.answer is not None  # no rule passes without a Node
         condition = approval("", looked.answer.why)
-        self.writing(waiting.found.uid, condition.message)
+        self.reactions.writing(waiting.found.uid, condition.message)
         try:
             with only_while(wanted):
                 found = await self.api.patch_approval(waiting.found, condition)

@@ -21,7 +21,6 @@ from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.node.destination import Destination
 from kubevouch.node.errors import AnswerLost
-from kubevouch.node.io.shell import Local
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.context import ProgressReport, RolloutContext, end_in_order
@@ -80,8 +79,6 @@ def transport_of(
             rng=secrets.SystemRandom().random,
             stays=lambda text: terminal.note(one_line(text)),
         )
-    elif way.via == "local":
-        transport = Local(environment=terminal.environment)
     else:
         transport = ssh_of(terminal, way.ssh_config, way.ssh_user)
     return WatchedTransport(transport, progress_of(terminal))

@@ -39,10 +39,10 @@ _in_place = click.option(
 _way_there = all_of(
     click.option(
         "--via",
-        type=click.Choice(["ssh", "local", "pod"]),
+        type=click.Choice(["ssh", "pod"]),
         default="ssh",
         show_default=True,
-        help="How scripts get to the nodes; local: this machine is the only node; pod: by short-lived privileged pods.",
+        help="How scripts get to the nodes; pod: by short-lived privileged pods.",
     ),
     click.option(
         "--image",
@@ -114,7 +114,7 @@ def _operator_word(
 
 
 def _via(word: str) -> "Via":
-    return "local" if word == "local" else "pod" if word == "pod" else "ssh"
+    return "pod" if word == "pod" else "ssh"
 
 
 def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | None":

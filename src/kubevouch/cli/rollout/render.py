@@ -9,7 +9,7 @@ from kubevouch.rollout.decide.advice import Case, step
 from kubevouch.rollout.decide.intent import in_which_order, what_pods_are
 from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.next_step import Commands, next_for_left_out
-from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, SeedKind, ordered
+from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
 from kubevouch.tls import joined
 
 _MOST_IN_TURN = 12
@@ -120,7 +120,8 @@ def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
     """Nodes on which the very same bytes become the very same bytes, together."""
     found: dict[tuple[str, ...], list[NodePlan]] = {}
     for node in nodes:
-        key = (node.change, node.config, node.config_sha256, node.content_sha256, node.diff)
+        disk = node.disk
+        key = (node.change, disk.config, disk.config_sha256, disk.content_sha256, disk.diff)
         found.setdefault(key, []).append(node)
     return list(found.values())
 
@@ -135,9 +136,10 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
             "         the newest CSR of each kubelet is approved, once every rule of the policy passes it",
         )
         return
-    hashes = f"sha256 {first.config_sha256[:12]} -> {first.content_sha256[:12]}"
-    _apart(terminal, f"Change   {first.config}   {hashes}   {on}")
-    _print_diff(terminal, first.diff)
+    disk = first.disk
+    hashes = f"sha256 {disk.config_sha256[:12]} -> {disk.content_sha256[:12]}"
+    _apart(terminal, f"Change   {disk.config}   {hashes}   {on}")
+    _print_diff(terminal, disk.diff)
     _line(terminal, f"Expect   {_INTERRUPTION}")
 
 
@@ -150,20 +152,15 @@ def _print_node(terminal: Terminal, node: NodePlan) -> None:
         _line(terminal, f"  may have   {entry.value}   ({entry.source})")
     _line(terminal, f"  proof      at {', '.join(joined(each, node.port) for each in node.dial)}")
     if node.change is ChangeKind.BOOTSTRAP:
-        seed = (
-            "its own self-signed pair"
-            if node.seed is SeedKind.COPY
-            else "its own key with a fresh self-signed certificate"
-        )
-        _line(terminal, f"  seed       {seed}, until the issued one is served")
-    if node.no_boot_unit:
+        _line(terminal, "  seed       its own key, self-signed, until the issued one is served")
+    if node.disk.no_boot_unit:
         _line(
             terminal,
-            f"  power cut  nothing on the node ends the run after a restart of the machine ({node.no_boot_unit}): "
+            f"  power cut  nothing on the node ends the run after a restart of the machine ({node.disk.no_boot_unit}): "
             "then the undo below puts it back",
         )
-    if node.aside:
-        _line(terminal, f"  set aside  {', '.join(node.aside)}")
+    if node.disk.aside:
+        _line(terminal, f"  set aside  {', '.join(node.disk.aside)}")
 
 
 def _print_diff(terminal: Terminal, diff: str) -> None:

@@ -1,1 +1,1 @@
-"""The transports: `ssh`, or `local` on this machine. `shell` runs one process, bounded in time and output."""
+"""The transport `ssh`, and what runs in a pod. `shell` runs one process, bounded in time and output."""

@@ -8,9 +8,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from kubevouch.node.destination import Destination
-from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
-from kubevouch.node.script import ANSWER_LIMIT, DialAddress, Script, ScriptResult, T, answer_in
+from kubevouch.node.errors import NodeUnreachable
+from kubevouch.node.script import ANSWER_LIMIT
 
 _COMPLAINT_LIMIT = 64 * 1024
 _LAST_WORDS = 2.0
@@ -208,43 +207,3 @@ class _Process(asyncio.SubprocessProtocol):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS):
                 await self.silent.wait()
-
-
-class Local:
-    """Runs scripts in a shell of this machine. One node only: the one whose machine-id is this machine's."""
-
-    name = "local"
-
-    def __init__(self, *, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-
-    async def destination(self, host: str) -> Destination:
-        """This machine, whatever it is called: it need not be looked up."""
-        return Destination(host, is_known=True)
-
-    async def run_script(
-        self,
-        host: str,
-        script: Script[T],
-        *,
-        timeout: float,
-        at: DialAddress | None = None,  # noqa: ARG002 - there is no other address
-    ) -> ScriptResult[T]:
-        """Runs the script here; `host` is only named in errors.
-
-        Raises:
-            AnswerLost: no answer within `timeout` seconds; the script was killed.
-            ScriptFailed: it ended without an answer.
-        """
-        where = f"{host} (this machine)"
-        ran = await run(
-            ["sh", "-s"], stdin=script.sealed(), environment=self._environment, timeout=timeout
-        )
-        if ran.status is None:
-            raise AnswerLost(where, f"the {script.name} script did not end within {timeout:.0f} s")
-        complaint = ran.stderr.decode(errors="replace").strip()
-        if ran.status != 0 and not ran.stdout:
-            raise ScriptFailed(
-                where, f"the {script.name} script ended with {ran.status}", complaint
-            )
-        return ScriptResult(answer=answer_in(ran.stdout, script, where=where, complaint=complaint))

@@ -10,9 +10,7 @@ keeps our standard error open when it goes to the background. The script goes to
 
 import asyncio
 import contextlib
-import errno
 import os
-import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -89,17 +87,11 @@ class SshOptions(msgspec.Struct, frozen=True):
 
 def check_config(config: str) -> None:
     """Raises UsageError if ssh could not read this file: it would say so of each host, once a run has begun."""
-    path = Path(config)
-    try:
-        if stat.S_ISDIR(path.stat().st_mode):
-            seen = "is a folder"
-        elif not os.access(path, os.R_OK):
-            seen = os.strerror(errno.EACCES)
-        else:
-            return
-    except OSError as error:
-        seen = error.strerror or "cannot be read"
-    raise UsageError(f"--ssh-config {config}", seen, "a file that ssh can read was expected")
+    seen = "" if os.access(config, os.R_OK) else "cannot be read"
+    seen = seen or ("is a folder" if Path(config).is_dir() else "")
+    if seen:
+        expected = "a file that ssh can read was expected"
+        raise UsageError(f"--ssh-config {config}", seen, expected)
 
 
 class Ssh:

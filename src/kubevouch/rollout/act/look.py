@@ -1,26 +1,18 @@
-"""One look at a node's machine: what its survey says, what is proven of it, and what its kubelet runs with.
+"""One look at a node's machine: what its survey says, and what is proven of it.
 
 The same for a plan and for the check of a plan.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
-from urllib.parse import quote
 
 import msgspec
 
-from kubevouch.evidence.gather.inquiry import Inquiry
-from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.snapshot import Served
 from kubevouch.evidence.survey import NodeSurvey, survey
-from kubevouch.kube.errors import KubeError
 from kubevouch.kube.resources import Node
-from kubevouch.kubelet.document import Tree
-from kubevouch.kubelet.errors import AnswerError
-from kubevouch.kubelet.pending import read_configz
-from kubevouch.node.destination import BY_POD
 from kubevouch.node.errors import NodeError, NodeUnreachable
 from kubevouch.node.script import DialAddress, Script, ScriptResult
 from kubevouch.node.transport import NodeTransport, run_on_first_known
@@ -32,7 +24,6 @@ from kubevouch.rollout.decide.machine import another_host_key, not_the_machine
 from kubevouch.rollout.decide.need import MachineFacts
 from kubevouch.rollout.decide.own_csrs import Csrs, csr_waits
 from kubevouch.rollout.decide.plan import NodePlan
-from kubevouch.rollout.decide.restart_hazards import files_were_touched
 from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
 
 _TIMEOUT = 60.0
@@ -72,15 +63,15 @@ async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptR
         carried = await context.transport.run_script(node.name, survey(), timeout=_TIMEOUT)
         check_pinned(node.name, carried.answer, context)
         return node.name, carried
-    return await survey_by_ssh(node, context.transport, instead=BY_POD)
+    return await survey_by_ssh(node, context.transport)
 
 
 async def survey_by_ssh(
-    node: Node, transport: NodeTransport, *, instead: str = ""
+    node: Node, transport: NodeTransport
 ) -> tuple[str, ScriptResult[NodeSurvey]]:
-    """The same by ssh only. Raises NodeError, as `run_on_first_known` does; instead: as there."""
+    """The same by ssh only. Raises NodeError, as `run_on_first_known` does."""
     return await run_on_first_known(
-        node.name, hosts_of(node), survey(), transport, timeout=_TIMEOUT, instead=instead
+        node.name, hosts_of(node), survey(), transport, timeout=_TIMEOUT
     )
 
 
@@ -139,28 +130,13 @@ async def look_at_machine(
         csr_waits=csr_waits(outside.csrs.get(node.name, ()), own),
     )
     return Look(
-        facts=replace(facts, running=await _running(facts, context)),
+        facts=facts,
         asked=asked,
         host=host,
         host_key=carried.host_key or "",
         known_as=carried.known_as or "",
         confirmed=await confirm_addresses(values, host, carried, context),
     )
-
-
-async def _running(facts: MachineFacts, context: RolloutContext) -> Measured[Tree] | None:
-    """The keys of /configz where a restart could change some. It needs `get nodes/proxy`; a lack is a doubt."""
-    if not files_were_touched(facts.survey):
-        return None
-    path = f"/api/v1/nodes/{quote(facts.node, safe='')}/proxy/configz"
-    try:
-        body = await Inquiry(context.clock).ask(context.api.text(path))
-        if body.value is None:
-            return Measured(body.vantage, body.at, doubt=body.doubt)
-        return Measured(body.vantage, body.at, read_configz(body.value.encode(), facts.node))
-    except (KubeError, AnswerError) as error:
-        doubt = Doubt(DoubtKind.FAILED, str(error))
-        return Measured(Vantage.API_SERVER, context.clock.now(), doubt=doubt)
 
 
 async def survey_planned(node: NodePlan, context: RolloutContext) -> ScriptResult[NodeSurvey]:
@@ -202,9 +178,6 @@ async def confirm_addresses(
     resolver could choose.
     """
     claimed = {str(address) for value in values if (address := as_address(value)) is not None}
-    if context.transport.name == "local":
-        here = {str(as_address(text.decode(errors="replace"))) for text in carried.answer.addresses}
-        return dict.fromkeys(claimed & here, NameSource.THIS_MACHINE)
     if context.transport.name == "pod":
         written = context.written.get(host, WrittenNode()).addresses
         return {each: source for each, source in written.items() if each in claimed}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER, Code
+from kubevouch.diagnose.make import named
 from kubevouch.diagnose.rules.approving import (
     approves_nothing,
     running_approvers,
@@ -38,7 +39,6 @@ from kubevouch.rollout.errors import ClusterNotRead, LeadsOn, way_on
 
 _AT_ONCE = 16
 _MOST_ADDRESSES = 16
-_MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,6 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         left_out=tuple(left_out),
         config_map=config_map,
         config_map_note=note,
-        approver=approvers[-1].name if approvers else "",
         only=options.way.nodes,
         pods=options.way.pods,
         notices=(
@@ -151,9 +150,7 @@ def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
     known = {node.name for node in nodes}
     for name in (*options.way.nodes, *options.accepted):
         if name not in known:
-            few = ", ".join(sorted(known)[:_MOST_NAMED])
-            more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
-            expected = nearest(name, known, otherwise=f"Nodes: {few}{more}")
+            expected = nearest(name, known, otherwise=f"Nodes: {named(sorted(known))}")
             raise UsageError(name, "there is no such Node", expected)
     for node in nodes:
         for value in options.accepted.get(node.name, ()):
@@ -167,7 +164,7 @@ def _check_claimed(node: Node, value: str) -> None:
     if claims_value(node, value):
         return
     claimed = [each.address for each in node.status.addresses] or [node.name]
-    expected = nearest(value, claimed, otherwise=f"it claims {', '.join(claimed[:_MOST_NAMED])}")
+    expected = nearest(value, claimed, otherwise=f"it claims {named(claimed)}")
     raise UsageError(
         f"--allow {node.name}={value}", "this Node does not claim it in its status", expected
     )
@@ -232,6 +229,6 @@ def _why_nobody_approves(evidence: Evidence) -> str:
     if ours := evidence.our_approver.value:
         code = Code.OUR_APPROVER_DECIDES_NOTHING
         return f"the approver {approves_nothing(ours)} ({code}). Until it does, {stalls}"
-    if unseen := unseen_approver(evidence):
-        return f"no approver is seen to run here: {unseen.evidence}. If it does not, {stalls}. Then run one before: `{INSTALL_APPROVER}`"
-    return f"no approver runs here: {stalls}. Run an approver before then: `{INSTALL_APPROVER}`"
+    unseen = unseen_approver(evidence)
+    which = f"is seen to run here: {unseen.evidence}" if unseen else "runs here"
+    return f"no approver {which}. Without one, {stalls}. Run one before then: `{INSTALL_APPROVER}`"

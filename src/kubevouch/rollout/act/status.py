@@ -38,7 +38,7 @@ class StatusTarget:
 
 def planned_target(node: NodePlan) -> StatusTarget:
     """As the plan of a run reaches it."""
-    return StatusTarget(node.node, (node.host,), node.machine_id, node.host_key, node.root)
+    return StatusTarget(node.node, (node.host,), node.machine_id, node.host_key, node.disk.root)
 
 
 def live_target(node: Node) -> StatusTarget:

@@ -19,8 +19,8 @@ from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.entitled import Neighbours, not_entitled, without_shared_keys
 from kubevouch.rollout.decide.lineup import stratum_of
 from kubevouch.rollout.decide.machine import not_bound_by_operator
-from kubevouch.rollout.decide.need import DiskChange
-from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan, LeftOut, NodePlan
+from kubevouch.rollout.decide.need import Rewrite
+from kubevouch.rollout.decide.plan import UNWRITTEN, ChangeKind, ConfigMapPlan, LeftOut, NodePlan
 from kubevouch.rollout.decide.plan_text import node_problem
 from kubevouch.rollout.errors import LeadsOn
 
@@ -33,7 +33,7 @@ class NodeFacts:
     """
 
     node: Node
-    need: DiskChange | LeftOut | None
+    need: Rewrite | LeftOut | None
     domain: str
     host_key: str
     confirmed: dict[str, NameSource]
@@ -90,35 +90,17 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         host_key=facts.host_key,
         control_plane=allowed.control_plane,
         kubelet_version=node.status.node_info.kubelet_version,
-        change=ChangeKind.APPROVE,
+        change=ChangeKind.BOOTSTRAP if need else ChangeKind.APPROVE,
         dial=(dial,),
         port=node.kubelet_port,
         names=allowed.names,
         addresses=allowed.addresses,
+        disk=need.disk if need else UNWRITTEN,
         stratum=stratum_of(node),
     )
-    plan = _with_change(plan, need)
     if why := node_problem(plan):
         return LeftOut(node.name, f"no plan can have it: {why}", leads_on=LeadsOn.STATUS)
     return plan
-
-
-def _with_change(plan: NodePlan, change: DiskChange | None) -> NodePlan:
-    if change is None:
-        return plan
-    return msgspec.structs.replace(
-        plan,
-        change=ChangeKind.BOOTSTRAP,
-        root=change.root,
-        pki=change.pki,
-        config=change.config,
-        config_sha256=change.config_sha256,
-        content_sha256=change.content_sha256,
-        diff=change.diff,
-        seed=change.seed,
-        aside=change.aside,
-        no_boot_unit=change.no_boot_unit,
-    )
 
 
 def readiness_notice(planned: Iterable[NodePlan]) -> tuple[str, ...]:

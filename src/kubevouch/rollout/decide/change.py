@@ -14,7 +14,7 @@ from kubevouch.kubelet.flags import ROOT_DIR
 from kubevouch.kubelet.splice import changed_line
 from kubevouch.node.script import node_text
 from kubevouch.rollout.decide.machine import asks_anyhow
-from kubevouch.rollout.decide.plan import NodePlan, SeedKind
+from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.transaction import NodeChange, Seed
 from kubevouch.x509 import (
     Certificate,
@@ -33,16 +33,6 @@ _STORED = (
 """Where a kubelet has a serving key: its own pair; one that was issued to it, one that somebody gave to it."""
 
 
-def seed_kind(survey: NodeSurvey, now: datetime, life: timedelta) -> SeedKind | None:
-    """Whether the kubelet's own self-signed pair is good for so long; None where the node has no key for a seed."""
-    found = _key_of(survey)
-    if found is None:
-        return None
-    certificate, _, leaf = found
-    copied = _good_by_itself(certificate.name, leaf, now, life)
-    return SeedKind.COPY if copied else SeedKind.CERTIFIED
-
-
 def seed_of(
     node: NodePlan,
     survey: NodeSurvey,
@@ -55,7 +45,7 @@ def seed_of(
 
     serials: of the certificate and of its authority.
     """
-    found = _key_of(survey)
+    found = seed_pair(survey)
     if found is None:
         return None
     certificate, key, leaf = found
@@ -86,11 +76,11 @@ def former_until(survey: NodeSurvey) -> int:
     names = {each.name for each in survey.certificates}
     there = [pair for pair in _STORED if pair[0] in names]
     # It looks no further than the first, and ends if it cannot read that.
-    found = _key_of(survey, there[:1])
+    found = seed_pair(survey, there[:1])
     return int(found[2].not_after.timestamp()) if found else 0
 
 
-def _key_of(
+def seed_pair(
     survey: NodeSurvey, pairs: Sequence[tuple[str, str]] = (_OWN, *_STORED)
 ) -> tuple[SurveyedFile, SurveyedFile, Certificate] | None:
     """The first pair of the node: the file of its certificate, that of its key, and the certificate."""
@@ -139,14 +129,14 @@ def change_of(
         node=node.node,
         machine_id=node.machine_id,
         identity_path=survey.identity.path.decode(errors="replace"),
-        root=node.root,
-        pki=node.pki,
-        config=node.config,
-        config_sha256=node.config_sha256,
+        root=node.disk.root,
+        pki=node.disk.pki,
+        config=node.disk.config,
+        config_sha256=node.disk.config_sha256,
         content=content,
-        content_sha256=node.content_sha256,
+        content_sha256=node.disk.content_sha256,
         switch_seconds=switch_seconds,
-        boot_unit=not (node.no_boot_unit and survey.no_boot_unit),
+        boot_unit=not (node.disk.no_boot_unit and survey.no_boot_unit),
         line=changed_line(present, content),
         asks_anyhow=asks_anyhow(survey),
         former_until=former_until(survey),
@@ -168,14 +158,14 @@ def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
     if survey.unsafe:
         return f"{node_text(survey.unsafe)}: what root runs and writes there must be root's alone"
     if survey.no_kubelet:
-        if node.root == ROOT_DIR:
+        if node.disk.root == ROOT_DIR:
             return ""
         return (
-            f"it cannot be told whether {node.root}, as the plan says, is the kubelet's folder: "
+            f"it cannot be told whether {node.disk.root}, as the plan says, is the kubelet's folder: "
             f"{node_text(survey.no_kubelet)}, and without a kubelet only {ROOT_DIR} is believed; "
             "start kubelet.service, then undo again"
         )
     found = survey.root[0].text_path if survey.root else "not known"
-    if found == node.root:
+    if found == node.disk.root:
         return ""
-    return f"the kubelet's folder is {found}, and was {node.root} in the plan: what this run left there cannot be seen"
+    return f"the kubelet's folder is {found}, and was {node.disk.root} in the plan: what this run left there cannot be seen"

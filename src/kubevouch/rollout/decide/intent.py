@@ -123,7 +123,7 @@ def what_comes_back(plan: Plan) -> str:
 
 def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:
     """Where an undo keeps what the kubelets of these nodes have got since the run, and what may become of it; empty if it was none."""
-    roots = dict.fromkeys(node.root for node in plan.nodes if node.node in put_back)
+    roots = dict.fromkeys(node.disk.root for node in plan.nodes if node.node in put_back)
     if not roots:
         return ""
     folders = " or ".join(f"{root}/.kubevouch/{plan.run}/strays" for root in roots)

@@ -10,16 +10,14 @@ from functools import cached_property
 
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.rules.wire import code_of, is_dark, is_our_side
-from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.snapshot import Served
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kubelet.configuration import BOOTSTRAP_KEY
-from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.effective import EffectiveConfiguration
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.splice import Refusal, set_in_document
 from kubevouch.node.script import node_text
-from kubevouch.rollout.decide.change import seed_kind
+from kubevouch.rollout.decide.change import seed_pair
 from kubevouch.rollout.decide.machine import (
     StartFiles,
     armed_runs,
@@ -27,9 +25,8 @@ from kubevouch.rollout.decide.machine import (
     restart_pending,
     said_of_armed,
 )
-from kubevouch.rollout.decide.plan import LeftOut, SeedKind
+from kubevouch.rollout.decide.plan import DiskChange, LeftOut
 from kubevouch.rollout.decide.restart_hazards import restart_hazards
-from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import LeadsOn
 from kubevouch.x509 import misnamed
 
@@ -46,8 +43,7 @@ class MachineFacts:
 
     machine_id: as the Node has it. at: when the survey was made, by our clock. served: at the address that scrapers
     dial; None if that is not known. csr_waits: the newest serving CSR of this node is undecided.
-    running: the keys of its kubelet's /configz; None where nobody asked. started_with: SHA-256 of the config.yaml with which a run
-    is known to have restarted it; empty where none is.
+    started_with: SHA-256 of the config.yaml with which a run is known to have restarted it; empty where none is.
     """
 
     node: str
@@ -56,7 +52,6 @@ class MachineFacts:
     at: datetime
     served: Served | None
     csr_waits: bool
-    running: Measured[Tree] | None = None
     started_with: str = ""
 
     @cached_property
@@ -66,26 +61,11 @@ class MachineFacts:
 
 
 @dataclass(frozen=True)
-class DiskChange:
-    """What is to be written on the node. content: of its whole config.yaml. aside: old files that are moved away.
+class Rewrite:
+    """What is to be written on a node. content: the whole new config.yaml."""
 
-    no_boot_unit: why no unit can be kept on it that ends the run at its next start; empty if one can.
-    """
-
-    root: str
-    pki: str
-    config: str
-    config_sha256: str
+    disk: DiskChange
     content: bytes
-    diff: str
-    aside: tuple[str, ...]
-    no_boot_unit: str
-    seed: SeedKind
-
-    @property
-    def content_sha256(self) -> str:
-        """Of the new content."""
-        return hashlib.sha256(self.content).hexdigest()
 
 
 class _CannotBePlannedError(Exception):
@@ -96,7 +76,7 @@ class _CannotBePlannedError(Exception):
         self.leads_on = leads_on
 
 
-def need_of(facts: MachineFacts) -> DiskChange | LeftOut | None:
+def need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
     """What is to be changed on a node; None where its newest CSR is to be approved only. LeftOut: why nothing is done on it."""
     try:
         return _need_of(facts)
@@ -106,7 +86,7 @@ def need_of(facts: MachineFacts) -> DiskChange | LeftOut | None:
         return LeftOut(facts.node, str(error), leads_on=LeadsOn.NODE)
 
 
-def _need_of(facts: MachineFacts) -> DiskChange | LeftOut | None:
+def _need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
     survey = facts.survey
     if why := not_the_machine(survey, facts.node, facts.machine_id):
         raise _CannotBePlannedError(why, LeadsOn.REACH)
@@ -129,23 +109,17 @@ def _need_of(facts: MachineFacts) -> DiskChange | LeftOut | None:
         off = survey.skew(facts.at).total_seconds()
         raise _CannotBePlannedError(f"its clock is {off:+.0f} s off from this machine's")
     next_one = _next_start(facts)
-    asks = next_one.configuration.server_tls_bootstrap and _runs_with_it(facts)
+    # An unchanged file, written again, is no change for who was restarted with it.
+    has_started = not restart_pending(survey, facts.started_with)
+    asks = next_one.configuration.server_tls_bootstrap and has_started
     if not asks or _is_as_good_as_none(facts.served, facts.node):
-        if why := restart_hazards(survey, next_one, facts.running):
+        if why := restart_hazards(survey, next_one):
             raise _CannotBePlannedError(why)
-        return _disk_change(facts)
+        return _rewrite(facts)
     _check_answers(facts.served)
     if _is_trusted(facts.served) and not facts.csr_waits:
         return LeftOut(facts.node, WELL, is_well=True)
     return None
-
-
-def _runs_with_it(facts: MachineFacts) -> bool:
-    """Whether the running kubelet has what its file says of serverTLSBootstrap: an unchanged file, written again, is no change."""
-    if not restart_pending(facts.survey, facts.started_with):
-        return True
-    running = facts.running.value if facts.running else None
-    return running is not None and running.get(BOOTSTRAP_KEY) is True
 
 
 def _is_as_good_as_none(served: Served | None, node: str) -> bool:
@@ -200,7 +174,7 @@ def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
     return found
 
 
-def _disk_change(facts: MachineFacts) -> DiskChange:
+def _rewrite(facts: MachineFacts) -> Rewrite:
     """The edit of config.yaml, and what is set aside. Raises where it could not be done safely."""
     survey = facts.survey
     if survey.missing:
@@ -212,8 +186,7 @@ def _disk_change(facts: MachineFacts) -> DiskChange:
         raise _CannotBePlannedError(
             f"{config.text_path}, {root.text_path} and {pki.text_path} are not on one file system"
         )
-    seed = seed_kind(survey, facts.at, RolloutTimeouts().seed_life)
-    if seed is None:
+    if seed_pair(survey) is None:
         raise _CannotBePlannedError(
             f"{pki.text_path} has no pair (kubelet.crt, kubelet.key) for whose key a seed could be made; "
             "a kubelet makes its own at a start without serverTLSBootstrap"
@@ -226,16 +199,16 @@ def _disk_change(facts: MachineFacts) -> DiskChange:
         raise _CannotBePlannedError(
             f"{BOOTSTRAP_KEY} is set to false by {after.source_of(BOOTSTRAP_KEY)}, which wins"
         )
-    return DiskChange(
+    disk = DiskChange(
         root=root.text_path,
         pki=pki.text_path,
         config=config.text_path,
         config_sha256=config.sha256,
-        content=edit.after,
+        content_sha256=hashlib.sha256(edit.after).hexdigest(),
         diff=edit.diff(config.text_path) or _NO_CHANGE,
         aside=tuple(
             each.name for each in survey.certificates if each.name.startswith("kubelet-server")
         ),
         no_boot_unit=node_text(survey.no_boot_unit),
-        seed=seed,
     )
+    return Rewrite(disk, edit.after)

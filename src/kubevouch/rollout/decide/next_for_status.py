@@ -130,8 +130,8 @@ def _begun(found: StatusFacts, begun: Sequence[RunOnNode]) -> NextStep:
 def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
     """A node that could not be asked, by why."""
     why, node, way = silent.leads_on, silent.node, found.way
-    if why is LeadsOn.OTHER_KEY or (silent.host and way.via == "local"):
-        there = way.said_again if why is LeadsOn.OTHER_KEY else ["--via", "ssh"]
+    if why is LeadsOn.OTHER_KEY:
+        there = way.said_again
         return found.step(Case.SILENT_THIS_WAY, "", nodes=some([node]), way=there, node=node)
     if why not in (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE):
         return found.step(Case.LOOK, found.run)

@@ -173,12 +173,10 @@ def next_for_left_out(left_out: Iterable[LeftOut], commands: Commands) -> NextSt
     first = {each.leads_on: each for each in reversed(unwell)}
     why = next((each for each in LeadsOn if each in first), LeadsOn.NEW_PLAN)
     case, anew = _LEFT_OUT.get(why, Case.ANEW), commands.anew
-    is_here = commands.way.via == "local" and why in _THERE
-    # Where every machine was another one, this one gets nowhere by itself; if one has answered, it is that node.
-    if why is LeadsOn.BY_SSH or (is_here and set(first) == {LeadsOn.REACH}):
+    if why is LeadsOn.BY_SSH:
         anew = commands.by_ssh
-    if is_here or case is not Case.SHOWS_THEN_ANEW:
-        return step(Case.ANEW if is_here else case, anew=anew)
+    if case is not Case.SHOWS_THEN_ANEW:
+        return step(case, anew=anew)
     node = first[why]
     shows = shows_why(why, node.node, node.host or node.node, commands.way)
     return step(case, shows=shows, anew=anew)

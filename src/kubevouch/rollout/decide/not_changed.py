@@ -12,16 +12,18 @@ from kubevouch.rollout.decide.run_status import NodeState
 def not_changed(node: NodePlan, reason: str, seen: NodeSurvey) -> NodeResult:
     """The run left nothing there, and can no longer begin. Untouched, with the reason, if its file is what it was in the plan."""
     if seen.no_kubelet:
-        why = f"{node.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
+        why = f"{node.disk.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
         said = f"it cannot be told whether this run has changed this node: {why}"
         return NodeResult(node.node, NodeState.UNKNOWN, said)
     digest = seen.config[0].sha256 if seen.config else ""
-    if digest == node.config_sha256:
+    if digest == node.disk.config_sha256:
         return NodeResult(node.node, NodeState.UNTOUCHED, reason)
     what = (
-        "what this run writes" if digest == node.content_sha256 else "not what it was in the plan"
+        "what this run writes"
+        if digest == node.disk.content_sha256
+        else "not what it was in the plan"
     )
-    said = f"no record of this run is on it, and {node.config} is {what}: {_hint(node, seen)}"
+    said = f"no record of this run is on it, and {node.disk.config} is {what}: {_hint(node, seen)}"
     return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
 
 
@@ -39,15 +41,15 @@ def edited(node: NodePlan, seen: NodeSurvey) -> tuple[str, bool]:
 
     No text if it is the plan's, or was not seen, as no kubelet runs: why it does not run is said elsewhere.
     """
-    if not seen.config or seen.config[0].sha256 == node.config_sha256:
+    if not seen.config or seen.config[0].sha256 == node.disk.config_sha256:
         return "", True
-    values = read_configuration(seen.config[0].content, node.config).values
+    values = read_configuration(seen.config[0].content, node.disk.config).values
     off = values is not None and not values.server_tls_bootstrap
     if values is None:
         what = "it cannot be read as a kubelet's configuration"
     else:
         what = f"serverTLSBootstrap is {'not ' if off else ''}on in it"
-    return f"{node.config} was changed since: {what}", off
+    return f"{node.disk.config} was changed since: {what}", off
 
 
 def _hint(node: NodePlan, seen: NodeSurvey) -> str:

@@ -36,7 +36,7 @@ HostIfAny = Annotated[str, _all_of(f"({HOST})?")]
 FolderIfAny = Annotated[str, _all_of(r"(/(?!\.\.(/|\Z))[^/\0]*)*")]
 """An absolute path that nowhere goes up."""
 
-Via = Literal["ssh", "local", "pod"]
+Via = Literal["ssh", "pod"]
 """How scripts get to the nodes."""
 
 
@@ -48,16 +48,6 @@ class ChangeKind(StrEnum):
 
     APPROVE = "approve"
     """It is on and the CSR waits: nothing is written and nothing restarted; the newest CSR is approved."""
-
-
-class SeedKind(StrEnum):
-    """The seed that keeps the port answering while the CSR waits."""
-
-    COPY = "copy"
-    """The node's own self-signed pair is still good."""
-
-    CERTIFIED = "certified"
-    """A new certificate in the same form for a key that the node has, good for a day."""
 
 
 class ClusterBinding(msgspec.Struct, frozen=True):
@@ -81,6 +71,28 @@ class PodPlace(msgspec.Struct, frozen=True):
     image: str
 
 
+class DiskChange(msgspec.Struct, frozen=True):
+    """What is written on a node. Empty where nothing is.
+
+    config_sha256, content_sha256: of its config.yaml as it is and as it will be.
+    """
+
+    root: FolderIfAny = ""
+    pki: FolderIfAny = ""
+    config: FolderIfAny = ""
+    config_sha256: str = ""
+    content_sha256: str = ""
+    diff: str = ""
+    aside: tuple[str, ...] = ()
+    """Old kubelet-server* files that are moved aside and come back with an undo."""
+
+    no_boot_unit: str = ""
+    """Why no unit can be kept on it that ends the run at its next start; empty if one can."""
+
+
+UNWRITTEN: Final = DiskChange()
+
+
 class NodePlan(msgspec.Struct, frozen=True):
     """The plan of one node."""
 
@@ -102,19 +114,7 @@ class NodePlan(msgspec.Struct, frozen=True):
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
     names: tuple[Claim, ...]
     addresses: tuple[Claim, ...]
-    root: FolderIfAny = ""
-    pki: FolderIfAny = ""
-    config: FolderIfAny = ""
-    config_sha256: str = ""
-    content_sha256: str = ""
-    diff: str = ""
-    seed: SeedKind = SeedKind.CERTIFIED
-    aside: tuple[str, ...] = ()
-    """Old kubelet-server* files that are moved aside and come back with an undo."""
-
-    no_boot_unit: str = ""
-    """Why no unit can be kept on it that ends the run at its next start; empty if one can."""
-
+    disk: DiskChange = UNWRITTEN
     known_as: str = ""
     """The name under which the planner's known_hosts has the host key; empty where the transport shows none."""
 
@@ -169,9 +169,6 @@ class Plan(msgspec.Struct, frozen=True):
     config_map: ConfigMapPlan | None
     config_map_note: str
     """Why there is no change of the ConfigMap, or what comes with it."""
-
-    approver: str
-    """The approver of kubelets' CSRs on this cluster; empty if there is none."""
 
     notices: tuple[str, ...] = ()
     only: tuple[ObjectName, ...] = ()

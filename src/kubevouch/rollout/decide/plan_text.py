@@ -1,7 +1,8 @@
 """A plan as a file: how it is written, and what is refused when it is read. Pure."""
 
+import json
 import re
-import unicodedata
+from collections import Counter
 from ipaddress import ip_address
 
 import msgspec
@@ -9,26 +10,12 @@ import msgspec
 from kubevouch.errors import UsageError
 from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.node.destination import NO_LOGIN, is_login
-from kubevouch.policy.claims import Claim
-from kubevouch.rollout.decide.plan import (
-    ChangeKind,
-    ClusterBinding,
-    ConfigMapPlan,
-    LeftOut,
-    NodePlan,
-    Plan,
-    PodPlace,
-)
+from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
 
 EXPECTED = "a file written by `plan` was expected"
 
-_NOT_SEEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}
-_TOKEN = re.compile(r'[{}]|"(?P<text>(?:[^"\\]++|\\.)*+)"(?P<colon>\s*:)?')
-_FIELDS = frozenset(
-    name
-    for each in (Plan, NodePlan, LeftOut, ConfigMapPlan, ClusterBinding, PodPlace, Claim)
-    for name in each.__struct_encode_fields__
-)
+_NOT_SHOWN = re.compile(r"[^\t\n\r -~]")
+"""A plan is signed off by people: what they read must be what is there. So it is written in ASCII, and read in nothing else."""
 _LONGEST_SEEN = 500
 """Characters of what is said of a plan that is refused."""
 _LARGEST_NODE = 256 * 1024
@@ -37,73 +24,34 @@ _LARGEST_NODE = 256 * 1024
 
 def text_of(plan: Plan) -> str:
     """The plan as JSON, for a person and for `apply`."""
-    text = msgspec.json.format(msgspec.json.encode(plan), indent=2).decode() + "\n"
-    return text.translate({ord(each): _escaped(each) for each in _hidden_in(text)})
+    return json.dumps(msgspec.to_builtins(plan), indent=2) + "\n"
 
 
 def plan_in(data: bytes, where: str) -> Plan:
     """The plan in these bytes, which come from `where`. Raises UsageError if they are no valid plan, or one of another schema."""
+    text = data.decode(errors="replace")
+    if hidden := _NOT_SHOWN.search(text):
+        raise _refused(where, f"holds a character that is not plain ASCII, U+{ord(hidden[0]):04X}")
     try:
-        text = data.decode()
-        if hidden := _hidden_in(text):
-            first = next(each for each in text if each in hidden)
-            seen = f"holds a character that does not show, U+{ord(first):04X}"
-            raise _refused(where, seen)
         plan = msgspec.json.decode(data, type=Plan)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        json.loads(text, object_pairs_hook=_refuse_twice)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise _refused(where, f"is not a valid plan: {error}") from None
-    if twice := _said_twice(text):
-        raise _refused(where, f"says {twice!r} twice in one place")
     if problem := _problem(plan):
         raise _refused(where, problem)
     return plan
 
 
-def _said_twice(document: str) -> str:
-    """The field that stands twice in one object of a JSON document; empty if none: of two, a person may read the other one.
-
-    Only fields of plans count, so that as much is remembered as a plan can have.
-    """
-    objects: list[set[str]] = []
-    for token in _TOKEN.finditer(document):
-        if token[0] == "{":
-            objects.append(set())
-        elif token[0] == "}":
-            objects.pop()
-        elif token["colon"]:
-            name = token["text"]
-            name = msgspec.json.decode(f'"{name}"', type=str) if "\\" in name else name
-            if name in objects[-1]:
-                return name
-            if name in _FIELDS:
-                objects[-1].add(name)
-    return ""
+def _refuse_twice(fields: list[tuple[str, object]]) -> None:
+    """Raises ValueError for a field that stands twice in one object: of two, a person may read the other one."""
+    for name, times in Counter(name for name, _ in fields).items():
+        if times > 1:
+            raise ValueError(f"it says {name!r} twice in one place")
 
 
 def _refused(where: str, seen: str) -> UsageError:
     """What is in the file may be of any length."""
     return UsageError(where, seen[:_LONGEST_SEEN], EXPECTED)
-
-
-def _hidden_in(text: str) -> set[str]:
-    """The hidden characters of a document. However long it is, it has few different ones: each is looked at once."""
-    return set(filter(_hidden, set(text)))
-
-
-def _hidden(character: str) -> bool:
-    """Whether no person sees it as it is: controls, changes of direction, zero width, what has no glyph.
-
-    A plan is signed off by people: what they read must be what is there.
-    """
-    if character.isprintable() or character in "\n\r\t":
-        return False
-    return unicodedata.category(character) in _NOT_SEEN
-
-
-def _escaped(character: str) -> str:
-    """As JSON does it, outside the first plane by two surrogates (RFC 8259, section 7)."""
-    units = character.encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
 
 
 def _problem(plan: Plan) -> str:
@@ -128,7 +76,9 @@ def _problem(plan: Plan) -> str:
 def _node_problem(node: NodePlan) -> str:
     if not all(_is_address(entry.value) for entry in node.addresses):
         return "not a valid IP address"
-    if node.change is ChangeKind.BOOTSTRAP and not (node.root and node.pki and node.config):
+    if node.change is ChangeKind.BOOTSTRAP and not (
+        node.disk.root and node.disk.pki and node.disk.config
+    ):
         return "no path of what is to be changed"
     return ""
 

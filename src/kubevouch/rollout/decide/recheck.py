@@ -20,7 +20,7 @@ from kubevouch.rollout.decide.machine import (
     not_bound_by_operator,
     state_of_run,
 )
-from kubevouch.rollout.decide.need import DiskChange, MachineFacts, need_of
+from kubevouch.rollout.decide.need import MachineFacts, Rewrite, need_of
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.run_status import BEGUN, NodeState, stands_by
 
@@ -124,7 +124,7 @@ def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
     """What this run finds on the node's disk."""
     survey, record = facts.survey, state_of_run(facts.survey, run)
     if has_restarted(record):
-        facts = replace(facts, started_with=planned.content_sha256)
+        facts = replace(facts, started_with=planned.disk.content_sha256)
     need = need_of(facts)
     if isinstance(need, LeftOut):
         armed = {each.run.decode(errors="replace") for each in armed_runs(survey)}
@@ -147,14 +147,14 @@ def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
         config, root, pki = survey.config[0], survey.root[0], survey.pki[0]
         paths = (config.text_path, root.text_path, pki.text_path)
         if (*paths, config.sha256) == (
-            planned.config,
-            planned.root,
-            planned.pki,
-            planned.content_sha256,
+            planned.disk.config,
+            planned.disk.root,
+            planned.disk.pki,
+            planned.disk.content_sha256,
         ):
             return Recheck(NodeState.ARMED, content=config.content)
     why = (
-        f"this run has begun on it, and {planned.config} is not what the run writes; to put the node back now: "
+        f"this run has begun on it, and {planned.disk.config} is not what the run writes; to put the node back now: "
         f"kubevouch undo {run} --nodes {planned.node}"
     )
     return Recheck(NodeState.UNKNOWN, why, armed_run=run)
@@ -190,15 +190,15 @@ def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
 
 
 def _not_as_planned(
-    planned: NodePlan, record: str, survey: NodeSurvey, need: DiskChange | None
+    planned: NodePlan, record: str, survey: NodeSurvey, need: Rewrite | None
 ) -> str:
     """In which way what the node needs now differs from what the plan says; empty if it does not. record: of the run there."""
     if stands_by(record) is NodeState.DONE:
         return f"this run was done on it before, and now it needs something else; {NEW_PLAN}"
     if planned.change is ChangeKind.BOOTSTRAP and (
-        not survey.config or survey.config[0].sha256 != planned.config_sha256
+        not survey.config or survey.config[0].sha256 != planned.disk.config_sha256
     ):
-        return f"{planned.config} has been changed since the plan; {NEW_PLAN}"
+        return f"{planned.disk.config} has been changed since the plan; {NEW_PLAN}"
     kind = ChangeKind.BOOTSTRAP if need else ChangeKind.APPROVE
     if kind is not planned.change:
         return f"it needs {_WORDS[kind]} now, and in the plan it was {_WORDS[planned.change]}; {NEW_PLAN}"
@@ -206,10 +206,10 @@ def _not_as_planned(
         return ""
     why = _other_than_planned(
         {
-            "root directory": (need.root, planned.root),
-            "certificate directory": (need.pki, planned.pki),
-            "configuration file": (need.config, planned.config),
-            "new configuration's SHA-256": (need.content_sha256, planned.content_sha256),
+            "root directory": (need.disk.root, planned.disk.root),
+            "certificate directory": (need.disk.pki, planned.disk.pki),
+            "configuration file": (need.disk.config, planned.disk.config),
+            "new configuration's SHA-256": (need.disk.content_sha256, planned.disk.content_sha256),
         }
     )
     return f"{why}; {NEW_PLAN}" if why else ""

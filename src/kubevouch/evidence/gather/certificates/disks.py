@@ -59,7 +59,7 @@ async def _of_node(
 ) -> FoundPart:
     try:
         host, result = await run_on_first_known(
-            node, hosts, certificate_files(), transport, timeout=_TIMEOUT, instead=""
+            node, hosts, certificate_files(), transport, timeout=_TIMEOUT
         )
     except NodeError as error:
         return _unread(node, str(error).removeprefix(f"{node}: "))
