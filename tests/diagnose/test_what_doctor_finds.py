@@ -70,9 +70,7 @@ async def test_what_a_node_serves_may_be_the_seed_of_a_run_that_may_have_armed_i
     superseded, unfinished = {Code.SUPERSEDED_CSR}, {Code.RUN_NOT_FINISHED}
     told = superseded | unfinished | {Code.PENDING_NO_APPROVER}
     for holder, entries, expected in (
-        (None, (), superseded),
         (None, (armed,), unfinished),
-        (alive, (armed,), unfinished),
         (alive, (), superseded | unfinished),
         (cut_off, (armed,), unfinished),
         (cut_off, (), superseded),

@@ -307,13 +307,6 @@ async def test_a_flag_is_read_as_the_kubelet_reads_it(machine: Machine) -> None:
     assert seen.config == ()
 
 
-async def test_without_a_kubelet_the_answer_says_so(machine: Machine) -> None:
-    machine.tool("systemctl", "exit 1\n")
-    machine.tool("pidof", "exit 1\n")
-    seen = await machine.survey()
-    assert (seen.unit.active, seen.unit.pid, seen.words) == (b"", 0, ())
-
-
 async def test_a_folder_of_units_that_is_not_there_or_does_not_last_is_told(
     machine: Machine,
 ) -> None:
@@ -430,7 +423,7 @@ async def test_a_machine_without_systemd_has_no_kubelet_that_could_be_told(
     machine.starts(f"--config={machine.root}/config.yaml", cgroup="0::/\n")
     machine.tool("systemctl", "exit 1\n")
     seen = await machine.survey()
-    assert (seen.words, seen.unit.active) == ((), b"")
+    assert (seen.words, seen.unit.active, seen.unit.pid) == ((), b"", 0)
     assert b"no systemd" in seen.no_kubelet
 
 

@@ -1,6 +1,7 @@
 """The files of a node become certificates: what each is for, who may renew it, and what is wrong with it."""
 
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -125,40 +126,52 @@ def test_the_client_certificate_of_a_kubelet_may_stand_in_its_kubeconfig(tree: N
 
 
 BROKEN = b"-----BEGIN CERTIFICATE-----\nMIIB"
+NO_CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+CRT, KEY = f"{PKI}/apiserver.crt", f"{PKI}/apiserver.key"
+
+
+def _whole_and_half(tree: NodeTree) -> None:
+    tree.write(CRT, (tree.root / CRT).read_bytes() + BROKEN)
+
+
+def _ended(tree: NodeTree) -> None:
+    past = AT - timedelta(days=400), AT - timedelta(days=1)
+    tree.pair(f"{PKI}/apiserver", tree.ca.serving("a", not_before=past[0], not_after=past[1]))
+
+
+def _two_in_one(tree: NodeTree) -> None:
+    client = tree.ca.client("system:node:cp-1", "system:nodes")
+    tree.rotated("client", Pair(client.chain, tree.ca.client("other").key))
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("change", "use", "readable", "says"),
     [
-        (b"", "no PEM block"),
-        (BROKEN, "cut off"),
-        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not a certificate"),
+        (lambda tree: tree.write(CRT, b""), CertificateUse.API_SERVER, False, "no PEM block"),
+        (lambda tree: tree.write(CRT, BROKEN), CertificateUse.API_SERVER, False, "cut off"),
+        (lambda tree: tree.write(CRT, NO_CERTIFICATE), CertificateUse.API_SERVER, False, "not a certificate"),
+        (_whole_and_half, CertificateUse.API_SERVER, False, "line"),
+        (lambda tree: tree.write(KEY, tree.ca.serving("other").key), CertificateUse.API_SERVER, True, "apiserver.key beside it is another certificate's"),
+        (lambda tree: (tree.root / KEY).unlink(), CertificateUse.API_SERVER, True, "its key is not there"),
+        (_two_in_one, CertificateUse.KUBELET_CLIENT, True, "the key in it is another certificate's"),
+        (lambda tree: tree.pair(f"{PKI}/apiserver", Authority("kubernetes").serving("a")), CertificateUse.API_SERVER, True, f"{PKI}/ca.crt: x509: "),
+        # One that has ended is not called unsigned.
+        (_ended, CertificateUse.API_SERVER, True, ""),
     ],
-)
-def test_half_a_certificate_is_no_certificate(tree: NodeTree, data: bytes, says: str) -> None:
-    tree.write(f"{PKI}/apiserver.crt", data)
-    found = _of(_read(tree), CertificateUse.API_SERVER)
-    assert found.certificate is None
-    assert not found.missing
+)  # fmt: skip
+def test_what_is_wrong_with_a_file_is_told_and_nothing_of_the_others(
+    tree: NodeTree,
+    change: Callable[[NodeTree], object],
+    use: CertificateUse,
+    readable: bool,
+    says: str,
+) -> None:
+    change(tree)
+    found = _of(_read(tree), use)
+    assert (bool(found.certificate), found.missing) == (readable, False)
     assert says in found.fault
-
-
-def test_a_whole_certificate_before_half_a_one_is_not_taken_for_the_file(tree: NodeTree) -> None:
-    whole = (tree.root / PKI / "apiserver.crt").read_bytes()
-    tree.write(f"{PKI}/apiserver.crt", whole + BROKEN)
-    assert "line" in _of(_read(tree), CertificateUse.API_SERVER).fault
-
-
-def test_a_key_of_another_certificate_is_told(tree: NodeTree) -> None:
-    tree.write(f"{PKI}/apiserver.key", tree.ca.serving("other").key)
-    found = _of(_read(tree), CertificateUse.API_SERVER)
-    assert found.certificate is not None
-    assert found.fault == "apiserver.key beside it is another certificate's"
-
-
-def test_a_key_that_is_not_there_is_told(tree: NodeTree) -> None:
-    (tree.root / PKI / "apiserver.key").unlink()
-    assert _of(_read(tree), CertificateUse.API_SERVER).fault == "its key is not there"
+    assert bool(found.fault) is bool(says)
+    assert _of(_read(tree), CertificateUse.ETCD_SERVER).fault == ""
 
 
 def test_a_backup_without_any_key_lacks_none(tree: NodeTree) -> None:
@@ -168,27 +181,6 @@ def test_a_backup_without_any_key_lacks_none(tree: NodeTree) -> None:
     for key in tree.root.rglob("*.key"):
         key.unlink()
     assert not any(each.fault for each in _read(tree).found)
-
-
-def test_a_pair_in_one_file_must_fit_as_well(tree: NodeTree) -> None:
-    client = tree.ca.client("system:node:cp-1", "system:nodes")
-    tree.rotated("client", Pair(client.chain, tree.ca.client("other").key))
-    found = _of(_read(tree), CertificateUse.KUBELET_CLIENT)
-    assert found.fault == "the key in it is another certificate's"
-
-
-def test_what_the_authority_beside_it_has_not_signed_is_told(tree: NodeTree) -> None:
-    tree.pair(f"{PKI}/apiserver", Authority("kubernetes").serving("apiserver"))
-    found = _of(_read(tree), CertificateUse.API_SERVER)
-    assert found.fault.startswith("not signed by ")
-    assert f"{PKI}/ca.crt" in found.fault
-    assert _of(_read(tree), CertificateUse.ETCD_SERVER).fault == ""
-
-
-def test_a_certificate_that_has_ended_is_not_called_unsigned(tree: NodeTree) -> None:
-    past = AT - timedelta(days=400), AT - timedelta(days=1)
-    tree.pair(f"{PKI}/apiserver", tree.ca.serving("a", not_before=past[0], not_after=past[1]))
-    assert _of(_read(tree), CertificateUse.API_SERVER).fault == ""
 
 
 def test_a_second_authority_in_the_file_has_a_row_of_its_own(tree: NodeTree) -> None:

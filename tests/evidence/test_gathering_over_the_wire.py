@@ -224,23 +224,17 @@ async def test_what_concerns_all_questions_is_raised(
             await look()
 
 
-async def test_nobody_there_is_raised() -> None:
+@pytest.mark.parametrize("error", [ApiUnreachable, ApiTlsError], ids=["nobody", "another CA"])
+async def test_that_no_api_server_of_ours_is_there_is_raised(error: type[Exception]) -> None:
     clock = WoundClock(MOMENT)
     async with staged(HEALTHY, clock) as stage:
         with closed_port() as port:
-            nobody = msgspec.structs.replace(stage.access, server=f"https://127.0.0.1:{port}")
-            async with client_of(nobody, clock) as api:
-                with pytest.raises(ApiUnreachable):
+            access = msgspec.structs.replace(stage.access, server=f"https://127.0.0.1:{port}")
+            if error is ApiTlsError:
+                access = msgspec.structs.replace(stage.access, roots=Authority().pem)
+            async with client_of(access, clock) as api:
+                with pytest.raises(error):
                     await gather(api, clock=clock)
-
-
-async def test_another_ca_is_raised() -> None:
-    clock = WoundClock(MOMENT)
-    async with staged(HEALTHY, clock) as stage:
-        foreign = msgspec.structs.replace(stage.access, roots=Authority().pem)
-        async with client_of(foreign, clock) as api:
-            with pytest.raises(ApiTlsError):
-                await gather(api, clock=clock)
 
 
 async def test_what_is_not_there_is_known_not_to_be_there() -> None:

@@ -129,12 +129,10 @@ class MetricsPath:
         return place_of(self.service.value)
 
     @property
-    def outside_service(self) -> str:
-        """`namespace/name` of the Service, where it has no selector and so leads to no pod of this cluster; "" otherwise."""
+    def outside_service(self) -> Service | None:
+        """The Service, where it has no selector and so leads to no pod of this cluster."""
         service = self.service.value
-        if service is None or service.spec.selector:
-            return ""
-        return f"{service.namespace}/{service.name}"
+        return None if service is None or service.spec.selector else service
 
     @property
     def flags(self) -> tuple[str, ...]:

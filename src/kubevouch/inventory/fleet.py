@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Final
 
 from kubevouch.diagnose.make import named
-from kubevouch.evidence.certificates import CertificateUse, NotRead
+from kubevouch.evidence.certificates import CertificateUse, FoundCertificates, NotRead
 from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.inventory.kubeadm_tables import unseen_of_kubeadm
 from kubevouch.inventory.purpose import SHOWN_BY_KUBEADM
@@ -149,35 +149,24 @@ def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
     )
 
 
-def all_unread(
-    not_read: Iterable[NotRead], rows: Iterable[CertificateRow], *, asked_disks: bool = False
-) -> tuple[NotRead, ...]:
-    """What was not read; at the end what kubeadm would show and nobody has seen. What is not there is not among it.
-
-    asked_disks: nodes were asked for their disks, and no control plane has shown its own.
-    """
-    listed = tuple(each for each in not_read if not each.is_not_missed)
+def all_unread(found: FoundCertificates, rows: Iterable[CertificateRow]) -> tuple[NotRead, ...]:
+    """What was not read; at the end what kubeadm would show and nobody has seen. What is not there is not among it."""
+    listed = tuple(each for each in found.not_read if not each.is_not_missed)
     has_its_row = any(each.lacks and each.lacks.use in SHOWN_BY_KUBEADM for each in listed)
     unseen = () if has_its_row else unseen_of_kubeadm(rows)
     if not unseen:
         return listed
     who = f"`kubevouch certs --via ssh` shows them, or {_BY_ROOT}"
-    if asked_disks:
+    if found.asked_disks:
         who = f"no control plane's disk was read; {_BY_ROOT} shows them"
     what = f"kubeadm's files ({', '.join(unseen)})"
     return (*listed, NotRead(what, Doubt(DoubtKind.NOT_ASKED, who)))
 
 
-def unread_of(
-    not_read: Iterable[NotRead], rows: Iterable[CertificateRow], *, asked_disks: bool = False
-) -> tuple[Unread, ...]:
+def unread_of(found: FoundCertificates, rows: Iterable[CertificateRow]) -> tuple[Unread, ...]:
     """The same in lines, failures first."""
-    return _lines(all_unread(not_read, rows, asked_disks=asked_disks))
-
-
-def _lines(not_read: Iterable[NotRead]) -> tuple[Unread, ...]:
     groups: dict[tuple[bool, str, str], list[NotRead]] = {}
-    for each in not_read:
+    for each in all_unread(found, rows):
         what = each.what.replace(each.node, "") if each.node else each.what
         key = (each.is_ordinary, what, each.doubt.text)
         groups.setdefault(key, []).append(each)

@@ -184,9 +184,10 @@ class Joining:
 
     def _logged_of(self, csr: str) -> Iterator[str]:
         for pod in self.admin.get(PODS, labelSelector=APPROVER)["items"]:
+            path = f"{path_of(PODS, pod['metadata']['name'])}/log"
             with (
                 suppress(RefusedRequest),
-                self.admin.stream(f"{path_of(PODS, pod['metadata']['name'])}/log") as (lines, _),
+                self.admin.stream(path, tailLines="400") as (lines, _),
             ):
                 told = [json.loads(line) for line in lines if line.startswith(b"{")]
                 yield from (e["why"] for e in told if (e["msg"], e.get("csr")) == ("Held", csr))

@@ -64,7 +64,7 @@ def _print_short(
     for row in rows:
         if limits.concern(row) is not Concern.NONE:
             _print_short_row(terminal, row, limits)
-    for each in unread_of(found.not_read, rows, asked_disks=found.asked_disks):
+    for each in unread_of(found, rows):
         if each.is_failure:
             terminal.long_line(f"not read  {each.text}", hang=10)
 
@@ -94,10 +94,7 @@ def _inventory_json(
         "at": found.at,
         "counts": {each: counts[each] for each in Concern},
         "certificates": [_row_json(row, limits) for row in rows],
-        "notRead": [
-            _unread_json(each)
-            for each in all_unread(found.not_read, rows, asked_disks=found.asked_disks)
-        ],
+        "notRead": [_unread_json(each) for each in all_unread(found, rows)],
     }
 
 

@@ -199,7 +199,7 @@ def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> Non
 def _print_not_read(
     terminal: Terminal, found: FoundCertificates, rows: Sequence[CertificateRow]
 ) -> None:
-    unread = unread_of(found.not_read, rows, asked_disks=found.asked_disks)
+    unread = unread_of(found, rows)
     if unread:
         terminal.out("\nnot read")
     for each in unread[:_MOST_NOT_READ]:

@@ -30,7 +30,7 @@ from kubevouch.diagnose.rules.wire import (
 )
 from kubevouch.evidence.measured import DoubtKind, Vantage
 from kubevouch.evidence.snapshot import Evidence, MetricsPath, insecure_words
-from kubevouch.kube.resources import Pod
+from kubevouch.kube.resources import Pod, slices_of
 from kubevouch.x509.reasons import TLS_PREFIX
 
 _STALE = timedelta(minutes=5)
@@ -83,10 +83,10 @@ def api_service_unavailable(evidence: Evidence) -> Iterator[Finding]:
 def _mend(code: Code, metrics: MetricsPath) -> str:
     """What only a person can do about an APIService that is not available."""
     if service := metrics.outside_service:
-        namespace, _, name = service.partition("/")
-        shown = f"kubectl get endpointslices -n {namespace} -l kubernetes.io/service-name={name}"
+        whole = f"{service.namespace}/{service.name}"
+        shown = f"kubectl get endpointslices -n {service.namespace} -l {slices_of(service.name)}"
         return (
-            f"start the process at the address that the EndpointSlice of Service {service} names, or correct that address "
+            f"start the process at the address that the EndpointSlice of Service {whole} names, or correct that address "
             f"(`{shown}`): the Service has no selector, so no pod is behind it"
         )
     if code is Code.API_SERVICE_WIRING:

@@ -25,12 +25,8 @@ def no_kubelet_reports(evidence: Evidence) -> Iterator[Finding]:
         return
     since = [each.last_transition_time for each in silent.values() if each.last_transition_time]
     last = f", for {duration_text(evidence.at - max(since))} now" if since else ""
-    yield finding(
-        Code.NO_KUBELET_REPORTS,
-        f"none of {counted(len(nodes), 'kubelet')} reports{last}",
-        subjects=sorted(silent),
-        proofs=[api_proof(name, _said(silent[name]), evidence.nodes) for name in sorted(silent)],
-    )
+    title = f"none of {counted(len(nodes), 'kubelet')} reports{last}"
+    yield _by_condition(Code.NO_KUBELET_REPORTS, title, silent, evidence)
 
 
 @rule(Code.NODE_NOT_READY)
@@ -38,12 +34,15 @@ def not_ready(evidence: Evidence) -> Iterator[Finding]:
     """Some nodes are NotReady: their kubelets are silent, or say so themselves."""
     found = _not_ready(evidence)
     if found:
-        yield finding(
-            Code.NODE_NOT_READY,
-            f"{counted(len(found), 'node')} NotReady",
-            subjects=sorted(found),
-            proofs=[api_proof(name, _said(found[name]), evidence.nodes) for name in sorted(found)],
-        )
+        title = f"{counted(len(found), 'node')} NotReady"
+        yield _by_condition(Code.NODE_NOT_READY, title, found, evidence)
+
+
+def _by_condition(
+    code: Code, title: str, found: dict[str, Condition], evidence: Evidence
+) -> Finding:
+    proofs = [api_proof(name, _said(each), evidence.nodes) for name, each in sorted(found.items())]
+    return finding(code, title, subjects=sorted(found), proofs=proofs)
 
 
 def _not_ready(evidence: Evidence) -> dict[str, Condition]:

@@ -219,20 +219,23 @@ def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
     if found is None or available is None or not available.true:
         return []
     present = {each.name for each in found}
+    faulty = {port.node for port in port_states(evidence) if port.code}
     return [
         node.name
         for node in evidence.nodes.or_else(())
-        if node.ready and node.name not in present and _is_new_to_metrics(node, evidence) is new
+        if node.ready
+        and node.name not in present
+        and _is_new_to_metrics(node, evidence, faulty) is new
     ]
 
 
-def _is_new_to_metrics(node: Node, evidence: Evidence) -> bool:
+def _is_new_to_metrics(node: Node, evidence: Evidence, faulty: set[str]) -> bool:
     """The Node, its certificate or a metrics-server that answers is too young, as far as can be told.
 
     Where its age cannot be told it may be: then metrics that are missing prove nothing.
     """
     # What is wrong with its port explains why there are no metrics.
-    if any(port.node == node.name and port.code for port in port_states(evidence)):
+    if node.name in faulty:
         return False
     if _is_young(node.metadata.creation_timestamp, evidence.at):
         return True
