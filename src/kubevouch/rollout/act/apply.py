@@ -1,6 +1,7 @@
 """`apply`: carries out a checked plan on its nodes, each proven from outside, and the ConfigMap last."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
@@ -8,9 +9,10 @@ import msgspec
 
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.run_holder import ArmedNode
+from kubevouch.kube.errors import KubeError
 from kubevouch.kube.resources import NODES
 from kubevouch.rollout.act.check import CheckedNode, CheckedPlan
-from kubevouch.rollout.act.config_map import cut_off_at, is_of_run, write_config_map
+from kubevouch.rollout.act.config_map import cut_off_at, write_config_map, written_by
 from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.fleet_run import FleetRun
 from kubevouch.rollout.act.live_cluster import LiveCluster
@@ -167,7 +169,9 @@ async def _config_map(
     if checked.config_map_kept:
         return ConfigMapResult(f"{kept}: {checked.config_map_kept}", failed=not checked.away)
     if not checked.writes_config_map:
-        ours = await is_of_run(context.api, planned, checked.plan.run)
+        ours = False
+        with contextlib.suppress(KubeError):  # then no undo of it is offered
+            ours = await written_by(context.api, planned) == checked.plan.run
         return ConfigMapResult(f"ConfigMap {planned.name} is as planned already", written=ours)
     return await _write(checked, planned, context, kept)
 
