@@ -75,21 +75,53 @@ def test_what_a_node_claims_is_one_word_of_the_flag_to_copy() -> None:
     assert shlex.split(flag, comments=True) == ["--allow", f"w-1={odd}"]
 
 
-def test_an_address_that_two_nodes_claim_is_nobodys_until_the_operator_says_so() -> None:
-    nodes = (live("w-1", "w-1", "192.168.88.5"), live("w-2", "w-2", "192.168.88.5"))
-    found = proposed(*nodes)
-    assert [each.pin.addresses for each in found.values()] == [(), ()]
-    assert "--allow w-1=192.168.88.5" in found["w-1"].left_out[0]
-    said = proposed(*nodes, said={"w-1": ("192.168.88.5",)})
-    assert said["w-1"].pin.addresses == ("192.168.88.5",)
-    assert said["w-2"].pin.addresses == ()
+SHARED = (live("w-1", "w-1", "192.168.88.5"), live("w-2", "w-2", "192.168.88.5"))
+NAMED = (live("w-1", "w-1", "w-2"), live("w-2", "w-2"))
+OF_THE_CLUSTER = cluster_names(
+    virtual={"192.168.88.100": "the control plane's endpoint", "api.example.com": "the same"},
+    services={"vault.default": "Service default/vault"},
+)
+CLAIMS = ("w-1", "192.168.88.112", "192.168.88.100", "api.example.com", "vault.default.svc")
+OF_API_SERVERS = cluster_names(own_endpoints={"192.168.88.111": "an API server"})
+PINNED: dict[str, tuple[tuple[Node, ...], dict[str, Any], tuple[tuple[str, ...], ...]]] = {
+    "what two claim is nobody's": (SHARED, {}, (("w-1",), ("w-2",))),
+    "until the operator says so": (
+        SHARED,
+        {"said": {"w-1": ("192.168.88.5",)}},
+        (("w-1", "192.168.88.5"), ("w-2",)),
+    ),
+    "another node's name": (NAMED, {}, (("w-1",), ("w-2",))),
+    "another node's name, whoever says it": (
+        NAMED,
+        {"said": {"w-1": ("w-2",)}},
+        (("w-1",), ("w-2",)),
+    ),
+    "what is the cluster's own": (
+        (live("w-1", *CLAIMS),),
+        {"cluster": OF_THE_CLUSTER},
+        (("w-1", "192.168.88.112"),),
+    ),
+    "an API server's address, to its control plane": (
+        (live("cp-1", "cp-1", "192.168.88.111", control_plane=True),),
+        {"cluster": OF_API_SERVERS},
+        (("cp-1", "192.168.88.111"),),
+    ),
+    "an API server's address, to a worker": (
+        (live("w-1", "w-1", "192.168.88.111"),),
+        {"cluster": OF_API_SERVERS},
+        (("w-1",),),
+    ),
+}
 
 
-def test_another_nodes_name_is_never_pinned() -> None:
-    nodes = (live("w-1", "w-1", "w-2"), live("w-2", "w-2"))
-    assert proposed(*nodes)["w-1"].pin.names == ("w-1",)
-    assert proposed(*nodes, said={"w-1": ("w-2",)})["w-1"].pin.names == ("w-1",)
-    assert proposed(*nodes)["w-2"].pin.names == ("w-2",)
+@pytest.mark.parametrize("case", PINNED)
+def test_a_node_is_pinned_with_what_is_its_own(case: str) -> None:
+    nodes, more, pinned = PINNED[case]
+    found = proposed(*nodes, **more)
+    assert tuple((*e.pin.names, *e.pin.addresses) for e in found.values()) == pinned
+    claimed = sum(len(each.status.addresses) for each in nodes)
+    left_out = sum(len(each.left_out) for each in found.values())
+    assert left_out == claimed - sum(map(len, pinned))
 
 
 def test_a_name_by_which_pods_call_a_tenants_service_wants_the_operators_word_once() -> None:
@@ -115,25 +147,6 @@ def test_whoever_makes_a_service_takes_no_name_out_of_a_pin_that_is_written_agai
     another = live("w-1", "192.168.88.112", "w-1.corp.lan", uid="another")
     found = proposed(another, cluster=cluster, pins={"w-1": before})["w-1"]
     assert found.pin.names == ()
-
-
-def test_what_belongs_to_the_cluster_is_left_out() -> None:
-    cluster = cluster_names(
-        virtual={"192.168.88.100": "the control plane's endpoint", "api.example.com": "the same"},
-        services={"vault.default": "Service default/vault"},
-    )
-    claims = ("w-1", "192.168.88.112", "192.168.88.100", "api.example.com", "vault.default.svc")
-    found = proposed(live("w-1", *claims), cluster=cluster)["w-1"]
-    assert (found.pin.names, found.pin.addresses) == (("w-1",), ("192.168.88.112",))
-    assert len(found.left_out) == 3
-
-
-def test_an_api_servers_address_is_pinned_to_its_control_plane_only() -> None:
-    cluster = cluster_names(own_endpoints={"192.168.88.111": "an API server"})
-    plane = live("cp-1", "cp-1", "192.168.88.111", control_plane=True)
-    worker = live("w-1", "w-1", "192.168.88.111")
-    assert proposed(plane, cluster=cluster)["cp-1"].pin.addresses == ("192.168.88.111",)
-    assert proposed(worker, cluster=cluster)["w-1"].pin.addresses == ()
 
 
 def test_a_machine_id_that_two_nodes_share_binds_nothing() -> None:

@@ -12,14 +12,6 @@ from tests.approver_install.installation import SPACE, everything, installed, ru
 from tests.cli.program import Program
 
 
-async def test_it_says_the_truth_when_the_pods_are_not_ready(
-    lab: Bench, kubevouch: Program
-) -> None:
-    ran = await run(kubevouch, *HELD, code=4)
-    assert "The approver is applied, and not ready after 0 s" in ran.out
-    assert "UNDO  kubevouch approver remove" in ran.out
-
-
 def make_ready(lab: Bench) -> None:
     """As the Deployment's controller and a kubelet would."""
     found = lab.local.get(DEPLOYMENTS, "kubevouch-approver", SPACE)

@@ -185,24 +185,6 @@ class Program:
         )
         return await ended(process, code=code)
 
-    async def on_a_terminal(self, *words: str, environment: Mapping[str, str] = {}) -> Ran:
-        """With a terminal for its result; standard error stays apart."""
-        ours, theirs = os.openpty()
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *KUBEVOUCH,
-                *words,
-                stdin=DEVNULL,
-                stdout=theirs,
-                stderr=PIPE,
-                env={**self._environment, **environment},
-            )
-        finally:
-            os.close(theirs)
-        reading = asyncio.get_running_loop().run_in_executor(None, _all_of, ours)
-        ran = await ended(process)
-        return Ran(ran.code, (await reading).decode(), ran.err)
-
     async def at_a_terminal(
         self,
         *words: str,
@@ -276,16 +258,6 @@ def _talk(terminal: int, answers: dict[str, Answer]) -> bytes:
             for text in [each for each in answers if each.encode() in found]:
                 last = answers.pop(text)
                 last.give(terminal)
-    os.close(terminal)
-    return found
-
-
-def _all_of(terminal: int) -> bytes:
-    """Until its other end is closed: Linux then says EIO."""
-    found = b""
-    with contextlib.suppress(OSError):
-        while data := os.read(terminal, 65536):
-            found += data
     os.close(terminal)
     return found
 

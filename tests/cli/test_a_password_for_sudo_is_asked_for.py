@@ -27,31 +27,23 @@ def plan(kubevouch: Program, stage: Stage) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("verb", VERBS)
-async def test_ctrl_c_there_changes_nothing(
-    kubevouch: Program, plan: str, verb: tuple[str, ...]
+@pytest.mark.parametrize(
+    ("verb", "typed", "code", "told"),
+    [
+        ("apply", CTRL_C, 130, "Nothing was changed."),
+        ("undo", CTRL_C, 130, "Nothing was changed."),
+        ("apply", signal.SIGTERM, 130, "Nothing was changed."),
+        ("apply", signal.SIGHUP, 130, "Nothing was changed."),
+        ("apply", b"\x04", 130, "Nothing was changed."),
+        ("apply", b"\n", 2, "the password for sudo: nothing was typed in"),
+    ],
+)
+async def test_an_end_there_or_nothing_is_no_password_and_changes_nothing(
+    kubevouch: Program, plan: str, verb: str, typed: bytes | signal.Signals, code: int, told: str
 ) -> None:
-    ran = await kubevouch.at_a_terminal(*verb, plan, "--yes", typed={ASKED: CTRL_C}, code=130)
-    assert "Password of ops for sudo on the nodes: " in ran.out
-    assert "Nothing was changed." in ran.out
-
-
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
-async def test_so_does_a_signal(kubevouch: Program, plan: str, sent: signal.Signals) -> None:
-    ran = await kubevouch.at_a_terminal("apply", plan, typed={ASKED: sent}, code=130)
-    assert "Nothing was changed." in ran.out
-
-
-@pytest.mark.parametrize("typed", [b"\n", b"\x04"], ids=["empty", "its end"])
-async def test_nothing_is_no_password(kubevouch: Program, plan: str, typed: bytes) -> None:
-    ran = await kubevouch.at_a_terminal("apply", plan, typed={ASKED: typed})
-    assert ran.out.count(ASKED) == 1
-    if typed == b"\n":
-        assert (ran.code, "the password for sudo: nothing was typed in" in ran.out) == (2, True), (
-            ran
-        )
-    else:
-        assert ran.code == 130, ran
+    ran = await kubevouch.at_a_terminal(verb, plan, "--yes", typed={ASKED: typed}, code=code)
+    assert ran.out.count("Password of ops for sudo on the nodes: ") == 1
+    assert told in ran.out
 
 
 @pytest.mark.parametrize("verb", [*VERBS, ("status",)])

@@ -6,6 +6,8 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.rollout import WatchedTransport
 from kubevouch.cli.common.terminal import Terminal
@@ -40,16 +42,12 @@ def until_read(pipe: Path, takes: float) -> Script[dict[str, int]]:
     return Script("watch", text, dict[str, int], takes)
 
 
-async def test_a_look_that_takes_its_time_is_no_wait(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("takes", "seconds"), [(20, (21, 2)), (0, (1, 1))])
+async def test_a_script_is_waited_for_from_the_time_on_that_it_takes_by_itself(
+    tmp_path: Path, takes: int, seconds: tuple[int, int]
+) -> None:
     pipe = tmp_path / "pipe"
-    within, over = await lines_after(until_read(pipe, takes=20), pipe, 21, 2)
-    assert within == ""
-    assert over.endswith("n1  waits for the watch script (local)\n"), over
-
-
-async def test_any_other_script_is_waited_for_from_its_beginning(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    soon, later = await lines_after(until_read(pipe, takes=0), pipe, 1, 1)
+    soon, later = await lines_after(until_read(pipe, takes), pipe, *seconds)
     assert soon == ""
     assert later.endswith("n1  waits for the watch script (local)\n"), later
 

@@ -145,16 +145,6 @@ async def test_what_was_typed_before_the_question_does_not_answer_it(
     assert ran.out.rstrip().endswith("Nothing was changed.")
 
 
-async def test_undo_at_another_cluster_promises_nothing_and_names_the_plans(
-    kubevouch: Program, stage: Stage
-) -> None:
-    path = planned_for(stage, kubevouch, uid="another-cluster")
-    ran = await kubevouch("undo", path, "--yes", code=4)
-    assert "This will" not in ran.err
-    assert "make a new plan" not in ran.err
-    assert "name the cluster at https://10.0.0.1:6443 by --kubeconfig or --context" in ran.err
-
-
 def planned_for(stage: Stage, kubevouch: Program, uid: str = "the-cluster") -> str:
     """The file of a plan for the cluster of the stage, or for another one."""
     roots = stage.server.store.get(

@@ -21,7 +21,6 @@ from tests.inventory.found import AT, DAY, at_node, inventory
 from tests.inventory.pages import ReadPage
 
 USE = CertificateUse
-FORMS = ("table", "wide", "short", "json", "prometheus", "html")
 
 
 def _shown(found: FoundCertificates, form: str = "html") -> str:

@@ -1,14 +1,12 @@
 """`certs --root`: what is said of a node's disk, and the exit code for cron."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.cli.forked import Forked
 from tests.cli.program import Program
-from tests.support.authority import Authority
 from tests.support.node_tree import PKI, NodeTree
 
 
@@ -67,18 +65,6 @@ async def test_of_a_folder_that_is_no_nodes_next_is_not_a_question_to_a_cluster(
     assert "doctor" not in ran.out
 
 
-async def test_before_kubeadm_makes_a_pair_the_key_that_is_left_is_moved_away(
-    program: Program, tree: NodeTree
-) -> None:
-    """In this order, each line done as it stands: kubeadm ends with an error where one file of the two is there."""
-    (tree.root / PKI / "apiserver-kubelet-client.crt").unlink()
-    for form in ("table", "html"):
-        ran = await program("certs", "--root", str(tree.root), "-o", form, code=1)
-        key = "apiserver-kubelet-client.key beside it away"
-        command = "kubeadm init phase certs apiserver-kubelet-client"
-        assert 0 < ran.told.find(key) < ran.told.find(command), ran.told
-
-
 async def test_what_is_done_is_done_on_the_node_and_not_in_the_folder_that_was_read(
     program: Program, tree: NodeTree
 ) -> None:
@@ -91,28 +77,3 @@ async def test_what_is_done_is_done_on_the_node_and_not_in_the_folder_that_was_r
     )
     assert "kubeadm init phase certs apiserver" in following
     assert "as root on cp-1" in following
-
-
-async def test_a_disk_whose_node_nobody_knows_is_not_called_a_node(
-    program: Program, tree: NodeTree
-) -> None:
-    shutil.rmtree(tree.root / "var")
-    (tree.root / "etc/kubernetes/kubelet.conf").unlink()
-    tree.write(f"{PKI}/apiserver.crt", "half")
-    told = " ".join((await program("certs", "--root", str(tree.root))).out.split())
-    assert f"as root on {tree.root}" not in told
-    assert f"as root on the node whose disk is {tree.root}" in told
-
-
-@pytest.mark.parametrize("state", ["missing", "another"])
-async def test_a_ca_that_lacks_is_looked_for_where_it_still_is(
-    program: Program, tree: NodeTree, state: str
-) -> None:
-    (tree.root / PKI / "ca.crt").unlink()
-    if state == "another":
-        tree.write(f"{PKI}/ca.crt", Authority("kubernetes").pem)
-    ran = await program("certs", "--root", str(tree.root), code=1)
-    told = " ".join(ran.out.partition("NEXT ")[2].split())
-    assert told.startswith("make no other CA: ")
-    assert "kube-root-ca.crt" in told
-    assert "as root on cp-1, put the cluster's own back into /etc/kubernetes/pki/ca.crt" in told

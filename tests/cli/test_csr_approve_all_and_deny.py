@@ -2,7 +2,6 @@
 
 import json
 import shlex
-from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,7 +19,6 @@ from tests.cli.waiting import (
     put_pin,
     writes,
 )
-from tests.support.requests import request
 from tests.support.scripted import faults
 from tests.support.scripted.kinds import CSRS
 from tests.support.stage import Stage
@@ -46,19 +44,6 @@ def rows(text: str) -> list[list[str]]:
     return [
         [each.strip() for each in line.split("   ") if each.strip()] for line in text.splitlines()
     ]
-
-
-async def test_one_that_names_no_credential_is_held_where_others_name_theirs(
-    kubevouch: Program, waiting: Stage
-) -> None:
-    """Whoever may impersonate a node makes such a CSR: the API server writes down who he says that he is, and no certificate."""
-    made = waiting.server.store.get(CSRS, "csr-w9")
-    del made["spec"]["extra"]
-    waiting.server.store.put(CSRS, made)
-    ran = await kubevouch("csr", "approve", "--all", "--yes")
-    assert (ran.code, conditions(waiting, "csr-w9")) == (1, []), ran
-    assert "holds: credential-id" in ran.out
-    assert conditions(waiting, "csr-w8")
 
 
 async def test_where_nothing_waits_that_is_said_and_is_well(
@@ -97,14 +82,6 @@ async def test_all_that_pass_are_approved_after_a_table_and_the_others_are_liste
     assert [each.path.split("/")[-2] for each in patches] == writes(waiting)
     versions = [json.loads(each.body)["metadata"]["resourceVersion"] for each in patches]
     assert versions == ["900", "900"]
-
-
-async def test_without_any_that_passes_nothing_is_asked(kubevouch: Program, waiting: Stage) -> None:
-    for name in ("csr-w8", "csr-w9"):
-        waiting.server.store.delete(CSRS, name)
-    ran = await kubevouch("csr", "approve", "--all", code=1)
-    assert "This will approve" not in ran.err
-    assert ran.err == ""
 
 
 async def test_each_is_judged_again_right_before_its_approval(
@@ -157,44 +134,26 @@ async def test_what_is_denied_is_shown_and_carries_the_reason(
     assert json.loads(patch.body)["metadata"]["resourceVersion"] == "900"
 
 
-async def test_what_is_decided_stays_as_it_is_and_the_others_are_denied(
-    kubevouch: Program, waiting: Stage
+DECIDED = {
+    "csr-w8": ("Denied", "", "it is denied already (Nobody), and that cannot be withdrawn"),
+    "csr-w9": ("Approved", "AAAA", "it is approved already (Nobody), and its certificate is good"),
+}
+
+
+@pytest.mark.parametrize("verb", [("deny", "--reason", "no"), ("approve",)])
+async def test_what_is_decided_stays_as_it_is_and_the_others_have_their_turn(
+    kubevouch: Program, waiting: Stage, verb: tuple[str, ...]
 ) -> None:
-    for name in ("csr-w8", "csr-w9"):
-        approved = waiting.server.store.get(CSRS, name)
-        approved["status"] = {
-            "conditions": [{"type": "Approved", "status": "True", "reason": "KubectlApprove"}],
-            "certificate": "" if name == "csr-w8" else "AAAA",
-        }
-        waiting.server.store.put(CSRS, approved)
-    names = ("csr-w8", "csr-w9", "csr-w7")
-    ran = await kubevouch("csr", "deny", *names, "--reason", "no", "--yes", code=1)
-    assert "csr-w8 stays as it is: it is approved already (KubectlApprove), and that" in ran.told
-    assert (
-        "csr-w9 stays as it is: it is approved already (KubectlApprove), and its cert" in ran.told
-    )
-    assert writes(waiting) == ["csr-w7"]
-
-
-async def test_what_is_decided_stays_as_it_is_and_the_others_are_approved(
-    kubevouch: Program, waiting: Stage
-) -> None:
-    denied = waiting.server.store.get(CSRS, "csr-w8")
-    denied["status"] = {"conditions": [{"type": "Denied", "status": "True", "reason": "Nobody"}]}
-    waiting.server.store.put(CSRS, denied)
-    ran = await kubevouch("csr", "approve", "csr-w8", "csr-w9", "--yes", code=1)
-    assert "csr-w8 stays as it is: it is denied already (Nobody), and that cannot be" in ran.told
-    assert "held by" not in ran.told
-    assert writes(waiting) == ["csr-w9"]
-
-
-async def test_only_serving_csrs_are_denied(kubevouch: Program, waiting: Stage) -> None:
-    put_csr(waiting, "csr-client", NODE, signer="kube-apiserver-client-kubelet")
-    for name, told in (("csr-client", "is for the signer"), ("csr-9", "there is no such CSR")):
-        ran = await kubevouch("csr", "deny", "csr-w7", name, "--reason", "no", "--yes")
-        assert (ran.code, ran.out) == (2, ""), ran
-        assert told in ran.err
-    assert not writes(waiting)
+    for name, (kind, certificate, _) in DECIDED.items():
+        found = waiting.server.store.get(CSRS, name)
+        condition = {"type": kind, "status": "True", "reason": "Nobody"}
+        found["status"] = {"conditions": [condition], "certificate": certificate}
+        waiting.server.store.put(CSRS, found)
+    word, *more = verb
+    ran = await kubevouch("csr", word, *DECIDED, "csr-w7", *more, "--yes", code=1)
+    for name, (_, _, told) in DECIDED.items():
+        assert f"{name} stays as it is: {told}" in ran.told
+    assert writes(waiting) == (["csr-w7"] if word == "deny" else [])
 
 
 async def test_a_csr_that_is_decided_about_is_explained_as_that_and_by_what_it_asks_for(
@@ -272,23 +231,6 @@ async def test_a_csr_whose_name_has_several_lines_says_none_of_them(
     assert "w9\\nError: forged approved" in approved.out
     for ran in (listed, approved, again):
         assert not [each for each in (ran.out + ran.err).splitlines() if each.startswith("Error")]
-
-
-async def test_the_word_that_would_help_a_requestor_of_any_name_is_one_word_of_a_shells(
-    kubevouch: Program, stage: Stage
-) -> None:
-    """With a bootstrap token anybody gets a client certificate for any name behind system:node:, whether or not a Node can be called so."""
-    odd = "x;touch PWNED #"
-    put_csr(stage, "csr-x", odd, ADDRESS)
-    made = stage.server.store.get(CSRS, "csr-x")
-    made["spec"]["request"] = b64encode(request(odd, ["A.example.com"], [ADDRESS])).decode()
-    stage.server.store.put(CSRS, made)
-    ran = await kubevouch("csr", "explain", "csr-x")
-    [line] = [each for each in ran.out.splitlines() if "--allow" in each]
-    assert shlex.split(line.partition("it is so: ")[2], comments=True) == [
-        "--allow",
-        f"{odd}=A.example.com",
-    ]
 
 
 async def test_what_its_kubelet_has_asked_for_anew_is_not_what_is_to_be_explained(

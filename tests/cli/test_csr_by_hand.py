@@ -3,12 +3,10 @@
 import json
 import shlex
 from base64 import b64encode
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiohttp import web
 
-from kubevouch_lab.apiserver import status
 from tests.cli.program import Program
 from tests.cli.waiting import (
     ADDRESS,
@@ -26,15 +24,12 @@ from tests.cli.waiting import (
     put_written,
 )
 from tests.support.requests import request
-from tests.support.scripted import faults
 from tests.support.scripted.kinds import CSRS
 from tests.support.stage import Stage
 
 EXPLAIN = ("csr", "explain", "csr-w9")
 APPROVE = ("csr", "approve", "csr-w9", "--yes")
 SHOP = "shop.example.com"
-PLAN = "kubevouch plan -o"
-LISTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 LEFT = "the approver is installed, and has not approved it"
 
 
@@ -102,34 +97,6 @@ async def test_a_node_that_an_approver_does_not_know_leads_to_its_pin(
     allowed = await kubevouch(*EXPLAIN, *allow, code=0)
     # This stands in the approval for good: by whose word the node has these names and addresses.
     assert "names and addresses: by --allow; without it only the node itself" in allowed.told
-
-
-async def test_without_an_approver_what_helps_is_a_plan(kubevouch: Program, stage: Stage) -> None:
-    """Not where it asks for another node's name: no plan would have that."""
-    pem = b64encode(request(NODE, [NODE, OTHER], [ADDRESS])).decode()
-    put_csr(stage, "csr-thief", NODE, ADDRESS)
-    change(stage, "csr-thief", request=pem)
-    thief, named, every = await kubevouch.several(
-        ("csr", "explain", "csr-thief"),
-        ("csr", "approve", "csr-thief", "--yes"),
-        ("csr", "approve", "--all", "--yes"),
-    )
-    assert [each.code for each in (thief, named, every)] == [1, 1, 1]
-    assert [PLAN in each.out for each in (thief, named, every)] == [False, False, True]
-    assert "It was not approved" in named.out
-    assert "csr-thief: held by foreign-names" in thief.told
-
-
-async def test_the_list_leads_to_no_csr_that_its_kubelet_has_replaced(
-    kubevouch: Program, stage: Stage
-) -> None:
-    """The kubelet has asked again since, and was answered: what it no longer waits for needs nobody."""
-    put_csr(stage, "csr-w9-again", NODE, ADDRESS, at=datetime.now(UTC) + timedelta(seconds=3))
-    decide(stage, "csr-w9-again", reason="KubevouchApprove")
-    put_pin(stage)
-    ran = await kubevouch("csr", "list")
-    assert (ran.code, last_cell(ran.out, "csr-w9 ")) == (0, "holds: newest"), ran
-    assert "NEXT" not in ran.out
 
 
 async def test_the_approvers_configuration_counts(kubevouch: Program, stage: Stage) -> None:
@@ -271,18 +238,6 @@ async def test_the_list_says_who_decided_and_judges_what_was_asked_for_as_explai
     assert {key: found[key] for key in same} == {key: one[key] for key in same}
 
 
-async def test_what_another_approver_approved_and_our_rules_hold_is_said(
-    kubevouch: Program, stage: Stage
-) -> None:
-    put_pin(stage)
-    ask_for(stage, SHOP)
-    decide(stage)
-    listed, explained = await kubevouch.several(("csr", "list"), EXPLAIN)
-    assert (listed.code, last_cell(listed.out)) == (0, "would hold: allowed-names"), listed
-    assert "NEXT" not in listed.out
-    assert "for the policy says: held by allowed-names" in explained.told, explained
-
-
 async def test_the_operator_names_the_certificate_as_openssl_prints_it(
     kubevouch: Program, stage: Stage
 ) -> None:
@@ -294,18 +249,3 @@ async def test_the_operator_names_the_certificate_as_openssl_prints_it(
     printed = ":".join(CREDENTIAL[at : at + 2].upper() for at in range(0, 64, 2))
     ran = await kubevouch(*APPROVE, "--credential", f"sha256 Fingerprint={printed}")
     assert (ran.code, len(conditions(stage, "csr-w9"))) == (0, 1), ran
-
-
-async def test_where_client_csrs_cannot_be_read_nothing_is_approved(
-    kubevouch: Program, stage: Stage
-) -> None:
-    """A thief may make so many of them that no list of them ends before its version is compacted away."""
-    put_pin(stage)
-    stage.server.faults.on(
-        LISTS,
-        faults.refuse(status.expired()),
-        where=lambda r: "apiserver-client" in r.query.get("fieldSelector", ""),
-    )
-    for words in (("csr-w9",), ("--all",)):
-        ran = await kubevouch("csr", "approve", *words, "--yes")
-        assert (ran.code, conditions(stage, "csr-w9")) == (3, []), ran

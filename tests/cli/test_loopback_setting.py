@@ -42,15 +42,16 @@ def bond(authority: Authority) -> str:
     return f"authority sha256:{hashlib.sha256(spki).hexdigest()}\n"
 
 
+BOND = bond(cluster_ca())
+
+
 @pytest.fixture
 def listed(tmp_path: Path) -> Path:
     return tmp_path / "addresses"
 
 
 def test_exactly_the_listed_ones(listed: Path) -> None:
-    listed.write_text(
-        f"{bond(cluster_ca())}# of a lab\n127.23.88.111\n\n127.23.88.112  # worker-1\n::1 shared\n"
-    )
+    listed.write_text(f"{BOND}# of a lab\n127.23.88.111\n\n127.23.88.112  # worker-1\n::1 shared\n")
     found = loopback_kubelets({VARIABLE: str(listed)}, access(HERE))
     assert found.addresses == {ip_address(a) for a in ("127.23.88.111", "127.23.88.112", "::1")}
     assert found.shared == {ip_address("::1")}
@@ -65,96 +66,70 @@ def test_unset_or_empty_it_says_nothing() -> None:
     "server", [HERE, "https://127.23.88.111:6443", "https://[::1]:6443", "https://127.0.0.1/k8s"]
 )
 def test_an_api_server_on_loopback_is_here(server: str, listed: Path) -> None:
-    listed.write_text(f"127.0.0.5\n{bond(cluster_ca())}")
+    listed.write_text(f"127.0.0.5\n{BOND}")
     assert loopback_kubelets({VARIABLE: str(listed)}, access(server)).addresses
 
 
-@pytest.mark.parametrize(
-    "server",
-    [
-        "https://192.168.88.111:6443",
-        "https://127.0.0.1.example.com:6443",
-        "https://example.com:6443/127.0.0.1",
-        "https://localhost:6443",
-        "https://[::ffff:127.0.0.1]:6443",
-        "https://0.0.0.0:6443",
-        "https://[::]:6443",
-        "https://2130706433:6443",
-    ],
+ELSEWHERE = (
+    "https://192.168.88.111:6443",
+    "https://127.0.0.1.example.com:6443",
+    "https://example.com:6443/127.0.0.1",
+    "https://localhost:6443",
+    "https://[::ffff:127.0.0.1]:6443",
+    "https://0.0.0.0:6443",
+    "https://[::]:6443",
+    "https://2130706433:6443",
 )
-def test_an_api_server_elsewhere_refuses_it(server: str, listed: Path) -> None:
-    listed.write_text("127.0.0.5\n")
-    with pytest.raises(UsageError, match="but the API server is"):
-        loopback_kubelets({VARIABLE: str(listed)}, access(server))
-
-
-def test_a_proxy_may_stand_on_another_machine(listed: Path) -> None:
-    listed.write_text("127.0.0.5\n")
-    with pytest.raises(UsageError, match=r"through proxy\.example\.com"):
-        loopback_kubelets({VARIABLE: str(listed)}, access(HERE, "http://me:pw@proxy.example.com"))
-
-
-@pytest.mark.parametrize(
-    "reached",
-    [
-        access(HERE, roots=Authority().pem),
-        access(HERE, roots=cluster_ca().pem + Authority().pem),
-        access(HERE, verify=False),
-        access("http://127.0.0.1:8001"),
-    ],
-    ids=["another-ca", "another-ca-too", "not-verified", "kubectl-proxy"],
+OF_ANOTHER_CLUSTER = (
+    access(HERE, roots=Authority().pem),
+    access(HERE, roots=cluster_ca().pem + Authority().pem),
+    access(HERE, verify=False),
+    access("http://127.0.0.1:8001"),
 )
-def test_a_tunnel_to_another_cluster_refuses_it(reached: ClusterAccess, listed: Path) -> None:
-    listed.write_text(f"{bond(cluster_ca())}127.0.0.5\n127.0.0.1 shared\n")
-    with pytest.raises(UsageError, match="is for another cluster than the one at http"):
+"""By a tunnel, or a proxy of kubectl."""
+NO_LINES = (
+    "192.168.88.112",
+    "127.0.0.0/8",
+    "127.0.0.1-127.0.0.9",
+    "localhost",
+    "::ffff:127.0.0.1",
+    "::1%lo",
+    "fe80::1",
+    "0.0.0.0",
+    "127.1",
+    "127.0.0.01",
+    "127.0.0.1 127.0.0.2",
+    "127.0.0.1 shared by-all",
+    "127.0.0.1,127.0.0.2",
+)
+NO_HASHES = ("", "sha256:", f"sha256:{'A' * 64}", "sha1:aa", "127.0.0.1")
+PROXY = access(HERE, "http://me:pw@proxy.example.com")
+REFUSED: list[tuple[str, ClusterAccess, str]] = [
+    *(("127.0.0.5\n", access(each), "but the API server is") for each in ELSEWHERE),
+    ("127.0.0.5\n", PROXY, r"through proxy\.example\.com"),
+    *((f"{BOND}127.0.0.5\n", each, "is for another cluster than") for each in OF_ANOTHER_CLUSTER),
+    ("127.0.0.5\n", access(HERE), "does not say which cluster"),
+    *((f"{BOND}authority {e}\n", access(HERE), "is not the hash of an") for e in NO_HASHES),
+    *((f"127.0.0.5\n{e}\n", access(HERE), "is not a loopback address") for e in NO_LINES),
+    ("# and so on\n" * 100_000, access(HERE), "is larger than"),
+    ("", access(HERE), "does not say which cluster"),
+]
+
+
+@pytest.mark.parametrize(("text", "reached", "why"), REFUSED, ids=map(str, range(len(REFUSED))))
+def test_everything_else_is_refused_whole(
+    text: str, reached: ClusterAccess, why: str, listed: Path
+) -> None:
+    listed.write_text(text)
+    with pytest.raises(UsageError, match=why):
         loopback_kubelets({VARIABLE: str(listed)}, reached)
 
 
-def test_a_file_that_names_no_cluster_refuses_every_one(listed: Path) -> None:
-    listed.write_text("127.0.0.5\n")
-    with pytest.raises(UsageError, match="does not say which cluster"):
-        loopback_kubelets({VARIABLE: str(listed)}, access(HERE))
-
-
-@pytest.mark.parametrize("word", ["", "sha256:", f"sha256:{'A' * 64}", "sha1:aa", "127.0.0.1"])
-def test_a_hash_that_is_not_valid_refuses_the_whole(word: str, listed: Path) -> None:
-    listed.write_text(f"{bond(cluster_ca())}authority {word}\n")
-    with pytest.raises(UsageError, match="is not the hash of an authority"):
-        loopback_kubelets({VARIABLE: str(listed)}, access(HERE))
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "192.168.88.112",
-        "127.0.0.0/8",
-        "127.0.0.1-127.0.0.9",
-        "localhost",
-        "::ffff:127.0.0.1",
-        "::1%lo",
-        "fe80::1",
-        "0.0.0.0",
-        "127.1",
-        "127.0.0.01",
-        "127.0.0.1 127.0.0.2",
-        "127.0.0.1 shared by-all",
-        "127.0.0.1,127.0.0.2",
-    ],
-)
-def test_a_line_that_is_not_one_loopback_address_refuses_the_whole(line: str, listed: Path) -> None:
-    listed.write_text(f"127.0.0.5\n{line}\n")
-    with pytest.raises(UsageError, match="is not a loopback address"):
-        loopback_kubelets({VARIABLE: str(listed)}, access(HERE))
-
-
-def test_a_file_that_is_not_valid_or_no_text_or_endless(listed: Path) -> None:
+def test_a_file_that_cannot_be_read_or_is_no_text_is_refused(listed: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         loopback_kubelets({VARIABLE: str(listed)}, access(HERE))
     listed.write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="is not text"):
-        loopback_kubelets({VARIABLE: str(listed)}, access(HERE))
-    listed.write_bytes(b"# and so on\n" * 100_000)
-    with pytest.raises(UsageError, match="is larger than"):
         loopback_kubelets({VARIABLE: str(listed)}, access(HERE))
 
 

@@ -52,6 +52,7 @@ async def test_a_plan_takes_no_word_about_what_its_node_does_not_claim(
 NEAR: dict[tuple[str, ...], str] = {
     ("top", "nodes", "zebra"): 'nodes "zebra" not found',
     ("top", "pods", "zebra"): 'pods "zebra" not found',
+    ("status", "--nodes", "k8s-worker-1"): f"; did you mean {NODE}?",
     ("probe", NODE.replace("worker", "wroker") + ".invalid"): f"; did you mean {NODE}?",
 }  # fmt: skip
 
@@ -72,6 +73,7 @@ def test_nothing_near_is_said_to_be_near() -> None:
     )
 
 
+@pytest.mark.usefixtures("stage")
 async def test_undo_of_no_run_says_that_there_is_none(kubevouch: Program) -> None:
     ran = await kubevouch("undo", "nosuch", code=2)
     assert ran.err.startswith(

@@ -72,18 +72,6 @@ async def test_a_node_that_does_not_answer_and_that_the_lease_calls_armed_leads_
     assert states == {WORKER: "unknown", SECOND: "armed"}
 
 
-async def test_a_plan_file_that_is_lost_leads_to_the_runs_that_are_kept_here(
-    kubevouch: Program,
-) -> None:
-    lost = ("apply", "lost.json")
-    nowhere = await kubevouch(*lost)
-    assert (nowhere.code, "NEXT" in nowhere.err) == (2, False), nowhere
-    keeps(kubevouch, "abcd")
-    ran = await kubevouch(*lost)
-    assert "lost.json: cannot be read: No such file or directory" in ran.err
-    assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubevouch status"), ran
-
-
 async def test_what_nobody_can_be_asked_about_is_refused_at_once_and_leads_to_itself_with_yes(
     kubevouch: Program, stage: Stage
 ) -> None:

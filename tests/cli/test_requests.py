@@ -1,8 +1,6 @@
 """`csr list | explain | approve` against a cluster with honest and hostile requests."""
 
 import json
-from base64 import b64encode
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -12,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from tests.cli.program import Program
+from tests.cli.waiting import put_csr
 from tests.support.requests import request
-from tests.support.scripted.kinds import CSRS
 from tests.support.stage import Stage
 
 NODE = "k8s-worker-1.internal.example.com"
@@ -57,22 +55,6 @@ async def test_the_list_as_json(kubevouch: Program, stage: Stage) -> None:
     assert "reserved-names" in refused
 
 
-def csr(name: str, pem: bytes, username: str = f"system:node:{NODE}") -> dict[str, Any]:
-    return {
-        "apiVersion": "certificates.k8s.io/v1",
-        "kind": "CertificateSigningRequest",
-        "metadata": {"name": name, "uid": name, "creationTimestamp": "2026-11-24T12:00:00Z"},
-        "spec": {
-            "signerName": "kubernetes.io/kubelet-serving",
-            "username": username,
-            "groups": ["system:nodes"],
-            "usages": ["digital signature", "server auth"],
-            "request": b64encode(pem).decode(),
-        },
-        "status": {},
-    }
-
-
 def odd_names() -> bytes:
     """Names that only an IA5String can hold."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "\x1b[2J\nNAME   AGE")])
@@ -95,8 +77,8 @@ async def test_a_csr_with_2500_names_leaves_the_list_readable(
 ) -> None:
     flood = request(NODE, [f"n{number}.io" for number in range(2500)], [])
     long = request(NODE, ["n" * 63 + ".example.com" * 100], [])
-    stage.server.store.put(CSRS, csr("flood", flood, "system:node:" + "x" * 5000))
-    stage.server.store.put(CSRS, csr("long", long))
+    put_csr(stage, "flood", "x" * 5000, pem=flood)
+    put_csr(stage, "long", NODE, pem=long)
     listed, explained, document = await kubevouch.several(
         ("csr", "list"), ("csr", "explain", "flood"), ("csr", "list", "-o", "json")
     )
@@ -110,7 +92,7 @@ async def test_a_csr_with_2500_names_leaves_the_list_readable(
 
 HOSTILE = {
     "unreadable": b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
-    "empty": b"",
+    "blank": b"\n",
     "binary": bytes(range(256)),
     "two blocks": request(NODE, [NODE], ["127.0.88.112"]) * 2,
     "huge": b"-----BEGIN CERTIFICATE REQUEST-----\n" + b"A" * 60_000,
@@ -123,9 +105,8 @@ async def test_hostile_requests_are_listed_and_none_breaks_the_list(
     kubevouch: Program, stage: Stage
 ) -> None:
     for name, pem in HOSTILE.items():
-        stage.server.store.put(CSRS, csr(name.replace(" ", "-"), pem))
-    evil = csr("evil-user", HOSTILE["empty"], "system:node:x\x1b[2J\nforged   1s   y")
-    stage.server.store.put(CSRS, evil)
+        put_csr(stage, name.replace(" ", "-"), NODE, pem=pem)
+    put_csr(stage, "evil-user", "x\x1b[2J\nforged   1s   y", pem=HOSTILE["binary"])
     ran = await kubevouch("csr", "list", code=0)
     lines = ran.out.partition("\n\n")[0].splitlines()
     assert len(lines) == 1 + 4 + len(HOSTILE) + 1
@@ -185,9 +166,7 @@ async def test_a_csr_for_another_signer_is_there_and_not_judged(
     kubevouch: Program, stage: Stage
 ) -> None:
     """As a kubelet that joins the cluster sends one for its client certificate."""
-    joining = csr("csr-joining", request(NODE, [], []), "system:bootstrap:abcdef")
-    joining["spec"]["signerName"] = "kubernetes.io/kube-apiserver-client-kubelet"
-    stage.server.store.put(CSRS, joining)
+    put_csr(stage, "csr-joining", NODE, signer="kube-apiserver-client-kubelet")
     for words in (("explain",), ("approve", "--yes", "csr-4")):
         ran = await kubevouch("csr", *words, "csr-joining")
         assert (ran.code, ran.out) == (2, ""), ran

@@ -31,6 +31,7 @@ def case() -> str:
     return "healthy"
 
 
+@pytest.mark.usefixtures("stage")
 async def test_to_go_on_elsewhere_the_plan_is_missing_and_it_is_said_where_it_lies(
     kubevouch: Program,
 ) -> None:
@@ -74,17 +75,10 @@ async def test_a_status_at_another_cluster_mixes_no_nodes_with_that_ones_lease(
     assert ran.err.splitlines()[-1] == "NEXT     kubectl config get-contexts"
 
 
-async def test_a_resume_without_an_answer_of_the_api_server_leads_to_it(
+async def test_a_context_that_is_not_there_leads_to_those_that_are(
     kubevouch: Program, stage: Stage
 ) -> None:
     keeps(kubevouch)
-    config = kubevouch.away()
-    ran = await kubevouch("resume", "bbbb", "--yes", "--kubeconfig", str(config), code=3)
-    following = [
-        f"NEXT     kubectl --kubeconfig {config} get --raw /readyz",
-        f"THEN     kubevouch resume bbbb --kubeconfig {config}",
-    ]
-    assert ran.err.splitlines()[-2:] == following
     ran = await kubevouch("resume", "bbbb", "--yes", "--context", "nobody's")
     assert (ran.code, ran.err.splitlines()[-1]) == (2, "NEXT     kubectl config get-contexts")
 
@@ -129,23 +123,6 @@ async def test_without_a_run_those_that_are_kept_here_are_listed(
     assert "Kept here" not in of_one.out
 
 
-async def test_a_node_that_is_not_there_is_an_error_of_the_command_line(
-    kubevouch: Program, stage: Stage
-) -> None:
-    ran = await kubevouch("status", "--nodes", "k8s-worker-1", code=2)
-    assert f"did you mean {WORKER}?" in ran.err
-
-
-async def test_of_a_run_whose_plan_is_here_the_nodes_are_asked_while_the_api_server_is_away(
-    kubevouch: Program, stage: Stage
-) -> None:
-    keeps(kubevouch)
-    config = kubevouch.away()
-    ran = await kubevouch("status", "bbbb", "--kubeconfig", str(config), code=3)
-    assert "Under way  not known: " in ran.out
-    assert "nobody" not in ran.out
-
-
 def node_here(kubevouch: Program, *runs: RunFound) -> None:
     """The node of run bbbb answers with these runs."""
     node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
@@ -163,19 +140,6 @@ def bind_to(stage: Stage, kubevouch: Program) -> None:
     plan = plan_in(folder(kubevouch).joinpath("bbbb.json").read_bytes(), "bbbb.json")
     keep = text_of(msgspec.structs.replace(plan, cluster=bound))
     folder(kubevouch).joinpath("bbbb.json").write_text(keep)
-
-
-async def test_while_the_api_server_is_away_a_resume_comes_after_what_shows_that_it_is_back(
-    kubevouch: Program, stage: Stage
-) -> None:
-    """The node is asked all the same, and has no record of the run: the resume would be refused now."""
-    node_here(kubevouch)
-    config = kubevouch.away()
-    ran = await kubevouch("status", "bbbb", "--kubeconfig", str(config), code=0)
-    assert ran.out.splitlines()[-2:] == [
-        f"NEXT       kubectl --kubeconfig {config} get --raw /readyz",
-        f"THEN       kubevouch resume bbbb --kubeconfig {config}",
-    ], ran
 
 
 async def test_while_the_api_server_is_away_the_newest_run_of_that_server_comes_next(

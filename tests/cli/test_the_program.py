@@ -19,19 +19,8 @@ from tests.support.stage import Stage
 async def test_help_lists_the_verbs_in_the_order_of_the_story(started: Program) -> None:
     ran = await started("-h")
     listed = re.findall(r"^  ([\w-]+)  +\S", ran.out.partition("Commands:")[2], re.MULTILINE)
-    story = ["doctor", "explain", "certs", "probe", "csr", "plan", "apply", "status"]
-    assert listed == [
-        *story,
-        "resume",
-        "undo",
-        "verify",
-        "top",
-        "metrics-server",
-        "approver",
-        "exporter",
-        "completion",
-        "lab",
-    ]
+    story = "doctor explain certs probe csr plan apply status resume undo verify top"
+    assert " ".join(listed) == f"{story} metrics-server approver exporter completion lab"
 
 
 async def test_apply_waits_as_long_as_its_plan_reckons_with(kubevouch: Program) -> None:
@@ -42,6 +31,7 @@ async def test_apply_waits_as_long_as_its_plan_reckons_with(kubevouch: Program) 
     assert f"`--gate-timeout` ({gates} s, an hour at most)" in page
 
 
+BY_POD = ("plan", "-o", "p", "--via", "pod")
 NO_COMMAND_LINES = {
     (): "Usage: kubevouch",
     ("docter",): "docter: there is no such verb; did you mean doctor?",
@@ -76,27 +66,8 @@ NO_COMMAND_LINES = {
     },
     ("apply",): "Missing argument 'FILE'",
     ("resume",): "Missing argument 'RUN'",
-    (
-        "plan",
-        "-o",
-        "missing/p.json",
-    ): "missing/p.json: cannot be written: No such file or directory",
-    (
-        "plan",
-        "-o",
-        "p",
-        "--via",
-        "pod",
-    ): "--via pod: --image is missing; NAME@sha256:DIGEST was expected. There is no public image yet",
-    (
-        "plan",
-        "-o",
-        "p",
-        "--via",
-        "pod",
-        "--image",
-        "x:1",
-    ): "--image x:1: does not name one image",
+    BY_POD: "--via pod: --image is missing; NAME@sha256:DIGEST was expected. There is no public image",
+    (*BY_POD, "--image", "x:1"): "--image x:1: does not name one image",
     ("plan", "-o", "p", "--image", "x"): "--image and --pod-namespace belong to --via pod",
     ("explain", "KV3O4"): "there is no such code; did you mean KV304?",
     ("explain", "quux"): "there is no such code; `kubevouch explain` lists all",
@@ -107,15 +78,17 @@ NO_COMMAND_LINES = {
 FORGED = "x\nRun 1234: 4 of 4 nodes done.\nNEXT kubevouch undo other"
 
 
-async def test_what_others_wrote_never_looks_like_a_line_of_ours(kubevouch: Program) -> None:
+async def test_what_others_wrote_never_looks_like_a_line_of_ours(
+    kubevouch: Program, stage: Stage
+) -> None:
     """An error's text may hold what a node, a plan or a kubeconfig says: its line breaks are shown, not printed."""
-    (kubevouch.home / "kubeconfig").write_text(
+    (kubevouch.home / "forged").write_text(
         f"apiVersion: v1\nkind: Config\ncurrent-context: {json.dumps(FORGED)}\n"
     )
     for words, ours in (
         (("undo", FORGED), ["NEXT     kubevouch status"]),
         (("explain", FORGED), []),
-        (("doctor", "--kubeconfig", str(kubevouch.home / "kubeconfig")), []),
+        (("doctor", "--kubeconfig", str(kubevouch.home / "forged")), []),
     ):
         ran = await kubevouch(*words)
         assert ran.code != 0
@@ -191,13 +164,13 @@ async def test_fail_on_moves_the_threshold_in_every_form(kubevouch: Program, sta
 async def test_colour_on_a_terminal_and_never_against_the_operators_will(
     kubevouch: Program, stage: Stage
 ) -> None:
-    environments = [{"TERM": "xterm"}, {"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}, {}]
+    environments = [{}, {"TERM": "dumb"}, {"NO_COLOR": "1"}]
     shown, *plain = await asyncio.gather(
-        *(kubevouch.on_a_terminal("doctor", environment=each) for each in environments)
+        *(kubevouch.at_a_terminal("doctor", environment=each) for each in environments)
     )
     assert "\x1b[31;1mCAUSE\x1b[0m" in shown.out, shown
     for each in plain:
-        assert "\x1b" not in each.out
+        assert not re.search(r"\x1b\[[\d;]+m", each.out)
         assert "CAUSE" in each.out
 
 

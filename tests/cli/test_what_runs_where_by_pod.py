@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.cli.common.pods import written_nodes
+from kubevouch.cli.common.rollout import written_nodes
 from kubevouch.cli.common.runs import write_plan
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.policy.claims import Claim, NameSource

@@ -54,23 +54,6 @@ def put_csr(
     stage.server.store.put(CSRS, {"metadata": metadata, "spec": spec, "status": {}})
 
 
-def put_client_csr(
-    stage: Stage, csr: str, chain: bytes, user: str, credential: str, at: datetime
-) -> None:
-    """By which that client certificate was issued. credential: what made it."""
-    groups = ["system:nodes"] if user.startswith("system:node:") else ["system:bootstrappers"]
-    spec = {
-        "signerName": "kubernetes.io/kube-apiserver-client-kubelet",
-        "username": user,
-        "groups": groups,
-        "extra": _made_with(credential),
-        "request": b64encode(request("any", [], [])).decode(),
-    }
-    metadata = {"name": csr, "uid": csr, "creationTimestamp": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
-    status = {"certificate": b64encode(chain).decode()}
-    stage.server.store.put(CSRS, {"metadata": metadata, "spec": spec, "status": status})
-
-
 def _made_with(credential: str) -> dict[str, list[str]]:
     key = "authentication.kubernetes.io/credential-id"
     return {key: [f"X509SHA256={credential}"]} if credential else {}

@@ -19,7 +19,6 @@ from kubevouch.errors import UsageError
 from kubevouch.metrics.serving.objects import go_duration
 from kubevouch.serve.shared_authority import AuthorityPlace
 from real.oracle.flags_corpus import questions
-from tests.cli.program import Program
 from tests.metrics_server.command_line import context_of, settings
 
 ROOT = Path(__file__).parents[2]
@@ -243,24 +242,9 @@ def test_a_selector_that_cannot_be_read_is_refused_before_anything_is_watched(
     assert str(refused.value).startswith(f"-l, --node-selector: {selector!r}: ")
 
 
-def test_a_pair_for_names_whose_files_are_missing_names_its_flag(tmp_path: Path) -> None:
-    [named] = settings("--tls-sni-cert-key", f"{tmp_path}/a.crt,{tmp_path}/a.key").tls.named
-    with pytest.raises(
-        UsageError, match=f"^--tls-sni-cert-key {tmp_path}/a.crt: cannot be read: No such"
-    ):
-        named.source.read()
-
-
 @pytest.mark.parametrize("selector", ["", "a=b", "a!=b,c", "!a,b in (c,d),e notin (f)", "n>3"])
 def test_selectors_as_kubectl_takes_them_pass(selector: str) -> None:
     check_node_selector(selector)
-
-
-async def test_the_program_ends_with_2_before_it_asks_for_a_cluster(kubevouch: Program) -> None:
-    ran = await kubevouch("metrics-server", "-l", "a=b=c")
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith("Error: -l, --node-selector: 'a=b=c': ")
-    assert "Failed to watch" not in ran.err
 
 
 def test_a_pod_serves_on_until_nobody_is_sent_there_unless_something_else_is_said() -> None:

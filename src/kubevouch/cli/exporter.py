@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.options import seconds, terminal_of, which_cluster
+from kubevouch.cli.common.options import connected_server, seconds
 from kubevouch.cli.common.serving import (
     ServerFlags,
     listening,
@@ -15,8 +15,6 @@ from kubevouch.cli.common.serving import (
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
-    from kubevouch.errors import ExitCode
-    from kubevouch.inventory.act.exporter import ExporterSettings
     from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.serve.logs import Log
@@ -33,7 +31,7 @@ def _long_enough(_: click.Context, __: click.Parameter, value: float) -> float:
 
 
 @click.command("exporter", short_help="Serves every certificate's end as metrics. Reads only.")
-@which_cluster
+@connected_server
 @click.option(
     "--interval",
     type=seconds,
@@ -53,12 +51,9 @@ def _long_enough(_: click.Context, __: click.Parameter, value: float) -> float:
 )
 @listening(8443)
 @logging("2 what is served, 3 each request")
-@click.pass_context
 def command(
-    ctx: click.Context,
-    /,
-    kubeconfig: str | None,
-    context: str | None,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     interval: float,
     timeout: float,
     **flags: Any,  # noqa: ANN401 - the fields of ServerFlags
@@ -68,33 +63,19 @@ def command(
     A kubelet gets a bare TLS handshake and no credential. Secrets are not read, and nothing is written. A scrape needs
     the right to get /metrics, as with every server of Kubernetes.
     """
-    from kubevouch.cli.common.connect import access_of
-    from kubevouch.inventory.act.exporter import ExporterSettings
-
-    terminal = terminal_of(ctx)
-    found = access_of(terminal, kubeconfig, context)
-    return _run(terminal, found, ServerFlags(**flags), ExporterSettings(interval, timeout))
-
-
-def _run(
-    terminal: "Terminal",
-    access: "ClusterAccess",
-    flags: ServerFlags,
-    settings: "ExporterSettings",
-) -> "ExitCode":
-    """Until a signal. Raises KubevouchError, OSError."""
-    from kubevouch.inventory.act.exporter import Exporter
+    from kubevouch.inventory.act.exporter import Exporter, ExporterSettings
     from kubevouch.inventory.act.instruments import ExporterInstruments
-    from kubevouch.serve.process import freeze_what_is_loaded, raise_open_file_limit
+    from kubevouch.serve.process import freeze_what_is_loaded
     from kubevouch.serve.server import new_registry
 
+    settings = ExporterSettings(interval, timeout)
     registry = new_registry()
     instruments = ExporterInstruments(registry)
 
-    async def part(api: "ApiClient", log: "Log") -> "ServerPart":
+    def part(api: "ApiClient", log: "Log") -> "ServerPart":
         rng = secrets.SystemRandom().random
         return Exporter(api, log, settings, instruments=instruments, rng=rng).part
 
-    raise_open_file_limit()
     freeze_what_is_loaded()
-    return serve_in_cluster(terminal, access, flags, registry, instruments.request, part)
+    served = ServerFlags(**flags)
+    return serve_in_cluster(terminal, access, served, registry, instruments.request, part)

@@ -11,9 +11,7 @@ from kubevouch.errors import ExitCode
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
-    from kubevouch.clock import Clock
     from kubevouch.evidence.gather.probe import ProbeResult
-    from kubevouch.kube.io.client import ApiClient
 
 
 @click.command("probe", short_help="A kubelet, host or file: certificate and verdict. Reads only.")
@@ -66,12 +64,9 @@ def command(
             raise
         # A certificate can be shown without any cluster, on a node, say.
         probed = run_loop(examine(None, SystemClock(), options, doubt=str(error)))
-        return print_probe(terminal, probed)
-
-    async def work(api: "ApiClient", clock: "Clock") -> "ProbeResult":
-        return await examine(api, clock, options)
-
-    return print_probe(terminal, with_api(terminal, access, work))
+    else:
+        probed = with_api(terminal, access, lambda api, clock: examine(api, clock, options))
+    return print_probe(terminal, probed)
 
 
 def print_probe(terminal: "Terminal", result: "ProbeResult") -> int:

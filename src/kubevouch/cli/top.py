@@ -1,6 +1,6 @@
 """`top nodes | pods`: what kubectl prints, and why what is missing is missing. Reads only."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kubevouch.cli.common.terminal import Terminal
-    from kubevouch.clock import Clock
     from kubevouch.kube.access import ClusterAccess
-    from kubevouch.kube.io.client import ApiClient
-    from kubevouch.metrics.top.gather import Missing, TopFound, TopOptions
+    from kubevouch.metrics.top.gather import Missing, TopClient, TopFound, TopOptions
     from kubevouch.metrics.top.rows import UsageRow
 
 _ALIASES = {"node": "nodes", "no": "nodes", "pod": "pods", "po": "pods"}
@@ -81,17 +79,10 @@ def nodes(
     show_capacity: bool,
 ) -> int:
     """Usage of all nodes, or of the one called NAME."""
-    from kubevouch.cli.common.connect import with_api
-    from kubevouch.metrics.top.gather import TopClient, TopOptions
+    from kubevouch.metrics.top.gather import TopOptions
 
     options = TopOptions(name or "", selector, sort_by or "", timeout, capacity=show_capacity)
-
-    async def work(api: "ApiClient", clock: "Clock") -> "TopFound":
-        return await TopClient(
-            api, clock, terminal.doing, lambda text: terminal.note(one_line(text))
-        ).nodes(options)
-
-    found = with_api(terminal, access, work)
+    found = _found(terminal, access, lambda top: top.nodes(options))
     return print_nodes(terminal, found, headers=not no_headers)
 
 
@@ -118,8 +109,7 @@ def pods(
     total: bool,
 ) -> int:
     """Usage of a namespace's pods, or of the one called NAME."""
-    from kubevouch.cli.common.connect import with_api
-    from kubevouch.metrics.top.gather import TopClient, TopOptions
+    from kubevouch.metrics.top.gather import TopOptions
 
     options = TopOptions(
         name or "",
@@ -131,13 +121,24 @@ def pods(
         containers=containers,
     )
 
-    async def work(api: "ApiClient", clock: "Clock") -> "TopFound":
-        return await TopClient(
-            api, clock, terminal.doing, lambda text: terminal.note(one_line(text))
-        ).pods(options)
-
-    found = with_api(terminal, access, work)
+    found = _found(terminal, access, lambda top: top.pods(options))
     return print_pods(terminal, found, options, headers=not no_headers, with_sum=total)
+
+
+def _found(
+    terminal: "Terminal",
+    access: "ClusterAccess",
+    asked: Callable[["TopClient"], Awaitable["TopFound"]],
+) -> "TopFound":
+    from kubevouch.cli.common.connect import with_api
+    from kubevouch.metrics.top.gather import TopClient
+
+    def note(text: str) -> None:
+        terminal.note(one_line(text))
+
+    return with_api(
+        terminal, access, lambda api, clock: asked(TopClient(api, clock, terminal.doing, note))
+    )
 
 
 _UNKNOWN = "<unknown>"

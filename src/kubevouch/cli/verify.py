@@ -61,10 +61,11 @@ def command(
     severity = Severity(fail_on)
     terminal.tells_waits = wait > 0
 
-    async def work(api: "ApiClient", clock: "Clock") -> "tuple[Evidence, Diagnosis]":
-        return await until_it_holds(api, clock, terminal, severity, wait, timeout)
-
-    evidence, diagnosis = with_api(terminal, access, work)
+    evidence, diagnosis = with_api(
+        terminal,
+        access,
+        lambda api, clock: until_it_holds(api, clock, terminal, severity, wait, timeout),
+    )
     return print_diagnosis(terminal, "verify", evidence, diagnosis, form=output, fail_on=severity)
 
 

@@ -1,17 +1,14 @@
 """`approver install`, `upgrade` and `remove`: the manifests of deploy/approver, applied and deleted after a look at every change."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.options import all_of, cluster, print_role, seconds, terminal_of
+from kubevouch.cli.common.options import F, all_of, connected, print_role, seconds, yes
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.kube.access import ClusterAccess
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 NO_PUBLIC_IMAGE = (
     "There is no public image yet: `make image` in a checkout builds one (docs/image.md). Push it to a registry of "
@@ -56,12 +53,12 @@ def _applying(function: F) -> F:
             metavar="DURATION",
             help="How long to wait until the pods are ready and one leads.",
         ),
-        click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal."),
+        yes,
     )(function)
 
 
 @click.command(short_help="Put the approver into the cluster. Shows every change, asks.")
-@cluster
+@connected
 @_applying
 @click.option(
     "--new-nodes",
@@ -88,10 +85,7 @@ def _applying(function: F) -> F:
 )
 @click.option("--no-pins", is_flag=True, help="Pin no node now.")
 @print_role("installer", "whoever installs, upgrades or removes needs")
-@click.pass_context
 def install(
-    ctx: click.Context,
-    /,
     new_nodes: str | None,
     new_node_names: str,
     networks: tuple[str, ...],
@@ -107,23 +101,21 @@ def install(
     from kubevouch.cli.approver.installation import configuration_text
 
     text = configuration_text(new_nodes, new_node_names, networks, per_hour)
-    return _run(ctx, upgrade=False, configuration=text, pins=not no_pins, **flags)
+    return _run(upgrade=False, configuration=text, pins=not no_pins, **flags)
 
 
 @click.command(short_help="Another image and this version's manifests. Asks first.")
-@cluster
+@connected
 @_applying
-@click.pass_context
-def upgrade(ctx: click.Context, /, **flags: Any) -> int:  # noqa: ANN401 - those of `_applying`
+def upgrade(**flags: Any) -> int:  # noqa: ANN401 - those of `_applying`
     """Changes an installed approver: shows the diff, asks, applies, waits. Pins and configuration stay as they are."""
-    return _run(ctx, upgrade=True, configuration=None, pins=False, **flags)
+    return _run(upgrade=True, configuration=None, pins=False, **flags)
 
 
 def _run(
-    ctx: click.Context,
     *,
-    kubeconfig: str | None,
-    context: str | None,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     image: str,
     **options: Any,  # noqa: ANN401 - those of InstallOptions
 ) -> int:
@@ -134,34 +126,25 @@ def _run(
     if not image:
         raise UsageError("--image", "is missing", NO_PUBLIC_IMAGE)
     wanted = apply.InstallOptions(image=checked_image(image), **options)
-    terminal, access = _terminal_and_access(ctx, kubeconfig, context)
+    _may_write(terminal)
     return apply.run(terminal, access, wanted)
 
 
 @click.command(short_help="Take the approver out again. Asks first; pins stay.")
-@cluster
+@connected
 @click.option("--pins", is_flag=True, help="Pins, records and the configuration go, too.")
-@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
-@click.pass_context
-def remove(
-    ctx: click.Context, kubeconfig: str | None, context: str | None, pins: bool, yes: bool
-) -> int:
+@yes
+def remove(terminal: "Terminal", access: "ClusterAccess", pins: bool, yes: bool) -> int:
     """Deletes the objects that `install` made, which bear its label, after it has listed them.
 
     What operators wrote and what the approver recorded stays, unless --pins is given. The namespace stays.
     """
     from kubevouch.cli.approver import removal
 
-    terminal, access = _terminal_and_access(ctx, kubeconfig, context)
+    _may_write(terminal)
     return removal.run(terminal, access, pins=pins, yes=yes)
 
 
-def _terminal_and_access(
-    ctx: click.Context, kubeconfig: str | None, context: str | None
-) -> "tuple[Terminal, ClusterAccess]":
-    from kubevouch.cli.common.connect import access_of
-
-    terminal = terminal_of(ctx)
+def _may_write(terminal: "Terminal") -> None:
     terminal.roles = "kubevouch approver install --print-role"
     terminal.nothing_changed = True
-    return terminal, access_of(terminal, kubeconfig, context)

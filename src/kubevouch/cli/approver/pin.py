@@ -1,21 +1,20 @@
 """`approver pin`: the names and addresses of nodes, looked at by an operator and written where no node can write."""
 
+from typing import TYPE_CHECKING
+
 import click
 
-from kubevouch.cli.common.options import (
-    allow,
-    cluster,
-    output,
-    print_role,
-    terminal_of,
-    via_ssh,
-)
+from kubevouch.cli.common.options import allow, connected, output, print_role, via_ssh, yes
 from kubevouch.errors import UsageError
+
+if TYPE_CHECKING:
+    from kubevouch.cli.common.terminal import Terminal
+    from kubevouch.kube.access import ClusterAccess
 
 
 @click.command(short_help="Write down which names and addresses nodes have. Asks first.")
 @click.argument("nodes", nargs=-1, metavar="[NODE...]")
-@cluster
+@connected
 @output("table", "json")
 @click.option(
     "--diff", is_flag=True, help="Only show what differs from the live Nodes. Reads only."
@@ -29,14 +28,12 @@ from kubevouch.errors import UsageError
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
 @click.option("--restore", metavar="FILE", help="Put back what a change has kept in FILE.")
 @allow
-@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@yes
 @print_role("pinner", "whoever pins needs")
-@click.pass_context
 def pin(
-    ctx: click.Context,
     nodes: tuple[str, ...],
-    kubeconfig: str | None,
-    context: str | None,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     diff: bool,
     csr: str | None,
     via: str | None,
@@ -56,10 +53,8 @@ def pin(
     """
     from kubevouch.cli.approver import pin_change, pinning
     from kubevouch.cli.common.allow import node_values
-    from kubevouch.cli.common.connect import access_of
     from kubevouch.cli.common.ssh_choice import asked_ssh
 
-    terminal = terminal_of(ctx)
     terminal.roles = "kubevouch approver pin --print-role"
     terminal.nothing_changed = True
     if restore and (diff or csr or via or allow or nodes or remove):
@@ -70,7 +65,6 @@ def pin(
         raise UsageError("approver pin", "both --csr and --via", "one of them was expected")
     if remove and (diff or csr or via or allow or not nodes):
         raise UsageError("--remove", "the nodes whose pins go were expected, and nothing else")
-    access = access_of(terminal, kubeconfig, context)
     if restore:
         return pin_change.restore(terminal, access, restore, yes=yes)
     if remove:

@@ -1,6 +1,5 @@
 """A change of pins: what stood there is kept in a file before the first write, and `approver pin --restore FILE` puts it back."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import join
@@ -12,8 +11,7 @@ from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, write_entries
 from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.files import write_whole
-from kubevouch.cli.common.runs import runs_folder
+from kubevouch.cli.common.runs import runs_folder, write_whole
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER
@@ -27,11 +25,10 @@ from kubevouch.kube.resources import NAMESPACES, NODES
 from kubevouch.named_files import bytes_in
 from kubevouch.policy.pin_proposals import pin_changes
 from kubevouch.policy.sources.nodes import PINS, PinnedNode, read_pins, written_pin
-from kubevouch.policy.sources.stored import LARGEST_ENTRY, Unreadable, shard_names, shard_of
+from kubevouch.policy.sources.stored import Unreadable, shard_names, shard_of
 
 _SCHEMA: Final = "kubevouch.former-pins/1"
 _LARGEST: Final = 64 * 1024 * 1024
-_LONGEST_NAME: Final = 253
 
 Texts = Mapping[str, Mapping[str, str]]
 """By node, what stands of it in each ConfigMap."""
@@ -78,13 +75,11 @@ def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEn
         kept = _FormerPins(_SCHEMA, uid, tuple(entries))
         return _keep(terminal.environment, kept, f"{clock.now():%Y%m%dT%H%M%S.%fZ}.json")
 
-    shards: dict[str, dict[str, str | None]] = defaultdict(dict)
-    for each in entries:
-        shards[each.config_map][each.node] = each.after
+    texts = [(each.config_map, each.node, each.after) for each in entries]
     file = with_api(terminal, access, looking)
     terminal.command("UNDO  ", join(("kubevouch", "approver", "pin", "--restore", str(file))))
     terminal.nothing_changed = False
-    with_api(terminal, access, lambda api, _: write_entries(api, shards))
+    with_api(terminal, access, lambda api, _: write_entries(api, texts))
 
 
 def _check(entries: Iterable[PinEntry], stored: StoredPins, since: str) -> None:
@@ -106,7 +101,7 @@ def _keep(environment: Mapping[str, str], kept: _FormerPins, name: str) -> Path:
     path = runs_folder(environment).with_name("pins") / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_whole(path, msgspec.json.encode(kept), path.with_suffix(".new"), mode=0o600)
+        write_whole(path, msgspec.json.encode(kept))
     except OSError as error:
         seen = f"the former pins cannot be kept: {error.strerror}"
         raise KubevouchError(str(path), seen, "nothing was changed") from None
@@ -163,17 +158,10 @@ def _read(file: str) -> _FormerPins:
         raise UsageError(file, str(error), expected) from None
     if kept.schema_version != _SCHEMA:
         raise UsageError(file, f"schemaVersion {kept.schema_version}", f"{_SCHEMA} was expected")
-    seen = set[tuple[str, str]]()
     maps = shard_names(PINS)
     for each in kept.entries:
-        long = any(len((text or "").encode()) > LARGEST_ENTRY for text in (each.before, each.after))
-        if each.config_map not in maps or long or not 0 < len(each.node) <= _LONGEST_NAME:
-            raise UsageError(
-                file, f"has an entry {each.config_map}, {each.node[:_LONGEST_NAME]}", expected
-            )
-        if (each.config_map, each.node) in seen:
-            raise UsageError(file, f"has {each.node} twice", expected)
-        seen.add((each.config_map, each.node))
+        if each.config_map not in maps or not each.node:
+            raise UsageError(file, f"has an entry {each.config_map}, {each.node}", expected)
     return kept
 
 

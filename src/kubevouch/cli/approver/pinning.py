@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.approver.pin_change import Texts, carry_out, written
 from kubevouch.cli.approver.stored_pins import read_stored_pins
 from kubevouch.cli.common.allow import check_nodes
@@ -13,7 +12,6 @@ from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.sources import serving_csr
 from kubevouch.clock import Clock
-from kubevouch.diagnose.catalogue import INSTALL_APPROVER
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
 from kubevouch.evidence.gather.inquiry import Inquiry, of_each, together
@@ -22,7 +20,7 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.io.absent import no_such_node
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import CSRS, NAMESPACES, NODES, SELF_SUBJECT_REVIEWS, Node
+from kubevouch.kube.resources import CSRS, NODES, SELF_SUBJECT_REVIEWS, Node
 from kubevouch.node.errors import NodeError
 from kubevouch.node.transport import NodeTransport
 from kubevouch.policy.csr import certificate_id, client_csr_of, csr_of, requestor_node
@@ -49,7 +47,7 @@ class NamedCertificates:
 class Looked:
     """What would be pinned, node by node; problems: of what is stored; gone: pinned, and no Node any more.
 
-    named: the client certificates that are named now. issued: who got that of --csr, and when. absent: no approver is installed.
+    named: the client certificates that are named now. issued: who got that of --csr, and when.
     """
 
     found: Sequence[Proposal]
@@ -57,7 +55,6 @@ class Looked:
     gone: tuple[str, ...] = ()
     named: NamedCertificates = field(default_factory=NamedCertificates)
     issued: str = ""
-    absent: bool = False
     texts: Texts = field(default_factory=dict)
     """What is stored of each pinned node, by ConfigMap."""
 
@@ -107,9 +104,7 @@ def look(
         found = proposals(seen, chosen or known, at=api.server_clock.now(), by=by)
         gone = () if chosen else tuple(sorted(stored.pins.keys() - set(known)))
         issued = await issued_to(api, *named.of.values()) if csr else ""
-        space = await inquiry.ask(api.get(NAMESPACES, NAMESPACE))
-        absent = space.is_known and space.value is None
-        return Looked(found, stored.problems, gone, named, issued, absent, stored.texts)
+        return Looked(found, stored.problems, gone, named, issued, stored.texts)
 
     return with_api(terminal, access, looking)
 
@@ -195,10 +190,6 @@ def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
         terminal.out("Every pin is as its Node is.")
     elif any(each.writes for each in looked.found):
         wanted = " ".join(each.pin.node for each in looked.found if each.writes)
-        if looked.absent:
-            terminal.out("Nothing can be pinned before the approver is installed:")
-            terminal.command("NEXT  ", INSTALL_APPROVER)
-            return ExitCode.FINDINGS
         terminal.out("If these are yours, and what the table says of them is so:")
         terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
     return ExitCode.FINDINGS if differs else ExitCode.OK

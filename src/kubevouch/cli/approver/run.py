@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.options import terminal_of, which_cluster
+from kubevouch.cli.common.options import connected_server
 from kubevouch.cli.common.serving import (
     ServerFlags,
     listening,
@@ -16,7 +16,6 @@ from kubevouch.cli.common.serving import (
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
-    from kubevouch.errors import ExitCode
     from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
     from kubevouch.serve.logs import Log
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="The controller itself. Writes.")
-@which_cluster
+@connected_server
 @click.option(
     "-n",
     "--namespace",
@@ -39,12 +38,9 @@ if TYPE_CHECKING:
 )
 @listening(8443)
 @logging("3 each request")
-@click.pass_context
 def run(
-    ctx: click.Context,
-    /,
-    kubeconfig: str | None,
-    context: str | None,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     namespace: str,
     dry_run: bool,
     **flags: Any,  # noqa: ANN401 - the fields of ServerFlags
@@ -54,37 +50,21 @@ def run(
     What every rule passes is approved. Everything else waits, and the log says why. Which
     names a node may have is told by ConfigMaps in its namespace: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
-    from kubevouch.cli.common.connect import access_of
-    from kubevouch.evidence.approvers import NAMESPACE
-
-    terminal = terminal_of(ctx)
-    found = access_of(terminal, kubeconfig, context)
-    where = namespace or (NAMESPACE if found.context else found.namespace)
-    return _run(terminal, found, ServerFlags(**flags), where, dry_run=dry_run)
-
-
-def _run(
-    terminal: "Terminal",
-    access: "ClusterAccess",
-    flags: ServerFlags,
-    namespace: str,
-    *,
-    dry_run: bool,
-) -> "ExitCode":
-    """Until a signal. Raises KubevouchError, OSError."""
     from kubevouch.approve.act.controller import ApproverController, ApproverSettings
     from kubevouch.approve.act.instruments import ApproverInstruments
-    from kubevouch.serve.process import raise_open_file_limit
+    from kubevouch.evidence.approvers import NAMESPACE
     from kubevouch.serve.server import new_registry
 
+    where = namespace or (NAMESPACE if access.context else access.namespace)
+
     identity = f"{os.uname().nodename}_{secrets.token_hex(8)}"
-    settings = ApproverSettings(namespace, identity, dry_run=dry_run)
+    settings = ApproverSettings(where, identity, dry_run=dry_run)
     registry = new_registry()
     instruments = ApproverInstruments(registry)
 
-    async def part(api: "ApiClient", log: "Log") -> "ServerPart":
+    def part(api: "ApiClient", log: "Log") -> "ServerPart":
         rng = secrets.SystemRandom().random
         return ApproverController(api, log, settings, instruments=instruments, rng=rng).part
 
-    raise_open_file_limit()
-    return serve_in_cluster(terminal, access, flags, registry, instruments.request, part)
+    served = ServerFlags(**flags)
+    return serve_in_cluster(terminal, access, served, registry, instruments.request, part)

@@ -47,21 +47,17 @@ async def read_stored_pins(api: ApiClient) -> StoredPins:
     return StoredPins(sources, texts)
 
 
-Entries = Mapping[str, Mapping[str, str | None]]
-"""By ConfigMap and node, the text that stands there; None for no entry."""
-
-
 async def write_pins(api: ApiClient, pins: Iterable[PinnedNode]) -> None:
     """Writes each pin into its shard. Raises UsageError where the approver's namespace is missing."""
-    entries: dict[str, dict[str, str | None]] = {}
-    for pin in pins:
-        entries.setdefault(shard_of(PINS, pin.node), {})[pin.node] = written_pin(pin)
-    await write_entries(api, entries)
+    await write_entries(api, ((shard_of(PINS, p.node), p.node, written_pin(p)) for p in pins))
 
 
-async def write_entries(api: ApiClient, entries: Entries) -> None:
-    """Writes and removes entries, one ConfigMap after the other."""
-    for name, data in sorted(entries.items()):
+async def write_entries(api: ApiClient, entries: Iterable[tuple[str, str, str | None]]) -> None:
+    """Writes and removes entries, one ConfigMap after the other. entries: ConfigMap, node and text; None for no entry."""
+    shards: dict[str, dict[str, str | None]] = {}
+    for shard, node, text in entries:
+        shards.setdefault(shard, {})[node] = text
+    for name, data in sorted(shards.items()):
         try:
             await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
         except NotFound:

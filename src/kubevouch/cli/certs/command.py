@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 import click
 
 from kubevouch.cli.common.options import (
-    F,
-    all_of,
     cluster,
     handshake_timeout,
     output,
@@ -19,50 +17,34 @@ if TYPE_CHECKING:
     from kubevouch.inventory.rows import LifeLimit
 
 
-class _LimitText(click.ParamType["LifeLimit"]):
-    """A time that is left, or a percentage of life that is used."""
+def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLimit | None":
+    """A time that is left, or a percentage of life that is used. Raises click.BadParameter."""
+    from kubevouch.inventory.rows import read_life_limit
 
-    name = "limit"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> "LifeLimit":
-        """The limit."""
-        from kubevouch.inventory.rows import read_life_limit
-
-        text = str(value)
-        if (found := read_life_limit(text)) is None:
-            self.fail(
-                f"{text!r} is neither a time such as 30d or 12h nor a part such as 92%", param, ctx
-            )
-        return found
-
-
-def _warn_and_fail(function: F) -> F:
-    """From when on a certificate is told, and from when on the exit code is 1."""
-    limit = _LimitText()
-    return all_of(
-        click.option(
-            "--warn",
-            type=limit,
-            default="92%",
-            show_default=True,
-            metavar="LIMIT",
-            help="Tell from then on. The exit code stays 0.",
-        ),
-        click.option(
-            "--fail",
-            type=limit,
-            metavar="LIMIT",
-            help="Exit with 1 from then on. Whatever has ended, is not valid yet, missing or unreadable always fails.",
-        ),
-    )(function)
+    found = None if value is None else read_life_limit(value)
+    if value is not None and found is None:
+        seen = f"{value!r} is neither a time such as 30d or 12h nor a part such as 92%"
+        raise click.BadParameter(seen)
+    return found
 
 
 @click.command("certs", short_help="Every certificate, and what stops when it ends. Reads only.")
 @cluster
 @output("table", "wide", "short", "json", "prometheus", "html")
-@_warn_and_fail
+@click.option(
+    "--warn",
+    callback=_limit,
+    default="92%",
+    show_default=True,
+    metavar="LIMIT",
+    help="Tell from then on. The exit code stays 0.",
+)
+@click.option(
+    "--fail",
+    callback=_limit,
+    metavar="LIMIT",
+    help="Exit with 1 from then on. Whatever has ended, is not valid yet, missing or unreadable always fails.",
+)
 @click.option(
     "--root",
     "roots",
@@ -100,21 +82,23 @@ def command(
     With --root no cluster is asked: what kubeadm and the kubelet keep on a node's disk is read. Links are followed inside
     of DIR only.
     """
-    from kubevouch.cli.certs.disk import found_below, found_in_cluster
+    from kubevouch.cli.certs.disk import found_in_cluster
     from kubevouch.cli.certs.render import print_rows
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.ssh_choice import asked_ssh
+    from kubevouch.errors import UsageError
+    from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
     from kubevouch.inventory.rows import Limits
+    from kubevouch.system_clock import SystemClock
 
     terminal = terminal_of(ctx)
     limits = Limits(warn, fail)
     if roots:
-        of_a_cluster = {
-            "--kubeconfig": kubeconfig,
-            "--context": context,
-            "--via": via,
-        }
-        found = found_below(roots, [flag for flag, given in of_a_cluster.items() if given])
+        of_a_cluster = {"--kubeconfig": kubeconfig, "--context": context, "--via": via}
+        if flag := next((flag for flag, given in of_a_cluster.items() if given), ""):
+            seen = f"it reads disks and asks no cluster, and {flag} is for a cluster"
+            raise UsageError("certs --root", seen, "leave one of the two out")
+        found = certificates_on_disk(roots, SystemClock())
         return print_rows(terminal, found, output, limits)
     access = access_of(terminal, kubeconfig, context)
     transport = asked_ssh(terminal, ssh_config, ssh_user, asks=ask_sudo_password) if via else None

@@ -1,16 +1,10 @@
-"""Where certificates are read: in a cluster, on the disks of its nodes besides (`--via ssh`), or on disks only (`--root`)."""
+"""Where certificates of a cluster are read: in it, and with `--via ssh` on the disks of its nodes besides."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from kubevouch.clock import Clock
-from kubevouch.errors import UsageError
 from kubevouch.evidence.certificates import FoundCertificates, FoundPart, NotRead
-from kubevouch.evidence.gather.certificates.disks import (
-    certificates_on_disk,
-    certificates_over_ssh,
-    with_disks,
-)
+from kubevouch.evidence.gather.certificates.disks import certificates_over_ssh, with_disks
 from kubevouch.evidence.gather.certificates.whole import gather_certificates
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Measured
@@ -18,19 +12,6 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES, Node
 from kubevouch.node.transport import NodeTransport
 from kubevouch.rollout.act.look import hosts_of
-from kubevouch.system_clock import SystemClock
-
-
-def found_below(roots: tuple[Path, ...], of_a_cluster: Sequence[str]) -> FoundCertificates:
-    """What lies in these file systems. of_a_cluster: the flags that were given and are for a cluster.
-
-    Raises:
-        UsageError: there is such a flag, or one of the folders cannot be entered.
-    """
-    if of_a_cluster:
-        seen = f"it reads disks and asks no cluster, and {of_a_cluster[0]} is for a cluster"
-        raise UsageError("certs --root", seen, "leave one of the two out")
-    return certificates_on_disk(roots, SystemClock())
 
 
 async def found_in_cluster(

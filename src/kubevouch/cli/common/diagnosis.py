@@ -25,17 +25,6 @@ _SUBJECTS = 8
 _WORTH_IT = 30
 _INDENT = " " * 12
 
-SECTIONS = {
-    Section.METRICS_API: "metrics-api",
-    Section.REACHING_KUBELETS: "reaching-kubelets",
-    Section.CERTIFICATES: "certificates",
-    Section.CSRS: "csrs",
-    Section.CONFIGURATION: "configuration",
-    Section.CONTROL_PLANE: "control-plane",
-    Section.COULD_NOT_TELL: "could-not-tell",
-}
-"""The heading of each section, in their order."""
-
 _ALWAYS_SHOWN = (
     Section.METRICS_API,
     Section.REACHING_KUBELETS,
@@ -86,10 +75,10 @@ def print_diagnosis(
 def _print_all(terminal: Terminal, verb: str, evidence: Evidence, diagnosis: Diagnosis) -> None:
     shorten = shortener([node.name for node in evidence.nodes.or_else(())])
     _print_heading(terminal, evidence)
-    for section, heading in SECTIONS.items():
+    for section in Section:
         found = [each for each in diagnosis.findings if each.code.section is section]
         if found or section in _ALWAYS_SHOWN:
-            terminal.out(f"\n{heading}")
+            terminal.out(f"\n{section.name.lower().replace('_', '-')}")
         for each in found:
             _print_finding(terminal, each, shorten)
         if not found and section in _ALWAYS_SHOWN:

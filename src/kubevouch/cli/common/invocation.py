@@ -108,21 +108,12 @@ class Invocation:
         ]
 
 
-# The parameters that say where a command acts, by the names that click passes them under.
-_PARAMETERS = {
-    "kubeconfig": "--kubeconfig",
-    "context": "--context",
-    "namespace": "--namespace",
-    "directory": "--dir",
-    "via": "--via",
-    "ssh_config": "--ssh-config",
-    "ssh_user": "--ssh-user",
-    "ask_sudo_password": "--ask-sudo-password",
-    "image": "--image",
-    "pod_namespace": "--pod-namespace",
-    "gate_timeout": "--gate-timeout",
-    "soak": "--soak",
-}
+_REPEATED = (*_CLUSTER, "--namespace", *_LAB, *_SSH, *_PODS, *_OF_A_RUN)
+
+
+def _parameter(flag: str) -> str:
+    """The name under which click passes its value."""
+    return "directory" if flag == "--dir" else flag.removeprefix("--").replace("-", "_")
 
 
 def _as_said(value: object) -> str:
@@ -143,11 +134,11 @@ def invocation_of(ctx: click.Context, ssh_config: str = "") -> Invocation:
     if ctx.info_name in _SERVERS:
         kept.update(_CLUSTER)
     given = tuple(
-        (flag, _as_said(ctx.params[name]))
-        for name, flag in _PARAMETERS.items()
-        if ctx.params.get(name) is not None
-        and flag not in kept
-        and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        (flag, _as_said(value))
+        for flag in _REPEATED
+        if flag not in kept
+        and (value := ctx.params.get(_parameter(flag))) is not None
+        and ctx.get_parameter_source(_parameter(flag)) is ParameterSource.COMMANDLINE
     )
     program = ctx.find_root().info_name or OURS
     return Invocation(program, given, ssh_config, verb=ctx.info_name or "")

@@ -59,33 +59,32 @@ def terminal_of(ctx: click.Context) -> "Terminal":
     return found
 
 
-ask_sudo_password = click.option(
-    "--ask-sudo-password",
-    is_flag=True,
-    help="Ask for the password that sudo on the nodes wants, once, here; it is kept nowhere.",
-)
-
-
-def via_ssh(reads: str) -> Callable[[F], F]:
-    """The options --via, --ssh-config, --ssh-user and --ask-sudo-password. reads: what is read on nodes."""
+def by_ssh(function: F) -> F:
+    """--ssh-config, --ssh-user and --ask-sudo-password: how nodes are reached by ssh."""
     return all_of(
-        click.option("--via", type=click.Choice(["ssh"]), help=f"{reads} No key leaves a node."),
         click.option(
             "--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."
         ),
         click.option(
             "--ssh-user", metavar="USER", help="Log in as USER: root, or somebody who has sudo."
         ),
-        ask_sudo_password,
-    )
+        click.option(
+            "--ask-sudo-password",
+            is_flag=True,
+            help="Ask for the password that sudo on the nodes wants, once, here; it is kept nowhere.",
+        ),
+    )(function)
+
+
+def via_ssh(reads: str) -> Callable[[F], F]:
+    """--via ssh, and how. reads: what is read on nodes."""
+    via = click.option("--via", type=click.Choice(["ssh"]), help=f"{reads} No key leaves a node.")
+    return all_of(via, by_ssh)
 
 
 def _keep_apart(ctx: click.Context, _: click.Parameter, value: str) -> str:
-    from kubevouch.cli.common.terminal import Terminal
-
-    terminal = ctx.find_object(Terminal)
-    if terminal is not None:
-        terminal.prints_json = value == "json"
+    if ctx.obj is not None:
+        ctx.obj.prints_json = value == "json"
     return value
 
 
@@ -114,11 +113,8 @@ output_or_file = click.option(
 
 
 def _be_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    from kubevouch.cli.common.terminal import Terminal
-
-    terminal = ctx.find_object(Terminal)
-    if terminal is not None and value:
-        terminal.verbose = True
+    if ctx.obj is not None and value:
+        ctx.obj.verbose = True
 
 
 def which_cluster(function: F) -> F:
@@ -148,21 +144,35 @@ def cluster(function: F) -> F:
 
 def connected(function: Callable[..., int]) -> Callable[..., int]:
     """`cluster`, of which the verb gets its `terminal` and the `access` that kubectl would use."""
+    return cluster(_with_access(function))
 
+
+def connected_server(function: Callable[..., int]) -> Callable[..., int]:
+    """The same for a server, whose -v is of its log."""
+    return which_cluster(_with_access(function))
+
+
+def _with_access(function: Callable[..., int]) -> Callable[..., int]:
     @functools.wraps(function)
     def with_access(
         ctx: click.Context, kubeconfig: str | None, context: str | None, **others: object
     ) -> int:
         from kubevouch.cli.common.connect import access_of
+        from kubevouch.kube.errors import KubeconfigError
 
         terminal = terminal_of(ctx)
-        access = access_of(terminal, kubeconfig, context)
+        try:
+            access = access_of(terminal, kubeconfig, context)
+        except KubeconfigError as error:
+            error.leads_on = ("kubectl config get-contexts",) if context else ()
+            raise
         return function(terminal=terminal, access=access, **others)
 
     verb: Callable[..., int] = with_access
-    return cluster(click.pass_context(verb))
+    return click.pass_context(verb)
 
 
+yes = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 allow = click.option(
     "--allow",
     multiple=True,

@@ -16,6 +16,8 @@ from kubevouch.clock import Clock
 if TYPE_CHECKING:
     from rich.live import Live
 
+    from kubevouch.cli.common.run_log import RunLog
+
 _TICK = 0.25
 _SHOWN_AFTER = 1.0
 _REPORT_AFTER = 2.0
@@ -38,6 +40,8 @@ class Progress:
     """
 
     def __init__(self, terminal: Terminal, clock: Clock) -> None:
+        self.log: RunLog | None = None
+        """Of a run that writes: what stays on the screen is written down there, too; what is waited for once."""
         self._terminal = terminal
         self._clock = clock
         self._began = clock.monotonic()
@@ -59,8 +63,13 @@ class Progress:
 
     def step(self, node: str, text: str) -> None:
         """The node has come so far."""
+        self._stays("step", node, text)
+
+    def _stays(self, what: str, node: str, text: str) -> None:
         self.end(node)
         self._line(f"{node}  {text}")
+        if self.log:
+            self.log.write(what, node=node, text=text)
 
     def waiting(self, node: str, text: str) -> None:
         """What the node waits for now."""
@@ -68,10 +77,12 @@ class Progress:
         known = self._waits.get(node)
         if known is None or known.text != shown:
             self._waits[node] = _Wait(shown, self._clock.monotonic())
+            if self.log:
+                self.log.write("waits", node=node, text=text)
 
     def ended(self, node: str, text: str) -> None:
         """The node is through, one way or the other."""
-        self.step(node, text)
+        self._stays("ended", node, text)
 
     def whole(self, text: str) -> None:
         """How far the run is with all of its nodes. In a log it is a line now and then."""

@@ -1,4 +1,4 @@
-"""Shared by `apply` and `undo`: the transport to a plan's nodes, Ctrl-C, and the table of results."""
+"""Shared by the verbs of a roll-out: the transport to nodes, what is written down of them, Ctrl-C, and the table of results."""
 
 import asyncio
 import contextlib
@@ -7,34 +7,38 @@ import pwd
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 import signal
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from types import MappingProxyType
 
 import msgspec
 
+from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.progress import Progress, progress_of
-from kubevouch.cli.common.run_log import LoggedProgress, RunLog
+from kubevouch.cli.common.run_log import RunLog
 from kubevouch.cli.common.runs import kept_run
-from kubevouch.cli.common.ssh_choice import ssh_of
-from kubevouch.cli.common.terminal import NowhereToWrite, Terminal, one_line
+from kubevouch.cli.common.ssh_choice import ask_for_sudo, ssh_of
+from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.common.written import gather_written
 from kubevouch.clock import Clock
+from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import NODES
 from kubevouch.node.destination import Destination
 from kubevouch.node.errors import AnswerLost
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.node.transport import NodeTransport
-from kubevouch.rollout.act.context import ProgressReport, RolloutContext, end_in_order
+from kubevouch.policy.sources.choice import written_answer
+from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
 from kubevouch.rollout.act.make_plan import NodeOptions
-from kubevouch.rollout.act.pod_transport import PodTransport
+from kubevouch.rollout.act.pod_transport import PodTransport, prepare_pods
 from kubevouch.rollout.decide.advice import NextStep
 from kubevouch.rollout.decide.by_pod import WrittenNode
-from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.intent import what_pods_are
+from kubevouch.rollout.decide.plan import Plan, PodPlace
 from kubevouch.rollout.decide.result import RunResult
 from kubevouch.rollout.decide.run_status import NodeState
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from kubevouch.system_clock import SystemClock
-
-_NOTHING_WRITTEN: Mapping[str, WrittenNode] = MappingProxyType({})
 
 
 class WatchedTransport:
@@ -84,29 +88,83 @@ def transport_of(
     return WatchedTransport(transport, progress_of(terminal))
 
 
+def ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
+    """What is asked before the nodes of a plan are looked at."""
+    if plan.ask_sudo_password:
+        ask_for_sudo(terminal, plan.ssh_user)
+    if plan.pods:  # whoever wrote the plan chose the image, which runs as root
+        terminal.confirm(f"look at the plan's nodes by {what_pods_are(plan.pods)}", yes=yes)
+
+
+async def written_nodes(
+    api: ApiClient, clock: Clock, place: PodPlace | None
+) -> Mapping[str, WrittenNode]:
+    """What operators have written down of nodes: the inventory and pins. The approver's own record is not theirs.
+
+    Nothing where there are no pods: other ways have proofs of their own.
+
+    Raises:
+        StoppedBefore: that cannot be read. Without it, an address could be taken for one that nobody has written down.
+    """
+    if place is None:
+        return {}
+    inquiry = Inquiry(clock)
+    written = await gather_written(api, inquiry)
+    if written.doubt is not None:
+        where = f"what is pinned in {NAMESPACE}"
+        raise StoppedBefore(where, f"is not known: {written.doubt.text}", way=LeadsOn.DOCTOR)
+    if written.value is None:
+        return {}
+    found = {}
+    for node in await api.list_all(NODES):
+        answer = written_answer(node, written.value.current)
+        pin = written.value.pin_of(node.name, node.uid)
+        claims = answer.allowed.addresses if answer and not answer.allowed.outdated else ()
+        found[node.name] = WrittenNode(
+            {each.value: each.source for each in claims if each.source.is_written},
+            frozenset(pin.client_certificates if pin else ()),
+        )
+    return found
+
+
+async def prepared_pods(api: ApiClient, place: PodPlace | None, terminal: Terminal) -> None:
+    """Before the first pod: it is allowed, and what a killed run has left is gone. Nothing where there are no pods."""
+    if place is None:
+        return
+    progress = progress_of(terminal)
+    await prepare_pods(
+        api,
+        place,
+        lambda node, name: progress.step(
+            node, f"removed pod {name}, left by a run that ended early"
+        ),
+    )
+
+
 def rollout_context(
     api: ApiClient,
     clock: Clock,
     plan: Plan,
     terminal: Terminal,
     stop: Callable[[], bool],
-    written: Mapping[str, WrittenNode] = _NOTHING_WRITTEN,
+    written: Mapping[str, WrittenNode] | None = None,
     lease: LeaseHold | None = None,
     log: RunLog | None = None,
 ) -> RolloutContext:
-    """The context in which the run is carried out. written: see `pods.written_nodes`.
+    """The context in which the run is carried out. written: see `written_nodes`.
 
     lease, log: of a run that writes.
     """
-    progress: ProgressReport = progress_of(terminal)
+    progress = progress_of(terminal)
+    progress.log = log
     return RolloutContext(
         api=api,
         transport=transport_of(plan, plan.run, terminal, api, clock),
         clock=clock,
-        progress=LoggedProgress(progress, log) if log else progress,
+        progress=progress,
         stop=stop,
         random_serial=lambda bits: secrets.randbits(bits) or 1,
-        written=written,
+        written=written or {},
         lease=lease,
     )
 
@@ -226,16 +284,6 @@ def _print_undo(terminal: Terminal, result: RunResult) -> None:
     if kept := kept_run(result.run, terminal.environment):
         text = f"Plan     {kept}: there is no undo without it; keep a copy elsewhere, too"
         terminal.long_line(text, hang=9)
-
-
-@contextlib.contextmanager
-def though_nobody_listens(result: RunResult) -> Iterator[None]:
-    """For what is said at a run's end: a terminal that has gone (SIGHUP) does not change how the run ended."""
-    try:
-        yield
-    except NowhereToWrite:
-        if not result.interrupted:
-            raise
 
 
 def print_next(terminal: Terminal, step: NextStep) -> None:

@@ -7,7 +7,6 @@ be written stops no run.
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -17,7 +16,6 @@ from kubevouch.cli.common.runs import runs_folder
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
-from kubevouch.rollout.act.context import ProgressReport
 from kubevouch.rollout.act.lease import RunLease
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.result import RunResult
@@ -57,38 +55,6 @@ class RunLog:
             os.write(descriptor, line)
         finally:
             os.close(descriptor)
-
-
-@dataclass
-class LoggedProgress:
-    """A report of progress that is written down, too. What is waited for is written once, not each time that it is looked at."""
-
-    progress: ProgressReport
-    log: RunLog
-    _waits: dict[str, str] = field(default_factory=dict)
-
-    def step(self, node: str, text: str) -> None:
-        """As the report does."""
-        self._waits.pop(node, None)
-        self.log.write("step", node=node, text=text)
-        self.progress.step(node, text)
-
-    def waiting(self, node: str, text: str) -> None:
-        """As the report does."""
-        if self._waits.get(node) != text:
-            self._waits[node] = text
-            self.log.write("waits", node=node, text=text)
-        self.progress.waiting(node, text)
-
-    def ended(self, node: str, text: str) -> None:
-        """As the report does."""
-        self._waits.pop(node, None)
-        self.log.write("ended", node=node, text=text)
-        self.progress.ended(node, text)
-
-    def whole(self, text: str) -> None:
-        """As the report does."""
-        self.progress.whole(text)
 
 
 def begun_log(plan: Plan, what: str, lease: RunLease, terminal: Terminal) -> RunLog:

@@ -7,14 +7,12 @@ import contextlib
 import errno
 import os
 import re
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from shlex import join
 
 import msgspec
 
-from kubevouch.cli.common.files import write_whole
 from kubevouch.errors import UsageError, nearest
 from kubevouch.evidence.run_holder import LONGEST_GATES
 from kubevouch.evidence.survey import RUN_NAME
@@ -37,20 +35,11 @@ _LARGEST = 64 * 1024 * 1024
 
 
 def write_plan(plan: Plan, path: Path) -> None:
-    """Writes the plan whole, or leaves what was there. Raises UsageError if it cannot be written."""
+    """Raises UsageError if it cannot be written."""
     try:
-        _replace(path.resolve(), text_of(plan).encode(), plan.run)
+        path.write_bytes(text_of(plan).encode())
     except OSError as error:
         raise _not_written(path, error.strerror or "") from None
-
-
-def _replace(path: Path, content: bytes, run: str) -> None:
-    """Written beside it and renamed; in place where that cannot be: a pipe, a file in a folder that takes no other."""
-    if path.exists() and not (path.is_file() and os.access(path.parent, os.W_OK)):
-        path.write_bytes(content)
-        return
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
-    write_whole(path, content, path.with_name(f".{path.name}.{run}"), fresh=True, mode=mode)
 
 
 def check_may_be_written(path: Path) -> None:
@@ -74,18 +63,36 @@ def read_plan(path: Path) -> Plan:
     return plan_in(data, str(path))
 
 
-def _written(path: Path) -> float:
-    """When the file was written, to sort the newest first."""
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
 def runs_folder(environment: Mapping[str, str]) -> Path:
     """Where they are kept."""
     state = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME', '.')}/.local/state"
     return Path(state) / "kubevouch" / "runs"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a record of ours beside its place, and renames that: on the disk is the former or the new one, whole.
+
+    What stands beside is taken away, and never written through: it may be a link, or a pipe. Raises OSError, with nothing left beside.
+    """
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        beside.unlink(missing_ok=True)
+        with beside.open("xb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+    with contextlib.suppress(OSError):  # where folders can be synced
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def keep_run(
@@ -98,18 +105,17 @@ def keep_run(
     """
     folder, text = runs_folder(environment), text_of(plan).encode()
     path = folder / f"{plan.run}.json"
-    if forgotten := _forgotten(plan, path):
-        raise StoppedBefore(
-            str(path), f"{forgotten}; nothing was changed", "make a new plan for these nodes"
-        )
+    if _would_forget(plan, path):
+        seen = "keeps a plan of another run, cluster or nodes; nothing was changed"
+        raise StoppedBefore(str(path), seen, "make a new plan for these nodes")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         options = path.with_suffix(".options")
         if not options.exists():
-            write_whole(options, msgspec.json.encode(times), path.with_suffix(".options.new"))
+            write_whole(options, msgspec.json.encode(times))
         if path.is_file() and path.read_bytes() == text:
             return  # a run that goes on needs no room
-        write_whole(path, text, path.with_suffix(".new"))
+        write_whole(path, text)
     except OSError as error:
         raise _not_kept(path, error) from None
 
@@ -127,19 +133,14 @@ def _not_kept(path: Path, error: OSError) -> StoppedBefore:
     )
 
 
-def _forgotten(plan: Plan, path: Path) -> str:
-    """What would be forgotten with the plan that is kept in its place, in words; empty if nothing."""
+def _would_forget(plan: Plan, path: Path) -> bool:
+    """Whether an undo by this plan would forget what the one that is kept in its place has changed."""
     try:
         before = read_plan(path) if path.is_file() else plan
     except UsageError:  # it would serve no undo
-        return ""
-    if before.run != plan.run:
-        return f"the plan of run {before.run} is kept in its place"
-    named = {each.node for each in plan.nodes}
-    what = next((each.node for each in before.nodes if each.node not in named), "")
-    if before.cluster.cluster_uid != plan.cluster.cluster_uid:
-        what = f"of the cluster at {before.cluster.server}"
-    return f"this run was begun here with a plan of other nodes, too ({what})" if what else ""
+        return False
+    of_this_run = (before.run, before.cluster.cluster_uid) == (plan.run, plan.cluster.cluster_uid)
+    return not of_this_run or not {e.node for e in before.nodes} <= {e.node for e in plan.nodes}
 
 
 def kept_run(run: str, environment: Mapping[str, str]) -> Path | None:
@@ -226,6 +227,6 @@ def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | No
 
 
 def _kept_files(environment: Mapping[str, str]) -> list[Path]:
-    """None that is a pipe, whose reading would never end."""
-    found = [each for each in runs_folder(environment).glob("*.json") if not each.is_fifo()]
-    return sorted(found, key=_written, reverse=True)
+    """The newest first; none that is a pipe, whose reading would never end."""
+    found = [each for each in runs_folder(environment).glob("*.json") if each.is_file()]
+    return sorted(found, key=lambda each: each.stat().st_mtime, reverse=True)

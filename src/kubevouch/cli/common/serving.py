@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets  # noqa: TID251 - the one place
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,7 @@ def serve_in_cluster(
     flags: ServerFlags,
     registry: "CollectorRegistry",
     observe: "RequestObserver",
-    make: Callable[["ApiClient", "Log"], Awaitable["ServerPart"]],
+    make: Callable[["ApiClient", "Log"], "ServerPart"],
 ) -> "ExitCode":
     """Runs a program behind its listener, until a signal.
 
@@ -75,7 +75,7 @@ def serve_in_cluster(
     from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.errors import ExitCode
     from kubevouch.kube.io.client import ApiClient
-    from kubevouch.serve.process import stop_on_signals
+    from kubevouch.serve.process import raise_open_file_limit, stop_on_signals
     from kubevouch.serve.server import Delegation, ServingOptions, serve_part
     from kubevouch.serve.tls_reload import TlsSources
     from kubevouch.system_clock import SystemClock
@@ -95,12 +95,13 @@ def serve_in_cluster(
             ApiClient(access, clock=clock, environ=environ, observe=observe) as api,
             stop_on_signals() as stop,
         ):
-            part = await make(api, log)
+            part = make(api, log)
             await serve_part(
                 api, api.server_clock, log, options, part=part, registry=registry, stop=stop
             )
         return ExitCode.OK
 
+    raise_open_file_limit()
     return run_loop(work())
 
 

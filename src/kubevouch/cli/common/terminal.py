@@ -1,9 +1,11 @@
 """The terminal: results go to standard output, progress and errors to standard error."""
 
 import contextlib
+import errno
 import io
 import os
 import re
+import stat
 import termios
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -81,8 +83,8 @@ def _hung(line: str, columns: int, hang: int) -> str:
 class Terminal:
     """The streams and what they can show. Colour only on a terminal and never against NO_COLOR.
 
-    A stream that is closed (`>&-`) is None. A reader that has gone (`| head`) is no error: what it does not want is
-    dropped, and the exit code is what it would have been.
+    A stream that is closed (`>&-`) is None. A reader that has gone (`| head`, a terminal that hung up) is no error: what it
+    does not want is dropped, and the exit code is what it would have been.
     """
 
     def __init__(
@@ -232,8 +234,11 @@ class Terminal:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
     def _drop(self, stream: TextIO, error: OSError) -> None:
+        is_gone = isinstance(error, BrokenPipeError) or (
+            error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+        )
         self.abandon(stream)
-        if not isinstance(error, BrokenPipeError) and stream is not self.stderr:
+        if not is_gone and stream is not self.stderr:
             raise NowhereToWrite("standard output", error.strerror or str(error)) from None
 
     @property

@@ -1,7 +1,6 @@
 """Approving and denying CSRs: the policy first, then the operator, then one by one at the version that was shown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -21,7 +20,7 @@ from kubevouch.cli.csr.render import (
     warn,
     what_was_decided,
 )
-from kubevouch.cli.csr.sources import Sources, serving_csr, warnings
+from kubevouch.cli.csr.sources import Judged, Sources, serving_csr, warnings
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError, combined_exit_code
 from kubevouch.kube.access import ClusterAccess
@@ -29,9 +28,8 @@ from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CertificateSigningRequest, CsrCondition
 from kubevouch.outcome import Outcome
-from kubevouch.policy.by_hand import CsrEvidence, CsrJudgement, judged_by_hand
 from kubevouch.policy.csr import csr_of, requestor_node
-from kubevouch.policy.decide import Decision, approval, denial
+from kubevouch.policy.decide import approval, denial
 from kubevouch.policy.facts import listed
 
 AGAINST_APPROVER: Final = "--against-approver"
@@ -39,30 +37,6 @@ AGAINST_APPROVER: Final = "--against-approver"
 
 _LONGEST_REASON = 512
 _PASSING = ("NAME", "AGE", "NODE", "VOUCHES FOR", "BY")
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One CSR as it was read, what the policy says of it, and the names and addresses that an approval vouches for."""
-
-    found: CertificateSigningRequest
-    judgement: CsrJudgement
-    node: str | None
-    vouches: str
-
-    @property
-    def decision(self) -> Decision:
-        """What the policy says."""
-        return self.judgement.decision
-
-    @property
-    def passes(self) -> bool:
-        """Whether every rule passes that could be asked here."""
-        return self.decision.outcome is Outcome.PASS
-
-    def may_be_approved(self, *, against_approver: bool) -> bool:
-        """Whether every rule passes, and it is not left to the approver."""
-        return self.passes and (against_approver or not self.judgement.held)
 
 
 def approve_csrs(
@@ -90,14 +64,18 @@ def approve_csrs(
         if not names:
             found = [e for e in evidence.cluster.csrs.or_else(()) if not e.status.conditions]
         waiting, settled = undecided(terminal, found)
-        return [judged(each, sources, evidence) for each in waiting], settled, evidence.at
+        return [sources.judged(each, evidence) for each in waiting], settled, evidence.at
 
     seen, codes, at = with_api(terminal, access, judge)
     if not seen and not codes:
         terminal.out("No CSR for a kubelet's serving certificate waits.")
-    passing = [each for each in seen if each.may_be_approved(against_approver=against_approver)]
+    passing = [
+        each
+        for each in seen
+        if each.decision.outcome is Outcome.PASS and (against_approver or not each.by.held)
+    ]
     held = [each for each in seen if each not in passing]
-    codes += [exit_of(each.judgement) for each in held]
+    codes += [exit_of(each.by) for each in held]
     _show(terminal, passing, held, at, one_by_one=bool(names))
     if not passing:
         return combined_exit_code(codes)
@@ -115,7 +93,7 @@ def _show(
         terminal.table(_PASSING, [_passing_row(each, at) for each in passing])
         terminal.out()
     for each in passing:
-        say_that_the_approver_holds_it(terminal, each.found.name, each.judgement)
+        say_that_the_approver_holds_it(terminal, each)
     if held and not one_by_one:
         _list_held(terminal, held, at)
         return
@@ -124,31 +102,26 @@ def _show(
 
 
 def _list_held(terminal: Terminal, held: list[Judged], at: datetime) -> None:
-    terminal.table(COLUMNS, [csr_row(each.found, each.judgement, at) for each in held])
-    why = explaining([(each.found.name, each.judgement) for each in held])
-    terminal.command("why, rule by rule: ", why)
-    print_way_on(terminal, [each.judgement for each in held])
+    terminal.table(COLUMNS, [csr_row(each, at) for each in held])
+    terminal.command("why, rule by rule: ", explaining(held))
+    print_way_on(terminal, held)
     terminal.out()
 
 
 def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
     """Everything that the approval would vouch for: nothing of it is shortened."""
-    return (
-        each.found.name,
-        age(each.found, at),
-        each.node or "",
-        each.vouches,
-        each.judgement.names.source,
-    )
+    csr = csr_of(each.found)
+    asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
+    node = requestor_node(csr) or ""
+    return each.name, age(each.found, at), node, listed(asked), each.by.names.source
 
 
 def _refuse(terminal: Terminal, each: Judged) -> None:
     """Says why it is not approved; where only the approver holds it, how it is approved all the same."""
-    if not each.passes:
-        behind = ". It was not approved"
-        print_decision(terminal, each.judgement, each.node, each.found, behind=behind)
+    if each.decision.outcome is not Outcome.PASS:
+        print_decision(terminal, each, behind=". It was not approved")
         return
-    say_that_the_approver_holds_it(terminal, each.found.name, each.judgement)
+    say_that_the_approver_holds_it(terminal, each)
     terminal.wrapped(
         f"It was not approved. If you know that the approver is wrong, give {AGAINST_APPROVER} as well."
     )
@@ -164,14 +137,6 @@ def undecided(
     return [each for each in found if not each.status.conditions], [ExitCode.FINDINGS] * len(
         settled
     )
-
-
-def judged(found: CertificateSigningRequest, sources: Sources, evidence: CsrEvidence) -> Judged:
-    """Asks the policy. Writes nothing."""
-    csr = csr_of(found)
-    asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
-    judgement = judged_by_hand(csr, evidence, sources.word)
-    return Judged(found, judgement, requestor_node(csr), listed(asked))
 
 
 def _unasked(passing: list[Judged]) -> str:
@@ -191,22 +156,20 @@ def _approve(
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         codes = []
         for each in passing:
-            found = each.found
-            evidence = await sources.gather(api, clock)
-            again = judged_by_hand(csr_of(found), evidence, sources.word)
-            known = again.held == each.judgement.held
-            outcome = again.decision.outcome if known else again.outcome
+            again = sources.judged(each.found, await sources.gather(api, clock))
+            known = again.by.held == each.by.held
+            outcome = again.decision.outcome if known else again.by.outcome
             if outcome is not Outcome.PASS:
-                codes.append(exit_of(again))
-                print_decision(terminal, again, each.node, found)
+                codes.append(exit_of(again.by))
+                print_decision(terminal, again)
                 continue
             condition = approval(
-                found.spec.username,
-                again.names.why,
+                each.found.spec.username,
+                again.by.names.why,
                 not_asked=again.decision.not_asked,
-                besides=again.held,
+                besides=again.by.held,
             )
-            codes.append(await decided(terminal, api, found, condition))
+            codes.append(await decided(terminal, api, each.found, condition))
         return combined_exit_code(codes)
 
     return with_api(terminal, access, work)

@@ -14,18 +14,17 @@ from kubevouch.cli.common.options import (
     connected,
     output,
     service_cidr,
+    yes,
 )
 from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
-    from kubevouch.cli.csr.sources import Sources
+    from kubevouch.cli.csr.sources import Judged, Sources
     from kubevouch.clock import Clock
-    from kubevouch.evidence.snapshot import PolicyEvidence
     from kubevouch.kube.access import ClusterAccess
     from kubevouch.kube.io.client import ApiClient
-    from kubevouch.kube.resources import CertificateSigningRequest
-    from kubevouch.policy.by_hand import CsrEvidence, CsrJudgement
+    from kubevouch.policy.by_hand import CsrEvidence
 
 
 def _sha256(_: click.Context, __: click.Parameter, value: str) -> str:
@@ -46,9 +45,16 @@ def allowing(function: Callable[..., int]) -> Callable[..., int]:
         service_cidr: tuple[str, ...],
         **others: object,
     ) -> int:
+        from kubevouch.cli.common.allow import network_of, node_values
         from kubevouch.cli.csr.sources import Sources
+        from kubevouch.policy.by_hand import OperatorsWord
 
-        return function(sources=Sources.of(allow, cluster_domain, service_cidr), **others)
+        sources = Sources(
+            OperatorsWord(node_values(allow)),
+            domains=(cluster_domain,) if cluster_domain else (),
+            service_networks=tuple(map(network_of, service_cidr)),
+        )
+        return function(sources=sources, **others)
 
     verb: Callable[..., int] = with_sources
     for option in (cluster_domain, service_cidr, allow):
@@ -84,36 +90,33 @@ def list_(
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.render import COLUMNS, csr_json, csr_row, print_next, warn
+    from kubevouch.cli.csr.render import (
+        COLUMNS,
+        csr_json,
+        csr_row,
+        print_next,
+        say_doubts,
+        warn,
+    )
     from kubevouch.cli.csr.sources import warnings
-    from kubevouch.policy.by_hand import judged_by_hand
-    from kubevouch.policy.csr import csr_of
 
-    async def judge(api: "ApiClient", clock: "Clock") -> "tuple[CsrEvidence, list[CsrJudgement]]":
+    async def judge(api: "ApiClient", clock: "Clock") -> "tuple[CsrEvidence, list[Judged]]":
         evidence = await sources.gather(api, clock)
-        csrs = [csr_of(each) for each in evidence.cluster.csrs.or_else(())]
-        return evidence, [judged_by_hand(each, evidence, sources.word) for each in csrs]
+        csrs = evidence.cluster.csrs.or_else(())
+        return evidence, [sources.judged(each, evidence) for each in csrs]
 
-    evidence, judgements = with_api(terminal, access, judge)
+    evidence, found = with_api(terminal, access, judge)
     warn(terminal, warnings(evidence))
-    found = evidence.cluster.csrs.or_else(())
+    cluster = evidence.cluster
     if terminal.prints_json:
-        content = {"csrs": list(map(csr_json, found, judgements))}
-        print_document(terminal, "kubevouch.csrs/1", content)
+        print_document(terminal, "kubevouch.csrs/1", {"csrs": list(map(csr_json, found))})
     elif found:
-        judged = zip(found, judgements, strict=True)
-        terminal.table(COLUMNS, [csr_row(each, by, evidence.at) for each, by in judged])
-        print_next(terminal, found, judgements)
-    elif evidence.cluster.csrs.is_known:
+        terminal.table(COLUMNS, [csr_row(each, evidence.at) for each in found])
+        print_next(terminal, found)
+    elif cluster.csrs.is_known:
         terminal.note("no CSR for the signer kubernetes.io/kubelet-serving")
-    return _doubted(terminal, evidence.cluster)
-
-
-def _doubted(terminal: "Terminal", policy_evidence: "PolicyEvidence") -> int:
-    """Reports doubts: without the CSRs there is nothing to show, without the nodes no CSR can pass."""
-    from kubevouch.cli.csr.render import say_doubts
-
-    doubts = [each.doubt for each in (policy_evidence.csrs, policy_evidence.nodes) if each.doubt]
+    # Without the CSRs there is nothing to show, without the nodes no CSR can pass.
+    doubts = [each.doubt for each in (cluster.csrs, cluster.nodes) if each.doubt]
     say_doubts(terminal, doubts)
     return ExitCode.COULD_NOT_TELL if doubts else ExitCode.OK
 
@@ -138,23 +141,19 @@ def explain(
     from kubevouch.cli.common.documents import print_document
     from kubevouch.cli.csr.render import exit_of, explained_json, print_decision, warn
     from kubevouch.cli.csr.sources import serving_csr, warnings
-    from kubevouch.policy.by_hand import judged_by_hand
-    from kubevouch.policy.csr import csr_of, requestor_node
 
-    async def judge(
-        api: "ApiClient", clock: "Clock"
-    ) -> "tuple[CertificateSigningRequest, CsrJudgement]":
+    async def judge(api: "ApiClient", clock: "Clock") -> "Judged":
         evidence = await sources.gather(api, clock)
-        found = await serving_csr(api, word)
+        found = sources.judged(await serving_csr(api, word), evidence)
         warn(terminal, warnings(evidence))
-        return found, judged_by_hand(csr_of(found), evidence, sources.word)
+        return found
 
-    found, judgement = with_api(terminal, access, judge)
+    found = with_api(terminal, access, judge)
     if terminal.prints_json:
-        print_document(terminal, "kubevouch.decision/1", explained_json(judgement, found))
+        print_document(terminal, "kubevouch.decision/1", explained_json(found))
     else:
-        print_decision(terminal, judgement, requestor_node(csr_of(found)), found)
-    return exit_of(judgement)
+        print_decision(terminal, found)
+    return exit_of(found.by)
 
 
 @command.command("approve", short_help="Approve by name or all, if every rule passes. Writes.")
@@ -174,7 +173,7 @@ def explain(
     is_flag=True,
     help="Approve NAME although the approver is installed and has not approved it.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@yes
 def approve(
     names: tuple[str, ...],
     terminal: "Terminal",
@@ -220,7 +219,7 @@ def approve(
     metavar="TEXT",
     help="Why, for whoever looks at the CSR later: one line.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@yes
 def deny(
     names: tuple[str, ...],
     terminal: "Terminal",

@@ -7,6 +7,7 @@ from shlex import join, quote
 
 from kubevouch.cli.approver.installation import ITS_PODS, NAMESPACE
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
+from kubevouch.cli.csr.sources import Judged
 from kubevouch.diagnose.catalogue import PLAN
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.approvers import decided_by
@@ -14,7 +15,7 @@ from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.by_hand import CsrJudgement
-from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of
+from kubevouch.policy.csr import NODE_USER, Csr, asked_of, csr_of, requestor_node
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.facts import RuleResult
 from kubevouch.policy.pin_proposals import allow_flag
@@ -54,10 +55,11 @@ def say_doubts(terminal: Terminal, doubts: Sequence[Doubt]) -> None:
         terminal.command("NEXT     ", terminal.roles, beside_an_error=True)
 
 
-def csr_json(found: CertificateSigningRequest, judgement: CsrJudgement) -> dict[str, object]:
+def csr_json(each: Judged) -> dict[str, object]:
     """A CSR as JSON."""
+    found = each.found
     return {
-        **explained_json(judgement, found),
+        **explained_json(each),
         "requestor": found.spec.username,
         "created": found.metadata.creation_timestamp,
         "asksFor": _asked_for(csr_of(found)),
@@ -65,34 +67,27 @@ def csr_json(found: CertificateSigningRequest, judgement: CsrJudgement) -> dict[
     }
 
 
-def explained_json(judgement: CsrJudgement, found: CertificateSigningRequest) -> dict[str, object]:
-    """A decision as JSON, and what somebody has decided about the CSR."""
-    decision = judgement.decision
+def explained_json(each: Judged) -> dict[str, object]:
+    """A decision as JSON, and what somebody has decided about the CSR: nothing while it waits."""
+    names = each.by.names
     return {
-        "name": decision.about,
-        "decided": _decided(found),
-        "outcome": judgement.outcome,
-        "approverHolds": judgement.held,
-        "namesBy": {"source": judgement.names.source, "why": judgement.names.why},
-        "results": decision.results,
+        "name": each.name,
+        "decided": [
+            {"type": c.type, "by": decided_by(c), "reason": c.reason, "message": c.message}
+            for c in each.found.status.conditions
+        ],
+        "outcome": each.by.outcome,
+        "approverHolds": each.by.held,
+        "namesBy": {"source": names.source, "why": names.why},
+        "results": each.decision.results,
     }
 
 
-def _decided(found: CertificateSigningRequest) -> list[dict[str, object]]:
-    """What somebody has decided about the CSR as JSON; empty while it waits. by: as its writer calls itself."""
-    return [
-        {"type": each.type, "by": decided_by(each), "reason": each.reason, "message": each.message}
-        for each in found.status.conditions
-    ]
-
-
-def csr_row(
-    found: CertificateSigningRequest, judgement: CsrJudgement, at: datetime
-) -> tuple[str, ...]:
+def csr_row(each: Judged, at: datetime) -> tuple[str, ...]:
     """A CSR as a row under COLUMNS."""
-    decisions = found.status.conditions
+    found, decisions = each.found, each.found.status.conditions
     by = f" ({shortened(decided_by(decisions[0]))})" if decisions else ""
-    policy = _in_short(judgement, is_decided=bool(decisions))
+    policy = _in_short(each.by, is_decided=bool(decisions))
     return (*undecided_row(found, at), _condition(found) + by, policy)
 
 
@@ -155,12 +150,11 @@ def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
     return f"{word}: {judgement.decision.held_by[0].rule}"
 
 
-def say_that_the_approver_holds_it(terminal: Terminal, name: str, judgement: CsrJudgement) -> None:
+def say_that_the_approver_holds_it(terminal: Terminal, each: Judged) -> None:
     """That it is left to the approver, where every rule passes that could be asked here."""
-    if judgement.held:
-        log = f"{_ITS_LOG} | grep -F {quote(name)}"
-        text = f"{judgement.held}. Its log tells what it saw: `{log}`"
-        terminal.wrapped(text, f"{name}: ")
+    if each.by.held:
+        log = f"{_ITS_LOG} | grep -F {quote(each.name)}"
+        terminal.wrapped(f"{each.by.held}. Its log tells what it saw: `{log}`", f"{each.name}: ")
 
 
 def what_was_decided(found: CertificateSigningRequest) -> str:
@@ -173,27 +167,17 @@ def what_was_decided(found: CertificateSigningRequest) -> str:
     return f"{what}, and that cannot be withdrawn"
 
 
-def print_decision(
-    terminal: Terminal,
-    judgement: CsrJudgement,
-    node: str | None,
-    found: CertificateSigningRequest,
-    *,
-    behind: str = "",
-) -> None:
-    """Each rule with the value seen and allowed, and the outcome of all.
-
-    node: whose CSR it is, if that is known. found: the CSR, about which somebody may have decided. behind: what became of one
-    that waits.
-    """
-    decision = judgement.decision
+def print_decision(terminal: Terminal, each: Judged, *, behind: str = "") -> None:
+    """Each rule with the value seen and allowed, and the outcome of all. behind: what became of one that waits."""
+    decision, judgement, found = each.decision, each.by, each.found
+    node = requestor_node(csr_of(found))
     _print_results(terminal, decision, node)
     terminal.out()
     terminal.wrapped(judgement.names.why, "names and addresses: ")
     if not found.status.conditions:
         terminal.wrapped(f"{decision.about}: {_verdict(judgement)}{behind}")
-        say_that_the_approver_holds_it(terminal, decision.about, judgement)
-        print_way_on(terminal, [judgement])
+        say_that_the_approver_holds_it(terminal, each)
+        print_way_on(terminal, [each])
         return
     if said := found.status.conditions[0].message:
         terminal.wrapped(said, "whoever decided says: ")
@@ -251,32 +235,27 @@ def _verdict(judgement: CsrJudgement) -> str:
     return f"{word} {', '.join(each.rule for each in decision.held_by)}"
 
 
-def print_next(
-    terminal: Terminal,
-    found: Sequence[CertificateSigningRequest],
-    judgements: Sequence[CsrJudgement],
-) -> None:
+def print_next(terminal: Terminal, found: Sequence[Judged]) -> None:
     """The command that says why one is held that waits. One that its kubelet has replaced needs nobody."""
-    pairs = zip(found, judgements, strict=True)
     held = [
-        (each.name, by)
-        for each, by in pairs
-        if not each.status.conditions
-        and by.outcome is not Outcome.PASS
-        and HoldReason.SUPERSEDED not in _reasons(by.decision)
+        each
+        for each in found
+        if not each.found.status.conditions
+        and each.by.outcome is not Outcome.PASS
+        and HoldReason.SUPERSEDED not in _reasons(each.decision)
     ]
     if held:
         terminal.out()
         terminal.command("NEXT   ", explaining(held))
 
 
-def explaining(held: Sequence[tuple[str, CsrJudgement]]) -> str:
-    """The command that says why the first of these is held, by name; before what its kubelet has stopped waiting for comes what waits."""
-    waits = (name for name, by in held if not _OVER & _reasons(by.decision))
-    return join(("kubevouch", "csr", "explain", next(waits, held[0][0])))
+def explaining(held: Sequence[Judged]) -> str:
+    """The command that says why the first of these is held; before what its kubelet has stopped waiting for comes what waits."""
+    waits = (each.name for each in held if not _OVER & _reasons(each.decision))
+    return join(("kubevouch", "csr", "explain", next(waits, held[0].name)))
 
 
-def print_way_on(terminal: Terminal, held: Sequence[CsrJudgement]) -> None:
+def print_way_on(terminal: Terminal, held: Sequence[Judged]) -> None:
     """Where no source knows a node and no approver is installed: the plan, which proves what each node has, and approves that."""
     if any(_wants_a_plan(each.decision) for each in held):
         terminal.command("NEXT   ", PLAN)

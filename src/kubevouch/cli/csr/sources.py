@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from kubevouch.cli.common.allow import check_nodes, network_of, node_values
+from kubevouch.cli.common.allow import check_nodes
 from kubevouch.cli.common.written import gather_written
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
@@ -14,10 +14,29 @@ from kubevouch.evidence.names import Network, with_more
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, CertificateSigningRequest
-from kubevouch.policy.by_hand import CsrEvidence, OperatorsWord
-from kubevouch.policy.csr import KUBELET_SERVING
+from kubevouch.policy.by_hand import CsrEvidence, CsrJudgement, OperatorsWord, judged_by_hand
+from kubevouch.policy.csr import KUBELET_SERVING, csr_of
+from kubevouch.policy.decide import Decision
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.stored import Unreadable
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One CSR as it was read, and what the policy says of it."""
+
+    found: CertificateSigningRequest
+    by: CsrJudgement
+
+    @property
+    def name(self) -> str:
+        """Its metadata.name."""
+        return self.found.name
+
+    @property
+    def decision(self) -> Decision:
+        """What the rules say of it."""
+        return self.by.decision
 
 
 @dataclass(frozen=True)
@@ -27,15 +46,6 @@ class Sources:
     word: OperatorsWord = field(default_factory=OperatorsWord)
     domains: tuple[str, ...] = ()
     service_networks: tuple[Network, ...] = ()
-
-    @staticmethod
-    def of(allow: tuple[str, ...], cluster_domain: str, service_cidr: tuple[str, ...]) -> "Sources":
-        """Raises UsageError for what is not NODE=VALUE or not a network."""
-        return Sources(
-            OperatorsWord(node_values(allow)),
-            domains=(cluster_domain,) if cluster_domain else (),
-            service_networks=tuple(map(network_of, service_cidr)),
-        )
 
     async def gather(self, api: ApiClient, clock: Clock) -> CsrEvidence:
         """What the cluster tells, and what the operator tells besides. Raises UsageError: --allow names no Node."""
@@ -67,6 +77,10 @@ class Sources:
             approver=bool(doubt) or ours.value is not None,
             approver_doubt=doubt,
         )
+
+    def judged(self, found: CertificateSigningRequest, evidence: CsrEvidence) -> Judged:
+        """Asks the policy. Writes nothing."""
+        return Judged(found, judged_by_hand(csr_of(found), evidence, self.word))
 
 
 def warnings(evidence: CsrEvidence) -> list[str]:

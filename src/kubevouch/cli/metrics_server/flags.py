@@ -43,23 +43,15 @@ def _list(default: str = "", text: str = "", metavar: str = "LIST") -> Any:  # n
     )
 
 
-class _Share(click.ParamType[float]):
-    """A share from 0 to 1, also in percent."""
-
-    name = "share"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """The share as a number from 0 to 1."""
-        text = str(value)
-        try:
-            found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            found = -1.0
-        if not 0 <= found <= 1:
-            self.fail(f"{text!r} is not a share from 0 to 1, nor from 0% to 100%", param, ctx)
-        return found
+def _share(_: click.Context, __: click.Parameter, text: str) -> float:
+    """A number from 0 to 1, also written in percent. Raises click.BadParameter."""
+    try:
+        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise click.BadParameter(f"{text!r} is not a share from 0 to 1, nor from 0% to 100%")
+    return found
 
 
 @dataclass(frozen=True)
@@ -95,7 +87,7 @@ class MetricsServerFlags(ServerFlags):
     )
     ready_min_nodes: float = _flag(
         "Not ready before this share of the ready nodes has been read, such as 0.9 or 90%.",
-        type=_Share(),
+        callback=_share,
         default="0",
         metavar="SHARE",
     )

@@ -62,8 +62,22 @@ def run(
                 )
                 for path, other in others.items()
             }
-            server = await _server(api, clock, log, access, settings)
-            pair = _authority(settings, api, log) or settings.flags.pair_source(clock)
+            flags = settings.flags
+            server = MetricsServer(
+                api,
+                clock,
+                log,
+                KubeletAccess(
+                    kubelet_roots(access, flags.kubelet_certificate_authority, clock, log),
+                    UserCredentials(access.user, clock),
+                    await kubelet_certificate(
+                        flags.kubelet_client_certificate, flags.kubelet_client_key, clock, log
+                    ),
+                ),
+                rng=secrets.SystemRandom().random,
+                settings=settings.scraping,
+            )
+            pair = _authority(settings, api, log) or flags.pair_source(clock)
             serving = _serving(settings, clients, pair, in_pod=_in_pod(access))
             await server.serve(serving, stop)
         return ExitCode.OK
@@ -76,31 +90,6 @@ def check_token(access: ClusterAccess) -> None:
     if not (access.user.token or access.user.token_file):
         expected = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
         raise UsageError(access.user.where, "no token", expected)
-
-
-async def _server(
-    api: ApiClient,
-    clock: Clock,
-    log: Log,
-    access: ClusterAccess,
-    settings: MetricsServerSettings,
-) -> MetricsServer:
-    """The metrics server, with what its files hold. Nothing is asked of the API server yet. Raises UsageError."""
-    flags = settings.flags
-    return MetricsServer(
-        api,
-        clock,
-        log,
-        KubeletAccess(
-            kubelet_roots(access, flags.kubelet_certificate_authority, clock, log),
-            UserCredentials(access.user, clock),
-            await kubelet_certificate(
-                flags.kubelet_client_certificate, flags.kubelet_client_key, clock, log
-            ),
-        ),
-        rng=secrets.SystemRandom().random,
-        settings=settings.scraping,
-    )
 
 
 def _warn_of_words(log: Log, unused: Sequence[str], ignored: Sequence[str]) -> None:

@@ -4,22 +4,21 @@ import contextlib
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from shlex import join
 
-from kubevouch.cli.common.connect import access_of, named, with_api
-from kubevouch.cli.common.pods import prepared_pods, written_nodes
+from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.rollout import (
+    ask_first,
     counted_as,
+    prepared_pods,
     print_next,
     print_result,
     rollout_context,
     run_lease,
     stopping,
-    though_nobody_listens,
+    written_nodes,
 )
 from kubevouch.cli.common.run_log import begun_log, ending_logged
-from kubevouch.cli.common.runs import find_run, keep_run, kept_here, kept_plans, read_plan
-from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
+from kubevouch.cli.common.runs import find_run, keep_run, kept_here, read_plan
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.rollout.approver_pins import (
     PinsOfPlan,
@@ -28,7 +27,7 @@ from kubevouch.cli.rollout.approver_pins import (
 )
 from kubevouch.cli.rollout.ending import tell_who_approves
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode, UsageError
+from kubevouch.errors import ExitCode
 from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import Forbidden
@@ -37,7 +36,6 @@ from kubevouch.rollout.act.apply import apply, stopped_at_once
 from kubevouch.rollout.act.check import CheckedPlan, check
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
 from kubevouch.rollout.act.node_turn import begun_before
-from kubevouch.rollout.decide.advice import STATUS
 from kubevouch.rollout.decide.armed import what_is_left_armed, what_switches_leave
 from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.intent import (
@@ -45,10 +43,9 @@ from kubevouch.rollout.decide.intent import (
     in_which_order,
     vouched_for,
     what_is_to_be_done,
-    what_pods_are,
 )
 from kubevouch.rollout.decide.lineup import lineup_of
-from kubevouch.rollout.decide.next_step import Commands, commands_of, next_after
+from kubevouch.rollout.decide.next_step import commands_of, next_after
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.recheck import GONE
 from kubevouch.rollout.decide.result import RunResult
@@ -62,31 +59,18 @@ _NONE_LEFT = "no node is armed: what is done stays done; to go on with the run: 
 def found_plan(verb: str, given: str, terminal: Terminal) -> tuple[Plan, Path]:
     """The plan of `apply FILE` or `resume RUN`, and the file in which a new one would be made. Raises UsageError."""
     if verb == "apply":
-        file = Path(given)
-        return _plan_in(file, terminal), file
+        return read_plan(Path(given)), Path(given)
     return find_run(given, terminal.environment, f"{verb} {given}"), Path("plan.json")
-
-
-def _plan_in(file: Path, terminal: Terminal) -> Plan:
-    """The plan in that file. One that is lost is kept here all the same, if its run was begun here."""
-    try:
-        return read_plan(file)
-    except UsageError as error:
-        if not file.exists() and next(kept_plans(terminal.environment), None):
-            error.leads_on = (join(STATUS),)
-        raise
 
 
 def apply_plan(
     terminal: Terminal,
+    access: ClusterAccess,
     plan: Plan,
     path: Path,
-    kubeconfig: str | None,
-    context: str | None,
     timeouts: RolloutTimeouts,
     *,
     asked: Sequence[str],
-    ssh_config: str | None,
     word: OperatorWord,
     yes: bool,
 ) -> int:
@@ -95,10 +79,9 @@ def apply_plan(
     Everything that can be checked is checked before it asks, and before the first write. path: of a new plan, should it take one.
     asked: the command that carries this one out.
     """
-    plan = with_ssh_config(plan, ssh_config, terminal)
-    access = access_of(terminal, kubeconfig, context)
     lease = run_lease(plan.run, terminal)
-    _ask_first(terminal, plan, yes=yes)
+    ask_first(terminal, plan, yes=yes)
+    terminal.check_can_ask(yes=yes)
 
     checked, pins = with_api(terminal, access, partial(_checked, terminal, plan, lease, word))
 
@@ -148,15 +131,11 @@ def apply_plan(
         result = with_api(terminal, access, changing)
         ended(result, result.exit_code)
     lead = "" if what or checked.config_map_kept or result.left_out else "Nothing was left to do."
-    with though_nobody_listens(result):
-        print_result(
-            terminal,
-            result,
-            lead=lead,
-            so_far=counted_as(result, [NodeState.DONE], "done"),
-            log=log,
-        )
-        _print_what_comes_next(terminal, access, result, leading(gone=_gone(result)))
+    so_far = counted_as(result, [NodeState.DONE], "done")
+    print_result(terminal, result, lead=lead, so_far=so_far, log=log)
+    if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL):
+        tell_who_approves(terminal, access)
+    print_next(terminal, next_after(result, leading(gone=_gone(result))))
     return result.exit_code
 
 
@@ -181,30 +160,10 @@ async def _checked(
     return checked, await pins_of_plan(api, plan, clock, left, checked.client_certificates)
 
 
-def _ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
-    """What is asked before the plan is looked at; and whether anybody is there who can be asked after that."""
-    if plan.ask_sudo_password:
-        ask_for_sudo(terminal, plan.ssh_user)
-    if plan.pods:  # whoever wrote the plan chose the image, which runs as root
-        terminal.confirm(f"look at the plan's nodes by {what_pods_are(plan.pods)}", yes=yes)
-    terminal.check_can_ask(yes=yes)
-
-
 def _gone(result: RunResult) -> Collection[str]:
     """Nodes that the cluster does not have any more: no command can name them."""
     left_out = {each.node for each in result.left_out if each.reason == GONE}
     return left_out | {each.node for each in result.nodes if GONE in each.why}
-
-
-def _print_what_comes_next(
-    terminal: Terminal,
-    access: ClusterAccess,
-    result: RunResult,
-    commands: Commands,
-) -> None:
-    if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL):
-        tell_who_approves(terminal, access)
-    print_next(terminal, next_after(result, commands))
 
 
 def _ask(

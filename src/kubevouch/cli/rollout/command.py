@@ -1,38 +1,38 @@
 """The verbs that change kubelets: `plan` shows every change, `apply` makes it, `status` looks, `resume` goes on, `undo` puts back."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import click
 
 from kubevouch.cli.common.options import (
     all_of,
     allow,
-    ask_sudo_password,
-    cluster,
+    by_ssh,
     cluster_domain,
+    connected,
     output,
     output_or_file,
     print_role,
     seconds,
     service_cidr,
-    terminal_of,
+    yes,
 )
 from kubevouch.errors import UsageError
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
+    from kubevouch.kube.access import ClusterAccess
     from kubevouch.rollout.act.make_plan import NodeOptions
     from kubevouch.rollout.decide.entitled import OperatorWord
-    from kubevouch.rollout.decide.plan import PodPlace, Via
+    from kubevouch.rollout.decide.plan import PodPlace
 
-F = TypeVar("F", bound=Callable[..., Any])
 _NAMESPACE = "kube-system"
 
 
-_yes = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 _in_place = click.option(
     "--ssh-config", metavar="FILE", help="ssh -F FILE, in place of the one in the plan."
 )
@@ -55,20 +55,12 @@ _way_there = all_of(
         help="With --via pod: where the pods are made; it must let privileged ones in. Default: kube-system.",
     ),
     click.option("--nodes", metavar="NAMES", help="Only these nodes, comma-separated."),
-    click.option("--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."),
-    click.option(
-        "--ssh-user", metavar="USER", help="Log in as USER: root, or somebody who has sudo."
-    ),
-    ask_sudo_password,
+    by_ssh,
 )
-_word = all_of(
-    cluster_domain,
-    service_cidr,
-    click.option(
-        "--without-credential-id",
-        is_flag=True,
-        help="Approve although the API server (older than Kubernetes 1.32) does not tell which credential made a CSR.",
-    ),
+_without_credential_id = click.option(
+    "--without-credential-id",
+    is_flag=True,
+    help="Approve although the API server (older than Kubernetes 1.32) does not tell which credential made a CSR.",
 )
 _times = all_of(
     click.option(
@@ -90,31 +82,32 @@ _times = all_of(
 )
 
 
-def _terminal(ctx: click.Context) -> "Terminal":
-    terminal = terminal_of(ctx)
-    terminal.tells_waits = terminal.nothing_changed = True
-    return terminal
-
-
 def _names(nodes: str | None) -> tuple[str, ...]:
     return tuple(name for name in (nodes or "").split(",") if name)
 
 
-def _operator_word(
-    cluster_domain: str, service_cidr: tuple[str, ...], without_credential_id: bool
-) -> "OperatorWord":
-    from kubevouch.cli.common.allow import network_of
-    from kubevouch.rollout.decide.entitled import OperatorWord
+def _word(function: Callable[..., int]) -> Callable[..., int]:
+    """What the operator says of the cluster; the verb gets it as `word`."""
 
-    return OperatorWord(
-        domains=(cluster_domain,) if cluster_domain else (),
-        service_networks=tuple(map(network_of, service_cidr)),
-        without_credential_id=without_credential_id,
-    )
+    @functools.wraps(function)
+    def with_word(
+        cluster_domain: str,
+        service_cidr: tuple[str, ...],
+        without_credential_id: bool,
+        **others: object,
+    ) -> int:
+        from kubevouch.cli.common.allow import network_of
+        from kubevouch.rollout.decide.entitled import OperatorWord
 
+        word = OperatorWord(
+            domains=(cluster_domain,) if cluster_domain else (),
+            service_networks=tuple(map(network_of, service_cidr)),
+            without_credential_id=without_credential_id,
+        )
+        return function(word=word, **others)
 
-def _via(word: str) -> "Via":
-    return "pod" if word == "pod" else "ssh"
+    verb: Callable[..., int] = with_word
+    return all_of(cluster_domain, service_cidr, _without_credential_id)(verb)
 
 
 def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | None":
@@ -134,7 +127,7 @@ def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | Non
 
 
 class _WayOptions(TypedDict):
-    via: str
+    via: Literal["ssh", "pod"]
     image: str | None
     pod_namespace: str | None
     nodes: str | None
@@ -153,7 +146,7 @@ def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
         raise UsageError(f"--via {via}", "--ask-sudo-password belongs to --via ssh")
     config = way["ssh_config"] or terminal.environment.get(SSH_CONFIG, "")
     return NodeOptions(
-        via=_via(via),
+        via=via,
         nodes=_names(way["nodes"]),
         ssh_config=str(Path(config).absolute()) if config else "",
         ssh_user=way["ssh_user"] or "",
@@ -164,22 +157,17 @@ def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
 
 @click.command("plan", short_help="Shows how each kubelet would be changed. Changes nothing.")
 @output_or_file
-@cluster
+@connected
 @_way_there
 @allow
 @_word
 @_times
-@click.pass_context
 def plan(
-    ctx: click.Context,
-    /,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     output: str,
-    kubeconfig: str | None,
-    context: str | None,
     allow: tuple[str, ...],
-    cluster_domain: str,
-    service_cidr: tuple[str, ...],
-    without_credential_id: bool,
+    word: "OperatorWord",
     gate_timeout: float,  # noqa: ARG001 - for NEXT, which says it again
     soak: float,
     **way: Unpack[_WayOptions],
@@ -193,26 +181,22 @@ def plan(
     from kubevouch.cli.common.allow import node_values
     from kubevouch.cli.rollout.plan import make_plan
 
-    terminal = _terminal(ctx)
+    terminal.tells_waits = terminal.nothing_changed = True
     options = _node_options(terminal, way)
-    word = _operator_word(cluster_domain, service_cidr, without_credential_id)
     file = None if output in ("table", "json") else Path(output)
-    return make_plan(terminal, options, node_values(allow), word, soak, file, kubeconfig, context)
+    return make_plan(terminal, access, options, node_values(allow), word, soak, file)
 
 
 @click.command("status", short_help="Shows where runs stand on their nodes. Changes nothing.")
 @click.argument("run", required=False, default="")
 @output("table", "json")
-@cluster
+@connected
 @_way_there
-@_yes
-@click.pass_context
+@yes
 def status(
-    ctx: click.Context,
-    /,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     run: str,
-    kubeconfig: str | None,
-    context: str | None,
     yes: bool,
     **way: Unpack[_WayOptions],
 ) -> int:
@@ -222,30 +206,18 @@ def status(
     """
     from kubevouch.cli.rollout.status import show_status
 
-    terminal = _terminal(ctx)
+    terminal.tells_waits = terminal.nothing_changed = True
     options = _node_options(terminal, way)
-    return show_status(terminal, run, options, kubeconfig, context, way["ssh_config"], yes=yes)
-
-
-class _RunOptions(TypedDict):
-    kubeconfig: str | None
-    context: str | None
-    ssh_config: str | None
-    cluster_domain: str
-    service_cidr: tuple[str, ...]
-    without_credential_id: bool
-    gate_timeout: float
-    soak: float
-    yes: bool
+    return show_status(terminal, access, run, options, way["ssh_config"], yes=yes)
 
 
 _carries_out = all_of(
     output("table", "json"),
-    cluster,
+    connected,
     _in_place,
     _word,
     _times,
-    _yes,
+    yes,
     print_role("rollout", "apply, resume and undo need"),
 )
 
@@ -253,70 +225,68 @@ _carries_out = all_of(
 @click.command("apply", short_help="Carries out a plan, node by node, each proven on the wire.")
 @click.argument("plan", metavar="FILE", type=click.Path(path_type=Path))
 @_carries_out
-@click.pass_context
-def apply(ctx: click.Context, /, plan: Path, **options: Unpack[_RunOptions]) -> int:
+def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - those of `_carry_out`
     """Turns serverTLSBootstrap on by the plan in FILE, without the port going dark.
 
     Workers come first, control planes last. The policy approves each kubelet's CSR, and the result is proven on the
     wire. A node that is not proven in time is put back to what it was, by us or by its own dead-man's switch.
     """
-    return _carry_out(ctx, "apply", str(plan), options)
+    return _carry_out("apply", str(plan), **options)
 
 
 @click.command("resume", short_help="Goes on with a run that was cut off.")
 @click.argument("run")
 @_carries_out
-@click.pass_context
-def resume(ctx: click.Context, /, run: str, **options: Unpack[_RunOptions]) -> int:
+def resume(run: str, **options: Any) -> int:  # noqa: ANN401 - those of `_carry_out`
     """Goes on with RUN: one that was begun on this machine, or that of a plan's file.
 
     What is left to do is read off the nodes.
     """
-    return _carry_out(ctx, "resume", run, options)
+    return _carry_out("resume", run, **options)
 
 
-def _carry_out(ctx: click.Context, verb: str, given: str, options: _RunOptions) -> int:
+def _carry_out(
+    verb: str,
+    given: str,
+    *,
+    terminal: "Terminal",
+    access: "ClusterAccess",
+    word: "OperatorWord",
+    ssh_config: str | None,
+    gate_timeout: float,
+    soak: float,
+    yes: bool,
+) -> int:
     """given: the plan's file or the run."""
     from kubevouch.cli.common.runs import times_of
+    from kubevouch.cli.common.ssh_choice import with_ssh_config
     from kubevouch.cli.rollout.apply import apply_plan, found_plan
     from kubevouch.cli.rollout.ending import leading_on
     from kubevouch.rollout.decide.next_step import words_of
 
-    terminal = _terminal(ctx)
-    word = _operator_word(
-        options["cluster_domain"], options["service_cidr"], options["without_credential_id"]
-    )
+    terminal.tells_waits = terminal.nothing_changed = True
     found, path = found_plan(verb, given, terminal)
-    times = _times_of(ctx, times_of(found.run, terminal.environment), options)
+    kept = times_of(found.run, terminal.environment)
+    times = _times_of(kept, RolloutTimeouts(gate_timeout, soak))
     asked = ("kubevouch", verb, given, *words_of(word))
-    kubeconfig, context = options["kubeconfig"], options["context"]
     with leading_on(terminal, found, path, asked, word):
-        return apply_plan(
-            terminal,
-            found,
-            path,
-            kubeconfig,
-            context,
-            times,
-            asked=asked,
-            ssh_config=options["ssh_config"],
-            word=word,
-            yes=options["yes"],
-        )
+        found = with_ssh_config(found, ssh_config, terminal)
+        return apply_plan(terminal, access, found, path, times, asked=asked, word=word, yes=yes)
 
 
-def _times_of(ctx: click.Context, kept: RolloutTimeouts, options: _RunOptions) -> RolloutTimeouts:
+def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
     """Those with which the run was begun, where nothing else is said. Raises UsageError for gates that no switch may wait for."""
     from click.core import ParameterSource
 
     from kubevouch.evidence.run_holder import LONGEST_GATES
 
     def is_said(name: str) -> bool:
-        return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        source = click.get_current_context().get_parameter_source(name)
+        return source is ParameterSource.COMMANDLINE
 
     times = RolloutTimeouts(
-        options["gate_timeout"] if is_said("gate_timeout") else kept.gates,
-        options["soak"] if is_said("soak") else kept.soak,
+        given.gates if is_said("gate_timeout") else kept.gates,
+        given.soak if is_said("soak") else kept.soak,
     )
     if times.gates > LONGEST_GATES:
         seen, most = f"{times.gates:.0f}s", f"{LONGEST_GATES:.0f}s at most was expected"
@@ -327,7 +297,7 @@ def _times_of(ctx: click.Context, kept: RolloutTimeouts, options: _RunOptions) -
 @click.command("undo", short_help="Puts the nodes of a run back to what they were.")
 @click.argument("run")
 @output("table", "json")
-@cluster
+@connected
 @click.option(
     "--nodes",
     metavar="NAMES",
@@ -342,13 +312,11 @@ def _times_of(ctx: click.Context, kept: RolloutTimeouts, options: _RunOptions) -
     metavar="DURATION",
     help="How long to wait until a node answers again.",
 )
-@_yes
-@click.pass_context
+@yes
 def undo(
-    ctx: click.Context,
+    terminal: "Terminal",
+    access: "ClusterAccess",
     run: str,
-    kubeconfig: str | None,
-    context: str | None,
     nodes: str | None,
     ssh_config: str | None,
     gate_timeout: float,
@@ -366,10 +334,10 @@ def undo(
     from kubevouch.cli.rollout.undo import undo_plan
     from kubevouch.rollout.decide.advice import UNDO, some
 
-    terminal = _terminal(ctx)
+    terminal.tells_waits = terminal.nothing_changed = True
     terminal.roles = "kubevouch apply --print-role"
     plan = with_ssh_config(find_run(run, terminal.environment, f"undo {run}"), ssh_config, terminal)
     named = _names(nodes)
     again = (*UNDO, run, *some(named))
     with leading_on(terminal, plan, Path("plan.json"), again):
-        return undo_plan(terminal, plan, again, named, kubeconfig, context, gate_timeout, yes=yes)
+        return undo_plan(terminal, access, plan, again, named, gate_timeout, yes=yes)

@@ -34,19 +34,9 @@ def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
     found = with_api(terminal, access, _nobody)
     for each in found:
         terminal.long_line(f"{each.code}  {each.title}", hang=_HANG)
-    if Code.OUR_APPROVER_DECIDES_NOTHING in {each.code for each in found}:
-        doctor = terminal.hint("kubevouch doctor")
-        _say(terminal, f"Make it run before then: {doctor} says where to look.")
-    elif found:
-        by_hand = terminal.hint("kubevouch csr list")
-        _say(terminal, f"Run an approver before then, or approve by hand: {by_hand}")
-        terminal.command(" " * _HANG, INSTALL_APPROVER)
-        image = "`make image` in a checkout builds it; push it to a registry of yours"
-        _say(terminal, f"The image: {image} (docs/image.md).")
-
-
-def _say(terminal: Terminal, text: str) -> None:
-    terminal.long_line(" " * _HANG + text, hang=_HANG)
+    if found:
+        is_ours = Code.OUR_APPROVER_DECIDES_NOTHING in {each.code for each in found}
+        terminal.command(" " * _HANG, "kubevouch doctor" if is_ours else INSTALL_APPROVER)
 
 
 async def _nobody(api: ApiClient, clock: Clock) -> tuple[Finding, ...]:

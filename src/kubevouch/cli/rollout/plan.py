@@ -5,23 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kubevouch import __version__
-from kubevouch.cli.common.connect import access_of, with_api
-from kubevouch.cli.common.pods import prepared_pods, written_nodes
+from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.progress import progress_of
-from kubevouch.cli.common.rollout import transport_of
-from kubevouch.cli.common.runs import (
-    check_may_be_written,
-    kept_here,
-    kept_run,
-    read_plan,
-    write_plan,
-)
+from kubevouch.cli.common.rollout import prepared_pods, transport_of, written_nodes
+from kubevouch.cli.common.runs import check_may_be_written, kept_here, write_plan
 from kubevouch.cli.common.ssh_choice import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.rollout.approver_pins import PinsOfPlan, pins_of_plan
 from kubevouch.cli.rollout.render import print_plan
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode, UsageError
+from kubevouch.errors import ExitCode
+from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_plan
@@ -37,13 +31,12 @@ _FILE = Path("plan.json")
 
 def make_plan(
     terminal: Terminal,
+    access: ClusterAccess,
     options: NodeOptions,
     accepted: Mapping[str, tuple[str, ...]],
     word: OperatorWord,
     soak: float,
     file: Path | None,
-    kubeconfig: str | None,
-    context: str | None,
 ) -> int:
     """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for.
 
@@ -51,7 +44,6 @@ def make_plan(
     """
     if file:
         check_may_be_written(file)
-    access = access_of(terminal, kubeconfig, context)
     if options.ask_sudo_password:
         ask_for_sudo(terminal, options.ssh_user)
     if options.pods:
@@ -62,10 +54,7 @@ def make_plan(
         lambda api, clock: _planned(terminal, options, accepted, word, api, clock),
     )
     if file:
-        replaced = _begun_before(file, terminal.environment)
         write_plan(plan, file)
-        if replaced:
-            terminal.note(one_line(f"{file} held {replaced}"))
     if terminal.prints_json:
         terminal.document(text_of(plan))
     else:
@@ -100,15 +89,3 @@ async def _planned(
     plan = await gather_plan(PlanOptions(run, __version__, options, accepted, word), rollout)
     planned = {each.node for each in plan.nodes}
     return plan, await pins_of_plan(api, plan, clock, planned, {})
-
-
-def _begun_before(path: Path, environment: Mapping[str, str]) -> str:
-    """Whose plan the file holds that is to be replaced; empty if not one that was begun and so is kept elsewhere, too."""
-    if not path.is_file():
-        return ""
-    try:
-        run = read_plan(path).run
-    except UsageError:
-        return ""
-    kept = kept_run(run, environment)
-    return f"the plan of run {run}, which was begun; that one is kept in {kept}" if kept else ""

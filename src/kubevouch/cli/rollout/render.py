@@ -30,14 +30,13 @@ def print_plan(
     commands: for what comes next. pinned: the nodes that are pinned for the approver besides. soak: of its run, in seconds.
     """
     cluster = plan.cluster
-    _line(
-        terminal,
+    terminal.long_line(
         f"Cluster  {cluster.server}   context {cluster.context or 'service account'}   {cluster.version}"
         f"   kube-system {cluster.cluster_uid}",
     )
     _print_ssh(terminal, plan)
     if plan.pods:
-        _line(terminal, f"Pods     {what_pods_are(plan.pods)}")
+        terminal.long_line(f"Pods     {what_pods_are(plan.pods)}")
     nodes = ordered(plan.nodes)
     if nodes:
         _print_order(terminal, plan, soak)
@@ -56,20 +55,20 @@ def print_plan(
         )
     terminal.out()
     if plan.config_map_note:
-        _line(terminal, f"ConfigMap  {plan.config_map_note}")
+        terminal.long_line(f"ConfigMap  {plan.config_map_note}")
     for notice in plan.notices:
-        _line(terminal, f"Notice   {notice}")
+        terminal.long_line(f"Notice   {notice}")
     if any(node.change is ChangeKind.BOOTSTRAP for node in nodes):
         _print_safety(terminal, plan, saved=file is not None)
-    _line(terminal, f"Saved    {file or 'in no file'}. Nothing was changed.")
+    terminal.long_line(f"Saved    {file or 'in no file'}. Nothing was changed.")
     _print_what_comes_next(terminal, plan, commands, saved=file is not None)
 
 
 def _print_safety(terminal: Terminal, plan: Plan, *, saved: bool) -> None:
-    _line(
-        terminal, "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;"
+    terminal.long_line(
+        "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;"
     )
-    _line(terminal, "         a node that is not proven on the wire in time is undone")
+    terminal.long_line("         a node that is not proven on the wire in time is undone")
     if saved:
         terminal.command("Undo     ", f"kubevouch undo {plan.run}")
 
@@ -83,7 +82,7 @@ def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
         left = len(names) - _MOST_IN_TURN
         names[_MOST_IN_TURN // 2 : _MOST_IN_TURN // 2 + left] = [f"{left} more"]
     last = [f"ConfigMap {plan.config_map.name}"] if plan.config_map else []
-    _line(terminal, f"Order    {' -> '.join(names + last)}")
+    terminal.long_line(f"Order    {' -> '.join(names + last)}")
     for line in in_which_order(lineup):
         terminal.long_line(f"         {line}", hang=11)
 
@@ -113,7 +112,7 @@ def _print_ssh(terminal: Terminal, plan: Plan) -> None:
     if plan.via == "ssh" and (plan.ssh_config or plan.ssh_user or plan.ask_sudo_password):
         user = f" as {plan.ssh_user}" if plan.ssh_user else ""
         sudo = ", with a password for sudo" if plan.ask_sudo_password else ""
-        _line(terminal, f"Ssh      {plan.ssh_config or 'your own configuration'}{user}{sudo}")
+        terminal.long_line(f"Ssh      {plan.ssh_config or 'your own configuration'}{user}{sudo}")
 
 
 def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
@@ -131,8 +130,7 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
     on = f"on {', '.join(each.node for each in nodes)}"
     if first.change is ChangeKind.APPROVE:
         _apart(terminal, f"Change   nothing is written or restarted {on}:")
-        _line(
-            terminal,
+        terminal.long_line(
             "         the newest CSR of each kubelet is approved, once every rule of the policy passes it",
         )
         return
@@ -140,27 +138,30 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
     hashes = f"sha256 {disk.config_sha256[:12]} -> {disk.content_sha256[:12]}"
     _apart(terminal, f"Change   {disk.config}   {hashes}   {on}")
     _print_diff(terminal, disk.diff)
-    _line(terminal, f"Expect   {_INTERRUPTION}")
+    terminal.long_line(f"Expect   {_INTERRUPTION}")
 
 
 def _print_node(terminal: Terminal, node: NodePlan) -> None:
     role = "control plane" if node.control_plane else "worker"
     _apart(terminal, f"{node.node}   {role}   {node.kubelet_version}   machine {node.machine_id}")
     if node.known_as:
-        _line(terminal, f"  ssh        {node.host}, whose key known_hosts has for {node.known_as}")
+        terminal.long_line(
+            f"  ssh        {node.host}, whose key known_hosts has for {node.known_as}"
+        )
     for entry in (*node.names, *node.addresses):
-        _line(terminal, f"  may have   {entry.value}   ({entry.source})")
-    _line(terminal, f"  proof      at {', '.join(joined(each, node.port) for each in node.dial)}")
+        terminal.long_line(f"  may have   {entry.value}   ({entry.source})")
+    terminal.long_line(
+        f"  proof      at {', '.join(joined(each, node.port) for each in node.dial)}"
+    )
     if node.change is ChangeKind.BOOTSTRAP:
-        _line(terminal, "  seed       its own key, self-signed, until the issued one is served")
+        terminal.long_line("  seed       its own key, self-signed, until the issued one is served")
     if node.disk.no_boot_unit:
-        _line(
-            terminal,
+        terminal.long_line(
             f"  power cut  nothing on the node ends the run after a restart of the machine ({node.disk.no_boot_unit}): "
             "then the undo below puts it back",
         )
     if node.disk.aside:
-        _line(terminal, f"  set aside  {', '.join(node.disk.aside)}")
+        terminal.long_line(f"  set aside  {', '.join(node.disk.aside)}")
 
 
 def _print_diff(terminal: Terminal, diff: str) -> None:
@@ -168,11 +169,6 @@ def _print_diff(terminal: Terminal, diff: str) -> None:
         terminal.out(one_line(f"    {line}"))
 
 
-def _line(terminal: Terminal, text: str) -> None:
-    """A line that holds what nodes say: no line break of theirs makes it two."""
-    terminal.long_line(text)
-
-
 def _apart(terminal: Terminal, text: str) -> None:
     terminal.out()
-    _line(terminal, text)
+    terminal.long_line(text)

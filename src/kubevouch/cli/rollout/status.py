@@ -10,10 +10,9 @@ from shlex import join
 
 import msgspec
 
-from kubevouch.cli.common.connect import access_of, with_api
+from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.pods import prepared_pods
-from kubevouch.cli.common.rollout import transport_of
+from kubevouch.cli.common.rollout import ask_first, prepared_pods, transport_of
 from kubevouch.cli.common.runs import find_run, kept_here, kept_plans, kept_run
 from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
 from kubevouch.cli.common.terminal import Terminal
@@ -37,7 +36,6 @@ from kubevouch.rollout.act.status import (
     planned_target,
 )
 from kubevouch.rollout.decide.advice import STATUS, Case, WayToNodes, some, step, way_of
-from kubevouch.rollout.decide.intent import what_pods_are
 from kubevouch.rollout.decide.next_for_status import (
     StatusFacts,
     exit_code_of,
@@ -53,10 +51,9 @@ SCHEMA = "kubevouch.status/1"
 
 def show_status(
     terminal: Terminal,
+    access: ClusterAccess,
     word: str,
     options: NodeOptions,
-    kubeconfig: str | None,
-    context: str | None,
     ssh_config: str | None,
     *,
     yes: bool,
@@ -68,11 +65,10 @@ def show_status(
     """
     plan = _plan_of(word, ssh_config, terminal)
     run = plan.run if plan else word
-    access = access_of(terminal, kubeconfig, context)
-    if plan.ask_sudo_password if plan else options.ask_sudo_password:
-        ask_for_sudo(terminal, plan.ssh_user if plan else options.ssh_user)
-    if plan and plan.pods:  # whoever wrote the plan chose the image, which runs as root
-        terminal.confirm(f"look at the plan's nodes by {what_pods_are(plan.pods)}", yes=yes)
+    if plan:
+        ask_first(terminal, plan, yes=yes)
+    elif options.ask_sudo_password:
+        ask_for_sudo(terminal, options.ssh_user)
 
     async def work(api: ApiClient, clock: Clock) -> _Asked:
         if plan:  # whose Lease is read is whose nodes are asked
@@ -91,12 +87,12 @@ def show_status(
             lease, failed = SeenLease(), error
         return _Asked(statuses, lease, api.server_clock.now(), failed)
 
-    with contextlib.ExitStack() as refused:
-        if plan:
-            asked = (*STATUS, word, *some(options.nodes))
-            refused.enter_context(leading_on(terminal, plan, Path("plan.json"), asked))
-        else:
-            refused.enter_context(_leading_to_a_kept_run(access, options.nodes, terminal))
+    asked = (*STATUS, word, *some(options.nodes))
+    with (
+        leading_on(terminal, plan, Path("plan.json"), asked)
+        if plan
+        else _leading_to_a_kept_run(access, options.nodes, terminal)
+    ):
         found = with_api(terminal, access, work)
     if terminal.prints_json:
         print_document(terminal, SCHEMA, _document(run, found, terminal))

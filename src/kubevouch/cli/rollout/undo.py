@@ -3,22 +3,22 @@
 import contextlib
 from collections.abc import Sequence
 
-from kubevouch.cli.common.connect import access_of, named, with_api
-from kubevouch.cli.common.pods import prepared_pods
+from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.rollout import (
     counted_as,
+    prepared_pods,
     print_next,
     print_result,
     rollout_context,
     run_lease,
     stopping,
-    though_nobody_listens,
 )
 from kubevouch.cli.common.run_log import begun_log, ending_logged
 from kubevouch.cli.common.ssh_choice import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
+from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.lease import LeaseHold
@@ -43,18 +43,16 @@ _WITHOUT_LEASE = "{}; so nothing keeps another run away but the lock on each nod
 
 def undo_plan(
     terminal: Terminal,
+    access: ClusterAccess,
     plan: Plan,
     again: Argv,
     nodes: Sequence[str],
-    kubeconfig: str | None,
-    context: str | None,
     gate_timeout: float,
     *,
     yes: bool,
 ) -> int:
     """Puts every node of the run back. again: the command that does so. nodes: only these; empty means all. That the cluster is the plan's is checked before it asks."""
     plan = only_nodes(plan, nodes) if nodes else plan
-    access = access_of(terminal, kubeconfig, context)
     what = what_is_to_be_undone(plan)
     if not what:
         terminal.note(_said_of_nothing(plan, nodes))
@@ -101,10 +99,9 @@ def undo_plan(
         code = _exit_code(result, as_before)
         ended(result, code)
     so_far = counted_as(result, AS_BEFORE, "as before the run")
-    with though_nobody_listens(result):
-        print_result(terminal, result, so_far=so_far, log=log)
-        _say_what_is_set_aside(terminal, plan, result)
-        print_next(terminal, next_after_undo(result, again))
+    print_result(terminal, result, so_far=so_far, log=log)
+    _say_what_is_set_aside(terminal, plan, result)
+    print_next(terminal, next_after_undo(result, again))
     return code
 
 
