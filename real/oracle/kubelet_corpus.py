@@ -287,7 +287,7 @@ def _edited(question: Question) -> str | None:
     if question["config"] is None or question["drop_ins"] or question["args"]:
         return None
     edit = set_server_tls_bootstrap(content_of(question["config"]))
-    return edit.after.decode() if isinstance(edit, Edit) and edit.needed else None
+    return edit.after.decode() if isinstance(edit, Edit) and edit.before != edit.after else None
 
 
 def _write(name: str, lines: list[dict[str, Any]]) -> None:

@@ -160,7 +160,7 @@ def _names() -> Found:
     yield "names that are no list", san_request(null()), ()
     yield "trailing data after the names", san_request(NODE + null()), ("der-not-canonical",)
     yield "critical names", san_request(NODE, critical=True), ("extension",)
-    yield "many names", san_request(san_value([f"n{number}" for number in range(300)])), ()
+    yield "many names", san_request(san_value([f"n{number}" for number in range(300)])), ("many",)
     yield (
         "many odd names",
         san_request(san_value([f"*{number}" for number in range(300)])),
@@ -215,7 +215,7 @@ def _attributes() -> Found:
         ("attribute-values",),
     )
     yield "no value", request(attributes=[attribute(EXTENSION_REQUEST)]), ("attribute-values",)
-    yield "no extension in it", request(attributes=[asks_for()]), ()
+    yield "no extension in it", request(attributes=[asks_for()]), ("attribute-values",)
     yield "a value that is no list", request(attributes=[attribute(EXTENSION_REQUEST, null())]), ()
     yield (
         "values that are no set",
@@ -345,16 +345,6 @@ def _keys() -> Found:
     yield (
         "of X25519",
         request(spki=seq(seq(oid("1.3.101.110")), bits(bytes(32)))),
-        (*key, "signature"),
-    )
-    yield (
-        "of DSA",
-        request(
-            spki=seq(
-                seq(oid("1.2.840.10040.4.1"), seq(integer(7), integer(3), integer(2))),
-                bits(integer(4)),
-            )
-        ),
         (*key, "signature"),
     )
     yield "another than signed it", request(spki=ecdsa("somebody else").spki), ("signature",)

@@ -49,8 +49,6 @@ def _signatures(cases: Cases, ca: Authority) -> None:
             )
     claims = {
         "unknown": seq(oid("1.2.3.4")),
-        "dsa-sha1": seq(oid("1.2.840.10040.4.3")),
-        "dsa-sha256": seq(oid("2.16.840.1.101.3.4.3.2")),
         "iso-sha1": seq(oid("1.3.14.3.2.29"), null()),
         "md2": seq(oid("1.2.840.113549.1.1.2"), null()),
         "no-null": seq(oid("1.2.840.113549.1.1.11")),

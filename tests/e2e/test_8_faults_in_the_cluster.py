@@ -138,8 +138,7 @@ def test_a_node_that_is_deleted_before_its_turn(fleet: Fleet) -> None:
     ran, path = met(fleet, "next-node-deleted", deleted)
     assert outcomes(ran)[node.name] == "untouched", ran
     run = run_of(path)
-    [line] = next_lines(ran)
-    ended(fleet.cluster, 0, *shlex.split(line)[1:])
+    ended(fleet.cluster, 0, *shlex.split(next_lines(ran)[-1])[1:])
     assert not json.loads(path.read_text())["nodes"], "what is there is done"
     fleet.take_back(run, canary)
     node.sh("systemctl restart kubelet")

@@ -198,7 +198,7 @@ def test_a_second_authority_in_the_file_has_a_row_of_its_own(tree: NodeTree) -> 
     [
         ("", "no current-context in it, so it is empty or cut off"),
         ("kind: Config\ncurrent-context: x\n", 'no context "x"'),
-        ("users: 7\n", "a list was expected"),
+        ("users: 7\n", "expected array, got int"),
         (": [\n", ""),
         ("kind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {user: u}}]\nusers: [{name: u, user: {token: s3cr3t}}]\n", "no client certificate"),
     ],

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch import goyaml
-from kubevouch.goyaml import FaultKind, Oddity, Position, UnreadableYaml, YamlNode
+from kubevouch.goyaml import Oddity, Position, UnreadableYaml, YamlNode
 
 
 def composed(text: str) -> YamlNode:
@@ -24,10 +24,10 @@ def oddities(text: str) -> list[tuple[Oddity, int, int, str]]:
     return found
 
 
-def fault(text: str) -> tuple[FaultKind, int, int]:
+def fault(text: str) -> tuple[str, int, int]:
     with pytest.raises(UnreadableYaml) as caught:
         goyaml.compose(text, lambda *_: None)
-    return caught.value.fault, caught.value.line, caught.value.column
+    return caught.value.text, caught.value.line, caught.value.column
 
 
 def test_each_entry_knows_its_key_and_where_key_and_value_are_written() -> None:
@@ -71,32 +71,35 @@ def test_what_is_odd_is_told_with_its_place(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: [\n", (FaultKind.NOT_YAML, 2, 1)),
-        ("a: b\x07", (FaultKind.NOT_YAML, 1, 5)),
-        ("%YAML 1.2\n---\na: 1", (FaultKind.NOT_YAML, 1, 1)),
-        ("a:\n  b: *c", (FaultKind.NO_VALUE, 2, 6)),
-        ("a: !!int x", (FaultKind.NO_VALUE, 1, 4)),
-        ("a: 1\n~: 2", (FaultKind.NO_VALUE, 2, 1)),
-        ("a: 1\n[b]: 2", (FaultKind.NO_VALUE, 2, 1)),
-        ("<<: 1", (FaultKind.NO_VALUE, 1, 5)),
-        ('"\\ud83d"', (FaultKind.NO_VALUE, 1, 1)),
-        ("a: " + "[" * 65, (FaultKind.NESTED_TOO_DEEPLY, 1, 68)),
-        ("[" + "1," * goyaml.MAX_VALUES, (FaultKind.TOO_MANY_VALUES, 1, 2 * goyaml.MAX_VALUES)),
-        ("#" * (goyaml.MAX_BYTES + 1), (FaultKind.TOO_LARGE, 0, 0)),
+        ("a: [\n", ("not YAML", 2, 1)),
+        ("a: b\x07", ("not YAML", 1, 5)),
+        ("%YAML 1.2\n---\na: 1", ("not YAML", 1, 1)),
+        ("a:\n  b: *c", ("alias", 2, 6)),
+        ("a: !!int 1", ("the tag tag:yaml.org,2002:int", 1, 4)),
+        ("a: 1\n~: 2", ("a key must be a word", 2, 1)),
+        ("1.5: 2", ("a key must be a word", 1, 1)),
+        ("a: 1\n[b]: 2", ("a key must be a word", 2, 1)),
+        ("<<: 1", ("<< merges", 1, 5)),
+        ('"\\ud83d"', ("half of a surrogate pair", 1, 1)),
+        ("a: " + "[" * 65, ("nested deeper", 1, 68)),
+        ("[" + "1," * goyaml.MAX_VALUES, ("more than 100000 values", 1, 2 * goyaml.MAX_VALUES)),
+        ("#" * (goyaml.MAX_BYTES + 1), ("1048577 bytes long", 0, 0)),
     ],
     ids=lambda value: shlex.quote(value[:20]) if isinstance(value, str) else "",
 )
 def test_what_cannot_be_read_is_told_with_its_place(
-    text: str, expected: tuple[FaultKind, int, int]
+    text: str, expected: tuple[str, int, int]
 ) -> None:
-    assert fault(text) == expected
+    told, *place = fault(text)
+    assert told.startswith(expected[0])
+    assert place == list(expected[1:])
 
 
 def test_levels_are_counted_through_aliases() -> None:
     lines = ["a: &a [x]"]
     lines += [f"{to}: &{to} {'[' * 20}*{of}{']' * 20}" for of, to in zip("abc", "bcd", strict=True)]
     assert composed("\n".join(lines)).height == 62
-    assert fault("\n".join([*lines, "e: [[[*d]]]"])) == (FaultKind.NESTED_TOO_DEEPLY, 5, 7)
+    assert fault("\n".join([*lines, "e: [[[*d]]]"]))[1:] == (5, 7)
 
 
 WORDS = st.text(alphabet="abyn019 .-_:#'\"é\U0001f600\n", max_size=12)

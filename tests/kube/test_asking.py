@@ -3,7 +3,6 @@
 import base64
 import gzip
 import json
-from typing import Any
 
 import msgspec
 import pytest
@@ -164,19 +163,16 @@ async def test_a_compressed_answer_is_read(api: ApiClient, server: ScriptedApiSe
     assert (await api.get(NODES, "n")).name == "n"
 
 
-@pytest.mark.parametrize(
-    ("patch", "form"),
-    [({"data": {"a": "2"}}, "merge"), ([{"op": "add", "path": "/data/a", "value": "2"}], "json")],
-)
 async def test_a_patch_bound_to_a_version_is_refused_when_the_object_has_changed(
-    api: ApiClient, server: ScriptedApiServer, patch: Any, form: str
+    api: ApiClient, server: ScriptedApiServer
 ) -> None:
+    patch = {"data": {"a": "2"}}
     made = server.store.create(CONFIG_MAP, {"metadata": {"name": "c"}, "data": {"a": "1"}}, "s")
     version = made["metadata"]["resourceVersion"]
     assert (await api.patch(CONFIG_MAPS, "c", patch, "s", resource_version=version)).data == {
         "a": "2"
     }
-    assert server.requests[-1].headers["Content-Type"].startswith(f"application/{form}")
+    assert server.requests[-1].headers["Content-Type"].startswith("application/merge-patch+json")
     with pytest.raises(Conflict) as caught:
         await api.patch(CONFIG_MAPS, "c", patch, "s", resource_version=version)
     assert caught.value.reason == "Conflict"

@@ -97,10 +97,10 @@ def _user(user: User | None, at: Bench) -> JSON:
         "as": user.impersonate,
         "as-uid": user.impersonate_uid,
         "as-groups": list(user.impersonate_groups),
-        "as-user-extra": {key: list(values) for key, values in user.impersonate_extra},
+        "as-user-extra": {key: list(values) for key, values in user.impersonate_extra.items()},
         "username": user.username,
         "password": user.password,
-        "auth-provider": user.auth_provider,
+        "auth-provider": (user.auth_provider or {}).get("name"),
         "exec": _exec(user.exec) if user.exec else None,
     }
     return {key: _emptied(value, at) for key, value in found.items() if value}
@@ -109,7 +109,7 @@ def _user(user: User | None, at: Bench) -> JSON:
 def _exec(plugin: ExecConfig) -> JSON:
     found = {
         "args": list(plugin.args),
-        "env": [{"name": name, "value": value} for name, value in plugin.env],
+        "env": [{"name": each.name, "value": each.value} for each in plugin.env],
         "apiVersion": plugin.api_version,
         "installHint": plugin.install_hint,
         "provideClusterInfo": plugin.provide_cluster_info,

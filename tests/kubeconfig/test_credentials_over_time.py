@@ -16,7 +16,7 @@ from kubevouch.kube.errors import CredentialError, KubeconfigError, Unauthorized
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import TOKEN_FILE_SECONDS
 from kubevouch.kube.io.exec_plugin import ExecPlugin
-from kubevouch.kube.kubeconfig import ExecConfig, User
+from kubevouch.kube.kubeconfig import EnvironmentVariable, ExecConfig, User
 from tests.support.apiservers import MOMENT, access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
@@ -52,7 +52,7 @@ class World:
         program.chmod(0o700)
         config = ExecConfig(
             command=str(program),
-            env=(("FOLDER", str(self.folder)),),
+            env=(EnvironmentVariable("FOLDER", str(self.folder)),),
             api_version=V1,
             interactive_mode="Never",
         )

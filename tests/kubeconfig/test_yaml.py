@@ -95,7 +95,9 @@ def test_an_anchor_that_holds_itself_is_refused(cycle: bytes) -> None:
 @pytest.mark.usefixtures("loader")
 def test_no_tag_makes_an_object() -> None:
     assert goyaml.read(b"!!python/object/apply:os.system [ls]") == ["ls"]
-    assert goyaml.read(b"a: !!python/name:os.system ''") == {"a": ""}
+    for text in (b"!!python/name:os.system ''", b"!!int 1", b"!!binary aGk=", b"!x 1"):
+        with pytest.raises(goyaml.UnreadableYaml, match="the tag "):
+            goyaml.read(b"a: " + text)
 
 
 @pytest.mark.usefixtures("loader")

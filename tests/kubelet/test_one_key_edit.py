@@ -95,12 +95,12 @@ def test_kubeadms_own_file_and_config_map(cases: Path) -> None:
     assert yaml.safe_load(after) == fixed
 
 
-@pytest.mark.parametrize("value", ["true", "True", "yes", "y", "on", "!!bool 'true'"])
+@pytest.mark.parametrize("value", ["true", "True", "yes", "y", "on"])
 def test_where_it_is_on_there_is_nothing_to_do(value: str) -> None:
     content = HEAD + f"serverTLSBootstrap: {value}\n".encode()
     edit = set_server_tls_bootstrap(content)
     assert isinstance(edit, Edit)
-    assert not edit.needed
+    assert edit.before == edit.after
     assert edit.diff("/x") == ""
 
 
@@ -119,7 +119,7 @@ def test_the_edit_of_an_edited_file_is_none() -> None:
         (HEAD + b"---\n" + HEAD, "line 3, column 1: a further document, which the kubelet does not read; make the file clear by hand first"),
         (HEAD + b"serverTLSBootstrap: &x false\n", "line 3, column 1: the value of serverTLSBootstrap has an anchor; set serverTLSBootstrap: true by hand"),
         (HEAD + b"a: &x false\nserverTLSBootstrap: *x\n", "line 4, column 1: the value of serverTLSBootstrap is an alias; set serverTLSBootstrap: true by hand"),
-        (HEAD + b"serverTLSBootstrap: !!bool no\n", "line 3, column 1: the value of serverTLSBootstrap has a tag; set serverTLSBootstrap: true by hand"),
+        (HEAD + b"serverTLSBootstrap: !!bool no\n", "line 3, column 21: the tag tag:yaml.org,2002:bool, which is not read here; correct it by hand first"),
         (b"x: &x {a: b}\n<<: *x\n" + HEAD, "line 2, column 1: a merge key (<<); set serverTLSBootstrap: true by hand"),
         (b'{"apiVersion":"kubelet.config.k8s.io/v1beta1","kind":"KubeletConfiguration"}', "line 1, column 1: the file is JSON, or in braces as JSON is; set serverTLSBootstrap: true by hand"),
         (b"- a\n", "line 1, column 1: a list where `key: value` lines were expected; correct it by hand first"),
@@ -222,6 +222,7 @@ def test_files_as_pyyaml_writes_them_are_seldom_refused(content: bytes) -> None:
             "no place",
             "in braces",
             "not YAML",
+            "the tag",
         )
         assert any(part in found.reason for part in known), found
 

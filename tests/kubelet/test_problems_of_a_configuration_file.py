@@ -35,27 +35,28 @@ def problems(content: bytes, *, drop_in: bool = False) -> list[tuple[str, int, i
         (HEAD.replace(b"\n", b"\r\n"), []),
         (b"\xef\xbb\xbf" + HEAD, []),
         (b'{"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration"}', []),
-        (b"", [("empty", 0, 0, "", True)]),
-        (b"# nothing\n", [("empty", 0, 0, "", True)]),
-        (b"- a\n", [("not-a-mapping", 1, 1, "", True)]),
-        (b"# c\nhello\n", [("not-a-mapping", 2, 1, "", True)]),
-        (b"a: b\n", [("unknown-key", 1, 1, "a", False), ("wrong-kind", 0, 0, "apiVersion", True)]),
-        (b"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: X\n", [("wrong-kind", 0, 0, "kind", True)]),
-        (HEAD + b"serverTLSBootstrap: 'true'\n", [("wrong-type", 3, 21, "serverTLSBootstrap", True)]),
-        (HEAD + b"authentication:\n  webhook:\n    enabled: 1\n", [("wrong-type", 5, 14, "authentication.webhook.enabled", True)]),
-        (HEAD + b"a:\n\tb: c\n", [("not-yaml", 4, 1, "", True)]),
-        (HEAD + b"a: [\n", [("not-yaml", 4, 1, "", True)]),
-        (HEAD + b"a: caf\xe9\n", [("not-utf-8", 3, 7, "", True)]),
-        (HEAD + b"a: b\0\n", [("not-yaml", 3, 5, "", True)]),
-        (b"{a: b}", [("not-json", 1, 2, "", True)]),
-        (b'{"a": NaN}', [("not-json", 1, 1, "", True)]),
-        (b'{"a": ' + b"1" * 5_000 + b"}", [("unknown-key", 1, 2, "a", False), ("wrong-kind", 0, 0, "apiVersion", True)]),
-        (HEAD + b"a: [\n---\n", [("not-yaml", 4, 1, "", True)]),
-        (HEAD + b"a: .inf\n", [("not-yaml", 3, 4, "", True)]),
-        (HEAD + b"a: " + b"[" * 90 + b"]" * 90, [("nested-too-deeply", 3, 68, "", True)]),
-        (b'{"a":' + b"[" * 30_000 + b"]" * 30_000 + b"}", [("nested-too-deeply", 1, 70, "", True)]),
-        (HEAD + b"#" * LARGEST, [("too-large", 0, 0, "", True)]),
-        (HEAD + b"a: *b\n", [("not-yaml", 3, 4, "", True)]),
+        (b"", [("unreadable", 0, 0, "", True)]),
+        (b"# nothing\n", [("unreadable", 0, 0, "", True)]),
+        (b"- a\n", [("unreadable", 1, 1, "", True)]),
+        (b"# c\nhello\n", [("unreadable", 2, 1, "", True)]),
+        (b"a: b\n", [("unknown-key", 1, 1, "a", False), ("unreadable", 0, 0, "apiVersion", True)]),
+        (b"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: X\n", [("unreadable", 0, 0, "kind", True)]),
+        (HEAD + b"serverTLSBootstrap: 'true'\n", [("unreadable", 3, 21, "serverTLSBootstrap", True)]),
+        (HEAD + b"featureGates:\n  A: 1\n", [("unreadable", 4, 3, "featureGates", True)]),
+        (HEAD + b"a:\n\tb: c\n", [("unreadable", 4, 1, "", True)]),
+        (HEAD + b"a: [\n", [("unreadable", 4, 1, "", True)]),
+        (HEAD + b"a: caf\xe9\n", [("unreadable", 3, 7, "", True)]),
+        (HEAD + b"a: b\0\n", [("unreadable", 3, 5, "", True)]),
+        (b"{a: b}", [("unreadable", 1, 2, "", True)]),
+        (b'{"a": NaN}', [("unreadable", 1, 1, "", True)]),
+        (b'{"a": ' + b"1" * 5_000 + b"}", [("unknown-key", 1, 2, "a", False), ("unreadable", 0, 0, "apiVersion", True)]),
+        (HEAD + b"a: [\n---\n", [("unreadable", 4, 1, "", True)]),
+        (HEAD + b"a: .inf\n", [("unreadable", 3, 4, "", True)]),
+        (HEAD + b"a: " + b"[" * 90 + b"]" * 90, [("unreadable", 3, 68, "", True)]),
+        (b'{"a":' + b"[" * 30_000 + b"]" * 30_000 + b"}", [("unreadable", 1, 70, "", True)]),
+        (HEAD + b"#" * LARGEST, [("unreadable", 0, 0, "", True)]),
+        (HEAD + b"a: &a [*a]\n", [("unreadable", 3, 8, "", True)]),
+        (HEAD + b"a: *b\n", [("unreadable", 3, 4, "", True)]),
     ],
     ids=lambda value: repr(value[-40:]) if isinstance(value, bytes) else "",
 )  # fmt: skip
@@ -73,16 +74,7 @@ def test_a_bomb_of_aliases_stays_small() -> None:
     ]
     document = read_document(HEAD + b"\n".join(lines))
     assert document.root is None
-    assert document.problems[-1].kind is ProblemKind.TOO_MANY_ALIASES
-
-
-def test_an_alias_within_itself_ends() -> None:
-    document = read_document(HEAD + b"a: &a [*a]\n")
-    assert document.problems[-1].kind in (
-        ProblemKind.NESTED_TOO_DEEPLY,
-        ProblemKind.TOO_MANY_ALIASES,
-        ProblemKind.NOT_YAML,
-    )
+    assert document.problems[-1].text == "more than 100000 values, aliases counted"
 
 
 def test_what_many_nodes_have_is_read_once_and_a_large_file_is_not_kept() -> None:
@@ -105,7 +97,7 @@ def test_a_problem_reads_as_a_person_says_it() -> None:
     assert str(problem) == (
         "line 3, column 1: the key ServerTLSBootstrap has the wrong case: it is written serverTLSBootstrap"
     )
-    assert str(Problem(ProblemKind.EMPTY, "empty")) == "empty"
+    assert str(Problem(ProblemKind.UNREADABLE, "empty")) == "empty"
 
 
 def test_kubeadms_own_file_is_without_problems(cases: Path) -> None:
@@ -116,9 +108,6 @@ def test_kubeadms_own_file_is_without_problems(cases: Path) -> None:
     assert after.values is not None
     assert not before.values.server_tls_bootstrap
     assert after.values.server_tls_bootstrap
-    assert before.values.rotate_certificates
-    assert before.values.authentication.x509.client_ca_file == "/etc/kubernetes/pki/ca.crt"
-    assert before.values.static_pod_path == "/etc/kubernetes/manifests"
 
 
 @given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda tail: HEAD + tail))

@@ -62,7 +62,6 @@ def test_each_key_has_its_own_source() -> None:
         "featureGates": "flag --feature-gates",
         "tlsCertFile": "flag --tls-cert-file",
     }
-    assert found.configuration.authentication.webhook.enabled
     assert found.configuration.feature_gates == {"A": True, "B": True}
 
 

@@ -88,24 +88,14 @@ CASES: dict[str, tuple[Sequence[Moment], dict[str, int], str, int]] = {
     "down, whatever would be long enough": (DIES, {"steady": 15}, "inactive", 22),
     "stopped, so that its unit does not start it again": (STOPPED, {"first": 7}, "inactive", 12),
     "once more, after the pause of its unit": (AGAIN, {"first": 7}, "time", 20),
-    "once more, after the pause of its unit, and then for long enough": (
-        AGAIN,
-        {"steady": 5},
-        "steady",
-        18,
-    ),
+    "once more, after the pause of its unit, and then for long enough": (AGAIN, {"steady": 5}, "steady", 18),
     "down when the time is over": (AT_THE_END, {"first": 7}, "inactive", 33),
     "down when the time is over, and back": (BACK_AT_THE_END, {"first": 7}, "time", 28),
     "again and again": (LOOPS, {"first": 7}, "restarts", 11),
     "again and again, from a process that is not known": (LOOPS, {}, "restarts", 11),
     "again and again, between two looks": (UNSEEN, {"first": 7}, "restarts", 22),
     "again and again, from a count that is not known": (UNSEEN, {"steady": 10}, "restarts", 22),
-    "twice since the run's restart, and once of these before this look": (
-        LATE_COUNT,
-        {"first": 6},
-        "restarts",
-        4,
-    ),
+    "twice since the run's restart, and once of these before this look": (LATE_COUNT, {"first": 6}, "restarts", 4),
     "often, but long ago": (LONG_AGO, {}, "time", 20),
     "by somebody's hand, which sets the count to 0": (BY_HAND, {}, "time", 20),
     "another process than the first already": (UP, {"first": 6}, "time", 20),
@@ -113,7 +103,7 @@ CASES: dict[str, tuple[Sequence[Moment], dict[str, int], str, int]] = {
     "once more, and then for long enough": (ONCE, {"steady": 5}, "steady", 11),
     "never": (NEVER, {"first": 7}, "inactive", 10),
     "late, but in time": (LATE, {"steady": 5}, "steady", 11),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("shell", SHELLS)

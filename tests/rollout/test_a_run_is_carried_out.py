@@ -132,14 +132,14 @@ async def test_a_plan_of_whose_nodes_none_is_there_changes_nothing() -> None:
             await check(plan, here.context)
 
 
-async def test_a_node_that_vanishes_before_its_turn_is_skipped_and_the_others_are_done(
-    dark: Acting,
-) -> None:
+async def test_a_node_that_vanishes_before_its_turn_is_gone_without(dark: Acting) -> None:
     checked = await check(await dark.plan(WORKER, SECOND), dark.context)
     dark.stage.server.store.delete(kind_of("Node"), SECOND)
     result = await apply(checked, dark.context, QUICK)
-    outcomes = {each.node: each.state for each in result.nodes}
-    assert outcomes == {WORKER: NodeState.DONE, SECOND: NodeState.UNTOUCHED}
+    assert [(each.node, each.state, each.away) for each in result.nodes] == [
+        (WORKER, NodeState.DONE, False),
+        (SECOND, NodeState.UNTOUCHED, True),
+    ]
     assert result.exit_code is ExitCode.COULD_NOT_TELL
 
 

@@ -23,44 +23,18 @@ AGAIN = answered(TransactionState.UNDONE, why=UNDONE_BEFORE)
 EDITED = answered(TransactionState.REFUSED, why="config.yaml has been changed since the run")
 WORDS = "former files in place, restarted"
 """Of the progress, where a node has put its files back."""
-OURS_UNDONE, OTHERS_AFTER = (
-    ("abcd", "undone"),
-    "run ffff has changed it since; kubevouch undo ffff ",
-)
-MARKED = [("1111", "committed"), ("abcd", "barred"), ("2222", "committed"), ("3333", "undone")]
+OURS_UNDONE = ("abcd", "undone")
 UNDOS: dict[str, tuple[list[tuple[str, str]], Any, NodeState, str]] = {
     # runs on the node, what its script answers, state, why
     "never begun there": ([], NOT_BEGUN, NodeState.UNTOUCHED, "has not changed this node"),
     "an apply that was about to begin was faster": ([], PUT_BACK, NodeState.UNDONE, ""),
     "undone before": ([OURS_UNDONE], AGAIN, NodeState.UNDONE, UNDONE_BEFORE),
-    "undone before, and another run has changed it since": (
-        [OURS_UNDONE, ("ffff", "committed")],
-        AGAIN,
-        NodeState.FAILED,
-        f"{OTHERS_AFTER}--nodes k8s-worker-1.internal.example.com puts that back",
-    ),
-    "undone before, and another run is armed there": (
-        [OURS_UNDONE, ("ffff", "restarted")],
-        AGAIN,
-        NodeState.FAILED,
-        "run ffff has changed it and has not been proven",
-    ),
-    "undone before, and so was another run": (
-        [OURS_UNDONE, ("ffff", "undone")],
-        AGAIN,
-        NodeState.UNDONE,
-        UNDONE_BEFORE,
-    ),
-    "barred, and its record may have been pruned before": (
-        MARKED,
-        NOT_BEGUN,
-        NodeState.UNKNOWN,
-        "3 newer runs have followed",
-    ),
+    "undone before, and another run is armed there": ([OURS_UNDONE, ("ffff", "restarted")], AGAIN, NodeState.FAILED, "kubevouch undo ffff --nodes k8s-worker-1.internal.example.com puts that back"),
+    "undone before, and so was another run": ([OURS_UNDONE, ("ffff", "undone")], AGAIN, NodeState.UNDONE, UNDONE_BEFORE),
     "committed": ([("abcd", "committed")], PUT_BACK, NodeState.UNDONE, ""),
     "armed": ([("abcd", "armed")], PUT_BACK, NodeState.UNDONE, ""),
     "refused": ([("abcd", "committed")], EDITED, NodeState.FAILED, EDITED.reason),
-}
+}  # fmt: skip
 
 
 async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_more(
@@ -81,26 +55,27 @@ async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_
     assert result.stopped == f"{WORKER} was put back and is not well"
 
 
+CHANGED = "/var/lib/kubelet/config.yaml was changed since"
+LOOK = f"kubevouch status --nodes {WORKER} shows the newest run there"
+
+
 @pytest.mark.parametrize(
     ("added", "outcome", "why"),
     [
         (
             b"maxPods: 7\nserverTLSBootstrap: true\n",
             NodeState.FAILED,
-            "this run was undone there, and somebody else has edited /var/lib/kubelet/config.yaml: serverTLSBootstrap is on in it; look at it yourself",
+            f"this run was undone there; {CHANGED}: serverTLSBootstrap is on in it; {LOOK}",
         ),
         (
             b"maxPods: [\n",
             NodeState.FAILED,
-            (
-                "this run was undone there, and somebody else has edited /var/lib/kubelet/config.yaml: it cannot be read as a "
-                "kubelet's configuration; look at it yourself"
-            ),
+            f"this run was undone there; {CHANGED}: it cannot be read as a kubelet's configuration; {LOOK}",
         ),
         (
             b"maxPods: 7\n",
             NodeState.UNDONE,
-            "undone before; somebody else has edited /var/lib/kubelet/config.yaml: serverTLSBootstrap is not on in it",
+            f"undone before; {CHANGED}: serverTLSBootstrap is not on in it",
         ),
     ],
     ids=["on", "not readable", "not on"],
@@ -192,25 +167,6 @@ async def test_an_undo_of_some_nodes_leaves_the_config_map_as_it_is(here: Acting
         only_nodes(plan, [SECOND.partition(".")[0]])
 
 
-async def test_runs_that_were_there_before_the_plan_have_pushed_no_record_away(
-    here: Acting,
-) -> None:
-    """They are not later ones: a run of which there is no record beside them has never begun there."""
-    earlier = [a_run("1111", "undone"), a_run("2222", "committed"), a_run("3333", "undone")]
-    machine = here.machines.by_name[WORKER]
-    machine.says(runs=tuple(earlier))
-    plan = await here.plan(WORKER)
-    machine.transaction = [answered(TransactionState.NOTHING, why="has not changed this node")]
-    for runs in (earlier, [*earlier, a_run("abcd", "barred")]):
-        machine.says(runs=tuple(runs))
-        [found] = (await undo(plan, here.context, QUICK)).nodes
-        assert (found.state, found.settled) == (NodeState.UNTOUCHED, False), found
-    machine.says(runs=(*earlier, a_run("abcd", "undone")))
-    machine.transaction = [AGAIN]
-    [found] = (await undo(plan, here.context, QUICK)).nodes
-    assert found.state is NodeState.UNDONE, found
-
-
 def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
     """The node's machine, which knows nothing of the run, and whose file is the plan's before or after the change, or another."""
     machine = here.machines.by_name[node.node]
@@ -222,75 +178,20 @@ def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
 
 
 @pytest.mark.parametrize(
-    ("others", "digest", "outcome", "why"),
+    ("other", "digest", "outcome", "why"),
     [
-        (["barred", "barred", "undone", "barred"], "before", NodeState.UNTOUCHED, ""),
-        (["undone", "undone", "committed"], "before", NodeState.UNKNOWN, "3 newer runs"),
-        (
-            ["barred", "committed"],
-            "after",
-            NodeState.UNKNOWN,
-            "kubevouch undo 00f1 --nodes k8s-worker-1.internal.example.com puts that back",
-        ),
-        (["barred", "undone"], "after", NodeState.UNKNOWN, "look at it yourself"),
+        ("committed", "before", NodeState.UNTOUCHED, ""),
+        ("committed", "after", NodeState.UNKNOWN, f"is what this run writes: {LOOK}"),
         # Somebody has removed the folder of the runs; its file tells.
-        ([], "other", NodeState.UNKNOWN, "is not what it was in the plan"),
-        (
-            ["undone", "restarted"],
-            "after",
-            NodeState.UNKNOWN,
-            "run 00f1 has changed it and has not been proven",
-        ),
+        ("undone", "other", NodeState.UNKNOWN, f"is not what it was in the plan: {LOOK}"),
+        ("restarted", "after", NodeState.UNKNOWN, f"undo ffff --nodes {WORKER} puts that back"),
     ],
 )
-async def test_marks_of_runs_that_never_began_push_no_record_away_and_another_run_is_named(
-    here: Acting, others: list[str], digest: str, outcome: NodeState, why: str
+async def test_where_no_record_is_left_the_nodes_file_tells(
+    here: Acting, other: str, digest: str, outcome: NodeState, why: str
 ) -> None:
     plan = await here.plan(WORKER)
     machine = _has_no_record(here, of(plan, WORKER), digest)
-    machine.says(runs=tuple(a_run(f"00f{number}", state) for number, state in enumerate(others)))
+    machine.says(runs=(a_run("ffff", other),))
     [found] = (await undo(plan, here.context, QUICK)).nodes
     assert (found.state, why in found.why) == (outcome, True), found
-
-
-SNAPSHOT = "/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs"
-
-
-STOPPED_KUBELET = b"kubelet.service has no main process (it is inactive)"
-
-
-@pytest.mark.parametrize(
-    ("root", "seen", "why"),
-    [
-        (SNAPSHOT, {"no_kubelet": STOPPED_KUBELET, "root": ()}, "start kubelet.service"),
-        (SNAPSHOT, {}, f"the kubelet's folder is /var/lib/kubelet, and was {SNAPSHOT} in the plan"),
-        ("/var/lib/kubelet", {"unsafe": b"/var may be written by others"}, "/var may be written"),
-    ],
-    ids=["without a kubelet", "beside a running kubelet", "where others may write"],
-)
-async def test_an_undo_runs_nothing_in_a_folder_that_only_the_plan_knows(
-    here: Acting, root: str, seen: dict[str, Any], why: str
-) -> None:
-    """What root in a container can fill looks like a folder of root's, with a record of the run in it."""
-    plan = changed(await here.plan(WORKER), WORKER, root=root)
-    machine = here.machines.by_name[WORKER]
-    machine.says(runs=(a_run("abcd", "committed"),), **seen)
-    machine.transaction = [PUT_BACK]
-    [node] = (await undo(plan, here.context, QUICK)).nodes
-    assert (node.state, why in node.why) == (NodeState.UNKNOWN, True), node
-    assert [name for _, name in here.machines.ran if "undo" in name] == []
-
-
-async def test_without_a_kubelet_an_undo_goes_by_the_record_in_the_kubelets_default_folder(
-    here: Acting,
-) -> None:
-    plan = await here.plan(WORKER)
-    machine = here.machines.by_name[WORKER]
-    machine.says(no_kubelet=STOPPED_KUBELET, root=(), runs=())
-    machine.transaction = [PUT_BACK]
-    [node] = (await undo(plan, here.context, QUICK)).nodes
-    assert node.state is NodeState.UNDONE
-    machine.transaction = [answered(TransactionState.NOTHING)]
-    [node] = (await undo(plan, here.context, QUICK)).nodes
-    assert node.state is NodeState.UNKNOWN
-    assert "it cannot be told whether this run has changed this node" in node.why

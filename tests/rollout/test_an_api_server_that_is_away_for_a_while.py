@@ -9,7 +9,7 @@ from kubevouch.kube.resources import NODES
 from kubevouch.rollout.act import node_turn
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
-from kubevouch.rollout.act.live_cluster import LiveCluster
+from kubevouch.rollout.act.live_cluster import live_cluster
 from kubevouch.rollout.act.node_turn import NodeTurns
 from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.run_status import NodeState
@@ -64,12 +64,12 @@ async def test_after_a_soak_it_is_waited_for_and_one_that_stays_away_is_not_call
     checked = await check(await dark.plan(WORKER), dark.context)
     await apply(checked, dark.context, RolloutTimeouts(60, soak=0))
     nodes = {each.plan.node: each for each in checked.nodes}
-    live = LiveCluster(dark.context.api, dark.context.clock)
-    turns = NodeTurns(nodes, {}, checked, dark.context, RolloutTimeouts(60, soak=0), live)
-    dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY, times=SEVERAL)
-    assert await turns.not_well(WORKER) == ""
-    dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY)
-    said = await replace(turns, timeouts=RolloutTimeouts(1)).not_well(WORKER)
+    async with live_cluster(dark.context) as live:
+        turns = NodeTurns(nodes, {}, checked, dark.context, RolloutTimeouts(60, soak=0), live)
+        dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY, times=SEVERAL)
+        assert await turns.not_well(WORKER) == ""
+        dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY)
+        said = await replace(turns, timeouts=RolloutTimeouts(1)).not_well(WORKER)
     assert said.startswith("whether it is well after its soak could not be seen: "), said
 
 

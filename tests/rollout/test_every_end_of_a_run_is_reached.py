@@ -275,7 +275,7 @@ async def test_the_switch_fails_until_it_has_succeeded(machine: Machine) -> None
         assert len(units(machine)) == 2
     answer = await machine.call(TransactionStep.ROLLBACK, ends=TransactionState.HALF)
     assert str(machine.config) in answer.reason
-    assert machine.told[-3] == "systemctl --no-block start kubevouch-undo-run1.service", "at once"
+    assert machine.told[-2] == "systemctl --no-block start kubevouch-undo-run1.service", "at once"
     (machine.folder / "bin" / "mv").unlink()
     assert machine.switch_alone()[0] == 0
     assert machine.tree() == before

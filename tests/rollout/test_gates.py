@@ -66,77 +66,25 @@ SEEN_ELSEWHERE = (ProofGate.ANSWERS, ProofGate.STAYS_UP)
 CASES: dict[str, tuple[dict[str, object], ProofGate, str]] = {
     # name: (what is different, the gate that stops it, what it says)
     "not restarted": ({"new_process": False}, ProofGate.PROCESS, "has not been restarted"),
-    "no CSR": (
-        {"csr": None, "held": "the kubelet has not asked yet"},
-        ProofGate.CSR,
-        "has not asked yet",
-    ),
-    "denied": (
-        {"csr": status(conditions=(condition("Denied"),))},
-        ProofGate.APPROVED,
-        "csr-1 is Denied: No because",
-    ),
-    "failed at the signer": (
-        {"csr": status(conditions=(APPROVED, condition("Failed")))},
-        ProofGate.APPROVED,
-        "csr-1 is Failed",
-    ),
-    "held, and nobody has approved it": (
-        {"csr": status(conditions=()), "held": "fresh (Old): it is old"},
-        ProofGate.APPROVED,
-        "csr-1 is held: fresh (Old)",
-    ),
-    "held, and somebody has approved it: that cannot be taken back": (
-        {"held": "foreign-addresses (Foreign): 10.0.0.9"},
-        ProofGate.APPROVED,
-        "csr-1 is held",
-    ),
-    "undecided": (
-        {"csr": status(conditions=()), "approved_here": frozenset()},
-        ProofGate.APPROVED,
-        "csr-1 is not decided yet",
-    ),
-    "approved by somebody, and not looked at by us": (
-        {"approved_here": frozenset()},
-        ProofGate.APPROVED,
-        "csr-1 is not decided yet",
-    ),
+    "no CSR": ({"csr": None, "held": "the kubelet has not asked yet"}, ProofGate.CSR, "has not asked yet"),
+    "denied": ({"csr": status(conditions=(condition("Denied"),))}, ProofGate.APPROVED, "csr-1 is Denied: No because"),
+    "failed at the signer": ({"csr": status(conditions=(APPROVED, condition("Failed")))}, ProofGate.APPROVED, "csr-1 is Failed"),
+    "held, and nobody has approved it": ({"csr": status(conditions=()), "held": "fresh (Old): it is old"}, ProofGate.APPROVED, "csr-1 is held: fresh (Old)"),
+    "held, and somebody has approved it: that cannot be taken back": ({"held": "foreign-addresses (Foreign): 10.0.0.9"}, ProofGate.APPROVED, "csr-1 is held"),
+    "undecided": ({"csr": status(conditions=()), "approved_here": frozenset()}, ProofGate.APPROVED, "csr-1 is not decided yet"),
+    "approved by somebody, and not looked at by us": ({"approved_here": frozenset()}, ProofGate.APPROVED, "csr-1 is not decided yet"),
     "not signed": ({"csr": status(certificate=b"")}, ProofGate.ISSUED, "not signed yet"),
-    "signed with bytes that are no certificate": (
-        {"csr": status(certificate=b"-----")},
-        ProofGate.ISSUED,
-        "not signed yet",
-    ),
-    "signed for another node": (
-        {"csr": status(certificate=ANOTHER.served[0])},
-        ProofGate.NAMES,
-        "the signed certificate is for 127.",
-    ),
-    "signed for less than the plan": (
-        {
-            "plan": msgspec.structs.replace(
-                PLAN, addresses=(*PLAN.addresses, Claim("10.0.0.9", NameSource.OPERATOR))
-            )
-        },
-        ProofGate.NAMES,
-        "the signed certificate is for",
-    ),
+    "signed with bytes that are no certificate": ({"csr": status(certificate=b"-----")}, ProofGate.ISSUED, "not signed yet"),
+    "signed for another node": ({"csr": status(certificate=ANOTHER.served[0])}, ProofGate.NAMES, "the signed certificate is for 127."),
+    "signed for less than the plan": ({"plan": msgspec.structs.replace(PLAN, addresses=(*PLAN.addresses, Claim("10.0.0.9", NameSource.OPERATOR)))}, ProofGate.NAMES, "the signed certificate is for"),
     "not dialled": ({"served": ()}, ProofGate.SERVED, "not dialled yet"),
-    "dark": (
-        {"served": (recorded("pending-worker").seen_on_the_wire(),)},
-        ProofGate.SERVED,
-        "KV307",
-    ),
-    "serves another trusted certificate": (
-        {"served": (ANOTHER.seen_on_the_wire(),)},
-        ProofGate.SERVED,
-        "still serves another certificate",
-    ),
+    "dark": ({"served": (recorded("pending-worker").seen_on_the_wire(),)}, ProofGate.SERVED, "KV307"),
+    "serves another trusted certificate": ({"served": (ANOTHER.seen_on_the_wire(),)}, ProofGate.SERVED, "still serves another certificate"),
     "the API server cannot reach it": ({"api_path": "502"}, ProofGate.API_PATH, "502"),
     "not Ready": ({"ready": "the Node is not Ready"}, ProofGate.READY, "not Ready"),
     "no sample": ({"metrics_now": None}, ProofGate.METRICS, "no newer sample"),
     "an old sample": ({"metrics_now": THEN}, ProofGate.METRICS, "no newer sample"),
-}
+}  # fmt: skip
 HOPELESS = {
     "held, and somebody has approved it: that cannot be taken back",
     "signed for another node",

@@ -194,19 +194,6 @@ async def test_a_canary_that_falls_ill_while_it_soaks_stops_the_run(here: Acting
     assert run.stopped == "w0, the canary of Debian 12, kubelet 1.34, amd64, failed"
 
 
-async def test_one_failure_pauses_and_a_second_one_stops(here: Acting) -> None:
-    nodes = Nodes(fails={"w9": NodeState.UNDONE})
-    run = nodes.run(here)
-    await run.run()
-    assert run.stopped == ""
-    assert len(run.results) == 40
-    nodes = Nodes(fails={"w9": NodeState.UNDONE, "w30": NodeState.UNDONE})
-    run = nodes.run(here)
-    await run.run()
-    assert run.stopped == "2 nodes failed: w9, w30"
-    assert 30 < len(run.results) < 40
-
-
 async def test_a_node_in_an_uncertain_state_stops_the_run_and_an_error_of_ours_is_one(
     here: Acting,
 ) -> None:

@@ -45,19 +45,18 @@ def found(*runs: RunFound, active: bytes = b"active", unsafe: bytes = b"") -> Ru
 # What its records mean.
 
 ARMED, DONE, UNDONE = NodeState.ARMED, NodeState.DONE, NodeState.UNDONE
-TRIES = "tries again every 15 s until that is done"
 EDIT = "/c.yaml was edited by somebody else"
-LOOK = "see `systemctl status 'kubevouch-undo-*'` there"
+LOOK = "its switch tries again every 15 s; see `systemctl status 'kubevouch-undo-*'` there"
 RESTARTED = "changed and restarted, not proven yet"
 READ: dict[str, tuple[Any, ...]] = {
     "armed": (run("aaaa", "armed", fires=CLOCK + 143), ARMED, "in 143 s", "its files are being changed"),
     "written": (run("aaaa", "written", fires=CLOCK + 143), ARMED, "in 143 s", "its files are changed, the kubelet was not restarted yet"),
     "restarted": (run("aaaa", "restarted", fires=CLOCK + 143), ARMED, "in 143 s", RESTARTED),
     "verified": (run("aaaa", "verified", fires=CLOCK + 143), ARMED, "in 143 s", "proven; the commit is not finished"),
-    "its switch is at work": (run("aaaa", "restarted", fires=CLOCK - 20), ARMED, "at work for 20 s", RESTARTED, f"its switch puts it back now, and {TRIES}"),
+    "its switch is at work": (run("aaaa", "restarted", fires=CLOCK - 20), ARMED, "at work for 20 s", RESTARTED),
     "its switch is gone": (run("aaaa", "restarted", fires=CLOCK + 20, timer=b"inactive"), ARMED, "no timer", RESTARTED),
     "its switch is overdue": (run("aaaa", "verified", fires=CLOCK - 61), NodeState.FAILED, "at work for 61 s",
-                              "proven; the commit is not finished", f"its switch finishes the commit now, and {TRIES}; {LOOK}"),
+                              "proven; the commit is not finished", LOOK),
     "prepared": (run("aaaa", "prepared"), NodeState.UNTOUCHED, "", "nothing was changed"),
     "committed": (run("aaaa", "committed", whose=b"run"), DONE, ""),
     "committed, and edited": (run("aaaa", "committed", whose=b"other", strays=(b"config.yaml",)), DONE, "", EDIT,

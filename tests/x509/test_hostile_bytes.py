@@ -21,8 +21,6 @@ from kubevouch.x509 import (
 from kubevouch.x509 import pem as codec
 from kubevouch.x509.bundle import LARGEST_FILE, key_belongs
 from kubevouch.x509.csr import LARGEST_CSR
-from kubevouch.x509.quirks import deviation
-from real.oracle.asn1 import tlv
 from real.oracle.certificates import NOW, san_value
 from real.oracle.request_cases import block, san_request
 from tests.support.authority import Authority
@@ -125,16 +123,10 @@ def test_a_key(data: bytes) -> None:
 def test_a_request(data: bytes) -> None:
     def read(pem: bytes) -> None:
         request = read_csr(pem, "here")
-        assert all(str(quirk).isprintable() for quirk in request.quirks)
-        assert all(len(quirk.message) < 2000 for quirk in request.quirks)
+        assert request.quirk.isprintable()
+        assert len(request.quirk) < 2000
 
     survives(read, data)
-
-
-@MORE
-@given(st.binary(max_size=200) | spoilt(DERS))
-def test_the_canonical_walk(data: bytes) -> None:
-    assert isinstance(deviation(data), str)
 
 
 SLOW = {
@@ -158,9 +150,8 @@ def test_no_request_takes_long_to_read_or_says_much() -> None:
     pem = block(san_request(san_value(["*"] * 10_000)))
     assert len(pem) < LARGEST_CSR
     start = time.process_time()
-    quirks = read_csr(pem, "here").quirks
+    assert len(read_csr(pem, "here").quirk) < 200
     assert time.process_time() - start < 5
-    assert sum(len(quirk.message) for quirk in quirks) < 10_000
     with pytest.raises(X509Error, match="at most"):
         read_csr(pem * 2, "here")
 
@@ -168,7 +159,3 @@ def test_no_request_takes_long_to_read_or_says_much() -> None:
 def test_a_nest_of_sequences_is_no_trace() -> None:
     with pytest.raises(X509Error):
         read_certificate_der(b"\x30\x80" * 5000, "here")
-    nest = b""
-    for _ in range(3000):
-        nest = tlv(0x30, nest)
-    assert deviation(nest) == "nested deeper than 32"

@@ -177,7 +177,7 @@ def _of_pem(path: str, data: bytes) -> NodeFile:
         bundle = read_pem(data, path)
     except X509Error as error:
         return NodeFile(path, fault=_fault(error, path))
-    return NodeFile(path, bundle.certificates, tuple(key.spki_sha256 for key in bundle.keys))
+    return NodeFile(path, bundle.certificates, bundle.keys)
 
 
 def _of_certificates(path: str, data: bytes, keys: tuple[str, ...] | None, begun: int) -> NodeFile:
@@ -206,7 +206,7 @@ def _of_kubeconfig(path: str, data: bytes, keys: tuple[str, ...] | None = ()) ->
             return NodeFile(path, named=named, user=name, fault=fault)
         chain = read_pem(user.client_certificate_data, path).certificates
         if user.client_key_data:
-            keys = tuple(key.spki_sha256 for key in read_pem(user.client_key_data, path).keys)
+            keys = read_pem(user.client_key_data, path).keys
     except (KubeconfigError, X509Error) as error:
         return NodeFile(path, fault=_fault(error, path))
     return NodeFile(path, chain, keys, named=("", user.client_key), user=name)

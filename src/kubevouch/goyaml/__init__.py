@@ -2,7 +2,7 @@
 
 kubectl reads kubeconfigs and manifests with that library, and a kubelet its configuration. A file must mean the same
 here: `yes` is a boolean, `1e3` a number, `12:30:45` and `2001-01-01` are texts, a later duplicate key wins, `<<`
-merges where it stands, and only the first document counts. kubectl's answers are recorded in tests/kubeconfig, a
+merges where it stands, and only the first document counts. Tags other than !!str are refused. kubectl's answers are recorded in tests/kubeconfig, a
 kubelet's in tests/kubelet.
 
 - `read`: the value in a file; `compose`: nodes with their positions, for an edit, and whatever is odd about them
@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
-from kubevouch.goyaml.scalars import TAG, Scalar, key_text, plain_scalar, tagged_scalar
+from kubevouch.goyaml.scalars import Scalar, key_text, plain_scalar
 
 Value = Any  # a Scalar, a list of values, or a dict of values by text
 
@@ -36,17 +36,6 @@ MAX_DEPTH: Final = 64
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-
-
-class FaultKind(StrEnum):
-    """Why a text cannot be read."""
-
-    TOO_LARGE = "too-large"
-    NOT_YAML = "not-yaml"
-    NO_VALUE = "no-value"
-    """Valid YAML that Go refuses: a list as a key, an unknown alias, a scalar that does not fit its tag."""
-    NESTED_TOO_DEEPLY = "nested-too-deeply"
-    TOO_MANY_VALUES = "too-many-values"
 
 
 class Oddity(StrEnum):
@@ -68,16 +57,13 @@ class Position(NamedTuple):
 class UnreadableYaml(ValueError):
     """A text cannot be read, and why. The caller adds the file's name. `line` and `column` are 0 if unknown."""
 
-    def __init__(self, fault: FaultKind, text: str, position: Position | None = None) -> None:
+    def __init__(self, text: str, position: Position | None = None) -> None:
         super().__init__(text)
-        self.fault = fault
         self.text = text
         self.line, self.column = (position.line, position.column) if position else (0, 0)
 
     def __str__(self) -> str:
-        # The texts of the other faults quote the wrong words instead.
-        known = self.fault is FaultKind.NOT_YAML and self.line
-        return f"line {self.line}: {self.text}" if known else self.text
+        return f"line {self.line}: {self.text}" if self.line else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +117,7 @@ def compose(text: str, note: Note) -> YamlNode | None:
 
 def _composed(data: bytes | str, loader: Any, note: Note) -> YamlNode | None:  # noqa: ANN401 - PyYAML's
     if len(data) > MAX_BYTES:
-        what = f"{len(data)} bytes long, more than {MAX_BYTES}"
-        raise UnreadableYaml(FaultKind.TOO_LARGE, what)
+        raise UnreadableYaml(f"{len(data)} bytes long, more than {MAX_BYTES}")
     try:
         return _Composer(yaml.parse(data, Loader=loader), note).document()
     except yaml.MarkedYAMLError as error:
@@ -140,8 +125,7 @@ def _composed(data: bytes | str, loader: Any, note: Note) -> YamlNode | None:  #
     except yaml.reader.ReaderError as error:
         raise _no_text(data, error) from None
     except (yaml.YAMLError, UnicodeError) as error:
-        what = "not YAML: " + " ".join(str(error).split())[:200]
-        raise UnreadableYaml(FaultKind.NOT_YAML, what) from None
+        raise UnreadableYaml("not YAML: " + " ".join(str(error).split())[:200]) from None
 
 
 def _refused(error: yaml.MarkedYAMLError) -> UnreadableYaml:
@@ -149,18 +133,16 @@ def _refused(error: yaml.MarkedYAMLError) -> UnreadableYaml:
     # libyaml reads ahead, and has its own limit of a thousand levels.
     if error.problem == "exceeded maximum nesting depth":
         return _too_deep(position)
-    return UnreadableYaml(
-        FaultKind.NOT_YAML, f"not YAML: {error.problem or error.context}", position
-    )
+    return UnreadableYaml(f"not YAML: {error.problem or error.context}", position)
 
 
 def _no_text(data: bytes | str, error: yaml.reader.ReaderError) -> UnreadableYaml:
     at = error.position
     if isinstance(data, bytes):
-        return UnreadableYaml(FaultKind.NOT_YAML, f"byte {at}: not YAML: {error.reason}")
+        return UnreadableYaml(f"byte {at}: not YAML: {error.reason}")
     position = Position(data.count("\n", 0, at) + 1, at - data.rfind("\n", 0, at), at)
     what = f"not YAML: the character U+{error.character:04X} is not allowed"
-    return UnreadableYaml(FaultKind.NOT_YAML, what, position)
+    return UnreadableYaml(what, position)
 
 
 def _position_of(mark: Any) -> Position:  # noqa: ANN401 - PyYAML's mark, or None
@@ -181,7 +163,7 @@ class _Composer:
             if isinstance(event, yaml.DocumentStartEvent):
                 if event.version not in (None, (1, 1)):
                     what = "not YAML: a %YAML line with another version than 1.1"
-                    raise UnreadableYaml(FaultKind.NOT_YAML, what, _position_of(event.start_mark))
+                    raise UnreadableYaml(what, _position_of(event.start_mark))
                 node = self._node(next(self._events), "", 0)
                 next(self._events)  # the document's end
                 self._look_further()
@@ -209,7 +191,7 @@ class _Composer:
             try:
                 node = YamlNode(_scalar(event), start, _position_of(event.end_mark))
             except ValueError as error:
-                raise UnreadableYaml(FaultKind.NO_VALUE, str(error), start) from None
+                raise UnreadableYaml(str(error), start) from None
         elif depth > MAX_DEPTH:
             raise _too_deep(start)
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -224,7 +206,7 @@ class _Composer:
         node = self._anchors.get(anchor)
         if node is None:
             what = f"alias *{anchor} stands before its anchor, or inside it"
-            raise UnreadableYaml(FaultKind.NO_VALUE, what, position)
+            raise UnreadableYaml(what, position)
         self._count(node.size, position)
         if depth + node.height > MAX_DEPTH:
             raise _too_deep(position)
@@ -234,7 +216,7 @@ class _Composer:
         self._values += more
         if self._values > MAX_VALUES:
             what = f"more than {MAX_VALUES} values, aliases counted"
-            raise UnreadableYaml(FaultKind.TOO_MANY_VALUES, what, position)
+            raise UnreadableYaml(what, position)
 
     def _sequence(self, start: Position, path: str, depth: int) -> YamlNode:
         nodes: list[YamlNode] = []
@@ -280,31 +262,28 @@ def _collection(  # PyYAML's marks are untyped
 
 
 def _too_deep(position: Position) -> UnreadableYaml:
-    return UnreadableYaml(
-        FaultKind.NESTED_TOO_DEEPLY, f"nested deeper than {MAX_DEPTH} levels", position
-    )
+    return UnreadableYaml(f"nested deeper than {MAX_DEPTH} levels", position)
 
 
 def _scalar(event: yaml.ScalarEvent) -> Scalar:
     if _SURROGATE.search(event.value):
         raise ValueError("half of a surrogate pair in a text")
-    if event.tag:
-        return tagged_scalar(event.value, event.tag)
-    return plain_scalar(event.value) if event.implicit[0] else event.value
+    if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
+        raise ValueError(f"the tag {event.tag[:40]}, which is not read here")
+    return plain_scalar(event.value) if event.implicit[0] and not event.tag else event.value
 
 
 def _key(node: YamlNode) -> str:
     if isinstance(node.value, list | dict):
-        raise UnreadableYaml(FaultKind.NO_VALUE, "a key must be a word", node.start)
+        raise UnreadableYaml("a key must be a word", node.start)
     try:
         return key_text(node.value)
     except ValueError as error:
-        raise UnreadableYaml(FaultKind.NO_VALUE, str(error), node.start) from None
+        raise UnreadableYaml(str(error), node.start) from None
 
 
 def _is_merge(event: Any) -> bool:  # noqa: ANN401 - PyYAML's event
-    written = isinstance(event, yaml.ScalarEvent) and event.value == "<<"
-    return written and (event.implicit[0] or event.tag == f"{TAG}merge")
+    return isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]
 
 
 def _merged(node: YamlNode, *, aliased: bool) -> dict[str, Value]:
@@ -313,9 +292,7 @@ def _merged(node: YamlNode, *, aliased: bool) -> dict[str, Value]:
     merged: dict[str, Value] = {}
     for source in reversed(node.value if listed else [node.value]):
         if not isinstance(source, dict):
-            raise UnreadableYaml(
-                FaultKind.NO_VALUE, "<< merges a value that is not a mapping", node.start
-            )
+            raise UnreadableYaml("<< merges a value that is not a mapping", node.start)
         merged |= source
     return merged
 

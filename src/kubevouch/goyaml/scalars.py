@@ -4,16 +4,11 @@ Sources: resolve in resolve.go of go.yaml.in/yaml/v2 for values, convertToJSONab
 for keys, strconv for numbers.
 """
 
-import base64
-import binascii
 import math
 import re
-import struct
 from typing import Final
 
 Scalar = str | int | float | bool | None
-
-TAG: Final = "tag:yaml.org,2002:"
 
 _WORDS: Final[dict[str, bool | None]] = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
@@ -28,8 +23,6 @@ _INTEGER: Final = re.compile(
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 # strconv.ParseFloat, which takes underscores between digits only.
 _POINT_FIRST: Final = re.compile(r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?")
-
-_KINDS: Final[dict[str, type | None]] = {"bool": bool, "int": int, "float": float, "null": None}
 
 
 def plain_scalar(text: str) -> Scalar:
@@ -48,41 +41,17 @@ def plain_scalar(text: str) -> Scalar:
     return text if number is None else number
 
 
-def tagged_scalar(text: str, tag: str) -> Scalar:
-    """The value of a word, in quotes or not, with a tag in front of it. Tags that are not YAML's own make texts.
-
-    Go is laxer about !!binary, which it takes for text whatever the bytes are, and stricter about !!timestamp.
-
-    Raises:
-        ValueError: the word is not what the tag says.
-    """
-    kind = tag.removeprefix(TAG)
-    if kind == "binary" and kind != tag:
-        return _binary(text)
-    if kind not in _KINDS or kind == tag:
-        return text
-    value = plain_scalar(text)
-    if kind == "float" and type(value) is int and value < 1 << 63:
-        return float(value)
-    fits = value is None if kind == "null" else type(value) is _KINDS[kind]
-    if not fits:
-        raise ValueError(f"cannot decode `{text[:40]}` as a !!{kind}")
-    return value
-
-
 def key_text(value: Scalar) -> str:
     """A key as it is written in JSON: `yes: 1` has the key "true".
 
     Raises:
-        ValueError: null, and numbers that do not fit a signed integer of 64 bits.
+        ValueError: null, and numbers that do not fit a signed integer of 64 bits. Go takes fractions, too.
     """
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return _float_key(value)
-    if value is None or value >= 1 << 63:
+    if not isinstance(value, int) or value >= 1 << 63:
         raise ValueError("a key must be a word")
     return str(value)
 
@@ -109,30 +78,3 @@ def _float(text: str) -> float | None:
     """None beyond 64 bits."""
     value = float(text)
     return None if value in (math.inf, -math.inf) else value
-
-
-def _float_key(value: float) -> str:
-    """FormatFloat(value, 'g', -1, 32): the fewest digits that make the same number of 32 bits."""
-    single = _single(value)
-    if math.isinf(single):
-        return ".inf" if value > 0 else "-.inf"
-    digits = next(n for n in range(9) if _single(float(f"{single:.{n}e}")) == single)
-    shortest = f"{single:.{digits}e}"
-    exponent = int(shortest.partition("e")[2])
-    return f"{single:.{max(0, digits - exponent)}f}" if -4 <= exponent < 6 else shortest
-
-
-def _single(value: float) -> float:
-    """As a number of 32 bits: infinity if it is too large for one."""
-    try:
-        [single] = struct.unpack("f", struct.pack("f", value))
-    except OverflowError:  # what Python 3.14 says of it
-        return math.copysign(math.inf, value)
-    return float(single)
-
-
-def _binary(text: str) -> str:
-    try:
-        return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True).decode()
-    except (binascii.Error, UnicodeError):
-        raise ValueError("a !!binary value is not base64 of text") from None

@@ -230,9 +230,8 @@ _INTERACTIVE = ("Never", "IfAvailable", "Always")
 def check_user(user: User) -> None:
     """Raises KubeconfigError for a credential that cannot be sent, or for two that exclude each other."""
     if user.auth_provider is not None:
-        seen = (
-            f'the auth-provider "{user.auth_provider}", a kind of login that client-go has given up'
-        )
+        name = user.auth_provider.get("name", "")
+        seen = f'the auth-provider "{name}", a kind of login that client-go has given up'
         expected = "use the provider's exec plugin (kubelogin, gke-gcloud-auth-plugin, ...)"
         raise KubeconfigError(f"{user.where}.auth-provider", seen, expected)
     basic = bool(user.username or user.password)
@@ -286,7 +285,7 @@ def _check_exec(plugin: ExecConfig, where: str) -> None:
     if plugin.api_version not in _EXEC_VERSIONS:
         seen, expected = f'"{plugin.api_version}"', f"{' or '.join(_EXEC_VERSIONS)} was expected"
         raise KubeconfigError(f"{where}.apiVersion", seen, expected)
-    if any(not name for name, _ in plugin.env):
+    if any(not each.name for each in plugin.env):
         raise KubeconfigError(
             f"{where}.env", "an entry without a name", "name and value are expected"
         )

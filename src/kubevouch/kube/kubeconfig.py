@@ -1,5 +1,7 @@
 """Kubeconfig files: which ones are read, their contents, and how several are merged, as by kubectl.
 
+The structs are what a file may hold. As with Go's JSON decoder null means absent, and unknown fields are ignored.
+
 Source: client-go's tools/clientcmd/loader.go and api/v1/{types,conversion,defaults}.go; docs/kubeconfig.md is
 the comparison, row by row. Choosing the context, and reading files that a user or cluster names, is done in access.py.
 """
@@ -14,10 +16,7 @@ import msgspec
 
 from kubevouch import goyaml
 from kubevouch.kube.errors import KubeconfigError
-from kubevouch.kube.fields import Fields
 
-# Reserved name of a cluster's extension that an exec plugin is given (client_config.go).
-EXEC_EXTENSION = "client.authentication.k8s.io/exec"
 _DEFAULT_INTERACTIVE = {
     "client.authentication.k8s.io/v1beta1",
     "client.authentication.k8s.io/v1alpha1",
@@ -26,22 +25,34 @@ _DEFAULT_INTERACTIVE = {
 T = TypeVar("T")
 
 
-class ExecConfig(msgspec.Struct, frozen=True, kw_only=True):
+class EnvironmentVariable(msgspec.Struct, frozen=True):
+    """A variable that an exec plugin is given."""
+
+    name: str = ""
+    value: str = ""
+
+
+class ExecConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An exec plugin, a program that prints a credential. A `command` with a slash in it has been made absolute."""
 
-    command: str
+    command: str = ""
     args: tuple[str, ...] = ()
-    env: tuple[tuple[str, str], ...] = ()
+    env: tuple[EnvironmentVariable, ...] = ()
     api_version: str = ""
     install_hint: str = ""
     provide_cluster_info: bool = False
     interactive_mode: str = ""
 
 
-class Cluster(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of `clusters`. Paths are absolute. `exec_extension` is passed to an exec plugin as it is."""
+class _Extension(msgspec.Struct, frozen=True):
+    name: str = ""
+    extension: Any = None
 
-    where: str
+
+class Cluster(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """An entry of `clusters`. where: its place in the file. Paths are absolute."""
+
+    where: str = ""
     server: str = ""
     tls_server_name: str = ""
     insecure_skip_tls_verify: bool = False
@@ -49,26 +60,34 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     certificate_authority_data: bytes = b""
     proxy_url: str = ""
     disable_compression: bool = False
-    exec_extension: Any = None
+    extensions: tuple[_Extension, ...] = ()
+
+    @property
+    def exec_extension(self) -> object:
+        """What an exec plugin is given as it is, by its reserved name (client_config.go)."""
+        name = "client.authentication.k8s.io/exec"
+        return next((each.extension for each in self.extensions if each.name == name), None)
 
 
-class User(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of `users`. Paths are absolute. Its repr shows no secret."""
+class User(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """An entry of `users`. where: its place in the file. Paths are absolute. Its repr shows no secret."""
 
-    where: str
+    where: str = ""
     client_certificate: str = ""
     client_certificate_data: bytes = b""
     client_key: str = ""
     client_key_data: bytes = b""
     token: str = ""
-    token_file: str = ""
+    token_file: str = msgspec.field(default="", name="tokenFile")
     username: str = ""
     password: str = ""
-    impersonate: str = ""
-    impersonate_uid: str = ""
-    impersonate_groups: tuple[str, ...] = ()
-    impersonate_extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    auth_provider: str | None = None
+    impersonate: str = msgspec.field(default="", name="as")
+    impersonate_uid: str = msgspec.field(default="", name="as-uid")
+    impersonate_groups: tuple[str, ...] = msgspec.field(default=(), name="as-groups")
+    impersonate_extra: dict[str, tuple[str, ...]] = msgspec.field(
+        default_factory=dict, name="as-user-extra"
+    )
+    auth_provider: dict[str, Any] | None = None
     exec: ExecConfig | None = None
 
     def __repr__(self) -> str:
@@ -76,12 +95,30 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of `contexts`: the names of a cluster and a user, and a namespace."""
+    """An entry of `contexts`: the names of a cluster and a user, and a namespace. where: its place in the file."""
 
-    where: str
+    where: str = ""
     cluster: str = ""
     user: str = ""
     namespace: str = ""
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """An entry of one of the three lists, of which it has the one field."""
+
+    name: str = ""
+    cluster: Cluster = Cluster()
+    user: User = User()
+    context: Context = Context()
+
+
+class _File(msgspec.Struct, frozen=True):
+    version: str = msgspec.field(default="", name="apiVersion")
+    kind: str = ""
+    clusters: tuple[_Entry, ...] = ()
+    users: tuple[_Entry, ...] = ()
+    contexts: tuple[_Entry, ...] = ()
+    current_context: str = msgspec.field(default="", name="current-context")
 
 
 class Kubeconfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,95 +202,86 @@ def _read_file(path: str) -> Kubeconfig | None:
 def parse(data: bytes, path: str) -> Kubeconfig:
     """Parses a kubeconfig file. Relative paths in it are resolved against the folder of `path`."""
     try:
-        top = Fields.of(goyaml.read(data), path, whole=True)
+        file = read_as(_File, goyaml.read(data), path)
     except goyaml.UnreadableYaml as error:
         raise KubeconfigError(path, str(error), "a kubeconfig was expected") from None
-    _check_kind(top)
+    if file.version not in ("", "v1") or file.kind not in ("", "Config"):
+        seen = f"apiVersion {file.version or 'v1'}, kind {file.kind or 'Config'}"
+        raise KubeconfigError(path, seen, "apiVersion v1, kind Config was expected")
     base = os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120 - lexical, as Go's filepath
     return Kubeconfig(
         looked=(path,),
         files=(path,),
-        clusters={name: _cluster(at, base) for name, at in top.named("clusters", "cluster")},
-        users={name: _user(at, base) for name, at in top.named("users", "user")},
-        contexts={name: _context(at) for name, at in top.named("contexts", "context")},
-        current_context=top.text("current-context"),
-    )
-
-
-def _check_kind(top: Fields) -> None:
-    version, kind = top.text("apiVersion"), top.text("kind")
-    if version not in ("", "v1") or kind not in ("", "Config"):
-        seen = f"apiVersion {version or 'v1'}, kind {kind or 'Config'}"
-        raise KubeconfigError(top.where, seen, "apiVersion v1, kind Config was expected")
-
-
-def _cluster(at: Fields, base: str) -> Cluster:
-    return Cluster(
-        where=at.where,
-        server=at.text("server"),
-        tls_server_name=at.text("tls-server-name"),
-        insecure_skip_tls_verify=at.flag("insecure-skip-tls-verify"),
-        certificate_authority=_absolute(at.text("certificate-authority"), base),
-        certificate_authority_data=at.data("certificate-authority-data"),
-        proxy_url=at.text("proxy-url"),
-        disable_compression=at.flag("disable-compression"),
-        exec_extension=_extensions(at).get(EXEC_EXTENSION),
-    )
-
-
-def _extensions(at: Fields) -> dict[str, Any]:
-    extensions: dict[str, Any] = {}
-    for item in at.items("extensions"):
-        if (name := item.text("name")) in extensions:
-            raise at.wrong(
-                "extensions", f'the name "{name}" stands there twice', "remove one of them"
+        clusters={
+            each.name: msgspec.structs.replace(
+                each.cluster,
+                where=where,
+                certificate_authority=_absolute(each.cluster.certificate_authority, base),
             )
-        extensions[name] = item.raw("extension")
-    return extensions
-
-
-def _user(at: Fields, base: str) -> User:
-    provider = at.inner("auth-provider")
-    plugin = at.inner("exec")
-    return User(
-        where=at.where,
-        client_certificate=_absolute(at.text("client-certificate"), base),
-        client_certificate_data=at.data("client-certificate-data"),
-        client_key=_absolute(at.text("client-key"), base),
-        client_key_data=at.data("client-key-data"),
-        token=at.text("token"),
-        token_file=_absolute(at.text("tokenFile"), base),
-        username=at.text("username"),
-        password=at.text("password"),
-        impersonate=at.text("as"),
-        impersonate_uid=at.text("as-uid"),
-        impersonate_groups=at.texts("as-groups"),
-        impersonate_extra=at.texts_by_key("as-user-extra"),
-        auth_provider=provider.text("name") if provider else None,
-        exec=_exec(plugin, base) if plugin else None,
+            for each, where in _places(file.clusters, path, "cluster")
+        },
+        users={
+            each.name: _user(each.user, where, base)
+            for each, where in _places(file.users, path, "user")
+        },
+        contexts={
+            each.name: msgspec.structs.replace(each.context, where=where)
+            for each, where in _places(file.contexts, path, "context")
+        },
+        current_context=file.current_context,
     )
 
 
-def _exec(at: Fields, base: str) -> ExecConfig:
-    command, version = at.text("command"), at.text("apiVersion")
-    default = "IfAvailable" if version in _DEFAULT_INTERACTIVE else ""
-    return ExecConfig(
-        command=_absolute(command, base) if os.sep in command else command,
-        args=at.texts("args"),
-        env=tuple((item.text("name"), item.text("value")) for item in at.items("env")),
-        api_version=version,
-        install_hint=at.text("installHint"),
-        provide_cluster_info=at.flag("provideClusterInfo"),
-        interactive_mode=at.text("interactiveMode") or default,
-    )
+def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
+    """A decoded file as a struct. Raises KubeconfigError, which names the field, but not its value: it may be a secret."""
+    try:
+        return msgspec.convert(_present({} if value is None else value), kind)
+    except msgspec.ValidationError as error:
+        seen, _, field = str(error).partition(" - at `$.")
+        expected = "expected what `base64 -w0 FILE` prints" if "base64" in seen else ""
+        place = f"{where}: {field.removesuffix('`')}" if field else where
+        raise KubeconfigError(place, seen.lower().replace("`", ""), expected) from None
 
 
-def _context(at: Fields) -> Context:
-    return Context(
-        where=at.where,
-        cluster=at.text("cluster"),
-        user=at.text("user"),
-        namespace=at.text("namespace"),
+def _present(value: goyaml.Value, key: str = "") -> goyaml.Value:
+    """The value without nulls, and without the line breaks that Go ignores in base64. What an extension holds stays as it is."""
+    if isinstance(value, dict) and key != "extension":
+        return {each: _present(inner, each) for each, inner in value.items() if inner is not None}
+    if isinstance(value, list) and key != "extension":
+        return [_present(inner) for inner in value if inner is not None]
+    if isinstance(value, str) and key.endswith("-data"):
+        return "".join(value.splitlines())
+    return value
+
+
+def _places(entries: tuple[_Entry, ...], path: str, kind: str) -> Iterable[tuple[_Entry, str]]:
+    """The entries of a list, each with its place. A name that occurs twice is refused."""
+    seen: set[str] = set()
+    for each in entries:
+        if each.name in seen:
+            twice = f'the name "{each.name}" stands there twice'
+            raise KubeconfigError(f"{path}: {kind}s", twice, "remove one of them")
+        seen.add(each.name)
+        yield each, f'{path}: {kind}s["{each.name}"].{kind}'
+
+
+def _user(user: User, where: str, base: str) -> User:
+    plugin = user.exec
+    if plugin is not None:
+        default = "IfAvailable" if plugin.api_version in _DEFAULT_INTERACTIVE else ""
+        named = os.sep not in plugin.command
+        plugin = msgspec.structs.replace(
+            plugin,
+            command=plugin.command if named else _absolute(plugin.command, base),
+            interactive_mode=plugin.interactive_mode or default,
+        )
+    return msgspec.structs.replace(
+        user,
+        where=where,
+        client_certificate=_absolute(user.client_certificate, base),
+        client_key=_absolute(user.client_key, base),
+        token_file=_absolute(user.token_file, base),
+        exec=plugin,
     )
 
 

@@ -25,60 +25,14 @@ KIND: Final = "KubeletConfiguration"
 BOOTSTRAP_KEY: Final = "serverTLSBootstrap"
 
 
-class X509Authentication(msgspec.Struct, frozen=True):
-    """The CA of client certificates that the kubelet accepts."""
-
-    client_ca_file: str = msgspec.field(name="clientCAFile", default="")
-
-
-class WebhookAuthentication(msgspec.Struct, frozen=True):
-    """Whether bearer tokens are accepted, by TokenReview at the API server."""
-
-    enabled: bool = True
-
-
-class AnonymousAuthentication(msgspec.Struct, frozen=True):
-    """Whether requests without a credential are accepted."""
-
-    enabled: bool = False
-
-
-class KubeletAuthentication(msgspec.Struct, frozen=True):
-    """How the kubelet authenticates requests."""
-
-    x509: X509Authentication = X509Authentication()
-    webhook: WebhookAuthentication = WebhookAuthentication()
-    anonymous: AnonymousAuthentication = AnonymousAuthentication()
-
-
-class KubeletAuthorization(msgspec.Struct, frozen=True):
-    """How the kubelet authorizes requests: "Webhook" asks the API server, "AlwaysAllow" allows everything."""
-
-    mode: str = "Webhook"
-
-
 class KubeletConfiguration(msgspec.Struct, frozen=True):
-    """The values that decide about serving certificates and access to metrics, with the kubelet's defaults filled in."""
+    """The values that decide about serving certificates, with the kubelet's defaults filled in."""
 
     server_tls_bootstrap: bool = msgspec.field(name=BOOTSTRAP_KEY, default=False)
-    rotate_certificates: bool = msgspec.field(name="rotateCertificates", default=False)
     tls_cert_file: str = msgspec.field(name="tlsCertFile", default="")
-    tls_private_key_file: str = msgspec.field(name="tlsPrivateKeyFile", default="")
-    tls_min_version: str = msgspec.field(name="tlsMinVersion", default="")
-    tls_cipher_suites: tuple[str, ...] = msgspec.field(name="tlsCipherSuites", default=())
-    authentication: KubeletAuthentication = KubeletAuthentication()
-    authorization: KubeletAuthorization = KubeletAuthorization()
-    address: str = "0.0.0.0"  # noqa: S104 - the kubelet's default, not ours
-    port: int = 10250
-    read_only_port: int = msgspec.field(name="readOnlyPort", default=0)
-    healthz_port: int = msgspec.field(name="healthzPort", default=10248)
-    healthz_bind_address: str = msgspec.field(name="healthzBindAddress", default="127.0.0.1")
-    enable_debugging_handlers: bool = msgspec.field(name="enableDebuggingHandlers", default=True)
     cluster_domain: str = msgspec.field(name="clusterDomain", default="")
-    static_pod_path: str = msgspec.field(name="staticPodPath", default="")
     fail_swap_on: bool = msgspec.field(name="failSwapOn", default=True)
     """Whether the kubelet does not start while swap is on."""
-
     feature_gates: dict[str, bool] = msgspec.field(name="featureGates", default_factory=dict)
 
     @property
@@ -137,46 +91,34 @@ def configuration_of(
 
 # In a drop-in.
 _FATAL: Final = (ProblemKind.DUPLICATE_KEY, ProblemKind.WRONG_CASE)
-# For a kubelet these mean "not set".
-_EMPTY: Final = {("port",): 0, ("address",): "", ("healthzBindAddress",): "", ("authorization", "mode"): ""}  # fmt: skip
 
 
 def values_of(tree: Tree) -> KubeletConfiguration:
-    """The values in a tree of keys, with the kubelet's defaults filled in.
+    """The values in a tree of keys, with the kubelet's defaults filled in: null counts as not set.
 
     Raises:
         msgspec.ValidationError: a value of another type than the kubelet takes.
     """
-    return msgspec.convert(_set_only(tree, ()), KubeletConfiguration)
+    return msgspec.convert(_set_only(tree), KubeletConfiguration)
 
 
-def _set_only(tree: Tree, path: tuple[str, ...]) -> Tree:
-    """The tree without keys that count as not set: null, and the empty value of a few. 1e4 becomes 10000, as in JSON."""
-    kept: Tree = {}
-    for key, value in tree.items():
-        here = (*path, key)
-        if value is None or (here in _EMPTY and value == _EMPTY[here]):
-            continue
-        if isinstance(value, float) and value.is_integer():
-            kept[key] = int(value)
-        elif isinstance(value, list):
-            kept[key] = ["" if item is None else item for item in value]
-        else:
-            kept[key] = _set_only(value, here) if isinstance(value, dict) else value
-    return kept
+def _set_only(tree: Tree) -> Tree:
+    return {
+        key: _set_only(value) if isinstance(value, dict) else value
+        for key, value in tree.items()
+        if value is not None
+    }
 
 
 def _type_problem(error: msgspec.ValidationError, root: YamlNode) -> Problem:
     """The problem for an error of msgspec: Expected `bool`, got `str` - at `$.serverTLSBootstrap`."""
     text, _, path = str(error).partition(" - at `$.")
     key = path.rstrip("`").partition("[")[0]
-    node: YamlNode | None = root
-    for part in key.split("."):
-        found = [entry.node for entry in node.entries if entry.key == part] if node else []
-        node = found[-1] if found else None
-    line, column = node.start[:2] if node else (0, 0)
+    line, column = next(
+        (entry.node.start[:2] for entry in reversed(root.entries) if entry.key == key), (0, 0)
+    )
     what = f"{key}: {text[:1].lower()}{text[1:]}"
-    return Problem(ProblemKind.WRONG_TYPE, what, line, column, key, fatal=True)
+    return Problem(ProblemKind.UNREADABLE, what, line, column, key, fatal=True)
 
 
 def _kind_problems(document: ConfigDocument) -> list[Problem]:
@@ -185,7 +127,7 @@ def _kind_problems(document: ConfigDocument) -> list[Problem]:
         if found != expected:
             seen = "is missing" if found is None else f"is {found!r}"
             what = f"{key} {seen}; a kubelet takes {expected} only"
-            return [Problem(ProblemKind.WRONG_KIND, what, key=key, fatal=True)]
+            return [Problem(ProblemKind.UNREADABLE, what, key=key, fatal=True)]
     return []
 
 

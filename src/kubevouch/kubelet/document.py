@@ -11,24 +11,15 @@ from functools import lru_cache
 from typing import Any, Final
 
 from kubevouch import goyaml
-from kubevouch.goyaml import FaultKind, Oddity, Position, YamlNode
+from kubevouch.goyaml import Oddity, Position, YamlNode
 from kubevouch.goyaml.scalars import Scalar
 
 
 class ProblemKind(StrEnum):
-    """The kind of a problem. The values are stable, since JSON shows them."""
+    """The kind of a problem."""
 
-    # The file cannot be read: the kubelet would not start, or (the text then says so) only we refuse it.
-    TOO_LARGE = "too-large"
-    EMPTY = "empty"
-    NOT_UTF8 = "not-utf-8"
-    NOT_YAML = "not-yaml"
-    NOT_JSON = "not-json"
-    NESTED_TOO_DEEPLY = "nested-too-deeply"
-    TOO_MANY_ALIASES = "too-many-aliases"
-    NOT_A_MAPPING = "not-a-mapping"
-    WRONG_KIND = "wrong-kind"
-    WRONG_TYPE = "wrong-type"
+    UNREADABLE = "unreadable"
+    """The kubelet would not start, or (the text then says so) only we refuse it."""
     # The file can be read, but part of it has no effect.
     DUPLICATE_KEY = "duplicate-key"
     WRONG_CASE = "wrong-case"
@@ -65,13 +56,6 @@ LARGEST_KEPT: Final = 8 * 1024
 Tree = dict[str, "Value"]
 Value = Scalar | list[Any] | Tree
 
-_FAULTS: Final = {
-    FaultKind.TOO_LARGE: ProblemKind.TOO_LARGE,
-    FaultKind.NOT_YAML: ProblemKind.NOT_YAML,
-    FaultKind.NO_VALUE: ProblemKind.NOT_YAML,
-    FaultKind.NESTED_TOO_DEEPLY: ProblemKind.NESTED_TOO_DEEPLY,
-    FaultKind.TOO_MANY_VALUES: ProblemKind.TOO_MANY_ALIASES,
-}
 _ODDITIES: Final = {
     Oddity.MERGE_KEY: (ProblemKind.MERGE_KEY, "a merge key (<<)"),
     Oddity.DUPLICATE_KEY: (ProblemKind.DUPLICATE_KEY, "the key {} again"),
@@ -100,9 +84,9 @@ class ConfigDocument:
 class _Stop(Exception):
     """A problem that ends the reading."""
 
-    def __init__(self, kind: ProblemKind, text: str, place: tuple[int, int] = (0, 0)) -> None:
+    def __init__(self, text: str, place: tuple[int, int] = (0, 0)) -> None:
         super().__init__(text)
-        self.problem = Problem(kind, text, *place, fatal=True)
+        self.problem = Problem(ProblemKind.UNREADABLE, text, *place, fatal=True)
 
 
 def read_document(content: bytes) -> ConfigDocument:
@@ -132,15 +116,14 @@ def _read(content: bytes) -> ConfigDocument:
 
 def _text(content: bytes) -> str:
     if len(content) > LARGEST:
-        what = f"{len(content)} bytes; no more than {LARGEST} are read"
-        raise _Stop(ProblemKind.TOO_LARGE, what)
+        raise _Stop(f"{len(content)} bytes; no more than {LARGEST} are read")
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - content.rfind(b"\n", 0, error.start)
         what = f"not UTF-8 (byte 0x{content[error.start]:02x})"
-        raise _Stop(ProblemKind.NOT_UTF8, what, (line, column)) from None
+        raise _Stop(what, (line, column)) from None
     return text.removeprefix("\ufeff")
 
 
@@ -153,7 +136,7 @@ def _is_json(text: str) -> bool:
         json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         what = f"the kubelet reads a file that begins with {{ as JSON, and this is not JSON: {error.msg}"
-        raise _Stop(ProblemKind.NOT_JSON, what, (error.lineno, error.colno)) from None
+        raise _Stop(what, (error.lineno, error.colno)) from None
     except RecursionError:
         pass  # Which depth is too deep depends on the Python. It is far more than is read below, where the place is told.
     return True
@@ -172,11 +155,11 @@ def _root(text: str, problems: list[Problem]) -> YamlNode:
     try:
         root = goyaml.compose(text, note)
     except goyaml.UnreadableYaml as error:
-        raise _Stop(_FAULTS[error.fault], error.text, (error.line, error.column)) from None
+        raise _Stop(error.text, (error.line, error.column)) from None
     if root is None:
-        raise _Stop(ProblemKind.EMPTY, "empty: there is no document in it")
+        raise _Stop("empty: there is no document in it")
     if not isinstance(root.value, dict):
         kind = "a list" if isinstance(root.value, list) else "a single value"
         what = f"{kind} where `key: value` lines were expected"
-        raise _Stop(ProblemKind.NOT_A_MAPPING, what, root.start[:2])
+        raise _Stop(what, root.start[:2])
     return root

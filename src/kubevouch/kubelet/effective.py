@@ -5,7 +5,6 @@ NewKubeletCommand, mergeKubeletConfigurations, kubeletConfigFlagPrecedence in cm
 kubelet's own answers are recorded in tests/kubelet/cases.
 """
 
-import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,19 +20,11 @@ from kubevouch.kubelet.configuration import (
 from kubevouch.kubelet.document import Tree
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.flags import Flags
-from kubevouch.kubelet.known_keys import KEYS, holds_keys
 
 DEFAULT: Final = "default"
 
-# configfiles.go, resolveRelativePaths; of the main file only, and of the keys that are read here.
-_PATHS: Final = ("tlsCertFile", "tlsPrivateKeyFile")
-
 _SWITCHES: Final = {"rotate-server-certificates": BOOTSTRAP_KEY, "fail-swap-on": "failSwapOn"}
-_TEXTS: Final = {
-    "tls-cert-file": "tlsCertFile",
-    "tls-private-key-file": "tlsPrivateKeyFile",
-    "cluster-domain": "clusterDomain",
-}
+_TEXTS: Final = {"tls-cert-file": "tlsCertFile", "cluster-domain": "clusterDomain"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +56,7 @@ def effective(
             raise ConfigurationError(found.where, str(found.fatal))
     sources: list[tuple[str, Tree]] = []
     if file is not None:
-        own = _with_absolute_paths(_known(file.tree, ""), posixpath.dirname(file.where))
-        sources.append((f"file {file.where}", own))
+        sources.append((f"file {file.where}", file.tree))
     sources += [(f"drop-in {each.where}", each.tree) for each in drop_ins]
     sources += _from_flags(flags)
     merged: Tree = {}
@@ -96,25 +86,6 @@ def _merge(into: Tree, patch: Tree) -> None:
             into.pop(key, None)
         else:
             into[key] = value
-
-
-def _known(tree: Tree, prefix: str) -> Tree:
-    """The tree without unknown keys: the main file is decoded before drop-ins are merged."""
-    kept: Tree = {}
-    for key, value in tree.items():
-        dotted = f"{prefix}.{key}" if prefix else key
-        if dotted in KEYS or not holds_keys(prefix):
-            kept[key] = _known(value, dotted) if isinstance(value, dict) else value
-    return kept
-
-
-def _with_absolute_paths(tree: Tree, folder: str) -> Tree:
-    return {
-        key: posixpath.normpath(posixpath.join(folder, value))
-        if key in _PATHS and isinstance(value, str) and value and not posixpath.isabs(value)
-        else value
-        for key, value in tree.items()
-    }
 
 
 def _from_flags(flags: Flags) -> Iterator[tuple[str, Tree]]:

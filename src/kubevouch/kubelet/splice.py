@@ -39,11 +39,6 @@ class Edit:
         """The whole file as it is to be."""
         return self.new.content
 
-    @property
-    def needed(self) -> bool:
-        """Whether the file has to be changed."""
-        return self.before != self.after
-
     def diff(self, path: str) -> str:
         """A unified diff of the edit; empty if nothing has to be changed."""
         return unified_diff(self.before, self.after, path)
@@ -186,8 +181,6 @@ def _replacing(text: str, entry: MappingEntry) -> list[_Splice] | Refusal:
     written = text[start:end]
     if written.startswith("&"):
         return Refusal(f"the value of {BOOTSTRAP_KEY} has an anchor", _BY_HAND, line, column)
-    if written.startswith("!"):
-        return Refusal(f"the value of {BOOTSTRAP_KEY} has a tag", _BY_HAND, line, column)
     # A key without a value: the node's position is right after the colon.
     return [_Splice(start, end, "true" if written else " true")]
 

@@ -8,7 +8,7 @@ import msgspec
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.claims import AskedNames
 from kubevouch.x509 import CertificateRequest, X509Error, read_certificates, read_csr
-from kubevouch.x509.csr import names_in
+from kubevouch.x509.csr import MOST_NAMES
 from kubevouch.x509.kinds import NODE_PREFIX
 
 KUBELET_SERVING = "kubernetes.io/kubelet-serving"
@@ -17,10 +17,6 @@ NODES_GROUP = "system:nodes"
 KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet"
 
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
-
-
-MOST_NAMES = 64
-"""Names and addresses of a CSR that is read: more than twice as many as the rule `count` allows."""
 
 
 class Csr(msgspec.Struct, frozen=True):
@@ -56,14 +52,13 @@ class Csr(msgspec.Struct, frozen=True):
 
 def csr_of(found: CertificateSigningRequest) -> Csr:
     """A CSR from the API server, parsed as far as possible."""
-    pem, dropped, names = found.spec.request, found.spec.dropped, found.spec.dropped_names
-    if not dropped and (names := names_in(pem)) > MOST_NAMES:
-        pem, dropped = b"", len(pem)
-    if dropped:
-        asked = f"{names} names" if names > MOST_NAMES else f"{dropped} bytes"
-        parsed, unreadable = None, f"{asked}, over the limit"
-    else:
+    pem, dropped = found.spec.request, found.spec.dropped
+    parsed, unreadable = None, f"{dropped} bytes, over the limit"
+    if not dropped:
         parsed, unreadable = parsed_of(pem, found.name)
+    if parsed and parsed.alt_names.count > MOST_NAMES:
+        unreadable = f"{parsed.alt_names.count} names, over the limit"
+        pem, dropped, parsed = b"", len(pem), None
     return Csr(
         name=found.name,
         pem=pem,

@@ -5,73 +5,39 @@ texts. `cryptography` does the arithmetic (signatures, keys) and nothing else.
 
 - `bundle`: files of PEM, and how much is read of a chain that a peer presents; `certificate`: the value; `kinds`: in words
 - `verify`: whether metrics-server would trust it; `reasons`: the vocabulary
-- `csr` (`csr_attributes`), `quirks`: a CSR, and every way in which two readers could disagree about it
+- `csr`: a CSR, and whether a kubelet writes it so
 - `issue`: the self-signed pair that keeps a kubelet's port answering, and a server's pair by an authority
 - below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`,
-  `extensions`, `constraint_values`, `chains`, `constraints`, `uris`, `gotext`
+  `extensions`, `chains`, `constraints`, `gotext`
 
 docs/x509.md tells where Go, OpenSSL and `cryptography` differ. tests/x509 replays the answers of Go itself.
 """
 
-from kubevouch.x509.bundle import (
-    read_certificate_der,
-    read_certificates,
-    read_pem,
-    write_certificates,
-)
-from kubevouch.x509.certificate import Certificate
-from kubevouch.x509.csr import CertificateRequest, read_csr
-from kubevouch.x509.errors import X509Error
-from kubevouch.x509.gotext import printable, unmapped
-from kubevouch.x509.issue import (
-    KeyKind,
-    kubelet_self_signed,
-    new_authority,
-    signed_serving_pair,
-)
-from kubevouch.x509.keys import PublicKey
-from kubevouch.x509.kinds import (
-    CertificateKind,
-    classify,
-    describe,
-    duration_text,
-    life_used,
-    misnamed,
-    node_name_of,
-)
-from kubevouch.x509.names import Name
-from kubevouch.x509.quirks import QuirkCode
-from kubevouch.x509.reasons import Verdict, VerifyReason
-from kubevouch.x509.verify import ExtKeyUsage, hostname_failure, verify
-
-__all__ = [
-    "Certificate",
-    "CertificateKind",
-    "CertificateRequest",
-    "ExtKeyUsage",
-    "KeyKind",
-    "Name",
-    "PublicKey",
-    "QuirkCode",
-    "Verdict",
-    "VerifyReason",
-    "X509Error",
-    "classify",
-    "describe",
-    "duration_text",
-    "hostname_failure",
-    "kubelet_self_signed",
-    "life_used",
-    "misnamed",
-    "new_authority",
-    "node_name_of",
-    "printable",
-    "read_certificate_der",
-    "read_certificates",
-    "read_csr",
-    "read_pem",
-    "signed_serving_pair",
-    "unmapped",
-    "verify",
-    "write_certificates",
-]
+from kubevouch.x509.bundle import read_certificate_der as read_certificate_der
+from kubevouch.x509.bundle import read_certificates as read_certificates
+from kubevouch.x509.bundle import read_pem as read_pem
+from kubevouch.x509.bundle import write_certificates as write_certificates
+from kubevouch.x509.certificate import Certificate as Certificate
+from kubevouch.x509.csr import CertificateRequest as CertificateRequest
+from kubevouch.x509.csr import read_csr as read_csr
+from kubevouch.x509.errors import X509Error as X509Error
+from kubevouch.x509.gotext import printable as printable
+from kubevouch.x509.gotext import unmapped as unmapped
+from kubevouch.x509.issue import KeyKind as KeyKind
+from kubevouch.x509.issue import kubelet_self_signed as kubelet_self_signed
+from kubevouch.x509.issue import new_authority as new_authority
+from kubevouch.x509.issue import signed_serving_pair as signed_serving_pair
+from kubevouch.x509.keys import PublicKey as PublicKey
+from kubevouch.x509.kinds import CertificateKind as CertificateKind
+from kubevouch.x509.kinds import classify as classify
+from kubevouch.x509.kinds import describe as describe
+from kubevouch.x509.kinds import duration_text as duration_text
+from kubevouch.x509.kinds import life_used as life_used
+from kubevouch.x509.kinds import misnamed as misnamed
+from kubevouch.x509.kinds import node_name_of as node_name_of
+from kubevouch.x509.names import Name as Name
+from kubevouch.x509.reasons import Verdict as Verdict
+from kubevouch.x509.reasons import VerifyReason as VerifyReason
+from kubevouch.x509.verify import ExtKeyUsage as ExtKeyUsage
+from kubevouch.x509.verify import hostname_failure as hostname_failure
+from kubevouch.x509.verify import verify as verify

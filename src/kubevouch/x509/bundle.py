@@ -1,4 +1,4 @@
-"""Files of certificates, keys and requests, as values.
+"""Files of certificates and keys, as values.
 
 CA bundles, `kubelet-server-current.pem` (certificates and an EC key in one file), `kubelet.crt` and `.key`,
 the data embedded in a kubeconfig (after base64): here all of them are bytes of PEM. Private keys are read and
@@ -16,9 +16,8 @@ from typing import Final
 
 from kubevouch.x509 import pem
 from kubevouch.x509.certificate import Certificate, parse_certificate
-from kubevouch.x509.csr import CSR_LABEL, CertificateRequest, parse_csr
 from kubevouch.x509.errors import Malformed, X509Error
-from kubevouch.x509.keys import PrivateKeyBlock, read_private_key
+from kubevouch.x509.keys import read_private_key
 
 LARGEST_FILE = 1 << 20
 """Bytes. The CA bundle of a Linux distribution has a fifth of it."""
@@ -28,45 +27,26 @@ _RIGHT = "PEM as kubeadm and the kubelet write it was expected"
 
 
 @dataclass(frozen=True, slots=True)
-class OtherBlock:
-    """A block of another kind: a CRL, DH parameters, ... Only its label is kept."""
-
-    label: str
-
-
-Content = Certificate | CertificateRequest | PrivateKeyBlock | OtherBlock
-
-
-@dataclass(frozen=True, slots=True)
 class Bundle:
-    """The contents of one PEM file, in order."""
+    """What is in one PEM file. Of each private key only the public half is told; blocks of other kinds are passed over."""
 
-    contents: tuple[Content, ...]
-
-    @property
-    def certificates(self) -> tuple[Certificate, ...]:
-        """The certificates; in a serving file the leaf comes first."""
-        return tuple(found for found in self.contents if isinstance(found, Certificate))
-
-    @property
-    def csrs(self) -> tuple[CertificateRequest, ...]:
-        """The CSRs."""
-        return tuple(found for found in self.contents if isinstance(found, CertificateRequest))
-
-    @property
-    def keys(self) -> tuple[PrivateKeyBlock, ...]:
-        """The public halves of the private keys in the file. The private keys are not kept."""
-        return tuple(found for found in self.contents if isinstance(found, PrivateKeyBlock))
+    certificates: tuple[Certificate, ...]
+    """In a serving file the leaf comes first."""
+    keys: tuple[str, ...]
+    """SHA-256 of each key's public half, as `Certificate.spki_sha256`; "" for an encrypted key."""
 
 
 def read_pem(data: bytes, where: str) -> Bundle:
-    """Every block of a PEM file. Raises X509Error, which names the file and the broken block."""
-    return Bundle(
-        tuple(
-            _content(block, f"{where}, block {number}")
-            for number, block in enumerate(_blocks(data, where), start=1)
-        )
-    )
+    """The certificates and keys of a PEM file. Raises X509Error, which names the file and the broken block."""
+    certificates: list[Certificate] = []
+    keys: list[str] = []
+    for number, block in enumerate(_blocks(data, where), start=1):
+        place = f"{where}, block {number}"
+        if block.label == "CERTIFICATE":
+            certificates.append(_certificate(block, place))
+        elif _is_key(block.label):
+            keys.append(_key(block, place))
+    return Bundle(tuple(certificates), tuple(keys))
 
 
 def read_certificates(data: bytes, where: str) -> tuple[Certificate, ...]:
@@ -94,11 +74,11 @@ def key_belongs(certificate: Certificate, data: bytes, where: str) -> bool:
     for number, block in enumerate(_blocks(data, where), start=1):
         if _is_key(block.label):
             key = _key(block, f"{where}, block {number}")
-            if key.public is None:
+            if not key:
                 raise X509Error(
                     where, "the private key is encrypted", "kubelets cannot read encrypted keys"
                 )
-            return key.public == certificate.key
+            return key == certificate.spki_sha256
     raise X509Error(where, "no private key in it", "a block that ends in PRIVATE KEY was expected")
 
 
@@ -136,14 +116,6 @@ def _is_key(label: str) -> bool:
     return label == "PRIVATE KEY" or label.endswith(" PRIVATE KEY")
 
 
-def _content(block: pem.PemBlock, where: str) -> Content:
-    if block.label == "CERTIFICATE":
-        return _certificate(block, where)
-    if block.label == CSR_LABEL:
-        return parse_csr(block.body, where)
-    return _key(block, where) if _is_key(block.label) else OtherBlock(block.label)
-
-
 def _certificate(block: pem.PemBlock, where: str) -> Certificate:
     expected = "a CERTIFICATE block in DER was expected"
     if block.has_headers:
@@ -154,7 +126,7 @@ def _certificate(block: pem.PemBlock, where: str) -> Certificate:
         raise X509Error(where, f"not a certificate: {error}", expected) from None
 
 
-def _key(block: pem.PemBlock, where: str) -> PrivateKeyBlock:
+def _key(block: pem.PemBlock, where: str) -> str:
     try:
         return read_private_key(block.label, block.body)
     except Malformed as error:

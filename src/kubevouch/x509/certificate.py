@@ -1,13 +1,7 @@
 """A certificate as a value.
 
 It is read by our own strict reader, not by `cryptography`: names, times and extensions are those that Go sees in the
-same bytes, and what Go refuses is refused with Go's texts. We differ from Go in three points:
-
-- a time outside of the years 1 to 9999 in UTC is refused (Python has no such date);
-- an RSA modulus of more than 16,384 bits is refused (OpenSSL verifies none);
-- the texts for a URI host that is not a valid address, and for a point with too large a coordinate, are ours.
-
-docs/x509.md tells where `cryptography` differs. Source: parseCertificate in Go's crypto/x509/parser.go.
+same bytes, and what Go refuses is refused with Go's texts. docs/x509.md tells where we differ, and `cryptography` does. Source: parseCertificate in Go's crypto/x509/parser.go.
 """
 
 import hashlib
@@ -17,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from kubevouch.x509 import der
-from kubevouch.x509.constraint_values import NameConstraints
+from kubevouch.x509.constraints import NameConstraints
 from kubevouch.x509.errors import Malformed
 from kubevouch.x509.extensions import (
     Extension,
@@ -116,12 +110,8 @@ class Certificate(Encoded):
     subject_key_id: bytes = b""
     authority_key_id: bytes = b""
     name_constraints: NameConstraints | None = None
-    policies: tuple[bytes, ...] = ()
-    """That it states. Object identifiers are the bytes of their contents."""
-    policy_mappings: tuple[tuple[bytes, bytes], ...] = ()
-    require_explicit_policy: int | None = None
-    inhibit_policy_mapping: int | None = None
-    inhibit_any_policy: int | None = None
+    demands_policies: bool = False
+    """Whether it demands, maps or forbids policies of certificates below it."""
     unhandled_critical: tuple[str, ...] = ()
     """Critical extensions that Go does not understand. A certificate with one of them is never trusted."""
 

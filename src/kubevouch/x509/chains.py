@@ -206,4 +206,4 @@ def _unknown_authority(certificate: Certificate, hint: tuple[str, Certificate] |
         f" (possibly because of {quote(fault)} while trying to verify candidate authority "
         f"certificate {quote(name or f'serial:{candidate.serial}')})"
     )
-    return Verdict(VerifyReason.WRONG_AUTHORITY, text, certificate, candidate)
+    return Verdict(VerifyReason.WRONG_AUTHORITY, text, certificate)

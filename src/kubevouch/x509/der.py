@@ -94,18 +94,6 @@ class Reader:
         self._at = end
         return Element(data[start], data[body:end], data[start:end])
 
-    def count(self, problem: str) -> int:
-        """How many elements have not been read yet: they are passed over, not taken out."""
-        data, found = self._data, 0
-        while self._at < len(data):
-            found += 1
-            length = data[self._at + 1 : self._at + 2] or b"\x00"
-            if length < b"\x80":
-                self._at += 2 + length[0]
-            else:
-                self.any(problem)
-        return found
-
     def element(self, tag: int, problem: str) -> Element:
         """The next element, which must have this identifier."""
         element = self.any(problem)

@@ -1,18 +1,16 @@
 """Parses the extensions of a certificate that Go parses.
 
-Source: processExtensions and its helpers in Go's crypto/x509/parser.go. CRL distribution points and authority
-information access are parsed only because Go refuses a certificate in which they are malformed.
+Source: processExtensions and its helpers in Go's crypto/x509/parser.go.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kubevouch.x509 import der
-from kubevouch.x509.constraint_values import read_name_constraints
+from kubevouch.x509.constraints import read_name_constraints
 from kubevouch.x509.errors import Malformed
 from kubevouch.x509.sans import SUBJECT_ALT_NAME, read_alt_names
 
-AUTHORITY_INFO_ACCESS = "1.3.6.1.5.5.7.1.1"
 NAME_CONSTRAINTS = "2.5.29.30"
 
 KEY_USAGES = (
@@ -63,6 +61,14 @@ def read_extension(reader: der.Reader) -> Extension:
         critical = inner.boolean("x509: malformed extension critical field")
     return Extension(
         oid, critical, inner.body(der.OCTET_STRING, "x509: malformed extension value field")
+    )
+
+
+def encode_extension(oid: str, value: bytes, *, critical: bool = False) -> bytes:
+    """An extension in DER."""
+    marked = der.encode(der.BOOLEAN, b"\xff") if critical else b""
+    return der.encode(
+        der.SEQUENCE, der.encode_oid(oid), marked, der.encode(der.OCTET_STRING, value)
     )
 
 
@@ -132,75 +138,12 @@ def _subject_key_id(extension: Extension) -> tuple[Values, bool]:
     return {"subject_key_id": der.Reader(extension.value).body(der.OCTET_STRING, problem)}, True
 
 
-def _policies(extension: Extension) -> tuple[Values, bool]:
-    problem = "x509: invalid certificate policies"
-    reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
-    policies: dict[bytes, None] = {}
-    while not reader.empty:
-        policy = reader.inside(der.SEQUENCE, problem).body(der.OBJECT_IDENTIFIER, problem)
-        if policy in policies or not _is_oid(policy):
-            raise Malformed(problem)
-        policies[policy] = None
-    return {"policies": tuple(policies)}, True
+def _policy_demand(_: Extension) -> tuple[Values, bool]:
+    return {"demands_policies": True}, True
 
 
-def _is_oid(body: bytes) -> bool:
-    """Whether these are the contents of an object identifier, with arcs of any size. Go compares policies by bytes."""
-    starts = all(octet != 0x80 or (at and body[at - 1] & 0x80) for at, octet in enumerate(body))
-    return bool(body) and body[-1] < 0x80 and starts
-
-
-def _policy_mappings(extension: Extension) -> tuple[Values, bool]:
-    problem = "x509: invalid policy mappings extension"
-    reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
-    mappings = []
-    while not reader.empty:
-        pair = reader.inside(der.SEQUENCE, problem)
-        mappings.append(
-            (pair.body(der.OBJECT_IDENTIFIER, problem), pair.body(der.OBJECT_IDENTIFIER, problem))
-        )
-    return {"policy_mappings": tuple(mappings)}, True
-
-
-def _policy_constraints(extension: Extension) -> tuple[Values, bool]:
-    problem = "x509: invalid policy constraints extension"
-    reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
-    values: Values = {}
-    for number, name in enumerate(("require_explicit_policy", "inhibit_policy_mapping")):
-        if reader.peek(der.context(number)):
-            values[name] = reader.integer(problem, tag=der.context(number), bits=64)
-    return values, True
-
-
-def _inhibit_any_policy(extension: Extension) -> tuple[Values, bool]:
-    problem = "x509: invalid inhibit any policy extension"
-    return {"inhibit_any_policy": der.Reader(extension.value).integer(problem, bits=64)}, True
-
-
-def _distribution_points(extension: Extension) -> tuple[Values, bool]:
-    problem = "x509: invalid CRL distribution point"
-    points = der.Reader(extension.value).inside(der.SEQUENCE, f"{problem}s")
-    while not points.empty:
-        point = points.inside(der.SEQUENCE, problem)
-        name = point.optional(der.explicit(0), problem)
-        if name is None:
-            continue
-        names = name.inside(der.explicit(0), problem)
-        while names.peek(der.context(6)):
-            names.body(der.context(6), problem)
-    return {}, True
-
-
-def _authority_info_access(extension: Extension) -> tuple[Values, bool]:
-    if extension.critical:
-        raise Malformed("x509: authority info access incorrectly marked critical")
-    problem = "x509: invalid authority info access"
-    reader = der.Reader(extension.value).inside(der.SEQUENCE, problem)
-    while not reader.empty:
-        access = reader.inside(der.SEQUENCE, problem)
-        access.oid(problem)
-        if access.peek(der.context(6)):
-            access.body(der.context(6), problem)
+def _unread(_: Extension) -> tuple[Values, bool]:
+    """Policies and CRL distribution points, which no verification needs: Go looks at their form."""
     return {}, True
 
 
@@ -210,12 +153,11 @@ _READERS: dict[str, Callable[[Extension], tuple[Values, bool]]] = {
     SUBJECT_ALT_NAME: _alt_names,
     "2.5.29.19": _basic_constraints,
     NAME_CONSTRAINTS: _name_constraints,
-    "2.5.29.31": _distribution_points,
-    "2.5.29.32": _policies,
-    "2.5.29.33": _policy_mappings,
+    "2.5.29.31": _unread,
+    "2.5.29.32": _unread,
+    "2.5.29.33": _policy_demand,
     "2.5.29.35": _authority_key_id,
-    "2.5.29.36": _policy_constraints,
+    "2.5.29.36": _policy_demand,
     "2.5.29.37": _extended_key_usage,
-    "2.5.29.54": _inhibit_any_policy,
-    AUTHORITY_INFO_ACCESS: _authority_info_access,
+    "2.5.29.54": _policy_demand,
 }

@@ -37,8 +37,10 @@ from kubevouch.x509 import der, pem
 from kubevouch.x509.bundle import key_belongs
 from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.errors import X509Error
+from kubevouch.x509.extensions import encode_extension
 from kubevouch.x509.gotext import Address, parse_address
 from kubevouch.x509.names import COMMON_NAME, encode_name
+from kubevouch.x509.sans import SUBJECT_ALT_NAME, encode_alt_names
 
 BACKDATE = timedelta(hours=1)
 """How long before now the validity begins, as in the kubelet's own pair: clocks differ."""
@@ -213,13 +215,13 @@ def _certificate(body: _Body, validity: bytes, spki: bytes, ca_key: _PrivateKey)
 
 def _ca_extensions(key_id: bytes) -> tuple[bytes, ...]:
     return (
-        _extension("2.5.29.15", der.encode(der.BIT_STRING, _AND_CERT_SIGN), critical=True),
-        _extension(
+        encode_extension("2.5.29.15", der.encode(der.BIT_STRING, _AND_CERT_SIGN), critical=True),
+        encode_extension(
             "2.5.29.19",
             der.encode(der.SEQUENCE, der.encode(der.BOOLEAN, b"\xff")),
             critical=True,
         ),
-        _extension("2.5.29.14", der.encode(der.OCTET_STRING, key_id)),
+        encode_extension("2.5.29.14", der.encode(der.OCTET_STRING, key_id)),
     )
 
 
@@ -228,31 +230,22 @@ def _leaf_extensions(
 ) -> tuple[bytes, ...]:
     usage = der.encode(der.BIT_STRING, _SIGNATURE_AND_ENCIPHERMENT)
     by = der.encode(der.SEQUENCE, der.encode(der.context(0), key_id))
-    signer = (_extension("2.5.29.35", by),) if key_id else ()
+    signer = (encode_extension("2.5.29.35", by),) if key_id else ()
     return (
-        _extension("2.5.29.15", usage, critical=True),
-        _extension("2.5.29.37", der.encode(der.SEQUENCE, _SERVER_AUTH)),
-        _extension("2.5.29.19", der.encode(der.SEQUENCE), critical=True),
+        encode_extension("2.5.29.15", usage, critical=True),
+        encode_extension("2.5.29.37", der.encode(der.SEQUENCE, _SERVER_AUTH)),
+        encode_extension("2.5.29.19", der.encode(der.SEQUENCE), critical=True),
         *signer,
-        _extension("2.5.29.17", der.encode(der.SEQUENCE, *_alt_names((host, *names), addresses))),
+        encode_extension(SUBJECT_ALT_NAME, _alt_names((host, *names), addresses)),
     )
 
 
-def _alt_names(names: Iterable[str], addresses: Iterable[Address]) -> list[bytes]:
+def _alt_names(names: Iterable[str], addresses: Iterable[Address]) -> bytes:
     """The DNS names, then the addresses: those among the names, too."""
     read = {name: parse_address(name) for name in names}
     own = [address for address in read.values() if address is not None]
     dns = [name for name, address in read.items() if address is None]
-    found = [der.encode(der.context(2), name.encode("ascii")) for name in dns]
-    wanted = dict.fromkeys((*own, *addresses))
-    return found + [der.encode(der.context(7), address.packed) for address in wanted]
-
-
-def _extension(oid: str, value: bytes, *, critical: bool = False) -> bytes:
-    marked = der.encode(der.BOOLEAN, b"\xff") if critical else b""
-    return der.encode(
-        der.SEQUENCE, der.encode_oid(oid), marked, der.encode(der.OCTET_STRING, value)
-    )
+    return encode_alt_names(dns, dict.fromkeys((*own, *addresses)))
 
 
 def _validity(start: datetime, end: datetime) -> bytes:

@@ -26,7 +26,6 @@ class KeyAlgorithm(StrEnum):
     """The algorithm of a public key, by Go's name."""
 
     RSA = "RSA"
-    DSA = "DSA"
     ECDSA = "ECDSA"
     ED25519 = "Ed25519"
     UNKNOWN = "unknown"
@@ -34,7 +33,6 @@ class KeyAlgorithm(StrEnum):
 
 _ALGORITHMS = {
     "1.2.840.113549.1.1.1": KeyAlgorithm.RSA,
-    "1.2.840.10040.4.1": KeyAlgorithm.DSA,
     "1.2.840.10045.2.1": KeyAlgorithm.ECDSA,
     "1.3.101.112": KeyAlgorithm.ED25519,
 }
@@ -69,17 +67,6 @@ class PublicKey:
         return f"<PublicKey {self}>"
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateKeyBlock:
-    """A private key block: its label, and the public half of the key. The private key is not kept."""
-
-    label: str
-    public: PublicKey | None
-    """None if the key is encrypted."""
-    spki_sha256: str = ""
-    """SHA-256 of the public half as a SubjectPublicKeyInfo, in hexadecimal; empty if the key is encrypted."""
-
-
 def read_public_key(spki: bytes) -> PublicKey:
     """The key in a SubjectPublicKeyInfo element. Raises Malformed with Go's text."""
     reader = der.Reader(spki).inside(der.SEQUENCE, "x509: malformed spki")
@@ -94,8 +81,6 @@ def read_public_key(spki: bytes) -> PublicKey:
             return _ecdsa(parameters, key)
         case KeyAlgorithm.ED25519:
             return _ed25519(parameters, key)
-        case KeyAlgorithm.DSA:
-            return _dsa(parameters, key)
     return PublicKey(KeyAlgorithm.UNKNOWN, point=key)
 
 
@@ -139,27 +124,17 @@ def _ed25519(parameters: der.Element | None, key: bytes) -> PublicKey:
     return PublicKey(KeyAlgorithm.ED25519, point=key)
 
 
-def _dsa(parameters: der.Element | None, key: bytes) -> PublicKey:
-    """Parses a DSA key. Go parses them but does not verify with them; neither do we."""
-    problem = "x509: invalid DSA parameters"
-    y = der.Reader(key).integer("x509: invalid DSA public key")
-    reader = der.Reader(parameters.raw if parameters else b"").inside(der.SEQUENCE, problem)
-    numbers = [y, *(reader.integer(problem) for _ in "pqg")]
-    if min(numbers) <= 0:
-        raise Malformed("x509: zero or negative DSA parameter")
-    return PublicKey(KeyAlgorithm.DSA, point=key + (parameters.raw if parameters else b""))
+def read_private_key(label: str, body: bytes) -> str:
+    """SHA-256 of the public half of a private key in PKCS#1, PKCS#8 or SEC 1, whatever its label; "" if it is encrypted.
 
-
-def read_private_key(label: str, body: bytes) -> PrivateKeyBlock:
-    """The public half of a private key in PKCS#1, PKCS#8 or SEC 1, whatever its label. Raises Malformed, without the bytes.
-
-    An RSA key is not checked for consistency (that takes 50 ms); OpenSSL does that when the key is loaded to serve.
+    Raises Malformed, without the bytes. An RSA key is not checked for consistency (that takes 50 ms); OpenSSL does that
+    when the key is loaded to serve.
     """
     if label == "ENCRYPTED PRIVATE KEY":
-        return PrivateKeyBlock(label, None)
+        return ""
     try:
         private = load_der_private_key(body, None, unsafe_skip_rsa_key_validation=True)
         spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Malformed("tls: failed to parse private key") from None
-    return PrivateKeyBlock(label, read_public_key(spki), hashlib.sha256(spki).hexdigest())
+    return hashlib.sha256(spki).hexdigest()

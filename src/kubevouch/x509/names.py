@@ -100,19 +100,24 @@ def _escaped(text: str) -> str:
     return "".join(pieces)
 
 
-def _string(text: str) -> bytes:
-    """The element that Go writes for a text: a PrintableString if possible, else a UTF8String."""
+def _string(text: str, *, in_utf8: bool = False) -> bytes:
+    """The element that Go writes for a text: a PrintableString if possible, else a UTF8String, as others always do."""
     body = text.encode()
-    plain = _PRINTABLE.issuperset(body) and not {ord("*"), ord("&")}.intersection(body)
+    plain = (
+        not in_utf8 and _PRINTABLE.issuperset(body) and not {ord("*"), ord("&")}.intersection(body)
+    )
     return der.encode(der.PRINTABLE_STRING if plain else der.UTF8_STRING, body)
 
 
-def encode_name(*attributes: tuple[str, str]) -> bytes:
-    """A name in DER as Go writes it, with one attribute in each relative name."""
+def encode_name(*attributes: tuple[str, str], in_utf8: bool = False) -> bytes:
+    """A name in DER as Go writes it, or with all text in UTF-8, with one attribute in each relative name."""
     return der.encode(
         der.SEQUENCE,
         *(
-            der.encode(der.SET, der.encode(der.SEQUENCE, der.encode_oid(oid), _string(text)))
+            der.encode(
+                der.SET,
+                der.encode(der.SEQUENCE, der.encode_oid(oid), _string(text, in_utf8=in_utf8)),
+            )
             for oid, text in attributes
         ),
     )

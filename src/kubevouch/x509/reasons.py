@@ -39,14 +39,13 @@ class Verdict:
     """Whether a certificate is trusted, and why not.
 
     `at_fault`: the certificate that the reason is about, such as an expired CA instead of the leaf below it.
-    `candidate`: the authority with the issuer's name that did not sign it. `chain`: the first valid chain, leaf first.
+    `chain`: the first valid chain, leaf first.
     The texts quote the certificate, also its control characters: escape them for a terminal (`gotext.printable`).
     """
 
     reason: VerifyReason
     go_text: str = ""
     at_fault: Certificate | None = None
-    candidate: Certificate | None = None
     chain: tuple[Certificate, ...] = ()
 
     @property

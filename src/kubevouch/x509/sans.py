@@ -3,13 +3,14 @@
 Sources: parseSANExtension in Go's crypto/x509/parser.go; RFC 5280, 4.2.1.6.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from kubevouch.x509 import der
 from kubevouch.x509.errors import Malformed
 from kubevouch.x509.gotext import Address, quote
-from kubevouch.x509.uris import domain_is_valid, host_of
 
 SUBJECT_ALT_NAME = "2.5.29.17"
 
@@ -21,6 +22,12 @@ _OTHERS = {
     der.explicit(5): "ediPartyName",
     der.context(8): "registeredID",
 }
+_LABEL = r"[A-Za-z0-9_-]+"
+_URI_FORM = re.compile(
+    rf"[A-Za-z][A-Za-z0-9+.-]*:(?://(?:{_LABEL}(?:\.{_LABEL})*(?::[0-9]*)?)?(?![^/?#])|(?!//))"
+    r"[A-Za-z0-9._~!$&'()*+,;=:@/?#-]*"
+)
+"""Such as `spiffe://cluster.local/ns/x` and `https://w1.example.com:8443/`. Go takes stranger ones, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,11 @@ class SubjectAltNames:
     def empty(self) -> bool:
         """Whether there is no entry of a kind that Go reads."""
         return not (self.dns_names or self.ip_addresses or self.emails or self.uris)
+
+    @property
+    def count(self) -> int:
+        """The number of entries of all kinds."""
+        return sum(len(getattr(self, kind)) for kind in self.__slots__)
 
 
 def read_alt_names(value: bytes) -> SubjectAltNames:
@@ -85,13 +97,18 @@ def _address(body: bytes) -> Address:
 
 def _uri(body: bytes) -> str:
     text = _ascii(body, "uniformResourceIdentifier")
-    try:
-        host = host_of(text)
-    except Malformed as error:
-        raise Malformed(f"x509: cannot parse URI {quote(text)}: {error}") from None
-    if host and not domain_is_valid(host):
-        raise Malformed(f"x509: cannot parse URI {quote(text)}: invalid domain")
+    if not _URI_FORM.fullmatch(text):
+        raise Malformed(f"x509: cannot parse URI {quote(text)}: not a plain one")
     return text
+
+
+def encode_alt_names(
+    names: Iterable[str], addresses: Iterable[Address], *, addresses_first: bool = False
+) -> bytes:
+    """The value of a SAN extension in DER: as Go writes it names first."""
+    found = [der.encode(_DNS, name.encode("ascii")) for name in names]
+    places = [der.encode(_IP, address.packed) for address in addresses]
+    return der.encode(der.SEQUENCE, *(places + found if addresses_first else found + places))
 
 
 class Encoded:

@@ -11,6 +11,7 @@ from typing import assert_never
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kubevouch.x509 import der
 from kubevouch.x509.errors import Malformed
@@ -39,7 +40,7 @@ class SignatureAlgorithm:
 
 
 UNKNOWN = SignatureAlgorithm("0", KeyAlgorithm.UNKNOWN)
-_RSA, _DSA, _ECDSA = KeyAlgorithm.RSA, KeyAlgorithm.DSA, KeyAlgorithm.ECDSA
+_RSA, _ECDSA = KeyAlgorithm.RSA, KeyAlgorithm.ECDSA
 _ALGORITHMS = {
     "1.2.840.113549.1.1.4": SignatureAlgorithm("MD5-RSA", _RSA, "MD5"),
     "1.2.840.113549.1.1.5": SignatureAlgorithm("SHA1-RSA", _RSA, "SHA1"),
@@ -47,8 +48,6 @@ _ALGORITHMS = {
     "1.2.840.113549.1.1.11": SignatureAlgorithm("SHA256-RSA", _RSA, "SHA256"),
     "1.2.840.113549.1.1.12": SignatureAlgorithm("SHA384-RSA", _RSA, "SHA384"),
     "1.2.840.113549.1.1.13": SignatureAlgorithm("SHA512-RSA", _RSA, "SHA512"),
-    "1.2.840.10040.4.3": SignatureAlgorithm("DSA-SHA1", _DSA, "SHA1"),
-    "2.16.840.1.101.3.4.3.2": SignatureAlgorithm("DSA-SHA256", _DSA, "SHA256"),
     "1.2.840.10045.4.1": SignatureAlgorithm("ECDSA-SHA1", _ECDSA, "SHA1"),
     "1.2.840.10045.4.3.2": SignatureAlgorithm("ECDSA-SHA256", _ECDSA, "SHA256"),
     "1.2.840.10045.4.3.3": SignatureAlgorithm("ECDSA-SHA384", _ECDSA, "SHA384"),
@@ -186,3 +185,8 @@ def _loaded(
     if key.algorithm is KeyAlgorithm.ECDSA:
         return ec.EllipticCurvePublicKey.from_encoded_point(CURVES[key.curve][1](), key.point)
     return ed25519.Ed25519PublicKey.from_public_bytes(key.point)
+
+
+def encode_key(key: PublicKey) -> bytes:
+    """A key of RSA, ECDSA or Ed25519 as a SubjectPublicKeyInfo in DER."""
+    return _loaded(key).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -7,13 +7,11 @@ OpenSSL's verification; if the two disagree, that is a finding of its own.
 Order: (a) critical extensions and dates of the leaf, (b) the name, (c) a chain to a root, (d) policies, extended key
 usage and name constraints of each chain. Only the first failure is reported: after a repair, verify again.
 
-The common name is used only to report that a certificate relies on it. Hardly any cluster uses policies, but an
-enterprise CA may require them of all certificates below it (policyConstraints), and then Go refuses a chain without
-them. We request no policy, so only the lowest row of RFC 9618's policy graph is needed: the policies that are valid so
-far, each with those that it allows further down.
+The common name is used only to report that a certificate relies on it. Hardly any cluster uses policies, and no kubelet's
+certificate has any. So a chain below a demand for policies (policyConstraints and its like) is refused, whatever it states: Go
+would trust some of those.
 
-Source: Verify, VerifyHostname and policiesValid in Go's crypto/x509/verify.go (1.26); RFC 5280, 6.1, as updated by RFC
-9618. tests/x509 replays Go's own verdicts.
+Source: Verify and VerifyHostname in Go's crypto/x509/verify.go (1.26); RFC 5280, 6.1. tests/x509 replays Go's own verdicts.
 """
 
 import re
@@ -23,7 +21,7 @@ from enum import StrEnum
 
 from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.chains import Chain, ChainBuilder, validity_failure
-from kubevouch.x509.constraints import constraint_violation
+from kubevouch.x509.constraints import violation
 from kubevouch.x509.extensions import ANY_USAGE, CLIENT_AUTH, SERVER_AUTH
 from kubevouch.x509.gotext import Address, address_text, parse_address, unmapped
 from kubevouch.x509.reasons import Verdict, VerifyReason
@@ -158,11 +156,11 @@ def _allowed(leaf: Certificate, chains: list[Chain], usage: ExtKeyUsage) -> list
     forbidden = misused = 0
     constraint = ""
     for chain in chains:
-        if not policies_allow(chain):
+        if any(each.demands_policies for each in chain[:-1]):
             forbidden += 1
         elif not _serves(chain, usage):
             misused += 1
-        elif fault := constraint_violation(chain):
+        elif fault := _constraint_violation(chain):
             constraint = constraint or fault
         else:
             allowed.append(chain)
@@ -180,81 +178,22 @@ def _allowed(leaf: Certificate, chains: list[Chain], usage: ExtKeyUsage) -> list
     return Verdict(VerifyReason.NO_VALID_CHAINS, text, leaf)
 
 
+def _constraint_violation(chain: Chain) -> str:
+    """Why a CA in the chain may not sign for a name below it, in Go's words; empty if all names are allowed.
+
+    Every name of every certificate counts, not only the name that was dialled.
+    """
+    for index, certificate in enumerate(chain):
+        for authority in chain[index + 1 :]:
+            constraints = authority.name_constraints
+            if constraints and (fault := violation(certificate.alt_names, constraints)):
+                return fault
+    return ""
+
+
 def _serves(chain: Chain, usage: ExtKeyUsage) -> bool:
     """Whether every certificate of the chain that lists usages allows this one (checkChainForKeyUsage)."""
     return all(
         not usages or ANY_USAGE in usages or usage in usages
         for usages in (certificate.extended_key_usage for certificate in chain)
     )
-
-
-ANY_POLICY = bytes((0x55, 0x1D, 0x20, 0x00))
-"""2.5.29.32.0, the contents of the object identifier."""
-
-Row = dict[bytes, set[bytes]]
-
-
-def policies_allow(chain: tuple[Certificate, ...]) -> bool:
-    """Whether a chain (leaf first, root last) fulfils the policy constraints stated in it."""
-    if len(chain) == 1:
-        return True
-    count = len(chain) - 1
-    explicit = mapping = inhibit_any = count + 1
-    row: Row | None = {ANY_POLICY: {ANY_POLICY}}
-    for index in range(count - 1, -1, -1):
-        certificate, is_leaf = chain[index], index == 0
-        if not certificate.policies:
-            row = None
-        if row is None:
-            if explicit == 0:
-                return False
-        else:
-            any_counts = inhibit_any > 0 or (not is_leaf and certificate.is_self_issued)
-            row = _next_row(row, certificate.policies, any_counts=any_counts)
-            if not is_leaf and not _map(row, certificate.policy_mappings, allowed=mapping > 0):
-                return False
-        if is_leaf:
-            break
-        if not certificate.is_self_issued:
-            explicit, mapping, inhibit_any = (
-                max(0, left - 1) for left in (explicit, mapping, inhibit_any)
-            )
-        explicit = _lowered(explicit, certificate.require_explicit_policy)
-        mapping = _lowered(mapping, certificate.inhibit_policy_mapping)
-        inhibit_any = _lowered(inhibit_any, certificate.inhibit_any_policy)
-    wanted = explicit <= 1 or chain[0].require_explicit_policy == 0
-    return bool(row) or not wanted
-
-
-def _next_row(row: Row, stated: tuple[bytes, ...], *, any_counts: bool) -> Row:
-    """The policies that the certificate states and its issuer allows (RFC 5280, 6.1.3 (d))."""
-    passed = set().union(*row.values())
-    following: Row = {
-        policy: {policy}
-        for policy in stated
-        if policy != ANY_POLICY and (policy in passed or ANY_POLICY in row)
-    }
-    if ANY_POLICY in stated and any_counts:
-        for policy in passed:
-            following.setdefault(policy, {policy})
-    return following
-
-
-def _map(row: Row, mappings: tuple[tuple[bytes, bytes], ...], *, allowed: bool) -> bool:
-    """Maps an issuer's policies to its subject's (RFC 5280, 6.1.4 (b)). False if a mapping is invalid."""
-    expected: Row = {}
-    for issuer, subject in mappings:
-        if not allowed:
-            row.pop(issuer, None)
-        elif ANY_POLICY in {issuer, subject}:
-            return False
-        else:
-            expected.setdefault(issuer, set()).add(subject)
-    for issuer, subjects in expected.items():
-        if issuer in row or ANY_POLICY in row:
-            row[issuer] = subjects
-    return True
-
-
-def _lowered(count: int, stated: int | None) -> int:
-    return count if stated is None or stated < 0 else min(count, stated)

@@ -12,7 +12,6 @@ from functools import lru_cache
 
 from kubevouch.x509 import (
     CertificateRequest,
-    QuirkCode,
     X509Error,
     pem,
     read_certificate_der,
@@ -118,9 +117,8 @@ def _spec_causes(spec: Object) -> Iterator[Cause]:
     except X509Error as error:
         yield _unreadable(error.seen)
     else:
-        signature = next((q for q in found.quirks if q.code is QuirkCode.SIGNATURE), None)
-        if signature:
-            yield _unreadable(signature.message)
+        if found.signature_fault:
+            yield _unreadable(found.signature_fault)
     yield from _usage_causes(spec.get("usages") or [])
     signer = spec.get("signerName") or ""
     if signer == _LEGACY:

@@ -141,7 +141,7 @@ class ShownKeys:
         node = requestor_node(csr)
         if node is None or csr.parsed is None or csr.parsed.subject.common_name != csr.username:
             return
-        if csr.parsed.quirks:
+        if csr.parsed.quirk:
             return
         key = _key_id(csr.parsed.key)
         keys = self._keys_by_node.setdefault(node, [])

@@ -3,7 +3,7 @@
 What is read is decoded into narrow structs, or kept raw where it will be written back.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -192,29 +192,19 @@ class ApiClient(HttpClient):
         self,
         resource: Resource[ObjectT],
         name: str,
-        patch: Mapping[str, JSON] | Sequence[Mapping[str, JSON]],
+        patch: Mapping[str, JSON],
         namespace: str = "",
         *,
         resource_version: str = "",
     ) -> ObjectT:
-        """Patches an object: a mapping is a merge patch (RFC 7386), a list a JSON patch (RFC 6902).
+        """Patches an object by a merge patch (RFC 7386).
 
         resource_version: if given, Conflict is raised unless the object still has this version.
         """
-        body: JSON
-        if isinstance(patch, Mapping):
-            body, form = dict(patch), _MERGE_PATCH
-            if resource_version:
-                metadata = {**body.get("metadata", {}), "resourceVersion": resource_version}
-                body["metadata"] = metadata
-        else:
-            body, form = list(patch), "application/json-patch+json"
-            if resource_version:
-                # Not with a `test` operation: the server answers it with 422, which does not say why.
-                version = {"op": "replace", "path": "/metadata/resourceVersion"}
-                body.insert(0, {**version, "value": resource_version})
+        metadata = {**patch.get("metadata", {}), "resourceVersion": resource_version}
+        body = {**patch, "metadata": metadata} if resource_version else dict(patch)
         path = resource.path(namespace, name)
-        return await self.read(resource.struct, "PATCH", path, body=body, content_type=form)
+        return await self.read(resource.struct, "PATCH", path, body=body, content_type=_MERGE_PATCH)
 
     async def apply(
         self,

@@ -190,7 +190,7 @@ def impersonation(user: User) -> list[tuple[str, str]]:
     if user.impersonate_uid:
         headers.append(("Impersonate-Uid", user.impersonate_uid))
     headers += [("Impersonate-Group", group) for group in user.impersonate_groups]
-    for key, values in user.impersonate_extra:
+    for key, values in sorted(user.impersonate_extra.items()):
         name = f"Impersonate-Extra-{_escaped(key)}"
         headers += [(name, value) for value in values]
     for name, value in headers:

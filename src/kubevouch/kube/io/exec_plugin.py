@@ -13,15 +13,17 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
 
 from kubevouch import goyaml
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import CredentialError, KubeconfigError
-from kubevouch.kube.fields import Fields
 from kubevouch.kube.io.credentials import Credential, bearer
-from kubevouch.kube.kubeconfig import ExecConfig
+from kubevouch.kube.kubeconfig import ExecConfig, read_as
 from kubevouch.tls.io.context import KeyPair
 
 # Long enough for a login in a browser: kubelogin itself gives up after three minutes.
@@ -109,7 +111,7 @@ class ExecPlugin:
         return json.dumps({"kind": "ExecCredential", "apiVersion": version, "spec": spec})
 
     async def _run(self, program: str, interactive: bool) -> bytes:  # noqa: FBT001 - passed on as a value
-        environment = {**self._environ, **dict(self._plugin.env)}
+        environment = {**self._environ, **{each.name: each.value for each in self._plugin.env}}
         environment["KUBERNETES_EXEC_INFO"] = self._information(interactive=interactive)
         try:
             process = await asyncio.create_subprocess_exec(
@@ -154,45 +156,42 @@ class ExecPlugin:
                 f"{self._plugin.command} printed nothing", "an ExecCredential was expected"
             )
         try:
-            return self._read_status(Fields.of(goyaml.read(answer), where, whole=True))
+            return self._read_status(read_as(_ExecCredential, goyaml.read(answer), where), where)
         except goyaml.UnreadableYaml as error:
             raise self._error(f"{where}: {error}", "an ExecCredential was expected") from None
         except KubeconfigError as error:
             raise self._error(f"{error.where}: {error.seen}", error.expected) from None
 
-    def _read_status(self, top: Fields) -> tuple[Credential, datetime | None]:
-        kind, version = top.text("kind"), top.text("apiVersion")
-        if (kind, version) != ("ExecCredential", self._plugin.api_version):
-            seen = f'apiVersion "{version}", kind "{kind}"'
+    def _read_status(
+        self, top: "_ExecCredential", where: str
+    ) -> tuple[Credential, datetime | None]:
+        if (top.kind, top.version) != ("ExecCredential", self._plugin.api_version):
+            seen = f'apiVersion "{top.version}", kind "{top.kind}"'
             expected = f"apiVersion {self._plugin.api_version}, kind ExecCredential was expected"
-            raise KubeconfigError(top.where, seen, expected)
-        status = top.inner("status")
-        if status is None:
-            raise KubeconfigError(top.where, "no status", "a status with a credential was expected")
-        token = status.text("token")
-        chain, key = status.text("clientCertificateData"), status.text("clientKeyData")
-        if not (token or chain or key):
-            raise KubeconfigError(status.where, "neither token nor certificate and key")
-        if bool(chain) != bool(key):
-            raise KubeconfigError(
-                status.where, "only one of certificate and key", "both belong together"
-            )
-        pair = KeyPair(chain.encode(), key.encode()) if chain else None
-        authorization = bearer(token, f"{status.where}.token") if token else ""
-        return Credential(authorization, pair), _expiry(status)
+            raise KubeconfigError(where, seen, expected)
+        status = top.status
+        if not (status.token or status.chain or status.key):
+            raise KubeconfigError(where, "no status with a token, or with certificate and key")
+        if bool(status.chain) != bool(status.key):
+            raise KubeconfigError(where, "only one of certificate and key", "both belong together")
+        pair = KeyPair(status.chain.encode(), status.key.encode()) if status.chain else None
+        authorization = bearer(status.token, f"{where}: status.token") if status.token else ""
+        return Credential(authorization, pair), status.expires
 
 
-def _expiry(status: Fields) -> datetime | None:
-    text = status.text("expirationTimestamp")
-    if not text:
-        return None
-    with contextlib.suppress(ValueError, OverflowError):
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    raise status.wrong(
-        "expirationTimestamp", "not a time", "RFC 3339 was expected: 2026-01-02T03:04:05Z"
+class _Status(msgspec.Struct, frozen=True):
+    token: str = ""
+    chain: str = msgspec.field(default="", name="clientCertificateData")
+    key: str = msgspec.field(default="", name="clientKeyData")
+    expires: Annotated[datetime, msgspec.Meta(tz=True)] | None = msgspec.field(
+        default=None, name="expirationTimestamp"
     )
+
+
+class _ExecCredential(msgspec.Struct, frozen=True):
+    kind: str = ""
+    version: str = msgspec.field(default="", name="apiVersion")
+    status: _Status = _Status()
 
 
 def _cluster_information(access: ClusterAccess) -> dict[str, object]:

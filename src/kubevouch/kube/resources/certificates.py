@@ -13,7 +13,6 @@ from kubevouch.kube.resources.meta import (
     Object,
     Resource,
 )
-from kubevouch.x509.csr import names_in
 
 MOST_REQUEST: Final = 8 * 1024
 """Bytes of a CSR's request that are kept: a kubelet's has about 500. Every node may create any number of larger ones."""
@@ -22,13 +21,12 @@ MOST_REQUEST: Final = 8 * 1024
 class CsrSpec(Narrow, frozen=True, kw_only=True):
     """The spec of a CSR. `username`, `uid`, `groups` and `extra` describe the requestor, as set by the API server.
 
-    request: the PEM text as it was sent, not parsed; of one over MOST_REQUEST only its bytes are kept as `dropped`, and how
-    many names and addresses it asks for as `dropped_names`. expiration_seconds: None if the requestor did not say.
+    request: the PEM text as it was sent, not parsed; of one over MOST_REQUEST only the number of its bytes is kept, as `dropped`.
+    expiration_seconds: None if the requestor did not say.
     """
 
     request: bytes = b""
     dropped: int = 0
-    dropped_names: int = 0
     signer_name: str = ""
     expiration_seconds: int | None = None
     usages: tuple[str, ...] = ()
@@ -41,7 +39,6 @@ class CsrSpec(Narrow, frozen=True, kw_only=True):
         """However it is read (a list, a watch, a file), nobody gets a request to keep or parse that is over the limit."""
         if len(self.request) > MOST_REQUEST:
             force_setattr(self, "dropped", len(self.request))
-            force_setattr(self, "dropped_names", names_in(self.request))
             force_setattr(self, "request", b"")
 
 

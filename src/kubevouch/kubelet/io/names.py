@@ -22,6 +22,10 @@ LookUp = Callable[[str], Sequence[Place]]
 
 LONGEST_NAME: Final = 253
 """Characters of a name. The system's resolver takes seconds to refuse a much longer one."""
+_FRESH: Final = 30.0
+"""Seconds for which an answer is used as it is."""
+_STALE: Final = 600.0
+"""Seconds for which it is used if the resolver fails or is too slow."""
 _MOST_KEPT: Final = 20_000
 _MOST_PLACES: Final = 16
 """Of a name. An answer of DNS has room for thousands, of which each would be dialled, and remembered."""
@@ -36,8 +40,7 @@ def system_look_up(host: str) -> Sequence[Place]:
 class NameResolver:
     """The addresses of names. Only one lookup of a name runs at a time.
 
-    at_once: lookups, each in a thread that may run longer than a caller waits. time_limit: seconds that a caller waits. fresh: seconds for which an answer is used as it is. stale: seconds for which it is used if the
-    resolver fails or is too slow.
+    at_once: lookups, each in a thread that may run longer than a caller waits. time_limit: seconds that a caller waits.
     """
 
     def __init__(
@@ -47,15 +50,11 @@ class NameResolver:
         look_up: LookUp = system_look_up,
         at_once: int = 288,
         time_limit: float = 5.0,
-        fresh: float = 30.0,
-        stale: float = 600.0,
     ) -> None:
         self._clock = clock
         self._look_up = look_up
         self._places = asyncio.Semaphore(at_once)
         self._time_limit = time_limit
-        self._fresh = fresh
-        self._stale = stale
         self._kept: dict[str, tuple[float, Sequence[Place]]] = {}
         self._running: dict[str, asyncio.Task[Sequence[Place]]] = {}
 
@@ -63,7 +62,7 @@ class NameResolver:
         """Where the host is, each address with this port. Raises OSError (socket.gaierror), UnicodeError."""
         if len(host.removesuffix(".")) > LONGEST_NAME:
             raise socket.gaierror(socket.EAI_NONAME, "longer than any name")
-        found = self._within(host, self._fresh)
+        found = self._within(host, _FRESH)
         if found is None:
             found = await self._asked(host)
         return [(family, (place[0], port, *place[2:])) for family, place in found]
@@ -87,7 +86,7 @@ class NameResolver:
                 # Others may wait for the same lookup.
                 return await asyncio.shield(lookup)
         except (OSError, UnicodeError) as error:
-            found = self._within(host, self._stale)
+            found = self._within(host, _STALE)
             unknown = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
             if found is not None and not unknown:
                 return found
@@ -151,7 +150,7 @@ class NameResolver:
 
     def _drop_old(self) -> None:
         """Whoever changes a node's name again and again leaves no answer behind that is used no more."""
-        old = self._clock.monotonic() - self._stale
+        old = self._clock.monotonic() - _STALE
         while self._kept and (
             next(iter(self._kept.values()))[0] < old or len(self._kept) > _MOST_KEPT
         ):

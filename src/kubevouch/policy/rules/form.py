@@ -39,7 +39,7 @@ def canonical(facts: CsrFacts) -> RuleResult:
     """The CSR can be read in one way only.
 
     The signer is written in Go. A CSR with two extension requests, two PEM blocks or a mapped address can show harmless
-    names to another reader, while the signer signs different ones.
+    names to another reader, while the signer signs different ones. So its bytes must be those that a kubelet writes.
     """
     csr = facts.csr
     allowed = "one PEM block, one extension request with a subjectAltName, nothing else"
@@ -51,13 +51,12 @@ def canonical(facts: CsrFacts) -> RuleResult:
             seen="unreadable",
             allowed=allowed,
         )
-    quirks = csr.parsed.quirks
-    if quirks:
+    if csr.parsed.quirk:
         return refuses(
             "canonical",
             HoldReason.NOT_CANONICAL,
-            "; ".join(quirk.message for quirk in quirks),
-            seen=listed([quirk.code for quirk in quirks]),
+            csr.parsed.quirk,
+            seen="not canonical",
             allowed=allowed,
         )
     return passes("canonical", "canonical", allowed)

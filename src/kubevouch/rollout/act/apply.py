@@ -1,6 +1,7 @@
 """`apply`: carries out a checked plan on its nodes, each proven from outside, and the ConfigMap last."""
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
@@ -8,12 +9,13 @@ import msgspec
 
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.run_holder import ArmedNode
+from kubevouch.kube.errors import KubeError
 from kubevouch.kube.resources import NODES
 from kubevouch.rollout.act.check import CheckedNode, CheckedPlan
-from kubevouch.rollout.act.config_map import cut_off_at, is_of_run, write_config_map
+from kubevouch.rollout.act.config_map import cut_off_at, write_config_map, written_by
 from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.fleet_run import FleetRun
-from kubevouch.rollout.act.live_cluster import LiveCluster
+from kubevouch.rollout.act.live_cluster import live_cluster
 from kubevouch.rollout.act.node_turn import NodeTurns, begun_before
 from kubevouch.rollout.decide.armed import by_its_switch
 from kubevouch.rollout.decide.lineup import lineup_of
@@ -46,16 +48,16 @@ async def apply(
         context.may_be_armed(each)
     lineup = lineup_of((each.plan for each in checked.nodes), checked.found, timeouts.soak)
     cancelled, failed = False, ""
-    live = LiveCluster(context.api, context.clock)
-    turns = NodeTurns(nodes, begun, checked, context, timeouts, live)
-    run = FleetRun(lineup, context, turns.through, turns.not_well)
-    try:
-        await run.run()
-    except asyncio.CancelledError:
-        cancelled = True
-        end_in_order()
-    except Exception as error:  # noqa: BLE001 - the nodes that are through, or in hand, are told all the same
-        failed = f"an error of ours, {type(error).__name__}: {error}"
+    async with live_cluster(context) as live:
+        turns = NodeTurns(nodes, begun, checked, context, timeouts, live)
+        run = FleetRun(lineup, context, turns.through, turns.not_well)
+        try:
+            await run.run()
+        except asyncio.CancelledError:
+            cancelled = True
+            end_in_order()
+        except Exception as error:  # noqa: BLE001 - the nodes that are through, or in hand, are told all the same
+            failed = f"an error of ours, {type(error).__name__}: {error}"
     cut, now = _AT_ONCE if cancelled else failed, context.clock.now()
     in_hand = {name for name, course in run.courses.items() if course.in_hand}
     results = [
@@ -167,7 +169,9 @@ async def _config_map(
     if checked.config_map_kept:
         return ConfigMapResult(f"{kept}: {checked.config_map_kept}", failed=not checked.away)
     if not checked.writes_config_map:
-        ours = await is_of_run(context.api, planned, checked.plan.run)
+        ours = False
+        with contextlib.suppress(KubeError):  # then no undo of it is offered
+            ours = await written_by(context.api, planned) == checked.plan.run
         return ConfigMapResult(f"ConfigMap {planned.name} is as planned already", written=ours)
     return await _write(checked, planned, context, kept)
 

@@ -18,7 +18,7 @@ from kubevouch.node.errors import NodeError
 from kubevouch.policy.machines import HOST_KEY, sharing
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import reserved_of
-from kubevouch.rollout.act.config_map import is_written
+from kubevouch.rollout.act.config_map import written_by
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.look import (
     Look,
@@ -184,7 +184,7 @@ async def check(
     not_well = await _not_well(plan, live, trust, outside.flags, context)
     well = {each.node for each in plan.left_out if each.is_well} - {each.node for each in not_well}
     writes, kept = False, ""
-    if plan.config_map is not None and not await is_written(context.api, plan.config_map):
+    if plan.config_map is not None and await written_by(context.api, plan.config_map) is None:
         kept = not_accounted_for(plan, live, frozenset(well))
         writes = not kept
     inputs = RunInputs(

@@ -29,19 +29,11 @@ _NOT_ITS_TEXT = (
 )
 
 
-async def is_written(api: ApiClient, plan: ConfigMapPlan) -> bool:
-    """Whether the planned text stands there already. Raises KubeError."""
+async def written_by(api: ApiClient, plan: ConfigMapPlan) -> str | None:
+    """The run that wrote the planned text, as far as can be read; None if another text stands there. Raises KubeError."""
     found = await api.get(CONFIG_MAPS, plan.name, NAMESPACE)
-    return found.data.get(KEY) == plan.after
-
-
-async def is_of_run(api: ApiClient, plan: ConfigMapPlan, run: str) -> bool:
-    """Whether the planned text stands there, and this run wrote it, as far as can be read: what an undo of it would take back."""
-    try:
-        found = await api.get(CONFIG_MAPS, plan.name, NAMESPACE)
-    except KubeError:
-        return False
-    return found.data.get(KEY) == plan.after and found.metadata.annotations.get(WRITTEN_BY) == run
+    is_there = found.data.get(KEY) == plan.after
+    return found.metadata.annotations.get(WRITTEN_BY, "") if is_there else None
 
 
 async def write_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> ConfigMapResult:

@@ -24,7 +24,7 @@ from kubevouch.evidence.run_holder import (
     NAME,
     NAMESPACE,
     ArmedNode,
-    RunHolder,
+    SeenLease,
     armed_text,
     seen_in,
 )
@@ -63,9 +63,10 @@ class LeaseHold:
         self._raw = raw
         self._ours = raw.read().spec
         self._say = say
-        self._lost, self._lost_to = "", ""
+        self.lost: NotTheHolder | None = None
+        """That it is known to be lost, and to which run."""
         self._writing = asyncio.Lock()
-        found, run = _armed(raw, api), self._ours.holder_identity.split(" ")[0]
+        found, run = _seen(raw, api).armed, self._ours.holder_identity.split(" ")[0]
         self.armed = {each.node: each for each in found if each.run == run}
         """By node, what this run may have armed. Each renewal writes it. By the API server's clock."""
         self._of_others = {each.node: each for each in found if each.run != run}
@@ -97,30 +98,24 @@ class LeaseHold:
                 self.may_be_armed(arms)
             try:
                 async with asyncio.timeout(_LONGEST_CALL):
-                    self._lost = await self._renewed()
-            except KubeError:
+                    self.lost = await self._renewed()
+            except (KubeError, TimeoutError) as error:
                 self.armed = before
-                raise
-            except TimeoutError:
-                self.armed = before
+                if isinstance(error, KubeError):
+                    raise
                 seen = f"did not answer about {LEASE} within {_LONGEST_CALL:g} seconds"
                 where = self._api.access.server
                 raise ApiUnreachable(where, seen) from None
             self.check()
 
-    @property
-    def lost(self) -> NotTheHolder | None:
-        """That it is known to be lost, and to which run; None as long as it is not. Asks nobody."""
-        return NotTheHolder(LEASE, self._lost, run=self._lost_to) if self._lost else None
-
     def check(self) -> None:
         """Asks nobody. Raises NotTheHolder if the Lease is known to be lost."""
-        if lost := self.lost:
-            raise lost
+        if self.lost:
+            raise self.lost
 
     async def keep(self) -> None:
         """Renews it every 2 s until it is lost."""
-        while not self._lost:
+        while not self.lost:
             await self._clock.sleep(RETRY_PERIOD)
             try:
                 await self.confirm()
@@ -131,7 +126,7 @@ class LeaseHold:
 
     async def give_back(self) -> None:
         """The next one may begin at once. If this fails, it waits until the Lease has run out."""
-        if self._lost:
+        if self.lost:
             return
         with contextlib.suppress(TimeoutError, KubeError):
             async with asyncio.timeout(_LONGEST_CALL):
@@ -142,8 +137,8 @@ class LeaseHold:
                         self._api, raw, lease_spec("", number, now, seconds=1), self._listed
                     )
 
-    async def _renewed(self) -> str:
-        """Writes it with the time of now. Returns why it is lost; empty if it is ours. Raises KubeError."""
+    async def _renewed(self) -> NotTheHolder | None:
+        """Writes it with the time of now. Returns why it is lost; None if it is ours. Raises KubeError."""
         ours, now = self._ours, self._api.server_clock.now()
         record = lease_spec(ours.holder_identity, ours.lease_transitions, now, ours.acquire_time)
         try:
@@ -151,14 +146,14 @@ class LeaseHold:
         except (Conflict, NotFound):
             raw = await _read(self._api)
         else:
-            return ""
+            return None
         if raw is None:
-            return "somebody has deleted it: this run stops here"
+            return NotTheHolder(LEASE, "somebody has deleted it: this run stops here")
         if not self._is_ours(raw):
-            self._lost_to = _run_in(raw, self._api)
-            return f"this run has lost it and stops here: {_holder(raw, self._api)}"
+            seen = f"this run has lost it and stops here: {_holder(raw, self._api)}"
+            return NotTheHolder(LEASE, seen, run=_run_in(raw, self._api))
         self._raw = await _write(self._api, raw, record, self._listed)
-        return ""
+        return None
 
     @property
     def _listed(self) -> Iterable[ArmedNode]:
@@ -239,7 +234,7 @@ class RunLease:
                     self._say(f"{LEASE} was not renewed and is taken over")
                 number = _next_number(free.read().spec.lease_transitions, now)
                 return await _write(
-                    api, free, lease_spec(self.identity, number, now), _armed(free, api)
+                    api, free, lease_spec(self.identity, number, now), _seen(free, api).armed
                 )
             body = {
                 "metadata": {"name": NAME},
@@ -289,20 +284,16 @@ async def _write(
     return await api.replace(raw, {**whole, "metadata": metadata, "spec": spec})
 
 
-def _armed(raw: RawObject[Lease], api: ApiClient) -> tuple[ArmedNode, ...]:
-    return seen_in(raw.read(), api.server_clock.now()).armed
-
-
-def _found(raw: RawObject[Lease] | None, api: ApiClient) -> RunHolder | None:
-    return seen_in(raw.read(), api.server_clock.now()).holder if raw else None
+def _seen(raw: RawObject[Lease] | None, api: ApiClient) -> SeenLease:
+    return seen_in(raw.read(), api.server_clock.now()) if raw else SeenLease()
 
 
 def _holder(raw: RawObject[Lease] | None, api: ApiClient) -> str:
-    found = _found(raw, api)
+    found = _seen(raw, api).holder
     return f"held by {found}" if found else "nobody holds it"
 
 
 def _run_in(raw: RawObject[Lease] | None, api: ApiClient) -> str:
     """The run that holds it; empty where that is not known."""
-    found = _found(raw, api)
+    found = _seen(raw, api).holder
     return found.run if found else ""

@@ -1,20 +1,28 @@
-"""What all nodes of a run look at, read once for all of them: serving CSRs and Nodes, by one list at a time."""
+"""What all nodes of a run look at, read once for all of them: serving CSRs by one watch, Nodes by one list at a time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, TypeVar
 
 from msgspec.structs import replace
 
 from kubevouch.clock import Clock
-from kubevouch.evidence.gather.csrs import list_csrs
+from kubevouch.errors import KubevouchError
+from kubevouch.evidence.gather.csrs import SERVING_SIGNER, by_age, list_csrs
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NODES, CertificateSigningRequest, Node
+from kubevouch.kube.io.watch import Watch
+from kubevouch.kube.resources import CSRS, NODES, CertificateSigningRequest, Node
+from kubevouch.rollout.act.context import RolloutContext
 
 T = TypeVar("T")
 
+_QUIET = 15.0
+"""Seconds after which what a watch says that has heard nothing is confirmed by a list."""
+_NO_SPREAD = 0.5
+"""In place of a random number: there is one watch only, and nothing to spread."""
 _LISTED = 1.0
-"""Seconds for which a list of CSRs is taken for true. Whoever approves one reads it again."""
+"""Seconds for which a list stands in for a watch that does not work."""
 
 
 class SharedRead(Generic[T]):
@@ -41,19 +49,65 @@ class SharedRead(Generic[T]):
 
 
 class LiveCluster:
-    """The cluster as it is now."""
+    """The cluster as it is now. Made by `live_cluster`."""
 
-    def __init__(self, api: ApiClient, clock: Clock) -> None:
+    def __init__(self, context: RolloutContext) -> None:
+        api, clock = context.api, context.clock
+        self._clock = clock
+        self._watch = Watch(
+            api,
+            CSRS,
+            clock=clock,
+            rng=lambda: _NO_SPREAD,
+            report=self._reported,
+            field_selector=f"spec.signerName={SERVING_SIGNER}",
+        )
         self._nodes = SharedRead[tuple[Node, ...]](lambda: api.list_all(NODES), clock)
-        self._csrs = SharedRead(lambda: _listed(api), clock, age=_LISTED)
+        self._listed = SharedRead(lambda: _listed(api), clock, age=_LISTED)
+        self._known: dict[str, CertificateSigningRequest] = {}
+        self._sorted: tuple[CertificateSigningRequest, ...] | None = None
+        self._synced = False
+        self._failed = float("-inf")
+        self._confirmed = float("-inf")
 
     async def nodes(self) -> tuple[Node, ...]:
         """All Nodes, read after this was asked. Raises KubeError."""
         return await self._nodes.value()
 
     async def csrs(self) -> tuple[CertificateSigningRequest, ...]:
-        """All serving CSRs without their requests, oldest first. Raises KubeError."""
-        return await self._csrs.value()
+        """All serving CSRs without their requests, oldest first: from the watch, as long as that is heard of, else from a list. Raises KubeError."""
+        heard = self._watch.heard
+        if self._synced and heard > self._failed:
+            if self._clock.monotonic() - max(heard, self._confirmed) <= _QUIET:
+                return self._by_age()
+            found = await self._listed.value()
+            if found == self._by_age():
+                self._confirmed = self._clock.monotonic()
+            return found
+        return await self._listed.value()
+
+    async def follow(self) -> None:
+        """Follows the CSRs until cancelled."""
+        await self._watch.follow(self._upserted, self._deleted, self._all_known)
+
+    def _by_age(self) -> tuple[CertificateSigningRequest, ...]:
+        if self._sorted is None:
+            self._sorted = tuple(sorted(self._known.values(), key=by_age))
+        return self._sorted
+
+    def _upserted(self, csr: CertificateSigningRequest) -> None:
+        self._known[csr.name] = _kept(csr)
+        self._sorted = None
+
+    def _deleted(self, key: tuple[str, str]) -> None:
+        self._known.pop(key[1], None)
+        self._sorted = None
+
+    def _all_known(self) -> None:
+        self._synced = True
+
+    def _reported(self, _: KubevouchError) -> None:
+        self._failed = self._clock.monotonic()
 
 
 async def _listed(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
@@ -64,3 +118,16 @@ def _kept(csr: CertificateSigningRequest) -> CertificateSigningRequest:
     """Without what its requestor may make large. Whoever judges it reads it again."""
     metadata = replace(csr.metadata, labels={}, annotations={}, managed_fields=())
     return replace(csr, metadata=metadata, spec=replace(csr.spec, request=b""))
+
+
+@contextlib.asynccontextmanager
+async def live_cluster(context: RolloutContext) -> AsyncIterator[LiveCluster]:
+    """The cluster, followed until the end of the block."""
+    live = LiveCluster(context)
+    task = asyncio.create_task(live.follow())
+    try:
+        yield live
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -156,25 +156,15 @@ class NodeRun:
             state, how = await self._undone(self.observer.context.clock.monotonic())
             return state, _joined(str(error), how)
         if answer.outcome is not TransactionState.BEGUN:
-            return await self._not_begun(answer, since)
-        if answer.reason and not self.begun:  # by somebody else, since the check
-            how = "by another `apply` of this plan; it is left to that one"
-            return NodeState.UNTOUCHED, f"{answer.reason}, {how}"
+            is_due = self.begun and self._seconds_left() <= 0
+            if is_due and answer.outcome in _NOT_GONE_ON_WITH:
+                return await self._ended_by_its_switch(since)
+            return await self._by_answer(answer)
         self.observer.new_process = answer.pid not in (0, self.pid_before)
         self.pid = answer.pid
         if not self.begun:
             self._step("seeded, written, restarted")
         return None
-
-    async def _not_begun(self, answer: TransactionAnswer, since: datetime) -> tuple[NodeState, str]:
-        """What became of a node on which the run did not begin, or did not go on."""
-        if self.begun and self._seconds_left() <= 0 and answer.outcome in _NOT_GONE_ON_WITH:
-            return await self._ended_by_its_switch(since)
-        if answer.outcome in _NOT_GONE_ON_WITH:
-            return NodeState.UNTOUCHED, answer.reason
-        if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
-            return await self._as_undone(answer)
-        return await self._committed_before(answer)
 
     async def _gates(
         self, began: float, watch: "asyncio.Task[str] | None" = None
@@ -249,38 +239,31 @@ class NodeRun:
     async def _committed(self, began: float) -> tuple[NodeState, str]:
         answer = await self._insist(TransactionStep.COMMIT, began)
         if answer is None:
-            return (
-                NodeState.ARMED,
-                f"it passed every gate, but could not be reached to commit; {_SET}",
-            )
+            why = f"it passed every gate, but could not be reached to commit; {_SET}"
+            return NodeState.ARMED, why
         if answer.outcome is TransactionState.COMMITTED:
             return NodeState.DONE, ""
-        if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
-            return await self._as_undone(answer)
-        return NodeState.UNKNOWN, answer.reason
+        return await self._by_answer(answer)
 
     async def _undone(self, began: float) -> tuple[NodeState, str]:
         answer = await self._insist(TransactionStep.ROLLBACK, began)
         if answer is None:
             return NodeState.ARMED, f"it could not be reached to undo it; {_SET}"
-        if answer.outcome in (TransactionState.UNDONE, TransactionState.HALF):
-            return await self._as_undone(answer)
-        if answer.outcome is TransactionState.NOTHING:
-            return NodeState.UNTOUCHED, "nothing was changed"
-        if answer.outcome is TransactionState.COMMITTED:
-            return await self._committed_before(answer, "done in this run by another `apply`")
-        return NodeState.UNKNOWN, answer.reason
+        return await self._by_answer(answer)
 
-    async def _committed_before(
-        self, answer: TransactionAnswer, how: str = "done in this run before"
-    ) -> tuple[NodeState, str]:
-        """The result if the node says that this run is committed on it, which what it serves must confirm."""
-        if answer.outcome is TransactionState.COMMITTED and await self.observer.serves_well():
-            return NodeState.DONE, how
-        return (
-            NodeState.UNKNOWN,
-            f"it answered {answer.outcome!s}, and the wire does not bear that out",
-        )
+    async def _by_answer(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
+        """How a node stands that answers so. That this run is committed on it, what it serves must confirm."""
+        match answer.outcome:
+            case TransactionState.UNDONE | TransactionState.HALF:
+                return await self._as_undone(answer)
+            case TransactionState.NOTHING:
+                return NodeState.UNTOUCHED, "nothing was changed"
+            case TransactionState.COMMITTED if await self.observer.serves_well():
+                return NodeState.DONE, "done in this run before"
+            case TransactionState.REFUSED | TransactionState.BUSY:
+                return NodeState.UNTOUCHED, answer.reason
+        said = f"it answered {answer.outcome!s}, and the wire does not bear that out"
+        return NodeState.UNKNOWN, said
 
     async def _as_undone(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
         """Undone only if the files are back and the kubelet stays up with them."""

@@ -153,14 +153,14 @@ class _NodeUndo:
 
     async def _ended(self, answer: TransactionAnswer, seen: NodeSurvey) -> NodeResult:
         """It may have been put back before, by an undo that ended since it was not well."""
-        node, run, why = self.node, self.run, answer.reason
+        node, why = self.node, answer.reason
         if answer.outcome is TransactionState.NOTHING:
-            return not_changed(node, run, why, seen)
+            return not_changed(node, why, seen)
         half = answer.outcome is TransactionState.HALF
         if not half and answer.outcome is not TransactionState.UNDONE:
             return NodeResult(node.node, NodeState.FAILED, why)
         if why == UNDONE_BEFORE:
-            if changed := changed_since(node, run, seen):
+            if changed := changed_since(node, seen):
                 return changed
             why = _joined(why, edited(node, seen)[0])
         elif not half:

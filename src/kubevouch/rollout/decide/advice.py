@@ -90,7 +90,6 @@ class Case(Enum):
         waits=True,
     )
     SILENT = _Row(_SHOWS, _STATUS)
-    SILENT_UNSAID = _Row(_STATUS, note="once the nodes that did not answer can be asked")
     SILENT_THIS_WAY = _Row(
         (*STATUS, "{nodes}", "{way}"),
         note="that asks {node} without the plan, whichever key your own ssh knows it by",

@@ -15,6 +15,7 @@ from kubevouch.diagnose.rules.wire import code_of
 from kubevouch.evidence.snapshot import MetricsPath, Served
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
+from kubevouch.rollout.decide.kubelet_watch import plain_line
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificates
 
@@ -201,7 +202,6 @@ _JUDGES: Mapping[ProofGate, Callable[[GateEvidence], _Judged]] = {
 
 _NOBODY = "no metrics server runs, or it is not ready before it has read several nodes"
 _OF_CERTIFICATES = ("x509", "tls", "certificate")
-_LONGEST = 160
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -236,7 +236,7 @@ def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
     if denials:
         broken = f"the metrics server lacks a right ({denials[0].user} may not {denials[0].what})"
     ill = {
-        each.node: f"the metrics server says of it: {_plain(each.text)}"
+        each.node: f"the metrics server says of it: {plain_line(each.text)}"
         for each in metrics.failures.or_else(())
         if not any(word in each.text.lower() for word in _OF_CERTIFICATES)
     }
@@ -250,8 +250,3 @@ def _are_to_come(metrics: MetricsPath) -> bool:
     available = metrics.available
     running = any(pod.status.phase == "Running" for pod in metrics.pods.or_else(()))
     return running or (available is not None and available.true)
-
-
-def _plain(text: str) -> str:
-    shown = "".join(char if char.isprintable() else " " for char in text).strip()
-    return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 3] + "..."

@@ -34,18 +34,18 @@ class WatchedKubelet(msgspec.Struct, frozen=True):
         """Why it does not stay up, with the last lines of its log, for a person; empty if it did stay up."""
         match self.ended:
             case "inactive":
-                state = _plain(self.active.decode(errors="replace")) or "not known"
+                state = plain_line(self.active.decode(errors="replace")) or "not known"
                 why = f"the kubelet was not active for {self.inactive} s (it is {state})"
             case "restarts":
                 why = "the kubelet has ended twice"
             case _:
                 return ""
-        lines = [_plain(line) for line in self.log.decode(errors="replace").splitlines()]
+        lines = [plain_line(line) for line in self.log.decode(errors="replace").splitlines()]
         last = [line for line in lines if line][-_LINES:]
         return why + (f"; the last lines of its log: {' | '.join(last)}" if last else "")
 
 
-def _plain(text: str) -> str:
+def plain_line(text: str) -> str:
     """What a node says, on one line, without what could not be seen, and not too long."""
     shown = "".join(char if char.isprintable() else " " for char in text).strip()
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 3] + "..."
@@ -56,7 +56,6 @@ def watch_script(
     *,
     steady: int = 0,
     first: int = 0,
-    limit: int = LIMIT,
     pause: int = 1,
     proc: str = "/proc",
 ) -> Script[WatchedKubelet]:
@@ -66,7 +65,6 @@ def watch_script(
         seconds: for how long it watches at most.
         steady: it ends well once the kubelet has been active for so many seconds as one process; 0: it watches on.
         first: the process from which on others are counted; 0: the first that is seen.
-        limit: seconds at a stretch for which it may be down, besides the pause of its unit.
         pause: seconds between two looks.
         proc: where that machine shows its processes.
     """
@@ -74,7 +72,7 @@ def watch_script(
         "proc": proc,
         "seconds": seconds,
         "steady": steady,
-        "limit": limit,
+        "limit": LIMIT,
         "longest": LONGEST_PAUSE,
         "first": first,
         "pause": pause,

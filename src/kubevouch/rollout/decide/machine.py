@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from kubevouch.evidence.survey import RUN_NAME, NodeSurvey, SurveyedRun
+from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
 from kubevouch.kubelet.configuration import (
     API_VERSION,
     KIND,
@@ -192,12 +192,6 @@ def state_of_run(survey: NodeSurvey, run: str) -> str:
 def armed_runs(survey: NodeSurvey) -> tuple[SurveyedRun, ...]:
     """Runs that have begun on this node and have not ended: a dead-man's switch stands, and ends them."""
     return tuple(each for each in survey.runs if each.is_armed)
-
-
-def runs_begun(survey: NodeSurvey) -> tuple[str, ...]:
-    """Runs that have begun on this node, by name, as far as their records are kept."""
-    names = (each.run.decode(errors="replace") for each in survey.runs if each.state != b"barred")
-    return tuple(each for each in names if re.fullmatch(RUN_NAME, each))
 
 
 def said_of_armed(survey: NodeSurvey, run: SurveyedRun) -> str:

@@ -23,7 +23,6 @@ from kubevouch.rollout.decide.machine import (
     armed_runs,
     not_the_machine,
     restart_pending,
-    runs_begun,
     said_of_armed,
 )
 from kubevouch.rollout.decide.plan import DiskChange, LeftOut
@@ -211,6 +210,5 @@ def _rewrite(facts: MachineFacts) -> Rewrite:
             each.name for each in survey.certificates if each.name.startswith("kubelet-server")
         ),
         no_boot_unit=node_text(survey.no_boot_unit),
-        runs_before=runs_begun(survey),
     )
     return Rewrite(disk, edit.after)

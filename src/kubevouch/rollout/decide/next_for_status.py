@@ -134,7 +134,7 @@ def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
         there = way.said_again
         return found.step(Case.SILENT_THIS_WAY, "", nodes=some([node]), way=there, node=node)
     if why not in (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE):
-        return found.step(Case.SILENT_UNSAID, found.run)
+        return found.step(Case.LOOK, found.run)
     return found.step(Case.SILENT, found.run, shows=shows_why(why, node, silent.host, way))
 
 

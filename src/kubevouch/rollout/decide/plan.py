@@ -89,9 +89,6 @@ class DiskChange(msgspec.Struct, frozen=True):
     no_boot_unit: str = ""
     """Why no unit can be kept on it that ends the run at its next start; empty if one can."""
 
-    runs_before: tuple[str, ...] = ()
-    """Runs that had begun on it when the plan was made, as far as their records were there: an undo tells later ones by it."""
-
 
 UNWRITTEN: Final = DiskChange()
 

@@ -124,8 +124,8 @@ _MEANS = {
 }
 
 
-_TRIES = "tries again every 15 s until that is done"  # undo.sh, transaction.sh (RestartSec)
-_CUT_OFF = f"its undo was cut off: once its switch is due, the node goes on with it by itself, and {_TRIES}"
+_OVERDUE = "its switch tries again every 15 s; see `systemctl status 'kubevouch-undo-*'` there"  # undo.sh (RestartSec)
+_CUT_OFF = "its undo was cut off: once its switch is due, the node goes on with it by itself"
 LONG_AT_WORK = 60
 """Seconds for which a switch may be at work before somebody is to look at it: it restarts the kubelet, and sees it stay up."""
 _LONGEST_NAME = 255
@@ -207,6 +207,7 @@ def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -
     means = _MEANS.get(record, "a state that this version does not know")
     newest = run in _newest(found)  # what a later run has made of the file is nobody's edit
     edits = _edits(run, state, found.root) if newest or is_begun else ()
+    overdue = _OVERDUE if state is NodeState.FAILED else ""
     return RunOnNode(
         node=node,
         run=run.run.decode(errors="replace"),
@@ -215,7 +216,7 @@ def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -
         fires_in=left,
         switch=_switch(run, left) if is_begun else "",
         boot_net=("set" if run.boot else "missing") if is_begun else "",
-        notes=(*filter(None, [means, _of_the_switch(record, left)]), *edits, *down),
+        notes=(*filter(None, [means, overdue]), *edits, *down),
     )
 
 
@@ -225,15 +226,6 @@ def _switch(run: RunFound, left: int | None) -> str:
     if left is None:
         return "set"
     return f"in {left} s" if left >= 0 else f"at work for {-left} s"
-
-
-def _of_the_switch(state: str, left: int | None) -> str:
-    """What a switch does that has gone off; empty if none has."""
-    if left is None or left >= 0:
-        return ""
-    does = "finishes the commit" if state == "verified" else "puts it back"
-    look = "; see `systemctl status 'kubevouch-undo-*'` there" if left < -LONG_AT_WORK else ""
-    return f"its switch {does} now, and {_TRIES}{look}"
 
 
 def with_the_lease(
@@ -267,8 +259,7 @@ def while_it_is_undone(
         if not run or each.run != run or each.state not in BEGUN:
             return each
         means = "the undo that is under way puts it back" if under_way else _CUT_OFF
-        said = (_MEANS.get(each.record, ""), _of_the_switch(each.record, each.fires_in))
-        kept = [note for note in each.notes if note not in said]
+        kept = [note for note in each.notes if note not in (_MEANS.get(each.record), _OVERDUE)]
         return msgspec.structs.replace(each, notes=(means, *kept))
 
     return tuple(map(told, statuses))
