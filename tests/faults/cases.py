@@ -5,11 +5,12 @@ A case says what goes wrong, and for every moment what becomes of the node: left
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tests.faults import in_the_cluster
+import msgspec
+
+from tests.faults.in_the_cluster import IN_THE_CLUSTER
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "reference" / "faults.md"
@@ -35,58 +36,66 @@ Moment = tuple[str, str]
 """A call, and a state."""
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
     """does, after: words for a shell. after: what ends it, before anybody acts again. keeps: what stays of another's edit."""
 
     name: str
     title: str
     does: str
-    after: str
-    keeps: str
-    second: str
+    begin: Mapping[str, str]
+    commit: Mapping[str, str]
+    undo: Mapping[str, str]
+    """What becomes of the node, by the state that its run is in during that call."""
+
+    after: str = ""
+    keeps: str = ""
+    second: str = ""
     """What another operator sends meanwhile, and of which run if it is another."""
 
-    needs_a_disk: bool
-    starts_again: bool
+    needs_a_disk: bool = False
+    starts_again: bool = False
     """The machine does, before anything else can be done."""
 
-    expected: Mapping[Moment, str]
+    def expected(self, moment: Moment) -> str:
+        """What becomes of the node at that moment."""
+        call, state = moment
+        found: Mapping[str, str] = getattr(self, call)
+        return found.get(state, "")
 
 
 def read(path: Path) -> Case:
     """A case out of its file."""
     found = tomllib.loads(path.read_text(encoding="utf-8"))
-    calls = {call for call, _ in MOMENTS}
-    return Case(
-        name=path.stem,
-        title=found["title"],
-        does=found["does"],
-        after=found.get("after", ""),
-        keeps=found.get("keeps", ""),
-        second=found.get("second", ""),
-        needs_a_disk=found.get("needs-a-disk", False),
-        starts_again=found.get("starts-again", False),
-        expected={
-            (call, state): said for call in calls for state, said in found.get(call, {}).items()
-        },
-    )
+    return msgspec.convert({**found, "name": path.stem}, Case)
 
 
 CASES: Sequence[Case] = tuple(read(path) for path in sorted((HERE / "cases").glob("*.toml")))
 
 
-def table(cases: Sequence[Case]) -> str:
-    """In Markdown."""
+def table() -> str:
+    """Of the cases of a node, in Markdown."""
     head = ["what goes wrong", *(f"{call}: {state}" for call, state in MOMENTS)]
-    rows = [[case.title, *(case.expected.get(each, "") for each in MOMENTS)] for case in cases]
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return _markdown(head, ([case.title, *map(case.expected, MOMENTS)] for case in CASES))
+
+
+def table_in_the_cluster() -> str:
+    """Of the cases in the cluster, in Markdown."""
+    rows = (
+        [each.title, each.node, str(each.code), each.next]
+        if each.next
+        else [each.title, each.node, "as without it", "goes on"]
+        for each in IN_THE_CLUSTER.values()
+    )
+    return _markdown(["what goes wrong", "the node in hand", "exit code", "NEXT"], rows)
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *rows))
 
 
 def with_tables(page: str) -> str:
     """A page with each table between its two marks."""
-    for begin, text in ((_BEGIN, table(CASES)), (_IN_THE_CLUSTER, in_the_cluster.table())):
+    for begin, text in ((_BEGIN, table()), (_IN_THE_CLUSTER, table_in_the_cluster())):
         before, _, rest = page.partition(begin)
         page = before + begin + text + _END + rest.partition(_END)[2]
     return page

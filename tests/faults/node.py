@@ -5,12 +5,10 @@ are done, once, in a shell: they know the shell of the call ($CALLED), who reads
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from kubevouch.rollout.decide.transaction import (
 )
 from tests.powercut.node import start
 from tests.rollout.conftest import WRITERS, Machine
+from tests.support.shells import place
 
 ISSUED = b"the issued pair\n"
 _PATIENCE = 120.0
@@ -88,29 +87,22 @@ class FaultyNode(Machine):
     def is_made(self) -> None:
         """Puts the programs in place."""
         (self.folder / "tmp").mkdir()
-        (self.folder / "faulty").mkdir()
-        texts = {name: _MOMENT + f'exec {self._program(name)} "$@"\n' for name in WRITERS}
+        texts = {name: _MOMENT + f'exec {self.program(name)} "$@"\n' for name in WRITERS}
         texts |= {"systemctl": _SYSTEMCTL, "date": _DATE, "sleep": _SLEEP}
-        for name, text in texts.items():
-            program = self.folder / "faulty" / name
-            program.write_text(text)
-            program.chmod(0o755)
-
-    def _program(self, name: str) -> str:
-        """The real one, or the service manager of these tests."""
-        ours = self.folder / "bin" / name
-        return str(ours) if name.startswith("system") else str(shutil.which(name))
+        place(self.folder / "faulty", texts)
 
     def words(self, *more: str) -> list[str]:
         """The node's shell."""
         return ["busybox", "sh", *more] if self.shell == "busybox" else [self.shell, *more]
 
-    @contextmanager
-    def sending(
+    def called(
         self, action: TransactionStep, change: NodeChange | None = None
-    ) -> Iterator[subprocess.Popen[bytes]]:
-        """A call that is under way. What it prints goes through a process of its own, as through ssh."""
-        script = render(action, change or self.change(), self.seed()).sealed()
+    ) -> TransactionAnswer | None:
+        """A call to its end; None if no answer has come. Where it is stopped on the way, the switch fires meanwhile.
+
+        What it prints goes through a process of its own, as through ssh.
+        """
+        script = render(action, change or self.change(), self.seed())
         pipe = subprocess.PIPE
         with (
             subprocess.Popen(["cat"], stdin=pipe, stdout=pipe) as reader,
@@ -123,22 +115,11 @@ class FaultyNode(Machine):
                 start_new_session=True,
             ) as called,
         ):
+            assert reader.stdin and reader.stdout and called.stdin
             (self.folder / "processes").write_text(f"{called.pid} {reader.pid}\n")
-            if reader.stdin is not None:
-                reader.stdin.close()
-                reader.stdin = None
-            if called.stdin is not None:
-                called.stdin.write(script)
-                called.stdin.close()
-                called.stdin = None
-            self._reader = reader
-            yield called
-
-    def called(
-        self, action: TransactionStep, change: NodeChange | None = None
-    ) -> TransactionAnswer | None:
-        """A call to its end; None if no answer has come. Where it is stopped on the way, the switch fires meanwhile."""
-        with self.sending(action, change) as called:
+            reader.stdin.close()
+            called.stdin.write(script.sealed())
+            called.stdin.close()
             until = time.monotonic() + _PATIENCE
             while called.poll() is None:
                 assert time.monotonic() < until, f"{action} did not end"
@@ -146,15 +127,13 @@ class FaultyNode(Machine):
                     self.switch_fires()
                     os.kill(called.pid, signal.SIGCONT)
                 time.sleep(0.01)
-            said = self._reader.stdout.read() if self._reader.stdout else b""
+            said = reader.stdout.read()
             # A shell that was killed may leave one that it has started, which goes on with its work.
             while _has_others(called.pid):
                 assert time.monotonic() < until, f"what {action} has started did not end"
                 time.sleep(0.01)
         try:
-            return answer_in(
-                said, render(action, self.change(), self.seed()), where="", complaint=""
-            )
+            return answer_in(said, script, where="", complaint="")
         except ScriptFailed:
             return None
 

@@ -8,17 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubevouch.rollout.decide.transaction import TransactionState, TransactionStep, render
-from tests.rollout.conftest import CONFIG, Tree, machine_in
+from tests.powercut.whole import File
+from tests.rollout.conftest import CONFIG, machine_in
 from tests.support.shells import becomes_sh
 
 from .cases import Case, Moment
 from .node import FaultyNode
 
-_STEPS = {
-    "begin": TransactionStep.BEGIN,
-    "commit": TransactionStep.COMMIT,
-    "undo": TransactionStep.UNDO,
-}
 _ENDED = (TransactionState.UNDONE, TransactionState.NOTHING)
 
 
@@ -28,14 +24,14 @@ class Telling:
 
     node: FaultyNode
     copies: Path
-    before: Tree = field(init=False)
+    before: dict[str, File] = field(init=False)
 
     def __post_init__(self) -> None:
         """Brings a new node to each of these states."""
         self.before = self.node.tree()
         self._copy(self.node.folder, self.copies / "begin")
         for step, then in (("begin", "commit"), ("commit", "undo")):
-            answer = self.node.called(_STEPS[step])
+            answer = self.node.called(TransactionStep(step))
             assert answer is not None
             assert answer.outcome in (TransactionState.BEGUN, TransactionState.COMMITTED)
             self.node.gets_its_certificate()
@@ -49,7 +45,7 @@ class Telling:
         (self.node.folder / "does").write_text(case.does)
         (self.node.folder / "second").write_text(self._second(case))
         (self.node.folder / "at").write_text(f"{state}\n")
-        self.node.called(_STEPS[call])
+        self.node.called(TransactionStep(call))
         if (self.node.folder / "at").exists():
             return "-"
         if case.second:

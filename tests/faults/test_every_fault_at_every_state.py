@@ -1,7 +1,7 @@
 """What may go wrong on a node, at every state of its run, under every shell: outcome, and every former byte back."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from tests.support.roots_own import roots_own_folder
 from tests.support.shells import SHELLS
 
 from . import on_a_disk
-from .cases import CASES, MOMENTS, PAGE, Case, Moment, with_tables
+from .cases import CASES, MOMENTS, PAGE, Case, with_tables
 from .node import FaultyNode
 from .telling import told
 
@@ -21,31 +21,20 @@ def folder() -> Iterator[Path]:
         yield found
 
 
-def judged(folder: Path, case: Case, shell: str, moments: Sequence[Moment]) -> None:
-    """What becomes of the node is what the case's file says."""
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("case", CASES, ids=lambda each: each.name)
+def test_every_fault_at_its_states(folder: Path, case: Case, shell: str, every: bool) -> None:
+    """At every state under one of the shells, and under every shell at a third of the states; or at all under all."""
+    first = CASES.index(case) + SHELLS.index(shell)
+    moments = MOMENTS if every else MOMENTS[first % len(SHELLS) :: len(SHELLS)]
     if case.needs_a_disk:
         found = on_a_disk.elsewhere(case, shell, moments)
     else:
         node = FaultyNode(folder / "node", shell=shell)
         shutil.copytree(folder / "bin", node.folder / "bin")
         found = told(node, folder / "copies", case, moments)
-    assert found == {": ".join(each): case.expected[each] for each in moments}
-
-
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("case", CASES, ids=lambda each: each.name)
-def test_every_fault_at_some_state_under_each_shell(folder: Path, case: Case, shell: str) -> None:
-    """At every state under one of the shells, and under every shell at a third of the states."""
-    first = CASES.index(case) + SHELLS.index(shell)
-    moments = MOMENTS[first % len(SHELLS) :: len(SHELLS)]
-    judged(folder, case, shell, moments)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("case", CASES, ids=lambda each: each.name)
-def test_every_fault_at_every_state_under_every_shell(folder: Path, case: Case, shell: str) -> None:
-    judged(folder, case, shell, MOMENTS)
+    assert found == {": ".join(each): case.expected(each) for each in moments}
 
 
 def test_the_page_has_the_tables_of_the_cases() -> None:

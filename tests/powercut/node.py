@@ -1,6 +1,5 @@
 """A node whose folders lie on disks that write down what reaches them, and what becomes of it after a power cut."""
 
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -8,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from real.powercut import disks, mounts
-from real.powercut.disks import Disks, FileSystem
-from tests.rollout.conftest import WRITERS, Machine
+from real.powercut.disks import Disks
+from tests.rollout.conftest import WRITERS, Machine, files_in
+from tests.support.shells import place
 
-from .whole import File, Files, Seen, at_start
+from .whole import Seen, at_start
 
 # What it does is marked in the log before it is done.
 _MARKING = """#!/bin/sh
@@ -34,19 +34,11 @@ class PoweredNode(Machine):
 
     def leaves_marks(self) -> None:
         """From now on, and what the programs do is marked, too. What the scripts wait for has happened at once."""
-        folder = self.folder / "marking"
-        folder.mkdir()
         texts = {
-            name: _MARKING.format(name=name, marks=self.marks, program=self._program(name))
+            name: _MARKING.format(name=name, marks=self.marks, program=self.program(name))
             for name in WRITERS
         }
-        for name, text in {**texts, "sleep": "#!/bin/sh\n"}.items():
-            (folder / name).write_text(text)
-            (folder / name).chmod(0o755)
-
-    def _program(self, name: str) -> Path | str | None:
-        """The real one, or the service manager of these tests."""
-        return self.folder / "bin" / name if name.startswith("system") else shutil.which(name)
+        place(self.folder / "marking", {**texts, "sleep": "#!/bin/sh\n"})
 
     def mark(self, text: str) -> None:
         """Leaves a mark."""
@@ -89,14 +81,6 @@ TOGETHER = Layout("/etc on the same file system", 0, 0)
 APART = Layout("/etc on another file system", 0, 1)
 
 
-def empty_disks(system: FileSystem, layout: Layout, folder: Path) -> list[Path]:
-    """New file systems, as many as the layout has."""
-    images = [folder / f"image-{number}" for number in range(layout.disks)]
-    for image in images:
-        disks.make(system, image)
-    return images
-
-
 @contextmanager
 def powered(
     program: Path,
@@ -117,23 +101,7 @@ def powered(
 
 def look(folder: Path) -> Seen:
     """Everything that lies in the node's folders."""
-    return Seen(_files(folder / "kubelet"), _files(folder / "units"))
-
-
-def _files(folder: Path) -> Files:
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        stat = path.lstat()
-        what = b""
-        if path.is_symlink():
-            what = str(path.readlink()).encode()
-        elif path.is_file():
-            what = path.read_bytes()
-        modified = stat.st_mtime_ns if path.is_file() and not path.is_symlink() else 0
-        found[str(path.relative_to(folder))] = File(
-            stat.st_mode, stat.st_uid, stat.st_gid, modified, what
-        )
-    return found
+    return Seen(files_in(folder / "kubelet"), files_in(folder / "units"))
 
 
 def start(node: Machine) -> list[str]:

@@ -8,8 +8,9 @@ import asyncio
 import hashlib
 import itertools
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -22,7 +23,7 @@ from real.powercut.log import Cut, Entry, Kind, pages_of, prefixes, sampled
 from real.processes import run
 from tests.rollout.conftest import machine_in
 
-from .node import APART, TOGETHER, Layout, PoweredNode, empty_disks, look, powered, start
+from .node import APART, TOGETHER, Layout, PoweredNode, look, powered, start
 from .stories import FAULTY, ISSUED, STORIES, Step
 from .whole import Known, Seen, described, told_by, wrong_after_start, wrong_as_found
 
@@ -62,20 +63,28 @@ class Place:
     options: str
 
     def with_image(self, recorded: Recorded, cut: Cut, node: Path, work: Path) -> Seen:
-        """Mounts the image and reads it; the file system mends itself from its journal."""
+        """Mounts the image and reads it."""
+        with self.mounted(recorded, cut, node, work):
+            return look(node)
+
+    @contextmanager
+    def mounted(self, recorded: Recorded, cut: Cut, node: Path, work: Path) -> Iterator[None]:
+        """The node after this cut; the file system mends itself from its journal."""
         images = [work / f"cut-{number}" for number in range(self.layout.disks)]
         for number, image in enumerate(images):
             pages = cut.image(recorded.base[number], recorded.log, number)
             disks.put(pages, self.system.size, image)
         with self.layout.mounted(images, node, self.system.name, self.system.copies):
-            return look(node)
+            yield
 
 
 def record(place: Place, program: Path, steps: Sequence[Step]) -> Recorded:
     """Tells a story on a new node."""
     node = PoweredNode(place.folder / "node")
     node.folder.mkdir()
-    images = empty_disks(place.system, place.layout, place.folder)
+    images = [place.folder / f"image-{number}" for number in range(place.layout.disks)]
+    for image in images:
+        disks.make(place.system, image)
     with place.layout.mounted(images, node.folder, place.system.name):
         (node.folder / "bin").mkdir()
         machine_in(node.folder)
@@ -141,13 +150,9 @@ def judged(place: Place, recorded: Recorded, cuts: Sequence[Cut]) -> tuple[int, 
 
 def _judged(place: Place, recorded: Recorded, first: Cut, told: Mapping[str, Cut]) -> list[str]:
     node = PoweredNode(place.folder / "node")
-    images = [place.folder / f"cut-{number}" for number in range(place.layout.disks)]
-    for number, image in enumerate(images):
-        pages = first.image(recorded.base[number], recorded.log, number)
-        disks.put(pages, place.system.size, image)
     node.marks = place.folder / "marks"
     node.marks.touch()
-    with place.layout.mounted(images, node.folder, place.system.name, place.system.copies):
+    with place.mounted(recorded, first, node.folder, place.folder):
         found = look(node.folder)
         wrong = [(first, each) for each in wrong_as_found(found, recorded.known)]
         wrong += [(first, each) for each in start(node)]

@@ -60,17 +60,10 @@ def test_a_change_that_is_not_synced_is_found(powercut: Path, layout: str) -> No
 
 @pytest.mark.parametrize("journal", ["lazy", "eager"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_whatever_ext4_holds_after_a_power_cut_the_next_start_makes_the_node_whole(
-    powercut: Path, layout: str, journal: str, record_property: Callable[[str, object], None]
-) -> None:
-    _whole(powercut, "ext4", layout, journal, record_property)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("journal", ["lazy", "eager"])
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("system", ["xfs", "btrfs"])
-def test_whatever_another_file_system_holds_the_next_start_makes_the_node_whole(
+@pytest.mark.parametrize(
+    "system", ["ext4", *(pytest.param(each, marks=pytest.mark.long) for each in ("xfs", "btrfs"))]
+)
+def test_whatever_the_disk_holds_after_a_power_cut_the_next_start_makes_the_node_whole(
     powercut: Path,
     system: str,
     layout: str,
@@ -78,21 +71,11 @@ def test_whatever_another_file_system_holds_the_next_start_makes_the_node_whole(
     record_property: Callable[[str, object], None],
 ) -> None:
     chosen = FILE_SYSTEMS[system]
-    if os.geteuid() == 0 and shutil.which("apt-get"):
+    if system != "ext4" and os.geteuid() == 0 and shutil.which("apt-get"):
         needs.install({chosen.made[0]: chosen.package})
-    _whole(powercut, system, layout, journal, record_property)
-
-
-def _whole(
-    program: Path,
-    system: str,
-    layout: str,
-    journal: str,
-    record_property: Callable[[str, object], None],
-) -> None:
-    if lacks := why_not(FILE_SYSTEMS[system], "/dev/fuse"):
+    if lacks := why_not(chosen, "/dev/fuse"):
         pytest.skip(lacks)
-    told = replayed(program, system, layout, journal, tuple(STORIES), SAMPLES)
+    told = replayed(powercut, system, layout, journal, tuple(STORIES), SAMPLES)
     for each in told:
         record_property(
             TOLD,

@@ -14,7 +14,7 @@ STATES = ("prepared", "armed", "written", "restarted", "verified", "committed", 
 
 @dataclass(frozen=True)
 class File:
-    """A file, folder or link. what: content, or where the link leads; modified: of files only."""
+    """A file, folder or link. what: content, or where the link leads; modified: not of folders."""
 
     mode: int
     user: int

@@ -5,9 +5,9 @@ addresses that it is said to have. A signer signs what was approved, and the por
 """
 
 import asyncio
-import contextlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -41,6 +41,7 @@ from tests.support.contexts import server_context
 from tests.support.scenario import Expected, Kubelet, Request, Scenario
 from tests.support.scripted import faults, kubelet
 from tests.support.stage import DOMAIN, Stage, cluster_ca, kind_of, staged
+from tests.support.tasks import meanwhile
 
 from .recorded import recorded
 
@@ -196,7 +197,7 @@ class Progress:
         self.lines.append(f"{node}: waits for {text}")
 
     def ended(self, node: str, text: str) -> None:
-        self.lines.append(f"{node}: {text}")
+        self.step(node, text)
 
     def whole(self, text: str) -> None:
         if not self.lines or self.lines[-1] != text:
@@ -223,7 +224,7 @@ class Acting:
         self.stage.server.store.change(kind_of(kind), (space, name), change)
 
 
-@contextlib.asynccontextmanager
+@asynccontextmanager
 async def acting(scenario: Scenario, recording: str) -> AsyncIterator[Acting]:
     """recording: which survey every machine answers with, under its own name."""
     clock = SystemClock()
@@ -305,8 +306,7 @@ def _with_status(status: Any) -> Callable[[Any], Any]:
     return lambda found: {**found, "status": status}
 
 
-@contextlib.asynccontextmanager
-async def a_signer(acting: Acting) -> AsyncIterator[None]:
+def a_signer(acting: Acting) -> AbstractAsyncContextManager[object]:
     """Signs what is approved; the node's port then serves it."""
 
     async def sign() -> None:
@@ -325,17 +325,10 @@ async def a_signer(acting: Acting) -> AsyncIterator[None]:
                 serve(acting.stage, name, pair)
             await asyncio.sleep(0.05)
 
-    task = asyncio.create_task(sign())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    return meanwhile(sign())
 
 
-@contextlib.asynccontextmanager
-async def an_approver(acting: Acting) -> AsyncIterator[None]:
+def an_approver(acting: Acting) -> AbstractAsyncContextManager[object]:
     """Approves every CSR a moment after it has come, in our approver's words."""
 
     async def approve() -> None:
@@ -349,13 +342,7 @@ async def an_approver(acting: Acting) -> AsyncIterator[None]:
                 if not csr.get("status", {}).get("conditions"):
                     store.change(kind, ("", csr["metadata"]["name"]), _with_status(approved))
 
-    task = asyncio.create_task(approve())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    return meanwhile(approve())
 
 
 def serve(stage: Stage, node: str, pair: Pair) -> None:

@@ -17,7 +17,6 @@ import pytest
 
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kubelet.splice import changed_line
-from kubevouch.node.script import Script
 from kubevouch.rollout.decide.transaction import (
     NodeChange,
     Seed,
@@ -26,13 +25,14 @@ from kubevouch.rollout.decide.transaction import (
     TransactionStep,
     render,
 )
+from tests.powercut.whole import File, Files, Seen
 from tests.support.apiservers import access_to, api_server, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 from tests.support.local_shell import Local
 from tests.support.roots_own import roots_own_folder
 from tests.support.scripted.apiserver import ScriptedApiServer
-from tests.support.shells import SHELLS, becomes_sh
+from tests.support.shells import SHELLS, becomes_sh, place
 
 from .acting import DARK, SELF_SIGNED, Acting, a_signer, acting
 
@@ -88,8 +88,6 @@ KEY = b"-----BEGIN RSA PRIVATE KEY-----\nCCCC\n-----END RSA PRIVATE KEY-----\n"
 CHAIN = b"the seed's chain\n"
 
 _ASIDE = ("systemctl show", "systemctl reset-failed", "systemctl stop kubevouch-")
-
-Tree = dict[str, tuple[str, int, int, int, str]]
 
 
 @dataclass
@@ -204,12 +202,9 @@ class Machine:
         current.unlink(missing_ok=True)
         current.symlink_to(issued)
 
-    def begin_killed_at(self, write: int) -> bool:
-        """Runs `begin` and kills its shell at that write; False when it ended before."""
-        return self.killed_at(write, render(TransactionStep.BEGIN, self.change(), self.seed()))
-
-    def killed_at(self, write: int, script: Script[TransactionAnswer]) -> bool:
-        """Runs a script and kills it at that write; False when it ended before."""
+    def killed_at(self, write: int, step: TransactionStep) -> bool:
+        """Runs a script and kills its shell at that write; False when it ended before."""
+        script = render(step, self.change(), self.seed())
         return self._killed_at(write, ["sh", "-s"], script.sealed())
 
     def switch_killed_at(self, write: int) -> bool:
@@ -234,25 +229,21 @@ class Machine:
         """A folder of programs that count their calls. Only what is to be killed finds them."""
         folder = self.folder / "killing"
         if not folder.exists():
-            folder.mkdir()
-            for name in WRITERS:
-                ours = self.folder / "bin" / name
-                program = ours if name.startswith("system") else shutil.which(name)
-                (folder / name).write_text(KILLING.replace("{program}", str(program)))
-                (folder / name).chmod(0o755)
+            texts = {each: KILLING.replace("{program}", self.program(each)) for each in WRITERS}
+            place(folder, texts)
         return folder
+
+    def program(self, name: str) -> str:
+        """The real one, or the service manager of these tests."""
+        ours = self.folder / "bin" / name
+        return str(ours) if name.startswith("system") else str(shutil.which(name))
 
     def switch(self) -> bool:
         """The dead-man's switch goes off, if it was ever set."""
-        command = self.folder / "switch"
-        if not command.exists():
+        if not (self.folder / "switch").exists():
             return False
-        subprocess.run(
-            command.read_text().replace("/bin/sh", "sh").split(),
-            env=self.environment,
-            check=True,
-            timeout=120,
-        )
+        code, said = self.switch_alone()
+        assert code == 0, said
         return True
 
     def switch_alone(self) -> tuple[int, str]:
@@ -267,37 +258,26 @@ class Machine:
         )
         return ran.returncode, ran.stderr
 
-    def boots(self) -> None:
-        """Starts what multi-user.target wants, as systemd does after a restart of the machine."""
-        for unit in (self.folder / "units" / "multi-user.target.wants").iterdir():
-            words = [
-                line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")
-            ]
-            command = words[0].removeprefix("ExecStart=").split()
-            subprocess.run(command, env=self.environment, check=True, timeout=120)
+    def tree(self) -> dict[str, File]:
+        """All under the kubelet's folder, less the runs' own folder."""
+        return dict(Seen(files_in(self.root), {}).own)
 
-    def tree(self) -> Tree:
-        """Path, kind, mode, owner and content of all under the kubelet's folder, less the runs' own folder."""
-        found: Tree = {}
-        for path in sorted(self.root.rglob("*")):
-            name = str(path.relative_to(self.root))
-            if name.split("/", maxsplit=1)[0] == ".kubevouch":
-                continue
-            stat = path.lstat()
-            if path.is_symlink():
-                what = str(path.readlink())
-            elif path.is_dir():
-                what = "folder"
-            else:
-                what = hashlib.sha256(path.read_bytes()).hexdigest()
-            found[name] = (
-                oct(stat.st_mode),
-                stat.st_uid,
-                stat.st_gid,
-                stat.st_mtime_ns * path.is_file(),
-                what,
-            )
-        return found
+
+def files_in(folder: Path) -> Files:
+    """All that lies in a folder, by its path from there."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        stat = path.lstat()
+        what = b""
+        if path.is_symlink():
+            what = str(path.readlink()).encode()
+        elif path.is_file():
+            what = path.read_bytes()
+        modified = stat.st_mtime_ns * path.is_file()
+        found[str(path.relative_to(folder))] = File(
+            stat.st_mode, stat.st_uid, stat.st_gid, modified, what
+        )
+    return found
 
 
 @pytest.fixture
@@ -314,9 +294,7 @@ def on_each_shell(request: pytest.FixtureRequest, machine: Machine) -> None:
 def machine_in(folder: Path) -> Machine:
     """A kubelet's folders in this one, which is root's alone and has an empty `bin`."""
     machine = Machine(folder)
-    for name, text in (("systemctl", SYSTEMCTL), ("systemd-run", SYSTEMD_RUN), ("sleep", SLEEP)):
-        (folder / "bin" / name).write_text(text)
-        (folder / "bin" / name).chmod(0o755)
+    place(folder / "bin", {"systemctl": SYSTEMCTL, "systemd-run": SYSTEMD_RUN, "sleep": SLEEP})
     machine.pki.mkdir(parents=True, mode=0o755)
     (folder / "units").mkdir(exist_ok=True)
     machine.config.write_bytes(CONFIG)

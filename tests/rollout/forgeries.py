@@ -25,6 +25,7 @@ TEXTS: dict[str, bytes] = {
     "nothing": b"",
     "another's": b"0123456789abcdef",
 }
+Path = tuple[str | int, ...]
 _NUMBERS = {"below zero": -7, "zero": 0, "over a day": 2**33, "huge": 10**90}
 
 
@@ -48,11 +49,11 @@ class Forgery:
 def forgeries(honest: object) -> Iterator[Forgery]:
     """Every field of an honest answer, forged; of a list its first element, and its length."""
     whole = msgspec.json.decode(msgspec.json.encode(honest))
-    for path in _paths(whole):
+    for path in paths(whole):
         name = ".".join(map(str, path))
-        for how, value in _instead_of(_at(whole, path)):
-            yield Forgery(name, how, _printed(_with(whole, path, value)))
-        yield Forgery(name, "left out", _printed(_without(whole, path)))
+        for how, value in _instead_of(at(whole, path)):
+            yield Forgery(name, how, _printed(put(whole, path, value)))
+        yield Forgery(name, "left out", _printed(without(whole, path)))
         yield Forgery(name, "twice", _twice(whole, path))
 
 
@@ -60,14 +61,15 @@ def _printed(whole: object) -> bytes:
     return json.dumps(whole).encode()
 
 
-def _paths(found: Any, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+def paths(found: Any, above: Path = ()) -> Iterator[Path]:
+    """Every field; of a list its first element."""
     if above:
         yield above
     if isinstance(found, dict):
         for key, value in found.items():
-            yield from _paths(value, (*above, key))
+            yield from paths(value, (*above, key))
     elif isinstance(found, list) and found:
-        yield from _paths(found[0], (*above, 0))
+        yield from paths(found[0], (*above, 0))
 
 
 def _instead_of(value: Any) -> Iterator[tuple[str, object]]:
@@ -89,25 +91,28 @@ def _instead_of(value: Any) -> Iterator[tuple[str, object]]:
         yield "a text", "x"
 
 
-def _at(found: Any, path: tuple[str | int, ...]) -> Any:
+def at(found: Any, path: Path) -> Any:
+    """What stands in that place."""
     for key in path:
         found = found[key]
     return found
 
 
-def _with(whole: object, path: tuple[str | int, ...], value: object) -> object:
+def put(whole: object, path: Path, value: object) -> object:
+    """A copy with something else in that place."""
     new = copy.deepcopy(whole)
-    _at(new, path[:-1])[path[-1]] = value
+    at(new, path[:-1])[path[-1]] = value
     return new
 
 
-def _without(whole: object, path: tuple[str | int, ...]) -> object:
+def without(whole: object, path: Path) -> object:
+    """A copy without that field."""
     new = copy.deepcopy(whole)
-    del _at(new, path[:-1])[path[-1]]
+    del at(new, path[:-1])[path[-1]]
     return new
 
 
-def _twice(whole: object, path: tuple[str | int, ...]) -> bytes:
+def _twice(whole: object, path: Path) -> bytes:
     """The first key of the answer once more at its end, with an empty text: the last one counts."""
     key = json.dumps(str(path[0]))
     return _printed(whole)[:-1] + f', {key}: ""}}'.encode()

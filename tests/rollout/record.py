@@ -21,7 +21,8 @@ from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.system_clock import SystemClock
 from tests.e2e.lab_cluster import LabCluster, LabNode, lab
 
-SURVEYS = Path(__file__).with_name("surveys")
+from .recorded import SURVEYS
+
 STATES = ("expired", "pending", "rotated-expired", "healthy")
 
 

@@ -137,14 +137,14 @@ def _text(text: str) -> str:
 
 def _argv(survey: Change, words: list[str]) -> None:
     """Words behind the kubelet's own."""
-    before = b64decoded(survey["argv"])
+    before = b64decode(survey["argv"])
     survey["argv"] = b64encode(before + b"".join(w.encode() + b"\0" for w in words)).decode()
 
 
 def _config(survey: Change, text: str) -> None:
     """Text behind the kubelet's file; the digest is no longer that of the recording."""
     file = survey["config"][0]
-    file["content"] = b64encode(b64decoded(file["content"]) + text.encode()).decode()
+    file["content"] = b64encode(b64decode(file["content"]) + text.encode()).decode()
     file["sha256"] = "0" * 64
 
 
@@ -190,11 +190,6 @@ def _next_start(survey: Change, values: Change) -> None:
 def _device(survey: Change, number: int) -> None:
     """The kubelet's pki is on another file system."""
     survey["pki"][0]["device"] = number
-
-
-def b64decoded(text: str) -> bytes:
-    """The bytes of a text in the recording."""
-    return b64decode(text)
 
 
 _CHANGES: dict[str, Callable[[Change, Any], None]] = {

@@ -1,16 +1,21 @@
 """Plans, nodes and records of runs as tests of the acting half want them."""
 
+import asyncio
 import hashlib
 from base64 import b64encode
+from collections.abc import Coroutine
 from typing import Any
 
 import msgspec
 
 from kubevouch.evidence.survey import SurveyedRun
 from kubevouch.rollout.decide.plan import NodePlan, Plan
+from kubevouch.rollout.decide.result import RunResult
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
+from tests.support.scripted.faults import silence
 from tests.support.stage import cluster_ca, kind_of
+from tests.support.unhurried import until
 
 from .acting import WORKER, Acting, answered, serve
 from .recorded import bent
@@ -106,3 +111,16 @@ def as_the_run_left_it(here: Acting, plan: Plan, state: str = "restarted", left:
             },
         },
     )
+
+
+async def cut_off_at(
+    path: str, run: Coroutine[Any, Any, RunResult], here: Acting, method: str = "GET"
+) -> RunResult:
+    """The result of a run that is stopped at once while it waits for the answer to that request."""
+    here.stage.server.faults.on(path, silence(), method=method)
+    requests = here.stage.server.requests
+    requests.clear()
+    task = asyncio.create_task(run)
+    await until(lambda: (method, path) in [(each.method, each.path) for each in requests])
+    task.cancel()
+    return await task

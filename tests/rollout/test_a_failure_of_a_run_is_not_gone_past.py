@@ -1,6 +1,5 @@
 """A node that a run has begun, or was done on, and that is not Ready is a failure of that run: going on with it goes past none."""
 
-import asyncio
 import re
 from dataclasses import replace
 
@@ -15,7 +14,8 @@ from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from tests.support.stage import DOMAIN, kind_of
-from tests.support.unhurried import GENEROUS
+from tests.support.tasks import meanwhile
+from tests.support.unhurried import until
 
 from .acting import MASTER, SECOND, THIRD, WORKER, Acting, Machine, answered
 from .staged import GOES_ON, QUICK, a_run, as_the_run_left_it, not_ready, upgraded
@@ -94,21 +94,22 @@ async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_wh
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
-    ("state", "why", "way"),
+    ("state", "ended", "way"),
     [
-        ("committed", "this run was done on it, and its Node is not Ready", LeadsOn.DOCTOR),
-        ("undone", "this run was undone on it, and its Node is not Ready", LeadsOn.NEW_PLAN),
-        ("barred", "this run was undone on it, and its Node is not Ready", LeadsOn.NEW_PLAN),
+        ("committed", "done", LeadsOn.DOCTOR),
+        ("undone", "undone", LeadsOn.NEW_PLAN),
+        ("barred", "undone", LeadsOn.NEW_PLAN),
     ],
 )
 async def test_where_the_run_has_ended_on_a_node_that_is_not_ready_it_does_not_go_on(
-    here: Acting, state: str, why: str, way: LeadsOn
+    here: Acting, state: str, ended: str, way: LeadsOn
 ) -> None:
     plan = await here.plan(WORKER, MASTER)
     broken = here.machines.by_name[WORKER]
     broken.says(runs=(a_run("abcd", state),))
     _is_down(broken)
     here.change("Node", WORKER, not_ready)
+    why = f"this run was {ended} on it, and its Node is not Ready"
     with pytest.raises(StoppedBefore, match=why) as refused:
         await check(plan, here.context)
     assert (refused.value.where, refused.value.way) == (WORKER, way)
@@ -141,10 +142,9 @@ async def test_a_node_that_is_not_ready_and_does_not_answer_counts_by_what_else_
     here.machines.by_name[WORKER].away = True
     here.change("Node", WORKER, not_ready)
     if known_by != "a CSR":
-        for csr in here.stage.server.store.list(kind_of("CertificateSigningRequest")):
-            here.stage.server.store.delete(
-                kind_of("CertificateSigningRequest"), csr["metadata"]["name"]
-            )
+        store, csrs = here.stage.server.store, kind_of("CertificateSigningRequest")
+        for csr in store.list(csrs):
+            store.delete(csrs, csr["metadata"]["name"])
     if known_by == "nobody":
         assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
         return
@@ -162,12 +162,10 @@ async def test_a_node_that_becomes_ready_in_a_moment_is_gone_on_with(here: Actin
     waits = f"{WORKER}: waits for its Node to be Ready: this run has begun on it"
 
     async def becomes_ready() -> None:
-        while waits not in here.progress.lines:
-            await asyncio.sleep(0.01)
+        await until(lambda: waits in here.progress.lines)
         here.change("Node", WORKER, lambda node: {**node, "status": before})
 
-    async with asyncio.timeout(GENEROUS), asyncio.TaskGroup() as group:
-        group.create_task(becomes_ready())
+    async with meanwhile(becomes_ready()):
         checked = await check(plan, here.context)
     assert checked.found == {WORKER: NodeState.ARMED}
 

@@ -1,7 +1,5 @@
 """One node of several forges its answers: a plan, a look at all and an undo go on with the others, and say of it what it is."""
 
-from typing import Any
-
 import msgspec
 import pytest
 
@@ -57,25 +55,6 @@ async def test_a_plan_goes_without_a_node_that_says_a_path_which_no_plan_may_hav
     forge(here, **{what: (msgspec.structs.replace(file, path=path),)})
     plan = await plan_without(here, f"no plan can have it: its disk.{what} is malformed")
     assert {each.plan.node for each in (await check(plan, here.context)).nodes} == OTHERS
-
-
-async def test_a_run_goes_without_a_node_that_gives_itself_an_address_after_the_plan(
-    here: Acting,
-) -> None:
-    plan = await here.plan()
-    here.change("Node", WORKER, _with_address)
-    checked = await check(plan, here.context)
-    assert {each.plan.node for each in checked.nodes} == OTHERS
-    ((left_out, why),) = ((each.node, each.reason) for each in checked.away)
-    assert left_out == WORKER
-    assert why.startswith("its Node has 192.0.2.7, which the plan has not")
-    assert not checked.writes_config_map
-
-
-def _with_address(node: Any) -> Any:
-    added = {"type": "InternalIP", "address": "192.0.2.7"}
-    node["status"]["addresses"].append(added)
-    return node
 
 
 async def test_no_kubelet_takes_away_the_names_of_all_others_by_its_cluster_domain(

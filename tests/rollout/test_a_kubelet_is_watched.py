@@ -7,7 +7,7 @@ import pytest
 
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet, watch_script
 from tests.support.local_shell import Local
-from tests.support.shells import SHELLS, becomes_sh
+from tests.support.shells import SHELLS, becomes_sh, place
 
 SYSTEMCTL = """#!/bin/sh
 read -r up rest <"$MACHINE/uptime"
@@ -58,10 +58,7 @@ KUBEADMS = ("always", "10s")
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    (tmp_path / "bin").mkdir()
-    for name, text in (("systemctl", SYSTEMCTL), ("journalctl", JOURNALCTL)):
-        (tmp_path / "bin" / name).write_text(text)
-        (tmp_path / "bin" / name).chmod(0o755)
+    place(tmp_path / "bin", {"systemctl": SYSTEMCTL, "journalctl": JOURNALCTL})
     return tmp_path
 
 

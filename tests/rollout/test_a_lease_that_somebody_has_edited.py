@@ -1,35 +1,26 @@
 """The cluster's Lease after somebody has written nonsense into it: no run waits for ever, is kept away for good, or takes over from one that goes on."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.rollout.act.lease import RunLease
-from tests.support.clocks import WoundClock
 from tests.support.scripted.apiserver import ScriptedApiServer
-from tests.support.scripted.kinds import KINDS
 
-LEASE = KINDS["coordination.k8s.io", "v1", "leases"]
-NAME, SPACE = "kubevouch-rollout", "kube-system"
-BOB = "bbbb on bob@desk (22)"
+from .test_one_run_at_a_time import ALICE, BOB, LEASE, NAME, SPACE, waiting
 
 
-def edited(server: ScriptedApiServer, **fields: object) -> dict[str, Any]:
+def edited(server: ScriptedApiServer, **fields: object) -> None:
     spec = {
-        "holderIdentity": "abcd on alice@laptop (11)",
+        "holderIdentity": ALICE,
         "leaseDurationSeconds": 15,
         "acquireTime": "2026-11-24T12:00:00.000000Z",
         "renewTime": "2026-11-24T12:00:00.000000Z",
         "leaseTransitions": 1,
         **fields,
     }
-    made: dict[str, Any] = server.store.create(
-        LEASE, {"metadata": {"name": NAME}, "spec": spec}, SPACE
-    )
-    return made
+    server.store.create(LEASE, {"metadata": {"name": NAME}, "spec": spec}, SPACE)
 
 
 @pytest.mark.parametrize("seconds", [2**31 - 1, 3600, 1, 0, -5])
@@ -38,10 +29,10 @@ async def test_a_silent_holder_is_believed_for_some_seconds_whatever_it_says(
 ) -> None:
     """Neither for 68 years, nor for so short a time that one that goes on seems to be silent."""
     edited(server, leaseDurationSeconds=seconds)
-    clock, said = WoundClock(), list[str]()
-    await RunLease(clock, BOB, said.append).wait_until_free(api)
-    assert 15 <= clock.monotonic() <= 65
-    assert f"waits up to {60 if seconds > 60 else 15} s" in said[0]
+    bob = waiting(BOB)
+    await bob.lease().wait_until_free(api)
+    assert 15 <= bob.clock.monotonic() <= 65
+    assert f"waits up to {60 if seconds > 60 else 15} s" in bob.said[0]
 
 
 @pytest.mark.parametrize("number", [2**31 - 1, 2**31 - 2, 10**9, -1, 0])
@@ -50,10 +41,10 @@ async def test_a_number_that_no_hold_can_have_keeps_nobody_away(
 ) -> None:
     """The API server takes 32 bits; and a node that had seen such a number would refuse every run after it."""
     edited(server, leaseTransitions=number, holderIdentity="")
-    async with RunLease(WoundClock(), BOB, lambda _: None).held(api) as hold:
+    async with waiting(BOB).lease().held(api) as hold:
         now = api.server_clock.now().timestamp() / 4
         assert abs(hold.number - now) < 10
-    async with RunLease(WoundClock(), BOB, lambda _: None).held(api) as second:
+    async with waiting(BOB).lease().held(api) as second:
         assert second.number > hold.number
 
 
@@ -62,7 +53,7 @@ async def test_a_clock_that_was_a_year_ahead_takes_nothing_from_the_order(
 ) -> None:
     ahead = int(api.server_clock.now().timestamp() / 4) + 365 * 86400 // 4
     edited(server, leaseTransitions=ahead, holderIdentity="")
-    async with RunLease(WoundClock(), BOB, lambda _: None).held(api) as hold:
+    async with waiting(BOB).lease().held(api) as hold:
         assert hold.number == ahead + 1
 
 

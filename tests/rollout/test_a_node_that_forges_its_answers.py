@@ -16,7 +16,8 @@ import pytest
 
 from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.survey import NodeSurvey, survey
-from kubevouch.node.script import Script
+from kubevouch.kube.resources import Node
+from kubevouch.node.script import Script, T, node_text
 from kubevouch.policy.claims import NameSource
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
@@ -25,7 +26,7 @@ from kubevouch.rollout.decide.assess import NodeFacts, assess
 from kubevouch.rollout.decide.change import change_of, change_to_undo, seed_of, untrusted_root
 from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet, watch_script
-from kubevouch.rollout.decide.machine import asks_anyhow
+from kubevouch.rollout.decide.machine import asks_anyhow, not_its_machine_id
 from kubevouch.rollout.decide.need import MachineFacts, need_of
 from kubevouch.rollout.decide.next_for_status import StatusFacts, next_for_status
 from kubevouch.rollout.decide.not_changed import changed_since, not_changed
@@ -46,7 +47,7 @@ from kubevouch.rollout.decide.transaction import (
 )
 from kubevouch.x509 import issue
 
-from .forgeries import Forgery, forgeries
+from .forgeries import Forgery, Path, forgeries, put
 from .recorded import Recorded, plan_of, planned, recorded
 
 _RUNS_COMMAND = r"(status|resume)( [0-9a-f]{4,32})?"
@@ -126,14 +127,9 @@ def one_key_for_all_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("one_key_for_all_seeds")
 @pytest.mark.parametrize("seen", [SEEN, IDLE], ids=["armed", "idle"])
 def test_whatever_a_survey_says_is_about_this_node_and_short(seen: Recorded) -> None:
-    refused, wrong = 0, []
-    for forgery in forgeries(seen.survey):
-        try:
-            found = forgery.read(survey())
-        except KubevouchError as error:
-            refused += 1
-            wrong += _too_long(forgery, [str(error)])
-            continue
+    taken, wrong = 0, list[str]()
+    for forgery, found in _taken(seen.survey, survey(), wrong):
+        taken += 1
         try:
             said = list(said_of(seen, NODE, found))
         except KubevouchError as error:
@@ -143,7 +139,18 @@ def test_whatever_a_survey_says_is_about_this_node_and_short(seen: Recorded) -> 
             continue
         wrong += _too_long(forgery, said)
     assert not wrong, "\n".join(wrong)
-    assert refused > 100
+    assert len(list(forgeries(seen.survey))) - taken > 100
+
+
+def _taken(honest: object, script: Script[T], wrong: list[str]) -> Iterator[tuple[Forgery, T]]:
+    """Forged answers that can be read. wrong: gets the refusals that are too long."""
+    for forgery in forgeries(honest):
+        try:
+            found = forgery.read(script)
+        except KubevouchError as error:
+            wrong += _too_long(forgery, [str(error)])
+        else:
+            yield forgery, found
 
 
 def _too_long(forgery: Forgery, said: list[str]) -> list[str]:
@@ -176,24 +183,24 @@ def test_drop_ins_that_would_take_a_minute_to_read_are_not_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "why"),
+    ("path", "value", "why"),
     [
-        ({"machine_id": "a b; reboot"}, "its machine_id is malformed"),
-        ({"port": 70000}, "its port is malformed"),
+        (("status", "nodeInfo", "machineID"), "a b; reboot", "its machine_id is malformed"),
+        (
+            ("status", "daemonEndpoints", "kubeletEndpoint", "Port"),
+            70000,
+            "its port is malformed",
+        ),
     ],
 )
-def test_a_node_whose_status_no_plan_can_have_is_left_out(status: dict[str, Any], why: str) -> None:
-    machine_id = status.get("machine_id", IDLE.node.status.node_info.machine_id)
-    info = msgspec.structs.replace(IDLE.node.status.node_info, machine_id=machine_id)
-    endpoint = msgspec.structs.replace(
-        IDLE.node.status.daemon_endpoints.kubelet_endpoint,
-        port=status.get("port", IDLE.node.kubelet_port),
-    )
-    ends = msgspec.structs.replace(IDLE.node.status.daemon_endpoints, kubelet_endpoint=endpoint)
-    told = msgspec.structs.replace(IDLE.node.status, node_info=info, daemon_endpoints=ends)
-    seen = replace(IDLE, node=msgspec.structs.replace(IDLE.node, status=told))
-    survey = msgspec.structs.replace(IDLE.survey, machine_id=machine_id.encode())
-    [said] = _planned_of(seen, replace(seen.facts(), survey=survey))
+def test_a_node_whose_status_no_plan_can_have_is_left_out(
+    path: Path, value: object, why: str
+) -> None:
+    node = msgspec.convert(put(msgspec.to_builtins(IDLE.node), path, value), Node, strict=False)
+    machine_id = node.status.node_info.machine_id.encode()
+    survey = msgspec.structs.replace(IDLE.survey, machine_id=machine_id)
+    seen = replace(IDLE, node=node, survey=survey)
+    [said] = _planned_of(seen, seen.facts())
     assert said.startswith("no plan can have it: ")
     assert why in said
 
@@ -221,14 +228,8 @@ HONEST_STATUS = RunsFound(
 
 
 def test_whatever_a_status_says_is_a_row_of_this_node_and_no_command_has_its_words() -> None:
-    wrong = []
-    rows = 0
-    for forgery in forgeries(HONEST_STATUS):
-        try:
-            found = forgery.read(status_script(""))
-        except KubevouchError as error:
-            wrong += _too_long(forgery, [str(error)])
-            continue
+    rows, wrong = 0, list[str]()
+    for forgery, found in _taken(HONEST_STATUS, status_script(""), wrong):
         for run, others in (("", False), ("abcd", True), ("bbbb", False)):
             try:
                 statuses = statuses_of("node-1", found, run, others=others)
@@ -259,13 +260,17 @@ def test_whatever_a_status_says_is_a_row_of_this_node_and_no_command_has_its_wor
     ids=["step", "watch"],
 )
 def test_whatever_a_step_or_a_watch_says_is_short(script: Script[Any], honest: Any) -> None:
-    wrong = []
-    for forgery in forgeries(honest):
-        try:
-            found = forgery.read(script)
-        except KubevouchError as error:
-            wrong += _too_long(forgery, [str(error)])
-            continue
+    wrong = list[str]()
+    for forgery, found in _taken(honest, script, wrong):
         said = found.reason if isinstance(found, TransactionAnswer) else found.trouble
         wrong += _too_long(forgery, [said])
     assert not wrong, "\n".join(wrong)
+
+
+def test_of_what_a_node_says_at_length_the_beginning_is_told_and_what_is_shorter_whole() -> None:
+    endless = b"x" * 3_000_000
+    assert len(TransactionAnswer(TransactionState.REFUSED, endless, 1).reason) == 2003
+    assert len(not_its_machine_id(endless, "abcd")) < 3000
+    assert node_text("größer\n".encode()) == "größer"
+    assert node_text("ö".encode() * 2000) == "ö" * 2000
+    assert node_text(b"abcde", 4) == "abcd..."

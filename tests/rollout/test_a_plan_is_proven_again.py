@@ -97,61 +97,50 @@ def test_a_file_that_was_written_again_unchanged_changes_nothing_for_who_was_res
     assert other.state is NodeState.UNKNOWN, "of another run's record nothing is known"
 
 
-OTHERS: dict[str, tuple[str, ChangeKind, Change, str]] = {
-    "undone before": (
-        "expired-worker",
-        BOOTSTRAP,
-        {"runs": [[RUN, "undone"]]},
-        "this run was undone on it",
-    ),
-    "undone before it began": (
-        "expired-worker",
-        BOOTSTRAP,
-        {"runs": [[RUN, "barred"]]},
-        "this run was undone on it",
-    ),
+UNDONE_THERE = "this run was undone on it"
+OTHERS: dict[str, tuple[Change, str]] = {
+    # name: (what the node has otherwise than in the plan, why)
+    "undone before": ({"runs": [[RUN, "undone"]]}, UNDONE_THERE),
+    "undone before it began": ({"runs": [[RUN, "barred"]]}, UNDONE_THERE),
     "committed before, and self-signed again": (
-        "expired-worker",
-        BOOTSTRAP,
         {"runs": [[RUN, "committed"]]},
         "this run was done on it before",
     ),
     "edited since": (
-        "expired-worker",
-        BOOTSTRAP,
         {"config": "maxPods: 5\n"},
         "/var/lib/kubelet/config.yaml has been changed since the plan",
     ),
-    "another machine": (
-        "expired-worker",
-        BOOTSTRAP,
-        {"text": {"machine_id": "0123"}},
-        "this machine's id is 0123",
-    ),
-    "needs more than the plan says": (
-        "expired-worker",
-        APPROVE,
-        {},
-        "it needs a change of its kubelet's configuration now, and in the plan it was the approval of its CSR",
-    ),
-    "needs less than the plan says": (
-        "pending-worker",
-        BOOTSTRAP,
-        {},
-        "it needs the approval of its CSR now",
-    ),
+    "another machine": ({"text": {"machine_id": "0123"}}, "this machine's id is 0123"),
 }
 
 
-@pytest.mark.parametrize(("name", "change", "changed", "why"), OTHERS.values(), ids=OTHERS)
-def test_a_node_that_is_not_as_planned_is_left_alone(
-    name: str, change: ChangeKind, changed: Change, why: str
-) -> None:
-    plan = planned(recorded(name), change)
-    found = recheck(plan, RUN, recorded(name, changed).facts())
-    assert found.state is (NodeState.UNDONE if "undone" in why else NodeState.UNKNOWN)
+@pytest.mark.parametrize(("changed", "why"), OTHERS.values(), ids=OTHERS)
+def test_a_node_that_is_not_as_planned_is_left_alone(changed: Change, why: str) -> None:
+    plan = planned(recorded("expired-worker"), BOOTSTRAP)
+    found = recheck(plan, RUN, recorded("expired-worker", changed).facts())
+    assert found.state is (NodeState.UNDONE if why == UNDONE_THERE else NodeState.UNKNOWN)
     assert why in found.why
     assert not found.content
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "why"),
+    [
+        (
+            "expired-worker",
+            APPROVE,
+            "it needs a change of its kubelet's configuration now, and in the plan it was the approval of its CSR",
+        ),
+        ("pending-worker", BOOTSTRAP, "it needs the approval of its CSR now"),
+    ],
+)
+def test_a_node_that_needs_another_change_than_planned_is_left_alone(
+    name: str, change: ChangeKind, why: str
+) -> None:
+    seen = recorded(name)
+    found = recheck(planned(seen, change), RUN, seen.facts())
+    assert (found.state, found.content) == (NodeState.UNKNOWN, b"")
+    assert why in found.why
 
 
 def test_paths_of_the_plan_are_not_believed() -> None:
@@ -176,39 +165,28 @@ def test_the_state_of_a_run_is_that_of_its_own_folder() -> None:
 # The Node object.
 
 
-def test_a_node_of_the_plan_is_itself() -> None:
-    for name in ("expired-worker", "expired-control-plane"):
-        seen = recorded(name)
-        assert not_the_node(planned(seen, BOOTSTRAP), seen.node) == ""
+WORKER, MASTER = recorded("expired-worker"), recorded("expired-control-plane")
+
+
+@pytest.mark.parametrize("seen", [WORKER, MASTER])
+def test_a_node_of_the_plan_is_itself(seen: Recorded) -> None:
+    assert not_the_node(planned(seen, BOOTSTRAP), seen.node) == ""
 
 
 @pytest.mark.parametrize(
-    ("name", "other", "why"),
+    ("seen", "other", "why"),
     [
-        ("expired-worker", {"uid": "another"}, "its Node's UID is now "),
-        (
-            "expired-worker",
-            {"control_plane": True},
-            "its role is now worker, and was control plane in the plan",
-        ),
-        (
-            "expired-control-plane",
-            {"control_plane": False},
-            "its role is now control plane, and was worker in the plan",
-        ),
-        (
-            "expired-worker",
-            {"dial": ("10.9.9.9",)},
-            "would prove it at 10.9.9.9, which its Node does not have",
-        ),
-        ("expired-worker", {"machine_id": "0123"}, "its machine id is now "),
-        ("expired-worker", {"port": 1}, "its kubelet's port is now 10250, and was 1 in the plan"),
+        (WORKER, {"uid": "another"}, "its Node's UID is now "),
+        (WORKER, {"control_plane": True}, "is now worker, and was control plane in the plan"),
+        (MASTER, {"control_plane": False}, "is now control plane, and was worker in the plan"),
+        (WORKER, {"dial": ("10.9.9.9",)}, "at 10.9.9.9, which its Node does not have"),
+        (WORKER, {"machine_id": "0123"}, "its machine id is now "),
+        (WORKER, {"port": 1}, "its kubelet's port is now 10250, and was 1 in the plan"),
     ],
 )
 def test_what_the_plan_says_of_a_node_is_compared_with_the_node(
-    name: str, other: dict[str, object], why: str
+    seen: Recorded, other: dict[str, object], why: str
 ) -> None:
-    seen = recorded(name)
     assert why in not_the_node(planned(seen, BOOTSTRAP, **other), seen.node)
     assert "not there any more" in not_the_node(planned(seen, BOOTSTRAP), None)
 
@@ -233,7 +211,6 @@ def entitled(
     return not_entitled_as_planned(plan, seen.node, neighbours, {address: proven} if proven else {})
 
 
-WORKER, MASTER = recorded("expired-worker"), recorded("expired-control-plane")
 OWN = planned(WORKER, BOOTSTRAP)
 [NAME], [ADDRESS] = OWN.names, OWN.addresses
 ITS = ADDRESS.value
@@ -293,12 +270,16 @@ def test_a_run_goes_without_a_node_that_has_only_got_more(
     assert why in found
 
 
+def claiming(node: Node, address: str) -> Node:
+    """The Node with one address more."""
+    added = NodeAddress(type="InternalIP", address=address)
+    status = msgspec.structs.replace(node.status, addresses=(*node.status.addresses, added))
+    return msgspec.structs.replace(node, status=status)
+
+
 def test_what_its_node_has_besides_the_plan_is_neither_given_to_it_nor_stops_it() -> None:
     """It is so on a node on which the run has begun: the gates judge the CSR by the plan."""
-    added = NodeAddress(type="InternalIP", address="192.0.2.7")
-    addresses = (*WORKER.node.status.addresses, added)
-    status = msgspec.structs.replace(WORKER.node.status, addresses=addresses)
-    more = replace(WORKER, node=msgspec.structs.replace(WORKER.node, status=status))
+    more = replace(WORKER, node=claiming(WORKER.node, "192.0.2.7"))
     assert entitled(more, OWN) == ""
     assert STALE in entitled(more, OWN, proven=None)
 
@@ -311,10 +292,7 @@ def test_an_api_servers_address_is_a_control_planes_by_the_live_label_only() -> 
 
 
 def test_an_address_that_another_node_claims_is_told() -> None:
-    claimed = NodeAddress(type="InternalIP", address=ITS)
-    addresses = (*MASTER.node.status.addresses, claimed)
-    status = msgspec.structs.replace(MASTER.node.status, addresses=addresses)
-    assert ITS in entitled(WORKER, OWN, msgspec.structs.replace(MASTER.node, status=status))
+    assert ITS in entitled(WORKER, OWN, claiming(MASTER.node, ITS))
 
 
 # The ConfigMap is everybody's.

@@ -10,11 +10,11 @@ import pytest
 from kubevouch.errors import UsageError
 from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet
-from kubevouch.rollout.decide.plan import NodePlan, only_nodes
+from kubevouch.rollout.decide.plan import only_nodes
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.transaction import UNDONE_BEFORE, TransactionState
 
-from .acting import MASTER, SECOND, THIRD, WORKER, Acting, Machine, answered
+from .acting import MASTER, SECOND, THIRD, WORKER, Acting, answered
 from .staged import QUICK, a_run, an_undo, changed, of
 
 NOT_BEGUN = answered(TransactionState.NOTHING, why="this run has not changed this node")
@@ -59,24 +59,15 @@ CHANGED = "/var/lib/kubelet/config.yaml was changed since"
 LOOK = f"kubevouch status --nodes {WORKER} shows the newest run there"
 
 
+ON, NO_FILE = "serverTLSBootstrap is on in it", "it cannot be read as a kubelet's configuration"
+
+
 @pytest.mark.parametrize(
     ("added", "outcome", "why"),
     [
-        (
-            b"maxPods: 7\nserverTLSBootstrap: true\n",
-            NodeState.FAILED,
-            f"this run was undone there; {CHANGED}: serverTLSBootstrap is on in it; {LOOK}",
-        ),
-        (
-            b"maxPods: [\n",
-            NodeState.FAILED,
-            f"this run was undone there; {CHANGED}: it cannot be read as a kubelet's configuration; {LOOK}",
-        ),
-        (
-            b"maxPods: 7\n",
-            NodeState.UNDONE,
-            f"undone before; {CHANGED}: serverTLSBootstrap is not on in it",
-        ),
+        (b"maxPods: 7\nserverTLSBootstrap: true\n", NodeState.FAILED, f"{ON}; {LOOK}"),
+        (b"maxPods: [\n", NodeState.FAILED, f"{NO_FILE}; {LOOK}"),
+        (b"maxPods: 7\n", NodeState.UNDONE, "serverTLSBootstrap is not on in it"),
     ],
     ids=["on", "not readable", "not on"],
 )
@@ -94,8 +85,10 @@ async def test_an_undo_says_what_others_have_made_of_a_file_that_was_put_back(
     machine.says(config=(edited,), runs=(a_run("abcd", "undone"),))
     machine.transaction = [AGAIN]
     [node] = (await undo(plan, here.context, QUICK)).nodes
-    assert (node.state, node.why) == (outcome, why)
-    assert node.settled is (outcome is NodeState.FAILED)
+    fails = outcome is NodeState.FAILED
+    before = "this run was undone there" if fails else UNDONE_BEFORE
+    assert (node.state, node.why) == (outcome, f"{before}; {CHANGED}: {why}")
+    assert node.settled is fails
 
 
 @pytest.mark.parametrize(("runs", "answer", "outcome", "why"), UNDOS.values(), ids=UNDOS)
@@ -167,16 +160,6 @@ async def test_an_undo_of_some_nodes_leaves_the_config_map_as_it_is(here: Acting
         only_nodes(plan, [SECOND.partition(".")[0]])
 
 
-def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
-    """The node's machine, which knows nothing of the run, and whose file is the plan's before or after the change, or another."""
-    machine = here.machines.by_name[node.node]
-    machine.transaction = [answered(TransactionState.NOTHING, why="has not changed this node")]
-    [file] = machine.survey.config
-    sums = {"before": node.disk.config_sha256, "after": node.disk.content_sha256, "other": "00"}
-    machine.says(config=(msgspec.structs.replace(file, sha256=sums[digest]),))
-    return machine
-
-
 @pytest.mark.parametrize(
     ("other", "digest", "outcome", "why"),
     [
@@ -191,7 +174,12 @@ async def test_where_no_record_is_left_the_nodes_file_tells(
     here: Acting, other: str, digest: str, outcome: NodeState, why: str
 ) -> None:
     plan = await here.plan(WORKER)
-    machine = _has_no_record(here, of(plan, WORKER), digest)
-    machine.says(runs=(a_run("ffff", other),))
+    disk = of(plan, WORKER).disk
+    machine = here.machines.by_name[WORKER]
+    machine.transaction = [NOT_BEGUN]
+    [file] = machine.survey.config
+    sums = {"before": disk.config_sha256, "after": disk.content_sha256, "other": "00"}
+    config = msgspec.structs.replace(file, sha256=sums[digest])
+    machine.says(config=(config,), runs=(a_run("ffff", other),))
     [found] = (await undo(plan, here.context, QUICK)).nodes
     assert (found.state, why in found.why) == (outcome, True), found

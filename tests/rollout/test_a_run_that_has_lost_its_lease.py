@@ -9,6 +9,7 @@ import pytest
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
+from kubevouch.rollout.act.lease import LeaseHold
 from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
@@ -16,13 +17,23 @@ from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch.rollout.errors import NotTheHolder
 from tests.rollout.acting import SECOND, THIRD, WORKER, Acting, Progress, answered
 from tests.rollout.staged import an_undo, as_the_run_left_it, not_ready
-from tests.rollout.test_one_run_at_a_time import NAME, SPACE, a_hold, lost, taken_over
+from tests.rollout.test_one_run_at_a_time import a_hold, lost, taken_over
 from tests.rollout.test_several_nodes_are_changed_at_once import Nodes
-from tests.support.stage import kind_of
-from tests.support.unhurried import GENEROUS
+from tests.support.unhurried import GENEROUS, until
 
 UNTOUCHED, _, _, UNDONE, FAILED, UNKNOWN = NodeState
 TO_BOB = "bbbb"
+
+
+async def is_lost(hold: LeaseHold) -> None:
+    """The next renewal finds out."""
+    with pytest.raises(NotTheHolder):
+        await hold.confirm()
+
+
+async def told(here: Acting, text: str) -> None:
+    """Until whoever watches was told so."""
+    await until(lambda: any(text in each for each in here.progress.lines))
 
 
 async def test_between_two_nodes_it_does_not_wait_for_the_end_of_the_soak(here: Acting) -> None:
@@ -32,15 +43,11 @@ async def test_between_two_nodes_it_does_not_wait_for_the_end_of_the_soak(here: 
     run.context = replace(here.context, lease=hold)
 
     async def renewed() -> None:
-        while not run.results:
-            await asyncio.sleep(0.01)
-        with pytest.raises(NotTheHolder):
-            await hold.confirm()
+        await until(lambda: run.results)
+        await is_lost(hold)
 
-    renewing = asyncio.create_task(renewed())
     async with asyncio.timeout(GENEROUS):
-        await run.run()
-    await renewing
+        await asyncio.gather(run.run(), renewed())
     assert nodes.begun == ["w0"]
     assert "this run has lost it and stops here: held by run bbbb of bob@desk" in run.stopped
 
@@ -48,8 +55,7 @@ async def test_between_two_nodes_it_does_not_wait_for_the_end_of_the_soak(here: 
 async def test_a_run_that_is_through_with_its_nodes_was_not_stopped_by_it(here: Acting) -> None:
     """The ConfigMap is what is left then, and says itself why it was not written."""
     hold = await lost(here)
-    with pytest.raises(NotTheHolder):
-        await hold.confirm()
+    await is_lost(hold)
     run = Nodes().run(here, count=0)
     run.context = replace(here.context, lease=hold)
     await run.run()
@@ -76,12 +82,10 @@ async def test_a_node_in_hand_is_armed_and_said_to_be_until_when(here: Acting) -
     hold = await a_hold(here)
     held = replace(here.context, lease=hold)
     running = asyncio.create_task(apply(checked, held, RolloutTimeouts(60)))
+    await told(here, "waits for")
+    taken_over(here)
+    await is_lost(hold)
     async with asyncio.timeout(GENEROUS):
-        while not any("waits for" in each for each in here.progress.lines):
-            await asyncio.sleep(0.01)
-        taken_over(here)
-        with pytest.raises(NotTheHolder):
-            await hold.confirm()
         result = await running
     scripts = [name for _, name in here.machines.ran if "transaction" in name]
     assert scripts == ["transaction (begin)"], (
@@ -144,12 +148,10 @@ async def test_an_undo_that_waits_for_a_node_to_be_well_ends_there_and_then(here
     running = asyncio.create_task(
         undo(plan, replace(here.context, lease=hold), RolloutTimeouts(3600))
     )
+    await told(here, "waits for the Node is not Ready")
+    taken_over(here)
+    await is_lost(hold)
     async with asyncio.timeout(GENEROUS):
-        while not any("waits for the Node is not Ready" in each for each in here.progress.lines):
-            await asyncio.sleep(0.01)
-        taken_over(here)
-        with pytest.raises(NotTheHolder):
-            await hold.confirm()
         result = await running
     node, other = result.nodes
     assert (node.state, other.state) == (UNKNOWN, UNKNOWN)
@@ -157,13 +159,3 @@ async def test_an_undo_that_waits_for_a_node_to_be_well_ends_there_and_then(here
     assert result.lost_to == TO_BOB
     assert "this run has lost it and stops here" in result.stopped
     assert SECOND not in {host for host, _ in here.machines.ran}
-
-
-async def test_whoever_has_deleted_it_is_not_named(here: Acting) -> None:
-    hold = await lost(here)
-    here.stage.server.store.delete(kind_of("Lease"), NAME, SPACE)
-    assert hold.lost is None
-    with pytest.raises(NotTheHolder, match="somebody has deleted it"):
-        await hold.confirm()
-    assert hold.lost is not None
-    assert hold.lost.run == ""

@@ -1,7 +1,6 @@
 """When a run writes the ConfigMap, when it leaves it as it is, and how an undo puts it back."""
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,18 +12,15 @@ from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.plan import Plan
-from kubevouch.rollout.decide.result import RunResult
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch_lab.apiserver.status import StatusError
 from tests.support.scripted import faults, kubelet
-from tests.support.scripted.faults import silence
 from tests.support.stage import kind_of
-from tests.support.unhurried import GENEROUS
 
 from .acting import SECOND, WORKER, Acting, answered
-from .staged import QUICK, an_undo, changed, of
+from .staged import QUICK, an_undo, changed, cut_off_at, of
 
 
 async def test_a_node_that_joined_meanwhile_keeps_the_config_map_as_it_is(dark: Acting) -> None:
@@ -152,30 +148,16 @@ async def test_a_run_that_is_stopped_while_it_writes_the_config_map_tells_what_i
 ) -> None:
     dark.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")
     plan = await dark.plan()
-    dark.stage.server.faults.on(KUBELET_CONFIG, silence(), method="PATCH")
     run = apply(await check(plan, dark.context), dark.context, QUICK)
-    result = await _cut_off_at_the_config_map(run, dark)
+    result = await cut_off_at(KUBELET_CONFIG, run, dark, "PATCH")
     assert {each.state for each in result.nodes} == {NodeState.DONE}
     by = {"kubevouch.dev/run": "abcd"}
     dark.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
-    await _cut_off_at_the_config_map(undo(plan, dark.context, QUICK), dark)
-
-
-async def _cut_off_at_the_config_map(
-    run: Coroutine[Any, Any, RunResult], here: Acting
-) -> RunResult:
-    requests = here.stage.server.requests
-    requests.clear()
-    task = asyncio.create_task(run)
-    async with asyncio.timeout(GENEROUS):
-        while not any((each.method, each.path) == ("PATCH", KUBELET_CONFIG) for each in requests):
-            await asyncio.sleep(0.01)
-        task.cancel()
-        result = await task
-    why = "stopped at once; whether it was written is not known"
-    assert result.config_map.text == f"ConfigMap kubelet-config: {why}"
-    assert result.exit_code is ExitCode.INTERRUPTED
-    return result
+    undone = await cut_off_at(KUBELET_CONFIG, undo(plan, dark.context, QUICK), dark, "PATCH")
+    for each in (result, undone):
+        why = "stopped at once; whether it was written is not known"
+        assert each.config_map.text == f"ConfigMap kubelet-config: {why}"
+        assert each.exit_code is ExitCode.INTERRUPTED
 
 
 def _bootstrap_on(plan: Plan, by: dict[str, str]) -> Callable[[Any], Any]:

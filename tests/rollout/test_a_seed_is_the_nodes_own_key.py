@@ -23,15 +23,15 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LIFE = timedelta(hours=25)
 
 
-def with_own_pair(starts: datetime, ends: datetime, *, key: bool = True) -> Recorded:
+def with_own(content: bytes, *, key: bool = True) -> Recorded:
+    """Recorded, with another kubelet.crt, and its key or none."""
     seen = recorded("expired-worker")
-    pair = kubelet_self_signed("k8s-worker-1", starts, ends)
     files = [
-        msgspec.structs.replace(each, content=pair.chain) if each.name == "kubelet.crt" else each
+        msgspec.structs.replace(each, content=content) if each.name == "kubelet.crt" else each
         for each in seen.survey.certificates
         if key or each.name != "kubelet.key"
     ]
-    return replace(seen, survey=msgspec.structs.replace(seen.survey, certificates=tuple(files)))
+    return with_files(seen, *files)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_nodes_own_pair_is_kept_only_if_it_outlives_the_change_by_far(
     starts: datetime, ends: datetime, is_new: bool
 ) -> None:
     """Then not even a certificate travels."""
-    made = seeded(with_own_pair(starts, ends))
+    made = seeded(with_own(kubelet_self_signed("k8s-worker-1", starts, ends).chain))
     assert bool(made.chain_pem) is is_new
     assert is_new or made.not_after == int(ends.timestamp())
 
@@ -78,19 +78,12 @@ def surveyed_file(name: str, content: bytes = b"", target: str = "") -> Surveyed
 
 
 def test_a_pair_that_is_no_kubelets_own_is_certified_anew() -> None:
-    seen = recorded("expired-worker")
-    files = tuple(
-        msgspec.structs.replace(each, content=recorded("healthy-worker").served[0])
-        if each.name == "kubelet.crt"
-        else each
-        for each in seen.survey.certificates
-    )
-    assert seeded(with_files(seen, *files)).chain_pem
+    assert seeded(with_own(recorded("healthy-worker").served[0])).chain_pem
 
 
 def test_without_a_key_of_its_own_a_node_is_left_out() -> None:
     good = (NOW - timedelta(days=1), NOW + timedelta(days=99))
-    seen = with_own_pair(*good, key=False)
+    seen = with_own(kubelet_self_signed("k8s-worker-1", *good).chain, key=False)
     why = left_out(seen.facts()).reason
     assert "has no pair (kubelet.crt, kubelet.key) for whose key a seed could be made" in why
     plan = planned(recorded("expired-worker"), BOOTSTRAP)

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from kubevouch.rollout.decide.transaction import TransactionState, TransactionStep, render
+from tests.powercut.node import start
+from tests.support.shells import place
 
 from .conftest import CONFIG, Machine
 
@@ -31,10 +33,7 @@ def units(machine: Machine) -> list[Path]:
 
 
 def stub(machine: Machine, name: str, text: str) -> None:
-    program = machine.folder / "bin" / name
-    program.unlink(missing_ok=True)
-    program.write_text(f"#!/bin/sh\n{text}\n")
-    program.chmod(0o755)
+    place(machine.folder / "bin", {name: f"#!/bin/sh\n{text}\n"})
 
 
 # Killed at any write.
@@ -71,7 +70,7 @@ def test_a_call_killed_at_any_moment_leaves_the_node_whole(machine: Machine) -> 
     """Whatever was done when the shell died: the switch, if it was set, puts it back; else nothing was changed."""
     before, folder = machine.tree(), machine.folder / "units"
     killed = switched = 0
-    while machine.begin_killed_at(killed + 1):
+    while machine.killed_at(killed + 1, TransactionStep.BEGIN):
         killed += 1
         if state(machine) in ([], ["prepared"]):
             assert machine.tree() == before
@@ -105,57 +104,42 @@ def test_a_switch_killed_at_any_moment_is_finished_by_the_next(machine: Machine)
     assert killed >= 8
 
 
+COMMIT, UNDO = TransactionStep.COMMIT, TransactionStep.UNDO
+
+
 @pytest.mark.usefixtures("of_either_kind")
-def test_a_commit_killed_at_any_moment_is_finished_or_rolled_back_by_the_switch(
-    machine: Machine,
+@pytest.mark.parametrize(("step", "least"), [(COMMIT, 6), (UNDO, 10)])
+def test_a_commit_or_an_undo_killed_at_any_moment_is_ended_by_what_comes_next(
+    machine: Machine, step: TransactionStep, least: int
 ) -> None:
+    """A commit by the switch, which is still set; an undo of a finished run by the next start of the machine."""
     before = machine.tree()
     asyncio.run(machine.call(TransactionStep.BEGIN))
     machine.gets_a_pair()
+    if step is UNDO:
+        asyncio.run(machine.call(COMMIT))
     ends, killed, done = set(), 0, False
-    commit = render(TransactionStep.COMMIT, machine.change(), None)
     with kept(machine) as put_back:
         while not done:
-            done = not machine.killed_at(killed + 1, commit)
-            machine.switch()
-            [end] = state(machine)
-            ends.add(end)
-            seeds = list(machine.pki.glob("kubelet-server.*"))
-            assert machine.tree() == before if end == "undone" else seeds == []
-            assert units(machine) == []
-            put_back()
-            killed += 1
-    assert ends == {"committed", "undone"}
-    assert killed >= 6
-
-
-@pytest.mark.usefixtures("of_either_kind")
-def test_an_undo_of_a_finished_run_killed_at_any_moment_is_finished_by_the_next_start(
-    machine: Machine,
-) -> None:
-    before = machine.tree()
-    asyncio.run(machine.is_done())
-    ends, killed, done = set(), 0, False
-    undo = render(TransactionStep.UNDO, machine.change(), None)
-    with kept(machine) as put_back:
-        while not done:
-            done = not machine.killed_at(killed + 1, undo)
-            machine.boots()
+            done = not machine.killed_at(killed + 1, step)
+            assert step is COMMIT or start(machine) == []
+            assert step is UNDO or machine.switch()
             [end] = state(machine)
             ends.add(end)
             assert (machine.tree() == before) == (end == "undone"), f"killed at write {killed + 1}"
-            wanted = machine.folder / "units" / "multi-user.target.wants"
-            assert list(wanted.iterdir()) == []
+            assert end == "undone" or not list(machine.pki.glob("kubelet-server.*"))
+            wanted = [each for each in units(machine) if each.parent.name.endswith(".wants")]
+            assert (units(machine) if step is COMMIT else wanted) == []
             put_back()
             killed += 1
     assert ends == {"committed", "undone"}
-    assert killed >= 10
+    assert killed >= least
 
 
 def test_a_begin_killed_at_any_moment_is_gone_on_with_by_the_next(machine: Machine) -> None:
     killed = 0
     with kept(machine) as put_back:
-        while machine.begin_killed_at(killed + 1):
+        while machine.killed_at(killed + 1, TransactionStep.BEGIN):
             killed += 1
             answer = asyncio.run(machine.call(TransactionStep.BEGIN))
             assert answer.outcome is TransactionState.BEGUN, f"killed at write {killed}"

@@ -4,7 +4,6 @@ Harmless: what would be run as root, what would be vouched for, and what would b
 the check, which only reads, stops it.
 """
 
-import copy
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -23,8 +22,8 @@ from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.transaction import TransactionStep, render
 
 from .acting import SECOND, THIRD, WORKER, Acting, Machines
+from .forgeries import Path, at, paths, put, without
 
-Path = tuple[str | int, ...]
 LEAST, NOW = 903, datetime.now(UTC)
 """So many were tried by hand once."""
 REFUSED = "refused when it is read"
@@ -53,25 +52,6 @@ KINDS: dict[str, object] = {
     "a list": ["x"],
     "an object": {"x": 1},
 }
-
-
-def paths(found: Any, above: Path = ()) -> Iterator[Path]:
-    """Every field; of a list its first element."""
-    if above:
-        yield above
-    items = (
-        found.items()
-        if isinstance(found, dict)
-        else enumerate(found[:1] if isinstance(found, list) else ())
-    )
-    for key, value in items:
-        yield from paths(value, (*above, key))
-
-
-def at(found: Any, path: Path) -> Any:
-    for key in path:
-        found = found[key]
-    return found
 
 
 def instead_of(value: Any, others: Any) -> Iterator[tuple[str, object]]:
@@ -107,18 +87,13 @@ def edited(plan: Plan) -> Iterator[tuple[str, Path, bytes]]:
         if path[0] == "nodes" and len(path) > 2:
             others = at(whole["nodes"][1], path[2:])
         for how, new in instead_of(at(whole, path), others):
-            changed = copy.deepcopy(whole)
-            at(changed, path[:-1])[path[-1]] = new
-            yield how, path, json.dumps(changed).encode()
-        changed = copy.deepcopy(whole)
-        del at(changed, path[:-1])[path[-1]]
-        yield "left out", path, json.dumps(changed).encode()
+            yield how, path, json.dumps(put(whole, path, new)).encode()
+        yield "left out", path, json.dumps(without(whole, path)).encode()
         if isinstance(path[-1], str):
             mark, key = "\0here", json.dumps(path[-1])
-            marked = copy.deepcopy(whole)
-            at(marked, path[:-1])[mark] = 0
             value = json.dumps(at(whole, path))
-            text = json.dumps(marked).replace(f"{json.dumps(mark)}: 0", f"{key}: {value}")
+            text = json.dumps(put(whole, (*path[:-1], mark), 0))
+            text = text.replace(f"{json.dumps(mark)}: 0", f"{key}: {value}")
             yield "stands there twice", path, text.encode()
 
 

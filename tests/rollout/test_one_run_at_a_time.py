@@ -27,9 +27,11 @@ from tests.support.clocks import SteppedClock, WoundClock
 from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS
+from tests.support.unhurried import until
 
 from .acting import DARK, MASTER, WORKER, Acting, a_signer, acting, answered
 from .conftest import AUTHORITY
+from .staged import an_undo
 
 LEASE = KINDS["coordination.k8s.io", "v1", "leases"]
 NAME, SPACE = "kubevouch-rollout", "kube-system"
@@ -178,12 +180,16 @@ async def test_whoever_has_lost_it_never_holds_it_again(
         else:
             holder = BOB if how == "taken over" else ""
             rewrite(server, holderIdentity=holder, leaseTransitions=2**31 - 1)
+        assert hold.lost is None
         for _ in range(2):
             with pytest.raises(NotTheHolder):
                 await hold.confirm()
         with pytest.raises(NotTheHolder):
             hold.check()
+        assert hold.lost is not None
         if how == "deleted":
+            assert "somebody has deleted it" in str(hold.lost)
+            assert hold.lost.run == "", "whoever has deleted it is not named"
             assert not server.store.list(LEASE), "a deleted Lease is not made anew"
     if how == "taken over":
         assert spec(server)["holderIdentity"] == BOB, "what is another's is not given back"
@@ -273,8 +279,7 @@ async def test_a_run_that_is_cut_short_has_a_result_of_every_node(
     for machine in here.machines.by_name.values():
         machine.transaction = [answered(TransactionState.BEGUN)]
     running = asyncio.create_task(apply(checked, here.context, RolloutTimeouts(60)))
-    while not [name for _, name in here.machines.ran if "transaction" in name]:
-        await asyncio.sleep(0.01)
+    await until(lambda: [name for _, name in here.machines.ran if "transaction" in name])
     if how == "cancelled":
         running.cancel()
     else:
@@ -294,10 +299,7 @@ async def test_a_run_that_is_cut_short_has_a_result_of_every_node(
 
 
 async def test_an_undo_that_is_cut_short_has_a_result_of_every_node(here: Acting) -> None:
-    plan = await here.plan(WORKER, MASTER)
-    for machine in here.machines.by_name.values():
-        machine.transaction = [answered(TransactionState.UNDONE)]
-    here.machines.ran.clear()
+    plan = await an_undo(here, WORKER, MASTER)
     running = asyncio.create_task(undo(plan, here.context, RolloutTimeouts(60)))
     while not here.machines.ran:
         await asyncio.sleep(0)
@@ -311,8 +313,7 @@ async def test_an_undo_that_is_cut_short_has_a_result_of_every_node(here: Acting
 
 
 async def test_an_undo_that_has_lost_it_puts_nothing_back(here: Acting) -> None:
-    plan = await here.plan(WORKER, MASTER)
-    here.machines.ran.clear()
+    plan = await an_undo(here, WORKER, MASTER)
     with pytest.raises(StoppedBefore, match="run bbbb of bob@desk"):
         await undo(plan, replace(here.context, lease=await lost(here)), RolloutTimeouts(6))
     assert here.machines.ran == []

@@ -32,6 +32,8 @@ from tests.support.contexts import server_context
 from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import PODS
+from tests.support.tasks import meanwhile
+from tests.support.unhurried import until
 
 PLACE = PodPlace("kube-system", "registry.example.com/kubevouch@sha256:" + "ab" * 32)
 SPACE = f"/api/v1/namespaces/{PLACE.namespace}/pods"
@@ -171,11 +173,8 @@ async def pods(tmp_path: Path) -> AsyncIterator[Pods]:
             rng=lambda: 0.5,
             stays=told.append,
         )
-        task = asyncio.create_task(kubelet.run())
-        yield Pods(server, api, kubelet, transport, told)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        async with meanwhile(kubelet.run()):
+            yield Pods(server, api, kubelet, transport, told)
 
 
 @needs_root
@@ -193,17 +192,18 @@ async def test_an_answer_that_three_messages_hold_is_whole(pods: Pods) -> None:
 
 
 @needs_root
-async def test_a_longer_one_is_refused_by_its_size(pods: Pods) -> None:
-    with pytest.raises(ScriptFailed, match=r"too long for the 12 KiB .*--via ssh"):
-        await pods.transport.run_script("node-1", TOO_LONG, timeout=60)
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (TOO_LONG, r"too long for the 12 KiB .*--via ssh"),
+        (script("echo no space left >&2; exit 3"), r"ended with 3; no space left"),
+    ],
+    ids=["a longer answer", "a script that fails"],
+)
+async def test_an_answer_that_is_none_says_why(pods: Pods, sent: Script[Said], why: str) -> None:
+    with pytest.raises(ScriptFailed, match=why):
+        await pods.transport.run_script("node-1", sent, timeout=60)
     assert pods.left() == []
-
-
-@needs_root
-async def test_a_script_that_fails_says_what_it_complained_of(pods: Pods) -> None:
-    failing = script("echo no space left >&2; exit 3")
-    with pytest.raises(ScriptFailed, match=r"ended with 3; no space left"):
-        await pods.transport.run_script("node-1", failing, timeout=60)
 
 
 @needs_root
@@ -315,36 +315,25 @@ async def test_of_a_pod_that_no_kubelet_begins_with_nothing_has_run_once_it_is_g
     assert pods.left() == []
 
 
-async def test_of_a_pod_whose_removal_nobody_confirms_that_is_not_said(
-    pods: Pods, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("code", [200, 500])
+async def test_of_a_pod_whose_removal_is_refused_or_not_confirmed_that_is_not_said(
+    pods: Pods, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
+    """200: the API server takes the removal, and its kubelet, which is silent, never confirms it."""
     monkeypatch.setattr(pod_transport, "_REMOVAL", 0.3)
-    # The API server takes the removal, and its kubelet, which is silent, never confirms it.
-    answer = faults.answer(200, "{}", Content_Type="application/json")
+    answer = faults.answer(code, "{}", Content_Type="application/json")
     pods.server.faults.on(f"{SPACE}/{NAME}-0000", answer, method="DELETE")
-    with pytest.raises(
-        AnswerLost, match="its removal is not confirmed, so whether it has run cannot be told"
-    ):
+    why = "its removal is not confirmed, so whether it has run cannot be told"
+    with pytest.raises(AnswerLost, match=why):
         await pods.transport.run_script("node-2", HELLO, timeout=0.3)
-
-
-async def test_a_pod_that_could_not_be_removed_is_named(
-    pods: Pods, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pod_transport, "_REMOVAL", 0.3)
-    answer = faults.answer(500, "{}", Content_Type="application/json")
-    pods.server.faults.on(f"{SPACE}/{NAME}-0000", answer, method="DELETE")
-    pods.kubelet.instead = lambda _: _waits("InvalidImageName")
-    with pytest.raises(AnswerLost):
-        await pods.transport.run_script("node-1", HELLO, timeout=0.3)
-    assert f"kubectl delete pod -n kube-system {NAME}-0000" in pods.told[0]
+    assert bool(pods.told) is (code == 500)
+    assert all(f"kubectl delete pod -n kube-system {NAME}-0000" in each for each in pods.told)
 
 
 async def test_a_run_that_is_cancelled_removes_its_pod(pods: Pods) -> None:
     pods.kubelet.instead = lambda _: None
     running = asyncio.create_task(pods.transport.run_script("node-1", HELLO, timeout=60))
-    while not pods.kubelet.seen:
-        await asyncio.sleep(0.01)
+    await until(lambda: pods.kubelet.seen)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -72,21 +72,25 @@ def test_a_certificate_that_begins_tomorrow_is_as_good_as_none() -> None:
     rewrite(replace(seen, at=seen.at - before).facts())
 
 
-def test_a_port_that_this_machine_could_not_even_try_tells_nothing() -> None:
-    seen = recorded("healthy-worker")
-    failure = HandshakeFailure(FailureKind.OUR_SIDE, "too many open files")
-    found = left_out(replace(seen, served=(), failure=failure).facts())
-    assert found.reason == "its port cannot be dialled from here: too many open files"
+OUR_SIDE = HandshakeFailure(FailureKind.OUR_SIDE, "too many open files")
+SWALLOWED = HandshakeFailure(
+    FailureKind.HANDSHAKE_TIMEOUT, "no answer within 10 s", "net/http: TLS handshake timeout"
+)
 
 
-def test_a_port_that_swallows_what_comes_is_not_helped_by_an_approval() -> None:
-    seen = recorded("healthy-worker")
-    failure = HandshakeFailure(
-        FailureKind.HANDSHAKE_TIMEOUT, "no answer within 10 s", "net/http: TLS handshake timeout"
-    )
-    found = left_out(replace(seen, served=(), failure=failure).facts())
-    assert found.leads_on is LeadsOn.DOCTOR
-    assert found.reason == "its port does not finish a handshake: net/http: TLS handshake timeout"
+@pytest.mark.parametrize(
+    ("failure", "why"),
+    [
+        (OUR_SIDE, "cannot be dialled from here: too many open files"),
+        (SWALLOWED, "does not finish a handshake: net/http: TLS handshake timeout"),
+    ],
+)
+def test_a_port_that_cannot_be_tried_or_swallows_what_comes_is_not_helped_by_an_approval(
+    failure: HandshakeFailure, why: str
+) -> None:
+    seen = replace(recorded("healthy-worker"), served=(), failure=failure)
+    found = left_out(seen.facts())
+    assert (found.leads_on, found.reason) == (LeadsOn.DOCTOR, f"its port {why}")
 
 
 def test_a_kubelet_without_a_config_or_without_folders_is_left_out() -> None:

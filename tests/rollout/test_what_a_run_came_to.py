@@ -30,6 +30,8 @@ from kubevouch.rollout.decide.transaction import (
 from kubevouch.system_clock import SystemClock
 from tests.support.clocks import WoundClock
 
+from .acting import STAYS_UP, Progress
+
 UNTOUCHED, ARMED, DONE, UNDONE, DOWN, UNKNOWN = NodeState
 
 
@@ -87,7 +89,6 @@ NOT_BEGUN = answer(TransactionState.NOTHING, "this run has not changed this node
 HALF = answer(TransactionState.HALF, "config.yaml is immutable")
 BUSY = answer(TransactionState.BUSY, "another call holds the lock")
 BROKEN = TransactionAnswer(TransactionState.UNDONE, b"", 0)
-STAYS_UP = WatchedKubelet("steady", 5, 0, b"active")
 LOG = b"E1126 command failed\x1b[2J\nerr=unknown flag: --no-such-flag\n"
 TOLD = "the last lines of its log: E1126 command failed [2J | err=unknown flag: --no-such-flag"
 FAILED = WatchedKubelet("inactive", 11, 10, b"activating", LOG)
@@ -199,7 +200,7 @@ class Observed:
                 "fence": 0,
                 "clock": clock,
                 "transport": transport,
-                "progress": _Silent(),
+                "progress": Progress(),
                 "stop": lambda: False,
                 "is_over": staticmethod(self.over.append),
                 "may_be_armed": staticmethod(lambda _: None),
@@ -225,12 +226,6 @@ async def run_of(
     run = NodeRun(observed, RolloutTimeouts(gates), change, FRESH, pid_before=1, begun=begun)  # type: ignore[arg-type]
     async with asyncio.timeout(20):
         return await run.run()
-
-
-class _Silent:
-    def step(self, node: str, text: str) -> None: ...
-    def waiting(self, node: str, text: str) -> None: ...
-    def ended(self, node: str, text: str) -> None: ...
 
 
 @pytest.mark.parametrize("name", CASES)

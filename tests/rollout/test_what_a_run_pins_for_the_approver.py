@@ -5,20 +5,16 @@ from datetime import UTC, datetime
 from kubevouch.cli.rollout.approver_pins import proven_pin
 from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.policy.sources.nodes import PinnedNode
-from kubevouch.rollout.decide.plan import ChangeKind, NodePlan
+from kubevouch.rollout.decide.plan import ChangeKind
+
+from .recorded import bent, planned, recorded
 
 AT = datetime(2026, 11, 25, tzinfo=UTC)
-NODE = NodePlan(
+NODE = bent(
+    planned(recorded("expired-worker"), ChangeKind.APPROVE),
     node="worker-1",
     uid="uid-1",
     machine_id="machine-1",
-    host="worker-1",
-    host_key="",
-    control_plane=False,
-    kubelet_version="v1.36.3",
-    change=ChangeKind.APPROVE,
-    dial=("192.0.2.1",),
-    port=10250,
     names=(Claim("worker-1", NameSource.NODE_NAME),),
     addresses=(
         Claim("192.0.2.1", NameSource.SSH_HOST_KEY),

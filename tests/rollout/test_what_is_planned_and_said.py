@@ -267,12 +267,18 @@ def test_a_config_map_text_that_somebody_wrote_into_the_plan_is_not_its_edit() -
 # The words.
 
 
+ONE_CSR = "approve one CSR of its node"
+GOES_ON = "go on with this run, which is not finished, on 1 node"
+PUT_BACK = "which this run has begun and which is not Ready"
+UNDO = "kubevouch undo abcd"
+
+
 @pytest.mark.parametrize(
     ("nodes", "writes", "said", "undo"),
     [
         ([], False, "", ""),
         ([(BOOTSTRAP, WELL), (APPROVE, WELL)], False, "", ""),
-        ([(APPROVE, AS_PLANNED)], False, "approve one CSR of its node", ""),
+        ([(APPROVE, AS_PLANNED)], False, ONE_CSR, ""),
         (
             [(APPROVE, AS_PLANNED), (APPROVE, AS_PLANNED), (APPROVE, WELL)],
             False,
@@ -282,34 +288,24 @@ def test_a_config_map_text_that_somebody_wrote_into_the_plan_is_not_its_edit() -
         (
             [(BOOTSTRAP, AS_PLANNED)],
             True,
-            "change 1 node, approve one CSR of its node and change ConfigMap kubelet-config",
-            "kubevouch undo abcd",
+            f"change 1 node, {ONE_CSR} and change ConfigMap kubelet-config",
+            UNDO,
         ),
         (
             [(BOOTSTRAP, AS_PLANNED), (BOOTSTRAP, BEGUN), (BOOTSTRAP, WELL)],
             False,
-            "change 1 node, go on with this run, which is not finished, on 1 node and approve one CSR of each of 2 nodes",
-            "kubevouch undo abcd",
+            f"change 1 node, {GOES_ON} and approve one CSR of each of 2 nodes",
+            UNDO,
         ),
-        (
-            [(BOOTSTRAP, BEGUN)],
-            False,
-            "go on with this run, which is not finished, on 1 node and approve one CSR of its node",
-            "kubevouch undo abcd",
-        ),
+        ([(BOOTSTRAP, BEGUN)], False, f"{GOES_ON} and {ONE_CSR}", UNDO),
         (
             [(BOOTSTRAP, BEGUN), (BOOTSTRAP, ILL)],
             False,
-            "put back w1, which this run has begun and which is not Ready, go on with this run, which is not finished, on 1 node and approve one CSR of its node",
-            "kubevouch undo abcd",
+            f"put back w1, {PUT_BACK}, {GOES_ON} and {ONE_CSR}",
+            UNDO,
         ),
-        (
-            [(BOOTSTRAP, ILL)],
-            False,
-            "put back w0, which this run has begun and which is not Ready",
-            "",
-        ),
-        ([(BOOTSTRAP, WELL)], True, "change ConfigMap kubelet-config", "kubevouch undo abcd"),
+        ([(BOOTSTRAP, ILL)], False, f"put back w0, {PUT_BACK}", ""),
+        ([(BOOTSTRAP, WELL)], True, "change ConfigMap kubelet-config", UNDO),
     ],
 )
 def test_the_prompt_says_what_will_be_done_and_no_more(

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from base64 import b64encode
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -38,8 +37,13 @@ def run(name: str, state: str, **other: object) -> RunFound:
     return RunFound(name.encode(), state.encode(), **(fields | other))  # type: ignore[arg-type]
 
 
-def found(*runs: RunFound, active: bytes = b"active", unsafe: bytes = b"") -> RunsFound:
-    return RunsFound(b"id", CLOCK, b"/var/lib/kubelet", unsafe, active, runs)
+def found(
+    *runs: RunFound,
+    active: bytes = b"active",
+    unsafe: bytes = b"",
+    root: bytes = b"/var/lib/kubelet",
+) -> RunsFound:
+    return RunsFound(b"id", CLOCK, root, unsafe, active, runs)
 
 
 # What its records mean.
@@ -128,6 +132,26 @@ def test_records_that_others_could_have_written_tell_nothing() -> None:
     assert status.state is NodeState.UNKNOWN
 
 
+ENDLESS = b"x" * 3_000_000
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        found(unsafe=ENDLESS),
+        found(active=ENDLESS),
+        found(run("abcd", "undone", strays=(b"a",)), root=ENDLESS),
+        found(run("abcd", ENDLESS.decode())),
+        found(run("abcd", "undone", config=ENDLESS, whose=b"other")),
+        found(run("abcd", "undone", strays=(ENDLESS, ENDLESS))),
+    ],
+)
+def test_a_row_of_status_has_the_beginning_of_it(said: RunsFound) -> None:
+    (row,) = statuses_of("node-1", said, "")
+    assert len(row.state) < 300
+    assert 0 < len("; ".join(row.notes)) < 3000
+
+
 SILENT = RunOnNode("n", "", NodeState.UNKNOWN, notes=("no answer",), host="n")
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DUE = NOW + timedelta(seconds=90)
@@ -150,52 +174,43 @@ def test_a_silent_node_may_be_armed_where_the_lease_says_so() -> None:
 # The script itself.
 
 
-@dataclass
-class Asked:
-    """A machine with a kubelet's folder, and a service manager that says what the test wants."""
-
-    machine: Machine
-
-    async def status(self) -> RunsFound:
-        units = str(self.machine.folder / "units")
-        script = status_script(str(self.machine.root), str(self.machine.folder / "proc"), units)
-        transport = Local(environment=self.machine.environment)
-        return (await transport.run_script("node-1", script, timeout=60)).answer
-
-    def folder(self, name: str, marker: str, **files: str) -> Path:
-        made = self.machine.root / ".kubevouch" / name
-        (made / "strays").mkdir(parents=True)
-        if marker:
-            (made / marker).touch()
-        for file, text in files.items():
-            (made / file.replace("_", ".")).write_text(text)
-        return made
+async def status_of(machine: Machine) -> RunsFound:
+    units = str(machine.folder / "units")
+    script = status_script(str(machine.root), str(machine.folder / "proc"), units)
+    transport = Local(environment=machine.environment)
+    return (await transport.run_script("node-1", script, timeout=60)).answer
 
 
-@pytest.fixture
-def asked(machine: Machine) -> Asked:
-    return Asked(machine)
+def leaves(machine: Machine, name: str, marker: str, **files: str) -> Path:
+    """A run of that name has left its folder."""
+    made = machine.root / ".kubevouch" / name
+    (made / "strays").mkdir(parents=True)
+    if marker:
+        (made / marker).touch()
+    for file, text in files.items():
+        (made / file.replace("_", ".")).write_text(text)
+    return made
 
 
-async def test_a_node_without_any_run(asked: Asked) -> None:
-    answer = await asked.status()
+async def test_a_node_without_any_run(machine: Machine) -> None:
+    answer = await status_of(machine)
     assert (answer.runs, answer.unsafe) == ((), b"")
-    assert answer.root == str(asked.machine.root).encode()
+    assert answer.root == str(machine.root).encode()
     assert answer.active == b"active"
 
 
 async def test_every_state_its_switch_its_net_its_strays_and_whose_the_file_is(
-    asked: Asked,
+    machine: Machine,
 ) -> None:
-    machine = asked.machine
     for index, marker in enumerate(
         ("", "prepared", "armed", "written", "restarted", "verified", "committed")
     ):
-        made = asked.folder(f"a00{index}", marker, undo_sh="", fires=str(CLOCK))
+        made = leaves(machine, f"a00{index}", marker, undo_sh="", fires=str(CLOCK))
         os.utime(made, (1000 + index, 1000 + index))
-    asked.folder("b000", "undone")
+    leaves(machine, "b000", "undone")
     digest = hashlib.sha256(machine.config.read_bytes()).hexdigest()
-    last = asked.folder(
+    last = leaves(
+        machine,
         "b001",
         "undone",
         undo_sh=f"run=b001\nconfig={machine.config}\n",
@@ -209,7 +224,7 @@ async def test_every_state_its_switch_its_net_its_strays_and_whose_the_file_is(
         unit = f"kubevouch-undo-at-boot-{name}.service"
         (units / unit).write_text("[Unit]\n" if name == "a002" else "")
         (units / "multi-user.target.wants" / unit).symlink_to(f"../{unit}")
-    answer = await asked.status()
+    answer = await status_of(machine)
     by_name = {each.run.decode(): each for each in answer.runs}
     assert {name: each.state.decode() for name, each in by_name.items()} == {
         "a000": "unfinished", "a001": "prepared", "a002": "armed", "a003": "written", "a004": "restarted",
@@ -225,37 +240,37 @@ async def test_every_state_its_switch_its_net_its_strays_and_whose_the_file_is(
         b"before",
     )
     machine.config.write_text("edited: true\n")
-    assert {each.run: each for each in (await asked.status()).runs}[b"b001"].whose == b"other"
+    assert {each.run: each for each in (await status_of(machine)).runs}[b"b001"].whose == b"other"
     assert [each.run for each in answer.runs[2:]] == [b"a00%d" % i for i in range(6, -1, -1)]
 
 
-async def test_a_folder_that_others_may_write_is_not_read(asked: Asked) -> None:
-    asked.folder("a000", "committed")
-    asked.machine.root.chmod(0o777)
-    answer = await asked.status()
+async def test_a_folder_that_others_may_write_is_not_read(machine: Machine) -> None:
+    leaves(machine, "a000", "committed")
+    machine.root.chmod(0o777)
+    answer = await status_of(machine)
     assert answer.runs == ()
     assert b"may be written by others than root" in answer.unsafe
 
 
-async def test_it_changes_nothing(asked: Asked) -> None:
-    asked.folder("a000", "restarted", undo_sh="", fires="1")
+async def test_it_changes_nothing(machine: Machine) -> None:
+    leaves(machine, "a000", "restarted", undo_sh="", fires="1")
 
     def files() -> list[tuple[Path, int]]:
-        return sorted((each, each.stat().st_mtime_ns) for each in asked.machine.root.rglob("*"))
+        return sorted((each, each.stat().st_mtime_ns) for each in machine.root.rglob("*"))
 
     before = files()
-    await asked.status()
+    await status_of(machine)
     assert files() == before
 
 
 STRANGE = ["a;touch PWNED #", "$(id)", "A00F", "abc", "b" * 33, "old"]
 
 
-async def test_a_folder_whose_name_no_run_bears_is_no_run(asked: Asked) -> None:
+async def test_a_folder_whose_name_no_run_bears_is_no_run(machine: Machine) -> None:
     for each in STRANGE:
-        asked.folder(each, "armed", undo_sh="", fires=str(CLOCK))
-    asked.folder("a000", "committed")
-    assert [each.run for each in (await asked.status()).runs] == [b"a000"]
+        leaves(machine, each, "armed", undo_sh="", fires=str(CLOCK))
+    leaves(machine, "a000", "committed")
+    assert [each.run for each in (await status_of(machine)).runs] == [b"a000"]
 
 
 @pytest.mark.parametrize("name", STRANGE)

@@ -76,9 +76,14 @@ def test_a_node_that_the_cluster_does_not_have_is_not_told() -> None:
 # As it is written.
 
 
-def listed(server: ScriptedApiServer) -> list[str]:
+def entries(server: ScriptedApiServer) -> dict[str, dict[str, str]]:
     annotations = server.store.get(LEASE, NAME, SPACE)["metadata"].get("annotations", {})
-    return sorted(json.loads(annotations.get(ARMED, "{}")))
+    found: dict[str, dict[str, str]] = json.loads(annotations.get(ARMED, "{}"))
+    return found
+
+
+def listed(server: ScriptedApiServer) -> list[str]:
+    return sorted(entries(server))
 
 
 def soon(api: ApiClient, name: str, run: str = "abcd", minutes: float = 3) -> ArmedNode:
@@ -147,12 +152,6 @@ async def test_a_list_that_somebody_has_filled_up_keeps_no_node_out(
 # What a run does with it.
 
 
-def entries(here: Acting) -> dict[str, dict[str, str]]:
-    annotations = here.stage.server.store.get(LEASE, NAME, SPACE)["metadata"]["annotations"]
-    found: dict[str, dict[str, str]] = json.loads(annotations[ARMED])
-    return found
-
-
 async def test_a_run_writes_a_node_down_before_it_sends_anything_there_and_strikes_it_in_the_end() -> (
     None
 ):
@@ -164,7 +163,7 @@ async def test_a_run_writes_a_node_down_before_it_sends_anything_there_and_strik
 
         def before(script: str) -> None:
             if script == "transaction (begin)":
-                known.append(entries(here)[WORKER]["run"])
+                known.append(entries(here.stage.server)[WORKER]["run"])
 
         here.machines.before = before
         await apply(checked, replace(here.context, lease=hold), QUICK)
@@ -225,7 +224,7 @@ async def test_until_when_a_node_may_be_armed_by_an_undo(
 
     def sent(script: str) -> None:
         if script.startswith("transaction"):
-            due = datetime.fromisoformat(entries(here)[WORKER]["due"])
+            due = datetime.fromisoformat(entries(here.stage.server)[WORKER]["due"])
             seen.append(round((due - began).total_seconds(), -1))
 
     here.machines.before = sent

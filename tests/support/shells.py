@@ -1,6 +1,7 @@
 """The shells that a node's `sh` may be."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,3 +16,12 @@ def becomes_sh(shell: str, folder: Path) -> None:
         pytest.skip(f"{shell} is not on this machine")
     (folder / "sh").unlink(missing_ok=True)
     (folder / "sh").symlink_to(program)
+
+
+def place(folder: Path, programs: Mapping[str, str]) -> None:
+    """Puts programs into this folder, each in the place of what bore its name."""
+    folder.mkdir(exist_ok=True)
+    for name, text in programs.items():
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
