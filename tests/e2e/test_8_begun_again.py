@@ -1,6 +1,5 @@
 """A run that was cut off, or is begun once more, or has nothing to do: what is said is true, to the operator's last word."""
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -113,10 +112,6 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     for verb in ("doctor", "verify"):
         looked = ended(expired, 1, verb)
         assert f"run {run} may be armed on {worker.name}" in " ".join(looked.out.split()), looked
-    replaced = expired.kubevouch("plan", "-o", str(path), *expired.ssh_words())
-    assert f"{path} held the plan of run {run}, which was begun" in replaced.err, replaced
-    [kept] = re.findall(r"that one is kept in (\S+)", replaced.err)
-    assert json.loads(Path(kept).read_text())["run"] == run
     applied = ended(expired, 4, "apply", str(other), "--yes", "--soak", "1s")
     assert f"run {run}" in applied.err, applied
     goes_on = f"kubevouch resume {run}"
