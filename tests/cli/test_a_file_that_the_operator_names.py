@@ -111,7 +111,7 @@ def test_a_plan_and_authorities_are_read_so(tmp_path: Path) -> None:
         file.truncate(64 * 1024 * 1024 + 1)
     with pytest.raises(UsageError, match=f"^{plan}: is larger than any plan; a file written by"):
         read_plan(plan)
-    plan.write_bytes(b"\xff")
+    plan.write_bytes(b"{")
     with pytest.raises(UsageError, match=f"^{plan}: is not a valid plan: .*; a file written by"):
         read_plan(plan)
     with pytest.raises(UsageError, match="cannot be read: Is a directory; a file written by"):
