@@ -8,14 +8,24 @@ from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.result import NodeResult
 from kubevouch.rollout.decide.run_status import NodeState
 
+_KEPT = 3
+"""Records of so many runs that have begun stay on a node; marks that one must not begin take no room of theirs (transaction.sh, forget_older)."""
+
 
 def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> NodeResult:
-    """The run left nothing there, and can no longer begin. Untouched, with the reason, if its file is what it was in the plan."""
+    """The run left nothing there, and can no longer begin. Untouched, with the reason, if its file is what it was in the plan.
+
+    Of a run that leaves the file as it is, only its record tells, as long as that is kept.
+    """
     if seen.no_kubelet:
         why = f"{node.disk.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
         said = f"it cannot be told whether this run has changed this node: {why}"
         return NodeResult(node.node, NodeState.UNKNOWN, said)
     digest = seen.config[0].sha256 if seen.config else ""
+    others = [each for each in seen.runs if each.run != run.encode() and each.state != b"barred"]
+    if node.disk.content_sha256 == node.disk.config_sha256 and len(others) >= _KEPT:
+        said = f"no record of this run is on it: it never began there, or {_KEPT} newer runs have followed"
+        return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
     if digest == node.disk.config_sha256:
         return NodeResult(node.node, NodeState.UNTOUCHED, reason)
     what = (
