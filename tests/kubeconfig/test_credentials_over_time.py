@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 import stat
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
