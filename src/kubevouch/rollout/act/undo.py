@@ -153,7 +153,7 @@ class _NodeUndo:
         return sent.answer
 
     async def _ended(self, answer: TransactionAnswer, seen: NodeSurvey) -> NodeResult:
-        """It may have been put back before, by an undo that ended since it was not well; or since the survey, which tells nothing then."""
+        """It may have been put back before, by an undo that ended since it was not well; or since the survey was made, which does not judge it then."""
         node, why = self.node, answer.reason
         if answer.outcome is TransactionState.NOTHING:
             return not_changed(node, self.run, why, seen)
