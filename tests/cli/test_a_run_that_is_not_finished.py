@@ -136,11 +136,14 @@ def test_beside_the_command_that_undoes_a_run_stands_the_plan_that_it_needs(
     assert plan == f"Plan     {kept}: there is no undo without it; keep a copy elsewhere, too"
 
 
-@pytest.mark.parametrize(("left", "said"), [(100, 100), (-3, 0)])
-def test_whoever_goes_on_is_told_how_long_the_switch_leaves(left: int, said: int) -> None:
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [(100, "puts it back in 100 s, at "), (-3, "has been due for 3 s, since "), (-900, "has been due for 900 s, since ")],
+)  # fmt: skip
+def test_whoever_goes_on_is_told_how_long_the_switch_leaves(left: int, said: str) -> None:
     now = SystemClock().now()
     [line] = what_switches_leave([ArmedNode("abcd", WORKER, now + timedelta(seconds=left))], now)
-    assert line.startswith(f"{WORKER}: its own switch puts it back in {said} s, at "), line
+    assert line.startswith(f"{WORKER}: its own switch {said}"), line
 
 
 @pytest.mark.parametrize(
