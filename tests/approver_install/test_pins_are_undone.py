@@ -163,6 +163,8 @@ def entry(**more: Any) -> Any:
         {"entries": [entry(configMap="../secrets/a")]},
         {"entries": [entry(node="")]},
         {"entries": [entry(before=1)]},
+        {"entries": [entry(), entry()]},
+        {"entries": [entry(before="x" * (16 * 1024 + 1))]},
         "[" * 100_000,
         b"\xff\xfe",
     ],
