@@ -5,7 +5,7 @@ import io
 import json
 import os
 import signal
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -47,10 +47,14 @@ def keeps(kubevouch: Program, run: str = "bbbb", node: str = WORKER, **other: ob
 
 
 def held_since(
-    stage: Stage, seconds: float, identity: str = "bbbb on alice@laptop (1)", *armed: ArmedNode
+    stage: Stage,
+    seconds: float,
+    identity: str = "bbbb on alice@laptop (1)",
+    *armed: ArmedNode,
+    now: datetime | None = None,
 ) -> None:
     """Another machine's run has the Lease, renewed so long ago, and these nodes may be armed."""
-    renewed = SystemClock().now() - timedelta(seconds=seconds)
+    renewed = (now or SystemClock().now()) - timedelta(seconds=seconds)
     metadata = {"name": "kubevouch-rollout", "namespace": "kube-system"}
     body = {
         "metadata": {**metadata, "annotations": {ARMED: armed_text(armed)}},

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from kubevouch.cli.common.terminal import Terminal
+from tests.cli.screen import Window
 
 
 @pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("", 200), ("7", 60), ("wide", 200)])
@@ -24,13 +25,6 @@ PROMISE = (
     "This will change 4 nodes, approve one CSR of each of 4 nodes and change ConfigMap kubelet-config, on "
     "https://192.168.88.111:6443 (context admin); undo with `kubevouch undo 13ab57ca --kubeconfig a.yaml`."
 )
-
-
-class Window(io.StringIO):
-    """A terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(

@@ -73,16 +73,22 @@ def test_nothing_near_is_said_to_be_near() -> None:
     )
 
 
+NO_RUN: dict[tuple[str, ...], tuple[str, str]] = {
+    ("undo", "nosuch"): ("there is no such run here, and no such file; none is kept in ", ""),
+    # The nodes know of it.
+    ("undo", "abcd"): ("give the plan's file in its place", " abcd"),
+    ("resume", "abcd"): ("there is no such run here", " abcd"),
+    ("resume", "bcde"): ("copy the plan from there", " bcde"),
+    ("resume", "./abcd.json"): ("./abcd.json", ""),
+}
+
+
 @pytest.mark.usefixtures("stage")
-async def test_undo_of_no_run_says_that_there_is_none(kubevouch: Program) -> None:
-    ran = await kubevouch("undo", "nosuch", code=2)
-    assert ran.err.startswith(
-        "Error: undo nosuch: there is no such run here, and no such file; none is kept in "
-    )
-    assert "give the plan's file in its place" in ran.err
-    assert ran.err.endswith("NEXT     kubevouch status\n")
-    ran = await kubevouch("undo", "abcd")
-    assert ran.err.endswith("NEXT     kubevouch status abcd\n"), "the nodes know of it"
+async def test_where_there_is_no_such_run_a_status_comes_next(kubevouch: Program) -> None:
+    for words, (told, run) in NO_RUN.items():
+        ran = await kubevouch(*words, code=2)
+        assert told in ran.err, ran
+        assert ran.err.endswith(f"NEXT     kubevouch status{run}\n"), ran
 
 
 @pytest.mark.usefixtures("stage")

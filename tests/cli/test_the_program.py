@@ -225,15 +225,26 @@ def test_ctrl_c_while_the_program_is_still_being_loaded_is_130_and_no_traceback(
     assert (ran.returncode, ran.stderr) == (130, "\nError: interrupted\n"), ran
 
 
-HEAVY = ("aiohttp", "asyncio", "cryptography", "msgspec", "rich", "ssl", "subprocess", "yaml")
+def loaded_by(code: str) -> set[str]:
+    """The modules that are there when this has run."""
+    whole = f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"
+    ran = subprocess.run([sys.executable, "-c", whole], check=True, capture_output=True, text=True)
+    return set(ran.stderr.split())
+
+
+def run(*words: str) -> str:
+    return (
+        f"from kubevouch.cli.app import run; run({words!r}, program='kubevouch', environment={{}})"
+    )
+
+
+HEAVY = {"aiohttp", "asyncio", "cryptography", "msgspec", "rich", "ssl", "subprocess", "yaml"}
 
 
 @pytest.mark.parametrize("module", ["kubevouch.cli", "kubevouch.cli.app"])
 def test_starting_costs_click_and_little_more(module: str) -> None:
-    code = f"import sys, {module}; print(*sorted(sys.modules))"
-    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    loaded = set(ran.stdout.split())
-    assert not loaded & set(HEAVY), loaded & set(HEAVY)
+    loaded = loaded_by(f"import {module}")
+    assert not loaded & HEAVY
     assert {each for each in loaded if each.startswith("kubevouch.")} <= {
         "kubevouch.cli",
         "kubevouch.cli.app",
@@ -246,13 +257,11 @@ def test_starting_costs_click_and_little_more(module: str) -> None:
 
 @pytest.mark.parametrize("verb", ["", "doctor", "plan", "csr", "lab"])
 def test_help_loads_nothing_of_what_the_verbs_need(verb: str) -> None:
-    code = (
-        "import sys; from kubevouch.cli.app import run\n"
-        f"run({[*verb.split(), '--help']}, program='kubevouch', environment={{}})\n"
-        "print(*sorted(sys.modules), file=sys.stderr)"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert not set(ran.stderr.split()) & set(HEAVY)
+    assert not loaded_by(run(*verb.split(), "--help")) & HEAVY
+
+
+def test_our_own_verbs_read_no_metadata_of_distributions() -> None:
+    assert "importlib.metadata" not in loaded_by(run("explain", "KV304"))
 
 
 async def test_kubectl_finds_it_as_a_plugin(kubevouch: Program, tmp_path: Path) -> None:

@@ -8,22 +8,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncssh
-import msgspec
 import pytest
 
 from kubevouch.node.errors import AnswerLost, NodeError, NodeUnreachable, ScriptFailed
 from kubevouch.node.io.ssh import Ssh, SshOptions
-from kubevouch.node.script import Script
 from tests.support.unhurried import GENEROUS
 
+from .conftest import script
 
-class Said(msgspec.Struct, frozen=True):
-    said: str
-
-
-HELLO = Script(name="test", text="echo hello", answer=Said)
-
-
+HELLO = script("echo hello")
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\r\u202e"
 BANNER = f'{ESCAPES} kubevouch-answer: {{"said": "banner"}}\n' * 3_000
 

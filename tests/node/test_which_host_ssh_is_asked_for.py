@@ -14,15 +14,13 @@ from kubevouch.kube.resources import Node
 from kubevouch.node.destination import destination_of
 from kubevouch.node.errors import NodeUnreachable, ScriptFailed
 from kubevouch.node.io.ssh import Ssh, SshOptions
-from kubevouch.node.script import Script
 from kubevouch.node.transport import run_on_first_known
 from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.look import confirm_addresses, hosts_of, survey_node
 
-from .conftest import Sshd
+from .conftest import Sshd, needs_root, script
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the node's shell must be root's")
 UNKNOWN = "no-such-name.invalid"
 
 
@@ -124,9 +122,8 @@ async def test_a_shell_that_gives_no_answer_is_told_from_a_node_that_lets_nobody
 ) -> None:
     """ssh to it works, so that nothing would come of making it work."""
     context = operator.knows(operator.at("127.0.0.1"), operator.at("127.0.0.2"))
-    script = Script(name="survey", text=said, answer=dict)
     with pytest.raises(ScriptFailed) as caught:
-        await run_on_first_known("w1", ADDRESSES, script, context.transport, timeout=30)
+        await run_on_first_known("w1", ADDRESSES, script(said), context.transport, timeout=30)
     told = str(caught.value)
     assert "nothing else is tried" in told
     assert "make `ssh" not in told
