@@ -204,9 +204,7 @@ async def test_what_somebody_changed_since_it_was_shown_is_not_overwritten(
         assert lab.local.find(DEPLOYMENTS, NAME, SPACE) is None
 
 
-async def test_two_control_planes_have_two_replicas_and_a_budget_and_one_has_neither(
-    lab: Bench, kubevouch: Program
-) -> None:
+async def test_two_control_planes_have_two_replicas(lab: Bench, kubevouch: Program) -> None:
     lab.local.create(NODES, node("cp-2", "192.168.88.121", control_plane=True))
     await kubevouch(*HELD, code=4)
     assert lab.local.get(DEPLOYMENTS, NAME, SPACE)["spec"]["replicas"] == 2
@@ -219,9 +217,7 @@ async def test_two_control_planes_have_two_replicas_and_a_budget_and_one_has_nei
 
 
 @installed
-async def test_what_the_former_version_had_and_this_one_lacks_is_deleted_if_it_is_ours(
-    lab: Bench, kubevouch: Program
-) -> None:
+async def test_what_this_version_lacks_is_deleted_if_ours(lab: Bench, kubevouch: Program) -> None:
     """By the list in the Deployment that is there. Nothing that is written down of nodes goes."""
     labels = {"app.kubernetes.io/part-of": "kubevouch"}
     ports = {"spec": {"ports": [{"port": 443}]}}
@@ -262,9 +258,7 @@ async def test_a_list_that_somebody_has_edited_deletes_nothing_that_is_wanted(
 
 
 @installed
-async def test_an_upgrade_changes_the_image_and_nothing_else_and_is_undone_by_one(
-    lab: Bench, kubevouch: Program
-) -> None:
+async def test_an_upgrade_changes_the_image_alone(lab: Bench, kubevouch: Program) -> None:
     before = as_written(lab)
     ran = await kubevouch(*UPGRADE, code=4)
     after = as_written(lab)
@@ -277,9 +271,7 @@ async def test_an_upgrade_changes_the_image_and_nothing_else_and_is_undone_by_on
     assert as_written(lab) == before
 
 
-async def test_policies_refuse_only_when_that_is_asked_and_stay_so(
-    lab: Bench, kubevouch: Program
-) -> None:
+async def test_policies_refuse_only_when_asked_and_stay_so(lab: Bench, kubevouch: Program) -> None:
     def actions() -> list[set[str]]:
         return [set(each["spec"]["validationActions"]) for each in lab.local.list(BINDINGS)]
 
@@ -299,9 +291,7 @@ async def test_policies_refuse_only_when_that_is_asked_and_stay_so(
 
 
 @installed
-async def test_a_policy_that_says_in_another_way_who_may_decide_is_refused_and_can_be_removed(
-    lab: Bench, kubevouch: Program
-) -> None:
+async def test_a_policy_in_another_form_is_refused(lab: Bench, kubevouch: Program) -> None:
     policy = lab.local.get(POLICIES, "kubevouch-serving-csr-is-decided-by")
     policy["spec"]["variables"][0]["expression"] = "params.data['users'].split(',')"
     lab.local.update(POLICIES, policy)

@@ -86,9 +86,7 @@ async def test_what_another_removal_has_just_deleted_is_gone(
 
 
 @installed
-async def test_where_the_pins_go_new_nodes_are_held_by_the_command_that_it_shows(
-    lab: Bench, kubevouch: Program
-) -> None:
+async def test_without_pins_new_nodes_are_held_by_the_undo(lab: Bench, kubevouch: Program) -> None:
     before = as_written(lab).keys()
     ran = await kubevouch("approver", "remove", "--pins", "--yes", code=0)
     await kubevouch(*undone_by(ran), code=4)

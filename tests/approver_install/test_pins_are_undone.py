@@ -218,9 +218,7 @@ async def test_what_somebody_pinned_since_the_question_is_not_overwritten(
         assert "UNDO" not in ran.out
 
 
-async def test_where_another_one_has_just_made_the_configmap_the_pins_go_into_it(
-    authority: Authority, kubevouch: Program
-) -> None:
+async def test_pins_go_into_a_configmap_just_made(authority: Authority, kubevouch: Program) -> None:
     def one_is_quicker(info: RequestInfo) -> tuple[bool, str]:
         if (info.verb, info.resource) == ("create", "configmaps"):
             pins = {"metadata": {"name": OWN}, "data": {"other": "{}"}}

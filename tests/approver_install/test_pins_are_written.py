@@ -60,9 +60,7 @@ async def test_a_pin_is_dated_by_the_clock_that_dates_csrs(
     assert abs(pinned_at - datetime.now(UTC)) < timedelta(hours=1)
 
 
-async def test_what_differs_is_an_exit_code_and_nothing_is_written(
-    lab: Bench, kubevouch: Program
-) -> None:
+async def test_a_difference_is_an_exit_code_and_no_write(lab: Bench, kubevouch: Program) -> None:
     await kubevouch(*PIN)
     assert (await kubevouch("approver", "pin", "--diff")).code == 0
     before = stored(lab)
@@ -83,9 +81,7 @@ async def test_what_differs_is_an_exit_code_and_nothing_is_written(
     )
 
 
-async def test_pins_are_removed_once_and_also_of_nodes_that_are_gone(
-    lab: Bench, kubevouch: Program
-) -> None:
+async def test_pins_are_removed_also_of_nodes_that_are_gone(lab: Bench, kubevouch: Program) -> None:
     await kubevouch(*PIN)
     for pinned in (True, False):
         ran = await kubevouch(*PIN, "worker-1", "--remove", code=0)
@@ -97,9 +93,7 @@ async def test_pins_are_removed_once_and_also_of_nodes_that_are_gone(
     await kubevouch(*PIN, "worker-2", "--remove", code=2)
 
 
-async def test_the_result_of_pin_in_json_is_json_and_nothing_else(
-    lab: Bench, kubevouch: Program
-) -> None:
+async def test_the_result_of_pin_in_json_is_json_alone(lab: Bench, kubevouch: Program) -> None:
     in_json = (*PIN, "-o", "json")
     for words, key, prose in (
         ((), "nodes", "3 nodes pinned."),
@@ -127,9 +121,7 @@ async def test_two_writers_of_one_shard_do_not_meet(lab: Bench, kubevouch: Progr
     assert "somebody-elses" in lab.local.get(CONFIG_MAPS, name, SPACE)["data"]
 
 
-async def test_a_pin_in_a_configmap_without_labels_is_shown_as_the_approver_counts_it(
-    lab: Bench, kubevouch: Program
-) -> None:
+async def test_a_pin_without_labels_is_shown_as_it_counts(lab: Bench, kubevouch: Program) -> None:
     """Somebody has put it back by hand: it was called not pinned, and its address free for another node."""
     theirs = written_pin(PinnedNode("worker-1", "", ("worker-1",), ("192.168.88.113",)))
     found = {"metadata": {"name": shard_of(PINS, "worker-1")}, "data": {"worker-1": theirs}}
@@ -186,9 +178,7 @@ async def test_whose_client_certificate_it_is_stands_before_the_question(
     assert f"issued for csr-client, {made}" in text
 
 
-async def test_a_client_certificate_is_pinned_also_by_one_who_may_not_list_csrs(
-    authority: Authority, kubevouch: Program
-) -> None:
+async def test_a_pin_needs_no_right_to_list_csrs(authority: Authority, kubevouch: Program) -> None:
     def no_list(info: RequestInfo) -> tuple[bool, str]:
         return (info.verb, info.resource) != ("list", "certificatesigningrequests"), ""
 

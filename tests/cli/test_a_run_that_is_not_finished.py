@@ -126,9 +126,7 @@ async def test_beside_a_cause_the_run_comes_first(kubevouch: Program, stage: Sta
     assert first < ran.out.index("NEXT   kubevouch plan")
 
 
-def test_beside_the_command_that_undoes_a_run_stands_the_plan_that_it_needs(
-    kubevouch: Program,
-) -> None:
+def test_beside_the_undo_of_a_run_stands_the_plan_it_needs(kubevouch: Program) -> None:
     """A machine may be gone before the run is undone: from another one that takes a copy of the plan."""
     out, environment = io.StringIO(), {"HOME": str(kubevouch.home)}
     keep_run(plan_of(planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)), environment)

@@ -115,9 +115,7 @@ class Interrupting(Window):
         return super().write(text)
 
 
-def test_a_second_ctrl_c_at_a_question_is_told_what_the_first_one_is(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_second_ctrl_c_at_a_question_is_told_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Window())  # at its end: click takes it for Ctrl-C
     for err, ends in ((Window(), click.Abort), (Interrupting(), KeyboardInterrupt)):
         terminal = Terminal(Window(), Window(), err, {})

@@ -49,17 +49,13 @@ async def test_what_cannot_be_asked_is_a_usage_error(kubevouch: Program, tree: N
         await kubevouch("certs", *words, code=2)
 
 
-async def test_of_a_folder_that_is_no_nodes_next_is_not_a_question_to_a_cluster(
-    kubevouch: Program, tmp_path: Path
-) -> None:
+async def test_a_folder_of_no_node_leads_to_no_cluster(kubevouch: Program, tmp_path: Path) -> None:
     ran = await kubevouch("certs", "--root", str(tmp_path), code=3)
     assert "`kubevouch certs --root DIR`" in ran.out.splitlines()[-1]
     assert "doctor" not in ran.out
 
 
-async def test_what_is_done_is_done_on_the_node_and_not_in_the_folder_that_was_read(
-    kubevouch: Program, tree: NodeTree
-) -> None:
+async def test_advice_is_for_the_node_not_the_folder(kubevouch: Program, tree: NodeTree) -> None:
     """kubeadm runs on the node, and ends with an error as long as half a certificate is there: in a backup it is in nobody's way."""
     tree.write(f"{PKI}/apiserver.crt", "half")
     ran = await kubevouch("certs", "--root", str(tree.root))

@@ -36,9 +36,7 @@ PROMISE = (
         (io.StringIO(), "60", 250),
     ],
 )
-def test_a_note_is_folded_at_a_terminal_and_the_command_in_it_is_not(
-    err: io.StringIO, columns: str, widest: int
-) -> None:
+def test_a_note_is_folded_but_not_its_command(err: io.StringIO, columns: str, widest: int) -> None:
     shown = Terminal(io.StringIO(), io.StringIO(), err, {"COLUMNS": columns})
     shown.note(PROMISE)
     lines = err.getvalue().splitlines()

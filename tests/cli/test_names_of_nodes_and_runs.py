@@ -58,9 +58,7 @@ NEAR: dict[tuple[str, ...], str] = {
 
 
 @pytest.mark.parametrize("case", ["healthy"])
-async def test_a_node_or_pod_that_is_not_there_is_an_error_of_the_command_line(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_node_or_pod_that_is_not_there_is_named(kubevouch: Program, stage: Stage) -> None:
     """Nothing under .invalid is ever resolved (RFC 6761)."""
     *_, probe = await kubevouch.refuses(NEAR)
     assert "there is no such Node, and the name cannot be resolved (" in probe.err
@@ -93,9 +91,7 @@ async def test_where_there_is_no_such_run_a_status_comes_next(kubevouch: Program
 
 @pytest.mark.usefixtures("stage")
 @pytest.mark.parametrize("case", ["pending"])
-async def test_undo_of_nodes_that_the_run_only_approved_for_says_nothing_of_its_other_nodes(
-    kubevouch: Program,
-) -> None:
+async def test_undo_of_approvals_says_nothing_of_the_runs_other_nodes(kubevouch: Program) -> None:
     approved = planned(recorded("pending-worker"), ChangeKind.APPROVE, node="a")
     changed = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node="b")
     path = kubevouch.home / "plan.json"

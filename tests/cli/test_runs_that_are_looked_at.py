@@ -81,9 +81,7 @@ async def test_nodes_that_cannot_be_asked_are_told_and_nothing_is_concluded(
     assert [(each["node"], each["state"]) for each in told["nodes"]] == [(WORKER, "unknown")]
 
 
-async def test_without_a_run_those_that_are_kept_here_are_listed(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_without_a_run_the_kept_ones_are_listed(kubevouch: Program, stage: Stage) -> None:
     """Those of two clusters whose contexts have one name are told apart; a plan that cannot be read ends nothing."""
     for run, number in (("aaaa", 1), ("bbbb", 2)):
         server = f"https://10.0.0.{number}:6443"
@@ -122,9 +120,7 @@ def bind_to(stage: Stage, kubevouch: Program) -> None:
     folder(kubevouch).joinpath("bbbb.json").write_text(keep)
 
 
-async def test_while_the_api_server_is_away_the_newest_run_of_that_server_comes_next(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_without_the_server_its_newest_run_is_next(kubevouch: Program, stage: Stage) -> None:
     config = kubevouch.away()
     words = ("status", "--kubeconfig", str(config))
     ran = await kubevouch(*words, code=3)
@@ -139,9 +135,7 @@ async def test_while_the_api_server_is_away_the_newest_run_of_that_server_comes_
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kubevouch-rollout"
 
 
-async def test_where_the_lease_may_not_be_read_it_is_not_known_who_writes(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_an_unread_lease_leaves_the_holder_unknown(kubevouch: Program, stage: Stage) -> None:
     stage.server.faults.on(LEASE, refuse(StatusError(403, "Forbidden", "leases is forbidden")))
     table, document = await kubevouch.several(("status",), ("status", "-o", "json"))
     [line] = [each for each in table.out.splitlines() if each.startswith("Under way")]
@@ -156,9 +150,7 @@ async def test_where_the_lease_may_not_be_read_it_is_not_known_who_writes(
     assert "Under way  nobody" in again.out
 
 
-async def test_a_run_that_was_killed_is_not_under_way_and_is_gone_on_with(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_killed_run_is_not_under_way(kubevouch: Program, stage: Stage) -> None:
     """It is known by its Lease only, which nobody renews; its plan is kept here or is not."""
     held_since(stage, 60)
     elsewhere, document = await kubevouch.several(("status",), ("status", "-o", "json"))
@@ -167,9 +159,7 @@ async def test_a_run_that_was_killed_is_not_under_way_and_is_gone_on_with(
     assert json.loads(document.out)["holderIsAlive"] is False
 
 
-async def test_in_the_middle_of_an_undo_a_node_is_not_told_as_one_that_was_never_proven(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_node_in_the_middle_of_an_undo_says_so(kubevouch: Program, stage: Stage) -> None:
     node_here(kubevouch, RunFound(b"bbbb", b"restarted", 990, b"inactive", True, b"", b"", ()))
     away = kubevouch.away()
     ran = await kubevouch("status", "bbbb", "--kubeconfig", str(away))
@@ -182,9 +172,7 @@ async def test_in_the_middle_of_an_undo_a_node_is_not_told_as_one_that_was_never
     ), ran
 
 
-async def test_beside_a_run_that_is_under_way_each_refusal_leads_to_that_run(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_refusals_lead_to_the_run_under_way(kubevouch: Program, stage: Stage) -> None:
     """And not to the refused one, which has perhaps never begun."""
     held_since(stage, 0)
 
@@ -208,9 +196,7 @@ async def test_beside_a_run_that_is_under_way_each_refusal_leads_to_that_run(
         renewing.cancel()
 
 
-async def test_a_plan_and_the_reading_verbs_say_that_it_is_not_known_whether_a_run_is_under_way(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_verbs_say_that_they_cannot_read_the_lease(kubevouch: Program, stage: Stage) -> None:
     stage.server.faults.on(LEASE, refuse(StatusError(403, "Forbidden", "leases is forbidden")))
     plan, doctor, verify = await kubevouch.several(
         ("plan", "-o", "plan.json"), ("doctor",), ("verify",)

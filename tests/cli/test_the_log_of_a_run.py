@@ -5,8 +5,6 @@ import io
 import json
 import os
 import stat
-import threading
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,14 +12,7 @@ import pytest
 
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.run_log import RunLog, begun_log, ending_logged
-from kubevouch.cli.common.runs import (
-    find_run,
-    keep_run,
-    kept_here,
-    kept_plans,
-    runs_folder,
-    times_of,
-)
+from kubevouch.cli.common.runs import find_run, keep_run, runs_folder, times_of
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.lease import RunLease
@@ -29,9 +20,10 @@ from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.result import NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import NodeState
-from kubevouch.rollout.decide.timeouts import USUAL_TIMES, RolloutTimeouts
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import StoppedBefore
 from kubevouch.system_clock import SystemClock
+from tests.cli.test_pipes_in_the_folder_of_runs import ends
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.clocks import WoundClock
 
@@ -54,9 +46,7 @@ def begun(terminal: Terminal, holder: str = "abcd on alice@laptop (1)") -> RunLo
     return begun_log(PLAN, "change 1 node", lease, terminal)
 
 
-def test_each_step_and_what_a_node_waits_for_is_a_line_and_the_end_has_the_result(
-    terminal: Terminal,
-) -> None:
+def test_each_step_and_each_wait_is_a_line_and_the_end_has_the_result(terminal: Terminal) -> None:
     log = begun(terminal)
     progress = Progress(terminal, WoundClock())
     progress.log = log
@@ -144,16 +134,6 @@ def test_where_there_is_no_room_for_the_record_the_disk_is_shown_and_then_the_sa
     assert refused.value.shown_by == ("ls", "-ld", str(folder / "abcd.json"))
 
 
-def ends(work: Callable[[], object]) -> object:
-    """What it returns. It fails if that takes for ever."""
-    found: list[object] = []
-    thread = threading.Thread(target=lambda: found.append(work()), daemon=True)
-    thread.start()
-    thread.join(20)
-    assert found, "it waits for somebody who writes into the pipe, or reads it"
-    return found[0]
-
-
 @pytest.mark.parametrize("what", ["a link", "a pipe"])
 def test_what_stands_where_a_record_is_written_is_not_written_through(
     terminal: Terminal, tmp_path: Path, what: str
@@ -170,34 +150,6 @@ def test_what_stands_where_a_record_is_written_is_not_written_through(
     ends(lambda: keep_run(PLAN, terminal.environment))
     assert elsewhere.read_text() == "somebody's"
     assert find_run("abcd", terminal.environment, "undo abcd") == PLAN
-
-
-def pipes(terminal: Terminal) -> None:
-    """What is nobody's record stands in the places of one."""
-    for ending in ("json", "options", "log"):
-        os.mkfifo(runs_folder(terminal.environment) / f"abcd.{ending}")
-
-
-READERS: dict[str, Callable[[Mapping[str, str]], object]] = {
-    "the plans": lambda it: list(kept_plans(it)),
-    "a plan": lambda it: kept_here(it)("abcd"),
-    "its times": lambda it: times_of("abcd", it) != USUAL_TIMES,
-}
-
-
-@pytest.mark.parametrize("what", READERS)
-def test_nobody_waits_for_what_may_be_written_into_a_pipe_there(
-    what: str, terminal: Terminal
-) -> None:
-    pipes(terminal)
-    assert not ends(lambda: READERS[what](terminal.environment))
-
-
-def test_a_log_whose_place_a_pipe_has_taken_stops_no_run(terminal: Terminal) -> None:
-    pipes(terminal)
-    log = RunLog("abcd", terminal, SystemClock())
-    ends(lambda: log.write("step"))
-    assert "cannot be written" in terminal.stderr.getvalue()  # type: ignore[attr-defined]
 
 
 def renamed(node: str) -> NodePlan:

@@ -78,9 +78,7 @@ NO_COMMAND_LINES = {
 FORGED = "x\nRun 1234: 4 of 4 nodes done.\nNEXT kubevouch undo other"
 
 
-async def test_what_others_wrote_never_looks_like_a_line_of_ours(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_what_others_wrote_is_no_line_of_ours(kubevouch: Program, stage: Stage) -> None:
     """An error's text may hold what a node, a plan or a kubeconfig says: its line breaks are shown, not printed."""
     (kubevouch.home / "forged").write_text(
         f"apiVersion: v1\nkind: Config\ncurrent-context: {json.dumps(FORGED)}\n"
@@ -96,9 +94,7 @@ async def test_what_others_wrote_never_looks_like_a_line_of_ours(
         assert [line for line in ran.err.splitlines() if line.startswith(("Run ", "NEXT"))] == ours
 
 
-async def test_a_command_line_that_is_not_valid_is_2_and_says_what_would_be_right(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_wrong_command_line_is_2_and_says_why(kubevouch: Program, stage: Stage) -> None:
     await kubevouch.refuses(NO_COMMAND_LINES)
     assert stage.server.requests == []
 
@@ -174,9 +170,7 @@ async def test_colour_on_a_terminal_and_never_against_the_operators_will(
         assert "CAUSE" in each.out
 
 
-async def test_a_reader_that_leaves_is_no_error_and_the_code_is_what_it_would_have_been(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_reader_that_leaves_changes_no_exit_code(kubevouch: Program, stage: Stage) -> None:
     """`true` reads nothing and has gone before the first line."""
     ran = await kubevouch.in_shell(
         "kubevouch doctor | true; echo ${PIPESTATUS[0]}; kubevouch doctor -o json | head -c 10 >/dev/null; "

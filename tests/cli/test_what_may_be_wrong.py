@@ -196,9 +196,7 @@ async def test_where_rights_are_lacking_the_roles_of_the_verb_come_next(
         assert f"NEXT     {roles}\n" in ran.err, ran
 
 
-async def test_a_plan_that_cannot_be_written_is_refused_before_a_node_is_looked_at(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_plan_that_cannot_be_written_is_refused(kubevouch: Program, stage: Stage) -> None:
     for path, why in (("nowhere/plan.json", "No such file"), (".", "Is a directory")):
         ran = await kubevouch("plan", "-o", path, code=2)
         assert f"cannot be written: {why}" in ran.err
@@ -283,9 +281,7 @@ async def test_probing_a_port_that_comes_to_no_handshake(kubevouch: Program) -> 
         assert ran.out.endswith(f"FAILED\n  metrics-server would log  {told}\n"), ran
 
 
-async def test_doctor_verify_certs_and_probe_judge_by_one_rule_whose_a_certificate_is(
-    kubevouch: Program,
-) -> None:
+async def test_four_verbs_judge_by_one_rule_whose_a_certificate_is(kubevouch: Program) -> None:
     """worker-1 is signed as k3s signs; worker-2 has its name in the CN only, and whoever asks hears of it."""
     async with staged(CASES["cn-is-the-nodes-plain-name"], SystemClock()) as stage:
         kubevouch.environment["KUBECONFIG"] = str(stage.kubeconfig(kubevouch.home))

@@ -318,9 +318,7 @@ async def test_a_flag_is_read_as_the_kubelet_reads_it(machine: Machine) -> None:
     assert seen.config == ()
 
 
-async def test_a_folder_of_units_that_is_not_there_or_does_not_last_is_told(
-    machine: Machine,
-) -> None:
+async def test_a_folder_of_units_that_is_missing_or_does_not_last_is_told(machine: Machine) -> None:
     assert (
         await machine.survey()
     ).no_boot_unit == f"there is no folder {machine.folder}/units".encode()
@@ -386,9 +384,7 @@ CGROUPS = {
 
 @pytest.mark.usefixtures("shell")
 @pytest.mark.parametrize("name", CGROUPS)
-async def test_the_main_process_is_the_kubelet_only_in_the_cgroup_of_its_service(
-    machine: Machine, name: str
-) -> None:
+async def test_only_the_cgroup_of_its_service_makes_a_kubelet(machine: Machine, name: str) -> None:
     cgroup, is_kubelet = CGROUPS[name]
     machine.runs(f"--config={machine.root}/config.yaml", cgroup=cgroup)
     seen = await machine.survey()
@@ -424,9 +420,7 @@ async def test_a_pods_process_named_kubelet_is_not_the_kubelet(
     assert seen.no_kubelet.decode() == f"kubelet.service has no main process (it is {active})"
 
 
-async def test_a_machine_without_systemd_has_no_kubelet_that_could_be_told(
-    machine: Machine,
-) -> None:
+async def test_a_machine_without_systemd_has_no_kubelet_to_be_told(machine: Machine) -> None:
     machine.starts(f"--config={machine.root}/config.yaml", cgroup="0::/\n")
     machine.tool("systemctl", "exit 1\n")
     seen = await machine.survey()

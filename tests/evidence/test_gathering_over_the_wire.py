@@ -87,9 +87,7 @@ async def seen(
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_a_bad_answer_is_a_doubt_of_the_right_kind_and_the_rest_is_known(
-    question: str,
-) -> None:
+async def test_a_bad_answer_is_a_doubt_of_its_kind_and_the_rest_is_known(question: str) -> None:
     path, answer_in = QUESTIONS[question]
     async with seen(HEALTHY) as (stage, look):
         for name, (play, kind) in BAD_ANSWERS.items():

@@ -39,9 +39,7 @@ def _leaf(authority: Authority) -> tuple[Certificate, ...]:
 
 
 @pytest.mark.parametrize(("signer", "word"), [(OURS, "ca"), (THEIRS, "")])
-def test_the_clusters_authority_is_named_by_its_signature_and_not_by_its_name(
-    signer: Authority, word: str
-) -> None:
+def test_the_clusters_authority_is_named_by_its_signature(signer: Authority, word: str) -> None:
     assert authority_of(_leaf(signer), _read(OURS.pem)) == word
     assert authority_of(_leaf(signer), _read(THEIRS.pem + OURS.pem)) == "ca", "either of a bundle"
     assert authority_of(_leaf(signer), ()) == ""
@@ -80,9 +78,7 @@ def _who_has_signed_what(found: FoundCertificates) -> str:
 
 
 @pytest.mark.parametrize("signs", [0, 1])
-def test_on_the_page_of_a_rotation_the_picture_has_the_end_of_the_ca_that_has_signed(
-    signs: int,
-) -> None:
+def test_on_the_page_of_a_rotation_the_end_is_of_the_ca_that_has_signed(signs: int) -> None:
     ends = (AT + timedelta(days=20), AT + timedelta(days=3000))
     cas = [DatedAuthority(AT - timedelta(days=99), each) for each in ends]
     begins, end = AT - timedelta(days=1), AT + timedelta(days=9)

@@ -104,9 +104,7 @@ def test_whoever_may_not_enter_is_told_which_namespace(host: int, tmp_path: Path
     assert "the host cannot be entered: " in ran.stderr
 
 
-def test_what_does_not_fit_on_one_message_is_handed_on_by_the_others(
-    host: int, tmp_path: Path
-) -> None:
+def test_what_one_message_cannot_hold_is_handed_on_by_others(host: int, tmp_path: Path) -> None:
     script = """printf 'kubevouch-answer: {"said":"%s"}\\n' "$(head -c 6000 /dev/urandom | base64 | tr -d '\\n')" """
     assert _started(script, host, tmp_path).wait(60) == 0
     for number in (2, 3):

@@ -217,9 +217,7 @@ async def test_a_wrong_password_is_known_where_sudo_asks_only_once(host: SudoHos
     assert password.refused_at
 
 
-async def test_one_node_that_refuses_it_holds_no_other_once_another_has_taken_it(
-    host: SudoHost,
-) -> None:
+async def test_a_refusal_holds_no_other_node_once_another_has_taken_it(host: SudoHost) -> None:
     host.allows(SHELL_WITH)
     password = typed_in(PASSWORD)
     assert await who(host, password=password) == "root"

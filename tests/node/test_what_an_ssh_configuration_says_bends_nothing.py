@@ -111,9 +111,7 @@ exec @SSH@ "$@"
 """
 
 
-async def test_an_ssh_that_does_not_know_these_settings_is_given_none_of_them(
-    sshd: Sshd, folder: Path
-) -> None:
+async def test_an_ssh_that_knows_no_such_setting_is_given_none(sshd: Sshd, folder: Path) -> None:
     found = shutil.which("ssh")
     assert found
     with tempfile.TemporaryDirectory(prefix="kvold", dir="/tmp") as programs:

@@ -80,9 +80,7 @@ def test_the_name_comes_first_then_internal_addresses_then_external_ones() -> No
 
 
 @needs_root
-async def test_a_key_that_is_known_for_an_address_proves_that_address_only(
-    operator: Operator,
-) -> None:
+async def test_a_key_known_for_an_address_proves_that_address_only(operator: Operator) -> None:
     context = operator.knows(operator.at("127.0.0.1"))
     host, surveyed = await survey_node(node(UNKNOWN, *BOTH), context)
     assert (host, surveyed.known_as) == ("127.0.0.1", operator.at("127.0.0.1"))
@@ -92,9 +90,7 @@ async def test_a_key_that_is_known_for_an_address_proves_that_address_only(
 
 
 @needs_root
-async def test_a_key_that_is_known_for_the_name_proves_every_address_where_it_answers(
-    operator: Operator,
-) -> None:
+async def test_a_key_known_for_the_name_proves_every_address(operator: Operator) -> None:
     config = f"Host {UNKNOWN}\n  HostName 127.0.0.1\n  HostKeyAlias {UNKNOWN}"
     context = operator.knows(UNKNOWN, config=config)
     host, surveyed = await survey_node(node(UNKNOWN, *BOTH), context)
@@ -117,9 +113,7 @@ async def test_an_alias_of_the_ssh_configuration_will_do(operator: Operator, has
 
 @needs_root
 @pytest.mark.parametrize("said", ["echo welcome", 'echo "kubevouch-answer: {"', "exit 3"])
-async def test_a_shell_that_gives_no_answer_is_told_from_a_node_that_lets_nobody_in(
-    operator: Operator, said: str
-) -> None:
+async def test_a_shell_without_an_answer_is_no_closed_door(operator: Operator, said: str) -> None:
     """ssh to it works, so that nothing would come of making it work."""
     context = operator.knows(operator.at("127.0.0.1"), operator.at("127.0.0.2"))
     with pytest.raises(ScriptFailed) as caught:
@@ -129,9 +123,7 @@ async def test_a_shell_that_gives_no_answer_is_told_from_a_node_that_lets_nobody
     assert "make `ssh" not in told
 
 
-async def test_nothing_is_dialled_where_no_key_is_known_and_it_says_what_to_try(
-    operator: Operator,
-) -> None:
+async def test_nothing_is_dialled_where_no_key_is_known(operator: Operator) -> None:
     before = operator.sshd.log()
     context = operator.knows("somebody-else")
     with pytest.raises(NodeUnreachable) as caught:
