@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -64,7 +65,11 @@ def test_it_fits_a_terminal(cluster: str, columns: int) -> None:
 
 def test_a_kubelets_client_certificate_that_only_its_csr_shows_says_so() -> None:
     """The file on its disk may be another: a kubelet that was away for a year has an older one."""
-    here = {"use": USE.KUBELET_CLIENT, "vantage": Vantage.API_SERVER, "where": "csr csr-abcde"}
+    here: dict[str, Any] = {
+        "use": USE.KUBELET_CLIENT,
+        "vantage": Vantage.API_SERVER,
+        "where": "csr csr-abcde",
+    }
     issued = at_node(NODE, **here)
     shown, _ = shows(inventory(issued, CA))
     assert f"{NODE}, by csr csr-abcde   " in shown
@@ -184,15 +189,19 @@ def test_where_ssh_has_failed_next_leads_to_ssh_and_then_back_to_the_same_questi
 
 def test_the_short_form_has_a_line_for_each_row_that_reaches_a_limit_and_says_why() -> None:
     assert shows(CLUSTERS["well"], "short")[0] == ""
-    alert = {"fault": "remote error: tls: internal error", "failure": FailureKind.ALERT}
-    dark, old, soon = at_node("d", None, **alert), at_node("a", -DAY), at_node("b", 5 * DAY)
+    why = "remote error: tls: internal error"
+    dark = at_node("d", None, fault=why, failure=FailureKind.ALERT)
+    old, soon = at_node("a", -DAY), at_node("b", 5 * DAY)
     shown, _ = shows(inventory(old, soon, at_node("c"), dark, at_node("e", None)), "short")
-    assert [each.partition(", ends")[0].partition(": ended")[0] for each in shown.splitlines()] == [
+    expected = (
         "fail  kubelet-serving of d: not served: remote error: tls: internal error",
         "fail  kubelet-serving of e: no answer: connection refused",
-        "fail  kubelet-serving of a",
-        "warn  kubelet-serving of b",
-    ]
+        "fail  kubelet-serving of a: ended",
+        "warn  kubelet-serving of b: ends soon",
+    )
+    lines = shown.splitlines()
+    assert len(lines) == len(expected)
+    assert all(map(str.startswith, lines, expected)), lines
     assert "!NOT SERVED!" in shows(inventory(dark), columns=100)[0]
 
 
