@@ -24,13 +24,8 @@ def _shown(found: FoundCertificates, form: str = "html") -> str:
 
 
 def _on_disk(use: CertificateUse, ends: timedelta | None) -> FoundCertificate:
-    there = {
-        "use": use,
-        "where": f"/etc/kubernetes/{use}",
-        "vantage": Vantage.NODE_DISK,
-        "ca": "ca",
-    }
-    return at_node("cp-1", ends, missing=ends is None, **there)
+    where, there = f"/etc/kubernetes/{use}", Vantage.NODE_DISK
+    return at_node("cp-1", ends, missing=ends is None, use=use, where=where, vantage=there, ca="ca")
 
 
 DOUBT = NotRead(

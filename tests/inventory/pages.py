@@ -5,7 +5,6 @@ from html.parser import HTMLParser
 
 from kubevouch.cli.certs.render import print_rows
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.errors import ExitCode
 from kubevouch.evidence.certificates import FoundCertificates
 from kubevouch.inventory.rows import Limits
 
@@ -14,7 +13,7 @@ _WITHOUT_END = {"meta", "br"}
 
 def shows(
     found: FoundCertificates, form: str = "table", columns: int = 0, cluster: str = ""
-) -> tuple[str, ExitCode]:
+) -> tuple[str, int]:
     """And the exit code."""
     out = io.StringIO()
     terminal = Terminal(None, out, None, {"COLUMNS": str(columns)} if columns else {})
