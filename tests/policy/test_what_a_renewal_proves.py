@@ -63,11 +63,10 @@ def allowed(
     names: tuple[str, ...] = ("w1",),
     addresses: tuple[str, ...] = (FIRST, SECOND),
     control_plane: bool = False,
-    claimed: tuple[str, ...] = ("alias", "10.0.0.9"),
 ) -> AllowedNames | str:
     roots = read_certificates(CA.cert_pem.bytes(), "roots")
     asked = AskedNames(names, tuple(map(ip_address, addresses)))
-    made = node("w1", *claimed, control_plane=control_plane)
+    made = node("w1", "alias", "10.0.0.9", control_plane=control_plane)
     return allowed_by_renewal(made, asked, RenewalEvidence(dialled, roots, NOW))
 
 

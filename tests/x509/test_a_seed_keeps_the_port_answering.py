@@ -35,10 +35,14 @@ def seed(
     *,
     addresses: tuple[Address, ...] = (),
     lifetime: timedelta = timedelta(days=3),
-    kind: KeyKind = KeyKind.ECDSA_P256,
 ) -> IssuedPair:
     return kubelet_self_signed(
-        host, addresses=addresses, now=NOW, lifetime=lifetime, serials=(71, 72), key_kind=kind
+        host,
+        addresses=addresses,
+        now=NOW,
+        lifetime=lifetime,
+        serials=(71, 72),
+        key_kind=KeyKind.ECDSA_P256,
     )
 
 
