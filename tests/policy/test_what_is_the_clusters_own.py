@@ -47,7 +47,7 @@ def held_by(
     cp: bool = False,
 ) -> dict[str, tuple[HoldReason, tuple[str, ...]]]:
     """The rules that hold a node with these names and addresses besides its address; what its operator may allow."""
-    names = []
+    names: list[Claim] = []
     addresses = [Claim("192.168.90.1", NameSource.SSH_HOST_KEY)]
     for value in values:
         is_address = value.replace(".", "").isdigit() or ":" in value
