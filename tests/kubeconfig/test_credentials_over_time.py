@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import stat
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -318,9 +319,20 @@ async def _gone(pid: int) -> None:
     pytest.fail("the plugin's child is still there")
 
 
-async def test_a_plugin_that_prints_without_end_is_ended(world: World) -> None:
-    endless = world.plugin("while :; do echo yes yes yes yes; done")
-    await world.refuses(endless, "more than 1048576 bytes")
+WITHOUT_END = {
+    "line by line": "while :; do echo yes yes yes yes; done",
+    # So that asyncio has stopped reading when it is killed.
+    "more at a time than is read at once": f"""exec {sys.executable} -c '
+import fcntl, os
+fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)
+while True: os.write(1, b"y" * (1 << 20))'""",
+}
+
+
+@pytest.mark.parametrize("script", WITHOUT_END.values(), ids=WITHOUT_END)
+async def test_a_plugin_that_prints_without_end_is_ended(world: World, script: str) -> None:
+    async with asyncio.timeout(60):
+        await world.refuses(world.plugin(script), "more than 1048576 bytes")
     assert world.server.requests == []
 
 
