@@ -247,12 +247,16 @@ async def test_it_is_not_ready_while_its_configuration_cannot_be_read_and_says_w
     cluster: Cluster,
 ) -> None:
     """It leads, and would approve nothing: a pod that is ready would be taken for one that works."""
+    cluster.listed("n1")
     cluster.configure("sources: [inventory, pinz]")
     async with approving(cluster) as running:
-        await running.logged("Listed everything")
+        await running.decides("csr-1", "n1")
+        assert "SourceUnreadable" in running.log
+        assert running.metric("kubevouch_approver_source_problems") == 1
         await shown(running, 500, "[-]configuration failed")
         assert "'pinz'" in running.log
         assert "can be read again" not in running.log
+        assert not cluster.conditions("csr-1")
         configuration = {"configuration.yaml": "schemaVersion: kubevouch.approver/1"}
         where = (SPACE, "kubevouch-approver")
         cluster.server.store.change(
