@@ -26,6 +26,7 @@ from tests.cli.forked import Forked
 from tests.cli.program import Program
 from tests.cli.server_process import ServerProcess, serving
 from tests.support.front_proxy import NAME, Authorities, client_context
+from tests.support.kubeconfigs import kubeconfig_of
 from tests.support.reviews import Reviews
 from tests.support.scripted import faults
 from tests.support.scripted.reviews import Attributes
@@ -41,17 +42,7 @@ def kubeconfig(cluster: Cluster, folder: Path) -> Path:
     path = folder / "kubeconfig"
     data = b64encode(cluster.authority.pem).decode()
     named = {"server": cluster.server.url, "certificate-authority-data": data}
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [
-            {"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "elsewhere"}},
-        ],
-        "clusters": [{"name": "c", "cluster": named}],
-        "users": [{"name": "u", "user": {"token": "approver"}}],
-    }
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps(kubeconfig_of(named, {"token": "approver"}, namespace="elsewhere")))
     return path
 
 

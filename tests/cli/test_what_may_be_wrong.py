@@ -17,11 +17,12 @@ from tests.diagnose.cases import CASES
 from tests.support.authority import Authority
 from tests.support.bombs import ALIASES
 from tests.support.contexts import server_context
+from tests.support.kubeconfigs import kubeconfig_of
 from tests.support.scripted import faults, kubelet, reviews
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS
 from tests.support.scripted.nobody import closed_port
-from tests.support.stage import Stage, cluster_ca, kubeconfig_of, staged
+from tests.support.stage import Stage, cluster_ca, staged
 
 READING = [("doctor",), ("verify",), ("csr", "list"), ("csr", "explain", "csr-1")]
 

@@ -12,7 +12,8 @@ import pytest
 from kubevouch.cli.common.runs import read_plan, write_plan
 from tests.cli.program import Program
 from tests.rollout.test_a_plan_is_a_file import PLAN
-from tests.support.stage import Stage, kubeconfig_of
+from tests.support.kubeconfigs import kubeconfig_of
+from tests.support.stage import Stage
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from kubevouch.system_clock import SystemClock
 from tests.support.authority import Pair
 from tests.support.contexts import server_context
 from tests.support.front_proxy import Authorities, client_context
+from tests.support.kubeconfigs import kubeconfig_of
 from tests.support.kubectl import tell_of_groups
 from tests.support.reviews import Reviews
 from tests.support.scripted.apiserver import ScriptedApiServer
@@ -129,7 +130,9 @@ async def small_cluster(
         contextlib.AsyncExitStack() as stack,
     ):
         path = folder / "kubeconfig"
-        path.write_text(json.dumps(_kubeconfig(server.url, authorities.cluster.pem)))
+        ca = b64encode(authorities.cluster.pem).decode()
+        reached = {"server": server.url, "certificate-authority-data": ca}
+        path.write_text(json.dumps(kubeconfig_of(reached, {"token": TOKEN})))
         cluster = SmallCluster(server, authorities, Reviews(), path)
         cluster.reviews.play_on(server)
         authorities.publish(server)
@@ -154,16 +157,4 @@ def node_object(name: str, port: int) -> Object:
             "allocatable": limits,
             "capacity": limits,
         },
-    }
-
-
-def _kubeconfig(url: str, ca: bytes) -> Object:
-    cluster = {"server": url, "certificate-authority-data": b64encode(ca).decode()}
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "small",
-        "contexts": [{"name": "small", "context": {"cluster": "small", "user": "account"}}],
-        "clusters": [{"name": "small", "cluster": cluster}],
-        "users": [{"name": "account", "user": {"token": TOKEN}}],
     }

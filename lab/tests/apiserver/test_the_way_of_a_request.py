@@ -32,6 +32,7 @@ from lab.tests.bodies import deployment
 from tests.support.authority import Authority, Pair
 
 MAPS = "/api/v1/namespaces/default/configmaps"
+PARTS = ("verb", "group", "version", "resource", "subresource", "namespace", "name")
 
 
 def _by_token(presented: Presented) -> UserInfo | None:
@@ -83,16 +84,7 @@ def test_a_path_says_what_is_asked(
     method: str, path: str, query: dict[str, str], what: tuple[str, ...]
 ) -> None:
     info = asked(method, path, query, LOOPBACK)
-    found = (
-        info.verb,
-        info.group,
-        info.version,
-        info.resource,
-        info.subresource,
-        info.namespace,
-        info.name,
-    )
-    assert found == what
+    assert tuple(getattr(info, each) for each in PARTS) == what
 
 
 async def test_who_is_not_known_is_a_401_and_who_may_not_a_403_in_the_real_words(

@@ -16,6 +16,7 @@ from kubevouch_lab.apiserver.kinds import (
 )
 from kubevouch_lab.apiserver.request import AUTHENTICATED, RequestInfo, UserInfo
 from kubevouch_lab.apiserver.status import StatusError
+from lab.tests.bodies import pod
 from lab.tests.plane import Plane
 
 NODE = UserInfo("system:node:n1", groups=("system:nodes", AUTHENTICATED))
@@ -179,9 +180,7 @@ def test_a_node_renews_its_own_lease_alone(running: Plane) -> None:
 
 
 def test_a_node_makes_no_pods(running: Plane) -> None:
-    spec = {"containers": [{"name": "c", "image": "example.com/c:1"}], "nodeName": "n1"}
-    pod = {"metadata": {"name": "p", "namespace": "default"}, "spec": spec}
-    assert refusal(running, lambda client: client.create(PODS, pod)) == (
+    assert refusal(running, lambda client: client.create(PODS, pod(nodeName="n1"))) == (
         "a kubevouch lab's nodes make no mirror pods, and change no pods"
     )
 

@@ -23,6 +23,7 @@ from kubevouch_lab.kubelets.pods import ContainerLogLine, ContainerState
 from kubevouch_lab.kubelets.settings import Settings, read_settings
 from kubevouch_lab.kubelets.usage import node_load, sample
 from kubevouch_lab.nodes.services import StartFailure
+from lab.tests.bodies import pod
 from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of
 from lab.tests.plane import Plane, until
 from tests.support.authority import Pair
@@ -201,16 +202,8 @@ async def test_its_pods_are_reported_counted_and_heard(cluster: Plane, tmp_path:
     await node.kubelet.start()
     try:
         await until(lambda: "Ready" in str(cluster.store.list(PODS)) or node.kubelet.running)
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "two", "namespace": "default"},
-            "spec": {
-                "nodeName": NAME,
-                "containers": [{"name": each, "image": "i"} for each in ("quick", "slow")],
-            },
-        }
-        await cluster.does("create", "--validate=false", "-f", "-", stdin=pod)
+        two = pod("two", "quick", "slow", nodeName=NAME)
+        await cluster.does("create", "--validate=false", "-f", "-", stdin=two)
         await until(lambda: cluster.store.list(PODS)[0].get("status", {}).get("phase") == "Running")
         shown = (await cluster.does("get", "pods", "-o", "wide", "--no-headers")).split()
         assert shown[:3] == ["two", "1/2", "Running"]
