@@ -1,7 +1,6 @@
 """Real kubectl, and what it needs to talk to an API server of the lab."""
 
 import asyncio
-import base64
 import json
 import ssl
 import sys
@@ -15,7 +14,7 @@ from kubevouch_lab.apiserver.server import ApiServer
 from kubevouch_lab.apiserver.store import Store
 from tests.cli.program import Ran
 from tests.support.authority import Authority, Pair
-from tests.support.kubeconfigs import kubeconfig_of
+from tests.support.kubeconfigs import write_kubeconfig
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 # Generous: two noisy cores.
@@ -82,7 +81,5 @@ class Served:
 
     def config(self, name: str, user: Any) -> str:
         """A kubeconfig by that name."""
-        ca = base64.b64encode(self.authority.pem).decode()
-        cluster = {"server": self.server.url, "certificate-authority-data": ca}
-        (self.folder / name).write_text(json.dumps(kubeconfig_of(cluster, user)))
+        write_kubeconfig(self.folder / name, self.server.url, self.authority.pem, user)
         return name

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import signal
-from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from tests.cli.forked import Forked
 from tests.cli.program import Program
 from tests.cli.server_process import ServerProcess, serving
 from tests.support.front_proxy import NAME, Authorities, client_context
-from tests.support.kubeconfigs import kubeconfig_of
+from tests.support.kubeconfigs import write_kubeconfig
 from tests.support.reviews import Reviews
 from tests.support.scripted import faults
 from tests.support.scripted.reviews import Attributes
@@ -39,11 +38,8 @@ def kubevouch(tmp_path: Path) -> Program:
 
 
 def kubeconfig(cluster: Cluster, folder: Path) -> Path:
-    path = folder / "kubeconfig"
-    data = b64encode(cluster.authority.pem).decode()
-    named = {"server": cluster.server.url, "certificate-authority-data": data}
-    path.write_text(json.dumps(kubeconfig_of(named, {"token": "approver"}, namespace="elsewhere")))
-    return path
+    reached, user = (cluster.server.url, cluster.authority.pem), {"token": "approver"}
+    return write_kubeconfig(folder / "kubeconfig", *reached, user, namespace="elsewhere")
 
 
 @contextlib.asynccontextmanager

@@ -1,14 +1,25 @@
 """A kubeconfig of one cluster and one user."""
 
+import json
+from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
-Object = dict[str, Any]
 TOKEN = "the-token"
 
 
-def kubeconfig_of(cluster: Object, user: Object | None = None, **context: str) -> Object:
+def write_kubeconfig(
+    path: Path,
+    server: str,
+    ca: bytes | None = None,
+    user: dict[str, Any] | None = None,
+    **context: str,
+) -> Path:
     """JSON is YAML. user: a reader with a token, unless another one. context: what else it names."""
-    return {
+    cluster = {"server": server}
+    if ca is not None:
+        cluster["certificate-authority-data"] = b64encode(ca).decode()
+    config = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "story",
@@ -18,3 +29,5 @@ def kubeconfig_of(cluster: Object, user: Object | None = None, **context: str) -
         "clusters": [{"name": "story", "cluster": cluster}],
         "users": [{"name": "reader", "user": user or {"token": TOKEN}}],
     }
+    path.write_text(json.dumps(config))
+    return path

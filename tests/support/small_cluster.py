@@ -1,9 +1,7 @@
 """A few nodes whose kubelets count as real ones do, an API server that knows them, and the aggregator in front."""
 
 import contextlib
-import json
 import time
-from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +14,7 @@ from kubevouch.system_clock import SystemClock
 from tests.support.authority import Pair
 from tests.support.contexts import server_context
 from tests.support.front_proxy import Authorities, client_context
-from tests.support.kubeconfigs import kubeconfig_of
+from tests.support.kubeconfigs import write_kubeconfig
 from tests.support.kubectl import tell_of_groups
 from tests.support.reviews import Reviews
 from tests.support.scripted.apiserver import ScriptedApiServer
@@ -129,10 +127,8 @@ async def small_cluster(
         ScriptedApiServer(context, SystemClock()) as server,
         contextlib.AsyncExitStack() as stack,
     ):
-        path = folder / "kubeconfig"
-        ca = b64encode(authorities.cluster.pem).decode()
-        reached = {"server": server.url, "certificate-authority-data": ca}
-        path.write_text(json.dumps(kubeconfig_of(reached, {"token": TOKEN})))
+        ca, user = authorities.cluster.pem, {"token": TOKEN}
+        path = write_kubeconfig(folder / "kubeconfig", server.url, ca, user)
         cluster = SmallCluster(server, authorities, Reviews(), path)
         cluster.reviews.play_on(server)
         authorities.publish(server)

@@ -23,7 +23,7 @@ from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.patches import merge_patched
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
-from tests.support.kubeconfigs import TOKEN, kubeconfig_of
+from tests.support.kubeconfigs import TOKEN, write_kubeconfig
 from tests.support.requests import request
 from tests.support.scenario import ApiServer, Called, Kubelet, Request, Scenario, duration
 from tests.support.scripted import faults, kubelet
@@ -94,11 +94,7 @@ class Stage:
 
     def kubeconfig(self, folder: Path) -> Path:
         """A file with the same, for a process of its own."""
-        data = b64encode(cluster_ca().pem).decode()
-        cluster: Object = {"server": self.server.url, "certificate-authority-data": data}
-        path = folder / "kubeconfig"
-        path.write_text(json.dumps(kubeconfig_of(cluster)))
-        return path
+        return write_kubeconfig(folder / "kubeconfig", self.server.url, cluster_ca().pem)
 
 
 @contextlib.asynccontextmanager

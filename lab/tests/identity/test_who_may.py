@@ -90,45 +90,30 @@ async def test_kubectl_is_told_what_it_may(running: Plane) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("verb", "resource", "more", "why"),
-    [
-        ("get", "nodes", {"name": "n1"}, None),
-        ("get", "nodes", {"name": "n2"}, "node 'n1' cannot read 'n2', only its own Node object"),
-        ("list", "nodes", {}, "node 'n1' cannot read all nodes, only its own Node object"),
-        ("patch", "nodes", {"name": "n1", "subresource": "status"}, None),
-        ("delete", "nodes", {"name": "n1"}, ""),
-        (
-            "get",
-            "secrets",
-            {"namespace": "default", "name": "s"},
-            "no relationship found between node 'n1' and this object",
-        ),
-        ("update", "configmaps", {}, "can only read resources of this type"),
-        ("create", "certificatesigningrequests", {"group": "certificates.k8s.io"}, None),
-        (
-            "update",
-            "certificatesigningrequests",
-            {"group": "certificates.k8s.io", "subresource": "approval"},
-            "",
-        ),
-        (
-            "update",
-            "leases",
-            {"group": "coordination.k8s.io", "namespace": "kube-node-lease", "name": "n2"},
-            "can only access node lease with the same name as the requesting node",
-        ),
-        (
-            "get",
-            "leases",
-            {"group": "coordination.k8s.io", "namespace": "kube-system", "name": "n1"},
-            'can only access leases in the "kube-node-lease" system namespace',
-        ),
-    ],
-)
-def test_what_a_node_may(
-    running: Plane, verb: str, resource: str, more: dict[str, str], why: str | None
-) -> None:
+WHY_NOT = {
+    "get nodes name=n1": None,
+    "get nodes name=n2": "node 'n1' cannot read 'n2', only its own Node object",
+    "list nodes": "node 'n1' cannot read all nodes, only its own Node object",
+    "patch nodes name=n1 subresource=status": None,
+    "delete nodes name=n1": "",
+    "get secrets namespace=default name=s": "no relationship found between node 'n1' and this object",
+    "update configmaps": "can only read resources of this type",
+    "create certificatesigningrequests group=certificates.k8s.io": None,
+    "update certificatesigningrequests group=certificates.k8s.io subresource=approval": "",
+    "update leases group=coordination.k8s.io namespace=kube-node-lease name=n2": (
+        "can only access node lease with the same name as the requesting node"
+    ),
+    "get leases group=coordination.k8s.io namespace=kube-system name=n1": (
+        'can only access leases in the "kube-node-lease" system namespace'
+    ),
+}
+
+
+@pytest.mark.parametrize("line", WHY_NOT)
+def test_what_a_node_may(running: Plane, line: str) -> None:
+    verb, resource, *words = line.split()
+    more = dict(each.split("=") for each in words)
+    why = WHY_NOT[line]
     assert may(running, NODE, verb, resource, **more) == (why is None, why or "")
 
 

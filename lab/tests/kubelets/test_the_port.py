@@ -24,7 +24,7 @@ from kubevouch_lab.kubelets.settings import Settings, read_settings
 from kubevouch_lab.kubelets.usage import node_load, sample
 from kubevouch_lab.nodes.services import StartFailure
 from lab.tests.bodies import pod
-from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of
+from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of, rotated
 from lab.tests.plane import Plane, until
 from tests.support.authority import Pair
 from tests.support.unhurried import GENEROUS
@@ -301,11 +301,8 @@ async def test_the_store_honours_link_then_seed_and_mends_a_half_done_switch(
 ) -> None:
     node.configure(bootstraps=True)
     good = cluster.authority.serving("127.0.0.1", node=NAME)
-    node.files.write(f"{PKI}/kubelet-server-2026-01-01-00-00-00.pem", good.chain + good.key, 0o600)
     # A kubelet that died between its two renames.
-    node.files.link(
-        f"{PKI}/kubelet-server-updated.pem", f"{PKI}/kubelet-server-2026-01-01-00-00-00.pem"
-    )
+    rotated(node.files, "server", good, "updated")
     await node.kubelet.start()
     assert await node.leaf() is not None
     await node.kubelet.stop()
