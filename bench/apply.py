@@ -69,7 +69,7 @@ class Lab:
         words = ("apply", str(plan), "--yes", "-o", "json", "--soak", soak, "--gate-timeout", "15m")
         took, said = self.kubevouch(*words, serially=serially)
         nodes = json.loads(said.read_bytes())["nodes"]
-        failed = [each for each in nodes if each["outcome"] != "done"]
+        failed = [each for each in nodes if each["state"] != "done"]
         assert not failed, failed[:3]
         return took, len(nodes)
 

@@ -46,6 +46,19 @@ def rows(text: str) -> list[list[str]]:
     ]
 
 
+async def test_one_that_names_no_credential_is_held_where_others_name_theirs(
+    kubevouch: Program, waiting: Stage
+) -> None:
+    """Whoever may impersonate a node makes such a CSR: the API server writes down who he says that he is, and no certificate."""
+    made = waiting.server.store.get(CSRS, "csr-w9")
+    del made["spec"]["extra"]
+    waiting.server.store.put(CSRS, made)
+    ran = await kubevouch("csr", "approve", "--all", "--yes")
+    assert (ran.code, conditions(waiting, "csr-w9")) == (1, []), ran
+    assert "holds: credential-id" in ran.out
+    assert conditions(waiting, "csr-w8")
+
+
 async def test_where_nothing_waits_that_is_said_and_is_well(
     kubevouch: Program, stage: Stage
 ) -> None:

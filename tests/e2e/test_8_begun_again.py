@@ -1,6 +1,5 @@
 """A run that was cut off, or is begun once more, or has nothing to do: what is said is true, to the operator's last word."""
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -85,7 +84,9 @@ def test_a_resume_that_is_refused_names_the_command_that_leads_on_until_all_is_d
     ended(expired, 0, *next_of(refused, new), "--nodes", worker.name)
     worker.sh("echo '# edited' >> /var/lib/kubelet/config.yaml")
     other = expired.kubevouch("apply", str(new), "--yes")
-    assert (other.code, "has been changed since the plan" in other.err) == (4, True), other
+    # A kubelet that has just begun may have read it: what was written within two seconds is not seen.
+    why = r"changed (since the plan|after its kubelet's start)"
+    assert (other.code, bool(re.search(why, " ".join(other.err.split())))) == (4, True), other
     worker.sh("systemctl restart kubelet")
     assert expired.kubevouch(*next_of(other, new), "--nodes", worker.name).code == 0
     ended(expired, 0, "apply", str(new), "--yes", "--soak", "1s")
@@ -113,10 +114,6 @@ def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     for verb in ("doctor", "verify"):
         looked = ended(expired, 1, verb)
         assert f"run {run} may be armed on {worker.name}" in " ".join(looked.out.split()), looked
-    replaced = expired.kubevouch("plan", "-o", str(path), *expired.ssh_words())
-    assert f"{path} held the plan of run {run}, which was begun" in replaced.err, replaced
-    [kept] = re.findall(r"that one is kept in (\S+)", replaced.err)
-    assert json.loads(Path(kept).read_text())["run"] == run
     applied = ended(expired, 4, "apply", str(other), "--yes", "--soak", "1s")
     assert f"run {run}" in applied.err, applied
     goes_on = f"kubevouch resume {run}"

@@ -56,6 +56,10 @@ HAZARDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"unit": {"age": 5}, "next_start": {"configuration": [[CONFIG, -9000, -9000], ["/etc/k.d", 4, 4]]}},
         ("changed after its kubelet's start: /etc/k.d", RESTART),
     ),
+    "a file that was put in place with its old time": (
+        {"unit": {"age": 5}, "next_start": {"configuration": [[CONFIG, -9000, 4]]}},
+        (f"changed after its kubelet's start: {CONFIG}", RESTART),
+    ),
 }  # fmt: skip
 HARMLESS: dict[str, dict[str, Any]] = {
     "files as old as the kubelet": {
@@ -74,6 +78,7 @@ HARMLESS: dict[str, dict[str, Any]] = {
     },
     "a file that an undo has put back with its former time": {
         "unit": {"age": 5},
+        "runs": [["abcd", "undone"]],
         "next_start": {"configuration": [[CONFIG, -9000, 4]]},
     },
     "systemd has read everything": {"next_start": {"needs_reload": "no"}},

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Code(StrEnum):
-    """A finding's code, by what it means. What is known of each stands in the file of its range."""
+    """A finding's code, by what it means. What is known of each stands in `findings.toml`."""
 
     METRICS_API_MISSING = "KV101"
     API_SERVICE_WIRING = "KV102"

@@ -53,9 +53,11 @@ def _of_its_files(survey: NodeSurvey) -> Iterator[str]:
     start = survey.next_start
     if start.needs_reload == b"yes":
         yield "kubelet.service on the disk is not the one that systemd has read (NeedDaemonReload)"
-    written = [(each.text_path, each.written) for each in start.configuration]
+    # An undo puts a file back with its former time. Where none was, a file that bears an old one was put in its place.
+    undone = any(each.state == b"undone" for each in survey.runs)
+    files = start.configuration
+    written = [(f.text_path, f.written if undone else max(f.written, f.changed)) for f in files]
     written += [(each.text_path, each.modified) for each in (*survey.config, *survey.drop_ins)]
-    # An undo puts a file back with its former time: it counts as unchanged.
     newer = [path for path, moment in written if was_since_the_start(survey, moment)]
     if newer := [*_changed(survey, start.unit_files), *newer]:
         yield f"changed after its kubelet's start: {_named(newer)}"

@@ -1,7 +1,7 @@
 """Turns what asyncio, `ssl` and aiohttp raise into a `HandshakeFailure`.
 
 Sources of Go's texts: Go's crypto/tls/conn.go, crypto/tls/handshake_client.go, net/net.go (OpError), net/http/transport.go; seen
-from Go itself in tests/tls/cases/go-dial.json.
+from Go itself in tests/tls/cases/go-failures.json.
 """
 
 import errno
