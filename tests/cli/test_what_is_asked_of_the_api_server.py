@@ -31,7 +31,3 @@ async def test_how_a_request_failed_is_shown(kubevouch: Program, stage: Stage) -
     assert shown, ran
     assert "connection reset by peer" in {found[3] for found in shown if found}, ran.err
     assert all(shown)
-
-
-async def test_without_it_nothing_is_shown(kubevouch: Program, stage: Stage) -> None:
-    assert (await kubevouch("doctor")).err == ""

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import stat
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -315,8 +316,19 @@ async def _gone(pid: int) -> None:
     pytest.fail("the plugin's child is still there")
 
 
-async def test_a_plugin_that_prints_without_end_is_ended(world: World) -> None:
-    async with world.client(world.plugin("while :; do echo yes yes yes yes; done")) as api:
+WITHOUT_END = {
+    "line by line": "while :; do echo yes yes yes yes; done",
+    # So that asyncio has stopped reading when it is killed.
+    "more at a time than is read at once": f"""exec {sys.executable} -c '
+import fcntl, os
+fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)
+while True: os.write(1, b"y" * (1 << 20))'""",
+}
+
+
+@pytest.mark.parametrize("script", WITHOUT_END.values(), ids=WITHOUT_END)
+async def test_a_plugin_that_prints_without_end_is_ended(world: World, script: str) -> None:
+    async with world.client(world.plugin(script)) as api, asyncio.timeout(60):
         with pytest.raises(CredentialError, match="more than 1048576 bytes"):
             await api.version()
     assert world.server.requests == []
