@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import signal
-from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from tests.cli.forked import Forked
 from tests.cli.program import Program
 from tests.cli.server_process import ServerProcess, serving
 from tests.support.front_proxy import NAME, Authorities, client_context
+from tests.support.kubeconfigs import write_kubeconfig
 from tests.support.reviews import Reviews
 from tests.support.scripted import faults
 from tests.support.scripted.reviews import Attributes
@@ -38,21 +38,8 @@ def kubevouch(tmp_path: Path) -> Program:
 
 
 def kubeconfig(cluster: Cluster, folder: Path) -> Path:
-    path = folder / "kubeconfig"
-    data = b64encode(cluster.authority.pem).decode()
-    named = {"server": cluster.server.url, "certificate-authority-data": data}
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [
-            {"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "elsewhere"}},
-        ],
-        "clusters": [{"name": "c", "cluster": named}],
-        "users": [{"name": "u", "user": {"token": "approver"}}],
-    }
-    path.write_text(json.dumps(config))
-    return path
+    reached, user = (cluster.server.url, cluster.authority.pem), {"token": "approver"}
+    return write_kubeconfig(folder / "kubeconfig", *reached, user, namespace="elsewhere")
 
 
 @contextlib.asynccontextmanager

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from tests.cli.program import Program
+from tests.support.kubeconfigs import TOKEN
 from tests.support.scripted import faults
-from tests.support.stage import TOKEN, Stage
+from tests.support.stage import Stage
 
 LINE = re.compile(r"(GET|POST) (/\S+)  (.+)  \d+ ms")
 

@@ -5,7 +5,6 @@ import contextlib
 import json
 import socket
 import threading
-from base64 import b64encode
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,11 +16,12 @@ from tests.diagnose.cases import CASES
 from tests.support.authority import Authority
 from tests.support.bombs import ALIASES
 from tests.support.contexts import server_context
+from tests.support.kubeconfigs import write_kubeconfig
 from tests.support.scripted import faults, kubelet, reviews
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS
 from tests.support.scripted.nobody import closed_port
-from tests.support.stage import Stage, cluster_ca, kubeconfig_of, staged
+from tests.support.stage import Stage, cluster_ca, staged
 
 API_SERVICES = KINDS["apiregistration.k8s.io", "v1", "apiservices"]
 READING = [("doctor",), ("verify",), ("csr", "list"), ("csr", "explain", "csr-1")]
@@ -78,12 +78,8 @@ def deaf_server() -> Iterator[str]:
 
 def leading_to(server: str, folder: Path, roots: bytes | None = None) -> dict[str, str]:
     """The environment with a kubeconfig for that server."""
-    cluster: dict[str, object] = {"server": server}
-    if roots is not None:
-        cluster["certificate-authority-data"] = b64encode(roots).decode()
     path = folder / f"kubeconfig-{len(list(folder.iterdir()))}"
-    path.write_text(json.dumps(kubeconfig_of(cluster)))
-    return {"KUBECONFIG": str(path)}
+    return {"KUBECONFIG": str(write_kubeconfig(path, server, roots))}
 
 
 async def test_a_dead_api_server(kubevouch: Program) -> None:

@@ -1,6 +1,5 @@
 """A plan may come from somebody else, and ssh runs what its configuration file says: whose file is it?"""
 
-import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -13,14 +12,14 @@ import pytest
 from kubevouch.cli.common.runs import read_plan, write_plan
 from tests.cli.program import Program
 from tests.rollout.test_a_plan_is_a_file import PLAN
-from tests.support.stage import Stage, kubeconfig_of
+from tests.support.kubeconfigs import write_kubeconfig
+from tests.support.stage import Stage
 
 
 @pytest.fixture(autouse=True)
 def cluster(kubevouch: Program) -> None:
     """At which nobody answers, where a test has none of its own."""
-    path = kubevouch.home / "nobody"
-    path.write_text(json.dumps(kubeconfig_of({"server": "https://127.0.0.1:1"})))
+    path = write_kubeconfig(kubevouch.home / "nobody", "https://127.0.0.1:1")
     kubevouch.environment["KUBECONFIG"] = str(path)
 
 
