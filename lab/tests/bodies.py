@@ -17,3 +17,14 @@ def deployment(
         "metadata": {"name": name, "namespace": "default", "labels": labels},
         "spec": {**wanted, **spec},
     }
+
+
+def pod(name: str = "p", *containers: str, space: str = "default", **spec: Any) -> dict[str, Any]:
+    """One container, `c`, unless others are named. spec: what else it has."""
+    runs = [{"name": each, "image": "example.com/c:1"} for each in containers or ("c",)]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": space},
+        "spec": {"containers": runs, **spec},
+    }

@@ -1,7 +1,6 @@
 """Real kubectl, and what it needs to talk to an API server of the lab."""
 
 import asyncio
-import base64
 import json
 import ssl
 import sys
@@ -13,20 +12,13 @@ import aiohttp
 
 from kubevouch_lab.apiserver.server import ApiServer
 from kubevouch_lab.apiserver.store import Store
+from tests.cli.program import Ran
 from tests.support.authority import Authority, Pair
+from tests.support.kubeconfigs import write_kubeconfig
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 # Generous: two noisy cores.
 PATIENT = 60.0
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a program printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
 
 
 @dataclass
@@ -89,15 +81,5 @@ class Served:
 
     def config(self, name: str, user: Any) -> str:
         """A kubeconfig by that name."""
-        ca = base64.b64encode(self.authority.pem).decode()
-        cluster = {"server": self.server.url, "certificate-authority-data": ca}
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "lab", "cluster": cluster}],
-            "users": [{"name": "user", "user": user}],
-            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "user"}}],
-            "current-context": "lab",
-        }
-        (self.folder / name).write_text(json.dumps(config))
+        write_kubeconfig(self.folder / name, self.server.url, self.authority.pem, user)
         return name

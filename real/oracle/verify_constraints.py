@@ -34,6 +34,7 @@ def _nets(*networks: str) -> list[bytes]:
 
 _DIRECTORY = tlv(0xA4, name(("CN", "x")))
 _MAPPED_NET = implicit(7, bytes(10) + b"\xff\xff\x0a\0\0\0" + b"\xff" * 13 + bytes(3))
+_WIDE_MAPPED_NET = implicit(7, bytes(10) + b"\xff\xff" + bytes(4) + b"\xff" * 8 + bytes(8))
 
 SUBTREES: dict[str, bytes] = {
     "permit example.com": constraints(_dns("example.com")),
@@ -79,6 +80,12 @@ SUBTREES: dict[str, bytes] = {
     "exclude uri": constraints((), [_uri(".example.com")]),
     "directory names": constraints([_DIRECTORY]),
     "directory names, not critical": constraints([_DIRECTORY], critical=False),
+    "permit every v6": constraints(_nets("::/0")),
+    "permit every v6, exclude v4": constraints(_nets("::/0"), _nets("0.0.0.0/0")),
+    "exclude every v6": constraints((), _nets("::/0")),
+    "exclude every mapped v6": constraints((), [_MAPPED_NET]),
+    "permit every wide mapped v6": constraints([_WIDE_MAPPED_NET]),
+    "exclude every wide mapped v6": constraints((), [_WIDE_MAPPED_NET]),
 }
 
 NAMES: dict[str, bytes | None] = {
@@ -147,6 +154,8 @@ def gather(cases: Cases, ca: Authority) -> None:
 
 def _asked(label: str, kind: str) -> bool:
     """Some names only matter to the constraints made for them, and to one more."""
+    if "every" in label:
+        return kind in {"plain", "v6", "mapped"}
     special = next((word for word in ("mail", "uri", "sorted", "low") if word in kind), "")
     wanted = {"sorted": "many", "low": "exclude one"}.get(special, special)
     return not special or wanted in label or label == "permit example.com"

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import signal
-from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from tests.cli.forked import Forked
 from tests.cli.program import Program
 from tests.cli.server_process import ServerProcess, serving
 from tests.support.front_proxy import NAME, Authorities, client_context
+from tests.support.kubeconfigs import write_kubeconfig
 from tests.support.reviews import Reviews
 from tests.support.scripted import faults
 from tests.support.scripted.reviews import Attributes
@@ -38,21 +38,8 @@ def kubevouch(tmp_path: Path) -> Program:
 
 
 def kubeconfig(cluster: Cluster, folder: Path) -> Path:
-    path = folder / "kubeconfig"
-    data = b64encode(cluster.authority.pem).decode()
-    named = {"server": cluster.server.url, "certificate-authority-data": data}
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [
-            {"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "elsewhere"}},
-        ],
-        "clusters": [{"name": "c", "cluster": named}],
-        "users": [{"name": "u", "user": {"token": "approver"}}],
-    }
-    path.write_text(json.dumps(config))
-    return path
+    reached, user = (cluster.server.url, cluster.authority.pem), {"token": "approver"}
+    return write_kubeconfig(folder / "kubeconfig", *reached, user, namespace="elsewhere")
 
 
 @contextlib.asynccontextmanager
@@ -247,12 +234,16 @@ async def test_it_is_not_ready_while_its_configuration_cannot_be_read_and_says_w
     cluster: Cluster,
 ) -> None:
     """It leads, and would approve nothing: a pod that is ready would be taken for one that works."""
+    cluster.listed("n1")
     cluster.configure("sources: [inventory, pinz]")
     async with approving(cluster) as running:
-        await running.logged("Listed everything")
+        await running.decides("csr-1", "n1")
+        assert "SourceUnreadable" in running.log
+        assert running.metric("kubevouch_approver_source_problems") == 1
         await shown(running, 500, "[-]configuration failed")
         assert "'pinz'" in running.log
         assert "can be read again" not in running.log
+        assert not cluster.conditions("csr-1")
         configuration = {"configuration.yaml": "schemaVersion: kubevouch.approver/1"}
         where = (SPACE, "kubevouch-approver")
         cluster.server.store.change(

@@ -400,17 +400,9 @@ def test_whether_the_cluster_tells_credentials_is_seen_in_any_csr_and_in_the_rec
 
 def test_a_record_that_cannot_be_read_opens_no_list() -> None:
     """Such as one of a newer kubevouch, or of a shard that fake Nodes have filled. What it said may be that this is a thief."""
-    view, named = ClusterView(), "a" * 64
-    for shard, entry in (
-        ("kubevouch-recorded", {"v": 9}),
-        ("kubevouch-pins", {"v": 1, "uid": "uid-n1", "names": ["n1"]}),
-    ):
-        data = {"n1": json.dumps(entry)}
-        view.sources.put(ConfigMap(metadata=Metadata(name=shard_of(shard, "n1")), data=data))
-    there = node("n1", "192.0.2.1")
-    view.put_node(there)
+    view = ClusterView()
+    view.sources.put(config_map(shard_of("kubevouch-recorded", "n1"), {"n1": '{"v": 9}'}))
+    pinned(view, "n1")
+    live(view, "n1")
     view.begin()
-    assert view.credentials is not None
-    live = live_node(there)
-    found = view.credentials.of(live, (f"X509SHA256={named}",), told=True)
-    assert found.outcome is Outcome.CANNOT_TELL
+    assert reason(view, "aa") is HoldReason.EARLIER_NODE

@@ -1,6 +1,5 @@
 """Two nodes ask for one address before the watch has shown what either claims: one gets it, and an operator's word decides still."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -74,17 +73,13 @@ def test_what_others_approved_and_what_was_approved_before_this_process_began_co
     assert owners(view.approved_lately, NOW, "192.0.2.1", "192.0.2.2") == ["n1"]
 
 
-def taking(address: str) -> Callable[[Any], Any]:
+def taking_9(node: Any) -> Any:
     """A node writes into its own status what it likes."""
-
-    def changed(node: Any) -> Any:
-        claims = [
-            {"type": "InternalIP", "address": address},
-            {"type": "Hostname", "address": node["metadata"]["name"]},
-        ]
-        return {**node, "status": {"addresses": claims}}
-
-    return changed
+    claims = [
+        {"type": "InternalIP", "address": "192.0.2.9"},
+        {"type": "Hostname", "address": node["metadata"]["name"]},
+    ]
+    return {**node, "status": {"addresses": claims}}
 
 
 async def test_of_two_that_take_one_address_while_the_watch_is_silent_one_gets_it(
@@ -101,7 +96,7 @@ async def test_of_two_that_take_one_address_while_the_watch_is_silent_one_gets_i
     async with approving(cluster) as running:
         await running.logged("Listed everything")
         for name in ("n1", "n2"):
-            cluster.server.store.change(NODE, ("", name), taking("192.0.2.9"))
+            cluster.server.store.change(NODE, ("", name), taking_9)
         cluster.csr("csr-1", "n1", "192.0.2.9")
         cluster.csr("csr-2", "n2", "192.0.2.9")
         await running.decided("csr-1")

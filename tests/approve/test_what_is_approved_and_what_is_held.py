@@ -43,15 +43,6 @@ async def test_csrs_that_waited_before_it_began_are_approved(cluster: Cluster) -
     assert len(approvals) == 5
 
 
-async def test_the_node_is_read_live_for_each_approval(cluster: Cluster) -> None:
-    cluster.listed("n1")
-    async with approving(cluster):
-        await cluster.approves("csr-1", "n1")
-    calls = [(each.method, each.path) for each in cluster.server.requests]
-    approval = ("PATCH", "/apis/certificates.k8s.io/v1/certificatesigningrequests/csr-1/approval")
-    assert calls.index(("GET", "/api/v1/nodes/n1")) < calls.index(approval)
-
-
 async def test_an_address_that_is_not_the_nodes_is_held_and_told(cluster: Cluster) -> None:
     cluster.listed("n1")
     async with approving(cluster) as running:
@@ -110,16 +101,6 @@ async def test_a_held_csr_is_looked_at_again_when_the_inventory_changes(cluster:
             lambda it: {**it, "data": {"inventory.yaml": json.dumps(text)}},
         )
         await cluster.until(lambda: cluster.approved("csr-1"))
-
-
-async def test_a_configuration_that_cannot_be_read_approves_nothing(cluster: Cluster) -> None:
-    cluster.listed("n1")
-    cluster.configure("sources: [everything]")
-    async with approving(cluster) as running:
-        await running.decides("csr-1", "n1")
-        assert "SourceUnreadable" in running.log
-        assert running.metric("kubevouch_approver_source_problems") == 1
-    assert not cluster.conditions("csr-1")
 
 
 async def test_of_two_csrs_of_one_node_only_the_newest_is_approved(cluster: Cluster) -> None:

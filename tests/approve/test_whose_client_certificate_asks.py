@@ -220,20 +220,6 @@ async def test_while_a_list_is_read_nothing_is_looked_at(
     assert not cluster.conditions("a-thief")
 
 
-async def test_client_and_serving_csrs_come_by_one_watch_in_their_order(cluster: Cluster) -> None:
-    async with approving(cluster) as running:
-        await running.logged("Listed everything")
-        await cluster.until(
-            lambda: (
-                sum(
-                    each.path.endswith("/certificatesigningrequests") and "watch" in each.query
-                    for each in cluster.server.requests
-                )
-                == 1
-            )
-        )
-
-
 async def test_a_flood_with_a_borrowed_certificate_holds_no_csr_of_the_kubelet(
     cluster: Cluster,
 ) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from kubevouch_lab.apiserver.journal import StoreJournal
-from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NODES, SERVICES
+from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NAMESPACES, NODES, SERVICES
 from kubevouch_lab.apiserver.request import Authorizer
 from lab.tests.apiserver.bench import Bench, bench
 from tests.approver_install.in_process import InProcess
+from tests.approver_install.installation import SPACE
 from tests.cli.program import Program
 from tests.support.authority import Authority
 
@@ -71,8 +72,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory, authority: Authority)
     async def install() -> None:
         async with bench(folder, authority, journal=StoreJournal(folder / STORE)) as running:
             fill(running)
-            ran = await InProcess(folder, {"KUBECONFIG": str(folder / "admin")})(*HELD)
-            assert ran.code == 4, ran  # nothing runs pods here
+            program = InProcess(folder, {"KUBECONFIG": str(folder / "admin")})
+            await program(*HELD, code=4)  # nothing runs pods here
 
     asyncio.run(install())
     return folder / STORE
@@ -82,6 +83,12 @@ def installation(tmp_path_factory: pytest.TempPathFactory, authority: Authority)
 def installed(tmp_path: Path, installation: Path) -> None:
     """The approver is installed already in the `lab` of this test."""
     shutil.copyfile(installation, tmp_path / STORE)
+
+
+@pytest.fixture
+def namespace(lab: Bench) -> None:
+    """The approver's, without anything in it."""
+    lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
 
 
 @pytest.fixture

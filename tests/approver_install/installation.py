@@ -9,12 +9,13 @@ import yaml
 
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS
 from lab.tests.apiserver.bench import Bench
-from tests.cli.program import Program, Ran
+from tests.cli.program import Ran
 
 OTHER = "registry.example.com/kubevouch@sha256:" + "5e" * 32
 RULE = ("--new-node-names", "worker-*", "--new-node-cidr", "192.168.88.0/24")
 UPGRADE = ("approver", "upgrade", "--image", OTHER, "--yes", "--wait", "0s")
 SPACE = "kubevouch-system"
+PIN = ("approver", "pin", "--yes")
 NAME = "kubevouch-approver"
 ADMISSION = "admissionregistration.k8s.io"
 POLICIES = KINDS[ADMISSION, "v1", "validatingadmissionpolicies"]
@@ -59,16 +60,15 @@ def name_of(manifest: Any) -> str:
     return f"{manifest['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
 
 
-async def run(kubevouch: Program, *words: str, code: int) -> Ran:
-    ran = await kubevouch(*words)
-    assert ran.code == code, ran
-    return ran
+def undo(ran: Ran) -> list[str]:
+    """The words of the command behind UNDO."""
+    [line] = re.findall(r"^UNDO  kubevouch (.*)$", ran.out, re.MULTILINE)
+    return shlex.split(line)
 
 
 def undone_by(ran: Ran) -> list[str]:
-    """The words of the command behind UNDO, to be run without a terminal."""
-    [line] = re.findall(r"^UNDO  kubevouch (.*)$", ran.out, re.MULTILINE)
-    return [*shlex.split(line), "--yes", "--wait", "0s"]
+    """The same of an installation, to be run without a terminal."""
+    return [*undo(ran), "--yes", "--wait", "0s"]
 
 
 def as_written(lab: Bench) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import stat
 from pathlib import Path
 from typing import Any
@@ -15,34 +14,19 @@ from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NAMESPACES, NODES
 from kubevouch_lab.apiserver.request import RequestInfo
 from lab.tests.apiserver.bench import Bench
 from tests.approver_install.conftest import another_bench
-from tests.approver_install.installation import SPACE, run
-from tests.cli.program import Program, Ran
+from tests.approver_install.installation import PIN, SPACE, undo
+from tests.cli.program import Program
 from tests.support.authority import Authority
 
-PIN = ("approver", "pin", "--yes")
+pytestmark = pytest.mark.usefixtures("namespace")
 OWN = shard_of(PINS, "worker-1")
 OTHER = next(each for each in (shard_of(PINS, n) for n in ("cp-1", "a", "b", "c")) if each != OWN)
-
-
-@pytest.fixture(autouse=True)
-def namespace(lab: Bench) -> None:
-    lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
 
 
 def texts(lab: Bench) -> dict[str, dict[str, str]]:
     """What stands in the ConfigMaps with pins, byte for byte."""
     found = lab.local.list(CONFIG_MAPS, SPACE, labels="kubevouch.dev/holds=pins")
     return {each["metadata"]["name"]: each["data"] for each in found if each.get("data")}
-
-
-def undo(ran: Ran) -> list[str]:
-    """The words of the command after UNDO."""
-    [line] = [each for each in ran.out.splitlines() if each.startswith("UNDO  kubevouch ")]
-    return shlex.split(line)[2:]
-
-
-def kept(ran: Ran) -> Path:
-    return Path(undo(ran)[-1])
 
 
 def moved(lab: Bench, node: str, address: str) -> None:
@@ -55,25 +39,25 @@ def lay(lab: Bench, shard: str, text: str | None) -> None:
 
 
 async def test_a_change_is_undone_and_so_is_its_undo(lab: Bench, kubevouch: Program) -> None:
-    first = await run(kubevouch, *PIN, "worker-1", "--allow", "worker-1=192.168.88.20", code=0)
+    first = await kubevouch(*PIN, "worker-1", "--allow", "worker-1=192.168.88.20", code=0)
     before = texts(lab)
     moved(lab, "worker-1", "192.168.88.99")
-    changed = await run(kubevouch, *PIN, "worker-1", "worker-2", code=0)
+    changed = await kubevouch(*PIN, "worker-1", "worker-2", code=0)
     after = texts(lab)
     assert before != after
-    back = await run(kubevouch, *undo(changed), "--yes", code=0)
+    back = await kubevouch(*undo(changed), "--yes", code=0)
     assert texts(lab) == before
     assert "worker-1  - 192.168.88.99" in back.out
     assert "worker-1  + 192.168.88.112" in back.out
     assert "worker-2  - the pin" in back.out
     assert re.search(r"worker-1  pinned at \d.* -> \d", back.out)
-    again = await run(kubevouch, *undo(changed), "--yes", code=0)
+    again = await kubevouch(*undo(changed), "--yes", code=0)
     assert "Nothing to do: every pin is as it was." in again.out
-    ran = await run(kubevouch, *undo(back), "--yes", "-o", "json", code=0)
+    ran = await kubevouch(*undo(back), "--yes", "-o", "json", code=0)
     assert json.loads(ran.out)["restored"] == ["worker-1", "worker-2"]
     assert texts(lab) == after
-    await run(kubevouch, *undo(changed), "--yes", code=0)
-    await run(kubevouch, *undo(first), "--yes", code=0)
+    await kubevouch(*undo(changed), "--yes", code=0)
+    await kubevouch(*undo(first), "--yes", code=0)
     assert texts(lab) == {}
 
 
@@ -83,7 +67,7 @@ async def test_a_change_is_undone_and_so_is_its_undo(lab: Bench, kubevouch: Prog
 async def test_what_cannot_be_read_or_lies_in_a_wrong_config_map_comes_back_byte_for_byte(
     lab: Bench, kubevouch: Program, text: str
 ) -> None:
-    await run(kubevouch, *PIN, code=0)
+    await kubevouch(*PIN, code=0)
     own = texts(lab)[OWN]["worker-1"]
     if OTHER not in texts(lab):
         labels = {"kubevouch.dev/holds": "pins"}
@@ -95,21 +79,21 @@ async def test_what_cannot_be_read_or_lies_in_a_wrong_config_map_comes_back_byte
     assert "in the wrong ConfigMap" in shown.err
     pinned = await kubevouch(*PIN, "worker-1")
     if text.startswith("{ "):
-        await run(kubevouch, *undo(pinned), "--yes", code=0)
+        await kubevouch(*undo(pinned), "--yes", code=0)
     else:
         way = "NEXT  kubevouch approver pin worker-1 --remove"
         assert (pinned.code, way in pinned.err) == (4, True), pinned
     assert texts(lab) == before
-    removed = await run(kubevouch, *PIN, "worker-1", "--remove", code=0)
+    removed = await kubevouch(*PIN, "worker-1", "--remove", code=0)
     assert not any("worker-1" in each for each in texts(lab).values())
-    back = await run(kubevouch, *undo(removed), "--yes", code=0)
+    back = await kubevouch(*undo(removed), "--yes", code=0)
     assert "\x1b" not in back.out
     assert texts(lab) == before
 
 
 async def test_the_file_is_the_operators_own(lab: Bench, kubevouch: Program) -> None:
-    ran = await run(kubevouch, *PIN, code=0)
-    file = kept(ran)
+    ran = await kubevouch(*PIN, code=0)
+    file = Path(undo(ran)[-1])
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert [each.name for each in file.parent.iterdir()] == [file.name]
@@ -129,22 +113,22 @@ async def test_where_the_file_cannot_be_written_nothing_is(
 async def test_pins_that_have_changed_since_are_not_overwritten(
     lab: Bench, kubevouch: Program
 ) -> None:
-    ran = await run(kubevouch, *PIN, code=0)
+    ran = await kubevouch(*PIN, code=0)
     lay(lab, OWN, '{"v":1,"names":["theirs"]}')
     before = texts(lab)
-    refused = await run(kubevouch, *undo(ran), "--yes", code=4)
+    refused = await kubevouch(*undo(ran), "--yes", code=4)
     said = "the pin of worker-1: has changed since this file was written; nothing was changed"
     assert said in refused.err
     assert texts(lab) == before
 
 
 async def test_pins_of_another_cluster_are_refused(lab: Bench, kubevouch: Program) -> None:
-    ran = await run(kubevouch, *PIN, code=0)
+    ran = await kubevouch(*PIN, code=0)
     lab.store.delete(NAMESPACES, SPACE)
-    refused = await run(kubevouch, *undo(ran), "--yes", code=2)
+    refused = await kubevouch(*undo(ran), "--yes", code=2)
     assert "there is no such namespace" in refused.err
     lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
-    refused = await run(kubevouch, *undo(ran), "--yes", code=2)
+    refused = await kubevouch(*undo(ran), "--yes", code=2)
     assert "has pins of another cluster" in refused.err
 
 
@@ -163,6 +147,8 @@ def entry(**more: Any) -> Any:
         {"entries": [entry(configMap="../secrets/a")]},
         {"entries": [entry(node="")]},
         {"entries": [entry(before=1)]},
+        {"entries": [entry(), entry()]},
+        {"entries": [entry(before="x" * (16 * 1024 + 1))]},
         "[" * 100_000,
         b"\xff\xfe",
     ],
@@ -171,12 +157,12 @@ def entry(**more: Any) -> Any:
 async def test_a_file_that_it_would_not_have_written_is_refused(
     lab: Bench, kubevouch: Program, tmp_path: Path, change: dict[str, Any] | str | bytes
 ) -> None:
-    ran = await run(kubevouch, *PIN, code=0)
+    ran = await kubevouch(*PIN, code=0)
     file, before = tmp_path / "pins.json", texts(lab)
     if isinstance(change, dict):
-        change = json.dumps(json.loads(kept(ran).read_text()) | change)
+        change = json.dumps(json.loads(Path(undo(ran)[-1]).read_text()) | change)
     file.write_bytes(change if isinstance(change, bytes) else change.encode())
-    refused = await run(kubevouch, "approver", "pin", "--restore", str(file), "--yes", code=2)
+    refused = await kubevouch("approver", "pin", "--restore", str(file), "--yes", code=2)
     assert refused.err.startswith(f"Error: {file}: ")
     assert texts(lab) == before
 
@@ -193,19 +179,19 @@ async def test_a_change_that_stops_between_two_config_maps_is_undone_and_goes_on
 
     async with another_bench(kubevouch, authority, not_that_one) as lab:
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
-        await run(kubevouch, *PIN, code=0)
+        await kubevouch(*PIN, code=0)
         for number, each in enumerate((first, second)):
             moved(lab, each, f"192.168.88.{98 + number}")
         before, locked = texts(lab), shard_of(PINS, second)
         words = (*PIN, first, second, *(["--remove"] if removes else []))
-        ran = await run(kubevouch, *words, code=3)
+        ran = await kubevouch(*words, code=3)
         assert texts(lab) != before
-        await run(kubevouch, *undo(ran), "--yes", code=0)
+        await kubevouch(*undo(ran), "--yes", code=0)
         assert texts(lab) == before
-        ran, locked = await run(kubevouch, *words, code=3), ""
-        again = await run(kubevouch, *words, code=0)
-        await run(kubevouch, *undo(again), "--yes", code=0)
-        await run(kubevouch, *undo(ran), "--yes", code=0)
+        ran, locked = await kubevouch(*words, code=3), ""
+        again = await kubevouch(*words, code=0)
+        await kubevouch(*undo(again), "--yes", code=0)
+        await kubevouch(*undo(ran), "--yes", code=0)
         assert texts(lab) == before
 
 
@@ -225,18 +211,16 @@ async def test_what_somebody_pinned_since_the_question_is_not_overwritten(
 
     async with another_bench(kubevouch, authority, another_pins) as lab:
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
-        await run(kubevouch, *PIN, "worker-1", code=0)
+        await kubevouch(*PIN, "worker-1", code=0)
         # Pins, and pins again, right before the first write.
         looks += ["pins", "again"]
-        ran = await run(kubevouch, *PIN, "worker-1", *words, code=4)
+        ran = await kubevouch(*PIN, "worker-1", *words, code=4)
         assert "the pin of worker-1: has changed since it was shown" in ran.err
         assert texts(lab)[OWN] == {"worker-1": theirs}
         assert "UNDO" not in ran.out
 
 
-async def test_where_another_one_has_just_made_the_configmap_the_pins_go_into_it(
-    authority: Authority, kubevouch: Program
-) -> None:
+async def test_pins_go_into_a_configmap_just_made(authority: Authority, kubevouch: Program) -> None:
     def one_is_quicker(info: RequestInfo) -> tuple[bool, str]:
         if (info.verb, info.resource) == ("create", "configmaps"):
             pins = {"metadata": {"name": OWN}, "data": {"other": "{}"}}
@@ -245,5 +229,5 @@ async def test_where_another_one_has_just_made_the_configmap_the_pins_go_into_it
 
     async with another_bench(kubevouch, authority, one_is_quicker) as lab:
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
-        await run(kubevouch, *PIN, "worker-1", code=0)
+        await kubevouch(*PIN, "worker-1", code=0)
         assert lab.local.get(CONFIG_MAPS, OWN, SPACE)["data"].keys() == {"other", "worker-1"}

@@ -5,9 +5,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import click
 from prometheus_client import generate_latest
 
 from kubevouch.approve.act.instruments import _MEASURED, ApproverInstruments
+from kubevouch.cli.app import program
 from kubevouch.evidence.approvers import OUR_APPROVER
 from kubevouch.policy.sources.nodes import RECORDED
 from kubevouch.policy.sources.stored import shard_names
@@ -17,17 +19,22 @@ from tests.support.manifests import folder_of_manifests, objects
 ROOT = Path(__file__).parents[2]
 SPACE = "kubevouch-system"
 ACCOUNT = {"kind": "ServiceAccount", "name": "kubevouch-approver", "namespace": SPACE}
-WHERE = {"": "cluster"}
 
 
-def _of(kind: str) -> list[Any]:
-    return [each for each in objects("*.yaml") if each["kind"] == kind]
+def _of(*kinds: str) -> list[Any]:
+    return [each for each in objects("*.yaml") if each["kind"] in kinds]
+
+
+def _the_deployments() -> tuple[Any, Any]:
+    """What it says of itself, and of its pods."""
+    (deployment,) = _of("Deployment")
+    return deployment["spec"], deployment["spec"]["template"]["spec"]
 
 
 def _rules() -> set[tuple[str, str, str]]:
     """(where, what, verbs) of each rule, in the words of the page."""
     found = set()
-    for role in (*_of("ClusterRole"), *_of("Role")):
+    for role in _of("ClusterRole", "Role"):
         where = role["metadata"].get("namespace", "cluster")
         for rule in role["rules"]:
             (group,), (resource,) = rule["apiGroups"], rule["resources"]
@@ -38,7 +45,7 @@ def _rules() -> set[tuple[str, str, str]]:
                 f": {', '.join(names)}" if names else ""
             )
             found.add((where, what, ", ".join(rule["verbs"])))
-    for binding in (*_of("ClusterRoleBinding"), *_of("RoleBinding")):
+    for binding in _of("ClusterRoleBinding", "RoleBinding"):
         if binding["roleRef"]["name"] != "kubevouch-approver":
             where = binding["metadata"].get("namespace", "cluster")
             found.add((where, binding["roleRef"]["name"], "-"))
@@ -53,10 +60,10 @@ def test_the_page_has_every_right_and_no_other() -> None:
 
 
 def test_every_role_is_bound_to_the_one_account() -> None:
-    for binding in (*_of("ClusterRoleBinding"), *_of("RoleBinding")):
+    for binding in _of("ClusterRoleBinding", "RoleBinding"):
         assert binding["subjects"] == [ACCOUNT]
-    bound = {each["roleRef"]["name"] for each in (*_of("ClusterRoleBinding"), *_of("RoleBinding"))}
-    assert {each["metadata"]["name"] for each in (*_of("ClusterRole"), *_of("Role"))} <= bound
+    bound = {each["roleRef"]["name"] for each in _of("ClusterRoleBinding", "RoleBinding")}
+    assert {each["metadata"]["name"] for each in _of("ClusterRole", "Role")} <= bound
 
 
 def test_doctor_knows_the_installed_approver_by_its_account() -> None:
@@ -92,8 +99,7 @@ def test_the_pod_is_one_that_pod_security_restricted_admits() -> None:
     """The rules of kubernetes.io/docs/concepts/security/pod-security-standards, Restricted."""
     (space,) = _of("Namespace")
     assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    (deployment,) = _of("Deployment")
-    spec = deployment["spec"]["template"]["spec"]
+    _, spec = _the_deployments()
     (container,) = spec["containers"]
     assert not {"hostNetwork", "hostPID", "hostIPC", "volumes", "initContainers"} & set(spec)
     assert spec["securityContext"]["runAsNonRoot"] is True
@@ -104,12 +110,7 @@ def test_the_pod_is_one_that_pod_security_restricted_admits() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-
-
-def test_the_pod_needs_no_dns_and_states_what_it_needs() -> None:
-    (deployment,) = _of("Deployment")
-    spec = deployment["spec"]["template"]["spec"]
-    (container,) = spec["containers"]
+    # It needs no DNS, and states what it needs.
     assert (spec["dnsPolicy"], spec["priorityClassName"]) == ("Default", "system-cluster-critical")
     assert set(container["resources"]["requests"]) == {"cpu", "memory"}
     assert {"livenessProbe", "readinessProbe", "startupProbe"} <= set(container)
@@ -121,22 +122,17 @@ def test_the_pod_needs_no_dns_and_states_what_it_needs() -> None:
 
 
 def test_a_drain_never_waits_for_a_single_replica() -> None:
-    (deployment,) = _of("Deployment")
-    assert deployment["spec"]["replicas"] == 1
+    spec, _ = _the_deployments()
+    assert spec["replicas"] == 1
     assert not _of("PodDisruptionBudget")
-    rolling = deployment["spec"]["strategy"]["rollingUpdate"]
+    rolling = spec["strategy"]["rollingUpdate"]
     assert (rolling["maxSurge"], rolling["maxUnavailable"]) == (0, 1)
     (budget,) = objects("two-replicas/*.yaml")
     assert budget["spec"]["minAvailable"] == 1
 
 
 def test_the_arguments_are_a_command_line_of_ours() -> None:
-    import click
-
-    from kubevouch.cli.app import program
-
-    (deployment,) = _of("Deployment")
-    words = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    words = _the_deployments()[1]["containers"][0]["args"]
     command: click.Command = program
     ctx = click.Context(program)
     while words and not words[0].startswith("-"):

@@ -52,7 +52,7 @@ def test_what_a_node_claims_is_proposed_with_who_pins_it_and_when() -> None:
     assert (found.state, found.left_out, found.writes) == ("new", (), True)
 
 
-def test_what_several_kubelets_share_at_ports_of_their_own_is_pinned_to_each_as_the_operator_says() -> (
+def test_what_kubelets_share_at_ports_of_their_own_is_pinned_to_each_that_the_operator_names() -> (
     None
 ):
     shared = frozenset({ip_address("127.0.0.5")})
@@ -186,11 +186,15 @@ def test_what_the_operator_allowed_stays_and_is_no_difference() -> None:
     assert moved.changes == ("+ 10.0.0.9", "- 10.0.0.8")
 
 
-def test_what_two_nodes_claim_stays_with_the_one_whom_the_operator_gave_it() -> None:
-    nodes = (live("w-1", "w-1", "10.0.0.5"), live("w-2", "w-2", "10.0.0.5"))
-    first = proposed(*nodes, said={"w-1": ("10.0.0.5",)})["w-1"].pin
-    again = proposed(*nodes, pins={"w-1": first})["w-1"]
-    assert (again.state, again.pin.addresses) == ("unchanged", ("10.0.0.5",))
+@pytest.mark.parametrize("claimed", [(), ("10.0.0.5",)], ids=["claimed later", "by two"])
+def test_what_the_operator_gave_a_node_stays_there_whoever_claims_it(
+    claimed: tuple[str, ...],
+) -> None:
+    one = live("w-1", "w-1", *claimed)
+    first = proposed(one, live("w-2", "w-2", *claimed), said={"w-1": ("10.0.0.5",)})["w-1"].pin
+    again = proposed(one, live("w-2", "w-2", "10.0.0.5"), pins={"w-1": first})
+    assert (again["w-1"].state, again["w-1"].pin.addresses) == ("unchanged", ("10.0.0.5",))
+    assert again["w-2"].pin.addresses == ()
 
 
 def test_another_nodes_address_is_not_pinned_whatever_the_operator_says() -> None:
@@ -209,15 +213,6 @@ def test_another_nodes_address_is_not_pinned_whatever_the_operator_says() -> Non
     greedy = (nodes[0], live("w-3", "w-3", "10.0.0.3", "10.0.0.9"))
     found = proposed(*greedy, pins=pins)["w-3"]
     assert found.left_out == ("10.0.0.9: the pin of w-1 has it",)
-
-
-def test_what_another_node_claims_later_stays_where_the_operator_gave_it() -> None:
-    nodes = (live("w-1", "w-1"), live("w-2", "w-2"))
-    first = proposed(*nodes, said={"w-1": ("10.0.0.5",)})["w-1"].pin
-    later = (live("w-1", "w-1"), live("w-2", "w-2", "10.0.0.5"))
-    again = proposed(*later, pins={"w-1": first})
-    assert again["w-1"].pin.addresses == ("10.0.0.5",)
-    assert again["w-2"].pin.addresses == ()
 
 
 def test_an_address_that_has_moved_is_pinned_in_one_run_to_its_new_node() -> None:

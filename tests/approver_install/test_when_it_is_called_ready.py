@@ -8,7 +8,7 @@ import pytest
 from kubevouch_lab.apiserver.kinds import DEPLOYMENTS, LEASES
 from lab.tests.apiserver.bench import Bench
 from tests.approver_install.conftest import HELD
-from tests.approver_install.installation import SPACE, everything, installed, run
+from tests.approver_install.installation import SPACE, everything, installed
 from tests.cli.program import Program
 
 
@@ -33,7 +33,7 @@ def renew_the_lease(lab: Bench, holder: str, *, ago: float = 0.0) -> None:
 async def test_it_is_ready_when_every_pod_is_and_one_leads(lab: Bench, kubevouch: Program) -> None:
     make_ready(lab)
     renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
-    ran = await run(kubevouch, *HELD[:4], "--yes", code=0)
+    ran = await kubevouch(*HELD[:4], "--yes", code=0)
     assert "Nothing to change: the approver is installed like this." in ran.out
     assert (
         "The approver is ready: all of its pods are, and one leads.\nNEXT  kubevouch csr list\n"
@@ -56,7 +56,7 @@ async def test_pods_that_are_ready_are_no_approver_before_one_leads(
     make_ready(lab)
     if holder is not None:
         renew_the_lease(lab, holder, ago=ago)
-    ran = await run(kubevouch, *HELD, code=4)
+    ran = await kubevouch(*HELD, code=4)
     assert f"The approver is applied, and not ready after 0 s: {told}" in " ".join(ran.out.split())
     assert "The approver is ready" not in ran.out
 
@@ -65,7 +65,7 @@ async def test_pods_that_are_ready_are_no_approver_before_one_leads(
 async def test_it_waits_until_one_leads(lab: Bench, kubevouch: Program) -> None:
     make_ready(lab)
     renew_the_lease(lab, "kubevouch-approver-of-before_0a", ago=10)
-    running = asyncio.ensure_future(run(kubevouch, *HELD[:-1], "1m", code=0))
+    running = asyncio.ensure_future(kubevouch(*HELD[:-1], "1m", code=0))
     done, _ = await asyncio.wait({running}, timeout=3)
     assert not done
     renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")

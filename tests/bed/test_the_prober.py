@@ -16,17 +16,13 @@ from real.errors import BedError
 from real.handshake import Seen, context, shake
 from real.prober import Attempt, largest_gap, probing, read
 from tests.support.authority import Authority
+from tests.support.contexts import server_context
 
 LOOPBACK = "127.0.0.1"
 
 
-def serving(tmp_path: Path) -> ssl.SSLContext:
-    pair = Authority().serving(LOOPBACK)
-    (tmp_path / "chain").write_bytes(pair.chain)
-    (tmp_path / "key").write_bytes(pair.key)
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(tmp_path / "chain", tmp_path / "key")
-    return made
+PAIR = Authority().serving(LOOPBACK)
+LEAF = ssl.PEM_cert_to_DER_cert(PAIR.chain.decode())
 
 
 @contextmanager
@@ -69,15 +65,13 @@ def seen(port: int, seconds: float = 5.0) -> Seen:
     return shake(LOOPBACK, port=port, seconds=seconds, tls=context())
 
 
-def test_a_served_certificate_is_seen_though_nobody_vouches_for_it(tmp_path: Path) -> None:
-    with listening(tls_answer(serving(tmp_path))) as port:
-        presented = seen(port)
-    chain = (tmp_path / "chain").read_bytes()
-    assert presented == Seen("ok", ssl.PEM_cert_to_DER_cert(chain.split(b"\n\n")[0].decode()))
+def test_a_served_certificate_is_seen_though_nobody_vouches_for_it() -> None:
+    with listening(tls_answer(server_context(PAIR))) as port:
+        assert seen(port) == Seen("ok", LEAF)
 
 
-def test_an_alert_is_seen_by_its_name(tmp_path: Path) -> None:
-    tls = serving(tmp_path)
+def test_an_alert_is_seen_by_its_name() -> None:
+    tls = server_context(PAIR)
     tls.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
     with listening(tls_answer(tls)) as port:
         assert seen(port).outcome == "alert:internal_error"
@@ -106,17 +100,15 @@ def test_a_peer_that_says_nothing_is_a_timeout() -> None:
 
 
 def test_the_process_writes_every_attempt_until_it_is_ended(tmp_path: Path) -> None:
-    tls = serving(tmp_path)
     log = tmp_path / "log"
     with (
-        listening(tls_answer(tls)) as port,
+        listening(tls_answer(server_context(PAIR))) as port,
         probing(sys.executable, log, [LOOPBACK], port=port),
     ):
         clock.until("five attempts", lambda: len(read(log)) >= 5, seconds=30)
     attempts = read(log)
-    leaf = ssl.PEM_cert_to_DER_cert((tmp_path / "chain").read_text().split("\n\n")[0])
     first = attempts[0]
-    assert (first.outcome, first.leaf) == ("ok", hashlib.sha256(leaf).hexdigest())
+    assert (first.outcome, first.leaf) == ("ok", hashlib.sha256(LEAF).hexdigest())
     assert all(attempt.began <= attempt.ended for attempt in attempts)
     assert len(read(log)) == len(attempts)
 

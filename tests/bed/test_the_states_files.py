@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from kubevouch_lab.cluster.node_disk import configured
 from real.layout import HOSTS, MASTER, WORKERS, Host
 from real.pairs import Pair, ca_hash, cluster_ca, kubelet_self_signed, kubelet_serving
 from real.placing import Placed
@@ -17,19 +16,6 @@ from real.states import CURRENT, PKI, History, State, serving_files
 
 BOOTED = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 HISTORY = History(BOOTED)
-
-CONFIG = """\
-apiVersion: kubelet.config.k8s.io/v1beta1
-authentication:
-  anonymous:
-    enabled: false
-cgroupDriver: cgroupfs
-kind: KubeletConfiguration
-rotateCertificates: true
-runtimeRequestTimeout: 0s
-shutdownGracePeriod: 0s
-staticPodPath: /etc/kubernetes/manifests
-"""
 
 
 @pytest.fixture(scope="module")
@@ -123,14 +109,6 @@ def test_where_the_kubelet_makes_or_asks_for_its_pair_nothing_is_put_there(
     state: State, ca: Pair
 ) -> None:
     assert serving_files(state, MASTER, HISTORY, ca) == ()
-
-
-def test_the_one_key_is_put_where_kubeadm_sorts_it_and_taken_out_without_a_trace() -> None:
-    on = configured(CONFIG, bootstraps=True)
-    assert "runtimeRequestTimeout: 0s\nserverTLSBootstrap: true\nshutdownGracePeriod" in on
-    assert configured(on, bootstraps=True) == on
-    assert configured(on, bootstraps=False) == CONFIG
-    assert configured(CONFIG, bootstraps=False) == CONFIG
 
 
 def test_the_pin_of_the_ca_is_the_hash_of_its_public_key_info(ca: Pair) -> None:

@@ -143,17 +143,9 @@ class Program:
 
     async def with_a_wrong_clock(self, seconds: float, *words: str) -> Ran:
         """On a machine whose clock is so many seconds ahead, or behind."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.support.wrong_clock", str(seconds)),
-            *KUBEVOUCH,
-            *words,
-            stdin=DEVNULL,
-            stdout=PIPE,
-            stderr=PIPE,
-            env={**self._environment, "PYTHONPATH": str(Path(__file__).parents[2])},
-            cwd=self.home,
-        )
-        return await ended(process)
+        under = (sys.executable, "-m", "tests.support.wrong_clock", str(seconds))
+        here = {"PYTHONPATH": str(Path(__file__).parents[2])}
+        return await ended(await self.started(*words, environment=here, under=under))
 
     async def interrupted(
         self,

@@ -1,8 +1,16 @@
 """What stands on a terminal after some output: just as much of ECMA-48 as rich's live display uses."""
 
+import io
 import re
 
 _SEQUENCE = re.compile(r"\x1b\[(\??)(\d*)(?:;\d+)*([A-Za-z])")
+
+
+class Window(io.StringIO):
+    """A terminal that is never read from. It has no size of its own: $COLUMNS says it."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 class Screen:

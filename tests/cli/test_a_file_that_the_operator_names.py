@@ -106,17 +106,16 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
 
 
 def test_a_plan_and_authorities_are_read_so(tmp_path: Path) -> None:
-    plan = tmp_path / "plan.json"
+    plan, broken = tmp_path / "plan.json", tmp_path / "broken.json"
     with plan.open("wb") as file:
         file.truncate(64 * 1024 * 1024 + 1)
-    with pytest.raises(UsageError, match=f"^{plan}: is larger than any plan; a file written by"):
-        read_plan(plan)
-    plan.write_bytes(b"{")
-    with pytest.raises(UsageError, match=f"^{plan}: is not a valid plan: .*; a file written by"):
-        read_plan(plan)
-    with pytest.raises(UsageError, match="cannot be read: Is a directory; a file written by"):
-        read_plan(tmp_path)
-    with pytest.raises(UsageError, match="cannot be read: Is a directory; PEM or DER was expected"):
-        trust_in(tmp_path)
-    with pytest.raises(UsageError, match=r"^/dev/zero: is larger than 1048576 bytes; PEM or DER"):
-        trust_in(Path("/dev/zero"))
+    broken.write_bytes(b"{")
+    for reader, path, why in (
+        (read_plan, plan, f"^{plan}: is larger than any plan; a file written by"),
+        (read_plan, broken, f"^{broken}: is not a valid plan: .*; a file written by"),
+        (read_plan, tmp_path, "cannot be read: Is a directory; a file written by"),
+        (trust_in, tmp_path, "cannot be read: Is a directory; PEM or DER was expected"),
+        (trust_in, Path("/dev/zero"), "^/dev/zero: is larger than 1048576 bytes; PEM or DER"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            reader(path)

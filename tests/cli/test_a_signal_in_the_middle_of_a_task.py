@@ -22,6 +22,7 @@ from kubevouch.cli.common.signals import ended_as_by_ctrl_c
 from kubevouch.node.io.shell import run
 from tests.support.unhurried import GENEROUS
 
+PATH_ALONE = {"PATH": os.environ["PATH"]}
 Handler = signal.Handlers | Callable[[int, FrameType | None], object]
 
 
@@ -144,9 +145,8 @@ def end_all(lasts: str) -> None:
 async def starts_processes(interrupting: Interrupting, lasts: str) -> None:
     """As a verb that looks at a node does."""
     sys.setprofile(interrupting)
-    environment = {"PATH": os.environ["PATH"]}
     words = ["sh", "-s", lasts]
-    await run(words, stdin=b'exec sleep "$1"\n', environment=environment, timeout=GENEROUS)
+    await run(words, stdin=b'exec sleep "$1"\n', environment=PATH_ALONE, timeout=GENEROUS)
 
 
 def ended_by(interrupting: Interrupting, lasts: str) -> bool:
@@ -210,9 +210,8 @@ async def test_who_is_cancelled_twice_waits_all_the_same_until_what_was_started_
     """By the end of the loop after a signal, say. What outlived the loop, asyncio would have a line for on the terminal."""
     told = tmp_path / "pid"
     script = f"echo $$ >{told}.new; mv {told}.new {told}; exec sleep 600\n".encode()
-    environment = {"PATH": os.environ["PATH"]}
     work = asyncio.create_task(
-        run(["sh", "-s"], stdin=script, environment=environment, timeout=GENEROUS)
+        run(["sh", "-s"], stdin=script, environment=PATH_ALONE, timeout=GENEROUS)
     )
     while not told.exists():
         await asyncio.sleep(0.01)
@@ -223,10 +222,9 @@ async def test_who_is_cancelled_twice_waits_all_the_same_until_what_was_started_
 
 async def test_who_is_cancelled_twice_while_it_starts_something_leaves_nothing_behind() -> None:
     lasts = f"600.{os.getpid()}77"
-    environment = {"PATH": os.environ["PATH"]}
     for steps in range(12):
         work = asyncio.create_task(
-            run(["sleep", lasts], stdin=b"", environment=environment, timeout=GENEROUS)
+            run(["sleep", lasts], stdin=b"", environment=PATH_ALONE, timeout=GENEROUS)
         )
         for _ in range(steps):
             await asyncio.sleep(0)
@@ -289,3 +287,20 @@ def test_a_task_that_failed_and_that_nobody_waits_for_is_told(
     gc.collect()
     [said] = caplog.messages
     assert said.startswith("Task exception was never retrieved")
+
+
+def test_the_end_of_the_loop_makes_no_text_of_the_result_which_may_be_of_5000_nodes() -> None:
+    """The signal module would, in a message that it throws away, of the handler that it puts back, which holds the task."""
+    texts: list[str] = []
+
+    class Evidence:
+        def __repr__(self) -> str:
+            texts.append("all nodes")
+            return texts[-1]
+
+    async def gather() -> Evidence:
+        return Evidence()
+
+    with as_a_program(signal.default_int_handler):
+        run_loop(gather())
+    assert texts == []

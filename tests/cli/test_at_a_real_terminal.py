@@ -1,9 +1,7 @@
 """At a terminal of its own: what it prints fits, what is drawn over leaves no litter, and questions are answered."""
 
 import asyncio
-import io
 import json
-import os
 import re
 import signal
 import sys
@@ -21,21 +19,14 @@ from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding
 from kubevouch.x509 import read_certificates
 from tests.cli.program import Process, Program, ended
-from tests.cli.screen import Screen
+from tests.cli.screen import Screen, Window
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.clocks import WoundClock
+from tests.support.local_shell import with_ssh
 from tests.support.scripted import faults
 from tests.support.scripted.kinds import KINDS
 from tests.support.stage import Stage
 from tests.support.unhurried import GENEROUS
-
-
-class Window(io.StringIO):
-    """A terminal that is never read from. It has no size of its own: $COLUMNS says it."""
-
-    def isatty(self) -> bool:
-        return True
-
 
 SCREENS = [
     (("doctor",), 60),
@@ -124,9 +115,7 @@ class Interrupting(Window):
         return super().write(text)
 
 
-def test_a_second_ctrl_c_at_a_question_is_told_what_the_first_one_is(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_second_ctrl_c_at_a_question_is_told_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Window())  # at its end: click takes it for Ctrl-C
     for err, ends in ((Window(), click.Abort), (Interrupting(), KeyboardInterrupt)):
         terminal = Terminal(Window(), Window(), err, {})
@@ -169,12 +158,8 @@ ASKED = "waits for the survey script"
 
 @pytest.fixture
 def ssh_that_hangs(kubevouch: Program) -> None:
-    """ssh is a program that knows every setting, and never comes back from a node."""
-    programs = kubevouch.home / "bin"
-    programs.mkdir()
-    (programs / "ssh").write_text('#!/bin/sh\n[ "$3" = -G ] || exec sleep 600\n')
-    (programs / "ssh").chmod(0o755)
-    kubevouch.environment["PATH"] = f"{programs}:{os.environ['PATH']}"
+    """ssh never comes back from a node."""
+    kubevouch.environment["PATH"] = with_ssh(kubevouch.home, "exec sleep 600\n")
 
 
 async def looks_at_a_node(process: Process) -> str:

@@ -1,14 +1,11 @@
 """`certs -o html`: one page that needs nothing else, with everything in it, whatever it is called."""
 
-import io
 import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from kubevouch.cli.certs.render import print_rows
-from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
@@ -16,23 +13,19 @@ from kubevouch.evidence.certificates import (
     NotRead,
 )
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
-from kubevouch.inventory.rows import Limits
 from tests.inventory.found import AT, DAY, at_node, inventory
-from tests.inventory.pages import ReadPage
+from tests.inventory.pages import ReadPage, shows
 
 USE = CertificateUse
 
 
 def _shown(found: FoundCertificates, form: str = "html") -> str:
-    out = io.StringIO()
-    terminal = Terminal(None, out, None, {})
-    print_rows(terminal, found, form, Limits(), cluster="https://api.prod.example.com:6443")
-    return out.getvalue()
+    return shows(found, form, cluster="https://api.prod.example.com:6443")[0]
 
 
 def _on_disk(use: CertificateUse, ends: timedelta | None) -> FoundCertificate:
-    found = at_node("cp-1", ends, use=use, where=f"/etc/kubernetes/{use}", missing=ends is None)
-    return replace(found, vantage=Vantage.NODE_DISK, ca="ca")
+    where, there = f"/etc/kubernetes/{use}", Vantage.NODE_DISK
+    return at_node("cp-1", ends, missing=ends is None, use=use, where=where, vantage=there, ca="ca")
 
 
 DOUBT = NotRead(
@@ -114,7 +107,7 @@ def test_hostile_names_stay_text(name: str) -> None:
     found = FoundCertificates(
         AT,
         (
-            replace(at_node(name), fault=name, where=name),
+            at_node(name, fault=name, where=name),
             replace(_on_disk(USE.API_SERVER, DAY), node=name, ca=name),
             at_node(name, None),
         ),

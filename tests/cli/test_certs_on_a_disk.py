@@ -1,19 +1,12 @@
-"""`certs --root`: what is said of a node's disk, and the exit code for cron."""
+"""`certs --root`, without any kubeconfig: what is said of a node's disk, and the exit code for cron."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.cli.forked import Forked
 from tests.cli.program import Program
 from tests.support.node_tree import PKI, NodeTree
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Program:
-    """Without any cluster: there is no kubeconfig."""
-    return Forked(tmp_path)
 
 
 @pytest.fixture
@@ -22,10 +15,10 @@ def tree(tmp_path: Path) -> NodeTree:
 
 
 async def test_a_good_disk_needs_no_cluster_and_nothing_to_be_done(
-    program: Program, tree: NodeTree, tmp_path: Path
+    kubevouch: Program, tree: NodeTree, tmp_path: Path
 ) -> None:
     worker = NodeTree(tmp_path / "worker", "w-1", tree.ca).worker()
-    ran = await program("certs", "--root", str(tree.root), "--root", str(worker.root), code=0)
+    ran = await kubevouch("certs", "--root", str(tree.root), "--root", str(worker.root), code=0)
     assert "certs check-expiration` shows it on cp-1" in ran.out
     assert "in kubeadm's form on w-1" in ran.out
     assert ran.out.count("CERTIFICATE AUTHORITY   EXTERNALLY MANAGED") == 1
@@ -35,10 +28,10 @@ async def test_a_good_disk_needs_no_cluster_and_nothing_to_be_done(
 
 @pytest.mark.parametrize("form", ["table", "short", "json"])
 async def test_a_wrong_key_is_a_finding_in_each_form(
-    program: Program, tree: NodeTree, form: str
+    kubevouch: Program, tree: NodeTree, form: str
 ) -> None:
     tree.write(f"{PKI}/apiserver.key", tree.ca.serving("other").key)
-    ran = await program("certs", "--root", str(tree.root), "-o", form, code=1)
+    ran = await kubevouch("certs", "--root", str(tree.root), "-o", form, code=1)
     if form == "json":
         rows = json.loads(ran.out)["certificates"]
         (row,) = [each for each in rows if each["use"] == "apiserver"]
@@ -48,29 +41,24 @@ async def test_a_wrong_key_is_a_finding_in_each_form(
         assert "WRONG       apiserver of cp-1: apiserver.key beside it" in ran.out
 
 
-async def test_what_cannot_be_asked_is_a_usage_error(program: Program, tree: NodeTree) -> None:
+async def test_what_cannot_be_asked_is_a_usage_error(kubevouch: Program, tree: NodeTree) -> None:
     for words in (
         ("--root", "/nowhere/at/all"),
         ("--root", str(tree.root / PKI / "ca.crt")),
-        ("--root", str(tree.root), "--context", "x"),
     ):
-        await program("certs", *words, code=2)
+        await kubevouch("certs", *words, code=2)
 
 
-async def test_of_a_folder_that_is_no_nodes_next_is_not_a_question_to_a_cluster(
-    program: Program, tmp_path: Path
-) -> None:
-    ran = await program("certs", "--root", str(tmp_path), code=3)
+async def test_a_folder_of_no_node_leads_to_no_cluster(kubevouch: Program, tmp_path: Path) -> None:
+    ran = await kubevouch("certs", "--root", str(tmp_path), code=3)
     assert "`kubevouch certs --root DIR`" in ran.out.splitlines()[-1]
     assert "doctor" not in ran.out
 
 
-async def test_what_is_done_is_done_on_the_node_and_not_in_the_folder_that_was_read(
-    program: Program, tree: NodeTree
-) -> None:
+async def test_advice_is_for_the_node_not_the_folder(kubevouch: Program, tree: NodeTree) -> None:
     """kubeadm runs on the node, and ends with an error as long as half a certificate is there: in a backup it is in nobody's way."""
     tree.write(f"{PKI}/apiserver.crt", "half")
-    ran = await program("certs", "--root", str(tree.root))
+    ran = await kubevouch("certs", "--root", str(tree.root))
     before, _, following = " ".join(ran.out.partition("BEFORE")[2].split()).partition("NEXT")
     assert before.startswith(
         "as root on cp-1, move /etc/kubernetes/pki/apiserver.crt and apiserver.key beside it away"

@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -22,16 +23,10 @@ from kubevouch.inventory.rows import Limits
 from kubevouch.tls import FailureKind
 from tests.cli.program import Program
 from tests.inventory.found import AT, DAY, YEAR, at_node, inventory
+from tests.inventory.pages import shows
 from tests.support.stage import Stage
 
 FORMS = ("table", "wide", "short", "json", "prometheus")
-
-
-def _shown(found: FoundCertificates, form: str = "table", columns: int = 0) -> tuple[str, int]:
-    out = io.StringIO()
-    environment = {"COLUMNS": str(columns)} if columns else {}
-    code = print_rows(Terminal(None, out, None, environment), found, form, Limits())
-    return out.getvalue(), code
 
 
 def _nodes(count: int) -> list[FoundCertificate]:
@@ -41,14 +36,9 @@ def _nodes(count: int) -> list[FoundCertificate]:
     ]
 
 
-CA = at_node(
-    "",
-    3000 * DAY,
-    life=10 * YEAR,
-    use=CertificateUse.CLUSTER_CA,
-    where="ConfigMap kube-system/kube-root-ca.crt",
-)
-USE, NODE = CertificateUse, "k8s-master.internal.example.com"
+USE, NODE, DISK = CertificateUse, "k8s-master.internal.example.com", Vantage.NODE_DISK
+WHERE = "ConfigMap kube-system/kube-root-ca.crt"
+CA = at_node("", 3000 * DAY, life=10 * YEAR, use=USE.CLUSTER_CA, where=WHERE)
 CLUSTERS = {
     "well": inventory(*_nodes(4), CA),
     "ended": inventory(*_nodes(3), at_node("k8s-worker-9.internal.example.com", -DAY), CA),
@@ -56,12 +46,10 @@ CLUSTERS = {
     "empty": inventory(),
     "disk": inventory(
         *(
-            replace(at_node(NODE, days * DAY, use=use), vantage=Vantage.NODE_DISK, ca="ca")
+            at_node(NODE, days * DAY, use=use, vantage=DISK, ca="ca")
             for days, use in ((20, USE.API_SERVER), (300, USE.ADMIN_CONF), (350, USE.CLUSTER_CA))
         ),
-        replace(
-            at_node(NODE, None, use=USE.SUPER_ADMIN_CONF, missing=True), vantage=Vantage.NODE_DISK
-        ),
+        at_node(NODE, None, use=USE.SUPER_ADMIN_CONF, missing=True, vantage=DISK),
     ),
 }
 
@@ -69,7 +57,7 @@ CLUSTERS = {
 @pytest.mark.parametrize("columns", [60, 72, 80, 100, 132, 200])
 @pytest.mark.parametrize("cluster", CLUSTERS)
 def test_it_fits_a_terminal(cluster: str, columns: int) -> None:
-    shown, _ = _shown(CLUSTERS[cluster], columns=columns)
+    shown, _ = shows(CLUSTERS[cluster], columns=columns)
     for line in shown.splitlines():
         assert len(line) <= columns, line
         assert line == line.rstrip()
@@ -77,25 +65,28 @@ def test_it_fits_a_terminal(cluster: str, columns: int) -> None:
 
 def test_a_kubelets_client_certificate_that_only_its_csr_shows_says_so() -> None:
     """The file on its disk may be another: a kubelet that was away for a year has an older one."""
-    issued = replace(
-        at_node(NODE, use=USE.KUBELET_CLIENT, where="csr csr-abcde"), vantage=Vantage.API_SERVER
-    )
-    shown, _ = _shown(inventory(issued, CA))
+    here: dict[str, Any] = {
+        "use": USE.KUBELET_CLIENT,
+        "vantage": Vantage.API_SERVER,
+        "where": "csr csr-abcde",
+    }
+    issued = at_node(NODE, **here)
+    shown, _ = shows(inventory(issued, CA))
     assert f"{NODE}, by csr csr-abcde   " in shown
-    on_disk = replace(issued, vantage=Vantage.NODE_DISK, where="/var/lib/kubelet/pki/x.pem")
-    assert "/var/lib/kubelet" not in _shown(inventory(on_disk, CA))[0]
+    on_disk = replace(issued, vantage=DISK, where="/var/lib/kubelet/pki/x.pem")
+    assert "/var/lib/kubelet" not in shows(inventory(on_disk, CA))[0]
 
 
 def test_a_fleet_fits_a_screen_and_wide_has_every_row() -> None:
-    assert len(_shown(CLUSTERS["fleet"], columns=132)[0].splitlines()) < 36
-    wide, _ = _shown(CLUSTERS["fleet"], "wide")
+    assert len(shows(CLUSTERS["fleet"], columns=132)[0].splitlines()) < 36
+    wide, _ = shows(CLUSTERS["fleet"], "wide")
     assert len(wide.splitlines()) == 303
     assert all(each.node in wide for each in CLUSTERS["fleet"].found)
 
 
 def test_wide_is_a_line_for_each_however_narrow_the_terminal_and_says_what_is_wrong() -> None:
     odd = at_node("odd.internal.example.com", None)
-    shown, _ = _shown(inventory(*_nodes(3), odd, CA), "wide", columns=120)
+    shown, _ = shows(inventory(*_nodes(3), odd, CA), "wide", columns=120)
     heading, *lines = shown.splitlines()
     assert len(lines) == 5
     assert " REMARKS " in heading
@@ -104,7 +95,7 @@ def test_wide_is_a_line_for_each_however_narrow_the_terminal_and_says_what_is_wr
 
 
 def test_kubeadms_tables_are_kubeadms_where_they_fit_and_folded_where_they_do_not() -> None:
-    wide, narrow = (_shown(CLUSTERS["disk"], columns=each)[0] for each in (132, 60))
+    wide, narrow = (shows(CLUSTERS["disk"], columns=each)[0] for each in (132, 60))
     heading = "CERTIFICATE   "
     assert "RESIDUAL TIME   CERTIFICATE AUTHORITY   EXTERNALLY MANAGED" in wide
     assert "!MISSING! super-admin.conf" in wide
@@ -143,7 +134,7 @@ def _failed(kind: DoubtKind) -> FoundCertificates:
 def test_what_matters_most_is_last_with_what_to_do(
     found: FoundCertificates, lines: list[str]
 ) -> None:
-    shown = _shown(found, columns=200)[0].splitlines()
+    shown = shows(found, columns=200)[0].splitlines()
     assert shown[-1].startswith(lines[-1])
     for line in lines:
         assert any(each.startswith(line) for each in shown[-5:]), shown
@@ -153,7 +144,7 @@ def test_what_matters_most_is_last_with_what_to_do(
 def test_a_hostile_path_stays_one_label() -> None:
     path = "/a\nkubevouch 1\x1b[2J"
     found = inventory(at_node("", use=USE.KUBECONFIG, where=path))
-    shown, _ = _shown(found, "prometheus")
+    shown, _ = shows(found, "prometheus")
     series = [s for f in text_string_to_metric_families(shown) for s in f.samples]
     assert {each.labels["where"] for each in series} == {"/a\\nkubevouch 1\\x1b[2J"}
 
@@ -175,7 +166,7 @@ def test_a_hostile_path_stays_one_label() -> None:
 def test_the_exit_code_is_the_same_in_every_form(
     found: FoundCertificates, code: ExitCode, form: str
 ) -> None:
-    assert _shown(found, form)[1] == code
+    assert shows(found, form)[1] == code
 
 
 def test_where_ssh_has_failed_next_leads_to_ssh_and_then_back_to_the_same_question() -> None:
@@ -192,19 +183,26 @@ def test_where_ssh_has_failed_next_leads_to_ssh_and_then_back_to_the_same_questi
         "BEFORE      make ssh, and sudo there, work for the nodes that were not read",
         "NEXT        kubevouch certs --via ssh --context lab --ssh-config other",
     ]
-    page, _ = _shown(found, "html")
+    page, _ = shows(found, "html")
     assert "kubevouch certs --via ssh" in page.partition("Before: ")[2]
 
 
-def test_the_short_form_has_a_line_for_each_row_that_reaches_a_limit() -> None:
-    assert _shown(CLUSTERS["well"], "short")[0] == ""
-    found = inventory(at_node("a", -DAY), at_node("b", 5 * DAY), at_node("c"), at_node("d", None))
-    lines = _shown(found, "short")[0].splitlines()
-    assert [each.partition(":")[0] for each in lines] == [
-        "fail  kubelet-serving of d",
-        "fail  kubelet-serving of a",
-        "warn  kubelet-serving of b",
-    ]
+def test_the_short_form_has_a_line_for_each_row_that_reaches_a_limit_and_says_why() -> None:
+    assert shows(CLUSTERS["well"], "short")[0] == ""
+    why = "remote error: tls: internal error"
+    dark = at_node("d", None, fault=why, failure=FailureKind.ALERT)
+    old, soon = at_node("a", -DAY), at_node("b", 5 * DAY)
+    shown, _ = shows(inventory(old, soon, at_node("c"), dark, at_node("e", None)), "short")
+    expected = (
+        "fail  kubelet-serving of d: not served: remote error: tls: internal error",
+        "fail  kubelet-serving of e: no answer: connection refused",
+        "fail  kubelet-serving of a: ended",
+        "warn  kubelet-serving of b: ends soon",
+    )
+    lines = shown.splitlines()
+    assert len(lines) == len(expected)
+    assert all(map(str.startswith, lines, expected)), lines
+    assert "!NOT SERVED!" in shows(inventory(dark), columns=100)[0]
 
 
 @pytest.mark.parametrize(("kinds", "more"), [(5, "1 more kind "), (6, "2 more kinds ")])
@@ -217,14 +215,14 @@ def test_what_is_left_out_at_the_end_is_counted(kinds: int, more: str) -> None:
         USE.ETCD_PEER,
         USE.CONTROLLER_MANAGER_CONF,
     )
-    shown, _ = _shown(inventory(*(at_node("cp", -DAY, use=use) for use in uses[:kinds])))
+    shown, _ = shows(inventory(*(at_node("cp", -DAY, use=use) for use in uses[:kinds])))
     assert f"and {more}" in shown
     assert "admin.conf" not in shown.partition("\nENDED ")[2]
 
 
 def _denied(use: CertificateUse) -> NotRead:
     where = f"/etc/kubernetes/pki/{use}.crt"
-    lacks = replace(at_node(NODE, None, use=use, where=where), vantage=Vantage.NODE_DISK, fault="")
+    lacks = at_node(NODE, None, use=use, where=where, vantage=DISK, fault="")
     doubt = Doubt(DoubtKind.NOT_ALLOWED, "permission denied; root may read it")
     return NotRead(f"{use}, {where}", doubt, NODE, lacks=lacks)
 
@@ -236,7 +234,7 @@ def test_a_file_that_we_may_not_read_has_its_row_all_the_same(columns: int) -> N
     (admin,) = (each for each in CLUSTERS["disk"].found if each.use is USE.ADMIN_CONF)
     unsure = replace(admin, externally_managed=None)
     found = FoundCertificates(AT, (unsure,), unread, without_cluster=True)
-    shown, code = _shown(found, columns=columns)
+    shown, code = shows(found, columns=columns)
     assert code == ExitCode.COULD_NOT_TELL
     tables, _, rest = shown.partition("what kubeadm does not show")
     assert "!NOT READ!" in tables
@@ -246,18 +244,18 @@ def test_a_file_that_we_may_not_read_has_its_row_all_the_same(columns: int) -> N
     assert stops.splitlines()[2].startswith("apiserver ")
     assert stops.splitlines()[2].split("   ")[1].strip() in {"", "not known: not read"}
     assert "kubeadm's files (" not in shown
-    page, _ = _shown(found, "html")
+    page, _ = shows(found, "html")
     assert "!NOT READ! apiserver" in page
     assert "not known: not read" in page
-    wide = _shown(found, "wide")[0].splitlines()
+    wide = shows(found, "wide")[0].splitlines()
     assert sum("not read" in line and "permission denied" in line for line in wide) == 2
-    document = json.loads(_shown(found, "json")[0])
+    document = json.loads(shows(found, "json")[0])
     assert document["certificates"][0]["externallyManaged"] is None
     assert document["counts"] == {"fail": 0, "warn": 0, "ok": 1}
 
 
 def test_json_has_every_row_and_how_it_stands() -> None:
-    document = json.loads(_shown(CLUSTERS["ended"], "json")[0])
+    document = json.loads(shows(CLUSTERS["ended"], "json")[0])
     assert document["schemaVersion"] == "kubevouch.certs/1"
     assert document["counts"] == {"fail": 1, "warn": 0, "ok": 4}
     assert [each["concern"] for each in document["certificates"]].count("fail") == 1
@@ -275,16 +273,3 @@ async def test_at_a_cluster_it_names_the_four_that_have_ended(
     assert "NEXT        kubevouch doctor" in table.out
     assert len(short.out.splitlines()) == table.out.count("<invalid>") > 0
     assert "neither a time such as 30d" in later.err
-
-
-def test_short_says_why_there_is_no_certificate() -> None:
-    dark = replace(
-        at_node("w-1", None), fault="remote error: tls: internal error", failure=FailureKind.ALERT
-    )
-    shown, _ = _shown(inventory(dark, at_node("w-2", None)), "short")
-    assert shown.splitlines() == [
-        "fail  kubelet-serving of w-1: not served: remote error: tls: internal error",
-        "fail  kubelet-serving of w-2: no answer: connection refused",
-    ]
-    table, _ = _shown(inventory(dark), columns=100)
-    assert "!NOT SERVED!" in table

@@ -67,9 +67,7 @@ async def test_where_nothing_waits_that_is_said_and_is_well(
     assert not writes(stage)
 
 
-async def test_all_that_pass_are_approved_after_a_table_and_the_others_are_listed(
-    kubevouch: Program, waiting: Stage
-) -> None:
+async def test_all_that_pass_are_approved_after_a_table(kubevouch: Program, waiting: Stage) -> None:
     asked = await kubevouch("csr", "approve", "--all", code=2)
     assert "This will approve 2 CSRs on " in asked.err
     assert "--yes was expected" in asked.err
@@ -169,9 +167,7 @@ async def test_what_is_decided_stays_as_it_is_and_the_others_have_their_turn(
     assert writes(waiting) == (["csr-w7"] if word == "deny" else [])
 
 
-async def test_a_csr_that_is_decided_about_is_explained_as_that_and_by_what_it_asks_for(
-    kubevouch: Program, waiting: Stage
-) -> None:
+async def test_a_decided_csr_is_explained_as_that(kubevouch: Program, waiting: Stage) -> None:
     """w9 asks for its own name and address. w7 asks for w9's address, too, and somebody approved that."""
     said = "This CSR was approved by kubectl certificate approve."
     for name in ("csr-w7", "csr-w9"):
@@ -192,19 +188,11 @@ async def test_a_csr_that_is_decided_about_is_explained_as_that_and_by_what_it_a
         assert f"Of what it asks for the policy says: {verdict}" in ran.told
         assert not {"undecided", "newest", "fresh", "budget"} & set(ran.told.split())
         told = await kubevouch("csr", "explain", name, "-o", "json")
-        assert json.loads(told.out)["decided"] == [
-            {
-                "type": "Approved",
-                "by": "kubectl",
-                "reason": "KubectlApprove",
-                "message": said,
-            }
-        ]
+        decided = {"type": "Approved", "by": "kubectl", "reason": "KubectlApprove"}
+        assert json.loads(told.out)["decided"] == [{**decided, "message": said}]
 
 
-async def test_where_nobody_knows_a_node_what_is_next_is_the_plan_that_proves_it(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_an_unknown_node_leads_to_a_plan(kubevouch: Program, stage: Stage) -> None:
     """As kubeadm leaves a cluster: there are no pins and no approver that could be told."""
     put_node(stage, NODE, "uid-9", ADDRESS)
     put_csr(stage, "csr-w9", NODE, ADDRESS)
@@ -216,9 +204,7 @@ async def test_where_nobody_knows_a_node_what_is_next_is_the_plan_that_proves_it
     assert explained.out.rstrip().splitlines()[-1] == leads_on, explained
 
 
-async def test_a_csr_of_any_name_is_one_word_of_the_commands_to_copy(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_any_name_is_one_word_of_commands_to_copy(kubevouch: Program, stage: Stage) -> None:
     odd = "x;touch${IFS}PWNED #"
     put_node(stage, NODE, "uid-9", ADDRESS)
     put_csr(stage, odd, NODE, OTHERS_ADDRESS)
@@ -246,9 +232,7 @@ async def test_a_csr_whose_name_has_several_lines_says_none_of_them(
         assert not [each for each in (ran.out + ran.err).splitlines() if each.startswith("Error")]
 
 
-async def test_what_its_kubelet_has_asked_for_anew_is_not_what_is_to_be_explained(
-    kubevouch: Program, waiting: Stage
-) -> None:
+async def test_a_csr_that_was_sent_anew_is_not_next(kubevouch: Program, waiting: Stage) -> None:
     """It stands first, since it is older: why it is held leads nobody on."""
     made = waiting.server.store.get(CSRS, "csr-w7")
     earlier = datetime.now(UTC) - timedelta(seconds=90)

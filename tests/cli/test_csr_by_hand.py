@@ -71,9 +71,7 @@ async def test_a_pinned_node_passes_and_the_pin_is_named(kubevouch: Program, sta
 
 
 @pytest.mark.parametrize("ahead", [-7200, 7200])
-async def test_how_old_a_csr_is_goes_by_the_clock_of_the_api_server(
-    kubevouch: Program, stage: Stage, ahead: int
-) -> None:
+async def test_age_goes_by_the_servers_clock(kubevouch: Program, stage: Stage, ahead: int) -> None:
     """A laptop's clock may be hours wrong: a CSR of this moment would be too old by it, or made in the future."""
     put_pin(stage)
     approved = await kubevouch.with_a_wrong_clock(ahead, *APPROVE)

@@ -110,9 +110,7 @@ TIMES = (("--gate-timeout", "300s"), ("--soak", "10.5s"))
         ("undo", "kubevouch status abcd", ""),
     ],
 )
-def test_a_line_that_goes_on_with_the_same_has_the_times_that_were_said_for_it(
-    verb: str, line: str, more: str
-) -> None:
+def test_a_line_that_goes_on_has_the_times_said_for_it(verb: str, line: str, more: str) -> None:
     assert Invocation(given=TIMES, verb=verb).line(line) == line + more
 
 
@@ -157,16 +155,13 @@ async def test_next_of_doctor_can_be_copied(kubevouch: Program, stage: Stage) ->
     assert (again.code, again.out.splitlines()[0]) == (table.code, table.out.splitlines()[0])
 
 
-async def test_what_a_server_recommends_can_be_typed_and_is_not_for_the_servers_own_account(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_what_a_server_recommends_can_be_typed(kubevouch: Program, stage: Stage) -> None:
     """Its kubeconfig is that of an account which may read next to nothing: doctor and apply need the operator's."""
     account = kubevouch.home / "account.kubeconfig"
     account.write_bytes(stage.kubeconfig(kubevouch.home).read_bytes())
     where = ("--kubeconfig", str(account), "--context", "story")
     refused = "--deprecated-kubelet-completely-insecure"
-    [ran] = await kubevouch.several(("metrics-server", *where, refused))
-    assert ran.code == 2, ran
+    ran = await kubevouch("metrics-server", *where, refused, code=2)
     lines = re.findall(r"`kubevouch ([^`]+)`", ran.err)
     assert lines == ["doctor", "plan -o plan.json"], ran
     assert [why_it_cannot_be_typed(each) for each in lines] == ["", ""]

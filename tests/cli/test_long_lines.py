@@ -5,6 +5,7 @@ import io
 import pytest
 
 from kubevouch.cli.common.terminal import Terminal
+from tests.cli.screen import Window
 
 
 @pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("", 200), ("7", 60), ("wide", 200)])
@@ -26,13 +27,6 @@ PROMISE = (
 )
 
 
-class Window(io.StringIO):
-    """A terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.mark.parametrize(
     ("err", "columns", "widest"),
     [
@@ -42,9 +36,7 @@ class Window(io.StringIO):
         (io.StringIO(), "60", 250),
     ],
 )
-def test_a_note_is_folded_at_a_terminal_and_the_command_in_it_is_not(
-    err: io.StringIO, columns: str, widest: int
-) -> None:
+def test_a_note_is_folded_but_not_its_command(err: io.StringIO, columns: str, widest: int) -> None:
     shown = Terminal(io.StringIO(), io.StringIO(), err, {"COLUMNS": columns})
     shown.note(PROMISE)
     lines = err.getvalue().splitlines()

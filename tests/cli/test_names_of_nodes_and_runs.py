@@ -58,9 +58,7 @@ NEAR: dict[tuple[str, ...], str] = {
 
 
 @pytest.mark.parametrize("case", ["healthy"])
-async def test_a_node_or_pod_that_is_not_there_is_an_error_of_the_command_line(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_node_or_pod_that_is_not_there_is_named(kubevouch: Program, stage: Stage) -> None:
     """Nothing under .invalid is ever resolved (RFC 6761)."""
     *_, probe = await kubevouch.refuses(NEAR)
     assert "there is no such Node, and the name cannot be resolved (" in probe.err
@@ -73,23 +71,27 @@ def test_nothing_near_is_said_to_be_near() -> None:
     )
 
 
+NO_RUN: dict[tuple[str, ...], tuple[str, str]] = {
+    ("undo", "nosuch"): ("there is no such run here, and no such file; none is kept in ", ""),
+    # The nodes know of it.
+    ("undo", "abcd"): ("give the plan's file in its place", " abcd"),
+    ("resume", "abcd"): ("there is no such run here", " abcd"),
+    ("resume", "bcde"): ("copy the plan from there", " bcde"),
+    ("resume", "./abcd.json"): ("./abcd.json", ""),
+}
+
+
 @pytest.mark.usefixtures("stage")
-async def test_undo_of_no_run_says_that_there_is_none(kubevouch: Program) -> None:
-    ran = await kubevouch("undo", "nosuch", code=2)
-    assert ran.err.startswith(
-        "Error: undo nosuch: there is no such run here, and no such file; none is kept in "
-    )
-    assert "give the plan's file in its place" in ran.err
-    assert ran.err.endswith("NEXT     kubevouch status\n")
-    ran = await kubevouch("undo", "abcd")
-    assert ran.err.endswith("NEXT     kubevouch status abcd\n"), "the nodes know of it"
+async def test_where_there_is_no_such_run_a_status_comes_next(kubevouch: Program) -> None:
+    for words, (told, run) in NO_RUN.items():
+        ran = await kubevouch(*words, code=2)
+        assert told in ran.err, ran
+        assert ran.err.endswith(f"NEXT     kubevouch status{run}\n"), ran
 
 
 @pytest.mark.usefixtures("stage")
 @pytest.mark.parametrize("case", ["pending"])
-async def test_undo_of_nodes_that_the_run_only_approved_for_says_nothing_of_its_other_nodes(
-    kubevouch: Program,
-) -> None:
+async def test_undo_of_approvals_says_nothing_of_the_runs_other_nodes(kubevouch: Program) -> None:
     approved = planned(recorded("pending-worker"), ChangeKind.APPROVE, node="a")
     changed = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node="b")
     path = kubevouch.home / "plan.json"

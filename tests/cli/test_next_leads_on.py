@@ -30,17 +30,13 @@ def lines(ran: Ran, *heads: str) -> list[str]:
     return [each[1] for each in words if len(each) == 2 and each[0] in heads]
 
 
-async def test_a_plan_whose_nodes_cannot_be_reached_leads_to_the_operators_own_ssh(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_plan_without_its_nodes_leads_to_ssh(kubevouch: Program, stage: Stage) -> None:
     ran = await kubevouch("plan", "-o", "plan.json", "--ssh-user", "ops", "--nodes", WORKER, code=3)
     again = f"kubevouch plan -o plan.json --via ssh --ssh-user ops --nodes {WORKER}"
     assert lines(ran, "NEXT", "THEN") == [f"ssh -l ops -- {WORKER} true", again]
 
 
-async def test_a_status_of_nodes_that_cannot_be_asked_leads_to_ssh_and_then_to_itself(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_status_without_its_nodes_leads_to_ssh(kubevouch: Program, stage: Stage) -> None:
     """Without a run, then with one whose plan is here and says how its nodes are reached."""
     asked = ("status", "--nodes", f"{WORKER},{SECOND}")
     ran = await kubevouch(*asked, "--ssh-user", "ops", code=3)
@@ -56,9 +52,7 @@ async def test_a_status_of_nodes_that_cannot_be_asked_leads_to_ssh_and_then_to_i
     assert lines(ran, "THEN") == [again]
 
 
-async def test_a_node_that_does_not_answer_and_that_the_lease_calls_armed_leads_to_its_run(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_silent_armed_node_leads_to_its_run(kubevouch: Program, stage: Stage) -> None:
     """Its plan says how it is reached, which the operator's own ssh may not know."""
     armed_by_lease(stage, SECOND)
     flags = ("status", "--nodes", f"{WORKER},{SECOND}", "--ssh-user", "ops")
@@ -72,9 +66,7 @@ async def test_a_node_that_does_not_answer_and_that_the_lease_calls_armed_leads_
     assert states == {WORKER: "unknown", SECOND: "armed"}
 
 
-async def test_what_nobody_can_be_asked_about_is_refused_at_once_and_leads_to_itself_with_yes(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_without_a_terminal_yes_comes_next(kubevouch: Program, stage: Stage) -> None:
     """Before a request is sent or a node is asked."""
     path = planned_for(stage, kubevouch)
     undo, apply = ("undo", path), ("apply", path)
@@ -86,9 +78,7 @@ async def test_what_nobody_can_be_asked_about_is_refused_at_once_and_leads_to_it
         assert stage.server.requests == []
 
 
-async def test_a_plan_whose_only_node_was_armed_by_a_run_leads_to_that_run_and_then_to_a_new_plan(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_plan_of_one_armed_node_leads_to_its_run(kubevouch: Program, stage: Stage) -> None:
     """Once its switch has gone off that run is refused: with the same plan it led in a circle."""
     path = Path(planned_for(stage, kubevouch))
     plan = plan_in(path.read_bytes(), "plan")
@@ -102,9 +92,7 @@ async def test_a_plan_whose_only_node_was_armed_by_a_run_leads_to_that_run_and_t
     assert then.startswith("THEN     kubevouch plan -o "), ran
 
 
-async def test_a_status_of_a_plan_file_that_is_not_kept_here_is_asked_for_by_that_file_again(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_status_by_file_leads_to_that_file(kubevouch: Program, stage: Stage) -> None:
     """Its run was begun on another machine; by its name alone nobody here knows how its nodes are reached."""
     node = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=WORKER)
     file = kubevouch.home / "bobs plan.json"
@@ -115,9 +103,7 @@ async def test_a_status_of_a_plan_file_that_is_not_kept_here_is_asked_for_by_tha
     assert lines(ran, "THEN") == [again]
 
 
-async def test_a_status_by_pod_keeps_the_image_in_what_comes_next(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_status_by_pod_keeps_the_image(kubevouch: Program, stage: Stage) -> None:
     """Without it the very flag that NEXT repeats is refused."""
     image = "registry.example.com/kubevouch@sha256:" + "ab" * 32
     away = kubevouch.away()

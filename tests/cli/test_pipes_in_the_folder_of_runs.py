@@ -37,7 +37,7 @@ def ends(work: Callable[[], object]) -> object:
     thread = threading.Thread(target=lambda: found.append(work()), daemon=True)
     thread.start()
     thread.join(20)
-    assert found, "it waits for somebody who writes into the pipe, or reads it"
+    assert found, "it waits for somebody at the other end of a pipe"
     return found[0]
 
 

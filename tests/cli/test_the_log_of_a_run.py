@@ -5,7 +5,6 @@ import io
 import json
 import os
 import stat
-import threading
 from pathlib import Path
 
 import msgspec
@@ -24,6 +23,7 @@ from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import StoppedBefore
 from kubevouch.system_clock import SystemClock
+from tests.cli.test_pipes_in_the_folder_of_runs import ends
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.clocks import WoundClock
 
@@ -46,9 +46,7 @@ def begun(terminal: Terminal, holder: str = "abcd on alice@laptop (1)") -> RunLo
     return begun_log(PLAN, "change 1 node", lease, terminal)
 
 
-def test_each_step_and_what_a_node_waits_for_is_a_line_and_the_end_has_the_result(
-    terminal: Terminal,
-) -> None:
+def test_each_step_and_each_wait_is_a_line_and_the_end_has_the_result(terminal: Terminal) -> None:
     log = begun(terminal)
     progress = Progress(terminal, WoundClock())
     progress.log = log
@@ -149,10 +147,7 @@ def test_what_stands_where_a_record_is_written_is_not_written_through(
             beside.symlink_to(elsewhere)
         else:
             os.mkfifo(beside)
-    thread = threading.Thread(target=keep_run, args=(PLAN, terminal.environment), daemon=True)
-    thread.start()
-    thread.join(20)
-    assert not thread.is_alive()
+    ends(lambda: keep_run(PLAN, terminal.environment))
     assert elsewhere.read_text() == "somebody's"
     assert find_run("abcd", terminal.environment, "undo abcd") == PLAN
 

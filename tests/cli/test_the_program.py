@@ -78,9 +78,7 @@ NO_COMMAND_LINES = {
 FORGED = "x\nRun 1234: 4 of 4 nodes done.\nNEXT kubevouch undo other"
 
 
-async def test_what_others_wrote_never_looks_like_a_line_of_ours(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_what_others_wrote_is_no_line_of_ours(kubevouch: Program, stage: Stage) -> None:
     """An error's text may hold what a node, a plan or a kubeconfig says: its line breaks are shown, not printed."""
     (kubevouch.home / "forged").write_text(
         f"apiVersion: v1\nkind: Config\ncurrent-context: {json.dumps(FORGED)}\n"
@@ -96,9 +94,7 @@ async def test_what_others_wrote_never_looks_like_a_line_of_ours(
         assert [line for line in ran.err.splitlines() if line.startswith(("Run ", "NEXT"))] == ours
 
 
-async def test_a_command_line_that_is_not_valid_is_2_and_says_what_would_be_right(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_wrong_command_line_is_2_and_says_why(kubevouch: Program, stage: Stage) -> None:
     await kubevouch.refuses(NO_COMMAND_LINES)
     assert stage.server.requests == []
 
@@ -174,9 +170,7 @@ async def test_colour_on_a_terminal_and_never_against_the_operators_will(
         assert "CAUSE" in each.out
 
 
-async def test_a_reader_that_leaves_is_no_error_and_the_code_is_what_it_would_have_been(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_reader_that_leaves_changes_no_exit_code(kubevouch: Program, stage: Stage) -> None:
     """`true` reads nothing and has gone before the first line."""
     ran = await kubevouch.in_shell(
         "kubevouch doctor | true; echo ${PIPESTATUS[0]}; kubevouch doctor -o json | head -c 10 >/dev/null; "
@@ -225,15 +219,26 @@ def test_ctrl_c_while_the_program_is_still_being_loaded_is_130_and_no_traceback(
     assert (ran.returncode, ran.stderr) == (130, "\nError: interrupted\n"), ran
 
 
-HEAVY = ("aiohttp", "asyncio", "cryptography", "msgspec", "rich", "ssl", "subprocess", "yaml")
+def loaded_by(code: str) -> set[str]:
+    """The modules that are there when this has run."""
+    whole = f"import sys\n{code}\nprint(*sys.modules, file=sys.stderr)"
+    ran = subprocess.run([sys.executable, "-c", whole], check=True, capture_output=True, text=True)
+    return set(ran.stderr.split())
+
+
+def run(*words: str) -> str:
+    return (
+        f"from kubevouch.cli.app import run; run({words!r}, program='kubevouch', environment={{}})"
+    )
+
+
+HEAVY = {"aiohttp", "asyncio", "cryptography", "msgspec", "rich", "ssl", "subprocess", "yaml"}
 
 
 @pytest.mark.parametrize("module", ["kubevouch.cli", "kubevouch.cli.app"])
 def test_starting_costs_click_and_little_more(module: str) -> None:
-    code = f"import sys, {module}; print(*sorted(sys.modules))"
-    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    loaded = set(ran.stdout.split())
-    assert not loaded & set(HEAVY), loaded & set(HEAVY)
+    loaded = loaded_by(f"import {module}")
+    assert not loaded & HEAVY
     assert {each for each in loaded if each.startswith("kubevouch.")} <= {
         "kubevouch.cli",
         "kubevouch.cli.app",
@@ -246,13 +251,11 @@ def test_starting_costs_click_and_little_more(module: str) -> None:
 
 @pytest.mark.parametrize("verb", ["", "doctor", "plan", "csr", "lab"])
 def test_help_loads_nothing_of_what_the_verbs_need(verb: str) -> None:
-    code = (
-        "import sys; from kubevouch.cli.app import run\n"
-        f"run({[*verb.split(), '--help']}, program='kubevouch', environment={{}})\n"
-        "print(*sorted(sys.modules), file=sys.stderr)"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert not set(ran.stderr.split()) & set(HEAVY)
+    assert not loaded_by(run(*verb.split(), "--help")) & HEAVY
+
+
+def test_our_own_verbs_read_no_metadata_of_distributions() -> None:
+    assert "importlib.metadata" not in loaded_by(run("explain", "KV304"))
 
 
 async def test_kubectl_finds_it_as_a_plugin(kubevouch: Program, tmp_path: Path) -> None:

@@ -9,17 +9,17 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.verify import until_it_holds
 from kubevouch.diagnose.catalogue import Severity
 from kubevouch.errors import ExitCode
-from kubevouch.evidence.run_holder import ARMED, NAME, NAMESPACE, ArmedNode, armed_text
+from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.errors import ApiUnreachable
-from kubevouch.kube.io.lease import lease_spec
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, ended
+from tests.cli.test_a_run_that_is_not_finished import WORKER, held_since
 from tests.diagnose.cases import CASES
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.clocks import WoundClock
 from tests.support.scripted import faults
 from tests.support.scripted.kinds import KINDS
-from tests.support.stage import Stage, kind_of, staged
+from tests.support.stage import Stage, staged
 
 
 def mend(stage: Stage, healthy: Stage) -> None:
@@ -43,8 +43,7 @@ async def test_verify_ends_as_soon_as_it_holds(kubevouch: Program, stage: Stage)
     stage.server.faults.on("/*", faults.reset(), times=30)
     async with staged(CASES["healthy"], SystemClock()) as healthy:
         mend(stage, healthy)
-        ran = await ended(process)
-    assert ran.code == 0, ran
+        ran = await ended(process, code=0)
     assert ran.out.endswith("and every kubelet's certificate verifies\n")
 
 
@@ -106,17 +105,8 @@ async def test_a_log_shows_again_and_again_what_is_waited_for_and_how_long() -> 
     """A look every two seconds, a line every thirty, though each look says how long a run that was cut off has been silent."""
     clock, log = WoundClock(MOMENT), io.StringIO()
     async with staged(CASES["healthy"], clock) as stage, client_of(stage.access, clock) as api:
-        held = lease_spec("bbbb on alice@laptop (1)", 7, clock.now() - timedelta(minutes=5))
-        armed = ArmedNode(
-            "bbbb", "k8s-worker-1.internal.example.com", clock.now() + timedelta(minutes=9)
-        )
-        metadata = {
-            "name": NAME,
-            "namespace": NAMESPACE,
-            "annotations": {ARMED: armed_text([armed])},
-        }
-        body = {"metadata": metadata, "spec": held}
-        stage.server.store.create(kind_of("Lease"), body, "kube-system")
+        armed = ArmedNode("bbbb", WORKER, clock.now() + timedelta(minutes=9))
+        held_since(stage, 300, "bbbb on alice@laptop (1)", armed, now=clock.now())
         await until_it_holds(api, clock, Terminal(None, None, log, {}), Severity.ERROR, 100, 60)
     lines = log.getvalue().splitlines()
     assert len({line.rpartition(" (at most ")[0] for line in lines}) > 1, lines
@@ -127,8 +117,7 @@ async def test_a_log_shows_again_and_again_what_is_waited_for_and_how_long() -> 
 @pytest.mark.parametrize("case", ["kubelet-never-answers"])
 async def test_verify_says_which_kubelet_it_waits_for(kubevouch: Program, stage: Stage) -> None:
     """Piped, too: a wait of more than two seconds is a line, once a look. It looks twice."""
-    process = await kubevouch.started("verify", "--wait", "1s", "--timeout", "3s")
-    ran = await ended(process)
+    ran = await kubevouch("verify", "--wait", "1s", "--timeout", "3s")
     named = [line for line in ran.err.splitlines() if "3 of 4 kubelets have answered" in line]
     assert len(named) == 2, ran
     assert "waits for k8s-worker-3.internal.example.com (127.0.88.114:" in named[0]

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from tests.cli.program import Program
+from tests.support.kubeconfigs import TOKEN
 from tests.support.scripted import faults
-from tests.support.stage import TOKEN, Stage
+from tests.support.stage import Stage
 
 LINE = re.compile(r"(GET|POST) (/\S+)  (.+)  \d+ ms")
 
@@ -30,7 +31,3 @@ async def test_how_a_request_failed_is_shown(kubevouch: Program, stage: Stage) -
     assert shown, ran
     assert "connection reset by peer" in {found[3] for found in shown if found}, ran.err
     assert all(shown)
-
-
-async def test_without_it_nothing_is_shown(kubevouch: Program, stage: Stage) -> None:
-    assert (await kubevouch("doctor")).err == ""

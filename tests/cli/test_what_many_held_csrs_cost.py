@@ -86,9 +86,7 @@ def case() -> str:
     return "healthy"
 
 
-async def test_a_held_csr_costs_no_more_among_many_beside_the_operators_word_on_many(
-    stage: Stage,
-) -> None:
+async def test_a_held_csr_costs_no_more_among_many_than_among_few(stage: Stage) -> None:
     few = calls_for_each(*await held(stage, FEW))
     many = calls_for_each(*await held(stage, MANY))
     assert many < 1.3 * few, (few, many)

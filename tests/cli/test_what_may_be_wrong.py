@@ -5,7 +5,6 @@ import contextlib
 import json
 import socket
 import threading
-from base64 import b64encode
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,12 +16,14 @@ from tests.diagnose.cases import CASES
 from tests.support.authority import Authority
 from tests.support.bombs import ALIASES
 from tests.support.contexts import server_context
+from tests.support.kubeconfigs import write_kubeconfig
 from tests.support.scripted import faults, kubelet, reviews
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS
 from tests.support.scripted.nobody import closed_port
-from tests.support.stage import Stage, cluster_ca, kubeconfig_of, staged
+from tests.support.stage import Stage, cluster_ca, staged
 
+API_SERVICES = KINDS["apiregistration.k8s.io", "v1", "apiservices"]
 READING = [("doctor",), ("verify",), ("csr", "list"), ("csr", "explain", "csr-1")]
 
 KUBECONFIGS: dict[str, tuple[bytes | None, str]] = {
@@ -77,12 +78,8 @@ def deaf_server() -> Iterator[str]:
 
 def leading_to(server: str, folder: Path, roots: bytes | None = None) -> dict[str, str]:
     """The environment with a kubeconfig for that server."""
-    cluster: dict[str, object] = {"server": server}
-    if roots is not None:
-        cluster["certificate-authority-data"] = b64encode(roots).decode()
     path = folder / f"kubeconfig-{len(list(folder.iterdir()))}"
-    path.write_text(json.dumps(kubeconfig_of(cluster)))
-    return {"KUBECONFIG": str(path)}
+    return {"KUBECONFIG": str(write_kubeconfig(path, server, roots))}
 
 
 async def test_a_dead_api_server(kubevouch: Program) -> None:
@@ -195,9 +192,7 @@ async def test_where_rights_are_lacking_the_roles_of_the_verb_come_next(
         assert f"NEXT     {roles}\n" in ran.err, ran
 
 
-async def test_a_plan_that_cannot_be_written_is_refused_before_a_node_is_looked_at(
-    kubevouch: Program, stage: Stage
-) -> None:
+async def test_a_plan_that_cannot_be_written_is_refused(kubevouch: Program, stage: Stage) -> None:
     for path, why in (("nowhere/plan.json", "No such file"), (".", "Is a directory")):
         ran = await kubevouch("plan", "-o", path, code=2)
         assert f"cannot be written: {why}" in ran.err
@@ -248,24 +243,18 @@ async def test_probing_a_file_beside_a_key_and_without_any_cluster(kubevouch: Pr
         assert "PRIVATE" not in ran.out + ran.err
 
 
-async def test_a_chosen_kubeconfig_that_is_not_valid_is_an_error_for_probe_too(
-    kubevouch: Program,
-) -> None:
-    ran = await kubevouch("probe", "127.0.0.1:1", "--kubeconfig", "/nowhere", code=2)
-    assert "/nowhere" in ran.err
-
-
-NOTHING = {
-    "nowhere/file.pem": "there is no such file",
-    "/": "is a folder",
-    "host:port": "is not a file, a Node or HOST[:PORT]",
-    "host:99999": "is not a file, a Node or HOST[:PORT]",
-    "": "is not a file, a Node or HOST[:PORT]",
+NOTHING: dict[tuple[str, ...], str] = {
+    ("127.0.0.1:1", "--kubeconfig", "/nowhere"): "/nowhere",
+    ("nowhere/file.pem",): "there is no such file",
+    ("/",): "is a folder",
+    ("host:port",): "is not a file, a Node or HOST[:PORT]",
+    ("host:99999",): "is not a file, a Node or HOST[:PORT]",
+    ("",): "is not a file, a Node or HOST[:PORT]",
 }
 
 
 async def test_probing_nothing(kubevouch: Program) -> None:
-    await kubevouch.refuses({("probe", target): told for target, told in NOTHING.items()})
+    await kubevouch.refuses({("probe", *words): told for words, told in NOTHING.items()})
 
 
 WAYS = {
@@ -288,9 +277,7 @@ async def test_probing_a_port_that_comes_to_no_handshake(kubevouch: Program) -> 
         assert ran.out.endswith(f"FAILED\n  metrics-server would log  {told}\n"), ran
 
 
-async def test_doctor_verify_certs_and_probe_judge_by_one_rule_whose_a_certificate_is(
-    kubevouch: Program,
-) -> None:
+async def test_four_verbs_judge_by_one_rule_whose_a_certificate_is(kubevouch: Program) -> None:
     """worker-1 is signed as k3s signs; worker-2 has its name in the CN only, and whoever asks hears of it."""
     async with staged(CASES["cn-is-the-nodes-plain-name"], SystemClock()) as stage:
         kubevouch.environment["KUBECONFIG"] = str(stage.kubeconfig(kubevouch.home))
@@ -326,8 +313,10 @@ async def test_control_characters_never_reach_the_terminal(kubevouch: Program) -
         kubevouch.environment["KUBECONFIG"] = str(stage.kubeconfig(kubevouch.home))
         pair = Authority().serving("127.0.88.112", node=evil)
         stage.kubelets["k8s-worker-1"].behaviour = kubelet.Serve(server_context(pair))
-        conditions = [{"type": "Available", "status": "False", "reason": evil, "message": evil}]
-        _patched(stage, "apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io", conditions)
+        service = stage.server.store.get(API_SERVICES, "v1beta1.metrics.k8s.io")
+        condition = {"type": "Available", "status": "False", "reason": evil, "message": evil}
+        service["status"] = {"conditions": [condition]}
+        stage.server.store.put(API_SERVICES, service)
         stage.server.version["gitVersion"] = evil
         stage.server.faults.on(
             "/api/v1/namespaces/kube-system/configmaps/kubelet-config",
@@ -343,10 +332,3 @@ async def test_control_characters_never_reach_the_terminal(kubevouch: Program) -
             assert character not in each.out + each.err, each
         assert "\nCAUSE  all is well" not in each.out
     assert json.loads(document.out)["cluster"]["version"] == evil
-
-
-def _patched(stage: Stage, path: str, conditions: list[dict[str, str]]) -> None:
-    group, version, plural, name = path.split("/")
-    kind = KINDS[group, version, plural]
-    found = stage.server.store.get(kind, name)
-    stage.server.store.put(kind, {**found, "status": {"conditions": conditions}})

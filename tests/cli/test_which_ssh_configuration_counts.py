@@ -1,9 +1,9 @@
 """A plan may come from somebody else, and ssh runs what its configuration file says: whose file is it?"""
 
-import json
 import os
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,14 +12,14 @@ import pytest
 from kubevouch.cli.common.runs import read_plan, write_plan
 from tests.cli.program import Program
 from tests.rollout.test_a_plan_is_a_file import PLAN
-from tests.support.stage import Stage, kubeconfig_of
+from tests.support.kubeconfigs import write_kubeconfig
+from tests.support.stage import Stage
 
 
 @pytest.fixture(autouse=True)
 def cluster(kubevouch: Program) -> None:
     """At which nobody answers, where a test has none of its own."""
-    path = kubevouch.home / "nobody"
-    path.write_text(json.dumps(kubeconfig_of({"server": "https://127.0.0.1:1"})))
+    path = write_kubeconfig(kubevouch.home / "nobody", "https://127.0.0.1:1")
     kubevouch.environment["KUBECONFIG"] = str(path)
 
 
@@ -52,32 +52,15 @@ def _changed(path: Path, mode: int) -> Path:
 
 
 UNSAFE: dict[str, tuple[Callable[[Path], Path], str]] = {
-    "all may write it": (
-        lambda path: _changed(path, 0o666),
-        "others may write it (its mode is 666)",
-    ),
-    "a group may write it": (
-        lambda path: _changed(path, 0o660),
-        "others may write it (its mode is 660)",
-    ),
-    "it is not there": (
-        lambda path: path.with_name("none"),
-        "it cannot be read (No such file or directory)",
-    ),
-    "others may put another one in its place": (
-        lambda path: _in_a_folder(path, 0o777),
-        "(its mode is 777)",
-    ),
-    "it depends on where the command runs": (
-        lambda path: Path(path.name),
-        "it is not an absolute path",
-    ),
+    "all may write it": (partial(_changed, mode=0o666), "others may write it (its mode is 666)"),
+    "a group may": (partial(_changed, mode=0o660), "others may write it (its mode is 660)"),
+    "it is not there": (lambda path: path.with_name("none"), "it cannot be read (No such file"),
+    "another one in its place": (partial(_in_a_folder, mode=0o777), "(its mode is 777)"),
+    "by where it runs": (lambda path: Path(path.name), "it is not an absolute path"),
 }
 if os.geteuid() == 0:  # only root gives a folder to another group
-    UNSAFE["a group of others may"] = (
-        lambda path: _in_a_folder(path, 0o775, 65534),
-        "(its mode is 775)",
-    )
+    others = partial(_in_a_folder, mode=0o775, group=65534)
+    UNSAFE["a group of others may"] = (others, "(its mode is 775)")
 
 
 @pytest.mark.parametrize("name", UNSAFE)

@@ -17,6 +17,7 @@ import pytest
 
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.x509 import read_certificates
+from tests.rollout.recorded import recorded
 from tests.support.apiservers import MOMENT
 from tests.support.authority import Authority
 from tests.support.local_shell import Local
@@ -51,6 +52,11 @@ class Machine:
     def pki(self) -> Path:
         return self.root / "pki"
 
+    @property
+    def process(self) -> Path:
+        """What /proc shows of the kubelet."""
+        return self.folder / "proc" / str(self.shells[-1].pid)
+
     def runs(self, *flags: str, cgroup: str = "0::/system.slice/kubelet.service\n") -> None:
         """A kubelet with these words behind its name."""
         kubelet = self.starts(*flags, cgroup=cgroup)
@@ -61,10 +67,9 @@ class Machine:
         argv = ["kubelet", "-c", "read nothing", *flags]
         kubelet = subprocess.Popen(argv, executable="/bin/sh", stdin=subprocess.PIPE)
         self.shells.append(kubelet)
-        shown = self.folder / "proc" / str(kubelet.pid)
-        shown.mkdir(parents=True)
-        (shown / "cmdline").symlink_to(f"/proc/{kubelet.pid}/cmdline")
-        (shown / "cgroup").write_text(cgroup)
+        self.process.mkdir(parents=True)
+        (self.process / "cmdline").symlink_to(f"/proc/{kubelet.pid}/cmdline")
+        (self.process / "cgroup").write_text(cgroup)
         return kubelet
 
     def tool(self, name: str, script: str) -> None:
@@ -107,6 +112,12 @@ def machine() -> Iterator[Machine]:
         yield machine
         for shell in machine.shells:
             shell.communicate(timeout=60)
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest, machine: Machine) -> None:
+    """`sh` is the shell in question."""
+    becomes_sh(request.param, machine.folder / "bin")
 
 
 def _machine(folder: Path) -> Machine:
@@ -307,9 +318,7 @@ async def test_a_flag_is_read_as_the_kubelet_reads_it(machine: Machine) -> None:
     assert seen.config == ()
 
 
-async def test_a_folder_of_units_that_is_not_there_or_does_not_last_is_told(
-    machine: Machine,
-) -> None:
+async def test_a_folder_of_units_that_is_missing_or_does_not_last_is_told(machine: Machine) -> None:
     assert (
         await machine.survey()
     ).no_boot_unit == f"there is no folder {machine.folder}/units".encode()
@@ -339,12 +348,9 @@ async def test_missing_tools_are_named_and_the_answer_can_still_be_read(
 
 
 def test_times_are_by_our_own_clock() -> None:
-    raw = (
-        b'{"machine_id":"","hostname":"","clock":%d,"missing":"",'
-        b'"unit":{"active":"","pid":1,"age":90.5},"argv":"","identity":{"path":"","pem":""},'
-        b'"runs":[],"root":[],"pki":[],"config":[],"drop_ins":[],"certificates":[]}'
-    ) % (MOMENT.timestamp() + 7)
-    seen = msgspec.json.decode(raw, type=NodeSurvey)
+    found = recorded("expired-worker").survey
+    unit = msgspec.structs.replace(found.unit, age=90.5)
+    seen = msgspec.structs.replace(found, unit=unit, clock=int(MOMENT.timestamp()) + 7)
     assert seen.kubelet_started(MOMENT) == MOMENT - timedelta(seconds=90.5)
     assert seen.skew(MOMENT) == timedelta(seconds=7)
 
@@ -376,12 +382,9 @@ CGROUPS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.usefixtures("shell")
 @pytest.mark.parametrize("name", CGROUPS)
-async def test_the_main_process_is_the_kubelet_only_in_the_cgroup_of_its_service(
-    machine: Machine, name: str, shell: str
-) -> None:
-    becomes_sh(shell, machine.folder / "bin")
+async def test_only_the_cgroup_of_its_service_makes_a_kubelet(machine: Machine, name: str) -> None:
     cgroup, is_kubelet = CGROUPS[name]
     machine.runs(f"--config={machine.root}/config.yaml", cgroup=cgroup)
     seen = await machine.survey()
@@ -417,9 +420,7 @@ async def test_a_pods_process_named_kubelet_is_not_the_kubelet(
     assert seen.no_kubelet.decode() == f"kubelet.service has no main process (it is {active})"
 
 
-async def test_a_machine_without_systemd_has_no_kubelet_that_could_be_told(
-    machine: Machine,
-) -> None:
+async def test_a_machine_without_systemd_has_no_kubelet_to_be_told(machine: Machine) -> None:
     machine.starts(f"--config={machine.root}/config.yaml", cgroup="0::/\n")
     machine.tool("systemctl", "exit 1\n")
     seen = await machine.survey()
@@ -440,12 +441,9 @@ UNSAFE: dict[str, tuple[Callable[[Machine], object], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.usefixtures("shell")
 @pytest.mark.parametrize("name", UNSAFE)
-async def test_a_folder_that_others_could_change_is_told(
-    machine: Machine, name: str, shell: str
-) -> None:
-    becomes_sh(shell, machine.folder / "bin")
+async def test_a_folder_that_others_could_change_is_told(machine: Machine, name: str) -> None:
     (machine.root / ".kubevouch" / "abc1").mkdir(parents=True)
     (machine.root / ".kubevouch" / "abc1" / "armed").touch()
     (machine.folder / "etc").mkdir()
@@ -461,9 +459,8 @@ async def test_a_folder_that_others_could_change_is_told(
     assert [each.run for each in seen.runs] == ([] if expected else [b"abc1"])
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-async def test_what_the_next_start_goes_by_is_told(machine: Machine, shell: str) -> None:
-    becomes_sh(shell, machine.folder / "bin")
+@pytest.mark.usefixtures("shell")
+async def test_what_the_next_start_goes_by_is_told(machine: Machine) -> None:
     etc, program = machine.folder / "etc", machine.folder / "usr" / "kubelet"
     (etc / "environment").mkdir(parents=True)
     program.parent.mkdir()
@@ -478,8 +475,7 @@ async def test_what_the_next_start_goes_by_is_told(machine: Machine, shell: str)
         f"ExecStart={{ path={program} ; argv[]={program} $ARGS ; ignore_errors=no ; pid=0 }}\n"
     )
     machine.runs_as_kubeadm_starts_it()
-    process = machine.folder / "proc" / str(machine.shells[-1].pid)
-    (process / "exe").symlink_to(f"{program} (deleted)")
+    (machine.process / "exe").symlink_to(f"{program} (deleted)")
     (machine.folder / "proc" / "swaps").write_text(
         "Filename\t\tType\tSize\tUsed\tPriority\n/dev/sda2 partition 1 0 -2\n/swap.img file 1 0 -3\n"
     )
@@ -507,9 +503,8 @@ async def test_a_program_beside_the_running_one_is_told_unless_it_is_a_script(
     program.write_bytes(content)
     (machine.folder / "shown").write_text(f"ExecStart={{ path={program} ; argv[]={program} ; }}\n")
     machine.runs_as_kubeadm_starts_it()
-    process = machine.folder / "proc" / str(machine.shells[-1].pid)
-    (process / "exe").symlink_to("/bin/sh")
+    (machine.process / "exe").symlink_to("/bin/sh")
     assert (await machine.survey()).next_start.other_program == other
-    (process / "exe").unlink()
-    (process / "exe").symlink_to(program)
+    (machine.process / "exe").unlink()
+    (machine.process / "exe").symlink_to(program)
     assert (await machine.survey()).next_start.other_program == b"no"

@@ -5,6 +5,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,9 +25,7 @@ from kubevouch.evidence.measured import DoubtKind
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kubelet.dial_result import Target
-from kubevouch.node.destination import Destination
-from kubevouch.node.errors import NodeUnreachable
-from kubevouch.node.script import DialAddress, Script, ScriptResult, T
+from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.x509 import VerifyReason, read_certificates
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.authority import Authority, Pair
@@ -111,14 +110,17 @@ async def test_kubelets_and_the_api_server_present_theirs_and_the_ca_is_known() 
         assert unreached.is_ordinary
 
 
+def _etcd_at(port: int) -> Place:
+    target = Target("127.0.0.1", node="cp", port=port)
+    return Place(use=CertificateUse.ETCD_SERVER, target=target, what="etcd", named=True)
+
+
 async def _etcd(serves: kubelet.Behaviour | ssl.SSLContext) -> FoundPart:
     """What is seen of an etcd that serves so."""
     clock: Clock = WoundClock(MOMENT)
     serve = kubelet.Serve(serves) if isinstance(serves, ssl.SSLContext) else serves
     async with kubelet.ScriptedKubelet(serve, clock) as port:
-        target = Target("127.0.0.1", node="cp", port=port.port)
-        place = Place(use=CertificateUse.ETCD_SERVER, target=target, what="etcd", named=True)
-        return await dial_places((place,), clock=clock, timeout=60.0)
+        return await dial_places((_etcd_at(port.port),), clock=clock, timeout=60.0)
 
 
 def _demanding(pair: Pair) -> ssl.SSLContext:
@@ -164,18 +166,12 @@ async def test_a_server_without_a_certificate_is_a_fault() -> None:
 
 
 async def test_no_connection_is_told_and_is_no_failure() -> None:
-    clock = WoundClock(MOMENT)
     with closed_port() as port:
-        place = Place(
-            use=CertificateUse.ETCD_SERVER,
-            target=Target("127.0.0.1", node="cp", port=port),
-            what="etcd-server of cp",
-        )
-        part = await dial_places((place, place), clock=clock, timeout=60.0)
+        places = (_etcd_at(port), _etcd_at(port))
+        part = await dial_places(places, clock=WoundClock(MOMENT), timeout=60.0)
     assert part.found == ()
-    assert {(each.what, each.node, each.is_ordinary) for each in part.not_read} == {
-        ("etcd-server of cp", "cp", True)
-    }
+    told = {(each.what, each.node, each.is_ordinary) for each in part.not_read}
+    assert told == {("etcd", "cp", True)}
 
 
 def _metrics_service(stage: Stage, port: int, *, bundle: bytes) -> None:
@@ -188,20 +184,19 @@ def _metrics_service(stage: Stage, port: int, *, bundle: bytes) -> None:
         spec={"group": "metrics.k8s.io", "version": "v1beta1", "service": reference,
               "caBundle": base64(bundle)},
     )  # fmt: skip
-    put(
-        stage,
-        "Service",
-        "metrics-server",
-        "kube-system",
-        spec={"ports": [{"name": "https", "port": 443}, {"name": "other", "port": 80}]},
-    )
+    ports = [{"name": "https", "port": 443}, {"name": "other", "port": 80}]
+    put(stage, "Service", "metrics-server", "kube-system", spec={"ports": ports})
+    _endpoint(stage, "metrics-server-1", "127.0.0.1", port, ready=False)
+
+
+def _endpoint(stage: Stage, name: str, address: str, port: int, **conditions: bool) -> None:
     put(
         stage,
         "EndpointSlice",
-        "metrics-server-1",
+        name,
         "kube-system",
         metadata={"labels": {"kubernetes.io/service-name": "metrics-server"}},
-        endpoints=[{"addresses": ["127.0.0.1"], "conditions": {"ready": False}}],
+        endpoints=[{"addresses": [address], "conditions": conditions}],
         ports=[{"name": "https", "port": port}, {"name": "other", "port": 1}],
     )
 
@@ -235,15 +230,7 @@ async def test_a_pod_that_is_ending_is_not_dialled_where_another_one_is_there() 
     context = server_context(OWN.serving("metrics-server.kube-system.svc"))
     async with seen_beside(context) as (stage, look, port):
         _metrics_service(stage, port.port, bundle=OWN.pem)
-        put(
-            stage,
-            "EndpointSlice",
-            "metrics-server-2",
-            "kube-system",
-            metadata={"labels": {"kubernetes.io/service-name": "metrics-server"}},
-            endpoints=[{"addresses": ["127.0.0.2"], "conditions": {"terminating": True}}],
-            ports=[{"name": "https", "port": port.port}],
-        )
+        _endpoint(stage, "metrics-server-2", "127.0.0.2", port.port, terminating=True)
         found = await look()
     [served] = of_use(found, CertificateUse.METRICS_SERVER)
     assert served.where.startswith("127.0.0.1:")
@@ -306,29 +293,17 @@ async def test_a_machine_whose_clock_is_wrong_judges_by_the_api_servers() -> Non
     assert abs(found.at - MOMENT) < timedelta(minutes=5)
 
 
-class NobodyAnswers:
-    """An ssh by which no node is reached."""
-
-    name = "ssh"
-
-    async def destination(self, host: str) -> Destination:
-        raise NodeUnreachable(host, "nobody answers", "")
-
-    async def run_script(
-        self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
-    ) -> ScriptResult[T]:
-        raise NodeUnreachable(host, "nobody answers", f"{script}, {timeout}, {at}")
-
-
-async def test_with_their_disks_the_nodes_are_listed_once() -> None:
+async def test_with_their_disks_the_nodes_are_listed_once(tmp_path: Path) -> None:
+    """No node is reached: there is no ssh."""
+    nowhere = Ssh(SshOptions(), environment={"PATH": str(tmp_path)})
     async with (
         staged(HEALTHY, WoundClock(MOMENT)) as stage,
         client_of(stage.access, WoundClock(MOMENT)) as api,
     ):
-        found = await found_in_cluster(api, 60.0, lambda _: None, NobodyAnswers())
+        found = await found_in_cluster(api, 60.0, lambda _: None, nowhere)
         lists = [each for each in stage.server.requests if each.path == "/api/v1/nodes"]
     assert len(lists) == 1
-    unread = {each.node for each in found.not_read if "nobody answers" in each.doubt.text}
+    unread = {each.node for each in found.not_read if "cannot be started" in each.doubt.text}
     assert len(unread) == 4
 
 

@@ -42,9 +42,7 @@ def _of(found: FoundCertificates, use: CertificateUse) -> FoundCertificate:
     return one
 
 
-def test_a_control_plane_has_all_that_kubeadm_shows_and_its_kubelets_identity(
-    tree: NodeTree,
-) -> None:
+def test_a_control_plane_has_all_that_kubeadm_shows_and_a_kubelet(tree: NodeTree) -> None:
     found = _read(tree)
     assert {each.use for each in found.found} == {
         *SHOWN_BY_KUBEADM,
@@ -269,9 +267,7 @@ def test_what_we_may_not_read_is_not_called_wrong() -> None:
     assert "kubelet-client, /mnt/etc/kubernetes/kubelet.conf" in said
 
 
-def test_whether_an_authority_is_managed_elsewhere_is_not_known_where_nobody_could_look(
-    tree: NodeTree,
-) -> None:
+def test_where_nobody_could_look_nobody_knows_who_manages_an_authority(tree: NodeTree) -> None:
     """As for somebody who may read a copy of admin.conf, and nothing below pki."""
     found: dict[str, NodeFile | None] = {}
     for path, form in wanted(NodeFiles({})).items():

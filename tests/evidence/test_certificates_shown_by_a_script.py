@@ -62,9 +62,7 @@ def _on_disk(tree: NodeTree) -> tuple[FoundCertificate, ...]:
     )
 
 
-async def test_a_control_plane_is_the_same_by_the_script_and_by_its_disk(
-    tree: NodeTree, programs: Path
-) -> None:
+async def test_a_control_plane_is_the_same_by_its_disk(tree: NodeTree, programs: Path) -> None:
     (tree.root / PKI / "front-proxy-ca.key").unlink()
     (tree.root / PKI / "etcd/peer.crt").unlink()
     tree.write(f"{PKI}/apiserver.key", tree.ca.serving("other").key)
@@ -78,9 +76,7 @@ async def test_a_control_plane_is_the_same_by_the_script_and_by_its_disk(
     assert sum(bool(each.fault) for each in part.found) == 4
 
 
-async def test_a_worker_is_the_same_by_the_script_and_by_its_disk(
-    tmp_path: Path, programs: Path
-) -> None:
+async def test_a_worker_is_the_same_by_its_disk(tmp_path: Path, programs: Path) -> None:
     tree = NodeTree(tmp_path / "w", "w-1", relative=True).worker()
     part = await _found(tree, programs)
     assert part.found == _on_disk(tree)

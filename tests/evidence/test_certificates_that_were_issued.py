@@ -111,19 +111,17 @@ def test_a_list_that_is_refused_is_told_once_and_is_a_failure() -> None:
     assert not told.is_ordinary
 
 
-def test_a_client_certificate_that_the_disk_shows_was_read() -> None:
+def test_what_the_disk_shows_was_read_and_does_not_stand_there_twice() -> None:
     csrs: Measured[tuple[CertificateSigningRequest, ...]] = Measured(Vantage.API_SERVER, AT, ())
     part = clients_of_kubelets(csrs, issued_by_csr((), {"n"}), (_node("n"), _node("m")), CA)
-    on_disk = FoundCertificate(
-        CertificateUse.KUBELET_CLIENT,
-        "/var/lib/kubelet/pki/kubelet-client-current.pem",
-        Vantage.NODE_DISK,
-        AT,
-        node="n",
-        chain=read_certificates(_kubelets().chain, "n"),
-    )
-    whole = with_disks(
-        FoundCertificates(AT, part.found, part.not_read), FoundPart(found=(on_disk,))
-    )
-    assert [each.node for each in whole.found] == ["n"]
+    client, ca = CertificateUse.KUBELET_CLIENT, CertificateUse.CLUSTER_CA
+    chain = read_certificates(_kubelets().chain, "n")
+
+    def row(use: CertificateUse, vantage: Vantage, node: str = "") -> FoundCertificate:
+        return FoundCertificate(use, "there", vantage, AT, node=node, chain=chain)
+
+    seen = (row(client, Vantage.API_SERVER, "n"), row(ca, Vantage.API_SERVER))
+    disks = (row(client, Vantage.NODE_DISK, "n"), row(ca, Vantage.NODE_DISK, "n"))
+    whole = with_disks(FoundCertificates(AT, seen, part.not_read), FoundPart(found=disks))
+    assert whole.found == (seen[1], disks[0])
     assert whole.not_read == (), "the disk of the other is told as read or not"

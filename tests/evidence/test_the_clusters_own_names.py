@@ -46,9 +46,9 @@ SCENARIO = Scenario(
 
 
 @contextlib.asynccontextmanager
-async def seen() -> AsyncIterator[tuple[Stage, ApiClient, Inquiry]]:
+async def seen(scenario: Scenario = SCENARIO) -> AsyncIterator[tuple[Stage, ApiClient, Inquiry]]:
     clock = WoundClock(MOMENT)
-    async with staged(SCENARIO, clock) as stage, client_of(stage.access, clock) as api:
+    async with staged(scenario, clock) as stage, client_of(stage.access, clock) as api:
         yield stage, api, Inquiry(clock)
 
 
@@ -84,9 +84,7 @@ async def test_services_endpoints_and_kubeadm_tell_the_clusters_own_names() -> N
     assert names.doubts == ()
 
 
-async def test_without_kubeadm_the_flags_of_the_api_server_and_the_joiners_configuration_tell() -> (
-    None
-):
+async def test_without_kubeadm_flags_and_the_joiners_configuration_tell() -> None:
     async with seen() as (stage, api, inquiry):
         stage.server.store.delete(CONFIG_MAPS, "kubeadm-config", "kube-system")
         stage.server.store.create(
@@ -118,9 +116,7 @@ async def test_a_pod_that_a_worker_calls_an_api_server_tells_no_network(
     assert names.pod_networks == (ip_network("10.244.0.0/16"),)
 
 
-async def test_where_nothing_tells_the_networks_and_the_domain_are_empty_until_the_operator_tells() -> (
-    None
-):
+async def test_where_nothing_tells_networks_and_domain_the_operator_may() -> None:
     async with seen() as (stage, api, inquiry):
         for name in ("kubeadm-config", "kubelet-config"):
             stage.server.store.delete(CONFIG_MAPS, name, "kube-system")

@@ -72,16 +72,22 @@ def test_lines_as_json_and_those_of_nodes_that_are_not_ready_are_read_too() -> N
     assert found == {"a": 'Get: "x"', "b": "late ?", "c": 'dial "c"'}
 
 
-@pytest.mark.parametrize("form", list(LogFormat))
-def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
+def scrape_log(form: LogFormat, verbosity: int = 0) -> tuple[ScrapeLog, list[str]]:
+    """Of our own metrics server, and its lines."""
     lines: list[str] = []
     clock = WoundClock(datetime(2026, 11, 24, 12, tzinfo=UTC))
+    log = Log(lines.append, clock, form=form, verbosity=verbosity)
+    return ScrapeLog(log, clock, Instruments(CollectorRegistry(), 15.0), 9.0), lines
+
+
+W1 = FleetNode("w1", {}, "10.0.0.5", 10250, "/metrics/resource", ready=True)
+
+
+@pytest.mark.parametrize("form", list(LogFormat))
+def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
+    scraping, lines = scrape_log(form)
     said = 'Get "https://10.0.0.5:10250/metrics/resource": tls: failed to verify certificate: x509: certificate signed by unknown authority'
-    log = Log(lines.append, clock, form=form)
-    scraping = ScrapeLog(log, clock, Instruments(CollectorRegistry(), 15.0), 9.0)
-    node = FleetNode("w1", {}, "10.0.0.5", 10250, "/metrics/resource", ready=True)
-    failed = ScrapeFailure("unknown_authority", said)
-    scraping.scraped(node, 0.1, failed)
+    scraping.scraped(W1, 0.1, ScrapeFailure("unknown_authority", said))
     denied = (
         'nodes is forbidden: User "system:serviceaccount:kube-system:kubevouch-metrics-server" cannot list resource '
         '"nodes" in API group "" at the cluster scope'
@@ -103,23 +109,15 @@ def test_what_our_own_metrics_server_writes_is_read(form: LogFormat) -> None:
 @pytest.mark.parametrize("form", list(LogFormat))
 def test_what_a_kubelet_says_of_itself_is_no_refusal_of_the_api_server(form: LogFormat) -> None:
     """Its status, the names on its page: with them it would tell doctor that metrics-server lacks rights."""
-    lines: list[str] = []
-    clock = WoundClock(datetime(2026, 11, 24, 12, tzinfo=UTC))
-    scraping = ScrapeLog(
-        Log(lines.append, clock, form=form, verbosity=4),
-        clock,
-        Instruments(CollectorRegistry(), 15.0),
-        9.0,
-    )
-    node = FleetNode("w1", {}, "10.0.0.5", 10250, "/metrics/resource", ready=True)
+    scraping, lines = scrape_log(form, verbosity=4)
     words = 'User "system:serviceaccount:a;b" cannot get resource "nodes/metrics" in API group ""'
     said = f'request failed, status: "403 {words}"'
     failed = ScrapeFailure("http-403", said)
     for ready in (True, False):
-        scraping.scraped(msgspec.structs.replace(node, ready=ready), 0.1, failed)
-    scraping.duplicate(node, (("ns", words),))
-    scraping.incomplete(node, node_itself=False, pods=((words, "p"),))
-    scraping.doubted(node, said)
+        scraping.scraped(msgspec.structs.replace(W1, ready=ready), 0.1, failed)
+    scraping.duplicate(W1, (("ns", words),))
+    scraping.incomplete(W1, node_itself=False, pods=((words, "p"),))
+    scraping.doubted(W1, said)
     assert len(lines) == 5
     assert denials("".join(lines), "p") == ()
 

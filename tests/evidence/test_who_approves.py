@@ -1,8 +1,7 @@
 """Who approves on a cluster: from a real cluster's roles, and with the two approvers that people install."""
 
-import contextlib
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -14,9 +13,7 @@ import yaml
 from kubevouch.cli.common.roles import roles_of
 from kubevouch.evidence.approvers import OUR_APPROVER, approving_accounts, last_approval
 from kubevouch.evidence.gather.approvers import gather_approvers
-from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import DoubtKind
-from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     CertificateSigningRequest,
     CsrCondition,
@@ -29,10 +26,8 @@ from kubevouch.kube.resources import (
 from kubevouch.kube.resources.certificates import CsrStatus
 from kubevouch.kube.resources.meta import ManagedMetadata, Metadata
 from kubevouch.policy.decide import approval
-from tests.support.apiservers import MOMENT, client_of
-from tests.support.clocks import WoundClock
+from tests.evidence.test_the_clusters_own_names import seen
 from tests.support.scenario import Expected, Scenario
-from tests.support.stage import Stage, staged
 
 RECORDED = json.loads(
     (Path(__file__).parents[1] / "fixtures" / "story" / "rbac.json").read_text(encoding="utf-8")
@@ -147,21 +142,15 @@ def test_only_a_service_account_is_a_workload(subject: Subject, found: bool) -> 
     assert bool(approving_accounts([theirs], [bound("theirs", subject)])) is found
 
 
-@contextlib.asynccontextmanager
-async def seen(
-    approver: Literal["runs", "down"],
-) -> AsyncIterator[tuple[Stage, ApiClient, Inquiry]]:
-    scenario = Scenario(title="", approver=approver, expected=Expected(finds=(), exit=0))
-    clock = WoundClock(MOMENT)
-    async with staged(scenario, clock) as stage, client_of(stage.access, clock) as api:
-        yield stage, api, Inquiry(clock)
+def with_approver(approver: Literal["runs", "down"]) -> Scenario:
+    return Scenario(title="", approver=approver, expected=Expected(finds=(), exit=0))
 
 
 @pytest.mark.parametrize(("approver", "running"), [("runs", True), ("down", False)])
 async def test_it_runs_if_a_pod_of_its_account_is_ready(
     approver: Literal["runs", "down"], running: bool
 ) -> None:
-    async with seen(approver) as (_, api, inquiry):
+    async with seen(with_approver(approver)) as (_, api, inquiry):
         found = await gather_approvers(api, inquiry)
     assert [(each.name, each.running) for each in found.or_else(())] == [
         ("kube-system/kubelet-csr-approver", running)
@@ -169,7 +158,7 @@ async def test_it_runs_if_a_pod_of_its_account_is_ready(
 
 
 async def test_an_approver_whose_pods_may_not_be_seen_is_a_doubt_and_not_a_no() -> None:
-    async with seen("runs") as (stage, api, inquiry):
+    async with seen(with_approver("runs")) as (stage, api, inquiry):
         stage.deny("list pods")
         found = await gather_approvers(api, inquiry)
     assert found.doubt is not None

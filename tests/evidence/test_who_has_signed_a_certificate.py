@@ -1,14 +1,11 @@
 """An authority is named where its signature was verified, wherever the certificate was found; elsewhere its issuer's name is."""
 
-import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from kubevouch.cli.certs.render import print_rows
-from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.certificates import (
     CertificateUse,
     FoundCertificate,
@@ -20,9 +17,9 @@ from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.fleet import signed_by
 from kubevouch.inventory.kubeadm_tables import expires_text
-from kubevouch.inventory.rows import Limits, rows_of
+from kubevouch.inventory.rows import rows_of
 from kubevouch.x509 import Certificate, read_certificates
-from tests.inventory.pages import ReadPage
+from tests.inventory.pages import ReadPage, shows
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
 from tests.support.node_tree import PKI, NodeTree
@@ -42,9 +39,7 @@ def _leaf(authority: Authority) -> tuple[Certificate, ...]:
 
 
 @pytest.mark.parametrize(("signer", "word"), [(OURS, "ca"), (THEIRS, "")])
-def test_the_clusters_authority_is_named_by_its_signature_and_not_by_its_name(
-    signer: Authority, word: str
-) -> None:
+def test_the_clusters_authority_is_named_by_its_signature(signer: Authority, word: str) -> None:
     assert authority_of(_leaf(signer), _read(OURS.pem)) == word
     assert authority_of(_leaf(signer), _read(THEIRS.pem + OURS.pem)) == "ca", "either of a bundle"
     assert authority_of(_leaf(signer), ()) == ""
@@ -65,9 +60,7 @@ def test_what_is_presented_with_it_and_has_ended_proves_no_signature() -> None:
     assert authority_of((leaf[0], *_read(past.pem)), _read(OURS.pem)) == ""
 
 
-def test_a_ca_that_was_renewed_with_its_key_has_signed_what_its_former_certificate_lies_beside() -> (
-    None
-):
+def test_a_ca_that_was_renewed_with_its_key_has_signed_what_its_former_one_did() -> None:
     """Go verifies it by now; at the moment at which it was issued the renewed one had not begun."""
     ca = DatedAuthority(AT - timedelta(days=99), AT + timedelta(days=9))
     renewed = _read(ca.renewed(AT - timedelta(days=1), AT + timedelta(days=999)))
@@ -78,22 +71,21 @@ def test_a_ca_that_was_renewed_with_its_key_has_signed_what_its_former_certifica
     assert signature_failure(leaf[0], both[1:], _read(OURS.pem)) != ""
 
 
+def _who_has_signed_what(found: FoundCertificates) -> str:
+    """That section of the page."""
+    text = ReadPage(shows(found, "html")[0]).text
+    return text.partition("Who has signed what")[2].partition("Every certificate")[0]
+
+
 @pytest.mark.parametrize("signs", [0, 1])
-def test_on_the_page_of_a_rotation_the_picture_has_the_end_of_the_ca_that_has_signed(
-    signs: int,
-) -> None:
+def test_on_the_page_of_a_rotation_the_end_is_of_the_ca_that_has_signed(signs: int) -> None:
     ends = (AT + timedelta(days=20), AT + timedelta(days=3000))
     cas = [DatedAuthority(AT - timedelta(days=99), each) for each in ends]
     begins, end = AT - timedelta(days=1), AT + timedelta(days=9)
     leaf = cas[signs].serving("w", node="w", not_before=begins, not_after=end)
     served = replace(_served(OURS, "ca"), chain=_read(leaf.chain)[:1])
     rows = [replace(_ca(), chain=_read(each.pem), where=f"{each}") for each in cas]
-    out = io.StringIO()
-    print_rows(
-        Terminal(None, out, None, {}), FoundCertificates(AT, (served, *rows)), "html", Limits()
-    )
-    text = ReadPage(out.getvalue()).text
-    chains = text.partition("Who has signed what")[2].partition("Every certificate")[0]
+    chains = _who_has_signed_what(FoundCertificates(AT, (served, *rows)))
     assert f"until {expires_text(ends[signs])}" in chains
     assert f"until {expires_text(ends[1 - signs])}" not in chains
 
@@ -118,11 +110,8 @@ def _ca() -> FoundCertificate:
 
 
 def test_on_the_page_nothing_hangs_below_an_authority_that_has_not_signed_it() -> None:
-    out = io.StringIO()
     found = FoundCertificates(AT, (_served(THEIRS, ""), _ca()))
-    print_rows(Terminal(None, out, None, {}), found, "html", Limits())
-    page = ReadPage(out.getvalue())
-    chains = page.text.partition("Who has signed what")[2].partition("Every certificate")[0]
+    chains = _who_has_signed_what(found)
     assert "OU=one name,O=kubernetes" in chains
     assert "its own certificate was not seen" in chains
     assert "until" not in chains, "the end of an authority that has not signed it"

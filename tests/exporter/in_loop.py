@@ -76,26 +76,15 @@ def by_node(found: Samples, name: str) -> dict[str, float]:
     return {dict(labels)["node"]: value for labels, value in found.get(name, {}).items()}
 
 
-def publish_ca(cluster: SmallCluster) -> None:
-    """As kube-controller-manager does."""
-    published = {
-        "metadata": {
-            "name": "kube-root-ca.crt",
-            "namespace": "kube-system",
-            "uid": "ca",
-            "resourceVersion": "1",
-        },
-        "data": {"ca.crt": cluster.authorities.cluster.pem.decode()},
-    }
-    cluster.server.store.put(KINDS["", "v1", "configmaps"], published)
-
-
 @contextlib.asynccontextmanager
 async def running_exporter(
     cluster: SmallCluster, clock: Clock, settings: ExporterSettings | None = None
 ) -> AsyncIterator[RunningExporter]:
     """It serves until the end of the block."""
-    publish_ca(cluster)
+    ca = cluster.authorities.cluster.pem.decode()
+    # As kube-controller-manager publishes it.
+    published = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": ca}}
+    cluster.server.store.create(KINDS["", "v1", "configmaps"], published, "kube-system")
     access = cluster_access({}, kubeconfig=str(cluster.kubeconfig))
     numbers = random.Random(cluster.server.port)
     source = key_pair_source("", "", "", now=clock.now(), random_serial=numbers.getrandbits)

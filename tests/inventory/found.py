@@ -1,7 +1,9 @@
 """Certificates that were found, for tests: made by trustme, and read as any other."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate, FoundCertificates
 from kubevouch.evidence.measured import Vantage
@@ -30,23 +32,21 @@ def at_node(
     *,
     life: timedelta = YEAR,
     authority: str = "kubernetes",
-    use: CertificateUse = CertificateUse.KUBELET_SERVING,
     missing: bool = False,
-    where: str = "",
-    externally_managed: bool = False,
+    **more: Any,
 ) -> FoundCertificate:
     """What is served at a node, or lies there. ends: from AT on; None where nothing can be read."""
-    return FoundCertificate(
-        use,
-        where or f"{node}:10250",
+    found = FoundCertificate(
+        CertificateUse.KUBELET_SERVING,
+        f"{node}:10250",
         Vantage.DIALLED,
         AT,
         node=node,
         chain=() if ends is None else chain(AT + ends, life, authority),
         fault="connection refused" if ends is None and not missing else "",
         missing=missing,
-        externally_managed=externally_managed,
     )
+    return replace(found, **more)
 
 
 def inventory(*found: FoundCertificate) -> FoundCertificates:

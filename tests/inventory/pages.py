@@ -1,8 +1,24 @@
-"""A page as an HTML parser reads it."""
+"""What `certs` shows of certificates that were found; and a page as an HTML parser reads it."""
 
+import io
 from html.parser import HTMLParser
 
+from kubevouch.cli.certs.render import print_rows
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.evidence.certificates import FoundCertificates
+from kubevouch.inventory.rows import Limits
+
 _WITHOUT_END = {"meta", "br"}
+
+
+def shows(
+    found: FoundCertificates, form: str = "table", columns: int = 0, cluster: str = ""
+) -> tuple[str, int]:
+    """And the exit code."""
+    out = io.StringIO()
+    terminal = Terminal(None, out, None, {"COLUMNS": str(columns)} if columns else {})
+    code = print_rows(terminal, found, form, Limits(), cluster=cluster)
+    return out.getvalue(), code
 
 
 class ReadPage(HTMLParser):

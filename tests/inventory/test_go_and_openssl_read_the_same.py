@@ -23,22 +23,12 @@ RECORDED: list[dict[str, Any]] = [
 ]
 
 
-def _row(recorded: dict[str, Any]) -> dict[str, Any]:
-    """As `certs -o json` writes it."""
+@pytest.mark.parametrize("recorded", RECORDED, ids=lambda each: each["where"])
+def test_go_and_openssl_read_the_same(recorded: dict[str, Any]) -> None:
     certificate = read_certificate_der(b64decode(recorded["der"]), recorded["where"])
     row: dict[str, Any] = json.loads(msgspec.json.encode(certificate_json(certificate)))
-    return row
-
-
-@pytest.mark.parametrize("recorded", RECORDED, ids=lambda each: each["where"])
-def test_go_reads_the_same(recorded: dict[str, Any]) -> None:
-    row = _row(recorded)
-    assert {name: row[name] for name in recorded["go"]} == recorded["go"]
-
-
-@pytest.mark.parametrize("recorded", RECORDED, ids=lambda each: each["where"])
-def test_openssl_reads_the_same(recorded: dict[str, Any]) -> None:
-    row, openssl = _row(recorded), recorded["openssl"]
+    go, openssl = recorded["go"], recorded["openssl"]
+    assert {name: row[name] for name in go} == go
     for name in ("notBefore", "notAfter"):
         assert datetime.fromisoformat(row[name]) == datetime.fromisoformat(openssl[name])
     assert row["issuer"] == openssl["issuer"]

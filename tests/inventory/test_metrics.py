@@ -93,9 +93,7 @@ def test_the_moments_of_a_life_are_told_with_what_it_is_for_and_where_it_is() ->
         (silent(FailureKind.ALERT), "alert"),
     ],
 )
-def test_a_kubelet_that_does_not_prove_its_node_is_told_with_the_reason(
-    found: FoundCertificate, reason: str
-) -> None:
+def test_a_kubelet_without_proof_has_its_reason(found: FoundCertificate, reason: str) -> None:
     read = samples(found)
     assert read["kubevouch_kubelet_serving_verified"] == [({"node": "n"}, float(not reason))]
     failures = [({"node": "n", "reason": reason}, 1.0)] if reason else None

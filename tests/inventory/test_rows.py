@@ -97,46 +97,36 @@ def test_who_renews_it_follows_from_its_use_if_it_looks_as_usual(
     assert row_of(replace(_found(use), vantage=vantage), ENDS).renewed_by is who
 
 
-@pytest.mark.parametrize("use", [CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK])
-def test_what_the_api_server_calls_and_refuses_is_wrong(use: CertificateUse) -> None:
-    (leaf,) = _found().chain
-    refused = verify(
-        leaf,
-        intermediates=(),
-        roots=read_certificates(Authority("stranger").pem, "ca"),
-        name="n",
-        at=BEGINS,
-    )
-    row = row_of(replace(_found(use, node=""), verdict=refused), BEGINS)
-    assert (row.state, Limits().concern(row)) == (RowState.WRONG, Concern.FAIL)
-    (trouble,) = troubles_of((row,), Limits())
-    assert refused.go_text in trouble.text(BEGINS)
-    assert advice_of(row).command == ("kubevouch", "doctor")
-
-
 def _judged(found: FoundCertificate, authority: Authority, address: str) -> FoundCertificate:
     roots = read_certificates(authority.pem, "ca")
     verdict = verify(found.chain[0], intermediates=(), roots=roots, name=address, at=BEGINS)
     return replace(found, verdict=verdict)
 
 
+STRANGER = Authority("stranger")
+UNKNOWN = "x509: certificate signed by unknown authority"
+
+
 @pytest.mark.parametrize(
-    ("authority", "address", "node", "said"),
+    ("use", "authority", "address", "node", "said"),
     [
-        (Authority("former"), "n", "n", "x509: certificate signed by unknown authority"),
-        (AUTHORITY, "10.9.9.9", "n", "cannot validate certificate for 10.9.9.9"),
-        (AUTHORITY, "n", "another", "the certificate belongs to node n, not to node another"),
+        (CertificateUse.KUBELET_SERVING, STRANGER, "n", "n", UNKNOWN),
+        (CertificateUse.KUBELET_SERVING, AUTHORITY, "10.9.9.9", "n", "cannot validate certificate for 10.9.9.9"),
+        (CertificateUse.KUBELET_SERVING, AUTHORITY, "n", "another", "the certificate belongs to node n, not to node another"),
+        # What the API server calls.
+        (CertificateUse.METRICS_SERVER, STRANGER, "n", "", UNKNOWN),
+        (CertificateUse.WEBHOOK, STRANGER, "n", "", UNKNOWN),
     ],
-)
-def test_a_kubelet_that_does_not_prove_its_node_is_wrong_however_long_its_certificate_lives(
-    authority: Authority, address: str, node: str, said: str
+)  # fmt: skip
+def test_what_its_clients_refuse_is_wrong_however_long_its_certificate_lives(
+    use: CertificateUse, authority: Authority, address: str, node: str, said: str
 ) -> None:
-    row = row_of(replace(_judged(_found(), authority, address), node=node), BEGINS)
+    row = row_of(replace(_judged(_found(use), authority, address), node=node), BEGINS)
     assert (row.state, Limits().concern(row)) == (RowState.WRONG, Concern.FAIL)
     (trouble,) = troubles_of((row,), Limits())
     assert said in trouble.text(BEGINS)
     assert advice_of(row).command == ("kubevouch", "doctor")
-    assert row_of(_judged(_found(), AUTHORITY, "n"), BEGINS).state is RowState.VALID
+    assert row_of(_judged(_found(use), AUTHORITY, "n"), BEGINS).state is RowState.VALID
 
 
 def test_what_a_kubelet_made_itself_is_a_warning_for_nobody_has_tried_to_verify_it() -> None:
@@ -153,7 +143,7 @@ def test_what_a_kubelet_made_itself_is_a_warning_for_nobody_has_tried_to_verify_
 
 
 def test_kubelets_that_are_refused_for_different_reasons_are_told_with_whose_the_first_is() -> None:
-    one = _judged(_found(), Authority("former"), "n")
+    one = _judged(_found(), STRANGER, "n")
     other = replace(_judged(_found(), AUTHORITY, "10.9.9.9"), node="m")
     (trouble,) = troubles_of(rows_of(FoundCertificates(BEGINS, (one, other))), Limits())
     assert ": of n, x509:" in trouble.text(BEGINS) or ": of m, x509:" in trouble.text(BEGINS)
@@ -162,7 +152,7 @@ def test_kubelets_that_are_refused_for_different_reasons_are_told_with_whose_the
 def test_an_api_server_is_wrong_by_its_authority_and_not_by_the_address_that_was_dialled() -> None:
     """Clients reach it by a Service's name, or a load balancer's."""
     served = _found(CertificateUse.API_SERVER)
-    stranger = row_of(_judged(served, Authority("stranger"), "n"), BEGINS)
+    stranger = row_of(_judged(served, STRANGER, "n"), BEGINS)
     assert (stranger.state, Limits().concern(stranger)) == (RowState.WRONG, Concern.FAIL)
     assert advice_of(stranger).by_hand.startswith("renew it on n")
     elsewhere = row_of(_judged(served, AUTHORITY, "10.9.9.9"), BEGINS)

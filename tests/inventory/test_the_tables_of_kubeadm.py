@@ -26,16 +26,13 @@ from real.oracle import duration_corpus
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
 
+CASES = Path(__file__).parent / "cases"
 DURATIONS: list[tuple[int, str]] = [
     (seconds, text)
-    for seconds, text in map(
-        json.loads,
-        (Path(__file__).parent / "cases" / "go-durations.jsonl").read_text().splitlines(),
-    )
+    for seconds, text in map(json.loads, (CASES / "go-durations.jsonl").read_text().splitlines())
 ]
 CONTROL_PLANES: list[dict[str, Any]] = [
-    json.loads(line)
-    for line in (Path(__file__).parent / "cases" / "kubeadm.jsonl").read_text().splitlines()
+    json.loads(line) for line in (CASES / "kubeadm.jsonl").read_text().splitlines()
 ]
 """What real kubeadm printed of trees that it had made itself: see real/oracle/kubeadm_corpus.py."""
 

@@ -33,22 +33,56 @@ def _told(*found: FoundCertificate) -> list[tuple[str, str]]:
     return [(each.word, each.text(AT)) for each in troubles_of(rows(*found), Limits())]
 
 
-def _advice(found: FoundCertificate, **changes: Any) -> Advice:
-    (row,) = rows(replace(found, **changes))
+def _advice(node: str, ends: timedelta | None, **more: Any) -> Advice:
+    (row,) = rows(at_node(node, ends, **more))
     return advice_of(row)
 
 
-def test_what_the_cluster_needs_is_told_before_what_a_node_needs() -> None:
-    told = _told(
-        at_node("w1", -50 * DAY),
-        at_node("cp1", -1 * DAY, use=USE.API_SERVER),
-        at_node("cp1", 3 * DAY, use=USE.ETCD_SERVER),
-    )
-    assert told == [
-        ("ENDED", "apiserver of cp1, 24 hours ago"),
-        ("ENDED", "kubelet-serving of w1, 50 days ago"),
-        ("ENDS SOON", "etcd-server of cp1, in 3 days"),
-    ]
+CP_FILE = at_node("cp", None, use=USE.ADMIN_CONF, where="/a.conf", vantage=Vantage.NODE_DISK)
+TOLD: list[tuple[tuple[FoundCertificate, ...], list[tuple[str, str]]]] = [
+    # What the cluster needs before what a node needs.
+    (
+        (
+            at_node("w1", -50 * DAY),
+            at_node("cp1", -1 * DAY, use=USE.API_SERVER),
+            at_node("cp1", 3 * DAY, use=USE.ETCD_SERVER),
+        ),
+        [
+            ("ENDED", "apiserver of cp1, 24 hours ago"),
+            ("ENDED", "kubelet-serving of w1, 50 days ago"),
+            ("ENDS SOON", "etcd-server of cp1, in 3 days"),
+        ],
+    ),
+    # An authority before what it has signed.
+    (
+        (at_node("cp", -9 * DAY, use=USE.API_SERVER), at_node("cp", -DAY, use=USE.CLUSTER_CA)),
+        [("ENDED", "ca of cp, 24 hours ago"), ("ENDED", "apiserver of cp, 9 days ago")],
+    ),
+    # Nodes of one fate together.
+    (
+        tuple(at_node(f"w{number}", -number * DAY) for number in range(2, 9)),
+        [
+            (
+                "ENDED",
+                "kubelet-serving of 7 places (w8, w7, w6, w5 and 3 more), the first 8 days ago",
+            )
+        ],
+    ),
+    ((at_node("w1", None),), [("NO ANSWER", "kubelet-serving of w1: connection refused")]),
+    ((CP_FILE,), [("UNREADABLE", "admin.conf of cp: connection refused")]),
+    ((replace(CP_FILE, fault="", missing=True),), [("MISSING", "admin.conf of cp")]),
+    (
+        (at_node("w1", 400 * DAY),),
+        [("NOT VALID YET", "kubelet-serving of w1: valid only in 35 days")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("found", "told"), TOLD)
+def test_what_is_told_and_in_which_order(
+    found: tuple[FoundCertificate, ...], told: list[tuple[str, str]]
+) -> None:
+    assert _told(*found) == told
 
 
 def test_of_what_ends_at_once_the_most_harmful_is_first() -> None:
@@ -90,13 +124,13 @@ def test_what_is_left_out_is_what_harms_least_and_what_ends_first_stays() -> Non
 
 
 def test_what_has_stopped_already_stands_before_what_will() -> None:
-    dark = replace(at_node("w1", None), fault="tls: internal error", failure=FailureKind.ALERT)
+    dark = at_node("w1", None, fault="tls: internal error", failure=FailureKind.ALERT)
     found = rows(
         at_node("", 3000 * DAY, life=4000 * DAY, use=USE.CLUSTER_CA),
         at_node("w2", 20 * DAY),
         at_node("cp", -DAY, use=USE.API_SERVER),
         dark,
-        replace(at_node("w3", None), vantage=Vantage.NODE_DISK, use=USE.KUBELET_CLIENT),
+        at_node("w3", None, vantage=Vantage.NODE_DISK, use=USE.KUBELET_CLIENT),
     )
     assert [(row.found.use, when) for row, when in what_stops(found)] == [
         (USE.KUBELET_CLIENT, "not known: unreadable"),
@@ -106,25 +140,9 @@ def test_what_has_stopped_already_stands_before_what_will() -> None:
     ]
 
 
-def test_nodes_of_one_fate_are_told_together() -> None:
-    assert _told(*(at_node(f"w{number}", -number * DAY) for number in range(2, 9))) == [
-        ("ENDED", "kubelet-serving of 7 places (w8, w7, w6, w5 and 3 more), the first 8 days ago")
-    ]
-
-
-def test_what_is_not_there_says_why() -> None:
-    refused = "kubelet-serving of w1: connection refused"
-    assert _told(at_node("w1", None)) == [("NO ANSWER", refused)]
-    file = replace(
-        at_node("cp", None, use=USE.ADMIN_CONF), where="/a.conf", vantage=Vantage.NODE_DISK
-    )
-    assert _told(file) == [("UNREADABLE", "admin.conf of cp: connection refused")]
-    assert _told(replace(file, fault="", missing=True)) == [("MISSING", "admin.conf of cp")]
-
-
 def test_what_is_wrong_besides_is_told_of_each_use_and_of_whom() -> None:
-    odd = [replace(at_node(f"w{n}"), fault=f"it hangs {n} s") for n in (1, 2)]
-    api = replace(at_node("cp", use=USE.API_SERVER), fault="it hangs")
+    odd = [at_node(f"w{n}", fault=f"it hangs {n} s") for n in (1, 2)]
+    api = at_node("cp", use=USE.API_SERVER, fault="it hangs")
     assert besides(rows(*odd, api)) == (
         "apiserver of cp: it hangs",
         "kubelet-serving of 2 places (w1, w2): of w1, it hangs 1 s",
@@ -137,12 +155,6 @@ def test_the_pair_for_health_checks_is_kubeadms_own_to_talk_to_etcd() -> None:
     for word in ("kubeadm", "upgrade", "join", "reset"):
         assert word in row.stops
     assert "probe" not in row.stops
-
-
-def test_what_is_valid_only_later_says_when() -> None:
-    assert _told(at_node("w1", 400 * DAY)) == [
-        ("NOT VALID YET", "kubelet-serving of w1: valid only in 35 days")
-    ]
 
 
 def test_without_trouble_the_first_to_end_is_known() -> None:
@@ -186,8 +198,8 @@ def test_advice_about_a_disk_is_a_command_that_helps_and_what_is_done_by_hand(
     ends = {"ended": -DAY, "wrong": 100 * DAY}.get(state)
     fault = {"half": "cut off", "wrong": "not signed by /ca.crt"}.get(state, "")
     where = "/place.conf" if use.endswith(".conf") else "/place.crt"
-    found = at_node("cp", ends, use=use, missing=state == "missing", where=where)
-    advice = _advice(found, vantage=Vantage.NODE_DISK, fault=fault)
+    there = {"use": use, "where": where, "vantage": Vantage.NODE_DISK, "fault": fault}
+    advice = _advice("cp", ends, missing=state == "missing", **there)
     assert " ".join(advice.command) == command
     assert advice.by_hand.find(by_hand) >= 0
     assert advice.before.startswith(before)
@@ -195,8 +207,8 @@ def test_advice_about_a_disk_is_a_command_that_helps_and_what_is_done_by_hand(
 
 
 def test_kubeadm_is_not_advised_where_its_key_is_elsewhere() -> None:
-    found = at_node("cp", -DAY, use=USE.API_SERVER, externally_managed=True)
-    advice = _advice(found, vantage=Vantage.NODE_DISK)
+    there = {"use": USE.API_SERVER, "vantage": Vantage.NODE_DISK, "externally_managed": True}
+    advice = _advice("cp", -DAY, **there)
     assert advice.command == ()
     assert "by hand" in advice.by_hand
 
@@ -207,8 +219,7 @@ def test_kubeadm_is_not_advised_where_its_key_is_elsewhere() -> None:
 def test_every_advice_is_there_to_be_followed(
     use: CertificateUse, ends: timedelta | None, vantage: Vantage
 ) -> None:
-    found = replace(at_node("cp", ends, use=use, where="/place"), vantage=vantage)
-    advice = _advice(found)
+    advice = _advice("cp", ends, use=use, where="/place", vantage=vantage)
     assert advice.command or advice.by_hand
     match advice.command:
         case ("kubevouch", verb, *_):
@@ -220,12 +231,5 @@ def test_every_advice_is_there_to_be_followed(
 
 
 def test_an_api_server_that_does_not_answer_is_not_renewed() -> None:
-    advice = _advice(at_node("cp", None, use=USE.API_SERVER, where="10.0.0.4:6443"))
+    advice = _advice("cp", None, use=USE.API_SERVER, where="10.0.0.4:6443")
     assert advice.command == ("kubevouch", "doctor")
-
-
-def test_an_authority_that_has_ended_is_told_before_what_it_has_signed() -> None:
-    told = _told(
-        at_node("cp", -9 * DAY, use=USE.API_SERVER), at_node("cp", -DAY, use=USE.CLUSTER_CA)
-    )
-    assert [text.partition(" of ")[0] for _, text in told] == ["ca", "apiserver"]

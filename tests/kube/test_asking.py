@@ -4,7 +4,6 @@ import base64
 import gzip
 import json
 
-import msgspec
 import pytest
 
 from kubevouch import __version__
@@ -28,9 +27,8 @@ from kubevouch.kube.resources import (
     ResourceAttributes,
 )
 from kubevouch_lab.apiserver import status
-from tests.support.apiservers import TOKEN, access_to, client_of
-from tests.support.authority import Authority
-from tests.support.clocks import WoundClock
+from tests.kube.conftest import Reach, Version
+from tests.support.apiservers import TOKEN
 from tests.support.scripted import faults, kinds, reviews
 from tests.support.scripted.apiserver import ScriptedApiServer
 
@@ -87,7 +85,7 @@ async def test_the_versions_of_all_objects_come_in_one_answer_without_the_object
 ) -> None:
     _fill(server, 2 * NODES.page)
     versions = await api.versions(NODES)
-    there = (each["metadata"] for each in server.store.list(kinds.KINDS["", "v1", "nodes"]))
+    there = (each["metadata"] for each in server.store.list(NODE))
     assert versions == {each["name"]: (each["uid"], each["resourceVersion"]) for each in there}
     [asked] = server.requests
     assert asked.query == {}
@@ -106,12 +104,11 @@ async def test_versions_that_are_too_large_for_one_answer_come_page_by_page(
 
 
 async def test_an_object_that_is_too_large_by_itself_ends_the_list(
-    server: ScriptedApiServer, authority: Authority
+    server: ScriptedApiServer, reach: Reach
 ) -> None:
     _fill(server, 1)
     server.faults.on("/api/v1/nodes", faults.flood(8))
-    limits = ResponseLimits(body=1024 * 1024)
-    async with client_of(access_to(server, authority), limits=limits) as api:
+    async with reach(ResponseLimits(body=1024 * 1024)) as api:
         with pytest.raises(ResponseTooLarge):
             await api.list_all(NODES)
     assert [request.query["limit"] for request in server.requests] == ["500", "62", "7", "1"]
@@ -327,16 +324,11 @@ async def test_what_is_forbidden_says_which_verb_on_what(
 
 
 async def test_a_path_of_the_server_goes_before_every_path(
-    server: ScriptedApiServer, authority: Authority, clock: WoundClock
+    server: ScriptedApiServer, version: Version
 ) -> None:
-    server.faults.on(
-        "/clusters/one/version", faults.answer(200, "{}", Content_Type="application/json")
-    )
-    access = msgspec.structs.replace(
-        access_to(server, authority), server=f"{server.url}/clusters/one"
-    )
-    async with client_of(access, clock) as api:
-        await api.version()
+    answer = faults.answer(200, "{}", Content_Type="application/json")
+    server.faults.on("/clusters/one/version", answer)
+    await version(server=f"{server.url}/clusters/one")
 
 
 @pytest.mark.parametrize(
@@ -353,14 +345,13 @@ async def test_a_path_of_the_server_goes_before_every_path(
     ],
 )
 async def test_what_the_api_server_passes_on_does_not_tell_what_its_clock_shows(
-    server: ScriptedApiServer, authority: Authority, clock: WoundClock, path: str, believed: bool
+    api: ApiClient, server: ScriptedApiServer, path: str, believed: bool
 ) -> None:
     """A kubelet's answer by way of nodes/NAME/proxy has the kubelet's Date, an aggregated API's that of its pod."""
     date = "Tue, 24 Nov 2099 15:00:00 GMT"
     server.faults.on(path, faults.answer(200, "ok", Content_Type="text/plain", Date=date))
-    async with client_of(access_to(server, authority), clock) as api:
-        await api.text(path)
-        assert (api.server_clock.now().year == 2099) is believed
+    await api.text(path)
+    assert (api.server_clock.now().year == 2099) is believed
 
 
 async def test_a_strange_name_reaches_the_server_as_it_is(

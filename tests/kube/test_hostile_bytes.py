@@ -25,6 +25,7 @@ from kubevouch.kube.resources import LEASES
 from tests.support.apiservers import MOMENT, access_to, client_of
 from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
+from tests.support.kubeconfigs import write_kubeconfig
 from tests.support.scripted.apiserver import ScriptedApiServer
 
 _VALUES = st.recursive(
@@ -163,14 +164,7 @@ URLS = [
 
 @pytest.mark.parametrize("url", URLS)
 async def test_a_strange_url_is_refused_or_cannot_be_reached(url: str, tmp_path: Any) -> None:
-    file = tmp_path / "config"
-    config = {
-        "clusters": [{"name": "c", "cluster": {"server": url}}],
-        "users": [{"name": "u", "user": {"token": "t"}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    file.write_text(json.dumps(config))
+    file = write_kubeconfig(tmp_path / "config", url)
     with pytest.raises(KubevouchError) as caught:
         await _reach(str(file))
     assert str(caught.value).isprintable()

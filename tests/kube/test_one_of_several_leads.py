@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -33,23 +33,16 @@ class Candidate:
 
     election: Election
     clock: WoundClock
-    turns: list[bool] = field(default_factory=list)
-    failures: list[KubevouchError] = field(default_factory=list)
+    turns: list[bool]
+    failures: list[KubevouchError]
 
     async def attempt(self) -> bool:
         await self.election.attempt()
         return self.election.is_leading()
 
 
-def candidate(
-    api: ApiClient,
-    identity: str,
-    clock: WoundClock | None = None,
-    fit: Callable[[], bool] = lambda: True,
-) -> Candidate:
-    clock = clock or WoundClock()
-    turns: list[bool] = []
-    failures: list[KubevouchError] = []
+def candidate(api: ApiClient, identity: str, fit: Callable[[], bool] = lambda: True) -> Candidate:
+    clock, turns, failures = WoundClock(), list[bool](), list[KubevouchError]()
     election = Election(
         api,
         name=NAME,
@@ -75,6 +68,11 @@ def two(api: ApiClient) -> Two:
 def spec(server: ScriptedApiServer) -> dict[str, Any]:
     found: dict[str, Any] = server.store.get(LEASE, NAME, SPACE)["spec"]
     return found
+
+
+def rewrite(server: ScriptedApiServer, **said: str) -> None:
+    """Somebody else writes into the Lease."""
+    server.store.change(LEASE, (SPACE, NAME), lambda it: {**it, "spec": {**it["spec"], **said}})
 
 
 def pass_(seconds: float, *candidates: Candidate) -> None:
@@ -115,9 +113,7 @@ async def test_a_renewal_moves_the_time_and_nothing_else(
 async def test_what_others_wrote_into_the_lease_stays(server: ScriptedApiServer, two: Two) -> None:
     one, _ = two
     await one.attempt()
-    server.store.change(
-        LEASE, (SPACE, NAME), lambda it: {**it, "spec": {**it["spec"], "strategy": "OldestFirst"}}
-    )
+    rewrite(server, strategy="OldestFirst")
     assert await one.attempt()
     assert spec(server)["strategy"] == "OldestFirst"
 
@@ -201,11 +197,7 @@ async def test_a_write_of_somebody_else_is_looked_at_before_the_next_renewal(
     one, _ = two
     await one.attempt()
     await one.attempt()
-    server.store.change(
-        LEASE,
-        (SPACE, NAME),
-        lambda it: {**it, "spec": {**it["spec"], "holderIdentity": "another"}},
-    )
+    rewrite(server, holderIdentity="another")
     pass_(2, one)
     await one.election.attempt()
     assert spec(server)["holderIdentity"] == "another"

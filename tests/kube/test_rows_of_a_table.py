@@ -1,29 +1,24 @@
 """Pods are read as rows of a Table: what a watch ends in is the same as with whole pods, for fewer bytes."""
 
 import asyncio
-import contextlib
-import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
 import pytest
 
-from kubevouch.errors import KubevouchError
 from kubevouch.kube.decode import NoSuchColumn, RowForm, RowReader, Table
 from kubevouch.kube.errors import BadResponse
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.io.watch import Deleted, Synced, Upserted, Watch
 from kubevouch.kube.resources import PODS, Pod
 from kubevouch.kube.resources.meta import Metadata
 from kubevouch.kube.resources.pods import PodSpec
-from tests.support.apiservers import access_to, api_server, client_of
+from tests.kube.test_watching import Follower, following
+from tests.support.apiservers import api_server
 from tests.support.authority import Authority
-from tests.support.clocks import WoundClock
 from tests.support.scripted import faults, kinds
 from tests.support.scripted.apiserver import ScriptedApiServer
-from tests.support.tasks import meanwhile
 from tests.support.unhurried import until
 
 POD = kinds.KINDS["", "v1", "pods"]
@@ -37,56 +32,19 @@ def placed(metadata: Metadata, node: str) -> Pod:
 ROWS = RowForm(Pod, "Node", placed)
 
 
-@dataclass
-class Kept:
-    """What a consumer of the watch keeps."""
-
-    pods: dict[tuple[str, str], tuple[str, dict[str, str]]] = field(default_factory=dict)
-    troubles: list[KubevouchError] = field(default_factory=list)
-    synced: int = 0
-
-    async def until_nodes(self, **nodes: str) -> None:
-        await until(lambda: {name: node for (_, name), (node, _) in self.pods.items()} == nodes)
+following_pods = partial(following, resource=PODS, field_selector="status.phase=Running")
 
 
-@contextlib.asynccontextmanager
-async def following(api: ApiClient, rows: RowForm[Pod] | None = ROWS) -> AsyncIterator[Kept]:
-    kept = Kept()
-    watch: Watch[Pod] = Watch(
-        api,
-        PODS,
-        clock=WoundClock(),
-        rng=random.Random(4).random,
-        report=kept.troubles.append,
-        field_selector="status.phase=Running",
-        rows=rows,
+async def until_nodes(follower: Follower, **nodes: str) -> None:
+    await follower.until(
+        lambda: {name: pod.spec.node_name for name, pod in follower.table.items()} == nodes
     )
-
-    async def follow() -> None:
-        async for event in watch.events():
-            match event:
-                case Upserted(object=pod):
-                    kept.pods[pod.namespace, pod.name] = (pod.spec.node_name, pod.metadata.labels)
-                case Deleted(key=key):
-                    del kept.pods[key]
-                case Synced():
-                    kept.synced += 1
-
-    async with meanwhile(follow()):
-        await until(lambda: kept.synced)
-        yield kept
 
 
 @pytest.fixture
 async def server(authority: Authority) -> AsyncIterator[ScriptedApiServer]:
     async with api_server(authority) as made:
         made.prints_tables = True
-        yield made
-
-
-@pytest.fixture
-async def api(server: ScriptedApiServer, authority: Authority) -> AsyncIterator[ApiClient]:
-    async with client_of(access_to(server, authority)) as made:
         yield made
 
 
@@ -112,16 +70,16 @@ async def test_a_list_and_its_watch_come_as_rows(
     put(server, "a", "n1")
     put(server, "waits", "")
     put(server, "done", "n1", "Succeeded")
-    async with following(api) as kept:
-        await kept.until_nodes(a="n1", waits="")
-        assert kept.pods["ns", "a"] == ("n1", {"app": "a"})
+    async with following_pods(api, rows=ROWS) as kept:
+        await until_nodes(kept, a="n1", waits="")
+        assert kept.table["a"].metadata.labels == {"app": "a"}
         put(server, "b", "n2")
-        await kept.until_nodes(a="n1", waits="", b="n2")
+        await until_nodes(kept, a="n1", waits="", b="n2")
         ends(server, "a")
-        await kept.until_nodes(waits="", b="n2")
+        await until_nodes(kept, waits="", b="n2")
         # A second event of the same watch has no columns described.
         put(server, "c", "n3")
-        await kept.until_nodes(waits="", b="n2", c="n3")
+        await until_nodes(kept, waits="", b="n2", c="n3")
     assert kept.troubles == []
     asked = [each for each in server.requests if each.path == PATH]
     accepted = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
@@ -135,14 +93,14 @@ async def test_columns_may_be_described_by_a_bookmark(
     server: ScriptedApiServer, api: ApiClient
 ) -> None:
     """The first event of a watch describes them, whatever it is."""
-    async with following(api) as kept:
+    async with following_pods(api, rows=ROWS) as kept:
         await until(lambda: server.watches.open)
         server.watches.bookmark()
         await asyncio.sleep(0)
         put(server, "a", "n1")
-        await kept.until_nodes(a="n1")
+        await until_nodes(kept, a="n1")
         put(server, "b", "n1")
-        await kept.until_nodes(a="n1", b="n1")
+        await until_nodes(kept, a="n1", b="n1")
     assert kept.troubles == []
 
 
@@ -150,23 +108,24 @@ async def test_after_a_break_and_after_410_the_rows_go_on(
     server: ScriptedApiServer, api: ApiClient
 ) -> None:
     put(server, "a", "n1")
-    async with following(api) as kept:
-        await kept.until_nodes(a="n1")
+    async with following_pods(api, rows=ROWS) as kept:
+        await until_nodes(kept, a="n1")
         await server.watches.cut()
         put(server, "b", "n2")
-        await kept.until_nodes(a="n1", b="n2")
+        await until_nodes(kept, a="n1", b="n2")
         server.watches.expire()
         ends(server, "a")
-        await kept.until_nodes(b="n2")
+        await until_nodes(kept, b="n2")
 
 
 async def test_many_pages_of_rows_are_one_list(server: ScriptedApiServer, api: ApiClient) -> None:
     server.streams_lists = False
     for number in range(1100):
         put(server, f"p{number}", f"n{number % 7}")
-    async with following(api) as kept:
-        assert len(kept.pods) == 1100
-        assert kept.pods["ns", "p1099"] == ("n0", {"app": "p1099"})
+    async with following_pods(api, rows=ROWS) as kept:
+        await kept.until(lambda: kept.syncs == 1)
+        assert len(kept.table) == 1100
+        assert kept.table["p1099"].spec.node_name == "n0"
     lists = [each for each in server.requests if each.path == PATH and "watch" not in each.query]
     assert len(lists) == 3
 
@@ -176,10 +135,10 @@ async def test_a_server_that_prints_no_tables_is_read_all_the_same(
 ) -> None:
     server.prints_tables = False
     put(server, "a", "n1")
-    async with following(api) as kept:
-        await kept.until_nodes(a="n1")
+    async with following_pods(api, rows=ROWS) as kept:
+        await until_nodes(kept, a="n1")
         put(server, "b", "n2")
-        await kept.until_nodes(a="n1", b="n2")
+        await until_nodes(kept, a="n1", b="n2")
     assert kept.troubles == []
 
 
@@ -187,10 +146,10 @@ async def test_tables_without_the_column_lead_to_whole_objects_and_are_told_once
     server: ScriptedApiServer, api: ApiClient
 ) -> None:
     put(server, "a", "n1")
-    async with following(api, RowForm(Pod, "Machine", placed)) as kept:
-        await kept.until_nodes(a="n1")
+    async with following_pods(api, rows=RowForm(Pod, "Machine", placed)) as kept:
+        await until_nodes(kept, a="n1")
         put(server, "b", "n2")
-        await kept.until_nodes(a="n1", b="n2")
+        await until_nodes(kept, a="n1", b="n2")
     [trouble] = kept.troubles
     assert isinstance(trouble, NoSuchColumn)
     assert "a Table without the column Machine" in str(trouble)
@@ -206,8 +165,8 @@ async def test_an_event_that_could_not_be_printed_is_the_object(
     server.faults.on(
         PATH, faults.lines(line, then="hold"), where=lambda each: "resourceVersion" in each.query
     )
-    async with following(api) as kept:
-        await kept.until_nodes(a="n1")
+    async with following_pods(api, rows=ROWS) as kept:
+        await until_nodes(kept, a="n1")
     assert kept.troubles == []
 
 

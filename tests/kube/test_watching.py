@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.backoff import FIRST, LONGEST, LONGEST_UNREACHED, Backoff
+from kubevouch.kube.decode import RowForm
 from kubevouch.kube.errors import (
     Forbidden,
     Gone,
@@ -74,7 +75,7 @@ class Follower:
     """What a consumer makes of the events: a table, and the whole story."""
 
     def __init__(self) -> None:
-        self.table: dict[str, Object] = {}
+        self.table: dict[str, Any] = {}
         self.story: list[str] = []
         self.troubles: list[KubevouchError] = []
         self.syncs = 0
@@ -138,6 +139,7 @@ async def following(
     clock: WoundClock | None = None,
     silence: float = 30.0,
     field_selector: str = "",
+    rows: RowForm[Any] | None = None,
     keeps: Callable[[str], bool] | None = None,
 ) -> AsyncIterator[Follower]:
     """keeps: whether the consumer keeps what has this name; of the rest nothing is known but that it was reported."""
@@ -151,6 +153,7 @@ async def following(
         report=follower.report,
         silence=silence,
         field_selector=field_selector,
+        rows=rows,
         keeps=(lambda key: keeps(key[1])) if keeps else None,
     )
     follower.remembered = lambda: len(watch._known)
@@ -658,25 +661,26 @@ def test_any_schedule_of_changes_and_broken_connections_ends_in_the_same_state(
     asyncio.run(run())
 
 
-def test_waiting_doubles_up_to_its_bound_and_differs() -> None:
+@pytest.mark.parametrize(
+    ("wait", "longest", "other"),
+    [
+        (Backoff.failed, LONGEST, Backoff.unreached),
+        (Backoff.unreached, LONGEST_UNREACHED, Backoff.failed),
+    ],
+)
+def test_waiting_doubles_up_to_its_bound_and_differs(
+    wait: Callable[[Backoff], float], longest: float, other: Callable[[Backoff], float]
+) -> None:
+    """Nobody who answers is asked again soon, and makes no bad answer worse."""
     lowest, highest = Backoff(lambda: 0.0), Backoff(lambda: 1.0)
-    waits = [(lowest.failed(), highest.failed()) for _ in range(10)]
+    waits = [(wait(lowest), wait(highest)) for _ in range(10)]
     assert waits[:3] == [(0.4, 0.8), (0.8, 1.6), (1.6, 3.2)]
-    assert waits[-1] == (LONGEST / 2, LONGEST)
+    assert waits[-1] == (longest / 2, longest)
+    assert other(lowest) == 0.4
     assert lowest.failed(at_least=20) == 20
     assert lowest.failed(at_least=3600) == LONGEST
     lowest.succeeded()
-    assert lowest.failed() == 0.4
-
-
-def test_nobody_who_answers_is_asked_again_soon_and_makes_no_bad_answer_worse() -> None:
-    lowest, highest = Backoff(lambda: 0.0), Backoff(lambda: 1.0)
-    waits = [(lowest.unreached(), highest.unreached()) for _ in range(10)]
-    assert waits[:3] == [(0.4, 0.8), (0.8, 1.6), (1.6, 3.2)]
-    assert waits[-1] == (LONGEST_UNREACHED / 2, LONGEST_UNREACHED)
-    assert lowest.failed() == 0.4
-    lowest.succeeded()
-    assert lowest.unreached() == 0.4
+    assert wait(lowest) == 0.4
 
 
 async def test_what_the_consumer_does_not_keep_is_not_remembered_and_the_rest_ends_as_ever(

@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -174,46 +174,6 @@ async def test_a_write_is_never_sent_again(
     with pytest.raises((ApiUnreachable, TooManyRequests)):
         await api.request(method, "/api/v1/namespaces/s/configmaps/c", body={})
     assert [request.method for request in server.requests] == [method]
-
-
-@contextlib.asynccontextmanager
-async def _a_way_to(url: str, accepted: Callable[[], None]) -> AsyncIterator[str]:
-    """Another address of a server. accepted: called when somebody connects to it, before a byte is passed on."""
-    host, port = url.removeprefix("https://").rsplit(":", 1)
-
-    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.closing(writer), contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        accepted()
-        there, back = await asyncio.open_connection(host, int(port))
-        await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
-async def test_a_write_that_is_not_wanted_any_more_once_its_connection_is_there_is_not_sent(
-    server: ScriptedApiServer, reach: Reach
-) -> None:
-    wanted = True
-
-    def no_more() -> None:
-        nonlocal wanted
-        wanted = False
-
-    async with _a_way_to(server.url, no_more) as url, reach(server=url) as api:
-        with only_while(lambda: wanted), pytest.raises(NotSent, match="PATCH /api/v1/n"):
-            await api.request("PATCH", "/api/v1/nodes/n", body={})
-        assert not wanted
-        assert server.requests == []
-        # Outside of the block nobody asks.
-        server.store.create(NODE, {"metadata": {"name": "n"}})
-        assert (await api.get(NODES, "n")).name == "n"
 
 
 async def test_a_write_that_is_not_wanted_any_more_once_its_bytes_could_go_is_not_sent(

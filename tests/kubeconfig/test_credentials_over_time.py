@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import stat
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -38,6 +39,11 @@ class World:
         self, user: User, clock: WoundClock | None = None, environ: dict[str, str] | None = None
     ) -> contextlib.AbstractAsyncContextManager[ApiClient]:
         return client_of(access_to(self.server, AUTHORITY, user), clock, environ=environ)
+
+    async def refuses(self, user: User, match: str) -> None:
+        async with self.client(user) as api:
+            with pytest.raises(CredentialError, match=match):
+                await api.version()
 
     def token(self, text: str) -> tuple[Path, User]:
         """A file with a token, and who uses it."""
@@ -283,9 +289,7 @@ async def test_a_plugin_that_gives_another_certificate_gets_another_connection(
 
 async def test_a_plugin_whose_certificate_is_broken_is_an_error_of_the_plugin(world: World) -> None:
     world.answer(clientCertificateData="x", clientKeyData="y")
-    async with world.client(world.plugin()) as api:
-        with pytest.raises(CredentialError, match="users"):
-            await api.version()
+    await world.refuses(world.plugin(), "users")
 
 
 async def test_a_plugin_that_does_not_end_is_ended_with_its_children(world: World) -> None:
@@ -315,10 +319,20 @@ async def _gone(pid: int) -> None:
     pytest.fail("the plugin's child is still there")
 
 
-async def test_a_plugin_that_prints_without_end_is_ended(world: World) -> None:
-    async with world.client(world.plugin("while :; do echo yes yes yes yes; done")) as api:
-        with pytest.raises(CredentialError, match="more than 1048576 bytes"):
-            await api.version()
+WITHOUT_END = {
+    "line by line": "while :; do echo yes yes yes yes; done",
+    # So that asyncio has stopped reading when it is killed.
+    "more at a time than is read at once": f"""exec {sys.executable} -c '
+import fcntl, os
+fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)
+while True: os.write(1, b"y" * (1 << 20))'""",
+}
+
+
+@pytest.mark.parametrize("script", WITHOUT_END.values(), ids=WITHOUT_END)
+async def test_a_plugin_that_prints_without_end_is_ended(world: World, script: str) -> None:
+    async with asyncio.timeout(60):
+        await world.refuses(world.plugin(script), "more than 1048576 bytes")
     assert world.server.requests == []
 
 
@@ -335,14 +349,10 @@ async def test_a_plugin_inherits_our_environment_and_not_our_input(world: World)
 async def test_a_plugin_that_may_not_be_run_is_a_clear_error(world: World) -> None:
     user = world.plugin()
     (world.folder / "plugin").chmod(stat.S_IRUSR)
-    async with world.client(user) as api:
-        with pytest.raises(CredentialError, match="not found"):
-            await api.version()
+    await world.refuses(user, "not found")
     (world.folder / "plugin").write_bytes(b"\x7fELF no program")
     (world.folder / "plugin").chmod(0o700)
-    async with world.client(user) as api:
-        with pytest.raises(CredentialError, match="cannot run"):
-            await api.version()
+    await world.refuses(user, "cannot run")
 
 
 async def test_a_plugin_with_a_hostile_argument_is_a_clear_error(world: World) -> None:
@@ -350,9 +360,7 @@ async def test_a_plugin_with_a_hostile_argument_is_a_clear_error(world: World) -
     assert user.exec
     hostile = msgspec.structs.replace(user.exec, args=("a\0b",))
     user = msgspec.structs.replace(user, exec=hostile)
-    async with world.client(user) as api:
-        with pytest.raises(CredentialError, match="cannot run"):
-            await api.version()
+    await world.refuses(user, "cannot run")
 
 
 async def test_a_token_file_that_is_not_there_at_first_is_an_error_and_then_it_serves(

@@ -25,11 +25,6 @@ async def one(target: Target, clock: SystemClock, timeout: float = 20.0) -> Dial
     return answer
 
 
-async def gone(kubelet: ScriptedKubelet) -> None:
-    """Until the kubelet has seen the end of every connection."""
-    await until(lambda: not kubelet.open)
-
-
 def has_ipv6() -> bool:
     try:
         with socket.create_server(("::1", 0), family=socket.AF_INET6):
@@ -74,7 +69,7 @@ async def test_nothing_is_sent_and_the_end_is_polite(
     """A kubelet logs a line for every handshake that breaks off, and none for one that ends so."""
     async with ScriptedKubelet(Serve(serving), clock) as kubelet:
         await one(Target(kubelet.host, port=kubelet.port), clock)
-        await gone(kubelet)
+        await until(lambda: not kubelet.open)
         [seen] = kubelet.seen
         assert bytes(seen.sent) == b""
         assert seen.client_certificate is None

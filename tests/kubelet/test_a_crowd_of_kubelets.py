@@ -13,6 +13,7 @@ from kubevouch.kubelet.io.dial import dial, dial_all
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind
 from tests.support.scripted.kubelet import NO_CERTIFICATE, SILENCE, ScriptedKubelet, Serve
+from tests.support.unhurried import until
 
 
 class Counted:
@@ -65,9 +66,7 @@ async def test_a_slow_consumer_slows_the_dialling(clock: SystemClock) -> None:
             dial(targets, clock=clock, concurrency=10, timeout=60)
         ) as answers:
             await anext(answers)
-            async with asyncio.timeout(60):
-                while len(kubelet.seen) < 10 or kubelet.open:
-                    await asyncio.sleep(0.01)
+            await until(lambda: len(kubelet.seen) >= 10 and not kubelet.open)
             assert targets.taken == 10
             await anext(answers)
             assert targets.taken == 11
@@ -85,9 +84,7 @@ async def test_leaving_early_leaves_nothing_behind(clock: SystemClock) -> None:
             if "dial" in str(task.get_coro().__qualname__)  # type: ignore[union-attr]
         ]
         assert left == []
-        async with asyncio.timeout(60):
-            while kubelet.open:
-                await asyncio.sleep(0.01)
+        await until(lambda: not kubelet.open)
 
 
 async def test_targets_that_raise_end_the_dialling_and_close_what_is_open(
@@ -101,9 +98,7 @@ async def test_targets_that_raise_end_the_dialling_and_close_what_is_open(
 
         with pytest.raises(ZeroDivisionError):
             await dial_all(broken(), clock=clock, timeout=60)
-        async with asyncio.timeout(60):
-            while kubelet.open:
-                await asyncio.sleep(0.01)
+        await until(lambda: not kubelet.open)
 
 
 async def test_where_few_files_may_be_open_fewer_are_dialled_at_a_time(

@@ -152,12 +152,20 @@ async def test_one_connection_serves_many_fetches_until_it_is_old(authority: Aut
             assert len(running.seen) == 2
 
 
+YEAR = timedelta(days=365)
+
+
+def expired(answer: tuple[int, bytes]) -> tuple[DatedAuthority, Serve]:
+    """A kubelet whose certificate ended a year ago, and the authority that signed it."""
+    authority = DatedAuthority(NOW - 3 * YEAR, NOW + YEAR)
+    pair = authority.serving(ADDRESS, node="n1", not_before=NOW - 2 * YEAR, not_after=NOW - YEAR)
+    return authority, Serve(server_context(pair), {PATH: answer})
+
+
 @pytest.mark.parametrize("check_time", [True, False])
 async def test_an_expired_certificate_gets_not_one_byte(*, check_time: bool) -> None:
-    year = timedelta(days=365)
-    authority = DatedAuthority(NOW - 3 * year, NOW + year)
-    pair = authority.serving(ADDRESS, node="n1", not_before=NOW - 2 * year, not_after=NOW - year)
-    async with kubelet(Serve(server_context(pair), {PATH: (200, PAGE)})) as running:
+    authority, behaviour = expired((200, PAGE))
+    async with kubelet(behaviour) as running:
         failure = await refused(door(running, authority, check_time=check_time))
         await gone(running)
         assert running.sent == b""
@@ -166,11 +174,9 @@ async def test_an_expired_certificate_gets_not_one_byte(*, check_time: bool) -> 
 
 
 async def test_under_another_clock_it_is_that_clock_which_decides() -> None:
-    year = timedelta(days=365)
-    authority = DatedAuthority(NOW - 3 * year, NOW + year)
-    pair = authority.serving(ADDRESS, node="n1", not_before=NOW - 2 * year, not_after=NOW - year)
-    clock = WoundClock(NOW - year - timedelta(seconds=60))
-    async with kubelet(Serve(server_context(pair), {PATH: (200, PAGE)})) as running:
+    authority, behaviour = expired((200, PAGE))
+    clock = WoundClock(NOW - YEAR - timedelta(seconds=60))
+    async with kubelet(behaviour) as running:
         with contextlib.closing(door(running, authority, clock=clock, check_time=False)) as fetch:
             assert await ask(fetch) == PAGE
             # The connection is kept, and its certificate ends: it is not used any more.
@@ -261,12 +267,9 @@ def test_a_path_from_an_annotation_stays_a_path(path: str, shown: str) -> None:
 
 async def test_a_kept_connection_to_an_expired_kubelet_is_told_of_with_the_present_moment() -> None:
     """With --kubelet-insecure-tls the line is repeated, and Go's text names the time at which it looked."""
-    day = timedelta(days=1)
-    authority = DatedAuthority(NOW - 30 * day, NOW + 30 * day)
-    pair = authority.serving(ADDRESS, node="n1", not_before=NOW - 20 * day, not_after=NOW - day)
+    authority, behaviour = expired((401, b"Unauthorized"))
     clock = WoundClock(NOW)
-    answers = {PATH: (401, b"Unauthorized")}
-    async with kubelet(Serve(server_context(pair), answers)) as running:
+    async with kubelet(behaviour) as running:
         asked = door(running, authority, clock=clock, check_time=False, unverified=True)
         with contextlib.closing(asked) as fetch:
             for _ in range(2):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.kubelet.configuration import read_configuration
-from kubevouch.kubelet.document import LARGEST, LARGEST_KEPT, Problem, ProblemKind, read_document
+from kubevouch.kubelet.document import LARGEST, LARGEST_KEPT, read_document
 from tests.kubelet.judged import HEAD
 
 CONFIG = "/var/lib/kubelet/config.yaml"
@@ -90,14 +90,6 @@ def test_a_drop_in_is_read_more_strictly() -> None:
     twice = HEAD + b"port: 1\nport: 2\n"
     assert problems(twice, drop_in=True) == [("duplicate-key", 4, 1, "port", True)]
     assert problems(HEAD + b"Port: 1\n", drop_in=True) == [("wrong-case", 3, 1, "Port", True)]
-
-
-def test_a_problem_reads_as_a_person_says_it() -> None:
-    [problem] = read_configuration(HEAD + b"ServerTLSBootstrap: true\n", "").problems
-    assert str(problem) == (
-        "line 3, column 1: the key ServerTLSBootstrap has the wrong case: it is written serverTLSBootstrap"
-    )
-    assert str(Problem(ProblemKind.UNREADABLE, "empty")) == "empty"
 
 
 def test_kubeadms_own_file_is_without_problems(cases: Path) -> None:

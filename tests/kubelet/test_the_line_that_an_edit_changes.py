@@ -3,8 +3,8 @@
 import pytest
 
 from kubevouch.kubelet.splice import Edit, changed_line, set_server_tls_bootstrap
+from tests.kubelet.judged import HEAD
 
-HEAD = b"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
 OURS = b"serverTLSBootstrap: true\n"
 
 

@@ -119,6 +119,7 @@ async def test_an_address_longer_than_any_name_is_none(cluster: Cluster, letter:
 
     async with cluster.collecting(settings=NAMES, look_up=look_up):
         failure = await cluster.refusal("bad")
+    assert failure.reason == "no-address"
     assert failure.text == "no address matched types [InternalDNS]"
     assert asked == []
 

@@ -45,6 +45,11 @@ def filled(unit: bytes, most: int = LARGEST) -> bytes:
     return unit * (most // len(unit))
 
 
+def told(family: bytes, labels: bytes, lines: int) -> bytes:
+    """A page of series that each have these labels and one of their own."""
+    return b"".join(b'%s{%sb="%d"} 1\n' % (family, labels, i) for i in range(lines))
+
+
 HONEST = page(5_000)
 LABELS = b",".join(b'a%d="%s"' % (i, b"v" * 10) for i in range(32))
 HOSTILE = {
@@ -53,6 +58,12 @@ HOSTILE = {
     "short lines": filled(b'pod_cpu_usage_seconds_total{namespace="",pod=""} 1\n'),
     "escapes in one line": b'x{a="' + b'\\"' * (LARGEST // 2 - 9),
     "many labels": b"x{%s} 1\n" % LABELS * 10_000,
+    "many labels of containers": told(b"container_cpu_usage_seconds_total", b'a="",' * 150, 9_900),
+    "many labels of the node": told(b"node_cpu_usage_seconds_total", b'a="",' * 150, 9_900),
+    "long labels of containers": told(b"container_cpu_usage_seconds_total", b'a="",' * 12_000, 138),
+    "escapes of containers": told(
+        b"container_cpu_usage_seconds_total", b'a="%s",' % (b'\\"' * 350), 9_900
+    ),
     "escapes": filled(b'x{a="' + b'\\"' * 8000 + b'"} 1\n'),
     "blanks": b" " * LARGEST,
     "a name without an end": b'container_cpu_usage_seconds_total{container="'

@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from kubevouch.kubelet.errors import AnswerError
 from kubevouch.metrics.columns import Point
 from kubevouch.metrics.store import MetricsStore
@@ -80,17 +83,35 @@ def test_what_is_served_is_what_metrics_server_would_serve(case: dict[str, Any])
     served(case, case["pages"], Exact())
 
 
+# The small cases are not in the form of a kubelet's page: what they say is the same.
+WRITTEN: list[list[str | None]] = [
+    [
+        page if page is None or "# HELP" in page or "{ 1" in page else as_a_kubelet_writes(page)
+        for page in case["pages"]
+    ]
+    for case in CASES
+]
+
+
 def test_the_quick_reader_serves_what_metrics_server_would_serve_too() -> None:
-    readers = []
-    for case in CASES:
-        # The small cases are not in the form of a kubelet's page: what they say is the same.
-        pages = [
-            page if page is None or "# HELP" in page or "{ 1" in page else as_a_kubelet_writes(page)
-            for page in case["pages"]
-        ]
-        readers.append(Quick())
-        served(case, pages, readers[-1])
+    readers = [Quick() for _ in CASES]
+    for case, pages, reader in zip(CASES, WRITTEN, readers, strict=True):
+        served(case, pages, reader)
     assert sum(reader.quick for reader in readers) > 700
+
+
+def in_any_order(pages: list[str | None]) -> st.SearchStrategy[list[str | None]]:
+    return st.lists(st.sampled_from(pages), min_size=2, max_size=8)
+
+
+@given(st.sampled_from(WRITTEN).flatmap(in_any_order))
+def test_the_quick_reader_and_the_full_one_serve_the_same(pages: list[str | None]) -> None:
+    """Whatever happens on a node, also what no recorded case has: its samples, starts and containers go back, too."""
+    exact, quick = ((store_of(15), reader) for reader in (Exact(), Quick()))
+    for page in pages:
+        assert scrape(exact[0], page, exact[1]) == scrape(quick[0], page, quick[1])
+        assert told(*exact) == told(*quick)
+        assert exact[0].container_points == quick[0].container_points
 
 
 def served(case: dict[str, Any], pages: list[str | None], reader: Exact) -> None:

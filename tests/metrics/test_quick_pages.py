@@ -103,6 +103,8 @@ def test_what_is_written_otherwise_is_left_to_the_full_reader(what: str) -> None
     assert quick_page(UNUSUAL[what], USED) is None
 
 
+CONTAINERS_OWN = (b"container_cpu_", b"container_memory_")
+
 CHANGES = st.lists(
     st.tuples(
         st.sampled_from(["drop", "twice", "swap", "cut", "spoil"]),
@@ -112,6 +114,14 @@ CHANGES = st.lists(
     ),
     max_size=6,
 )  # fmt: skip
+
+
+def test_a_page_with_a_start_and_nothing_else_of_a_pod_has_no_form() -> None:
+    """Otherwise only the first such page would tell that the pod is incomplete."""
+    body = b"".join(line for line in LINES if not line.startswith(CONTAINERS_OWN))
+    found = read_page(body)
+    assert found.incomplete
+    assert page_form(body, found) is None
 
 
 @given(CHANGES)

@@ -1,6 +1,5 @@
 """The collector against kubelets on the wire: each costs its own row only, and none gets a token that is not its node."""
 
-import contextlib
 import re
 from datetime import timedelta
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kubelet.io.trust import KubeletRoots
 from kubevouch.metrics.collector import Collector
-from kubevouch.metrics.scraping import ADDRESS_TYPES, ScrapeSettings
+from kubevouch.metrics.scraping import ADDRESS_TYPES
 from kubevouch.metrics.store import PodUsage
 from kubevouch_lab.apiserver import status
 from tests.metrics.conftest import (
@@ -278,26 +277,6 @@ async def test_without_a_token_nothing_is_asked(cluster: Cluster) -> None:
     assert running.sent == b""
 
 
-async def test_a_node_without_a_usable_address_says_so(cluster: Cluster) -> None:
-    await cluster.add("n1")
-    settings = ScrapeSettings(address_types=("ExternalIP", "Hostname"))
-    async with cluster.collecting(settings=settings) as collector:
-        failure = await cluster.refusal("n1")
-        assert failure.text == "no address matched types [ExternalIP Hostname]"
-        assert collector.results["n1"].reason == "no-address"
-    assert cluster.kubelets["n1"].seen == []
-
-
-async def test_the_path_of_an_annotation_is_asked_for(cluster: Cluster) -> None:
-    annotations = {"metrics.k8s.io/resource-metrics-path": "/elsewhere"}
-    running = await cluster.add("n1", annotations=annotations)
-    async with cluster.collecting():
-        await cluster.round()
-    assert b"GET /elsewhere HTTP/1.1\r\n" in running.sent
-    failure = cluster.heard.refused("n1")
-    assert failure.reason == "http-404"
-
-
 LACKING = b'container_cpu_usage_seconds_total{container="c",namespace="ns",pod="p"} 1 7\n'
 
 
@@ -362,17 +341,6 @@ async def test_an_api_server_that_refuses_is_told_and_the_scrapes_go_on(cluster:
         told = [(name, type(error)) for name, error in cluster.heard.troubles]
         assert ("nodes", Forbidden) in told
         assert ("pods", Forbidden) not in told
-
-
-async def test_three_collectors_live_in_one_process(cluster: Cluster) -> None:
-    await cluster.add("n1")
-    async with contextlib.AsyncExitStack() as stack:
-        collectors = [await stack.enter_async_context(cluster.collecting()) for _ in range(3)]
-        for _ in range(2):
-            before = len(cluster.heard.scrapes)
-            await cluster.round()
-            await cluster.heard.until(lambda: len(cluster.heard.scrapes) >= before + 3)  # noqa: B023
-        assert all(collector.store.node("n1") is not None for collector in collectors)
 
 
 def test_the_default_order_of_addresses_is_that_of_metrics_server() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kubevouch.metrics.fleet import RunningPods
 from kubevouch.metrics.serving.api import MetricsApi
-from kubevouch.serve.messages import HttpRequest, HttpResponse
+from kubevouch.serve.messages import HttpRequest
 from tests.support.clocks import WoundClock
 from tests.support.metered import AT, fixed_fleet, metered, node, pod
 
@@ -24,15 +24,10 @@ STORE = metered(
 )
 
 
-async def ask(path: str, *, accept: str = "", method: str = "GET", **query: str) -> HttpResponse:
-    clock = WoundClock(AT + timedelta(seconds=10))
-    headers = {"accept": (accept,)} if accept else {}
-    asked = HttpRequest(method, PREFIX + path, {k: (v,) for k, v in query.items()}, headers)
-    return await MetricsApi(STORE, FLEET, clock).answer(asked)
-
-
 async def told(path: str, **query: str) -> Any:
-    answer = await ask(path, **query)
+    asked = HttpRequest("GET", PREFIX + path, {k: (v,) for k, v in query.items()})
+    clock = WoundClock(AT + timedelta(seconds=10))
+    answer = await MetricsApi(STORE, FLEET, clock).answer(asked)
     assert answer.code == 200, answer
     return json.loads(answer.body)
 

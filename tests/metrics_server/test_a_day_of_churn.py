@@ -206,9 +206,7 @@ async def hour(churn: Churn, number: int) -> None:
     churn.forget()
 
 
-async def test_what_a_server_holds_after_a_day_is_what_it_held_in_the_morning(
-    tmp_path: Path,
-) -> None:
+async def test_a_server_holds_after_a_day_what_it_held_in_the_morning(tmp_path: Path) -> None:
     clock = SteppedClock(datetime.now(UTC))
     async with (
         churned(tmp_path, clock) as churn,

@@ -15,9 +15,7 @@ from tests.support.authority import Authority
 from tests.support.clocks import WoundClock
 
 
-async def test_a_pair_that_does_not_fit_together_is_refused_at_the_start_and_told_later(
-    tmp_path: Path,
-) -> None:
+async def test_a_pair_that_does_not_fit_is_refused_first_and_told_later(tmp_path: Path) -> None:
     authority, clock = Authority(), WoundClock()
     lines: list[str] = []
     log = Log(lines.append, clock)
@@ -42,9 +40,7 @@ async def test_a_pair_that_does_not_fit_together_is_refused_at_the_start_and_tol
 
 
 @pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="the shell names a pipe by /dev/fd")
-async def test_authorities_that_a_shell_puts_into_a_pipe_are_read_once_at_the_start(
-    tmp_path: Path,
-) -> None:
+async def test_authorities_that_come_by_a_pipe_are_read_once(tmp_path: Path) -> None:
     """--kubelet-certificate-authority=<(...): there is nothing in it for a second one who reads."""
     pem, clock, lines = Authority().pem, WoundClock(), list[str]()
     config = tmp_path / "config"

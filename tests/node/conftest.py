@@ -10,11 +10,30 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.script import Script
 
 from .sudo_host import KEYS, NEEDS, SudoHost, private, why_not
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the node's shell must be root's")
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What a script answers."""
+
+    said: str
+
+
+def script(text: str) -> Script[Said]:
+    return Script(name="test", text=text, answer=Said)
+
+
+def saying(words: str, before: str = "") -> Script[Said]:
+    """One that answers what the shell makes of these words. before: what it does first."""
+    return script(f"""{before}\nprintf 'kubevouch-answer: {{"said":"%s"}}\\n' "{words}"\n""")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from kubevouch.node.messages import (
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("unshare") is None, reason="namespaces are root's, on Linux"
 )
+IN_POD = (sys.executable, "-m", "kubevouch.node.io.in_pod")
 # The machine has a host name and a file of its own, which nobody outside sees.
 HOST = """\
 mount -t tmpfs host /mnt && echo of the host >/mnt/file && hostname the-host && echo ready && exec cat
@@ -47,9 +48,8 @@ def _started(
 ) -> "subprocess.Popen[bytes]":
     sealed = f"main() {{\n{script}\n}}\nmain </dev/null\n".encode()
     paths = [str(folder / name) for name in ("message", "2", "3")]
-    words = ["run", str(host), str(seconds), *paths]
     return subprocess.Popen(
-        [sys.executable, "-m", "kubevouch.node.io.in_pod", *words],
+        [*IN_POD, "run", str(host), str(seconds), *paths],
         env={**os.environ, SCRIPT_VARIABLE: packed_script(sealed)},
     )
 
@@ -98,32 +98,18 @@ def test_a_host_that_cannot_be_entered_runs_nothing_and_says_why(tmp_path: Path)
 
 
 def test_whoever_may_not_enter_is_told_which_namespace(host: int, tmp_path: Path) -> None:
-    words = [
-        "setpriv",
-        "--bounding-set=-sys_admin",
-        sys.executable,
-        "-m",
-        "kubevouch.node.io.in_pod",
-        "enter",
-    ]
-    ran = subprocess.run(
-        [*words, str(host)], capture_output=True, text=True, timeout=60, check=False
-    )
+    words = ["setpriv", "--bounding-set=-sys_admin", *IN_POD, "enter", str(host)]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == NOT_ENTERED
     assert "the host cannot be entered: " in ran.stderr
 
 
-def test_what_does_not_fit_on_one_message_is_handed_on_by_the_others(
-    host: int, tmp_path: Path
-) -> None:
+def test_what_one_message_cannot_hold_is_handed_on_by_others(host: int, tmp_path: Path) -> None:
     script = """printf 'kubevouch-answer: {"said":"%s"}\\n' "$(head -c 6000 /dev/urandom | base64 | tr -d '\\n')" """
     assert _started(script, host, tmp_path).wait(60) == 0
-    words = [sys.executable, "-m", "kubevouch.node.io.in_pod", "show"]
     for number in (2, 3):
-        ended = subprocess.run(
-            [*words, tmp_path / str(number), tmp_path / f"message-{number}"], check=False
-        )
-        assert ended.returncode == 0
+        files = (tmp_path / str(number), tmp_path / f"message-{number}")
+        subprocess.run([*IN_POD, "show", *files], check=True)
     assert not (tmp_path / "message-3").exists()
     messages = [(tmp_path / name).read_text() for name in ("message", "message-2")]
     said = answer_from(messages, where="node-1")

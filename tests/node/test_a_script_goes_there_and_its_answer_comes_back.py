@@ -5,30 +5,16 @@ import os
 import signal
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
 from kubevouch.node.io.ssh import Ssh, SshOptions
-from kubevouch.node.script import DialAddress, Script
+from kubevouch.node.script import DialAddress
 from tests.support.local_shell import Local
 
-from .conftest import Sshd
+from .conftest import Sshd, needs_root, saying, script
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the node's shell must be root's")
-
-
-class Answer(msgspec.Struct, frozen=True):
-    said: str
-
-
-def script(text: str) -> Script[Answer]:
-    return Script(name="test", text=text, answer=Answer)
-
-
-HELLO = script(
-    """echo noise of a login shell; printf 'kubevouch-answer: {"said":"%s"}\\n' "hello" """
-)
+HELLO = saying("hello", "echo noise of a login shell")
 
 
 @pytest.fixture
@@ -163,9 +149,7 @@ async def test_nothing_of_the_operators_goes_along_and_keys_are_always_checked(s
         f"  ControlPath {sshd.folder}/mux-%C\n" + sshd.config.read_text()
     )
     ssh = Ssh(SshOptions(config=str(config)), environment=os.environ)
-    looks = script(
-        """printf 'kubevouch-answer: {"said":"%s"}\\n' "$SSH_AUTH_SOCK$DISPLAY$SECRET_2$SECRET_3$LC_ALL$ENV" """
-    )
+    looks = saying("$SSH_AUTH_SOCK$DISPLAY$SECRET_2$SECRET_3$LC_ALL$ENV")
     async with asyncio.timeout(60):
         assert (await ssh.run_script("node-1", looks, timeout=50)).answer.said == ""
     assert list(sshd.folder.glob("mux-*")) == []
@@ -180,7 +164,7 @@ async def test_what_send_env_names_goes_along_where_sshd_accepts_it(sshd: Sshd) 
     config.write_text(f"Host *\n  SendEnv LC_* GIVEN\n{sshd.config.read_text()}")
     environment = {**os.environ, "GIVEN": "x", "LC_ALL": "tr_TR.UTF-8"}
     ssh = Ssh(SshOptions(config=str(config)), environment=environment)
-    looks = script("""printf 'kubevouch-answer: {"said":"%s"}\\n' "$GIVEN $LC_ALL" """)
+    looks = saying("$GIVEN $LC_ALL")
     async with asyncio.timeout(60):
         found = await ssh.run_script("node-1", looks, timeout=50)
     assert found.answer.said == "x tr_TR.UTF-8"

@@ -8,22 +8,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncssh
-import msgspec
 import pytest
 
 from kubevouch.node.errors import AnswerLost, NodeError, NodeUnreachable, ScriptFailed
 from kubevouch.node.io.ssh import Ssh, SshOptions
-from kubevouch.node.script import Script
 from tests.support.unhurried import GENEROUS
 
+from .conftest import script
 
-class Said(msgspec.Struct, frozen=True):
-    said: str
-
-
-HELLO = Script(name="test", text="echo hello", answer=Said)
-
-
+HELLO = script("echo hello")
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\r\u202e"
 BANNER = f'{ESCAPES} kubevouch-answer: {{"said": "banner"}}\n' * 3_000
 
@@ -186,9 +179,7 @@ async def test_the_log_of_ssh_takes_no_room_on_the_disk_however_much_the_node_ha
     assert [each.name for each in config.parent.iterdir() if each.is_dir()] == []
 
 
-async def test_of_a_complaint_of_endless_lines_the_beginning_of_the_last_ones_is_told(
-    config: Path,
-) -> None:
+async def test_of_a_long_complaint_the_beginnings_of_its_last_lines_are_told(config: Path) -> None:
     told = str(await refused(config, "complains"))
     assert "ddddd" in told
     assert "aaaaa" not in told

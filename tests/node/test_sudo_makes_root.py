@@ -9,34 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.io import shell
 from kubevouch.node.io.ssh import Ssh, SshOptions
 from kubevouch.node.io.sudo import SudoEntry, SudoPassword
-from kubevouch.node.script import Script
 from kubevouch.node.transport import run_on_first_known
 
-from .conftest import Sshd, _sshd
+from .conftest import Sshd, _sshd, saying
 from .sudo_host import PASSWORD, SHELLS, USER, SudoHost
 
-
-class Said(msgspec.Struct, frozen=True):
-    said: str
-
-
-WHO = Script(
-    name="test",
-    text="""printf 'kubevouch-answer: {"said":"%s"}\\n' "$(id -un)" """,
-    answer=Said,
-)
-WAITS = Script(
-    name="test",
-    text=f": >/run/it-runs; until [ -e /run/go-on ]; do sleep 0.1; done; {WHO.text}",
-    answer=Said,
-)
+WHO = saying("$(id -un)")
+WAITS = saying("$(id -un)", ": >/run/it-runs; until [ -e /run/go-on ]; do sleep 0.1; done")
 ALL_WITHOUT = f"{USER} ALL=(root) NOPASSWD: ALL"
 SHELL_WITHOUT = f"{USER} ALL=(root) NOPASSWD: {SHELLS}"
 SHELL_WITH = f"{USER} ALL=(root) {SHELLS}"
@@ -232,9 +217,7 @@ async def test_a_wrong_password_is_known_where_sudo_asks_only_once(host: SudoHos
     assert password.refused_at
 
 
-async def test_one_node_that_refuses_it_holds_no_other_once_another_has_taken_it(
-    host: SudoHost,
-) -> None:
+async def test_a_refusal_holds_no_other_node_once_another_has_taken_it(host: SudoHost) -> None:
     host.allows(SHELL_WITH)
     password = typed_in(PASSWORD)
     assert await who(host, password=password) == "root"
@@ -302,7 +285,7 @@ def _command_lines_here() -> Iterator[bytes]:
 
 async def test_a_script_that_is_long_comes_through_whole(host: SudoHost) -> None:
     host.allows(SHELL_WITH, "Defaults log_input, use_pty")
-    long = Script(name="test", text=": a line of it\n" * 20000 + WHO.text, answer=Said)
+    long = saying("$(id -un)", ": a line of it\n" * 20000)
     ssh = host.ssh(password=typed_in(PASSWORD))
     assert (await ssh.run_script("node-1", long, timeout=60)).answer.said == "root"
 

@@ -51,9 +51,7 @@ def test_a_text_that_is_not_just_so_written_base64_stays_as_it_is(text: str) -> 
 
 
 @pytest.mark.parametrize(("size", "count"), [(10, 1), (5_000, 2), (9_000, 3)])
-def test_a_longer_answer_lies_on_more_messages_none_of_which_a_kubelet_cuts(
-    size: int, count: int
-) -> None:
+def test_a_longer_answer_lies_on_messages_that_no_kubelet_cuts(size: int, count: int) -> None:
     answer = {"data": base64.b64encode(random.Random(size).randbytes(size)).decode()}
     messages = messages_of(answer_of(0, _printed(answer), b""))
     assert len(messages) == count

@@ -8,27 +8,17 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.io.ssh import Ssh, SshOptions
-from kubevouch.node.script import Script
 
-from .conftest import Sshd
+from .conftest import Sshd, needs_root, saying
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the node's shell must be root's")
-
-
-class Said(msgspec.Struct, frozen=True):
-    said: str
+pytestmark = needs_root
 
 
-HOW = Script(
-    name="test",
-    text='tty=$(tty <&2) || tty=none; printf \'kubevouch-answer: {"said":"%s"}\\n\' "$tty"',
-    answer=Said,
-)
+HOW = saying("$tty", "tty=$(tty <&2) || tty=none")
 """Whether it has a terminal."""
 BENT = {
     "in the background after the login": "ForkAfterAuthentication yes",
@@ -121,9 +111,7 @@ exec @SSH@ "$@"
 """
 
 
-async def test_an_ssh_that_does_not_know_these_settings_is_given_none_of_them(
-    sshd: Sshd, folder: Path
-) -> None:
+async def test_an_ssh_that_knows_no_such_setting_is_given_none(sshd: Sshd, folder: Path) -> None:
     found = shutil.which("ssh")
     assert found
     with tempfile.TemporaryDirectory(prefix="kvold", dir="/tmp") as programs:

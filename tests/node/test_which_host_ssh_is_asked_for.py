@@ -14,15 +14,13 @@ from kubevouch.kube.resources import Node
 from kubevouch.node.destination import destination_of
 from kubevouch.node.errors import NodeUnreachable, ScriptFailed
 from kubevouch.node.io.ssh import Ssh, SshOptions
-from kubevouch.node.script import Script
 from kubevouch.node.transport import run_on_first_known
 from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.look import confirm_addresses, hosts_of, survey_node
 
-from .conftest import Sshd
+from .conftest import Sshd, needs_root, script
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the node's shell must be root's")
 UNKNOWN = "no-such-name.invalid"
 
 
@@ -82,9 +80,7 @@ def test_the_name_comes_first_then_internal_addresses_then_external_ones() -> No
 
 
 @needs_root
-async def test_a_key_that_is_known_for_an_address_proves_that_address_only(
-    operator: Operator,
-) -> None:
+async def test_a_key_known_for_an_address_proves_that_address_only(operator: Operator) -> None:
     context = operator.knows(operator.at("127.0.0.1"))
     host, surveyed = await survey_node(node(UNKNOWN, *BOTH), context)
     assert (host, surveyed.known_as) == ("127.0.0.1", operator.at("127.0.0.1"))
@@ -94,9 +90,7 @@ async def test_a_key_that_is_known_for_an_address_proves_that_address_only(
 
 
 @needs_root
-async def test_a_key_that_is_known_for_the_name_proves_every_address_where_it_answers(
-    operator: Operator,
-) -> None:
+async def test_a_key_known_for_the_name_proves_every_address(operator: Operator) -> None:
     config = f"Host {UNKNOWN}\n  HostName 127.0.0.1\n  HostKeyAlias {UNKNOWN}"
     context = operator.knows(UNKNOWN, config=config)
     host, surveyed = await survey_node(node(UNKNOWN, *BOTH), context)
@@ -119,22 +113,17 @@ async def test_an_alias_of_the_ssh_configuration_will_do(operator: Operator, has
 
 @needs_root
 @pytest.mark.parametrize("said", ["echo welcome", 'echo "kubevouch-answer: {"', "exit 3"])
-async def test_a_shell_that_gives_no_answer_is_told_from_a_node_that_lets_nobody_in(
-    operator: Operator, said: str
-) -> None:
+async def test_a_shell_without_an_answer_is_no_closed_door(operator: Operator, said: str) -> None:
     """ssh to it works, so that nothing would come of making it work."""
     context = operator.knows(operator.at("127.0.0.1"), operator.at("127.0.0.2"))
-    script = Script(name="survey", text=said, answer=dict)
     with pytest.raises(ScriptFailed) as caught:
-        await run_on_first_known("w1", ADDRESSES, script, context.transport, timeout=30)
+        await run_on_first_known("w1", ADDRESSES, script(said), context.transport, timeout=30)
     told = str(caught.value)
     assert "nothing else is tried" in told
     assert "make `ssh" not in told
 
 
-async def test_nothing_is_dialled_where_no_key_is_known_and_it_says_what_to_try(
-    operator: Operator,
-) -> None:
+async def test_nothing_is_dialled_where_no_key_is_known(operator: Operator) -> None:
     before = operator.sshd.log()
     context = operator.knows("somebody-else")
     with pytest.raises(NodeUnreachable) as caught:

@@ -107,11 +107,10 @@ def evidence(
     *serving: CertificateSigningRequest,
     client: tuple[CertificateSigningRequest, ...] = (),
     of: WatchedSources | Doubt | None = None,
-    claims: tuple[str, ...] = (ADDRESS,),
     approver: bool = False,
 ) -> CsrEvidence:
     nodes = (
-        node(NODE, NODE, *claims, uid="uid-9", created=CREATED),
+        node(NODE, NODE, ADDRESS, uid="uid-9", created=CREATED),
         node(OTHER, OTHER, OTHERS_ADDRESS, uid="uid-8", created=CREATED),
     )
     return CsrEvidence(

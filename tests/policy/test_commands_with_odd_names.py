@@ -11,14 +11,10 @@ from .conftest import BORROWED, NODE, Case
 ODD = "x;touch${IFS}PWNED #"
 
 
-def words_behind(text: str, mark: str) -> list[str]:
-    """As a shell would read the command that stands behind a mark."""
-    return shlex.split(text.rsplit(mark, maxsplit=1)[-1], comments=True)
-
-
 def test_the_command_that_would_pin_a_client_certificate_has_the_csr_as_one_word() -> None:
     facts = Case(standing=BORROWED, credential_ids=("X509SHA256=aa",)).facts()
     csr = msgspec.structs.replace(facts.csr, name=ODD)
     said = client_standing(msgspec.structs.replace(facts, csr=csr)).message
-    words = words_behind(said, "the node's own: ")
+    # As a shell would read the command.
+    words = shlex.split(said.rpartition("the node's own: ")[2], comments=True)
     assert words == ["kubevouch", "approver", "pin", NODE, "--csr", ODD]

@@ -68,20 +68,22 @@ def patched(found: Object, patch: Object) -> Object:
     return whole
 
 
+def nodes_of(case: Object) -> dict[str, Node]:
+    known = {each["metadata"]["name"]: each for each in recorded("nodes.json")}
+    patches = case.get("nodes", {})
+    new = {name: {"metadata": {"name": name}} for name in patches if name not in known}
+    return {
+        name: msgspec.convert(patched(each, patches.get(name, {})), Node)
+        for name, each in {**known, **new}.items()
+    }
+
+
 def decided(case: Object) -> Decision:
     found = next(each for each in recorded("csr.json") if each["metadata"]["name"] == case["csr"])
     found = patched(found, case.get("change", {}))
     if not case.get("decided"):
         found["status"] = {}
     kept = msgspec.convert(found, CertificateSigningRequest)
-    known = {each["metadata"]["name"] for each in recorded("nodes.json")}
-    new = [{"metadata": {"name": name}} for name in case.get("nodes", {}) if name not in known]
-    nodes = [
-        msgspec.convert(
-            patched(each, case.get("nodes", {}).get(each["metadata"]["name"], {})), Node
-        )
-        for each in (*recorded("nodes.json"), *new)
-    ]
     created = kept.metadata.creation_timestamp
     assert created is not None
     at = datetime.fromisoformat(case["at"]) if "at" in case else created + timedelta(seconds=1)
@@ -92,7 +94,9 @@ def decided(case: Object) -> Decision:
     later = (again,) if case.get("askedAgain") else ()
     evidence = IndexedEvidence(
         PolicyEvidence(
-            nodes=Measured(Vantage.API_SERVER, at, None if doubt else tuple(nodes), doubt),
+            nodes=Measured(
+                Vantage.API_SERVER, at, None if doubt else tuple(nodes_of(case).values()), doubt
+            ),
             csrs=Measured(Vantage.API_SERVER, at, (kept, *later)),
             names=NAMES,
         )

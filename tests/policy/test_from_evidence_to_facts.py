@@ -135,11 +135,6 @@ def test_what_is_reserved_in_a_cluster() -> None:
     assert reserved_of(CLUSTER, NODES) == RESERVED
 
 
-def test_what_nodes_name_as_the_networks_of_their_pods_counts_where_nothing_else_tells() -> None:
-    silent = replace(CLUSTER, pod_networks=())
-    assert reserved_of(silent, NODES).pod_networks == (ip_network("10.7.1.0/24"),)
-
-
 def test_a_service_in_a_namespace_of_several_labels_is_no_other_namespace() -> None:
     odd = replace(CLUSTER, services={"a.b.c": "Service b.c/a"})
     assert reserved_of(odd, ()).namespaces == {"b.c"}
@@ -152,14 +147,6 @@ def test_a_tenant_makes_no_service_of_the_cluster_one_of_his_own() -> None:
     assert reserved.system_services == {"dns": "Service kube-system/dns"}
     pinned = AllowedNames(NODE, (Claim("dns", NameSource.PIN),))
     assert reserved_name("dns", reserved, pinned) == Reservation("Service kube-system/dns")
-
-
-def test_where_nothing_tells_networks_and_domain_the_doubts_name_the_flags() -> None:
-    silent = replace(CLUSTER, service_networks=(), domains=(), doubts=())
-    assert reserved_of(silent, ()).doubts == (
-        "nothing tells the network of Services (ClusterConfiguration, ServiceCIDR objects, the API server's flags): --service-cidr does, or serviceCIDRs in the approver's configuration",
-        "nothing tells the cluster's DNS domain (ClusterConfiguration, ConfigMap kubelet-config): --cluster-domain does, or clusterDomain in the approver's configuration",
-    )
 
 
 def test_the_facts_about_a_csr_hold_all_that_is_known() -> None:

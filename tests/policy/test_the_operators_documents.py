@@ -63,13 +63,6 @@ def test_an_inventory_may_merge_one_nodes_lines_into_another() -> None:
     assert found.entries["w2"] == InventoryNode(names=("w2",), addresses=("10.0.0.1",))
 
 
-def test_a_configuration_that_says_two_things_says_nothing() -> None:
-    text = "schemaVersion: kubevouch.approver/1\nsources: [pins]\nsources: [renewal]\n"
-    found = read_configuration(text)
-    assert isinstance(found, Unreadable)
-    assert found.seen == "line 3: sources again"
-
-
 def test_without_anything_said_only_what_is_written_down_or_served_counts() -> None:
     found = read_configuration("schemaVersion: kubevouch.approver/1")
     assert found == ApproverConfiguration()
@@ -168,12 +161,15 @@ RIGHT = {
     "maxLifetime: 999999h": ("max_lifetime", timedelta(hours=999_999)),
     "maxLifetime: 90d": ("max_lifetime", timedelta(days=90)),
     "clusterDomain: .": ("cluster_domain", ""),
+    "newNodes: [" + ",".join(f"{{names: n{i}, cidrs: [10.0.0.0/8], perHour: 1}}" for i in range(64)) + "]":
+        ("new_nodes", tuple(NewNodeRule(f"n{i}", (TEN,), 1) for i in range(64))),
     "# " + "x" * (65_536 - len(HEAD) - 2): ("problems", ()),
-}
+}  # fmt: skip
 WRONG = {
     "sources: []": "no source",
     "sources: [pins, dns]": "sources: 'dns'",
     "sources: [pin]": "sources: 'pin'",
+    "sources: [pins]\nsources: [renewal]": "line 3: sources again",
     "maxLifetime: 90": "Expected `str`, got `int` - at `$.maxLifetime`",
     "maxLifetime: 0d": "maxLifetime '0d'",
     "maxLifetime: 1000000h": "maxLifetime '1000000h'",
@@ -279,11 +275,3 @@ def test_an_inventory_of_twenty_thousand_nodes_is_read_and_one_of_more_is_not() 
     assert len(found.entries) == 20_000
     assert found.problems == ()
     assert getattr(read_inventory(text % ',"more":{}'), "seen", "") == "20001 nodes"
-
-
-def test_sixty_four_rules_for_new_nodes_are_read() -> None:
-    rules = ",".join(f"{{names: n{i}, cidrs: [10.0.0.0/8], perHour: 1}}" for i in range(64))
-    found = read_configuration(f"{HEAD}newNodes: [{rules}]")
-    assert found == ApproverConfiguration(
-        new_nodes=tuple(NewNodeRule(f"n{i}", (TEN,), 1) for i in range(64))
-    )

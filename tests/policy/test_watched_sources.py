@@ -1,6 +1,7 @@
 """The sources as watched ConfigMaps hold them: only what has changed is read again, and what we wrote is not undone."""
 
 import json
+from collections.abc import Mapping
 from ipaddress import ip_address
 
 import pytest
@@ -8,9 +9,9 @@ import pytest
 from kubevouch.kube.resources import ConfigMap, Metadata
 from kubevouch.policy.claims import AskedNames
 from kubevouch.policy.sources.configuration import why_unreadable
-from kubevouch.policy.sources.nodes import PinnedNode, credentials_in
-from kubevouch.policy.sources.stored import Unreadable, shard_of
-from kubevouch.policy.sources.watched import EVERY_NODE, WatchedSources, is_source
+from kubevouch.policy.sources.nodes import PinnedNode, credentials_in, read_pins
+from kubevouch.policy.sources.stored import Shard, Unreadable, shard_of
+from kubevouch.policy.sources.watched import EVERY_NODE, Shards, WatchedSources, is_source
 
 
 def config_map(name: str, data: dict[str, str], version: str = "1") -> ConfigMap:
@@ -39,6 +40,22 @@ def test_only_the_nodes_whose_entry_has_changed_are_concerned() -> None:
     assert others[0] not in sources.current.pins
     assert set(sources.remove(PINS) or ()) == set(changed)
     assert not sources.current.pins
+
+
+def test_only_the_entries_that_have_changed_are_read() -> None:
+    read: list[set[str]] = []
+
+    def reading(name: str, data: Mapping[str, str]) -> Shard[PinnedNode]:
+        read.append(set(data))
+        return read_pins(name, data)
+
+    shards = Shards(reading)
+    data = {"n1": pin("192.0.2.1"), "elsewhere": "{"}
+    _, problems = shards.put(PINS, data)
+    assert shards.put(PINS, data) == (set(), problems)
+    assert shards.put(PINS, {**data, "n1": pin("192.0.2.2")}) == ({"n1"}, problems)
+    assert shards.put(PINS, {"elsewhere": "{"}) == ({"n1"}, problems)
+    assert read == [{"n1", "elsewhere"}, set(), {"n1"}, set()]
 
 
 def test_what_we_wrote_ourselves_is_not_undone_by_an_older_version() -> None:

@@ -2,12 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from typing import Any
 
-import msgspec
 import pytest
 import trustme
 
-from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import (
@@ -26,6 +25,7 @@ from kubevouch.policy.sources.configuration import IdentitySource
 from kubevouch.policy.sources.renewal import RenewalEvidence, allowed_by_renewal
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.x509 import Certificate, read_certificates
+from tests.support.nodes import node
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 FIRST, SECOND = "10.0.0.1", "fd00::1"
@@ -63,14 +63,11 @@ def allowed(
     names: tuple[str, ...] = ("w1",),
     addresses: tuple[str, ...] = (FIRST, SECOND),
     control_plane: bool = False,
-    claimed: tuple[str, ...] = ("alias", "10.0.0.9"),
 ) -> AllowedNames | str:
     roots = read_certificates(CA.cert_pem.bytes(), "roots")
     asked = AskedNames(names, tuple(map(ip_address, addresses)))
-    labels = {"node-role.kubernetes.io/control-plane": ""} if control_plane else {}
-    status = {"addresses": [{"type": "InternalIP", "address": each} for each in claimed]}
-    node = msgspec.convert({"metadata": {"name": "w1", "labels": labels}, "status": status}, Node)
-    return allowed_by_renewal(node, asked, RenewalEvidence(dialled, roots, NOW))
+    made = node("w1", "alias", "10.0.0.9", control_plane=control_plane)
+    return allowed_by_renewal(made, asked, RenewalEvidence(dialled, roots, NOW))
 
 
 GOOD = served("w1", "shop", FIRST, SECOND)
@@ -104,10 +101,9 @@ def test_what_the_node_does_not_claim_no_pin_is_advised_for() -> None:
 
 
 def answered(*dialled: DialResult, names: tuple[str, ...] = ("w1",)) -> SourceAnswer:
-    node = msgspec.convert({"metadata": {"name": "w1"}}, Node)
     evidence = RenewalEvidence(dialled, read_certificates(CA.cert_pem.bytes(), "roots"), NOW)
     asked = AskedNames(names, (ip_address(FIRST),))
-    return answer_for(node, asked, IdentitySources(), at=NOW, renewal=evidence)
+    return answer_for(node("w1"), asked, IdentitySources(), at=NOW, renewal=evidence)
 
 
 def test_a_node_that_only_its_certificate_knows_gets_what_is_in_it() -> None:
@@ -193,44 +189,30 @@ def test_each_address_where_it_is_not_served_is_named() -> None:
 
 
 LATE = "current time 2026-11-25T12:00:00Z is after 2026-11-25T11:59:59Z"
-NONE_SHOWS_IT = {
-    "nobody looked": ((), f"{FIRST}: nobody has looked at what is served there"),
-    "the first of two": (
-        (at(FIRST, failure=TIMEOUT), at(SECOND)),
-        f"{FIRST}: no answer within 5 s",
-    ),
+UNLOOKED = "nobody has looked at what is served there"
+NONE_SHOWS_IT: dict[str, tuple[tuple[DialResult, ...], str]] = {
+    "nobody looked": ((), UNLOOKED),
+    "the first of two": ((at(FIRST, failure=TIMEOUT), at(SECOND)), "no answer within 5 s"),
+    "at a name": ((at("w1", *GOOD),), UNLOOKED),
+}
+SERVED_FIRST: dict[str, tuple[dict[str, Any], str]] = {
     "expired": (
-        (at(FIRST, *served("w1", FIRST, ends=NOW - timedelta(seconds=1))),),
-        f"{FIRST}: x509: certificate has expired or is not yet valid: {LATE}",
+        {"ends": NOW - timedelta(seconds=1)},
+        f"x509: certificate has expired or is not yet valid: {LATE}",
     ),
-    "of another authority": (
-        (at(FIRST, *served("w1", FIRST, by=STRANGER)),),
-        f"{FIRST}: x509: certificate signed by unknown authority",
-    ),
-    "of another node": (
-        (at(FIRST, *served("w1", FIRST, user="system:node:w2")),),
-        f"{FIRST}: the certificate of system:node:w2 is served",
-    ),
-    "of a user of that name": (
-        (at(FIRST, *served("w1", FIRST, user="w1")),),
-        f"{FIRST}: the certificate of w1 is served",
-    ),
+    "of another authority": ({"by": STRANGER}, "x509: certificate signed by unknown authority"),
+    "of another node": ({"user": "system:node:w2"}, "the certificate of system:node:w2 is served"),
+    "of a user of that name": ({"user": "w1"}, "the certificate of w1 is served"),
     "of another group": (
-        (at(FIRST, *served("w1", FIRST, group="system:masters")),),
-        f"{FIRST}: the certificate of system:node:w1 is served",
+        {"group": "system:masters"},
+        "the certificate of system:node:w1 is served",
     ),
-    "of nobody": (
-        (at(FIRST, *served("w1", FIRST, user=None, group=None)),),
-        f"{FIRST}: the certificate of nobody is served",
-    ),
-    "of a hostile name": (
-        (at(FIRST, *served("w1", FIRST, user="w\x1b[2J")),),
-        f"{FIRST}: the certificate of w\\x1b[2J is served",
-    ),
-    "at a name": (
-        (at("w1", *GOOD),),
-        f"{FIRST}: nobody has looked at what is served there",
-    ),
+    "of nobody": ({"user": None, "group": None}, "the certificate of nobody is served"),
+    "of a hostile name": ({"user": "w\x1b[2J"}, "the certificate of w\\x1b[2J is served"),
+}
+NONE_SHOWS_IT |= {
+    name: ((at(FIRST, *served("w1", FIRST, **how)),), why)
+    for name, (how, why) in SERVED_FIRST.items()
 }
 
 
@@ -239,7 +221,7 @@ def test_where_no_certificate_shows_the_node_the_words_of_the_first_address_coun
     case: str,
 ) -> None:
     dialled, why = NONE_SHOWS_IT[case]
-    assert allowed(*dialled) == why
+    assert allowed(*dialled) == f"{FIRST}: {why}"
 
 
 def test_a_csr_without_an_address_says_nothing_of_where_to_look() -> None:

@@ -28,27 +28,17 @@ import pytest
 from kubevouch.approve.decide.credentials import WatchedCredentials
 from kubevouch.approve.decide.look import LookedAt, look
 from kubevouch.approve.decide.view import ClusterView
-from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Metadata, Node
+from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Metadata
 from kubevouch.policy.credentials import NodeCredentials, live_node
 from kubevouch.policy.csr import ClientCsr, client_csr_of, csr_of, requestor_node
 from kubevouch.policy.sources.stored import shard_of
 
-from .test_csrs_as_files import NAMES, Object, patched, recorded
+from .test_csrs_as_files import NAMES, Object, nodes_of, patched, recorded
 
 CASES = {
     path.stem: json.loads(path.read_text())
     for path in sorted((Path(__file__).parent / "approver_cases").glob("*.json"))
 }
-
-
-def nodes_of(case: Object) -> dict[str, Node]:
-    known = {each["metadata"]["name"]: each for each in recorded("nodes.json")}
-    patches = case.get("nodes", {})
-    new = {name: {"metadata": {"name": name}} for name in patches if name not in known}
-    return {
-        name: msgspec.convert(patched(each, patches.get(name, {})), Node)
-        for name, each in {**known, **new}.items()
-    }
 
 
 def written(case: Object, uid: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import AllowedNames, AskedNames, Claim, NameSource
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.choice import (
@@ -31,6 +30,7 @@ from kubevouch.policy.sources.nodes import (
 )
 from kubevouch.policy.sources.renewal import RenewalEvidence
 from kubevouch.policy.sources.stored import Shard, Unreadable
+from tests.support.nodes import node
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 RULE = NewNodeRule("w*", (ip_network("10.0.0.0/24"), ip_network("fd00::/64")), per_hour=2)
@@ -40,25 +40,8 @@ ALL = (
     IdentitySource.RENEWAL,
     IdentitySource.NEW_NODES,
 )
-NODE = msgspec.convert(
-    {
-        "metadata": {
-            "name": "w1",
-            "uid": "uid-1",
-            "labels": {"node-role.kubernetes.io/control-plane": ""},
-        },
-        "status": {
-            "addresses": [
-                {"type": "Hostname", "address": "w1"},
-                {"type": "InternalIP", "address": "10.0.0.1"},
-                {"type": "InternalIP", "address": "fd00::1"},
-                {"type": "ExternalIP", "address": "192.0.2.1"},
-            ],
-            "nodeInfo": {"machineID": "m-1"},
-        },
-    },
-    Node,
-)
+ADDRESSES = ("w1", "10.0.0.1", "fd00::1", "192.0.2.1")
+NODE = node("w1", *ADDRESSES, uid="uid-1", machine_id="m-1", control_plane=True)
 ASKED = AskedNames(("w1", "shop"), (ip_address("10.0.0.1"), ip_address("fd00::1")))
 BROKEN = Unreadable("kubevouch-pins-3, w1", "not JSON", "an entry was expected")
 LISTED = InventoryNode(("w1", "shop"), ("10.0.0.1",), "m-1")

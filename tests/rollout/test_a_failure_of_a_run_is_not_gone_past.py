@@ -153,6 +153,25 @@ async def test_a_node_that_is_not_ready_and_does_not_answer_counts_by_what_else_
     assert (no.value.where, no.value.way) == (WORKER, LeadsOn.REACH)
 
 
+async def test_a_node_whose_record_is_taken_away_while_it_is_changed_is_not_gone_past(
+    here: Acting,
+) -> None:
+    """It keeps the change, and its own switch has nothing to put it back with."""
+    checked = await check(await here.plan(WORKER, SECOND), here.context)
+    here.machines.by_name[WORKER].transaction = [
+        answered(TransactionState.BEGUN),
+        answered(TransactionState.NOTHING, why="this run has not changed this node"),
+    ]
+    result = await apply(checked, here.context, QUICK)
+    first, second = result.nodes
+    assert (first.state, second.state) == (NodeState.UNKNOWN, NodeState.UNTOUCHED)
+    assert first.why.endswith("no record of this run is left on it, which had begun there")
+    assert (result.undo, result.exit_code) == ("kubevouch undo abcd", ExitCode.STOPPED)
+    assert not [
+        name for host, name in here.machines.ran if "transaction" in name and host != WORKER
+    ]
+
+
 async def test_a_node_that_becomes_ready_in_a_moment_is_gone_on_with(here: Acting) -> None:
     """It was restarted just before the run was cut off."""
     plan = await here.plan(WORKER)

@@ -73,7 +73,7 @@ def said_of(seen: Recorded, node: NodePlan, found: NodeSurvey) -> Iterator[str]:
     state = recheck(node, RUN, facts)
     yield state.why
     yield untrusted_root(node, found)
-    for ending in (not_changed(node, "", found), changed_since(node, found)):
+    for ending in (not_changed(node, "cccc", "", found), changed_since(node, "cccc", found)):
         yield ending.why if ending else ""
     armed = found_armed(node.node, RUN, found, seen.at, 240)
     assert abs(armed.due - seen.at) <= timedelta(seconds=2**33)

@@ -10,12 +10,13 @@ import pytest
 from kubevouch.errors import UsageError
 from kubevouch.rollout.act.undo import undo
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet
-from kubevouch.rollout.decide.plan import only_nodes
+from kubevouch.rollout.decide.plan import NodePlan, only_nodes
 from kubevouch.rollout.decide.run_status import NodeState
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import UNDONE_BEFORE, TransactionState
 
-from .acting import MASTER, SECOND, THIRD, WORKER, Acting, answered
-from .staged import QUICK, a_run, an_undo, changed, of
+from .acting import MASTER, SECOND, THIRD, WORKER, Acting, Machine, answered
+from .staged import QUICK, a_run, an_undo, as_the_run_left_it, changed, not_ready, of
 
 NOT_BEGUN = answered(TransactionState.NOTHING, why="this run has not changed this node")
 PUT_BACK = answered(TransactionState.UNDONE)
@@ -53,6 +54,31 @@ async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_
     ]
     assert result.nodes[0].why.startswith(f"{UNDONE_BEFORE}; ")
     assert result.stopped == f"{WORKER} was put back and is not well"
+
+
+async def test_a_node_that_its_own_switch_puts_back_meanwhile_is_judged_by_what_is_seen_then(
+    here: Acting,
+) -> None:
+    """The survey from before the undo shows this run's file and its record; both are over."""
+    plan = await here.plan(WORKER)
+    as_the_run_left_it(here, plan, left=1)
+    machine = here.machines.by_name[WORKER]
+    machine.transaction = [AGAIN]
+    [node] = (await undo(plan, here.context, QUICK)).nodes
+    assert (node.state, node.why) == (NodeState.UNDONE, UNDONE_BEFORE)
+    here.change("Node", WORKER, not_ready)
+    [node] = (await undo(plan, here.context, RolloutTimeouts(0.2, soak=0))).nodes
+    assert (node.state, node.why) == (NodeState.FAILED, "undone, but the Node is not Ready")
+
+
+async def test_no_undo_of_a_run_leads_to_an_undo_of_the_same_run(here: Acting) -> None:
+    """Its folder was taken away between the survey and the undo."""
+    plan = await here.plan(WORKER)
+    as_the_run_left_it(here, plan)
+    here.machines.by_name[WORKER].transaction = [NOT_BEGUN]
+    [node] = (await undo(plan, here.context, QUICK)).nodes
+    assert node.state is NodeState.UNKNOWN
+    assert node.why.endswith(f"is what this run writes: {LOOK}"), node
 
 
 CHANGED = "/var/lib/kubelet/config.yaml was changed since"
@@ -160,6 +186,16 @@ async def test_an_undo_of_some_nodes_leaves_the_config_map_as_it_is(here: Acting
         only_nodes(plan, [SECOND.partition(".")[0]])
 
 
+def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
+    """The node's machine, which knows nothing of the run, and whose file is the plan's before or after the change, or another."""
+    machine = here.machines.by_name[node.node]
+    machine.transaction = [answered(TransactionState.NOTHING, why="has not changed this node")]
+    [file] = machine.survey.config
+    sums = {"before": node.disk.config_sha256, "after": node.disk.content_sha256, "other": "00"}
+    machine.says(config=(msgspec.structs.replace(file, sha256=sums[digest]),))
+    return machine
+
+
 @pytest.mark.parametrize(
     ("other", "digest", "outcome", "why"),
     [
@@ -174,12 +210,38 @@ async def test_where_no_record_is_left_the_nodes_file_tells(
     here: Acting, other: str, digest: str, outcome: NodeState, why: str
 ) -> None:
     plan = await here.plan(WORKER)
-    disk = of(plan, WORKER).disk
-    machine = here.machines.by_name[WORKER]
-    machine.transaction = [NOT_BEGUN]
-    [file] = machine.survey.config
-    sums = {"before": disk.config_sha256, "after": disk.content_sha256, "other": "00"}
-    config = msgspec.structs.replace(file, sha256=sums[digest])
-    machine.says(config=(config,), runs=(a_run("ffff", other),))
+    machine = _has_no_record(here, of(plan, WORKER), digest)
+    machine.says(runs=(a_run("ffff", other),))
     [found] = (await undo(plan, here.context, QUICK)).nodes
     assert (found.state, why in found.why) == (outcome, True), found
+
+
+@pytest.mark.parametrize(
+    ("others", "state"),
+    [
+        (["committed", "undone", "barred", "barred"], NodeState.UNTOUCHED),
+        (["committed", "undone", "committed"], NodeState.UNKNOWN),
+    ],
+)
+async def test_where_the_run_left_the_file_as_it_was_the_file_tells_nothing(
+    here: Acting, others: list[str], state: NodeState
+) -> None:
+    """It set a pair aside and restarted; of so many later runs, a node keeps the records in its place."""
+    plan = await here.plan(WORKER)
+    node = of(plan, WORKER)
+    plan = changed(plan, WORKER, content_sha256=node.disk.config_sha256)
+    machine = _has_no_record(here, node, "before")
+    machine.says(runs=tuple(a_run(f"fff{at}", each) for at, each in enumerate(others)))
+    [found] = (await undo(plan, here.context, QUICK)).nodes
+    assert found.state is state, found
+    assert found.settled is (state is NodeState.UNKNOWN)
+
+
+async def test_where_the_run_changes_the_file_the_file_tells_whatever_followed(
+    here: Acting,
+) -> None:
+    plan = await here.plan(WORKER)
+    machine = _has_no_record(here, of(plan, WORKER), "before")
+    machine.says(runs=tuple(a_run(f"fff{at}", "committed") for at in range(3)))
+    [found] = (await undo(plan, here.context, QUICK)).nodes
+    assert found.state is NodeState.UNTOUCHED, found

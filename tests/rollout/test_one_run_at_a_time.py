@@ -27,7 +27,7 @@ from tests.support.clocks import SteppedClock, WoundClock
 from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS
-from tests.support.unhurried import until
+from tests.support.unhurried import GENEROUS, until
 
 from .acting import DARK, MASTER, WORKER, Acting, a_signer, acting, answered
 from .conftest import AUTHORITY
@@ -89,6 +89,57 @@ async def test_it_is_taken_renewed_and_given_back_and_each_hold_has_a_higher_num
     async with operator.lease().held(api):
         assert spec(server)["leaseTransitions"] > first
     assert operator.said == []
+
+
+@pytest.mark.parametrize("before", [False, True])
+async def test_interrupted_while_it_is_taken_it_is_given_back(
+    server: ScriptedApiServer, api: ApiClient, *, before: bool
+) -> None:
+    """The API server has carried out what is asked for; its answer has not come yet."""
+    if before:
+        async with Operator(BOB).lease().held(api):
+            pass
+    written = asyncio.Event()
+
+    async def never() -> None:
+        written.set()
+        await asyncio.Event().wait()
+
+    late = faults.answered_late(server.truth, never)
+    server.faults.on(f"{PATH}*", late, times=1, method="PUT" if before else "POST")
+
+    async def held() -> None:
+        async with Operator(ALICE).lease().held(api):
+            raise AssertionError
+
+    task = asyncio.create_task(held())
+    async with asyncio.timeout(GENEROUS):
+        await written.wait()
+        assert spec(server)["holderIdentity"] == ALICE
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert spec(server)["holderIdentity"] == ""
+
+
+async def test_interrupted_while_it_waits_for_another_run_it_gives_nothing_back(
+    server: ScriptedApiServer, api: ApiClient
+) -> None:
+    bob = Operator(BOB)
+
+    async def held() -> None:
+        async with bob.lease().held(api):
+            raise AssertionError
+
+    async with Operator(ALICE).lease().held(api):
+        task = asyncio.create_task(held())
+        async with asyncio.timeout(GENEROUS):
+            while not bob.said:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert spec(server)["holderIdentity"] == ALICE
 
 
 @pytest.mark.parametrize("how", ["deleted", "restored from a backup"])

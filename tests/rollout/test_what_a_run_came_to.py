@@ -86,6 +86,7 @@ BEFORE = answer(TransactionState.UNDONE, "undone before")
 NOT_AGAIN = answer(TransactionState.REFUSED, "this run was undone on this node; make a new plan")
 REFUSED = answer(TransactionState.REFUSED, "config.yaml has been changed since the plan")
 NOT_BEGUN = answer(TransactionState.NOTHING, "this run has not changed this node")
+NO_RECORD = answer(TransactionState.NOTHING, "this run has not begun on this node")
 HALF = answer(TransactionState.HALF, "config.yaml is immutable")
 BUSY = answer(TransactionState.BUSY, "another call holds the lock")
 BROKEN = TransactionAnswer(TransactionState.UNDONE, b"", 0)
@@ -145,6 +146,10 @@ CASES: dict[str, tuple[Course, NodeState, str]] = {
     "not proven, and out of reach; nothing can be seen": (Course(BEGUN, MISSING, [GONE]), ARMED, "could not be seen"),
     "proven, and out of reach for the commit": (Course(BEGUN, PASSED, [GONE]), ARMED, "could not be reached to commit; its own switch was set"),
     "proven, but the switch was faster": (Course(BEGUN, PASSED, [BY_SWITCH]), UNDONE, "own switch"),
+    "proven, and its record is gone": (Course(BEGUN, PASSED, [NO_RECORD]), UNKNOWN, "no record of this run is left on it, which had begun there"),
+    "begun without a process, and its record is gone": (Course(answer(TransactionState.BEGUN, pid=0), MISSING, [NOT_BEGUN]), UNKNOWN, "no record"),
+    "found begun, the connection broke, and its record is gone": (Course(CUT, PASSED, [NOT_BEGUN], begun=True), UNKNOWN, "no record"),
+    "not proven, and its record is gone": (Course(BEGUN, MISSING, [NOT_BEGUN]), UNKNOWN, "CSR: the kubelet has not asked yet; no record"),
     "the connection broke at begin, which had begun": (Course(CUT, PASSED, [WAS_UNDONE]), UNDONE, "cut"),
     "the connection broke at begin, which had not begun": (Course(CUT, PASSED, [NOT_BEGUN]), UNTOUCHED, "nothing was changed"),
 }  # fmt: skip

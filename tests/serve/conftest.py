@@ -12,7 +12,6 @@ import pytest
 
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.serve.access_gate import AccessGate
-from kubevouch.serve.authentication import Authenticator
 from kubevouch.serve.authorization import Authorizer
 from kubevouch.serve.connections import ConnectionLimits
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
@@ -131,7 +130,8 @@ async def served(
         found.seen.append(request)
         return json_response({"user": request.user.name})
 
-    gate = _gate(api, clock, log, authentication, thing)
+    routes: dict[str, Handler] = {"/thing": thing, "/apis/g/v1": thing, "/readyz": thing}
+    gate = AccessGate(authentication, Authorizer(api, clock, log), routes, log, clock)
     async with Listener(
         gate.answer,
         tls,
@@ -144,14 +144,3 @@ async def served(
     ) as listener:
         found.port = listener.port
         yield found
-
-
-def _gate(
-    api: ApiClient,
-    clock: SteppedClock,
-    log: Log,
-    authentication: Authenticator,
-    thing: Handler,
-) -> AccessGate:
-    routes = {"/thing": thing, "/apis/g/v1": thing, "/readyz": thing}
-    return AccessGate(authentication, Authorizer(api, clock, log), routes, log, clock)

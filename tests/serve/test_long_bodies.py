@@ -5,7 +5,8 @@ import contextlib
 import gc
 import gzip
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import (
     LONG,
+    Handler,
     HttpRequest,
     HttpResponse,
     accepts_gzip,
@@ -179,20 +181,15 @@ class Everybody:
         return None
 
 
+def open_gate(answer: Handler, write: Callable[[str], None], **limits: int) -> AccessGate:
+    everybody: Any = Everybody()
+    log = Log(write, WoundClock(), verbosity=3)
+    return AccessGate(everybody, everybody, {"/": answer}, log, WoundClock(), **limits)
+
+
 @pytest.mark.parametrize("read", [True, False])
 async def test_a_request_is_in_flight_until_its_body_is_sent(*, read: bool) -> None:
-    everybody, lines = Everybody(), list[str]()
-
-    async def answer(request: HttpRequest) -> HttpResponse:
-        return await Made(10).answer(request)
-
-    gate = AccessGate(
-        everybody,  # type: ignore[arg-type]
-        everybody,  # type: ignore[arg-type]
-        {"/": answer},
-        Log(lines.append, WoundClock()),
-        WoundClock(),
-    )
+    gate = open_gate(lambda request: Made(10).answer(request), lambda _: None)
     request = HttpRequest("GET", "/")
     open_ = [await gate.answer(request) for _ in range(MAX_IN_FLIGHT)]
     assert (await gate.answer(request)).code == 429
@@ -209,7 +206,7 @@ async def test_a_request_is_in_flight_until_its_body_is_sent(*, read: bool) -> N
 
 async def test_a_request_whose_answer_is_not_completed_is_in_flight_no_more() -> None:
     """An answer is logged after its handler has begun a body that nobody would have closed."""
-    everybody, made, broken = Everybody(), list[Made](), [True]
+    made, broken = list[Made](), [True]
 
     async def answer(request: HttpRequest) -> HttpResponse:
         made.append(Made(10))
@@ -219,14 +216,7 @@ async def test_a_request_whose_answer_is_not_completed_is_in_flight_no_more() ->
         if broken:
             raise ValueError("of a test")
 
-    gate = AccessGate(
-        everybody,  # type: ignore[arg-type]
-        everybody,  # type: ignore[arg-type]
-        {"/": answer},
-        Log(write, WoundClock(), verbosity=3),
-        WoundClock(),
-        most_in_flight=1,
-    )
+    gate = open_gate(answer, write, most_in_flight=1)
     for _ in range(2):
         assert (await gate.answer(HttpRequest("GET", "/"))).code == 500
         assert made[-1].closed.is_set()

@@ -184,16 +184,6 @@ async def test_who_never_finishes_to_ask_is_cut_off(
         assert await ending == b""
 
 
-async def test_who_is_being_answered_is_not(port: int, place: Place) -> None:
-    async with connected(port) as (reader, writer):
-        writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        await place.slow.asked.wait()
-        for _ in range(5):
-            await place.clock.pass_(10)
-        place.slow.go.set()
-        assert (await rest(reader)).endswith(b"done")
-
-
 ASKING = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 

@@ -69,7 +69,7 @@ class Renewing:
 
 @contextlib.asynccontextmanager
 async def reloading(
-    folder: Path, api: ApiClient, *, names: tuple[str, ...], verbosity: int, flags: ClientTrust
+    folder: Path, api: ApiClient, *, names: tuple[str, ...], verbosity: int
 ) -> AsyncIterator[Renewing]:
     """A server whose pair is read from files. names: for which it serves that pair by SNI, too; if empty, the names in its certificate."""
     clock, lines = SteppedClock(MOMENT, settle=0.05), list[str]()
@@ -80,7 +80,7 @@ async def reloading(
     source = key_pair_source(*files, "", now=MOMENT, random_serial=random.Random(1).getrandbits)
     named = NamedPair(KeyPairSource("named", source.files), names)
     log = Log(lines.append, clock, verbosity=verbosity)
-    given = [flags]
+    given = [ClientTrust()]
     sources = TlsSources(source, (named,), flag_trust=lambda: given[-1])
     reloader = TlsReloader(api, clock, log, sources)
     _, tls = await reloader.start(tolerate_missing=False)
@@ -100,9 +100,7 @@ async def renewing(
     tmp_path: Path, api: ApiClient, api_server: ScriptedApiServer, authorities: Authorities
 ) -> AsyncIterator[Renewing]:
     authorities.publish(api_server)
-    async with reloading(
-        tmp_path, api, names=("a.example",), verbosity=2, flags=ClientTrust()
-    ) as found:
+    async with reloading(tmp_path, api, names=("a.example",), verbosity=2) as found:
         yield found
 
 
@@ -148,9 +146,7 @@ async def test_a_pair_that_openssl_takes_and_go_does_not_leaves_the_one_before_i
 ) -> None:
     """Where its names were asked for, or a line of the log was due, it ended the server."""
     authorities.publish(api_server)
-    async with reloading(
-        tmp_path, api, names=names, verbosity=verbosity, flags=ClientTrust()
-    ) as renewing:
+    async with reloading(tmp_path, api, names=names, verbosity=verbosity) as renewing:
         before = await renewing.served()
         renewing.put_pair(with_an_address_of_three_bytes())
         for _ in range(2):

@@ -13,7 +13,7 @@ import trustme
 
 from kubevouch.serve.authorization import Attributes
 from kubevouch.serve.messages import HttpRequest
-from tests.serve.conftest import Served, presented
+from tests.serve.conftest import Served
 from tests.support.authority import Authority
 from tests.support.front_proxy import client_context
 from tests.support.reviews import ACCESS_REVIEWS, TOKEN_REVIEWS
@@ -254,41 +254,6 @@ async def test_unknown_paths_are_unknown_only_to_those_who_may_ask(served: Serve
     assert (answer.code, answer.text) == (404, "404 page not found\n")
     served.reviews.allow = lambda _: False
     assert (await served.get("/elsewhere2")).code == 403
-
-
-async def test_a_renewed_authority_and_a_renewed_pair_are_taken_up(served: Served) -> None:
-    keeping = asyncio.create_task(served.reloader.run())
-    try:
-        before = await presented(served.port)
-        newer = Authority("front-proxy-ca")
-        old, served.authorities.proxy = served.authorities.proxy, newer
-        try:
-            served.authorities.publish(served.api_server)
-            files = served.source.files
-            assert files
-            pair = Authority("site").serving("127.0.0.1")
-            files[0].write_bytes(pair.chain)
-            files[1].write_bytes(pair.key)
-            await served.clock.pass_(11)
-            while "Reloaded" not in "".join(served.lines):
-                await asyncio.sleep(0.01)
-            assert await presented(served.port) != before
-            # The test's client does not know the site's authority: it looks without verifying.
-            shown = newer.client("front-proxy-client")
-            context = client_context(newer.pem, shown)
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            async with (
-                aiohttp.ClientSession() as session,
-                session.get(
-                    f"https://127.0.0.1:{served.port}/thing", headers=ALICE, ssl=context
-                ) as answer,
-            ):
-                assert answer.status == 200
-            assert served.seen[-1].user.name == "alice"
-        finally:
-            served.authorities.proxy = old
-    finally:
-        keeping.cancel()
 
 
 ODD = [

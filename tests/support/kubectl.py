@@ -4,13 +4,14 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
+from kubevouch_lab.apiserver import discovery
+from kubevouch_lab.objects import Object
 from tests.cli.program import Ran, ended
 from tests.support.scripted.apiserver import ScriptedApiServer
-from tests.support.scripted.kinds import KINDS
+from tests.support.scripted.kinds import METRICS
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
 
@@ -34,50 +35,16 @@ async def kubectl(kubeconfig: Path, *words: str) -> Ran:
 
 
 def tell_of_groups(server: ScriptedApiServer) -> None:
-    """/api, /apis and each group version below them, in the form of old: what kubectl asks before anything else."""
+    """/api, /apis and what lies just below them, as the lab tells it: what kubectl asks before anything else."""
 
-    async def core(_: web.Request) -> web.StreamResponse:
-        return web.json_response({"kind": "APIVersions", "versions": ["v1"]})
+    async def told(request: web.Request) -> web.StreamResponse:
+        return web.json_response(_document(request.path))
 
-    async def groups(_: web.Request) -> web.StreamResponse:
-        found = sorted({(kind.group, kind.version) for kind in KINDS.values() if kind.group})
-        listed = [
-            {"name": group, "versions": [version], "preferredVersion": version}
-            for group, version in (
-                (group, {"groupVersion": f"{group}/{version}", "version": version})
-                for group, version in found
-            )
-        ]
-        return web.json_response({"kind": "APIGroupList", "apiVersion": "v1", "groups": listed})
-
-    server.faults.on("/api", core)
-    server.faults.on("/apis", groups)
-    for group, version in {(kind.group, kind.version) for kind in KINDS.values()}:
-        path = f"/apis/{group}/{version}" if group else f"/api/{version}"
-        server.faults.on(path, _resources(group, version))
+    server.faults.on("/api*", told, where=lambda asked: _document(asked.path) is not None)
 
 
-def _resources(group: str, version: str) -> Any:
-    async def resources(_: web.Request) -> web.StreamResponse:
-        found = [
-            {
-                "name": kind.plural,
-                "singularName": "",
-                "namespaced": kind.namespaced,
-                "kind": kind.kind,
-                "verbs": ["get", "list"],
-            }
-            for kind in KINDS.values()
-            if (kind.group, kind.version) == (group, version)
-        ]
-        whole = f"{group}/{version}" if group else version
-        return web.json_response(
-            {
-                "kind": "APIResourceList",
-                "apiVersion": "v1",
-                "groupVersion": whole,
-                "resources": found,
-            }
-        )
-
-    return resources
+def _document(path: str) -> Object | None:
+    if path == "/apis/metrics.k8s.io/v1beta1":
+        listed = [discovery._resource(kind) for kind in METRICS]
+        return {"kind": "APIResourceList", "groupVersion": path[6:], "resources": listed}
+    return discovery.document(path, address="", others=[("metrics.k8s.io", "v1beta1")])

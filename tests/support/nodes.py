@@ -12,6 +12,7 @@ def node(
     machine_id: str = "",
     port: int = 10250,
     created: str = "2026-11-25T12:00:00Z",
+    control_plane: bool = False,
 ) -> Node:
     """With these as its internal addresses."""
     status = {
@@ -19,5 +20,7 @@ def node(
         "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
         "nodeInfo": {"machineID": machine_id},
     }
-    metadata = {"name": name, "uid": uid or f"uid-{name}", "creationTimestamp": created}
+    labels = {"node-role.kubernetes.io/control-plane": ""} if control_plane else {}
+    named = {"name": name, "uid": uid or f"uid-{name}", "labels": labels}
+    metadata = {**named, "creationTimestamp": created}
     return msgspec.convert({"metadata": metadata, "status": status}, Node)

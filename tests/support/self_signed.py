@@ -1,4 +1,4 @@
-"""Certificates in forms that trustme does not make, built by `cryptography`: never by the code under test."""
+"""Certificates that trustme does not make: a kubelet's own, those of an authority that ends, odd ones. By the lab's `pki`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -7,89 +7,68 @@ from ipaddress import ip_address
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+from cryptography.x509.oid import ExtensionOID
 
+from kubevouch_lab import pki
 from tests.support.authority import Pair
 
-Key = ec.EllipticCurvePrivateKey
+_ODD = (x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
+_THREE_BYTES = (ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30\x05\x87\x03\x0a\x00\x01")
 
 
-def _name(*parts: tuple[x509.ObjectIdentifier, str]) -> x509.Name:
-    return x509.Name([x509.NameAttribute(kind, text) for kind, text in parts])
+def _key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
 
 
-def _ca(
-    common_name: str, key: Key, starts: datetime, ends: datetime, *, key_id: bool = True
-) -> x509.Certificate:
-    name = _name((NameOID.COMMON_NAME, common_name))
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=True,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=True,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(starts)
-        .not_valid_after(ends)
-        .add_extension(usage, critical=True)
+def _ca(common_name: str, key: ec.EllipticCurvePrivateKey, life: pki.Life) -> pki.KeyPair:
+    name = pki._name(common_name)
+    made = (
+        pki._builder(name, name, key, x509.random_serial_number(), life)
+        .add_extension(pki._usage(key_encipherment=True, cert_sign=True), critical=True)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
     )
-    if key_id:
-        named = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-        builder = builder.add_extension(named, critical=False)
-    return builder.sign(key, hashes.SHA256())
+    return pki.KeyPair(pki.certificate_pem(made), pki.key_pem(key))
 
 
 def _leaf(
-    subject: x509.Name,
-    sans: Sequence[str],
-    starts: datetime,
-    ends: datetime,
-    issuer: tuple[x509.Certificate, Key],
-    *more: x509.ExtensionType,
+    ca: pki.KeyPair,
+    common_name: str,
+    identities: Sequence[str],
+    life: pki.Life,
+    organisations: tuple[str, ...] = (),
 ) -> Pair:
-    """more: critical extensions."""
-    by, by_key = issuer
-    key = ec.generate_private_key(ec.SECP256R1())
-    names: list[x509.GeneralName] = [_san(text) for text in sans]
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(by.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(starts)
-        .not_valid_after(ends)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(by_key.public_key()), critical=False
-        )
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-    )
-    for each in more:
-        builder = builder.add_extension(each, critical=True)
-    certificate = builder.sign(by_key, hashes.SHA256())
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return Pair(certificate.public_bytes(Encoding.PEM), pem)
+    addresses = tuple(each for each in identities if _is_address(each))
+    names = tuple(each for each in identities if each not in addresses)
+    subject = pki.Subject(common_name, organisations, names, addresses, serves=True)
+    made = pki._signed(ca, subject, _key(), x509.random_serial_number(), life)
+    return Pair(made.chain, made.key)
 
 
-def _san(text: str) -> x509.GeneralName:
+def _is_address(text: str) -> bool:
     try:
-        return x509.IPAddress(ip_address(text))
+        ip_address(text)
     except ValueError:
-        return x509.DNSName(text)
+        return False
+    return True
+
+
+def _odd(
+    ca: pki.KeyPair,
+    life: pki.Life,
+    extension: tuple[x509.ObjectIdentifier, bytes],
+    *,
+    critical: bool,
+) -> Pair:
+    """A leaf with this extension and no other."""
+    key = _key()
+    builder = pki._builder(
+        pki._name("odd"), ca.leaf.subject, key, x509.random_serial_number(), life
+    )
+    odd = x509.UnrecognizedExtension(*extension)
+    made = builder.add_extension(odd, critical=critical).sign(ca.private_key, hashes.SHA256())
+    return Pair(pki.certificate_pem(made), pki.key_pem(key))
 
 
 def kubelet_self_signed(host: str, starts: datetime, ends: datetime) -> Pair:
@@ -97,75 +76,45 @@ def kubelet_self_signed(host: str, starts: datetime, ends: datetime) -> Pair:
 
     The form of client-go's GenerateSelfSignedCertKeyWithOptions (util/cert/cert.go), as recorded kubelets show it.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
     made = int(starts.timestamp())
-    ca = _ca(f"{host}-ca@{made}", key, starts, ends)
-    pair = _leaf(_name((NameOID.COMMON_NAME, f"{host}@{made}")), [host], starts, ends, (ca, key))
-    return Pair(pair.chain + ca.public_bytes(Encoding.PEM), pair.key)
+    ca = _ca(f"{host}-ca@{made}", _key(), (starts, ends))
+    pair = _leaf(ca, f"{host}@{made}", [host], (starts, ends))
+    return Pair(pair.chain + ca.chain, pair.key)
 
 
 class DatedAuthority:
     """A cluster's CA with an end of its own (trustme's never ends)."""
 
-    def __init__(
-        self, starts: datetime, ends: datetime, name: str = "kubernetes", *, key_id: bool = True
-    ) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._certificate = _ca(name, self._key, starts, ends, key_id=key_id)
+    def __init__(self, starts: datetime, ends: datetime, name: str = "kubernetes") -> None:
+        self._key = _key()
+        self._pair = _ca(name, self._key, (starts, ends))
 
     def renewed(self, starts: datetime, ends: datetime) -> bytes:
         """Another certificate of the same name and key, PEM."""
-        return _ca("kubernetes", self._key, starts, ends).public_bytes(Encoding.PEM)
+        return _ca("kubernetes", self._key, (starts, ends)).chain
 
     @property
     def pem(self) -> bytes:
-        return self._certificate.public_bytes(Encoding.PEM)
+        return self._pair.chain
 
     def serving(
         self, *identities: str, node: str, not_before: datetime, not_after: datetime
     ) -> Pair:
         """As the kubelet-serving signer issues: O and CN of the node."""
-        subject = _name(
-            (NameOID.ORGANIZATION_NAME, "system:nodes"),
-            (NameOID.COMMON_NAME, f"system:node:{node}"),
-        )
-        issuer = (self._certificate, self._key)
-        return _leaf(subject, identities, not_before, not_after, issuer)
+        life = (not_before, not_after)
+        return _leaf(self._pair, f"system:node:{node}", identities, life, ("system:nodes",))
 
     def api_server(self, *identities: str, not_before: datetime, not_after: datetime) -> Pair:
         """As kubeadm makes an API server's (app/phases/certs/certlist.go)."""
-        subject = _name((NameOID.COMMON_NAME, "kube-apiserver"))
-        issuer = (self._certificate, self._key)
-        return _leaf(subject, identities, not_before, not_after, issuer)
+        return _leaf(self._pair, "kube-apiserver", identities, (not_before, not_after))
 
     def with_an_unknown_critical_extension(self, not_before: datetime, not_after: datetime) -> Pair:
-        """An API server's that nobody may take who does not know that extension (RFC 5280, 4.2)."""
-        subject = _name((NameOID.COMMON_NAME, "kube-apiserver"))
-        unknown = x509.UnrecognizedExtension(
-            x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00"
-        )
-        issuer = (self._certificate, self._key)
-        return _leaf(subject, ["apiserver"], not_before, not_after, issuer, unknown)
+        """One that nobody may take who does not know that extension (RFC 5280, 4.2)."""
+        return _odd(self._pair, (not_before, not_after), _ODD, critical=True)
 
 
 def with_an_address_of_three_bytes() -> Pair:
     """A pair that OpenSSL takes, and Go does not: the only address in its SAN is neither of IPv4 nor of IPv6."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = _name((NameOID.COMMON_NAME, "odd"))
     now = datetime.now(UTC)
-    names = x509.UnrecognizedExtension(
-        ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30\x05\x87\x03\x0a\x00\x01"
-    )
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(names, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return Pair(certificate.public_bytes(Encoding.PEM), pem)
+    life = (now - timedelta(days=1), now + timedelta(days=1))
+    return _odd(_ca("odd", _key(), life), life, _THREE_BYTES, critical=False)

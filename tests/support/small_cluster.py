@@ -1,9 +1,7 @@
 """A few nodes whose kubelets count as real ones do, an API server that knows them, and the aggregator in front."""
 
 import contextlib
-import json
 import time
-from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ from kubevouch.system_clock import SystemClock
 from tests.support.authority import Pair
 from tests.support.contexts import server_context
 from tests.support.front_proxy import Authorities, client_context
+from tests.support.kubeconfigs import write_kubeconfig
 from tests.support.kubectl import tell_of_groups
 from tests.support.reviews import Reviews
 from tests.support.scripted.apiserver import ScriptedApiServer
@@ -128,8 +127,8 @@ async def small_cluster(
         ScriptedApiServer(context, SystemClock()) as server,
         contextlib.AsyncExitStack() as stack,
     ):
-        path = folder / "kubeconfig"
-        path.write_text(json.dumps(_kubeconfig(server.url, authorities.cluster.pem)))
+        ca, user = authorities.cluster.pem, {"token": TOKEN}
+        path = write_kubeconfig(folder / "kubeconfig", server.url, ca, user)
         cluster = SmallCluster(server, authorities, Reviews(), path)
         cluster.reviews.play_on(server)
         authorities.publish(server)
@@ -154,16 +153,4 @@ def node_object(name: str, port: int) -> Object:
             "allocatable": limits,
             "capacity": limits,
         },
-    }
-
-
-def _kubeconfig(url: str, ca: bytes) -> Object:
-    cluster = {"server": url, "certificate-authority-data": b64encode(ca).decode()}
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "small",
-        "contexts": [{"name": "small", "context": {"cluster": "small", "user": "account"}}],
-        "clusters": [{"name": "small", "cluster": cluster}],
-        "users": [{"name": "account", "user": {"token": TOKEN}}],
     }

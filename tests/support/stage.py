@@ -7,7 +7,6 @@ import contextlib
 import copy
 import json
 import re
-import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -24,17 +23,18 @@ from kubevouch_lab.apiserver import status
 from kubevouch_lab.apiserver.patches import merge_patched
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
+from tests.support.kubeconfigs import TOKEN, write_kubeconfig
 from tests.support.requests import request
 from tests.support.scenario import ApiServer, Called, Kubelet, Request, Scenario, duration
 from tests.support.scripted import faults, kubelet
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kinds import KINDS, Kind
+from tests.support.scripted.nobody import closed_port
 from tests.support.scripted.reviews import Attributes
 from tests.support.self_signed import DatedAuthority, kubelet_self_signed
 
 RECORDED = Path(__file__).parents[1] / "fixtures" / "story"
 DOMAIN = ".internal.example.com"
-TOKEN = "the-token"
 _ENDED = {
     "expired": datetime(2026, 11, 24, 23, 1, 20, tzinfo=UTC),
     "pending": datetime(2026, 11, 24, 23, 2, 0, tzinfo=UTC),
@@ -94,23 +94,7 @@ class Stage:
 
     def kubeconfig(self, folder: Path) -> Path:
         """A file with the same, for a process of its own."""
-        data = b64encode(cluster_ca().pem).decode()
-        cluster: Object = {"server": self.server.url, "certificate-authority-data": data}
-        path = folder / "kubeconfig"
-        path.write_text(json.dumps(kubeconfig_of(cluster)))
-        return path
-
-
-def kubeconfig_of(cluster: Object) -> Object:
-    """A kubeconfig (JSON is YAML) for one cluster, and a reader with a token."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "story",
-        "contexts": [{"name": "story", "context": {"cluster": "story", "user": "reader"}}],
-        "clusters": [{"name": "story", "cluster": cluster}],
-        "users": [{"name": "reader", "user": {"token": TOKEN}}],
-    }
+        return write_kubeconfig(folder / "kubeconfig", self.server.url, cluster_ca().pem)
 
 
 @contextlib.asynccontextmanager
@@ -299,7 +283,7 @@ async def _opened(
     name, host = node["metadata"]["name"], _addresses(node)[0]
     wanted = scenario.kubelet(short(name))
     if wanted.port == "refuses":
-        return stack.enter_context(_taken(host))
+        return stack.enter_context(closed_port(host))
     behaviour = _PORTS.get(wanted.port)
     if behaviour is None:
         pair = _pair(wanted, node, clock.now(), dated)
@@ -366,14 +350,6 @@ async def _called(stack: contextlib.AsyncExitStack, wanted: Called, clock: Clock
             "ports": [{"name": "https", "port": opened.port}],
         },
     ]
-
-
-@contextlib.contextmanager
-def _taken(host: str) -> Iterator[int]:
-    """Bound, and nobody listens: connections are refused."""
-    with socket.socket() as bound:
-        bound.bind((host, 0))
-        yield bound.getsockname()[1]
 
 
 def _addresses(node: Object) -> list[str]:

@@ -1,17 +1,17 @@
 """Certificates that take long: to read, or to find out that they lead to no root."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from kubevouch_lab import pki
 from tests.support.authority import Pair
 
-_BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
-_NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+_LIFE = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2125, 1, 1, tzinfo=UTC))
+_NAME = pki._name("x")
 
 
 def tangled_chain(*names: str, authorities: int = 15) -> Pair:
@@ -22,8 +22,7 @@ def tangled_chain(*names: str, authorities: int = 15) -> Pair:
         _signed(signer, signer, (f"{number}",), number + 2, is_authority=True)
         for number in range(authorities)
     ]
-    key = own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return Pair(b"".join(each.public_bytes(Encoding.PEM) for each in chain), key)
+    return Pair(b"".join(map(pki.certificate_pem, chain)), pki.key_pem(own))
 
 
 def overlong_certificate(size: int) -> bytes:
@@ -39,15 +38,7 @@ def overlong_certificate(size: int) -> bytes:
 
 
 def _begun(key: ec.EllipticCurvePrivateKey, serial: int) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(_NAME)
-        .issuer_name(_NAME)
-        .public_key(key.public_key())
-        .serial_number(serial)
-        .not_valid_before(_BEGINS)
-        .not_valid_after(_BEGINS + timedelta(days=36500))
-    )
+    return pki._builder(_NAME, _NAME, key, serial, _LIFE)
 
 
 def _signed(

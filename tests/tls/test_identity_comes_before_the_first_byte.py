@@ -17,7 +17,7 @@ from kubevouch.x509 import X509Error, node_name_of, read_certificate_der
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import ScriptedKubelet, Serve
-from tests.support.unhurried import GENEROUS
+from tests.support.unhurried import until
 
 ADDRESS = "127.0.0.1"
 
@@ -60,9 +60,7 @@ async def ask(kubelet: ScriptedKubelet, context: ssl.SSLContext) -> str:
 
 async def gone(kubelet: ScriptedKubelet) -> None:
     """Until the kubelet has seen the end of every connection."""
-    async with asyncio.timeout(GENEROUS):
-        while kubelet.open:
-            await asyncio.sleep(0.01)
+    await until(lambda: not kubelet.open)
 
 
 async def test_the_right_node_gets_the_request(

@@ -6,32 +6,17 @@ import trustme
 
 from kubevouch.tls.io.context import inspection_context
 from kubevouch.tls.io.identity import presented
+from tests.tls.test_what_a_client_accepts import handshake
 
 
-def shaken(server: ssl.SSLContext) -> ssl.SSLObject:
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ours = inspection_context().wrap_bio(to_client, to_server)
-    theirs = server.wrap_bio(to_server, to_client, server_side=True)
-    while True:
-        try:
-            ours.do_handshake()
-        except ssl.SSLWantReadError:
-            try:
-                theirs.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-        else:
-            return ours
-
-
-def test_leaf_and_intermediate_come_in_order_though_nobody_trusts_them() -> None:
+async def test_leaf_and_intermediate_come_in_order_though_nobody_trusts_them() -> None:
     intermediate = trustme.CA().create_child_ca()
     leaf = intermediate.issue_cert("n1")
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     leaf.configure_cert(server)
     sent = [ssl.PEM_cert_to_DER_cert(pem.bytes().decode()) for pem in leaf.cert_chain_pems]
     assert len(sent) == 2
-    assert presented(shaken(server)) == tuple(sent)
+    assert presented(await handshake(inspection_context(), server)) == tuple(sent)
 
 
 def test_where_python_hides_the_chain_the_leaf_is_shown() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, NODES, PODS
 from lab.tests.apiserver.bench import Bench
-from lab.tests.bodies import deployment
+from lab.tests.bodies import deployment, pod
 from lab.tests.kubectl import PATIENT
 
 ENV = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
@@ -73,16 +73,6 @@ async def test_apply_creates_then_changes_what_has_changed_and_nothing_else(lab:
     assert _kept(lab)["metadata"]["generation"] == 3
 
 
-async def test_a_dry_run_shows_what_an_apply_would_change(lab: Bench) -> None:
-    await lab.does("apply", "-f", "-", stdin=DEPLOYMENT)
-    changed = {**DEPLOYMENT, "spec": {**DEPLOYMENT["spec"], "replicas": 3}}
-    out = await lab.does(
-        "apply", "--dry-run=server", "-f", "-", "-o", "jsonpath={.spec.replicas}", stdin=changed
-    )
-    assert out == "3"
-    assert _kept(lab)["spec"]["replicas"] == 2
-
-
 async def test_the_small_verbs_change_what_they_say(lab: Bench) -> None:
     await lab.does("create", "-f", "-", stdin=DEPLOYMENT)
     web = "deployment/web"
@@ -112,8 +102,7 @@ async def test_the_small_verbs_change_what_they_say(lab: Bench) -> None:
 
 
 async def test_wait_waits_for_the_condition_and_for_the_end(lab: Bench) -> None:
-    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
-    lab.local.create(PODS, pod, "default")
+    lab.local.create(PODS, pod(), "default")
     waiting = asyncio.create_task(
         lab.does("wait", "pod/p", "--for=condition=Ready", "--timeout=50s")
     )

@@ -11,6 +11,7 @@ import pytest
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, NODES, PODS
 from kubevouch_lab.apiserver.store import Store
 from lab.tests.apiserver.bench import Bench
+from lab.tests.bodies import pod
 from lab.tests.kubectl import PATIENT
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -118,10 +119,8 @@ async def test_what_cannot_be_listed_is_refused(
 
 
 async def test_fields_of_a_kind_select(lab: Bench) -> None:
-    spec = {"containers": [{"name": "c", "image": "i"}]}
     for name, node in (("p", "n1"), ("q", "n2")):
-        body = {"metadata": {"name": name}, "spec": {**spec, "nodeName": node}}
-        lab.local.create(PODS, body, "kube-system")
+        lab.local.create(PODS, pod(name, space="kube-system", nodeName=node), "kube-system")
     for query, names in (
         ("spec.nodeName=n1", ["p"]),
         ("spec.nodeName!=n1", ["q"]),
@@ -207,12 +206,11 @@ async def test_a_watch_of_one_name_hears_of_no_other(lab: Bench) -> None:
 
 
 async def test_a_kubelet_hears_of_its_own_pods_when_they_come_and_go(lab: Bench) -> None:
-    spec = {"containers": [{"name": "c", "image": "i"}]}
     since = str(lab.store.revision)
     selector = "spec.nodeName=n1"
     async with _watch(lab, "/api/v1/pods", resourceVersion=since, fieldSelector=selector) as mine:
         for name in ("a", "b"):
-            lab.local.create(PODS, {"metadata": {"name": name}, "spec": spec}, "default")
+            lab.local.create(PODS, pod(name), "default")
         for name, node in (("a", "n2"), ("b", "n1")):
             binding = {"target": {"kind": "Node", "name": node}}
             await lab.ask("POST", f"/api/v1/namespaces/default/pods/{name}/binding", binding)

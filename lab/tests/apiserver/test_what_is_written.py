@@ -10,6 +10,7 @@ import pytest
 
 from kubevouch_lab.apiserver.kinds import kind_of
 from lab.tests.apiserver.bench import Bench
+from lab.tests.bodies import deployment, pod
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
@@ -19,19 +20,6 @@ MERGE = "application/merge-patch+json"
 
 def _map(name: str, **data: str) -> Any:
     return {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": name}, "data": data}
-
-
-def _template(image: str = "pause:3") -> Any:
-    return {
-        "metadata": {"labels": {"app": "a"}},
-        "spec": {"containers": [{"name": "c", "image": image}]},
-    }
-
-
-def _deployment(name: str = "d", replicas: int = 1) -> Any:
-    selector = {"matchLabels": {"app": "a"}}
-    spec = {"replicas": replicas, "selector": selector, "template": _template()}
-    return {"metadata": {"name": name}, "spec": spec}
 
 
 async def test_a_new_object_bears_what_the_server_says_and_not_what_the_client_said(
@@ -151,11 +139,11 @@ async def test_what_is_wrong_is_refused_and_says_why(
 
 
 async def test_a_selector_selects_its_own_template_and_stays(lab: Bench) -> None:
-    body = _deployment()
+    body = deployment("d", replicas=1)
     body["spec"]["template"]["metadata"]["labels"] = {"app": "b"}
     code, status = await lab.ask("POST", DEPLOYMENTS, body)
     assert (code, status["details"]["causes"][0]["field"]) == (422, "spec.template.metadata.labels")
-    await lab.ask("POST", DEPLOYMENTS, _deployment())
+    await lab.ask("POST", DEPLOYMENTS, deployment("d", replicas=1))
     change = {
         "spec": {
             "selector": {"matchLabels": {"app": "b"}},
@@ -167,7 +155,7 @@ async def test_a_selector_selects_its_own_template_and_stays(lab: Bench) -> None
 
 
 async def test_the_generation_counts_changes_of_the_spec_alone(lab: Bench) -> None:
-    await lab.ask("POST", DEPLOYMENTS, _deployment())
+    await lab.ask("POST", DEPLOYMENTS, deployment("d", replicas=1))
 
     async def after(change: Any, below: str = "") -> int:
         code, kept = await lab.ask("PATCH", f"{DEPLOYMENTS}/d{below}", change, MERGE)
@@ -184,7 +172,7 @@ async def test_the_generation_counts_changes_of_the_spec_alone(lab: Bench) -> No
 
 
 async def test_status_is_written_through_its_own_path_only(lab: Bench) -> None:
-    await lab.ask("POST", DEPLOYMENTS, _deployment())
+    await lab.ask("POST", DEPLOYMENTS, deployment("d", replicas=1))
     change = {"spec": {"replicas": 5}, "status": {"replicas": 5}}
     _, main = await lab.ask("PATCH", f"{DEPLOYMENTS}/d", change, MERGE)
     assert (main["spec"]["replicas"], main["status"]) == (5, {})
@@ -194,12 +182,12 @@ async def test_status_is_written_through_its_own_path_only(lab: Bench) -> None:
 
 
 async def test_a_scale_is_the_count_of_its_object(lab: Bench) -> None:
-    await lab.ask("POST", DEPLOYMENTS, _deployment())
+    await lab.ask("POST", DEPLOYMENTS, deployment("d", replicas=1))
     _, scale = await lab.ask("GET", f"{DEPLOYMENTS}/d/scale")
     assert (scale["kind"], scale["apiVersion"]) == ("Scale", "autoscaling/v1")
     assert (scale["spec"], scale["status"]) == (
         {"replicas": 1},
-        {"replicas": 0, "selector": "app=a"},
+        {"replicas": 0, "selector": "app=web"},
     )
     scale["spec"]["replicas"] = 4
     code, after = await lab.ask("PUT", f"{DEPLOYMENTS}/d/scale", scale)
@@ -347,13 +335,13 @@ async def test_a_collection_is_deleted_by_selector(lab: Bench) -> None:
 
 
 async def test_a_pod_is_bound_once(lab: Bench) -> None:
-    await lab.ask("POST", PODS, {**_template(), "metadata": {"name": "p"}})
+    await lab.ask("POST", PODS, pod())
     target = {"target": {"kind": "Node", "name": "n1"}}
     code, status = await lab.ask("POST", f"{PODS}/p/binding", target)
     assert (code, status["status"]) == (201, "Success")
-    _, pod = await lab.ask("GET", f"{PODS}/p")
-    assert pod["spec"]["nodeName"] == "n1"
-    assert pod["status"]["conditions"][0]["type"] == "PodScheduled"
+    _, bound = await lab.ask("GET", f"{PODS}/p")
+    assert bound["spec"]["nodeName"] == "n1"
+    assert bound["status"]["conditions"][0]["type"] == "PodScheduled"
     code, status = await lab.ask("POST", f"{PODS}/p/binding", target)
     assert (code, 'already assigned to node "n1"' in status["message"]) == (409, True)
     change = {"spec": {"hostNetwork": True}}

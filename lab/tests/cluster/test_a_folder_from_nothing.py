@@ -137,9 +137,11 @@ def test_each_state_says_whether_kubelets_ask_the_cluster(state: State, master: 
     plan = NodePlan(
         Site(23), Site(23).hosts[1], ClusterHistory(NOW), Authorities.read(master).ca, "x"
     )
-    lines = configured(
-        kubelet_configuration("10.96.0.10"), bootstraps=state.bootstraps
-    ).splitlines()
+    plain = kubelet_configuration("10.96.0.10")
+    text = configured(plain, bootstraps=state.bootstraps)
+    assert configured(text, bootstraps=state.bootstraps) == text
+    assert configured(text, bootstraps=False) == plain
+    lines = text.splitlines()
     assert ("serverTLSBootstrap: true" in lines) == state.bootstraps
     keys = [line for line in lines if line[:1].isalpha()]
     assert keys == sorted(keys)

@@ -15,10 +15,9 @@ import pytest
 
 from kubevouch_lab.cluster.folder import Folder
 from kubevouch_lab.cluster.site import API_PORT, BLOCKS_VARIABLE, blocks_of
+from lab.tests.kubectl import KUBECTL
 from tests.cli.forked import Forked
 from tests.support.workers import share
-
-KUBECTL = Path(sys.executable).with_name("kubectl")
 
 
 def words(verb: str, root: Path, *more: str) -> list[str]:

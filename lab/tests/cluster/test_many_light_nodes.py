@@ -11,6 +11,7 @@ from kubevouch_lab.cluster.metrics_server import Turns
 from kubevouch_lab.identity.reviews import Reviews
 from kubevouch_lab.kubelets.api import MERGE, ApiEndpoint, ApiError
 from kubevouch_lab.pki import KeyPair
+from lab.tests.bodies import pod
 from lab.tests.plane import Plane
 from tests.support.clocks import SteppedClock
 
@@ -58,11 +59,7 @@ async def test_a_light_kubelet_watches_and_hears_of_an_outage(running: Plane) ->
     seen = aiter(mine.watch("/api/v1/pods", pods | since))
     first = asyncio.ensure_future(anext(seen))
     await asyncio.sleep(0)
-    spec = {"nodeName": "n1", "containers": [{"name": "c", "image": "i"}]}
-    pod = {"metadata": {"name": "p", "namespace": "default"}, "spec": spec}
-    await running.does(
-        "create", "--validate=false", "-f", "-", stdin={"apiVersion": "v1", "kind": "Pod", **pod}
-    )
+    await running.does("create", "--validate=false", "-f", "-", stdin=pod(nodeName="n1"))
     kind, found = await first
     assert (kind, found["metadata"]["name"]) == ("ADDED", "p")
     await running.server.begin_outage(Outage.OVERLOADED)

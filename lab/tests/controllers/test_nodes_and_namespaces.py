@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 from kubevouch_lab.apiserver.kinds import (
     CONFIG_MAPS,
@@ -15,6 +14,7 @@ from kubevouch_lab.apiserver.kinds import (
 from kubevouch_lab.controllers.namespaces import NamespaceController
 from kubevouch_lab.controllers.node_lifecycle import NodeLifecycle
 from kubevouch_lab.objects import condition
+from lab.tests.bodies import pod
 from lab.tests.plane import Plane, until
 
 
@@ -50,11 +50,7 @@ def taints(running: Plane) -> list[tuple[str, str]]:
 
 async def test_a_silent_node_becomes_unknown_and_comes_back(running: Plane) -> None:
     with_node(running)
-    pod: dict[str, Any] = {
-        "metadata": {"name": "p", "namespace": "default"},
-        "spec": {"nodeName": "n1", "containers": [{"name": "c", "image": "example.com/c:1"}]},
-    }
-    running.admin.create(PODS, pod)
+    running.admin.create(PODS, pod(nodeName="n1"))
     well = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
     running.admin.patch(PODS, "p", {"status": well}, "default", subresource="status")
     task = asyncio.create_task(NodeLifecycle(running.store, running.admin, running.clock).run())

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from kubevouch_lab.apiserver.kinds import NODES, PODS
-from lab.tests.identity.test_what_a_new_pod_gets import pod
+from lab.tests.bodies import pod
 from lab.tests.plane import Plane
 
 LAB = "this cluster is a kubevouch lab, which has no containers: "

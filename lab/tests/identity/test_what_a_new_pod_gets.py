@@ -1,24 +1,13 @@
 """ServiceAccount and Priority: what real kubectl shows of a pod that it has just made."""
 
-from typing import Any
-
 import pytest
 
 from kubevouch_lab.apiserver.kinds import PODS, SERVICE_ACCOUNTS
 from kubevouch_lab.apiserver.status import StatusError
+from lab.tests.bodies import pod
 from lab.tests.plane import Plane
 
 MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-
-
-def pod(**spec: Any) -> dict[str, Any]:
-    container = {"name": "c", "image": "example.com/c:1"}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "p", "namespace": "default"},
-        "spec": {"containers": [container], **spec},
-    }
 
 
 async def test_a_token_is_mounted(running: Plane) -> None:

@@ -13,6 +13,7 @@ from kubevouch_lab.apiserver.kinds import PODS, SECRETS, SERVICE_ACCOUNTS
 from kubevouch_lab.apiserver.request import ANONYMOUS, Presented, UserInfo
 from kubevouch_lab.identity import jwt
 from kubevouch_lab.identity.tokens import InvalidToken
+from lab.tests.bodies import pod
 from lab.tests.plane import NOW, Plane, _key
 from tests.support.authority import Authority
 
@@ -55,16 +56,9 @@ async def test_a_service_account_token_is_asked_for_and_used(running: Plane) -> 
 
 async def test_a_token_ends_with_its_time_its_account_and_its_pod(running: Plane) -> None:
     account = {"metadata": {"name": "robot", "namespace": "default"}}
-    pod = {
-        "metadata": {"name": "p", "namespace": "default"},
-        "spec": {
-            "serviceAccountName": "robot",
-            "containers": [{"name": "c", "image": "example.com/c:1"}],
-        },
-    }
     tokens = running.authentication.tokens
     running.admin.create(SERVICE_ACCOUNTS, account)
-    running.admin.create(PODS, pod)
+    running.admin.create(PODS, pod(serviceAccountName="robot"))
     bound = ["--bound-object-kind=Pod", "--bound-object-name=p"]
     free = (await running.does("create", "token", "robot", "--duration=20m")).strip()
     held = (await running.does("create", "token", "robot", *bound)).strip()

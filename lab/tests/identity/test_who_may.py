@@ -16,6 +16,7 @@ from kubevouch_lab.apiserver.kinds import (
 )
 from kubevouch_lab.apiserver.request import AUTHENTICATED, RequestInfo, UserInfo
 from kubevouch_lab.apiserver.status import StatusError
+from lab.tests.bodies import pod
 from lab.tests.plane import Plane
 
 NODE = UserInfo("system:node:n1", groups=("system:nodes", AUTHENTICATED))
@@ -89,45 +90,30 @@ async def test_kubectl_is_told_what_it_may(running: Plane) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("verb", "resource", "more", "why"),
-    [
-        ("get", "nodes", {"name": "n1"}, None),
-        ("get", "nodes", {"name": "n2"}, "node 'n1' cannot read 'n2', only its own Node object"),
-        ("list", "nodes", {}, "node 'n1' cannot read all nodes, only its own Node object"),
-        ("patch", "nodes", {"name": "n1", "subresource": "status"}, None),
-        ("delete", "nodes", {"name": "n1"}, ""),
-        (
-            "get",
-            "secrets",
-            {"namespace": "default", "name": "s"},
-            "no relationship found between node 'n1' and this object",
-        ),
-        ("update", "configmaps", {}, "can only read resources of this type"),
-        ("create", "certificatesigningrequests", {"group": "certificates.k8s.io"}, None),
-        (
-            "update",
-            "certificatesigningrequests",
-            {"group": "certificates.k8s.io", "subresource": "approval"},
-            "",
-        ),
-        (
-            "update",
-            "leases",
-            {"group": "coordination.k8s.io", "namespace": "kube-node-lease", "name": "n2"},
-            "can only access node lease with the same name as the requesting node",
-        ),
-        (
-            "get",
-            "leases",
-            {"group": "coordination.k8s.io", "namespace": "kube-system", "name": "n1"},
-            'can only access leases in the "kube-node-lease" system namespace',
-        ),
-    ],
-)
-def test_what_a_node_may(
-    running: Plane, verb: str, resource: str, more: dict[str, str], why: str | None
-) -> None:
+WHY_NOT = {
+    "get nodes name=n1": None,
+    "get nodes name=n2": "node 'n1' cannot read 'n2', only its own Node object",
+    "list nodes": "node 'n1' cannot read all nodes, only its own Node object",
+    "patch nodes name=n1 subresource=status": None,
+    "delete nodes name=n1": "",
+    "get secrets namespace=default name=s": "no relationship found between node 'n1' and this object",
+    "update configmaps": "can only read resources of this type",
+    "create certificatesigningrequests group=certificates.k8s.io": None,
+    "update certificatesigningrequests group=certificates.k8s.io subresource=approval": "",
+    "update leases group=coordination.k8s.io namespace=kube-node-lease name=n2": (
+        "can only access node lease with the same name as the requesting node"
+    ),
+    "get leases group=coordination.k8s.io namespace=kube-system name=n1": (
+        'can only access leases in the "kube-node-lease" system namespace'
+    ),
+}
+
+
+@pytest.mark.parametrize("line", WHY_NOT)
+def test_what_a_node_may(running: Plane, line: str) -> None:
+    verb, resource, *words = line.split()
+    more = dict(each.split("=") for each in words)
+    why = WHY_NOT[line]
     assert may(running, NODE, verb, resource, **more) == (why is None, why or "")
 
 
@@ -179,9 +165,7 @@ def test_a_node_renews_its_own_lease_alone(running: Plane) -> None:
 
 
 def test_a_node_makes_no_pods(running: Plane) -> None:
-    spec = {"containers": [{"name": "c", "image": "example.com/c:1"}], "nodeName": "n1"}
-    pod = {"metadata": {"name": "p", "namespace": "default"}, "spec": spec}
-    assert refusal(running, lambda client: client.create(PODS, pod)) == (
+    assert refusal(running, lambda client: client.create(PODS, pod(nodeName="n1"))) == (
         "a kubevouch lab's nodes make no mirror pods, and change no pods"
     )
 

@@ -19,7 +19,7 @@ from kubevouch_lab.kubelets.reporter import ReportIntervals
 from kubevouch_lab.nodes.files import NodeFiles
 from kubevouch_lab.objects import Object, status_of
 from lab.tests.plane import Plane, plane, until
-from tests.support.authority import Authority
+from tests.support.authority import Authority, Pair
 from tests.support.clocks import SteppedClock
 from tests.support.unhurried import GENEROUS
 
@@ -111,6 +111,14 @@ class Node:
             left -= step
 
 
+def rotated(files: NodeFiles, side: str, pair: Pair, link: str = "current") -> str:
+    """A pair as a kubelet's certificate store keeps it; the path of the dated file."""
+    dated = f"{PKI}/kubelet-{side}-2026-01-01-00-00-00.pem"
+    files.write(dated, pair.chain + pair.key, 0o600)
+    files.link(f"{PKI}/kubelet-{side}-{link}.pem", dated)
+    return dated
+
+
 def node_of(
     cluster: Plane,
     root: Path,
@@ -121,9 +129,7 @@ def node_of(
 ) -> Node:
     """A node as kubeadm leaves it: self-signed to be, its client certificate in place."""
     files = NodeFiles(root / name, name)
-    client = cluster.authority.client(f"system:node:{name}", "system:nodes")
-    files.write(f"{PKI}/kubelet-client-2026-01-01-00-00-00.pem", client.chain + client.key, 0o600)
-    files.link(f"{PKI}/kubelet-client-current.pem", f"{PKI}/kubelet-client-2026-01-01-00-00-00.pem")
+    rotated(files, "client", cluster.authority.client(f"system:node:{name}", "system:nodes"))
     conf = kubeconfigs.of_kubelet(cluster.server.url, cluster.authority.pem, name)
     files.write("/etc/kubernetes/kubelet.conf", conf, 0o600)
     files.write("/etc/kubernetes/pki/ca.crt", cluster.authority.pem)

@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 from kubevouch_lab.apiserver.kinds import CSRS, NODES, SECRETS
 from kubevouch_lab.nodes.services import StartFailure
 from lab.tests.identity.test_who_asks import bootstrap_token
-from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of
+from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of, rotated
 from lab.tests.plane import Plane, until
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -149,10 +149,7 @@ async def test_with_nobody_who_approves_it_goes_dark_at_the_end_of_its_certifica
         not_before=clock.now(),
         not_after=clock.now() + DAY,
     )
-    node.files.write(f"{PKI}/kubelet-server-2026-01-01-00-00-00.pem", pair.chain + pair.key, 0o600)
-    node.files.link(
-        f"{PKI}/kubelet-server-current.pem", f"{PKI}/kubelet-server-2026-01-01-00-00-00.pem"
-    )
+    rotated(node.files, "server", pair)
     node.configure(bootstraps=True)
     await node.kubelet.start()
     await node.passes(0.69 * DAY, HOUR)
@@ -212,15 +209,10 @@ async def test_five_minutes_after_its_client_certificate_has_ended_it_exits_and_
     binding = "kubeadm:node-autoapprove-certificate-rotation"
     await cluster.does("delete", "clusterrolebinding", binding)
     now = cluster.clock.now()
-    issued = cluster.authority._ca.issue_cert(
-        "client.invalid",
-        common_name=f"system:node:{node.kubelet.name}",
-        organization_name="system:nodes",
-        not_before=now,
-        not_after=now + HOUR,
+    pair = cluster.authority.serving(
+        "client.invalid", node=node.kubelet.name, not_before=now, not_after=now + HOUR
     )
-    data = issued.cert_chain_pems[0].bytes() + issued.private_key_pem.bytes()
-    node.files.write(f"{PKI}/kubelet-client-2026-01-01-00-00-00.pem", data, 0o600)
+    rotated(node.files, "client", pair)
     ends: list[bool] = []
     node.kubelet.exited = lambda: ends.append(node.kubelet.running)
     await node.kubelet.start()

@@ -23,7 +23,8 @@ from kubevouch_lab.kubelets.pods import ContainerLogLine, ContainerState
 from kubevouch_lab.kubelets.settings import Settings, read_settings
 from kubevouch_lab.kubelets.usage import node_load, sample
 from kubevouch_lab.nodes.services import StartFailure
-from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of
+from lab.tests.bodies import pod
+from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of, rotated
 from lab.tests.plane import Plane, until
 from tests.support.authority import Pair
 from tests.support.unhurried import GENEROUS
@@ -201,16 +202,8 @@ async def test_its_pods_are_reported_counted_and_heard(cluster: Plane, tmp_path:
     await node.kubelet.start()
     try:
         await until(lambda: "Ready" in str(cluster.store.list(PODS)) or node.kubelet.running)
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "two", "namespace": "default"},
-            "spec": {
-                "nodeName": NAME,
-                "containers": [{"name": each, "image": "i"} for each in ("quick", "slow")],
-            },
-        }
-        await cluster.does("create", "--validate=false", "-f", "-", stdin=pod)
+        two = pod("two", "quick", "slow", nodeName=NAME)
+        await cluster.does("create", "--validate=false", "-f", "-", stdin=two)
         await until(lambda: cluster.store.list(PODS)[0].get("status", {}).get("phase") == "Running")
         shown = (await cluster.does("get", "pods", "-o", "wide", "--no-headers")).split()
         assert shown[:3] == ["two", "1/2", "Running"]
@@ -308,11 +301,8 @@ async def test_the_store_honours_link_then_seed_and_mends_a_half_done_switch(
 ) -> None:
     node.configure(bootstraps=True)
     good = cluster.authority.serving("127.0.0.1", node=NAME)
-    node.files.write(f"{PKI}/kubelet-server-2026-01-01-00-00-00.pem", good.chain + good.key, 0o600)
     # A kubelet that died between its two renames.
-    node.files.link(
-        f"{PKI}/kubelet-server-updated.pem", f"{PKI}/kubelet-server-2026-01-01-00-00-00.pem"
-    )
+    rotated(node.files, "server", good, "updated")
     await node.kubelet.start()
     assert await node.leaf() is not None
     await node.kubelet.stop()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from kubevouch_lab.apiserver import discovery
 from kubevouch_lab.apiserver.kinds import (
     API_SERVICES,
     CLUSTER_ROLE_BINDINGS,
@@ -23,6 +24,7 @@ from kubevouch_lab.objects import condition
 from lab.tests.plane import Plane, until
 from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
+from tests.support.scripted.kinds import METRICS
 
 NAME = "v1beta1.metrics.k8s.io"
 PATH = "/apis/metrics.k8s.io/v1beta1"
@@ -30,15 +32,7 @@ RESOURCES = {
     "kind": "APIResourceList",
     "apiVersion": "v1",
     "groupVersion": "metrics.k8s.io/v1beta1",
-    "resources": [
-        {
-            "name": "nodes",
-            "singularName": "",
-            "namespaced": False,
-            "kind": "NodeMetrics",
-            "verbs": ["get", "list"],
-        }
-    ],
+    "resources": [discovery._resource(METRICS[0])],
 }
 
 

@@ -1,12 +1,12 @@
 """nodes/proxy and pods/log by real kubectl, through to kubelets that answer, and to some that do not."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.kinds import NODES, PODS
+from lab.tests.bodies import pod
 from lab.tests.plane import Plane
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
@@ -35,11 +35,7 @@ def with_node(running: Plane, port: int) -> None:
 
 
 def with_pod(running: Plane, *containers: str) -> None:
-    spec: dict[str, Any] = {
-        "nodeName": "n1",
-        "containers": [{"name": name, "image": "example.com/c:1"} for name in containers],
-    }
-    running.admin.create(PODS, {"metadata": {"name": "p", "namespace": "default"}, "spec": spec})
+    running.admin.create(PODS, pod("p", *containers, nodeName="n1"))
 
 
 async def test_a_request_is_handed_on_with_the_servers_own_certificate(running: Plane) -> None:

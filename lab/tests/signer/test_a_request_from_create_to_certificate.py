@@ -7,9 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
+from kubevouch.x509 import pem
 from kubevouch_lab.apiserver.kinds import CSRS
 from kubevouch_lab.apiserver.request import AUTHENTICATED, UserInfo
 from kubevouch_lab.apiserver.status import StatusError
@@ -248,20 +247,10 @@ def test_what_the_server_refuses_to_keep(running: Plane) -> None:
 
 
 def broken() -> bytes:
-    """A request with the signature of another one."""
-    ours, theirs = (
-        x509.load_pem_x509_csr(request("n1", [name])).public_bytes(Encoding.DER)
-        for name in ("n1", "n2")
-    )
-    signed = x509.load_der_x509_csr(ours).tbs_certrequest_bytes
-    other = x509.load_der_x509_csr(theirs)
-    rest = theirs[theirs.index(other.tbs_certrequest_bytes) + len(other.tbs_certrequest_bytes) :]
-    body = signed + rest
-    whole = b"\x30\x82" + len(body).to_bytes(2, "big") + body
-    lines = base64.encodebytes(whole).decode()
-    return (
-        f"-----BEGIN CERTIFICATE REQUEST-----\n{lines}-----END CERTIFICATE REQUEST-----\n".encode()
-    )
+    """A request whose signature does not verify."""
+    (block,) = pem.blocks(request("n1", ["n1"]))
+    changed = block.body[:-1] + bytes([block.body[-1] ^ 1])
+    return pem.encode_block("CERTIFICATE REQUEST", changed)
 
 
 def test_only_who_may_approve_approves(running: Plane) -> None:

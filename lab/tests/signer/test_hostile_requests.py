@@ -8,14 +8,10 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kubevouch.x509 import X509Error, der, pem, read_certificates
+from kubevouch.x509 import X509Error, pem, read_certificates
 from kubevouch_lab.apiserver.kinds import CSRS
 from kubevouch_lab.apiserver.schema.strict import WrongType, checked
 from kubevouch_lab.apiserver.status import StatusError
@@ -24,10 +20,10 @@ from kubevouch_lab.signer.issuing import duration, issued, signing_ca
 from lab.tests.plane import NOW, Plane
 from lab.tests.signer.test_a_request_from_create_to_certificate import NODE, csr
 from tests.support.authority import Authority
+from tests.support.csr_template import CsrTemplate, new_csr
 from tests.support.requests import request
 
-KEY = ec.generate_private_key(ec.SECP256R1())
-PEM = request("n1", ["n1"], ["10.0.0.1"], key=KEY)
+PEM = request("n1", ["n1"], ["10.0.0.1"])
 SHARED = [HealthCheck.function_scoped_fixture]
 
 JSON = st.recursive(
@@ -135,45 +131,14 @@ def alt_names(authority: Authority, data: bytes) -> x509.SubjectAlternativeName:
 
 def test_a_mapped_address_is_issued_as_what_it_is(authority: Authority) -> None:
     """T29 of the traps: to Go ::ffff:192.168.88.111 is the IPv4 address."""
-    names = x509.SubjectAlternativeName([x509.IPAddress(IPv6Address("::ffff:192.168.88.111"))])
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
-    builder = x509.CertificateSigningRequestBuilder(subject).add_extension(names, critical=False)
-    data = builder.sign(KEY, hashes.SHA256()).public_bytes(Encoding.PEM)
+    data = new_csr(CsrTemplate("x", addresses=(IPv6Address("::ffff:192.168.88.111"),)))
     found = alt_names(authority, data).get_values_for_type(x509.IPAddress)
     assert found == [ip_address("192.168.88.111")]
 
 
-def parts() -> tuple[bytes, bytes, bytes]:
-    """Version, subject and key of a request."""
-    (block,) = pem.blocks(PEM)
-    info = der.Reader(block.body).inside(der.SEQUENCE, "").inside(der.SEQUENCE, "")
-    return info.any("").raw, info.any("").raw, info.any("").raw
-
-
-def request_of(*info: bytes) -> bytes:
-    """A request with this body, well signed."""
-    body = der.encode(der.SEQUENCE, *info)
-    algorithm = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.10045.4.3.2"))
-    signature = KEY.sign(body, ec.ECDSA(hashes.SHA256()))
-    bits = der.encode(der.BIT_STRING, b"\x00", signature)
-    return pem.encode_block("CERTIFICATE REQUEST", der.encode(der.SEQUENCE, body, algorithm, bits))
-
-
-def attribute(oid: str, name: str) -> bytes:
-    """An attribute that asks for one DNS name."""
-    san = der.encode(der.SEQUENCE, der.encode(der.context(2), name.encode()))
-    extension = der.encode(
-        der.SEQUENCE, der.encode_oid("2.5.29.17"), der.encode(der.OCTET_STRING, san)
-    )
-    value = der.encode(der.SET, der.encode(der.SEQUENCE, extension))
-    return der.encode(der.SEQUENCE, der.encode_oid(oid), value)
-
-
 def test_of_two_extension_requests_gos_is_signed(authority: Authority) -> None:
     """T28: cryptography reads Microsoft's attribute and sees w2; Go, and so the signer, reads the other."""
-    attributes = attribute("1.3.6.1.4.1.311.2.1.14", "w2")
-    attributes += attribute("1.2.840.113549.1.9.14", "kubernetes.default.svc")
-    data = request_of(*parts(), der.encode(der.explicit(0), attributes))
+    data = new_csr(CsrTemplate("x", names=("kubernetes.default.svc",), shown_names=("w2",)))
     theirs = x509.load_pem_x509_csr(data).extensions
     seen = theirs.get_extension_for_class(x509.SubjectAlternativeName).value
     assert seen.get_values_for_type(x509.DNSName) == ["w2"]
@@ -183,12 +148,7 @@ def test_of_two_extension_requests_gos_is_signed(authority: Authority) -> None:
 
 def test_a_name_longer_than_cryptography_allows_is_signed(authority: Authority) -> None:
     node = "system:node:" + "b" * 60 + ".internal.example.com"
-    member = der.encode(
-        der.SEQUENCE, der.encode_oid("2.5.4.3"), der.encode(der.UTF8_STRING, node.encode())
-    )
-    version, _, key = parts()
-    subject = der.encode(der.SEQUENCE, der.encode(der.SET, member))
-    data = request_of(version, subject, key, der.encode(der.explicit(0)))
+    data = new_csr(CsrTemplate(node, names=("b",)))
     (found,) = read_certificates(made(authority, data, ["server auth"]), "made")
     assert found.subject.common_name == node
 

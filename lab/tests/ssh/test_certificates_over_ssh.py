@@ -1,25 +1,18 @@
 """The certificates on nodes' disks are read over the system's own ssh; a node that cannot be read is told, the others are there."""
 
-from datetime import UTC, datetime
-
 from kubevouch.evidence.certificates import (
     CertificateUse,
-    FoundCertificate,
-    FoundCertificates,
     FoundPart,
-    NotRead,
 )
-from kubevouch.evidence.gather.certificates.disks import certificates_over_ssh, with_disks
-from kubevouch.evidence.gather.certificates.kubelets import NO_CSR
-from kubevouch.evidence.measured import DoubtKind, Vantage
-from kubevouch.x509 import Certificate, read_certificates
+from kubevouch.evidence.gather.certificates.disks import certificates_over_ssh
+from kubevouch.evidence.measured import DoubtKind
+from lab.tests.kubelets.conftest import PKI, rotated
 from lab.tests.nodes.conftest import CONFIG, Machine, machine
-from lab.tests.ssh.test_the_products_scripts_over_ssh import NAME, PKI, Reached, node
+from lab.tests.ssh.test_the_products_scripts_over_ssh import NAME, Reached, node
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
 
 __all__ = ["machine", "node"]  # fixtures
-DATED = f"{PKI}/kubelet-client-2026-01-01-00-00-00.pem"
 AUTHORITY = Authority()
 
 
@@ -27,8 +20,7 @@ def _kubelet_of(machine: Machine, name: str) -> None:
     client = AUTHORITY.client(f"system:node:{name}", "system:nodes")
     files = machine.files
     files.write(CONFIG, b"apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n")
-    files.write(DATED, client.chain + client.key, 0o600)
-    files.link(f"{PKI}/kubelet-client-current.pem", DATED)
+    rotated(files, "client", client)
     files.write("/etc/kubernetes/pki/ca.crt", AUTHORITY.pem)
 
 
@@ -64,31 +56,3 @@ async def test_of_another_machine_nothing_is_taken_for_the_nodes(node: Reached) 
     assert part.not_read[0].doubt.text == (
         f"{NAME} is another machine: its kubelet is that of somebody-else"
     )
-
-
-async def test_what_the_cluster_shows_already_does_not_stand_there_twice(node: Reached) -> None:
-    _kubelet_of(node.machine, NAME)
-    disks = await _read(node, **{NAME: NAME})
-    ca = read_certificates(AUTHORITY.pem, "test")
-    at = datetime(2026, 11, 26, tzinfo=UTC)
-
-    def seen(
-        use: CertificateUse, vantage: Vantage, chain: tuple[Certificate, ...], of: str
-    ) -> FoundCertificate:
-        return FoundCertificate(use, "there", vantage, at, node=of, chain=chain)
-
-    cluster = FoundCertificates(
-        at,
-        (
-            seen(CertificateUse.KUBELET_CLIENT, Vantage.API_SERVER, ca, NAME),
-            seen(CertificateUse.CLUSTER_CA, Vantage.API_SERVER, ca, ""),
-        ),
-        (NotRead("its client certificate", NO_CSR, NAME), NotRead("another's", NO_CSR, "other")),
-    )
-    both = with_disks(cluster, disks)
-    assert "certs --via ssh" not in str(both.not_read), "it was asked for"
-    assert {(each.use, each.vantage) for each in both.found} == {
-        (CertificateUse.KUBELET_CLIENT, Vantage.NODE_DISK),
-        (CertificateUse.CLUSTER_CA, Vantage.API_SERVER),
-    }
-    assert len(both.found) == 2

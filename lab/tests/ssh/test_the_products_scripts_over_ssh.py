@@ -25,15 +25,14 @@ from kubevouch.rollout.decide.transaction import (
 from kubevouch_lab.cluster.operator_files import new_key, public_of
 from kubevouch_lab.pki import kubelet_self_signed
 from kubevouch_lab.ssh.server import NodeSsh
+from lab.tests.kubelets.conftest import PKI, rotated
 from lab.tests.nodes.conftest import CONFIG, Machine, machine
 from lab.tests.plane import until
 from tests.support.authority import Authority
 
 __all__ = ["machine"]  # a fixture of the nodes' tests
-PKI = "/var/lib/kubelet/pki"
 NAME = "worker.example.com"
 NEW = b"kind: KubeletConfiguration\nserverTLSBootstrap: true\n"
-CLIENT = f"{PKI}/kubelet-client-2026-01-01-00-00-00.pem"
 
 if shutil.which("ssh") is None:
     pytest.skip("no ssh here", allow_module_level=True)
@@ -86,15 +85,14 @@ def change(machine: Machine) -> NodeChange:
     client = Authority().client(f"system:node:{NAME}", "system:nodes")
     own = kubelet_self_signed(NAME, datetime(2025, 9, 30, tzinfo=UTC), lambda: 5)
     files = machine.files
-    files.write(CLIENT, client.chain + client.key, 0o600)
-    files.link(f"{PKI}/kubelet-client-current.pem", CLIENT)
+    identity = rotated(files, "client", client)
     files.write(f"{PKI}/kubelet.crt", own.chain)
     files.write(f"{PKI}/kubelet.key", own.key, 0o600)
     return NodeChange(
         run="0123abcd",
         node=NAME,
         machine_id="0123456789abcdef0123456789abcdef",
-        identity_path=CLIENT,
+        identity_path=identity,
         root="/var/lib/kubelet",
         pki=PKI,
         config=CONFIG,

@@ -22,6 +22,9 @@ _DEFAULT_INTERACTIVE = {
     "client.authentication.k8s.io/v1alpha1",
 }
 
+_OF_MAPPINGS = {"clusters", "users", "contexts", "extensions", "env"}
+"""These lists are of mappings, and all others of texts."""
+
 T = TypeVar("T")
 
 
@@ -244,11 +247,12 @@ def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
 
 
 def _present(value: goyaml.Value, key: str = "") -> goyaml.Value:
-    """The value without nulls, and without the line breaks that Go ignores in base64. What an extension holds stays as it is."""
+    """The value without nulls, in lists empty ones, and without the line breaks that Go ignores in base64. What an extension holds stays as it is."""
     if isinstance(value, dict) and key != "extension":
         return {each: _present(inner, each) for each, inner in value.items() if inner is not None}
     if isinstance(value, list) and key != "extension":
-        return [_present(inner) for inner in value if inner is not None]
+        empty: goyaml.Value = {} if key in _OF_MAPPINGS else ""
+        return [_present(empty if inner is None else inner) for inner in value]
     if isinstance(value, str) and key.endswith("-data"):
         return "".join(value.splitlines())
     return value

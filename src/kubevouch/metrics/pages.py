@@ -78,11 +78,11 @@ def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None,
         AnswerError: the page is too long, or a line is invalid; the error names the line.
     """
     page = f"{where}, /metrics/resource"
-    if len(body) > LARGEST:
-        raise AnswerError(page, f"{len(body)} bytes", f"at most {LARGEST} are read")
-    if body.count(b"\n") > MOST_LINES:
-        raise AnswerError(page, f"more than {MOST_LINES} lines", "no kubelet writes so many")
-    found: dict[bytes, _Samples] = {}
+    _check_size(body, page)
+    series: dict[Owner | None, _Samples] = {}
+    node: _Samples = {}
+    # By labels, which are looked into once, and in the step that they come in: they may be many, and long.
+    found: dict[bytes | None, _Samples] = {None: node, b"": node}
     begin = 0
     while begin < len(body):
         end = body.find(b"\n", begin + _A_STEP) + 1 or len(body)
@@ -95,7 +95,10 @@ def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None,
                     sample = float(value), int(at) if at else None
                 except ValueError as error:
                     raise _broken(page, body, line.start(), str(error)) from None
-                found.setdefault(labels or b"", {})[family] = sample
+                samples = found.get(labels)
+                if samples is None:
+                    samples = found[labels] = series.setdefault(_owner(labels, page), {})
+                samples[family] = sample
             elif other is not None:
                 raise _broken(page, body, line.start(), "not a sample")
         if len(found) > MOST_CONTAINERS:
@@ -103,7 +106,14 @@ def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None,
             raise AnswerError(page, what, "no node runs so many: is it a kubelet?")
         begin = end
         yield
-    return _whole(found, page, requested_ms)
+    return _whole(series, node, requested_ms)
+
+
+def _check_size(body: bytes, page: str) -> None:
+    if len(body) > LARGEST:
+        raise AnswerError(page, f"{len(body)} bytes", f"at most {LARGEST} are read")
+    if body.count(b"\n") > MOST_LINES:
+        raise AnswerError(page, f"more than {MOST_LINES} lines", "no kubelet writes so many")
 
 
 _A_STEP: Final = 64 * 1024
@@ -125,11 +135,13 @@ _NAME: Final = re.compile(rb"[!#-\[\]-~]{1,253}")
 """No object of Kubernetes has a longer one, or other letters: those would come to somebody's terminal as they are."""
 
 
-def _whole(found: Mapping[bytes, _Samples], page: str, requested_ms: int) -> Page:
+def _whole(series: Mapping[Owner | None, _Samples], of_node: _Samples, requested_ms: int) -> Page:
     """The samples as measurements. Series without the labels of their family are ignored."""
     measured: dict[Owner, Measurement] = {}
     incomplete: dict[PodKey, None] = {}
-    for owner, samples in _by_container(found, page).items():
+    for owner, samples in series.items():
+        if owner is None or _OF_CONTAINERS.isdisjoint(samples):
+            continue
         one = _measured(samples, CPU, MEMORY, requested_ms)
         if one is None:
             incomplete[owner[0]] = None
@@ -137,21 +149,16 @@ def _whole(found: Mapping[bytes, _Samples], page: str, requested_ms: int) -> Pag
             measured[owner] = one
     if incomplete:
         measured = {owner: each for owner, each in measured.items() if owner[0] not in incomplete}
-    node = _measured(found.get(b"", {}), NODE_CPU, NODE_MEMORY, requested_ms)
+    node = _measured(of_node, NODE_CPU, NODE_MEMORY, requested_ms)
     return Page(node_point(*node[:3]) if node else None, columns_of(measured), tuple(incomplete))
 
 
-def _by_container(found: Mapping[bytes, _Samples], page: str) -> dict[Owner, _Samples]:
-    """The samples of containers, by what their labels name. Raises AnswerError for a name that nothing can have."""
-    series: dict[Owner, _Samples] = {}
-    for labels, samples in found.items():
-        match dict(_LABEL.findall(labels)):
-            case {b"namespace": namespace, b"pod": pod, b"container": container}:
-                names = [_name(each, page) for each in (namespace, pod, container)]
-                if not _OF_CONTAINERS.isdisjoint(samples):
-                    owner = ((names[0], names[1]), names[2])
-                    series.setdefault(owner, {}).update(samples)
-    return series
+def _owner(labels: bytes, page: str) -> Owner | None:
+    """The container that labels name; None without its labels. Raises AnswerError for a name that nothing can have."""
+    match dict(_LABEL.findall(labels)):
+        case {b"namespace": namespace, b"pod": pod, b"container": container}:
+            return (_name(namespace, page), _name(pod, page)), _name(container, page)
+    return None
 
 
 def _name(found: bytes, page: str) -> str:

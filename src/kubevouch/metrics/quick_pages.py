@@ -67,7 +67,8 @@ def page_form(body: bytes, page: Page) -> PageForm | None:
         page.containers.start_ns,
         page.containers.latest_start_ns,
     )
-    return form if quick_page(body, form) is not None else None
+    # What is missing has to be told at each scrape.
+    return form if not page.incomplete and quick_page(body, form) is not None else None
 
 
 def quick_page(body: bytes, form: PageForm | None) -> Page | None:

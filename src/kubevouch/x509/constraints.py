@@ -13,11 +13,12 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from kubevouch.x509 import der
 from kubevouch.x509.errors import Malformed
-from kubevouch.x509.gotext import address_text, parse_address, quote
+from kubevouch.x509.gotext import Address, address_text, parse_address, quote, unmapped
 from kubevouch.x509.sans import SubjectAltNames
 
 _INVALID = "x509: invalid NameConstraints extension"
 _IP = der.context(7)
+_MAPPED = IPv6Network("::ffff:0:0/96")
 _DOMAINS = {der.context(1): "rfc822Name", der.context(2): "dnsName", der.context(6): "URI"}
 
 
@@ -97,7 +98,10 @@ def _network(body: bytes) -> IPv4Network | IPv6Network:
     zeros = mask ^ ((1 << (8 * half)) - 1)
     if zeros & (zeros + 1):
         raise Malformed(f"x509: IP constraint contained invalid mask {body[half:].hex()}")
-    return ip_network((body[:half], mask.bit_count()), strict=False)
+    network = ip_network((body[:half], mask.bit_count()), strict=False)
+    # Of a mapped one Go takes the last four bytes of the mask, so that it is one of mapped ones only.
+    is_mapped = half == 16 and body.startswith(_MAPPED.network_address.packed[:12])
+    return _MAPPED if is_mapped and network.prefixlen < _MAPPED.prefixlen else network
 
 
 def violation(names: SubjectAltNames, constraints: NameConstraints) -> str:
@@ -108,11 +112,11 @@ def violation(names: SubjectAltNames, constraints: NameConstraints) -> str:
 def _violations(names: SubjectAltNames, permitted: Subtrees, excluded: Subtrees) -> Iterator[str]:
     for address in names.ip_addresses:
         shown = f"IP address {quote(address_text(address))}"
-        if permitted.networks and not any(address in each for each in permitted.networks):
+        if permitted.networks and not any(_covers(each, address) for each in permitted.networks):
             yield f"{shown} is not permitted by any constraint"
-        if covering := [each for each in excluded.networks if address in each]:
+        if covering := [each for each in excluded.networks if _covers(each, address)]:
             outermost = min(covering, key=lambda network: network.prefixlen)
-            yield f"{shown} is excluded by constraint {quote(str(outermost))}"
+            yield f"{shown} is excluded by constraint {quote(_network_text(outermost))}"
     for name in names.dns_names:
         if not _is_domain(name):
             yield f"x509: cannot parse dnsName {quote(name)}"
@@ -123,6 +127,17 @@ def _violations(names: SubjectAltNames, permitted: Subtrees, excluded: Subtrees)
             yield f"DNS name {quote(name)} is excluded by constraint {quote(shortest)}"
     if names.emails or names.uris:
         yield "e-mail addresses and URIs below name constraints are not compared with them"
+
+
+def _covers(network: IPv4Network | IPv6Network, address: Address) -> bool:
+    """Whether an address lies in a network, to Go: a mapped one only in those of mapped ones."""
+    return address in network and (address not in _MAPPED or network.prefixlen >= _MAPPED.prefixlen)
+
+
+def _network_text(network: IPv4Network | IPv6Network) -> str:
+    """The network as Go's net.IPNet.String writes it: one of mapped addresses as IPv4."""
+    base = unmapped(network.network_address)
+    return f"{base}/{network.prefixlen - network.max_prefixlen + base.max_prefixlen}"
 
 
 def _lies_under(constraint: str, name: str) -> bool:

@@ -18,7 +18,7 @@ from kubevouch_lab.apiserver.patches import json_patched, merge_patched
 from kubevouch_lab.apiserver.tables.table import table_for
 from kubevouch_lab.apiserver.watching import Stream, stream
 from kubevouch_lab.objects import Object
-from tests.support.scripted.approvals import decided
+from kubevouch_lab.signer.conditions import malformed, settled_times, withdrawn
 from tests.support.scripted.kinds import CSRS, KINDS, PODS, Kind
 from tests.support.scripted.reviews import REVIEWS, Attributes, Authorize, everything, reviewed
 from tests.support.scripted.seen import Seen
@@ -219,7 +219,7 @@ class Answers:
             if not isinstance(replacement, dict):
                 raise status.bad_request("the body is not an object")
             if wanted.subresource == "approval":
-                return decided(stored, replacement, f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ}")
+                return _decided(stored, replacement, f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ}")
             if wanted.subresource == "status":
                 return {**stored, "status": replacement.get("status", {})}
             if not wanted.kind.status:
@@ -244,6 +244,25 @@ class Answers:
 def refusal(error: status.StatusError) -> Answer:
     """A Status error as an answer."""
     return Answer(error.code, msgspec.json.encode(error.body()), headers=error.headers)
+
+
+def _decided(stored: Object, body: Object, now: str) -> Object:
+    """What PUT .../approval keeps of the body, or 422: only conditions, by the lab's own rules (lab/signer/conditions.py).
+
+    now: fills times that the body leaves out.
+    """
+    before = stored.get("status", {}).get("conditions") or []
+    after = (body.get("status") or {}).get("conditions") or []
+    causes = [*malformed(before, after), *withdrawn(before, after)]
+    if causes:
+        raise status.invalid(CSRS.group, CSRS.kind, stored["metadata"]["name"], causes)
+    metadata = {**stored["metadata"], **(body.get("metadata") or {})}
+    conditions = settled_times(before, after, now)
+    return {
+        **stored,
+        "metadata": metadata,
+        "status": {**stored.get("status", {}), "conditions": conditions},
+    }
 
 
 def _served(wanted: Asked) -> bool:

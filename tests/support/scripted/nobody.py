@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def closed_port() -> Iterator[int]:
+def closed_port(host: str = "127.0.0.1") -> Iterator[int]:
     """Taken, so that nobody else gets it, and nobody listens: connections are refused."""
     with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
+        bound.bind((host, 0))
         yield bound.getsockname()[1]
 
 

@@ -1,5 +1,6 @@
 """A change of pins: what stood there is kept in a file before the first write, and `approver pin --restore FILE` puts it back."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import join
@@ -25,7 +26,7 @@ from kubevouch.kube.resources import NAMESPACES, NODES
 from kubevouch.named_files import bytes_in
 from kubevouch.policy.pin_proposals import pin_changes
 from kubevouch.policy.sources.nodes import PINS, PinnedNode, read_pins, written_pin
-from kubevouch.policy.sources.stored import Unreadable, shard_names, shard_of
+from kubevouch.policy.sources.stored import LARGEST_ENTRY, Unreadable, shard_names, shard_of
 
 _SCHEMA: Final = "kubevouch.former-pins/1"
 _LARGEST: Final = 64 * 1024 * 1024
@@ -162,6 +163,13 @@ def _read(file: str) -> _FormerPins:
     for each in kept.entries:
         if each.config_map not in maps or not each.node:
             raise UsageError(file, f"has an entry {each.config_map}, {each.node}", expected)
+        if (size := len((each.before or "").encode())) > LARGEST_ENTRY:
+            seen, right = f"{size} bytes for {each.node}", f"at most {LARGEST_ENTRY} are read"
+            raise UsageError(file, f"has an entry of {seen}", right)
+    places = Counter((each.config_map, each.node) for each in kept.entries)
+    for (shard, node), times in places.items():
+        if times > 1:
+            raise UsageError(file, f"has {shard}, {node} twice", expected)
     return kept
 
 

@@ -216,4 +216,6 @@ async def _end(process: asyncio.subprocess.Process, *, grouped: bool) -> None:
                 os.killpg(process.pid, signal.SIGKILL)
             else:
                 process.kill()
+        # asyncio's wait waits for the end of its output, too, and what was printed is not read any more.
+        process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
         await process.wait()

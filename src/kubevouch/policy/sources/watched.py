@@ -27,7 +27,7 @@ from kubevouch.policy.sources.nodes import (
     read_pins,
     read_recorded,
 )
-from kubevouch.policy.sources.stored import Shard, Unreadable, shard_names
+from kubevouch.policy.sources.stored import MOST_ENTRIES, Shard, Unreadable, shard_names
 
 T = TypeVar("T")
 
@@ -49,19 +49,28 @@ class Shards(Generic[T]):
 
     def __init__(self, read: Callable[[str, Mapping[str, str]], Shard[T]]) -> None:
         self._read = read
+        self._texts: dict[str, dict[str, int]] = {}
+        """The hash of each entry's text, to see which have changed."""
+
         self._shards: dict[str, dict[str, T | Unreadable]] = {}
         self.entries: dict[str, T | Unreadable] = {}
         """By node. One that cannot be read never hides one that can."""
 
     def put(self, name: str, data: Mapping[str, str]) -> tuple[set[str], tuple[str, ...]]:
-        """The nodes whose entry has changed, and what is wrong with this ConfigMap."""
-        before, found = self._shards.get(name, {}), self._read(name, data)
-        changed = {n: each for n, each in found.entries.items() if before.get(n) != each}
+        """The nodes whose entry has changed, and what is wrong with this ConfigMap. Only what has changed is read."""
+        before, known = self._shards.get(name, {}), self._texts.get(name, {})
+        texts = {node: hash(text) for node, text in data.items()}
+        if max(len(data), len(known)) > MOST_ENTRIES:  # by their number none counts, or did
+            known = {}
+        unread = {node: text for node, text in data.items() if known.get(node) != texts[node]}
+        found = self._read(name, unread).entries
+        changed = {node: each for node, each in found.items() if before.get(node) != each}
         concerned = changed.keys() | (before.keys() - data.keys())
-        self._shards[name] = {node: changed.get(node) or before[node] for node in data}
+        after = {node: changed.get(node) or before[node] for node in data}
+        self._texts[name], self._shards[name] = texts, after
         for node in concerned:
             self._merge(node)
-        return set(concerned), found.problems
+        return set(concerned), Shard(after).problems
 
     def _merge(self, node: str) -> None:
         found = [shard[node] for shard in self._shards.values() if node in shard]

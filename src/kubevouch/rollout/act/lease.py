@@ -215,7 +215,11 @@ class RunLease:
             NotTheHolder: another run is under way, or was faster.
             KubeError: the API server does not answer, or we may not write it.
         """
-        hold = LeaseHold(api, self._clock, await self._taken(api), self._say)
+        try:
+            hold = self._hold(api, await self._taken(api))
+        except asyncio.CancelledError:
+            await self._let_go(api)
+            raise
         renewing = asyncio.create_task(hold.keep())
         try:
             yield hold
@@ -224,6 +228,17 @@ class RunLease:
             with contextlib.suppress(asyncio.CancelledError):
                 await renewing
             await hold.give_back()
+
+    def _hold(self, api: ApiClient, raw: RawObject[Lease]) -> LeaseHold:
+        return LeaseHold(api, self._clock, raw, self._say)
+
+    async def _let_go(self, api: ApiClient) -> None:
+        """Gives back what may have become ours with an answer that nobody waited for."""
+        with contextlib.suppress(TimeoutError, KubeError):
+            async with asyncio.timeout(_LONGEST_CALL):
+                raw = await _read(api)
+            if raw is not None and raw.read().spec.holder_identity == self.identity:
+                await self._hold(api, raw).give_back()
 
     async def _taken(self, api: ApiClient) -> RawObject[Lease]:
         free = await self.wait_until_free(api)

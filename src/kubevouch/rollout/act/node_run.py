@@ -29,6 +29,7 @@ from kubevouch.rollout.decide.transaction import (
 from kubevouch.rollout.errors import NotTheHolder
 
 _SET = "its own switch was set to undo it, which could not be seen"
+_NO_RECORD = "no record of this run is left on it, which had begun there"
 _PAUSE = 1.0
 _RETRY = 5.0
 _NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)
@@ -256,6 +257,8 @@ class NodeRun:
         match answer.outcome:
             case TransactionState.UNDONE | TransactionState.HALF:
                 return await self._as_undone(answer)
+            case TransactionState.NOTHING if self.begun or self.observer.new_process is not None:
+                return NodeState.UNKNOWN, _NO_RECORD  # somebody has taken it away meanwhile
             case TransactionState.NOTHING:
                 return NodeState.UNTOUCHED, "nothing was changed"
             case TransactionState.COMMITTED if await self.observer.serves_well():

@@ -22,10 +22,11 @@ from kubevouch.rollout.act.node_facts import targets_now
 from kubevouch.rollout.act.precheck import SILENT, check_identity
 from kubevouch.rollout.decide.armed import about_to_be_armed, found_armed, is_armed_by
 from kubevouch.rollout.decide.change import change_to_undo, untrusted_root
+from kubevouch.rollout.decide.machine import state_of_run
 from kubevouch.rollout.decide.not_changed import changed_since, edited, not_changed
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
 from kubevouch.rollout.decide.result import ConfigMapResult, NodeResult, RunResult
-from kubevouch.rollout.decide.run_status import NodeState
+from kubevouch.rollout.decide.run_status import NodeState, stands_by
 from kubevouch.rollout.decide.timeouts import HANDSHAKE, RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
     LONGEST_SCRIPT,
@@ -152,17 +153,18 @@ class _NodeUndo:
         return sent.answer
 
     async def _ended(self, answer: TransactionAnswer, seen: NodeSurvey) -> NodeResult:
-        """It may have been put back before, by an undo that ended since it was not well."""
+        """It may have been put back before, by an undo that ended since it was not well; or since the survey was made, which does not judge it then."""
         node, why = self.node, answer.reason
         if answer.outcome is TransactionState.NOTHING:
-            return not_changed(node, why, seen)
+            return not_changed(node, self.run, why, seen)
         half = answer.outcome is TransactionState.HALF
         if not half and answer.outcome is not TransactionState.UNDONE:
             return NodeResult(node.node, NodeState.FAILED, why)
         if why == UNDONE_BEFORE:
-            if changed := changed_since(node, seen):
-                return changed
-            why = _joined(why, edited(node, seen)[0])
+            if stands_by(state_of_run(seen, self.run)) is NodeState.UNDONE:
+                if changed := changed_since(node, self.run, seen):
+                    return changed
+                why = _joined(why, edited(node, seen)[0])
         elif not half:
             self.context.progress.step(node.node, "former files in place, restarted")
         state, why = await self._come_back(f"undone by half: {why}" if half else why, half=half)

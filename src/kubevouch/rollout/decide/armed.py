@@ -54,10 +54,15 @@ def what_is_left_armed(
 
 def by_its_switch(due: datetime | None, now: datetime) -> str:
     """What becomes of an armed node to which nobody writes any more, for a person. due: None where its time is not known."""
-    left = (
-        f" in {max(0, round((due - now).total_seconds()))} s, at {due:%H:%M:%S} UTC" if due else ""
-    )
-    return f"its own switch puts it back{left}, unless the run goes on"
+    puts_back = "puts it back"
+    if due:
+        left, at = round((due - now).total_seconds()), f"{due:%H:%M:%S} UTC"
+        puts_back = (
+            f"puts it back in {left} s, at {at}"
+            if left >= 0
+            else f"has been due for {-left} s, since {at}, and puts it back"
+        )
+    return f"its own switch {puts_back}, unless the run goes on"
 
 
 def is_at_work(fires: datetime | None, now: datetime) -> bool:

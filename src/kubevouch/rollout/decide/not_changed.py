@@ -1,6 +1,6 @@
 """What an undo says of a node on which it writes nothing: by its file, and with proof only. Pure."""
 
-from kubevouch.evidence.survey import NodeSurvey
+from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
 from kubevouch.kubelet.configuration import read_configuration
 from kubevouch.node.script import node_text
 from kubevouch.rollout.decide.machine import armed_runs, said_of_armed
@@ -8,14 +8,24 @@ from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.result import NodeResult
 from kubevouch.rollout.decide.run_status import NodeState
 
+_KEPT = 3
+"""Records of so many runs that have begun stay on a node; marks that one must not begin take no room of theirs (transaction.sh, forget_older)."""
 
-def not_changed(node: NodePlan, reason: str, seen: NodeSurvey) -> NodeResult:
-    """The run left nothing there, and can no longer begin. Untouched, with the reason, if its file is what it was in the plan."""
+
+def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> NodeResult:
+    """The run left nothing there, and can no longer begin. Untouched, with the reason, if its file is what it was in the plan.
+
+    Of a run that leaves the file as it is, only its record tells, as long as that is kept.
+    """
     if seen.no_kubelet:
         why = f"{node.disk.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
         said = f"it cannot be told whether this run has changed this node: {why}"
         return NodeResult(node.node, NodeState.UNKNOWN, said)
     digest = seen.config[0].sha256 if seen.config else ""
+    others = [each for each in seen.runs if each.run != run.encode() and each.state != b"barred"]
+    if node.disk.content_sha256 == node.disk.config_sha256 and len(others) >= _KEPT:
+        said = f"no record of this run is on it: it never began there, or {_KEPT} newer runs have followed"
+        return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
     if digest == node.disk.config_sha256:
         return NodeResult(node.node, NodeState.UNTOUCHED, reason)
     what = (
@@ -23,16 +33,16 @@ def not_changed(node: NodePlan, reason: str, seen: NodeSurvey) -> NodeResult:
         if digest == node.disk.content_sha256
         else "not what it was in the plan"
     )
-    said = f"no record of this run is on it, and {node.disk.config} is {what}: {_hint(node, seen)}"
+    said = f"no record of this run is on it, and {node.disk.config} is {what}: {_hint(node, run, seen)}"
     return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
 
 
-def changed_since(node: NodePlan, seen: NodeSurvey) -> NodeResult | None:
-    """Where the run was undone before: why the node is not as before it all the same; None if nothing shows that."""
+def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> NodeResult | None:
+    """Where the survey has seen the run undone: why the node is not as before it all the same; None if nothing shows that."""
     said, leaves_it_off = edited(node, seen)
-    if leaves_it_off and not armed_runs(seen):
+    if leaves_it_off and not _others_armed(run, seen):
         return None
-    why = "; ".join(filter(None, ("this run was undone there", said, _hint(node, seen))))
+    why = "; ".join(filter(None, ("this run was undone there", said, _hint(node, run, seen))))
     return NodeResult(node.node, NodeState.FAILED, why, settled=True)
 
 
@@ -52,9 +62,14 @@ def edited(node: NodePlan, seen: NodeSurvey) -> tuple[str, bool]:
     return f"{node.disk.config} was changed since: {what}", off
 
 
-def _hint(node: NodePlan, seen: NodeSurvey) -> str:
+def _others_armed(run: str, seen: NodeSurvey) -> tuple[SurveyedRun, ...]:
+    """This run itself may have been armed when the survey was made, and has ended since."""
+    return tuple(each for each in armed_runs(seen) if each.run != run.encode())
+
+
+def _hint(node: NodePlan, run: str, seen: NodeSurvey) -> str:
     """What puts back what another run has changed there, or shows which has."""
-    if runs := armed_runs(seen):
+    if runs := _others_armed(run, seen):
         name = runs[0].run.decode(errors="replace")
         return f"{said_of_armed(seen, runs[0])}; kubevouch undo {name} --nodes {node.node} puts that back"
     return f"kubevouch status --nodes {node.node} shows the newest run there"
