@@ -19,6 +19,9 @@ from tests.cli.program import Process, Program, Start, base_environment
 READ_AT_THE_START = ("PYTHON", "LANG", "LC_")
 """How the names of variables begin that Python looks at before it runs anything: such a program must be started."""
 
+_COVERAGE = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+"""By which coverage.py, where it runs the tests, traces the programs, too. A program that is forked does not see it."""
+
 
 class Forked(Program):
     """The program, but for what Python makes of its environment when it starts."""
@@ -40,7 +43,7 @@ def _server() -> socket.socket:
         process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("fork_server.py")), str(number)],
             stdin=subprocess.DEVNULL,
-            env=base_environment(Path("/")),
+            env={**base_environment(Path("/")), **_COVERAGE},
             pass_fds=[number],
         )
 
