@@ -100,6 +100,7 @@ def become(line: CommandLine) -> None:
     if line.own_terminal:
         os.setsid()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # coverage.py has a handler of its own
     os.chdir(line.folder)
     os.environ.clear()
     os.environ.update(line.environment)
