@@ -14,7 +14,7 @@ from kubevouch.rollout.act.kubelet_watch import watched_kubelet, why_not_up
 from kubevouch.rollout.act.observe import NodeObserver
 from kubevouch.rollout.decide.armed import by_its_switch, is_at_work, why_overtaken
 from kubevouch.rollout.decide.gates import GateResult, ProofGate, gate_results
-from kubevouch.rollout.decide.result import NodeResult
+from kubevouch.rollout.decide.result import NodeResult, why_of
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
@@ -86,7 +86,7 @@ class NodeRun:
             state, how = await self._undone(began)
             if state is NodeState.DONE:  # only the end of its commit had been cut off
                 state, how = NodeState.UNKNOWN, "it was proven, and is committed"
-            return state, _joined(why, how)
+            return state, why_of(why, how)
 
         return await self._ended(putting_back)
 
@@ -130,7 +130,7 @@ class NodeRun:
         if missing is not None:
             self.reached(None)
             state, how = await self._undone(began)
-            return state, _joined(f"{missing.gate}: {missing.text}", how)
+            return state, why_of(f"{missing.gate}: {missing.text}", how)
         return await self._committed(began)
 
     async def _ended_by_its_switch(
@@ -155,7 +155,7 @@ class NodeRun:
             return NodeState.UNTOUCHED, f"{error}; {how}"
         except NodeError as error:
             state, how = await self._undone(self.observer.context.clock.monotonic())
-            return state, _joined(str(error), how)
+            return state, why_of(str(error), how)
         if answer.outcome is not TransactionState.BEGUN:
             is_due = self.begun and self._seconds_left() <= 0
             if is_due and answer.outcome in _NOT_GONE_ON_WITH:
@@ -276,10 +276,10 @@ class NodeRun:
             down = await why_not_up(self.observer.context, self.observer.node.host)
         except NodeError as error:
             unseen = f"whether its kubelet stays up could not be seen: {error}"
-            return NodeState.UNKNOWN, _joined(why, unseen)
+            return NodeState.UNKNOWN, why_of(why, unseen)
         if down:
             files = "" if half else "its files are as before"
-            return NodeState.FAILED, "; ".join(filter(None, (why, files, down)))
+            return NodeState.FAILED, why_of(why, files, down)
         return (NodeState.UNKNOWN if half else NodeState.UNDONE), why
 
     async def _insist(self, action: TransactionStep, began: float) -> TransactionAnswer | None:
@@ -337,7 +337,3 @@ class NodeRun:
 
     def _step(self, text: str) -> None:
         self.observer.context.progress.step(self.observer.node.node, text)
-
-
-def _joined(why: str, how: str) -> str:
-    return f"{why}; {how}" if how else why

@@ -25,7 +25,7 @@ from kubevouch.rollout.decide.change import change_to_undo, untrusted_root
 from kubevouch.rollout.decide.machine import state_of_run
 from kubevouch.rollout.decide.not_changed import changed_since, edited, not_changed
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
-from kubevouch.rollout.decide.result import ConfigMapResult, NodeResult, RunResult
+from kubevouch.rollout.decide.result import ConfigMapResult, NodeResult, RunResult, why_of
 from kubevouch.rollout.decide.run_status import NodeState, stands_by
 from kubevouch.rollout.decide.timeouts import HANDSHAKE, RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
@@ -164,7 +164,7 @@ class _NodeUndo:
             if stands_by(state_of_run(seen, self.run)) is NodeState.UNDONE:
                 if changed := changed_since(node, self.run, seen):
                     return changed
-                why = _joined(why, edited(node, seen)[0])
+                why = why_of(why, edited(node, seen)[0])
         elif not half:
             self.context.progress.step(node.node, "former files in place, restarted")
         state, why = await self._come_back(f"undone by half: {why}" if half else why, half=half)
@@ -177,7 +177,7 @@ class _NodeUndo:
         except NodeError as error:
             return NodeState.UNKNOWN, f"{why or 'undone'}; it could not be watched: {error}"
         if half or down:
-            return (NodeState.ARMED if half else NodeState.FAILED), _joined(why, down)
+            return (NodeState.ARMED if half else NodeState.FAILED), why_of(why, down)
         state, missing = await self._gates()
         return state, f"undone, but {missing}" if missing else why
 
@@ -186,9 +186,8 @@ class _NodeUndo:
         clock = self.context.clock
         began = clock.monotonic()
         while True:
-            if (
-                lost := self.context.why_lost
-            ):  # what is seen may be the other run's doing from now on
+            # What is seen may be the other run's doing from then on.
+            if lost := self.context.why_lost:
                 return NodeState.UNKNOWN, f"whether it is well was not waited for: {lost}"
             state, missing = await self._seen_now()
             if not missing or clock.monotonic() - began > self.timeouts.gates:
@@ -213,7 +212,3 @@ class _NodeUndo:
                 text = f"{served.dialled.target}: {failure.go_text or failure.text}"
                 return NodeState.FAILED, text
         return NodeState.UNDONE, ""
-
-
-def _joined(*texts: str) -> str:
-    return "; ".join(filter(None, texts))

@@ -8,6 +8,7 @@ from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.rollout.decide.advice import UNDO, Argv
 from kubevouch.rollout.decide.machine import armed_runs
+from kubevouch.rollout.decide.result import why_of
 from kubevouch.rollout.decide.run_status import LONG_AT_WORK
 from kubevouch.rollout.decide.transaction import LONGEST_SCRIPT, UNDONE_BEFORE
 
@@ -79,13 +80,12 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
     by_itself = how == UNDONE_BEFORE
     what = "put it back" if by_itself else "was due"
     early = round((fires - since).total_seconds())
-    parts = (
+    return why_of(
         f"its own switch {what} at {fires:%H:%M:%S} UTC, before it was proven",
         f"this run had gone on there {early} s before" if early >= 0 else "",
         f"it waited for {waited_for}" if waited_for else "",
         "" if by_itself else how,
     )
-    return "; ".join(filter(None, parts))
 
 
 def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:

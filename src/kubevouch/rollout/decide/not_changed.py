@@ -5,7 +5,7 @@ from kubevouch.kubelet.configuration import read_configuration
 from kubevouch.node.script import node_text
 from kubevouch.rollout.decide.machine import armed_runs, said_of_armed
 from kubevouch.rollout.decide.plan import NodePlan
-from kubevouch.rollout.decide.result import NodeResult
+from kubevouch.rollout.decide.result import NodeResult, why_of
 from kubevouch.rollout.decide.run_status import NodeState
 
 _KEPT = 3
@@ -42,7 +42,7 @@ def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> NodeResult | No
     said, leaves_it_off = edited(node, seen)
     if leaves_it_off and not _others_armed(run, seen):
         return None
-    why = "; ".join(filter(None, ("this run was undone there", said, _hint(node, run, seen))))
+    why = why_of("this run was undone there", said, _hint(node, run, seen))
     return NodeResult(node.node, NodeState.FAILED, why, settled=True)
 
 

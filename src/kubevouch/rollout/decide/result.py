@@ -10,6 +10,11 @@ AS_BEFORE = (NodeState.UNDONE, NodeState.UNTOUCHED)
 """What an undo comes to for a node that is as it was before the run."""
 
 
+def why_of(*reasons: str) -> str:
+    """One text of several reasons, without those that are empty."""
+    return "; ".join(filter(None, reasons))
+
+
 class NodeResult(msgspec.Struct, frozen=True):
     """How the run or the undo leaves one node, why, and how long it took.
 
