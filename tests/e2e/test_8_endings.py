@@ -3,19 +3,17 @@
 import json
 import re
 import shlex
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.cli.program import Ran
 
 from .cluster import Cluster, Node
 from .told import (
     ended,
     kubelet_files,
     plan,
+    shows_as_cut_off,
 )
 
 pytestmark = pytest.mark.long_on_the_bed
@@ -85,25 +83,6 @@ def test_after_a_kill_a_look_without_the_ssh_configuration_leads_to_the_run_and_
     running.wait_for("restarted")
     running.kill()
     expired.start_controller_manager()
-    looked = expired.kubevouch("status")
-    for _ in range(60):
-        if "was cut off" in looked.out:
-            break
-        waits, _, shows = next_of(looked).rpartition(" && ")
-        assert shows == f"kubevouch status {run}", looked
-        assert re.fullmatch(r"(sleep \d+)?", waits), looked
-        assert "if it was killed, that shows in" in " ".join(looked.out.split()), looked
-        time.sleep(int(waits.removeprefix("sleep ") or 1))
-        looked = expired.kubevouch("status")
-    assert f"Kept here  {run}: " in looked.out, looked
-    assert "may be armed until" in " ".join(looked.out.split()), looked
-    resume = f"kubevouch resume {run}"
-    assert next_of(looked) == resume, looked
-    ended(expired, 0, *shlex.split(resume)[1:], "--yes")
+    shows_as_cut_off(expired, run)
+    ended(expired, 0, "resume", run, "--yes")
     assert expired.kubevouch("undo", run, "--yes").code == 0
-
-
-def next_of(ran: Ran) -> str:
-    """The command that is said to come next."""
-    [line] = [each for each in ran.out.splitlines() if each.startswith("NEXT ")]
-    return line.split(maxsplit=1)[1]

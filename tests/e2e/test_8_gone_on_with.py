@@ -1,13 +1,10 @@
 """`resume` after a kill: it goes past no node that the run may have broken, and is not held up by a file that is the same."""
 
 import re
-import shlex
 import time
 from pathlib import Path
 
 import pytest
-
-from tests.cli.program import Ran
 
 from .cluster import Cluster
 from .told import (
@@ -16,6 +13,7 @@ from .told import (
     eventually,
     kubelet_files,
     plan,
+    shows_as_cut_off,
 )
 
 pytestmark = pytest.mark.long_on_the_bed
@@ -101,30 +99,10 @@ def test_after_a_kill_a_look_without_the_ssh_configuration_leads_to_the_run_and_
     before = kubelet_files(node)
     run = str(plan(expired, path, "--nodes", node.name)["run"])
     cut_off_while_it_is_armed(expired, path)
-    bare = ("status",)
-    looked = expired.kubevouch(*bare)
-    for _ in range(60):
-        if "was cut off" in looked.out:
-            break
-        waits, _, shows = next_of(looked).rpartition(" && ")
-        assert shows == f"kubevouch status {run}", looked
-        assert re.fullmatch(r"(sleep \d+)?", waits), looked
-        assert "if it was killed, that shows in" in " ".join(looked.out.split()), looked
-        time.sleep(int(waits.removeprefix("sleep ") or 1))
-        looked = expired.kubevouch(*bare)
-    assert f"Kept here  {run}: " in looked.out, looked
-    assert "may be armed until" in " ".join(looked.out.split()), looked
-    resume = f"kubevouch resume {run}"
-    assert next_of(looked) == resume, looked
-    ended(expired, 0, *shlex.split(resume)[1:], "--yes")
+    shows_as_cut_off(expired, run)
+    ended(expired, 0, "resume", run, "--yes")
     assert expired.kubevouch("undo", run, "--yes").code == 0
     assert kubelet_files(node) == before
-
-
-def next_of(ran: Ran) -> str:
-    """The command that is said to come next."""
-    [line] = [each for each in ran.out.splitlines() if each.startswith("NEXT ")]
-    return line.split(maxsplit=1)[1]
 
 
 def test_a_file_that_is_written_again_unchanged_while_its_node_is_armed_is_no_failure(

@@ -62,6 +62,29 @@ def next_lines(ran: Ran) -> list[str]:
     return re.findall(r"^(?:NEXT|THEN) +(k.*)$", said, re.MULTILINE)
 
 
+def next_of(ran: Ran) -> str:
+    """The command that is said to come next."""
+    [line] = [each for each in ran.out.splitlines() if each.startswith("NEXT ")]
+    return line.split(maxsplit=1)[1]
+
+
+def shows_as_cut_off(cluster: Cluster, run: str) -> None:
+    """`status` does, once the killed run's Lease has gone silent; until then its NEXT waits for that. Then NEXT resumes it."""
+    looked = cluster.kubevouch("status")
+    for _ in range(60):
+        if "was cut off" in looked.out:
+            break
+        waits, _, shows = next_of(looked).rpartition(" && ")
+        assert shows == f"kubevouch status {run}", looked
+        assert re.fullmatch(r"(sleep \d+)?", waits), looked
+        assert "if it was killed, that shows in" in " ".join(looked.out.split()), looked
+        time.sleep(int(waits.removeprefix("sleep ") or 1))
+        looked = cluster.kubevouch("status")
+    assert f"Kept here  {run}: " in looked.out, looked
+    assert "may be armed until" in " ".join(looked.out.split()), looked
+    assert next_of(looked) == f"kubevouch resume {run}", looked
+
+
 _UNFINISHED = re.compile(r".*/\.\d+")
 """What a kubelet was writing when it was stopped (Kubernetes pkg/kubelet/util/store/filestore.go, writeFile)."""
 
