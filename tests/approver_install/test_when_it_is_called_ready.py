@@ -1,6 +1,8 @@
 """When `approver install` and `upgrade` call the approver ready: its pods are, and one leads."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -29,11 +31,25 @@ def renew_the_lease(lab: Bench, holder: str, *, ago: float = 0.0) -> None:
     lab.local.create(LEASES, lease, SPACE)
 
 
+@contextlib.asynccontextmanager
+async def one_leads(lab: Bench) -> AsyncIterator[None]:
+    """It renews the Lease meanwhile, however long the command takes."""
+
+    async def lead() -> None:
+        while True:
+            renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
+            await asyncio.sleep(1)
+
+    leading = asyncio.ensure_future(lead())
+    yield
+    leading.cancel()
+
+
 @installed
 async def test_it_is_ready_when_every_pod_is_and_one_leads(lab: Bench, kubevouch: Program) -> None:
     make_ready(lab)
-    renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
-    ran = await kubevouch(*HELD[:4], "--yes", code=0)
+    async with one_leads(lab):
+        ran = await kubevouch(*HELD[:4], "--yes", code=0)
     assert "Nothing to change: the approver is installed like this." in ran.out
     assert (
         "The approver is ready: all of its pods are, and one leads.\nNEXT  kubevouch csr list\n"
@@ -68,6 +84,6 @@ async def test_it_waits_until_one_leads(lab: Bench, kubevouch: Program) -> None:
     running = asyncio.ensure_future(kubevouch(*HELD[:-1], "1m", code=0))
     done, _ = await asyncio.wait({running}, timeout=3)
     assert not done
-    renew_the_lease(lab, "kubevouch-approver-6d4cf-x2x7k_0a")
-    ran = await asyncio.wait_for(running, 30)
+    async with one_leads(lab):
+        ran = await asyncio.wait_for(running, 30)
     assert "The approver is ready: all of its pods are, and one leads." in ran.out
