@@ -89,9 +89,8 @@ def apply_plan(
         _ask(terminal, checked, question, timeouts, yes=yes)
         keep_run(plan, terminal.environment, timeouts)
         log = begun_log(plan, what, lease, terminal)
-    held = lease if what else None
     again = leading().again
-    work = partial(_carried_out, terminal, checked, pins, held, log, timeouts, again)
+    work = partial(_carried_out, terminal, checked, pins, lease, log, timeouts, again)
     with ending_logged(log) as ended:
         result = with_api(terminal, access, work)
         ended(result, result.exit_code)
@@ -128,14 +127,15 @@ async def _carried_out(
     terminal: Terminal,
     checked: CheckedPlan,
     pins: PinsOfPlan,
-    lease: RunLease | None,
+    lease: RunLease,
     log: RunLog | None,
     timeouts: RolloutTimeouts,
     again: Argv,
     api: ApiClient,
     clock: Clock,
 ) -> RunResult:
-    """What comes of the run. lease: None where nothing is left to write. again: the command that goes on with it."""
+    """What comes of the run. log: None where nothing is left to write. again: the command that goes on with it."""
+    plan = checked.plan
     hold: LeaseHold | None = None
 
     def left() -> str:
@@ -145,15 +145,14 @@ async def _carried_out(
         now = api.server_clock.now()
         return what_is_left_armed(list(begun), now, again, line=terminal.hint)
 
-    run = checked.plan
     result = stopped_at_once(checked, timeouts, clock.now())  # before any node has had its turn
     with stopping(terminal, left) as stop:
         async with contextlib.AsyncExitStack() as ending:
-            if lease:
+            if log:
                 hold = await ending.enter_async_context(lease.held(api))
                 await write_pins_of(api, terminal, pins)
             context = await open_context(
-                terminal, run, run.run, api, clock, stop=stop, lease=hold, log=log
+                terminal, plan, plan.run, api, clock, stop=stop, lease=hold, log=log
             )
             result = await apply(checked, context, timeouts)
     return result  # also if it is stopped while the Lease is given back
