@@ -32,13 +32,16 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skips tests that need Go where there is none, and long plain tests unless `-m long` asks for them."""
+    """Skips tests that need Go where there is none, and leaves out long plain tests unless `-m long` asks for them."""
     skip_without_go(items)
     if config.getoption("markexpr") == "long":
         return
-    for item in items:
-        if item.get_closest_marker("long") and _E2E not in item.path.parents:
-            item.add_marker(pytest.mark.skip(reason="`make real-long` runs it"))
+    long = [
+        each for each in items if each.get_closest_marker("long") and _E2E not in each.path.parents
+    ]
+    config.hook.pytest_deselected(items=long)
+    gone = frozenset(map(id, long))
+    items[:] = [each for each in items if id(each) not in gone]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -8,6 +8,9 @@ import pytest
 
 SHELLS = ("dash", "bash", "busybox")
 
+FIRST_SHELL = (SHELLS[0], *(pytest.param(each, marks=pytest.mark.long) for each in SHELLS[1:]))
+"""Of a long table, whose decisive cases another test runs on each: the others only in the long tier."""
+
 
 def becomes_sh(shell: str, folder: Path) -> None:
     """Makes `sh` in this folder that shell; skips the test where this machine has none."""
