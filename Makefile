@@ -133,7 +133,7 @@ real: $(READY) $(IMAGE_BEFORE) ## boot the bed, run the e2e tests inside its net
 	$(BIN)/python -m real run --kubernetes $(K8S)
 
 real-long: $(READY) $(IMAGE_BEFORE) ## the same with the long tests too, and without most of them on the oldest Kubernetes
-	$(BIN)/python -m pytest $(APART) -m long $(APART_FROM_CRASHES)
+	$(BIN)/python -m pytest $(APART) --hypothesis-profile=long -m "long or hypothesis" $(APART_FROM_CRASHES)
 	$(MAKE) crashes-long
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
 	$(BIN)/python -m real run --kubernetes $(OLDEST) -- -m "not long or as_the_version_is"
