@@ -100,7 +100,10 @@ def flood(stage: Stage, size: int) -> None:
         put_csr(stage, f"flood-{each}", name(1), pem=pem)
 
 
-@pytest.mark.parametrize("words", [("list",), ("explain", "flood-7"), ("approve", "--all")])
+@pytest.mark.parametrize(
+    "words",
+    [("list",), pytest.param(("explain", "flood-7"), marks=pytest.mark.long), ("approve", "--all")],
+)
 async def test_a_flood_of_large_csrs_fills_no_memory_and_each_says_how_large_it_is(
     words: tuple[str, ...], stage: Stage, started: Program, tmp_path: Path
 ) -> None:

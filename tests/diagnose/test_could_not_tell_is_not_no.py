@@ -203,8 +203,8 @@ GUESSABLE = (
     "metrics-server-dials-names",
     "approver-holds",
     "request-for-another-nodes-address",
-    "expired-seen-from-a-laptop",
-    "our-approver-cannot-read-its-configuration",
+    pytest.param("expired-seen-from-a-laptop", marks=pytest.mark.long),
+    pytest.param("our-approver-cannot-read-its-configuration", marks=pytest.mark.long),
 )
 
 

@@ -147,7 +147,7 @@ def test_names_that_change_from_page_to_page_leave_no_memory_behind() -> None:
         text=True,
         check=True,
     )
-    # Kept for good, the names alone would be 30 MB.
+    # Kept for good, the names alone would be 15 MB.
     assert int(grown.stdout) < 8 << 20
 
 
@@ -178,7 +178,7 @@ def test_a_page_with_a_name_that_nothing_has_is_refused(what: str, name: str) ->
         read_page(forged)
 
 
-def churn(pages: int = 60) -> int:
+def churn(pages: int = 30) -> int:
     """How many bytes a process grows by while one kubelet makes up new names for each page."""
     store = MetricsStore(timedelta(seconds=15), clock=WoundClock(NOW), node_of=lambda _: "n1")
     numbers = count()
