@@ -180,9 +180,9 @@ class KubeletConfigMap:
     """Keys that every kubelet ignores."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """All evidence about a cluster at one moment."""
+    """All evidence about a cluster at one moment; equal to itself only."""
 
     at: datetime
     cluster: ClusterIdentity

@@ -7,6 +7,7 @@ hides the rest.
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.make import Proof, wire_proof
@@ -133,8 +134,9 @@ def code_in_log(text: str) -> Code | None:
     return Code.NOT_YET_VALID if code == Code.EXPIRED and _BEFORE.search(text) else code
 
 
+@lru_cache(maxsize=1)
 def port_states(evidence: Evidence) -> tuple[PortState, ...]:
-    """Every kubelet that was dialled, once."""
+    """Every kubelet that was dialled, once. Most rules ask: the answer about the last evidence is remembered."""
     logged = _logged(evidence)
     return tuple(
         _port_state(served, evidence, logged.get(served.node)) for served in evidence.served

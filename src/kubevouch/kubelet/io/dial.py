@@ -34,7 +34,7 @@ async def dial(
     *,
     clock: Clock,
     timeout: float,
-    concurrency: int = 1000,
+    concurrency: int = 500,
 ) -> AsyncGenerator[DialResult, None]:
     """Dials all targets, `concurrency` at a time, and yields one DialResult for each when it is done. No target raises.
 
@@ -66,7 +66,7 @@ async def dial(
 
 
 async def dial_all(
-    targets: Iterable[Target], *, clock: Clock, timeout: float, concurrency: int = 1000
+    targets: Iterable[Target], *, clock: Clock, timeout: float, concurrency: int = 500
 ) -> tuple[DialResult, ...]:
     """As dial, with all results as a list in the order in which they were done."""
     answers = dial(targets, clock=clock, concurrency=concurrency, timeout=timeout)
