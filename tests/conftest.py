@@ -21,14 +21,13 @@ _E2E = Path(__file__).parent / "e2e"
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collects garbage once, after the tests; of these, which are there to the end, no later collection looks at any."""
+    """No garbage collector looks at the tests, which are there to the end: neither while they are found nor later."""
     gc.disable()
     try:
         return (yield)
     finally:
-        gc.enable()
-        gc.collect()
         gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -39,6 +39,7 @@ from tests.approver_install.installation import (
 from tests.cli.program import Process, Program, ended
 from tests.support.authority import Authority
 from tests.support.manifests import folder_of_manifests, objects
+from tests.support.rows import only_long
 
 RBAC = "rbac.authorization.k8s.io"
 CLUSTER_ROLES = KINDS[RBAC, "v1", "clusterroles"]
@@ -326,7 +327,7 @@ async def test_a_policy_that_cannot_be_read_is_not_taken_for_one_that_is_not_the
     "stops",
     [
         (0, 1, 3, 13),
-        pytest.param((0, 1, 2, 3, 5, 8, 13, 21, *range(34, 40)), marks=pytest.mark.long),
+        only_long((0, 1, 2, 3, 5, 8, 13, 21, *range(34, 40))),
     ],
 )
 async def test_whatever_it_stops_at_the_same_command_goes_on_with_it(

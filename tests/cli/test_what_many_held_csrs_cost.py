@@ -23,6 +23,7 @@ from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, ended
 from tests.cli.waiting import put_csr, put_node
 from tests.support.requests import request
+from tests.support.rows import only_long
 from tests.support.stage import Stage
 
 FEW, MANY = 20, 160
@@ -102,7 +103,7 @@ def flood(stage: Stage, size: int) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("list",), pytest.param(("explain", "flood-7"), marks=pytest.mark.long), ("approve", "--all")],
+    [("list",), only_long(("explain", "flood-7")), ("approve", "--all")],
 )
 async def test_a_flood_of_large_csrs_fills_no_memory_and_each_says_how_large_it_is(
     words: tuple[str, ...], stage: Stage, started: Program, tmp_path: Path

@@ -21,6 +21,7 @@ from kubevouch.tls import FailureKind, HandshakeFailure
 from tests.diagnose.cases import CASES, SEEN, seen_on, snapshot
 from tests.support.apiservers import MOMENT
 from tests.support.clocks import WoundClock
+from tests.support.rows import only_long
 from tests.support.stage import staged
 from tests.support.unhurried import examples
 
@@ -203,8 +204,8 @@ GUESSABLE = (
     "metrics-server-dials-names",
     "approver-holds",
     "request-for-another-nodes-address",
-    pytest.param("expired-seen-from-a-laptop", marks=pytest.mark.long),
-    pytest.param("our-approver-cannot-read-its-configuration", marks=pytest.mark.long),
+    only_long("expired-seen-from-a-laptop"),
+    only_long("our-approver-cannot-read-its-configuration"),
 )
 
 

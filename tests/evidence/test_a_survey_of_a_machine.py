@@ -120,12 +120,6 @@ def shell(request: pytest.FixtureRequest, machine: Machine) -> None:
     becomes_sh(request.param, machine.folder / "bin")
 
 
-@pytest.fixture(params=FIRST_SHELL)
-def first_shell(request: pytest.FixtureRequest, machine: Machine) -> None:
-    """The same for a long table."""
-    becomes_sh(request.param, machine.folder / "bin")
-
-
 def _machine(folder: Path) -> Machine:
     machine = Machine(folder)
     machine.pki.mkdir(parents=True)
@@ -388,7 +382,8 @@ CGROUPS = {
 }  # fmt: skip
 
 
-@pytest.mark.usefixtures("first_shell")
+@pytest.mark.usefixtures("shell")
+@pytest.mark.parametrize("shell", FIRST_SHELL, indirect=True)
 @pytest.mark.parametrize("name", CGROUPS)
 async def test_only_the_cgroup_of_its_service_makes_a_kubelet(machine: Machine, name: str) -> None:
     cgroup, is_kubelet = CGROUPS[name]
@@ -447,7 +442,8 @@ UNSAFE: dict[str, tuple[Callable[[Machine], object], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.usefixtures("first_shell")
+@pytest.mark.usefixtures("shell")
+@pytest.mark.parametrize("shell", FIRST_SHELL, indirect=True)
 @pytest.mark.parametrize("name", UNSAFE)
 async def test_a_folder_that_others_could_change_is_told(machine: Machine, name: str) -> None:
     (machine.root / ".kubevouch" / "abc1").mkdir(parents=True)

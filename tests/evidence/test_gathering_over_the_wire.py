@@ -19,6 +19,7 @@ from kubevouch.kube.resources import CSRS
 from kubevouch_lab.apiserver import status
 from tests.support.apiservers import MOMENT, PATIENT, client_of
 from tests.support.clocks import WoundClock
+from tests.support.rows import only_long
 from tests.support.scenario import Expected, Request, Scenario
 from tests.support.scripted import faults, reviews
 from tests.support.scripted.kinds import KINDS
@@ -88,7 +89,7 @@ async def seen(
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.parametrize("every", [False, only_long(True)])
 async def test_a_bad_answer_is_a_doubt_of_its_kind_and_the_rest_is_known(
     question: str, every: bool
 ) -> None:

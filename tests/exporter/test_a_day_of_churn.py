@@ -20,6 +20,7 @@ from kubevouch.x509 import read_certificates
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
 from tests.support.contexts import server_context
+from tests.support.rows import only_long
 from tests.support.scripted.kubelet import ScriptedKubelet, Serve
 from tests.support.small_cluster import node_object
 from tests.support.unhurried import GENEROUS
@@ -30,11 +31,9 @@ A_GONE_NODE = 1024
 """Bytes that may be left of one, in what Python and libraries keep for next time."""
 
 
-@pytest.mark.parametrize(
-    ("hours", "settled"), [(8, 3), pytest.param(24, 8, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("hours", [9, only_long(24)])
 async def test_what_an_exporter_holds_after_a_day_is_what_it_held_in_the_morning(
-    hours: int, settled: int
+    hours: int,
 ) -> None:
     clock, authority = SteppedClock(datetime.now(UTC)), Authority()
     pair = authority.serving("n", "127.0.0.1", node="n")
@@ -58,14 +57,14 @@ async def test_what_an_exporter_holds_after_a_day_is_what_it_held_in_the_morning
                 await _pass(clock, found, dialled)
                 kubelet.seen.clear()
                 assert set(found.results) == set(found.nodes) == set(names)
-                if hour in (settled, hours - 1):
+                if hour in (hours // 3, hours - 1):
                     held.append(_memory())
         finally:
             tracemalloc.stop()
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        assert held[1] - held[0] < 4 * (hours - 1 - settled) * A_GONE_NODE
+        assert held[1] - held[0] < 4 * (hours - 1 - hours // 3) * A_GONE_NODE
 
 
 async def _pass(clock: SteppedClock, found: Kubelets, dialled: list[str]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kubevouch import goyaml
 from kubevouch.goyaml import Oddity, Position, UnreadableYaml, YamlNode
+from tests.support.rows import only_long
 
 
 def composed(text: str) -> YamlNode:
@@ -82,10 +83,8 @@ def test_what_is_odd_is_told_with_its_place(
         ("<<: 1", ("<< merges", 1, 5)),
         ('"\\ud83d"', ("half of a surrogate pair", 1, 1)),
         ("a: " + "[" * 65, ("nested deeper", 1, 68)),
-        pytest.param(
-            "[" + "1," * goyaml.MAX_VALUES,
-            ("more than 100000 values", 1, 2 * goyaml.MAX_VALUES),
-            marks=pytest.mark.long,
+        only_long(
+            "[" + "1," * goyaml.MAX_VALUES, ("more than 100000 values", 1, 2 * goyaml.MAX_VALUES)
         ),
         ("#" * (goyaml.MAX_BYTES + 1), ("1048577 bytes long", 0, 0)),
     ],

@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.clocks import SteppedClock
 from tests.support.contexts import server_context
+from tests.support.rows import only_long
 from tests.support.scripted.kinds import KINDS
 from tests.support.scripted.kubelet import ScriptedKubelet, Serve
 from tests.support.server_in_loop import ServerInLoop, server_in_loop
@@ -32,10 +33,6 @@ from tests.support.unhurried import GENEROUS
 NODES, PODS = KINDS["", "v1", "nodes"], KINDS["", "v1", "pods"]
 ROUND = 600.0
 """Seconds from scrape to scrape: a day has 144 of each node."""
-DAY = pytest.mark.parametrize(
-    ("hours", "settled"), [(8, 3), pytest.param(24, 8, marks=pytest.mark.long)]
-)
-"""So long it goes on, and from this hour on nothing is added."""
 A_GONE_NODE = 4096
 """Bytes that may be left of one, in tables that are bounded and in what Python and libraries keep for next time."""
 
@@ -211,9 +208,9 @@ async def hour(churn: Churn, number: int) -> None:
     churn.forget()
 
 
-@DAY
+@pytest.mark.parametrize("hours", [9, only_long(24)])
 async def test_a_server_holds_after_a_day_what_it_held_in_the_morning(
-    tmp_path: Path, hours: int, settled: int
+    tmp_path: Path, hours: int
 ) -> None:
     clock = SteppedClock(datetime.now(UTC))
     async with (
@@ -228,7 +225,7 @@ async def test_a_server_holds_after_a_day_what_it_held_in_the_morning(
             for number in range(hours):
                 await hour(churn, number)
                 server.lines.clear()
-                if number in (settled, hours - 1):
+                if number in (hours // 3, hours - 1):
                     found.append(held(churn))
         finally:
             tracemalloc.stop()
@@ -238,7 +235,7 @@ async def test_a_server_holds_after_a_day_what_it_held_in_the_morning(
         assert await names(server, churn, "pods") == sorted(
             p for m in churn.members for p in m.pods
         )
-        [morning, evening], gone = found, hours - 1 - settled
+        [morning, evening], gone = found, hours - 1 - hours // 3
         assert evening.memory - morning.memory < gone * A_GONE_NODE
         assert evening.tasks == morning.tasks
         # Of the nodes that are gone it was looked at when they went.

@@ -18,6 +18,7 @@ from kubevouch.outcome import Outcome
 from kubevouch.policy.decide import Decision
 from real.oracle import corpus
 from real.oracle.dice import Dice
+from tests.support.rows import only_long
 
 from .conftest import ADDRESS, NODE, Case
 from .hostile_requests import hostile_pem
@@ -82,7 +83,7 @@ def _check(pem: bytes, go: Go, seen: Counter[str]) -> None:
 
 
 @pytest.mark.needs_go
-@pytest.mark.parametrize("cases", [CASES, pytest.param(5 * CASES, marks=pytest.mark.long)])
+@pytest.mark.parametrize("cases", [CASES, only_long(5 * CASES)])
 def test_what_is_approved_is_what_go_reads_and_nothing_else(go: Go, cases: int) -> None:
     seen: Counter[str] = Counter()
     for number in range(cases):

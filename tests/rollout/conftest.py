@@ -32,7 +32,7 @@ from tests.support.clocks import WoundClock
 from tests.support.local_shell import Local
 from tests.support.roots_own import roots_own_folder
 from tests.support.scripted.apiserver import ScriptedApiServer
-from tests.support.shells import FIRST_SHELL, SHELLS, becomes_sh, place
+from tests.support.shells import SHELLS, becomes_sh, place
 
 from .acting import DARK, SELF_SIGNED, Acting, a_signer, acting
 
@@ -284,11 +284,6 @@ def files_in(folder: Path) -> Files:
 def machine() -> Iterator[Machine]:
     with roots_own_folder() as folder:
         yield machine_in(folder)
-
-
-@pytest.fixture(params=FIRST_SHELL)
-def on_the_first_shell(request: pytest.FixtureRequest, machine: Machine) -> None:
-    becomes_sh(request.param, machine.folder / "bin")
 
 
 @pytest.fixture(params=SHELLS)

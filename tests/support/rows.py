@@ -1,15 +1,22 @@
-"""Cheap rows in one test: what pytest does for a test of its own takes longer than they do."""
+"""Tables: cheap rows in one test, and rows that the long tier alone tries."""
 
 from collections.abc import Callable, Collection
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import pytest
 
 T = TypeVar("T")
+
+
+def only_long(*row: object) -> Any:
+    """A row of a parametrized test that `make real-long` runs, and nothing else."""
+    return pytest.param(*row, marks=pytest.mark.long)
 
 
 def of_each(
     rows: Collection[T], named: Callable[[T], object] = lambda row: row
 ) -> Callable[[Callable[[T], None]], Callable[[], None]]:
-    """Makes one test of one that takes a row; each row that fails is told by its name."""
+    """Makes one test of one that takes a row, since pytest takes longer for a test than that for a row. Each that fails is named."""
 
     def of(test: Callable[[T], None]) -> Callable[[], None]:
         def all_of_them() -> None:
