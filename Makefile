@@ -53,8 +53,9 @@ $(COMPILED): $(READY)
 	$(BIN)/python -m pytest -q --collect-only tests lab/tests > /dev/null || true
 	@touch $@
 
-test: $(COMPILED) ## all tests that need no root and no cluster, and the story on a lab (under 5 minutes on 2 cores)
-	$(BIN)/python -m pytest $(APART) --cluster=lab $(APART_FROM_CRASHES) $(STORY) tests lab/tests
+# The rules of the house are tests of `check`.
+test: $(COMPILED) ## all tests that need no root and no cluster, and the story on a lab (4 minutes on 2 cores)
+	$(BIN)/python -m pytest $(APART) --cluster=lab --ignore=tests/house $(APART_FROM_CRASHES) $(STORY) tests lab/tests
 
 crashes: $(READY) ## cut the power at every write of a node's change, and try kills, signals and faults in the middle of it (root, Linux, Go)
 	$(BIN)/python -m pytest $(APART) $(CRASHES)
@@ -136,7 +137,7 @@ real: $(READY) $(IMAGE_BEFORE) ## boot the bed, run the e2e tests inside its net
 	$(BIN)/python -m real run --kubernetes $(K8S)
 
 real-long: $(READY) $(IMAGE_BEFORE) ## the same with the long tests too, and without most of them on the oldest Kubernetes
-	$(BIN)/python -m pytest -m long tests/policy
+	$(BIN)/python -m pytest $(APART) --hypothesis-profile=long -m "long or hypothesis" $(APART_FROM_CRASHES)
 	$(MAKE) crashes-long
 	$(MAKE) lab-long
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
