@@ -67,7 +67,7 @@ lab-e2e: $(READY) ## the e2e tests that `make real` does not run, and the story,
 	$(BIN)/python -m pytest $(BY_FILE) -m "not long and not long_on_a_lab" $(ON_A_LAB)
 
 lab-long: $(READY) ## all e2e tests that a lab can play
-	$(BIN)/python -m pytest $(BY_FILE) -m "not long" $(ON_A_LAB)
+	$(BIN)/python -m pytest $(BY_FILE) -m "not long" --forms=319 $(ON_A_LAB)
 
 lab-faults: $(READY) ## faults in the cluster during a roll-out, on a lab of thirteen nodes, and kills of any verb (some 10 minutes, mostly of waiting)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cluster=lab -m "not long" $(FAULTS)

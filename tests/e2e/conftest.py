@@ -19,6 +19,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cluster", choices=["bed", "lab"], default="bed", help="which cluster the e2e tests take"
     )
+    parser.addoption(
+        "--forms",
+        type=int,
+        default=100,
+        help="hostile CSRs of the thousands that tests/policy draws",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -40,6 +46,12 @@ def cluster(
     """The one of the tests that tidy up after themselves."""
     with chosen_cluster(request.config, tmp_path_factory.mktemp("lab")) as found:
         yield found
+
+
+@pytest.fixture
+def forms(request: pytest.FixtureRequest) -> int:
+    """How many hostile CSRs the approver is shown."""
+    return int(request.config.getoption("--forms"))
 
 
 @contextmanager

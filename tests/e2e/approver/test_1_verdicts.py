@@ -228,13 +228,9 @@ def test_what_the_approver_refuses_is_approved_by_hand_only_against_it(
     assert "not asked: " in message
 
 
-FORMS = 100
-"""Of the thousands that tests/policy tries on the rules alone."""
-
-
 @pytest.mark.long_on_the_bed
 def test_no_hostile_form_is_approved_and_the_good_one_after_them_is(
-    cluster: Cluster, approver: InstalledApprover, site: Joining
+    cluster: Cluster, approver: InstalledApprover, site: Joining, forms: int
 ) -> None:
     """Each with the node's own client certificate. What the API server cannot read, it refuses; the approver holds the rest."""
     if not isinstance(cluster, LabCluster):
@@ -245,7 +241,7 @@ def test_no_hostile_form_is_approved_and_the_good_one_after_them_is(
     drawn = (hostile_pem(Dice(f"approver {number}")) for number in count())
     bad = (pem for pem in drawn if Case(pem=pem).judged().outcome is Outcome.REFUSE)
     asked = []
-    for number, pem in enumerate(islice(bad, FORMS)):
+    for number, pem in enumerate(islice(bad, forms)):
         try:
             name = create_csr(node.api, f"hostile-{number}", pem, SERVING)
         except RefusedRequest:
@@ -253,7 +249,7 @@ def test_no_hostile_form_is_approved_and_the_good_one_after_them_is(
         # Judged by what it asks for, and not only since the node has asked again or too often.
         assert not site.held(name).startswith(("newest ", "budget "))
         asked.append(name)
-    assert len(asked) > FORMS / 2
+    assert len(asked) > forms / 2
     site.approved(node.ask())
     conditions = [site.csrs.objects[each]["status"].get("conditions") for each in asked]
     assert conditions == [None] * len(asked)
