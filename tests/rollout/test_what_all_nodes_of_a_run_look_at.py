@@ -51,8 +51,8 @@ async def test_nodes_that_wait_share_one_watch_of_csrs() -> None:
         checked = await check(await here.plan(), here.context)
         before = lists(here)
         async with asyncio.TaskGroup() as group:
-            run = group.create_task(apply(checked, here.context, RolloutTimeouts(30, soak=0)))
-            await asyncio.sleep(4)  # nobody signs meanwhile
+            run = group.create_task(apply(checked, here.context, RolloutTimeouts(120, soak=0)))
+            await asyncio.sleep(2)  # nobody signs meanwhile
             async with a_signer(here):
                 result = await run
         assert {each.state for each in result.nodes} == {NodeState.DONE}
@@ -66,7 +66,7 @@ async def test_where_csrs_cannot_be_watched_they_are_listed_once_a_second_for_al
     dark.stage.server.faults.on(PATH, DENIED, where=is_watch)
     checked = await check(await dark.plan(), dark.context)
     before, began = lists(dark), dark.context.clock.monotonic()
-    result = await apply(checked, dark.context, RolloutTimeouts(30, soak=0))
+    result = await apply(checked, dark.context, RolloutTimeouts(120, soak=0))
     assert {each.state for each in result.nodes} == {NodeState.DONE}
     assert lists(dark) - before <= dark.context.clock.monotonic() - began + 3
 
