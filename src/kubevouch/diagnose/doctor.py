@@ -156,7 +156,14 @@ def diagnose(evidence: Evidence, rules: tuple[Rule, ...] = DOCTOR) -> Diagnosis:
 
 
 def _by_its_maker(found: Finding, maker: Maker) -> Finding:
-    """With the maker's own way in place of a plan and of kubeadm's commands. There is no one command for it: NEXT is where it is described."""
+    """With the maker's own way in place of a plan and of kubeadm's commands. There is no one command for it: NEXT is where it is described.
+
+    Its kubelets may run under another name than kubelet.service, and there may be no ssh: the Node says what is wrong there.
+    """
+    if "journalctl" in found.next:
+        return msgspec.structs.replace(
+            found, next=("kubectl", "describe", "node", found.subjects[0])
+        )
     if not found.definition.by_maker:
         return found
     return msgspec.structs.replace(found, next=(maker.link,), by_hand=f"{maker.way}.")

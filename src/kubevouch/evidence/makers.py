@@ -1,7 +1,7 @@
 """What made a cluster, where it was not kubeadm, by what its Nodes show. The table is `makers.toml`.
 
-A node writes most of this itself: its version, its image and many labels. That decides words, and that no plan is made,
-and nothing that is granted.
+A node writes most of this itself: its version, its image and many labels. It decides words, and that no plan is made, and
+nothing that is granted; and more than half of all Nodes have to show it, so that one node cannot keep a plan from the others.
 """
 
 import tomllib
@@ -62,11 +62,11 @@ def known_makers() -> tuple[Maker, ...]:
 
 
 def maker_of(nodes: Iterable[Node]) -> Maker | None:
-    """The one that most Nodes show among those that show any; None where none does."""
+    """The one that more than half of the Nodes show; None where none is."""
     found = tuple(nodes)
     seen = {
         maker: sum(any(sign.is_on(node) for sign in maker.signs) for node in found)
         for maker in known_makers()
     }
     most = max(seen, key=lambda maker: seen[maker])
-    return most if seen[most] else None
+    return most if seen[most] * 2 > len(found) else None
