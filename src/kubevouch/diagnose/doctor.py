@@ -24,6 +24,7 @@ from kubevouch.diagnose.rules import (
 )
 from kubevouch.diagnose.rules.wire import is_our_side, is_silent
 from kubevouch.errors import ExitCode
+from kubevouch.evidence.makers import Maker
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.x509 import duration_text
 
@@ -149,7 +150,23 @@ def diagnose(evidence: Evidence, rules: tuple[Rule, ...] = DOCTOR) -> Diagnosis:
     findings = linked(
         sorted(found, key=lambda each: (each.code.section, each.severity.rank, each.code))
     )
+    if maker := evidence.maker:
+        findings = tuple(_by_its_maker(each, maker) for each in findings)
     return Diagnosis(findings, causes_of(findings))
+
+
+def _by_its_maker(found: Finding, maker: Maker) -> Finding:
+    """With the maker's own way in place of a plan and of kubeadm's commands. There is no one command for it: NEXT is where it is described.
+
+    Its kubelets may run under another name than kubelet.service, and there may be no ssh: the Node says what is wrong there.
+    """
+    if "journalctl" in found.next:
+        return msgspec.structs.replace(
+            found, next=("kubectl", "describe", "node", found.subjects[0])
+        )
+    if not found.definition.by_maker:
+        return found
+    return msgspec.structs.replace(found, next=(maker.link,), by_hand=f"{maker.way}.")
 
 
 THEN: Final = "THEN"

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from kubevouch.evidence.approvers import Approver, OurApprover
 from kubevouch.evidence.certificates import FoundCertificates
+from kubevouch.evidence.makers import Maker, maker_of
 from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.run_holder import ArmedNode, RunHolder
@@ -219,6 +220,16 @@ class Evidence:
 
     client_csrs: tuple[CertificateSigningRequest, ...] = ()
     """CSRs of nodes for client certificates, oldest first."""
+
+    @property
+    def maker(self) -> Maker | None:
+        """What made the cluster in place of kubeadm; None where kubeadm did, or where that cannot be told.
+
+        The ConfigMap is kubeadm's alone, and no node can write it: where it is, no Node can say otherwise.
+        """
+        config = self.kubelet_config
+        is_absent = config.is_known and config.value is None
+        return maker_of(self.nodes.or_else(())) if is_absent else None
 
     def served_by(self, node: str) -> Served | None:
         """The certificate that a node's kubelet presented at the address that metrics-server dials."""

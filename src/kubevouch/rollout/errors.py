@@ -91,6 +91,10 @@ class ClusterNotRead(KubevouchError):
         self.lacks_rights = lacks_rights
 
 
+class NotMadeByKubeadm(KubevouchError):
+    """Something else made the cluster, which has a way of its own: no plan is made."""
+
+
 class NothingApplicable(KubevouchError):
     """The plan leaves out every node that is not well: there is nothing to carry out."""
 

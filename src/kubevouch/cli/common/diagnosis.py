@@ -109,6 +109,9 @@ def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
     if names and shortener(names)(names[0]) != names[0]:
         nodes += f" (*.{names[0].partition('.')[2]}, left out below)"
     terminal.wrapped(nodes, "nodes    ")
+    if maker := evidence.maker:
+        text = f"{maker}, not kubeadm. What works here: {maker.works}"
+        terminal.wrapped(text, "made by  ")
     at = f"{evidence.at:%Y-%m-%d %H:%M:%S} UTC"
     terminal.wrapped(f"{at}, reading only, by kubevouch {__version__}", "looked   ")
 
@@ -199,6 +202,7 @@ def as_json(
             "server": evidence.cluster.server,
             "uid": evidence.cluster.uid.value,
             "version": evidence.cluster.version.value,
+            "maker": str(evidence.maker) if evidence.maker else None,
         },
         "status": _STATUS[code],
         "counts": counts,

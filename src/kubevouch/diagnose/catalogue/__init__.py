@@ -76,6 +76,9 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
     by_hand: str = ""
     """What only a person can do about it, where the command does not fix it: one sentence."""
 
+    by_maker: bool = False
+    """Whether a plan or kubeadm mends it: on a cluster that kubeadm did not make, its maker's own way stands in place of both."""
+
 
 PLAN = ("kubevouch", "plan", "-o", "plan.json", "--via", "ssh")
 INSTALL_APPROVER = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"

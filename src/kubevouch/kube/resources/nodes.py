@@ -12,6 +12,7 @@ class NodeSpec(Narrow, frozen=True, kw_only=True):
     """The spec of a Node."""
 
     pod_cidrs: tuple[str, ...] = field(default=(), name="podCIDRs")
+    provider_id: str = field(default="", name="providerID")
 
 
 class NodeAddress(Narrow, frozen=True, kw_only=True):

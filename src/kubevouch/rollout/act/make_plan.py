@@ -35,7 +35,7 @@ from kubevouch.rollout.decide.plan import (
     PodPlace,
     Via,
 )
-from kubevouch.rollout.errors import ClusterNotRead, LeadsOn, way_on
+from kubevouch.rollout.errors import ClusterNotRead, LeadsOn, NotMadeByKubeadm, way_on
 
 _AT_ONCE = 16
 _MOST_ADDRESSES = 16
@@ -68,11 +68,13 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     """Reads the evidence and decides what each node needs.
 
     Raises:
+        NotMadeByKubeadm: something else made the cluster.
         ClusterNotRead: the cluster cannot be told from another one, so that no plan could be bound to it.
         UsageError: a node is named that is not there, or a value that its node does not claim.
         KubeError: the API server does not answer.
     """
     evidence = await gather(context.api, clock=context.clock)
+    _check_maker(evidence, context.api.access.server)
     names = await gather_names(context.api, Inquiry(context.clock))
     binding = _bound(evidence, context)
     nodes = evidence.nodes.or_else(())
@@ -123,6 +125,12 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
             *readiness_notice(planned),
         ),
     )
+
+
+def _check_maker(evidence: Evidence, server: str) -> None:
+    if maker := evidence.maker:
+        seen = f"{maker} made this cluster, and a plan changes kubelets as kubeadm sets them up"
+        raise NotMadeByKubeadm(server, seen, f"{maker.way} ({maker.link})")
 
 
 def _bound(evidence: Evidence, context: RolloutContext) -> ClusterBinding:

@@ -129,12 +129,7 @@ def plan_config_map(
 ) -> tuple[ConfigMapPlan | None, str]:
     """The change, if there is to be one, and a note for a person. nodes: all of the cluster."""
     if known.value is None:
-        return (
-            None,
-            known.doubt.text
-            if known.doubt
-            else "this cluster has none, since kubeadm did not make it",
-        )
+        return None, known.doubt.text if known.doubt else _why_none(planned, left_out)
     if known.value.bootstrap:
         return None, "has serverTLSBootstrap: true already"
     named = {each.node for each in planned} | {each.node for each in left_out}
@@ -158,6 +153,17 @@ def plan_config_map(
         diff=edit.diff(f"/ConfigMap/{name}"),
     )
     return change, _JOINERS
+
+
+def _why_none(planned: Sequence[NodePlan], left_out: Sequence[LeftOut]) -> str:
+    """Without the ConfigMap; where every node's disk is another one than kubeadm makes, too, no plan is for this cluster."""
+    none = "this cluster has none, since kubeadm did not make it"
+    if planned or any(each.leads_on is not LeadsOn.NODE for each in left_out):
+        return none
+    return (
+        f"{none}. A plan changes kubelets as kubeadm sets them up, and none here is: what made the cluster has its own way "
+        "to verified serving certificates"
+    )
 
 
 def is_its_edit(plan: ConfigMapPlan) -> bool:
