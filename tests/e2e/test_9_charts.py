@@ -265,7 +265,7 @@ def _its_authority_is_written_again_and_nothing_else(bed: Bed) -> None:
     ):
         words = (f"--as=system:serviceaccount:{SPACE}:{RELEASE}", "--type=merge", "-p")
         stolen = bed.kubectl(*patch, *words, json.dumps({"spec": spec}), check=False)
-        assert "writes spec.caBundle of its APIService and nothing else" in stolen.stderr
+        assert "writes spec.caBundle of its APIServices and nothing else" in stolen.stderr
     _top(bed)
 
 
