@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.cli.common.rollout import print_result, stopping
 from kubevouch.cli.common.runs import keep_run
 from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.rollout.render import print_result
+from kubevouch.cli.rollout.stopping import stopping
 from kubevouch.evidence.run_holder import ARMED, ArmedNode, armed_text
 from kubevouch.kube.io.lease import lease_spec
 from kubevouch.rollout.decide.armed import what_switches_leave

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kubevouch.cli.common.progress import Progress
-from kubevouch.cli.common.rollout import WatchedTransport
 from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.rollout.context import WatchedTransport
 from kubevouch.node.script import ANSWER_MARK, Script
 from kubevouch.rollout.decide.kubelet_watch import watch_script
 from tests.support.clocks import WoundClock

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.cli.common.run_log import RunLog
 from kubevouch.cli.common.runs import kept_here, kept_plans, times_of
 from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.rollout.run_log import RunLog
 from kubevouch.rollout.decide.timeouts import USUAL_TIMES
 from kubevouch.system_clock import SystemClock
 

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from kubevouch.cli.common.progress import Progress
-from kubevouch.cli.common.run_log import RunLog, begun_log, ending_logged
 from kubevouch.cli.common.runs import find_run, keep_run, runs_folder, times_of
 from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.rollout.run_log import RunLog, begun_log, ending_logged
 from kubevouch.errors import ExitCode
 from kubevouch.rollout.act.lease import RunLease
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
@@ -49,7 +49,7 @@ def begun(terminal: Terminal, holder: str = "abcd on alice@laptop (1)") -> RunLo
 def test_each_step_and_each_wait_is_a_line_and_the_end_has_the_result(terminal: Terminal) -> None:
     log = begun(terminal)
     progress = Progress(terminal, WoundClock())
-    progress.log = log
+    progress.log = log.write
     progress.step("n", "restarted")
     for _ in range(3):
         progress.waiting("n", "not signed yet")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.cli.common.rollout import written_nodes
 from kubevouch.cli.common.runs import write_plan
+from kubevouch.cli.rollout.context import written_nodes
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.policy.claims import Claim, NameSource
 from kubevouch.rollout.decide.by_pod import WrittenNode

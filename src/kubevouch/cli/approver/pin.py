@@ -53,7 +53,7 @@ def pin(
     """
     from kubevouch.cli.approver import pin_change, pinning
     from kubevouch.cli.common.allow import node_values
-    from kubevouch.cli.common.ssh_choice import asked_ssh
+    from kubevouch.cli.common.ssh import asked_ssh
 
     terminal.roles = "kubevouch approver pin --print-role"
     terminal.nothing_changed = True

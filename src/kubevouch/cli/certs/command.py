@@ -85,7 +85,7 @@ def command(
     from kubevouch.cli.certs.disk import found_in_cluster
     from kubevouch.cli.certs.render import print_rows
     from kubevouch.cli.common.connect import access_of, with_api
-    from kubevouch.cli.common.ssh_choice import asked_ssh
+    from kubevouch.cli.common.ssh import asked_ssh
     from kubevouch.errors import UsageError
     from kubevouch.evidence.gather.certificates.disks import certificates_on_disk
     from kubevouch.inventory.rows import Limits

@@ -16,8 +16,6 @@ from kubevouch.clock import Clock
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from kubevouch.cli.common.run_log import RunLog
-
 _TICK = 0.25
 _SHOWN_AFTER = 1.0
 _REPORT_AFTER = 2.0
@@ -40,8 +38,8 @@ class Progress:
     """
 
     def __init__(self, terminal: Terminal, clock: Clock) -> None:
-        self.log: RunLog | None = None
-        """Of a run that writes: what stays on the screen is written down there, too; what is waited for once."""
+        self.log: Callable[..., None] | None = None
+        """`RunLog.write` of a run that writes: what stays on the screen is written down there, too; what is waited for once."""
         self._terminal = terminal
         self._clock = clock
         self._began = clock.monotonic()
@@ -69,7 +67,7 @@ class Progress:
         self.end(node)
         self._line(f"{node}  {text}")
         if self.log:
-            self.log.write(what, node=node, text=text)
+            self.log(what, node=node, text=text)
 
     def waiting(self, node: str, text: str) -> None:
         """What the node waits for now."""
@@ -78,7 +76,7 @@ class Progress:
         if known is None or known.text != shown:
             self._waits[node] = _Wait(shown, self._clock.monotonic())
             if self.log:
-                self.log.write("waits", node=node, text=text)
+                self.log("waits", node=node, text=text)
 
     def ended(self, node: str, text: str) -> None:
         """The node is through, one way or the other."""

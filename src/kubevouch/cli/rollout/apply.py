@@ -6,18 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from kubevouch.cli.common.connect import named, with_api
-from kubevouch.cli.common.rollout import (
-    ask_first,
-    counted_as,
-    prepared_pods,
-    print_next,
-    print_result,
-    rollout_context,
-    run_lease,
-    stopping,
-    written_nodes,
-)
-from kubevouch.cli.common.run_log import begun_log, ending_logged
 from kubevouch.cli.common.runs import find_run, keep_run, kept_here, read_plan
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.rollout.approver_pins import (
@@ -25,10 +13,13 @@ from kubevouch.cli.rollout.approver_pins import (
     pins_of_plan,
     write_pins_of,
 )
+from kubevouch.cli.rollout.context import ask_first, open_context, prepared_pods, run_lease
 from kubevouch.cli.rollout.ending import tell_who_approves
+from kubevouch.cli.rollout.render import counted_as, print_next, print_result
+from kubevouch.cli.rollout.run_log import RunLog, begun_log, ending_logged
+from kubevouch.cli.rollout.stopping import stopping
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
-from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import Forbidden
 from kubevouch.kube.io.client import ApiClient
@@ -36,6 +27,7 @@ from kubevouch.rollout.act.apply import apply, stopped_at_once
 from kubevouch.rollout.act.check import CheckedPlan, check
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
 from kubevouch.rollout.act.node_turn import begun_before
+from kubevouch.rollout.decide.advice import Argv
 from kubevouch.rollout.decide.armed import what_is_left_armed, what_switches_leave
 from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.intent import (
@@ -88,47 +80,19 @@ def apply_plan(
     leading = partial(
         commands_of, plan, str(path), word, kept_here(terminal.environment), asked=asked
     )
-    begun = list(begun_before(checked, timeouts).values())
     what = what_is_to_be_done(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map
     )
     log = None
     if what:
         question = f"{what}{pins.intent}, on {named(access)}"
-        _ask(terminal, checked, question, timeouts, begun, yes=yes)
+        _ask(terminal, checked, question, timeouts, yes=yes)
         keep_run(plan, terminal.environment, timeouts)
         log = begun_log(plan, what, lease, terminal)
-    commands = leading()
-
-    async def changing(api: ApiClient, clock: Clock) -> RunResult:
-        held: list[LeaseHold] = []
-
-        def left() -> str:
-            armed = [each for hold in held for each in hold.armed.values() if each.run == plan.run]
-            armed = armed if held else begun
-            if not armed:
-                return _NONE_LEFT.format(again=terminal.hint(commands.again))
-            now = api.server_clock.now()
-            return what_is_left_armed(armed, now, commands.again, line=terminal.hint)
-
-        async def carried_out(hold: LeaseHold | None) -> RunResult:
-            written = await written_nodes(api, clock, plan.pods)
-            context = rollout_context(api, clock, plan, terminal, stop, written, hold, log)
-            return await apply(checked, context, timeouts)
-
-        result = stopped_at_once(checked, timeouts, clock.now())  # before any node has had its turn
-        with stopping(terminal, left) as stop:
-            if not what:
-                result = await carried_out(None)
-            else:
-                async with lease.held(api) as hold:
-                    held.append(hold)
-                    await write_pins_of(api, terminal, pins)
-                    result = await carried_out(hold)
-        return result  # also if it is stopped while the Lease is given back
-
+    again = leading().again
+    work = partial(_carried_out, terminal, checked, pins, lease, log, timeouts, again)
     with ending_logged(log) as ended:
-        result = with_api(terminal, access, changing)
+        result = with_api(terminal, access, work)
         ended(result, result.exit_code)
     lead = "" if what or checked.config_map_kept or result.left_out else "Nothing was left to do."
     so_far = counted_as(result, [NodeState.DONE], "done")
@@ -151,13 +115,47 @@ async def _checked(
     with contextlib.suppress(Forbidden):  # the check tells which rights are lacking
         await lease.wait_until_free(api)
     await prepared_pods(api, plan.pods, terminal)
-    written = await written_nodes(api, clock, plan.pods)
-    rollout = rollout_context(api, clock, plan, terminal, lambda: False, written)
+    context = await open_context(terminal, plan, plan.run, api, clock)
     goes_on = kept_here(terminal.environment)(plan.run)
-    checked = await check(plan, rollout, word, goes_on=goes_on)
+    checked = await check(plan, context, word, goes_on=goes_on)
     done = (NodeState.DONE, NodeState.FAILED)
     left = {name for name, state in checked.found.items() if state not in done}
     return checked, await pins_of_plan(api, plan, clock, left, checked.client_certificates)
+
+
+async def _carried_out(
+    terminal: Terminal,
+    checked: CheckedPlan,
+    pins: PinsOfPlan,
+    lease: RunLease,
+    log: RunLog | None,
+    timeouts: RolloutTimeouts,
+    again: Argv,
+    api: ApiClient,
+    clock: Clock,
+) -> RunResult:
+    """What comes of the run. log: None where nothing is left to write. again: the command that goes on with it."""
+    plan = checked.plan
+    hold: LeaseHold | None = None
+
+    def left() -> str:
+        begun = (hold.armed if hold else begun_before(checked, timeouts)).values()
+        if not begun:
+            return _NONE_LEFT.format(again=terminal.hint(again))
+        now = api.server_clock.now()
+        return what_is_left_armed(list(begun), now, again, line=terminal.hint)
+
+    result = stopped_at_once(checked, timeouts, clock.now())  # before any node has had its turn
+    with stopping(terminal, left) as stop:
+        async with contextlib.AsyncExitStack() as ending:
+            if log:
+                hold = await ending.enter_async_context(lease.held(api))
+                await write_pins_of(api, terminal, pins)
+            context = await open_context(
+                terminal, plan, plan.run, api, clock, stop=stop, lease=hold, log=log
+            )
+            result = await apply(checked, context, timeouts)
+    return result  # also if it is stopped while the Lease is given back
 
 
 def _gone(result: RunResult) -> Collection[str]:
@@ -171,7 +169,6 @@ def _ask(
     checked: CheckedPlan,
     what: str,
     timeouts: RolloutTimeouts,
-    begun: Sequence[ArmedNode],
     *,
     yes: bool,
 ) -> None:
@@ -193,6 +190,7 @@ def _ask(
     undo = how_it_is_undone(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map
     )
+    begun = begun_before(checked, timeouts).values()
     for line in what_switches_leave(begun, SystemClock().now()):
         terminal.note(one_line(line))
     terminal.confirm(what + (f"; undo with `{terminal.hint(undo)}`" if undo else ""), yes=yes)

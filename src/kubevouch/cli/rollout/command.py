@@ -259,9 +259,9 @@ def _carry_out(
 ) -> int:
     """given: the plan's file or the run."""
     from kubevouch.cli.common.runs import times_of
-    from kubevouch.cli.common.ssh_choice import with_ssh_config
     from kubevouch.cli.rollout.apply import apply_plan, found_plan
     from kubevouch.cli.rollout.ending import leading_on
+    from kubevouch.cli.rollout.ssh_config import with_ssh_config
     from kubevouch.rollout.decide.next_step import words_of
 
     terminal.tells_waits = terminal.nothing_changed = True
@@ -329,8 +329,8 @@ def undo(
     of them are set aside on the node, in /var/lib/kubelet/.kubevouch/RUN/strays.
     """
     from kubevouch.cli.common.runs import find_run
-    from kubevouch.cli.common.ssh_choice import with_ssh_config
     from kubevouch.cli.rollout.ending import leading_on
+    from kubevouch.cli.rollout.ssh_config import with_ssh_config
     from kubevouch.cli.rollout.undo import undo_plan
     from kubevouch.rollout.decide.advice import UNDO, some
 

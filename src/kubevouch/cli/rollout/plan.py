@@ -6,18 +6,16 @@ from pathlib import Path
 
 from kubevouch import __version__
 from kubevouch.cli.common.connect import with_api
-from kubevouch.cli.common.progress import progress_of
-from kubevouch.cli.common.rollout import prepared_pods, transport_of, written_nodes
 from kubevouch.cli.common.runs import check_may_be_written, kept_here, write_plan
-from kubevouch.cli.common.ssh_choice import ask_for_sudo
+from kubevouch.cli.common.ssh import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.rollout.approver_pins import PinsOfPlan, pins_of_plan
+from kubevouch.cli.rollout.context import open_context, prepared_pods
 from kubevouch.cli.rollout.render import print_plan
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_plan
 from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.intent import what_pods_are
@@ -77,15 +75,7 @@ async def _planned(
 ) -> tuple[Plan, PinsOfPlan]:
     run = secrets.token_hex(4)
     await prepared_pods(api, options.pods, terminal)
-    rollout = RolloutContext(
-        api=api,
-        transport=transport_of(options, run, terminal, api, clock),
-        clock=clock,
-        progress=progress_of(terminal),
-        stop=lambda: False,
-        random_serial=secrets.randbits,
-        written=await written_nodes(api, clock, options.pods),
-    )
-    plan = await gather_plan(PlanOptions(run, __version__, options, accepted, word), rollout)
+    context = await open_context(terminal, options, run, api, clock)
+    plan = await gather_plan(PlanOptions(run, __version__, options, accepted, word), context)
     planned = {each.node for each in plan.nodes}
     return plan, await pins_of_plan(api, plan, clock, planned, {})

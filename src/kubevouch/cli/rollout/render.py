@@ -1,15 +1,21 @@
-"""How a plan is shown to a person: order, change, names with their source, safety, undo."""
+"""How a plan is shown to a person, and what became of its nodes and comes next."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from kubevouch.cli.common.rollout import print_next
+import msgspec
+
+from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.runs import kept_run
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.rollout.decide.advice import Case, step
+from kubevouch.cli.rollout.run_log import RunLog
+from kubevouch.rollout.decide.advice import Case, NextStep, step
 from kubevouch.rollout.decide.intent import in_which_order, what_pods_are
 from kubevouch.rollout.decide.lineup import lineup_of
 from kubevouch.rollout.decide.next_step import Commands, next_for_left_out
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
+from kubevouch.rollout.decide.result import RunResult
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.tls import joined
 
 _MOST_IN_TURN = 12
@@ -172,3 +178,66 @@ def _print_diff(terminal: Terminal, diff: str) -> None:
 def _apart(terminal: Terminal, text: str) -> None:
     terminal.out()
     terminal.long_line(text)
+
+
+def print_result(
+    terminal: Terminal,
+    result: RunResult,
+    *,
+    lead: str = "",
+    so_far: str,
+    log: RunLog | None = None,
+) -> None:
+    """A row a node, what became of the ConfigMap, who was left out, and how it is undone.
+
+    lead: what comes first. so_far: how many nodes are where they were to come to. log: of a run that has written.
+    """
+    if terminal.prints_json:
+        document = msgspec.to_builtins(result)
+        print_document(
+            terminal, "kubevouch.run/1", {**document, "log": str(log.path) if log else ""}
+        )
+        return
+    if lead:
+        terminal.out(lead)
+    rows = [
+        (each.node, str(each.state), f"{each.seconds:.0f} s" if each.seconds else "", each.why)
+        for each in result.nodes
+    ]
+    if rows:
+        terminal.table(("NODE", "RESULT", "TIME", "WHY"), rows)
+    if result.config_map.text:
+        terminal.long_line(result.config_map.text)
+    for left_out in result.left_out:
+        terminal.long_line(f"LEFT OUT: {left_out.node}: {left_out.reason}", hang=10)
+    if rows:
+        terminal.long_line(f"Run      {result.run}: {so_far}")
+    if log:
+        terminal.long_line(f"Log      {log.path}")
+    if result.stopped:
+        terminal.long_line(f"Stopped  {result.stopped}: no other node was begun", hang=9)
+    if result.undo:
+        _print_undo(terminal, result)
+
+
+def _print_undo(terminal: Terminal, result: RunResult) -> None:
+    """The command, and what it needs."""
+    terminal.command("Undo     ", result.undo)
+    if kept := kept_run(result.run, terminal.environment):
+        text = f"Plan     {kept}: there is no undo without it; keep a copy elsewhere, too"
+        terminal.long_line(text, hang=9)
+
+
+def print_next(terminal: Terminal, found: NextStep, hang: int = 9) -> None:
+    """The command that comes next, and the one after it. hang: columns of the words before them."""
+    if found.note:
+        terminal.long_line(f"{'':{hang}}{terminal.with_flags(found.note)}", hang=hang)
+    terminal.command(f"{'NEXT':{hang}}", found.command)
+    if found.then:
+        terminal.command(f"{'THEN':{hang}}", found.then)
+
+
+def counted_as(result: RunResult, states: Collection[NodeState], what: str) -> str:
+    """How many of the run's nodes ended in one of these ways."""
+    found = sum(each.state in states for each in result.nodes)
+    return f"{found} of {len(result.nodes)} nodes {what}"

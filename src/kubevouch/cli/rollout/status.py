@@ -12,11 +12,13 @@ import msgspec
 
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.documents import print_document
-from kubevouch.cli.common.rollout import ask_first, prepared_pods, transport_of
 from kubevouch.cli.common.runs import find_run, kept_here, kept_plans, kept_run
-from kubevouch.cli.common.ssh_choice import ask_for_sudo, with_ssh_config
+from kubevouch.cli.common.ssh import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.rollout.context import ask_first, prepared_pods, transport_of
 from kubevouch.cli.rollout.ending import leading_on
+from kubevouch.cli.rollout.render import print_next
+from kubevouch.cli.rollout.ssh_config import with_ssh_config
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import UsageError, nearest
@@ -220,11 +222,7 @@ def _print(
             away=shows_an_answer(found.failed) if found.failed else "",
         )
     )
-    if after.note:
-        terminal.long_line(f"           {terminal.with_flags(after.note)}", hang=11)
-    terminal.command("NEXT       ", after.command)
-    if after.then:
-        terminal.command("THEN       ", after.then)
+    print_next(terminal, after, 11)
 
 
 def _print_kept(terminal: Terminal) -> None:

@@ -4,18 +4,12 @@ import contextlib
 from collections.abc import Sequence
 
 from kubevouch.cli.common.connect import named, with_api
-from kubevouch.cli.common.rollout import (
-    counted_as,
-    prepared_pods,
-    print_next,
-    print_result,
-    rollout_context,
-    run_lease,
-    stopping,
-)
-from kubevouch.cli.common.run_log import begun_log, ending_logged
-from kubevouch.cli.common.ssh_choice import ask_for_sudo
+from kubevouch.cli.common.ssh import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.rollout.context import open_context, prepared_pods, run_lease
+from kubevouch.cli.rollout.render import counted_as, print_next, print_result
+from kubevouch.cli.rollout.run_log import begun_log, ending_logged
+from kubevouch.cli.rollout.stopping import stopping
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode
 from kubevouch.kube.access import ClusterAccess
@@ -64,8 +58,8 @@ def undo_plan(
     lease = run_lease(plan.run, terminal, undoes=True, nodes=nodes)
 
     async def checking(api: ApiClient, clock: Clock) -> None:
-        rollout = rollout_context(api, clock, plan, terminal, lambda: False)
-        await check_identity(plan, rollout)
+        context = await open_context(terminal, plan, plan.run, api, clock, reads_pins=False)
+        await check_identity(plan, context)
         with contextlib.suppress(Forbidden):
             await lease.wait_until_free(api)
 
@@ -77,20 +71,27 @@ def undo_plan(
     log = begun_log(plan, what, lease, terminal)
 
     async def work(api: ApiClient, clock: Clock) -> RunResult:
-        async def put_back(hold: LeaseHold | None) -> RunResult:
-            await prepared_pods(api, plan.pods, terminal)
-            context = rollout_context(api, clock, plan, terminal, stop, lease=hold, log=log)
-            return await undo(plan, context, RolloutTimeouts(gate_timeout))
-
         result = nothing_undone(plan)  # if it is stopped at once, before a node has had its turn
         with stopping(terminal, lambda: _LEFT.format(again=terminal.hint(again))) as stop:
             async with contextlib.AsyncExitStack() as ending:
-                hold = None
+                hold: LeaseHold | None = None
                 try:
                     hold = await ending.enter_async_context(lease.held(api))
                 except Forbidden as error:
                     terminal.note(one_line(_WITHOUT_LEASE.format(error)))
-                result = await put_back(hold)
+                await prepared_pods(api, plan.pods, terminal)
+                context = await open_context(
+                    terminal,
+                    plan,
+                    plan.run,
+                    api,
+                    clock,
+                    stop=stop,
+                    lease=hold,
+                    log=log,
+                    reads_pins=False,
+                )
+                result = await undo(plan, context, RolloutTimeouts(gate_timeout))
         return result  # also if it is stopped while the Lease is given back
 
     with ending_logged(log) as ended:

@@ -1,6 +1,4 @@
-"""How nodes are reached by ssh: with which configuration, and with which password for sudo.
-
-Such a configuration runs commands on this machine (ProxyCommand, Match exec).
+"""Which ssh configuration counts for a plan. It runs commands on this machine (ProxyCommand, Match exec).
 
 A plan may come from somebody else. The file that it names is used only if nobody else could have written it, and it is
 said before ssh reads it; --ssh-config is the operator's own word, and wins.
@@ -9,17 +7,14 @@ said before ssh reads it; --ssh-config is the operator's own word, and wins.
 import grp
 import os
 import pwd
-import secrets  # noqa: TID251 - the real one is passed in here
 import stat
 from pathlib import Path
 
 import msgspec
 
-from kubevouch.cli.common.invocation import SSH_CONFIG
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.errors import UsageError
-from kubevouch.node.io.ssh import Ssh, SshOptions, check_config
-from kubevouch.node.io.sudo import SudoPassword
+from kubevouch.node.io.ssh import check_config
 from kubevouch.rollout.decide.plan import Plan
 
 _OTHERS_MAY_WRITE = 0o022
@@ -47,35 +42,6 @@ def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
         )
     terminal.note(one_line(f"ssh reads {path}, as the plan says"))
     return msgspec.structs.replace(plan, ssh_config=str(path))
-
-
-def ask_for_sudo(terminal: Terminal, user: str) -> None:
-    """Asks for the password that sudo on the nodes wants; from then on `ssh_of` has it. user: who logs in, if that was said.
-
-    Raises:
-        UsageError: nobody is there to be asked, or nothing was typed in.
-    """
-    if not terminal.can_ask:
-        seen = "is not a terminal to ask for a password at"
-        raise UsageError("standard input", seen, "sudo that asks for none was expected")
-    whose = f"of {user} " if user else ""
-    word = terminal.ask_hidden(f"Password {whose}for sudo on the nodes")
-    if not word:
-        raise UsageError("the password for sudo", "nothing was typed in")
-    terminal.sudo_password = SudoPassword(word, secrets.randbits)
-
-
-def ssh_of(terminal: Terminal, config: str, user: str) -> Ssh:
-    """The operator's ssh. Raises UsageError if it cannot read its configuration."""
-    options = SshOptions(config=config or None, user=user or None)
-    return Ssh(options, environment=terminal.environment, password=terminal.sudo_password)
-
-
-def asked_ssh(terminal: Terminal, config: str | None, user: str | None, *, asks: bool) -> Ssh:
-    """The operator's ssh, by the options of `via_ssh`. asks: for sudo's password. Raises UsageError as these do."""
-    if asks:
-        ask_for_sudo(terminal, user or "")
-    return ssh_of(terminal, config or terminal.environment.get(SSH_CONFIG, ""), user or "")
 
 
 def _our_own(path: Path) -> tuple[Path, str]:

@@ -1,23 +1,16 @@
-"""Shared by the verbs of a roll-out: the transport to nodes, what is written down of them, Ctrl-C, and the table of results."""
+"""What a run is given on this machine: the transport to nodes, what operators have written down of them, the Lease."""
 
-import asyncio
-import contextlib
 import os
 import pwd
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
-import signal
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-
-import msgspec
+from collections.abc import Callable, Mapping, Sequence
 
 from kubevouch.cli.approver.installation import NAMESPACE
-from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.progress import Progress, progress_of
-from kubevouch.cli.common.run_log import RunLog
-from kubevouch.cli.common.runs import kept_run
-from kubevouch.cli.common.ssh_choice import ask_for_sudo, ssh_of
+from kubevouch.cli.common.ssh import ask_for_sudo, ssh_of
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.common.written import gather_written
+from kubevouch.cli.rollout.run_log import RunLog
 from kubevouch.clock import Clock
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.kube.io.client import ApiClient
@@ -27,16 +20,13 @@ from kubevouch.node.errors import AnswerLost
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T
 from kubevouch.node.transport import NodeTransport
 from kubevouch.policy.sources.choice import written_answer
-from kubevouch.rollout.act.context import RolloutContext, end_in_order
+from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
 from kubevouch.rollout.act.make_plan import NodeOptions
 from kubevouch.rollout.act.pod_transport import PodTransport, prepare_pods
-from kubevouch.rollout.decide.advice import NextStep
 from kubevouch.rollout.decide.by_pod import WrittenNode
 from kubevouch.rollout.decide.intent import what_pods_are
 from kubevouch.rollout.decide.plan import Plan, PodPlace
-from kubevouch.rollout.decide.result import RunResult
-from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from kubevouch.system_clock import SystemClock
 
@@ -141,30 +131,33 @@ async def prepared_pods(api: ApiClient, place: PodPlace | None, terminal: Termin
     )
 
 
-def rollout_context(
+async def open_context(
+    terminal: Terminal,
+    way: Plan | NodeOptions,
+    run: str,
     api: ApiClient,
     clock: Clock,
-    plan: Plan,
-    terminal: Terminal,
-    stop: Callable[[], bool],
-    written: Mapping[str, WrittenNode] | None = None,
+    *,
+    stop: Callable[[], bool] = lambda: False,
     lease: LeaseHold | None = None,
     log: RunLog | None = None,
+    reads_pins: bool = True,
 ) -> RolloutContext:
-    """The context in which the run is carried out. written: see `written_nodes`.
+    """The context in which a run looks at nodes, or is carried out. stop, lease, log: of a run that writes.
 
-    lease, log: of a run that writes.
+    reads_pins: an undo goes without them, also where they cannot be read. Raises StoppedBefore as `written_nodes` does.
     """
+    written = await written_nodes(api, clock, way.pods if reads_pins else None)
     progress = progress_of(terminal)
-    progress.log = log
+    progress.log = log.write if log else None
     return RolloutContext(
         api=api,
-        transport=transport_of(plan, plan.run, terminal, api, clock),
+        transport=transport_of(way, run, terminal, api, clock),
         clock=clock,
         progress=progress,
         stop=stop,
         random_serial=lambda bits: secrets.randbits(bits) or 1,
-        written=written or {},
+        written=written,
         lease=lease,
     )
 
@@ -181,121 +174,3 @@ def run_lease(
     told = " ".join((*words, secrets.token_hex(4)))
     identity = f"{run} on {user}@{os.uname().nodename} ({told})"
     return RunLease(SystemClock(), identity, lambda text: terminal.note(one_line(text)))
-
-
-@contextlib.contextmanager
-def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C ends the run after the node in hand; the second one at once, and so do SIGTERM and SIGHUP.
-
-    At once: this ends without an error, and what it came to by then is told as ever.
-    left: what then becomes of the node in hand, for a person; empty if nothing is changed on nodes.
-    """
-    task = asyncio.current_task()
-    asked = at_once = terminal.nothing_changed = False
-
-    def stop_at_once() -> None:
-        nonlocal at_once
-        at_once = True
-        terminal.note("stopping at once")
-        if what := left():
-            terminal.note(what)
-        if task is not None:
-            task.cancel()
-
-    def on_interrupt() -> None:
-        nonlocal asked
-        if asked:
-            stop_at_once()
-            return
-        asked = True
-        terminal.note("stopping after the node in hand; Ctrl-C again stops at once")
-
-    # Whoever sends SIGTERM may follow it with SIGKILL, long before a node is through.
-    handlers = {signal.SIGINT: on_interrupt, signal.SIGTERM: stop_at_once}
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
-        handlers[signal.SIGHUP] = stop_at_once
-    with _handled(handlers):
-        try:
-            yield lambda: asked
-        except asyncio.CancelledError:
-            if not at_once:
-                raise
-            end_in_order()
-
-
-@contextlib.contextmanager
-def _handled(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
-    """The loop calls these; afterwards whoever had the signals has them again."""
-    loop = asyncio.get_running_loop()
-    before = {each: signal.getsignal(each) for each in handlers}
-    for each, handler in handlers.items():
-        loop.add_signal_handler(each, handler)
-    try:
-        yield
-    finally:
-        for each, former in before.items():
-            loop.remove_signal_handler(each)
-            signal.signal(each, former)  # which asyncio has not kept
-
-
-def print_result(
-    terminal: Terminal,
-    result: RunResult,
-    *,
-    lead: str = "",
-    so_far: str,
-    log: RunLog | None = None,
-) -> None:
-    """A row a node, what became of the ConfigMap, who was left out, and how it is undone.
-
-    lead: what comes first. so_far: how many nodes are where they were to come to. log: of a run that has written.
-    """
-    if terminal.prints_json:
-        document = msgspec.to_builtins(result)
-        print_document(
-            terminal, "kubevouch.run/1", {**document, "log": str(log.path) if log else ""}
-        )
-        return
-    if lead:
-        terminal.out(lead)
-    rows = [
-        (each.node, str(each.state), f"{each.seconds:.0f} s" if each.seconds else "", each.why)
-        for each in result.nodes
-    ]
-    if rows:
-        terminal.table(("NODE", "RESULT", "TIME", "WHY"), rows)
-    if result.config_map.text:
-        terminal.long_line(result.config_map.text)
-    for left_out in result.left_out:
-        terminal.long_line(f"LEFT OUT: {left_out.node}: {left_out.reason}", hang=10)
-    if rows:
-        terminal.long_line(f"Run      {result.run}: {so_far}")
-    if log:
-        terminal.long_line(f"Log      {log.path}")
-    if result.stopped:
-        terminal.long_line(f"Stopped  {result.stopped}: no other node was begun", hang=9)
-    if result.undo:
-        _print_undo(terminal, result)
-
-
-def _print_undo(terminal: Terminal, result: RunResult) -> None:
-    """The command, and what it needs."""
-    terminal.command("Undo     ", result.undo)
-    if kept := kept_run(result.run, terminal.environment):
-        text = f"Plan     {kept}: there is no undo without it; keep a copy elsewhere, too"
-        terminal.long_line(text, hang=9)
-
-
-def print_next(terminal: Terminal, step: NextStep) -> None:
-    """The command that comes next, and the one after it."""
-    if step.note:
-        terminal.long_line(f"         {terminal.with_flags(step.note)}", hang=9)
-    terminal.command("NEXT     ", step.command)
-    if step.then:
-        terminal.command("THEN     ", step.then)
-
-
-def counted_as(result: RunResult, states: Collection[NodeState], what: str) -> str:
-    """How many of the run's nodes ended in one of these ways."""
-    found = sum(each.state in states for each in result.nodes)
-    return f"{found} of {len(result.nodes)} nodes {what}"

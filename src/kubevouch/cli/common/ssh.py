@@ -1,0 +1,38 @@
+"""The operator's ssh, with the password that sudo on the nodes wants."""
+
+import secrets  # noqa: TID251 - the real one is passed in here
+
+from kubevouch.cli.common.invocation import SSH_CONFIG
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.errors import UsageError
+from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.sudo import SudoPassword
+
+
+def ask_for_sudo(terminal: Terminal, user: str) -> None:
+    """Asks for the password that sudo on the nodes wants; from then on `ssh_of` has it. user: who logs in, if that was said.
+
+    Raises:
+        UsageError: nobody is there to be asked, or nothing was typed in.
+    """
+    if not terminal.can_ask:
+        seen = "is not a terminal to ask for a password at"
+        raise UsageError("standard input", seen, "sudo that asks for none was expected")
+    whose = f"of {user} " if user else ""
+    word = terminal.ask_hidden(f"Password {whose}for sudo on the nodes")
+    if not word:
+        raise UsageError("the password for sudo", "nothing was typed in")
+    terminal.sudo_password = SudoPassword(word, secrets.randbits)
+
+
+def ssh_of(terminal: Terminal, config: str, user: str) -> Ssh:
+    """The operator's ssh. Raises UsageError if it cannot read its configuration."""
+    options = SshOptions(config=config or None, user=user or None)
+    return Ssh(options, environment=terminal.environment, password=terminal.sudo_password)
+
+
+def asked_ssh(terminal: Terminal, config: str | None, user: str | None, *, asks: bool) -> Ssh:
+    """The operator's ssh, by the options of `via_ssh`. asks: for sudo's password. Raises UsageError as these do."""
+    if asks:
+        ask_for_sudo(terminal, user or "")
+    return ssh_of(terminal, config or terminal.environment.get(SSH_CONFIG, ""), user or "")

@@ -1,0 +1,64 @@
+"""Ctrl-C and SIGTERM while a run is under way: after the node in hand, or at once."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator, Mapping
+
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.rollout.act.context import end_in_order
+
+
+@contextlib.contextmanager
+def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C ends the run after the node in hand; the second one at once, and so do SIGTERM and SIGHUP.
+
+    At once: this ends without an error, and what it came to by then is told as ever.
+    left: what then becomes of the node in hand, for a person; empty if nothing is changed on nodes.
+    """
+    task = asyncio.current_task()
+    asked = at_once = terminal.nothing_changed = False
+
+    def stop_at_once() -> None:
+        nonlocal at_once
+        at_once = True
+        terminal.note("stopping at once")
+        if what := left():
+            terminal.note(what)
+        if task is not None:
+            task.cancel()
+
+    def on_interrupt() -> None:
+        nonlocal asked
+        if asked:
+            stop_at_once()
+            return
+        asked = True
+        terminal.note("stopping after the node in hand; Ctrl-C again stops at once")
+
+    # Whoever sends SIGTERM may follow it with SIGKILL, long before a node is through.
+    handlers = {signal.SIGINT: on_interrupt, signal.SIGTERM: stop_at_once}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        handlers[signal.SIGHUP] = stop_at_once
+    with _handled(handlers):
+        try:
+            yield lambda: asked
+        except asyncio.CancelledError:
+            if not at_once:
+                raise
+            end_in_order()
+
+
+@contextlib.contextmanager
+def _handled(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    """The loop calls these; afterwards whoever had the signals has them again."""
+    loop = asyncio.get_running_loop()
+    before = {each: signal.getsignal(each) for each in handlers}
+    for each, handler in handlers.items():
+        loop.add_signal_handler(each, handler)
+    try:
+        yield
+    finally:
+        for each, former in before.items():
+            loop.remove_signal_handler(each)
+            signal.signal(each, former)  # which asyncio has not kept
