@@ -53,6 +53,15 @@ def test_every_object_keeps_its_name_and_what_cannot_be_changed(
         assert _fixed(each, ours[each]) == _fixed(each, thing), each
 
 
+def test_beside_theirs_it_has_no_object_of_theirs(helm: Helm, upstream_chart: Path) -> None:
+    """With v1 alone. v1beta1, which HPAs read, stays with the other server."""
+    theirs = rendered(helm, upstream_chart)
+    beside = ("--set", "apiService.v1Only=true")
+    ours = rendered(helm, METRICS_SERVER, *IMAGE, *beside, release="usage")
+    assert set(theirs) & set(ours) == set()
+    assert only(ours, "APIService")["metadata"]["name"] == VERSIONS[1]
+
+
 def _fixed(which: Identity, thing: dict[str, Any]) -> object:
     """What the API server refuses to change, or what others hold on to."""
     match which[0]:
