@@ -315,6 +315,7 @@ async def _is_what_kubectl_expects(server: ServerProcess, cluster: SmallCluster)
     """Real kubectl, by way of an API server that aggregates as the real one does."""
     cluster.aggregate(server.port, server.roots)
     top = await kubectl(cluster.kubeconfig, "top", "nodes")
+    assert top.code == 0, top
     rows = [re.split(r"  +", line.strip()) for line in top.out.splitlines()]
     assert rows[:3] == [
         ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"],
