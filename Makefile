@@ -13,16 +13,16 @@ OLDEST ?= 1.34.4
 # Tests run in that many processes, more than the cores: some of their time they wait. Those of one file of the e2e tests stay together: they
 # tell one story, on a lab for each process.
 JOBS   ?= 6
-LABS   ?= 4
+LABS   ?= 6
 APART  := -n $(JOBS) --dist worksteal
 BY_FILE := -n $(LABS) --dist loadfile
-# Power cuts, faults at every state of a node's change, kills and signals at any moment, edits of every field of a plan: minutes of disks,
+# Power cuts, faults at every other state of a node's change, kills and signals at any moment, edits of every field of a plan: minutes of disks,
 # shells and processes, which nothing else needs.
 CRASHES := tests/powercut tests/faults tests/rollout/test_every_end_of_a_run_is_reached.py tests/rollout/test_every_field_of_a_plan.py tests/cli/test_a_signal_in_the_middle_of_a_task.py
 APART_FROM_CRASHES := $(CRASHES:%=--ignore=%)
 # Faults in the cluster, on a lab of thirteen nodes, and kills of verbs: two files, and so two processes, which mostly wait.
 FAULTS := tests/e2e/test_8_faults_in_the_cluster.py tests/e2e/test_8_killed_anywhere.py
-ON_A_LAB := --cluster=lab -m "not long" $(FAULTS:%=--ignore=%) tests/e2e lab/tests/scenarios
+ON_A_LAB := --cluster=lab $(FAULTS:%=--ignore=%) tests/e2e lab/tests/scenarios
 # It comes first: it waits for most of a minute, while the others run.
 STORY  := tests/e2e/test_1_story.py::test_from_0_of_3_to_kubectl_top_without_a_dark_handshake
 # Tests start programs by the thousand: what Python has compiled is kept, wherever this runs.
@@ -31,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: ci-busy ci-waiting deploy charts-check image image-lock lab-e2e lab-faults lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: ci-busy ci-labs deploy charts-check image image-lock lab-e2e lab-faults lab-long lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -53,17 +53,21 @@ $(COMPILED): $(READY)
 	$(BIN)/python -m pytest -q --collect-only tests lab/tests > /dev/null || true
 	@touch $@
 
-test: $(COMPILED) ## all tests that need no root and no cluster, and the story on a lab (under 5 minutes on 2 cores)
-	$(BIN)/python -m pytest $(APART) --cluster=lab $(APART_FROM_CRASHES) $(STORY) tests lab/tests
+# The rules of the house are tests of `check`.
+test: $(COMPILED) ## all tests that need no root and no cluster, and the story on a lab (4 minutes on 2 cores)
+	$(BIN)/python -m pytest $(APART) --cluster=lab --ignore=tests/house $(APART_FROM_CRASHES) $(STORY) tests lab/tests
 
-crashes: $(READY) ## cut the power at every write of a node's change, and try every kill, signal and fault at every state of it (root, Linux, Go)
+crashes: $(READY) ## cut the power at every write of a node's change, and try kills, signals and faults in the middle of it (root, Linux, Go)
 	$(BIN)/python -m pytest $(APART) $(CRASHES)
 
-crashes-long: $(READY) ## the same on XFS and btrfs, under each shell, and what a real systemd starts after a power cut (an hour)
+crashes-long: $(READY) ## the same on XFS and btrfs, at every state under each shell, and what a real systemd starts after a power cut (an hour)
 	$(BIN)/python -m pytest $(APART) -m long $(CRASHES)
 
-lab-e2e: $(READY) ## the e2e tests on a lab, and every scenario of it
-	$(BIN)/python -m pytest $(BY_FILE) $(ON_A_LAB)
+lab-e2e: $(READY) ## the e2e tests that `make real` does not run, and the story, on labs; every scenario of a lab
+	$(BIN)/python -m pytest $(BY_FILE) -m "not long and not long_on_a_lab" $(ON_A_LAB)
+
+lab-long: $(READY) ## all e2e tests that a lab can play
+	$(BIN)/python -m pytest $(BY_FILE) -m "not long" --forms=319 $(ON_A_LAB)
 
 lab-faults: $(READY) ## faults in the cluster during a roll-out, on a lab of thirteen nodes, and kills of any verb (some 10 minutes, mostly of waiting)
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cluster=lab -m "not long" $(FAULTS)
@@ -78,10 +82,10 @@ coverage: $(READY) ## what the tests of test cover, room by room
 	$(BIN)/python -m tests.house.coverage_by_room $(COVERAGE)/all.json
 
 ci-busy: ## the side of .ci/run that keeps the cores busy
-	nice $(MAKE) --jobs=1 charts-check crashes coverage lab-e2e
+	nice $(MAKE) --jobs=1 charts-check crashes coverage
 
-ci-waiting: ## the side of .ci/run that mostly waits
-	$(MAKE) --jobs=1 lab-faults real
+ci-labs: ## the side of .ci/run on labs, which mostly waits; the real machines come first
+	nice -n 5 $(MAKE) --jobs=1 lab-faults lab-e2e
 
 check: $(READY) ## ruff, mypy --strict, the import contracts, the rules of the house
 	$(BIN)/ruff check .
@@ -133,8 +137,9 @@ real: $(READY) $(IMAGE_BEFORE) ## boot the bed, run the e2e tests inside its net
 	$(BIN)/python -m real run --kubernetes $(K8S)
 
 real-long: $(READY) $(IMAGE_BEFORE) ## the same with the long tests too, and without most of them on the oldest Kubernetes
-	$(BIN)/python -m pytest -m long tests/policy
+	$(BIN)/python -m pytest $(APART) --hypothesis-profile=long -m "long or hypothesis" $(APART_FROM_CRASHES)
 	$(MAKE) crashes-long
+	$(MAKE) lab-long
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
 	$(BIN)/python -m real run --kubernetes $(OLDEST) -- -m "not long or as_the_version_is"
 

@@ -21,24 +21,26 @@ _E2E = Path(__file__).parent / "e2e"
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collects garbage once, after the tests; of these, which are there to the end, no later collection looks at any."""
+    """No garbage collector looks at the tests, which are there to the end: neither while they are found nor later."""
     gc.disable()
     try:
         return (yield)
     finally:
-        gc.enable()
-        gc.collect()
         gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skips tests that need Go where there is none, and long plain tests unless `-m long` asks for them."""
+    """Skips tests that need Go where there is none, and leaves out long plain tests unless `-m long` asks for them."""
     skip_without_go(items)
-    if config.getoption("markexpr") == "long":
+    if config.getoption("markexpr").startswith("long"):
         return
-    for item in items:
-        if item.get_closest_marker("long") and _E2E not in item.path.parents:
-            item.add_marker(pytest.mark.skip(reason="`make real-long` runs it"))
+    long = [
+        each for each in items if each.get_closest_marker("long") and _E2E not in each.path.parents
+    ]
+    config.hook.pytest_deselected(items=long)
+    gone = frozenset(map(id, long))
+    items[:] = [each for each in items if id(each) not in gone]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -23,6 +23,7 @@ from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, ended
 from tests.cli.waiting import put_csr, put_node
 from tests.support.requests import request
+from tests.support.rows import only_long
 from tests.support.stage import Stage
 
 FEW, MANY = 20, 160
@@ -100,7 +101,10 @@ def flood(stage: Stage, size: int) -> None:
         put_csr(stage, f"flood-{each}", name(1), pem=pem)
 
 
-@pytest.mark.parametrize("words", [("list",), ("explain", "flood-7"), ("approve", "--all")])
+@pytest.mark.parametrize(
+    "words",
+    [("list",), only_long(("explain", "flood-7")), ("approve", "--all")],
+)
 async def test_a_flood_of_large_csrs_fills_no_memory_and_each_says_how_large_it_is(
     words: tuple[str, ...], stage: Stage, started: Program, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.diagnose.catalogue import Severity
@@ -21,7 +21,9 @@ from kubevouch.tls import FailureKind, HandshakeFailure
 from tests.diagnose.cases import CASES, SEEN, seen_on, snapshot
 from tests.support.apiservers import MOMENT
 from tests.support.clocks import WoundClock
+from tests.support.rows import only_long
 from tests.support.stage import staged
+from tests.support.unhurried import examples
 
 Taking = Callable[[Evidence, Doubt], Evidence]
 
@@ -130,7 +132,7 @@ def _of_all_facts(name: str, rules: tuple[Rule, ...]) -> Diagnosis:
 
 
 @pytest.mark.usefixtures("everything")
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(
     name=st.sampled_from(sorted(CASES)),
     taken=st.sets(st.sampled_from(sorted(FACTS)), min_size=1),
@@ -202,8 +204,8 @@ GUESSABLE = (
     "metrics-server-dials-names",
     "approver-holds",
     "request-for-another-nodes-address",
-    "expired-seen-from-a-laptop",
-    "our-approver-cannot-read-its-configuration",
+    only_long("expired-seen-from-a-laptop"),
+    only_long("our-approver-cannot-read-its-configuration"),
 )
 
 

@@ -117,8 +117,8 @@ class Running(Protocol):
         """SIGCONT after `stop`."""
         ...
 
-    def end(self, by: str = "TERM") -> None:
-        """SIGTERM, as a pod is ended, or another signal."""
+    def end(self) -> None:
+        """SIGTERM, as a pod is ended."""
         ...
 
     def finish(self, seconds: float = 600) -> Ran:

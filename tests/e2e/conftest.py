@@ -12,20 +12,31 @@ from image import building
 from image.folders import Folders
 from tests.e2e.cluster import Cluster
 
+_HERE = Path(__file__).parent
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cluster", choices=["bed", "lab"], default="bed", help="which cluster the e2e tests take"
     )
+    parser.addoption(
+        "--forms",
+        type=int,
+        default=100,
+        help="hostile CSRs of the thousands that tests/policy draws",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Before `-m` is asked."""
-    if config.getoption("--cluster") == "bed":
-        for each in items:
-            if each.get_closest_marker("long_on_the_bed"):
-                each.add_marker("long")
+    """Before `-m` is asked. At every change a test runs on one of both clusters, those that are `on_both` on both."""
+    on_the_bed = config.getoption("--cluster") == "bed"
+    elsewhere = "long" if on_the_bed else "long_on_a_lab"
+    for each in items:
+        marks = {mark.name for mark in each.iter_markers()}
+        of_this = "on_both" in marks or ("long_on_the_bed" in marks) is not on_the_bed
+        if _HERE in each.path.parents and not of_this:
+            each.add_marker(elsewhere)
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +46,12 @@ def cluster(
     """The one of the tests that tidy up after themselves."""
     with chosen_cluster(request.config, tmp_path_factory.mktemp("lab")) as found:
         yield found
+
+
+@pytest.fixture
+def forms(request: pytest.FixtureRequest) -> int:
+    """How many hostile CSRs the approver is shown."""
+    return int(request.config.getoption("--forms"))
 
 
 @contextmanager

@@ -94,8 +94,8 @@ class InBackground:
     def carry_on(self) -> None:
         os.killpg(self._process.pid, signal.SIGCONT)
 
-    def end(self, by: str = "TERM") -> None:
-        os.killpg(self._process.pid, signal.Signals[f"SIG{by}"])
+    def end(self) -> None:
+        os.killpg(self._process.pid, signal.SIGTERM)
 
     def finish(self, seconds: float = 600) -> Ran:
         code = self._process.wait(timeout=seconds)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from .cluster import Cluster, Node
+from .test_8_no_dead_ends import Operator, tidy
 from .told import (
     KUBELET,
     config_map,
@@ -17,14 +18,11 @@ from .told import (
     plan,
 )
 
+__all__ = ["tidy"]
+
 CASES = {
     # state: (the codes that doctor names, words of its cause, what each node needs)
     "pending": ({"KV103", "KV307", "KV401"}, "nothing on this cluster approves them", "approve"),
-    "rotated-expired": (
-        {"KV103", "KV307", "KV401"},
-        "nothing on this cluster approves them",
-        "approve",
-    ),
     "no-ip-sans": ({"KV103", "KV302", "KV501"}, "they hold no IP address", "bootstrap"),
 }
 
@@ -71,6 +69,23 @@ def test_a_healthy_cluster_has_one_warning_and_nothing_to_do(
     assert made["nodes"] == []
     assert len(made["left_out"]) == 4
     assert ran.out.count("nothing to do") == 4
+
+
+@pytest.mark.long_on_the_bed
+@pytest.mark.usefixtures("tidy")
+@pytest.mark.parametrize("scenario", ["rotated-expired", "renewal-due", "wrong-ca"])
+def test_who_begins_with_a_plan_is_led_to_a_well_cluster(
+    cluster: Cluster, tmp_path: Path, scenario: str
+) -> None:
+    """Whatever doctor would say: the plan is carried out at once, and a port that answered before answers all the time."""
+    if not cluster.scenario(scenario):
+        pytest.skip("this cluster cannot be brought into that")
+    operator = Operator(cluster, scenario, tmp_path)
+    with cluster.probed(tmp_path / "probes") as probes:
+        operator.follow("kubevouch plan -o plan.json --via ssh")
+    assert scenario == "rotated-expired" or dark_moments(probes) == []
+    operator.work()
+    ended(cluster, 0, "verify", "--wait", "2m")
 
 
 @pytest.mark.long

@@ -221,6 +221,7 @@ def _started(node: Node) -> str:
     return node.sh("systemctl show kubelet -p ExecMainStartTimestampMonotonic").stdout
 
 
+@pytest.mark.on_both
 def test_no_request_of_those_runs_was_left_approved_without_use(expired: Cluster) -> None:
     """Approvals that were given while a node was changed stay in the API; nothing else was approved."""
     for each in serving_requests(expired):

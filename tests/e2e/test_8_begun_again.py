@@ -93,6 +93,7 @@ def test_a_resume_that_is_refused_names_the_command_that_leads_on_until_all_is_d
 
 
 @pytest.mark.long_on_the_bed
+@pytest.mark.long_on_a_lab
 def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:

@@ -38,6 +38,8 @@ from .told import (
     ready_metrics_servers,
 )
 
+pytestmark = pytest.mark.long_on_the_bed
+
 NODES = 13
 NAME = "not-its-own"
 METRICS_SERVER = ("scale", "deployment", "metrics-server", "-n", "kube-system")

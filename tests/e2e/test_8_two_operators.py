@@ -38,6 +38,7 @@ def holder(cluster: Cluster) -> str:
     return cluster.kubectl("get", *LEASE, "-o", "jsonpath={.spec.holderIdentity}").stdout
 
 
+@pytest.mark.long_on_a_lab
 def test_beside_a_run_that_is_under_way_a_second_operator_begins_nothing(
     expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
 ) -> None:

@@ -289,7 +289,7 @@ def _fixed(bed: Bed) -> tuple[object, ...]:
     return (*uids, _api_service(bed)["metadata"]["uid"])
 
 
-@pytest.mark.long_on_the_bed
+@pytest.mark.long
 def test_their_chart_runs_our_image_with_nothing_changed_but_the_image(
     release: Released, image_reference: str
 ) -> None:
@@ -310,7 +310,7 @@ def test_their_chart_runs_our_image_with_nothing_changed_but_the_image(
     assert all(map(only_for_a_moment, asked.failures.values())), asked.failures
 
 
-@pytest.mark.long_on_the_bed
+@pytest.mark.long
 def test_our_chart_is_installed_upgraded_rolled_back_and_leaves_nothing(
     release: Released, ours: dict[str, str], image_reference: str
 ) -> None:
@@ -351,7 +351,7 @@ def _authority(bed: Bed) -> tuple[str, str]:
     return data, _api_service(bed)["spec"]["caBundle"]
 
 
-@pytest.mark.long_on_the_bed
+@pytest.mark.long
 @pytest.mark.usefixtures("away")
 def test_a_second_rendering_that_is_applied_takes_nothing_from_who_asks(
     helm: Helm, bed: Bed, ours: dict[str, str]

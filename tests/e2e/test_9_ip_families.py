@@ -23,6 +23,8 @@ from .told import (
     serving_requests,
 )
 
+pytestmark = pytest.mark.long_on_the_bed
+
 FAMILIES = ("ipv6", "dual")
 
 

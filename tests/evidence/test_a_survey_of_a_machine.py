@@ -23,7 +23,7 @@ from tests.support.authority import Authority
 from tests.support.local_shell import Local
 from tests.support.roots_own import roots_own_folder
 from tests.support.self_signed import kubelet_self_signed
-from tests.support.shells import SHELLS, becomes_sh
+from tests.support.shells import FIRST_SHELL, SHELLS, becomes_sh
 
 PAIR = kubelet_self_signed("worker-1", MOMENT, MOMENT + timedelta(days=365))
 CLIENT = Authority().client("system:node:worker-1", "system:nodes")
@@ -383,6 +383,7 @@ CGROUPS = {
 
 
 @pytest.mark.usefixtures("shell")
+@pytest.mark.parametrize("shell", FIRST_SHELL, indirect=True)
 @pytest.mark.parametrize("name", CGROUPS)
 async def test_only_the_cgroup_of_its_service_makes_a_kubelet(machine: Machine, name: str) -> None:
     cgroup, is_kubelet = CGROUPS[name]
@@ -442,6 +443,7 @@ UNSAFE: dict[str, tuple[Callable[[Machine], object], str]] = {
 
 
 @pytest.mark.usefixtures("shell")
+@pytest.mark.parametrize("shell", FIRST_SHELL, indirect=True)
 @pytest.mark.parametrize("name", UNSAFE)
 async def test_a_folder_that_others_could_change_is_told(machine: Machine, name: str) -> None:
     (machine.root / ".kubevouch" / "abc1").mkdir(parents=True)

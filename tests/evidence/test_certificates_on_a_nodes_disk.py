@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.evidence.certificates import (
@@ -24,6 +24,7 @@ from kubevouch.x509 import read_certificates
 from tests.support.authority import Authority, Pair
 from tests.support.clocks import SteppedClock
 from tests.support.node_tree import PKI, NodeTree
+from tests.support.unhurried import examples
 
 AT = datetime.now(UTC)
 
@@ -298,7 +299,7 @@ _PIECES = (
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_whatever_lies_there_becomes_rows_and_doubts(data: st.DataObject) -> None:
     contents = st.none() | st.lists(st.sampled_from(_PIECES) | st.binary(max_size=20), max_size=5)
     found: dict[str, NodeFile | None] = {}

@@ -17,7 +17,7 @@ from tests.support.authority import Pair
 from tests.support.clocks import SteppedClock
 from tests.support.local_shell import Local
 from tests.support.node_tree import PKI, NodeTree
-from tests.support.shells import SHELLS, becomes_sh
+from tests.support.shells import FIRST_SHELL, SHELLS, becomes_sh
 
 
 @pytest.fixture(params=SHELLS)
@@ -110,6 +110,7 @@ async def test_no_key_leaves_the_node(tree: NodeTree, programs: Path) -> None:
         assert base64.b64encode(key)[:60] not in said
 
 
+@pytest.mark.parametrize("programs", FIRST_SHELL, indirect=True)
 async def test_half_a_certificate_after_a_whole_one_is_told(tree: NodeTree, programs: Path) -> None:
     whole = (tree.root / PKI / "apiserver.crt").read_bytes()
     tree.write(f"{PKI}/apiserver.crt", whole + whole[: len(whole) // 2])
@@ -117,6 +118,7 @@ async def test_half_a_certificate_after_a_whole_one_is_told(tree: NodeTree, prog
     assert found.fault == "2 certificates begin in it, 1 are whole"
 
 
+@pytest.mark.parametrize("programs", FIRST_SHELL, indirect=True)
 async def test_without_openssl_keys_are_not_judged(tree: NodeTree, programs: Path) -> None:
     tree.write(f"{PKI}/apiserver.key", tree.ca.serving("other").key)
     bare = tree.root.parent / "bare"

@@ -10,10 +10,11 @@ from kubevouch.diagnose.catalogue import CATALOGUE, Code, CountsIn, FindingDefin
 from kubevouch.diagnose.doctor import DOCTOR, VERIFY
 from kubevouch.diagnose.rules import wire
 from tests.findings.pages import pages
+from tests.support.rows import of_each
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs" / "findings"
-ALL = pytest.mark.parametrize("definition", CATALOGUE.values(), ids=list(CATALOGUE))
+ALL = of_each(CATALOGUE.values(), named=lambda each: each.code)
 
 
 def test_the_pages_are_made_from_the_catalogue() -> None:

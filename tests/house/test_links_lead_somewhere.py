@@ -4,9 +4,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
-from tests.house.tracked import ROOT, tracked
+from tests.house.tracked import tracked
+from tests.support.rows import of_each
 
 PAGES = [each for each in tracked(suffixes=(".md", ".py")) if each.suffix == ".md"]
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -20,7 +19,7 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda each: str(each.relative_to(ROOT)))
+@of_each(PAGES)
 def test_every_link_leads_to_a_file_and_a_heading_of_it(page: Path) -> None:
     lost = []
     for link in _LINK.findall(_CODE.sub("", page.read_text())):

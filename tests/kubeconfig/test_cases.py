@@ -65,6 +65,7 @@ async def test_the_server_sees_what_kubectl_would_send(case: Case, at: Bench) ->
     assert found["plugin"] == recorded["plugin"]
 
 
+@pytest.mark.long
 @_in_the_servers_loop
 @pytest.mark.skipif(not shutil.which("kubectl"), reason="no kubectl in the PATH")
 @_named([case for case in CASES if case.name not in _CHANGED])

@@ -3,10 +3,9 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.kubeconfig.bench import Case, all_cases
 from tests.kubeconfig.table import END, GROUPS, PAGE, written
+from tests.support.rows import of_each
 
 CASES = all_cases()
 
@@ -23,7 +22,7 @@ def test_each_row_beyond_kubectl_names_a_test_that_is_there() -> None:
     assert [name for name in named if f"def {name}(" not in sources] == []
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@of_each(CASES, named=lambda case: case.name)
 def test_what_a_row_says_of_kubectl_is_what_it_did(case: Case) -> None:
     recorded = case.recorded
     if "dials `http://localhost:8080`" in case.kubectl:

@@ -9,6 +9,7 @@ from kubevouch.kubelet.errors import KubeletError
 from kubevouch.kubelet.flags import SWITCHES, read_flags
 from kubevouch.kubelet.known_keys import KEYS
 from tests.kubelet.judged import CASES, Case, recorded
+from tests.support.rows import of_each
 
 ALL = recorded("go-configuration.jsonl")
 
@@ -41,7 +42,7 @@ def ours(case: Case) -> EffectiveConfiguration:
     return effective(file, read, read_flags(["/usr/bin/kubelet", *case.args]))
 
 
-@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+@of_each(ALL, named=lambda case: case.name)
 def test_the_configuration_in_force_is_the_kubelets_own(case: Case) -> None:
     if case.name in BEYOND_US:
         assert case.values is not None
@@ -59,7 +60,7 @@ def test_the_configuration_in_force_is_the_kubelets_own(case: Case) -> None:
         assert bool(found.tls_cert_file) == bool(case.values.tls_cert_file)
 
 
-@pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
+@of_each(ALL, named=lambda case: case.name)
 def test_what_a_kubelet_warns_of_is_a_problem_here(case: Case) -> None:
     if case.config is None or case.name in BEYOND_US:
         return

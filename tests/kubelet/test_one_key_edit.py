@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kubevouch.kubelet.splice import Edit, Refusal, set_server_tls_bootstrap, unified_diff
 from tests.kubelet.judged import HEAD, Case, recorded
+from tests.support.rows import of_each
 
 KEY = "serverTLSBootstrap"
 ORIGINALS = {case.name: case for case in recorded("go-configuration.jsonl")}
@@ -43,7 +44,7 @@ def changed(before: bytes, after: bytes) -> tuple[bytes, bytes]:
 # What a real kubelet reads in the edited files.
 
 
-@pytest.mark.parametrize("case", EDITED, ids=lambda case: case.name)
+@of_each(EDITED, named=lambda case: case.name)
 def test_a_kubelet_reads_the_edited_file_as_the_old_one_with_bootstrap_on(case: Case) -> None:
     original = ORIGINALS[case.name]
     assert edited(original.content) == case.content

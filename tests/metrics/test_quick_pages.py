@@ -10,6 +10,7 @@ from kubevouch.kubelet.errors import AnswerError
 from kubevouch.metrics.pages import Page
 from kubevouch.metrics.quick_pages import PageForm, page_form, quick_page
 from tests.metrics.reading import read_page, said
+from tests.support.rows import of_each
 
 RECORDED = Path(__file__).parents[1] / "kubelet" / "cases"
 REAL = ("kubeadm-1.36-metrics-resource.txt", "kubernetes-1.32-metrics-resource.txt")
@@ -97,7 +98,7 @@ UNUSUAL = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", UNUSUAL)
+@of_each(UNUSUAL)
 def test_what_is_written_otherwise_is_left_to_the_full_reader(what: str) -> None:
     assert UNUSUAL[what] != PAGE
     assert quick_page(UNUSUAL[what], USED) is None

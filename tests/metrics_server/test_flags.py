@@ -20,6 +20,7 @@ from kubevouch.metrics.serving.objects import go_duration
 from kubevouch.serve.shared_authority import AuthorityPlace
 from real.oracle.flags_corpus import questions
 from tests.metrics_server.command_line import context_of, settings
+from tests.support.rows import of_each
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "recorded"
@@ -60,7 +61,7 @@ def test_the_help_has_been_read() -> None:
     assert set(FLAGS.values()) == {*VALUES, "bool"}
 
 
-@pytest.mark.parametrize("name", FLAGS)
+@of_each(FLAGS)
 def test_every_flag_of_metrics_server_is_taken_in_every_form(name: str) -> None:
     kind = FLAGS[name]
     if kind == "bool":
@@ -73,8 +74,7 @@ def test_every_flag_of_metrics_server_is_taken_in_every_form(name: str) -> None:
             assert context.params["words"] == ("word",)
 
 
-@pytest.mark.parametrize(
-    "name",
+@of_each(
     [
         name
         for name, kind in FLAGS.items()
@@ -129,9 +129,7 @@ STRICTER = {
 """What metrics-server refuses a little later, when it reads the files; and forms that nobody writes."""
 
 
-@pytest.mark.parametrize(
-    "line", [each for each in LINES if not any(f'"--{name}' in each for name in WITH_VALUES)]
-)
+@of_each([each for each in LINES if not any(f'"--{name}' in each for name in WITH_VALUES)])
 def test_command_lines_are_read_as_metrics_server_reads_them(line: str) -> None:
     recorded: dict[str, Any] = json.loads(line)
     words, go = recorded["words"], recorded["go"]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import asyncssh
@@ -33,16 +33,16 @@ class LetsIn(asyncssh.SSHServer):
         return False
 
 
-SAYS: dict[str, tuple[str, int]] = {
-    "says-nothing": ("", 0),
-    "says-only-what-looks-like-ours": ("kubevouch-answer:\n", 0),
-    "answers-in-another-shape": ('kubevouch-answer: {"said": ["x"]}\n', 0),
-    "answers-half": ('kubevouch-answer: {"said": "x', 0),
-    "answers-40-MB": ('kubevouch-answer: {"said": "' + "x" * 40_000_000 + '"}\n', 0),
-    "answers-in-depth": ("kubevouch-answer: " + "[" * 1_000_000 + "\n", 0),
-    "answers-in-no-text": ('kubevouch-answer: {"said": "\udcff"}\n', 0),
-    "answers-and-fails": ('kubevouch-answer: {"said": "x"}\n', 255),
-    "waves-a-banner": ("", 0),
+SAYS: dict[str, tuple[Callable[[], str], int]] = {
+    "says-nothing": (lambda: "", 0),
+    "says-only-what-looks-like-ours": (lambda: "kubevouch-answer:\n", 0),
+    "answers-in-another-shape": (lambda: 'kubevouch-answer: {"said": ["x"]}\n', 0),
+    "answers-half": (lambda: 'kubevouch-answer: {"said": "x', 0),
+    "answers-40-MB": (lambda: 'kubevouch-answer: {"said": "' + "x" * 40_000_000 + '"}\n', 0),
+    "answers-in-depth": (lambda: "kubevouch-answer: " + "[" * 1_000_000 + "\n", 0),
+    "answers-in-no-text": (lambda: 'kubevouch-answer: {"said": "\udcff"}\n', 0),
+    "answers-and-fails": (lambda: 'kubevouch-answer: {"said": "x"}\n', 255),
+    "waves-a-banner": (lambda: "", 0),
 }
 """What it prints, and its exit code, by the user's name."""
 ENDLESS = ("chatters", "prints", "complains-without-end", "is-silent")
@@ -58,7 +58,7 @@ async def answers(process: asyncssh.SSHServerProcess[str]) -> None:
     connection, name = (process.get_extra_info(each) for each in ("connection", "username"))
     with contextlib.suppress(OSError, asyncssh.Error):
         if name in SAYS:
-            process.stdout.write(SAYS[name][0])
+            process.stdout.write(SAYS[name][0]())
             process.exit(SAYS[name][1])
         elif name == "complains":
             process.stderr.write("".join(f"{name * 9000}\n" for name in "abcdef"))

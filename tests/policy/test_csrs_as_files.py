@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
 from kubevouch.evidence.snapshot import PolicyEvidence
@@ -30,6 +29,7 @@ from kubevouch.policy.csr import csr_of, requestor_node
 from kubevouch.policy.decide import Decision, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.node_index import IndexedEvidence
+from tests.support.rows import of_each
 
 from . import kubeadm_cluster
 from .test_each_rule import CASES as PIECES
@@ -117,7 +117,7 @@ def decided(case: Object) -> Decision:
     return decide(facts)
 
 
-@pytest.mark.parametrize("name", CASES)
+@of_each(CASES)
 def test_a_csr_is_decided_as_its_file_says(name: str) -> None:
     case = CASES[name]
     decision = decided(case)

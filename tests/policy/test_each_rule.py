@@ -30,6 +30,7 @@ from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.rules import form, identity, ownership, timing
 from tests.support.requests import request
+from tests.support.rows import of_each
 
 from . import conftest
 from .conftest import ADDRESS, NODE, NOW, Case
@@ -123,7 +124,7 @@ def held(decision: Decision) -> dict[str, str]:
     return {r.rule: in_short(r) for r in decision.results if r.outcome is not Outcome.PASS}
 
 
-@pytest.mark.parametrize("name", CASES)
+@of_each(CASES)
 def test_a_csr_is_held_by_these_rules_and_no_other(name: str) -> None:
     said = CASES[name]
     decision = case_of(said).judged()

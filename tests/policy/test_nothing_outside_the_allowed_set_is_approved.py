@@ -5,12 +5,13 @@ from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import Claim, ClaimedBy, NameSource
 from tests.support.requests import request
+from tests.support.unhurried import examples
 
 from .conftest import ADDRESS, NODE, Case
 
@@ -45,7 +46,7 @@ OWN, STOLEN = f"X509SHA256={'a' * 64}", f"X509SHA256={'b' * 64}"
 MAY_NAMES, MAY_ADDRESSES = {NODE, "worker-1"}, {ADDRESS, "10.0.0.7"}
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     names=st.lists(st.sampled_from(NAMES), max_size=4),
     addresses=st.lists(st.sampled_from(ADDRESSES), max_size=4),
@@ -109,7 +110,7 @@ def test_what_passes_is_within_the_allowance(
         }
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(data=st.data())
 def test_a_damaged_request_is_held_and_never_a_trace(data: st.DataObject) -> None:
     pem = bytearray(GOOD)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.policy.sources.configuration import (
@@ -18,6 +18,7 @@ from kubevouch.policy.sources.nodes import InventoryNode, read_inventory
 from kubevouch.policy.sources.stored import Shard, Unreadable
 from tests.policy.kubeadm_cluster import NAMES
 from tests.support.bombs import ALIASES
+from tests.support.unhurried import examples
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_what_the_configuration_tells_of_the_cluster_comes_besides_its_own_names
     assert with_configured(NAMES, ApproverConfiguration()) == NAMES
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(text=st.text(max_size=200))
 def test_whatever_stands_there_is_read_or_refused(text: str) -> None:
     head = "schemaVersion: kubevouch.approver/1\n"

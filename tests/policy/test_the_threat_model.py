@@ -5,7 +5,7 @@ import json
 import re
 from pathlib import Path
 
-import pytest
+from tests.support.rows import of_each
 
 from .conftest import Case
 from .test_csrs_as_files import CASES
@@ -45,7 +45,7 @@ def test_the_rules_that_it_names_are_rules_and_none_is_left_out() -> None:
     assert named == RULES, "a rule against no threat"
 
 
-@pytest.mark.parametrize("threat", [*ROWS, *OF_OTHERS])
+@of_each([*ROWS, *OF_OTHERS])
 def test_the_tests_that_it_names_are_there(threat: str) -> None:
     tests = ROWS[threat][2] if threat in ROWS else OF_OTHERS[threat].split()
     assert tests
@@ -58,7 +58,7 @@ def test_the_tests_that_it_names_are_there(threat: str) -> None:
             assert name in {node.name for node in tree.body if isinstance(node, kinds)}, each
 
 
-@pytest.mark.parametrize("threat", ROWS)
+@of_each(ROWS)
 def test_its_case_files_are_held_by_the_rules_of_the_row_and_show_each_of_them(threat: str) -> None:
     rules, shown = rules_of(threat), set[str]()
     for path in map(Path, ROWS[threat][2]):

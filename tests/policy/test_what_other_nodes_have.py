@@ -4,7 +4,7 @@ from ipaddress import ip_address
 from itertools import permutations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.kube.resources import Node
@@ -20,6 +20,7 @@ from kubevouch.policy.node_index import NodeIndex, WrittenClaims
 from kubevouch.x509 import unmapped
 from tests.policy.look_at_all_nodes import other_nodes_of
 from tests.support.nodes import node
+from tests.support.unhurried import examples
 
 NAMES = ["w1", "w2", "w3", "10.0.0.2", "W2", "w2.example.com"]
 VALUES = [
@@ -38,7 +39,7 @@ ASKED = AskedNames(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     steps=st.lists(
         st.tuples(
@@ -80,7 +81,7 @@ def test_the_index_answers_as_a_look_at_all_nodes_does(
     )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     claims=st.dictionaries(
         st.sampled_from(["w1", "w2", "w3", "W2", "10.0.0.2"]),
@@ -102,7 +103,7 @@ def test_who_is_called_so_and_who_claims_it_is_told_as_a_look_at_all_nodes_tells
 CLAIMS = st.builds(Claim, st.sampled_from(VALUES[:-1]), st.sampled_from(NameSource))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(
     writings=st.lists(
         st.tuples(

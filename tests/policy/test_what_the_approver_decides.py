@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from kubevouch.approve.decide.credentials import WatchedCredentials
 from kubevouch.approve.decide.look import LookedAt, look
@@ -32,6 +31,7 @@ from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Metad
 from kubevouch.policy.credentials import NodeCredentials, live_node
 from kubevouch.policy.csr import ClientCsr, client_csr_of, csr_of, requestor_node
 from kubevouch.policy.sources.stored import shard_of
+from tests.support.rows import of_each
 
 from .test_csrs_as_files import NAMES, Object, nodes_of, patched, recorded
 
@@ -114,7 +114,7 @@ def decided(case: Object) -> LookedAt:
     return look(view, waiting, csr, node, reserved, at=at)
 
 
-@pytest.mark.parametrize("name", CASES)
+@of_each(CASES)
 def test_the_approver_decides_as_the_file_says(name: str) -> None:
     case: dict[str, Any] = CASES[name]
     looked = decided(case)

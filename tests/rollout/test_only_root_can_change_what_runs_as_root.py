@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kubevouch.rollout.decide.transaction import TransactionState, TransactionStep
+from tests.support.shells import FIRST_SHELL
 
 from .conftest import Machine
 
@@ -29,9 +30,11 @@ UNSAFE: dict[str, tuple[Callable[[Machine], object], str]] = {
     "behind a link": (_a_link, "kubelet is not a folder, or is a link"),
 }  # fmt: skip
 
+ON_THE_FIRST_SHELL = pytest.mark.parametrize("on_each_shell", FIRST_SHELL, indirect=True)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
 
 
+@ON_THE_FIRST_SHELL
 @pytest.mark.usefixtures("on_each_shell")
 @pytest.mark.parametrize("name", [pytest.param(n, marks=needs_root if "else" in n else ()) for n in UNSAFE])  # fmt: skip
 async def test_nothing_begins_where_others_may_write(machine: Machine, name: str) -> None:
@@ -44,6 +47,7 @@ async def test_nothing_begins_where_others_may_write(machine: Machine, name: str
     assert machine.calls == []
 
 
+@ON_THE_FIRST_SHELL
 @pytest.mark.usefixtures("on_each_shell")
 @pytest.mark.parametrize("name", [pytest.param(n, marks=needs_root if "else" in n else ()) for n in UNSAFE])  # fmt: skip
 async def test_no_undo_runs_what_others_may_have_put_there(machine: Machine, name: str) -> None:
@@ -115,6 +119,7 @@ async def test_an_undo_of_ours_runs_what_we_sent_and_no_script_that_lies_there(
     assert not (machine.folder / "pwned").exists()
 
 
+@ON_THE_FIRST_SHELL
 @pytest.mark.usefixtures("on_each_shell")
 @pytest.mark.parametrize("committed", [False, True])
 @pytest.mark.parametrize("what", ["config", "pki"])

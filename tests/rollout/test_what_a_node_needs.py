@@ -13,13 +13,14 @@ from kubevouch.rollout.decide.need import Rewrite, need_of
 from kubevouch.rollout.decide.plan import LeftOut
 from kubevouch.rollout.errors import LeadsOn
 from kubevouch.tls import FailureKind, HandshakeFailure
+from tests.support.rows import of_each
 
 from .recorded import left_out, recorded, rewrite
 
 CASES = json.loads(Path(__file__).with_name("needs.json").read_text())
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+@of_each(CASES, named=lambda case: case["name"])
 def test_a_node_needs_what_its_disk_and_its_port_say(case: dict[str, Any]) -> None:
     found = _needed(case)
     assert _in_short(found) == case["need"], found

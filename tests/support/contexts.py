@@ -2,7 +2,6 @@
 
 import ssl
 import tempfile
-from pathlib import Path
 
 from tests.support.authority import Pair
 
@@ -17,11 +16,10 @@ def server_context(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     if any_key:
         context.set_ciphers("DEFAULT@SECLEVEL=0")
-    with tempfile.TemporaryDirectory() as folder:
-        chain, key = Path(folder, "chain.pem"), Path(folder, "key.pem")
-        chain.write_bytes(pair.chain)
-        key.write_bytes(pair.key)
-        context.load_cert_chain(chain, key)
+    with tempfile.NamedTemporaryFile() as both:
+        both.write(pair.chain + b"\n" + pair.key)
+        both.flush()
+        context.load_cert_chain(both.name)
     if client_ca is not None:
         context.load_verify_locations(cadata=client_ca.decode())
         context.verify_mode = ssl.CERT_OPTIONAL

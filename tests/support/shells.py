@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.rows import only_long
+
 SHELLS = ("dash", "bash", "busybox")
+
+FIRST_SHELL = (SHELLS[0], *(only_long(each) for each in SHELLS[1:]))
+"""Of a long table, whose decisive cases another test runs on each: the others only in the long tier."""
 
 
 def becomes_sh(shell: str, folder: Path) -> None:

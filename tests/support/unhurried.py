@@ -12,10 +12,22 @@ GENEROUS = 120.0
 """Seconds after which what a test waits for is taken for lost. Nothing takes a tenth of it where a core is free."""
 
 
+LONG = "long"
+"""Hypothesis' profile of the long tier."""
+
+
 def unhurried() -> None:
     """Hypothesis has no deadlines from now on, whatever else the profile says (a different one is loaded where CI is set)."""
-    settings.register_profile("unhurried", parent=settings(), deadline=None)
+    if settings.get_current_profile_name() == LONG:
+        return
+    for name in ("unhurried", LONG):
+        settings.register_profile(name, parent=settings(), deadline=None)
     settings.load_profile("unhurried")
+
+
+def examples(many: int) -> settings:
+    """So many with `--hypothesis-profile=long`, as `make real-long` has it; a quarter of them else."""
+    return settings(max_examples=many if settings.get_current_profile_name() == LONG else many // 4)
 
 
 async def until(true: Callable[[], object]) -> None:

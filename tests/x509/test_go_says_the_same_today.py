@@ -30,6 +30,7 @@ def test_go_still_gives_the_recorded_answers(oracle: Path, tmp_path: Path) -> No
         assert told == recorded, f"{kind}: Go says something else now; look, then `make oracle`"
 
 
+@pytest.mark.long
 def test_the_recorded_cases_are_what_their_sources_make(tmp_path: Path) -> None:
     corpus.write(corpus.gather(), tmp_path)
     for kind in KINDS:

@@ -5,7 +5,7 @@ from base64 import b64decode
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kubevouch.x509 import (
@@ -24,6 +24,7 @@ from kubevouch.x509.csr import LARGEST_CSR
 from real.oracle.certificates import NOW, san_value
 from real.oracle.request_cases import block, san_request
 from tests.support.authority import Authority
+from tests.support.unhurried import examples
 from tests.x509.recorded import certificate, ders, lines
 
 PAIR = Authority().serving("w1.example.com", "10.0.0.5", node="w1")
@@ -31,7 +32,7 @@ REQUESTS = [b64decode(line["pem"]) for line in lines("requests")]
 FILES = [*(b64decode(line["pem"]) for line in lines("bundles")), PAIR.chain + PAIR.key]
 KEYS = [PAIR.key, PAIR.chain + PAIR.key]
 CA = certificate("ca")
-MORE = settings(max_examples=1000, deadline=None)
+MORE = examples(1000)
 
 
 @st.composite

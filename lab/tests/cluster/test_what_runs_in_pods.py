@@ -23,11 +23,14 @@ MANIFESTS = ("00-*.yaml", "10-*.yaml", "20-*.yaml", "50-*.yaml")
 
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
-    """With the manifests of the approver, as they are shipped."""
+    """With the manifests of the approver, as they are shipped; but one that hangs is seen in seconds."""
     async with lab_in(tmp_path, "pending", nodes=2) as running:
         for each in objects(*MANIFESTS):
             kind = kind_of(each["apiVersion"], each["kind"])
             assert kind is not None
+            if kind is DEPLOYMENTS:
+                (approver,) = each["spec"]["template"]["spec"]["containers"]
+                approver["readinessProbe"] |= {"periodSeconds": 1, "timeoutSeconds": 2}
             running.control_plane.client.create(kind, each)
         await until(lambda: len(pods(running)) == 1)
         yield running

@@ -22,6 +22,7 @@ from lab.tests.signer.test_a_request_from_create_to_certificate import NODE, csr
 from tests.support.authority import Authority
 from tests.support.csr_template import CsrTemplate, new_csr
 from tests.support.requests import request
+from tests.support.unhurried import examples
 
 PEM = request("n1", ["n1"], ["10.0.0.1"])
 SHARED = [HealthCheck.function_scoped_fixture]
@@ -74,7 +75,7 @@ def refused(change: Callable[[], Any]) -> bool:
     return False
 
 
-@settings(suppress_health_check=SHARED, deadline=None, max_examples=150)
+@settings(examples(150), suppress_health_check=SHARED)
 @given(spec=JSON | SPEC, status=JSON)
 def test_any_body_is_kept_or_refused(running: Plane, spec: Any, status: Any) -> None:
     body = {"metadata": {"generateName": "csr-"}, "spec": spec, "status": status}
@@ -83,7 +84,7 @@ def test_any_body_is_kept_or_refused(running: Plane, spec: Any, status: Any) -> 
             running.signers().act(kept)
 
 
-@settings(suppress_health_check=SHARED, deadline=None, max_examples=100)
+@settings(examples(100), suppress_health_check=SHARED)
 @given(conditions=JSON | CONDITIONS, certificate=JSON | BASE64)
 def test_any_decision_is_taken_or_refused(
     running: Plane, conditions: Any, certificate: Any
@@ -101,7 +102,7 @@ def test_any_decision_is_taken_or_refused(
     running.signers().clean()
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(at=st.integers(0, 400), byte=st.integers(0, 255))
 def test_a_bent_request_is_read_or_refused(at: int, byte: int) -> None:
     (block,) = pem.blocks(PEM)

@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import count, islice
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from kubevouch.outcome import Outcome
 from real.oracle.dice import Dice
@@ -191,12 +192,45 @@ def test_nothing_needs_dns(approver: InstalledApprover) -> None:
         assert spec["dnsPolicy"] == "Default"
 
 
-FORMS = 100
-"""Of the thousands that tests/policy tries on the rules alone."""
+@pytest.mark.long_on_the_bed
+def test_a_name_that_a_pinned_node_does_not_claim_passes_by_the_pin_that_allows_it(
+    approver: InstalledApprover, site: Joining
+) -> None:
+    node = pinned(approver, site, "with-an-alias.example.com")
+    waits = node.ask(names=[node.name, "alias.example.com"])
+    site.held(waits, "allowed-names (NameNotAllowed)")
+    allow = ("--allow", f"{node.name}=alias.example.com")
+    ended(approver.cluster, 0, "approver", "pin", node.name, *allow, "--yes")
+    site.approved(waits)
 
 
+@pytest.mark.long_on_the_bed
+def test_what_the_approver_refuses_is_approved_by_hand_only_against_it(
+    approver: InstalledApprover, site: Joining
+) -> None:
+    """A key that another node has shown. The approval says for good that the approver had not approved it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    first = pinned(approver, site, "first-with-a-key.example.com")
+    second = pinned(approver, site, "second-with-a-key.example.com")
+    kubevouch = approver.cluster.kubevouch
+    site.approved(first.ask(key=key))
+    name = second.ask(key=key)
+    site.held(name, "own-key (KeyOfAnotherNode)")
+    left = "the approver is installed, and has not approved it"
+    refused = kubevouch("csr", "approve", name, "--yes")
+    assert (refused.code, left in " ".join(refused.out.split())) == (3, True), refused
+    assert not site.csrs.objects[name]["status"].get("conditions")
+    against = kubevouch("csr", "approve", name, "--yes", "--against-approver")
+    assert against.code == 0, against
+    message = site.approved(name)["message"]
+    assert "every rule passed" not in message
+    assert left in message
+    assert "not asked: " in message
+
+
+@pytest.mark.long_on_the_bed
 def test_no_hostile_form_is_approved_and_the_good_one_after_them_is(
-    cluster: Cluster, approver: InstalledApprover, site: Joining
+    cluster: Cluster, approver: InstalledApprover, site: Joining, forms: int
 ) -> None:
     """Each with the node's own client certificate. What the API server cannot read, it refuses; the approver holds the rest."""
     if not isinstance(cluster, LabCluster):
@@ -207,7 +241,7 @@ def test_no_hostile_form_is_approved_and_the_good_one_after_them_is(
     drawn = (hostile_pem(Dice(f"approver {number}")) for number in count())
     bad = (pem for pem in drawn if Case(pem=pem).judged().outcome is Outcome.REFUSE)
     asked = []
-    for number, pem in enumerate(islice(bad, FORMS)):
+    for number, pem in enumerate(islice(bad, forms)):
         try:
             name = create_csr(node.api, f"hostile-{number}", pem, SERVING)
         except RefusedRequest:
@@ -215,7 +249,7 @@ def test_no_hostile_form_is_approved_and_the_good_one_after_them_is(
         # Judged by what it asks for, and not only since the node has asked again or too often.
         assert not site.held(name).startswith(("newest ", "budget "))
         asked.append(name)
-    assert len(asked) > FORMS / 2
+    assert len(asked) > forms / 2
     site.approved(node.ask())
     conditions = [site.csrs.objects[each]["status"].get("conditions") for each in asked]
     assert conditions == [None] * len(asked)

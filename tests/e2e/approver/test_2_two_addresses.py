@@ -66,7 +66,7 @@ def _serves(address: str, wanted: set[str]) -> bool:
     return {str(each) for each in names.get_values_for_type(x509.IPAddress)} == wanted
 
 
-@pytest.mark.long_on_the_bed
+@pytest.mark.long
 def test_a_second_address_waits_for_the_operator_and_is_then_served_at_both(
     approver: InstalledApprover, site: Joining
 ) -> None:

@@ -1,0 +1,37 @@
+"""Tables: cheap rows in one test, and rows that the long tier alone tries."""
+
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+
+def only_long(*row: object) -> Any:
+    """A row of a parametrized test that `make real-long` runs, and nothing else."""
+    return pytest.param(*row, marks=pytest.mark.long)
+
+
+def of_each(
+    rows: Collection[T], named: Callable[[T], object] = lambda row: row
+) -> Callable[[Callable[[T], None]], Callable[[], None]]:
+    """Makes one test of one that takes a row, since pytest takes longer for a test than that for a row. Each that fails is named."""
+
+    def of(test: Callable[[T], None]) -> Callable[[], None]:
+        def all_of_them() -> None:
+            assert rows
+            failed = list[Exception]()
+            for row in rows:
+                try:
+                    test(row)
+                except Exception as error:  # noqa: BLE001 - raised below, with all others
+                    error.add_note(f"of {named(row)}")
+                    failed.append(error)
+            if failed:
+                raise ExceptionGroup(f"{len(failed)} rows", failed)
+
+        all_of_them.__doc__ = test.__doc__
+        return all_of_them
+
+    return of
