@@ -89,6 +89,7 @@ METRICS_SERVER = Module(
 PAUSE = Module("pause", {"pause": "."}, {})
 BURNER = Module("burner", {"burner": "."}, {})
 CONSUMER = Module("consumer", {"consumer": "."}, {})
+METRICS_CLIENTS = Module("metrics-clients", {"metrics-clients": "."}, {})
 METRICS_SERVER_E2E = Module(
     "metrics-server-e2e", {"metrics-server-e2e": "sigs.k8s.io/metrics-server/test"}, {}, tests=True
 )

@@ -11,8 +11,10 @@ from real.charts import METRICS_SERVER, Helm
 from tests.charts.rendering import IMAGE, Identity, only, rendered
 from tests.metrics_server.command_line import settings
 
-OURS_ALONE = ("-authority", "-writes-the-ca-bundle-alone")
-"""What keeps the authority of the serving certificates: metrics-server makes one in memory, that nobody can verify."""
+OURS_ALONE = ("-authority", "-writes-the-ca-bundle-alone", "v1.metrics.k8s.io")
+"""What keeps the authority of the serving certificates: metrics-server makes one in memory, that nobody can verify. And v1."""
+
+VERSIONS = ("v1beta1.metrics.k8s.io", "v1.metrics.k8s.io")
 
 WISHES: dict[str, dict[str, Any]] = {
     "nothing set": {},
@@ -51,6 +53,15 @@ def test_every_object_keeps_its_name_and_what_cannot_be_changed(
         assert _fixed(each, ours[each]) == _fixed(each, thing), each
 
 
+def test_beside_theirs_it_has_no_object_of_theirs(helm: Helm, upstream_chart: Path) -> None:
+    """With v1 alone. v1beta1, which HPAs read, stays with the other server."""
+    theirs = rendered(helm, upstream_chart)
+    beside = ("--set", "apiService.v1Only=true")
+    ours = rendered(helm, METRICS_SERVER, *IMAGE, *beside, release="usage")
+    assert set(theirs) & set(ours) == set()
+    assert only(ours, "APIService")["metadata"]["name"] == VERSIONS[1]
+
+
 def _fixed(which: Identity, thing: dict[str, Any]) -> object:
     """What the API server refuses to change, or what others hold on to."""
     match which[0]:
@@ -79,7 +90,7 @@ def _fixed(which: Identity, thing: dict[str, Any]) -> object:
     return None
 
 
-def test_it_may_do_no_more_than_theirs_but_to_one_secret_and_one_api_service(
+def test_it_may_do_no_more_than_theirs_but_to_one_secret_and_its_api_services(
     helm: Helm, upstream_chart: Path, reusing: Path
 ) -> None:
     """By their names. It creates no Secret: who may do so in kube-system lets nodes join, by bootstrap tokens."""
@@ -87,7 +98,7 @@ def test_it_may_do_no_more_than_theirs_but_to_one_secret_and_one_api_service(
         _rights(rendered(helm, chart, *words))
         for chart, words in ((upstream_chart, ()), (reusing, IMAGE))
     )
-    secret, service = ("metrics-server-authority",), ("v1beta1.metrics.k8s.io",)
+    secret, service = ("metrics-server-authority",), VERSIONS
     assert ours - theirs == {
         *(("secrets", verb, secret) for verb in ("get", "patch")),
         *(
@@ -143,29 +154,45 @@ def test_the_trick_for_their_chart_names_the_same_image_in_ours(
     assert images == {f"registry.example.com/kubevouch@sha256:{'4f' * 32}"}
 
 
-@pytest.mark.parametrize("kind", ["metrics-server", "helm"])
+@pytest.mark.parametrize(
+    ("chosen", "names"),
+    [
+        ("tls.type=metrics-server", VERSIONS),
+        ("tls.type=helm", VERSIONS),
+        ("apiService.v1Only=true", VERSIONS[1:]),
+    ],
+)
 def test_the_pods_keep_an_authority_for_the_name_that_the_api_server_asks_for(
-    helm: Helm, reusing: Path, kind: str
+    helm: Helm, reusing: Path, chosen: str, names: tuple[str, ...]
 ) -> None:
     """Neither the Secret's data nor the caBundle is rendered: what is applied again leaves both as the server has made them."""
     for chart in (METRICS_SERVER, reusing):
-        found = rendered(helm, chart, *IMAGE, "--set", f"tls.type={kind}")
-        secret, service = only(found, "Secret"), only(found, "APIService")["spec"]
+        found = rendered(helm, chart, *IMAGE, "--set", chosen)
+        secret = only(found, "Secret")
+        services = {
+            each["metadata"]["name"]: each["spec"]
+            for each in found.values()
+            if each["kind"] == "APIService"
+        }
+        assert tuple(services) == names
+        priorities = [each["versionPriority"] for each in services.values()]
+        assert priorities == [{VERSIONS[0]: 100, VERSIONS[1]: 200}[name] for name in names]
         assert not {"data", "stringData"} & secret.keys()
-        assert not {"caBundle", "insecureSkipTLSVerify"} & service.keys()
         name = secret["metadata"]["name"]
         spec = only(found, "Deployment")["spec"]["template"]["spec"]
         (given,) = [each for each in spec["containers"][0]["args"] if "authority" in each]
         place = settings(given).tls.authority
         assert place is not None
         assert (place.namespace, place.secret) == ("kube-system", name)
-        asked = service["service"]
-        assert f"{asked['name']}.{asked['namespace']}.svc" in place.names
-        assert place.api_service == only(found, "APIService")["metadata"]["name"]
+        for service in services.values():
+            asked = service["service"]
+            assert f"{asked['name']}.{asked['namespace']}.svc" in place.names
+            assert not {"caBundle", "insecureSkipTLSVerify"} & service.keys()
+        assert set(place.api_services) == set(names)
         assert "certs" not in {each["name"] for each in spec["volumes"]}
         for role, which in (
-            (("Role", "kube-system", name), name),
-            (("ClusterRole", "", f"system:{name}"), place.api_service),
+            (("Role", "kube-system", name), [name]),
+            (("ClusterRole", "", f"system:{name}"), list(names)),
         ):
             (rule,) = found[role]["rules"]
-            assert rule["resourceNames"] == [which]
+            assert rule["resourceNames"] == which

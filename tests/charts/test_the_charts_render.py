@@ -212,13 +212,13 @@ def test_no_rendering_switches_verification_off(helm: Helm) -> None:
         if chart_of(values) is METRICS_SERVER:
             more = ("--set", "apiService.insecureSkipTLSVerify=true")
             found = rendered(helm, METRICS_SERVER, *IMAGE, "-f", str(values), *more)
-            service = only(found, "APIService")
-            assert "insecureSkipTLSVerify" not in service["spec"]
-            injected = "cert-manager.io/inject-ca-from" in service["metadata"].get(
-                "annotations", {}
-            )
             kept = ("Secret", "kube-system", "metrics-server-authority") in found
-            assert injected or kept or service["spec"]["caBundle"], values
+            for version in ("v1", "v1beta1"):
+                service = found["APIService", "", f"{version}.metrics.k8s.io"]
+                assert "insecureSkipTLSVerify" not in service["spec"]
+                annotations = service["metadata"].get("annotations", {})
+                injected = "cert-manager.io/inject-ca-from" in annotations
+                assert injected or kept or service["spec"]["caBundle"], values
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,33 @@ async def test_every_table_has_kubectls_columns_rows_and_values(
         theirs = await kubectl(kubeconfig, *line.split())
         assert theirs.code == 0, (line, theirs)
         assert (cells(ran.out), ran.err, ran.code) == (cells(theirs.out), theirs.err, 0), line
+
+
+def of_v1(stage: Stage) -> faults.Play:
+    """The usage as v1 has it: more, so that it is seen which was asked."""
+    items = [
+        {**each, "usage": {"cpu": "7", "memory": "1Gi"}}
+        for each in stage.server.store.list(NODE_METRICS)
+    ]
+    body = {"kind": "NodeMetricsList", "apiVersion": "metrics.k8s.io/v1", "items": items}
+    return faults.answer(200, json.dumps(body), Content_Type="application/json")
+
+
+@pytest.mark.parametrize(
+    ("v1", "cpu"),
+    [(of_v1, 7000), (lambda _: faults.answer(404), 42), (lambda _: faults.answer(503, "away"), 42)],
+    ids=["served", "not there", "not available"],
+)
+async def test_the_first_version_that_answers_is_shown(
+    kubevouch: Program,
+    stage: Stage,
+    kubeconfig: Path,
+    v1: Callable[[Stage], faults.Play],
+    cpu: int,
+) -> None:
+    stage.server.faults.on("/apis/metrics.k8s.io/v1/nodes", v1(stage))
+    document = _document(await kubevouch("top", "nodes", "-o", "json"), 0)
+    assert document["nodes"][0]["cpuMillicores"] == cpu
 
 
 async def test_labels_that_no_node_has_are_answered_with_a_word(

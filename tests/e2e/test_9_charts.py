@@ -151,6 +151,12 @@ def _api_service(bed: Bed) -> dict[str, Any]:
     return found
 
 
+def _versions(bed: Bed) -> set[str]:
+    """Of the metrics API, those that have an APIService."""
+    listed = bed.kubectl("get", "apiservices", "-o", "name").stdout
+    return set(re.findall(r"/(\w+)\.metrics\.k8s\.io$", listed, re.MULTILINE))
+
+
 class Failure(NamedTuple):
     """at: when the answer came, in seconds of time.monotonic(). said: kubectl's stderr."""
 
@@ -229,6 +235,7 @@ def test_our_chart_takes_the_place_of_their_release_and_gives_it_back(
         assert release.images() == {image_reference}
         # The pods that answered at first are nobody's to verify: what was there stays for this one upgrade.
         assert _api_service(bed)["spec"]["insecureSkipTLSVerify"] is True
+        assert _versions(bed) == {"v1beta1"}
         assert flag in container_of(cluster)["args"]
         assert "NOT VERIFIED YET" not in release.typed(second)
         assert flag not in container_of(cluster)["args"]
@@ -238,12 +245,16 @@ def test_our_chart_takes_the_place_of_their_release_and_gives_it_back(
         assert "KV116" not in findings(cluster.kubevouch("doctor", "-o", "json"))
         spec = _api_service(bed)["spec"]
         assert (bool(spec["caBundle"]), spec.get("insecureSkipTLSVerify", False)) == (True, False)
+        assert _versions(bed) == {"v1", "v1beta1"}
+        wait = ("wait", "apiservice/v1.metrics.k8s.io", "--for=condition=Available")
+        bed.kubectl(*wait, "--timeout=60s")
         _top(bed)
         assert _fixed(bed) == before
         asked.meanwhile(OUR_POD_ENDS)
         release("rollback", "1")
         assert release.images() == {THEIRS}
         assert _fixed(bed) == before
+    assert _versions(bed) == {"v1beta1"}
     assert _api_service(bed)["spec"]["insecureSkipTLSVerify"] is True
     _top(bed)
     assert all(map(only_for_a_moment, asked.failures.values())), asked.failures
@@ -265,7 +276,7 @@ def _its_authority_is_written_again_and_nothing_else(bed: Bed) -> None:
     ):
         words = (f"--as=system:serviceaccount:{SPACE}:{RELEASE}", "--type=merge", "-p")
         stolen = bed.kubectl(*patch, *words, json.dumps({"spec": spec}), check=False)
-        assert "writes spec.caBundle of its APIService and nothing else" in stolen.stderr
+        assert "writes spec.caBundle of its APIServices and nothing else" in stolen.stderr
     _top(bed)
 
 

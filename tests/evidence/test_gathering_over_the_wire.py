@@ -47,6 +47,10 @@ QUESTIONS: dict[str, tuple[str, Callable[[Evidence], Measured[Any]]]] = {
         "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io",
         lambda e: e.metrics.api_service,
     ),
+    "api-service of v1": (
+        "/apis/apiregistration.k8s.io/v1/apiservices/v1.metrics.k8s.io",
+        lambda e: (e.metrics.others or (e.metrics,))[0].api_service,
+    ),
     "service": (f"{SYSTEM}/services/metrics-server", lambda e: e.metrics.service),
     "pods": (f"{SYSTEM}/pods", lambda e: e.metrics.pods),
     "deployment": (
@@ -114,7 +118,7 @@ async def test_a_bad_answer_is_a_doubt_of_its_kind_and_the_rest_is_known(
 
 
 _BEHIND = {
-    "api-service": ("service",),
+    "api-service": ("service", "api-service of v1"),
     "pods": ("logs",),
     "roles": ("bindings",),
     "bindings": ("roles",),

@@ -1,8 +1,10 @@
-"""metrics.k8s.io/v1beta1: objects, lists and tables in metrics-server's forms. Refusals and selectors: the recorded answers beside this."""
+"""metrics.k8s.io, v1 and v1beta1: objects, lists and tables in metrics-server's forms. Refusals and selectors: the recorded answers beside this."""
 
 import json
 from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from kubevouch.metrics.fleet import RunningPods
 from kubevouch.metrics.serving.api import MetricsApi
@@ -10,7 +12,6 @@ from kubevouch.serve.messages import HttpRequest
 from tests.support.clocks import WoundClock
 from tests.support.metered import AT, fixed_fleet, metered, node, pod
 
-PREFIX = "/apis/metrics.k8s.io/v1beta1"
 FLEET = fixed_fleet(
     {each.name: each for each in (node("n2"), node("n1", zone="a", tier="1"), node("n3"))},
     RunningPods([pod("b", "p"), pod("a", "q", app="x"), pod("a", "p", app="y"), pod("a", "new")]),
@@ -24,8 +25,15 @@ STORE = metered(
 )
 
 
-async def told(path: str, **query: str) -> Any:
-    asked = HttpRequest("GET", PREFIX + path, {k: (v,) for k, v in query.items()})
+@pytest.fixture(params=["v1", "v1beta1"])
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+async def told(version: str, path: str, **query: str) -> Any:
+    asked = HttpRequest(
+        "GET", f"/apis/metrics.k8s.io/{version}{path}", {k: (v,) for k, v in query.items()}
+    )
     clock = WoundClock(AT + timedelta(seconds=10))
     answer = await MetricsApi(STORE, FLEET, clock).answer(asked)
     assert answer.code == 200, answer
@@ -58,20 +66,20 @@ POD = {
 }
 
 
-async def test_a_node_and_a_pod_of_their_own() -> None:
-    kind = {"apiVersion": "metrics.k8s.io/v1beta1"}
-    assert await told("/nodes/n1") == {"kind": "NodeMetrics", **kind, **N1}
-    assert await told("/namespaces/a/pods/p") == {"kind": "PodMetrics", **kind, **POD}
+async def test_a_node_and_a_pod_of_their_own(version: str) -> None:
+    kind = {"apiVersion": f"metrics.k8s.io/{version}"}
+    assert await told(version, "/nodes/n1") == {"kind": "NodeMetrics", **kind, **N1}
+    assert await told(version, "/namespaces/a/pods/p") == {"kind": "PodMetrics", **kind, **POD}
 
 
-async def test_lists_have_what_is_measured_in_order_and_no_version() -> None:
-    found = await told("/nodes")
+async def test_lists_have_what_is_measured_in_order_and_no_version(version: str) -> None:
+    found = await told(version, "/nodes")
     assert [found["kind"], found["metadata"]] == ["NodeMetricsList", {}]
     assert found["items"][0] == N1
     assert found["items"][1]["usage"] == {"cpu": "2", "memory": "1536"}
     # n3 is not measured; `gone` and `ended` are no longer the API server's.
     assert [each["metadata"]["name"] for each in found["items"]] == ["n1", "n2"]
-    found = await told("/pods", limit="1")
+    found = await told(version, "/pods", limit="1")
     names = [(each["metadata"]["namespace"], each["metadata"]["name"]) for each in found["items"]]
     assert names == [("a", "p"), ("b", "p")]
     assert found["items"][0] == POD

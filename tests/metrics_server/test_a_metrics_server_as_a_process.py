@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import re
 import resource
 import shutil
@@ -17,6 +18,8 @@ import yaml
 from kubevouch import __version__
 from kubevouch.serve.authorization import attributes_of
 from kubevouch.serve.messages import HttpRequest
+from real import programs
+from real.layout import Folders
 from tests.cli.program import Program
 from tests.cli.server_process import ServerProcess, serving
 from tests.support.authority import Authority
@@ -109,6 +112,38 @@ async def test_kubelets_of_k3s_and_kops_are_read_and_no_impostor_of_theirs(
         for kind in kinds:
             await server.told(f'belongs to .*{kind}-1.*, not to node {kind}-bad"')
             assert cluster.kubelets[f"{kind}-bad"].sent == b""
+
+
+@pytest.mark.needs_go
+async def test_client_gos_typed_clients_of_both_versions_get_the_same_answers(
+    kubevouch: Program, cluster: SmallCluster
+) -> None:
+    built = programs.build(Folders.of(os.environ), (programs.METRICS_CLIENTS,))
+    cluster.reviews.allow = lambda spec: spec["user"] == "admin"
+    cluster.reviews.tokens["reader"] = {"username": "admin"}
+    async with started(kubevouch, cluster) as server:
+        await _becomes_ready(server, cluster)
+        url = f"https://127.0.0.1:{server.port}"
+        asked = await asyncio.create_subprocess_exec(
+            built.paths["metrics-clients"],
+            *(url, server.folder / "apiserver.crt", "reader", "n1", "default", "pod-n1"),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        told = json.loads((await asked.communicate())[0])
+    refused = {"missing": "NotFound", "watch": "MethodNotAllowed"}
+    for version in ("v1", "v1beta1"):
+        for what, names in {"nodes": ["n1", "n2"], "pods": ["pod-n1", "pod-n2"]}.items():
+            found = told[f"{version} {what}"]
+            [chosen] = found["chosen"]["items"]
+            first, second = found["list"]["items"]
+            assert [each["metadata"]["name"] for each in (first, second)] == names
+            assert chosen["metadata"]["name"] == names[0]
+            for each in (chosen, first, found["one"]):
+                used = each["usage"] if what == "nodes" else each["containers"][0]["usage"]
+                assert used["memory"] == "123Mi"
+                assert each["timestamp"]
+                assert each["window"] != "0s"
+            assert {key: found[key] for key in refused} == refused
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="asks with curl")
@@ -280,6 +315,7 @@ async def _is_what_kubectl_expects(server: ServerProcess, cluster: SmallCluster)
     """Real kubectl, by way of an API server that aggregates as the real one does."""
     cluster.aggregate(server.port, server.roots)
     top = await kubectl(cluster.kubeconfig, "top", "nodes")
+    assert top.code == 0, top
     rows = [re.split(r"  +", line.strip()) for line in top.out.splitlines()]
     assert rows[:3] == [
         ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"],
@@ -296,11 +332,14 @@ async def _is_what_kubectl_expects(server: ServerProcess, cluster: SmallCluster)
     table = await kubectl(cluster.kubeconfig, "get", "nodes.v1beta1.metrics.k8s.io")
     assert table.out.splitlines()[0].split() == ["NAME", "CPU", "MEMORY", "WINDOW"]
     assert len(table.out.splitlines()) == 3
-    one = json.loads((await kubectl(cluster.kubeconfig, "get", "--raw", f"{METRICS}/nodes/n1")).out)
-    # The second scrape is at the node's own moment: half a resolution after the first one, up to one and a half; less by what its answer took.
-    assert re.fullmatch(r"([4-9]|1[0-6])(\.\d+)?s", one["window"])
-    assert re.fullmatch(r"249[45]\d+[nu]", one["usage"]["cpu"])
-    assert one["usage"]["memory"] == "123Mi"
+    for version in ("metrics.k8s.io/v1", "metrics.k8s.io/v1beta1"):
+        path = f"/apis/{version}/nodes/n1"
+        one = json.loads((await kubectl(cluster.kubeconfig, "get", "--raw", path)).out)
+        assert one["apiVersion"] == version
+        # The second scrape is at the node's own moment: half a resolution after the first one, up to one and a half; less by what its answer took.
+        assert re.fullmatch(r"([4-9]|1[0-6])(\.\d+)?s", one["window"])
+        assert re.fullmatch(r"249[45]\d+[nu]", one["usage"]["cpu"])
+        assert one["usage"]["memory"] == "123Mi"
     explained = await kubectl(
         cluster.kubeconfig, "explain", "nodes", "--api-version=metrics.k8s.io/v1beta1"
     )

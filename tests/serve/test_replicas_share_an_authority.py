@@ -32,10 +32,12 @@ from tests.support.tasks import meanwhile
 from tests.support.unhurried import until
 
 SECRETS = KINDS["", "v1", "secrets"]
-SPACE, SECRET, NAME = "kube-system", "usage-authority", "v1beta1.metrics.k8s.io"
+SPACE, SECRET = "kube-system", "usage-authority"
+NAMES = ("v1.metrics.k8s.io", "v1beta1.metrics.k8s.io")
+NAME = NAMES[1]
 PATH = f"/api/v1/namespaces/{SPACE}/secrets/{SECRET}"
 API_PATH = f"/apis/apiregistration.k8s.io/v1/apiservices/{NAME}"
-PLACE = AuthorityPlace(SPACE, SECRET, NAME, ("usage.kube-system", "usage.kube-system.svc"))
+PLACE = AuthorityPlace(SPACE, SECRET, NAMES, ("usage.kube-system", "usage.kube-system.svc"))
 SERVICE = {"name": "usage", "namespace": SPACE, "port": 443}
 
 
@@ -53,16 +55,19 @@ class Cluster:
 
     @property
     def spec(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.server.store.get(API_SERVICES, NAME)["spec"]
+        return self.spec_of(NAME)
+
+    def spec_of(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.server.store.get(API_SERVICES, name)["spec"]
         return found
 
     @property
     def bundle(self) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(b64decode(self.spec["caBundle"]))
 
-    def write(self, spec: dict[str, Any]) -> None:
+    def write(self, spec: dict[str, Any], name: str = NAME) -> None:
         """Somebody writes the APIService's spec anew."""
-        self.server.store.change(API_SERVICES, ("", NAME), lambda thing: {**thing, "spec": spec})
+        self.server.store.change(API_SERVICES, ("", name), lambda thing: {**thing, "spec": spec})
 
     def fill(self, data: dict[str, bytes] | None) -> None:
         """Somebody writes the Secret's data anew."""
@@ -77,15 +82,16 @@ class Cluster:
 
 @pytest.fixture
 async def cluster(api_authority: Authority) -> AsyncIterator[Cluster]:
-    """The chart's empty Secret and an APIService without a caBundle, and two replicas."""
+    """The chart's empty Secret, an APIService without a caBundle for each version, and two replicas."""
     clock, lines = WoundClock(MOMENT), list[str]()
     context = openssl_context(api_authority.serving("127.0.0.1"))
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(ScriptedApiServer(context, clock))
         server.store.create(SECRETS, {"metadata": {"name": SECRET}, "type": "Opaque"}, SPACE)
-        server.store.create(
-            API_SERVICES, {"metadata": {"name": NAME}, "spec": {"service": SERVICE}}
-        )
+        for name in NAMES:
+            server.store.create(
+                API_SERVICES, {"metadata": {"name": name}, "spec": {"service": SERVICE}}
+            )
         replicas = []
         for number in range(2):
             access = access_to(server, api_authority)
@@ -235,23 +241,36 @@ async def test_an_authority_that_has_expired_leaves_the_bundle(cluster: Cluster)
     assert issuer_of(one.read(), [left]) == 0
 
 
-async def test_what_is_taken_out_of_the_api_service_is_there_again_at_once(
-    cluster: Cluster,
+@pytest.mark.parametrize("name", NAMES)
+async def test_what_is_taken_out_of_an_api_service_is_there_again_at_once(
+    cluster: Cluster, name: str
 ) -> None:
     one = cluster.replicas[0]
     await one.refresh()
+    whole = cluster.spec_of(name)
+    assert "caBundle" in whole
     async with meanwhile(one.run()):
-        await until(lambda: cluster.server.watches.open == 1)
-        for spec in ({"service": SERVICE}, told(OTHER.pem)):
-            cluster.write(spec)
-            await until(lambda: "caBundle" in cluster.spec and _signed_by_bundle(cluster, one))
+        await until(lambda: cluster.server.watches.open == len(NAMES))
+        cluster.write({"service": SERVICE}, name)
+        await until(lambda: cluster.spec_of(name) == whole)
+        cluster.write(told(OTHER.pem), name)
+        await until(lambda: cluster.spec_of(name) != told(OTHER.pem))
+        bundle = b64decode(cluster.spec_of(name)["caBundle"])
+        assert bundle == b64decode(whole["caBundle"]) + OTHER.pem
 
 
-def _signed_by_bundle(cluster: Cluster, replica: SharedAuthority) -> bool:
-    try:
-        return issuer_of(replica.read(), cluster.bundle) == 0
-    except AssertionError:
-        return False
+@pytest.mark.parametrize("name", NAMES)
+async def test_an_api_service_that_is_missing_or_leads_elsewhere_leaves_the_other(
+    cluster: Cluster, name: str
+) -> None:
+    elsewhere = {"service": {**SERVICE, "name": "metrics-server"}}
+    cluster.write(elsewhere, name)
+    [other] = set(NAMES) - {name}
+    await cluster.replicas[0].refresh()
+    assert cluster.spec_of(name) == elsewhere
+    assert "caBundle" in cluster.spec_of(other)
+    cluster.server.store.delete(API_SERVICES, name)
+    await cluster.replicas[1].refresh()
 
 
 def filled(**wrong: Any) -> Callable[[Cluster], None]:

@@ -112,7 +112,7 @@ class SmallCluster:
                 form = {"Content-Type": answer.headers["Content-Type"]}
                 return web.Response(status=answer.status, body=body, headers=form)
 
-        for path in (f"{METRICS}/*", "/openapi/v3*"):
+        for path in (f"{METRICS}/*", "/apis/metrics.k8s.io/v1/*", "/openapi/v3*"):
             self.server.faults.on(path, proxied)
 
 

@@ -30,9 +30,16 @@ server
 {{- list $within (printf "%s.svc" $within) (printf "%s.svc.%s" $within $domain) | toJson -}}
 {{- end }}
 
+{{/* The versions of the metrics API that lead here, what it is judged by first, with their versionPriority; as JSON. */}}
+{{- define "metrics-server.versions" -}}
+{{- $versions := list (dict "name" "v1beta1" "priority" 100) (dict "name" "v1" "priority" 200) -}}
+{{- .Values.apiService.v1Only | default false | ternary (rest $versions) $versions | toJson -}}
+{{- end }}
+
 {{/* The spec of the APIService as the cluster has it, as JSON; {} where no cluster can be asked. */}}
 {{- define "metrics-server.apiServiceThere" -}}
-{{- (lookup "apiregistration.k8s.io/v1" "APIService" "" "v1beta1.metrics.k8s.io").spec | default dict | toJson -}}
+{{- $name := printf "%s.metrics.k8s.io" (include "metrics-server.versions" . | fromJsonArray | first).name -}}
+{{- (lookup "apiregistration.k8s.io/v1" "APIService" "" $name).spec | default dict | toJson -}}
 {{- end }}
 
 {{/*

@@ -16,6 +16,8 @@ from kubevouch.evidence.measured import Measured
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.run_holder import ArmedNode, RunHolder
 from kubevouch.kube.resources import (
+    METRICS_API_SERVICES,
+    METRICS_VERSIONS,
     APIService,
     CertificateSigningRequest,
     Condition,
@@ -118,6 +120,19 @@ class MetricsPath:
     """Lacking rights, from the same logs."""
 
     node_metrics: Measured[tuple[NodeMetrics, ...]]
+    version: str = METRICS_VERSIONS[-1]
+    others: tuple["MetricsPath", ...] = ()
+    """The paths of the other versions that have an APIService; nobody read logs for them."""
+
+    @property
+    def versions(self) -> tuple["MetricsPath", ...]:
+        """This one first."""
+        return (self, *self.others)
+
+    @property
+    def api_service_name(self) -> str:
+        """Whether it is there or not."""
+        return METRICS_API_SERVICES[self.version]
 
     @property
     def is_ours(self) -> bool:

@@ -1,10 +1,11 @@
 """A serving certificate that this process makes itself, and makes anew in time, signed by an authority that replicas share.
 
-The authority lies in a Secret, and is made once, by the replica that finds the Secret empty. The APIService that leads to the server
+The authority lies in a Secret, and is made once, by the replica that finds the Secret empty. Each APIService that leads to the server
 has its certificate before anything that it has signed is served, and gets it again if somebody takes it out. What other authorities
 of the caBundle have signed is not cut off: only what has expired is removed.
 """
 
+import asyncio
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,11 +45,11 @@ class SharedAuthorityError(KubevouchError):
 
 @dataclass(frozen=True, slots=True)
 class AuthorityPlace:
-    """The Secret, the APIService that leads to the server, and the names that its certificates are for."""
+    """The Secret, the APIServices that may lead to the server, and the names that its certificates are for."""
 
     namespace: str
     secret: str
-    api_service: str
+    api_services: tuple[str, ...]
     names: tuple[str, ...]
 
     @property
@@ -67,10 +68,10 @@ class _Signed:
 
 
 class SharedAuthority:
-    """Where a serving pair comes from: `refresh` looks at the authority, `read` signs by it, `run` watches the APIService.
+    """Where a serving pair comes from: `refresh` looks at the authority, `read` signs by it, `run` watches the APIServices.
 
     The next pair follows at half of the life of one, or when the authority changes. A new authority signs from the look after
-    the one that has written it into the APIService: by then every API server knows it.
+    the one that has written it into the APIServices: by then every API server knows it.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class SharedAuthority:
         self._random_serial = random_serial
         self._rng = rng
         self._written: KeyPair | None = None
-        """The newest that the APIService was looked at for."""
+        """The newest that the APIServices were looked at for."""
         self._signing: KeyPair | None = None
         self._signed: _Signed | None = None
 
@@ -124,7 +125,8 @@ class SharedAuthority:
         found = await self._shared()
         if found != self._written:
             self._check(found)
-        await self._tell(await self._api_service(), found)
+        for name in self.place.api_services:
+            await self._tell(await self._api_service(name), found)
         if self._signing is None or found == self._written:
             self._signing = found
         self._written = found
@@ -140,14 +142,19 @@ class SharedAuthority:
                 raise X509Error(where, f"what its authority signs is refused: {verdict.go_text}")
 
     async def run(self) -> None:
-        """Writes the authority into the APIService again as soon as somebody takes it out. Without end; an error is logged."""
+        """Writes the authority into an APIService again as soon as somebody takes it out. Without end; an error is logged."""
+        async with asyncio.TaskGroup() as group:
+            for name in self.place.api_services:
+                group.create_task(self._watch(name))
+
+    async def _watch(self, name: str) -> None:
         watch = Watch(
             self._api,
             API_SERVICES,
             clock=self._clock,
             rng=self._rng,
             report=self._report,
-            field_selector=f"metadata.name={self.place.api_service}",
+            field_selector=f"metadata.name={name}",
         )
         async for event in watch.events():
             if isinstance(event, Upserted) and self._written is not None:
@@ -200,9 +207,9 @@ class SharedAuthority:
         self._log.info("Made an authority", secret=f"{place.namespace}/{place.secret}")
         return KeyPair(made.chain_pem, made.key_pem)
 
-    async def _api_service(self) -> APIService | None:
+    async def _api_service(self, name: str) -> APIService | None:
         try:
-            return await self._api.get(API_SERVICES, self.place.api_service)
+            return await self._api.get(API_SERVICES, name)
         except NotFound:
             return None
 
@@ -229,7 +236,7 @@ class SharedAuthority:
                     resource_version=found.metadata.resource_version,
                 )
             except Conflict:
-                found = await self._api_service()
+                found = await self._api_service(found.name)
                 continue
             self._log.info("Wrote the authority into the APIService", name=found.name)
             return

@@ -45,7 +45,7 @@ def command(
     words: tuple[str, ...],
     **flags: Any,  # noqa: ANN401 - the fields of MetricsServerFlags
 ) -> int:
-    """Reads every kubelet's usage and serves it as metrics.k8s.io/v1beta1, as metrics-server does.
+    """Reads every kubelet's usage and serves it as metrics.k8s.io/v1 and v1beta1, as metrics-server does.
 
     A kubelet has to prove that it is the node it should be (chain, address, CN) before a token or any byte of HTTP is
     sent to it. The flags are metrics-server's, and all of its flags are accepted: docs/reference/metrics-server.md says which have

@@ -106,8 +106,9 @@ class MetricsServerFlags(ServerFlags):
         metavar="FILE,FILE[:NAMES]",
     )
     tls_authority_secret: str = _file(
-        "Where replicas keep the authority that signs what they serve for these names. In place of --tls-cert-file.",
-        "NAMESPACE/NAME:NAMES",
+        "Where replicas keep the authority that signs what they serve for these names. In place of --tls-cert-file. "
+        "VERSIONS: of the metrics API, if not all of them lead here.",
+        "NAMESPACE/NAME:NAMES[:VERSIONS]",
     )
     request_timeout: float = _seconds("1m", "For one request to this server.")
     max_requests_inflight: int = _flag(

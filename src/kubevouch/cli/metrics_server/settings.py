@@ -7,6 +7,7 @@ from typing import Final
 
 from kubevouch.cli.metrics_server.flags import MetricsServerFlags
 from kubevouch.errors import UsageError
+from kubevouch.kube.resources import METRICS_API_SERVICES, METRICS_VERSIONS
 from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.selectors import SelectorError, label_selector
 from kubevouch.serve.client_trust import ClientTrustFiles, HeaderNames
@@ -26,7 +27,6 @@ _MIN_VERSION: Final = "--tls-min-version"
 _SUITES: Final = "--tls-cipher-suites"
 _SNI: Final = "--tls-sni-cert-key"
 _AUTHORITY: Final = "--tls-authority-secret"
-_API_SERVICE: Final = "v1beta1.metrics.k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +145,23 @@ def _authority(flags: MetricsServerFlags) -> AuthorityPlace | None:
         raise UsageError(
             f"--tls-cert-file, {_AUTHORITY}", "both are given", "one of them was expected"
         )
-    place, _, names = given.partition(":")
+    place, _, rest = given.partition(":")
+    names, _, versions = rest.partition(":")
     namespace, _, secret = place.partition("/")
-    for_names = tuple(filter(None, (each.strip() for each in names.split(","))))
+    for_names = _listed(names)
     if not (namespace and secret and for_names) or "/" in secret:
         expected = "a Secret and the names to sign for were expected, as in kube-system/authority:usage.kube-system.svc"
         raise UsageError(_AUTHORITY, repr(given), expected)
-    return AuthorityPlace(namespace, secret, _API_SERVICE, for_names)
+    chosen = _listed(versions) or METRICS_VERSIONS
+    if unknown := set(chosen).difference(METRICS_VERSIONS):
+        expected = f"versions of the metrics API were expected: {', '.join(METRICS_VERSIONS)}"
+        raise UsageError(_AUTHORITY, ", ".join(sorted(unknown)), expected)
+    api_services = tuple(METRICS_API_SERVICES[each] for each in chosen)
+    return AuthorityPlace(namespace, secret, api_services, for_names)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (each.strip() for each in text.split(","))))
 
 
 def _minimum(name: str) -> tuple[ssl.TLSVersion, tuple[str, ...]]:
@@ -194,7 +204,7 @@ def _named(text: str) -> NamedPair:
     if len(paths) != 2 or not all(paths):
         expected = "a file with a certificate and one with its key were expected, as in a.crt,a.key:*.a.example"
         raise UsageError(_SNI, repr(text), expected)
-    found = tuple(filter(None, (each.strip() for each in names.split(","))))
+    found = _listed(names)
     if given and not found:
         raise UsageError(_SNI, repr(text), "a name was expected after the colon")
     pair = (Path(paths[0]), Path(paths[1]))

@@ -22,7 +22,6 @@ _NEARLY_OVER = 0.98
 _PATIENCE = timedelta(minutes=2)
 """The built-in approver and the signer take a second."""
 
-_METRICS_API = "apiservice v1beta1.metrics.k8s.io"
 _CONTROL_PLANE = frozenset(
     {CertificateUse.API_SERVER, CertificateUse.ETCD_SERVER, CertificateUse.ETCD_PEER}
 )
@@ -125,8 +124,9 @@ def called_server_not_trusted(evidence: Evidence) -> Iterator[Finding]:
     bundles: dict[str, list[FoundCertificate]] = defaultdict(list)
     for each in _found(evidence, {CertificateUse.CA_BUNDLE}):
         bundles[each.where].append(each)
-    if distrust(evidence.metrics):
-        bundles.pop(_METRICS_API, None)
+    for path in evidence.metrics.versions:
+        if distrust(path):
+            bundles.pop(f"apiservice {path.api_service_name}", None)
     served = list(_found(evidence, _CALLED))
     wrong: dict[str, Proof] = {}
     for where, bundle in sorted(bundles.items()):

@@ -6,7 +6,7 @@ from dataclasses import fields
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.make import Finding, counted, finding, named, wire_proof
 from kubevouch.diagnose.rules import rule
-from kubevouch.diagnose.rules.metrics_api import distrust
+from kubevouch.diagnose.rules.metrics_api import distrust, each_version
 from kubevouch.diagnose.rules.wire import (
     awaits_its_endpoint,
     is_our_side,
@@ -22,17 +22,16 @@ from kubevouch.evidence.snapshot import Evidence
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
     """Each once. metrics-server's log is not among them: that it cannot be had is what a dark kubelet looks like."""
-    metrics = evidence.metrics
-    elsewhere = {"failures", "denials"}
-    # An API that is known to be away, or not to be trusted, says so in a finding of its own.
-    if metrics.measured_nodes is not None or distrust(metrics):
-        elsewhere.add("node_metrics")
     measured = [
         getattr(facts, field.name)
-        for facts in (evidence.cluster, evidence, metrics)
+        for facts in (evidence.cluster, evidence)
         for field in fields(facts)
-        if field.name not in elsewhere
     ]
+    for path in evidence.metrics.versions:
+        measured += [path.api_service, path.service, path.deployment, path.pods]
+        # An API that is known to be away, or not to be trusted, says so in a finding of its own.
+        if path.measured_nodes is None and not distrust(path):
+            measured.append(path.node_metrics)
     found = [each.doubt for each in measured if isinstance(each, Measured) and each.doubt]
     if (ours := evidence.our_approver.value) and ours.configuration_doubt:
         found.append(ours.configuration_doubt)
@@ -75,6 +74,7 @@ def not_dialled(evidence: Evidence) -> Iterator[Finding]:
 
 
 @rule(Code.TOO_EARLY)
+@each_version
 def too_early(evidence: Evidence) -> Iterator[Finding]:
     """Something is missing that will be there within two minutes, if all is well."""
     metrics = evidence.metrics
@@ -129,8 +129,7 @@ def inconclusive(evidence: Evidence) -> Iterator[Finding]:
     if away:
         title = f"{counted(len(away), 'node')} without an address that metrics-server would dial"
         yield finding(Code.INCONCLUSIVE, title, subjects=away)
-    service = evidence.metrics.api_service.value
-    if service is not None and evidence.metrics.available is None:
-        yield finding(
-            Code.INCONCLUSIVE, f"APIService {service.name} does not say whether it is available"
-        )
+    for path in evidence.metrics.versions:
+        if path.api_service.value is not None and path.available is None:
+            title = f"APIService {path.api_service_name} does not say whether it is available"
+            yield finding(Code.INCONCLUSIVE, title)

@@ -1,7 +1,8 @@
 """KV1xx: the metrics API and metrics-server."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import msgspec
@@ -40,16 +41,37 @@ _ACCOUNT_USER = "system:serviceaccount:"
 _UNTRUSTED = re.compile(r"(?:tls: failed to verify certificate: )?x509: .*")
 
 
+def each_version(
+    judge: Callable[[Evidence], Iterable[Finding]],
+) -> Callable[[Evidence], Iterable[Finding]]:
+    """Judges the metrics API by each of its versions. What is wrong with several alike is one finding with several proofs."""
+
+    def judged(evidence: Evidence) -> Iterable[Finding]:
+        found: dict[tuple[Code, str], Finding] = {}
+        for path in evidence.metrics.versions:
+            for each in judge(replace(evidence, metrics=path)):
+                there = found.setdefault((each.code, each.title), each)
+                if there is not each:
+                    proofs = (*there.proofs, *each.proofs)
+                    found[each.code, each.title] = msgspec.structs.replace(there, proofs=proofs)
+        return found.values()
+
+    return judged
+
+
 @rule(Code.METRICS_API_MISSING)
 def api_service_missing(evidence: Evidence) -> Iterator[Finding]:
     """Nothing serves the metrics API."""
     found = evidence.metrics.api_service
     if found.is_known and found.value is None:
-        proof = api_proof("v1beta1.metrics.k8s.io", "no such APIService", found)
+        name = evidence.metrics.api_service_name
+        proof = api_proof(name, "no such APIService", found)
         title = "nothing serves the metrics API (no APIService)"
         if deployment := evidence.metrics.deployment.value:
             there = f"Deployment {deployment.name} is there ({ready_count(evidence.metrics)} ready)"
-            title = f"nothing leads to metrics-server: {there}, and the APIService v1beta1.metrics.k8s.io is missing"
+            title = (
+                f"nothing leads to metrics-server: {there}, and the APIService {name} is missing"
+            )
         yield finding(Code.METRICS_API_MISSING, title, proofs=[proof])
 
 
@@ -59,15 +81,15 @@ def api_service_missing(evidence: Evidence) -> Iterator[Finding]:
     Code.API_SERVICE_UNREACHABLE,
     Code.INCONCLUSIVE,
 )
+@each_version
 def api_service_unavailable(evidence: Evidence) -> Iterator[Finding]:
     """The APIService exists and does not answer."""
     metrics = evidence.metrics
     condition = metrics.available
     if condition is None or condition.true:
         return
-    proof = api_proof(
-        "v1beta1.metrics.k8s.io", f"{condition.reason}: {condition.message}", metrics.api_service
-    )
+    seen = f"{condition.reason}: {condition.message}"
+    proof = api_proof(metrics.api_service_name, seen, metrics.api_service)
     if distrust(metrics):
         return
     code = _why_unavailable(condition.reason, metrics)
@@ -75,9 +97,13 @@ def api_service_unavailable(evidence: Evidence) -> Iterator[Finding]:
         return
     if condition.reason == "MissingEndpoints" and awaits_its_endpoint(evidence):
         return
-    details = {**pods_of(evidence), "mend": _mend(code, metrics)}
+    details = {**pods_of(evidence), **_named(metrics), "mend": _mend(code, metrics)}
     title = _TITLES[code].format(reason=condition.reason, ready=ready_count(metrics))
     yield finding(code, title, proofs=[proof], details=details)
+
+
+def _named(metrics: MetricsPath) -> dict[str, str]:
+    return {"api_service": metrics.api_service_name}
 
 
 def _mend(code: Code, metrics: MetricsPath) -> str:
@@ -95,17 +121,20 @@ def _mend(code: Code, metrics: MetricsPath) -> str:
 
 
 @rule(Code.API_SERVICE_NOT_TRUSTED)
+@each_version
 def api_service_not_trusted(evidence: Evidence) -> Iterator[Finding]:
     """The API server reaches metrics-server and does not take its certificate for that of the Service."""
     metrics = evidence.metrics
     why = distrust(metrics)
     if why:
-        proof = api_proof("v1beta1.metrics.k8s.io", why, metrics.api_service)
+        proof = api_proof(metrics.api_service_name, why, metrics.api_service)
         title = f"the API server does not trust metrics-server's certificate: {why}"
-        yield finding(Code.API_SERVICE_NOT_TRUSTED, title, proofs=[proof])
+        details = _named(metrics)
+        yield finding(Code.API_SERVICE_NOT_TRUSTED, title, proofs=[proof], details=details)
 
 
 @rule(Code.API_SERVICE_NOT_VERIFIED)
+@each_version
 def api_service_not_verified(evidence: Evidence) -> Iterator[Finding]:
     """The API server asks metrics-server for no certificate that it could verify. While nothing answers, what is broken comes first."""
     metrics = evidence.metrics
@@ -117,7 +146,7 @@ def api_service_not_verified(evidence: Evidence) -> Iterator[Finding]:
             "the API server does not verify who answers as metrics-server (insecureSkipTLSVerify)"
         )
         seen = "spec.insecureSkipTLSVerify: true"
-        proof = api_proof("v1beta1.metrics.k8s.io", seen, metrics.api_service)
+        proof = api_proof(metrics.api_service_name, seen, metrics.api_service)
         yield finding(Code.API_SERVICE_NOT_VERIFIED, title, proofs=[proof])
 
 

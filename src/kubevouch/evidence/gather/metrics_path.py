@@ -16,6 +16,8 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     API_SERVICES,
     DEPLOYMENTS,
+    METRICS_API_SERVICES,
+    METRICS_VERSIONS,
     NODE_METRICS,
     PODS,
     SERVICES,
@@ -27,7 +29,6 @@ from kubevouch.kube.resources import (
 
 T = TypeVar("T")
 
-API_SERVICE = "v1beta1.metrics.k8s.io"
 _LOG_LINES = 100
 _MOST_LOGS = 3
 _NOT_READ = Doubt(DoubtKind.NOT_ASKED, "the logs were not read")
@@ -40,8 +41,25 @@ async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
 
 async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
     """The same as far as the API server knows it by itself: pods' logs it has from kubelets, which may hang."""
+    path: MetricsPath
+    others: list[MetricsPath | None]
+    *more, everywhere = METRICS_VERSIONS
+    path, *others = await together(
+        _of_version(api, inquiry, everywhere), *(_if_there(api, inquiry, each) for each in more)
+    )
+    return replace(path, others=tuple(filter(None, others)))
+
+
+async def _if_there(api: ApiClient, inquiry: Inquiry, version: str) -> MetricsPath | None:
+    name = METRICS_API_SERVICES[version]
+    found: Measured[APIService] = await inquiry.ask(api.get(API_SERVICES, name))
+    return await _of_version(api, inquiry, version) if found.value or found.doubt else None
+
+
+async def _of_version(api: ApiClient, inquiry: Inquiry, version: str) -> MetricsPath:
     api_service, node_metrics = await together(
-        inquiry.ask(api.get(API_SERVICES, API_SERVICE)), inquiry.ask(api.list_all(NODE_METRICS))
+        inquiry.ask(api.get(API_SERVICES, METRICS_API_SERVICES[version])),
+        inquiry.ask(api.list_all(replace(NODE_METRICS, version=version))),
     )
     service = await _service(api, inquiry, api_service)
     pods, deployment = await _behind(api, inquiry, service)
@@ -53,6 +71,7 @@ async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
         failures=Measured(Vantage.SCRAPER_LOG, pods.at, doubt=_NOT_READ),
         denials=Measured(Vantage.SCRAPER_LOG, pods.at, doubt=_NOT_READ),
         node_metrics=node_metrics,
+        version=version,
     )
 
 

@@ -24,6 +24,9 @@ from kubevouch.kube.resources.network import APIService as APIService
 from kubevouch.kube.resources.network import EndpointSlice as EndpointSlice
 from kubevouch.kube.resources.network import Service as Service
 from kubevouch.kube.resources.network import slices_of as slices_of
+from kubevouch.kube.resources.nodes import METRICS_API_SERVICES as METRICS_API_SERVICES
+from kubevouch.kube.resources.nodes import METRICS_GROUP as METRICS_GROUP
+from kubevouch.kube.resources.nodes import METRICS_VERSIONS as METRICS_VERSIONS
 from kubevouch.kube.resources.nodes import NODE_METRICS as NODE_METRICS
 from kubevouch.kube.resources.nodes import NODES as NODES
 from kubevouch.kube.resources.nodes import POD_METRICS as POD_METRICS

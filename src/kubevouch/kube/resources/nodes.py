@@ -1,6 +1,7 @@
 """Nodes, and the usage of nodes and pods (metrics API; quantities stay text, which kubevouch.quantity reads). A node itself writes most of its status, so nothing in it is proven."""
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from msgspec import field
@@ -115,7 +116,11 @@ class PodMetrics(Object, frozen=True, kw_only=True):
     containers: tuple[ContainerMetrics, ...] = ()
 
 
-NODE_METRICS = Resource("metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", NodeMetrics)
+METRICS_GROUP: Final = "metrics.k8s.io"
+METRICS_VERSIONS: Final = ("v1", "v1beta1")
+"""Of the metrics API, the preferred one first, with the same fields. HPAs read the last one, and every cluster has it."""
+METRICS_API_SERVICES: Final = {each: f"{each}.{METRICS_GROUP}" for each in METRICS_VERSIONS}
+NODE_METRICS = Resource(METRICS_GROUP, METRICS_VERSIONS[-1], "nodes", "NodeMetrics", NodeMetrics)
 POD_METRICS = Resource(
-    "metrics.k8s.io", "v1beta1", "pods", "PodMetrics", PodMetrics, namespaced=True
+    METRICS_GROUP, METRICS_VERSIONS[-1], "pods", "PodMetrics", PodMetrics, namespaced=True
 )

@@ -1,4 +1,4 @@
-"""metrics.k8s.io/v1beta1 as metrics-server serves it: requests and responses as values, without HTTP.
+"""metrics.k8s.io, v1 and v1beta1, as metrics-server serves it: requests and responses as values, without HTTP.
 
 - `api`: nodes and pods, get and list; `objects`: their JSON, lists and kubectl's tables; `selectors`: labels and fields
 - `discovery`: what the API server's aggregator asks for, OpenAPI too

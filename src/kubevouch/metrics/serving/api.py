@@ -5,9 +5,9 @@ from itertools import islice
 from typing import Final
 
 from kubevouch.clock import Clock
+from kubevouch.kube.resources import METRICS_GROUP
 from kubevouch.metrics.fleet import Fleet, FleetNode, RunningPod
 from kubevouch.metrics.serving.objects import (
-    GROUP,
     TABLE,
     Form,
     Item,
@@ -75,7 +75,7 @@ class MetricsApi:
             return not_found("", *missing)
         measured = self._measured([found])
         if not measured:
-            return not_found(GROUP, kind.lower(), name)
+            return not_found(METRICS_GROUP, kind.lower(), name)
         text = f"{form.begin}{form.write(measured[0])}{form.end}"
         return HttpResponse(200, text.encode())
 
@@ -85,7 +85,7 @@ class MetricsApi:
         except SelectorError as error:
             return bad_request(str(error))
         if attributes.verb == "watch":
-            return not_supported(GROUP, attributes.resource, "watch")
+            return not_supported(METRICS_GROUP, attributes.resource, "watch")
         return await response_in_pieces(request, self._list(attributes, selection, form))
 
     async def _list(

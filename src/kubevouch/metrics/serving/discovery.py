@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from kubevouch import __version__
-from kubevouch.metrics.serving.objects import GROUP, VERSIONS
+from kubevouch.kube.resources import METRICS_GROUP, METRICS_VERSIONS
 from kubevouch.serve.messages import HttpRequest, HttpResponse, json_response
 from kubevouch.serve.negotiation import accepted, not_accepted
 from kubevouch.serve.statuses import (
@@ -22,16 +22,18 @@ from kubevouch.serve.statuses import (
 )
 
 _RESOURCES: Final = (("nodes", "NodeMetrics", False), ("pods", "PodMetrics", True))
-_VERSIONS: Final = [{"groupVersion": f"{GROUP}/{each}", "version": each} for each in VERSIONS]
+_VERSIONS: Final = [
+    {"groupVersion": f"{METRICS_GROUP}/{each}", "version": each} for each in METRICS_VERSIONS
+]
 _GROUP: Final[dict[str, Any]] = {
-    "name": GROUP,
+    "name": METRICS_GROUP,
     "versions": _VERSIONS,
     "preferredVersion": _VERSIONS[0],
 }
 _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
     # Without apiVersion, as apiserver's.
     "/apis": {"kind": "APIGroupList", "groups": [_GROUP]},
-    f"/apis/{GROUP}": {"kind": "APIGroup", "apiVersion": "v1", **_GROUP},
+    f"/apis/{METRICS_GROUP}": {"kind": "APIGroup", "apiVersion": "v1", **_GROUP},
     **{
         f"/apis/{each['groupVersion']}": {
             "kind": "APIResourceList",
@@ -68,7 +70,9 @@ class Discovery:
         document = _DOCUMENTS.get(path)
         if document is None:
             # Go has two routers: only below the group does the API's own one answer what does not exist.
-            return no_such_resource() if path.startswith(f"/apis/{GROUP}/") else no_such_path()
+            return (
+                no_such_resource() if path.startswith(f"/apis/{METRICS_GROUP}/") else no_such_path()
+            )
         if request.method != "GET":
             return no_such_method()
         if accepted(request, ()) is None:
@@ -103,10 +107,16 @@ async def openapi(request: HttpRequest) -> HttpResponse:
 @cache
 def _bodies() -> dict[str, bytes]:
     """By the path below /openapi/."""
-    read: dict[str, Any] = msgspec.json.decode(
-        files(__package__).joinpath("openapi.json").read_bytes()
-    )
-    documents = {"v2": read["v2"], **{f"v3/{name}": each for name, each in read["v3"].items()}}
+    written = files(__package__).joinpath("openapi.json").read_text(encoding="utf-8")
+    documents: dict[str, Any] = {"v2": {}}
+    for version in METRICS_VERSIONS:
+        # It is v1beta1's; the versions differ by their names alone.
+        text = written.replace("v1beta1", version).replace("V1beta1", version.capitalize())
+        read = msgspec.json.decode(text)
+        documents |= {f"v3/{name}": each for name, each in read["v3"].items()}
+        for part, content in read["v2"].items():
+            merged = isinstance(content, dict)
+            documents["v2"][part] = documents["v2"].get(part, {}) | content if merged else content
     found = {name: msgspec.json.encode({**each, **_INFO}) for name, each in documents.items()}
     paths = {
         name.removeprefix("v3/"): {"serverRelativeURL": f"/openapi/{name}?hash={_hash(body)}"}

@@ -1,4 +1,4 @@
-"""NodeMetrics and PodMetrics as JSON (k8s.io/metrics v1beta1/types.go), in metrics-server's forms.
+"""NodeMetrics and PodMetrics as JSON (k8s.io/metrics v1/types.go, and v1beta1 alike), in metrics-server's forms.
 
 They are written as text at once: a list may have 100,000 of them, and dicts between would cost as much again.
 """
@@ -11,15 +11,13 @@ from typing import Final
 
 import msgspec
 
+from kubevouch.kube.resources import METRICS_GROUP
 from kubevouch.metrics.fleet import FleetNode, RunningPod
 from kubevouch.metrics.store import NodeUsage, PodUsage
 from kubevouch.quantity import format_bytes, format_nanocores
 from kubevouch.serve.messages import HttpRequest
 from kubevouch.x509.gotext import utc_text
 
-GROUP: Final = "metrics.k8s.io"
-VERSIONS: Final = ("v1beta1",)
-"""What is served, the preferred one first: routes, discovery and objects follow. openapi.json has a document for each."""
 _SECOND: Final = 10**9
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -151,7 +149,7 @@ class Form:
 
 def form_of(request: HttpRequest, version: str, kind: str, *, as_table: bool, single: bool) -> Form:
     """The form to write objects of this version and kind in, as a list or one alone."""
-    api_version = f"{GROUP}/{version}"
+    api_version = f"{METRICS_GROUP}/{version}"
     if as_table:
         return _table(request.query_value("includeObject"), api_version)
     if single:

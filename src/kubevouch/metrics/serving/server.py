@@ -8,6 +8,7 @@ from datetime import datetime
 
 from kubevouch.clock import Clock
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import METRICS_GROUP, METRICS_VERSIONS
 from kubevouch.metrics.collector import Collector
 from kubevouch.metrics.fleet import Fleet
 from kubevouch.metrics.scraper import KubeletAccess
@@ -15,7 +16,7 @@ from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.api import MetricsApi
 from kubevouch.metrics.serving.discovery import Discovery, openapi
 from kubevouch.metrics.serving.instruments import Instruments, ScrapeLog
-from kubevouch.metrics.serving.objects import GROUP, VERSIONS, go_duration
+from kubevouch.metrics.serving.objects import go_duration
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler
@@ -80,7 +81,7 @@ class MetricsServer:
                 "/apis": discovery.answer,
                 **{
                     path: _api_or_discovery(path, served, discovery)
-                    for path in (f"/apis/{GROUP}/{version}" for version in VERSIONS)
+                    for path in (f"/apis/{METRICS_GROUP}/{each}" for each in METRICS_VERSIONS)
                 },
                 "/openapi": openapi,
             },

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
 
 from kubevouch.clock import Clock
 from kubevouch.diagnose.doctor import diagnose
@@ -13,6 +13,7 @@ from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.errors import Forbidden, KubeError, NotFound, ServerError, StatusError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
+    METRICS_VERSIONS,
     NODE_METRICS,
     NODES,
     POD_METRICS,
@@ -22,10 +23,13 @@ from kubevouch.kube.resources import (
     NodeMetrics,
     Pod,
     PodMetrics,
+    Resource,
     SizedNode,
 )
 from kubevouch.metrics.top.rows import UsageRow, node_rows, pod_rows
 from kubevouch.metrics.top.why import UnknownReason, why_unknown, why_without_sample
+
+T = TypeVar("T", NodeMetrics, PodMetrics)
 
 _BAD_REQUEST: Final = 400
 _LOG_TIMEOUT: Final = 2.0
@@ -93,8 +97,8 @@ class TopClient:
             metrics: tuple[NodeMetrics, ...] = ()
             complaint = ""
             try:
-                metrics = await api.list_all(
-                    NODE_METRICS, label_selector=options.selector, field_selector=_named(name)
+                metrics = await self._usage(
+                    NODE_METRICS, labels=options.selector, fields=_named(name)
                 )
             except (NotFound, ServerError) as error:
                 complaint = str(error)
@@ -146,15 +150,31 @@ class TopClient:
     async def _pod_metrics(self, options: TopOptions) -> tuple[PodMetrics, ...]:
         """The metrics API knows a pod's name and namespace only: other fields are asked of the pods, as kubectl does."""
         api, space, labels = self.api, options.namespace, options.selector
-        found = await api.list_all(
-            POD_METRICS, space, label_selector=labels, field_selector=_named(options.name)
-        )
+        found = await self._usage(POD_METRICS, space, labels, _named(options.name))
         if not found or not options.fields:
             return found
         fields = options.fields
         pods = await api.list_all(PODS, space, label_selector=labels, field_selector=fields)
         chosen = {(pod.namespace, pod.name) for pod in pods}
         return tuple(each for each in found if (each.namespace, each.name) in chosen)
+
+    async def _usage(
+        self, resource: Resource[T], namespace: str = "", labels: str = "", fields: str = ""
+    ) -> tuple[T, ...]:
+        """From the first version of the metrics API that answers, as kubectl does since 1.37."""
+        failures: list[KubeError] = []
+        for version in METRICS_VERSIONS:
+            try:
+                return await self.api.list_all(
+                    replace(resource, version=version),
+                    namespace,
+                    label_selector=labels,
+                    field_selector=fields,
+                )
+            except (NotFound, ServerError) as error:
+                failures.append(error)
+        # A version that is there and does not answer says more than one that is not there.
+        raise next((e for e in failures if isinstance(e, ServerError)), failures[-1])
 
     async def _absent_pods(
         self, options: TopOptions, metrics: Sequence[PodMetrics]
@@ -185,7 +205,7 @@ class TopClient:
         if not absent:
             return []
         try:
-            measured = {each.name for each in await self.api.list_all(NODE_METRICS)}
+            measured = {each.name for each in await self._usage(NODE_METRICS)}
         except KubeError:
             measured = set()
         nodes = await self.api.list_all(NODES)
