@@ -1,5 +1,6 @@
 """Nodes that nobody runs, with client certificates of their own: their Node objects, their pins, and the CSRs that they send."""
 
+import contextlib
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
@@ -113,15 +114,22 @@ class Crowd:
 
     def leave(self) -> None:
         """Removes all of it."""
-        self.forget_csrs()
-        self.admin.ask("DELETE", f"{_NODES}?labelSelector={LABEL}")
+        self._clear()
         self.admin.delete(f"{_SPACES}/{self.space}")
 
     def make_space(self) -> None:
-        """The namespace, and the approver's configuration in it."""
+        """The namespace, and the approver's configuration in it. What a killed run has left goes first: it bears the same names."""
+        self._clear()
         self.admin.post(_SPACES, {"metadata": {"name": self.space}})
         text = "schemaVersion: kubevouch.approver/1\nsources: [inventory, pins, renewal]\n"
         self._config_map("kubevouch-approver", {"configuration.yaml": text})
+
+    def _clear(self) -> None:
+        """Deletes the CSRs and Nodes of every crowd, in as many minutes of an API server as it takes."""
+        for path in (CSRS, _NODES):
+            while self.admin.get(path, labelSelector=LABEL, limit="1")["items"]:
+                with contextlib.suppress(RefusedRequest, OSError):
+                    self.admin.ask("DELETE", f"{path}?labelSelector={LABEL}")
 
     def _join(self, numbered: tuple[int, Member]) -> Member:
         number, member = numbered

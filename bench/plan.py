@@ -66,11 +66,11 @@ class Replayed:
 def replayed(words: Sequence[str]) -> int:
     """The program, with nodes whose answers are in the first word's folder, on the core that the second names."""
     from kubevouch.cli.app import run
-    from kubevouch.cli.rollout import plan
+    from kubevouch.cli.rollout import context
 
     folder, core, *rest = words
     os.sched_setaffinity(0, {int(core)})
-    vars(plan)["transport_of"] = lambda *_: Replayed(Path(folder))
+    vars(context)["transport_of"] = lambda *_: Replayed(Path(folder))
     return run(rest, program="kubevouch", environment=os.environ)
 
 

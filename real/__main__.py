@@ -99,14 +99,12 @@ def _up(folders: Folders, state: State, version: str) -> None:
 
 
 def _build(folders: Folders, version: str) -> None:
-    """Makes what the cache lacks of all that takes minutes: the programs of a bed, of `make charts-check` and of the power-cut test, Debian."""
+    """Makes what the cache lacks of all that takes minutes: the programs of a bed and of tests, Debian."""
     needs.install()
-    wanted = (programs.HELM, programs.PROMTOOL, programs.POWERCUT, *programs.modules(version))
-    programs.build(folders, wanted)
+    of_tests = (programs.HELM, programs.PROMTOOL, programs.POWERCUT, programs.METRICS_CLIENTS)
+    programs.build(folders, (*of_tests, *programs.modules(version)))
     rootfs.build(folders)
-    progress.say(
-        f"built: all that a bed with Kubernetes {version} is made of, Helm, promtool and powercut"
-    )
+    progress.say(f"built: all that a bed with Kubernetes {version} is made of, and what tests run")
 
 
 def _is_up(folders: Folders, version: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch_lab.cluster.site import BLOCKS, BLOCKS_VARIABLE
+from kubevouch_lab.cluster.site import BLOCKS, BLOCKS_VARIABLE, blocks_of
 
 _OF_NO_TERMINAL = ("COLUMNS", "LINES")
 """GNU readline sets them in a worker. There is no terminal, and nobody has said how wide the output is to be."""
@@ -25,10 +25,10 @@ def shared_folder() -> Path | None:
     return _shared[0] if _shared else None
 
 
-def share(worker: int, workers: int) -> str:
-    """The worker's part of all blocks, as the setting names it."""
-    each = len(BLOCKS) // workers
-    own = BLOCKS[worker * each : (worker + 1) * each]
+def share(worker: int, workers: int, blocks: range = BLOCKS) -> str:
+    """The worker's part of these blocks, as the setting names it."""
+    each = len(blocks) // workers
+    own = blocks[worker * each : (worker + 1) * each]
     return f"{own[0]}-{own[-1]}"
 
 
@@ -45,7 +45,7 @@ def surroundings_of_a_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterat
             _shared[:] = [tmp_path_factory.getbasetemp().parent / "shared"]
             _shared[0].mkdir(exist_ok=True)
             workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-            if BLOCKS_VARIABLE not in os.environ:
-                # One that takes the place of a worker that crashed has a number of its own.
-                environment.setenv(BLOCKS_VARIABLE, share(int(worker) % workers, workers))
+            blocks = blocks_of(os.environ.get(BLOCKS_VARIABLE, ""))
+            # One that takes the place of a worker that crashed has a number of its own.
+            environment.setenv(BLOCKS_VARIABLE, share(int(worker) % workers, workers, blocks))
         yield
