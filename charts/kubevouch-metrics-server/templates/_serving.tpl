@@ -33,28 +33,39 @@ server
 {{/* The versions of the metrics API that lead here, what it is judged by first, with their versionPriority; as JSON. */}}
 {{- define "metrics-server.versions" -}}
 {{- $versions := list (dict "name" "v1beta1" "priority" 100) (dict "name" "v1" "priority" 200) -}}
-{{- .Values.apiService.v1Only | default false | ternary (rest $versions) $versions | toJson -}}
+{{- if .Values.apiService.v1Only -}}
+{{- $marks := ((lookup "apiregistration.k8s.io/v1" "APIService" "" "v1beta1.metrics.k8s.io").metadata).annotations | default dict -}}
+{{- if and (eq .Release.Name (index $marks "meta.helm.sh/release-name" | default "")) (eq .Release.Namespace (index $marks "meta.helm.sh/release-namespace" | default "")) -}}
+{{- fail "apiService.v1Only: v1beta1.metrics.k8s.io, which HPAs read, is this release's and would be deleted; a release of another name was expected" -}}
+{{- end -}}
+{{- $versions = rest $versions -}}
+{{- end -}}
+{{- $versions | toJson -}}
 {{- end }}
 
-{{/* The spec of the APIService as the cluster has it, as JSON; {} where no cluster can be asked. */}}
+{{/* The spec of a version's APIService as the cluster has it, as JSON; {} where there is none, or no cluster can be asked. */}}
 {{- define "metrics-server.apiServiceThere" -}}
-{{- $name := printf "%s.metrics.k8s.io" (include "metrics-server.versions" . | fromJsonArray | first).name -}}
-{{- (lookup "apiregistration.k8s.io/v1" "APIService" "" $name).spec | default dict | toJson -}}
+{{- (lookup "apiregistration.k8s.io/v1" "APIService" "" (printf "%s.metrics.k8s.io" .)).spec | default dict | toJson -}}
+{{- end }}
+
+{{/* The authority of our pods, in base64; "" where it is not made yet, or no cluster can be asked. */}}
+{{- define "metrics-server.authority" -}}
+{{- index ((lookup "v1" "Secret" .Release.Namespace (include "metrics-server.secretName" .)).data | default dict) "ca.crt" | default "" -}}
 {{- end }}
 
 {{/*
-"yes" while the pods that answer are still those of another chart, or ours have no authority yet: then insecureSkipTLSVerify, which its
-APIService has, stays until the next upgrade, since those pods' certificates are nobody's and `kubectl top` would end. It is never set
-where it is not.
+"yes" while the pods that answer are still those of another chart, ours are not rolled out, or have no authority yet. Until the next
+upgrade insecureSkipTLSVerify then stays where it is, since those pods' certificates are nobody's and `kubectl top` would end; it is never
+set where it is not. And v1, which those pods do not serve, does not come; where it is, it stays.
 */}}
 {{- define "metrics-server.othersAnswer" -}}
 {{- $running := lookup "apps/v1" "Deployment" .Release.Namespace (include "metrics-server.fullname" .) | default dict -}}
-{{- if and (include "metrics-server.apiServiceThere" . | fromJson).insecureSkipTLSVerify $running -}}
+{{- if $running -}}
 {{- $chart := index (($running.metadata).labels | default dict) "helm.sh/chart" | default "" -}}
 {{- $status := $running.status | default dict -}}
 {{- $pods := $status.replicas | default 0 | int -}}
 {{- $ours := and (hasPrefix (printf "%s-" .Chart.Name) $chart) (eq ($status.observedGeneration | default 0 | int64) ($running.metadata.generation | int64)) -}}
-{{- $unsigned := and (eq (include "metrics-server.tls" .) "server") (not (include "metrics-server.bundle" .)) -}}
+{{- $unsigned := and (eq (include "metrics-server.tls" .) "server") (not (include "metrics-server.authority" .)) -}}
 {{- if not (and $ours $pods (not $unsigned) (eq $pods ($status.updatedReplicas | default 0 | int)) (eq $pods ($status.readyReplicas | default 0 | int))) -}}
 yes
 {{- end -}}
@@ -62,19 +73,21 @@ yes
 {{- end }}
 
 {{/*
-What the API server trusts, in base64; "" where somebody else writes it: cert-manager, or the server itself.
+What the API server trusts, in base64; "" where somebody else writes it: cert-manager, or the server itself. Of the chart and what
+apiServiceThere is.
 
 What the server has written, an upgrade by Helm repeats, so that a rollback to metrics-server's chart takes it out. Where nobody
-has written anything for fear of insecureSkipTLSVerify, it is the authority of our pods.
+has written anything for fear of insecureSkipTLSVerify, or there is no APIService yet, it is the authority of our pods.
 */}}
 {{- define "metrics-server.bundle" -}}
+{{- $there := last . -}}
+{{- with first . -}}
 {{- $type := include "metrics-server.tls" . -}}
 {{- if eq $type "server" -}}
-{{- $there := include "metrics-server.apiServiceThere" . | fromJson -}}
-{{- if $there.insecureSkipTLSVerify -}}
-{{- index ((lookup "v1" "Secret" .Release.Namespace (include "metrics-server.secretName" .)).data | default dict) "ca.crt" | default "" -}}
-{{- else -}}
+{{- if and $there (not $there.insecureSkipTLSVerify) -}}
 {{- $there.caBundle | default "" -}}
+{{- else -}}
+{{- include "metrics-server.authority" . -}}
 {{- end -}}
 {{- else if eq $type "existingSecret" -}}
 {{- $given := .Values.apiService.caBundle -}}
@@ -90,5 +103,6 @@ has written anything for fear of insecureSkipTLSVerify, it is the authority of o
 {{- end -}}
 {{- else if ne $type "cert-manager" -}}
 {{- .Values.apiService.caBundle | b64enc -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
