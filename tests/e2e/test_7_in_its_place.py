@@ -180,7 +180,7 @@ def _verified_by_the_api_server_and_back(
     assert (bool(spec["caBundle"]), spec.get("insecureSkipTLSVerify", False)) == (True, False)
     # The pod before, whose certificate nobody could verify, may still be ending.
     assert "KV609" not in findings(cluster.kubevouch("doctor", "-o", "json"))
-    typed(cluster.bed, block("Back: the APIService **first**", REVISION=their_revision), folder)
+    typed(cluster.bed, block("Back: the APIServices **first**", REVISION=their_revision), folder)
     spec = _api_service(cluster)
     assert (spec.get("caBundle"), spec["insecureSkipTLSVerify"]) == (None, True)
 
