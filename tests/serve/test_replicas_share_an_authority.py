@@ -33,10 +33,11 @@ from tests.support.unhurried import until
 
 SECRETS = KINDS["", "v1", "secrets"]
 SPACE, SECRET = "kube-system", "usage-authority"
-NAMES = ("v1.metrics.k8s.io", "v1beta1.metrics.k8s.io")
-NAME = NAMES[1]
+NAMES = ("v1beta1.metrics.k8s.io", "v1.metrics.k8s.io")
+NAME = NAMES[0]
 PATH = f"/api/v1/namespaces/{SPACE}/secrets/{SECRET}"
-API_PATH = f"/apis/apiregistration.k8s.io/v1/apiservices/{NAME}"
+API_PATHS = [f"/apis/apiregistration.k8s.io/v1/apiservices/{each}" for each in NAMES]
+API_PATH, V1_PATH = API_PATHS
 PLACE = AuthorityPlace(SPACE, SECRET, NAMES, ("usage.kube-system", "usage.kube-system.svc"))
 SERVICE = {"name": "usage", "namespace": SPACE, "port": 443}
 
@@ -271,6 +272,62 @@ async def test_an_api_service_that_is_missing_or_leads_elsewhere_leaves_the_othe
     assert "caBundle" in cluster.spec_of(other)
     cluster.server.store.delete(API_SERVICES, name)
     await cluster.replicas[1].refresh()
+
+
+@pytest.mark.parametrize(("failing", "other"), [NAMES, NAMES[::-1]])
+async def test_trouble_with_one_api_service_keeps_the_other_told_and_is_raised(
+    cluster: Cluster, failing: str, other: str
+) -> None:
+    """What signs knows both: with one left untold, the former authority goes on."""
+    one, faulty = cluster.replicas[0], API_PATHS[NAMES.index(failing)]
+    cluster.server.faults.on(faulty, faults.answer(500))
+    with pytest.raises(KubevouchError, match=failing):
+        await one.refresh()
+    assert "caBundle" in cluster.spec_of(other)
+    cluster.server.faults.clear()
+    await one.refresh()
+    served = one.read()
+    cluster.fill({"ca.crt": OTHER.pem, "ca.key": OTHER.key})
+    cluster.server.faults.on(faulty, faults.answer(403))
+    for _ in range(2):
+        with pytest.raises(KubevouchError, match="cannot get apiservices"):
+            await one.refresh()
+    assert OTHER.pem in b64decode(cluster.spec_of(other)["caBundle"])
+    assert one.read() is served
+
+
+async def test_without_a_right_to_v1_it_starts_warns_once_and_goes_on(cluster: Cluster) -> None:
+    """As with rights from before v1 was served. v1beta1's next authority does not wait for v1, nor v1 for another process."""
+    one = cluster.replicas[0]
+    cluster.server.faults.on(V1_PATH, faults.answer(403))
+    await one.refresh()
+    assert issuer_of(one.read(), cluster.bundle) == 0
+    cluster.fill({"ca.crt": OTHER.pem, "ca.key": OTHER.key})
+    for _ in range(2):
+        await one.refresh()
+    assert issuer_of(one.read(), cluster.bundle) == 0
+    [line] = [each for each in cluster.lines if each.startswith("W")]
+    assert NAMES[1] in line
+    cluster.server.faults.clear()
+    await one.refresh()
+    assert b64decode(cluster.spec_of(NAMES[1])["caBundle"]) == OTHER.pem
+    cluster.server.faults.on(V1_PATH, faults.answer(403))
+    with pytest.raises(KubevouchError, match="cannot get apiservices"):
+        await one.refresh()
+
+
+async def test_a_watch_that_fails_says_of_which_api_service(cluster: Cluster) -> None:
+    one = cluster.replicas[0]
+    await one.refresh()
+    cluster.server.faults.on(
+        API_PATH.rpartition("/")[0],
+        faults.answer(403),
+        where=lambda seen: NAMES[1] in str(seen.query),
+    )
+    async with meanwhile(one.run()):
+        await until(lambda: any("Failed to watch" in each for each in cluster.lines))
+    [line, *_] = [each for each in cluster.lines if "Failed to watch" in each]
+    assert f'name="{NAMES[1]}"' in line
 
 
 def filled(**wrong: Any) -> Callable[[Cluster], None]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from kubevouch.errors import KubevouchError
-from kubevouch.kube.errors import Conflict, NotFound
+from kubevouch.kube.errors import Conflict, Forbidden, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.watch import Upserted, Watch
 from kubevouch.kube.resources import API_SERVICES, AUTHORITY_SECRETS, APIService
@@ -45,7 +45,7 @@ class SharedAuthorityError(KubevouchError):
 
 @dataclass(frozen=True, slots=True)
 class AuthorityPlace:
-    """The Secret, the APIServices that may lead to the server, and the names that its certificates are for."""
+    """The Secret, the APIServices that may lead to the server, the indispensable one first, and the names that certificates are for."""
 
     namespace: str
     secret: str
@@ -93,6 +93,8 @@ class SharedAuthority:
         """The newest that the APIServices were looked at for."""
         self._signing: KeyPair | None = None
         self._signed: _Signed | None = None
+        self._barred: set[str] = set()
+        """The APIServices that were forbidden at the start, and still are. What signs does not wait for them."""
 
     @property
     def where(self) -> str:
@@ -121,15 +123,36 @@ class SharedAuthority:
         return _Signed(pair, authority, now + (made.not_after - now) / 2)
 
     async def refresh(self) -> None:
-        """Reads the Secret, or fills it, and has the API server verify by it. Raises KubevouchError; what was there stays in use."""
+        """Reads the Secret, or fills it, and has the API server verify by it: every APIService is told before an error is raised.
+
+        Raises KubevouchError; what was there stays in use.
+        """
         found = await self._shared()
         if found != self._written:
             self._check(found)
+        errors = []
         for name in self.place.api_services:
-            await self._tell(await self._api_service(name), found)
+            try:
+                await self._tell(await self._api_service(name), found)
+                self._barred.discard(name)
+            except KubevouchError as error:
+                if not self._may_do_without(name, error):
+                    errors.append(error)
+        if errors:
+            raise errors[0]
         if self._signing is None or found == self._written:
             self._signing = found
         self._written = found
+
+    def _may_do_without(self, name: str, error: KubevouchError) -> bool:
+        """Whether rights that never reached so far, as of an older installation, are no reason to serve nobody at all."""
+        if name == self.place.api_services[0] or not isinstance(error, Forbidden):
+            return False
+        if self._signing is None and name not in self._barred:
+            self._barred.add(name)
+            text = "Continuing without this APIService, which has to verify by the authority"
+            self._log.warning(text, name=name, err=error)
+        return name in self._barred
 
     def _check(self, authority: KeyPair) -> None:
         """Raises X509Error unless what it signs now verifies by it, for every name."""
@@ -148,12 +171,15 @@ class SharedAuthority:
                 group.create_task(self._watch(name))
 
     async def _watch(self, name: str) -> None:
+        def report(error: KubevouchError) -> None:
+            self._log.error(error, "Failed to watch the APIService", name=name)
+
         watch = Watch(
             self._api,
             API_SERVICES,
             clock=self._clock,
             rng=self._rng,
-            report=self._report,
+            report=report,
             field_selector=f"metadata.name={name}",
         )
         async for event in watch.events():
@@ -161,10 +187,7 @@ class SharedAuthority:
                 try:
                     await self._tell(event.object, self._written)
                 except KubevouchError as error:
-                    self._report(error)
-
-    def _report(self, error: KubevouchError) -> None:
-        self._log.error(error, "Failed to watch the APIService")
+                    report(error)
 
     async def _shared(self) -> KeyPair:
         """The authority in the Secret. One that is missing, or near its end, is made by whoever writes first; the others read it."""
