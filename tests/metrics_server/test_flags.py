@@ -168,16 +168,20 @@ def test_a_pair_for_names_is_read_as_metrics_server_reads_it(text: str) -> None:
 
 def test_an_authority_signs_for_names_in_place_of_a_pair() -> None:
     found = settings("--tls-authority-secret=kube-system/b:a.kube-system.svc,a").tls.authority
-    names, both = ("a.kube-system.svc", "a"), ("v1.metrics.k8s.io", "v1beta1.metrics.k8s.io")
+    names, both = ("a.kube-system.svc", "a"), ("v1beta1.metrics.k8s.io", "v1.metrics.k8s.io")
     assert found == AuthorityPlace("kube-system", "b", both, names)
     found = settings("--tls-authority-secret=kube-system/b:a:v1").tls.authority
     assert found == AuthorityPlace("kube-system", "b", ("v1.metrics.k8s.io",), ("a",))
+    for versions, services in (("", both), (":v1,v1beta1", both), (":v1", both[1:])):
+        found = settings(f"--tls-authority-secret=a/b:usage.svc,fd00::1{versions}").tls.authority
+        assert found == AuthorityPlace("a", "b", services, ("usage.svc", "fd00::1"))
     assert settings().tls.authority is None
     for words, said in (
         (["--tls-authority-secret=kube-system/b"], "names to sign for"),
         (["--tls-authority-secret=kube-system/b: ,"], "names to sign for"),
         (["--tls-authority-secret=b:a"], "a Secret"),
         (["--tls-authority-secret=a/b:c:v2"], "v1, v1beta1"),
+        (["--tls-authority-secret=a/b::v1"], "v1, v1beta1"),
         (["--tls-authority-secret=a/b/c:d"], "a Secret"),
         (
             ["--tls-authority-secret=a/b:c", "--tls-cert-file=a", "--tls-private-key-file=b"],

@@ -15,6 +15,7 @@ from kubevouch.serve.key_pair import KeyPairSource, NamedPair
 from kubevouch.serve.shared_authority import AuthorityPlace
 from kubevouch.tls.io.server import ServerTlsSettings
 from kubevouch.tls.suites import KNOWN, TLS_1_3, VERSIONS, suites_of
+from kubevouch.x509.gotext import parse_address
 
 _UNTIL_WITHDRAWN: Final = 5.0
 """Seconds from the deletion of a pod until API servers and kube-proxy have heard of it, also on a busy machine."""
@@ -146,17 +147,25 @@ def _authority(flags: MetricsServerFlags) -> AuthorityPlace | None:
             f"--tls-cert-file, {_AUTHORITY}", "both are given", "one of them was expected"
         )
     place, _, rest = given.partition(":")
-    names, _, versions = rest.partition(":")
+    names, _, last = rest.rpartition(":")
+    chosen = _listed(last)
+    # An address of IPv6 among the names has colons, too.
+    if not (names and chosen and set(chosen) <= set(METRICS_VERSIONS)):
+        names, chosen = rest, METRICS_VERSIONS
     namespace, _, secret = place.partition("/")
     for_names = _listed(names)
     if not (namespace and secret and for_names) or "/" in secret:
         expected = "a Secret and the names to sign for were expected, as in kube-system/authority:usage.kube-system.svc"
         raise UsageError(_AUTHORITY, repr(given), expected)
-    chosen = _listed(versions) or METRICS_VERSIONS
-    if unknown := set(chosen).difference(METRICS_VERSIONS):
-        expected = f"versions of the metrics API were expected: {', '.join(METRICS_VERSIONS)}"
-        raise UsageError(_AUTHORITY, ", ".join(sorted(unknown)), expected)
-    api_services = tuple(METRICS_API_SERVICES[each] for each in chosen)
+    if wrong := [each for each in for_names if ":" in each and parse_address(each) is None]:
+        expected = (
+            f"a name, or versions of the metrics API, were expected: {', '.join(METRICS_VERSIONS)}"
+        )
+        raise UsageError(_AUTHORITY, ", ".join(wrong), expected)
+    # The one that HPAs read comes first: without it there is no start.
+    api_services = tuple(
+        METRICS_API_SERVICES[each] for each in METRICS_VERSIONS[::-1] if each in chosen
+    )
     return AuthorityPlace(namespace, secret, api_services, for_names)
 
 
