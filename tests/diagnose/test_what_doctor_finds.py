@@ -9,6 +9,7 @@ import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE, Code, Severity
 from kubevouch.diagnose.doctor import MOST_CAUSES, VERIFY, Diagnosis, diagnose
+from kubevouch.diagnose.rules.wire import port_states
 from kubevouch.evidence.run_holder import ArmedNode, RunHolder
 from tests.diagnose.cases import CASES, snapshot
 from tests.support.stage import short
@@ -83,6 +84,13 @@ async def test_what_a_node_serves_may_be_the_seed_of_a_run_that_may_have_armed_i
         )
         found = {each.code for each in diagnose(seen).findings}
         assert found & told == expected
+
+
+async def test_the_ports_of_a_cluster_are_judged_once() -> None:
+    """Ten thousand of them take a while, and a copy of the evidence would be another cluster's."""
+    port_states.cache_clear()
+    diagnose(await snapshot("healthy"))
+    assert port_states.cache_info().misses == 1
 
 
 def test_every_code_has_a_case() -> None:

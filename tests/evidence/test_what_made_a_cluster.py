@@ -3,15 +3,17 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE
+from kubevouch.diagnose.doctor import diagnose
 from kubevouch.evidence.makers import Maker, known_makers, maker_of
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured, Vantage
-from kubevouch.kube.resources import Node
+from kubevouch.kube.resources import Condition, Node
 from tests.diagnose.cases import snapshot
 
 HERE = Path(__file__).parent
@@ -25,6 +27,7 @@ class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab
 
 
 ROWS = msgspec.yaml.decode((HERE / "nodes_of_makers.yaml").read_bytes(), type=tuple[Row, ...])
+READY = Condition(type="Ready", status="True")
 KUBEADMS = [each.node for each in ROWS if each.made_by is None]
 
 
@@ -70,6 +73,13 @@ def test_a_cluster_is_of_the_maker_that_more_than_half_of_the_nodes_show() -> No
         assert (found and found.name) == expected
 
 
+def test_nodes_without_a_kubelet_do_not_say_who_made_the_others() -> None:
+    k3s = next(each.node for each in ROWS if each.made_by == "k3s")
+    status = msgspec.structs.replace(KUBEADMS[0].status, conditions=(READY,))
+    runs = msgspec.structs.replace(KUBEADMS[0], status=status)
+    assert maker_of([k3s, k3s, runs]) is None
+
+
 async def test_what_kubeadm_wrote_outweighs_every_node() -> None:
     """No node can write the ConfigMap: where it is, or cannot be read, no Node keeps a plan from being made."""
     evidence = await snapshot("healthy")
@@ -91,4 +101,35 @@ def test_whatever_sends_to_a_plan_or_to_kubeadm_has_the_makers_way(code: str) ->
     line = " ".join(definition.next)
     mends = f"{line} {definition.by_hand}"
     if "kubevouch plan" in mends or "kubeadm" in mends or "serverTLSBootstrap" in mends:
-        assert definition.by_maker
+        assert definition.by_maker or definition.elsewhere
+    there = " ".join(definition.elsewhere)
+    assert "plan" not in there and "kubeadm" not in there
+    assert not (definition.by_maker and there)
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "line"),
+    [
+        ("KV306", "not-valid-yet", "kubevouch probe k8s-worker-1.internal.example.com"),
+        ("KV401", "pending", "kubevouch csr explain csr-*"),
+        ("KV603", "api-server-certificate-ends", "kubectl describe node k8s-master.*"),
+        ("KV606", "all-kubelets-dead", "kubectl describe node k8s-master.*"),
+    ],
+)
+async def test_what_no_serving_certificate_mends_is_not_sent_to_the_makers_page(
+    code: str, name: str, line: str
+) -> None:
+    evidence = await snapshot(name)
+    shown = ROWS[0].node.status.node_info
+    nodes = tuple(
+        msgspec.structs.replace(each, status=msgspec.structs.replace(each.status, node_info=shown))
+        for each in evidence.nodes.or_else(())
+    )
+    at_k3s = replace(
+        evidence,
+        nodes=replace(evidence.nodes, value=nodes),
+        kubelet_config=replace(evidence.kubelet_config, value=None),
+    )
+    [found] = [each for each in diagnose(at_k3s).findings if each.code == code]
+    assert fnmatchcase(" ".join(found.next), line)
+    assert found.by_hand.startswith("k3s made this cluster: ")

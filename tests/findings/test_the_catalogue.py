@@ -78,7 +78,12 @@ def test_next_mends_it_or_says_what_a_person_has_to_do(definition: FindingDefini
 @ALL
 def test_templates_name_fields_only(definition: FindingDefinition) -> None:
     """No attribute, no index, no conversion: what they are filled with comes from a cluster."""
-    for template in (definition.cause, definition.by_hand, *definition.next):
+    for template in (
+        definition.cause,
+        definition.by_hand,
+        *definition.next,
+        *definition.elsewhere,
+    ):
         for _, field, form, conversion in string.Formatter().parse(template):
             assert field is None or (field.isidentifier() and not form and not conversion)
 

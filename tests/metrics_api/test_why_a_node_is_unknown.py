@@ -1,5 +1,7 @@
 """The reason for each `<unknown>`, over every cluster that doctor is judged by."""
 
+from dataclasses import replace
+
 import pytest
 
 from kubevouch.diagnose.doctor import diagnose
@@ -53,3 +55,34 @@ async def test_the_node_that_joined_later_has_its_own_date() -> None:
     ]
     assert {each.code for each in found} == {"KV304"}
     assert len({each.text for each in found}) == 2
+
+
+async def test_what_is_wrong_with_a_version_that_was_not_read_explains_no_node() -> None:
+    """v1 leads nowhere: where v1beta1 answers, where neither does, and where v1 does all the same, without an APIService v1beta1."""
+    evidence = await snapshot("v1-has-nothing-behind-it")
+    [v1] = evidence.metrics.others
+    node, *rest = evidence.nodes.or_else(())
+    some = replace(
+        evidence.metrics.node_metrics,
+        value=tuple(
+            each for each in evidence.metrics.node_metrics.or_else(()) if each.name != node.name
+        ),
+    )
+    none = replace(some, value=None, doubt=v1.node_metrics.doubt)
+    assert rest and none.doubt
+    for metrics, code in (
+        (replace(evidence.metrics, node_metrics=some), ""),
+        (replace(evidence.metrics, node_metrics=none), "KV102"),
+        (
+            replace(
+                evidence.metrics,
+                api_service=replace(v1.api_service, value=None),
+                others=(replace(v1, node_metrics=some),),
+            ),
+            "KV102",
+        ),
+    ):
+        seen = replace(evidence, metrics=metrics)
+        diagnosis = diagnose(seen)
+        assert "KV102" in {each.code for each in diagnosis.findings}
+        assert why_unknown(node, seen, diagnosis).code == code

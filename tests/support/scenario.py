@@ -118,6 +118,9 @@ class Scenario(_Said, frozen=True, kw_only=True):
     flags: dict[Literal["metrics-server", "kube-apiserver"], tuple[str, ...]] = {}
     requests: tuple[Request, ...] | None = None
     metrics: dict[str, str | None] = {}
+    metrics_v1: dict[str, str | None] | None = {}
+    """What v1 has, where it has an APIService, in place of these; None: its list answers 404."""
+
     metrics_fail: str = ""
     """What the API server answers to whoever asks for metrics, although the APIService is available."""
 

@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from kubevouch.clock import Clock
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.kubeconfig import User
@@ -42,7 +44,6 @@ _ENDED = {
 }
 _TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _BY_KIND = {kind.kind: kind for kind in KINDS.values()}
-_METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
 _PORTS: dict[str, kubelet.Behaviour] = {
     "dark": kubelet.NO_CERTIFICATE,
     "silent": kubelet.SILENCE,
@@ -133,7 +134,7 @@ async def staged(scenario: Scenario, clock: Clock) -> AsyncIterator[Stage]:
             objects += await _called(stack, scenario.called, clock)
         for each in objects:
             server.store.put(_BY_KIND[each["kind"]], each)
-        _serve_metrics(server, objects, scenario.metrics_fail)
+        _serve_metrics(server, scenario, objects, now)
         _serve_logs(server, scenario, objects, now)
         stage.deny(*scenario.denied)
         yield stage
@@ -450,21 +451,37 @@ def _config_map(name: str, data: dict[str, str]) -> Object:
     return {"kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
-def _serve_metrics(server: ScriptedApiServer, objects: list[Object], fails: str) -> None:
+def _serve_metrics(
+    server: ScriptedApiServer, scenario: Scenario, objects: list[Object], now: datetime
+) -> None:
     """The aggregator: 404 without an APIService, 503 while it is not available or the request fails (kube-aggregator, handler_proxy.go)."""
-    services = [each for each in objects if each["kind"] == "APIService"]
-    conditions = [c for each in services for c in each["status"].get("conditions", [])]
-    available = any(c["type"] == "Available" and c["status"] == "True" for c in conditions)
-    if services and available and not fails:
-        return
-    failed = fails if available else "service unavailable"
-    code, text = (503, f"{failed}\n") if services else (404, "404 page not found\n")
+    services = {each["metadata"]["name"]: each for each in objects if each["kind"] == "APIService"}
     asked = Attributes("", "list", "metrics.k8s.io", "nodes")
-    server.faults.on(
-        _METRICS,
-        faults.answer(code, text, Content_Type="text/plain; charset=utf-8"),
-        where=lambda _: server.authorize(asked),
-    )
+    for version in ("v1beta1", "v1"):
+        service = services.get(f"{version}.metrics.k8s.io")
+        conditions = service["status"].get("conditions", []) if service else []
+        available = any(c["type"] == "Available" and c["status"] == "True" for c in conditions)
+        answers = available and not scenario.metrics_fail
+        # The store knows v1beta1 alone.
+        if answers if version == "v1beta1" else service is None:
+            continue
+        failed = scenario.metrics_fail if available else "service unavailable"
+        code, text = (503, f"{failed}\n") if service else (404, "404 page not found\n")
+        play = faults.answer(code, text, Content_Type="text/plain; charset=utf-8")
+        if answers:
+            play = _of_v1(scenario, objects, now)
+        path = f"/apis/metrics.k8s.io/{version}/nodes"
+        server.faults.on(path, play, where=lambda _: server.authorize(asked))
+
+
+def _of_v1(scenario: Scenario, objects: list[Object], now: datetime) -> faults.Play:
+    if scenario.metrics_v1 is None:
+        return faults.answer(404)
+    there = msgspec.structs.replace(scenario, metrics={**scenario.metrics, **scenario.metrics_v1})
+    nodes = [each["metadata"]["name"] for each in objects if each["kind"] == "Node"]
+    items = [each for node in nodes for each in _metrics(there, node, now)]
+    body = {"kind": "NodeMetricsList", "apiVersion": "metrics.k8s.io/v1", "items": items}
+    return faults.answer(200, json.dumps(body), Content_Type="application/json")
 
 
 def _serve_logs(

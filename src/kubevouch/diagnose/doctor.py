@@ -164,6 +164,14 @@ def _by_its_maker(found: Finding, maker: Maker) -> Finding:
         return msgspec.structs.replace(
             found, next=("kubectl", "describe", "node", found.subjects[0])
         )
+    if words := found.definition.elsewhere:
+        proved = next((each.subject for each in found.proofs), "")
+        known = {"subject": found.subjects[0], "csr": proved}
+        return msgspec.structs.replace(
+            found,
+            next=tuple(word.format_map(known) for word in words),
+            by_hand=f"{maker} made this cluster: mend it in its own way, not in kubeadm's.",
+        )
     if not found.definition.by_maker:
         return found
     return msgspec.structs.replace(found, next=(maker.link,), by_hand=f"{maker.way}.")

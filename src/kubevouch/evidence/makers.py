@@ -1,7 +1,7 @@
 """What made a cluster, where it was not kubeadm, by what its Nodes show. The table is `makers.toml`.
 
 A node writes most of this itself: its version, its image and many labels. It decides words, and that no plan is made, and
-nothing that is granted; and more than half of all Nodes have to show it, so that one node cannot keep a plan from the others.
+nothing that is granted; and more than half of the Ready Nodes have to show it, so that one node cannot keep a plan from the others.
 """
 
 import tomllib
@@ -62,8 +62,12 @@ def known_makers() -> tuple[Maker, ...]:
 
 
 def maker_of(nodes: Iterable[Node]) -> Maker | None:
-    """The one that more than half of the Nodes show; None where none is."""
-    found = tuple(nodes)
+    """The one that more than half of the Ready Nodes show, or of all where none is Ready; None where none is.
+
+    A bootstrap token makes Nodes, and a kubelet behind each is what takes more.
+    """
+    every = tuple(nodes)
+    found = tuple(node for node in every if node.ready) or every
     seen = {
         maker: sum(any(sign.is_on(node) for sign in maker.signs) for node in found)
         for maker in known_makers()

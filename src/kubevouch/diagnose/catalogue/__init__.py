@@ -79,6 +79,9 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
     by_maker: bool = False
     """Whether a plan or kubeadm mends it: on a cluster that kubeadm did not make, its maker's own way stands in place of both."""
 
+    elsewhere: tuple[str, ...] = ()
+    """The words of the command after NEXT on such a cluster, where that way does not help. It may name {subject} and {csr}."""
+
 
 PLAN = ("kubevouch", "plan", "-o", "plan.json", "--via", "ssh")
 INSTALL_APPROVER = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"
@@ -90,7 +93,8 @@ _GROUPS = {"on-the-wire": ON_THE_WIRE, "csr-not-served": CSR_NOT_SERVED}
 
 
 def _definition(code: str, fields: dict[str, Any]) -> FindingDefinition:
-    fields["next"] = shlex.split(fields.get("next", ""))
+    for each in ("next", "elsewhere"):
+        fields[each] = shlex.split(fields.get(each, ""))
     behind = (_GROUPS.get(each, (each,)) for each in fields.get("symptom_of", ()))
     fields["symptom_of"] = [str(each) for group in behind for each in group]
     return msgspec.convert({**fields, "code": code}, FindingDefinition)

@@ -18,6 +18,7 @@ from kubevouch.diagnose.make import (
     finding,
     named,
     pods_of,
+    sentence,
 )
 from kubevouch.diagnose.rules import rule
 from kubevouch.diagnose.rules.wire import (
@@ -44,19 +45,35 @@ _UNTRUSTED = re.compile(r"(?:tls: failed to verify certificate: )?x509: .*")
 def each_version(
     judge: Callable[[Evidence], Iterable[Finding]],
 ) -> Callable[[Evidence], Iterable[Finding]]:
-    """Judges the metrics API by each of its versions. What is wrong with several alike is one finding with several proofs."""
+    """Judges the metrics API by each of its versions.
+
+    What is wrong with all alike is one finding with the proofs of each; the title of anything else names the version.
+    """
 
     def judged(evidence: Evidence) -> Iterable[Finding]:
-        found: dict[tuple[Code, str], Finding] = {}
+        found: dict[tuple[Code, str, tuple[str, ...]], list[tuple[str, Finding]]] = {}
         for path in evidence.metrics.versions:
-            for each in judge(replace(evidence, metrics=path)):
-                there = found.setdefault((each.code, each.title), each)
-                if there is not each:
-                    proofs = (*there.proofs, *each.proofs)
-                    found[each.code, each.title] = msgspec.structs.replace(there, proofs=proofs)
-        return found.values()
+            # What is remembered about this evidence is not about a copy of it.
+            seen = evidence if path is evidence.metrics else replace(evidence, metrics=path)
+            for each in judge(seen):
+                key = each.code, each.title, each.subjects
+                found.setdefault(key, []).append((path.version, each))
+        several = len(evidence.metrics.versions)
+        for alike in found.values():
+            version, first = alike[0]
+            if len(alike) < several:
+                yield _of_version(first, version)
+                continue
+            proofs = {(p.subject, p.seen): p for _, each in alike for p in each.proofs}
+            yield msgspec.structs.replace(first, proofs=tuple(proofs.values()))
 
     return judged
+
+
+def _of_version(found: Finding, version: str) -> Finding:
+    title = f"metrics API {version}: {found.title}"
+    cause = found.cause.replace(sentence(found.title), sentence(title))
+    return msgspec.structs.replace(found, title=title, cause=cause)
 
 
 @rule(Code.METRICS_API_MISSING)
@@ -330,6 +347,7 @@ def insecure_flags(evidence: Evidence) -> list[str]:
 
 
 @rule(Code.PARTIAL_METRICS)
+@each_version
 def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
     """The metrics API answers, and some nodes, or all, are missing from its answer."""
     found, nodes = evidence.metrics.node_metrics, evidence.nodes.or_else(())
@@ -348,6 +366,7 @@ def is_stale(timestamp: datetime | None, at: datetime) -> bool:
 
 
 @rule(Code.STALE_METRICS)
+@each_version
 def stale_metrics(evidence: Evidence) -> Iterator[Finding]:
     """metrics-server answers with old numbers."""
     found = evidence.metrics.node_metrics

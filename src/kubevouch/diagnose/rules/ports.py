@@ -118,6 +118,7 @@ def not_node_name(evidence: Evidence) -> Iterator[Finding]:
         if served.node in nodes and (leaf := served.dialled.leaf)
     ]
     if strange:
+        refuses = any(path.is_ours for path in evidence.metrics.versions)
         proofs = [wire_proof(served, f"subject {leaf.subject}") for served, leaf in strange]
         who = counted(len(strange), "node serves", "nodes serve")
         title = f"{who} a certificate that does not name the node"
@@ -126,7 +127,7 @@ def not_node_name(evidence: Evidence) -> Iterator[Finding]:
             title,
             subjects=[s.node for s, _ in strange],
             proofs=proofs,
-            severity=Severity.ERROR if evidence.metrics.is_ours else None,
+            severity=Severity.ERROR if refuses else None,
         )
 
 

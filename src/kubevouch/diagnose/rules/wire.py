@@ -134,9 +134,9 @@ def code_in_log(text: str) -> Code | None:
     return Code.NOT_YET_VALID if code == Code.EXPIRED and _BEFORE.search(text) else code
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def port_states(evidence: Evidence) -> tuple[PortState, ...]:
-    """Every kubelet that was dialled, once. Most rules ask: the answer about the last evidence is remembered."""
+    """Every kubelet that was dialled, once. Most rules ask: the answer about the last evidence is remembered, beside one by another version."""
     logged = _logged(evidence)
     return tuple(
         _port_state(served, evidence, logged.get(served.node)) for served in evidence.served
@@ -217,10 +217,9 @@ _BACKDATED = timedelta(minutes=5)
 
 def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
     """Ready nodes of which a metrics API that answers has nothing: those that are too young for that, or the others."""
-    found, available = evidence.metrics.node_metrics.value, evidence.metrics.available
-    if found is None or available is None or not available.true:
+    present, available = evidence.metrics.measured_nodes, evidence.metrics.available
+    if present is None or available is None or not available.true:
         return []
-    present = {each.name for each in found}
     faulty = {port.node for port in port_states(evidence) if port.code}
     return [
         node.name

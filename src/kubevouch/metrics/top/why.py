@@ -9,8 +9,8 @@ from kubevouch.diagnose.catalogue import Code, Section
 from kubevouch.diagnose.doctor import Diagnosis
 from kubevouch.diagnose.make import Finding
 from kubevouch.evidence.measured import Vantage
-from kubevouch.evidence.snapshot import Evidence, Served
-from kubevouch.kube.resources import Node, Pod
+from kubevouch.evidence.snapshot import Evidence, MetricsPath, Served
+from kubevouch.kube.resources import METRICS_API_SERVICES, METRICS_VERSIONS, Node, Pod
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import duration_text
 
@@ -58,7 +58,7 @@ class UnknownReason(msgspec.Struct, frozen=True):
 def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> UnknownReason:
     """Why the metrics API has no usage of this node."""
     findings = sorted(
-        (each for each in diagnosis.findings if _explains(each, node.name)),
+        (each for each in diagnosis.findings if _explains(each, node.name, evidence)),
         key=lambda each: (
             node.name not in each.subjects,
             _FIRST.index(each.code.section),
@@ -123,11 +123,21 @@ _NO_SAMPLE: Final = (
 )
 
 
-def _explains(finding: Finding, node: str) -> bool:
+def _explains(finding: Finding, node: str, evidence: Evidence) -> bool:
     if finding.code.section not in _FIRST or finding.code in _NO_REASON:
         return False
     # Without this node among its subjects only what is wrong with the metrics API itself tells something of it.
-    return node in finding.subjects or finding.code in _OF_ALL_NODES
+    return node in finding.subjects or (
+        finding.code in _OF_ALL_NODES and _is_about_what_was_read(finding, evidence.metrics)
+    )
+
+
+def _is_about_what_was_read(finding: Finding, metrics: MetricsPath) -> bool:
+    """Not about another version of the metrics API than the first that answers, which is the one that is shown."""
+    versions = sorted(metrics.versions, key=lambda path: METRICS_VERSIONS.index(path.version))
+    read = next((each for each in versions if each.node_metrics.value is not None), None)
+    about = {each.subject for each in finding.proofs}.intersection(METRICS_API_SERVICES.values())
+    return read is None or not about or read.api_service_name in about
 
 
 def _of(finding: Finding, served: Served | None, node: str) -> UnknownReason:
