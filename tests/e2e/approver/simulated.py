@@ -179,6 +179,8 @@ class Joining:
             return next((why for why in told if all(word in why for word in words)), "")
 
         why = eventually(look, f"a line of the log that {csr} is held for {words}", 150)
+        # The approver may have seen it before our own watch has.
+        eventually(lambda: csr in self.csrs.objects, f"a watch that shows {csr}")
         assert not self.csrs.objects[csr]["status"].get("conditions"), self.csrs.objects[csr]
         return why
 
