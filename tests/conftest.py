@@ -31,7 +31,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skips tests that need Go where there is none, and leaves out long plain tests unless `-m long` asks for them."""
+    """Without Go, tests that need it are skipped. Long plain tests run only where `-m` names them."""
     skip_without_go(items)
     if config.getoption("markexpr").startswith("long"):
         return
