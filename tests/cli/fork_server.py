@@ -5,6 +5,7 @@ other end is closed. A child has streams, environment, folder, arguments and, if
 process that was started; what Python and imports cost is paid once.
 """
 
+import contextlib
 import fcntl
 import gc
 import importlib
@@ -18,7 +19,6 @@ import sys
 import termios
 from dataclasses import dataclass
 from functools import cache
-from types import FrameType
 
 LONGEST = 65536
 """Bytes of a command line with its environment."""
@@ -48,30 +48,25 @@ def load(package: str) -> None:
     gc.freeze()
 
 
-def _wait_for(control: socket.socket) -> None:
-    """Until something is there. The end of a child that comes just before a system call waits is heard of once that is over."""
-    while not select.select([control], [], [], 0.5)[0]:
-        pass
-
-
 def next_child(control: socket.socket) -> CommandLine | None:
     """Forks until the other end is closed. Returns in a child only, with what it is to be; and at the end, with nothing.
 
     Of each child it tells, through the pipe that came along, its number, and when it has ended, how.
     """
-    tellers: dict[int, int] = {}
-
-    def tell(_: int, __: FrameType | None) -> None:
-        for child in list(tellers):
-            ended, status = os.waitpid(child, os.WNOHANG)
-            if ended:
-                teller = tellers.pop(child)
-                os.write(teller, b"%d\n" % os.waitstatus_to_exitcode(status))
-                os.close(teller)
-
-    signal.signal(signal.SIGCHLD, tell)
+    children: dict[
+        int, tuple[int, int]
+    ] = {}  # by the descriptor that is readable once it has ended
+    asked = control.fileno()
     while True:
-        _wait_for(control)
+        ready, _, _ = select.select([asked, *children], [], [])
+        for ended in children.keys() & ready:
+            child, teller = children.pop(ended)
+            _, status = os.waitpid(child, 0)
+            _tell(teller, os.waitstatus_to_exitcode(status))
+            for each in (ended, teller):
+                os.close(each)
+        if asked not in ready:
+            continue
         message, found, _, _ = socket.recv_fds(control, LONGEST, 4)
         if not message:
             return None
@@ -79,20 +74,22 @@ def next_child(control: socket.socket) -> CommandLine | None:
         line = CommandLine(**json.loads(message))
         if line.words[:1] == ["lab"]:
             load("kubevouch_lab")
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         child = os.fork()
         if child == 0:
             for number, stream in enumerate(streams):
                 os.dup2(stream, number)
             os.closerange(3, _HIGHEST)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             return line
-        os.write(teller, b"%d\n" % child)
-        tellers[child] = teller
+        _tell(teller, child)
+        children[os.pidfd_open(child)] = (child, teller)
         for stream in streams:
             os.close(stream)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+
+def _tell(teller: int, number: int) -> None:
+    # The test may have ended, and its ends of pipes with it.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(teller, b"%d\n" % number)
 
 
 def become(line: CommandLine) -> None:

@@ -35,6 +35,8 @@ ROUND = 600.0
 """Seconds from scrape to scrape: a day has 144 of each node."""
 A_GONE_NODE = 4096
 """Bytes that may be left of one, in tables that are bounded and in what Python and libraries keep for next time."""
+UNDER_WAY = 24 * 1024
+"""Bytes by which two looks differ for what is under way at the moment. Measured: 13 KB, under coverage.py."""
 
 
 @dataclass
@@ -208,7 +210,7 @@ async def hour(churn: Churn, number: int) -> None:
     churn.forget()
 
 
-@pytest.mark.parametrize("hours", [9, only_long(24)])
+@pytest.mark.parametrize("hours", [15, only_long(24)])
 async def test_a_server_holds_after_a_day_what_it_held_in_the_morning(
     tmp_path: Path, hours: int
 ) -> None:
@@ -236,7 +238,7 @@ async def test_a_server_holds_after_a_day_what_it_held_in_the_morning(
             p for m in churn.members for p in m.pods
         )
         [morning, evening], gone = found, hours - 1 - hours // 3
-        assert evening.memory - morning.memory < gone * A_GONE_NODE
+        assert evening.memory - morning.memory < gone * A_GONE_NODE + UNDER_WAY
         assert evening.tasks == morning.tasks
         # Of the nodes that are gone it was looked at when they went.
         assert all(member.kubelet.open <= 1 for member in churn.members)
