@@ -102,7 +102,7 @@ locks: ## resolve the locks anew (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o locks/kubevouch.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o locks/dev.txt
 
-# Linux on x86_64, with apt and dpkg-deb; no root, no container engine. See docs/image.md.
+# Linux on x86_64, with apt and dpkg-deb; no root, no container engine. See docs/internals/image.md.
 image: $(READY) ## build the container image and its bill of materials into dist/
 	$(BIN)/python -m image build
 
@@ -116,7 +116,7 @@ deploy: $(READY) ## write deploy/ from the charts, with real Helm
 charts-check: $(READY) ## lint and render the charts with real Helm, compare deploy/, try the alert rules with real promtool
 	$(BIN)/python -m pytest -q tests/charts
 
-docs: $(READY) ## write docs/findings from the catalogue, and the table of docs/rollout.md from the cases
+docs: $(READY) ## write docs/reference/findings from the catalogue, and the table of docs/plan.md from the cases
 	$(BIN)/python -m tests.findings.pages
 	$(BIN)/python -m tests.faults.cases
 
@@ -132,7 +132,7 @@ picture: $(READY) ## draw the README's picture of the story anew
 story: $(READY) $(IMAGE_BEFORE) ## boot the bed and tell the story on it: from 0/3 to a rotation that the approver approves [FAST=1]
 	$(BIN)/python -m real story $(if $(FAST),--fast)
 
-# The bed: a real kubeadm cluster of four machines on this one. Root, Linux and Go; see docs/bed.md.
+# The bed: a real kubeadm cluster of four machines on this one. Root, Linux and Go; see docs/internals/bed.md.
 real: $(READY) $(IMAGE_BEFORE) ## boot the bed, run the e2e tests inside its network, take it down
 	$(BIN)/python -m real run --kubernetes $(K8S)
 

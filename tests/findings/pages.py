@@ -41,4 +41,4 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path("docs/findings"))
+    write(Path("docs/reference/findings"))

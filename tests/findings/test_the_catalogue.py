@@ -13,7 +13,7 @@ from tests.findings.pages import pages
 from tests.support.rows import of_each
 
 ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs" / "findings"
+DOCS = ROOT / "docs" / "reference" / "findings"
 ALL = of_each(CATALOGUE.values(), named=lambda each: each.code)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.access import ClusterAccess
 
 NO_PUBLIC_IMAGE = (
-    "There is no public image yet: `make image` in a checkout builds one (docs/image.md). Push it to a registry of "
+    "There is no public image yet: `make image` in a checkout builds one (docs/install.md). Push it to a registry of "
     "yours, and name it with its digest."
 )
 
