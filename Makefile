@@ -116,9 +116,10 @@ deploy: $(READY) ## write deploy/ from the charts, with real Helm
 charts-check: $(READY) ## lint and render the charts with real Helm, compare deploy/, try the alert rules with real promtool
 	$(BIN)/python -m pytest -q tests/charts
 
-docs: $(READY) ## write docs/reference/findings from the catalogue, and the table of docs/plan.md from the cases
-	$(BIN)/python -m tests.findings.pages
+docs: $(READY) ## write docs/reference (command line, findings, metrics) and the tables of faults and kubeconfigs
+	$(BIN)/python -m demo.reference
 	$(BIN)/python -m tests.faults.cases
+	$(BIN)/python -m tests.kubeconfig.table
 
 oracle: $(READY) ## judge the corpus anew with Go and record its answers
 	$(BIN)/python -m real.oracle.corpus
@@ -126,8 +127,8 @@ oracle: $(READY) ## judge the corpus anew with Go and record its answers
 demo: $(READY) $(if $(BED),$(IMAGE_BEFORE)) ## tell the story on a lab of its own, in some two minutes [FAST=1] [BED=1: on the bed]
 	$(if $(BED),$(BIN)/python -m real story $(if $(FAST),--fast),FAST=$(FAST) $(BIN)/python -m demo)
 
-picture: $(READY) ## draw the README's picture of the story anew
-	$(BIN)/python -m demo.picture docs/demo.svg
+picture: $(READY) ## tell the story on a lab, and write its page and the README's picture anew
+	$(BIN)/python -m demo.picture docs/demo.svg docs/story.md
 
 story: $(READY) $(IMAGE_BEFORE) ## boot the bed and tell the story on it: from 0/3 to a rotation that the approver approves [FAST=1]
 	$(BIN)/python -m real story $(if $(FAST),--fast)
