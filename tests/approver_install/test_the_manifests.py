@@ -53,7 +53,9 @@ def _rules() -> set[tuple[str, str, str]]:
 
 
 def test_the_page_has_every_right_and_no_other() -> None:
-    page = (ROOT / "docs" / "reference" / "approver.md").read_text("utf-8").partition("## Rights")[2]
+    page = (
+        (ROOT / "docs" / "reference" / "approver.md").read_text("utf-8").partition("## Rights")[2]
+    )
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", page, re.MULTILINE)
     told = {(where, what, verbs) for where, what, verbs, _ in rows if where not in ("where", "---")}
     assert told == _rules()
