@@ -110,10 +110,11 @@ image-lock: $(READY) ## resolve image/lock.json anew: Debian's newest versions, 
 	$(BIN)/python -m image lock
 
 # Real Helm and promtool, built from their modules where the cache lacks them (Go).
-deploy: $(READY) ## write deploy/ from the charts, with real Helm
+deploy: $(READY) ## write the dashboards into the charts, and deploy/ from the charts, with real Helm
+	$(BIN)/python -m real.dashboards
 	$(BIN)/python -m real.charts
 
-charts-check: $(READY) ## lint and render the charts with real Helm, compare deploy/, try the alert rules with real promtool
+charts-check: $(READY) ## lint and render the charts with real Helm, compare deploy/ and the dashboards, try the alert rules with real promtool
 	$(BIN)/python -m pytest -q tests/charts
 
 docs: $(READY) ## write docs/findings from the catalogue, and the table of docs/rollout.md from the cases
