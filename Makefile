@@ -142,7 +142,7 @@ real-long: $(READY) $(IMAGE_BEFORE) ## the same with the long tests too, and wit
 	$(MAKE) crashes-long
 	$(MAKE) lab-long
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
-	$(BIN)/python -m pytest --cluster=lab -m long tests/e2e/test_10_alerts.py
+	$(BIN)/python -m pytest --cluster=lab -m long tests/e2e/test_10_alerts.py tests/e2e/test_10_dashboards.py
 	$(BIN)/python -m real run --kubernetes $(OLDEST)
 
 lab-soak: $(READY) ## an hour of rotations on a lab [KUBEVOUCH_SOAK_MINUTES=60]
