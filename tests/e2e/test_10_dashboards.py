@@ -23,7 +23,7 @@ pytestmark = pytest.mark.long
 
 Shown = list[float]
 Expected = dict[str, float | Callable[[Shown], bool]]
-_SECONDS = 240.0
+_SECONDS = 120.0
 _API = "/apis/metrics.k8s.io/v1beta1/nodes"
 
 
@@ -118,24 +118,42 @@ def test_each_panel_shows_what_it_should_in_each_state(
     with (
         scraping_account(cluster) as token,
         exporter_installed(cluster, image_reference, interval="10s"),
-        in_place(cluster, image_reference),
     ):
-        targets = {EXPORTER: [f"{exporter_address(cluster)}:8443"]}
-        targets[METRICS_SERVER] = [f"{each.address}:10250" for each in pods(cluster)]
-        with prometheus(tmp_path, token, targets) as watching:
-            for state in ("healthy", "expired", "pending", "rotated-expired", "approver-gone"):
-                cluster.scenario(state)
-                never -= _seen(cluster, watching, expected[state], state)
+        exporter = f"{exporter_address(cluster)}:8443"
+        for state in ("healthy", "expired", "pending", "rotated-expired", "approver-gone"):
+            cluster.scenario(state)
+            with in_place(cluster, image_reference):
+                targets = {EXPORTER: [exporter], METRICS_SERVER: _metrics_servers(cluster)}
+                with prometheus(_new(tmp_path / state), token, targets) as watching:
+                    never -= _seen(cluster, watching, expected[state], state)
         cluster.state("pending")
-        with _approver(cluster, image_reference) as address:
-            (tmp_path / "again").mkdir()
-            targets[APPROVER] = [f"{address}:8443"]
-            with prometheus(tmp_path / "again", token, targets) as watching:
+        with in_place(cluster, image_reference), _approver(cluster, image_reference) as approver:
+            targets = {
+                EXPORTER: [exporter],
+                METRICS_SERVER: _metrics_servers(cluster),
+                APPROVER: [approver],
+            }
+            with prometheus(_new(tmp_path / "held"), token, targets) as watching:
                 never -= _seen(cluster, watching, expected["held"], "held")
                 for node in cluster.nodes:
                     ended(cluster, 0, "approver", "pin", node.name, "--yes")
                 never -= _seen(cluster, watching, expected["approved"], "approved")
     assert never == set()
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _metrics_servers(cluster: Cluster) -> list[str]:
+    """Where they are. A change of state makes them anew."""
+
+    def look() -> list[str]:
+        found = [each.address for each in pods(cluster)]
+        return found if all(found) else []
+
+    return [f"{each}:10250" for each in eventually(look, "the addresses of metrics servers")]
 
 
 @contextmanager
@@ -145,9 +163,8 @@ def _approver(cluster: Cluster, image: str) -> Iterator[str]:
     ended(cluster, 0, "approver", "install", *words)
     chosen = ("-n", SPACE, "-l", "app.kubernetes.io/name=kubevouch-approver")
     try:
-        yield cluster.kubectl(
-            "get", "pods", *chosen, "-o", "jsonpath={.items[0].status.podIP}"
-        ).stdout
+        found = cluster.kubectl("get", "pods", *chosen, "-o", "jsonpath={.items[0].status.podIP}")
+        yield f"{found.stdout}:8443"
     finally:
         ended(cluster, 0, "approver", "remove", "--pins", "--yes")
 
@@ -167,6 +184,7 @@ def _seen(cluster: Cluster, watching: Prometheus, expected: Expected, state: str
         eventually(lambda: not wrong(), state, _SECONDS)
     except AssertionError as error:
         error.add_note(f"{state}: {wrong()}")
+        error.add_note(str(watching.ask("targets")["activeTargets"]))
         raise
     return {name for name, each in shown.items() if all(each)}
 
