@@ -110,10 +110,11 @@ image-lock: $(READY) ## resolve image/lock.json anew: Debian's newest versions, 
 	$(BIN)/python -m image lock
 
 # Real Helm and promtool, built from their modules where the cache lacks them (Go).
-deploy: $(READY) ## write deploy/ from the charts, with real Helm
+deploy: $(READY) ## write the dashboards into the charts, and deploy/ from the charts, with real Helm
+	$(BIN)/python -m real.dashboards
 	$(BIN)/python -m real.charts
 
-charts-check: $(READY) ## lint and render the charts with real Helm, compare deploy/, try the alert rules with real promtool
+charts-check: $(READY) ## lint and render the charts with real Helm, compare deploy/ and the dashboards, try the alert rules with real promtool
 	$(BIN)/python -m pytest -q tests/charts
 
 docs: $(READY) ## write docs/reference (command line, findings, metrics) and the tables of faults and kubeconfigs
@@ -142,7 +143,7 @@ real-long: $(READY) $(IMAGE_BEFORE) ## the same with the long tests too, and wit
 	$(MAKE) crashes-long
 	$(MAKE) lab-long
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
-	$(BIN)/python -m pytest --cluster=lab -m long tests/e2e/test_10_alerts.py
+	$(BIN)/python -m pytest --cluster=lab -m long tests/e2e/test_10_alerts.py tests/e2e/test_10_dashboards.py
 	$(BIN)/python -m real run --kubernetes $(OLDEST)
 
 lab-soak: $(READY) ## an hour of rotations on a lab [KUBEVOUCH_SOAK_MINUTES=60]

@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from prometheus_client import generate_latest
 
-from kubevouch.approve.act.instruments import _MEASURED, ApproverInstruments
 from kubevouch.cli.app import program
 from kubevouch.evidence.approvers import OUR_APPROVER
 from kubevouch.policy.sources.nodes import RECORDED
 from kubevouch.policy.sources.stored import shard_names
-from kubevouch.serve.server import new_registry
 from tests.support.manifests import folder_of_manifests, objects
 
 ROOT = Path(__file__).parents[2]
@@ -161,25 +158,11 @@ def test_policies_look_at_the_stored_signer_and_only_warn() -> None:
     assert decided["matchConditions"][0]["expression"].startswith("oldObject.spec.signerName ==")
 
 
-def _exposed() -> str:
-    """The page of metrics of an approver that has just begun."""
-    registry = new_registry()
-    found = ApproverInstruments(registry)
-    found.measure(**dict.fromkeys(_MEASURED, lambda: 0.0))
-    return generate_latest(registry).decode()
-
-
-def test_every_alert_has_a_runbook_and_asks_for_metrics_that_there_are() -> None:
+def test_every_alert_has_a_runbook() -> None:
     (rules,) = objects("monitoring/prometheus-rule.yaml")
     (group,) = rules["spec"]["groups"]
-    page = _exposed()
     assert len(group["rules"]) >= 5
     for rule in group["rules"]:
-        named = re.findall(r"kubevouch_approver_\w+", rule["expr"])
-        assert named
-        for each in named:
-            family = each.removesuffix("_bucket")
-            assert re.search(rf"^# TYPE {family}(_total)? ", page, re.MULTILINE), each
         assert len(rule["annotations"]["runbook"]) > 80
         assert rule["labels"]["severity"] in ("warning", "critical")
 

@@ -357,6 +357,9 @@ async def _is_what_kubectl_expects(server: ServerProcess, cluster: SmallCluster)
     assert not any(each["token"] == TOKEN for each in cluster.reviews.token_reviews)
     numbers = (await server.get("/metrics", cluster.authorities.front_proxy, ADMIN))[1]
     assert 'metrics_server_storage_points{type="node"} 2\n' in numbers
+    assert re.search(
+        r'kubevouch_metrics_api_requests_total\{code="200",version="v1"\} [1-9]', numbers
+    )
     assert re.search(r'metrics_server_kubelet_request_total\{success="false"\} [4-9]', numbers)
     assert "_created" not in numbers
 
