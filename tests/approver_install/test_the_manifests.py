@@ -1,17 +1,15 @@
 """deploy/approver as an operator reads it: least privilege, each right explained, a pod that asks for little."""
 
 import re
-import tomllib
+import shlex
 from pathlib import Path
 from typing import Any
 
-import click
-
-from kubevouch.cli.app import program
 from kubevouch.evidence.approvers import OUR_APPROVER
 from kubevouch.policy.sources.nodes import RECORDED
 from kubevouch.policy.sources.stored import shard_names
-from tests.support.manifests import folder_of_manifests, objects
+from tests.support.command_lines import why_it_cannot_be_typed
+from tests.support.manifests import objects
 
 ROOT = Path(__file__).parents[2]
 SPACE = "kubevouch-system"
@@ -132,15 +130,7 @@ def test_a_drain_never_waits_for_a_single_replica() -> None:
 
 def test_the_arguments_are_a_command_line_of_ours() -> None:
     words = _the_deployments()[1]["containers"][0]["args"]
-    command: click.Command = program
-    ctx = click.Context(program)
-    while words and not words[0].startswith("-"):
-        assert isinstance(command, click.Group)
-        found = command.get_command(ctx, words[0])
-        assert found is not None
-        command, words = found, words[1:]
-    flags = {option for each in command.params for option in each.opts}
-    assert {each.partition("=")[0] for each in words} <= flags
+    assert why_it_cannot_be_typed(shlex.join(words)) == ""
 
 
 def test_policies_look_at_the_stored_signer_and_only_warn() -> None:
@@ -165,11 +155,3 @@ def test_every_alert_has_a_runbook() -> None:
     for rule in group["rules"]:
         assert len(rule["annotations"]["runbook"]) > 80
         assert rule["labels"]["severity"] in ("warning", "critical")
-
-
-def test_the_program_carries_the_same_files() -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    assert settings["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["src/kubevouch"]
-    link = ROOT / "src" / "kubevouch" / "cli" / "approver" / "manifests"
-    assert link.is_symlink()
-    assert link.resolve() == folder_of_manifests()

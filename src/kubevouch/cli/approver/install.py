@@ -104,7 +104,7 @@ def install(
     return _run(upgrade=False, configuration=text, pins=not no_pins, **flags)
 
 
-@click.command(short_help="Another image and this version's manifests. Asks first.")
+@click.command(short_help="Apply another image and this version's manifests. Asks first.")
 @connected
 @_applying
 def upgrade(**flags: Any) -> int:  # noqa: ANN401 - those of `_applying`
