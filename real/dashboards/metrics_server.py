@@ -88,7 +88,7 @@ def _scrapes(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         curves(
             "Nodes whose last scrape failed, by the reason",
-            "The reasons are in docs/metrics-server.md.",
+            "The reasons are in docs/reference/metrics-server.md.",
             (alerts.value("KubevouchScrapesFail"), "{{reason}}"),
             stacked=True,
         )

@@ -111,7 +111,7 @@ class Collector:
         ready = [node.name for node in self.fleet.nodes.values() if node.ready]
         missing = unread(ready, self.results, now=self._clock.now(), recent=recent)
         if missing and (len(ready) - len(missing)) / len(ready) < share:
-            return f"ready nodes that are not read: {first_of(missing)}; `kubevouch apply` gets kubelets certificates"
+            return f"ready nodes that are not read: {first_of(missing)}; `kubevouch plan -o plan.json` says how each gets a certificate"
         self._enough_were_read = True
         return ""
 

@@ -50,8 +50,8 @@ from kubevouch.policy.pin_proposals import Proposal
 _LIKE_THIS = "Nothing to change: the approver is installed like this."
 _ADMISSION_SINCE = 30
 _EITHER = (
-    "--new-nodes hold (a node that nobody has pinned waits for `kubevouch approver pin NODE`), or --new-node-names and "
-    "--new-node-cidr (a rule admits it once) were expected"
+    "--new-nodes hold (a node that nobody has pinned waits for `kubevouch approver pin NODE`), or --new-nodes rule "
+    "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits it once) were expected"
 )
 
 

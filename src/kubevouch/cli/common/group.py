@@ -19,7 +19,7 @@ class CommandGroup(click.Group):
         """Puts these options behind the command. Without a command the help is shown."""
         end = _leading(args)
         ctx.meta[_LACKS_VALUE] = end > len(args) or args[-1:] == ["="]  # so bash splits it
-        before, command = args[:end], args[end : end + 1]
+        before, command = _long(args[:end]), args[end : end + 1]
         if not command or command[0] in ctx.help_option_names:
             before = []
         return super().parse_args(ctx, [*command, *before, *args[end + 1 :]])
@@ -27,6 +27,11 @@ class CommandGroup(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands, but not as the value of an option in front of them."""
         return [] if ctx.meta[_LACKS_VALUE] else super().shell_complete(ctx, incomplete)
+
+
+def _long(words: Sequence[str]) -> list[str]:
+    """The same, where a server's own -v, which takes a number, is not meant."""
+    return ["--verbose" if each == "-v" else each for each in words]
 
 
 def _leading(words: Sequence[str]) -> int:

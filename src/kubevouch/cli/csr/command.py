@@ -68,7 +68,7 @@ def command() -> None:
     """Certificate signing requests of kubelets for their serving certificates.
 
     `list` and `explain` read only. `approve` asks the policy first, and nothing overrides its rules about who asks,
-    what is reserved and what is another node's. Where the approver is installed, its pins and its inventory say which
+    the cluster's own names and what is proven to be another node's. Where the approver is installed, its pins and its inventory say which
     names and addresses are a node's.
     """
 

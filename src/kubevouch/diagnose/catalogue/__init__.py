@@ -84,7 +84,9 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PLAN = ("kubevouch", "plan", "-o", "plan.json", "--via", "ssh")
-INSTALL_APPROVER = "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST"
+INSTALL_APPROVER = (
+    "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST --new-nodes hold"
+)
 """As a hint: only whoever runs it knows the name of its image."""
 
 

@@ -1,4 +1,4 @@
-"""The identity of the requestor. No flag overrides these rules."""
+"""The identity of the requestor.."""
 
 from datetime import timedelta
 from shlex import join

@@ -58,12 +58,12 @@ ADDRESSES = Kind(
 
 
 def reserved_names(facts: NameFacts) -> RuleResult:
-    """A kubelet with `kubernetes.default.svc` could be the API server to every pod. No flag overrides this."""
+    """A kubelet with `kubernetes.default.svc` could be the API server to every pod."""
     return _reserved("reserved-names", facts, NAMES)
 
 
 def reserved_addresses(facts: NameFacts) -> RuleResult:
-    """Addresses of API servers, of Services and virtual ones are no kubelet's. No flag overrides this.
+    """Addresses of API servers, of Services and virtual ones are no kubelet's.
 
     Exceptions are by pin: a control-plane node has its API server's address as its own.
     """

@@ -169,7 +169,7 @@ def _served(evidence: GateEvidence) -> _Judged:
 def _api_path(evidence: GateEvidence) -> _Judged:
     if evidence.api_path is not None:
         return Outcome.CANNOT_TELL, evidence.api_path
-    return Outcome.PASS, "/healthz answers"
+    return Outcome.PASS, "/healthz answers, if it may be asked"
 
 
 def _ready(evidence: GateEvidence) -> _Judged:
