@@ -12,6 +12,7 @@ from lab.tests.apiserver.bench import Bench
 from tests.approver_install.conftest import HELD
 from tests.approver_install.installation import SPACE, everything, installed
 from tests.cli.program import Program
+from tests.support.unhurried import GENEROUS
 
 
 def make_ready(lab: Bench) -> None:
@@ -85,5 +86,5 @@ async def test_it_waits_until_one_leads(lab: Bench, kubevouch: Program) -> None:
     done, _ = await asyncio.wait({running}, timeout=3)
     assert not done
     async with one_leads(lab):
-        ran = await asyncio.wait_for(running, 30)
+        ran = await asyncio.wait_for(running, GENEROUS)
     assert "The approver is ready: all of its pods are, and one leads." in ran.out

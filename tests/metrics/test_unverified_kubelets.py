@@ -174,7 +174,7 @@ async def test_a_node_that_never_answers_holds_back_no_longer_than_it_has_time(
 ) -> None:
     await cluster.add("n1")
     await cluster.add("n2", SILENCE)
-    async with cluster.collecting(settings=ScrapeSettings(timeout=1.0)) as collector:
+    async with cluster.collecting(settings=ScrapeSettings(timeout=3.0)) as collector:
         await cluster.round()
         assert collector.held_back
         await cluster.round()

@@ -7,6 +7,7 @@ import pytest
 
 from kubevouch.metrics.wakeups import WakeUps
 from tests.support.clocks import SteppedClock
+from tests.support.unhurried import GENEROUS
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ async def test_who_goes_takes_nobody_along(clock: SteppedClock) -> None:
 
 async def test_a_moment_that_has_passed_is_now(clock: SteppedClock) -> None:
     await clock.wind(timedelta(seconds=60))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(GENEROUS):
         await WakeUps(clock).at(3.0)
 
 
@@ -54,6 +55,6 @@ async def test_when_it_is_closed_no_timer_is_left(clock: SteppedClock) -> None:
     wake_ups = WakeUps(clock)
     tasks = await sleeping(wake_ups, 5.0, 7.0)
     await wake_ups.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(GENEROUS):
         await asyncio.gather(*tasks)
     assert asyncio.all_tasks() == before

@@ -47,7 +47,7 @@ class Reached:
     @property
     def transport(self) -> Ssh:
         return Ssh(
-            SshOptions(config=str(self.config), connect_timeout=2),
+            SshOptions(config=str(self.config), connect_timeout=10),
             environment={"PATH": os.environ["PATH"]},
         )
 

@@ -192,6 +192,10 @@ def signing_roots(
     Several, if they have one key: a CA may have been renewed with it.
     """
     known, between, signed = tuple(roots), tuple(others)[:_MOST_BETWEEN], [leaf]
+    # A kubelet that signs for itself presents its own CA: no signature is looked at where no issuer is a root by its name.
+    subjects = {root.raw.subject for root in known}
+    if subjects.isdisjoint(each.raw.issuer for each in (leaf, *between)):
+        return ()
     for each in signed:
         if found := signers_of(each, known):
             return found

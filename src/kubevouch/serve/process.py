@@ -43,13 +43,9 @@ def raise_open_file_limit() -> int:
 
 
 def freeze_what_is_loaded() -> None:
-    """Takes what a long-lived process has loaded out of later garbage collections: 20 to 30 ms of each full one.
-
-    The youngest objects are looked at after 5,000 new ones: nodes that are read together make so many, all of them in use.
-    """
+    """Takes what a long-lived process has loaded out of later garbage collections: 20 to 30 ms of each full one."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(5_000, 10, 10)
 
 
 def return_freed_memory() -> None:

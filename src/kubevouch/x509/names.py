@@ -5,6 +5,7 @@ Sources: parseName and parseASN1String in Go's crypto/x509/parser.go, pkix.Name.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from kubevouch.x509 import der
@@ -123,8 +124,12 @@ def encode_name(*attributes: tuple[str, str], in_utf8: bool = False) -> bytes:
     )
 
 
+@lru_cache(maxsize=16)
 def read_name(raw: bytes) -> Name:
-    """The name in these bytes (a whole RDNSequence element). Raises Malformed with Go's text."""
+    """The name in these bytes (a whole RDNSequence element). Raises Malformed with Go's text.
+
+    A few are kept: the issuer of a certificate is the subject of the next one.
+    """
     problem = "x509: invalid RDNSequence"
     sequence = der.Reader(raw).inside(der.SEQUENCE, problem)
     rdns = []
