@@ -102,7 +102,7 @@ locks: ## resolve the locks anew (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o locks/kubevouch.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o locks/dev.txt
 
-# Linux on x86_64, with apt and dpkg-deb; no root, no container engine. See docs/image.md.
+# Linux on x86_64, with apt and dpkg-deb; no root, no container engine. See docs/internals/image.md.
 image: $(READY) ## build the container image and its bill of materials into dist/
 	$(BIN)/python -m image build
 
@@ -110,15 +110,17 @@ image-lock: $(READY) ## resolve image/lock.json anew: Debian's newest versions, 
 	$(BIN)/python -m image lock
 
 # Real Helm and promtool, built from their modules where the cache lacks them (Go).
-deploy: $(READY) ## write deploy/ from the charts, with real Helm
+deploy: $(READY) ## write the dashboards into the charts, and deploy/ from the charts, with real Helm
+	$(BIN)/python -m real.dashboards
 	$(BIN)/python -m real.charts
 
-charts-check: $(READY) ## lint and render the charts with real Helm, compare deploy/, try the alert rules with real promtool
+charts-check: $(READY) ## lint and render the charts with real Helm, compare deploy/ and the dashboards, try the alert rules with real promtool
 	$(BIN)/python -m pytest -q tests/charts
 
-docs: $(READY) ## write docs/findings from the catalogue, and the table of docs/rollout.md from the cases
-	$(BIN)/python -m tests.findings.pages
+docs: $(READY) ## write docs/reference (command line, findings, metrics) and the tables of faults and kubeconfigs
+	$(BIN)/python -m demo.reference
 	$(BIN)/python -m tests.faults.cases
+	$(BIN)/python -m tests.kubeconfig.table
 
 oracle: $(READY) ## judge the corpus anew with Go and record its answers
 	$(BIN)/python -m real.oracle.corpus
@@ -126,13 +128,13 @@ oracle: $(READY) ## judge the corpus anew with Go and record its answers
 demo: $(READY) $(if $(BED),$(IMAGE_BEFORE)) ## tell the story on a lab of its own, in some two minutes [FAST=1] [BED=1: on the bed]
 	$(if $(BED),$(BIN)/python -m real story $(if $(FAST),--fast),FAST=$(FAST) $(BIN)/python -m demo)
 
-picture: $(READY) ## draw the README's picture of the story anew
-	$(BIN)/python -m demo.picture docs/demo.svg
+picture: $(READY) ## tell the story on a lab, and write its page and the README's picture anew
+	$(BIN)/python -m demo.picture docs/demo.svg docs/story.md
 
 story: $(READY) $(IMAGE_BEFORE) ## boot the bed and tell the story on it: from 0/3 to a rotation that the approver approves [FAST=1]
 	$(BIN)/python -m real story $(if $(FAST),--fast)
 
-# The bed: a real kubeadm cluster of four machines on this one. Root, Linux and Go; see docs/bed.md.
+# The bed: a real kubeadm cluster of four machines on this one. Root, Linux and Go; see docs/internals/bed.md.
 real: $(READY) $(IMAGE_BEFORE) ## boot the bed, run the e2e tests inside its network, take it down
 	$(BIN)/python -m real run --kubernetes $(K8S)
 
@@ -141,7 +143,7 @@ real-long: $(READY) $(IMAGE_BEFORE) ## the same with the long tests too, and som
 	$(MAKE) crashes-long
 	$(MAKE) lab-long
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
-	$(BIN)/python -m pytest --cluster=lab -m long tests/e2e/test_10_alerts.py
+	$(BIN)/python -m pytest --cluster=lab -m long tests/e2e/test_10_alerts.py tests/e2e/test_10_dashboards.py
 	$(foreach each,$(OTHERS),$(BIN)/python -m real run --kubernetes $(each) --long -- -m as_the_version_is &&) true
 
 lab-soak: $(READY) ## an hour of rotations on a lab [KUBEVOUCH_SOAK_MINUTES=60]

@@ -60,7 +60,10 @@ def contestants(python: Interpreter, others: Sequence[Path], upstream: Path) -> 
     plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     found = [
         Contestant(
-            "ours", "ours", (*python.words, "metrics-server"), {**plain, **python.environment}
+            "ours",
+            "ours",
+            (*python.words, "metrics-server", "run"),
+            {**plain, **python.environment},
         ),
         Contestant(_UPSTREAM, "upstream", (upstream,), plain),
     ]

@@ -1,4 +1,4 @@
-"""`python -m demo.picture FILE`: the story told on a lab, its high points as an SVG of a terminal. For the README."""
+"""`python -m demo.picture PICTURE PAGE`: the story told on a lab, as a page, and its high points as an SVG of a terminal for the README."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from demo.__main__ import lab
-from demo.telling import WIDTH, NotAsTold, run, steps
+from demo.telling import WIDTH, NotAsTold, Step, run, steps
 
 LINE, LETTER, MARGIN = 17, 8.4, 14
 _STYLE = """\
@@ -17,6 +17,12 @@ text { font: 14px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill
 .said { fill: #7f8ea3 }
 .bad { fill: #ff7b72 }
 .good { fill: #7ee787 }
+"""
+_PAGE = """\
+# The story
+
+Every command of the story, and what it printed. `make picture` writes this page from a lab. `make demo` tells it to you on a lab,
+`make story` on a real kubeadm cluster of four machines.
 """
 # Of which commands what is shown: the lines that one of these finds; all of them, if there is none.
 _SHOWN: dict[str, tuple[str, ...]] = {
@@ -31,9 +37,13 @@ _SHOWN: dict[str, tuple[str, ...]] = {
 }
 
 
-def told() -> list[tuple[str, str]]:
-    """(class, line) of what is shown."""
-    lines: list[tuple[str, str]] = []
+Told = list[tuple[Step, str]]
+"""Each step with what its command printed."""
+
+
+def told() -> Told:
+    """Tells it on a lab of its own."""
+    found: Told = []
     with tempfile.TemporaryDirectory(prefix="kubevouch-") as name:
         desk = Path(name, "desk")
         desk.mkdir()
@@ -43,10 +53,29 @@ def told() -> list[tuple[str, str]]:
                 done = run(step.typed, desk, cluster, kept=True)
                 if done.returncode not in step.codes:
                     raise NotAsTold(f"{step.typed}: {done.stdout}")
-                if (patterns := _patterns(step.typed)) is not None:
-                    lines += [("typed", line) for line in f"$ {step.typed}".splitlines()]
-                    lines += [(_class(line), line) for line in _chosen(done.stdout, patterns)]
-                    lines += [("said", "")]
+                found.append((step, done.stdout.replace(str(desk), "~")))
+    return found
+
+
+def page(story: Told) -> str:
+    """The whole story in Markdown."""
+    parts = [_PAGE]
+    for step, printed in story:
+        said = " ".join(step.said.replace("\n#", "").split())
+        parts.append(
+            f"{said}\n\n" * bool(said) + f"```text\n$ {step.typed}\n{printed.rstrip()}\n```\n"
+        )
+    return "\n".join(parts)
+
+
+def high_points(story: Told) -> list[tuple[str, str]]:
+    """(class, line) of what the picture shows."""
+    lines: list[tuple[str, str]] = []
+    for step, printed in story:
+        if (patterns := _patterns(step.typed)) is not None:
+            lines += [("typed", line) for line in f"$ {step.typed}".splitlines()]
+            lines += [(_class(line), line) for line in _chosen(printed, patterns)]
+            lines += [("said", "")]
     return lines[:-1]
 
 
@@ -85,4 +114,6 @@ def picture(lines: list[tuple[str, str]]) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(picture(told()))
+    story = told()
+    Path(sys.argv[1]).write_text(picture(high_points(story)), encoding="utf-8")
+    Path(sys.argv[2]).write_text(page(story), encoding="utf-8")

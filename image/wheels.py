@@ -20,7 +20,7 @@ import sys
 
 from kubevouch.cli import main
 
-sys.argv[:1] = ["kubevouch", "metrics-server"]
+sys.argv[:1] = ["kubevouch", "metrics-server", "run"]
 main()
 """
 

@@ -1,4 +1,4 @@
-"""The verbs of the bed: `python -m real build|up|state|age|down|run|story|exec`. `docs/bed.md` tells what they do; the Makefile calls them."""
+"""The verbs of the bed: `python -m real build|up|state|age|down|run|story|exec`. `docs/internals/bed.md` tells what they do; the Makefile calls them."""
 
 import argparse
 import fcntl

@@ -194,7 +194,7 @@ CSRS_PATH = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
     "path", ["/api/v1/nodes", CSRS_PATH, f"/api/v1/namespaces/{SPACE}/configmaps"]
 )
 async def test_it_does_not_lead_before_it_has_seen_everything(cluster: Cluster, path: str) -> None:
-    """As without a right in the table of docs/approver.md. It would keep another replica from leading that can decide, and doctor from finding it."""
+    """As without a right in the table of docs/reference/approver.md. It would keep another replica from leading that can decide, and doctor from finding it."""
     denied = status.StatusError(500, "InternalError", "no")
     cluster.server.faults.on(path, faults.refuse(denied))
     async with approving(cluster, clock=HurriedClock(20.0)) as running:

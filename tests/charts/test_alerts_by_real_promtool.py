@@ -1,20 +1,13 @@
 """The alert rules of the charts by real promtool: it reads them, and each fires when it should and never else."""
 
-import re
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
-from prometheus_client import generate_latest
 
-from kubevouch.metrics.scraping import ScrapeResult
-from kubevouch.metrics.serving.instruments import Instruments
-from kubevouch.serve.server import new_registry
 from real.charts import APPROVER, EXPORTER, METRICS_SERVER, Helm
 from tests.charts.rendering import IMAGE, only, rendered
-from tests.support.metered import metered
 
 ALERTS = Path(__file__).parent / "alerts"
 CHARTS = {"approver": APPROVER, "metrics-server": METRICS_SERVER, "exporter": EXPORTER}
@@ -58,20 +51,6 @@ def test_what_the_operator_gets_is_the_rule_file(helm: Helm, name: str, chart: P
     wish = "monitoring.prometheusRule.enabled=true" if name != "metrics-server" else "prometheusRule.enabled=true"  # fmt: skip
     found = only(rendered(helm, chart, *IMAGE, "--set", wish), "PrometheusRule")
     assert found["spec"] == yaml.safe_load((chart / "rules" / "alerts.yaml").read_text("utf-8"))
-
-
-def test_the_metrics_server_has_what_its_rules_ask_for() -> None:
-    """The API server's own metric is the one exception."""
-    registry = new_registry()
-    store = metered({"n1": (1, 1)}, {"n1": {("a", "p"): {"c": (1, 1)}}})
-    at = datetime.fromtimestamp(1, UTC)
-    last = ScrapeResult("deadline", at, None)
-    found = Instruments(registry, 15.0)
-    found.scraped("n1", ended=1.0, seconds=0.1, reason="deadline")
-    page = "".join(found.pages(store, {"n1": last})) + generate_latest(registry).decode()
-    for rule in _rules(METRICS_SERVER):
-        for name in re.findall(r"(?:metrics_server|kubevouch)_\w+", rule["expr"]):
-            assert re.search(rf"^{name}[{{ ]", page, re.MULTILINE), name
 
 
 def _rules(chart: Path) -> list[dict[str, str]]:

@@ -39,11 +39,6 @@ def test_one_byte_more_is_refused_in_bytes_or_in_words(tmp_path: Path) -> None:
     assert str(found.value) == f"$POEM: is larger than any poem; {EXPECTED}"
 
 
-def test_an_endless_file_is_refused_before_it_fills_the_memory() -> None:
-    with pytest.raises(UsageError, match=r"^/dev/zero: is larger than 8 bytes; "):
-        read(Path("/dev/zero"))
-
-
 @contextmanager
 def written(path: Path, content: bytes) -> Iterator[None]:
     """A pipe into which somebody writes this."""
@@ -66,11 +61,9 @@ def test_a_pipe_is_read_as_a_file_is(tmp_path: Path) -> None:
 
 
 def test_a_pipe_that_never_ends_is_refused(tmp_path: Path) -> None:
-    with (
-        written(tmp_path / "pipe", b"x" * 1_000_000),
-        pytest.raises(UsageError, match="is larger than 8 bytes"),
-    ):
-        read(tmp_path / "pipe")
+    pipe = tmp_path / "pipe"
+    with written(pipe, b"x" * 1_000_000), pytest.raises(UsageError, match="is larger than 8 bytes"):
+        read(pipe)
 
 
 @contextmanager

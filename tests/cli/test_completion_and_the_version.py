@@ -2,8 +2,14 @@
 
 import sys
 
+import pytest
+
 from kubevouch import __version__
+from kubevouch.cli.app import run
+from kubevouch.cli.common.runs import runs_folder
+from kubevouch.diagnose.catalogue import CATALOGUE
 from tests.cli.program import Program
+from tests.support.stage import Stage
 
 COMPLETE = """
 COMPREPLY=(); COMP_WORDS=(kubevouch %s); COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
@@ -16,13 +22,24 @@ async def test_the_version_is_a_line(kubevouch: Program) -> None:
     assert (await kubevouch("--version")).out == f"kubevouch {__version__}\n"
 
 
-async def test_bash_completes_verbs_flags_and_values(kubevouch: Program) -> None:
+async def test_bash_completes_verbs_flags_and_values(kubevouch: Program, stage: Stage) -> None:
     offered = {
         ("ver",): ["verify"],
         ("csr", ""): ["approve", "deny", "explain", "list"],
         ("apply", "--kube"): ["--kubeconfig"],
+        ("--context", "x", "csr", "li"): ["list"],
         ("doctor", "-o", ""): ["table", "short", "json"],
+        ("explain", "KV11"): [each for each in CATALOGUE if each.startswith("KV11")],
+        ("undo", "run-"): ["run-1", "run-2"],
+        ("doctor", "--context", "st"): ["story"],
+        ("probe", "k8s-m"): ["k8s-master.internal.example.com"],
+        ("probe", "--context", "none", "k8s-m"): [],
+        ("lab", "break", "clock-s"): ["clock-skew"],
     }
+    runs = runs_folder({"HOME": str(kubevouch.home)})
+    runs.mkdir(parents=True)
+    for name in ("run-1.json", "run-2.json", "run-1.options"):
+        (runs / name).touch()
     programs = kubevouch.home / "bin"
     programs.mkdir()
     script = programs / "kubevouch"
@@ -40,3 +57,14 @@ async def test_zsh_and_fish_get_a_script_too(kubevouch: Program) -> None:
     zsh, fish = await kubevouch.several(("completion", "zsh"), ("completion", "fish"))
     assert zsh.out.startswith("#compdef kubevouch")
     assert "complete --no-files --command kubevouch" in fish.out
+
+
+def test_kubectl_completes_it_as_a_plugin(capsys: pytest.CaptureFixture[str]) -> None:
+    """`kubectl vouch csr ap<TAB>`, as cobra asks and reads it."""
+    for words, offered in {
+        ("csr", "ap"): "approve\n:4\n",
+        ("--context", "x", "doctor", "-o", "sh"): "short\n:4\n",
+        ("apply", ""): ":0\n",
+    }.items():
+        run(words, program="/usr/bin/kubectl_complete-vouch", environment={})
+        assert capsys.readouterr().out == offered

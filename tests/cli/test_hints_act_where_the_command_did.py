@@ -161,7 +161,7 @@ async def test_what_a_server_recommends_can_be_typed(kubevouch: Program, stage: 
     account.write_bytes(stage.kubeconfig(kubevouch.home).read_bytes())
     where = ("--kubeconfig", str(account), "--context", "story")
     refused = "--deprecated-kubelet-completely-insecure"
-    ran = await kubevouch("metrics-server", *where, refused, code=2)
+    ran = await kubevouch("metrics-server", "run", *where, refused, code=2)
     lines = re.findall(r"`kubevouch ([^`]+)`", ran.err)
     assert lines == ["doctor", "plan -o plan.json"], ran
     assert [why_it_cannot_be_typed(each) for each in lines] == ["", ""]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kubevouch.cli.common.runs import find_run, write_plan
-from kubevouch.errors import UsageError, nearest
+from kubevouch.errors import UsageError
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut
 from tests.cli.program import Program
 from tests.rollout.recorded import plan_of, planned, recorded
@@ -66,13 +66,6 @@ async def test_a_node_or_pod_that_is_not_there_is_named(kubevouch: Program, stag
     """Nothing under .invalid is ever resolved (RFC 6761)."""
     *_, probe = await kubevouch.refuses(NEAR)
     assert "there is no such Node, and the name cannot be resolved (" in probe.err
-
-
-def test_nothing_near_is_said_to_be_near() -> None:
-    assert nearest("zebra", ["lion", "worker-1.x"], otherwise="no") == "no"
-    assert nearest("worker-1", ["lion", "worker-1.x.y.z.example.com"], otherwise="no") == (
-        "did you mean worker-1.x.y.z.example.com?"
-    )
 
 
 NO_RUN: dict[tuple[str, ...], tuple[str, str]] = {

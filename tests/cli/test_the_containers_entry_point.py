@@ -13,9 +13,9 @@ from kubevouch.cli.container import command_line
     ("given", "expected"),
     [
         ([], ["--help"]),
-        (["--secure-port=4443", "-v=2"], ["metrics-server", "--secure-port=4443", "-v=2"]),
-        (["-v=2"], ["metrics-server", "-v=2"]),
-        (["--help"], ["metrics-server", "--help"]),
+        (["--secure-port=4443", "-v=2"], ["metrics-server", "run", "--secure-port=4443", "-v=2"]),
+        (["-v=2"], ["metrics-server", "run", "-v=2"]),
+        (["--help"], ["metrics-server", "run", "--help"]),
         (["doctor", "-o", "json"], ["doctor", "-o", "json"]),
         (["metrics-server", "--help"], ["metrics-server", "--help"]),
         ([""], [""]),
@@ -31,7 +31,7 @@ def test_flags_go_to_the_metrics_server_and_words_are_verbs(
     ("words", "shown"),
     [
         ([], "Usage: kubevouch [OPTIONS] COMMAND"),
-        (["--help"], "Usage: kubevouch metrics-server [OPTIONS]"),
+        (["--help"], "Usage: kubevouch metrics-server run [OPTIONS]"),
         (["explain", "KV304"], "KV304  Expired"),
     ],
 )

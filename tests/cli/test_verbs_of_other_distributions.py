@@ -30,11 +30,9 @@ def test_without_the_lab_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) 
         UsageError, match=r"lab: this verb is not installed; .*`pip install \./lab` in a checkout"
     ):
         program_of(["lab", "up"], "kubevouch", terminal())
-    with pytest.raises(UsageError, match=r"labb: there is no such verb; did you mean lab\?"):
-        program_of(["labb"], "kubevouch", terminal())
 
 
-async def test_a_verb_of_another_distribution_runs_and_is_listed_after_ours(
+async def test_a_verb_of_another_distribution_runs_and_is_listed(
     started: Program,
 ) -> None:
     (started.home / "greeting.py").write_text(
@@ -44,9 +42,9 @@ async def test_a_verb_of_another_distribution_runs_and_is_listed_after_ours(
     distribution(started, "kubevouch-greeting", "greet = greeting:greet")
     assert (await started("greet")).out == "good morning\n"
     listed = (await started("--help")).out.splitlines()
-    assert listed[-2:] == [
+    assert listed[-3:-1] == [
         "  greet           Greets.",
-        "  lab             A whole small cluster on this machine, to rehearse on.",
+        "  lab             Rehearse on a whole small cluster on this machine.",
     ]
 
 

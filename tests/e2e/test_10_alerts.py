@@ -1,24 +1,20 @@
 """A real Prometheus beside the exporter: in each state the right alerts fire, and in a healthy cluster none."""
 
-import os
 import time
 from collections.abc import Iterator
 from typing import Final
 
 import pytest
-import yaml
 
-from real import programs
-from real.layout import Folders
+from real.charts import EXPORTER
 
 from .cluster import Cluster
-from .installed_exporter import exporter_address, exporter_installed, manifest
-from .prometheus import LONGEST_FOR, Prometheus, prometheus
+from .installed_exporter import exporter_address, exporter_installed
+from .prometheus import LONGEST_FOR, Prometheus, prometheus, scraping_account
 from .told import names
 
 pytestmark = pytest.mark.long
 
-_SPACE, _ACCOUNT = "monitoring", "prometheus-k8s"
 _SECONDS: Final = 240.0
 _A_CSRS_TEN_MINUTES: Final = 900.0
 
@@ -59,30 +55,15 @@ def watching(
     cluster: Cluster, image_reference: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
     """Prometheus, with the account and the role of the manifests."""
-    built = programs.build(Folders.of(os.environ), (programs.PROMETHEUS,))
     cluster.state("healthy")
-    cluster.kubectl("create", "namespace", _SPACE)
-    cluster.kubectl("create", "serviceaccount", _ACCOUNT, "-n", _SPACE)
-    roles = "---\n".join(
-        yaml.safe_dump(each)
-        for each in yaml.safe_load_all(manifest("monitoring/service-monitor.yaml"))
-        if each["kind"] != "ServiceMonitor"
-    )
-    try:
-        # A kubelet is dialled every 10 s, not every 15 minutes: states follow one another faster than in a year.
-        with exporter_installed(cluster, image_reference, interval="10s"):
-            cluster.kubectl("apply", "-f", "-", stdin=roles)
-            words = ("create", "token", _ACCOUNT, "-n", _SPACE, "--duration=4h")
-            with prometheus(
-                built.paths["prometheus"],
-                tmp_path_factory.mktemp("prometheus"),
-                target=f"{exporter_address(cluster)}:8443",
-                token=cluster.kubectl(*words).stdout.strip(),
-            ) as found:
-                yield found
-    finally:
-        cluster.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=roles)
-        cluster.kubectl("delete", "namespace", _SPACE, "--ignore-not-found", seconds=150)
+    # A kubelet is dialled every 10 s, not every 15 minutes: states follow one another faster than in a year.
+    with (
+        scraping_account(cluster) as token,
+        exporter_installed(cluster, image_reference, interval="10s"),
+    ):
+        targets = {EXPORTER: [f"{exporter_address(cluster)}:8443"]}
+        with prometheus(tmp_path_factory.mktemp("prometheus"), token, targets) as found:
+            yield found
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -123,7 +104,7 @@ def _fires(
         right = shown in (expected, {**expected, **(also or {})})
         since = (since or time.monotonic()) if right else 0.0
         if since and time.monotonic() - since > LONGEST_FOR:
-            assert watching.value("up") == 1
+            assert watching.values("up") == [1]
             return
         time.sleep(0.5)
     raise AssertionError((expected, seen))

@@ -67,6 +67,7 @@ def served(
         pair = [f"--tls-authority-secret={NAMESPACE}/{AUTHORITY}:{NAME}.{NAMESPACE}.svc,127.0.0.1"]
     running = cluster.start_kubevouch(
         "metrics-server",
+        "run",
         f"--kubeconfig={_account(cluster, folder)}",
         *pair,
         "--secure-port=0",

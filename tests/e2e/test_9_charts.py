@@ -224,7 +224,7 @@ def test_our_chart_takes_the_place_of_their_release_and_gives_it_back(
     repository, _, digits = image_reference.partition("@sha256:")
     registry = repository.removesuffix("/kubevouch")
     first, second, third, last = commands(
-        block("   With Helm; the second upgrade", REGISTRY=registry, DIGEST=digits)
+        block("**With Helm.** The second upgrade", REGISTRY=registry, DIGEST=digits)
     )
     _install_theirs(release, flag)
     before = _fixed(bed)

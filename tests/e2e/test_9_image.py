@@ -202,7 +202,7 @@ def test_pods_run_it_as_any_user_on_a_read_only_root(
 
     said = {each["name"]: _log(node, "runs", str(each["name"])) for each in containers}
     assert said["verb"].startswith("KV304  ")
-    assert said["flags"].startswith("Usage: kubevouch metrics-server [OPTIONS]")
+    assert said["flags"].startswith("Usage: kubevouch metrics-server run [OPTIONS]")
     assert said["theirs"] == said["flags"]
     assert said["version-of-theirs"] == f"v{__version__}\n"
     assert said["nothing"].startswith("Usage: kubevouch [OPTIONS] COMMAND")

@@ -128,8 +128,8 @@ RUN = {
     ("registry.example.com:5000/metrics-server", ("/metrics-server",), ()): False,
     ("registry.example.com:5000/kubevouch:0.1", (), ("--cert-dir=/tmp",)): True,
     ("registry.example.com/kubevouch@sha256:4f4f", (), ("--cert-dir=/tmp",)): True,
-    ("python:3.13", ("/usr/bin/kubevouch", "metrics-server"), ()): True,
-    ("registry.example.com/anything", (), ("metrics-server", "-v=2")): True,
+    ("python:3.13", ("/usr/bin/kubevouch", "metrics-server", "run"), ()): True,
+    ("registry.example.com/anything", (), ("metrics-server", "run", "-v=2")): True,
 }
 
 

@@ -1,4 +1,4 @@
-"""The cases of a node, a file each, and both tables of faults in docs/reference/faults.md. Pure, but for the files that are read.
+"""The cases of a node, a file each, and both tables of faults in docs/internals/faults.md. Pure, but for the files that are read.
 
 A case says what goes wrong, and for every moment what becomes of the node: left alone, and after the same command again.
 `python -m tests.faults.cases` writes the tables.
@@ -13,7 +13,7 @@ import msgspec
 from tests.faults.in_the_cluster import IN_THE_CLUSTER
 
 HERE = Path(__file__).parent
-PAGE = HERE.parents[1] / "docs" / "reference" / "faults.md"
+PAGE = HERE.parents[1] / "docs" / "internals" / "faults.md"
 MOMENTS = (
     ("begin", "prepared"),
     ("begin", "armed"),

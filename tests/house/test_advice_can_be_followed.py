@@ -44,12 +44,6 @@ def test_no_extra_is_advised_that_nobody_can_install() -> None:
         assert not re.search(r"kubevouch\[\w+\]", text), path
 
 
-def test_the_readme_begins_with_how_to_get_it() -> None:
-    first = re.search(r"```\n(.+?)\n", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert first is not None
-    assert first[1].startswith("git clone ")
-
-
 EXIT_CODE = re.compile(r"\b(130|[0-5]) ([a-z][^·;.\d]*)")
 
 
@@ -74,11 +68,11 @@ def test_make_help_lists_every_target_and_pages_speak_of_these_only() -> None:
     assert {name: path for name, path in spoken.items() if name not in targets} == {}
 
 
-def test_readme_and_help_say_the_same_of_exit_codes() -> None:
+def test_page_and_help_say_the_same_of_exit_codes() -> None:
     from kubevouch.cli.app import program
 
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Exit codes")[2]
-    told = [_exit_codes(readme.partition("Each finding")[0]), _exit_codes(program.help or "")]
+    page = (ROOT / "docs" / "reference" / "exit-codes.md").read_text(encoding="utf-8")
+    told = [_exit_codes(page.partition("`--fail-on`")[0]), _exit_codes(program.help or "")]
     assert told[0] == told[1]
     assert list(told[0]) == ["0", "1", "2", "3", "4", "5", "130"]
 

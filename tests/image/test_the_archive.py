@@ -58,11 +58,11 @@ def test_entries_are_written_below_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_manifest_of_metrics_servers_finds_its_program(tmp_path: Path) -> None:
-    """`command: [/metrics-server, --flags]` is `kubevouch metrics-server --flags`."""
+    """`command: [/metrics-server, --flags]` is `kubevouch metrics-server run --flags`."""
     write_below(tmp_path, wheels.programs())
     path = tmp_path / "metrics-server"
     assert path.read_bytes().startswith(b"#!/usr/bin/python3.13 -I\n")
-    ours = ("-m", "kubevouch", "metrics-server")
+    ours = ("-m", "kubevouch", "metrics-server", "run")
     for words in (("--version",), ("--metric-resolution=1s",)):
         said, expected = (
             subprocess.run(

@@ -36,7 +36,7 @@ JSON = Any
 class Case:
     """A line of cases.jsonl. Its files lie in a folder of cases/, what kubectl did with them is recorded in kubectl.jsonl.
 
-    says: the behaviour. group: a heading of docs/kubeconfig.md. kubectl: what kubectl does, in words.
+    says: the behaviour. group: a heading of docs/reference/kubeconfig.md. kubectl: what kubectl does, in words.
     differs: what kubevouch does instead, in words; "" where it does the same.
     flags: --kubeconfig and --context. environ: beside HOME and PATH.
     """

@@ -1,10 +1,10 @@
-"""The rows of docs/kubeconfig.md: the cases in which kubevouch differs. `python -m tests.kubeconfig.table` writes them there."""
+"""The rows of docs/reference/kubeconfig.md: the cases in which kubevouch differs. `python -m tests.kubeconfig.table` writes them there."""
 
 from pathlib import Path
 
 from tests.kubeconfig.bench import all_cases
 
-PAGE = Path(__file__).parents[2] / "docs" / "kubeconfig.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "kubeconfig.md"
 BEGIN, END = "<!-- cases -->\n", "<!-- end of cases -->\n"
 GROUPS = (
     "Which files",

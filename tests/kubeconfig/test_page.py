@@ -1,4 +1,4 @@
-"""docs/kubeconfig.md says what the cases say, and the cases say what was recorded."""
+"""docs/reference/kubeconfig.md says what the cases say, and the cases say what was recorded."""
 
 import re
 from pathlib import Path

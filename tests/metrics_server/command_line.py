@@ -4,13 +4,13 @@ from dataclasses import fields
 
 import click
 
-from kubevouch.cli.metrics_server.command import command
+from kubevouch.cli.metrics_server.command import run
 from kubevouch.cli.metrics_server.flags import MetricsServerFlags
 from kubevouch.cli.metrics_server.settings import MetricsServerSettings, settings_of
 
 
 def context_of(*words: str) -> click.Context:
-    return command.make_context("metrics-server", list(words))
+    return run.make_context("run", list(words))
 
 
 def settings(*words: str) -> MetricsServerSettings:

@@ -1,4 +1,4 @@
-"""`kubevouch metrics-server` as operators run it: a process with a kubeconfig, asked by real kubectl and by curl's like."""
+"""`kubevouch metrics-server run` as operators run it: a process with a kubeconfig, asked by real kubectl and by curl's like."""
 
 import asyncio
 import contextlib
@@ -45,6 +45,7 @@ async def started(
 ) -> AsyncIterator[ServerProcess]:
     words = (
         "metrics-server",
+        "run",
         f"--kubeconfig={cluster.kubeconfig}",
         "--kubelet-use-node-status-port=true",
         "--kubelet-insecure-tls=false",
@@ -357,6 +358,9 @@ async def _is_what_kubectl_expects(server: ServerProcess, cluster: SmallCluster)
     assert not any(each["token"] == TOKEN for each in cluster.reviews.token_reviews)
     numbers = (await server.get("/metrics", cluster.authorities.front_proxy, ADMIN))[1]
     assert 'metrics_server_storage_points{type="node"} 2\n' in numbers
+    assert re.search(
+        r'kubevouch_metrics_api_requests_total\{code="200",version="v1"\} [1-9]', numbers
+    )
     assert re.search(r'metrics_server_kubelet_request_total\{success="false"\} [4-9]', numbers)
     assert "_created" not in numbers
 
@@ -406,7 +410,7 @@ async def test_flags_that_cannot_be_are_refused_before_anything_is_dialled(
     kubevouch: Program, cluster: SmallCluster
 ) -> None:
     config = f"--kubeconfig={cluster.kubeconfig}"
-    ran = await kubevouch.several(*(("metrics-server", config, *flags) for flags in REFUSED))
+    ran = await kubevouch.several(*(("metrics-server", "run", config, *flags) for flags in REFUSED))
     for (flags, text), each in zip(REFUSED.items(), ran, strict=True):
         assert each.code == 2, (flags, each)
         assert flags[0].partition("=")[0] in each.err, (flags, each)
@@ -423,7 +427,9 @@ async def test_without_the_published_authentication_it_does_not_start(
     denied = status.forbidden("", "configmaps", "extension-apiserver-authentication", "no")
     path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
     cluster.server.faults.on(path, faults.refuse(denied))
-    ran = await kubevouch("metrics-server", f"--kubeconfig={cluster.kubeconfig}", "--secure-port=0")
+    ran = await kubevouch(
+        "metrics-server", "run", f"--kubeconfig={cluster.kubeconfig}", "--secure-port=0"
+    )
     assert ran.code == 3
     assert "extension-apiserver-authentication" in ran.err
     async with started(kubevouch, cluster, "--authentication-tolerate-lookup-failure") as server:
@@ -436,6 +442,6 @@ async def test_a_kubeconfig_without_a_token_is_no_account_for_kubelets(
     config = json.loads(cluster.kubeconfig.read_text())
     config["users"][0]["user"] = {"username": "a", "password": "b"}
     cluster.kubeconfig.write_text(json.dumps(config))
-    ran = await kubevouch("metrics-server", f"--kubeconfig={cluster.kubeconfig}")
+    ran = await kubevouch("metrics-server", "run", f"--kubeconfig={cluster.kubeconfig}")
     assert ran.code == 2
     assert "a ServiceAccount's token was expected" in ran.err

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import pytest
 
-from kubevouch.cli.metrics_server.command import command
+from kubevouch.cli.metrics_server.command import run
 from kubevouch.cli.metrics_server.flags import GIVEN, SWITCHES, WITH_VALUES
 from kubevouch.cli.metrics_server.settings import check_node_selector
 from kubevouch.errors import UsageError
@@ -102,7 +102,7 @@ def shown(value: object) -> str:
 
 def given(context: click.Context, names: Mapping[str, str]) -> dict[str, str]:
     """The values of these flags."""
-    by_name = {name: each for each in command.params for name in each.opts}
+    by_name = {name: each for each in run.params for name in each.opts}
     options = {name: by_name[f"--{name}"].name or "" for name in names}
     return {name: shown(context.params[option]) for name, option in options.items()}
 

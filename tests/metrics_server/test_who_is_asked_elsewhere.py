@@ -34,6 +34,7 @@ async def test_tokens_certificates_and_rights_are_those_of_the_other_cluster(
         users.reviews.tokens["theirs"] = {"username": "bob", "uid": "u-8"}
         words = (
             "metrics-server",
+            "run",
             f"--kubeconfig={nodes.kubeconfig}",
             f"--authentication-kubeconfig={users.kubeconfig}",
             f"--authorization-kubeconfig={users.kubeconfig}",
@@ -71,5 +72,5 @@ async def test_tokens_certificates_and_rights_are_those_of_the_other_cluster(
 
 
 async def test_the_version_is_a_line(kubevouch: Program) -> None:
-    ran = await kubevouch("metrics-server", "--version")
+    ran = await kubevouch("metrics-server", "run", "--version")
     assert (ran.code, ran.out, ran.err) == (0, f"v{__version__}\n", "")

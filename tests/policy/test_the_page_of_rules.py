@@ -1,4 +1,4 @@
-"""docs/policy.md has a row for each rule, in the order in which they are printed, and says whether a word overrides it."""
+"""docs/reference/policy.md has a row for each rule, in the order in which they are printed, and says whether a word overrides it."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from .conftest import Case
 from .test_csrs_as_files import CASES, decided
 
-PAGE = (Path(__file__).parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "policy.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| `([a-z-]+)` \|.*\| ([^|]+) \|$", PAGE, re.MULTILINE))
 
 

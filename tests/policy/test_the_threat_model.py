@@ -1,4 +1,4 @@
-"""docs/threat-model.md: each threat once, each rule that it names is one, each test that it names is there, no rule is left out."""
+"""docs/reference/threat-model.md: each threat once, each rule that it names is one, each test that it names is there, no rule is left out."""
 
 import ast
 import json
@@ -12,7 +12,7 @@ from .test_csrs_as_files import CASES
 from .test_what_the_approver_decides import CASES as APPROVER_CASES
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "threat-model.md").read_text(encoding="utf-8")
 ROWS = {
     threat: (attack, rules, tests.split())
     for threat, attack, rules, tests in re.findall(

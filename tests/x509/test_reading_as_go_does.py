@@ -18,7 +18,7 @@ from tests.x509.recorded import Judged, Line, certificate, judged, name_of
 Value = TypeVar("Value")
 CERTIFICATES = judged("certificates")
 BUNDLES = judged("bundles")
-# Refusals whose words are ours: which bytes are refused is the same. docs/x509.md lists them.
+# Refusals whose words are ours: which bytes are refused is the same. docs/internals/x509.md lists them.
 OUR_WORDS = re.compile(r"invalid P\d+ ?[Ee]lement")
 
 # What Go reads and we refuse, for the reasons given there.

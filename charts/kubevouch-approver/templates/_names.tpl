@@ -28,7 +28,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- fail (printf "release %s: a cluster has one approver; the release's name kubevouch-approver was expected" .Release.Name) -}}
 {{- end -}}
 {{- if not (and .Values.image.repository (regexMatch "^sha256:[0-9a-f]{64}$" (.Values.image.digest | default ""))) -}}
-{{- fail (printf "image %s@%s: does not name one image; image.repository and image.digest (sha256:DIGEST) were expected. docs/image.md builds it" .Values.image.repository .Values.image.digest) -}}
+{{- fail (printf "image %s@%s: does not name one image; image.repository and image.digest (sha256:DIGEST) were expected. docs/install.md builds it" .Values.image.repository .Values.image.digest) -}}
 {{- end -}}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
 {{- end }}

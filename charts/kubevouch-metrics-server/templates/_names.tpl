@@ -48,7 +48,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $image = printf "%s@%s" (trimSuffix "@sha256" $repository) . -}}
 {{- end -}}
 {{- if not (and $repository (regexMatch "^[^@]+(:[^/:@]+|@sha256:[0-9a-f]{64})$" $image)) -}}
-{{- fail (printf "image %s: does not name one image; image.repository and image.digest (sha256:DIGEST) were expected. docs/image.md builds it" $image) -}}
+{{- fail (printf "image %s: does not name one image; image.repository and image.digest (sha256:DIGEST) were expected. docs/install.md builds it" $image) -}}
 {{- end -}}
 {{- if (.Values.addonResizer).enabled -}}
 {{- fail "addonResizer.enabled: there is no resizer here, its sizes are metrics-server's own; addonResizer.enabled=false and resources were expected" -}}

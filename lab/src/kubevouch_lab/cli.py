@@ -5,11 +5,14 @@ kubevouch finds this verb by the entry point in the lab's pyproject.toml. Heavy 
 
 import os
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from kubevouch.cli.common.complete import completed
+from kubevouch.cli.common.group import CommandGroup
 from kubevouch.cli.common.options import F, output, terminal_of
 from kubevouch.errors import ExitCode, UsageError
 
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
     from kubevouch_lab.cluster.folder import Folder
 
 
-@click.group("lab", short_help="A whole small cluster on this machine, to rehearse on.")
+@click.group(
+    "lab", cls=CommandGroup, short_help="Rehearse on a whole small cluster on this machine."
+)
 def command() -> None:
     """A cluster of four nodes in one process: no root, no container, real TLS on loopback addresses.
 
@@ -62,6 +67,12 @@ class _WithScenarios(click.Command):
         super().format_epilog(ctx, formatter)
 
 
+def _scenario_names(_: click.Context, __: "Terminal") -> Iterable[str]:
+    from kubevouch_lab.scenarios.catalogue import SCENARIOS
+
+    return SCENARIOS
+
+
 _nodes = click.option(
     "--node", "nodes", multiple=True, metavar="NODE", help="Only this node; may be repeated."
 )
@@ -84,6 +95,7 @@ def _folder(terminal: "Terminal", directory: Path | None) -> "Folder":
 @click.option(
     "--scenario",
     metavar="NAME",
+    shell_complete=completed(_scenario_names),
     help="What is wrong with it (see below). [default: expired]",
 )
 @click.option(
@@ -179,7 +191,7 @@ def _exports(folder: "Folder") -> "Mapping[str, str]":
     }
 
 
-@command.command("env", short_help='What to export, for `eval "$(kubevouch lab env)"`.')
+@command.command("env", short_help='Print what to export, for `eval "$(kubevouch lab env)"`.')
 @_dir
 @click.pass_context
 def env(ctx: click.Context, directory: Path | None) -> int:
@@ -210,7 +222,7 @@ def down(ctx: click.Context, directory: Path | None, remove: bool) -> int:
     return ExitCode.OK
 
 
-@command.command("status", short_help="What runs, and where.")
+@command.command("status", short_help="Show what runs, and where.")
 @_dir
 @output("table", "json")
 @click.pass_context
@@ -232,7 +244,7 @@ def status(ctx: click.Context, directory: Path | None) -> int:
 
 
 @command.command("break", cls=_WithScenarios, short_help="Apply a scenario to a running lab.")
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=completed(_scenario_names))
 @_dir
 @_nodes
 @click.pass_context
@@ -270,7 +282,7 @@ def break_(
 
 
 @command.command("repair", short_help="Do what only a person can do about a scenario.")
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=completed(_scenario_names))
 @_dir
 @click.pass_context
 def repair(ctx: click.Context, scenario: str, directory: Path | None) -> int:
@@ -314,7 +326,7 @@ def age(
     return ExitCode.OK
 
 
-@command.command("shell", short_help="A shell on a node, by ssh.")
+@command.command("shell", short_help="Open a shell on a node, by ssh.")
 @click.argument("node")
 @click.argument("words", nargs=-1)
 @_dir

@@ -6,7 +6,7 @@ imported when it runs, so that `--help` stays within 100 ms of a bare Python.
 
 
 def main() -> None:
-    """The `kubevouch` and `kubectl-vouch` programs."""
+    """The programs `kubevouch`, `kubectl-vouch` and `kubectl_complete-vouch`."""
     import os
     import sys
 

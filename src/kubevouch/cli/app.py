@@ -9,49 +9,72 @@ from pathlib import PurePath
 import click
 
 from kubevouch import __version__
+from kubevouch.cli.common.group import CommandGroup, mistyped
 from kubevouch.cli.common.signals import deaf_to_ctrl_c, ended_as_by_ctrl_c
 from kubevouch.cli.common.terminal import NOTHING_CHANGED, Declined, Terminal, one_line
-from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
+from kubevouch.errors import ExitCode, KubevouchError, UsageError
 
-# Where each verb's command is, in the order of the story.
-_VERBS = {
-    "doctor": "kubevouch.cli.doctor:command",
-    "explain": "kubevouch.cli.explain:command",
-    "certs": "kubevouch.cli.certs.command:command",
-    "probe": "kubevouch.cli.probe:command",
-    "csr": "kubevouch.cli.csr.command:command",
-    "plan": "kubevouch.cli.rollout.command:plan",
-    "apply": "kubevouch.cli.rollout.command:apply",
-    "status": "kubevouch.cli.rollout.command:status",
-    "resume": "kubevouch.cli.rollout.command:resume",
-    "undo": "kubevouch.cli.rollout.command:undo",
-    "verify": "kubevouch.cli.verify:command",
-    "top": "kubevouch.cli.top:command",
-    "metrics-server": "kubevouch.cli.metrics_server.command:command",
-    "approver": "kubevouch.cli.approver.command:command",
-    "exporter": "kubevouch.cli.exporter:command",
-    "completion": "kubevouch.cli.completion:command",
+# Where each verb's command is, by the headings of the help.
+_HEADINGS = {
+    "Look (reads only)": {
+        "doctor": "kubevouch.cli.doctor:command",
+        "explain": "kubevouch.cli.explain:command",
+        "verify": "kubevouch.cli.verify:command",
+        "certs": "kubevouch.cli.certs.command:command",
+        "probe": "kubevouch.cli.probe:command",
+        "top": "kubevouch.cli.top:command",
+    },
+    "Change": {
+        "plan": "kubevouch.cli.rollout.command:plan",
+        "apply": "kubevouch.cli.rollout.command:apply",
+        "status": "kubevouch.cli.rollout.command:status",
+        "resume": "kubevouch.cli.rollout.command:resume",
+        "undo": "kubevouch.cli.rollout.command:undo",
+    },
+    "CSRs": {"csr": "kubevouch.cli.csr.command:command"},
+    "Servers": {
+        "approver": "kubevouch.cli.approver.command:command",
+        "exporter": "kubevouch.cli.exporter:command",
+        "metrics-server": "kubevouch.cli.metrics_server.command:command",
+    },
+    "More": {"completion": "kubevouch.cli.completion:command"},
 }
+_VERBS = {verb: where for verbs in _HEADINGS.values() for verb, where in verbs.items()}
+_NAME_WIDTH = max(map(len, _VERBS))
 
 
-class VerbGroup(click.Group):
-    """Imports a verb's module when it is asked for, and lists the verbs in the order of the story.
-
-    After our own come those of other distributions (`added_verbs`).
-    """
+class VerbGroup(CommandGroup):
+    """Imports a verb's module when it is asked for. Besides our own there are those of other distributions (`added_verbs`)."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The verbs in the order in which an operator needs them."""
+        """The verbs in the order of the help."""
         from kubevouch.cli.added_verbs import added_verbs
 
         return [*_VERBS, *(each for each in added_verbs() if each not in _VERBS)]
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs, a line each, below their headings."""
+        verbs = self.list_commands(ctx)
+        for heading, ours in _HEADINGS.items():
+            last = heading == "More"
+            added = [each for each in verbs if last and each not in _VERBS]
+            found = [(each, self.get_command(ctx, each)) for each in (*added, *ours)]
+            limit = formatter.width - _NAME_WIDTH - 6
+            rows = [
+                (f"{name:<{_NAME_WIDTH}}", verb.get_short_help_str(limit))
+                for name, verb in found
+                if verb
+            ]
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb of this name. The error for an unknown one names the nearest."""
-        if args and args[0] not in _VERBS and not args[0].startswith("-"):
-            return args[0], _added(args[0]), args[1:]
+        """The verb of this name."""
+        is_verb = not args[0].startswith("-") and not ctx.resilient_parsing
+        if is_verb and args[0] not in _VERBS:
+            return args[0], _added(ctx, args[0]), args[1:]
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -63,11 +86,12 @@ class VerbGroup(click.Group):
         return found
 
 
-def _added(name: str) -> click.Command:
+def _added(ctx: click.Context, name: str) -> click.Command:
     """A verb of another distribution.
 
     Raises:
-        UsageError: there is no verb of this name.
+        click.NoSuchCommand: there is no verb of this name.
+        UsageError: it is not installed.
         VerbNotLoaded: there is one, but it cannot be loaded.
     """
     from kubevouch.cli.added_verbs import NOT_INSTALLED, added_verbs, loaded
@@ -77,9 +101,7 @@ def _added(name: str) -> click.Command:
         return loaded(added[name])
     if name in NOT_INSTALLED:
         raise UsageError(name, "this verb is not installed", NOT_INSTALLED[name])
-    known = list(dict.fromkeys([*_VERBS, *added, *NOT_INSTALLED]))
-    expected = nearest(name, known, otherwise=f"there are {', '.join(known)}")
-    raise UsageError(name, "there is no such verb", expected)
+    raise click.NoSuchCommand(name, ctx=ctx)
 
 
 def _added_or_none(name: str) -> click.Command | None:
@@ -100,10 +122,10 @@ def program() -> None:
     """From metrics-server 0/3 to verified TLS on every kubelet, without the port going dark.
 
     \b
-      kubevouch doctor              what is wrong, and its cause (reads only)
-      kubevouch plan -o plan.json   each change, before it is made (reads only)
-      kubevouch apply plan.json     make it, each node proven on the wire
-      kubevouch verify              that all of it holds (reads only)
+      kubevouch doctor              show what is wrong and why (reads only)
+      kubevouch plan -o plan.json   show each change beforehand (reads only)
+      kubevouch apply plan.json     make the changes, each node proven on the wire
+      kubevouch verify              check that all of it holds (reads only)
 
     Exit codes: 0 nothing found that counts, all done; 1 findings; 2 usage; 3 could not tell; 4 stopped with
     some nodes done, or before anything was changed; 5 undone; 130 interrupted.
@@ -115,9 +137,12 @@ def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str
     # The youngest objects are looked at after 5,000 new ones: nodes that are read together make so many, all of them in use.
     gc.set_threshold(5_000, 10, 10)
     terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, environment)  # noqa: TID251 - the one place
-    name = "kubectl vouch" if PurePath(program).name.startswith("kubectl") else "kubevouch"
+    called = PurePath(program).name
+    name = "kubectl vouch" if called.startswith("kubectl") else "kubevouch"
     try:
         with ended_as_by_ctrl_c():
+            if called == _COMPLETES:
+                return _complete(arguments, terminal)
             return _invoke(arguments, name, terminal)
     except SystemExit:
         return ExitCode.OK  # so click ends when the reader of a help text has gone
@@ -152,6 +177,8 @@ def _error_text(error: BaseException) -> tuple[str, int]:
             return str(error), error.exit_code
         case KubevouchError():
             return f"Error: {one_line(str(error))}", error.exit_code
+        case click.NoSuchCommand() | click.NoSuchOption():
+            return f"Error: {one_line(mistyped(error))}", error.exit_code
         case click.ClickException():
             return _usage(error), error.exit_code
         case OSError():
@@ -167,6 +194,8 @@ def _error_text(error: BaseException) -> tuple[str, int]:
     return f"Error: {text}", code
 
 
+_COMPLETES = "kubectl_complete-vouch"
+"""The program that kubectl runs to complete `kubectl vouch ...`."""
 _TRACE = "set KUBEVOUCH_TRACE=1 to see where it happened"
 
 
@@ -188,6 +217,15 @@ def _invoke(arguments: Sequence[str], name: str, terminal: Terminal) -> int:
     answer = program_of(arguments, name, terminal)
     terminal.flush()
     return int(answer) if isinstance(answer, int) else ExitCode.OK
+
+
+def _complete(words: Sequence[str], terminal: Terminal) -> int:
+    from kubevouch.cli.completion import offered_to_kubectl
+
+    for line in offered_to_kubectl(program, words, terminal):
+        terminal.out(line)
+    terminal.flush()
+    return ExitCode.OK
 
 
 def _is_text(argument: str) -> bool:

@@ -1,12 +1,21 @@
-"""`completion SHELL`: the script that lets a shell complete our verbs and flags."""
+"""`completion SHELL`: the script that lets a shell complete our verbs and flags. And what kubectl's own completion offers."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from kubevouch.cli.common.options import terminal_of
 from kubevouch.errors import ExitCode
 
+if TYPE_CHECKING:
+    from kubevouch.cli.common.terminal import Terminal
 
-@click.command("completion", short_help="Prints the script for a shell's completion.")
+_NO_FILES = 4
+"""ShellCompDirectiveNoFileComp of Go's cobra; 0 lets the shell offer files."""
+
+
+@click.command("completion", short_help="Print the script for a shell's completion.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> int:
@@ -24,3 +33,16 @@ def command(ctx: click.Context, shell: str) -> int:
     program = ctx.find_root().command
     terminal_of(ctx).out(kind(program, {}, "kubevouch", "_KUBEVOUCH_COMPLETE").source().rstrip())
     return ExitCode.OK
+
+
+def offered_to_kubectl(
+    program: click.Command, words: Sequence[str], terminal: "Terminal"
+) -> Iterator[str]:
+    """What may follow `kubectl vouch`: a line each, then cobra's directive. The last of the words is the one to complete."""
+    from click.shell_completion import ShellComplete
+
+    *whole, begun = words or ("",)
+    shell = ShellComplete(program, {"obj": terminal}, "kubectl vouch", "")
+    offered = shell.get_completions(whole, begun)
+    yield from (each.value for each in offered if each.type == "plain")
+    yield f":{_NO_FILES if all(each.type == 'plain' for each in offered) else 0}"

@@ -11,7 +11,7 @@ def command_line(words: Sequence[str]) -> list[str]:
     """The words of `kubevouch` for the words that the container was given; without any, the help."""
     if not words:
         return ["--help"]
-    return ["metrics-server", *words] if words[0].startswith("-") else list(words)
+    return ["metrics-server", "run", *words] if words[0].startswith("-") else list(words)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.access import ClusterAccess
 
 
-@click.command("doctor", short_help="What is wrong, and the causes. Reads only.")
+@click.command("doctor", short_help="Show what is wrong and why.")
 @connected
 @output("table", "short", "json")
 @fail_on

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from kubevouch.cli.common.complete import completed, finding_codes
 from kubevouch.cli.common.options import output, terminal_of
 from kubevouch.errors import ExitCode, UsageError, nearest
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
     from kubevouch.diagnose.catalogue import FindingDefinition
 
 
-@click.command("explain", short_help="What a finding's code means, and what fixes it.")
-@click.argument("code", required=False)
+@click.command("explain", short_help="Explain a finding's code and its fix.")
+@click.argument("code", required=False, shell_complete=completed(finding_codes))
 @output("table", "json")
 @click.pass_context
 def command(ctx: click.Context, code: str | None) -> int:

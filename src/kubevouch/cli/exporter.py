@@ -1,10 +1,11 @@
-"""`exporter`: the certificates of a cluster as metrics, as a process or as the program of a pod. Reads only."""
+"""`exporter run`: the certificates of a cluster as metrics, as a process or as the program of a pod. Reads only."""
 
 import secrets  # noqa: TID251 - the one place
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from kubevouch.cli.common.group import CommandGroup
 from kubevouch.cli.common.options import connected_server, seconds
 from kubevouch.cli.common.serving import (
     ServerFlags,
@@ -30,7 +31,14 @@ def _long_enough(_: click.Context, __: click.Parameter, value: float) -> float:
     return value
 
 
-@click.command("exporter", short_help="Serves every certificate's end as metrics. Reads only.")
+@click.group(
+    "exporter", cls=CommandGroup, short_help="Serve every certificate's end as metrics. Reads only."
+)
+def command() -> None:
+    """The exporter: a server that shows as metrics until when every certificate of a cluster is good."""
+
+
+@command.command("run", short_help="Run the server itself. Reads only.")
 @connected_server
 @click.option(
     "--interval",
@@ -51,7 +59,7 @@ def _long_enough(_: click.Context, __: click.Parameter, value: float) -> float:
 )
 @listening(8443)
 @logging("2 what is served, 3 each request")
-def command(
+def run(
     terminal: "Terminal",
     access: "ClusterAccess",
     interval: float,

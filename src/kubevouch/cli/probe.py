@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubevouch.cli.common.complete import completed, node_names
 from kubevouch.cli.common.options import cluster, output, seconds, terminal_of
 from kubevouch.cli.common.terminal import Colour
 from kubevouch.errors import ExitCode
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from kubevouch.evidence.gather.probe import ProbeResult
 
 
-@click.command("probe", short_help="A kubelet, host or file: certificate and verdict. Reads only.")
-@click.argument("target")
+@click.command("probe", short_help="Show and judge the certificate of a kubelet, host or file.")
+@click.argument("target", shell_complete=completed(node_names))
 @cluster
 @output("table", "json")
 @click.option(

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubevouch.cli.common.complete import completed, node_names
+from kubevouch.cli.common.group import CommandGroup
 from kubevouch.cli.common.options import all_of, connected, output, seconds
 from kubevouch.cli.common.terminal import one_line
 from kubevouch.errors import ExitCode, combined_exit_code
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 _ALIASES = {"node": "nodes", "no": "nodes", "pod": "pods", "po": "pods"}
 
 
-class _Kinds(click.Group):
+class _Kinds(CommandGroup):
     """kubectl's short words for what it shows are taken, too."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -29,7 +31,7 @@ class _Kinds(click.Group):
 
 
 @click.group(
-    "top", cls=_Kinds, short_help="What kubectl top prints, and why a value is missing. Reads only."
+    "top", cls=_Kinds, short_help="Show usage as kubectl top does, and why a value is missing."
 )
 def command() -> None:
     """Usage of nodes and pods from the metrics API, in kubectl's own columns.
@@ -64,8 +66,8 @@ def _showing(function: Callable[..., int]) -> Callable[..., int]:
     )(function)
 
 
-@command.command("nodes", short_help="Usage of nodes.")
-@click.argument("name", required=False)
+@command.command("nodes", short_help="Show the usage of nodes.")
+@click.argument("name", required=False, shell_complete=completed(node_names))
 @_showing
 @click.option("--show-capacity", is_flag=True, help="Percent of capacity, not of allocatable.")
 def nodes(
@@ -86,7 +88,7 @@ def nodes(
     return print_nodes(terminal, found, headers=not no_headers)
 
 
-@command.command("pods", short_help="Usage of pods.")
+@command.command("pods", short_help="Show the usage of pods.")
 @click.argument("name", required=False)
 @_showing
 @click.option("-n", "--namespace", metavar="NAME", help="In place of the context's namespace.")

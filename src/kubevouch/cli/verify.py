@@ -28,7 +28,7 @@ _SAID_AGAIN_AFTER = 30.0
 """Seconds; a log that somebody follows shows that it still waits, and for what."""
 
 
-@click.command("verify", short_help="Proves that all of it holds. Reads only.")
+@click.command("verify", short_help="Check that every kubelet verifies and metrics are fresh.")
 @connected
 @output("table", "short", "json")
 @fail_on

@@ -136,7 +136,7 @@ class MetricsPath:
 
     @property
     def is_ours(self) -> bool:
-        """Whether `kubevouch metrics-server` serves it, in the place of upstream's; False where that cannot be told."""
+        """Whether our metrics server serves it, in the place of upstream's; False where that cannot be told."""
         return any(runs_ours(scraper_of(pod)) for pod in self.pods.or_else(()))
 
     @property

@@ -2,7 +2,7 @@
 
 - `io`: everything that opens connections; nothing outside that folder loads aiohttp or an event loop
 - `kubeconfig`, `access`: which cluster to talk to, how to reach it and as which user, as kubectl decides it
-  (docs/kubeconfig.md); below them `proxy`
+  (docs/reference/kubeconfig.md); below them `proxy`
 - `resources`: the API path and the narrow struct of each kind; `decode`: reading objects, and rows of a
   Table, and keeping what is written back
 - `errors`: what the caller can do about a failure; `refusals`, `api_call`: how error responses become these errors;

@@ -1,7 +1,7 @@
 """Access to one API server (URL, authorities, user): from a kubeconfig's context or a pod's service account.
 
 The rules are those of client-go's tools/clientcmd/{client_config,validation,merged_client_builder}.go, as kubectl
-applies them; where this differs on purpose, docs/kubeconfig.md says so. Nothing is dialled and no plugin runs.
+applies them; where this differs on purpose, docs/reference/kubeconfig.md says so. Nothing is dialled and no plugin runs.
 """
 
 from collections.abc import Mapping

@@ -2,7 +2,7 @@
 
 The structs are what a file may hold. As with Go's JSON decoder null means absent, and unknown fields are ignored.
 
-Source: client-go's tools/clientcmd/loader.go and api/v1/{types,conversion,defaults}.go; docs/kubeconfig.md is
+Source: client-go's tools/clientcmd/loader.go and api/v1/{types,conversion,defaults}.go; docs/reference/kubeconfig.md is
 the comparison, row by row. Choosing the context, and reading files that a user or cluster names, is done in access.py.
 """
 

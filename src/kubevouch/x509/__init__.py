@@ -10,7 +10,7 @@ texts. `cryptography` does the arithmetic (signatures, keys) and nothing else.
 - below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`,
   `extensions`, `chains`, `constraints`, `gotext`
 
-docs/x509.md tells where Go, OpenSSL and `cryptography` differ. tests/x509 replays the answers of Go itself.
+docs/internals/x509.md tells where Go, OpenSSL and `cryptography` differ. tests/x509 replays the answers of Go itself.
 """
 
 from kubevouch.x509.bundle import read_certificate_der as read_certificate_der

@@ -1,7 +1,7 @@
 """A certificate as a value.
 
 It is read by our own strict reader, not by `cryptography`: names, times and extensions are those that Go sees in the
-same bytes, and what Go refuses is refused with Go's texts. docs/x509.md tells where we differ, and `cryptography` does. Source: parseCertificate in Go's crypto/x509/parser.go.
+same bytes, and what Go refuses is refused with Go's texts. docs/internals/x509.md tells where we differ, and `cryptography` does. Source: parseCertificate in Go's crypto/x509/parser.go.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Reads DER as strictly as Go's cryptobyte does, and writes it.
 
 Signers, kubelets and metrics-server act on what Go reads in a certificate, and `cryptography` sometimes reads
-something else (see docs/x509.md). So the bytes are walked here: identifiers of one byte, definite lengths in their
+something else (see docs/internals/x509.md). So the bytes are walked here: identifiers of one byte, definite lengths in their
 shortest form, nothing else.
 
 This module knows nothing of certificates. Source: golang.org/x/crypto/cryptobyte/asn1.go and ITU-T X.690.

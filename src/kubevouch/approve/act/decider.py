@@ -35,7 +35,7 @@ WRITTEN_AT_ONCE: Final = 32
 """Decisions that are written at the same time. Reads go on while writes are waited for.
 
 The more of them etcd has to commit together, the less each costs it and the API server: in a burst 32 cost them a tenth less
-than 16, and 64 no less than 32 (docs/decisions/0010).
+than 16, and 64 no less than 32 (docs/internals/decisions/0010).
 """
 
 _WORKERS: Final = 64

@@ -2,7 +2,7 @@
 
 An object of the same UID and resourceVersion is the same object, byte for byte. So where the API server says, after a CSR
 had to be looked at, that a Node has the version that the watch has shown, that Node has been read live, though nothing but
-its version was sent. Whichever Node has another version is read itself. docs/decisions/0010 has the reasons and figures.
+its version was sent. Whichever Node has another version is read itself. docs/internals/decisions/0010 has the reasons and figures.
 """
 
 import asyncio

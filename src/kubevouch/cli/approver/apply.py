@@ -183,7 +183,7 @@ def _say_who_else(terminal: Terminal, present: _Present) -> None:
     others = [each for each in present.approvers.or_else(()) if each.name != OUR_APPROVER]
     for each in others:
         who = "Another approver runs" if each.running else "Another approver is set up"
-        cannot = "What it approves, this approver cannot hold: see docs/migrate.md"
+        cannot = "What it approves, this approver cannot hold: see docs/approver.md"
         terminal.note(one_line(f"{who}: {each.name} ({each.evidence}). {cannot}."))
     if present.approvers.doubt:
         why = present.approvers.doubt.text

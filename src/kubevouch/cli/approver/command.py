@@ -5,10 +5,13 @@ import click
 from kubevouch.cli.approver.install import install, remove, upgrade
 from kubevouch.cli.approver.pin import pin
 from kubevouch.cli.approver.run import run
+from kubevouch.cli.common.group import CommandGroup
 
 
 @click.group(
-    "approver", short_help="Approves in the cluster what the policy passes; everything else waits."
+    "approver",
+    cls=CommandGroup,
+    short_help="Approve CSRs in the cluster by policy; hold the rest.",
 )
 def command() -> None:
     """The approver: a controller that approves the CSRs of kubelets for serving certificates.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.access import ClusterAccess
 
 NO_PUBLIC_IMAGE = (
-    "There is no public image yet: `make image` in a checkout builds one (docs/image.md). Push it to a registry of "
+    "There is no public image yet: `make image` in a checkout builds one (docs/install.md). Push it to a registry of "
     "yours, and name it with its digest."
 )
 
@@ -104,7 +104,7 @@ def install(
     return _run(upgrade=False, configuration=text, pins=not no_pins, **flags)
 
 
-@click.command(short_help="Another image and this version's manifests. Asks first.")
+@click.command(short_help="Apply another image and this version's manifests. Asks first.")
 @connected
 @_applying
 def upgrade(**flags: Any) -> int:  # noqa: ANN401 - those of `_applying`

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubevouch.cli.common.complete import completed, node_names
 from kubevouch.cli.common.options import allow, connected, output, print_role, via_ssh, yes
 from kubevouch.errors import UsageError
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Write down which names and addresses nodes have. Asks first.")
-@click.argument("nodes", nargs=-1, metavar="[NODE...]")
+@click.argument("nodes", nargs=-1, metavar="[NODE...]", shell_complete=completed(node_names))
 @connected
 @output("table", "json")
 @click.option(

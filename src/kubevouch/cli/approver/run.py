@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kubevouch.serve.server import ServerPart
 
 
-@click.command(short_help="The controller itself. Writes.")
+@click.command(short_help="Run the controller itself.")
 @connected_server
 @click.option(
     "-n",

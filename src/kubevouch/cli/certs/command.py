@@ -28,7 +28,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     return found
 
 
-@click.command("certs", short_help="Every certificate, and what stops when it ends. Reads only.")
+@click.command("certs", short_help="List every certificate, its end and what stops then.")
 @cluster
 @output("table", "wide", "short", "json", "prometheus", "html")
 @click.option(

@@ -41,8 +41,8 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
     "lab": _LAB,
 }
 
-_SERVERS = ("metrics-server", "exporter", "run")
-"""Also `approver run`. Their kubeconfig is that of an account for the one server; what they advise is for an operator."""
+_SERVES = "run"
+"""The verb of each server. Its kubeconfig is that of an account for the one server; what they advise is for an operator."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def invocation_of(ctx: click.Context, ssh_config: str = "") -> Invocation:
     kept = {*_SSH, *_PODS} if ctx.info_name == "plan" else set()
     if ctx.info_name != "status":  # the approver's image is its own
         kept.update(_PODS)
-    if ctx.info_name in _SERVERS:
+    if ctx.info_name == _SERVES:
         kept.update(_CLUSTER)
     given = tuple(
         (flag, _as_said(value))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kubevouch.cli.common.complete import completed, context_names
+
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
 
@@ -125,7 +127,12 @@ def which_cluster(function: F) -> F:
             metavar="FILE",
             help="In place of $KUBECONFIG, ~/.kube/config, or a pod's own service account.",
         ),
-        click.option("--context", metavar="NAME", help="Context of the kubeconfig to use."),
+        click.option(
+            "--context",
+            metavar="NAME",
+            shell_complete=completed(context_names),
+            help="Context of the kubeconfig to use.",
+        ),
     )(function)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubevouch.cli.common.group import CommandGroup
 from kubevouch.cli.common.options import (
     allow,
     cluster_domain,
@@ -62,7 +63,7 @@ def allowing(function: Callable[..., int]) -> Callable[..., int]:
     return verb
 
 
-@click.group("csr", short_help="CSRs of kubelets: list, explain rule by rule, approve, deny.")
+@click.group("csr", cls=CommandGroup, short_help="List, explain, approve or deny CSRs of kubelets.")
 def command() -> None:
     """Certificate signing requests of kubelets for their serving certificates.
 
@@ -72,9 +73,7 @@ def command() -> None:
     """
 
 
-@command.command(
-    "list", short_help="CSRs, what they ask for, and what the policy says. Reads only."
-)
+@command.command("list", short_help="List CSRs, what they ask for, and what the policy says.")
 @connected
 @output("table", "json")
 @allowing
@@ -121,7 +120,7 @@ def list_(
     return ExitCode.COULD_NOT_TELL if doubts else ExitCode.OK
 
 
-@command.command("explain", short_help="One CSR, rule by rule. Reads only.")
+@command.command("explain", short_help="Explain one CSR, rule by rule.")
 @click.argument("word", metavar="CSR")
 @connected
 @output("table", "json")
@@ -156,7 +155,7 @@ def explain(
     return exit_of(found.by)
 
 
-@command.command("approve", short_help="Approve by name or all, if every rule passes. Writes.")
+@command.command("approve", short_help="Approve by name or all, if every rule passes.")
 @click.argument("names", nargs=-1, metavar="[NAME...]")
 @connected
 @allowing
@@ -210,7 +209,7 @@ def approve(
     )
 
 
-@command.command("deny", short_help="Deny by name, for good. Writes.")
+@command.command("deny", short_help="Deny by name, for good.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @connected
 @click.option(

@@ -1,10 +1,11 @@
-"""`metrics-server`: serves the metrics API from kubelets that were verified before anything was sent to them."""
+"""`metrics-server run`: serves the metrics API from kubelets that were verified before anything was sent to them."""
 
 import re
 from typing import Any
 
 import click
 
+from kubevouch.cli.common.group import CommandGroup
 from kubevouch.cli.common.options import terminal_of, which_cluster
 from kubevouch.cli.metrics_server.flags import GIVEN, MetricsServerFlags, metrics_server_flags
 
@@ -19,11 +20,16 @@ class _DropIn(click.Command):
         return super().parse_args(ctx, [f"{w}=true" if w in switches else w for w in words])
 
 
-@click.command(
+@click.group(
     "metrics-server",
-    cls=_DropIn,
-    short_help="Serves the metrics API, from verified kubelets only.",
+    cls=CommandGroup,
+    short_help="Serve the metrics API, from verified kubelets only.",
 )
+def command() -> None:
+    """The metrics server: serves metrics.k8s.io as metrics-server does, in its place."""
+
+
+@command.command("run", cls=_DropIn, short_help="Run the server itself.")
 @click.argument("words", nargs=-1, metavar="")
 @which_cluster
 @click.option(
@@ -36,7 +42,7 @@ class _DropIn(click.Command):
 )
 @metrics_server_flags
 @click.pass_context
-def command(
+def run(
     ctx: click.Context,
     /,
     kubeconfig: str | None,
@@ -53,7 +59,7 @@ def command(
     """
     from kubevouch import __version__
     from kubevouch.cli.common.connect import access_of
-    from kubevouch.cli.metrics_server.run import run
+    from kubevouch.cli.metrics_server.run import serve_metrics
     from kubevouch.cli.metrics_server.settings import settings_of
     from kubevouch.errors import ExitCode
 
@@ -64,4 +70,6 @@ def command(
         return ExitCode.OK
     settings = settings_of(MetricsServerFlags(**flags))
     unused = tuple(ctx.meta.get(GIVEN, ()))
-    return run(terminal, access_of(terminal, kubeconfig, context), settings, unused, words)
+    return serve_metrics(
+        terminal, access_of(terminal, kubeconfig, context), settings, unused, words
+    )

@@ -1,4 +1,4 @@
-"""Runs `metrics-server` with its settings until a signal ends it."""
+"""Runs `metrics-server run` with its settings until a signal ends it."""
 
 import secrets  # noqa: TID251 - the one place
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ _CERTIFICATE_KEPT: Final = (
 )
 
 
-def run(
+def serve_metrics(
     terminal: Terminal,
     access: ClusterAccess,
     settings: MetricsServerSettings,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import click
 
+from kubevouch.cli.common.complete import completed, node_names, run_names
 from kubevouch.cli.common.options import (
     all_of,
     allow,
@@ -54,7 +55,12 @@ _way_there = all_of(
         metavar="NAME",
         help="With --via pod: where the pods are made; it must let privileged ones in. Default: kube-system.",
     ),
-    click.option("--nodes", metavar="NAMES", help="Only these nodes, comma-separated."),
+    click.option(
+        "--nodes",
+        metavar="NAMES",
+        shell_complete=completed(node_names),
+        help="Only these nodes, comma-separated.",
+    ),
     by_ssh,
 )
 _without_credential_id = click.option(
@@ -155,7 +161,7 @@ def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
     )
 
 
-@click.command("plan", short_help="Shows how each kubelet would be changed. Changes nothing.")
+@click.command("plan", short_help="Show how each kubelet would be changed. Reads only.")
 @output_or_file
 @connected
 @_way_there
@@ -187,8 +193,8 @@ def plan(
     return make_plan(terminal, access, options, node_values(allow), word, soak, file)
 
 
-@click.command("status", short_help="Shows where runs stand on their nodes. Changes nothing.")
-@click.argument("run", required=False, default="")
+@click.command("status", short_help="Show where runs stand on their nodes. Reads only.")
+@click.argument("run", required=False, default="", shell_complete=completed(run_names))
 @output("table", "json")
 @connected
 @_way_there
@@ -222,7 +228,7 @@ _carries_out = all_of(
 )
 
 
-@click.command("apply", short_help="Carries out a plan, node by node, each proven on the wire.")
+@click.command("apply", short_help="Carry out a plan, node by node, each proven on the wire.")
 @click.argument("plan", metavar="FILE", type=click.Path(path_type=Path))
 @_carries_out
 def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - those of `_carry_out`
@@ -234,8 +240,8 @@ def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - those of `_carry
     return _carry_out("apply", str(plan), **options)
 
 
-@click.command("resume", short_help="Goes on with a run that was cut off.")
-@click.argument("run")
+@click.command("resume", short_help="Go on with a run that was cut off.")
+@click.argument("run", shell_complete=completed(run_names))
 @_carries_out
 def resume(run: str, **options: Any) -> int:  # noqa: ANN401 - those of `_carry_out`
     """Goes on with RUN: one that was begun on this machine, or that of a plan's file.
@@ -294,8 +300,8 @@ def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
     return times
 
 
-@click.command("undo", short_help="Puts the nodes of a run back to what they were.")
-@click.argument("run")
+@click.command("undo", short_help="Put the nodes of a run back to what they were.")
+@click.argument("run", shell_complete=completed(run_names))
 @output("table", "json")
 @connected
 @click.option(

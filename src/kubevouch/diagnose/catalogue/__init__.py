@@ -39,7 +39,7 @@ class CountsIn(StrEnum):
 
 
 class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a code. `explain` prints it, and docs/findings/ is made from it.
+    """What is known of a code. `explain` prints it, and docs/reference/findings/ is made from it.
 
     `cause`, `next` and `by_hand` are templates, as str.format reads them: {title}, {subject} (the first), {subjects}
     (the first few), {where} (the subjects in brackets, or nothing), and what the rule gives as details.

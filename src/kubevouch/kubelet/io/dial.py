@@ -5,7 +5,7 @@ completed, TLS is ended properly (so that a kubelet logs nothing) and the connec
 
 It uses sockets and memory BIOs instead of asyncio's TLS transports, which allocate 256 KiB a connection for data that
 never comes, and hide the bytes that distinguish an alert from plain HTTP. Numbers:
-docs/decisions/0004-bare-handshakes-on-memory-bios.md.
+docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
 Whether a certificate is trusted is decided by `x509.verify`, not here.
 """

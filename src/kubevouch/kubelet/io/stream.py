@@ -1,10 +1,10 @@
 """A TLS connection on a socket and two memory BIOs, after its handshake.
 
 asyncio's own buffers cost 256 KiB a connection, and a metrics server keeps a connection to each node.
-Numbers: docs/decisions/0004-bare-handshakes-on-memory-bios.md.
+Numbers: docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
 The event loop watches the socket from the first wait on, and goes on watching it from one page to the next: `sock_recv` has the
-system begin and end that for each wait (docs/decisions/0013-what-a-node-scrape-costs.md).
+system begin and end that for each wait (docs/internals/decisions/0013-what-a-node-scrape-costs.md).
 """
 
 import asyncio

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
+from kubevouch.kube.resources import METRICS_VERSIONS
 from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, first_of
@@ -55,6 +56,14 @@ class Instruments:
             "Tasks of nodes that died and were started again",
             registry=registry,
         )
+        self._requests = Counter(
+            "kubevouch_metrics_api_requests",
+            "Requests for metrics that were answered, by the version of the API",
+            ["version", "code"],
+            registry=registry,
+        )
+        for version in METRICS_VERSIONS:
+            self._requests.labels(version, "200")
 
     def scraped(self, node: str, *, ended: float, seconds: float, reason: str = "") -> None:
         """Counts a scrape. ended: Unix time. reason: why it failed, "" if it succeeded."""
@@ -76,6 +85,10 @@ class Instruments:
                 self._ticks.observe(self._slowest)
             self._round, self._slowest = number, 0.0
         self._slowest = max(self._slowest, seconds)
+
+    def answered(self, version: str, code: int) -> None:
+        """Counts a request for metrics."""
+        self._requests.labels(version, code).inc()
 
     def served(self, ages: Sequence[float]) -> None:
         """Counts measurements served. ages: seconds since each was made."""

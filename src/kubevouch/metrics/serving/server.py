@@ -19,7 +19,7 @@ from kubevouch.metrics.serving.instruments import Instruments, ScrapeLog
 from kubevouch.metrics.serving.objects import go_duration
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.logs import Log
-from kubevouch.serve.messages import Handler
+from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse
 from kubevouch.serve.probes import NamedCheck, passing
 from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServerPart, ServingOptions, new_registry, serve_part
@@ -80,8 +80,10 @@ class MetricsServer:
             routes={
                 "/apis": discovery.answer,
                 **{
-                    path: _api_or_discovery(path, served, discovery)
-                    for path in (f"/apis/{METRICS_GROUP}/{each}" for each in METRICS_VERSIONS)
+                    f"/apis/{METRICS_GROUP}/{version}": _api_or_discovery(
+                        version, served, discovery, instruments
+                    )
+                    for version in METRICS_VERSIONS
                 },
                 "/openapi": openapi,
             },
@@ -98,13 +100,19 @@ class MetricsServer:
         )
 
 
-def _api_or_discovery(path: str, served: MetricsApi, discovery: Discovery) -> Handler:
+def _api_or_discovery(
+    version: str, served: MetricsApi, discovery: Discovery, instruments: Instruments
+) -> Handler:
     """A handler: discovery for the path of the version itself, the metrics API below it."""
-    return lambda request: (
-        discovery.answer(request)
-        if request.path.removesuffix("/") == path
-        else served.answer(request)
-    )
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        if request.path.removesuffix("/") == f"/apis/{METRICS_GROUP}/{version}":
+            return await discovery.answer(request)
+        response = await served.answer(request)
+        instruments.answered(version, response.code)
+        return response
+
+    return answer
 
 
 _MAX_ROUNDS = 1.5

@@ -162,7 +162,7 @@ def _document(text: str) -> _Document:
         return msgspec.convert(said, _Document)
     except msgspec.ValidationError as error:
         raise NotAnEntry(
-            str(error), "a configuration as docs/policy.md describes it was expected"
+            str(error), "a configuration as docs/reference/policy.md describes it was expected"
         ) from None
 
 

@@ -101,7 +101,7 @@ def pod_body(
         "image": place.image,
         "command": [*_NODE_ENTRY, "run", "1", str(int(seconds)), _MESSAGE, *shares],
         "env": [{"name": SCRIPT_VARIABLE, "value": script}],
-        # What is needed to enter the host is all that privileged is (docs/decisions/0014): a shorter list would only fail
+        # What is needed to enter the host is all that privileged is (docs/internals/decisions/0014): a shorter list would only fail
         # on nodes with AppArmor or SELinux.
         "securityContext": {"privileged": True, "runAsUser": 0, "runAsNonRoot": False},
         "volumeMounts": [volume],

@@ -162,7 +162,7 @@ MOST_UNASKED: Final = 64 * 1024
 class ServerConnection:
     """A connection that a server has accepted; its socket belongs to it.
 
-    asyncio's TLS holds a buffer of 256 KiB a connection (docs/decisions/0004), and `create_server` reports a connection
+    asyncio's TLS holds a buffer of 256 KiB a connection (docs/internals/decisions/0004), and `create_server` reports a connection
     only after its handshake, so that a stranger could have any number of them. Here a connection on which nothing was said
     holds nothing but its socket, and every other one a buffer of one record.
 

@@ -1,0 +1,131 @@
+"""The dashboard of the metrics server."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard
+
+from kubevouch.tls import FailureKind
+from kubevouch.x509.reasons import VerifyReason
+from real.charts import METRICS_SERVER
+from real.dashboards.alerts import Alerts
+from real.dashboards.panels import ANY_IS_BAD, ANY_IS_ODD, board, curves, number, row, rows
+
+_BY_TLS: Final = (
+    *(each for each in VerifyReason if each is not VerifyReason.TRUSTED),
+    FailureKind.ALERT,
+    FailureKind.NOT_TRUSTED,
+    FailureKind.UNREADABLE_CERTIFICATE,
+    FailureKind.WRONG_IDENTITY,
+)
+"""Reasons of failed scrapes that are about certificates."""
+_LAST: Final = "kubevouch_kubelet_scrape_last_failure_info"
+_DURATION: Final = "metrics_server_kubelet_request_duration_seconds"
+
+
+def metrics_server() -> dashboard.Dashboard:
+    """Which nodes have no metrics and why, how old what is served is, and who asks for it."""
+    alerts = Alerts(METRICS_SERVER)
+    made = board(
+        "kubevouch / Metrics server",
+        "kubevouch-metrics-server",
+        "Scrapes of kubelets, and what is served of them as metrics.k8s.io.",
+        "metrics_server_storage_points",
+    )
+    _stands(made, alerts)
+    _scrapes(made, alerts)
+    _served(made, alerts)
+    return made
+
+
+def _stands(made: dashboard.Dashboard, alerts: Alerts) -> None:
+    refused = f'max by (node) ({_LAST}{{reason=~"{"|".join(_BY_TLS)}"}})'
+    made.with_row(row("How it stands"))
+    numbers = (
+        number("Replicas", "Pods that Prometheus reads.", 'count(metrics_server_storage_points{type="node"})', base="red", bad=((1, "green"),)),
+        number("Nodes", "That are asked for their usage.", "count(max by (node) (metrics_server_kubelet_last_request_time_seconds))"),
+        number("Nodes without metrics", "HPAs do not see the pods on them.", alerts.value("KubevouchNodesWithoutMetrics"), bad=ANY_IS_BAD),
+        number("Refused by TLS", "Kubelets that were sent nothing, since they do not prove which node they are.", f"count({refused}) or vector(0)", bad=ANY_IS_BAD),
+        number("Asked without a credential", "Kubelets that are not verified, by --kubelet-insecure-tls.", "max(kubevouch_kubelets_unverified) or vector(0)", bad=ANY_IS_ODD),
+        number("Tasks started again", "Tasks of nodes that died: please report it.", "sum(increase(kubevouch_scrape_task_restarts_total[$__range]))", bad=ANY_IS_ODD),
+    )  # fmt: skip
+    for each in numbers:
+        made.with_panel(each)
+    made.with_panel(
+        rows(
+            "Alerts",
+            "What fires, and what is about to. Each alert has its runbook in its annotations.",
+            alerts.fire(),
+            "alertstate",
+            "severity",
+            "alertname",
+            "node",
+            "reason",
+        )
+    )
+    made.with_panel(
+        rows(
+            "Nodes whose last scrape failed",
+            "`kubevouch probe NODE` shows what is presented, `kubevouch plan -o plan.json` what mends it.",
+            f"max by (node, reason) ({_LAST})",
+            "node",
+            "reason",
+        )
+    )
+
+
+def _scrapes(made: dashboard.Dashboard, alerts: Alerts) -> None:
+    buckets = f"sum by (le) (rate({_DURATION}_bucket[$__rate_interval]))"
+    made.with_row(row("Scrapes"))
+    made.with_panel(
+        curves(
+            "Scrapes",
+            "Requests to kubelets, by whether they succeeded.",
+            ("sum by (success) (rate(metrics_server_kubelet_request_total[$__rate_interval]))", "success: {{success}}"),
+            unit="reqps",
+        )
+    )  # fmt: skip
+    made.with_panel(
+        curves(
+            "Nodes whose last scrape failed, by the reason",
+            "The reasons are in docs/metrics-server.md.",
+            (alerts.value("KubevouchScrapesFail"), "{{reason}}"),
+            stacked=True,
+        )
+    )
+    made.with_panel(
+        curves(
+            "How long kubelets take to answer",
+            "Of all nodes.",
+            (f"histogram_quantile(0.5, {buckets})", "median"),
+            (f"histogram_quantile(0.99, {buckets})", "99 %"),
+            unit="s",
+        )
+    )
+    made.with_panel(
+        curves(
+            "Nodes that were not asked for longest",
+            "Since the last request to each; one comes every 15 s, whatever is answered.",
+            (f"topk(5, {alerts.value('KubevouchNodeNotAsked')})", "{{node}}"),
+            unit="s",
+        )
+    )
+
+
+def _served(made: dashboard.Dashboard, alerts: Alerts) -> None:
+    made.with_row(row("What is served"))
+    made.with_panel(
+        curves(
+            "Age of what is served",
+            "Nineteen of twenty answers are younger.",
+            (alerts.value("KubevouchMetricsOld"), "95 %"),
+            unit="s",
+        )
+    )
+    made.with_panel(
+        curves(
+            "Requests by version",
+            "Of metrics.k8s.io, with the code of the answer. HPAs up to Kubernetes 1.37 ask for v1beta1.",
+            ("sum by (version, code) (rate(kubevouch_metrics_api_requests_total[$__rate_interval]))", "{{version}} {{code}}"),
+            unit="reqps",
+        )
+    )  # fmt: skip

@@ -1,0 +1,71 @@
+"""What a shell may offer for a value: names of contexts, runs, nodes and codes. Whatever cannot be read offers nothing."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from kubevouch.errors import KubevouchError
+
+if TYPE_CHECKING:
+    from kubevouch.cli.common.terminal import Terminal
+    from kubevouch.clock import Clock
+    from kubevouch.kube.io.client import ApiClient
+
+_PATIENCE = 3.0
+"""Seconds for the API server: a person waits at the prompt."""
+
+Completion = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def completed(names: Callable[[click.Context, "Terminal"], Iterable[str]]) -> Completion:
+    """The parameter `shell_complete` of an option or argument whose values are these names."""
+
+    def offered(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+        from kubevouch.cli.common.terminal import Terminal
+
+        terminal = ctx.find_object(Terminal)
+        assert terminal is not None
+        try:
+            return [each for each in names(ctx, terminal) if each.startswith(incomplete)]
+        except (KubevouchError, OSError):
+            return []
+
+    return offered
+
+
+def context_names(ctx: click.Context, terminal: "Terminal") -> Iterable[str]:
+    """Those of the kubeconfig."""
+    from kubevouch.kube.kubeconfig import read_kubeconfig
+
+    return read_kubeconfig(terminal.environment, ctx.params.get("kubeconfig") or "").contexts
+
+
+def run_names(_: click.Context, terminal: "Terminal") -> Iterable[str]:
+    """Those that are kept on this machine."""
+    from kubevouch.cli.common.runs import runs_folder
+
+    return sorted(each.stem for each in runs_folder(terminal.environment).glob("*.json"))
+
+
+def node_names(ctx: click.Context, terminal: "Terminal") -> Iterable[str]:
+    """Those of the cluster that the flags before them name."""
+    import asyncio
+
+    from kubevouch.cli.common.connect import access_of, with_api
+    from kubevouch.kube.resources import NODES
+
+    async def listed(api: "ApiClient", _: "Clock") -> list[str]:
+        async with asyncio.timeout(_PATIENCE):
+            return [each.name for each in await api.list_all(NODES)]
+
+    params = ctx.params
+    access = access_of(terminal, params.get("kubeconfig"), params.get("context"))
+    return with_api(terminal, access, listed)
+
+
+def finding_codes(_: click.Context, __: "Terminal") -> Iterable[str]:
+    """Those of the catalogue."""
+    from kubevouch.diagnose.catalogue import CATALOGUE
+
+    return CATALOGUE
