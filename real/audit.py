@@ -21,6 +21,7 @@ class _Object(msgspec.Struct, frozen=True, rename="camel"):
     namespace: str = ""
     name: str = ""
     api_group: str = ""
+    api_version: str = ""
     subresource: str = ""
 
 

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.cli.program import Ran
 
 from .cluster import Cluster
@@ -56,6 +58,7 @@ def _ended(ran: Ran) -> list[str]:
     return sorted(e["node"] for e in _rows(ran, "kubelet-serving") if e["state"] == "expired")
 
 
+@pytest.mark.as_the_version_is
 def test_kubeadms_rows_are_kubeadms_and_the_kubelets_that_it_does_not_show_are_named(
     cluster: Cluster,
 ) -> None:

@@ -38,6 +38,7 @@ def cluster(
         yield untouched
 
 
+@pytest.mark.as_the_version_is
 @pytest.mark.on_both
 def test_from_0_of_3_to_kubectl_top_without_a_dark_handshake(
     cluster: Cluster, image_reference: str, tmp_path: Path

@@ -18,7 +18,7 @@ from .cluster import Cluster
 from .in_place import in_place, wait_until_ready
 from .told import eventually
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.as_the_version_is]
 
 _SKIPPED = "metrics-server-skip"
 _CONSUMER = "registry.k8s.io/e2e-test-images/resource-consumer:1.9"
@@ -51,6 +51,20 @@ DECOY = {
     },
 }
 """It never runs. By its name and command the tests see whether they may look at containers that accompany others from the start."""
+V1 = {
+    "apiVersion": "apiregistration.k8s.io/v1",
+    "kind": "APIService",
+    "metadata": {"name": "v1.metrics.k8s.io"},
+    "spec": {
+        "group": "metrics.k8s.io",
+        "version": "v1",
+        "service": {"name": "metrics-server", "namespace": "kube-system"},
+        "insecureSkipTLSVerify": True,
+        "groupPriorityMinimum": 100,
+        "versionPriority": 200,
+    },
+}
+"""Beside the one that metrics-server's manifest has."""
 
 
 @pytest.fixture
@@ -82,30 +96,34 @@ def _applied(cluster: Cluster, *things: object) -> Iterator[None]:
         cluster.kubectl("delete", "-f", "-", "--ignore-not-found", stdin=text, seconds=120)
 
 
-def test_metrics_servers_own_tests_pass(
+def test_metrics_servers_own_tests_pass_for_both_versions(
     bed: BedCluster, image_reference: str, tmp_path: Path
 ) -> None:
-    """sigs.k8s.io/metrics-server's test/e2e_test.go, as its release has it."""
+    """sigs.k8s.io/metrics-server's test/e2e_test.go, as its release has it, and by the client of v1."""
     built = programs.build(Folders.of(os.environ), programs.FOR_LONG_TESTS)
-    report = tmp_path / "report.xml"
-    words = ("-test.v", "-ginkgo.no-color", f"-ginkgo.junit-report={report}")
     bed.state("healthy")
     chosen = [f"--node-selector={_SKIPPED}!=true"]
     with (
         _one_node_left_out(bed),
-        _applied(bed, DECOY),
+        _applied(bed, DECOY, V1),
         in_place(bed, image_reference, arguments=chosen),
     ):
         wait_until_ready(bed, 3)
-        ran = subprocess.run(
-            [built.paths["metrics-server-e2e"], *words],
-            env={**os.environ, "KUBECONFIG": str(bed.kubeconfig)},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
+        bed.kubectl("wait", "apiservice/v1.metrics.k8s.io", "--for=condition=Available")
+        for program in ("metrics-server-e2e", "metrics-server-e2e-v1"):
+            _assert_all_pass(bed, built.paths[program], tmp_path / f"{program}.xml")
+
+
+def _assert_all_pass(bed: BedCluster, program: Path, report: Path) -> None:
+    ran = subprocess.run(
+        [program, "-test.v", "-ginkgo.no-color", f"-ginkgo.junit-report={report}"],
+        env={**os.environ, "KUBECONFIG": str(bed.kubeconfig)},
+        cwd=report.parent,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
     cases = list(ET.parse(report).getroot().iter("testcase")) if report.exists() else []
     failed = {
         each.get("name"): text.text for each in cases if (text := each.find("failure")) is not None

@@ -114,6 +114,7 @@ def _account(cluster: Cluster, folder: Path) -> Path:
     return path
 
 
+@pytest.mark.as_the_version_is
 def test_ours_serves_what_the_real_one_serves(cluster: Cluster, tmp_path: Path) -> None:
     with served(cluster, tmp_path) as ours:
         eventually(lambda: ours.raw("/readyz") == "ok", "a metrics server that is ready")
@@ -138,6 +139,7 @@ def test_ours_serves_what_the_real_one_serves(cluster: Cluster, tmp_path: Path) 
             assert cluster.kubectl("top", "pods", "-A", "--containers").stdout
 
 
+@pytest.mark.as_the_version_is
 def test_its_pods_and_nodes_come_by_one_watch_each(cluster: Cluster, tmp_path: Path) -> None:
     """What its API server's watch cache sends, and no page of a list: those are fetched anew for each page."""
     since = datetime.now(UTC)

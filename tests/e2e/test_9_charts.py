@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ from .programs import CHECKOUT
 from .told import eventually, findings
 
 SPACE, RELEASE = "kube-system", "metrics-server"
-AUTHORITY = f"{RELEASE}-authority"
+AUTHORITY, GROUP = f"{RELEASE}-authority", "metrics.k8s.io"
 THEIRS = f"{IMAGE_REPOSITORY}/metrics-server:v{METRICS_SERVER_VERSION}"
 OWNED = "clusterroles,clusterrolebindings,apiservices,validatingadmissionpolicies,validatingadmissionpolicybindings"
 OWNED_THERE = (
@@ -214,6 +215,7 @@ def only_for_a_moment(failures: list[Failure]) -> bool:
     return known and lasted <= _LOOKED_AT_AGAIN
 
 
+@pytest.mark.as_the_version_is
 def test_our_chart_takes_the_place_of_their_release_and_gives_it_back(
     release: Released, cluster: Cluster, image_reference: str
 ) -> None:
@@ -246,9 +248,10 @@ def test_our_chart_takes_the_place_of_their_release_and_gives_it_back(
         spec = _api_service(bed)["spec"]
         assert (bool(spec["caBundle"]), spec.get("insecureSkipTLSVerify", False)) == (True, False)
         assert _versions(bed) == {"v1", "v1beta1"}
-        wait = ("wait", "apiservice/v1.metrics.k8s.io", "--for=condition=Available")
-        bed.kubectl(*wait, "--timeout=60s")
+        both = [f"apiservice/{version}.metrics.k8s.io" for version in _versions(bed)]
+        bed.kubectl("wait", *both, "--for=condition=Available", "--timeout=60s")
         _top(bed)
+        _kubectl_asks_for_the_newest_that_it_knows(bed)
         assert _fixed(bed) == before
         asked.meanwhile(OUR_POD_ENDS)
         release("rollback", "1")
@@ -258,6 +261,22 @@ def test_our_chart_takes_the_place_of_their_release_and_gives_it_back(
     assert _api_service(bed)["spec"]["insecureSkipTLSVerify"] is True
     _top(bed)
     assert all(map(only_for_a_moment, asked.failures.values())), asked.failures
+
+
+def _kubectl_asks_for_the_newest_that_it_knows(bed: Bed) -> None:
+    """Seen in the audit log. From 1.37 on it knows v1."""
+    newest = "v1" if int(bed.version.split(".")[1]) >= 37 else "v1beta1"
+    since = datetime.now(UTC)
+    bed.kubectl("top", "nodes")
+    bed.kubectl("top", "pods", "-n", SPACE)
+
+    def asked() -> set[tuple[str, str]]:
+        by_it = [e for e in bed.audit(since) if e.user_agent.startswith(f"kubectl/v{bed.version} ")]
+        refs = [each.object_ref for each in by_it]
+        return {(ref.resource, ref.api_version) for ref in refs if ref.api_group == GROUP}
+
+    eventually(lambda: len(asked()) > 1, "nodes and pods in the audit log")
+    assert asked() == {("nodes", newest), ("pods", newest)}
 
 
 def _its_authority_is_written_again_and_nothing_else(bed: Bed) -> None:
@@ -385,6 +404,7 @@ def test_a_second_rendering_that_is_applied_takes_nothing_from_who_asks(
         bed.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=first, seconds=310)
 
 
+@pytest.mark.as_the_version_is
 def test_the_approvers_chart_is_installed_enforced_rolled_back_and_keeps_what_was_recorded(
     helm: Helm, bed: Bed, image_reference: str
 ) -> None:

@@ -27,6 +27,7 @@ KUBELET = "/var/lib/kubelet"
 CURRENT = f"{KUBELET}/pki/kubelet-server-current.pem"
 
 
+@pytest.mark.as_the_version_is
 def test_a_crowd_that_joins_is_admitted_by_the_rule_and_recorded(
     approver: InstalledApprover, site: Joining, crowd: list[SimulatedNode], now: datetime
 ) -> None:
@@ -56,6 +57,7 @@ def test_what_the_rule_does_not_admit_waits_for_a_pin(
     assert "pinned on" in site.approved(waits)["message"]
 
 
+@pytest.mark.as_the_version_is
 def test_a_real_kubelet_gets_its_next_certificate_and_serves_it(
     approver: InstalledApprover,
 ) -> None:
@@ -70,6 +72,7 @@ def test_a_real_kubelet_gets_its_next_certificate_and_serves_it(
     eventually(serves, "another certificate")
 
 
+@pytest.mark.as_the_version_is
 def test_a_pinned_node_that_claims_another_address_is_held(
     approver: InstalledApprover, site: Joining
 ) -> None:
@@ -149,6 +152,7 @@ def test_a_machine_that_is_reinstalled_wants_one_command(
     site.approved(latest)
 
 
+@pytest.mark.as_the_version_is
 def test_a_stolen_bootstrap_identity_gets_nothing_also_once_renewed(
     site: Joining,
 ) -> None:
@@ -164,6 +168,7 @@ def test_a_stolen_bootstrap_identity_gets_nothing_also_once_renewed(
     site.approved(own.ask())
 
 
+@pytest.mark.as_the_version_is
 def test_a_held_csr_explains_itself(approver: InstalledApprover, site: Joining) -> None:
     node = site.join("unknown.example.com", address())
     name = node.ask()
@@ -182,6 +187,7 @@ def test_a_held_csr_explains_itself(approver: InstalledApprover, site: Joining) 
     assert {each["node"] for each in lines} == {node.name}
 
 
+@pytest.mark.as_the_version_is
 def test_nothing_needs_dns(approver: InstalledApprover) -> None:
     """This cluster has none, and the pods would not ask it."""
     services = approver.cluster.kubectl("get", "services", "-A", "-o", "name").stdout

@@ -54,6 +54,7 @@ def _writes(
     ]
 
 
+@pytest.mark.as_the_version_is
 def test_a_leader_that_is_killed_in_a_burst_loses_no_csr(
     both: InstalledApprover, site: Joining, crowd: list[SimulatedNode], now: datetime
 ) -> None:

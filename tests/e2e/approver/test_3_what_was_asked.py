@@ -2,9 +2,12 @@
 
 from datetime import datetime
 
+import pytest
+
 from .installed import NAMESPACE, USER, InstalledApprover, granted
 
 
+@pytest.mark.as_the_version_is
 def test_nothing_was_asked_that_the_manifests_do_not_allow(
     approver: InstalledApprover, begun: datetime
 ) -> None:
