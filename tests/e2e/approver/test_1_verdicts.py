@@ -95,30 +95,6 @@ def test_a_renamed_node_gets_its_address_once_the_former_node_is_gone(site: Join
 
 
 @pytest.mark.long_on_the_bed
-def test_an_address_that_is_pinned_to_another_node_is_not_recycled(
-    approver: InstalledApprover, site: Joining
-) -> None:
-    """Also when that node is gone: its pin is the operator's word, and stays."""
-    owner = pinned(approver, site, "owner.example.com")
-    site.delete_node(owner.name)
-    heir = site.join("sim-heir.example.com", owner.address)
-    site.held(heir.ask(), owner.address, owner.name)
-
-
-@pytest.mark.long_on_the_bed
-def test_a_node_that_was_deleted_and_made_again_does_not_inherit_its_pin(
-    approver: InstalledApprover, site: Joining
-) -> None:
-    node = pinned(approver, site, "again.example.com")
-    site.delete_node(node.name)
-    node.register()
-    waits = node.ask()
-    site.held(waits, "PinOutdated")
-    ended(approver.cluster, 0, "approver", "pin", node.name, "--csr", waits, "--yes")
-    site.approved(waits)
-
-
-@pytest.mark.long_on_the_bed
 def test_a_machine_that_is_reinstalled_wants_one_command(
     approver: InstalledApprover, site: Joining
 ) -> None:
@@ -180,28 +156,6 @@ def test_a_held_csr_explains_itself(approver: InstalledApprover, site: Joining) 
     whys = [each["why"] for each in lines]
     assert 0 < len(whys) == len(set(whys)), whys
     assert {each["node"] for each in lines} == {node.name}
-
-
-def test_nothing_needs_dns(approver: InstalledApprover) -> None:
-    """This cluster has none, and the pods would not ask it."""
-    services = approver.cluster.kubectl("get", "services", "-A", "-o", "name").stdout
-    assert "dns" not in services
-    for pod in approver.pods():
-        words = ("get", "pod", pod.name, "-n", "kubevouch-system", "-o", "json")
-        spec = json.loads(approver.cluster.kubectl(*words).stdout)["spec"]
-        assert spec["dnsPolicy"] == "Default"
-
-
-@pytest.mark.long_on_the_bed
-def test_a_name_that_a_pinned_node_does_not_claim_passes_by_the_pin_that_allows_it(
-    approver: InstalledApprover, site: Joining
-) -> None:
-    node = pinned(approver, site, "with-an-alias.example.com")
-    waits = node.ask(names=[node.name, "alias.example.com"])
-    site.held(waits, "allowed-names (NameNotAllowed)")
-    allow = ("--allow", f"{node.name}=alias.example.com")
-    ended(approver.cluster, 0, "approver", "pin", node.name, *allow, "--yes")
-    site.approved(waits)
 
 
 @pytest.mark.long_on_the_bed
