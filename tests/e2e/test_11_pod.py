@@ -82,17 +82,6 @@ def test_nodes_whose_ports_are_dark_are_approved(
 
 
 @pytest.mark.long
-def test_an_address_that_nobody_vouches_for_leaves_its_node_out(
-    cluster: Cluster, image: str, tmp_path: Path
-) -> None:
-    cluster.state("expired")
-    node = cluster.workers[0]
-    words = ("--via", "pod", "--image", image, "--nodes", node.name)
-    planned = ended(cluster, 3, "plan", "-o", str(tmp_path / "plan.json"), *words)
-    assert f"--allow {node.name}={node.address}" in planned.out.replace("\n", " ")
-
-
-@pytest.mark.long
 def test_a_namespace_that_lets_no_privileged_pod_in_is_named_with_what_to_do(
     cluster: Cluster, image: str, tmp_path: Path
 ) -> None:
@@ -106,25 +95,6 @@ def test_a_namespace_that_lets_no_privileged_pod_in_is_named_with_what_to_do(
     said = " ".join(planned.out.split())
     assert "violates PodSecurity" in said
     assert "pod-security.kubernetes.io/enforce" in said
-
-
-@pytest.mark.long
-def test_what_a_killed_run_leaves_the_next_one_removes(
-    cluster: Cluster, image: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "plan.json"
-    words = ("plan", "-o", str(path), *_by_pod(cluster, image))
-    killed = cluster.start_kubevouch(*words)
-    left = eventually(lambda: _pods(cluster), "a pod of the run")
-    killed.kill()
-    left = _pods(cluster) or left
-
-    def removed() -> bool:
-        again = cluster.kubevouch(*words)
-        print(again.err)
-        return "left by a run that ended early" in again.err
-
-    eventually(removed, f"the removal of {left}", seconds=300)
 
 
 @pytest.mark.long

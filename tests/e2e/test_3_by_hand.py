@@ -1,4 +1,4 @@
-"""By hand, with what is pinned in the cluster: `csr approve --all` takes what passes and no more, `csr deny` the rest."""
+"""By hand, where no approver is: `csr approve` takes what passes and no more, and `csr deny` the rest."""
 
 from pathlib import Path
 
@@ -57,6 +57,8 @@ def test_the_list_that_was_read_proves_a_thief_and_one_of_a_node_is_approved(
         on_disk = x509.load_pem_x509_certificate(node.read(CLIENT))
         told = on_disk.fingerprint(hashes.SHA256()).hex(":").upper()
         ended(cluster, 0, "csr", "approve", str(own), "--yes", "--credential", told, *allow)
+        ended(cluster, 0, "csr", "deny", "thief-serving", "--yes", "--reason", "a thief's")
+        assert "Denied" in cluster.kubectl("get", "csr", "thief-serving", "--no-headers").stdout
     finally:
         cluster.kubectl("delete", "csr", "thief-serving", "--ignore-not-found")
         Thief.gone(cluster)

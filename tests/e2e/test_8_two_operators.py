@@ -1,7 +1,5 @@
 """Two operators at once, or a second one after a run was killed: one run at a time writes to a cluster, and the other operator is told which one it is."""
 
-import json
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +10,7 @@ from .cluster import Cluster, Node
 from .told import (
     config_map,
     ended,
-    eventually,
     kubelet_files,
-    next_lines,
     plan,
 )
 
@@ -89,54 +85,6 @@ def test_a_run_that_was_stopped_and_goes_on_after_it_was_taken_over_writes_nothi
     assert workers[0].handshake().leaf == leaf
     assert config_map(expired) == before
     ended(expired, 0, "apply", str(path), "--yes")
-
-
-def takes_over(cluster: Cluster, run: str) -> str:
-    """Somebody else's run is the holder from now on: written as a Lease is taken, by kubectl. Returns how it calls itself."""
-    identity, now = f"{run} on bob@elsewhere (1)", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-    found = json.loads(cluster.kubectl("get", *LEASE, "-o", "json").stdout)
-    taken = {"holderIdentity": identity, "acquireTime": now, "renewTime": now}
-    number = {"leaseTransitions": found["spec"]["leaseTransitions"] + 1}
-    patch = json.dumps({"spec": {**taken, **number}})
-    cluster.kubectl("patch", *LEASE, "--type=merge", "-p", patch)
-    return identity
-
-
-@pytest.fixture
-def given_back(expired: Cluster) -> Iterator[None]:
-    yield
-    expired.start_controller_manager()
-    expired.kubectl("delete", *LEASE, "--ignore-not-found")
-
-
-@pytest.mark.usefixtures("given_back")
-def test_a_node_in_hand_of_a_run_whose_lease_another_takes_is_put_back_by_its_own_switch(
-    expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
-) -> None:
-    path, (node, second) = tmp_path / "plan.json", workers[:2]
-    made = plan(expired, path, "--nodes", f"{node.name},{second.name}")
-    before = [kubelet_files(each) for each in (node, second)]
-    expired.stop_controller_manager()  # so that the run waits for a certificate
-    quick = ("--soak", "1s", "--gate-timeout", "10s")
-    running = expired.start_kubevouch("apply", str(path), "--yes", *quick)
-    running.wait_for("restarted")
-    identity = takes_over(expired, "bbbb")
-    ran = running.finish(60)
-    assert ran.code == 4, ran
-    told = " ".join(ran.out.split())
-    assert re.search(rf"{node.name} +armed ", told), ran
-    assert "this run has lost it and stops here: held by run bbbb" in told, ran
-    assert re.search(
-        "its own switch puts it back in [0-9]+ s, at .*, unless the run goes on", told
-    ), ran
-    other, on = next_lines(ran)
-    assert other.startswith("kubevouch status bbbb"), ran
-    assert on == f"kubevouch resume {made['run']}", ran
-    looked = ended(expired, 1, "status", str(made["run"]))
-    assert re.search(rf"^{node.name} .* armed +in \d+ s", looked.out, re.MULTILINE), looked
-    eventually(lambda: kubelet_files(node) == before[0], "that its switch has put it back", 60)
-    assert kubelet_files(second) == before[1]
-    assert holder(expired) == identity
 
 
 def test_the_printed_role_is_enough_to_apply_and_to_undo(

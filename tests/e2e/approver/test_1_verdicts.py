@@ -140,24 +140,6 @@ def test_a_stolen_bootstrap_identity_gets_nothing_also_once_renewed(
     site.approved(own.ask())
 
 
-def test_a_held_csr_explains_itself(approver: InstalledApprover, site: Joining) -> None:
-    node = site.join("unknown.example.com", address())
-    name = node.ask()
-    site.held(name, "NodeUnknown")
-    said = approver.cluster.kubevouch("csr", "explain", name)
-    explained = " ".join(said.out.split())
-    assert "no pin, inventory or record of the approver knows it" in explained, said.out
-    lines = [
-        each
-        for each in approver.leader().log()
-        if each.get("csr") == name and each["msg"] == "Held"
-    ]
-    # Nothing is told twice; what is told anew says something else.
-    whys = [each["why"] for each in lines]
-    assert 0 < len(whys) == len(set(whys)), whys
-    assert {each["node"] for each in lines} == {node.name}
-
-
 @pytest.mark.long_on_the_bed
 def test_what_the_approver_refuses_is_approved_by_hand_only_against_it(
     approver: InstalledApprover, site: Joining
