@@ -33,9 +33,9 @@ class Alerts:
         assert compared == 1, alert
         return found
 
-    def count(self, alert: str) -> str:
-        """Of how many series the expression is true."""
-        return f"count({self._expressions[alert]}) or vector(0)"
+    def count(self, alert: str, known: str) -> str:
+        """Of how many series the expression is true. Nothing, not 0, where nobody serves the metric `known`."""
+        return f"count({self._expressions[alert]}) or 0 * count({known})"
 
     def fire(self) -> str:
         """Those of the charts that fire, and those that are about to."""

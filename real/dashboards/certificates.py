@@ -51,7 +51,9 @@ def _stands(made: dashboard.Dashboard, alerts: Alerts) -> None:
         ("Issued, not served", "KubevouchIssuedNotServed", "Kubelets that serve an older certificate than was issued for them."),
     )  # fmt: skip
     for title, alert, about in counted:
-        made.with_panel(number(title, about, alerts.count(alert), bad=ANY_IS_BAD))
+        made.with_panel(
+            number(title, about, alerts.count(alert, "kubevouch_exporter_nodes"), bad=ANY_IS_BAD)
+        )
     made.with_panel(
         number(
             "Kubelets seen",

@@ -18,6 +18,7 @@ _BY_TLS: Final = (
     FailureKind.WRONG_IDENTITY,
 )
 """Reasons of failed scrapes that are about certificates."""
+_KNOWN: Final = "metrics_server_storage_points"
 _LAST: Final = "kubevouch_kubelet_scrape_last_failure_info"
 _DURATION: Final = "metrics_server_kubelet_request_duration_seconds"
 
@@ -29,7 +30,7 @@ def metrics_server() -> dashboard.Dashboard:
         "kubevouch / Metrics server",
         "kubevouch-metrics-server",
         "Scrapes of kubelets, and what is served of them as metrics.k8s.io.",
-        "metrics_server_storage_points",
+        _KNOWN,
     )
     _stands(made, alerts)
     _scrapes(made, alerts)
@@ -44,8 +45,8 @@ def _stands(made: dashboard.Dashboard, alerts: Alerts) -> None:
         number("Replicas", "Pods that Prometheus reads.", 'count(metrics_server_storage_points{type="node"})', base="red", bad=((1, "green"),)),
         number("Nodes", "That are asked for their usage.", "count(max by (node) (metrics_server_kubelet_last_request_time_seconds))"),
         number("Nodes without metrics", "HPAs do not see the pods on them.", alerts.value("KubevouchNodesWithoutMetrics"), bad=ANY_IS_BAD),
-        number("Refused by TLS", "Kubelets that were sent nothing, since they do not prove which node they are.", f"count({refused}) or vector(0)", bad=ANY_IS_BAD),
-        number("Asked without a credential", "Kubelets that are not verified, by --kubelet-insecure-tls.", "max(kubevouch_kubelets_unverified) or vector(0)", bad=ANY_IS_ODD),
+        number("Refused by TLS", "Kubelets that were sent nothing, since they do not prove which node they are.", f"count({refused}) or 0 * count({_KNOWN})", bad=ANY_IS_BAD),
+        number("Asked without a credential", "Kubelets that are not verified, by --kubelet-insecure-tls.", f"max(kubevouch_kubelets_unverified) or 0 * count({_KNOWN})", bad=ANY_IS_ODD),
         number("Tasks started again", "Tasks of nodes that died: please report it.", "sum(increase(kubevouch_scrape_task_restarts_total[$__range]))", bad=ANY_IS_ODD),
     )  # fmt: skip
     for each in numbers:

@@ -32,13 +32,14 @@ async def test_bash_completes_verbs_flags_and_values(kubevouch: Program, stage: 
         ("explain", "KV11"): [each for each in CATALOGUE if each.startswith("KV11")],
         ("undo", "run-"): ["run-1", "run-2"],
         ("doctor", "--context", "st"): ["story"],
+        ("--context", ""): [],
         ("probe", "k8s-m"): ["k8s-master.internal.example.com"],
         ("probe", "--context", "none", "k8s-m"): [],
         ("lab", "break", "clock-s"): ["clock-skew"],
     }
     runs = runs_folder({"HOME": str(kubevouch.home)})
     runs.mkdir(parents=True)
-    for name in ("run-1.json", "run-2.json", "run-1.options"):
+    for name in ("run-1.json", "run-2.json", "run-1.options", "run-$(id).json", "run-*.json"):
         (runs / name).touch()
     programs = kubevouch.home / "bin"
     programs.mkdir()

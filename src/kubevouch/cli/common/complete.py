@@ -1,6 +1,8 @@
 """What a shell may offer for a value: names of contexts, runs, nodes and codes. Whatever cannot be read offers nothing."""
 
+import io
 from collections.abc import Callable, Iterable
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -24,10 +26,14 @@ def completed(names: Callable[[click.Context, "Terminal"], Iterable[str]]) -> Co
     def offered(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
         from kubevouch.cli.common.terminal import Terminal
 
-        terminal = ctx.find_object(Terminal)
-        assert terminal is not None
+        found = ctx.find_object(Terminal)
+        assert found is not None
+        # Nothing is drawn over a prompt, and no plugin asks there.
+        terminal = Terminal(found.stdin, found.stdout, io.StringIO(), found.environment)
         try:
-            return [each for each in names(ctx, terminal) if each.startswith(incomplete)]
+            offered = [each for each in names(ctx, terminal) if each.startswith(incomplete)]
+            # bash puts a name on the line as it is, and an API server or a kubeconfig may hold any.
+            return [each for each in offered if quote(each) == each and each[0] != "-"]
         except (KubevouchError, OSError):
             return []
 

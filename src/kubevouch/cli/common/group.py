@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 import click
+from click.shell_completion import CompletionItem
 
 from kubevouch.errors import nearest
 
 _WITH_VALUE = ("--kubeconfig", "--context", "-o", "--output")
+_LACKS_VALUE = "kubevouch.lacks_value"
 _BARE = ("-v", "--verbose")
 
 
@@ -16,10 +18,15 @@ class CommandGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts these options behind the command. Without a command the help is shown."""
         end = _leading(args)
+        ctx.meta[_LACKS_VALUE] = end > len(args) or args[-1:] == ["="]  # so bash splits it
         before, command = args[:end], args[end : end + 1]
         if not command or command[0] in ctx.help_option_names:
             before = []
         return super().parse_args(ctx, [*command, *before, *args[end + 1 :]])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands, but not as the value of an option in front of them."""
+        return [] if ctx.meta[_LACKS_VALUE] else super().shell_complete(ctx, incomplete)
 
 
 def _leading(words: Sequence[str]) -> int:
@@ -48,6 +55,7 @@ def mistyped(error: click.NoSuchCommand | click.NoSuchOption) -> str:
     else:
         word, kind, known = error.option_name, "option", list(_options(ctx))
         otherwise = f"`{ctx.command_path} --help` lists all"
+    known = [each for each in known if each != word]  # an option that only stands in a wrong place
     path = ctx.command_path.removeprefix(ctx.find_root().command_path).split()
     return f"{' '.join([*path, word])}: there is no such {kind}; {nearest(word, known, otherwise=otherwise)}"
 

@@ -108,8 +108,12 @@ def _api_or_discovery(
     async def answer(request: HttpRequest) -> HttpResponse:
         if request.path.removesuffix("/") == f"/apis/{METRICS_GROUP}/{version}":
             return await discovery.answer(request)
-        response = await served.answer(request)
-        instruments.answered(version, response.code)
+        code = 500  # what the gate answers in our place
+        try:
+            response = await served.answer(request)
+            code = response.code
+        finally:
+            instruments.answered(version, code)
         return response
 
     return answer
