@@ -1,6 +1,7 @@
 """The controller end to end on a scripted API server: what passes is approved once, everything else waits and is explained."""
 
 import json
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -43,15 +44,25 @@ async def test_csrs_that_waited_before_it_began_are_approved(cluster: Cluster) -
     assert len(approvals) == 5
 
 
+REFUSED = 'kubevouch_approver_decisions_total{outcome="refuse",reason="AddressNotAllowed",source="inventory"}'
+
+
+def also_called(inventory: Any) -> Any:
+    """n1 has another name besides."""
+    text = inventory["data"]["inventory.yaml"].replace('["n1"]', '["n1", "n1.example.com"]')
+    return {**inventory, "data": {"inventory.yaml": text}}
+
+
 async def test_an_address_that_is_not_the_nodes_is_held_and_told(cluster: Cluster) -> None:
     cluster.listed("n1")
     async with approving(cluster) as running:
         await running.decides("csr-1", "n1", "192.0.2.9")
         assert "allowed-addresses (AddressNotAllowed): 192.0.2.9" in running.log
         assert not cluster.conditions("csr-1")
-    assert running.metric(
-        'kubevouch_approver_decisions_total{outcome="refuse",reason="AddressNotAllowed",source="inventory"}'
-    )
+        # It is judged again, and that is not told twice.
+        cluster.server.store.change(CONFIG_MAP, (SPACE, "kubevouch-inventory"), also_called)
+        await cluster.until(lambda: running.metric(REFUSED) > 1)
+        assert running.log.count('"Held"') == 1
     assert running.metric("kubevouch_approver_pending") == 1
     assert all("/approval" not in path for _, path in cluster.writes())
 

@@ -64,9 +64,9 @@ def held_since(
     stage.server.store.create(kind_of("Lease"), body, "kube-system")
 
 
-def armed_by_lease(stage: Stage, *nodes: str, seconds: float = 240) -> None:
+def armed_by_lease(stage: Stage, *nodes: str) -> None:
     """Run abcd was stopped at once, and has given its Lease back: its switches are set."""
-    due = SystemClock().now() + timedelta(seconds=seconds)
+    due = SystemClock().now() + timedelta(seconds=240)
     held_since(stage, 0, "", *(ArmedNode("abcd", each, due) for each in nodes or (WORKER,)))
 
 

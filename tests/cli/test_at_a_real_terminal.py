@@ -126,15 +126,15 @@ def test_a_second_ctrl_c_at_a_question_is_told_the_same(monkeypatch: pytest.Monk
         assert terminal.nothing_changed
 
 
-def planned_for(stage: Stage, kubevouch: Program, uid: str = "the-cluster") -> str:
-    """The file of a plan for the cluster of the stage, or for another one."""
+def planned_for(stage: Stage, kubevouch: Program) -> str:
+    """The file of a plan for the cluster of the stage."""
     roots = stage.server.store.get(
         KINDS["", "v1", "configmaps"], "kube-root-ca.crt", "kube-system"
     )["data"]["ca.crt"]
     bound = ClusterBinding(
         context="c",
         server="https://10.0.0.1:6443",
-        cluster_uid=uid,
+        cluster_uid="the-cluster",
         ca_sha256=TrustedRoots(read_certificates(roots.encode(), "roots")).sha256,
         version="v1.36.3",
     )

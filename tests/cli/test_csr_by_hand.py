@@ -1,8 +1,6 @@
 """`csr list | explain | approve` beside what is written down, and beside an installed approver: one judge, whoever approves."""
 
 import json
-import shlex
-from base64 import b64encode
 
 import pytest
 from aiohttp import web
@@ -23,7 +21,6 @@ from tests.cli.waiting import (
     put_pin,
     put_written,
 )
-from tests.support.requests import request
 from tests.support.scripted.kinds import CSRS
 from tests.support.stage import Stage
 
@@ -40,24 +37,9 @@ def waits(stage: Stage) -> None:
     put_csr(stage, "csr-w9", NODE, ADDRESS)
 
 
-def last_line(out: str) -> list[str]:
-    return shlex.split(out.rstrip().splitlines()[-1])
-
-
-def last_cell(listed: str, csr: str = "csr-w9") -> str:
-    [row] = [each for each in listed.splitlines() if each.startswith(csr)]
+def last_cell(listed: str) -> str:
+    [row] = [each for each in listed.splitlines() if each.startswith("csr-w9")]
     return row.split("   ")[-1].strip()
-
-
-def change(stage: Stage, csr: str, **spec: object) -> None:
-    found = stage.server.store.get(CSRS, csr)
-    found["spec"] |= spec
-    stage.server.store.put(CSRS, found)
-
-
-def ask_for(stage: Stage, *names: str) -> None:
-    pem = request(NODE, [NODE, *names], [ADDRESS])
-    change(stage, "csr-w9", request=b64encode(pem).decode())
 
 
 async def test_a_pinned_node_passes_and_the_pin_is_named(kubevouch: Program, stage: Stage) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from tests.cli.program import Program
 from tests.support.scripted import faults
 from tests.support.stage import Stage
@@ -22,6 +23,11 @@ async def test_help_lists_the_verbs_by_what_they_are_for(started: Program) -> No
         "doctor explain verify certs probe top Change plan apply status resume undo CSRs csr "
         "Servers approver exporter metrics-server More lab completion"
     )
+
+
+async def test_apply_waits_as_long_as_its_plan_reckons_with(kubevouch: Program) -> None:
+    ran = await kubevouch("apply", "--help")
+    assert f"[default: {RolloutTimeouts().gates:.0f}s]" in ran.told
 
 
 BY_POD = ("plan", "-o", "p", "--via", "pod")

@@ -36,27 +36,21 @@ def put_csr(
     node: str,
     *addresses: str,
     signer: str = "kubelet-serving",
-    credential: str = CREDENTIAL,
-    at: datetime | None = None,
     pem: bytes = b"",
 ) -> None:
-    """As a kubelet has just sent it. credential: "" before Kubernetes 1.32."""
+    """As a kubelet has just sent it."""
+    key = "authentication.kubernetes.io/credential-id"
     spec: Object = {
         "signerName": f"kubernetes.io/{signer}",
         "username": f"system:node:{node}",
         "groups": ["system:nodes", "system:authenticated"],
-        "extra": _made_with(credential),
+        "extra": {key: [f"X509SHA256={CREDENTIAL}"]},
         "usages": ["digital signature", "server auth"],
         "request": b64encode(pem or request(node, [node], addresses)).decode(),
     }
-    created = f"{at or datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    created = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     metadata = {"name": csr, "uid": csr, "resourceVersion": "900", "creationTimestamp": created}
     stage.server.store.put(CSRS, {"metadata": metadata, "spec": spec, "status": {}})
-
-
-def _made_with(credential: str) -> dict[str, list[str]]:
-    key = "authentication.kubernetes.io/credential-id"
-    return {key: [f"X509SHA256={credential}"]} if credential else {}
 
 
 def put_written(stage: Stage, name: str, data: dict[str, str]) -> None:

@@ -66,23 +66,16 @@ def watching(
             yield found
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", [*STATES, *AFTER_TEN_MINUTES])
 def test_the_right_alerts_fire_in_each_state_and_no_other(
     cluster: Cluster, watching: Prometheus, state: str
 ) -> None:
     if not cluster.scenario(state):
         pytest.skip("the bed has not this scenario of labs")
+    late = AFTER_TEN_MINUTES.get(state)
     also = {OLDER: EVERY} if state in GOES_BACK else {}
-    _fires(cluster, watching, STATES[state], _SECONDS, also)
-
-
-@pytest.mark.parametrize("state", AFTER_TEN_MINUTES)
-def test_that_nobody_decides_about_a_csr_is_told_after_ten_minutes(
-    cluster: Cluster, watching: Prometheus, state: str
-) -> None:
-    if not cluster.scenario(state):
-        pytest.skip("the bed has not this scenario of labs")
-    _fires(cluster, watching, AFTER_TEN_MINUTES[state], _A_CSRS_TEN_MINUTES)
+    seconds = _A_CSRS_TEN_MINUTES if late else _SECONDS
+    _fires(cluster, watching, late or STATES[state], seconds, also)
 
 
 def _fires(
@@ -90,7 +83,7 @@ def _fires(
     watching: Prometheus,
     expected: Expected,
     seconds: float,
-    also: Expected | None = None,
+    also: Expected,
 ) -> None:
     """These and no others come to fire, and stay: in the meantime each that is pending would have come to fire, too.
 
@@ -101,7 +94,7 @@ def _fires(
     while time.monotonic() - began < seconds:
         seen = watching.alerts()
         shown = {name: _whose(nodes, every) for name, nodes in seen.items()}
-        right = shown in (expected, {**expected, **(also or {})})
+        right = shown in (expected, {**expected, **also})
         since = (since or time.monotonic()) if right else 0.0
         if since and time.monotonic() - since > LONGEST_FOR:
             assert watching.values("up") == [1]

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,7 +108,7 @@ def _filled_in(expression: str) -> str:
 
 
 def test_each_panel_shows_what_it_should_in_each_state(
-    cluster: Cluster, image_reference: str, tmp_path: Path
+    cluster: Cluster, image_reference: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     if not isinstance(cluster, LabCluster):
         pytest.skip("its states follow one another on a lab")
@@ -124,7 +123,7 @@ def test_each_panel_shows_what_it_should_in_each_state(
             cluster.scenario(state)
             with in_place(cluster, image_reference):
                 targets = {EXPORTER: [exporter], METRICS_SERVER: _metrics_servers(cluster)}
-                with prometheus(_new(tmp_path / state), token, targets) as watching:
+                with prometheus(tmp_path_factory.mktemp(state), token, targets) as watching:
                     never -= _seen(cluster, watching, expected[state], state)
         cluster.state("pending")
         with in_place(cluster, image_reference), _approver(cluster, image_reference) as approver:
@@ -133,17 +132,12 @@ def test_each_panel_shows_what_it_should_in_each_state(
                 METRICS_SERVER: _metrics_servers(cluster),
                 APPROVER: [approver],
             }
-            with prometheus(_new(tmp_path / "held"), token, targets) as watching:
+            with prometheus(tmp_path_factory.mktemp("held"), token, targets) as watching:
                 never -= _seen(cluster, watching, expected["held"], "held")
                 for node in cluster.nodes:
                     ended(cluster, 0, "approver", "pin", node.name, "--yes")
                 never -= _seen(cluster, watching, expected["approved"], "approved")
     assert never == set()
-
-
-def _new(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
 
 
 def _metrics_servers(cluster: Cluster) -> list[str]:

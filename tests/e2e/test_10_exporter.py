@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.e2e.cluster import Cluster
 from tests.e2e.installed_exporter import NAME, SPACE, exporter_address, exporter_installed, manifest
 from tests.e2e.told import eventually
+from tests.support.manifests import REVIEWS, in_short, rights
 
 ACCOUNT = f"system:serviceaccount:{SPACE}:{NAME}"
 ENDS = "kubevouch_certificate_not_after_timestamp_seconds"
@@ -37,18 +38,6 @@ def _samples(cluster: Cluster) -> dict[str, dict[tuple[str, str], float]]:
             key = each.labels.get("use", ""), each.labels.get("node", "")
             found.setdefault(each.name, {})[key] = each.value
     return found
-
-
-def _role() -> set[tuple[str, str]]:
-    """(verb, resource) of every rule in the manifests, and of the roles of Kubernetes that are bound."""
-    allowed = {
-        (verb, resource)
-        for document in yaml.safe_load_all(manifest("rbac.yaml"))
-        for rule in document.get("rules", [])
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-    return allowed | {("create", "tokenreviews"), ("create", "subjectaccessreviews")}
 
 
 def _asked(cluster: Cluster, since: datetime) -> set[tuple[str, str]]:
@@ -84,6 +73,7 @@ def test_its_values_are_those_of_certs_and_it_asks_for_nothing_else(
         ),
         "its watches in the audit log",
     )
-    assert _asked(expired, now) - _role() == set()
+    allowed = rights(yaml.safe_load_all(manifest("rbac.yaml")))
+    assert _asked(expired, now) - in_short(allowed | REVIEWS) == set()
     codes = {each.code for each in expired.audit(now) if each.user_name == ACCOUNT}
     assert 403 not in codes

@@ -20,7 +20,6 @@ from .told import (
     gaps,
     kubelet_files,
     ready_metrics_servers,
-    serving_requests,
 )
 
 CLOSED = "no-privileged-pods"
@@ -68,28 +67,6 @@ def test_from_0_of_3_to_3_of_3_and_back_without_ssh(
         each.what for each in cluster.audit(began) if each.name.startswith("kubevouch-rollout-")
     }
     assert {"pods", "pods/status"} <= asked <= {"pods", "pods/status", "events"}
-
-
-@pytest.mark.long
-def test_nodes_whose_ports_are_dark_are_approved(
-    cluster: Cluster, image: str, tmp_path: Path
-) -> None:
-    cluster.state("pending")
-    path = tmp_path / "plan.json"
-    ended(cluster, 0, "plan", "-o", str(path), *_by_pod(cluster, image))
-    ended(cluster, 0, "apply", str(path), "--yes")
-    assert all(each["status"].get("certificate") for each in serving_requests(cluster))  # type: ignore[attr-defined]
-
-
-@pytest.mark.long
-def test_an_address_that_nobody_vouches_for_leaves_its_node_out(
-    cluster: Cluster, image: str, tmp_path: Path
-) -> None:
-    cluster.state("expired")
-    node = cluster.workers[0]
-    words = ("--via", "pod", "--image", image, "--nodes", node.name)
-    planned = ended(cluster, 3, "plan", "-o", str(tmp_path / "plan.json"), *words)
-    assert f"--allow {node.name}={node.address}" in planned.out.replace("\n", " ")
 
 
 @pytest.mark.long

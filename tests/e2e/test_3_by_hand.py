@@ -1,8 +1,5 @@
-"""By hand, with what is pinned in the cluster: `csr approve --all` takes what passes and no more, `csr deny` the rest."""
+"""By hand, where no approver is: `csr approve` takes what passes and no more, and `csr deny` the rest."""
 
-import hashlib
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,73 +12,12 @@ from .thief import Thief
 from .told import (
     ended,
     eventually,
-    names,
     serving_requests,
 )
 
 CLIENT = "/var/lib/kubelet/pki/kubelet-client-current.pem"
 
 pytestmark = pytest.mark.long_on_the_bed
-
-
-@pytest.fixture
-def pinned(cluster: Cluster) -> Iterator[Cluster]:
-    """Every kubelet waits for a decision, and every node is pinned."""
-    cluster.state("pending")
-    cluster.kubectl("create", "namespace", "kubevouch-system")
-    shards: dict[str, dict[str, str]] = {}
-    for node in cluster.nodes:
-        number = int(hashlib.sha256(node.name.encode()).hexdigest()[0], 16)
-        pin = {"v": 1, "names": [node.name], "addresses": [node.address], "by": "the test"}
-        shards.setdefault(f"kubevouch-pins-{number}", {})[node.name] = json.dumps(pin)
-    for name, data in shards.items():
-        labels = {"app.kubernetes.io/part-of": "kubevouch", "kubevouch.dev/holds": "pins"}
-        metadata = {"name": name, "namespace": "kubevouch-system", "labels": labels}
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-        cluster.kubectl("create", "-f", "-", stdin=json.dumps(body))
-    try:
-        yield cluster
-    finally:
-        cluster.kubectl("delete", "namespace", "kubevouch-system")
-
-
-def test_what_passes_is_approved_and_what_is_held_can_be_denied(
-    pinned: Cluster, tmp_path: Path
-) -> None:
-    cluster, thief = pinned, pinned.workers[0]
-    request = Hostile("", addresses=(thief.address, pinned.workers[1].address))
-    pem = request.pem(thief.name, thief.address)
-    body = manifest("hostile-by-hand", pem, request.usages)
-    kubeconfig = cluster.node_kubeconfig(thief, tmp_path)
-    cluster.kubectl("create", "-f", "-", stdin=body, kubeconfig=kubeconfig)
-    try:
-        ran = ended(cluster, 1, "csr", "approve", "--all", "--yes")
-        honest = [node for node in cluster.nodes if node.name != thief.name]
-        assert _approved_nodes(cluster) == names(honest), ran
-        assert "foreign-addresses" in ran.out
-
-        words = (
-            "csr",
-            "deny",
-            "hostile-by-hand",
-            "--yes",
-            "--reason",
-            "the other worker's address",
-        )
-        ended(cluster, 0, *words)
-        assert "Denied" in cluster.kubectl("get", "csr", "hostile-by-hand", "--no-headers").stdout
-        assert cluster.kubevouch(*words).code == 1
-        assert cluster.kubevouch("csr", "approve", "hostile-by-hand", "--yes").code == 1
-    finally:
-        cluster.kubectl("delete", "csr", "hostile-by-hand")
-
-    # The kubelet's own CSR is its newest again.
-    again = ended(cluster, 0, "csr", "approve", "--all", "--yes")
-    assert f"{thief.name}, {thief.address}" in again.out
-    assert _approved_nodes(cluster) == names(cluster.nodes)
-    eventually(lambda: cluster.kubevouch("verify").code == 0, "what was approved on the wire")
-    nothing = cluster.kubevouch("csr", "approve", "--all")
-    assert (nothing.code, nothing.out.count("\n")) == (0, 1), nothing
 
 
 def test_the_list_that_was_read_proves_a_thief_and_one_of_a_node_is_approved(
@@ -121,6 +57,8 @@ def test_the_list_that_was_read_proves_a_thief_and_one_of_a_node_is_approved(
         on_disk = x509.load_pem_x509_certificate(node.read(CLIENT))
         told = on_disk.fingerprint(hashes.SHA256()).hex(":").upper()
         ended(cluster, 0, "csr", "approve", str(own), "--yes", "--credential", told, *allow)
+        ended(cluster, 0, "csr", "deny", "thief-serving", "--yes", "--reason", "a thief's")
+        assert "Denied" in cluster.kubectl("get", "csr", "thief-serving", "--no-headers").stdout
     finally:
         cluster.kubectl("delete", "csr", "thief-serving", "--ignore-not-found")
         Thief.gone(cluster)

@@ -1,7 +1,6 @@
 """What can go wrong on the way: the node is as before, by us or by its own switch, or was never touched."""
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -70,23 +69,6 @@ def test_a_kubelet_that_does_not_come_back_is_put_back(
         eventually(lambda: node.handshake().outcome == "ok", "an answer on the port")
     finally:
         node.sh(f"rm -f {UNIT}; systemctl daemon-reload; systemctl start kubelet")
-
-
-@pytest.mark.long_on_the_bed
-def test_a_kubelet_that_ends_after_its_restart_is_put_back_long_before_the_gates_are_given_up(
-    expired: Cluster, node: Node, tmp_path: Path
-) -> None:
-    """Nobody signs its CSR, so that the gates would wait for three minutes."""
-    path = _plan(expired, node, tmp_path)
-    expired.stop_controller_manager()
-    running = expired.start_kubevouch("apply", str(path), "--yes", "--soak", "1s")
-    running.wait_for("restarted")
-    node.sh("systemctl stop kubelet.service")
-    began = time.monotonic()
-    ran = running.finish()
-    assert ran.code == 5, ran
-    assert "kubelet stays up: the kubelet was not active for 1" in " ".join(ran.out.split()), ran
-    assert time.monotonic() - began < 90, ran
 
 
 @pytest.mark.long_on_the_bed

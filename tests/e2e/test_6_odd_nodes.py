@@ -45,12 +45,6 @@ def _undo_with_a_stopped_kubelet(cluster: Cluster, node: Node, path: Path) -> No
     assert shown.strip() == "ActiveState=active"
 
 
-def test_a_user_with_sudo_will_do(expired: Cluster, tmp_path: Path) -> None:
-    node = expired.workers[0]
-    made = plan(expired, tmp_path / "plan.json", "--nodes", node.name, "--ssh-user", "ops")
-    assert [each["node"] for each in made["nodes"]] == [node.name]  # type: ignore[attr-defined]
-
-
 @contextlib.contextmanager
 def _made_by_microk8s(cluster: Cluster) -> Iterator[None]:
     """Without the ConfigMap that is kubeadm's alone, and with the label that MicroK8s gives to its nodes."""

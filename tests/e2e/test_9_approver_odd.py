@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address
@@ -44,21 +43,6 @@ def _approved(cluster: Cluster) -> dict[str, list[str]]:
         if any(condition["type"] == "Approved" for condition in conditions):
             found.setdefault(each["spec"]["username"], []).append(each["metadata"]["name"])  # type: ignore[index]
     return found
-
-
-def test_an_approver_whose_clock_is_hours_ahead_approves_all_the_same(
-    installed: Cluster, tmp_path: Path
-) -> None:
-    """By it each CSR is hours old."""
-    cluster, ahead = installed, timedelta(hours=5)
-    cluster.state("pending")
-    list_in_the_inventory(cluster, cluster.nodes)
-    clock = (sys.executable, "-m", "tests.support.wrong_clock", str(ahead.total_seconds()))
-    with approving(cluster, account(cluster, tmp_path), under=clock) as approver:
-        eventually(lambda: serves(cluster, cluster.nodes), "every node serves again")
-        approver.end()
-        assert "TooOld" not in approver.finish(30).err
-    ended(cluster, 0, "verify", "--wait", "2m")
 
 
 def test_nodes_with_wrong_clocks_get_what_is_theirs_and_what_they_serve_is_told_as_it_is(
@@ -106,10 +90,8 @@ def test_nothing_looks_a_name_up(installed: Cluster, nameless: NameServer, tmp_p
     cluster.state("pending")
     list_in_the_inventory(cluster, cluster.nodes)
     before = cluster.kubevouch("doctor")
-    began = time.monotonic()
     found = cluster.kubevouch("doctor", under=under)
     assert (found.code, found.out.splitlines()[0]) == (before.code, before.out.splitlines()[0])
-    assert time.monotonic() - began < 60
     path = str(tmp_path / "plan.json")
     ended(cluster, 0, "plan", "-o", path, *cluster.ssh_words(), under=under)
     with approving(cluster, account(cluster, tmp_path), under=under) as approver:

@@ -19,18 +19,12 @@ from tests.e2e.told import (
     eventually,
     serving_requests,
 )
-from tests.support.manifests import objects
+from tests.support.manifests import in_short, objects, rights
 
 pytestmark = pytest.mark.long_on_the_bed
 
 SPACE = "kubevouch-system"
 IMAGE, OTHER = ("registry.example.com/kubevouch@sha256:" + each * 32 for each in ("4f", "5e"))
-
-
-def _rights(roles: list[dict[str, object]]) -> set[tuple[str, str]]:
-    """(verb, resource) of every rule."""
-    rules = [rule for role in roles for rule in role.get("rules") or []]  # type: ignore[attr-defined]
-    return {(verb, what) for rule in rules for what in rule["resources"] for verb in rule["verbs"]}
 
 
 def _asked(cluster: Cluster, user: str, since: datetime) -> tuple[set[tuple[str, str]], list[str]]:
@@ -120,8 +114,8 @@ def test_the_installers_printed_role_is_enough_and_no_more(
     does("remove", "--pins", "--yes")
     asked, refused = _asked(cluster, user, since)
     assert refused == []
-    handed_on = _rights(list(objects("10-rbac.yaml")))
-    unused = _rights(list(yaml.safe_load_all(role.out))) - asked - handed_on
+    handed_on = in_short(rights(objects("10-rbac.yaml")))
+    unused = in_short(rights(yaml.safe_load_all(role.out))) - asked - handed_on
     # Two replicas are for two control planes; what an apply creates is a patch in the audit log.
     one_control_plane = {(verb, "poddisruptionbudgets") for verb in ("patch", "delete")}
     assert {each for each in unused if each[0] not in ("bind", "create")} <= one_control_plane
@@ -185,4 +179,4 @@ def test_the_pinners_printed_role_is_enough_and_no_more(waiting: Cluster, tmp_pa
     ended(cluster, 0, *restoring, "--yes", kubeconfig=kubeconfig)
     asked, refused = _asked(cluster, user, since)
     assert refused == []
-    assert _rights(list(yaml.safe_load_all(role.out))) - asked == set()
+    assert in_short(rights(yaml.safe_load_all(role.out))) - asked == set()

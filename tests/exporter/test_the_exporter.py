@@ -11,12 +11,11 @@ import yaml
 from kubevouch.cli.certs.disk import found_in_cluster
 from kubevouch.inventory.metrics import exposition_of
 from kubevouch.inventory.rows import rows_of
-from kubevouch.serve.authorization import attributes_of
-from kubevouch.serve.messages import HttpRequest
 from kubevouch.system_clock import SystemClock
 from tests.exporter.in_loop import RunningExporter, by_node, running_exporter
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
+from tests.support.manifests import REVIEWS, rights
 from tests.support.scripted.kinds import KINDS
 from tests.support.scripted.kubelet import SILENCE, ScriptedKubelet, Serve
 from tests.support.small_cluster import SmallCluster, node_object, small_cluster
@@ -116,27 +115,9 @@ async def test_it_asks_for_nothing_that_its_role_lacks(
 ) -> None:
     """Against the manifest that we give to operators."""
     await exporter.until(lambda found: READ in found)
-    allowed = {
-        (verb, group, resource)
-        for document in yaml.safe_load_all(RBAC.read_text("utf-8"))
-        if document["kind"] in {"ClusterRole", "Role"}
-        for rule in document["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
+    allowed = rights(yaml.safe_load_all(RBAC.read_text("utf-8")))
     # system:auth-delegator, extension-apiserver-authentication-reader.
-    bound = {
-        ("create", "authentication.k8s.io", "tokenreviews"),
-        ("create", "authorization.k8s.io", "subjectaccessreviews"),
-    }
-    asked = set()
-    for each in cluster.server.requests:
-        if "kubevouch" in each.headers["User-Agent"]:
-            query = {key: (value,) for key, value in each.query.items()}
-            found = attributes_of(HttpRequest(each.method, each.path, query))
-            asked.add((found.verb, found.group, found.resource))
-    assert asked <= allowed | bound
+    assert cluster.asked() <= allowed | REVIEWS
     assert not [each for each in allowed if each[2] == "secrets"]
 
 

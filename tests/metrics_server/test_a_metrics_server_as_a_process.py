@@ -16,8 +16,6 @@ import pytest
 import yaml
 
 from kubevouch import __version__
-from kubevouch.serve.authorization import attributes_of
-from kubevouch.serve.messages import HttpRequest
 from real import programs
 from real.layout import Folders
 from tests.cli.program import Program
@@ -25,6 +23,7 @@ from tests.cli.server_process import ServerProcess, serving
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
 from tests.support.kubectl import kubectl
+from tests.support.manifests import REVIEWS, rights
 from tests.support.scripted.kubelet import SILENCE, Serve
 from tests.support.small_cluster import (
     METRICS,
@@ -200,29 +199,11 @@ async def test_a_shells_limit_of_open_files_is_not_the_most_nodes_it_can_scrape(
 
 def _asks_for_nothing_that_its_role_lacks(cluster: SmallCluster) -> None:
     """Against the manifest that we give to operators: it is enough, and nothing in it is idle."""
-    allowed = {
-        (verb, group, resource)
-        for document in yaml.safe_load_all(RBAC.read_text(encoding="utf-8"))
-        if document["kind"] in {"ClusterRole", "Role"}
-        and document["metadata"]["name"].endswith("-server")
-        for rule in document["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
+    roles = yaml.safe_load_all(RBAC.read_text(encoding="utf-8"))
+    allowed = rights(each for each in roles if each["metadata"]["name"].endswith("-server"))
+    asked = cluster.asked()
     # system:auth-delegator, extension-apiserver-authentication-reader.
-    bound = {
-        ("create", "authentication.k8s.io", "tokenreviews"),
-        ("create", "authorization.k8s.io", "subjectaccessreviews"),
-        ("get", "", "configmaps"),
-    }
-    ours = [each for each in cluster.server.requests if "kubevouch" in each.headers["User-Agent"]]
-    asked = set()
-    for each in ours:
-        query = {key: (value,) for key, value in each.query.items()}
-        found = attributes_of(HttpRequest(each.method, each.path, query))
-        asked.add((found.verb, found.group, found.resource))
-    assert asked <= allowed | bound
+    assert asked <= allowed | REVIEWS | {("get", "", "configmaps")}
     # The kubelets ask about nodes/metrics; `get` is what client-go's informers may do, `list` what an older API server needs.
     unused = {("get", "", "nodes/metrics")}
     assert allowed - asked == unused | {

@@ -1,6 +1,5 @@
 """A cluster's two authorities, and what its API server publishes about them."""
 
-import json
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +21,7 @@ class Authorities:
     cluster: Authority = field(default_factory=lambda: Authority("kubernetes"))
     proxy: Authority = field(default_factory=lambda: Authority("front-proxy-ca"))
 
-    def config_map(self, *, allowed: tuple[str, ...] = ("front-proxy-client",)) -> Object:
+    def config_map(self) -> Object:
         return {
             "kind": "ConfigMap",
             "apiVersion": "v1",
@@ -35,17 +34,15 @@ class Authorities:
             "data": {
                 "client-ca-file": self.cluster.pem.decode(),
                 "requestheader-client-ca-file": self.proxy.pem.decode(),
-                "requestheader-allowed-names": json.dumps(allowed),
+                "requestheader-allowed-names": '["front-proxy-client"]',
                 "requestheader-username-headers": '["X-Remote-User"]',
                 "requestheader-group-headers": '["X-Remote-Group"]',
                 "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
             },
         }
 
-    def publish(
-        self, server: ScriptedApiServer, *, allowed: tuple[str, ...] = ("front-proxy-client",)
-    ) -> None:
-        server.store.put(KINDS["", "v1", "configmaps"], self.config_map(allowed=allowed))
+    def publish(self, server: ScriptedApiServer) -> None:
+        server.store.put(KINDS["", "v1", "configmaps"], self.config_map())
 
     @property
     def front_proxy(self) -> Pair:

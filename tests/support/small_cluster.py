@@ -10,6 +10,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from kubevouch.serve.authorization import attributes_of
+from kubevouch.serve.messages import HttpRequest
 from kubevouch.system_clock import SystemClock
 from tests.support.authority import Pair
 from tests.support.contexts import server_context
@@ -95,6 +97,17 @@ class SmallCluster:
     def _put(self, plural: str, thing: Object) -> None:
         thing["metadata"].setdefault("resourceVersion", "1")
         self.server.store.put(KINDS["", "v1", plural], thing)
+
+    def asked(self) -> set[tuple[str, str, str]]:
+        """(verb, group, resource) of every request of ours."""
+        found = (
+            attributes_of(
+                HttpRequest(each.method, each.path, {k: (v,) for k, v in each.query.items()})
+            )
+            for each in self.server.requests
+            if "kubevouch" in each.headers["User-Agent"]
+        )
+        return {(each.verb, each.group, each.resource) for each in found}
 
     def aggregate(self, port: int, roots: bytes) -> None:
         """The metrics API of this API server is served by whoever listens there, asked as kube-apiserver asks."""

@@ -168,48 +168,6 @@ def test_a_stolen_bootstrap_identity_gets_nothing_also_once_renewed(
     site.approved(own.ask())
 
 
-@pytest.mark.as_the_version_is
-def test_a_held_csr_explains_itself(approver: InstalledApprover, site: Joining) -> None:
-    node = site.join("unknown.example.com", address())
-    name = node.ask()
-    site.held(name, "NodeUnknown")
-    said = approver.cluster.kubevouch("csr", "explain", name)
-    explained = " ".join(said.out.split())
-    assert "no pin, inventory or record of the approver knows it" in explained, said.out
-    lines = [
-        each
-        for each in approver.leader().log()
-        if each.get("csr") == name and each["msg"] == "Held"
-    ]
-    # Nothing is told twice; what is told anew says something else.
-    whys = [each["why"] for each in lines]
-    assert 0 < len(whys) == len(set(whys)), whys
-    assert {each["node"] for each in lines} == {node.name}
-
-
-@pytest.mark.as_the_version_is
-def test_nothing_needs_dns(approver: InstalledApprover) -> None:
-    """This cluster has none, and the pods would not ask it."""
-    services = approver.cluster.kubectl("get", "services", "-A", "-o", "name").stdout
-    assert "dns" not in services
-    for pod in approver.pods():
-        words = ("get", "pod", pod.name, "-n", "kubevouch-system", "-o", "json")
-        spec = json.loads(approver.cluster.kubectl(*words).stdout)["spec"]
-        assert spec["dnsPolicy"] == "Default"
-
-
-@pytest.mark.long_on_the_bed
-def test_a_name_that_a_pinned_node_does_not_claim_passes_by_the_pin_that_allows_it(
-    approver: InstalledApprover, site: Joining
-) -> None:
-    node = pinned(approver, site, "with-an-alias.example.com")
-    waits = node.ask(names=[node.name, "alias.example.com"])
-    site.held(waits, "allowed-names (NameNotAllowed)")
-    allow = ("--allow", f"{node.name}=alias.example.com")
-    ended(approver.cluster, 0, "approver", "pin", node.name, *allow, "--yes")
-    site.approved(waits)
-
-
 @pytest.mark.long_on_the_bed
 def test_what_the_approver_refuses_is_approved_by_hand_only_against_it(
     approver: InstalledApprover, site: Joining
