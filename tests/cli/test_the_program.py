@@ -48,9 +48,6 @@ NO_COMMAND_LINES = {
     ("doctor", "--fail-on", "fatal"): "'fatal' is not one of",
     ("verify", "--wait", "2 fortnights"): "'2 fortnights' is not a duration such as 90s",
     ("verify", "--wait", "-5"): "is not a duration",
-    ("probe",): "Missing argument 'TARGET'",
-    ("completion",): "Error: Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish\n",
-    ("csr", "explain"): "Missing argument 'CSR'",
     ("csr", "approve"): "csr approve: no name; either names of CSRs or --all was expected",
     ("csr", "approve", "csr-1", "--all"): "both names and --all; either names of CSRs or --all was",
     ("csr", "approve", "--all", "--against-approver"): "names of CSRs were expected",
@@ -72,7 +69,6 @@ NO_COMMAND_LINES = {
         for more in (("--via", "ssh"), ("--context", "x"), ("--kubeconfig", "x"))
     },
     ("apply",): "Missing argument 'FILE'",
-    ("resume",): "Missing argument 'RUN'",
     BY_POD: "--via pod: --image is missing; NAME@sha256:DIGEST was expected. There is no public image",
     (*BY_POD, "--image", "x:1"): "--image x:1: does not name one image",
     ("plan", "-o", "p", "--image", "x"): "--image and --pod-namespace belong to --via pod",

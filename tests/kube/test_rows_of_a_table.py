@@ -89,10 +89,12 @@ async def test_a_list_and_its_watch_come_as_rows(
     assert len(asked) == (1 if streams else 3)  # by pages: the refusal, a list and a watch
 
 
-async def test_columns_may_be_described_by_a_bookmark(
-    server: ScriptedApiServer, api: ApiClient
+@pytest.mark.parametrize("prints_tables", [True, False])
+async def test_columns_are_described_by_a_bookmark_or_there_are_none(
+    server: ScriptedApiServer, api: ApiClient, prints_tables: bool
 ) -> None:
     """The first event of a watch describes them, whatever it is."""
+    server.prints_tables = prints_tables
     async with following_pods(api, rows=ROWS) as kept:
         await until(lambda: server.watches.open)
         server.watches.bookmark()
@@ -128,18 +130,6 @@ async def test_many_pages_of_rows_are_one_list(server: ScriptedApiServer, api: A
         assert kept.table["p1099"].spec.node_name == "n0"
     lists = [each for each in server.requests if each.path == PATH and "watch" not in each.query]
     assert len(lists) == 3
-
-
-async def test_a_server_that_prints_no_tables_is_read_all_the_same(
-    server: ScriptedApiServer, api: ApiClient
-) -> None:
-    server.prints_tables = False
-    put(server, "a", "n1")
-    async with following_pods(api, rows=ROWS) as kept:
-        await until_nodes(kept, a="n1")
-        put(server, "b", "n2")
-        await until_nodes(kept, a="n1", b="n2")
-    assert kept.troubles == []
 
 
 async def test_tables_without_the_column_lead_to_whole_objects_and_are_told_once(
