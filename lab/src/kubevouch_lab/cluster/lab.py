@@ -241,16 +241,17 @@ class Lab:
     def status(self) -> dict[str, Any]:
         """What runs and where, for people."""
         up = (self.clock.now() - self._started).total_seconds()
+        scenarios = self.scenarios
         return {
             "server": self.site.api_url,
-            "scenario": ", ".join(dict.fromkeys(self.scenarios.values())),
+            "scenario": ", ".join(dict.fromkeys(scenarios.values())),
             "up": int(up),
             "nodes": [
                 {
                     "name": host.name,
                     "kubelet": f"{bracketed(host.address)}:{KUBELET_PORT}",
                     "ssh": f"{bracketed(host.address)}:{SSH_PORT}",
-                    "scenario": self.scenarios[host.name],
+                    "scenario": scenarios[host.name],
                     "state": machine.state(),
                 }
                 for host, machine in zip(self.site.hosts, self.machines.values(), strict=True)
