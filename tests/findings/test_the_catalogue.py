@@ -1,24 +1,29 @@
 """The codes: stable, complete, documented, and declared once."""
 
+import json
 import re
 import string
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from demo.reference import FOLDER, pages
+from demo.reference import FOLDER
 from kubevouch.diagnose.catalogue import CATALOGUE, Code, CountsIn, FindingDefinition
 from kubevouch.diagnose.doctor import DOCTOR, VERIFY
 from kubevouch.diagnose.rules import wire
 from tests.support.rows import of_each
 
 ROOT = Path(__file__).parents[2]
+_PAGES = "import json; from demo.reference import pages; print(json.dumps(pages()))"
 ALL = of_each(CATALOGUE.values(), named=lambda each: each.code)
 
 
 def test_the_pages_of_the_reference_are_as_they_are_made() -> None:
-    """`make docs` writes them anew."""
-    made = pages()
+    """`make docs` writes them anew, in a process of its own as here."""
+    words = [sys.executable, "-c", _PAGES]
+    made = json.loads(subprocess.check_output(words, cwd=ROOT, env={}))
     there = {f"findings/{each.name}" for each in FOLDER.glob("findings/*.md")}
     assert {name for name in made if name.startswith("findings/")} == there
     assert {name: (FOLDER / name).read_text(encoding="utf-8") for name in made} == made
