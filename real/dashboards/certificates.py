@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import dashboard
 
 from real.charts import APPROVER, EXPORTER
 from real.dashboards.alerts import Alerts
-from real.dashboards.panels import ANY_IS_BAD, ANY_IS_ODD, board, curves, number, row, rows
+from real.dashboards.panels import ANY_IS_BAD, ANY_IS_ODD, board, curves, firing, number, row, rows
 
 _WEEK: Final = 7 * 86400
 _JOBS: Final = "kubevouch_exporter_nodes|kubevouch_approver_leader"
@@ -64,18 +64,7 @@ def _stands(made: dashboard.Dashboard, alerts: Alerts) -> None:
             bad=((0.9, "green"),),
         )
     )
-    made.with_panel(
-        rows(
-            "Alerts",
-            "What fires, and what is about to. Each alert has its runbook in its annotations.",
-            alerts.fire(),
-            "alertstate",
-            "severity",
-            "alertname",
-            "node",
-            "reason",
-        )
-    )
+    made.with_panel(firing(alerts.fire()))
     made.with_panel(
         curves(
             "Kubelets by state",

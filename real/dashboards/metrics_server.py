@@ -8,7 +8,7 @@ from kubevouch.tls import FailureKind
 from kubevouch.x509.reasons import VerifyReason
 from real.charts import METRICS_SERVER
 from real.dashboards.alerts import Alerts
-from real.dashboards.panels import ANY_IS_BAD, ANY_IS_ODD, board, curves, number, row, rows
+from real.dashboards.panels import ANY_IS_BAD, ANY_IS_ODD, board, curves, firing, number, row, rows
 
 _BY_TLS: Final = (
     *(each for each in VerifyReason if each is not VerifyReason.TRUSTED),
@@ -51,18 +51,7 @@ def _stands(made: dashboard.Dashboard, alerts: Alerts) -> None:
     )  # fmt: skip
     for each in numbers:
         made.with_panel(each)
-    made.with_panel(
-        rows(
-            "Alerts",
-            "What fires, and what is about to. Each alert has its runbook in its annotations.",
-            alerts.fire(),
-            "alertstate",
-            "severity",
-            "alertname",
-            "node",
-            "reason",
-        )
-    )
+    made.with_panel(firing(alerts.fire()))
     made.with_panel(
         rows(
             "Nodes whose last scrape failed",

@@ -111,6 +111,12 @@ def rows(
     return panel
 
 
+def firing(alerts: str) -> table.Panel:
+    """The alerts. alerts: the expression that has them."""
+    about = "What fires, and what is about to. Each alert has its runbook in its annotations."
+    return rows("Alerts", about, alerts, "alertstate", "severity", "alertname", "node", "reason")
+
+
 def board(title: str, uid: str, about: str, jobs: str) -> dashboard.Dashboard:
     """An empty dashboard with its variables. jobs: the metrics by which its scrape jobs are found, as a regular expression."""
     everything = models.VariableOption(selected=True, text="All", value="$__all")

@@ -1,4 +1,4 @@
-"""The identity of the requestor.."""
+"""The identity of the requestor."""
 
 from datetime import timedelta
 from shlex import join
