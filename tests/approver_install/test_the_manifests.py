@@ -86,12 +86,6 @@ def test_the_recorded_maps_are_those_that_the_policy_names_and_are_empty() -> No
     assert {each["metadata"]["labels"]["kubevouch.dev/holds"] for each in maps} == {"recorded"}
 
 
-def test_everything_bears_the_label_by_which_it_is_removed() -> None:
-    for each in objects("*.yaml", "*/*.yaml"):
-        labels = each["metadata"]["labels"]
-        assert labels["app.kubernetes.io/part-of"] == "kubevouch", each["metadata"]["name"]
-
-
 def test_the_pod_is_one_that_pod_security_restricted_admits() -> None:
     """The rules of kubernetes.io/docs/concepts/security/pod-security-standards, Restricted."""
     (space,) = _of("Namespace")
@@ -146,12 +140,3 @@ def test_policies_look_at_the_stored_signer_and_only_warn() -> None:
         ["UPDATE"],
     )
     assert decided["matchConditions"][0]["expression"].startswith("oldObject.spec.signerName ==")
-
-
-def test_every_alert_has_a_runbook() -> None:
-    (rules,) = objects("monitoring/prometheus-rule.yaml")
-    (group,) = rules["spec"]["groups"]
-    assert len(group["rules"]) >= 5
-    for rule in group["rules"]:
-        assert len(rule["annotations"]["runbook"]) > 80
-        assert rule["labels"]["severity"] in ("warning", "critical")

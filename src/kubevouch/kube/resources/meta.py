@@ -116,6 +116,8 @@ class Resource(Generic[ObjectT]):
     namespaced: bool = False
     page: int = 500
     """Objects in a page of a list: 500 as with client-go and kubectl, and fewer of what anybody makes large."""
+    only_metadata: bool = False
+    """Whether `get_raw` and `apply` ask for nothing else of an object."""
 
     @property
     def api_version(self) -> str:
