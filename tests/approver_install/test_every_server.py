@@ -41,24 +41,13 @@ def manifests(server: str) -> list[Any]:
 
 
 @each_server
-async def test_a_dry_run_shows_every_object_and_writes_none(
-    lab: Bench, kubevouch: Program, server: str
-) -> None:
-    before = everything(lab)
-    ran = await kubevouch(*words("install", server), "--dry-run", code=0)
-    assert everything(lab) == before
-    for manifest in manifests(server):
-        assert f"+  name: {manifest['metadata']['name']}\n" in ran.out
-    assert f"image: {IMAGE}\n" in ran.out.replace("'", "")
-    assert ("PodDisruptionBudget" in ran.out) is (server == "metrics-server")
-
-
-@each_server
 async def test_it_is_installed_upgraded_and_removed_and_each_is_undone_by_what_it_prints(
     lab: Bench, kubevouch: Program, server: str
 ) -> None:
     """Literally: every object is then as it was, but for what the API server numbers and dates. Nothing runs pods here: exit code 4."""
     before = everything(lab)
+    shown = await kubevouch(*words("install", server), "--dry-run", code=0)
+    assert everything(lab) == before
     ran = await kubevouch(*words("install", server), code=4)
     assert f"UNDO  kubevouch {server} remove\n" in ran.out
     made = {
@@ -67,6 +56,7 @@ async def test_it_is_installed_upgraded_and_removed_and_each_is_undone_by_what_i
     configuration = {f"ConfigMap {SPACE}/kubevouch-approver"} if server == "approver" else set()
     assert made == {name_of(each) for each in manifests(server)} | configuration
     for each in made:
+        assert f"+++ applied {each.replace(' /', ' ')}\n" in shown.out
         found = everything(lab)[each]["metadata"]
         (entry,) = found["managedFields"]
         assert (entry["manager"], entry["operation"]) == ("kubevouch", "Apply")
@@ -117,17 +107,6 @@ async def test_what_somebody_else_owns_is_a_conflict_and_nothing_is_changed(
 THEIRS = {"namespace": SYSTEM, "name": "metrics-server", "port": 443}
 
 
-def lead(lab: Bench, version: str, service: Any) -> None:
-    """Leads a version of the metrics API there, if need be anew."""
-    name = f"{version}.metrics.k8s.io"
-    spec = {"group": "metrics.k8s.io", "version": version, "service": service}
-    spec |= {"groupPriorityMinimum": 100, "versionPriority": 100}
-    if lab.local.find(API_SERVICES, name) is None:
-        lab.local.create(API_SERVICES, {"metadata": {"name": name}, "spec": spec})
-    else:
-        lab.local.patch(API_SERVICES, name, {"spec": {"service": service}})
-
-
 @pytest.mark.parametrize(
     ("version", "service", "leads_to"),
     [
@@ -145,10 +124,13 @@ async def test_where_another_server_serves_the_metrics_api_it_is_left_in_its_pla
     lab: Bench, kubevouch: Program, version: str, service: Any, leads_to: str
 ) -> None:
     """An install, an upgrade and a removal would all take the metrics from HPAs."""
-    lead(lab, version, service)
+    name = f"{version}.metrics.k8s.io"
+    spec = {"group": "metrics.k8s.io", "version": version, "service": service}
+    spec |= {"groupPriorityMinimum": 100, "versionPriority": 100}
+    lab.local.create(API_SERVICES, {"metadata": {"name": name}, "spec": spec})
     before = everything(lab)
     ran = await kubevouch(*words("install", "metrics-server"), code=4)
-    assert f"Error: APIService {version}.metrics.k8s.io: leads to {leads_to}" in ran.err
+    assert f"Error: APIService {name}: leads to {leads_to}" in ran.err
     assert "docs/metrics-server.md" in ran.err
     assert everything(lab) == before
 
@@ -157,7 +139,7 @@ async def test_an_api_service_that_leads_elsewhere_by_now_is_not_removed(
     lab: Bench, kubevouch: Program
 ) -> None:
     await kubevouch(*words("install", "metrics-server"), code=4)
-    lead(lab, "v1beta1", THEIRS)
+    lab.local.patch(API_SERVICES, METRICS, {"spec": {"service": THEIRS}})
     before = everything(lab)
     await kubevouch(*words("upgrade", "metrics-server", OTHER), code=4)
     assert everything(lab) == before

@@ -201,8 +201,10 @@ def test_what_is_applied_again_takes_nothing_from_the_api_server(
             eventually(lambda: _top_by_way_of_ours(cluster, ours), "kubectl top by way of ours")
 
 
-OURS = "serviceaccounts,secrets,services,deployments,roles,rolebindings,networkpolicies,poddisruptionbudgets"
-OURS_EVERYWHERE = "clusterroles,clusterrolebindings,apiservices,validatingadmissionpolicies,validatingadmissionpolicybindings"
+KINDS = (
+    "apiservices,clusterrolebindings,clusterroles,deployments,networkpolicies,poddisruptionbudgets,rolebindings,roles,"
+    "secrets,serviceaccounts,services,validatingadmissionpolicies,validatingadmissionpolicybindings"
+)
 
 
 @pytest.mark.long_on_the_bed
@@ -211,9 +213,10 @@ def test_it_is_installed_where_no_other_serves_and_leaves_nothing(
 ) -> None:
     """By whoever has the printed role. Where metrics-server has the APIService it is refused, so that is away meanwhile."""
     install = ("metrics-server", "install", "--image", image_reference, "--yes")
-    him = {"kubeconfig": cluster.user("metrics-installer", tmp_path)}
+    user = f"installer-{int(datetime.now(UTC).timestamp())}"
+    him = {"kubeconfig": cluster.user(user, tmp_path)}
     role = ended(cluster, 0, *install[:2], "--print-role").out
-    cluster.bind(role, f"{NAME}-installer", "metrics-installer")
+    cluster.bind(role, f"{NAME}-installer", user)
     refused = ended(cluster, 4, *install, **him)
     assert f"{API_SERVICE}: leads to Service {NAMESPACE}/metrics-server; docs/" in refused.err
     before = {
@@ -233,9 +236,8 @@ def test_it_is_installed_where_no_other_serves_and_leaves_nothing(
             again = ended(cluster, 0, *words, **him)
             assert "Nothing to change: the metrics server is installed like this." in again.out
         ended(cluster, 0, "metrics-server", "remove", "--yes", **him)
-        for kinds, where in ((OURS, ("-n", NAMESPACE)), (OURS_EVERYWHERE, ())):
-            label = ("-l", "app.kubernetes.io/part-of=kubevouch")
-            assert cluster.kubectl("get", kinds, *where, *label, "-o", "name").stdout == ""
+        label = ("-A", "-l", f"app.kubernetes.io/name={NAME}", "-o", "name")
+        assert cluster.kubectl("get", KINDS, *label).stdout == ""
     finally:
         ended(cluster, 0, "metrics-server", "remove", "--yes")
         back = json.dumps({**before, "metadata": {"name": API_SERVICE}})

@@ -17,7 +17,7 @@ from kubevouch.cli.approver.installation import (
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, write_pins
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.install.apply import ApplyOptions, More, install, look_around
+from kubevouch.cli.install.apply import ApplyOptions, More, install_product, look_around
 from kubevouch.cli.install.product import Present, manifests
 from kubevouch.cli.install.products import APPROVER
 from kubevouch.clock import Clock
@@ -72,14 +72,14 @@ class _Surroundings:
 
 
 def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> ExitCode:
-    """Exit codes as of `install`."""
+    """Exit codes as of `install_product`."""
     around = with_api(terminal, access, _look_around)
     present = around.present
     _check(options, present)
     _say_who_else(terminal, around)
     settings = _settings(options, present)
     plain = manifests(APPROVER, options.image, present)
-    return install(
+    return install_product(
         terminal,
         access,
         APPROVER,

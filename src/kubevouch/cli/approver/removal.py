@@ -9,7 +9,7 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.install.changes import read_live
 from kubevouch.cli.install.product import Live, Manifest
 from kubevouch.cli.install.products import APPROVER
-from kubevouch.cli.install.removal import remove
+from kubevouch.cli.install.removal import remove_product
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError
 from kubevouch.evidence.gather.inquiry import together
@@ -25,11 +25,11 @@ _FOR_GOOD = (
 
 
 def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> ExitCode:
-    """Exit codes as of `remove`. pins: what is written down of nodes goes, too."""
+    """Exit codes as of `remove_product`. pins: what is written down of nodes goes, too."""
     live, maps = with_api(terminal, access, _look)
     hint = terminal.hint("kubevouch approver remove --pins")
     kept = f"{len(maps)} ConfigMaps with pins, records and configuration; `{hint}` deletes them"
-    return remove(
+    return remove_product(
         terminal,
         access,
         APPROVER,

@@ -46,16 +46,12 @@ class ApplyOptions:
     wait: float
 
 
-async def _nothing_more(_: ApiClient) -> None:
-    return
-
-
 @dataclass(frozen=True)
 class More:
     """What an install does besides its objects. text: for the question, "" for nothing. write: before the Deployment is there."""
 
     text: str = ""
-    write: Callable[[ApiClient], Awaitable[None]] = _nothing_more
+    write: Callable[[ApiClient], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,13 +81,13 @@ async def look_around(api: ApiClient, product: Product) -> Present:
 def install_plainly(
     terminal: Terminal, access: ClusterAccess, product: Product, options: ApplyOptions
 ) -> ExitCode:
-    """As `install`, of a server whose image is all that there is to say."""
+    """As `install_product`, of a server whose image is all that there is to say."""
     present = with_api(terminal, access, lambda api, _: look_around(api, product))
     wanted = manifests(product, options.image, present)
-    return install(terminal, access, product, present, wanted, options)
+    return install_product(terminal, access, product, present, wanted, options)
 
 
-def install(
+def install_product(
     terminal: Terminal,
     access: ClusterAccess,
     product: Product,
@@ -171,7 +167,8 @@ def _applied(
     async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:
         if str(work):
             await apply_all(api, others)
-            await work.more.write(api)
+            if work.more.write:
+                await work.more.write(api)
             await delete_all(api, product, work.going)
             await apply_all(api, [deployment])
         return await wait_until_ready(api, clock, terminal, product, wait)

@@ -160,7 +160,7 @@ async def wait_until_ready(
     began = clock.monotonic()
     while True:
         found = (await api.get_raw(DEPLOYMENTS, product.name, product.namespace)).whole()
-        missing = _missing(found) or await product.why_not(api)
+        missing = _missing(found) or (product.why_not and await product.why_not(api))
         if not missing:
             terminal.doing("")
             return ()

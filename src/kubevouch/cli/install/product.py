@@ -82,10 +82,10 @@ class Product:
     namespace: str
     files: tuple[str, ...]
     counts: Callable[[Node], bool]
-    why_not: Callable[[ApiClient], Awaitable[str]]
     ready: str
     then: str
     without: str
+    why_not: Callable[[ApiClient], Awaitable[str]] | None = None
 
     @property
     def name(self) -> str:

@@ -43,10 +43,6 @@ async def _why_not_asked(api: ApiClient) -> str:
     return ""
 
 
-async def _nothing(_: ApiClient) -> str:
-    return ""
-
-
 APPROVER: Final = Product(
     verb="approver",
     namespace=NAMESPACE,
@@ -80,7 +76,6 @@ EXPORTER: Final = Product(
         "exporter/deployment.yaml",
     ),
     counts=lambda _: False,
-    why_not=_nothing,
     ready="its pod is",
     then="kubevouch certs",
     without="Prometheus sees no certificate any more; `kubevouch certs` still shows them.",

@@ -14,12 +14,12 @@ from kubevouch.kube.access import ClusterAccess
 def remove_plainly(
     terminal: Terminal, access: ClusterAccess, product: Product, *, yes: bool
 ) -> ExitCode:
-    """As `remove`, of a server of which nothing is written down."""
+    """As `remove_product`, of a server of which nothing is written down."""
     live = with_api(terminal, access, lambda api, _: read_live(api, product))
-    return remove(terminal, access, product, live, yes=yes)
+    return remove_product(terminal, access, product, live, yes=yes)
 
 
-def remove(
+def remove_product(
     terminal: Terminal,
     access: ClusterAccess,
     product: Product,
