@@ -4,6 +4,10 @@ Root on any machine writes its machine-id, and a bootstrap token gets a client c
 that was found at an address which only the Node claims has nothing but the thief's word for whose it is.
 """
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -20,10 +24,13 @@ from kubevouch.rollout.decide.entitled import shared_among, without_shared_keys
 from kubevouch.rollout.decide.machine import not_bound_by_operator
 from kubevouch.rollout.decide.next_for_status import StatusFacts, exit_code_of, next_for_status
 from kubevouch.rollout.decide.next_step import next_after_undo
+from kubevouch.rollout.decide.plan import by_answer, unvouched
 from kubevouch.rollout.decide.run_status import NodeState
-from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
+from tests.support.authority import Authority, Pair
+from tests.support.stage import cluster_ca
 
-from .acting import SECOND, WORKER, Acting
+from .acting import SECOND, WORKER, Acting, Machine
 from .staged import QUICK, an_undo
 
 
@@ -35,27 +42,115 @@ def reached_by_address(here: Acting) -> str:
     return address
 
 
-async def test_a_machine_that_was_reached_at_an_address_is_left_out(here: Acting) -> None:
+async def test_a_machine_that_was_reached_at_an_address_waits_for_the_operators_word(
+    here: Acting,
+) -> None:
     address = reached_by_address(here)
-    plan = await here.plan(WORKER)
-    assert not plan.nodes
-    assert "is the node's own word" in plan.left_out[0].reason
-    assert f"--allow {WORKER}={address}" in plan.left_out[0].reason
-
-
-async def test_it_is_the_nodes_by_the_operators_word_which_the_plan_shows(here: Acting) -> None:
-    address = reached_by_address(here)
-    plan = await here.plan(WORKER, accepted={WORKER: (address,)})
-    [node] = plan.nodes
-    assert node.host == address
-    assert [str(claim) for claim in node.addresses] == [
+    plan = await here.gathered(WORKER)
+    unanswered = by_answer(plan, yes=False)
+    [left_out], [asked] = unanswered.left_out, unvouched(plan)
+    assert (unanswered.nodes, left_out.leads_on) == ((), LeadsOn.WORD)
+    assert f"is the node's own word; if it is so: --allow {WORKER}={address}" in left_out.reason
+    shown = (asked.node, asked.host, asked.host_key, asked.machine_id)
+    machine = here.machines.by_name[address]
+    assert shown == (WORKER, address, machine.host_key, machine.survey.machine_id.decode().strip())
+    answered = by_answer(plan, yes=True)
+    assert [str(claim) for claim in answered.nodes[0].addresses] == [
         f"{address} (its ssh host key answered there; the operator says so)"
     ]
-    await check(plan, here.context)
-    unsaid = tuple(msgspec.structs.replace(each, confirmed=False) for each in node.addresses)
-    other = msgspec.structs.replace(node, addresses=unsaid)
+    said = await here.gathered(WORKER, accepted={WORKER: (address,)})
+    assert (said.nodes, unvouched(said)) == (answered.nodes, ())
+    await check(answered, here.context)
     with pytest.raises(StoppedBefore, match="is the node's own word"):
-        await check(msgspec.structs.replace(plan, nodes=(other,)), here.context)
+        await check(plan, here.context)
+
+
+Change = Callable[[Acting, Machine, str], None]
+
+
+def shows(pair: Pair) -> Change:
+    """Its disk has this client certificate."""
+
+    def show(_: Acting, machine: Machine, __: str) -> None:
+        identity = msgspec.structs.replace(machine.survey.identity, pem=pair.chain)
+        machine.says(identity=identity)
+
+    return show
+
+
+def with_the_key_of_another(here: Acting, machine: Machine, _: str) -> None:
+    machine.host_key = here.machines.by_name[SECOND].host_key
+
+
+def claimed_twice(here: Acting, _: Machine, address: str) -> None:
+    more = {"type": "InternalIP", "address": address}
+
+    def claim(node: Any) -> Any:
+        status = node["status"]
+        return {**node, "status": {**status, "addresses": [*status["addresses"], more]}}
+
+    here.change("Node", SECOND, claim)
+
+
+NAME, GROUP = f"system:node:{WORKER}", "system:nodes"
+OTHERS: dict[str, tuple[Change, str]] = {
+    # name: (how it is, why it is another machine than the node's whatever the operator says)
+    "another machine-id": (
+        lambda _, machine, __: machine.says(machine_id=b"another"),
+        "this machine's id is another",
+    ),
+    "another node's certificate": (
+        shows(cluster_ca().client(f"system:node:{SECOND}", GROUP)),
+        f"its kubelet's client certificate is {SECOND}'s",
+    ),
+    "another cluster's certificate": (
+        shows(Authority().client(NAME, GROUP)),
+        "not this cluster's: x509: certificate signed by unknown authority",
+    ),
+    "a certificate that has ended": (
+        shows(
+            cluster_ca().serving(WORKER, node=WORKER, not_after=datetime(2026, 1, 1, tzinfo=UTC))
+        ),
+        "not this cluster's: x509: certificate has expired or is not yet valid",
+    ),
+}
+UNCLEAR: dict[str, tuple[Change, str]] = {
+    # name: (how it is, why nobody is asked about it)
+    "a host key that another node has": (with_the_key_of_another, "only the node itself says so"),
+    "an address that another Node claims": (claimed_twice, "ContestedAddress"),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"), [*OTHERS.values(), *UNCLEAR.values()], ids=[*OTHERS, *UNCLEAR]
+)
+async def test_nobody_is_asked_about_a_machine_that_may_be_anothers(
+    here: Acting, change: Change, why: str
+) -> None:
+    address = reached_by_address(here)
+    change(here, here.machines.by_name[address], address)
+    plan = await here.gathered(WORKER, SECOND)
+    [left_out] = [each for each in plan.left_out if each.node == WORKER]
+    assert why in left_out.reason
+    said = await here.plan(WORKER, SECOND, accepted={WORKER: (address,)})
+    is_another = why in {each for _, each in OTHERS.values()}
+    assert (WORKER in {each.node for each in said.nodes}) is not is_another
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [*OTHERS.values(), (with_the_key_of_another, "another ssh host key answers")],
+    ids=[*OTHERS, "another host key"],
+)
+async def test_what_the_word_permits_is_proven_again_before_a_plan_is_carried_out(
+    here: Acting, change: Change, why: str
+) -> None:
+    """Whatever somebody writes into such a plan: test_every_field_of_a_plan.py."""
+    address = reached_by_address(here)
+    plan = by_answer(await here.gathered(WORKER), yes=True)
+    change(here, here.machines.by_name[address], address)
+    with pytest.raises(StoppedBefore, match=why):
+        await check(plan, here.context)
 
 
 def node(name: str, *addresses: str, machine_id: str = "") -> Node:
