@@ -63,7 +63,7 @@ def test_a_line_of_a_file_is_a_node_and_an_address_that_the_operator_gives_to_it
     vouched = Vouched(("w1=10.0.0.9",), str(path))
     assert [*vouched.flags()] == ["--allow", "w1=10.0.0.9", "--addresses", str(path)]
     if said is None:
-        with pytest.raises(UsageError, match="nodes.txt, line 2: .*a line NODE ADDRESS"):
+        with pytest.raises(UsageError, match=r"nodes\.txt, line 2: .*a line NODE ADDRESS"):
             vouched.said()
     else:
         assert vouched.said() == {"w1": ("10.0.0.9",), **said}

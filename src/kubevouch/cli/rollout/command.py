@@ -66,7 +66,7 @@ _way_there = all_of(
 _addresses = click.option(
     "--addresses",
     metavar="FILE",
-    help="You say that each line `NODE ADDRESS` in FILE is right. Without it `plan` asks; no other flag says yes.",
+    help="You say that each line `NODE ADDRESS` in FILE is right. Without it `plan` asks at a terminal; there is no --yes.",
 )
 _without_credential_id = click.option(
     "--without-credential-id",

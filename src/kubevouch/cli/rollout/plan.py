@@ -103,7 +103,7 @@ def is_right(terminal: Terminal, plan: Plan) -> bool:
     rows = [(each.node, each.host, each.host_key, each.machine_id) for each in unvouched(plan)]
     if not rows or not terminal.can_ask:
         return False
-    for line in table_lines([_COLUMNS, *rows], terminal.columns(terminal.stderr)):
+    for line in table_lines([_COLUMNS, *rows], None):  # no key is broken: `note` folds at blanks
         terminal.note(line)
     terminal.note(_HOW)
     try:
