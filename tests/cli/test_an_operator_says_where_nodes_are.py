@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.rollout.plan import Vouched, is_right
+from kubevouch.cli.rollout.plan import VouchedValues, is_right
 from kubevouch.errors import UsageError
 from kubevouch.rollout.decide.plan import ChangeKind, Plan
 from tests.cli.screen import Window
@@ -45,9 +45,9 @@ def test_a_line_of_a_file_is_a_node_and_an_address_that_the_operator_gives_to_it
 ) -> None:
     path = tmp_path / "nodes.txt"
     path.write_text("# all\n\nw1 10.0.0.1 # rack 7\nw2\tfd00::2\nw1 fd00::1\n")
-    vouched = Vouched(("w1=10.0.0.9",), str(path))
+    vouched = VouchedValues(("w1=10.0.0.9",), str(path))
     assert vouched.said() == {"w1": ("10.0.0.9", "10.0.0.1", "fd00::1"), "w2": ("fd00::2",)}
     assert [*vouched.flags()] == ["--allow", "w1=10.0.0.9", "--addresses", str(path)]
     path.write_text(f"\n{bad}\n")
-    with pytest.raises(UsageError, match=r"nodes\.txt, line 2: .*a line NODE ADDRESS"):
+    with pytest.raises(UsageError, match=r"nodes\.txt, line 2: expected NODE ADDRESS, got"):
         vouched.said()

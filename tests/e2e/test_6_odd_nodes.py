@@ -41,7 +41,7 @@ def _undo_with_a_stopped_kubelet(cluster: Cluster, node: Node, path: Path) -> No
         'chmod -R 777 /tmp/evil; bash -c \'(exec -a kubelet sh -c "sleep 60; :" --root-dir=/tmp/evil) '
         ">/dev/null 2>&1 </dev/null &'"
     )
-    undone = ended(cluster, 0, "undo", run, "--yes", "--nodes", node.name)
+    undone = ended(cluster, 0, "undo", run, "--yes", "--node", node.name)
     assert "undone" in undone.out
     assert b"serverTLSBootstrap" not in node.read(CONFIG)
     assert not node.exists("/tmp/pwned")
@@ -88,7 +88,7 @@ def test_a_cluster_that_kubeadm_did_not_make_gets_no_plan(expired: Cluster, tmp_
     expired.kubectl("label", "nodes", "--all", "microk8s.io/cluster=true")
     try:
         node = expired.workers[0].name
-        assert plan(expired, path, "--nodes", node)["nodes"]
+        assert plan(expired, path, "--node", node)["nodes"]
     finally:
         expired.kubectl("label", "nodes", "--all", "microk8s.io/cluster-")
 

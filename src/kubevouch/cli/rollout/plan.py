@@ -2,12 +2,13 @@
 
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kubevouch import __version__
-from kubevouch.cli.common.allow import addresses_in, node_values
+from kubevouch.cli.common.allow import addresses_in, by_full_name, node_values
 from kubevouch.cli.common.connect import with_api
+from kubevouch.cli.common.documents import print_pieces
 from kubevouch.cli.common.layout import table_lines
 from kubevouch.cli.common.runs import check_may_be_written, kept_here, write_plan
 from kubevouch.cli.common.ssh import ask_for_sudo
@@ -16,9 +17,10 @@ from kubevouch.cli.rollout.approver_pins import PinsOfPlan, pins_of_plan
 from kubevouch.cli.rollout.context import open_context, prepared_pods
 from kubevouch.cli.rollout.render import print_plan
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode
+from kubevouch.errors import ExitCode, full_names
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import NODES
 from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_plan
 from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.intent import what_pods_are
@@ -36,7 +38,7 @@ _ASKED = (
 
 
 @dataclass(frozen=True)
-class Vouched:
+class VouchedValues:
     """Names and addresses that the operator gives to nodes. allow: NODE=VALUE each. addresses: a file; None for a question instead."""
 
     allow: tuple[str, ...] = ()
@@ -59,7 +61,7 @@ def make_plan(
     terminal: Terminal,
     access: ClusterAccess,
     options: NodeOptions,
-    vouched: Vouched,
+    vouched: VouchedValues,
     word: OperatorWord,
     soak: float,
     file: Path | None,
@@ -81,8 +83,8 @@ def make_plan(
     plan = by_answer(plan, yes=vouched.addresses is None and is_right(terminal, plan))
     if file:
         write_plan(plan, file)
-    if terminal.prints_json:
-        terminal.document(text_of(plan))
+    if terminal.document_form:
+        print_pieces(terminal, [text_of(plan)])
     else:
         commands = commands_of(
             plan,
@@ -116,8 +118,13 @@ def is_right(terminal: Terminal, plan: Plan) -> bool:
 async def _planned(
     terminal: Terminal, options: PlanOptions, api: ApiClient, clock: Clock
 ) -> tuple[Plan, PinsOfPlan]:
-    await prepared_pods(api, options.way.pods, terminal)
-    context = await open_context(terminal, options.way, options.run, api, clock)
+    way, accepted = options.way, options.accepted
+    if way.nodes or accepted:
+        known = [each.name for each in await api.list_all(NODES)]
+        way = replace(way, nodes=full_names(way.nodes, known))
+        options = replace(options, way=way, accepted=by_full_name(accepted, known))
+    await prepared_pods(api, way.pods, terminal)
+    context = await open_context(terminal, way, options.run, api, clock)
     plan = await gather_plan(options, context)
     planned = {each.node for each in plan.nodes}
     return plan, await pins_of_plan(api, plan, clock, planned, {})
