@@ -13,11 +13,18 @@ def nearest(word: str, known: Iterable[str], *, otherwise: str) -> str:
     """What would be right in place of an unknown word: the known one that looks like it, else what `otherwise` says."""
     from difflib import get_close_matches
 
-    known = list(known)
-    close = get_close_matches(word, known, n=1)
-    # A host name without its domain is what people type for a node.
-    close = close or [each for each in known if each.partition(".")[0] == word]
+    close = get_close_matches(word, list(known), n=1)
     return f"did you mean {close[0]}?" if close else otherwise
+
+
+def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    """The nodes that these words name, each once. A node's first label names it where no other node has the same; a word that names none stays."""
+    nodes = frozenset(known)
+    found = dict[str, None]()
+    for word in words:
+        short = [each for each in nodes if each.partition(".")[0] == word]
+        found[short[0] if len(short) == 1 and word not in nodes else word] = None
+    return tuple(found)
 
 
 class ExitCode(IntEnum):

@@ -81,6 +81,9 @@ async def test_it_is_installed_upgraded_and_removed_and_each_is_undone_by_what_i
     await kubevouch(*undone_by(upgraded), code=4)
     assert as_written(lab) == written
 
+    shown = await kubevouch(server, "remove", "--dry-run", code=0)
+    assert as_written(lab) == written
+    assert f"- {deployment}\n" in shown.out
     removed = await kubevouch(server, "remove", "--yes", code=0)
     left = everything(lab).keys() - before.keys()
     stays = {

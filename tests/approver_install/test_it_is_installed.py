@@ -49,13 +49,16 @@ CLUSTER_ROLE_BINDINGS = KINDS[RBAC, "v1", "clusterrolebindings"]
     ("words", "says"),
     [
         (HELD[:2], "--image: is missing; There is no public image yet: `make image` in a"),
-        ((*HELD[:3], "kubevouch"), "NAME@sha256:DIGEST was expected"),
-        (("exporter", "install", "--image", "kubevouch:1.0"), "NAME@sha256:DIGEST was expected"),
-        ((*HELD[:3], IMAGE[:-2]), "NAME@sha256:DIGEST was expected"),
-        ((*HELD[:3], IMAGE.replace("4f", "4F")), "NAME@sha256:DIGEST was expected"),
-        ((*HELD[:3], f"{IMAGE}\n"), "NAME@sha256:DIGEST was expected"),
-        ((*HELD[:6],), "standard input: is not a terminal to ask at; --yes was expected"),
-        ((*HELD[:4], "--yes"), "what becomes of new nodes is not said; --new-nodes hold (a node"),
+        ((*HELD[:3], "kubevouch"), "expected NAME@sha256:DIGEST"),
+        (("exporter", "install", "--image", "kubevouch:1.0"), "expected NAME@sha256:DIGEST"),
+        ((*HELD[:3], IMAGE[:-2]), "expected NAME@sha256:DIGEST"),
+        ((*HELD[:3], IMAGE.replace("4f", "4F")), "expected NAME@sha256:DIGEST"),
+        ((*HELD[:3], f"{IMAGE}\n"), "expected NAME@sha256:DIGEST"),
+        ((*HELD[:6],), "standard input: is not a terminal to ask at; expected --yes"),
+        (
+            (*HELD[:4], "--yes"),
+            "what becomes of new nodes is not said; expected --new-nodes hold (a node",
+        ),
         ((*HELD, "--may-approve-user", ""), "--may-approve-user: is empty"),
         ((*HELD, "--may-approve-group", " "), "--may-approve-group: is empty"),
         ((*HELD, *RULE), "--new-nodes hold: has no rule"),
@@ -213,7 +216,7 @@ async def test_a_list_that_somebody_has_edited_deletes_nothing_that_is_wanted(
     before = everything(lab).keys()
     list_in_the_deployment(lab, reference)
     ran = await kubevouch(*UPGRADE, code=2)
-    assert f"names '{reference}'" in ran.err
+    assert f"expected the objects of a version, got '{reference}'" in ran.err
     assert everything(lab).keys() == before
 
 

@@ -42,6 +42,9 @@ def test_a_state_is_named_and_mended(cluster: Cluster, tmp_path: Path, state: st
     made = plan(cluster, path)
     assert {each["change"] for each in made["nodes"]} == {change}  # type: ignore[attr-defined]
     before = {node.name: _config_and_start(node) for node in cluster.nodes}
+    dry = ended(cluster, 0, "apply", str(path), "--dry-run")
+    assert dry.err.splitlines()[-1] == "A dry run. Nothing was changed.", dry
+    ended(cluster, 1, "verify")
     ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
     ended(cluster, 0, "verify", "--wait", "2m")
     assert "serverTLSBootstrap: true" in config_map(cluster)
@@ -67,7 +70,7 @@ def test_a_healthy_cluster_has_one_warning_and_nothing_to_do(
     ran = cluster.kubevouch("plan", "-o", str(tmp_path / "plan.json"), *cluster.ssh_words())
     made = json.loads((tmp_path / "plan.json").read_text())
     assert made["nodes"] == []
-    assert len(made["left_out"]) == 4
+    assert len(made["leftOut"]) == 4
     assert ran.out.count("nothing to do") == 4
 
 
@@ -103,7 +106,7 @@ def test_a_pair_approved_long_ago_and_left_behind_does_not_darken_the_port(
     )
     before = kubelet_files(worker)
     path, probes = tmp_path / "plan.json", tmp_path / "probes"
-    made = plan(cluster, path, "--nodes", worker.name)
+    made = plan(cluster, path, "--node", worker.name)
     assert "kubelet-server-current.pem" in made["nodes"][0]["disk"]["aside"]  # type: ignore[index]
     with cluster.probed(probes):
         applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")

@@ -224,7 +224,7 @@ def down(ctx: click.Context, directory: Path | None, remove: bool) -> int:
 
 @command.command("status", short_help="Show what runs, and where.")
 @_dir
-@output("table", "json")
+@output()
 @click.pass_context
 def status(ctx: click.Context, directory: Path | None) -> int:
     """The lab in DIR: its API server, its nodes and what their kubelets are about."""
@@ -232,7 +232,7 @@ def status(ctx: click.Context, directory: Path | None) -> int:
 
     terminal = terminal_of(ctx)
     found = _ask(_folder(terminal, directory), "status")
-    if terminal.prints_json:
+    if terminal.document_form:
         print_document(terminal, "kubevouch.lab/1", found)
         return ExitCode.OK
     terminal.out(f"server    {found['server']}   process {found['process']}   up {found['up']} s")
@@ -319,7 +319,7 @@ def age(
     terminal = terminal_of(ctx)
     text = time.removesuffix("d")
     if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= 3650:
-        raise UsageError(time, "is not a number of days", "300d, say")
+        raise UsageError("lab age", f"expected days such as 300d, got {time}")
     folder, days = _folder(terminal, directory), int(text)
     found = _ask(folder, "age", days=days, nodes=list(nodes), serving=serving)
     terminal.note(f"{found['certificates']} certificates are {text} days older")

@@ -16,6 +16,7 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.serving import NOT_COVERED
 from kubevouch.inventory.purpose import KUBEADMS_CAS, PURPOSES, RenewedBy, harm_of
+from kubevouch.outcome import Explained
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used, misnamed
 
@@ -23,22 +24,17 @@ _CALLED = frozenset({CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK})
 """What the API server calls: it is verified here as it is there, so that an error is an error there."""
 
 
-class RowState(StrEnum):
+class RowState(Explained):
     """What can be said of a certificate at the moment of the inventory."""
 
-    VALID = "valid"
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not-yet-valid"
-    MISSING = "missing"
-    """A file that kubeadm expects is not there."""
-    UNREADABLE = "unreadable"
-    """There is something, or nothing is served, and no certificate could be read."""
-    NOT_READ = "not-read"
-    """Nobody can tell from here: only the tables have a row of it, so that it is not forgotten."""
-    WRONG = "wrong"
-    """Good in time, and yet of no use: on a disk its key or its authority is another one; served, those who verify it refuse it."""
-    SELF_SIGNED = "self-signed"
-    """Good in time, and made by its kubelet itself, so that nobody can verify it: kubeadm's default."""
+    VALID = "valid", "good in time; `ends soon` from --warn on"
+    EXPIRED = "expired", "it has ended"
+    NOT_YET_VALID = "not-yet-valid", "its time has not begun"
+    MISSING = "missing", "a file that kubeadm expects is not there"
+    UNREADABLE = "unreadable", "no certificate could be read there, or none is served"
+    NOT_READ = "not-read", "nobody can tell from here"
+    WRONG = "wrong", "good in time, but its key or CA is another one, or its clients refuse it"
+    SELF_SIGNED = "self-signed", "its kubelet made it, so nobody can verify it: kubeadm's default"
 
 
 IN_TIME = frozenset({RowState.VALID, RowState.SELF_SIGNED})
@@ -303,13 +299,19 @@ class Concern(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """warn, fail: from when on. What is not valid, or not there, fails whatever they say. fail: None for that only.
+    """warn, fail: from when on. What is not valid, or not there, fails whatever they say. fail: None for that only. within: None shows every row.
 
     What a kubelet has made for itself is a warning: as kubeadm leaves a cluster, nobody has tried to verify it.
     """
 
     warn: LifeLimit = WARN
     fail: LifeLimit | None = None
+    within: LifeLimit | None = None
+
+    def shows(self, row: CertificateRow) -> bool:
+        """Whether the row is shown: what fails always is."""
+        fails = self.concern(row) is Concern.FAIL
+        return self.within is None or fails or self.within.is_reached(row)
 
     def concern(self, row: CertificateRow) -> Concern:
         """How the row stands."""

@@ -33,8 +33,8 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import LEASES
 
 _EITHER: Final = (
-    "--new-nodes hold (a node that nobody has pinned waits for `kubevouch approver pin NODE`), or --new-nodes rule "
-    "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits it once) were expected"
+    "expected --new-nodes hold (a node that nobody has pinned waits for `kubevouch approver pin NODE`), or --new-nodes rule "
+    "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits it once)"
 )
 
 
@@ -113,10 +113,10 @@ async def _has_led(api: ApiClient) -> bool:
 def _check(options: InstallOptions, present: Present) -> None:
     for flag, names in (("user", options.users), ("group", options.groups)):
         if not all(map(str.strip, names)):
-            raise UsageError(f"--may-approve-{flag}", "is empty", "a name was expected")
+            raise UsageError(f"--may-approve-{flag}", "is empty", "expected a name")
     if options.enforce and not present.has_admission:
         seen = "this API server has no ValidatingAdmissionPolicies"
-        raise UsageError("--enforce", seen, "Kubernetes 1.30 or newer was expected")
+        raise UsageError("--enforce", seen, "expected Kubernetes 1.30 or newer")
 
 
 def _say_who_else(terminal: Terminal, around: _Surroundings) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.options import F, all_of, connected, print_role, yes
+from kubevouch.cli.common.options import F, all_of, connected, dry_run, print_role, yes
 from kubevouch.cli.install.verbs import IMAGE, PRINT_ROLE, applying, may_write
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def _run(
 @click.command(short_help="Take the approver out again. Asks first; pins stay.")
 @connected
 @click.option("--pins", is_flag=True, help="Pins, records and the configuration go, too.")
+@dry_run
 @yes
 def remove(terminal: "Terminal", access: "ClusterAccess", pins: bool, yes: bool) -> int:
     """Deletes the objects that `install` made, which bear its label, after it has listed them.

@@ -78,7 +78,7 @@ def configuration_text(
     content: dict[str, object] = {"schemaVersion": CONFIGURATION_SCHEMA, "sources": [*_SOURCES]}
     if source != "hold":
         if not (names and networks):
-            expected = "--new-node-names PATTERN and --new-node-cidr CIDR were expected"
+            expected = "expected --new-node-names PATTERN and --new-node-cidr CIDR"
             raise UsageError("--new-nodes rule", "is not a whole rule", expected)
         content["sources"] = [*_SOURCES, "new-nodes"]
         content["newNodes"] = [{"names": names, "cidrs": [*networks], "perHour": per_hour}]

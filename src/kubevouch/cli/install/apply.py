@@ -41,7 +41,6 @@ class ApplyOptions:
 
     image: str
     upgrade: bool
-    dry_run: bool
     yes: bool
     wait: float
 
@@ -120,10 +119,8 @@ def install_product(
     work = _Work(found, work.going, more())
     if not str(work):
         terminal.out(f"Nothing to change: the {product.title} is installed like this.")
-    if options.dry_run:
-        terminal.note("A dry run: nothing was changed.")
-        return ExitCode.OK
-    if str(work):
+        terminal.end_if_dry()
+    else:
         verb = "upgrade" if is_installed else "install"
         what = f"{verb} the {product.title}: {work}, on {named(access)}"
         terminal.confirm(what, yes=options.yes)

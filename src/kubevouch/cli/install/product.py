@@ -155,7 +155,7 @@ def checked_image(reference: str) -> str:
     if not reference:
         raise UsageError("--image", "is missing", NO_PUBLIC_IMAGE)
     if not names_an_image(reference):
-        expected = "NAME@sha256:DIGEST was expected, with 64 hexadecimal digits: a tag may be moved to another image"
+        expected = "expected NAME@sha256:DIGEST, with 64 hexadecimal digits: a tag may be moved to another image"
         raise UsageError(f"--image {reference}", "does not name one image", expected)
     return reference
 
@@ -204,8 +204,8 @@ def _referenced(product: Product, reference: str) -> Manifest:
             is_placed = bool(namespace) is manifest.resource.namespaced
             if namespace in places and manifest.resource in kinds and is_placed:
                 return manifest
-    where, expected = f"annotation {_APPLIED} of {product.deployment}", "the objects of a version"
-    raise UsageError(where, f"names {reference!r}", f"{expected} were expected")
+    where = f"annotation {_APPLIED} of {product.deployment}"
+    raise UsageError(where, f"expected the objects of a version, got {reference!r}")
 
 
 @cache

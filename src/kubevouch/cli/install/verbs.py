@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.options import F, all_of, connected, print_role, seconds, yes
+from kubevouch.cli.common.options import F, all_of, connected, dry_run, print_role, seconds, yes
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
@@ -18,9 +18,8 @@ PRINT_ROLE = "whoever installs, upgrades or removes needs"
 
 
 def applying(function: F) -> F:
-    """--dry-run, --wait, --yes: how it is applied."""
+    """--wait, --dry-run, --yes: how it is applied."""
     return all_of(
-        click.option("--dry-run", is_flag=True, help="Only show what would be changed."),
         click.option(
             "--wait",
             type=seconds,
@@ -29,6 +28,7 @@ def applying(function: F) -> F:
             metavar="DURATION",
             help="How long to wait until the server is ready.",
         ),
+        dry_run,
         yes,
     )(function)
 
@@ -83,6 +83,7 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         short_help=f"Take the {title} out again. Asks first.",
     )
     @connected
+    @dry_run
     @yes
     def remove(terminal: "Terminal", access: "ClusterAccess", yes: bool) -> int:
         from kubevouch.cli.install.products import PRODUCTS

@@ -9,24 +9,7 @@ from typing import Any
 import msgspec
 
 from kubevouch.diagnose.catalogue.codes import CSR_NOT_SERVED, ON_THE_WIRE, Code, Section
-
-
-class Severity(StrEnum):
-    """The severity of a finding. Critical: broken now, or insecure."""
-
-    CRITICAL = "critical"
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-    @property
-    def rank(self) -> int:
-        """The rank of the severity; 0 is the worst."""
-        return list(Severity).index(self)
-
-    def at_least(self, threshold: "Severity") -> bool:
-        """Whether this severity is at least as bad as the threshold."""
-        return self.rank <= threshold.rank
+from kubevouch.outcome import Severity
 
 
 class CountsIn(StrEnum):
@@ -38,7 +21,7 @@ class CountsIn(StrEnum):
     """The gates of `apply`, for the one node whose turn it is."""
 
 
-class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
+class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What is known of a code. `explain` prints it, and docs/reference/findings/ is made from it.
 
     `cause`, `next` and `by_hand` are templates, as str.format reads them: {title}, {subject} (the first), {subjects}
@@ -90,6 +73,12 @@ INSTALL_APPROVER = (
 """As a hint: only whoever runs it knows the name of its image."""
 
 
+_SPELLED = dict(
+    zip(
+        FindingDefinition.__struct_fields__, FindingDefinition.__struct_encode_fields__, strict=True
+    )
+)
+"""The fields in JSON, by their names in Python and in findings.toml."""
 _GROUPS = {"on-the-wire": ON_THE_WIRE, "csr-not-served": CSR_NOT_SERVED}
 """What `symptom_of` may name in place of each code."""
 
@@ -99,7 +88,8 @@ def _definition(code: str, fields: dict[str, Any]) -> FindingDefinition:
         fields[each] = shlex.split(fields.get(each, ""))
     behind = (_GROUPS.get(each, (each,)) for each in fields.get("symptom_of", ()))
     fields["symptom_of"] = [str(each) for group in behind for each in group]
-    return msgspec.convert({**fields, "code": code}, FindingDefinition)
+    spelled = {_SPELLED[name]: value for name, value in fields.items()}
+    return msgspec.convert({**spelled, "code": code}, FindingDefinition)
 
 
 def _catalogue() -> dict[str, FindingDefinition]:

@@ -11,10 +11,12 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from kubevouch.errors import UsageError
+from kubevouch.diagnose.make import counted
+from kubevouch.errors import UsageError, full_names
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.node.destination import HOST
-from kubevouch.policy.claims import AllowedNames, Claim
+from kubevouch.policy.claims import AllowedNames, Claim, confirmed
+from kubevouch.rollout.decide.machine import not_vouched_for
 from kubevouch.rollout.errors import LeadsOn
 
 SCHEMA: Final = "kubevouch.plan/1"
@@ -50,7 +52,7 @@ class ChangeKind(StrEnum):
     """It is on and the CSR waits: nothing is written and nothing restarted; the newest CSR is approved."""
 
 
-class ClusterBinding(msgspec.Struct, frozen=True):
+class ClusterBinding(msgspec.Struct, frozen=True, rename="camel"):
     """The cluster that the plan is for. Any other is refused, whatever its context is called."""
 
     context: str
@@ -71,7 +73,7 @@ class PodPlace(msgspec.Struct, frozen=True):
     image: str
 
 
-class DiskChange(msgspec.Struct, frozen=True):
+class DiskChange(msgspec.Struct, frozen=True, rename="camel"):
     """What is written on a node. Empty where nothing is.
 
     config_sha256, content_sha256: of its config.yaml as it is and as it will be.
@@ -93,7 +95,7 @@ class DiskChange(msgspec.Struct, frozen=True):
 UNWRITTEN: Final = DiskChange()
 
 
-class NodePlan(msgspec.Struct, frozen=True):
+class NodePlan(msgspec.Struct, frozen=True, rename="camel"):
     """The plan of one node."""
 
     node: ObjectName
@@ -126,8 +128,13 @@ class NodePlan(msgspec.Struct, frozen=True):
         """What it may have. Nothing that only the node itself says is in a plan without the operator's yes."""
         return AllowedNames(self.node, self.names, self.addresses, self.control_plane)
 
+    @property
+    def vouched(self) -> tuple[str, ...]:
+        """The addresses that the operator gives to it."""
+        return tuple(claim.value for claim in self.addresses if claim.by_operator)
 
-class LeftOut(msgspec.Struct, frozen=True):
+
+class LeftOut(msgspec.Struct, frozen=True, rename="camel"):
     """A node that this plan does not touch, and why. is_well: it needs nothing."""
 
     node: ObjectName
@@ -141,7 +148,7 @@ class LeftOut(msgspec.Struct, frozen=True):
     """The host that was asked, if something is to be done or seen there."""
 
 
-class ConfigMapPlan(msgspec.Struct, frozen=True):
+class ConfigMapPlan(msgspec.Struct, frozen=True, rename="camel"):
     """The kubelet-config ConfigMap, which decides how later joiners start. Changed last."""
 
     name: ObjectName
@@ -152,7 +159,7 @@ class ConfigMapPlan(msgspec.Struct, frozen=True):
     diff: str
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, rename="camel"):
     """A plan."""
 
     run: RunName
@@ -191,17 +198,13 @@ def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
 def only_nodes(plan: Plan, names: Collection[str]) -> Plan:
     """The plan for these of its nodes. The ConfigMap is what holds for all nodes: it is left as it is. Raises UsageError."""
     known = [node.node for node in plan.nodes]
-    for name in names:
+    wanted = full_names(names, known)
+    for name in wanted:
         if name not in known:
-            meant = [each for each in known if each.partition(".")[0] == name]
             # Not the name that looks most alike: that may be another node's.
-            expected = (
-                f"did you mean {meant[0]}?"
-                if meant
-                else f"its nodes: {', '.join(known[:_MOST_NAMED])}"
-            )
-            raise UsageError(f"--nodes {name}", f"run {plan.run} has no such node", expected)
-    chosen = tuple(node for node in plan.nodes if node.node in names)
+            expected = f"its nodes: {', '.join(known[:_MOST_NAMED])}"
+            raise UsageError(f"--node {name}", f"run {plan.run} has no such node", expected)
+    chosen = tuple(node for node in plan.nodes if node.node in wanted)
     return msgspec.structs.replace(plan, nodes=chosen, config_map=None)
 
 
@@ -210,6 +213,32 @@ def without_nodes(plan: Plan, away: Sequence[LeftOut]) -> Plan:
     names = {each.node for each in away}
     kept = tuple(node for node in plan.nodes if node.node not in names)
     return msgspec.structs.replace(plan, nodes=kept, left_out=(*plan.left_out, *away))
+
+
+def unvouched(plan: Plan) -> tuple[NodePlan, ...]:
+    """The nodes that ssh reached at an address which only the node itself gives to it. An apply refuses them."""
+    return tuple(each for each in plan.nodes if not_vouched_for(each.node, each.host, each.vouched))
+
+
+def by_answer(plan: Plan, *, yes: bool) -> Plan:
+    """The plan once the operator was asked about these nodes. yes: each is where ssh reached it; else they are left out."""
+    asked = unvouched(plan)
+    if yes:
+        nodes = (_vouched_for(each) if each in asked else each for each in plan.nodes)
+        return msgspec.structs.replace(plan, nodes=tuple(nodes))
+    away = [
+        LeftOut(each.node, not_vouched_for(each.node, each.host, ()), leads_on=LeadsOn.WORD)
+        for each in asked
+    ]
+    if away and plan.config_map:
+        note = f"not in this plan, which leaves out {counted(len(away), 'node')}"
+        plan = msgspec.structs.replace(plan, config_map=None, config_map_note=note)
+    return without_nodes(plan, away)
+
+
+def _vouched_for(node: NodePlan) -> NodePlan:
+    claims = confirmed(node.allowed, [node.host]).addresses
+    return msgspec.structs.replace(node, addresses=claims)
 
 
 def not_the_cluster(bound: ClusterBinding, uid: str, ca_sha256: str) -> str:
