@@ -151,33 +151,18 @@ def _outlier_cells(outlier: Outlier, usual: str, shorten: Shorten) -> tuple[str,
 
 def print_wide(terminal: Terminal, rows: Sequence[CertificateRow], limits: Limits) -> None:
     """A line for each, with all that is known of it, however wide the terminal is: as kubectl's `-o wide`."""
-    node, used, state, *others = WIDE
-    terminal.table(
-        (
-            *_COLUMNS[:1],
-            node,
-            *_COLUMNS[1:4],
-            used,
-            state,
-            *_COLUMNS[4:],
-            *others,
-        ),
-        [_wide_cells(row, limits) for row in rows],
-        folds=False,
-    )
+    lines = [_wide_cells(row, limits) for row in rows]
+    terminal.table((*CERTIFICATES, *WIDE), lines, folds=False)
 
 
 def _wide_cells(row: CertificateRow, limits: Limits) -> tuple[str, ...]:
-    use, where, ends, left, authority, renewed = _cells(row, row.found.where)
     certificate = row.found.certificate
-    state = state_word(row, limits)
     own = ("", "", "")
     if certificate:
         names = [*certificate.dns_names, *map(str, certificate.ip_addresses)]
         own = (str(certificate.issuer), certificate.fingerprint, ",".join(names))
-    remarks = "; ".join(row.remarks)
-    first = (use, row.found.node, where, ends, left, row.percent_used, state)
-    return *first, authority, renewed, remarks, *own
+    more = (row.found.node, row.percent_used, state_word(row, limits), "; ".join(row.remarks))
+    return *_cells(row, row.found.where), *more, *own
 
 
 def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:

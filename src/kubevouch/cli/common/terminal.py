@@ -277,6 +277,11 @@ class Terminal:
         """Somebody watches standard error: progress may be drawn over."""
         return self.stderr.isatty() and self.environment.get("TERM", "dumb") != "dumb"
 
+    def may_write(self, roles: str) -> None:
+        """Of a verb that has not written yet. roles: the command that prints those that it needs."""
+        self.roles = roles
+        self.nothing_changed = True
+
     def confirm(self, what: str, *, yes: bool) -> None:
         """Says what will be done, and asks. Raises UsageError if there is no terminal to ask on, Declined for a no, DryRun in a dry run."""
         self.note(f"This {'would' if self.dry_run else 'will'} {one_line(what)}.")
