@@ -132,8 +132,8 @@ def test_a_name_by_which_pods_call_a_tenants_service_wants_the_operators_word_on
     found = proposed(node, cluster=cluster)["w-1"]
     assert found.pin.names == ("w-1",)
     assert found.left_out == (
-        "w-1.corp.lan: Service lan/corp is called so; if it is this node's: --allow w-1=w-1.corp.lan",
-        "corp.lan: Service lan/corp is called so; if it is this node's: --allow w-1=corp.lan",
+        "w-1.corp.lan: Service lan/corp has this name; if it is this node's: --allow w-1=w-1.corp.lan",
+        "corp.lan: Service lan/corp has this name; if it is this node's: --allow w-1=corp.lan",
     )
     said = proposed(node, cluster=cluster, said={"w-1": ("w-1.corp.lan",)})["w-1"]
     assert said.pin.names == ("w-1", "w-1.corp.lan")
@@ -272,6 +272,6 @@ def test_a_client_certificate_that_is_named_takes_the_place_of_those_before(
 
 
 def test_an_entry_that_cannot_be_read_is_not_written_over() -> None:
-    unread = Unreadable("kubevouch-pins-3, w-1", "version 9", "version 1 was expected")
+    unread = Unreadable("kubevouch-pins-3, w-1", "version 9", "expected version 1")
     found = proposed(live("w-1", "w-1"), pins={"w-1": unread})["w-1"]
     assert (found.state, found.writes) == ("unreadable", False)
