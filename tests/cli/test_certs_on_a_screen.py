@@ -124,10 +124,7 @@ def _failed(kind: DoubtKind) -> FoundCertificates:
             replace(_failed(DoubtKind.FAILED), found=(at_node("n", 5 * DAY),)),
             ["ENDS SOON ", "UNKNOWN ", "NEXT        kubevouch doctor"],
         ),
-        (
-            _failed(DoubtKind.NOT_ALLOWED),
-            ["UNKNOWN ", "NEXT        kubevouch doctor --print-role"],
-        ),
+        (_failed(DoubtKind.NOT_ALLOWED), ["UNKNOWN ", "NEXT        kubevouch doctor --print-role"]),
         (_failed(DoubtKind.OUT_OF_REACH), ["FIRST ", "OK  "]),
     ],
 )
@@ -180,7 +177,7 @@ def test_where_ssh_has_failed_next_leads_to_ssh_and_then_back_to_the_same_questi
     terminal.invocation = Invocation("kubevouch", given, verb="certs")
     assert print_rows(terminal, found, "table", Limits()) == ExitCode.COULD_NOT_TELL
     assert out.getvalue().splitlines()[-2:] == [
-        "BEFORE      make ssh, and sudo there, work for the nodes that were not read",
+        "BEFORE      make ssh, and sudo there, work for the unread nodes",
         "NEXT        kubevouch certs --via ssh --context lab --ssh-config other",
     ]
     page, _ = shows(found, "html")

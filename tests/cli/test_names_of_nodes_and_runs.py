@@ -65,7 +65,7 @@ NEAR: dict[tuple[str, ...], str] = {
 async def test_a_node_or_pod_that_is_not_there_is_named(kubevouch: Program, stage: Stage) -> None:
     """Nothing under .invalid is ever resolved (RFC 6761)."""
     *_, probe = await kubevouch.refuses(NEAR)
-    assert "there is no such Node, and the name cannot be resolved (" in probe.err
+    assert "no Node has this name, and it does not resolve (" in probe.err
 
 
 NO_RUN: dict[tuple[str, ...], tuple[str, str]] = {

@@ -206,7 +206,7 @@ async def test_verbs_say_that_they_cannot_read_the_lease(kubevouch: Program, sta
     for ran in (doctor, verify):
         assert ran.code == 3, ran
         assert "KV901 not allowed to get leases.coordination.k8s.io; without Lease" in ran.told, ran
-        assert "it is not known whether a run or an undo is under way" in ran.told, ran
+        assert "it is unknown whether a run or an undo is in progress" in ran.told, ran
 
 
 @pytest.mark.parametrize("verb", [("undo", "abcd"), ("resume", "abcd"), ("status", "abcd")])

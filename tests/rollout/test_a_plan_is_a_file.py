@@ -76,7 +76,7 @@ def test_a_plan_comes_back_as_it_was_written(path: Path, plan: Plan) -> None:
     assert path.read_text().startswith("{\n  ")
 
 
-LOGIN = "is not a login name that ssh can take"
+LOGIN = "is not a login name that ssh accepts"
 """ssh puts it into the command lines of its configuration (%r of ProxyCommand and `Match exec`)."""
 IMAGE, SPACE = "names no image by its digest", "valid plan"
 BENT: list[tuple[Plan, str, str, str]] = [

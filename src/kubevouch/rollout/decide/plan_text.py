@@ -12,7 +12,7 @@ from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.node.destination import NO_LOGIN, is_login
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
 
-EXPECTED = "a file written by `plan` was expected"
+EXPECTED = "expected a file written by `plan`"
 
 _NOT_SHOWN = re.compile(r"[^\t\n\r -~]")
 """A plan is signed off by people: what they read must be what is there. So it is written in ASCII, and read in nothing else."""
