@@ -59,7 +59,7 @@ class Lab:
     def planned(self, *nodes: str) -> tuple[Sample, Path]:
         """A plan, of these nodes or of all."""
         path = self._folder / f"plan-{len(nodes)}.json"
-        only = ["--nodes", ",".join(nodes)] if nodes else []
+        only = [word for node in nodes for word in ("--node", node)]
         took, _ = self.kubevouch("plan", "-o", str(path), "--ssh-config", str(self._ssh), *only)
         return took, path
 
@@ -85,7 +85,7 @@ def _pod(node: str) -> dict[str, object]:
 def workers_in(plan: Path) -> Sequence[str]:
     """The names of those that are no control planes."""
     nodes = json.loads(plan.read_bytes())["nodes"]
-    return [each["node"] for each in nodes if not each["control_plane"]]
+    return [each["node"] for each in nodes if not each["controlPlane"]]
 
 
 def measure(lab: Lab, serial: int, soak: str) -> None:

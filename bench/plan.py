@@ -170,7 +170,7 @@ def planned(there: Fleet, folder: Path, core: int) -> Sample:
     environment = {**os.environ, "KUBEVOUCH_LOOPBACK_ADDRESSES": str(folder / "loopback")}
     took = program(argv, {**environment, "XDG_STATE_HOME": str(folder / "state")})
     found = json.loads(path.read_bytes())
-    assert len(found["nodes"]) == there.nodes, found["left_out"][:3]
+    assert len(found["nodes"]) == there.nodes, found["leftOut"][:3]
     return took
 
 

@@ -14,11 +14,21 @@ def nearest(word: str, known: Iterable[str], *, otherwise: str) -> str:
     """The remedy for an unknown word: the similar known one, else `otherwise`."""
     from difflib import get_close_matches
 
-    known = list(known)
-    close = get_close_matches(word, known, n=1)
-    # People type a host name without its domain for a node.
-    close = close or [each for each in known if each.partition(".")[0] == word]
+    close = get_close_matches(word, list(known), n=1)
     return f"did you mean {close[0]}?" if close else otherwise
+
+
+def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    """The full names of the nodes that these words name, each once.
+
+    The first label of a name is enough if it is unique. An unknown word stays as it is.
+    """
+    nodes = frozenset(known)
+    found = dict[str, None]()
+    for word in words:
+        short = [each for each in nodes if each.partition(".")[0] == word]
+        found[short[0] if len(short) == 1 and word not in nodes else word] = None
+    return tuple(found)
 
 
 class ExitCode(IntEnum):

@@ -1,7 +1,21 @@
-"""The three answers of a rule: pass, refuse, cannot tell."""
+"""The three answers of a rule: pass, refuse, cannot tell. And words that explain themselves."""
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Self
+
+
+class Explained(StrEnum):
+    """Words that users see, each with its meaning."""
+
+    meaning: str
+
+    def __new__(cls, word: str, meaning: str) -> Self:
+        """A member: the word, and what it means."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.meaning = meaning
+        return member
 
 
 class Outcome(StrEnum):

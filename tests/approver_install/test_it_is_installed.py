@@ -66,7 +66,7 @@ async def test_a_dry_run_shows_every_object_and_writes_none(lab: Bench, kubevouc
         (("install", "--image", IMAGE[:-2]), "NAME@sha256:DIGEST was expected"),
         (("install", "--image", IMAGE.replace("4f", "4F")), "NAME@sha256:DIGEST was expected"),
         (("install", "--image", f"{IMAGE}\n"), "NAME@sha256:DIGEST was expected"),
-        ((*HELD[1:6],), "standard input: is not a terminal to ask at; --yes was expected"),
+        ((*HELD[1:6],), "standard input: is not a terminal to ask at; expected --yes"),
         ((*HELD[1:4], "--yes"), "what becomes of new nodes is not said; --new-nodes hold (a node"),
         ((*HELD[1:], "--may-approve-user", ""), "--may-approve-user: is empty"),
         ((*HELD[1:], "--may-approve-group", " "), "--may-approve-group: is empty"),

@@ -34,6 +34,9 @@ def stored(lab: Bench) -> dict[str, Any]:
 
 
 async def test_every_node_is_pinned_and_the_policy_reads_it(lab: Bench, kubevouch: Program) -> None:
+    dry = await kubevouch(*PIN, "--dry-run", code=0)
+    assert "This would pin the names and addresses of 3 nodes" in dry.err
+    assert stored(lab) == {}
     ran = await kubevouch(*PIN)
     assert (ran.code, ran.out.splitlines()[-1]) == (0, "3 nodes pinned."), ran
     assert "NODE       STATE   NAMES      ADDRESSES\n" in ran.out
@@ -161,7 +164,7 @@ async def test_a_client_certificate_is_taken_from_the_csr_that_it_made(
     ran = await kubevouch(*PIN, "worker-1", "--csr", "nosuch")
     assert (ran.code, "there is no such CSR" in ran.err) == (2, True), ran
     ran = await kubevouch(*PIN, "worker-2", "--csr", "csr-1", code=2)
-    assert "a CSR of worker-2 was expected" in ran.err
+    assert "expected a CSR of worker-2" in ran.err
 
 
 async def test_whose_client_certificate_it_is_stands_before_the_question(

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import re
 import select
 import signal
 import sys
@@ -274,8 +275,12 @@ def has_ended(ran: Ran, code: int | None) -> Ran:
     return ran
 
 
+_STRANGE_KEY = re.compile(r'"(?![a-z][a-zA-Z0-9]*": )\w+": ')
+
+
 def _seen(ran: Ran) -> Ran:
-    """Never a trace, and never something that nobody foresaw."""
+    """Never a trace, never something that nobody foresaw, and no key of JSON that is not in lowerCamelCase."""
+    assert not (ran.out.startswith("{") and _STRANGE_KEY.search(ran.out)), ran
     for trace in ("Traceback", "internal error", "Exception ignored"):
         assert trace not in ran.err, ran
     return ran

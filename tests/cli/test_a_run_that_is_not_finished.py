@@ -84,7 +84,7 @@ async def test_verify_and_doctor_cannot_tell_while_a_node_may_be_armed(
         assert "NEXT     kubevouch status abcd\n" in ran.out, ran
     [found] = [each for each in json.loads(document.out)["findings"] if each["code"] == "KV905"]
     assert found["subjects"] == [WORKER], "what the cluster does not have is not told"
-    assert "`kubevouch undo abcd`" in found["by_hand"]
+    assert "`kubevouch undo abcd`" in found["byHand"]
     assert not folder(kubevouch).exists()
 
 

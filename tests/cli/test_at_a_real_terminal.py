@@ -144,7 +144,7 @@ def planned_for(stage: Stage, kubevouch: Program) -> str:
     return str(path)
 
 
-HANGS = ("plan", "-o", "plan.json", "--nodes", WORKER)
+HANGS = ("plan", "-o", "plan.json", "--node", WORKER)
 ASKED = "waits for the survey script"
 
 

@@ -19,7 +19,7 @@ from kubevouch.evidence.certificates import (
     NotRead,
 )
 from kubevouch.evidence.measured import Doubt, DoubtKind, Vantage
-from kubevouch.inventory.rows import Limits
+from kubevouch.inventory.rows import LifeLimit, Limits
 from kubevouch.tls import FailureKind
 from tests.cli.program import Program
 from tests.inventory.found import AT, DAY, YEAR, at_node, inventory
@@ -101,6 +101,15 @@ def test_kubeadms_tables_are_kubeadms_where_they_fit_and_folded_where_they_do_no
     assert "!MISSING! super-admin.conf" in wide
     assert heading in narrow
     assert "RESIDUAL TIME   CERTIFICATE AUTHORITY   EXTERNALLY MANAGED" not in narrow
+
+
+@pytest.mark.parametrize("form", ["table", "wide", "short", "json", "yaml", "prometheus", "html"])
+def test_within_shows_what_ends_by_then_and_what_fails_in_every_form(form: str) -> None:
+    soon, dark = at_node("soon.example.com", 20 * DAY), at_node("dark.example.com", None)
+    found = inventory(*_nodes(2), soon, dark)
+    shown, code = shows(found, form, within=LifeLimit(90 * DAY))
+    assert "soon" in shown and "dark" in shown and "k8s-worker" not in shown
+    assert code == shows(found, form)[1]
 
 
 def _failed(kind: DoubtKind) -> FoundCertificates:
@@ -264,9 +273,9 @@ async def test_at_a_cluster_it_names_the_four_that_have_ended(
 ) -> None:
     assert len(stage.kubelets) == 4
     table, short, later = await kubevouch.several(
-        ("certs",), ("certs", "-o", "short"), ("certs", "--fail", "x")
+        ("certs",), ("certs", "-o", "short"), ("certs", "--fail-on", "x")
     )
     assert (table.code, short.code, later.code) == (1, 1, 2)
     assert "NEXT        kubevouch doctor" in table.out
     assert len(short.out.splitlines()) == table.out.count("<invalid>") > 0
-    assert "neither a time such as 30d" in later.err
+    assert "certs --fail-on: expected a time such as 30d" in later.err

@@ -28,7 +28,7 @@ async def test_bash_completes_verbs_flags_and_values(kubevouch: Program, stage: 
         ("csr", ""): ["approve", "deny", "explain", "list"],
         ("apply", "--kube"): ["--kubeconfig"],
         ("--context", "x", "csr", "li"): ["list"],
-        ("doctor", "-o", ""): ["table", "short", "json"],
+        ("doctor", "-o", ""): ["table", "json", "yaml", "short"],
         ("explain", "KV11"): [each for each in CATALOGUE if each.startswith("KV11")],
         ("undo", "run-"): ["run-1", "run-2"],
         ("doctor", "--context", "st"): ["story"],

@@ -70,7 +70,11 @@ async def test_where_nothing_waits_that_is_said_and_is_well(
 async def test_all_that_pass_are_approved_after_a_table(kubevouch: Program, waiting: Stage) -> None:
     asked = await kubevouch("csr", "approve", "--all", code=2)
     assert "This will approve 2 CSRs on " in asked.err
-    assert "--yes was expected" in asked.err
+    assert "expected --yes" in asked.err
+    dry = await kubevouch("csr", "approve", "--all", "--dry-run", code=0)
+    assert "This would approve 2 CSRs on " in dry.err
+    assert dry.err.splitlines()[-1] == "A dry run. Nothing was changed."
+    assert len(rows(dry.out)) == len(rows(asked.out))
     assert not writes(waiting)
     ran = await kubevouch("csr", "approve", "--all", "--yes", code=1)
     shown = rows(ran.out)
@@ -93,6 +97,20 @@ async def test_all_that_pass_are_approved_after_a_table(kubevouch: Program, wait
     assert [each.path.split("/")[-2] for each in patches] == writes(waiting)
     versions = [json.loads(each.body)["metadata"]["resourceVersion"] for each in patches]
     assert versions == ["900", "900"]
+
+
+async def test_watch_shows_the_list_again_once_it_has_changed(
+    kubevouch: Program, waiting: Stage
+) -> None:
+    def once() -> bool:
+        looks = sum(each.path.endswith("/nodes") for each in waiting.server.requests)
+        if looks > 2:
+            put_csr(waiting, "csr-later", OTHER, OTHERS_ADDRESS)
+        return looks > 8
+
+    ran = await kubevouch.interrupted("csr", "list", "--watch", once=once, code=130)
+    first, *_, last = ran.out.split("\n\nNAME ")
+    assert ("csr-w9" in first, "csr-w9" in last, "csr-later" in last) == (True, True, True), ran
 
 
 async def test_each_is_judged_again_right_before_its_approval(
@@ -133,6 +151,8 @@ async def test_what_is_denied_is_shown_and_carries_the_reason(
     assert rows(asked.out)[1][2:] == ["w7.example.com", f"its name, {ADDRESS}"]
     assert "A denial is for good" in asked.err
     assert "sends another CSR about every half minute" in asked.err
+    dry = await kubevouch(*deny, "--yes", "--dry-run", code=0)
+    assert rows(dry.out)[1][2:] == rows(asked.out)[1][2:]
     assert not writes(waiting)
     ran = await kubevouch(*deny, "--yes", code=0)
     assert ran.out.endswith("csr-w7 denied\n")

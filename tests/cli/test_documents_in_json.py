@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 import pytest
 
-from kubevouch import __version__
+from kubevouch import __version__, goyaml
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.terminal import Terminal
 
@@ -32,9 +32,10 @@ CONTENTS: dict[str, dict[str, object]] = {
 }
 
 
-def printed(content: dict[str, object]) -> str:
+def printed(content: dict[str, object], form: str = "json") -> str:
     out = io.StringIO()
     terminal = Terminal(None, out, None, {})
+    terminal.document_form = form
     print_document(terminal, "kubevouch.test/1", content)
     return out.getvalue()
 
@@ -44,3 +45,6 @@ def test_it_is_what_the_whole_would_be_in_one_piece(name: str) -> None:
     document = {"schemaVersion": "kubevouch.test/1", "kubevouch": __version__, **CONTENTS[name]}
     whole = json.dumps(msgspec.to_builtins(document), ensure_ascii=True)
     assert printed(CONTENTS[name]) == whole.replace("\x7f", "\\u007f") + "\n"
+    in_yaml = printed(CONTENTS[name], "yaml")
+    assert goyaml.read(in_yaml.encode()) == json.loads(whole)
+    assert in_yaml.isascii() and "\x7f" not in in_yaml

@@ -106,7 +106,7 @@ TIMES = (("--gate-timeout", "300s"), ("--soak", "10.5s"))
         ("apply", "kubevouch apply plan.json --soak 1s", " --gate-timeout 300s"),
         ("apply", "kubevouch status abcd", ""),
         ("apply", "kubevouch undo abcd", ""),  # there it is the time of another thing
-        ("undo", "kubevouch undo abcd --nodes a,b", " --gate-timeout 300s"),
+        ("undo", "kubevouch undo abcd --node a --node b", " --gate-timeout 300s"),
         ("undo", "kubevouch status abcd", ""),
     ],
 )

@@ -1,5 +1,6 @@
 """A node or a run that is not there is named, with the one that may be meant: 2, and nothing is asked of a node."""
 
+import json
 import os
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.stage import Stage
 
 NODE = "k8s-worker-1.internal.example.com"
+OTHER = "k8s-worker-1.internal.example.org"
 LINES = [
     ("csr", "list"),
     ("csr", "explain", "csr-1"),
@@ -21,13 +23,27 @@ LINES = [
 
 
 @pytest.mark.parametrize("case", ["pending"])
-@pytest.mark.parametrize("said", ["k8s-worker-1", "k8s-worker-1.internal.example.org"])
 async def test_allow_for_a_node_that_is_not_there_names_the_near_one(
-    kubevouch: Program, stage: Stage, said: str
+    kubevouch: Program, stage: Stage
 ) -> None:
-    lines = [(*line, "--allow", f"{said}=127.0.88.112") for line in LINES]
+    lines = [(*line, "--allow", f"{OTHER}=127.0.88.112") for line in LINES]
     near = f"there is no such Node; did you mean {NODE}?"
     await kubevouch.refuses(dict.fromkeys(lines, near))
+
+
+@pytest.mark.parametrize("case", ["pending"])
+async def test_a_first_label_names_the_only_node_that_has_it(
+    kubevouch: Program, stage: Stage
+) -> None:
+    short = "k8s-worker-1"
+    listed, found, probed = await kubevouch.several(
+        ("csr", "list", "--allow", f"{short}=127.0.88.112"),
+        ("top", "nodes", short, "-o", "json"),
+        ("probe", short, "-o", "json"),
+    )
+    assert listed.code == 0, listed
+    assert [each["name"] for each in json.loads(found.out)["nodes"]] == [NODE]
+    assert json.loads(probed.out)["target"].startswith(f"{NODE} at ")
 
 
 @pytest.mark.parametrize("case", ["pending"])
@@ -39,7 +55,7 @@ async def test_a_plan_takes_no_word_about_what_its_node_does_not_claim(
     near, far, bare = await kubevouch.several(
         (*words, f"{NODE}=127.0.88.121"),
         (*words, f"{NODE}=zebra"),
-        (*words, f"{NODE}=10.0.0.1", "--nodes", "k8s-master.internal.example.com"),
+        (*words, f"{NODE}=10.0.0.1", "--node", "k8s-master.internal.example.com"),
     )
     claims = "this Node does not claim it in its status"
     # Where it takes seconds, it says before what it waits for.
@@ -56,7 +72,7 @@ async def test_a_plan_takes_no_word_about_what_its_node_does_not_claim(
 NEAR: dict[tuple[str, ...], str] = {
     ("top", "nodes", "zebra"): 'nodes "zebra" not found',
     ("top", "pods", "zebra"): 'pods "zebra" not found',
-    ("status", "--nodes", "k8s-worker-1"): f"; did you mean {NODE}?",
+    ("status", "--node", OTHER): f"; did you mean {NODE}?",
     ("probe", NODE.replace("worker", "wroker") + ".invalid"): f"; did you mean {NODE}?",
 }  # fmt: skip
 
@@ -93,7 +109,7 @@ async def test_undo_of_approvals_says_nothing_of_the_runs_other_nodes(kubevouch:
     changed = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node="b")
     path = kubevouch.home / "plan.json"
     write_plan(plan_of(approved, changed), path)
-    ran = await kubevouch("undo", str(path), "--nodes", "a", "--yes", code=0)
+    ran = await kubevouch("undo", str(path), "--node", "a", "--yes", code=0)
     assert ran.err == (
         "By its plan, run abcd changed none of a: it approved CSRs, and an approval cannot be taken back.\n"
     )

@@ -31,31 +31,31 @@ def lines(ran: Ran, *heads: str) -> list[str]:
 
 
 async def test_a_plan_without_its_nodes_leads_to_ssh(kubevouch: Program, stage: Stage) -> None:
-    ran = await kubevouch("plan", "-o", "plan.json", "--ssh-user", "ops", "--nodes", WORKER, code=3)
-    again = f"kubevouch plan -o plan.json --via ssh --ssh-user ops --nodes {WORKER}"
+    ran = await kubevouch("plan", "-o", "plan.json", "--ssh-user", "ops", "--node", WORKER, code=3)
+    again = f"kubevouch plan -o plan.json --via ssh --ssh-user ops --node {WORKER}"
     assert lines(ran, "NEXT", "THEN") == [f"ssh -l ops -- {WORKER} true", again]
 
 
 async def test_a_status_without_its_nodes_leads_to_ssh(kubevouch: Program, stage: Stage) -> None:
     """Without a run, then with one whose plan is here and says how its nodes are reached."""
-    asked = ("status", "--nodes", f"{WORKER},{SECOND}")
+    asked = ("status", "--node", WORKER, "--node", SECOND)
     ran = await kubevouch(*asked, "--ssh-user", "ops", code=3)
     assert lines(ran, "NEXT") == [f"ssh -l ops -- {WORKER} true"]
-    again = f"kubevouch status --nodes {WORKER},{SECOND} --ssh-user ops"
+    again = f"kubevouch status --node {WORKER} --node {SECOND} --ssh-user ops"
     assert lines(ran, "THEN") == [again]
     [node] = keeps(kubevouch, ssh_user="root").nodes
     away = kubevouch.away()
-    flags = ("--nodes", WORKER, "--kubeconfig", str(away))
+    flags = ("--node", WORKER, "--kubeconfig", str(away))
     ran = await kubevouch("status", "bbbb", *flags)
     assert lines(ran, "NEXT") == [f"ssh -l root -- {node.host} true"], ran
-    again = f"kubevouch status bbbb --nodes {WORKER} --kubeconfig {away}"
+    again = f"kubevouch status bbbb --node {WORKER} --kubeconfig {away}"
     assert lines(ran, "THEN") == [again]
 
 
 async def test_a_silent_armed_node_leads_to_its_run(kubevouch: Program, stage: Stage) -> None:
     """Its plan says how it is reached, which the operator's own ssh may not know."""
     armed_by_lease(stage, SECOND)
-    flags = ("status", "--nodes", f"{WORKER},{SECOND}", "--ssh-user", "ops")
+    flags = ("status", "--node", WORKER, "--node", SECOND, "--ssh-user", "ops")
     ran = await kubevouch(*flags, code=1)
     assert "by the cluster's Lease" in ran.told, ran
     assert lines(ran, "NEXT")[0].startswith("sleep "), ran
@@ -70,12 +70,15 @@ async def test_without_a_terminal_yes_comes_next(kubevouch: Program, stage: Stag
     """Before a request is sent or a node is asked."""
     path = planned_for(stage, kubevouch)
     undo, apply = ("undo", path), ("apply", path)
-    for words in (undo, (*undo, "--nodes", WORKER), apply):
+    for words in (undo, (*undo, "--node", WORKER), apply):
         ran = await kubevouch(*words)
-        assert "--yes was expected" in ran.err, ran
+        assert "expected --yes" in ran.err, ran
         again = " ".join(("kubevouch", *words, "--yes"))
         assert (ran.code, ran.err.splitlines()[-1]) == (2, f"NEXT     {again}"), ran
         assert stage.server.requests == []
+    ran = await kubevouch(*undo, "--dry-run", code=0)
+    assert ran.err.splitlines()[-1] == "A dry run. Nothing was changed.", ran
+    assert {each.method for each in stage.server.requests} == {"GET"}
 
 
 async def test_a_plan_of_one_armed_node_leads_to_its_run(kubevouch: Program, stage: Stage) -> None:
@@ -111,8 +114,8 @@ async def test_a_status_by_pod_keeps_the_image(kubevouch: Program, stage: Stage)
     cluster = ClusterBinding("c", server, "uid", "sha", "v1.36.3")
     keeps(kubevouch, cluster=cluster)
     asked = ("status", "--via", "pod", "--image", image, "--pod-namespace", "tools")
-    ran = await kubevouch(*asked, "--nodes", WORKER, "--kubeconfig", str(away))
+    ran = await kubevouch(*asked, "--node", WORKER, "--kubeconfig", str(away))
     assert ran.err.splitlines()[-1] == (
-        f"NEXT     kubevouch status bbbb --nodes {WORKER} --kubeconfig {away} "
+        f"NEXT     kubevouch status bbbb --node {WORKER} --kubeconfig {away} "
         f"--via pod --image {image} --pod-namespace tools"
     ), ran

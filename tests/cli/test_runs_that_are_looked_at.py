@@ -69,7 +69,7 @@ async def test_nodes_that_cannot_be_asked_are_told_and_nothing_is_concluded(
 ) -> None:
     """Nothing of the operator's knows these hosts."""
     table, document = await kubevouch.several(
-        ("status",), ("status", "abcd", "--nodes", WORKER, "-o", "json")
+        ("status",), ("status", "abcd", "--node", WORKER, "-o", "json")
     )
     assert (table.code, document.code) == (3, 3), table
     assert "known_hosts has no key" in table.told

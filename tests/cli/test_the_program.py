@@ -43,33 +43,48 @@ NO_COMMAND_LINES = {
     ("--context", "x", "explain"): "Error: explain --context: there is no such option; `",
     ("--kubeconfig", "x"): "Usage: kubevouch",
     ("--kubeconfig", "x", "--", "doctor"): "Error: --kubeconfig: there is no such verb",
-    ("verify", "--wait", "2 fortnights"): "'2 fortnights' is not a duration such as 90s",
-    ("verify", "--wait", "-5"): "is not a duration",
-    ("csr", "approve"): "csr approve: no name; either names of CSRs or --all was expected",
-    ("csr", "approve", "csr-1", "--all"): "both names and --all; either names of CSRs or --all was",
-    ("csr", "approve", "--all", "--against-approver"): "names of CSRs were expected",
+    (
+        "verify",
+        "--wait",
+        "2 fortnights",
+    ): "verify --wait: expected a duration such as 90s, 2m or 1h30m, got '2 fortnights'",
+    ("verify", "--wait", "-5"): "expected a duration",
+    ("apply",): "Error: apply: expected FILE, got nothing\n",
+    ("csr", "deny", "csr-1"): "Error: csr deny --reason: expected TEXT, got nothing\n",
+    ("explain", "KV304", "KV305"): "Error: explain: expected no more words, got KV305\n",
+    ("doctor", "--fail-on"): "Error: --fail-on: expected a value, got none\n",
+    ("doctor", "--yes=no"): "--yes: there is no such option",
+    ("completion", "csh"): "completion: expected 'bash', 'zsh', 'fish', got 'csh'\n",
+    ("csr", "approve"): "csr approve: expected names of CSRs or --all, got neither",
+    ("csr", "approve", "csr-1", "--all"): "names of CSRs or --all, got both",
+    ("csr", "approve", "--all", "--against-approver"): "expected names of CSRs, got --all",
     **{
         ("csr", "approve", *names, "--credential", named): "--credential"
         for *names, named in (("csr-1", "csr-2", "ab" * 32), ("--all", "ab" * 32), ("csr-1", "abc"))
     },
     **{
-        ("csr", "deny", "csr-1", "--reason", reason): "one line of at most 512 characters was"
+        ("csr", "deny", "csr-1", "--reason", reason): "expected one line of at most 512"
         for reason in ("", "  ", "two\nlines", "x" * 513, "\x1b[2J")
     },
     **{
-        ("approver", "pin", "--restore", "pins.json", *more): "the file was expected, and nothing"
+        ("approver", "pin", "--restore", "pins.json", *more): "expected the file, and nothing"
         for more in (("w-1",), ("--diff",), ("--remove",), ("--allow", "a=b"), ("--via", "ssh"))
     },
     **{
         ("certs", "--root", "/", *more): f"asks no cluster, and {more[0]} is for a cluster"
         for more in (("--via", "ssh"), ("--context", "x"), ("--kubeconfig", "x"))
     },
-    BY_POD: "--via pod: --image is missing; NAME@sha256:DIGEST was expected. There is no public image",
+    BY_POD: "--via pod: --image is missing; expected NAME@sha256:DIGEST. There is no public image",
     (*BY_POD, "--image", "x:1"): "--image x:1: does not name one image",
     ("plan", "-o", "p", "--image", "x"): "--image and --pod-namespace belong to --via pod",
     ("explain", "KV3O4"): "there is no such code; did you mean KV304?",
     ("explain", "quux"): "there is no such code; `kubevouch explain` lists all",
-    ("csr", "list", "--allow", "worker-1"): "worker-1: is not NODE=VALUE",
+    (
+        "csr",
+        "list",
+        "--allow",
+        "worker-1",
+    ): "--allow: expected NODE=VALUE, such as worker-1=192.168.88.112, got worker-1\n",
 }
 
 

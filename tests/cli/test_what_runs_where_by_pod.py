@@ -56,7 +56,7 @@ async def test_the_image_that_a_plan_names_is_asked_about_before_anything_runs(
         "This will look at the plan's nodes by privileged pods that enter the node as root" in told
     )
     assert f"in the namespace kube-system, of the image {IMAGE}" in told
-    assert "--yes was expected" in told
+    assert "expected --yes" in told
     assert stage.server.requests == []
 
 

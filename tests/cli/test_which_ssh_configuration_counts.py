@@ -73,7 +73,7 @@ async def test_a_file_that_a_plan_names_and_others_may_write_is_not_read(
     ran = await kubevouch(verb, _plan(kubevouch, inside), "--yes", code=2)
     assert f"{inside}: the plan has ssh read this file, and " in ran.err
     assert seen in ran.err
-    assert "--ssh-config FILE was expected" in ran.err
+    assert "expected --ssh-config FILE" in ran.err
     assert not (kubevouch.home / "was-read").exists()
 
 

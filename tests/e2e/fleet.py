@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kubevouch.rollout.decide.advice import some
 from real.prober import Attempt, probing, read
 from tests.cli.program import Ran
 
@@ -108,7 +109,7 @@ class Fleet:
             return path
         self.made += 1
         path = self.folder / f"plan-{self.made}.json"
-        only = ("--nodes", ",".join(each.name for each in nodes)) if nodes else ()
+        only = some([each.name for each in nodes])
         wanted = len(nodes or self.cluster.nodes)
 
         def whole() -> bool:
@@ -145,7 +146,7 @@ class Fleet:
 
         Where a machine that is busy lets ssh to a node break off, NEXT is the same undo again.
         """
-        only = ("--nodes", ",".join(each.name for each in nodes)) if nodes else ()
+        only = some([each.name for each in nodes])
 
         def undone() -> bool:
             ran = self.cluster.kubevouch("undo", run, *only, "--yes")

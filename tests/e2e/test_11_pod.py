@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kubevouch.rollout.decide.advice import some
 from kubevouch.rollout.decide.pod import SELECTOR
 
 from .cluster import Cluster
@@ -46,7 +47,7 @@ def test_from_0_of_3_to_3_of_3_and_back_without_ssh(
     path, probes, began = tmp_path / "plan.json", tmp_path / "probes", datetime.now(UTC)
 
     said = [f"--allow={node.name}={node.address}" for node in nodes]
-    only = ("--nodes", ",".join(node.name for node in nodes))
+    only = some([node.name for node in nodes])
     ended(cluster, 0, "plan", "-o", str(path), "--via", "pod", "--image", image, *said, *only)
     plan = json.loads(path.read_text())
     assert (plan["via"], plan["pods"]) == ("pod", {"namespace": "kube-system", "image": image})

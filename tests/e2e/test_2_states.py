@@ -67,7 +67,7 @@ def test_a_healthy_cluster_has_one_warning_and_nothing_to_do(
     ran = cluster.kubevouch("plan", "-o", str(tmp_path / "plan.json"), *cluster.ssh_words())
     made = json.loads((tmp_path / "plan.json").read_text())
     assert made["nodes"] == []
-    assert len(made["left_out"]) == 4
+    assert len(made["leftOut"]) == 4
     assert ran.out.count("nothing to do") == 4
 
 
@@ -103,7 +103,7 @@ def test_a_pair_approved_long_ago_and_left_behind_does_not_darken_the_port(
     )
     before = kubelet_files(worker)
     path, probes = tmp_path / "plan.json", tmp_path / "probes"
-    made = plan(cluster, path, "--nodes", worker.name)
+    made = plan(cluster, path, "--node", worker.name)
     assert "kubelet-server-current.pem" in made["nodes"][0]["disk"]["aside"]  # type: ignore[index]
     with cluster.probed(probes):
         applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")

@@ -42,7 +42,7 @@ def test_the_node_stops_with_the_rule_named_and_the_good_twin_is_approved(
 ) -> None:
     cluster, hostile, node = waiting, KINDS[kind], waiting.workers[0]
     path = tmp_path / "plan.json"
-    plan(cluster, path, "--nodes", node.name)
+    plan(cluster, path, "--node", node.name)
     kubeconfig = cluster.node_kubeconfig(node, tmp_path)
     number = list(KINDS).index(kind)
     bad, good = f"hostile-{number}", f"twin-{number}"
@@ -85,7 +85,7 @@ def test_addresses_that_a_node_adds_after_the_plan_are_not_its_own(
     """The plan was made from the truth; then the node rewrites its status and asks for what it wrote."""
     cluster, node = waiting, waiting.workers[0]
     path = tmp_path / "plan.json"
-    plan(cluster, path, "--nodes", node.name)
+    plan(cluster, path, "--node", node.name)
     kubeconfig = cluster.node_kubeconfig(node, tmp_path)
     lie = "192.168.88.77"
     pem = Hostile("", addresses=(node.address, lie)).pem(node.name, node.address)
@@ -126,7 +126,7 @@ def test_addresses_that_a_node_adds_before_the_plan_leave_it_out(
     cluster, node = waiting, waiting.workers[0]
     kubeconfig = cluster.node_kubeconfig(node, tmp_path)
     path = tmp_path / "plan.json"
-    words = ("plan", "-o", str(path), *cluster.ssh_words(), "--nodes", node.name)
+    words = ("plan", "-o", str(path), *cluster.ssh_words(), "--node", node.name)
 
     def left_out() -> Ran | None:
         """The kubelet takes the lie out again and again: a plan that was made in between does not have it."""

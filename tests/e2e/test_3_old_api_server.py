@@ -30,7 +30,7 @@ def test_without_the_flag_nothing_is_approved_and_with_it_the_node_is_done(
     old: Cluster, tmp_path: Path
 ) -> None:
     node, path = old.workers[0], tmp_path / "plan.json"
-    plan(old, path, "--nodes", node.name)
+    plan(old, path, "--node", node.name)
     words = ("apply", str(path), "--yes", "--soak", "1s")
     held = ended(old, 4, *words, "--gate-timeout", "8s")
     assert "credential-id (NoCredentialId): the CSR does not say which credential made it" in (
@@ -48,7 +48,7 @@ def test_a_name_that_was_borrowed_gets_nothing_with_the_flag_nor_by_hand(
 ) -> None:
     """Nothing tells the thief's CSR from the kubelet's: none is approved, and the text says whose act is left."""
     node, path = old.workers[1], tmp_path / "plan.json"
-    plan(old, path, "--nodes", node.name)
+    plan(old, path, "--node", node.name)
     user = f"system:node:{node.name}"
     waits = [e for e in serving_requests(old) if user in str(e["spec"]) and not e["status"]]
     name = str(waits[-1]["metadata"]["name"])  # type: ignore[index]

@@ -33,7 +33,7 @@ def test_a_stolen_identity_gets_no_second_certificate_and_holds_up_nobody(
     """The same names, addresses, usages and form as the kubelet's own CSR, again and again: only the credential is another."""
     cluster, node = waiting, waiting.workers[-1]
     path = tmp_path / "plan.json"
-    plan(cluster, path, "--nodes", node.name)
+    plan(cluster, path, "--node", node.name)
     thief, asked, over = Thief.of(cluster, node, tmp_path), ["thief-serving-0"], threading.Event()
     pem = Hostile("").pem(node.name, node.address)
 
@@ -72,7 +72,7 @@ def test_a_machine_that_the_thief_owns_does_not_pass_for_the_node(
     config = by_address(cluster, owned, tmp_path)
     conf = owned.read(KUBELET_CONF)
     path = tmp_path / "plan.json"
-    words = ("--via", "ssh", "--ssh-config", str(config), "--nodes", node.name)
+    words = ("--via", "ssh", "--ssh-config", str(config), "--node", node.name)
 
     def met() -> Ran | None:
         """The node's kubelet writes the truth again and again: a plan that was made in between meets no thief."""
@@ -112,7 +112,7 @@ def test_an_address_that_two_nodes_claim_needs_the_operators_word(
     cluster, node, liar = waiting, waiting.workers[0], waiting.workers[1]
     kubeconfig = cluster.node_kubeconfig(liar, tmp_path)
     path = tmp_path / "plan.json"
-    words = ("plan", "-o", str(path), *cluster.ssh_words(), "--nodes", node.name)
+    words = ("plan", "-o", str(path), *cluster.ssh_words(), "--node", node.name)
 
     def held() -> Ran | None:
         """The liar's kubelet takes the lie out again and again: a plan that was made in between does not meet it."""
@@ -135,7 +135,7 @@ def test_a_plan_changed_by_hand_gives_no_worker_the_api_servers_address(
     """How an address was proven is proven again, not believed."""
     cluster, node = waiting, waiting.workers[0]
     path = tmp_path / "plan.json"
-    document = plan(cluster, path, "--nodes", node.name)
+    document = plan(cluster, path, "--node", node.name)
     stolen = {"value": cluster.master.address, "source": "its ssh host key answered there"}
     document["nodes"][0]["addresses"].append(stolen)  # type: ignore[index]
     path.write_text(json.dumps(document))

@@ -47,7 +47,7 @@ def node(expired: Cluster, tmp_path: Path) -> Iterator[Node]:
 
 def _plan(cluster: Cluster, node: Node, folder: Path) -> Path:
     path = folder / "plan.json"
-    plan(cluster, path, "--nodes", node.name)
+    plan(cluster, path, "--node", node.name)
     return path
 
 

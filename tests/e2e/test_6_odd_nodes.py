@@ -74,7 +74,7 @@ def test_a_cluster_that_kubeadm_did_not_make_gets_no_plan(expired: Cluster, tmp_
     expired.kubectl("label", "nodes", "--all", "microk8s.io/cluster=true")
     try:
         node = expired.workers[0].name
-        assert plan(expired, path, "--nodes", node)["nodes"]
+        assert plan(expired, path, "--node", node)["nodes"]
     finally:
         expired.kubectl("label", "nodes", "--all", "microk8s.io/cluster-")
 
@@ -87,7 +87,7 @@ def test_nodes_whose_names_this_machine_cannot_resolve_are_reached_at_their_addr
     node = expired.workers[0]
     config = by_address(expired, node, tmp_path, known=known)
     path = tmp_path / "plan.json"
-    words = ("--via", "ssh", "--ssh-config", str(config), "--nodes", node.name)
+    words = ("--via", "ssh", "--ssh-config", str(config), "--node", node.name)
     ran = expired.kubevouch("plan", "-o", str(path), *words)
     made = json.loads(path.read_text())
     if known:

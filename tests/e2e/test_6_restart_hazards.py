@@ -53,7 +53,7 @@ def _wait_past_whole_seconds(node: Node) -> None:
 
 
 def _plan(cluster: Cluster, node: Node, folder: Path) -> Ran:
-    words = ("plan", "-o", str(folder / "plan.json"), "--nodes", node.name)
+    words = ("plan", "-o", str(folder / "plan.json"), "--node", node.name)
     return cluster.kubevouch(*words, *cluster.ssh_words())
 
 
@@ -104,7 +104,7 @@ def test_a_latent_fault_never_takes_a_running_kubelet_down(
 ) -> None:
     """A flag that no kubelet knows waits in a drop-in; the plan was made before it came."""
     path = tmp_path / "plan.json"
-    plan(expired, path, "--nodes", node.name)
+    plan(expired, path, "--node", node.name)
     why, pid, content = _with_a_drop_in_that_breaks_it(node), node.sh(PID).stdout, node.read(CONFIG)
     ran = ended(expired, 4, "apply", str(path), "--yes")
     assert why in " ".join(ran.err.split()), ran

@@ -55,7 +55,7 @@ def test_a_run_whose_password_is_typed_in(cluster: Cluster, asks: Node, tmp_path
     before = asks.read(f"{KUBELET}/config.yaml")
     path, state = tmp_path / "plan.json", tmp_path / "state"
     words = (
-        *("plan", "-o", str(path), *cluster.ssh_words(), "--nodes", asks.name),
+        *("plan", "-o", str(path), *cluster.ssh_words(), "--node", asks.name),
         *("--ssh-user", "ops", "--ask-sudo-password"),
     )
     if isinstance(cluster, BedCluster):
@@ -65,7 +65,7 @@ def test_a_run_whose_password_is_typed_in(cluster: Cluster, asks: Node, tmp_path
     planned = typed(cluster, state, *words)
     assert planned.code == 0, planned
     assert "with a password for sudo" in planned.out
-    assert json.loads(path.read_text())["ask_sudo_password"] is True
+    assert json.loads(path.read_text())["askSudoPassword"] is True
     alone = cluster.kubevouch("apply", str(path), "--yes")
     assert (alone.code, "is not a terminal to ask for a password at" in alone.err) == (2, True), (
         alone

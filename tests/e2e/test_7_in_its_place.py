@@ -28,6 +28,7 @@ from .in_place import (
     set_image,
     wait_until_ready,
 )
+from .programs import CHECKOUT
 from .told import (
     ended,
     eventually,
@@ -164,23 +165,21 @@ def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
         print(
             f"{len(load.asked)} asked, {len(load.failures)} as theirs ended, {len(load.holes)} holes"
         )
-        _verified_by_the_api_server_and_back(cluster, their_revision, tmp_path)
+        _verified_by_the_api_server_and_back(cluster, their_revision)
         assert container_of(cluster)["image"] == theirs
 
 
-def _verified_by_the_api_server_and_back(
-    cluster: BedCluster, their_revision: str, folder: Path
-) -> None:
+def _verified_by_the_api_server_and_back(cluster: BedCluster, their_revision: str) -> None:
     """The last step and its way back, as the docs have them; with one replica, for the sake of time."""
     cluster.kubectl("scale", "deployment", DEPLOYMENT, "-n", NAMESPACE, "--replicas=1")
     wait_until_ready(cluster, 1)
-    shown = typed(cluster.bed, block("### A verified APIService without Helm"), folder)
+    shown = typed(cluster.bed, block("### A verified APIService without Helm"), CHECKOUT)
     assert sum(each.name in shown for each in cluster.nodes) == 4, shown
     spec = _api_service(cluster)
     assert (bool(spec["caBundle"]), spec.get("insecureSkipTLSVerify", False)) == (True, False)
     # The pod before, whose certificate nobody could verify, may still be ending.
     assert "KV609" not in findings(cluster.kubevouch("doctor", "-o", "json"))
-    typed(cluster.bed, block("Back: the APIServices **first**", REVISION=their_revision), folder)
+    typed(cluster.bed, block("Back: the APIServices **first**", REVISION=their_revision), CHECKOUT)
     spec = _api_service(cluster)
     assert (spec.get("caBundle"), spec["insecureSkipTLSVerify"]) == (None, True)
 

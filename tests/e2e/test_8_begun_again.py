@@ -48,7 +48,7 @@ def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
     path = tmp_path / "plan.json"
-    made = plan(expired, path, "--nodes", worker.name)
+    made = plan(expired, path, "--node", worker.name)
     killed_at(expired, path, "serves it at")
     assert armed(worker) == [made["run"]]
     again = ended(expired, 0, "apply", str(path), "--yes", "--soak", "1s")
@@ -76,19 +76,19 @@ def test_a_resume_that_is_refused_names_the_command_that_leads_on_until_all_is_d
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
     path, new = tmp_path / "plan.json", tmp_path / "new.json"
-    made = plan(expired, path, "--nodes", worker.name)
+    made = plan(expired, path, "--node", worker.name)
     killed_at(expired, path, "restarted")
     ended(expired, 0, "undo", str(made["run"]), "--yes")
     refused = ended(expired, 4, "resume", str(made["run"]), "--yes")
     assert "this run was undone on it" in refused.err, refused
-    ended(expired, 0, *next_of(refused, new), "--nodes", worker.name)
+    ended(expired, 0, *next_of(refused, new), "--node", worker.name)
     worker.sh("echo '# edited' >> /var/lib/kubelet/config.yaml")
     other = expired.kubevouch("apply", str(new), "--yes")
     # A kubelet that has just begun may have read it: what was written within two seconds is not seen.
     why = r"changed (since the plan|after its kubelet's start)"
     assert (other.code, bool(re.search(why, " ".join(other.err.split())))) == (4, True), other
     worker.sh("systemctl restart kubelet")
-    assert expired.kubevouch(*next_of(other, new), "--nodes", worker.name).code == 0
+    assert expired.kubevouch(*next_of(other, new), "--node", worker.name).code == 0
     ended(expired, 0, "apply", str(new), "--yes", "--soak", "1s")
 
 

@@ -43,7 +43,7 @@ def test_a_second_ctrl_c_ends_it_with_a_table_and_the_way_on_which_then_works(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
     path = tmp_path / "plan.json"
-    made = plan(expired, path, "--nodes", worker.name)
+    made = plan(expired, path, "--node", worker.name)
     expired.stop_controller_manager()  # so that the run waits for a certificate
     flags = ("--kubeconfig", str(expired.kubeconfig))
     running = expired.start_kubevouch("apply", str(path), "--yes", "--soak", "1s", *flags)

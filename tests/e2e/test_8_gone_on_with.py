@@ -46,7 +46,7 @@ def test_a_node_that_the_run_has_begun_and_whose_kubelet_is_down_is_put_back_and
 ) -> None:
     path, (first, second) = tmp_path / "plan.json", expired.workers[:2]
     before = [kubelet_files(each) for each in (first, second)]
-    run = plan(expired, path, "--nodes", f"{first.name},{second.name}")["run"]
+    run = plan(expired, path, "--node", first.name, "--node", second.name)["run"]
     cut_off_while_it_is_armed(expired, path)
     first.sh("systemctl stop kubelet.service")
     is_ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
@@ -71,7 +71,7 @@ def test_a_switch_that_goes_off_while_a_resume_proves_the_node_is_the_reason_at_
 ) -> None:
     path, (first, second) = tmp_path / "plan.json", expired.workers[:2]
     before = [kubelet_files(each) for each in (first, second)]
-    run = plan(expired, path, "--nodes", f"{first.name},{second.name}")["run"]
+    run = plan(expired, path, "--node", first.name, "--node", second.name)["run"]
     try:
         killed_while_it_is_armed(expired, path, "50s")  # so that the switch has 70 s
         # It waits longer than the switch has, however soon it goes on.
@@ -95,7 +95,7 @@ def test_after_a_kill_a_look_without_the_ssh_configuration_leads_to_the_run_and_
     """The plan was made with --ssh-config: the operator's own ssh knows none of these nodes."""
     path, node = tmp_path / "plan.json", expired.workers[0]
     before = kubelet_files(node)
-    run = str(plan(expired, path, "--nodes", node.name)["run"])
+    run = str(plan(expired, path, "--node", node.name)["run"])
     cut_off_while_it_is_armed(expired, path)
     shows_as_cut_off(expired, run)
     ended(expired, 0, "resume", run, "--yes")

@@ -55,7 +55,7 @@ def test_a_verb_that_is_killed_leaves_no_port_dark_and_the_next_one_ends_well(
     of_the_approver = "install" in sequence
     cluster.state("healthy" if of_the_approver else "expired")
     worker, path = cluster.workers[0], tmp_path / "plan.json"
-    ssh, node = cluster.ssh_words(), ("--nodes", worker.name)
+    ssh, node = cluster.ssh_words(), ("--node", worker.name)
     run = "" if of_the_approver else str(plan(cluster, path, *node)["run"])
     before = kubelet_files(worker)
     verbs = {

@@ -80,13 +80,13 @@ class Operator:
             if answer is None:
                 return
             cause = answer["cause"]
-            because = {each["code"]: each["because_of"] for each in answer["findings"]}
+            because = {each["code"]: each["becauseOf"] for each in answer["findings"]}
             assert because[cause["code"]] == "", f"the cause is a symptom: {answer}"
             if cause["code"] not in self.causes:
                 self.causes.append(cause["code"])
             done.add((cause["code"], cause["next"]))
             self.follow(cause["next"])
-            if cause["by_hand"] and not self.has_repaired:
+            if cause["byHand"] and not self.has_repaired:
                 self.has_repaired = self.cluster.repair(self.scenario)
                 if self.has_repaired and isinstance(self.cluster, LabCluster):
                     _is_repaired(self.cluster, self.scenario)

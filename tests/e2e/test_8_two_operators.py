@@ -43,8 +43,8 @@ def test_beside_a_run_that_is_under_way_a_second_operator_begins_nothing(
     expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
 ) -> None:
     first, second = tmp_path / "first.json", tmp_path / "second.json"
-    made = plan(expired, first, "--nodes", workers[0].name)
-    plan(expired, second, "--nodes", workers[1].name)
+    made = plan(expired, first, "--node", workers[0].name)
+    plan(expired, second, "--node", workers[1].name)
     before = kubelet_files(workers[1])
     expired.stop_controller_manager()  # so that the run waits for a certificate
     try:
@@ -75,7 +75,7 @@ def test_a_run_that_was_stopped_and_goes_on_after_it_was_taken_over_writes_nothi
 ) -> None:
     """SIGSTOP for longer than its Lease is good for: the second one goes on with the run, and ends it."""
     path = tmp_path / "plan.json"
-    plan(expired, path, "--nodes", workers[0].name)
+    plan(expired, path, "--node", workers[0].name)
     before = config_map(expired)
     running = expired.start_kubevouch("apply", str(path), "--yes")
     running.wait_for("restarted")
@@ -114,7 +114,7 @@ def test_a_node_in_hand_of_a_run_whose_lease_another_takes_is_put_back_by_its_ow
     expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
 ) -> None:
     path, (node, second) = tmp_path / "plan.json", workers[:2]
-    made = plan(expired, path, "--nodes", f"{node.name},{second.name}")
+    made = plan(expired, path, "--node", node.name, "--node", second.name)
     before = [kubelet_files(each) for each in (node, second)]
     expired.stop_controller_manager()  # so that the run waits for a certificate
     quick = ("--soak", "1s", "--gate-timeout", "10s")
@@ -143,7 +143,7 @@ def test_whoever_deletes_the_lease_stops_the_run(
     expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
 ) -> None:
     path = tmp_path / "plan.json"
-    made = plan(expired, path, "--nodes", workers[0].name)
+    made = plan(expired, path, "--node", workers[0].name)
     expired.stop_controller_manager()  # so that the run waits for a certificate
     try:
         running = expired.start_kubevouch("apply", str(path), "--yes")
@@ -168,7 +168,7 @@ def test_the_printed_role_is_enough_to_apply_and_to_undo(
     kubeconfig = expired.user(user, tmp_path)
     printed = expired.kubevouch("apply", "--print-role").out
     path = tmp_path / "plan.json"
-    made = plan(expired, path, "--nodes", workers[0].name)
+    made = plan(expired, path, "--node", workers[0].name)
     without = printed.replace("resourceNames: [kubevouch-rollout]", "resourceNames: [another]")
     expired.bind(without, "kubevouch-rollout", user)
     refused = ended(expired, 4, "apply", str(path), "--yes", kubeconfig=kubeconfig)
@@ -192,7 +192,7 @@ def test_an_undo_goes_on_without_the_right_to_the_lease_and_says_so(
         user,
     )
     path, before = tmp_path / "plan.json", kubelet_files(workers[0])
-    made = plan(expired, path, "--nodes", workers[0].name)
+    made = plan(expired, path, "--node", workers[0].name)
     assert expired.kubevouch("apply", str(path), "--yes").code == 0
     undone = ended(expired, 0, "undo", str(made["run"]), "--yes", kubeconfig=kubeconfig)
     assert "nothing keeps another run away but the lock on each node" in undone.err, undone

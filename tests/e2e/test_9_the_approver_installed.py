@@ -204,7 +204,7 @@ def test_where_the_approver_holds_what_apply_has_proven_apply_waits_and_says_so(
     assert node.address in pins
     cluster.kubectl("replace", "-f", "-", stdin=pins.replace(node.address, "192.0.2.99"))
     plan = str(tmp_path / "plan.json")
-    ended(cluster, 0, "plan", "-o", plan, "--nodes", node.name, *cluster.ssh_words())
+    ended(cluster, 0, "plan", "-o", plan, "--node", node.name, *cluster.ssh_words())
     applied = ended(cluster, 0, "apply", plan, "--yes", "--soak", "1s")
     assert "pinned for the approver" not in applied.err
     assert "approved by this run: the approver had not approved it within 20 s" in applied.err

@@ -15,7 +15,7 @@ LOOKED_AT = ("src", "lab/src")
 USERS = ("real", "bench", "demo")
 
 # They hand the function to click, or to the list of rules.
-CALLED_BY_DECORATION = ["@*.command", "@*.group", "@rule"]
+CALLED_BY_DECORATION = ["@*.command", "@*.group", "@_with_results", "@rule"]
 
 
 def idle(looked_at: list[Path], users: list[Path], root: Path) -> set[str]:

@@ -6,18 +6,22 @@ from html.parser import HTMLParser
 from kubevouch.cli.certs.render import print_rows
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.evidence.certificates import FoundCertificates
-from kubevouch.inventory.rows import Limits
+from kubevouch.inventory.rows import LifeLimit, Limits
 
 _WITHOUT_END = {"meta", "br"}
 
 
 def shows(
-    found: FoundCertificates, form: str = "table", columns: int = 0, cluster: str = ""
+    found: FoundCertificates,
+    form: str = "table",
+    columns: int = 0,
+    cluster: str = "",
+    within: LifeLimit | None = None,
 ) -> tuple[str, int]:
     """And the exit code."""
     out = io.StringIO()
     terminal = Terminal(None, out, None, {"COLUMNS": str(columns)} if columns else {})
-    code = print_rows(terminal, found, form, Limits(), cluster=cluster)
+    code = print_rows(terminal, found, form, Limits(within=within), cluster=cluster)
     return out.getvalue(), code
 
 

@@ -2,10 +2,15 @@
 
 import pytest
 
-from kubevouch.evidence.certificates import CertificateUse, FoundCertificates, NotRead
+from kubevouch.evidence.certificates import (
+    CertificateUse,
+    FoundCertificate,
+    FoundCertificates,
+    NotRead,
+)
 from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.inventory.fleet import all_unread, unread_of
-from tests.inventory.found import AT, DAY, at_node, rows
+from tests.inventory.found import AT, DAY, at_node
 
 USES = CertificateUse
 
@@ -14,8 +19,10 @@ def _not_read(node: str, why: str, kind: DoubtKind = DoubtKind.FAILED) -> NotRea
     return NotRead(f"the kubelet of {node}", Doubt(kind, why), node)
 
 
-def _seen(*not_read: NotRead, asked_disks: bool = False) -> FoundCertificates:
-    return FoundCertificates(AT, (), not_read, asked_disks=asked_disks)
+def _seen(
+    *not_read: NotRead, shown: tuple[FoundCertificate, ...] = (), asked_disks: bool = False
+) -> FoundCertificates:
+    return FoundCertificates(AT, shown, not_read, asked_disks=asked_disks)
 
 
 NONE = Doubt(DoubtKind.NOT_ASKED, "a worker has none")
@@ -41,15 +48,15 @@ UNREAD: list[tuple[list[NotRead], list[tuple[str, bool]]]] = [
 def test_each_reason_is_a_line_and_failures_come_first(
     not_read: list[NotRead], lines: list[tuple[str, bool]]
 ) -> None:
-    found = unread_of(_seen(*not_read), rows())[:-1]
+    found = unread_of(_seen(*not_read))[:-1]
     assert [(each.text, each.is_failure) for each in found] == lines
 
 
 @pytest.mark.parametrize("asked_disks", [False, True])
 def test_what_kubeadm_shows_and_nobody_has_seen_is_the_last_line(asked_disks: bool) -> None:
     """What no disk has shown is not looked for on the disks once more."""
-    api_server = rows(at_node("cp", DAY, use=USES.API_SERVER))
-    (line,) = unread_of(_seen(asked_disks=asked_disks), api_server)
+    api_server = at_node("cp", DAY, use=USES.API_SERVER)
+    (line,) = unread_of(_seen(shown=(api_server,), asked_disks=asked_disks))
     assert "admin.conf, apiserver-etcd-client," in line.text
     assert ("--via ssh" in line.text) is not asked_disks
     assert "`kubevouch certs --root /` on a control plane" in line.text
@@ -58,9 +65,9 @@ def test_what_kubeadm_shows_and_nobody_has_seen_is_the_last_line(asked_disks: bo
 
 def test_programs_are_given_all_that_a_person_is() -> None:
     file = _not_read("cp", "timeout")
-    listed = all_unread(_seen(file), rows())
+    listed = all_unread(_seen(file))
     assert listed[0] is file
     assert listed[1].what.startswith("kubeadm's files (admin.conf, ")
     assert [f"{each.what}: {each.doubt.text}" for each in listed] == [
-        each.text for each in unread_of(_seen(file), rows())
+        each.text for each in unread_of(_seen(file))
     ]

@@ -361,7 +361,7 @@ def _certified(cluster: SmallCluster, user: str) -> Path:
 
 REFUSED = {
     ("--deprecated-kubelet-completely-insecure",): "kubevouch doctor",
-    ("--metric-resolution=9s",): "at least 10s was expected",
+    ("--metric-resolution=9s",): "expected at least 10s",
     ("--kubelet-request-timeout=14s",): "nine tenths",
     ("--tls-cert-file=a",): " together",
     ("--tls-cert-file=/none", "--tls-private-key-file=/none"): "No such file",
@@ -375,7 +375,7 @@ REFUSED = {
     ("--kubelet-certificate-authority=a", "--kubelet-insecure-tls"): "both are given",
     ("--kubelet-client-certificate=a",): "one of them is missing",
     ("--kubelet-client-certificate=/none", "--kubelet-client-key=/none"): "/none cannot be read",
-    ("--tls-min-version=VersionTLS14",): "unknown tls version",
+    ("--tls-min-version=VersionTLS14",): "VersionTLS13, got 'VersionTLS14'",
     ("--tls-cipher-suites=ECDHE-RSA-AES128-SHA",): "not supported or doesn't exist",
     ("--tls-cipher-suites=TLS_RSA_WITH_RC4_128_SHA",): "not broken",
     ("--tls-sni-cert-key=/none,/none",): "No such file",
@@ -383,7 +383,7 @@ REFUSED = {
     (f"--tls-sni-cert-key={RBAC},{RBAC}",): "not usable",
     ("--client-ca-file=/dev/zero",): "is larger than",
     ("--authentication-kubeconfig=/none",): "no such file",
-    ("--shutdown-delay-duration=-1s",): "is not a duration",
+    ("--shutdown-delay-duration=-1s",): "expected a duration",
 }
 
 
@@ -425,4 +425,4 @@ async def test_a_kubeconfig_without_a_token_is_no_account_for_kubelets(
     cluster.kubeconfig.write_text(json.dumps(config))
     ran = await kubevouch("metrics-server", "run", f"--kubeconfig={cluster.kubeconfig}")
     assert ran.code == 2
-    assert "a ServiceAccount's token was expected" in ran.err
+    assert "expected a ServiceAccount's token" in ran.err

@@ -230,7 +230,7 @@ def test_what_is_no_share_is_refused(text: str) -> None:
 def test_a_header_for_uids_has_to_be_the_aggregators() -> None:
     found = settings("--requestheader-uid-headers=X-Remote-Uid,X-Uid")
     assert found.given.headers.uid == ("X-Remote-Uid", "X-Uid")
-    with pytest.raises(UsageError, match="X-Remote-Uid was expected"):
+    with pytest.raises(UsageError, match="expected X-Remote-Uid"):
         settings("--requestheader-uid-headers=X-Uid")
 
 

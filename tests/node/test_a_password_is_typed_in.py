@@ -40,12 +40,12 @@ async def looked(host: SudoHost, folder: Path, *verb: str, typed: str) -> tuple[
 
 async def test_the_right_one(host: SudoHost, tmp_path: Path) -> None:
     host.allows(f"{USER} ALL=(root) {SHELLS}")
-    code, shown = await looked(host, tmp_path, "status", "--nodes", "n1", typed=PASSWORD)
+    code, shown = await looked(host, tmp_path, "status", "--node", "n1", typed=PASSWORD)
     assert (code, "untouched" in shown) == (0, True), shown
     assert "COMMAND=" in host.log()
 
 
-@pytest.mark.parametrize("verb", [("status", "--nodes", "n1"), ("certs", "--via", "ssh")])
+@pytest.mark.parametrize("verb", [("status", "--node", "n1"), ("certs", "--via", "ssh")])
 async def test_a_wrong_one(host: SudoHost, tmp_path: Path, verb: tuple[str, ...]) -> None:
     host.allows(f"{USER} ALL=(root) {SHELLS}")
     _, shown = await looked(host, tmp_path, *verb, typed="another one")

@@ -51,7 +51,7 @@ from .forgeries import Forgery, Path, forgeries, put
 from .recorded import Recorded, plan_of, planned, recorded
 
 _RUNS_COMMAND = r"(status|resume)( [0-9a-f]{4,32})?"
-_SAFE_COMMAND = rf"(sleep \d{{1,3}} && )?kubevouch (doctor|verify --wait 2m|undo abcd --nodes node-1|{_RUNS_COMMAND})"
+_SAFE_COMMAND = rf"(sleep \d{{1,3}} && )?kubevouch (doctor|verify --wait 2m|undo abcd --node node-1|{_RUNS_COMMAND})"
 LONGEST = 20_000
 """The most characters that are shown to a person about one node."""
 
@@ -185,7 +185,7 @@ def test_drop_ins_that_would_take_a_minute_to_read_are_not_read() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "why"),
     [
-        (("status", "nodeInfo", "machineID"), "a b; reboot", "its machine_id is malformed"),
+        (("status", "nodeInfo", "machineID"), "a b; reboot", "its machineId is malformed"),
         (
             ("status", "daemonEndpoints", "kubeletEndpoint", "Port"),
             70000,

@@ -99,18 +99,18 @@ BENT: list[tuple[Plan, str, str, str]] = [
     (PLAN, '"10.0.0.5"', '"not an address"', "not a valid IP address"),
     (PLAN, '"run": "abcd"', '"run": "../../etc"', "valid plan"),
     (PLAN, '"run": "abcd"', '"run": "a b;c"', "valid plan"),
-    (PLAN, '"machine_id": "m"', '"machine_id": ""', "valid plan"),
-    (PLAN, '"machine_id": "m"', '"machine_id": "a b"', "valid plan"),
-    (PLAN, '"host_key": "ssh-ed25519 SHA256:key"', '"host_key": ""', "no ssh host key"),
+    (PLAN, '"machineId": "m"', '"machineId": ""', "valid plan"),
+    (PLAN, '"machineId": "m"', '"machineId": "a b"', "valid plan"),
+    (PLAN, '"hostKey": "ssh-ed25519 SHA256:key"', '"hostKey": ""', "no ssh host key"),
     *((PLAN, '"host": "w1"', f'"host": "{other}"', "valid plan") for other in ("-oProxyCommand=x", "-w1", "a;b", "")),
     (PLAN, '"host": "w1"', '"host": "w1", "host": "w2"', "says 'host' twice"),
     (PLAN, '"host": "w1"', '"host": "w1", "h\\u006fst" : "w2"', "says 'host' twice"),
     (PLAN, '"value": "10.0.0.5"', '"value": "10.0.0.5", "value": "10.0.0.1"', "says 'value' twice"),
-    (PLAN, '"ssh_config": ""', '"ssh_config": "/etc/\\u0000"', "valid plan"),
+    (PLAN, '"sshConfig": ""', '"sshConfig": "/etc/\\u0000"', "valid plan"),
     (PLAN, "2026-11-24T00:00:00Z", "2026-11-24T00:00:00", "valid plan"),
     (PLAN, "}", "", "valid plan"),
     *(
-        (PLAN, '"ssh_user": ""', f'"ssh_user": "{user}"', LOGIN)
+        (PLAN, '"sshUser": ""', f'"sshUser": "{user}"', LOGIN)
         for user in ("x$(reboot)", "x`reboot`", "-oProxyCommand=x", "a b", "a\\u0000", "a\\n", "a'b", "a;b", "a|b", "a\\\\")
     ),
     *(
@@ -138,7 +138,7 @@ def test_a_plan_that_was_bent_is_refused(
     ("says", "why"),
     [
         ({}, ""),
-        ({"machine_id": "a b"}, "its machine_id is malformed"),
+        ({"machine_id": "a b"}, "its machineId is malformed"),
         ({"host": "-oProxyCommand=x"}, "its host is malformed"),
         ({"root": ""}, "no path of what is to be changed"),
         ({"diff": "+" * 300_000}, "and no more than 262144 are written"),

@@ -1,7 +1,6 @@
 """What an undo does with each node, against a scripted cluster with real TLS, and what it says of it."""
 
 import hashlib
-import re
 from typing import Any
 
 import msgspec
@@ -30,7 +29,7 @@ UNDOS: dict[str, tuple[list[tuple[str, str]], Any, NodeState, str]] = {
     "never begun there": ([], NOT_BEGUN, NodeState.UNTOUCHED, "has not changed this node"),
     "an apply that was about to begin was faster": ([], PUT_BACK, NodeState.UNDONE, ""),
     "undone before": ([OURS_UNDONE], AGAIN, NodeState.UNDONE, UNDONE_BEFORE),
-    "undone before, and another run is armed there": ([OURS_UNDONE, ("ffff", "restarted")], AGAIN, NodeState.FAILED, "kubevouch undo ffff --nodes k8s-worker-1.internal.example.com puts that back"),
+    "undone before, and another run is armed there": ([OURS_UNDONE, ("ffff", "restarted")], AGAIN, NodeState.FAILED, "kubevouch undo ffff --node k8s-worker-1.internal.example.com puts that back"),
     "undone before, and so was another run": ([OURS_UNDONE, ("ffff", "undone")], AGAIN, NodeState.UNDONE, UNDONE_BEFORE),
     "committed": ([("abcd", "committed")], PUT_BACK, NodeState.UNDONE, ""),
     "armed": ([("abcd", "armed")], PUT_BACK, NodeState.UNDONE, ""),
@@ -82,7 +81,7 @@ async def test_no_undo_of_a_run_leads_to_an_undo_of_the_same_run(here: Acting) -
 
 
 CHANGED = "/var/lib/kubelet/config.yaml was changed since"
-LOOK = f"kubevouch status --nodes {WORKER} shows the newest run there"
+LOOK = f"kubevouch status --node {WORKER} shows the newest run there"
 
 
 ON, NO_FILE = "serverTLSBootstrap is on in it", "it cannot be read as a kubelet's configuration"
@@ -182,8 +181,7 @@ async def test_an_undo_of_some_nodes_leaves_the_config_map_as_it_is(here: Acting
     assert ([each.node for each in some.nodes], some.config_map) == ([SECOND], None)
     with pytest.raises(UsageError, match="has no such node; its nodes: "):
         only_nodes(plan, [SECOND.replace("2", "9")])  # looks like others, and is none of them
-    with pytest.raises(UsageError, match=f"did you mean {re.escape(SECOND)}"):
-        only_nodes(plan, [SECOND.partition(".")[0]])
+    assert only_nodes(plan, [SECOND.partition(".")[0]]) == some
 
 
 def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
@@ -203,7 +201,7 @@ def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
         ("committed", "after", NodeState.UNKNOWN, f"is what this run writes: {LOOK}"),
         # Somebody has removed the folder of the runs; its file tells.
         ("undone", "other", NodeState.UNKNOWN, f"is not what it was in the plan: {LOOK}"),
-        ("restarted", "after", NodeState.UNKNOWN, f"undo ffff --nodes {WORKER} puts that back"),
+        ("restarted", "after", NodeState.UNKNOWN, f"undo ffff --node {WORKER} puts that back"),
     ],
 )
 async def test_where_no_record_is_left_the_nodes_file_tells(

@@ -153,13 +153,13 @@ async def _came_to(data: bytes, here: Acting, honest: dict[str, object]) -> str:
     return "harmless" if within(would_do(checked), honest) else "does more"
 
 
-PLANS = {"nodes": 5, "config_map": 1, "left_out": 1}
+PLANS = {"nodes": 5, "configMap": 1, "leftOut": 1}
 """What is edited, and in how many tests. A plan for two nodes is checked in half of the time, and has no ConfigMap."""
 
 
 async def _edits(here: Acting, what: str) -> tuple[Plan, list[tuple[str, Path, bytes]]]:
     here.machines.__class__ = Reachable
-    here.machines.by_name[THIRD].away = what == "left_out"
+    here.machines.by_name[THIRD].away = what == "leftOut"
     plan = await here.plan(*((WORKER, SECOND) if what == "nodes" else ()))
     edits = list(edited(plan))
     if what == "nodes":

@@ -33,7 +33,7 @@ from tests.rollout.recorded import plan_of, planned, recorded
 
 FILLED = {
     "run": "aaaa",
-    "nodes": ("--nodes", "w1"),
+    "nodes": ("--node", "w1"),
     "way": (),
     "again": ("again",),
     "anew": ("anew",),
@@ -92,14 +92,14 @@ LOOK = "kubevouch status aaaa"
         ([DONE, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
         ([LONG, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
         ([DONE, SILENT], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
-        ([DONE], {"holder": holder("aaaa on alice@laptop (undo w1,w2 1)", 60), "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa --nodes w1,w2"),
+        ([DONE], {"holder": holder("aaaa on alice@laptop (undo w1,w2 1)", 60), "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa --node w1 --node w2"),
         ([DONE, UNDONE], {"holder": DEAD_UNDO}, Case.ELSEWHERE, LOOK),
         ([OTHER], {"run": "bbbb", "holder": DEAD_UNDO, "kept": {"bbbb"}}, Case.UNDONE, "kubevouch doctor"),
         ([LONG, SILENT], {"kept": IS_KEPT}, Case.GO_ON, RESUME),
         ([LONG, OTHER], {"run": "bbbb", "holder": DEAD, "kept": {"aaaa", "bbbb"}}, Case.GO_ON, RESUME),
         ([ELSE, LONG], {"run": "aaaa", "kept": {"aaaa", "eeee"}}, Case.GO_ON, RESUME),
         ([ARMED, LONG], {"kept": IS_KEPT}, Case.GO_ON, RESUME),
-        ([FAILED], {"kept": IS_KEPT}, Case.FAILED, "kubevouch undo aaaa --nodes n"),
+        ([FAILED], {"kept": IS_KEPT}, Case.FAILED, "kubevouch undo aaaa --node n"),
         ([FAILED], {}, Case.ELSEWHERE, LOOK),
         ([LONG], {}, Case.ELSEWHERE, f"sleep 158 && {LOOK}"),
         ([row(NodeState.ARMED, fires_in=2**33)], {}, Case.ELSEWHERE, f"sleep 615 && {LOOK}"),
@@ -109,7 +109,7 @@ LOOK = "kubevouch status aaaa"
         ([MUTE], {}, Case.SILENT, "ssh -- n"),
         ([SILENT], {"way": WayToNodes("pod")}, Case.SILENT, "kubectl describe node n"),
         ([UNSAID], {"run": "aaaa"}, Case.LOOK, LOOK),
-        ([OTHER_KEY], {"run": "aaaa", "kept": IS_KEPT}, Case.SILENT_THIS_WAY, "kubevouch status --nodes n"),
+        ([OTHER_KEY], {"run": "aaaa", "kept": IS_KEPT}, Case.SILENT_THIS_WAY, "kubevouch status --node n"),
         ([DONE, UNDONE], {"run": "aaaa", "kept": IS_KEPT}, Case.UNDONE, "kubevouch doctor"),
         ([DONE, UNDONE], {"holder": DEAD, "kept": IS_KEPT}, Case.UNDONE, "kubevouch doctor"),
         ([DONE, UNDONE], {}, Case.DOCTOR, "kubevouch doctor"),
@@ -336,7 +336,7 @@ PLAN = msgspec.structs.replace(
     ssh_user="ops",
 )
 [NODE] = PLAN.nodes
-PUT_BACK = f"kubevouch undo aaaa --nodes {NODE.node}"
+PUT_BACK = f"kubevouch undo aaaa --node {NODE.node}"
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ PUT_BACK = f"kubevouch undo aaaa --nodes {NODE.node}"
         (NotTheHolder("Lease", "another run", run="a;touch b"), f"{SEES} --via pod", ""),
         (StoppedBefore("w1", "undone on it"), "anew", ""),
         # A new plan leaves out what is armed: without the first step it would lead back to this run.
-        (StoppedBefore("w2", "edited", begun=("w3", "w1")), "kubevouch undo aaaa --nodes w1,w3", "anew"),
+        (StoppedBefore("w2", "edited", begun=("w3", "w1")), "kubevouch undo aaaa --node w1 --node w3", "anew"),
         (StoppedBefore(NODE.node, "another file", run="aaaa"), PUT_BACK, "anew"),
         (StoppedBefore("w1", "armed by", run="ffff"), GO_ON, "anew"),
         (StoppedBefore("w1", "armed by", run="eeee"), f"{SEES} eeee --via pod", ""),
@@ -409,9 +409,9 @@ def test_a_plan_of_some_nodes_is_made_anew_for_those_that_are_still_there() -> N
     some = msgspec.structs.replace(PLAIN, only=("w1", "w2"))
     accepted = {"w1": ("10.0.0.1",)}
     both = commands_of(some, "plan.json", NO_WORD, lambda _: False, accepted=accepted).anew
-    assert join(both).endswith("--via ssh --nodes w1,w2 --allow w1=10.0.0.1")
+    assert join(both).endswith("--via ssh --node w1 --node w2 --allow w1=10.0.0.1")
     one = commands_of(some, "plan.json", NO_WORD, lambda _: False, gone={"w1"}).anew
-    assert join(one).endswith("--via ssh --nodes w2")
+    assert join(one).endswith("--via ssh --node w2")
 
 
 # What is armed.

@@ -164,7 +164,7 @@ async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh(here: 
     way = WayToNodes(ssh_config="/etc/config", ssh_user="ops")
     found = next_for_status(StatusFacts(rows, "abcd", kept={"abcd"}, way=way))
     flags = "--ssh-config /etc/config --ssh-user ops"
-    assert found.command == f"kubevouch status --nodes {WORKER} {flags}"
+    assert found.command == f"kubevouch status --node {WORKER} {flags}"
     assert "whichever key your own ssh knows it by" in found.note
     assert [each.state for each in by_own_ssh] == [NodeState.UNTOUCHED]
 

@@ -224,7 +224,7 @@ def down(ctx: click.Context, directory: Path | None, remove: bool) -> int:
 
 @command.command("status", short_help="Show what runs, and where.")
 @_dir
-@output("table", "json")
+@output()
 @click.pass_context
 def status(ctx: click.Context, directory: Path | None) -> int:
     """The lab in DIR: its API server, its nodes and what their kubelets are about."""
@@ -232,7 +232,7 @@ def status(ctx: click.Context, directory: Path | None) -> int:
 
     terminal = terminal_of(ctx)
     found = _ask(_folder(terminal, directory), "status")
-    if terminal.prints_json:
+    if terminal.document_form:
         print_document(terminal, "kubevouch.lab/1", found)
         return ExitCode.OK
     terminal.out(f"server    {found['server']}   process {found['process']}   up {found['up']} s")

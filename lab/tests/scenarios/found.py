@@ -26,7 +26,7 @@ def found(lab: LabCluster) -> Found:
     return {
         "exit": ran.code,
         "finds": sorted(findings),
-        "because": {c: e["because_of"] for c, e in findings.items() if e.get("because_of")},
+        "because": {c: e["becauseOf"] for c, e in findings.items() if e.get("becauseOf")},
         "cause": (answer.get("cause") or {}).get("code"),
     }
 

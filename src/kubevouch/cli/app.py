@@ -9,7 +9,7 @@ from pathlib import PurePath
 import click
 
 from kubevouch import __version__
-from kubevouch.cli.common.group import CommandGroup, mistyped
+from kubevouch.cli.common.group import CommandGroup, wrong_line
 from kubevouch.cli.common.signals import deaf_to_ctrl_c, ended_as_by_ctrl_c
 from kubevouch.cli.common.terminal import NOTHING_CHANGED, Declined, Terminal, one_line
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
@@ -177,10 +177,10 @@ def _error_text(error: BaseException) -> tuple[str, int]:
             return str(error), error.exit_code
         case KubevouchError():
             return f"Error: {one_line(str(error))}", error.exit_code
-        case click.NoSuchCommand() | click.NoSuchOption():
-            return f"Error: {one_line(mistyped(error))}", error.exit_code
-        case click.ClickException():
-            return _usage(error), error.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            return error.format_message(), error.exit_code
+        case click.UsageError():
+            return f"Error: {one_line(wrong_line(error))}", error.exit_code
         case OSError():
             where = error.filename or "standard output"
             text, code = (
@@ -197,18 +197,6 @@ def _error_text(error: BaseException) -> tuple[str, int]:
 _COMPLETES = "kubectl_complete-vouch"
 """The program that kubectl runs to complete `kubectl vouch ...`."""
 _TRACE = "set KUBEVOUCH_TRACE=1 to see where it happened"
-
-
-def _usage(error: click.ClickException) -> str:
-    """What is wrong with the command line, in click's words; the help if there were no arguments."""
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return error.format_message()
-    # Click lists the choices of a missing argument on lines of their own, behind tabs.
-    text = error.format_message().replace("\n\t", " ")
-    lines = [f"Error: {text}"]
-    if isinstance(error, click.UsageError) and error.ctx is not None:
-        lines[:0] = [error.ctx.get_usage(), f"Try '{error.ctx.command_path} --help' for help."]
-    return "\n".join(lines)
 
 
 def _invoke(arguments: Sequence[str], name: str, terminal: Terminal) -> int:

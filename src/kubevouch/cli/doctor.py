@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("doctor", short_help="Show what is wrong and why.")
 @connected
-@output("table", "short", "json")
+@output("short")
 @fail_on
 @handshake_timeout
 @print_role("reader", "the reading verbs need")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command("explain", short_help="Explain a finding's code and its fix.")
 @click.argument("code", required=False, shell_complete=completed(finding_codes))
-@output("table", "json")
+@output()
 @click.pass_context
 def command(ctx: click.Context, code: str | None) -> int:
     """What a code such as KV304 means: what you see, why, and what to do. Without CODE, the list of all codes.
@@ -29,7 +29,7 @@ def command(ctx: click.Context, code: str | None) -> int:
     entries = list(CATALOGUE.values())
     if code is not None:
         entries = [CATALOGUE.get(code.strip().upper()) or _unknown(code, list(CATALOGUE))]
-    if terminal.prints_json:
+    if terminal.document_form:
         print_document(terminal, "kubevouch.codes/1", {"codes": entries})
     elif code is None:
         rows = [(entry.code, entry.severity, entry.name) for entry in entries]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("probe", short_help="Show and judge the certificate of a kubelet, host or file.")
 @click.argument("target", shell_complete=completed(node_names))
 @cluster
-@output("table", "json")
+@output()
 @click.option(
     "--name", metavar="NAME", help="Judge it for this name or address in place of the one dialled."
 )
@@ -74,7 +74,7 @@ def print_probe(terminal: "Terminal", result: "ProbeResult") -> int:
     """The result, and the exit code: 0 trusted, 1 not, 3 where that cannot be told."""
     from kubevouch.cli.common.documents import print_document
 
-    if terminal.prints_json:
+    if terminal.document_form:
         print_document(terminal, "kubevouch.probe/1", _as_json(result))
     else:
         _print(terminal, result)

@@ -9,6 +9,7 @@ from kubevouch.cli.common.complete import completed, node_names
 from kubevouch.cli.common.group import CommandGroup
 from kubevouch.cli.common.options import all_of, connected, output, seconds
 from kubevouch.cli.common.terminal import one_line
+from kubevouch.cli.common.watching import watchable
 from kubevouch.errors import ExitCode, combined_exit_code
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def _showing(function: Callable[..., int]) -> Callable[..., int]:
     """What both kinds take, in kubectl's words."""
     return all_of(
         connected,
+        watchable,
         click.option(
             "-l", "--selector", default="", metavar="LABELS", help="Only what has these labels."
         ),
@@ -54,7 +56,7 @@ def _showing(function: Callable[..., int]) -> Callable[..., int]:
             help="The largest first, in place of by name.",
         ),
         click.option("--no-headers", is_flag=True, help="Leave the line of headings out."),
-        output("table", "json"),
+        output(),
         click.option(
             "--timeout",
             type=seconds,
@@ -153,7 +155,7 @@ def print_nodes(terminal: "Terminal", found: "TopFound", *, headers: bool) -> Ex
     """The table and the reasons; returns the exit code. headers: whether the table has headings."""
     from kubevouch.cli.common.documents import print_document
 
-    if terminal.prints_json:
+    if terminal.document_form:
         reasons = {each.name: each.why for each in found.missing}
         nodes = [{**_json(row), "unknown": reasons.get(row.name)} for row in found.rows]
         print_document(terminal, _SCHEMA, {"nodes": nodes, "error": found.complaint or None})
@@ -170,7 +172,7 @@ def print_pods(
     from kubevouch.cli.common.documents import print_document
     from kubevouch.metrics.top.rows import total
 
-    if terminal.prints_json:
+    if terminal.document_form:
         missing = [
             {"namespace": e.namespace, "name": e.name, "node": e.node, "unknown": e.why}
             for e in found.missing

@@ -30,7 +30,7 @@ _SAID_AGAIN_AFTER = 30.0
 
 @click.command("verify", short_help="Check that every kubelet verifies and metrics are fresh.")
 @connected
-@output("table", "short", "json")
+@output("short")
 @fail_on
 @handshake_timeout
 @click.option(

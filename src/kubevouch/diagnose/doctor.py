@@ -32,7 +32,7 @@ from kubevouch.evidence.snapshot import Evidence
 from kubevouch.x509 import duration_text
 
 
-class Cause(msgspec.Struct, frozen=True):
+class Cause(msgspec.Struct, frozen=True, rename="camel"):
     """The cause in words for a person, and what to do next."""
 
     code: Code

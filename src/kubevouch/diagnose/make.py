@@ -26,7 +26,7 @@ class Proof(msgspec.Struct, frozen=True):
     """The address that was dialled; empty if none was."""
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True, rename="camel"):
     """A finding about one or many subjects."""
 
     code: Code

@@ -149,11 +149,11 @@ def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
     )
 
 
-def all_unread(found: FoundCertificates, rows: Iterable[CertificateRow]) -> tuple[NotRead, ...]:
+def all_unread(found: FoundCertificates) -> tuple[NotRead, ...]:
     """The unread places, and last those of kubeadm that nobody saw. Without absent ones."""
     listed = tuple(each for each in found.not_read if not each.is_not_missed)
     has_its_row = any(each.lacks and each.lacks.use in SHOWN_BY_KUBEADM for each in listed)
-    unseen = () if has_its_row else unseen_of_kubeadm(rows)
+    unseen = () if has_its_row else unseen_of_kubeadm(found.found)
     if not unseen:
         return listed
     who = f"`kubevouch certs --via ssh` shows them, or {_BY_ROOT}"
@@ -163,10 +163,10 @@ def all_unread(found: FoundCertificates, rows: Iterable[CertificateRow]) -> tupl
     return (*listed, NotRead(what, Doubt(DoubtKind.NOT_ASKED, who)))
 
 
-def unread_of(found: FoundCertificates, rows: Iterable[CertificateRow]) -> tuple[Unread, ...]:
+def unread_of(found: FoundCertificates) -> tuple[Unread, ...]:
     """The same in lines, failures first."""
     groups: dict[tuple[bool, str, str], list[NotRead]] = {}
-    for each in all_unread(found, rows):
+    for each in all_unread(found):
         what = each.what.replace(each.node, "") if each.node else each.what
         key = (each.is_ordinary, what, each.doubt.text)
         groups.setdefault(key, []).append(each)

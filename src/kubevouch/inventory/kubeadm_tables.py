@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
-from kubevouch.evidence.certificates import CertificateUse
+from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
 from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.purpose import PURPOSES, SHOWN_BY_KUBEADM
 from kubevouch.inventory.rows import CertificateRow
@@ -38,18 +38,22 @@ _UNITS: Final = (
 
 def is_in_kubeadms_tables(row: CertificateRow) -> bool:
     """Whether kubeadm's tables show it: a file of its own, read from the disk."""
-    return row.found.vantage is Vantage.NODE_DISK and row.found.use in SHOWN_BY_KUBEADM
+    return _is_kubeadms_file(row.found)
 
 
-def unseen_of_kubeadm(rows: Iterable[CertificateRow]) -> tuple[str, ...]:
+def _is_kubeadms_file(found: FoundCertificate) -> bool:
+    return found.vantage is Vantage.NODE_DISK and found.use in SHOWN_BY_KUBEADM
+
+
+def unseen_of_kubeadm(certificates: Iterable[FoundCertificate]) -> tuple[str, ...]:
     """Names that kubeadm gives to files that it would show and nobody has seen.
 
     Empty if its files were read.
     """
-    listed = list(rows)
-    if any(map(is_in_kubeadms_tables, listed)):
+    listed = list(certificates)
+    if any(map(_is_kubeadms_file, listed)):
         return ()
-    seen = {row.found.use for row in listed}
+    seen = {each.use for each in listed}
     return tuple(sorted(use.value for use in SHOWN_BY_KUBEADM - seen))
 
 

@@ -16,6 +16,7 @@ from kubevouch.evidence.certificates import (
 from kubevouch.evidence.measured import Vantage
 from kubevouch.evidence.serving import NOT_COVERED
 from kubevouch.inventory.purpose import KUBEADMS_CAS, PURPOSES, RenewedBy, harm_of
+from kubevouch.outcome import Explained
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used, misnamed
 
@@ -23,24 +24,17 @@ _CALLED = frozenset({CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK})
 """Servers that the API server calls. We verify them as it does, so that our error is its error."""
 
 
-class RowState(StrEnum):
+class RowState(Explained):
     """The state of a certificate at the time of the inventory."""
 
-    VALID = "valid"
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not-yet-valid"
-    MISSING = "missing"
-    """A file that kubeadm expects does not exist."""
-    UNREADABLE = "unreadable"
-    """Something is there, or nothing is served, and no certificate is readable."""
-    NOT_READ = "not-read"
-    """Unknown from here. Only the tables have such a row, so that nobody forgets it."""
-    WRONG = "wrong"
-    """Valid in time and still useless: on a disk it does not fit its key or CA; on the wire its
-    verifiers refuse it."""
-    SELF_SIGNED = "self-signed"
-    """Valid in time and made by its kubelet itself, so that nobody can verify it: kubeadm's
-    default."""
+    VALID = "valid", "good in time; `ends soon` from --warn on"
+    EXPIRED = "expired", "it has ended"
+    NOT_YET_VALID = "not-yet-valid", "its time has not begun"
+    MISSING = "missing", "a file that kubeadm expects does not exist"
+    UNREADABLE = "unreadable", "no certificate could be read there, or none is served"
+    NOT_READ = "not-read", "unknown from here"
+    WRONG = "wrong", "good in time, but its key or CA does not match, or its clients refuse it"
+    SELF_SIGNED = "self-signed", "its kubelet made it, so nobody can verify it: kubeadm's default"
 
 
 IN_TIME = frozenset({RowState.VALID, RowState.SELF_SIGNED})
@@ -311,7 +305,7 @@ class Concern(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """warn, fail: from which point on.
+    """warn, fail: from which point on. within: shows only rows that end so soon; None shows every row.
 
     Invalid and missing certificates always fail. fail: None for these only.
 
@@ -320,6 +314,12 @@ class Limits:
 
     warn: LifeLimit = WARN
     fail: LifeLimit | None = None
+    within: LifeLimit | None = None
+
+    def shows(self, row: CertificateRow) -> bool:
+        """Whether the row is shown. Failing rows always are."""
+        fails = self.concern(row) is Concern.FAIL
+        return self.within is None or fails or self.within.is_reached(row)
 
     def concern(self, row: CertificateRow) -> Concern:
         """How the row compares."""

@@ -16,7 +16,7 @@ import msgspec
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
-from kubevouch.outcome import Outcome
+from kubevouch.outcome import Explained, Outcome
 from kubevouch.policy.claims import (
     AllowedNames,
     Claim,
@@ -37,6 +37,16 @@ from kubevouch.policy.sources.stored import Unreadable
 def allow_flag(node: str, value: str) -> str:
     """The --allow flag that gives a value to a node, shell-quoted: a stranger may have written both."""
     return join(("--allow", f"{node}={value}"))
+
+
+class PinState(Explained):
+    """What a write would change of a node's pin."""
+
+    NEW = "new", "the node has no pin, and would get this one"
+    CHANGES = "changes", "its pin would become this one"
+    UNCHANGED = "unchanged", "its pin is this one already"
+    NOTHING = "nothing to pin", "no name or address of it may be pinned"
+    UNREADABLE = "unreadable", "its pin cannot be read; `approver pin NODE --remove` removes it"
 
 
 @dataclass(frozen=True)
@@ -71,13 +81,13 @@ class Proposal:
         return self.now is None or self.names or _content(self.now) != _content(self.pin)
 
     @property
-    def state(self) -> str:
-        """The state in a table, in few words."""
+    def state(self) -> PinState:
+        """What a write would change."""
         if isinstance(self.now, Unreadable):
-            return "unreadable"
+            return PinState.UNREADABLE
         if self.now is None:
-            return "new" if self.writes else "nothing to pin"
-        return "changes" if self.writes else "unchanged"
+            return PinState.NEW if self.writes else PinState.NOTHING
+        return PinState.CHANGES if self.writes else PinState.UNCHANGED
 
 
 def _content(pin: PinnedNode) -> PinnedNode:

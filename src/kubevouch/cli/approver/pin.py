@@ -5,18 +5,39 @@ from typing import TYPE_CHECKING
 import click
 
 from kubevouch.cli.common.complete import completed, node_names
-from kubevouch.cli.common.options import allow, connected, output, print_role, via_ssh, yes
+from kubevouch.cli.common.legend import PINS, WithLegend
+from kubevouch.cli.common.options import (
+    allow,
+    connected,
+    dry_run,
+    output,
+    print_role,
+    via_ssh,
+    yes,
+)
 from kubevouch.errors import UsageError
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.kube.access import ClusterAccess
+    from kubevouch.policy.pin_proposals import PinState
 
 
-@click.command(short_help="Write down which names and addresses nodes have. Asks first.")
+def _states() -> "type[PinState]":
+    from kubevouch.policy.pin_proposals import PinState
+
+    return PinState
+
+
+@click.command(
+    cls=WithLegend,
+    heads=PINS,
+    words=_states,
+    short_help="Write down which names and addresses nodes have. Asks first.",
+)
 @click.argument("nodes", nargs=-1, metavar="[NODE...]", shell_complete=completed(node_names))
 @connected
-@output("table", "json")
+@output()
 @click.option(
     "--diff", is_flag=True, help="Only show what differs from the live Nodes. Reads only."
 )
@@ -29,6 +50,7 @@ if TYPE_CHECKING:
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
 @click.option("--restore", metavar="FILE", help="Put back what a change has kept in FILE.")
 @allow
+@dry_run
 @yes
 @print_role("pinner", "whoever pins needs")
 def pin(
@@ -59,13 +81,13 @@ def pin(
     terminal.roles = "kubevouch approver pin --print-role"
     terminal.nothing_changed = True
     if restore and (diff or csr or via or allow or nodes or remove):
-        raise UsageError("--restore", "the file was expected, and nothing else")
+        raise UsageError("--restore", "expected the file, and nothing else")
     if csr and len(nodes) != 1:
-        raise UsageError("--csr", "names the client certificate of one node", "NODE was expected")
+        raise UsageError("--csr", "names the client certificate of one node", "expected NODE")
     if csr and via:
-        raise UsageError("approver pin", "both --csr and --via", "one of them was expected")
+        raise UsageError("approver pin", "expected --csr or --via, got both")
     if remove and (diff or csr or via or allow or not nodes):
-        raise UsageError("--remove", "the nodes whose pins go were expected, and nothing else")
+        raise UsageError("--remove", "expected the nodes whose pins go, and nothing else")
     if restore:
         return pin_change.restore(terminal, access, restore, yes=yes)
     if remove:

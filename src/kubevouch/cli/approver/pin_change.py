@@ -17,7 +17,7 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER
 from kubevouch.diagnose.make import counted
-from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
+from kubevouch.errors import ExitCode, KubevouchError, UsageError, full_names, nearest
 from kubevouch.evidence.gather.inquiry import together
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import NotFound
@@ -120,7 +120,7 @@ def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) 
     stored, uid = with_api(terminal, access, looking)
     if uid != kept.namespace:
         seen = "has pins of another cluster, or of an approver's namespace that is gone"
-        raise UsageError(file, seen, "the cluster whose pins were changed was expected")
+        raise UsageError(file, seen, "expected the cluster whose pins were changed")
     back = [_entry(each.config_map, each.node, stored.texts, each.before) for each in kept.entries]
     # Where a change was interrupted, some entries are as before it.
     undone = [each for each, now in zip(kept.entries, back, strict=True) if now.before != now.after]
@@ -143,14 +143,14 @@ def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) 
         if nodes
         else "Nothing to do: every pin is as it was."
     )
-    if terminal.prints_json:
+    if terminal.document_form:
         print_document(terminal, "kubevouch.pins-restored/1", {"restored": nodes})
     return ExitCode.OK
 
 
 def _read(file: str) -> _FormerPins:
     """What a file says. Raises UsageError for what `approver pin` would not have written."""
-    expected = "a file that `approver pin` wrote was expected"
+    expected = "expected a file that `approver pin` wrote"
     try:
         kept = msgspec.json.decode(
             bytes_in(Path(file), most=_LARGEST, expected=expected), type=_FormerPins
@@ -158,7 +158,7 @@ def _read(file: str) -> _FormerPins:
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UsageError(file, str(error), expected) from None
     if kept.schema_version != _SCHEMA:
-        raise UsageError(file, f"schemaVersion {kept.schema_version}", f"{_SCHEMA} was expected")
+        raise UsageError(file, f"expected schemaVersion {_SCHEMA}, got {kept.schema_version}")
     maps = shard_names(PINS)
     for each in kept.entries:
         if each.config_map not in maps or not each.node:
@@ -207,10 +207,10 @@ def remove(
         return stored, {each.name for each in found}
 
     stored, live = with_api(terminal, access, looking)
-    chosen = tuple(dict.fromkeys(nodes))
+    chosen = full_names(nodes, {*stored.pins, *live})
     for node in chosen:
         if node not in stored.pins and node not in live:
-            known = nearest(node, stored.pins, otherwise="the name of a pinned node was expected")
+            known = nearest(node, stored.pins, otherwise="expected the name of a pinned node")
             raise UsageError(node, "is not pinned", known)
     pinned = [node for node in chosen if node in stored.pins]
     if without := [node for node in chosen if node not in stored.pins]:
@@ -225,6 +225,6 @@ def remove(
         ]
         carry_out(terminal, access, entries)
         terminal.out(f"The pins of {', '.join(pinned)} are gone.")
-    if terminal.prints_json:
+    if terminal.document_form:
         print_document(terminal, "kubevouch.pins-removed/1", {"removed": pinned})
     return ExitCode.OK

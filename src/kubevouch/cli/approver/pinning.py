@@ -6,14 +6,15 @@ from typing import Final
 
 from kubevouch.cli.approver.pin_change import Texts, carry_out, written
 from kubevouch.cli.approver.stored_pins import read_stored_pins
-from kubevouch.cli.common.allow import check_nodes
+from kubevouch.cli.common.allow import by_full_name
 from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.legend import PINS
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.sources import serving_csr
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
-from kubevouch.errors import ExitCode, KubevouchError, UsageError
+from kubevouch.errors import ExitCode, KubevouchError, UsageError, full_names
 from kubevouch.evidence.gather.inquiry import Inquiry, of_each, together
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.kube.access import ClusterAccess
@@ -25,14 +26,14 @@ from kubevouch.node.errors import NodeError
 from kubevouch.node.transport import NodeTransport
 from kubevouch.policy.csr import certificate_id, client_csr_of, csr_of, requestor_node
 from kubevouch.policy.node_index import NodeIndex
-from kubevouch.policy.pin_proposals import Proposal, Seen, proposals, still_allowed
+from kubevouch.policy.pin_proposals import PinState, Proposal, Seen, proposals, still_allowed
 from kubevouch.policy.sources.configuration import with_configured
 from kubevouch.rollout.act.look import survey_by_ssh
 from kubevouch.rollout.act.node_facts import client_certificates_of
 from kubevouch.rollout.decide.machine import not_bound_by_operator, not_the_machine
 
 _AT_ONCE: Final = 16
-_COLUMNS: Final = ("NODE", "STATE", "NAMES", "ADDRESSES")
+_UNPINNED: Final = (PinState.UNREADABLE, PinState.NOTHING)
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,12 @@ class NamesNotKnown(KubevouchError):
 def look(
     terminal: Terminal,
     access: ClusterAccess,
-    chosen: Sequence[str],
-    said: Mapping[str, Sequence[str]],
+    asked: Sequence[str],
+    allowed: Mapping[str, tuple[str, ...]],
     csr: str = "",
     ssh: NodeTransport | None = None,
 ) -> Looked:
-    """Reads the Nodes, the cluster's own names, the pins, and with ssh the nodes' disks. chosen: these nodes; none: all of them."""
+    """Reads the Nodes, the cluster's own names, the pins, and with ssh the nodes' disks. asked: these nodes; none: all of them."""
 
     async def looking(api: ApiClient, clock: Clock) -> Looked:
         inquiry = Inquiry(clock)
@@ -82,10 +83,11 @@ def look(
             _who(api),
         )
         known = [node.name for node in nodes]
+        chosen = full_names(asked, known)
         for name in chosen:
             if name not in known:
                 raise await no_such_node(api, name)
-        check_nodes(said, known)
+        said = by_full_name(allowed, known)
         if names.doubts:
             raise NamesNotKnown("the cluster's own names", names.doubts[0].text)
         names = with_configured(names, stored.sources.configuration_or_default)
@@ -119,11 +121,11 @@ async def _who(api: ApiClient) -> str:
 
 def show(terminal: Terminal, looked: Looked) -> None:
     """The table of what would be pinned, and what is left out of it."""
-    if terminal.prints_json:
+    if terminal.document_form:
         content = {"nodes": [_json(each) for each in looked.found], "gone": looked.gone}
         print_document(terminal, "kubevouch.pins/1", content)
     else:
-        terminal.table(_COLUMNS, [_row(each) for each in looked.found])
+        terminal.table(tuple(PINS), [_row(each) for each in looked.found])
         terminal.out()
         terminal.out(
             "How we know: each Node's own status, which the node writes. Look at every line."
@@ -202,11 +204,11 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
     """
     pins = [each.pin for each in looked.found if each.writes]
     refused = [(each.pin.node, value) for each in looked.found for value in each.refused]
-    without = [each for each in looked.found if each.state in ("unreadable", "nothing to pin")]
+    without = [each for each in looked.found if each.state in _UNPINNED]
     for each in without:
         text = f"{each.pin.node} is not pinned: {(*each.differs, *each.left_out)[0]}"
         terminal.error(text)
-        if each.state == "unreadable":
+        if each.state is PinState.UNREADABLE:
             first = f"kubevouch approver pin {each.pin.node} --remove"
             terminal.command("NEXT  ", first, beside_an_error=True)
     if pins:
@@ -275,19 +277,15 @@ async def certificates_on_disks(
 
 async def credential_of(api: ApiClient, name: str, node: str) -> str:
     """The hash of the client certificate that made a CSR of this node. Raises UsageError."""
-    csr = csr_of(
-        await serving_csr(api, name, expected="the name of a CSR of the node was expected")
-    )
+    csr = csr_of(await serving_csr(api, name, expected="expected the name of a CSR of the node"))
     if requestor_node(csr) != node:
-        raise UsageError(
-            f"--csr {name}", f"{csr.username} made it", f"a CSR of {node} was expected"
-        )
+        raise UsageError(f"--csr {name}", f"{csr.username} made it", f"expected a CSR of {node}")
     found = certificate_id(csr.credential_ids or ())
     if not found:
         seen = (
             "the API server does not tell which client certificate made it (before Kubernetes 1.32)"
         )
-        raise UsageError(f"--csr {name}", seen, "--via ssh was expected")
+        raise UsageError(f"--csr {name}", seen, "expected --via ssh")
     return found
 
 

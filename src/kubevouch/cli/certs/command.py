@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubevouch.cli.common.legend import CERTIFICATES, WIDE, WithLegend
 from kubevouch.cli.common.options import (
     cluster,
     handshake_timeout,
@@ -14,7 +15,13 @@ from kubevouch.cli.common.options import (
 )
 
 if TYPE_CHECKING:
-    from kubevouch.inventory.rows import LifeLimit
+    from kubevouch.inventory.rows import LifeLimit, RowState
+
+
+def _states() -> "type[RowState]":
+    from kubevouch.inventory.rows import RowState
+
+    return RowState
 
 
 def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLimit | None":
@@ -23,14 +30,26 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
 
     found = None if value is None else read_life_limit(value)
     if value is not None and found is None:
-        seen = f"{value!r} is neither a time such as 30d or 12h nor a part such as 92%"
+        seen = f"expected a time such as 30d or 12h, or a part such as 92%, got {value!r}"
         raise click.BadParameter(seen)
     return found
 
 
-@click.command("certs", short_help="List every certificate, its end and what stops then.")
+@click.command(
+    "certs",
+    cls=WithLegend,
+    heads={**CERTIFICATES, **WIDE},
+    words=_states,
+    short_help="List every certificate, its end and what stops then.",
+)
 @cluster
-@output("table", "wide", "short", "json", "prometheus", "html")
+@output("wide", "short", "prometheus", "html")
+@click.option(
+    "--within",
+    callback=_limit,
+    metavar="LIMIT",
+    help="Show only what reaches LIMIT, such as 90d, and what fails.",
+)
 @click.option(
     "--warn",
     callback=_limit,
@@ -40,7 +59,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     help="Tell from then on. The exit code stays 0.",
 )
 @click.option(
-    "--fail",
+    "--fail-on",
     callback=_limit,
     metavar="LIMIT",
     help="Exit with 1 from then on. Whatever has ended, is not valid yet, missing or unreadable always fails.",
@@ -61,8 +80,9 @@ def command(
     kubeconfig: str | None,
     context: str | None,
     output: str,
+    within: "LifeLimit | None",
     warn: "LifeLimit",
-    fail: "LifeLimit | None",
+    fail_on: "LifeLimit | None",
     roots: tuple[Path, ...],
     via: str | None,
     ssh_config: str | None,
@@ -92,7 +112,7 @@ def command(
     from kubevouch.system_clock import SystemClock
 
     terminal = terminal_of(ctx)
-    limits = Limits(warn, fail)
+    limits = Limits(warn, fail_on, within)
     if roots:
         of_a_cluster = {"--kubeconfig": kubeconfig, "--context": context, "--via": via}
         if flag := next((flag for flag, given in of_a_cluster.items() if given), ""):

@@ -23,10 +23,11 @@ def print_rows(
 
     cluster: its name for a person, at the head of the tables and of a page.
     """
-    rows = rows_of(found)
-    code = _exit_code(found, rows, limits)
+    every = rows_of(found)
+    code = _exit_code(found, every, limits)
+    rows = tuple(filter(limits.shows, every))
     match form:
-        case "json":
+        case "json" | "yaml":
             print_document(terminal, "kubevouch.certs/1", _inventory_json(found, rows, limits))
         case "short":
             _print_short(terminal, found, rows, limits)
@@ -64,7 +65,7 @@ def _print_short(
     for row in rows:
         if limits.concern(row) is not Concern.NONE:
             _print_short_row(terminal, row, limits)
-    for each in unread_of(found, rows):
+    for each in unread_of(found):
         if each.is_failure:
             terminal.long_line(f"not read  {each.text}", hang=10)
 
@@ -94,7 +95,7 @@ def _inventory_json(
         "at": found.at,
         "counts": {each: counts[each] for each in Concern},
         "certificates": [_row_json(row, limits) for row in rows],
-        "notRead": [_unread_json(each) for each in all_unread(found, rows)],
+        "notRead": [_unread_json(each) for each in all_unread(found)],
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from kubevouch import __version__
 from kubevouch.cli.common.diagnosis import shortener
+from kubevouch.cli.common.legend import CERTIFICATES, WIDE
 from kubevouch.cli.common.terminal import Colour, Terminal
 from kubevouch.diagnose.make import counted
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificates
@@ -33,14 +34,7 @@ from kubevouch.inventory.purpose import SHOWN_BY_KUBEADM
 from kubevouch.inventory.rows import CertificateRow, Concern, Limits, RowState
 from kubevouch.x509 import duration_text
 
-_COLUMNS = (
-    "CERTIFICATE",
-    "WHERE",
-    "EXPIRES",
-    "RESIDUAL TIME",
-    "CERTIFICATE AUTHORITY",
-    "RENEWED BY",
-)
+_COLUMNS = tuple(CERTIFICATES)
 _MOST_NOT_READ = 8
 
 Shorten = Callable[[str], str]
@@ -66,7 +60,7 @@ def print_tables(
     _print_section(terminal, "what kubeadm shows, as it is seen from here", again, limits, shorten)
     _print_section(terminal, "what kubeadm does not show", more, limits, shorten)
     _print_what_stops(terminal, with_unread)
-    _print_not_read(terminal, found, rows)
+    _print_not_read(terminal, found)
     print_end(terminal, found, rows, shorten=shorten, limits=limits)
 
 
@@ -157,18 +151,16 @@ def _outlier_cells(outlier: Outlier, usual: str, shorten: Shorten) -> tuple[str,
 
 def print_wide(terminal: Terminal, rows: Sequence[CertificateRow], limits: Limits) -> None:
     """A line for each, with all that is known of it, however wide the terminal is: as kubectl's `-o wide`."""
+    node, used, state, *others = WIDE
     terminal.table(
         (
             *_COLUMNS[:1],
-            "NODE",
+            node,
             *_COLUMNS[1:4],
-            "LIFE USED",
-            "STATE",
+            used,
+            state,
             *_COLUMNS[4:],
-            "REMARKS",
-            "ISSUER",
-            "SHA-256",
-            "NAMES",
+            *others,
         ),
         [_wide_cells(row, limits) for row in rows],
         folds=False,
@@ -196,10 +188,8 @@ def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> Non
         terminal.table(("CERTIFICATE", "FIRST ENDS", "WHAT STOPS"), lines)
 
 
-def _print_not_read(
-    terminal: Terminal, found: FoundCertificates, rows: Sequence[CertificateRow]
-) -> None:
-    unread = unread_of(found, rows)
+def _print_not_read(terminal: Terminal, found: FoundCertificates) -> None:
+    unread = unread_of(found)
     if unread:
         terminal.out("\nnot read")
     for each in unread[:_MOST_NOT_READ]:

@@ -1,9 +1,9 @@
 """Options with the operator's word: --allow NODE=VALUE gives a name or address to a node, --service-cidr a network."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
 
-from kubevouch.errors import UsageError, nearest
+from kubevouch.errors import UsageError, full_names, nearest
 from kubevouch.evidence.names import Network
 
 
@@ -13,18 +13,24 @@ def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     for word in given:
         node, equals, value = word.partition("=")
         if not (node and equals and value):
-            raise UsageError(word, "is not NODE=VALUE", "for example worker-1=192.168.88.112")
+            seen = f"expected NODE=VALUE, such as worker-1=192.168.88.112, got {word}"
+            raise UsageError("--allow", seen)
         found[node] = (*found.get(node, ()), value)
     return found
 
 
-def check_nodes(allowed: Iterable[str], known: Iterable[str]) -> None:
-    """Checks that each is a Node of the cluster. Raises UsageError, which names the nearest Node."""
-    nodes = set(known)
-    for name in allowed:
+def by_full_name(
+    allowed: Mapping[str, tuple[str, ...]], known: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """The same values by the full names of Nodes. Raises UsageError, which names the nearest Node."""
+    nodes, found = set(known), dict[str, tuple[str, ...]]()
+    for word, values in allowed.items():
+        [name] = full_names([word], nodes)
         if name not in nodes:
-            expected = nearest(name, nodes, otherwise="the name of a Node was expected")
+            expected = nearest(name, nodes, otherwise="expected the name of a Node")
             raise UsageError(f"--allow {name}=...", "there is no such Node", expected)
+        found[name] = (*found.get(name, ()), *values)
+    return found
 
 
 def network_of(text: str) -> Network:
@@ -32,6 +38,5 @@ def network_of(text: str) -> Network:
     try:
         return ip_network(text, strict=False)
     except ValueError:
-        raise UsageError(
-            f"--service-cidr {text}", "is not a network", "10.96.0.0/12, say"
-        ) from None
+        seen = f"expected a network such as 10.96.0.0/12, got {text}"
+        raise UsageError("--service-cidr", seen) from None

@@ -79,8 +79,10 @@ brings clusters from anywhere to 127.0.0.1, but not with the keys of this one.
 _LARGEST = 1024 * 1024
 _SHARED = "shared"
 _AUTHORITY = "authority"
-_RIGHT = "one address of 127.0.0.0/8, or ::1, a line was expected"
-_BOUND = "a line `authority sha256:HEX` was expected, with the hash that kubeadm prints of the cluster's CA"
+_RIGHT = "expected one address of 127.0.0.0/8, or ::1, a line"
+_BOUND = (
+    "expected a line `authority sha256:HEX`, with the hash that kubeadm prints of the cluster's CA"
+)
 
 
 def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> LoopbackKubelets:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from kubevouch import __version__
 from kubevouch.cli.common.documents import certificate_json, print_document
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
@@ -56,10 +58,10 @@ def print_diagnosis(
     form: str,
     fail_on: Severity,
 ) -> ExitCode:
-    """`table` for a person, `short` for a ticket, `json` for a program. Returns the exit code."""
+    """`table` for a person, `short` for a ticket, a document for a program. Returns the exit code."""
     code = diagnosis.exit_code(fail_on)
     conclusions = conclusions_of(verb, diagnosis, code, fail_on)
-    if form == "json":
+    if form in ("json", "yaml"):
         print_document(terminal, SCHEMA, as_json(terminal, verb, evidence, diagnosis, code))
         return code
     if form == "short":
@@ -215,9 +217,7 @@ def as_json(
 
 def _with_command_line(terminal: Terminal, each: Finding | Cause) -> dict[str, object]:
     """Its fields, with the words of the next command joined as a shell reads them."""
-    fields = {name: getattr(each, name) for name in each.__struct_fields__}
-    by_hand = each.by_hand
-    return {**fields, "next": terminal.hint(each.next), "by_hand": by_hand}
+    return {**msgspec.to_builtins(each), "next": terminal.hint(each.next)}
 
 
 def _served_json(served: Served) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""JSON documents: each states its schema and the version of kubevouch, in the same way for every verb."""
+"""Documents in JSON and YAML: each states its schema and the version of kubevouch, in the same way for every verb."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,18 +14,26 @@ if TYPE_CHECKING:
 
 
 def print_document(terminal: Terminal, schema: str, content: Mapping[str, object]) -> None:
-    """One line of JSON. schema: a name, and a number that grows when a field goes or changes its meaning.
+    """One line of JSON, or the same as YAML. schema: a name, and a number that grows when a field goes or changes its meaning.
 
     In ASCII: what others have said cannot move a cursor, and no escape of ours gets between the JSON's own.
     """
     document: Mapping[str, object] = {"schemaVersion": schema, "kubevouch": __version__, **content}
-    for piece in _pieces(document):
-        terminal.document(piece.replace("\x7f", "\\u007f"))
-    terminal.document("\n")
+    print_pieces(terminal, (each.replace("\x7f", "\\u007f") for each in _pieces(document)))
+
+
+def print_pieces(terminal: Terminal, pieces: Iterable[str]) -> None:
+    """A document, given in pieces of JSON, in the form that was asked for."""
+    if terminal.document_form == "yaml":
+        from kubevouch import goyaml
+
+        pieces = [goyaml.written(json.loads("".join(pieces)))]
+    for piece in pieces:
+        terminal.document(piece)
 
 
 def _pieces(document: Mapping[str, object]) -> Iterator[str]:
-    """The document as json.dumps writes it, an element of a list at a time: a fleet's whole one would be there twice.
+    """The document and its line break as json.dumps writes it, an element of a list at a time: a fleet's whole one would be there twice.
 
     What JSON does not know goes through msgspec.
     """
@@ -41,7 +49,7 @@ def _pieces(document: Mapping[str, object]) -> Iterator[str]:
         for index, each in enumerate(value):
             yield f"{', ' if index else ''}{written(each)}"
         yield "]"
-    yield "}"
+    yield "}\n"
 
 
 def certificate_json(certificate: "Certificate") -> dict[str, object]:

@@ -1,5 +1,6 @@
 """A group of commands. Options before a command are that command's: `kubevouch --context X doctor` is `kubevouch doctor --context X`."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 import click
@@ -49,7 +50,39 @@ def _leading(words: Sequence[str]) -> int:
     return end
 
 
-def mistyped(error: click.NoSuchCommand | click.NoSuchOption) -> str:
+_OURS = (
+    (r"(.*) is not (?:one of|in the range|a valid) (.*)\.", r"expected \2, got \1"),
+    (r"Got unexpected extra arguments? \((.*)\)", r"expected no more words, got \1"),
+    (r"Option .* requires an argument\.", "expected a value, got none"),
+    (r"Option .* does not take a value\.", "expected no value, got one"),
+)
+"""What click says, and how we say it."""
+
+
+def wrong_line(error: click.UsageError) -> str:
+    """What is wrong with a command line: where; what is expected, and what was given."""
+    if isinstance(error, click.NoSuchCommand | click.NoSuchOption):
+        return _mistyped(error)
+    where = _path(error.ctx) if error.ctx else []
+    text = error.message
+    param = error.param if isinstance(error, click.BadParameter) else None
+    if isinstance(param, click.Option):
+        where.append(max(param.opts, key=len))
+    elif isinstance(error, click.BadOptionUsage):
+        where.append(error.option_name)
+    if isinstance(error, click.MissingParameter) and param and error.ctx:
+        text = f"expected {param.make_metavar(error.ctx)}, got nothing"
+    for theirs, ours in _OURS:
+        text = re.sub(theirs, ours, text)
+    return f"{' '.join(where) or 'kubevouch'}: {text}"
+
+
+def _path(ctx: click.Context) -> list[str]:
+    """The words of the command, without the program."""
+    return ctx.command_path.removeprefix(ctx.find_root().command_path).split()
+
+
+def _mistyped(error: click.NoSuchCommand | click.NoSuchOption) -> str:
     """What a wrong command or option is nearest to, of those that its command has."""
     assert error.ctx is not None
     ctx, command = error.ctx, error.ctx.command
@@ -61,8 +94,7 @@ def mistyped(error: click.NoSuchCommand | click.NoSuchOption) -> str:
         word, kind, known = error.option_name, "option", list(_options(ctx))
         otherwise = f"`{ctx.command_path} --help` lists all"
     known = [each for each in known if each != word]  # an option that only stands in a wrong place
-    path = ctx.command_path.removeprefix(ctx.find_root().command_path).split()
-    return f"{' '.join([*path, word])}: there is no such {kind}; {nearest(word, known, otherwise=otherwise)}"
+    return f"{' '.join([*_path(ctx), word])}: there is no such {kind}; {nearest(word, known, otherwise=otherwise)}"
 
 
 def _options(ctx: click.Context) -> Iterable[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kubevouch.cli.common.complete import completed, context_names
+from kubevouch.cli.common.complete import completed, context_names, node_names
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
@@ -43,7 +43,7 @@ class _Seconds(click.ParamType[float]):
         if parts and "".join(number + unit for number, unit in parts) == text:
             return sum(float(number) * units[unit] for number, unit in parts)
         if not re.fullmatch(r"\d+(\.\d+)?", text):
-            self.fail(f"{text!r} is not a duration such as 90s, 2m or 1h30m", param, ctx)
+            self.fail(f"expected a duration such as 90s, 2m or 1h30m, got {text!r}", param, ctx)
         return float(text)
 
 
@@ -84,22 +84,27 @@ def via_ssh(reads: str) -> Callable[[F], F]:
     return all_of(via, by_ssh)
 
 
+_DOCUMENTS = ("json", "yaml")
+FORMS = ("table", *_DOCUMENTS)
+"""The forms of every result."""
+
+
 def _keep_apart(ctx: click.Context, _: click.Parameter, value: str) -> str:
     if ctx.obj is not None:
-        ctx.obj.prints_json = value == "json"
+        ctx.obj.document_form = value if value in _DOCUMENTS else ""
     return value
 
 
-def output(*formats: str) -> Callable[[F], F]:
-    """The option -o; the first format is the default."""
+def output(*more: str) -> Callable[[F], F]:
+    """The option -o. more: forms of this verb besides those of every result."""
     return click.option(
         "-o",
         "--output",
-        type=click.Choice(formats),
-        default=formats[0],
+        type=click.Choice([*FORMS, *more]),
+        default=FORMS[0],
         show_default=True,
         callback=_keep_apart,
-        expose_value=formats != ("table", "json"),  # else the terminal knows it
+        expose_value=bool(more),  # else the terminal knows it
         help="Form of the result. Exit codes are the same for each.",
     )
 
@@ -107,16 +112,30 @@ def output(*formats: str) -> Callable[[F], F]:
 output_or_file = click.option(
     "-o",
     "--output",
-    metavar="FILE|json",
-    default="table",
+    metavar="FILE|json|yaml",
+    default=FORMS[0],
     callback=_keep_apart,
-    help="Write the plan to FILE, or print it as JSON. Without it, only show it.",
+    help="Write the plan to FILE, or print it. Without it, only show it.",
 )
 
 
-def _be_verbose(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    if ctx.obj is not None and value:
-        ctx.obj.verbose = True
+def _sets(attribute: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    """The callback of a flag that the terminal keeps."""
+
+    def kept(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if ctx.obj is not None and value:
+            setattr(ctx.obj, attribute, True)
+
+    return kept
+
+
+dry_run = click.option(
+    "--dry-run",
+    is_flag=True,
+    expose_value=False,
+    callback=_sets("dry_run"),
+    help="Show what would be written, and write nothing.",
+)
 
 
 def which_cluster(function: F) -> F:
@@ -143,7 +162,7 @@ def cluster(function: F) -> F:
         "--verbose",
         is_flag=True,
         expose_value=False,
-        callback=_be_verbose,
+        callback=_sets("verbose"),
         help="Show each request to the API server on standard error.",
     )
     return all_of(which_cluster, verbose)(function)
@@ -177,6 +196,18 @@ def _with_access(function: Callable[..., int]) -> Callable[..., int]:
 
     verb: Callable[..., int] = with_access
     return click.pass_context(verb)
+
+
+def only_nodes(besides: str = "") -> Callable[[F], F]:
+    """--node; the verb gets the names as `nodes`. besides: what the help says then."""
+    return click.option(
+        "--node",
+        "nodes",
+        multiple=True,
+        metavar="NODE",
+        shell_complete=completed(node_names),
+        help=f"Only this node{besides}. May be repeated.",
+    )
 
 
 yes = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")

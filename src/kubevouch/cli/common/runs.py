@@ -128,7 +128,7 @@ def _not_kept(path: Path, error: OSError) -> StoppedBefore:
     return StoppedBefore(
         str(path),
         f"the record of this run cannot be kept: {error.strerror}; nothing was changed",
-        "make room there" if full else "a folder that can be written to was expected",
+        "make room there" if full else "expected a folder that can be written to",
         shown_by=[*shows, str(there)],
     )
 

@@ -15,9 +15,11 @@ def ask_for_sudo(terminal: Terminal, user: str) -> None:
     Raises:
         UsageError: nobody is there to be asked, or nothing was typed in.
     """
+    if terminal.sudo_password is not None:
+        return  # --watch looks again
     if not terminal.can_ask:
         seen = "is not a terminal to ask for a password at"
-        raise UsageError("standard input", seen, "sudo that asks for none was expected")
+        raise UsageError("standard input", seen, "expected sudo that asks for none")
     whose = f"of {user} " if user else ""
     word = terminal.ask_hidden(f"Password {whose}for sudo on the nodes")
     if not word:

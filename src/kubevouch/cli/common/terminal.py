@@ -53,6 +53,15 @@ class Declined(KubevouchError):
         return NOTHING_CHANGED
 
 
+class DryRun(Declined):
+    """A dry run has come to the first write."""
+
+    exit_code = ExitCode.OK
+
+    def __str__(self) -> str:
+        return f"A dry run. {NOTHING_CHANGED}"
+
+
 def harmless(text: str) -> str:
     """What nodes and certificates say may hold control characters: none of them reaches a terminal.
 
@@ -103,8 +112,13 @@ class Terminal:
         self.sudo_password: SudoPassword | None = None
         """What was typed in for sudo on the nodes, if that was asked for."""
         self.verbose = False
-        self.prints_json = False
-        """The result is a JSON document and nothing else: lines for a person go to standard error."""
+        self.document_form = ""
+        """`json` or `yaml`: the result is such a document and nothing else, and lines for a person go to standard error."""
+        self.dry_run = False
+        """Nothing is to be written: what would be confirmed is only said."""
+        self.held: list[str] | None = None
+        """The result, where it is not to be shown yet: `--watch` compares it with the former one."""
+        self._noted = set[str]()
         self.tells_waits = False
         self.nothing_changed = False
         """So far, of a verb that may write: an interruption says so."""
@@ -142,7 +156,7 @@ class Terminal:
         if colour is not None and self.has_colour:
             word = line.split(maxsplit=1)[0]
             line = line.replace(word, f"\x1b[{colour}m{word}\x1b[0m", 1)
-        self._write(self.stderr if self.prints_json else self.stdout, line + "\n")
+        self._write(self.stderr if self.document_form else self.stdout, line + "\n")
 
     def document(self, text: str) -> None:
         """A whole document as it is: what others say in it went through `one_line`."""
@@ -190,6 +204,10 @@ class Terminal:
 
     def note(self, text: str, hang: int = 2) -> None:
         """Prints a line of progress, on a terminal folded at its width and hung so far. A command in it stays whole."""
+        if self.held is not None:
+            if text in self._noted:
+                return
+            self._noted.add(text)
         if self.progress is not None:
             self.progress.erase()
         # Elsewhere it is a log that programs read, whatever $COLUMNS says.
@@ -217,6 +235,9 @@ class Terminal:
         self._flush(self.stdout)
 
     def _write(self, stream: TextIO, text: str) -> None:
+        if self.held is not None and stream is self.stdout:
+            self.held.append(text)
+            return
         try:
             stream.write(text)
         except OSError as error:
@@ -242,13 +263,14 @@ class Terminal:
             raise NowhereToWrite("standard output", error.strerror or str(error)) from None
 
     @property
+    def shows_escapes(self) -> bool:
+        """The result goes to a terminal that knows ECMA-48."""
+        return self.stdout.isatty() and self.environment.get("TERM", "dumb") != "dumb"
+
+    @property
     def has_colour(self) -> bool:
         """The result goes to a terminal that shows colours, and nobody has forbidden them (no-color.org)."""
-        return (
-            self.stdout.isatty()
-            and self.environment.get("TERM", "dumb") != "dumb"
-            and not self.environment.get("NO_COLOR")
-        )
+        return self.shows_escapes and not self.environment.get("NO_COLOR")
 
     @property
     def is_live(self) -> bool:
@@ -256,8 +278,9 @@ class Terminal:
         return self.stderr.isatty() and self.environment.get("TERM", "dumb") != "dumb"
 
     def confirm(self, what: str, *, yes: bool) -> None:
-        """Says what will be done, and asks. Raises UsageError if there is no terminal to ask on, Declined for a no."""
-        self.note(f"This will {one_line(what)}.")
+        """Says what will be done, and asks. Raises UsageError if there is no terminal to ask on, Declined for a no, DryRun in a dry run."""
+        self.note(f"This {'would' if self.dry_run else 'will'} {one_line(what)}.")
+        self.end_if_dry()
         self.check_can_ask(yes=yes)
         if yes:
             return
@@ -268,10 +291,15 @@ class Terminal:
         if not agreed:
             raise Declined("standard input", "the answer was no")
 
+    def end_if_dry(self) -> None:
+        """Raises DryRun in a dry run: from here on a verb may write."""
+        if self.dry_run:
+            raise DryRun("--dry-run", "nothing is written")
+
     def check_can_ask(self, *, yes: bool) -> None:
         """For what will be confirmed later: whoever cannot be asked is refused at once. Raises UsageError. yes: it needs no answer."""
-        if not yes and not self.can_ask:
-            raise UsageError("standard input", "is not a terminal to ask at", "--yes was expected")
+        if not (yes or self.dry_run or self.can_ask):
+            raise UsageError("standard input", "is not a terminal to ask at", "expected --yes")
 
     @property
     def can_ask(self) -> bool:

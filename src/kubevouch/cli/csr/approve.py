@@ -55,7 +55,7 @@ def approve_csrs(
     """
 
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode], datetime]:
-        evidence = await sources.gather(api, clock)
+        said, evidence = await sources.gather(api, clock)
         if not names and (doubt := evidence.cluster.csrs.doubt):
             say_doubts(terminal, [doubt])
             return [], [ExitCode.COULD_NOT_TELL], evidence.at
@@ -64,7 +64,7 @@ def approve_csrs(
         if not names:
             found = [e for e in evidence.cluster.csrs.or_else(()) if not e.status.conditions]
         waiting, settled = undecided(terminal, found)
-        return [sources.judged(each, evidence) for each in waiting], settled, evidence.at
+        return [said.judged(each, evidence) for each in waiting], settled, evidence.at
 
     seen, codes, at = with_api(terminal, access, judge)
     if not seen and not codes:
@@ -156,7 +156,8 @@ def _approve(
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         codes = []
         for each in passing:
-            again = sources.judged(each.found, await sources.gather(api, clock))
+            said, evidence = await sources.gather(api, clock)
+            again = said.judged(each.found, evidence)
             known = again.by.held == each.by.held
             outcome = again.decision.outcome if known else again.by.outcome
             if outcome is not Outcome.PASS:
@@ -228,6 +229,6 @@ def _checked(reason: str) -> str:
     text = reason.strip()
     if not text or len(text) > _LONGEST_REASON or not text.isprintable():
         seen = "is empty" if not text else "is too long, or not one line"
-        expected = f"one line of at most {_LONGEST_REASON} characters was expected"
+        expected = f"expected one line of at most {_LONGEST_REASON} characters"
         raise UsageError("--reason", seen, expected)
     return text

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from kubevouch.cli.common.group import CommandGroup
+from kubevouch.cli.common.legend import CSRS, PolicyWord, WithLegend
 from kubevouch.cli.common.options import (
     allow,
     cluster_domain,
     connected,
+    dry_run,
     output,
     service_cidr,
     yes,
 )
+from kubevouch.cli.common.watching import watchable
 from kubevouch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -73,9 +76,16 @@ def command() -> None:
     """
 
 
-@command.command("list", short_help="List CSRs, what they ask for, and what the policy says.")
+@command.command(
+    "list",
+    cls=WithLegend,
+    heads=CSRS,
+    words=lambda: PolicyWord,
+    short_help="List CSRs, what they ask for, and what the policy says.",
+)
 @connected
-@output("table", "json")
+@output()
+@watchable
 @allowing
 def list_(
     terminal: "Terminal",
@@ -100,14 +110,14 @@ def list_(
     from kubevouch.cli.csr.sources import warnings
 
     async def judge(api: "ApiClient", clock: "Clock") -> "tuple[CsrEvidence, list[Judged]]":
-        evidence = await sources.gather(api, clock)
+        said, evidence = await sources.gather(api, clock)
         csrs = evidence.cluster.csrs.or_else(())
-        return evidence, [sources.judged(each, evidence) for each in csrs]
+        return evidence, [said.judged(each, evidence) for each in csrs]
 
     evidence, found = with_api(terminal, access, judge)
     warn(terminal, warnings(evidence))
     cluster = evidence.cluster
-    if terminal.prints_json:
+    if terminal.document_form:
         print_document(terminal, "kubevouch.csrs/1", {"csrs": list(map(csr_json, found))})
     elif found:
         terminal.table(COLUMNS, [csr_row(each, evidence.at) for each in found])
@@ -123,7 +133,7 @@ def list_(
 @command.command("explain", short_help="Explain one CSR, rule by rule.")
 @click.argument("word", metavar="CSR")
 @connected
-@output("table", "json")
+@output()
 @allowing
 def explain(
     word: str,
@@ -142,13 +152,13 @@ def explain(
     from kubevouch.cli.csr.sources import serving_csr, warnings
 
     async def judge(api: "ApiClient", clock: "Clock") -> "Judged":
-        evidence = await sources.gather(api, clock)
-        found = sources.judged(await serving_csr(api, word), evidence)
+        said, evidence = await sources.gather(api, clock)
+        found = said.judged(await serving_csr(api, word), evidence)
         warn(terminal, warnings(evidence))
         return found
 
     found = with_api(terminal, access, judge)
-    if terminal.prints_json:
+    if terminal.document_form:
         print_document(terminal, "kubevouch.decision/1", explained_json(found))
     else:
         print_decision(terminal, found)
@@ -172,6 +182,7 @@ def explain(
     is_flag=True,
     help="Approve NAME although the approver is installed and has not approved it.",
 )
+@dry_run
 @yes
 def approve(
     names: tuple[str, ...],
@@ -193,14 +204,12 @@ def approve(
     from kubevouch.cli.csr.approve import approve_csrs
 
     if all_ == bool(names):
-        seen = "both names and --all" if all_ else "no name"
-        raise UsageError("csr approve", seen, "either names of CSRs or --all was expected")
+        got = "both" if all_ else "neither"
+        raise UsageError("csr approve", f"expected names of CSRs or --all, got {got}")
     if all_ and against_approver:
-        raise UsageError(
-            "csr approve", "--against-approver with --all", "names of CSRs were expected"
-        )
+        raise UsageError("csr approve --against-approver", "expected names of CSRs, got --all")
     if credential and len(set(names)) != 1:
-        raise UsageError("--credential", "names a node's certificate", "one NAME was expected")
+        raise UsageError("--credential", "names a node's certificate", "expected one NAME")
     terminal.roles = "kubevouch apply --print-role"
     terminal.nothing_changed = True
     sources = replace(sources, word=replace(sources.word, credential=credential))
@@ -218,6 +227,7 @@ def approve(
     metavar="TEXT",
     help="Why, for whoever looks at the CSR later: one line.",
 )
+@dry_run
 @yes
 def deny(
     names: tuple[str, ...],

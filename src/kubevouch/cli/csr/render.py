@@ -6,6 +6,7 @@ from datetime import datetime
 from shlex import join, quote
 
 from kubevouch.cli.approver.installation import ITS_PODS, NAMESPACE
+from kubevouch.cli.common.legend import CSRS, PolicyWord
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.cli.csr.sources import Judged
 from kubevouch.diagnose.catalogue import PLAN
@@ -26,7 +27,7 @@ _LONGEST = 64
 _ITS_LOG = f"kubectl -n {NAMESPACE} logs -l {ITS_PODS} --tail=-1"
 """The approver's: of all its pods, and whole, since by a label kubectl shows ten lines."""
 
-COLUMNS = ("NAME", "AGE", "NODE", "ASKS FOR", "CONDITION", "POLICY")
+COLUMNS = tuple(CSRS)
 
 _NOT_READ = {HoldReason.NOT_IN_EVIDENCE, HoldReason.SOURCE_UNREADABLE}
 _OVER = {HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
@@ -143,10 +144,12 @@ def age(found: CertificateSigningRequest, at: datetime) -> str:
 
 def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
     """What the policy says. is_decided: somebody has decided about the CSR, so that no approval of ours comes any more."""
-    passes, holds = ("passes", "would hold") if is_decided else ("would approve", "holds")
     if judgement.decision.outcome is Outcome.PASS:
-        return shortened(judgement.held) if judgement.held else passes
-    word = "cannot tell" if exit_of(judgement) is ExitCode.COULD_NOT_TELL else holds
+        passes = PolicyWord.PASSES if is_decided else PolicyWord.WOULD_APPROVE
+        return shortened(judgement.held or passes)
+    word = PolicyWord.WOULD_HOLD if is_decided else PolicyWord.HOLDS
+    if exit_of(judgement) is ExitCode.COULD_NOT_TELL:
+        word = PolicyWord.CANNOT_TELL
     return f"{word}: {judgement.decision.held_by[0].rule}"
 
 

@@ -30,7 +30,7 @@ def _switch(text: str = "", *, hidden: bool = False) -> Any:  # noqa: ANN401 - a
 
 def _joined(_: click.Context, __: click.Parameter, given: Iterable[str]) -> tuple[str, ...]:
     if any('"' in text for text in given):
-        raise click.BadParameter("names without quotes and commas were expected")
+        raise click.BadParameter("expected names without quotes and commas")
     return tuple(filter(None, (each.strip() for text in given for each in text.split(","))))
 
 
@@ -50,7 +50,7 @@ def _share(_: click.Context, __: click.Parameter, text: str) -> float:
     except ValueError:
         found = -1.0
     if not 0 <= found <= 1:
-        raise click.BadParameter(f"{text!r} is not a share from 0 to 1, nor from 0% to 100%")
+        raise click.BadParameter(f"expected a share from 0 to 1, or from 0% to 100%, got {text!r}")
     return found
 
 

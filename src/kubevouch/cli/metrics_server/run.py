@@ -88,7 +88,7 @@ def serve_metrics(
 def check_token(access: ClusterAccess) -> None:
     """Raises UsageError if there is no token to show to kubelets."""
     if not (access.user.token or access.user.token_file):
-        expected = "a ServiceAccount's token was expected (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
+        expected = "expected a ServiceAccount's token (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
         raise UsageError(access.user.where, "no token", expected)
 
 
@@ -135,7 +135,7 @@ def _other_accesses(
             try:
                 found[path] = access_of(terminal, path, None)
             except KubeconfigError as error:
-                expected = "a kubeconfig was expected"
+                expected = "expected a kubeconfig"
                 raise UsageError(f"{flag} {error.where}", error.seen, expected) from None
     return found
 
@@ -153,13 +153,13 @@ def _roots(access: ClusterAccess, path: str) -> tuple[str, Callable[[], bytes]]:
     """Where they are, and how to read them: the flag's, else those that the API server is verified by, as metrics-server has it."""
     if path:
         where = f"--kubelet-certificate-authority {path}"
-        expected = "authorities in PEM were expected"
+        expected = "expected authorities in PEM"
         return where, lambda: bytes_in(Path(path), most=_LARGEST, expected=expected, where=where)
     if _in_pod(access):
         file = SERVICE_ACCOUNT / "ca.crt"
         return str(file), file.read_bytes
     if access.roots is None:
-        expected = "--kubelet-certificate-authority FILE was expected"
+        expected = "expected --kubelet-certificate-authority FILE"
         raise UsageError(access.cluster, "names no authority that kubelets could be of", expected)
     pem = access.roots
     return access.cluster, lambda: pem

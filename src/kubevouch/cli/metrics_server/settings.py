@@ -92,8 +92,8 @@ def _check(flags: MetricsServerFlags) -> None:
     resolution, timeout = flags.metric_resolution, flags.kubelet_request_timeout
     uids = flags.requestheader_uid_headers
     if flags.max_requests_inflight < 0:
-        seen = str(flags.max_requests_inflight)
-        raise UsageError("--max-requests-inflight", seen, "0 or more was expected")
+        seen = f"expected 0 or more, got {flags.max_requests_inflight}"
+        raise UsageError("--max-requests-inflight", seen)
     if flags.deprecated_kubelet_completely_insecure:
         where = "--deprecated-kubelet-completely-insecure"
         seen = (
@@ -102,19 +102,18 @@ def _check(flags: MetricsServerFlags) -> None:
         raise UsageError(where, seen, _INSTEAD)
     if flags.kubelet_insecure_tls and flags.kubelet_certificate_authority:
         where = "--kubelet-certificate-authority, --kubelet-insecure-tls"
-        raise UsageError(where, "both are given", "one of them was expected")
+        raise UsageError(where, "both are given", "expected one of them")
     if bool(flags.kubelet_client_certificate) != bool(flags.kubelet_client_key):
         where = "--kubelet-client-certificate, --kubelet-client-key"
-        raise UsageError(where, "one of them is missing", "both or none were expected")
+        raise UsageError(where, "one of them is missing", "expected both or none")
     if resolution < _SHORTEST:
-        raise UsageError("--metric-resolution", f"{resolution:g}s", "at least 10s was expected")
+        raise UsageError("--metric-resolution", f"expected at least 10s, got {resolution:g}s")
     if not 0 < timeout <= resolution * 0.9:
-        expected = (
-            f"more than nothing and at most nine tenths of --metric-resolution ({resolution:g}s)"
-        )
-        raise UsageError("--kubelet-request-timeout", f"{timeout:g}s", expected)
+        most = f"nine tenths of --metric-resolution ({resolution:g}s)"
+        seen = f"expected more than 0s and at most {most}, got {timeout:g}s"
+        raise UsageError("--kubelet-request-timeout", seen)
     if uids and "x-remote-uid" not in (each.lower() for each in uids):
-        expected = "X-Remote-Uid was expected among them"
+        expected = "expected X-Remote-Uid among them"
         raise UsageError("--requestheader-uid-headers", ", ".join(uids), expected)
 
 
@@ -123,7 +122,7 @@ def check_node_selector(text: str) -> None:
     try:
         label_selector(text)
     except SelectorError as error:
-        expected = "a selector as kubectl takes it was expected, as in pool=a,env!=test"
+        expected = "expected a selector as kubectl takes it, as in pool=a,env!=test"
         raise UsageError("-l, --node-selector", f"{text!r}: {error}", expected) from None
 
 
@@ -143,9 +142,7 @@ def _authority(flags: MetricsServerFlags) -> AuthorityPlace | None:
     if not given:
         return None
     if flags.cert_file:
-        raise UsageError(
-            f"--tls-cert-file, {_AUTHORITY}", "both are given", "one of them was expected"
-        )
+        raise UsageError(f"--tls-cert-file, {_AUTHORITY}", "both are given", "expected one of them")
     place, _, rest = given.partition(":")
     names, _, last = rest.rpartition(":")
     chosen = _listed(last)
@@ -155,12 +152,10 @@ def _authority(flags: MetricsServerFlags) -> AuthorityPlace | None:
     namespace, _, secret = place.partition("/")
     for_names = _listed(names)
     if not (namespace and secret and for_names) or "/" in secret:
-        expected = "a Secret and the names to sign for were expected, as in kube-system/authority:usage.kube-system.svc"
+        expected = "expected a Secret and the names to sign for, as in kube-system/authority:usage.kube-system.svc"
         raise UsageError(_AUTHORITY, repr(given), expected)
     if wrong := [each for each in for_names if ":" in each and parse_address(each) is None]:
-        expected = (
-            f"a name, or versions of the metrics API, were expected: {', '.join(METRICS_VERSIONS)}"
-        )
+        expected = f"expected a name, or versions of the metrics API: {', '.join(METRICS_VERSIONS)}"
         raise UsageError(_AUTHORITY, ", ".join(wrong), expected)
     # The one that HPAs read comes first: without it there is no start.
     api_services = tuple(
@@ -175,11 +170,7 @@ def _listed(text: str) -> tuple[str, ...]:
 
 def _minimum(name: str) -> tuple[ssl.TLSVersion, tuple[str, ...]]:
     if name and name not in VERSIONS:
-        raise UsageError(
-            _MIN_VERSION,
-            f"unknown tls version {name!r}",
-            f"one of {', '.join(VERSIONS)} was expected",
-        )
+        raise UsageError(_MIN_VERSION, f"expected one of {', '.join(VERSIONS)}, got {name!r}")
     if name == "VersionTLS13":
         return ssl.TLSVersion.TLSv1_3, ()
     old = name in VERSIONS[:2]
@@ -193,14 +184,14 @@ def _chosen(
     for name in names:
         if name not in KNOWN:
             seen = f"Cipher suite {name} not supported or doesn't exist"
-            raise UsageError(_SUITES, seen, "Go's names were expected, which are case-sensitive")
+            raise UsageError(_SUITES, seen, "expected Go's names, which are case-sensitive")
     chosen = suites_of(names)
     warnings = tuple(f"Use of insecure cipher '{name}' detected." for name in chosen.insecure)
     warnings += tuple(f"{_SUITES}: {name} is broken, and never offered" for name in chosen.left_out)
     if chosen.openssl:
         return ServerTlsSettings(minimum, chosen.openssl), warnings
     if not any(name in TLS_1_3 for name in names):
-        expected = "one that is not broken was expected"
+        expected = "expected one that is not broken"
         raise UsageError(_SUITES, f"nothing but {', '.join(chosen.left_out)}", expected)
     # As in Go: whoever names suites of TLS 1.3 only does not serve an older version.
     return ServerTlsSettings(ssl.TLSVersion.TLSv1_3), warnings
@@ -211,10 +202,12 @@ def _named(text: str) -> NamedPair:
     files, given, names = text.partition(":")
     paths = [each.strip() for each in files.split(",")]
     if len(paths) != 2 or not all(paths):
-        expected = "a file with a certificate and one with its key were expected, as in a.crt,a.key:*.a.example"
+        expected = (
+            "expected a file with a certificate and one with its key, as in a.crt,a.key:*.a.example"
+        )
         raise UsageError(_SNI, repr(text), expected)
     found = _listed(names)
     if given and not found:
-        raise UsageError(_SNI, repr(text), "a name was expected after the colon")
+        raise UsageError(_SNI, repr(text), "expected a name after the colon")
     pair = (Path(paths[0]), Path(paths[1]))
     return NamedPair(KeyPairSource(f"{_SNI} {', '.join(paths)}", pair, flags=(_SNI, _SNI)), found)

@@ -89,6 +89,7 @@ def apply_plan(
         _ask(terminal, checked, question, timeouts, yes=yes)
         keep_run(plan, terminal.environment, timeouts)
         log = begun_log(plan, what, lease, terminal)
+    terminal.end_if_dry()
     again = leading().again
     work = partial(_carried_out, terminal, checked, pins, lease, log, timeouts, again)
     with ending_logged(log) as ended:

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import click
 
-from kubevouch.cli.common.complete import completed, node_names, run_names
+from kubevouch.cli.common.complete import completed, run_names
+from kubevouch.cli.common.legend import RESULTS, RUNS, WithLegend
 from kubevouch.cli.common.options import (
+    FORMS,
     all_of,
     allow,
     by_ssh,
     cluster_domain,
     connected,
+    dry_run,
+    only_nodes,
     output,
     output_or_file,
     print_role,
@@ -21,6 +25,7 @@ from kubevouch.cli.common.options import (
     service_cidr,
     yes,
 )
+from kubevouch.cli.common.watching import watchable
 from kubevouch.errors import UsageError
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from kubevouch.rollout.act.make_plan import NodeOptions
     from kubevouch.rollout.decide.entitled import OperatorWord
     from kubevouch.rollout.decide.plan import PodPlace
+    from kubevouch.rollout.decide.run_status import NodeState
 
 _NAMESPACE = "kube-system"
 
@@ -55,12 +61,7 @@ _way_there = all_of(
         metavar="NAME",
         help="With --via pod: where the pods are made; it must let privileged ones in. Default: kube-system.",
     ),
-    click.option(
-        "--nodes",
-        metavar="NAMES",
-        shell_complete=completed(node_names),
-        help="Only these nodes, comma-separated.",
-    ),
+    only_nodes(),
     by_ssh,
 )
 _without_credential_id = click.option(
@@ -88,8 +89,13 @@ _times = all_of(
 )
 
 
-def _names(nodes: str | None) -> tuple[str, ...]:
-    return tuple(name for name in (nodes or "").split(",") if name)
+def _states() -> "type[NodeState]":
+    from kubevouch.rollout.decide.run_status import NodeState
+
+    return NodeState
+
+
+_with_results = functools.partial(click.command, cls=WithLegend, heads=RESULTS, words=_states)
 
 
 def _word(function: Callable[..., int]) -> Callable[..., int]:
@@ -127,7 +133,7 @@ def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | Non
             raise UsageError(f"--via {via}", "--image and --pod-namespace belong to --via pod")
         return None
     if not image:
-        expected = f"NAME@sha256:DIGEST was expected. {NO_PUBLIC_IMAGE}"
+        expected = f"expected NAME@sha256:DIGEST. {NO_PUBLIC_IMAGE}"
         raise UsageError("--via pod", "--image is missing", expected)
     return PodPlace(namespace or _NAMESPACE, checked_image(image))
 
@@ -136,7 +142,7 @@ class _WayOptions(TypedDict):
     via: Literal["ssh", "pod"]
     image: str | None
     pod_namespace: str | None
-    nodes: str | None
+    nodes: tuple[str, ...]
     ssh_config: str | None
     ssh_user: str | None
     ask_sudo_password: bool
@@ -153,7 +159,7 @@ def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
     config = way["ssh_config"] or terminal.environment.get(SSH_CONFIG, "")
     return NodeOptions(
         via=via,
-        nodes=_names(way["nodes"]),
+        nodes=way["nodes"],
         ssh_config=str(Path(config).absolute()) if config else "",
         ssh_user=way["ssh_user"] or "",
         ask_sudo_password=way["ask_sudo_password"],
@@ -189,14 +195,21 @@ def plan(
 
     terminal.tells_waits = terminal.nothing_changed = True
     options = _node_options(terminal, way)
-    file = None if output in ("table", "json") else Path(output)
+    file = None if output in FORMS else Path(output)
     return make_plan(terminal, access, options, node_values(allow), word, soak, file)
 
 
-@click.command("status", short_help="Show where runs stand on their nodes. Reads only.")
+@click.command(
+    "status",
+    cls=WithLegend,
+    heads=RUNS,
+    words=_states,
+    short_help="Show where runs stand on their nodes. Reads only.",
+)
 @click.argument("run", required=False, default="", shell_complete=completed(run_names))
-@output("table", "json")
+@output()
 @connected
+@watchable
 @_way_there
 @yes
 def status(
@@ -218,17 +231,18 @@ def status(
 
 
 _carries_out = all_of(
-    output("table", "json"),
+    output(),
     connected,
     _in_place,
     _word,
     _times,
+    dry_run,
     yes,
     print_role("rollout", "apply, resume and undo need"),
 )
 
 
-@click.command("apply", short_help="Carry out a plan, node by node, each proven on the wire.")
+@_with_results("apply", short_help="Carry out a plan, node by node, each proven on the wire.")
 @click.argument("plan", metavar="FILE", type=click.Path(path_type=Path))
 @_carries_out
 def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - those of `_carry_out`
@@ -240,7 +254,7 @@ def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - those of `_carry
     return _carry_out("apply", str(plan), **options)
 
 
-@click.command("resume", short_help="Go on with a run that was cut off.")
+@_with_results("resume", short_help="Go on with a run that was cut off.")
 @click.argument("run", shell_complete=completed(run_names))
 @_carries_out
 def resume(run: str, **options: Any) -> int:  # noqa: ANN401 - those of `_carry_out`
@@ -295,20 +309,16 @@ def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
         given.soak if is_said("soak") else kept.soak,
     )
     if times.gates > LONGEST_GATES:
-        seen, most = f"{times.gates:.0f}s", f"{LONGEST_GATES:.0f}s at most was expected"
-        raise UsageError("--gate-timeout", seen, most)
+        seen = f"expected {LONGEST_GATES:.0f}s at most, got {times.gates:.0f}s"
+        raise UsageError("--gate-timeout", seen)
     return times
 
 
-@click.command("undo", short_help="Put the nodes of a run back to what they were.")
+@_with_results("undo", short_help="Put the nodes of a run back to what they were.")
 @click.argument("run", shell_complete=completed(run_names))
-@output("table", "json")
+@output()
 @connected
-@click.option(
-    "--nodes",
-    metavar="NAMES",
-    help="Only these nodes, comma-separated; the ConfigMap stays as it is.",
-)
+@only_nodes("; the ConfigMap stays as it is")
 @_in_place
 @click.option(
     "--gate-timeout",
@@ -318,12 +328,13 @@ def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
     metavar="DURATION",
     help="How long to wait until a node answers again.",
 )
+@dry_run
 @yes
 def undo(
     terminal: "Terminal",
     access: "ClusterAccess",
     run: str,
-    nodes: str | None,
+    nodes: tuple[str, ...],
     ssh_config: str | None,
     gate_timeout: float,
     yes: bool,
@@ -343,7 +354,6 @@ def undo(
     terminal.tells_waits = terminal.nothing_changed = True
     terminal.roles = "kubevouch apply --print-role"
     plan = with_ssh_config(find_run(run, terminal.environment, f"undo {run}"), ssh_config, terminal)
-    named = _names(nodes)
-    again = (*UNDO, run, *some(named))
+    again = (*UNDO, run, *some(nodes))
     with leading_on(terminal, plan, Path("plan.json"), again):
-        return undo_plan(terminal, access, plan, again, named, gate_timeout, yes=yes)
+        return undo_plan(terminal, access, plan, again, nodes, gate_timeout, yes=yes)

@@ -2,10 +2,13 @@
 
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from kubevouch import __version__
+from kubevouch.cli.common.allow import by_full_name
 from kubevouch.cli.common.connect import with_api
+from kubevouch.cli.common.documents import print_pieces
 from kubevouch.cli.common.runs import check_may_be_written, kept_here, write_plan
 from kubevouch.cli.common.ssh import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal, one_line
@@ -13,9 +16,10 @@ from kubevouch.cli.rollout.approver_pins import PinsOfPlan, pins_of_plan
 from kubevouch.cli.rollout.context import open_context, prepared_pods
 from kubevouch.cli.rollout.render import print_plan
 from kubevouch.clock import Clock
-from kubevouch.errors import ExitCode
+from kubevouch.errors import ExitCode, full_names
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import NODES
 from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_plan
 from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.intent import what_pods_are
@@ -46,15 +50,15 @@ def make_plan(
         ask_for_sudo(terminal, options.ssh_user)
     if options.pods:
         terminal.note(one_line(f"This looks at nodes by {what_pods_are(options.pods)}."))
-    plan, pins = with_api(
+    plan, pins, accepted = with_api(
         terminal,
         access,
         lambda api, clock: _planned(terminal, options, accepted, word, api, clock),
     )
     if file:
         write_plan(plan, file)
-    if terminal.prints_json:
-        terminal.document(text_of(plan))
+    if terminal.document_form:
+        print_pieces(terminal, [text_of(plan)])
     else:
         commands = commands_of(
             plan, str(file or _FILE), word, kept_here(terminal.environment), accepted=accepted
@@ -72,10 +76,15 @@ async def _planned(
     word: OperatorWord,
     api: ApiClient,
     clock: Clock,
-) -> tuple[Plan, PinsOfPlan]:
+) -> tuple[Plan, PinsOfPlan, Mapping[str, tuple[str, ...]]]:
+    """The plan, its pins, and what --allow says, by the full names of nodes."""
+    if options.nodes or accepted:
+        known = [each.name for each in await api.list_all(NODES)]
+        options = replace(options, nodes=full_names(options.nodes, known))
+        accepted = by_full_name(accepted, known)
     run = secrets.token_hex(4)
     await prepared_pods(api, options.pods, terminal)
     context = await open_context(terminal, options, run, api, clock)
     plan = await gather_plan(PlanOptions(run, __version__, options, accepted, word), context)
     planned = {each.node for each in plan.nodes}
-    return plan, await pins_of_plan(api, plan, clock, planned, {})
+    return plan, await pins_of_plan(api, plan, clock, planned, {}), accepted

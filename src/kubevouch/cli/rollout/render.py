@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.legend import RESULTS
 from kubevouch.cli.common.runs import kept_run
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.rollout.run_log import RunLog
@@ -192,7 +193,7 @@ def print_result(
 
     lead: what comes first. so_far: how many nodes are where they were to come to. log: of a run that has written.
     """
-    if terminal.prints_json:
+    if terminal.document_form:
         document = msgspec.to_builtins(result)
         print_document(
             terminal, "kubevouch.run/1", {**document, "log": str(log.path) if log else ""}
@@ -205,7 +206,7 @@ def print_result(
         for each in result.nodes
     ]
     if rows:
-        terminal.table(("NODE", "RESULT", "TIME", "WHY"), rows)
+        terminal.table(tuple(RESULTS), rows)
     if result.config_map.text:
         terminal.long_line(result.config_map.text)
     for left_out in result.left_out:

@@ -71,8 +71,8 @@ def begun_log(plan: Plan, what: str, lease: RunLease, terminal: Terminal) -> Run
         by=lease.identity,
         version=__version__,
         server=cluster.server,
-        cluster_uid=cluster.cluster_uid,
-        to_do=what,
+        clusterUid=cluster.cluster_uid,
+        toDo=what,
     )
     return log
 

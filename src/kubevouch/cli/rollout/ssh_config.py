@@ -38,7 +38,7 @@ def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
         raise UsageError(
             plan.ssh_config,
             f"the plan has ssh read this file, and {problem}",
-            "--ssh-config FILE was expected, with a file that you trust: ssh runs the commands in it",
+            "expected --ssh-config FILE, with a file that you trust: ssh runs the commands in it",
         )
     terminal.note(one_line(f"ssh reads {path}, as the plan says"))
     return msgspec.structs.replace(plan, ssh_config=str(path))

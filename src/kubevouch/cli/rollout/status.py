@@ -12,6 +12,7 @@ import msgspec
 
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.documents import print_document
+from kubevouch.cli.common.legend import RUNS
 from kubevouch.cli.common.runs import find_run, kept_here, kept_plans, kept_run
 from kubevouch.cli.common.ssh import ask_for_sudo
 from kubevouch.cli.common.terminal import Terminal
@@ -21,7 +22,7 @@ from kubevouch.cli.rollout.render import print_next
 from kubevouch.cli.rollout.ssh_config import with_ssh_config
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
-from kubevouch.errors import UsageError, nearest
+from kubevouch.errors import UsageError, full_names, nearest
 from kubevouch.evidence.gather.identity import gather_run_lease
 from kubevouch.evidence.run_holder import SeenLease
 from kubevouch.evidence.survey import RUN_NAME
@@ -96,7 +97,7 @@ def show_status(
         else _leading_to_a_kept_run(access, options.nodes, terminal)
     ):
         found = with_api(terminal, access, work)
-    if terminal.prints_json:
+    if terminal.document_form:
         print_document(terminal, SCHEMA, _document(run, found, terminal))
     else:
         _print(terminal, found, run, word, options, plan)
@@ -155,7 +156,7 @@ def _leading_to_a_kept_run(
         plans = (plan for _, plan in kept_plans(terminal.environment) if plan)
         plan = next((each for each in plans if each.cluster.server == access.server), None)
         known = {each.node for each in plan.nodes} if plan else set()
-        named = [each for each in nodes if each in known]
+        named = [each for each in full_names(nodes, known) if each in known]
         looks = step(Case.LOOK, run=plan.run, nodes=some(named)) if plan else None
         error.leads_on = (looks.command if looks else "kubectl get --raw /readyz",)
         raise
@@ -172,10 +173,11 @@ def _plan_of(word: str, ssh_config: str | None, terminal: Terminal) -> Plan | No
 
 def _only(targets: Sequence[StatusTarget], nodes: Sequence[str]) -> list[StatusTarget]:
     known = [each.node for each in targets]
-    for name in nodes:
+    wanted = full_names(nodes, known)
+    for name in wanted:
         if name not in known:
             raise UsageError(name, "there is no such Node", nearest(name, known, otherwise=""))
-    return [each for each in targets if not nodes or each.node in nodes]
+    return [each for each in targets if not wanted or each.node in wanted]
 
 
 def _print(
@@ -189,7 +191,7 @@ def _print(
     """word: how the run was asked for; empty for whatever stands on the nodes."""
     rows, is_kept = found.rows, kept_here(terminal.environment)
     terminal.table(
-        ("NODE", "RUN", "STATE", "SWITCH", "BOOT NET", "NOTES"),
+        tuple(RUNS),
         [
             (
                 each.node,

@@ -46,7 +46,9 @@ def undo_plan(
     yes: bool,
 ) -> int:
     """Puts every node of the run back. again: the command that does so. nodes: only these; empty means all. That the cluster is the plan's is checked before it asks."""
-    plan = only_nodes(plan, nodes) if nodes else plan
+    if nodes:
+        plan = only_nodes(plan, nodes)
+        nodes = [each.node for each in plan.nodes]
     what = what_is_to_be_undone(plan)
     if not what:
         terminal.note(_said_of_nothing(plan, nodes))

@@ -38,7 +38,7 @@ class CountsIn(StrEnum):
     """The gates of `apply`, for the current node."""
 
 
-class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True):
+class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """All about a code. `explain` prints it, and docs/reference/findings/ is generated from it.
 
     `cause`, `next` and `by_hand` are templates for str.format. They may name {title}, {subject}
@@ -93,6 +93,12 @@ INSTALL_APPROVER = (
 """A hint: only the operator knows the name of the image."""
 
 
+_SPELLED = dict(
+    zip(
+        FindingDefinition.__struct_fields__, FindingDefinition.__struct_encode_fields__, strict=True
+    )
+)
+"""The fields in JSON, by their names in Python and in findings.toml."""
 _GROUPS = {"on-the-wire": ON_THE_WIRE, "csr-not-served": CSR_NOT_SERVED}
 """Groups of codes that `symptom_of` may name."""
 
@@ -102,7 +108,8 @@ def _definition(code: str, fields: dict[str, Any]) -> FindingDefinition:
         fields[each] = shlex.split(fields.get(each, ""))
     behind = (_GROUPS.get(each, (each,)) for each in fields.get("symptom_of", ()))
     fields["symptom_of"] = [str(each) for group in behind for each in group]
-    return msgspec.convert({**fields, "code": code}, FindingDefinition)
+    spelled = {_SPELLED[name]: value for name, value in fields.items()}
+    return msgspec.convert({**spelled, "code": code}, FindingDefinition)
 
 
 def _catalogue() -> dict[str, FindingDefinition]:

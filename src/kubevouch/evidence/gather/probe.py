@@ -12,7 +12,7 @@ from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.serving import ADDRESS_TYPES_OF_MANIFESTS, scraped_address
 from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.kube.errors import KubeError, NotFound
-from kubevouch.kube.io.absent import no_such_node
+from kubevouch.kube.io.absent import named_node, no_such_node
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES, Node
 from kubevouch.kubelet.dial_result import KUBELET_PORT, Target
@@ -113,7 +113,7 @@ async def _of_name(api: ApiClient | None, options: ProbeOptions, clock: Clock) -
     target = host_and_port(word)
     if api is not None and ":" not in word:
         try:
-            target = _of_node(await api.get(NODES, word))
+            target = _of_node(await named_node(api, NODES, word))
         except NotFound:
             absent = True
         except KubeError:

@@ -59,7 +59,7 @@ def report(
 ) -> WebPage:
     """The page. cluster: its name for a person. hint: adapts a command line of ours to this cluster."""
     with_unread = (*rows_not_read(found.not_read), *rows)
-    unread = unread_of(found, rows)
+    unread = unread_of(found)
     return WebPage(
         "Certificates",
         (cluster, f"Read {found.at:%Y-%m-%d %H:%M:%S} UTC"),

@@ -1,9 +1,21 @@
-"""The error for a name on the command line that nothing in the cluster has."""
+"""Finds the Node that a word on the command line names, and makes the error for an unknown name."""
 
-from kubevouch.errors import UsageError, nearest
-from kubevouch.kube.errors import KubeError
+from kubevouch.errors import UsageError, full_names, nearest
+from kubevouch.kube.decode import ObjectT
+from kubevouch.kube.errors import KubeError, NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NODES
+from kubevouch.kube.resources import NODES, Resource
+
+
+async def named_node(api: ApiClient, nodes: Resource[ObjectT], word: str) -> ObjectT:
+    """The Node of this name, or with this first label if it is unique. Raises KubeError."""
+    try:
+        return await api.get(nodes, word)
+    except NotFound:
+        [name] = full_names([word], [each.name for each in await api.list_all(nodes)])
+        if name == word:
+            raise
+        return await api.get(nodes, name)
 
 
 async def no_such_node(

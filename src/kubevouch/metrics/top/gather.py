@@ -11,6 +11,7 @@ from kubevouch.diagnose.rules.metrics_api import is_stale
 from kubevouch.errors import UsageError
 from kubevouch.evidence.gather.snapshot import gather
 from kubevouch.kube.errors import Forbidden, KubeError, NotFound, ServerError, StatusError
+from kubevouch.kube.io.absent import named_node
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import (
     METRICS_VERSIONS,
@@ -91,7 +92,8 @@ class TopClient:
             raise UsageError("top nodes", "NAME is given together with -l", expected)
         with _readable("top nodes", options.selector):
             if name:
-                nodes: tuple[SizedNode, ...] = (await api.get(SIZED_NODES, name),)
+                nodes: tuple[SizedNode, ...] = (await named_node(api, SIZED_NODES, name),)
+                name = nodes[0].name
             else:
                 nodes = await api.list_all(SIZED_NODES, label_selector=options.selector)
             metrics: tuple[NodeMetrics, ...] = ()

@@ -42,8 +42,8 @@ from kubevouch.rollout.decide.pod import (
 from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 
 _ADMITTED = (
-    "a namespace that admits privileged pods (pod-security.kubernetes.io/enforce), and those labelled "
-    f"app.kubernetes.io/name={NAME} above all, was expected: --pod-namespace names another; or --via ssh"
+    "expected a namespace that admits privileged pods (pod-security.kubernetes.io/enforce), and those labelled "
+    f"app.kubernetes.io/name={NAME} above all: --pod-namespace names another; or --via ssh"
 )
 _VERBS = ("create", "delete", "get", "list", "watch")
 _REMOVAL = 10.0

@@ -132,8 +132,8 @@ def run_word(run: str) -> str:
 
 
 def some(nodes: Sequence[str]) -> list[str]:
-    """The option that names these nodes; nothing for all."""
-    return ["--nodes", ",".join(nodes)] if nodes else []
+    """The options that name these nodes; nothing for all."""
+    return [word for node in nodes for word in ("--node", node)]
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def _need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
         return LeftOut(
             facts.node,
             f"{said_of_armed(survey, run)}; where the run was begun, kubevouch resume {name} goes on with it, "
-            f"and kubevouch undo {name} --nodes {facts.node} puts the node back now",
+            f"and kubevouch undo {name} --node {facts.node} puts the node back now",
             armed_run=name,
         )
     if abs(survey.skew(facts.at)) > _SKEW:

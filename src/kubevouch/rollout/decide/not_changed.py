@@ -71,5 +71,5 @@ def _hint(node: NodePlan, run: str, seen: NodeSurvey) -> str:
     """What puts back what another run has changed there, or shows which has."""
     if runs := _others_armed(run, seen):
         name = runs[0].run.decode(errors="replace")
-        return f"{said_of_armed(seen, runs[0])}; kubevouch undo {name} --nodes {node.node} puts that back"
-    return f"kubevouch status --nodes {node.node} shows the newest run there"
+        return f"{said_of_armed(seen, runs[0])}; kubevouch undo {name} --node {node.node} puts that back"
+    return f"kubevouch status --node {node.node} shows the newest run there"

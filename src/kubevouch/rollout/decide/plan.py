@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from kubevouch.errors import UsageError
+from kubevouch.errors import UsageError, full_names
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.node.destination import HOST
 from kubevouch.policy.claims import AllowedNames, Claim
@@ -50,7 +50,7 @@ class ChangeKind(StrEnum):
     """It is on and the CSR waits: nothing is written and nothing restarted; the newest CSR is approved."""
 
 
-class ClusterBinding(msgspec.Struct, frozen=True):
+class ClusterBinding(msgspec.Struct, frozen=True, rename="camel"):
     """The cluster that the plan is for. Any other is refused, whatever its context is called."""
 
     context: str
@@ -71,7 +71,7 @@ class PodPlace(msgspec.Struct, frozen=True):
     image: str
 
 
-class DiskChange(msgspec.Struct, frozen=True):
+class DiskChange(msgspec.Struct, frozen=True, rename="camel"):
     """What is written on a node. Empty where nothing is.
 
     config_sha256, content_sha256: of its config.yaml as it is and as it will be.
@@ -93,7 +93,7 @@ class DiskChange(msgspec.Struct, frozen=True):
 UNWRITTEN: Final = DiskChange()
 
 
-class NodePlan(msgspec.Struct, frozen=True):
+class NodePlan(msgspec.Struct, frozen=True, rename="camel"):
     """The plan of one node."""
 
     node: ObjectName
@@ -127,7 +127,7 @@ class NodePlan(msgspec.Struct, frozen=True):
         return AllowedNames(self.node, self.names, self.addresses, self.control_plane)
 
 
-class LeftOut(msgspec.Struct, frozen=True):
+class LeftOut(msgspec.Struct, frozen=True, rename="camel"):
     """A node that this plan does not touch, and why. is_well: it needs nothing."""
 
     node: ObjectName
@@ -141,7 +141,7 @@ class LeftOut(msgspec.Struct, frozen=True):
     """The host that was asked, if something is to be done or seen there."""
 
 
-class ConfigMapPlan(msgspec.Struct, frozen=True):
+class ConfigMapPlan(msgspec.Struct, frozen=True, rename="camel"):
     """The kubelet-config ConfigMap, which decides how later joiners start. Changed last."""
 
     name: ObjectName
@@ -152,7 +152,7 @@ class ConfigMapPlan(msgspec.Struct, frozen=True):
     diff: str
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, rename="camel"):
     """A plan."""
 
     run: RunName
@@ -191,17 +191,13 @@ def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
 def only_nodes(plan: Plan, names: Collection[str]) -> Plan:
     """The plan for these of its nodes. The ConfigMap is what holds for all nodes: it is left as it is. Raises UsageError."""
     known = [node.node for node in plan.nodes]
-    for name in names:
+    wanted = full_names(names, known)
+    for name in wanted:
         if name not in known:
-            meant = [each for each in known if each.partition(".")[0] == name]
             # Not the name that looks most alike: that may be another node's.
-            expected = (
-                f"did you mean {meant[0]}?"
-                if meant
-                else f"its nodes: {', '.join(known[:_MOST_NAMED])}"
-            )
-            raise UsageError(f"--nodes {name}", f"run {plan.run} has no such node", expected)
-    chosen = tuple(node for node in plan.nodes if node.node in names)
+            expected = f"its nodes: {', '.join(known[:_MOST_NAMED])}"
+            raise UsageError(f"--node {name}", f"run {plan.run} has no such node", expected)
+    chosen = tuple(node for node in plan.nodes if node.node in wanted)
     return msgspec.structs.replace(plan, nodes=chosen, config_map=None)
 
 

@@ -155,7 +155,7 @@ def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
             return Recheck(NodeState.ARMED, content=config.content)
     why = (
         f"this run has begun on it, and {planned.disk.config} is not what the run writes; to put the node back now: "
-        f"kubevouch undo {run} --nodes {planned.node}"
+        f"kubevouch undo {run} --node {planned.node}"
     )
     return Recheck(NodeState.UNKNOWN, why, armed_run=run)
 

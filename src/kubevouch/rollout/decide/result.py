@@ -15,7 +15,7 @@ def why_of(*reasons: str) -> str:
     return "; ".join(filter(None, reasons))
 
 
-class NodeResult(msgspec.Struct, frozen=True):
+class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """How the run or the undo leaves one node, why, and how long it took.
 
     untouched: without a why its turn did not come. An undo that did not come to a node leaves it unknown.
@@ -58,7 +58,7 @@ class ConfigMapResult(msgspec.Struct, frozen=True):
     forbidden: bool = False
 
 
-class RunResult(msgspec.Struct, frozen=True):
+class RunResult(msgspec.Struct, frozen=True, rename="camel"):
     """All nodes in the order of the run, and the ConfigMap."""
 
     run: str

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from enum import StrEnum
 from importlib.resources import files
 from shlex import quote
 from typing import Annotated
@@ -12,6 +11,7 @@ import msgspec
 from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.evidence.survey import ARMED_STATES, Moment, check_run_name, script_text
 from kubevouch.node.script import Script, node_text
+from kubevouch.outcome import Explained
 from kubevouch.rollout.errors import LeadsOn
 
 _WHOSE = {
@@ -77,25 +77,15 @@ def status_script(
     return Script(name="status", text=text, answer=RunsFound)
 
 
-class NodeState(StrEnum):
+class NodeState(Explained):
     """How a run stands on a node: as it is found there, as a run or an undo leaves it, and as `status` shows it."""
 
-    UNTOUCHED = "untouched"
-    """It has not begun there, or was cut off before anything was changed."""
-
-    ARMED = "armed"
-    """Changed and not proven, or proven and the end of it cut off: its switch ends it. Or it may be so."""
-
-    DONE = "done"
-    """Proven and committed, or well without a change."""
-
-    UNDONE = "undone"
-    """Put back, or undone before it began: it does not begin there any more."""
-
-    FAILED = "failed"
-    """Neither committed nor undone as it should be: its switch was due long ago, its Node is not Ready, or an undo failed."""
-
-    UNKNOWN = "unknown"
+    UNTOUCHED = "untouched", "not begun, or cut off before anything was changed"
+    ARMED = "armed", "changed and not proven yet, or perhaps so: its switch undoes it"
+    DONE = "done", "proven and committed, or well without a change"
+    UNDONE = "undone", "put back, or undone before it began: it does not begin there again"
+    FAILED = "failed", "its switch is overdue, its Node is not Ready, or an undo failed"
+    UNKNOWN = "unknown", "the node could not be asked"
 
 
 BEGUN = (NodeState.ARMED, NodeState.FAILED)
@@ -132,7 +122,7 @@ _LONGEST_NAME = 255
 """Characters of a file's name, or of a state, that are shown."""
 
 
-class RunOnNode(msgspec.Struct, frozen=True):
+class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
     """How one run stands on one node, in words for a person."""
 
     node: str

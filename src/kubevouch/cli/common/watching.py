@@ -1,0 +1,53 @@
+"""`--watch`: the result of a verb that reads, shown again whenever it has changed."""
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from kubevouch.cli.common.terminal import Terminal
+
+_PAUSE = 2.0
+_CLEARED = "\x1b[H\x1b[2J"
+
+
+def watchable(function: Callable[..., int]) -> Callable[..., int]:
+    """-w: the result is shown again whenever it has changed."""
+
+    @functools.wraps(function)
+    def shown(terminal: "Terminal", watch: bool, **others: object) -> int:
+        if not watch:
+            return function(terminal=terminal, **others)
+        return show_again(terminal, lambda: function(terminal=terminal, **others))
+
+    verb: Callable[..., int] = shown
+    return click.option(
+        "-w", "--watch", is_flag=True, help="Show it again whenever it changes, until Ctrl-C."
+    )(verb)
+
+
+def show_again(terminal: "Terminal", look: Callable[[], object]) -> NoReturn:
+    """Looks again and again, until an error or a signal ends it. An API server that is away after the first look is waited for."""
+    from kubevouch.cli.common.event_loop import run_loop
+    from kubevouch.kube.errors import ApiUnreachable
+    from kubevouch.system_clock import SystemClock
+
+    shown = ""
+    while True:
+        terminal.held = []
+        try:
+            look()
+        except ApiUnreachable as error:
+            if not shown:
+                raise
+            terminal.error(str(error))
+        finally:
+            result, terminal.held = "".join(terminal.held), None
+        if result not in ("", shown):
+            apart = "" if terminal.document_form or not shown else "\n"
+            terminal.document((_CLEARED if terminal.shows_escapes else apart) + result)
+            terminal.flush()
+            shown = result
+        run_loop(SystemClock().sleep(_PAUSE))
