@@ -60,8 +60,8 @@ async def test_a_plan_takes_no_word_about_what_its_node_does_not_claim(
     claims = "this Node does not claim it in its status"
     # Where it takes seconds, it says before what it waits for.
     for ran, told in (
-        (near, f"Error: --allow {NODE}=127.0.88.121: {claims}; did you mean 127.0.88.112?\n"),
-        (far, f"Error: --allow {NODE}=zebra: {claims}; it claims 127.0.88.112, {NODE}\n"),
+        (near, f"Error: {NODE}=127.0.88.121: {claims}; did you mean 127.0.88.112?\n"),
+        (far, f"Error: {NODE}=zebra: {claims}; it claims 127.0.88.112, {NODE}\n"),
     ):
         assert ran.err.endswith(told) and ran.err.count("Error") == 1, ran
     for ran in (near, far, bare):

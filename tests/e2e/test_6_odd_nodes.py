@@ -2,10 +2,14 @@
 
 import contextlib
 import json
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.cli.program import Ran
 
 from .cluster import Cluster, Node
 from .told import (
@@ -37,12 +41,22 @@ def _undo_with_a_stopped_kubelet(cluster: Cluster, node: Node, path: Path) -> No
         'chmod -R 777 /tmp/evil; bash -c \'(exec -a kubelet sh -c "sleep 60; :" --root-dir=/tmp/evil) '
         ">/dev/null 2>&1 </dev/null &'"
     )
-    undone = ended(cluster, 0, "undo", run, "--yes")
+    undone = ended(cluster, 0, "undo", run, "--yes", "--node", node.name)
     assert "undone" in undone.out
     assert b"serverTLSBootstrap" not in node.read(CONFIG)
     assert not node.exists("/tmp/pwned")
     shown = node.sh("systemctl show kubelet.service --property=ActiveState").stdout
     assert shown.strip() == "ActiveState=active"
+
+
+def _answered(cluster: Cluster, answer: str, *words: str) -> Ran:
+    """What becomes of a command at whose question this is typed in."""
+    under = (sys.executable, "-m", "tests.support.typing_in", "Go on?", answer)
+    return cluster.kubevouch(*words, under=("env", "COLUMNS=200", *under))
+
+
+def _hosts(path: Path) -> dict[str, str]:
+    return {each["node"]: each["host"] for each in json.loads(path.read_text())["nodes"]}
 
 
 @contextlib.contextmanager
@@ -79,35 +93,26 @@ def test_a_cluster_that_kubeadm_did_not_make_gets_no_plan(expired: Cluster, tmp_
         expired.kubectl("label", "nodes", "--all", "microk8s.io/cluster-")
 
 
-@pytest.mark.parametrize("known", [False, True])
-def test_nodes_whose_names_this_machine_cannot_resolve_are_reached_at_their_addresses(
-    expired: Cluster, tmp_path: Path, known: bool
+def test_nodes_that_ssh_knows_by_their_addresses_only_are_changed_by_the_operators_word(
+    expired: Cluster, tmp_path: Path
 ) -> None:
-    """ssh_config and known_hosts as of somebody who logs in by address, or has never logged in. The last test: it applies."""
-    node = expired.workers[0]
-    config = by_address(expired, node, tmp_path, known=known)
-    path = tmp_path / "plan.json"
-    words = ("--via", "ssh", "--ssh-config", str(config), "--node", node.name)
-    ran = expired.kubevouch("plan", "-o", str(path), *words)
-    made = json.loads(path.read_text())
-    if known:
-        assert ran.code == 3, ran
-        allow = f"{node.name}={node.address}"
-        assert f"is the node's own word; if it is so: --allow {allow}" in ran.out
-        ran = expired.kubevouch("plan", "-o", str(path), *words, "--allow", allow)
-        made = json.loads(path.read_text())
-        assert ran.code == 0, ran
-        assert [each["host"] for each in made["nodes"]] == [node.address]
-        assert f"ssh        {node.address}, whose key known_hosts has for {node.address}" in ran.out
-        ended(expired, 0, "apply", str(path), "--yes", "--soak", "1s")
-        _undo_with_a_stopped_kubelet(expired, node, path)
-        return
-    assert ran.code == 3, ran
-    assert "LEFT OUT" in ran.out
-    for word in (
-        f"known_hosts has no key for {node.name}",
-        node.address,
-        "--ssh-config",
-        "ssh-keyscan",
-    ):
-        assert word in ran.out, word
+    """The names cannot be resolved either. The last test: it applies."""
+    nodes = {each.name: each.address for each in expired.nodes}
+    config = by_address(expired, tmp_path, *expired.nodes)
+    path, file = tmp_path / "plan.json", tmp_path / "nodes.txt"
+    words = ("plan", "-o", str(path), "--via", "ssh", "--ssh-config", str(config))
+    silent = ended(expired, 3, *words)
+    assert silent.out.count("LEFT OUT: ssh reaches it at") == len(nodes)
+    assert "add --addresses FILE" in silent.out
+    assert _answered(expired, "n", *words).code == 3
+    file.write_text("".join(f"{name} {address}\n" for name, address in nodes.items()))
+    ended(expired, 0, *words, "--addresses", str(file))
+    assert _hosts(path) == nodes
+    yes = _answered(expired, "y", *words)
+    assert (yes.code, _hosts(path)) == (0, nodes), yes
+    for name, address in nodes.items():
+        assert re.search(rf"{name} +{address} +ssh-\S+ SHA256:\S+ +[0-9a-f]{{32}}", yes.out), yes
+    assert "the operator says so" in yes.out
+    ended(expired, 0, "apply", str(path), "--yes", "--soak", "1s")
+    ended(expired, 0, "verify", "--wait", "2m")
+    _undo_with_a_stopped_kubelet(expired, expired.workers[0], path)

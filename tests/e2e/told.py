@@ -149,27 +149,29 @@ def gaps(log: Path, nodes: Sequence[Node]) -> dict[str, float]:
     return {node.name: largest_gap(attempts, node.address).seconds for node in nodes}
 
 
-def by_address(cluster: Cluster, node: Node, folder: Path, *, known: bool = True) -> Path:
-    """The cluster's ssh configuration without a word of the node's name. known: known_hosts has its key for its address."""
+def by_address(cluster: Cluster, folder: Path, *nodes: Node) -> Path:
+    """The cluster's ssh configuration without a word of the nodes' names: known_hosts has their keys for their addresses."""
     whole = cluster.ssh_words()[-1]
-    printed = subprocess.run(
-        ["ssh", "-G", "-F", whole, node.name], check=True, capture_output=True, text=True
-    ).stdout
-    said = {line.partition(" ")[0]: line.partition(" ")[2] for line in printed.splitlines()}
-    words = ["ssh-keygen", "-F", said["hostkeyalias"], "-f", said["userknownhostsfile"]]
-    key = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    lines = [line.split() for line in key.splitlines() if not line.startswith("#")]
+    hosts, keys, said = "", "", dict[str, str]()
+    for node in nodes:
+        printed = _printed("ssh", "-G", "-F", whole, node.name)
+        said = {line.partition(" ")[0]: line.partition(" ")[2] for line in printed.splitlines()}
+        hosts += f"Host {node.address}\n  Port {said['port']}\n  HostKeyAlias {node.address}\n"
+        found = _printed("ssh-keygen", "-F", said["hostkeyalias"], "-f", said["userknownhostsfile"])
+        lines = [line.split() for line in found.splitlines() if not line.startswith("#")]
+        keys += "".join(f"{node.address} {kind} {key}\n" for _, kind, key, *_ in lines)
     known_hosts = folder / "known_hosts"
-    known_hosts.write_text(
-        "".join(f"{node.address} {kind} {key}\n" for _, kind, key, *_ in lines if known)
-    )
+    known_hosts.write_text(keys)
     config = folder / "ssh_config"
     config.write_text(
-        f"Host {node.address}\n  Port {said['port']}\n  HostKeyAlias {node.address}\n"
-        f'Host *\n  User root\n  IdentityFile "{said["identityfile"]}"\n  IdentitiesOnly yes\n'
+        f'{hosts}Host *\n  User root\n  IdentityFile "{said["identityfile"]}"\n  IdentitiesOnly yes\n'
         f'  UserKnownHostsFile "{known_hosts}"\n  GlobalKnownHostsFile /dev/null\n'
     )
     return config
+
+
+def _printed(*words: str) -> str:
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
 @contextmanager

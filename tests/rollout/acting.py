@@ -31,7 +31,7 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_plan
 from kubevouch.rollout.decide.entitled import NO_WORD
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet
-from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.plan import Plan, by_answer
 from kubevouch.rollout.decide.run_status import RunFound, RunsFound
 from kubevouch.rollout.decide.transaction import TransactionAnswer, TransactionState
 from kubevouch.system_clock import SystemClock
@@ -214,7 +214,11 @@ class Acting:
     progress: Progress
 
     async def plan(self, *nodes: str, **options: Any) -> Plan:
-        """Made as `plan` makes it."""
+        """Made as `plan` makes it, if nobody answers its question."""
+        return by_answer(await self.gathered(*nodes, **options), yes=False)
+
+    async def gathered(self, *nodes: str, **options: Any) -> Plan:
+        """The same before the question."""
         accepted, word = options.pop("accepted", {}), options.pop("word", NO_WORD)
         way = NodeOptions(nodes=nodes, **options)
         return await gather_plan(PlanOptions("abcd", "0", way, accepted, word), self.context)

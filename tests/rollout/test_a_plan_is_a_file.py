@@ -163,21 +163,6 @@ def test_each_node_of_a_plan_stands_there_once(
         read_plan(path)
 
 
-def test_no_field_may_stand_twice_wherever_it_stands(path: Path) -> None:
-    write_plan(EVERY_FIELD, path)
-    lines = path.read_text().splitlines(keepends=True)
-    fields = [number for number, line in enumerate(lines) if re.match(r' *"\w+": [^{]', line)]
-    assert len(fields) > 40
-    for number in fields:
-        name, value = lines[number].strip().removesuffix(",").split(": ", 1)
-        again = f"{name}: {'[]' if value == '[' else value},\n"
-        path.write_text("".join((*lines[:number], again, *lines[number:])))
-        with pytest.raises(
-            UsageError, match=f"says '{name[1:-1]}' twice in one place|valid plan: .*{name[1:-1]}"
-        ):
-            read_plan(path)
-
-
 HIDDEN = [
     "\x1b[2J",
     "\x7f",

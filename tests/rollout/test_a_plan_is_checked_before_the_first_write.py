@@ -118,14 +118,6 @@ async def test_a_plan_that_leaves_out_everybody_is_no_plan(here: Acting) -> None
     assert stopped.value.exit_code is ExitCode.COULD_NOT_TELL
 
 
-async def test_a_node_taken_out_of_the_plan_keeps_the_config_map_as_it_is(here: Acting) -> None:
-    plan = await here.plan()
-    fewer = msgspec.structs.replace(plan, nodes=plan.nodes[1:])
-    checked = await check(fewer, here.context)
-    assert not checked.writes_config_map
-    assert f"{plan.nodes[0].node} is not in this plan" in checked.config_map_kept
-
-
 async def test_a_node_that_the_plan_calls_well_is_asked_again(here: Acting) -> None:
     plan = await here.plan()
     well = LeftOut(plan.nodes[0].node, "nothing to do", is_well=True)

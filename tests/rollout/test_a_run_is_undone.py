@@ -215,31 +215,23 @@ async def test_where_no_record_is_left_the_nodes_file_tells(
 
 
 @pytest.mark.parametrize(
-    ("others", "state"),
+    ("changes", "others", "state"),
     [
-        (["committed", "undone", "barred", "barred"], NodeState.UNTOUCHED),
-        (["committed", "undone", "committed"], NodeState.UNKNOWN),
+        (False, ["committed", "undone", "barred", "barred"], NodeState.UNTOUCHED),
+        (False, ["committed", "undone", "committed"], NodeState.UNKNOWN),
+        (True, ["committed", "committed", "committed"], NodeState.UNTOUCHED),
     ],
 )
 async def test_where_the_run_left_the_file_as_it_was_the_file_tells_nothing(
-    here: Acting, others: list[str], state: NodeState
+    here: Acting, changes: bool, others: list[str], state: NodeState
 ) -> None:
     """It set a pair aside and restarted; of so many later runs, a node keeps the records in its place."""
     plan = await here.plan(WORKER)
     node = of(plan, WORKER)
-    plan = changed(plan, WORKER, content_sha256=node.disk.config_sha256)
+    if not changes:
+        plan = changed(plan, WORKER, content_sha256=node.disk.config_sha256)
     machine = _has_no_record(here, node, "before")
     machine.says(runs=tuple(a_run(f"fff{at}", each) for at, each in enumerate(others)))
     [found] = (await undo(plan, here.context, QUICK)).nodes
     assert found.state is state, found
     assert found.settled is (state is NodeState.UNKNOWN)
-
-
-async def test_where_the_run_changes_the_file_the_file_tells_whatever_followed(
-    here: Acting,
-) -> None:
-    plan = await here.plan(WORKER)
-    machine = _has_no_record(here, of(plan, WORKER), "before")
-    machine.says(runs=tuple(a_run(f"fff{at}", "committed") for at in range(3)))
-    [found] = (await undo(plan, here.context, QUICK)).nodes
-    assert found.state is NodeState.UNTOUCHED, found

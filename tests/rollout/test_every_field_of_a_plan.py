@@ -17,7 +17,7 @@ from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.node.errors import NodeUnreachable
 from kubevouch.rollout.act.check import CheckedPlan, check
 from kubevouch.rollout.decide.change import change_of, seed_of
-from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.plan import Plan, by_answer
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.transaction import TransactionStep, render
 
@@ -153,17 +153,24 @@ async def _came_to(data: bytes, here: Acting, honest: dict[str, object]) -> str:
     return "harmless" if within(would_do(checked), honest) else "does more"
 
 
-PLANS = {"nodes": 5, "configMap": 1, "leftOut": 1}
+PLANS = {"nodes": 5, "configMap": 1, "leftOut": 1, "by address": 1}
 """What is edited, and in how many tests. A plan for two nodes is checked in half of the time, and has no ConfigMap."""
 
 
 async def _edits(here: Acting, what: str) -> tuple[Plan, list[tuple[str, Path, bytes]]]:
     here.machines.__class__ = Reachable
     here.machines.by_name[THIRD].away = what == "leftOut"
-    plan = await here.plan(*((WORKER, SECOND) if what == "nodes" else ()))
+    if what == "by address":
+        for name in (WORKER, SECOND):
+            machine = here.machines.by_name.pop(name)
+            here.machines.by_name[min(machine.addresses)] = machine
+    named = (WORKER, SECOND) if what in ("nodes", "by address") else ()
+    plan = by_answer(await here.gathered(*named), yes=True)
     edits = list(edited(plan))
     if what == "nodes":
         return plan, edits
+    if what == "by address":
+        return plan, [each for each in edits if set(each[1]) & {"host", "addresses", "uid"}]
     return plan, [each for each in edits if each[1][0] == what]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubevouch.kube.resources import Metadata, Node
+from kubevouch.kube.resources import Node
 from kubevouch.kube.resources.nodes import NodeInfo, NodeStatus
 from kubevouch.rollout.decide.gates import ProofGate
 from kubevouch.rollout.decide.lineup import Lineup, TaskedNode, at_once, stratum_of
@@ -303,9 +303,7 @@ def test_pods_that_are_not_ready_since_the_node_before_are_waited_for() -> None:
 
 def test_a_stratum_is_what_the_node_says() -> None:
     info = NodeInfo(os_image="Debian 12", kubelet_version="v1.34.2+k3s1", architecture="arm64")
-    labels = {"karpenter.sh/nodepool": "gpu", "pool": "mine"}
-    node = Node(metadata=Metadata(labels=labels), status=NodeStatus(node_info=info))
-    assert stratum_of(node) == "Debian 12, kubelet 1.34, arm64, pool gpu"
+    assert stratum_of(Node(status=NodeStatus(node_info=info))) == "Debian 12, kubelet 1.34, arm64"
     assert stratum_of(Node()) == "of an unknown kind"
 
 

@@ -292,6 +292,7 @@ NO_ANSWER = LeftOut("w5", "the survey script gave no answer", leads_on=LeadsOn.N
 CLOCK = LeftOut("w3", "its clock is off", leads_on=LeadsOn.NODE, host="10.0.0.3")
 CLAIM = LeftOut("w6", "its CSR would be held", leads_on=LeadsOn.STATUS)
 WINDOWS = LeftOut("w7", "it runs windows", leads_on=LeadsOn.NOTHING)
+UNSURE = LeftOut("w4", "ssh reaches it at 10.0.0.4 only", leads_on=LeadsOn.WORD)
 POD_ONLY = LeftOut("w8", "by pod nobody can tell", leads_on=LeadsOn.BY_SSH)
 BY_SSH, BY_POD = WayToNodes("ssh", "/my ssh", "ops"), WayToNodes("pod")
 
@@ -316,6 +317,7 @@ BY_SSH, BY_POD = WayToNodes("ssh", "/my ssh", "ops"), WayToNodes("pod")
         ([CLOCK, CLAIM], BY_POD, "kubectl describe node w3", "anew"),
         ([CLOCK, POD_ONLY], BY_POD, "by-ssh", ""),
         ([WINDOWS], BY_SSH, "kubevouch doctor", ""),
+        ([UNSURE], BY_SSH, "anew", ""),
         ([WINDOWS, CLAIM], BY_SSH, "kubectl describe node w6", "anew"),
     ],
 )
@@ -325,7 +327,9 @@ def test_after_a_plan_that_leaves_out_nodes(
     commands = Commands(
         ["again"], ["anew"], COMMANDS.is_kept, COMMANDS.there, way, by_ssh=["by-ssh"]
     )
-    assert next_for_left_out(left_out, commands) == NextStep(command, then)
+    found = next_for_left_out(left_out, commands)
+    assert (found.command, found.then) == (command, then)
+    assert ("--addresses FILE" in found.note) is (left_out == [UNSURE])
 
 
 # After a refusal.
@@ -407,9 +411,9 @@ def test_a_plan_is_carried_out_by_its_file_until_it_has_begun() -> None:
 
 def test_a_plan_of_some_nodes_is_made_anew_for_those_that_are_still_there() -> None:
     some = msgspec.structs.replace(PLAIN, only=("w1", "w2"))
-    accepted = {"w1": ("10.0.0.1",)}
-    both = commands_of(some, "plan.json", NO_WORD, lambda _: False, accepted=accepted).anew
-    assert join(both).endswith("--via ssh --node w1 --node w2 --allow w1=10.0.0.1")
+    vouched = ("--addresses", "nodes.txt")
+    both = commands_of(some, "plan.json", NO_WORD, lambda _: False, vouched=vouched).anew
+    assert join(both).endswith("--via ssh --node w1 --node w2 --addresses nodes.txt")
     one = commands_of(some, "plan.json", NO_WORD, lambda _: False, gone={"w1"}).anew
     assert join(one).endswith("--via ssh --node w2")
 

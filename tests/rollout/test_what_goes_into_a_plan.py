@@ -2,20 +2,17 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from kubevouch.errors import UsageError
 from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.status import gather_statuses, planned_target
-from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, only_nodes
-from kubevouch.rollout.decide.plan_text import plan_in, text_of
+from kubevouch.rollout.decide.plan import ChangeKind, only_nodes
 from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 
 from .acting import MASTER, SECOND, THIRD, WORKER, Acting
 from .staged import a_run, not_ready, of
-from .test_a_plan_is_a_file import PLAN
 
 ALL = {WORKER, SECOND, THIRD, MASTER}
 
@@ -104,10 +101,3 @@ async def test_a_plan_knows_where_a_person_can_do_what_its_reason_says(here: Act
 def _with(node: Any, part: str, **fields: str) -> Any:
     status = node["status"]
     return {**node, "status": {**status, part: {**status[part], **fields}}}
-
-
-def test_a_plan_in_which_such_a_host_is_none_is_refused() -> None:
-    away = LeftOut("w1", "away", host="-oProxyCommand=x")
-    bent = msgspec.structs.replace(PLAN, left_out=(away,))
-    with pytest.raises(UsageError, match="is not a valid plan"):
-        plan_in(text_of(bent).encode(), "plan.json")

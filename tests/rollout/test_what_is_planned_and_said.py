@@ -46,7 +46,6 @@ from kubevouch.rollout.decide.plan import (
     NodePlan,
 )
 from kubevouch.rollout.decide.run_status import NodeState
-from kubevouch.rollout.errors import LeadsOn
 from kubevouch.x509 import read_certificates
 
 from .recorded import Recorded, bent, plan_of, planned, recorded
@@ -256,19 +255,6 @@ def test_the_config_map_is_left_as_it_is_and_why(
     change, told = plan_config_map(known, [planned(seen, BOOTSTRAP)], left_out, nodes)
     assert change is None
     assert note in told
-
-
-@pytest.mark.parametrize(
-    ("leads_on", "is_refused"),
-    [((LeadsOn.NODE, LeadsOn.NODE), True), ((LeadsOn.NODE, LeadsOn.REACH), False)],
-)
-def test_a_cluster_on_which_nothing_is_kubeadms_is_refused_as_a_whole(
-    leads_on: tuple[LeadsOn, ...], is_refused: bool
-) -> None:
-    """Not where the disk of a node was not seen."""
-    left_out = [LeftOut(f"n{at}", "why", leads_on=way) for at, way in enumerate(leads_on)]
-    _, told = plan_config_map(unread(), [], left_out, [])
-    assert ("none here is" in told) is is_refused
 
 
 def test_a_config_map_text_that_somebody_wrote_into_the_plan_is_not_its_edit() -> None:

@@ -4,6 +4,11 @@ Root on any machine writes its machine-id, and a bootstrap token gets a client c
 that was found at an address which only the Node claims has nothing but the thief's word for whose it is.
 """
 
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -20,11 +25,14 @@ from kubevouch.rollout.decide.entitled import shared_among, without_shared_keys
 from kubevouch.rollout.decide.machine import not_bound_by_operator
 from kubevouch.rollout.decide.next_for_status import StatusFacts, exit_code_of, next_for_status
 from kubevouch.rollout.decide.next_step import next_after_undo
+from kubevouch.rollout.decide.plan import by_answer, unvouched
 from kubevouch.rollout.decide.run_status import NodeState
-from kubevouch.rollout.errors import StoppedBefore
+from kubevouch.rollout.errors import LeadsOn, StoppedBefore
+from tests.support.authority import Authority, Pair
+from tests.support.stage import cluster_ca
 
-from .acting import SECOND, WORKER, Acting
-from .staged import QUICK, an_undo
+from .acting import SECOND, WORKER, Acting, Machine
+from .staged import QUICK, an_undo, of
 
 
 def reached_by_address(here: Acting) -> str:
@@ -35,27 +43,101 @@ def reached_by_address(here: Acting) -> str:
     return address
 
 
-async def test_a_machine_that_was_reached_at_an_address_is_left_out(here: Acting) -> None:
+async def test_a_machine_that_was_reached_at_an_address_waits_for_the_operators_word(
+    here: Acting,
+) -> None:
     address = reached_by_address(here)
-    plan = await here.plan(WORKER)
-    assert not plan.nodes
-    assert "is the node's own word" in plan.left_out[0].reason
-    assert f"--allow {WORKER}={address}" in plan.left_out[0].reason
-
-
-async def test_it_is_the_nodes_by_the_operators_word_which_the_plan_shows(here: Acting) -> None:
-    address = reached_by_address(here)
-    plan = await here.plan(WORKER, accepted={WORKER: (address,)})
-    [node] = plan.nodes
-    assert node.host == address
-    assert [str(claim) for claim in node.addresses] == [
-        f"{address} (its ssh host key answered there; the operator says so)"
-    ]
-    await check(plan, here.context)
-    unsaid = tuple(msgspec.structs.replace(each, confirmed=False) for each in node.addresses)
-    other = msgspec.structs.replace(node, addresses=unsaid)
+    plan = await here.gathered()
+    no, yes = (by_answer(plan, yes=each) for each in (False, True))
+    [left_out], [asked] = no.left_out, unvouched(plan)
+    assert (left_out.leads_on, no.config_map) == (LeadsOn.WORD, None)
+    assert f"is the node's own word; if it is so: --allow {WORKER}={address}" in left_out.reason
+    assert no.config_map_note == "not in this plan, which leaves out 1 node"
+    key = here.machines.by_name[address].host_key
+    assert (asked.node, asked.host, asked.host_key) == (WORKER, address, key)
+    [claim] = of(yes, WORKER).addresses
+    assert str(claim) == f"{address} (its ssh host key answered there; the operator says so)"
+    said = await here.gathered(accepted={WORKER: (address,)})
+    assert (said.nodes, unvouched(said)) == (yes.nodes, ())
+    await check(yes, here.context)
     with pytest.raises(StoppedBefore, match="is the node's own word"):
-        await check(msgspec.structs.replace(plan, nodes=(other,)), here.context)
+        await check(plan, here.context)
+
+
+Change = Callable[[Acting, Machine, str], None]
+
+
+def shows(pair: Pair) -> Change:
+    """Its disk has this client certificate."""
+
+    def show(_: Acting, machine: Machine, __: str) -> None:
+        identity = msgspec.structs.replace(machine.survey.identity, pem=pair.chain)
+        machine.says(identity=identity)
+
+    return show
+
+
+def with_the_key_of_another(here: Acting, machine: Machine, _: str) -> None:
+    machine.host_key = here.machines.by_name[SECOND].host_key
+
+
+def claimed_twice(here: Acting, _: Machine, address: str) -> None:
+    more = {"type": "InternalIP", "address": address}
+
+    def claim(node: Any) -> Any:
+        status = node["status"]
+        return {**node, "status": {**status, "addresses": [*status["addresses"], more]}}
+
+    here.change("Node", SECOND, claim)
+
+
+NAME, GROUP = f"system:node:{WORKER}", "system:nodes"
+ENDED = cluster_ca().serving(WORKER, node=WORKER, not_after=datetime(2026, 1, 1, tzinfo=UTC))
+ANOTHER: dict[str, tuple[Change, str]] = {
+    # name: (what comes after a plan, why it is another machine then, whatever the operator says)
+    "machine-id": (
+        lambda _, it, __: it.says(machine_id=b"another"),
+        "this machine's id is another",
+    ),
+    "node's certificate": (
+        shows(cluster_ca().client(f"system:node:{SECOND}", GROUP)),
+        f"its kubelet's client certificate is {SECOND}'s",
+    ),
+    "cluster's certificate": (
+        shows(Authority().client(NAME, GROUP)),
+        "not this cluster's: x509: certificate signed by unknown authority",
+    ),
+    "certificate, which has ended": (shows(ENDED), "not this cluster's: x509: certificate has exp"),
+}
+UNCLEAR: dict[str, tuple[Change, str, str]] = {
+    # name: (what comes after a plan, why nobody is asked then, what stops the plan)
+    "node has the host key": (
+        with_the_key_of_another,
+        "only the node itself says so",
+        "another ssh host key answers",
+    ),
+    "Node claims the address": (claimed_twice, "ContestedAddress", ""),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "why", "stops"),
+    [*((*each, each[1]) for each in ANOTHER.values()), *UNCLEAR.values()],
+    ids=[*ANOTHER, *UNCLEAR],
+)
+async def test_nobody_is_asked_about_a_machine_that_may_be_anothers_and_a_plan_is_proven_again(
+    here: Acting, change: Change, why: str, stops: str
+) -> None:
+    """What somebody writes into such a plan: test_every_field_of_a_plan.py."""
+    address = reached_by_address(here)
+    before = by_answer(await here.gathered(WORKER), yes=True)
+    change(here, here.machines.by_name[address], address)
+    plan = await here.gathered(WORKER, SECOND)
+    assert {each.node: why in each.reason for each in plan.left_out}[WORKER]
+    said = await here.plan(WORKER, SECOND, accepted={WORKER: (address,)})
+    assert (WORKER in {each.node for each in said.nodes}) is (why != stops)
+    with pytest.raises(StoppedBefore, match=stops) if stops else nullcontext():
+        await check(before, here.context)
 
 
 def node(name: str, *addresses: str, machine_id: str = "") -> Node:
@@ -107,21 +189,23 @@ def test_keys_and_ids_of_all_nodes_are_compared_and_those_who_share_are_named() 
     assert "n1, n2 have the same ssh host key (ssh-ed25519 SHA256:a)" in str(shared[1])
 
 
-def test_a_host_key_that_two_nodes_have_proves_no_address_of_either() -> None:
-    cloned = sharing(shared_among(CLONES, {"n1": "k", "n2": "k", "n3": "other"}), HOST_KEY)
-    confirmed = {"10.0.0.1": BY_KEY, "10.0.0.2": OPERATOR}
-    assert without_shared_keys("n1", confirmed, cloned) == {"10.0.0.2": OPERATOR}
-    assert without_shared_keys("n2", confirmed, cloned) == {"10.0.0.2": OPERATOR}
-    assert without_shared_keys("n3", confirmed, cloned) == confirmed
-
-
-def test_a_machine_id_that_two_nodes_have_takes_nothing_from_a_key_of_their_own() -> None:
-    cloned = sharing(shared_among(CLONES, {"n2": "k2", "n3": "k3"}), HOST_KEY)
-    assert without_shared_keys("n2", {"10.0.0.1": BY_KEY}, cloned) == {"10.0.0.1": BY_KEY}
-
-
-def test_a_transport_without_keys_shares_none() -> None:
-    assert [each.what for each in shared_among(CLONES, {"n1": "", "n2": ""})] == ["machine-id"]
+@pytest.mark.parametrize(
+    ("node", "keys", "by_key"),
+    [
+        ("n1", {"n1": "k", "n2": "k", "n3": "other"}, False),
+        ("n2", {"n1": "k", "n2": "k", "n3": "other"}, False),
+        ("n3", {"n1": "k", "n2": "k", "n3": "other"}, True),
+        ("n2", {"n2": "k2", "n3": "k3"}, True),  # whose machine-id is the same
+        ("n1", {"n1": "", "n2": ""}, True),  # a transport without keys
+    ],
+)
+def test_a_host_key_that_two_nodes_have_proves_no_address_of_either(
+    node: str, keys: dict[str, str], by_key: bool
+) -> None:
+    cloned = sharing(shared_among(CLONES, keys), HOST_KEY)
+    said = {"10.0.0.2": OPERATOR}
+    confirmed = {"10.0.0.1": BY_KEY, **said}
+    assert without_shared_keys(node, confirmed, cloned) == (confirmed if by_key else said)
 
 
 # The ssh host key is another one than in the plan: nothing is done there, and what leads on does not lead in a circle.

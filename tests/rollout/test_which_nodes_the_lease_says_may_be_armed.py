@@ -16,7 +16,6 @@ from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.lease import LeaseHold
 from kubevouch.rollout.act.undo import undo
-from kubevouch.rollout.decide.armed import by_its_switch
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.transaction import TransactionState
 from kubevouch_lab.apiserver import status
@@ -232,13 +231,3 @@ async def test_until_when_a_node_may_be_armed_by_an_undo(
     await undo(plan, replace(here.context, lease=hold), QUICK)
     assert seen == [before]
     assert (WORKER in hold.armed) is stays
-
-
-def test_of_a_switch_that_is_due_no_time_is_said_that_it_leaves() -> None:
-    due = datetime.fromisoformat("2026-12-01T12:00:00+00:00")
-    end = "and puts it back, unless the run goes on"
-    said = f"its own switch has been due for {{}} s, since 12:00:00 UTC, {end}"
-    for late in (1, 3, 900):
-        assert by_its_switch(due, due + timedelta(seconds=late)) == said.format(late)
-    in_time = "its own switch puts it back in 3 s, at 12:00:00 UTC, unless the run goes on"
-    assert by_its_switch(due, due - timedelta(seconds=3)) == in_time

@@ -74,9 +74,14 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether the operator vouches for it."""
         return self.confirmed or self.source.is_operators
 
-    def __str__(self) -> str:
+    @property
+    def known_by(self) -> str:
+        """How we know, in words."""
         also = f"; {NameSource.OPERATOR}" if self.confirmed else ""
-        return f"{self.value} ({self.source}{also})"
+        return f"{self.source}{also}"
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.known_by})"
 
 
 class AskedNames(msgspec.Struct, frozen=True):

@@ -28,6 +28,9 @@ class LeadsOn(StrEnum):
     STATUS = "status"
     """A look at what its Node claims: the reason is about that."""
 
+    WORD = "word"
+    """The operator's word that the node is at the address at which ssh reached it: nothing else is missing."""
+
     OTHER_KEY = "other-key"
     """A look without the plan: who answers has another ssh host key than the plan says."""
 

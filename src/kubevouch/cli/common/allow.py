@@ -1,10 +1,16 @@
-"""Options with the operator's word: --allow NODE=VALUE gives a name or address to a node, --service-cidr a network."""
+"""Options with the operator's word: --allow NODE=VALUE and --addresses FILE give a name or address to a node, --service-cidr a network."""
 
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
+from pathlib import Path
 
 from kubevouch.errors import UsageError, full_names, nearest
 from kubevouch.evidence.names import Network
+from kubevouch.named_files import bytes_in
+from kubevouch.policy.claims import as_address
+
+_LARGEST = 1024 * 1024
+_LINE = "expected NODE ADDRESS"
 
 
 def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -17,6 +23,18 @@ def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
             raise UsageError("--allow", seen)
         found[node] = (*found.get(node, ()), value)
     return found
+
+
+def addresses_in(path: Path) -> tuple[str, ...]:
+    """NODE=ADDRESS for each line NODE ADDRESS of that file. # begins a comment. Raises UsageError."""
+    found = []
+    text = bytes_in(path, most=_LARGEST, expected=_LINE).decode(errors="replace")
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if words and (len(words) != 2 or as_address(words[1]) is None):
+            raise UsageError(f"{path}, line {number}", f"{_LINE}, got {line.strip()[:80]!r}")
+        found += ["=".join(words)] if words else []
+    return tuple(found)
 
 
 def by_full_name(

@@ -64,6 +64,11 @@ _way_there = all_of(
     only_nodes(),
     by_ssh,
 )
+_addresses = click.option(
+    "--addresses",
+    metavar="FILE",
+    help="You say that each line `NODE ADDRESS` in FILE is right. Without it `plan` asks at a terminal; there is no --yes.",
+)
 _without_credential_id = click.option(
     "--without-credential-id",
     is_flag=True,
@@ -172,6 +177,7 @@ def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
 @connected
 @_way_there
 @allow
+@_addresses
 @_word
 @_times
 def plan(
@@ -179,6 +185,7 @@ def plan(
     access: "ClusterAccess",
     output: str,
     allow: tuple[str, ...],
+    addresses: str | None,
     word: "OperatorWord",
     gate_timeout: float,  # noqa: ARG001 - for NEXT, which says it again
     soak: float,
@@ -189,14 +196,16 @@ def plan(
     \b
       kubevouch plan -o plan.json   write the plan to a file (changes nothing)
       kubevouch apply plan.json     carry it out, each node proven on the wire
+
+    If your known_hosts has only addresses, it shows the address, host key and machine-id of each node, and asks whether they are right.
     """
-    from kubevouch.cli.common.allow import node_values
-    from kubevouch.cli.rollout.plan import make_plan
+    from kubevouch.cli.rollout.plan import VouchedValues, make_plan
 
     terminal.tells_waits = terminal.nothing_changed = True
     options = _node_options(terminal, way)
     file = None if output in FORMS else Path(output)
-    return make_plan(terminal, access, options, node_values(allow), word, soak, file)
+    vouched = VouchedValues(allow, addresses)
+    return make_plan(terminal, access, options, vouched, word, soak, file)
 
 
 @click.command(

@@ -1,17 +1,18 @@
 """The verb `plan`: looks at cluster and nodes, makes the plan, shows it and writes it. Changes nothing else."""
 
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kubevouch import __version__
-from kubevouch.cli.common.allow import by_full_name
+from kubevouch.cli.common.allow import addresses_in, by_full_name, node_values
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.documents import print_pieces
+from kubevouch.cli.common.layout import table_lines
 from kubevouch.cli.common.runs import check_may_be_written, kept_here, write_plan
 from kubevouch.cli.common.ssh import ask_for_sudo
-from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.common.terminal import Declined, Terminal, one_line
 from kubevouch.cli.rollout.approver_pins import PinsOfPlan, pins_of_plan
 from kubevouch.cli.rollout.context import open_context, prepared_pods
 from kubevouch.cli.rollout.render import print_plan
@@ -24,67 +25,106 @@ from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_pla
 from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.intent import what_pods_are
 from kubevouch.rollout.decide.next_step import commands_of
-from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.plan import Plan, by_answer, unvouched
 from kubevouch.rollout.decide.plan_text import text_of
 
 _FILE = Path("plan.json")
 """Where NEXT writes a plan that was only shown."""
+_COLUMNS = ("NODE", "ADDRESS", "HOST KEY", "MACHINE-ID")
+_HOW = "How we know: known_hosts has each host key for its address. That the address is the node's, only the node says. Look at every line."
+_ASKED = (
+    "write into the plan, as your word, that each address, host key and machine-id is its node's"
+)
+
+
+@dataclass(frozen=True)
+class VouchedValues:
+    """Names and addresses that the operator gives to nodes. allow: NODE=VALUE each. addresses: a file; None for a question instead."""
+
+    allow: tuple[str, ...] = ()
+    addresses: str | None = None
+
+    def said(self) -> dict[str, tuple[str, ...]]:
+        """The values by node. Raises UsageError."""
+        in_file = () if self.addresses is None else addresses_in(Path(self.addresses))
+        return node_values((*self.allow, *in_file))
+
+    def flags(self) -> Iterator[str]:
+        """The flags that say so again."""
+        for each in self.allow:
+            yield from ("--allow", each)
+        if self.addresses is not None:
+            yield from ("--addresses", self.addresses)
 
 
 def make_plan(
     terminal: Terminal,
     access: ClusterAccess,
     options: NodeOptions,
-    accepted: Mapping[str, tuple[str, ...]],
+    vouched: VouchedValues,
     word: OperatorWord,
     soak: float,
     file: Path | None,
 ) -> int:
     """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for.
 
-    accepted: what --allow says, by node. soak: of the run that the plan is for, in seconds. file: None writes none.
+    soak: of the run that the plan is for, in seconds. file: None writes none.
     """
+    to_plan = PlanOptions(secrets.token_hex(4), __version__, options, vouched.said(), word)
     if file:
         check_may_be_written(file)
     if options.ask_sudo_password:
         ask_for_sudo(terminal, options.ssh_user)
     if options.pods:
         terminal.note(one_line(f"This looks at nodes by {what_pods_are(options.pods)}."))
-    plan, pins, accepted = with_api(
-        terminal,
-        access,
-        lambda api, clock: _planned(terminal, options, accepted, word, api, clock),
+    plan, pins = with_api(
+        terminal, access, lambda api, clock: _planned(terminal, to_plan, api, clock)
     )
+    plan = by_answer(plan, yes=vouched.addresses is None and is_right(terminal, plan))
     if file:
         write_plan(plan, file)
     if terminal.document_form:
         print_pieces(terminal, [text_of(plan)])
     else:
         commands = commands_of(
-            plan, str(file or _FILE), word, kept_here(terminal.environment), accepted=accepted
+            plan,
+            str(file or _FILE),
+            word,
+            kept_here(terminal.environment),
+            vouched=tuple(vouched.flags()),
         )
-        pinned = [each.node for each in pins.pins]
+        planned = {each.node for each in plan.nodes}
+        pinned = [each.node for each in pins.pins if each.node in planned]
         print_plan(terminal, plan, file, commands, pinned, soak=soak)
     fine = bool(plan.nodes) or all(each.is_well for each in plan.left_out)
     return ExitCode.OK if fine else ExitCode.COULD_NOT_TELL
 
 
+def is_right(terminal: Terminal, plan: Plan) -> bool:
+    """Whether the operator says so of the nodes that ssh reached at addresses only. Without a terminal the answer is no."""
+    rows = [(each.node, each.host, each.host_key, each.machine_id) for each in unvouched(plan)]
+    if not rows or not terminal.can_ask:
+        return False
+    for line in table_lines([_COLUMNS, *rows], None):  # no key is broken: `note` folds at blanks
+        terminal.note(line)
+    terminal.note(_HOW)
+    try:
+        terminal.confirm(_ASKED, yes=False)
+    except Declined:
+        return False
+    return True
+
+
 async def _planned(
-    terminal: Terminal,
-    options: NodeOptions,
-    accepted: Mapping[str, tuple[str, ...]],
-    word: OperatorWord,
-    api: ApiClient,
-    clock: Clock,
-) -> tuple[Plan, PinsOfPlan, Mapping[str, tuple[str, ...]]]:
-    """The plan, its pins, and what --allow says, by the full names of nodes."""
-    if options.nodes or accepted:
+    terminal: Terminal, options: PlanOptions, api: ApiClient, clock: Clock
+) -> tuple[Plan, PinsOfPlan]:
+    way, accepted = options.way, options.accepted
+    if way.nodes or accepted:
         known = [each.name for each in await api.list_all(NODES)]
-        options = replace(options, nodes=full_names(options.nodes, known))
-        accepted = by_full_name(accepted, known)
-    run = secrets.token_hex(4)
-    await prepared_pods(api, options.pods, terminal)
-    context = await open_context(terminal, options, run, api, clock)
-    plan = await gather_plan(PlanOptions(run, __version__, options, accepted, word), context)
+        way = replace(way, nodes=full_names(way.nodes, known))
+        options = replace(options, way=way, accepted=by_full_name(accepted, known))
+    await prepared_pods(api, way.pods, terminal)
+    context = await open_context(terminal, way, options.run, api, clock)
+    plan = await gather_plan(options, context)
     planned = {each.node for each in plan.nodes}
-    return plan, await pins_of_plan(api, plan, clock, planned, {}), accepted
+    return plan, await pins_of_plan(api, plan, clock, planned, {})

@@ -156,7 +156,7 @@ def _print_node(terminal: Terminal, node: NodePlan) -> None:
             f"  ssh        {node.host}, whose key known_hosts has for {node.known_as}"
         )
     for entry in (*node.names, *node.addresses):
-        terminal.long_line(f"  may have   {entry.value}   ({entry.source})")
+        terminal.long_line(f"  may have   {entry.value}   ({entry.known_by})")
     terminal.long_line(
         f"  proof      at {', '.join(joined(each, node.port) for each in node.dial)}"
     )

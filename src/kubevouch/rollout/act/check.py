@@ -173,7 +173,7 @@ async def check(
         gather_our_approver(context.api, inquiry),
     )
     live = {node.name: node for node in nodes}
-    outside = SeenOutside(served, csrs_by_node(csrs), metrics.flags)
+    outside = SeenOutside(served, csrs_by_node(csrs), metrics.flags, trust)
     seen = await _looks(plan, live, outside, failures, context)
     names = names_with_word(names, word, [each.look.facts.files.cluster_domain for each in seen])
     left = finished_only({each.plan.node: each.found for each in seen})
@@ -294,7 +294,7 @@ async def looked_at_again(
     if plan.change is not ChangeKind.BOOTSTRAP or age.total_seconds() < _FRESH:
         return node
     served = {each.node: each for each in reversed(await served_by(context, plan, trust))}
-    outside = SeenOutside(served, {}, ())
+    outside = SeenOutside(served, {}, (), trust)
     look = await look_at_machine(live, outside, context, plan, confirms=False)
     found = recheck(plan, run, look.facts)
     if found.state is not NodeState.UNTOUCHED:

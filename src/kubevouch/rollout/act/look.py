@@ -10,7 +10,7 @@ from ipaddress import ip_address
 
 import msgspec
 
-from kubevouch.evidence.snapshot import Served
+from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeError, NodeUnreachable
@@ -18,7 +18,7 @@ from kubevouch.node.script import DialAddress, Script, ScriptResult
 from kubevouch.node.transport import NodeTransport, run_on_first_known
 from kubevouch.policy.claims import NameSource, as_address
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.node_facts import client_certificates_of
+from kubevouch.rollout.act.node_facts import client_certificates_of, not_of_the_cluster
 from kubevouch.rollout.decide.by_pod import WrittenNode, not_the_pinned_one
 from kubevouch.rollout.decide.machine import another_host_key, not_the_machine
 from kubevouch.rollout.decide.need import MachineFacts
@@ -77,11 +77,12 @@ async def survey_by_ssh(
 
 @dataclass(frozen=True)
 class SeenOutside:
-    """What is known of nodes before their machines are asked. served, csrs: by node. flags: metrics-server's."""
+    """What is known of nodes before their machines are asked. served, csrs: by node. flags: metrics-server's. trust: the cluster's CA."""
 
     served: Mapping[str, Served]
     csrs: Mapping[str, Csrs]
     flags: tuple[str, ...]
+    trust: TrustedRoots | None
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,8 @@ async def look_at_machine(
     else:
         host, carried = planned.host, await survey_planned(planned, context)
     at = context.clock.now()
+    if as_address(host) and (why := not_of_the_cluster(carried.answer, outside.trust, at)):
+        raise NodeUnreachable(node.name, why)
     values = [each.address for each in node.status.addresses] if confirms else []
     own = client_certificates_of(carried.answer)
     facts = MachineFacts(

@@ -65,7 +65,7 @@ class PlanOptions:
 
 
 async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
-    """Reads the evidence and decides what each node needs.
+    """Reads the evidence and decides what each node needs. `by_answer` ends it.
 
     Raises:
         NotMadeByKubeadm: something else made the cluster.
@@ -85,6 +85,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         served={each.node: each for each in evidence.served},
         csrs=csrs_by_node(evidence.csrs.or_else(())),
         flags=evidence.metrics.flags,
+        trust=evidence.trust.value,
     )
 
     async def judged(node: Node) -> NodeFacts | LeftOut:
@@ -173,9 +174,7 @@ def _check_claimed(node: Node, value: str) -> None:
         return
     claimed = [each.address for each in node.status.addresses] or [node.name]
     expected = nearest(value, claimed, otherwise=f"it claims {named(claimed)}")
-    raise UsageError(
-        f"--allow {node.name}={value}", "this Node does not claim it in its status", expected
-    )
+    raise UsageError(f"{node.name}={value}", "this Node does not claim it in its status", expected)
 
 
 async def _judged(

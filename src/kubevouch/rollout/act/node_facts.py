@@ -18,7 +18,7 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.by_pod import asked_for_again
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.timeouts import HANDSHAKE_AT_A_GATE
-from kubevouch.x509 import X509Error, misnamed, read_certificates
+from kubevouch.x509 import ExtKeyUsage, X509Error, misnamed, read_certificates, verify
 
 
 async def served_by(
@@ -64,6 +64,19 @@ def client_certificates_of(survey: NodeSurvey) -> frozenset[str]:
     except X509Error:
         return frozenset()
     return frozenset({found[0].fingerprint})
+
+
+def not_of_the_cluster(survey: NodeSurvey, trust: TrustedRoots | None, at: datetime) -> str:
+    """Why the kubelet's client certificate is no valid one of this cluster; empty if it is."""
+    try:
+        leaf, *others = read_certificates(survey.identity.pem, "its client certificate")
+    except X509Error as error:
+        return str(error)
+    roots = trust.certificates if trust else ()
+    usage = ExtKeyUsage.CLIENT
+    verdict = verify(leaf, intermediates=others, roots=roots, name="", at=at, usage=usage)
+    why = f"its kubelet's client certificate is not this cluster's: {verdict.go_text}"
+    return "" if verdict.trusted else why
 
 
 def approved_by_run(csr: CertificateSigningRequest, run: str) -> bool:

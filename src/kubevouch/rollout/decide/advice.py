@@ -68,6 +68,10 @@ class Case(Enum):
     LOOK_THEN_AGAIN = _Row(_STATUS, _AGAIN)
     RESUME = _Row(_RESUME, _ANEW)
     UNDO_THEN_ANEW = _Row(_UNDO, _ANEW)
+    WORD = _Row(
+        _ANEW,
+        note="at a terminal it asks whether these addresses are right; elsewhere add --addresses FILE, with a line NODE ADDRESS for each",
+    )
     ROLES_THEN_AGAIN = _Row(_ROLES, _AGAIN)
     ROLES = _Row(_ROLES)
     CONTEXTS = _Row(CONTEXTS)

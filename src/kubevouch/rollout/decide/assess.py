@@ -70,9 +70,8 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
     node, need, host = facts.node, facts.need, facts.host or facts.node.name
     if isinstance(need, LeftOut):
         return msgspec.structs.replace(need, host=host)
-    if why := not_bound_by_operator(
-        node.name, host, facts.known_as, facts.accepted, neighbours.nodes
-    ):
+    said = (*facts.accepted, host)  # `by_answer` asks
+    if why := not_bound_by_operator(node.name, host, facts.known_as, said, neighbours.nodes):
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     allowed = confirmed(allowed_names_of(node, seen=facts.confirmed), facts.accepted)
     if why := not_entitled(allowed, neighbours):
@@ -118,6 +117,7 @@ def _is_before_1_35(node: NodePlan) -> bool:
     return found is not None and int(found[1]) < 35
 
 
+_NOT_KUBEADMS = "this cluster has none, since kubeadm did not make it"
 _JOINERS = "later joiners will ask for their certificates, and need somebody who approves them"
 
 
@@ -129,7 +129,7 @@ def plan_config_map(
 ) -> tuple[ConfigMapPlan | None, str]:
     """The change, if there is to be one, and a note for a person. nodes: all of the cluster."""
     if known.value is None:
-        return None, known.doubt.text if known.doubt else _why_none(planned, left_out)
+        return None, known.doubt.text if known.doubt else _NOT_KUBEADMS
     if known.value.bootstrap:
         return None, "has serverTLSBootstrap: true already"
     named = {each.node for each in planned} | {each.node for each in left_out}
@@ -153,17 +153,6 @@ def plan_config_map(
         diff=edit.diff(f"/ConfigMap/{name}"),
     )
     return change, _JOINERS
-
-
-def _why_none(planned: Sequence[NodePlan], left_out: Sequence[LeftOut]) -> str:
-    """Without the ConfigMap; where every node's disk is another one than kubeadm makes, too, no plan is for this cluster."""
-    none = "this cluster has none, since kubeadm did not make it"
-    if planned or any(each.leads_on is not LeadsOn.NODE for each in left_out):
-        return none
-    return (
-        f"{none}. A plan changes kubelets as kubeadm sets them up, and none here is: what made the cluster has its own way "
-        "to verified serving certificates"
-    )
 
 
 def is_its_edit(plan: ConfigMapPlan) -> bool:

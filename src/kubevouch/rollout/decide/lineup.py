@@ -15,32 +15,12 @@ _SHARE = 10
 """A tenth of the nodes."""
 _SIZES = (1, 2, 5, _MOST)
 
-POOL_LABELS = (
-    "cloud.google.com/gke-nodepool",
-    "doks.digitalocean.com/node-pool",
-    "eks.amazonaws.com/nodegroup",
-    "alpha.eksctl.io/nodegroup-name",
-    "k8s.scaleway.com/pool-name",
-    "karpenter.sh/nodepool",
-    "kops.k8s.io/instancegroup",
-    "kubernetes.azure.com/agentpool",
-    "lke.linode.com/pool-id",
-    "worker.gardener.cloud/pool",
-)
-"""Labels that name a node's pool, each set by who makes the pool. The first that a node has counts."""
-
 
 def stratum_of(node: Node) -> str:
-    """What decides whether a change works on the Node, by its status and its labels: one of those that are alike stands for the others."""
-    info, labels = node.status.node_info, node.metadata.labels
+    """What decides whether a change works on the Node, by its status: one of those that are alike stands for the others."""
+    info = node.status.node_info
     kubelet = ".".join(info.kubelet_version.removeprefix("v").split(".")[:2])
-    pool = next((labels[each] for each in POOL_LABELS if labels.get(each)), "")
-    known = (
-        info.os_image,
-        f"kubelet {kubelet}" if kubelet else "",
-        info.architecture,
-        f"pool {pool}" if pool else "",
-    )
+    known = (info.os_image, f"kubelet {kubelet}" if kubelet else "", info.architecture)
     return ", ".join(filter(None, known)) or "of an unknown kind"
 
 

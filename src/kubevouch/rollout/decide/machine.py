@@ -71,16 +71,23 @@ def not_bound_by_operator(
 
     known_as: the name under which known_hosts has the key; empty where there is no ssh. nodes: live.
     """
-    address = as_address(host)
-    words = {as_address(value) or value for value in said}
-    if host != node and (address is None or address not in words):
-        return (
-            f"ssh reaches it at {host} only, and that {host} is {node} is the node's own word; "
-            f"if it is so: --allow {node}={host}"
-        )
+    if why := not_vouched_for(node, host, said):
+        return why
     if owner := _known_for_another(node, known_as, nodes):
         return f"known_hosts has the key that answered for {known_as}, which is {owner}'s"
     return ""
+
+
+def not_vouched_for(node: str, host: str, said: Collection[str]) -> str:
+    """Why nobody but the node itself says that it is at `host`; empty if the operator does."""
+    address = as_address(host)
+    words = {as_address(value) or value for value in said}
+    if host == node or (address is not None and address in words):
+        return ""
+    return (
+        f"ssh reaches it at {host} only, and that {host} is {node} is the node's own word; "
+        f"if it is so: --allow {node}={host}"
+    )
 
 
 def _known_for_another(node: str, known_as: str, nodes: NodeIndex) -> str:

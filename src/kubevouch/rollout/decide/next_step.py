@@ -1,8 +1,7 @@
 """Which row of the advice a plan, a run, an undo or a refusal comes to. Pure."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import CredentialError, Forbidden, KubeError, Unauthorized
@@ -32,6 +31,7 @@ _THERE = (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE)
 _LEFT_OUT = {
     **dict.fromkeys((*_THERE, LeadsOn.STATUS), Case.SHOWS_THEN_ANEW),
     LeadsOn.DOCTOR: Case.DOCTOR_THEN_ANEW,
+    LeadsOn.WORD: Case.WORD,
     LeadsOn.NOTHING: Case.DOCTOR,
 }
 """The row for a node that a plan leaves out; a new plan for any other reason."""
@@ -40,7 +40,6 @@ _REFUSED = {
     LeadsOn.RIGHTS: Case.ROLES,
     LeadsOn.DOCTOR: Case.DOCTOR,
 }
-_NOBODY: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -75,24 +74,18 @@ def commands_of(
     *,
     asked: Argv = (),
     gone: Iterable[str] = (),
-    accepted: Mapping[str, Sequence[str]] = _NOBODY,
+    vouched: Argv = (),
 ) -> Commands:
     """The commands of the plan in that file. The new one of a plan of some nodes is for the same nodes, less those that are gone.
 
-    asked: the command line that carries this plan out; empty if it is the apply of that file. accepted: what --allow said when it was
-    made. Once it has begun, its plan is kept, whatever becomes of the file.
+    asked: the command line that carries this plan out; empty if it is the apply of that file. vouched: the flags by
+    which the operator vouched for nodes when it was made. Once it has begun, its plan is kept, whatever becomes of the file.
     """
     said, there, left = [*words_of(word)], [*_way_there(plan)], set(gone)
-    allowed = [
-        each
-        for node, values in accepted.items()
-        for value in values
-        for each in ("--allow", f"{node}={value}")
-    ]
     only = some([each for each in plan.only if each not in left])
 
     def anew(via: str) -> Argv:
-        return [*PLAN, path, "--via", via, *there, *only, *allowed, *said]
+        return [*PLAN, path, "--via", via, *there, *only, *vouched, *said]
 
     begun = is_kept(plan.run)
     again = [*RESUME, plan.run] if begun else [*APPLY, path]

@@ -11,10 +11,12 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from kubevouch.diagnose.make import counted
 from kubevouch.errors import UsageError, full_names
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.node.destination import HOST
-from kubevouch.policy.claims import AllowedNames, Claim
+from kubevouch.policy.claims import AllowedNames, Claim, confirmed
+from kubevouch.rollout.decide.machine import not_vouched_for
 from kubevouch.rollout.errors import LeadsOn
 
 SCHEMA: Final = "kubevouch.plan/1"
@@ -126,6 +128,11 @@ class NodePlan(msgspec.Struct, frozen=True, rename="camel"):
         """What it may have. Nothing that only the node itself says is in a plan without the operator's yes."""
         return AllowedNames(self.node, self.names, self.addresses, self.control_plane)
 
+    @property
+    def vouched(self) -> tuple[str, ...]:
+        """The addresses that the operator gives to it."""
+        return tuple(claim.value for claim in self.addresses if claim.by_operator)
+
 
 class LeftOut(msgspec.Struct, frozen=True, rename="camel"):
     """A node that this plan does not touch, and why. is_well: it needs nothing."""
@@ -206,6 +213,32 @@ def without_nodes(plan: Plan, away: Sequence[LeftOut]) -> Plan:
     names = {each.node for each in away}
     kept = tuple(node for node in plan.nodes if node.node not in names)
     return msgspec.structs.replace(plan, nodes=kept, left_out=(*plan.left_out, *away))
+
+
+def unvouched(plan: Plan) -> tuple[NodePlan, ...]:
+    """The nodes that ssh reached at an address which only the node itself gives to it. An apply refuses them."""
+    return tuple(each for each in plan.nodes if not_vouched_for(each.node, each.host, each.vouched))
+
+
+def by_answer(plan: Plan, *, yes: bool) -> Plan:
+    """The plan once the operator was asked about these nodes. yes: each is where ssh reached it; else they are left out."""
+    asked = unvouched(plan)
+    if yes:
+        nodes = (_vouched_for(each) if each in asked else each for each in plan.nodes)
+        return msgspec.structs.replace(plan, nodes=tuple(nodes))
+    away = [
+        LeftOut(each.node, not_vouched_for(each.node, each.host, ()), leads_on=LeadsOn.WORD)
+        for each in asked
+    ]
+    if away and plan.config_map:
+        note = f"not in this plan, which leaves out {counted(len(away), 'node')}"
+        plan = msgspec.structs.replace(plan, config_map=None, config_map_note=note)
+    return without_nodes(plan, away)
+
+
+def _vouched_for(node: NodePlan) -> NodePlan:
+    claims = confirmed(node.allowed, [node.host]).addresses
+    return msgspec.structs.replace(node, addresses=claims)
 
 
 def not_the_cluster(bound: ClusterBinding, uid: str, ca_sha256: str) -> str:

@@ -237,7 +237,7 @@ def not_entitled_as_planned(
     live: the Node. neighbours: of all live nodes. proven: addresses that were proven just now. known_as: the
     name under which known_hosts has the key that answered just now.
     """
-    said = [claim.value for claim in planned.addresses if claim.by_operator]
+    said = planned.vouched
     if why := not_bound_by_operator(planned.node, planned.host, known_as, said, neighbours.nodes):
         return why
     words = (claim.value for claim in planned.names if claim.by_operator)
