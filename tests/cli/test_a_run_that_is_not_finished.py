@@ -141,12 +141,12 @@ def test_beside_the_undo_of_a_run_stands_the_plan_it_needs(kubevouch: Program) -
 
 @pytest.mark.parametrize(
     ("left", "said"),
-    [(100, "puts it back in 100 s, at "), (-3, "has been due for 3 s, since "), (-900, "has been due for 900 s, since ")],
+    [(100, "undoes the change in 100 s, at "), (-3, "has been due for 3 s, since "), (-900, "has been due for 900 s, since ")],
 )  # fmt: skip
 def test_whoever_goes_on_is_told_how_long_the_switch_leaves(left: int, said: str) -> None:
     now = SystemClock().now()
     [line] = what_switches_leave([ArmedNode("abcd", WORKER, now + timedelta(seconds=left))], now)
-    assert line.startswith(f"{WORKER}: its own switch {said}"), line
+    assert line.startswith(f"{WORKER}: its switch {said}"), line
 
 
 @pytest.mark.parametrize(

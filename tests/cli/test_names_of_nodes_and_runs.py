@@ -27,7 +27,7 @@ async def test_allow_for_a_node_that_is_not_there_names_the_near_one(
     kubevouch: Program, stage: Stage
 ) -> None:
     lines = [(*line, "--allow", f"{OTHER}=127.0.88.112") for line in LINES]
-    near = f"there is no such Node; did you mean {NODE}?"
+    near = f"no such Node; did you mean {NODE}?"
     await kubevouch.refuses(dict.fromkeys(lines, near))
 
 

@@ -123,7 +123,7 @@ async def test_a_csr_that_was_made_with_another_credential_is_not_the_kubelets(
     [node] = result.nodes
     assert node.state is NodeState.UNTOUCHED
     assert node.why == (
-        f"the kubelet has not asked yet: {csr} was made with another credential than the one on its disk"
+        f"the kubelet has made no CSR yet: {csr} was made with another credential than the one on its disk"
     )
     # The kubelet may have rotated: the node was asked again, and not at every look.
     assert sum(name == "survey" for host, name in dark.machines.ran if host == WORKER) == 3
