@@ -248,11 +248,11 @@ def test_a_file_that_we_may_not_read_has_its_row_all_the_same(columns: int) -> N
     others, _, stops = rest.partition("what stops when it ends")
     assert "!NOT" in others
     assert stops.splitlines()[2].startswith("apiserver ")
-    assert stops.splitlines()[2].split("   ")[1].strip() in {"", "not known: not read"}
+    assert stops.splitlines()[2].split("   ")[1].strip() in {"", "unknown: not read"}
     assert "kubeadm's files (" not in shown
     page, _ = shows(found, "html")
     assert "!NOT READ! apiserver" in page
-    assert "not known: not read" in page
+    assert "unknown: not read" in page
     wide = shows(found, "wide")[0].splitlines()
     assert sum("not read" in line and "permission denied" in line for line in wide) == 2
     document = json.loads(shows(found, "json")[0])

@@ -223,7 +223,7 @@ def test_a_share_may_be_in_percent(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["2", "-1", "101%", "nan", "", "most"])
 def test_what_is_no_share_is_refused(text: str) -> None:
-    with pytest.raises(click.UsageError, match="not a share"):
+    with pytest.raises(click.UsageError, match="expected a share"):
         context_of(f"--ready-min-nodes={text}")
 
 

@@ -113,7 +113,7 @@ async def test_machines_that_share_a_host_key_prove_nothing_by_it(here: Acting) 
 async def test_a_plan_that_leaves_out_everybody_is_no_plan(here: Acting) -> None:
     plan = await here.plan()
     empty = msgspec.structs.replace(plan, nodes=(), left_out=(LeftOut(WORKER, "it is NotReady"),))
-    with pytest.raises(NothingApplicable, match="omits 1 node") as stopped:
+    with pytest.raises(NothingApplicable, match="leaves out 1 node") as stopped:
         await check(empty, here.context)
     assert stopped.value.exit_code is ExitCode.COULD_NOT_TELL
 

@@ -240,7 +240,7 @@ OTHER = recorded("expired-control-plane").node
     ("known", "left_out", "others", "note"),
     [
         (config_map(bootstrap=True), [], [], "has serverTLSBootstrap: true already"),
-        (config_map(), [LeftOut("x", "it is NotReady")], [], "omits 1 node"),
+        (config_map(), [LeftOut("x", "it is NotReady")], [], "leaves out 1 node"),
         (config_map(), [], [OTHER], "does not look at 1 node"),
         (config_map("a: [\n"), [], [], "cannot be edited"),
         (unread(), [], [], "this cluster has no such ConfigMap: kubeadm did not make it"),
@@ -360,7 +360,7 @@ def test_a_plan_that_leaves_out_every_node_is_not_applicable() -> None:
     assert why_not_applicable(plan_of()) == ""
     assert why_not_applicable(plan_of(planned(seen, APPROVE), left_out=(ill[0],))) == ""
     why = why_not_applicable(plan_of(left_out=(well, *ill)))
-    assert "omits 5 nodes (w0: it is NotReady" in why
+    assert "leaves out 5 nodes (w0: it is NotReady" in why
     assert "and 2 more" in why
 
 

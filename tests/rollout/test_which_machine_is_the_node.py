@@ -55,7 +55,7 @@ async def test_a_machine_that_was_reached_at_an_address_waits_for_the_operators_
         f"only the node itself says that {address} is {WORKER}; if it is so: --allow {WORKER}={address}"
         in left_out.reason
     )
-    assert no.config_map_note == "not in this plan, which omits 1 node"
+    assert no.config_map_note == "not in this plan, which leaves out 1 node"
     key = here.machines.by_name[address].host_key
     assert (asked.node, asked.host, asked.host_key) == (WORKER, address, key)
     [claim] = of(yes, WORKER).addresses
@@ -108,9 +108,9 @@ ANOTHER: dict[str, tuple[Change, str]] = {
     ),
     "cluster's certificate": (
         shows(Authority().client(NAME, GROUP)),
-        "not this cluster's: x509: certificate signed by unknown authority",
+        "not from this cluster: x509: certificate signed by unknown authority",
     ),
-    "certificate, which has ended": (shows(ENDED), "not this cluster's: x509: certificate has exp"),
+    "certificate, which has ended": (shows(ENDED), "not from this cluster: x509: certificate has exp"),
 }
 UNCLEAR: dict[str, tuple[Change, str, str]] = {
     # name: (what comes after a plan, why nobody is asked then, what stops the plan)

@@ -22,7 +22,7 @@ def why_not_applicable(plan: Plan) -> str:
         return ""
     reasons = "; ".join(f"{each.node}: {each.reason}" for each in unwell[:3])
     more = f"; and {len(unwell) - 3} more" if len(unwell) > 3 else ""
-    return f"changes nothing: it omits {counted(len(unwell), 'node')} ({reasons}{more})"
+    return f"changes nothing: it leaves out {counted(len(unwell), 'node')} ({reasons}{more})"
 
 
 def what_is_to_be_done(
