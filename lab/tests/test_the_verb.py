@@ -23,4 +23,4 @@ async def test_where_no_lab_runs_every_verb_says_so(kubevouch: Program) -> None:
     assert "no lab ran" in down.err
     days = await kubevouch("lab", "age", "a year")
     assert days.code == 2
-    assert "is not a number of days; 300d, say" in days.err
+    assert "lab age: expected days such as 300d, got " in days.err

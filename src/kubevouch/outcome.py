@@ -1,4 +1,4 @@
-"""The three answers of a rule: pass, refuse, cannot tell. And words that explain themselves."""
+"""The three answers of a rule, the severity of a finding, and other words that explain themselves."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -10,7 +10,7 @@ class Explained(StrEnum):
 
     meaning: str
 
-    def __new__(cls, word: str, meaning: str) -> Self:
+    def __new__(cls, word: str, meaning: str = "") -> Self:
         """A member: the word, and what it means."""
         member = str.__new__(cls, word)
         member._value_ = word
@@ -36,3 +36,21 @@ def combined(outcomes: Sequence[Outcome]) -> Outcome:
         if decisive in outcomes:
             return decisive
     return Outcome.PASS if outcomes else Outcome.CANNOT_TELL
+
+
+class Severity(Explained):
+    """The severity of a finding, the worst first."""
+
+    CRITICAL = "critical", "broken now, or insecure"
+    ERROR = "error", "wrong, and something fails because of it"
+    WARNING = "warning", "nothing fails yet"
+    INFO = "info", "good to know"
+
+    @property
+    def rank(self) -> int:
+        """The rank of the severity; 0 is the worst."""
+        return list(Severity).index(self)
+
+    def at_least(self, threshold: "Severity") -> bool:
+        """Whether this severity is at least as bad as the threshold."""
+        return self.rank <= threshold.rank

@@ -110,6 +110,7 @@ async def test_watch_shows_the_list_again_once_it_has_changed(
 
     ran = await kubevouch.interrupted("csr", "list", "--watch", once=once, code=130)
     first, *_, last = ran.out.split("\n\nNAME ")
+    assert ran.err == ""
     assert ("csr-w9" in first, "csr-w9" in last, "csr-later" in last) == (True, True, True), ran
 
 

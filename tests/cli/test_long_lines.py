@@ -45,9 +45,3 @@ def test_a_note_is_folded_but_not_its_command(err: io.StringIO, columns: str, wi
     assert " ".join(line.strip() for line in lines) == PROMISE
     assert all(line.startswith("  ") for line in lines[1:])
     assert "`kubevouch undo 13ab57ca --kubeconfig a.yaml`" in err.getvalue()
-
-
-def test_lines_of_an_error_stay_lines() -> None:
-    err = Window()
-    Terminal(io.StringIO(), io.StringIO(), err, {"COLUMNS": "60"}).note("Usage: x\nError: y")
-    assert err.getvalue() == "Usage: x\nError: y\n"

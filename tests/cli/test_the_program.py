@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from kubevouch.diagnose.catalogue import CATALOGUE
-from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from tests.cli.program import Program
 from tests.support.scripted import faults
 from tests.support.stage import Stage
@@ -25,14 +24,9 @@ async def test_help_lists_the_verbs_by_what_they_are_for(started: Program) -> No
     )
 
 
-async def test_apply_waits_as_long_as_its_plan_reckons_with(kubevouch: Program) -> None:
-    ran = await kubevouch("apply", "--help")
-    assert f"[default: {RolloutTimeouts().gates:.0f}s]" in ran.told
-
-
 BY_POD = ("plan", "-o", "p", "--via", "pod")
 NO_COMMAND_LINES = {
-    (): "Usage: kubevouch",
+    (): "Usage: kubevouch [OPTIONS] COMMAND [ARGS]...\n\n  From",
     ("docter",): "docter: there is no such verb; did you mean doctor?",
     ("zzz",): "zzz: there is no such verb; there are doctor, explain",
     ("labb",): "labb: there is no such verb; did you mean lab?",

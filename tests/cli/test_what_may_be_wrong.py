@@ -186,6 +186,7 @@ async def test_where_rights_are_lacking_the_roles_of_the_verb_come_next(
         ("plan", "-o", "plan.json"): reads,
         ("approver", "pin"): "kubevouch approver pin --print-role",
         ("approver", "remove"): "kubevouch approver install --print-role",
+        ("metrics-server", "remove"): "kubevouch metrics-server install --print-role",
     }
     for ran, roles in zip(await kubevouch.several(*whose), whose.values(), strict=True):
         assert ran.code == 3, ran

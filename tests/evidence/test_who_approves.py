@@ -98,7 +98,7 @@ def test_an_approver_is_known_by_the_role_that_is_made_for_it(name: str) -> None
 
 
 @pytest.mark.parametrize(
-    "printed", [roles_of("rollout"), roles_of("installer")], ids=["apply", "approver install"]
+    "printed", [roles_of("rollout"), roles_of("approver")], ids=["apply", "approver install"]
 )
 def test_whoever_has_the_rights_that_we_print_for_a_person_is_no_approver(printed: str) -> None:
     """A pipeline that runs `approver install` or `apply` approves nothing when it has ended."""

@@ -2,12 +2,7 @@
 
 import pytest
 
-from kubevouch.evidence.certificates import (
-    CertificateUse,
-    FoundCertificate,
-    FoundCertificates,
-    NotRead,
-)
+from kubevouch.evidence.certificates import CertificateUse, FoundCertificates, NotRead
 from kubevouch.evidence.measured import Doubt, DoubtKind
 from kubevouch.inventory.fleet import all_unread, unread_of
 from tests.inventory.found import AT, DAY, at_node
@@ -19,10 +14,8 @@ def _not_read(node: str, why: str, kind: DoubtKind = DoubtKind.FAILED) -> NotRea
     return NotRead(f"the kubelet of {node}", Doubt(kind, why), node)
 
 
-def _seen(
-    *not_read: NotRead, shown: tuple[FoundCertificate, ...] = (), asked_disks: bool = False
-) -> FoundCertificates:
-    return FoundCertificates(AT, shown, not_read, asked_disks=asked_disks)
+def _seen(*not_read: NotRead) -> FoundCertificates:
+    return FoundCertificates(AT, (), not_read)
 
 
 NONE = Doubt(DoubtKind.NOT_ASKED, "a worker has none")
@@ -56,7 +49,7 @@ def test_each_reason_is_a_line_and_failures_come_first(
 def test_what_kubeadm_shows_and_nobody_has_seen_is_the_last_line(asked_disks: bool) -> None:
     """What no disk has shown is not looked for on the disks once more."""
     api_server = at_node("cp", DAY, use=USES.API_SERVER)
-    (line,) = unread_of(_seen(shown=(api_server,), asked_disks=asked_disks))
+    (line,) = unread_of(FoundCertificates(AT, (api_server,), asked_disks=asked_disks))
     assert "admin.conf, apiserver-etcd-client," in line.text
     assert ("--via ssh" in line.text) is not asked_disks
     assert "`kubevouch certs --root /` on a control plane" in line.text

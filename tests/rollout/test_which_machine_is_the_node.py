@@ -110,7 +110,10 @@ ANOTHER: dict[str, tuple[Change, str]] = {
         shows(Authority().client(NAME, GROUP)),
         "not from this cluster: x509: certificate signed by unknown authority",
     ),
-    "certificate, which has ended": (shows(ENDED), "not from this cluster: x509: certificate has exp"),
+    "certificate, which has ended": (
+        shows(ENDED),
+        "not from this cluster: x509: certificate has exp",
+    ),
 }
 UNCLEAR: dict[str, tuple[Change, str, str]] = {
     # name: (what comes after a plan, why nobody is asked then, what stops the plan)

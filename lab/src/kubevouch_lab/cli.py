@@ -319,7 +319,7 @@ def age(
     terminal = terminal_of(ctx)
     text = time.removesuffix("d")
     if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= 3650:
-        raise UsageError(time, "is not a number of days", "300d, say")
+        raise UsageError("lab age", f"expected days such as 300d, got {time}")
     folder, days = _folder(terminal, directory), int(text)
     found = _ask(folder, "age", days=days, nodes=list(nodes), serving=serving)
     terminal.note(f"{found['certificates']} certificates are {text} days older")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubevouch.cli.common.legend import WithLegend
 from kubevouch.cli.common.options import (
     connected,
     fail_on,
@@ -11,13 +12,16 @@ from kubevouch.cli.common.options import (
     output,
     print_role,
 )
+from kubevouch.outcome import Severity
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.kube.access import ClusterAccess
 
 
-@click.command("doctor", short_help="Show what is wrong and why.")
+@click.command(
+    "doctor", cls=WithLegend, words=lambda: Severity, short_help="Show what is wrong and why."
+)
 @connected
 @output("short")
 @fail_on
@@ -37,7 +41,6 @@ def command(
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.diagnosis import print_diagnosis
-    from kubevouch.diagnose.catalogue import Severity
     from kubevouch.diagnose.doctor import diagnose
     from kubevouch.evidence.gather.snapshot import gather
 

@@ -5,15 +5,22 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from kubevouch.cli.common.complete import completed, finding_codes
+from kubevouch.cli.common.legend import WithLegend
 from kubevouch.cli.common.options import output, terminal_of
 from kubevouch.errors import ExitCode, UsageError, nearest
+from kubevouch.outcome import Severity
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.diagnose.catalogue import FindingDefinition
 
 
-@click.command("explain", short_help="Explain a finding's code and its fix.")
+@click.command(
+    "explain",
+    cls=WithLegend,
+    words=lambda: Severity,
+    short_help="Explain a finding's code and its fix.",
+)
 @click.argument("code", required=False, shell_complete=completed(finding_codes))
 @output()
 @click.pass_context

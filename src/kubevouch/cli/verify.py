@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kubevouch.cli.common.legend import WithLegend
 from kubevouch.cli.common.options import (
     connected,
     fail_on,
@@ -13,11 +14,11 @@ from kubevouch.cli.common.options import (
 )
 from kubevouch.cli.common.terminal import one_line
 from kubevouch.errors import ExitCode
+from kubevouch.outcome import Severity
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.clock import Clock
-    from kubevouch.diagnose.catalogue import Severity
     from kubevouch.diagnose.doctor import Diagnosis
     from kubevouch.evidence.snapshot import Evidence
     from kubevouch.kube.access import ClusterAccess
@@ -28,7 +29,12 @@ _SAID_AGAIN_AFTER = 30.0
 """Seconds; a log that somebody follows shows that it still waits, and for what."""
 
 
-@click.command("verify", short_help="Check that every kubelet verifies and metrics are fresh.")
+@click.command(
+    "verify",
+    cls=WithLegend,
+    words=lambda: Severity,
+    short_help="Check that every kubelet verifies and metrics are fresh.",
+)
 @connected
 @output("short")
 @fail_on
@@ -56,7 +62,6 @@ def command(
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.diagnosis import print_diagnosis
-    from kubevouch.diagnose.catalogue import Severity
 
     severity = Severity(fail_on)
     terminal.tells_waits = wait > 0

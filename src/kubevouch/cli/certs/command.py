@@ -56,13 +56,13 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     default="92%",
     show_default=True,
     metavar="LIMIT",
-    help="Tell from then on. The exit code stays 0.",
+    help="Warn about what reaches LIMIT. The exit code stays 0.",
 )
 @click.option(
     "--fail-on",
     callback=_limit,
     metavar="LIMIT",
-    help="Exit with 1 from then on. Whatever has ended, is not valid yet, missing or unreadable always fails.",
+    help="Exit with 1 if something reaches LIMIT. What has ended, is not valid yet, missing or unreadable always fails.",
 )
 @click.option(
     "--root",

@@ -1,6 +1,7 @@
 """The heads of tables and what they mean: tables are printed with them, and `--help` explains them, with the words for states."""
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import click
@@ -71,7 +72,7 @@ class WithLegend(click.Command):
     def __init__(
         self,
         *given: Any,  # noqa: ANN401 - click's
-        heads: Mapping[str, str],
+        heads: Mapping[str, str] = MappingProxyType({}),
         words: Callable[[], type[Explained]],
         **options: Any,  # noqa: ANN401 - click's
     ) -> None:
@@ -83,6 +84,7 @@ class WithLegend(click.Command):
         """The heads of the table, then its words."""
         words = [(str(each), each.meaning) for each in self._words()]
         for heading, rows in (("Columns", list(self._heads.items())), ("Words", words)):
-            with formatter.section(heading):
-                formatter.write_dl(rows)
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
         super().format_epilog(ctx, formatter)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kubevouch.cli.common.complete import completed, context_names, node_names
+from kubevouch.outcome import Severity
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
@@ -235,8 +236,8 @@ service_cidr = click.option(
 
 fail_on = click.option(
     "--fail-on",
-    type=click.Choice(["critical", "error", "warning", "info"]),
-    default="error",
+    type=click.Choice(list(map(str, Severity))),
+    default=str(Severity.ERROR),
     show_default=True,
     help="Exit with 1 if there is a finding of this severity or worse.",
 )

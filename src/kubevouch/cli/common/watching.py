@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from kubevouch.errors import ExitCode
+
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
 
@@ -20,7 +22,10 @@ def watchable(function: Callable[..., int]) -> Callable[..., int]:
     def shown(terminal: "Terminal", watch: bool, **others: object) -> int:
         if not watch:
             return function(terminal=terminal, **others)
-        return show_again(terminal, lambda: function(terminal=terminal, **others))
+        try:
+            show_again(terminal, lambda: function(terminal=terminal, **others))
+        except KeyboardInterrupt:
+            return ExitCode.INTERRUPTED  # so it ends, and nothing more is said
 
     verb: Callable[..., int] = shown
     return click.option(

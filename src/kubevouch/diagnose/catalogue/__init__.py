@@ -9,24 +9,7 @@ from typing import Any
 import msgspec
 
 from kubevouch.diagnose.catalogue.codes import CSR_NOT_SERVED, ON_THE_WIRE, Code, Section
-
-
-class Severity(StrEnum):
-    """The severity of a finding. Critical means broken now, or insecure."""
-
-    CRITICAL = "critical"
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-    @property
-    def rank(self) -> int:
-        """The rank of the severity; 0 is the worst."""
-        return list(Severity).index(self)
-
-    def at_least(self, threshold: "Severity") -> bool:
-        """Whether this severity is at least as bad as the threshold."""
-        return self.rank <= threshold.rank
+from kubevouch.outcome import Severity
 
 
 class CountsIn(StrEnum):

@@ -43,6 +43,7 @@ _MOST_PAGE_BYTES: Final = 16 * 1024 * 1024
 _METADATA: Final = (
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 )
+_ITS_METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _FEWER: Final = 8
 """500 objects, then 62, then 7: that many of etcd's largest objects (1.5 MiB) fit into the
 limit."""
@@ -170,7 +171,8 @@ class ApiClient(HttpClient):
         self, resource: Resource[ObjectT], name: str, namespace: str = ""
     ) -> RawObject[ObjectT]:
         """The object with this name in full, to be written back."""
-        answer = await self.request("GET", resource.path(namespace, name))
+        accept = _ITS_METADATA if resource.only_metadata else APPLICATION_JSON
+        answer = await self.request("GET", resource.path(namespace, name), accept=accept)
         return RawObject(resource, answer.body, self.access.server)
 
     async def create(
@@ -230,7 +232,10 @@ class ApiClient(HttpClient):
             query["dryRun"] = "All"
         # JSON is YAML.
         form = "application/apply-patch+yaml"
-        answer = await self.request("PATCH", path, query=query, body=dict(body), content_type=form)
+        accept = _ITS_METADATA if resource.only_metadata else APPLICATION_JSON
+        answer = await self.request(
+            "PATCH", path, query=query, body=dict(body), content_type=form, accept=accept
+        )
         return RawObject(resource, answer.body, self.access.server)
 
     async def patch_approval(

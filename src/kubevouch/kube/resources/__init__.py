@@ -248,6 +248,8 @@ ADMISSION_POLICY_BINDINGS = Resource(
 
 _APPLIED: Final[tuple[Resource[Any], ...]] = (
     NAMESPACES,
+    # Whoever installs needs nothing that a Secret holds.
+    Resource("", "v1", "secrets", "Secret", Object, namespaced=True, only_metadata=True),
     SERVICE_ACCOUNTS,
     CLUSTER_ROLES,
     CLUSTER_ROLE_BINDINGS,
@@ -256,6 +258,7 @@ _APPLIED: Final[tuple[Resource[Any], ...]] = (
     CONFIG_MAPS,
     NETWORK_POLICIES,
     SERVICES,
+    API_SERVICES,
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
     ADMISSION_POLICIES,

@@ -121,6 +121,8 @@ class Resource(Generic[ObjectT]):
     page: int = 500
     """Objects per page of a list: 500 as in client-go and kubectl, and fewer for kinds that
     anybody can make large."""
+    only_metadata: bool = False
+    """Whether `get_raw` and `apply` request only the object's metadata."""
 
     @property
     def api_version(self) -> str:
