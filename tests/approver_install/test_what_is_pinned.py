@@ -131,8 +131,8 @@ def test_a_name_by_which_pods_call_a_tenants_service_wants_the_operators_word_on
     found = proposed(node, cluster=cluster)["w-1"]
     assert found.pin.names == ("w-1",)
     assert found.left_out == (
-        "w-1.corp.lan: Service lan/corp is called so; if it is this node's: --allow w-1=w-1.corp.lan",
-        "corp.lan: Service lan/corp is called so; if it is this node's: --allow w-1=corp.lan",
+        "w-1.corp.lan: Service lan/corp has this name; if it is this node's: --allow w-1=w-1.corp.lan",
+        "corp.lan: Service lan/corp has this name; if it is this node's: --allow w-1=corp.lan",
     )
     said = proposed(node, cluster=cluster, said={"w-1": ("w-1.corp.lan",)})["w-1"]
     assert said.pin.names == ("w-1", "w-1.corp.lan")

@@ -195,15 +195,15 @@ BY_OUR_APPROVER = as_written(approval("", "pinned on 2026-11-25 by alice"))
         (
             [*BY_HAND, approved("AutoApproved"), *BY_HAND],
             (),
-            "whoever approves with reason 'AutoApproved'",
-            " was approved 94 seconds ago with reason 'AutoApproved'; whether that approver still runs is not known",
+            "an approver with reason 'AutoApproved'",
+            " was approved 94 seconds ago with reason 'AutoApproved'; it is unknown whether that approver still runs",
         ),
         ([*BY_HAND, BY_OUR_APPROVER], (), OUR_APPROVER, "csr-1 of "),
         ([BY_OUR_APPROVER], {OUR_APPROVER}, None, ""),
         (
             [approved("Earlier"), approved("AutoApproved"), BY_OUR_APPROVER],
             {OUR_APPROVER},
-            "whoever approves with reason 'AutoApproved'",
+            "an approver with reason 'AutoApproved'",
             "",
         ),
     ],
