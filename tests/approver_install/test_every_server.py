@@ -85,6 +85,8 @@ async def test_it_is_installed_upgraded_and_removed_and_each_is_undone_by_what_i
     assert as_written(lab) == written
     assert f"- {deployment}\n" in shown.out
     removed = await kubevouch(server, "remove", "--yes", code=0)
+    # With the namespace the approver would go, and all that is written down of nodes.
+    assert ("kubectl delete namespace" in removed.out) is (server == "approver")
     left = everything(lab).keys() - before.keys()
     stays = {
         each for each in left if each.startswith((f"Namespace /{SPACE}", f"ConfigMap {SPACE}"))
