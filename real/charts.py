@@ -1,6 +1,6 @@
 """Real Helm and the charts: `python -m real.charts` writes deploy/ from them (`make deploy`).
 
-What `kubectl apply` and `kubevouch approver install` take is the charts' own rendering, without what only Helm uses: its labels and
+What `kubectl apply` and the verbs `install` take is the charts' own rendering, without what only Helm uses: its labels and
 annotations. A test renders it again and compares.
 """
 
@@ -53,23 +53,29 @@ def _exporter(template: str, *values: str, note: str = "") -> Rendering:
     return Rendering(EXPORTER, EXPORTER.name, "kubevouch-system", template, values, note)
 
 
-def _metrics_server(template: str) -> Rendering:
-    """Its name is not metrics-server's, so that it can be applied beside that."""
-    named = (f"nameOverride={METRICS_SERVER.name}",)
-    return Rendering(METRICS_SERVER, METRICS_SERVER.name, "kube-system", template, named)
+def _metrics_server(template: str, *values: str, note: str = "") -> Rendering:
+    """Its name is not metrics-server's, so that it can be applied beside that; and it bears the label of all that is ours."""
+    label = r"commonLabels.app\.kubernetes\.io/part-of=kubevouch"
+    named = (f"nameOverride={METRICS_SERVER.name}", label, *values)
+    return Rendering(METRICS_SERVER, METRICS_SERVER.name, "kube-system", template, named, note)
 
 
-_IMAGE_NOTE = """\
-# Write the image and its digest in place of IMAGE; `approver install --image` does it. One replica: where there
-# are two control planes or more, `install` makes it two and adds two-replicas/.
-"""
+_CONFIGURATION = "schemaVersion=kubevouch.approver/1,configuration.sources={inventory,pins,renewal}"
+_IMAGE_NOTE = "# Write the image and its digest in place of IMAGE; `{} install --image` does it.\n"
+_REPLICAS_NOTE = "# One replica: where there are two {} or more, `install` makes it two and adds two-replicas/.\n"
 DEPLOYED: Mapping[str, Rendering] = {
     "approver/00-namespace.yaml": _approver("00-namespace.yaml", "namespace.create=true"),
     "approver/10-rbac.yaml": _approver("10-rbac.yaml"),
     "approver/20-recorded.yaml": _approver("20-recorded.yaml"),
     "approver/30-network-policy.yaml": _approver("30-network-policy.yaml"),
     "approver/40-service.yaml": _approver("40-service.yaml"),
-    "approver/50-deployment.yaml": _approver("50-deployment.yaml", note=_IMAGE_NOTE),
+    "approver/50-deployment.yaml": _approver(
+        "50-deployment.yaml",
+        note=_IMAGE_NOTE.format("approver") + _REPLICAS_NOTE.format("control planes"),
+    ),
+    "approver/configuration/config-map.yaml": _approver(
+        "60-configuration.yaml", f"configuration.{_CONFIGURATION}"
+    ),
     "approver/two-replicas/disruption-budget.yaml": _approver(
         "disruption-budget.yaml", "replicas=2"
     ),
@@ -84,9 +90,7 @@ DEPLOYED: Mapping[str, Rendering] = {
     "exporter/rbac.yaml": _exporter("rbac.yaml"),
     "exporter/network-policy.yaml": _exporter("network-policy.yaml"),
     "exporter/service.yaml": _exporter("service.yaml"),
-    "exporter/deployment.yaml": _exporter(
-        "deployment.yaml", note="# Write the image and its digest in place of IMAGE.\n"
-    ),
+    "exporter/deployment.yaml": _exporter("deployment.yaml", note=_IMAGE_NOTE.format("exporter")),
     "exporter/monitoring/service-monitor.yaml": _exporter(
         "service-monitor.yaml", "monitoring.serviceMonitor.enabled=true"
     ),
@@ -96,6 +100,17 @@ DEPLOYED: Mapping[str, Rendering] = {
     "metrics-server/rbac.yaml": _metrics_server("rbac.yaml"),
     "metrics-server/authority.yaml": _metrics_server("authority.yaml"),
     "metrics-server/admission/authority-policy.yaml": _metrics_server("authority-policy.yaml"),
+    "metrics-server/network-policy.yaml": _metrics_server("network-policy.yaml"),
+    "metrics-server/service.yaml": _metrics_server("service.yaml"),
+    "metrics-server/apiservice.yaml": _metrics_server("apiservice.yaml"),
+    "metrics-server/two-replicas/disruption-budget.yaml": _metrics_server(
+        "disruption-budget.yaml", "replicas=2"
+    ),
+    "metrics-server/deployment.yaml": _metrics_server(
+        "deployment.yaml",
+        "replicas=1",
+        note=_IMAGE_NOTE.format("metrics-server") + _REPLICAS_NOTE.format("workers"),
+    ),
 }
 """By their paths below deploy/. What is not here is written by hand: metrics-server/external.yaml is about a process, no pod."""
 

@@ -162,14 +162,14 @@ def _approver(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         curves(
             "Approvals by others",
-            "CSRs that somebody else approved, by what our policy says of them.",
+            "CSRs that somebody else approved, by our policy's outcome.",
             ("sum by (verdict) (increase(kubevouch_approver_others_approved_total[$__rate_interval]))", "{{verdict}}"),
         )
     )  # fmt: skip
     made.with_panel(
         curves(
             "How long a decision takes",
-            "From the begin of a look at a CSR to the answer of the API server.",
+            "From the start of a look at a CSR to the API server's answer.",
             (f"histogram_quantile(0.5, {_DECISION})", "median"),
             (f"histogram_quantile(0.99, {_DECISION})", "99 %"),
             unit="s",

@@ -1,4 +1,4 @@
-"""The clock that the product is given. `system_clock` reads the machine's."""
+"""The clock for the product. `system_clock` reads the machine's."""
 
 from datetime import datetime
 from typing import Protocol

@@ -1,7 +1,8 @@
 """The exit codes of every verb, and the base of all errors that users see.
 
-A room that reads from outside (kube, kubelet, node, ...) keeps its own small file of subclasses: the class says what
-the caller can do about the error. Errors are raised deep and printed once, at the top, by `cli`; users see no traceback.
+A room that reads from outside (kube, kubelet, node, ...) keeps its own small file of subclasses.
+The class says what the caller can do about the error. Errors are raised deep down, and `cli` prints
+them once, at the top; users see no traceback.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from typing import ClassVar
 
 
 def nearest(word: str, known: Iterable[str], *, otherwise: str) -> str:
-    """What would be right in place of an unknown word: the known one that looks like it, else what `otherwise` says."""
+    """The remedy for an unknown word: the similar known one, else `otherwise`."""
     from difflib import get_close_matches
 
     close = get_close_matches(word, list(known), n=1)
@@ -18,7 +19,10 @@ def nearest(word: str, known: Iterable[str], *, otherwise: str) -> str:
 
 
 def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
-    """The nodes that these words name, each once. A node's first label names it where no other node has the same; a word that names none stays."""
+    """The full names of the nodes that these words name, each once.
+
+    The first label of a name is enough if it is unique. An unknown word stays as it is.
+    """
     nodes = frozenset(known)
     found = dict[str, None]()
     for word in words:
@@ -28,7 +32,7 @@ def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
 
 
 class ExitCode(IntEnum):
-    """What a process exits with: the same for every verb and every `-o`. The numbers never change."""
+    """The exit code of a process, the same for every verb and every `-o`. The numbers never change."""
 
     OK = 0
     FINDINGS = 1
@@ -68,15 +72,15 @@ class KubevouchError(Exception):
         self.seen = seen
         self.expected = expected
         self.leads_on: tuple[str, ...] = ()
-        """Command lines that lead on from here, one after the other, where the verb knows them."""
+        """Command lines for the next steps, in order, if the verb knows them."""
         self.lacks_rights = False
-        """Whether roles would help: the API server does not allow the user what was asked of it."""
+        """Whether roles would help: the API server denies the user what we requested."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.seen}" + (f"; {self.expected}" if self.expected else "")
 
 
 class UsageError(KubevouchError):
-    """The command line, or a file that it names, is not what the verb accepts."""
+    """The verb does not accept the command line, or a file that it names."""
 
     exit_code = ExitCode.USAGE

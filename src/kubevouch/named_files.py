@@ -1,4 +1,4 @@
-"""Files that an operator names are read within bounds; so is a pipe of `<(...)`."""
+"""Reads files that an operator names, with a limit; also a pipe of `<(...)`."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ from kubevouch.errors import UsageError
 
 
 def bytes_in(path: Path, *, most: int, expected: str, what: str = "", where: str = "") -> bytes:
-    """All that is in it; of one that never ends, no more is read than is refused.
+    """All that is in the file; an endless one is read up to the limit and refused.
 
-    expected: what would be right. what: the largest thing of its kind, in words; else the bound in bytes is named. where:
-    what an error names in place of the path.
+    expected: the expected contents. what: the largest thing of its kind, in words, for the error;
+    else the limit in bytes. where: the error's name for the file instead of the path.
 
     Raises:
         UsageError: it cannot be read, or is longer than `most` bytes.

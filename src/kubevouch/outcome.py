@@ -21,8 +21,8 @@ class Explained(StrEnum):
 class Outcome(StrEnum):
     """The answer of a rule.
 
-    CANNOT_TELL is not a refusal: evidence is missing. The rule is asked again or the gap is reported; it never becomes a
-    denial or a finding.
+    CANNOT_TELL is not a refusal: evidence is missing. The rule is asked again or the gap is
+    reported; it never becomes a denial or a finding.
     """
 
     PASS = "pass"  # noqa: S105 - not a password

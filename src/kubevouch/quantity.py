@@ -1,6 +1,7 @@
 """Kubernetes quantities: CPU and memory as the API writes them, and as Go reads them.
 
-Source: apimachinery's pkg/api/resource/{quantity,suffix,amount}.go. Go's own answers are replayed by tests/ground.
+Source: apimachinery's pkg/api/resource/{quantity,suffix,amount}.go. tests/ground replays Go's own
+answers.
 """
 
 import re
@@ -14,7 +15,8 @@ _SCALES: Final[dict[str, Fraction]] = {
     **{suffix: Fraction(1000) ** (place - 3) for place, suffix in enumerate(_DECIMAL)},
     **{suffix: Fraction(1024) ** place for place, suffix in enumerate(_BINARY)},
 }
-# Go reads a sign or a suffix alone as zero. The limit on digits is ours, since the text may be hostile.
+# Go reads a sign or a suffix alone as zero. The limit on digits is ours, since the text may be
+# hostile.
 _FORM: Final = re.compile(
     r"([+-]?)([0-9]{0,64})(?:\.([0-9]{0,64}))?"
     r"(?:[eE]([+-]?[0-9]{1,2})|(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?)"

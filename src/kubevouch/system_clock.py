@@ -1,4 +1,4 @@
-"""The machine's own clock: the only file of the product that asks the system what time it is."""
+"""The machine's own clock: the only file of the product that asks the system for the time."""
 
 import asyncio
 import time

@@ -224,7 +224,7 @@ async def test_it_is_not_ready_and_does_not_lead_while_a_watch_shows_nothing(
         await leads(1)
         assert (await readyz(running))[0] == 200
         await shown(running, 500, "[-]watches failed")
-        assert "a watch has shown nothing for too long: nodes (" in running.log
+        assert "a watch has been silent for too long: nodes (" in running.log
         await leads(0)
         for _ in range(60):  # a minute, by its clock
             await asyncio.sleep(0.05)

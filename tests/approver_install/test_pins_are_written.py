@@ -113,17 +113,6 @@ async def test_the_result_of_pin_in_json_is_json_alone(lab: Bench, kubevouch: Pr
         assert prose in ran.err, ran
 
 
-async def test_two_writers_of_one_shard_do_not_meet(lab: Bench, kubevouch: Program) -> None:
-    await kubevouch(*PIN, "worker-1")
-    (shard,) = lab.local.list(CONFIG_MAPS, SPACE, labels="kubevouch.dev/holds=pins")
-    name = shard["metadata"]["name"]
-    lab.local.patch(CONFIG_MAPS, name, {"data": {"somebody-elses": "{}"}}, SPACE)
-    lab.local.patch(NODES, "worker-1", {"status": {"addresses": []}}, subresource="status")
-    lab.local.create(NODES, node("w", "192.168.88.77"))
-    await kubevouch(*PIN)
-    assert "somebody-elses" in lab.local.get(CONFIG_MAPS, name, SPACE)["data"]
-
-
 async def test_a_pin_without_labels_is_shown_as_it_counts(lab: Bench, kubevouch: Program) -> None:
     """Somebody has put it back by hand: it was called not pinned, and its address free for another node."""
     theirs = written_pin(PinnedNode("worker-1", "", ("worker-1",), ("192.168.88.113",)))

@@ -13,7 +13,6 @@ from kubevouch.kube.access import LoopbackKubelets
 from kubevouch.kube.resources import Node
 from kubevouch.policy.pin_proposals import Proposal, Seen, proposals
 from kubevouch.policy.sources.nodes import PinnedNode
-from kubevouch.policy.sources.stored import Unreadable
 from tests.approver_install.conftest import node
 from tests.support.cluster_names import cluster_names
 
@@ -132,8 +131,8 @@ def test_a_name_by_which_pods_call_a_tenants_service_wants_the_operators_word_on
     found = proposed(node, cluster=cluster)["w-1"]
     assert found.pin.names == ("w-1",)
     assert found.left_out == (
-        "w-1.corp.lan: Service lan/corp is called so; if it is this node's: --allow w-1=w-1.corp.lan",
-        "corp.lan: Service lan/corp is called so; if it is this node's: --allow w-1=corp.lan",
+        "w-1.corp.lan: Service lan/corp has this name; if it is this node's: --allow w-1=w-1.corp.lan",
+        "corp.lan: Service lan/corp has this name; if it is this node's: --allow w-1=corp.lan",
     )
     said = proposed(node, cluster=cluster, said={"w-1": ("w-1.corp.lan",)})["w-1"]
     assert said.pin.names == ("w-1", "w-1.corp.lan")
@@ -158,12 +157,6 @@ def test_a_machine_id_that_two_nodes_share_binds_nothing() -> None:
         "w-3": "n",
     }
     assert "machine-id m" in found["w-1"].left_out[0]
-
-
-def test_a_pin_like_this_is_not_written_again() -> None:
-    before = proposed(live("w-1", "w-1"))["w-1"].pin
-    found = proposed(live("w-1", "w-1"), pins={"w-1": before})["w-1"]
-    assert (found.state, found.writes, found.differs) == ("unchanged", False, ())
 
 
 def test_what_differs_from_the_live_node_is_told() -> None:
@@ -269,9 +262,3 @@ def test_a_client_certificate_that_is_named_takes_the_place_of_those_before(
     assert found.pin.client_certificates == after
     assert found.writes is bool(changes)
     assert [each.replace("X509SHA256=", "") for each in found.changes] == list(changes or ())
-
-
-def test_an_entry_that_cannot_be_read_is_not_written_over() -> None:
-    unread = Unreadable("kubevouch-pins-3, w-1", "version 9", "version 1 was expected")
-    found = proposed(live("w-1", "w-1"), pins={"w-1": unread})["w-1"]
-    assert (found.state, found.writes) == ("unreadable", False)

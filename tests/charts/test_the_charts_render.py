@@ -238,10 +238,3 @@ def test_the_program_takes_the_arguments_of_the_pod(helm: Helm, values: Path) ->
             command, words = found, words[1:]
         with command.make_context(values.stem, list(words)):
             pass
-
-
-def test_the_plain_install_of_the_exporter_gives_nothing_to_the_approver() -> None:
-    """`kubectl apply -f deploy/exporter/` takes every file of that folder, and none of the folders in it."""
-    for path in (CHECKOUT / "deploy" / "exporter").glob("*.yaml"):
-        for thing in yaml.safe_load_all(path.read_text("utf-8")):
-            assert "kubevouch-approver" not in yaml.safe_dump(thing), path.name

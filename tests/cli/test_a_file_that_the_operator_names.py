@@ -107,8 +107,8 @@ def test_a_plan_and_authorities_are_read_so(tmp_path: Path) -> None:
         (read_plan, plan, f"^{plan}: is larger than any plan; expected a file written by"),
         (read_plan, broken, f"^{broken}: is not a valid plan: .*; expected a file written by"),
         (read_plan, tmp_path, "cannot be read: Is a directory; expected a file written by"),
-        (trust_in, tmp_path, "cannot be read: Is a directory; PEM or DER was expected"),
-        (trust_in, Path("/dev/zero"), "^/dev/zero: is larger than 1048576 bytes; PEM or DER"),
+        (trust_in, tmp_path, "cannot be read: Is a directory; expected PEM or DER"),
+        (trust_in, Path("/dev/zero"), "^/dev/zero: is larger than 1048576 bytes; expected PEM"),
     ):
         with pytest.raises(UsageError, match=why):
             reader(path)

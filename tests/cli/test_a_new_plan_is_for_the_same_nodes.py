@@ -22,6 +22,6 @@ def test_what_comes_after_a_plan_has_what_was_said_for_its_run_and_its_order_the
     commands = commands_of(plan, str(path), OperatorWord(domains=("c.test",)), lambda _: False)
     print_plan(terminal, plan, path, commands, (), soak=5.0)
     told = out.getvalue()
-    assert "when it has soaked for 5 s" in " ".join(told.split()), told
+    assert "5 s later" in " ".join(told.split()), told
     applies = "kubevouch apply 'a plan.json' --cluster-domain c.test"
     assert told.endswith(f"NEXT     {applies} --gate-timeout 300s --soak 5s\n"), told

@@ -74,5 +74,5 @@ async def test_it_belongs_to_ssh(kubevouch: Program, plan: str) -> None:
 
 def test_a_plan_by_pod_asks_for_none() -> None:
     asks = msgspec.structs.replace(PLAN, via="pod", ask_sudo_password=True)
-    with pytest.raises(UsageError, match="belongs to a plan that goes by ssh"):
+    with pytest.raises(UsageError, match="a password for sudo needs a plan that uses ssh"):
         plan_in(text_of(asks).encode(), "plan.json")

@@ -79,7 +79,7 @@ async def test_verify_and_doctor_cannot_tell_while_a_node_may_be_armed(
     )
     for ran in (verify, doctor):
         assert ran.code == 3, ran
-        assert f"run abcd may be armed on {WORKER}: its own switch" in ran.told
+        assert f"run abcd may be armed on {WORKER}: its switch" in ran.told
         assert "\nOK" not in ran.out
         assert "NEXT     kubevouch status abcd\n" in ran.out, ran
     [found] = [each for each in json.loads(document.out)["findings"] if each["code"] == "KV905"]
@@ -91,7 +91,7 @@ async def test_verify_and_doctor_cannot_tell_while_a_node_may_be_armed(
 @pytest.mark.parametrize(
     ("seconds", "of", "armed", "told"),
     [
-        (1, "1", False, "a run is under way: run bbbb of alice@laptop since"),
+        (1, "1", False, "a run is in progress: run bbbb of alice@laptop since"),
         (100, "1", True, "a run was cut off and has not ended: run bbbb of alice@laptop since"),
         (100, "undo 1", True, "an undo was cut off and has not ended: undo of run bbbb by"),
         (100, "1", False, ""),
@@ -141,12 +141,12 @@ def test_beside_the_undo_of_a_run_stands_the_plan_it_needs(kubevouch: Program) -
 
 @pytest.mark.parametrize(
     ("left", "said"),
-    [(100, "puts it back in 100 s, at "), (-3, "has been due for 3 s, since "), (-900, "has been due for 900 s, since ")],
+    [(100, "undoes the change in 100 s, at "), (-3, "has been due for 3 s, since "), (-900, "has been due for 900 s, since ")],
 )  # fmt: skip
 def test_whoever_goes_on_is_told_how_long_the_switch_leaves(left: int, said: str) -> None:
     now = SystemClock().now()
     [line] = what_switches_leave([ArmedNode("abcd", WORKER, now + timedelta(seconds=left))], now)
-    assert line.startswith(f"{WORKER}: its own switch {said}"), line
+    assert line.startswith(f"{WORKER}: its switch {said}"), line
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ async def test_a_silent_kubelet_is_named_while_doctor_waits_and_leaves_no_litter
 ) -> None:
     ran = await kubevouch.at_a_terminal("doctor", "--timeout", "2500ms", columns=60)
     screen = Screen(60).feed(ran.out)
-    drawn = [line for line in screen.seen if "3 of 4 kubelets have answered; waits for" in line]
+    drawn = [line for line in screen.seen if "3 of 4 kubelets have answered; waiting for" in line]
     assert drawn, ran.out
     assert all(len(line) <= 60 for line in screen.seen)
     assert "have answered" not in str(screen), "it was taken away"

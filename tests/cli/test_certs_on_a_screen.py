@@ -133,10 +133,7 @@ def _failed(kind: DoubtKind) -> FoundCertificates:
             replace(_failed(DoubtKind.FAILED), found=(at_node("n", 5 * DAY),)),
             ["ENDS SOON ", "UNKNOWN ", "NEXT        kubevouch doctor"],
         ),
-        (
-            _failed(DoubtKind.NOT_ALLOWED),
-            ["UNKNOWN ", "NEXT        kubevouch doctor --print-role"],
-        ),
+        (_failed(DoubtKind.NOT_ALLOWED), ["UNKNOWN ", "NEXT        kubevouch doctor --print-role"]),
         (_failed(DoubtKind.OUT_OF_REACH), ["FIRST ", "OK  "]),
     ],
 )
@@ -189,7 +186,7 @@ def test_where_ssh_has_failed_next_leads_to_ssh_and_then_back_to_the_same_questi
     terminal.invocation = Invocation("kubevouch", given, verb="certs")
     assert print_rows(terminal, found, "table", Limits()) == ExitCode.COULD_NOT_TELL
     assert out.getvalue().splitlines()[-2:] == [
-        "BEFORE      make ssh, and sudo there, work for the nodes that were not read",
+        "BEFORE      make ssh, and sudo there, work for the unread nodes",
         "NEXT        kubevouch certs --via ssh --context lab --ssh-config other",
     ]
     page, _ = shows(found, "html")
@@ -251,11 +248,11 @@ def test_a_file_that_we_may_not_read_has_its_row_all_the_same(columns: int) -> N
     others, _, stops = rest.partition("what stops when it ends")
     assert "!NOT" in others
     assert stops.splitlines()[2].startswith("apiserver ")
-    assert stops.splitlines()[2].split("   ")[1].strip() in {"", "not known: not read"}
+    assert stops.splitlines()[2].split("   ")[1].strip() in {"", "unknown: not read"}
     assert "kubeadm's files (" not in shown
     page, _ = shows(found, "html")
     assert "!NOT READ! apiserver" in page
-    assert "not known: not read" in page
+    assert "unknown: not read" in page
     wide = shows(found, "wide")[0].splitlines()
     assert sum("not read" in line and "permission denied" in line for line in wide) == 2
     document = json.loads(shows(found, "json")[0])

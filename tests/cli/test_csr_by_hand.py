@@ -100,7 +100,7 @@ async def test_pins_that_may_not_be_read_are_not_taken_for_none(
         not (asked.resource == "configmaps" and asked.namespace == "kubevouch-system")
     )
     ran = await kubevouch(*EXPLAIN)
-    assert (ran.code, "pinned for the approver is not known" in ran.told) == (3, True), ran
+    assert (ran.code, "pins could not be read" in ran.told) == (3, True), ran
     stage.server.store.delete(NAMESPACES, "kubevouch-system")
     without = await kubevouch(*EXPLAIN)
     assert (without.code, "pinned for" in without.told) == (1, False), without

@@ -27,7 +27,7 @@ async def test_allow_for_a_node_that_is_not_there_names_the_near_one(
     kubevouch: Program, stage: Stage
 ) -> None:
     lines = [(*line, "--allow", f"{OTHER}=127.0.88.112") for line in LINES]
-    near = f"there is no such Node; did you mean {NODE}?"
+    near = f"no such Node; did you mean {NODE}?"
     await kubevouch.refuses(dict.fromkeys(lines, near))
 
 
@@ -81,7 +81,7 @@ NEAR: dict[tuple[str, ...], str] = {
 async def test_a_node_or_pod_that_is_not_there_is_named(kubevouch: Program, stage: Stage) -> None:
     """Nothing under .invalid is ever resolved (RFC 6761)."""
     *_, probe = await kubevouch.refuses(NEAR)
-    assert "there is no such Node, and the name cannot be resolved (" in probe.err
+    assert "no Node has this name, and it does not resolve (" in probe.err
 
 
 NO_RUN: dict[tuple[str, ...], tuple[str, str]] = {

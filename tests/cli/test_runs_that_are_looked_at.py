@@ -41,7 +41,7 @@ AWAY = "https://10.0.0.1:6443"
             4,
             f"name the cluster at {AWAY} by --kubeconfig or --context",
         ),
-        (("status", "bbbb"), 4, f"this is not the cluster of the plan, which is for {AWAY}"),
+        (("status", "bbbb"), 4, f"this is not the plan's cluster, which is {AWAY}"),
         (("resume", "bbbb", "--yes", "--context", "nobody's"), 2, "nobody's"),
     ],
 )
@@ -155,7 +155,7 @@ async def test_a_killed_run_is_not_under_way(kubevouch: Program, stage: Stage) -
     held_since(stage, 60)
     elsewhere, document = await kubevouch.several(("status",), ("status", "-o", "json"))
     assert "Under way nobody: run bbbb of alice@laptop" in elsewhere.told, elsewhere
-    assert "was cut off (killed, or away from the API server)" in elsewhere.told, elsewhere
+    assert "died (killed, or away from the API server)" in elsewhere.told, elsewhere
     assert json.loads(document.out)["holderIsAlive"] is False
 
 
@@ -190,7 +190,7 @@ async def test_refusals_lead_to_the_run_under_way(kubevouch: Program, stage: Sta
     try:
         for ran in await kubevouch.several(("apply", path, "--yes"), ("undo", path, "--yes")):
             assert ran.code == 4, ran
-            assert "another run is under way, held by run bbbb of alice@laptop" in ran.err
+            assert "another run is in progress, held by run bbbb of alice@laptop" in ran.err
             assert ran.err.splitlines()[-1] == "NEXT     kubevouch status bbbb", ran
     finally:
         renewing.cancel()
@@ -201,12 +201,12 @@ async def test_verbs_say_that_they_cannot_read_the_lease(kubevouch: Program, sta
     plan, doctor, verify = await kubevouch.several(
         ("plan", "-o", "plan.json"), ("doctor",), ("verify",)
     )
-    assert "Notice it is not known whether a run is under way: " in plan.told, plan
+    assert "Notice cannot tell whether a run is under way: " in plan.told, plan
     assert 'cannot get leases.coordination.k8s.io "kubevouch-rollout"' in plan.told, plan
     for ran in (doctor, verify):
         assert ran.code == 3, ran
         assert "KV901 not allowed to get leases.coordination.k8s.io; without Lease" in ran.told, ran
-        assert "it is not known whether a run or an undo is under way" in ran.told, ran
+        assert "it is unknown whether a run or an undo is in progress" in ran.told, ran
 
 
 @pytest.mark.parametrize("verb", [("undo", "abcd"), ("resume", "abcd"), ("status", "abcd")])

@@ -7,7 +7,7 @@ from kubevouch.cli.common.layout import table_lines
 WORKER = "k8s-worker-1.internal.example.com"
 RUN = [
     ("NODE", "RESULT", "TIME", "WHY"),
-    (WORKER, "done", "", "it needs nothing any more"),
+    (WORKER, "done", "", "it needs nothing"),
     (
         WORKER,
         "stopped",

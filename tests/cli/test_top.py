@@ -285,7 +285,9 @@ async def test_a_pod_without_a_sample_has_a_reason_of_its_own(
     }.items():
         put_pod(stage, "late", name, {}, containers=[{"name": "c", "state": state}])
     ran = await kubevouch("top", "pods", "-n", "late", code=1)
-    assert re.search("late/young-1: container c has run for [0-9]+ seconds?: two scrapes", ran.told)
+    assert re.search(
+        "late/young-1: container c has run for [0-9]+ seconds?: it needs two scrapes", ran.told
+    )
     assert "late/broken-1: container c does not run: CrashLoopBackOff" in ran.told
     assert "late/idle-1: could not tell" in ran.told
     # They are there: only what is missing is missing.
@@ -372,5 +374,5 @@ async def test_an_unread_log_is_not_called_clean(kubevouch: Program, stage: Stag
     tell_of_groups(stage.server)
     stage.server.store.delete(NODE_METRICS, f"k8s-worker-2{DOMAIN}")
     ran = await kubevouch("top", "nodes")
-    assert "no log of a metrics-server is read" in ran.told, ran
+    assert "the log of no metrics-server was read" in ran.told, ran
     assert "shows no failure" not in ran.told

@@ -120,7 +120,7 @@ async def test_verify_says_which_kubelet_it_waits_for(kubevouch: Program, stage:
     ran = await kubevouch("verify", "--wait", "1s", "--timeout", "3s")
     named = [line for line in ran.err.splitlines() if "3 of 4 kubelets have answered" in line]
     assert len(named) == 2, ran
-    assert "waits for k8s-worker-3.internal.example.com (127.0.88.114:" in named[0]
+    assert "waiting for k8s-worker-3.internal.example.com (127.0.88.114:" in named[0]
 
 
 @pytest.mark.parametrize("case", ["kubelet-never-answers"])

@@ -129,7 +129,7 @@ async def test_an_api_server_that_is_not_valid(kubevouch: Program) -> None:
         https = plain.url.replace("http:", "https:")
         peers = {
             "plain HTTP": (https, None),
-            "answers in another form than JSON (text/html": (page.url, authority.pem),
+            "answers with something other than JSON (text/html": (page.url, authority.pem),
             "signed by the certificate-authority of the kubeconfig": (page.url, Authority().pem),
             "certificate has expired": (expired.url, authority.pem),
         }
@@ -150,7 +150,7 @@ async def test_a_credential_that_is_not_known(kubevouch: Program, stage: Stage) 
     stage.server.tokens = {}
     for ran in await kubevouch.several(*READING):
         assert (ran.code, ran.out) == (3, ""), ran
-        assert "the credential of this context is missing, unknown" in ran.err
+        assert "this context's credential is missing, expired" in ran.err
         assert ran.err.count("\n") == 1
 
 
@@ -186,6 +186,7 @@ async def test_where_rights_are_lacking_the_roles_of_the_verb_come_next(
         ("plan", "-o", "plan.json"): reads,
         ("approver", "pin"): "kubevouch approver pin --print-role",
         ("approver", "remove"): "kubevouch approver install --print-role",
+        ("metrics-server", "remove"): "kubevouch metrics-server install --print-role",
     }
     for ran, roles in zip(await kubevouch.several(*whose), whose.values(), strict=True):
         assert ran.code == 3, ran
@@ -201,11 +202,8 @@ async def test_a_plan_that_cannot_be_written_is_refused(kubevouch: Program, stag
 
 KEY = "-----BEGIN EC PRIVATE KEY-----\nU0VDUkVUU0VDUkVU\n-----END EC PRIVATE KEY-----\n"
 FILES: dict[str, tuple[bytes, str]] = {
-    "half a certificate": (cluster_ca().pem[:200], "has no END line, the file is cut off"),
-    "a key": (
-        cluster_ca().serving("x").key,
-        "no certificate in it; a CERTIFICATE block was expected",
-    ),
+    "half a certificate": (cluster_ca().pem[:200], "has no END line: the file is truncated"),
+    "a key": (cluster_ca().serving("x").key, "no certificate in it; expected a CERTIFICATE block"),
     "a broken key": (KEY.encode(), "not a private key"),
     "empty": (b"", "no PEM block in it"),
     "binary": (bytes(range(256)) * 10, ""),
@@ -234,7 +232,7 @@ async def test_probing_a_file_beside_a_key_and_without_any_cluster(kubevouch: Pr
     )
     assert [ran.code for ran in answers] == [3, 0, 1]
     assert "kind         kubelet-serving" in alone.out
-    assert "NO VERDICT\n  the cluster's CA is not known:" in alone.out
+    assert "NO VERDICT\n  the cluster's CA is unknown:" in alone.out
     assert trusted.out.endswith("TRUSTED\n  for worker-1\n")
     verdict = json.loads(other.out)["verdict"]
     told = "x509: certificate is valid for worker-1, not worker-2"

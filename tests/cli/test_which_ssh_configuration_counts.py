@@ -127,7 +127,7 @@ async def test_a_configuration_that_is_not_there_is_told_once_before_anybody_is_
     for given, seen in (("/nofile", "cannot be read"), ("/", "is a folder")):
         ran = await kubevouch(*verb, plan, "--ssh-config", given)
         assert (ran.code, ran.out) == (2, ""), ran
-        expected = "a file that ssh can read was expected"
+        expected = "expected a file that ssh can read"
         assert ran.err == f"Error: --ssh-config {given}: {seen}; {expected}\n"
     assert stage.server.requests == []
 

@@ -1,13 +1,14 @@
-"""The exporter in a pod, by its manifests, while a test lasts."""
+"""The exporter in a pod, as `exporter install` makes it, while a test lasts."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .cluster import Cluster
 from .programs import CHECKOUT
+from .told import ended
 
 SPACE, NAME = "kubevouch-system", "kubevouch-exporter"
-_MANIFESTS = ("rbac.yaml", "service.yaml", "deployment.yaml")
 
 
 def manifest(name: str) -> str:
@@ -18,23 +19,19 @@ def manifest(name: str) -> str:
 @contextmanager
 def exporter_installed(cluster: Cluster, image: str, *, interval: str = "15m") -> Iterator[None]:
     """It runs, and is ready. interval: of its flag; all else is as the manifests have it."""
-    texts = [
-        manifest(each)
-        .replace("IMAGE\n", f"{image}\n")
-        .replace("--interval=15m", f"--interval={interval}")
-        for each in _MANIFESTS
-    ]
-    cluster.kubectl("create", "namespace", SPACE)
-    for text in texts:
-        cluster.kubectl("apply", "-f", "-", stdin=text)
+    ended(cluster, 0, "exporter", "install", "--image", image, "--yes")
+    flag = {"path": "/spec/template/spec/containers/0/args/3", "value": f"--interval={interval}"}
+    words = ("patch", "deployment", NAME, "-n", SPACE, "--type=json", "-p")
+    cluster.kubectl(
+        *words,
+        json.dumps([{"op": "test", **flag, "value": "--interval=15m"}, {"op": "replace", **flag}]),
+    )
     rolled = ("rollout", "status", f"deployment/{NAME}", "-n", SPACE, "--timeout=300s")
-    done = cluster.kubectl(*rolled, seconds=310)
-    assert done.returncode == 0, done.stdout + done.stderr
+    cluster.kubectl(*rolled, seconds=310)
     try:
         yield
     finally:
-        for text in reversed(texts):
-            cluster.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=text)
+        ended(cluster, 0, "exporter", "remove", "--yes")
         # A namespace can go only while the metrics API answers.
         cluster.state("healthy")
         cluster.kubectl("delete", "namespace", SPACE, "--ignore-not-found", seconds=150)

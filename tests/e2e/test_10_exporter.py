@@ -1,4 +1,4 @@
-"""The exporter in a pod, by exactly its manifests: its values are those of `certs`, and it asks for nothing beside its role."""
+"""The exporter in a pod, as it is installed: its values are those of `certs`, and it asks for nothing beside its role."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ PATIENT = 180.0
 
 @pytest.fixture
 def expired(cluster: Cluster, image_reference: str, now: datetime) -> Iterator[Cluster]:
-    """Every kubelet serves an expired certificate, and somebody applies the manifests. now: before that."""
+    """Every kubelet serves an expired certificate, and somebody installs the exporter. now: before that."""
     cluster.state("expired")
     with exporter_installed(cluster, image_reference):
         yield cluster

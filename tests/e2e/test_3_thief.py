@@ -80,7 +80,7 @@ def test_a_machine_that_the_thief_owns_does_not_pass_for_the_node(
         return ran if owned.address in ran.out else None
 
     def posed(ran: Ran) -> Ran | None:
-        return ran if f"ssh reaches it at {owned.address} only" in ran.err else None
+        return ran if f"ssh reaches it only at {owned.address}" in ran.err else None
 
     try:
         thief = Thief.of(cluster, node, tmp_path)

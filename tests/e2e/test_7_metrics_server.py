@@ -18,7 +18,7 @@ from tests.support.authority import Authority
 
 from .cluster import Cluster, Running
 from .test_7_in_its_place import under_load
-from .told import eventually, names
+from .told import ended, eventually, names
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "metrics-server"
 NAME, NAMESPACE = "kubevouch-metrics-server", "kube-system"
@@ -199,6 +199,51 @@ def test_what_is_applied_again_takes_nothing_from_the_api_server(
             _patch(cluster, {"caBundle": None})
             eventually(lambda: _authority_follows(cluster, secret), "another authority")
             eventually(lambda: _top_by_way_of_ours(cluster, ours), "kubectl top by way of ours")
+
+
+KINDS = (
+    "apiservices,clusterrolebindings,clusterroles,deployments,networkpolicies,poddisruptionbudgets,rolebindings,roles,"
+    "secrets,serviceaccounts,services,validatingadmissionpolicies,validatingadmissionpolicybindings"
+)
+
+
+@pytest.mark.long_on_the_bed
+def test_it_is_installed_where_no_other_serves_and_leaves_nothing(
+    cluster: Cluster, image_reference: str, tmp_path: Path
+) -> None:
+    """By whoever has the printed role. Where metrics-server has the APIService it is refused, so that is away meanwhile."""
+    install = ("metrics-server", "install", "--image", image_reference, "--yes")
+    user = f"installer-{int(datetime.now(UTC).timestamp())}"
+    him = {"kubeconfig": cluster.user(user, tmp_path)}
+    role = ended(cluster, 0, *install[:2], "--print-role").out
+    cluster.bind(role, f"{NAME}-installer", user)
+    refused = ended(cluster, 4, *install, **him)
+    assert f"{API_SERVICE}: leads to Service {NAMESPACE}/metrics-server; docs/" in refused.err
+    before = {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "spec": _spec(cluster),
+    }
+    cluster.kubectl("delete", "apiservice", API_SERVICE)
+    try:
+        done = ended(cluster, 0, *install, **him)
+        assert "is ready: all of its pods are, and the API server asks it" in done.out
+        listed = cluster.kubectl("top", "nodes", "--no-headers").stdout.splitlines()
+        assert sorted(line.split()[0] for line in listed) == names(cluster.nodes)
+        ended(cluster, 0, "verify", "--wait", "2m")
+        # The pods have filled the Secret and written the caBundle: both are theirs.
+        for words in (install, ("metrics-server", "upgrade", *install[2:])):
+            again = ended(cluster, 0, *words, **him)
+            assert "Nothing to change: the metrics server is installed like this." in again.out
+        ended(cluster, 0, "metrics-server", "remove", "--yes", **him)
+        label = ("-A", "-l", f"app.kubernetes.io/name={NAME}", "-o", "name")
+        assert cluster.kubectl("get", KINDS, *label).stdout == ""
+    finally:
+        ended(cluster, 0, "metrics-server", "remove", "--yes")
+        back = json.dumps({**before, "metadata": {"name": API_SERVICE}})
+        cluster.kubectl("apply", "-f", "-", stdin=back)
+        wait = ("wait", f"apiservice/{API_SERVICE}", "--for=condition=Available", "--timeout=300s")
+        cluster.kubectl(*wait, seconds=310)
 
 
 def _authority_follows(cluster: Cluster, former: dict[str, str]) -> bool:

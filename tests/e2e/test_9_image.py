@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -209,35 +208,6 @@ def test_pods_run_it_as_any_user_on_a_read_only_root(
     assert said["module"] == said["program"] == f"kubevouch {__version__}\n"
 
 
-@pytest.mark.usefixtures("built_image")
-def test_the_metrics_server_serves_from_a_pod_that_gives_it_flags_alone(
-    cluster: Cluster, image_reference: str
-) -> None:
-    node, name, namespace = cluster.workers[0], "image-serves", "kube-system"
-    cluster.kubectl("apply", "-f", str(CHECKOUT / "deploy" / "metrics-server" / "rbac.yaml"))
-    alive = {"httpGet": {"path": "/livez", "port": 4443, "scheme": "HTTPS"}, "periodSeconds": 1}
-    container = {
-        "name": "server",
-        "args": ["--secure-port=4443", "--kubelet-preferred-address-types=InternalIP"],
-        "startupProbe": {**alive, "failureThreshold": 60},
-        **_run_by_anybody(image_reference),
-    }
-    spec = {
-        "serviceAccountName": "kubevouch-metrics-server",
-        "restartPolicy": "Never",
-        "nodeName": node.name,
-        "containers": [container],
-    }
-    cluster.kubectl("apply", "-f", "-", stdin=_pod(name, namespace, spec))
-    try:
-        started = "jsonpath={.status.containerStatuses[0].started}"
-        asked = ("get", "pod", name, "-n", namespace, "-o", started)
-        eventually(lambda: cluster.kubectl(*asked).stdout == "true", "the server's /livez")
-        assert re.search(r'"Serving securely on \S+:4443"', _log(node, name, "server", namespace))
-    finally:
-        cluster.kubectl("delete", "pod", name, "-n", namespace, "--timeout=300s", seconds=310)
-
-
 def _run_by_anybody(image: str) -> dict[str, object]:
     return {"image": image, "imagePullPolicy": "Never", "securityContext": SECURITY}
 
@@ -260,7 +230,7 @@ def _ended(cluster: Cluster, pod: str) -> None:
     assert ended == "Succeeded", described
 
 
-def _log(node: Node, pod: str, container: str, namespace: str = NAMESPACE) -> str:
+def _log(node: Node, pod: str, container: str) -> str:
     """From the node's disk, since the kubelet's port is dark in some states. Lines as containerd writes them (CRI)."""
-    raw = node.sh(f"cat /var/log/pods/{namespace}_{pod}_*/{container}/0.log").stdout
+    raw = node.sh(f"cat /var/log/pods/{NAMESPACE}_{pod}_*/{container}/0.log").stdout
     return "".join(f"{line.split(' ', 3)[3]}\n" for line in raw.splitlines())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.approver.installed import InstalledApprover, clean_up
+from tests.e2e.approver.installed import GRANTED, InstalledApprover, clean_up
 from tests.e2e.cluster import Cluster
 from tests.e2e.told import (
     ended,
@@ -17,7 +17,6 @@ from tests.e2e.told import (
     serving_requests,
 )
 from tests.support.csr_template import CsrTemplate, new_csr
-from tests.support.manifests import REVIEWS, in_short, objects, rights
 
 SPACE = "kubevouch-system"
 PATIENT = 180.0
@@ -37,9 +36,8 @@ def installed(cluster: Cluster, image_reference: str, now: datetime) -> Iterator
 
 def _role() -> set[tuple[str, str]]:
     """(verb, resource) of every rule in the manifests, and of the two roles of Kubernetes that are bound."""
-    found = in_short(rights(objects("10-rbac.yaml")) | REVIEWS)
     # signers: asked within the API server, in no audit log.
-    return {each for each in found if each[1] != "signers"} | {("get", "configmaps")}
+    return {each for each in GRANTED if each[1] != "signers"}
 
 
 def _all_serve(cluster: Cluster) -> None:

@@ -24,6 +24,7 @@ from tests.support.manifests import in_short, objects, rights
 pytestmark = pytest.mark.long_on_the_bed
 
 SPACE = "kubevouch-system"
+RBAC = {"approver": "10-rbac.yaml", "exporter": "rbac.yaml"}
 IMAGE, OTHER = ("registry.example.com/kubevouch@sha256:" + each * 32 for each in ("4f", "5e"))
 
 
@@ -47,7 +48,7 @@ def gone_afterwards(healthy: Cluster) -> Iterator[Cluster]:
     try:
         yield cluster
     finally:
-        for name in ("kubevouch-approver-installer", "kubevouch-pinner"):
+        for name in (*(f"kubevouch-{each}-installer" for each in RBAC), "kubevouch-pinner"):
             cluster.kubectl("delete", "clusterrole", name, "--ignore-not-found")
             for space in ("kube-system", "default"):
                 cluster.kubectl("delete", "role", name, "-n", space, "--ignore-not-found")
@@ -91,30 +92,41 @@ def test_a_pin_names_the_client_certificate_on_each_nodes_disk(gone_afterwards: 
     assert _pinned_certificates(cluster) == on_disks
 
 
+@pytest.mark.parametrize("server", RBAC)
 def test_the_installers_printed_role_is_enough_and_no_more(
-    gone_afterwards: Cluster, tmp_path: Path
+    gone_afterwards: Cluster, tmp_path: Path, server: str
 ) -> None:
     cluster, since = gone_afterwards, datetime.now(UTC)
     user = f"installer-{int(since.timestamp())}"
     kubeconfig = cluster.user(user, tmp_path)
-    role = ended(cluster, 0, "approver", "install", "--print-role")
-    cluster.bind(role.out, "kubevouch-approver-installer", user)
+    role = ended(cluster, 0, server, "install", "--print-role")
+    cluster.bind(role.out, f"kubevouch-{server}-installer", user)
 
     def does(*words: str) -> Ran:
-        ran = cluster.kubevouch("approver", *words, kubeconfig=kubeconfig)
+        ran = cluster.kubevouch(server, *words, kubeconfig=kubeconfig)
         assert ran.code in (0, 4), ran  # the image is nowhere: on the bed its pods are not ready
         return ran
 
-    install = ("install", "--new-nodes", "hold", "--yes", "--wait", "1s", "--image")
+    approver = server == "approver"
+    install = (
+        "install",
+        "--yes",
+        "--wait",
+        "1s",
+        *(("--new-nodes", "hold") if approver else ()),
+        "--image",
+    )
     does(*install, IMAGE, "--dry-run")
     does(*install, IMAGE)
-    does(*install, IMAGE, "--enforce")
+    if approver:
+        does(*install, IMAGE, "--enforce")
     does("upgrade", "--image", OTHER, "--yes", "--wait", "1s")
     does("remove", "--yes")
-    does("remove", "--pins", "--yes")
+    if approver:
+        does("remove", "--pins", "--yes")
     asked, refused = _asked(cluster, user, since)
     assert refused == []
-    handed_on = in_short(rights(objects("10-rbac.yaml")))
+    handed_on = in_short(rights(objects(RBAC[server], server=server)))
     unused = in_short(rights(yaml.safe_load_all(role.out))) - asked - handed_on
     # Two replicas are for two control planes; what an apply creates is a patch in the audit log.
     one_control_plane = {(verb, "poddisruptionbudgets") for verb in ("patch", "delete")}

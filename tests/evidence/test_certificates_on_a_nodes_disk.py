@@ -147,11 +147,11 @@ def _two_in_one(tree: NodeTree) -> None:
     ("change", "use", "readable", "says"),
     [
         (lambda tree: tree.write(CRT, b""), CertificateUse.API_SERVER, False, "no PEM block"),
-        (lambda tree: tree.write(CRT, BROKEN), CertificateUse.API_SERVER, False, "cut off"),
+        (lambda tree: tree.write(CRT, BROKEN), CertificateUse.API_SERVER, False, "truncated"),
         (lambda tree: tree.write(CRT, NO_CERTIFICATE), CertificateUse.API_SERVER, False, "not a certificate"),
         (_whole_and_half, CertificateUse.API_SERVER, False, "line"),
         (lambda tree: tree.write(KEY, tree.ca.serving("other").key), CertificateUse.API_SERVER, True, "apiserver.key beside it is another certificate's"),
-        (lambda tree: (tree.root / KEY).unlink(), CertificateUse.API_SERVER, True, "its key is not there"),
+        (lambda tree: (tree.root / KEY).unlink(), CertificateUse.API_SERVER, True, "its key does not exist"),
         (_two_in_one, CertificateUse.KUBELET_CLIENT, True, "the key in it is another certificate's"),
         (lambda tree: tree.pair(f"{PKI}/apiserver", Authority("kubernetes").serving("a")), CertificateUse.API_SERVER, True, f"{PKI}/ca.crt: x509: "),
         # One that has ended is not called unsigned.
@@ -195,7 +195,7 @@ def test_a_second_authority_in_the_file_has_a_row_of_its_own(tree: NodeTree) -> 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "no current-context in it, so it is empty or cut off"),
+        ("", "no current-context in it, so it is empty or truncated"),
         ("kind: Config\ncurrent-context: x\n", 'no context "x"'),
         ("users: 7\n", "expected array, got int"),
         (": [\n", ""),
@@ -228,7 +228,7 @@ def test_what_is_no_file_is_told_and_the_rest_is_read(tree: NodeTree) -> None:
     }
     assert "a FIFO" in faults[CertificateUse.API_SERVER]
     assert "1073741824 bytes" in faults[CertificateUse.ETCD_PEER]
-    assert "there is nothing" in faults[CertificateUse.ETCD_SERVER]
+    assert "does not exist" in faults[CertificateUse.ETCD_SERVER]
 
 
 def test_where_neither_kubeadm_nor_a_kubelet_has_been_nothing_can_be_told(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_disk_without_the_kubelets_own_file_system_says_so(tree: NodeTree) -> 
     uses = {each.use for each in found.found}
     assert uses == SHOWN_BY_KUBEADM
     assert {each.doubt.kind for each in found.not_read} == {DoubtKind.NOT_ASKED}
-    assert any("a file system of its own?" in each.doubt.text for each in found.not_read)
+    assert any("a separate file system?" in each.doubt.text for each in found.not_read)
 
 
 def test_a_node_without_its_client_certificate_is_named_by_its_kubeconfig(tree: NodeTree) -> None:

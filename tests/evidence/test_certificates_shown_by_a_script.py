@@ -137,4 +137,4 @@ async def test_a_kubeconfig_in_another_form_is_not_misread(tree: NodeTree, progr
     assert CertificateUse.ADMIN_CONF not in {each.use for each in part.found}
     (doubt,) = [each.doubt for each in part.not_read]
     assert doubt.kind is DoubtKind.FAILED
-    assert "as kubeadm writes it" in doubt.text
+    assert "kubeadm's form" in doubt.text

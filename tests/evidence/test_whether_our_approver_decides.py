@@ -7,7 +7,7 @@ import pytest
 from kubevouch.evidence.approvers import OurApprover
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
-NO_PODS = "its Deployment is scaled to nothing"
+NO_PODS = "its Deployment has 0 replicas"
 WELL = OurApprover(wanted=1, ready=1, leader="a", silent=SECOND)
 
 

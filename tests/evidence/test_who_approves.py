@@ -98,7 +98,7 @@ def test_an_approver_is_known_by_the_role_that_is_made_for_it(name: str) -> None
 
 
 @pytest.mark.parametrize(
-    "printed", [roles_of("rollout"), roles_of("installer")], ids=["apply", "approver install"]
+    "printed", [roles_of("rollout"), roles_of("approver")], ids=["apply", "approver install"]
 )
 def test_whoever_has_the_rights_that_we_print_for_a_person_is_no_approver(printed: str) -> None:
     """A pipeline that runs `approver install` or `apply` approves nothing when it has ended."""
@@ -195,15 +195,15 @@ BY_OUR_APPROVER = as_written(approval("", "pinned on 2026-11-25 by alice"))
         (
             [*BY_HAND, approved("AutoApproved"), *BY_HAND],
             (),
-            "whoever approves with reason 'AutoApproved'",
-            " was approved 94 seconds ago with reason 'AutoApproved'; whether that approver still runs is not known",
+            "an approver with reason 'AutoApproved'",
+            " was approved 94 seconds ago with reason 'AutoApproved'; it is unknown whether that approver still runs",
         ),
         ([*BY_HAND, BY_OUR_APPROVER], (), OUR_APPROVER, "csr-1 of "),
         ([BY_OUR_APPROVER], {OUR_APPROVER}, None, ""),
         (
             [approved("Earlier"), approved("AutoApproved"), BY_OUR_APPROVER],
             {OUR_APPROVER},
-            "whoever approves with reason 'AutoApproved'",
+            "an approver with reason 'AutoApproved'",
             "",
         ),
     ],

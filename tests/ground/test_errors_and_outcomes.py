@@ -21,8 +21,8 @@ def test_nothing_to_report_exits_with_zero() -> None:
 
 
 def test_an_error_says_where_what_was_seen_and_what_would_be_right() -> None:
-    error = KubevouchError("nodes.yaml", "a list", "a mapping was expected")
-    assert str(error) == "nodes.yaml: a list; a mapping was expected"
+    error = KubevouchError("nodes.yaml", "a list", "expected a mapping")
+    assert str(error) == "nodes.yaml: a list; expected a mapping"
     assert str(KubevouchError("nodes.yaml", "a list")) == "nodes.yaml: a list"
 
 

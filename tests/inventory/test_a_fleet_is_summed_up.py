@@ -47,7 +47,7 @@ def test_what_is_not_like_the_others_is_named_with_its_reason() -> None:
         "dead": "no answer",
         "old": "ended",
         "soon": "ends soon",
-        "foreign": "signed by another authority",
+        "foreign": "signed by another CA",
     }
 
 

@@ -55,7 +55,7 @@ def _authority(
 def test_what_was_issued_and_is_not_served_is_remarked() -> None:
     served, newer = _serving(), _serving()
     issued = IssuedForCsr("csr-1", newer)
-    said = ("csr-1 was issued, and is not served",)
+    said = ("csr-1 was issued, but is not served",)
     assert row_of(_kubelet(served, issued=issued), AT).remarks == said
     assert row_of(_kubelet(newer, issued=issued), AT).remarks == ()
     dark = row_of(_kubelet(None, issued=issued), AT)
@@ -75,7 +75,7 @@ def test_what_is_served_may_be_newer_than_the_csrs_that_are_left() -> None:
     ("later", "remark"),
     [
         (-timedelta(seconds=1), None),
-        (timedelta(0), "its CA ends at the same moment, so no other can be issued for longer"),
+        (timedelta(0), "its CA ends at the same time, so no new certificate can last longer"),
         (timedelta(days=1), "its CA ends before it, on Jan 01, 2027 00:00 UTC"),
     ],
 )
@@ -119,9 +119,9 @@ def test_an_authority_that_has_ended_stops_less_beside_another_of_its_bundle() -
     found = (bundle("both", over), bundle("both", ENDS), bundle("alone", over))
     rows = {(each.found.where, each.state): each for each in rows_of(FoundCertificates(AT, found))}
     ended = rows["both", RowState.EXPIRED]
-    assert "take it out of both" in advice_of(ended).by_hand
+    assert "remove it from both" in advice_of(ended).by_hand
     beside = ended.stops
-    assert beside == "what only this one has signed: another beside it goes on"
+    assert beside == "certificates of this CA only: another CA beside it is valid"
     whole = PURPOSES[CertificateUse.CA_BUNDLE].stops
     assert rows["both", RowState.VALID].stops == rows["alone", RowState.EXPIRED].stops == whole
 

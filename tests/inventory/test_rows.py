@@ -66,7 +66,7 @@ def test_what_is_missing_is_not_called_unreadable() -> None:
 
 
 def test_on_a_disk_what_does_not_fit_is_wrong_until_it_has_ended() -> None:
-    wrong = replace(_found(), vantage=Vantage.NODE_DISK, fault="its key is not there")
+    wrong = replace(_found(), vantage=Vantage.NODE_DISK, fault="its key does not exist")
     assert row_of(wrong, BEGINS).state is RowState.WRONG
     assert row_of(wrong, ENDS + timedelta(seconds=1)).state is RowState.EXPIRED
 
@@ -146,7 +146,7 @@ def test_kubelets_that_are_refused_for_different_reasons_are_told_with_whose_the
     one = _judged(_found(), STRANGER, "n")
     other = replace(_judged(_found(), AUTHORITY, "10.9.9.9"), node="m")
     (trouble,) = troubles_of(rows_of(FoundCertificates(BEGINS, (one, other))), Limits())
-    assert ": of n, x509:" in trouble.text(BEGINS) or ": of m, x509:" in trouble.text(BEGINS)
+    assert ": at n, x509:" in trouble.text(BEGINS) or ": at m, x509:" in trouble.text(BEGINS)
 
 
 def test_an_api_server_is_wrong_by_its_authority_and_not_by_the_address_that_was_dialled() -> None:

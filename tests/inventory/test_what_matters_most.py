@@ -133,7 +133,7 @@ def test_what_has_stopped_already_stands_before_what_will() -> None:
         at_node("w3", None, vantage=Vantage.NODE_DISK, use=USE.KUBELET_CLIENT),
     )
     assert [(row.found.use, when) for row, when in what_stops(found)] == [
-        (USE.KUBELET_CLIENT, "not known: unreadable"),
+        (USE.KUBELET_CLIENT, "unknown: unreadable"),
         (USE.KUBELET_SERVING, "now: not served"),
         (USE.API_SERVER, "24 hours ago"),
         (USE.CLUSTER_CA, "in 3000 days"),
@@ -145,7 +145,7 @@ def test_what_is_wrong_besides_is_told_of_each_use_and_of_whom() -> None:
     api = at_node("cp", use=USE.API_SERVER, fault="it hangs")
     assert besides(rows(*odd, api)) == (
         "apiserver of cp: it hangs",
-        "kubelet-serving of 2 places (w1, w2): of w1, it hangs 1 s",
+        "kubelet-serving of 2 places (w1, w2): at w1, it hangs 1 s",
     )
 
 
@@ -183,10 +183,10 @@ _MOVED = "as root on cp, move /place.crt and place.key beside it away"
         (USE.SCHEDULER_CONF, "missing", "kubeadm init phase kubeconfig scheduler", "then restart kube-scheduler", ""),
         (USE.ADMIN_CONF, "half", "kubeadm init phase kubeconfig admin", "with `--config FILE`", "as root on cp, move /place.conf away"),
         # `kubeadm certs renew` signs with the CA that is there: where that was swapped, every leaf is refused afterwards.
-        (USE.API_SERVER, "wrong", "kubeadm certs renew apiserver", "as root on cp", "if the CA there is not the cluster's, put that back"),
+        (USE.API_SERVER, "wrong", "kubeadm certs renew apiserver", "as root on cp", "if the CA there is not the cluster's, put the cluster's back"),
         (USE.CLUSTER_CA, "ended", "kubevouch explain KV602", "kubeadm renews no CA", ""),
         (USE.ETCD_CA, "ended", "", "kubeadm renews no CA", ""),
-        (USE.CA_BUNDLE, "ended", "", "put the authority that signs what is served into /place.crt", ""),
+        (USE.CA_BUNDLE, "ended", "", "put the CA of the served certificate into /place.crt", ""),
         (USE.CLUSTER_CA, "missing", "", _PUT_BACK, ""),
         (USE.CLUSTER_CA, "half", "", _PUT_BACK, ""),
         (USE.ETCD_CA, "wrong", "", _PUT_BACK, ""),

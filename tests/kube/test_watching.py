@@ -259,9 +259,9 @@ UNREADABLE = '{"type":"ADDED","object":{"metadata":{"name":[],"resourceVersion":
 @pytest.mark.parametrize(
     ("play", "told"),
     [
-        (faults.lines(_line("ADDED", "b", 7)), "does not say where its list ends"),
+        (faults.lines(_line("ADDED", "b", 7)), "a watch without an end of its list"),
         (faults.lines(_line("ADDED", "b", 7), '{"type', then="reset"), ""),
-        (faults.lines(BOOKMARK, then="hold"), "does not say where its list ends"),
+        (faults.lines(BOOKMARK, then="hold"), "a watch without an end of its list"),
         (faults.lines(UNREADABLE, ENDS, then="hold"), "an answer of another shape"),
         (faults.answer(504, "Too large resource version"), "504"),
         (faults.lines(then="hold"), None),

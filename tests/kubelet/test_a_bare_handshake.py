@@ -172,7 +172,8 @@ async def test_of_a_chain_no_more_is_read_than_reading_takes_a_moment(clock: Sys
         assert answer.failure is not None
         assert answer.failure.kind is FailureKind.UNREADABLE_CERTIFICATE
         assert re.search(
-            r"certificate from server: [0-9]{5} bytes; at most 16384", answer.failure.go_text
+            r"certificate from server: [0-9]{5} bytes, over the limit of 16384",
+            answer.failure.go_text,
         )
         assert answer.chain == ()
         kubelet.behaviour = Serve(server_context(short))

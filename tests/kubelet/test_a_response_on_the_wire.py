@@ -81,7 +81,7 @@ def test_a_long_compressed_body_is_what_it_was_before_and_nothing_may_lack_or_fo
     assert content(packed) == body
     with pytest.raises(ResponseError, match="unexpected EOF"):
         content(packed[: data.draw(st.integers(1, len(packed) - 1))])
-    with pytest.raises(ResponseError, match="more after its gzip"):
+    with pytest.raises(ResponseError, match="data after its gzip"):
         content(packed + bytes(data.draw(st.integers(1, 50_000))))
 
 
@@ -101,7 +101,7 @@ def test_no_more_is_decompressed_than_the_caller_allows(size: int, *, fits: bool
         if fits:
             assert read(head + packed, most=60_000).content == bytes(size)
         else:
-            with pytest.raises(TooLong, match="decompressed"):
+            with pytest.raises(TooLong, match="decompression"):
                 _ = read(head + packed, most=60_000).content
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:

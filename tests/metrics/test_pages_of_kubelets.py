@@ -116,7 +116,7 @@ def test_a_pod_of_which_a_container_lacks_a_sample_is_left_out(line: str) -> Non
 )
 def test_a_name_of_other_letters_than_any_has_is_refused(name: bytes) -> None:
     with pytest.raises(
-        AnswerError, match=r"a name of \d+ bytes: .*; at most 253 bytes of printable ASCII"
+        AnswerError, match=r"a name of \d+ bytes: .*; expected at most 253 bytes of printable ASCII"
     ):
         read_page(b'%b{container="c",namespace="n",pod="%b"} 1\n' % (CPU.encode(), name))
 

@@ -44,7 +44,7 @@ async def test_an_unverified_kubelet_is_asked_without_a_token(cluster: Cluster) 
         assert reason == "unknown-authority"
         assert text == (
             f'Get "https://127.0.0.1:{stranger.port}/metrics/resource": {UNTRUSTED}; '
-            'asked without a token, it answered "401 Scripted": `kubevouch apply` gets it a certificate'
+            'without a token it answered "401 Scripted": `kubevouch apply` gets it a certificate'
         )
         assert collector.store.node("n2") is not None
         assert collector.results["n1"].doubt.endswith(UNTRUSTED)
@@ -79,7 +79,7 @@ async def test_an_impostor_gets_no_token_either(cluster: Cluster, who: str) -> N
         await cluster.round()
         reason, text = failure_of(cluster, "n1")
         assert reason == "wrong-identity"
-        assert "not to node n1; asked without a token" in text
+        assert "not to node n1; without a token" in text
     assert running.sent.count(b"GET ") == 1
     assert b"Authorization" not in running.sent
 
@@ -134,7 +134,7 @@ async def test_the_server_is_held_back_until_every_ready_node_had_two_scrapes(
         cluster.heard.look = look
         await cluster.round()
         await cluster.round()
-        assert (1, "not every ready node was measured twice yet") in seen
+        assert (1, "not every ready node has been measured twice yet") in seen
         assert all(held for rows, held in seen if rows < 2)
         assert collector.held_back == ""
         # A node that joins later holds nothing back.
@@ -163,7 +163,7 @@ async def test_a_kubelet_without_a_new_sample_is_asked_once_more(cluster: Cluste
     async with cluster.collecting() as collector:
         await cluster.rounds(2)
         assert collector.store.node("n2") is None
-        assert collector.held_back == "not every ready node was measured twice yet"
+        assert collector.held_back == "not every ready node has been measured twice yet"
         await cluster.round()
         assert collector.store.node("n2") is not None
         assert collector.held_back == ""

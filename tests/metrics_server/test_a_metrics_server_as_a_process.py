@@ -363,7 +363,7 @@ REFUSED = {
     ("--deprecated-kubelet-completely-insecure",): "kubevouch doctor",
     ("--metric-resolution=9s",): "expected at least 10s",
     ("--kubelet-request-timeout=14s",): "nine tenths",
-    ("--tls-cert-file=a",): "given together",
+    ("--tls-cert-file=a",): " together",
     ("--tls-cert-file=/none", "--tls-private-key-file=/none"): "No such file",
     ("-l=a=b=c",): "found '=', expected: ','",
     ("--client-ca-file=/none",): "No such file",

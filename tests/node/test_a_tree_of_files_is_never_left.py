@@ -56,7 +56,7 @@ def test_no_link_leads_out_of_the_tree(root: Path, up: str) -> None:
     for path in ("/link", "/near", "/folder/secret", "/../secret"):
         found = _read(root, path)
         assert found is None or found.data == b"", path
-    fault = "a link to ../secret, where there is nothing"
+    fault = "a link to ../secret, which does not exist"
     assert _read(root, "/near") == TreeFile("/near", fault=fault)
 
 
@@ -101,14 +101,14 @@ def test_a_device_is_not_opened(root: Path) -> None:
 def test_of_a_file_that_is_too_large_nothing_is_read(root: Path) -> None:
     with (root / "large").open("wb") as file:
         file.truncate(1 << 30)
-    fault = "1073741824 bytes, and no more than 1048576 are read"
+    fault = "1073741824 bytes, over the limit of 1048576"
     assert _read(root, "/large") == TreeFile("/large", fault=fault)
 
 
 @pytest.mark.parametrize("name", ["nothing", "file"])
 def test_a_root_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="the root folder of a node was expected"):
+    with pytest.raises(UsageError, match="expected the root folder of a node"):
         FileTree(tmp_path / name)
 
 

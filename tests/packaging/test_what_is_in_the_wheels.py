@@ -54,11 +54,11 @@ def test_the_products_wheel_holds_nothing_of_the_lab(tmp_path: Path) -> None:
         scripts = [each.relative_to(SOURCES) for each in SOURCES.rglob("*.sh")]
         assert scripts
         assert not {str(each) for each in scripts} - set(built.namelist())
-        deployed = CHECKOUT / "deploy" / "approver"
+        deployed = CHECKOUT / "deploy"
         manifests = [each.relative_to(deployed) for each in deployed.rglob("*.yaml")]
         assert len(manifests) > 8
         for each in manifests:
-            within = built.read(f"kubevouch/cli/approver/manifests/{each.as_posix()}")
+            within = built.read(f"kubevouch/cli/install/manifests/{each.as_posix()}")
             assert within == (deployed / each).read_bytes()
 
 

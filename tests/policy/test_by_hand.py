@@ -291,7 +291,7 @@ def test_before_1_32_a_borrowed_name_is_left_to_kubectl(said: str, passes: bool)
     for each in (word, replace(word, credential=sha256("k1"))):
         *_, (name, found) = passing(known, each).items()
         assert (found.outcome is Outcome.PASS) is passes
-        command = f"kubectl certificate approve {name}, which is your own act"
+        command = f"kubectl certificate approve {name}, at your own risk"
         assert (command in found.decision.why) is not passes
 
 

@@ -37,7 +37,7 @@ from tests.support.requests import request
 from .conftest import ADDRESS, NODE, NOW
 
 PEM = request(NODE, [NODE], [ADDRESS])
-NO_BLOCK = "no PEM block; a CERTIFICATE REQUEST block was expected"
+NO_BLOCK = "no PEM block; expected a CERTIFICATE REQUEST block"
 SHARED, ALONE = ip_address("127.10.0.1"), ip_address("127.10.0.2")
 
 CSR = CertificateSigningRequest(

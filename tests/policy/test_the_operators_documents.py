@@ -54,7 +54,7 @@ def test_an_inventory_that_is_not_readable_as_a_whole_says_why(text: str, seen: 
 def test_an_inventory_that_says_two_things_says_nothing(rest: str, seen: str) -> None:
     found = read_inventory(f"schemaVersion: kubevouch.inventory/1\n{rest}")
     assert isinstance(found, Unreadable)
-    assert (found.seen, found.expected) == (seen, "one document with each key once was expected")
+    assert (found.seen, found.expected) == (seen, "expected one document with each key once")
 
 
 def test_an_inventory_may_merge_one_nodes_lines_into_another() -> None:

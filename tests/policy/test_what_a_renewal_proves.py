@@ -33,7 +33,7 @@ CA, STRANGER = trustme.CA(), trustme.CA(organization_name="somebody else")
 BETWEEN = CA.create_child_ca()
 TIMEOUT = HandshakeFailure(FailureKind.CONNECT_TIMEOUT, "no answer within 5 s")
 BY_SERVED = NameSource.LIVE_CERTIFICATE
-LACKS = "the certificate that it serves lacks it. "
+LACKS = "the served certificate lacks it. "
 YOURS = f"{LACKS}If it is yours: kubevouch approver pin w1 --via ssh"
 
 
@@ -162,11 +162,11 @@ def test_a_certificate_that_an_intermediate_signed_is_verified_with_what_is_serv
 
 NOT_SERVED = {
     "no answer": ((at(SECOND, failure=TIMEOUT),), f"{SECOND}: no answer within 5 s"),
-    "nobody looked": ((), f"{SECOND}: nobody has looked at what is served there"),
+    "nobody looked": ((), f"{SECOND}: nobody has dialled it"),
     "no certificate": ((at(SECOND),), f"{SECOND}: no certificate is served"),
     "another": (
         (at(SECOND, *served("w1", "shop", FIRST, SECOND)),),
-        f"{FIRST}, {SECOND}: not the same certificate is served at all of them",
+        f"{FIRST}, {SECOND}: the certificates served there differ",
     ),
 }
 
@@ -183,13 +183,11 @@ def test_each_address_where_it_is_not_served_is_named() -> None:
         at(FIRST, *good), at(SECOND, failure=TIMEOUT), addresses=(FIRST, SECOND, "10.0.0.2")
     )
     assert isinstance(found, AllowedNames)
-    assert found.outdated == (
-        f"{SECOND}: no answer within 5 s; 10.0.0.2: nobody has looked at what is served there"
-    )
+    assert found.outdated == (f"{SECOND}: no answer within 5 s; 10.0.0.2: nobody has dialled it")
 
 
 LATE = "current time 2026-11-25T12:00:00Z is after 2026-11-25T11:59:59Z"
-UNLOOKED = "nobody has looked at what is served there"
+UNLOOKED = "nobody has dialled it"
 NONE_SHOWS_IT: dict[str, tuple[tuple[DialResult, ...], str]] = {
     "nobody looked": ((), UNLOOKED),
     "the first of two": ((at(FIRST, failure=TIMEOUT), at(SECOND)), "no answer within 5 s"),
@@ -201,14 +199,14 @@ SERVED_FIRST: dict[str, tuple[dict[str, Any], str]] = {
         f"x509: certificate has expired or is not yet valid: {LATE}",
     ),
     "of another authority": ({"by": STRANGER}, "x509: certificate signed by unknown authority"),
-    "of another node": ({"user": "system:node:w2"}, "the certificate of system:node:w2 is served"),
-    "of a user of that name": ({"user": "w1"}, "the certificate of w1 is served"),
+    "of another node": ({"user": "system:node:w2"}, "serves the certificate of system:node:w2"),
+    "of a user of that name": ({"user": "w1"}, "serves the certificate of w1"),
     "of another group": (
         {"group": "system:masters"},
-        "the certificate of system:node:w1 is served",
+        "serves the certificate of system:node:w1",
     ),
-    "of nobody": ({"user": None, "group": None}, "the certificate of nobody is served"),
-    "of a hostile name": ({"user": "w\x1b[2J"}, "the certificate of w\\x1b[2J is served"),
+    "of nobody": ({"user": None, "group": None}, "serves the certificate of nobody"),
+    "of a hostile name": ({"user": "w\x1b[2J"}, "serves the certificate of w\\x1b[2J"),
 }
 NONE_SHOWS_IT |= {
     name: ((at(FIRST, *served("w1", FIRST, **how)),), why)
@@ -225,7 +223,7 @@ def test_where_no_certificate_shows_the_node_the_words_of_the_first_address_coun
 
 
 def test_a_csr_without_an_address_says_nothing_of_where_to_look() -> None:
-    why = "the CSR asks for no address at which to look"
+    why = "the CSR requests no address to dial"
     assert allowed(at(FIRST, *GOOD), addresses=()) == why
 
 
@@ -235,5 +233,5 @@ def test_an_address_in_ipv6_clothes_is_the_one_that_it_stands_for() -> None:
     for first in (FIRST, dressed):
         asked = allowed(at(first, *GOOD), at(SECOND, *GOOD), addresses=(dressed, SECOND))
         assert asked == by_good()
-    why = f"{FIRST}: nobody has looked at what is served there"
+    why = f"{FIRST}: nobody has dialled it"
     assert allowed(at(SECOND, *GOOD), addresses=(dressed, SECOND)) == by_good(outdated=why)

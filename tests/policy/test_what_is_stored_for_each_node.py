@@ -369,7 +369,7 @@ def test_each_entry_is_read_by_itself() -> None:
     found = read_pins("kubevouch-pins-1", {"cp-1": "{", "worker-1": PIN_TEXT})
     assert found.entries == {
         "cp-1": Unreadable(
-            "kubevouch-pins-1, cp-1", "in the wrong ConfigMap", "kubevouch-pins-12 was expected"
+            "kubevouch-pins-1, cp-1", "in the wrong ConfigMap", "expected kubevouch-pins-12"
         ),
         "worker-1": PIN,
     }
@@ -377,7 +377,7 @@ def test_each_entry_is_read_by_itself() -> None:
         "worker-1": Unreadable(
             "kubevouch-recorded-1, worker-1",
             "not JSON (Input data was truncated)",
-            "an entry as kubevouch writes it was expected",
+            "expected an entry as kubevouch writes it",
         )
     }
 

@@ -43,7 +43,7 @@ ALL = (
 ADDRESSES = ("w1", "10.0.0.1", "fd00::1", "192.0.2.1")
 NODE = node("w1", *ADDRESSES, uid="uid-1", machine_id="m-1", control_plane=True)
 ASKED = AskedNames(("w1", "shop"), (ip_address("10.0.0.1"), ip_address("fd00::1")))
-BROKEN = Unreadable("kubevouch-pins-3, w1", "not JSON", "an entry was expected")
+BROKEN = Unreadable("kubevouch-pins-3, w1", "not JSON", "expected an entry")
 LISTED = InventoryNode(("w1", "shop"), ("10.0.0.1",), "m-1")
 PIN = PinnedNode("w1", "uid-1", ("w1", "shop"), ("10.0.0.1",), "m-1", (), NOW, "alice")
 RECORD = RecordedNode("w1", "uid-1", Admitted(("w1",), ("10.0.0.1",), NOW, "w*"))
@@ -79,7 +79,7 @@ def allowed(source: NameSource, listed: str, outdated: str = "") -> AllowedNames
     )
 
 
-MACHINE = "the Node is on another machine than {} says, by its machine-id: " + DIFF
+MACHINE = "the Node is not on the machine that {} names, by its machine-id: " + DIFF
 BY_INVENTORY = "the Node claims it, and the inventory does not list it"
 BY_PIN = f"changed since it was {PINNED}: {DIFF}"
 
@@ -332,7 +332,7 @@ SHOP = "The Node itself does not claim shop"
             ALL[:3],
             None,
             (
-                "no source knows this node (inventory, pins, renewal); renewal: nobody has looked at what it serves. "
+                "no source knows this node (inventory, pins, renewal); renewal: nobody has dialled the kubelet. "
                 f"{SHOP}"
             ),
         ),
@@ -340,7 +340,7 @@ SHOP = "The Node itself does not claim shop"
             (IdentitySource.RENEWAL,),
             RenewalEvidence((), (), NOW),
             (
-                "no source knows this node (renewal); renewal: 10.0.0.1: nobody has looked at what is served there. "
+                "no source knows this node (renewal); renewal: 10.0.0.1: nobody has dialled it. "
                 f"{SHOP}"
             ),
         ),

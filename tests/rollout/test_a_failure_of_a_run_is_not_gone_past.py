@@ -58,7 +58,7 @@ async def test_a_node_that_the_run_has_begun_and_that_is_not_ready_is_put_back_a
         WORKER: NodeState.DONE,
         SECOND: NodeState.UNDONE,
     }
-    assert result.stopped == f"{SECOND}, on which this run was begun before, failed"
+    assert result.stopped == f"{SECOND}, where this run had begun before, failed"
     assert result.exit_code is ExitCode.STOPPED
     assert hold.armed == {}
     ran = [each for each in here.machines.ran if "transaction" in each[1]]
@@ -82,7 +82,7 @@ async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_wh
     first, second = result.nodes
     assert (first.state, second.state) == (NodeState.UNDONE, NodeState.UNTOUCHED)
     assert re.match(
-        r"its own switch put it back at [\d:]{8} UTC, before it was proven; this run had gone on there \d s before; it waited for ",
+        r"its switch undid the change at [\d:]{8} UTC, before it was proven; this run had continued there \d s before; it waited for ",
         first.why,
     ), first
     assert re.fullmatch(
@@ -165,7 +165,7 @@ async def test_a_node_whose_record_is_taken_away_while_it_is_changed_is_not_gone
     result = await apply(checked, here.context, QUICK)
     first, second = result.nodes
     assert (first.state, second.state) == (NodeState.UNKNOWN, NodeState.UNTOUCHED)
-    assert first.why.endswith("no record of this run is left on it, which had begun there")
+    assert first.why.endswith("this run began there, but left no record")
     assert (result.undo, result.exit_code) == ("kubevouch undo abcd", ExitCode.STOPPED)
     assert not [
         name for host, name in here.machines.ran if "transaction" in name and host != WORKER
@@ -238,6 +238,6 @@ async def test_a_node_whose_kubelet_has_another_version_and_does_not_answer_coun
     here.machines.by_name[WORKER].away = True
     here.change("Node", WORKER, upgraded)
     assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
-    why = "this run may have begun on it, its Node is not as planned, and how it"
+    why = "this run may have begun on it, its Node is not as planned, but its state"
     with pytest.raises(StoppedBefore, match=why):
         await check(plan, here.context, goes_on=True)

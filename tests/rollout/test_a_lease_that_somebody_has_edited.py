@@ -32,7 +32,7 @@ async def test_a_silent_holder_is_believed_for_some_seconds_whatever_it_says(
     bob = waiting(BOB)
     await bob.lease().wait_until_free(api)
     assert 15 <= bob.clock.monotonic() <= 65
-    assert f"waits up to {60 if seconds > 60 else 15} s" in bob.said[0]
+    assert f"waiting up to {60 if seconds > 60 else 15} s" in bob.said[0]
 
 
 @pytest.mark.parametrize("number", [2**31 - 1, 2**31 - 2, 10**9, -1, 0])

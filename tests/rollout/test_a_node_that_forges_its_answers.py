@@ -165,7 +165,7 @@ def test_names_of_files_that_would_fill_a_plan_leave_the_node_out() -> None:
         IDLE.survey, certificates=(*IDLE.survey.certificates, *files[:900])
     )
     (reason,) = _planned_of(IDLE, replace(IDLE.facts(), survey=full))
-    assert "no plan can have it: what it would say of it takes" in reason
+    assert "a plan cannot contain it: its entry takes" in reason
 
 
 def test_drop_ins_that_would_take_a_minute_to_read_are_not_read() -> None:
@@ -178,7 +178,7 @@ def test_drop_ins_that_would_take_a_minute_to_read_are_not_read() -> None:
     argv = IDLE.survey.argv + b"--config-dir=/d\0"
     full = msgspec.structs.replace(IDLE.survey, argv=argv, drop_ins=files)
     (reason,) = _planned_of(IDLE, replace(IDLE.facts(), survey=full))
-    assert "bytes with its drop-ins; no more than 131072 are read" in reason
+    assert "bytes with its drop-ins; expected at most 131072" in reason
     assert not asks_anyhow(full)
 
 
@@ -201,7 +201,7 @@ def test_a_node_whose_status_no_plan_can_have_is_left_out(
     survey = msgspec.structs.replace(IDLE.survey, machine_id=machine_id)
     seen = replace(IDLE, node=node, survey=survey)
     [said] = _planned_of(seen, seen.facts())
-    assert said.startswith("no plan can have it: ")
+    assert said.startswith("a plan cannot contain it: ")
     assert why in said
 
 

@@ -76,13 +76,13 @@ def test_a_plan_comes_back_as_it_was_written(path: Path, plan: Plan) -> None:
     assert path.read_text().startswith("{\n  ")
 
 
-LOGIN = "is not a login name that ssh can take"
+LOGIN = "is not a login name that ssh accepts"
 """ssh puts it into the command lines of its configuration (%r of ProxyCommand and `Match exec`)."""
-IMAGE, SPACE = "names no image by its digest", "valid plan"
+IMAGE, SPACE = "does not name its image by digest", "valid plan"
 BENT: list[tuple[Plan, str, str, str]] = [
     # the plan, what stands in its file, what is put in its place, why it is refused
     (BY_POD, '"via": "pod"', '"via": "ssh"', "no ssh host key"),
-    (PLAN, '"via": "ssh"', '"via": "pod"', "belong to a plan that goes by pod"),
+    (PLAN, '"via": "ssh"', '"via": "pod"', "must have pods if it goes by pod"),
     (BY_POD, "@sha256:" + "ab" * 32, ":latest", IMAGE),
     (BY_POD, "@sha256:ab", "@sha256:", IMAGE),
     (BY_POD, '"kube-system"', '"kube-system/../x"', SPACE),
@@ -103,9 +103,9 @@ BENT: list[tuple[Plan, str, str, str]] = [
     (PLAN, '"machineId": "m"', '"machineId": "a b"', "valid plan"),
     (PLAN, '"hostKey": "ssh-ed25519 SHA256:key"', '"hostKey": ""', "no ssh host key"),
     *((PLAN, '"host": "w1"', f'"host": "{other}"', "valid plan") for other in ("-oProxyCommand=x", "-w1", "a;b", "")),
-    (PLAN, '"host": "w1"', '"host": "w1", "host": "w2"', "says 'host' twice"),
-    (PLAN, '"host": "w1"', '"host": "w1", "h\\u006fst" : "w2"', "says 'host' twice"),
-    (PLAN, '"value": "10.0.0.5"', '"value": "10.0.0.5", "value": "10.0.0.1"', "says 'value' twice"),
+    (PLAN, '"host": "w1"', '"host": "w1", "host": "w2"', "'host' appears twice"),
+    (PLAN, '"host": "w1"', '"host": "w1", "h\\u006fst" : "w2"', "'host' appears twice"),
+    (PLAN, '"value": "10.0.0.5"', '"value": "10.0.0.5", "value": "10.0.0.1"', "'value' appears twice"),
     (PLAN, '"sshConfig": ""', '"sshConfig": "/etc/\\u0000"', "valid plan"),
     (PLAN, "2026-11-24T00:00:00Z", "2026-11-24T00:00:00", "valid plan"),
     (PLAN, "}", "", "valid plan"),
@@ -114,7 +114,7 @@ BENT: list[tuple[Plan, str, str, str]] = [
         for user in ("x$(reboot)", "x`reboot`", "-oProxyCommand=x", "a b", "a\\u0000", "a\\n", "a'b", "a;b", "a|b", "a\\\\")
     ),
     *(
-        (BOOTSTRAP, f'"{where}"', f'"{path}"', "valid plan" if path else "no path of what is to be")
+        (BOOTSTRAP, f'"{where}"', f'"{path}"', "valid plan" if path else "path for its change is missing")
         for where in (CHANGES.disk.root, CHANGES.disk.pki, CHANGES.disk.config)
         for path in ("", "relative", "/var/../etc", "/a/..")
     ),
@@ -140,8 +140,8 @@ def test_a_plan_that_was_bent_is_refused(
         ({}, ""),
         ({"machine_id": "a b"}, "its machineId is malformed"),
         ({"host": "-oProxyCommand=x"}, "its host is malformed"),
-        ({"root": ""}, "no path of what is to be changed"),
-        ({"diff": "+" * 300_000}, "and no more than 262144 are written"),
+        ({"root": ""}, "a path for its change is missing"),
+        ({"diff": "+" * 300_000}, "expected at most 262144"),
     ],
 )
 def test_the_word_of_one_node_does_not_spoil_the_plan_of_all(
@@ -153,7 +153,7 @@ def test_the_word_of_one_node_does_not_spoil_the_plan_of_all(
 
 
 @pytest.mark.parametrize(
-    ("nodes", "why"), [((), "names no node"), (PLAN.nodes * 2, "a node stands there twice")]
+    ("nodes", "why"), [((), "names no node"), (PLAN.nodes * 2, "it lists a node twice")]
 )
 def test_each_node_of_a_plan_stands_there_once(
     path: Path, nodes: tuple[NodePlan, ...], why: str

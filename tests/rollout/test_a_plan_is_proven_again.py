@@ -75,7 +75,7 @@ def test_another_armed_run_stops_it_whatever_is_served(
     seen = recorded("healthy-worker", {"runs": runs})
     found = recheck(planned(seen, change), RUN, seen.facts())
     assert found.state is NodeState.UNKNOWN
-    assert "has not been proven" in found.why
+    assert "is not proven yet" in found.why
     assert f"kubevouch undo {runs[0][0]}" in found.why
 
 
@@ -104,11 +104,11 @@ OTHERS: dict[str, tuple[Change, str]] = {
     "undone before it began": ({"runs": [[RUN, "barred"]]}, UNDONE_THERE),
     "committed before, and self-signed again": (
         {"runs": [[RUN, "committed"]]},
-        "this run was done on it before",
+        "this run completed on it before",
     ),
     "edited since": (
         {"config": "maxPods: 5\n"},
-        "/var/lib/kubelet/config.yaml has been changed since the plan",
+        "/var/lib/kubelet/config.yaml has changed since the plan",
     ),
     "another machine": ({"text": {"machine_id": "0123"}}, "this machine's id is 0123"),
 }
@@ -129,7 +129,7 @@ def test_a_node_that_is_not_as_planned_is_left_alone(changed: Change, why: str) 
         (
             "expired-worker",
             APPROVE,
-            "it needs a change of its kubelet's configuration now, and in the plan it was the approval of its CSR",
+            "it needs a change of its kubelet's configuration now, but the plan has the approval of its CSR",
         ),
         ("pending-worker", BOOTSTRAP, "it needs the approval of its CSR now"),
     ],
@@ -174,11 +174,11 @@ WORKER, MASTER = recorded("expired-worker"), recorded("expired-control-plane")
         (WORKER, {}, ""),
         (MASTER, {}, ""),
         (WORKER, {"uid": "another"}, "its Node's UID is now "),
-        (WORKER, {"control_plane": True}, "is now worker, and was control plane in the plan"),
-        (MASTER, {"control_plane": False}, "is now control plane, and was worker in the plan"),
+        (WORKER, {"control_plane": True}, "is now worker, but control plane in the plan"),
+        (MASTER, {"control_plane": False}, "is now control plane, but worker in the plan"),
         (WORKER, {"dial": ("10.9.9.9",)}, "at 10.9.9.9, which its Node does not have"),
         (WORKER, {"machine_id": "0123"}, "its machine id is now "),
-        (WORKER, {"port": 1}, "its kubelet's port is now 10250, and was 1 in the plan"),
+        (WORKER, {"port": 1}, "its kubelet's port is now 10250, but 1 in the plan"),
     ],
 )
 def test_what_the_plan_says_of_a_node_is_compared_with_the_node(
@@ -187,7 +187,7 @@ def test_what_the_plan_says_of_a_node_is_compared_with_the_node(
     found = not_the_node(planned(seen, BOOTSTRAP, **other), seen.node)
     assert (found == "") is (why == "")
     assert why in found
-    assert "not there any more" in not_the_node(planned(seen, BOOTSTRAP), None)
+    assert "no longer exists" in not_the_node(planned(seen, BOOTSTRAP), None)
 
 
 # Names and addresses.
@@ -250,11 +250,11 @@ def test_what_a_plan_gives_to_a_node_is_what_is_proven_now(
 SKIPPED: dict[str, tuple[dict[str, object], bool, str]] = {
     # name: (what the plan says, whether the run has begun on it, why it goes on without it)
     "as planned": ({}, False, ""),
-    "an address more": ({"addresses": ()}, False, f"its Node has {ITS}, which the plan has not"),
+    "an address more": ({"addresses": ()}, False, f"its Node has {ITS}, which is not in the plan"),
     "an address more, and begun": ({"addresses": ()}, True, ""),
     "another address": ({"addresses": claim("10.0.0.6", PROVEN)}, False, ""),
     "another Node": ({"addresses": (), "uid": "another"}, False, ""),
-    "an upgrade": ({"kubelet_version": "v1.2.3"}, False, "an upgrade came between"),
+    "an upgrade": ({"kubelet_version": "v1.2.3"}, False, "it was upgraded since"),
     "an upgrade, and begun": ({"kubelet_version": "v1.2.3"}, True, ""),
 }
 
@@ -309,7 +309,7 @@ def test_the_config_map_waits_until_every_node_is_accounted_for() -> None:
     mine = seen.node.name
     assert not_accounted_for(plan, [mine], frozenset()) == ""
     assert not_accounted_for(plan, [mine, "well"], frozenset({"well"})) == ""
-    assert "well is not well any more" in not_accounted_for(plan, [mine, "well"], frozenset())
+    assert "well is no longer well" in not_accounted_for(plan, [mine, "well"], frozenset())
     assert "ill is left out of this plan" in not_accounted_for(
         plan, [mine, "ill"], frozenset({"ill"})
     )

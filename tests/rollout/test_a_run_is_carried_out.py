@@ -95,7 +95,7 @@ async def test_what_is_served_is_looked_at_again_at_the_nodes_turn(
         serve(here.stage, WORKER, cluster_ca().serving(WORKER, *machine.addresses, node=WORKER))
         [node] = (await apply(checked, here.context, QUICK)).nodes
         assert node.state is NodeState.UNTOUCHED
-        assert "it is not as it was at the check any more" in node.why
+        assert "it has changed since the check" in node.why
         assert all("transaction" not in name for _, name in here.machines.ran)
 
 
@@ -121,9 +121,9 @@ async def test_a_run_goes_without_nodes_that_are_gone_or_not_ready_orupgraded_an
     result = await apply(checked, dark.context, QUICK)
     assert [(each.node, each.state) for each in result.nodes] == [(MASTER, NodeState.DONE)]
     reasons = {each.node: each.reason for each in result.left_out}
-    assert reasons[WORKER] == "this Node is not there any more"
+    assert reasons[WORKER] == "this Node no longer exists"
     assert reasons[SECOND] == "this Node is not Ready"
-    assert "an upgrade came between; make a new plan" in reasons[THIRD]
+    assert "it was upgraded since; make a new plan" in reasons[THIRD]
     assert result.exit_code is ExitCode.COULD_NOT_TELL
 
 
@@ -191,7 +191,7 @@ async def test_a_run_that_was_cut_off_at_a_served_node_is_finished_by_the_same_p
     assert result.undo == "kubevouch undo abcd"
     names = [name for host, name in here.machines.ran if "transaction" in name]
     assert names == ["transaction (begin)", "transaction (commit)"]
-    assert f"{WORKER}: goes on with this run, which is not finished" in here.progress.lines
+    assert f"{WORKER}: continues this run, which is not finished" in here.progress.lines
     assert not any("seeded, written, restarted" in line for line in here.progress.lines)
 
 
@@ -252,7 +252,7 @@ async def test_a_finished_run_changes_nothing_and_says_so() -> None:
         assert not second.writes_config_map
         again = await apply(second, here.context, QUICK)
         assert (again.config_map.text, again.undo) == (
-            "ConfigMap kubelet-config is as planned already",
+            "ConfigMap kubelet-config already is as planned",
             undo,
         )
         other = msgspec.structs.replace(plan, run="bbbb")
@@ -310,8 +310,8 @@ async def test_a_node_that_was_found_armed_is_armed_still_where_the_run_is_stopp
         result = await apply(checked, replace(here.context, stop=lambda: True), QUICK)
     armed, other = sorted(result.nodes, key=lambda each: each.node != WORKER)
     assert armed.state is NodeState.ARMED
-    why = "stopped at once" if at_once else "the run ended before it went on with it"
-    switch = r"its own switch puts it back in \d+ s, at [0-9:]{8} UTC, unless the run goes on"
+    why = "stopped at once" if at_once else "the run ended before it continued here"
+    switch = r"its switch undoes the change in \d+ s, at [0-9:]{8} UTC, unless the run continues"
     assert re.fullmatch(f"{why}; {switch}", armed.why), armed.why
     assert other.state is NodeState.UNTOUCHED
     assert result.undo == "kubevouch undo abcd"

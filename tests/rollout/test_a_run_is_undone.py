@@ -52,7 +52,7 @@ async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_
         NodeState.UNKNOWN,
     ]
     assert result.nodes[0].why.startswith(f"{UNDONE_BEFORE}; ")
-    assert result.stopped == f"{WORKER} was put back and is not well"
+    assert result.stopped == f"{WORKER} was undone and is not healthy"
 
 
 async def test_a_node_that_its_own_switch_puts_back_meanwhile_is_judged_by_what_is_seen_then(
@@ -84,7 +84,7 @@ CHANGED = "/var/lib/kubelet/config.yaml was changed since"
 LOOK = f"kubevouch status --node {WORKER} shows the newest run there"
 
 
-ON, NO_FILE = "serverTLSBootstrap is on in it", "it cannot be read as a kubelet's configuration"
+ON, NO_FILE = "serverTLSBootstrap is on in it", "it is not a readable kubelet configuration"
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ async def test_an_undo_ends_at_the_first_node_whose_kubelet_does_not_come_back(
         (MASTER, NodeState.UNKNOWN),
     ]
     assert "the last lines of its log: swap is on" in result.nodes[1].why
-    assert result.stopped == f"{SECOND} was put back and is not well"
+    assert result.stopped == f"{SECOND} was undone and is not healthy"
     assert not result.interrupted
     touched = {host for host, name in here.machines.ran if name == "transaction (undo)"}
     assert touched == {WORKER, SECOND}

@@ -1,4 +1,4 @@
-"""A run whose Lease another one has taken ends then and there, and says whose turn it is; nothing of it has failed."""
+"""A run whose Lease another one has taken ends then and there, and is not a known owner turn it is; nothing of it has failed."""
 
 import asyncio
 import re
@@ -94,7 +94,7 @@ async def test_a_node_in_hand_is_armed_and_said_to_be_until_when(here: Acting) -
     node, other = result.nodes
     assert (node.state, other.state) == (NodeState.ARMED, UNTOUCHED)
     said = re.search(
-        "held by run bbbb of bob@desk.*; its own switch puts it back in ([0-9]+) s, at .*, unless the run goes on",
+        "held by run bbbb of bob@desk.*; its switch undoes the change in ([0-9]+) s, at .*, unless the run continues",
         node.why,
     )
     assert said, node.why
@@ -115,7 +115,7 @@ async def test_a_node_that_was_found_armed_is_left_to_its_switch_too(here: Actin
     [node] = result.nodes
     assert node.state is NodeState.ARMED
     assert re.search(
-        "its own switch puts it back in [0-9]+ s, at .*, unless the run goes on", node.why
+        "its switch undoes the change in [0-9]+ s, at .*, unless the run continues", node.why
     )
 
 
@@ -155,7 +155,7 @@ async def test_an_undo_that_waits_for_a_node_to_be_well_ends_there_and_then(here
         result = await running
     node, other = result.nodes
     assert (node.state, other.state) == (UNKNOWN, UNKNOWN)
-    assert node.why.startswith("undone, but whether it is well was not waited for: Lease ")
+    assert node.why.startswith("undone, but did not wait until it is healthy: Lease ")
     assert result.lost_to == TO_BOB
     assert "this run has lost it and stops here" in result.stopped
     assert SECOND not in {host for host, _ in here.machines.ran}

@@ -65,8 +65,8 @@ ANOTHER = recorded("healthy-control-plane")
 SEEN_ELSEWHERE = (ProofGate.ANSWERS, ProofGate.STAYS_UP)
 CASES: dict[str, tuple[dict[str, object], ProofGate, str]] = {
     # name: (what is different, the gate that stops it, what it says)
-    "not restarted": ({"new_process": False}, ProofGate.PROCESS, "has not been restarted"),
-    "no CSR": ({"csr": None, "held": "the kubelet has not asked yet"}, ProofGate.CSR, "has not asked yet"),
+    "not restarted": ({"new_process": False}, ProofGate.PROCESS, "has not restarted"),
+    "no CSR": ({"csr": None, "held": "the kubelet has made no CSR yet"}, ProofGate.CSR, "has made no CSR yet"),
     "denied": ({"csr": status(conditions=(condition("Denied"),))}, ProofGate.APPROVED, "csr-1 is Denied: No because"),
     "failed at the signer": ({"csr": status(conditions=(APPROVED, condition("Failed")))}, ProofGate.APPROVED, "csr-1 is Failed"),
     "held, and nobody has approved it": ({"csr": status(conditions=()), "held": "fresh (Old): it is old"}, ProofGate.APPROVED, "csr-1 is held: fresh (Old)"),
@@ -106,7 +106,7 @@ def test_metrics_are_not_waited_for_where_nobody_measures() -> None:
     )
     assert all(each.passed for each in results)
     [metrics] = [each for each in results if each.gate is ProofGate.METRICS]
-    assert metrics.text == "no new sample is waited for, since nobody measures"
+    assert metrics.text == "no new sample required, since nobody measures"
     first = gate_results(replace(ALL_PASSED, new_process=None, metrics_before=None))
     assert all(each.passed for each in first)
 

@@ -194,7 +194,7 @@ def test_after_a_failure_no_control_plane_begins() -> None:
 @pytest.mark.parametrize(
     ("course", "why"),
     [
-        (Course(NodeState.UNKNOWN), "it is not certain that w5 is well"),
+        (Course(NodeState.UNKNOWN), "w5 may be unhealthy"),
         (Course(NodeState.UNDONE, for_good=True), "what was signed for w5 cannot be taken back"),
     ],
 )
@@ -222,7 +222,7 @@ def test_what_was_begun_and_is_not_ready_is_put_back_first_and_ends_the_run() ->
     assert "i0" not in run.lineup.canaries
     assert set(run.begins()) == {"i0", "b0"}, "their switches are set"
     run.come(NodeState.UNDONE, "i0")
-    assert run.turn().stop == "i0, on which this run was begun before, failed"
+    assert run.turn().stop == "i0, where this run had begun before, failed"
     assert run.begins() == ()
 
 
@@ -258,7 +258,7 @@ def held(spare: int, nodes: str, *, whole: bool = True) -> Workloads:
     return Workloads((HeldInCommon("Service shop/cart", spare, dict.fromkeys(nodes, 1), whole),))
 
 
-BESIDE_B = "b holds pods of the same Service shop/cart"
+BESIDE_B = "b has pods of the same Service shop/cart"
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ async def test_beside_a_run_that_is_under_way_nothing_begins_and_it_is_named(
         bob = Operator(BOB, Seeing())
         with pytest.raises(NotTheHolder) as refused:
             await bob.lease().wait_until_free(api)
-        assert "another run is under way, held by run abcd of alice@laptop since " in str(
+        assert "another run is in progress, held by run abcd of alice@laptop since " in str(
             refused.value
         )
         assert "renewed 0 s ago" in str(refused.value)
@@ -205,7 +205,7 @@ async def test_a_run_that_was_killed_is_followed_once_its_time_is_over_and_that_
         assert spec(server)["holderIdentity"] == BOB
         assert spec(server)["leaseTransitions"] > before
     assert "run abcd of alice@laptop" in bob.said[0]
-    assert "waits up to 15 s" in bob.said[0]
+    assert "waiting up to 15 s" in bob.said[0]
     assert bob.said[1] == "Lease kube-system/kubevouch-rollout was not renewed and is taken over"
 
 
@@ -339,13 +339,13 @@ async def test_a_run_that_is_cut_short_has_a_result_of_every_node(
     [in_hand] = [each for each in result.nodes if each.state is NodeState.ARMED]
     others = {each.state for each in result.nodes if each is not in_hand}
     assert others == {NodeState.UNTOUCHED}
-    assert "its own switch puts it back, unless the run goes on" in in_hand.why
+    assert "its switch undoes the change, unless the run continues" in in_hand.why
     if how == "cancelled":
         assert result.exit_code is ExitCode.INTERRUPTED
         assert "stopped at once" in in_hand.why
     else:
         assert result.exit_code is ExitCode.STOPPED
-        assert "an error of ours, TypeError" in result.stopped
+        assert "an internal error, TypeError" in result.stopped
     assert result.undo == "kubevouch undo abcd"
 
 

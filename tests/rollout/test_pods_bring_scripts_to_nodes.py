@@ -195,7 +195,7 @@ async def test_an_answer_that_three_messages_hold_is_whole(pods: Pods) -> None:
 @pytest.mark.parametrize(
     ("sent", "why"),
     [
-        (TOO_LONG, r"too long for the 12 KiB .*--via ssh"),
+        (TOO_LONG, r"exceeds the 12 KiB .*--via ssh"),
         (script("echo no space left >&2; exit 3"), r"ended with 3; no space left"),
     ],
     ids=["a longer answer", "a script that fails"],
@@ -217,8 +217,8 @@ async def test_several_nodes_are_asked_side_by_side(pods: Pods) -> None:
 async def test_what_no_pod_may_be_given_is_not_sent(pods: Pods) -> None:
     long = script("".join(os.urandom(SCRIPT_LIMIT).hex()))
     for what, at, why in (
-        (HELLO, DialAddress("192.0.2.1", "node-1"), "at no address"),
-        (long, None, "longer, packed, than the 96 KiB"),
+        (HELLO, DialAddress("192.0.2.1", "node-1"), "not for an address"),
+        (long, None, "exceeds the pod.s limit of 96 KiB"),
     ):
         with pytest.raises(NodeUnreachable, match=why):
             await pods.transport.run_script("node-1", what, timeout=60, at=at)
@@ -310,7 +310,7 @@ async def test_what_comes_of_a_status_without_an_answer(
 async def test_of_a_pod_that_no_kubelet_begins_with_nothing_has_run_once_it_is_gone(
     pods: Pods,
 ) -> None:
-    with pytest.raises(NodeUnreachable, match="its kubelet has not begun with it"):
+    with pytest.raises(NodeUnreachable, match="its kubelet has not started it"):
         await pods.transport.run_script("node-2", HELLO, timeout=0.3)
     assert pods.left() == []
 
@@ -323,7 +323,7 @@ async def test_of_a_pod_whose_removal_is_refused_or_not_confirmed_that_is_not_sa
     monkeypatch.setattr(pod_transport, "_REMOVAL", 0.3)
     answer = faults.answer(code, "{}", Content_Type="application/json")
     pods.server.faults.on(f"{SPACE}/{NAME}-0000", answer, method="DELETE")
-    why = "its removal is not confirmed, so whether it has run cannot be told"
+    why = "its removal is not confirmed, so it may have run"
     with pytest.raises(AnswerLost, match=why):
         await pods.transport.run_script("node-2", HELLO, timeout=0.3)
     assert bool(pods.told) is (code == 500)

@@ -184,12 +184,12 @@ def replace_through(run: FleetRun, through: Callable[[str, Reached], Any]) -> Fl
 
 
 async def test_a_canary_that_falls_ill_while_it_soaks_stops_the_run(here: Acting) -> None:
-    nodes = Nodes(ill="it is not well after its soak: this Node is not Ready")
+    nodes = Nodes(ill="not healthy after soak: this Node is not Ready")
     run = nodes.run(here, soak=0.1)
     await run.run()
     assert nodes.begun == ["w0"]
     assert run.results["w0"] == NodeResult(
-        "w0", NodeState.DONE, "it is not well after its soak: this Node is not Ready"
+        "w0", NodeState.DONE, "not healthy after soak: this Node is not Ready"
     )
     assert run.stopped == "w0, the canary of Debian 12, kubelet 1.34, amd64, failed"
 
@@ -206,9 +206,9 @@ async def test_a_node_in_an_uncertain_state_stops_the_run_and_an_error_of_ours_i
 
     run = replace_through(nodes.run(here), through)
     await run.run()
-    assert run.results["w9"].why == "an error of ours, RuntimeError: boom"
+    assert run.results["w9"].why == "an internal error, RuntimeError: boom"
     assert run.results["w9"].state is NodeState.ARMED
-    assert run.stopped == "it is not certain that w9 is well"
+    assert run.stopped == "w9 may be unhealthy"
     assert all(run.results[each].state is NodeState.DONE for each in nodes.begun)
 
 

@@ -82,7 +82,7 @@ async def test_whoever_shows_another_client_certificate_than_the_pinned_one_is_l
     assert plan.nodes
     _by_pod(here, WrittenNode(addresses, frozenset({"AB" * 32})))
     (left_out,) = (await _plan(here)).left_out
-    assert "another client certificate than the one that is pinned" in left_out.reason
+    assert "another client certificate than this node's pin" in left_out.reason
     with pytest.raises(StoppedBefore, match="another client certificate"):
         await check(plan, here.context)
 
@@ -111,7 +111,7 @@ async def test_a_node_whose_name_a_bootstrap_token_has_asked_for_is_not_asked_by
     (left_out,) = (await _plan(here, accepted=said)).left_out
     assert "by pod nobody can tell which machine answers" in left_out.reason
     assert left_out.leads_on is LeadsOn.BY_SSH
-    with pytest.raises(StoppedBefore, match="somebody else has asked"):
+    with pytest.raises(StoppedBefore, match="somebody else has requested"):
         await check(plan, here.context)
     here.machines.name = "ssh"
     assert (await here.plan(WORKER)).nodes, "by ssh a host key tells them apart"
@@ -125,7 +125,7 @@ async def test_nothing_is_approved_once_it_has_asked(dark: Acting) -> None:
     result = await apply(checked, dark.context, RolloutTimeouts(1))
     (node,) = result.nodes
     assert node.state is NodeState.UNTOUCHED
-    assert "somebody else has asked" in node.why
+    assert "somebody else has requested" in node.why
     assert node.csrs == ()
 
 

@@ -84,7 +84,7 @@ BEGUN_BEFORE = answer(TransactionState.BEGUN, "begun in this run before")
 BY_SWITCH = answer(TransactionState.UNDONE, "the node's own switch has undone it")
 BEFORE = answer(TransactionState.UNDONE, "undone before")
 NOT_AGAIN = answer(TransactionState.REFUSED, "this run was undone on this node; make a new plan")
-REFUSED = answer(TransactionState.REFUSED, "config.yaml has been changed since the plan")
+REFUSED = answer(TransactionState.REFUSED, "config.yaml has changed since the plan")
 NOT_BEGUN = answer(TransactionState.NOTHING, "this run has not changed this node")
 NO_RECORD = answer(TransactionState.NOTHING, "this run has not begun on this node")
 HALF = answer(TransactionState.HALF, "config.yaml is immutable")
@@ -126,30 +126,30 @@ CASES: dict[str, tuple[Course, NodeState, str]] = {
     "begun before, by a process that has lost the Lease": (Course(BEGUN_BEFORE), DONE, ""),
     "this run was cut off here, and goes on": (Course(BEGUN_BEFORE, begun=True), DONE, ""),
     "done in this run before": (Course(COMMITTED, well=True), DONE, "before"),
-    "a node that only says that it is done": (Course(COMMITTED), UNKNOWN, "does not bear that out"),
+    "a node that only says that it is done": (Course(COMMITTED), UNKNOWN, "does not confirm that"),
     "a node that answers what nobody asked": (Course(NOT_BEGUN, well=True), UNTOUCHED, "nothing"),
     "another call is at work there": (Course(BUSY), UNTOUCHED, "lock"),
     "the kubelet did not restart, nor again with the old files": (Course(BROKEN, afterwards=FAILED), DOWN, f"its files are as before; the kubelet was not active for 10 s (it is activating); {TOLD}"),
     "undone by half": (Course(BEGUN, MISSING, [HALF]), ARMED, "immutable"),
-    "undone, and the kubelet does not run": (Course(BEGUN, MISSING, [BROKEN], afterwards=CRASHES), DOWN, "the kubelet has ended twice"),
-    "undone, and the kubelet comes and goes": (Course(BEGUN, MISSING, [WAS_UNDONE], afterwards=RESTLESS), DOWN, "up for less than 5 s"),
+    "undone, and the kubelet does not run": (Course(BEGUN, MISSING, [BROKEN], afterwards=CRASHES), DOWN, "the kubelet has exited twice"),
+    "undone, and the kubelet comes and goes": (Course(BEGUN, MISSING, [WAS_UNDONE], afterwards=RESTLESS), DOWN, "never stayed up for 5 s"),
     "undone by half, and the kubelet is down": (Course(BEGUN, MISSING, [HALF], afterwards=FAILED), ARMED, "immutable; the kubelet was not active"),
-    "undone, and nobody can see whether its kubelet stays up": (Course(BEGUN, MISSING, [WAS_UNDONE], afterwards=GONE), UNKNOWN, "could not be seen"),
+    "undone, and nobody can see whether its kubelet stays up": (Course(BEGUN, MISSING, [WAS_UNDONE], afterwards=GONE), UNKNOWN, "could not see whether"),
     "the kubelet does not come up with the new file": (Course(BEGUN, MISSING, [WAS_UNDONE], beside=FAILED), UNDONE, "kubelet stays up: the kubelet was not active for 10 s"),
-    "the kubelet ends again and again with the new file": (Course(BEGUN, MISSING, [WAS_UNDONE], beside=CRASHES), UNDONE, "kubelet stays up: the kubelet has ended twice"),
+    "the kubelet ends again and again with the new file": (Course(BEGUN, MISSING, [WAS_UNDONE], beside=CRASHES), UNDONE, "kubelet stays up: the kubelet has exited twice"),
     "who watches is cut off": (Course(BEGUN, MISSING, [WAS_UNDONE], beside=CUT), UNDONE, "CSR"),
     "not proven, undone once the lock is free": (Course(BEGUN, MISSING, [BUSY, BUSY, WAS_UNDONE]), UNDONE, "CSR"),
     "not proven, undone by us": (Course(BEGUN, MISSING, [WAS_UNDONE]), UNDONE, "CSR"),
     "not proven here, and committed by another who has proven it": (Course(BEGUN, MISSING, [COMMITTED], well=True), DONE, "done in this run before"),
-    "not proven here, and the node says that it is committed": (Course(BEGUN, MISSING, [COMMITTED]), UNKNOWN, "does not bear that out"),
+    "not proven here, and the node says that it is committed": (Course(BEGUN, MISSING, [COMMITTED]), UNKNOWN, "does not confirm that"),
     "not proven, undone at the third try": (Course(BEGUN, MISSING, [CUT, GONE, WAS_UNDONE]), UNDONE, "CSR"),
     "not proven, and out of reach; nothing can be seen": (Course(BEGUN, MISSING, [GONE]), ARMED, "could not be seen"),
-    "proven, and out of reach for the commit": (Course(BEGUN, PASSED, [GONE]), ARMED, "could not be reached to commit; its own switch was set"),
+    "proven, and out of reach for the commit": (Course(BEGUN, PASSED, [GONE]), ARMED, "could not be reached to commit; its switch was set"),
     "proven, but the switch was faster": (Course(BEGUN, PASSED, [BY_SWITCH]), UNDONE, "own switch"),
-    "proven, and its record is gone": (Course(BEGUN, PASSED, [NO_RECORD]), UNKNOWN, "no record of this run is left on it, which had begun there"),
+    "proven, and its record is gone": (Course(BEGUN, PASSED, [NO_RECORD]), UNKNOWN, "this run began there, but left no record"),
     "begun without a process, and its record is gone": (Course(answer(TransactionState.BEGUN, pid=0), MISSING, [NOT_BEGUN]), UNKNOWN, "no record"),
     "found begun, the connection broke, and its record is gone": (Course(CUT, PASSED, [NOT_BEGUN], begun=True), UNKNOWN, "no record"),
-    "not proven, and its record is gone": (Course(BEGUN, MISSING, [NOT_BEGUN]), UNKNOWN, "CSR: the kubelet has not asked yet; no record"),
+    "not proven, and its record is gone": (Course(BEGUN, MISSING, [NOT_BEGUN]), UNKNOWN, "CSR: the kubelet has made no CSR yet; this run began there"),
     "the connection broke at begin, which had begun": (Course(CUT, PASSED, [WAS_UNDONE]), UNDONE, "cut"),
     "the connection broke at begin, which had not begun": (Course(CUT, PASSED, [NOT_BEGUN]), UNTOUCHED, "nothing was changed"),
 }  # fmt: skip
@@ -236,7 +236,7 @@ async def run_of(
 @pytest.mark.parametrize("name", CASES)
 async def test_a_node_ends_as_it_really_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     script, outcome, why = CASES[name]
-    missing = GateResult(ProofGate.CSR, script.gates, "the kubelet has not asked yet")
+    missing = GateResult(ProofGate.CSR, script.gates, "the kubelet has made no CSR yet")
     monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
     clock = WoundClock()
     transport = ScriptedTransport(script)
@@ -271,16 +271,14 @@ async def test_an_api_server_that_is_silent_holds_up_neither_the_end_of_the_gate
     assert why in result.why, result
 
 
-OWN = (
-    "its own switch put it back at {}, before it was proven; this run had gone on there {} s before"
-)
-DUE = "its own switch was due at {}, before it was proven; this run had gone on there {} s before"
+OWN = "its switch undid the change at {}, before it was proven; this run had continued there {} s before"
+DUE = "its switch was due at {}, before it was proven; this run had continued there {} s before"
 
 
 async def gone_on_with(
     script: Course, clock: WoundClock, gates: float, fires: datetime
 ) -> NodeResult:
-    """The result of a node on which this run was begun before. fires: when its own switch goes off."""
+    """The result of a node where this run had begun before. fires: when its own switch goes off."""
     observed = Observed(script, ScriptedTransport(script), clock)
     return await run_of(observed, gates, ArmedNode("run", "n1", fires), 80)
 
@@ -294,7 +292,7 @@ async def gone_on_with(
         (Course(BEGUN_BEFORE, MISSING, [BUSY, BEFORE]), 9, UNDONE, OWN),
         (Course(BEGUN_BEFORE, MISSING, [BEFORE], beside=FAILED), 0, UNDONE, OWN),
         # It goes off while the operator is asked, or before the first look.
-        (Course(NOT_AGAIN, MISSING, [BEFORE]), -200, UNDONE, "its own switch put it back at {}, before it was proven"),
+        (Course(NOT_AGAIN, MISSING, [BEFORE]), -200, UNDONE, "its switch undid the change at {}, before it was proven"),
         (Course(BEGUN_BEFORE, MISSING, [HALF]), 9, ARMED, DUE),
     ],
 )  # fmt: skip
@@ -307,7 +305,9 @@ async def test_a_switch_that_goes_off_while_a_node_is_proven_is_the_reason_at_on
 
     def seen(_: object) -> tuple[GateResult, ...]:
         if clock.now() < fires:
-            return (GateResult(ProofGate.CSR, passed=False, text="the kubelet has not asked yet"),)
+            return (
+                GateResult(ProofGate.CSR, passed=False, text="the kubelet has made no CSR yet"),
+            )
         return (GateResult(ProofGate.SERVED, passed=False, text="KV304 has expired"),)
 
     monkeypatch.setattr(node_run, "gate_results", seen)
@@ -323,12 +323,12 @@ async def test_a_switch_that_has_been_at_work_for_long_ends_no_proof(
 ) -> None:
     """Its timer may be gone: nobody else brings the node to an end."""
     script = Course(BEGUN_BEFORE, MISSING, [WAS_UNDONE])
-    missing = GateResult(ProofGate.CSR, passed=False, text="the kubelet has not asked yet")
+    missing = GateResult(ProofGate.CSR, passed=False, text="the kubelet has made no CSR yet")
     monkeypatch.setattr(node_run, "gate_results", lambda _: (missing,))
     clock = WoundClock()
     result = await gone_on_with(script, clock, 30, clock.now() - timedelta(seconds=61))
     assert result.state is UNDONE
-    assert result.why.startswith("the kubelet's CSR: the kubelet has not asked yet"), result
+    assert result.why.startswith("the kubelet's CSR: the kubelet has made no CSR yet"), result
     assert clock.monotonic() > 30
 
 

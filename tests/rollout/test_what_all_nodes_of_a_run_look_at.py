@@ -143,7 +143,7 @@ async def test_nodes_that_cannot_be_listed_while_a_csr_is_judged_are_not_said_to
     assert [each.state for each in result.nodes] == [NodeState.DONE]
     said = "\n".join(dark.progress.lines)
     assert "waits for API server answers (" in said
-    assert "not there any more" not in said
+    assert "no longer exists" not in said
 
 
 async def test_after_a_soak_it_is_waited_for_and_one_that_stays_away_is_not_called_an_ill_node(
@@ -159,7 +159,7 @@ async def test_after_a_soak_it_is_waited_for_and_one_that_stays_away_is_not_call
         assert await turns.not_well(WORKER) == ""
         dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY)
         said = await replace(turns, timeouts=RolloutTimeouts(1)).not_well(WORKER)
-    assert said.startswith("whether it is well after its soak could not be seen: "), said
+    assert said.startswith("could not see whether it is healthy after its soak: "), said
 
 
 async def test_a_node_that_an_undo_put_back_is_not_called_ill_where_only_the_api_server_is_away(
@@ -172,8 +172,8 @@ async def test_a_node_that_an_undo_put_back_is_not_called_ill_where_only_the_api
     result = await undo(plan, here.context, RolloutTimeouts(1))
     outcomes = [each.state for each in result.nodes]
     assert outcomes == [NodeState.UNKNOWN, NodeState.UNKNOWN]
-    assert result.stopped == f"{WORKER} was put back; whether it is well could not be told"
+    assert result.stopped == f"{WORKER} was undone; could not tell whether it is healthy"
     here.stage.server.faults.clear()
     here.stage.server.faults.on(NODES.path(name=WORKER), GONE)
     result = await undo(plan, here.context, RolloutTimeouts(1))
-    assert result.stopped == f"{WORKER} was put back and is not well"
+    assert result.stopped == f"{WORKER} was undone and is not healthy"

@@ -225,7 +225,7 @@ def test_the_config_map_is_changed_when_every_node_is_planned_for_or_well() -> N
     assert change is not None
     assert "serverTLSBootstrap: true" in change.after
     assert change.resource_version == "7"
-    assert "later joiners" in note
+    assert "join later" in note
     assert is_its_edit(change)
 
 
@@ -243,7 +243,7 @@ OTHER = recorded("expired-control-plane").node
         (config_map(), [LeftOut("x", "it is NotReady")], [], "leaves out 1 node"),
         (config_map(), [], [OTHER], "does not look at 1 node"),
         (config_map("a: [\n"), [], [], "cannot be edited"),
-        (unread(), [], [], "this cluster has none, since kubeadm did not make it"),
+        (unread(), [], [], "this cluster has no such ConfigMap: kubeadm did not make it"),
         (unread(Doubt(DoubtKind.FAILED, "forbidden")), [], [], "forbidden"),
     ],
 )
@@ -268,7 +268,7 @@ def test_a_config_map_text_that_somebody_wrote_into_the_plan_is_not_its_edit() -
 
 
 ONE_CSR = "approve one CSR of its node"
-GOES_ON = "go on with this run, which is not finished, on 1 node"
+GOES_ON = "continue this run, which is not finished, on 1 node"
 PUT_BACK = "which this run has begun and which is not Ready"
 UNDO = "kubevouch undo abcd"
 
@@ -301,10 +301,10 @@ UNDO = "kubevouch undo abcd"
         (
             [(BOOTSTRAP, BEGUN), (BOOTSTRAP, ILL)],
             False,
-            f"put back w1, {PUT_BACK}, {GOES_ON} and {ONE_CSR}",
+            f"undo w1, {PUT_BACK}, {GOES_ON} and {ONE_CSR}",
             UNDO,
         ),
-        ([(BOOTSTRAP, ILL)], False, f"put back w0, {PUT_BACK}", ""),
+        ([(BOOTSTRAP, ILL)], False, f"undo w0, {PUT_BACK}", ""),
         ([(BOOTSTRAP, WELL)], True, "change ConfigMap kubelet-config", UNDO),
     ],
 )
@@ -324,10 +324,10 @@ def test_the_prompt_says_what_will_be_done_and_no_more(
 @pytest.mark.parametrize(
     ("count", "said"),
     [
-        (3, "the others: one restarts at a time; one of which only the next metrics sample is missing makes room for the next"),
+        (3, "the others: one restarts at a time; a node that only waits for metrics does not block the next"),
         (
             40,
-            "the others: 1, 2, 4 restart at once, as long as they do well, and never two that hold the last of a PodDisruptionBudget or a Service; one of which only the next metrics sample is missing makes room for the next",
+            "the others: 1, 2, 4 restart at once while all goes well, and never two that hold the last pods of a PodDisruptionBudget or a Service; a node that only waits for metrics does not block the next",
         ),
     ],
 )  # fmt: skip
@@ -347,7 +347,7 @@ def test_the_prompt_names_every_name_and_address_that_is_vouched_for_and_how_it_
     node = planned(recorded("expired-worker"), APPROVE, addresses=claims)
     plan = plan_of(node, bent(node, node="well"))
     [line] = vouched_for(plan, {node.node: AS_PLANNED, "well": WELL})
-    own = f"{node.node} may have {node.node} (the name of its Node object)"
+    own = f"{node.node}: the certificate may contain {node.node} (the name of its Node object)"
     proven = "10.0.0.5 (its ssh host key answered there; the operator says so)"
     assert line == f"{own}, {proven}, 10.0.0.6 (the operator says so)"
 
@@ -369,10 +369,10 @@ def test_an_undo_names_what_it_puts_back() -> None:
     change = ConfigMapPlan("kubelet-config", "u", "7", "", "", "")
     assert what_is_to_be_undone(plan_of(planned(seen, APPROVE))) == ""
     assert what_is_to_be_undone(plan_of(planned(seen, BOOTSTRAP))) == (
-        "put back what run abcd has changed on the 1 node that its plan changes"
+        "undo what run abcd has changed on the 1 node that its plan changes"
     )
     assert what_is_to_be_undone(plan_of(planned(seen, BOOTSTRAP), config_map=change)) == (
-        "put back what run abcd has changed in ConfigMap kubelet-config and on the 1 node that its plan changes"
+        "undo what run abcd has changed in ConfigMap kubelet-config and on the 1 node that its plan changes"
     )
     assert what_comes_back(plan_of(planned(seen, APPROVE), config_map=change)) == ""
     assert "expired ones" in what_comes_back(plan_of(planned(seen, BOOTSTRAP)))
@@ -384,10 +384,10 @@ def test_where_an_undo_sets_aside_what_the_kubelets_have_got_is_said_of_the_node
     one, other = (planned(recorded("expired-worker"), BOOTSTRAP, node=each) for each in ("a", "b"))
     plan = plan_of(one, bent(other, root="/data/kubelet"), run="abcd")
     first = f"{one.disk.root}/.kubevouch/abcd/strays"
-    assert what_is_set_aside(plan, {"a"}).startswith(f"{first} on each node that was put back: ")
-    both = f"{first} or /data/kubelet/.kubevouch/abcd/strays on each node"
+    assert what_is_set_aside(plan, {"a"}).startswith(f"{first} on each undone node: ")
+    both = f"{first} or /data/kubelet/.kubevouch/abcd/strays on each undone node"
     assert what_is_set_aside(plan, {"a", "b"}).startswith(both)
-    assert "it may be removed" in what_is_set_aside(plan, {"a"})
+    assert "you may delete it" in what_is_set_aside(plan, {"a"})
     assert what_is_set_aside(plan, set()) == ""
 
 

@@ -54,7 +54,7 @@ UNKNOWN = _ended(
 KILLED = _ended("", reason="OOMKilled", exitCode=137)
 FAILED = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}
 LOOKS: dict[str, tuple[dict[str, Any], PodState, str]] = {
-    "nobody has looked at it": ({}, WAITS, "its kubelet has not begun with it"),
+    "nobody has looked at it": ({}, WAITS, "its kubelet has not started it"),
     "its image is pulled again": (_status(PULLS), WAITS, "ErrImagePull rpc error"),
     "its image is not there": (_status(IN_VAIN), WAITS, "ErrImageNeverPull"),
     "it runs": (_status({"running": {}}), RUNS, "its script runs"),

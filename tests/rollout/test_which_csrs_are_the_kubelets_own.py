@@ -10,7 +10,7 @@ from kubevouch.rollout.decide.own_csrs import csr_waits, csrs_by_node, not_asked
 
 OWN = frozenset({"aa" * 32, "bb" * 32})
 """Before a rotation and after it."""
-ASKED = "the kubelet has not asked yet"
+ASKED = "the kubelet has made no CSR yet"
 
 # name: (who made each CSR, oldest first, with ! behind it if it is decided; which are its own; whether it waits; what is said without one)
 CASES = {

@@ -51,7 +51,10 @@ async def test_a_machine_that_was_reached_at_an_address_waits_for_the_operators_
     no, yes = (by_answer(plan, yes=each) for each in (False, True))
     [left_out], [asked] = no.left_out, unvouched(plan)
     assert (left_out.leads_on, no.config_map) == (LeadsOn.WORD, None)
-    assert f"is the node's own word; if it is so: --allow {WORKER}={address}" in left_out.reason
+    assert (
+        f"only the node itself says that {address} is {WORKER}; if it is so: --allow {WORKER}={address}"
+        in left_out.reason
+    )
     assert no.config_map_note == "not in this plan, which leaves out 1 node"
     key = here.machines.by_name[address].host_key
     assert (asked.node, asked.host, asked.host_key) == (WORKER, address, key)
@@ -60,7 +63,7 @@ async def test_a_machine_that_was_reached_at_an_address_waits_for_the_operators_
     said = await here.gathered(accepted={WORKER: (address,)})
     assert (said.nodes, unvouched(said)) == (yes.nodes, ())
     await check(yes, here.context)
-    with pytest.raises(StoppedBefore, match="is the node's own word"):
+    with pytest.raises(StoppedBefore, match="only the node itself says that"):
         await check(plan, here.context)
 
 
@@ -105,9 +108,12 @@ ANOTHER: dict[str, tuple[Change, str]] = {
     ),
     "cluster's certificate": (
         shows(Authority().client(NAME, GROUP)),
-        "not this cluster's: x509: certificate signed by unknown authority",
+        "not from this cluster: x509: certificate signed by unknown authority",
     ),
-    "certificate, which has ended": (shows(ENDED), "not this cluster's: x509: certificate has exp"),
+    "certificate, which has ended": (
+        shows(ENDED),
+        "not from this cluster: x509: certificate has exp",
+    ),
 }
 UNCLEAR: dict[str, tuple[Change, str, str]] = {
     # name: (what comes after a plan, why nobody is asked then, what stops the plan)
@@ -157,10 +163,10 @@ BOUND = {
     "at an address that the operator gives it": ("10.0.0.1", "10.0.0.1", ("10.0.0.1",), ""),
     "an address nobody gave it": ("10.0.0.1", "10.0.0.1", (), "--allow w1=10.0.0.1"),
     "another address": ("10.0.0.9", "10.0.0.9", ("10.0.0.1",), "--allow w1=10.0.0.9"),
-    "another name": ("w3", "w3", ("w3",), "is the node's own word"),
-    "a key of another node's name": ("w1", "w2.corp", (), "which is W2.corp's"),
-    "the same at a port": ("w1", "[w2.corp]:2222", (), "which is W2.corp's"),
-    "a key of another node's address": ("w1", "[10.0.0.2]:2222", (), "which is W2.corp's"),
+    "another name": ("w3", "w3", ("w3",), "only the node itself says that"),
+    "a key of another node's name": ("w1", "w2.corp", (), "which belongs to W2.corp"),
+    "the same at a port": ("w1", "[w2.corp]:2222", (), "which belongs to W2.corp"),
+    "a key of another node's address": ("w1", "[10.0.0.2]:2222", (), "which belongs to W2.corp"),
 }
 
 
@@ -212,8 +218,8 @@ def test_a_host_key_that_two_nodes_have_proves_no_address_of_either(
 
 NEW = "ssh-ed25519 SHA256:new"
 SAID = (
-    f"another ssh host key answers: {NEW}; ssh-ed25519 SHA256:{WORKER} is the plan's; if you know that this machine has "
-    "another one now, put that in its place in the plan"
+    f"another ssh host key answers: {NEW}; expected ssh-ed25519 SHA256:{WORKER}, the plan's key; "
+    "if this machine really has another key now, put that into the plan"
 )
 
 
@@ -249,7 +255,7 @@ async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh(here: 
     found = next_for_status(StatusFacts(rows, "abcd", kept={"abcd"}, way=way))
     flags = "--ssh-config /etc/config --ssh-user ops"
     assert found.command == f"kubevouch status --node {WORKER} {flags}"
-    assert "whichever key your own ssh knows it by" in found.note
+    assert "with whichever key your own ssh knows" in found.note
     assert [each.state for each in by_own_ssh] == [NodeState.UNTOUCHED]
 
 

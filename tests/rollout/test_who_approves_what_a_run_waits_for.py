@@ -96,7 +96,7 @@ async def test_a_plan_says_that_an_approver_may_run_that_shows_in_an_approved_cs
     async with acting(msgspec.structs.replace(DARK, add=(csr,)), "pending-worker") as here:
         plan = await here.plan(WORKER)
     [notice] = [each for each in plan.notices if "KV411" in each]
-    seen = "csr-lately of w9 was approved with reason 'AutoApproved'; whether that approver still runs is not known. "
+    seen = "csr-lately of w9 was approved with reason 'AutoApproved'; it is unknown whether that approver still runs. "
     assert notice.startswith(
         f"no approver is seen to run here: {seen}Without one, later rotations stall"
     )
@@ -123,7 +123,7 @@ async def test_a_csr_that_was_made_with_another_credential_is_not_the_kubelets(
     [node] = result.nodes
     assert node.state is NodeState.UNTOUCHED
     assert node.why == (
-        f"the kubelet has not asked yet: {csr} was made with another credential than the one on its disk"
+        f"the kubelet has made no CSR yet: {csr} was made with another credential than the one on its disk"
     )
     # The kubelet may have rotated: the node was asked again, and not at every look.
     assert sum(name == "survey" for host, name in dark.machines.ran if host == WORKER) == 3

@@ -360,12 +360,12 @@ OTHER_NAMES = x509.NameConstraints([x509.DNSName("example.com")], None)
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda cluster: cluster.server.store.delete(SECRETS, SECRET, SPACE), "is not there"),
+        (lambda cluster: cluster.server.store.delete(SECRETS, SECRET, SPACE), "does not exist"),
         (lambda cluster: cluster.fill({"ca.crt": b"junk", "ca.key": OTHER.key}), "no PEM block"),
         (lambda cluster: cluster.fill({"ca.key": OTHER.key}), f"Secret {SPACE}/{SECRET}"),
         (
             lambda cluster: cluster.fill({"ca.crt": OTHER.pem, "ca.key": Authority("third").key}),
-            "the key is not the authority's",
+            "does not belong to the CA",
         ),
         (filled(starts=timedelta(hours=1)), "is before"),
         (filled(usage=SIGNS_NO_CERTIFICATE), "cannot sign this kind of certificate"),
@@ -410,5 +410,5 @@ async def test_what_cannot_be_used_is_told_kept_as_it_is_and_keeps_what_is_serve
 async def test_no_text_shows_the_key(cluster: Cluster) -> None:
     await cluster.replicas[0].refresh()
     text = "".join(cluster.lines)
-    assert "Made an authority" in text
+    assert "Created a CA" in text
     assert "PRIVATE" not in text

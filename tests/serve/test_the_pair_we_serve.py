@@ -64,7 +64,7 @@ def test_files_are_read_anew_each_time(tmp_path: Path) -> None:
     found = source(str(files[0]), str(files[1]))
     with pytest.raises(UsageError) as missing:
         found.read()
-    expected = "a certificate in PEM, leaf first, was expected"
+    expected = "expected a certificate in PEM, leaf first"
     assert (
         str(missing.value)
         == f"--tls-cert-file {files[0]}: cannot be read: No such file or directory; {expected}"
@@ -86,11 +86,11 @@ def test_files_are_read_anew_each_time(tmp_path: Path) -> None:
 
 def test_one_flag_without_the_other_is_a_mistake() -> None:
     for cert, key in (("a", ""), ("", "b")):
-        with pytest.raises(UsageError, match="given together"):
+        with pytest.raises(UsageError, match=" together"):
             source(cert, key)
 
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="can be written to"):
+    with pytest.raises(UsageError, match="expected a writable folder"):
         source(folder=str(tmp_path / "file" / "below"))

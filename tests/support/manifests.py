@@ -7,14 +7,15 @@ from typing import Any
 import yaml
 
 
-def folder_of_manifests() -> Path:
-    """The approver's."""
-    return Path(__file__).parents[2] / "deploy" / "approver"
+def folder_of_manifests(server: str = "approver") -> Path:
+    """A server's."""
+    return Path(__file__).parents[2] / "deploy" / server
 
 
-def objects(*patterns: str) -> list[Any]:
-    """All objects in the approver's files that one of the patterns fits."""
-    files = [path for pattern in patterns for path in sorted(folder_of_manifests().glob(pattern))]
+def objects(*patterns: str, server: str = "approver") -> list[Any]:
+    """All objects in a server's files that one of the patterns fits."""
+    folder = folder_of_manifests(server)
+    files = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
     assert files
     return [each for path in files for each in yaml.safe_load_all(path.read_text("utf-8"))]
 

@@ -106,9 +106,9 @@ def test_what_cannot_sign_is_refused() -> None:
     other = authority(ec.generate_private_key(ec.SECP256R1()))[1]
     edwards = authority(ed25519.Ed25519PrivateKey.generate())
     for given, said in (
-        (authority(key, ca=False), "not an authority's"),
-        (authority(key, ends=NOW - timedelta(seconds=1)), "has expired"),
-        ((pem, other), "not the authority's"),
+        (authority(key, ca=False), "not a CA"),
+        (authority(key, ends=NOW - timedelta(seconds=1)), "the CA expired"),
+        ((pem, other), "does not belong to the CA"),
         (edwards, "of another kind"),
         ((pem, pem), "no private key"),
         ((pem, own.replace(b"M", b"?")), "Go reads no PEM block"),

@@ -125,7 +125,7 @@ def test_an_error_names_the_file_the_block_and_what_would_be_right() -> None:
         read_pem(broken, "pki/ca.crt")
     assert str(caught.value) == (
         "pki/ca.crt, block 2: not a certificate: x509: malformed tbs certificate; "
-        "a CERTIFICATE block in DER was expected"
+        "expected a CERTIFICATE block in DER"
     )
 
 
@@ -143,12 +143,12 @@ def test_half_a_file_is_told_as_cut_off(kept: float) -> None:
     pem = AUTHORITY.pem
     half = pem[: int(len(pem) * kept)]
     says = (
-        r"^ca\.crt: line 1: the PEM block that begins here has no END line, the file is cut off; "
+        r"^ca\.crt: line 1: the PEM block that starts here has no END line: the file is truncated; "
     )
     with pytest.raises(X509Error, match=says):
         read_pem(half, "ca.crt")
     lines = pem.count(b"\n")
-    with pytest.raises(X509Error, match=rf"line {lines + 1}: the PEM block .* cut off"):
+    with pytest.raises(X509Error, match=rf"line {lines + 1}: the PEM block .* truncated"):
         read_pem(pem + half, "ca.crt")
 
 

@@ -1,4 +1,4 @@
-"""The approver: a controller that approves kubelets' CSRs for serving certificates, and holds what the policy does not pass.
+"""The approver: a controller that approves kubelets' serving CSRs, and holds those that the policy does not pass.
 
-`decide` is pure: when to ask again, how often, what to tell. `act` watches, reads and writes.
+`decide` is pure: when to look again, how often, what to log. `act` watches, reads and writes.
 """

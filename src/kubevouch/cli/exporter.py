@@ -1,4 +1,4 @@
-"""`exporter run`: the certificates of a cluster as metrics, as a process or as the program of a pod. Reads only."""
+"""`exporter install | upgrade | remove | run`: the certificates of a cluster as metrics. The server itself only reads."""
 
 import secrets  # noqa: TID251 - the one place
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from kubevouch.cli.common.serving import (
     logging,
     serve_in_cluster,
 )
+from kubevouch.cli.install.verbs import server_commands
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
@@ -27,15 +28,17 @@ _SHORTEST = 10.0
 def _long_enough(_: click.Context, __: click.Parameter, value: float) -> float:
     """The seconds of --interval. Raises click.BadParameter if they are too few."""
     if value < _SHORTEST:
-        raise click.BadParameter(f"{value:g}s is too short; {_SHORTEST:g}s or more was expected")
+        raise click.BadParameter(f"expected {_SHORTEST:g}s or more, got {value:g}s")
     return value
 
 
-@click.group(
-    "exporter", cls=CommandGroup, short_help="Serve every certificate's end as metrics. Reads only."
-)
+@click.group("exporter", cls=CommandGroup, short_help="Serve every certificate's end as metrics.")
 def command() -> None:
     """The exporter: a server that shows as metrics until when every certificate of a cluster is good."""
+
+
+for each in server_commands("exporter"):
+    command.add_command(each)
 
 
 @command.command("run", short_help="Run the server itself. Reads only.")

@@ -1,4 +1,7 @@
-"""Applies the rules to a snapshot, and says what comes of it. `doctor`, `verify` and the gates use named subsets of the same rules."""
+"""Applies the rules to a snapshot and draws conclusions.
+
+`doctor`, `verify` and the gates use named subsets of the same rules.
+"""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -38,14 +41,14 @@ class Cause(msgspec.Struct, frozen=True, rename="camel"):
     """The words of one command."""
 
     by_hand: str = ""
-    """What only a person can do about it, where that command does not fix it."""
+    """What only a person can do, if that command does not fix it."""
 
 
 MOST_CAUSES = 3
 
 
 def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings, with each symptom linked to what is behind it, if that covers all of its subjects."""
+    """The findings, each symptom linked to the findings that explain all of its subjects."""
     found = tuple(findings)
     return tuple(
         msgspec.structs.replace(each, because_of=", ".join(_behind(each, found))) for each in found
@@ -53,9 +56,9 @@ def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _behind(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
-    """The codes that explain it: the first that covers all of its subjects alone, else those that do so together; else none.
+    """The codes that explain a symptom: the first that covers all of its subjects, else several that do so together, else none.
 
-    A finding without subjects is about the whole cluster.
+    A finding without subjects covers the whole cluster.
     """
     order = symptom.definition.symptom_of
     behind = sorted(
@@ -72,7 +75,7 @@ def _behind(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
 
 
 def causes_of(findings: Iterable[Finding]) -> tuple[Cause, ...]:
-    """Findings that nothing else explains, by rank: the first, and others that are errors or worse; few at most."""
+    """The findings that nothing else explains, by rank: the first one, and others if they are errors or worse; at most a few."""
     roots = sorted(
         (
             each
@@ -104,7 +107,7 @@ def _rules_of(file: ModuleType) -> tuple[Rule, ...]:
 
 
 def _counting_in(use: CountsIn) -> tuple[Rule, ...]:
-    """The rules whose codes count in this verb by the catalogue."""
+    """The rules whose codes count in this verb."""
     return tuple(
         rule
         for file in _FILES
@@ -115,22 +118,23 @@ def _counting_in(use: CountsIn) -> tuple[Rule, ...]:
 
 DOCTOR = _counting_in(CountsIn.DOCTOR)
 VERIFY = _counting_in(CountsIn.VERIFY)
-"""The rules of `verify`: the metrics API has every node, every kubelet's certificate verifies, and our approver, if it is there, decides."""
+"""The rules of `verify`: the metrics API has every node, every kubelet's certificate verifies,
+and our approver, if installed, decides."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
-    """The findings, worst first within their section, and their causes, first things first."""
+    """The findings, worst first within their section, and their causes, most urgent first."""
 
     findings: tuple[Finding, ...]
     causes: tuple[Cause, ...]
 
     @property
     def cause(self) -> Cause | None:
-        """What to see to first."""
+        """The most urgent cause."""
         return next(iter(self.causes), None)
 
     def exit_code(self, fail_on: Severity) -> ExitCode:
-        """1 for findings at or above the threshold; else 3 where something could not be told; else 0."""
+        """1 for findings at or above the threshold; else 3 if something could not be told; else 0."""
         about = [each for each in self.findings if not each.code.is_doubt]
         if any(each.severity.at_least(fail_on) for each in about):
             return ExitCode.FINDINGS
@@ -138,7 +142,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
     @property
     def first_doubt(self) -> Finding | None:
-        """The one to see to first: a node that a run may have armed does not wait, and everything else does."""
+        """The most urgent doubt: a node that a run may have armed comes before all others."""
         doubts = [each for each in self.findings if each.code.is_doubt]
         runs = [each for each in doubts if each.code is Code.RUN_NOT_FINISHED]
         return next(iter(runs + doubts), None)
@@ -156,9 +160,10 @@ def diagnose(evidence: Evidence, rules: tuple[Rule, ...] = DOCTOR) -> Diagnosis:
 
 
 def _by_its_maker(found: Finding, maker: Maker) -> Finding:
-    """With the maker's own way in place of a plan and of kubeadm's commands. There is no one command for it: NEXT is where it is described.
+    """The finding with the maker's own way instead of plans and kubeadm commands.
 
-    Its kubelets may run under another name than kubelet.service, and there may be no ssh: the Node says what is wrong there.
+    There is no single command for that way, so NEXT links its description. Kubelets may run under
+    another name than kubelet.service, and ssh may not exist: then the Node itself shows the fault.
     """
     if "journalctl" in found.next:
         return msgspec.structs.replace(
@@ -170,7 +175,7 @@ def _by_its_maker(found: Finding, maker: Maker) -> Finding:
         return msgspec.structs.replace(
             found,
             next=tuple(word.format_map(known) for word in words),
-            by_hand=f"{maker} made this cluster: mend it in its own way, not in kubeadm's.",
+            by_hand=f"{maker} made this cluster: fix it in its own way, not kubeadm's.",
         )
     if not found.definition.by_maker:
         return found
@@ -178,9 +183,9 @@ def _by_its_maker(found: Finding, maker: Maker) -> Finding:
 
 
 THEN: Final = "THEN"
-_MAY_HIDE: Final = "what is listed under could-not-tell may hide anything"
+_MAY_HIDE: Final = "the facts under could-not-tell may hide anything"
 _ALL_VERIFIES: Final = (
-    "the metrics API has fresh numbers of every node, and every kubelet's certificate verifies"
+    "the metrics API has fresh metrics of every node, and every kubelet's certificate verifies"
 )
 
 
@@ -191,13 +196,13 @@ class Conclusion:
     word: str
     text: str
     lines: tuple[tuple[str, str], ...] = ()
-    """FIRST, NEXT and WHY, each with its command line, and THEN with what only a person can do."""
+    """FIRST, NEXT and WHY, each with a command line, and THEN with what only a person can do."""
 
 
 def conclusions_of(
     verb: str, diagnosis: Diagnosis, code: ExitCode, fail_on: Severity
 ) -> list[Conclusion]:
-    """CAUSE where something has failed, for each cause; else OK or UNKNOWN, and beside it what would be the CAUSE if it had: a warning, as a rule."""
+    """CAUSE for each cause if something has failed; else OK or UNKNOWN, and any lesser cause, usually a warning."""
     found = []
     if code is not ExitCode.FINDINGS:
         is_unknown = code is ExitCode.COULD_NOT_TELL
@@ -213,7 +218,7 @@ def conclusions_of(
 
 
 def _ok(verb: str, diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
-    """That nothing has failed."""
+    """Nothing has failed."""
     is_bad = any(each.severity.at_least(Severity.ERROR) for each in diagnosis.findings)
     plain = verb != "verify" or is_bad
     text = f"nothing of severity {fail_on} or worse" if plain else _ALL_VERIFIES
@@ -221,7 +226,7 @@ def _ok(verb: str, diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
 
 
 def _unknown(diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
-    """That something could not be told, and what helps first."""
+    """Something could not be told, and what helps first."""
     doubt = diagnosis.first_doubt
     assert doubt is not None
     beside = (
@@ -238,11 +243,11 @@ def _caused(
     word: str,
     said: Sequence[str],
 ) -> Conclusion:
-    """A cause after its word. said: commands that are named before it."""
+    """A cause after its word. said: commands that were named before it."""
     unfinished = (each for each in diagnosis.findings if each.code is Code.RUN_NOT_FINISHED)
     firsts = dict.fromkeys(shlex.join(each.next) for each in unfinished)
     first = [each for each in firsts if each not in said]
-    # verify looks at a part only: what is behind it is doctor's to say.
+    # verify checks a part only: doctor finds the cause behind it.
     words, by_hand = cause.next, cause.by_hand
     if verb == "verify":
         words, by_hand = ("kubevouch", "doctor"), ""
@@ -262,26 +267,27 @@ def _lines(
 
 
 def nothing_found(verb: str, section: Section, evidence: Evidence) -> tuple[str, str]:
-    """The word at the beginning of its line, and the line."""
+    """The first word of the line, and the line."""
     made = _pending(evidence)
     is_well, text = _seen(section, evidence, len(made))
     if section is Section.CSRS and made:
-        # verify's rules do not ask why, and doctor's not before some time: neither says that this is well.
+        # verify's rules do not ask why, and doctor's wait for some time: so this is not reported
+        # as ok.
         oldest = "the oldest " if len(made) > 1 else ""
         ago = f", {oldest}made {duration_text(evidence.at - min(made))} ago"
-        why = "; why is for doctor to say" if verb == "verify" else ago
+        why = "; doctor says why" if verb == "verify" else ago
         return str(Severity.INFO), text + why
     return "ok" if is_well else "unknown", text
 
 
 def _pending(evidence: Evidence) -> list[datetime]:
-    """When each CSR was made that nobody has decided about."""
+    """Creation times of the undecided CSRs."""
     csrs = (each for each in evidence.csrs.or_else(()) if not each.status.conditions)
     return [each.metadata.creation_timestamp or evidence.at for each in csrs]
 
 
 def _seen(section: Section, evidence: Evidence, undecided: int) -> tuple[bool, str]:
-    """The line of a section without findings, and whether all is well there, or only not known."""
+    """The line of a section without findings, and whether all is well there or unknown."""
     served, nodes = evidence.served, len(evidence.nodes.or_else(()))
     answering = sum(not is_silent(each) and not is_our_side(each) for each in served)
     trusted = sum(each.is_trusted for each in served)
@@ -294,4 +300,4 @@ def _seen(section: Section, evidence: Evidence, undecided: int) -> tuple[bool, s
         Section.CERTIFICATES: (nodes and evidence.trust.value, 0 < trusted == nodes, f"{trusted} of {nodes} serve a certificate that metrics-server trusts"),
         Section.CSRS: (evidence.csrs.is_known, True, f"{pending} pending"),
     }[section]  # fmt: skip
-    return (is_well, text) if seen else (False, "could not be looked at")
+    return (is_well, text) if seen else (False, "could not be checked")

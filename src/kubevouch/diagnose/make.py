@@ -1,4 +1,7 @@
-"""Findings: a code of the catalogue that applies to this cluster, with its proofs. Definitions alone decide severity, NEXT and sentences."""
+"""Findings: a code of the catalogue that applies to this cluster, with proofs.
+
+Only definitions decide severity, NEXT and sentences.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -29,23 +32,23 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
     code: Code
     severity: Severity
     title: str
-    """One line, with the numbers of this cluster."""
+    """One line, with this cluster's numbers."""
 
     subjects: tuple[str, ...] = ()
-    """The nodes, CSRs or pods that it is about; empty if it is about the cluster."""
+    """The nodes, CSRs or pods in question; empty for the whole cluster."""
 
     proofs: tuple[Proof, ...] = ()
     because_of: str = ""
-    """The code whose symptom this finding is; empty if it is no symptom."""
+    """The codes that explain this symptom; empty if it is no symptom."""
 
     cause: str = ""
     """The sentence that names this finding as the cause."""
 
     next: tuple[str, ...] = ()
-    """The words of the command to run next if this is the cause; never empty once made."""
+    """The words of the next command, if this is the cause. Never empty once made."""
 
     by_hand: str = ""
-    """What only a person can do about it, where that command does not fix it."""
+    """What only a person can do, if that command does not fix it."""
 
     @property
     def definition(self) -> FindingDefinition:
@@ -55,7 +58,8 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
 
 _RELEASE = "meta.helm.sh/release-name"
 _RELEASES = ("helm", "list", "--all-namespaces")
-"""In place of a write to what Helm has made: Helm 4's next upgrade or rollback would end with a conflict (each field has its owner)."""
+"""Instead of a write to a Helm release: Helm 4's next upgrade or rollback would end with a
+conflict (each field has its owner)."""
 
 
 def finding(
@@ -67,10 +71,10 @@ def finding(
     severity: Severity | None = None,
     details: Mapping[str, str] = MappingProxyType({}),
 ) -> Finding:
-    """A finding of that code. details: what the definition's templates name beside the title and the subjects.
+    """A finding of that code. details: values for the definition's templates besides the title and subjects.
 
     Raises:
-        KeyError: a template names a detail that is not given.
+        KeyError: a template names a missing detail.
     """
     definition, about = CATALOGUE[code], tuple(subjects)
     values = {
@@ -96,7 +100,7 @@ def finding(
 
 
 def sentence(title: str) -> str:
-    """With a capital, unless it begins with a program's name."""
+    """The title with a capital, unless it starts with a program's name."""
     first = title.partition(" ")[0]
     is_a_program = "-" in first or first == "kubevouch"
     return title if is_a_program else title[:1].upper() + title[1:]
@@ -108,13 +112,13 @@ def counted(number: int, one: str, several: str = "") -> str:
 
 
 def named(names: Sequence[str], most: int = 8) -> str:
-    """All of the names, or the first ones and how many more there are."""
+    """All names, or the first few and the number of the rest."""
     shown = ", ".join(names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def wire_proof(served: Served, seen: str | None = None) -> Proof:
-    """The proof of what was seen on a node's port, in metrics-server's words if it has any."""
+    """The proof of what a node's port showed, in metrics-server's words if it has any."""
     return Proof(
         subject=served.node,
         seen=wire_text(served) if seen is None else seen,
@@ -125,14 +129,14 @@ def wire_proof(served: Served, seen: str | None = None) -> Proof:
 
 
 def wire_text(served: Served) -> str:
-    """Go's text for what was seen on a port; empty if all is well."""
+    """Go's text for what a port showed; empty if all is well."""
     if served.dialled.failure is not None:
         return served.dialled.failure.go_text or served.dialled.failure.text
     return served.verdict.logged_text if served.verdict else ""
 
 
 def api_proof(subject: str, seen: str, measured: Measured[Any]) -> Proof:
-    """The proof of what the API server said."""
+    """The proof of what the API server answered."""
     return Proof(subject=subject, seen=seen, vantage=str(measured.vantage), at=measured.at)
 
 
@@ -144,7 +148,7 @@ def pods_of(evidence: Evidence) -> dict[str, str]:
 
 
 def deployment_of(evidence: Evidence) -> dict[str, str]:
-    """Details for commands about metrics-server's Deployment; its usual place where it was not found. helm: "" unless Helm has made it."""
+    """Details for commands about metrics-server's Deployment; its usual place if it was not found. helm: "" unless Helm made it."""
     found = evidence.metrics.deployment.value
     if found is None:
         return {"namespace": METRICS_SERVER_NAMESPACE, "deployment": "metrics-server"}

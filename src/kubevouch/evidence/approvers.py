@@ -1,7 +1,8 @@
-"""The approvers of serving CSRs on a cluster: ours, whether it decides and why not; workloads with a role for it; and what was approved last, and by whom.
+"""The approvers of serving CSRs: ours and whether it decides, workloads with a role for it, and the last approval.
 
-Kubernetes itself never approves them (pkg/controller/certificates/approver/sarapprove.go handles client certificates
-only). A role counts only if it names signers and the verb approve; cluster-admin alone makes no approver.
+Kubernetes itself never approves serving CSRs (pkg/controller/certificates/approver/sarapprove.go
+handles client certificates only). A role counts only if it names signers and the verb approve;
+cluster-admin alone makes no approver.
 """
 
 import re
@@ -23,28 +24,31 @@ from kubevouch.x509.kinds import NODE_PREFIX, duration_text
 
 NAMESPACE: Final = "kubevouch-system"
 NAME: Final = "kubevouch-approver"
-"""Of its Deployment, its account, its Lease and its configuration."""
+"""The name of its Deployment, account, Lease and configuration."""
 
 CONFIGURATION_KEY: Final = "configuration.yaml"
 PART_OF: Final = "app.kubernetes.io/part-of"
-"""The label of everything that is ours in a cluster; its value is "kubevouch"."""
+"""The label of all our objects in a cluster; its value is "kubevouch"."""
 
 _LATELY: Final = timedelta(minutes=1)
-"""Whoever leads renews the Lease every two seconds, and after 15 another one may take it: one of its pods, if it has any."""
+"""The leader renews the Lease every two seconds. After 15 silent seconds another pod may take
+it, if there is one."""
 
 _RUNS_OUT: Final = timedelta(seconds=15)
-"""Without pods there is nobody who would take it then."""
+"""Without pods nobody takes it then."""
 
 _TAKEN_WITHIN: Final = timedelta(seconds=10)
-"""A Lease that was given back is taken within two seconds by a pod that is ready, and asks every two."""
+"""A ready pod asks every two seconds, so it takes a released Lease within that time."""
 
 
 @dataclass(frozen=True, slots=True)
 class OurApprover:
-    """What its Deployment and its Lease show. One that leads without any pod was started by hand.
+    """What its Deployment and its Lease show.
 
-    leader: who holds the Lease; "" for nobody. silent: since when nobody has renewed it; None if there is no Lease.
-    configuration: the text of its configuration; None if it has none, or if the doubt says why that is not known.
+    An operator may have started a leader without a pod by hand.
+
+    leader: who holds the Lease; "" for nobody. silent: time since the last renewal; None without a
+    Lease. configuration: its text; None without one, or if the doubt says why it is unknown.
     """
 
     wanted: int
@@ -56,24 +60,27 @@ class OurApprover:
 
     @property
     def decides(self) -> bool:
-        """Whether one process leads, or takes over this moment. Only who leads decides, however many pods are ready."""
+        """Whether one process leads, or takes over now.
+
+        Only the leader decides, however many pods are ready.
+        """
         if self.silent is None:
             return False
-        if not self.leader:  # who ended in good order has given the Lease back
+        if not self.leader:  # a process that ends cleanly releases the Lease
             return self.ready > 0 and self.silent < _TAKEN_WITHIN
         if self.wanted or self.ready:
             return self.silent < _LATELY
-        # A pod that was deleted with its Deployment leaves the Lease behind as it was.
-        # A process calls itself by its host, which for a pod is the pod's name.
+        # A pod that was deleted with its Deployment leaves its Lease behind. A process's identity
+        # is its host name, which for a pod is the pod's name.
         return not self.leader.startswith(f"{NAME}-") and self.silent < _RUNS_OUT
 
     @property
     def why_not(self) -> str:
-        """Why it decides nothing; empty if it does."""
+        """Why it decides nothing; empty if it decides."""
         if self.decides:
             return ""
         if not self.wanted:
-            return "its Deployment is scaled to nothing"
+            return "its Deployment has 0 replicas"
         if not self.ready:
             pods = "its pod is not" if self.wanted == 1 else f"none of its {self.wanted} pods is"
             return f"{pods} ready"
@@ -91,17 +98,17 @@ OUR_APPROVER = f"{NAMESPACE}/{NAME}"
 """Namespace and service account of the approver that this product installs."""
 
 BY_US = "KubevouchApprove"
-"""Reason of the condition with which this product approves: our approver, and a person by `csr approve` or `apply`."""
+"""The reason of our approvals' condition: from our approver, `csr approve` and `apply`."""
 
 APPROVER_SAYS = "kubevouch approver: "
-"""What the message of a condition begins with that our approver wrote, and no person."""
+"""How the messages of our approver's conditions begin, unlike those of a person."""
 
 DENIED_BY_US = "KubevouchDeny"
-"""Reason of the condition with which this product denies."""
+"""The reason of our denials' condition."""
 
 ROLLOUT_ROLE = "kubevouch-rollout"
 INSTALLER_ROLE = "kubevouch-approver-installer"
-"""The roles that we print for those who run `apply` and `approver install`. They may approve, and are for people."""
+"""The roles that we print for people who run `apply` and `approver install`. They may approve."""
 
 _FOR_PEOPLE = {ROLLOUT_ROLE, INSTALLER_ROLE}
 _BY_HAND = {"KubectlApprove", BY_US}
@@ -112,9 +119,10 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 def approving_accounts(
     roles: Iterable[Role], bindings: Iterable[RoleBinding]
 ) -> tuple[tuple[str, str, str], ...]:
-    """(namespace, service account, role) of each account bound to a role that is made for approving.
+    """(namespace, service account, role) of each account bound to a role made for approving.
 
-    The roles that we print for people do not count: a pod that installs or fixes is gone when the next CSR comes.
+    Roles that we print for people do not count: a pod that installs or fixes is gone when the next
+    CSR comes.
     """
     made_for_it = {role.name for role in roles if any(map(_approves, role.rules))} - _FOR_PEOPLE
     bound = {
@@ -137,14 +145,14 @@ def _approves(rule: PolicyRule) -> bool:
 
 
 def _account(subject: Subject) -> tuple[str, str] | None:
-    """Namespace and name of a service account, in either of the two ways in which RBAC writes one; else None."""
+    """Namespace and name of a service account, in either of RBAC's two spellings; else None."""
     if subject.kind == "ServiceAccount":
         namespace, name = subject.namespace, subject.name
     elif subject.kind == "User" and subject.name.startswith(_ACCOUNT_USER):
         namespace, _, name = subject.name.removeprefix(_ACCOUNT_USER).partition(":")
     else:
         return None
-    # A User may have any name; a name that no ServiceAccount can have would mean something else in a selector.
+    # A User may have any name, which could mean something else in a selector.
     plain = _NAME.fullmatch(namespace) and _NAME.fullmatch(name)
     return (namespace, name) if plain else None
 
@@ -159,12 +167,12 @@ class Approver:
 
 
 def is_by_our_approver(condition: CsrCondition) -> bool:
-    """Whether our approver wrote it, and no person with `csr approve` or `apply`; by what the writer says of itself."""
+    """Whether our approver wrote it, and not a person with `csr approve` or `apply`, by the writer's own words."""
     return condition.reason == BY_US and condition.message.startswith(APPROVER_SAYS)
 
 
 def decided_by(condition: CsrCondition) -> str:
-    """Who decided on a CSR, by what the writer says of itself: our approver, a person with one of two programs, or whoever gives that reason."""
+    """Who decided a CSR, by the writer's own words: our approver, a person with one of two programs, or a reason."""
     if is_by_our_approver(condition):
         return "our approver"
     programs = {BY_US: "kubevouch", DENIED_BY_US: "kubevouch"}
@@ -175,23 +183,23 @@ def decided_by(condition: CsrCondition) -> str:
 def last_approval(
     csrs: Iterable[CertificateSigningRequest], now: datetime, but: Collection[str] = ()
 ) -> Approver | None:
-    """Whoever gave the newest approval that no person gave: an approver ran then, and may run now.
+    """The author of the newest approval that no person gave: that approver ran then, and may run now.
 
-    Where it is outside of the cluster, as on a managed control plane, nothing else shows it at all.
-    csrs: oldest first. but: whose approvals do not count.
+    For an approver outside the cluster, as on a managed control plane, this is the only trace.
+    csrs: oldest first. but: approvers that do not count.
     """
     for csr in reversed(tuple(csrs)):
         approved = csr.condition("Approved")
         if approved is None:
             continue
         is_ours = is_by_our_approver(approved)
-        name = OUR_APPROVER if is_ours else f"whoever approves with reason {approved.reason!r}"
+        name = OUR_APPROVER if is_ours else f"an approver with reason {approved.reason!r}"
         if name in but or (approved.reason in _BY_HAND and not is_ours):
             continue
         at = approved.last_update_time or csr.metadata.creation_timestamp
         when = f" {duration_text(now - at)} ago" if at else ""
         node = csr.spec.username.removeprefix(NODE_PREFIX)
         told = f"{csr.name} of {node} was approved{when} with reason {approved.reason!r}"
-        how = f"{told}; whether that approver still runs is not known"
+        how = f"{told}; it is unknown whether that approver still runs"
         return Approver(name, how, running=False)
     return None

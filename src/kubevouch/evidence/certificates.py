@@ -1,7 +1,7 @@
-"""The certificates of a cluster: what each is for, where it was seen, who has signed it, and what could not be read.
+"""The certificates of a cluster: what each is for, where it was seen, who signed it, and what could not be read.
 
-Facts only. What follows from them (how long, who renews, what stops) is told by `inventory`, and by the rules of
-`diagnose`.
+Facts only. `inventory` and the rules of `diagnose` draw conclusions: remaining life, renewal, what
+stops.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,9 +23,9 @@ from kubevouch.x509.chains import signers_of
 
 
 class CertificateUse(StrEnum):
-    """What a certificate is for, by the place at which it was found; by kubeadm's name where kubeadm has one.
+    """What a certificate is for, by its place; with kubeadm's name if kubeadm has one.
 
-    The names and usages inside a certificate say something else: `x509.CertificateKind`.
+    The names and usages inside a certificate are another matter: `x509.CertificateKind`.
     """
 
     ADMIN_CONF = "admin.conf"
@@ -42,16 +42,17 @@ class CertificateUse(StrEnum):
     CLUSTER_CA = "ca"
     ETCD_CA = "etcd-ca"
     FRONT_PROXY_CA = "front-proxy-ca"
-    # What kubeadm does not show.
+    # Unknown to kubeadm.
     KUBELET_SERVING = "kubelet-serving"
     KUBELET_CLIENT = "kubelet-client"
     METRICS_SERVER = "metrics-server"
     KUBECONFIG = "kubeconfig"
-    """The client certificate of a kubeconfig that kubeadm does not know, such as the one in use here."""
+    """The client certificate of a kubeconfig that kubeadm does not know, such as the one in use
+    here."""
     CA_BUNDLE = "caBundle"
-    """The authority by which the API server verifies an aggregated API or a webhook."""
+    """The CA by which the API server verifies an aggregated API or a webhook."""
     WEBHOOK = "webhook"
-    """What an aggregated API or a webhook serves."""
+    """The certificate of an aggregated API or a webhook."""
 
 
 _USUAL_KINDS = {
@@ -60,12 +61,12 @@ _USUAL_KINDS = {
     CertificateUse.ETCD_PEER: CertificateKind.ETCD_MEMBER,
     CertificateUse.METRICS_SERVER: CertificateKind.COMPONENT_SELF_SIGNED,
 }
-"""How a certificate looks that a program has from where it usually has it."""
+"""The kind of certificate that a program usually has."""
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedForCsr:
-    """A certificate that was issued for a CSR. csr: its name."""
+    """A certificate issued for a CSR. csr: its name."""
 
     csr: str
     certificate: Certificate
@@ -73,18 +74,18 @@ class IssuedForCsr:
 
 @dataclass(frozen=True, slots=True)
 class FoundCertificate:
-    """A certificate at one place, or what was there in place of one.
+    """A certificate at one place, or what was found there instead.
 
-    where: the place, for a person: an address with its port, a path, or an object as `apiservice v1beta1.metrics.k8s.io`.
-    root: the folder of this machine at which its node's disk was read; empty if the place is one of the node itself.
-    chain: the certificate first, then what was presented or written with it. Empty if none can be read.
-    fault: what is wrong at the place: it cannot be read, its key does not fit. missing: a file that kubeadm expects is
-    not there. ca: by whom kubeadm has it signed, in kubeadm's words ("ca", "etcd-ca",
-    "front-proxy-ca"): what its table shows, whoever has signed it. authority: who has, by a signature that was verified, in the
-    same words; "" for anybody else, and if nobody can tell.
-    externally_managed: None where nobody could look whether the authority's key is there.
-    verdict: of what was presented on the wire, where the authorities are known. failure: how a handshake ended early.
-    issued: the newest that was issued for the same kubelet's port, if the API server still has its CSR.
+    where: the place, for a person: an address with port, a path, or an object such as `apiservice
+    v1beta1.metrics.k8s.io`. root: the local folder from which the node's disk was read; empty for a
+    place on the node itself. chain: the certificate first, then those presented or written with it.
+    Empty if unreadable. fault: what is wrong there: it cannot be read, its key does not fit.
+    missing: kubeadm expects a file that does not exist. ca: kubeadm's signer for this place ("ca",
+    "etcd-ca", "front-proxy-ca"), as its table shows it. authority: the real signer, by a verified
+    signature, in the same words; "" for others, or if unknown. externally_managed: None if the CA's
+    key could not be looked for. verdict: on a chain from the wire, if the CAs are known. failure:
+    how a handshake ended early. issued: the newest certificate for the same kubelet's port, if the
+    API server still has its CSR.
     """
 
     use: CertificateUse
@@ -105,7 +106,7 @@ class FoundCertificate:
 
     @property
     def path(self) -> str:
-        """The place as it is on the node, where a disk was read."""
+        """The path on the node, if a disk was read."""
         return self.where.removeprefix(self.root)
 
     @property
@@ -115,7 +116,10 @@ class FoundCertificate:
 
     @property
     def is_usual(self) -> bool:
-        """Whether it looks as its program usually has it. What looks otherwise on the wire somebody else has put there."""
+        """Whether it is of its program's usual kind.
+
+        Somebody else has put any other kind on the wire.
+        """
         kind = _USUAL_KINDS.get(self.use)
         if self.vantage is not Vantage.DIALLED or self.certificate is None or kind is None:
             return True
@@ -126,8 +130,8 @@ class FoundCertificate:
 class NotRead:
     """A place that was not read. what: the certificate and its place, for a person.
 
-    lacks: what is known about the certificate that was expected in this place, if one was. is_not_missed: nothing is there, as it
-    should be.
+    lacks: what is known about the expected certificate, if one was expected. is_not_missed: nothing
+    is there, as it should be.
     """
 
     what: str
@@ -138,20 +142,20 @@ class NotRead:
 
     @property
     def is_ordinary(self) -> bool:
-        """Whether nothing has failed: nobody asked for it, or it is out of reach from most places."""
+        """Whether nothing has failed: nobody asked for it, or most machines cannot reach it."""
         return self.doubt.kind in {DoubtKind.NOT_ASKED, DoubtKind.OUT_OF_REACH}
 
 
 @dataclass(frozen=True, slots=True)
 class FoundPart:
-    """What one reader has found, and what it could not read."""
+    """What one reader has found and could not read."""
 
     found: tuple[FoundCertificate, ...] = ()
     not_read: tuple[NotRead, ...] = ()
 
     @classmethod
     def of(cls, parts: "Iterable[FoundPart]") -> "FoundPart":
-        """All of the parts, in their order."""
+        """All parts in one, in order."""
         listed = tuple(parts)
         return cls(
             tuple(each for part in listed for each in part.found),
@@ -161,9 +165,9 @@ class FoundPart:
 
 @dataclass(frozen=True, slots=True)
 class FoundCertificates:
-    """All that was found at a moment, and what could not be read.
+    """All that was found at one moment, and what could not be read.
 
-    without_cluster: only disks were looked at. asked_disks: those of a cluster's nodes were to be read as well.
+    without_cluster: only disks were read. asked_disks: the nodes' disks were to be read as well.
     """
 
     at: datetime
@@ -176,23 +180,24 @@ class FoundCertificates:
 def verdict_on(
     chain: Sequence[Certificate], roots: Iterable[Certificate], name: str, at: datetime
 ) -> Verdict:
-    """What a client says that trusts these roots of a server which it calls by this name, and which presents this chain."""
+    """The verdict of a client with these roots that calls a server by this name and gets this chain."""
     return verify(chain[0], intermediates=chain[1:], roots=roots, name=name, at=at)
 
 
 _MOST_BETWEEN = 10
-"""Certificates between a leaf and its root that are looked at: whoever presents them chooses how many there are."""
+"""Certificates between leaf and root that are checked. The server chooses how many it presents."""
 
 
 def signing_roots(
     leaf: Certificate, others: Iterable[Certificate], roots: Iterable[Certificate]
 ) -> tuple[Certificate, ...]:
-    """Those of the roots that have signed it, else those that have signed what was presented, or written, with it and leads to it.
+    """The roots that signed it, or that signed an intermediate presented or written with it.
 
-    Several, if they have one key: a CA may have been renewed with it.
+    There may be several with one key: somebody may have renewed the CA.
     """
     known, between, signed = tuple(roots), tuple(others)[:_MOST_BETWEEN], [leaf]
-    # A kubelet that signs for itself presents its own CA: no signature is looked at where no issuer is a root by its name.
+    # A self-signing kubelet presents its own CA. If no issuer is a root by name, no signature is
+    # checked.
     subjects = {root.raw.subject for root in known}
     if subjects.isdisjoint(each.raw.issuer for each in (leaf, *between)):
         return ()
@@ -206,9 +211,11 @@ def signing_roots(
 def signature_failure(
     leaf: Certificate, others: Iterable[Certificate], roots: Iterable[Certificate]
 ) -> str:
-    """Why none of the roots has signed it, in Go's words; "" if one has. When they end, and what they are for, does not count.
+    """Why none of the roots has signed it, in Go's words; "" if one has.
 
-    others: what was presented, or written, with it.
+    Their validity and usages do not count.
+
+    others: certificates presented or written with it.
     """
     known, between = tuple(roots), tuple(others)
     if signing_roots(leaf, between, known):
@@ -222,5 +229,5 @@ def authority_of(
     roots: Iterable[Certificate],
     word: str = CertificateUse.CLUSTER_CA,
 ) -> str:
-    """The word for the roots if one of them has signed the first certificate; "" if none has, or nothing can be told."""
+    """The word for the roots if one of them signed the first certificate; "" if none did, or it is unknown."""
     return str(word) if chain and signing_roots(chain[0], chain[1:], roots) else ""

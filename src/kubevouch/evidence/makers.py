@@ -1,7 +1,8 @@
-"""What made a cluster, where it was not kubeadm, by what its Nodes show. The table is `makers.toml`.
+"""What made a cluster other than kubeadm, by its Nodes. The table is `makers.toml`.
 
-A node writes most of this itself: its version, its image and many labels. It decides words, and that no plan is made, and
-nothing that is granted; and more than half of the Ready Nodes have to show it, so that one node cannot keep a plan from the others.
+A node writes most of these signs itself: its version, its image and many labels. They decide texts,
+and that no plan is made, but grant nothing. More than half of the Ready Nodes must show a sign, so
+that one node cannot prevent plans for the others.
 """
 
 import tomllib
@@ -15,7 +16,7 @@ from kubevouch.kube.resources import Node
 
 
 class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a Node shows; an empty field says nothing."""
+    """What a Node shows. Empty fields do not count."""
 
     kubelet_version: str = ""
     os_image: str = ""
@@ -23,7 +24,7 @@ class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: str = ""
 
     def is_on(self, node: Node) -> bool:
-        """Whether all of it holds for the Node."""
+        """Whether all fields fit the Node."""
         info = node.status.node_info
         return (
             self.kubelet_version in info.kubelet_version
@@ -39,8 +40,8 @@ class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A row of the table.
 
-    works: what of kubevouch works there. way: its own way to verified serving certificates, a sentence. link: where it is
-    described. source: the files that say so.
+    works: the parts of kubevouch that work there. way: its own way to verified serving
+    certificates, in a sentence. link: the description of that way. source: files that prove it.
     """
 
     name: str
@@ -56,15 +57,15 @@ class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def known_makers() -> tuple[Maker, ...]:
-    """The table, in its order."""
+    """The table, in order."""
     text = files(__package__ or "").joinpath("makers.toml").read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text)["makers"], tuple[Maker, ...])
 
 
 def maker_of(nodes: Iterable[Node]) -> Maker | None:
-    """The one that more than half of the Ready Nodes show, or of all where none is Ready; None where none is.
+    """The maker that more than half of the Ready Nodes show, or of all Nodes if none is Ready; else None.
 
-    A bootstrap token makes Nodes, and a kubelet behind each is what takes more.
+    A bootstrap token alone makes Nodes; a Ready one takes a kubelet, too.
     """
     every = tuple(nodes)
     found = tuple(node for node in every if node.ready) or every

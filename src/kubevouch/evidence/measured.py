@@ -25,12 +25,12 @@ class DoubtKind(StrEnum):
     FAILED = "failed"
     NOT_ASKED = "not-asked"
     OUT_OF_REACH = "out-of-reach"
-    """No connection from here, where most machines get none: pods, etcd, or API servers behind a load balancer."""
+    """Most machines cannot connect: pods, etcd, or API servers behind a load balancer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why a fact could not be obtained. `lacking`: the rights that a role must grant, each as `list pods`."""
+    """Why a fact is missing. `lacking`: the rights that a role must grant, each as `list pods`."""
 
     kind: DoubtKind
     text: str
@@ -39,7 +39,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Measured(Generic[T]):
-    """A fact: a value or a doubt. A value of None means that the thing does not exist."""
+    """A fact: a value or a doubt. None as a value means that the thing does not exist."""
 
     vantage: Vantage
     at: datetime
@@ -52,5 +52,5 @@ class Measured(Generic[T]):
         return self.doubt is None
 
     def or_else(self, otherwise: T) -> T:
-        """The value; `otherwise` if it is None or not known."""
+        """The value; `otherwise` if it is None or unknown."""
         return otherwise if self.value is None else self.value

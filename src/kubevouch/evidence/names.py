@@ -1,7 +1,8 @@
 """The cluster's own names and addresses, which no kubelet's certificate may have.
 
-They come from what operators and controllers write, not from nodes: the kubeconfig's server, kubeadm's
-ClusterConfiguration, the API server's flags, ServiceCIDRs, Services and the endpoints of `kubernetes`.
+Operators and controllers write them, not nodes: the kubeconfig's server, kubeadm's
+ClusterConfiguration, the API server's flags, ServiceCIDRs, Services and the endpoints of
+`kubernetes`.
 """
 
 import contextlib
@@ -23,13 +24,15 @@ class ClusterNames:
     """Names and addresses as texts, each with a description."""
 
     own_endpoints: dict[str, str]
-    """Addresses of API servers (the endpoints of `kubernetes`). A control-plane node's own address is among them."""
+    """Addresses of API servers (the endpoints of `kubernetes`). They include a control-plane
+    node's own address."""
 
     virtual: dict[str, str]
     """Names and addresses that never belong to a node: load balancers and virtual addresses of the API, and Services."""
 
     external: dict[str, str]
-    """spec.externalIPs of Services. On bare metal they often are nodes' addresses; a Service's creator can name any."""
+    """spec.externalIPs of Services. On bare metal they often are nodes' addresses; a Service's
+    author can write any."""
 
     services: dict[str, str]
     """NAME.NAMESPACE of every Service, as pods of other namespaces call it."""
@@ -38,20 +41,20 @@ class ClusterNames:
     """Networks of Services; empty if no source states any."""
 
     pod_networks: tuple[Network, ...]
-    """As ClusterConfiguration and kube-controller-manager's flags have them; empty if neither states any."""
+    """From ClusterConfiguration and kube-controller-manager's flags; empty if neither has any."""
 
     domains: tuple[str, ...]
-    """The cluster's DNS domain by each source; empty if no source states it."""
+    """The cluster's DNS domain by each source; empty if none has it."""
 
     doubts: tuple[Doubt, ...]
     """Why something could not be read, so that the lists may be incomplete."""
 
     loopback: LoopbackKubelets
-    """Loopback addresses that the operator declares to be kubelets' of this cluster."""
+    """Loopback addresses that the operator declares as kubelets' of this cluster."""
 
     load_balancers: dict[str, str] = field(default_factory=dict)
-    """Names and addresses of Services' load balancers (status.loadBalancer). Some load balancers give a node's own; and
-    who may write a Service's status can name any."""
+    """Names and addresses of Services' load balancers (status.loadBalancer). Some load balancers
+    use a node's own. Anybody who may write a Service's status can write any."""
 
 
 def with_more(
@@ -61,7 +64,7 @@ def with_more(
     service_networks: Iterable[Network] = (),
     pod_networks: Iterable[Network] = (),
 ) -> ClusterNames:
-    """The same, and what a survey of the kubelets (clusterDomain) or the operator tells besides."""
+    """The same names, and those from a survey of the kubelets (clusterDomain) or from the operator."""
     return replace(
         names,
         domains=tuple(dict.fromkeys((*names.domains, *map(_domain, filter(None, domains))))),
@@ -101,7 +104,7 @@ def kubeadm_names(found: Measured[ConfigMap]) -> KubeadmNames:
     api_server = said.get("apiServer")
     sans = api_server.get("certSANs") if isinstance(api_server, dict) else None
     endpoints = {
-        str(san): "a name of the API server's certificate"
+        str(san): "a name in the API server's certificate"
         for san in (sans if isinstance(sans, list) else ())
     }
     if host := _host(_text(said, "controlPlaneEndpoint")):
@@ -120,7 +123,7 @@ def _text(within: goyaml.Value, key: str) -> str:
 
 
 def _host(endpoint: str) -> str:
-    """The host of HOST or HOST:PORT, where an IPv6 address is in brackets."""
+    """The host in HOST or HOST:PORT; an IPv6 address has brackets."""
     try:
         return urlsplit(f"//{endpoint}").hostname or ""
     except ValueError:
@@ -128,7 +131,7 @@ def _host(endpoint: str) -> str:
 
 
 def networks_of(subnets: str) -> tuple[Network, ...]:
-    """The networks in a text with one or two of them, separated by a comma; invalid ones are left out."""
+    """The one or two comma-separated networks in a text, without invalid ones."""
     found = []
     for subnet in subnets.split(","):
         with contextlib.suppress(ValueError):

@@ -1,7 +1,10 @@
-"""Which certificates lie on a node's disk, what each is for, and what is wrong with them. Pure: `node_files` says what is read.
+"""The certificates on a node's disk: what each is for, and what is wrong with it.
 
-Rows, authorities and "externally managed" are as kubeadm decides them (cmd/kubeadm/app/phases/certs/renewal/manager.go).
-kubeadm ends at the first file that it cannot read; here each file has its own row.
+Pure: `node_files` says what to read.
+
+Rows, CAs and "externally managed" follow kubeadm's rules
+(cmd/kubeadm/app/phases/certs/renewal/manager.go). kubeadm stops at the first unreadable file; here
+each file has its own row.
 """
 
 import posixpath
@@ -42,9 +45,9 @@ _ONLY_WITH_ETCD = _OF_ETCD | {CertificateUse.API_SERVER_ETCD_CLIENT, Certificate
 
 
 def certificates_of_node(files: NodeFiles, at: datetime, *, node: str, root: str = "") -> FoundPart:
-    """What was found in a node's files, and what could not be read.
+    """The certificates in a node's files, and those that could not be read.
 
-    node: what it is called. root: what comes before each path for a reader of this machine.
+    node: its name. root: the prefix of each path on this machine.
     """
     return _Reading(files, at, node, root.rstrip("/")).part()
 
@@ -59,7 +62,7 @@ class _Reading:
     def part(self) -> FoundPart:
         found = [*self._of_kubeadm(), *self._of_kubelet()]
         if not found:
-            nothing = Doubt(DoubtKind.FAILED, "neither kubeadm's files nor a kubelet's are there")
+            nothing = Doubt(DoubtKind.FAILED, "it has neither kubeadm's files nor a kubelet's")
             return FoundPart(not_read=(NotRead(f"the certificates of {self.node}", nothing),))
         doubts = [self._doubt(each) for each in found]
         not_read = tuple(
@@ -75,14 +78,14 @@ class _Reading:
 
     @property
     def is_control_plane(self) -> bool:
-        """By its manifest or a certificate that only a control plane has: admin.conf may have been copied anywhere."""
+        """By its manifest or a certificate that only a control plane has: admin.conf may be a copy."""
         return self.files.has(API_SERVER_MANIFEST) or any(
             self.files.has(path) for path, _ in LEAVES.values()
         )
 
     @property
     def has_etcd(self) -> bool:
-        """Whether a member of etcd runs here; an external one's certificates are elsewhere."""
+        """Whether an etcd member runs here; an external etcd's certificates are elsewhere."""
         return self.files.has(ETCD_MANIFEST) or any(
             self.files.has(LEAVES[use][0]) for use in _OF_ETCD
         )
@@ -105,11 +108,11 @@ class _Reading:
                 yield self._absent(use, f"{base}.crt", None)
 
     def _named(self, file: NodeFile) -> NodeFile:
-        """The file, or that which a kubeconfig names in place of data."""
+        """The file, or the file that a kubeconfig names instead of data."""
         path = file.named[0]
         if file.fault or not path:
             return file
-        missing = NodeFile(file.path, fault=f"it names {path}, which is not there")
+        missing = NodeFile(file.path, fault=f"it names {path}, which does not exist")
         return self.files.get(path) or missing
 
     def _leaf(self, use: CertificateUse, file: NodeFile, ca: CertificateUse) -> FoundCertificate:
@@ -118,7 +121,7 @@ class _Reading:
             return found
         not_signed = self._not_signed(found, ca)
         faults = [*self._key_faults(file, found.certificate), *filter(None, [not_signed])]
-        if found.certificate.unhandled_critical:  # nobody takes it, whoever has signed it
+        if found.certificate.unhandled_critical:  # nobody accepts it, whoever signed it
             faults.append("x509: unhandled critical extension")
         return replace(
             found,
@@ -131,7 +134,7 @@ class _Reading:
         return authority_of(found.chain, file.chain if file else (), ca)
 
     def _authority(self, use: CertificateUse, file: NodeFile) -> Iterator[FoundCertificate]:
-        """The file as kubeadm sees it, by its first certificate; then any other that a rotation has left in it."""
+        """The file as kubeadm reads it, by its first certificate; then any others that a rotation left in it."""
         found = self._found(use, file, None)
         key = self.files.get(f"{AUTHORITIES[use]}.key")
         fault = ""
@@ -170,9 +173,11 @@ class _Reading:
         return replace(found, fault="", missing=True)
 
     def _is_external(self, ca: CertificateUse) -> bool | None:
-        """An authority without its key: kubeadm cannot renew what it has signed. A worker never has the key.
+        """Whether the CA has no key here: then kubeadm cannot renew what it signed.
 
-        None where its folder cannot be looked into.
+        A worker never has the key.
+
+        None if its folder cannot be read.
         """
         certificate = self.files.get(f"{AUTHORITIES[ca]}.crt")
         if self.is_control_plane and certificate is not None and certificate.doubt is not None:
@@ -182,7 +187,7 @@ class _Reading:
         return self.is_control_plane and is_there and not has_key
 
     def _key_faults(self, file: NodeFile, certificate: Certificate) -> Iterator[str]:
-        """Whether the certificate's own key is beside it. A key that was not looked at is not judged."""
+        """Whether the certificate's own key is beside it. A key that was not read is not judged."""
         keys = file
         for path in (file.named[1], f"{file.path.removesuffix('.crt')}.key"):
             beside = self.files.get(path)
@@ -200,10 +205,10 @@ class _Reading:
         elif keys.keys and certificate.spki_sha256 not in keys.keys:
             yield f"{beside_it} is another certificate's"
         elif not keys.keys and self.files.has_keys:
-            yield "its key is not there"
+            yield "its key does not exist"
 
     def _not_signed(self, found: FoundCertificate, ca: CertificateUse) -> str:
-        """Which authority has not signed it, and Go's words; "" if it has, or cannot be told."""
+        """The CA that has not signed it, and Go's words; "" if it has, or if unknown."""
         authority = self.files.get(f"{AUTHORITIES[ca]}.crt")
         if authority is None or not authority.chain:
             return ""
@@ -223,16 +228,16 @@ class _Reading:
         return file.doubt if file else None
 
     def _left_out(self) -> Iterator[NotRead]:
-        """What is not looked for here, and why: no fault of this node's."""
+        """What is not expected here, and why: no fault of this node."""
         where = self.node
         if not self.is_control_plane:
-            text = "a worker has none: neither kube-apiserver.yaml nor a certificate of a control plane is there"
+            text = "a worker has none: it has neither kube-apiserver.yaml nor a control plane's certificate"
             yield self._none(f"kubeadm's certificates of {where}", text)
         elif not self.has_etcd:
-            text = "etcd is external: neither etcd.yaml nor a certificate of a member is there"
+            text = "etcd is external: there is neither etcd.yaml nor a member's certificate"
             yield self._none(f"etcd's certificates of {where}", text)
         if kubelet_client_file(self.files) is None:
-            text = f"{self.root}{KUBELET_CONF} is not there"
+            text = f"{self.root}{KUBELET_CONF} does not exist"
             yield self._not_asked(f"the kubelet's client certificate of {where}", text)
 
     def _not_asked(self, what: str, text: str) -> NotRead:
@@ -243,6 +248,6 @@ class _Reading:
 
 
 def _lacking(found: FoundCertificate, doubt: Doubt) -> FoundCertificate | None:
-    """What nobody looks for here has no place of its own."""
+    """The missing certificate's row. What nobody expects here has none."""
     is_sought = doubt.kind is not DoubtKind.NOT_ASKED
     return replace(found, chain=(), fault="", missing=False) if is_sought else None

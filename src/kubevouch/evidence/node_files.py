@@ -1,6 +1,6 @@
-"""The files of a node that tell about its certificates: which are wanted, what is kept of each, and the script that shows them.
+"""The files on a node that hold certificates: which to read, what to keep of each, and the script that shows them.
 
-A private key is never kept. Of a file that holds one, only the SHA-256 of its public half is.
+A private key is never kept, only the SHA-256 of its public half.
 """
 
 import shlex
@@ -28,7 +28,7 @@ API_SERVER_MANIFEST: Final = f"{KUBERNETES}/manifests/kube-apiserver.yaml"
 ETCD_MANIFEST: Final = f"{KUBERNETES}/manifests/etcd.yaml"
 KUBELET_CONF: Final = f"{KUBERNETES}/kubelet.conf"
 
-# kubeadm's certlist.go and renewal/manager.go: the path, of an authority without .crt; and who signs a leaf.
+# kubeadm's certlist.go and renewal/manager.go: paths (CAs without .crt), and each leaf's signer.
 AUTHORITIES: Final = {
     CertificateUse.CLUSTER_CA: f"{PKI}/ca",
     CertificateUse.ETCD_CA: f"{PKI}/etcd/ca",
@@ -60,7 +60,7 @@ _KINDS: Final = {
     "fifo": "a FIFO, not a file",
     "other": "not a file",
 }
-"""What the script has not opened, since it is not a file."""
+"""Why the script did not open it."""
 
 
 class FileForm(StrEnum):
@@ -69,18 +69,19 @@ class FileForm(StrEnum):
     PEM = "pem"
     """Its certificates, and the public halves of its keys."""
     KUBECONFIG = "kubeconfig"
-    """The client certificate of the user in force."""
+    """The current user's client certificate."""
     PRESENCE = "presence"
-    """That it is there."""
+    """Only that it exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFile:
     """What is known of a file.
 
-    keys: SHA-256 of the public half of each private key in it, "" for an encrypted one; None if keys were not looked at.
-    named: the files that a kubeconfig names in place of data: certificate, key. user: in force by a kubeconfig. fault: why
-    nothing of it can be used. doubt: why nobody can tell from here what is in it.
+    keys: SHA-256 of the public half of each private key in it, "" for an encrypted one; None if
+    keys were not read. named: certificate and key files that a kubeconfig names instead of data.
+    user: a kubeconfig's current user. fault: why nothing in it can be used. doubt: why its contents
+    are unknown from here.
     """
 
     path: str
@@ -94,21 +95,24 @@ class NodeFile:
 
 @dataclass(frozen=True, slots=True)
 class NodeFiles:
-    """The files of one node by path: None for what is not there. What was not looked at is absent."""
+    """The files of one node by path: None for a file that does not exist.
+
+    Paths that were not checked are absent.
+    """
 
     found: Mapping[str, NodeFile | None]
 
     def get(self, path: str) -> NodeFile | None:
-        """The file; None if it is not there."""
+        """The file; None if it does not exist."""
         return self.found.get(path)
 
     def has(self, path: str) -> bool:
-        """Whether there is something, be it unreadable."""
+        """Whether anything is there, even if unreadable."""
         return self.get(path) is not None
 
     @property
     def has_keys(self) -> bool:
-        """Whether keys are kept with these files at all: a backup may well be made without them."""
+        """Whether any keys come with these files: a backup may omit them."""
         return any(
             file is not None and (file.keys or file.keys is None or file.doubt is not None)
             for file in self.found.values()
@@ -116,7 +120,7 @@ class NodeFiles:
 
 
 def wanted(files: NodeFiles) -> dict[str, FileForm]:
-    """The files to be read: at first those that kubeadm and a kubelet have, then also those that kubeconfigs name."""
+    """The files to read: first those of kubeadm and a kubelet, then also those that kubeconfigs name."""
     paths = [f"{base}.{end}" for base in AUTHORITIES.values() for end in ("crt", "key")]
     paths += [f"{path[:-3]}{end}" for path, _ in LEAVES.values() for end in ("crt", "key")]
     paths += [name for file in files.found.values() if file for name in file.named if name]
@@ -129,9 +133,9 @@ def wanted(files: NodeFiles) -> dict[str, FileForm]:
 
 
 def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
-    """The file with the certificate by which the kubelet is known to the API server; None if the node has no such file.
+    """The file with the kubelet's client certificate; None if the node has no such file.
 
-    Its kubeconfig has it, or names it. Where there is no kubeconfig, what rotation has left is taken for it.
+    The kubeconfig holds it, or names it. Without a kubeconfig the file of rotations counts.
     """
     kubeconfig = files.get(KUBELET_CONF)
     if kubeconfig is None:
@@ -141,14 +145,12 @@ def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
         return files.get(path) or kubeconfig
     if files.has(_KUBELET_CONFIG):
         return NodeFile(kubeconfig.path, fault=f"it names {path}, which is not there")
-    text = (
-        f"{kubeconfig.path} names it, and nothing of a kubelet is there: a file system of its own?"
-    )
+    text = f"{kubeconfig.path} names it, but no kubelet files are there: a separate file system?"
     return NodeFile(path, doubt=Doubt(DoubtKind.NOT_ASKED, text))
 
 
 def node_name_in(files: NodeFiles) -> str:
-    """The node whose kubelet this is: by its client certificate, or by whom its kubeconfig says it is; "" if not known."""
+    """The node of this kubelet, by its client certificate or its kubeconfig's user; "" if unknown."""
     file = kubelet_client_file(files)
     if file and file.chain:
         return node_name_of(file.chain[0]) or ""
@@ -158,7 +160,7 @@ def node_name_in(files: NodeFiles) -> str:
 
 
 def reduced(file: TreeFile, form: FileForm) -> NodeFile:
-    """What is kept of a file that was read."""
+    """What is kept of a file."""
     if file.is_denied:
         doubt = Doubt(DoubtKind.NOT_ALLOWED, f"{file.fault}; root may read it")
         return NodeFile(file.path, doubt=doubt)
@@ -181,7 +183,7 @@ def _of_pem(path: str, data: bytes) -> NodeFile:
 
 
 def _of_certificates(path: str, data: bytes, keys: tuple[str, ...] | None, begun: int) -> NodeFile:
-    """From the whole certificates of a file, what was said of its keys, and how many certificates begin in it."""
+    """A node file, from the whole certificates, the keys' hashes, and the number of certificate beginnings."""
     if not data:
         fault = "no whole certificate in it" if begun else ""
         return NodeFile(path, keys=keys, fault=fault)
@@ -194,9 +196,9 @@ def _of_certificates(path: str, data: bytes, keys: tuple[str, ...] | None, begun
 
 
 def _of_kubeconfig(path: str, data: bytes, keys: tuple[str, ...] | None = ()) -> NodeFile:
-    """The client certificate of the user of the current context, as kubeadm looks for it (renewal/readwriter.go).
+    """The client certificate of the current context's user, as kubeadm finds it (renewal/readwriter.go).
 
-    keys: where the text has been freed of its keys, what was said of them.
+    keys: hashes of the keys that were removed from the text.
     """
     try:
         name, user = _user(path, data)
@@ -213,10 +215,10 @@ def _of_kubeconfig(path: str, data: bytes, keys: tuple[str, ...] | None = ()) ->
 
 
 def _user(path: str, data: bytes) -> tuple[str, User]:
-    """The user of the current context, with its name."""
+    """The current context's user, with its name."""
     config = parse(data, path)
     if not config.current_context:
-        raise KubeconfigError(path, "no current-context in it, so it is empty or cut off")
+        raise KubeconfigError(path, "no current-context in it, so it is empty or truncated")
     context = config.contexts.get(config.current_context)
     if context is None:
         raise KubeconfigError(path, f'there is no context "{config.current_context}"')
@@ -227,14 +229,17 @@ def _user(path: str, data: bytes) -> tuple[str, User]:
 
 
 def _fault(error: KubeconfigError | X509Error, path: str) -> str:
-    """The error without the path, which its row has already."""
+    """The error without the path, which its row already shows."""
     place = error.where.removeprefix(path).lstrip(":, ")
     text = f"{place}: {error.seen}" if place else error.seen
     return f"{text}; {error.expected}" if error.expected else text
 
 
 class ShownFile(msgspec.Struct, frozen=True):
-    """One file. Texts are sent in base64, which msgspec decodes. keys: None where there is no openssl to look at them."""
+    """One file.
+
+    Texts are base64, which msgspec decodes. keys: None if there is no openssl to read them.
+    """
 
     path: bytes
     form: FileForm
@@ -242,9 +247,9 @@ class ShownFile(msgspec.Struct, frozen=True):
     target: bytes
     size: int
     blocks: int
-    """How many certificates begin in it; `content` has those that are whole."""
+    """How many certificates begin in it; `content` has the complete ones."""
     odd: bool
-    """A kubeconfig that is not written as kubeadm writes it: not all of it that matters is shown."""
+    """A kubeconfig not in kubeadm's form, so that `content` may lack something."""
     content: bytes
     keys: tuple[str, ...] | None
 
@@ -256,9 +261,9 @@ class ShownFiles(msgspec.Struct, frozen=True):
 
 
 def certificate_files(proc: str = "/proc", below: str = "") -> Script[ShownFiles]:
-    """The script, ready to be run. proc: where that machine shows its processes. below: what comes before each path."""
+    """The script, ready to run. proc: the machine's /proc. below: the prefix of each path."""
     forms = wanted(NodeFiles({}))
-    # Of an authority's key nothing is looked at but that it is there.
+    # Of a CA's key only its existence counts.
     forms |= {f"{base}.key": FileForm.PRESENCE for base in AUTHORITIES.values()}
     fixed = "\n".join(f"{form} {path}" for path, form in forms.items())
     words = {"proc": proc, "below": below, "fixed": fixed, "kubeconfig": KUBELET_CONF}
@@ -269,9 +274,12 @@ def certificate_files(proc: str = "/proc", below: str = "") -> Script[ShownFiles
 
 
 def files_shown(shown: ShownFiles) -> NodeFiles:
-    """What is known of the node's files. What the script should have shown and has not is a doubt."""
+    """What is known of the node's files.
+
+    A file that the script should have shown and did not is a doubt.
+    """
     found = {each.path.decode(errors="replace"): _known(each) for each in shown.files}
-    unseen = Doubt(DoubtKind.FAILED, "the script has not looked at it; `certs --root /` there does")
+    unseen = Doubt(DoubtKind.FAILED, "the script did not read it; `certs --root /` there does")
     more = {
         path: NodeFile(path, doubt=unseen) for path in wanted(NodeFiles(found)) if path not in found
     }
@@ -296,7 +304,7 @@ def _known(shown: ShownFile) -> NodeFile | None:
 
 def _why_unused(shown: ShownFile) -> str:
     if shown.size > LARGEST_FILE:
-        return f"{shown.size} bytes, and no more than {LARGEST_FILE} are read"
+        return f"{shown.size} bytes, over the limit of {LARGEST_FILE}"
     return _KINDS.get(shown.kind, "")
 
 
@@ -304,6 +312,6 @@ def _why_not_told(shown: ShownFile) -> Doubt | None:
     if shown.kind == "denied":
         return Doubt(DoubtKind.NOT_ALLOWED, "permission denied")
     if shown.odd:
-        text = "it is not written as kubeadm writes it; `certs --root /` there can read it"
+        text = "it is not in kubeadm's form; `certs --root /` there can read it"
         return Doubt(DoubtKind.FAILED, text)
     return None

@@ -1,6 +1,7 @@
-"""The Lease of runs: who carries one out on the cluster now, so that two operators do not act at once, and which nodes may be armed.
+"""The Lease of runs: who works on the cluster now, so that two operators do not act at once, and which nodes may be armed.
 
-Its list of nodes is a hint for readers. The folder on the node decides, and nothing that writes asks this list.
+The list of nodes is a hint for readers. The folder on the node decides, and no writer uses this
+list.
 """
 
 import contextlib
@@ -24,25 +25,27 @@ ARMED = "kubevouch.dev/armed"
 """The annotation with the nodes that may be armed."""
 
 LONGEST_GATES = 3600.0
-"""Seconds that an operator may give the gates of a node at most."""
+"""The longest time in seconds that an operator may give a node's gates."""
 
 _MOST_ARMED = 64
 _LARGEST = 32768
-"""Characters of the annotation: so many nodes with the longest names."""
+"""Characters of the annotation: enough for that many nodes with the longest names."""
 
 _LONGEST_SWITCH = timedelta(seconds=LONGEST_GATES, minutes=5)
-"""What a switch is set for at most, with what its script may take."""
+"""The longest time to a switch, with its script's own time."""
 
 _PUTS_BACK = timedelta(minutes=1)
-"""What a switch needs from going off until the former certificate is served, with a restart of the kubelet, at its second attempt, too."""
+"""The time from a switch's start until the former certificate is served, with a kubelet restart,
+even at the second attempt."""
 
 _SILENT = timedelta(seconds=20)
-"""A holder renews every 2 s and is believed for 15 s; times are the API server's whole seconds."""
+"""A holder renews every 2 s and counts as alive for 15 s; times are the API server's whole
+seconds."""
 
 _LATE = timedelta(seconds=6)
-"""So long without a renewal it has missed two at least."""
+"""After this long it has missed at least two renewals."""
 _LONGEST_WORD = 100
-"""Characters of a run's name, or of who carries it out, that are shown: anybody who may write Leases has chosen them."""
+"""Shown characters of a run's name or holder, which anybody who may write Leases can choose."""
 _NODE_NAME = r"[a-z0-9.-]{1,253}"
 _IN_A_NAME = frozenset("@.-_+:/")
 
@@ -51,7 +54,8 @@ _IN_A_NAME = frozenset("@.-_+:/")
 class RunHolder:
     """The holder of the Lease.
 
-    identity: `RUN on USER@HOST (random)`; of one that undoes the run `(undo random)`, on some nodes only `(undo NODE,NODE random)`. since: when it took the Lease. silent: how long ago it renewed it, by the API
+    identity: `RUN on USER@HOST (random)`; for an undo `(undo random)`, or `(undo NODE,NODE random)`
+    for some nodes. since: when it took the Lease. silent: time since its last renewal, by the API
     server's clock.
     """
 
@@ -61,45 +65,45 @@ class RunHolder:
 
     @property
     def run(self) -> str:
-        """The run that it carries out, by its own word."""
+        """The run that it works on, by its own word."""
         return self.identity.split(" ")[0][:_LONGEST_WORD]
 
     @property
     def where(self) -> str:
-        """Who carries it out, and where, by its own word."""
+        """Who it is, and where, by its own word."""
         said = self.identity.partition(" on ")[2].rpartition(" (")[0] or self.identity
         kept = (c if c.isalnum() or c in _IN_A_NAME else "?" for c in said[:_LONGEST_WORD])
-        return "".join(kept)  # nothing that could be taken for a command to copy
+        return "".join(kept)  # nothing that looks like a command to copy
 
     @property
     def undoes(self) -> bool:
-        """Whether it takes the run back, by its own word."""
+        """Whether it undoes the run, by its own word."""
         return self.identity.rpartition(" (")[2].startswith("undo ")
 
     @property
     def undone_nodes(self) -> tuple[str, ...]:
-        """The nodes on which it takes the run back, by its own word; empty for all."""
+        """The nodes that it undoes, by its own word; empty for all."""
         words = self.identity.rpartition(" (")[2].split(" ")
         said = words[1].split(",") if self.undoes and len(words) == 3 else ()
         return tuple(each for each in said if re.fullmatch(_NODE_NAME, each))
 
     @property
     def is_alive(self) -> bool:
-        """Whether it has renewed the Lease lately; one that was killed did not give the Lease back."""
+        """Whether it renewed the Lease lately. A killed holder does not release the Lease."""
         return self.silent < _SILENT
 
     @property
     def is_late(self) -> bool:
-        """Whether it counts as alive and has missed renewals: perhaps it was killed just now."""
+        """Whether it counts as alive but has missed renewals: it may have been killed just now."""
         return self.is_alive and self.silent >= _LATE
 
     @property
     def counts_for(self) -> int:
-        """Seconds for which it counts as alive yet, if it does not renew the Lease any more: 20 at most, whatever the Lease says."""
+        """Seconds until it counts as dead without a renewal: at most 20, whatever the Lease says."""
         return ceil((_SILENT - max(self.silent, timedelta())).total_seconds())
 
     def __str__(self) -> str:
-        """For a person: the run, who, since when, and whether it is still there."""
+        """For a person: the run, who, since when, and whether it is alive."""
         since = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
         seconds = max(0, round(self.silent.total_seconds()))
         last = f"renewed {seconds} s ago" if self.is_alive else f"not renewed for {seconds} s"
@@ -117,25 +121,25 @@ class _Entry(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ArmedNode:
-    """A node on which a run may be armed. due: when its dead-man's switch puts it back at the latest, by the API server's clock."""
+    """A node on which a run may be armed. due: the latest time of its dead-man's switch, by the API server's clock."""
 
     run: str
     node: str
     due: datetime
 
     def may_last(self, at: datetime) -> bool:
-        """Whether it may be armed still. Once the switch has had its time, the wire tells what became of the node."""
+        """Whether it may still be armed. After the switch's time the wire shows the node's state."""
         return at - _PUTS_BACK <= self.due
 
 
 def armed_text(nodes: Iterable[ArmedNode]) -> str:
-    """The annotation. Of more nodes than it takes, the first."""
+    """The annotation, with as many nodes as fit."""
     entries = {each.node: _Entry(each.run, each.due) for each in list(nodes)[:_MOST_ARMED]}
     return msgspec.json.encode(entries).decode()
 
 
 def armed_in(text: str, now: datetime, renewed: datetime) -> tuple[ArmedNode, ...]:
-    """What the annotation says, as far as it can be so. renewed: when the Lease was last written, by the API server, as `now` is.
+    """The plausible entries of the annotation. renewed: the Lease's last write, by the API server's clock, like `now`.
 
     Anybody who may write Leases may have written it.
     """
@@ -163,7 +167,7 @@ class SeenLease:
     armed: tuple[ArmedNode, ...] = ()
 
     def armed_among(self, nodes: Collection[str]) -> tuple[ArmedNode, ...]:
-        """The nodes of these that may be armed."""
+        """Which of these nodes may be armed."""
         return tuple(each for each in self.armed if each.node in nodes)
 
 

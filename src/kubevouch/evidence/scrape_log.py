@@ -1,4 +1,4 @@
-"""Parses the log of a metrics server, upstream's or ours: nodes that it could not scrape, and rights that its account lacks.
+"""Parses a metrics server's log, upstream's or ours: nodes that it could not scrape, and rights that its account lacks.
 
 Both write klog's lines, as text or as JSON (--logging-format).
 """
@@ -18,11 +18,12 @@ _DENIAL = re.compile(
     r'User \\*"(system:serviceaccount:[^"\\\s]{1,316})\\*" cannot ([a-z]{1,20}) resource \\*"([^"\\\s]{1,253})\\*" '
     r'in API group \\*"([^"\\\s]{0,253})\\*"'
 )
-# What a metrics server cannot do without. Ours also writes Events where it may, and says once that it may not.
+# A metrics server cannot do without these. Ours also writes Events if it may, and logs once that
+# it may not.
 _NEEDED = {"nodes", "pods", "nodes/metrics", "configmaps", "tokenreviews", "subjectaccessreviews"}
-# A line about a node or its pods has words of its kubelet in it, which may say anything: also what the API server would.
+# A line about a node or its pods quotes the kubelet, which can imitate the API server's words.
 _BY_A_KUBELET = re.compile(r' (?:node|pods?)="|"(?:node|pods?)":"')
-# Escapes as written by strconv.Quote (klog's internal/serialize/keyvalues.go).
+# Escapes of strconv.Quote (klog's internal/serialize/keyvalues.go).
 _ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)")
 _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -36,13 +37,13 @@ def scrape_failures(log: str, pod: str) -> tuple[LoggedScrapeFailure, ...]:
 
 
 def _failures(log: str) -> Iterator[tuple[str, str]]:
-    """Node and error of each line about a failure, in order."""
+    """Node and error of each failure's line, in order."""
     for line in log.split("\n"):
         if line.startswith("{"):
             yield from _json_failure(line)
         if f'] "{_FAILED}' not in line:
             continue
-        # Quotes within a value are escaped, so no value has a field of its own making.
+        # Quotes within a value are escaped, so no value can fake a field.
         said = dict(_FIELD.findall(line))
         if len(said) == 2:
             yield said["node"], _ESCAPE.sub(_unquoted, said["err"])
@@ -57,12 +58,12 @@ def _json_failure(line: str) -> Iterator[tuple[str, str]]:
         return
     node, text = said.get("node"), said.get("err")
     if isinstance(node, str) and isinstance(text, str):
-        # JSON can name half of a surrogate pair, which nothing can write.
+        # JSON can hold half of a surrogate pair, which cannot be encoded.
         yield node.encode(errors="replace").decode(), text.encode(errors="replace").decode()
 
 
 def denials(log: str, pod: str) -> tuple[LoggedDenial, ...]:
-    """Each lacking right once, sorted; only those that it needs, and only by lines of which no kubelet has written a part."""
+    """Each missing right once, sorted; only necessary ones, and only from lines without a kubelet's words."""
     found: dict[str, LoggedDenial] = {}
     own = "\n".join(line for line in log.split("\n") if not _BY_A_KUBELET.search(line))
     for user, verb, resource, group in _DENIAL.findall(own):

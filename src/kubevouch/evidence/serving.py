@@ -1,4 +1,4 @@
-"""The address of a node that metrics-server dials, and its verdict on the certificate presented there."""
+"""The address of a node that metrics-server dials, and its verdict on the certificate there."""
 
 from collections.abc import Iterable, Sequence
 
@@ -25,11 +25,11 @@ NOT_COVERED = frozenset(
         VerifyReason.LEGACY_COMMON_NAME,
     }
 )
-"""The certificate may be good for another of the node's addresses."""
+"""The certificate may fit another of the node's addresses."""
 
 
 def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
-    """The order in which metrics-server picks a node's address; the order of its manifests if it does not run."""
+    """metrics-server's order of address types; that of its manifests if it does not run."""
     if not flags:
         return ADDRESS_TYPES_OF_MANIFESTS
     given = flag_value(flags, "kubelet-preferred-address-types")
@@ -46,7 +46,7 @@ def scraped_address(node: Node, types: Sequence[str]) -> str | None:
 
 
 def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
-    """The targets to dial. A node without an address is left out."""
+    """The targets to dial, without nodes that have no address."""
     for node in nodes:
         address = scraped_address(node, types)
         if address is not None:
@@ -54,7 +54,7 @@ def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
 
 
 def judge_served(dialled: DialResult, trust: TrustedRoots | None, clock: Clock) -> Served:
-    """The result of a dial with the verdict on the certificate."""
+    """The result of a dial, with the verdict on the certificate."""
     target, verdict = dialled.target, None
     if dialled.leaf is not None and trust is not None:
         verdict = verdict_on(dialled.chain, trust.certificates, target.address, clock.now())

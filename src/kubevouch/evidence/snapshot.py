@@ -1,7 +1,7 @@
-"""The snapshot: values that `gather` fills and `diagnose`, `policy` and `rollout` read; and which program serves the metrics API.
+"""The snapshot that `gather` fills and `diagnose`, `policy` and `rollout` read; and which program serves the metrics API.
 
-Ours takes upstream's flags and may run under upstream's own manifests with nothing but the image changed. So it is known
-by its command line, or by the image's name.
+Ours takes upstream's flags and may run under upstream's manifests with only the image changed. So
+its command line or its image name identifies it.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ from kubevouch.x509 import Certificate, Verdict
 
 METRICS_SERVER_NAMESPACE = "kube-system"
 METRICS_SERVER_LABELS = {"k8s-app": "metrics-server"}
-"""Where metrics-server's own manifests put its pods (manifests/base/deployment.yaml)."""
+"""The labels in metrics-server's own manifests (manifests/base/deployment.yaml)."""
 
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 
@@ -53,22 +53,22 @@ class ClusterIdentity:
 
 @dataclass(frozen=True, slots=True)
 class TrustedRoots:
-    """The authorities that pods trust, and metrics-server with them (ConfigMap kube-root-ca.crt)."""
+    """The CAs that pods, and so metrics-server, trust (ConfigMap kube-root-ca.crt)."""
 
     certificates: tuple[Certificate, ...]
 
     @property
     def sha256(self) -> str:
-        """Of the sorted DER of the certificates, so that it does not depend on how the bundle is written."""
+        """Hash of the sorted DER certificates, independent of the bundle's form."""
         whole = b"".join(sorted(each.der for each in self.certificates))
         return hashlib.sha256(whole).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The certificate that a kubelet presented, and metrics-server's verdict on it.
+    """A kubelet's certificate, and metrics-server's verdict on it.
 
-    verdict: None if nothing was presented, or if the trusted authorities are not known.
+    verdict: None if nothing was presented, or the CAs are unknown.
     """
 
     dialled: DialResult
@@ -96,9 +96,9 @@ class LoggedScrapeFailure:
 
 @dataclass(frozen=True, slots=True)
 class LoggedDenial:
-    """A right that metrics-server lacks, as the API server's refusal in its log names it.
+    """A right that metrics-server lacks, by the API server's refusal in its log.
 
-    user: as RBAC names it. what: verb and resource, as `list nodes`.
+    user: RBAC's name. what: verb and resource, as `list nodes`.
     """
 
     user: str
@@ -117,36 +117,36 @@ class MetricsPath:
     pods: Measured[tuple[Pod, ...]]
     failures: Measured[tuple[LoggedScrapeFailure, ...]]
     denials: Measured[tuple[LoggedDenial, ...]]
-    """Lacking rights, from the same logs."""
+    """Missing rights, from the same logs."""
 
     node_metrics: Measured[tuple[NodeMetrics, ...]]
     version: str = METRICS_VERSIONS[-1]
     others: tuple["MetricsPath", ...] = ()
-    """The paths of the other versions that have an APIService; nobody read logs for them."""
+    """The paths of the other versions with an APIService; without their logs."""
 
     @property
     def versions(self) -> tuple["MetricsPath", ...]:
-        """This one first."""
+        """All versions, this one first."""
         return (self, *self.others)
 
     @property
     def api_service_name(self) -> str:
-        """Whether it is there or not."""
+        """The APIService's name, whether it exists or not."""
         return METRICS_API_SERVICES[self.version]
 
     @property
     def is_ours(self) -> bool:
-        """Whether our metrics server serves it, in the place of upstream's; False where that cannot be told."""
+        """Whether our metrics server serves it instead of upstream's; False if unknown."""
         return any(runs_ours(scraper_of(pod)) for pod in self.pods.or_else(()))
 
     @property
     def place(self) -> tuple[str, dict[str, str]]:
-        """Namespace and labels of metrics-server's pods: those that the Service selects, else those of its manifests."""
+        """Namespace and labels of metrics-server's pods: its Service's selector, else those of its manifests."""
         return place_of(self.service.value)
 
     @property
     def outside_service(self) -> Service | None:
-        """The Service, where it has no selector and so leads to no pod of this cluster."""
+        """The Service, if it has no selector and so leads to no pod of this cluster."""
         service = self.service.value
         return None if service is None or service.spec.selector else service
 
@@ -160,9 +160,10 @@ class MetricsPath:
 
     @property
     def waits_for_several_nodes(self) -> bool:
-        """Ours is not ready before it has read every ready node, or a share of them, and nobody serves meanwhile.
+        """Whether ours waits for several nodes before it is ready, with nobody serving meanwhile.
 
-        Every one with --kubelet-insecure-tls, a share with --ready-min-nodes.
+        With --kubelet-insecure-tls it waits for all ready nodes, with --ready-min-nodes for a
+        share.
         """
         available = self.available
         if not self.is_ours or available is None or available.true:
@@ -172,13 +173,13 @@ class MetricsPath:
 
     @property
     def available(self) -> Condition | None:
-        """The condition Available of the APIService; None if it does not exist or cannot be read."""
+        """The APIService's condition Available; None if it does not exist or cannot be read."""
         conditions = self.api_service.value.status.conditions if self.api_service.value else ()
         return next((each for each in conditions if each.type == "Available"), None)
 
     @property
     def measured_nodes(self) -> frozenset[str] | None:
-        """The nodes with usage in the metrics API; None if that is not known, empty if the API does not answer."""
+        """The nodes with usage in the metrics API; None if unknown, empty if the API does not answer."""
         if self.node_metrics.is_known:
             return frozenset(each.name for each in self.node_metrics.or_else(()))
         return frozenset() if self.available is not None and not self.available.true else None
@@ -186,7 +187,7 @@ class MetricsPath:
 
 @dataclass(frozen=True, slots=True)
 class KubeletConfigMap:
-    """The kubelet-config ConfigMap: how the next joiner starts. bootstrap: its serverTLSBootstrap."""
+    """The kubelet-config ConfigMap, by which the next node joins. bootstrap: its serverTLSBootstrap."""
 
     object: ConfigMap
     text: str
@@ -198,7 +199,7 @@ class KubeletConfigMap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """All evidence about a cluster at one moment; equal to itself only."""
+    """All evidence about a cluster at one moment; equal only to itself."""
 
     at: datetime
     cluster: ClusterIdentity
@@ -209,38 +210,40 @@ class Evidence:
     """CSRs for the signer kubernetes.io/kubelet-serving, oldest first."""
 
     names: ClusterNames | None
-    """Names that no CSR may request; None if no CSR waits for a decision, since they are read only then."""
+    """Names that no CSR may request; None if no CSR waits, since they are read only then."""
 
     kubelet_config: Measured[KubeletConfigMap]
     metrics: MetricsPath
     approvers: Measured[tuple[Approver, ...]]
     our_approver: Measured[OurApprover]
-    """What our own shows besides; the value is None where it is not installed."""
+    """More about our own approver; None if it is not installed."""
 
     api_server_flags: Measured[tuple[str, ...]]
     leases: Measured[tuple[Lease, ...]]
-    """Leases of kube-node-lease, one for each node, which its kubelet renews."""
+    """Leases of kube-node-lease: one for each node, renewed by its kubelet."""
 
     bootstrap_tokens: Measured[tuple[str, ...]]
-    """Ids of live bootstrap tokens with the usage `signing`. Without it a token can be seen in its Secret only."""
+    """Ids of live bootstrap tokens with the usage `signing`. Others show only in their Secrets."""
 
     run_holder: Measured[RunHolder | None]
-    """Who carries out a run on this cluster now, from whichever machine, or was killed at it; the value is None if nobody does."""
+    """Who works on a run on this cluster now, on any machine, or was killed at it; None if
+    nobody."""
 
     armed: tuple[ArmedNode, ...] = ()
     """The nodes that a run may have armed, by the cluster's Lease."""
 
     certificates: FoundCertificates | None = None
-    """The inventory; None where nobody asked for it."""
+    """The inventory; None if nobody asked for it."""
 
     client_csrs: tuple[CertificateSigningRequest, ...] = ()
-    """CSRs of nodes for client certificates, oldest first."""
+    """Nodes' CSRs for client certificates, oldest first."""
 
     @property
     def maker(self) -> Maker | None:
-        """What made the cluster in place of kubeadm; None where kubeadm did, or where that cannot be told.
+        """What made the cluster; None if kubeadm did, or if unknown.
 
-        The ConfigMap is kubeadm's alone, and no node can write it: where it is, no Node can say otherwise.
+        The ConfigMap is kubeadm's alone, and no node can write it. If it exists, no Node can
+        contradict it.
         """
         config = self.kubelet_config
         is_absent = config.is_known and config.value is None
@@ -252,23 +255,23 @@ class Evidence:
 
 
 def scraper_of(pod: Pod) -> Container:
-    """metrics-server's container in a pod with possibly several: by its name, else the first."""
+    """metrics-server's container among a pod's containers: by its name, else the first."""
     containers = pod.spec.containers or (Container(),)
     return next((each for each in containers if each.name == "metrics-server"), containers[0])
 
 
 def place_of(service: Service | None) -> tuple[str, dict[str, str]]:
-    """Namespace and labels of a metrics-server's pods: those that its Service selects, else those of its manifests."""
+    """Namespace and labels of a metrics server's pods: its Service's selector, else those of its manifests."""
     if service is not None and service.spec.selector:
         return service.namespace, service.spec.selector
     return METRICS_SERVER_NAMESPACE, METRICS_SERVER_LABELS
 
 
 def on_control_planes(pods: Iterable[Pod], nodes: Iterable[Node]) -> list[Pod]:
-    """Those of the pods that run on a control plane, by a label that no node can give itself.
+    """The pods on control planes, by a label that no node can set itself.
 
-    Every node may create pods in kube-system that are called and labelled as an API server's, as long as they are mirror pods
-    of its own (plugin/pkg/admission/noderestriction, admitPodCreate): what stands in their flags is the node's word.
+    Any node may create mirror pods in kube-system with an API server's name and labels
+    (plugin/pkg/admission/noderestriction, admitPodCreate), so their flags are that node's word.
     """
     names = {each.name for each in nodes if is_control_plane(each)}
     return [each for each in pods if each.spec.node_name in names]
@@ -306,14 +309,14 @@ _OURS = "kubevouch"
 
 
 def runs_ours(container: Container) -> bool:
-    """Whether the container of a metrics server runs ours."""
+    """Whether a metrics server's container runs ours."""
     program = _last_part(container.command[0]) if container.command else ""
     is_our_verb = program == _OURS or container.args[:1] == (_VERB,)
     return is_our_verb or _OURS in _last_part(container.image)
 
 
 def insecure_words(flags: Iterable[str]) -> list[str]:
-    """The words of a command line that ask for no verification of kubelets."""
+    """The words of a command line that turn off the verification of kubelets."""
     return [
         flag
         for flag in flags
@@ -323,5 +326,5 @@ def insecure_words(flags: Iterable[str]) -> list[str]:
 
 
 def _last_part(path: str) -> str:
-    """Of a program's path, or of an image's name with its tag and digest."""
+    """The last part of a program's path, or of an image's name without tag and digest."""
     return path.partition("@")[0].rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The survey of a node: its disk and its kubelet, read on the node by survey.sh, which changes nothing."""
+"""The survey of a node: survey.sh reads the node's disk and kubelet, and changes nothing."""
 
 import re
 import shlex
@@ -11,22 +11,22 @@ import msgspec
 from kubevouch.node.script import Script
 
 UNITS = "/etc/systemd/system"
-"""Where a machine keeps units of its own."""
+"""Where a machine keeps its own units."""
 
 ARMED_STATES = ("armed", "written", "restarted", "verified")
-"""The states of a run that has begun on a node and has not ended there (rollout/run_state.sh)."""
+"""The states of a run that has started on a node and not ended there (rollout/run_state.sh)."""
 
 RUN_NAME = r"[0-9a-f]{4,32}"
-"""How runs are called: a regular expression."""
+"""A regular expression for the names of runs."""
 
 
 def check_run_name(name: bytes) -> None:
-    """Raises ValueError for what no run is called: such names come into commands that an operator copies."""
+    """Raises ValueError for an invalid run name: such names end up in commands that an operator copies."""
     if not re.fullmatch(RUN_NAME.encode(), name):
         raise ValueError(f"{name!r} is not the name of a run")  # msgspec says where
 
 
-# How long a text of an honest node can be: names of files and paths by Linux (NAME_MAX, PATH_MAX).
+# The longest texts of an honest node: file names and paths on Linux (NAME_MAX, PATH_MAX).
 _Name = Annotated[bytes, msgspec.Meta(max_length=255)]
 _Path = Annotated[bytes, msgspec.Meta(max_length=4096)]
 _Lines = Annotated[bytes, msgspec.Meta(max_length=4 * 4096)]
@@ -38,7 +38,7 @@ Moment = Annotated[int, msgspec.Meta(ge=0, le=2**33)]
 
 
 class SurveyedFile(msgspec.Struct, frozen=True):
-    """A file, link or folder of the node. Texts are sent in base64, which msgspec decodes."""
+    """A file, link or folder of the node. Texts are base64, which msgspec decodes."""
 
     path: _Path
     kind: Literal["file", "link", "folder", "other"]
@@ -67,16 +67,16 @@ _OneFile = Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=1)]
 
 
 class SurveyedUnit(msgspec.Struct, frozen=True):
-    """kubelet.service as systemd shows it. `active` is empty if there is no systemd."""
+    """kubelet.service as systemd shows it. `active` is empty without systemd."""
 
     active: _Name
     pid: int
     age: Annotated[float, msgspec.Meta(ge=0, le=2**31)]
-    """Seconds since its main process started; 0 where that is not known."""
+    """Seconds since its main process started; 0 if unknown."""
 
 
 class SurveyedTimes(msgspec.Struct, frozen=True):
-    """When a file was last written, and last changed in any way, by the node's clock; of a link, whichever end is later."""
+    """When a file was last written, and last changed at all, by the node's clock; for a link, the later of both ends."""
 
     path: _Path
     written: Moment
@@ -89,31 +89,32 @@ class SurveyedTimes(msgspec.Struct, frozen=True):
 
 
 class SurveyedStart(msgspec.Struct, frozen=True):
-    """What the next start of kubelet.service goes by."""
+    """What the next start of kubelet.service will use."""
 
     needs_reload: _Name = b""
-    """`yes`: the unit on the disk is not the one that systemd has read (NeedDaemonReload)."""
+    """`yes`: the unit on disk differs from the one that systemd has loaded (NeedDaemonReload)."""
 
     executable: _Lines = b""
-    """The file that the process runs, as /proc names it: with ` (deleted)` behind it where another has taken its place."""
+    """The file that the process runs, from /proc; ` (deleted)` follows if another has replaced
+    it."""
 
     program: _Lines = b""
     """The file that ExecStart names."""
 
     other_program: _Name = b""
-    """`yes`: that is another file than the process runs, and no script."""
+    """`yes`: that file differs from the process's, and is no script."""
 
     swaps: _Lines = b""
-    """Devices and files that are swapped to, one a line."""
+    """Swap devices and files, one a line."""
 
     unit_files: Annotated[tuple[SurveyedTimes, ...], msgspec.Meta(max_length=64)] = ()
-    """The unit, its drop-ins and the files that its environment comes from."""
+    """The unit, its drop-ins and its environment files."""
 
     programs: Annotated[tuple[SurveyedTimes, ...], msgspec.Meta(max_length=1)] = ()
-    """The file that ExecStart names, if it is there."""
+    """The file that ExecStart names, if it exists."""
 
     configuration: Annotated[tuple[SurveyedTimes, ...], msgspec.Meta(max_length=2)] = ()
-    """The file of --config as it is named there, and the folder of --config-dir."""
+    """The --config file as named there, and the --config-dir folder."""
 
 
 class SurveyedRun(msgspec.Struct, frozen=True):
@@ -122,14 +123,14 @@ class SurveyedRun(msgspec.Struct, frozen=True):
     run: bytes
     state: _Name
     fires: Moment = 0
-    """When the switch of an armed run puts the node back, by the node's own clock; 0 where that is not known."""
+    """When an armed run's switch undoes the change, by the node's clock; 0 if unknown."""
 
     def __post_init__(self) -> None:
         check_run_name(self.run)
 
     @property
     def is_armed(self) -> bool:
-        """It has begun there and has not ended: the node may still be put back, or its commit be finished."""
+        """Whether it has started there and not ended: a switch or a commit may still follow."""
         return self.state.decode(errors="replace") in ARMED_STATES
 
 
@@ -151,7 +152,7 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
     unit: SurveyedUnit
     argv: _CommandLine
-    """The kubelet's command line as in /proc, with a NUL after each argument."""
+    """The kubelet's command line from /proc, with a NUL after each argument."""
 
     identity: SurveyedIdentity
 
@@ -163,15 +164,17 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     certificates: Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=1000)]
 
     no_kubelet: _Lines = b""
-    """Why no process is the kubelet's beyond doubt; empty if one is. Without one there are no words, root or config."""
+    """Why no process is certainly the kubelet; empty if one is. Without it there are no words,
+    root or config."""
 
     next_start: SurveyedStart = SurveyedStart()
 
     no_boot_unit: _Lines = b""
-    """Why no unit can be kept for the next start of the machine; empty if one can."""
+    """Why no unit can survive the machine's next boot; empty if one can."""
 
     unsafe: _Lines = b""
-    """The first folder to be written to, or the kubelet's file, that others than root can change, and how; empty if only root can."""
+    """The first target folder, or the kubelet's file, that others than root can change, and how;
+    empty if only root can."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -183,17 +186,20 @@ class NodeSurvey(msgspec.Struct, frozen=True):
         return at - timedelta(seconds=self.unit.age) if self.unit.age else None
 
     def skew(self, at: datetime) -> timedelta:
-        """How far the node's clock is ahead of ours (whole seconds, and the time the answer took)."""
+        """How far the node's clock is ahead of ours, to a second and the answer's delay."""
         return datetime.fromtimestamp(self.clock, UTC) - at
 
 
 def script_text(name: str) -> str:
-    """A shell fragment of this room: the transaction of `rollout` uses `identity.sh`, `root_owned.sh` and `run_marker.sh`, too."""
+    """A shell fragment of this room.
+
+    `rollout` also uses `identity.sh`, `root_owned.sh` and `run_marker.sh`.
+    """
     return files("kubevouch.evidence").joinpath(name).read_text(encoding="utf-8")
 
 
 def survey(proc: str = "/proc", units: str = UNITS) -> Script[NodeSurvey]:
-    """The script, ready to be run. proc: where that machine shows its processes. units: where it keeps its own units."""
+    """The script, ready to run. proc: the machine's /proc. units: its own units."""
     fragments = ("identity.sh", "root_owned.sh", "run_marker.sh", "kubelet_process.sh", "survey.sh")
     text = f"proc={shlex.quote(proc)}\nunits={shlex.quote(units)}\n" + "".join(
         script_text(name) for name in fragments

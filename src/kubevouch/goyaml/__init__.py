@@ -1,16 +1,18 @@
-"""YAML and JSON as Go's sigs.k8s.io/yaml reads them, within bounds. All YAML of the product is read here.
+"""YAML and JSON as Go's sigs.k8s.io/yaml reads them, with limits.
 
-kubectl reads kubeconfigs and manifests with that library, and a kubelet its configuration. A file must mean the same
-here: `yes` is a boolean, `1e3` a number, `12:30:45` and `2001-01-01` are texts, a later duplicate key wins, `<<`
-merges where it stands, and only the first document counts. Tags other than !!str are refused. kubectl's answers are recorded in tests/kubeconfig, a
-kubelet's in tests/kubelet.
+The product reads all its YAML here.
 
-- `read`: the value in a file; `compose`: nodes with their positions, for an edit, and whatever is odd about them
-- `scalars`: what a single scalar means
+kubectl reads kubeconfigs and manifests with that library, and a kubelet its configuration. A file
+must mean the same here: `yes` is a boolean, `1e3` a number, `12:30:45` and `2001-01-01` are texts,
+a later duplicate key wins, `<<` merges at its place, and only the first document counts. Tags other
+than !!str are refused. tests/kubeconfig records kubectl's answers, tests/kubelet a kubelet's.
+
+- `read`: the value in a file; `compose`: nodes with their positions, for an edit, and any oddities
+- `scalars`: the meaning of a single scalar
 - `written`: a value as YAML, for people to read
 
-The text may be hostile. Nodes are built from parser events, so that depth, number of values and the values that
-aliases multiply are counted before anything is built, and no tag constructs an object. Therefore no other file
+The text may be hostile. Nodes are built from parser events, so depth, values and the values behind
+aliases are counted before anything is built, and no tag constructs an object. So no other file
 imports `yaml`. This room does not know which file it reads or what the file should contain.
 
 Sources: decode.go in go.yaml.in/yaml/v2, yaml.go in sigs.k8s.io/yaml.
@@ -32,14 +34,14 @@ MAX_BYTES: Final = 1024 * 1024
 MAX_VALUES: Final = 100_000
 MAX_DEPTH: Final = 64
 
-# libyaml's parser is what Go's was ported from; PyYAML's own stands in where it is not built in.
+# Go's parser is a port of libyaml's; without it PyYAML's own stands in.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class Oddity(StrEnum):
-    """Something that is read, but that an edit of the file must not meet."""
+    """Something readable that an edit of the file must not meet."""
 
     MERGE_KEY = "merge-key"
     DUPLICATE_KEY = "duplicate-key"
@@ -55,7 +57,10 @@ class Position(NamedTuple):
 
 
 class UnreadableYaml(ValueError):
-    """A text cannot be read, and why. The caller adds the file's name. `line` and `column` are 0 if unknown."""
+    """Why a text cannot be read. The caller adds the file's name.
+
+    `line` and `column` are 0 if unknown.
+    """
 
     def __init__(self, text: str, position: Position | None = None) -> None:
         super().__init__(text)
@@ -68,10 +73,10 @@ class UnreadableYaml(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class YamlNode:
-    """A value, and where it is written: from `start` to `end`. An alias has the position of its anchor.
+    """A value, and its place from `start` to `end`. An alias has the position of its anchor.
 
-    entries: the entries of a mapping. flow: a mapping in braces.
-    size: the number of values in it, itself included. height: the levels below it. Both with aliases followed.
+    entries: the entries of a mapping. flow: a mapping in braces. size: the number of values in it,
+    with itself. height: the levels below it. Both follow aliases.
     """
 
     value: Value
@@ -85,7 +90,7 @@ class YamlNode:
 
 @dataclass(frozen=True, slots=True)
 class MappingEntry:
-    """A key and its value in a mapping. `key`: the key as JSON has it. merges: the key is `<<`."""
+    """A key and its value in a mapping. `key`: the key as in JSON. merges: the key is `<<`."""
 
     key: str
     merges: bool
@@ -94,23 +99,29 @@ class MappingEntry:
 
 
 Note = Callable[[Oddity, Position, str], None]
-"""Called for each oddity with its position and path: of a key its dotted path, of `<<` that of its mapping."""
+"""Called for each oddity with its position and path: a key's dotted path, or for `<<` its
+mapping's."""
 
 
 def read(data: bytes, note: Note = lambda *_: None) -> Value:
-    """The value of the first document; None if there is no document. `note`: as of `compose`. Raises UnreadableYaml."""
+    """The value of the first document; None if there is no document. `note`: as in `compose`.
+
+    Raises UnreadableYaml.
+    """
     node = _composed(data, _LOADER, note)
     return node.value if node else None
 
 
 def compose(text: str, note: Note) -> YamlNode | None:
-    """The first document with positions; None if there is no document. `note` is called for everything odd.
+    """The first document with positions; None if there is no document.
 
-    Read by PyYAML's own parser, whose positions and errors are the same on every machine. It refuses tabs between
-    words, and needs a second for 100 KB.
+    Calls `note` for every oddity.
+
+    PyYAML's own parser reads it, whose positions and errors are the same on every machine. It
+    refuses tabs between words, and needs a second for 100 KB.
 
     Raises:
-        UnreadableYaml: Go does not read it as YAML, or it is beyond our bounds.
+        UnreadableYaml: Go does not read it as YAML, or it exceeds our limits.
     """
     return _composed(text, yaml.SafeLoader, note)
 
@@ -162,7 +173,7 @@ class _Composer:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if event.version not in (None, (1, 1)):
-                    what = "not YAML: a %YAML line with another version than 1.1"
+                    what = "not YAML: a %YAML line with a version other than 1.1"
                     raise UnreadableYaml(what, _position_of(event.start_mark))
                 node = self._node(next(self._events), "", 0)
                 next(self._events)  # the document's end
@@ -171,7 +182,7 @@ class _Composer:
         return None
 
     def _look_further(self) -> None:
-        """Notes a further document. Go reads only the first one, even if what follows is broken."""
+        """Notes a further document. Go reads only the first one, even if the rest is broken."""
         try:
             after = next(self._events)
         except yaml.MarkedYAMLError as error:
@@ -269,7 +280,7 @@ def _scalar(event: yaml.ScalarEvent) -> Scalar:
     if _SURROGATE.search(event.value):
         raise ValueError("half of a surrogate pair in a text")
     if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
-        raise ValueError(f"the tag {event.tag[:40]}, which is not read here")
+        raise ValueError(f"the tag {event.tag[:40]}, which we do not read")
     return plain_scalar(event.value) if event.implicit[0] and not event.tag else event.value
 
 
@@ -287,7 +298,7 @@ def _is_merge(event: Any) -> bool:  # noqa: ANN401 - PyYAML's event
 
 
 def _merged(node: YamlNode, *, aliased: bool) -> dict[str, Value]:
-    """What `<<` brings: a mapping, or a list of mappings, written there, of which the first wins."""
+    """The result of `<<`: a mapping, or a list of mappings there, of which the first wins."""
     listed = isinstance(node.value, list) and not aliased
     merged: dict[str, Value] = {}
     for source in reversed(node.value if listed else [node.value]):
@@ -301,7 +312,7 @@ _UNFOLDED: Final = 10_000
 
 
 class _Writer(yaml.SafeDumper):
-    """Texts of several lines stand line by line."""
+    """Writes multi-line texts line by line."""
 
 
 def _text(writer: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -309,7 +320,7 @@ def _text(writer: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 
 
 def _style(text: str) -> str | None:
-    """Quotes where Go would read something else: PyYAML takes `1e3` for a text."""
+    """Quotes texts that Go would misread: PyYAML takes `1e3` for a text."""
     if "\n" in text:
         return "|"
     try:
@@ -322,6 +333,6 @@ _Writer.add_representer(str, _text)
 
 
 def written(value: Value) -> str:
-    """A block in YAML, its keys in one order. What does not print, and what is not ASCII, is escaped."""
+    """A YAML block with sorted keys. Unprintable and non-ASCII characters are escaped."""
     text: str = yaml.dump(value, Dumper=_Writer, default_flow_style=False, width=_UNFOLDED)
     return text

@@ -1,7 +1,7 @@
-"""What a single word means to Go: YAML 1.1 with exceptions, which is neither Python's nor YAML 1.2's.
+"""What a single word means to Go: YAML 1.1 with exceptions, neither Python's reading nor YAML 1.2.
 
-Sources: resolve in resolve.go of go.yaml.in/yaml/v2 for values, convertToJSONableObject in yaml.go of sigs.k8s.io/yaml
-for keys, strconv for numbers.
+Sources: resolve in resolve.go of go.yaml.in/yaml/v2 for values, convertToJSONableObject in yaml.go
+of sigs.k8s.io/yaml for keys, strconv for numbers.
 """
 
 import math
@@ -21,12 +21,12 @@ _INTEGER: Final = re.compile(
     r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]{0,19}))"
 )
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-# strconv.ParseFloat, which takes underscores between digits only.
+# strconv.ParseFloat, which accepts underscores between digits only.
 _POINT_FIRST: Final = re.compile(r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-9]+)*)?")
 
 
 def plain_scalar(text: str) -> Scalar:
-    """The value of a word without quotes and without a tag. Timestamps stay texts, as they are in JSON.
+    """The value of a word without quotes and without a tag. Timestamps stay texts, as in JSON.
 
     Raises:
         ValueError: infinity or not a number, which JSON does not have.
@@ -36,16 +36,16 @@ def plain_scalar(text: str) -> Scalar:
     if text[0] not in "+-.0123456789":
         return text
     if _NOT_FINITE.fullmatch(text):
-        raise ValueError(f"{text} is no value of JSON")
+        raise ValueError(f"{text} is no JSON value")
     number = _number(text)
     return text if number is None else number
 
 
 def key_text(value: Scalar) -> str:
-    """A key as it is written in JSON: `yes: 1` has the key "true".
+    """A key as in JSON: `yes: 1` has the key "true".
 
     Raises:
-        ValueError: null, and numbers that do not fit a signed integer of 64 bits. Go takes fractions, too.
+        ValueError: null, and numbers beyond a signed 64-bit integer. Go accepts fractions, too.
     """
     if isinstance(value, str):
         return value
@@ -68,7 +68,7 @@ def _number(text: str) -> int | float | None:
 
 
 def _integer(sign: str, *digits: str | None) -> int | None:
-    """None beyond 64 bits, of which the sign takes one."""
+    """None beyond 64 bits, one of them for the sign."""
     written = zip(digits, (16, 2, 8, 10), strict=True)
     value = next(int(sign + found, base) for found, base in written if found)
     return value if -(1 << 63) <= value < 1 << (63 if sign else 64) else None

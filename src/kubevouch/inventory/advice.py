@@ -1,4 +1,4 @@
-"""What is to be done about a certificate: what renews it, creates it or shows why it is not renewed."""
+"""What to do about a certificate: what renews it, creates it, or shows why it is not renewed."""
 
 import posixpath
 from dataclasses import dataclass
@@ -31,19 +31,20 @@ _RESTARTED: Final = {
     CertificateUse.SUPER_ADMIN_CONF: "nothing has to be restarted",
     CertificateUse.ETCD_HEALTHCHECK_CLIENT: "nothing has to be restarted",
 }
-"""What uses a certificate of kubeadm's reads it at its start; what is not here, kube-apiserver does."""
+"""Programs read kubeadm's certificates at their start; those not listed here belong to
+kube-apiserver."""
 _LACKING: Final = frozenset({RowState.MISSING, RowState.UNREADABLE, RowState.WRONG})
 _KEPT: Final = (
-    "Other control planes and backups have the cluster's CAs, as have the ConfigMaps kube-root-ca.crt and "
-    "extension-apiserver-authentication of kube-system (but for etcd's)"
+    "Other control planes and backups have the cluster's CAs; so do the ConfigMaps "
+    "kube-root-ca.crt and extension-apiserver-authentication of kube-system (except etcd's)"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What is to be done: a command line in words, what to do by hand, or both.
+    """What to do: a command's words, an action by hand, or both.
 
-    before: what is done by hand before the command, which fails without it.
+    before: an action by hand before the command, which fails without it.
     """
 
     command: tuple[str, ...] = ()
@@ -69,7 +70,7 @@ def advice_of(row: CertificateRow) -> Advice:
 
 
 def _node(row: CertificateRow) -> str:
-    """The node on which something is done. A disk may belong to one that nobody knows."""
+    """The node for the action. A disk's node may be unknown."""
     found = row.found
     return f"the node whose disk is {found.root}" if found.root == found.node else found.node
 
@@ -79,21 +80,23 @@ def _as_root(row: CertificateRow) -> str:
 
 
 def _kubeadms_advice(row: CertificateRow, where: str) -> Advice:
-    """What is not there, or is unreadable, is created: `renew` takes the names from the old certificate.
+    """Missing and unreadable files are created, since `renew` copies the names from the old certificate.
 
-    `renew` signs with the CA that is there: where that was swapped, all leaves look as if they were wrong.
+    `renew` signs with the present CA: after a swap of the CA all leaves look wrong.
     """
     use = row.found.use
     then = f"{where}; {_RESTARTED.get(use, 'then restart kube-apiserver')}"
     if row.state in {RowState.MISSING, RowState.UNREADABLE}:
         return Advice(_made_by_kubeadm(use), f"{_CONFIG}, {then}", _moved_away(row))
-    before = f"if the CA there is not the cluster's, put that back and renew nothing. {_KEPT}"
+    before = (
+        f"if the CA there is not the cluster's, put the cluster's back and renew nothing. {_KEPT}"
+    )
     is_wrong = row.state is RowState.WRONG
     return Advice(("kubeadm", "certs", "renew", use), then, before if is_wrong else "")
 
 
 def _moved_away(row: CertificateRow) -> str:
-    """`kubeadm init phase` loads what is there: one file of a pair without the other, or half a file, ends it with an error.
+    """`kubeadm init phase` loads existing files: an incomplete pair, or half a file, makes it fail.
 
     Source: writeCertificateFilesIfNotExist in cmd/kubeadm/app/phases/certs/certs.go,
     validateKubeConfig in phases/kubeconfig/kubeconfig.go; tried with kubeadm 1.36.3.
@@ -101,28 +104,28 @@ def _moved_away(row: CertificateRow) -> str:
     path = row.found.path
     if path.endswith(".crt"):
         key = posixpath.basename(path).removesuffix(".crt") + ".key"
-        return f"{_as_root(row)}move {path} and {key} beside it away, whichever is there: kubeadm makes both or neither"
+        return f"{_as_root(row)}move {path} and {key} beside it away, if they exist: kubeadm makes both or neither"
     return "" if row.state is RowState.MISSING else f"{_as_root(row)}move {path} away"
 
 
 def _authority_advice(row: CertificateRow) -> Advice:
     found = row.found
     if row.beside_another and row.state is RowState.EXPIRED:
-        return Advice(by_hand=f"take it out of {found.path} once nothing uses what it signed")
+        return Advice(by_hand=f"remove it from {found.path} once nothing uses what it signed")
     if row.beside_another:
-        return Advice(by_hand=f"leave it in {found.path}: what it signs is good once it begins")
+        return Advice(by_hand=f"leave it in {found.path}: its certificates become valid with it")
     if found.use is CertificateUse.CA_BUNDLE:
-        return Advice(by_hand=f"put the authority that signs what is served into {found.where}")
+        return Advice(by_hand=f"put the CA of the served certificate into {found.where}")
     if row.state in _LACKING:
         return Advice(by_hand=_put_back(row))
-    by_hand = "kubeadm renews no CA: make the next one, let it be trusted everywhere, issue all leaves anew"
+    by_hand = "kubeadm renews no CA: make the next one, have everything trust it, re-issue all certificates"
     if found.use is CertificateUse.CLUSTER_CA:
         return Advice(("kubevouch", "explain", str(Code.CLUSTER_CA_EXPIRING)), by_hand)
     return Advice(by_hand=by_hand)
 
 
 def _put_back(row: CertificateRow) -> str:
-    """A CA that lacks in one place is in others, and all that it has signed is good: another one would part the cluster."""
+    """A CA that is missing in one place exists in others, and its certificates are good: a new one would split the cluster."""
     found = row.found
     if found.vantage is not Vantage.NODE_DISK:
         return f"make no other CA: kube-apiserver writes {found.where} from the file on its disk, so look at that"

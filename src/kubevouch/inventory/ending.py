@@ -1,4 +1,4 @@
-"""What matters most of an inventory: what has ended or ends first, and what stops with it."""
+"""What matters most in an inventory: what has ended or ends first, and what stops with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,23 +23,24 @@ _OF_ONE: Final = frozenset(
         CertificateUse.KUBECONFIG,
     }
 )
-"""Uses whose end stops one node, or one client. Of what is still to end, all others are told before them."""
+"""Uses whose end stops only one node, or one client. Before their end all others are reported
+first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Rows of one use and one state that reach a limit, in the order of their ends."""
+    """Rows of one use and one state that reach a limit, sorted by end."""
 
     rows: tuple[CertificateRow, ...]
     concern: Concern
 
     @property
     def word(self) -> str:
-        """A heading of one word or two."""
+        """A heading of one or two words."""
         return self.rows[0].word.upper()
 
     def text(self, at: datetime) -> str:
-        """What, where, and since when or in how long."""
+        """What, where, and since when or when."""
         first = self.rows[0]
         what = f"{first.found.use} of {places_of(self.rows)}"
         if first.remaining is None or first.state is RowState.WRONG:
@@ -51,24 +52,24 @@ class Trouble:
         which = "the first " if len(self.rows) > 1 else ""
         if first.state is RowState.SELF_SIGNED:
             left = duration_text(first.remaining)
-            return f"{what}: made by the kubelet itself, so that nobody can verify it; {which}ends in {left}"
+            return f"{what}: self-signed by the kubelet, so nobody can verify it; {which}ends in {left}"
         if first.remaining < timedelta():
             return f"{what}, {which}{duration_text(-first.remaining)} ago"
         return f"{what}, {which}in {duration_text(first.remaining)}"
 
     @property
     def _why(self) -> str:
-        """What is wrong with the first, named where others have something else."""
+        """What is wrong with the first row; with its place if others differ."""
         reasons = [each.found.fault or "; ".join(each.remarks[:1]) for each in self.rows]
         is_all = len(set(reasons)) == 1
-        return reasons[0] if is_all else f"of {place_of(self.rows[0])}, {reasons[0]}"
+        return reasons[0] if is_all else f"at {place_of(self.rows[0])}, {reasons[0]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What matters most. first: what ends first of what is good in time. unknown: something could not be read.
+    """What matters most. first: the first good one to end. unknown: something could not be read.
 
-    besides: sentences about what is good in time, and yet remarked. advice: None where nothing is to be done.
+    besides: sentences about remarks on good certificates. advice: None if nothing needs to be done.
     """
 
     troubles: tuple[Trouble, ...]
@@ -93,12 +94,12 @@ def outlook_of(found: FoundCertificates, rows: Sequence[CertificateRow], limits:
 def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice | None:
     lacks = any(each.doubt.kind is DoubtKind.NOT_ALLOWED for each in found.not_read)
     if unknown and found.asked_disks and not lacks:
-        before = "make ssh, and sudo there, work for the nodes that were not read"
+        before = "make ssh, and sudo there, work for the unread nodes"
         return Advice(("kubevouch", "certs", "--via", "ssh"), before=before)
     if unknown and found.without_cluster:
-        return Advice(by_hand="as root, `kubevouch certs --root DIR`; DIR is what is / on the node")
+        return Advice(by_hand="as root, `kubevouch certs --root DIR`, where DIR is the node's /")
     if doubted and found.without_cluster:
-        # What is good on a disk, and yet remarked, ends with its CA.
+        # A good certificate on a disk with a remark ends with its CA.
         return Advice(("kubevouch", "explain", str(Code.CLUSTER_CA_EXPIRING)))
     if not (unknown or doubted):
         return None
@@ -106,7 +107,7 @@ def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:
-    """What reaches a limit: failures first, of these what stops most; of what is still to end, what ends first."""
+    """What reaches a limit: failures first, by harm; then those still to end, by date."""
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     keyed = sorted(worth, key=lambda each: (*_key(each, limits), _left(each)))
     groups = [
@@ -117,16 +118,16 @@ def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble
 
 
 def most_harmful(troubles: Sequence[Trouble], most: int) -> tuple[Trouble, ...]:
-    """So many of them, in their order: the first, and of the others those that stop most."""
+    """That many troubles, in order: the first, and the most harmful of the others."""
     kept = sorted(troubles[1:], key=lambda each: (each.concern is not Concern.FAIL, _harm(each)))
     shown = {id(each) for each in (*troubles[:1], *kept[: most - 1])}
     return tuple(each for each in troubles if id(each) in shown)
 
 
 def what_stops(rows: Sequence[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
-    """A row for each use, and when it ends. rows: what ends first before the others, as by `rows_of`.
+    """A row for each use, and when it ends. rows: in the order of `rows_of`.
 
-    A file that is missing stops nothing by itself.
+    A missing file alone stops nothing.
     """
     first: dict[CertificateUse, CertificateRow] = {}
     for row in rows:
@@ -138,18 +139,18 @@ def what_stops(rows: Sequence[CertificateRow]) -> tuple[tuple[CertificateRow, st
 def _when(row: CertificateRow) -> str:
     if row.remaining is None:
         is_dialled = row.found.vantage is Vantage.DIALLED
-        return f"{'now' if is_dialled else 'not known'}: {row.unread}"
+        return f"{'now' if is_dialled else 'unknown'}: {row.unread}"
     left = duration_text(abs(row.remaining))
     return f"{left} ago" if row.remaining < timedelta() else f"in {left}"
 
 
 def doubted_of(rows: Sequence[CertificateRow]) -> tuple[CertificateRow, ...]:
-    """What is good in time, and with which something is wrong all the same."""
+    """Certificates that are valid in time but have a fault."""
     return tuple(row for row in rows if row.state is RowState.VALID and row.remarks)
 
 
 def besides(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
-    """A sentence for each use of what is good in time: where something is wrong, and what."""
+    """A sentence for each use: the faults of certificates that are valid in time."""
     uses: dict[CertificateUse, list[CertificateRow]] = {}
     for row in doubted_of(rows):
         uses.setdefault(row.found.use, []).append(row)
@@ -157,13 +158,13 @@ def besides(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
     for use, same in uses.items():
         remark = same[0].remarks[0]
         is_all = len({row.remarks[0] for row in same}) == 1
-        of_one = "" if is_all else f"of {place_of(same[0])}, "
+        of_one = "" if is_all else f"at {place_of(same[0])}, "
         found.append(f"{use} of {places_of(same)}: {of_one}{remark}")
     return tuple(found)
 
 
 def first_to_end(rows: Sequence[CertificateRow]) -> CertificateRow | None:
-    """Of what is good in time, what ends first. None if nothing is."""
+    """The first good certificate to end; None if none is good."""
     valid = [each for each in rows if each.state in IN_TIME]
     return min(valid, key=_left, default=None)
 
@@ -182,9 +183,9 @@ def _harm(trouble: Trouble) -> int:
 
 
 def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedelta]:
-    """What has failed by what stops. Before that, an authority stands before what it has signed: without it nothing is renewed.
+    """Sorts failures by harm; before the end, a CA comes before its certificates: without it nothing is renewed.
 
-    One beside another can wait.
+    A CA beside another one can wait.
     """
     first, harm, left = trouble.rows[0], _harm(trouble), _left(trouble.rows[0])
     if trouble.concern is Concern.FAIL:
@@ -195,12 +196,12 @@ def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedel
 
 
 def place_of(row: CertificateRow) -> str:
-    """Where a person looks for it: the node, else the place."""
+    """Where a person finds it: the node, else the place."""
     return row.found.node or row.found.where
 
 
 def places_of(rows: Sequence[CertificateRow]) -> str:
-    """The places of rows: the one, or how many and the first of them."""
+    """The only place of rows, or their number and the first few."""
     places = list(dict.fromkeys(map(place_of, rows)))
     few = named(places, most=NAMES)
     return few if len(places) == 1 else f"{len(places)} places ({few})"

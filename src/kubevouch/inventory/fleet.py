@@ -1,4 +1,4 @@
-"""Many certificates of one use, and what was not read for one reason, in a few lines: how many, the first, and what is not like the others."""
+"""Many certificates of one use, and places unread for one reason, in a few lines: number, first to end, outliers."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from kubevouch.inventory.rows import CertificateRow, Concern, Limits, RowState, 
 from kubevouch.x509 import CertificateKind, classify
 
 MOST_ROWS: Final = 10
-"""Rows of one use up to which each is shown."""
+"""Up to this many rows of one use are all shown."""
 _SHOWN: Final = 3
 _ITSELF: Final = "itself"
 _OWN_AUTHORITY: Final = {
@@ -28,7 +28,7 @@ _OWN_AUTHORITY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Outlier:
-    """A row that is not like the others of its use, and why, as a clause. more: how many others for the same reason."""
+    """A row unlike the others of its use, and why, as a clause. more: how many others for the same reason."""
 
     row: CertificateRow
     why: str
@@ -37,7 +37,7 @@ class Outlier:
 
 @dataclass(frozen=True, slots=True)
 class UseSummary:
-    """All rows of a use. first: what ends first of those that can be read, None if none can."""
+    """All rows of a use. first: the first readable one to end, None if none is readable."""
 
     use: CertificateUse
     count: int
@@ -50,7 +50,7 @@ class UseSummary:
 def summed_up(
     rows: Iterable[CertificateRow], limits: Limits, most: int = MOST_ROWS
 ) -> tuple[CertificateRow | UseSummary, ...]:
-    """The rows, in their order; those of a use that has more than `most` as one summary, where its first one stood."""
+    """The rows, in order; a use with more than `most` rows becomes one summary at its first row's place."""
     listed = list(rows)
     counts = Counter(each.found.use for each in listed)
     found: list[CertificateRow | UseSummary] = []
@@ -85,7 +85,7 @@ def state_word(row: CertificateRow, limits: Limits) -> str:
 
 
 def signed_by(row: CertificateRow) -> str:
-    """Who has signed it, in kubeadm's word where that was verified; else whom it names as its issuer, or "itself"."""
+    """Its signer: kubeadm's word if verified, else its issuer's name, or "itself"."""
     certificate = row.found.certificate
     if row.found.authority or certificate is None:
         return row.found.authority
@@ -97,14 +97,14 @@ def signed_by(row: CertificateRow) -> str:
 def _outliers(
     rows: Sequence[CertificateRow], read: Sequence[CertificateRow], limits: Limits
 ) -> Iterable[Outlier]:
-    """What is worth a word; then, of the rest, who is signed by another authority."""
+    """The rows worth a word; then, of the rest, those signed by another CA."""
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     by_word = sorted(worth, key=lambda each: state_word(each, limits))
     for word, same in groupby(by_word, key=lambda each: state_word(each, limits)):
         yield from _some(list(same), word)
     rest = [each for each in read if limits.concern(each) is Concern.NONE]
     other = _others(rest)
-    yield from _some(other, "signed by another authority")
+    yield from _some(other, "signed by another CA")
     doubted = [each for each in rest if each.remarks and each not in other]
     yield from _some(doubted, "does not verify")
 
@@ -116,7 +116,7 @@ def _some(rows: Sequence[CertificateRow], why: str) -> Iterable[Outlier]:
 
 
 def _others(rows: Sequence[CertificateRow]) -> list[CertificateRow]:
-    """Those that are not signed by whom more than half are; none where nothing is that common."""
+    """The rows that are not signed by the signer of more than half; none without such a signer."""
     usual = Counter(map(signed_by, rows)).most_common(1)
     if not usual or usual[0][1] * 2 <= len(rows):
         return []
@@ -124,20 +124,20 @@ def _others(rows: Sequence[CertificateRow]) -> list[CertificateRow]:
 
 
 NAMES: Final = 4
-"""Places that one line names."""
+"""Most places in one line."""
 _BY_ROOT: Final = "`kubevouch certs --root /` on a control plane"
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A line about what was not read. is_failure: somebody asked for it."""
+    """A line about unread places. is_failure: somebody asked for it."""
 
     text: str
     is_failure: bool
 
 
 def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
-    """A row for each file that we may not read, for the tables: it may be the one that ends first."""
+    """A row for each file that we may not read, for the tables: it may be the first to end."""
     return tuple(
         replace(
             row_of(each.lacks, each.lacks.at),
@@ -150,7 +150,7 @@ def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
 
 
 def all_unread(found: FoundCertificates) -> tuple[NotRead, ...]:
-    """What was not read; at the end what kubeadm would show and nobody has seen. What is not there is not among it."""
+    """The unread places, and last those of kubeadm that nobody saw. Without absent ones."""
     listed = tuple(each for each in found.not_read if not each.is_not_missed)
     has_its_row = any(each.lacks and each.lacks.use in SHOWN_BY_KUBEADM for each in listed)
     unseen = () if has_its_row else unseen_of_kubeadm(found.found)

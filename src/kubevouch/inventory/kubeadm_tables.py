@@ -1,7 +1,7 @@
 """The two tables of `kubeadm certs check-expiration`, with kubeadm's own columns, words and widths.
 
-Sources: certTextPrinter in cmd/kubeadm/app/cmd/certs.go of 1.36.3, Go's text/tabwriter, HumanDuration in apimachinery's
-pkg/util/duration/duration.go.
+Sources: certTextPrinter in cmd/kubeadm/app/cmd/certs.go of 1.36.3, Go's text/tabwriter,
+HumanDuration in apimachinery's pkg/util/duration/duration.go.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,8 +22,8 @@ _NARROWEST, _GAP = 10, 3
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _YEAR = 365 * _DAY
 _LONGEST = (2**63 - 1) // 10**9
-"""Seconds that a Go duration holds: time.Until says no more."""
-# Below how many seconds which unit, and a smaller one that is left out where it is zero.
+"""The longest Go duration in seconds: time.Until returns no more."""
+# Up to how many seconds each unit applies, and its smaller unit, which is omitted at zero.
 _UNITS: Final = (
     (2 * _MINUTE, 1, "s", 0, ""),
     (10 * _MINUTE, _MINUTE, "m", 1, "s"),
@@ -46,7 +46,10 @@ def _is_kubeadms_file(found: FoundCertificate) -> bool:
 
 
 def unseen_of_kubeadm(certificates: Iterable[FoundCertificate]) -> tuple[str, ...]:
-    """What kubeadm would show and nobody has seen, by kubeadm's names. None if its files were read."""
+    """Names that kubeadm gives to files that it would show and nobody has seen.
+
+    Empty if its files were read.
+    """
     listed = list(certificates)
     if any(map(_is_kubeadms_file, listed)):
         return ()
@@ -55,7 +58,7 @@ def unseen_of_kubeadm(certificates: Iterable[FoundCertificate]) -> tuple[str, ..
 
 
 class DiskTables(NamedTuple):
-    """Both tables of one node as cells; without rows where kubeadm shows none."""
+    """Both tables of one node as cells; without rows if kubeadm shows none."""
 
     node: str
     leaves: Sequence[tuple[str, ...]]
@@ -63,7 +66,7 @@ class DiskTables(NamedTuple):
 
 
 def disk_tables(rows: Iterable[CertificateRow]) -> Iterator[DiskTables]:
-    """Tables for each node of which a row is in kubeadm's."""
+    """Tables for each node with a row in kubeadm's."""
     nodes: dict[str, list[CertificateRow]] = {}
     for row in filter(is_in_kubeadms_tables, rows):
         nodes.setdefault(row.found.node, []).append(row)
@@ -75,10 +78,10 @@ def disk_tables(rows: Iterable[CertificateRow]) -> Iterator[DiskTables]:
 
 
 def kubeadm_lines(tables: DiskTables) -> tuple[str, ...]:
-    """Both tables byte for byte as kubeadm prints them, without what it says before them.
+    """Both tables byte for byte as kubeadm prints them, without its introduction.
 
-    Where kubeadm would end with an error, since a file cannot be read, the row begins with `!UNREADABLE!`, as a missing one begins
-    with `!MISSING!`; with `!NOT READ!` where only we may not read it.
+    kubeadm would fail at an unreadable file. Its row starts with `!UNREADABLE!` here, like a
+    missing one with `!MISSING!`; or with `!NOT READ!` if only we may not read it.
     """
     both = ((LEAF_COLUMNS, tables.leaves), (AUTHORITY_COLUMNS, tables.authorities))
     found = [_table(headings, rows) for headings, rows in both if rows]
@@ -86,7 +89,7 @@ def kubeadm_lines(tables: DiskTables) -> tuple[str, ...]:
 
 
 def human_duration(seconds: int) -> str:
-    """A duration as kubectl and kubeadm write it: `98s`, `2m50s`, `7d4h`, `364d`, `9y`; `<invalid>` below -1 second."""
+    """A duration like kubectl's and kubeadm's: `98s`, `2m50s`, `7d4h`, `364d`, `9y`; `<invalid>` below -1 second."""
     if seconds < 0:
         return "0s" if seconds == -1 else "<invalid>"
     for below, unit, letter, smaller, smaller_letter in _UNITS:
@@ -97,7 +100,10 @@ def human_duration(seconds: int) -> str:
 
 
 def _one_a_use(rows: Iterable[CertificateRow]) -> list[CertificateRow]:
-    """By name. Of several certificates in a file kubeadm looks at the first, whose chain is the whole file."""
+    """By name.
+
+    If a file has several certificates, kubeadm uses the first, whose chain is the whole file.
+    """
     found: dict[CertificateUse, CertificateRow] = {}
     for each in rows:
         held = found.get(each.found.use)
@@ -107,7 +113,7 @@ def _one_a_use(rows: Iterable[CertificateRow]) -> list[CertificateRow]:
 
 
 def _cells(row: CertificateRow) -> tuple[str, ...]:
-    """Name, end, residual time, authority, and whether it is managed elsewhere; the name only where there is no certificate."""
+    """Name, end, residual time, CA, and whether it is managed elsewhere; only the name without a certificate."""
     certificate = row.found.certificate
     if certificate is None:
         return f"!{absent_word(row)}! {row.found.use}", "", "", "", ""
@@ -116,34 +122,34 @@ def _cells(row: CertificateRow) -> tuple[str, ...]:
 
 
 def absent_word(row: CertificateRow) -> str:
-    """What stands where there is no certificate: MISSING, UNREADABLE or NOT READ."""
+    """The word in place of a certificate: MISSING, UNREADABLE or NOT READ."""
     return row.state.upper().replace("-", " ")
 
 
 def managed_elsewhere(row: CertificateRow) -> str:
-    """Under EXTERNALLY MANAGED: yes, no, or that nobody could look."""
+    """Under EXTERNALLY MANAGED: yes, no, or that nobody could check."""
     words = {True: "yes", False: "no", None: "not known"}
     return words[row.found.externally_managed]
 
 
 def expires_text(moment: datetime) -> str:
-    """A moment as kubeadm writes it: `Nov 24, 2027 21:10 UTC`."""
+    """A time in kubeadm's form: `Nov 24, 2027 21:10 UTC`."""
     ends = moment.astimezone(UTC)
     return f"{_MONTHS[ends.month - 1]} {ends:%d}, {ends.year:04} {ends:%H:%M} UTC"
 
 
 def residual_time(row: CertificateRow) -> str:
-    """The time that is left to a row as kubeadm writes it; empty where there is no certificate."""
+    """A row's residual time in kubeadm's form; empty without a certificate."""
     return "" if row.remaining is None else human_duration(_whole_seconds(row.remaining))
 
 
 def _whole_seconds(left: timedelta) -> int:
-    """Truncated towards zero, as Go divides."""
+    """Truncated towards zero, like Go's division."""
     return max(-_LONGEST, min(_LONGEST, int(left.total_seconds())))
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """As Go's tabwriter lays it out: the last cell ends no column, so it is not measured; kubeadm pads it to 8 where there is one."""
+    """Laid out like Go's tabwriter: the last cell ends no column, so it is not measured; kubeadm pads it to 8."""
     lines = [headings, *((*row[:-1], row[-1] and f"{row[-1]:8}") for row in rows)]
     widths = [
         max(_NARROWEST, *(len(line[at]) + _GAP for line in lines))

@@ -1,7 +1,8 @@
 """Rows as Prometheus' series, the same for `certs -o prometheus` and for the exporter.
 
-What ends is told by two moments, as by cert-manager and kubelets, so that a rule can say how long is left and what part
-of a life is used. A row has so many series whatever is in its certificate: names, issuers and serials are no labels.
+Like cert-manager's and kubelets' metrics they have both times, so that a rule can compute the time
+left or the used part of a life. The number of series does not depend on a certificate's contents:
+names, issuers and serials are no labels.
 """
 
 from collections import Counter
@@ -14,7 +15,7 @@ from kubevouch.serve.series import heading, in_pieces, label
 from kubevouch.tls import FailureKind
 
 LONGEST_PLACE: Final = 200
-"""Characters of a place that become a label: whoever may create objects chooses them."""
+"""Characters of a place in a label: authors of objects choose them."""
 
 
 NOT_AFTER: Final = "kubevouch_certificate_not_after_timestamp_seconds"
@@ -26,17 +27,17 @@ KUBELET_VERIFIED: Final = "kubevouch_kubelet_serving_verified"
 KUBELET_FAILURE: Final = "kubevouch_kubelet_serving_failure_info"
 FAMILIES: Final = {
     NOT_AFTER: "When the certificate ends, in seconds since 1970.",
-    NOT_BEFORE: "When the life of the certificate begins, in seconds since 1970.",
+    NOT_BEFORE: "When the life of the certificate starts, in seconds since 1970.",
     INFO: "1 for each place of a certificate: who renews it, and whether it can be read.",
-    VERIFIED: "Whether what was presented there is signed by the authorities that clients trust, and good for its name.",
-    FAILURE: "1 for each that is not verified, with the reason.",
-    KUBELET_VERIFIED: "Whether the kubelet's serving certificate proves that it is this node: authority, address and name.",
-    KUBELET_FAILURE: "1 for each kubelet that is not verified, with the reason.",
+    VERIFIED: "Whether the certificate presented there is signed by the CAs that clients trust, and valid for its name.",
+    FAILURE: "1 for each unverified certificate, with the reason.",
+    KUBELET_VERIFIED: "Whether the kubelet's serving certificate proves that it is this node: CA, address and name.",
+    KUBELET_FAILURE: "1 for each unverified kubelet, with the reason.",
 }
-"""The help text of each metric, in the order of the page."""
+"""The help text of each metric, in the page's order."""
 
 Series = tuple[str, ...]
-"""The lines of one row: a text for each of FAMILIES, "" where the row has none."""
+"""The lines of one row: a text for each of FAMILIES, "" if the row has none."""
 
 
 def exposition_of(rows: Iterable[CertificateRow]) -> Iterator[str]:
@@ -45,7 +46,7 @@ def exposition_of(rows: Iterable[CertificateRow]) -> Iterator[str]:
 
 
 def families_of(series: Sequence[Series]) -> Iterator[str]:
-    """The families that have a line, as text in pieces."""
+    """The families with lines, as text in pieces."""
     for number, (name, about) in enumerate(FAMILIES.items()):
         lines = [each[number] for each in series if each[number]]
         if lines:
@@ -53,7 +54,7 @@ def families_of(series: Sequence[Series]) -> Iterator[str]:
 
 
 def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
-    """Each row with its place as a label: the second certificate of one place is its `(2)`, since no two series are alike."""
+    """Each row with its place as a label: a place's second certificate gets `(2)`, since series must differ."""
     seen: Counter[tuple[str, str, str]] = Counter()
     found = []
     for row in rows:
@@ -65,12 +66,12 @@ def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], 
 
 
 def place_label(where: str) -> str:
-    """A place as it may be a label."""
+    """A place as a label."""
     return where if len(where) <= LONGEST_PLACE else where[: LONGEST_PLACE - 1] + "…"
 
 
 def series_of(row: CertificateRow, place: str) -> Series:
-    """The lines of a row. place: as by `placed`."""
+    """The lines of a row. place: from `placed`."""
     found, certificate = row.found, row.found.certificate
     labels = ",".join(
         label(name, text)
@@ -95,7 +96,7 @@ def series_of(row: CertificateRow, place: str) -> Series:
 
 
 def _verdict(verified: str, failure: str, labels: str, reason: str | None) -> dict[str, str]:
-    """reason: why not; "" if it is verified, None if that could not be told."""
+    """The lines of a verdict. reason: why not; "" if verified, None if unknown."""
     if reason is None:
         return {}
     if not reason:
@@ -107,9 +108,10 @@ def _verdict(verified: str, failure: str, labels: str, reason: str | None) -> di
 
 
 def kubelet_failure(row: CertificateRow) -> str | None:
-    """Why a kubelet is not the node that it should be, in one word of a fixed list: "" if it is, None if nobody can tell.
+    """Why a kubelet is not the node that it should be, in one word of a fixed list: "" if it is, None if unknown.
 
-    As our metrics server decides before it sends a token: also a trusted certificate of another node is refused.
+    Like our metrics server before it sends a token, this rejects a trusted certificate of another
+    node.
     """
     found, verdict = row.found, row.found.verdict
     if found.failure is FailureKind.OUR_SIDE:

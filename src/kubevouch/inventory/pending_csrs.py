@@ -1,8 +1,8 @@
-"""The CSRs that a watch has shown: which of kubelets wait, since when, and what was issued last.
+"""The watched CSRs: which kubelets wait, since when, and their newest issued certificates.
 
-A kubelet that gets no answer asks again every quarter of an hour, and what it asked for before stays pending for a day. So
-the CSRs of one kubelet are looked at together: it waits if its newest is pending, and as long as all have been since one
-was decided.
+An unanswered kubelet makes a CSR every quarter of an hour, and old ones stay pending for a day. So
+the CSRs of one kubelet count together. It waits if its newest is pending, since the first one after
+its last decided CSR.
 """
 
 from datetime import datetime, timedelta
@@ -30,24 +30,25 @@ class _Known(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """Those who wait for one signer: how many, and since when the first of them does."""
+    """The kubelets that wait for one signer: how many, and since when the first one waits."""
 
     askers: int = 0
     since: datetime | None = None
 
 
 class PendingCsrs:
-    """The CSRs of kubelets, by name: who waits, and what was issued last."""
+    """Kubelets' CSRs by name: who waits, and what was last issued."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
         self.issued: dict[str, IssuedServing] = {}
-        """By node. It stays known after its CSR was deleted, which happens an hour later."""
+        """By node. It stays known after its CSR is deleted, an hour later."""
 
     def put(self, csr: CertificateSigningRequest) -> str:
-        """A CSR is new or has changed. Returns the node whose kubelet will be found otherwise than before; "" if none will.
+        """A CSR is new or has changed. Returns the node whose kubelet to dial again, or "".
 
-        That is one which has asked for a serving certificate, since its own may have ended, or was issued its newest.
+        Its kubelet has made a serving CSR, so its certificate may have ended, or it was issued its
+        newest one.
         """
         signer, created = csr.spec.signer_name, csr.metadata.creation_timestamp
         if signer not in SIGNERS or created is None:
@@ -63,15 +64,15 @@ class PendingCsrs:
         return self._take_issued(csr)
 
     def remove(self, name: str) -> None:
-        """A CSR is gone."""
+        """Removes a CSR."""
         self._known.pop(name, None)
 
     def forget_node(self, name: str) -> None:
-        """A Node is gone."""
+        """Removes a Node."""
         self.issued.pop(name, None)
 
     def pending(self) -> dict[str, Pending]:
-        """Who waits, by signer; of each signer there is an entry."""
+        """Who waits, with an entry for each signer."""
         of_asker: dict[tuple[str, str], list[_Known]] = {}
         for each in self._known.values():
             of_asker.setdefault((each.signer, each.asker), []).append(each)
@@ -100,14 +101,14 @@ class PendingCsrs:
 
 
 def _asker(csr: CertificateSigningRequest) -> str:
-    """Whom the certificate is for: a node that joins asks as a bootstrap token, which it shares with others."""
+    """Whom the certificate is for: a joining node uses a bootstrap token, which it shares with others."""
     if csr.spec.signer_name == KUBELET_SERVING or (parsed := csr_of(csr).parsed) is None:
         return csr.spec.username
     return parsed.subject.common_name
 
 
 def _waits_since(csrs: list[_Known]) -> datetime | None:
-    """Since when its requests are pending, all of them; None if the newest is not."""
+    """Since when all its CSRs are pending; None if the newest is decided."""
     since = None
     for each in sorted(csrs, key=lambda each: each.created, reverse=True):
         if not each.pending:
@@ -117,5 +118,5 @@ def _waits_since(csrs: list[_Known]) -> datetime | None:
 
 
 def pending_age(pending: Pending, at: datetime) -> float:
-    """Seconds since the first of them asked; 0 if nobody waits."""
+    """Seconds since the first of them made a CSR; 0 if nobody waits."""
     return 0.0 if pending.since is None else max(timedelta(), at - pending.since).total_seconds()

@@ -1,4 +1,4 @@
-"""What each certificate of a cluster is for: what stops when it ends, and who renews it."""
+"""The purpose of each certificate of a cluster: what stops when it ends, and who renews it."""
 
 from enum import StrEnum
 from types import MappingProxyType
@@ -31,7 +31,7 @@ _KUBEADM = RenewedBy.KUBEADM
 PURPOSES = MappingProxyType(
     {
         CertificateUse.CLUSTER_CA: Purpose(
-            "the whole cluster: nothing that it has signed is trusted any more",
+            "the whole cluster: nothing trusts its certificates",
             RenewedBy.BY_HAND,
             is_ca=True,
         ),
@@ -47,16 +47,16 @@ PURPOSES = MappingProxyType(
         ),
         CertificateUse.API_SERVER_ETCD_CLIENT: Purpose("the API server: etcd refuses it", _KUBEADM),
         CertificateUse.CONTROLLER_MANAGER_CONF: Purpose(
-            "the controller manager: nothing is scaled, repaired, issued or deleted any more",
+            "the controller manager: it scales, repairs, issues and deletes nothing",
             _KUBEADM,
         ),
         CertificateUse.SCHEDULER_CONF: Purpose("the scheduler: new pods stay Pending", _KUBEADM),
         CertificateUse.KUBELET_CLIENT: Purpose(
-            "this node: its kubelet is refused and ends itself, the node becomes NotReady",
+            "this node: the API server refuses its kubelet, which exits, and the node becomes NotReady",
             RenewedBy.KUBELET,
         ),
         CertificateUse.CA_BUNDLE: Purpose(
-            "calls of the API server to what this bundle is for", RenewedBy.NOT_KNOWN, is_ca=True
+            "calls of the API server to what this bundle verifies", RenewedBy.NOT_KNOWN, is_ca=True
         ),
         CertificateUse.WEBHOOK: Purpose(
             "calls of the API server to this service", RenewedBy.NOT_KNOWN
@@ -80,22 +80,20 @@ PURPOSES = MappingProxyType(
             "kubectl top and autoscaling, where the API server verifies metrics-server",
             RenewedBy.RESTART,
         ),
-        CertificateUse.ADMIN_CONF: Purpose("kubectl with admin.conf is refused", _KUBEADM),
-        CertificateUse.SUPER_ADMIN_CONF: Purpose(
-            "kubectl with super-admin.conf is refused", _KUBEADM
-        ),
-        CertificateUse.KUBECONFIG: Purpose(
-            "whoever uses this kubeconfig is refused", RenewedBy.BY_HAND
-        ),
-        # kubeadm's own client of etcd has this pair (NewFromCluster in cmd/kubeadm/app/util/etcd/etcd.go). `reset` goes on without
-        # (phases/reset/removeetcdmember.go). Probes of etcd's pod ask its metrics by HTTP (phases/etcd/local.go).
+        CertificateUse.ADMIN_CONF: Purpose("kubectl with admin.conf", _KUBEADM),
+        CertificateUse.SUPER_ADMIN_CONF: Purpose("kubectl with super-admin.conf", _KUBEADM),
+        CertificateUse.KUBECONFIG: Purpose("users of this kubeconfig", RenewedBy.BY_HAND),
+        # kubeadm's own etcd client has this pair (NewFromCluster in
+        # cmd/kubeadm/app/util/etcd/etcd.go). `reset` continues without it
+        # (phases/reset/removeetcdmember.go). Probes of etcd's pod use HTTP for its metrics
+        # (phases/etcd/local.go).
         CertificateUse.ETCD_HEALTHCHECK_CLIENT: Purpose(
             "kubeadm's own calls to etcd: kubeadm upgrade and join --control-plane fail, reset leaves a member behind",
             _KUBEADM,
         ),
     }
 )
-"""The purpose of every use: what stops most with its end before the others, an authority before what it signs."""
+"""The purpose of every use, most harmful first, with each CA before its certificates."""
 
 
 KUBEADMS_CAS: Final = frozenset(
@@ -104,10 +102,10 @@ KUBEADMS_CAS: Final = frozenset(
 SHOWN_BY_KUBEADM: Final = KUBEADMS_CAS | frozenset(
     use for use, purpose in PURPOSES.items() if purpose.renewed_by is _KUBEADM
 )
-"""What has a row in kubeadm's tables. Each value is the name that kubeadm gives to the row."""
+"""The rows of kubeadm's tables. Each value is kubeadm's name for the row."""
 _HARM: Final = {use: place for place, use in enumerate(PURPOSES)}
 
 
 def harm_of(use: CertificateUse) -> int:
-    """The place of a use among all: 0 for the one whose end stops most."""
+    """The place of a use among all: 0 for the most harmful end."""
     return _HARM[use]

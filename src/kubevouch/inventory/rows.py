@@ -1,4 +1,4 @@
-"""A row for each certificate that was found: its state, how much of its life is used, and what follows."""
+"""A row for each certificate: its state, the used part of its life, and the consequences."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -21,38 +21,39 @@ from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used, misnamed
 
 _CALLED = frozenset({CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK})
-"""What the API server calls: it is verified here as it is there, so that an error is an error there."""
+"""Servers that the API server calls. We verify them as it does, so that our error is its error."""
 
 
 class RowState(Explained):
-    """What can be said of a certificate at the moment of the inventory."""
+    """The state of a certificate at the time of the inventory."""
 
     VALID = "valid", "good in time; `ends soon` from --warn on"
     EXPIRED = "expired", "it has ended"
     NOT_YET_VALID = "not-yet-valid", "its time has not begun"
-    MISSING = "missing", "a file that kubeadm expects is not there"
+    MISSING = "missing", "a file that kubeadm expects does not exist"
     UNREADABLE = "unreadable", "no certificate could be read there, or none is served"
-    NOT_READ = "not-read", "nobody can tell from here"
-    WRONG = "wrong", "good in time, but its key or CA is another one, or its clients refuse it"
+    NOT_READ = "not-read", "unknown from here"
+    WRONG = "wrong", "good in time, but its key or CA does not match, or its clients refuse it"
     SELF_SIGNED = "self-signed", "its kubelet made it, so nobody can verify it: kubeadm's default"
 
 
 IN_TIME = frozenset({RowState.VALID, RowState.SELF_SIGNED})
-"""What ends is still to come, and is worth a word."""
+"""States whose end is still to come, and worth a word."""
 
 _STOPS_BESIDE = {
-    RowState.EXPIRED: "what only this one has signed: another beside it goes on",
-    RowState.NOT_YET_VALID: "nothing that is in use: another beside it goes on",
+    RowState.EXPIRED: "certificates of this CA only: another CA beside it is valid",
+    RowState.NOT_YET_VALID: "nothing in use: another CA beside it is valid",
 }
-_NUMBERED = re.compile(r", certificate \d+\Z")  # a second authority in a file of a disk
+_NUMBERED = re.compile(r", certificate \d+\Z")  # a second CA in a file on a disk
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateRow:
-    """What an operator is shown about one certificate.
+    """What an operator sees about one certificate.
 
-    remaining: until its end, negative once it is over; None if there is no certificate. used: the part of its life that
-    is over, 0.0 to 1.0 (more once it has ended); None likewise. remarks: what is wrong besides, each a clause.
+    remaining: until its end, negative afterwards; None without a certificate. used: the used part
+    of its life, 0.0 to 1.0 (more after its end); None without a certificate. remarks: other faults,
+    each a clause.
     """
 
     found: FoundCertificate
@@ -63,16 +64,17 @@ class CertificateRow:
     stops: str
     remarks: tuple[str, ...] = ()
     beside_another: bool = False
-    """An authority that is not valid now, beside one in the same bundle that is: a rotation goes on, or has left it there."""
+    """A CA that is not valid now, beside a valid one in the same bundle: a rotation is in
+    progress, or left it there."""
 
     @property
     def percent_used(self) -> str:
-        """The part of its life that is over, never more than it is: 92% is shown where a limit of 92% is reached."""
+        """The used part of its life, rounded down: 92% appears only when a limit of 92% is reached."""
         return "" if self.used is None else f"{int(self.used * 100 + 1e-9)}%"
 
     @property
     def word(self) -> str:
-        """The state in a word or two; "ends soon" for what is valid."""
+        """The state in a word or two; "ends soon" for a valid certificate."""
         words = {
             RowState.EXPIRED: "ended",
             RowState.NOT_YET_VALID: "not valid yet",
@@ -86,7 +88,7 @@ class CertificateRow:
 
     @property
     def unread(self) -> str:
-        """How nothing could be read: a TLS alert came in its place, nothing, or something else; or nobody may read it."""
+        """Why nothing was readable: a TLS alert came instead, nothing, or something else; or nobody may read it."""
         if self.state is RowState.NOT_READ:
             return "not read"
         if self.found.vantage is not Vantage.DIALLED:
@@ -95,7 +97,7 @@ class CertificateRow:
 
 
 def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
-    """A row for each, what ends first before the others; what has no certificate comes first of all."""
+    """A row for each certificate, the first to end first; those without a certificate come before all others."""
     authorities = _authorities(found)
     rows = _beside_others_of_a_bundle(
         [
@@ -108,7 +110,7 @@ def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
 
 
 def _authorities(found: FoundCertificates) -> dict[bytes, list[Certificate]]:
-    """Kubeadm's CAs by subject: a rotation has two, and all clusters' bear the same name."""
+    """The CAs of kubeadm by subject: a rotation has two, and all clusters use the same names."""
     authorities: dict[bytes, list[Certificate]] = {}
     for each in found.found:
         if each.certificate is not None and each.use in KUBEADMS_CAS:
@@ -119,9 +121,9 @@ def _authorities(found: FoundCertificates) -> dict[bytes, list[Certificate]]:
 def _ends_with_ca(
     found: FoundCertificate, authorities: dict[bytes, list[Certificate]]
 ) -> tuple[str, ...]:
-    """A remark where the CA that has signed it ends no later: kube-controller-manager issues nothing that lives longer.
+    """A remark if the signing CA ends no later: kube-controller-manager issues nothing that outlives it.
 
-    Whose signature it is, is looked up only where an end makes it matter.
+    Signatures are checked only if the dates make it matter.
     """
     leaf = found.certificate
     if leaf is None or found.use in KUBEADMS_CAS:
@@ -133,12 +135,12 @@ def _ends_with_ca(
     if not ends or leaf.not_after < max(ends):
         return ()
     if leaf.not_after == max(ends):
-        return ("its CA ends at the same moment, so no other can be issued for longer",)
+        return ("its CA ends at the same time, so no new certificate can last longer",)
     return (f"its CA ends before it, on {max(ends):%b %d, %Y %H:%M} UTC",)
 
 
 def _beside_others_of_a_bundle(rows: Sequence[CertificateRow]) -> Iterable[CertificateRow]:
-    """The rows; an authority that has ended, or only begins, stops less where another one of its bundle goes on."""
+    """The rows. An ended or future CA stops less if another one of its bundle is valid."""
     good = {
         _bundle(row)
         for row in rows
@@ -155,7 +157,7 @@ def _bundle(row: CertificateRow) -> tuple[str, str, str]:
     return row.found.use, row.found.node, _NUMBERED.sub("", row.found.where)
 
 
-_AT_ONCE = timedelta(minutes=5)  # kubeadm makes all within seconds: what stops more comes first
+_AT_ONCE = timedelta(minutes=5)  # kubeadm makes all within seconds: more harmful ones come first
 
 
 def _order(row: CertificateRow) -> tuple[bool, int, int, timedelta, str, str]:
@@ -166,7 +168,7 @@ def _order(row: CertificateRow) -> tuple[bool, int, int, timedelta, str, str]:
 
 
 def row_of(found: FoundCertificate, at: datetime) -> CertificateRow:
-    """The row of one. at: the aware moment from which its life is counted."""
+    """The row of one certificate. at: the aware time for its remaining life."""
     purpose = PURPOSES[found.use]
     certificate = found.certificate
     renewed_by = _renewed_by(found, purpose.renewed_by)
@@ -180,7 +182,7 @@ def row_of(found: FoundCertificate, at: datetime) -> CertificateRow:
 
 
 def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> RowState:
-    """As Go judges time: a certificate is still good in the second of its end (crypto/x509 Verify)."""
+    """By Go's rule a certificate is still valid in the second of its end (crypto/x509 Verify)."""
     if at < certificate.not_before:
         return RowState.NOT_YET_VALID
     if at > certificate.not_after:
@@ -193,16 +195,16 @@ def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> R
 
 
 def misnaming(found: FoundCertificate) -> str:
-    """Why what a kubelet presents is trusted, and yet not its node's: it may be another that answers there; else ""."""
+    """Why a kubelet's trusted certificate is not its node's: another kubelet may answer there; else ""."""
     leaf, verdict = found.certificate, found.verdict
     is_trusted = verdict is not None and verdict.trusted
     return misnamed(leaf, found.node) if is_trusted and leaf is not None else ""
 
 
 def _is_refused(found: FoundCertificate) -> bool:
-    """Whether whoever calls that server, and verifies it, refuses what it presents.
+    """Whether verifying clients refuse the server's certificate.
 
-    An API server is also called by names that are not dialled here: only its authority counts.
+    API servers also have names that we do not dial, so only their CA counts.
     """
     verdict = found.verdict
     if verdict is None:
@@ -221,7 +223,7 @@ def _is_kubelets_own(certificate: Certificate) -> bool:
 
 
 def _renewed_by(found: FoundCertificate, usual: RenewedBy) -> RenewedBy:
-    """Who renews it: a kubelet's own pair nobody, and what is managed elsewhere not kubeadm."""
+    """Who renews it: nobody a kubelet's own pair, and kubeadm nothing that is managed elsewhere."""
     if not found.is_usual:
         return RenewedBy.NOT_KNOWN
     if found.externally_managed:
@@ -243,12 +245,15 @@ def _remarks(found: FoundCertificate) -> tuple[str, ...]:
     if found.use is CertificateUse.KUBELET_SERVING and (why := misnaming(found)):
         remarks.append(why)
     if found.issued and _is_newer(found.issued.certificate, found.certificate):
-        remarks.append(f"{found.issued.csr} was issued, and is not served")
+        remarks.append(f"{found.issued.csr} was issued, but is not served")
     return tuple(remarks)
 
 
 def _is_newer(issued: Certificate, served: Certificate | None) -> bool:
-    """Whether it should be served in place of the other. A CSR may be older than what is served, whose own is gone."""
+    """Whether it should replace the other one.
+
+    A CSR may be older than the served certificate, whose own CSR is gone.
+    """
     if served is None:
         return True
     return issued.fingerprint != served.fingerprint and issued.not_before >= served.not_before
@@ -262,20 +267,21 @@ _TIME: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class LifeLimit:
-    """A moment in the life of a certificate: so long before its end, or when so much of its life is used (0.0 to 1.0)."""
+    """A point in a certificate's life: a time before its end, or a used part of its life (0.0 to 1.0)."""
 
     left: timedelta = timedelta()
     used: float | None = None
 
     def is_reached(self, row: CertificateRow) -> bool:
-        """Whether that moment has come. Never, where there is no certificate."""
+        """Whether that point has come. False without a certificate."""
         if row.remaining is None or row.used is None:
             return False
         return row.remaining <= self.left if self.used is None else row.used >= self.used
 
 
 WARN: Final = LifeLimit(used=0.92)
-"""A kubelet renews when 70 to 90 percent are used: later it has tried in vain. Of kubeadm's year 29 days are left then."""
+"""A kubelet renews at 70 to 90 percent, so later it has failed. Of kubeadm's year 29 days are
+left then."""
 
 
 def read_life_limit(text: str) -> LifeLimit | None:
@@ -290,7 +296,7 @@ def read_life_limit(text: str) -> LifeLimit | None:
 
 
 class Concern(StrEnum):
-    """How a row stands against the limits."""
+    """How a row compares with the limits."""
 
     FAIL = "fail"
     WARN = "warn"
@@ -299,9 +305,11 @@ class Concern(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """warn, fail: from when on. What is not valid, or not there, fails whatever they say. fail: None for that only. within: None shows every row.
+    """warn, fail: from which point on. within: shows only rows that end so soon; None shows every row.
 
-    What a kubelet has made for itself is a warning: as kubeadm leaves a cluster, nobody has tried to verify it.
+    Invalid and missing certificates always fail. fail: None for these only.
+
+    A kubelet's self-signed certificate is a warning: in kubeadm's default nobody verifies it.
     """
 
     warn: LifeLimit = WARN
@@ -309,12 +317,12 @@ class Limits:
     within: LifeLimit | None = None
 
     def shows(self, row: CertificateRow) -> bool:
-        """Whether the row is shown: what fails always is."""
+        """Whether the row is shown. Failing rows always are."""
         fails = self.concern(row) is Concern.FAIL
         return self.within is None or fails or self.within.is_reached(row)
 
     def concern(self, row: CertificateRow) -> Concern:
-        """How the row stands."""
+        """How the row compares."""
         if row.state is RowState.NOT_READ:
             return Concern.NONE
         if row.state not in IN_TIME:
@@ -326,5 +334,5 @@ class Limits:
 
 
 def _may_be_missing(row: CertificateRow) -> bool:
-    """Whether that is usual: super-admin.conf is on the first control plane only, and nowhere before 1.29."""
+    """Whether that is usual: only the first control plane has super-admin.conf, and none before 1.29."""
     return row.state is RowState.MISSING and row.found.use is CertificateUse.SUPER_ADMIN_CONF

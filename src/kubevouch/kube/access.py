@@ -1,7 +1,8 @@
-"""Access to one API server (URL, authorities, user): from a kubeconfig's context or a pod's service account.
+"""Access to one API server (URL, CAs, user): from a kubeconfig's context or a pod's service account.
 
-The rules are those of client-go's tools/clientcmd/{client_config,validation,merged_client_builder}.go, as kubectl
-applies them; where this differs on purpose, docs/reference/kubeconfig.md says so. Nothing is dialled and no plugin runs.
+The rules are those of client-go's
+tools/clientcmd/{client_config,validation,merged_client_builder}.go, as kubectl applies them;
+docs/reference/kubeconfig.md lists the intended differences. Nothing is dialled and no plugin runs.
 """
 
 from collections.abc import Mapping
@@ -28,9 +29,10 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class LoopbackKubelets(msgspec.Struct, frozen=True):
-    """Loopback addresses that the operator declares to be kubelets', since the whole cluster runs on this machine.
+    """Loopback addresses that the operator declares as kubelets', since the whole cluster runs on this machine.
 
-    shared: those that several kubelets use, each with its own port. Both are empty for ordinary clusters.
+    shared: those that several kubelets use, each with its own port. Both are empty for ordinary
+    clusters.
     """
 
     addresses: frozenset[IPv4Address | IPv6Address] = frozenset()
@@ -40,10 +42,10 @@ class LoopbackKubelets(msgspec.Struct, frozen=True):
 class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
     """Everything needed to talk to one API server.
 
-    context: its name, "" for a service account. where, cluster: positions of context and cluster, for messages.
-    server: a URL without a trailing slash, possibly with a path. roots: the authorities to trust, in PEM; None means
-    the system's. proxy: a URL, "" for none. exec_extension: data in the cluster's entry for an exec plugin.
-    loopback: comes from flags only, never from a kubeconfig.
+    context: its name, "" for a service account. where, cluster: positions of context and cluster,
+    for messages. server: a URL without a trailing slash, possibly with a path. roots: the CAs to
+    trust, in PEM; None means the system's. proxy: a URL, "" for none. exec_extension: data in the
+    cluster's entry for an exec plugin. loopback: comes from flags only, never from a kubeconfig.
     """
 
     context: str
@@ -61,7 +63,7 @@ class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
     loopback: LoopbackKubelets = LoopbackKubelets()
 
     def __repr__(self) -> str:
-        """Without the proxy's URL, which may hold a password, and without the extension, which may hold anything."""
+        """Hides the proxy's URL, which may hold a password, and the extension, which may hold anything."""
         return f"ClusterAccess({self.where!r}, {self.server!r})"
 
 
@@ -100,7 +102,7 @@ def _chosen(config: Kubeconfig, name: str) -> tuple[Context, Cluster, User]:
     where = ", ".join(config.files or config.looked)
     if not name:
         expected = f"choose one with --context: {names(config.contexts)}"
-        raise KubeconfigError(where, "no current-context is set", expected)
+        raise KubeconfigError(where, "no current-context", expected)
     if name not in config.contexts:
         known = f"contexts here: {names(config.contexts)}" if config.contexts else "it has none"
         raise KubeconfigError(where, f'context "{name}" does not exist', known)
@@ -161,7 +163,7 @@ def _roots(cluster: Cluster) -> bytes | None:
             where, "given both as a file and as certificate-authority-data", "remove one of them"
         )
     if (data or file) and cluster.insecure_skip_tls_verify:
-        expected = "remove insecure-skip-tls-verify: with it the authority would not be looked at"
+        expected = "remove insecure-skip-tls-verify, which ignores the CA"
         raise KubeconfigError(where, "given together with insecure-skip-tls-verify: true", expected)
     if file:
         return read_bounded(file, where, "name a file with the cluster's CA in PEM")
@@ -171,7 +173,7 @@ def _roots(cluster: Cluster) -> bytes | None:
 def _server(cluster: Cluster) -> str:
     """The server's URL, checked. As with kubectl, `HOST:PORT` means http even if a CA is given."""
     where, text = f"{cluster.where}.server", cluster.server
-    expected = "a URL such as https://HOST:6443 was expected"
+    expected = "expected a URL such as https://HOST:6443"
     if not text:
         raise KubeconfigError(where, "empty", expected)
     parts = _split(text if "://" in text else f"http://{text}")
@@ -179,7 +181,7 @@ def _server(cluster: Cluster) -> str:
         shown = text.rpartition("@")[2]
         raise KubeconfigError(where, f'not a usable URL: "{shown}"', expected)
     if "@" in parts.netloc:
-        raise KubeconfigError(where, "a user name stands in the URL", "put credentials into a user")
+        raise KubeconfigError(where, "a user name in the URL", "put credentials into a user")
     return parts._replace(query="", fragment="", path=parts.path.rstrip("/")).geturl()
 
 
@@ -228,16 +230,16 @@ _INTERACTIVE = ("Never", "IfAvailable", "Always")
 
 
 def check_user(user: User) -> None:
-    """Raises KubeconfigError for a credential that cannot be sent, or for two that exclude each other."""
+    """Raises KubeconfigError for an unusable credential, or for two that exclude each other."""
     if user.auth_provider is not None:
         name = user.auth_provider.get("name", "")
-        seen = f'the auth-provider "{name}", a kind of login that client-go has given up'
+        seen = f'the auth-provider "{name}", which client-go no longer supports'
         expected = "use the provider's exec plugin (kubelogin, gke-gcloud-auth-plugin, ...)"
         raise KubeconfigError(f"{user.where}.auth-provider", seen, expected)
     basic = bool(user.username or user.password)
     if basic and (user.token or user.token_file):
         seen = "both a token and a user name with password"
-        raise KubeconfigError(user.where, seen, "only one of them can be sent: remove the other")
+        raise KubeconfigError(user.where, seen, "remove one: only one of them can be sent")
     _check_certificate(user)
     if user.exec is not None:
         _check_exec(user.exec, f"{user.where}.exec")
@@ -281,14 +283,15 @@ def _check_certificate(user: User) -> None:
 
 def _check_exec(plugin: ExecConfig, where: str) -> None:
     if not plugin.command:
-        raise KubeconfigError(f"{where}.command", "empty", "the plugin's program was expected")
+        raise KubeconfigError(f"{where}.command", "empty", "expected the plugin's program")
     if plugin.api_version not in _EXEC_VERSIONS:
-        seen, expected = f'"{plugin.api_version}"', f"{' or '.join(_EXEC_VERSIONS)} was expected"
+        seen, expected = f'"{plugin.api_version}"', f"expected {' or '.join(_EXEC_VERSIONS)}"
         raise KubeconfigError(f"{where}.apiVersion", seen, expected)
     if any(not each.name for each in plugin.env):
-        raise KubeconfigError(
-            f"{where}.env", "an entry without a name", "name and value are expected"
-        )
+        raise KubeconfigError(f"{where}.env", "an entry without a name", "expected name and value")
     if plugin.interactive_mode not in _INTERACTIVE:
-        seen, expected = f'"{plugin.interactive_mode}"', f"{', '.join(_INTERACTIVE)} are known"
+        seen, expected = (
+            f'"{plugin.interactive_mode}"',
+            f"expected one of {', '.join(_INTERACTIVE)}",
+        )
         raise KubeconfigError(f"{where}.interactiveMode", seen, expected)

@@ -7,10 +7,10 @@ from kubevouch.kube.resources import ResourceAttributes
 
 
 def resource_path(path: str) -> ResourceAttributes | None:
-    """The resource that a path leads to, without a verb, whether or not anybody serves it; None for any other path.
+    """The resource of a path, without a verb, even if nobody serves it; None for any other path.
 
-    Its steps stand there as in the path. Of `/api/v1/namespaces/a` and `/api/v1/namespaces/a/status` both name and
-    namespace are `a`, as in requestinfo.go.
+    Its parts are quoted as in the path. For `/api/v1/namespaces/a` and
+    `/api/v1/namespaces/a/status` both name and namespace are `a`, as in requestinfo.go.
     """
     steps = [step for step in path.split("/") if step]
     if steps[:1] == ["api"] and len(steps) > 2:
@@ -53,7 +53,7 @@ _VERBS = {
     "PUT": "update",
     "PATCH": "patch",
     "DELETE": "delete",
-    # Not HTTP's: a GET with watch=true.
+    # Not an HTTP method: a GET with watch=true.
     "WATCH": "watch",
 }
 

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Final
 
 FIRST: Final = 0.8
-"""Seconds; client-go's reflector begins with the same (tools/cache/reflector.go)."""
+"""Seconds; client-go's reflector starts with the same (tools/cache/reflector.go)."""
 LONGEST: Final = 30.0
 LONGEST_UNREACHED: Final = 4.0
-"""Seconds between two attempts while nobody answers. They load nobody, and a server that is back is to be found soon."""
+"""Seconds between attempts while nobody answers. They load nobody, and find a returning server
+soon."""
 
 
 class Backoff:
@@ -29,7 +30,7 @@ class Backoff:
         return max(wait, min(at_least, LONGEST))
 
     def unreached(self) -> float:
-        """Seconds to wait after nobody has answered. It does not count for what is waited after a bad answer."""
+        """Seconds to wait if nobody answered. This does not lengthen the wait after a bad answer."""
         wait = self._spread(self._unreached, LONGEST_UNREACHED)
         self._unreached += 1
         return wait

@@ -1,9 +1,10 @@
-"""JSON from the API server into narrow structs, of whole objects or of rows of a Table.
+"""Decodes the API server's JSON into narrow structs, from whole objects or rows of a Table.
 
-Go reads null as absent, and writes times that Python's datetime cannot hold (a node can put the year 0 or 10000 into
-its own status or lease). An API server takes objects of up to ten thousand levels (sigs.k8s.io/json; managedFields, which
-whoever writes an object can state), and Python's decoder does not. None of that may prevent a whole list from being read, so
-what the strict decoder refuses is read again without it.
+Go reads null as absent, and writes times that Python's datetime cannot hold (a node can put the
+year 0 or 10000 into its own status or lease). An API server accepts ten thousand levels of nesting
+(sigs.k8s.io/json; anybody can write such managedFields), and Python's decoder does not. None of
+this may make a whole list unreadable, so after a failure of the strict decoder such parts are
+removed.
 """
 
 import functools
@@ -25,7 +26,7 @@ _UNREPRESENTABLE: Final = re.compile(r"^(?:0000|-[0-9]+|[0-9]{5,})-[0-9]{2}-[0-9
 
 
 _DEEPEST: Final = 100
-"""Levels. Nothing that is read of any object lies below the twentieth."""
+"""Levels. Nothing that we read of any object lies below the twentieth."""
 
 _BRACKET_OR_TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[][{}]', re.DOTALL)
 
@@ -50,7 +51,10 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 
 
 def decoded(data: bytes, kind: type[T], where: str, *, whole: bool = False) -> T:
-    """`data` decoded as `kind`. Raises BadResponse at `where`. whole: what is nested absurdly deep must not be left out."""
+    """`data` decoded as `kind`.
+
+    Raises BadResponse at `where`. whole: reject absurdly deep nesting instead of dropping it.
+    """
     try:
         return _read(data, kind, where)
     except RecursionError as error:
@@ -60,7 +64,7 @@ def decoded(data: bytes, kind: type[T], where: str, *, whole: bool = False) -> T
 
 
 def _read(data: bytes, kind: type[T], where: str) -> T:
-    """Raises RecursionError for what is nested deeper than Python goes."""
+    """Raises RecursionError for nesting beyond Python's limit."""
     decoder: msgspec.json.Decoder[T] = _decoder(cast("Hashable", kind))
     try:
         return decoder.decode(data)
@@ -84,7 +88,7 @@ def _not_json(where: str, error: Exception) -> BadResponse:
 
 
 def _shallow(data: bytes) -> bytes:
-    """The same JSON with null in place of each object and each list beyond the depth of anything that is read."""
+    """The same JSON, with null for objects and lists beyond any depth that we read."""
     kept: list[bytes] = []
     depth, at = 0, 0
     for found in _BRACKET_OR_TEXT.finditer(data):
@@ -96,7 +100,7 @@ def _shallow(data: bytes) -> bytes:
             if depth == _DEEPEST:
                 at = found.end()
             depth -= 1
-    # What ends too deep is cut off, and not JSON.
+    # JSON that ends too deep is truncated, and so invalid.
     return b"".join((*kept, data[at:])) if depth < _DEEPEST else b""
 
 
@@ -137,8 +141,8 @@ class RawObject(Generic[ObjectT]):
         return decoded(self.data, self.resource.struct, self._where)
 
     def whole(self) -> dict[str, Any]:
-        """The whole object as JSON, to be changed and written back; apiVersion and kind are added to an item of a list."""
-        # Text keys and JSON values are all that a PUT body needs to be.
+        """The whole object as JSON, to change and write back; items of a list get apiVersion and kind."""
+        # A PUT body needs only text keys and JSON values.
         found = decoded(self.data, dict[str, Any], self._where, whole=True)
         return {**found, "apiVersion": self.resource.api_version, "kind": self.resource.kind}
 
@@ -150,12 +154,12 @@ class RawObject(Generic[ObjectT]):
 AS_TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 """The Accept header."""
 METADATA_ONLY: Final = {"includeObject": "Metadata"}
-"""The query: what comes with each row."""
+"""The query: what the server sends with each row."""
 _NONE: Final = "<none>"
 
 
 class NoSuchColumn(BadResponse):
-    """A Table lacks the column, so the objects have to be read themselves."""
+    """A Table lacks the column, so the objects themselves must be read."""
 
 
 class _Column(Narrow, frozen=True, kw_only=True):
@@ -168,7 +172,7 @@ class _Row(Narrow, frozen=True, kw_only=True):
 
 
 class Table(Narrow, frozen=True, kw_only=True):
-    """A Table, or with another kind something else."""
+    """A Table. Another `kind` means some other object."""
 
     kind: str = ""
     metadata: ListMetadata = ListMetadata()
@@ -178,9 +182,9 @@ class Table(Narrow, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class RowForm(Generic[ObjectT]):
-    """How an object is made of its row. struct: of the object itself. column: the name of the printed column that is needed.
+    """How a row becomes an object. struct: the object's own. column: the name of the needed column.
 
-    made: makes the object of its metadata and the text in that column, "" where nothing is there.
+    made: builds the object from its metadata and the column's text, "" if that is empty.
     """
 
     struct: type[ObjectT]
@@ -189,14 +193,15 @@ class RowForm(Generic[ObjectT]):
 
 
 class RowReader(Generic[ObjectT]):
-    """Reads objects as rows of a Table, in the answers of one list or the events of one watch.
+    """Reads objects from rows of a Table, in the answers of one list or the events of one watch.
 
-    A server prints a Table of any resource for `kubectl get`, and with each row it sends the object's metadata only. That is
-    a fraction of a Pod, say, and unlike PartialObjectMetadata it shows what stands in a column, such as the pod's node.
+    A server prints a Table of any resource for `kubectl get`, and with each row it sends only the
+    object's metadata. For a Pod that is a fraction of the object. Unlike PartialObjectMetadata it
+    shows columns, such as the pod's node.
 
-    In a watch each event holds a Table of one row, and the columns are described in the first event only, which may be
-    a BOOKMARK (apiserver's endpoints/handlers/response.go, watchEmbeddedEncoder). A server that does not print Tables, or
-    cannot print one object, sends the object itself.
+    In a watch each event holds a Table of one row. Only the first event, which may be a BOOKMARK,
+    describes the columns (apiserver's endpoints/handlers/response.go, watchEmbeddedEncoder). A
+    server that prints no Tables, or cannot print one object, sends the object itself.
     """
 
     def __init__(self, form: RowForm[ObjectT]) -> None:
@@ -204,7 +209,7 @@ class RowReader(Generic[ObjectT]):
         self._at: int | None = None
 
     def page(self, body: bytes, where: str) -> Listed[ObjectT]:
-        """A page of a list, of rows or of objects. Raises BadResponse, NoSuchColumn."""
+        """A page of a list, from rows or objects. Raises BadResponse, NoSuchColumn."""
         table = self.table(body, where)
         if table is None:
             return decoded(body, list_of(self._form.struct), where)
@@ -221,7 +226,7 @@ class RowReader(Generic[ObjectT]):
         return found[0]
 
     def table(self, body: bytes, where: str) -> Table | None:
-        """The Table, whose columns are remembered; None if it is something else. Raises BadResponse."""
+        """The Table, whose columns are kept; None for any other object. Raises BadResponse."""
         table = decoded(body, Table, where)
         if table.kind != "Table":
             return None

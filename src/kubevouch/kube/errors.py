@@ -7,8 +7,8 @@ from kubevouch.errors import KubevouchError, UsageError
 
 
 def plain_line(text: str) -> str:
-    """The text on one line without control characters, since files and servers chose parts of it."""
-    # Nearly every text is, and then it need not be looked at character by character.
+    """The text on one line without control characters: files and servers chose parts of it."""
+    # The usual case, without a check of each character.
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
@@ -41,7 +41,7 @@ class BrokenOff(ApiUnreachable):
 
 
 class FellSilent(BrokenOff):
-    """A watch said nothing more for too long."""
+    """A watch was silent for too long."""
 
 
 class ApiTlsError(KubeError):
@@ -49,7 +49,7 @@ class ApiTlsError(KubeError):
 
 
 class NotSent(KubeError):
-    """A request was not wanted any more when a connection for it was there. No byte of it was sent."""
+    """A request was no longer wanted when its connection was ready. No byte of it was sent."""
 
 
 class NotAnApiServer(KubeError):
@@ -116,7 +116,7 @@ class Invalid(StatusError):
 
 
 class RetryLater(StatusError):
-    """The server asks to retry later. `retry_after`: seconds; None if the server did not say."""
+    """The server asks us to retry later. `retry_after`: seconds; None if the server did not say."""
 
     retry_after: float | None = None
 

@@ -1,9 +1,11 @@
-"""Kubeconfig files: which ones are read, their contents, and how several are merged, as by kubectl.
+"""Kubeconfig files: which ones are read, their contents, and their merging, by kubectl's rules.
 
-The structs are what a file may hold. As with Go's JSON decoder null means absent, and unknown fields are ignored.
+The structs hold what a file may hold. As in Go's JSON decoder null means absent, and unknown fields
+are ignored.
 
-Source: client-go's tools/clientcmd/loader.go and api/v1/{types,conversion,defaults}.go; docs/reference/kubeconfig.md is
-the comparison, row by row. Choosing the context, and reading files that a user or cluster names, is done in access.py.
+Source: client-go's tools/clientcmd/loader.go and api/v1/{types,conversion,defaults}.go;
+docs/reference/kubeconfig.md compares them row by row. access.py chooses the context, and reads
+files that a user or cluster names.
 """
 
 import errno
@@ -23,20 +25,23 @@ _DEFAULT_INTERACTIVE = {
 }
 
 _OF_MAPPINGS = {"clusters", "users", "contexts", "extensions", "env"}
-"""These lists are of mappings, and all others of texts."""
+"""Lists of mappings; all other lists hold texts."""
 
 T = TypeVar("T")
 
 
 class EnvironmentVariable(msgspec.Struct, frozen=True):
-    """A variable that an exec plugin is given."""
+    """A variable for an exec plugin."""
 
     name: str = ""
     value: str = ""
 
 
 class ExecConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An exec plugin, a program that prints a credential. A `command` with a slash in it has been made absolute."""
+    """An exec plugin, a program that prints a credential.
+
+    A `command` with a slash is already absolute.
+    """
 
     command: str = ""
     args: tuple[str, ...] = ()
@@ -67,7 +72,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
     @property
     def exec_extension(self) -> object:
-        """What an exec plugin is given as it is, by its reserved name (client_config.go)."""
+        """Data for the exec plugin, under its reserved name (client_config.go)."""
         name = "client.authentication.k8s.io/exec"
         return next((each.extension for each in self.extensions if each.name == name), None)
 
@@ -107,7 +112,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """An entry of one of the three lists, of which it has the one field."""
+    """An entry of one of the three lists, with only that list's field set."""
 
     name: str = ""
     cluster: Cluster = Cluster()
@@ -138,14 +143,14 @@ class Kubeconfig(msgspec.Struct, frozen=True, kw_only=True):
 def read_kubeconfig(environ: Mapping[str, str], explicit: str = "") -> Kubeconfig:
     """The kubeconfig that kubectl would use: `explicit` (--kubeconfig), else $KUBECONFIG, else ~/.kube/config.
 
-    Several files of $KUBECONFIG are merged. Missing ones are skipped, but an explicit one must exist. Raises
-    KubeconfigError if a file cannot be read.
+    Several files of $KUBECONFIG are merged. Missing ones are skipped, but an explicit one must
+    exist. Raises KubeconfigError if a file cannot be read.
     """
     paths = _paths(environ, explicit)
     found = [config for path in paths if (config := _read_file(path)) is not None]
     if explicit and not found:
         raise KubeconfigError(
-            explicit, "no such file", "--kubeconfig must name a file that is there"
+            explicit, "no such file", "expected --kubeconfig to name an existing file"
         )
     merged = Kubeconfig(looked=paths)
     for config in found:
@@ -170,7 +175,10 @@ def _paths(environ: Mapping[str, str], explicit: str) -> tuple[str, ...]:
 
 
 def read_bounded(path: str, where: str, expected: str = "") -> bytes:
-    """The contents of a file. Raises KubeconfigError at `where` if it cannot be read or is longer than 1 MiB."""
+    """The contents of a file.
+
+    Raises KubeconfigError at `where` if it is unreadable or longer than 1 MiB.
+    """
     try:
         with Path(path).open("rb") as file:
             data = file.read(goyaml.MAX_BYTES + 1)
@@ -203,14 +211,14 @@ def _read_file(path: str) -> Kubeconfig | None:
 
 
 def parse(data: bytes, path: str) -> Kubeconfig:
-    """Parses a kubeconfig file. Relative paths in it are resolved against the folder of `path`."""
+    """Parses a kubeconfig file. Relative paths in it start at the folder of `path`."""
     try:
         file = read_as(_File, goyaml.read(data), path)
     except goyaml.UnreadableYaml as error:
-        raise KubeconfigError(path, str(error), "a kubeconfig was expected") from None
+        raise KubeconfigError(path, str(error), "expected a kubeconfig") from None
     if file.version not in ("", "v1") or file.kind not in ("", "Config"):
         seen = f"apiVersion {file.version or 'v1'}, kind {file.kind or 'Config'}"
-        raise KubeconfigError(path, seen, "apiVersion v1, kind Config was expected")
+        raise KubeconfigError(path, seen, "expected apiVersion v1, kind Config")
     base = os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120 - lexical, as Go's filepath
     return Kubeconfig(
         looked=(path,),
@@ -236,7 +244,10 @@ def parse(data: bytes, path: str) -> Kubeconfig:
 
 
 def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
-    """A decoded file as a struct. Raises KubeconfigError, which names the field, but not its value: it may be a secret."""
+    """A decoded file as a struct.
+
+    Raises KubeconfigError with the field, but not its value: it may be a secret.
+    """
     try:
         return msgspec.convert(_present({} if value is None else value), kind)
     except msgspec.ValidationError as error:
@@ -247,7 +258,10 @@ def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
 
 
 def _present(value: goyaml.Value, key: str = "") -> goyaml.Value:
-    """The value without nulls, in lists empty ones, and without the line breaks that Go ignores in base64. What an extension holds stays as it is."""
+    """The value without nulls (in lists: empty values), and without line breaks in base64, which Go ignores.
+
+    Extensions stay unchanged.
+    """
     if isinstance(value, dict) and key != "extension":
         return {each: _present(inner, each) for each, inner in value.items() if inner is not None}
     if isinstance(value, list) and key != "extension":
@@ -259,11 +273,11 @@ def _present(value: goyaml.Value, key: str = "") -> goyaml.Value:
 
 
 def _places(entries: tuple[_Entry, ...], path: str, kind: str) -> Iterable[tuple[_Entry, str]]:
-    """The entries of a list, each with its place. A name that occurs twice is refused."""
+    """The entries of a list, each with its place. Rejects a name that occurs twice."""
     seen: set[str] = set()
     for each in entries:
         if each.name in seen:
-            twice = f'the name "{each.name}" stands there twice'
+            twice = f'the name "{each.name}" occurs twice'
             raise KubeconfigError(f"{path}: {kind}s", twice, "remove one of them")
         seen.add(each.name)
         yield each, f'{path}: {kind}s["{each.name}"].{kind}'
@@ -290,7 +304,7 @@ def _user(user: User, where: str, base: str) -> User:
 
 
 def _absolute(path: str, base: str) -> str:
-    """The path resolved against the folder of its kubeconfig; an absolute path stays as it is written."""
+    """The path, starting at its kubeconfig's folder; an absolute path stays unchanged."""
     if not path or os.path.isabs(path):  # noqa: PTH117 - lexical, as Go's filepath
         return path
     return os.path.normpath(os.path.join(base, path))  # noqa: PTH118 - the same

@@ -1,7 +1,7 @@
-"""The proxy to use for a server: the cluster's `proxy-url`, else the one in the environment.
+"""The proxy for a server: the cluster's `proxy-url`, else the environment's.
 
-The environment is read as Go's golang.org/x/net/http/httpproxy does (HTTPS_PROXY, HTTP_PROXY, NO_PROXY and
-their lower-case forms; loopback is never proxied), since kubectl does.
+As in kubectl, Go's golang.org/x/net/http/httpproxy rules apply (HTTPS_PROXY, HTTP_PROXY, NO_PROXY
+and their lower-case forms; loopback is never proxied).
 """
 
 import ipaddress
@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from kubevouch.kube.errors import KubeconfigError
 
 _PORTS = {"http": 80, "https": 443}
-_RIGHT = "a URL such as http://proxy.example:3128 was expected"
+_RIGHT = "expected a URL such as http://proxy.example:3128"
 
 
 def checked_proxy(url: str, where: str) -> str:
@@ -22,7 +22,7 @@ def checked_proxy(url: str, where: str) -> str:
     except ValueError:
         raise KubeconfigError(where, f'not a URL: "{url}"', _RIGHT) from None
     if parts.scheme.startswith("socks"):
-        seen = f"a {parts.scheme} proxy, which kubectl speaks and this program does not"
+        seen = f"a {parts.scheme} proxy, which kubectl supports and this program does not"
         raise KubeconfigError(
             where, seen, "name an http or https proxy, or forward a port with ssh -L"
         )
@@ -37,7 +37,7 @@ def _shown(parts: SplitResult) -> str:
 
 
 def environment_proxy(server: str, environ: Mapping[str, str]) -> str:
-    """The proxy that the environment names for this server's URL; "" for none."""
+    """The environment's proxy for this server's URL; "" for none."""
     parts = urlsplit(server)
     name = "HTTPS_PROXY" if parts.scheme == "https" else "HTTP_PROXY"
     proxy = environ.get(name) or environ.get(name.lower()) or ""

@@ -1,6 +1,6 @@
 """Turns error responses into errors: by status code, by a `kind: Status` body, or by another body.
 
-Texts of a response may be hostile: they are shortened and freed of control characters.
+A response's text may be hostile: it is shortened, and control characters are removed.
 """
 
 import re
@@ -27,7 +27,7 @@ from kubevouch.kube.errors import (
 from kubevouch.kube.resources.meta import Narrow
 
 MAX_TEXT: Final = 500
-_RIGHT: Final = "the URL of an API server was expected (kubeconfig: clusters.cluster.server)"
+_RIGHT: Final = "expected the URL of an API server (kubeconfig: clusters.cluster.server)"
 
 _CLASSES: Final[dict[int, type[StatusError]]] = {
     401: Unauthorized,
@@ -43,10 +43,9 @@ _QUOTED: Final = r'"(?:[^"\\]++|\\.)*+"'
 _NOT_AUTHORIZED: Final = re.compile(
     rf'(?:[a-z0-9.-]+ (?:{_QUOTED} )?is )?forbidden: User {_QUOTED} cannot \S+ (?:resource|path) "'
 )
-"""How a message begins that tells what authorization refused (ForbiddenStatusError in apiserver's responsewriters/errors.go).
-
-A namespace that is being deleted, Pod Security, webhooks and other admission have words of their own, and no Role would help.
-"""
+"""How a message starts if authorization refused the request (ForbiddenStatusError in apiserver's
+responsewriters/errors.go). A terminating namespace, Pod Security, webhooks and other admission
+have other texts, and no Role would help."""
 
 
 class StatusDetails(Narrow, frozen=True, kw_only=True):
@@ -112,7 +111,7 @@ def _status(body: bytes) -> Status | None:
 def _stranger(
     server: str, code: int, headers: dict[str, str], body: bytes
 ) -> NotAnApiServer | None:
-    """The error if the response is not an API server's; None if it may be, as with a load balancer's page for 5xx."""
+    """The error if the response is not an API server's; None if it may be one, as for a load balancer's 5xx page."""
     if b"HTTP request to an HTTPS server" in body:
         expected = "put https:// before the address in the kubeconfig"
         return NotAnApiServer(server, "expects TLS, but the URL is http", expected)
@@ -124,7 +123,7 @@ def _stranger(
 def web_page(server: str, headers: dict[str, str]) -> NotAnApiServer:
     """The error for a successful response that is not JSON."""
     form = short_line(headers.get("content-type", "")) or "no content type"
-    return NotAnApiServer(server, f"answers in another form than JSON ({form})", _RIGHT)
+    return NotAnApiServer(server, f"answers with something other than JSON ({form})", _RIGHT)
 
 
 def _what(call: ApiCall) -> str:
@@ -135,14 +134,14 @@ def _what(call: ApiCall) -> str:
 
 def _advice(kind: type[StatusError], call: ApiCall, code: int, *, lacks_rights: bool) -> str:
     if kind is Unauthorized:
-        return "the credential of this context is missing, unknown to the server or expired"
+        return "this context's credential is missing, expired or unknown to the server"
     if lacks_rights:
         return f'a Role must allow "{call.verb}" on "{call.resource}"'
     return f"HTTP {code}" if kind in (StatusError, ServerError) else ""
 
 
 def _retry_after(headers: dict[str, str], status: Status | None) -> float | None:
-    """Seconds to wait by Retry-After or the Status. API servers do not use the form with a date."""
+    """Seconds to wait by Retry-After or the Status. API servers do not send the form with a date."""
     text = headers.get("retry-after", "")
     if text.isascii() and text.isdecimal() and len(text) < 10:
         return float(text)

@@ -1,7 +1,7 @@
-"""The API server's clock, as its answers show it in their header Date.
+"""The API server's clock, as its answers' Date header shows it.
 
-CSRs are dated by the API server, and kubelets wait by their own watches. So how old a CSR is can only be told by the API
-server's clock: this machine's may be hours wrong.
+The API server dates CSRs, and kubelets wait by their own watches. So only the API server's clock
+shows a CSR's age: this machine's may be hours wrong.
 """
 
 import re
@@ -15,7 +15,7 @@ from kubevouch.clock import Clock
 _FORM: Final = "%a, %d %b %Y %H:%M:%S GMT"
 _RESOLUTION: Final = timedelta(seconds=1)
 _LONGEST: Final = 5.0
-"""Seconds. An answer that took longer says too vaguely what time it is."""
+"""Seconds. A slower answer shows the time too vaguely."""
 
 _ITS_OWN: Final = ("/api/v1/", "/apis/certificates.k8s.io/", "/apis/coordination.k8s.io/")
 _PASSED_ON: Final = "/proxy"
@@ -25,21 +25,22 @@ _YEARS: Final = range(2000, 9000)
 
 
 def is_dated_by_the_server(path: str) -> bool:
-    """Whether the API server itself dates the answer: what it passes on has the Date of whoever made it.
+    """Whether the API server itself dates the answer. A proxied answer has the Date of its origin.
 
-    That may be a kubelet (nodes/NAME/proxy), or the server of an aggregated API on any node (metrics.k8s.io).
+    That may be a kubelet (nodes/NAME/proxy), or an aggregated API's server on any node
+    (metrics.k8s.io).
     """
     return path.startswith(_ITS_OWN) and _PASSED_ON not in path
 
 
 def is_a_kubelets(path: str) -> bool:
-    """Whether the answer is passed on as a kubelet gives it (nodes/NAME/proxy): its 401 says nothing of our credential."""
+    """Whether a kubelet gave the answer (nodes/NAME/proxy): its 401 says nothing about our credential."""
     return _A_KUBELETS.match(path) is not None
 
 
 @lru_cache(maxsize=4)
 def _dated(date: str) -> datetime | None:
-    """Kept, as hundreds of answers come within one second; None if it is no date."""
+    """The parsed header, cached since hundreds of answers arrive within one second; None if it is no date."""
     try:
         return datetime.strptime(date, _FORM).replace(tzinfo=UTC)
     except ValueError:
@@ -48,7 +49,7 @@ def _dated(date: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """At the moment `heard`, by our monotonic clock, it was between `date` and so much later."""
+    """At `heard`, by our monotonic clock, the time was between `date` and `date + within`."""
 
     date: datetime
     heard: float
@@ -56,9 +57,10 @@ class _Told:
 
 
 class ServerClock:
-    """A clock for decisions: this machine's, as long as the last answer of the API server leaves that possible.
+    """A clock for decisions: this machine's, while the API server's last answer allows that.
 
-    Otherwise the nearest time that it does leave possible. Before the first answer it is this machine's.
+    Otherwise it shows the nearest time that the answer allows. Before the first answer it is this
+    machine's.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -66,7 +68,7 @@ class ServerClock:
         self._told: _Told | None = None
 
     def answered(self, date: str, began: float) -> None:
-        """An answer has come. date: its header, "" if it has none. began: when it was asked for, by `monotonic`."""
+        """Takes an answer. date: its header, "" if missing. began: when we asked, by `monotonic`."""
         heard = self.monotonic()
         if heard - began > _LONGEST:
             return
@@ -75,12 +77,12 @@ class ServerClock:
             self._told = _Told(at, heard, _RESOLUTION + timedelta(seconds=heard - began))
 
     def now(self) -> datetime:
-        """What the API server's clock shows now; it goes on at our pace between two answers."""
+        """The API server's present time; between answers it advances at our pace."""
         return self._nearest(self._clock.now())
 
     @property
     def own_is_ahead(self) -> timedelta:
-        """By how much this machine's clock is ahead of the API server's at least; negative where it is behind."""
+        """The least lead of this machine's clock over the API server's; negative if it lags."""
         own = self._clock.now()
         return own - self._nearest(own)
 
@@ -92,7 +94,7 @@ class ServerClock:
         return min(max(own, earliest), earliest + told.within)
 
     def monotonic(self) -> float:
-        """This machine's."""
+        """This machine's monotonic clock."""
         return self._clock.monotonic()
 
     async def sleep(self, seconds: float) -> None:

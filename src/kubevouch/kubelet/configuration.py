@@ -1,7 +1,8 @@
-"""A kubelet's configuration: the values that matter here, and how a file is read with all its problems.
+"""A kubelet's configuration: the values that matter here, and how to read a file with all its problems.
 
-The same values come from config.yaml, from its drop-ins, from the kubelet-config ConfigMap.
-Sources: staging/src/k8s.io/kubelet/config/v1beta1/types.go, pkg/kubelet/apis/config/v1beta1/defaults.go.
+The same values come from config.yaml, from its drop-ins and from the kubelet-config ConfigMap.
+Sources: staging/src/k8s.io/kubelet/config/v1beta1/types.go,
+pkg/kubelet/apis/config/v1beta1/defaults.go.
 """
 
 from dataclasses import dataclass, field, replace
@@ -26,18 +27,18 @@ BOOTSTRAP_KEY: Final = "serverTLSBootstrap"
 
 
 class KubeletConfiguration(msgspec.Struct, frozen=True):
-    """The values that decide about serving certificates, with the kubelet's defaults filled in."""
+    """The values that decide serving certificates, with the kubelet's defaults filled in."""
 
     server_tls_bootstrap: bool = msgspec.field(name=BOOTSTRAP_KEY, default=False)
     tls_cert_file: str = msgspec.field(name="tlsCertFile", default="")
     cluster_domain: str = msgspec.field(name="clusterDomain", default="")
     fail_swap_on: bool = msgspec.field(name="failSwapOn", default=True)
-    """Whether the kubelet does not start while swap is on."""
+    """Whether the kubelet refuses to start while swap is on."""
     feature_gates: dict[str, bool] = msgspec.field(name="featureGates", default_factory=dict)
 
     @property
     def bootstrap_gate_off(self) -> bool:
-        """Whether RotateKubeletServerCertificate is off; then a kubelet with serverTLSBootstrap does not start (validation.go)."""
+        """Whether RotateKubeletServerCertificate is off: then a kubelet with serverTLSBootstrap does not start (validation.go)."""
         own = self.feature_gates.get("RotateKubeletServerCertificate")
         return not (own if own is not None else self.feature_gates.get("AllBeta", True))
 
@@ -56,15 +57,15 @@ class ConfigurationFile:
 
     @property
     def fatal(self) -> Problem | None:
-        """The fatal problem, because of which there are no values, or None."""
+        """The fatal problem behind missing values, or None."""
         return next((problem for problem in self.problems if problem.fatal), None)
 
 
 def read_configuration(content: bytes, where: str, *, drop_in: bool = False) -> ConfigurationFile:
-    """Reads a configuration file or a drop-in. Never raises: everything wrong becomes a problem.
+    """Reads a configuration file or a drop-in. Never raises: every fault becomes a problem.
 
-    In a drop-in a duplicate key is fatal to a kubelet. So is a key in wrong case here: what the kubelet makes of it depends on
-    what it merges it with.
+    In a drop-in a duplicate key is fatal to a kubelet. So is a key in wrong case here, since its
+    effect depends on what the kubelet merges it with.
     """
     return configuration_of(read_document(content), where, drop_in=drop_in)
 
@@ -72,7 +73,7 @@ def read_configuration(content: bytes, where: str, *, drop_in: bool = False) -> 
 def configuration_of(
     document: ConfigDocument, where: str, *, drop_in: bool = False
 ) -> ConfigurationFile:
-    """As read_configuration, from a document that has been read already."""
+    """Like read_configuration, from a parsed document."""
     problems = list(document.problems)
     values = None
     if document.root is not None:
@@ -94,10 +95,10 @@ _FATAL: Final = (ProblemKind.DUPLICATE_KEY, ProblemKind.WRONG_CASE)
 
 
 def values_of(tree: Tree) -> KubeletConfiguration:
-    """The values in a tree of keys, with the kubelet's defaults filled in: null counts as not set.
+    """The values in a tree of keys, with the kubelet's defaults filled in; null counts as unset.
 
     Raises:
-        msgspec.ValidationError: a value of another type than the kubelet takes.
+        msgspec.ValidationError: a value of a type that the kubelet rejects.
     """
     return msgspec.convert(_set_only(tree), KubeletConfiguration)
 
@@ -126,13 +127,13 @@ def _kind_problems(document: ConfigDocument) -> list[Problem]:
         found = _in_any_case(document.tree, key)
         if found != expected:
             seen = "is missing" if found is None else f"is {found!r}"
-            what = f"{key} {seen}; a kubelet takes {expected} only"
+            what = f"{key} {seen}; expected {expected}"
             return [Problem(ProblemKind.UNREADABLE, what, key=key, fatal=True)]
     return []
 
 
 def _in_any_case(tree: Tree, key: str) -> Value:
-    """The value of apiVersion or kind, which is looked up first and in any case (MetaFactory in apimachinery)."""
+    """The value of apiVersion or kind, which a kubelet looks up first and in any case (MetaFactory in apimachinery)."""
     written = [found for found in tree if found.casefold() == key.casefold()]
     return tree[max(written, key=str.encode)] if written else None
 
@@ -155,5 +156,5 @@ def _key_problem(dotted: str, place: Position) -> Problem:
     if meant is None:
         what = f"the key {dotted} is unknown to kubelets up to 1.36, which ignore it"
         return Problem(ProblemKind.UNKNOWN_KEY, what, *place[:2], dotted)
-    what = f"the key {dotted} has the wrong case: it is written {meant}"
+    what = f"the key {dotted} has the wrong case: expected {meant}"
     return Problem(ProblemKind.WRONG_CASE, what, *place[:2], dotted)

@@ -12,10 +12,11 @@ KUBELET_PORT: Final = 10250
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A kubelet to dial. `address`: what scrapers dial, an IP address or a name, without port.
+    """A kubelet to dial. `address`: the IP address or name that scrapers dial, without port.
 
-    node: the Node's name. server_name: the TLS server name (SNI) if it is not the address. An IP address is never sent
-    as SNI (RFC 6066, 3); without SNI, kubelets up to 1.35 serve the certificate that they read at their start.
+    node: the Node's name. server_name: the TLS server name (SNI), if it is not the address. An IP
+    address is never sent as SNI (RFC 6066, 3); without SNI, kubelets up to 1.35 serve the
+    certificate that they read at their start.
     """
 
     address: str
@@ -29,11 +30,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class DialResult:
-    """The result of a bare handshake. `failure` is None only if it was completed and every certificate could be read.
+    """The result of a bare handshake.
 
-    at: when it began. elapsed: seconds, including waits caused by our own load. remote: the address that answered
-    ("10.0.0.5:10250"); empty if none was reached. chain: leaf first, as much of it as is read
-    (x509.bundle).
+    `failure` is None only if it completed and every certificate was readable.
+
+    at: when it started. elapsed: seconds, including waits caused by our own load. remote: the
+    address that answered ("10.0.0.5:10250"); empty if none did. chain: leaf first, up to the first
+    unreadable certificate (x509.bundle).
     """
 
     target: Target

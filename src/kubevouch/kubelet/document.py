@@ -1,7 +1,8 @@
 """A kubelet's YAML file as nodes with positions, and its problems.
 
-`goyaml` parses the YAML. This module does what comes before (bytes, byte order mark, line ends, JSON) and turns its
-errors into problems of a kubelet's file. The nodes are kept since an edit of one key needs their positions.
+`goyaml` parses the YAML. This module does what comes before (bytes, byte order mark, line ends,
+JSON) and turns errors into problems of a kubelet's file. It keeps the nodes, since an edit of one
+key needs their positions.
 """
 
 import json
@@ -19,19 +20,19 @@ class ProblemKind(StrEnum):
     """The kind of a problem."""
 
     UNREADABLE = "unreadable"
-    """The kubelet would not start, or (the text then says so) only we refuse it."""
-    # The file can be read, but part of it has no effect.
+    """The kubelet would not start, or only we refuse it, as the text then says."""
+    # The file is readable, but part of it has no effect.
     DUPLICATE_KEY = "duplicate-key"
     WRONG_CASE = "wrong-case"
     UNKNOWN_KEY = "unknown-key"
     FURTHER_DOCUMENT = "further-document"
-    # The file can be read, but an edit has to know about this.
+    # The file is readable, but an edit has to know this.
     MERGE_KEY = "merge-key"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem. `line` and `column` count from 1; 0 if the whole file is meant. `key` is dotted.
+    """A problem. `line` and `column` count from 1; 0 means the whole file. `key` is dotted.
 
     fatal: the file cannot be used at all.
     """
@@ -51,7 +52,7 @@ LARGEST: Final = 128 * 1024
 """Bytes. kubeadm writes about 1,200; the parser with exact positions reads about 100 KB a second."""
 
 LARGEST_KEPT: Final = 8 * 1024
-"""Bytes. The nodes of a cluster mostly have the same file, which is read for one of them: it takes 10 ms."""
+"""Bytes. Most nodes of a cluster have the same file, which is parsed once: that takes 10 ms."""
 
 Tree = dict[str, "Value"]
 Value = Scalar | list[Any] | Tree
@@ -70,8 +71,8 @@ _ODDITIES: Final = {
 class ConfigDocument:
     """The first document of a file; kubelets read no other.
 
-    content: the file. text: the same without its byte order mark. root: a mapping; None after a fatal problem. tree: the values as a
-    kubelet reads them; the later one of a duplicate key.
+    content: the file. text: the same without its byte order mark. root: a mapping; None after a
+    fatal problem. tree: the values as a kubelet reads them; the later of duplicate keys.
     """
 
     content: bytes
@@ -90,9 +91,11 @@ class _Stop(Exception):
 
 
 def read_document(content: bytes) -> ConfigDocument:
-    """Reads a file. Never raises: after a fatal problem the document has no root, and its problems say why.
+    """Reads a file.
 
-    What it returns may have been returned before: nobody changes what is in it.
+    Never raises: after a fatal problem the document has no root, and its problems say why.
+
+    It may return the same document again, so nobody may change it.
     """
     return _kept(content) if len(content) <= LARGEST_KEPT else _read(content)
 
@@ -107,7 +110,8 @@ def _read(content: bytes) -> ConfigDocument:
     text = ""
     try:
         text = _text(content)
-        # PyYAML refuses tabs. In JSON they occur between tokens only, so a space in their place changes no position.
+        # PyYAML refuses tabs. In JSON they occur only between tokens, so a space instead changes
+        # no position.
         root = _root(text.replace("\t", " ") if _is_json(text) else text, problems)
     except _Stop as stop:
         return ConfigDocument(content, text, problems=(*problems, stop.problem))
@@ -116,7 +120,7 @@ def _read(content: bytes) -> ConfigDocument:
 
 def _text(content: bytes) -> str:
     if len(content) > LARGEST:
-        raise _Stop(f"{len(content)} bytes; no more than {LARGEST} are read")
+        raise _Stop(f"{len(content)} bytes, over the limit of {LARGEST}")
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
@@ -128,22 +132,25 @@ def _text(content: bytes) -> str:
 
 
 def _is_json(text: str) -> bool:
-    """Whether a file is JSON. A kubelet reads a file that begins with { as JSON only (utilyaml.IsJSONBuffer)."""
+    """Whether a file is JSON.
+
+    A kubelet reads a file that starts with { as JSON only (utilyaml.IsJSONBuffer).
+    """
     if not text.lstrip().startswith("{"):
         return False
     try:
         # Numbers as texts, since Python refuses to convert very long ones.
         json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        what = f"the kubelet reads a file that begins with {{ as JSON, and this is not JSON: {error.msg}"
+        what = f"the kubelet reads a file that starts with {{ as JSON, and this is not JSON: {error.msg}"
         raise _Stop(what, (error.lineno, error.colno)) from None
     except RecursionError:
-        pass  # Which depth is too deep depends on the Python. It is far more than is read below, where the place is told.
+        pass  # How deep is too deep depends on the Python version, but is far beyond our own limit below, which names the position.
     return True
 
 
 def _no_constant(word: str) -> str:
-    """Refuses NaN and the infinities, which only Python accepts as JSON."""
+    """Refuses NaN and the infinities, which only Python accepts in JSON."""
     raise json.JSONDecodeError(f"{word} is no value", word, 0)
 
 
@@ -157,9 +164,9 @@ def _root(text: str, problems: list[Problem]) -> YamlNode:
     except goyaml.UnreadableYaml as error:
         raise _Stop(error.text, (error.line, error.column)) from None
     if root is None:
-        raise _Stop("empty: there is no document in it")
+        raise _Stop("empty: it has no document")
     if not isinstance(root.value, dict):
         kind = "a list" if isinstance(root.value, list) else "a single value"
-        what = f"{kind} where `key: value` lines were expected"
+        what = f"{kind} instead of `key: value` lines"
         raise _Stop(what, root.start[:2])
     return root

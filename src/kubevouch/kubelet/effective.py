@@ -1,8 +1,9 @@
 """The effective configuration of a kubelet, and the source of each value.
 
-Of flags only those are known whose keys are read here. The order: defaults, the file of --config, the drop-ins of --config-dir one after the other, then flags. Sources:
-NewKubeletCommand, mergeKubeletConfigurations, kubeletConfigFlagPrecedence in cmd/kubelet/app/server.go of 1.36.3; the
-kubelet's own answers are recorded in tests/kubelet/cases.
+Only flags for keys that we read are known. The order: defaults, the --config file, the drop-ins of
+--config-dir in turn, then flags. Sources: NewKubeletCommand, mergeKubeletConfigurations,
+kubeletConfigFlagPrecedence in cmd/kubelet/app/server.go of 1.36.3; tests/kubelet/cases record the
+kubelet's own answers.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,9 +30,10 @@ _TEXTS: Final = {"tls-cert-file": "tlsCertFile", "cluster-domain": "clusterDomai
 
 @dataclass(frozen=True, slots=True)
 class EffectiveConfiguration:
-    """The effective configuration, and the sources that it comes from with their keys, the weakest first.
+    """The effective configuration, and its sources with their keys, the weakest first.
 
-    Sources read "file /var/lib/kubelet/config.yaml", "drop-in /etc/kubelet.d/10-tls.conf", "flag --rotate-server-certificates".
+    Sources read "file /var/lib/kubelet/config.yaml", "drop-in /etc/kubelet.d/10-tls.conf", "flag
+    --rotate-server-certificates".
     """
 
     configuration: KubeletConfiguration
@@ -46,10 +48,10 @@ class EffectiveConfiguration:
 def effective(
     file: ConfigurationFile | None, drop_ins: Sequence[ConfigurationFile], flags: Flags
 ) -> EffectiveConfiguration:
-    """The effective configuration of a kubelet started with these sources. drop_ins: in the order of `drop_in_order`.
+    """The effective configuration of a kubelet with these sources. drop_ins: in the order of `drop_in_order`.
 
     Raises:
-        ConfigurationError: a file cannot be read or a flag is invalid; the kubelet would not start.
+        ConfigurationError: a file is unreadable or a flag is invalid; the kubelet would not start.
     """
     for found in (*([file] if file else []), *drop_ins):
         if found.fatal:
@@ -69,7 +71,7 @@ def effective(
 
 
 def drop_in_order(paths: Iterable[str]) -> tuple[str, ...]:
-    """The paths that a kubelet reads as drop-ins (*.conf), in its order: folder by folder, sorted by bytes."""
+    """The drop-ins that a kubelet reads (*.conf), in its order: folder by folder, sorted by bytes."""
     found = [path for path in paths if path.endswith(".conf")]
     return tuple(sorted(found, key=lambda path: [part.encode() for part in path.split("/")]))
 

@@ -8,8 +8,11 @@ class KubeletError(KubevouchError):
 
 
 class AnswerError(KubeletError):
-    """A kubelet's response cannot be read. Trying again may help; the fault is in the kubelet or whatever answers for it."""
+    """A kubelet's response cannot be read.
+
+    A retry may help; the fault is in the kubelet or in whatever answers for it.
+    """
 
 
 class ConfigurationError(KubeletError):
-    """A configuration cannot be read, or no kubelet would start with these command-line flags."""
+    """A configuration is unreadable, or no kubelet would start with these flags."""

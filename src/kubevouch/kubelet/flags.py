@@ -1,7 +1,7 @@
-"""The command line of a running kubelet, read as pflag reads it. Flags beat every file.
+"""The command line of a running kubelet, parsed like pflag. Flags beat every file.
 
-Sources: cmd/kubelet/app/options/options.go and cmd/kubelet/app/server.go of 1.36.3; answers of that kubelet's own
-parser are recorded in tests/kubelet/cases.
+Sources: cmd/kubelet/app/options/options.go and cmd/kubelet/app/server.go of 1.36.3;
+tests/kubelet/cases record that kubelet's own parser.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from kubevouch.kubelet.errors import ConfigurationError
 CERT_DIR: Final = "/var/lib/kubelet/pki"
 ROOT_DIR: Final = "/var/lib/kubelet"
 
-# Flags without a value in the next argument. The last line: flags of older kubelets.
+# Flags that take no value from the next argument. The last line: flags of older kubelets.
 SWITCHES: Final = frozenset(
     """
     anonymous-auth authentication-token-webhook cgroups-per-qos contention-profiling cpu-cfs-quota
@@ -28,7 +28,7 @@ SWITCHES: Final = frozenset(
 )
 _TRUE: Final = ("1", "t", "T", "true", "TRUE", "True")
 _FALSE: Final = ("0", "f", "F", "false", "FALSE", "False")
-_RIGHT: Final = "the arguments of a running kubelet were expected"
+_RIGHT: Final = "expected the arguments of a running kubelet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,18 @@ class Flags:
                 for word in filter(None, value.split(",")):
                     gate, equals, state = word.partition("=")
                     if not equals:
-                        raise ConfigurationError(f"--{name}", f"{word!r}", "name=true was expected")
+                        raise ConfigurationError(f"--{name}", f"{word!r}", "expected name=true")
                     gates[gate.strip()] = _switch(f"{name} {gate}", state.strip())
         return gates
 
     @property
     def config(self) -> str:
-        """Path of the configuration file; empty if there is none, in which case the legacy defaults apply."""
+        """Path of the configuration file; empty if there is none, and the legacy defaults apply."""
         return self.get("config") or ""
 
     @property
     def cert_dir(self) -> str:
-        """Folder of the kubelet's certificates, which only this flag sets."""
+        """Folder of the kubelet's certificates; only this flag sets it."""
         return self.get("cert-dir") or CERT_DIR
 
     @property
@@ -110,4 +110,4 @@ def _switch(name: str, value: str) -> bool:
         return True
     if value in _FALSE:
         return False
-    raise ConfigurationError(f"--{name}", f"{value!r}", "true or false was expected")
+    raise ConfigurationError(f"--{name}", f"{value!r}", "expected true or false")

@@ -1,7 +1,8 @@
 """The keys of a KubeletConfiguration, kubelet.config.k8s.io/v1beta1, as of 1.36.3.
 
-Generated from the kubelet's own types (real/oracle/kubelet, `keys`); tests/kubelet compares. Keys within the dotted ones
-are checked, too; keys in free maps (featureGates, evictionHard, ...) and in lists are not.
+Generated from the kubelet's own types (real/oracle/kubelet, `keys`), and compared by tests/kubelet.
+Keys within the dotted ones are checked, too; keys in free maps (featureGates, evictionHard, ...)
+and in lists are not.
 """
 
 from typing import Final
@@ -53,7 +54,7 @@ _WITHIN: Final = {""} | {key.rpartition(".")[0] for key in KEYS}
 
 
 def right_case(dotted: str) -> str | None:
-    """The known key that this one is with wrong case; None if the case is right, or if there is no such key."""
+    """The known key behind one in wrong case; None if the case is right, or there is no such key."""
     meant = _BY_FOLDED.get(dotted.casefold())
     return meant if meant != dotted else None
 

@@ -1,9 +1,11 @@
-"""Reads an HTTP/1.1 response from bytes as they arrive (RFC 9112). No I/O; the bytes may be hostile and are counted.
+"""Reads an HTTP/1.1 response from bytes as they arrive (RFC 9112).
 
-A kubelet's server (Go's net/http) sends a body with its length or in chunks. No other form is accepted, since a body
-that ends with the connection could have been cut on the way. The body may be compressed by gzip, and is never
-decompressed further than to the size that the caller allows. A long one is decompressed as it arrives: a gzip of which
-little or nothing comes can cost as much time as it is long, and whoever reads it has a turn for others between two pieces.
+No I/O; hostile bytes are counted.
+
+A kubelet's server (Go's net/http) sends a body with its length or in chunks. Other forms are
+refused, since a body that ends with the connection may be truncated. The body may be gzip, and is
+decompressed only up to the caller's limit. A long one is decompressed as it arrives: even a gzip
+with little in it costs time for its length, and its reader yields between pieces.
 """
 
 import functools
@@ -17,18 +19,20 @@ _USUAL_HEAD: Final = 1024
 _MOST_CHUNK_LINE: Final = 256
 _MOST_EXCESS: Final = 16 * 1024
 _MOST_ANNOUNCED: Final = 5
-"""Responses such as 100 Continue before the final one, as in Go's client (net/http/transport.go, max1xxResponses)."""
+"""Responses such as 100 Continue before the final one, as in Go's client (net/http/transport.go,
+max1xxResponses)."""
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\x00]*))?")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
 _CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n\x00]*)?\r?\n")
 _GZIP_ONLY: Final = 16 + zlib.MAX_WBITS
 _PACKED_AT_ONCE: Final = 32 * 1024
-"""Bytes of gzip, as the pages of nearly all nodes have at most. Each call of zlib that is not the last one copies its window."""
+"""Bytes of gzip, enough for nearly all nodes' pages. Each call of zlib but the last copies its
+window."""
 _CODINGS: Final = {b"": False, b"identity": False, b"chunked": True}
 
 
 class ResponseError(ValueError):
-    """The bytes are not a valid response. The texts are Go's where it has one."""
+    """The bytes are no valid response. The texts are Go's where it has one."""
 
 
 class TooLong(ResponseError):
@@ -36,9 +40,10 @@ class TooLong(ResponseError):
 
 
 class ResponseReader:
-    """Reads a response: call `feed` until `done`. most: bytes of the body, as it was sent and decompressed.
+    """Reads a response: call `feed` until `done`. most: bytes of the body, as sent and decompressed.
 
-    most_packed: bytes of a body in gzip as it was sent, since these are what it takes to read it; None for as many.
+    most_packed: bytes of a gzip body as sent, which set the cost of reading it; None for the same
+    limit.
     """
 
     def __init__(self, most: int, *, most_packed: int | None = None) -> None:
@@ -52,23 +57,23 @@ class ResponseReader:
         self._excess = 0
         self._announced = 0
         self._chunks = 1000 + most // 256
-        """Reads that may still follow, since each read costs time. Go's server writes 2 KiB at a time."""
+        """Remaining reads, since each costs time. Go's server writes 2 KiB at a time."""
         self.status = 0
         self.reason = ""
         self.body: bytes | bytearray = bytearray()
-        """What has arrived of it. If it is compressed, nothing before all of it has."""
+        """Its arrived part. A compressed body stays empty until it is complete."""
         self._received = 0
-        """Bytes of the body as it was sent."""
+        """Bytes of the body as sent."""
         self._unpacking: _Unpacking | None = None
         self.begun = False
         """Whether any byte has arrived."""
         self.done = False
         self.reusable = False
-        """Whether the connection can be used for another request."""
+        """Whether the connection can carry another request."""
 
     @property
     def said(self) -> str:
-        """The status as Go's Response.Status has it: `403 Forbidden`."""
+        """The status as in Go's Response.Status: `403 Forbidden`."""
         return f"{self.status:03} {self.reason}"
 
     @property
@@ -94,7 +99,7 @@ class ResponseReader:
         if self._unpacking is not None:
             self.body = self._unpacking.all()
         if self._pending:
-            # Bytes after the response, which the next response would begin with.
+            # Bytes after the response would begin the next one.
             self.reusable = False
 
     def _read_head(self) -> bool:
@@ -106,7 +111,7 @@ class ResponseReader:
                 return False
             text = bytes(self._pending[:end])
             del self._pending[: end + 4]
-            # The same for all kubelets that answer within one second, as those of one phase do.
+            # Cached: kubelets of one phase answer within the same second, with the same head.
             head = _usual_head(text) if end <= _USUAL_HEAD else _head(text)
             self.status = head.status
             if self.status >= 200:
@@ -119,7 +124,7 @@ class ResponseReader:
     def _begin_body(self, head: "_Head") -> None:
         self.reason, self.reusable = head.reason, head.reusable
         self._chunked, self._left = head.chunked, head.length
-        # What an error says besides its status is not read.
+        # An error's body is not read.
         self._unpacking = _Unpacking(self._most) if head.gzip and head.status == 200 else None
         self._check(self._left)
         self._headed = True
@@ -167,9 +172,9 @@ class ResponseReader:
         del pending[:at]
 
     def _begin_chunk(self, length: int, line: int) -> None:
-        """length: of the chunk. line: of the line that tells it."""
+        """length: of the chunk. line: of its length line."""
         self._check(length)
-        # As Go's chunkedReader (net/http/internal/chunked.go), against many tiny chunks.
+        # Like Go's chunkedReader (net/http/internal/chunked.go), against many tiny chunks.
         self._excess = max(0, self._excess + line - 16 - 2 * length)
         self._chunks -= 1
         if self._excess > _MOST_EXCESS or self._chunks < 0:
@@ -178,9 +183,9 @@ class ResponseReader:
         self._trailer = length == 0
 
     def _end_of_trailer(self, line: bytes) -> None:
-        """Expects the empty line after the last chunk. Trailers are refused, since none is requested."""
+        """Expects the empty line after the last chunk. Trailers are refused, since we request none."""
         if line.strip(b"\r\n"):
-            raise ResponseError("a trailer, which was not asked for")
+            raise ResponseError("a trailer that we did not request")
         self.done = True
 
     def _within(self, pending: bytearray, at: int) -> int:
@@ -200,7 +205,7 @@ class ResponseReader:
 
 
 class _Unpacking:
-    """Decompresses a gzip, a long one piece by piece. most: bytes that may come of it."""
+    """Decompresses gzip, a long one piece by piece. most: bytes of the result."""
 
     def __init__(self, most: int) -> None:
         self._inflating = zlib.decompressobj(_GZIP_ONLY)
@@ -215,7 +220,7 @@ class _Unpacking:
             self._inflate()
 
     def all(self) -> bytes:
-        """All that came of it. Raises ResponseError if the gzip is not whole."""
+        """The whole result. Raises ResponseError if the gzip is incomplete."""
         self._inflate()
         if not self._inflating.eof:
             raise ResponseError("unexpected EOF")
@@ -225,22 +230,22 @@ class _Unpacking:
         if not self._waiting:
             return
         if self._inflating.eof:
-            raise ResponseError("a body with more after its gzip")
+            raise ResponseError("a body with data after its gzip")
         try:
             found = self._inflating.decompress(self._waiting, self._left + 1)
         except zlib.error:
-            raise ResponseError("a body that should be gzip and cannot be decompressed") from None
+            raise ResponseError("a gzip body that cannot be decompressed") from None
         self._waiting.clear()
         self._left -= len(found)
         if self._left < 0:
-            raise TooLong(f"a body of more than {self._most} bytes when it is decompressed")
+            raise TooLong(f"a body of more than {self._most} bytes after decompression")
         if self._inflating.unused_data:
-            raise ResponseError("a body with more after its gzip")
+            raise ResponseError("a body with data after its gzip")
         self._found.append(found)
 
 
 class _Head(NamedTuple):
-    """What the head of a response says. length: bytes of a body that is not chunked."""
+    """The head of a response. length: bytes of an unchunked body."""
 
     status: int
     reason: str = ""
@@ -281,13 +286,13 @@ def _head(text: bytes) -> _Head:
 
 
 def _framing(status: int, headers: Mapping[bytes, bytes]) -> tuple[bool, bool, int]:
-    """Whether the body is compressed and whether it is chunked, and its length if it is not."""
+    """Whether the body is compressed, whether it is chunked, and its length if not."""
     coding = headers.get(b"transfer-encoding", b"").lower()
     if coding not in _CODINGS:
         raise ResponseError("unsupported transfer encoding")
     compressed = headers.get(b"content-encoding", b"identity").lower()
     if compressed not in (b"identity", b"gzip"):
-        raise ResponseError("a body compressed in a way that was not asked for")
+        raise ResponseError("a body compressed in a way that we did not request")
     packed = compressed == b"gzip"
     length = headers.get(b"content-length")
     if _CODINGS[coding]:
@@ -306,7 +311,10 @@ _usual_head = functools.lru_cache(maxsize=16)(_head)
 
 @functools.lru_cache(maxsize=64)
 def _chunk_length(line: bytes) -> int:
-    """What the line before a chunk says; Go's server writes the same few. Raises ResponseError."""
+    """The length in a chunk's line; cached, since Go's server writes few different ones.
+
+    Raises ResponseError.
+    """
     found = _CHUNK.fullmatch(line)
     if found is None:
         raise ResponseError("invalid chunk length")

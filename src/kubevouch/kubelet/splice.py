@@ -1,9 +1,9 @@
 """Sets `serverTLSBootstrap: true` in a configuration file without changing any other byte.
 
-A YAML library that rewrites the file would change line ends, quotes, comments and folds. So the key is found by the
-positions of the parsed nodes, its bytes are spliced, and the result is parsed again: it must equal the old content with
-that one key set, and every other byte must be unchanged. A file that cannot be edited so is refused with the line and
-the reason; a person can edit it by hand.
+A YAML library that rewrites the file would change line ends, quotes, comments and folds. So we find
+the key by the parsed nodes' positions, splice its bytes, and parse the result again. It must equal
+the old content with that one key set, and every other byte must be unchanged. If that fails, we
+refuse with the line and the reason; a person can edit the file by hand.
 
 Used for `/var/lib/kubelet/config.yaml` and for the `kubelet` text in the ConfigMap kubelet-config.
 """
@@ -24,7 +24,7 @@ _BY_HAND: Final = f"set {BOOTSTRAP_KEY}: true by hand"
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """The file before and after the edit. Both are equal if nothing has to be changed."""
+    """The file before and after the edit. Both are equal if nothing needs to change."""
 
     old: ConfigDocument
     new: ConfigDocument
@@ -36,17 +36,20 @@ class Edit:
 
     @property
     def after(self) -> bytes:
-        """The whole file as it is to be."""
+        """The whole file after the edit."""
         return self.new.content
 
     def diff(self, path: str) -> str:
-        """A unified diff of the edit; empty if nothing has to be changed."""
+        """A unified diff of the edit; empty if nothing needs to change."""
         return unified_diff(self.before, self.after, path)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the file is not edited, and what to do instead. `line` and `column` count from 1; 0 means the whole file."""
+    """Why the file is not edited, and what to do instead.
+
+    `line` and `column` count from 1; 0 means the whole file.
+    """
 
     reason: str
     remedy: str
@@ -76,10 +79,10 @@ def set_server_tls_bootstrap(content: bytes) -> Edit | Refusal:
 
 
 def set_in_document(document: ConfigDocument) -> Edit | Refusal:
-    """As set_server_tls_bootstrap, in a document that has been read already."""
+    """Like set_server_tls_bootstrap, on a parsed document."""
     file = configuration_of(document, "")
     if unclear := _obstacle(file, (ProblemKind.DUPLICATE_KEY, ProblemKind.FURTHER_DOCUMENT)):
-        return _refused(unclear, "make the file clear by hand first")
+        return _refused(unclear, "make the file unambiguous by hand first")
     if document.tree.get(BOOTSTRAP_KEY) is True:
         return Edit(document, document)
     if ignored := _obstacle(file, (ProblemKind.WRONG_CASE,), BOOTSTRAP_KEY):
@@ -94,14 +97,17 @@ def set_in_document(document: ConfigDocument) -> Edit | Refusal:
 
 @dataclass(frozen=True, slots=True)
 class ChangedLine:
-    """The one line in which two versions of a file differ, with its line end. before: empty if it was added."""
+    """The one line in which two versions of a file differ, with its line end. before: empty for an added line."""
 
     ours: bytes
     before: bytes
 
 
 def changed_line(before: bytes, after: bytes) -> ChangedLine | None:
-    """The line that `after` has in place of a line of `before`, or more than it. None if they differ in another way."""
+    """The line of `after` that replaces a line of `before` or is new.
+
+    None if they differ in another way.
+    """
     old, new = (content.removesuffix(b"\n").split(b"\n") for content in (before, after))
     start = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), len(old))
     rest = len(new) - start - 1
@@ -117,7 +123,7 @@ def changed_line(before: bytes, after: bytes) -> ChangedLine | None:
 
 
 def unified_diff(before: bytes, after: bytes, path: str) -> str:
-    """A unified diff for display: line ends are not distinguished, and control characters are escaped."""
+    """A unified diff for display: it ignores line ends and escapes control characters."""
 
     def lines(content: bytes) -> list[str]:
         text = content.decode(errors="backslashreplace").removesuffix("\n")
@@ -142,13 +148,13 @@ def _obstacle(
 
 
 def _proven(document: ConfigDocument, splices: list[_Splice]) -> Edit | Refusal:
-    """The edit by the first splice after which the file has the key set and is otherwise the same."""
+    """The edit by the first splice that sets the key and changes nothing else."""
     mark = codecs.BOM_UTF8 if document.content.startswith(codecs.BOM_UTF8) else b""
     for splice in splices:
         made = read_document(mark + splice.made(document.text).encode())
         if _adds_one_key(document, made):
             return Edit(document, made)
-    return Refusal("no place was found where one line adds the key and nothing else", _BY_HAND)
+    return Refusal("found no place where one line adds the key and nothing else", _BY_HAND)
 
 
 def _refused(problem: Problem, remedy: str) -> Refusal:
@@ -157,7 +163,7 @@ def _refused(problem: Problem, remedy: str) -> Refusal:
 
 
 def _splices(document: ConfigDocument) -> list[_Splice] | Refusal:
-    """Possible splices that set the key, the best first. Each is checked before it is used."""
+    """Possible splices that set the key, the best first. Each is checked before use."""
     root = document.root
     assert root is not None
     for entry in root.entries:
@@ -165,7 +171,7 @@ def _splices(document: ConfigDocument) -> list[_Splice] | Refusal:
             return _replacing(document.text, entry)
     first = root.entries[0].key_node.start
     if root.flow:
-        return Refusal("the file is JSON, or in braces as JSON is", _BY_HAND, *root.start[:2])
+        return Refusal("the file is JSON, or uses braces like JSON", _BY_HAND, *root.start[:2])
     indent = " " * (first.column - 1)
     return [
         _line_at(document.text, root.end.offset, indent),
@@ -181,7 +187,7 @@ def _replacing(text: str, entry: MappingEntry) -> list[_Splice] | Refusal:
     written = text[start:end]
     if written.startswith("&"):
         return Refusal(f"the value of {BOOTSTRAP_KEY} has an anchor", _BY_HAND, line, column)
-    # A key without a value: the node's position is right after the colon.
+    # A key without a value: the node starts right after the colon.
     return [_Splice(start, end, "true" if written else " true")]
 
 
@@ -208,7 +214,7 @@ def _adds_one_key(old: ConfigDocument, new: ConfigDocument) -> bool:
 
 
 def _same(one: Value, other: Value) -> bool:
-    """Whether two values are equal and of the same types at every level, since Python takes 1 and True as equal."""
+    """Whether two values and their types are equal at every level: for Python 1 equals True."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict) and isinstance(other, dict):

@@ -1,6 +1,6 @@
 """A metrics server without its HTTP server: it watches nodes and pods, scrapes kubelets, and stores their usage.
 
-Several collectors can run in one process; they share nothing but the authorities they are given.
+Several collectors can run in one process; they share only the CAs that they are given.
 """
 
 import asyncio
@@ -31,13 +31,15 @@ from kubevouch.metrics.scraping import ScrapeResult, ScrapeSettings, first_of, u
 from kubevouch.metrics.store import MetricsStore
 
 _RECENT: Final = 3.0
-"""Resolutions within which a node must have been read to count as read: a scrape that fails once changes nothing."""
+"""Resolutions within which a scrape must have succeeded for a node to count as read: one failure
+changes nothing."""
 
 
 class Collector:
     """Keeps `store` and `fleet` up to date while `run` runs: nodes and pods by two watches, usage by the scraper.
 
-    api: an open client of the cluster; its credentials are not those for kubelets. rng: returns a random number in [0, 1).
+    api: an open client of the cluster; its credentials are not those for kubelets. rng: returns a
+    random number in [0, 1).
     """
 
     def __init__(
@@ -82,27 +84,27 @@ class Collector:
 
     @property
     def last_round(self) -> datetime:
-        """The moment up to which every node has been scraped when it was due."""
+        """The time up to which every node has been scraped when it was due."""
         return self._scraper.last_round
 
     @property
     def results(self) -> Mapping[str, ScrapeResult]:
-        """What became of the last scrape of each node, by its name."""
+        """The result of each node's last scrape, by its name."""
         return self._scraper.results
 
     @property
     def held_back(self) -> str:
         """Why this server must not become ready although it has metrics; "" if it may.
 
-        Whoever had the metrics of a node from the server that this one replaces is to keep that one until this one has
-        them, too: every ready node was measured twice. With --ready-min-nodes that share of them must have been read; without,
-        with --kubelet-insecure-tls, each of them, since nodes that cannot be verified have no metrics. Then it stays ready: taking it
-        away would leave fewer metrics still.
+        The server that this one replaces must stay until this one has the same metrics: every ready
+        node was measured twice. With --ready-min-nodes that share of them must have been read.
+        Without it, --kubelet-insecure-tls requires all of them, since unverified nodes have no
+        metrics. Once ready it stays ready: otherwise there would be even fewer metrics.
         """
         if not self.fleet.synced:
-            return "nodes were not listed yet"
+            return "nodes have not been listed yet"
         if not self._scraper.has_begun:
-            return "not every ready node was measured twice yet"
+            return "not every ready node has been measured twice yet"
         settings = self._settings
         share = settings.ready_min_nodes or (1.0 if settings.insecure else 0.0)
         if not share or self._enough_were_read:
@@ -156,10 +158,11 @@ class Collector:
 
 
 class RootsFile:
-    """The authorities of kubelets in a file that may be replaced: pass an instance as Collector's `roots`.
+    """The CAs of kubelets in a file that may be replaced: pass an instance as Collector's `roots`.
 
-    read: returns the file's content. It is read again every `seconds`; a content that cannot be used leaves the last
-    good bundle in force. The first read raises its error. report: called with why the file cannot be used, once while that lasts.
+    read: returns the file's content. It is read every `seconds`; unusable content leaves the last
+    good bundle in force. The first read raises its error. report: called with the reason while the
+    file is unusable, once while that lasts.
     """
 
     def __init__(
@@ -179,7 +182,7 @@ class RootsFile:
         self._looked_at = clock.monotonic()
 
     def __call__(self) -> KubeletRoots:
-        """The current bundle; the same object while nothing has changed."""
+        """The current bundle; the same object while nothing changes."""
         now = self._clock.monotonic()
         if now - self._looked_at >= self._seconds:
             self._looked_at = now

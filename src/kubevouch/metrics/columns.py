@@ -1,10 +1,11 @@
-"""One measurement of a node, and those of all containers of a page as columns: a row a container, an array a number.
+"""A node's measurement, and those of a page's containers as columns: a row per container, an array per number.
 
-Which numbers can be one: Go converts a number that does not fit uint64 (NaN, negative, too large) into an undefined
-number; here it is not a sample. Neither is a time that Go's nanoseconds since 1970 cannot hold (beyond the year 2262).
+Which numbers count: Go converts a number outside uint64 (NaN, negative, too large) into an
+undefined one; here it is no sample. Nor is a time beyond Go's nanoseconds since 1970 (after the
+year 2262).
 
-From one page of a node to the next only the numbers differ. So the names are kept once (`Layout`), the numbers take 8
-bytes each, and whole columns are compared at once. Values are made of them where somebody asks.
+Only the numbers differ between two pages of a node. So the names are kept once (`Layout`), each
+number takes 8 bytes, and whole columns are compared at once. Values are built only on request.
 """
 
 from array import array
@@ -14,10 +15,11 @@ from typing import Any, Final
 import msgspec
 
 NEVER: Final = -(2**63)
-"""The start time if the page has none: before any other, as Go's zero time is. Nodes never have one."""
+"""The start time if the page has none: before any other, like Go's zero time. Nodes never have
+one."""
 
 MOST: Final = 2**64
-"""Of nanoseconds and bytes: less is an uint64."""
+"""Bound of nanoseconds and bytes: smaller ones fit uint64."""
 LAST_NS: Final = 2**63 - 1
 
 PodKey = tuple[str, str]
@@ -41,7 +43,7 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_sample(cpu: float, memory: float, at_ns: int) -> bool:
-    """Whether these are a measurement: cpu in core-seconds, memory in bytes; zero of either is none."""
+    """Whether these are a measurement: cpu in core-seconds, memory in bytes. A zero is none."""
     # NaN fails every comparison.
     return 1 <= cpu * 1e9 < MOST and 1 <= memory < MOST and 0 <= at_ns <= LAST_NS
 
@@ -52,20 +54,20 @@ def node_point(cpu: float, memory: float, at_ns: int) -> Point | None:
 
 
 def start_of(seconds: float | None) -> int:
-    """A container's start in nanoseconds; NEVER if the page has none, or one that no clock shows."""
+    """A container's start in nanoseconds; NEVER if the page has none, or an impossible one."""
     if seconds is None or not 0 <= seconds * 1e9 <= LAST_NS:
         return NEVER
     return int(seconds * 1e9)
 
 
 class Layout(msgspec.Struct, frozen=True, eq=False):
-    """Which containers the rows are of. names: each row's container. pods: the rows of each pod, by container name."""
+    """The containers of the rows. names: each row's container. pods: the rows of each pod, by container name."""
 
     names: tuple[str, ...]
     pods: Mapping[PodKey, tuple[int, ...]]
 
     def rows_of(self, other: "Layout") -> list[int]:
-        """For each row of the other layout: the row of the same container here, or ABSENT."""
+        """For each row of the other layout: the same container's row here, or ABSENT."""
         rows = [ABSENT] * len(other.names)
         for pod, theirs in other.pods.items():
             ours = {self.names[row]: row for row in self.pods.get(pod, ())}
@@ -75,7 +77,7 @@ class Layout(msgspec.Struct, frozen=True, eq=False):
 
 
 def layout_of(owners: Sequence[Owner]) -> Layout:
-    """The layout of rows that belong to these containers, each of which is there once."""
+    """The layout for these distinct containers."""
     names = tuple(name for _, name in owners)
     rows: dict[PodKey, list[int]] = {}
     for row, (pod, _) in enumerate(owners):
@@ -88,8 +90,9 @@ def layout_of(owners: Sequence[Owner]) -> Layout:
 class Columns(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One measurement of each container, or none (ABSENT).
 
-    cpu: core-seconds since the container's start. memory: bytes. present: how many rows have a measurement.
-    oldest_ns: the earliest of their times. latest_start_ns: the start of the youngest container, measured or not.
+    cpu: core-seconds since the container's start. memory: bytes. present: how many rows have a
+    measurement. oldest_ns: the earliest of their times. latest_start_ns: the start of the youngest
+    container, measured or not.
     """
 
     layout: Layout
@@ -102,10 +105,10 @@ class Columns(msgspec.Struct, frozen=True, eq=False, gc=False):
     latest_start_ns: int
 
     def in_layout(self, layout: Layout, rows: Sequence[int]) -> "Columns":
-        """The same measurements in another layout. rows: for each row of that layout, the row here, or ABSENT."""
+        """The same measurements in another layout. rows: for each of its rows the row here, or ABSENT."""
 
         def picked(column: "array[float] | array[int]", otherwise: float) -> list[Any]:
-            # ABSENT is the last place.
+            # ABSENT picks the last place.
             return list(map([*column, otherwise].__getitem__, rows))
 
         return columns(
@@ -126,7 +129,7 @@ def columns(
     *,
     latest_start_ns: int | None = None,
 ) -> Columns:
-    """Columns of these arrays. latest_start_ns: where the caller knows it."""
+    """Columns of these arrays. latest_start_ns: if the caller knows it."""
     present, oldest = len(at_ns), min(at_ns, default=LAST_NS)
     if oldest == ABSENT:
         present -= at_ns.count(ABSENT)
@@ -137,7 +140,7 @@ def columns(
 
 
 def no_measurements(layout: Layout) -> Columns:
-    """Columns of a layout in which every row is absent."""
+    """Columns of a layout with every row absent."""
     rows = len(layout.names)
     nothing = array("d", bytes(8 * rows))
     return columns(

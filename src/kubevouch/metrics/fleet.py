@@ -1,8 +1,9 @@
-"""The nodes and running pods of a cluster: what the scraper dials, and the names and labels of the metrics API.
+"""The nodes and running pods of a cluster: what the scraper dials, and the metrics API's names and labels.
 
-Both are watched (kube/io/watch). Only running pods are listed, as by metrics-server's informer (pkg/server/config.go:
-field selector status.phase=Running). Both servers read metadata only, but here the name of the pod's node belongs to
-it, so that a kubelet can report its own pods only: pods are read as rows of a Table.
+Both are watched (kube/io/watch). Only running pods are listed, as in metrics-server's informer
+(pkg/server/config.go: field selector status.phase=Running). Both servers read metadata only. Here
+each pod's node name comes with it, so that a kubelet can report only its own pods: pods are read as
+rows of a Table.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,9 +20,11 @@ from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.scraping import ScrapeSettings
 
 METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
-"""Annotation of a Node with the path of its kubelet's metrics (pkg/scraper/client/resource/client.go)."""
+"""Annotation of a Node with the path of its kubelet's metrics
+(pkg/scraper/client/resource/client.go)."""
 LONGEST_PATH: Final = 1024
-"""Characters of a path: a kubelet may write this annotation of its own Node, and each scrape asks for it."""
+"""Characters of a path: a kubelet may write this annotation of its own Node, and each scrape
+uses it."""
 _MOST_TEXTS: Final = 20_000
 
 
@@ -30,7 +33,7 @@ class _Placed(Narrow, frozen=True, kw_only=True):
 
 
 class PlacedPod(Object, frozen=True, kw_only=True):
-    """A pod as its row of a Table has it."""
+    """A pod from its row of a Table."""
 
     spec: _Placed = _Placed()
 
@@ -45,9 +48,9 @@ PLACED_ROWS: Final = RowForm(PlacedPod, "Node", _placed)
 
 
 class FleetNode(msgspec.Struct, frozen=True):
-    """A node to scrape. address: what to dial, without port; "" if the Node has no address of the preferred types.
+    """A node to scrape. address: what to dial, without port; "" if the Node has none of the preferred types.
 
-    path: "" if its annotation has a longer one than LONGEST_PATH.
+    path: "" if its annotation exceeds LONGEST_PATH.
     """
 
     name: str
@@ -73,7 +76,7 @@ def fleet_node(node: Node, settings: ScrapeSettings) -> FleetNode:
 
 
 def _address(node: Node, types: tuple[str, ...]) -> str:
-    """That of the most preferred type that the Node has (pkg/utils/address_resolver.go)."""
+    """The Node's address of the most preferred type (pkg/utils/address_resolver.go)."""
     found = (
         each.address
         for wanted in types
@@ -93,7 +96,7 @@ class RunningPod(msgspec.Struct, frozen=True, gc=False):
 
 
 class RunningPods:
-    """Every running pod, by namespace and name: who asks for one namespace looks at no other one's pods."""
+    """Every running pod, by namespace and name, so that a request for one namespace reads no other."""
 
     def __init__(self, pods: Iterable[RunningPod] = ()) -> None:
         self._pods: dict[str, dict[str, RunningPod]] = {}
@@ -117,30 +120,33 @@ class RunningPods:
             self._disordered.discard(namespace)
 
     def get(self, key: PodKey) -> RunningPod | None:
-        """The pod; None if there is no such one. Asked for every pod of every page."""
+        """The pod, or None. Called for every pod of every page."""
         here = self._pods.get(key[0])
         return here.get(key[1]) if here is not None else None
 
     def of(self, namespace: str) -> tuple[RunningPod, ...]:
-        """The pods of a namespace as they are now, in the order of their names."""
+        """The current pods of a namespace, sorted by name."""
         here = self._pods.get(namespace)
         if here is None:
             return ()
         if namespace in self._disordered:
-            # Kept in order, so that the next time few names are out of place.
+            # Kept sorted, so that next time few names are out of place.
             self._disordered.discard(namespace)
             here = self._pods[namespace] = {name: here[name] for name in sorted(here)}
         return tuple(here.values())
 
     def everywhere(self) -> Iterator[RunningPod]:
-        """The pods of all namespaces, in the order of namespaces and names; each namespace as it is when reached."""
+        """The pods of all namespaces, sorted by namespace and name; each namespace as of when it is reached."""
         for namespace in sorted(self._pods):
             yield from self.of(namespace)
 
 
 @dataclass(slots=True)
 class Fleet:
-    """The nodes by name, and the running pods. synced: both were listed once. Live: only the collector changes them."""
+    """The nodes by name, and the running pods. synced: both were listed once.
+
+    Live: only the collector changes them.
+    """
 
     nodes: dict[str, FleetNode] = field(default_factory=dict)
     pods: RunningPods = field(default_factory=RunningPods)
@@ -148,16 +154,17 @@ class Fleet:
 
 
 class SharedTexts:
-    """Equal texts as one object: a fleet's labels are the same few, over and over. The table begins anew when it is full.
+    """Shares equal texts: a fleet repeats the same few labels. The table restarts when it is full.
 
-    What sys.intern has seen never goes again on some versions of Python (3.12.1), and whoever makes up labels fills the memory.
+    sys.intern never frees its texts on some Python versions (3.12.1), so made-up labels would fill
+    the memory.
     """
 
     def __init__(self) -> None:
         self._table: dict[str, str] = {}
 
     def one(self, text: str) -> str:
-        """The text, as the object that was given first."""
+        """The text, as the first equal object."""
         found = self._table.get(text)
         if found is None:
             if len(self._table) >= _MOST_TEXTS:

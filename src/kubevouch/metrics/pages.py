@@ -1,17 +1,18 @@
-"""A kubelet's /metrics/resource page: CPU and memory of the node and of its pods' containers, and when these started.
+"""A kubelet's /metrics/resource page: CPU and memory of the node and its pods' containers, and their start times.
 
-The page is in Prometheus' text format (version 0.0.4), as Go's client writes it: one blank between words, and no blank in
-the labels. The bytes may be hostile: the page is bounded, and a line in another form is an error with its number. A
-server with other work to do reads a page in steps.
+The page is Prometheus' text format (version 0.0.4), as Go's client writes it: one blank between
+words, and none in the labels. The bytes may be hostile: the page is limited, and a line in another
+form is an error with its number. A server with other work reads a page in steps.
 
-Which samples count is metrics-server's rule (pkg/scraper/client/resource/decode.go):
+metrics-server decides which samples count (pkg/scraper/client/resource/decode.go):
 
-- A measurement's time is that of the line read last; families are sorted, so it is the memory line's. A line without a
-  time gets the time of the request.
-- A node without CPU or memory, or with zero of either, has none.
-- If any container of a pod has no CPU or no memory, or zero of either, the whole pod has none.
+- A measurement has the time of its last line; families are sorted, so that is the memory line. A
+line without a time gets that of the request.
+- A node without CPU or memory, or with zero of either, has no measurement.
+- If any container of a pod lacks CPU or memory, or has zero of either, the whole pod has none.
 
-Sources: pkg/kubelet/metrics/collectors/resource_metrics.go; the exposition format as in prometheus/common's expfmt.
+Sources: pkg/kubelet/metrics/collectors/resource_metrics.go; the exposition format as in
+prometheus/common's expfmt.
 """
 
 import re
@@ -39,7 +40,7 @@ LARGEST: Final = 8 << 20
 """Bytes. A node with 110 pods sends 150 KB; one with 1,000 pods of five containers each, 4 MB."""
 MOST_LINES: Final = 200_000
 MOST_CONTAINERS: Final = 10_000
-"""Kubernetes advises 110 pods a node, and the largest nodes known have some 1,000."""
+"""Kubernetes recommends 110 pods a node, and the largest known nodes have some 1,000."""
 
 CPU: Final = b"container_cpu_usage_seconds_total"
 MEMORY: Final = b"container_memory_working_set_bytes"
@@ -48,19 +49,20 @@ NODE_CPU: Final = b"node_cpu_usage_seconds_total"
 NODE_MEMORY: Final = b"node_memory_working_set_bytes"
 
 _Sample = tuple[float, int | None]
-"""A value, and its time in milliseconds since 1970 if the kubelet wrote one. Either may be any number."""
+"""A value, and its time in milliseconds since 1970 if the kubelet wrote one. Either may be any
+number."""
 
 _Samples = dict[bytes, _Sample]
 """By family."""
 
 Measurement = tuple[float, float, int, int]
-"""Of a container: core-seconds, bytes, its time and its start in nanoseconds since 1970."""
+"""A container's core-seconds, bytes, time and start, the latter two in nanoseconds since 1970."""
 
 
 class Page(msgspec.Struct, frozen=True, eq=False):
     """The measurements of one page. `node` is None if the page lacks the node's CPU or memory.
 
-    incomplete: pods that were left out because a container lacks CPU or memory.
+    incomplete: omitted pods, in which a container lacks CPU or memory.
     """
 
     node: Point | None
@@ -69,19 +71,20 @@ class Page(msgspec.Struct, frozen=True, eq=False):
 
 
 def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None, Page]:
-    """The measurements of a page, in steps of a few milliseconds: between two of them others may work.
+    """The measurements of a page, in steps of a few milliseconds, between which others may work.
 
-    where: the kubelet. requested_ms: when it was asked, in milliseconds since 1970. The later one counts where a series
-    occurs twice.
+    where: the kubelet. requested_ms: when it was asked, in milliseconds since 1970. Of a repeated
+    series the later one counts.
 
     Raises:
-        AnswerError: the page is too long, or a line is invalid; the error names the line.
+        AnswerError: the page is too long, or a line is invalid; the error has its number.
     """
     page = f"{where}, /metrics/resource"
     _check_size(body, page)
     series: dict[Owner | None, _Samples] = {}
     node: _Samples = {}
-    # By labels, which are looked into once, and in the step that they come in: they may be many, and long.
+    # By labels, which are parsed once, in the step in which they arrive: they may be many, and
+    # long.
     found: dict[bytes | None, _Samples] = {None: node, b"": node}
     begin = 0
     while begin < len(body):
@@ -111,18 +114,19 @@ def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None,
 
 def _check_size(body: bytes, page: str) -> None:
     if len(body) > LARGEST:
-        raise AnswerError(page, f"{len(body)} bytes", f"at most {LARGEST} are read")
+        raise AnswerError(page, f"{len(body)} bytes", f"expected at most {LARGEST}")
     if body.count(b"\n") > MOST_LINES:
         raise AnswerError(page, f"more than {MOST_LINES} lines", "no kubelet writes so many")
 
 
 _A_STEP: Final = 64 * 1024
-"""Bytes."""
+"""In bytes."""
 
 _OF_CONTAINERS: Final = frozenset({CPU, MEMORY, START})
 _FAMILIES: Final = _OF_CONTAINERS | {NODE_CPU, NODE_MEMORY}
 
-# The value's pattern excludes underscores, which float() accepts; what else is wrong, float() refuses.
+# The value's pattern excludes underscores, which float() accepts; float() refuses all other
+# faults.
 _LINE: Final = re.compile(
     rb"^(?:([a-zA-Z_:][a-zA-Z0-9_:]*+)"
     rb'(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*+="(?:[^"\\\n]++|\\.)*+",?)*+)\})?'
@@ -132,11 +136,12 @@ _LINE: Final = re.compile(
 )
 _LABEL: Final = re.compile(rb'([a-zA-Z0-9_]+)="((?:[^"\\]++|\\.)*+)"')
 _NAME: Final = re.compile(rb"[!#-\[\]-~]{1,253}")
-"""No object of Kubernetes has a longer one, or other letters: those would come to somebody's terminal as they are."""
+"""No Kubernetes object has a longer name, or other characters: these would reach somebody's
+terminal unchanged."""
 
 
 def _whole(series: Mapping[Owner | None, _Samples], of_node: _Samples, requested_ms: int) -> Page:
-    """The samples as measurements. Series without the labels of their family are ignored."""
+    """The samples as measurements. Series without their family's labels are ignored."""
     measured: dict[Owner, Measurement] = {}
     incomplete: dict[PodKey, None] = {}
     for owner, samples in series.items():
@@ -154,7 +159,10 @@ def _whole(series: Mapping[Owner | None, _Samples], of_node: _Samples, requested
 
 
 def _owner(labels: bytes, page: str) -> Owner | None:
-    """The container that labels name; None without its labels. Raises AnswerError for a name that nothing can have."""
+    """The container in the labels; None without these labels.
+
+    Raises AnswerError for an impossible name.
+    """
     match dict(_LABEL.findall(labels)):
         case {b"namespace": namespace, b"pod": pod, b"container": container}:
             return (_name(namespace, page), _name(pod, page)), _name(container, page)
@@ -165,7 +173,7 @@ def _name(found: bytes, page: str) -> str:
     if _NAME.fullmatch(found):
         return found.decode("ascii")
     what = f"a name of {len(found)} bytes: {_shown(found)}"
-    expected = "at most 253 bytes of printable ASCII without blanks were expected: is it a kubelet?"
+    expected = "expected at most 253 bytes of printable ASCII without blanks: is it a kubelet?"
     raise AnswerError(page, what, expected)
 
 
@@ -194,7 +202,7 @@ def columns_of(found: Mapping[Owner, Measurement]) -> Columns:
 
 
 def _broken(page: str, body: bytes, at: int, what: str) -> AnswerError:
-    """The error of the line that begins, or goes on, there."""
+    """The error for the line that starts, or continues, there."""
     number = body.count(b"\n", 0, at) + 1
     line = body[at:].split(b"\n", 1)[0]
     return AnswerError(f"{page}, line {number}", f"{what}: {_shown(line)}", "is it a kubelet?")

@@ -1,11 +1,11 @@
-"""A page's measurements in a tenth of the time that reading every line takes.
+"""Reads a page's measurements in a tenth of the time of a line-by-line reader.
 
-From one scrape to the next the lines of the families that count differ in their numbers only. So each family is split
-into words at once: if the labels are those of the last page (by their hash), only the numbers are converted, in bulk. If
-a page is not exactly as kubelets write it (labels in another order, a family in two places, NaN), or has other
-containers, `quick_page` returns None and the full reader is used, whose page makes the next form. Otherwise both give
-the same measurements. Only what the full reader refuses in lines that do not count, or in the kind of blank between two
-words, goes unnoticed here.
+Between two scrapes only the numbers in the relevant families change. So each family is split into
+words at once: if the labels are those of the last page (by their hash), only the numbers are
+converted, in bulk. If a page differs from a kubelet's form (labels in another order, a family in
+two places, NaN), or has other containers, `quick_page` returns None. The full reader then takes
+over, and its page makes the next form. Otherwise both give the same measurements. Only faults in
+irrelevant lines, or in the kind of blank between two words, go unnoticed here.
 """
 
 from array import array
@@ -17,28 +17,31 @@ from kubevouch.metrics.columns import LAST_NS, Layout, Point, columns, is_sample
 from kubevouch.metrics.pages import CPU, MEMORY, NODE_CPU, NODE_MEMORY, START, Page
 
 _LONGEST: Final = 2 << 20
-"""Bytes, which some 2,500 containers have; a longer page is read in steps. It may come of a few bytes of gzip."""
+"""Bytes, enough for some 2,500 containers; a longer page is read in steps. A few bytes of gzip
+may expand to it."""
 
-# Numbers joined by commas are an array of JSON, which has no NaN, no underscore, and no blank or comma in a number.
+# Comma-joined numbers are a JSON array, which has no NaN, no underscore, and no blank or comma in
+# a number.
 _FLOATS: Final = msgspec.json.Decoder(list[float])
 _INTEGERS: Final = msgspec.json.Decoder(list[Annotated[int, msgspec.Meta(ge=-LAST_NS, le=LAST_NS)]])
 _LONGEST_NUMBER: Final = 32
 _NEXT: Final = b"\n# HELP "
-"""How the next family begins."""
+"""How the next family starts."""
 _WORDS: Final = 3
-"""Of a line: the series, its value and its time."""
+"""Words of a line: the series, its value and its time."""
 
 
 class _UnusualPage(ValueError):
-    """The page is not in the exact form that kubelets write."""
+    """The page is not exactly in a kubelet's form."""
 
 
 class PageForm(NamedTuple):
     """The form of a node's last page: everything but its numbers.
 
-    labels: hashes of the series of the CPU and the memory family. length: bytes of the shorter family's, which its lines
-    have at least. starts: the lines of start times, by their length and hash: they carry no timestamps, so they stay the
-    same byte by byte until a container starts. (A kubelet that forges a collision deceives about its own containers only.)
+    labels: hashes of the CPU and memory families' series. length: bytes of the shorter family's, a
+    minimum for its lines. starts: the lines of start times, by length and hash. They carry no
+    timestamps, so they stay the same until a container starts. (A kubelet that forges a collision
+    deceives about its own containers only.)
     """
 
     layout: Layout
@@ -50,7 +53,7 @@ class PageForm(NamedTuple):
 
 
 def page_form(body: bytes, page: Page) -> PageForm | None:
-    """The form of a page that was read line by line; None if the next one like it cannot be read quickly."""
+    """The form of a page that was read line by line; None if the next one cannot be read quickly."""
     layout, begin = page.containers.layout, body.find(b"\n" + START + b"{")
     end = body.find(_NEXT, begin) if begin >= 0 else begin
     lines = [b""] * len(layout.names)
@@ -67,12 +70,15 @@ def page_form(body: bytes, page: Page) -> PageForm | None:
         page.containers.start_ns,
         page.containers.latest_start_ns,
     )
-    # What is missing has to be told at each scrape.
+    # Missing values must be reported at each scrape.
     return form if not page.incomplete and quick_page(body, form) is not None else None
 
 
 def quick_page(body: bytes, form: PageForm | None) -> Page | None:
-    """The page's measurements; None if the full reader is needed. Never raises. form: that of the node's last page."""
+    """The page's measurements; None if the full reader is needed.
+
+    Never raises. form: the node's last.
+    """
     if form is None or len(body) > _LONGEST:
         return None
     try:
@@ -92,7 +98,7 @@ def _page(body: bytes, form: PageForm) -> Page:
         raise _UnusualPage
     for family in (CPU, MEMORY, START):
         line = b"\n" + family
-        # From behind, a text that is not there is found missing in a quarter of the time.
+        # A search from the end finds a missing text in a quarter of the time.
         if (
             body.startswith(family)
             or body.rfind(line, end) >= 0
@@ -106,9 +112,10 @@ def _page(body: bytes, form: PageForm) -> Page:
     used, held = _numbers(cpu.values, rows), _numbers(memory.values, rows)
     at_ns = _times_ns(memory.times, rows)
     if cpu.times != memory.times:
-        # They have to be valid, but do not count.
+        # They must be valid, but do not count.
         _times_ns(cpu.times, rows)
-    # None of them is more than their sum, where all are positive. The sum may be too large for a sample, or no number.
+    # None exceeds their sum, if all are positive. The sum may be too large for a sample, or no
+    # number.
     if used and not (
         is_sample(min(used), min(held), min(at_ns)) and is_sample(sum(used), sum(held), 0)
     ):
@@ -125,7 +132,7 @@ def _page(body: bytes, form: PageForm) -> Page:
 
 
 class _Family(NamedTuple):
-    """The lines of one family, from the line end before the first to that after the last: its words, numbers joined by commas."""
+    """The lines of one family, between the line ends around it: its words, and comma-joined numbers."""
 
     begin: int
     end: int
@@ -134,9 +141,9 @@ class _Family(NamedTuple):
 
 
 def _family(body: bytes, name: bytes, start: int, form: PageForm, labels: int) -> _Family:
-    """A family's lines: nothing else stands among them, and one blank or line end between two words.
+    """A family's lines: no others among them, and one blank or line end between two words.
 
-    start: where to look for it. labels: the hash of its series.
+    start: where to search. labels: the hash of its series.
     """
     rows = len(form.layout.names)
     if not rows:
@@ -145,9 +152,9 @@ def _family(body: bytes, name: bytes, start: int, form: PageForm, labels: int) -
     end = body.find(_NEXT, begin + form.length)
     if begin < 0 or end < 0:
         raise _UnusualPage
-    # No more of them than there should be: millions would cost 100 MB and hold up the other nodes.
+    # No more than expected: millions would cost 100 MB and delay the other nodes.
     words = body[begin:end].split(None, _WORDS * rows)
-    # Apart from each other, as no label can be: joined as they are, two labels could pass for one.
+    # Joined with a separator that no label can have: otherwise two labels could pass for one.
     joined = b"\n".join(words[0::_WORDS])
     if len(words) != _WORDS * rows or hash(joined) != labels:
         raise _UnusualPage
@@ -166,7 +173,7 @@ def _node(body: bytes, begin: int) -> Point | None:
 
 
 def _node_line(body: bytes, name: bytes, begin: int) -> list[bytes]:
-    """The value and the time of a node's line, which stands behind `begin` and is the only one."""
+    """The value and time of a node's only line, behind `begin`."""
     line = b"\n" + name
     place = body.rfind(line, begin)
     end = body.find(b"\n", place + 1)
@@ -180,7 +187,7 @@ def _node_line(body: bytes, name: bytes, begin: int) -> list[bytes]:
 
 
 def _numbers(texts: bytes, count: int) -> list[float]:
-    """So many numbers, joined by commas."""
+    """That many comma-joined numbers."""
     numbers = _FLOATS.decode(b"[%b]" % texts)
     if len(numbers) != count or len(texts) > count * (_LONGEST_NUMBER + 1):
         raise _UnusualPage

@@ -1,7 +1,8 @@
-"""Scrapes every node in a task of its own: a slow, silent or lying kubelet affects its own row only.
+"""Scrapes every node in its own task: a slow, silent or lying kubelet affects only its own row.
 
-A node that is new is scraped soon, from then on at its own moments (`moments.phase_of`). A page is stored as soon as it is read.
-No node waits for another one, and each has one connection at most. A task that dies is started again.
+A new node is scraped soon, then at its own times (`moments.phase_of`). A page is stored as soon as
+it is read. No node waits for another one, and each has at most one connection. A task that dies is
+restarted.
 """
 
 import asyncio
@@ -42,14 +43,14 @@ _MOST_SCRAPES_AWAITED: Final = 3
 
 
 class ScrapeObserver(Protocol):
-    """Called for what happens while scraping. What it raises is dropped: it cannot end a scrape."""
+    """Receives the events of scraping. Its exceptions are dropped, so they cannot end a scrape."""
 
     def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
         """A scrape ended; failure is None if it succeeded."""
         ...
 
     def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
-        """A node reported pods that run on another node: what it reports of them is not served."""
+        """A node reported pods that run on another node: its report of them is not served."""
         ...
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
@@ -57,34 +58,35 @@ class ScrapeObserver(Protocol):
         ...
 
     def doubted(self, node: FleetNode, doubt: str) -> None:
-        """A kubelet that was asked could not be verified, other than before."""
+        """A kubelet that was asked is now unverified, or for a new reason."""
         ...
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
-        """The task of a node died and was started again. error: None if somebody cancelled it."""
+        """A node's task died and was restarted. error: None if somebody cancelled it."""
         ...
 
     def removed(self, name: str) -> None:
-        """A node is gone from the cluster."""
+        """A node has left the cluster."""
         ...
 
     def selects_nothing(self, node_selector: str) -> None:
-        """The nodes were listed for the first time, and none has the labels that --node-selector asks for."""
+        """The first list of nodes has none with the labels of --node-selector."""
         ...
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
-        """The watch of "nodes" or "pods" failed, and will be tried again."""
+        """The watch of "nodes" or "pods" failed, and will be retried."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class KubeletAccess:
-    """What kubelets are asked with.
+    """How to ask kubelets.
 
-    roots: called before each scrape for the authorities of kubelets; it must return the same object while nothing has
-    changed. credentials: what verified kubelets are sent: the bearer token of a service account, never a client
-    certificate. certificate: the source of a client certificate (--kubelet-client-certificate), whose file may be
-    replaced. look_up: resolves the names of kubelets, in a thread.
+    roots: called before each scrape for the CAs of kubelets; it must return the same object while
+    nothing changes. credentials: for verified kubelets: a service account's bearer token, never a
+    client certificate. certificate: the source of a client certificate
+    (--kubelet-client-certificate), whose file may be replaced. look_up: resolves the names of
+    kubelets, in a thread.
     """
 
     roots: Callable[[], KubeletRoots]
@@ -94,7 +96,10 @@ class KubeletAccess:
 
 
 class Scraper:
-    """Scrapes the nodes that `put` adds and `remove` removes. `kubelet.io.fetch` verifies each kubelet first."""
+    """Scrapes the nodes that `put` adds and `remove` removes.
+
+    `kubelet.io.fetch` verifies each kubelet first.
+    """
 
     def __init__(
         self,
@@ -123,22 +128,23 @@ class Scraper:
 
     @property
     def last_round(self) -> datetime:
-        """The moment up to which every node has been scraped when it was due: metric-collection-timely looks at its age."""
+        """The time up to which every node has been scraped when due; metric-collection-timely checks its age."""
         now = self._clock.monotonic()
         due = min((each.due for each in self._followed.values()), default=now)
         return self._clock.now() - timedelta(seconds=max(0.0, now - due))
 
     @property
     def results(self) -> Mapping[str, ScrapeResult]:
-        """What became of the last scrape of each node, by its name."""
+        """The result of each node's last scrape, by its name."""
         return self._results
 
     @property
     def has_begun(self) -> bool:
-        """Whether every ready node had the scrapes that its first usage takes, or has had the time for them.
+        """Whether every ready node had the scrapes for its first usage, or the time for them.
 
-        Nodes have moments of their own, so one of them has its usage up to a resolution before another. Two scrapes are
-        enough, unless the kubelet had no new sample for the second one: then it is waited for a third.
+        Nodes have their own times, so one may have its usage up to a resolution before another. Two
+        scrapes suffice, unless the kubelet had no new sample for the second one: then a third is
+        awaited.
         """
         if self._has_begun or self._first_put is None:
             return self._has_begun
@@ -159,17 +165,21 @@ class Scraper:
         return enough or failed or self._store.node(name) is not None
 
     def put(self, node: FleetNode) -> None:
-        """Adds a node, or changes how it is reached from its next scrape on. Once `run` ends, no node is added."""
+        """Adds a node, or changes how to reach it from its next scrape on.
+
+        After `run` it adds none.
+        """
         if (followed := self._followed.get(node.name)) is not None:
             followed.node = node
             return
         if self._ending:
-            # The watch of nodes ends a moment later, and nobody would wait for a task that begins now.
+            # The watch of nodes ends a moment later, and nobody would await a new task.
             return
         if self._first_put is None:
             self._first_put = self._clock.monotonic()
         phase = phase_of(node.name)
-        # The more nodes there are, the wider their first scrapes are spread, as metrics-server spreads each round.
+        # The more nodes, the wider their first scrapes are spread, as metrics-server spreads each
+        # round.
         spread = min(
             _DELAY_A_NODE * (len(self._followed) + 1), _SPREAD_AT_MOST * self._settings.resolution
         )
@@ -204,7 +214,7 @@ class Scraper:
         task.add_done_callback(lambda ended: self._ended(followed, ended))
 
     def _ended(self, followed: "_Followed", task: "asyncio.Task[None]") -> None:
-        """Starts a task again that ended although its node is there. It goes on at the node's next moment, not at once."""
+        """Restarts a task that ended although its node exists, at the node's next time and not at once."""
         if self._ending or self._followed.get(followed.node.name) is not followed:
             return
         error = None if task.cancelled() else task.exception()
@@ -227,7 +237,7 @@ class Scraper:
             followed.close()
 
     def _next_due(self, followed: "_Followed") -> float:
-        """The next moment of a node, by the monotonic clock."""
+        """A node's next time, by the monotonic clock."""
         now, wall = self._clock.monotonic(), self._clock.now().timestamp()
         last = wall - (now - followed.due)
         at = next_moment(followed.phase, self._settings.resolution, now=wall, last=last)
@@ -239,7 +249,7 @@ class Scraper:
         try:
             body, asked_at = await self._fetched(followed, began)
             if not await self._keep(followed, body, asked_at):
-                # The node has no usage while this lasts, so it counts as a failed scrape.
+                # Meanwhile the node has no usage, so this counts as a failed scrape.
                 failure = ScrapeFailure("no-usage", _NO_USAGE)
         except FetchFailed as error:
             failure = ScrapeFailure(error.reason, error.text)
@@ -247,7 +257,7 @@ class Scraper:
             failure = ScrapeFailure("unreadable", f"failed parsing metrics: {error}")
         except KubevouchError as error:
             failure = ScrapeFailure("credential", str(error))
-        except Exception as error:  # noqa: BLE001 - an error of ours with one node's page must not end other scrapes
+        except Exception as error:  # noqa: BLE001 - our bug with one node's page must not end other scrapes
             failure = ScrapeFailure("internal", f"{type(error).__name__}: please report this")
         if failure is not None:
             self._store.record_failure(node.name)
@@ -262,7 +272,7 @@ class Scraper:
             self._tell(self._observer.doubted, node, followed.doubt)
 
     async def _fetched(self, followed: "_Followed", began: float) -> tuple[bytes, datetime]:
-        """The page, and when it was asked for. All that a scrape asks for shares its time."""
+        """The page, and when it was requested. All requests of a scrape share its time."""
         node, followed.doubt = followed.node, ""
         if not node.address:
             raise FetchFailed(node.name, "no-address", self._no_address)
@@ -284,14 +294,14 @@ class Scraper:
         except FetchFailed as error:
             if error.reason != "http-401":
                 raise
-            # The service account's token in its file is replaced from time to time.
+            # The service account's token file is replaced from time to time.
             newer = await self._access.credentials.renewed(credential)
             if newer is None:
                 raise
         return await page(newer.authorization), asked_at
 
     def _client(self, followed: "_Followed", trust: KubeletTrust) -> KubeletClient:
-        """The connection to the node's kubelet: a new one when its address or the trust has changed."""
+        """The connection to the node's kubelet: a new one if its address or the trust has changed."""
         node = followed.node
         target, kept = Target(node.address, node.name, node.port), followed.client
         if kept is None or kept.target != target or kept.trust is not trust:
@@ -307,9 +317,9 @@ class Scraper:
         return kept
 
     async def _current_trust(self) -> KubeletTrust:
-        """One for all nodes, and a new one when the authorities or the client certificate change."""
+        """One for all nodes; a new one when the CAs or the client certificate change."""
         roots, certificate = self._access.roots(), self._access.certificate
-        # Never the pair of `credentials`: who runs us with a kubeconfig does not mean that for kubelets.
+        # Never the pair of `credentials`: a kubeconfig's certificate is not meant for kubelets.
         pair = (await certificate.current()).pair if certificate else None
         kept = self._trust
         if kept is None or kept.roots is not roots or kept.pair != pair:
@@ -333,7 +343,10 @@ class Scraper:
         return page.node is not None
 
     async def _read(self, body: bytes, node: FleetNode, requested_ms: int) -> Page:
-        """A page that needs the full reader. Other scrapes go on meanwhile: it may be long, and of hostile bytes."""
+        """Reads a page with the full reader.
+
+        Other scrapes continue meanwhile: the page may be long and hostile.
+        """
         steps = reading(body, f"node {node.name}", requested_ms)
         while True:
             try:
@@ -344,13 +357,13 @@ class Scraper:
             await self._clock.sleep(0)
 
     def _tell(self, observe: Callable[P, None], *told: P.args, **named: P.kwargs) -> None:
-        """Tells the observer, whose errors are no reason to stop."""
+        """Calls the observer and drops its errors."""
         with contextlib.suppress(Exception):
             observe(*told, **named)
 
 
 class _Followed:
-    """A node and how far its task is. due: of its next scrape, or of the one that runs, by the monotonic clock.
+    """A node and its task's progress. due: the time of its next or current scrape, by the monotonic clock.
 
     form: of its last page, which makes the next one cheap to read. doubt: see ScrapeResult.
     """
@@ -366,7 +379,7 @@ class _Followed:
         self.doubt = ""
 
     def close(self) -> None:
-        """Closes the connection, if one is open."""
+        """Closes the connection, if open."""
         if self.client is not None:
             self.client.close()
             self.client = None

@@ -1,4 +1,4 @@
-"""How nodes are scraped, by metrics-server's flags and ours; what became of each scrape; and how many nodes are read."""
+"""How to scrape nodes, by metrics-server's flags and ours; the results; and how many nodes are read."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,12 +13,13 @@ _MOST_NAMED = 10
 
 
 class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Which nodes are scraped, where and how.
+    """Which nodes to scrape, where and how.
 
-    node_selector: --node-selector. address_types: --kubelet-preferred-address-types, most preferred first. port:
-    --kubelet-port. use_status_port: --kubelet-use-node-status-port, which wins over `port` if the Node states one.
-    resolution: seconds between two scrapes of a node. timeout: seconds for one. insecure: --kubelet-insecure-tls: a kubelet that cannot be verified is asked all the
-    same, without any credential. ready_min_nodes: --ready-min-nodes: the share of the ready nodes that must have been read
+    node_selector: --node-selector. address_types: --kubelet-preferred-address-types, most preferred
+    first. port: --kubelet-port. use_status_port: --kubelet-use-node-status-port, which wins over
+    `port` if the Node states one. resolution: seconds between two scrapes of a node. timeout:
+    seconds for one. insecure: --kubelet-insecure-tls: ask unverified kubelets, too, without any
+    credential. ready_min_nodes: --ready-min-nodes: the share of ready nodes that must be read
     before the server is ready. check_time: see KubeletTrust.
     """
 
@@ -41,8 +42,9 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
 class ScrapeFailure(msgspec.Struct, frozen=True):
     """Why the last scrape of a node failed.
 
-    reason: a word for metrics and JSON: a reason of FetchFailed (kubelet.io.fetch), "no-address", "path-too-long", "unreadable",
-    "no-usage", "credential" or "internal". text: one printable line, as metrics-server logs it after err=.
+    reason: a word for metrics and JSON: a reason of FetchFailed (kubelet.io.fetch), "no-address",
+    "path-too-long", "unreadable", "no-usage", "credential" or "internal". text: one printable line,
+    as metrics-server logs it after err=.
     """
 
     reason: str
@@ -52,8 +54,8 @@ class ScrapeFailure(msgspec.Struct, frozen=True):
 class ScrapeResult(msgspec.Struct, frozen=True):
     """The last scrape of a node. reason: why it failed, a word of ScrapeFailure; "" if it succeeded.
 
-    at: when it ended. read_at: the end of the last one that succeeded; None if none has. doubt: why a kubelet that was
-    asked could not be verified, "" if it was.
+    at: when it ended. read_at: the end of the last success; None if there was none. doubt: why a
+    kubelet that was asked is unverified, "" if it is verified.
     """
 
     reason: str
@@ -63,7 +65,7 @@ class ScrapeResult(msgspec.Struct, frozen=True):
 
 
 def first_of(things: Sequence[T], write: Callable[[T], str] = str) -> str:
-    """What each is written as, or the first ten and how many more there are."""
+    """The things as text: all, or the first ten and the number of the rest."""
     shown, more = ", ".join(map(write, things[:_MOST_NAMED])), len(things) - _MOST_NAMED
     return f"{shown} and {more} more" if more > 0 else shown
 
@@ -71,7 +73,7 @@ def first_of(things: Sequence[T], write: Callable[[T], str] = str) -> str:
 def unread(
     ready: Collection[str], results: Mapping[str, ScrapeResult], *, now: datetime, recent: timedelta
 ) -> tuple[str, ...]:
-    """Those of these nodes without a scrape that succeeded within the time that `recent` says. ready: their names."""
+    """The nodes without a successful scrape within `recent`. ready: their names."""
 
     def is_read(name: str) -> bool:
         found = results.get(name)

@@ -1,10 +1,12 @@
 """The usage of nodes and pods. The scraper writes it, the metrics API reads it.
 
-Everything returned is frozen and of one moment. A successful scrape replaces the rows of the node and of its pods. A
-failed one leaves them as they were, with their own time, until they are STALE_AFTER resolutions old, and as much older as a
-scrape may take: metrics-server (pkg/storage) removes them at once. Then two successful scrapes bring them back.
+Every result is frozen and of one moment. A successful scrape replaces the rows of the node and its
+pods. A failed one leaves them with their own time, until they are older than STALE_AFTER
+resolutions and one scrape's time-out. (metrics-server's pkg/storage removes them at once.) Then two
+successful scrapes bring them back.
 
-The API server says on which node a pod runs, at the moment of reading: what any other node reports of it is never served.
+The API server decides which node runs a pod, at the time of reading: another node's report of it is
+never served.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,13 +21,14 @@ from kubevouch.metrics.pages import Page
 from kubevouch.metrics.windows import NodeWindow, nanocores, next_window, rate_between
 
 STALE_AFTER: Final = 3
-"""Resolutions after a node's last successful scrape, and the time-out of one scrape later, its rows are no longer served."""
+"""Rows are dropped this many resolutions, and one scrape's time-out, after a node's last
+successful scrape."""
 
 
 class NodeUsage(msgspec.Struct, frozen=True, gc=False):
     """The usage of a node. cpu: nanocores over the window. memory: bytes of the working set at the end of the window.
 
-    timestamp_ns: when the window ended, in nanoseconds since 1970. window_ns: its length.
+    timestamp_ns: the window's end, in nanoseconds since 1970. window_ns: its length.
     """
 
     timestamp_ns: int
@@ -43,9 +46,9 @@ class ContainerUsage(msgspec.Struct, frozen=True, gc=False):
 
 
 class PodUsage(msgspec.Struct, frozen=True):
-    """The usage of a pod's containers, in the order of their names. The times are those of its earliest container.
+    """The usage of a pod's containers, sorted by name, with the times of its earliest one.
 
-    A container whose counter went backwards is left out; `timestamp_ns` is None if none is left.
+    A container whose counter went backwards is omitted; `timestamp_ns` is None if none is left.
     """
 
     namespace: str
@@ -58,8 +61,8 @@ class PodUsage(msgspec.Struct, frozen=True):
 class MetricsStore:
     """The last two points of all nodes. Only the scraper writes it.
 
-    resolution: the time between two scrapes of a node. timeout: seconds that a scrape may take. node_of: the name of a
-    pod's node, as the API server has it; "" if it knows no such pod (yet).
+    resolution: the time between two scrapes of a node. timeout: seconds that a scrape may take.
+    node_of: the name of a pod's node, from the API server; "" if it does not know the pod (yet).
     """
 
     def __init__(
@@ -71,7 +74,7 @@ class MetricsStore:
         timeout: float = 0.0,
     ) -> None:
         self._resolution_ns = resolution // timedelta(microseconds=1) * 1000
-        # The last of these scrapes begins when they are over, and may be as slow as any.
+        # The last of these scrapes starts after them, and may be as slow as any.
         self._stale_after = STALE_AFTER * resolution.total_seconds() + timeout
         self._clock = clock
         self._node_of = node_of
@@ -81,7 +84,7 @@ class MetricsStore:
     # ---- read by the API
 
     def node(self, name: str) -> NodeUsage | None:
-        """The usage of a node; None before its second successful scrape, and once the last one is too long ago."""
+        """The usage of a node; None before its second successful scrape, and when the last one is too old."""
         window = self._window(name)
         if window is None or window.last is None or window.prev is None:
             return None
@@ -99,20 +102,23 @@ class MetricsStore:
 
     @property
     def node_points(self) -> int:
-        """How many nodes have two points: without any, metric-storage-ready fails (0.9)."""
+        """How many nodes have two points. metric-storage-ready fails while none has (0.9)."""
         return sum(window.prev is not None for window in self._fresh())
 
     @property
     def container_points(self) -> int:
-        """How many containers have two points: without any, metric-storage-ready fails."""
+        """How many containers have two points. metric-storage-ready fails while none has."""
         return sum(window.prev_containers.present for window in self._fresh())
 
     # ---- written by the scraper
 
     def record(self, name: str, page: Page) -> tuple[PodKey, ...]:
-        """Records a successful scrape. Returns the pods in it that run on another node; looks only at a new layout.
+        """Records a successful scrape.
 
-        They stay in the node's window: a pod may have moved, and the API server reports that a moment later.
+        Returns its pods that run on another node, after checking only a new layout.
+
+        They stay in the node's window: a pod may have moved, and the API server may report that a
+        moment later.
         """
         before = self._window(name)
         window = self._windows[name] = next_window(before, page, self._resolution_ns)
@@ -128,7 +134,7 @@ class MetricsStore:
             self._drop_rows(name)
 
     def remove_node(self, name: str) -> None:
-        """Removes everything about a node that is gone from the cluster."""
+        """Removes everything about a node that has left the cluster."""
         self._drop_rows(name)
 
     def _drop_rows(self, name: str) -> None:
@@ -136,8 +142,8 @@ class MetricsStore:
         self._scraped_at.pop(name, None)
 
     def _window(self, name: str) -> NodeWindow | None:
-        """The window of a node; None if the node has none, or only one that is too old."""
-        # Asked for every pod of a list.
+        """The window of a node; None if it has none, or a stale one."""
+        # Called for every pod of a list.
         scraped_at = self._scraped_at.get(name)
         if scraped_at is None or self._clock.monotonic() - scraped_at > self._stale_after:
             return None
@@ -155,7 +161,7 @@ def _pod_usage(key: PodKey, window: NodeWindow) -> PodUsage | None:
     rows = now.layout.pods.get(key)
     if rows is None:
         return None
-    # A list has 100,000 pods: everything is looked up once, and no point is made.
+    # A list has 100,000 pods: look up everything once, and build no point.
     names, at, earlier = now.layout.names, now.at_ns, prev.at_ns
     cpu, before, start, started = now.cpu, prev.cpu, now.start_ns, prev.start_ns
     used: list[ContainerUsage] = []

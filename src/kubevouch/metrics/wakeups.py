@@ -1,4 +1,4 @@
-"""One timer for all nodes that are scraped at the same moment."""
+"""One timer for all nodes with the same scrape time."""
 
 import asyncio
 import math
@@ -10,7 +10,7 @@ _A_SECOND: Final = 1000
 
 
 class WakeUps:
-    """Wakes everybody who sleeps until the same millisecond. close() ends the timers; who still sleeps then wakes at once."""
+    """Wakes everybody who sleeps until the same millisecond. close() ends the timers and wakes all remaining sleepers."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -18,7 +18,7 @@ class WakeUps:
         self._timers: set[asyncio.Task[None]] = set()
 
     async def at(self, moment: float) -> None:
-        """Returns at this moment of the monotonic clock, or a millisecond later, or when the loop gets to it; never earlier."""
+        """Returns at this time of the monotonic clock, or a millisecond later, or when the loop is free; never earlier."""
         loop, millisecond = asyncio.get_running_loop(), math.ceil(moment * _A_SECOND)
         sleepers = self._sleepers.get(millisecond)
         if sleepers is None:
@@ -41,7 +41,7 @@ class WakeUps:
         failed: Exception | None = None
         try:
             await self._clock.sleep(millisecond / _A_SECOND - self._clock.monotonic())
-        except Exception as error:  # noqa: BLE001 - it is an error of everybody who sleeps
+        except Exception as error:  # noqa: BLE001 - an error for everybody who sleeps
             failed = error
         finally:
             for woken in self._sleepers.pop(millisecond):

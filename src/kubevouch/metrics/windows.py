@@ -1,12 +1,12 @@
 """The last two measurements of a node and its containers, and the rate between them (pkg/storage/{node,pod,types}.go).
 
-A new point that is strictly newer than `last` becomes `last`, and the old `last` becomes `prev`. A point of the same
-age, or older but newer than `prev`, replaces `last` only. A point older than `prev` stands alone. So does the point of
-a container that was restarted after its last point. A fresh container (10 seconds to one resolution old) gets the zero
-at its start as `prev`, so that it has a usage after one scrape.
+A point newer than `last` becomes `last`, and the old `last` becomes `prev`. A point of the same
+age, or between `prev` and `last`, replaces `last` only. A point older than `prev` stands alone. So
+does the first point after a container's restart. A fresh container (10 seconds to one resolution
+old) gets the zero at its start as `prev`, and so a usage after one scrape.
 
-Nearly always every container has a newer point and none was restarted: then the old columns become `prev` as they are.
-Only the rows for which that is not so are looked at one by one.
+Usually every container has a newer point and none was restarted: then the old columns become `prev`
+unchanged. Only the other rows are handled one by one.
 """
 
 from operator import lt
@@ -26,7 +26,7 @@ _MOST: Final = 2**64 - 1
 class NodeWindow(msgspec.Struct, frozen=True, eq=False):
     """The last two points of a node, and of its containers. prev_containers has the rows of containers.
 
-    The memory in prev_containers has no meaning: a rate needs CPU only.
+    The memory in prev_containers has no meaning: a rate needs only CPU.
     """
 
     last: Point | None
@@ -44,9 +44,10 @@ def rate_between(last: Point, prev: Point) -> tuple[int, int] | None:
 
 
 def nanocores(used_ns: int, window_ns: int) -> int:
-    """So much CPU time in so much time, in nanocores."""
+    """That CPU time over that window, in nanocores."""
     seconds, rest = divmod(window_ns, 10**9)
-    # In Go's steps (Duration.Seconds, then a division of float64), so that the last digit is the same.
+    # In Go's steps (Duration.Seconds, then a division of float64), so that the last digit is the
+    # same.
     cores = int(used_ns / (seconds + rest / 1e9))
     return min(_MOST, cores)
 
@@ -67,7 +68,7 @@ def next_window(before: NodeWindow | None, page: Page, resolution_ns: int) -> No
 
 
 def _in_layout_of(now: Columns, before: NodeWindow) -> tuple[Columns, Columns]:
-    """The last columns and those before them, row by row as the new ones."""
+    """The last columns and those before them, in the new ones' row order."""
     last, older = before.containers, before.prev_containers
     if last.layout is now.layout:
         return last, older
@@ -76,7 +77,7 @@ def _in_layout_of(now: Columns, before: NodeWindow) -> tuple[Columns, Columns]:
 
 
 def _odd_rows(now: Columns, last: Columns, resolution_ns: int) -> list[int]:
-    """The rows whose `prev` may be another than their last point."""
+    """The rows whose `prev` may not be their last point."""
     youngest = now.latest_start_ns
     grown = max(resolution_ns, FRESH_AT_LEAST_NS)
     if youngest < last.oldest_ns and now.oldest_ns - youngest >= grown:

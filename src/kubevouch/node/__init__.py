@@ -1,5 +1,5 @@
-"""The only door to a node's disk and services: runs a script there and reads its one line of JSON.
+"""The only access to a node's disk and services: runs a script there and reads its one line of JSON.
 
-- `script`: a script and the answer it owes; `errors`: how it can fail to go there and back
+- `script`: a script and its answer; `errors`: how the exchange can fail
 - `io`: the transports; nothing outside that folder starts a process
 """

@@ -1,4 +1,4 @@
-"""What can go wrong between us and a node's shell. The class says what the caller can do about it."""
+"""What can fail between us and a node's shell. The class says what the caller can do about it."""
 
 from kubevouch.errors import KubevouchError
 
@@ -8,16 +8,19 @@ class NodeError(KubevouchError):
 
 
 class NodeUnreachable(NodeError):
-    """No shell on the node: nothing of the script ran, as far as can be told. Try again, or another transport."""
+    """No shell on the node: as far as known, nothing of the script ran.
+
+    Try again, or another transport.
+    """
 
 
 class NoRoot(NodeUnreachable):
-    """A login, but nobody who is root there: the way to the node is right, and another one would not help."""
+    """A login, but not as root: the way to the node is right, and another one would not help."""
 
 
 class AnswerLost(NodeError):
-    """The connection broke or the time ran out after the script had been sent: only the node knows what it did."""
+    """The connection broke or the time ran out after the script went out: only the node knows what it did."""
 
 
 class ScriptFailed(NodeError):
-    """The script ran and ended without the answer that it has to give."""
+    """The script ran and ended without its answer."""

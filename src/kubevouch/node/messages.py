@@ -1,9 +1,9 @@
-"""What a pod on a node is told, and what it says: a script in a variable of its environment, an answer in termination messages.
+"""How a pod on a node gets its script and returns its answer: an environment variable in, termination messages out.
 
-A kubelet reads 4,096 bytes of the message that a container leaves at its end, posts it with the pod's status, and keeps 12
-KiB for a whole pod, an equal share for each of its containers (pkg/kubelet/container/runtime.go, status_manager.go). So an
-answer is packed, and lies on the messages of up to three containers. What is not read from a node is bounded before it is
-opened: whoever is the kubelet chose these bytes.
+A kubelet reads 4,096 bytes of a container's final message, posts it with the pod's status, and
+keeps 12 KiB for a whole pod, an equal share for each container (pkg/kubelet/container/runtime.go,
+status_manager.go). So an answer is packed, and spread over the messages of up to three containers.
+A node's bytes are bounded before they are unpacked: the kubelet chose them.
 """
 
 import re
@@ -22,10 +22,11 @@ MOST_MESSAGES: Final = 3
 
 SCRIPT_VARIABLE: Final = "KUBEVOUCH_SCRIPT"
 SCRIPT_LIMIT: Final = 96 * 1024
-"""Characters of a packed script: Linux takes 128 KiB for one string of an environment (MAX_ARG_STRLEN)."""
+"""Characters of a packed script: Linux accepts 128 KiB for one string of an environment
+(MAX_ARG_STRLEN)."""
 
 NOT_ENTERED: Final = 125
-"""The status of a shell that did not come to be: the host could not be entered, and nothing of the script ran."""
+"""The status of a shell that could not enter the host: nothing of the script ran."""
 
 _HEAD: Final = len("1/3 ")
 _ROOM: Final = MESSAGE_LIMIT - _HEAD
@@ -36,10 +37,11 @@ _SHORTEST_PACKED: Final = 8
 
 
 class PodAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of a script in a pod.
+    """The result of a script in a pod.
 
-    status: of the shell; None: it did not end in time. answer: what it printed behind ANSWER_MARK, without its base64.
-    complaint: the end of its standard error. too_long: the length of an answer that no three messages hold.
+    status: of the shell; None: it did not end in time. answer: the JSON after ANSWER_MARK, without
+    its base64. complaint: the end of its standard error. too_long: the length of an answer that
+    three messages cannot hold.
     """
 
     status: int | None = None
@@ -49,24 +51,24 @@ class PodAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def stdout(self) -> bytes:
-        """The line of the answer as the script printed it; empty if it printed none."""
+        """The answer's line as the script printed it; empty if it printed none."""
         if self.answer is None:
             return b""
         return ANSWER_MARK.encode() + msgspec.json.encode(self.answer) + b"\n"
 
 
 def packed_script(text: bytes) -> str:
-    """The script for the variable. In base64: Kubernetes replaces $(NAME) in values."""
+    """The script for the variable, in base64: Kubernetes replaces $(NAME) in values."""
     return b64encode(zlib.compress(text, 9)).decode()
 
 
 def unpacked_script(packed: str) -> bytes:
-    """The script that stands in the variable. It is as we sent it: only administrators write a pod's environment."""
+    """The script in the variable. We sent it: only administrators write a pod's environment."""
     return zlib.decompress(b64decode(packed))
 
 
 def answer_of(status: int | None, stdout: bytes, stderr: bytes) -> PodAnswer:
-    """What is to be said of a shell that has ended."""
+    """The result of a shell that has ended."""
     mark = ANSWER_MARK.encode()
     lines = [line for line in stdout.splitlines() if line.startswith(mark)]
     answer: Any = None
@@ -80,7 +82,7 @@ def answer_of(status: int | None, stdout: bytes, stderr: bytes) -> PodAnswer:
 
 
 def messages_of(said: PodAnswer) -> tuple[str, ...]:
-    """The messages of one container after the other; of an answer that is too long only its length."""
+    """The messages, one for each container; for an answer that is too long only its length."""
     body = b85encode(zlib.compress(msgspec.msgpack.encode(said), 9)).decode()
     if len(body) > MOST_MESSAGES * _ROOM:
         return messages_of(PodAnswer(said.status, complaint=said.complaint, too_long=len(body)))
@@ -89,13 +91,16 @@ def messages_of(said: PodAnswer) -> tuple[str, ...]:
 
 
 def count_in(message: str) -> int:
-    """Of how many messages this is the first; 0 if it is none of ours."""
+    """The number of messages if this is the first of ours; else 0."""
     found = _MESSAGE.fullmatch(message)
     return int(found[2]) if found and found[1] == "1" else 0
 
 
 def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
-    """What all of its messages say. Raises ScriptFailed if that cannot be read, or would be larger than any answer."""
+    """The result in all messages.
+
+    Raises ScriptFailed if it is unreadable, or larger than any answer.
+    """
     bodies = []
     for number, message in enumerate(messages, 1):
         found = _MESSAGE.fullmatch(message) if len(message) <= MESSAGE_LIMIT else None
@@ -106,16 +111,16 @@ def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
         opened = zlib.decompressobj()
         data = opened.decompress(b85decode("".join(bodies)), _MOST_UNPACKED)
         if not opened.eof:
-            raise ScriptFailed(where, "the answer of its pod is cut off, or longer than any answer")
+            raise ScriptFailed(where, "its pod's answer is truncated, or longer than any answer")
         said = msgspec.msgpack.decode(data, type=PodAnswer)
-        msgspec.json.encode(said.answer)  # TypeError for what a script can print in no JSON
+        msgspec.json.encode(said.answer)  # TypeError for values that no script can print as JSON
     except (ValueError, TypeError, zlib.error, msgspec.DecodeError, RecursionError) as error:
-        raise ScriptFailed(where, f"the answer of its pod cannot be read: {error}") from None
+        raise ScriptFailed(where, f"its pod's answer cannot be read: {error}") from None
     return said
 
 
 def _without_base64(found: Any) -> Any:  # noqa: ANN401 - JSON
-    """Bytes in place of each text that is base64 of them, and would be written so again: so they pack by a third better."""
+    """Bytes instead of each text that is their canonical base64: these pack better by a third."""
     if isinstance(found, dict):
         return {key: _without_base64(value) for key, value in found.items()}
     if isinstance(found, list):

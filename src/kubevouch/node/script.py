@@ -1,7 +1,8 @@
 """A script for a node, and the answer that it must print.
 
-The unit of work on a node is one idempotent POSIX shell script that ends with one line of JSON. A transport
-(ssh, a pod) does not know what the script does, and the script does not know how it came there.
+The unit of work on a node is one idempotent POSIX shell script that ends with one line of JSON. A
+transport (ssh, a pod) does not know what the script does, and the script does not know its
+transport.
 """
 
 from typing import Generic, TypeVar
@@ -11,36 +12,36 @@ import msgspec
 from kubevouch.node.errors import ScriptFailed
 
 ANSWER_MARK = "kubevouch-answer: "
-"""A line of standard output that begins with this carries the answer: login shells print lines of their own."""
+"""The start of the answer's line on standard output: login shells print other lines."""
 
 ANSWER_LIMIT = 8 * 1024 * 1024
 
 _LONGEST_TEXT = 2000
 _LONGEST_COMPLAINT = 300
-"""Characters of why an answer cannot be read, which may quote it."""
+"""Characters of the reason for an unreadable answer, which may quote it."""
 
 T = TypeVar("T")
 
 
 class Script(msgspec.Struct, Generic[T], frozen=True):
-    """POSIX shell text, and the shape of the JSON that it prints behind ANSWER_MARK."""
+    """POSIX shell text, and the type of the JSON that it prints after ANSWER_MARK."""
 
     name: str
     text: str
     answer: type[T]
     takes: float = 0.0
-    """Seconds that it takes by itself where all is well; only beyond them is it waited for."""
+    """Seconds that it takes when all is well; time limits start after them."""
 
     def sealed(self) -> bytes:
-        """The bytes for a shell's standard input. A shell that gets only a part of them runs nothing.
+        """The bytes for a shell's standard input. A shell that gets only part of them runs nothing.
 
-        `sh` runs what it has read so far; inside a function nothing runs before the last line is there. Its
-        commands get no standard input of their own, which would be the rest of the script.
+        `sh` runs what it has read so far; in a function nothing runs before the last line arrives.
+        Its commands get no standard input, which would be the rest of the script.
         """
         return f"main() {{\n{self.text}\n}}\nmain </dev/null\n".encode()
 
     def __repr__(self) -> str:
-        """Without the text: it may carry a key."""
+        """Hides the text, which may carry a key."""
         return f"<script {self.name}>"
 
 
@@ -49,35 +50,41 @@ class ScriptResult(msgspec.Struct, Generic[T], frozen=True):
 
     answer: T
     host_key: str | None = None
-    """Fingerprint (`ssh-ed25519 SHA256:...`) of the ssh host key that answered; None where the transport shows none."""
+    """Fingerprint (`ssh-ed25519 SHA256:...`) of the answering ssh host key; None if the
+    transport has none."""
 
     known_as: str | None = None
-    """The name under which the operator's known_hosts has that key."""
+    """That key's name in the operator's known_hosts."""
 
     dialled: str | None = None
-    """The address at which it answered, where the transport itself has connected to it."""
+    """The address to which the transport itself connected."""
 
 
 class DialAddress(msgspec.Struct, frozen=True):
-    """An address to dial for a host instead of its own, and the name under which its key must be known."""
+    """An address to dial for a host instead of its own, and the name of its key."""
 
     address: str
     known_as: str
 
 
 def node_text(text: bytes, most: int = _LONGEST_TEXT) -> str:
-    """What a node says in an answer, for a person: its beginning, if it is longer than so many characters."""
+    """A node's text for a person, truncated to that many characters."""
     whole = text[: 4 * most + 4].decode(errors="replace").strip()
     return whole if len(whole) <= most else f"{whole[:most]}..."
 
 
 def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -> T:
-    """The answer in what a script printed. Raises ScriptFailed, with the script's own complaint, if it gave no answer."""
+    """The answer in a script's output.
+
+    Raises ScriptFailed, with the script's own complaint, if there is none.
+    """
     mark = ANSWER_MARK.encode()
     lines = [line for line in stdout.splitlines() if line.startswith(mark)]
     if not lines:
         raise ScriptFailed(
-            where, f"the {script.name} script gave no answer", complaint or "it said nothing else"
+            where,
+            f"the {script.name} script gave no answer",
+            complaint or "it printed nothing else",
         )
     try:
         return msgspec.json.decode(lines[-1][len(mark) :], type=script.answer)

@@ -1,4 +1,4 @@
-"""The way of a script to a node, whatever it is; and to the first of several hosts of it whose key is known."""
+"""How a script reaches a node, by any transport; and the first of its hosts with a known key."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,18 +14,21 @@ class NodeTransport(Protocol):
     name: str
 
     async def destination(self, host: str) -> Destination:
-        """How `host` would be reached, and whether its key is known. Connects to nothing. Raises NodeUnreachable."""
+        """How to reach `host`, and whether its key is known. Connects to nothing.
+
+        Raises NodeUnreachable.
+        """
         ...
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:
-        """Raises NodeError. at: where it is dialled in place of where its name leads."""
+        """Runs a script. Raises NodeError. at: the address to dial instead of the host's own."""
         ...
 
 
 _UNRESOLVED = "Could not resolve hostname"
-"""ssh's own words, which it translates nowhere (OpenSSH ssh.c, resolve_host)."""
+"""ssh's own words, which it never translates (OpenSSH ssh.c, resolve_host)."""
 
 
 async def run_on_first_known(
@@ -38,11 +41,13 @@ async def run_on_first_known(
 ) -> tuple[str, ScriptResult[T]]:
     """The host that answered, and its answer.
 
-    A host whose key is known and that fails is the end of it. The next one would be an address that the node claims, and
-    another machine could wait there: whoever has the node's client certificate writes its status.
+    If a host with a known key fails, no other is tried. The next one would be an address that the
+    node claims, where another machine could wait: the holder of the node's client certificate
+    writes its status.
 
     Raises:
-        NodeError: it does not answer, or no host has a known key. It names what was tried, and what to try.
+        NodeError: it does not answer, or no host has a known key. It names what was tried, and what
+    to try.
     """
     looked_up: list[Destination] = []
     failures: list[NodeError] = []
@@ -67,4 +72,4 @@ async def run_on_first_known(
     if len(failures) == 1 and not hint:
         raise failures[0]
     complaints = "; ".join(str(each) for each in failures)
-    raise NodeUnreachable(node, complaints or "no host of it can be asked by ssh", hint)
+    raise NodeUnreachable(node, complaints or "no host of it can be reached by ssh", hint)

@@ -1,13 +1,13 @@
-"""A file of a node's file system, as it was read: its bytes, or why they could not be read."""
+"""A file of a node's file system: its bytes, or why they could not be read."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """path: absolute, on the node. data: may hold a private key, so no repr shows it. fault: why they could not be read.
+    """A file. path: absolute, on the node. data: may hold a private key, so no repr shows it. fault: why it was not read.
 
-    is_denied: we may not read it; another user, root above all, can.
+    is_denied: we may not read it; another user can, usually root.
     """
 
     path: str
@@ -17,5 +17,5 @@ class TreeFile:
 
 
 def link_to_nothing(path: str, target: str) -> TreeFile:
-    """A link whose target is not there."""
-    return TreeFile(path, fault=f"a link to {target}, where there is nothing")
+    """A link whose target does not exist."""
+    return TreeFile(path, fault=f"a link to {target}, which does not exist")

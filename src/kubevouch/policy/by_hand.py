@@ -1,7 +1,8 @@
-"""What the policy says of a CSR to somebody who approves by hand: by his word of today, what is written down, and one list of CSRs.
+"""The policy's decision about a CSR for an operator who approves by hand.
 
-The sources are no fall-through: the first that knows a node decides for it, and what --allow says of it comes besides.
-They are what the approver would go by: the inventory, pins, and its own record.
+It uses the operator's flags, what is written down, and one list of CSRs. As in the approver, the
+first source that knows a node decides: inventory, pins, or the approver's own record. --allow adds
+to what that source says.
 """
 
 from collections.abc import Mapping
@@ -42,17 +43,18 @@ LEFT_TO_THE_APPROVER = "the approver is installed, and has not approved it"
 
 @dataclass(frozen=True)
 class OperatorsWord:
-    """What the operator says today."""
+    """What the operator says on the command line."""
 
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By node, the values of --allow."""
+    """The values of --allow by node."""
 
     credential: str = ""
-    """SHA-256 of the client certificate that he calls the kubelet's own, of the one CSR that is judged."""
+    """SHA-256 of the client certificate that --credential calls the kubelet's own. It applies to
+    one CSR."""
 
     @cached_property
     def claims(self) -> WrittenClaims:
-        """What --allow gives to nodes, to be looked up for one CSR after the other."""
+        """The claims of --allow, indexed for many CSRs."""
         found = WrittenClaims()
         for node, values in self.allowed.items():
             found.put(node, tuple(Claim(each, NameSource.OPERATOR) for each in values))
@@ -61,15 +63,16 @@ class OperatorsWord:
 
 @dataclass(frozen=True)
 class CsrEvidence:
-    """What the cluster tells, and what is written down in it; None: there is no approver there.
+    """What the cluster says, and what is written down in it.
 
-    at: when that was read, by the API server's clock, by which CSRs are dated.
-    approver: whether ours is installed, also where that cannot be told; approver_doubt is the reason why it cannot.
+    at: when it was read, by the API server's clock, which also dates CSRs. approver: our approver
+    is installed, or may be; approver_doubt: why that could not be told.
     """
 
     cluster: PolicyEvidence
     client_csrs: Measured[tuple[CertificateSigningRequest, ...]]
-    """For client certificates of kubelets. Read after the serving CSRs: whatever made one of these has been issued by then."""
+    """CSRs for kubelets' client certificates. They are read after the serving CSRs, so the
+    certificate behind each serving CSR has been issued by then."""
 
     written: Measured[WatchedSources]
     at: datetime
@@ -78,7 +81,7 @@ class CsrEvidence:
 
     @cached_property
     def indexed(self) -> IndexedEvidence:
-        """The same, to be looked up for one CSR after the other."""
+        """The cluster's evidence, indexed for many CSRs."""
         return IndexedEvidence(self.cluster)
 
     @property
@@ -89,7 +92,7 @@ class CsrEvidence:
 
     @cached_property
     def credentials_told(self) -> bool:
-        """Whether a CSR says which client certificate made it, or one has said so to the approver."""
+        """Whether some CSR names the client certificate that made it, now or in the approver's records."""
         records = self.written.value.records() if self.written.value else ()
         told = any(each.parent for _, record in records for each in record.credentials.allowed)
         issued = self.client_csrs.or_else(())
@@ -97,16 +100,16 @@ class CsrEvidence:
 
     @cached_property
     def credentials(self) -> ListedCredentials:
-        """Whose client certificates they are, by all CSRs that were read."""
+        """Which client certificates belong to which node, by all CSRs that were read."""
         serving = self.cluster.csrs.or_else(())
         return ListedCredentials(self.client_csrs.or_else(()), serving, told=self.credentials_told)
 
 
 @dataclass(frozen=True)
 class CsrJudgement:
-    """What the policy says of a CSR, and by which source of names and addresses.
+    """The policy's decision about a CSR, and the source of names and addresses behind it.
 
-    held: why one is left to the installed approver although every rule passes that could be asked here; else "".
+    held: why the CSR is left to the installed approver although every rule here passes; else "".
     """
 
     decision: Decision
@@ -115,12 +118,12 @@ class CsrJudgement:
 
     @property
     def outcome(self) -> Outcome:
-        """That of the rules; what only the approver knows may hold a CSR as well."""
+        """The rules' outcome; CANNOT_TELL for a CSR that is left to the approver."""
         return Outcome.CANNOT_TELL if self.held else self.decision.outcome
 
 
 def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJudgement:
-    """What the policy says; of a CSR that somebody has decided about, of what it asks for."""
+    """The decision. For a CSR that has a condition only the rules about its contents are asked."""
     asked = asked_of(csr) or AskedNames()
     names = _names_of(requestor_node(csr), evidence, asked, word)
     standing, newest = _credential(csr, evidence, names, word)
@@ -149,10 +152,10 @@ def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJ
 def _names_of(
     node: str | None, evidence: CsrEvidence, asked: AskedNames, word: OperatorsWord
 ) -> SourceAnswer:
-    """What the node may have: by the first source that knows it, and by --allow."""
+    """What the node may have by the first source that knows it, and by --allow."""
     found = evidence.indexed.node(node) if node else None
     if found is None:
-        why = "it is not known whose CSR this is"
+        why = "the CSR's node is not known"
         nothing = AllowedNames("", outdated=why, not_valid=HoldReason.NODE_UNKNOWN)
         return SourceAnswer(IdentitySource.NONE, nothing, why)
     written, said = evidence.written.value, word.allowed.get(found.name, ())
@@ -169,10 +172,10 @@ def _names_of(
 
 
 def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -> SourceAnswer:
-    """No source knows the node: what it says of itself is no permission."""
+    """The answer where no source knows the node. Its own status is no permission."""
     allowed, why = allowed_names_of(node), "only the node itself says so"
     if written.doubt is not None:
-        why += f", and what is pinned for the approver is not known: {written.doubt.text}"
+        why += f", and the approver's pins could not be read: {written.doubt.text}"
         reason = HoldReason.NOT_IN_EVIDENCE
         allowed = msgspec.structs.replace(allowed, outdated=why, not_valid=reason)
     elif written.value is not None:
@@ -181,7 +184,7 @@ def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -
             HoldReason.NODE_UNKNOWN,
         )
         why += f"; {unknown}"
-        # As the approver says in its log: for one CSR there is one reason.
+        # The approver's log gives the same reason.
         outdated = f"{unknown}. {pin_that_helps(node, asked.values)}"
         allowed = msgspec.structs.replace(allowed, outdated=outdated, not_valid=reason)
     return SourceAnswer(IdentitySource.NONE, allowed, why)
@@ -190,7 +193,7 @@ def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -
 def _others(
     asked: AskedNames, evidence: CsrEvidence, word: OperatorsWord
 ) -> list[tuple[str, Claim]]:
-    """Who has what is asked for, by what is written down and said."""
+    """Which nodes have the requested values, by what is written down and by --allow."""
     written = evidence.written.value
     owned = written.written.among(asked) if written else ()
     return [*owned, *word.claims.among(asked)]
@@ -199,12 +202,15 @@ def _others(
 def _credential(
     csr: Csr, evidence: CsrEvidence, names: SourceAnswer, word: OperatorsWord
 ) -> tuple[CredentialAnswer | None, str | None]:
-    """What is said of the client certificate that made it, and the newest CSR of the node's own. None: no Node is known to have made it."""
+    """The verdict on the client certificate that made the CSR, and the newest CSR by one of the node's own.
+
+    None: no Node is known to have made it.
+    """
     node = evidence.indexed.node(requestor_node(csr) or "")
     if node is None:
         return None, None
     if (doubt := evidence.client_csrs.doubt) and not word.credential:
-        why = f"who got client certificates could not be read: {doubt.text}"
+        why = f"client certificates' CSRs could not be read: {doubt.text}"
         return CredentialAnswer(Outcome.CANNOT_TELL, HoldReason.NOT_IN_EVIDENCE, why), None
     known = _known_of(node, evidence.written.value, names.source)
     if word.credential:
@@ -213,7 +219,7 @@ def _credential(
 
 
 def _known_of(node: Node, written: WatchedSources | None, source: str) -> KnownOfNode:
-    """What the approver's record and the pin say of a Node's client certificates. source: of its names."""
+    """What the approver's record and the pin say of a Node's client certificates. source: who says what names it has."""
     live = live_node(node)
     if written is None:
         return KnownOfNode(live)

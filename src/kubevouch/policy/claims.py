@@ -1,4 +1,4 @@
-"""Names and addresses of nodes, each with how we know: what a node claims, what is proven, what other nodes have."""
+"""Names and addresses of nodes, each with its proof: what a node claims, what is proven, what other nodes have."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -31,27 +31,33 @@ class NameSource(StrEnum):
 
     @property
     def is_proof(self) -> bool:
-        """Whether this source is a proof. A node's status is not: the node writes it (NodeRestriction ignores addresses)."""
+        """Whether this source is a proof.
+
+        A node's status is none: the node writes it (NodeRestriction ignores addresses).
+        """
         return self is not NameSource.NODE_STATUS
 
     @property
     def is_seen(self) -> bool:
-        """Whether we saw it ourselves, instead of being told so."""
+        """Whether we saw it ourselves."""
         return self in (NameSource.NODE_NAME, NameSource.SSH_HOST_KEY)
 
     @property
     def is_pin(self) -> bool:
-        """Whether this source is good enough for an address that is also an API server's."""
+        """Whether this source suffices for an address that is also an API server's."""
         return self.is_operators or self is NameSource.SSH_HOST_KEY
 
     @property
     def is_operators(self) -> bool:
-        """Whether it is the operator's word, given now or written down before."""
+        """Whether the operator says it, by a flag or in writing."""
         return self is NameSource.OPERATOR or self.is_written
 
     @property
     def is_written(self) -> bool:
-        """Whether the operator wrote it down where no node can write: another node's mere claim does not shake it."""
+        """Whether the operator wrote it down where no node can write.
+
+        Another node's mere claim does not contest it.
+        """
         return self in (NameSource.INVENTORY, NameSource.PIN)
 
 
@@ -61,7 +67,7 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
     value: str
     source: NameSource
     confirmed: bool = False
-    """Whether the operator vouches for it besides the source."""
+    """Whether the operator confirms what the source says."""
 
     @property
     def by_operator(self) -> bool:
@@ -79,7 +85,7 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AskedNames(msgspec.Struct, frozen=True):
-    """The requested DNS names and IP addresses, as they are spelled."""
+    """The requested DNS names and IP addresses, in the CSR's spelling."""
 
     names: tuple[str, ...] = ()
     addresses: tuple[Address, ...] = ()
@@ -103,13 +109,15 @@ class AllowedNames(msgspec.Struct, frozen=True):
     """Why these claims are not valid now; empty if they are."""
 
     not_valid: HoldReason = HoldReason.PIN_OUTDATED
-    """The kind of that reason. Looked at only where there is one."""
+    """The kind of that reason, if there is one."""
 
     unlisted: tuple[str, ...] = ()
-    """Names and addresses that the Node claims and its source lacks: the node has probably changed."""
+    """Names and addresses that the Node claims and its source lacks. The node has probably
+    changed."""
 
     listed: str = ""
-    """When and how the source came to say this, and what shows the difference. Said of what is unlisted."""
+    """When and how the source got this list, and the command that shows the difference. Printed
+    with unlisted values."""
 
     def claim(self, value: str | Address) -> Claim | None:
         """The claim for a name in exactly this spelling, or for this address."""
@@ -132,23 +140,27 @@ class ClaimedBy(msgspec.Struct, frozen=True):
     node: str
     proven: bool
     by_name: bool = False
-    """Whether the proof is only that its Node is called so. Whoever has a bootstrap token can create a Node of any name that
-    nobody has, also one that is an address: that takes nothing from a node for which the operator wrote it down."""
+    """The only proof is that its Node has this name. A holder of a bootstrap token can create a
+    Node of any free name, even an address. So this takes nothing from a node for which the
+    operator wrote it down."""
 
     by_rule: bool = False
-    """Whether the proof is only that the rule for new nodes admitted it. Whoever came first with it is not who the operator
-    says: that takes nothing from such a node, either."""
+    """The only proof is that the rule for new nodes admitted it, first come, first served. This,
+    too, takes nothing from a node for which the operator wrote it down."""
 
     by_pin: bool = False
     """Whether an operator has pinned it to that node."""
 
     @property
     def yields(self) -> bool:
-        """Whether a node for which the operator wrote it down has it all the same."""
+        """Whether a node for which the operator wrote it down has it nevertheless."""
         return self.by_name or self.by_rule
 
     def goes_before(self, other: "ClaimedBy | None") -> bool:
-        """Whether it is told instead of the other. Of two that are alike the later one is, of mere claims the first."""
+        """Whether this owner is reported instead of the other one.
+
+        Among equals the later proof wins, and the first mere claim.
+        """
         if other is None:
             return True
         return self.proven and (not other.proven or other.yields or not self.yields)
@@ -162,9 +174,9 @@ class OtherNodes(msgspec.Struct, frozen=True):
 
 
 def as_address(text: str) -> Address | None:
-    """The address in its plainest form; None if the text is a name."""
+    """The address in canonical form; None if the text is a name."""
     if ":" not in text and text[:1] not in _DIGITS:
-        return None  # what the parser says, too, but only after a long search
+        return None  # what the parser finds, too, but slowly
     try:
         return unmapped(_address(text))
     except ValueError:
@@ -174,11 +186,11 @@ def as_address(text: str) -> Address | None:
 _DIGITS: Final = frozenset("0123456789")
 
 _LONGEST_KEPT = 64
-"""Characters: no address without a zone has more than 45."""
+"""Characters: an address without a zone has at most 45."""
 
 
 def _address(text: str) -> Address:
-    """ip_address, which a crowd's decisions ask about the same texts again and again. Raises ValueError."""
+    """ip_address with a cache, since many decisions ask about the same texts. Raises ValueError."""
     return _kept(text) if len(text) <= _LONGEST_KEPT else ip_address(text)
 
 
@@ -186,19 +198,19 @@ _kept = functools.lru_cache(maxsize=2048)(ip_address)
 
 
 def claims_value(node: Node, value: str) -> bool:
-    """Whether this is the Node's name, or its status claims this name, in the same spelling, or this address."""
+    """Whether this is the Node's name, or its status claims this name (same spelling) or address."""
     word = as_address(value) or value
     claimed = (each.address for each in node.status.addresses)
     return any(word == (as_address(each) or each) for each in (node.name, *claimed))
 
 
 def compared(text: str) -> str | Address:
-    """A name or an address in the form in which those of different nodes are compared: lower case; or its plainest form."""
+    """The form in which values of different nodes are compared: names in lower case, addresses canonical."""
     address = as_address(text)
     if address is not None:
         return address
     lower = text.lower()
-    # The same object where it can be: there are thousands.
+    # Reuse the object where possible: there are thousands.
     return text if text == lower else lower
 
 
@@ -207,7 +219,7 @@ def allowed_names_of(
     *,
     seen: Mapping[str, NameSource] | None = None,
 ) -> AllowedNames:
-    """What a Node's status claims. seen: values that are proven, with the proof (for addresses: as `str` of the address)."""
+    """What a Node's status claims. seen: proven values with their proof (addresses as `str`)."""
     proofs = seen or {}
     names: dict[str, Claim] = {}
     addresses: dict[str, Claim] = {}
@@ -229,7 +241,7 @@ def allowed_names_of(
 
 
 def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
-    """The same, and every value that the operator gives to this node besides."""
+    """The same claims, and every value that the operator gives to this node."""
     for value in said:
         address = as_address(value)
         if allowed.claim(value if address is None else address):
@@ -243,7 +255,7 @@ def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 
 
 def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
-    """The same, with the operator's word for each of these values that it has already."""
+    """The same claims; those that the operator names, too, are confirmed."""
     words = {str(as_address(value) or value) for value in said}
 
     def word_for(claim: Claim) -> Claim:
@@ -261,7 +273,7 @@ def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 
 
 def written_by(owner: str, claim: Claim) -> ClaimedBy:
-    """Who has what is written down, or was proven earlier."""
+    """The owner of a value that is written down or was proven earlier."""
     by_rule = claim.source is NameSource.NEW_NODE_RULE
     by_pin = claim.source is NameSource.PIN
     return ClaimedBy(owner, proven=claim.source.is_proof, by_rule=by_rule, by_pin=by_pin)

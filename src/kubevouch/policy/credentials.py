@@ -1,15 +1,20 @@
-"""Which client certificates are a node's own: one rule, for the approver and by hand.
+"""Which client certificates are a node's own. The approver and `csr` use the same rule.
 
-kubeadm's auto-approver gives any holder of a bootstrap token a *client* certificate for any node name
-(pkg/controller/certificates/approver/sarapprove.go). But each client certificate is issued by a CSR, and a CSR says which
-certificate made it (since Kubernetes 1.32). So a node's list of allowed certificates holds:
+kubeadm's auto-approver gives any holder of a bootstrap token a *client* certificate for any node
+name (pkg/controller/certificates/approver/sarapprove.go). But a CSR issued each client certificate,
+and since Kubernetes 1.32 a CSR says which certificate made it. So a node's list of allowed
+certificates holds:
 
 (a) the certificates that a pin names;
-(b) the one that somebody else, such as a bootstrap token, asked for before there was a Node of this name;
-(c) what a CSR made with an allowed certificate was issued.
 
-(a) or (b) closes the list: nothing else passes then. Two candidates for (b) close it empty. A list stays open where the node
-joined before anybody watched and no pin names its certificate; it only keeps out what was borrowed from the living Node.
+(b) the one that somebody else, such as a bootstrap token, requested before a Node of this name
+existed;
+
+(c) every certificate that an allowed certificate requested.
+
+(a) or (b) closes the list: nothing else passes then. Two candidates for (b) close it empty. The
+list stays open if the node joined before anybody watched and no pin names its certificate. An open
+list only keeps out certificates that were borrowed while the Node existed.
 """
 
 from collections import defaultdict
@@ -26,10 +31,11 @@ from kubevouch.policy.csr import ClientCsr, certificate_id
 from kubevouch.policy.reasons import HoldReason
 
 MOST = 4
-"""Allowed or borrowed certificates of one Node. A kubelet has one, and for a moment two."""
+"""Most allowed or borrowed certificates that are kept for one Node. A kubelet has one, and two
+for a moment."""
 
 Sha256 = Annotated[str, Meta(pattern=r"^(|[0-9a-f]{64})\Z")]
-"""In hexadecimal; "": none."""
+"""Lower-case hexadecimal; "" for none."""
 
 Moment = Annotated[datetime, Meta(tz=True)]
 UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
@@ -37,7 +43,7 @@ _A_SECOND = timedelta(seconds=1)
 
 
 class LiveNode(msgspec.Struct, frozen=True):
-    """A Node that is there: its name, its UID, and when it was created."""
+    """An existing Node: its name, its UID, and when it was created."""
 
     name: str
     uid: str
@@ -45,7 +51,10 @@ class LiveNode(msgspec.Struct, frozen=True):
 
 
 def live_node(node: Node) -> LiveNode:
-    """The Node. Where nobody knows when it was created, whatever somebody else asked for came later."""
+    """The Node.
+
+    Without a creation time it counts as created first, so that every other request came later.
+    """
     created = node.metadata.creation_timestamp or UNKNOWN_TIME
     return LiveNode(node.name, node.uid, created)
 
@@ -53,7 +62,7 @@ def live_node(node: Node) -> LiveNode:
 class AllowedCertificate(
     msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """SHA-256 of a node's own certificate, and of the nearest one before it that is kept; "" if none is known."""
+    """SHA-256 of a node's own certificate, and of the nearest kept one that led to it; "" if none is known."""
 
     certificate: Sha256
     parent: Sha256 = ""
@@ -64,7 +73,7 @@ class AllowedCertificate(
 class NodeCredentials(
     msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True
 ):
-    """The client certificates of one Node, by their SHA-256. uid "": no Node has this name now."""
+    """The client certificates of one Node, by SHA-256. uid "": no Node has this name now."""
 
     uid: Annotated[str, Meta(max_length=512)] = ""
     created: Moment | None = None
@@ -72,20 +81,21 @@ class NodeCredentials(
     """Oldest first."""
 
     joined: Sha256 = ""
-    """The certificate of (b); "" before one is known, and once a pin has replaced it."""
+    """The certificate of (b). "" while none is known, and after a pin has replaced it."""
 
     closed: bool = False
     borrowed: Annotated[tuple[Sha256, ...], Meta(max_length=MOST + 1)] = ()
-    """Asked for by somebody else when the Node was there, or made with such a one. A fifth says that there were more."""
+    """Requested by somebody else while the Node existed, or made with such a certificate. A
+    fifth entry says that there were more."""
 
     doubted: Moment | None = None
-    """When the newest certificate was asked for that may be a thief's."""
+    """When the newest certificate that may be a thief's was requested."""
 
     earlier: Moment | None = None
-    """When the Node before this one was created; None: this is the first of its name."""
+    """When the previous Node of this name was created; None: this is the first."""
 
     def left(self) -> "NodeCredentials":
-        """What is known of the name once this Node is gone."""
+        """What remains known of the name after this Node is gone."""
         if not self.uid:
             return self
         return NodeCredentials(
@@ -106,9 +116,10 @@ def folded(
     *,
     told: bool = True,
 ) -> NodeCredentials:
-    """What is known of the Node, and what these CSRs of its name and its pin say besides. Their order does not matter.
+    """What is known of the Node, updated by its pin and by these CSRs of its name, in any order.
 
-    pinned: the certificates that a pin of this Node names. told: whether the cluster says which certificate made a CSR.
+    pinned: the certificates that this Node's pin names. told: whether the cluster says which
+    certificate made a CSR.
     """
     known = _with_pin(known.of_node(node), pinned)
     csrs = sorted(csrs, key=lambda each: (each.created, each.certificate))
@@ -118,7 +129,7 @@ def folded(
 
 
 def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredentials:
-    """Closed by a pin: with what it names and what descends from that, and nothing else."""
+    """Closes the list by a pin: it holds what the pin names and the certificates that descend from these."""
     if not pinned:
         return known
     allowed = [AllowedCertificate(each) for each in dict.fromkeys(pinned)]
@@ -133,10 +144,11 @@ def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredential
 def _with_joined(
     known: NodeCredentials, csrs: Sequence[ClientCsr], node: LiveNode
 ) -> NodeCredentials:
-    """Closed by the one certificate that was asked for before the Node, or empty by several.
+    """Closes the list with the one certificate requested before the Node existed, or empty if there are several.
 
-    The API server writes whole seconds, and many a kubelet makes its Node in the second in which it asked. So that second
-    counts as before: who borrows one in it makes two candidates, and gains nothing.
+    The API server writes whole seconds, and many kubelets create their Node in the second of their
+    request. So that second counts as before. Borrowing a certificate in that second makes two
+    candidates, and gains nothing.
     """
     if known.closed and not known.joined:
         return known
@@ -187,7 +199,7 @@ def _with_allowed(
     for each in _descendants(allowed, csrs):
         add(each, certificate_id(each.credential_ids))
     if allowed and not told and known.doubted is None:
-        # Before Kubernetes 1.32 nothing says which certificate made a CSR.
+        # Before Kubernetes 1.32 a CSR does not say which certificate made it.
         for each in csrs:
             if each.by_node and not each.credential_ids:
                 add(each, "")
@@ -195,7 +207,7 @@ def _with_allowed(
 
 
 def _descendants(roots: Iterable[str], csrs: Sequence[ClientCsr]) -> list[ClientCsr]:
-    """The CSRs of the node itself that were made with one of these, or with what such a CSR was issued; parents first."""
+    """The node's own CSRs made with one of these certificates, or with a certificate that such a CSR got; parents first."""
     made_with: dict[str, list[ClientCsr]] = defaultdict(list)
     for each in csrs:
         if each.by_node and (parent := certificate_id(each.credential_ids)):
@@ -212,7 +224,7 @@ def _descendants(roots: Iterable[str], csrs: Sequence[ClientCsr]) -> list[Client
 def _trimmed(
     found: Iterable[AllowedCertificate], pinned: Collection[str]
 ) -> tuple[AllowedCertificate, ...]:
-    """The newest few. What a pin names and the parent of the newest never lose their place."""
+    """The newest few. Pinned certificates and the parent of the newest always stay."""
     allowed = sorted(found, key=lambda each: (each.at, each.certificate))
     if len(allowed) <= MOST:
         return tuple(allowed)
@@ -239,7 +251,10 @@ def _later(*moments: datetime | None) -> datetime | None:
 
 
 class CredentialAnswer(msgspec.Struct, frozen=True):
-    """Whether the certificate that made a serving CSR is the node's own, and why. NOT_ASKED: nothing is known against it."""
+    """Whether the certificate that made a serving CSR is the node's own, and why.
+
+    NOT_ASKED: nothing speaks against it.
+    """
 
     outcome: Outcome
     reason: HoldReason
@@ -254,17 +269,19 @@ def judged(
     admitted: bool = False,
     pinned_at: datetime | None = None,
 ) -> CredentialAnswer:
-    """What is said of the credential that made a serving CSR of this Node. known: folded with its pin.
+    """The verdict on the credential that made a serving CSR of this Node. known: folded with its pin.
 
-    told: whether the cluster says which certificate made a CSR. admitted: whether the rule for new nodes admits the Node, and
-    so whoever joined with it. pinned_at: when this Node was pinned, whether or not the pin names certificates.
+    told: whether the cluster says which certificate made a CSR. admitted: the rule for new nodes
+    admits this Node, and so the certificate that joined with it. pinned_at: when this Node was
+    pinned, with or without certificates.
     """
     certificate = certificate_id(credential_ids or ())
     is_allowed = any(each.certificate == certificate for each in known.allowed)
-    # Which of two machines of one name is the node an operator says: by a pin, or for new nodes by a rule.
+    # Only an operator can say which of two machines of one name is the node: by a pin, or for new
+    # nodes by a rule.
     is_said = admitted or not known.joined
     doubted = _later(known.doubted, known.created if known.earlier and not admitted else None)
-    # A CSR is dated by the second in which it was made.
+    # A CSR's date has whole seconds.
     is_pinned_since = not (doubted and (pinned_at is None or pinned_at < doubted + _A_SECOND))
     closed = _OTHER if known.allowed else _SEVERAL
     answers = (
@@ -285,15 +302,17 @@ def judged(
 
 _UNKNOWN = HoldReason.UNKNOWN_CREDENTIAL
 _OWN = "the node's own"
-_BORROWED = "a bootstrap token or a person asked for it when the Node was there already, or for the one that it replaced"
-_OTHER = "it is none of this node's, nor was it seen to replace one: it may have been rotated while no approver watched"
-_SEVERAL = "several were asked for before there was a Node, and any of them may have joined"
+_BORROWED = "a bootstrap token or a person requested it while the Node existed, or for the Node's predecessor"
+_OTHER = "it is not this node's and did not replace one of its own: it may have been rotated while no approver watched"
+_SEVERAL = "several were requested before the Node existed, and any of them may have joined"
 _CROWDED = "more client certificates of this node's name were borrowed than are kept, and it may be one of them"
 _EARLIER = (
-    "an earlier Node had this name: a reinstalled machine looks like a thief who used that time"
+    "an earlier Node had this name, and a reinstalled machine looks like a thief from that time"
 )
-_OPEN = "nobody has seen which client certificate the node joined with, and no pin names one"
-_NO_CERTIFICATE = "it was made with something else than one client certificate, and kubelets have no other credential"
-_NOT_NAMED = "the CSR names no client certificate, which is what credential-id says"
+_OPEN = "nobody saw with which client certificate the node joined, and no pin names one"
+_NO_CERTIFICATE = (
+    "it was not made with a single client certificate, and kubelets have no other credential"
+)
+_NOT_NAMED = "the CSR names no client certificate (see credential-id)"
 _OLD = "the CSR does not say which credential made it (API servers before Kubernetes 1.32)"
-_DOUBTED = "somebody else asked for a client certificate of this node's name and no later pin names the node"
+_DOUBTED = "somebody else requested a client certificate of this node's name, and no later pin names the node"

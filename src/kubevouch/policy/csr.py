@@ -1,4 +1,4 @@
-"""A certificate signing request (CSR) as the rules see it: the request, and the requestor as the API server knows it."""
+"""A certificate signing request (CSR) as the rules see it: the request, and the requestor whom the API server names."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -35,14 +35,14 @@ class Csr(msgspec.Struct, frozen=True):
     expiration_seconds: int | None = None
     created: datetime | None = None
     credential_ids: tuple[str, ...] = ()
-    """spec.extra["authentication.kubernetes.io/credential-id"]: which credential made it. Empty: the API server does
-    not tell (before Kubernetes 1.32)."""
+    """spec.extra["authentication.kubernetes.io/credential-id"]: which credential made it. Empty
+    before Kubernetes 1.32."""
 
     conditions: tuple[str, ...] = ()
     """Types of its conditions: Approved, Denied, Failed."""
 
     dropped: int = 0
-    """Bytes of the request where it is not kept, such as one that was too large to be read; else 0."""
+    """Size of a request that was not kept, such as one over the limit; else 0."""
 
     @property
     def size(self) -> int:
@@ -77,7 +77,7 @@ def csr_of(found: CertificateSigningRequest) -> Csr:
 
 
 def parsed_of(pem: bytes, where: str) -> tuple[CertificateRequest | None, str]:
-    """The CSR in these bytes, or None and why it cannot be read. where: what the reason begins with."""
+    """The CSR in these bytes, or None and why it cannot be read. where: the start of that reason."""
     try:
         return read_csr(pem, where), ""
     except X509Error as error:
@@ -103,7 +103,7 @@ def asked_of(csr: Csr) -> AskedNames | None:
 
 _X509 = "X509SHA256="
 _LONGEST_NAME = 253
-"""Characters. No Node has a longer one, and whoever has a bootstrap token makes up any."""
+"""Characters. Node names are not longer, but a holder of a bootstrap token can request any name."""
 
 
 class ClientCsr(msgspec.Struct, frozen=True):
@@ -111,10 +111,10 @@ class ClientCsr(msgspec.Struct, frozen=True):
 
     csr: str
     node: str
-    """The node of its common name: the requestor may be somebody else."""
+    """The node of its common name. The requestor may be somebody else."""
 
     by_node: bool
-    """Whether a credential of that node made it. If not, a bootstrap token or a person did."""
+    """Whether that node's own credential made it, instead of a bootstrap token or a person."""
 
     credential_ids: tuple[str, ...]
     created: datetime
@@ -123,10 +123,11 @@ class ClientCsr(msgspec.Struct, frozen=True):
 
 
 def client_csr_of(found: CertificateSigningRequest) -> ClientCsr | None:
-    """The CSR if it is one for a kubelet's client certificate and has been issued; else None.
+    """The CSR, if a kubelet's client certificate was issued for it; else None.
 
-    For whom, the certificate says, which the signer wrote. Whoever asks may write a request that the API server reads and we
-    do not, such as one with a hundred kilobytes of text around it: it must not hide what was issued.
+    The issued certificate names the node, since the signer wrote it. The request may be unreadable
+    to us though not to the API server, such as one inside a hundred kilobytes of text. That must
+    not hide what was issued.
     """
     created = found.metadata.creation_timestamp
     if found.spec.signer_name != KUBELET_CLIENT or created is None:
@@ -150,7 +151,7 @@ def client_csr_of(found: CertificateSigningRequest) -> ClientCsr | None:
 
 
 def certificate_id(credential_ids: Collection[str]) -> str:
-    """The SHA-256 in a CSR's credential ids; "" if it was not made with one client certificate."""
+    """The SHA-256 in a CSR's credential ids; "" unless exactly one client certificate made it."""
     ids = tuple(credential_ids)
     if len(ids) != 1 or not ids[0].startswith(_X509):
         return ""

@@ -1,4 +1,7 @@
-"""All rules over one CSR, and the named subsets of them: the one judge of `csr`, `apply` and `doctor`."""
+"""All rules about one CSR, and named subsets of them.
+
+`csr`, `apply` and `doctor` all decide by these.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -25,10 +28,11 @@ ENTITLEMENT_RULES: tuple[NameRule, ...] = (
     ownership.foreign_addresses,
     ownership.allowed_addresses,
 )
-"""Which names and addresses a node is entitled to: asked of a CSR, and of a node before it has made one."""
+"""Which names and addresses a node is entitled to. Asked about a CSR, and about a node before
+its first CSR."""
 
 ONE_VALUE_RULES: tuple[NameRule, ...] = ENTITLEMENT_RULES[1:]
-"""Whether a node is entitled to one name or address, whatever it has besides."""
+"""Whether a node is entitled to one name or address, whatever else it has."""
 
 BELONGING_RULES: tuple[NameRule, ...] = (
     ownership.reserved_names,
@@ -36,7 +40,8 @@ BELONGING_RULES: tuple[NameRule, ...] = (
     ownership.reserved_addresses,
     ownership.foreign_addresses,
 )
-"""The rules against requests for what belongs to the cluster or another node; no honest kubelet breaks them."""
+"""Rules against requests for what belongs to the cluster or to another node. No honest kubelet
+breaks them."""
 
 RULES: tuple[Rule, ...] = (
     form.size,
@@ -68,7 +73,7 @@ WHAT_IT_ASKS_FOR: tuple[Rule, ...] = tuple(
     for rule in RULES
     if rule not in (timing.undecided, timing.newest, timing.fresh, timing.budget)
 )
-"""The rules for one that somebody has decided about, where only what it asks for matters: it is too late for the others."""
+"""Rules for a CSR that is already approved or denied: only its contents matter then."""
 
 
 LONGEST_MESSAGE: Final = 1024
@@ -86,7 +91,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def held_by(self) -> tuple[RuleResult, ...]:
-        """The rules that do not pass: first those that nothing overrides, then those that refuse, then doubts."""
+        """The rules that do not pass: first those that nothing overrides, then refusals, then doubts."""
         held = [r for r in self.results if r.outcome is not Outcome.PASS]
         return tuple(
             sorted(
@@ -96,14 +101,15 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def not_asked(self) -> tuple[str, ...]:
-        """The rules that passed it without having looked."""
+        """The rules that passed without a check."""
         return tuple(r.rule for r in self.results if r.reason is HoldReason.NOT_ASKED)
 
     @property
     def why(self) -> str:
         """The rules that do not pass and what they saw, in one line; empty if all pass.
 
-        What several rules say in the same words, as those about names and about addresses do, is said once.
+        Rules with the same reason and message, such as those about names and about addresses, share
+        one entry.
         """
         alike: dict[tuple[HoldReason, str], list[RuleResult]] = {}
         for each in self.held_by:
@@ -112,21 +118,21 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def operator_may_allow(self) -> tuple[str, ...]:
-        """The values with which the operator's word would make every rule pass; empty where it would not."""
+        """The values that make every rule pass if the operator allows them; empty if that is not enough."""
         if not all(each.operator_may_allow for each in self.held_by):
             return ()
         return tuple(dict.fromkeys(v for each in self.held_by for v in each.operator_may_allow))
 
 
 def _in_words(results: list[RuleResult]) -> str:
-    """What rules with the same reason and message say."""
+    """One text for rules that share a reason and a message."""
     rules, first = ", ".join(each.rule for each in results), results[0]
     seen = ", ".join(dict.fromkeys(each.seen for each in results if each.seen))
     return f"{rules} ({first.reason}): {f'{seen}: ' if seen else ''}{first.message}"
 
 
 def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:
-    """Applies every rule to a CSR. It may be approved only if all of them pass."""
+    """Applies every rule to a CSR, which may be approved only if all pass."""
     return _decision(facts.csr.name, tuple(rule(facts) for rule in rules))
 
 
@@ -136,9 +142,9 @@ def decide_entitlement(
     reserved: ReservedNames,
     rules: tuple[NameRule, ...] = ENTITLEMENT_RULES,
 ) -> Decision:
-    """May this node have every name and address that is claimed for it? Asked before there is a CSR.
+    """Whether this node may have every name and address in its claims, before there is a CSR.
 
-    A kubelet asks for all that its Node's status holds, so what holds one of them would hold its CSR.
+    A kubelet requests everything in its Node's status, so one refused value holds its CSR.
     """
     facts = EntitlementFacts(allowed, other_nodes, reserved)
     return _decision(allowed.node, tuple(rule(facts) for rule in rules))
@@ -151,9 +157,10 @@ def _decision(about: str, results: tuple[RuleResult, ...]) -> Decision:
 def approval(
     who: str, names_by: str = "", *, not_asked: Sequence[str] = (), besides: str = ""
 ) -> CsrCondition:
-    """The condition that approves a CSR. An approval can never be withdrawn, and its message stays as it is.
+    """The condition that approves a CSR. Nobody can withdraw an approval or change its message.
 
-    who: the person or the run that approves; "": our approver. names_by: whose word the names are. not_asked: the rules that nobody asked. besides: what the running approver thinks of it.
+    who: the person or run that approves; "": our approver. names_by: who says what names the node
+    has. not_asked: the rules that were not asked. besides: the running approver's opinion.
     """
     passed = f"every rule that was asked passed; not asked: {', '.join(not_asked)}"
     parts = [passed if not_asked else "every rule passed", besides]
@@ -164,6 +171,6 @@ def approval(
 
 
 def denial(reason: str) -> CsrCondition:
-    """The condition that denies a CSR, with the operator's reason. A denial can never be withdrawn."""
+    """The condition that denies a CSR, with the operator's reason. Nobody can withdraw a denial."""
     message = f"kubevouch: {reason}"
     return CsrCondition(type="Denied", status="True", reason=DENIED_BY_US, message=message)

@@ -1,4 +1,7 @@
-"""What a rule gets and gives: the facts (a CSR, what its node and other nodes have, what is reserved), and its result."""
+"""What a rule takes and returns.
+
+It takes the CSR, its node's and other nodes' names, and reserved names; it returns a result.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -15,11 +18,11 @@ from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
 
 MAX_LIFETIME: Final = timedelta(days=366)
-"""Of a certificate, where the approver's configuration does not say."""
+"""A certificate's longest lifetime, unless the approver's configuration sets another."""
 
 
 class EntitlementFacts(msgspec.Struct, frozen=True):
-    """The facts about all that is claimed for one node, before there is any CSR."""
+    """The facts about all claims of one node, before its first CSR."""
 
     allowed: AllowedNames
     other_nodes: OtherNodes | None
@@ -32,13 +35,13 @@ class EntitlementFacts(msgspec.Struct, frozen=True):
 
 
 class NodeSeen(msgspec.Struct, frozen=True):
-    """The Node of a CSR's requestor as the API server has it now, and as it was when the CSR was first seen."""
+    """The Node of a CSR's requestor: as the API server has it now, and as it was when we first saw the CSR."""
 
     first_uid: str
-    """The UID that the Node had then."""
+    """The Node's UID when we first saw the CSR."""
 
     uid: str
-    """The UID that it has now; "" if it is gone."""
+    """The Node's UID now; "" if the Node is gone."""
 
     created: datetime | None = None
 
@@ -49,7 +52,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
     csr: Csr
     at: datetime
     node_exists: bool | None
-    """A Node of the requestor's name is there; None where that is not known."""
+    """Whether a Node of the requestor's name exists; None if unknown."""
 
     allowed: AllowedNames | None
     """None: no source knows this node."""
@@ -59,32 +62,34 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
     reserved: ReservedNames = ReservedNames()
     newest: str | None = None
-    """Name of the newest serving CSR that the same credential of the requestor made; None where that is not known."""
+    """The newest serving CSR by the requestor's same credential; None if unknown."""
 
     kubelet_started: datetime | None = None
     client_certificates: frozenset[str] | None = None
-    """Lower-hex SHA-256 of each client certificate read on the node's own disk. None: no survey was made."""
+    """Lower-hex SHA-256 of each client certificate on the node's own disk. None: no survey was
+    made."""
 
     without_credential_id: bool = False
-    """The operator accepts that this API server does not tell which credential made a CSR."""
+    """The operator accepts that this API server does not say which credential made a CSR."""
 
     credentials_told: bool = False
-    """Whether another CSR says which client certificate made it: then it is not the API server that does not tell."""
+    """Whether another CSR names its client certificate. Then this API server does record them."""
 
     node_seen: NodeSeen | None = None
-    """The requestor's Node, read live right before the decision; None: it was not."""
+    """The requestor's Node, read live right before the decision; None if it was not read."""
 
     key_shown_by: frozenset[str] | None = None
-    """The nodes that have asked for a certificate for this public key; None: nobody kept count."""
+    """The nodes that requested a certificate for this public key; None if nobody keeps count."""
 
     approvals_left: int | None = None
     """How many CSRs of this node may be approved now; None: nobody keeps count."""
 
     standing: CredentialAnswer | None = None
-    """Whether the client certificate that made the CSR is the node's own; None: nobody watches client certificates."""
+    """Whether the client certificate that made the CSR is the node's own; None if nobody watches
+    client certificates."""
 
     pins_are_read: bool = True
-    """Whether an approver is there, which goes by pins."""
+    """Whether an approver is there that reads pins."""
 
     max_lifetime: timedelta = MAX_LIFETIME
 
@@ -95,7 +100,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
 
 NameFacts = CsrFacts | EntitlementFacts
-"""The facts for rules about names and addresses, of a CSR or of what a node would request."""
+"""The facts for rules about names and addresses: a CSR's, or what a node would request."""
 
 
 def csr_facts(
@@ -106,7 +111,7 @@ def csr_facts(
     allowed: AllowedNames | None,
     pinned: Iterable[tuple[str, Claim]] = (),
 ) -> CsrFacts:
-    """The facts about one CSR, as far as the evidence tells them. See CsrFacts for each."""
+    """The facts about one CSR, as far as the evidence has them. See CsrFacts."""
     node, asked, reserved = requestor_node(csr) or "", asked_of(csr), evidence.reserved
     others = evidence.claimed.others(node, asked or AskedNames(), reserved.shared, pinned)
     return CsrFacts(
@@ -122,7 +127,7 @@ def csr_facts(
 
 
 class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
-    """One rule's answer: what it saw, and what it would allow."""
+    """One rule's answer: what it saw, and what it allows."""
 
     rule: str
     outcome: Outcome
@@ -131,7 +136,8 @@ class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
     seen: str = ""
     allowed: str = ""
     operator_may_allow: tuple[str, ...] = ()
-    """Values that the operator can give to this node, so that the rule passes. Empty: nothing overrides it."""
+    """Values that pass once the operator gives them to this node. Empty: nothing overrides the
+    rule."""
 
     def __str__(self) -> str:
         return f"{self.seen}: {self.message}" if self.seen else self.message
@@ -147,7 +153,7 @@ def passes(rule: str, seen: str, allowed: str = "") -> RuleResult:
 
 
 def not_asked(rule: str, why: str) -> RuleResult:
-    """The rule lets it pass without having looked: nobody gave it what it needs. Shown wherever a decision is."""
+    """The rule passes without a check, since its input is missing. Every decision lists it."""
     return RuleResult(rule, Outcome.PASS, HoldReason.NOT_ASKED, why, f"not asked: {why}")
 
 
@@ -173,21 +179,21 @@ def cannot_tell(
     allowed: str = "",
     operator_may_allow: tuple[str, ...] = (),
 ) -> RuleResult:
-    """The rule lacks evidence. The CSR is held, though nothing is wrong with it."""
+    """The rule lacks evidence. It holds the CSR, though nothing is wrong with it."""
     return RuleResult(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed, operator_may_allow)
 
 
 def unreadable(rule: str) -> RuleResult:
-    """The result of a rule about the contents of a CSR that cannot be parsed."""
+    """The result of a rule about the contents of an unparsable CSR."""
     return cannot_tell(rule, "the CSR cannot be read", HoldReason.UNREADABLE)
 
 
 MOST_LISTED = 24
-"""More than any kubelet asks for: a CSR with thousands of names must not fill a screen."""
+"""More than any kubelet requests. A CSR with thousands of names must not fill a screen."""
 
 
 def listed(values: Sequence[object]) -> str:
-    """Values for a person: comma-separated, or the word none; of a flood the first, and how many more."""
+    """Values for a person, comma-separated, or "none". A long list ends in "and N more"."""
     shown = ", ".join(str(value) for value in values[:MOST_LISTED]) or "none"
     more = len(values) - MOST_LISTED
     return f"{shown} and {more} more" if more > 0 else shown

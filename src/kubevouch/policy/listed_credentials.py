@@ -1,4 +1,4 @@
-"""Whose client certificate made a CSR, by one list of CSRs: for who approves by hand, also where nobody has watched."""
+"""Which client certificate made a CSR, by one list of CSRs: for `csr`, also where no approver has watched."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -27,9 +27,9 @@ from kubevouch.policy.reasons import HoldReason
 
 
 class KnownOfNode(msgspec.Struct, frozen=True):
-    """What is known of a Node besides a list. pinned: the certificates that a pin, or the operator today, names for it.
+    """What is known of a Node besides a list. pinned: the certificates that a pin or --credential names for it.
 
-    admitted, pinned_at: as `policy.credentials.judged` has them.
+    admitted, pinned_at: as in `policy.credentials.judged`.
     """
 
     node: LiveNode
@@ -42,8 +42,8 @@ class KnownOfNode(msgspec.Struct, frozen=True):
 class ListedCredentials:
     """The client certificates of all nodes, by the CSRs of one moment.
 
-    client: CSRs for client certificates. serving: those for serving certificates, oldest first. told: whether the cluster says
-    which certificate made a CSR.
+    client: CSRs for client certificates. serving: CSRs for serving certificates, oldest first.
+    told: whether the cluster says which certificate made a CSR.
     """
 
     def __init__(
@@ -56,7 +56,8 @@ class ListedCredentials:
         self._told = told
         self._client: dict[str, list[ClientCsr]] = defaultdict(list)
         self._made: dict[str, dict[str, str]] = defaultdict(dict)
-        """By username and certificate, the newest CSR that was made with it; the certificate used last stands last."""
+        """For each username and certificate the newest CSR. The most recently used certificate
+        comes last."""
 
         self._of: dict[KnownOfNode, tuple[NodeCredentials, str | None, bool]] = {}
         for each in client:
@@ -69,14 +70,15 @@ class ListedCredentials:
                 made[certificate] = each.name
 
     def known(self, before: KnownOfNode) -> NodeCredentials:
-        """What is known of a Node with this list."""
+        """What is known of a Node after this list."""
         listed = self._client.get(before.node.name, ())
         return folded(before.credentials, listed, before.node, before.pinned, told=self._told)
 
     def answer(self, csr: Csr, known: KnownOfNode) -> tuple[CredentialAnswer, str | None]:
-        """What is said of the certificate that made this serving CSR; and the newest CSR by one that nothing is said against.
+        """The verdict on the certificate that made this serving CSR, and the newest CSR by an acceptable certificate.
 
-        Where it is not known which is the node's, two of which none replaced the other are refused.
+        If the node's own certificate is unknown, two certificates that did not replace each other
+        are refused.
         """
         if known not in self._of:
             self._of[known] = self._looked_up(known)
@@ -89,7 +91,7 @@ class ListedCredentials:
         return found, newest
 
     def _looked_up(self, known: KnownOfNode) -> tuple[NodeCredentials, str | None, bool]:
-        """With the newest CSR by a certificate against which nothing is said, and whether these are of several families."""
+        """Its credentials, the newest CSR by an acceptable certificate, and whether these certificates are of several families."""
         credentials, made = self.known(known), self._made[f"{NODE_USER}{known.node.name}"]
         passing = [
             each
@@ -115,14 +117,15 @@ class ListedCredentials:
 
 
 _SEVERAL = (
-    "this node's CSRs were made with several client certificates, of which none was seen to replace another: one may be a thief's. "
-    "The node's own lies on its disk (openssl x509 -noout -fingerprint -sha256 -in /var/lib/kubelet/pki/kubelet-client-current.pem)"
+    "this node's CSRs were made with several client certificates that did not replace one "
+    "another: one may be a thief's. The node's own lies on its disk (openssl x509 -noout "
+    "-fingerprint -sha256 -in /var/lib/kubelet/pki/kubelet-client-current.pem)"
 )
 
 
 def _root(certificate: str, parents: Mapping[str, str]) -> str:
-    """The oldest certificate from which this one descends, as far as is listed."""
-    for _ in parents:  # whoever may impersonate users writes circles, too
+    """The oldest listed ancestor of this certificate."""
+    for _ in parents:  # somebody who may impersonate users can write circles
         if not (parent := parents.get(certificate)):
             break
         certificate = parent

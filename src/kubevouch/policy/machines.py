@@ -1,6 +1,7 @@
-"""What tells one machine from another, and where it does not: an id or a key that two nodes share proves nothing.
+"""What tells one machine from another, and what does not: a machine-id or host key that two nodes share proves nothing.
 
-Machines cloned from one image have the same /etc/machine-id and the same ssh host keys until somebody makes new ones.
+Machines cloned from one image share /etc/machine-id and ssh host keys until somebody regenerates
+them.
 """
 
 from collections.abc import Iterable
@@ -9,11 +10,11 @@ import msgspec
 
 
 class MachineIdentity(msgspec.Struct, frozen=True):
-    """How one node's machine can be told from others; "" for what is not known."""
+    """How one node's machine can be told from others; "" where unknown."""
 
     node: str
     machine_id: str = ""
-    """Of its Node's status (nodeInfo.machineID), or of /etc/machine-id."""
+    """From its Node's status (nodeInfo.machineID), or from /etc/machine-id."""
 
     host_key: str = ""
     """Fingerprint of its ssh host key."""

@@ -1,7 +1,9 @@
-"""Who has what by writing and by Node, kept up to date one by one: for one CSR only what it asks for is looked up.
+"""Which node has which value, in writing or by its Node.
 
-A look at all nodes for each CSR would cost a million steps for a thousand CSRs of a thousand nodes; so would a plan of a
-thousand nodes. Whatever is asked, the answers are the same (tests/policy/look_at_all_nodes.py).
+Kept up to date node by node; a CSR looks up only what it requests.
+
+A scan of all nodes for each CSR would cost a million steps for 1,000 CSRs of 1,000 nodes, and so
+would a plan. The answers are the same (tests/policy/look_at_all_nodes.py).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -24,21 +26,24 @@ from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.x509 import unmapped
 
 Value = str | Address
-"""A name or an address, in the form in which they are compared."""
+"""A name or an address in its compared form."""
 
 Owned = tuple[str, Claim]
-"""The name of a node, and what is written down for it."""
+"""A node's name, and a claim that is written down for it."""
 
 
 class WrittenClaims:
-    """Who has what by writing."""
+    """Which node has which value in writing."""
 
     def __init__(self) -> None:
         self._of: dict[str, tuple[Claim, ...]] = {}
         self._by_value: dict[Value, tuple[Owned, ...]] = {}
 
     def put(self, node: str, claims: tuple[Claim, ...]) -> set[Value]:
-        """All that is written down for a node; () if nothing is any more. Returns what it had by writing, or has."""
+        """Sets all that is written down for a node; () removes it.
+
+        Returns the values that it had or has.
+        """
         before = self._of.pop(node, ())
         for claim in before:
             value = compared(claim.value)
@@ -47,7 +52,7 @@ class WrittenClaims:
                 self._by_value[value] = kept
             else:
                 self._by_value.pop(value, None)
-        # A claim may be written down twice: each value has the node once for each.
+        # A value may be written down twice for a node, which is then listed twice.
         if claims:
             self._of[node] = claims
         for claim in claims:
@@ -56,7 +61,7 @@ class WrittenClaims:
         return {compared(claim.value) for claim in (*before, *claims)}
 
     def among(self, asked: AskedNames) -> Iterator[Owned]:
-        """What is written down of the values that are asked for."""
+        """The written claims for the requested values."""
         for name in asked.names:
             yield from self._by_value.get(name.lower(), ())
         for address in asked.addresses:
@@ -64,13 +69,15 @@ class WrittenClaims:
 
 
 _Holders = dict[Value, str | set[str]]
-"""By value the nodes that have it. One name, as almost always, is without a set around it: half a kilobyte less for each node."""
+"""The nodes of each value. A single name, the usual case, needs no set: half a kilobyte less for
+each node."""
 
 
 class NodeIndex:
-    """Who claims each name and address. Several nodes may claim one; the Node that came first is named then.
+    """Which nodes claim each name and address. Of several claimants the oldest Node is reported.
 
-    An API server takes no two names that differ by case only; here they hide each other from nobody all the same.
+    An API server accepts no two names that differ by case only. If there are such, neither hides
+    the other.
     """
 
     def __init__(self, nodes: Iterable[Node] = ()) -> None:
@@ -83,7 +90,7 @@ class NodeIndex:
             self.put(each)
 
     def put(self, node: Node) -> None:
-        """The Node as it is now; the same name again replaces what it claimed."""
+        """Adds the Node as it is now. It replaces an earlier Node of that name."""
         self._forget(node.name)
         self._order.setdefault(node.name, next(self._numbers))
         values = (compared(each.address) for each in node.status.addresses if each.address)
@@ -93,12 +100,15 @@ class NodeIndex:
         _add(self._named, compared(node.name), node.name)
 
     def remove(self, name: str) -> None:
-        """The Node is gone. One that is not there is no error."""
+        """Removes the Node, if it is there."""
         self._forget(name)
         self._order.pop(name, None)
 
     def called(self, name: str) -> frozenset[str]:
-        """The Nodes of this name, which may be an address; none or one, unless names differ by case only."""
+        """The Nodes with this name, which may be an address.
+
+        At most one, unless names differ by case only.
+        """
         return _who(self._named, compared(name))
 
     def claimants(self, value: Value) -> frozenset[str]:
@@ -112,10 +122,13 @@ class NodeIndex:
         shared: Collection[Address] = (),
         pinned: Iterable[tuple[str, Claim]] = (),
     ) -> OtherNodes:
-        """What all nodes but `node` have of what is asked for. Proven are a Node's own name and what is pinned; the rest they say themselves.
+        """What all other nodes have of the requested values.
 
-        shared: addresses that several kubelets have at ports of their own (ReservedNames.shared): no node's in particular.
-        pinned: (node, claim) that a plan or an operator gives to nodes. What is written down for nodes is kept by `WrittenClaims`.
+        Proven are a Node's own name and what is pinned; the rest are mere claims.
+
+        shared: addresses that several kubelets have on different ports (ReservedNames.shared), so
+        no node owns them. pinned: (node, claim) from a plan or an operator; `WrittenClaims` keeps
+        what is written down.
         """
         names: dict[str, ClaimedBy] = {}
         addresses: dict[Address, ClaimedBy] = {}
@@ -170,12 +183,12 @@ def _take(holders: _Holders, value: Value, name: str) -> None:
 
 
 def tell_credentials(csrs: Iterable[CertificateSigningRequest]) -> bool:
-    """Whether one of them says which client certificate made it."""
+    """Whether any CSR names the client certificate that made it."""
     return any(certificate_id(each.spec.extra.get(CREDENTIAL_ID, ())) for each in csrs)
 
 
 class IndexedEvidence:
-    """The evidence of one moment; each index is made when it is first asked for."""
+    """The evidence of one moment; each index is built on first use."""
 
     def __init__(self, evidence: PolicyEvidence) -> None:
         self._evidence = evidence
@@ -191,7 +204,7 @@ class IndexedEvidence:
 
     @cached_property
     def claimed(self) -> NodeIndex:
-        """What each Node has; empty where the Nodes could not be read."""
+        """What each Node claims; empty if the Nodes could not be read."""
         return NodeIndex(self._evidence.nodes.or_else(()))
 
     @cached_property
@@ -205,9 +218,10 @@ class IndexedEvidence:
         return tell_credentials(self._evidence.csrs.or_else(()))
 
     def newest(self, csr: Csr) -> str | None:
-        """The newest serving CSR that was made by the same user with the same credential.
+        """The newest serving CSR by the same user with the same credential.
 
-        Whoever borrowed a node's identity with a bootstrap token has another one, and makes no CSR of its kubelet an old one.
+        A thief with a bootstrap token has another credential, so his CSRs do not outdate the
+        kubelet's.
         """
         return self._newest.get((csr.username, csr.credential_ids))
 
@@ -217,7 +231,7 @@ class IndexedEvidence:
 
     @cached_property
     def _newest(self) -> dict[tuple[str | None, tuple[str, ...]], str]:
-        """They come oldest first."""
+        """The evidence lists CSRs oldest first."""
         return {
             (each.spec.username, each.spec.extra.get(CREDENTIAL_ID, ())): each.name
             for each in self._evidence.csrs.or_else(())

@@ -1,6 +1,8 @@
-"""What would be pinned of each Node: what its status claims, but for what other nodes or the cluster have. Pure.
+"""What to pin for each Node: its status's claims, without those of other nodes or of the cluster.
 
-Nothing here proves that a claim is true: the operator looks at the table, and says so.
+Pure.
+
+Nothing here proves a claim. The operator reads the table and confirms it.
 """
 
 from collections import defaultdict
@@ -33,7 +35,7 @@ from kubevouch.policy.sources.stored import Unreadable
 
 
 def allow_flag(node: str, value: str) -> str:
-    """The flag that gives a value to a node, to copy: both may be what a stranger wrote, and are one word of a shell's."""
+    """The --allow flag that gives a value to a node, shell-quoted: a stranger may have written both."""
     return join(("--allow", f"{node}={value}"))
 
 
@@ -49,30 +51,31 @@ class PinState(Explained):
 
 @dataclass(frozen=True)
 class Proposal:
-    """What would be pinned of one Node, what is pinned now, and what is left out and why."""
+    """What to pin for one Node, its present pin, and what is left out and why."""
 
     pin: PinnedNode
     now: PinnedNode | Unreadable | None
     left_out: tuple[str, ...] = ()
     differs: tuple[str, ...] = ()
-    """What differs between the pin there is and the live Node, in words."""
+    """How the present pin and the live Node differ, in words."""
 
     refused: tuple[str, ...] = ()
-    """What --allow asked for now and the policy refuses."""
+    """What --allow requested now and the policy refuses."""
 
     names: bool = False
-    """Whether it names a client certificate today: when that was is written, also where it is the same one."""
+    """Whether a client certificate is named now. Its date is written even if the certificate is
+    the same."""
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """What writing it would change of the pin there is, in words."""
+        """How the new pin differs from the present one, in words."""
         if not self.writes or not isinstance(self.now, PinnedNode):
             return ()
         return pin_changes(self.now, self.pin, again=self.names)
 
     @property
     def writes(self) -> bool:
-        """Whether there is something to write."""
+        """Whether there is anything to write."""
         if isinstance(self.now, Unreadable) or not (self.pin.names or self.pin.addresses):
             return False
         return self.now is None or self.names or _content(self.now) != _content(self.pin)
@@ -88,13 +91,13 @@ class Proposal:
 
 
 def _content(pin: PinnedNode) -> PinnedNode:
-    """Whatever it says, apart from who said it and when."""
+    """The pin without its author and date."""
     return msgspec.structs.replace(pin, pinned_at=None, by="")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What was read of the cluster, and what the operator says: names and addresses by node, client certificates by node."""
+    """What was read from the cluster, and the operator's flags: names, addresses and client certificates by node."""
 
     nodes: Sequence[Node]
     names: ClusterNames
@@ -104,7 +107,7 @@ class Seen:
 
 
 def proposals(seen: Seen, chosen: Iterable[str], *, at: datetime, by: str) -> tuple[Proposal, ...]:
-    """One for each chosen Node, in the order of their names."""
+    """One proposal for each chosen Node, by name."""
     wanted = set(chosen)
     machines = [MachineIdentity(n.name, n.status.node_info.machine_id) for n in seen.nodes]
     cloned = sharing(shared_identities(machines), MACHINE_ID)
@@ -122,24 +125,27 @@ class _Judge:
     seen: Seen
     index: NodeIndex
     pinned: Mapping[str, Sequence[str]]
-    """The nodes whose pins have a value, by the value in lower case."""
+    """The nodes whose pins contain a value, by the value in lower case."""
 
     reserved: ReservedNames
 
     def others(self, node: str, value: str) -> list[str]:
-        """Which other nodes claim it, or are called so."""
+        """The other nodes that claim the value or have it as their name."""
         return sorted((self.index.claimants(compared(value)) | self.index.called(value)) - {node})
 
     def pins_of_others(self, node: str, value: str) -> list[str]:
-        """Which other nodes' pins have it. What several kubelets share at ports of their own is no node's in particular."""
+        """The other nodes whose pins contain the value.
+
+        No node owns a value that several kubelets share on different ports.
+        """
         if as_address(value) in self.reserved.shared:
             return []
         return [each for each in self.pinned.get(value.lower(), ()) if each != node]
 
     def anothers(self, node: str, value: str, *, claims: bool, has: bool) -> str:
-        """Why it is another node's, whatever the operator says of it; empty if it is not.
+        """Why the value is another node's, whatever the operator says; else "".
 
-        claims: whether this Node claims it. has: whether its pin has it already.
+        claims: this Node claims it. has: its pin already has it.
         """
         if (pins := self.pins_of_others(node, value)) and not (claims and has):
             return _pin_has_it(pins[0])
@@ -149,13 +155,13 @@ class _Judge:
         return ""
 
     def doubled(self, node: str, value: str) -> str:
-        """What is to be said of a value in this node's pin that another node has, too; empty if none has."""
+        """A warning about a pinned value that another node has, too; else ""."""
         if pins := self.pins_of_others(node, value):
             return f"! {value}: {_pin_has_it(pins[0])}, too"
         return ""
 
     def called(self, node: Node, value: str) -> str:
-        """The Service that is called so, if the operator's word would give that name to a node all the same; else empty."""
+        """The Service of that name, if the operator's word would still give the name to a node; else ""."""
         if as_address(value) is not None:
             return ""
         allowed = AllowedNames(node.name, (Claim(value, NameSource.NODE_STATUS),))
@@ -163,7 +169,7 @@ class _Judge:
         return found.what if found and found.by_pin else ""
 
     def refused(self, node: Node, value: str) -> str:
-        """Why the policy would refuse it although it is pinned; empty if it would not."""
+        """Why the policy refuses the value although it is pinned; else ""."""
         claim, address = Claim(value, NameSource.PIN), as_address(value)
         control_plane = is_control_plane(node)
         owners = [each for each in self.others(node.name, value) if each == value]
@@ -196,7 +202,7 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
             left_out.append(f"{value}: {others[0]} claims it, too; if it is this node's: {hint}")
         elif value not in known and (what := judge.called(node, value)):
             hint = allow_flag(node.name, value)
-            left_out.append(f"{value}: {what} is called so; if it is this node's: {hint}")
+            left_out.append(f"{value}: {what} has this name; if it is this node's: {hint}")
         elif why := judge.anothers(
             node.name, value, claims=value in claims, has=value in had
         ) or judge.refused(node, value):
@@ -229,7 +235,7 @@ def _pin_has_it(node: str) -> str:
 
 
 def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
-    """The nodes whose pins have a value; of those that are written now only what stays in them."""
+    """The nodes whose pins contain a value. For nodes written now, only what stays in their pins."""
     live = {node.name: node for node in seen.nodes if node.name in chosen}
     found: dict[str, list[str]] = defaultdict(list)
     for name, pin in seen.pins.items():
@@ -252,7 +258,10 @@ def still_allowed(pins: Mapping[str, PinnedNode | Unreadable], node: Node) -> se
 
 
 def _of_the_same(now: PinnedNode | Unreadable | None, node: Node) -> PinnedNode | None:
-    """The pin there is: what it says beyond the Node's claims is kept while it is the same Node on the same machine."""
+    """The present pin.
+
+    It keeps more than the Node's claims only for the same Node on the same machine.
+    """
     if not isinstance(now, PinnedNode):
         return None
     found = difference(now, node)
@@ -260,12 +269,12 @@ def _of_the_same(now: PinnedNode | Unreadable | None, node: Node) -> PinnedNode 
 
 
 def _still_pinned(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:
-    """The names that the same Node has by its pin: whoever makes a Service of such a name later takes none away."""
+    """The pinned names of the same Node. A later Service of such a name takes none away."""
     return set(now.names) if isinstance(now, PinnedNode) and now.uid == node.uid else set()
 
 
 def pin_changes(now: PinnedNode, pin: PinnedNode, *, again: bool = False) -> tuple[str, ...]:
-    """What the second pin changes of the first one, in words. again: also that a client certificate is named once more."""
+    """How the second pin differs from the first, in words. again: also list a client certificate that is named once more."""
     before, after = (*now.names, *now.addresses), (*pin.names, *pin.addresses)
     words = [f"+ {value}" for value in after if value not in before]
     for value in before:

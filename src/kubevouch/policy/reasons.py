@@ -1,10 +1,10 @@
-"""Why a rule does not pass: one vocabulary for every place that shows a decision."""
+"""Why a rule does not pass. Every place that shows a decision uses these."""
 
 from enum import StrEnum
 
 
 class HoldReason(StrEnum):
-    """The reason of a rule's result. A name that is once in use never changes."""
+    """The reason of a rule's result. A value in use never changes."""
 
     PASSES = "Passes"
     NOT_ASKED = "NotAsked"

@@ -1,4 +1,4 @@
-"""What no kubelet may be called: the cluster's own names and addresses, and what these are reserved for."""
+"""Names and addresses that no kubelet may have: the cluster's own, and what they are reserved for."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
@@ -12,7 +12,7 @@ from kubevouch.policy.claims import Address, AllowedNames, Claim, Network, as_ad
 from kubevouch.x509 import unmapped
 
 _NAMES = {"kubernetes.default": "the API server"}
-# Reserved in every cluster, whatever its domain is called.
+# Reserved in every cluster, whatever its domain.
 _SUFFIXES = {
     ".kubernetes": "the API server",
     ".localhost": "every machine's own",
@@ -20,28 +20,33 @@ _SUFFIXES = {
     ".cluster.local": "the cluster's own domain",
 }
 _SYSTEM_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
-"""Namespaces that every cluster has from its beginning. In others a tenant makes Services, and calls them as he likes."""
+"""Namespaces that every cluster has from the start. In other namespaces tenants create Services
+with names of their choice."""
 
-# First labels by which a machine calls itself in /etc/hosts of Debian, Fedora and Red Hat: localhost.localdomain.
+# The first labels of a machine's own name in /etc/hosts on Debian, Fedora and Red Hat, as in
+# localhost.localdomain.
 _ITSELF = {"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"}
 
 
 class ReservedNames(msgspec.Struct, frozen=True):
-    """What no kubelet may be called: the cluster's own names and addresses, each with what it is."""
+    """Names and addresses that no kubelet may have: the cluster's own, each with what it is."""
 
     names: dict[str, str] = {}
     services: dict[str, str] = {}
-    """NAME.NAMESPACE of every Service: with .svc and with any domain, too, and of its pods (POD.NAME.NAMESPACE).
+    """NAME.NAMESPACE of every Service. It also reserves the forms with .svc and a domain, and its
+    pods' names (POD.NAME.NAMESPACE).
 
-    What a tenant calls his Service takes nothing from a node to which the operator gave it; in the namespaces that every
-    cluster has, no word changes it."""
+    A tenant's Service takes no name from a node to which the operator gave it. In the namespaces of
+    every cluster the operator's word does not count.
+    """
 
     short_services: dict[str, str] = {}
-    """Names alone of tenants' Services, as pods of the same namespace call them: a node's where the Node is called so, or
-    by the operator's word."""
+    """Short names of tenants' Services, as pods of the same namespace use them. A node may have
+    one if its Node has that name, or by the operator's word."""
 
     system_services: dict[str, str] = {}
-    """Names alone of Services in the namespaces that every cluster has: a node's only where the Node is called so."""
+    """Short names of Services in the namespaces that every cluster has. A node may have one only
+    if its Node has that name."""
 
     suffixes: dict[str, str] = {}
     """DNS suffixes with their leading dot."""
@@ -49,41 +54,46 @@ class ReservedNames(msgspec.Struct, frozen=True):
     addresses: dict[Address, str] = {}
     networks: dict[Network, str] = {}
     namespaces: frozenset[str] = frozenset()
-    """Namespaces that have Services: NAME.NAMESPACE.svc is a Service's name, whatever is before and behind it."""
+    """Namespaces that have Services: any name with NAME.NAMESPACE.svc in it is a Service's."""
 
     pod_networks: tuple[Network, ...] = ()
-    """A pod's address is no node's, save where pods and nodes share one flat network: by the operator's word."""
+    """No node has a pod's address, except where pods and nodes share one flat network: then by
+    the operator's word."""
 
     external_addresses: dict[Address, str] = {}
-    """Addresses that Services call external: a node may have its own by pin."""
+    """External addresses of Services. A pin may give a node its own."""
 
     load_balancer_names: dict[str, str] = {}
-    """Names of Services' load balancers, which whoever may write a Service's status can choose: by the operator's word."""
+    """Names of Services' load balancers. Anybody who may write a Service's status can choose
+    them, so they need the operator's word."""
 
     load_balancer_addresses: dict[Address, str] = {}
-    """Addresses of Services' load balancers: by the operator's word only. Where kube-proxy runs in ipvs mode every node
-    has them on an interface, so that a host key that answers there proves nothing."""
+    """Addresses of Services' load balancers: by the operator's word only. With kube-proxy in
+    ipvs mode every node has them on an interface, so a host key there proves nothing."""
 
     endpoint_addresses: dict[Address, str] = {}
-    """Addresses of API servers: a control-plane node may have its own by pin."""
+    """Addresses of API servers. A pin may give a control-plane node its own."""
 
     loopback: frozenset[Address] = frozenset()
-    """Loopback addresses that the operator lists as kubelets' here: only these are usable, nowhere else any."""
+    """Loopback addresses that the operator lists as kubelets'. No other loopback address is
+    usable."""
 
     shared: frozenset[Address] = frozenset()
-    """Those of them that several kubelets have at ports of their own: no node's in particular, so no other node's."""
+    """Loopback addresses that several kubelets have on different ports, so no single node owns
+    them."""
 
     doubts: tuple[str, ...] = ()
-    """What could not be read: then the lists may lack something, and nothing passes by them."""
+    """What could not be read. The lists may be incomplete then, so nothing passes by them."""
 
 
 def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
     """The cluster's own names and addresses.
 
-    nodes: for the networks of their pods (spec.podCIDRs), where nothing else tells these. A node can write that field itself,
-    when it makes its Node and as long as nobody has (plugin/pkg/admission/noderestriction looks at other fields): whatever
-    it names would hold all nodes that nobody has written down. kube-controller-manager gives out parts of the cluster's
-    network only, so that nothing is lost where that is known.
+    nodes: for their pod networks (spec.podCIDRs), used only if nothing else tells the cluster's. A
+    node can write that field itself when it creates its Node (plugin/pkg/admission/noderestriction
+    looks at other fields). A network that it names would then hold every node that nobody has
+    written down. kube-controller-manager allocates from the cluster's network only, so nothing is
+    lost where that is known.
     """
     names, addresses = _split(cluster.virtual)
     _, endpoints = _split(cluster.own_endpoints)
@@ -118,7 +128,7 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
 
 
 def _collapsed(networks: Sequence[Network]) -> tuple[Network, ...]:
-    """The same addresses in as few networks as can be: every node's pods have one, and each is looked at for each CSR."""
+    """The same addresses in as few networks as possible: every node has a pod network, and each CSR checks them all."""
     four = [each for each in networks if isinstance(each, IPv4Network)]
     six = [each for each in networks if isinstance(each, IPv6Network)]
     return (*collapse_addresses(four), *collapse_addresses(six))
@@ -127,13 +137,15 @@ def _collapsed(networks: Sequence[Network]) -> tuple[Network, ...]:
 def _not_told(cluster: ClusterNames) -> Iterator[str]:
     if not cluster.service_networks:
         yield (
-            "nothing tells the network of Services (ClusterConfiguration, ServiceCIDR objects, the API server's "
-            "flags): --service-cidr does, or serviceCIDRs in the approver's configuration"
+            "cannot find the network of Services (ClusterConfiguration, ServiceCIDR objects, "
+            "the API server's flags): set --service-cidr, or serviceCIDRs in the approver's "
+            "configuration"
         )
     if not cluster.domains:
         yield (
-            "nothing tells the cluster's DNS domain (ClusterConfiguration, ConfigMap kubelet-config): "
-            "--cluster-domain does, or clusterDomain in the approver's configuration"
+            "cannot find the cluster's DNS domain (ClusterConfiguration, ConfigMap "
+            "kubelet-config): set --cluster-domain, or clusterDomain in the approver's "
+            "configuration"
         )
 
 
@@ -150,7 +162,7 @@ def _split(values: dict[str, str]) -> tuple[dict[str, str], dict[Address, str]]:
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """What a name or an address is reserved for. by_pin: this node may have it once it is pinned to it."""
+    """What a name or an address is reserved for. by_pin: a pin has given it to this node."""
 
     what: str
     by_pin: bool = False
@@ -161,9 +173,9 @@ def reserved_name(
 ) -> Reservation | None:
     """What a name is reserved for, or None.
 
-    A control plane may be reached by the name of its one node: that node may have it. A Service may be called as a node
-    is: the node may have its own name (metadata.name), and the first label of that, which is its host name. What tenants
-    call their Services and load balancers holds everything but the operator's word.
+    A control plane may have its only node's name, which that node may keep. A Service may have a
+    node's name: the node may keep its metadata.name and the first label of it, its host name. Names
+    of tenants' Services and load balancers yield to the operator's word only.
     """
     claim = allowed.claim(name) if allowed else None
     name = name.lower().rstrip(".")
@@ -179,14 +191,17 @@ def reserved_name(
 
 
 def _is_itself(name: str, allowed: AllowedNames | None) -> bool:
-    """Whether a Node is called so, or its host is."""
+    """Whether it is the Node's name or host name."""
     return allowed is not None and name in (allowed.node, allowed.node.partition(".")[0])
 
 
 def _by_the_cluster(
     name: str, labels: list[str], reserved: ReservedNames, allowed: AllowedNames | None
 ) -> str | None:
-    """What a name is reserved for by what no tenant writes, so that nobody's word gives it to a node."""
+    """What the cluster itself reserves a name for.
+
+    No tenant writes it, so nobody's word gives it to a node.
+    """
     own = allowed is not None and allowed.control_plane and name == allowed.node
     if (what := (_NAMES | reserved.names).get(name)) and not own:
         return what
@@ -204,7 +219,7 @@ def _by_the_cluster(
 def _service(
     labels: list[str], reserved: ReservedNames, namespaces: frozenset[str] | None = None
 ) -> str | None:
-    """The Service that a name with its namespace is of, or of whose pods. namespaces: None for any.
+    """The Service to which a name with its namespace belongs, or whose pods. namespaces: None for any.
 
     Pods complete such names by the search domains NAMESPACE.svc.DOMAIN, svc.DOMAIN and DOMAIN
     (pkg/kubelet/network/dns/dns.go).
@@ -224,8 +239,9 @@ def reserved_address(
 ) -> Reservation | None:
     """What an address is reserved for, or None.
 
-    A pin (proof, or the operator's word) gives a node what Services call external, and gives a control-plane node
-    what an API server says is its own. Only the operator's word gives it a load balancer's address, or a pod's.
+    A pin (proof, or the operator's word) gives a node an external address of a Service, and gives a
+    control-plane node its API server's address. Only the operator's word gives a node a load
+    balancer's or a pod's address.
     """
     address = unmapped(address)
     if what := reserved.addresses.get(address):
@@ -244,7 +260,7 @@ def reserved_address(
 
 
 def _from_outside(address: Address, claim: Claim | None, reserved: ReservedNames) -> str | None:
-    """The Service or the pods that have an address which may be a node's as well, as long as nobody says that it is."""
+    """The Service or pods that have an address which may also be a node's, unless the operator says that it is this node's."""
     said = claim is not None and claim.by_operator
     pinned = claim is not None and claim.source.is_pin
     if not pinned and (what := reserved.external_addresses.get(address)):

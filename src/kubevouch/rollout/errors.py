@@ -8,50 +8,56 @@ from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
 
 
 class LeadsOn(StrEnum):
-    """What leads on from the reason why a node was left out, not asked or refused. The first of several nodes' counts."""
+    """What helps with a node that was left out, did not answer or was refused.
+
+    The first of several nodes counts.
+    """
 
     DOCTOR = "doctor"
-    """The reason shows in the API or on the wire: doctor says more about it."""
+    """The API or the wire shows the reason: doctor says more."""
 
     REACH = "reach"
-    """A login at its host: it could not be asked there, or another machine has answered."""
+    """Log in at its host: the node could not be asked there, or another machine answered."""
 
     ROOT = "root"
-    """What sudo allows there: the host lets us in, and nobody there is root."""
+    """Check what sudo allows there: the host lets us in, but not as root."""
 
     BY_SSH = "by-ssh"
-    """The same plan by ssh."""
+    """Make the same plan by ssh."""
 
     NODE = "node"
-    """What somebody does in a shell on the node, as the reason says."""
+    """Do what the reason says, in a shell on the node."""
 
     STATUS = "status"
-    """A look at what its Node claims: the reason is about that."""
+    """Look at the claims of its Node: the reason is about them."""
 
     WORD = "word"
-    """The operator's word that the node is at the address at which ssh reached it: nothing else is missing."""
+    """The operator must confirm that the node is at the address that ssh reached: only that is
+    missing."""
 
     OTHER_KEY = "other-key"
-    """A look without the plan: who answers has another ssh host key than the plan says."""
+    """Look without the plan: the ssh host key that answered is not the plan's."""
 
     CLUSTER = "cluster"
-    """Another context: this is not the plan's cluster."""
+    """Use another context: this is not the plan's cluster."""
 
     RIGHTS = "rights"
-    """The roles that are lacking."""
+    """Grant the missing roles."""
 
     NEW_PLAN = "new-plan"
-    """Nothing else is known to."""
+    """Make a new plan: no other way is known."""
 
     NOTHING = "nothing"
-    """It can never be planned for."""
+    """Nothing: no plan can contain the node."""
 
 
 class StoppedBefore(KubevouchError):
-    """Something is not as the plan says: nothing was changed anywhere.
+    """Something is not as the plan says. Nothing was changed anywhere.
 
-    run: that is armed on the node, if that is the reason. begun: nodes of the plan on which its own run is armed.
-    shown_by: the command that shows what is wrong on this machine, if it is that.
+    run: the run that is armed on the node, if that is the reason. begun: nodes of the plan on which
+    its own run is armed.
+
+    shown_by: the command that shows the problem on this machine, if there is one.
     """
 
     exit_code = ExitCode.STOPPED
@@ -75,19 +81,22 @@ class StoppedBefore(KubevouchError):
 
 
 class NotTheHolder(StoppedBefore):
-    """Another run holds the cluster's Lease, so that this one must write nothing (any more). run: the one that holds it, where that is known."""
+    """Another run holds the cluster's Lease, so this run must not write. run: the holder, if known."""
 
 
 class AnotherHostKey(StoppedBefore):
-    """Who answers for a node has another ssh host key than in the plan. Asked again it is the same, unless somebody changes one of the two."""
+    """The ssh host key that answered for a node is not the plan's.
+
+    It stays different until somebody changes one of the two.
+    """
 
 
 class NodeAway(StoppedBefore):
-    """A node is not there, or not well by itself, at its turn: the run goes on without it."""
+    """A node is missing, or unhealthy by itself, at its turn: the run goes on without it."""
 
 
 class ClusterNotRead(KubevouchError):
-    """What binds a plan to its cluster could not be read. lacks_rights: because the user may not."""
+    """What binds a plan to its cluster could not be read. lacks_rights: the user is not allowed to read it."""
 
     def __init__(self, where: str, seen: str, *, lacks_rights: bool) -> None:
         super().__init__(where, seen)
@@ -95,17 +104,17 @@ class ClusterNotRead(KubevouchError):
 
 
 class NotMadeByKubeadm(KubevouchError):
-    """Something else made the cluster, which has a way of its own: no plan is made."""
+    """Another tool made the cluster and has its own way: kubevouch makes no plan."""
 
 
 class NothingApplicable(KubevouchError):
-    """The plan leaves out every node that is not well: there is nothing to carry out."""
+    """The plan leaves out every unhealthy node: there is nothing to do."""
 
     exit_code = ExitCode.COULD_NOT_TELL
 
 
 def way_on(error: KubevouchError) -> LeadsOn:
-    """What leads on from a node that could not be asked."""
+    """What helps with a node that could not be asked."""
     if isinstance(error, AnotherHostKey):
         return LeadsOn.OTHER_KEY
     if isinstance(error, NoRoot):

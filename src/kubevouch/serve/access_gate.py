@@ -1,4 +1,4 @@
-"""In front of every handler: the limit of requests in flight, authentication, authorization, and routing."""
+"""In front of every handler: the limit of concurrent requests, authentication, authorization, and routing."""
 
 import asyncio
 import contextlib
@@ -33,16 +33,16 @@ from kubevouch.serve.statuses import (
 MAX_IN_FLIGHT: Final = 400
 """Requests: apiserver's --max-requests-inflight."""
 _A_ROUND: Final = 8
-"""Requests of others than the front proxy that are begun in one round of the event loop: some 5 ms."""
+"""Requests, other than the front proxy's, started in one round of the event loop: some 5 ms."""
 _EACH_REQUEST: Final = 3
 """The level of -v that shows each request."""
 _ASK_THERE: Final = "ask the API server, which impersonates, and then asks here"
 
 
 class AccessGate:
-    """A Handler in front of others. routes: handlers by path, for everything below it too; the longest match answers.
+    """A Handler in front of others. routes: handlers by path, also for everything below it; the longest match answers.
 
-    most_in_flight: requests at a time; 0 for any number.
+    most_in_flight: concurrent requests; 0 for any number.
     """
 
     def __init__(
@@ -64,10 +64,13 @@ class AccessGate:
         self._turns = _Turns(_A_ROUND)
         self._in_flight = 0
         self._strangers = 0
-        """Requests of all but the front proxy of which it is not known yet who sent them, or whether he may."""
+        """Requests, other than the front proxy's, whose sender or permission is still unknown."""
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """The response to a request. Never raises: what a handler raises is logged and becomes a 500."""
+        """The response to a request.
+
+        Never raises: a handler's exception is logged and becomes a 500.
+        """
         began = self._clock.monotonic()
         is_front_proxy = self._authentication.is_front_proxy(request.certificates)
         if not is_front_proxy:
@@ -78,18 +81,18 @@ class AccessGate:
         except Exception as error:  # noqa: BLE001 - as in _counted
             if answer.rest is not None:
                 await answer.rest.aclose()
-            with contextlib.suppress(Exception):  # it may be the log that fails
+            with contextlib.suppress(Exception):  # the log itself may fail
                 self.report(request, error)
             return _failed(request)
 
     def _completed(self, request: HttpRequest, answer: HttpResponse, began: float) -> HttpResponse:
-        """The answer, logged."""
+        """Logs the answer and returns it."""
         if self._log.shows(_EACH_REQUEST):
             self._log_answer(request, answer, self._clock.monotonic() - began)
         return answer
 
     def _log_answer(self, request: HttpRequest, answer: HttpResponse, seconds: float) -> None:
-        """A line with the names of apiserver's pkg/server/httplog; a body that is sent in pieces has only begun."""
+        """Logs a line with the names of apiserver's pkg/server/httplog; a body in pieces has only started."""
         values: dict[str, Value] = {
             "verb": attributes_of(request).verb.upper(),
             "URI": request.uri or request.path,
@@ -123,7 +126,7 @@ class AccessGate:
         self._in_flight -= 1
 
     def report(self, request: HttpRequest, error: Exception) -> None:
-        """Logs what a handler raised."""
+        """Logs a handler's exception."""
         self._log.error(f"{type(error).__name__}: {error}", "Observed a panic", path=request.path)
 
     async def _answer(self, request: HttpRequest, *, is_front_proxy: bool) -> HttpResponse:
@@ -137,10 +140,12 @@ class AccessGate:
     async def _admitted(
         self, request: HttpRequest, *, is_front_proxy: bool
     ) -> UserInfo | HttpResponse:
-        """Who asks, or the refusal. All but the front proxy wait for the API server in half of the places only.
+        """The user, or the refusal.
 
-        However slowly it answers, and however much others ask (each kubelet has a certificate of the cluster, and may do
-        nothing with it here), its aggregator is served, and so is each probe.
+        All but the front proxy share half of the places that wait for the API server.
+
+        Each kubelet has a certificate of the cluster, with no rights here. However slow the API
+        server is, and however many such requests come, its aggregator and every probe are served.
         """
         attributes = attributes_of(request)
         waits_for_nobody = self._authorization.lets_everybody(attributes) and not bearer_token(
@@ -183,7 +188,10 @@ class AccessGate:
 
 
 def _impersonation(request: HttpRequest, user: UserInfo) -> HttpResponse | None:
-    """The refusal, in apiserver's words, if the request is to be answered as another user's. Only the API server does that."""
+    """The refusal, in apiserver's words, of a request to impersonate.
+
+    Only the API server impersonates.
+    """
     if not any(name.startswith("impersonate-") for name in request.headers):
         return None
     name = request.header("impersonate-user")
@@ -192,12 +200,13 @@ def _impersonation(request: HttpRequest, user: UserInfo) -> HttpResponse | None:
 
 
 def _for(user: UserInfo, answer: HttpResponse) -> HttpResponse:
-    # What a front proxy forwards for an anonymous user comes on the proxy's own connection.
+    # A request that a front proxy forwards for an anonymous user comes on the proxy's own
+    # connection.
     return ending(answer) if user is ANONYMOUS else answer
 
 
 def _if_stranger(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
-    """The answer for a client of whom nothing is known yet but whether it has a certificate."""
+    """The answer for a client that is unknown apart from having or lacking a certificate."""
     return answer if request.certificates else ending(answer)
 
 
@@ -208,9 +217,9 @@ def _failed(request: HttpRequest) -> HttpResponse:
 
 
 class _Turns:
-    """Requests wait for a turn: so many begin in one round of the event loop, in the order in which they came.
+    """Requests wait for a turn: a fixed number start in each round of the event loop, in order of arrival.
 
-    A thousand at once would otherwise hold up every scrape and every API server.
+    Otherwise a thousand at once would delay every scrape and every API server.
     """
 
     def __init__(self, a_round: int) -> None:
@@ -219,7 +228,7 @@ class _Turns:
         self._ends: asyncio.Handle | None = None
 
     async def take(self) -> None:
-        """Returns when it is the caller's turn: mostly at once."""
+        """Returns when it is the caller's turn: usually at once."""
         loop = asyncio.get_running_loop()
         if self._ends is None:
             self._ends = loop.call_soon(self._next_round)
@@ -244,7 +253,10 @@ class _Turns:
 
 
 class _InFlight:
-    """The rest of a body, whose request is in flight until it is closed. Its maker may not even have begun."""
+    """The rest of a body.
+
+    Its request is in flight until it is closed, even if its generator has not started.
+    """
 
     def __init__(self, gate: AccessGate, request: HttpRequest, pieces: Pieces) -> None:
         self._gate = gate

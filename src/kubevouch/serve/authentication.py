@@ -1,8 +1,9 @@
-"""Who the user of a request is: by front proxy, client certificate, bearer token, else anonymous, in this order.
+"""Who the user of a request is: by front proxy, client certificate or bearer token, in this order, else anonymous.
 
-Source: apiserver's pkg/authentication/authenticatorfactory/delegating.go and request/{headerrequest,x509,union}.
-A certificate that one method refuses may be good for the next. If a credential was presented and no method accepts
-it, the answer is 401: the user does not become anonymous.
+Source: apiserver's pkg/authentication/authenticatorfactory/delegating.go and
+request/{headerrequest,x509,union}. The next method may accept a certificate that one method
+refuses. If no method accepts a presented credential, the answer is 401: the user does not become
+anonymous.
 """
 
 import contextlib
@@ -55,7 +56,10 @@ _TOKEN_REVIEWS = Resource(
 
 
 async def _review_token(api: ApiClient, token: str) -> UserInfo | None:
-    """The user of a token; None if the token is not valid. Raises KubeError if the API server does not answer."""
+    """The user of a token; None if the token is invalid.
+
+    Raises KubeError if the API server does not answer.
+    """
     found = (await api.create(_TOKEN_REVIEWS, {"spec": {"token": token}})).status
     if not found.authenticated or not found.user.username:
         return None
@@ -63,13 +67,15 @@ async def _review_token(api: ApiClient, token: str) -> UserInfo | None:
 
 
 class NotAuthenticated(KubevouchError):
-    """A credential was presented, and no method accepts it: 401."""
+    """No method accepts the presented credential: 401."""
 
 
 class Authenticator:
-    """Authenticates requests. `trust`, whose PEM can be read, may be replaced at any time, and then holds for open connections, too.
+    """Authenticates requests.
 
-    ttl: for how many seconds answers about tokens are kept (under the hash of the token).
+    `trust`, with readable PEM, may be replaced at any time, also for open connections.
+
+    ttl: seconds to keep answers about tokens (under the hash of the token).
     """
 
     def __init__(
@@ -92,9 +98,9 @@ class Authenticator:
         return ca_pool(self.trust.proxy_ca, "request header CA")
 
     def is_front_proxy(self, certificates: tuple[bytes, ...]) -> bool:
-        """Whether these are the front proxy's, such as an API server's aggregator. certificates: as HttpRequest has them.
+        """Whether these are the front proxy's, such as an API server's aggregator. certificates: as in HttpRequest.
 
-        It is asked before anybody's turn: whoever bears no name that the front proxy may have costs nearly nothing.
+        Asked before anybody's turn: a certificate without an allowed name costs nearly nothing.
         """
         if not certificates or not self._proxy_pool:
             return False
@@ -150,7 +156,7 @@ class Authenticator:
         roots: tuple[Certificate, ...],
         refused: list[str],
     ) -> bool:
-        """Whether one of the roots vouches for a client. Raises X509Error."""
+        """Whether one of the roots signed the client's certificate. Raises X509Error."""
         at = self._clock.now()
         good = tuple(each for each in roots if each.not_before <= at <= each.not_after)
         chain = _chain(looked_at(certificates) or certificates[:1], good)
@@ -184,7 +190,7 @@ class Authenticator:
 
 @contextlib.contextmanager
 def _refusing(refused: list[str]) -> Iterator[None]:
-    """What cannot be read is a reason against the client, and no more: another authority may need less of it."""
+    """An unreadable certificate only counts against this method: another CA may need less of the chain."""
     try:
         yield
     except X509Error as error:
@@ -195,10 +201,12 @@ def _refusing(refused: list[str]) -> Iterator[None]:
 def _chain(
     certificates: tuple[bytes, ...], roots: tuple[Certificate, ...]
 ) -> tuple[Certificate, ...]:
-    """What a client has presented, with each request of its connection, to be verified by these roots. Raises X509Error.
+    """The chain that a client presented, for each request of its connection, to verify by these roots.
 
-    Only the leaf, if one of them has signed it: they need nothing else then, and anybody may have made up the rest, so that
-    reading it takes long.
+    Raises X509Error.
+
+    Only the leaf, if a root signed it: nothing else is needed then, and a client could make up a
+    long rest.
     """
     leaf = _leaf(certificates)
     if signers_of(leaf, roots):
@@ -218,13 +226,13 @@ def _read(der: bytes) -> Certificate:
 
 
 def bearer_token(request: HttpRequest) -> str:
-    """The token that a request presents; "" if it presents none."""
+    """The token of a request; "" if there is none."""
     scheme, _, token = request.header("authorization").strip().partition(" ")
     return token.split(" ")[0] if scheme.lower() == "bearer" else ""
 
 
 def _authenticated(user: UserInfo) -> UserInfo:
-    """The user with the group that every authenticated user has (pkg/authentication/group)."""
+    """The user with the group of every authenticated user (pkg/authentication/group)."""
     if AUTHENTICATED in user.groups or "system:unauthenticated" in user.groups:
         return user
     return replace(user, groups=(*user.groups, AUTHENTICATED))

@@ -27,9 +27,9 @@ _NAMED: Final = re.compile(r"metadata\.name==?([^,!=\\]+)")
 
 
 class Attributes(ResourceAttributes, frozen=True, kw_only=True):
-    """What the authorizer is asked about. On a path that is not a resource's, `resource` is "".
+    """The attributes for the authorizer.
 
-    Then `verb` is the HTTP method in lower case.
+    On a non-resource path `resource` is "", and `verb` is the HTTP method in lower case.
     """
 
     path: str
@@ -47,7 +47,7 @@ class Attributes(ResourceAttributes, frozen=True, kw_only=True):
 
 
 def attributes_of(request: HttpRequest) -> Attributes:
-    """The attributes of a request for any path. Whether anything is served there is not checked."""
+    """The attributes of a request for any path, served or not."""
     found = resource_path(request.path)
     if found is None:
         return Attributes(verb=request.method.lower(), path=request.path)
@@ -68,7 +68,7 @@ def _collective(request: HttpRequest, verb: str) -> tuple[str, str]:
 
 
 def is_true(request: HttpRequest, name: str) -> bool:
-    """A boolean query parameter as runtime.Convert_Slice_string_To_bool reads it: true unless missing, false or 0."""
+    """A boolean query parameter like runtime.Convert_Slice_string_To_bool: true unless missing, false or 0."""
     values = request.query.get(name, ())
     return bool(values) and values[0].lower() not in {"false", "0"}
 
@@ -76,13 +76,14 @@ def is_true(request: HttpRequest, name: str) -> bool:
 ALWAYS_ALLOWED: Final = ("/healthz", "/readyz", "/livez")
 _MASTERS: Final = "system:masters"
 _LONGEST_CACHED: Final = 10_000
-"""Characters of user and attributes; answers to longer ones are not cached (authorizer/webhook, shouldCache)."""
+"""Characters of user and attributes; answers to longer ones are not cached (authorizer/webhook,
+shouldCache)."""
 
 
 class Authorizer:
-    """Authorizes users. always_allowed: paths open to everybody; one that ends in * stands for all that begin so.
+    """Authorizes users. always_allowed: paths open to everybody; a * at the end makes it a prefix.
 
-    allowed_ttl, denied_ttl: seconds for which the API server's yes, and its no, is kept.
+    allowed_ttl, denied_ttl: seconds to keep the API server's yes, and its no.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class Authorizer:
     async def refusal(
         self, user: UserInfo, attributes: Attributes, *, first: bool = False
     ) -> HttpResponse | None:
-        """None if the user may do this; else the response: 403 if not, 500 if the API server could not be asked.
+        """None if the user may do this; else the response: 403, or 500 if the API server cannot be asked.
 
         first: see AnswerCache.get.
         """
@@ -142,7 +143,8 @@ class Authorizer:
         asked = repr((user.name, user.groups, user.uid, sorted(user.extra.items()), attributes))
         if len(asked) > _LONGEST_CACHED:
             return await self._answers.ask(review, first=first)
-        # Kept by its hash: strangers choose the paths, and thousands of them would be kept as they are.
+        # Keyed by hash: strangers choose the paths, and thousands of long ones would stay in
+        # memory.
         key = hashlib.sha256(asked.encode(errors="surrogatepass")).digest()
         return await self._answers.get(key, review, first=first)
 

@@ -1,4 +1,4 @@
-"""Answers of the API server, kept for a while: bounded in number and age, with one call in flight for each key."""
+"""Answers of the API server, kept for a while: limited in number and age, with one call at a time for each key."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ V = TypeVar("V")
 
 
 class _PendingAnswer(Generic[V]):
-    """A call in flight, and how many callers wait for its answer."""
+    """A pending call, and the number of callers that wait for it."""
 
     def __init__(self, task: asyncio.Task[V]) -> None:
         self.task = task
@@ -21,10 +21,13 @@ class _PendingAnswer(Generic[V]):
 
 
 class AnswerCache(Generic[K, V]):
-    """A cache in front of an asynchronous call. Errors are not kept; every caller that waited gets the error.
+    """A cache in front of an asynchronous call.
 
-    ttl: seconds for which an answer is good; a function says it for each answer. max_entries: answers kept; the least recently used one is dropped first.
-    concurrency: calls in flight at the same time; further calls wait. Half of them are for callers who go first.
+    Errors are not kept; every waiting caller gets the error.
+
+    ttl: seconds for which an answer is valid, or a function of the answer. max_entries: answers
+    kept; the least recently used one goes first. concurrency: concurrent calls; further ones wait.
+    Half of them are for callers with `first`.
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class AnswerCache(Generic[K, V]):
         self._max_entries = max_entries
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._pending: dict[tuple[K, bool], _PendingAnswer[V]] = {}
-        """Calls in flight or waiting, by their keys and whether they go first: such a call waits for none that does not."""
+        """Pending calls, by key and `first`: a call with `first` never waits for one without."""
         self._turn = asyncio.Semaphore(concurrency)
         self._turn_of_others = asyncio.Semaphore(max(1, concurrency // 2))
 
@@ -48,9 +51,11 @@ class AnswerCache(Generic[K, V]):
         return len(self._kept)
 
     async def get(self, key: K, fetch: Callable[[], Awaitable[V]], *, first: bool = False) -> V:
-        """The answer for a key: the kept one, or a new one by `fetch`. Raises what `fetch` raises.
+        """The answer for a key: the kept one, or a new one from `fetch`.
 
-        first: whether the caller goes first: all others have half of the calls in flight, however many they are.
+        Raises what `fetch` raises.
+
+        first: priority; all callers without it share half of the concurrent calls.
         """
         kept = self._kept.get(key)
         if kept is not None and self._clock.monotonic() < kept[0]:
@@ -63,12 +68,13 @@ class AnswerCache(Generic[K, V]):
             task.add_done_callback(lambda _: self._forget((key, first), pending))
         pending.waiting += 1
         try:
-            # A caller that is cancelled does not cancel the call for the other callers.
+            # A cancelled caller does not cancel the call for the others.
             return await asyncio.shield(pending.task)
         finally:
             pending.waiting -= 1
             if not pending.waiting and not pending.task.done():
-                # No caller is left: a client that sends requests and disconnects must not make an endless queue.
+                # No caller is left: a client that sends requests and disconnects must not build
+                # an endless queue.
                 self._forget((key, first), pending)
                 pending.task.cancel()
 
@@ -76,7 +82,7 @@ class AnswerCache(Generic[K, V]):
         if self._pending.get(key) is pending:
             del self._pending[key]
         if pending.task.done() and not pending.task.cancelled():
-            # Retrieved, so that the event loop does not log an error that no caller waits for.
+            # Retrieved, so that the event loop does not log an error that nobody awaits.
             pending.task.exception()
 
     async def ask(self, fetch: Callable[[], Awaitable[V]], *, first: bool) -> V:

@@ -1,8 +1,9 @@
-"""Which authorities may sign client certificates, as the API server publishes them.
+"""Which CAs may sign client certificates, as the API server publishes them.
 
-The ConfigMap kube-system/extension-apiserver-authentication has two pools of authorities, client-ca-file and
-requestheader-client-ca-file (PEM), and the front proxy's names and headers as JSON arrays in a string
-(pkg/controlplane/controller/clusterauthenticationtrust). It changes when an authority is renewed. What an operator sets by flags comes before what is published there.
+The ConfigMap kube-system/extension-apiserver-authentication has two pools of CAs, client-ca-file
+and requestheader-client-ca-file (PEM), and the front proxy's names and headers as JSON arrays in a
+string (pkg/controlplane/controller/clusterauthenticationtrust). It changes when a CA is renewed. An
+operator's flags take precedence over it.
 """
 
 import re
@@ -27,7 +28,10 @@ _INVALID_ESCAPE: Final = re.compile("%(?![0-9a-fA-F]{2})")
 
 @dataclass(frozen=True, slots=True)
 class HeaderNames:
-    """Names of the headers. The first user header with a value counts; groups are collected from all group headers."""
+    """Names of the headers.
+
+    The first user header with a value counts; groups come from all group headers.
+    """
 
     user: tuple[str, ...] = ("X-Remote-User",)
     group: tuple[str, ...] = ("X-Remote-Group",)
@@ -36,9 +40,9 @@ class HeaderNames:
 
 
 def user_from_headers(request: HttpRequest, names: HeaderNames) -> UserInfo | None:
-    """The user that a front proxy's headers name; None if they name none (apiserver's request/headerrequest).
+    """The user in a front proxy's headers; None if they have none (apiserver's request/headerrequest).
 
-    They count only beside the front proxy's verified certificate, which the caller has checked.
+    They count only with the front proxy's verified certificate, which the caller has checked.
     """
     name = _first(request, names.user)
     if not name:
@@ -64,7 +68,7 @@ def _extra(request: HttpRequest, prefixes: Sequence[str]) -> dict[str, tuple[str
 
 
 def _unescaped(key: str) -> str:
-    """The key percent-decoded as by Go's url.PathUnescape; an invalid escape leaves it as it is."""
+    """The key, percent-decoded like Go's url.PathUnescape; unchanged if an escape is invalid."""
     if _INVALID_ESCAPE.search(key):
         return key
     return unquote_to_bytes(key).decode(errors="replace").lower()
@@ -76,14 +80,15 @@ _LARGEST: Final = 1 << 24
 
 
 class TrustError(KubevouchError):
-    """The authentication configuration cannot be read: correct the ConfigMap or the flag that the error names."""
+    """Unreadable authentication configuration: correct the ConfigMap or the flag in the error."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientTrust:
-    """Authorities of client certificates (`client_ca`) and of the front proxy (`proxy_ca`), each for its purpose only.
+    """CAs of client certificates (`client_ca`) and of the front proxy (`proxy_ca`), each for its own purpose only.
 
-    allowed_names: CNs of the front proxy; empty allows any that proxy_ca signed. An empty PEM turns that method off.
+    allowed_names: CNs of the front proxy; empty allows any that proxy_ca signed. An empty PEM turns
+    that method off.
     """
 
     client_ca: bytes = b""
@@ -93,11 +98,14 @@ class ClientTrust:
 
     @property
     def all_ca(self) -> bytes:
-        """Both pools, for the handshake. Which of them signed the certificate is checked after the handshake."""
+        """Both pools, for the handshake. A later check finds which of them signed the certificate."""
         return b"\n".join(each for each in (self.client_ca, self.proxy_ca) if each)
 
     def completed_by(self, published: "ClientTrust") -> "ClientTrust":
-        """This trust, completed from `published`. The front proxy's CA, names and headers are taken from one source."""
+        """This trust, completed from `published`.
+
+        The front proxy's CA, names and headers come from one source.
+        """
         client_ca = self.client_ca or published.client_ca
         source = self if self.proxy_ca else published
         return replace(source, client_ca=client_ca)
@@ -105,7 +113,7 @@ class ClientTrust:
 
 @dataclass(frozen=True, slots=True)
 class ClientTrustFiles:
-    """The trust that flags give: authorities in files, which are read again when they change; "" for none."""
+    """The trust from flags: CA files, read again when they change; "" for none."""
 
     client_ca: str = ""
     proxy_ca: str = ""
@@ -122,7 +130,7 @@ class ClientTrustFiles:
 def _read(flag: str, path: str) -> bytes:
     if not path:
         return b""
-    where, expected = f"{flag} {path}", "a file with authorities in PEM was expected"
+    where, expected = f"{flag} {path}", "expected a file with CAs in PEM"
     found = bytes_in(Path(path), most=_LARGEST, expected=expected, where=where)
     try:
         read_certificates(found, where)
@@ -135,7 +143,7 @@ def _read(flag: str, path: str) -> bytes:
 def ca_pool(pem: bytes, where: str) -> tuple[Certificate, ...]:
     """The certificates in a PEM file, which may be empty. Raises X509Error.
 
-    They are asked for again and again, and are the same for years.
+    Cached: they are needed often, and stay the same for years.
     """
     return read_certificates(pem, where) if pem.strip() else ()
 
@@ -175,5 +183,5 @@ def _names(data: Mapping[str, str], key: str, where: str) -> tuple[str, ...]:
     try:
         return msgspec.json.decode(text, type=tuple[str, ...])
     except msgspec.MsgspecError:
-        expected = 'a JSON array such as ["X-Remote-User"] was expected'
+        expected = 'expected a JSON array such as ["X-Remote-User"]'
         raise TrustError(f"{where}: {key}", repr(text[:80]), expected) from None

@@ -1,10 +1,11 @@
-"""Which connections a server keeps when more come than it can have. Nothing is read or written here.
+"""Which connections a server keeps when too many come. No I/O.
 
-A connection is a stranger's until its client has shown who it is: by a certificate in the handshake, or by a request
-whose answer left the connection open (the access gate ends those of anonymous clients, as apiserver does with HTTP/2).
-Strangers and known clients have room apart, so that no crowd of strangers keeps an API server out, and so has the front
-proxy: each node has a client certificate, and addresses of its pods to come from. Whoever has most
-gives way first: of the peer with most connections, the one that was quiet for longest.
+A connection is a stranger's until its client has shown who it is: by a certificate in the
+handshake, or by a request whose answer left the connection open. (The access gate ends those of
+anonymous clients, like apiserver with HTTP/2.) Strangers and known clients have separate room, so
+that no crowd of strangers keeps an API server out. So has the front proxy: each node has a client
+certificate, and addresses of its pods to connect from. If room is short, the peer with the most
+connections loses its quietest one.
 """
 
 from collections.abc import Hashable, Iterator
@@ -16,12 +17,13 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Numbers of connections: known ones, the front proxy's and all others', strangers', and strangers' of one peer. Seconds in which a request must come.
+    """Numbers of connections: known, the front proxy's and all others', strangers', and strangers' per peer; and time-outs.
 
-    API servers and Prometheus keep a few each; a kubelet opens one for each probe. An API server is a stranger, too, until its
-    handshake is done, and needs a connection for each request in flight: when another replica ends, it comes with all that it
-    had there. idle: of a known client, longer than Go's clients keep theirs (90 s). patience: of a stranger, from its
-    connection to the end of its first request.
+    API servers and Prometheus keep a few each; a kubelet opens one for each probe. An API server is
+    a stranger, too, until its handshake is done, and needs a connection for each concurrent
+    request. When another replica ends, it moves all those here. idle: seconds for a known client,
+    more than Go's clients keep theirs (90 s). patience: seconds for a stranger, from its connection
+    to the end of its first request.
     """
 
     known: int = 512
@@ -33,7 +35,7 @@ class ConnectionLimits:
 
 @dataclass(slots=True)
 class _Connection:
-    """since: when it began, or its last request was answered. first: whether its client is the front proxy. answering: requests that are being answered."""
+    """A connection. since: its start, or its last answer. first: the front proxy's. answering: requests in progress."""
 
     peer: str
     since: float
@@ -43,7 +45,7 @@ class _Connection:
 
 
 Group = dict[K, _Connection]
-"""Connections in the order in which they came to it."""
+"""Connections in order of arrival."""
 
 
 class _Room(Generic[K]):
@@ -65,7 +67,7 @@ class _Room(Generic[K]):
             del self.peers[found.peer]
 
     def least_missed(self, newest: K) -> K:
-        """The quietest one of the peer with most that nobody is being answered on; else the newest."""
+        """The quietest idle connection of the peer with the most idle ones; else the newest."""
         for group in sorted(self.peers.values(), key=len, reverse=True):
             if (found := _quietest(group, newest)) is not newest:
                 return found
@@ -73,7 +75,7 @@ class _Room(Generic[K]):
 
 
 class Connections(Generic[K]):
-    """The open connections by any key. Whoever is to be closed is returned, and must be closed and forgotten."""
+    """The open connections by any key. Close and forget every connection that a method returns."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
@@ -89,7 +91,7 @@ class Connections(Generic[K]):
         return iter(tuple(self._open))
 
     def begin(self, key: K, peer: str, now: float) -> K | None:
-        """A stranger connects. Returns who has to give way, which may be the stranger."""
+        """Adds a stranger. Returns the connection to close, which may be the stranger's."""
         found = self._open[key] = _Connection(peer, now)
         self._strangers.add(key, found)
         of_peer = self._strangers.peers[peer]
@@ -99,7 +101,10 @@ class Connections(Generic[K]):
         return self._strangers.least_missed(key) if too_many else None
 
     def know(self, key: K, *, first: bool = False) -> K | None:
-        """The client has shown who it is. Returns who has to give way, which may be this client. first: the front proxy."""
+        """Marks the client as known.
+
+        Returns the connection to close, which may be this one. first: the front proxy.
+        """
         found = self._open.get(key)
         if found is None or found.known:
             return None
@@ -110,7 +115,7 @@ class Connections(Generic[K]):
         return room.least_missed(key) if room.count > self._limits.known else None
 
     def ask(self, key: K) -> None:
-        """A request is complete, and is being answered."""
+        """A request is complete, and being answered."""
         if found := self._open.get(key):
             found.answering += 1
 
@@ -121,7 +126,7 @@ class Connections(Generic[K]):
             found.since = now
 
     def forget(self, key: K) -> None:
-        """A connection is closed."""
+        """Removes a closed connection."""
         if found := self._open.pop(key, None):
             self._room(found).remove(key, found)
 
@@ -131,7 +136,7 @@ class Connections(Generic[K]):
         return self._first if found.first else self._known
 
     def overdue(self, now: float) -> list[K]:
-        """Those without a complete request for too long, also those that send it byte by byte."""
+        """Connections without a complete request for too long, even if bytes trickle in."""
         return [
             key
             for key, each in self._open.items()
@@ -141,6 +146,6 @@ class Connections(Generic[K]):
 
 
 def _quietest(group: Group[K], newest: K) -> K:
-    """The one that was quiet for longest, of those that nobody is being answered on; the newest if there is no other."""
+    """The idle connection that was quiet for longest; the newest if there is no other."""
     quiet = (key for key, each in group.items() if not each.answering and key != newest)
     return min(quiet, key=lambda key: group[key].since, default=newest)

@@ -1,8 +1,8 @@
 """The serving certificate and its key: from files that may change, or self-signed at the start.
 
-The flags are those of every API server of Kubernetes (apiserver's pkg/server/options/serving.go):
---tls-cert-file and --tls-private-key-file; else `apiserver.crt` and `.key` in --cert-dir, which are created if they
-are missing; without a folder the pair is kept in memory only.
+The flags are those of every Kubernetes API server (apiserver's pkg/server/options/serving.go):
+--tls-cert-file and --tls-private-key-file; else `apiserver.crt` and `.key` in --cert-dir, created
+if missing; without a folder the pair stays in memory.
 """
 
 import os
@@ -25,17 +25,17 @@ from kubevouch.x509 import KeyKind, X509Error, kubelet_self_signed, read_certifi
 _LARGEST: Final = 1 << 20
 _LIFETIME: Final = timedelta(days=365)
 _EXPECTED: Final = (
-    "a certificate in PEM, leaf first, was expected",
-    "its private key in PEM, not encrypted, was expected",
+    "expected a certificate in PEM, leaf first",
+    "expected its private key in PEM, not encrypted",
 )
 
 
 class ServingPairSource(Protocol):
-    """Where a serving certificate and its key come from."""
+    """A source of a serving certificate and its key."""
 
     @property
     def where(self) -> str:
-        """The files, and the flags that name them, for texts."""
+        """The files and their flags, for messages."""
         ...
 
     def read(self) -> KeyPair:
@@ -45,9 +45,9 @@ class ServingPairSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeyPairSource:
-    """Where the pair comes from: `files` (certificate and key), or `made`, which is kept in memory.
+    """The source of the pair: `files` (certificate and key), or `made`, in memory.
 
-    flags: which ones name the files, for an error; "" for none.
+    flags: those that name the files, for an error; "" for none.
     """
 
     where: str
@@ -65,12 +65,15 @@ class KeyPairSource:
 
 
 def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPair:
-    """The source's pair. Raises UsageError, also if a server cannot use it: a file may be replaced before the other.
+    """The source's pair.
 
-    What OpenSSL takes is not enough: a certificate that Go cannot parse, as we do, no client written in Go accepts. Servers
-    written in Go refuse it, too, at the start as later.
+    Raises UsageError, also for a pair that a server cannot use: one file may be replaced before the
+    other.
 
-    kept: the pair that is served, if one is. That it can be used is known, and costs a millisecond to find out.
+    OpenSSL's acceptance is not enough: Go clients reject a certificate that Go, and so our reader,
+    cannot parse. Servers written in Go reject it, too, at any time.
+
+    kept: the current pair, if any. It is known to be usable; the check costs a millisecond.
     """
     try:
         pair = source.read()
@@ -91,9 +94,12 @@ class NamedPair:
 
 
 def pairs_by_name(found: Sequence[tuple[NamedPair, KeyPair]]) -> dict[str, KeyPair]:
-    """Which pair is for which name: the first that has it, given names before those in a certificate. Raises X509Error.
+    """The pair for each name: the first that has it, with given names before a certificate's own.
 
-    (BuildNamedCertificates and getCertificateNames in apiserver's pkg/server/dynamiccertificates/named_certificates.go.)
+    Raises X509Error.
+
+    (BuildNamedCertificates and getCertificateNames in apiserver's
+    pkg/server/dynamiccertificates/named_certificates.go.)
     """
     given: dict[str, KeyPair] = {}
     own: dict[str, KeyPair] = {}
@@ -117,9 +123,9 @@ def key_pair_source(
     now: datetime,
     random_serial: Callable[[int], int],
 ) -> KeyPairSource:
-    """The source that the flags name; a flag that is not given is "". Raises UsageError."""
+    """The source for the flags; a missing flag is "". Raises UsageError."""
     if bool(cert_file) != bool(key_file):
-        expected = "--tls-cert-file and --tls-private-key-file must be given together"
+        expected = "expected --tls-cert-file and --tls-private-key-file together"
         raise UsageError(
             "--tls-cert-file, --tls-private-key-file", "one of them is missing", expected
         )
@@ -138,7 +144,7 @@ def key_pair_source(
 
 
 def _made(now: datetime, random_serial: Callable[[int], int]) -> KeyPair:
-    """A self-signed pair for `localhost@<unix>`, as client-go's cert.GenerateSelfSignedCertKey makes one."""
+    """A self-signed pair for `localhost@<unix>`, like client-go's cert.GenerateSelfSignedCertKey."""
     made = kubelet_self_signed(
         "localhost",
         addresses=(IPv4Address("127.0.0.1"),),
@@ -158,13 +164,16 @@ def _write(files: tuple[Path, Path], pair: KeyPair) -> None:
     except OSError as error:
         where, expected = (
             str(error.filename or files[0]),
-            "a folder that can be written to was expected",
+            "expected a writable folder",
         )
         raise UsageError(where, error.strerror or str(error), expected) from None
 
 
 def _put(path: Path, content: bytes, mode: int) -> None:
-    """Whole or not at all. The file is a new one that nobody else can have opened before, or put a link in its place."""
+    """Writes a file completely or not at all.
+
+    The file is new, so nobody can have opened it before, or put a link in its place.
+    """
     descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # O_EXCL, 0600
     try:
         with os.fdopen(descriptor, "wb") as out:

@@ -1,4 +1,4 @@
-"""The TLS and HTTP listener: bytes become an HttpRequest, an HttpResponse becomes bytes, all within bounds."""
+"""The TLS and HTTP listener: it turns bytes into an HttpRequest, and an HttpResponse into bytes, within limits."""
 
 import asyncio
 import contextlib
@@ -35,19 +35,21 @@ from kubevouch.tls.io.server import (
 _HANDSHAKE: Final = 10
 _LIMITS: Final = ConnectionLimits()
 _MOST_HEADERS: Final = 1000
-"""The front proxy writes a header for each group of a user. How long they are together is bounded by the connection."""
+"""The front proxy writes a header for each group of a user. The connection limits their total
+length."""
 
 
 class ListenError(KubevouchError):
-    """This address or port cannot be listened on: choose another one."""
+    """The server cannot listen on this address or port: choose another one."""
 
 
 class Listener:
     """Use with `async with`: it listens until the block ends; requests in flight then have `drain` seconds to finish.
 
-    request_timeout: seconds for one request. limits: how many connections are kept, and for how long.
-    goes_first: whether these certificates are the front proxy's, whose connections have room apart.
-    cannot_accept: called with why nobody is accepted for now, once while that lasts. Entering raises ListenError.
+    request_timeout: seconds for one request. limits: how many connections to keep, and for how
+    long. goes_first: whether these certificates are the front proxy's, which has separate room.
+    cannot_accept: called with the reason while accepting fails, once while that lasts. Entering
+    raises ListenError.
     """
 
     def __init__(
@@ -78,13 +80,14 @@ class Listener:
         self._handlers: dict[ServerConnection, web.RequestHandler] = {}
         self._by_handler: dict[web.RequestHandler, ServerConnection] = {}
         self.address, self.port = "", 0
-        """Where it listens; if port 0 was asked for, the one that the system chose."""
+        """Where it listens; for port 0, the system's choice."""
         self.leaving = False
-        """Whether every answer ends its connection, so that clients that keep theirs go elsewhere."""
+        """Whether every answer ends its connection, so that clients with persistent ones move
+        elsewhere."""
 
     async def __aenter__(self) -> Self:
         ignore_unreadable_names()
-        # A route would leave out what names no path, such as `OPTIONS *`.
+        # A route would miss requests without a path, such as `OPTIONS *`.
         app = web.Application(middlewares=[self._answer_any])
         app.on_response_prepare.append(self._prepare)
         self._runner = web.AppRunner(
@@ -94,7 +97,8 @@ class Listener:
             handler_cancellation=True,
             shutdown_timeout=self._drain,
             max_headers=_MOST_HEADERS,
-            # Nobody here reads a body: what a stranger sends is not decompressed, from 60 KB to 60 MB, to be dropped.
+            # Nobody here reads a body: decompressing a stranger's 60 KB to 60 MB would be a
+            # waste.
             auto_decompress=False,
         )
         await self._runner.setup()
@@ -103,7 +107,7 @@ class Listener:
         except OSError as error:
             await self._runner.cleanup()
             where = joined(self._host, self._requested_port)
-            expected = "an address of this machine and a free port were expected"
+            expected = "expected an address of this machine and a free port"
             raise ListenError(where, error.strerror or str(error), expected) from None
         self.address, self.port = self._socket.getsockname()[:2]
         accepting = accept_connections(
@@ -128,15 +132,18 @@ class Listener:
         await self._runner.cleanup()
 
     async def accepts(self) -> None:
-        """Waits for as long as connections are accepted. Raises what has ended that: AcceptError, if its socket is broken."""
+        """Waits while connections are accepted.
+
+        Raises the error that ended that: AcceptError, if the socket is broken.
+        """
         ended, _ = await asyncio.wait(self._work, return_when=asyncio.FIRST_EXCEPTION)
         for task in ended:
             task.result()
 
     def _begin(self, accepted: socket.socket, peer: str) -> None:
-        """Takes a connection. What goes wrong in its handshake is a stranger's affair, and not worth a log line.
+        """Takes a connection. A stranger's failed handshake is not worth a log line.
 
-        Raises OSError where the event loop cannot watch it.
+        Raises OSError if the event loop cannot watch it.
         """
         server = self._runner.server
         assert server is not None
@@ -171,7 +178,7 @@ class Listener:
         self._end(self._connections.begin(connection, peer, self._clock.monotonic()))
 
     def _end(self, connection: ServerConnection | None) -> None:
-        """Closes a connection at once, without waiting for the peer to close it."""
+        """Closes a connection at once, without waiting for the peer."""
         if connection is None:
             return
         self._connections.forget(connection)
@@ -198,7 +205,8 @@ class Listener:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         connection = self._by_handler.get(request.protocol)
         if connection is None:
-            # It was closed while the request was on its way through our own code: nobody is there to be answered.
+            # It was closed while the request passed through our own code: nobody waits for an
+            # answer.
             return web.Response(status=503)
         self._connections.ask(connection)
         connection.asked()
@@ -214,10 +222,11 @@ class Listener:
         return answer
 
     async def _prepare(self, _: web.BaseRequest, answer: web.StreamResponse) -> None:
-        """Removes the header that names the HTTP library and its version, and ends the connection where that is due."""
+        """Removes the header with the HTTP library's name and version, and ends the connection if due."""
         answer.headers.pop("Server", None)
         ends = self.leaving or answer.headers.get("Connection") == "close"
-        # Whoever expects something unknown is answered by the HTTP library at once, without a turn: once, as by Go's server.
+        # The HTTP library itself answers an unknown Expect header, without a turn. Go's server
+        # ends the connection, too.
         if ends or answer.status == HTTPStatus.EXPECTATION_FAILED:
             answer.headers["Connection"] = "close"
             answer.force_close()
@@ -236,9 +245,9 @@ class Listener:
                 return begun
         except Exception as error:
             if begun is None and isinstance(error, TimeoutError):
-                # Nobody knows yet who that is, or whether he may: the connection is not kept as a known client's.
+                # The client is still unknown, so its connection is not kept as a known client's.
                 return await _whole(request, ending(timed_out()))
-            # If the body has begun, an end without the last chunk says that it is not whole.
+            # If the body has started, an end without the last chunk marks it as incomplete.
             self._end(connection)
             raise
 
@@ -249,12 +258,12 @@ class Listener:
         body: bytes,
         rest: Pieces,
     ) -> None:
-        """Sends the body piece by piece. The next piece is made when the client has taken enough of those before."""
+        """Sends the body piece by piece, and makes each piece only when the client has taken enough of the earlier ones."""
         async with contextlib.aclosing(rest):
             await response.prepare(request)
             await response.write(body)
             async for piece in rest:
-                # Writing does not wait while the client keeps up; everybody else has a turn all the same.
+                # Writing does not wait while the client keeps up, so yield to all others.
                 await self._clock.sleep(0)
                 if piece:
                     await response.write(piece)
@@ -274,7 +283,7 @@ def _headers(answer: HttpResponse) -> Mapping[str, str]:
 
 
 def _silenced_logger() -> logging.Logger:
-    """A logger that drops what the HTTP library says about invalid HTTP; the access gate logs what matters."""
+    """A logger that drops the HTTP library's messages about invalid HTTP; the access gate logs what matters."""
     logger = logging.getLogger("kubevouch.serve.listener")
     logger.propagate = False
     logger.addHandler(logging.NullHandler())
@@ -287,7 +296,7 @@ def _read(request: web.Request) -> HttpRequest:
     return HttpRequest(
         request.method,
         request.path,
-        ValuesReadLater(lambda: request.query.items()),  # noqa: PLW0108 - the query is read when it is looked at
+        ValuesReadLater(lambda: request.query.items()),  # noqa: PLW0108 - the query is read when needed
         ValuesReadLater(lambda: ((name.lower(), value) for name, value in request.headers.items())),
         client_chain(tls),
         uri=request.raw_path,

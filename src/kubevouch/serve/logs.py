@@ -1,8 +1,9 @@
 """Log lines as klog writes them, or the same as JSON.
 
-Text: `E1124 23:02:00.664874       1 scraper.py:149] "Failed to scrape node" err="..." node="n1"` (klog's
-internal/serialize/keyvalues.go and textlogger); JSON as component-base's logs/json: ts in milliseconds, caller, msg,
-v unless it is an error. Tools that read metrics-server's log can read ours.
+Text: `E1124 23:02:00.664874       1 scraper.py:149] "Failed to scrape node" err="..." node="n1"`
+(klog's internal/serialize/keyvalues.go and textlogger). JSON as in component-base's logs/json: ts
+in milliseconds, caller, msg, v unless it is an error. Tools that read metrics-server's log can read
+ours.
 """
 
 import functools
@@ -23,14 +24,14 @@ Value = str | int | float | bool | Exception | None
 
 
 class LogFormat(StrEnum):
-    """--logging-format, in Kubernetes' words."""
+    """The values of --logging-format."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class Log:
-    """Writes log lines. Values keep the order in which they are given. verbosity: the level of -v."""
+    """Writes log lines. Values keep their order. verbosity: the level of -v."""
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def _encodable(text: str) -> str:
-    """The text without what UTF-8 cannot hold, which is escaped as `quote` does: bytes that were not UTF-8 stand for themselves."""
+    """The text with escapes, as in `quote`, for parts that UTF-8 cannot hold: bytes that were not UTF-8."""
     return text if text.isascii() else _SURROGATE.sub(lambda found: quote(found[0])[1:-1], text)
 
 
@@ -103,7 +104,7 @@ def _caller() -> str:
 
 @functools.cache
 def _name(path: str) -> str:
-    """The last part of a source file's path: there are few, and every line names one."""
+    """The last part of a source file's path. Cached: there are few, and every line has one."""
     return PurePath(path).name
 
 

@@ -1,4 +1,7 @@
-"""HTTP requests and responses as values, long bodies too. Handlers know these, and no HTTP library."""
+"""HTTP requests and responses as values, also with long bodies.
+
+Handlers use these, and no HTTP library.
+"""
 
 import contextlib
 import functools
@@ -39,11 +42,11 @@ ANONYMOUS: Final = UserInfo("system:anonymous", ("system:unauthenticated",))
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """An HTTP request. path: decoded. query, headers: every value of a name; headers' names in lower case.
+    """An HTTP request. path: decoded. query, headers: all values by name; header names in lower case.
 
-    certificates: the client's certificates in the handshake, DER, leaf first, not verified yet.
-    user: ANONYMOUS until the request is authenticated. uri, peer: the path with its query as the client wrote them, and the
-    client's address with its port; for the log only.
+    certificates: the client's certificates from the handshake, DER, leaf first, not yet verified.
+    user: ANONYMOUS until the request is authenticated. uri, peer: the path with its query as the
+    client wrote them, and the client's address with port; for the log only.
     """
 
     method: str
@@ -56,16 +59,16 @@ class HttpRequest:
     peer: str = ""
 
     def header(self, name: str) -> str:
-        """The first value of a header, "" if it is not there."""
+        """The first value of a header, "" if it is missing."""
         return next(iter(self.headers.get(name.lower(), ())), "")
 
     def query_value(self, name: str) -> str:
-        """The first value of a query parameter, "" if it is not there."""
+        """The first value of a query parameter, "" if it is missing."""
         return next(iter(self.query.get(name, ())), "")
 
 
 def values_by_name(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
-    """Every value of a name, in their order; bytes that are not UTF-8 become replacement characters."""
+    """All values by name, in order; bytes that are not UTF-8 become replacement characters."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         clean = value.encode(errors="surrogateescape").decode(errors="replace")
@@ -74,7 +77,7 @@ def values_by_name(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, 
 
 
 class ValuesReadLater(Mapping[str, tuple[str, ...]]):
-    """Values by name, read when somebody looks: hundreds of strangers may wait for a turn with thousands of them each."""
+    """Values by name, read on first use: hundreds of strangers may wait for a turn, each with thousands of values."""
 
     def __init__(self, pairs: Callable[[], Iterable[tuple[str, str]]]) -> None:
         self._pairs = pairs
@@ -94,7 +97,7 @@ class ValuesReadLater(Mapping[str, tuple[str, ...]]):
 
 
 class Pieces(Protocol):
-    """A long body, made piece by piece while it is being sent: an asynchronous generator."""
+    """A long body, made piece by piece during sending: an asynchronous generator."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """This very object."""
@@ -105,13 +108,13 @@ class Pieces(Protocol):
         ...
 
     def aclose(self) -> Awaitable[None]:
-        """Ends it, read to its end or not."""
+        """Ends it, even before its end."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP response with its body. rest: what follows `body`; whoever gets the response closes it in the end."""
+    """An HTTP response with its body. rest: the continuation of `body`, which the receiver closes in the end."""
 
     code: int
     body: bytes
@@ -124,7 +127,7 @@ Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 def ending(answer: HttpResponse) -> HttpResponse:
-    """The answer for a client that nobody knows: it ends the connection, as apiserver does with HTTP/2.
+    """The answer for an unknown client: it ends the connection, like apiserver with HTTP/2.
 
     (UnauthenticatedHTTP2DOSMitigation in pkg/endpoints/filters/authentication.go.)
     """
@@ -132,12 +135,12 @@ def ending(answer: HttpResponse) -> HttpResponse:
 
 
 def json_response(body: JSON, code: int = 200) -> HttpResponse:
-    """A response in JSON, which ends in a line break as Go's encoder writes it."""
+    """A JSON response that ends in a line break, like Go's encoder."""
     return HttpResponse(code, _ENCODER.encode(body) + b"\n", "application/json")
 
 
 def text_response(text: str, code: int = 200) -> HttpResponse:
-    """A response in plain text, which browsers are told not to interpret as anything else."""
+    """A plain-text response that browsers must not interpret as anything else."""
     return HttpResponse(code, text.encode(), "text/plain; charset=utf-8", NO_SNIFFING)
 
 
@@ -154,10 +157,10 @@ async def response_in_pieces(
     *,
     compress_from: int = LONG,
 ) -> HttpResponse:
-    """A response of these pieces: whole up to LONG bytes, else with a rest. gzip if longer than compress_from bytes.
+    """A response of these pieces: whole up to LONG bytes, else with a rest. gzip above compress_from bytes.
 
-    As apiserver's responsewriters (deferredResponseWriter in writers.go), at the level that costs least. A piece is all
-    that is ever held: the listener waits until the client has taken enough before the next one is made.
+    Like apiserver's responsewriters (deferredResponseWriter in writers.go), at the cheapest level.
+    Only one piece is held: the listener makes the next one when the client has taken enough.
     """
     begun: list[bytes] = []
     size = 0
@@ -178,7 +181,7 @@ async def response_in_pieces(
 
 
 def accepts_gzip(request: HttpRequest) -> bool:
-    """Whether the client names gzip (negotiateContentEncoding, which knows no qualities)."""
+    """Whether the client names gzip (negotiateContentEncoding, which ignores qualities)."""
     return "gzip" in (part.strip() for part in request.header("accept-encoding").split(","))
 
 

@@ -13,7 +13,7 @@ _JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class MediaType:
-    """A media type with its parameters. `as`, `g` and `v` name the kind, group and version to convert the object to."""
+    """A media type with its parameters. `as`, `g` and `v` name the target kind, group and version."""
 
     media: str
     parameters: Mapping[str, str] = field(default_factory=dict)

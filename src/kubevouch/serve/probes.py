@@ -1,6 +1,6 @@
 """/livez, /readyz and /healthz, with the texts of apiserver's pkg/server/healthz/healthz.go.
 
-The reason of a failed check stands only in the log, since these paths are open to everybody.
+Only the log has the reason of a failed check, since these paths are open to everybody.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ Check = Callable[[], str | None]
 
 @dataclass(frozen=True, slots=True)
 class NamedCheck:
-    """A check and its name on the page. log_values: what a failure's log line carries besides probe and err."""
+    """A check and its name on the page. log_values: further values of a failure's log line, besides probe and err."""
 
     name: str
     check: Check
@@ -29,16 +29,16 @@ def passing() -> str | None:
 
 
 def shutdown_check(stopping: Callable[[], bool]) -> NamedCheck:
-    """The check that fails as soon as the server is to end, so that nobody is sent to it any more."""
+    """The check that fails once shutdown is requested, so that nobody sends clients here."""
     return NamedCheck("shutdown", lambda: "process is shutting down" if stopping() else None)
 
 
 GENERIC = (NamedCheck("ping", passing), NamedCheck("log", passing))
-"""The checks of every API server of Kubernetes."""
+"""The checks of every Kubernetes API server."""
 
 
 class Probes:
-    """Serves the probes: `{"readyz": checks, ...}`, each page's checks in this order."""
+    """Serves the probes: `{"readyz": checks, ...}`, each page's checks in order."""
 
     def __init__(self, checks: Mapping[str, Sequence[NamedCheck]], log: Log) -> None:
         self._checks = {name: (*GENERIC, *found) for name, found in checks.items()}

@@ -1,4 +1,4 @@
-"""A server as a process: a signal ends it, and it takes as many files, and as little memory, as it may."""
+"""A server as a process: a signal ends it, and it uses its full limit of files and as little memory as possible."""
 
 import asyncio
 import contextlib
@@ -32,26 +32,26 @@ class StopEvent:
 def raise_open_file_limit() -> int:
     """Raises the soft limit of open files to the hard one. Returns the new soft limit.
 
-    Every program of Go does so when it starts (Go's os/rlimit.go); Python keeps the shell's 1,024, and a connection to
-    each node of a large cluster is more.
+    Every Go program does so at start (Go's os/rlimit.go). Python keeps the shell's 1,024, fewer
+    than the nodes of a large cluster.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # An infinite hard limit may still be refused as a soft limit (macOS).
+    # Even an infinite hard limit may be refused as a soft limit (macOS).
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def freeze_what_is_loaded() -> None:
-    """Takes what a long-lived process has loaded out of later garbage collections: 20 to 30 ms of each full one."""
+    """Exempts everything loaded so far from garbage collection, which saves 20 to 30 ms of each full one."""
     gc.collect()
     gc.freeze()
 
 
 def return_freed_memory() -> None:
-    """Gives the pages of memory that is free to the kernel, where the C library can (glibc).
+    """Returns free memory to the kernel, if the C library can (glibc).
 
-    What reads long lists once leaves holes between what it keeps, and glibc returns only what lies at the very end.
+    Reading a long list leaves holes between objects that stay, and glibc returns only the very end.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -59,9 +59,10 @@ def return_freed_memory() -> None:
 
 @contextlib.asynccontextmanager
 async def stop_on_signals() -> AsyncIterator[StopEvent]:
-    """A StopEvent that SIGTERM and SIGINT set while the block lasts.
+    """A StopEvent that SIGTERM and SIGINT set within the block.
 
-    A second signal ends the process at once, as in Kubernetes' programs (apiserver's pkg/server/signal.go).
+    A second signal ends the process at once, as in Kubernetes' programs (apiserver's
+    pkg/server/signal.go).
     """
     stop, loop = StopEvent(), asyncio.get_running_loop()
 

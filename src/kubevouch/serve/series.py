@@ -1,7 +1,8 @@
-"""Series of Prometheus' text format (version 0.0.4) for what there is of every node.
+"""Per-node series in Prometheus' text format (version 0.0.4).
 
-prometheus_client keeps a value with a lock of its own for each bucket, and writes a page in one piece: with 5,000 nodes
-40 MB, and half a second in which nobody else has a turn. Here a node costs some 300 bytes, and pages are made in pieces.
+prometheus_client keeps a value with a lock for each bucket, and writes a page in one piece. With
+5,000 nodes that is 40 MB, and blocks everything else for half a second. Here a node costs some 300
+bytes, and pages come in pieces.
 """
 
 from array import array
@@ -39,7 +40,7 @@ class Distribution:
         self._sum += sum(values)
 
     def lines(self, name: str, labels: str = "") -> str:
-        """Its series. labels: as by `label`, or ""."""
+        """Its series. labels: from `label`, or ""."""
         before, count = f"{labels}," if labels else "", 0
         found = []
         for bound, here in zip(_numbers(self._bounds), self._counts, strict=True):
@@ -52,12 +53,12 @@ class Distribution:
 
 @lru_cache(maxsize=16)
 def _numbers(bounds: tuple[float, ...]) -> tuple[str, ...]:
-    """The bounds as text, with the one above all others."""
+    """The bounds as text, with the last one above all others."""
     return (*(repr(bound).removesuffix(".0") for bound in bounds), "+Inf")
 
 
 def label(name: str, value: str) -> str:
-    """A label and its value as they stand between braces."""
+    """A label and its value for between the braces."""
     return f'{name}="{value.translate(_ESCAPES)}"'
 
 
@@ -67,7 +68,7 @@ def heading(name: str, kind: str, text: str) -> str:
 
 
 def in_pieces(head: str, lines: Iterable[str]) -> Iterator[str]:
-    """A family in pieces: its heading with the lines of the first nodes, then those of the next ones."""
+    """A family in pieces: its heading with the first nodes' lines, then the next ones'."""
     left = iter(lines)
     yield head + "".join(islice(left, AT_ONCE))
     while piece := "".join(islice(left, AT_ONCE)):

@@ -1,4 +1,4 @@
-"""A whole server: TLS that is reloaded, the access gate, the routes behind it, and the work that goes on meanwhile."""
+"""A whole server: TLS that is reloaded, the access gate, the routes behind it, and concurrent work."""
 
 import asyncio
 from collections.abc import (
@@ -35,11 +35,11 @@ _PAGES: Final = ("readyz", "livez", "healthz")
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """Who is asked about those who ask us, and for how many seconds the answers are kept.
+    """Which API server authenticates and authorizes our clients, and how long its answers are kept.
 
-    authentication: for the published trust and TokenReviews, authorization: for SubjectAccessReviews; None means the API
-    server of everything else. always_allowed: paths open to everybody. tolerate_missing: start although the published
-    trust cannot be read.
+    authentication: for the published trust and TokenReviews, authorization: for
+    SubjectAccessReviews; None means the API server for everything else. always_allowed: paths open
+    to everybody. tolerate_missing: start even if the published trust cannot be read.
     """
 
     authentication: ApiClient | None = None
@@ -55,8 +55,8 @@ class Delegation:
 class ServingOptions:
     """Where and how a server serves.
 
-    shutdown_delay: seconds to go on serving after shutdown is requested, until nobody is sent here any more.
-    request_timeout: seconds for one request. most_in_flight: requests at a time; 0 for any number.
+    shutdown_delay: seconds to keep serving after a shutdown request, until clients stop coming.
+    request_timeout: seconds for one request. most_in_flight: concurrent requests; 0 for any number.
     """
 
     host: str
@@ -76,9 +76,9 @@ async def _nothing() -> None:
 class ServerPart:
     """What a server runs and serves.
 
-    work: made once the server listens, runs until cancelled. checks: of `readyz`, `livez`, `healthz`. pages: metrics that
-    are made as text, besides those of the registry. routes: handlers besides those of every server. end: called at the
-    very end, whatever has happened.
+    work: created once the server listens, runs until cancelled. checks: of `readyz`, `livez`,
+    `healthz`. pages: metrics as text, besides those of the registry. routes: handlers besides those
+    of every server. end: called at the very end, whatever has happened.
     """
 
     work: Callable[[], Coroutine[Any, Any, None]]
@@ -99,7 +99,7 @@ async def serve_part(
     stop: StopEvent,
     ready: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Serves and works until stop is requested and the delay is over; then what is being asked is still answered.
+    """Serves and works until stop is requested and the delay is over; requests in progress still get an answer.
 
     registry: the program's metrics. ready: called with the port. Raises KubevouchError, OSError.
     """
@@ -170,7 +170,7 @@ def _routes(
 
 
 async def _until(end: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None]) -> None:
-    """Runs the coroutines until `end` returns, then cancels them. The first error is raised as it is."""
+    """Runs the coroutines until `end` returns, then cancels them. Raises the first error unchanged."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(each) for each in work]
@@ -188,7 +188,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8; escaping=unders
 
 
 def new_registry() -> CollectorRegistry:
-    """A new registry with the metrics of this process. prometheus_client's global registry stays empty."""
+    """A new registry with this process's metrics. prometheus_client's global registry stays empty."""
     made = CollectorRegistry()
     ProcessCollector(registry=made)
     return made
@@ -206,7 +206,10 @@ class Exposition:
         self._pages = pages
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """The response to a scrape. Compressed where the client accepts that, whatever its size, as by Go's handler."""
+        """The response to a scrape.
+
+        Compressed at any size if the client accepts it, like Go's handler.
+        """
         return await response_in_pieces(request, self._text(), CONTENT_TYPE, compress_from=0)
 
     async def _text(self) -> AsyncGenerator[bytes, None]:

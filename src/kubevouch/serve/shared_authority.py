@@ -1,8 +1,8 @@
-"""A serving certificate that this process makes itself, and makes anew in time, signed by an authority that replicas share.
+"""A serving certificate that this process makes and renews itself, signed by a CA that replicas share.
 
-The authority lies in a Secret, and is made once, by the replica that finds the Secret empty. Each APIService that leads to the server
-has its certificate before anything that it has signed is served, and gets it again if somebody takes it out. What other authorities
-of the caBundle have signed is not cut off: only what has expired is removed.
+The CA is in a Secret, created by the replica that finds the Secret empty. Each APIService that
+leads to the server gets the CA before the server serves a certificate of it, and gets it again
+after a removal. Other CAs in the caBundle stay trusted: only expired ones are removed.
 """
 
 import asyncio
@@ -33,19 +33,19 @@ from kubevouch.x509 import (
 _LIFETIME: Final = timedelta(days=3650)
 _LEAF_LIFETIME: Final = timedelta(days=30)
 _USED: Final = 0.8
-"""Of an authority's life; then another one takes its place."""
+"""The used part of a CA's life after which a new one replaces it."""
 _KEPT: Final = 3
-"""Authorities in a bundle, at most, beside the newest."""
+"""Most other CAs in a bundle beside the newest."""
 _ATTEMPTS: Final = 5
 
 
 class SharedAuthorityError(KubevouchError):
-    """The Secret is not there: make an empty one, as the chart does."""
+    """The Secret does not exist: create an empty one, as the chart does."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorityPlace:
-    """The Secret, the APIServices that may lead to the server, the indispensable one first, and the names that certificates are for."""
+    """The Secret, the APIServices that may lead to the server (the indispensable one first), and the certificates' names."""
 
     namespace: str
     secret: str
@@ -54,13 +54,13 @@ class AuthorityPlace:
 
     @property
     def where(self) -> str:
-        """The Secret, for texts."""
+        """The Secret, for messages."""
         return f"Secret {self.namespace}/{self.secret}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Signed:
-    """A pair, the authority that signed it, and when the next one is due."""
+    """A pair, the CA that signed it, and when the next one is due."""
 
     pair: KeyPair
     authority: KeyPair
@@ -68,10 +68,10 @@ class _Signed:
 
 
 class SharedAuthority:
-    """Where a serving pair comes from: `refresh` looks at the authority, `read` signs by it, `run` watches the APIServices.
+    """A source of serving pairs: `refresh` reads the CA, `read` signs with it, `run` watches the APIServices.
 
-    The next pair follows at half of the life of one, or when the authority changes. A new authority signs from the look after
-    the one that has written it into the APIServices: by then every API server knows it.
+    The next pair follows at half of a pair's life, or when the CA changes. A new CA signs only from
+    the refresh after the one that wrote it into the APIServices: by then every API server knows it.
     """
 
     def __init__(
@@ -90,11 +90,12 @@ class SharedAuthority:
         self._random_serial = random_serial
         self._rng = rng
         self._written: KeyPair | None = None
-        """The newest that the APIServices were looked at for."""
+        """The newest CA that was written into the APIServices."""
         self._signing: KeyPair | None = None
         self._signed: _Signed | None = None
         self._barred: set[str] = set()
-        """The APIServices that were forbidden at the start, and still are. What signs does not wait for them."""
+        """APIServices that were forbidden at the start and still are. Signing does not wait for
+        them."""
 
     @property
     def where(self) -> str:
@@ -123,9 +124,9 @@ class SharedAuthority:
         return _Signed(pair, authority, now + (made.not_after - now) / 2)
 
     async def refresh(self) -> None:
-        """Reads the Secret, or fills it, and has the API server verify by it: every APIService is told before an error is raised.
+        """Reads or fills the Secret, and updates every APIService before it raises an error.
 
-        Raises KubevouchError; what was there stays in use.
+        Raises KubevouchError; the previous state stays in use.
         """
         found = await self._shared()
         if found != self._written:
@@ -145,27 +146,30 @@ class SharedAuthority:
         self._written = found
 
     def _may_do_without(self, name: str, error: KubevouchError) -> bool:
-        """Whether rights that never reached so far, as of an older installation, are no reason to serve nobody at all."""
+        """Whether a right that an older installation never had may stay missing, instead of serving nobody."""
         if name == self.place.api_services[0] or not isinstance(error, Forbidden):
             return False
         if self._signing is None and name not in self._barred:
             self._barred.add(name)
-            text = "Continuing without this APIService, which has to verify by the authority"
+            text = "Continuing without this APIService, which must verify by the CA"
             self._log.warning(text, name=name, err=error)
         return name in self._barred
 
     def _check(self, authority: KeyPair) -> None:
-        """Raises X509Error unless what it signs now verifies by it, for every name."""
+        """Raises X509Error unless its new signatures verify by it, for every name."""
         now, where = self._clock.now(), self.where
         [own, *_] = read_certificates(authority.chain, where)
         [leaf] = read_certificates(self._sign(authority, now).pair.chain, where)
         for name in self.place.names:
             verdict = verify(leaf, intermediates=(), roots=(own,), name=name, at=now)
             if not verdict.trusted:
-                raise X509Error(where, f"what its authority signs is refused: {verdict.go_text}")
+                raise X509Error(where, f"its CA's signature is refused: {verdict.go_text}")
 
     async def run(self) -> None:
-        """Writes the authority into an APIService again as soon as somebody takes it out. Without end; an error is logged."""
+        """Writes the CA into an APIService again as soon as somebody removes it.
+
+        Endless; errors are logged.
+        """
         async with asyncio.TaskGroup() as group:
             for name in self.place.api_services:
                 group.create_task(self._watch(name))
@@ -190,14 +194,17 @@ class SharedAuthority:
                     report(error)
 
     async def _shared(self) -> KeyPair:
-        """The authority in the Secret. One that is missing, or near its end, is made by whoever writes first; the others read it."""
+        """The CA in the Secret.
+
+        If it is missing or near its end, the first writer creates one, and the others read it.
+        """
         place = self.place
         for _ in range(_ATTEMPTS):
             try:
                 found = await self._api.get(AUTHORITY_SECRETS, place.secret, place.namespace)
             except NotFound:
-                expected = "an empty one was expected, which this server fills"
-                raise SharedAuthorityError(place.where, "is not there", expected) from None
+                expected = "expected an empty one, which this server fills"
+                raise SharedAuthorityError(place.where, "does not exist", expected) from None
             data, now = found.data, self._clock.now()
             if data.certificate or data.key:
                 authority = read_certificates(data.certificate, place.where)[0]
@@ -207,9 +214,7 @@ class SharedAuthority:
                 return await self._fill(found.metadata.resource_version, now)
             except Conflict:
                 continue
-        raise SharedAuthorityError(
-            place.where, "changes all the time", "one authority was expected"
-        )
+        raise SharedAuthorityError(place.where, "changes all the time", "expected one CA")
 
     async def _fill(self, version: str, now: datetime) -> KeyPair:
         place = self.place
@@ -227,7 +232,7 @@ class SharedAuthority:
             place.namespace,
             resource_version=version,
         )
-        self._log.info("Made an authority", secret=f"{place.namespace}/{place.secret}")
+        self._log.info("Created a CA", secret=f"{place.namespace}/{place.secret}")
         return KeyPair(made.chain_pem, made.key_pem)
 
     async def _api_service(self, name: str) -> APIService | None:
@@ -237,9 +242,9 @@ class SharedAuthority:
             return None
 
     async def _tell(self, found: APIService | None, pair: KeyPair) -> None:
-        """Has the API server verify this server by the authority, if it asks this one and verifies at all.
+        """Has the API server verify this server by the CA, if the APIService names this server and verifies at all.
 
-        insecureSkipTLSVerify is an operator's own word, and the two exclude each other.
+        insecureSkipTLSVerify is the operator's own choice, and excludes a caBundle.
         """
         [own, *_] = read_certificates(pair.chain, self.place.where)
         for _ in range(_ATTEMPTS):
@@ -261,12 +266,15 @@ class SharedAuthority:
             except Conflict:
                 found = await self._api_service(found.name)
                 continue
-            self._log.info("Wrote the authority into the APIService", name=found.name)
+            self._log.info("Wrote the CA into the APIService", name=found.name)
             return
 
 
 def _with(bundle: bytes, own: Certificate, now: datetime) -> bytes | None:
-    """The bundle with this authority in front of those that have not expired; None if it is there. What cannot be read counts as nothing."""
+    """The bundle with this CA before those that have not expired; None if it is there.
+
+    An unreadable bundle counts as empty.
+    """
     try:
         there = read_certificates(bundle, "caBundle")
     except X509Error:

@@ -11,7 +11,7 @@ Details = dict[str, Any]
 def status_response(
     code: int, reason: str, message: str, details: Details | None = None
 ) -> HttpResponse:
-    """A response of `kind: Status`. details: None leaves the field out, {} is written."""
+    """A response of `kind: Status`. details: None omits the field, {} is written."""
     body: dict[str, Any] = {
         "kind": "Status",
         "apiVersion": "v1",
@@ -26,7 +26,7 @@ def status_response(
 
 
 def unauthorized() -> HttpResponse:
-    """401: a credential was presented that is not valid (filters.Unauthorized)."""
+    """401: a presented credential is invalid (filters.Unauthorized)."""
     return status_response(401, "Unauthorized", "Unauthorized")
 
 
@@ -47,7 +47,7 @@ def not_found(group: str, resource: str, name: str) -> HttpResponse:
 
 
 def no_such_path() -> HttpResponse:
-    """404 for a path that is not served, in plain text as by Go's mux."""
+    """404 for an unserved path, in plain text like Go's mux."""
     return text_response("404 page not found\n", 404)
 
 
@@ -63,7 +63,7 @@ def no_such_method() -> HttpResponse:
 
 
 def not_supported(group: str, resource: str, verb: str) -> HttpResponse:
-    """405 for a verb that this resource does not have, such as watch (NewMethodNotSupported)."""
+    """405 for a verb that this resource lacks, such as watch (NewMethodNotSupported)."""
     text = f'{verb} is not supported on resources of kind "{_qualified(group, resource)}"'
     return status_response(
         405, "MethodNotAllowed", text, _filled({"group": group, "kind": resource})
@@ -99,7 +99,7 @@ _QUOTES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def sanitized(text: str) -> str:
-    """The text as a browser may see it (responsewriters/errors.go, sanitizer)."""
+    """The text, safe for browsers (responsewriters/errors.go, sanitizer)."""
     return text.translate(_QUOTES)
 
 

@@ -1,4 +1,4 @@
-"""The serving certificates and trusted authorities of a running server: read again and again, used once they have changed."""
+"""The serving certificates and trusted CAs of a running server: read regularly, and replaced when they change."""
 
 import contextlib
 import functools
@@ -21,7 +21,7 @@ from kubevouch.tls.io.server import ServerTls, ServerTlsSettings, server_context
 T = TypeVar("T")
 
 RELOAD_INTERVAL: Final = 10.0
-"""Seconds between two reads of the pair's files and of the published trust."""
+"""Seconds between reads of the pair's files and of the published trust."""
 
 _UNREADABLE: Final = (
     "Unable to get configmap/extension-apiserver-authentication in kube-system.  Usually fixed by "
@@ -31,15 +31,16 @@ _UNREADABLE: Final = (
 """apiserver's pkg/authentication/request/headerrequest/requestheader_controller.go."""
 
 _NOT_NOW: Final = (KubevouchError, OSError)
-"""What may be wrong with a source for a while; OSError: the process has as many open files as it may."""
+"""Errors that a source may have for a while; OSError: the process has reached its limit of open
+files."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsSources:
     """Where a server's TLS comes from.
 
-    pair: the serving certificate; named: others, for clients that ask for their names. flag_trust: returns the
-    authorities from flags, which come before the published ones. use_published: read those, too.
+    pair: the serving certificate; named: others, for clients that ask for their names. flag_trust:
+    returns the CAs from flags, which precede the published ones. use_published: read those, too.
     """
 
     pair: ServingPairSource
@@ -50,13 +51,13 @@ class TlsSources:
 
     @property
     def authority(self) -> SharedAuthority | None:
-        """What signs the pair, where replicas share an authority."""
+        """The signer of the pair, if replicas share a CA."""
         return self.pair if isinstance(self.pair, SharedAuthority) else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """What each source held when it could be read last. published: None if it never could, or is not to be read."""
+    """The last readable contents of each source. published: None if never readable, or not wanted."""
 
     pair: KeyPair
     named: tuple[KeyPair, ...]
@@ -65,13 +66,13 @@ class _Loaded:
 
     @property
     def trust(self) -> ClientTrust:
-        """All that is trusted: what flags give, completed by what is published."""
+        """All trust: what flags give, completed by what is published."""
         return self.given.completed_by(self.published) if self.published else self.given
 
 
 @contextlib.contextmanager
 def _collecting(errors: list[Exception]) -> Iterator[None]:
-    """What is wrong with a source for a while keeps no other from being looked at."""
+    """A source's temporary error does not stop the others."""
     try:
         yield
     except _NOT_NOW as error:
@@ -79,12 +80,12 @@ def _collecting(errors: list[Exception]) -> Iterator[None]:
 
 
 class TlsReloader:
-    """Reloads the serving certificates and the trusted authorities of a running server, without a restart.
+    """Reloads the serving certificates and the trusted CAs of a running server, without a restart.
 
-    A source that cannot be read, or holds a pair that cannot be used, keeps what it had, and keeps no other from being
-    renewed: an API server that is away is no reason to serve a certificate until it expires.
+    A source that is unreadable, or holds an unusable pair, keeps its last contents and does not
+    block the others: an absent API server must not let a certificate expire.
 
-    api: whose trust is the published one, and who is asked about tokens. token_ttl: seconds for which answers are kept.
+    api: publishes the trust and reviews tokens. token_ttl: seconds to keep its answers.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class TlsReloader:
         self._errors: tuple[str, ...] = ()
 
     async def start(self, *, tolerate_missing: bool) -> tuple[Authenticator, ServerTls]:
-        """The authenticator and TLS state to begin with. tolerate_missing: go on if the published trust cannot be read.
+        """The initial authenticator and TLS state. tolerate_missing: continue if the published trust cannot be read.
 
         Raises KubevouchError.
         """
@@ -133,7 +134,7 @@ class TlsReloader:
         return self.authentication, self.tls
 
     async def run(self) -> None:
-        """Reloads what has changed every RELOAD_INTERVAL until cancelled. An error is logged, once while it lasts."""
+        """Reloads changes every RELOAD_INTERVAL until cancelled. Logs an error once while it lasts."""
         while True:
             await self._clock.sleep(RELOAD_INTERVAL)
             errors = await self._reload()
@@ -143,7 +144,7 @@ class TlsReloader:
             self._errors = tuple(map(str, errors))
 
     async def _reload(self) -> list[Exception]:
-        """Renews what can be. Returns what is wrong with the rest."""
+        """Renews whatever it can. Returns the errors of the rest."""
         before, sources = self._loaded, self._sources
         errors: list[Exception] = []
 
@@ -179,16 +180,16 @@ class TlsReloader:
         return errors
 
     def _use(self, found: _Loaded) -> None:
-        """Serves and trusts other things from now on."""
+        """Serves and trusts the new contents from now on."""
         contexts = self._contexts(found)
         if found.trust != self._loaded.trust:
             self.authentication.trust = found.trust
         self.tls.replace(*contexts)
         self._loaded = found
-        self._log.info("Reloaded the serving certificate and the client authorities")
+        self._log.info("Reloaded the serving certificate and the client CAs")
 
     def _contexts(self, loaded: _Loaded) -> tuple[ssl.SSLContext, dict[str, ssl.SSLContext]]:
-        """The context for everybody, and those for the names of the other pairs."""
+        """The default context, and those for the other pairs' names."""
         pairs = tuple(zip(self._sources.named, loaded.named, strict=True))
         made = {
             id(pair): self._context(pair, loaded.trust, named.source.where) for named, pair in pairs

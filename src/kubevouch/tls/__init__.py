@@ -1,10 +1,11 @@
 """TLS: contexts with explicit flags, keys in memory, and a check of the peer's identity before the first byte.
 
-This room knows certificates (`x509`), but nothing of clusters or HTTP. Here: why a handshake was not completed, in our
-words and in Go's, which metrics-server's log and kubectl's answers hold. `io`: everything that touches OpenSSL or a socket.
+This room knows certificates (`x509`), but nothing of clusters or HTTP. This file: why a handshake
+failed, in our words and in Go's, as in metrics-server's log and kubectl's output. `io`: everything
+that touches OpenSSL or a socket.
 
-Sources: RFC 8446 appendix B.2 (older names: RFC 5246 and RFC 6066); Go's crypto/tls/{alert,conn,handshake_client}.go,
-net/net.go (OpError), net/http/transport.go.
+Sources: RFC 8446 appendix B.2 (older names: RFC 5246 and RFC 6066); Go's
+crypto/tls/{alert,conn,handshake_client}.go, net/net.go (OpError), net/http/transport.go.
 """
 
 from dataclasses import dataclass
@@ -19,14 +20,14 @@ class TlsError(KubevouchError):
 
 
 class KeyPairError(TlsError):
-    """A certificate and key that cannot be used and must be replaced. The text never shows the key."""
+    """An unusable certificate and key, which must be replaced. The text never shows the key."""
 
 
 class RootsError(TlsError):
     """A CA bundle without a usable certificate, which must be corrected."""
 
 
-# number: (RFC name, Go's text). Go has no text for those it does not know.
+# number: (RFC name, Go's text). Go has no text for those that it does not know.
 _KNOWN: Final[dict[int, tuple[str, str]]] = {
     0: ("close_notify", "close notify"),
     10: ("unexpected_message", "unexpected message"),
@@ -93,14 +94,14 @@ INTERNAL_ERROR: Final = Alert(80)
 PROTOCOL_VERSION: Final = Alert(70)
 
 _BY_NAME: Final = {name.replace("_", " "): Alert(number) for number, (name, _) in _KNOWN.items()}
-# Where OpenSSL spells one differently.
+# OpenSSL spells this one differently.
 _BY_NAME["user cancelled"] = Alert(90)
 
 _PREFIXES: Final = ("sslv3 alert ", "tlsv1 alert ", "tlsv13 alert ", "ssl/tls alert ", "tlsv1 ")
 
 
 def alert_of(reason: str) -> Alert | None:
-    """The alert that OpenSSL's reason names ("tlsv1 alert internal error"); None if it names none."""
+    """The alert in OpenSSL's reason ("tlsv1 alert internal error"); None if it names none."""
     text = reason.lower().replace("_", " ")
     for prefix in _PREFIXES:
         if text.startswith(prefix):
@@ -117,9 +118,9 @@ class FailureKind(StrEnum):
     """There is no route, or a firewall rejects the connection."""
     CONNECT_TIMEOUT = "connect-timeout"
     NAME_UNKNOWN = "name-unknown"
-    """The name did not resolve to an address, or the name or port is invalid."""
+    """The name did not resolve, or the name or port is invalid."""
     HANDSHAKE_TIMEOUT = "handshake-timeout"
-    """The connection was accepted, but the handshake was not completed in time."""
+    """The peer accepted the connection, but did not complete the handshake in time."""
     RESET = "reset"
     ENDED = "ended"
     """The peer closed the connection during the handshake."""
@@ -132,21 +133,22 @@ class FailureKind(StrEnum):
     BROKEN = "broken"
     """The peer speaks TLS, but violates the protocol or our limits."""
     UNREADABLE_CERTIFICATE = "unreadable-certificate"
-    """Go cannot parse the certificate that was presented."""
+    """Go cannot parse the presented certificate."""
     NOT_TRUSTED = "not-trusted"
     """OpenSSL does not trust the certificate."""
     WRONG_IDENTITY = "wrong-identity"
     """The certificate is trusted, but belongs to another node or name."""
     OUR_SIDE = "our-side"
-    """This machine could not open a connection: no files, ports or memory left, or its own firewall forbids it."""
+    """This machine could not open a connection: no files, ports or memory left, or its own
+    firewall forbids it."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeFailure:
-    """A connect attempt that failed.
+    """A failed connection attempt.
 
-    `go_text`: what Go's client prints after the URL for the same failure; empty if that cannot be known (for an untrusted
-    certificate `x509.verify` gives it). Texts may quote the peer, made printable.
+    `go_text`: Go's text after the URL for the same failure; empty if unknown (`x509.verify` has it
+    for an untrusted certificate). Texts may quote the peer, made printable.
     """
 
     kind: FailureKind

@@ -1,4 +1,4 @@
-"""Names of cipher suites and versions as Go's crypto/tls and the flags of Kubernetes write them, and OpenSSL's for them."""
+"""Cipher suites and TLS versions by the names of Go's crypto/tls and Kubernetes' flags, and OpenSSL's names for them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 TLS_1_3: Final = frozenset(
     {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
 )
-"""Go's names of the suites of TLS 1.3, which neither Go nor we can choose from."""
+"""Go's names for the suites of TLS 1.3, which neither Go nor we can choose from."""
 
 _SECURE: Final = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
@@ -52,7 +52,8 @@ VERSIONS: Final = ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13
 class Suites:
     """A choice of suites. openssl: OpenSSL's names, for TLS 1.2. insecure, left_out: Go's names.
 
-    insecure: offered, but Go calls them insecure. left_out: RC4 and 3DES, which are never offered.
+    insecure: offered, though Go calls them insecure. left_out: RC4 and 3DES, which are never
+    offered.
     """
 
     openssl: tuple[str, ...] = ()
@@ -61,7 +62,7 @@ class Suites:
 
 
 def suites_of(names: Iterable[str]) -> Suites:
-    """The choice that these names are, each one of KNOWN. Go's order counts for nothing, nor does ours."""
+    """The choice for these names, each one of KNOWN. Neither Go's nor our order matters."""
     given = tuple(dict.fromkeys(names))
     both = _SECURE | _INSECURE
     return Suites(

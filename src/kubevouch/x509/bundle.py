@@ -1,11 +1,11 @@
 """Files of certificates and keys, as values.
 
-CA bundles, `kubelet-server-current.pem` (certificates and an EC key in one file), `kubelet.crt` and `.key`,
-the data embedded in a kubeconfig (after base64): here all of them are bytes of PEM. Private keys are read and
-dropped; only the public half is kept.
+CA bundles, `kubelet-server-current.pem` (certificates and an EC key in one file), `kubelet.crt` and
+`.key`, the data embedded in a kubeconfig (after base64): here all of them are bytes of PEM. Private
+keys are read and dropped; only the public half is kept.
 
-Go's readers silently skip what they cannot read, so with a broken block in `ca.crt` metrics-server lacks that CA.
-Here a broken block is an error that names the block.
+Go's readers silently skip unreadable blocks, so with a broken block in `ca.crt` metrics-server
+lacks that CA. Here a broken block is an error that names the block.
 """
 
 from bisect import bisect_right
@@ -20,15 +20,18 @@ from kubevouch.x509.errors import Malformed, X509Error
 from kubevouch.x509.keys import read_private_key
 
 LARGEST_FILE = 1 << 20
-"""Bytes. The CA bundle of a Linux distribution has a fifth of it."""
+"""Bytes, five times the CA bundle of a Linux distribution."""
 MOST_BLOCKS = 1_000
 
-_RIGHT = "PEM as kubeadm and the kubelet write it was expected"
+_RIGHT = "expected PEM as kubeadm and the kubelet write it"
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What is in one PEM file. Of each private key only the public half is told; blocks of other kinds are passed over."""
+    """The contents of one PEM file: certificates, and the public half of each private key.
+
+    Other blocks are skipped.
+    """
 
     certificates: tuple[Certificate, ...]
     """In a serving file the leaf comes first."""
@@ -37,7 +40,7 @@ class Bundle:
 
 
 def read_pem(data: bytes, where: str) -> Bundle:
-    """The certificates and keys of a PEM file. Raises X509Error, which names the file and the broken block."""
+    """The certificates and keys of a PEM file. Raises X509Error with the file and the broken block."""
     certificates: list[Certificate] = []
     keys: list[str] = []
     for number, block in enumerate(_blocks(data, where), start=1):
@@ -50,12 +53,15 @@ def read_pem(data: bytes, where: str) -> Bundle:
 
 
 def read_certificates(data: bytes, where: str) -> tuple[Certificate, ...]:
-    """The certificates of a PEM file, or the one in a DER file. Other blocks are skipped. Raises X509Error for a file without any."""
+    """The certificates of a PEM file, or the one in a DER file, without other blocks.
+
+    Raises X509Error if there is none.
+    """
     if data[:1] == b"\x30":
         return (read_certificate_der(data, where),)
     found = read_pem(data, where).certificates
     if not found:
-        raise X509Error(where, "no certificate in it", "a CERTIFICATE block was expected")
+        raise X509Error(where, "no certificate in it", "expected a CERTIFICATE block")
     return found
 
 
@@ -66,11 +72,14 @@ def read_certificate_der(data: bytes, where: str) -> Certificate:
     try:
         return parse_certificate(data)
     except Malformed as error:
-        raise X509Error(where, f"not a certificate: {error}", "one in DER was expected") from None
+        raise X509Error(where, f"not a certificate: {error}", "expected DER") from None
 
 
 def key_belongs(certificate: Certificate, data: bytes, where: str) -> bool:
-    """Whether the first private key in this PEM is the certificate's. Raises X509Error if none can be read."""
+    """Whether the PEM's first private key is the certificate's.
+
+    Raises X509Error if it cannot be read.
+    """
     for number, block in enumerate(_blocks(data, where), start=1):
         if _is_key(block.label):
             key = _key(block, f"{where}, block {number}")
@@ -79,7 +88,7 @@ def key_belongs(certificate: Certificate, data: bytes, where: str) -> bool:
                     where, "the private key is encrypted", "kubelets cannot read encrypted keys"
                 )
             return key == certificate.spki_sha256
-    raise X509Error(where, "no private key in it", "a block that ends in PRIVATE KEY was expected")
+    raise X509Error(where, "no private key in it", "expected a block that ends in PRIVATE KEY")
 
 
 def write_certificates(certificates: tuple[Certificate, ...]) -> bytes:
@@ -90,7 +99,7 @@ def write_certificates(certificates: tuple[Certificate, ...]) -> bytes:
 
 
 def _too_large(data: bytes, where: str) -> X509Error:
-    return X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_FILE} are read")
+    return X509Error(where, f"{len(data)} bytes", f"expected at most {LARGEST_FILE}")
 
 
 def _blocks(data: bytes, where: str) -> Iterator[pem.PemBlock]:
@@ -103,7 +112,7 @@ def _blocks(data: bytes, where: str) -> Iterator[pem.PemBlock]:
             raise X509Error(where, f"more than {MOST_BLOCKS} PEM blocks", _RIGHT)
     line = pem.unread_begin(data, found)
     if line and pem.is_cut_off(data, line):
-        seen = "the PEM block that begins here has no END line, the file is cut off"
+        seen = "the PEM block that starts here has no END line: the file is truncated"
         raise X509Error(where, f"line {line}: {seen}", _RIGHT)
     if line:
         raise X509Error(where, f"line {line}: Go reads no PEM block here", _RIGHT)
@@ -117,7 +126,7 @@ def _is_key(label: str) -> bool:
 
 
 def _certificate(block: pem.PemBlock, where: str) -> Certificate:
-    expected = "a CERTIFICATE block in DER was expected"
+    expected = "expected a CERTIFICATE block in DER"
     if block.has_headers:
         raise X509Error(where, "headers in a CERTIFICATE block, which some readers skip", expected)
     try:
@@ -130,26 +139,28 @@ def _key(block: pem.PemBlock, where: str) -> str:
     try:
         return read_private_key(block.label, block.body)
     except Malformed as error:
-        raise X509Error(where, f"not a private key: {error}", "a key in DER was expected") from None
+        raise X509Error(where, f"not a private key: {error}", "expected a key in DER") from None
 
 
 MOST_CERTIFICATES: Final = 16
-"""Certificates of a chain that are read. A kubelet presents one or two; Go's verifier stops at a hundred signatures."""
+"""Certificates of a chain that are read. A kubelet presents one or two; Go's verifier stops at a
+hundred signatures."""
 MOST_OF_A_CHAIN: Final = 16 * 1024
-"""Bytes of them. A certificate has one or two thousand; to read a hundred thousand, of any stranger, would hold up all others."""
+"""Bytes of these. A certificate has one or two thousand; reading a stranger's hundred thousand
+would block all others."""
 
 
 def looked_at(presented: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Those of the certificates that a peer has presented which are read: the leaf, and some of those behind it.
+    """The certificates of a peer that are read: the leaf, and some of its intermediates.
 
-    Nothing if the leaf alone is too long.
+    Empty if the leaf alone is too long.
     """
     long = list(accumulate(map(len, presented[:MOST_CERTIFICATES])))
     return tuple(presented[: bisect_right(long, MOST_OF_A_CHAIN)])
 
 
 def leaf_too_long(presented: Sequence[bytes]) -> str:
-    """Why a leaf is too long to be read; "" if it is short enough, or if none was presented."""
+    """Why a leaf is too long to read; "" if it is short enough, or none was presented."""
     if not presented or len(presented[0]) <= MOST_OF_A_CHAIN:
         return ""
-    return f"{len(presented[0])} bytes; at most {MOST_OF_A_CHAIN} are read"
+    return f"{len(presented[0])} bytes, over the limit of {MOST_OF_A_CHAIN}"

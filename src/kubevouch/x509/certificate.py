@@ -1,7 +1,8 @@
 """A certificate as a value.
 
-It is read by our own strict reader, not by `cryptography`: names, times and extensions are those that Go sees in the
-same bytes, and what Go refuses is refused with Go's texts. docs/internals/x509.md tells where we differ, and `cryptography` does. Source: parseCertificate in Go's crypto/x509/parser.go.
+Our own strict reader parses it, not `cryptography`: names, times and extensions are those that Go
+sees in the same bytes. What Go refuses is refused with Go's texts. docs/internals/x509.md lists our
+differences, and those of `cryptography`. Source: parseCertificate in Go's crypto/x509/parser.go.
 """
 
 import hashlib
@@ -29,7 +30,7 @@ _GENERALIZED = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:Z|([+-])(\d
 
 
 class Asn1Time(NamedTuple):
-    """A time in a certificate, and its text as Go prints it (with the offset that it was written with)."""
+    """A time in a certificate, and Go's text for it (with the offset as written)."""
 
     at: datetime
     text: str
@@ -95,15 +96,15 @@ class Certificate(Encoded):
     not_before: datetime
     not_after: datetime
     validity_texts: tuple[str, str]
-    """The two moments as Go prints them (RFC 3339)."""
+    """Go's texts for both times (RFC 3339)."""
     key: PublicKey
     signature_algorithm: SignatureAlgorithm
     extensions: tuple[Extension, ...] = ()
     alt_names: SubjectAltNames = field(default_factory=SubjectAltNames)
     key_usage: tuple[str, ...] = ()
-    """In the words of RFC 5280, such as "digitalSignature" or "keyCertSign"."""
+    """RFC 5280's names, such as "digitalSignature" or "keyCertSign"."""
     extended_key_usage: tuple[str, ...] = ()
-    """Such as "serverAuth" or "clientAuth"; a usage without a name in Go is a dotted number."""
+    """Such as "serverAuth" or "clientAuth"; a dotted number for usages that Go has no name for."""
     has_basic_constraints: bool = False
     is_ca: bool = False
     path_length: int | None = None
@@ -113,14 +114,14 @@ class Certificate(Encoded):
     demands_policies: bool = False
     """Whether it demands, maps or forbids policies of certificates below it."""
     unhandled_critical: tuple[str, ...] = ()
-    """Critical extensions that Go does not understand. A certificate with one of them is never trusted."""
+    """Critical extensions that Go does not understand. A certificate with one is never trusted."""
 
     def __repr__(self) -> str:
         return f"<Certificate {self.subject} serial {self.serial:x}>"
 
     @property
     def serial_text(self) -> str:
-        """The serial number as whole octets, as `openssl x509 -serial` prints it, in small letters: `0a1b`."""
+        """The serial number as whole octets in lower case, like `openssl x509 -serial`: `0a1b`."""
         digits = f"{abs(self.serial):x}"
         return "-" * (self.serial < 0) + digits.zfill(len(digits) + len(digits) % 2)
 
@@ -145,12 +146,12 @@ class Certificate(Encoded):
         return hashlib.sha256(self.raw.spki).hexdigest()
 
     def value_of(self, oid: str) -> bytes | None:
-        """The value of an extension; None if the certificate does not have it."""
+        """The value of an extension; None if the certificate lacks it."""
         return next((found.value for found in self.extensions if found.oid == oid), None)
 
 
 def parse_certificate(data: bytes) -> Certificate:
-    """The certificate in these bytes; nothing may follow it. Raises Malformed with Go's text."""
+    """The certificate in these bytes, without any bytes after it. Raises Malformed with Go's text."""
     outer = der.Reader(data)
     certificate = outer.inside(der.SEQUENCE, "x509: malformed certificate")
     tbs = certificate.element(der.SEQUENCE, "x509: malformed tbs certificate")
@@ -203,7 +204,7 @@ def _version(body: der.Reader) -> int:
 
 
 def _algorithm(body: der.Reader, certificate: der.Reader) -> SignatureAlgorithm:
-    """The signature algorithm. A certificate states it twice, and both must be the same."""
+    """The signature algorithm. A certificate states it twice, and both must match."""
     inner = body.body(der.SEQUENCE, "x509: malformed signature algorithm identifier")
     outer = certificate.body(der.SEQUENCE, "x509: malformed algorithm identifier")
     if inner != outer:

@@ -1,8 +1,8 @@
 """The chains that lead from a certificate to a trusted root.
 
-Source: buildChains, isValid and alreadyInChain in Go's crypto/x509/verify.go; findPotentialParents in cert_pool.go;
-CheckSignatureFrom in x509.go. Which failure is reported when no chain is found depends on the order of every step,
-so the steps follow Go's order.
+Source: buildChains, isValid and alreadyInChain in Go's crypto/x509/verify.go; findPotentialParents
+in cert_pool.go; CheckSignatureFrom in x509.go. If there is no chain, the order of all steps decides
+the reported failure, so it follows Go's.
 """
 
 import hashlib
@@ -30,7 +30,10 @@ _PARENT_CANNOT_SIGN = (
 
 
 def validity_failure(certificate: Certificate, at: datetime) -> Verdict | None:
-    """Why a certificate is not valid at this moment by its own contents; None if it is. Signatures are not checked."""
+    """Why a certificate's own contents are invalid at this time; None if they are valid.
+
+    Signatures are not checked.
+    """
     if certificate.unhandled_critical:
         return Verdict(
             VerifyReason.UNHANDLED_EXTENSION, "x509: unhandled critical extension", certificate
@@ -58,7 +61,7 @@ class ChainBuilder:
         self._checks = 0
 
     def chains(self, leaf: Certificate) -> list[Chain] | Verdict:
-        """Every chain from the leaf to a root, roots tried first. If there is no such chain: a Verdict."""
+        """Every chain from the leaf to a root, roots tried first; a Verdict if there is none."""
         return [(leaf,)] if leaf in self._roots else self._from((leaf,))
 
     def _from(self, chain: Chain) -> list[Chain] | Verdict:
@@ -113,9 +116,10 @@ class ChainBuilder:
 
 
 def signers_of(child: Certificate, candidates: Iterable[Certificate]) -> Chain:
-    """Those of the candidates that have signed it and may do so, whenever they end: several, if they have one key.
+    """The candidates that have signed it and may do so, whatever their dates: several, if they share a key.
 
-    A key is tried once, at most `MOST_SIGNATURE_CHECKS` are; those that bear the key id which the child names come first.
+    Each key is tried once, at most `MOST_SIGNATURE_CHECKS` in all. Those with the key id that the
+    child names come first.
     """
     named = [each for each in _named(tuple(candidates), child) if _may_sign(each)]
     keys = dict.fromkeys(
@@ -129,7 +133,7 @@ def signers_of(child: Certificate, candidates: Iterable[Certificate]) -> Chain:
 
 
 def _issuing_error(child: Certificate, parent: Certificate) -> str:
-    """Why the parent is not the child's issuer, in Go's words; empty if it signed the child and may do so."""
+    """Why the parent is not the child's issuer, in Go's words; "" if it signed the child and may do so."""
     return _signature_error(child, parent) if _may_sign(parent) else _PARENT_CANNOT_SIGN
 
 
@@ -143,10 +147,10 @@ def _may_sign(parent: Certificate) -> bool:
 
 _MOST_REMEMBERED: Final = 4096
 _remembered: dict[bytes, str] = {}
-"""What was found out about a certificate and a key, under their hash: it never changes.
+"""The result for a certificate and a key, by their hash: it never changes.
 
-A chain is verified for each address of its node, and a client's with each of its requests. Whoever makes it up chooses keys
-of which a check takes half a millisecond, a hundred times in a verification.
+A chain is verified for each address of its node, and a client's with each request. A hostile chain
+has keys whose check takes half a millisecond, a hundred times per verification.
 """
 
 
@@ -175,7 +179,7 @@ def _key_id_rank(parent: Certificate, child: Certificate) -> int:
 
 
 def _in_chain(candidate: Certificate, chain: Chain) -> bool:
-    """Whether the chain already has this subject, key and SAN: cross-signatures could lead in circles."""
+    """Whether the chain already has this subject, key and SAN: cross-signatures may form circles."""
     names = candidate.value_of(SUBJECT_ALT_NAME)
     for certificate in chain:
         if certificate.raw.subject != candidate.raw.subject:

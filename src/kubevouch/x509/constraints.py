@@ -1,10 +1,11 @@
-"""The name constraints in a CA's certificate, and whether it may sign for the names below it.
+"""The name constraints in a CA's certificate, and whether the CA may sign for certain names.
 
-Constraints on e-mail addresses and URIs are not compared, since no kubelet's certificate has these: below any constraints,
-a certificate that has one is refused. Go would trust some of those.
+Constraints on e-mail addresses and URIs are not compared, since no kubelet's certificate has these.
+Below any constraints a certificate with one is refused. Go would trust some of those.
 
-Source: parseNameConstraintsExtension in Go's crypto/x509/parser.go; checkChainConstraints in constraints.go (1.26); RFC 5280,
-4.2.1.10. Of several constraints that cover a name Go names the outermost, and so does this.
+Source: parseNameConstraintsExtension in Go's crypto/x509/parser.go; checkChainConstraints in
+constraints.go (1.26); RFC 5280, 4.2.1.10. Like Go, this reports the outermost of several
+constraints that cover a name.
 """
 
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ class Subtrees:
 
 @dataclass(frozen=True, slots=True)
 class NameConstraints:
-    """The names that a CA may sign for, and those that it may not."""
+    """The names that a CA may and may not sign for."""
 
     permitted: Subtrees
     excluded: Subtrees
@@ -99,13 +100,13 @@ def _network(body: bytes) -> IPv4Network | IPv6Network:
     if zeros & (zeros + 1):
         raise Malformed(f"x509: IP constraint contained invalid mask {body[half:].hex()}")
     network = ip_network((body[:half], mask.bit_count()), strict=False)
-    # Of a mapped one Go takes the last four bytes of the mask, so that it is one of mapped ones only.
+    # For a mapped network Go uses the mask's last four bytes, so it holds mapped addresses only.
     is_mapped = half == 16 and body.startswith(_MAPPED.network_address.packed[:12])
     return _MAPPED if is_mapped and network.prefixlen < _MAPPED.prefixlen else network
 
 
 def violation(names: SubjectAltNames, constraints: NameConstraints) -> str:
-    """Why a CA with these constraints may not sign for these names, in Go's words; empty if it may."""
+    """Why a CA with these constraints may not sign for these names, in Go's words; "" if it may."""
     return next(_violations(names, constraints.permitted, constraints.excluded), "")
 
 
@@ -126,16 +127,16 @@ def _violations(names: SubjectAltNames, permitted: Subtrees, excluded: Subtrees)
             shortest = min(reversed(excluding), key=len)
             yield f"DNS name {quote(name)} is excluded by constraint {quote(shortest)}"
     if names.emails or names.uris:
-        yield "e-mail addresses and URIs below name constraints are not compared with them"
+        yield "e-mail addresses and URIs are not compared with name constraints"
 
 
 def _covers(network: IPv4Network | IPv6Network, address: Address) -> bool:
-    """Whether an address lies in a network, to Go: a mapped one only in those of mapped ones."""
+    """Whether Go finds an address in a network: a mapped one only in networks of mapped ones."""
     return address in network and (address not in _MAPPED or network.prefixlen >= _MAPPED.prefixlen)
 
 
 def _network_text(network: IPv4Network | IPv6Network) -> str:
-    """The network as Go's net.IPNet.String writes it: one of mapped addresses as IPv4."""
+    """The network as Go's net.IPNet.String writes it: mapped addresses as IPv4."""
     base = unmapped(network.network_address)
     return f"{base}/{network.prefixlen - network.max_prefixlen + base.max_prefixlen}"
 
@@ -149,7 +150,7 @@ def _lies_under(constraint: str, name: str) -> bool:
 
 
 def _excludes(constraint: str, name: str) -> bool:
-    """Whether the constraint covers a name: a wildcard is covered if any name that it matches is."""
+    """Whether the constraint covers a name; for a wildcard, any name that it matches."""
     _, dot, rest = constraint.lower().partition(".")
     return _lies_under(constraint, name) or (
         bool(rest) and name.startswith("*") and name.lower().partition(".")[1:] == (dot, rest)

@@ -1,15 +1,16 @@
-"""A certificate signing request (CSR) as a value: what Go reads in it, and whether a kubelet writes it so.
+"""A certificate signing request (CSR) as a value: what Go reads in it, and whether it has a kubelet's form.
 
-The API server and the signer read a CSR with Go: the first PEM block, and the first value of each PKCS#9 extension
-request. Go skips every other attribute, also Microsoft's extension request, which `cryptography` reads. The values here are
-Go's, so they are those that end up in the certificate.
+The API server and the signer read a CSR with Go: the first PEM block, and the first value of each
+PKCS#9 extension request. Go skips every other attribute, also Microsoft's extension request, which
+`cryptography` reads. The values here are Go's, so they are those in the later certificate.
 
-Another reader could see other values in the same bytes. So a CSR is written anew from its values, as a kubelet writes
-it: bytes that differ are a quirk. A CSR without a quirk can be read in one way only.
+Another reader could see other values in the same bytes. So we encode the CSR again from its values,
+as a kubelet would: different bytes are a quirk. A CSR without a quirk has only one reading.
 
-Sources: ParseCertificateRequest, parseCSRExtensions, CreateCertificateRequest and CheckSignature in Go's crypto/x509/x509.go,
-ParseCSR in Kubernetes' pkg/apis/certificates/v1, RFC 2986. A CSR that Go refuses raises X509Error (a few have a quirk instead: Go
-also parses parts of the subject that are not text); so does one that is larger than `LARGEST_CSR`.
+Sources: ParseCertificateRequest, parseCSRExtensions, CreateCertificateRequest and CheckSignature in
+Go's crypto/x509/x509.go, ParseCSR in Kubernetes' pkg/apis/certificates/v1, RFC 2986. A CSR that Go
+refuses, or larger than `LARGEST_CSR`, raises X509Error. A few have a quirk instead: Go also parses
+non-text parts of the subject.
 """
 
 import re
@@ -46,9 +47,9 @@ LARGEST_CSR = 64 * 1024
 EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 
 MOST_NAMES = 64
-"""Names and addresses: several times as many as a node has."""
+"""Names and addresses, several times a node's number."""
 
-_RIGHT = "a CSR (PKCS#10) as kubelets send it was expected"
+_RIGHT = "expected a CSR (PKCS#10) as kubelets send it"
 _ATTRIBUTE = "asn1: structure error: malformed extension request"
 _SUBJECT = "asn1: structure error: malformed subject"
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*")
@@ -73,9 +74,9 @@ class CertificateRequest(Encoded):
     key: PublicKey
     alt_names: SubjectAltNames
     signature_fault: str
-    """Why its own key has not signed it, in Go's words; "" if it has."""
+    """Why its own key did not sign it, in Go's words; "" if it did."""
     quirk: str
-    """What is not as kubelets send it, as one printable line; "" if nothing is."""
+    """The deviation from a kubelet's CSR, as one printable line; "" if there is none."""
 
     def __repr__(self) -> str:
         return f"<CertificateRequest {self.subject} quirk {self.quirk!r}>"
@@ -84,14 +85,14 @@ class CertificateRequest(Encoded):
 def read_csr(data: bytes, where: str) -> CertificateRequest:
     """The CSR in `spec.request` (PEM). Raises X509Error if the API server would refuse it."""
     if len(data) > LARGEST_CSR:
-        raise X509Error(where, f"{len(data)} bytes", f"at most {LARGEST_CSR} are read")
+        raise X509Error(where, f"{len(data)} bytes", f"expected at most {LARGEST_CSR}")
     block = next(pem.blocks(data), None)
     if block is None or block.label != CSR_LABEL:
         seen = "no PEM block" if block is None else f"a {block.label} block comes first"
-        raise X509Error(where, seen, f"a {CSR_LABEL} block was expected")
+        raise X509Error(where, seen, f"expected a {CSR_LABEL} block")
     canonical = pem.encode_block(CSR_LABEL, block.body) == data
     try:
-        return _parse(block.body, "" if canonical else "it is not one PEM block as Go writes it")
+        return _parse(block.body, "" if canonical else "it is not one PEM block in Go's form")
     except Malformed as error:
         raise X509Error(where, f"not a CSR: {error}", _RIGHT) from None
 
@@ -123,7 +124,7 @@ def _parse(data: bytes, quirk: str) -> CertificateRequest:
             for written in _kubelets(subject, key, names)
         )
     ):
-        quirk = "its bytes are not those that a kubelet writes for its subject, names and key"
+        quirk = "its bytes differ from a kubelet's for this subject, names and key"
     return CertificateRequest(
         der=data,
         subject=subject,
@@ -135,10 +136,10 @@ def _parse(data: bytes, quirk: str) -> CertificateRequest:
 
 
 def _kubelets(subject: Name, key: PublicKey, names: SubjectAltNames | None) -> Iterator[bytes]:
-    """The CertificationRequestInfo that a kubelet writes for these values; nothing for values that it does not send.
+    """The CertificationRequestInfo that a kubelet writes for these values; nothing for values that it never sends.
 
-    Some write all text in UTF-8, and some the addresses before the names. Kubelets make ECDSA P-256; since 1.37 sites can
-    choose other common kinds of key.
+    Some kubelets write all text in UTF-8, and some write addresses before names. Kubelets make
+    ECDSA P-256 keys; since 1.37 sites can choose other common kinds.
     """
     attributes = subject.attributes
     if sorted(kind for kind, _ in attributes) != [ORGANIZATION, COMMON_NAME]:
@@ -163,7 +164,7 @@ def _kubelets(subject: Name, key: PublicKey, names: SubjectAltNames | None) -> I
 
 
 def _asked(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
-    """The attribute that asks for those names and addresses which a node can have, for each of them once."""
+    """The attribute that requests the names and addresses that a node can have, each once."""
     hosts = {
         name.lower(): name
         for name in names.dns_names
@@ -177,7 +178,7 @@ def _asked(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
 
 
 def _read_subject(raw: bytes) -> Name:
-    """The subject as encoding/asn1 reads it: values that are not text are skipped. Raises Malformed."""
+    """The subject as encoding/asn1 reads it, without non-text values. Raises Malformed."""
     sequence = der.Reader(raw).inside(der.SEQUENCE, _SUBJECT)
     rdns: list[tuple[Attribute, ...]] = []
     while not sequence.empty:
@@ -192,7 +193,10 @@ def _read_subject(raw: bytes) -> Name:
 
 
 def _read_names(attributes: der.Reader) -> SubjectAltNames | None:
-    """The names in the extensions that Go reads in the attributes; None without such an extension. Raises Malformed if Go refuses them."""
+    """The names in the extensions that Go reads; None without such an extension.
+
+    Raises Malformed if Go refuses them.
+    """
     extensions: dict[str, bytes] = {}
     while not attributes.empty:
         attribute = attributes.any("asn1: syntax error: truncated sequence")

@@ -1,10 +1,11 @@
 """Reads DER as strictly as Go's cryptobyte does, and writes it.
 
-Signers, kubelets and metrics-server act on what Go reads in a certificate, and `cryptography` sometimes reads
-something else (see docs/internals/x509.md). So the bytes are walked here: identifiers of one byte, definite lengths in their
-shortest form, nothing else.
+Signers, kubelets and metrics-server use what Go reads in a certificate, and `cryptography`
+sometimes reads something else (see docs/internals/x509.md). So we walk the bytes here: one-byte
+identifiers, definite lengths in shortest form, nothing else.
 
-This module knows nothing of certificates. Source: golang.org/x/crypto/cryptobyte/asn1.go and ITU-T X.690.
+This module knows nothing of certificates. Source: golang.org/x/crypto/cryptobyte/asn1.go and ITU-T
+X.690.
 """
 
 from functools import lru_cache
@@ -52,7 +53,7 @@ class Element(NamedTuple):
 
 
 class Reader:
-    """Reads elements one after the other. `problem` is the text of the Malformed that a method raises."""
+    """Reads elements in turn. `problem` is the text of the Malformed that a method raises."""
 
     __slots__ = ("_at", "_data")
 
@@ -67,7 +68,7 @@ class Reader:
 
     @property
     def rest(self) -> bytes:
-        """The bytes that have not been read yet."""
+        """The unread bytes."""
         return self._data[self._at :]
 
     def peek(self, tag: int) -> bool:
@@ -138,7 +139,7 @@ class Reader:
         return text
 
     def bits(self, problem: str) -> tuple[bytes, int]:
-        """The next element as a BIT STRING: its octets, and how many bits at the end are padding (zeros)."""
+        """The next element as a BIT STRING: its octets, and the number of padding bits (zeros) at the end."""
         body = self.body(BIT_STRING, problem)
         if not body:
             raise Malformed(problem)

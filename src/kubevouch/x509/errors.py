@@ -4,11 +4,15 @@ from kubevouch.errors import KubevouchError
 
 
 class X509Error(KubevouchError):
-    """Bytes cannot be read as a certificate, a CSR, a key or a PEM file. The file must be corrected at its source."""
+    """Bytes are no readable certificate, CSR, key or PEM file.
+
+    The file must be corrected at its source.
+    """
 
 
 class Malformed(ValueError):
-    """Raised inside this room only, with the text of Go's parser for the same bytes.
+    """Raised inside this room only, with Go's parser text for the same bytes.
 
-    The readers (`read_pem`, `read_certificate_der`, `read_csr`) turn it into an X509Error that names the file.
+    The readers (`read_pem`, `read_certificate_der`, `read_csr`) turn it into an X509Error that
+    names the file.
     """

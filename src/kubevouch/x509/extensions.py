@@ -73,7 +73,7 @@ def encode_extension(oid: str, value: bytes, *, critical: bool = False) -> bytes
 
 
 def read_extensions(extensions: tuple[Extension, ...]) -> Values:
-    """The fields that all extensions give. Raises Malformed with Go's text."""
+    """The fields from all extensions. Raises Malformed with Go's text."""
     values: Values = {}
     unhandled: list[str] = []
     for extension in extensions:
@@ -143,7 +143,7 @@ def _policy_demand(_: Extension) -> tuple[Values, bool]:
 
 
 def _unread(_: Extension) -> tuple[Values, bool]:
-    """Policies and CRL distribution points, which no verification needs: Go looks at their form."""
+    """Policies and CRL distribution points, which verification does not need. Go checks their form."""
     return {}, True
 
 

@@ -1,6 +1,7 @@
 """Texts, times and addresses as Go prints and parses them.
 
-Operators compare kubevouch's output with metrics-server's log, so the texts must be the same to the letter. Sources: strconv/quote.go, net/ip.go, net/netip/netip.go, time/format.go.
+Operators compare kubevouch's output with metrics-server's log, so the texts must be equal to the
+letter. Sources: strconv/quote.go, net/ip.go, net/netip/netip.go, time/format.go.
 """
 
 from datetime import UTC, datetime
@@ -15,9 +16,12 @@ _ESCAPES = {
 
 
 def quote(text: str) -> str:
-    """The text quoted as by `%q` of Go's fmt. Bytes that are not UTF-8 must be escaped as by surrogateescape.
+    """The text quoted like `%q` of Go's fmt.
 
-    Python and Go may know different Unicode releases, and so differ in which of the newest characters are printable.
+    Non-UTF-8 bytes must come escaped as by surrogateescape.
+
+    Python and Go may have different Unicode releases, and so disagree on whether the newest
+    characters are printable.
     """
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
@@ -25,8 +29,11 @@ def quote(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that could affect a terminal. Texts in certificates may be hostile."""
-    if text.isprintable():  # nearly always, and a look at each character takes long
+    """The text with everything escaped that could affect a terminal.
+
+    Texts in certificates may be hostile.
+    """
+    if text.isprintable():  # the usual case; a check of each character is slow
         return text
     return "".join(char if char.isprintable() else _quoted(char) for char in text)
 

@@ -1,18 +1,20 @@
-"""Issues pairs: a self-signed one in the form that kubelets make for themselves; an authority, and a server's that it signs.
+"""Issues pairs: a self-signed one in the form of kubelets' own; a CA; and a server's pair, signed by a CA.
 
-While a kubelet waits for its first serving certificate it has none, and every handshake on port 10250 fails. A pair in
-`kubelet-server.crt` and `.key`, the last place where it looks, keeps the port answering until the certificate is issued.
+While a kubelet waits for its first serving certificate it has none, and every handshake on port
+10250 fails. A pair in `kubelet-server.crt` and `.key`, the last place that it checks, keeps the
+port answering until then.
 
-The pair must not match the kubelet's own template. A kubelet compares the certificate it has with the one it would
-request (certSatisfiesTemplateLocked in client-go's util/certificate/certificate_manager.go: CN, O, DNS names, addresses)
-and requests none while they agree. So the pair has the form that kubelets make for themselves: CN `<host>@<unix time>`,
-no O, signed by a throw-away CA. With it the kubelet sends a CSR at once.
+The pair must not match the kubelet's own template. A kubelet compares its certificate with the one
+that it would request (certSatisfiesTemplateLocked in client-go's
+util/certificate/certificate_manager.go: CN, O, DNS names, addresses). While they agree it makes no
+CSR. So the pair has the form of kubelets' own: CN `<host>@<unix time>`, no O, signed by a
+throw-away CA. With it the kubelet sends a CSR at once.
 
-The keys are RSA 2048, as the kubelet's own, so that clients and cipher suites that know only RSA keep working. ECDSA is
-for callers that need thousands of pairs (a pair of RSA keys takes about 0.15 s).
+The keys are RSA 2048, like the kubelet's own, for clients and cipher suites that know only RSA.
+ECDSA is for callers that need thousands of pairs (a pair of RSA keys takes about 0.15 s).
 
-The DER is written here, since the builder of `cryptography` refuses common names of more than 64 characters, which
-`<host>-ca@<unix time>` exceeds with host names from 51 characters on. Go has no such limit.
+We write the DER here, since the builder of `cryptography` refuses common names over 64 characters.
+`<host>-ca@<unix time>` exceeds that with host names from 51 characters on. Go has no such limit.
 
 Source: GenerateSelfSignedCertKeyWithOptions in client-go's util/cert/cert.go (1.36).
 """
@@ -43,7 +45,7 @@ from kubevouch.x509.names import COMMON_NAME, encode_name
 from kubevouch.x509.sans import SUBJECT_ALT_NAME, encode_alt_names
 
 BACKDATE = timedelta(hours=1)
-"""How long before now the validity begins, as in the kubelet's own pair: clocks differ."""
+"""How long before now the validity starts, as in the kubelet's own pair: clocks differ."""
 
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 SHA256_RSA = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.113549.1.1.11"), der.encode(der.NULL))
@@ -62,7 +64,7 @@ class KeyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IssuedPair:
-    """A server's or an authority's certificate, with a throw-away CA behind it, and its key, in PEM; and the end of its life."""
+    """A server's certificate with its throw-away CA, or a CA's, with its key, in PEM; and its end."""
 
     chain_pem: bytes
     key_pem: bytes = field(repr=False)
@@ -71,7 +73,7 @@ class IssuedPair:
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """The fields in which certificates differ."""
+    """The fields that differ between certificates."""
 
     serial: int
     subject: bytes
@@ -92,20 +94,21 @@ def kubelet_self_signed(
     """A self-signed pair in the kubelet's own form, valid from an hour before `now` until `now + lifetime`.
 
     Args:
-        host: the host name as the kubelet has it (lower case), or an IP address, which becomes an IP SAN.
-        spki: the public half (SubjectPublicKeyInfo, in DER) of a key that somebody else has, so that the pair is without
-            one; empty for a new key.
+        host: the kubelet's host name (lower case), or an IP address, which becomes an IP SAN.
+        spki: the public half (SubjectPublicKeyInfo, in DER) of somebody else's key, for a pair
+    without a key; empty for a new key.
         addresses: further IP SANs. A kubelet's own pair has none.
-        now: an aware moment; its Unix time is part of both common names.
+        now: an aware time; its Unix time is part of both common names.
         lifetime: the time from `now` until the pair expires.
         serials: random positive numbers of at most 63 bits, for the leaf and for its CA.
-        key_kind: the kind of new keys, which are generated from the system's randomness. The authority's is forgotten.
+        key_kind: the kind of new keys, generated from the system's randomness. The CA's is
+    forgotten.
 
     Raises:
         X509Error: the host name is empty or not ASCII.
     """
     if not host or not host.isascii() or not host.isprintable():
-        raise X509Error("host name", repr(host), "a host name in ASCII was expected")
+        raise X509Error("host name", repr(host), "expected a host name in ASCII")
     key, ca_key = None if spki else new_key(key_kind), new_key(key_kind)
     validity = _validity(now - BACKDATE, now + lifetime)
     ca_name = encode_name((COMMON_NAME, f"{host}-ca@{int(now.timestamp())}"))
@@ -125,7 +128,10 @@ def kubelet_self_signed(
 
 
 def new_authority(name: str, *, now: datetime, lifetime: timedelta, serial: int) -> IssuedPair:
-    """An authority, P-256, valid from an hour before `now` until `now + lifetime`. The arguments as of signed_serving_pair."""
+    """A CA, P-256, valid from an hour before `now` until `now + lifetime`.
+
+    Arguments as in signed_serving_pair.
+    """
     key, end = new_key(KeyKind.ECDSA_P256), now + lifetime
     subject, key_id = encode_name((COMMON_NAME, name)), hashlib.sha256(_key_bits(key)).digest()[:20]
     body = _Body(serial, subject, subject, _ca_extensions(key_id))
@@ -143,31 +149,29 @@ def signed_serving_pair(
     serial: int,
     where: str,
 ) -> IssuedPair:
-    """A certificate of a server for these names and addresses, signed by an authority; it ends no later than that.
+    """A server's certificate for these names and addresses, signed by a CA; it ends no later than the CA.
 
     Args:
-        authority: the authority's own certificate.
+        authority: the CA's own certificate.
         authority_key: its key in PEM, RSA or ECDSA.
-        names: DNS names and IP addresses; the first is the common name, too.
-        now: an aware moment; the certificate is valid from an hour before.
+        names: DNS names and IP addresses; the first is also the common name.
+        now: an aware time; the certificate is valid from an hour before.
         lifetime: the time from `now` until it expires.
         serial: a random positive number of at most 63 bits.
-        where: what a mistake is told about.
+        where: the source, for errors.
 
     Raises:
-        X509Error: no authority, one that has expired, or another one's key.
+        X509Error: no CA, an expired one, or another CA's key.
     """
     if not authority.is_ca:
-        raise X509Error(
-            where, "its certificate is not an authority's", "one with CA:TRUE was expected"
-        )
+        raise X509Error(where, "the certificate is not a CA", "expected CA:TRUE")
     if authority.not_after <= now:
-        raise X509Error(where, f"the authority has expired on {authority.not_after:%Y-%m-%d}")
+        raise X509Error(where, f"the CA expired on {authority.not_after:%Y-%m-%d}")
     if not key_belongs(authority, authority_key, where):
-        raise X509Error(where, "the key is not the authority's", "both of one pair were expected")
+        raise X509Error(where, "the key does not belong to the CA", "expected the CA's key")
     signer = load_pem_private_key(authority_key, None)
     if not isinstance(signer, _PrivateKey):
-        raise X509Error(where, "the key is of another kind", "RSA or ECDSA was expected")
+        raise X509Error(where, "the key is of another kind", "expected RSA or ECDSA")
     key, end = new_key(KeyKind.ECDSA_P256), min(now + lifetime, authority.not_after)
     extensions = _leaf_extensions(authority.subject_key_id, names[0], (), names[1:])
     body = _Body(serial, encode_name((COMMON_NAME, names[0])), authority.raw.subject, extensions)
@@ -191,7 +195,7 @@ def _spki(key: _PrivateKey) -> bytes:
 
 
 def _certificate(body: _Body, validity: bytes, spki: bytes, ca_key: _PrivateKey) -> bytes:
-    """A certificate of version 3 (RFC 5280, 4.1), with extensions in the order in which Go writes them."""
+    """A version 3 certificate (RFC 5280, 4.1), with extensions in Go's order."""
     rsa_signs = isinstance(ca_key, rsa.RSAPrivateKey)
     algorithm = SHA256_RSA if rsa_signs else ECDSA_SHA256
     tbs = der.encode(
@@ -241,7 +245,7 @@ def _leaf_extensions(
 
 
 def _alt_names(names: Iterable[str], addresses: Iterable[Address]) -> bytes:
-    """The DNS names, then the addresses: those among the names, too."""
+    """The DNS names, then the addresses, also those among the names."""
     read = {name: parse_address(name) for name in names}
     own = [address for address in read.values() if address is not None]
     dns = [name for name, address in read.items() if address is None]

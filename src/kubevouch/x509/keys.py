@@ -19,7 +19,7 @@ from kubevouch.x509 import der
 from kubevouch.x509.errors import Malformed
 
 LARGEST_RSA = 16384
-"""Bits. OpenSSL does not verify with a longer modulus, though Go does; such a key is refused when it is read."""
+"""Bits. OpenSSL verifies no longer modulus, though Go does; our reader refuses such a key."""
 
 
 class KeyAlgorithm(StrEnum):
@@ -46,7 +46,7 @@ CURVES: dict[str, tuple[str, type[ec.EllipticCurve]]] = {
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key. Two are equal if they are the same key, whatever their encoding."""
+    """A public key. Two are equal if they are the same key, in any encoding."""
 
     algorithm: KeyAlgorithm
     modulus: int = 0
@@ -125,10 +125,10 @@ def _ed25519(parameters: der.Element | None, key: bytes) -> PublicKey:
 
 
 def read_private_key(label: str, body: bytes) -> str:
-    """SHA-256 of the public half of a private key in PKCS#1, PKCS#8 or SEC 1, whatever its label; "" if it is encrypted.
+    """SHA-256 of a private key's public half, in PKCS#1, PKCS#8 or SEC 1 with any label; "" if it is encrypted.
 
-    Raises Malformed, without the bytes. An RSA key is not checked for consistency (that takes 50 ms); OpenSSL does that
-    when the key is loaded to serve.
+    Raises Malformed, without the bytes. It does not check an RSA key for consistency (50 ms);
+    OpenSSL does when it loads the key to serve.
     """
     if label == "ENCRYPTED PRIVATE KEY":
         return ""

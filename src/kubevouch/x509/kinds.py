@@ -1,10 +1,11 @@
-"""A certificate in words: what it is used for in a Kubernetes cluster, by its names and usages, and its life.
+"""A certificate in words: its use in a Kubernetes cluster, by its names and usages, and its life.
 
 Names prove nothing: to trust a certificate, verify it. This is for reports only.
 
-Sources, Kubernetes 1.36: client-go util/cert/cert.go (self-signed pairs), pkg/kubelet/certificate/kubelet.go, kubeadm's
-app/phases/certs/certlist.go and app/phases/kubeconfig/kubeconfig.go; metrics-server, kube-scheduler and
-kube-controller-manager make a pair for "localhost" by apiserver's MaybeDefaultWithSelfSignedCerts.
+Sources, Kubernetes 1.36: client-go util/cert/cert.go (self-signed pairs),
+pkg/kubelet/certificate/kubelet.go, kubeadm's app/phases/certs/certlist.go and
+app/phases/kubeconfig/kubeconfig.go; metrics-server, kube-scheduler and kube-controller-manager make
+a pair for "localhost" with apiserver's MaybeDefaultWithSelfSignedCerts.
 """
 
 import re
@@ -23,21 +24,23 @@ _SELF_SIGNED_CA = re.compile(r"(?P<host>.+)-ca@[0-9]+")
 
 
 class CertificateKind(StrEnum):
-    """The kind of a certificate, as far as somebody here has to know it."""
+    """The kinds of certificates that we distinguish."""
 
     KUBELET_SELF_SIGNED = "kubelet-self-signed"
-    """CN <host>@<unix time>, made by the kubelet itself. No cluster CA signed it, and it is never renewed."""
+    """CN <host>@<unix time>, made by the kubelet itself. No cluster CA signed it, and nobody
+    renews it."""
     KUBELET_SERVING = "kubelet-serving"
     KUBELET_CLIENT = "kubelet-client"
     COMPONENT_SELF_SIGNED = "component-self-signed"
-    """Made for localhost by metrics-server, the scheduler or the controller manager, if they are given no certificate."""
+    """Made for localhost by metrics-server, the scheduler or the controller manager, without a
+    configured certificate."""
     SELF_SIGNED_CA = "self-signed-ca"
-    """The throw-away CA of a self-signed pair, whose key is never kept."""
+    """The throw-away CA of a self-signed pair. Nobody keeps its key."""
     CA = "ca"
-    """Any other authority."""
+    """Any other CA."""
     APISERVER = "apiserver"
     ETCD_MEMBER = "etcd-member"
-    """etcd-server or etcd-peer: they differ only in their file name."""
+    """etcd-server or etcd-peer, which differ only in their file name."""
     OTHER = "other"
 
 
@@ -84,10 +87,11 @@ def node_name_of(certificate: Certificate) -> str | None:
 def misnamed(certificate: Certificate, node: str) -> str:
     """Why a kubelet's serving certificate does not name this node; "" if it does, which proves nothing without `verify`.
 
-    The signer of the API server's CA writes CN=system:node:NAME and O=system:nodes. k3s and RKE2 (k3s-io/k3s
-    pkg/server/handlers/handlers.go, ServingKubeletCert) and kops (kubernetes/kops nodeup/pkg/model/kubelet.go,
-    cmd/kops-controller/pkg/server/server.go) sign for CN=NAME, with NAME among the DNS names. One of the two is not
-    enough: an API server's certificate has its machine's name in the SAN.
+    The API server's CA signs CN=system:node:NAME and O=system:nodes. k3s and RKE2 (k3s-io/k3s
+    pkg/server/handlers/handlers.go, ServingKubeletCert) and kops (kubernetes/kops
+    nodeup/pkg/model/kubelet.go, cmd/kops-controller/pkg/server/server.go) sign CN=NAME, with NAME
+    among the DNS names. One of the two is not enough: an API server's certificate has its machine's
+    name in the SAN.
     """
     name, holder = certificate.subject.common_name, node_name_of(certificate)
     if node not in {name, holder}:
@@ -103,7 +107,8 @@ def misnamed(certificate: Certificate, node: str) -> str:
 def self_signed_host(certificate: Certificate) -> str | None:
     """The host of a self-signed pair's leaf (CN <host>@<unix>, issuer <host>-ca@<unix>); else None.
 
-    The two times are read separately and may differ. In old releases the leaf was its own issuer and a CA.
+    The two times come from separate clock reads and may differ. In old releases the leaf was its
+    own issuer and a CA.
     """
     subject = _SELF_SIGNED.fullmatch(certificate.subject.common_name)
     if subject is None or certificate.subject.organizations:
@@ -123,7 +128,7 @@ _UNITS = (
 
 
 def remaining_life(certificate: Certificate, at: datetime) -> str:
-    """The remaining life at an aware moment: "41 days left", "expired 41 days ago", "valid only in 3 hours"."""
+    """The remaining life at an aware time: "41 days left", "expired 41 days ago", "valid only in 3 hours"."""
     if at < certificate.not_before:
         return f"valid only in {duration_text(certificate.not_before - at)}"
     if at > certificate.not_after:
@@ -132,7 +137,7 @@ def remaining_life(certificate: Certificate, at: datetime) -> str:
 
 
 def life_used(certificate: Certificate, at: datetime) -> float:
-    """The part of its life that is over: 0.0 before it begins, more than 1.0 after its end."""
+    """The used part of its life: 0.0 before its start, more than 1.0 after its end."""
     length = certificate.not_after - certificate.not_before
     if length <= timedelta():
         return 1.0 if at >= certificate.not_after else 0.0
@@ -140,7 +145,7 @@ def life_used(certificate: Certificate, at: datetime) -> float:
 
 
 def duration_text(length: timedelta) -> str:
-    """A duration in its largest unit: days if there are two or more, else hours, minutes or seconds."""
+    """A duration in its largest unit of which there are two or more: days, hours or minutes; else in seconds."""
     for word, unit in _UNITS:
         count = length // unit
         if count >= 2:
@@ -158,7 +163,7 @@ _WIDTH = 12
 
 
 def describe(certificate: Certificate, at: datetime) -> tuple[str, ...]:
-    """Lines of printable text, each after its label. at: the aware moment from which the remaining life is counted."""
+    """Lines of printable text, each after its label. at: the aware time for the remaining life."""
     sans = certificate.alt_names
     facts = {
         "kind": str(classify(certificate)),

@@ -1,6 +1,7 @@
 """Distinguished names: the subject and the issuer of a certificate.
 
-Sources: parseName and parseASN1String in Go's crypto/x509/parser.go, pkix.Name.String in crypto/x509/pkix.
+Sources: parseName and parseASN1String in Go's crypto/x509/parser.go, pkix.Name.String in
+crypto/x509/pkix.
 """
 
 import re
@@ -26,7 +27,8 @@ _WORDS = {
     COMMON_NAME: "CN",
     SERIAL_NUMBER: "SERIALNUMBER",
 }
-"""The attributes that Go has names for, in the order in which it collects them before it reverses the list."""
+"""The attributes that Go has names for, in the order in which it collects them, before it
+reverses the list."""
 
 _SINGLE = (COMMON_NAME, SERIAL_NUMBER)
 _PRINTABLE = frozenset(
@@ -69,11 +71,11 @@ class Name:
 
     @property
     def organizations(self) -> tuple[str, ...]:
-        """Every O in order; to Kubernetes they are the groups of a client."""
+        """Every O in order; for Kubernetes the groups of a client."""
         return self.values(ORGANIZATION)
 
     def __str__(self) -> str:
-        """The name as Go writes it, "CN=system:node:w1,O=system:nodes": known attributes last to first, then the others."""
+        """The name in Go's form, "CN=system:node:w1,O=system:nodes": known attributes last to first, then the others."""
         known, there = [], {oid for oid, _ in self.attributes}
         for oid, word in _WORDS.items():
             texts = self.values(oid) if oid in there else ()
@@ -102,7 +104,7 @@ def _escaped(text: str) -> str:
 
 
 def _string(text: str, *, in_utf8: bool = False) -> bytes:
-    """The element that Go writes for a text: a PrintableString if possible, else a UTF8String, as others always do."""
+    """Go's element for a text: a PrintableString if possible, else a UTF8String, which others always use."""
     body = text.encode()
     plain = (
         not in_utf8 and _PRINTABLE.issuperset(body) and not {ord("*"), ord("&")}.intersection(body)
@@ -128,7 +130,7 @@ def encode_name(*attributes: tuple[str, str], in_utf8: bool = False) -> bytes:
 def read_name(raw: bytes) -> Name:
     """The name in these bytes (a whole RDNSequence element). Raises Malformed with Go's text.
 
-    A few are kept: the issuer of a certificate is the subject of the next one.
+    A few are cached: one certificate's issuer is the next one's subject.
     """
     problem = "x509: invalid RDNSequence"
     sequence = der.Reader(raw).inside(der.SEQUENCE, problem)
@@ -148,7 +150,7 @@ def read_name(raw: bytes) -> Name:
 
 
 def read_string(element: der.Element) -> str:
-    """The text of a string element, in one of the six types that Go knows. Raises Malformed with Go's text."""
+    """The text of a string element of Go's six types. Raises Malformed with Go's text."""
     body = element.body
     match element.tag:
         case der.PRINTABLE_STRING if _PRINTABLE.issuperset(body):

@@ -1,7 +1,7 @@
-"""PEM, read and written byte for byte as Go does it.
+"""PEM, read and written byte for byte like Go.
 
-PEM readers disagree about files with text around the blocks, indented lines or headers. The reader that counts is
-Go's, which kubelets, API servers and metrics-server use.
+PEM readers disagree about files with text around the blocks, indented lines or headers. Kubelets,
+API servers and metrics-server use Go's, so it decides.
 
 Source: Decode and Encode in Go's encoding/pem/pem.go.
 """
@@ -34,7 +34,7 @@ class PemBlock:
 
 
 def blocks(data: bytes) -> Iterator[PemBlock]:
-    """Every block that Go finds, in order. What Go skips is skipped."""
+    """Every block that Go finds, in order."""
     at = 0
     while (block := _next(data, at)) is not None:
         yield block
@@ -51,7 +51,7 @@ def encode_block(label: str, body: bytes) -> bytes:
 
 
 def unread_begin(data: bytes, found: list[PemBlock]) -> int:
-    """The line (from 1) of the first BEGIN that Go skips; 0 if it reads them all."""
+    """The line (from 1) of the first BEGIN that Go skips; 0 if it reads all."""
     at = 0
     for start, end in [(block.start, block.end) for block in found] + [(len(data), len(data))]:
         begin = data.find(_BEGIN, at, start)
@@ -62,7 +62,7 @@ def unread_begin(data: bytes, found: list[PemBlock]) -> int:
 
 
 def is_cut_off(data: bytes, line: int) -> bool:
-    """Whether no whole END line follows on the BEGIN in a line (from 1): the file ends in the middle of that block."""
+    """Whether no complete END line follows the BEGIN in a line (from 1): the file is truncated within that block."""
     return _WHOLE_END.search(data.split(b"\n", line - 1)[-1]) is None
 
 
@@ -75,7 +75,7 @@ def _line(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _next(data: bytes, start: int) -> PemBlock | None:
-    """The next block. Each END is tried with the last BEGIN before it; what is not a valid block is skipped."""
+    """The next block. Each END is tried with the last BEGIN before it; invalid blocks are skipped."""
     at = trailer = start
     while at <= trailer:
         at = trailer
@@ -117,7 +117,7 @@ def _headers(data: bytes, at: int) -> tuple[bool, int]:
 
 
 def _decoded(text: bytes) -> bytes | None:
-    """The decoded base64; None if it lacks padding or has characters other than blanks and line ends in it."""
+    """The decoded base64; None if it lacks padding, or contains anything but base64, blanks and line ends."""
     packed = text.translate(None, b" \t\r\n")
     if len(packed) % 4 or not _BASE64.fullmatch(packed):
         return None

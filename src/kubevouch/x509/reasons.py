@@ -1,4 +1,4 @@
-"""Reasons why a certificate is not trusted: one vocabulary for logs, metrics, findings and JSON."""
+"""Why a certificate is not trusted: one vocabulary for logs, metrics, findings and JSON."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,10 @@ TLS_PREFIX = "tls: failed to verify certificate: "
 
 
 class VerifyReason(StrEnum):
-    """The result of a verification. Each reason stands for an error type, or an error text, of Go's x509 package."""
+    """The result of a verification.
+
+    Each reason stands for an error type, or text, of Go's x509 package.
+    """
 
     TRUSTED = "trusted"
     EXPIRED = "expired"
@@ -22,9 +25,10 @@ class VerifyReason(StrEnum):
     NAME_NOT_COVERED = "name-not-covered"
     LEGACY_COMMON_NAME = "legacy-common-name"
     UNKNOWN_AUTHORITY = "unknown-authority"
-    """There is no certificate with the issuer's name."""
+    """No certificate has the issuer's name."""
     WRONG_AUTHORITY = "wrong-authority"
-    """There is a certificate with the issuer's name, but with another key: the CA was recreated under its name, say."""
+    """A certificate has the issuer's name, but another key: for example, the CA was recreated
+    under its name."""
     NOT_A_CA = "not-a-ca"
     PATH_TOO_LONG = "path-too-long"
     NAME_CONSTRAINT = "name-constraint"
@@ -38,9 +42,9 @@ class VerifyReason(StrEnum):
 class Verdict:
     """Whether a certificate is trusted, and why not.
 
-    `at_fault`: the certificate that the reason is about, such as an expired CA instead of the leaf below it.
-    `chain`: the first valid chain, leaf first.
-    The texts quote the certificate, also its control characters: escape them for a terminal (`gotext.printable`).
+    `at_fault`: the certificate behind the reason, such as an expired CA instead of the leaf below
+    it. `chain`: the first valid chain, leaf first. The texts quote the certificate with its control
+    characters: escape them for a terminal (`gotext.printable`).
     """
 
     reason: VerifyReason
@@ -50,10 +54,10 @@ class Verdict:
 
     @property
     def trusted(self) -> bool:
-        """Whether the certificate is valid for the name at that moment, by these roots."""
+        """Whether the certificate is valid for the name at that time, by these roots."""
         return self.reason is VerifyReason.TRUSTED
 
     @property
     def logged_text(self) -> str:
-        """The text that metrics-server logs after the URL; empty if the certificate is trusted."""
+        """metrics-server's text after the URL in its log; empty if the certificate is trusted."""
         return f"{TLS_PREFIX}{self.go_text}" if self.go_text else ""

@@ -1,4 +1,4 @@
-"""Subject alternative names (SAN): the names and addresses that a certificate is for, or that a CSR requests.
+"""Subject alternative names (SAN): the names and addresses in a certificate, or those that a CSR requests.
 
 Sources: parseSANExtension in Go's crypto/x509/parser.go; RFC 5280, 4.2.1.6.
 """
@@ -27,15 +27,16 @@ _URI_FORM = re.compile(
     rf"[A-Za-z][A-Za-z0-9+.-]*:(?://(?:{_LABEL}(?:\.{_LABEL})*(?::[0-9]*)?)?(?![^/?#])|(?!//))"
     r"[A-Za-z0-9._~!$&'()*+,;=:@/?#-]*"
 )
-"""Such as `spiffe://cluster.local/ns/x` and `https://w1.example.com:8443/`. Go takes stranger ones, too."""
+"""Such as `spiffe://cluster.local/ns/x` and `https://w1.example.com:8443/`. Go accepts stranger
+ones, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectAltNames:
     """The entries of one SAN extension, each kind in its own order.
 
-    An address of 16 bytes is an IPv6Address, even an IPv4-mapped one (::ffff:a.b.c.d), which Go treats as equal to the
-    IPv4 address and Python does not. `gotext.unmapped` returns the IPv4 address.
+    A 16-byte address is an IPv6Address, even an IPv4-mapped one (::ffff:a.b.c.d), which equals the
+    IPv4 address for Go and not for Python. `gotext.unmapped` returns the IPv4 address.
     """
 
     dns_names: tuple[str, ...] = ()
@@ -47,7 +48,7 @@ class SubjectAltNames:
 
     @property
     def empty(self) -> bool:
-        """Whether there is no entry of a kind that Go reads."""
+        """Whether it has no entry of a kind that Go reads."""
         return not (self.dns_names or self.ip_addresses or self.emails or self.uris)
 
     @property
@@ -105,14 +106,14 @@ def _uri(body: bytes) -> str:
 def encode_alt_names(
     names: Iterable[str], addresses: Iterable[Address], *, addresses_first: bool = False
 ) -> bytes:
-    """The value of a SAN extension in DER: as Go writes it names first."""
+    """The value of a SAN extension in DER. Like Go it writes names first."""
     found = [der.encode(_DNS, name.encode("ascii")) for name in names]
     places = [der.encode(_IP, address.packed) for address in addresses]
     return der.encode(der.SEQUENCE, *(places + found if addresses_first else found + places))
 
 
 class Encoded:
-    """A value that was read from DER. Two of the same class are equal if their DER is equal."""
+    """A value from DER. Two of the same class are equal if their DER is equal."""
 
     __slots__ = ()
 

@@ -1,7 +1,8 @@
 """Signature algorithms, and whether a signature is valid.
 
-`cryptography` does the arithmetic. What may be verified, in which order it is checked, and the error texts are Go's:
-getSignatureAlgorithmFromAI and checkSignature in crypto/x509/x509.go, and crypto/internal/fips140/rsa.
+`cryptography` does the arithmetic. The accepted algorithms, the order of checks and the error texts
+are Go's: getSignatureAlgorithmFromAI and checkSignature in crypto/x509/x509.go, and
+crypto/internal/fips140/rsa.
 """
 
 from dataclasses import dataclass
@@ -86,7 +87,10 @@ def read_algorithm(identifier: bytes) -> SignatureAlgorithm:
 
 
 def _pss(reader: der.Reader) -> SignatureAlgorithm:
-    """The algorithm of RSA-PSS parameters (RFC 4055). Go accepts MGF1 with the same hash, a salt of its length only."""
+    """The algorithm for RSA-PSS parameters (RFC 4055).
+
+    Go accepts only MGF1 with the same hash and a salt of its length.
+    """
     fields = reader.inside(der.SEQUENCE, "")
     digest, digest_parameters = _identifier(fields.inside(der.explicit(0), ""))
     mask, mask_parameters = _identifier(fields.inside(der.explicit(1), ""))
@@ -114,7 +118,7 @@ def signature_error(
     *,
     sha1_allowed: bool = False,
 ) -> str:
-    """Why a signature is not valid, in Go's words; empty if it is valid."""
+    """Why a signature is invalid, in Go's words; "" if it is valid."""
     if algorithm.hash == "MD5" or (algorithm.hash == "SHA1" and not sha1_allowed):
         return f"x509: cannot verify signature: insecure algorithm {algorithm.name}"
     if algorithm == UNKNOWN or key.algorithm not in _KEY_TYPES:
@@ -138,7 +142,7 @@ def signature_error(
 
 
 def _unusable(key: PublicKey) -> str:
-    """Why Go does not verify with this RSA key; empty if it does."""
+    """Why Go does not verify with this RSA key; "" if it does."""
     if key.algorithm is not KeyAlgorithm.RSA:
         return ""
     size = key.modulus.bit_length()
@@ -188,5 +192,5 @@ def _loaded(
 
 
 def encode_key(key: PublicKey) -> bytes:
-    """A key of RSA, ECDSA or Ed25519 as a SubjectPublicKeyInfo in DER."""
+    """An RSA, ECDSA or Ed25519 key as a SubjectPublicKeyInfo in DER."""
     return _loaded(key).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

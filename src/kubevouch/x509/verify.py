@@ -1,17 +1,20 @@
-"""Verifies a server's certificate as metrics-server does, or a client's as the API server does.
+"""Verifies a server's certificate like metrics-server, or a client's like the API server.
 
-This is Go's Certificate.Verify with DNSName and KeyUsages, on our own parser: the same checks in the same order, and
-so the same first failure with the same text. The system's trust store is never used. A connection must also pass
-OpenSSL's verification; if the two disagree, that is a finding of its own.
+This is Go's Certificate.Verify with DNSName and KeyUsages, on our own parser: the same checks in
+the same order, so the same first failure with the same text. It never uses the system's trust
+store. A connection must also pass OpenSSL's verification; a disagreement of the two is a finding of
+its own.
 
-Order: (a) critical extensions and dates of the leaf, (b) the name, (c) a chain to a root, (d) policies, extended key
-usage and name constraints of each chain. Only the first failure is reported: after a repair, verify again.
+Order: (a) critical extensions and dates of the leaf, (b) the name, (c) a chain to a root, (d)
+policies, extended key usage and name constraints of each chain. Only the first failure is reported:
+after a fix, verify again.
 
-The common name is used only to report that a certificate relies on it. Hardly any cluster uses policies, and no kubelet's
-certificate has any. So a chain below a demand for policies (policyConstraints and its like) is refused, whatever it states: Go
-would trust some of those.
+The common name only serves to report that a certificate relies on it. Hardly any cluster uses
+policies, and no kubelet's certificate has any. So a chain below a demand for policies
+(policyConstraints and its like) is always refused; Go would trust some of those.
 
-Source: Verify and VerifyHostname in Go's crypto/x509/verify.go (1.26); RFC 5280, 6.1. tests/x509 replays Go's own verdicts.
+Source: Verify and VerifyHostname in Go's crypto/x509/verify.go (1.26); RFC 5280, 6.1. tests/x509
+replays Go's own verdicts.
 """
 
 import re
@@ -41,14 +44,14 @@ def hostname_failure(certificate: Certificate, host: str) -> Verdict | None:
             return None
         return _failure(certificate, bare)
     spellings = _spellings(host)
-    # A stranger may present thousands of names: each is first compared as it is.
+    # A stranger may present thousands of names: first compare each as it is.
     if any(_lower(name) in spellings and _covers(name, host) for name in certificate.dns_names):
         return None
     return _failure(certificate, host)
 
 
 def _spellings(host: str) -> frozenset[str]:
-    """The names that may cover a host, in lower case; whether one does, `_covers` says."""
+    """The names that may cover a host, in lower case; `_covers` decides."""
     bare = _lower(host.removesuffix("."))
     _, dot, rest = bare.partition(".")
     return frozenset((bare, _lower(host), f"*{dot}{rest}"))
@@ -77,7 +80,7 @@ def _matches(pattern: str, host: str) -> bool:
 
 
 def _lower(text: str) -> str:
-    """The text with ASCII letters in lower case; other letters are left as they are."""
+    """The text with ASCII letters in lower case and all others unchanged."""
     return text.translate(_UPPER)
 
 
@@ -114,7 +117,7 @@ def _address_failure(
 
 
 class ExtKeyUsage(StrEnum):
-    """The extended key usage that a certificate is verified for."""
+    """The extended key usage to verify for."""
 
     SERVER = SERVER_AUTH
     CLIENT = CLIENT_AUTH
@@ -129,9 +132,9 @@ def verify(
     at: datetime,
     usage: ExtKeyUsage = ExtKeyUsage.SERVER,
 ) -> Verdict:
-    """Whether `leaf` is valid for `name` at the (aware) moment `at`, by a chain that ends in one of `roots`.
+    """Whether `leaf` is valid for `name` at the (aware) time `at`, by a chain to one of `roots`.
 
-    `name`: the host name or IP address that was dialled, in [ ] or not; "" skips this check.
+    `name`: the dialled host name or IP address, in [ ] or not; "" skips this check.
     """
     builder = ChainBuilder(roots, intermediates, at.astimezone(UTC))
     result = _chains(leaf, builder, name, at, usage)
@@ -179,9 +182,9 @@ def _allowed(leaf: Certificate, chains: list[Chain], usage: ExtKeyUsage) -> list
 
 
 def _constraint_violation(chain: Chain) -> str:
-    """Why a CA in the chain may not sign for a name below it, in Go's words; empty if all names are allowed.
+    """Why a CA in the chain may not sign for a name below it, in Go's words; "" if it may sign for all.
 
-    Every name of every certificate counts, not only the name that was dialled.
+    Every name of every certificate counts, not only the dialled one.
     """
     for index, certificate in enumerate(chain):
         for authority in chain[index + 1 :]:
@@ -192,7 +195,7 @@ def _constraint_violation(chain: Chain) -> str:
 
 
 def _serves(chain: Chain, usage: ExtKeyUsage) -> bool:
-    """Whether every certificate of the chain that lists usages allows this one (checkChainForKeyUsage)."""
+    """Whether every certificate of the chain allows this usage or lists none (checkChainForKeyUsage)."""
     return all(
         not usages or ANY_USAGE in usages or usage in usages
         for usages in (certificate.extended_key_usage for certificate in chain)

@@ -2,25 +2,25 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import yaml
-
 from tests.cli.program import Ran
 from tests.e2e.cluster import Audited, Cluster
-from tests.e2e.programs import CHECKOUT
 from tests.e2e.told import (
     ended,
     eventually,
 )
+from tests.support.manifests import REVIEWS, in_short, objects, rights
 
 NAMESPACE, NAME = "kubevouch-system", "kubevouch-approver"
 USER = f"system:serviceaccount:{NAMESPACE}:{NAME}"
-RBAC = CHECKOUT / "deploy" / "approver" / "10-rbac.yaml"
+GRANTED = in_short(rights(objects("10-rbac.yaml")) | REVIEWS)
+"""(verb, resource[/subresource]) of the manifests, and of the built-in roles that they bind."""
+
 NETWORK = "192.168.96.0/20"
 """Where simulated nodes of the rule for new nodes are. Nobody answers there, and that is said at once."""
 
@@ -193,24 +193,3 @@ def clean_up(cluster: Cluster) -> None:
     cluster.kubectl(*words, "--cascade=foreground", seconds=100)
     cluster.state("healthy")
     clean(cluster)
-
-
-def granted(cluster: Cluster) -> set[tuple[str, str]]:
-    """(verb, resource[/subresource]) of the manifests, and of the built-in roles that they bind."""
-    documents = [each for each in yaml.safe_load_all(RBAC.read_text()) if each]
-    roles = [each for each in documents if each["kind"] in {"Role", "ClusterRole"}]
-    own = {(each["kind"], each["metadata"]["name"]) for each in roles}
-    for each in documents:
-        if not each["kind"].endswith("Binding"):
-            continue
-        ref, space = each["roleRef"], each["metadata"].get("namespace", "default")
-        if (ref["kind"], ref["name"]) not in own:
-            words = ("get", ref["kind"].lower(), ref["name"], "-n", space, "-o", "json")
-            roles.append(json.loads(cluster.kubectl(*words).stdout))
-    return {pair for role in roles for rule in role["rules"] for pair in _pairs(rule)}
-
-
-def _pairs(rule: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
-    for verb in rule["verbs"]:
-        for resource in rule.get("resources", ()):
-            yield verb, resource

@@ -1,1 +1,1 @@
-"""What the approver does: it watches, reads the live Node, writes approvals, Events and its own records, and serves probes."""
+"""The approver's I/O: it watches, reads the live Node, writes approvals and its own records, and serves probes."""

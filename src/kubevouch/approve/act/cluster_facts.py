@@ -1,4 +1,4 @@
-"""What changes seldom and is read every minute: the cluster's own names, and the CAs of kubelets' certificates."""
+"""Cluster facts that seldom change, read every minute: the cluster's own names, and the CAs of kubelets' certificates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,12 +16,16 @@ from kubevouch.x509 import Certificate
 
 EVERY: Final = 60.0
 KEPT: Final = 300.0
-"""Seconds for which names that were read without a doubt are used while they cannot be read so again."""
+"""Seconds. If a later read fails or is incomplete, earlier complete names stay in use this long."""
 
 
 @dataclass
 class ClusterFacts:
-    """changed: called with the names when they are other ones, or the same with a doubt. report: with each failure."""
+    """Reads them every minute.
+
+    changed: called with the names after a change, or when their doubts change. report: called with
+    each failure.
+    """
 
     api: ApiClient
     clock: Clock
@@ -30,7 +34,7 @@ class ClusterFacts:
     report: Callable[[KubevouchError | str], None]
 
     roots: tuple[Certificate, ...] = ()
-    """The CAs that sign kubelets' certificates; empty as long as nobody could read them."""
+    """The CAs that sign kubelets' certificates; empty until they were read."""
 
     _names: ClusterNames | None = None
     _good_at: float | None = None
@@ -41,16 +45,16 @@ class ClusterFacts:
 
     @property
     def known(self) -> bool:
-        """Whether the names were read once."""
+        """Whether the names have been read."""
         return self._names is not None
 
     async def run(self) -> None:
-        """Reads them again and again until cancelled."""
+        """Reads the facts every minute until cancelled."""
         while True:
             await self.clock.sleep(await self.read())
 
     async def read(self) -> float:
-        """Reads them once. Returns the seconds to wait before the next time."""
+        """Reads them once. Returns the seconds until the next read."""
         inquiry = Inquiry(self.clock)
         try:
             names = await gather_names(self.api, inquiry)
@@ -71,7 +75,7 @@ class ClusterFacts:
         return EVERY
 
     def _tell(self, doubts: list[str]) -> None:
-        """Each doubt is told once, as long as it lasts."""
+        """Reports each doubt once while it lasts."""
         for text in doubts:
             if text not in self._told:
                 self.report(text)
@@ -82,7 +86,7 @@ class ClusterFacts:
         if not names.doubts:
             self._good_at = now
         elif self._good_at is not None and now - self._good_at < KEPT:
-            return  # those without a doubt are still good
+            return  # the earlier, complete names are still good
         if names != self._names:
             self._names = names
             self.changed(names)

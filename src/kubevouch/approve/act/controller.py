@@ -1,4 +1,4 @@
-"""The whole approver: it runs until it is cancelled, then gives the Lease back."""
+"""The whole approver. It runs until cancelled, then releases the Lease."""
 
 import asyncio
 from collections.abc import Callable
@@ -33,8 +33,8 @@ LEASE: Final = "kubevouch-approver"
 class ApproverSettings:
     """How one process of the approver runs.
 
-    namespace: of the Lease and the ConfigMaps. identity: of this process in the election. dry_run: it decides and tells in
-    its log and metrics only, writes nothing, and takes no Lease.
+    namespace: of the Lease and the ConfigMaps. identity: this process in the election. dry_run: it
+    only logs and counts its decisions, writes nothing, and takes no Lease.
     """
 
     namespace: str
@@ -45,7 +45,7 @@ class ApproverSettings:
 class ApproverController:
     """One process of the approver. rng: returns a random number in [0, 1).
 
-    The time is the API server's: only the log writes this machine's.
+    It uses the API server's time. Only the log has this machine's time.
     """
 
     def __init__(
@@ -163,7 +163,10 @@ class ApproverController:
 
     @property
     def part(self) -> ServerPart:
-        """What a server runs and serves of it. At the end it writes down what it has learned, and gives the Lease back."""
+        """What a server runs and serves of the approver.
+
+        On exit it writes what it has learned, and releases the Lease.
+        """
 
         def listed() -> str | None:
             return None if self._reactions.begun else "not everything has been listed yet"
@@ -171,12 +174,12 @@ class ApproverController:
         def named() -> str | None:
             reserved = self._view.reserved(self._clock.monotonic()) if self._facts.known else None
             if reserved is None:
-                return "the cluster's own names were not read yet"
+                return "the cluster's own names have not been read yet"
             return f"nothing is approved: {reserved.doubts[0]}" if reserved.doubts else None
 
         def fresh() -> str | None:
             stale = self._watches.stale
-            return f"a watch has shown nothing for too long: {stale}" if stale else None
+            return f"a watch has been silent for too long: {stale}" if stale else None
 
         def readable() -> str | None:
             found = self._view.sources.current.configuration
@@ -207,13 +210,13 @@ class ApproverController:
             await self._election.release()
 
     async def _nobody_watched(self) -> bool:
-        """Whether no approver has led for so long that the CSRs of client certificates may be gone by now."""
+        """Whether no approver has led for so long that CSRs of client certificates may be deleted by now."""
         try:
             lease = await self._api.get(LEASES, LEASE, self._settings.namespace)
         except NotFound:
             return True
         except KubevouchError as error:
-            self._log.error(error, "Failed to read when an approver led last")
+            self._log.error(error, "Failed to read when an approver last led")
             return True
         renewed = lease.spec.renew_time
         return renewed is None or self._clock.now() - renewed > timedelta(seconds=CSR_LIFE)
@@ -225,7 +228,10 @@ class ApproverController:
         return self._reactions.begun and self._facts.known
 
     def _may_lead(self) -> bool:
-        """Whether it knows the cluster, as it is now. One that does not would decide nothing, and keep another one from it."""
+        """Whether it knows the present cluster.
+
+        Otherwise it would decide nothing and keep the Lease from another process.
+        """
         return self._knows_the_cluster() and not self._watches.stale
 
     def _may_write(self) -> bool:

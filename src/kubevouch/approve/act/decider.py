@@ -1,4 +1,4 @@
-"""Looks at CSRs in their requestors' turns: the live Node, the policy, and the one write that follows from it."""
+"""Takes requestors' CSRs in turn: reads the live Node, asks the policy, and makes the one write that follows."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,24 +32,26 @@ from kubevouch.policy.sources.choice import wants_renewal
 from kubevouch.policy.sources.renewal import RenewalEvidence
 
 WRITTEN_AT_ONCE: Final = 32
-"""Decisions that are written at the same time. Reads go on while writes are waited for.
+"""Concurrent writes of decisions. Reads go on meanwhile.
 
-The more of them etcd has to commit together, the less each costs it and the API server: in a burst 32 cost them a tenth less
-than 16, and 64 no less than 32 (docs/internals/decisions/0010).
+The more writes etcd commits together, the less each one costs. In a burst 32 cost etcd and the API
+server a tenth less than 16, and 64 no less than 32 (docs/internals/decisions/0010).
 """
 
 _WORKERS: Final = 64
-"""More than that, since a worker may wait for a handshake with a node that does not answer."""
+"""More than writers, since a worker may wait for a handshake with a node that does not answer."""
 
 _DIALLED_AT_ONCE: Final = 32
-"""Nodes. Fewer than workers: whoever makes Nodes that answer nobody must not keep what needs no handshake waiting."""
+"""Nodes. Fewer than workers, so that Nodes that never answer cannot block CSRs that need no
+handshake."""
 
 OLDEST_FACTS: Final = 5.0
-"""Seconds: what was read longer ago is read again before anything is written by it."""
+"""Seconds. Facts older than this are read again before a write."""
 
 _BEAT: Final = 0.01
-"""Seconds. In a crowd decisions are made one after the other, and their writes go out together: what has just run costs less to
-run again than after the API server has used the processor. A seventh of our CPU for a burst."""
+"""Seconds. In a crowd, decisions run back to back and their writes go out together. Warm code
+costs less than code that runs after the API server used the processor: a seventh of our CPU in a
+burst."""
 
 _NAMES_AWAITED: Final = 1.0
 _LEASE_AWAITED: Final = 1.0
@@ -61,8 +63,9 @@ _DIAL_AWAITED: Final = 1.0
 class Decider:
     """Works on a queue.
 
-    reactions: they know whether this process leads, as far as was said, and are told before each write of ours. decides:
-    whether it leads right now, and has seen CSRs in their order. may_write: asked right before every write.
+    reactions: they know whether this process leads, as last announced, and hear of each write
+    beforehand. decides: it leads right now, and has seen CSRs in order. may_write: asked right
+    before every write.
     """
 
     api: ApiClient
@@ -80,7 +83,7 @@ class Decider:
 
     _beat: asyncio.Task[None] | None = None
     _dialling: set[str] = field(default_factory=set)
-    """The nodes that are dialled now."""
+    """The nodes that are being dialled."""
 
     def __post_init__(self) -> None:
         queue = self.queue
@@ -108,7 +111,7 @@ class Decider:
             await self._next_beat()
 
     async def _next_beat(self) -> None:
-        """Where a crowd waits, returns to all workers that are free at the same moment."""
+        """In a crowd, wakes all free workers at the same moment."""
         if self.queue.depth <= A_CROWD:
             return
         if self._beat is None or self._beat.done():
@@ -119,7 +122,8 @@ class Decider:
         if waiting.over or not self.reactions.active:
             return
         if not self.decides():
-            # The Lease is being renewed, or another process has it: then it will be said soon. Or CSRs are being listed.
+            # The Lease is being renewed, or another process has it, which `turned` will announce
+            # soon. Or CSRs are being listed.
             self.queue.put(waiting.requestor, _LEASE_AWAITED)
             return
         reserved = self.view.reserved(self.clock.monotonic())
@@ -154,7 +158,7 @@ class Decider:
         looked = self._look(waiting, csr, live, reserved, renewal)
         if looked.answer is not None and looked.answer.admits is not None and live is not None:
             async with self.records.admitting:
-                # Others may have been admitted since.
+                # Other nodes may have been admitted since.
                 looked = self._look(waiting, csr, live, reserved, renewal)
                 if not await self._admitted(looked, live):
                     self._again(waiting, None)
@@ -162,7 +166,7 @@ class Decider:
         await self._act(waiting, looked, read.began)
 
     async def _live(self, waiting: WaitingCsr) -> NodeRead:
-        """The requestor's Node, from the API server and from no cache. Raises KubevouchError."""
+        """The requestor's Node, from the API server without a cache. Raises KubevouchError."""
         if not waiting.node:
             return NodeRead(None, self.clock.monotonic())
         read = await self._nodes.read(waiting.node, self.queue.said(waiting.requestor))
@@ -171,7 +175,7 @@ class Decider:
         return read
 
     def _to_be_dialled(self, waiting: WaitingCsr, csr: Csr, reserved: ReservedNames) -> Node | None:
-        """The node whose kubelet is asked what it serves; None if nobody needs to know, or nobody may look."""
+        """The node whose kubelet to dial; None if the decision needs no handshake, or may not make one."""
         node = self.view.nodes.get(waiting.node or "")
         if node is None or not self.facts.roots:
             return None
@@ -181,13 +185,13 @@ class Decider:
         return node if may_be_dialled(self.view, csr, node, reserved, at) else None
 
     def _may_dial(self, node: str) -> bool:
-        """Whether a node may be dialled now: one CSR of it at a time, however many it makes, and not too many nodes."""
+        """Whether to dial a node now: one CSR of each node at a time, and a bounded number of nodes."""
         return node not in self._dialling and len(self._dialling) < _DIALLED_AT_ONCE
 
     async def _renewal(self, csr: Csr, node: Node) -> RenewalEvidence:
-        """What the node's kubelet serves at the addresses in question."""
+        """What the node's kubelet serves at the requested addresses."""
         asked, at = asked_of(csr), self.clock.now()
-        assert asked is not None  # else nobody may look
+        assert asked is not None  # else it may not be dialled
         targets = [
             Target(str(each), node=node.name, port=node.kubelet_port) for each in asked.addresses
         ]
@@ -209,13 +213,13 @@ class Decider:
         at = self.clock.now()
         looked = look(self.view, waiting, csr, live, reserved, at=at, renewal=renewal)
         if looked.decision.outcome is Outcome.PASS and waiting.node:
-            # Before anything is awaited: another look may ask for the same address while this one is written.
+            # Before any await: another look may request the same address during this write.
             asked = asked_of(csr) or AskedNames()
             self.view.approved_lately.put(waiting.node, asked, at)
         return looked
 
     async def _admitted(self, looked: LookedAt, live: Node) -> bool:
-        """Whether what the rule for new nodes admits is written down, if it is to be approved at all."""
+        """Whether the rule for new nodes needs no record, or its record is written."""
         admits = looked.answer.admits if looked.answer else None
         if admits is None or looked.decision.outcome is not Outcome.PASS or self.dry_run:
             return True
@@ -244,11 +248,12 @@ class Decider:
             with only_while(wanted):
                 found = await self.api.patch_approval(waiting.found, condition)
         except NotSent:
-            # The process was stopped meanwhile, or does not lead any more: nothing is written by old facts.
+            # The process was stopped, or lost the lead, or the facts are too old: nothing is
+            # written.
             self.queue.put(waiting.requestor, 1.0)
             return
         except NotFound:
-            return  # the watch tells the rest
+            return  # the watch shows the outcome
         except Conflict:
             self.queue.put(waiting.requestor, self.rng())
             return

@@ -13,27 +13,27 @@ from kubevouch.policy.sources.configuration import IdentitySource
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _PREFIX: Final = "kubevouch_approver_"
 NODE_NOT_READ: Final = "NodeNotRead"
-"""Reason of a decision that could not be made, since the Node could not be read."""
+"""Reason for a look without a decision, since the Node could not be read."""
 
 NOT_WRITTEN: Final = "NotWritten"
-"""Reason of a decision that the API server did not take."""
+"""Reason for a decision that the API server did not accept."""
 
 
 _MEASURED: Final = {
-    "pending": "Serving CSRs that wait, without those whose kubelet has asked again since.",
-    "oldest_pending_age_seconds": "Age of the oldest of them; 0 if nothing is pending.",
+    "pending": "Pending serving CSRs, without those that a newer CSR of their kubelet replaces.",
+    "oldest_pending_age_seconds": "Age of the oldest pending CSR; 0 if nothing is pending.",
     "queue_depth": "CSRs that are due for a look, or being looked at.",
-    "source_problems": "ConfigMaps of the approver that cannot be read, wholly or in part.",
-    "clock_ahead_seconds": "By how much this machine's clock is ahead of the API server's at least; negative: behind it.",
-    "last_gap_timestamp_seconds": "When it was noticed last that nobody had watched who gets client certificates; 0: never.",
-    "tasks": "Tasks of the event loop, as go_goroutines of a program in Go: what piles up shows here.",
+    "source_problems": "ConfigMaps of the approver that cannot be read, in whole or in part.",
+    "clock_ahead_seconds": "Least lead of this machine's clock over the API server's; negative: it lags.",
+    "last_gap_timestamp_seconds": "When it last turned out that nobody had watched who gets client certificates; 0: never.",
+    "tasks": "Tasks of the event loop, like go_goroutines of a Go program: a backlog shows here.",
     "synced": "Whether everything has been listed once.",
 }
-"""Gauges that are read when somebody asks for them, by their names without the prefix."""
+"""Gauges with callbacks, by their names without the prefix."""
 
 
 class ApproverInstruments:
-    """Every series that is known beforehand is there from the start, at 0."""
+    """The metrics. Every label set that is known beforehand starts at 0."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, about: str, labels: tuple[str, ...] = ()) -> Counter:
@@ -41,23 +41,23 @@ class ApproverInstruments:
 
         self.leader = Gauge(
             f"{_PREFIX}leader",
-            "Whether this process leads: only then it writes.",
+            "Whether this process leads. Only the leader writes.",
             registry=registry,
         )
         self.decisions = counter(
             "decisions",
-            "Looks at CSRs by what the policy says: only what passes is approved.",
+            "Looks at CSRs by the policy's outcome. Only those that pass are approved.",
             ("outcome", "reason", "source"),
         )
         self.decision_duration = Histogram(
             f"{_PREFIX}decision_duration_seconds",
-            "From the begin of a look at a CSR to the answer of the API server.",
+            "From the start of a look at a CSR to the API server's answer.",
             buckets=_BUCKETS,
             registry=registry,
         )
         self.others_approved = counter(
             "others_approved",
-            "CSRs that somebody else approved, by what our policy says about them.",
+            "CSRs that somebody else approved, by our policy's outcome.",
             ("verdict",),
         )
         self.api_requests = counter(
@@ -66,7 +66,7 @@ class ApproverInstruments:
         self.watch_failures = counter("watch_failures", "Failures of watches.", ("resource",))
         self.watch_lag = Histogram(
             f"{_PREFIX}watch_lag_seconds",
-            "From the creation of a CSR (whole seconds) to when the watch showed it.",
+            "From the creation of a CSR (whole seconds) until the watch showed it.",
             buckets=(1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 840.0),
             registry=registry,
         )
@@ -86,7 +86,7 @@ class ApproverInstruments:
             self.others_approved.labels(verdict)
 
     def measure(self, **gauges: Callable[[], float]) -> None:
-        """Gauges of _MEASURED, whose values are functions."""
+        """Registers the gauges of _MEASURED with their callbacks."""
         for name, value in gauges.items():
             gauge = Gauge(f"{_PREFIX}{name}", _MEASURED[name], registry=self._registry)
             gauge.set_function(value)

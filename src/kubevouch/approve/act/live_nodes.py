@@ -1,8 +1,9 @@
-"""Reads Nodes as the API server has them now: one by one, or the versions of all of them where a crowd of CSRs waits.
+"""Reads live Nodes from the API server: one by one, or the versions of all Nodes if a crowd of CSRs waits.
 
-An object of the same UID and resourceVersion is the same object, byte for byte. So where the API server says, after a CSR
-had to be looked at, that a Node has the version that the watch has shown, that Node has been read live, though nothing but
-its version was sent. Whichever Node has another version is read itself. docs/internals/decisions/0010 has the reasons and figures.
+Objects of the same UID and resourceVersion are equal, byte for byte. So if the API server lists,
+after a CSR came up, the version that the watch has shown, that Node counts as read live, though
+only its version was sent. A Node of another version is read by itself.
+docs/internals/decisions/0010 has the reasons and figures.
 """
 
 import asyncio
@@ -18,23 +19,23 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES, Node
 
 READ_AT_ONCE: Final = 16
-"""Nodes that are read one by one at the same time."""
+"""Single Nodes that are read concurrently."""
 
 SHARED: Final = 2.0
-"""Seconds since a list of versions was asked for, in which it answers for Nodes."""
+"""Seconds for which a list of versions is valid after its request."""
 
 A_CROWD: Final = 16
 _DEARER: Final = 16
-"""A Node that is read costs as much as the versions of so many, and of many more where no page is asked for."""
+"""One read of a Node costs as much as this many versions, and of many more without pages."""
 
 _SLOW: Final = SHARED / 2
 _NOT_AGAIN: Final = 60.0
-"""Seconds without a list of versions after one that failed or came late."""
+"""Seconds without a list of versions after a failed or late one."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeRead:
-    """A Node as it was at some moment after `began`, by the monotonic clock. node: None if no Node has the name."""
+    """A Node as it was after `began`, by the monotonic clock. node: None if no Node has the name."""
 
     node: Node | None
     began: float
@@ -48,7 +49,7 @@ class _Versions:
 
 @dataclass
 class NodeReader:
-    """depth: how many CSRs are to be looked at."""
+    """Reads Nodes. depth: how many CSRs wait for a look."""
 
     api: ApiClient
     clock: Clock
@@ -61,9 +62,9 @@ class NodeReader:
     _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READ_AT_ONCE))
 
     async def read(self, name: str, since: float) -> NodeRead:
-        """The Node of this name, from the API server and from no cache. Raises KubevouchError.
+        """The Node of this name, from the API server without a cache. Raises KubevouchError.
 
-        since: when somebody wanted to know, by the monotonic clock. Nothing that was asked for earlier is an answer.
+        since: when the question came up, by the monotonic clock. Earlier reads do not count.
         """
         if self._answering(since) is None and self._is_crowd():
             async with self._listing:
@@ -77,18 +78,18 @@ class NodeReader:
                 node = await self.api.get(NODES, name)
             except NotFound:
                 return NodeRead(None, began)
-        # Another name: ours leads to another path.
+        # A different name: ours would lead to another path.
         return NodeRead(node if node.name == name else None, began)
 
     def _answering(self, since: float) -> _Versions | None:
-        """The versions that were asked for since then, and a moment ago."""
+        """The versions requested since then, and only a moment ago."""
         versions = self._versions
         if versions is not None and self.clock.monotonic() - versions.began > SHARED:
             versions = self._versions = None
         return versions if versions is not None and versions.began >= since else None
 
     def _confirmed(self, name: str, since: float) -> NodeRead | None:
-        """The Node that the watch has shown, if it is the live one; None if that cannot be told."""
+        """The watch's Node if it is the live one; None if unknown."""
         versions, node = self._answering(since), self.view.nodes.get(name)
         if versions is None or node is None or not node.metadata.resource_version:
             return None
@@ -106,7 +107,7 @@ class NodeReader:
         try:
             by_name = await self.api.versions(NODES)
         except KubevouchError:
-            # Whoever asked reads a Node instead, and says what goes wrong.
+            # The caller reads the Node instead, and reports the failure.
             self._not_before = self.clock.monotonic() + _NOT_AGAIN
             return
         now = self.clock.monotonic()

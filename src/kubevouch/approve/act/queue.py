@@ -1,7 +1,7 @@
-"""Whose turn it is, and when: each requestor by one worker at a time, and again if something happened meanwhile.
+"""Whose turn it is: one worker at a time for each requestor, and another turn if something happened meanwhile.
 
-Each requestor has one place in the queue and goes to its end after a turn, so whoever asks waits for at most one CSR of each
-other credential.
+Each requestor has one place in the queue and goes to its end after a turn. So everybody waits for
+at most one CSR of each other credential.
 """
 
 import asyncio
@@ -12,30 +12,34 @@ from kubevouch.clock import Clock
 K = TypeVar("K")
 
 _TICK: Final = 0.5
-"""Seconds between two looks at who has waited long enough. What is due at once does not wait for it."""
+"""Seconds between checks for requestors whose wait is over. Those due at once do not wait for
+it."""
 
 
 class DecisionQueue(Generic[K]):
-    """A queue of requestors. `run` brings up those that wait; `get` and `done` are the workers'."""
+    """A queue of requestors. `run` moves up those that have waited; workers call `get` and `done`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ready: asyncio.Queue[K] = asyncio.Queue()
-        """Each wakes one worker: an Event would wake all of them, which costs as much as a decision."""
+        """Each entry wakes one worker. An Event would wake them all, which costs as much as a
+        decision."""
         self._later: dict[K, float] = {}
-        """When each is due that has to wait."""
+        """When each ready requestor was last queued. While a worker has it: when it was queued
+        before that."""
         self._said: dict[K, float] = {}
-        """When it was last said that each is due which is ready. Of what a worker has: when it was said before he took it."""
+        """When each ready requestor was last queued. For one in a worker's hands: when it was
+        queued before that."""
         self._busy: set[K] = set()
         self._again: set[K] = set()
 
     @property
     def depth(self) -> int:
-        """How many are due, or being looked at now."""
+        """How many are due or being looked at."""
         return len(self._said)
 
     def put(self, key: K, after: float = 0.0) -> None:
-        """It is to be looked at in so many seconds; earlier, if that was said before."""
+        """Queues it for a look after that many seconds, or at an earlier time set before."""
         now = self._clock.monotonic()
         if after > 0:
             if key in self._busy or key not in self._said:
@@ -49,13 +53,13 @@ class DecisionQueue(Generic[K]):
             self._said[key] = now
 
     async def get(self) -> K:
-        """The next that is due. It is the caller's until `done`."""
+        """The next due requestor. The caller has it until `done`."""
         key = await self._ready.get()
         self._busy.add(key)
         return key
 
     def said(self, key: K) -> float:
-        """When it was said that this one, which a worker has, is to be looked at, by the monotonic clock."""
+        """When this requestor, now with a worker, was queued, by the monotonic clock."""
         return self._said[key]
 
     def done(self, key: K) -> None:
@@ -67,7 +71,7 @@ class DecisionQueue(Generic[K]):
             self.put(key)
 
     async def run(self) -> None:
-        """Brings up what has waited long enough, until cancelled."""
+        """Moves up those that have waited long enough, until cancelled."""
         while True:
             await self._clock.sleep(_TICK)
             now = self._clock.monotonic()

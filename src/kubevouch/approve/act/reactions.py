@@ -1,4 +1,4 @@
-"""What follows from what the watches show: which CSRs are looked at, what is remembered, what others have approved."""
+"""What follows from the watches: which CSRs to look at, what to remember, what others have approved."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -19,12 +19,17 @@ from kubevouch.serve.process import return_freed_memory
 _MOST_TOLD: Final = 10_000
 
 _PAUSE: Final = 1.0
-"""Seconds before a CSR is looked at whose requestor had another one waiting: whoever floods us has a look a second."""
+"""Seconds before a look at a CSR whose requestor had another one waiting: a flood gets one look
+a second."""
 
 
 @dataclass
 class WatchReactions:
-    """Told by the watches. decides: whether this process leads right now. active: whether it leads, as far as was said. namespace: of its ConfigMaps."""
+    """Handles the watches' events.
+
+    decides: whether this process leads right now. active: whether it leads, as last announced.
+    namespace: of its ConfigMaps.
+    """
 
     clock: Clock
     view: ClusterView
@@ -39,17 +44,18 @@ class WatchReactions:
     """Whether everything has been listed once."""
 
     gap: bool = False
-    """Whether nobody has watched before this process began."""
+    """Whether nobody watched before this process started."""
 
     last_gap: float = 0.0
-    """When it was noticed last that nobody had watched, in seconds since 1970; 0: never."""
+    """When it last turned out that nobody had watched, in seconds since 1970; 0: never."""
 
     _told: dict[str, str] = field(default_factory=dict)
-    """By UID of a CSR, the newest last: the message of the condition that this process wrote or tried to write; "" where
-    it is told that others have decided. The watch may show our decision before the answer to the write comes."""
+    """By a CSR's UID, newest last: the message of the condition that this process wrote or tried
+    to write; "" once another's decision has been reported. The watch may show our decision
+    before the write is answered."""
 
     def turned(self, *, active: bool) -> None:
-        """This process begins or ceases to look at CSRs."""
+        """This process starts or stops looking at CSRs."""
         self.active = active
         if active:
             self.look_at_all()
@@ -61,7 +67,7 @@ class WatchReactions:
         self._credentials_changed(self.view.begin())
 
     def csrs_listed(self) -> None:
-        """Every CSR of a list has been told."""
+        """Every CSR of a list has been handled."""
         self._credentials_changed(self.view.client_csrs_listed())
         if self.begun:
             return
@@ -109,7 +115,7 @@ class WatchReactions:
         self.view.waiting.remove(name)
 
     def keeps(self, name: str) -> bool:
-        """Whether a CSR of this name is kept, so that its end is news."""
+        """Whether a CSR of this name is kept, so that its end matters."""
         return self.view.waiting.get(name) is not None
 
     def client_csr(self, csr: CertificateSigningRequest, *, listed: bool) -> None:
@@ -117,12 +123,15 @@ class WatchReactions:
         self._credentials_changed(self.view.put_client_csr(csr, listed=listed))
 
     def client_csrs_missed(self) -> None:
-        """Client certificates may have been issued that nobody saw. No list of what is a node's own opens for that."""
+        """Client certificates may have been issued unseen.
+
+        So no list of a node's own certificates opens.
+        """
         self.last_gap = self.clock.now().timestamp()
         self.telling.log.info("Client certificates may have been issued that no watch has shown")
 
     def _credentials_changed(self, nodes: Collection[str]) -> None:
-        """Something else is known of these nodes' client certificates."""
+        """The knowledge about these nodes' client certificates has changed."""
         for node in nodes:
             self.records.changed(node)
             self._look_at(self.view.waiting.of_node(node))
@@ -174,26 +183,26 @@ class WatchReactions:
         self.telling.approved_by_others(found, decision)
 
     def writing(self, uid: str, message: str) -> None:
-        """We are about to decide about a CSR with this message: what the watch shows of it is no news."""
+        """We are about to decide about a CSR with this message, so its echo in the watch is no news."""
         self._told.pop(uid, None)
         self._told[uid] = message
         if len(self._told) > _MOST_TOLD:
             del self._told[next(iter(self._told))]
 
     def _look_at(self, names: Collection[str], after: float = 0.0) -> None:
-        """These are looked at in so many seconds, if anything is looked at here."""
+        """Queues these CSRs after that many seconds, if this process looks at any."""
         if not (self.begun and self.active):
-            return  # whoever begins to lead looks at all of them
+            return  # a new leader looks at all of them
         for name in names:
             waiting = self.view.waiting.get(name)
             if waiting is not None and not waiting.over:
                 self.queue.put(waiting.requestor, after)
 
     def look_at_all(self) -> None:
-        """All that wait are looked at now."""
+        """Queues all pending CSRs now."""
         self._look_at([each.name for each in self.view.waiting])
 
     def names_changed(self, names: ClusterNames) -> None:
-        """The cluster's own names are other ones."""
+        """The cluster's own names have changed."""
         self.view.set_names(names)
         self.look_at_all()

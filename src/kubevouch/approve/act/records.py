@@ -1,4 +1,4 @@
-"""Writes what the approver itself has to remember: into ConfigMaps kubevouch-recorded-*, and into no others."""
+"""Writes what the approver has to remember, only into ConfigMaps kubevouch-recorded-*."""
 
 import asyncio
 import contextlib
@@ -20,15 +20,15 @@ from kubevouch.policy.sources.nodes import RECORDED, Admitted, RecordedNode, wri
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, labels_of, shard_of
 
 _EVERY: Final = 5.0
-"""Seconds between two writes of what was learned about client certificates."""
+"""Seconds between writes of what was learned about client certificates."""
 
 _AT_THE_END: Final = 5.0
-"""Seconds that the last write may take: a pod is killed soon after it was asked to end."""
+"""Seconds for the last write: a pod is killed soon after SIGTERM."""
 
 
 @dataclass
 class RecordWriter:
-    """may_write: asked right before each write. report: called with each failure."""
+    """Writes the records. may_write: asked right before each write. report: called with each failure."""
 
     api: ApiClient
     clock: Clock
@@ -40,19 +40,26 @@ class RecordWriter:
     _changed: set[str] = field(default_factory=set)
     _gone: set[str] = field(default_factory=set)
     admitting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held from the question to the rule for new nodes until its answer is written, so that it counts right."""
+    """Held while the rule for new nodes is asked and its answer written, so that it counts
+    right."""
 
     def changed(self, node: str) -> None:
-        """Something else is known of a node's client certificates: soon to be written."""
+        """The knowledge about a node's client certificates has changed and will be written soon."""
         self._changed.add(node)
 
     def gone(self, node: str) -> None:
-        """The Node is gone: what the rule for new nodes admitted is forgotten, also if there is a new Node of its name."""
+        """The Node is gone.
+
+        What the rule for new nodes admitted is forgotten, even if the name returns.
+        """
         self._changed.add(node)
         self._gone.add(node)
 
     async def admit(self, node: Node, admitted: Admitted) -> bool:
-        """Writes down what the rule for new nodes admits. Whether that is done: nothing may be approved otherwise."""
+        """Records what the rule for new nodes admits.
+
+        Returns whether that worked; otherwise nothing may be approved.
+        """
         known = self.view.sources.record(node.name)
         if isinstance(known, Unreadable):
             return False
@@ -61,20 +68,23 @@ class RecordWriter:
         shard = shard_of(RECORDED, node.name)
         if text is None or not await self._written(shard, {node.name: text}):
             return False
-        # The watch may not have shown the new Node yet, only that the one before it is gone.
+        # The watch may have shown only that the previous Node is gone, and not yet the new one.
         self._gone.discard(node.name)
         self._changed.discard(node.name)
         return True
 
     async def run(self) -> None:
-        """Writes what has changed about client certificates, until cancelled."""
+        """Writes changes about client certificates, until cancelled."""
         while True:
             await self.clock.sleep(_EVERY)
             if self._changed and self.may_write():
                 await self._flush()
 
     async def end(self) -> None:
-        """Writes what was learned since the last write: the next process might find the Node gone by then."""
+        """Writes what was learned since the last write.
+
+        The next process might no longer find the Node.
+        """
         if self._changed and self.may_write():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_AT_THE_END):
@@ -86,7 +96,7 @@ class RecordWriter:
         for node in sorted(nodes):
             known = self.view.sources.record(node)
             if isinstance(known, Unreadable):
-                continue  # a newer kubevouch's: it is not written over
+                continue  # a newer kubevouch wrote it: do not overwrite
             text = self._text_of(node, known)
             if text is None and known is None:
                 self._gone.discard(node)
@@ -98,7 +108,7 @@ class RecordWriter:
                 if await self._written(name, entries):
                     self._gone -= entries.keys()
                     left -= entries.keys()
-        finally:  # also where it is cut off, since the process is to end: then it is written at the end
+        finally:  # also on cancellation: `end` writes the rest
             self._changed |= left
 
     async def _written(self, name: str, entries: dict[str, str | None]) -> bool:
@@ -118,7 +128,7 @@ class RecordWriter:
     def _text_of(self, node: str, known: RecordedNode | None) -> str | None:
         """The entry of a node; None if there is nothing to remember.
 
-        When a Node is gone it is kept that it was there, and what was borrowed of its name.
+        It remembers that a deleted Node existed, and which certificates were borrowed for its name.
         """
         found, there = self._credentials(node), self.view.nodes.get(node)
         if there is None:
@@ -127,7 +137,7 @@ class RecordWriter:
                 if found == NodeCredentials()
                 else self._text(RecordedNode(node, "", credentials=found))
             )
-        # What the rule admitted is bound to the Node that it admitted.
+        # The rule admitted one particular Node.
         kept = known and known.admitted and (node not in self._gone or known.uid == there.uid)
         record = known if known and kept else RecordedNode(node, there.uid)
         return self._text(msgspec.structs.replace(record, credentials=found))
@@ -141,7 +151,10 @@ class RecordWriter:
             return None
 
     async def _write(self, name: str, entries: dict[str, str | None]) -> None:
-        """One merge patch: other entries are not touched. What was written counts at once, before the watch shows it."""
+        """One merge patch, which leaves other entries alone.
+
+        It counts at once, before the watch shows it.
+        """
         found: ConfigMap
         with only_while(self.may_write):
             try:

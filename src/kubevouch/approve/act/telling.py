@@ -1,4 +1,4 @@
-"""Tells what became of each CSR: in the log and in the metrics."""
+"""Reports what became of each CSR, in the log and in the metrics."""
 
 from dataclasses import dataclass
 
@@ -17,25 +17,25 @@ from kubevouch.serve.logs import Log
 
 @dataclass
 class Telling:
-    """One place for all that is told."""
+    """The one place for log lines and counts about decisions."""
 
     log: Log
     instruments: ApproverInstruments
 
     def panicked(self, name: str, error: Exception) -> None:
-        """A look ended by an error of ours."""
+        """A bug of ours ended a look."""
         what = f"{type(error).__name__}: {error}"
         self.log.error(what, "Observed a panic", csr=name)
         self._count(Outcome.CANNOT_TELL, NODE_NOT_READ, IdentitySource.NONE)
 
     def failed(self, waiting: WaitingCsr, reason: str, error: KubevouchError) -> None:
-        """The live Node could not be read (NODE_NOT_READ), or the decision not be written (NOT_WRITTEN)."""
+        """The live Node could not be read (NODE_NOT_READ), or the decision could not be written (NOT_WRITTEN)."""
         self._count(Outcome.CANNOT_TELL, reason, IdentitySource.NONE)
         what = "read the Node" if reason == NODE_NOT_READ else "write the decision"
         self.log.error(error, f"Failed to {what}", csr=waiting.name, node=waiting.node)
 
     def would_approve(self, waiting: WaitingCsr, looked: LookedAt) -> None:
-        """A dry run: it would have been approved."""
+        """A dry run would have approved it."""
         self._count_looked(looked)
         why = looked.answer.why if looked.answer else ""
         if waiting.held_for != f"passes {why}":
@@ -44,7 +44,7 @@ class Telling:
             self.log.info("Would approve", csr=waiting.name, node=waiting.node, **words)
 
     def approved(self, found: CertificateSigningRequest, looked: LookedAt) -> None:
-        """It was approved."""
+        """We approved it."""
         self._count_looked(looked)
         node = found.spec.username.removeprefix(NODE_USER)
         why = looked.answer.why if looked.answer else ""
@@ -66,11 +66,11 @@ class Telling:
             )
 
     def passed_over(self) -> None:
-        """One is not looked at: its requestor has asked again, or too many ask."""
+        """It gets no look: its requestor has made a newer CSR, or too many requestors wait."""
         self._count(Outcome.REFUSE, HoldReason.SUPERSEDED, IdentitySource.NONE)
 
     def approved_by_others(self, found: CertificateSigningRequest, decision: Decision) -> None:
-        """Somebody else has approved it. Who it was is what he says himself."""
+        """Somebody else has approved it. Only the approver's own words say who."""
         self.instruments.others_approved.labels(decision.outcome.value).inc()
         condition = found.condition("Approved")
         reason = condition.reason if condition else ""
@@ -80,7 +80,7 @@ class Telling:
             self.log.error(decision.why, "Somebody else approved what our policy holds", **words)
         elif decision.outcome is Outcome.CANNOT_TELL:
             self.log.info(
-                "Somebody else approved it, and whether our policy would cannot be told",
+                "Somebody else approved it; could not tell whether our policy would",
                 why=decision.why,
                 **words,
             )

@@ -1,4 +1,4 @@
-"""Follows the watches, and tells the view and whoever has to act what they show."""
+"""Follows the watches, and passes their events to the view and the handlers."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,14 +21,20 @@ from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 STALE: Final = 240.0
-"""Seconds. Bookmarks come once a minute; a silent connection is given up after 150 s, and another one is tried within 30."""
+"""Seconds. Bookmarks come once a minute. A silent connection is dropped after 150 s and retried
+within 30 s."""
 
 CSR_LIFE: Final = 50 * 60.0
-"""Seconds. An issued CSR is kept for an hour (pkg/controller/certificates/cleaner); whoever did not see it by then never does."""
+"""Seconds. An issued CSR is deleted after an hour (pkg/controller/certificates/cleaner), so
+later nobody sees it."""
 
 
 class Watches:
-    """The three watches. handler: told what has happened, in the order of each watch. report: called with what is watched and each failure."""
+    """The three watches.
+
+    handler: gets the events, in each watch's order. report: called with the watched kind and each
+    failure.
+    """
 
     def __init__(
         self,
@@ -53,12 +59,12 @@ class Watches:
 
     @property
     def in_order(self) -> bool:
-        """Whether every CSR was told before those that were made later. While a list is read none need be."""
+        """Whether CSRs were delivered in order of creation, which a list that is being read does not guarantee."""
         return not self._csr_watch.listing
 
     @property
     def stale(self) -> str:
-        """Which watch has shown nothing for so long that the cluster may have changed meanwhile; "" if none."""
+        """The watches that were silent for so long that the cluster may have changed; "" if none."""
         now = self._clock.monotonic()
         heard = {
             "nodes": self._node_watch.heard,
@@ -69,7 +75,7 @@ class Watches:
         return ", ".join(f"{what} ({s:.0f} s)" for what, s in silent.items() if s >= STALE)
 
     async def run(self) -> None:
-        """Follows all of them until cancelled."""
+        """Follows all watches until cancelled."""
         handler = self._handler
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(
@@ -110,10 +116,11 @@ class Watches:
             self._others_listed.set()
 
     async def _csrs(self) -> None:
-        """One watch for both signers, which shows what happened in its order.
+        """One watch for both signers, in the order of events.
 
-        Whoever gets a client certificate and asks for a serving certificate with it at once must not be able to come first.
-        It begins when Nodes and ConfigMaps are known: by these is decided whose CSRs are kept.
+        A thief who gets a client certificate and at once requests a serving certificate must not be
+        seen in the wrong order. The watch starts once Nodes and ConfigMaps are known, since these
+        decide whose CSRs are kept.
         """
         await self._others_listed.wait()
         async for each in self._csr_watch.events():

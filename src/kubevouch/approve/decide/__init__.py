@@ -1,1 +1,1 @@
-"""What the approver decides besides the policy: when to ask again, how much a node may have, what is told and to whom."""
+"""What the approver decides besides the policy: when to look again, how much a node may have, what to report."""

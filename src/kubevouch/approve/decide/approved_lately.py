@@ -1,11 +1,13 @@
-"""What was approved for nodes lately: how many CSRs, and for which names and addresses.
+"""Recent approvals of nodes: how many CSRs, and which names and addresses.
 
-A node gets six certificates at once, then one in ten minutes: a kubelet asks once for a certificate's life. One that asks more
-often is broken, or somebody collects certificates. Of two nodes that ask for one address in a burst only one may get it.
+A node gets six certificates at once, then one in ten minutes. A kubelet requests one for a
+certificate's whole life. A node that requests more is broken, or somebody collects certificates. If
+two nodes request one address in a burst, only one may get it.
 
-What other nodes claim comes from a watch, which may be silent for minutes before anybody notices. By then two nodes could have
-got certificates with one address, each because nobody had seen the other's claim. An approval is remembered as soon as it is
-decided, before it is written, until every watch has shown the claim or has been listed anew.
+Other nodes' claims come from a watch, which may be silent for minutes unnoticed. Meanwhile two
+nodes could get certificates with one address, each because the other's claim was unseen. So an
+approval is remembered from the decision on, before it is written, until every watch has shown the
+claim or was listed again.
 """
 
 import hashlib
@@ -25,21 +27,26 @@ ONE_MORE_IN: Final = timedelta(minutes=10)
 _PRUNE_FROM: Final = 1_000
 
 KEPT: Final = timedelta(minutes=5)
-"""A watch that is silent for 150 seconds is begun anew (kube.io.watch), and a list takes some seconds more."""
+"""A watch that is silent for 150 seconds restarts (kube.io.watch), and a list takes some seconds
+more."""
 
 _MOST_OF_A_NODE: Final = 96
-"""Names and addresses: of six CSRs, which is a node's budget. Others may approve more than that, and what is newest counts."""
+"""Names and addresses of six CSRs, a node's budget. Others may approve more; then the newest
+count."""
 
 
 class ApprovedLately:
-    """What nodes were approved for within the last minutes. No proof that it is theirs: it holds what is not written down."""
+    """What nodes were approved for in the last minutes.
+
+    This proves no ownership: it holds values that nobody wrote down.
+    """
 
     def __init__(self) -> None:
         self._claims = WrittenClaims()
         self._of: dict[str, tuple[datetime, tuple[Claim, ...]]] = {}
 
     def put(self, node: str, asked: AskedNames, at: datetime) -> None:
-        """A CSR of this node was approved then, or is about to be."""
+        """Adds an approval of this node's CSR, past or imminent."""
         before = self._of.pop(node, (at, ()))
         values = (*asked.names, *map(str, asked.addresses))
         claims = tuple(
@@ -51,18 +58,18 @@ class ApprovedLately:
         self._forget(at)
 
     def gone(self, node: str) -> None:
-        """The watch has shown that the Node is gone: it has caught up with whatever was approved for it."""
+        """The watch shows that the Node is gone, so it has caught up with the node's approvals."""
         if self._of.pop(node, None) is not None:
             self._claims.put(node, ())
 
     def among(self, asked: AskedNames, at: datetime) -> Iterator[Owned]:
-        """What of the values that are asked for was approved lately."""
+        """The owners of requested values that were approved lately."""
         for owner, claim in self._claims.among(asked):
             if at - self._of[owner][0] < KEPT:
                 yield owner, claim
 
     def _forget(self, at: datetime) -> None:
-        """Those that were put first go when they are old: few are looked at each time."""
+        """Removes old entries, oldest first, so that each call checks only a few."""
         while at - next(iter(self._of.values()))[0] >= KEPT:
             self.gone(next(iter(self._of)))
 
@@ -78,14 +85,14 @@ class _Bucket:
 
 
 class ApprovalBudget:
-    """The budgets of all nodes, by name. A node that has not been heard of has its whole budget."""
+    """The budgets of all nodes, by name. An unknown node has its whole budget."""
 
     def __init__(self) -> None:
         self._buckets: dict[str, _Bucket] = {}
         self._prune_at = _PRUNE_FROM
 
     def spend(self, node: str, csr_uid: str, at: datetime) -> None:
-        """A CSR of this node was approved then. Told twice of the same CSR, it counts once."""
+        """Counts an approval of this node's CSR, only once for each CSR."""
         bucket = self._buckets.get(node)
         if bucket is None:
             self._prune(at)
@@ -97,12 +104,12 @@ class ApprovalBudget:
         bucket.at = max(bucket.at, at)
 
     def left(self, node: str, at: datetime) -> int:
-        """How many may be approved now."""
+        """How many CSRs may be approved now."""
         bucket = self._buckets.get(node)
         return AT_ONCE if bucket is None else int(bucket.level_at(at) + 1e-6)
 
     def wait(self, node: str, at: datetime) -> timedelta:
-        """How long until one more may be approved; nothing if one may be now."""
+        """How long until one more may be approved; zero if one may be now."""
         bucket = self._buckets.get(node)
         if bucket is None:
             return timedelta()
@@ -118,25 +125,26 @@ class ApprovalBudget:
 
 
 MOST_KEYS: Final = 16
-"""Public keys that are remembered of each node, the newest. A node that shows more crowds out its own only."""
+"""Public keys kept for each node, the newest. A node that shows more displaces only its own."""
 
 MOST_NODES: Final = 20_000
-"""Names of nodes, the newest. With a bootstrap token anybody can ask in any number of names, at the pace of the signer."""
+"""Names of nodes kept, the newest. A bootstrap token can request any number of names, at the
+signer's pace."""
 
 
 class ShownKeys:
-    """Keys by their hashes."""
+    """Which nodes have shown which public keys, by the keys' hashes."""
 
     def __init__(self) -> None:
         self._nodes_by_key: dict[str, set[str]] = {}
         self._keys_by_node: dict[str, list[str]] = {}
 
     def put(self, csr: Csr) -> None:
-        """A node has shown this CSR's key.
+        """Adds this CSR's key as shown by its node.
 
-        Whoever asks in another's name has shown nothing (the rule about the subject holds that CSR). Nor has whoever copied
-        the key of another node's CSR, which every node may read, and could not sign with it: the rule about the form holds
-        that one.
+        A CSR in another's name shows nothing: the rule about the subject holds it. Nor does a key
+        copied from another node's CSR, which every node can read but not sign with: the rule about
+        the form holds that CSR.
         """
         node = requestor_node(csr)
         if node is None or csr.parsed is None or csr.parsed.subject.common_name != csr.username:
@@ -170,6 +178,6 @@ class ShownKeys:
 
 
 def _key_id(key: PublicKey) -> str:
-    """The same for the same key, however it is encoded."""
+    """An id of the key, independent of its encoding."""
     numbers = f"{key.algorithm}/{key.curve}/{key.modulus:x}/{key.exponent:x}/"
     return hashlib.sha256(numbers.encode() + key.point).hexdigest()

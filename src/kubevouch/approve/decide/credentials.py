@@ -1,4 +1,4 @@
-"""The client certificates of all nodes, as Nodes and CSRs are watched. No I/O: it is told what is seen."""
+"""The client certificates of all nodes, from watched Nodes and CSRs. No I/O."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -19,25 +19,29 @@ from kubevouch.policy.csr import ClientCsr, certificate_id
 from kubevouch.policy.sources.nodes import PinnedNode
 
 MOST_WAITING: Final = 10_000
-"""Names without a Node of which CSRs are kept. Anybody with a bootstrap token can ask for any number of names."""
+"""Names without a Node whose CSRs are kept. A bootstrap token can request any number of names."""
 
 MOST_OF_A_NAME: Final = 8
 MOST_GONE: Final = 5_000
-"""Names of Nodes that are gone. Only operators and cloud providers delete Nodes."""
+"""Names of deleted Nodes. Only operators and cloud providers delete Nodes."""
 
 _CSR_LIFE: Final = timedelta(hours=1)
-"""An issued CSR is kept for so long (pkg/controller/certificates/cleaner)."""
+"""How long an issued CSR is kept (pkg/controller/certificates/cleaner)."""
 
 
 class _Waiting(NamedTuple):
-    """The CSRs of a name that has no Node yet. doubtful: whether there were others that are not kept."""
+    """The CSRs of a name without a Node so far. doubtful: whether others were dropped."""
 
     csrs: dict[str, ClientCsr]
     doubtful: bool
 
 
 class WatchedCredentials:
-    """known: what was recorded, by name; of a Node that is gone, too. pin: the pin of the Node with this name and UID."""
+    """What is known of all nodes' client certificates.
+
+    known: the records by name, also of deleted Nodes. pin: returns the pin of the Node with this
+    name and UID.
+    """
 
     def __init__(
         self,
@@ -45,21 +49,23 @@ class WatchedCredentials:
         pin: Callable[[str, str], PinnedNode | None],
     ) -> None:
         self._known = dict(known)
-        """Of Nodes that are there."""
+        """For existing Nodes."""
 
         self._gone: dict[str, NodeCredentials] = {}
         self._waiting: dict[bytes, _Waiting] = {}
         self._pin = pin
         self._lost: datetime | None = None
-        """When the newest CSR was made of a name that was dropped, since too many have no Node."""
+        """When the newest CSR was made among dropped names, since too many have no Node."""
 
         self.told = any(c.parent for known in self._known.values() for c in known.allowed)
         """Whether the cluster says which client certificate made a CSR (since Kubernetes 1.32)."""
 
     def csrs(self, found: Iterable[ClientCsr], *, told: bool = False) -> set[str]:
-        """Client certificates were issued; all of a list at once. Returns the Nodes of which something else is known now.
+        """Adds issued client certificates, all those of a list at once.
 
-        told: whether a serving CSR has said which client certificate made it.
+        Returns the Nodes whose knowledge has changed.
+
+        told: whether a serving CSR has named its client certificate.
         """
         self.told = self.told or told
         by_name: dict[str, list[ClientCsr]] = defaultdict(list)
@@ -79,7 +85,7 @@ class WatchedCredentials:
         return changed
 
     def node(self, node: LiveNode) -> bool:
-        """A Node is there, or its pin has changed. Whether something else is known now."""
+        """Adds a Node, or its changed pin. Returns whether the knowledge has changed."""
         before = self._known.get(node.name)
         self._known[node.name] = known = self._of(node)
         self._gone.pop(node.name, None)
@@ -87,7 +93,10 @@ class WatchedCredentials:
         return known != before
 
     def gone(self, name: str) -> None:
-        """The Node is gone. Its client certificates are for the name, and so may be those of the next Node of it."""
+        """The Node is gone.
+
+        Its client certificates are for its name, so the next Node of that name may use them.
+        """
         known = self._known.pop(name, None)
         if known is None:
             return
@@ -103,7 +112,10 @@ class WatchedCredentials:
         told: bool = False,
         admitted: bool = False,
     ) -> CredentialAnswer:
-        """What is said of the credential that made a serving CSR of this Node. See `policy.credentials.judged`."""
+        """The verdict on the credential that made a serving CSR of this Node.
+
+        See `policy.credentials.judged`.
+        """
         pin = self._pin(node.name, node.uid)
         return judged(
             self._of(node),
@@ -114,7 +126,7 @@ class WatchedCredentials:
         )
 
     def known(self, name: str) -> NodeCredentials | None:
-        """What is to be stored of a name; None: nothing, as of a Node that is gone for long."""
+        """What to store for a name; None: nothing, for example for a long-deleted Node."""
         return self._known.get(name) or self._gone.get(name)
 
     def _of(self, node: LiveNode) -> NodeCredentials:
@@ -139,7 +151,7 @@ class WatchedCredentials:
     def _wait(self, name: str, csrs: Collection[ClientCsr]) -> None:
         before = self._waiting.pop(_key(name), None)
         if before is None:
-            # Those of this name may have been dropped.
+            # CSRs of this name may have been dropped.
             first = min(each.created for each in csrs)
             before = _Waiting({}, self._lost is not None and first <= self._lost + _CSR_LIFE)
         found = before.csrs | {each.certificate: each for each in csrs}
@@ -152,5 +164,5 @@ class WatchedCredentials:
 
 
 def _key(name: str) -> bytes:
-    """Whoever has a bootstrap token makes up names of any length."""
+    """A short key: bootstrap tokens can request names of any length."""
     return sha256(name.encode()).digest()

@@ -1,4 +1,4 @@
-"""The facts about one CSR at the moment of the decision, from the view and the live Node, and what the policy says."""
+"""The facts about one CSR at decision time, from the view and the live Node, and the policy's decision."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from kubevouch.policy.sources.renewal import RenewalEvidence
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """What the policy says about a CSR, and which source said what its node may have."""
+    """The policy's decision about a CSR, and the source of its node's names."""
 
     decision: Decision
     answer: SourceAnswer | None
@@ -42,7 +42,7 @@ def look(
     at: datetime,
     renewal: RenewalEvidence | None = None,
 ) -> LookedAt:
-    """Asks every rule. csr: as it was read. live: the requestor's Node, read for this look; None: no Node has that name."""
+    """Asks every rule. csr: the parsed request. live: the requestor's Node, read for this look; None: no Node has that name."""
     answer = _answer(view, csr, live, at, renewal)
     seen: NodeSeen | None = None
     if waiting.node is not None:
@@ -57,9 +57,9 @@ def look(
 def look_back(
     view: ClusterView, csr: Csr, reserved: ReservedNames, approved_at: datetime
 ) -> Decision:
-    """What the policy says about a CSR that somebody else has approved, by what the watches have shown.
+    """The policy's decision about a CSR that somebody else has approved, by what the watches have shown.
 
-    Nothing is read for it and nobody is dialled, so what only a handshake could show cannot be told.
+    It reads nothing and dials nobody, so facts that need a handshake stay unknown.
     """
     node = view.nodes.get(requestor_node(csr) or "")
     answer = _answer(view, csr, node, approved_at, None)
@@ -69,10 +69,12 @@ def look_back(
 def may_be_dialled(
     view: ClusterView, csr: Csr, node: Node, reserved: ReservedNames, at: datetime
 ) -> bool:
-    """Whether every rule would pass if the node served a certificate with all that is asked for. Nobody else is ever dialled.
+    """Whether every rule would pass if the node served a certificate with all requested values.
 
-    The node says itself at which port its kubelet listens, so no other than every kubelet's is dialled, save at loopback
-    addresses that the operator lists as kubelets'.
+    Others are never dialled.
+
+    The node chooses its kubelet's port itself, so only the default kubelet port is dialled.
+    Loopback addresses that the operator lists as kubelets' are an exception.
     """
     asked = asked_of(csr)
     if asked is None:
@@ -90,7 +92,7 @@ def may_be_dialled(
     )
     answer = SourceAnswer(IdentitySource.RENEWAL, allowed, "")
     left = view.budget.left(node.name, at)
-    # Where a Node was recreated, what is served there shows whether the kubelet of the earlier one still runs.
+    # For a recreated Node, the served certificate shows whether the earlier kubelet still runs.
     facts = _facts(view, csr, node, reserved, answer, at=at, left=left, admitted=True)
     return decide(facts).outcome is Outcome.PASS
 
@@ -116,7 +118,7 @@ def _facts(
     left: int | None = None,
     admitted: bool = False,
 ) -> CsrFacts:
-    """admitted: whether the rule for new nodes admits the Node, whatever the answer says."""
+    """The facts. admitted: whether the rule for new nodes admits the Node, whatever the answer says."""
     asked, live = asked_of(csr) or AskedNames(), live_node(node) if node else None
     admitted = admitted or (answer is not None and answer.source.is_rule_for_new_nodes)
     watched = view.credentials
@@ -152,13 +154,13 @@ def _facts(
 FIRST: Final = 2.0
 LONGEST: Final = 60.0
 HELD: Final = 300.0
-"""Seconds. A refusal is looked at again earlier when a Node, a pin or the configuration changes."""
+"""Seconds. A changed Node, pin or configuration brings an earlier look at a refused CSR."""
 
 _FOR_GOOD: Final = {HoldReason.ALREADY_DECIDED, HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
 
 
 def is_over(decision: Decision) -> bool:
-    """Whether the CSR can never pass any more, whatever changes: its kubelet has given up or asked anew."""
+    """Whether the CSR can never pass: its kubelet has given up or made a newer one."""
     return any(each.reason in _FOR_GOOD for each in decision.held_by)
 
 
@@ -167,12 +169,12 @@ def next_look(
 ) -> float | None:
     """Seconds until the next look; None: never by itself.
 
-    decision: None if the Node could not be read. failures: looks in a row, this one included, that could not tell.
-    budget: how long until the node may have one more.
+    decision: None if the Node could not be read. failures: consecutive looks, with this one, that
+    could not tell. budget: how long until the node may have one more.
     """
     if decision is None or decision.outcome is Outcome.CANNOT_TELL:
         longest = min(LONGEST, FIRST * 2.0 ** min(failures - 1, 16))
-        # Half of the wait is fixed, half is random: many that wait for one thing are spread.
+        # Half of the wait is random, to spread CSRs that wait for the same thing.
         return longest * (1 + rng()) / 2
     if is_over(decision):
         return None

@@ -1,6 +1,7 @@
-"""The cluster as the approver's watches have shown it: Nodes, CSRs and ConfigMaps, indexed for one CSR at a time.
+"""The cluster as the approver's watches show it: Nodes, CSRs and ConfigMaps, indexed for single CSRs.
 
-It is told what the watches see, and does no I/O. Nothing in it grows with a CSR's look: what a look needs is found by key.
+It gets events and does no I/O. Looks find everything by key, so they do not slow down as the
+cluster grows.
 """
 
 from collections.abc import Iterable
@@ -29,25 +30,26 @@ from kubevouch.policy.sources.nodes import credentials_in
 from kubevouch.policy.sources.watched import WatchedSources
 
 _RESERVED_AGAIN: Final = 1.0
-"""Seconds between two looks at all Nodes for their networks of pods, however many join."""
+"""Seconds between scans of all Nodes for their pod networks, however many join."""
 
 _MOST_ADDRESSES: Final = 256
-"""Of a Node's status that are looked at. A node may write any number of them, and a kubelet writes a few."""
+"""Addresses of a Node's status that count. A node may write any number; a kubelet writes a few."""
 
 _LONGEST_ADDRESS: Final = 253
-"""Characters of one of them: no name and no address is longer, so that nobody can be asked for it."""
+"""Characters of an address. No name or address is longer, so no CSR can request more."""
 
 _ADDRESS_TYPES: Final = {
     each: each for each in ("Hostname", "InternalIP", "ExternalIP", "InternalDNS", "ExternalDNS")
 }
-"""Each as one object for all Nodes. Nothing that a node writes is interned: CPython 3.12 before 3.12.7 never frees that."""
+"""One object each for all Nodes. Node-written text is never interned: CPython 3.12 before 3.12.7
+never frees it."""
 
 _LONGEST_ID: Final = 1_000
 
 
 @dataclass(slots=True)
 class ClusterView:
-    """Everything that the watches have shown."""
+    """All that the watches have shown."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
     waiting: WaitingCsrs = field(init=False)
@@ -70,8 +72,11 @@ class ClusterView:
         self.waiting = WaitingCsrs(self.nodes.__contains__, self._is_allowed)
 
     def begin(self) -> set[str]:
-        """Nodes and ConfigMaps have been listed once. Returns the nodes about which something else is known than what is recorded."""
-        # Where nothing is recorded, a pin tells which Node there was.
+        """Nodes and ConfigMaps have been listed once.
+
+        Returns the nodes whose knowledge differs from the record.
+        """
+        # Without a record, a pin tells which Node existed.
         known = {name: NodeCredentials(uid=uid) for name, uid in self.sources.pinned_uids()}
         for name, record in self.sources.current.recorded.items():
             known[name] = credentials_in(record)
@@ -82,14 +87,20 @@ class ClusterView:
         return changed | self.look_at_credentials(self.nodes) | self.client_csrs_listed()
 
     def client_csrs_listed(self) -> set[str]:
-        """A list of CSRs has been read, which goes by names. Returns the nodes of which something else is known now."""
+        """A list of CSRs, which is sorted by name, has been read.
+
+        Returns the nodes whose knowledge has changed.
+        """
         if self.credentials is None:
             return set()
         found, self._client_csrs = self._client_csrs, []
         return self.credentials.csrs(found, told=self.waiting.told)
 
     def look_at_credentials(self, names: Iterable[str]) -> set[str]:
-        """These Nodes or their pins are new. Returns those of whose client certificates something else is known now."""
+        """These Nodes or their pins are new.
+
+        Returns those whose client certificates are known differently now.
+        """
         found = [(name, live_node(self.nodes[name])) for name in names if name in self.nodes]
         seen = self.credentials
         return {name for name, live in found if seen is not None and seen.node(live)}
@@ -97,7 +108,7 @@ class ClusterView:
     # Nodes
 
     def put_node(self, node: Node) -> set[str]:
-        """The Node as it is now. Returns the names of the waiting CSRs that it concerns, if a decision looks at the change."""
+        """Adds or replaces the Node. Returns the names of waiting CSRs that the change concerns."""
         node, before = _slim(node), self.nodes.get(node.name)
         self.nodes[node.name] = node
         if before is not None and _looked_at(before) == _looked_at(node):
@@ -107,7 +118,7 @@ class ClusterView:
         return self.waiting.touched_by(before, node)
 
     def remove_node(self, name: str) -> set[str]:
-        """The Node is gone. Returns the names of the waiting CSRs that it concerns."""
+        """Removes the Node. Returns the names of waiting CSRs that this concerns."""
         before = self.nodes.pop(name, None)
         if before is None:
             return set()
@@ -120,14 +131,14 @@ class ClusterView:
     # CSRs
 
     def put_serving_csr(self, found: CertificateSigningRequest) -> WaitingCsr | None:
-        """A serving CSR that nobody has decided about, as it is now. None: it is not kept."""
+        """Adds or updates an undecided serving CSR. None: it is not kept."""
         waiting = self.waiting.put(_slim_csr(found))
         if waiting is not None and waiting.csr is None:
             waiting.request = found.spec.request
         return waiting
 
     def read(self, waiting: WaitingCsr) -> Csr:
-        """What it asks for. It is parsed in its turn, and not when the watch shows it: most of a flood never is."""
+        """Its contents, parsed in its turn and not on the watch's event: most CSRs of a flood never get a turn."""
         if waiting.csr is None:
             spec = msgspec.structs.replace(waiting.found.spec, request=waiting.request)
             waiting.keep(self._read(msgspec.structs.replace(waiting.found, spec=spec)))
@@ -140,9 +151,10 @@ class ClusterView:
         return csr
 
     def put_decided_csr(self, found: CertificateSigningRequest) -> bool:
-        """A serving CSR that somebody has decided about.
+        """Adds a serving CSR that has been decided.
 
-        Whether that may be news: it waited until now, or was not kept and has no certificate yet.
+        Returns whether that may be news: it was waiting, or it was not kept and has no certificate
+        yet.
         """
         known, is_read = self.waiting.decided(found)
         approved = found.condition("Approved")
@@ -166,9 +178,11 @@ class ClusterView:
         return self.credentials.of(live_node(node), credential).outcome is Outcome.PASS
 
     def put_client_csr(self, found: CertificateSigningRequest, *, listed: bool) -> set[str]:
-        """A CSR of a kubelet's client certificate. Returns the nodes of which something else is known now.
+        """Adds a CSR for a kubelet's client certificate.
 
-        listed: whether it is one of a list that is not read to its end: then it counts with all of them.
+        Returns the nodes whose knowledge has changed.
+
+        listed: it is part of a list that is still being read, and counts when the list is complete.
         """
         csr = client_csr_of(found)
         if csr is not None and (listed or self.credentials is None):
@@ -180,7 +194,7 @@ class ClusterView:
     # What is reserved
 
     def reserved(self, now: float) -> ReservedNames | None:
-        """What no kubelet may be called; None before the names of the cluster were read. now: by a monotonic clock."""
+        """The names that no kubelet may have; None before the cluster's names were read. now: by a monotonic clock."""
         if self.names is None:
             return None
         configuration = self.sources.configuration_or_default
@@ -193,15 +207,15 @@ class ClusterView:
         return self._reserved
 
     def set_names(self, names: ClusterNames) -> None:
-        """The cluster's own names and addresses were read."""
+        """Sets the cluster's own names and addresses."""
         self.names = names
         self._reserved = None
 
 
 def _slim(node: Node) -> Node:
-    """The Node without what no decision looks at, and without what a node may write of any size.
+    """The Node without fields that no decision reads, and without node-written text of unbounded size.
 
-    Also without its version, if something was left out that a decision might look at.
+    It also loses its version if a dropped part might matter to a decision.
     """
     metadata, status = node.metadata, node.status
     machine_id = status.node_info.machine_id
@@ -234,7 +248,7 @@ def _slim(node: Node) -> Node:
 
 
 def _slim_csr(found: CertificateSigningRequest) -> CertificateSigningRequest:
-    """The CSR without what was read of it already, and without what anybody may write of any size."""
+    """The CSR without the parts already read, and without text of unbounded size."""
     metadata, spec = found.metadata, found.spec
     return msgspec.structs.replace(
         found,

@@ -1,8 +1,9 @@
-"""The serving CSRs that nobody has decided about: the newest of each requestor, and which of them a change concerns.
+"""Undecided serving CSRs: the newest of each requestor, and which of them a change concerns.
 
-Memory is bounded by who may ask, not by how often anybody asks. An older CSR of the same credential is not kept: its kubelet
-has dropped the key. It stays so when the newer one is deleted, since a kubelet whose CSR is gone asks again
-(client-go util/certificate/csr/csr.go, WaitForCertificate).
+The number of possible requestors bounds the memory, however often they ask. Older CSRs of the same
+credential are not kept: their kubelet has dropped the key. They do not come back when the newer one
+is deleted, since its kubelet then makes another (client-go util/certificate/csr/csr.go,
+WaitForCertificate).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -22,18 +23,19 @@ from kubevouch.x509 import unmapped
 Requestor = tuple[str, tuple[str, ...]]
 """The username, and the ids of the credential that made a CSR.
 
-Of each credential, and not of each user: whoever borrowed a node's identity with a bootstrap token could otherwise make
-every CSR of its kubelet an old one.
+The credential belongs to it: otherwise a borrowed identity could outdate every CSR of the real
+kubelet.
 """
 
 MOST_CREDENTIALS: Final = MOST + 1
-"""Of a username: as many as can be borrowed before its node is held altogether, and the kubelet's own.
+"""Per username: as many as can be borrowed before the node is held altogether, and the kubelet's
+own.
 
-One that the record of client certificates allows never loses its place to one that it does not.
+A credential on the record's list never loses its place to one that is not.
 """
 
 MOST_STRANGERS: Final = 500
-"""Usernames of no Node, the newest. With a bootstrap token anybody can ask in any number of names."""
+"""Usernames without a Node, the newest. A bootstrap token can request any number of names."""
 
 _ASKS_AGAIN = timedelta(minutes=20)
 """A kubelet waits 15 minutes for its CSR (client-go util/certificate/certificate_manager.go)."""
@@ -43,38 +45,43 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(slots=True, eq=False)
 class WaitingCsr:
-    """One of them. `found` is as the watch, or the answer to our own write, showed it last, without its request."""
+    """A waiting CSR.
+
+    `found` is its last state, from the watch or from the answer to our write, without the request.
+    """
 
     found: CertificateSigningRequest
     request: bytes = b""
-    """What it asks for, as it was sent, until its first turn."""
+    """The request as sent, until its first turn."""
 
     csr: Csr | None = None
-    """As it was read in its first turn, without its text."""
+    """The request as parsed in its first turn, without its text."""
 
     values: frozenset[Value] = frozenset()
-    """The names and addresses that it asks for."""
+    """The names and addresses that it requests."""
 
     first_uid: str = ""
-    """UID of the requestor's Node when it was first read for this CSR; "" if it was not read yet, or there was none.
+    """UID of the requestor's Node at its first read for this CSR; "" if it was not read yet, or did
+    not exist.
 
-    Not by the watch of Nodes: it may be behind that of CSRs, and show the Node that was there before.
+    The watch of Nodes does not set it: it may lag behind that of CSRs, and still show the previous
+    Node.
     """
 
     failures: int = 0
-    """Looks in a row that could not tell."""
+    """Consecutive looks that could not tell."""
 
     held_for: str = ""
-    """Why it was not approved at the last look, as the log has it; "" if there was none."""
+    """Why the last look did not approve it, as logged; "" before."""
 
     over: bool = False
-    """Whether it can never pass any more."""
+    """Whether it can never pass."""
 
     asks_again: bool = False
-    """Whether its requestor had another one that waited."""
+    """Whether its requestor already had another one waiting."""
 
     def keep(self, csr: Csr) -> None:
-        """It was read."""
+        """Keeps the parsed CSR."""
         self.csr, self.request = msgspec.structs.replace(csr, pem=b"", dropped=csr.size), b""
         asked = asked_of(csr) or AskedNames()
         names = (each.lower() for each in asked.names)
@@ -87,12 +94,12 @@ class WaitingCsr:
 
     @property
     def node(self) -> str | None:
-        """The node that asks."""
+        """The node that requests the certificate."""
         return node_of(self.found.spec.username)
 
     @property
     def requestor(self) -> Requestor:
-        """Who asks."""
+        """Who made the CSR."""
         return requestor_of(self.found)
 
 
@@ -102,26 +109,27 @@ def requestor_of(found: CertificateSigningRequest) -> Requestor:
 
 
 def node_of(username: str) -> str | None:
-    """The node that has this username."""
+    """The node of this username, or None."""
     return username.removeprefix(NODE_USER) or None if username.startswith(NODE_USER) else None
 
 
 @dataclass(slots=True)
 class _Newest:
-    """The newest CSR of a requestor. It is still known when it is decided about, or gone."""
+    """The newest CSR of a requestor. It stays known after its decision or deletion."""
 
     name: str
     uid: str
     order: tuple[datetime, bool, int]
     waiting: WaitingCsr | None = None
     is_read: bool = False
-    """Whether it is decided about, and has been read."""
+    """Whether it is decided, and has been read."""
 
 
 class WaitingCsrs:
-    """All of them, by requestor and by name.
+    """All waiting CSRs, by requestor and by name.
 
-    is_node: whether there is a Node of this name. is_allowed: whether this credential is known as its node's own.
+    is_node: whether a Node of this name exists. is_allowed: whether this credential is known as its
+    node's own.
     """
 
     def __init__(
@@ -132,12 +140,12 @@ class WaitingCsrs:
         self._is_node = is_node
         self._is_allowed = is_allowed
         self._newest: dict[str, dict[tuple[str, ...], _Newest]] = {}
-        """By username, whoever has asked last at the end."""
+        """By username; the latest requestor comes last."""
 
         self._by_name: dict[str, WaitingCsr] = {}
         self._prune_at = MOST_STRANGERS
         self.told = False
-        """Whether a CSR has said which client certificate made it."""
+        """Whether any CSR has named the client certificate that made it."""
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -155,12 +163,15 @@ class WaitingCsrs:
         return newest.waiting if newest else None
 
     def newest(self, requestor: Requestor) -> str | None:
-        """The name of the newest CSR that the requestor has made, whatever became of it; None if it is not known."""
+        """The name of the requestor's newest CSR, decided or not; None if unknown."""
         newest = self._of(requestor)
         return newest.name if newest else None
 
     def put(self, found: CertificateSigningRequest) -> WaitingCsr | None:
-        """A CSR that nobody has decided about. None if it is not kept: its requestor has asked again, or too many ask."""
+        """Adds an undecided CSR.
+
+        None if it is not kept: its requestor has made a newer one, or too many requestors wait.
+        """
         before = self.of(requestor_of(found))
         newest = self._placed(found)
         if newest is None:
@@ -173,7 +184,7 @@ class WaitingCsrs:
         return newest.waiting
 
     def decided(self, found: CertificateSigningRequest) -> tuple[WaitingCsr | None, bool]:
-        """Somebody has decided about it. Returns it if it waited until now, and whether it need not be read any more."""
+        """Marks it as decided. Returns it if it was waiting, and whether it has been read."""
         newest = self._placed(found)
         known = self.remove(found.name)
         if newest is None:
@@ -182,7 +193,7 @@ class WaitingCsrs:
         return known, is_read
 
     def remove(self, name: str) -> WaitingCsr | None:
-        """It waits no more. Returns what was known of it."""
+        """Removes it. Returns what was known of it."""
         waiting = self._by_name.pop(name, None)
         if waiting is not None:
             newest = self._of(waiting.requestor)
@@ -191,17 +202,17 @@ class WaitingCsrs:
         return waiting
 
     def of_node(self, node: str) -> Collection[str]:
-        """The names of those that this node asks for."""
+        """The names of this node's waiting CSRs."""
         places = self._newest.get(f"{NODE_USER}{node}", {}).values()
         return [each.name for each in places if each.waiting is not None]
 
     def asking_for(self, values: Iterable[Value]) -> set[str]:
-        """The names of those that ask for one of these names and addresses."""
+        """The names of the CSRs that request one of these values."""
         wanted = set(values)
         return {each.name for each in self if not each.values.isdisjoint(wanted)}
 
     def touched_by(self, *nodes: Node | None) -> set[str]:
-        """The names of those that a change of a Node concerns: its own, and those that ask for what it has or had."""
+        """The names of the CSRs that a Node's change concerns: its own, and those that request its old or new values."""
         found: set[str] = set()
         for node in filter(None, nodes):
             texts = [node.name, *(each.address for each in node.status.addresses)]
@@ -210,9 +221,10 @@ class WaitingCsrs:
         return found
 
     def unresolved(self, at: datetime) -> list[timedelta]:
-        """The ages of those that an operator should hear of.
+        """The ages of the CSRs that an operator should know of.
 
-        One that can never pass counts for a while: its kubelet asks again a minute later, or is not there any more.
+        A CSR that can never pass counts for a while: its kubelet makes another within a minute, or
+        is gone.
         """
         made = [(each.found.metadata.creation_timestamp or at, each.over) for each in self]
         return [at - since for since, over in made if not over or at - since < _ASKS_AGAIN]
@@ -222,10 +234,10 @@ class WaitingCsrs:
         return self._newest.get(username, {}).get(credential)
 
     def _placed(self, found: CertificateSigningRequest) -> _Newest | None:
-        """The place of its requestor, if it is the newest there; its older CSR has no place any more.
+        """The requestor's place, if this CSR is its newest; the older CSR loses it.
 
-        Of two of the same second the one that the API server stored later is newer. A list tells them by name, and a watch
-        as they were stored. One that is decided about has a later version for that, and is none the newer.
+        Within one second the CSR that the API server stored later is newer. A list sorts by name,
+        and a watch by storage order. A decision raises the version, but does not make a CSR newer.
         """
         requestor = username, credential = requestor_of(found)
         self.told = self.told or bool(certificate_id(credential))
@@ -246,7 +258,7 @@ class WaitingCsrs:
         return places[credential]
 
     def _has_room(self, requestor: Requestor) -> bool:
-        """Whether there is a place for one more credential. Makes room where another one may lose its own."""
+        """Whether there is room for one more credential. It may displace another one."""
         username, _ = requestor
         places = self._newest.get(username)
         if places is None:

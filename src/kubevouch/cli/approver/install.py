@@ -4,27 +4,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.options import F, all_of, connected, print_role, seconds, yes
+from kubevouch.cli.common.options import F, all_of, connected, dry_run, print_role, yes
+from kubevouch.cli.install.verbs import IMAGE, PRINT_ROLE, applying, may_write
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.kube.access import ClusterAccess
 
-NO_PUBLIC_IMAGE = (
-    "There is no public image yet: `make image` in a checkout builds one (docs/install.md). Push it to a registry of "
-    "yours, and name it with its digest."
-)
-
 
 def _applying(function: F) -> F:
     """Which image, who may decide, and how it is applied."""
     return all_of(
-        click.option(
-            "--image",
-            default="",
-            metavar="NAME@sha256:DIGEST",
-            help="The image, by its digest.",
-        ),
+        IMAGE,
         click.option(
             "--enforce/--no-enforce",
             default=None,
@@ -44,16 +35,7 @@ def _applying(function: F) -> F:
             metavar="USER",
             help="The admission policy lets this user decide on CSRs of kubelets. May be repeated.",
         ),
-        click.option("--dry-run", is_flag=True, help="Only show what would be changed."),
-        click.option(
-            "--wait",
-            type=seconds,
-            default="2m",
-            show_default=True,
-            metavar="DURATION",
-            help="How long to wait until the pods are ready and one leads.",
-        ),
-        yes,
+        applying,
     )(function)
 
 
@@ -84,7 +66,7 @@ def _applying(function: F) -> F:
     help="How many nodes `rule` admits in an hour.",
 )
 @click.option("--no-pins", is_flag=True, help="Pin no node now.")
-@print_role("installer", "whoever installs, upgrades or removes needs")
+@print_role("approver", PRINT_ROLE)
 def install(
     new_nodes: str | None,
     new_node_names: str,
@@ -116,23 +98,20 @@ def _run(
     *,
     terminal: "Terminal",
     access: "ClusterAccess",
-    image: str,
-    **options: Any,  # noqa: ANN401 - those of InstallOptions
+    **flags: Any,  # noqa: ANN401 - the fields of InstallOptions
 ) -> int:
     from kubevouch.cli.approver import apply
-    from kubevouch.cli.approver.installation import checked_image
-    from kubevouch.errors import UsageError
+    from kubevouch.cli.install.product import checked_image
 
-    if not image:
-        raise UsageError("--image", "is missing", NO_PUBLIC_IMAGE)
-    wanted = apply.InstallOptions(image=checked_image(image), **options)
-    _may_write(terminal)
-    return apply.run(terminal, access, wanted)
+    checked_image(flags["image"])
+    may_write(terminal, "approver")
+    return apply.run(terminal, access, apply.InstallOptions(**flags))
 
 
 @click.command(short_help="Take the approver out again. Asks first; pins stay.")
 @connected
 @click.option("--pins", is_flag=True, help="Pins, records and the configuration go, too.")
+@dry_run
 @yes
 def remove(terminal: "Terminal", access: "ClusterAccess", pins: bool, yes: bool) -> int:
     """Deletes the objects that `install` made, which bear its label, after it has listed them.
@@ -141,10 +120,5 @@ def remove(terminal: "Terminal", access: "ClusterAccess", pins: bool, yes: bool)
     """
     from kubevouch.cli.approver import removal
 
-    _may_write(terminal)
+    may_write(terminal, "approver")
     return removal.run(terminal, access, pins=pins, yes=yes)
-
-
-def _may_write(terminal: "Terminal") -> None:
-    terminal.roles = "kubevouch approver install --print-role"
-    terminal.nothing_changed = True

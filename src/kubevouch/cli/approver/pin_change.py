@@ -8,7 +8,6 @@ from typing import Final
 
 import msgspec
 
-from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, write_entries
 from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.documents import print_document
@@ -18,6 +17,7 @@ from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError, UsageError, full_names, nearest
+from kubevouch.evidence.approvers import NAMESPACE
 from kubevouch.evidence.gather.inquiry import together
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import NotFound

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER
 from kubevouch.errors import UsageError
+from kubevouch.evidence.approvers import NAMESPACE
 from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CONFIG_MAPS

@@ -10,26 +10,25 @@ from importlib.resources import files
 from typing import Any, Final
 
 from kubevouch import goyaml
-from kubevouch.cli.approver.installation import NAMESPACE, everything
-from kubevouch.evidence.approvers import INSTALLER_ROLE
+from kubevouch.cli.install.product import Product
+from kubevouch.cli.install.products import APPROVER, PRODUCTS
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _INSTALLER: Final = """\
-# What `approver install`, `upgrade` and `remove` need. As good as the right to approve any kubelet's CSR: whoever
-# has them can run any image with the approver's account. They may be bound for the time of the installation only.
-# The namespace comes first, so that a Role can lie in it.
+# What `{verb} install`, `upgrade` and `remove` need. As good as the rights of the {title}: whoever has them can run
+# any image with its account. They may be bound for the time of the installation only.
 # Bind them to whoever runs it (a ServiceAccount: --serviceaccount=NAMESPACE:NAME):
-#   kubectl create clusterrolebinding kubevouch-approver-installer --clusterrole=kubevouch-approver-installer --user=USER
-#   for space in kubevouch-system kube-system default; do
-#     kubectl create rolebinding kubevouch-approver-installer -n $space --role=kubevouch-approver-installer --user=USER
+#   kubectl create clusterrolebinding {role} --clusterrole={role} --user=USER
+#   for space in {spaces}; do
+#     kubectl create rolebinding {role} -n $space --role={role} --user=USER
 #   done
 """
 
 
 def roles_of(name: str) -> str:
-    """The roles of a `reader`, of who does a `rollout`, of a `pinner` or an `installer`."""
-    if name == "installer":
-        return _installer_roles()
+    """The roles of a `reader`, of who does a `rollout`, of a `pinner`, or of whoever installs the product of that name."""
+    if name in PRODUCTS:
+        return _installer_roles(PRODUCTS[name])
     folder = files(__package__).joinpath("role_manifests")
     return folder.joinpath(f"{name}.yaml").read_text(encoding="utf-8")
 
@@ -37,36 +36,44 @@ def roles_of(name: str) -> str:
 _Rule = dict[str, Any]
 
 
-def _installer_roles() -> str:
-    """Those of whoever installs, upgrades and removes the approver: to look, to write each object, and to hand on what it gets.
+def _installer_roles(product: Product) -> str:
+    """Those of whoever installs, upgrades and removes it: to look, to write each object, and to hand on what it gets.
 
-    RBAC lets nobody grant what he does not hold himself. So they have what the approver's have; `escalate` would let him write
-    anything into these. They may also bind the approver's roles by name: without that a dry run of a binding, whose role is not
+    RBAC lets nobody grant what he does not hold himself. So they have what the product's have; `escalate` would let him write
+    anything into these. They may also bind the product's roles by name: without that a dry run of a binding, whose role is not
     there yet, is refused as not found.
     """
+    space = product.namespace
     rules: dict[str, list[_Rule]] = defaultdict(list)
     names: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
-    rules[""] += [
-        _rule("", "nodes", "list"),
-        _rule("", "pods", "list"),
-        _rule("", "namespaces", "get patch", [NAMESPACE]),
-        _rule(_RBAC, "clusterroles", "list"),
-        _rule(_RBAC, "clusterrolebindings", "list"),
-    ]
-    rules[NAMESPACE].append(_rule("", "configmaps", "get list create patch delete"))
-    for each in everything():
+    rules[""].append(_rule("", "nodes", "list"))
+    rules[space].append(_rule("", "pods", "list"))
+    if product is APPROVER:  # it looks for others, and pins
+        rules[""] += [
+            _rule("", "pods", "list"),
+            _rule(_RBAC, "clusterroles", "list"),
+            _rule(_RBAC, "clusterrolebindings", "list"),
+        ]
+        rules[space].append(_rule("", "configmaps", "get list create patch delete"))
+    for each in product.objects:
         where, body = each.namespace, each.body
         if not each.stays:
             key = (where, each.resource.group, each.resource.plural, "get create patch delete")
             names[key].append(each.name)
+        elif not where:
+            names["", each.resource.group, each.resource.plural, "get patch"].append(each.name)
         if ref := body.get("roleRef"):
             names[where, _RBAC, f"{ref['kind'].lower()}s", "bind"].append(ref["name"])
         rules[where] += body.get("rules", ())
     for (where, group, plural, verbs), listed in names.items():
         rules[where].append(_rule(group, plural, verbs, listed))
-    namespace = everything()[0].body
-    documents = [namespace, *_documents(INSTALLER_ROLE, rules)]
-    return _INSTALLER + "---\n".join(map(goyaml.written, documents))
+    role = f"{product.name}-installer"
+    # The namespace comes first, so that a Role can lie in it.
+    namespaces = [each.body for each in product.objects if each.resource.kind == "Namespace"]
+    documents = [*namespaces, *_documents(role, rules)]
+    spaces = " ".join(sorted(filter(None, rules), reverse=True))
+    head = _INSTALLER.format(verb=product.verb, title=product.title, role=role, spaces=spaces)
+    return head + "---\n".join(map(goyaml.written, documents))
 
 
 def _rule(group: str, plural: str, verbs: str, names: Sequence[str] = ()) -> _Rule:

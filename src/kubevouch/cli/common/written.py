@@ -1,6 +1,6 @@
 """Reads what operators and the approver wrote down in the cluster: pins, the inventory, and the approver's configuration."""
 
-from kubevouch.cli.approver.installation import NAMESPACE
+from kubevouch.evidence.approvers import NAMESPACE
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.measured import DoubtKind, Measured
 from kubevouch.kube.io.client import ApiClient

@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from shlex import join, quote
 
-from kubevouch.cli.approver.installation import ITS_PODS, NAMESPACE
 from kubevouch.cli.common.legend import CSRS, PolicyWord
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
 from kubevouch.cli.csr.sources import Judged
+from kubevouch.cli.install.products import APPROVER
 from kubevouch.diagnose.catalogue import PLAN
 from kubevouch.errors import ExitCode
 from kubevouch.evidence.approvers import decided_by
@@ -24,7 +24,7 @@ from kubevouch.policy.reasons import HoldReason
 
 _MOST_SHOWN = 4
 _LONGEST = 64
-_ITS_LOG = f"kubectl -n {NAMESPACE} logs -l {ITS_PODS} --tail=-1"
+_ITS_LOG = f"kubectl -n {APPROVER.namespace} logs -l {APPROVER.pods} --tail=-1"
 """The approver's: of all its pods, and whole, since by a label kubectl shows ten lines."""
 
 COLUMNS = tuple(CSRS)

@@ -1,4 +1,4 @@
-"""`metrics-server run`: serves the metrics API from kubelets that were verified before anything was sent to them."""
+"""`metrics-server install | upgrade | remove | run`: the metrics API, from kubelets that were verified before anything was sent to them."""
 
 import re
 from typing import Any
@@ -7,6 +7,7 @@ import click
 
 from kubevouch.cli.common.group import CommandGroup
 from kubevouch.cli.common.options import terminal_of, which_cluster
+from kubevouch.cli.install.verbs import server_commands
 from kubevouch.cli.metrics_server.flags import GIVEN, MetricsServerFlags, metrics_server_flags
 
 
@@ -27,6 +28,10 @@ class _DropIn(click.Command):
 )
 def command() -> None:
     """The metrics server: serves metrics.k8s.io as metrics-server does, in its place."""
+
+
+for each in server_commands("metrics-server"):
+    command.add_command(each)
 
 
 @command.command("run", cls=_DropIn, short_help="Run the server itself.")

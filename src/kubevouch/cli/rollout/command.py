@@ -129,8 +129,7 @@ def _word(function: Callable[..., int]) -> Callable[..., int]:
 
 def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | None":
     """Where pods are made, if --via pod is said. Raises UsageError for what does not go together."""
-    from kubevouch.cli.approver.install import NO_PUBLIC_IMAGE
-    from kubevouch.cli.approver.installation import checked_image
+    from kubevouch.cli.install.product import NO_PUBLIC_IMAGE, checked_image
     from kubevouch.rollout.decide.plan import PodPlace
 
     if via != "pod":

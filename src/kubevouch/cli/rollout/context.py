@@ -5,13 +5,13 @@ import pwd
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 from collections.abc import Callable, Mapping, Sequence
 
-from kubevouch.cli.approver.installation import NAMESPACE
 from kubevouch.cli.common.progress import Progress, progress_of
 from kubevouch.cli.common.ssh import ask_for_sudo, ssh_of
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.common.written import gather_written
 from kubevouch.cli.rollout.run_log import RunLog
 from kubevouch.clock import Clock
+from kubevouch.evidence.approvers import NAMESPACE
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES

@@ -1,4 +1,4 @@
-"""The catalogue, which declares each finding once: its code in `codes.py`, and what is known of it in `findings.toml`."""
+"""The catalogue declares each finding once: its code in `codes.py`, and the rest in `findings.toml`."""
 
 import shlex
 import tomllib
@@ -13,19 +13,20 @@ from kubevouch.outcome import Severity
 
 
 class CountsIn(StrEnum):
-    """The verbs that a finding counts in."""
+    """Where a finding counts."""
 
     DOCTOR = "doctor"
     VERIFY = "verify"
     GATE = "gate"
-    """The gates of `apply`, for the one node whose turn it is."""
+    """The gates of `apply`, for the current node."""
 
 
 class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is known of a code. `explain` prints it, and docs/reference/findings/ is made from it.
+    """All about a code. `explain` prints it, and docs/reference/findings/ is generated from it.
 
-    `cause`, `next` and `by_hand` are templates, as str.format reads them: {title}, {subject} (the first), {subjects}
-    (the first few), {where} (the subjects in brackets, or nothing), and what the rule gives as details.
+    `cause`, `next` and `by_hand` are templates for str.format. They may name {title}, {subject}
+    (the first), {subjects} (the first few), {where} (the subjects in brackets, or nothing), and the
+    rule's details.
     """
 
     code: Code
@@ -45,32 +46,34 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True, rename="camel
 
     counts_in: frozenset[CountsIn] = frozenset({CountsIn.DOCTOR})
     symptom_of: tuple[Code, ...] = ()
-    """What may be behind it: the first of these that is found about the same subjects."""
+    """Codes that may explain it. The first one found about the same subjects counts."""
 
     cause_rank: int | None = None
-    """Of several causes the one with the lowest rank is named; None: never named as the cause."""
+    """Among several causes the lowest rank comes first; None: never a cause."""
 
     cause: str = "{title}{where}."
     """The sentence after CAUSE."""
 
     next: tuple[str, ...] = ()
-    """The words of the command after NEXT, written there as one line; if it is empty, `kubevouch explain CODE`."""
+    """The words of the NEXT command; empty: `kubevouch explain CODE`."""
 
     by_hand: str = ""
-    """What only a person can do about it, where the command does not fix it: one sentence."""
+    """What only a person can do, if the command does not fix it: one sentence."""
 
     by_maker: bool = False
-    """Whether a plan or kubeadm mends it: on a cluster that kubeadm did not make, its maker's own way stands in place of both."""
+    """Whether a plan or kubeadm fixes it. On a cluster that kubeadm did not make, its maker's
+    own way replaces both."""
 
     elsewhere: tuple[str, ...] = ()
-    """The words of the command after NEXT on such a cluster, where that way does not help. It may name {subject} and {csr}."""
+    """The words of the NEXT command on such a cluster, if the maker's way does not help. May
+    name {subject} and {csr}."""
 
 
 PLAN = ("kubevouch", "plan", "-o", "plan.json", "--via", "ssh")
 INSTALL_APPROVER = (
     "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST --new-nodes hold"
 )
-"""As a hint: only whoever runs it knows the name of its image."""
+"""A hint: only the operator knows the name of the image."""
 
 
 _SPELLED = dict(
@@ -80,7 +83,7 @@ _SPELLED = dict(
 )
 """The fields in JSON, by their names in Python and in findings.toml."""
 _GROUPS = {"on-the-wire": ON_THE_WIRE, "csr-not-served": CSR_NOT_SERVED}
-"""What `symptom_of` may name in place of each code."""
+"""Groups of codes that `symptom_of` may name."""
 
 
 def _definition(code: str, fields: dict[str, Any]) -> FindingDefinition:

@@ -1,15 +1,15 @@
-"""Every code that a finding can have: stable for ever, never used twice.
+"""Every code that a finding can have. Codes never change and are never reused.
 
-Ranges: 1 metrics API and metrics-server, 2 reaching kubelets, 3 the certificate on the wire, 4 CSRs and approvers,
-5 the kubelet's configuration, 6 control plane and PKI, 9 what could not be told. Numbers that are not here are kept
-for findings that later versions make.
+Ranges: 1 metrics API and metrics-server, 2 reaching kubelets, 3 the certificate on the wire, 4 CSRs
+and approvers, 5 the kubelet's configuration, 6 control plane and PKI, 9 what could not be told.
+Missing numbers are reserved for later findings.
 """
 
 from enum import StrEnum
 
 
 class Code(StrEnum):
-    """A finding's code, by what it means. What is known of each stands in `findings.toml`."""
+    """A finding's code, named by its meaning. `findings.toml` has the rest."""
 
     METRICS_API_MISSING = "KV101"
     API_SERVICE_WIRING = "KV102"
@@ -76,12 +76,12 @@ class Code(StrEnum):
 
     @property
     def is_doubt(self) -> bool:
-        """Whether the code says that something could not be read, instead of a fault of the cluster."""
+        """Whether the code reports something unread instead of a fault of the cluster."""
         return self.section is Section.COULD_NOT_TELL
 
 
 class Section(StrEnum):
-    """A range of codes, by its digit: what a report is divided into, in this order."""
+    """A range of codes, by its digit. Reports have these sections in this order."""
 
     METRICS_API = "1"
     REACHING_KUBELETS = "2"
@@ -92,7 +92,7 @@ class Section(StrEnum):
     COULD_NOT_TELL = "9"
 
 
-# What is wrong on the wire, worst first: behind most symptoms further up.
+# Faults on the wire, worst first. They explain most symptoms of the sections before.
 ON_THE_WIRE = (
     Code.NO_SERVING_CERTIFICATE,
     Code.EXPIRED,
@@ -106,7 +106,7 @@ ON_THE_WIRE = (
     Code.KUBELET_UNREACHABLE,
     Code.KUBELET_DOES_NOT_ANSWER,
 )
-# Why a kubelet that has asked for a certificate gets none.
+# Why a kubelet gets no certificate for its CSR.
 CSR_NOT_SERVED = (
     Code.DENIED_LOOP,
     Code.SIGNER_REJECTED,

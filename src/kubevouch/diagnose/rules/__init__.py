@@ -1,6 +1,7 @@
-"""The rules, each a function from evidence to findings, in files by what they look at; `doctor.py` names the files.
+"""The rules, functions from evidence to findings, in files by subject; `doctor.py` names the files.
 
-`wire` has no rules but what several rules ask: how a port answers, and what has only just begun.
+`wire` has no rules. It answers what several rules ask: how a port answers, and what has only just
+started.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,7 +14,7 @@ from kubevouch.evidence.snapshot import Evidence
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule with all the codes that its findings can have."""
+    """A rule with all the codes of its findings."""
 
     codes: frozenset[Code]
     judge: Callable[[Evidence], Iterable[Finding]]
@@ -24,5 +25,5 @@ class Rule:
 
 
 def rule(*codes: Code) -> Callable[[Callable[[Evidence], Iterable[Finding]]], Rule]:
-    """Makes a rule of a function. It counts by being in one of the files that `doctor.py` names."""
+    """Makes a rule of a function. It counts if `doctor.py` names its file."""
     return lambda judge: Rule(frozenset(codes), judge)

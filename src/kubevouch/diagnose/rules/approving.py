@@ -1,6 +1,7 @@
-"""KV411, KV412 and KV414: who approves CSRs for serving certificates here, and whose CSRs wait for a decision.
+"""KV411, KV412 and KV414: who approves serving CSRs here, and whose CSRs wait.
 
-Of a kubelet that asks, of a run that has its node in hand, of nobody any more, or for names of another node or the cluster.
+A CSR may belong to a kubelet that waits, to the current node of a run, or to no kubelet any longer;
+or it requests names of another node or of the cluster.
 """
 
 from collections import defaultdict
@@ -31,7 +32,10 @@ from kubevouch.x509.kinds import NODE_PREFIX
 
 
 def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
-    """All that approve CSRs for serving certificates and are seen to run, ours last: pods of ours that do not lead decide nothing."""
+    """All approvers of serving CSRs that are seen to run, ours last.
+
+    Our pods decide nothing unless one leads.
+    """
     ours = evidence.our_approver.value
     running = [each for each in evidence.approvers.or_else(()) if each.running]
     if ours is not None:
@@ -42,27 +46,28 @@ def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
 
 
 def unseen_approver(evidence: Evidence) -> Approver | None:
-    """Who approved last and is not seen to run: it may be outside of this cluster, or it is gone."""
+    """The last approver that is not seen to run: it runs outside the cluster, or is gone."""
     if running_approvers(evidence):
         return None
-    # What ours approved that decides nothing, or that has neither a Deployment nor a Lease, it approved before that.
+    # Ours decides nothing now, or has no Deployment and no Lease: its approvals are older than
+    # that.
     but = {OUR_APPROVER} if evidence.our_approver.is_known else set()
     return last_approval(evidence.csrs.or_else(()), evidence.at, but)
 
 
 def no_approver_is_seen(evidence: Evidence) -> bool:
-    """Whether it is certain that nothing which approves is seen to run. False also if that is not known."""
+    """Whether certainly no running approver is seen. False also if unknown."""
     known = evidence.approvers.is_known and evidence.our_approver.is_known
     return known and evidence.csrs.is_known and not running_approvers(evidence)
 
 
 def has_no_approver(evidence: Evidence) -> bool:
-    """Whether, besides, no CSR shows that one ran lately."""
+    """Whether, in addition, no CSR shows that one ran lately."""
     return no_approver_is_seen(evidence) and unseen_approver(evidence) is None
 
 
 def approves_nothing(ours: OurApprover) -> str:
-    """Why our approver approves nothing, after "the approver"; empty if it does, as far as is known."""
+    """Why our approver approves nothing, to follow "the approver"; empty if it approves, as far as known."""
     if not ours.decides:
         return f"is installed and decides nothing: {ours.why_not}"
     if unread := why_unreadable(ours.configuration):
@@ -71,12 +76,13 @@ def approves_nothing(ours: OurApprover) -> str:
 
 
 _EARLIEST_ROTATION = 0.7
-"""Kubelets ask again at 70 to 90 % of a certificate's life (client-go certificate_manager.go, nextRotationDeadline)."""
+"""A kubelet renews at 70 to 90 % of a certificate's life (client-go certificate_manager.go,
+nextRotationDeadline)."""
 
 
 @rule(Code.ROTATION_WILL_STALL)
 def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
-    """Bootstrap is on, all is well, and nobody will approve the next certificate."""
+    """Bootstrap is on and all is well, but nobody will approve the next certificate."""
     if not no_approver_is_seen(evidence):
         return
     known = {each.node for each in evidence.served if each.is_trusted}
@@ -100,7 +106,7 @@ def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.OTHERS_APPROVE_BESIDE_OURS)
 def others_beside_ours(evidence: Evidence) -> Iterator[Finding]:
-    """What another approver approves, ours cannot hold."""
+    """Ours cannot hold what another approver approves."""
     names = [each.name for each in running_approvers(evidence)]
     others = [each for each in names if each != OUR_APPROVER]
     if others and OUR_APPROVER in names:
@@ -110,7 +116,7 @@ def others_beside_ours(evidence: Evidence) -> Iterator[Finding]:
 
 
 def node_of(csr: CertificateSigningRequest) -> str:
-    """The node that asks."""
+    """The node that made a CSR."""
     return csr.spec.username.removeprefix(NODE_PREFIX)
 
 
@@ -129,7 +135,7 @@ def newest_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def _undecided(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """The newest CSR of each node whose newest nobody has decided about."""
+    """Each node's newest CSR, if it is undecided."""
     newest = newest_csrs(evidence)
     return {
         node: found[-1]
@@ -139,9 +145,10 @@ def _undecided(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def strange_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """The newest CSR of each node that serves an issued certificate and does not claim all that is asked for.
+    """The newest CSR of each node that serves an issued certificate, if its Node does not claim all that the CSR requests.
 
-    A kubelet asks for what its Node claims, and asks anew once that has changed (pkg/kubelet/certificate/kubelet.go).
+    A kubelet requests what its Node claims, and makes a new CSR when that changes
+    (pkg/kubelet/certificate/kubelet.go).
     """
     nodes = {each.name: each for each in evidence.nodes.or_else(())}
     serving = signed_for(evidence)
@@ -156,7 +163,10 @@ def strange_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """The newest CSR of each kubelet that waits for an answer to it. Of one that serves we do not know what, it may be left over."""
+    """The newest CSR of each kubelet that waits for a decision.
+
+    If we do not know what a kubelet serves, its CSR may be left over.
+    """
     known = {
         served.node
         for served, port in zip(evidence.served, port_states(evidence), strict=True)
@@ -167,13 +177,13 @@ def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def asking_for_a_run(evidence: Evidence) -> set[str]:
-    """Nodes that a run may have armed and that ask already: serverTLSBootstrap is on there, and the CSR is the run's to approve."""
+    """Nodes that a run may have armed and that have a pending CSR: serverTLSBootstrap is on there, and the run approves the CSR."""
     armed = {each.node for each in evidence.armed}
     return armed & _undecided(evidence).keys() if evidence.csrs.is_known else armed
 
 
 def signing_themselves(evidence: Evidence) -> dict[str, Served]:
-    """By node, kubelets that serve a pair of their own making, but for the seed of a run that is under way."""
+    """Kubelets that serve a self-signed pair, by node, without the seeds of a current run."""
     seeded = asking_for_a_run(evidence)
     return {
         served.node: served
@@ -183,10 +193,10 @@ def signing_themselves(evidence: Evidence) -> dict[str, Served]:
 
 
 def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """The newest CSR of each node whose kubelet serves a pair of its own making by now: it has asked for nothing since it started.
+    """The newest CSR of each node whose kubelet now serves a self-signed pair: it has made no CSR since it started.
 
-    With serverTLSBootstrap a kubelet serves only what was issued to it (pkg/kubelet/kubelet.go), or the seed of a run that has
-    armed the node.
+    With serverTLSBootstrap a kubelet serves only issued certificates (pkg/kubelet/kubelet.go), or
+    the seed of a run that has armed the node.
     """
     own = signing_themselves(evidence)
     return {node: csr for node, csr in _undecided(evidence).items() if node in own}
@@ -194,7 +204,7 @@ def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 @rule(Code.CSR_OUTSIDE_POLICY)
 def outside_policy(evidence: Evidence) -> Iterator[Finding]:
-    """Refused by a rule that no flag overrides. What another rule holds may be an honest mistake."""
+    """CSRs refused by a rule that no flag overrides. Other rules may hold honest mistakes."""
     csrs = [each for each in evidence.csrs.or_else(()) if not each.status.conditions]
     refused = outside_policy_csrs(evidence, csrs)
     proofs = []
@@ -202,10 +212,10 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
         if request.name in refused:
             asked = ", ".join(result.seen for result in refused[request.name])
             who = requestor_node(csr_of(request)) or request.spec.username
-            proofs.append(api_proof(request.name, f"{who} asks for {asked}", evidence.csrs))
+            proofs.append(api_proof(request.name, f"{who} requests {asked}", evidence.csrs))
     if proofs:
-        what = counted(len(proofs), "pending CSR asks", "pending CSRs ask")
-        title = f"{what} for another node's, or the cluster's own, names or addresses"
+        what = counted(len(proofs), "pending CSR requests", "pending CSRs request")
+        title = f"{what} another node's, or the cluster's own, names or addresses"
         yield finding(
             Code.CSR_OUTSIDE_POLICY,
             title,
@@ -218,7 +228,7 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
 def outside_policy_csrs(
     evidence: Evidence, csrs: Collection[CertificateSigningRequest]
 ) -> dict[str, list[RuleResult]]:
-    """Those of these CSRs that ask for what is another node's or the cluster's, by name, with the rules that say so."""
+    """CSRs that request another node's or the cluster's values, by name, with the rules that refuse them."""
     if evidence.names is None or not csrs:
         return {}
     indexed = IndexedEvidence(PolicyEvidence(evidence.nodes, evidence.csrs, evidence.names))
@@ -229,9 +239,9 @@ def outside_policy_csrs(
 def _refused(
     csr: CertificateSigningRequest, indexed: IndexedEvidence, evidence: Evidence
 ) -> list[RuleResult]:
-    """What nothing overrides.
+    """The refusals that nothing overrides.
 
-    What the node may have by a pin is no attempt: a control-plane node has its API server's address as its own.
+    A pinned value is no attack: a control-plane node has its API server's address.
     """
     asked = csr_of(csr)
     node = indexed.node(requestor_node(asked) or "")
@@ -239,7 +249,7 @@ def _refused(
         asked, indexed, at=evidence.at, allowed=allowed_names_of(node) if node else None
     )
     if not indexed.knows_nodes:
-        # Any of them might be a control plane, with its own endpoint.
+        # Any node may be a control plane with its own endpoint.
         anyones = msgspec.structs.replace(facts.reserved, endpoint_addresses={})
         facts = msgspec.structs.replace(facts, reserved=anyones)
     results = [rule(facts) for rule in BELONGING_RULES]

@@ -17,10 +17,10 @@ from kubevouch.x509 import Certificate, duration_text, life_used
 from kubevouch.x509.kinds import NODE_PREFIX
 
 _NEARLY_OVER = 0.98
-"""A week of a year."""
+"""The last week of a year."""
 
 _PATIENCE = timedelta(minutes=2)
-"""The built-in approver and the signer take a second."""
+"""The built-in approver and the signer need a second."""
 
 _CONTROL_PLANE = frozenset(
     {CertificateUse.API_SERVER, CertificateUse.ETCD_SERVER, CertificateUse.ETCD_PEER}
@@ -37,7 +37,7 @@ def _found(evidence: Evidence, uses: Iterable[CertificateUse]) -> Iterator[Found
 def _overdue(
     evidence: Evidence, uses: Iterable[CertificateUse]
 ) -> list[tuple[FoundCertificate, Certificate]]:
-    """Those that should have been replaced already, what ends first before the others."""
+    """Certificates that should have been replaced by now, the first to end first."""
     late = [
         (each, certificate)
         for each in _found(evidence, uses)
@@ -58,7 +58,10 @@ def _proof(found: FoundCertificate, seen: str) -> Proof:
 
 @rule(Code.CONTROL_PLANE_CERTIFICATE_ENDS)
 def control_plane_ends(evidence: Evidence) -> Iterator[Finding]:
-    """Leaves of kubeadm's, as API servers and etcd serve them: a program goes on with the old one until its restart."""
+    """Certificates of kubeadm, as API servers and etcd serve them.
+
+    A program serves the old one until its restart.
+    """
     late = [
         (each, certificate)
         for each, certificate in _overdue(evidence, _CONTROL_PLANE)
@@ -81,7 +84,10 @@ def control_plane_ends(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.KUBELET_CLIENT_CERTIFICATE_ENDS)
 def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
-    """The newest that was issued to a kubelet is nearly used up. Where no CSR of it is left nobody can tell from here."""
+    """The kubelet's newest issued client certificate is nearly used up.
+
+    Without its CSR nobody can tell from here.
+    """
     late = _overdue(evidence, {CertificateUse.KUBELET_CLIENT})
     if late:
         _, certificate = late[0]
@@ -96,7 +102,7 @@ def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.KUBELET_CLIENT_CSR_STUCK)
 def client_csr_stuck(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet asks for its next client certificate at 70 to 90 % of this one's life, and gets none."""
+    """A kubelet requests its next client certificate at 70 to 90 % of the present one's life, and gets none."""
     newest = {
         node: csr
         for csr in evidence.client_csrs
@@ -120,7 +126,7 @@ def _is_stuck(csr: CertificateSigningRequest, evidence: Evidence) -> bool:
 
 @rule(Code.CALLED_SERVER_NOT_TRUSTED)
 def called_server_not_trusted(evidence: Evidence) -> Iterator[Finding]:
-    """By the caBundle of what the API server calls. What it says of the metrics API itself has a finding of its own."""
+    """By the caBundle of what the API server calls. The metrics API has its own finding."""
     bundles: dict[str, list[FoundCertificate]] = defaultdict(list)
     for each in _found(evidence, {CertificateUse.CA_BUNDLE}):
         bundles[each.where].append(each)
@@ -146,7 +152,7 @@ def called_server_not_trusted(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _of_bundle(bundle: list[FoundCertificate], evidence: Evidence) -> Proof | None:
-    """What is wrong with a bundle as such: it cannot be read, or all of it has ended."""
+    """A fault of the bundle itself: it cannot be read, or all of it has ended."""
     for each in bundle:
         if each.fault:
             return _proof(each, f"its caBundle cannot be read: {each.fault}")
@@ -170,7 +176,7 @@ _CA_CRITICAL = timedelta(days=30)
 
 @rule(Code.CLUSTER_CA_EXPIRING)
 def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
-    """The CA in the bundle of every pod, or that of the front proxy, ends soon or has ended."""
+    """The CA in every pod's bundle, or the front proxy's, ends soon or has ended."""
     front_proxy = [
         certificate
         for each in _found(evidence, {CertificateUse.FRONT_PROXY_CA})
@@ -182,7 +188,7 @@ def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _ca_expiring(whose: str, authorities: Sequence[Certificate], at: datetime) -> Iterator[Finding]:
-    """By the last of them: where a CA is being replaced there are two."""
+    """By the last CA to end: during a rotation there are two."""
     if not authorities:
         return
     last = max(authorities, key=lambda each: each.not_after)

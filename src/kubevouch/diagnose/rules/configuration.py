@@ -1,4 +1,4 @@
-"""KV5xx: how kubelets are configured, as far as it shows from outside."""
+"""KV5xx: kubelets' configuration, as far as it shows from outside."""
 
 from collections.abc import Collection, Iterator
 
@@ -12,14 +12,14 @@ from kubevouch.evidence.snapshot import Evidence
 
 
 def bootstrapping(evidence: Evidence) -> list[str]:
-    """Nodes on which serverTLSBootstrap is on: what they serve was signed for them, or they have nothing to serve."""
+    """Nodes with serverTLSBootstrap on: the signer issued their certificate, or they have none to serve."""
     dark = {served.node for served in evidence.served if is_dark(served)}
     return sorted(dark | signed_for(evidence).keys())
 
 
 @rule(Code.BOOTSTRAP_OFF)
 def bootstrap_off(evidence: Evidence) -> Iterator[Finding]:
-    """Kubelets serve a certificate of their own making."""
+    """Kubelets serve self-signed certificates."""
     found = signing_themselves(evidence)
     if not found:
         return
@@ -48,7 +48,7 @@ def bootstrap_off(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-# Of one certificate, of several; the worst first.
+# For one certificate and for several; the worst first.
 _WORST = {
     Code.EXPIRED: ("it has expired", "they have expired"),
     Code.SELF_SIGNED: ("nobody else vouches for it", "nobody else vouches for them"),
@@ -57,7 +57,7 @@ _WORST = {
 
 
 def _worst(evidence: Evidence, nodes: Collection[str]) -> str:
-    """What is first to be said of these nodes' certificates, besides who signed them."""
+    """The worst fault of these nodes' certificates, apart from the signer."""
     codes = {port.code for port in port_states(evidence) if port.node in nodes}
     for code, (of_one, of_several) in _WORST.items():
         if code in codes:
@@ -68,8 +68,8 @@ def _worst(evidence: Evidence, nodes: Collection[str]) -> str:
 def _refused(evidence: Evidence, count: int) -> str:
     them = "it" if count == 1 else "them"
     if insecure_flags(evidence):
-        return f"metrics-server takes {them} only because it was told not to look."
-    return f"metrics-server refuses {them}, rightly."
+        return f"metrics-server accepts {them} only because it was told not to verify."
+    return f"metrics-server rightly refuses {them}."
 
 
 def _nobody(evidence: Evidence, count: int) -> str:
@@ -82,7 +82,7 @@ def _nobody(evidence: Evidence, count: int) -> str:
 
 @rule(Code.CONFIG_MAP_DRIFT)
 def drift(evidence: Evidence) -> Iterator[Finding]:
-    """The ConfigMap says one thing and nodes do another. Where all nodes are to change, BOOTSTRAP_OFF says so already."""
+    """The ConfigMap and nodes differ. If all nodes have to change, BOOTSTRAP_OFF reports it."""
     known = evidence.kubelet_config.value
     if known is None:
         return
@@ -104,7 +104,7 @@ def drift(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.IGNORED_KEY)
 def ignored_key(evidence: Evidence) -> Iterator[Finding]:
-    """In the ConfigMap only; what stands on a node's disk the plan of `apply` tells."""
+    """In the ConfigMap only; `plan` reports keys on a node's disk."""
     known = evidence.kubelet_config
     if known.value is not None and known.value.ignored:
         proofs = [api_proof(known.value.object.name, str(p), known) for p in known.value.ignored]

@@ -1,4 +1,4 @@
-"""KV4xx: CSRs for serving certificates, who decides on them, and what happens if nobody does."""
+"""KV4xx: serving CSRs, who decides about them, and what happens if nobody does."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,17 +34,20 @@ from kubevouch.x509 import duration_text
 
 _PATIENCE = timedelta(minutes=2)
 _PATIENCE_WITH_OURS = timedelta(seconds=20)
-"""Our approver decides in less than a second, and looks again after 2 s where a look could not tell."""
+"""Our approver decides in under a second, and looks again after 2 s if it could not tell."""
 
-_IF_GONE = f"; if it is gone, `kubevouch plan -o plan.json` plans what waits, and `{INSTALL_APPROVER}` serves what comes"
+_IF_GONE = (
+    "; if it is gone, `kubevouch plan -o plan.json` plans for the waiting CSRs, and "
+    f"`{INSTALL_APPROVER}` covers later ones"
+)
 _KUBECTL, _DEPLOYMENT = "kubectl -n kubevouch-system", "deployment/kubevouch-approver"
 _WHERE_TO_LOOK = {
     "look": "get",
     "at": "deployment,pods,events",
     "mend": (
-        f"scale it up if it is scaled to nothing: `{_KUBECTL} scale {_DEPLOYMENT} --replicas=1`. Else see there, and by "
-        f"`{_KUBECTL} logs {_DEPLOYMENT}`, what keeps its pods from running or from leading, such as a right that lacks; "
-        "one that has just begun waits 15 s for a former leader's Lease. "
+        f"scale it up if it has 0 replicas: `{_KUBECTL} scale {_DEPLOYMENT} --replicas=1`. Else "
+        f"see there, and in `{_KUBECTL} logs {_DEPLOYMENT}`, what keeps its pods from running or "
+        "leading, such as a missing right; a new pod waits 15 s for a former leader's Lease. "
         "Meanwhile `kubevouch csr approve NAME --against-approver` asks the same policy"
     ),
 }
@@ -58,7 +61,7 @@ def _age(request: CertificateSigningRequest, at: datetime) -> timedelta:
 
 
 def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
-    """The CSRs of each node after the last one that was issued, since older problems are over."""
+    """Each node's CSRs after its last issued one: older problems are over."""
     found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
     for request in evidence.csrs.or_else(()):
         if request.status.certificate:
@@ -70,9 +73,9 @@ def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningReques
 
 @rule(Code.PENDING_NO_APPROVER, Code.APPROVER_HOLDS, Code.OUR_APPROVER_HOLDS)
 def pending(evidence: Evidence) -> Iterator[Finding]:
-    """CSRs that wait, with nobody to decide, or with somebody who does not."""
-    in_hand = asking_for_a_run(evidence)
-    waiting = {node: csr for node, csr in waiting_csrs(evidence).items() if node not in in_hand}
+    """CSRs that wait, with nobody to decide, or with an approver that does not."""
+    of_a_run = asking_for_a_run(evidence)
+    waiting = {node: csr for node, csr in waiting_csrs(evidence).items() if node not in of_a_run}
     running, unseen = running_approvers(evidence), unseen_approver(evidence)
     if not waiting or not (running or evidence.approvers.is_known):
         return
@@ -80,8 +83,8 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
         yield from _held(waiting, (*running, *filter(None, [unseen])), evidence)
         return
     if evidence.our_approver.value is not None:
-        return  # that one decides nothing, and whom it keeps waiting, is a finding of its own
-    # Those that no kubelet asks for nobody should approve.
+        return  # our approver decides nothing: it and its waiting CSRs have their own finding
+    # Nobody should approve a CSR that no kubelet made.
     strange = strange_csrs(evidence)
     waiting = {node: csr for node, csr in waiting.items() if node not in strange}
     if not waiting:
@@ -96,7 +99,7 @@ def _held(
     approvers: Sequence[Approver],
     evidence: Evidence,
 ) -> Iterator[Finding]:
-    """CSRs that an approver should have decided about by now: one that runs, or else that has approved lately."""
+    """CSRs that an approver should have decided by now: one that runs, or one that approved lately."""
     ours, first = any(each.name == OUR_APPROVER for each in approvers), approvers[0]
     patience = _PATIENCE_WITH_OURS if ours else _PATIENCE
     late = {node: r for node, r in waiting.items() if _age(r, evidence.at) > patience}
@@ -114,7 +117,7 @@ def _held(
 
 @rule(Code.OUR_APPROVER_DECIDES_NOTHING)
 def our_approver(evidence: Evidence) -> Iterator[Finding]:
-    """Our approver is installed, and nobody leads; or it holds every CSR, since its configuration cannot be read."""
+    """Our approver is installed and nobody leads; or its unreadable configuration holds every CSR."""
     ours = evidence.our_approver.value
     if ours is None or not (why := approves_nothing(ours)):
         return
@@ -132,7 +135,7 @@ def our_approver(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _where_to_look(ours: OurApprover) -> Mapping[str, str]:
-    """The details of the command that shows more, and of what a person can do."""
+    """Details: the command that shows more, and what a person can do."""
     unread = why_unreadable(ours.configuration)
     if unread is None or not ours.decides:
         return _WHERE_TO_LOOK
@@ -141,7 +144,7 @@ def _where_to_look(ours: OurApprover) -> Mapping[str, str]:
 
 
 def _dark(evidence: Evidence) -> str:
-    """A sentence about the kubelets that have nothing to serve meanwhile; empty if all have."""
+    """A sentence about kubelets without a certificate to serve; empty if there are none."""
     dark = sorted(served.node for served in evidence.served if is_dark(served))
     if not dark:
         return ""
@@ -157,7 +160,7 @@ def _until(waiting: Iterable[str], evidence: Evidence) -> str:
     if not ends:
         return ""
     left = duration_text(min(ends) - evidence.at)
-    return f" Until {min(ends):%Y-%m-%d} ({left} left) kubelets still serve the old ones; then ports go dark."
+    return f" Kubelets serve their old certificates until {min(ends):%Y-%m-%d} ({left} left); then ports go dark."
 
 
 def about_csrs(
@@ -196,7 +199,7 @@ def _state(request: CertificateSigningRequest, at: datetime) -> str:
 
 @rule(Code.DENIED_LOOP)
 def denied(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet whose CSR is denied asks again every 32 seconds."""
+    """A kubelet whose CSR is denied makes another every 32 seconds."""
     looping: dict[str, CertificateSigningRequest] = {}
     for node, requests in _since_issued(evidence).items():
         refused = [each for each in requests if each.condition("Denied")]
@@ -209,16 +212,19 @@ def denied(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _denier(csr: CertificateSigningRequest) -> str:
-    """The manager of its Denied condition, which only a client of /approval can write, with its reason."""
+    """The manager of the Denied condition, with its reason.
+
+    Only a client of /approval can write it.
+    """
     wrote = {each.manager for each in csr.metadata.managed_fields if each.subresource == "approval"}
     denied = csr.condition("Denied")
-    manager = wrote.pop() if len(wrote) == 1 else "a manager that is not known"
+    manager = wrote.pop() if len(wrote) == 1 else "an unknown manager"
     return f"{manager} ({denied.reason if denied is not None else ''})"
 
 
 @rule(Code.APPROVED_NOT_ISSUED)
 def not_issued(evidence: Evidence) -> Iterator[Finding]:
-    """Approved a minute ago or longer, and not signed: that takes the signer less than a second."""
+    """Approved at least a minute ago and not signed: the signer needs less than a second."""
     stuck = {
         node: request
         for node, requests in _since_issued(evidence).items()
@@ -249,7 +255,7 @@ def rejected(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.CSR_NEVER_MADE)
 def never_made(evidence: Evidence) -> Iterator[Finding]:
-    """A dark port, and no CSR of that node exists."""
+    """A dark port on a node without a CSR."""
     if not evidence.csrs.is_known:
         return
     known = newest_csrs(evidence)
@@ -261,7 +267,7 @@ def never_made(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.SUPERSEDED_CSR)
 def superseded(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet that asks again, or was started again and asks no more, has dropped the key of its older CSR."""
+    """A kubelet has dropped the key of an older CSR: it has made a newer one, or restarted and makes none."""
     newest = newest_csrs(evidence)
     old = [
         r for found in pending_csrs(evidence).values() for r in found if r is not newest[node_of(r)]
@@ -281,12 +287,12 @@ def superseded(evidence: Evidence) -> Iterator[Finding]:
 
 
 _LEFT_OVER = (
-    " is of a node that serves a certificate of its own making",
-    "s are of nodes that serve certificates of their own making",
-    ", so serverTLSBootstrap is off there by now",
+    " is of a node that serves a self-signed certificate",
+    "s are of nodes that serve self-signed certificates",
+    ", so serverTLSBootstrap is now off there",
 )
 _STRANGE = (
-    " asks for what its Node does not claim",
-    "s ask for what their Nodes do not claim",
-    ", so no kubelet asks for that now",
+    " requests what its Node does not claim",
+    "s request what their Nodes do not claim",
+    ", so no kubelet waits for that now",
 )

@@ -1,4 +1,4 @@
-"""KV9xx: facts that could not be obtained. They are reported, but are not faults of the cluster."""
+"""KV9xx: facts that could not be read. They are reported, but are no faults of the cluster."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -21,7 +21,7 @@ from kubevouch.evidence.snapshot import Evidence
 
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
-    """Each once. metrics-server's log is not among them: that it cannot be had is what a dark kubelet looks like."""
+    """Each doubt once, without metrics-server's log: a dark kubelet makes that unreadable."""
     measured = [
         getattr(facts, field.name)
         for facts in (evidence.cluster, evidence)
@@ -29,14 +29,14 @@ def _doubts(evidence: Evidence) -> Iterator[Doubt]:
     ]
     for path in evidence.metrics.versions:
         measured += [path.api_service, path.service, path.deployment, path.pods]
-        # An API that is known to be away, or not to be trusted, says so in a finding of its own.
+        # An API that is known to be unavailable or untrusted has its own finding.
         if path.measured_nodes is None and not distrust(path):
             measured.append(path.node_metrics)
     found = [each.doubt for each in measured if isinstance(each, Measured) and each.doubt]
     if (ours := evidence.our_approver.value) and ours.configuration_doubt:
         found.append(ours.configuration_doubt)
     found += evidence.names.doubts if evidence.names else ()
-    # Of a kubelet that was not dialled there is a finding of its own.
+    # A kubelet that was not dialled has its own finding.
     not_read = evidence.certificates.not_read if evidence.certificates else ()
     found += [each.doubt for each in not_read if not each.is_ordinary and not each.node]
     yield from dict.fromkeys(found)
@@ -44,7 +44,7 @@ def _doubts(evidence: Evidence) -> Iterator[Doubt]:
 
 @rule(Code.NOT_ALLOWED)
 def not_allowed(evidence: Evidence) -> Iterator[Finding]:
-    """One finding, with every right that is lacking."""
+    """One finding for all missing rights."""
     log = evidence.metrics.failures.doubt
     doubts = [*_doubts(evidence), *([log] if log else [])]
     asked = sorted({a for d in doubts if d.kind is DoubtKind.NOT_ALLOWED for a in d.lacking})
@@ -52,13 +52,13 @@ def not_allowed(evidence: Evidence) -> Iterator[Finding]:
         title = f"not allowed to {named(asked, most=len(asked))}"
         holder = evidence.run_holder.doubt
         if holder is not None and holder.kind is DoubtKind.NOT_ALLOWED:
-            title += f"; without {LEASE} it is not known whether a run or an undo is under way"
+            title += f"; without {LEASE} it is unknown whether a run or an undo is in progress"
         yield finding(Code.NOT_ALLOWED, title, subjects=asked)
 
 
 @rule(Code.KUBELET_UNREACHABLE, Code.NOT_DIALLED)
 def not_dialled(evidence: Evidence) -> Iterator[Finding]:
-    """This machine could not reach them, or could not even try, and metrics-server's log does not tell more."""
+    """This machine could not reach them, or could not even try, and metrics-server's log adds nothing."""
     sure = {port.node for port in surely_unreachable(evidence)}
     logged = {s.node for s in port_states(evidence) if s.proof.vantage == Vantage.SCRAPER_LOG}
     unknown = [
@@ -76,7 +76,7 @@ def not_dialled(evidence: Evidence) -> Iterator[Finding]:
 @rule(Code.TOO_EARLY)
 @each_version
 def too_early(evidence: Evidence) -> Iterator[Finding]:
-    """Something is missing that will be there within two minutes, if all is well."""
+    """Something is missing that should appear within two minutes."""
     metrics = evidence.metrics
     available = metrics.available
     if available is not None and not available.true:
@@ -88,9 +88,7 @@ def too_early(evidence: Evidence) -> Iterator[Finding]:
                 "metrics-server has just become ready; its Service has no endpoint yet",
             )
         elif only_starting(evidence):
-            yield finding(
-                Code.TOO_EARLY, "metrics-server has just been started and is not ready yet"
-            )
+            yield finding(Code.TOO_EARLY, "metrics-server has just started and is not ready yet")
         return
     young = without_metrics(evidence, new=True)
     if young:
@@ -100,25 +98,25 @@ def too_early(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.RUN_NOT_FINISHED)
 def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
-    """By the cluster's Lease. Once a switch has had its time, the wire tells what became of the node."""
+    """By the cluster's Lease. After a switch's deadline the wire shows what became of the node."""
     holder = evidence.run_holder.value
     if holder is not None and (
         holder.is_alive or any(each.run == holder.run for each in evidence.armed)
     ):
-        state = "is under way" if holder.is_alive else "was cut off and has not ended"
+        state = "is in progress" if holder.is_alive else "was cut off and has not ended"
         title = f"{'an undo' if holder.undoes else 'a run'} {state}: {holder}"
         yield finding(Code.RUN_NOT_FINISHED, title, details={"run": holder.run})
     for each in evidence.armed:
         title = (
-            f"run {each.run} may be armed on {each.node}: its own switch puts it back by {each.due:%H:%M:%S} UTC, "
-            "unless somebody ends that before"
+            f"run {each.run} may be armed on {each.node}: its switch undoes the change by "
+            f"{each.due:%H:%M:%S} UTC, unless somebody disarms it before"
         )
         yield finding(Code.RUN_NOT_FINISHED, title, subjects=[each.node], details={"run": each.run})
 
 
 @rule(Code.INCONCLUSIVE)
 def inconclusive(evidence: Evidence) -> Iterator[Finding]:
-    """Whatever else could not be read."""
+    """Anything else that could not be read."""
     for doubt in _doubts(evidence):
         if doubt.kind is DoubtKind.FAILED:
             yield finding(Code.INCONCLUSIVE, doubt.text)

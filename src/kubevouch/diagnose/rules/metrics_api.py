@@ -38,22 +38,22 @@ from kubevouch.x509.reasons import TLS_PREFIX
 _STALE = timedelta(minutes=5)
 _WIRING = {"ServiceNotFound", "ServicePortError", "EndpointsNotFound"}
 _ACCOUNT_USER = "system:serviceaccount:"
-# Go's words for a server's certificate that does not pass (crypto/tls/common.go, crypto/x509/verify.go).
+# Go's texts for a server certificate that does not verify (crypto/tls/common.go, crypto/x509/verify.go).
 _UNTRUSTED = re.compile(r"(?:tls: failed to verify certificate: )?x509: .*")
 
 
 def each_version(
     judge: Callable[[Evidence], Iterable[Finding]],
 ) -> Callable[[Evidence], Iterable[Finding]]:
-    """Judges the metrics API by each of its versions.
+    """Checks each version of the metrics API.
 
-    What is wrong with all alike is one finding with the proofs of each; the title of anything else names the version.
+    A fault of all versions is one finding with all proofs. Otherwise the title names the version.
     """
 
     def judged(evidence: Evidence) -> Iterable[Finding]:
         found: dict[tuple[Code, str, tuple[str, ...]], list[tuple[str, Finding]]] = {}
         for path in evidence.metrics.versions:
-            # What is remembered about this evidence is not about a copy of it.
+            # Cached results belong to one evidence, not to its copies.
             seen = evidence if path is evidence.metrics else replace(evidence, metrics=path)
             for each in judge(seen):
                 key = each.code, each.title, each.subjects
@@ -85,7 +85,7 @@ def api_service_missing(evidence: Evidence) -> Iterator[Finding]:
         proof = api_proof(name, "no such APIService", found)
         title = "nothing serves the metrics API (no APIService)"
         if deployment := evidence.metrics.deployment.value:
-            there = f"Deployment {deployment.name} is there ({ready_count(evidence.metrics)} ready)"
+            there = f"Deployment {deployment.name} exists ({ready_count(evidence.metrics)} ready)"
             title = (
                 f"nothing leads to metrics-server: {there}, and the APIService {name} is missing"
             )
@@ -124,13 +124,14 @@ def _named(metrics: MetricsPath) -> dict[str, str]:
 
 
 def _mend(code: Code, metrics: MetricsPath) -> str:
-    """What only a person can do about an APIService that is not available."""
+    """What only a person can do about an unavailable APIService."""
     if service := metrics.outside_service:
         whole = f"{service.namespace}/{service.name}"
         shown = f"kubectl get endpointslices -n {service.namespace} -l {slices_of(service.name)}"
         return (
-            f"start the process at the address that the EndpointSlice of Service {whole} names, or correct that address "
-            f"(`{shown}`): the Service has no selector, so no pod is behind it"
+            f"start the process at the address in the EndpointSlice of Service {whole}, or "
+            f"correct that address (`{shown}`): the Service has no selector, so no pod is behind "
+            "it"
         )
     if code is Code.API_SERVICE_WIRING:
         return "make the APIService, the Service and the labels of metrics-server's pods agree"
@@ -140,7 +141,7 @@ def _mend(code: Code, metrics: MetricsPath) -> str:
 @rule(Code.API_SERVICE_NOT_TRUSTED)
 @each_version
 def api_service_not_trusted(evidence: Evidence) -> Iterator[Finding]:
-    """The API server reaches metrics-server and does not take its certificate for that of the Service."""
+    """The API server reaches metrics-server and does not accept its certificate for that Service."""
     metrics = evidence.metrics
     why = distrust(metrics)
     if why:
@@ -153,7 +154,10 @@ def api_service_not_trusted(evidence: Evidence) -> Iterator[Finding]:
 @rule(Code.API_SERVICE_NOT_VERIFIED)
 @each_version
 def api_service_not_verified(evidence: Evidence) -> Iterator[Finding]:
-    """The API server asks metrics-server for no certificate that it could verify. While nothing answers, what is broken comes first."""
+    """The API server does not verify metrics-server's certificate.
+
+    While nothing answers, other faults come first.
+    """
     metrics = evidence.metrics
     found, available = metrics.api_service.value, metrics.available
     if found is None or available is None or not available.true:
@@ -168,9 +172,10 @@ def api_service_not_verified(evidence: Evidence) -> Iterator[Finding]:
 
 
 def distrust(metrics: MetricsPath) -> str:
-    """What the API server says of metrics-server's certificate; "" if it takes it.
+    """What the API server says about metrics-server's certificate; "" if it accepts it.
 
-    Its own check says so from 1.36 on; before, the APIService is available and every request fails.
+    Since 1.36 its own check reports this. Before, the APIService is available and every request
+    fails.
     """
     condition, doubt = metrics.available, metrics.node_metrics.doubt
     said = condition.message if condition is not None and not condition.true else ""
@@ -181,7 +186,7 @@ def distrust(metrics: MetricsPath) -> str:
 
 
 def _why_unavailable(reason: str, metrics: MetricsPath) -> Code:
-    """The code: whether pods are there and ready decides who is to blame for missing endpoints."""
+    """The code. Whether pods exist and are ready decides why endpoints are missing."""
     if reason in _WIRING:
         return Code.API_SERVICE_WIRING
     if reason != "MissingEndpoints":
@@ -202,12 +207,12 @@ _TITLES = {
     Code.API_SERVICE_WIRING: "the metrics APIService leads nowhere: {reason}",
     Code.NO_READY_METRICS_SERVER: "metrics-server {ready} ready; APIService says {reason}",
     Code.API_SERVICE_UNREACHABLE: "the metrics APIService fails: {reason}",
-    Code.INCONCLUSIVE: "APIService says {reason}; whether metrics-server runs could not be told",
+    Code.INCONCLUSIVE: "APIService says {reason}; could not tell whether metrics-server runs",
 }
 
 
 def ready_count(metrics: MetricsPath) -> str:
-    """As kubectl prints it for the Deployment: `0/3`."""
+    """Ready and wanted replicas as in kubectl: `0/3`."""
     if metrics.deployment.value is not None:
         deployment = metrics.deployment.value
         return f"{deployment.status.ready_replicas}/{deployment.spec.replicas}"
@@ -219,7 +224,7 @@ def ready_count(metrics: MetricsPath) -> str:
 def pods_broken(evidence: Evidence) -> Iterator[Finding]:
     """metrics-server's pods do not run at all."""
     pods = evidence.metrics.pods
-    # Where another one is ready, what is left of an evicted pod is only litter.
+    # If another pod is ready, an evicted one is only litter.
     serves = any(pod.ready for pod in pods.or_else(()))
     broken = [
         (pod, why)
@@ -237,7 +242,7 @@ def pods_broken(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _why_broken(pod: Pod, at: datetime) -> str:
-    """Why it does not run; empty if it does, or if it has only just been made and waits for a node."""
+    """Why it does not run; empty if it runs, or was only just created and waits for a node."""
     for status in pod.status.container_statuses:
         waiting = status.state.waiting
         if waiting is not None and waiting.reason != "ContainerCreating":
@@ -250,7 +255,7 @@ def _why_broken(pod: Pod, at: datetime) -> str:
 
 @rule(Code.METRICS_SERVER_SCALED_DOWN)
 def scaled_down(evidence: Evidence) -> Iterator[Finding]:
-    """Its Deployment wants no pod."""
+    """The Deployment wants no pod."""
     deployment = evidence.metrics.deployment.value
     if deployment is not None and deployment.spec.replicas == 0:
         title = f"metrics-server is scaled to 0 replicas (Deployment {deployment.name})"
@@ -259,7 +264,10 @@ def scaled_down(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.METRICS_SERVER_FORBIDDEN)
 def metrics_server_forbidden(evidence: Evidence) -> Iterator[Finding]:
-    """The API server refuses metrics-server's account: by its log, which counts only while it has no metrics."""
+    """The API server refuses metrics-server's account.
+
+    Its log shows this, and counts only while there are no metrics.
+    """
     measured = evidence.metrics.measured_nodes
     denials = evidence.metrics.denials
     if measured is None or measured or not denials.value:
@@ -273,7 +281,7 @@ def metrics_server_forbidden(evidence: Evidence) -> Iterator[Finding]:
             Proof(each.pod, each.text, str(Vantage.SCRAPER_LOG), denials.at)
             for _, each in sorted(by_right.items())
         ],
-        # By upstream's manifests and by ours.
+        # The same in upstream's manifests and in ours.
         details={"account": account, "role": f"system:{account.partition(':')[2]}"},
     )
 
@@ -294,7 +302,10 @@ def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.INSECURE_FLAG_WITHOUT_EFFECT)
 def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
-    """Ours in the place of a metrics-server that verified nothing. Subjects: the nodes that it cannot verify."""
+    """Ours has replaced a metrics-server that verified nothing.
+
+    Subjects: the nodes that it cannot verify.
+    """
     if not evidence.metrics.is_ours:
         return
     unverified = _unverified(evidence)
@@ -306,7 +317,7 @@ def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
             then = f"{counted(len(unverified), 'node is not verified and gets', several)} no token"
         yield finding(
             Code.INSECURE_FLAG_WITHOUT_EFFECT,
-            f"kubevouch metrics-server verifies kubelets in spite of {name}; {then}",
+            f"kubevouch metrics-server verifies kubelets despite {name}; {then}",
             subjects=unverified,
             proofs=[api_proof("metrics-server", flag, evidence.metrics.pods)],
             details=_to_remove(flag, evidence),
@@ -314,7 +325,7 @@ def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _unverified(evidence: Evidence) -> list[str]:
-    """Ready nodes whose kubelet does not pass."""
+    """Ready nodes whose kubelet does not verify."""
     ready = {node.name for node in evidence.nodes.or_else(()) if node.ready}
     refused = {port.node for port in port_states(evidence) if port.code in ON_THE_WIRE}
     return sorted((refused | strangers(evidence)) & ready)
@@ -325,7 +336,7 @@ def _to_remove(flag: str, evidence: Evidence) -> dict[str, str]:
 
 
 def _without(flag: str, evidence: Evidence) -> str:
-    """A JSON patch (RFC 6902) of the Deployment that removes the flag, and only if it still stands there."""
+    """A JSON patch (RFC 6902) of the Deployment that removes the flag, only if it is still there."""
     deployment, pods = evidence.metrics.deployment.value, evidence.metrics.pods.or_else(())
     spec = deployment.spec.template.spec if deployment is not None else pods[0].spec
     for index, container in enumerate(spec.containers):
@@ -342,14 +353,14 @@ def _without(flag: str, evidence: Evidence) -> str:
 
 
 def insecure_flags(evidence: Evidence) -> list[str]:
-    """metrics-server's words that turn the verification of kubelets off; ours verifies all the same."""
+    """metrics-server's flags that turn off the verification of kubelets; ours verifies nevertheless."""
     return [] if evidence.metrics.is_ours else insecure_words(evidence.metrics.flags)
 
 
 @rule(Code.PARTIAL_METRICS)
 @each_version
 def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
-    """The metrics API answers, and some nodes, or all, are missing from its answer."""
+    """The metrics API answers, without some or all nodes."""
     found, nodes = evidence.metrics.node_metrics, evidence.nodes.or_else(())
     missing = without_metrics(evidence, new=False)
     if missing:
@@ -361,20 +372,20 @@ def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
 
 
 def is_stale(timestamp: datetime | None, at: datetime) -> bool:
-    """Whether numbers of that moment say nothing of the present."""
+    """Whether metrics of that time are too old."""
     return timestamp is not None and at - timestamp > _STALE
 
 
 @rule(Code.STALE_METRICS)
 @each_version
 def stale_metrics(evidence: Evidence) -> Iterator[Finding]:
-    """metrics-server answers with old numbers."""
+    """metrics-server answers with old metrics."""
     found = evidence.metrics.node_metrics
     old = [each for each in found.or_else(()) if is_stale(each.timestamp, found.at)]
     if old:
         yield finding(
             Code.STALE_METRICS,
-            f"metrics of {counted(len(old), 'node')} are more than 5 minutes old",
+            f"metrics of {counted(len(old), 'node')} are older than 5 minutes",
             subjects=[each.name for each in old],
             proofs=[api_proof(each.name, f"timestamp {each.timestamp}", found) for each in old],
             details=pods_of(evidence),

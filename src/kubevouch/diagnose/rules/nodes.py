@@ -1,4 +1,4 @@
-"""Nodes as such: kubelets that do not report, clocks, machines that cannot be told apart."""
+"""Nodes themselves: kubelets that do not report, clocks, indistinguishable machines."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ from kubevouch.x509 import duration_text
 
 _SKEW_WARNING = timedelta(seconds=30)
 _SKEW_ERROR = timedelta(minutes=5)
-"""The signer lets certificates begin five minutes early: up to there nothing fails."""
+"""The signer backdates certificates by five minutes, so a smaller skew breaks nothing."""
 
 
 @rule(Code.NO_KUBELET_REPORTS)
 def no_kubelet_reports(evidence: Evidence) -> Iterator[Finding]:
-    """Every node's status is Unknown: the node lifecycle controller has not heard of any kubelet for a while."""
+    """Every node's status is Unknown: the node lifecycle controller has not heard from any kubelet for a while."""
     nodes = evidence.nodes.or_else(())
     silent = {name: each for name, each in _not_ready(evidence).items() if each.status == "Unknown"}
     if not silent or len(silent) < len(nodes):
@@ -31,7 +31,7 @@ def no_kubelet_reports(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.NODE_NOT_READY)
 def not_ready(evidence: Evidence) -> Iterator[Finding]:
-    """Some nodes are NotReady: their kubelets are silent, or say so themselves."""
+    """Some nodes are NotReady: their kubelets are silent, or report it themselves."""
     found = _not_ready(evidence)
     if found:
         title = f"{counted(len(found), 'node')} NotReady"
@@ -46,7 +46,7 @@ def _by_condition(
 
 
 def _not_ready(evidence: Evidence) -> dict[str, Condition]:
-    """The condition Ready of each node that has one which is not true."""
+    """The Ready condition of each node that is not Ready."""
     return {
         node.name: condition
         for node in evidence.nodes.or_else(())
@@ -61,7 +61,7 @@ def _said(condition: Condition) -> str:
 
 @rule(Code.CLOCK_SKEW)
 def clock_skew(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet dates its Lease by its own clock, and the API server notes by its own when that was written."""
+    """A kubelet dates its Lease by its own clock; the API server dates the write by its own."""
     known = {node.name for node in evidence.nodes.or_else(())}
     skews = {
         lease.name: skew
@@ -79,7 +79,7 @@ def clock_skew(evidence: Evidence) -> Iterator[Finding]:
         + named([f"{name} is {said[name]}" for name in sorted(skews)]),
         subjects=sorted(skews),
         proofs=[
-            api_proof(name, f"its Lease, as it was written: {said[name]}", evidence.leases)
+            api_proof(name, f"its Lease, when written: {said[name]}", evidence.leases)
             for name in sorted(skews)
         ],
         severity=Severity.WARNING if worst <= _SKEW_ERROR else None,
@@ -99,7 +99,7 @@ def _in_words(skew: timedelta) -> str:
 
 @rule(Code.SHARED_MACHINE_IDENTITY)
 def shared_identity(evidence: Evidence) -> Iterator[Finding]:
-    """Nodes that were cloned from one image."""
+    """Nodes cloned from one image."""
     nodes = evidence.nodes.or_else(())
     for what, read in _IDENTITIES.items():
         by_id: dict[str, list[str]] = defaultdict(list)
@@ -133,7 +133,8 @@ def live_bootstrap_tokens(evidence: Evidence) -> Iterator[Finding]:
     if tokens:
         yield finding(
             Code.LIVE_BOOTSTRAP_TOKENS,
-            f"{counted(len(tokens), 'live bootstrap token')} ({named(tokens)}): whoever has one gets a client certificate "
-            "for any node name; tokens without the usage 'signing' do not show here",
+            f"{counted(len(tokens), 'live bootstrap token')} ({named(tokens)}): each holder gets "
+            "a client certificate for any node name; tokens without the usage 'signing' do not "
+            "show here",
             subjects=tokens,
         )

@@ -1,4 +1,7 @@
-"""KV110, KV2xx and KV3xx: reaching kubelets, at which address, and the certificate on the wire. How one port is judged is in `wire`."""
+"""KV110, KV2xx and KV3xx: reaching kubelets, at which address, and the certificate on the wire.
+
+`wire` judges each port.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -21,12 +24,13 @@ from kubevouch.kube.resources import Node
 from kubevouch.x509 import Certificate, duration_text, life_used
 
 OVERDUE = 0.92
-"""The part of a life after which a certificate should have been replaced: kubelets ask at 70 to 90 % of it."""
+"""The part of a life after which a certificate should have been replaced: kubelets renew at 70
+to 90 % of it."""
 
 
 @rule(Code.KUBELET_UNREACHABLE)
 def unreachable(evidence: Evidence) -> Iterator[Finding]:
-    """The port is certainly unreachable; if that is not certain, NOT_DIALLED reports it."""
+    """The port is certainly unreachable. If that is uncertain, NOT_DIALLED reports it."""
     found = surely_unreachable(evidence)
     if found:
         title = f"{counted(len(found), 'kubelet')} cannot be reached on port 10250"
@@ -50,7 +54,7 @@ def _ago(ends: list[datetime], at: datetime) -> str:
     first, last = duration_text(at - ends[0]), duration_text(at - ends[-1])
     if first == last:
         return f"{first} ago"
-    # Of one unit: "8 to 55 days ago".
+    # In one unit: "8 to 55 days ago".
     if first.split()[1] == last.split()[1]:
         last = last.split()[0]
     return f"{last} to {first} ago"
@@ -69,18 +73,18 @@ _ON_THE_PORT = {
         "without a serving certificate (tls: internal error): scrapes, logs and exec fail there",
     ),
     Code.NO_IP_SANS: (*_SERVES, "without any IP address"),
-    Code.SELF_SIGNED: (*_SERVES, "of the kubelet's own making"),
-    Code.SAN_MISMATCH: (*_SERVES, "for other names than the one dialled"),
+    Code.SELF_SIGNED: (*_SERVES, "self-signed by the kubelet"),
+    Code.SAN_MISMATCH: (*_SERVES, "for other names than the dialled one"),
     Code.NOT_YET_VALID: (*_SERVES, "that is not valid yet"),
     Code.SIGNED_BY_OTHER_CA: (*_SERVES, "of another CA than the cluster's"),
     Code.OTHER_VERIFICATION_FAILURE: (*_SERVES, "that does not verify"),
 }
-"""What is said of one port and of several, by the first thing that fails there."""
+"""The text for one port and for several, by the first failure there."""
 
 
 @rule(*_ON_THE_PORT)
 def refused(evidence: Evidence) -> Iterator[Finding]:
-    """No handshake, no certificate, or one that does not verify at the address that is dialled."""
+    """No handshake, no certificate, or one that does not verify at the dialled address."""
     for code, (one, several, what) in _ON_THE_PORT.items():
         if found := _with(evidence, code):
             yield _on_nodes(code, f"{counted(len(found), one, several)} {what}", found)
@@ -104,7 +108,7 @@ def overdue(evidence: Evidence) -> Iterator[Finding]:
 
 
 def life(leaf: Certificate) -> str:
-    """From when until when a certificate is good, as a proof tells it."""
+    """A certificate's validity, as proofs show it."""
     return f"valid from {leaf.not_before:%Y-%m-%d %H:%M} to {leaf.not_after:%Y-%m-%d %H:%M} UTC"
 
 
@@ -146,9 +150,9 @@ def _on_nodes(code: Code, title: str, found: Sequence[PortState]) -> Finding:
 
 @rule(Code.ADDRESS_TYPE_MISMATCH)
 def address_type(evidence: Evidence) -> Iterator[Finding]:
-    """metrics-server dials an address that the certificates lack; names the order that would do."""
+    """metrics-server dials an address that the certificates lack; the finding names a better order."""
     trust = evidence.trust.value
-    # Without its pods it is not known what metrics-server dials.
+    # Without its pods it is unknown what metrics-server dials.
     if trust is None or not evidence.metrics.pods.is_known:
         return
     types = preferred_types(evidence.metrics.flags)
@@ -180,7 +184,7 @@ def _types(node: Node) -> list[str]:
 
 
 def _would_do(node: Node, types: Sequence[str], served: Served, trust: TrustedRoots) -> bool:
-    """metrics-server, told this order, would trust what the kubelet presents."""
+    """Whether metrics-server would trust the kubelet with this order of address types."""
     dialled, address = served.dialled, scraped_address(node, types)
     if not dialled.chain or address is None:
         return False
@@ -188,10 +192,10 @@ def _would_do(node: Node, types: Sequence[str], served: Served, trust: TrustedRo
 
 
 def _spoils(node: Node, order: Sequence[str], served: Served | None, trust: TrustedRoots) -> bool:
-    """The certificate is good for what is dialled now, and would not be for what this order picks."""
+    """Whether the certificate fits the address dialled now, but not the one that this order picks."""
     return served is not None and served.is_trusted and not _would_do(node, order, served, trust)
 
 
 def _advice(order: Sequence[str], spoiled: Sequence[str]) -> str:
-    flag = f"--kubelet-preferred-address-types={','.join(order)} would do"
+    flag = f"--kubelet-preferred-address-types={','.join(order)} would work"
     return f"{flag} for them, and not for {named(spoiled)}" if spoiled else flag

@@ -1,7 +1,7 @@
-"""The state of each kubelet's port: as dialled from here, else by metrics-server's log; and what is too young to be judged.
+"""The state of each kubelet's port: as dialled from here, else from metrics-server's log; and what is too young to judge.
 
-A node has one code, the first in the order in which Go checks (dates, names, authority, usage): the first failure
-hides the rest.
+A node has one code, the first in Go's order of checks (dates, names, authority, usage). The first
+failure hides the rest.
 """
 
 import re
@@ -38,7 +38,7 @@ _CODES = {
 }
 _BY_NAME = {Code.NO_IP_SANS, Code.SAN_MISMATCH}
 
-# By Go's words (crypto/x509/verify.go, net/net.go), in the order in which they are looked for.
+# Go's texts (crypto/x509/verify.go, net/net.go), in the order of the search.
 _IN_LOG = (
     ("is not yet valid: current time", Code.EXPIRED),
     ("doesn't contain any IP SANs", Code.NO_IP_SANS),
@@ -49,7 +49,8 @@ _IN_LOG = (
     ("x509: ", Code.OTHER_VERIFICATION_FAILURE),
     ("remote error: tls: internal error", Code.NO_SERVING_CERTIFICATE),
     ("dial tcp", Code.KUBELET_UNREACHABLE),
-    # Its own patience ends before that of a connection attempt (metrics-server pkg/scraper/scraper.go).
+    # Its own timeout comes before that of a connection attempt (metrics-server
+    # pkg/scraper/scraper.go).
     ("context deadline exceeded", Code.KUBELET_UNREACHABLE),
 )
 _BEFORE = re.compile(r"current time \S+ is before ")
@@ -57,7 +58,7 @@ _BEFORE = re.compile(r"current time \S+ is before ")
 
 @dataclass(frozen=True, slots=True)
 class PortState:
-    """One kubelet's port. code: None where all is well, or where it could not be told. leaf: None if not seen."""
+    """One kubelet's port. code: None if all is well or unknown. leaf: None if not seen."""
 
     node: str
     code: Code | None
@@ -66,17 +67,17 @@ class PortState:
 
     @property
     def refuses(self) -> bool:
-        """Whether the node itself has answered that nothing listens on the port: in Go's words, dialled or logged."""
+        """Whether the node itself answered that nothing listens there, in Go's words, dialled or logged."""
         return self.proof.seen.endswith("connect: connection refused")
 
 
 def is_self_signed(certificate: Certificate) -> bool:
-    """The kubelet made it itself."""
+    """The kubelet signed it itself."""
     return classify(certificate) is CertificateKind.KUBELET_SELF_SIGNED
 
 
 def signed_for(evidence: Evidence) -> dict[str, Certificate]:
-    """By node, what kubelets serve that the signer kubelet-serving has issued."""
+    """By node, served certificates that the kubelet-serving signer issued."""
     return {
         served.node: leaf
         for served in evidence.served
@@ -85,7 +86,7 @@ def signed_for(evidence: Evidence) -> dict[str, Certificate]:
 
 
 def is_dark(served: Served) -> bool:
-    """The kubelet has no certificate at all: it answers every handshake with alert 80 (pkg/kubelet/kubelet.go)."""
+    """The kubelet has no certificate: it answers every handshake with alert 80 (pkg/kubelet/kubelet.go)."""
     failure = served.dialled.failure
     return failure is not None and failure.alert == INTERNAL_ERROR
 
@@ -97,13 +98,13 @@ def is_our_side(served: Served) -> bool:
 
 
 def is_silent(served: Served) -> bool:
-    """No connection came about."""
+    """The connection failed."""
     failure = served.dialled.failure
     return failure is not None and failure.kind in _UNREACHABLE
 
 
 def code_of(served: Served) -> Code | None:
-    """The one code for what was seen on the wire; None if all is well, or if it could not be told."""
+    """The code for what the wire showed; None if all is well or unknown."""
     if served.dialled.failure is not None:
         return _code_of_failure(served)
     leaf, verdict = served.dialled.leaf, served.verdict
@@ -112,7 +113,7 @@ def code_of(served: Served) -> Code | None:
     code = _CODES.get(verdict.reason, Code.OTHER_VERIFICATION_FAILURE)
     if code == Code.SIGNED_BY_OTHER_CA and is_self_signed(leaf):
         return Code.SELF_SIGNED
-    # A date that is wrong may be that of the CA above it.
+    # The wrong date may be that of the CA above.
     return (
         code
         if verdict.at_fault in (None, leaf) or code == Code.SIGNED_BY_OTHER_CA
@@ -129,14 +130,17 @@ def _code_of_failure(served: Served) -> Code | None:
 
 
 def code_in_log(text: str) -> Code | None:
-    """The code for what metrics-server logged; None for what has none here, such as a 403 of the kubelet."""
+    """The code for a line of metrics-server's log; None if there is none, as for the kubelet's 403."""
     code = next((code for words, code in _IN_LOG if words in text), None)
     return Code.NOT_YET_VALID if code == Code.EXPIRED and _BEFORE.search(text) else code
 
 
 @lru_cache(maxsize=2)
 def port_states(evidence: Evidence) -> tuple[PortState, ...]:
-    """Every kubelet that was dialled, once. Most rules ask: the answer about the last evidence is remembered, beside one by another version."""
+    """Every dialled kubelet.
+
+    Most rules ask, so the answers about the last evidence are cached, for each metrics version.
+    """
     logged = _logged(evidence)
     return tuple(
         _port_state(served, evidence, logged.get(served.node)) for served in evidence.served
@@ -144,7 +148,10 @@ def port_states(evidence: Evidence) -> tuple[PortState, ...]:
 
 
 def strangers(evidence: Evidence) -> set[str]:
-    """Nodes that serve a trusted certificate that does not name them: upstream's reads them, ours does not."""
+    """Nodes that serve a trusted certificate without their name.
+
+    Upstream reads them, ours does not.
+    """
     return {
         served.node
         for served in evidence.served
@@ -156,7 +163,8 @@ def _port_state(served: Served, evidence: Evidence, logged: PortState | None) ->
     if logged is not None and (is_silent(served) or is_our_side(served)):
         return logged
     code, leaf = code_of(served), served.dialled.leaf
-    # Without metrics-server's flags the dialled address is a guess: that a name is missing there is no finding then.
+    # Without metrics-server's flags the dialled address is a guess, so a missing name is no
+    # finding.
     guessed = code in _BY_NAME and not evidence.metrics.pods.is_known
     if guessed and not (leaf is not None and is_self_signed(leaf)):
         code = None
@@ -164,7 +172,7 @@ def _port_state(served: Served, evidence: Evidence, logged: PortState | None) ->
 
 
 def _logged(evidence: Evidence) -> dict[str, PortState]:
-    """What the log tells, by node: of nodes without metrics only, since a success leaves no line."""
+    """What the log says, by node. Only for nodes without metrics, since a success leaves no line."""
     measured = evidence.metrics.measured_nodes
     if measured is None:
         return {}
@@ -186,10 +194,10 @@ def _proof(failure: LoggedScrapeFailure, evidence: Evidence) -> Proof:
 
 
 def surely_unreachable(evidence: Evidence) -> tuple[PortState, ...]:
-    """Not reached from here although others are, or not by metrics-server either; and nobody has metrics of it.
+    """Kubelets unreachable from here while others are reached, or also for metrics-server; and without metrics.
 
-    One that refuses the connection, while others are reached, has answered: its last sample in the metrics API, or that
-    nobody knows whether there is one, proves nothing against that.
+    A refused connection is an answer, if others are reached. An old sample in the metrics API, or
+    an unknown one, does not disprove it.
     """
     measured = evidence.metrics.measured_nodes
     others = any(not is_silent(served) and not is_our_side(served) for served in evidence.served)
@@ -209,14 +217,16 @@ def surely_unreachable(evidence: Evidence) -> tuple[PortState, ...]:
 
 
 _TWO_SCRAPES = timedelta(minutes=2)
-"""Of a metrics-server that looks once a minute (--metric-resolution is 15 s in its manifests)."""
+"""For a metrics-server that scrapes once a minute (its manifests set --metric-resolution to 15
+s)."""
 
 _BACKDATED = timedelta(minutes=5)
-"""kube-controller-manager lets a certificate begin that much before it signs (pkg/controller/certificates/authority)."""
+"""kube-controller-manager backdates certificates by this much
+(pkg/controller/certificates/authority)."""
 
 
 def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
-    """Ready nodes of which a metrics API that answers has nothing: those that are too young for that, or the others."""
+    """Ready nodes that an answering metrics API lacks: those too young for metrics, or the others."""
     present, available = evidence.metrics.measured_nodes, evidence.metrics.available
     if present is None or available is None or not available.true:
         return []
@@ -231,11 +241,11 @@ def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
 
 
 def _is_new_to_metrics(node: Node, evidence: Evidence, faulty: set[str]) -> bool:
-    """The Node, its certificate or a metrics-server that answers is too young, as far as can be told.
+    """Whether the Node, its certificate or the answering metrics-server is too young, as far as known.
 
-    Where its age cannot be told it may be: then metrics that are missing prove nothing.
+    An unknown age may be young: then missing metrics prove nothing.
     """
-    # What is wrong with its port explains why there are no metrics.
+    # A fault of its port explains the missing metrics.
     if node.name in faulty:
         return False
     if _is_young(node.metadata.creation_timestamp, evidence.at):
@@ -265,10 +275,10 @@ def _has_new_certificate(node: str, evidence: Evidence) -> bool:
 
 
 def current_pods(metrics: MetricsPath) -> tuple[Pod, ...]:
-    """metrics-server's pods without those of a former roll-out: they are about to be replaced.
+    """metrics-server's pods without those of a former roll-out, which will be replaced.
 
-    A pod of another command line than its Deployment's (the newest pod's, where that is not known) is one; all count
-    where none has the Deployment's.
+    A pod is from a former roll-out if its command line differs from the Deployment's, or, if that
+    is unknown, from the newest pod's. If none has the Deployment's, all count.
     """
     pods, deployment = metrics.pods.or_else(()), metrics.deployment.value
     if not pods:
@@ -288,7 +298,7 @@ def _words(spec: PodSpec) -> tuple[tuple[str, ...], ...]:
 
 
 def only_starting(evidence: Evidence) -> bool:
-    """No metrics-server is ready, and all there is to say of it is that its pods have just been made."""
+    """No metrics-server is ready, and the only reason is that its pods are new."""
     metrics = evidence.metrics
     pods = current_pods(metrics)
     if not pods or any(port.code for port in port_states(evidence)) or metrics.denials.or_else(()):
@@ -297,21 +307,21 @@ def only_starting(evidence: Evidence) -> bool:
 
 
 def awaits_its_endpoint(evidence: Evidence) -> bool:
-    """A metrics-server is ready, and each that is has only just become so.
+    """Every ready metrics-server has only just become ready.
 
-    The EndpointSlice is written after the pod, and the APIService judged after that.
+    The EndpointSlice follows the pod, and the APIService's check follows that.
     """
     ready = [pod for pod in evidence.metrics.pods.or_else(()) if pod.ready]
     return bool(ready) and all(_is_young(_ready_since(pod), evidence.at) for pod in ready)
 
 
 def is_young(pod: Pod, at: datetime) -> bool:
-    """It was made less than two minutes ago."""
+    """Whether it was created less than two minutes ago."""
     return _is_young(pod.metadata.creation_timestamp, at)
 
 
 def _waits(pod: Pod) -> bool:
-    """It has a fault of its own."""
+    """Whether it has a fault of its own."""
     waiting = (status.state.waiting for status in pod.status.container_statuses)
     return any(each is not None and each.reason != "ContainerCreating" for each in waiting)
 

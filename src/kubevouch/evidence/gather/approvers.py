@@ -1,4 +1,4 @@
-"""Finds the approvers of serving CSRs on this cluster: workloads, and whether one of them runs; and ours, its Deployment, Lease and configuration."""
+"""Finds the approvers of serving CSRs: workloads that run with such a role, and our own Deployment, Lease and configuration."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -45,13 +45,13 @@ async def gather_approvers(api: ApiClient, inquiry: Inquiry) -> Measured[tuple[A
         *(_approver(api, inquiry, *account) for account in accounts)
     )
     known = tuple(each.value for each in found if each.value is not None)
-    # If the pods of an approver cannot be read, that matters only if no other approver runs.
+    # An approver with unreadable pods matters only if no other approver runs.
     unseen = None if any(each.running for each in known) else _first_doubt(found)
     return Measured(Vantage.API_SERVER, roles.at, None if unseen else known, unseen)
 
 
 def _both(one: Doubt | None, other: Doubt | None) -> Doubt | None:
-    """The first doubt, with the rights that are lacking for both."""
+    """The first doubt, with the missing rights of both."""
     found = one or other
     return found and replace(
         found, lacking=tuple(each for doubt in (one, other) if doubt for each in doubt.lacking)
@@ -78,7 +78,7 @@ async def _approver(
 
 
 async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurApprover]:
-    """Our approver; the value is None where there is no Deployment of it, no pod that it left behind, and none leads that was started by hand."""
+    """Our approver; None without its Deployment, leftover pods, or a leader that somebody started by hand."""
     deployment: Measured[Deployment]
     lease: Measured[Lease]
     configuration: Measured[ConfigMap]
@@ -93,7 +93,8 @@ async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurA
         return Measured(Vantage.API_SERVER, deployment.at, doubt=lease.doubt)
     found = _ours(deployment.value, lease.value, api.server_clock.now())
     if deployment.value is None and lease.value is not None and not found.decides:
-        # No node can make one of these, whatever owns it: a mirror pod has no account (NodeRestriction).
+        # No node can create such a pod, whatever owns it: a mirror pod has no account
+        # (NodeRestriction).
         account = f"spec.serviceAccountName={NAME}"
         pods: Measured[tuple[Pod, ...]] = await inquiry.ask(
             api.list_all(PODS, NAMESPACE, field_selector=account)
@@ -109,7 +110,7 @@ async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurA
 
 
 def _ours(deployment: Deployment | None, lease: Lease | None, now: datetime) -> OurApprover:
-    """now: by the API server's clock, as the time at which the Lease was written; the leader's own may be wrong."""
+    """now: by the API server's clock, which also dated the Lease's last write; the leader's clock may be wrong."""
     written = lease.written if lease else None
     return OurApprover(
         wanted=deployment.spec.replicas if deployment else 0,

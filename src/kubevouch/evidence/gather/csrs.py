@@ -18,12 +18,15 @@ async def list_csrs(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
 def csrs_for(
     signer: str, found: Iterable[CertificateSigningRequest]
 ) -> tuple[CertificateSigningRequest, ...]:
-    """Those of a signer, oldest first."""
+    """A signer's CSRs, oldest first."""
     return tuple(sorted((each for each in found if each.spec.signer_name == signer), key=by_age))
 
 
 def by_age(csr: CertificateSigningRequest) -> tuple[float, int, str]:
-    """The key to sort CSRs oldest first. Within one second, the one that the API server stored later is newer."""
+    """The sort key for oldest first.
+
+    Within one second, the CSR that the API server stored later is newer.
+    """
     created = csr.metadata.creation_timestamp
     return (
         created.timestamp() if created else 0.0,

@@ -1,4 +1,4 @@
-"""Reads what a cluster is: its identity, the CA bundle that its pods trust, how its next kubelet is configured, and who carries out a run on it."""
+"""Reads a cluster's identity, the CA bundle of its pods, the configuration of its next kubelet, and who holds a run."""
 
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
@@ -30,7 +30,7 @@ async def gather_identity(api: ApiClient, inquiry: Inquiry) -> ClusterIdentity:
 
 
 async def cluster_uid(api: ApiClient) -> str:
-    """The UID of the Namespace kube-system, by which clusters are told apart. Raises KubeError."""
+    """The UID of the Namespace kube-system, which distinguishes clusters. Raises KubeError."""
     return (await api.get(NAMESPACES, "kube-system")).uid
 
 
@@ -55,10 +55,10 @@ async def gather_trust(api: ApiClient, inquiry: Inquiry) -> Measured[TrustedRoot
 
 
 async def gather_run_lease(api: ApiClient) -> SeenLease:
-    """Who carries out a run on this cluster, or did when it was killed, and what it may have left armed.
+    """Who works on a run on this cluster, or was killed while working on it, and what may be left armed.
 
     Raises:
-        KubeError: the API server does not answer, or does not let us see it: so it is not known.
+        KubeError: the API server does not answer or does not let us read it, so it is unknown.
     """
     try:
         lease = await api.get(LEASES, LEASE_NAME, LEASE_NAMESPACE)
@@ -73,7 +73,7 @@ KEY = "kubelet"
 
 
 async def gather_kubelet_config(api: ApiClient, inquiry: Inquiry) -> Measured[KubeletConfigMap]:
-    """The ConfigMap that kubeadm created (cmd/kubeadm/app/constants/constants.go); None on a cluster without it."""
+    """The ConfigMap that kubeadm creates (cmd/kubeadm/app/constants/constants.go); None on a cluster without it."""
     found = await inquiry.ask(api.get(CONFIG_MAPS, NAME, NAMESPACE))
     if found.value is None:
         return Measured(found.vantage, found.at, doubt=found.doubt)

@@ -1,4 +1,4 @@
-"""Reads facts from the API server, several at the same time; a failure becomes a doubt."""
+"""Reads facts from the API server, several at once; a failure becomes a doubt."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -23,8 +23,8 @@ V = TypeVar("V")
 class Inquiry:
     """Turns calls to one API server into Measured facts.
 
-    An error of a single call becomes a doubt. An error that concerns all calls (no connection, no credential) is
-    raised, since there is no evidence then. A time-out is a doubt only if another call has been answered.
+    An error of a single call becomes a doubt. An error of all calls (no connection, no credential)
+    is raised, since it leaves no evidence. A time-out is a doubt only if another call was answered.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -59,7 +59,10 @@ class Inquiry:
 
 
 async def together(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Runs all calls at the same time and returns their results in order. The first error cancels the other calls."""
+    """Runs all calls concurrently and returns their results in order.
+
+    The first error cancels the others.
+    """
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(coroutine) for coroutine in coroutines]
@@ -71,7 +74,10 @@ async def together(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
 async def of_each(
     values: Iterable[V], ask: Callable[[V], Coroutine[Any, Any, T]], *, at_once: int
 ) -> list[T]:
-    """Asks of each value, of no more than so many at the same time. Answers and errors as of `together`."""
+    """Runs `ask` for each value, at most `at_once` concurrently.
+
+    Results and errors as in `together`.
+    """
     places = asyncio.Semaphore(at_once)
 
     async def asked(value: V) -> T:

@@ -1,4 +1,4 @@
-"""Reads the path from `kubectl top` to a kubelet: APIService, Service, pods, their flags and their logs."""
+"""Reads the path from `kubectl top` to a kubelet: APIService, Service, pods, their flags and logs."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,12 +35,12 @@ _NOT_READ = Doubt(DoubtKind.NOT_ASKED, "the logs were not read")
 
 
 async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
-    """The whole path. If a link is missing, what follows is looked for where metrics-server's manifests put it."""
+    """The whole path. Past a missing link it looks where metrics-server's manifests put things."""
     return await with_logs(api, inquiry, await path_without_logs(api, inquiry))
 
 
 async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
-    """The same as far as the API server knows it by itself: pods' logs it has from kubelets, which may hang."""
+    """The path without logs. The API server gets logs from kubelets, which may hang."""
     path: MetricsPath
     others: list[MetricsPath | None]
     *more, everywhere = METRICS_VERSIONS
@@ -78,7 +78,7 @@ async def _of_version(api: ApiClient, inquiry: Inquiry, version: str) -> Metrics
 async def with_logs(
     api: ApiClient, inquiry: Inquiry, path: MetricsPath, timeout: float | None = None
 ) -> MetricsPath:
-    """The path with what its pods' logs tell. timeout: seconds for them; None: as long as for any answer."""
+    """The path with its pods' logs. timeout: seconds for them; None: as for any answer."""
     logs = await _logs(api, inquiry, path.pods, timeout)
     return replace(
         path,
@@ -88,9 +88,9 @@ async def with_logs(
 
 
 def _that_count(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
-    """Without mirror pods: any node may create some of its own, with any labels (NodeRestriction), and write what they log.
+    """The pods without mirror pods: any node may create some with any labels (NodeRestriction), and write their logs.
 
-    Nor those that are ending, if others are there: a roll-out is over before the last of them is gone.
+    Terminating pods count only if there are no others: a roll-out ends before its last pod is gone.
     """
     own = tuple(pod for pod in pods.or_else(()) if not pod.is_mirror)
     staying = tuple(pod for pod in own if not pod.is_ending)
@@ -102,8 +102,8 @@ async def _behind(
 ) -> tuple[Measured[tuple[Pod, ...]], Measured[Deployment]]:
     """The pods that serve the metrics API, and their Deployment.
 
-    A Service without a selector leads to no pod of this cluster: what serves, and how it was started, is not to be seen. The pods
-    of another metrics server that are still there serve nothing.
+    A Service without a selector leads to no pod of this cluster, so its server is invisible here.
+    Leftover pods of another metrics server serve nothing.
     """
     if service.value is not None and not service.value.spec.selector:
         nobody: Measured[tuple[Pod, ...]] = Measured(Vantage.API_SERVER, service.at, ())
@@ -115,7 +115,7 @@ async def _behind(
         inquiry.ask(api.list_all(DEPLOYMENTS, namespace)),
     )
     pods = _that_count(pods)
-    # It was looked for in a guessed place, so not finding it proves nothing.
+    # The place was a guess, so finding nothing there proves nothing.
     if not pods.value and _is_unread(service):
         pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
     return pods, _deployment(deployments, labels)

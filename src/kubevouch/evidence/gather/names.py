@@ -35,10 +35,11 @@ _TELLS_NETWORKS = "component in (kube-apiserver, kube-controller-manager)"
 
 
 async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
-    """Asks for all of it at the same time.
+    """Asks for everything concurrently.
 
-    Several sources tell the networks and the DNS domain; that one of these cannot be read is a doubt only where no other
-    tells (`policy.reserved` says so). Without Services, endpoints or ClusterConfiguration the lists lack names.
+    Several sources have the networks and the DNS domain, so an unreadable one is a doubt only if no
+    other has them (`policy.reserved` says so). Without Services, endpoints or ClusterConfiguration
+    the lists lack names.
     """
     kubeadm: Measured[ConfigMap]
     services: Measured[tuple[Service, ...]]
@@ -100,7 +101,7 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
 def _by_service(
     services: Iterable[Service], of: Callable[[Service], Iterable[str]]
 ) -> dict[str, str]:
-    """What these read in a Service, each with the Service that has it."""
+    """The values that `of` reads in Services, each with its Service."""
     return {
         name: f"Service {service.namespace}/{service.name}"
         for service in services
@@ -109,13 +110,13 @@ def _by_service(
 
 
 def _flags(pods: Iterable[Pod], name: str) -> list[str]:
-    """The values of a flag in the command lines of these pods."""
+    """The values of a flag in these pods' command lines."""
     lines = [(*c.command, *c.args) for pod in pods for c in pod.spec.containers]
     return [value for line in lines if (value := flag_value(line, name))]
 
 
 async def gather_policy_evidence(api: ApiClient, inquiry: Inquiry) -> PolicyEvidence:
-    """The evidence, with all objects read at the same time."""
+    """The evidence, with all objects read concurrently."""
     nodes, csrs, names = await together(
         inquiry.ask(api.list_all(NODES)),
         inquiry.ask(list_csrs(api)),

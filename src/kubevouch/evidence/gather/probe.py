@@ -1,4 +1,4 @@
-"""Finds the target of a probe, dials or reads it, and judges what it presents."""
+"""Finds the target of a probe, dials or reads it, and verifies what it presents."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,7 +32,7 @@ _LARGEST = 1024 * 1024
 
 @dataclass(frozen=True)
 class ProbeOptions:
-    """What was asked for on the command line."""
+    """The options from the command line."""
 
     target: str
     name: str | None
@@ -41,9 +41,10 @@ class ProbeOptions:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What came of it. verdict: None where nothing was presented, or the authorities are not known.
+    """The result. verdict: None if nothing was presented, or the CAs are unknown.
 
-    node: the Node that was asked for. misnamed: why a trusted certificate is not that node's, as our metrics server says.
+    node: the requested Node. misnamed: why a trusted certificate is not that node's, in our metrics
+    server's words.
     """
 
     what: str
@@ -59,12 +60,12 @@ class ProbeResult:
 
 
 def trust_in(path: Path) -> TrustedRoots:
-    """The authorities in a file. Raises UsageError for a file without any certificate."""
+    """The CAs in a file. Raises UsageError for a file without any certificate."""
     return TrustedRoots(_certificates_in(path))
 
 
 def _certificates_in(path: Path) -> tuple[Certificate, ...]:
-    data = bytes_in(path, most=_LARGEST, expected="PEM or DER was expected")
+    data = bytes_in(path, most=_LARGEST, expected="expected PEM or DER")
     try:
         return read_certificates(data, str(path))
     except X509Error as error:
@@ -79,10 +80,10 @@ async def examine(
     trust: TrustedRoots | None = None,
     doubt: str = "",
 ) -> ProbeResult:
-    """Dials or reads the target and judges it: by `trust`, else by the cluster's CA. doubt: why there is neither.
+    """Dials or reads the target and verifies it, by `trust` or else by the cluster's CA. doubt: why there is neither.
 
     Raises:
-        UsageError: the target is no file, no Node and no host that can be dialled.
+        UsageError: the target is no file, no Node and no host to dial.
     """
     if trust is None and api is not None:
         try:
@@ -116,11 +117,11 @@ async def _of_name(api: ApiClient | None, options: ProbeOptions, clock: Clock) -
         except NotFound:
             absent = True
         except KubeError:
-            pass  # an unknown name can still be dialled as a host
+            pass  # an unknown name may still be a host
     [dialled] = await dial_all([target], clock=clock, timeout=options.timeout)
     failure = dialled.failure
     if absent and api is not None and failure and failure.kind is FailureKind.NAME_UNKNOWN:
-        seen = f"there is no such Node, and the name cannot be resolved ({failure.text})"
+        seen = f"no Node has this name, and it does not resolve ({failure.text})"
         raise await no_such_node(api, word, seen)
     return ProbeResult(
         f"{target.node} at {target}" if target.node else str(target),
@@ -136,7 +137,7 @@ async def _of_name(api: ApiClient | None, options: ProbeOptions, clock: Clock) -
 def _of_node(node: Node) -> Target:
     address = scraped_address(node, ADDRESS_TYPES_OF_MANIFESTS)
     if address is None:
-        raise UsageError(node.name, "this Node has no address", "HOST[:PORT] can be dialled")
+        raise UsageError(node.name, "this Node has no address", "expected HOST[:PORT]")
     return Target(address, node=node.name, port=node.kubelet_port)
 
 
@@ -153,6 +154,8 @@ def host_and_port(word: str) -> Target:
         raise UsageError(word, seen)
     if not host or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
         raise UsageError(
-            word, "is not a file, a Node or HOST[:PORT]", "for example 192.168.88.112:10250"
+            word,
+            "is not a file, a Node or HOST[:PORT]",
+            "expected something like 192.168.88.112:10250",
         )
     return Target(host, port=int(port) if port else KUBELET_PORT)

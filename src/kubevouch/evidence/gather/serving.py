@@ -1,6 +1,6 @@
-"""What kubelets present on the wire, at the address that metrics-server would dial, by a bare handshake.
+"""What kubelets present on the wire, at metrics-server's address for them, by a bare handshake.
 
-No credential and no byte of HTTP is ever sent to a kubelet.
+No credential and no byte of HTTP ever goes to a kubelet.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,10 +23,10 @@ async def gather_served(
     timeout: float,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Served, ...]:
-    """Dials all kubelets and verifies each leaf as metrics-server would. Results are in the order of the nodes' names.
+    """Dials all kubelets and verifies each certificate as metrics-server would. Sorted by node.
 
-    timeout: seconds for a kubelet with all its addresses.
-    progress: called with the kubelets that have not answered yet; with "" when all have.
+    timeout: seconds for a kubelet with all its addresses. progress: called with the kubelets that
+    have not answered yet; with "" at the end.
     """
     waiting = {(each.node, each.address): each for each in wanted}
     dialled, found = tuple(waiting.values()), []
@@ -44,4 +44,4 @@ def _waiting_for(waiting: Mapping[tuple[str, str], Target], total: int) -> str:
     named = [f"{each.node} ({each})" for each in islice(waiting.values(), _MOST_NAMED)]
     more = f" and {len(waiting) - len(named)} more" if len(waiting) > len(named) else ""
     answered = f"{total - len(waiting)} of {total} kubelets have answered"
-    return f"{answered}; waits for {', '.join(named)}{more}"
+    return f"{answered}; waiting for {', '.join(named)}{more}"

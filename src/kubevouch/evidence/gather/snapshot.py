@@ -1,4 +1,4 @@
-"""Reads all evidence at the same time into one snapshot."""
+"""Reads all evidence concurrently into one snapshot."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -46,14 +46,14 @@ async def gather(
     log_timeout: float | None = None,
     with_certificates: bool = False,
 ) -> Evidence:
-    """A snapshot. progress: called with what is waited for besides the API server; with "" when nothing is.
+    """A snapshot. progress: called with the pending kubelets; with "" when none is left.
 
-    dial_timeout, log_timeout: seconds for a kubelet's handshake, and for the logs of metrics-server's pods, which come from
-    kubelets; None: as long as for any answer.
-    with_certificates: also the inventory.
+    dial_timeout, log_timeout: seconds for a kubelet's handshake, and for metrics-server's logs,
+    which come from kubelets; None: as for any answer. with_certificates: also the inventory.
 
     Raises:
-        KubeError: the API server does not answer, or does not accept our credential, so that there is no evidence.
+        KubeError: the API server does not answer or rejects our credential, so there is no
+    evidence.
     """
     inquiry = Inquiry(clock)
     nodes: Measured[tuple[Node, ...]]
@@ -86,14 +86,15 @@ async def gather(
         inquiry.ask(api.list_all(LEASES, "kube-node-lease")),
         inquiry.ask(_bootstrap_tokens(api)),
     )
-    # Not before an answer: until then a clock that follows the API server's is this machine's.
+    # Only after an answer: until then a clock that follows the API server's is this machine's.
     at = clock.now()
     found = nodes.or_else(())
     types = preferred_types(path.flags)
     served: tuple[Served, ...]
     beside: FoundPart | None
     runs: Measured[SeenLease]
-    # The API server has logs from kubelets: one that hangs is waited for while all are dialled.
+    # The API server gets logs from kubelets, so a hanging one delays them while we dial all
+    # others.
     served, metrics, beside, runs = await together(
         gather_served(
             targets(found, types),
@@ -137,7 +138,7 @@ async def gather(
 async def _gather_csrs(
     api: ApiClient, inquiry: Inquiry
 ) -> tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]:
-    """CSRs of every signer; and what they must not ask for, if one for a serving certificate waits for a decision."""
+    """CSRs of every signer, and the names that none may request, if a serving CSR waits."""
     csrs = await inquiry.ask(api.list_all(CSRS))
     serving = csrs_for(SERVING_SIGNER, csrs.or_else(()))
     waits = any(not each.status.conditions for each in serving)
@@ -145,7 +146,7 @@ async def _gather_csrs(
 
 
 async def _nothing() -> None:
-    """What is read beside the kubelets where nobody asked for the inventory."""
+    """Stands in for the inventory if nobody asked for it."""
 
 
 async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:

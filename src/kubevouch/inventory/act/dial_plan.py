@@ -1,7 +1,7 @@
-"""Which kubelet is dialled next: each at its own moments, a new one at once, one that failed again soon.
+"""Which kubelet to dial next: each at its own times, a new one at once, a failed one soon again.
 
-Those that failed never keep others waiting: they have a few places of their own. Nor does a node that says again and again
-that it is elsewhere: it is dialled once at a time, wherever it is.
+Failed kubelets have a few slots of their own, so they never delay others. Nor does a node that
+keeps changing its address: it has one dial at a time, wherever it is.
 """
 
 import heapq
@@ -13,26 +13,26 @@ from kubevouch.kubelet.dial_result import Target
 from kubevouch.moments import next_moment, phase_of
 
 FIRST_AGAIN: Final = 60.0
-"""Seconds until a kubelet that could not be dialled is dialled again; twice as many after each further failure."""
+"""Seconds until a failed kubelet is dialled again, doubled after each further failure."""
 AGAIN_AT_ONCE: Final = 16
 
 
 @dataclass(slots=True, eq=False)
 class PlannedKubelet:
-    """A kubelet to dial. due: the moment by the monotonic clock."""
+    """A kubelet to dial. due: by the monotonic clock."""
 
     target: Target
     phase: float
     due: float
     failures: int = 0
     asked: bool = False
-    """Whether it was dialled once."""
+    """Whether it was ever dialled."""
 
 
 class DialPlan:
-    """An iterator of what is due, for `dial`, which asks again whenever it has a place: it ends, and goes on later.
+    """An iterator of due kubelets for `dial`, which asks whenever it has a slot: it ends, and continues later.
 
-    interval: seconds from one moment of a kubelet to its next.
+    interval: seconds between two dials of a kubelet.
     """
 
     def __init__(self, clock: Clock, interval: float) -> None:
@@ -42,7 +42,7 @@ class DialPlan:
         self._regular: list[tuple[float, str]] = []
         self._failed: list[tuple[float, str]] = []
         self._dialled: set[str] = set()
-        """The nodes that are being dialled, perhaps where they are no more."""
+        """The nodes that are being dialled, perhaps at an old address."""
 
     def __iter__(self) -> "DialPlan":
         return self
@@ -58,7 +58,7 @@ class DialPlan:
         return found.target
 
     def _failed_out(self) -> int:
-        """How many that failed are being dialled."""
+        """How many failed ones are being dialled."""
         dialled = (self._planned.get(name) for name in self._dialled)
         return sum(each is not None and bool(each.failures) for each in dialled)
 
@@ -68,7 +68,8 @@ class DialPlan:
         while heap and heap[0][0] <= now:
             due, name = heapq.heappop(heap)
             each = self._planned.get(name)
-            # What was planned anew, or is gone, has left an entry behind. What is dialled elsewhere comes back when that is done.
+            # A new plan or a removal leaves an old entry behind. A node that is being dialled
+            # elsewhere returns when that is done.
             if each is None or each.due != due or name in self._dialled:
                 continue
             if bool(each.failures) == failed:
@@ -77,12 +78,12 @@ class DialPlan:
 
     @property
     def unasked(self) -> int:
-        """How many were not dialled yet."""
+        """How many were never dialled."""
         return sum(not each.asked for each in self._planned.values())
 
     @property
     def late(self) -> float:
-        """For how many seconds the one that has waited longest is due; those that failed do not count."""
+        """Seconds for which the longest-waiting kubelet has been due, without failed ones."""
         due = [
             each.due
             for name, each in self._planned.items()
@@ -91,7 +92,7 @@ class DialPlan:
         return max(0.0, self._clock.monotonic() - min(due)) if due else 0.0
 
     def put(self, target: Target, *, now: bool = False) -> None:
-        """A kubelet is there. It is dialled at once if it is new or at another place, or if `now` says so."""
+        """Adds a kubelet. It is dialled at once if it is new, has moved, or if `now` is set."""
         before = self._planned.get(target.node)
         if before is not None and before.target == target:
             if now:
@@ -103,11 +104,11 @@ class DialPlan:
         self._push(made)
 
     def remove(self, name: str) -> None:
-        """A kubelet is gone."""
+        """Removes a kubelet."""
         self._planned.pop(name, None)
 
     def hurry(self, name: str, seconds: float = 0.0) -> None:
-        """It is dialled in so many seconds, if it would not be sooner."""
+        """Dials it within that many seconds, if it would not be sooner."""
         each = self._planned.get(name)
         at = self._clock.monotonic() + seconds
         if each is not None and name not in self._dialled and each.due > at:
@@ -115,12 +116,12 @@ class DialPlan:
             self._push(each)
 
     def hurry_all(self) -> None:
-        """What was judged may be judged otherwise now."""
+        """Dials all again, since verdicts may change."""
         for name in self._planned:
             self.hurry(name)
 
     def done(self, target: Target, *, failed: bool) -> bool:
-        """It was dialled. False: it is gone, or at another place meanwhile, so that the answer means nothing."""
+        """It was dialled. False: it is gone or has moved meanwhile, so the answer means nothing."""
         self._dialled.discard(target.node)
         each = self._planned.get(target.node)
         if each is None:

@@ -1,4 +1,4 @@
-"""The whole exporter: it watches, dials and reads until it is cancelled, and tells what it has seen."""
+"""The whole exporter: it watches, dials and reads until cancelled, and reports what it has seen."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 
 INTERVAL: Final = 900.0
 READY_AFTER: Final = 30.0
-"""Seconds since Nodes were listed: it does not wait longer for those that do not answer."""
+"""Seconds after the list of Nodes: it does not wait longer for silent kubelets."""
 _STUCK: Final = 120.0
 _GROUP: Final = "admissionregistration.k8s.io"
 _CALLED: Final = (
@@ -40,12 +40,12 @@ _CALLED: Final = (
     ),
     Resource(_GROUP, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", Object),
 )
-"""What the API server calls by a caBundle of its own."""
+"""Objects with a caBundle by which the API server verifies what it calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExporterSettings:
-    """interval: seconds from one dial of a kubelet to the next. timeout: seconds for one handshake."""
+    """How the exporter runs. interval: seconds between two dials of a kubelet. timeout: seconds for one handshake."""
 
     interval: float = INTERVAL
     timeout: float = 10.0
@@ -53,13 +53,13 @@ class ExporterSettings:
 
 @dataclass(eq=False)
 class _Watches:
-    """Watches that `follow` adds and `run` follows. report: called with the resource and each failure of its watch, which then tries again."""
+    """Watches that `follow` adds and `run` follows. report: called with the resource and each failure of its watch, which retries."""
 
     api: ApiClient
     rng: Callable[[], float]
     report: Callable[[str, KubevouchError], None]
     listed: dict[str, float] = field(default_factory=dict)
-    """When each resource was listed for the first time, by the monotonic clock."""
+    """When each resource was first listed, by the monotonic clock."""
     _heard: dict[str, Callable[[], float]] = field(default_factory=dict)
     _following: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
 
@@ -69,7 +69,7 @@ class _Watches:
         put: Callable[[ObjectT], None],
         gone: Callable[[str], None],
     ) -> None:
-        """put: called with an object that is new or has changed; gone: with the name of one that is gone."""
+        """Adds a watch. put: called with a new or changed object; gone: with the name of a deleted one."""
         name, clock = resource.plural, self.api.server_clock
         watch = Watch(
             self.api,
@@ -86,13 +86,13 @@ class _Watches:
         self._following.append(lambda: watch.follow(put, lambda key: gone(key[1]), listed))
 
     def heard(self) -> Mapping[str, float]:
-        """When each watch that has listed was last sent something, in seconds since 1970."""
+        """When each listed watch last received data, in seconds since 1970."""
         clock = self.api.server_clock
         began = clock.now().timestamp() - clock.monotonic()
         return {name: began + heard() for name, heard in self._heard.items() if name in self.listed}
 
     async def run(self) -> None:
-        """Follows all of them until cancelled."""
+        """Follows all watches until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for following in self._following:
                 tasks.create_task(following())
@@ -101,7 +101,7 @@ class _Watches:
 class Exporter:
     """One process of the exporter. rng: returns a random number in [0, 1).
 
-    The time is the API server's: only the log writes this machine's.
+    It uses the API server's time. Only the log has this machine's time.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Exporter:
 
     @property
     def part(self) -> ServerPart:
-        """What a server runs and serves of it."""
+        """What a server runs and serves of the exporter."""
         live = (NamedCheck("dialling", self._stuck),)
         ready = (NamedCheck("nodes-dialled", self._not_yet),)
         return ServerPart(
@@ -176,10 +176,10 @@ class Exporter:
     def _not_yet(self) -> str | None:
         listed = self._watches.listed.get(NODES.plural)
         if listed is None:
-            return "Nodes were not listed yet"
+            return "Nodes have not been listed yet"
         waits = self.kubelets.plan.unasked
         if waits and self._clock.monotonic() - listed < READY_AFTER:
-            return f"{waits} kubelets were not dialled yet"
+            return f"{waits} kubelets have not been dialled yet"
         return None
 
     def _stuck(self) -> str | None:
@@ -204,7 +204,7 @@ class Exporter:
         yield from node_pages(self.kubelets.nodes, self.kubelets.results, self._csrs.issued)
 
     def collect(self) -> Iterable[Metric]:
-        """Gauges that are read when somebody asks for them: a collector of prometheus_client."""
+        """Gauges computed on request: a collector of prometheus_client."""
         return exporter_gauges(
             self.kubelets,
             self._others,

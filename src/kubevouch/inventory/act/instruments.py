@@ -1,4 +1,4 @@
-"""The exporter's own numbers: what it has asked whom, and how old what it shows is."""
+"""The exporter's own metrics: its requests and dials, and the age of its data."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
@@ -18,13 +18,13 @@ PREFIX: Final = "kubevouch_exporter_"
 
 
 class ExporterInstruments:
-    """What is counted from the start of the process."""
+    """Counters from the start of the process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.dials = Counter(
             f"{PREFIX}dials",
-            "Handshakes with kubelets by how they ended.",
+            "Handshakes with kubelets by outcome.",
             ["result"],
             registry=registry,
         )
@@ -63,7 +63,7 @@ def _gauge(name: str, about: str, value: float) -> Metric:
 
 
 def _gauges(name: str, about: str, of: str, values: Mapping[str, float]) -> Metric:
-    """A gauge with one label, which is called `of`."""
+    """A gauge with one label, named `of`."""
     family = GaugeMetricFamily(name, about, labels=[of])
     for key, value in values.items():
         family.add_metric([key], value)
@@ -77,30 +77,30 @@ def exporter_gauges(
     heard: Mapping[str, float],
     now: datetime,
 ) -> Iterator[Metric]:
-    """What is read when somebody asks for it. pending: by the signer. heard: when each watch was sent something."""
+    """The gauges computed on request. pending: by signer. heard: when each watch last received data."""
     yield from _coverage(kubelets)
     yield _gauges(
         "kubevouch_csr_pending",
-        "Kubelets that wait for a certificate, by the signer.",
+        "Kubelets that wait for a certificate, by signer.",
         "signer",
         {signer: each.askers for signer, each in pending.items()},
     )
     yield _gauges(
         "kubevouch_csr_oldest_pending_age_seconds",
-        "For how long the first of them has waited, however often it has asked again; 0 if none waits.",
+        "How long the first of them has waited, over all its CSRs; 0 if none waits.",
         "signer",
         {signer: pending_age(each, now) for signer, each in pending.items()},
     )
     yield _gauges(
         f"{PREFIX}watch_last_success_timestamp_seconds",
-        "When each watch was last sent something, in seconds since 1970.",
+        "When each watch last received data, in seconds since 1970.",
         "resource",
         heard,
     )
     if others.read_at is not None:
         yield _gauge(
             f"{PREFIX}read_last_success_timestamp_seconds",
-            "When everything besides kubelets was read last, in seconds since 1970.",
+            "When everything besides kubelets was last read, in seconds since 1970.",
             others.read_at.timestamp(),
         )
     yield _gauge(
@@ -110,24 +110,24 @@ def exporter_gauges(
     )
     yield _gauge(
         f"{PREFIX}left_out",
-        "Certificates that have no series, since there are too many.",
+        "Certificates without a series, since there are too many.",
         others.left_out,
     )
 
 
 def _coverage(kubelets: Kubelets) -> Iterator[Metric]:
-    """Of how many Nodes something is known."""
+    """About how many Nodes something is known."""
     nodes, asked, failures = len(kubelets.nodes), len(kubelets.results), kubelets.failures()
     unasked = nodes - asked
     yield _gauge(f"{PREFIX}nodes", "Nodes of the cluster.", nodes)
     yield _gauge(
         f"{PREFIX}nodes_answered",
-        "Nodes whose kubelet presented a certificate when it was dialled last.",
+        "Nodes whose kubelet presented a certificate at its last dial.",
         asked - failures.total(),
     )
     yield _gauges(
         f"{PREFIX}nodes_unanswered",
-        "Nodes whose kubelet did not, by the reason; not-asked: not dialled yet, or without an address.",
+        "Nodes whose kubelet did not, by reason; not-asked: not dialled yet, or without an address.",
         "reason",
         {**dict(sorted(failures.items())), **({"not-asked": unasked} if unasked else {})},
     )
@@ -138,11 +138,11 @@ def node_pages(
     results: Mapping[str, DialledKubelet],
     issued: Mapping[str, IssuedServing],
 ) -> Iterator[str]:
-    """What there is of every Node besides its certificate, as text in pieces."""
+    """Everything about Nodes besides their certificates, as text in pieces."""
     found = [(name, results[name]) for name in sorted(results)]
 
     def family(name: str, about: str, values: Iterable[tuple[str, object]]) -> Iterator[str]:
-        """The series of those nodes that have a value."""
+        """The series of the nodes that have a value."""
         name = f"kubevouch_kubelet_{name}"
         lines = (
             f"{name}{{{label('node', node)}}} {value}\n"
@@ -158,17 +158,17 @@ def node_pages(
     )
     yield from family(
         "dial_timestamp_seconds",
-        "When the kubelet was dialled last, in seconds since 1970.",
+        "When the kubelet was last dialled, in seconds since 1970.",
         ((name, _seconds(each.at)) for name, each in found),
     )
     yield from family(
         "answered_timestamp_seconds",
-        "When the kubelet presented a certificate last, in seconds since 1970.",
+        "When the kubelet last presented a certificate, in seconds since 1970.",
         ((name, _seconds(each.answered)) for name, each in found),
     )
     yield from family(
         "serving_issued_not_served",
-        "Whether the kubelet serves another certificate than the newest that was issued for it.",
+        "Whether the kubelet serves another certificate than its newest issued one.",
         (
             (name, int(not_served(each, issued[name])))
             for name, each in found
@@ -182,7 +182,7 @@ def _seconds(at: datetime | None) -> str | None:
 
 
 def not_served(dialled: DialledKubelet, issued: IssuedServing) -> bool:
-    """Whether something older is served than what was issued."""
+    """Whether the served certificate is older than the issued one."""
     begins = dialled.begins
     return begins is not None and (
         dialled.fingerprint != issued.fingerprint and begins <= issued.begins

@@ -1,4 +1,4 @@
-"""Dials every kubelet in turn, and keeps what each served last as series: some hundred bytes of each, no certificates."""
+"""Dials every kubelet in turn, and keeps its last certificate as series: some hundred bytes each, no certificates."""
 
 import contextlib
 from collections import Counter
@@ -25,14 +25,15 @@ from kubevouch.kubelet.io.dial import dial
 _TICK: Final = 1.0
 AT_ONCE: Final = 64
 _SOON: Final = 10.0
-"""Seconds after which a kubelet serves what was issued to it. However many CSRs it makes, it is dialled no more often."""
+"""Seconds until a kubelet serves an issued certificate. However many CSRs it makes, it is not
+dialled more often."""
 
 
 @dataclass(frozen=True, slots=True)
 class DialledKubelet:
-    """What became of the last dial of a node. failure: why it presented no certificate, in one word; "" if it did.
+    """The result of a node's last dial. failure: why it presented no certificate, in one word; "" if it did.
 
-    answered: when it presented one last; None if it never has.
+    answered: when it last presented one; None if never.
     """
 
     at: datetime
@@ -53,7 +54,7 @@ class Kubelets:
     dialled: Callable[[str], None] = lambda _: None
     nodes: dict[str, Node] = field(default_factory=dict)
     results: dict[str, DialledKubelet] = field(default_factory=dict)
-    """What became of the last dial of each Node that was dialled."""
+    """The result of the last dial of each dialled Node."""
     _roots: TrustedRoots | None = None
 
     def __post_init__(self) -> None:
@@ -62,15 +63,15 @@ class Kubelets:
 
     @property
     def silent(self) -> float:
-        """Seconds since this last had a turn."""
+        """Seconds since the last turn of its loop."""
         return self.clock.monotonic() - self._turned
 
     def failures(self) -> Counter[str]:
-        """How many Nodes presented no certificate when they were dialled last, by the reason."""
+        """How many Nodes presented no certificate at their last dial, by reason."""
         return Counter(each.failure for each in self.results.values() if each.failure)
 
     def series(self) -> Iterator[Series]:
-        """The series of every row, by the names of the nodes."""
+        """The series of every row, by node name."""
         return (self.results[name].series for name in sorted(self.results))
 
     def put(self, node: Node) -> None:
@@ -87,7 +88,7 @@ class Kubelets:
         self.plan.put(Target(address, node=node.name, port=node.kubelet_port), now=changed)
 
     def remove(self, name: str) -> None:
-        """A Node is gone: nothing is left of it."""
+        """Removes a Node completely."""
         self.nodes.pop(name, None)
         self._forget(name)
 
@@ -96,11 +97,11 @@ class Kubelets:
         self.results.pop(name, None)
 
     def dial_soon(self, name: str) -> None:
-        """This node has asked for a certificate, or was issued one, which it will serve soon."""
+        """This node has made a CSR, or got a certificate that it will serve soon."""
         self.plan.hurry(name, _SOON)
 
     def trust(self, roots: TrustedRoots) -> None:
-        """The authorities as they are now. Where they are others, every kubelet is judged anew."""
+        """Sets the CAs. If they change, every kubelet is judged again."""
         before, self._roots = self._roots, roots
         if before is None or before.sha256 != roots.sha256:
             self.plan.hurry_all()

@@ -1,4 +1,4 @@
-"""Reads all certificates besides the kubelets' again and again: the authorities, API servers, caBundles and what is behind them."""
+"""Reads all certificates besides kubelets' regularly: the CAs, API servers, caBundles and the servers behind them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -21,20 +21,20 @@ from kubevouch.kube.resources import CSRS, Node
 
 EVERY: Final = 300.0
 _GATHERED: Final = 10.0
-"""Seconds: changes that come together are read together."""
+"""Seconds: changes within this time are read together."""
 _UNTIL_LISTED: Final = 0.5
 MOST_ROWS: Final = 20_000
-"""Whoever may create CSRs, webhooks and APIServices must not choose how much memory this takes."""
+"""A bound on memory, which authors of CSRs, webhooks and APIServices must not control."""
 
 _MOST_TOLD: Final = 50
 
 
 @dataclass(eq=False)
 class OtherCertificates:
-    """What was read last, as series. timeout: seconds for a handshake.
+    """The last read, as series. timeout: seconds for a handshake.
 
-    nodes: returns every Node; None while they were not listed. trust: called with the authorities each time.
-    unread: called with what should have been read and could not be, once until it was read or there is another reason.
+    nodes: returns every Node; None before their first list. trust: called with the CAs each time.
+    unread: called with each failed place, once until it is read or fails for another reason.
     """
 
     api: ApiClient
@@ -48,7 +48,7 @@ class OtherCertificates:
     not_read: int = 0
     """Places that should have been read and could not be."""
     left_out: int = 0
-    """Rows beyond the bound, which have no series."""
+    """Rows beyond the bound, without series."""
     read_at: datetime | None = None
     _told: frozenset[tuple[str, str]] = frozenset()
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,7 +58,7 @@ class OtherCertificates:
         self._changed.set()
 
     async def run(self) -> None:
-        """Reads until cancelled: at once, when something has changed, and every few minutes."""
+        """Reads until cancelled: at once, after changes, and every few minutes."""
         while True:
             self._changed.clear()
             try:
@@ -72,7 +72,7 @@ class OtherCertificates:
             await self._next()
 
     async def _next(self) -> None:
-        """Returns when something has changed, or when it is time anyway."""
+        """Returns after a change, or when it is time anyway."""
         waits = (
             asyncio.ensure_future(self._changed.wait()),
             asyncio.ensure_future(self.api.server_clock.sleep(EVERY - _GATHERED)),
@@ -87,7 +87,7 @@ class OtherCertificates:
         clock = self.api.server_clock
         inquiry, at = Inquiry(clock), clock.now()
         trust = await gather_trust(self.api, inquiry)
-        # One that cannot be read now was good a moment ago.
+        # A CA that is unreadable now was good a moment ago.
         if trust.value is not None:
             self.trust(trust.value)
         while (listed := self.nodes()) is None:
@@ -100,7 +100,7 @@ class OtherCertificates:
         found = all_found(at, nodes, trust, csrs, served=None, beside=beside)
         rows = rows_of(found)
         self.left_out = max(0, len(rows) - MOST_ROWS)
-        # What ends first is first.
+        # The first to end comes first.
         self.series = tuple(series_of(row, place) for row, place in placed(rows[:MOST_ROWS]))
         self.read_at = at
         self._tell([each for each in found.not_read if not each.is_ordinary])

@@ -1,4 +1,4 @@
-"""Pages as frozen values. One template (page.html.j2) writes them: whatever is in a text stays text."""
+"""Pages as frozen values. One template (page.html.j2) writes them and escapes every text."""
 
 from collections.abc import Callable, Sequence
 from importlib.resources import files
@@ -8,7 +8,7 @@ from kubevouch import __version__
 
 
 class Cell(NamedTuple):
-    """kind: "whole" for what is never broken, "wide" for long texts. tone: "bad", "warn", "good", or ""."""
+    """A cell. kind: "whole" is never broken, "wide" is for long texts. tone: "bad", "warn", "good", or ""."""
 
     text: str = ""
     kind: str = ""
@@ -16,14 +16,14 @@ class Cell(NamedTuple):
 
 
 class PageTable(NamedTuple):
-    """A table that scrolls by itself where it is too wide."""
+    """A table that scrolls by itself if it is too wide."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
 
 
 class Line(NamedTuple):
-    """A paragraph: a word in a tone, directly behind it a text, then a command."""
+    """A paragraph: a coloured word, directly followed by a text, then a command."""
 
     text: str = ""
     word: str = ""
@@ -33,7 +33,7 @@ class Line(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A moment of the time-line. at: percent of its width. kind: "grid" or "now"."""
+    """A date on the time-line. at: percent of its width. kind: "grid" or "now"."""
 
     at: float
     kind: str
@@ -59,7 +59,7 @@ class Lane(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """What ends when. height: pixels."""
+    """The time-line of all ends. height: pixels."""
 
     label: str
     height: int
@@ -68,7 +68,7 @@ class Timeline(NamedTuple):
 
 
 class Box(NamedTuple):
-    """An authority, or what it has signed. short: its title as far as there is room."""
+    """A CA, or certificates that it signed. short: its title, truncated to fit."""
 
     title: str
     short: str
@@ -80,7 +80,7 @@ class Box(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """An authority, and below it what it has signed."""
+    """A CA, and below it what it signed."""
 
     label: str
     height: int
@@ -88,7 +88,7 @@ class Chain(NamedTuple):
 
 
 class PageSection(NamedTuple):
-    """A part of the page, whose contents stand in this order. kind: a class of the style sheet."""
+    """A part of the page, with its contents in this order. kind: a class of the style sheet."""
 
     heading: str
     kind: str = ""
@@ -100,7 +100,7 @@ class PageSection(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """How many, of what, in which tone where there is one to count."""
+    """A number, what it counts, and its tone if it is not 0."""
 
     number: int
     what: str
@@ -108,7 +108,10 @@ class Tile(NamedTuple):
 
 
 class WebPage(NamedTuple):
-    """A whole page. about: lines under its title. The tiles stand between the first section and the others."""
+    """A whole page. about: lines under its title.
+
+    The tiles are between the first section and the others.
+    """
 
     title: str
     about: Sequence[str]
@@ -118,7 +121,7 @@ class WebPage(NamedTuple):
 
 
 def html_of(page: WebPage, words: Callable[[str], str]) -> str:
-    """The page as HTML. words: what is shown of a text of somebody else, on one line."""
+    """The page as HTML. words: makes a foreign text safe for one line."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(

@@ -1,4 +1,4 @@
-"""The pictures: what ends when, with more room for near ends than for far ones, and what each authority has signed."""
+"""The pictures: a time-line with more room for near ends, and what each CA has signed."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ MOST_CHAINS: Final = 12
 
 _DAY: Final = timedelta(days=1)
 _NEAR: Final = 14.0
-"""Days that look about as long as they are; beyond, twice as far is one step more."""
+"""Days that appear at about their length; beyond, each doubling is one step more."""
 _TICKS: Final = (
     (-365, "-1y"), (-30, "-30d"), (0, "now"), (30, "30d"), (90, "90d"),
     (365, "1y"), (1095, "3y"), (3650, "10y"), (36500, "100y"),
@@ -35,7 +35,7 @@ _SEVERITY: Final = (Concern.FAIL, Concern.WARN, Concern.NONE)
 
 
 class _Scale:
-    """From days to a place in percent of the width."""
+    """Maps days to percent of the width."""
 
     def __init__(self, first: float, last: float) -> None:
         self._first, self._last = first, last
@@ -45,7 +45,10 @@ class _Scale:
         return round(_LEFT + (_RIGHT - _LEFT) * (_bent(days) - self._begin) / self._size, 1)
 
     def ticks(self) -> Iterator[Tick]:
-        """The moments between the first and the last end. On a narrow screen close words would run into one another."""
+        """The dates between the first and the last end.
+
+        On a narrow screen close labels would overlap.
+        """
         last = -100.0
         for days, word in _TICKS:
             if not self._first <= days <= self._last:
@@ -61,7 +64,7 @@ def _bent(days: float) -> float:
 
 
 def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
-    """A lane a use; None where nothing has an end. Ends at one place are one dot, the larger the more."""
+    """One lane per use; None if nothing has an end. Ends at one place are one dot, larger for more."""
     ends: dict[str, list[tuple[CertificateRow, float]]] = {}
     for row in rows:
         if row.remaining is not None:
@@ -91,15 +94,15 @@ def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
 
 
 class _Authority(NamedTuple):
-    """Who has signed, by name. own: the row of its own certificate, if that was seen."""
+    """A signer, by name. own: the row of its own certificate, if seen."""
 
     name: str
     own: CertificateRow | None
 
 
 def chains(rows: Sequence[CertificateRow], limits: Limits) -> list[Chain]:
-    """A picture for each authority, the one that has signed most before the others."""
-    # On the disk of each control plane lies the same one: the first row stands for it.
+    """A picture for each CA, the one with most signatures first."""
+    # Each control plane's disk has the same one: the first row represents it.
     authorities = {
         each.found.certificate: each
         for each in reversed(rows)
@@ -121,11 +124,11 @@ def chains(rows: Sequence[CertificateRow], limits: Limits) -> list[Chain]:
 def _chain(authority: _Authority, uses: dict[str, list[CertificateRow]], limits: Limits) -> Chain:
     own, name = authority.own, authority.name
     if name == "itself":
-        title, about = "no authority", "each has signed itself"
+        title, about = "no CA", "each signed itself"
     elif own is not None and own.found.certificate is not None:
         title, about = name, f"until {expires_text(own.found.certificate.not_after)}"
     else:
-        title, about = name or "not known", "its own certificate was not seen"
+        title, about = name or "unknown", "its own certificate was not seen"
     tone = TONES[limits.concern(own)] if own else ""
     boxes = [_box(title, about, f"ca {tone}".strip(), 0, left=1, width="99%")]
     for number, (use, rows) in enumerate(uses.items(), 1):

@@ -57,7 +57,7 @@ def report(
     limits: Limits,
     hint: Callable[[str], str] = str,
 ) -> WebPage:
-    """The page. cluster: its name for a person. hint: a command line of ours as it acts on this cluster."""
+    """The page. cluster: its name for a person. hint: adapts a command line of ours to this cluster."""
     with_unread = (*rows_not_read(found.not_read), *rows)
     unread = unread_of(found)
     return WebPage(
@@ -94,7 +94,7 @@ def _first(found: FoundCertificates, outlook: Outlook, hint: Callable[[str], str
         if more := len(troubles) - len(shown):
             lines.append(Line(f"and {counted(more, 'more kind')}, in the table below"))
     else:
-        text = "Nothing that was read has ended or is near its end."
+        text = "Of what was read nothing has ended or is near its end."
         lines.append(Line(word=text, tone=tone))
         if outlook.unknown:
             lines.append(Line("What could not be read may have ended, too."))
@@ -119,15 +119,15 @@ def _advised(advice: Advice, hint: Callable[[str], str]) -> Iterator[Line]:
 
 
 def _tiles(unread: int, rows: Sequence[CertificateRow], limits: Limits) -> tuple[Tile, ...]:
-    """What may be missing is in no tile: it is not good for that."""
+    """No tile counts rows that may be missing: that does not make them good."""
     counts = Counter(
         concern
         for row in rows
         if (concern := limits.concern(row)) is not Concern.NONE or row.found.certificate
     )
     return (
-        Tile(counts[Concern.FAIL], "ended, wrong or not there", "bad"),
-        Tile(counts[Concern.WARN], "near their end, or signed by the kubelet itself", "warn"),
+        Tile(counts[Concern.FAIL], "ended, wrong or missing", "bad"),
+        Tile(counts[Concern.WARN], "near their end, or self-signed by the kubelet", "warn"),
         Tile(counts[Concern.NONE], "good", "good"),
         Tile(unread, "not read", "warn"),
     )
@@ -135,7 +135,7 @@ def _tiles(unread: int, rows: Sequence[CertificateRow], limits: Limits) -> tuple
 
 def _ends_when(rows: Sequence[CertificateRow], limits: Limits) -> PageSection:
     picture = timeline(rows, limits)
-    none = [] if picture else [Line("Nothing was read that has an end.", soft=True)]
+    none = [] if picture else [Line("Nothing with an end was read.", soft=True)]
     return PageSection("What ends when", lines=none, timeline=picture)
 
 
@@ -166,7 +166,7 @@ def _ends_at(row: CertificateRow) -> str:
 
 
 def _disks(rows: Sequence[CertificateRow]) -> Iterator[PageSection]:
-    """As kubeadm shows it, a part for each node."""
+    """Like kubeadm's output, one part for each node."""
     for node, leaves, authorities in disk_tables(rows):
         both = ((LEAF_COLUMNS, leaves), (AUTHORITY_COLUMNS, authorities))
         tables = [PageTable(names, list(map(_disk_cells, lines))) for names, lines in both if lines]
@@ -212,7 +212,7 @@ def _summary_cells(each: UseSummary) -> list[Cell]:
 def _cells(row: CertificateRow, limits: Limits, why: str = "") -> tuple[Cell, ...]:
     found = row.found
     where = f"{found.node} {found.where}".strip()
-    # What has ended is told by its state: x509's words would say it again.
+    # The state already reports an end: x509's words would repeat it.
     told = () if row.state is RowState.EXPIRED else row.remarks
     remarks = "".join(f" ({each})" for each in told)
     return (

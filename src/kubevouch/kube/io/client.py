@@ -1,6 +1,6 @@
-"""The verbs of an API server, on typed resources: list, get, create, patch, delete, and what CSRs and logs need.
+"""The verbs of an API server, on typed resources: list, get, create, patch, delete, and those for CSRs and logs.
 
-What is read is decoded into narrow structs, or kept raw where it will be written back.
+Answers are decoded into narrow structs, or kept raw to be written back.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -43,8 +43,10 @@ _MOST_PAGE_BYTES: Final = 16 * 1024 * 1024
 _METADATA: Final = (
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 )
+_ITS_METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _FEWER: Final = 8
-"""500 objects, 62, 7: so many of the largest that etcd keeps (1.5 MiB) are within the limit."""
+"""500 objects, then 62, then 7: that many of etcd's largest objects (1.5 MiB) fit into the
+limit."""
 _LONGEST_LOG: Final = 1024 * 1024
 _MERGE_PATCH: Final = "application/merge-patch+json"
 
@@ -60,7 +62,7 @@ class Version(Narrow, frozen=True, kw_only=True):
 class ApiClient(HttpClient):
     """A client of an API server: `async with ApiClient(access, clock=..., environ=...) as api:`.
 
-    Every method raises KubeError, or KubeconfigError for a credential's file that is not there.
+    Every method raises KubeError, or KubeconfigError for a missing credential file.
     """
 
     async def pages(
@@ -75,13 +77,13 @@ class ApiClient(HttpClient):
         rows: RowForm[Any] | None = None,
         objects: int | None = None,
     ) -> AsyncGenerator[Listed[T], None]:
-        """A list, page by page. If a later page raises Gone, list again from the start. objects: of a page, else the resource's; 0: all in one.
+        """A list, page by page. If a later page raises Gone, list again from the start.
 
-        only_metadata: nothing else of an object is asked for, such as what a Secret holds. rows: how objects of `kind` are
-        read as rows of a Table.
+        objects: per page, instead of the resource's number; 0: all in one. only_metadata: request
+        nothing else, such as a Secret's contents. rows: read `kind` from rows of a Table.
 
-        A page with more bytes than are read is asked for again with fewer objects, and those after it have ever more again:
-        whoever may create large objects must not be able to keep others from reading the list.
+        A page over the byte limit is requested again with fewer objects, and later pages grow
+        again: large objects of one user must not hide the list from others.
         """
         path = resource.path(namespace)
         objects = resource.page if objects is None else objects
@@ -126,7 +128,10 @@ class ApiClient(HttpClient):
         label_selector: str = "",
         field_selector: str = "",
     ) -> tuple[ObjectT, ...]:
-        """All objects in the server's order. Starts again if their version is compacted away meanwhile."""
+        """All objects in the server's order.
+
+        Starts again if the server compacts their version away.
+        """
         for attempt in range(1, ATTEMPTS + 1):
             found: list[ObjectT] = []
             try:
@@ -146,10 +151,10 @@ class ApiClient(HttpClient):
         raise AssertionError
 
     async def versions(self, resource: Resource[Any]) -> dict[str, tuple[str, str]]:
-        """UID and resourceVersion of all objects as they are now, by name; of a resource without namespaces.
+        """UID and resourceVersion of all live objects by name, of a cluster-scoped resource.
 
-        In one answer, if it is not too large: recent API servers have that in memory, and ask etcd only whether it is the
-        newest (KEP-2340); a page is read from etcd.
+        It is one answer, unless that is too large. Recent API servers have it in memory, and only
+        ask etcd whether it is the newest (KEP-2340); pages come from etcd.
         """
         pages = self.pages(resource, VersionOnly, only_metadata=True, objects=0)
         return {
@@ -165,23 +170,24 @@ class ApiClient(HttpClient):
     async def get_raw(
         self, resource: Resource[ObjectT], name: str, namespace: str = ""
     ) -> RawObject[ObjectT]:
-        """The object with this name in full, so that it can be written back."""
-        answer = await self.request("GET", resource.path(namespace, name))
+        """The object with this name in full, to be written back."""
+        accept = _ITS_METADATA if resource.only_metadata else APPLICATION_JSON
+        answer = await self.request("GET", resource.path(namespace, name), accept=accept)
         return RawObject(resource, answer.body, self.access.server)
 
     async def create(
         self, resource: Resource[ObjectT], body: Mapping[str, JSON], namespace: str = ""
     ) -> ObjectT:
-        """Creates an object. `body`: its JSON, to which apiVersion and kind are added."""
+        """Creates an object. `body`: its JSON, without apiVersion and kind."""
         whole = {**body, "apiVersion": resource.api_version, "kind": resource.kind}
         return await self.read(resource.struct, "POST", resource.path(namespace), body=whole)
 
     async def replace(
         self, raw: RawObject[ObjectT], whole: Mapping[str, JSON]
     ) -> RawObject[ObjectT]:
-        """Writes an object that was read back with changes. Raises Conflict if it has changed since.
+        """Writes a changed object back. Raises Conflict if somebody has changed it since.
 
-        whole: RawObject.whole() with what is to be different; its resourceVersion is sent along.
+        whole: RawObject.whole() with the changes; its resourceVersion goes along.
         """
         found = raw.read()
         path = raw.resource.path(found.namespace, found.name)
@@ -214,10 +220,10 @@ class ApiClient(HttpClient):
         manager: str,
         dry_run: bool = False,
     ) -> RawObject[ObjectT]:
-        """Server-side apply of a whole manifest: creates the object, or changes what the manifest says of it.
+        """Server-side apply of a whole manifest: creates the object, or changes what the manifest states.
 
-        manager: whose fields these are from then on. What other managers own is a Conflict.
-        dry_run: only shows what would become of the object.
+        manager: the owner of these fields from then on. Another manager's fields raise Conflict.
+        dry_run: only returns the resulting object.
         """
         metadata = body["metadata"]
         path = resource.path(metadata.get("namespace", ""), metadata["name"])
@@ -226,19 +232,23 @@ class ApiClient(HttpClient):
             query["dryRun"] = "All"
         # JSON is YAML.
         form = "application/apply-patch+yaml"
-        answer = await self.request("PATCH", path, query=query, body=dict(body), content_type=form)
+        accept = _ITS_METADATA if resource.only_metadata else APPLICATION_JSON
+        answer = await self.request(
+            "PATCH", path, query=query, body=dict(body), content_type=form, accept=accept
+        )
         return RawObject(resource, answer.body, self.access.server)
 
     async def patch_approval(
         self, csr: CertificateSigningRequest, condition: CsrCondition
     ) -> CertificateSigningRequest:
-        """Decides about a CSR that nobody has decided about: adds its first condition, and touches nothing else.
+        """Decides an undecided CSR: adds its first condition, and changes nothing else.
 
-        Raises Conflict if it has changed since it was read, or had a condition then; nothing is added in both cases.
+        Raises Conflict if it has changed since it was read, or already had a condition; then
+        nothing is added.
         """
         path = CSRS.path(name=csr.name, subresource="approval")
         if csr.status.conditions:
-            seen, where = "somebody has decided about it already", f"{self.access.server}{path}"
+            seen, where = "it is already decided", f"{self.access.server}{path}"
             raise Conflict(where, seen, code=409, reason="Conflict", message=seen)
         body = {
             "metadata": {"resourceVersion": csr.metadata.resource_version},
@@ -251,7 +261,7 @@ class ApiClient(HttpClient):
     async def delete(
         self, resource: Resource[Any], name: str, namespace: str = "", *, uid: str = ""
     ) -> None:
-        """Deletes an object. uid: if given, Conflict is raised if another object has this name now."""
+        """Deletes an object. uid: if given, raises Conflict if another object has this name now."""
         options = {"apiVersion": "v1", "kind": "DeleteOptions"}
         body = {**options, "preconditions": {"uid": uid}} if uid else None
         await self.request("DELETE", resource.path(namespace, name), body=body)
@@ -262,7 +272,7 @@ class ApiClient(HttpClient):
         query: Mapping[str, str] | None = None,
         limits: ResponseLimits | None = None,
     ) -> str:
-        """The response as text, such as a log or the metrics of a node."""
+        """The response as text, such as a log or a node's metrics."""
         answer = await self.request(
             "GET", path, query=query, accept="text/plain, */*", limits=limits
         )
@@ -277,14 +287,16 @@ class ApiClient(HttpClient):
         tail_lines: int = 200,
         seconds: float | None = None,
     ) -> str:
-        """The last lines of a container's log. A ServerError says why the API server cannot reach the kubelet.
+        """The last lines of a container's log.
 
-        seconds: to wait for it, where that is less than for any other answer: it comes from the kubelet.
+        A ServerError says why the API server cannot reach the kubelet.
+
+        seconds: a shorter time-out than for other answers, since the log comes from the kubelet.
         """
         query = {"tailLines": str(tail_lines), "limitBytes": str(_LONGEST_LOG)}
         if container:
             query["container"] = container
-        # A kubelet may round limitBytes up, but not to more than twice as much.
+        # A kubelet may round limitBytes up, at most to twice as much.
         total = self._limits.total if seconds is None else min(seconds, self._limits.total)
         limits = replace(self._limits, body=2 * _LONGEST_LOG, total=total)
         return await self.text(PODS.path(namespace, pod, "log"), query, limits)
@@ -295,5 +307,5 @@ class ApiClient(HttpClient):
         return (await self.create(SELF_REVIEWS, body)).status
 
     async def version(self) -> Version:
-        """The API server's version, which most servers tell without authentication."""
+        """The API server's version, which most servers return without authentication."""
         return await self.read(Version, "GET", "/version")

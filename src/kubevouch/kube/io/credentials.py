@@ -1,8 +1,8 @@
-"""The credentials of a user: what to send with a request, and a newer credential after a 401.
+"""A user's credentials: what to send with a request, and a newer credential after a 401.
 
-Files are read again after a while and after a 401, since service account tokens and kubelet client certificates are
-replaced while a process runs. Nothing is ever written. Sources: client-go's transport/token_source.go
-and round_trippers.go.
+Files are read again after a while and after a 401, since others replace service account tokens and
+kubelet client certificates while a process runs. Nothing is ever written. Sources: client-go's
+transport/token_source.go and round_trippers.go.
 """
 
 import base64
@@ -19,10 +19,10 @@ from kubevouch.tls.io.context import KeyPair, client_context
 
 T = TypeVar("T")
 
-# client-go keeps a token read from a file for a minute, less ten seconds.
+# client-go keeps a token from a file for a minute less ten seconds.
 TOKEN_FILE_SECONDS = 50.0
 _SOON: Final = 5.0
-"""Seconds until files that could not be used are read again: they may have been read while they were being replaced."""
+"""Seconds until unusable files are read again: somebody may have been replacing them."""
 _HEADER_CHARACTERS = frozenset("!#$&'*+-.^_`|~") | frozenset(
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
@@ -30,7 +30,7 @@ _HEADER_CHARACTERS = frozenset("!#$&'*+-.^_`|~") | frozenset(
 
 @dataclass(frozen=True, repr=False)
 class Credential:
-    """A credential: the value of the Authorization header, a client certificate with key, both or neither."""
+    """A credential: an Authorization header's value, a client certificate with key, both or neither."""
 
     authorization: str = ""
     pair: KeyPair | None = None
@@ -49,10 +49,12 @@ class Credentials(Protocol):
 
 
 class UserCredentials:
-    """The token, password or certificate of a user, in files or embedded, which is used instead of an exec plugin.
+    """A user's token, password or certificate, in files or embedded.
 
-    A token or a pair that cannot be used leaves the last good one in force: a file may be read while it is being replaced,
-    and a certificate before its key. report: called with why, once while that lasts.
+    An exec plugin does not run then.
+
+    With an unusable token or pair the last good one stays in force: somebody may be replacing a
+    file, or a certificate before its key. report: called with the reason, once while that lasts.
     """
 
     def __init__(
@@ -66,14 +68,14 @@ class UserCredentials:
         self._again_at = 0.0
 
     async def current(self) -> Credential:
-        """The credential in the files, read at most 50 seconds ago, or the last good one."""
+        """The credential from the files, at most 50 seconds old, or the last good one."""
         kept = self._credential
         if kept is None or self._clock.monotonic() >= self._again_at:
             return self._read()
         return kept
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """The credential in the files now; None if it is the refused one."""
+        """The credential in the files now; None if the server refused that one."""
         found = self._read()
         return None if found == refused else found
 
@@ -129,26 +131,26 @@ class UserCredentials:
 
 def _token_in(user: User) -> str:
     where = f"{user.where}.tokenFile"
-    token = read_bounded(user.token_file, where, "a file with a token was expected")
+    token = read_bounded(user.token_file, where, "expected a file with a token")
     text = token.decode(errors="replace").strip()
     if not text:
-        raise KubeconfigError(where, f"{user.token_file} is empty", "a token was expected in it")
+        raise KubeconfigError(where, f"{user.token_file} is empty", "expected a token in it")
     return text
 
 
 def unusable_pair(user: User, error: KubevouchError) -> CredentialError:
-    """The error for a user whose certificate and key no client can use."""
+    """The error for a user's unusable certificate and key."""
     return CredentialError(user.where, f"{error.where}: {error.seen}", error.expected)
 
 
 def goes_before_exec(user: User) -> bool:
-    """Whether the user has a token, password or certificate, with which the exec plugin does not run (exec.go)."""
+    """Whether the user has a token, password or certificate, so that no exec plugin runs (exec.go)."""
     certificate = user.client_certificate or user.client_certificate_data
     return bool(user.token or user.token_file or user.username or user.password or certificate)
 
 
 def certificate_of(user: User) -> KeyPair | None:
-    """The client certificate and key, from the kubeconfig or read from their files."""
+    """The client certificate and key, embedded in the kubeconfig or from files."""
     if not (user.client_certificate or user.client_certificate_data):
         return None
     return KeyPair(
@@ -162,11 +164,11 @@ def certificate_of(user: User) -> KeyPair | None:
 
 
 def _data_or_file(data: bytes, file: str, where: str) -> bytes:
-    return data or read_bounded(file, where, "a file in PEM was expected")
+    return data or read_bounded(file, where, "expected a file in PEM")
 
 
 def authorization_of(user: User) -> str:
-    """The value of the Authorization header for a token or password; "" for neither."""
+    """The Authorization header for a token or password; "" for neither."""
     if user.token:
         return bearer(user.token, f"{user.where}.token")
     if user.username or user.password:
@@ -175,10 +177,10 @@ def authorization_of(user: User) -> str:
 
 
 def bearer(token: str, where: str) -> str:
-    """The value of the Authorization header for a token. Raises KubeconfigError if a header cannot carry it."""
+    """The Authorization header for a token. Raises KubeconfigError if a header cannot carry it."""
     if any(character < " " or character == "\x7f" for character in token):
-        seen = "the token holds a character that no HTTP header may carry"
-        raise KubeconfigError(where, seen, "one line of printable text was expected")
+        seen = "the token has a character that HTTP headers forbid"
+        raise KubeconfigError(where, seen, "expected one line of printable text")
     return f"Bearer {token}"
 
 
@@ -195,7 +197,7 @@ def impersonation(user: User) -> list[tuple[str, str]]:
         headers += [(name, value) for value in values]
     for name, value in headers:
         if any(character < " " or character == "\x7f" for character in value):
-            seen = f"the value for {name} holds a character that no HTTP header may carry"
+            seen = f"the value for {name} has a character that HTTP headers forbid"
             raise KubeconfigError(user.where, seen)
     return headers
 

@@ -1,8 +1,8 @@
-"""Exec plugins: a program named in a kubeconfig that prints a credential, client.authentication.k8s.io v1 and v1beta1.
+"""Exec plugins: a kubeconfig's program that prints a credential, client.authentication.k8s.io v1 and v1beta1.
 
-As client-go's plugin/pkg/client/auth/exec/exec.go: the program is looked up in our PATH, gets our environment,
-its own additions and KUBERNETES_EXEC_INFO, writes to our stderr, and its answer is kept in memory until it
-expires or is refused. Unlike there, it may not run for ever nor answer without end.
+As in client-go's plugin/pkg/client/auth/exec/exec.go, the program comes from our PATH, gets our
+environment, its own additions and KUBERNETES_EXEC_INFO, and writes to our stderr. Its answer stays
+in memory until it expires or is refused. Unlike there, its time and its output are limited.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class ExecPlugin:
         self._expires: datetime | None = None
 
     async def current(self) -> Credential:
-        """The kept credential; a new one if nothing is kept or it has expired."""
+        """The kept credential; a new one if there is none or it has expired."""
         async with self._lock:
             kept = self._credential
             if kept is None or (self._expires and self._clock.now() > self._expires):
@@ -67,7 +67,7 @@ class ExecPlugin:
             return kept
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """A newer credential, by a new run of the plugin if needed; None if the plugin prints the refused one again."""
+        """A newer credential, from a new run of the plugin if needed; None if it prints the refused one again."""
         async with self._lock:
             if self._credential is refused:
                 await self._asked()
@@ -88,12 +88,12 @@ class ExecPlugin:
         if mode == "Always" and not self._terminal:
             expected = "run this at a terminal, or use another credential"
             raise self._error(
-                "the plugin asks for input, and standard input is not a terminal", expected
+                "the plugin needs input, but standard input is not a terminal", expected
             )
         return self._terminal and mode != "Never"
 
     def _program(self) -> str:
-        """The absolute path of the program. As with Go's LookPath, the current folder is not searched."""
+        """The absolute path of the program. Like Go's LookPath, it skips the current folder."""
         command = self._plugin.command
         found = shutil.which(command, path=self._environ.get("PATH", os.defpath))
         if found is None or not os.path.isabs(found):  # noqa: PTH117 - lexical
@@ -121,7 +121,7 @@ class ExecPlugin:
                 env=environment,
                 stdin=None if interactive else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
-                # In a process group of its own, unless it has to read from our terminal.
+                # A process group of its own, unless it reads from our terminal.
                 start_new_session=not interactive,
             )
         except (OSError, ValueError) as error:
@@ -153,12 +153,12 @@ class ExecPlugin:
         where = f"what {self._plugin.command} printed"
         if not answer.strip():
             raise self._error(
-                f"{self._plugin.command} printed nothing", "an ExecCredential was expected"
+                f"{self._plugin.command} printed nothing", "expected an ExecCredential"
             )
         try:
             return self._read_status(read_as(_ExecCredential, goyaml.read(answer), where), where)
         except goyaml.UnreadableYaml as error:
-            raise self._error(f"{where}: {error}", "an ExecCredential was expected") from None
+            raise self._error(f"{where}: {error}", "expected an ExecCredential") from None
         except KubeconfigError as error:
             raise self._error(f"{error.where}: {error.seen}", error.expected) from None
 
@@ -167,7 +167,7 @@ class ExecPlugin:
     ) -> tuple[Credential, datetime | None]:
         if (top.kind, top.version) != ("ExecCredential", self._plugin.api_version):
             seen = f'apiVersion "{top.version}", kind "{top.kind}"'
-            expected = f"apiVersion {self._plugin.api_version}, kind ExecCredential was expected"
+            expected = f"expected apiVersion {self._plugin.api_version}, kind ExecCredential"
             raise KubeconfigError(where, seen, expected)
         status = top.status
         if not (status.token or status.chain or status.key):
@@ -216,6 +216,6 @@ async def _end(process: asyncio.subprocess.Process, *, grouped: bool) -> None:
                 os.killpg(process.pid, signal.SIGKILL)
             else:
                 process.kill()
-        # asyncio's wait waits for the end of its output, too, and what was printed is not read any more.
+        # asyncio's wait would also wait for the end of its output, which nobody reads now.
         process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
         await process.wait()

@@ -1,4 +1,4 @@
-"""Turns what aiohttp raises for a failed request into this room's errors."""
+"""Turns aiohttp's exceptions for a failed request into this room's errors."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ from kubevouch.kube.refusals import short_line
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.tls.io.accidents import Attempt, failure_of
 
-_ADDRESS: Final = "the server of the kubeconfig's cluster must be its address as seen from here"
+_ADDRESS: Final = "the server of the kubeconfig's cluster must be its address from here"
 _DOWN: Final = (
     "the API server is down, or the server of the kubeconfig's cluster is not its address from here"
 )
@@ -52,7 +52,8 @@ def failure(
 ) -> KubeError:
     """The error for a request to `server` that failed with `error`.
 
-    connect, total: the time-outs of the request in seconds. certificate: whether we had a client certificate to present.
+    connect, total: the request's time-outs in seconds. certificate: whether we had a client
+    certificate to present.
     """
     proxy = proxy.rpartition("@")[2]
     through = f" through the proxy {proxy}" if proxy else ""
@@ -61,7 +62,7 @@ def failure(
     if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
         return _of_proxy(error, server, proxy)
     if isinstance(error, aiohttp.InvalidURL):
-        seen = "not an address that can be dialled"
+        seen = "not an address to dial"
         return ApiUnreachable(server, seen, _ADDRESS)
     if isinstance(error, OSError | UnicodeError):
         return _of_handshake(failure_of(error, Attempt(server)), server, through)
@@ -85,7 +86,7 @@ def _of_proxy(
 ) -> KubeError:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         seen = f"the proxy {proxy} answered with {error.status}"
-        expected = "it must let CONNECT through to this address"
+        expected = "it must allow CONNECT to this address"
     else:
         seen = f"no connection to the proxy {proxy}: {short_line(failure_of(error, Attempt(proxy)).text)}"
         expected = "check proxy-url, HTTPS_PROXY and NO_PROXY"
@@ -94,13 +95,12 @@ def _of_proxy(
 
 def _of_answer(error: aiohttp.ClientError, server: str, *, certificate: bool) -> KubeError:
     if isinstance(error, aiohttp.ServerDisconnectedError):
-        # With TLS 1.3 a server checks our certificate after the handshake, and may close the connection without an alert.
+        # With TLS 1.3 a server checks our certificate after the handshake, and may close the
+        # connection without an alert.
         expected = _OURS if certificate else ""
         return BrokenOff(server, "closed the connection without an answer", expected)
     if _is_encoding(error):
-        return BadResponse(
-            server, "an answer whose compression cannot be undone", "only gzip was asked for"
-        )
+        return BadResponse(server, "cannot decompress its answer", "expected gzip")
     if isinstance(error, aiohttp.ClientPayloadError):
         return BrokenOff(server, "broke off in the middle of its answer")
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else type(error).__name__

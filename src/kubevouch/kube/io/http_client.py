@@ -1,7 +1,7 @@
-"""Sends a request with the context's credentials, and returns a response of 2xx or raises an error.
+"""Sends a request with the context's credentials, and returns a 2xx response or raises an error.
 
-Reads are repeated a few times if that can help. A write is sent once, and again only after a 401, with which the
-server has done nothing.
+Reads are repeated a few times if that can help. A write goes out once, and again only after a 401,
+which means that the server has done nothing.
 """
 
 import contextlib
@@ -31,14 +31,12 @@ APPLICATION_JSON: Final = "application/json"
 
 
 RequestObserver = Callable[[str, str], Callable[[str], None]]
-"""Called with method, path and query of each request when it is sent. Returns what is called with how it ended: `200`, say.
-
-It never gets a credential.
-"""
+"""Called with method, path and query when a request is sent. Returns a callback for its outcome,
+such as `200`. It never gets a credential."""
 
 
 class RequestOptions(TypedDict, total=False):
-    """What a request may have besides method and path. body: JSON. content_type: of the body."""
+    """A request's options besides method and path. body: JSON. content_type: of the body."""
 
     query: Mapping[str, str] | None
     body: JSON
@@ -48,12 +46,12 @@ class RequestOptions(TypedDict, total=False):
 
 
 class HttpClient:
-    """`async with` it.
+    """An HTTP client, used with `async with`.
 
-    environ: what an exec plugin inherits. interactive: whether a plugin may read from our standard input. observe:
-    called for each request; the stream of a watch is not one. server_clock: the API server's, as
-    its answers show it.
-    Every method raises KubeError, or KubeconfigError for a credential's file that is not there.
+    environ: what an exec plugin inherits. interactive: whether a plugin may read from our standard
+    input. observe: called for each request, but not for a watch's stream. server_clock: the API
+    server's clock, from its answers. Every method raises KubeError, or KubeconfigError for a
+    missing credential file.
     """
 
     def __init__(
@@ -84,10 +82,10 @@ class HttpClient:
     async def request(
         self, method: str, path: str, **options: Unpack[RequestOptions]
     ) -> ApiResponse:
-        """The only door: an answer with a code of 2xx, or an error.
+        """Sends a request; returns a 2xx answer or raises an error.
 
-        path: quoted, as Resource.path gives it. A GET is repeated after a broken connection and where the server
-        says when to come back.
+        path: quoted, as from Resource.path. A GET is repeated after a broken connection, and if the
+        server says when to retry.
         """
         headers = [("Accept", options.get("accept", APPLICATION_JSON))]
         data = None
@@ -141,7 +139,7 @@ class HttpClient:
     async def read(
         self, kind: type[T], method: str, path: str, **options: Unpack[RequestOptions]
     ) -> T:
-        """As request, with the answer decoded as `kind`."""
+        """Like request, with the answer decoded as `kind`."""
         answer = await self.request(method, path, **options)
         return decoded(self.json_of(answer), kind, f"{self.access.server}{path}")
 
@@ -159,7 +157,7 @@ class HttpClient:
         limits: ResponseLimits,
         accept: str = APPLICATION_JSON,
     ) -> AsyncGenerator[bytes, None]:
-        """The lines of a response, until it ends. The request is sent once and never repeated.
+        """The lines of a response, until it ends. The request goes out once and is never repeated.
 
         Close the iterator if you leave it early. Raises KubeError, also in the middle.
         """
@@ -192,7 +190,7 @@ def _credentials(
 
 
 def _wait(error: KubeError, attempt: int) -> float | None:
-    """Seconds until a GET may be sent again; None if that would not help."""
+    """Seconds until a GET may be repeated; None if that would not help."""
     if isinstance(error, RetryLater):
         after = error.retry_after
         return after if after is not None and after <= _LONGEST_WAIT else None

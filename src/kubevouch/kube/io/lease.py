@@ -1,12 +1,13 @@
-"""Leader election by a Lease, as client-go does it (tools/leaderelection/leaderelection.go): one process of several leads.
+"""Leader election by a Lease, as in client-go (tools/leaderelection/leaderelection.go): one of several processes leads.
 
-- A Lease that somebody else holds is believed until it has not changed for as long as it says, by this process's own
-  monotonic clock since it saw the last change: no two machines' clocks are compared.
-- Each write carries the resourceVersion that was read, so of two that try, one is refused.
-- A leader leads for RENEW_DEADLINE since the *start* of its last renewal. A process that was stopped (SIGSTOP, a paused
-  machine) and goes on later finds by its clock that it no longer leads, before it writes anything.
+- Another's Lease counts until it has not changed for its own duration, by this process's monotonic
+clock since it saw the last change: no two machines' clocks are compared.
+- Each write carries the resourceVersion that was read, so of two writers the server refuses one.
+- A leader leads for RENEW_DEADLINE since the *start* of its last renewal. A stopped process
+(SIGSTOP, a paused machine) that continues later sees by its clock that it no longer leads, before
+it writes anything.
 
-Unlike client-go, a process that has lost the Lease goes on as one of those that wait for it.
+Unlike client-go, a process that lost the Lease continues as a candidate.
 """
 
 import asyncio
@@ -22,11 +23,12 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import LEASES, Lease, LeaseSpec, micro_time
 
 LEASE_DURATION: Final = 15
-"""Seconds: how long the others wait after the last renewal that they have seen."""
+"""Seconds: how long candidates wait after the last renewal that they have seen."""
 RENEW_DEADLINE: Final = 10.0
 RETRY_PERIOD: Final = 2.0
 UNFIT_PERIOD: Final = 0.5
-"""Seconds until one that may not lead asks itself again: no request is made for that, and at its start everything is soon listed."""
+"""Seconds until an unfit process checks itself again. That takes no request, and at the start
+everything is soon listed."""
 
 _JITTER: Final = 1.2
 _LONGEST_CALL: Final = 5.0
@@ -40,7 +42,7 @@ def lease_spec(
     acquired: datetime | None = None,
     seconds: int = LEASE_DURATION,
 ) -> dict[str, Any]:
-    """The record of a Lease. holder: "" for one that is given back. acquired: when it was taken, if not now."""
+    """The record of a Lease. holder: "" to release it. acquired: when it was taken, if not now."""
     return {
         "holderIdentity": holder,
         "leaseDurationSeconds": seconds,
@@ -51,11 +53,11 @@ def lease_spec(
 
 
 class Election:
-    """One process's part in an election; `run` goes on until cancelled, then `release`.
+    """One process's part in an election; `run` continues until cancelled, then `release`.
 
-    name: of the Lease. identity: of this process; no two may have the same. report: called with each failure.
-    changed: called when this process begins or ceases to lead. fit: whether it may lead; one that may not lets the Lease run
-    out, so that another one leads. rng: returns a random number in [0, 1).
+    name: of the Lease. identity: unique to this process. report: called with each failure. changed:
+    called when this process starts or stops leading. fit: whether it may lead; an unfit process
+    lets the Lease expire, so that another one leads. rng: returns a random number in [0, 1).
     """
 
     def __init__(
@@ -83,26 +85,26 @@ class Election:
         self._raw: RawObject[Lease] | None = None
         self._seen = LeaseSpec()
         self._seen_at = 0.0
-        """Monotonic: when the Lease was first seen like this."""
+        """Monotonic: when this state of the Lease was first seen."""
         self._led_until: float | None = None
         self._was_leading = False
 
     def is_leading(self) -> bool:
-        """Whether this process leads right now. To be asked immediately before every write."""
+        """Whether this process leads right now. Ask immediately before every write."""
         return self._led_until is not None and self._clock.monotonic() < self._led_until
 
     @property
     def leader(self) -> str:
-        """Who holds the Lease, as far as this process has seen; "" if nobody does."""
+        """Who holds the Lease, as last seen; "" if nobody does."""
         return self._seen.holder_identity
 
     async def run(self) -> None:
-        """Tries to get the Lease, and to keep it, until cancelled."""
+        """Tries to get and keep the Lease, until cancelled."""
         while True:
             await self._clock.sleep(await self.attempt())
 
     async def attempt(self) -> float:
-        """One try to get or to keep the Lease. Returns the seconds to wait before the next one."""
+        """One try to get or keep the Lease. Returns the seconds until the next one."""
         self._tell()
         if not self._fit():
             return UNFIT_PERIOD
@@ -121,11 +123,14 @@ class Election:
         if won:
             self._led_until = began + RENEW_DEADLINE
         self._tell()
-        # Who leads comes back in time; who waits does so at a moment of his own (client-go's JitterFactor).
+        # A leader returns in time; candidates return at random times (client-go's JitterFactor).
         return RETRY_PERIOD if self.is_leading() else RETRY_PERIOD * (1 + _JITTER * self._rng())
 
     async def release(self) -> None:
-        """Ends our leadership, and lets the next one begin at once. Everything that writes must have ended before."""
+        """Ends our leadership, so that the next one starts at once.
+
+        All our writers must have stopped before.
+        """
         led, self._led_until = self._led_until, None
         self._tell()
         if led is None:
@@ -139,7 +144,7 @@ class Election:
                     given_back = lease_spec("", number, self._clock.now(), seconds=1)
                     await self._write(raw, given_back)
         except TimeoutError:
-            return  # the others wait for as long as the Lease says
+            return  # the others wait for the Lease's duration
         except KubeError as error:
             self._report(error)
 
@@ -155,7 +160,7 @@ class Election:
             try:
                 await self._write(self._raw, self._ours(self._seen))
             except Conflict:
-                pass  # somebody has written it since: look
+                pass  # somebody has written it since: read it
             else:
                 return True
         try:
@@ -187,18 +192,18 @@ class Election:
         try:
             await self._api.create(LEASES, body, self._namespace)
         except Conflict:
-            return False  # another one was faster
-        self._raw = None  # it is read before it is renewed
+            return False  # another process was faster
+        self._raw = None  # it is read before its renewal
         return True
 
     async def _write(self, raw: RawObject[Lease], spec: dict[str, Any]) -> None:
         whole = raw.whole()
-        # What is not known here stays as it is (strategy, preferredHolder).
+        # Unknown fields stay as they are (strategy, preferredHolder).
         body = {**whole, "spec": {**(whole.get("spec") or {}), **spec}}
         self._observe(await self._api.replace(raw, body))
 
     def _ours(self, found: LeaseSpec) -> dict[str, Any]:
-        """The record with which this process takes or keeps a Lease that was found like this."""
+        """The record with which this process takes or keeps a Lease in that state."""
         number, acquired = found.lease_transitions + 1, None
         if found.holder_identity == self._identity:
             number, acquired = found.lease_transitions, found.acquire_time

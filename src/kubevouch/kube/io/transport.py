@@ -1,7 +1,7 @@
-"""One HTTP request to one API server, over aiohttp: bytes out, bytes in, bounded in time and size.
+"""One HTTP request to one API server, over aiohttp, with bounded time and size.
 
-It follows no redirect, keeps no cookie, reads no environment variable, and raises this room's errors only. The caller
-is responsible for credentials, retries and status codes.
+It follows no redirect, keeps no cookie, reads no environment variable, and raises this room's
+errors only. The caller handles credentials, retries and status codes.
 """
 
 import asyncio
@@ -35,16 +35,16 @@ from kubevouch.tls.io.context import KeyPair, client_context
 from kubevouch.x509 import X509Error
 
 _IDLE: Final = 5
-"""Seconds without a byte before the peer is asked."""
+"""Seconds without a byte before a keepalive probe."""
 
 _BETWEEN: Final = 3
 _QUESTIONS: Final = 3
 _UNANSWERED: Final = _IDLE + _BETWEEN * _QUESTIONS
-"""Seconds after which the connection has ended, also if what was sent is not acknowledged."""
+"""Seconds until the connection ends, also if our data is not acknowledged."""
 
 _OPTIONS: Final = (
     ("TCP_KEEPIDLE", _IDLE),
-    ("TCP_KEEPALIVE", _IDLE),  # macOS's name of it
+    ("TCP_KEEPALIVE", _IDLE),  # macOS's name for it
     ("TCP_KEEPINTVL", _BETWEEN),
     ("TCP_KEEPCNT", _QUESTIONS),
     ("TCP_USER_TIMEOUT", 1000 * _UNANSWERED),
@@ -52,7 +52,7 @@ _OPTIONS: Final = (
 
 
 def watchful_socket(address: AddrInfoType) -> socket.socket:
-    """A socket for this address, not connected yet. An option that the system does not have is left out."""
+    """An unconnected socket for this address, with the options that the system has."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family, kind, protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -66,7 +66,7 @@ def watchful_socket(address: AddrInfoType) -> socket.socket:
 class ResponseLimits:
     """Limits of a request: seconds to connect and in total; bytes of the body after decompression.
 
-    Of a response that is read line by line: silence: seconds without data; body: bytes of a line.
+    For a response read by lines: silence: seconds without data; body: bytes of a line.
     """
 
     connect: float = 10.0
@@ -77,7 +77,10 @@ class ResponseLimits:
 
 @dataclass(frozen=True, repr=False)
 class ApiRequest:
-    """A request without its credential; its body may hold one. target: a quoted path with its query. headers: besides those of each request."""
+    """A request without its credential; its body may hold one.
+
+    target: a quoted path with its query. headers: those besides every request's own.
+    """
 
     method: str
     target: str
@@ -100,9 +103,10 @@ _wanted: Final[ContextVar[Callable[[], bool] | None]] = ContextVar("wanted", def
 
 @contextlib.contextmanager
 def only_while(wanted: Callable[[], bool]) -> Iterator[None]:
-    """Within the block a request is sent only if this is true in the instant of sending; otherwise NotSent is raised.
+    """Within the block a request is sent only if `wanted` is true at that instant; otherwise it raises NotSent.
 
-    A connection takes a while, and a process may be stopped meanwhile: what was true before it says nothing about now.
+    A connection takes a while, and a process may be stopped meanwhile, so an earlier check says
+    nothing.
     """
     before = _wanted.set(wanted)
     try:
@@ -112,10 +116,10 @@ def only_while(wanted: Callable[[], bool]) -> Iterator[None]:
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request that looks whether it is still wanted right before its first byte.
+    """A request that checks whether it is still wanted right before its first byte.
 
-    One with a body is asked twice: once its connection is there, and in the instant in which its bytes go to the kernel. In
-    between aiohttp gives the event loop a turn (Python 3.11), which in a burst takes milliseconds.
+    With a body it checks twice: when its connection is ready, and when its bytes go to the kernel.
+    In between aiohttp yields to the event loop (Python 3.11), which in a burst takes milliseconds.
     """
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
@@ -131,7 +135,7 @@ class _Request(aiohttp.ClientRequest):
         try:
             self._check_wanted()
         except NotSent as error:
-            # In a task of its own, whose error nobody reads: whoever waits for the answer gets it.
+            # In a task of its own, whose error nobody reads: the waiting caller gets it.
             assert conn.protocol is not None
             conn.protocol.set_exception(error)
             return
@@ -140,12 +144,12 @@ class _Request(aiohttp.ClientRequest):
     def _check_wanted(self) -> None:
         wanted = _wanted.get()
         if wanted is not None and not wanted():
-            seen = f"{self.method} {self.url.path} was not sent, since it is not wanted any more"
+            seen = f"{self.method} {self.url.path} was not sent: it is no longer wanted"
             raise NotSent(str(self.url.origin()), seen)
 
 
 class _Connection(ResponseHandler):
-    """A connection that ends at once: aiohttp would wait for the peer's close_notify, and `close` of its session would not."""
+    """A connection that closes at once: aiohttp would wait for the peer's close_notify, even in its session's `close`."""
 
     def close(self) -> None:
         self.abort()
@@ -167,7 +171,7 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(socket_factory=watchful_socket)
-        # No public option either; held by test_a_request_that_is_given_up_leaves_nothing_open.
+        # No public option either; see test_a_request_that_is_given_up_leaves_nothing_open.
         kind: type[ResponseHandler] = _Connection
         connector._factory = functools.partial(kind, asyncio.get_running_loop())  # noqa: SLF001
         self._session = aiohttp.ClientSession(
@@ -177,8 +181,8 @@ class Transport:
             trust_env=False,
             auto_decompress=True,
         )
-        # aiohttp would send PUT and DELETE a second time when a connection breaks, and has no public option against it
-        # (its own test client says it so, too). Held by test_a_write_is_never_sent_again.
+        # aiohttp would repeat PUT and DELETE after a broken connection, and has no public option
+        # against it (its own test client says so, too). See test_a_write_is_never_sent_again.
         self._session._retry_connection = False  # noqa: SLF001
         return self
 
@@ -195,11 +199,11 @@ class Transport:
     async def lines(
         self, asked: ApiRequest, credential: Credential
     ) -> AsyncGenerator[ApiResponse | bytes, None]:
-        """An answer that comes line by line, for as long as it comes: a watch.
+        """An answer line by line, for as long as it lasts: a watch.
 
-        First a Response: without a body and with code 200, then the lines, each without its end; or whole and with
-        another code, then nothing. What stands behind the last end of line is not yielded: it was cut off. Close the
-        iterator if you leave it early. Raises KubeError, also in the middle.
+        First an ApiResponse: with code 200 and no body, then the lines without their ends; or whole
+        with another code, then nothing. Text after the last line end is dropped as truncated. Close
+        the iterator if you leave it early. Raises KubeError, also in the middle.
         """
         most = asked.limits.body
         async with self._asked(asked, credential) as response:
@@ -213,7 +217,7 @@ class Transport:
                     async for line in lines:
                         yield line
             except TimeoutError:
-                seen = f"said nothing more for {asked.limits.silence:g} seconds"
+                seen = f"was silent for {asked.limits.silence:g} seconds"
                 raise FellSilent(self._access.server, seen) from None
 
     async def _lines(
@@ -238,10 +242,10 @@ class Transport:
         self, asked: ApiRequest, credential: Credential
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         server, proxy, limits = self._access.server, self._access.proxy, asked.limits
-        # Whatever the kubeconfig says, secrets are never sent over plain HTTP.
+        # Secrets never go over plain HTTP, whatever the kubeconfig says.
         secret = credential.authorization if server.startswith("https:") else ""
         authorization = [("Authorization", secret)] if secret else []
-        # A compressed stream would be held back until there is enough to compress.
+        # The server would hold a compressed stream back until there is enough to compress.
         encoding = "gzip" if self._access.compression and limits.silence is None else "identity"
         try:
             async with self._session.request(
@@ -264,7 +268,7 @@ class Transport:
             ) as response:
                 yield response
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            # Without a cause, since aiohttp's errors carry the headers of the request.
+            # Without a cause, since aiohttp's errors carry the request's headers.
             raise failure(
                 error,
                 server=server,
@@ -287,7 +291,7 @@ class Transport:
         return bytes(body)
 
     def _context_of(self, pair: KeyPair | None) -> ssl.SSLContext:
-        """The TLS context that presents this key pair; a new one only when the pair changes."""
+        """The TLS context that presents this key pair; a new one only if the pair changes."""
         if pair != self._pair:
             self._context, self._pair = self._context_for(pair), pair
         return self._context

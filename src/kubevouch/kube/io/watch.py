@@ -1,19 +1,22 @@
-"""An informer: lists all objects of a resource, then watches for changes. No change is lost or reported twice.
+"""An informer: lists all objects of a resource, then watches for changes.
 
-In the manner of client-go's reflector (tools/cache/reflector.go) and kopf's nested generators:
+No change is lost or reported twice.
 
-- A watch that first sends every object, up to a bookmark that ends this list (WatchList, KEP-3157): one request, which the
-  server answers from memory. Servers before 1.34 may refuse it, or it fails: then a list, page by page, and a watch from
-  the list's version.
-- The server is asked to end a watch after five to ten minutes (client-go's minWatchTimeout); bookmarks move the version on
-  while nothing happens.
-- After a connection breaks, or is silent for too long, the watch starts again from the last version seen, unless the server
-  has only come to an older one: etcd was restored from a backup. A watch from a version that is yet to come says nothing
-  until then, and never what is different (apiserver's pkg/storage/cacher/cache_watcher.go, `process`); client-go goes on.
-- 410 Gone, as a status or among the events, leads to a new list: changed objects are reported as Upserted, missing
-  ones as Deleted. The same is done if the watch cannot start for another reason, and after a restore of etcd.
-- Failures are reported, and followed by a wait of up to 30 seconds, or of up to 4 while nobody answers. Only cancelling
-  ends a watch.
+It follows client-go's reflector (tools/cache/reflector.go) and kopf's nested generators:
+
+- A watch first sends every object, up to a bookmark that ends this list (WatchList, KEP-3157): one
+request, which the server answers from memory. If it fails, or a server before 1.34 refuses it, a
+list page by page and a watch from its version follow.
+- The server is asked to end a watch after five to ten minutes (client-go's minWatchTimeout).
+Bookmarks advance the version while nothing happens.
+- After a broken or silent connection the watch continues from the last version seen. If the
+server's version is older, etcd was restored from a backup, and it lists again. A watch from a
+future version would stay silent until then and never show the differences (apiserver's
+pkg/storage/cacher/cache_watcher.go, `process`); client-go does not check this.
+- 410 Gone, as a status or an event, leads to a new list: changed objects are Upserted, missing ones
+Deleted. So does a watch that cannot start for another reason, and a restore of etcd.
+- Failures are reported, and followed by a wait of up to 30 seconds, or up to 4 while nobody
+answers. Only cancelling ends a watch.
 """
 
 import contextlib
@@ -43,25 +46,25 @@ from kubevouch.kube.resources.meta import Object, Resource, VersionOnly
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 Key = tuple[str, str]
-"""Namespace ("" for what is cluster-scoped) and name."""
+"""Namespace ("" if cluster-scoped) and name."""
 
 SHORTEST_WATCH: Final = 300
 SILENCE: Final = 150.0
 """Bookmarks come about once a minute."""
 _SILENCE_IN_LIST: Final = 30.0
-"""A server that sends a list does nothing else."""
+"""A server that sends a list does nothing else meanwhile."""
 LIST_AFTER: Final = 5
-"""Failures of a watch in a row after which the resource is listed again."""
-_NO_END: Final = "a watch that does not say where its list ends"
+"""Consecutive failures of a watch before a new list."""
+_NO_END: Final = "a watch without an end of its list"
 _FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 _REMEMBERED: Final = 1_000
 """Objects that the consumer may not keep."""
 _SHORT: Final = 1.0
-"""Seconds. A watch that ends sooner without an event has failed (client-go's "very short watch")."""
+"""Seconds. A shorter watch without an event has failed (client-go's "very short watch")."""
 
 
 class Upserted(msgspec.Struct, Generic[ObjectT], frozen=True):
-    """An object that is new, or has changed."""
+    """A new or changed object."""
 
     object: ObjectT
 
@@ -74,7 +77,7 @@ class Deleted(msgspec.Struct, frozen=True):
 
 
 class Synced(msgspec.Struct, frozen=True):
-    """Every object of the list has been reported: from now on the consumer knows all objects."""
+    """Every object of the list has been reported, so the consumer now knows all objects."""
 
 
 Event = Upserted[ObjectT] | Deleted | Synced
@@ -83,10 +86,11 @@ Event = Upserted[ObjectT] | Deleted | Synced
 class Watch(Generic[ObjectT]):
     """An informer of one resource: `async for event in Watch(api, NODES, ...).events():`.
 
-    report: called with each failure before the wait. rng: returns a random number in [0, 1). silence: seconds without
-    data after which a connection is considered dead. rows: how objects are read as rows of a Table; if the server's
-    Tables lack the column, they are read as they are. keeps: whether the consumer keeps an
-    object; of others nothing is remembered, so they may be reported again, and their end may not be. None: it keeps all.
+    report: called with each failure before the wait. rng: returns a random number in [0, 1).
+    silence: seconds without data until a connection counts as dead. rows: read objects from rows of
+    a Table; if the server's Tables lack the column, whole objects are read. keeps: whether the
+    consumer keeps an object. Others are not remembered, so they may be reported again, and their
+    deletion may be missed. None: it keeps all.
     """
 
     def __init__(
@@ -117,23 +121,27 @@ class Watch(Generic[ObjectT]):
         self._forget_at = _REMEMBERED
         self._backoff = Backoff(rng)
         self._known: dict[Key, tuple[str, str]] = {}
-        """uid and resourceVersion of the objects reported as Upserted and not yet as Deleted, as far as they are kept."""
+        """uid and resourceVersion of the kept objects that were reported as Upserted and not yet
+        as Deleted."""
         self._version = ""
         self._stuck = 0
-        """Watches in a row that failed to start from this version."""
+        """Consecutive watches that failed to start from this version."""
         self._away = False
-        """Whether a server may have been away since one was last known to have come to this version."""
+        """Whether a server may have been down since one last reached this version."""
         self.heard = clock.monotonic()
-        """When it was last sent something (a page of a list, an event, a bookmark), or begun. By the monotonic clock."""
+        """When data last arrived (a page, an event, a bookmark), or the start. By the monotonic
+        clock."""
         self.heard_before_list = self.heard
-        """The same, before the newest list began: what came and went since, that list does not show."""
+        """The same before the newest list started: that list does not show objects that came and
+        went since."""
 
         self.listing = True
-        """Whether a list is being reported. It goes by names: what it has shown so far need not be what came first."""
+        """Whether a list is in progress. It is sorted by name, so its first part need not be the
+        oldest."""
         self._missing: set[Key] = set()
-        """What was known before that list, which has not shown it so far."""
+        """Known objects that the current list has not shown yet."""
         self._by_pages = False
-        """Whether the next list comes page by page, since one by a watch was refused or has failed."""
+        """Whether the next list comes by pages, since one by a watch was refused or has failed."""
 
     async def follow(
         self,
@@ -141,7 +149,7 @@ class Watch(Generic[ObjectT]):
         deleted: Callable[[Key], None],
         synced: Callable[[], None],
     ) -> None:
-        """Calls one of these for each event, until cancelled. Who needs more of an event asks for `events`."""
+        """Calls one of these for each event, until cancelled. `events` has more details."""
         async for event in self.events():
             match event:
                 case Upserted(object=found):
@@ -190,7 +198,10 @@ class Watch(Generic[ObjectT]):
             yield event
 
     def _end_of_list(self, version: str) -> list[Event[ObjectT]]:
-        """The events for what the list did not show, and Synced. From now on `_version` counts."""
+        """The events for objects that the list did not show, and Synced.
+
+        From now on `_version` counts.
+        """
         gone = self._missing & self._known.keys()
         # A server without resourceVersions can only be watched from "0", which means any version.
         self._version, self._stuck, self._away = version or "0", 0, False
@@ -229,7 +240,7 @@ class Watch(Generic[ObjectT]):
             await self._clock.sleep(self._backoff.failed())
 
     async def _check_version(self) -> None:
-        """Raises Gone where the server has not come to the version from which this watch would go on."""
+        """Raises Gone if the server has not reached the version from which this watch would continue."""
         pages = self._api.pages(
             self._resource,
             VersionOnly,
@@ -256,7 +267,7 @@ class Watch(Generic[ObjectT]):
             self._version = word.version or self._version
             return []
         if not _newer(word.version, self._version):
-            # Reported before: some servers begin a little earlier than the requested version.
+            # Already reported: some servers start a little before the requested version.
             return []
         self._version = word.version or self._version
         if word.type != "DELETED":
@@ -264,12 +275,13 @@ class Watch(Generic[ObjectT]):
         return self._deleted(_key(word.object))
 
     def _on_line_of_list(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
-        """As client-go's handleAnyWatch; but what cannot be read must not look deleted, so then there is no list."""
+        """Like client-go's handleAnyWatch; but an unreadable object must not look deleted, so then the list fails."""
         if word.error is not None:
             raise word.error
         if word.object is None:
             if not word.ends_list:
-                # The first bookmark of a kube-apiserver ends the list; this server has not understood.
+                # The first bookmark of a kube-apiserver ends the list; this server has not
+                # understood the request.
                 raise BadResponse(f"{self._api.access.server}{self._resource.path()}", _NO_END)
             return self._end_of_list(word.version)
         if word.type != "DELETED":
@@ -281,7 +293,7 @@ class Watch(Generic[ObjectT]):
         return [] if known is None else [Deleted(key, known[0])]
 
     def _went_back(self, version: str) -> Gone:
-        """What was seen until now is out of date, and no event will say how: only a list shows it."""
+        """What we know is outdated, and no event will correct it: only a list can."""
         where = f"{self._api.access.server}{self._resource.path(self._namespace)}"
         seen = f"version {version} after version {self._version}: etcd was restored from a backup"
         return Gone(where, seen, code=410, reason="Expired")
@@ -327,14 +339,17 @@ def _key(item: Object) -> Key:
 
 
 def _newer(version: str, than: str) -> bool:
-    """Whether a resourceVersion is newer. They are growing numbers (KEP-5504); False for any other form."""
+    """Whether a resourceVersion is newer.
+
+    They are growing numbers (KEP-5504); False for any other form.
+    """
     if not (version.isdecimal() and than.isdecimal()):
         return True
     return (len(version), version) > (len(than), than)
 
 
 def _is_older(version: str, than: str) -> bool:
-    """Whether a resourceVersion is certainly older: False for any other form than a number."""
+    """Whether a resourceVersion is certainly older; False unless both are numbers."""
     return version.isdecimal() and version != than and not _newer(version, than)
 
 
@@ -343,17 +358,20 @@ def _retry_after(error: KubevouchError) -> float:
 
 
 def _may_have_been_away(error: KubevouchError) -> bool:
-    """Whether an API server may have been down, as it is for a restore. One that refuses something was there."""
+    """Whether an API server may have been down, as for a restore. A refusal means that it was up."""
     return not isinstance(error, StatusError) or error.code >= 500
 
 
 def _never_came(error: KubevouchError) -> bool:
-    """Whether the request has not come to a server, so that no version can be at fault, and a list would do no better."""
+    """Whether the request reached no server.
+
+    Then no version is at fault, and a list would not help.
+    """
     return isinstance(error, ApiUnreachable) and not isinstance(error, BrokenOff)
 
 
 def _needs_new_list(error: KubevouchError) -> bool:
-    """Whether the version is too old (410), or invalid to the server (400, 422), so that only a new list helps."""
+    """Whether the version is too old (410) or invalid to the server (400, 422), so that only a new list helps."""
     if not isinstance(error, StatusError) or isinstance(error, TooManyRequests):
         return False
     return error.code in (400, 410, 422) or error.reason in ("Expired", "Gone")

@@ -21,7 +21,7 @@ _ENDS_LIST: Final = "k8s.io/initial-events-end"
 """The annotation of a bookmark: metav1.InitialEventsAnnotationKey. In a Table it is on the row's object."""
 _LONGEST_LINE: Final = 16 * 1024 * 1024
 GRACE: Final = 30.0
-"""Seconds by which a server may exceed the requested duration of a watch."""
+"""Seconds that a server may add to the requested duration of a watch."""
 
 
 class _Line(Narrow, frozen=True, kw_only=True):
@@ -36,8 +36,8 @@ class _Code(Narrow, frozen=True, kw_only=True):
 class WatchLine(msgspec.Struct, Generic[ObjectT], frozen=True):
     """An event as the server sent it. type: ADDED, MODIFIED or DELETED, with the object.
 
-    BOOKMARK carries a resourceVersion only; ends_list: every object that was there at the start has been sent. If an object
-    could not be decoded, type is "" and `error` is set; the watch goes on.
+    BOOKMARK carries a resourceVersion only; ends_list: all initial objects have been sent. If an
+    object cannot be decoded, type is "" and `error` is set; the watch continues.
     """
 
     type: str
@@ -57,11 +57,11 @@ async def watch_lines(
     silence: float,
     rows: RowForm[ObjectT] | None = None,
 ) -> AsyncGenerator[WatchLine[ObjectT], None]:
-    """What a watch says until the server ends it, at the latest `GRACE` after it should have.
+    """The lines of a watch until the server ends it, at most `GRACE` late.
 
-    silence: seconds without a byte after which the connection is taken for dead. rows: how objects are read as rows of a
-    Table; NoSuchColumn is raised if they cannot be. Raises KubeError: also for an ERROR
-    among the events, as if the request itself had been answered with it. Close the iterator if you leave it early.
+    silence: seconds without a byte until the connection counts as dead. rows: read objects from
+    rows of a Table; raises NoSuchColumn if that fails. Raises KubeError: also for an ERROR event,
+    as if it had answered the request. Close the iterator if you leave it early.
     """
     where = f"{api.access.server}{path}"
     whole = {
@@ -94,7 +94,7 @@ def _word(
         code = decoded(body, _Code, where).code
         raise refusal(server, api_call("WATCH", resource.path()), code or 500, {}, body)
     if event.type not in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK"):
-        raise BadResponse(where, "an event of a type that no API server sends")
+        raise BadResponse(where, "an event of an unknown type")
     if event.type == "BOOKMARK":
         bookmark = decoded(bytes(event.object), Object, where)
         table = reader.table(bytes(event.object), where) if reader is not None else None

@@ -60,7 +60,10 @@ class _AuthorityData(Narrow, frozen=True, kw_only=True):
 
 
 class AuthoritySecret(Object, frozen=True, kw_only=True):
-    """A Secret with an authority and its key in PEM; both are empty until somebody has made them. Printing it shows neither."""
+    """A Secret with a CA and its key in PEM; both are empty until somebody creates them.
+
+    Printing it shows neither.
+    """
 
     data: _AuthorityData = _AuthorityData()
 
@@ -95,7 +98,7 @@ class Lease(Object, frozen=True, kw_only=True):
 
     @property
     def written(self) -> datetime | None:
-        """When it was last written, as the API server noted it; else when its holder says that it renewed it."""
+        """When it was last written, by the API server's record; else its renew time, by its holder's clock."""
         noted = [each.time for each in self.metadata.managed_fields if each.time is not None]
         return max(noted, default=self.spec.renew_time)
 
@@ -104,11 +107,11 @@ CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", ConfigMap, namespace
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", Namespace)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", Lease, namespaced=True)
 AUTHORITY_SECRETS = Resource("", "v1", "secrets", "Secret", AuthoritySecret, namespaced=True)
-"""Of all Secrets, the one by its name that a server keeps its authority in."""
+"""Only for the one Secret, by name, that holds a server's CA."""
 
 
 def bounded_note(text: str, most: int) -> str:
-    """The text on one line, in at most so many bytes of UTF-8, with dots where it was cut."""
+    """The text on one line, in at most that many bytes of UTF-8, with dots after a cut."""
     line = text
     if not text.isprintable():
         line = "".join(each if each.isprintable() else "?" for each in text)
@@ -180,7 +183,10 @@ class ResourceAttributes(Narrow, frozen=True, kw_only=True):
 
 
 class ReviewStatus(Narrow, frozen=True, kw_only=True):
-    """The result of an access review. If it is neither allowed nor denied ("no opinion"), the user may not do it."""
+    """The result of an access review.
+
+    Neither allowed nor denied ("no opinion") means that the user may not do it.
+    """
 
     allowed: bool = False
     denied: bool = False
@@ -194,7 +200,7 @@ class AccessReview(Object, frozen=True, kw_only=True):
 
 
 class ReviewedUser(Narrow, frozen=True, kw_only=True):
-    """Who asks, as the API server has told him apart."""
+    """The requestor, as the API server identified it."""
 
     username: str = ""
 
@@ -242,6 +248,8 @@ ADMISSION_POLICY_BINDINGS = Resource(
 
 _APPLIED: Final[tuple[Resource[Any], ...]] = (
     NAMESPACES,
+    # Whoever installs needs nothing that a Secret holds.
+    Resource("", "v1", "secrets", "Secret", Object, namespaced=True, only_metadata=True),
     SERVICE_ACCOUNTS,
     CLUSTER_ROLES,
     CLUSTER_ROLE_BINDINGS,
@@ -250,6 +258,7 @@ _APPLIED: Final[tuple[Resource[Any], ...]] = (
     CONFIG_MAPS,
     NETWORK_POLICIES,
     SERVICES,
+    API_SERVICES,
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
     ADMISSION_POLICIES,
@@ -258,7 +267,7 @@ _APPLIED: Final[tuple[Resource[Any], ...]] = (
 
 
 def applied_resource(api_version: str, kind: str) -> Resource[Any]:
-    """The resource that a manifest's apiVersion and kind name. Raises LookupError for one that is not in the list."""
+    """The resource of a manifest's apiVersion and kind. Raises LookupError if it is not listed."""
     for each in _APPLIED:
         if (each.api_version, each.kind) == (api_version, kind):
             return each

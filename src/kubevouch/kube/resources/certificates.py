@@ -1,4 +1,4 @@
-"""CertificateSigningRequests."""
+"""The resource CertificateSigningRequest."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,14 +15,17 @@ from kubevouch.kube.resources.meta import (
 )
 
 MOST_REQUEST: Final = 8 * 1024
-"""Bytes of a CSR's request that are kept: a kubelet's has about 500. Every node may create any number of larger ones."""
+"""Bytes of a CSR's request that are kept: a kubelet's has about 500. Every node may create any
+number of larger ones."""
 
 
 class CsrSpec(Narrow, frozen=True, kw_only=True):
-    """The spec of a CSR. `username`, `uid`, `groups` and `extra` describe the requestor, as set by the API server.
+    """The spec of a CSR.
 
-    request: the PEM text as it was sent, not parsed; of one over MOST_REQUEST only the number of its bytes is kept, as `dropped`.
-    expiration_seconds: None if the requestor did not say.
+    `username`, `uid`, `groups` and `extra` describe the requestor, as set by the API server.
+
+    request: the PEM text as sent, not parsed. If it exceeds MOST_REQUEST, only its size is kept, as
+    `dropped`. expiration_seconds: None if the requestor did not say.
     """
 
     request: bytes = b""
@@ -36,7 +39,7 @@ class CsrSpec(Narrow, frozen=True, kw_only=True):
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """However it is read (a list, a watch, a file), nobody gets a request to keep or parse that is over the limit."""
+        """Drops a request over the limit, however the CSR is read (a list, a watch, a file)."""
         if len(self.request) > MOST_REQUEST:
             force_setattr(self, "dropped", len(self.request))
             force_setattr(self, "request", b"")
@@ -68,7 +71,7 @@ class CertificateSigningRequest(Object, frozen=True, kw_only=True):
 
 
 def first_condition(condition: CsrCondition, now: datetime) -> dict[str, Any]:
-    """The JSON of a condition as kubectl writes it: with the moment of the decision, by which old CSRs are deleted."""
+    """The JSON of a condition as kubectl writes it: with the time of the decision, by which old CSRs are deleted."""
     return {
         "type": condition.type,
         "status": condition.status or "True",

@@ -1,7 +1,7 @@
 """The metadata of objects, and the description of a resource.
 
-All structs here are narrow: they hold only the fields that this product reads. An object is never written back from
-one of them, since its other fields would be lost.
+All structs here are narrow: they hold only the fields that this product reads. An object is never
+written back from one of them, since its other fields would be lost.
 """
 
 import re
@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 _TOO_LONG = 32
-"""Characters. A resourceVersion has 64 bits; of thousands of digits Python makes no number."""
+"""Characters. A resourceVersion has 64 bits; Python makes no number of thousands of digits."""
 
 
 class Narrow(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
@@ -21,7 +21,11 @@ class Narrow(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False
 
 
 class Metadata(Narrow, frozen=True, kw_only=True):
-    """ObjectMeta. Its times are aware; None if the server sent none. deletion_timestamp: of what is being deleted."""
+    """ObjectMeta.
+
+    Its times are aware; None if the server sent none. deletion_timestamp: set while it is being
+    deleted.
+    """
 
     name: str = ""
     namespace: str = ""
@@ -46,7 +50,7 @@ class _VersionMetadata(Narrow, frozen=True, kw_only=True):
 
 
 class VersionOnly(Narrow, frozen=True, kw_only=True):
-    """Of an object nothing but which one it is, and in which version."""
+    """Only an object's identity and version."""
 
     metadata: _VersionMetadata = _VersionMetadata()
 
@@ -60,7 +64,7 @@ class FieldsManager(Narrow, frozen=True, kw_only=True):
 
 
 class ManagedMetadata(Metadata, frozen=True, kw_only=True):
-    """ObjectMeta with managedFields: only where somebody looks at them, since they are half of an object's bytes."""
+    """ObjectMeta with managedFields. Few kinds use it, since they are half of an object's bytes."""
 
     managed_fields: tuple[FieldsManager, ...] = ()
 
@@ -77,7 +81,7 @@ class Object(Narrow, frozen=True, kw_only=True):
 
     @property
     def namespace(self) -> str:
-        """The object's metadata.namespace, "" for what is cluster-scoped."""
+        """The object's metadata.namespace, "" if cluster-scoped."""
         return self.metadata.namespace
 
     @property
@@ -115,7 +119,10 @@ class Resource(Generic[ObjectT]):
     struct: type[ObjectT]
     namespaced: bool = False
     page: int = 500
-    """Objects in a page of a list: 500 as with client-go and kubectl, and fewer of what anybody makes large."""
+    """Objects per page of a list: 500 as in client-go and kubectl, and fewer for kinds that
+    anybody can make large."""
+    only_metadata: bool = False
+    """Whether `get_raw` and `apply` request only the object's metadata."""
 
     @property
     def api_version(self) -> str:
@@ -123,7 +130,10 @@ class Resource(Generic[ObjectT]):
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The URL path of a list, an object or a subresource. Names are quoted, so that none can change the path."""
+        """The URL path of a list, an object or a subresource.
+
+        Names are quoted, so that none can change the path.
+        """
         steps = ["apis", self.group, self.version] if self.group else ["api", self.version]
         if namespace and self.namespaced:
             steps += ["namespaces", namespace]
@@ -132,13 +142,13 @@ class Resource(Generic[ObjectT]):
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~-]*")
-"""Nothing to quote: almost every name in Kubernetes."""
+"""No character to quote: almost every name in Kubernetes."""
 
 
 def _step(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
-    # A name of dots only would be resolved as a relative path.
+    # Clients would resolve a name of dots only as a relative path.
     return text.replace(".", "%2E") if text in {".", ".."} else quote(text, safe="")
 
 

@@ -75,7 +75,7 @@ class EndpointConditions(Narrow, frozen=True, kw_only=True):
 
     @property
     def is_ready(self) -> bool:
-        """Whether clients are sent there."""
+        """Whether the Service sends clients there."""
         return self.ready is not False
 
 
@@ -137,7 +137,7 @@ class ServiceCidrSpec(Narrow, frozen=True, kw_only=True):
 
 
 class ServiceCidr(Object, frozen=True, kw_only=True):
-    """A ServiceCIDR: a network from which Services have their addresses (networking/v1, since Kubernetes 1.33)."""
+    """A ServiceCIDR: a network for Services' addresses (networking/v1, since Kubernetes 1.33)."""
 
     spec: ServiceCidrSpec = ServiceCidrSpec()
 
@@ -156,7 +156,7 @@ def slices_of(service: str) -> str:
 
 
 class ClientConfig(Narrow, frozen=True, kw_only=True):
-    """Where the API server calls: a URL or a Service. ca_bundle: PEM; empty means the authorities of its machine."""
+    """What the API server calls: a URL or a Service. ca_bundle: PEM; empty means its machine's own CAs."""
 
     url: str = ""
     service: ServiceReference | None = None

@@ -1,4 +1,9 @@
-"""Nodes, and the usage of nodes and pods (metrics API; quantities stay text, which kubevouch.quantity reads). A node itself writes most of its status, so nothing in it is proven."""
+"""Nodes, and the usage of nodes and pods.
+
+A node itself writes most of its status, so none of it is proven.
+
+The metrics API's quantities stay text, which kubevouch.quantity reads.
+"""
 
 from datetime import datetime
 from typing import Final
@@ -48,13 +53,14 @@ class NodeStatus(Narrow, frozen=True, kw_only=True):
 
     addresses: tuple[NodeAddress, ...] = ()
     conditions: tuple[Condition, ...] = ()
-    """Ready, if the status has it. Nobody here asks for the others, which would be a quarter of what a Node takes."""
+    """Only the condition Ready, if there is one. Nobody here reads the others, a quarter of a
+    Node's memory."""
 
     node_info: NodeInfo = NodeInfo()
     daemon_endpoints: _Endpoints = _Endpoints()
 
     def __post_init__(self) -> None:
-        """Lets go of the other conditions."""
+        """Drops the other conditions."""
         ready = tuple(each for each in self.conditions if each.type == "Ready")
         msgspec.structs.force_setattr(self, "conditions", ready)
 
@@ -77,14 +83,14 @@ class Node(Object, frozen=True, kw_only=True):
 
 
 class SizedNodeStatus(NodeStatus, frozen=True, kw_only=True):
-    """The status of a Node, with how much it has of each resource."""
+    """The status of a Node, with its amounts of each resource."""
 
     allocatable: dict[str, str] = field(default_factory=dict)
     capacity: dict[str, str] = field(default_factory=dict)
 
 
 class SizedNode(Node, frozen=True, kw_only=True):
-    """A Node, with how much it has of each resource: other readers of thousands of nodes do without."""
+    """A Node with its amounts of each resource, which most readers of thousands of nodes do not need."""
 
     status: SizedNodeStatus = SizedNodeStatus()
 
@@ -118,7 +124,8 @@ class PodMetrics(Object, frozen=True, kw_only=True):
 
 METRICS_GROUP: Final = "metrics.k8s.io"
 METRICS_VERSIONS: Final = ("v1", "v1beta1")
-"""Of the metrics API, the preferred one first, with the same fields. HPAs read the last one, and every cluster has it."""
+"""The metrics API's versions, with the same fields, the preferred one first. HPAs read the last
+one, which every cluster has."""
 METRICS_API_SERVICES: Final = {each: f"{each}.{METRICS_GROUP}" for each in METRICS_VERSIONS}
 NODE_METRICS = Resource(METRICS_GROUP, METRICS_VERSIONS[-1], "nodes", "NodeMetrics", NodeMetrics)
 POD_METRICS = Resource(

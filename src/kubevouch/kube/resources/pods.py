@@ -1,4 +1,4 @@
-"""Pods: images and flags of their containers, whether they run, and what runs and protects them."""
+"""Pods: their containers' images and flags, whether they run, and what runs and protects them."""
 
 import re
 from datetime import datetime
@@ -43,7 +43,7 @@ class Running(Narrow, frozen=True, kw_only=True):
 
 
 class Terminated(Narrow, frozen=True, kw_only=True):
-    """The state of a container that has ended. message: what it left at its terminationMessagePath."""
+    """The state of a container that has ended. message: the text at its terminationMessagePath."""
 
     exit_code: int = 0
     reason: str = ""
@@ -96,7 +96,10 @@ class Pod(Object, frozen=True, kw_only=True):
 
     @property
     def is_mirror(self) -> bool:
-        """Whether a kubelet has made it of a file of its own. A node can create no other pods (NodeRestriction)."""
+        """Whether a kubelet made it from a local file.
+
+        A node can create no other pods (NodeRestriction).
+        """
         return _MIRROR in self.metadata.annotations
 
 
@@ -151,7 +154,10 @@ class _Requirement(Narrow, frozen=True, kw_only=True):
 
 
 class LabelSelector(Narrow, frozen=True, kw_only=True):
-    """A metav1.LabelSelector. As text it is the query parameter labelSelector; one that says nothing selects everything."""
+    """A metav1.LabelSelector.
+
+    Its text is the query parameter labelSelector; an empty one selects everything.
+    """
 
     match_labels: dict[str, str] = field(default_factory=dict)
     match_expressions: tuple[_Requirement, ...] = ()
@@ -163,7 +169,7 @@ class LabelSelector(Narrow, frozen=True, kw_only=True):
 
 
 class DisruptionBudgetSpec(Narrow, frozen=True, kw_only=True):
-    """The spec of a PodDisruptionBudget. Without a selector it is about no pod (policy/v1 types.go)."""
+    """The spec of a PodDisruptionBudget. Without a selector it covers no pod (policy/v1 types.go)."""
 
     selector: LabelSelector | None = None
 
@@ -200,10 +206,10 @@ _BY_DIGEST: Final = re.compile(
 
 
 def names_an_image(reference: str) -> bool:
-    """Whether it names one image, by its digest."""
+    """Whether it names one image, by digest."""
     return _BY_DIGEST.fullmatch(reference) is not None
 
 
 def digest_of(reference: str) -> str:
-    """The digest in a reference; the whole of it where it has none."""
+    """The digest in a reference; the whole reference if it has none."""
     return reference.rpartition("@")[2]

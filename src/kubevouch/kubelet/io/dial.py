@@ -1,13 +1,13 @@
 """Bare handshakes with kubelets: what each presents, and how handshakes fail.
 
-No credential and no byte of HTTP is ever sent, so this is safe with any peer, even an impostor: the handshake is
-completed, TLS is ended properly (so that a kubelet logs nothing) and the connection is closed.
+We send no credential and no byte of HTTP, so this is safe with any peer, even an impostor. The
+handshake completes, TLS ends properly (so that a kubelet logs nothing), and the connection closes.
 
-It uses sockets and memory BIOs instead of asyncio's TLS transports, which allocate 256 KiB a connection for data that
-never comes, and hide the bytes that distinguish an alert from plain HTTP. Numbers:
-docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
+It uses sockets and memory BIOs instead of asyncio's TLS transports. These allocate 256 KiB a
+connection for data that never comes, and hide the bytes that tell an alert from plain HTTP.
+Numbers: docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
-Whether a certificate is trusted is decided by `x509.verify`, not here.
+`x509.verify` decides trust, not this file.
 """
 
 import asyncio
@@ -36,11 +36,13 @@ async def dial(
     timeout: float,
     concurrency: int = 500,
 ) -> AsyncGenerator[DialResult, None]:
-    """Dials all targets, `concurrency` at a time, and yields one DialResult for each when it is done. No target raises.
+    """Dials all targets, `concurrency` at a time, and yields each DialResult when it is done.
 
-    Targets are taken one by one, so memory does not grow with their number. Fewer are dialled at a time if this process
-    may not open that many files. timeout: seconds of real time for a target with all its addresses. Close the iterator
-    if you leave it early (contextlib.aclosing).
+    No target raises.
+
+    Targets are taken one by one, so memory does not grow with their number. A low limit on open
+    files reduces the concurrency. timeout: seconds of real time for a target with all its
+    addresses. Close the iterator if you leave it early (contextlib.aclosing).
     """
     context, names = inspection_context(), NameResolver(clock, time_limit=timeout)
     at_once = min(concurrency, _files_to_spare())
@@ -57,7 +59,8 @@ async def dial(
                 return
             finished = await done.get()
             running.discard(finished)
-            # The next dial starts when the consumer asks for more, so that a slow consumer slows the dialling down.
+            # The next dial starts when the consumer asks for more, so a slow consumer slows the
+            # dialling.
             yield finished.result()
     finally:
         for task in running:
@@ -68,7 +71,7 @@ async def dial(
 async def dial_all(
     targets: Iterable[Target], *, clock: Clock, timeout: float, concurrency: int = 500
 ) -> tuple[DialResult, ...]:
-    """As dial, with all results as a list in the order in which they were done."""
+    """Like dial, with all results in a tuple, in order of completion."""
     answers = dial(targets, clock=clock, concurrency=concurrency, timeout=timeout)
     return tuple([answer async for answer in answers])
 
@@ -90,7 +93,7 @@ async def _dial_one(
             await connector.run(context, timeout)
     # OSError includes ssl.SSLError and TimeoutError; invalid addresses and ports raise the other two.
     except (OSError, ValueError, OverflowError) as error:
-        # If time runs out while the connection is being closed, the result is already complete.
+        # If time runs out during the close, the result is already complete.
         if not connector.presented:
             failure = failure_of(error, connector.attempt)
     else:
@@ -112,7 +115,7 @@ async def _dial_one(
 def readable_chain(
     presented: tuple[bytes, ...], where: str
 ) -> tuple[tuple[Certificate, ...], HandshakeFailure | None]:
-    """The certificates before the first that cannot be read, at which Go's client gives up."""
+    """The certificates before the first unreadable one, at which Go's client gives up."""
     chain: list[Certificate] = []
     if length := leaf_too_long(presented):
         return (), _unreadable(length)
@@ -128,6 +131,6 @@ def _unreadable(seen: str) -> HandshakeFailure:
     words = printable(seen)
     return HandshakeFailure(
         FailureKind.UNREADABLE_CERTIFICATE,
-        f"presented a certificate that cannot be read: {words}",
+        f"presented an unreadable certificate: {words}",
         f"tls: failed to parse certificate from server: {words}",
     )

@@ -1,16 +1,17 @@
-"""Fetches a page from one kubelet with a token, after its certificate has been verified to be that node's.
+"""Fetches a page from one kubelet with a token, after its certificate proved to be that node's.
 
-Three checks pass before the token or any byte of HTTP is sent: OpenSSL's verification of chain and name, our own (as
-Go does it), and that the certificate names this very node (`misnamed`). A kubelet with a certificate of the right authority for another
-node, even with the same address, gets nothing. No redirect is followed, and every length and time is bounded, also of
-what is decompressed.
+Three checks pass before the token or any byte of HTTP goes out: OpenSSL's verification of chain and
+name, our own by Go's rules, and that the certificate names this very node (`misnamed`). A kubelet
+with a trusted certificate for another node, even at the same address, gets nothing. Redirects are
+not followed, and every length and time is limited, also after decompression.
 
-A kubelet that does not pass gets nothing at all, or with --kubelet-insecure-tls a request without a credential.
+An unverified kubelet gets nothing at all, or with --kubelet-insecure-tls a request without a
+credential.
 
-A connection is kept for further fetches and belongs to one node. It is replaced, and so verified again, after ten
-minutes or when its certificate expires; one that was not verified after a minute.
+A connection is kept for further fetches and belongs to one node. After ten minutes, or when its
+certificate expires, a new verified one replaces it; an unverified one after a minute.
 
-Errors have the texts of metrics-server's log where Go has one, so that operators can compare.
+Errors use the texts of metrics-server's log where Go has one, so that operators can compare.
 """
 
 import contextlib
@@ -37,27 +38,31 @@ from kubevouch.tls.io.identity import IdentityRefused
 from kubevouch.x509 import Certificate, printable
 
 LONGEST_KEPT: Final = 600.0
-"""Seconds for which a connection is kept."""
+"""Seconds to keep a connection."""
 LONGEST_UNVERIFIED: Final = 60.0
-"""The same for one whose peer was not verified: it may have a better certificate by now."""
+"""The same for an unverified peer: it may have a better certificate by now."""
 _LONGEST_TEXT: Final = 2000
-"""Characters. A node can make its path, its names and its status as long as it likes, and the text is logged each time."""
+"""Characters. A node can make its path, names and status as long as it likes, and each log line
+repeats them."""
 _SHRINKS: Final = 4
-"""A page in gzip may have that part of the bytes of another one. Real ones become 4 to 15 times shorter, the longest of them less than
-1 MiB; and a gzip of which nothing comes takes 75 ms of processor for each MiB."""
+"""The limit for a gzip page, as a fraction of that for a plain one. Real pages shrink to a
+fourth or a fifteenth, below 1 MiB. A gzip without contents takes 75 ms of processor for each
+MiB."""
 _TELLING: Final = frozenset({401, 403, 404})
-"""Statuses that say what to mend: the token, the rights of its account, the path or a kubelet without the page."""
-# Characters that may stand in a path; Go's url.URL escapes all others, also line breaks.
+"""Statuses that show what to fix: the token, its account's rights, the path, or a kubelet
+without the page."""
+# Characters that a path may contain; Go's url.URL escapes all others, also line breaks.
 _SAFE: Final = "/$&+,:;=@!*'()~"
 
 
 class FetchFailed(KubeletError):
-    """The page could not be fetched. reason: a word of FailureKind or x509.VerifyReason, or one of those below.
+    """The fetch failed. reason: a word of FailureKind or x509.VerifyReason, or one of those below.
 
-    "http-401", "http-403", "http-404", "http-5xx", "http-other": the status of the response, which `text` has in full. "no-answer":
-    the connection broke during HTTP. "too-large": the page is too long. "deadline": the time ran out. They are few, whatever
-    a kubelet answers: each may become a series of metrics. text: as metrics-server logs it, cut if it is very long. chain:
-    what was presented by a peer that could not be verified.
+    "http-401", "http-403", "http-404", "http-5xx", "http-other": the response's status, which
+    `text` has in full. "no-answer": the connection broke during HTTP. "too-large": the page is too
+    long. "deadline": the time ran out. A kubelet cannot add reasons: each may become a series of
+    metrics. text: as metrics-server logs it, truncated if very long. chain: what an unverified peer
+    presented.
     """
 
     def __init__(
@@ -71,11 +76,13 @@ class FetchFailed(KubeletError):
 
 
 class KubeletClient:
-    """The kubelet of one node, with its connection, which must be closed. `target.node` must be given.
+    """The client of one node's kubelet, with its connection, which must be closed.
 
-    clock: by which certificates are verified. names: resolves the target's address if it is a name. limits: of the time
-    that fetches take; all clients of an event loop should share them. unverified: whether a kubelet that cannot be
-    verified is asked all the same, without any credential.
+    `target.node` is required.
+
+    clock: verifies certificates. names: resolves the target's address if it is a name. limits: of
+    the fetches' time; all clients of an event loop should share them. unverified: whether to ask an
+    unverified kubelet, too, without any credential.
     """
 
     def __init__(
@@ -95,7 +102,7 @@ class KubeletClient:
         self._limits = limits or TimeLimits()
         self._unverified = unverified
         self._host = joined(target.address, target.port)
-        # A node writes its addresses itself, and the URL stands in the log and in Events.
+        # A node writes its own addresses, and logs and Events show the URL.
         self._shown = f"https://{printable(self._host)}"
         self._stream: TlsStream | None = None
         self._until = 0.0
@@ -103,24 +110,27 @@ class KubeletClient:
         self._presented: tuple[Certificate, ...] = ()
         self._asked = ("", "")
         self._written = b""
-        """The request for what was asked for last: path and Authorization."""
+        """The last request: path and Authorization."""
         self._doubt: FetchFailed | None = None
-        """Why the peer of the open connection could not be verified; None if it was."""
+        """Why the open connection's peer is unverified; None if it was verified."""
         self.was_doubted = ""
-        """Why the peer of the last fetch could not be verified, "" if it was. It stays when the connection is closed."""
+        """Why the last fetch's peer was unverified, "" if it was verified. It outlives the
+        connection."""
 
     async def page(self, path: str, authorization: str, *, timeout: float, most: int) -> bytes:
-        """The body of a page. authorization: the header's value. timeout: seconds in total. Raises FetchFailed.
+        """The body of a page. authorization: the header's value. timeout: seconds in total.
 
-        most: bytes; in gzip a quarter of them.
+        Raises FetchFailed.
+
+        most: bytes; for gzip a quarter of them.
         """
         try:
             return await self._page(path, authorization, timeout, most)
         except FetchFailed as error:
-            # The frames that it has gone through hold all that was received, and some of them the error itself: whoever fails
-            # would leave up to 8 MiB behind for the garbage collector each time.
+            # Its frames hold all received data, and some hold the error itself: each failure
+            # would leave up to 8 MiB to the garbage collector.
             error.__cause__ = error.__context__ = None
-            raise error.with_traceback(None)  # noqa: B904 - it is the same one
+            raise error.with_traceback(None)  # noqa: B904 - the same exception
 
     async def _page(self, path: str, authorization: str, timeout: float, most: int) -> bytes:
         self.was_doubted = self._doubt.text if self._doubt else ""
@@ -174,7 +184,8 @@ class KubeletClient:
                 failed = self._failed(url, "no-answer", self._broken_connection(error))
                 if not kept or answer.begun:
                     raise failed from None
-                # The kubelet had closed the idle connection, which is not a failure: a GET may be sent again, to whom is verified anew.
+                # The kubelet had closed the idle connection, which is no failure: a GET may go
+                # out again, over a newly verified connection.
                 kept = False
 
     def _bad_answer(self, url: str, error: ResponseError) -> FetchFailed:
@@ -183,19 +194,20 @@ class KubeletClient:
         return self._failed(url, "no-answer", f"net/http: {error}")
 
     def _refused(self, url: str, answer: ResponseReader, doubt: FetchFailed | None) -> FetchFailed:
-        """The failure for another status than 200."""
+        """The failure for a status other than 200."""
         said = printable(answer.said)
         if doubt is None:
             return FetchFailed(
                 url, _status_reason(answer.status), f'request failed, status: "{said}"'
             )
-        # The connection is kept; Go's text names the time, which is the present one in a line that is written again.
+        # The connection is kept; Go's text names the present time, so it is computed anew for
+        # each line.
         doubt = self._go_reason(url, doubt.chain) or doubt
-        text = f'{doubt.text}; asked without a token, it answered "{said}": `kubevouch apply` gets it a certificate'
+        text = f'{doubt.text}; without a token it answered "{said}": `kubevouch apply` gets it a certificate'
         return FetchFailed(url, doubt.reason, text, doubt.chain)
 
     def _broken_connection(self, error: OSError) -> str:
-        """The failure for a connection that broke after its handshake."""
+        """The text for a connection that broke after its handshake."""
         if isinstance(error, (_Ended, TooMuchIgnored)):
             return str(error)
         found = failure_of(error, Attempt(self._host, connected=True))
@@ -206,7 +218,7 @@ class KubeletClient:
         return self._clock.monotonic() < self._until and (ends is None or self._clock.now() < ends)
 
     def _connector(self) -> TlsConnector:
-        # The address is given as the name, too: OpenSSL then checks it, and sends no SNI.
+        # The address is also the name: OpenSSL then verifies it, and sends no SNI.
         address = self.target.address
         return TlsConnector(address, self.target.port, address, self._names)
 
@@ -233,15 +245,21 @@ class KubeletClient:
         return await self._connect_unverified(url, doubt, timeout)
 
     def _not_the_node(self, url: str, error: IdentityRefused) -> FetchFailed:
-        """The failure for a peer that our own verification has refused. Here, so that no frame of a connection holds the cause, which holds that frame."""
+        """The failure for a peer that our own verification refused.
+
+        A method of its own, so that no frame of a connection holds the cause, which holds that
+        frame.
+        """
         cause = error.__cause__
         reason = cause.reason if isinstance(cause, PeerRefused) else str(FailureKind.WRONG_IDENTITY)
         return self._failed(url, reason, _words(cause or error), self._presented)
 
     async def _connect_unverified(self, url: str, doubt: FetchFailed, timeout: float) -> TlsStream:
-        """A connection to a peer that was not verified. Raises the doubt about it, unless it is to be asked all the same.
+        """A connection to an unverified peer.
 
-        OpenSSL gives neither the chain that it does not trust nor Go's reason, so this handshake is for these, too.
+        Raises the doubt about it, unless unverified peers are asked, too.
+
+        OpenSSL gives neither an untrusted chain nor Go's reason, so this handshake also gets these.
         """
         context = self.trust.accepting if self._unverified else self.trust.inspecting
         connector = self._connector()
@@ -260,7 +278,7 @@ class KubeletClient:
         return stream
 
     def _go_reason(self, url: str, presented: tuple[Certificate, ...]) -> FetchFailed | None:
-        """Why our own verifier does not trust what was presented; None if it does, or if that could not be read."""
+        """Why our own verifier distrusts the chain; None if it trusts it, or cannot read it."""
         if not presented:
             return None
         try:
@@ -277,7 +295,10 @@ class KubeletClient:
             self._valid_until = None
 
     def _check_identity(self, peer: tuple[bytes, ...]) -> None:
-        """Checks what OpenSSL did not, after the handshake and before anything can be written. Raises PeerRefused."""
+        """Checks what OpenSSL did not, after the handshake and before any write.
+
+        Raises PeerRefused.
+        """
         self._presented = ()
         self._presented = read_chain(peer, self._host)
         check_chain(self._presented, self.target, self.trust.roots, self._clock)
@@ -298,7 +319,7 @@ def _cut(text: str) -> str:
 
 
 def _status_reason(status: int) -> str:
-    """One of a few words for a status that is not 200."""
+    """One of a few words for a status other than 200."""
     if status in _TELLING:
         return f"http-{status}"
     return "http-5xx" if 500 <= status < 600 else "http-other"
@@ -310,7 +331,10 @@ def _words(error: BaseException) -> str:
 
 @functools.lru_cache(maxsize=8)
 def quoted(path: str) -> str:
-    """A path as Go's url.URL writes it: escaped, with a leading slash. Nearly all nodes have the same one."""
+    """A path as Go's url.URL writes it: escaped, with a leading slash.
+
+    Cached, since nearly all nodes have the same.
+    """
     escaped = quote(path, safe=_SAFE)
     return escaped if escaped.startswith("/") else f"/{escaped}"
 
@@ -331,7 +355,7 @@ def _request(host: str, path: str, authorization: str) -> bytes:
 async def _asked(
     stream: TlsStream, request: bytes, answer: ResponseReader, pieces: int
 ) -> ResponseReader:
-    """Sends a request and reads the response. pieces: the most reads that it may take, since each read costs time."""
+    """Sends a request and reads the response. pieces: the most reads, since each costs time."""
     await stream.send(request)
     while not answer.done:
         data = await stream.receive()

@@ -1,7 +1,7 @@
 """A connection from an address to a completed handshake, on a socket and two memory BIOs.
 
-It sees every received byte, so it can distinguish an alert from plain HTTP, and an end of the connection between two
-TLS records from one within a record, as Go does.
+It sees every received byte. So, like Go, it can tell an alert from plain HTTP, and an end of the
+connection between two TLS records from one within a record.
 """
 
 import asyncio
@@ -23,7 +23,8 @@ MOST_BYTES: Final = 256 * 1024
 """Bytes. A longer handshake is aborted. OpenSSL limits a Certificate message to 100 KiB, Go to 256."""
 
 MOST_PIECES: Final = 1000
-"""In which a handshake may come, since each of them costs time: so many bytes are 500 of the smallest usual packets."""
+"""The most pieces of a handshake, since each costs time: that many bytes are 500 of the smallest
+usual packets."""
 
 _CHUNK: Final = 16 * 1024
 _KEPT: Final = 64
@@ -33,7 +34,9 @@ _LARGEST_PORT: Final = 65535
 
 
 class TlsConnector:
-    """A connection attempt. Use it once; its attributes can be read afterwards, also if `run` or `open` raised.
+    """A connection attempt.
+
+    Use it once; its attributes stay readable, even if `run` or `open` raised.
 
     names: resolves the host if it is a name.
     """
@@ -42,7 +45,8 @@ class TlsConnector:
         self._host = host
         self._port = port
         self._names = names
-        # Like Go, Python sends no SNI for an address; but it does for one with a zone (fe80::1%eth0), unlike Go.
+        # Like Go, Python sends no SNI for an address; but unlike Go it does for one with a zone
+        # (fe80::1%eth0).
         self._server_name = server_name or ("" if ":" in host else host)
         self._connected = False
         self._local = ""
@@ -65,7 +69,7 @@ class TlsConnector:
         )
 
     async def run(self, context: ssl.SSLContext, connect_timeout: float) -> None:
-        """Connects, does the handshake and closes. connect_timeout: seconds to connect, shared among the host's addresses.
+        """Connects, does the handshake and closes. connect_timeout: seconds to connect, shared by the host's addresses.
 
         The caller limits the total time.
 
@@ -79,7 +83,9 @@ class TlsConnector:
     async def open(
         self, context: ssl.SSLContext, connect_timeout: float, check: Check | None = None
     ) -> TlsStream:
-        """As run, but returns the open connection, which the caller must close. The checks of `context` have passed.
+        """Like run, but returns the open connection, which the caller must close.
+
+        The checks of `context` have passed.
 
         check: who the peer must be, for a context of `vouch_first`.
         """
@@ -127,9 +133,10 @@ class TlsConnector:
                 incoming.write_eof()
 
     async def _connect(self, connect_timeout: float) -> socket.socket:
-        """A connection to the first address of the host that accepts it.
+        """A connection to the host's first address that accepts it.
 
-        Each address gets its share of the time, but at least two seconds, as in Go (net/dial.go, partialDeadline).
+        Each address gets its share of the time, but at least two seconds, as in Go (net/dial.go,
+        partialDeadline).
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + connect_timeout
@@ -169,7 +176,7 @@ class TlsConnector:
 
 
 class _Records:
-    """Follows TLS records by their headers (RFC 8446, 5.1), to know whether the stream ends within a record."""
+    """Follows TLS records by their headers (RFC 8446, 5.1), to tell whether the stream ends within a record."""
 
     def __init__(self) -> None:
         self.first = bytearray()
@@ -184,7 +191,7 @@ class _Records:
         return bool(self._header or self._left)
 
     def take(self, data: bytes) -> None:
-        """Takes further bytes from the peer. Raises ssl.SSLError if the handshake becomes too long."""
+        """Takes further bytes from the peer. Raises ssl.SSLError if the handshake gets too long."""
         self.first += data[: _KEPT - len(self.first)]
         self._total += len(data)
         self._pieces += 1

@@ -1,8 +1,8 @@
-"""Resolves names in threads of its own: a limited number, with a time limit and a memory.
+"""Resolves names in threads of its own: a limited number, with a time limit and a cache.
 
-getaddrinfo cannot be interrupted, and asyncio runs it in a pool that everything else shares, of six threads on two
-cores. So a resolver that does not answer would stop whatever else needs that pool. Here it stops those only who wait
-for the name, and even these go on with the addresses that they had, for a while.
+getaddrinfo cannot be interrupted, and asyncio runs it in a shared pool, of six threads on two
+cores. A dead resolver would stop everything else that needs that pool. Here it stops only callers
+that wait for the name. Even these continue with their old addresses for a while.
 """
 
 import asyncio
@@ -15,20 +15,20 @@ from typing import Any, Final
 from kubevouch.clock import Clock
 
 Place = tuple[int, Any]
-"""An address family and the socket address within it, as getaddrinfo gives them."""
+"""An address family and a socket address of it, as from getaddrinfo."""
 
 LookUp = Callable[[str], Sequence[Place]]
-"""Blocks, and returns the places of a host with port 0. Raises OSError, UnicodeError."""
+"""Blocks, and returns a host's places with port 0. Raises OSError, UnicodeError."""
 
 LONGEST_NAME: Final = 253
 """Characters of a name. The system's resolver takes seconds to refuse a much longer one."""
 _FRESH: Final = 30.0
-"""Seconds for which an answer is used as it is."""
+"""Seconds for which an answer is fresh."""
 _STALE: Final = 600.0
-"""Seconds for which it is used if the resolver fails or is too slow."""
+"""Seconds for which an answer serves if the resolver fails or is too slow."""
 _MOST_KEPT: Final = 20_000
 _MOST_PLACES: Final = 16
-"""Of a name. An answer of DNS has room for thousands, of which each would be dialled, and remembered."""
+"""Per name. A DNS answer has room for thousands, and each would be dialled and remembered."""
 
 
 def system_look_up(host: str) -> Sequence[Place]:
@@ -40,7 +40,8 @@ def system_look_up(host: str) -> Sequence[Place]:
 class NameResolver:
     """The addresses of names. Only one lookup of a name runs at a time.
 
-    at_once: lookups, each in a thread that may run longer than a caller waits. time_limit: seconds that a caller waits.
+    at_once: lookups, each in a thread that may outlive the caller's wait. time_limit: seconds that
+    a caller waits.
     """
 
     def __init__(
@@ -59,7 +60,10 @@ class NameResolver:
         self._running: dict[str, asyncio.Task[Sequence[Place]]] = {}
 
     async def places(self, host: str, port: int) -> list[Place]:
-        """Where the host is, each address with this port. Raises OSError (socket.gaierror), UnicodeError."""
+        """The host's addresses, each with this port.
+
+        Raises OSError (socket.gaierror), UnicodeError.
+        """
         if len(host.removesuffix(".")) > LONGEST_NAME:
             raise socket.gaierror(socket.EAI_NONAME, "longer than any name")
         found = self._within(host, _FRESH)
@@ -68,7 +72,7 @@ class NameResolver:
         return [(family, (place[0], port, *place[2:])) for family, place in found]
 
     def forget(self, host: str) -> None:
-        """Nobody answered at its addresses: they may have changed."""
+        """Forgets a host's addresses: nobody answered there, so they may have changed."""
         self._kept.pop(host, None)
 
     def _within(self, host: str, seconds: float) -> Sequence[Place] | None:
@@ -96,20 +100,23 @@ class NameResolver:
             raise
 
     async def _resolved(self, host: str) -> Sequence[Place]:
-        """Resolves a name in a thread. A place is taken until the thread has ended, however long nobody waits for it any more."""
+        """Resolves a name in a thread.
+
+        The thread holds its slot until it ends, even if nobody waits for it.
+        """
         try:
             async with asyncio.timeout(self._time_limit):
                 await self._places.acquire()
         except TimeoutError:
-            # Whoever asked first waits no longer, and there may be thousands.
-            raise socket.gaierror(socket.EAI_AGAIN, "too many other names are resolved") from None
+            # The first caller has stopped waiting, and there may be thousands.
+            raise socket.gaierror(socket.EAI_AGAIN, "too many other lookups are running") from None
         try:
             return await self._in_a_thread(host)
         finally:
             self._places.release()
 
     def _in_a_thread(self, host: str) -> "asyncio.Future[Sequence[Place]]":
-        """The answer that a new thread looks up. Raises socket.gaierror."""
+        """The answer from a new thread. Raises socket.gaierror."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Sequence[Place]] = loop.create_future()
 
@@ -126,18 +133,18 @@ class NameResolver:
             failed: Exception | None = None
             try:
                 found = self._look_up(host)[:_MOST_PLACES]
-            except Exception as error:  # noqa: BLE001 - it is raised where the answer is waited for
+            except Exception as error:  # noqa: BLE001 - raised where somebody awaits the answer
                 failed = error
             # The loop may be closed by now.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(set_answer, found, failed)
 
-        # A daemon, since a process must be able to end while a resolver does not answer.
+        # A daemon, since a process must be able to exit while a resolver hangs.
         thread = threading.Thread(target=work, name=f"resolve {host}", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # as many processes as the pod may have
-            raise socket.gaierror(socket.EAI_AGAIN, "no thread can be started for it") from None
+        except RuntimeError:  # the pod's limit of processes
+            raise socket.gaierror(socket.EAI_AGAIN, "cannot start a thread for it") from None
         return answer
 
     def _done(self, host: str, lookup: "asyncio.Task[Sequence[Place]]") -> None:
@@ -149,7 +156,7 @@ class NameResolver:
         self._drop_old()
 
     def _drop_old(self) -> None:
-        """Whoever changes a node's name again and again leaves no answer behind that is used no more."""
+        """Drops old answers: names that change again and again must not pile up."""
         old = self._clock.monotonic() - _STALE
         while self._kept and (
             next(iter(self._kept.values()))[0] < old or len(self._kept) > _MOST_KEPT

@@ -1,10 +1,10 @@
 """A TLS connection on a socket and two memory BIOs, after its handshake.
 
-asyncio's own buffers cost 256 KiB a connection, and a metrics server keeps a connection to each node.
+asyncio's own buffers cost 256 KiB a connection, and a metrics server keeps one to each node.
 Numbers: docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
-The event loop watches the socket from the first wait on, and goes on watching it from one page to the next: `sock_recv` has the
-system begin and end that for each wait (docs/internals/decisions/0013-what-a-node-scrape-costs.md).
+The event loop watches the socket from the first wait on, across pages: `sock_recv` would start and
+stop watching for each wait (docs/internals/decisions/0013-what-a-node-scrape-costs.md).
 """
 
 import asyncio
@@ -16,15 +16,15 @@ from typing import Final
 # A whole TLS record. A memory BIO never shrinks below the largest amount written to it at once.
 _CHUNK: Final = 18 * 1024
 _MOST_EXCESS: Final = 128 * 1024
-"""Bytes beyond the data itself, since something was sent: what Go's server puts around a page of 8 MiB is less.
+"""Bytes beyond the data itself, since the last send: Go's server adds less to a page of 8 MiB.
 
-TLS answers and takes tickets and key updates by itself, without end, and each of them costs time. Go's client counts records
-(crypto/tls/conn.go, maxUselessRecords), which OpenSSL does not show.
+TLS itself answers and accepts tickets and key updates without end, and each costs time. Go's client
+counts records (crypto/tls/conn.go, maxUselessRecords), which OpenSSL does not show.
 """
 
 
 class TooMuchIgnored(OSError):
-    """The peer sends what TLS keeps to itself, and nothing else. The text is Go's."""
+    """The peer sends only what TLS keeps to itself. The text is Go's."""
 
 
 class TlsStream:
@@ -45,9 +45,9 @@ class TlsStream:
         self._ended = False
         self._failed: ssl.SSLError | None = None
         self._watching: asyncio.AbstractEventLoop | None = None
-        """The loop that watches the socket, if one does."""
+        """The loop that watches the socket, if any."""
         self._arrival: asyncio.Future[bytes] | None = None
-        """What is waited for, while somebody waits."""
+        """The pending wait, if any."""
 
     async def send(self, data: bytes) -> None:
         """Sends all of the data. Raises OSError, also ssl.SSLError."""
@@ -56,7 +56,10 @@ class TlsStream:
         await send_all(self._connection, self._out)
 
     async def receive(self) -> bytes:
-        """All that has been received, at least one byte; empty at the end of the connection. Raises OSError, also ssl.SSLError."""
+        """All received data, at least one byte; empty at the end of the connection.
+
+        Raises OSError, also ssl.SSLError.
+        """
         while True:
             data = self._decrypted()
             self._excess -= len(data)
@@ -64,7 +67,7 @@ class TlsStream:
                 return data
             if self._excess > _MOST_EXCESS:
                 raise TooMuchIgnored("tls: too many ignored records")
-            # TLS may have to answer the peer, to a key update for example.
+            # TLS may have to answer the peer, for example to a key update.
             await send_all(self._connection, self._out)
             received = await self._received()
             if not received:
@@ -73,9 +76,10 @@ class TlsStream:
             self._in.write(received)
 
     async def _received(self) -> bytes:
-        """What the socket has received, as soon as that is anything, and everybody else has had a turn. Raises OSError.
+        """The socket's next data, after all other tasks had a turn. Raises OSError.
 
-        Whatever is there already is not taken at once: a peer that never stops sending would hold up the whole process.
+        Data that is already there waits, too: a peer that never stops sending would block the whole
+        process.
         """
         loop = asyncio.get_running_loop()
         if self._watching is None:
@@ -88,10 +92,11 @@ class TlsStream:
             self._arrival = None
 
     def _arrived(self) -> None:
-        """Takes what has arrived, if somebody waits for it. The loop calls it again until it has been taken."""
+        """Takes arrived data if somebody waits for it. The loop calls it again until then."""
         arrival = self._arrival
         if arrival is None or arrival.done():
-            # It stays where it is, so that a peer who sends unasked costs nothing: neither memory nor further calls.
+            # The data stays in the socket, so that an unasked sender costs neither memory nor
+            # calls.
             self._watch_no_longer()
             return
         try:
@@ -107,12 +112,12 @@ class TlsStream:
             self._watching = None
 
     def _decrypted(self) -> bytes:
-        """Everything in the records that are here as a whole; empty if none is."""
+        """The contents of all complete records; empty if there is none."""
         if self._failed is not None:
             raise self._failed
         parts: list[bytes] = []
         try:
-            # A record is read as a whole, so all that could be decrypted is still in there.
+            # A record is read as a whole, so all decryptable data is still in there.
             while self._in.pending:
                 part = self._tls.read(_CHUNK)
                 if not part:
@@ -124,7 +129,7 @@ class TlsStream:
         except ssl.SSLError as error:
             if not parts:
                 raise
-            # What came before it counts, and is handed over first.
+            # Earlier data counts, and is returned first.
             self._failed = error
         return parts[0] if len(parts) == 1 else b"".join(parts)
 

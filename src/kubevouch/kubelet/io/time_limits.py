@@ -1,7 +1,7 @@
-"""Time limits of many tasks by few timers.
+"""Time limits of many tasks with few timers.
 
-asyncio.timeout begins and cancels a timer each time, which costs more than all else about it. Here those that run out
-within one eighth of a second share one, and run out at its end: a little late, never early.
+asyncio.timeout starts and cancels a timer each time, its main cost. Here limits that end within the
+same eighth of a second share one, and end with it: a little late, never early.
 """
 
 import asyncio
@@ -10,17 +10,17 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 _A_SECOND: Final = 8
-"""Timers at most."""
+"""Timers a second, at most."""
 
 
 class TimeLimits:
-    """Gives time limits: `with limits.within(seconds)` raises TimeoutError as asyncio.timeout does. For one event loop."""
+    """Time limits for one event loop: `with limits.within(seconds)` raises TimeoutError like asyncio.timeout."""
 
     def __init__(self) -> None:
         self._shared: dict[int, _Shared] = {}
 
     def within(self, seconds: float) -> "_TimeLimit":
-        """A limit for what the present task does in a `with` statement, which begins at once."""
+        """A limit for the current task within a `with` statement, which must start at once."""
         loop = asyncio.get_running_loop()
         end = math.ceil((loop.time() + seconds) * _A_SECOND)
         shared = self._shared.get(end)
@@ -30,7 +30,7 @@ class TimeLimits:
         return _TimeLimit(self, shared)
 
     def ended(self, shared: "_Shared") -> None:
-        """Nobody needs this timer any more."""
+        """Drops a timer that nobody needs."""
         shared.timer.cancel()
         self._shared.pop(shared.end, None)
 
@@ -40,7 +40,7 @@ class TimeLimits:
 
 
 class _Shared(NamedTuple):
-    """A timer, and the limits that it is for."""
+    """A timer and its limits."""
 
     end: int
     timer: asyncio.TimerHandle
@@ -48,14 +48,14 @@ class _Shared(NamedTuple):
 
 
 class _TimeLimit:
-    """What asyncio.Timeout does, without a timer of its own."""
+    """Like asyncio.Timeout, without its own timer."""
 
     __slots__ = ("_cancelling", "_has_run_out", "_limited", "_limits", "_shared")
 
     def __init__(self, limits: TimeLimits, shared: _Shared) -> None:
         task = asyncio.current_task()
         if task is None:
-            raise RuntimeError("a time limit was asked for outside of a task")
+            raise RuntimeError("a time limit outside a task")
         self._limited, self._cancelling = task, task.cancelling()
         self._limits, self._shared = limits, shared
         self._has_run_out = False
@@ -83,6 +83,6 @@ class _TimeLimit:
             raise TimeoutError from error
 
     def run_out(self) -> None:
-        """Ends what the task does."""
+        """Ends the task's work."""
         self._has_run_out = True
         self._limited.cancel()

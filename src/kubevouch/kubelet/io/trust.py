@@ -1,7 +1,7 @@
-"""Whom we believe to be a kubelet and what is presented to one, shared by all nodes; and whether a peer is a certain node's.
+"""Whom we believe to be a kubelet, and our certificate for them, for all nodes; and whether a peer is a certain node's.
 
-One TLS context serves all of them. Which node and address a peer must prove to be is given with each connection, and no
-TLS session is kept from one to the next, so nothing that was verified for one node counts for another.
+One TLS context serves all of them. Each connection states the node and address that its peer must
+prove, and TLS sessions are not resumed. So a verification of one node never counts for another.
 """
 
 import functools
@@ -21,7 +21,7 @@ from kubevouch.x509.reasons import TLS_PREFIX
 
 @dataclass(frozen=True)
 class KubeletRoots:
-    """The authorities of kubelets' serving certificates. Raises X509Error if `pem` contains none."""
+    """The CAs of kubelets' serving certificates. Raises X509Error if `pem` has none."""
 
     pem: bytes
     certificates: tuple[Certificate, ...] = field(init=False)
@@ -35,11 +35,13 @@ class KubeletRoots:
 
 
 class KubeletTrust:
-    """The TLS contexts for all kubelets. Replace it when the authorities change: open connections keep the old one.
+    """The TLS contexts for all kubelets.
 
-    pair: the client certificate to present, if there is one. A peer that is to be verified is shown it in the handshake,
-    once OpenSSL has verified its chain and name. check_time: False if the clock that verifies is not the machine's,
-    which OpenSSL reads.
+    Replace it when the CAs change: open connections keep the old one.
+
+    pair: our client certificate, if any. A peer sees it in the handshake, once OpenSSL has verified
+    its chain and name. check_time: False if the verifying clock is not the machine's, which OpenSSL
+    reads.
     """
 
     def __init__(
@@ -52,12 +54,12 @@ class KubeletTrust:
 
     @functools.cached_property
     def inspecting(self) -> ssl.SSLContext:
-        """For a look at a certificate that is not trusted: nothing may be sent."""
+        """To inspect an untrusted certificate: nothing may be sent."""
         return inspection_context()
 
     @functools.cached_property
     def accepting(self) -> ssl.SSLContext:
-        """For a peer that could not be verified and is asked all the same: it is shown no certificate."""
+        """For an unverified peer that is asked nevertheless: it sees no certificate."""
         return client_context(roots=None, verify=False)
 
 
@@ -70,7 +72,7 @@ class PeerRefused(KubeletError):
 
 
 def read_chain(presented: tuple[bytes, ...], where: str) -> tuple[Certificate, ...]:
-    """What was presented. Raises PeerRefused if a certificate in it cannot be read."""
+    """The presented chain. Raises PeerRefused if a certificate in it is unreadable."""
     chain, unreadable = readable_chain(presented, where)
     if unreadable is not None:
         raise PeerRefused(where, str(unreadable.kind), unreadable.go_text)

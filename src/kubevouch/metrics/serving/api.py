@@ -28,12 +28,12 @@ from kubevouch.serve.statuses import (
 from kubevouch.x509.gotext import utc_text
 
 AT_ONCE: Final = 200
-"""Nodes or pods looked at before everybody else has a turn: some 3 ms."""
+"""Nodes or pods handled before everybody else has a turn: some 3 ms."""
 _KINDS: Final = {"nodes": "NodeMetrics", "pods": "PodMetrics"}
 
 
 class MetricsApi:
-    """Serves what is below each version of the group. observe: called with the ages in seconds of measurements that are served."""
+    """Serves everything below each version of the group. observe: called with the ages in seconds of served measurements."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class MetricsApi:
         self._observe = observe
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """The response to a request; errors are responses, too, found in apiserver's order."""
+        """The response to a request; errors are responses, too, in apiserver's order."""
         attributes = attributes_of(request)
         refusal = _refusal(request.method, attributes)
         if refusal is not None:
@@ -111,7 +111,7 @@ class MetricsApi:
         return iter(pods.of(attributes.namespace)) if attributes.namespace else pods.everywhere()
 
     def _measured(self, found: list[FleetNode | RunningPod], stamp: str = "") -> list[Item]:
-        """Those of them that have a usage. stamp: the time of the response, if it has begun already."""
+        """The objects with a usage. stamp: the response's time, if it has started already."""
         now = self._clock.now()
         stamp = stamp or utc_text(now)
         node_usage, pod_usage = self._store.node, self._store.pod
@@ -130,7 +130,7 @@ class MetricsApi:
 
 
 def _refusal(method: str, attributes: Attributes) -> HttpResponse | None:
-    """The response if this API has no such path or method; None if it has."""
+    """The response for a path or method that this API lacks; else None."""
     if attributes.resource not in _KINDS or attributes.subresource or not _fits(attributes):
         return no_such_resource()
     return None if method == "GET" else no_such_method()

@@ -1,7 +1,8 @@
 """Discovery (/apis and below), for kubectl and for the API server's aggregator.
 
-In the classic lists: the aggregator asks for all at once (APIGroupDiscoveryList) first, and for these where it gets another
-type (kube-aggregator's pkg/apiserver/handler_discovery.go). What they say and leave out is what metrics-server says.
+These are the classic lists. The aggregator first asks for everything at once
+(APIGroupDiscoveryList), and uses these if it gets another type (kube-aggregator's
+pkg/apiserver/handler_discovery.go). They have the fields of metrics-server's.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ _GROUP: Final[dict[str, Any]] = {
     "preferredVersion": _VERSIONS[0],
 }
 _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
-    # Without apiVersion, as apiserver's.
+    # Without apiVersion, like apiserver's.
     "/apis": {"kind": "APIGroupList", "groups": [_GROUP]},
     f"/apis/{METRICS_GROUP}": {"kind": "APIGroup", "apiVersion": "v1", **_GROUP},
     **{
@@ -69,7 +70,7 @@ class Discovery:
         path = request.path.removesuffix("/")
         document = _DOCUMENTS.get(path)
         if document is None:
-            # Go has two routers: only below the group does the API's own one answer what does not exist.
+            # Go has two routers: the API's own one answers unknown paths only below the group.
             return (
                 no_such_resource() if path.startswith(f"/apis/{METRICS_GROUP}/") else no_such_path()
             )
@@ -80,7 +81,7 @@ class Discovery:
         return json_response(self._with_address() if path == "/apis" else document)
 
     def _with_address(self) -> dict[str, Any]:
-        """The list of groups says where this server is, which the documents of one group do not."""
+        """The list of groups states this server's address; the documents of one group do not."""
         here = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self._address}]
         return {**_DOCUMENTS["/apis"], "groups": [{**_GROUP, "serverAddressByClientCIDRs": here}]}
 
@@ -89,13 +90,13 @@ _INFO: Final = {"info": {"title": "Kubernetes metrics-server", "version": f"v{__
 
 
 async def openapi(request: HttpRequest) -> HttpResponse:
-    """The response for /openapi/v2, /openapi/v3 and the documents that v3 lists."""
+    """The response for /openapi/v2, /openapi/v3 and the documents in v3's list."""
     if accepted(request, ()) is None:
         return not_accepted()
     name = request.path.partition("/openapi/")[2].removesuffix("/")
     body = _bodies().get(name)
     if body is None:
-        # apiserver's answer for a document of v3 that is not there is an empty one.
+        # apiserver's answer for a missing v3 document is an empty one.
         return HttpResponse(200, b"", "") if name.startswith("v3/") else no_such_path()
     tag = f'"{_hash(body)}"'
     headers = {"ETag": tag, "Vary": "Accept"}
@@ -106,11 +107,11 @@ async def openapi(request: HttpRequest) -> HttpResponse:
 
 @cache
 def _bodies() -> dict[str, bytes]:
-    """By the path below /openapi/."""
+    """The bodies by path below /openapi/."""
     written = files(__package__).joinpath("openapi.json").read_text(encoding="utf-8")
     documents: dict[str, Any] = {"v2": {}}
     for version in METRICS_VERSIONS:
-        # It is v1beta1's; the versions differ by their names alone.
+        # The file is v1beta1's; the versions differ only by name.
         text = written.replace("v1beta1", version).replace("V1beta1", version.capitalize())
         read = msgspec.json.decode(text)
         documents |= {f"v3/{name}": each for name, each in read["v3"].items()}

@@ -1,6 +1,6 @@
 """The server's own metrics and the log lines of scrapes, both in metrics-server's words (pkg/{api,scraper,server,storage}, 0.9).
 
-Metrics of ours are called kubevouch_*.
+Our own metrics are called kubevouch_*.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,12 +53,12 @@ class Instruments:
         )
         self.restarts = Counter(
             "kubevouch_scrape_task_restarts",
-            "Tasks of nodes that died and were started again",
+            "Tasks of nodes that died and were restarted",
             registry=registry,
         )
         self._requests = Counter(
             "kubevouch_metrics_api_requests",
-            "Requests for metrics that were answered, by the version of the API",
+            "Answered requests for metrics, by the version of the API",
             ["version", "code"],
             registry=registry,
         )
@@ -79,7 +79,10 @@ class Instruments:
         self._count_round(int(ended // self._resolution), seconds)
 
     def _count_round(self, number: int, seconds: float) -> None:
-        """A round of metrics-server takes as long as its slowest scrape. Here no scrape waits for a round to end."""
+        """metrics-server's round takes as long as its slowest scrape.
+
+        Here no scrape waits for a round to end.
+        """
         if number != self._round:
             if self._round:
                 self._ticks.observe(self._slowest)
@@ -95,17 +98,17 @@ class Instruments:
         self._freshness.observe_each(ages)
 
     def forget(self, node: str) -> None:
-        """Drops what was counted of a node that is gone."""
+        """Drops the counts of a removed node."""
         self._durations.pop(node, None)
 
     def pages(self, store: MetricsStore, results: Mapping[str, ScrapeResult]) -> Iterator[str]:
-        """What is counted, as text in pieces. results: what became of the last scrape of each node, by its name."""
+        """The counts, as text in pieces. results: each node's last scrape, by its name."""
         yield _heading(_FRESHNESS, "histogram", "Freshness of metrics exported") + (
             self._freshness.lines(_FRESHNESS)
         )
         yield from self._of_nodes(results)
         if found := sum(bool(each.doubt) for each in results.values()):
-            text = "Kubelets that are asked without a credential, since they cannot be verified"
+            text = "Kubelets that are asked without a credential, since they are not verified"
             yield _heading(_UNVERIFIED, "gauge", text) + f"{_UNVERIFIED} {found}\n"
         yield _heading(_REQUESTS, "counter", "Number of requests sent to Kubelet API") + (
             f'{_REQUESTS}{{success="false"}} {self._failed}\n' * bool(self._failed)
@@ -119,7 +122,7 @@ class Instruments:
         )
 
     def _of_nodes(self, results: Mapping[str, ScrapeResult]) -> Iterator[str]:
-        # One that went and came back may not have been scraped since.
+        # A node that left and returned may not have been scraped since.
         nodes: Sequence[tuple[str, Distribution, ScrapeResult]] = [
             (label("node", name), self._durations[name], results[name])
             for name in sorted(self._durations.keys() & results.keys())
@@ -148,12 +151,15 @@ class Instruments:
 
 
 def _heading(name: str, kind: str, text: str) -> str:
-    """metrics-server's are all alpha, as Kubernetes calls metrics without a promise."""
+    """The lines above a family.
+
+    All of metrics-server's are alpha, Kubernetes' word for metrics without a promise.
+    """
     return heading(name, kind, f"[ALPHA] {text}")
 
 
 def _exponential(growth: float, count: int) -> tuple[float, ...]:
-    """Bounds as by prometheus.ExponentialBuckets from 1: each is the one before, multiplied."""
+    """Bounds like prometheus.ExponentialBuckets from 1: each multiplies the one before."""
     bounds = [1.0]
     while len(bounds) < count:
         bounds.append(bounds[-1] * growth)
@@ -161,7 +167,7 @@ def _exponential(growth: float, count: int) -> tuple[float, ...]:
 
 
 def scrape_buckets(resolution: float) -> tuple[float, ...]:
-    """Bounds around the resolution (pkg/utils/monitoring.go, BucketsForScrapeDuration). It is at least 10 seconds."""
+    """Bounds around the resolution of at least 10 seconds (pkg/utils/monitoring.go, BucketsForScrapeDuration)."""
     most = _DEFAULTS[-1]
     if resolution <= most:
         return _DEFAULTS
@@ -170,9 +176,11 @@ def scrape_buckets(resolution: float) -> tuple[float, ...]:
 
 
 class ScrapeLog:
-    """Called for what happens while scraping: writes log lines and counts scrapes. What it raises is dropped: it cannot end a scrape.
+    """A ScrapeObserver that writes log lines and counts scrapes.
 
-    timeout: seconds for one scrape, which a line about a timeout names.
+    Its exceptions are dropped, so they cannot end a scrape.
+
+    timeout: seconds for one scrape, for the line about a time-out.
     """
 
     def __init__(self, log: Log, clock: Clock, instruments: Instruments, timeout: float) -> None:
@@ -198,7 +206,7 @@ class ScrapeLog:
             self._log.error(failure.text, "Failed to scrape node", node=node.name)
 
     def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
-        """Logs that a node reported pods of another node."""
+        """Logs that a node reported another node's pods."""
         text = "the pod belongs to another node"
         self._log.error(text, "Got duplicate pod point", node=node.name, pods=_named(pods))
 
@@ -211,15 +219,15 @@ class ScrapeLog:
             self._log.verbose(1, text, node=node.name, pods=_named(pods))
 
     def doubted(self, node: FleetNode, doubt: str) -> None:
-        """Logs that a kubelet could not be verified."""
+        """Logs that a kubelet is unverified."""
         text = "A kubelet is not verified, so it gets no credential; `kubevouch apply` gets it a certificate"
         self._log.error(doubt, text, node=node.name)
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
-        """Logs and counts that the task of a node died and was started again."""
+        """Logs and counts that a node's task died and was restarted."""
         self._instruments.restarts.inc()
         seen = "cancelled" if error is None else f"{type(error).__name__}: {error}"
-        self._log.error(seen, "The task of a node died and was started again", node=node.name)
+        self._log.error(seen, "The task of a node died and was restarted", node=node.name)
 
     def removed(self, name: str) -> None:
         """A node is gone from the cluster."""
@@ -227,11 +235,11 @@ class ScrapeLog:
 
     def selects_nothing(self, node_selector: str) -> None:
         """Logs that there is nothing to scrape."""
-        text = "No node matches --node-selector: there is nothing to scrape, and the server is not ready before one does"
+        text = "No node matches --node-selector: nothing to scrape, and the server is not ready until one does"
         self._log.warning(text, selector=node_selector)
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
-        """Logs that a watch failed; it will be tried again."""
+        """Logs that a watch failed; it will be retried."""
         self._log.error(error, "Failed to watch", resource=resource)
 
 

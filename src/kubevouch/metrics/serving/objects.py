@@ -1,6 +1,7 @@
 """NodeMetrics and PodMetrics as JSON (k8s.io/metrics v1/types.go, and v1beta1 alike), in metrics-server's forms.
 
-They are written as text at once: a list may have 100,000 of them, and dicts between would cost as much again.
+They are written directly as text: a list may have 100,000, and intermediate dicts would double the
+cost.
 """
 
 import functools
@@ -23,9 +24,9 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Item:
-    """A node or a pod with its usage in pieces of JSON, from which each form of a response takes what it shows.
+    """A node or a pod with its usage as pieces of JSON, from which each form of a response takes its parts.
 
-    now: the time of the response, which becomes creationTimestamp.
+    now: the response's time, which becomes creationTimestamp.
     """
 
     __slots__ = ("_found", "_name", "_now", "_used")
@@ -51,7 +52,7 @@ class Item:
         found = self._found
         namespace = "" if isinstance(found, FleetNode) else found.namespace
         placed = f',"namespace":{_quoted(namespace)}' if namespace else ""
-        # Labels are in the order of their names, as from the API server.
+        # Labels are sorted by name, like the API server's.
         labelled = f',"labels":{_encode(found.labels).decode()}' if found.labels else ""
         return f'{{"name":{self._name}{placed},"creationTimestamp":"{self._now}"{labelled}}}'
 
@@ -69,7 +70,7 @@ class Item:
         return f'{times},"containers":[{containers}]'
 
     def cells(self) -> str:
-        """Its cells in a table; of a pod what its containers use together."""
+        """Its cells in a table; for a pod the sum over its containers."""
         used = self._used
         each = (used,) if isinstance(used, NodeUsage) else used.containers
         cpu = sum(one.cpu_nanocores for one in each)
@@ -88,7 +89,7 @@ def _encoded(text: str) -> str:
 
 
 _quoted: Final = functools.lru_cache(maxsize=4096)(_encoded)
-"""The same, kept: for namespaces and for the names of containers, which many pods share."""
+"""The same, cached: for namespaces and container names, which many pods share."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -98,7 +99,7 @@ def _seconds(since_1970: int) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def go_duration(ns: int) -> str:
-    """A duration as Go's Duration.String writes it: 15.023s, 1m0s, 850ms, 0s."""
+    """A duration like Go's Duration.String: 15.023s, 1m0s, 850ms, 0s."""
     if ns < 0:
         return f"-{go_duration(-ns)}"
     if ns < 10**9:
@@ -121,7 +122,7 @@ def _fraction(ns: int, unit: int) -> str:
 
 
 TABLE: Final = "Table.v1.meta.k8s.io"
-"""What objects can be converted to: what kubectl asks for."""
+"""The target kind of conversions: what kubectl asks for."""
 _PARTIAL: Final = '{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":'
 _COLUMNS: Final = msgspec.json.encode([
     {
@@ -139,7 +140,7 @@ _COLUMNS: Final = msgspec.json.encode([
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How objects are written: each of them, the text around them, and the whole text of an empty list."""
+    """How to write objects: each object, the text around them, and the whole text of an empty list."""
 
     begin: str
     write: Callable[[Item], str]
@@ -148,7 +149,7 @@ class Form:
 
 
 def form_of(request: HttpRequest, version: str, kind: str, *, as_table: bool, single: bool) -> Form:
-    """The form to write objects of this version and kind in, as a list or one alone."""
+    """The form for objects of this version and kind, in a list or alone."""
     api_version = f"{METRICS_GROUP}/{version}"
     if as_table:
         return _table(request.query_value("includeObject"), api_version)

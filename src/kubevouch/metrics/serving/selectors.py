@@ -1,6 +1,7 @@
-"""Label and field selectors, as apimachinery's pkg/labels/selector.go and pkg/fields/selector.go read them.
+"""Label and field selectors, read like apimachinery's pkg/labels/selector.go and pkg/fields/selector.go.
 
-They choose and refuse what Go does; Go's own answers are replayed by tests/metrics_api (real/oracle/list_options).
+They select and reject what Go does; tests/metrics_api replays Go's own answers
+(real/oracle/list_options).
 """
 
 import re
@@ -23,7 +24,7 @@ _KEY: Final = re.compile(f"(?:(?P<domain>{_DOMAIN})/)?(?P<name>{_NAME})")
 _LONGEST_NAME: Final = 63
 _LONGEST_DOMAIN: Final = 253
 _ONE_EFFORT: Final = 128
-"""Characters of selectors; a request has room for 8,000, in which 2,000 requirements can stand."""
+"""Characters of selectors; a request has room for 8,000, enough for 2,000 requirements."""
 
 _FIELDS: Final = ("metadata.name", "metadata.namespace")
 _PART: Final = re.compile(r"(?:[^\\,]|\\.|\\$)+", re.DOTALL)
@@ -33,7 +34,7 @@ _TERM: Final = re.compile(
 
 
 class SelectorError(KubevouchError):
-    """A selector that cannot be read. Its text is the one for the response."""
+    """An unreadable selector. Its text goes into the response."""
 
     def __init__(self, text: str) -> None:
         super().__init__("selector", text)
@@ -44,9 +45,9 @@ class SelectorError(KubevouchError):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a list is to contain. labels: a predicate on labels. fields: one on namespace and name. everything: both always hold.
+    """What a list should contain. labels: a predicate on labels. fields: one on namespace and name. everything: both always hold.
 
-    effort: how much longer it may take to look at an object than with a selector as people write them.
+    effort: a factor for the time of each check, compared with ordinary selectors.
     """
 
     labels: Matches
@@ -56,7 +57,10 @@ class Selection:
 
 
 def selection_of(request: HttpRequest) -> Selection:
-    """What a list asks for. Raises SelectorError. limit and resourceVersion have no effect: a list is whole and new."""
+    """What a list asks for.
+
+    Raises SelectorError. limit and resourceVersion have no effect: a list is complete and current.
+    """
     texts = [request.query_value(name) for name in ("labelSelector", "fieldSelector")]
     return Selection(
         label_selector(texts[0]),
@@ -112,7 +116,7 @@ def _requirement(tokens: deque[str]) -> Matches:
 
 
 def _values(tokens: deque[str]) -> set[str]:
-    """Values between parentheses. Nothing before, between or after commas is the empty value."""
+    """Values between parentheses. An empty place beside a comma is the empty value."""
     if not tokens or tokens.popleft() != "(" or ")" not in tokens:
         raise SelectorError("unable to parse requirement: expected: values in parentheses")
     found = [""]
@@ -149,7 +153,7 @@ def _compared(key: str, sign: str, values: set[str]) -> Matches:
 
 
 def _integer(text: str) -> int | None:
-    """An integer as Go's strconv.ParseInt reads it with 64 bits; None if it is not one."""
+    """An integer like Go's strconv.ParseInt with 64 bits; else None."""
     if not re.fullmatch(r"[+-]?[0-9]{1,64}", text):
         return None
     number = int(text)
@@ -157,7 +161,10 @@ def _integer(text: str) -> int | None:
 
 
 def field_selector(text: str) -> Callable[[str, str], bool]:
-    """A predicate on namespace and name for `metadata.name=a,metadata.namespace!=b`. Raises SelectorError."""
+    """A predicate on namespace and name for `metadata.name=a,metadata.namespace!=b`.
+
+    Raises SelectorError.
+    """
     terms = []
     for part in _PART.findall(text):
         read = _TERM.fullmatch(part)

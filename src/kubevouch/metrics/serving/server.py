@@ -1,6 +1,6 @@
-"""A complete metrics server: it scrapes kubelets and serves their usage until it is asked to stop.
+"""A complete metrics server: it scrapes kubelets and serves their usage until it is stopped.
 
-It runs as a process of its own (cli) or in another program, also several at once.
+It runs as its own process (cli) or in another program, also several at once.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ class MetricsServer:
 
     @property
     def store(self) -> MetricsStore:
-        """What is served."""
+        """The served usage."""
         return self._collector.store
 
     async def serve(
@@ -103,12 +103,12 @@ class MetricsServer:
 def _api_or_discovery(
     version: str, served: MetricsApi, discovery: Discovery, instruments: Instruments
 ) -> Handler:
-    """A handler: discovery for the path of the version itself, the metrics API below it."""
+    """A handler: discovery for the version's own path, the metrics API below it."""
 
     async def answer(request: HttpRequest) -> HttpResponse:
         if request.path.removesuffix("/") == f"/apis/{METRICS_GROUP}/{version}":
             return await discovery.answer(request)
-        code = 500  # what the gate answers in our place
+        code = 500  # what the gate answers instead of us
         try:
             response = await served.answer(request)
             code = response.code
@@ -126,7 +126,7 @@ _HOOKS = tuple(
     NamedCheck(f"poststarthook/{name}", passing)
     for name in ("max-in-flight-filter", "storage-object-count-tracker-hook")
 )
-"""What apiserver starts once it listens. Here both are there from the beginning, or not needed at all."""
+"""What apiserver starts once it listens. Here both exist from the start, or are not needed."""
 
 
 def checks(
@@ -138,7 +138,7 @@ def checks(
     held_back: Callable[[], str],
     resolution: float,
 ) -> dict[str, tuple[NamedCheck, ...]]:
-    """The checks by page. last_round: returns the moment up to which every node was scraped. resolution: seconds.
+    """The checks by page. last_round: returns the time up to which every node was scraped. resolution: seconds.
 
     held_back: returns why the server must not become ready although it has metrics, "" if it may.
     """

@@ -1,4 +1,4 @@
-"""What `top` asks of the API server, and why a value is missing where it is."""
+"""What `top` reads from the API server, and why values are missing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,14 +34,14 @@ T = TypeVar("T", NodeMetrics, PodMetrics)
 
 _BAD_REQUEST: Final = 400
 _LOG_TIMEOUT: Final = 2.0
-"""Seconds for the logs of metrics-server's pods: the API server has them from a kubelet, which may be the one that hangs."""
+"""Seconds for metrics-server's logs: the API server gets them from a kubelet, which may hang."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopOptions:
     """Which nodes or pods. name, selector, fields, sort_by: "" for none; namespace: "" for all.
 
-    timeout: seconds for one kubelet's handshake. capacity: percent of it, not of allocatable.
+    timeout: seconds for one kubelet's handshake. capacity: percent of capacity, not of allocatable.
     """
 
     name: str
@@ -56,7 +56,7 @@ class TopOptions:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A node without usage, or a running pod. of_its_node: the pod's node has none either, and why is the node's."""
+    """A node or a running pod without usage. of_its_node: the pod's node has none either, for the same reason."""
 
     namespace: str
     name: str
@@ -67,7 +67,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class TopFound:
-    """complaint: why the metrics API did not answer, else "". old: rows whose numbers are more than five minutes old."""
+    """The result. complaint: why the metrics API did not answer, else "". old: rows with metrics over five minutes old."""
 
     rows: Sequence[UsageRow]
     missing: Sequence[Missing]
@@ -77,7 +77,7 @@ class TopFound:
 
 @dataclass(frozen=True, slots=True)
 class TopClient:
-    """Asks an API server. progress: called with what is being done; note: with what could not be looked at."""
+    """Asks an API server. progress: called with the present activity; note: with what could not be read."""
 
     api: ApiClient
     clock: Clock
@@ -85,7 +85,7 @@ class TopClient:
     note: Callable[[str], None]
 
     async def nodes(self, options: TopOptions) -> TopFound:
-        """Usage of the nodes, and why it is missing where it is. Raises KubeError, UsageError."""
+        """Usage of the nodes, and why it is missing. Raises KubeError, UsageError."""
         api, name = self.api, options.name
         if name and options.selector:
             expected = "give NAME, or choose several nodes by -l"
@@ -112,7 +112,7 @@ class TopClient:
         return TopFound(rows, missing, complaint, self._old(rows))
 
     async def pods(self, options: TopOptions) -> TopFound:
-        """Usage of the pods, and why it is missing where it is. Raises KubeError, UsageError."""
+        """Usage of the pods, and why it is missing. Raises KubeError, UsageError."""
         if options.name and (options.selector or options.fields or not options.namespace):
             seen = "NAME is given together with -l, --field-selector or -A"
             raise UsageError("top pods", seen, "give NAME, or choose several pods by these")
@@ -150,7 +150,7 @@ class TopClient:
         return list(dict.fromkeys(names))
 
     async def _pod_metrics(self, options: TopOptions) -> tuple[PodMetrics, ...]:
-        """The metrics API knows a pod's name and namespace only: other fields are asked of the pods, as kubectl does."""
+        """The metrics API only knows a pod's name and namespace: for other fields it asks for the pods, like kubectl."""
         api, space, labels = self.api, options.namespace, options.selector
         found = await self._usage(POD_METRICS, space, labels, _named(options.name))
         if not found or not options.fields:
@@ -163,7 +163,7 @@ class TopClient:
     async def _usage(
         self, resource: Resource[T], namespace: str = "", labels: str = "", fields: str = ""
     ) -> tuple[T, ...]:
-        """From the first version of the metrics API that answers, as kubectl does since 1.37."""
+        """From the first version of the metrics API that answers, like kubectl since 1.37."""
         failures: list[KubeError] = []
         for version in METRICS_VERSIONS:
             try:
@@ -175,13 +175,13 @@ class TopClient:
                 )
             except (NotFound, ServerError) as error:
                 failures.append(error)
-        # A version that is there and does not answer says more than one that is not there.
+        # A version that exists and does not answer says more than a missing one.
         raise next((e for e in failures if isinstance(e, ServerError)), failures[-1])
 
     async def _absent_pods(
         self, options: TopOptions, metrics: Sequence[PodMetrics]
     ) -> dict[str, list[Pod]]:
-        """By node, the running pods that the metrics API lacks."""
+        """The running pods that the metrics API lacks, by node."""
         chosen = _named(options.name) or options.fields
         fields = ",".join(filter(None, (chosen, "status.phase=Running")))
         try:
@@ -189,10 +189,10 @@ class TopClient:
                 PODS, options.namespace, label_selector=options.selector, field_selector=fields
             )
         except Forbidden as error:
-            self.note(f"pods without metrics are not looked for: {error}")
+            self.note(f"pods without metrics are not searched: {error}")
             return {}
         if options.name and not pods and not metrics:
-            # It is not there, or does not run: the API server says which.
+            # It does not exist, or does not run: the API server says which.
             pod = await self.api.get(PODS, options.name, options.namespace)
             self.note(f"{pod.namespace}/{pod.name} is {pod.status.phase or 'not running'}")
         measured = {(each.namespace, each.name) for each in metrics}
@@ -214,7 +214,7 @@ class TopClient:
         return [node for node in nodes if node.name in absent and node.name not in measured]
 
     async def _reasons(self, absent: Sequence[Node], timeout: float) -> dict[str, UnknownReason]:
-        """Doctor's evidence is gathered only where something is missing."""
+        """Gathers doctor's evidence only if something is missing."""
         if not absent:
             return {}
         evidence = await gather(
@@ -234,13 +234,11 @@ def _named(name: str) -> str:
 
 @contextmanager
 def _readable(verb: str, *choices: str) -> Iterator[None]:
-    """Labels or fields that the API server cannot read, and a NAME that it does not have, are mistakes of the command line."""
+    """Turns unreadable labels or fields, and an unknown NAME, into usage errors."""
     try:
         yield
     except NotFound as error:
-        raise UsageError(
-            verb, error.message, "the name of one that is there was expected"
-        ) from None
+        raise UsageError(verb, error.message, "expected the name of an existing one") from None
     except StatusError as error:
         if error.code != _BAD_REQUEST or not any(choices):
             raise

@@ -1,4 +1,4 @@
-"""The rows of `kubectl top` as values, rounded as kubectl rounds (pkg/metricsutil/metrics_printer.go)."""
+"""The rows of `kubectl top` as values, rounded like kubectl (pkg/metricsutil/metrics_printer.go)."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Usage:
 
     @classmethod
     def of(cls, usage: Mapping[str, str]) -> "Usage":
-        """From a metrics object; a number that is missing or cannot be read is 0, as for kubectl."""
+        """From a metrics object; missing and unreadable numbers are 0, as for kubectl."""
         cpu, memory = (
             quantity.read(usage.get(name, "")) or Fraction(0) for name in ("cpu", "memory")
         )
@@ -31,18 +31,18 @@ class Usage:
 
     @property
     def millicores(self) -> int:
-        """Rounded up, as kubectl shows it."""
+        """Rounded up, as in kubectl."""
         return quantity.milli(self.cpu)
 
     @property
     def cells(self) -> tuple[str, str]:
-        """As kubectl shows them: memory is rounded down."""
+        """As in kubectl: memory is rounded down."""
         return f"{self.millicores}m", f"{int(self.memory) // 2**20}Mi"
 
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """A node, a pod (with a namespace) or one container of it. used: None where the metrics API has none.
+    """A node, a pod (with a namespace) or one of its containers. used: None if the metrics API has none.
 
     available: a node's allocatable, or its capacity. timestamp, window: of the measurement.
     """
@@ -57,7 +57,7 @@ class UsageRow:
 
     @property
     def percents(self) -> tuple[int | None, int | None]:
-        """Used CPU and memory in percent of what is available, rounded down; None where unknown."""
+        """Used CPU and memory in percent of the available, rounded down; None if unknown."""
         if self.used is None or self.available is None:
             return None, None
         return (
@@ -69,7 +69,7 @@ class UsageRow:
 def node_rows(
     metrics: Iterable[NodeMetrics], nodes: Sequence[SizedNode], *, capacity: bool, sort_by: str
 ) -> list[UsageRow]:
-    """Measured nodes first, in the order asked for; then those without metrics, by name."""
+    """Measured nodes first, in the requested order; then those without metrics, by name."""
     limits = {
         node.name: Usage.of(node.status.capacity if capacity else node.status.allocatable)
         for node in nodes
@@ -94,7 +94,7 @@ def node_rows(
 
 
 def pod_rows(metrics: Iterable[PodMetrics], *, containers: bool, sort_by: str) -> list[UsageRow]:
-    """Pods by namespace and name, or as asked for; with containers, those of a pod in the same order."""
+    """Pods by namespace and name, or in the requested order; with containers, those of a pod in the same order."""
     found = {(each.namespace, each.name): each for each in metrics}
 
     def row(each: PodMetrics, used: Usage, container: str = "") -> UsageRow:
@@ -123,14 +123,14 @@ def pod_rows(metrics: Iterable[PodMetrics], *, containers: bool, sort_by: str) -
 
 
 def total(used: Iterable[Usage | None]) -> Usage:
-    """The sum of what is known."""
+    """The sum of the known usages."""
     return sum((each for each in used if each is not None), Usage())
 
 
 def _sorted(
     rows: Iterable[UsageRow], sort_by: str, name: Callable[[UsageRow], Any]
 ) -> list[UsageRow]:
-    """By name; or by cpu or memory as they are shown, the largest first and equal ones by name."""
+    """By name; or by cpu or memory as shown, the largest first, then by name."""
 
     def size(row: UsageRow) -> int:
         if row.used is None:
@@ -142,6 +142,6 @@ def _sorted(
 
 
 def _percent(used: Fraction, available: Fraction) -> int | None:
-    """In kubectl's steps: thousandths, a division of float64, cut."""
+    """In kubectl's steps: thousandths, a division of float64, truncated."""
     limit = quantity.milli(available)
     return int(quantity.milli(used) / limit * 100) if limit > 0 else None

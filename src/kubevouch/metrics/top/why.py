@@ -1,4 +1,7 @@
-"""Why a node or a pod has no numbers: what doctor's rules found about the node, in one line. Nothing is asked here."""
+"""Why a node or a pod has no metrics: doctor's findings about the node, in one line.
+
+Nothing is read here.
+"""
 
 from datetime import datetime
 from typing import Final
@@ -14,7 +17,7 @@ from kubevouch.kube.resources import METRICS_API_SERVICES, METRICS_VERSIONS, Nod
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import duration_text
 
-# What only says again that the numbers are missing, or is about the future.
+# These only repeat that metrics are missing, or concern the future.
 _NO_REASON = {
     Code.PARTIAL_METRICS,
     Code.STALE_METRICS,
@@ -24,8 +27,8 @@ _NO_REASON = {
     Code.ROTATION_OVERDUE,
     Code.ROTATION_WILL_STALL,
 }
-# From the kubelet's port outwards: the nearer to the node, the more it tells. The control plane's section is about the
-# API server's own ways to a kubelet.
+# From the kubelet's port outwards: the nearer to the node, the more specific. The control plane's
+# section is about the API server's own access to a kubelet.
 _FIRST = (
     Section.CERTIFICATES,
     Section.REACHING_KUBELETS,
@@ -33,7 +36,7 @@ _FIRST = (
     Section.CSRS,
     Section.CONFIGURATION,
 )
-# What is wrong with the metrics API itself explains every node.
+# A fault of the metrics API itself explains every node.
 _OF_ALL_NODES = {
     Code.METRICS_API_MISSING,
     Code.API_SERVICE_WIRING,
@@ -47,7 +50,7 @@ _SILENT = {FailureKind.CONNECT_TIMEOUT, FailureKind.HANDSHAKE_TIMEOUT}
 
 
 class UnknownReason(msgspec.Struct, frozen=True):
-    """The reason. code: of the finding, "" if none stands behind it. known: False where it could not be told."""
+    """The reason. code: of the finding, "" if there is none. known: False if it could not be told."""
 
     code: str
     text: str
@@ -62,7 +65,7 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
         key=lambda each: (
             node.name not in each.subjects,
             _FIRST.index(each.code.section),
-            # What only comes of something else tells less than that.
+            # A mere symptom says less.
             bool(each.because_of) and node.name not in each.subjects,
             each.severity.rank,
         ),
@@ -84,13 +87,13 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
     doubt = next((each.title for each in diagnosis.findings if each.code.is_doubt), "")
     log = "metrics-server's log shows no failure"
     if not evidence.metrics.pods.value:
-        log = "no log of a metrics-server is read"
+        log = "the log of no metrics-server was read"
     text = doubt or f"its port answers well from here, and {log}"
     return UnknownReason("", f"could not tell ({text})", str(Vantage.DIALLED), known=False)
 
 
 def why_without_sample(pod: Pod, now: datetime) -> UnknownReason:
-    """Why the metrics API has no usage of a running pod whose node it has: it wants two samples of each container."""
+    """Why the metrics API lacks a running pod whose node it has: it needs two samples of each container."""
     vantage = str(Vantage.API_SERVER)
     for each in pod.status.container_statuses:
         if each.state.waiting is not None:
@@ -116,9 +119,9 @@ def _is_young(made: datetime | None, now: datetime) -> bool:
 
 
 _YOUNG: Final = 120.0
-_TWO: Final = "two scrapes of it are needed"
+_TWO: Final = "it needs two scrapes"
 _NO_SAMPLE: Final = (
-    "could not tell (its node has metrics; metrics-server leaves out a pod of which any container reports "
+    "could not tell (its node has metrics; metrics-server omits a pod if any container reports "
     "no CPU time or no memory)"
 )
 
@@ -126,14 +129,14 @@ _NO_SAMPLE: Final = (
 def _explains(finding: Finding, node: str, evidence: Evidence) -> bool:
     if finding.code.section not in _FIRST or finding.code in _NO_REASON:
         return False
-    # Without this node among its subjects only what is wrong with the metrics API itself tells something of it.
+    # Without this node among its subjects, only a fault of the metrics API itself concerns it.
     return node in finding.subjects or (
         finding.code in _OF_ALL_NODES and _is_about_what_was_read(finding, evidence.metrics)
     )
 
 
 def _is_about_what_was_read(finding: Finding, metrics: MetricsPath) -> bool:
-    """Not about another version of the metrics API than the first that answers, which is the one that is shown."""
+    """Whether it concerns the shown version of the metrics API, the first that answers."""
     versions = sorted(metrics.versions, key=lambda path: METRICS_VERSIONS.index(path.version))
     read = next((each for each in versions if each.node_metrics.value is not None), None)
     about = {each.subject for each in finding.proofs}.intersection(METRICS_API_SERVICES.values())
@@ -149,7 +152,7 @@ def _of(finding: Finding, served: Served | None, node: str) -> UnknownReason:
 
 
 def _waited(served: Served | None) -> str:
-    """For how long a kubelet was waited for that has not answered, before what Go says of it; empty of any other."""
+    """How long we waited for a silent kubelet, before Go's text; empty for any other."""
     failure = served.dialled.failure if served is not None else None
     if served is None or failure is None or failure.kind not in _SILENT:
         return ""

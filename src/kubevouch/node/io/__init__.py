@@ -1,1 +1,4 @@
-"""The transport `ssh`, and what runs in a pod. `shell` runs one process, bounded in time and output."""
+"""The transport `ssh`, and what runs in a pod.
+
+`shell` runs one process, with limited time and output.
+"""

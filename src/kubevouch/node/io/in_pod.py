@@ -33,11 +33,11 @@ _ENVIRONMENT = {
     "HOME": "/root",
 }
 _NAMESPACES = ("cgroup", "ipc", "uts", "net", "mnt")
-"""Of the mounts last: after it, paths are the host's."""
+"""The mount namespace comes last: after it, paths are the host's."""
 
 
 def enter(pid: int) -> None:
-    """This process is in the namespaces of that one, at its root. Raises OSError."""
+    """Moves this process into the namespaces of that one, at its root. Raises OSError."""
     root = os.open(f"/proc/{pid}/root", os.O_RDONLY | os.O_DIRECTORY)
     places = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY) for name in _NAMESPACES]
     libc = ctypes.CDLL(None, use_errno=True)
@@ -52,21 +52,22 @@ def enter(pid: int) -> None:
 
 
 def become_shell(pid: int) -> int:
-    """Never returns where it could enter: this process becomes the shell."""
+    """Becomes the shell, and returns only if it could not enter."""
     try:
         enter(pid)
         os.execv("/bin/sh", ["sh", "-s"])  # noqa: S606 - the script comes on standard input
     except OSError as error:
         what = f"{error.filename}: " if error.filename else ""
-        os.write(2, f"the host cannot be entered: {what}{error.strerror}\n".encode())
+        os.write(2, f"cannot enter the host: {what}{error.strerror}\n".encode())
     return NOT_ENTERED
 
 
 async def run(
     pid: int, seconds: float, script: bytes, message: Path, shares: Sequence[Path]
 ) -> None:
-    """Runs the script beside that process, and writes what is to be said."""
-    # A pod that is removed meanwhile gets this: a script that has begun goes on until the pod's grace period ends.
+    """Runs the script beside that process, and writes the result."""
+    # A removed pod gets this signal: a started script continues until the pod's grace period
+    # ends.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
     ran = await shell.run(
         [sys.executable, "-m", "kubevouch.node.io.in_pod", "enter", str(pid)],
@@ -81,7 +82,7 @@ async def run(
 
 
 def main(words: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs one of the three. Raises what it could not do: the container then fails, and its node has its log."""
+    """Runs one of the three. Raises on failure: the container then fails, and its node has its log."""
     match words:
         case ["run", pid, seconds, message, *shares]:
             script = unpacked_script(environment[SCRIPT_VARIABLE])

@@ -1,4 +1,4 @@
-"""One process with a script on its standard input: bounded output, bounded time, nothing left behind."""
+"""One process with a script on its standard input: limited output, limited time, nothing left behind."""
 
 import asyncio
 import contextlib
@@ -13,13 +13,13 @@ from kubevouch.node.script import ANSWER_LIMIT
 
 _COMPLAINT_LIMIT = 64 * 1024
 _LAST_WORDS = 2.0
-"""Seconds in which what a process has written is read after its end."""
+"""Seconds to read a process's output after its end."""
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
 class ProcessResult(msgspec.Struct, frozen=True):
-    """What a process left: its exit status (None: the time ran out) and the beginning of its output."""
+    """A process's result: its exit status (None: the time ran out) and the start of its output."""
 
     status: int | None
     stdout: bytes
@@ -27,7 +27,7 @@ class ProcessResult(msgspec.Struct, frozen=True):
 
 
 class Talk:
-    """What is said to a process before it gets its standard input, by what it has said so far."""
+    """A dialogue with a process before it gets its standard input."""
 
     def __init__(self, process: "_Process", pipe: asyncio.WriteTransport) -> None:
         self._process = process
@@ -35,20 +35,20 @@ class Talk:
 
     @property
     def out(self) -> bytes:
-        """The beginning of its standard output, as far as it has come."""
+        """The start of its standard output so far."""
         return bytes(self._process.stdout)
 
     @property
     def err(self) -> bytes:
-        """The same of its standard error."""
+        """The start of its standard error so far."""
         return bytes(self._process.stderr)
 
     def say(self, data: bytes) -> None:
-        """Writes it to its standard input."""
+        """Writes to its standard input."""
         self._pipe.write(data)
 
     async def heard(self, holds: Callable[[bytes, bytes], bool]) -> None:
-        """Waits until that holds of its standard output and its standard error, or it has ended."""
+        """Waits until `holds` is true for its standard output and error, or it has ended."""
         while not holds(self.out, self.err) and not self._process.exited.is_set():
             self._process.news.clear()
             await self._process.news.wait()
@@ -59,7 +59,9 @@ class Talk:
 async def _started(
     argv: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[asyncio.SubprocessTransport, "_Process"]:
-    """Whoever cancels this waits for the milliseconds until it has started, and it is killed with its children.
+    """Starts a process.
+
+    A cancelled caller waits the milliseconds until the start, then kills it with its children.
 
     asyncio kills the process alone, and then waits until no child of it holds the pipes.
     """
@@ -93,10 +95,10 @@ async def _starting(
 
 
 async def _killed(transport: asyncio.SubprocessTransport, process: "_Process") -> None:
-    """Its whole process group is killed, and it has ended.
+    """Kills its whole process group, and waits for its end.
 
-    Whoever cancels this waits for that, too, at most for a moment: asyncio has words on the terminal about a process that
-    outlives its loop.
+    A cancelled caller waits for that, too, at most for a moment: asyncio prints a complaint about a
+    process that outlives its loop.
     """
     with contextlib.suppress(ProcessLookupError):
         os.killpg(transport.get_pid(), signal.SIGKILL)
@@ -116,11 +118,11 @@ async def _killed(transport: asyncio.SubprocessTransport, process: "_Process") -
 
 @contextlib.contextmanager
 def _deaf_from_the_start() -> Iterator[None]:
-    """What is started inside never hears the Ctrl-C of our terminal, whose signal goes to each process of our group.
+    """Processes started inside never get the terminal's Ctrl-C, whose signal goes to our whole process group.
 
-    A new process belongs to it until it has its own session, and would die of what has come by then. So it inherits the
-    signal blocked; we get it a moment later. asyncio starts it before it waits for anything, so the one of several that
-    ends first may unblock for all.
+    A new process belongs to that group until it has its own session, and an early signal would kill
+    it. So it inherits the signal blocked; we get it a moment later. asyncio starts the process
+    before it awaits anything, so whoever finishes first may unblock for all.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -138,19 +140,19 @@ async def run(
     timeout: float,
     before: Callable[[Talk], Awaitable[bool]] | None = None,
 ) -> ProcessResult:
-    """Runs it to its end, or kills its whole process group when the time is over or the caller is cancelled.
+    """Runs a process to its end, or kills its process group on a time-out or a cancellation.
 
-    A child of its that has gone to the background, and holds the pipes open, is not waited for.
+    It does not wait for a background child that holds the pipes open.
 
     Args:
-        argv: the program and its words; nothing secret may stand there.
+        argv: the program and its words; no secrets.
         stdin: written in full, then closed.
         environment: the whole environment of the process.
         timeout: seconds.
-        before: what is said before that. If it comes to False, standard input is closed without more.
+        before: a dialogue before stdin. If it returns False, standard input is closed without more.
 
     Raises:
-        NodeUnreachable: the program is not there.
+        NodeUnreachable: the program does not exist.
     """
     transport, process = await _started(argv, environment)
     pipe = transport.get_pipe_transport(_STDIN)
@@ -159,7 +161,7 @@ async def run(
         async with asyncio.timeout(timeout):
             if before is None or await before(Talk(process, pipe)):
                 pipe.write(stdin)
-            pipe.close()  # once all of it is written
+            pipe.close()  # takes effect once all of it is written
             await process.exited.wait()
     except TimeoutError:
         pass
@@ -175,7 +177,7 @@ async def run(
 
 
 class _Process(asyncio.SubprocessProtocol):
-    """Keeps the first bytes of each stream; the rest is dropped, so that the writer never blocks."""
+    """Keeps the first bytes of each stream and drops the rest, so that the writer never blocks."""
 
     def __init__(self) -> None:
         self.stdout = bytearray()
@@ -183,7 +185,7 @@ class _Process(asyncio.SubprocessProtocol):
         self.exited = asyncio.Event()
         self.silent = asyncio.Event()
         self.news = asyncio.Event()
-        """Set with all that comes from it, and at its end."""
+        """Set on all its output, and at its end."""
         self._open = {_STDOUT, _STDERR}
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:

@@ -1,11 +1,12 @@
-"""Scripts are sent by the system's own ssh: its configuration, agent, known hosts and jump hosts are the operator's.
+"""Sends scripts with the system's ssh: its configuration, agent, known hosts and jump hosts are the operator's.
 
-What proves who answered is in ssh's own verbose log (`ssh_log`). Each script goes by a connection of its own.
+ssh's verbose log (`ssh_log`) proves who answered. Each script has its own connection.
 
-Some settings are ours whatever the operator's configuration says (ssh_config(5): the first value that is found counts). No agent,
-display or port of the operator's goes to a node, and of their variables only what `SendEnv` names: names add up, and one cannot be taken
-back from here. The host key is checked against known_hosts, and the connection is our own: one of the operator's shows no host key, and
-keeps our standard error open when it goes to the background. The script goes to the far side's shell by standard input, without a terminal.
+We override some settings of the operator (ssh_config(5): the first value counts). No agent, display
+or port of the operator reaches a node, and of their variables only those in `SendEnv`, which we
+cannot take back. ssh checks the host key against known_hosts. The connection is our own: a shared
+one shows no host key, and keeps our standard error open in the background. The script goes to the
+remote shell's standard input, without a terminal.
 """
 
 import asyncio
@@ -64,42 +65,43 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 _NEWER = {
-    "SessionType": "default",  # 8.7, as the next two
+    "SessionType": "default",  # 8.7, like the next two
     "StdinNull": "no",
     "ForkAfterAuthentication": "no",
     "LogVerbose": "none",  # 8.5
     "ChannelTimeout": "none",  # 9.3
-    "SetEnv": "KUBEVOUCH=1",  # 7.8; it takes no "none", and whatever is said first takes the place of all others
+    "SetEnv": "KUBEVOUCH=1",  # 7.8; it has no "none", and the first value replaces all others
 }
-"""An ssh that does not know one of them ends at it, so each is tried. One that an ssh does not know no configuration of it can set either."""
+"""An ssh exits at a setting that it does not know, so each one is tried first. An unknown one
+cannot be set by any configuration, either."""
 
 
 class SshOptions(msgspec.Struct, frozen=True):
-    """What the operator may say about ssh; everything else is in their ssh configuration."""
+    """The operator's options for ssh; everything else is in their ssh configuration."""
 
     config: str | None = None
-    """A configuration file in place of ~/.ssh/config (ssh -F)."""
+    """A configuration file instead of ~/.ssh/config (ssh -F)."""
 
     user: str | None = None
     connect_timeout: int = 10
-    """Seconds."""
+    """In seconds."""
 
 
 def check_config(config: str) -> None:
-    """Raises UsageError if ssh could not read this file: it would say so of each host, once a run has begun."""
+    """Raises UsageError if ssh could not read this file: otherwise every host would fail, in the middle of a run."""
     seen = "" if os.access(config, os.R_OK) else "cannot be read"
     seen = seen or ("is a folder" if Path(config).is_dir() else "")
     if seen:
-        expected = "a file that ssh can read was expected"
+        expected = "expected a file that ssh can read"
         raise UsageError(f"--ssh-config {config}", seen, expected)
 
 
 class Ssh:
-    """Runs scripts on hosts by `ssh`, as root or through sudo.
+    """Runs scripts on hosts with `ssh`, as root or through sudo.
 
-    Raises UsageError if it cannot read its configuration, or cannot log in under that name.
+    Raises UsageError if it cannot read its configuration, or the login name is invalid.
 
-    password: for sudo, should it ask; without one, a sudo that asks makes nobody root.
+    password: for sudo, if it asks; without one, a sudo that asks fails.
     """
 
     name = "ssh"
@@ -122,10 +124,10 @@ class Ssh:
         self._asking = asyncio.Lock()
 
     async def destination(self, host: str) -> Destination:
-        """How ssh would reach `host`, and whether a key is known for it. Connects to nothing.
+        """How ssh would reach `host`, and whether it knows a key for it. Connects to nothing.
 
         Raises:
-            NodeUnreachable: it is no host name or address that ssh can take, or there is no ssh.
+            NodeUnreachable: ssh does not accept the name or address, or there is no ssh.
         """
         _check_words(f"{host} (ssh)", host)
         return await _look_up(host, self._choices(), self._environment)
@@ -136,10 +138,10 @@ class Ssh:
         """Runs the script on `host` and reads its answer.
 
         Args:
-            host: a name or an address, as ssh takes it.
-            script: sent on ssh's standard input: it is never on a command line, and never on a disk there.
-            timeout: seconds for the whole.
-            at: another address to dial for that host, and the name under which its key is known.
+            host: a name or an address for ssh.
+            script: sent on ssh's standard input: never on a command line or a disk there.
+            timeout: seconds in total.
+            at: another address to dial for that host, and the name of its key.
 
         Raises:
             NodeUnreachable: ssh did not get a shell (refused, unknown host key, no login, no sudo).
@@ -174,11 +176,11 @@ class Ssh:
                     )
                     return ran, pipe.log(), entry
         except OSError as error:
-            what = f"no folder can be made for ssh's log: {error.strerror}"
+            what = f"cannot create a folder for ssh's log: {error.strerror}"
             raise NodeUnreachable(where, what) from None
 
     def _argv(self, others: Mapping[str, str]) -> list[str]:
-        """Ssh with its settings, without the host. others: settings besides ours."""
+        """The ssh command with its settings, without the host. others: settings besides ours."""
         words = ["ssh", "-T", *self._choices()]
         settings = {
             **_SETTINGS,
@@ -191,7 +193,7 @@ class Ssh:
         return words
 
     def _choices(self) -> list[str]:
-        """What the operator chose on our command line, in ssh's words."""
+        """The operator's choices on our command line, as ssh options."""
         config = ["-F", self._options.config] if self._options.config else []
         return config + (["-l", self._options.user] if self._options.user else [])
 
@@ -199,7 +201,7 @@ class Ssh:
 def _check_words(where: str, *words: str) -> None:
     for word in words:
         if not is_host(word):
-            seen = f"{word!r} is not a host name or address that ssh can take"
+            seen = f"{word!r} is not a host name or address that ssh accepts"
             raise NodeUnreachable(where, seen)
 
 
@@ -212,7 +214,7 @@ def _answered(
     *,
     timeout: float,
 ) -> T:
-    """The script's answer. Raises as `run_script` does."""
+    """The script's answer. Raises like `run_script`."""
     complaint = spoken.complaint(entry.complaint(ran.stderr) if entry else ran.stderr)
     may_have_run = spoken.is_entered and (entry is None or entry.is_root)
     if ran.status is None:
@@ -232,7 +234,7 @@ def _answered(
 
 
 async def _newer_settings(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Those of the newer settings that this machine's ssh knows. Raises NodeUnreachable if there is no ssh."""
+    """The newer settings that this machine's ssh knows. Raises NodeUnreachable if there is no ssh."""
     known = await asyncio.gather(*(_is_known(each, environment) for each in _NEWER))
     return {name: _NEWER[name] for name, is_known in zip(_NEWER, known, strict=True) if is_known}
 
@@ -244,7 +246,7 @@ async def _is_known(name: str, environment: Mapping[str, str]) -> bool:
 
 
 async def _look_up(host: str, words: list[str], environment: Mapping[str, str]) -> Destination:
-    """How ssh would reach a host. words: what goes before it on ssh's command line (-F, -l).
+    """How ssh would reach a host. words: ssh options before it (-F, -l).
 
     Raises:
         NodeUnreachable: there is no ssh.
@@ -252,7 +254,7 @@ async def _look_up(host: str, words: list[str], environment: Mapping[str, str]) 
     asked = await shell.run(
         ["ssh", "-G", *words, "--", host], stdin=b"", environment=environment, timeout=_LOOK_UP
     )
-    if asked.status != 0:  # what is wrong, ssh says once it is to connect
+    if asked.status != 0:  # ssh reports what is wrong when it connects
         return Destination(host)
     found = destination_of(host, asked.stdout.decode(errors="replace"))
     if not found.files:
@@ -263,7 +265,7 @@ async def _look_up(host: str, words: list[str], environment: Mapping[str, str]) 
 
 
 async def _has_key(name: str, file: str, environment: Mapping[str, str]) -> bool | None:
-    """Whether a known_hosts file has a key for the name that is not revoked; None where that cannot be told."""
+    """Whether a known_hosts file has a key for the name that is not revoked; None if unknown."""
     if not Path(file).exists():
         return False
     try:

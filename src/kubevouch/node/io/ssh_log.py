@@ -1,8 +1,8 @@
-"""What ssh's own verbose log tells (`ssh -E`): who answered, under which name and at which address, and what went wrong.
+"""ssh's verbose log (`ssh -E`): who answered, under which name and address, and what went wrong.
 
-On standard error the far side can print whatever it likes; this log only ssh itself writes. `debug1: Server host key:
-ssh-ed25519 SHA256:...` and `debug1: Host '...' is known and matches the ... host key.` (OpenSSH sshconnect.c,
-sshconnect2.c). A jump host's ssh does not write there.
+The remote side can print anything to standard error; only ssh itself writes this log. `debug1:
+Server host key: ssh-ed25519 SHA256:...` and `debug1: Host '...' is known and matches the ... host
+key.` (OpenSSH sshconnect.c, sshconnect2.c). A jump host's ssh does not write there.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ _CHATTER = ("debug", "OpenSSH_", "Authenticated to", "Transferred:", "Bytes per 
 
 
 class SshLogPipe:
-    """Where one ssh writes its log: a pipe, whose beginning is kept.
+    """One ssh's log, a pipe whose beginning is kept.
 
-    The far side can make ssh say more and more (SSH_MSG_DEBUG, RFC 4253), which would fill a disk. Made before that ssh is
-    started; to be closed. Raises OSError.
+    The remote side can make ssh log more and more (SSH_MSG_DEBUG, RFC 4253), which would fill a
+    disk. Create it before that ssh starts, and close it. Raises OSError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,13 +49,13 @@ class SshLogPipe:
         return bool(data)
 
     def log(self) -> "SshLog":
-        """What has come by now."""
+        """The log so far."""
         while len(self._kept) < _LARGEST and self._read():
             pass
         return SshLog(bytes(self._kept))
 
     def close(self) -> None:
-        """Ends the reading."""
+        """Stops reading."""
         self._loop.remove_reader(self._descriptor)
         os.close(self._descriptor)
 
@@ -73,12 +73,12 @@ class SshLog:
 
     @property
     def known_as(self) -> str | None:
-        """The name under which known_hosts has it."""
+        """The key's name in known_hosts."""
         return _only(_KNOWN_AS, self._text)
 
     @property
     def dialled(self) -> str | None:
-        """The address that this ssh connected to itself; None where a jump host or a ProxyCommand did."""
+        """The address to which this ssh connected; None behind a jump host or a ProxyCommand."""
         return _only(_DIALLED, self._text)
 
     @property
@@ -89,7 +89,7 @@ class SshLog:
         )
 
     def complaint(self, said: bytes) -> str:
-        """What a person would have seen: ssh's own plain lines, and what the far side said."""
+        """What a person would have seen: ssh's own plain lines, and the remote side's."""
         lines = [*self._text.splitlines(), *said.decode(errors="replace").splitlines()]
         plain = [line.strip() for line in lines]
         told = [each for each in plain if each and not each.startswith(_CHATTER)][-4:]
@@ -101,6 +101,6 @@ def _shortened(line: str) -> str:
 
 
 def _only(pattern: re.Pattern[str], text: str) -> str | None:
-    """The one value that was logged; with two of them nobody can say which is true."""
+    """The only logged value; of two values neither is certain."""
     found: set[str] = set(pattern.findall(text))
     return found.pop() if len(found) == 1 else None

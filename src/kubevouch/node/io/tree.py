@@ -1,8 +1,8 @@
-"""Reads files of a node's file system that is mounted, unpacked or running at a folder of this machine.
+"""Reads files of a node's file system that is mounted, unpacked or running at a local folder.
 
-What lies there may be anybody's, so no name in it leads out of it: links are followed component by component, and both an
-absolute target and `..` end at the folder itself, as for a program whose root it is. Nothing is opened but folders and
-regular files: to open a FIFO can wait for ever, and to open a device can do anything.
+Anybody may have written its contents, so no name in it leads outside: links are followed component
+by component, and absolute targets and `..` stop at the folder, as for a program with that root.
+Only folders and regular files are opened: a FIFO can block for ever, and a device can do anything.
 """
 
 import errno
@@ -16,10 +16,10 @@ from kubevouch.errors import UsageError
 from kubevouch.node.tree_file import TreeFile, link_to_nothing
 
 _MOST_LINKS = 40
-"""As the kernel's own limit (path_resolution(7))."""
-# A folder that may be entered but not listed can be passed only where there is O_PATH.
+"""The kernel's own limit (path_resolution(7))."""
+# Only O_PATH can pass a folder that may be entered but not listed.
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-# Between looking and opening a FIFO may have taken the place of a file: it must not wait, and what is open is looked at again.
+# A FIFO may replace the file between check and open: the open must not block, and checks again.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -31,16 +31,19 @@ _KINDS = {
 
 
 class FileTree:
-    """The file system of a node below a folder of this machine. To be used with `with`."""
+    """A node's file system below a local folder. Use it with `with`."""
 
     def __init__(self, root: Path) -> None:
-        """Raises UsageError if the folder cannot be entered. It may itself be a link: the operator has named it."""
+        """Raises UsageError if the folder cannot be entered.
+
+        It may be a link itself: the operator named it.
+        """
         self.root = root
         try:
             self._root = os.open(root, _FOLDER & ~os.O_NOFOLLOW)
         except OSError as error:
             seen = (error.strerror or str(error)).lower()
-            raise UsageError(str(root), seen, "the root folder of a node was expected") from None
+            raise UsageError(str(root), seen, "expected the root folder of a node") from None
 
     def __enter__(self) -> Self:
         return self
@@ -49,9 +52,9 @@ class FileTree:
         os.close(self._root)
 
     def read(self, path: str, largest: int) -> TreeFile | None:
-        """The file at an absolute path of the node; None if there is nothing, or its folder is not there.
+        """The file at an absolute path of the node; None if the file or its folder does not exist.
 
-        largest: bytes; of a larger file nothing is read.
+        largest: bytes; a larger file is not read.
         """
         walk = _Walk(self._root)
         try:
@@ -71,11 +74,11 @@ class FileTree:
 
 
 class _Unreadable(Exception):
-    """What is there is no file that can be read; the text says what it is."""
+    """Not a readable file; the text says what it is."""
 
 
 class _Walk:
-    """One way down from the root. `last_link`: the target of the last link on it."""
+    """One walk down from the root. `last_link`: the target of the last link on the way."""
 
     def __init__(self, root: int) -> None:
         self._folders = [root]
@@ -125,11 +128,11 @@ class _Walk:
         with os.fdopen(file, "rb") as opened:
             _check(os.fstat(file), largest)
             data = opened.read(largest + 1)
-        # A file of /proc may have nothing to say now and be no end either, as /proc/kmsg.
+        # A /proc file may have no data now and still no end, such as /proc/kmsg.
         if data is None:
-            raise _Unreadable("a file that has nothing to be read now")
+            raise _Unreadable("a file without data to read now")
         if len(data) > largest:
-            raise _Unreadable(f"more than {largest} bytes, and no more are read")
+            raise _Unreadable(f"more than {largest} bytes, the limit")
         return data
 
 
@@ -138,4 +141,4 @@ def _check(found: os.stat_result, largest: int) -> None:
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
         raise _Unreadable(f"{kind}, not a file")
     if found.st_size > largest:
-        raise _Unreadable(f"{found.st_size} bytes, and no more than {largest} are read")
+        raise _Unreadable(f"{found.st_size} bytes, over the limit of {largest}")

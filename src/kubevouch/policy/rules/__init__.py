@@ -1,1 +1,1 @@
-"""The rules about a CSR, by what they look at. `policy.decide.RULES` has them all, in their order."""
+"""The rules about a CSR, in a file by subject. `policy.decide.RULES` lists them in order."""

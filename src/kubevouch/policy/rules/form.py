@@ -15,14 +15,15 @@ from kubevouch.policy.reasons import HoldReason
 _USAGES = frozenset({"digital signature", "server auth"})
 _USAGES_WITH_ENCIPHERMENT = _USAGES | {"key encipherment"}
 _KEY = "ECDSA P-256"
-"""The only key that kubelets make (client-go util/certificate/certificate_manager.go, generateCSR)."""
+"""The only key kind that kubelets make (client-go util/certificate/certificate_manager.go,
+generateCSR)."""
 
 _MOST_NAMES = 8
 _MOST_ADDRESSES = 16
 
 
 def size(facts: CsrFacts) -> RuleResult:
-    """The CSR is not larger than a kubelet's, which has about 500 bytes."""
+    """The CSR is not far larger than a kubelet's, which has about 500 bytes."""
     seen, allowed = facts.csr.size, MOST_REQUEST
     if seen > allowed:
         return refuses(
@@ -36,10 +37,11 @@ def size(facts: CsrFacts) -> RuleResult:
 
 
 def canonical(facts: CsrFacts) -> RuleResult:
-    """The CSR can be read in one way only.
+    """The CSR has only one reading.
 
-    The signer is written in Go. A CSR with two extension requests, two PEM blocks or a mapped address can show harmless
-    names to another reader, while the signer signs different ones. So its bytes must be those that a kubelet writes.
+    The signer is written in Go. A CSR with two extension requests, two PEM blocks or a mapped
+    address can show harmless names to another reader, while the signer signs different ones. So the
+    bytes must be those that a kubelet writes.
     """
     csr = facts.csr
     allowed = "one PEM block, one extension request with a subjectAltName, nothing else"
@@ -70,7 +72,7 @@ def usages(facts: CsrFacts) -> RuleResult:
         return refuses(
             "usages",
             HoldReason.WRONG_USAGES,
-            "a serving certificate is for server authentication and nothing else",
+            "a serving certificate is for server authentication only",
             seen=listed(seen),
             allowed=allowed,
         )
@@ -95,9 +97,11 @@ def key(facts: CsrFacts) -> RuleResult:
 
 
 def lifetime(facts: CsrFacts) -> RuleResult:
-    """Kubelets leave the lifetime to the signer; one that asks for more than policy allows is held.
+    """A kubelet leaves the lifetime to the signer.
 
-    Unset is well: the signer gives no more than its own --cluster-signing-duration.
+    A CSR that requests more than the policy allows is held.
+
+    Unset passes: the signer gives no more than its --cluster-signing-duration.
     """
     seconds, most = facts.csr.expiration_seconds, facts.max_lifetime
     hours = int(most.total_seconds()) // 3600
@@ -115,7 +119,7 @@ def lifetime(facts: CsrFacts) -> RuleResult:
 
 
 def count(facts: NameFacts) -> RuleResult:
-    """Not too many names and addresses, and at least one address, as kubelets require by default.
+    """A bounded number of names and addresses, and at least one address, as in a default kubelet.
 
     Without any address (feature gate AllowDNSOnlyNodeCSR) every name needs the operator's word.
     """
@@ -138,7 +142,7 @@ def count(facts: NameFacts) -> RuleResult:
         return refuses(
             "count",
             HoldReason.NOTHING_ASKED,
-            "kubelets ask for at least one address, unless AllowDNSOnlyNodeCSR is on",
+            "kubelets request at least one address, unless AllowDNSOnlyNodeCSR is on",
             seen=seen,
             allowed=allowed,
             operator_may_allow=unsaid,

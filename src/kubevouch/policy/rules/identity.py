@@ -31,7 +31,7 @@ def signer(facts: CsrFacts) -> RuleResult:
         return refuses(
             "signer",
             HoldReason.WRONG_SIGNER,
-            "this policy judges serving certificates of kubelets only",
+            "this policy decides about kubelets' serving certificates only",
             seen=seen,
             allowed=KUBELET_SERVING,
         )
@@ -39,10 +39,10 @@ def signer(facts: CsrFacts) -> RuleResult:
 
 
 def requestor(facts: CsrFacts) -> RuleResult:
-    """A node's own credential made it: name *and* group (pkg/auth/nodeidentifier/default.go).
+    """A node's own credential made it, by username *and* group (pkg/auth/nodeidentifier/default.go).
 
-    Anyone who may create CSRs can write any subject (a bootstrap token, say); only the username tells
-    who it was.
+    Anybody who may create CSRs, such as a bootstrap token, can write any subject. Only the username
+    shows the requestor.
     """
     csr = facts.csr
     allowed = f"user {NODE_USER}<node>, group {NODES_GROUP}"
@@ -51,7 +51,7 @@ def requestor(facts: CsrFacts) -> RuleResult:
         return refuses(
             "requestor",
             HoldReason.NOT_A_NODE,
-            "only a kubelet may ask for a kubelet's serving certificate",
+            "only a kubelet may request a kubelet's serving certificate",
             seen=seen,
             allowed=allowed,
         )
@@ -86,11 +86,11 @@ def subject(facts: CsrFacts) -> RuleResult:
 
 
 def live_node(facts: CsrFacts) -> RuleResult:
-    """A Node of this name exists now: no certificate for one that is gone."""
+    """A Node of this name exists now: a deleted one gets no certificate."""
     node = requestor_node(facts.csr)
     if node is None or facts.node_exists is None:
         return cannot_tell(
-            "live-node", "it is not known whose CSR this is, or whether that Node exists"
+            "live-node", "it is not known which Node made this CSR, or whether it exists"
         )
     if not facts.node_exists:
         return refuses(
@@ -107,17 +107,18 @@ _A_SECOND = timedelta(seconds=1)
 
 
 def same_node(facts: CsrFacts) -> RuleResult:
-    """The Node is the one that was there when the CSR was first seen, and it was there before the CSR.
+    """The Node is the one that we first saw with the CSR, and it is not younger than the CSR.
 
-    A Node that is deleted and recreated while its CSR waits is another one: whoever created it may not be who asked.
+    A Node that is deleted and recreated while its CSR waits is another one: its creator may not be
+    the requestor.
     """
     rule, seen = "same-node", facts.node_seen
     if seen is None:
         return not_asked(
-            rule, "only the running approver asks this: it reads the Node again for each CSR"
+            rule, "only the running approver checks this: it reads the Node again for each CSR"
         )
     if facts.csr.created is None or (seen.uid and seen.created is None):
-        return cannot_tell(rule, "it is not known when the Node or the CSR was made")
+        return cannot_tell(rule, "it is not known when the Node or the CSR was created")
     if seen.uid != seen.first_uid:
         return refuses(
             rule,
@@ -139,18 +140,18 @@ def same_node(facts: CsrFacts) -> RuleResult:
 
 
 def own_key(facts: CsrFacts) -> RuleResult:
-    """No other node has asked for a certificate for this public key: kubelets make a new key for every CSR."""
+    """No other node has requested a certificate for this public key: kubelets make a new key for every CSR."""
     rule, shown_by = "own-key", facts.key_shown_by
     if shown_by is None:
         return not_asked(
-            rule, "only the running approver asks this: it keeps the public keys of earlier CSRs"
+            rule, "only the running approver checks this: it keeps the public keys of earlier CSRs"
         )
     others = sorted(shown_by - {requestor_node(facts.csr)})
     if others:
         return refuses(
             rule,
             HoldReason.KEY_OF_ANOTHER_NODE,
-            "another node has asked for a certificate for the same public key",
+            "another node has requested a certificate for the same public key",
             seen=listed(others),
             allowed="a key that no other node has shown",
         )
@@ -162,7 +163,7 @@ def client_standing(facts: CsrFacts) -> RuleResult:
     rule, known = "client-standing", facts.standing
     if known is None:
         return not_asked(
-            rule, "only the running approver asks this: it watches who gets client certificates"
+            rule, "only the running approver checks this: it watches who gets client certificates"
         )
     if known.reason is HoldReason.NOT_ASKED:
         return not_asked(rule, known.why)
@@ -176,7 +177,7 @@ def client_standing(facts: CsrFacts) -> RuleResult:
 
 
 def _way_out(facts: CsrFacts) -> str:
-    """The command by which the operator says that it is the node's own."""
+    """The command that tells us that the certificate is the node's own."""
     csr, node = facts.csr, requestor_node(facts.csr)
     certificate = certificate_id(csr.credential_ids)
     if node is None or (csr.credential_ids and not certificate):
@@ -187,32 +188,33 @@ def _way_out(facts: CsrFacts) -> str:
         words = ("kubevouch", "approver", "pin", node, *by)
     elif not certificate:
         words = ("kubectl", "certificate", "approve", csr.name)
-    own_act = "" if certificate or facts.pins_are_read else ", which is your own act"
+    own_act = "" if certificate or facts.pins_are_read else ", at your own risk"
     return f"; if it is the node's own: {join(words)}{own_act}"
 
 
 def credential_id(facts: CsrFacts) -> RuleResult:
     """The client certificate that made the CSR lies on this node's own disk.
 
-    The API server writes the SHA-256 of the client certificate into the user's extra, and so into spec.extra of the
-    CSR, since Kubernetes 1.32 (k8s.io/apiserver pkg/authentication/request/x509/x509.go). Whoever got a second client
-    certificate for the node's name, with a bootstrap token for example, has another one.
+    Since Kubernetes 1.32 the API server writes the SHA-256 of the client certificate into the
+    user's extra, and so into spec.extra of the CSR (k8s.io/apiserver
+    pkg/authentication/request/x509/x509.go). A second client certificate for the node's name, got
+    with a bootstrap token for example, has another hash.
     """
     rule, ids, known = "credential-id", facts.csr.credential_ids, facts.client_certificates
     if known is None and not (ids == () and facts.credentials_told):
-        return not_asked(rule, "without a survey the node's client certificate is not known")
+        return not_asked(rule, "without a survey the node's client certificate is unknown")
     allowed = "" if known is None else listed([f"{_X509}{each}" for each in sorted(known)])
     if not ids:
         return _without_credential_id(facts, allowed)
     if not known:
         return cannot_tell(
-            rule, "no client certificate of this node could be read", seen=listed(ids)
+            rule, "could not read any client certificate of this node", seen=listed(ids)
         )
     if len(ids) != 1 or ids[0] not in {f"{_X509}{each}" for each in known}:
         return refuses(
             rule,
             HoldReason.OTHER_CREDENTIAL,
-            "it was made with a credential that is not on this node's disk: its identity may be stolen",
+            "made with a credential that is not on this node's disk: its identity may be stolen",
             seen=listed(ids),
             allowed=allowed,
         )
@@ -227,8 +229,9 @@ def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
     if facts.credentials_told:
         return cannot_tell(
             rule,
-            "the CSR does not say which credential made it, and others of this cluster do: somebody who may impersonate the "
-            "node made it, or an API server before Kubernetes 1.32 still answers beside newer ones",
+            "the CSR does not say which credential made it, while others of this cluster do: "
+            "either somebody who may impersonate the node made it, or an API server before "
+            "Kubernetes 1.32 still answers beside newer ones",
             HoldReason.NO_CREDENTIAL_ID,
             seen="none",
             allowed=allowed,
@@ -236,8 +239,8 @@ def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
     if not facts.without_credential_id:
         return cannot_tell(
             rule,
-            "the CSR does not say which credential made it, so anybody with a client certificate of this node's "
-            "name could have",
+            "the CSR does not say which credential made it: anybody with a client certificate "
+            "of this node's name may have",
             HoldReason.NO_CREDENTIAL_ID,
             seen=seen,
             allowed=allowed,

@@ -1,6 +1,6 @@
-"""To whom names and addresses belong: none is the cluster's own, none is another node's, each is this node's.
+"""Who owns names and addresses: none is the cluster's own, none is another node's, each is this node's.
 
-The rules about names and the rules about addresses have one shape; a `Kind` says what differs.
+The rules about names and those about addresses have one shape; a `Kind` says what differs.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,7 +32,7 @@ Value = str | Address
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Names or addresses: the word for them, and the reasons why they are held."""
+    """Names or addresses: the word for them, and the reasons to hold them."""
 
     word: str
     reserved: HoldReason
@@ -40,7 +40,7 @@ class Kind:
     not_allowed: HoldReason
 
     def of(self, asked: AskedNames | None) -> Sequence[Value] | None:
-        """Those of this kind; None where the CSR cannot be read."""
+        """The requested values of this kind; None if the CSR cannot be read."""
         if asked is None:
             return None
         return asked.names if self is NAMES else asked.addresses
@@ -58,14 +58,14 @@ ADDRESSES = Kind(
 
 
 def reserved_names(facts: NameFacts) -> RuleResult:
-    """A kubelet with `kubernetes.default.svc` could be the API server to every pod."""
+    """With `kubernetes.default.svc` a kubelet could be the API server to every pod."""
     return _reserved("reserved-names", facts, NAMES)
 
 
 def reserved_addresses(facts: NameFacts) -> RuleResult:
-    """Addresses of API servers, of Services and virtual ones are no kubelet's.
+    """No kubelet has the address of an API server or a Service, or a virtual one.
 
-    Exceptions are by pin: a control-plane node has its API server's address as its own.
+    Pins make exceptions: a control-plane node may have its API server's address.
     """
     return _reserved("reserved-addresses", facts, ADDRESSES)
 
@@ -73,7 +73,7 @@ def reserved_addresses(facts: NameFacts) -> RuleResult:
 def foreign_names(facts: NameFacts) -> RuleResult:
     """With another node's name a kubelet could be that node. No flag overrides this.
 
-    What another node merely says of itself does not take away a Node's own name.
+    Another node's mere claim does not take away a Node's own name.
     """
     return _foreign("foreign-names", facts, NAMES)
 
@@ -81,19 +81,20 @@ def foreign_names(facts: NameFacts) -> RuleResult:
 def foreign_addresses(facts: NameFacts) -> RuleResult:
     """With another node's address a kubelet could be that node.
 
-    An address that another node merely claims passes if we saw it to be this one's *and* the operator says so: whoever
-    answers there may be the thief. So does one that the operator has pinned. An address that is proven to be another node's never passes.
+    An address that another node merely claims passes if we saw it on this node *and* the operator
+    says so: the thief may be the one who answers there. It also passes if the operator has pinned
+    it. An address that is proven to be another node's never passes.
     """
     return _foreign("foreign-addresses", facts, ADDRESSES)
 
 
 def allowed_names(facts: NameFacts) -> RuleResult:
-    """Every name is one of those that this node may have."""
+    """Every name is in this node's allowed list."""
     return _allowed("allowed-names", facts, NAMES)
 
 
 def allowed_addresses(facts: NameFacts) -> RuleResult:
-    """Every address is one of those that this node may have."""
+    """Every address is in this node's allowed list."""
     return _allowed("allowed-addresses", facts, ADDRESSES)
 
 
@@ -117,7 +118,7 @@ def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
             kind.reserved,
             "this node may have it only if that is proven, or by the operator's word"
             if by_pin
-            else f"{kind.word} of the cluster itself are never a kubelet's",
+            else f"a kubelet never has {kind.word} of the cluster itself",
             seen=listed([f"{value} ({why.what})" for value, why in found.items()]),
             allowed=f"none of the cluster's own {kind.word}",
             operator_may_allow=tuple(map(str, found)) if by_pin else (),
@@ -155,7 +156,7 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         return refuses(
             rule,
             HoldReason.CONTESTED_ADDRESS,
-            "two nodes claim it, and whoever answers there may be the wrong one; it needs the operator's word",
+            "two nodes claim it, and the wrong one may answer there; it needs the operator's word",
             seen=_of(contested),
             allowed="addresses that one node claims",
             operator_may_allow=tuple(map(str, contested)),
@@ -164,7 +165,7 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
 
 
 def _holds_against_claims(source: NameSource) -> bool:
-    """Whether what another node merely claims can be judged at all: we saw it to be this node's, or the operator wrote it down."""
+    """Whether another node's mere claim can be contested: we saw the value on this node, or the operator wrote it down."""
     return source.is_seen or source.is_written
 
 
@@ -179,7 +180,7 @@ def _of(values: dict[Value, ClaimedBy]) -> str:
 
 
 def _who_has(owners: Collection[ClaimedBy]) -> str:
-    """Why it is another node's. What an operator pinned by mistake is found by the name of that pin."""
+    """Why it is another node's. A wrong pin is found by its name."""
     if all(each.by_pin for each in owners):
         pins = listed(list(dict.fromkeys(each.node for each in owners)))
         return f"the pin of {pins} has it"
@@ -203,7 +204,10 @@ _NOBODY_ELSE_SAYS = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
 
 
 def _not_now(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
-    """What its sources say does not count now. Where that is only the node's own word, the operator's may take its place."""
+    """The node's sources do not count now.
+
+    If only the node itself speaks for a value, the operator's word can replace them.
+    """
     claimed = allowed.not_valid in _NOBODY_ELSE_SAYS and all(map(allowed.claim, values))
     return cannot_tell(
         rule,
@@ -215,7 +219,7 @@ def _not_now(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleR
 
 
 def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> RuleResult:
-    """Whether each value is among what its sources say of the node. What only the node says is no permission."""
+    """Whether the node's sources list each value. The node's own word is no permission."""
     claims = {value: allowed.claim(value) for value in values}
     said = allowed.names if kind is NAMES else allowed.addresses
     known = listed([each for each in said if each.source.is_proof])
@@ -242,5 +246,5 @@ def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: 
 
 
 def _changed(strange: Sequence[Value], allowed: AllowedNames) -> str:
-    """What to say where a Node claims what its source lacks: not a theft, as a rule, but a changed node."""
+    """The advice for a Node that claims more than its source lists: usually not a theft, but a changed node."""
     return f"; {allowed.listed}" if any(str(each) in allowed.unlisted for each in strange) else ""

@@ -1,4 +1,4 @@
-"""Whether a decision would still mean anything: the kubelet drops its key 15 minutes after asking."""
+"""Whether a decision still matters: a kubelet drops its key 15 minutes after its request."""
 
 from datetime import timedelta
 
@@ -17,17 +17,17 @@ _FRESH = timedelta(minutes=14)
 """A kubelet waits 15 minutes for its CSR and then drops its key (certificateWaitTimeout)."""
 
 _SKEW = timedelta(minutes=1)
-"""How far in the future a CSR may be made, by the API server's clock as far as it is known."""
+"""How far ahead of the API server's clock a CSR may be dated."""
 
 
 def undecided(facts: CsrFacts) -> RuleResult:
-    """A decision can never be withdrawn (pkg/apis/certificates/validation/validation.go)."""
+    """Nobody can withdraw a decision (pkg/apis/certificates/validation/validation.go)."""
     conditions = facts.csr.conditions
     if conditions:
         return refuses(
             "undecided",
             HoldReason.ALREADY_DECIDED,
-            "somebody has already decided about it",
+            "it is already approved, denied or failed",
             seen=listed(conditions),
             allowed="no condition yet",
         )
@@ -35,7 +35,7 @@ def undecided(facts: CsrFacts) -> RuleResult:
 
 
 def newest(facts: CsrFacts) -> RuleResult:
-    """Only the newest CSR of a node has a key that its kubelet still holds."""
+    """The kubelet holds the key of its newest CSR only."""
     name = facts.csr.name
     if facts.csr.created is None or facts.newest is None:
         return cannot_tell("newest", "it is not known which CSR of this node is the newest")
@@ -43,7 +43,7 @@ def newest(facts: CsrFacts) -> RuleResult:
         return refuses(
             "newest",
             HoldReason.SUPERSEDED,
-            "its kubelet has asked again since, with another key",
+            "its kubelet has made a newer CSR, with another key",
             seen=name,
             allowed=facts.newest,
         )
@@ -51,13 +51,13 @@ def newest(facts: CsrFacts) -> RuleResult:
 
 
 def fresh(facts: CsrFacts) -> RuleResult:
-    """Made by the kubelet that runs now, and not so long ago that it has given up waiting."""
+    """The running kubelet made it, and still waits for it."""
     csr, allowed = facts.csr, "made less than 14 minutes ago"
     if csr.created is None:
         return cannot_tell("fresh", "it is not known when it was made", allowed=allowed)
     age = facts.at - csr.created
     seconds = int(age.total_seconds())
-    # The API server's clock is known to the second.
+    # The API server's clock is known to the second only.
     seen = (
         f"made {seconds} s ago"
         if seconds >= 0
@@ -66,8 +66,8 @@ def fresh(facts: CsrFacts) -> RuleResult:
     if -age > _SKEW:
         return cannot_tell(
             "fresh",
-            "it was made in the future, by the API server's clock",
-            seen=f"made in {-seconds} s",
+            "it is dated in the future, by the API server's clock",
+            seen=f"{-seconds} s ahead",
             allowed=allowed,
         )
     started = facts.kubelet_started
@@ -75,7 +75,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
         return refuses(
             "fresh",
             HoldReason.TOO_OLD,
-            "its kubelet has been restarted since and holds another key",
+            "its kubelet has restarted since and holds another key",
             seen=seen,
             allowed="made since the kubelet's start",
         )
@@ -91,17 +91,20 @@ def fresh(facts: CsrFacts) -> RuleResult:
 
 
 def budget(facts: CsrFacts) -> RuleResult:
-    """The node has not had more certificates lately than an honest kubelet needs. It holds this node's CSRs only."""
+    """The node got no more certificates lately than an honest kubelet needs.
+
+    An exhausted budget holds this node's CSRs only.
+    """
     rule, left = "budget", facts.approvals_left
     if left is None:
         return not_asked(
-            rule, "only the running approver asks this: it counts the approvals of each node"
+            rule, "only the running approver checks this: it counts each node's approvals"
         )
     if left <= 0:
         return refuses(
             rule,
             HoldReason.OVER_BUDGET,
-            "it has had more certificates lately than a kubelet needs; the next one is approved in some minutes",
+            "it got more certificates lately than a kubelet needs; the approver approves the next one in some minutes",
             seen="no approval left",
             allowed="6 at once, then one in 10 minutes",
         )

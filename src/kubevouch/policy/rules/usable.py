@@ -1,4 +1,4 @@
-"""Which names and addresses can be a node's at all, whoever asks: a form that every reader takes for the same host."""
+"""Which names and addresses any node can have: a form that every reader takes for the same host."""
 
 import re
 from ipaddress import ip_network
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")
 _LONGEST = 253
 
 _LOOPBACK = "loopback"
-# What no node is reached at from elsewhere (IANA special-purpose registries, RFC 6890).
+# Addresses at which no other host reaches a node (IANA special-purpose registries, RFC 6890).
 _UNUSABLE = {
     ip_network(text): what
     for text, what in {
@@ -40,10 +40,10 @@ _UNUSABLE = {
 
 
 def malformed(name: str) -> str | None:
-    """Why no host can have such a name, or None: nobody can allow it.
+    """Why no host can have such a name, or None. The operator cannot allow it.
 
-    Labels as in RFC 1123, section 2.1. What is all numbers is an IPv4 address to some readers (WHATWG URL, section
-    3.5).
+    Labels as in RFC 1123, section 2.1. Some readers take an all-numeric name for an IPv4 address
+    (WHATWG URL, section 3.5).
     """
     labels = name.split(".")
     if not 0 < len(name) <= _LONGEST:
@@ -58,7 +58,7 @@ def malformed(name: str) -> str | None:
 
 
 def unusual(name: str) -> str | None:
-    """Why readers may take a well-formed name for something else, or None: the operator can allow it."""
+    """Why readers may misread a well-formed name, or None. The operator can allow it."""
     labels = name.lower().split(".")
     if name != name.lower():
         return "capital letters"
@@ -72,10 +72,10 @@ def unusual(name: str) -> str | None:
 
 
 def plain_names(facts: NameFacts) -> RuleResult:
-    """No wildcard and no spelling that two readers compare differently.
+    """No wildcard, and no spelling that two readers compare differently.
 
-    Lower-case RFC 1123 names pass. A well-formed name in an unusual form passes if the operator says that it is this
-    node's.
+    Lower-case RFC 1123 names pass. A well-formed name in an unusual form passes if the operator
+    says that it is this node's.
     """
     if facts.asked is None:
         return unreadable("plain-names")
@@ -100,7 +100,7 @@ def plain_names(facts: NameFacts) -> RuleResult:
         return refuses(
             "plain-names",
             HoldReason.NAME_NOT_PLAIN,
-            "not every program reads such a name in the same way; it needs the operator's word",
+            "programs read such a name differently; it needs the operator's word",
             seen=listed([f"{name!r} ({why})" for name, why in odd.items()]),
             allowed=allowed,
             operator_may_allow=tuple(odd),
@@ -111,7 +111,7 @@ def plain_names(facts: NameFacts) -> RuleResult:
 def usable_addresses(facts: NameFacts) -> RuleResult:
     """No loopback, link-local, multicast or mapped address: the signer issues `::ffff:a.b.c.d` as `a.b.c.d`.
 
-    A loopback address passes only where the operator lists that very one (docs/lab.md).
+    A loopback address passes only where the operator lists exactly that one (docs/lab.md).
     """
     if facts.asked is None:
         return unreadable("usable-addresses")
@@ -122,7 +122,7 @@ def usable_addresses(facts: NameFacts) -> RuleResult:
         return refuses(
             "usable-addresses",
             HoldReason.ADDRESS_NOT_USABLE,
-            "no node is reached at such an address",
+            "no other host reaches a node at such an address",
             seen=listed([f"{address} ({why})" for address, why in bad.items()]),
             allowed="unicast addresses in their plain form",
         )
@@ -130,7 +130,7 @@ def usable_addresses(facts: NameFacts) -> RuleResult:
 
 
 def unusable(address: Address, reserved: ReservedNames) -> str | None:
-    """Why no node is reached at such an address, or None."""
+    """Why no other host reaches a node at such an address, or None."""
     for network, what in _UNUSABLE.items():
         if address.version == network.version and address in network:
             return None if what == _LOOPBACK and address in reserved.loopback else what

@@ -1,4 +1,4 @@
-"""What a node may have by a source, together with what its Node claims besides."""
+"""What a source allows a node, and what the Node claims besides."""
 
 from collections.abc import Iterator, Sequence
 from shlex import join
@@ -18,9 +18,12 @@ def allowed_by(
     outdated: str = "",
     listed: str,
 ) -> AllowedNames:
-    """What a node may have by one source: `values` are its names and its addresses. See AllowedNames for the others."""
+    """What a node may have by one source: `values` are its names and its addresses.
+
+    See AllowedNames for the rest.
+    """
     has = {*values[0], *values[1]}
-    # What a node calls itself is proven, whoever else claims that name; the operator's word is worth more still.
+    # A Node's own name is proven, whoever else claims it. What the operator wrote counts more.
     own = source if source.is_written else NameSource.NODE_NAME
     return AllowedNames(
         node=node.name,
@@ -40,9 +43,9 @@ def _claimed(node: Node) -> Iterator[str]:
 
 
 def another_machine(node: Node, machine_id: str, who: str) -> str:
-    """Why a source does not count: the machine-id that it states is another. "" if it states none, or this one."""
+    """Why a source does not count: it states another machine-id. "" if it states none, or this one."""
     if machine_id and machine_id != node.status.node_info.machine_id:
-        return f"the Node is on another machine than {who} says, by its machine-id: kubevouch approver pin {node.name} --diff"
+        return f"the Node is not on the machine that {who} names, by its machine-id: kubevouch approver pin {node.name} --diff"
     return ""
 
 
@@ -59,9 +62,9 @@ def pinning(node: str) -> str:
 
 
 def pin_that_helps(node: Node, values: Sequence[str]) -> str:
-    """The pin after which a node has these values; or which of them no pin of it would have.
+    """Advice: the pin that gives a node these values, or which values no pin would have.
 
-    No command then: it would have the words of whoever asks, to be copied into the operator's pin.
+    In the latter case there is no command: the requestor would put words into the operator's pin.
     """
     unclaimed = [value for value in values if not claims_value(node, value)]
     if unclaimed:

@@ -1,4 +1,4 @@
-"""The highest source that knows a node decides what it may have. A weaker one is never asked then."""
+"""The strongest source that knows a node decides what it may have. A weaker one is not asked then."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -38,7 +38,7 @@ from kubevouch.policy.sources.stored import Shard, Unreadable
 
 
 class IdentitySources(msgspec.Struct, frozen=True):
-    """All that the sources say, as it was read last."""
+    """What all sources say, as last read."""
 
     configuration: ApproverConfiguration | Unreadable = ApproverConfiguration()
     inventory: Shard[InventoryNode] | Unreadable | None = None
@@ -48,7 +48,7 @@ class IdentitySources(msgspec.Struct, frozen=True):
     recorded: Mapping[str, RecordedNode | Unreadable] = {}
 
     def listed(self, node: str) -> InventoryNode | Unreadable | None:
-        """What the inventory says of this node. One that is not readable as a whole may list any."""
+        """What the inventory says of this node. An unreadable inventory may list any node."""
         whole = self.inventory
         return whole.entries.get(node) if isinstance(whole, Shard) else whole
 
@@ -62,13 +62,14 @@ class SourceAnswer(msgspec.Struct, frozen=True):
 
     source: IdentitySource
     allowed: AllowedNames
-    """Without any claim, and `outdated`, where no source knows the node or the one that does cannot be read."""
+    """No claims, and `outdated` set, if no source knows the node or its source cannot be read."""
 
     why: str
     """In words: "pinned on 2026-11-25 by alice"; or why no source knows the node."""
 
     admits: Admitted | None = None
-    """What the rule for new nodes admits. It is to be recorded before the CSR is approved: the rule decides once."""
+    """What the rule for new nodes admits. Record it before you approve the CSR: the rule decides
+    once."""
 
 
 def answer_for(
@@ -79,14 +80,14 @@ def answer_for(
     at: datetime,
     renewal: RenewalEvidence | None = None,
 ) -> SourceAnswer:
-    """What the node may have by the highest source that knows it. renewal: None if nobody has looked (see `wants_renewal`)."""
+    """What the node may have by the strongest source that knows it. renewal: None if nobody has dialled it (see `wants_renewal`)."""
     if isinstance(sources.configuration, Unreadable):
         return _unreadable(node, IdentitySource.NONE, sources.configuration)
     if written := _by_writing(node, sources):
         return written
     served: AllowedNames | str = ""
     if sources.counts(IdentitySource.RENEWAL):
-        served = "nobody has looked at what it serves"
+        served = "nobody has dialled the kubelet"
         if renewal is not None:
             served = allowed_by_renewal(node, asked, renewal)
     if isinstance(served, AllowedNames):
@@ -102,9 +103,9 @@ def answer_for(
 
 
 def written_answer(node: Node, sources: IdentitySources) -> SourceAnswer | None:
-    """What the node may have by what is written down: the inventory, a pin, or the approver's own record.
+    """What the node may have in writing: by the inventory, a pin, or the approver's own record.
 
-    None: nothing of that knows the node. Only the running approver knows what else would decide then.
+    None: none of these knows the node. Only the running approver knows what else would decide then.
     """
     if isinstance(sources.configuration, Unreadable):
         return _unreadable(node, IdentitySource.NONE, sources.configuration)
@@ -112,7 +113,7 @@ def written_answer(node: Node, sources: IdentitySources) -> SourceAnswer | None:
 
 
 def wants_renewal(node: Node, sources: IdentitySources) -> bool:
-    """Whether what the node's kubelet serves would decide, so that somebody should look."""
+    """Whether the kubelet's served certificate would decide, so that somebody should dial it."""
     return sources.counts(IdentitySource.RENEWAL) and _by_writing(node, sources) is None
 
 
@@ -171,7 +172,10 @@ def _since(
     uid: str,
     outdated: str = "",
 ) -> AllowedNames:
-    """What the Node with this UID may have since it was pinned or admitted; a recreated one is another."""
+    """What the Node of this UID may have since it was pinned or admitted.
+
+    A recreated Node is another one.
+    """
     advice = f"kubevouch approver pin {node.name} --diff"
     if uid != node.uid:
         outdated = f"the Node has been recreated since it was {words}: {advice}"
@@ -192,7 +196,7 @@ def _by_rule(
         return None
     words = f"by the rule for new nodes ({rule.names})"
     records = sources.recorded.values()
-    # An entry that cannot be read may be one that the rule admitted just now.
+    # An unreadable entry may be one that the rule has just admitted.
     unread = sum(isinstance(each, Unreadable) for each in records)
     earlier = [r.admitted for r in records if isinstance(r, RecordedNode) and r.admitted]
     if rule.left(earlier, at) <= unread:
@@ -223,10 +227,10 @@ def _unreadable(node: Node, source: IdentitySource, found: Unreadable) -> Source
 
 
 def written_claims(sources: IdentitySources, node: str) -> tuple[Claim, ...]:
-    """What is written down for a node, whether or not it is there: no other node may have it.
+    """The claims written down for a node, existing or not. No other node may have them.
 
-    Of a pin or a node of the inventory that cannot be read that is what it mentions. With a configuration that cannot be
-    read every source counts here.
+    An unreadable pin or inventory entry counts with all that it mentions. With an unreadable
+    configuration every source counts.
     """
     claims: list[Claim] = []
     inventory = sources.inventory

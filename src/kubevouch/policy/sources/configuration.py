@@ -31,26 +31,27 @@ _WINDOW = timedelta(hours=1)
 _LIFETIME = re.compile(r"([1-9][0-9]{0,5})([hd])")
 _PATTERN = re.compile(r"[a-z0-9.*?-]{1,253}")
 _SAYS_SOMETHING = re.compile(r"[a-z0-9].*|.*[a-z0-9]{3}.*")
-"""Whoever joins a node chooses its name: *-* or *1* is a pattern for whatever he likes."""
+"""Whoever joins a node chooses its name: patterns such as *-* or *1* would match any choice."""
 
 
 class IdentitySource(StrEnum):
-    """Who says what a node has, as the configuration, logs, metrics and `csr -o json` name it; the strongest first."""
+    """Who says what a node has, as in the configuration, logs, metrics and `csr -o json`; the strongest first."""
 
     INVENTORY = "inventory"
     PINS = "pins"
     RENEWAL = "renewal"
     NEW_NODES = "new-nodes"
     RECORDED = "recorded"
-    """The approver's own record of what the rule for new nodes admitted; no word of the configuration, as `none` is none."""
+    """The approver's own record of what the rule for new nodes admitted. The configuration
+    cannot name it, nor `none`."""
 
     NONE = "none"
     ALLOW = "allow"
-    """The operator's word of today, for `csr` only."""
+    """The operator's --allow, for `csr` only."""
 
     @property
     def is_rule_for_new_nodes(self) -> bool:
-        """Whether the operator's rule for new nodes has the node, now or as it was written down."""
+        """Whether the operator's rule for new nodes admits the node, now or in the record."""
         return self in (IdentitySource.NEW_NODES, IdentitySource.RECORDED)
 
 
@@ -65,7 +66,7 @@ class NewNodeRule(msgspec.Struct, frozen=True):
     per_hour: int
 
     def matches(self, node: str) -> bool:
-        """Whether the rule is about a Node of this name. * and ? match within one DNS label."""
+        """Whether the rule covers a Node of this name. * and ? match within one DNS label."""
         labels, patterns = node.split("."), self.names.split(".")
         return len(labels) == len(patterns) and all(map(fnmatchcase, labels, patterns))
 
@@ -74,18 +75,18 @@ class NewNodeRule(msgspec.Struct, frozen=True):
         return any(address.version == each.version and address in each for each in self.networks)
 
     def left(self, admitted: Iterable[Admitted], at: datetime) -> int:
-        """How many more it admits now. admitted: what it and other rules admitted so far."""
+        """How many more it admits now. admitted: what all rules have admitted so far."""
         lately = sum(each.rule == self.names and at - each.at < _WINDOW for each in admitted)
         return max(0, self.per_hour - lately)
 
 
 def rule_for(rules: Iterable[NewNodeRule], node: str) -> NewNodeRule | None:
-    """The first rule that is about a Node of this name."""
+    """The first rule that covers a Node of this name."""
     return next((rule for rule in rules if rule.matches(node)), None)
 
 
 class ApproverConfiguration(msgspec.Struct, frozen=True):
-    """How the approver decides. The defaults are those without a configuration."""
+    """How the approver decides; without a configuration, by these defaults."""
 
     sources: tuple[IdentitySource, ...] = _CONFIGURED[:3]
     new_nodes: tuple[NewNodeRule, ...] = ()
@@ -94,7 +95,7 @@ class ApproverConfiguration(msgspec.Struct, frozen=True):
     pod_networks: tuple[Network, ...] = ()
     max_lifetime: timedelta = MAX_LIFETIME
     problems: tuple[str, ...] = ()
-    """Rules for new nodes that cannot be read. They admit nobody."""
+    """Rules for new nodes that cannot be read. They admit no node."""
 
 
 class _Document(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -114,15 +115,15 @@ class _NewNodes(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 def why_unreadable(text: str | None) -> Unreadable | None:
-    """What is wrong with the text of a configuration; None if it can be read. text: None if there is no configuration."""
+    """What is wrong with a configuration's text, or None. text: None if there is no configuration."""
     found = None if text is None else read_configuration(text)
     return found if isinstance(found, Unreadable) else None
 
 
 def read_configuration(text: str) -> ApproverConfiguration | Unreadable:
-    """The configuration in the ConfigMap. With one that cannot be read nothing is approved.
+    """The configuration in the ConfigMap. While it is unreadable the approver approves nothing.
 
-    A rule for new nodes that cannot be read admits nobody and is reported; the others count.
+    An unreadable rule for new nodes admits no node and is reported; the others count.
     """
     try:
         document = _document(text)
@@ -141,7 +142,7 @@ def read_configuration(text: str) -> ApproverConfiguration | Unreadable:
 
 
 def with_configured(names: ClusterNames, configuration: ApproverConfiguration) -> ClusterNames:
-    """The cluster's own names, and what the configuration tells besides."""
+    """The cluster's own names, and those in the configuration."""
     return with_more(
         names,
         domains=[configuration.cluster_domain],
@@ -156,13 +157,13 @@ def _document(text: str) -> _Document:
     said = document_in(text, CONFIGURATION_SCHEMA)
     known = [field.encode_name for field in msgspec.structs.fields(_Document)]
     if strange := sorted(set(said) - set(known)):
-        right = nearest(strange[0], known, otherwise=f"one of {', '.join(known)} was expected")
+        right = nearest(strange[0], known, otherwise=f"expected one of {', '.join(known)}")
         raise NotAnEntry(f"{strange[0]!r}", right)
     try:
         return msgspec.convert(said, _Document)
     except msgspec.ValidationError as error:
         raise NotAnEntry(
-            str(error), "a configuration as docs/reference/policy.md describes it was expected"
+            str(error), "expected a configuration as docs/reference/policy.md describes it"
         ) from None
 
 
@@ -170,13 +171,11 @@ def _sources(said: list[str]) -> tuple[IdentitySource, ...]:
     for word in said:
         if word not in _CONFIGURED:
             right = nearest(
-                word, _CONFIGURED, otherwise=f"one of {', '.join(_CONFIGURED)} was expected"
+                word, _CONFIGURED, otherwise=f"expected one of {', '.join(_CONFIGURED)}"
             )
             raise NotAnEntry(f"sources: {word!r}", right)
     if not said:
-        raise NotAnEntry(
-            "no source", "sources: [inventory, pins, renewal] was expected, or some of them"
-        )
+        raise NotAnEntry("no source", "expected some of sources: [inventory, pins, renewal]")
     return tuple(source for source in _CONFIGURED if source in said)
 
 
@@ -198,24 +197,22 @@ def _rule(said: object, earlier: Collection[str]) -> NewNodeRule:
     try:
         read = msgspec.convert(said, _NewNodes)
     except msgspec.ValidationError as error:
-        raise NotAnEntry(str(error), "names, cidrs and perHour were expected") from None
+        raise NotAnEntry(str(error), "expected names, cidrs and perHour") from None
     if not _PATTERN.fullmatch(read.names) or not _SAYS_SOMETHING.fullmatch(read.names):
         raise NotAnEntry(
             f"names {read.names[:80]!r}",
-            "a lower-case pattern with * and ? was expected that begins with a letter or a digit, or has three of them "
-            "side by side",
+            "expected a lower-case pattern with * and ? that begins with a letter or a digit, "
+            "or has three of them side by side",
         )
     if read.names in earlier:
-        raise NotAnEntry(f"names {read.names!r} again", "one rule for each pattern was expected")
+        raise NotAnEntry(f"names {read.names!r} again", "expected one rule for each pattern")
     if not 1 <= read.per_hour <= _MOST_PER_HOUR:
-        raise NotAnEntry(f"perHour {read.per_hour}", f"1 to {_MOST_PER_HOUR} was expected")
+        raise NotAnEntry(f"perHour {read.per_hour}", f"expected 1 to {_MOST_PER_HOUR}")
     networks = _networks(read.cidrs, "cidrs")
     if not networks:
-        raise NotAnEntry("no cidrs", "the networks of the nodes were expected")
+        raise NotAnEntry("no cidrs", "expected the networks of the nodes")
     if whole := next((each for each in networks if each.prefixlen == 0), None):
-        raise NotAnEntry(
-            f"cidrs: {whole}", "the networks of the nodes were expected, not all that there are"
-        )
+        raise NotAnEntry(f"cidrs: {whole}", "expected the networks of the nodes, not all networks")
     return NewNodeRule(read.names, networks, read.per_hour)
 
 
@@ -225,15 +222,13 @@ def _networks(texts: list[str], what: str) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(text) for text in texts)
     except ValueError as error:
-        raise NotAnEntry(
-            f"{what}: {error}", "networks such as 192.168.88.0/24 were expected"
-        ) from None
+        raise NotAnEntry(f"{what}: {error}", "expected networks such as 192.168.88.0/24") from None
 
 
 def _domain(text: str) -> str:
     domain = checked_text(text, "clusterDomain").strip(".").lower()
     if domain and (why := malformed(domain)):
-        raise NotAnEntry(f"clusterDomain {domain[:80]!r} ({why})", "a DNS domain was expected")
+        raise NotAnEntry(f"clusterDomain {domain[:80]!r} ({why})", "expected a DNS domain")
     return domain
 
 
@@ -242,7 +237,5 @@ def _lifetime(text: str) -> timedelta:
         return MAX_LIFETIME
     found = _LIFETIME.fullmatch(text)
     if found is None:
-        raise NotAnEntry(
-            f"maxLifetime {text[:80]!r}", "hours or days such as 24h or 90d were expected"
-        )
+        raise NotAnEntry(f"maxLifetime {text[:80]!r}", "expected hours or days such as 24h or 90d")
     return timedelta(hours=int(found[1])) if found[2] == "h" else timedelta(days=int(found[1]))

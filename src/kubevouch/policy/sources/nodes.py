@@ -1,4 +1,4 @@
-"""What is written down of one node: the inventory lists it, an operator pinned it, or the approver itself recorded it."""
+"""What is written down about one node: an inventory entry, an operator's pin, or the approver's own record."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -33,18 +33,18 @@ PINS = "kubevouch-pins"
 """Prefix of the ConfigMaps."""
 
 RECORDED = "kubevouch-recorded"
-"""Prefix of the ConfigMaps. The approver may write these and no others."""
+"""Prefix of the ConfigMaps. The approver may write only these."""
 
 _WHERE = f"{INVENTORY}, {INVENTORY_KEY}"
 _MOST_NODES = 20_000
 _Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
-# The inventory: a document of the operator's. It says nothing about UIDs.
+# The inventory: a document of the operator. It has no UIDs.
 
 
 class InventoryNode(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """One node of the inventory. machine_id "": not said."""
+    """One node of the inventory. machine_id "": not stated."""
 
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
@@ -52,7 +52,10 @@ class InventoryNode(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
 
 def read_inventory(text: str) -> Shard[InventoryNode] | Unreadable:
-    """The inventory in the ConfigMap. One that is not readable as a whole may list any node, so it holds them all."""
+    """The inventory in the ConfigMap.
+
+    An unreadable inventory may list any node, so it holds all nodes.
+    """
     try:
         nodes = _nodes_in(text)
     except NotAnEntry as error:
@@ -61,9 +64,7 @@ def read_inventory(text: str) -> Shard[InventoryNode] | Unreadable:
     for node, said in nodes.items():
         try:
             checked_text(node, "node")
-            found[node] = checked(
-                said, InventoryNode, "names, addresses and machineId were expected"
-            )
+            found[node] = checked(said, InventoryNode, "expected names, addresses and machineId")
         except NotAnEntry as error:
             where, words = f"{_WHERE}, {node}", mentioned(str(said))
             found[node] = Unreadable(where, error.seen, error.expected, words)
@@ -73,39 +74,39 @@ def read_inventory(text: str) -> Shard[InventoryNode] | Unreadable:
 def _nodes_in(text: str) -> dict[str, goyaml.Value]:
     said = document_in(text, INVENTORY_SCHEMA)
     if strange := sorted(set(said) - {"schemaVersion", "nodes"}):
-        raise NotAnEntry(f"{strange[0]!r}", "only schemaVersion and nodes were expected")
+        raise NotAnEntry(f"{strange[0]!r}", "expected only schemaVersion and nodes")
     nodes = said.get("nodes")
     if not isinstance(nodes, dict):
         raise NotAnEntry(
-            "no mapping of nodes", "nodes: {NAME: {names: [...], addresses: [...]}} was expected"
+            "no mapping of nodes", "expected nodes: {NAME: {names: [...], addresses: [...]}}"
         )
     if len(nodes) > _MOST_NODES:
         raise NotAnEntry(f"{len(nodes)} nodes", f"at most {_MOST_NODES} are read")
     return nodes
 
 
-# Pins: written by an operator where no node can write.
+# Pins: an operator writes them where no node can write.
 
 
 class PinnedNode(
     msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
 ):
-    """One Node's names and addresses, as an operator pinned them. "" and () mean: not said."""
+    """One Node's names and addresses, as an operator pinned them. "" and () mean: not stated."""
 
     node: str
     uid: str = ""
-    """The UID of the Node that was looked at. "": of any Node of that name."""
+    """The UID of the Node that was pinned. "": any Node of that name."""
 
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     machine_id: str = ""
     client_certificates: tuple[_Fingerprint, ...] = ()
-    """SHA-256 of client certificates that are this node's own, whoever asked for them."""
+    """SHA-256 of client certificates that are this node's own, whoever requested them."""
 
     pinned_at: Moment | None = None
     by: str = ""
     allowed: tuple[str, ...] = ()
-    """Which of the names and addresses are the operator's own word (--allow), whatever the Node claims."""
+    """The names and addresses by the operator's own word (--allow), whatever the Node claims."""
 
     def __str__(self) -> str:
         when = f" on {self.pinned_at:%Y-%m-%d}" if self.pinned_at else ""
@@ -120,38 +121,38 @@ def read_pins(name: str, data: Mapping[str, str]) -> Shard[PinnedNode]:
 def read_pin(node: str, raw: bytes) -> PinnedNode:
     """One pin. Raises NotAnEntry."""
     pin = read_entry(node, raw, PinnedNode)
-    check_nothing_twice(raw)  # people write pins by hand, too
+    check_nothing_twice(raw)  # people also write pins by hand
     if strangers := set(pin.allowed) - {*pin.names, *pin.addresses}:
         raise NotAnEntry(
-            f"allowed: {min(strangers)}", "one of the pinned names or addresses was expected"
+            f"allowed: {min(strangers)}", "expected one of the pinned names or addresses"
         )
     return pin
 
 
 def written_pin(pin: PinnedNode) -> str:
-    """The text of a pin's entry. Raises NotAnEntry if it could not be read again."""
+    """The text of a pin's entry. Raises NotAnEntry if it could not be read back."""
     return written_entry(pin.node, pin, read_pin)
 
 
 class PinDifference(msgspec.Struct, frozen=True, rename="camel"):
-    """What differs between a pin and the Node as it is now. "" and (): nothing."""
+    """How a pin and the live Node differ. "" and (): not at all."""
 
     node: str
     recreated: str = ""
-    """The UID that the Node has now, if it is another."""
+    """The Node's present UID, if it is another one."""
 
     other_machine: str = ""
-    """The machine-id that the Node has now, if it is another."""
+    """The Node's present machine-id, if it is another one."""
 
     claimed: tuple[str, ...] = ()
-    """What the Node claims and the pin lacks, as the Node lists it."""
+    """What the Node claims and the pin lacks, in the Node's order."""
 
     not_claimed: tuple[str, ...] = ()
-    """What the pin has and the Node does not claim, but for what the operator allowed."""
+    """What the pin has and the Node does not claim, without what the operator allowed."""
 
 
 def difference(pin: PinnedNode, node: Node) -> PinDifference:
-    """What differs between a pin and the live Node."""
+    """How a pin and the live Node differ."""
     pinned = {*pin.names, *pin.addresses}
     claims = dict.fromkeys(
         each.address if as_address(each.address) is None else str(as_address(each.address))
@@ -186,11 +187,11 @@ class Admitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RecordedNode(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What the approver wrote down of one Node."""
+    """The approver's record of one Node."""
 
     node: str
     uid: str = ""
-    """The UID of the Node that this is about; "" while the Node does not exist."""
+    """The UID of the recorded Node; "" while the Node does not exist."""
 
     admitted: Admitted | None = None
     """None: the rule for new nodes has not decided about it."""
@@ -212,16 +213,19 @@ def read_record(node: str, raw: bytes) -> RecordedNode:
 
 
 def written_record(record: RecordedNode) -> str:
-    """The text of an entry. Raises NotAnEntry if it could not be read again."""
+    """The text of an entry. Raises NotAnEntry if it could not be read back."""
     return written_entry(record.node, record, read_record)
 
 
 def credentials_in(record: RecordedNode | Unreadable | None) -> NodeCredentials:
-    """What is recorded of a node's client certificates. What cannot be read may be about an earlier Node: no list opens for it."""
+    """The recorded client certificates of a node.
+
+    An unreadable record may be about an earlier Node, so it opens no list.
+    """
     if isinstance(record, Unreadable):
         return NodeCredentials(earlier=UNKNOWN_TIME)
     if record is None:
         return NodeCredentials()
-    # It was written before the watch had shown the Node.
+    # The record was written before the watch showed the Node.
     uid = record.credentials.uid or record.uid
     return msgspec.structs.replace(record.credentials, uid=uid)

@@ -1,8 +1,9 @@
-"""The certificate that a kubelet serves already: whoever renews asks for no more than that.
+"""The certificate that a kubelet serves already. A renewal may request no more than that.
 
-The kubelet has proven to have the key of a certificate that the cluster issued. So its certificate says which node it
-is, at each address where the same certificate is served. It proves no more than that: whoever got a bad certificate once
-would keep it for ever, so all other rules are asked as well, and what another node claims is held.
+The kubelet has proven that it holds the key of a certificate that the cluster issued. So this
+certificate identifies the node at each address that serves it. It proves no more: a bad certificate
+could be renewed for ever. So all other rules are asked, too, and another node's claim holds the
+CSR.
 """
 
 from dataclasses import dataclass
@@ -21,9 +22,9 @@ from kubevouch.x509 import Certificate, printable, unmapped, verify
 
 @dataclass(frozen=True, slots=True)
 class RenewalEvidence:
-    """What the kubelet serves: one bare handshake with each address that the CSR asks for.
+    """What the kubelet serves: one bare handshake with each address in the CSR.
 
-    roots: the CAs that sign kubelets' serving certificates. at: the moment for which they are verified.
+    roots: the CAs that sign kubelets' serving certificates. at: the time of verification.
     """
 
     dialled: tuple[DialResult, ...]
@@ -34,7 +35,7 @@ class RenewalEvidence:
 def allowed_by_renewal(
     live: Node, asked: AskedNames, evidence: RenewalEvidence
 ) -> AllowedNames | str:
-    """What the served certificate allows; or, if none shows that it is this node's, why not."""
+    """What the served certificate allows; or why none proves to be this node's."""
     node = live.name
     served: dict[Address, Certificate] = {}
     not_served: dict[Address, str] = {}
@@ -46,7 +47,7 @@ def allowed_by_renewal(
         else:
             served[address] = leaf
     if not served:
-        return next(iter(not_served.values()), "the CSR asks for no address at which to look")
+        return next(iter(not_served.values()), "the CSR requests no address to dial")
     first = next(iter(served.values()))
     names = tuple(
         Claim(name, NameSource.NODE_NAME if name == node else NameSource.LIVE_CERTIFICATE)
@@ -67,7 +68,7 @@ def allowed_by_renewal(
         outdated=_outdated(served, {a: why for a, why in not_served.items() if str(a) in has}),
         not_valid=HoldReason.NOT_SERVED,
         unlisted=unlisted,
-        listed=f"the certificate that it serves lacks it. {pin_that_helps(live, unlisted)}",
+        listed=f"the served certificate lacks it. {pin_that_helps(live, unlisted)}",
     )
 
 
@@ -76,15 +77,15 @@ def _outdated(served: dict[Address, Certificate], not_served: dict[Address, str]
         return "; ".join(not_served.values())
     if len(set(served.values())) > 1:
         where = ", ".join(map(str, served))
-        return f"{where}: not the same certificate is served at all of them"
+        return f"{where}: the certificates served there differ"
     return ""
 
 
 def _leaf_of(node: str, address: Address, evidence: RenewalEvidence) -> Certificate | str:
-    """The certificate that is served there, if it is this node's; else why not."""
+    """The certificate served there, if it is this node's; else why not."""
     found = next((each for each in evidence.dialled if _is_at(each, address)), None)
     if found is None:
-        return f"{address}: nobody has looked at what is served there"
+        return f"{address}: nobody has dialled it"
     if found.failure is not None:
         return f"{address}: {found.failure.text}"
     if found.leaf is None:
@@ -100,9 +101,7 @@ def _leaf_of(node: str, address: Address, evidence: RenewalEvidence) -> Certific
         return f"{address}: {printable(verdict.go_text)}"
     subject = found.leaf.subject
     if subject.common_name != f"{NODE_USER}{node}" or subject.organizations != (NODES_GROUP,):
-        return (
-            f"{address}: the certificate of {printable(subject.common_name) or 'nobody'} is served"
-        )
+        return f"{address}: serves the certificate of {printable(subject.common_name) or 'nobody'}"
     return found.leaf
 
 

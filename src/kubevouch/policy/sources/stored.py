@@ -1,7 +1,8 @@
-"""What is kept in ConfigMaps: one JSON text for each node, in sixteen shards, read within bounds.
+"""What ConfigMaps store: one JSON text for each node, in sixteen shards, with bounded sizes.
 
-`data[<node name>]` of ConfigMap `<prefix>-<shard>` is one entry, so that kubectl shows it and two writers' merge patches
-do not meet. Each entry has a version `v`. Ours and the one before are read; one from a newer kubevouch stays unread.
+`data[<node name>]` of ConfigMap `<prefix>-<shard>` is one entry. So kubectl shows it, and merge
+patches of two writers do not collide. Each entry has a version `v`. We read ours and the one
+before; entries of a newer kubevouch stay unread.
 """
 
 import hashlib
@@ -27,15 +28,15 @@ HOLDS = "kubevouch.dev/holds"
 """The label that says what a ConfigMap holds: pins, recorded, configuration, inventory."""
 
 OURS = f"{PART_OF}=kubevouch"
-"""Selects what is ours."""
+"""Selects our objects."""
 
 VERSION = 1
 SHARDS = 16
 LARGEST_ENTRY = 16 * 1024
-"""Bytes of one entry. An entry with 64 names of 253 characters fits in it just so."""
+"""Bytes of one entry. 64 names of 253 characters just fit."""
 
 MOST_ENTRIES = 10_000
-"""In one ConfigMap, whose size etcd bounds at about a MiB."""
+"""In one ConfigMap, which etcd limits to about 1 MiB."""
 
 MOST_VALUES = 64
 """Names, addresses or certificates in one entry. No CSR may have so many."""
@@ -49,18 +50,21 @@ _LONGEST_SEEN = 200
 
 
 def labels_of(what: str) -> dict[str, str]:
-    """The labels of a ConfigMap that holds pins, for example."""
+    """The labels of a ConfigMap. what: its contents, such as pins."""
     return {PART_OF: "kubevouch", HOLDS: what}
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """An entry or a document that is there and cannot be read. What it would say is not known, so its node is held."""
+    """An entry or document that exists and cannot be read.
+
+    Its meaning is unknown, so its node is held.
+    """
 
     where: str
     seen: str
     expected: str
     mentioned: tuple[str, ...] = ()
-    """The addresses and the names with a dot that stand in it, whatever they mean: nobody else is to get them."""
+    """The addresses and dotted names in it, whatever they mean. No other node gets them."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.seen}; {self.expected}"
@@ -79,11 +83,11 @@ class Shard(msgspec.Struct, Generic[T], frozen=True):
 
 
 class NotAnEntry(ValueError):
-    """A text is not a valid entry: what was seen, and what would be right."""
+    """A text is not a valid entry: what was seen, and what was expected."""
 
     def __init__(self, seen: str, expected: str) -> None:
         super().__init__(seen, expected)
-        # Some texts quote what stands there, which may be of any kind and length.
+        # Some texts quote the input, which may be anything of any length.
         self.seen = printable(seen)[:_LONGEST_SEEN]
         self.expected = expected
 
@@ -101,17 +105,17 @@ def shard_names(prefix: str) -> tuple[str, ...]:
 def read_shard(
     name: str, data: Mapping[str, str], read: Callable[[str, bytes], T], *, prefix: str
 ) -> Shard[T]:
-    """The entries of the ConfigMap `name`. read: makes one from the node's name and its text, or raises NotAnEntry."""
+    """The entries of the ConfigMap `name`. read: parses an entry from the node's name and its text, or raises NotAnEntry."""
     entries: dict[str, T | Unreadable] = {}
     if len(data) > MOST_ENTRIES:
-        # Which entries would be left out is anybody's guess, so none counts.
+        # Nobody can tell which entries to leave out, so none counts.
         seen, right = f"{len(data)} entries", f"at most {MOST_ENTRIES} are read"
         return Shard({n: Unreadable(name, seen, right, mentioned(t)) for n, t in data.items()})
     for node, text in data.items():
         where = f"{name}, {node}"
         right = shard_of(prefix, node)
         if right != name:
-            seen, expected = "in the wrong ConfigMap", f"{right} was expected"
+            seen, expected = "in the wrong ConfigMap", f"expected {right}"
             entries[node] = Unreadable(where, seen, expected, mentioned(text))
             continue
         try:
@@ -129,7 +133,7 @@ def _bounded_bytes(text: str) -> bytes:
 
 
 def mentioned(text: str) -> tuple[str, ...]:
-    """The addresses in a text, in their plainest form, and the names with a dot in it; the first few of a flood."""
+    """The addresses in a text, in canonical form, and its dotted names; only the first few of very many."""
     found: dict[str, None] = {}
     for each in _WORD.finditer(text):
         for value in _values_in(each[0].strip(".").lower()):
@@ -140,7 +144,7 @@ def mentioned(text: str) -> tuple[str, ...]:
 
 
 def _values_in(word: str) -> Iterator[str]:
-    """The addresses and the name in a word, as people write them: with a port, in a range, with zeros in front."""
+    """The addresses and the name in a word, as people write them: with a port, in a range, with leading zeros."""
     address = as_address(word)
     if address is not None:
         yield str(address)
@@ -155,9 +159,12 @@ def _values_in(word: str) -> Iterator[str]:
 
 
 def document_in(text: str, schema: str) -> dict[str, goyaml.Value]:
-    """The document in the text. Raises NotAnEntry if it is not YAML, not of this schema, or can be read in two ways.
+    """The document in the text.
 
-    Of a key that stands there twice one reader takes the first, and another the last; the same goes for documents.
+    Raises NotAnEntry if it is not YAML, not of this schema, or ambiguous.
+
+    If a key occurs twice, one reader takes the first and another the last. The same goes for
+    several documents.
     """
     twice: list[str] = []
 
@@ -170,12 +177,12 @@ def document_in(text: str, schema: str) -> dict[str, goyaml.Value]:
     try:
         said = goyaml.read(text.encode(), note)
     except (goyaml.UnreadableYaml, UnicodeError) as error:
-        raise NotAnEntry(str(error), "YAML was expected") from None
+        raise NotAnEntry(str(error), "expected YAML") from None
     if twice:
-        raise NotAnEntry(twice[0], "one document with each key once was expected")
+        raise NotAnEntry(twice[0], "expected one document with each key once")
     version = said.get("schemaVersion") if isinstance(said, dict) else None
     if not isinstance(said, dict) or version != schema:
-        raise NotAnEntry(f"schemaVersion {version!r}", f"{schema} was expected")
+        raise NotAnEntry(f"schemaVersion {version!r}", f"expected {schema}")
     return said
 
 
@@ -184,8 +191,8 @@ class _Versioned(msgspec.Struct):
 
 
 def read_entry(node: str, raw: bytes, kind: type[E]) -> E:
-    """The entry of a node, of this version. Raises NotAnEntry."""
-    right = "an entry as kubevouch writes it was expected"
+    """A node's entry in our version. Raises NotAnEntry."""
+    right = "expected an entry as kubevouch writes it"
     try:
         version = msgspec.json.decode(raw, type=_Versioned).v
         said = msgspec.json.decode(raw, type=dict[str, object])
@@ -194,18 +201,18 @@ def read_entry(node: str, raw: bytes, kind: type[E]) -> E:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise NotAnEntry(f"not JSON ({error})", right) from None
     if version > VERSION:
-        newer = f"this kubevouch reads version {VERSION}; a newer one wrote it"
+        newer = f"expected version {VERSION} or older: a newer kubevouch wrote it"
         raise NotAnEntry(f"version {version}", newer)
     if version < 1:
-        raise NotAnEntry(f"version {version}", f"version {VERSION} was expected")
-    if "node" in said:  # its key in the ConfigMap says which
+        raise NotAnEntry(f"version {version}", f"expected version {VERSION}")
+    if "node" in said:  # the key in the ConfigMap already names the node
         raise NotAnEntry("Object contains unknown field `node`", right)
     del said["v"]
     return checked({**said, "node": node}, kind, right)
 
 
 def check_nothing_twice(raw: bytes) -> None:
-    """Raises NotAnEntry for a field that stands there twice: one reader takes the first, and another the last.
+    """Raises NotAnEntry for a field that occurs twice: one reader takes the first, and another the last.
 
     raw: JSON that was decoded already.
     """
@@ -214,14 +221,14 @@ def check_nothing_twice(raw: bytes) -> None:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise NotAnEntry(f"{_short(key)} twice", "each field once was expected")
+                raise NotAnEntry(f"{_short(key)} twice", "expected each field once")
             seen.add(key)
 
     json.loads(raw, object_pairs_hook=found)
 
 
 def written_entry(node: str, entry: msgspec.Struct, read: Callable[[str, bytes], object]) -> str:
-    """The text of a node's entry, with its keys in one order. Raises NotAnEntry if it could not be read again."""
+    """The text of a node's entry, with sorted keys. Raises NotAnEntry if it could not be read back."""
     said = msgspec.to_builtins(entry)
     del said["node"]
     text = msgspec.json.encode({**said, "v": VERSION}, order="sorted")
@@ -230,7 +237,7 @@ def written_entry(node: str, entry: msgspec.Struct, read: Callable[[str, bytes],
 
 
 def checked(said: object, kind: type[E], expected: str) -> E:
-    """What a document says of a node. Raises NotAnEntry."""
+    """A node's entry in a document. Raises NotAnEntry."""
     try:
         return with_checks(msgspec.convert(said, kind))
     except msgspec.ValidationError as error:
@@ -238,7 +245,7 @@ def checked(said: object, kind: type[E], expected: str) -> E:
 
 
 def with_checks(entry: E) -> E:
-    """The same, with each text and value bounded, and in the form in which it is compared. Raises NotAnEntry."""
+    """The same entry with bounded texts, and values in their compared form. Raises NotAnEntry."""
     found: dict[str, object] = {}
     for field, name in zip(entry.__struct_fields__, entry.__struct_encode_fields__, strict=True):
         match getattr(entry, field):
@@ -254,22 +261,20 @@ def with_checks(entry: E) -> E:
 
 
 def _names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The same names, which hosts can have."""
+    """The same names, if hosts can have them."""
     for name in names:
         if why := malformed(name):
-            raise NotAnEntry(f"name {_short(name)} ({why})", "host names were expected")
+            raise NotAnEntry(f"name {_short(name)} ({why})", "expected host names")
     return names
 
 
 def _addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    """The addresses in their plainest form."""
+    """The addresses in canonical form."""
     found: dict[str, None] = {}
     for text in addresses:
         address = as_address(text)
         if address is None or "%" in text:
-            raise NotAnEntry(
-                f"address {_short(text)}", "IP addresses without a prefix were expected"
-            )
+            raise NotAnEntry(f"address {_short(text)}", "expected IP addresses without a prefix")
         found[str(address)] = None
     return tuple(found)
 
@@ -278,7 +283,7 @@ def checked_text(text: str, what: str) -> str:
     """The same text. Raises NotAnEntry if it is too long or does not print on one line."""
     if len(text) > _LONGEST_TEXT or not text.isprintable():
         raise NotAnEntry(
-            f"{what} {_short(text)}", f"one line of at most {_LONGEST_TEXT} characters was expected"
+            f"{what} {_short(text)}", f"expected one line of at most {_LONGEST_TEXT} characters"
         )
     return text
 

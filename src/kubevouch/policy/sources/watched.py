@@ -1,4 +1,4 @@
-"""The identity sources as the watched ConfigMaps hold them, and which nodes a change of one concerns."""
+"""The identity sources in the watched ConfigMaps, and the nodes that a change concerns."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ from kubevouch.policy.sources.stored import MOST_ENTRIES, Shard, Unreadable, sha
 T = TypeVar("T")
 
 EVERY_NODE = None
-"""What has changed may concern any node."""
+"""The change may concern any node."""
 
 _DEFAULTS = ApproverConfiguration()
 _PIN_SHARDS = frozenset(shard_names(PINS))
@@ -40,27 +40,33 @@ _RECORD_SHARDS = frozenset(shard_names(RECORDED))
 
 
 def is_source(name: str) -> bool:
-    """Whether a ConfigMap of this name is read. By its name alone: whoever writes one by hand knows of no label."""
+    """Whether a ConfigMap of this name is read.
+
+    Only the name counts: people who write one by hand may omit the label.
+    """
     return name in _PIN_SHARDS | _RECORD_SHARDS | {INVENTORY, CONFIGURATION}
 
 
 class Shards(Generic[T]):
-    """The entries of the sixteen ConfigMaps of one kind. read: makes a Shard from a name and its data."""
+    """The entries of the sixteen ConfigMaps of one kind. read: parses a ConfigMap's name and data into a Shard."""
 
     def __init__(self, read: Callable[[str, Mapping[str, str]], Shard[T]]) -> None:
         self._read = read
         self._texts: dict[str, dict[str, int]] = {}
-        """The hash of each entry's text, to see which have changed."""
+        """The hash of each entry's text, to detect changes."""
 
         self._shards: dict[str, dict[str, T | Unreadable]] = {}
         self.entries: dict[str, T | Unreadable] = {}
-        """By node. One that cannot be read never hides one that can."""
+        """By node. An unreadable entry never hides a readable one."""
 
     def put(self, name: str, data: Mapping[str, str]) -> tuple[set[str], tuple[str, ...]]:
-        """The nodes whose entry has changed, and what is wrong with this ConfigMap. Only what has changed is read."""
+        """The nodes with a changed entry, and what is wrong with this ConfigMap.
+
+        Only changed entries are parsed.
+        """
         before, known = self._shards.get(name, {}), self._texts.get(name, {})
         texts = {node: hash(text) for node, text in data.items()}
-        if max(len(data), len(known)) > MOST_ENTRIES:  # by their number none counts, or did
+        if max(len(data), len(known)) > MOST_ENTRIES:  # too many entries, now or before: all change
             known = {}
         unread = {node: text for node, text in data.items() if known.get(node) != texts[node]}
         found = self._read(name, unread).entries
@@ -83,15 +89,18 @@ class Shards(Generic[T]):
 
 @dataclass(slots=True)
 class WatchedSources:
-    """What operators and the approver wrote down. `put` and `remove` return the nodes that it concerns, or EVERY_NODE."""
+    """What operators and the approver wrote down.
+
+    `put` and `remove` return the concerned nodes, or EVERY_NODE.
+    """
 
     _pins: Shards[PinnedNode] = field(default_factory=lambda: Shards(read_pins))
     _recorded: Shards[RecordedNode] = field(default_factory=lambda: Shards(read_recorded))
     _shown: dict[str, int] = field(default_factory=dict)
-    """The version of each ConfigMap that the watch has shown last."""
+    """The last version of each ConfigMap in the watch."""
 
     _wrote: dict[str, int] = field(default_factory=dict)
-    """The version that we wrote ourselves, until the watch has shown it."""
+    """The version that we wrote ourselves, until the watch shows it."""
 
     written: WrittenClaims = field(default_factory=WrittenClaims)
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -115,26 +124,26 @@ class WatchedSources:
         return pin if isinstance(pin, PinnedNode) and pin.uid in ("", uid) else None
 
     def records(self) -> Iterator[tuple[str, RecordedNode]]:
-        """What the approver itself wrote down, by node."""
+        """The approver's own records, by node."""
         for name, record in self._recorded.entries.items():
             if isinstance(record, RecordedNode):
                 yield name, record
 
     def pinned_uids(self) -> Iterator[tuple[str, str]]:
-        """The UIDs of the Nodes that operators pinned, by node."""
+        """The UIDs of pinned Nodes, by node."""
         for name, pin in self._pins.entries.items():
             if isinstance(pin, PinnedNode) and pin.uid:
                 yield name, pin.uid
 
     def record(self, node: str) -> RecordedNode | Unreadable | None:
-        """What the approver wrote down of this node."""
+        """The approver's record of this node."""
         return self._recorded.entries.get(node)
 
     def put(self, found: ConfigMap) -> Collection[str] | None:
-        """A ConfigMap as the watch shows it now. One of somebody else concerns nobody.
+        """Takes a ConfigMap from the watch. Other ConfigMaps concern no node.
 
-        Only what we wrote ourselves is newer than what the watch shows. Otherwise an older version is what there is: etcd was
-        restored from a backup.
+        The watch is the truth, except for a newer version that we wrote ourselves. An older version
+        otherwise means that etcd was restored from a backup.
         """
         number = found.metadata.version_number
         if number and number < self._wrote.get(found.name, 0):
@@ -144,7 +153,10 @@ class WatchedSources:
         return self._put(found.name, found.data)
 
     def wrote(self, found: ConfigMap) -> Collection[str] | None:
-        """A ConfigMap as it is after we have written it, which the watch may already have shown, or something newer."""
+        """Takes a ConfigMap that we have just written.
+
+        The watch may already have shown it, or a newer version.
+        """
         number = found.metadata.version_number
         if number and number <= self._shown.get(found.name, 0):
             return ()
@@ -152,7 +164,7 @@ class WatchedSources:
         return self._put(found.name, found.data)
 
     def remove(self, name: str) -> Collection[str] | None:
-        """A ConfigMap is gone."""
+        """Removes a ConfigMap."""
         self._wrote.pop(name, None)
         self._shown.pop(name, None)
         return self._put(name, {})
@@ -178,7 +190,10 @@ class WatchedSources:
         return concerned
 
     def take_touched(self) -> set[Value]:
-        """Names and addresses that a pin or a record has got or lost since this was asked last: whose they are may decide."""
+        """Names and addresses that pins or records have gained or lost since the last call.
+
+        Their owner may decide other CSRs.
+        """
         touched, self._touched = self._touched, set()
         return touched
 
@@ -195,7 +210,7 @@ class WatchedSources:
         self._write_anew()
 
     def _write_anew(self) -> None:
-        """The inventory, or which sources count, has changed."""
+        """Rebuilds the index after a change of the inventory or of the configured sources."""
         inventory = self.current.inventory
         listed = inventory.entries if isinstance(inventory, Shard) else {}
         self.written = WrittenClaims()

@@ -26,19 +26,19 @@ from kubevouch.rollout.decide.result import AS_BEFORE, ConfigMapResult, NodeResu
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
-_WELL = "it needs nothing any more"
+_WELL = "it needs nothing"
 _AT_ONCE = "stopped at once"
-_NOT_GONE_ON = "the run ended before it went on with it"
+_NOT_GONE_ON = "the run ended before it continued here"
 _NOT_ALL_DONE = "not every node is done"
 
 
 async def apply(
     checked: CheckedPlan, context: RolloutContext, timeouts: RolloutTimeouts
 ) -> RunResult:
-    """Does what the plan says on its nodes, several at once, in the order of `decide.order`; the ConfigMap last.
+    """Carries out the plan on its nodes, several at once, in the order of `decide.order`; the ConfigMap last.
 
-    Whatever happens to one node is that node's result. A cancellation, or an error of ours, ends the run with what has become of
-    each node so far.
+    A failure of one node is that node's result. A cancellation, or our own bug, ends the run with
+    each node's state so far.
     """
     nodes = {each.plan.node: each for each in checked.nodes}
     begun = begun_before(checked, timeouts)
@@ -56,8 +56,8 @@ async def apply(
         except asyncio.CancelledError:
             cancelled = True
             end_in_order()
-        except Exception as error:  # noqa: BLE001 - the nodes that are through, or in hand, are told all the same
-            failed = f"an error of ours, {type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 - finished and current nodes are still reported
+            failed = f"an internal error, {type(error).__name__}: {error}"
     cut, now = _AT_ONCE if cancelled else failed, context.clock.now()
     in_hand = {name for name, course in run.courses.items() if course.in_hand}
     results = [
@@ -86,7 +86,10 @@ async def apply(
 
 
 def stopped_at_once(checked: CheckedPlan, timeouts: RolloutTimeouts, now: datetime) -> RunResult:
-    """The result of a run that was stopped before any node had its turn. One on which it was found begun stays as it is."""
+    """The result of a run that was stopped before any node's turn.
+
+    A node where it was found begun keeps that state.
+    """
     begun = begun_before(checked, timeouts)
     results = [_without_a_result(each, set(), begun, _AT_ONCE, now) for each in checked.nodes]
     planned = checked.plan.config_map
@@ -122,14 +125,17 @@ def _result(
 
 
 def _has_changed(node: CheckedNode, run: str, now: Collection[str]) -> bool:
-    """Whether this run has changed the node, now or when it was carried out before. now: nodes that it may have changed this time."""
+    """Whether this run has changed the node, now or in an earlier attempt. now: nodes that this attempt may have changed."""
     if node.state is NodeState.DONE:
         return state_of_run(node.survey, run) == "committed"
     return node.plan.node in now
 
 
 def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
-    """Who is not well, or not any more. What only the plan says may be over: nobody has looked at these nodes since."""
+    """Nodes that are not healthy, or no longer.
+
+    What only the plan says may be outdated: nobody has checked these nodes since.
+    """
     unwell = [each for each in checked.plan.left_out if not each.is_well]
     told = (
         each
@@ -143,7 +149,10 @@ def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
 def _without_a_result(
     node: CheckedNode, in_hand: set[str], begun: Mapping[str, ArmedNode], cut: str, now: datetime
 ) -> NodeResult:
-    """A node whose turn has not come, or was cut off. One on which the run was found armed is armed still, also before its turn."""
+    """The result of a node without a turn, or cut off.
+
+    Where the run was found armed, it still is, even before its turn.
+    """
     name, changes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
     if changes and (name in in_hand or name in begun):
         due = begun[name].due if name in begun else None
@@ -159,7 +168,7 @@ def _without_a_result(
 async def _config_map(
     checked: CheckedPlan, context: RolloutContext, *, all_done: bool
 ) -> ConfigMapResult:
-    """Writes the ConfigMap if every node that the cluster has now is done or well."""
+    """Writes the ConfigMap if every present node of the cluster is done or healthy."""
     planned = checked.plan.config_map
     if planned is None:
         return ConfigMapResult()
@@ -172,12 +181,12 @@ async def _config_map(
         ours = False
         with contextlib.suppress(KubeError):  # then no undo of it is offered
             ours = await written_by(context.api, planned) == checked.plan.run
-        return ConfigMapResult(f"ConfigMap {planned.name} is as planned already", written=ours)
+        return ConfigMapResult(f"ConfigMap {planned.name} already is as planned", written=ours)
     return await _write(checked, planned, context, kept)
 
 
 def _kept(planned: ConfigMapPlan) -> str:
-    return f"ConfigMap {planned.name} is left as it is"
+    return f"ConfigMap {planned.name} stays as it is"
 
 
 async def _write(

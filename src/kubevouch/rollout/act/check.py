@@ -1,4 +1,7 @@
-"""The check before a plan is carried out: everything that can be known before the first write. Writes nothing."""
+"""The check before a plan is carried out: everything that can be known before the first write.
+
+Writes nothing.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,18 +76,18 @@ from kubevouch.rollout.decide.timeouts import HANDSHAKE
 from kubevouch.rollout.errors import LeadsOn, NothingApplicable, StoppedBefore, way_on
 
 _AT_ONCE = 16
-_NOT_WELL = "the plan calls it well, and it does not serve a certificate of its own that verifies: make a new plan"
+_NOT_WELL = "the plan calls it healthy, but it does not serve a verifiable certificate of its own: make a new plan"
 _SAID = {
     NodeState.UNTOUCHED: "is as planned",
-    NodeState.ARMED: "was changed by this run and not proven: the run goes on with it",
-    NodeState.DONE: "needs nothing any more",
-    NodeState.FAILED: "was changed by this run, and its Node is not Ready: the run puts it back",
+    NodeState.ARMED: "was changed by this run and not proven: the run continues it",
+    NodeState.DONE: "needs nothing",
+    NodeState.FAILED: "was changed by this run, and its Node is not Ready: the run undoes the change",
 }
 
 
 @dataclass(frozen=True)
 class CheckedNode:
-    """A node of the plan, the last look at its machine, and what this run finds there."""
+    """A node of the plan, the last look at its machine, and this run's state there."""
 
     plan: NodePlan
     look: Look
@@ -92,17 +95,17 @@ class CheckedNode:
 
     @property
     def state(self) -> NodeState:
-        """How this run is found on it."""
+        """This run's state on it."""
         return self.found.state
 
     @property
     def survey(self) -> NodeSurvey:
-        """What its machine says."""
+        """Its machine's answers."""
         return self.look.facts.survey
 
     @property
     def kubelet_started(self) -> datetime | None:
-        """When its kubelet started at the earliest, by our clock: how old it is was read after we had asked."""
+        """The earliest start of its kubelet, by our clock: its age was read after our request."""
         return self.survey.kubelet_started(self.look.asked)
 
 
@@ -110,15 +113,16 @@ class CheckedNode:
 class CheckedPlan:
     """A plan that passed every check.
 
-    well: nodes that the plan leaves out since they are well, and that serve like it. writes_config_map: the
-    ConfigMap is to be written, and every node of the cluster is accounted for. config_map_kept: why it is left as it is
-    although the plan would change it. not_well: nodes that the plan calls well, and that do not serve like it; and nodes that
-    have joined since. away: nodes of the plan that the run goes without.
+    well: nodes that the plan omits as healthy and that serve like it. writes_config_map: the
+    ConfigMap needs a write, and every node of the cluster is accounted for. config_map_kept: why it
+    stays unchanged although the plan would change it. not_well: nodes that the plan calls healthy
+    and that do not serve like it; and nodes that joined later. away: nodes of the plan that the run
+    skips.
     """
 
     inputs: RunInputs
     nodes: tuple[CheckedNode, ...]
-    """In the order of the run."""
+    """In the run's order."""
 
     well: frozenset[str]
     writes_config_map: bool
@@ -133,12 +137,12 @@ class CheckedPlan:
 
     @property
     def found(self) -> dict[str, NodeState]:
-        """By node, what was found."""
+        """The state of each node."""
         return {each.plan.node: each.state for each in self.nodes}
 
     @property
     def client_certificates(self) -> dict[str, frozenset[str]]:
-        """By node, SHA-256 of the client certificate on its disk."""
+        """SHA-256 of the client certificate on each node's disk."""
         return {each.plan.node: client_certificates_of(each.survey) for each in self.nodes}
 
 
@@ -149,11 +153,11 @@ async def check(
     *,
     goes_on: bool = False,
 ) -> CheckedPlan:
-    """Everything that can be known before the first write. word: what the operator says for this run. goes_on: it was begun from here.
+    """Everything that can be known before the first write. word: the operator's statements for this run. goes_on: it was started from here.
 
     Raises:
-        NothingApplicable: the plan leaves out every node that is not well.
-        StoppedBefore: something is not as the plan says, naming the node.
+        NothingApplicable: the plan omits every node that is not healthy.
+        StoppedBefore: something differs from the plan; it names the node.
         KubeError: the API server does not answer.
     """
     _check_applicable(plan, "make a new plan when that is fixed")
@@ -212,9 +216,11 @@ async def _looks(
     failures: Mapping[str, Recheck],
     context: RolloutContext,
 ) -> tuple[CheckedNode, ...]:
-    """Looks at every machine of the plan, several at a time. Raises StoppedBefore for the first that cannot be surveyed.
+    """Looks at every machine of the plan, several at once.
 
-    failures: of nodes that this run has begun, and that are not Ready.
+    Raises StoppedBefore for the first without a survey.
+
+    failures: begun nodes of this run that are not Ready.
     """
     planned = [live[each.node] for each in plan.nodes]
     for node, why in (await asked_for_again_by_pod(context, planned)).items():
@@ -238,9 +244,11 @@ def _checked(
     neighbours: Neighbours,
     context: RolloutContext,
 ) -> tuple[CheckedNode, ...]:
-    """What is to be done on each that is not left out. Raises StoppedBefore for the first that is not as planned.
+    """What to do on each node that is not skipped.
 
-    seen: those that are left out, too: whose host key is another node's as well proves nothing.
+    Raises StoppedBefore for the first that differs from the plan.
+
+    seen: with the skipped ones, since a host key that another node also has proves nothing.
     """
     planned = {each.node for each in plan.nodes}
     keys = {each.plan.node: each.look.host_key for each in seen}
@@ -272,7 +280,7 @@ async def _not_well(
     flags: tuple[str, ...],
     context: RolloutContext,
 ) -> tuple[LeftOut, ...]:
-    """The nodes that the plan calls well, and that do not serve a certificate of their own that verifies."""
+    """The nodes that the plan calls healthy but that do not serve a verifiable certificate of their own."""
     called = [each.node for each in plan.left_out if each.is_well]
     dialled = targets([live[each] for each in called if each in live], preferred_types(flags))
     found = await gather_served(dialled, trust, clock=context.clock, timeout=HANDSHAKE)
@@ -283,13 +291,16 @@ async def _not_well(
 
 
 _FRESH = 20.0
-"""Seconds for which a survey is taken for true."""
+"""Seconds for which a survey is trusted."""
 
 
 async def looked_at_again(
     node: CheckedNode, live: Node, run: str, trust: TrustedRoots, context: RolloutContext
 ) -> CheckedNode:
-    """The node as it is now, if it is to be changed and is still as planned. live: the Node. Raises StoppedBefore, NodeError."""
+    """The node's present state, if it needs a change and still is as planned. live: the Node.
+
+    Raises StoppedBefore, NodeError.
+    """
     plan, age = node.plan, context.clock.now() - node.look.facts.at
     if plan.change is not ChangeKind.BOOTSTRAP or age.total_seconds() < _FRESH:
         return node
@@ -298,6 +309,6 @@ async def looked_at_again(
     look = await look_at_machine(live, outside, context, plan, confirms=False)
     found = recheck(plan, run, look.facts)
     if found.state is not NodeState.UNTOUCHED:
-        why = found.why or f"it is not as it was at the check any more; {NEW_PLAN}"
+        why = found.why or f"it has changed since the check; {NEW_PLAN}"
         raise StoppedBefore(plan.node, why)
     return CheckedNode(plan, look, found)

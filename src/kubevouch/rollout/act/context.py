@@ -1,4 +1,4 @@
-"""What a run is given: a client, a transport to nodes, a clock, and a report of its progress."""
+"""What a run gets: a client, a transport to nodes, a clock, and a progress report."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,7 +22,7 @@ from kubevouch.rollout.decide.by_pod import WrittenNode
 
 
 class ProgressReport(Protocol):
-    """Called for what happens during a run, as it happens."""
+    """Called for the events of a run, as they happen."""
 
     def step(self, node: str, text: str) -> None:
         """A node has completed a step."""
@@ -37,16 +37,16 @@ class ProgressReport(Protocol):
         ...
 
     def whole(self, text: str) -> None:
-        """How far the run is with all of its nodes. A later call replaces it on the screen."""
+        """The progress of the whole run. A later call replaces it on the screen."""
         ...
 
 
 @dataclass(frozen=True)
 class RolloutContext:
-    """Everything that a run is given.
+    """Everything that a run gets.
 
-    stop: True once the operator wants to stop after the nodes in hand. random_serial: a fresh random number of so
-    many bits.
+    stop: True once the operator wants to stop after the current nodes. random_serial: a random
+    number of that many bits.
     """
 
     api: ApiClient
@@ -56,51 +56,51 @@ class RolloutContext:
     stop: Callable[[], bool]
     random_serial: Callable[[int], int]
     written: Mapping[str, WrittenNode] = field(default_factory=dict)
-    """By node, what operators have written down of it. Read only for a run that goes by pod."""
+    """What operators wrote down about each node. Only a run by pod reads it."""
 
     lease: LeaseHold | None = None
-    """The cluster's Lease, held by this run; None for one that writes nothing."""
+    """The cluster's Lease, held by this run; None for a run that writes nothing."""
 
     async def confirm_holder(self, arms: ArmedNode | None = None) -> None:
-        """That this run is still the one that may write; to be called right before. arms: a node that may be armed from then on.
+        """Confirms that this run still holds the Lease; call it right before a write. arms: a node that may be armed from then on.
 
         Raises:
-            NotTheHolder: another one is, from now on.
-            KubeError: that could not be told now.
+            NotTheHolder: another run holds it from now on.
+            KubeError: unknown at the moment.
         """
         if self.lease is not None:
             await self.lease.confirm(arms)
 
     def may_be_armed(self, arms: ArmedNode) -> None:
-        """It was found armed: the Lease says so from its next renewal on."""
+        """A node was found armed: the Lease says so from its next renewal on."""
         if self.lease is not None:
             self.lease.may_be_armed(arms)
 
     def is_over(self, node: str) -> None:
-        """This run is not armed on the node any more, as it has said."""
+        """This run is no longer armed on the node, by the node's own word."""
         if self.lease is not None:
             self.lease.armed.pop(node, None)
 
     @property
     def why_lost(self) -> str:
-        """That the Lease is known to be lost, for a person; empty if it is not. Asks nobody."""
+        """For a person: that the Lease is lost, if known; else empty. Makes no request."""
         lost = self.lease.lost if self.lease else None
         return str(lost) if lost else ""
 
     @property
     def lost_to(self) -> str | None:
-        """The run that has taken the Lease, as `RunResult` has it."""
+        """The run that has taken the Lease, as in `RunResult`."""
         lost = self.lease.lost if self.lease else None
         return lost.run if lost else None
 
     @property
     def fence(self) -> int:
-        """The number of this run's hold of the Lease, by which nodes refuse an earlier holder; 0 without a Lease."""
+        """The number of this run's hold of the Lease, by which nodes refuse earlier holders; 0 without a Lease."""
         return self.lease.number if self.lease is not None else 0
 
 
 def end_in_order() -> None:
-    """After a cancellation: what comes now is the run's end, which may ask and write once more."""
+    """After a cancellation: lets the run's end ask and write once more."""
     if task := asyncio.current_task():
         task.uncancel()
 
@@ -109,19 +109,19 @@ T = TypeVar("T")
 
 _PAUSE = 1.0
 _ANSWERS = (Conflict, CredentialError, Forbidden, NotFound, Unauthorized)
-"""It has answered, or will not answer otherwise if it is asked again."""
+"""Errors after which a retry would get the same answer."""
 
 
 async def once_it_answers(
     ask: Callable[[], Awaitable[T]], context: RolloutContext, node: str, seconds: float
 ) -> T:
-    """What `ask` returns. It is called again while the API server does not answer, for so many seconds, unless the operator wants to stop.
+    """The result of `ask`, repeated for that many seconds while the API server is silent, unless the operator wants to stop.
 
-    To be used only where nothing is under way that waits for what comes next.
+    Use it only while nothing waits for the next step.
 
     Raises:
-        KubeError: it still does not answer, or what it answers is an error.
-        KubevouchError: as `ask` does.
+        KubeError: it still does not answer, or answers with an error.
+        KubevouchError: from `ask`.
     """
     clock = context.clock
     began = clock.monotonic()

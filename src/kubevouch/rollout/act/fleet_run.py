@@ -1,4 +1,4 @@
-"""Carries out a run on many nodes in the order that `decide.order` gives, several at once."""
+"""Carries out a run on many nodes, in the order of `decide.order`, several at once."""
 
 import asyncio
 import contextlib
@@ -27,32 +27,34 @@ from kubevouch.rollout.decide.result import NodeResult
 from kubevouch.rollout.decide.run_status import NodeState
 
 _FRESH = 5.0
-"""Seconds for which what nodes hold in common is taken for true. It is read again before others begin."""
+"""Seconds for which shared workloads are trusted. They are read again before other nodes begin."""
 _LOOK = 1.0
-"""How often it is looked whether the operator wants to stop."""
+"""Seconds between checks for the operator's stop."""
 _COUNTS_AS = {NodeState.UNTOUCHED: NodeState.UNDONE, NodeState.ARMED: NodeState.UNKNOWN}
-"""How a node that has ended counts for others: nothing was changed on it; its switch may put it back yet."""
+"""How an ended node counts for others: untouched as undone; armed as unknown, since its switch
+may still undo it."""
 
 Reached = Callable[[ProofGate | None], None]
-"""Called with the gate that a node waits for; None once one was given up, and it is put back."""
+"""Called with the gate that a node waits for; None once a gate was given up and the change is
+being undone."""
 
 
 @dataclass
 class FleetRun:
-    """A run under way."""
+    """A run in progress."""
 
     lineup: Lineup
     context: RolloutContext
     through: Callable[[str, Reached], Awaitable[NodeResult]]
-    """Does what is to be done on a node, to its end."""
+    """Carries out a node's work to its end."""
 
     not_well: Callable[[str], Awaitable[str]]
-    """What is to be said of a node that is done and not well after its soak; empty if it is well."""
+    """What is wrong with a done node after its soak; empty if it is healthy."""
 
     courses: dict[str, Course] = field(init=False)
     results: dict[str, NodeResult] = field(default_factory=dict, init=False)
     stopped: str = field(default="", init=False)
-    """Why no other node was begun; empty if it was not for a failure."""
+    """Why no other node began; empty unless because of a failure."""
 
     def __post_init__(self) -> None:
         now = self.context.clock.monotonic()
@@ -65,7 +67,7 @@ class FleetRun:
         self._news = asyncio.Event()
 
     async def run(self) -> None:
-        """Until every node has ended, or no other one may begin and those in hand have ended."""
+        """Runs all nodes; returns when none is left, or when no other may begin and the current ones have ended."""
         try:
             async with asyncio.TaskGroup() as group:
                 while (turn := await self._turn()) is not None:
@@ -82,7 +84,7 @@ class FleetRun:
             raise errors.exceptions[0] from None
 
     async def _turn(self) -> Turn | None:
-        """What comes next; None once the run has come to its end."""
+        """The next turn; None at the end of the run."""
         turn = self._next()
         if turn.begin and self._is_stale():
             most = 2 * self.lineup.cap
@@ -92,9 +94,7 @@ class FleetRun:
         if self.context.stop():
             turn = Turn()
         elif (lost := self.context.why_lost) and turn != Turn():
-            turn = Turn(
-                stop=lost
-            )  # also in the middle of a soak: whatever it comes to, nothing more may be written
+            turn = Turn(stop=lost)  # also during a soak: whatever it comes to, no more writes
         self.stopped = turn.stop
         in_hand = any(each.in_hand for each in self.courses.values())
         return turn if in_hand or turn.begin or turn.look_at or turn.again is not None else None
@@ -115,8 +115,8 @@ class FleetRun:
 
         try:
             result = await self.through(node, reached)
-        except Exception as error:  # noqa: BLE001 - an error of ours with one node leaves the others to their ends
-            why = f"an error of ours, {type(error).__name__}: {error}"
+        except Exception as error:  # noqa: BLE001 - our bug with one node must not stop the others
+            why = f"an internal error, {type(error).__name__}: {error}"
             result = NodeResult(node, NodeState.ARMED, why)
         self.results[node] = result
         self.courses[node] = replace(
@@ -128,7 +128,7 @@ class FleetRun:
         self._news.set()
 
     def _counts_as(self, result: NodeResult) -> NodeState:
-        """A canary that was away has proven nothing for the others of its stratum."""
+        """An absent canary has proven nothing for the others of its stratum."""
         if result.away and result.node not in self.lineup.canaries:
             return NodeState.DONE
         return _COUNTS_AS.get(result.state, result.state)
@@ -142,7 +142,7 @@ class FleetRun:
             self.results[canary] = msgspec.structs.replace(before, why=said)
             self.context.progress.step(canary, said)
         else:
-            self.context.progress.step(canary, "is well after its soak")
+            self.context.progress.step(canary, "healthy after soak")
 
     def _tell(self, turn: Turn) -> None:
         done = sum(each.state is NodeState.DONE for each in self.courses.values())
@@ -151,7 +151,7 @@ class FleetRun:
         )
         parts = [f"{done} of {len(self.lineup.nodes)} nodes done"]
         if samples:
-            parts.append(f"{samples} wait for a sample")
+            parts.append(f"{samples} wait for metrics")
         if turn.waits_for:
             parts.append(f"next: {turn.waits_for}")
         self.context.progress.whole("; ".join(parts))
@@ -181,7 +181,7 @@ class _PlacedStatus(Narrow, frozen=True, kw_only=True):
 
 
 class _Placed(Object, frozen=True, kw_only=True):
-    """Of a Pod, where it runs: clusters have a hundred thousand of them."""
+    """A Pod's placement only: clusters have a hundred thousand of them."""
 
     spec: _PlacedSpec = _PlacedSpec()
     status: _PlacedStatus = _PlacedStatus()
@@ -191,9 +191,9 @@ _PLACED = Resource("", "v1", PODS.plural, PODS.kind, _Placed, namespaced=True)
 
 
 async def read_workloads(api: ApiClient, most: int) -> Workloads:
-    """What nodes hold in common now, as far as it could matter while no more than `most` of them are on their way.
+    """The workloads that nodes share now, as far as they matter while at most `most` nodes are in progress.
 
-    What cannot be read is said in the answer.
+    The result reports unreadable ones.
     """
     try:
         budgets, services = await together(_budgets(api, most), _services(api, most))
@@ -205,7 +205,7 @@ async def read_workloads(api: ApiClient, most: int) -> Workloads:
 
 
 async def _budgets(api: ApiClient, most: int) -> list[HeldInCommon]:
-    """Of budgets that allow more than `most`, and of those with one pod, there is nothing to keep."""
+    """Budgets that matter: those that allow at most `most`, and have more than one pod."""
     found = await api.list_all(DISRUPTION_BUDGETS)
     tight = [
         each
@@ -236,7 +236,7 @@ async def _budget(api: ApiClient, budget: PodDisruptionBudget) -> HeldInCommon:
 
 
 async def _services(api: ApiClient, most: int) -> list[HeldInCommon]:
-    """Services whose ready endpoints could all be on nodes that are on their way at once: each node counts once."""
+    """Services whose ready endpoints could all be on nodes in progress at once: each node counts once."""
     ready: dict[str, set[str]] = {}
     nodes: dict[str, set[str]] = {}
     async for page in api.pages(ENDPOINT_SLICES, ENDPOINT_SLICES.struct):

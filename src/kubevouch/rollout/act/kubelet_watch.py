@@ -1,4 +1,4 @@
-"""Watches a kubelet on its node while a run waits for something else, or until it has stayed up for long enough."""
+"""Watches a kubelet on its node while a run waits for something else, or until it has stayed up long enough."""
 
 import asyncio
 import contextlib
@@ -9,23 +9,24 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.kubelet_watch import watch_script
 
 _SECONDS = 20
-"""One call. The node is asked again and again, so that a call which is lost costs no more."""
+"""Seconds of one call. The node is asked repeatedly, so a lost call costs no more."""
 _STEADY = 5
 _COMES_BACK = 45
 _CARRY = 90.0
-"""Besides: a kubelet that is down when the time is over is watched until it is up, or has been down for too long."""
+"""Further seconds: a kubelet that is down at the end is watched until it is up, or was down for
+too long."""
 _RETRY = 5.0
 _PAUSE = 1.0
-"""Before the node is asked again: one that answers at once, whatever it is asked, must not keep us busy."""
+"""Seconds between calls: a node that always answers at once must not keep us busy."""
 
 
 @contextlib.asynccontextmanager
 async def watched_kubelet(
     context: RolloutContext, host: str, first: int
 ) -> AsyncIterator[asyncio.Task[str]]:
-    """The kubelet is watched as long as the caller is inside: a task that ends with why the kubelet does not stay up.
+    """Watches the kubelet within the block: yields a task that ends with why the kubelet does not stay up.
 
-    first: the process that the run's restart has begun; 0 if not known.
+    first: the process that the run's restart started; 0 if unknown.
     """
     task = asyncio.get_running_loop().create_task(_trouble(context, host, first))
     try:
@@ -36,7 +37,7 @@ async def watched_kubelet(
 
 
 async def _trouble(context: RolloutContext, host: str, first: int) -> str:
-    """Watches until there is some."""
+    """Watches until there is trouble."""
     script = watch_script(_SECONDS, first=first)
     while True:
         try:
@@ -50,9 +51,12 @@ async def _trouble(context: RolloutContext, host: str, first: int) -> str:
 
 
 async def why_not_up(context: RolloutContext, host: str) -> str:
-    """Why the kubelet is not up and does not stay up, after a restart; empty if it is. Raises NodeError."""
+    """Why the kubelet is not up, or does not stay up, after a restart; empty if it does.
+
+    Raises NodeError.
+    """
     script = watch_script(_COMES_BACK, steady=_STEADY)
     seen = (await context.transport.run_script(host, script, timeout=_COMES_BACK + _CARRY)).answer
     if seen.ended == "time":
-        return f"the kubelet was up for less than {_STEADY} s at a stretch within {seen.seconds} s"
+        return f"within {seen.seconds} s the kubelet never stayed up for {_STEADY} s"
     return seen.trouble

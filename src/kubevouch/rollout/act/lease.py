@@ -1,13 +1,16 @@
-"""The Lease by which one run at a time writes to a cluster, and the number by which nodes tell a newer holder from an older one.
+"""The Lease that lets one run at a time write to a cluster, and the number by which nodes recognize an earlier holder.
 
-As in client-go's leader election (`kube.io.lease`): a holder is believed until its Lease has not changed for as long as it
-says, by our own monotonic clock; and each write carries the version that was read. Otherwise than there, whoever has lost it
-never takes it again: what this run has seen of the nodes may be true no more.
+As in client-go's leader election (`kube.io.lease`), a holder counts until its Lease has not changed
+for its own duration, by our monotonic clock; and each write carries the version that was read.
+Unlike there, a run that has lost it never takes it again: its knowledge of the nodes may be
+outdated.
 
-Each write carries which nodes may be armed, and until when: an entry is there before the node is, and stays until the node says
-that it is over, or its switch has had its time. That is for readers. Nothing here is permitted or refused by it.
+Each write lists the nodes that may be armed, and until when. An entry exists before the node is
+armed, and stays until the node reports the end, or its switch has had its time. The list is for
+readers: nothing here permits or refuses by it.
 
-A deleted Lease is a lost one, and a new one has a higher number. So whoever may delete it can stop a run that nobody reaches any more.
+A deleted Lease is lost, and a new one has a higher number. So whoever may delete it can stop an
+unreachable run.
 """
 
 import asyncio
@@ -43,17 +46,19 @@ from kubevouch.rollout.errors import NotTheHolder
 _LONGEST_CALL = 5.0
 """Seconds of real time for a renewal."""
 _SECONDS_OF_A_HOLD = 4
-"""leaseTransitions is the number of a hold. It is at least the time in such steps: so it is higher than any before it also after the
-Lease was deleted, or the cluster restored from a backup. It stays within 32 bits until the year 2242."""
+"""leaseTransitions is the number of a hold, at least the time in such steps. So it exceeds every
+earlier one, even after the Lease was deleted or the cluster restored from a backup. It stays
+within 32 bits until the year 2242."""
 _FURTHEST = 10 * 365 * 24 * 3600 // _SECONDS_OF_A_HOLD
-"""A number that is further ahead of the time than ten years is no hold's: somebody has edited the Lease."""
+"""A number more than ten years ahead is no hold's: somebody has edited the Lease."""
 _LONGEST_BELIEVED = 60
-"""Seconds for which a silent holder is believed at most, whatever the Lease says; ours says 15."""
+"""The longest time in seconds that a silent holder counts, whatever the Lease says; ours says
+15."""
 _WAIT = "wait until it has ended"
 
 
 class LeaseHold:
-    """The Lease while it is ours; see `RunLease.held`."""
+    """The Lease while we hold it; see `RunLease.held`."""
 
     def __init__(
         self, api: ApiClient, clock: Clock, raw: RawObject[Lease], say: Callable[[str], None]
@@ -64,32 +69,34 @@ class LeaseHold:
         self._ours = raw.read().spec
         self._say = say
         self.lost: NotTheHolder | None = None
-        """That it is known to be lost, and to which run."""
+        """Set once it is known to be lost, with the run that has it."""
         self._writing = asyncio.Lock()
         found, run = _seen(raw, api).armed, self._ours.holder_identity.split(" ")[0]
         self.armed = {each.node: each for each in found if each.run == run}
-        """By node, what this run may have armed. Each renewal writes it. By the API server's clock."""
+        """What this run may have armed, by node. Each renewal writes it. By the API server's
+        clock."""
         self._of_others = {each.node: each for each in found if each.run != run}
-        """What other runs have left armed. It stays until it is due: what this run sees of a node says nothing of theirs."""
+        """What other runs have left armed. It stays until it is due: what this run sees of a
+        node says nothing about theirs."""
 
     @property
     def number(self) -> int:
-        """Higher than that of every hold before it, whoever had it."""
+        """Higher than that of every earlier hold."""
         return self._ours.lease_transitions
 
     def may_be_armed(self, arms: ArmedNode) -> None:
-        """From the next renewal on it says so. arms: by this machine's clock."""
+        """Adds a node to the list from the next renewal on. arms: by this machine's clock."""
         due = arms.due - self._api.server_clock.own_is_ahead
         self.armed[arms.node] = replace(arms, due=due)
 
     async def confirm(self, arms: ArmedNode | None = None) -> None:
-        """Renews it now. To be called right before what nobody else may do at the same time.
+        """Renews it now. Call it right before an exclusive action.
 
-        arms: a node that may be armed from then on, by this machine's clock; it is not, if this fails.
+        arms: a node that may be armed from then on, by this machine's clock; not if this fails.
 
         Raises:
-            NotTheHolder: it is not ours any more, and never will be again.
-            KubeError: that could not be told now.
+            NotTheHolder: it is lost for ever.
+            KubeError: unknown at the moment.
         """
         async with self._writing:
             self.check()
@@ -109,7 +116,7 @@ class LeaseHold:
             self.check()
 
     def check(self) -> None:
-        """Asks nobody. Raises NotTheHolder if the Lease is known to be lost."""
+        """Makes no request. Raises NotTheHolder if the Lease is known to be lost."""
         if self.lost:
             raise self.lost
 
@@ -122,10 +129,10 @@ class LeaseHold:
             except NotTheHolder as lost:
                 self._say(str(lost))
             except KubeError:
-                continue  # it is asked again before anything is written, and told then
+                continue  # it is asked again before any write, and reported then
 
     async def give_back(self) -> None:
-        """The next one may begin at once. If this fails, it waits until the Lease has run out."""
+        """Releases the Lease. If that fails, the next run waits until it has expired."""
         if self.lost:
             return
         with contextlib.suppress(TimeoutError, KubeError):
@@ -138,7 +145,10 @@ class LeaseHold:
                     )
 
     async def _renewed(self) -> NotTheHolder | None:
-        """Writes it with the time of now. Returns why it is lost; None if it is ours. Raises KubeError."""
+        """Writes it with the present time. Returns why it is lost; None if it is ours.
+
+        Raises KubeError.
+        """
         ours, now = self._ours, self._api.server_clock.now()
         record = lease_spec(ours.holder_identity, ours.lease_transitions, now, ours.acquire_time)
         try:
@@ -157,7 +167,7 @@ class LeaseHold:
 
     @property
     def _listed(self) -> Iterable[ArmedNode]:
-        """Our own come first: of more nodes than the Lease takes, somebody has made up the others."""
+        """Our own come first: if there are more nodes than fit, somebody has made up the others."""
         return {**self.armed, **self._of_others, **self.armed}.values()
 
     def _is_ours(self, raw: RawObject[Lease]) -> bool:
@@ -167,10 +177,10 @@ class LeaseHold:
 
 
 class RunLease:
-    """How one process comes to hold the Lease.
+    """How one process gets the Lease.
 
-    identity: as `RunHolder` has it; no two processes have the same. say: called with what a person should know.
-    It may be waited for with one client and held with another: what was seen of a silent holder is remembered.
+    identity: as in `RunHolder`; unique to each process. say: called with messages for a person. One
+    client may wait for it and another one hold it: knowledge of a silent holder is kept.
     """
 
     def __init__(self, clock: Clock, identity: str, say: Callable[[str], None]) -> None:
@@ -178,15 +188,15 @@ class RunLease:
         self.identity = identity
         self._say = say
         self._seen, self._seen_at = LeaseSpec(), 0.0
-        """Of another holder, and when it was first seen like this by the monotonic clock."""
+        """Of another holder, and when this state was first seen by the monotonic clock."""
 
     async def wait_until_free(self, api: ApiClient) -> RawObject[Lease] | None:
-        """Waits until the Lease may be taken, and returns it; None if nobody has made it yet.
+        """Waits until the Lease may be taken, and returns it; None if it does not exist.
 
-        If its holder is silent, this waits until the Lease has run out.
+        If its holder is silent, this waits until the Lease has expired.
 
         Raises:
-            NotTheHolder: another run is under way.
+            NotTheHolder: another run is in progress.
             KubeError: the API server does not answer, or we may not read it.
         """
         while True:
@@ -198,10 +208,10 @@ class RunLease:
             if not self._seen.holder_identity:
                 self._seen, self._seen_at = spec, now
                 self._say(
-                    f"{LEASE}: {_holder(raw, api)}; waits up to {_believed_for(spec)} s to see whether it is renewed"
+                    f"{LEASE}: {_holder(raw, api)}; waiting up to {_believed_for(spec)} s for its renewal"
                 )
             elif spec != self._seen:
-                seen = f"another run is under way, {_holder(raw, api)}"
+                seen = f"another run is in progress, {_holder(raw, api)}"
                 raise NotTheHolder(LEASE, seen, _WAIT, run=_run_in(raw, api))
             if now - self._seen_at >= _believed_for(spec):
                 return raw
@@ -209,10 +219,10 @@ class RunLease:
 
     @contextlib.asynccontextmanager
     async def held(self, api: ApiClient) -> AsyncIterator[LeaseHold]:
-        """Takes the Lease once it is free, keeps it as long as this lasts, and gives it back.
+        """Takes the Lease once it is free, keeps it within the block, and releases it.
 
         Raises:
-            NotTheHolder: another run is under way, or was faster.
+            NotTheHolder: another run is in progress, or was faster.
             KubeError: the API server does not answer, or we may not write it.
         """
         try:
@@ -233,7 +243,7 @@ class RunLease:
         return LeaseHold(api, self._clock, raw, self._say)
 
     async def _let_go(self, api: ApiClient) -> None:
-        """Gives back what may have become ours with an answer that nobody waited for."""
+        """Releases what may have become ours with an answer that nobody awaited."""
         with contextlib.suppress(TimeoutError, KubeError):
             async with asyncio.timeout(_LONGEST_CALL):
                 raw = await _read(api)
@@ -260,18 +270,21 @@ class RunLease:
         except Conflict:
             made = None
         if made is None or made.read().spec.holder_identity != self.identity:
-            seen = "another run has begun at the same moment"
+            seen = "another run started at the same moment"
             raise NotTheHolder(LEASE, seen, _WAIT, run=_run_in(made, api))
         return made
 
 
 def _believed_for(spec: LeaseSpec) -> int:
-    """Seconds for which its holder is believed while it is silent. A run renews as if it had said 15, whatever stands there."""
+    """Seconds for which its silent holder counts.
+
+    A run renews as if it had said 15, whatever the Lease says.
+    """
     return min(max(spec.lease_duration_seconds, LEASE_DURATION), _LONGEST_BELIEVED)
 
 
 def _next_number(before: int, now: datetime) -> int:
-    """The number of a hold that follows the one of that number."""
+    """The number of the next hold."""
     least = int(now.timestamp() / _SECONDS_OF_A_HOLD)
     return max(before + 1, least) if before <= least + _FURTHEST else least
 
@@ -289,7 +302,7 @@ async def _write(
     record: dict[str, Any],
     armed: Iterable[ArmedNode],
 ) -> RawObject[Lease]:
-    """What is not known here stays as it is."""
+    """Unknown fields stay as they are."""
     whole = raw.whole()
     now = api.server_clock.now()
     last = [each for each in armed if each.may_last(now)]
@@ -309,6 +322,6 @@ def _holder(raw: RawObject[Lease] | None, api: ApiClient) -> str:
 
 
 def _run_in(raw: RawObject[Lease] | None, api: ApiClient) -> str:
-    """The run that holds it; empty where that is not known."""
+    """The run that holds it; empty if unknown."""
     found = _seen(raw, api).holder
     return found.run if found else ""

@@ -1,4 +1,4 @@
-"""What all nodes of a run look at, read once for all of them: serving CSRs by one watch, Nodes by one list at a time."""
+"""What all nodes of a run need, read once for all of them: serving CSRs by one watch, Nodes by one list at a time."""
 
 import asyncio
 import contextlib
@@ -18,17 +18,17 @@ from kubevouch.rollout.act.context import RolloutContext
 T = TypeVar("T")
 
 _QUIET = 15.0
-"""Seconds after which what a watch says that has heard nothing is confirmed by a list."""
+"""Seconds of silence after which a list confirms the watch."""
 _NO_SPREAD = 0.5
-"""In place of a random number: there is one watch only, and nothing to spread."""
+"""Instead of a random number: a single watch needs no spreading."""
 _LISTED = 1.0
-"""Seconds for which a list stands in for a watch that does not work."""
+"""Seconds for which a list replaces a failed watch."""
 
 
 class SharedRead(Generic[T]):
-    """One read for all who ask while another one is under way. What it returns was read after they asked.
+    """One read for all who ask during another read. Its result was read after they asked.
 
-    age: seconds by which it may have been read before that.
+    age: seconds by which it may be older.
     """
 
     def __init__(self, read: Callable[[], Awaitable[T]], clock: Clock, age: float = 0.0) -> None:
@@ -49,7 +49,7 @@ class SharedRead(Generic[T]):
 
 
 class LiveCluster:
-    """The cluster as it is now. Made by `live_cluster`."""
+    """The cluster as it is now. Created by `live_cluster`."""
 
     def __init__(self, context: RolloutContext) -> None:
         api, clock = context.api, context.clock
@@ -71,11 +71,14 @@ class LiveCluster:
         self._confirmed = float("-inf")
 
     async def nodes(self) -> tuple[Node, ...]:
-        """All Nodes, read after this was asked. Raises KubeError."""
+        """All Nodes, read after this call. Raises KubeError."""
         return await self._nodes.value()
 
     async def csrs(self) -> tuple[CertificateSigningRequest, ...]:
-        """All serving CSRs without their requests, oldest first: from the watch, as long as that is heard of, else from a list. Raises KubeError."""
+        """All serving CSRs without their requests, oldest first: from the watch while it is alive, else from a list.
+
+        Raises KubeError.
+        """
         heard = self._watch.heard
         if self._synced and heard > self._failed:
             if self._clock.monotonic() - max(heard, self._confirmed) <= _QUIET:

@@ -1,6 +1,6 @@
-"""One look at a node's machine: what its survey says, and what is proven of it.
+"""One look at a node's machine: its survey, and which of its addresses are proven.
 
-The same for a plan and for the check of a plan.
+A plan and the check of a plan use the same look.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,10 +32,10 @@ _TYPES = ("InternalIP", "ExternalIP")
 
 
 def hosts_of(node: Node) -> tuple[str, ...]:
-    """The hosts to try with ssh, in order: the node's name, then the addresses in its status.
+    """The hosts that ssh tries, in order: the node's name, then the addresses in its status.
 
-    The name is the operator's own word for the machine, in known_hosts or in the ssh configuration. An address is the
-    node's claim: it leads to a machine whose key the operator knows, or nowhere.
+    The name is the operator's own word for the machine, in known_hosts or in the ssh configuration.
+    An address is the node's claim: it leads to a machine whose key the operator knows, or nowhere.
     """
     found = [node.name]
     for kind in _TYPES:
@@ -47,7 +47,10 @@ def hosts_of(node: Node) -> tuple[str, ...]:
 
 
 def check_pinned(node: str, survey: NodeSurvey, context: RolloutContext) -> None:
-    """By pod only. Raises NodeUnreachable if whoever answered is not the node that an operator has pinned."""
+    """Raises NodeUnreachable if the node that answered is not the pinned one.
+
+    Only for transport by pod.
+    """
     if context.transport.name != "pod":
         return
     written = context.written.get(node, WrittenNode())
@@ -56,10 +59,11 @@ def check_pinned(node: str, survey: NodeSurvey, context: RolloutContext) -> None
 
 
 async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptResult[NodeSurvey]]:
-    """The host of the node that answered, and the survey from there. Raises NodeError, as `run_on_first_known` does."""
-    if (
-        context.transport.name == "pod"
-    ):  # the API server knows a node by its name, and by nothing else
+    """The host of the node that answered, and its survey.
+
+    Raises NodeError, as `run_on_first_known` does.
+    """
+    if context.transport.name == "pod":  # the API server knows a node only by its name
         carried = await context.transport.run_script(node.name, survey(), timeout=_TIMEOUT)
         check_pinned(node.name, carried.answer, context)
         return node.name, carried
@@ -69,7 +73,7 @@ async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptR
 async def survey_by_ssh(
     node: Node, transport: NodeTransport
 ) -> tuple[str, ScriptResult[NodeSurvey]]:
-    """The same by ssh only. Raises NodeError, as `run_on_first_known` does."""
+    """Surveys the node by ssh only. Raises NodeError, as `run_on_first_known` does."""
     return await run_on_first_known(
         node.name, hosts_of(node), survey(), transport, timeout=_TIMEOUT
     )
@@ -77,7 +81,10 @@ async def survey_by_ssh(
 
 @dataclass(frozen=True)
 class SeenOutside:
-    """What is known of nodes before their machines are asked. served, csrs: by node. flags: metrics-server's. trust: the cluster's CA."""
+    """What the cluster shows about nodes before their machines are asked.
+
+    served, csrs: by node. flags: metrics-server's. trust: the cluster's CA.
+    """
 
     served: Mapping[str, Served]
     csrs: Mapping[str, Csrs]
@@ -87,9 +94,10 @@ class SeenOutside:
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen. asked: when the survey was asked for. host: what ssh was asked for. confirmed: addresses that are proven.
+    """The result of a look. asked: when the survey was asked for. host: the host given to ssh. confirmed: proven addresses.
 
-    host_key, known_as: the ssh host key that answered, and its name in known_hosts; empty where the transport shows none.
+    host_key, known_as: the ssh host key that answered, and its name in known_hosts. Empty where the
+    transport shows none.
     """
 
     facts: MachineFacts
@@ -108,11 +116,15 @@ async def look_at_machine(
     *,
     confirms: bool = True,
 ) -> Look:
-    """Looks at a node's machine. planned: at its host, and at no other machine than the plan's. confirms: its addresses, too.
+    """Looks at a node's machine.
+
+    planned: looks only at the host and the machine of this plan. confirms: also proves the node's
+    addresses.
 
     Raises:
-        StoppedBefore: another machine answers than the plan's.
-        NodeError: it cannot be surveyed.
+    StoppedBefore: another machine answers than the plan's.
+
+    NodeError: the node cannot be surveyed.
     """
     asked = context.clock.now()
     if planned is None:
@@ -143,11 +155,12 @@ async def look_at_machine(
 
 
 async def survey_planned(node: NodePlan, context: RolloutContext) -> ScriptResult[NodeSurvey]:
-    """A survey of the plan's machine, and of no other.
+    """Surveys the plan's machine, and no other.
 
     Raises:
-        StoppedBefore: it is another one, also if only its host key is (AnotherHostKey).
-        NodeError: it cannot be reached.
+    StoppedBefore: another machine answers. AnotherHostKey if only its host key differs.
+
+    NodeError: the machine cannot be reached.
     """
     result = await context.transport.run_script(node.host, survey(), timeout=_TIMEOUT)
     if other := another_host_key(node.host_key, result.host_key):
@@ -172,13 +185,14 @@ _WHO = Script(
 async def confirm_addresses(
     values: Iterable[str], host: str, carried: ScriptResult[NodeSurvey], context: RolloutContext
 ) -> dict[str, NameSource]:
-    """Those of the values that are addresses and proven to be the surveyed machine's own, each with its proof.
+    """The values that are proven to be addresses of the surveyed machine, each with its proof.
 
-    carried: the survey of that machine, and the ssh host key that answered for it. host: what ssh was asked for. A key that the operator
-    knows for an address, and for no name, proves that address only.
+    carried: the survey of that machine, with the ssh host key that answered. host: the host given
+    to ssh. If the operator knows the key for an address and not for a name, it proves that address
+    only.
 
-    By pod nothing is proven: only what operators have written down of the node counts. A DNS name proves nothing: whoever answers the
-    resolver could choose.
+    By pod nothing is proven: only the claims that operators have written down count. A DNS name
+    proves nothing, since whoever answers the resolver could choose it.
     """
     claimed = {str(address) for value in values if (address := as_address(value)) is not None}
     if context.transport.name == "pod":
@@ -194,7 +208,7 @@ async def confirm_addresses(
 
 
 def _answered_at(address: str, carried: ScriptResult[NodeSurvey]) -> bool:
-    """The survey itself came from there."""
+    """Whether the survey itself came from this address."""
     known = carried.host_key is not None and carried.known_as is not None
     dialled = as_address(carried.dialled or "")
     return known and dialled is not None and str(dialled) == address and not dialled.is_link_local
@@ -203,7 +217,7 @@ def _answered_at(address: str, carried: ScriptResult[NodeSurvey]) -> bool:
 async def _answers(
     address: str, host: str, carried: ScriptResult[NodeSurvey], context: RolloutContext
 ) -> bool:
-    """The machine that was surveyed answers there, by the key under which the operator knows it."""
+    """Whether the surveyed machine answers there, with the host key that the operator knows."""
     if carried.host_key is None or carried.known_as is None or ip_address(address).is_link_local:
         return False
     try:

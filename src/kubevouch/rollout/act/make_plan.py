@@ -1,4 +1,7 @@
-"""`plan`: what each node needs, from a snapshot of the cluster and a survey of each machine. Reads only."""
+"""`plan`: decides what each node needs, from a snapshot of the cluster and a survey of each machine.
+
+It only reads.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,7 +46,10 @@ _MOST_ADDRESSES = 16
 
 @dataclass(frozen=True)
 class NodeOptions:
-    """The nodes that were asked for, all if none is named, and the way there. ssh_config: absolute, or empty."""
+    """The nodes to plan for, and how to reach them. Without names, all nodes.
+
+    ssh_config: an absolute path, or empty.
+    """
 
     via: Via = "ssh"
     nodes: tuple[str, ...] = ()
@@ -55,7 +61,7 @@ class NodeOptions:
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """The operator's options. accepted: values that the operator vouches for, by node."""
+    """The operator's options. accepted: the values that the operator vouches for, by node."""
 
     run: str
     made_by: str
@@ -65,13 +71,16 @@ class PlanOptions:
 
 
 async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
-    """Reads the evidence and decides what each node needs. `by_answer` ends it.
+    """Reads the evidence and decides what each node needs. `by_answer` completes the plan.
 
     Raises:
-        NotMadeByKubeadm: something else made the cluster.
-        ClusterNotRead: the cluster cannot be told from another one, so that no plan could be bound to it.
-        UsageError: a node is named that is not there, or a value that its node does not claim.
-        KubeError: the API server does not answer.
+    NotMadeByKubeadm: another tool made the cluster.
+
+    ClusterNotRead: the cluster cannot be identified, so no plan can be bound to it.
+
+    UsageError: an option names a node that does not exist, or a value that its node does not claim.
+
+    KubeError: the API server does not answer.
     """
     evidence = await gather(context.api, clock=context.clock)
     _check_maker(evidence, context.api.access.server)
@@ -130,7 +139,9 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
 
 def _check_maker(evidence: Evidence, server: str) -> None:
     if maker := evidence.maker:
-        seen = f"{maker} made this cluster, and a plan changes kubelets as kubeadm sets them up"
+        seen = (
+            f"{maker} made this cluster, but a plan changes kubelets only as kubeadm sets them up"
+        )
         raise NotMadeByKubeadm(server, seen, f"{maker.way} ({maker.link})")
 
 
@@ -143,7 +154,7 @@ def _bound(evidence: Evidence, context: RolloutContext) -> ClusterBinding:
         why = "; ".join(doubt.text.removeprefix(f"{server}: ") for doubt in doubts)
         raise ClusterNotRead(
             server,
-            why or "it cannot be told which cluster this is",
+            why or "the cluster cannot be identified",
             lacks_rights=any(each.kind is DoubtKind.NOT_ALLOWED for each in doubts),
         )
     return ClusterBinding(
@@ -160,7 +171,7 @@ def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
     for name in (*options.way.nodes, *options.accepted):
         if name not in known:
             expected = nearest(name, known, otherwise=f"Nodes: {named(sorted(known))}")
-            raise UsageError(name, "there is no such Node", expected)
+            raise UsageError(name, "no such Node", expected)
     for node in nodes:
         for value in options.accepted.get(node.name, ()):
             _check_claimed(node, value)
@@ -169,7 +180,7 @@ def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
 
 
 def _check_claimed(node: Node, value: str) -> None:
-    """Checks that the operator's word is about something: a certificate gets nothing that the Node does not claim."""
+    """Checks that the operator vouches for something that the Node claims: a certificate contains nothing else."""
     if claims_value(node, value):
         return
     claimed = [each.address for each in node.status.addresses] or [node.name]
@@ -180,7 +191,7 @@ def _check_claimed(node: Node, value: str) -> None:
 async def _judged(
     node: Node, options: PlanOptions, context: RolloutContext, outside: SeenOutside
 ) -> NodeFacts | LeftOut:
-    """What a look at the node's machine says it needs, and what its ways prove; or why the node is left out."""
+    """What the node needs by a look at its machine, and which names are proven; or why it is left out."""
     if node.status.node_info.operating_system not in ("", "linux"):
         why = f"it runs {node.status.node_info.operating_system}"
         return LeftOut(node.name, why, leads_on=LeadsOn.NOTHING)
@@ -210,10 +221,10 @@ async def _judged(
 
 
 def _under_way(evidence: Evidence) -> tuple[str, ...]:
-    """Until it has ended, this plan is not carried out."""
+    """Says if a run is under way: until it ends, this plan cannot be carried out."""
     holder, doubt = evidence.run_holder.value, evidence.run_holder.doubt
     if doubt is not None:
-        return (f"it is not known whether a run is under way: {doubt.text}",)
+        return (f"cannot tell whether a run is under way: {doubt.text}",)
     return (f"a run is under way: {holder}",) if holder is not None and holder.is_alive else ()
 
 
@@ -222,13 +233,11 @@ def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
     if not listed:
         return ()
     what = "1 loopback address" if listed == 1 else f"{listed} loopback addresses"
-    return (
-        f"as you allow, {what} may be in kubelets' certificates here: a cluster on this machine",
-    )
+    return (f"you allow {what} in kubelets' certificates: this cluster runs on one machine",)
 
 
 def _why_nobody_approves(evidence: Evidence) -> str:
-    """What comes of it that nobody approves, and what is to be done: install an approver, or mend the one that is there."""
+    """What happens while no approver runs, and the way out: install one, or repair the one that is there."""
     stalls = (
         "later rotations stall at 70 to 90 % of a certificate's life, and at its end the port goes dark "
         f"({Code.ROTATION_WILL_STALL})"

@@ -1,4 +1,4 @@
-"""Facts about the nodes of a plan: what each serves, its lease, the names that the plan allows it."""
+"""Facts about the nodes of a plan: what each serves, its lease, and the names that the plan allows it."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -24,7 +24,7 @@ from kubevouch.x509 import ExtKeyUsage, X509Error, misnamed, read_certificates, 
 async def served_by(
     context: RolloutContext, node: NodePlan, trust: TrustedRoots | None
 ) -> tuple[Served, ...]:
-    """What its kubelet serves at the addresses of the plan."""
+    """What the node's kubelet serves at the plan's addresses."""
     return await gather_served(
         targets_of(node), trust, clock=context.clock, timeout=HANDSHAKE_AT_A_GATE
     )
@@ -50,7 +50,10 @@ async def lease_time(context: RolloutContext, node: str) -> datetime | None:
 
 
 async def asked_for_again_by_pod(context: RolloutContext, nodes: Iterable[Node]) -> dict[str, str]:
-    """Why by pod it cannot be told which machine answers for a node, by node. Nothing for another transport."""
+    """For transport by pod: by node, why the answering machine cannot be identified.
+
+    Empty for another transport.
+    """
     if context.transport.name != "pod":
         return {}
     csrs = await context.api.list_all(CSRS, field_selector=f"spec.signerName={KUBELET_CLIENT}")
@@ -67,7 +70,7 @@ def client_certificates_of(survey: NodeSurvey) -> frozenset[str]:
 
 
 def not_of_the_cluster(survey: NodeSurvey, trust: TrustedRoots | None, at: datetime) -> str:
-    """Why the kubelet's client certificate is no valid one of this cluster; empty if it is."""
+    """Why the kubelet's client certificate is not a valid one of this cluster; empty if it is."""
     try:
         leaf, *others = read_certificates(survey.identity.pem, "its client certificate")
     except X509Error as error:
@@ -75,7 +78,7 @@ def not_of_the_cluster(survey: NodeSurvey, trust: TrustedRoots | None, at: datet
     roots = trust.certificates if trust else ()
     usage = ExtKeyUsage.CLIENT
     verdict = verify(leaf, intermediates=others, roots=roots, name="", at=at, usage=usage)
-    why = f"its kubelet's client certificate is not this cluster's: {verdict.go_text}"
+    why = f"its kubelet's client certificate is not from this cluster: {verdict.go_text}"
     return "" if verdict.trusted else why
 
 
@@ -86,14 +89,15 @@ def approved_by_run(csr: CertificateSigningRequest, run: str) -> bool:
 
 
 def targets_of(node: NodePlan) -> Iterable[Target]:
-    """The addresses at which its certificate must be served."""
+    """The addresses where the kubelet must serve the new certificate."""
     return [Target(address, node=node.node, port=node.port) for address in node.dial]
 
 
 def targets_now(node: NodePlan, live: Node) -> Iterable[Target]:
-    """Those of them that its Node has now, on its port; where it has none of them, the address that a metrics server would dial.
+    """The planned addresses that the Node still has, on its port; without any, the address that a metrics server would dial.
 
-    A plan may be old by then, and is a file that anybody may have written: another machine that answers says nothing of this node.
+    A plan may be old, and anybody may have written the file. If another machine answers, that says
+    nothing about this node.
     """
     known = {each.address for each in live.status.addresses}
     found = [Target(each, node.node, live.kubelet_port) for each in node.dial if each in known]
@@ -101,7 +105,7 @@ def targets_now(node: NodePlan, live: Node) -> Iterable[Target]:
 
 
 def pins_of(nodes: Iterable[NodePlan]) -> WrittenClaims:
-    """What is proven of all planned nodes: what is one node's is no other's."""
+    """The proven names and addresses of all planned nodes: what belongs to one node belongs to no other."""
     pins = WrittenClaims()
     for each in nodes:
         entries = (*each.names, *each.addresses)

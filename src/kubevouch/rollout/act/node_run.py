@@ -28,15 +28,16 @@ from kubevouch.rollout.decide.transaction import (
 )
 from kubevouch.rollout.errors import NotTheHolder
 
-_SET = "its own switch was set to undo it, which could not be seen"
-_NO_RECORD = "no record of this run is left on it, which had begun there"
+_SET = "its switch was set to undo it, but that could not be seen"
+_NO_RECORD = "this run began there, but left no record"
 _PAUSE = 1.0
 _RETRY = 5.0
 _NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)
 _LAST_LOOK = 5.0
-"""Seconds that a look has at least: one that is under way when the time is over tells what is missing."""
+"""The shortest time of a look in seconds: a look during the time-out still shows what is
+missing."""
 
-# What a person who watches wants to know on the way; the other gates are told only while they are waited for.
+# Progress for a person who watches; other gates appear only while they are pending.
 _TOLD = {
     ProofGate.NAMES: "signed for",
     ProofGate.SERVED: "serves it at",
@@ -46,7 +47,7 @@ _TOLD = {
 
 @dataclass
 class NodeRun:
-    """The change of one node while it is under way. change: None if nothing is written on the node."""
+    """The change of one node in progress. change: None if nothing is written on the node."""
 
     observer: NodeObserver
     timeouts: RolloutTimeouts
@@ -54,32 +55,38 @@ class NodeRun:
     seed: Seed | None
     pid_before: int
     begun: ArmedNode | None = None
-    """This run was found begun on it, and cut off: it goes on."""
+    """This run was found begun on it, and cut off: it continues."""
 
     reached: Callable[[ProofGate | None], None] = lambda _: None
-    """Called with the gate that the node waits for; None once one was given up."""
+    """Called with the gate that the node waits for; None once a gate was given up."""
 
     for_good: bool = field(default=False, init=False)
     """What was signed for it cannot be taken back."""
 
     is_overtaken: bool = field(default=False, init=False)
-    """Its own switch was due before it was proven."""
+    """Its switch was due before it was proven."""
 
     pid: int = field(default=0, init=False)
-    """The process that the run's restart has begun; 0 if not known."""
+    """The process that the run's restart started; 0 if unknown."""
 
     fires: datetime | None = field(init=False)
-    """When its switch goes off at the latest; None where it is not armed, by all that its answers have told."""
+    """The latest time of its switch; None if it is not armed, by all its answers."""
 
     def __post_init__(self) -> None:
         self.fires = self.begun.due if self.begun else None
 
     async def run(self) -> NodeResult:
-        """Runs the change to its result. An error of the transport or the API server becomes a result, too."""
+        """Runs the change to its result.
+
+        An error of the transport or the API server becomes a result, too.
+        """
         return await self._ended(self._run)
 
     async def put_back(self, why: str) -> NodeResult:
-        """Puts back a node on which the run was begun, and that is not well: `why` says how. What was proven stays."""
+        """Undoes the run on a begun node that is not healthy: `why` says how.
+
+        What was proven stays.
+        """
 
         async def putting_back(began: float) -> tuple[NodeState, str]:
             self.reached(None)
@@ -91,12 +98,12 @@ class NodeRun:
         return await self._ended(putting_back)
 
     async def _ended(self, work: Callable[[float], Awaitable[tuple[NodeState, str]]]) -> NodeResult:
-        """work: called with the time at which it begins."""
+        """work: called with its start time."""
         clock = self.observer.context.clock
         began = clock.monotonic()
         try:
             state, why = await work(began)
-        except NotTheHolder as error:  # it is the other one's to prove this node, or to put it back
+        except NotTheHolder as error:  # the other run proves this node, or undoes it
             state, why = NodeState.UNTOUCHED, str(error)
             if self.fires:
                 why = f"{why}; {by_its_switch(self.fires, clock.now())}"
@@ -136,18 +143,21 @@ class NodeRun:
     async def _ended_by_its_switch(
         self, since: datetime, missing: GateResult | None = None
     ) -> tuple[NodeState, str]:
-        """The result if its switch was due before it was proven. missing: what was waited for until then."""
+        """The result if its switch was due before it was proven. missing: the gate that was pending until then."""
         fires = self.fires
         assert fires is not None
         self.is_overtaken = True
         self.reached(None)
-        self._step(f"its own switch was due at {fires:%H:%M:%S} UTC, before it was proven")
+        self._step(f"its switch was due at {fires:%H:%M:%S} UTC, before it was proven")
         state, how = await self._undone(self.observer.context.clock.monotonic())
         waited_for = f"{missing.gate}: {missing.text}" if missing else ""
         return state, why_overtaken(fires, since, waited_for, how)
 
     async def _begin(self, since: datetime) -> tuple[NodeState, str] | None:
-        """Begins the change, or goes on with it. Returns None, or the result if the node has one already."""
+        """Begins the change, or continues it.
+
+        Returns None, or the result if the node has one already.
+        """
         try:
             answer = await self._call(TransactionStep.BEGIN)
         except NodeUnreachable as error:
@@ -170,10 +180,13 @@ class NodeRun:
     async def _gates(
         self, began: float, watch: "asyncio.Task[str] | None" = None
     ) -> GateResult | None:
-        """Waits for the gates. Returns None if all passed, else the one that had not passed when the time was over.
+        """Waits for the gates.
 
-        A kubelet that does not stay up is not waited for. Neither is anything once the node's own switch is due: what is seen from then
-        on comes of that, so the one is returned that was waited for before, if any.
+        Returns None if all passed, else the gate that had not passed at the end.
+
+        It does not wait for a kubelet that does not stay up, or after the node's switch is due.
+        What it sees from then on is the switch's effect, so it returns the gate that was pending
+        before, if any.
         """
         clock = self.observer.context.clock
         reported, before = 0, None
@@ -210,7 +223,7 @@ class NodeRun:
             await clock.sleep(_PAUSE)
 
     def _seconds_left(self) -> float:
-        """Until its own switch is due; without an end where none is set."""
+        """Until its switch is due; infinite if none is set."""
         if self.fires is None:
             return inf
         return (self.fires - self.observer.context.clock.now()).total_seconds()
@@ -218,9 +231,12 @@ class NodeRun:
     async def _seen(
         self, seconds: float, watch: "asyncio.Task[str] | None"
     ) -> tuple[GateResult, ...]:
-        """What one look shows. It is given up when so many seconds are over, and once the kubelet is seen not to stay up.
+        """The result of one look.
 
-        An API server that takes requests and answers none would else hold up what is to be done about this node.
+        It is given up after that many seconds, and once the kubelet does not stay up.
+
+        Otherwise an API server that accepts requests and never answers would delay this node's
+        undo.
         """
         looking = asyncio.ensure_future(self.observer.observe())
         awaited: list[asyncio.Future[Any]] = [looking, *([watch] if watch else [])]
@@ -253,29 +269,29 @@ class NodeRun:
         return await self._by_answer(answer)
 
     async def _by_answer(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
-        """How a node stands that answers so. That this run is committed on it, what it serves must confirm."""
+        """The state of a node with this answer. The wire must confirm a commit."""
         match answer.outcome:
             case TransactionState.UNDONE | TransactionState.HALF:
                 return await self._as_undone(answer)
             case TransactionState.NOTHING if self.begun or self.observer.new_process is not None:
-                return NodeState.UNKNOWN, _NO_RECORD  # somebody has taken it away meanwhile
+                return NodeState.UNKNOWN, _NO_RECORD  # somebody has removed it meanwhile
             case TransactionState.NOTHING:
                 return NodeState.UNTOUCHED, "nothing was changed"
             case TransactionState.COMMITTED if await self.observer.serves_well():
                 return NodeState.DONE, "done in this run before"
             case TransactionState.REFUSED | TransactionState.BUSY:
                 return NodeState.UNTOUCHED, answer.reason
-        said = f"it answered {answer.outcome!s}, and the wire does not bear that out"
+        said = f"it answered {answer.outcome!s}, but the wire does not confirm that"
         return NodeState.UNKNOWN, said
 
     async def _as_undone(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
         """Undone only if the files are back and the kubelet stays up with them."""
         half = answer.outcome is TransactionState.HALF
-        why = f"undone by half: {answer.reason}" if half else answer.reason
+        why = f"partially undone: {answer.reason}" if half else answer.reason
         try:
             down = await why_not_up(self.observer.context, self.observer.node.host)
         except NodeError as error:
-            unseen = f"whether its kubelet stays up could not be seen: {error}"
+            unseen = f"could not see whether its kubelet stays up: {error}"
             return NodeState.UNKNOWN, why_of(why, unseen)
         if down:
             files = "" if half else "its files are as before"
@@ -319,7 +335,7 @@ class NodeRun:
         return result.answer
 
     def _learn(self, answer: TransactionAnswer) -> None:
-        """Whether it is armed after that answer. A call that was refused has changed nothing about it."""
+        """Whether it is armed after that answer. A refused call has not changed that."""
         if answer.outcome in (TransactionState.BEGUN, TransactionState.HALF):
             fires = self._note_switch()
             node = self.observer.node.node
@@ -329,7 +345,7 @@ class NodeRun:
             self.fires = None
 
     def _note_switch(self, longest: float = 0.0) -> datetime:
-        """When it goes off at the latest. longest: in how many seconds from now it may be set, where it is not set yet."""
+        """The latest time of its switch. longest: the seconds for which it may be set, if it is not set yet."""
         assert self.change is not None
         left = timedelta(seconds=self.change.switch_seconds + longest)
         self.fires = self.fires or self.observer.context.clock.now() + left

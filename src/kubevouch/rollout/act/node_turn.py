@@ -1,4 +1,4 @@
-"""One node's turn in a run: what was there before is noted, then it is changed, approved and proven, to its end."""
+"""One node's turn in a run: note its former state, then change, approve and prove it, to the end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from kubevouch.rollout.errors import NodeAway, NotTheHolder, StoppedBefore
 
 _NOT_READY = "this Node is not Ready"
 _PATIENCE = 15.0
-"""Seconds in which a canary that seems not to be well after its soak may show that it is."""
+"""Seconds for an apparently unhealthy canary to show that it is healthy after its soak."""
 _CLOCKS = timedelta(seconds=5)
 """The API server's seconds are whole, and its clock is not ours."""
 
@@ -49,7 +49,10 @@ class NodeTurns:
     live: LiveCluster
 
     async def through(self, name: str, reached: Reached) -> NodeResult:
-        """Does what is to be done on the node, to its end. An error of the transport or the API server becomes a result."""
+        """Carries out a node's work to its end.
+
+        An error of the transport or the API server becomes a result.
+        """
         node = self.nodes[name]
         begun = self.begun.get(name)
         try:
@@ -71,21 +74,21 @@ class NodeTurns:
         return result
 
     async def not_well(self, name: str) -> str:
-        """What is to be said of a node that is done and not well after its soak; empty if it is well.
+        """What is wrong with a done node after its soak; empty if it is healthy.
 
-        One that does not seem to be well is looked at again for a moment; one that cannot be looked at, for as long as its gates
-        might have taken.
+        An apparently unhealthy node is checked again for a moment; an unreachable one for as long
+        as its gates might have taken.
         """
         clock = self.context.clock
         began = clock.monotonic()
         while True:
             try:
                 why = await self._ill(name)
-                said, patience = f"it is not well after its soak: {why}", _PATIENCE
+                said, patience = f"not healthy after soak: {why}", _PATIENCE
             except KubevouchError as error:
-                why = said = f"whether it is well after its soak could not be seen: {error}"
+                why = said = f"could not see whether it is healthy after its soak: {error}"
                 patience = self.timeouts.gates
-                self.context.progress.waiting(name, f"a look after its soak ({error})")
+                self.context.progress.waiting(name, f"a check after its soak ({error})")
             if not why:
                 return ""
             if clock.monotonic() - began > patience or self.context.stop():
@@ -93,16 +96,16 @@ class NodeTurns:
             await clock.sleep(1)
 
     async def _ill(self, name: str) -> str:
-        """What is wrong with a node that is done; empty for nothing. Raises KubevouchError where that cannot be told."""
+        """What is wrong with a done node; empty for nothing. Raises KubevouchError if unknown."""
         node = self.nodes[name].plan
         live = await self.context.api.get(NODES, name)
         if why := not_the_node(node, live) or ("" if live.ready else _NOT_READY):
             return why
         well = await serves_well(self.context, node, self.checked.inputs.trust)
-        return "" if well else "it does not serve a certificate of its own that verifies"
+        return "" if well else "it does not serve a verifiable certificate of its own"
 
     async def _run_of(self, node: CheckedNode, begun: ArmedNode | None) -> tuple[NodeRun, str]:
-        """What is to be done on the node; and why it is put back, which the run has begun and which is not well; else empty."""
+        """The work on the node; and why it is undone, if the run has begun it and it is not healthy; else empty."""
         if node.state is not NodeState.FAILED:
             try:
                 return await self._prepare(node, begun), ""
@@ -113,7 +116,7 @@ class NodeTurns:
         return await self._to_put_back(node, begun), _NOT_READY
 
     async def _to_put_back(self, node: CheckedNode, begun: ArmedNode | None) -> NodeRun:
-        """Its kubelet may be down, so that only the kubelet's default folder is believed."""
+        """The undo. Its kubelet may be down, so only the kubelet's default folder is believed."""
         if why := untrusted_root(node.plan, node.survey):
             raise StoppedBefore(node.plan.node, why)
         observer = await self._observer(node, begun)
@@ -122,7 +125,7 @@ class NodeTurns:
         return NodeRun(observer, self.timeouts, change=change, seed=None, pid_before=0, begun=begun)
 
     async def _prepare(self, node: CheckedNode, begun: ArmedNode | None) -> NodeRun:
-        """The node's turn: it is still the plan's and Ready; what was there before is noted; its seed is made now."""
+        """The node's turn: it is still the plan's and Ready; its former state is noted; its seed is made now."""
         name = node.plan.node
         context, timeouts = self.context, self.timeouts
         try:
@@ -146,7 +149,7 @@ class NodeTurns:
         await context.confirm_holder(arms)
         restarted = begun is not None and has_restarted(state_of_run(node.survey, run))
         if begun:
-            context.progress.step(name, "goes on with this run, which is not finished")
+            context.progress.step(name, "continues this run, which is not finished")
         return NodeRun(
             observer=observer,
             timeouts=timeouts,
@@ -169,10 +172,10 @@ class NodeTurns:
         )
 
     async def _observer(self, node: CheckedNode, begun: ArmedNode | None) -> NodeObserver:
-        """Who looks at the node from now on, with what was there before.
+        """The observer of the node from now on, with its former state.
 
-        Of a node that was begun before, what it serves and which CSRs it has may come of this very run: only a CSR that is
-        older than the kubelet's process is one from before.
+        On a begun node the served certificate and the CSRs may come from this very run: only a CSR
+        older than the kubelet's process is from before.
         """
         name, writes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
         started = node.kubelet_started
@@ -201,7 +204,7 @@ class NodeTurns:
 
 
 def begun_before(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, ArmedNode]:
-    """By name, the nodes on which this run was found armed, and until when."""
+    """The nodes on which this run was found armed, and until when, by name."""
     run = checked.plan.run
     return {
         each.plan.node: found_armed(

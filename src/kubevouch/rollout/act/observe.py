@@ -59,9 +59,10 @@ from kubevouch.rollout.decide.recheck import not_the_node
 
 _REREAD = 10.0
 _MOST_JUDGED = 8
-"""In one look, of the CSRs that do not say which credential made them: a flood of them costs this."""
+"""CSRs without a credential id that one look judges: the cost of a flood of them."""
 _MOST_APPROVALS = 3
-"""A kubelet asks once; again if its addresses change meanwhile. An approval cannot be taken back."""
+"""A kubelet makes one CSR, and another if its addresses change meanwhile. An approval cannot be
+taken back."""
 
 
 @dataclass(frozen=True)
@@ -74,42 +75,45 @@ class RunInputs:
     metrics: ExpectedMetrics
     word: OperatorWord = NO_WORD
     pins: WrittenClaims = field(default_factory=WrittenClaims)
-    """What is proven of all nodes of the plan, also of those that the run goes without: what is proven to be one's is no other's."""
+    """What is proven of all nodes of the plan, also of skipped ones: what is proven for one node
+    is no other's."""
 
     approver_decides: bool = False
-    """Whether our approver leads on the cluster, so that it is to decide first."""
+    """Whether our approver leads on the cluster, and so decides first."""
 
 
 @dataclass
 class NodeObserver:
-    """Observes one node during its change: what it was before, and what has been seen since."""
+    """Observes one node during its change: its former state, and what has been seen since."""
 
     context: RolloutContext
     live: LiveCluster
     inputs: RunInputs
     node: NodePlan
     known: frozenset[str]
-    """Names of its CSRs before the change: an older one is not what we wait for."""
+    """Names of its CSRs before the change: we do not wait for an older one."""
 
     lease_before: datetime | None
     kubelet_started: datetime | None
     client_certificates: frozenset[str]
-    """Fingerprints of the kubelet's client certificates, read on the node itself: what its own CSRs are made with."""
+    """Fingerprints of the kubelet's client certificates, read on the node itself: its own CSRs
+    are made with these."""
 
     approvers_turn: float = 0.0
-    """Seconds for which a CSR that passes is left to the approver. It decides by one patch of the version that it judged, as
-    we do: whoever is second changes nothing."""
+    """Seconds for which a passing CSR is left to the approver. Like us it decides with one patch
+    of the version that it judged: the second one changes nothing."""
 
     reread: float | None = None
     """When the node's client certificate was last read again, by the monotonic clock."""
 
     judged: Counter[str] = field(default_factory=Counter)
-    """How often each CSR was judged of those that do not say which credential made them."""
+    """How often each CSR without a credential id was judged."""
 
     new_process: bool | None = None
     approved: set[str] = field(default_factory=set)
     passed_since: dict[str, float] = field(default_factory=dict)
-    """By name: since when a CSR has passed and waited for the approver, by the monotonic clock."""
+    """Since when each CSR has passed and waited for the approver, by name and the monotonic
+    clock."""
 
     served_since: datetime | None = None
     metrics_before: datetime | None = None
@@ -118,14 +122,14 @@ class NodeObserver:
         """One look; approves the kubelet's CSR on the way if the policy passes it.
 
         Raises:
-            NotTheHolder: another run is to write from now on.
-            KubeError: the API server does not answer; the next look may.
+            NotTheHolder: another run writes from now on.
+            KubeError: the API server does not answer; the next look may get an answer.
         """
         found = await self._own_csrs()
         csr, held = found[-1]
         served: tuple[Served, ...] = ()
         api_path: str | None = "not asked yet"
-        ready: str | None = "not looked at yet"
+        ready: str | None = "not checked yet"
         metrics_now = None
         if any(issued_certificate(each) for each, _ in found):
             served = await served_by(self.context, self.node, self.inputs.trust)
@@ -154,12 +158,12 @@ class NodeObserver:
         )
 
     async def _own_csrs(self) -> list[tuple[CertificateSigningRequest | None, str]]:
-        """The kubelet's CSRs since the change that pass; else one, and what holds it; else None, and what is there in its place."""
+        """The kubelet's passing CSRs since the change; else one, and what holds it; else None, and why there is none."""
         csrs = await self.live.csrs()
         of_node = csrs_by_node(csrs).get(self.node.node, ())
         new = [csr for csr in of_node if csr.name not in self.known]
         await self._read_again_after_a_rotation(new)
-        run = self.inputs.plan.run  # which has judged what it approved, before the kubelet rotated
+        run = self.inputs.plan.run  # it judged what it approved, before the kubelet rotated
         own = own_csrs(new, self.client_certificates) or [c for c in new if approved_by_run(c, run)]
         if not own:
             return [(None, not_asked_yet(new))]
@@ -169,7 +173,10 @@ class NodeObserver:
         return [each for each in judged if not each[1]] or judged[-1:]
 
     def _to_judge(self, own: Csrs) -> Csrs:
-        """The newest that says which credential made it. Of those that do not, some may be a thief's: each in its turn."""
+        """The newest CSR with a credential id.
+
+        Those without one may be a thief's, so each gets its turn.
+        """
         if made_with(own[-1]):
             return own[-1:]
         approved = [csr for csr in own if csr.name in self.approved]
@@ -185,7 +192,7 @@ class NodeObserver:
         return refused_by(csr) or await self._decide(csr.name, csrs)
 
     async def _decide(self, name: str, csrs: Csrs) -> str:
-        """Asks the policy about that CSR, read again, and approves that very version; or says what holds it."""
+        """Asks the policy about that CSR, read again, and approves exactly that version; or says what holds it."""
         api = self.context.api
         try:
             found = await api.get(CSRS, name)
@@ -194,25 +201,29 @@ class NodeObserver:
         decided = found.condition("Approved")
         why, not_asked = await self._held(found, csrs)
         if why:
-            return f"approved {_as_said(decided)}, but held by us: {why}" if decided else why
+            return (
+                f"approved {_as_said(decided)}, but our policy rejects it: {why}"
+                if decided
+                else why
+            )
         if decided:  # an approver was first, and every rule passes
             self._approved(name, f"approved {_as_said(decided)}; every rule passes")
         elif self._is_the_approvers_turn(name):
             return ""
         elif len(self.approved) >= _MOST_APPROVALS:
-            return f"this run has approved {len(self.approved)} CSRs of this node already"
+            return f"this run has already approved {len(self.approved)} CSRs of this node"
         else:
             await self.context.confirm_holder()
             try:
                 who = f"run {self.inputs.plan.run}"
                 await api.patch_approval(found, approval(who, not_asked=not_asked))
             except Conflict:
-                return "it changed while it was judged"
+                return "it changed during the decision"
             self._approved(name, self._how())
         return ""
 
     def _is_the_approvers_turn(self, name: str) -> bool:
-        """Whether this CSR, which passes, is left to the approver for now."""
+        """Whether this passing CSR is left to the approver for now."""
         now = self.context.clock.monotonic()
         return now - self.passed_since.setdefault(name, now) < self.approvers_turn
 
@@ -225,9 +236,12 @@ class NodeObserver:
     async def _held(
         self, found: CertificateSigningRequest, csrs: Csrs
     ) -> tuple[str, tuple[str, ...]]:
-        """Which rules do not pass it, with the Nodes as they are now ("" if all do), and which were not asked. Raises KubeError."""
+        """The rules that do not pass it, with the present Nodes ("" if all pass), and the rules that were not asked.
+
+        Raises KubeError.
+        """
         clock = self.context.clock
-        # Where they cannot be read, none is said to be gone.
+        # If Nodes are unreadable, none counts as gone.
         nodes = await self.live.nodes()
         read = PolicyEvidence(
             nodes=Measured(Vantage.API_SERVER, clock.now(), nodes),
@@ -242,7 +256,7 @@ class NodeObserver:
         if why := by_pod.get(self.node.node, ""):
             return why, ()
         csr = csr_of(found)
-        # CSRs are dated by the API server's clock, and the kubelet's start was told by ours.
+        # The API server's clock dates CSRs; the kubelet's start is by ours.
         server, started = self.context.api.server_clock, self.kubelet_started
         facts = csr_facts(
             csr,
@@ -267,7 +281,10 @@ class NodeObserver:
         return why, decision.not_asked
 
     async def _standing(self, csr: Csr, node: Node | None) -> CredentialAnswer | None:
-        """Whether somebody borrowed the node's name, where the API server does not tell credentials. None: the disk decides."""
+        """Whether somebody borrowed the node's name, if the API server names no credentials.
+
+        None: the disk decides.
+        """
         if csr.credential_ids or not self.inputs.word.without_credential_id or node is None:
             return None
         found = await self.context.api.list_all(
@@ -276,7 +293,7 @@ class NodeObserver:
         return ListedCredentials(found, told=False).answer(csr, KnownOfNode(live_node(node)))[0]
 
     async def _read_again_after_a_rotation(self, csrs: Csrs) -> None:
-        """Reads the kubelet's client certificate once more where the newest CSR was made with another one.
+        """Reads the kubelet's client certificate again if the newest CSR was made with another one.
 
         The kubelet may have rotated it since the survey; it looks for a new one every 10 s.
         """
@@ -288,12 +305,12 @@ class NodeObserver:
         self.reread = clock.monotonic()
         with contextlib.suppress(
             KubevouchError
-        ):  # keep the certificates read before, with which the rule holds the CSR
+        ):  # keep the earlier certificates, with which the rule holds the CSR
             survey = (await survey_planned(self.node, self.context)).answer
             self.client_certificates |= client_certificates_of(survey)
 
     def _approved(self, name: str, how: str) -> None:
-        if name not in self.approved:  # it is looked at again until the node is done
+        if name not in self.approved:  # it is checked again until the node is done
             self.approved.add(name)
             self.context.progress.step(self.node.node, f"{name} {how}")
 
@@ -306,7 +323,7 @@ class NodeObserver:
         try:
             answer = await self.context.api.text(path)
         except Forbidden:
-            return None  # not allowed to read it; the handshake and the metrics are proof enough
+            return None  # no right to read it; the handshake and the metrics are proof enough
         except KubeError as error:
             return str(error)
         return None if answer.strip() == "ok" else f"/healthz says {answer[:80]!r}"

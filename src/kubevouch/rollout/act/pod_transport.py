@@ -1,7 +1,8 @@
-"""Scripts are brought to nodes by pods: the way without ssh, without logs and without the kubelet's port.
+"""Runs scripts on nodes in pods: without ssh, without logs and without the kubelet's port.
 
-Each script gets a pod of its own, bound to its node, and the pod is removed once it has answered, also after an error or a
-cancellation. One that a killed process leaves ends by its own deadline, and whoever comes next removes it.
+Each script gets its own pod, bound to its node. The pod is removed after the answer, and also after
+an error or a cancellation. A pod of a killed process ends by its own deadline, and the next run
+removes it.
 """
 
 import asyncio
@@ -47,19 +48,21 @@ _ADMITTED = (
 )
 _VERBS = ("create", "delete", "get", "list", "watch")
 _REMOVAL = 10.0
-"""Seconds for the API server to take a pod's removal, and again for the kubelet to confirm it where that matters."""
+"""Seconds for the API server to accept a pod's removal. The kubelet gets as many to confirm it,
+where that matters."""
 
 
 async def prepare_pods(
     api: ApiClient, place: PodPlace, removed: Callable[[str, str], None]
 ) -> None:
-    """Before the first pod: everything that it takes is allowed, and what a killed run has left is gone.
+    """Checks the rights that pods need, and removes the pods that a killed run has left.
 
-    removed: called with the node and the name of each pod that was left.
+    removed: called with the node and the name of each leftover pod.
 
     Raises:
-        StoppedBefore: a right is missing; it is named.
-        KubeError: the API server does not answer.
+    StoppedBefore: a right is missing; the error names it.
+
+    KubeError: the API server does not answer.
     """
     space = place.namespace
     lacking = []
@@ -70,8 +73,8 @@ async def prepare_pods(
     if lacking:
         raise StoppedBefore(
             api.access.server,
-            f"not allowed to {', '.join(lacking)} pods in the namespace {space}, which --via pod needs",
-            "`kubevouch apply --print-role` shows what is needed",
+            f"not allowed to {', '.join(lacking)} pods in the namespace {space}; --via pod needs that",
+            "`kubevouch apply --print-role` shows the rights it needs",
             way=LeadsOn.RIGHTS,
         )
     for pod in await api.list_all(PODS, space, label_selector=SELECTOR):
@@ -84,7 +87,7 @@ async def prepare_pods(
 
 @dataclass
 class _Followed:
-    """What is seen of one pod while a task follows it."""
+    """What a task sees of the pod that it follows."""
 
     uid: str
     look: PodLook = field(default_factory=PodLook)
@@ -92,7 +95,7 @@ class _Followed:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until(self, enough: Callable[[], bool], seconds: float) -> None:
-        """Returns once that holds, or the time is over."""
+        """Returns once the condition holds or the time is over."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not (enough() or self.gone):
@@ -103,8 +106,8 @@ class _Followed:
 class PodTransport:
     """Runs scripts on nodes in pods.
 
-    token: makes a word that no other pod has. rng: a random number in [0, 1). stays: called with what is said of a pod that
-    could not be removed.
+    token: makes a unique word for a pod's name. rng: a random number in [0, 1). stays: called with
+    a message about a pod that could not be removed.
     """
 
     name = "pod"
@@ -137,12 +140,15 @@ class PodTransport:
     ) -> ScriptResult[T]:
         """Runs the script on the node of this name.
 
-        at: refused; a pod is asked for by a node's name, and proves nothing of an address.
+        at: refused. A pod is created for a node's name, and proves nothing about an address.
 
         Raises:
-            NodeUnreachable: no pod, or none that ran: refused by the cluster or by the node's kubelet, or no image.
-            AnswerLost: the pod was begun, or may have been: only the node knows what the script did.
-            ScriptFailed: it ran, and gave no answer that could be brought back.
+        NodeUnreachable: no pod ran. The cluster or the node's kubelet refused it, or the image is
+        missing.
+
+        AnswerLost: the pod started, or may have. Only the node knows what the script did.
+
+        ScriptFailed: the pod ran but gave no answer that fits.
         """
         where = f"{host} (pod)"
         packed = packed_script(script.sealed())
@@ -161,19 +167,23 @@ class PodTransport:
     async def _look_of(
         self, body: dict[str, Any], name: str, where: str, seconds: float
     ) -> tuple[PodLook, bool]:
-        """The last look at a new pod, and whether its kubelet has confirmed its removal. It is removed whatever happens."""
+        """The last look at a new pod, and whether its kubelet confirmed its removal.
+
+        The pod is removed in any case.
+        """
         try:
             pod = await self._api.create(PODS, body, self._place.namespace)
         except StatusError as error:
-            # A time-out of its etcd (500, 504) says nothing of what became of the request; the pod's removal does.
+            # If etcd times out (500, 504), nobody knows what became of the request. Removing the
+            # pod tells.
             if isinstance(error, ServerError) and await self._removed(name):
                 raise AnswerLost(where, f"its pod {name} may have run: {error}") from None
             raise NodeUnreachable(where, str(error), _ADMITTED) from None
-        except BaseException as error:  # it may have been made
+        except BaseException as error:  # the pod may exist
             await self._removed(name)
             if not isinstance(error, KubeError):
                 raise
-            seen = f"whether its pod {name} was made is not known: {error}"
+            seen = f"cannot tell whether its pod {name} was created: {error}"
             raise AnswerLost(where, seen) from None
         try:
             if why := changed_by_admission(pod, self._place):
@@ -218,7 +228,7 @@ class PodTransport:
                 followed.changed.set()
 
     async def _removed(self, name: str) -> bool:
-        """Removes the pod, as far as that can be done; if it stays, that is said. False if there was none."""
+        """Removes the pod if possible, and reports it if it stays. False if there was no pod."""
         space = self._place.namespace
         try:
             async with asyncio.timeout(_REMOVAL):
@@ -234,27 +244,27 @@ class PodTransport:
 
 
 def _not_told(_: KubevouchError) -> None:
-    """The watch begins again by itself; what comes of it in the end is the script's error."""
+    """The watch restarts by itself. If that fails, the script's error says so."""
 
 
 def _why_not_sent(script: Script[T], packed: str, at: DialAddress | None) -> str:
-    """Why no pod may be given this script; empty if one may."""
+    """Why this script cannot run in a pod; empty if it can."""
     if at is not None:
-        return "a pod is asked for by its node's name, and at no address"
+        return "a pod is created for its node's name, not for an address"
     if len(packed) > SCRIPT_LIMIT:
         limit = f"{SCRIPT_LIMIT // 1024} KiB"
-        return f"the {script.name} script is longer, packed, than the {limit} that a pod is given: take --via ssh"
+        return f"the packed {script.name} script exceeds the pod's limit of {limit}: use --via ssh"
     return ""
 
 
 def _result(said: PodAnswer, script: Script[T], where: str, seconds: float) -> ScriptResult[T]:
-    """The answer of the script. Raises what there is to say where it gave none."""
+    """The answer of the script. Raises an error that says why there is none."""
     if said.status == NOT_ENTERED:
         raise NodeUnreachable(where, said.complaint)
     if said.too_long:
-        seen = f"the {script.name} script's answer is too long for the 12 KiB that the messages of a pod hold"
+        seen = f"the {script.name} script's answer exceeds the 12 KiB that a pod's messages hold"
         raise ScriptFailed(
-            where, f"{seen} ({said.too_long} bytes packed)", "take --via ssh for this node"
+            where, f"{seen} ({said.too_long} bytes packed)", "use --via ssh for this node"
         )
     if said.status is None:
         raise AnswerLost(where, f"the {script.name} script did not end within {seconds:.0f} s")

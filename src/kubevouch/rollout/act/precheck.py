@@ -1,4 +1,4 @@
-"""Checks before the first write: the cluster, the machines, our rights, and that kubelets can be dialled from here."""
+"""Checks before the first write: the cluster, the machines, our rights, and whether we can dial the kubelets."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
@@ -46,9 +46,9 @@ SILENT = {
     FailureKind.NAME_UNKNOWN,
     FailureKind.OUR_SIDE,
 }
-"""What a dial ends with that says nothing of who listens there."""
+"""Outcomes of a dial that do not show who listens there."""
 _SKEW = timedelta(minutes=5)
-"""A plan may be made on another machine than it is carried out on."""
+"""A plan may be made on one machine and carried out on another."""
 
 _SIGNER = "kubernetes.io/kubelet-serving"
 
@@ -56,17 +56,17 @@ _SIGNER = "kubernetes.io/kubelet-serving"
 async def check_cluster(
     plan: Plan, context: RolloutContext
 ) -> tuple[TrustedRoots, tuple[Node, ...], tuple[LeftOut, ...]]:
-    """The cluster is the plan's: by the UID of kube-system, its CA and its Nodes.
+    """Checks that the cluster is the plan's: by the UID of kube-system, its CA and its Nodes.
 
-    Returns whom its pods trust, all its Nodes, and those of the plan that the run goes without.
+    Returns the CAs that its pods trust, all its Nodes, and the plan's nodes that the run skips.
 
     Raises:
-        StoppedBefore: it is another cluster, or a Node is another one than in the plan.
+        StoppedBefore: it is another cluster, or a Node differs from the plan's.
     """
     trust = await check_identity(plan, context, otherwise=NEW_PLAN)
     if plan.made_at > context.clock.now() + _SKEW:
         raise StoppedBefore(
-            f"plan of run {plan.run}", f"it says that it was made at {plan.made_at}", NEW_PLAN
+            f"plan of run {plan.run}", f"it claims to be made at {plan.made_at}", NEW_PLAN
         )
     nodes = tuple(await context.api.list_all(NODES))
     by_name = {node.name: node for node in nodes}
@@ -80,7 +80,7 @@ async def check_cluster(
     if plan.config_map is not None and not is_its_edit(plan.config_map):
         raise StoppedBefore(
             f"ConfigMap {plan.config_map.name}",
-            "what the plan would write is not the old text with serverTLSBootstrap: true",
+            "the planned text is not the old one with serverTLSBootstrap: true",
             NEW_PLAN,
         )
     return trust, nodes, tuple(away)
@@ -89,9 +89,11 @@ async def check_cluster(
 async def check_identity(
     plan: Plan, context: RolloutContext, *, otherwise: str = ""
 ) -> TrustedRoots:
-    """The cluster is the plan's, by the UID of kube-system and its CA. Returns whom its pods trust.
+    """Checks that the cluster is the plan's, by the UID of kube-system and its CA.
 
-    otherwise: what else may be done if it is another one.
+    Returns the CAs that its pods trust.
+
+    otherwise: what else helps if it is another one.
 
     Raises:
         StoppedBefore: it is another one.
@@ -100,7 +102,7 @@ async def check_identity(
     uid = await cluster_uid(context.api)
     trust = await gather_trust(context.api, Inquiry(context.clock))
     if trust.value is None:
-        why = trust.doubt.text if trust.doubt else "the cluster's CA is not known"
+        why = trust.doubt.text if trust.doubt else "the cluster's CA is unknown"
         raise StoppedBefore(where, why, way=LeadsOn.DOCTOR)
     if why := not_the_cluster(plan.cluster, uid, trust.value.sha256):
         raise _another_cluster(plan, context.api, why, otherwise)
@@ -108,7 +110,10 @@ async def check_identity(
 
 
 async def refuse_another_cluster(plan: Plan, api: ApiClient) -> None:
-    """For who only reads: raises StoppedBefore if this is another cluster than the plan's. One that does not answer is not known to be."""
+    """For readers: raises StoppedBefore if this is another cluster than the plan's.
+
+    A silent one is not known to be.
+    """
     try:
         uid = await cluster_uid(api)
     except KubeError:
@@ -122,7 +127,7 @@ def _context_of(api: ApiClient) -> str:
 
 
 def _another_cluster(plan: Plan, api: ApiClient, why: str, otherwise: str = "") -> StoppedBefore:
-    """A new plan helps where it is another cluster at the same address, or its CA is new."""
+    """A new plan helps if it is another cluster at the same address, or its CA is new."""
     advice = f"name the cluster at {plan.cluster.server} by --kubeconfig or --context"
     advice += f", or {otherwise}" if otherwise else ""
     is_there = api.access.server == plan.cluster.server
@@ -131,7 +136,7 @@ def _another_cluster(plan: Plan, api: ApiClient, why: str, otherwise: str = "") 
 
 
 async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
-    """Checks that we have every right that the run needs. Raises StoppedBefore with those that are lacking."""
+    """Checks that we have every right for the run. Raises StoppedBefore with the missing ones."""
     holder = ResourceAttributes(
         verb="update",
         group="coordination.k8s.io",
@@ -167,7 +172,7 @@ async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
         raise StoppedBefore(
             context.api.access.server,
             f"not allowed to {', '.join(lacking)}",
-            "the roles that are needed: `kubevouch apply --print-role`",
+            "`kubevouch apply --print-role` prints the required roles",
             way=LeadsOn.RIGHTS,
         )
 
@@ -175,7 +180,7 @@ async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
 async def check_vantage(
     nodes: Iterable[NodePlan], trust: TrustedRoots | None, context: RolloutContext
 ) -> dict[str, Served]:
-    """Checks that every address can be dialled from here, without which no gate could be judged.
+    """Checks that we can dial every address: otherwise no gate could be judged.
 
     Returns what each node serves at its first address.
 
@@ -191,7 +196,7 @@ async def check_vantage(
                 raise StoppedBefore(
                     each.target.node,
                     f"{each.target} cannot be dialled from here: {failure.go_text or failure.text}",
-                    "run this where the nodes' addresses can be reached",
+                    "run this on a machine that reaches the nodes' addresses",
                     way=LeadsOn.DOCTOR,
                 )
             found.setdefault(each.target.node, judge_served(each, trust, context.clock))
@@ -199,10 +204,10 @@ async def check_vantage(
 
 
 _PATIENCE = 15.0
-"""Seconds in which a node that was restarted a moment ago may become Ready."""
+"""Seconds for a freshly restarted node to become Ready."""
 
 _LOOKED_AT = (*BEGUN, NodeState.UNDONE)
-"""A Ready node on which the run stands so is looked at like any other of the plan."""
+"""States with which a Ready node is handled like any other of the plan."""
 
 
 async def look_at_away_nodes(
@@ -213,13 +218,14 @@ async def look_at_away_nodes(
     *,
     goes_on: bool,
 ) -> tuple[tuple[LeftOut, ...], dict[str, Recheck]]:
-    """Those that the run goes without; and what it finds of those that it has begun, and that are not Ready, by name.
+    """The nodes that the run skips; and, by name, the state of begun ones that are not Ready.
 
-    Those on which the run may have begun are asked how it stands there. One that is in neither is looked at like any other of the plan:
-    the run has begun on it, and it is Ready or has become so. goes_on: it was begun from this machine before.
+    Nodes where the run may have begun are asked for their state. A node in neither result is
+    handled like any other: the run has begun on it, and it is Ready or has become so. goes_on: it
+    was started from this machine before.
 
     Raises:
-        StoppedBefore: the run has begun on one, and it cannot be asked how it stands there.
+        StoppedBefore: the run has begun on one, whose state cannot be read.
     """
     live = {node.name: node for node in nodes}
     names = {each.node for each in away}
@@ -245,14 +251,17 @@ async def look_at_away_nodes(
 
 
 async def _is_as_any_other(status: RunOnNode, node: Node, context: RolloutContext) -> bool:
-    """Whether the run has begun on it, and it is Ready: one that is armed is given some time for that."""
+    """Whether the run has begun on it and it is Ready: an armed one gets some time for that."""
     if node.ready:
         return status.state in _LOOKED_AT
     return status.state in BEGUN and await _becomes_ready(node.name, context)
 
 
 def _may_be_begun(planned: NodePlan, live: Node | None) -> bool:
-    """Whether it is the Node of the plan, on which the run writes. What else it says of itself proves nothing: its kubelet writes that."""
+    """Whether it is the plan's Node, on which the run writes.
+
+    Its other claims prove nothing: its kubelet writes them.
+    """
     is_it = live is not None and live.uid == planned.uid
     return is_it and planned.change is ChangeKind.BOOTSTRAP
 
@@ -283,7 +292,7 @@ async def _has_approved(node: str, run: str, context: RolloutContext) -> bool:
 
 
 def _cannot_tell(status: RunOnNode, how: str) -> StoppedBefore:
-    """how: how its Node is."""
+    """how: the state of its Node."""
     why = "; ".join(status.notes)
-    seen = f"this run may have begun on it, {how}, and how it stands there cannot be asked: {why}"
+    seen = f"this run may have begun on it, {how}, but its state there cannot be read: {why}"
     return StoppedBefore(status.node, seen, "or a new plan without it", way=LeadsOn.REACH)

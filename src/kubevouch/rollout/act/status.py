@@ -1,4 +1,7 @@
-"""`status`: asks every node where its runs stand. Reads only, and needs no API server where the nodes are known."""
+"""`status`: asks every node for its runs.
+
+Reads only, and needs no API server if the nodes are known.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,7 +30,7 @@ _TIMEOUT = 30.0
 
 @dataclass(frozen=True)
 class StatusTarget:
-    """A node that is asked. host_key: that is expected; empty for whichever the operator's ssh accepts. root: by a plan."""
+    """A node to ask. host_key: the expected one; empty accepts any that the operator's ssh accepts. root: from a plan."""
 
     node: str
     hosts: tuple[str, ...]
@@ -49,9 +52,11 @@ def live_target(node: Node) -> StatusTarget:
 async def gather_statuses(
     targets: Iterable[StatusTarget], run: str, transport: NodeTransport, *, others: bool = False
 ) -> tuple[RunOnNode, ...]:
-    """Of each node the run that is named; else what is armed on it, or its newest run. Whoever does not answer has a row, too.
+    """The named run on each node; else what is armed on it, or its newest run.
 
-    others: beside the run that is named, each other one that is armed there has a row as well.
+    Silent nodes have a row, too.
+
+    others: besides the named run each other armed one has a row.
     """
 
     async def asked(target: StatusTarget) -> tuple[RunOnNode, ...]:
@@ -77,7 +82,7 @@ def _not_asked(target: StatusTarget, run: str, error: KubevouchError) -> RunOnNo
 
 
 async def _found(target: StatusTarget, transport: NodeTransport) -> RunsFound:
-    """Raises NodeError if it cannot be asked, or if it is another machine; AnotherHostKey if that has another key."""
+    """Raises NodeError if it cannot be asked, or is another machine; AnotherHostKey if its key differs."""
     script = status_script(target.root)
     result: ScriptResult[RunsFound]
     _, result = await run_on_first_known(

@@ -1,7 +1,8 @@
-"""`undo RUN`: restores the former files of every node that a run has changed, with gates of its own.
+"""`undo RUN`: restores the former files of every node that a run has changed, with its own gates.
 
-The ConfigMap comes first, then one node after the other: workers, then control planes. It ends at the first node that was put
-back and does not come back well, or once the Lease is lost; what else befalls a node before anything is done on it holds no other.
+The ConfigMap comes first, then one node after the other: workers, then control planes. It stops at
+the first restored node that does not become healthy, or when the Lease is lost. A node that fails
+before any change does not stop the others.
 """
 
 import asyncio
@@ -40,15 +41,17 @@ from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
 
 _OVER = (TransactionState.UNDONE, TransactionState.NOTHING)
 _PAUSE = 1.0
-_CUT = "stopped at once; what has begun there goes on by itself"
-_NO_TURN = "the undo ended before its turn: what the run has changed there still stands"
+_CUT = "stopped at once; what has begun there continues by itself"
+_NO_TURN = "the undo ended before its turn: the run's change is still in place"
 
 
 async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -> RunResult:
-    """Undoes what can be undone; an approval cannot. A cancellation ends it with what has become of each node so far.
+    """Undoes what can be undone; an approval cannot.
+
+    A cancellation ends it with each node's state so far.
 
     Raises:
-        StoppedBefore: it is another cluster, or another run is under way.
+        StoppedBefore: it is another cluster, or another run is in progress.
         KubeError: the API server does not answer.
     """
     await check_identity(plan, context)
@@ -76,8 +79,8 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
             ended, cut = NodeResult(node.node, NodeState.UNKNOWN, _CUT), True
         if ended.not_well:
             is_seen = ended.state is not NodeState.UNKNOWN
-            how = " and is not well" if is_seen else "; whether it is well could not be told"
-            stopped = f"{node.node} was put back{how}"
+            how = " and is not healthy" if is_seen else "; could not tell whether it is healthy"
+            stopped = f"{node.node} was undone{how}"
         result = msgspec.structs.replace(ended, seconds=context.clock.monotonic() - began)
         context.progress.ended(node.node, str(result))
         results.append(result)
@@ -92,7 +95,7 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
 
 
 def nothing_undone(plan: Plan) -> RunResult:
-    """The result of an undo that was stopped before its first node had its turn."""
+    """The result of an undo that was stopped before its first node's turn."""
     nodes = tuple(NodeResult(each.node, NodeState.UNKNOWN, _NO_TURN) for each in _changed(plan))
     return RunResult(plan.run, nodes, interrupted=True)
 
@@ -111,7 +114,7 @@ class _NodeUndo:
     timeouts: RolloutTimeouts
 
     async def result(self) -> NodeResult:
-        """How the undo leaves the node."""
+        """The node's state after the undo."""
         name = self.node.node
         try:
             seen = (await survey_planned(self.node, self.context)).answer
@@ -126,9 +129,12 @@ class _NodeUndo:
         return await self._ended(answer, seen)
 
     async def _sent(self, seen: NodeSurvey) -> TransactionAnswer:
-        """What the node answers to its undo. It may be armed by it from the moment at which it is sent, and is not any more once it is put back.
+        """The node's answer to its undo.
 
-        Sent also where no record is seen: an `apply` that is about to begin must find that it is too late.
+        The undo may arm it from the moment of sending, until it is restored.
+
+        It is sent even without a visible record: an `apply` that is about to begin must find that
+        it is too late.
         """
         context, name, run = self.context, self.node.node, self.run
         change = change_to_undo(self.node, seen, run)
@@ -153,7 +159,7 @@ class _NodeUndo:
         return sent.answer
 
     async def _ended(self, answer: TransactionAnswer, seen: NodeSurvey) -> NodeResult:
-        """It may have been put back before, by an undo that ended since it was not well; or since the survey was made, which does not judge it then."""
+        """Handles an earlier undo, too: one that stopped since the node was not healthy, or that ended after the survey."""
         node, why = self.node, answer.reason
         if answer.outcome is TransactionState.NOTHING:
             return not_changed(node, self.run, why, seen)
@@ -167,11 +173,14 @@ class _NodeUndo:
                 why = why_of(why, edited(node, seen)[0])
         elif not half:
             self.context.progress.step(node.node, "former files in place, restarted")
-        state, why = await self._come_back(f"undone by half: {why}" if half else why, half=half)
+        state, why = await self._come_back(f"partially undone: {why}" if half else why, half=half)
         return NodeResult(node.node, state, why, not_well=state is not NodeState.UNDONE)
 
     async def _come_back(self, why: str, *, half: bool) -> tuple[NodeState, str]:
-        """Whether it is well with its former files: by what its kubelet does on it, and by what is seen from outside. Failed: it is not."""
+        """Whether it is healthy with its former files, as seen on the node and from outside.
+
+        Failed: it is not.
+        """
         try:
             down = await why_not_up(self.context, self.node.host)
         except NodeError as error:
@@ -182,13 +191,13 @@ class _NodeUndo:
         return state, f"undone, but {missing}" if missing else why
 
     async def _gates(self) -> tuple[NodeState, str]:
-        """Undone if the Node is Ready and its port answers with a certificate again; else what is missing, or why that cannot be told."""
+        """Undone if the Node is Ready and its port answers with a certificate again; else what is missing, or why it is unknown."""
         clock = self.context.clock
         began = clock.monotonic()
         while True:
-            # What is seen may be the other run's doing from then on.
+            # From then on the other run may cause what is seen.
             if lost := self.context.why_lost:
-                return NodeState.UNKNOWN, f"whether it is well was not waited for: {lost}"
+                return NodeState.UNKNOWN, f"did not wait until it is healthy: {lost}"
             state, missing = await self._seen_now()
             if not missing or clock.monotonic() - began > self.timeouts.gates:
                 return state, missing
@@ -196,7 +205,7 @@ class _NodeUndo:
             await clock.sleep(_PAUSE)
 
     async def _seen_now(self) -> tuple[NodeState, str]:
-        """A port that cannot be dialled from here at all says nothing: the kubelet was watched on its node."""
+        """A port that cannot be dialled from here says nothing: its node has watched the kubelet."""
         try:
             live = await self.context.api.get(NODES, self.node.node)
         except KubeError as error:

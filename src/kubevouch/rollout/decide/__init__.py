@@ -1,1 +1,4 @@
-"""The deciding part of a rollout. Pure: facts in; a plan, a gate's result or a script's text out."""
+"""The deciding part of a rollout.
+
+Pure: it turns facts into a plan, a gate's result or a script's text.
+"""

@@ -1,6 +1,8 @@
-"""The one table from where a run stands to what is said and which command comes next, for every verb of a roll-out. Pure.
+"""The one table of messages and next commands, for every state of a run and every verb. Pure.
 
-Beside it: how scripts get to nodes, and what shows why a node could not be asked. A command is argv. A word in braces stands for the words that it is filled with, perhaps none. What fits no row looks again.
+Next to it: how scripts get to nodes, and which command shows why a node did not answer. A command
+is argv. `step` fills in a word in braces, perhaps with nothing. A state without a row gets the
+command that looks again.
 """
 
 import re
@@ -35,7 +37,7 @@ _SHOWS = ("{shows}",)
 
 @dataclass(frozen=True)
 class NextStep:
-    """Command lines: that comes next, and the one after it; empty where nothing is to be run. note: for a person."""
+    """The next command line, and the one after it; empty where there is nothing to run. note: for a person."""
 
     command: str
     then: str = ""
@@ -44,7 +46,7 @@ class NextStep:
 
 @dataclass(frozen=True)
 class _Row:
-    """command, then: what comes next. note: beside it; its words in braces are filled likewise. waits: for so many seconds before."""
+    """command, then: what comes next. note: a text beside it, whose words in braces are filled in too. waits: whether the command waits first."""
 
     command: Argv
     then: Argv = ()
@@ -53,9 +55,9 @@ class _Row:
 
 
 class Case(Enum):
-    """Where a run stands, or why it was refused, with what leads on."""
+    """The state of a run, or the reason for a refusal, with the next step."""
 
-    # Whatever was found.
+    # For any finding.
     LOOK = _Row(_STATUS)
     DOCTOR = _Row(_DOCTOR)
     VERIFY = _Row(_VERIFY)
@@ -70,7 +72,7 @@ class Case(Enum):
     UNDO_THEN_ANEW = _Row(_UNDO, _ANEW)
     WORD = _Row(
         _ANEW,
-        note="at a terminal it asks whether these addresses are right; elsewhere add --addresses FILE, with a line NODE ADDRESS for each",
+        note="at a terminal, plan asks whether these addresses are right; elsewhere add --addresses FILE, with a line NODE ADDRESS for each",
     )
     ROLES_THEN_AGAIN = _Row(_ROLES, _AGAIN)
     ROLES = _Row(_ROLES)
@@ -79,33 +81,34 @@ class Case(Enum):
     # What runs have left on nodes, for `status`.
     UNDER_WAY = _Row(
         _STATUS,
-        note="{what} is under way: wait until it has ended; if it was killed, that shows in {seconds} s",
+        note="{what} is under way: wait until it ends; if it was killed, that shows in {seconds} s",
         waits=True,
     )
     UNDO_CUT_OFF = _Row(
-        _UNDO, note="this goes on with the undo that was cut off; what that has put back stays so"
+        _UNDO, note="this continues the interrupted undo; what it has put back stays so"
     )
     GO_ON = _Row(_RESUME, note="to put its nodes back instead: `{undo}`")
-    FAILED = _Row(_UNDO, note="its switch was due long ago and has not ended the run")
+    FAILED = _Row(_UNDO, note="its switch is overdue and has not ended the run")
     ELSEWHERE = _Row(
         _STATUS,
-        note="the plan of run {run} is not kept on this machine, or cannot be read. Where it was begun: `{does}`. Elsewhere copy "
-        "{run}.json from there (in ~/.local/state/kubevouch/runs), and give its path in place of the run's name",
+        note="the plan of run {run} is not on this machine, or cannot be read. On the machine "
+        "where the run began: `{does}`. Or copy {run}.json from there (in "
+        "~/.local/state/kubevouch/runs), and give its path instead of the run's name",
         waits=True,
     )
     SILENT = _Row(_SHOWS, _STATUS)
     SILENT_THIS_WAY = _Row(
         (*STATUS, "{nodes}", "{way}"),
-        note="that asks {node} without the plan, whichever key your own ssh knows it by",
+        note="this asks {node} without the plan, with whichever key your own ssh knows",
     )
     UNDONE = _Row(
         _DOCTOR,
-        note="what this run has put back it does not change again: that takes a new plan; to put back what it has not: `{undo}`",
+        note="this run does not change again what it has put back: make a new plan for that; to put back the rest: `{undo}`",
     )
 
 
 def step(case: Case, waits: int = 0, **words: Argv | str) -> NextStep:
-    """The row of that case. waits: seconds, where the row waits. words: what its braces are filled with; none is an empty place."""
+    """The next step of that case. waits: seconds, if the row waits. words: values for its braces; a brace without a value becomes empty."""
     row = case.value
     known: Mapping[str, Argv] = {
         name: (value,) if isinstance(value, str) and value else tuple(value)
@@ -123,7 +126,7 @@ def step(case: Case, waits: int = 0, **words: Argv | str) -> NextStep:
 
 
 def _filled(argv: Argv, words: Mapping[str, Argv]) -> list[str]:
-    """A word in braces that is not known has no words."""
+    """Fills the words in braces. An unknown word becomes empty."""
     found: list[str] = []
     for word in argv:
         found += words.get(word[1:-1], ()) if word.startswith("{") else [word]
@@ -131,7 +134,10 @@ def _filled(argv: Argv, words: Mapping[str, Argv]) -> list[str]:
 
 
 def run_word(run: str) -> str:
-    """The name of a run; empty for any other text: a Lease or a node may say anything, and no more gets into a command line."""
+    """The name of a run; empty for any other text.
+
+    A Lease or a node may say anything, and only a valid name gets into a command line.
+    """
     return run if re.fullmatch(RUN_NAME, run) else ""
 
 
@@ -142,7 +148,7 @@ def some(nodes: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class WayToNodes:
-    """How scripts get to the nodes. ssh_config, ssh_user: empty for the operator's own."""
+    """How scripts get to the nodes. ssh_config, ssh_user: empty means the operator's own."""
 
     via: Via = "ssh"
     ssh_config: str = ""
@@ -150,12 +156,15 @@ class WayToNodes:
 
     @property
     def said_again(self) -> list[str]:
-        """How ssh goes there, as it is said on our command line."""
+        """The flags that make our command line use ssh in the same way."""
         config = ["--ssh-config", self.ssh_config] if self.ssh_config else []
         return [*config, *(["--ssh-user", self.ssh_user] if self.ssh_user else [])]
 
     def ssh(self, host: str, *command: str, flags: Sequence[str] = ()) -> list[str]:
-        """A command of the operator's own ssh there; without one, a shell for what only a person can do."""
+        """A command of the operator's own ssh on that host.
+
+        Without a command, a shell for a person.
+        """
         config = ["-F", self.ssh_config] if self.ssh_config else []
         user = ["-l", self.ssh_user] if self.ssh_user else []
         return ["ssh", *config, *user, *flags, "--", host, *command]
@@ -165,13 +174,13 @@ BY_SSH = WayToNodes()
 
 
 def way_of(plan: Plan) -> WayToNodes:
-    """As the plan goes to its nodes."""
+    """How the plan reaches its nodes."""
     return WayToNodes(plan.via, plan.ssh_config, plan.ssh_user)
 
 
 def shows_why(why: LeadsOn, node: str, host: str, way: WayToNodes) -> list[str]:
-    """Shows why a node was left out, or asked in vain: what it claims, what a shell or sudo there says, or that ssh gets no login."""
-    if why is LeadsOn.ROOT:  # with a terminal: it may ask there, as it did us
+    """A command that shows why a node was left out or did not answer: its claims, a shell, sudo or the login there."""
+    if why is LeadsOn.ROOT:  # with a terminal: sudo may ask there
         return way.ssh(host, "sudo", "-l", flags=["-t"])
     if why is LeadsOn.STATUS or way.via != "ssh":
         return ["kubectl", "describe", "node", node]

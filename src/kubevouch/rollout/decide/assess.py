@@ -1,4 +1,7 @@
-"""The plan of one node, or why it has none: what it needs, and which names and addresses it is entitled to. Pure."""
+"""The plan of one node, or why it has none: what it needs, and which names and addresses it is entitled to.
+
+Pure.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -29,7 +32,9 @@ from kubevouch.rollout.errors import LeadsOn
 class NodeFacts:
     """The facts about a node from which its plan is made.
 
-    need: of its disk and its kubelet, as `need_of` tells. domain: the cluster's, as its kubelet has it; empty where it has none. confirmed: addresses that are proven. accepted: values that the operator vouches for. flags: metrics-server's.
+    need: what its disk and kubelet need, from `need_of`. domain: the cluster's DNS domain by its
+    kubelet; empty where it has none. confirmed: proven addresses. accepted: values that the
+    operator vouches for. flags: metrics-server's.
     """
 
     node: Node
@@ -52,9 +57,12 @@ def assess_all(
     reserved: ReservedNames,
     shared: Iterable[SharedIdentity],
 ) -> list[NodePlan | LeftOut]:
-    """The plan of each node that was surveyed, or why it has none. What is confirmed by a key that other nodes have too is not proven.
+    """The plan of each surveyed node, or why it has none.
 
-    nodes: all of the cluster. What they have is looked up for each, so that ten times as many take ten times as long.
+    A host key that several nodes share proves nothing.
+
+    nodes: all of the cluster. An index looks up what they have, so ten times as many nodes take ten
+    times as long.
     """
     cloned, neighbours = sharing(shared, HOST_KEY), Neighbours(NodeIndex(nodes), reserved)
 
@@ -98,17 +106,17 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         stratum=stratum_of(node),
     )
     if why := node_problem(plan):
-        return LeftOut(node.name, f"no plan can have it: {why}", leads_on=LeadsOn.STATUS)
+        return LeftOut(node.name, f"a plan cannot contain it: {why}", leads_on=LeadsOn.STATUS)
     return plan
 
 
 def readiness_notice(planned: Iterable[NodePlan]) -> tuple[str, ...]:
-    """What is said of a restart of kubelets before Kubernetes 1.35 (pkg/kubelet/prober, worker.go and prober_manager.go)."""
+    """A notice about restarts of kubelets before Kubernetes 1.35 (pkg/kubelet/prober, worker.go and prober_manager.go)."""
     restarted = [each for each in planned if each.change is ChangeKind.BOOTSTRAP]
     old = sorted({each.kubelet_version for each in restarted if _is_before_1_35(each)})
     if not old:
         return ()
-    said = "pods with a readiness or startup probe are not ready after its restart, until they are probed again"
+    said = "after its restart, pods with a readiness or startup probe are not ready until the next probe"
     return (f"kubelet {', '.join(old)}: {said} (kubernetes#100277; not from 1.35 on)",)
 
 
@@ -117,8 +125,8 @@ def _is_before_1_35(node: NodePlan) -> bool:
     return found is not None and int(found[1]) < 35
 
 
-_NOT_KUBEADMS = "this cluster has none, since kubeadm did not make it"
-_JOINERS = "later joiners will ask for their certificates, and need somebody who approves them"
+_NOT_KUBEADMS = "this cluster has no such ConfigMap: kubeadm did not make it"
+_JOINERS = "nodes that join later need an approver"
 
 
 def plan_config_map(
@@ -127,7 +135,7 @@ def plan_config_map(
     left_out: Sequence[LeftOut],
     nodes: Sequence[Node],
 ) -> tuple[ConfigMapPlan | None, str]:
-    """The change, if there is to be one, and a note for a person. nodes: all of the cluster."""
+    """The change, if there is one, and a note for a person. nodes: all of the cluster."""
     if known.value is None:
         return None, known.doubt.text if known.doubt else _NOT_KUBEADMS
     if known.value.bootstrap:
@@ -156,6 +164,9 @@ def plan_config_map(
 
 
 def is_its_edit(plan: ConfigMapPlan) -> bool:
-    """The planned text is the old one with the one key set, and nothing else: the plan is a file, and may say anything."""
+    """Whether the planned text is the old one with only the one key set.
+
+    The plan is a file and may say anything.
+    """
     edit = set_server_tls_bootstrap(plan.before.encode())
     return not isinstance(edit, Refusal) and edit.after.decode() == plan.after

@@ -1,8 +1,8 @@
-"""What a node's answer by pod is worth. Pure.
+"""How much a node's answer by pod is worth. Pure.
 
-It is the word of whoever holds a client certificate of the node's name: the API server hands pods to that one, and takes their
-status from it. No host key stands behind it. So nothing of it proves an address, and it does not even count as the node's
-own where a second such certificate may be about.
+It is the word of a holder of a client certificate of the node's name: the API server hands pods to
+that holder, and takes their status from it. No host key backs it. So it proves no address. It does
+not even count as the node's own if a second such certificate may exist.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,10 +16,10 @@ from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
 
 @dataclass(frozen=True)
 class WrittenNode:
-    """What operators have written down of a node, where no node can write.
+    """What operators wrote down about a node, where no node can write.
 
-    addresses: each with who says so: the inventory or a pin. client_certificates: SHA-256 of those that a pin names; empty:
-    none is named.
+    addresses: each with its source: the inventory or a pin. client_certificates: SHA-256 of those
+    in a pin; empty if it names none.
     """
 
     addresses: Mapping[str, NameSource] = field(default_factory=dict)
@@ -27,12 +27,12 @@ class WrittenNode:
 
 
 def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -> str:
-    """Why whoever answers is not the pinned node; empty if it is, or if no certificate is pinned. found: of its disk, by its word."""
+    """Why the answer is not from the pinned node; empty if it is, or if no certificate is pinned. found: its disk's certificates, by its own word."""
     if not written.client_certificates or found & written.client_certificates:
         return ""
     return (
-        "who answers by pod shows another client certificate than the one that is pinned for this node; if it is the node's "
-        f"own: kubevouch approver pin {node} --via ssh"
+        "the answer by pod shows another client certificate than this node's pin; if it is the "
+        f"node's own: kubevouch approver pin {node} --via ssh"
     )
 
 
@@ -41,13 +41,14 @@ def asked_for_again(
 ) -> dict[str, str]:
     """The nodes for whose name somebody else has got a second client certificate, and since when.
 
-    csrs: for client certificates of kubelets. The API server keeps issued ones for an hour.
+    csrs: for kubelets' client certificates. The API server keeps issued ones for an hour.
     """
     listed, found = ListedCredentials(csrs, told=True), {}
     for node in nodes:
         if at := listed.known(KnownOfNode(live_node(node))).doubted:
             found[node.name] = (
-                f"somebody else has asked for a client certificate of this node's name ({at:%Y-%m-%d %H:%M:%S} UTC): by pod nobody "
-                "can tell which machine answers; take --via ssh for it"
+                "somebody else has requested a client certificate of this node's name "
+                f"({at:%Y-%m-%d %H:%M:%S} UTC): by pod nobody can tell which machine answers; "
+                "take --via ssh for it"
             )
     return found

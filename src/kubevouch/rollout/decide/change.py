@@ -1,8 +1,10 @@
-"""A node's change as the transaction script is given it, and its seed: a certificate for a key that the node has already. Pure.
+"""A node's change for the transaction script, and its seed: a certificate for a key that the node already has.
 
-The key stays where it is. Its public half is known from the certificate beside it, which the survey shows; a throw-away authority
-certifies it anew, in the form of the pairs that kubelets make for themselves, and only the certificate travels. Where the kubelet's
-own pair is good for long enough, nothing travels at all.
+Pure.
+
+The key stays in place. The survey shows the certificate beside it, and so its public half. A
+throw-away CA certifies that again, in the form of kubelets' own pairs, and only the certificate
+travels. If the kubelet's own pair is valid for long enough, nothing travels.
 """
 
 from collections.abc import Sequence
@@ -30,7 +32,7 @@ _STORED = (
     ("kubelet-server-current.pem", "kubelet-server-current.pem"),
     ("kubelet-server.crt", "kubelet-server.key"),
 )
-"""Where a kubelet has a serving key: its own pair; one that was issued to it, one that somebody gave to it."""
+"""Where a kubelet has a serving key: its own pair, an issued one, or one that somebody gave it."""
 
 
 def seed_of(
@@ -41,9 +43,9 @@ def seed_of(
     life: timedelta,
     serials: tuple[int, int],
 ) -> Seed | None:
-    """The seed, good for so long; None where the node has no key for one.
+    """The seed, valid for that long; None if the node has no key for one.
 
-    serials: of the certificate and of its authority.
+    serials: of the certificate and of its CA.
     """
     found = seed_pair(survey)
     if found is None:
@@ -72,10 +74,10 @@ def seed_of(
 
 
 def former_until(survey: NodeSurvey) -> int:
-    """When the certificate ends with which a kubelet that asks for certificates would start, in seconds since 1970; 0: it has none."""
+    """When the certificate ends with which a requesting kubelet would start, in seconds since 1970; 0 if it has none."""
     names = {each.name for each in survey.certificates}
     there = [pair for pair in _STORED if pair[0] in names]
-    # It looks no further than the first, and ends if it cannot read that.
+    # It checks only the first, and exits if that is unreadable.
     found = seed_pair(survey, there[:1])
     return int(found[2].not_after.timestamp()) if found else 0
 
@@ -83,7 +85,7 @@ def former_until(survey: NodeSurvey) -> int:
 def seed_pair(
     survey: NodeSurvey, pairs: Sequence[tuple[str, str]] = (_OWN, *_STORED)
 ) -> tuple[SurveyedFile, SurveyedFile, Certificate] | None:
-    """The first pair of the node: the file of its certificate, that of its key, and the certificate."""
+    """The node's first pair: the certificate's file, the key's file, and the certificate."""
     files = {each.path: each for each in survey.certificates}
     by_name = {each.name: each for each in survey.certificates}
     for names in pairs:
@@ -102,7 +104,10 @@ def seed_pair(
 
 
 def _file(found: SurveyedFile | None, files: dict[bytes, SurveyedFile]) -> SurveyedFile | None:
-    """The file, or the one in the same folder to which this link leads. None if that is missing or empty."""
+    """The file, or the one in the same folder to which this link leads.
+
+    None if that is missing or empty.
+    """
     if found is not None and found.kind == "link":
         folder = found.path.rpartition(b"/")[0]
         found = files.get(found.target) or files.get(folder + b"/" + found.target)
@@ -144,28 +149,31 @@ def change_of(
 
 
 def change_to_undo(node: NodePlan, survey: NodeSurvey, run: str) -> NodeChange:
-    """The change for an undo, which writes what the run's own record holds. Its switch is for an undo that is cut off."""
+    """The change for an undo, which writes what the run's own record holds.
+
+    Its switch serves an interrupted undo.
+    """
     return change_of(node, survey, run, content=b"", switch_seconds=_SWITCH_OF_AN_UNDO)
 
 
 def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
     """Why an undo does not write into the plan's folder as root; empty if it may.
 
-    The folder is the one that the running kubelet uses. Without a kubelet that can be believed it is the kubelet's default,
-    since a plan can be edited, and a container may have filled any other folder. Which pki folder and which config.yaml
-    are meant stands in the run's own record there (transaction.sh, recorded).
+    The running kubelet uses that folder. Without a trustworthy kubelet it must be the kubelet's
+    default, since a plan can be edited, and a container may have filled any other folder. The run's
+    own record there names the pki folder and the config.yaml (transaction.sh, recorded).
     """
     if survey.unsafe:
-        return f"{node_text(survey.unsafe)}: what root runs and writes there must be root's alone"
+        return f"{node_text(survey.unsafe)}: only root may own what root runs and writes there"
     if survey.no_kubelet:
         if node.disk.root == ROOT_DIR:
             return ""
         return (
-            f"it cannot be told whether {node.disk.root}, as the plan says, is the kubelet's folder: "
-            f"{node_text(survey.no_kubelet)}, and without a kubelet only {ROOT_DIR} is believed; "
+            f"cannot tell whether {node.disk.root}, as the plan says, is the kubelet's folder: "
+            f"{node_text(survey.no_kubelet)}, and without a kubelet only {ROOT_DIR} is trusted; "
             "start kubelet.service, then undo again"
         )
     found = survey.root[0].text_path if survey.root else "not known"
     if found == node.disk.root:
         return ""
-    return f"the kubelet's folder is {found}, and was {node.disk.root} in the plan: what this run left there cannot be seen"
+    return f"the kubelet's folder is {found}, but was {node.disk.root} in the plan: this run's files there cannot be seen"

@@ -1,8 +1,8 @@
-"""Question two of a plan: which names and addresses is a node entitled to? The policy is asked; here is what is asked of it.
+"""Question two of a plan: which names and addresses may a node have? This file asks the policy.
 
-Asked when the plan is made, about what the node claims and what was proven of it; asked again before a plan is carried
-out, about what the plan says: a plan is a file, and whoever can write it must not be able to give names away. What the operator
-states for one run is never kept in a plan.
+It asks when the plan is made, about the node's claims and their proofs. It asks again before a plan
+is carried out, about the plan's values: a plan is a file, and its author must not be able to give
+names away. The operator's statements for one run are never kept in a plan.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -20,7 +20,7 @@ from kubevouch.policy.reserved import ReservedNames
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What the nodes of a cluster have and what none may have, to be looked up for one node after the other.
+    """The values of a cluster's nodes and the reserved ones, indexed for many nodes.
 
     nodes: all of the cluster. pinned: what a plan gives to its nodes.
     """
@@ -31,7 +31,7 @@ class Neighbours:
 
 
 def not_entitled(allowed: AllowedNames, neighbours: Neighbours) -> str:
-    """Why a CSR for all of these names and addresses would be held; empty if the node is entitled to them."""
+    """Why the policy would hold a CSR for all these names and addresses; empty if the node may have them."""
     reserved, asked = neighbours.reserved, allowed.asked
     pinned = neighbours.pinned.among(asked)
     others = neighbours.nodes.others(allowed.node, asked, reserved.shared, pinned)
@@ -43,7 +43,7 @@ def not_entitled(allowed: AllowedNames, neighbours: Neighbours) -> str:
 
 
 def shared_among(nodes: Iterable[Node], host_keys: Mapping[str, str]) -> tuple[SharedIdentity, ...]:
-    """The machine-ids of all nodes of the cluster, and the ssh host keys of those that were surveyed, compared."""
+    """The machine-ids of all nodes of the cluster, and the surveyed nodes' ssh host keys, compared."""
     return shared_identities(
         MachineIdentity(node.name, node.status.node_info.machine_id, host_keys.get(node.name, ""))
         for node in nodes
@@ -53,9 +53,10 @@ def shared_among(nodes: Iterable[Node], host_keys: Mapping[str, str]) -> tuple[S
 def without_shared_keys(
     node: str, confirmed: Mapping[str, NameSource], cloned: Collection[str]
 ) -> dict[str, NameSource]:
-    """The addresses of a node that are proven, less those that only a host key proves which another node has as well.
+    """A node's proven addresses, without those proven only by a host key that another node also has.
 
-    Whoever holds the key of a cloned machine can answer for each of them. cloned: all nodes with such a key.
+    The holder of a cloned machine's key can answer for each of them. cloned: all nodes with such a
+    key.
     """
     return {
         value: source
@@ -68,8 +69,9 @@ def without_shared_keys(
 class OperatorWord:
     """Facts that the cluster does not state, by the operator's word.
 
-    domains, service_networks: the cluster's DNS domain and the network of Services. without_credential_id: it is
-    accepted that this API server (older than Kubernetes 1.32) does not tell with which credential a CSR was made.
+    domains, service_networks: the cluster's DNS domain and the network of Services.
+    without_credential_id: the operator accepts that this API server (older than Kubernetes 1.32)
+    does not say which credential made a CSR.
     """
 
     domains: tuple[str, ...] = ()
@@ -83,10 +85,11 @@ NO_WORD = OperatorWord()
 def names_with_word(
     names: ClusterNames, word: OperatorWord, domains: Iterable[str]
 ) -> ClusterNames:
-    """The cluster's own names, and what the operator tells besides.
+    """The cluster's own names, and those by the operator's word.
 
-    domains: the clusterDomain of the surveyed kubelets. They count only where neither the cluster nor the operator tells one: no name
-    that ends so is a node's, and root on one node could take away the names of all others by it.
+    domains: the surveyed kubelets' clusterDomain. They count only if neither the cluster nor the
+    operator states one. No node may have a name below such a domain, so root on one node could take
+    away all others' names.
     """
     known = (*names.domains, *word.domains)
     told = word.domains if known else domains

@@ -1,7 +1,10 @@
-"""The gates: what must be seen from outside before a node is done. Pure: evidence about the node in, results out.
+"""The gates: what must be seen from outside before a node is done.
 
-The rules are those of the other verbs: the policy decides about the CSR, `diagnose` judges the certificate served. A fresh sample of
-metrics is asked only where one can come: good nodes are not put back for what no certificate mends.
+Pure: evidence about the node in, results out.
+
+The rules are those of other verbs: the policy decides about the CSR, `diagnose` judges the served
+certificate. A new metrics sample is required only if one can come: good nodes are not undone for
+faults that no certificate fixes.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +29,7 @@ class ProofGate(StrEnum):
     ANSWERS = "API server answers"
     PROCESS = "new kubelet process"
     STAYS_UP = "kubelet stays up"
-    """Seen on the node while the others are waited for."""
+    """Watched on the node during the other gates."""
 
     CSR = "the kubelet's CSR"
     APPROVED = "approval by the policy"
@@ -46,16 +49,17 @@ class GateResult:
     passed: bool
     text: str
     hopeless: bool = False
-    """Whether it can never pass, so that it is not waited for."""
+    """Whether it can never pass, so that nobody waits for it."""
 
 
 @dataclass(frozen=True)
 class GateEvidence:
     """What was seen of a node at one moment of its change.
 
-    new_process: None where nothing was restarted. csr: the kubelet's own since the change. held: why the policy does not
-    pass it; without one, what is there in its place. approved_here: names of the CSRs that this run approved, or found rightly approved. metrics_before: the
-    newest sample when the certificate was first seen served.
+    new_process: None if nothing was restarted. csr: the kubelet's own since the change. held: why
+    the policy does not pass it, or why there is none. approved_here: names of the CSRs that this
+    run approved, or found rightly approved. metrics_before: the newest sample when the certificate
+    was first seen served.
     """
 
     plan: NodePlan
@@ -69,14 +73,14 @@ class GateEvidence:
 
     ready: str | None
     metrics_not_asked: str
-    """Why no fresh sample is asked of it; empty if one is."""
+    """Why no new sample is required of it; empty if one is."""
 
     metrics_before: datetime | None
     metrics_now: datetime | None
 
 
 def issued_certificate(csr: CertificateSigningRequest | None) -> Certificate | None:
-    """The certificate in a CSR's status, if it is there and can be read."""
+    """The certificate in a CSR's status, if it is there and readable."""
     if csr is None or not csr.status.certificate:
         return None
     try:
@@ -86,7 +90,7 @@ def issued_certificate(csr: CertificateSigningRequest | None) -> Certificate | N
 
 
 def refused_by(csr: CertificateSigningRequest) -> str:
-    """Who has denied that CSR, or why it has failed; empty if neither. Its kubelet asks again, with another one."""
+    """Who denied that CSR, or why it failed; empty if neither. Its kubelet then makes another one."""
     for bad in ("Denied", "Failed"):
         if condition := csr.condition(bad):
             return f"{csr.name} is {bad}: {condition.reason} {condition.message}"
@@ -98,7 +102,7 @@ _Judged = tuple[Outcome, str]
 
 
 def gate_results(evidence: GateEvidence) -> tuple[GateResult, ...]:
-    """The gates up to the first that is not passed."""
+    """The gates up to the first that has not passed."""
     found: list[GateResult] = []
     for gate, judge in _JUDGES.items():
         outcome, text = judge(evidence)
@@ -111,7 +115,7 @@ def gate_results(evidence: GateEvidence) -> tuple[GateResult, ...]:
 
 def _process(evidence: GateEvidence) -> _Judged:
     if evidence.new_process is False:
-        return Outcome.CANNOT_TELL, "the kubelet has not been restarted"
+        return Outcome.CANNOT_TELL, "the kubelet has not restarted"
     return Outcome.PASS, "nothing was restarted" if evidence.new_process is None else "restarted"
 
 
@@ -126,7 +130,7 @@ def _approved(evidence: GateEvidence) -> _Judged:
     name, approved = evidence.csr.name, evidence.csr.condition("Approved") is not None
     if refused := refused_by(evidence.csr):
         return Outcome.CANNOT_TELL, refused
-    if evidence.held:  # what somebody has approved cannot be taken back
+    if evidence.held:  # an approval cannot be taken back
         held = Outcome.REFUSE if approved else Outcome.CANNOT_TELL
         return held, f"{name} is held: {evidence.held}"
     if not approved or name not in evidence.approved_here:
@@ -141,7 +145,7 @@ def _issued(evidence: GateEvidence) -> _Judged:
 
 
 def _names(evidence: GateEvidence) -> _Judged:
-    """The names in the certificate that was actually signed."""
+    """The names in the signed certificate."""
     certificate = issued_certificate(evidence.csr)
     assert certificate is not None
     planned = {entry.value for entry in (*evidence.plan.names, *evidence.plan.addresses)}
@@ -169,7 +173,7 @@ def _served(evidence: GateEvidence) -> _Judged:
 def _api_path(evidence: GateEvidence) -> _Judged:
     if evidence.api_path is not None:
         return Outcome.CANNOT_TELL, evidence.api_path
-    return Outcome.PASS, "/healthz answers, if it may be asked"
+    return Outcome.PASS, "/healthz answers, if we may read it"
 
 
 def _ready(evidence: GateEvidence) -> _Judged:
@@ -180,7 +184,7 @@ def _ready(evidence: GateEvidence) -> _Judged:
 
 def _metrics(evidence: GateEvidence) -> _Judged:
     if evidence.metrics_not_asked:
-        return Outcome.PASS, f"no new sample is waited for, since {evidence.metrics_not_asked}"
+        return Outcome.PASS, f"no new sample required, since {evidence.metrics_not_asked}"
     now, before = evidence.metrics_now, evidence.metrics_before
     if now is None or (before is not None and now <= before):
         return Outcome.CANNOT_TELL, "no newer sample in the metrics API yet"
@@ -200,17 +204,17 @@ _JUDGES: Mapping[ProofGate, Callable[[GateEvidence], _Judged]] = {
 }
 
 
-_NOBODY = "no metrics server runs, or it is not ready before it has read several nodes"
+_NOBODY = "no metrics server runs, or it needs several nodes before it is ready"
 _OF_CERTIFICATES = ("x509", "tls", "certificate")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class ExpectedMetrics:
-    """What is expected of the metrics API.
+    """What the metrics API should show.
 
-    nobody: why no node is asked for metrics. broken: why they do not come, certificates aside; ill: why those of one node do
-    not. measured: the nodes that had a sample before the run.
+    nobody: why no node needs metrics. broken: why they are missing, apart from certificates; ill:
+    why one node's are missing. measured: the nodes with a sample before the run.
     """
 
     nobody: str = ""
@@ -219,7 +223,7 @@ class ExpectedMetrics:
     measured: frozenset[str] = frozenset()
 
     def why_not(self, node: str) -> str:
-        """Why this node need not show a fresh sample; empty if it must."""
+        """Why this node need not show a new sample; empty if it must."""
         if self.nobody:
             return self.nobody
         why = self.broken or self.ill.get(node, "")
@@ -227,7 +231,7 @@ class ExpectedMetrics:
 
 
 def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
-    """What can be expected of the metrics API once a node's certificate is good."""
+    """What the metrics API can show once a node's certificate is good."""
     if not _are_to_come(metrics):
         return ExpectedMetrics(nobody=_NOBODY)
     measured = metrics.measured_nodes or frozenset()
@@ -236,7 +240,7 @@ def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
     if denials:
         broken = f"the metrics server lacks a right ({denials[0].user} may not {denials[0].what})"
     ill = {
-        each.node: f"the metrics server says of it: {plain_line(each.text)}"
+        each.node: f"the metrics server says about it: {plain_line(each.text)}"
         for each in metrics.failures.or_else(())
         if not any(word in each.text.lower() for word in _OF_CERTIFICATES)
     }
@@ -244,7 +248,7 @@ def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
 
 
 def _are_to_come(metrics: MetricsPath) -> bool:
-    """Whether the metrics API will have a node that is well, also while others are not."""
+    """Whether the metrics API will have a healthy node, even while others are not."""
     if metrics.api_service.value is None or metrics.waits_for_several_nodes:
         return False
     available = metrics.available

@@ -1,4 +1,7 @@
-"""Whether a kubelet stays up after a restart: the script that watches it on its node, and what its answer means. Pure."""
+"""Whether a kubelet stays up after a restart: the script that watches it on its node, and the meaning of its answer.
+
+Pure.
+"""
 
 import shlex
 from importlib.resources import files
@@ -9,35 +12,36 @@ import msgspec
 from kubevouch.node.script import Script
 
 LIMIT = 10
-"""Seconds at a stretch for which a kubelet may be down, besides the pause after which its unit starts it again."""
+"""Seconds at a stretch for which a kubelet may be down, besides its unit's restart pause."""
 LONGEST_PAUSE = 40
-"""Seconds of that pause (RestartSec) that are waited for; kubeadm's unit has 10. A port that is dark must not stay so for long."""
+"""The longest such pause (RestartSec) in seconds that we wait for; kubeadm's unit has 10. A dark
+port must not stay dark longer."""
 
 _LINES = 5
 _LONGEST = 200
 
 
 class WatchedKubelet(msgspec.Struct, frozen=True):
-    """The output of watch.sh. Texts are sent in base64, which msgspec decodes."""
+    """The output of watch.sh. Texts are base64, which msgspec decodes."""
 
     ended: Literal["time", "steady", "inactive", "restarts"]
     seconds: int
     inactive: int
-    """For how long it was not active, at the longest stretch."""
+    """The longest stretch of not being active."""
 
     active: bytes
     log: bytes = b""
-    """The last lines of its log, where it did not stay up."""
+    """The last lines of its log, if it did not stay up."""
 
     @property
     def trouble(self) -> str:
-        """Why it does not stay up, with the last lines of its log, for a person; empty if it did stay up."""
+        """Why it does not stay up, with the last lines of its log, for a person; empty if it did."""
         match self.ended:
             case "inactive":
                 state = plain_line(self.active.decode(errors="replace")) or "not known"
                 why = f"the kubelet was not active for {self.inactive} s (it is {state})"
             case "restarts":
-                why = "the kubelet has ended twice"
+                why = "the kubelet has exited twice"
             case _:
                 return ""
         lines = [plain_line(line) for line in self.log.decode(errors="replace").splitlines()]
@@ -46,7 +50,7 @@ class WatchedKubelet(msgspec.Struct, frozen=True):
 
 
 def plain_line(text: str) -> str:
-    """What a node says, on one line, without what could not be seen, and not too long."""
+    """A node's text on one line, without invisible characters, and not too long."""
     shown = "".join(char if char.isprintable() else " " for char in text).strip()
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 3] + "..."
 
@@ -59,14 +63,14 @@ def watch_script(
     pause: int = 1,
     proc: str = "/proc",
 ) -> Script[WatchedKubelet]:
-    """The script.
+    """The script that watches a kubelet.
 
     Args:
-        seconds: for how long it watches at most.
-        steady: it ends well once the kubelet has been active for so many seconds as one process; 0: it watches on.
-        first: the process from which on others are counted; 0: the first that is seen.
+        seconds: the longest time to watch.
+        steady: it succeeds once one process was active for that many seconds; 0: it keeps on.
+        first: the process after which others count; 0: the first one seen.
         pause: seconds between two looks.
-        proc: where that machine shows its processes.
+        proc: the machine's /proc.
     """
     words = {
         "proc": proc,

@@ -1,4 +1,7 @@
-"""The nodes of a run: what is to be done on each, which of them are alike, and how many may be on their way at once. Pure."""
+"""The nodes of a run: the task on each, which nodes are alike, and how many may change at once.
+
+Pure.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +20,10 @@ _SIZES = (1, 2, 5, _MOST)
 
 
 def stratum_of(node: Node) -> str:
-    """What decides whether a change works on the Node, by its status: one of those that are alike stands for the others."""
+    """What decides whether a change works on the Node, from its status.
+
+    One of several like nodes stands for the others.
+    """
     info = node.status.node_info
     kubelet = ".".join(info.kubelet_version.removeprefix("v").split(".")[:2])
     known = (info.os_image, f"kubelet {kubelet}" if kubelet else "", info.architecture)
@@ -26,7 +32,7 @@ def stratum_of(node: Node) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TaskedNode:
-    """A node of a run. state: how the run was found on it. approves: its CSR is approved only; nothing is written or restarted."""
+    """A node of a run. state: how the run was found on it. approves: the run only approves its CSR; it writes and restarts nothing."""
 
     node: str
     stratum: str
@@ -37,19 +43,22 @@ class TaskedNode:
 
 @dataclass(frozen=True)
 class Lineup:
-    """The nodes of a run in the plan's order. soak: seconds that a canary is left alone before others follow it."""
+    """The nodes of a run in the plan's order. soak: seconds that a canary runs before others follow it."""
 
     nodes: tuple[TaskedNode, ...]
     soak: float
 
     @cached_property
     def cap(self) -> int:
-        """How many may restart at once, at most."""
+        """How many nodes may restart at once, at most."""
         return max(1, min(len(self.nodes) // _SHARE, _MOST))
 
     @cached_property
     def strata(self) -> Mapping[str, tuple[TaskedNode, ...]]:
-        """The workers that are changed, by stratum; the first of each is its canary, one that is well already if there is one."""
+        """The workers to change, by stratum.
+
+        The first of each is its canary: a healthy one if there is one.
+        """
         found: dict[str, list[TaskedNode]] = {}
         for each in self.nodes:
             if not each.control_plane and not each.approves and each.state is not NodeState.FAILED:
@@ -58,22 +67,22 @@ class Lineup:
 
     @cached_property
     def canaries(self) -> frozenset[str]:
-        """The node of each stratum that goes before the others of it."""
+        """The node of each stratum that goes before the others."""
         return frozenset(nodes[0].node for nodes in self.strata.values())
 
     @cached_property
     def control_planes(self) -> tuple[TaskedNode, ...]:
-        """Those that are changed, in the plan's order."""
+        """The control planes to change, in the plan's order."""
         return tuple(each for each in self.of(NodeState.UNTOUCHED) if each.control_plane)
 
     @cached_property
     def approvals(self) -> tuple[TaskedNode, ...]:
-        """Those on which a CSR is approved only."""
+        """The nodes on which the run only approves a CSR."""
         return tuple(each for each in self.nodes if each.approves)
 
     @property
     def in_turn(self) -> tuple[TaskedNode, ...]:
-        """All nodes as their turns come, as far as nothing holds one of them back."""
+        """All nodes in the order of their turns, if nothing holds one back."""
         others = [each for nodes in self.strata.values() for each in nodes[1:]]
         canaries = [nodes[0] for nodes in self.strata.values()]
         planned = [*self.approvals, *canaries, *others, *self.control_planes]
@@ -82,7 +91,7 @@ class Lineup:
         )
 
     def of(self, *states: NodeState) -> tuple[TaskedNode, ...]:
-        """The nodes that are changed, and on which the run was found like this."""
+        """The nodes to change on which the run was found in one of these states."""
         return tuple(each for each in self.nodes if not each.approves and each.state in states)
 
 
@@ -91,7 +100,7 @@ def _least_to_do(node: TaskedNode) -> int:
 
 
 def lineup_of(nodes: Iterable[NodePlan], found: Mapping[str, NodeState], soak: float) -> Lineup:
-    """The lineup of a plan's nodes. found: by node what was found of it; without an entry it is as planned."""
+    """The lineup of a plan's nodes. found: the state of each node; a node without an entry is as planned."""
     return Lineup(
         tuple(
             TaskedNode(
@@ -120,7 +129,7 @@ def with_live_strata(plan: Plan, nodes: Iterable[Node]) -> Plan:
 
 
 def at_once(proven: int, most: int) -> int:
-    """How many may be on their way at once after so many: 1, then 2, then 5, then ten."""
+    """How many nodes may change at once after so many proven ones: 1, then 2, then 5, then 10."""
     for size in _SIZES:
         if proven < size:
             return min(size, most)

@@ -1,6 +1,8 @@
-"""Question one of a plan: what do this node's disk and its kubelet need? From a survey and what is served. Pure.
+"""The first question of a plan: what do this node's disk and kubelet need?
 
-A node with an armed run needs that run to be proven or undone, and nothing else: armed is never well.
+From a survey and what is served. Pure.
+
+If a run is armed on a node, it must be proven or undone first: such a node is never well.
 """
 
 import hashlib
@@ -33,17 +35,18 @@ from kubevouch.x509 import misnamed
 _SKEW = timedelta(minutes=4)
 """The signer backdates by 5 minutes (pkg/controller/certificates/authority/policies.go)."""
 
-WELL = "nothing to do: it serves a certificate of the cluster's CA that verifies"
-_NO_CHANGE = "(no change: the file says so already; a restart makes the kubelet ask)"
+WELL = "nothing to do: it serves a valid certificate of the cluster's CA"
+_NO_CHANGE = "(no change: the file has it already; a restart makes the kubelet create a CSR)"
 
 
 @dataclass(frozen=True)
 class MachineFacts:
-    """All that question one looks at.
+    """The inputs of the first question.
 
-    machine_id: as the Node has it. at: when the survey was made, by our clock. served: at the address that scrapers
-    dial; None if that is not known. csr_waits: the newest serving CSR of this node is undecided.
-    started_with: SHA-256 of the config.yaml with which a run is known to have restarted it; empty where none is.
+    machine_id: the Node's. at: the time of the survey by our clock. served: at the address that
+    scrapers dial; None if unknown. csr_waits: the node's newest serving CSR is undecided.
+
+    started_with: SHA-256 of the config.yaml with which a run restarted it; empty if unknown.
     """
 
     node: str
@@ -56,20 +59,20 @@ class MachineFacts:
 
     @cached_property
     def files(self) -> StartFiles:
-        """What the kubelet's next start goes by."""
+        """The files and flags of the kubelet's next start."""
         return StartFiles(self.survey)
 
 
 @dataclass(frozen=True)
 class Rewrite:
-    """What is to be written on a node. content: the whole new config.yaml."""
+    """What to write on a node. content: the whole new config.yaml."""
 
     disk: DiskChange
     content: bytes
 
 
 class _CannotBePlannedError(Exception):
-    """Why the node cannot be planned for. leads_on: most of it is mended on the node itself."""
+    """Why no plan can contain the node. leads_on: usually a repair on the node itself."""
 
     def __init__(self, why: str, leads_on: LeadsOn = LeadsOn.NODE) -> None:
         super().__init__(why)
@@ -77,7 +80,10 @@ class _CannotBePlannedError(Exception):
 
 
 def need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
-    """What is to be changed on a node; None where its newest CSR is to be approved only. LeftOut: why nothing is done on it."""
+    """The change that a node needs; None if only its newest CSR needs an approval.
+
+    LeftOut: why nothing is done.
+    """
     try:
         return _need_of(facts)
     except _CannotBePlannedError as error:
@@ -90,26 +96,25 @@ def _need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
     survey = facts.survey
     if why := not_the_machine(survey, facts.node, facts.machine_id):
         raise _CannotBePlannedError(why, LeadsOn.REACH)
-    if (
-        survey.unsafe
-    ):  # the run folders cannot be trusted either, so it is not known whether a run is armed
+    if survey.unsafe:  # nobody can trust the run folders either, so a run may be armed
         raise _CannotBePlannedError(
-            f"{node_text(survey.unsafe)}: what is written there as root must be root's alone"
+            f"{node_text(survey.unsafe)}: only root may be able to write there"
         )
     if runs := armed_runs(survey):
         run = runs[0]
         name = run.run.decode(errors="replace")
         return LeftOut(
             facts.node,
-            f"{said_of_armed(survey, run)}; where the run was begun, kubevouch resume {name} goes on with it, "
-            f"and kubevouch undo {name} --node {facts.node} puts the node back now",
+            f"{said_of_armed(survey, run)}; on the machine where the run began, kubevouch resume "
+            f"{name} continues it, and kubevouch undo {name} --node {facts.node} puts the node "
+            "back now",
             armed_run=name,
         )
     if abs(survey.skew(facts.at)) > _SKEW:
         off = survey.skew(facts.at).total_seconds()
         raise _CannotBePlannedError(f"its clock is {off:+.0f} s off from this machine's")
     next_one = _next_start(facts)
-    # An unchanged file, written again, is no change for who was restarted with it.
+    # If the run restarted the kubelet, rewriting the same file is no change.
     has_started = not restart_pending(survey, facts.started_with)
     asks = next_one.configuration.server_tls_bootstrap and has_started
     if not asks or _is_as_good_as_none(facts.served, facts.node):
@@ -123,7 +128,7 @@ def _need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
 
 
 def _is_as_good_as_none(served: Served | None, node: str) -> bool:
-    """Whether its kubelet takes what it serves for a good certificate, and asks when that is used up, and nobody else does."""
+    """Whether only its kubelet takes the served certificate for a good one, and so asks for no new one before it ends."""
     useless = (Code.SIGNED_BY_OTHER_CA, Code.NOT_YET_VALID)
     if served is None or code_of(served) in useless:
         return served is not None
@@ -131,13 +136,19 @@ def _is_as_good_as_none(served: Served | None, node: str) -> bool:
 
 
 def serves_its_own(served: Served | None, node: str) -> bool:
-    """Whether what is served is trusted and this node's own. Without a survey nothing more can be said of it."""
+    """Whether the served certificate is trusted and names this node.
+
+    Without a survey, nothing more is known.
+    """
     leaf = served.dialled.leaf if served else None
     return _is_trusted(served) and leaf is not None and not misnamed(leaf, node)
 
 
 def _check_answers(served: Served | None) -> None:
-    """Raises where an approval could not be seen, or would change nothing: only a dark port waits for one."""
+    """Raises if an approval would change nothing, or nobody could see it.
+
+    Only a closed port waits for one.
+    """
     if served is None or served.dialled.failure is None or is_dark(served):
         return
     failure = served.dialled.failure
@@ -151,10 +162,13 @@ def _is_trusted(served: Served | None) -> bool:
 
 
 def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
-    """What the next start makes of its files and flags. Raises where that cannot be told, or serves another file."""
+    """The configuration of the next start.
+
+    Raises if it is unknown, or if the kubelet would serve another file.
+    """
     survey = facts.survey
     if not survey.unit.active:
-        raise _CannotBePlannedError("it has no systemd, which the change and its undo need")
+        raise _CannotBePlannedError("it has no systemd; the change and its undo need it")
     if not survey.words:
         raise _CannotBePlannedError(
             node_text(survey.no_kubelet) or "no kubelet runs as kubelet.service"
@@ -175,10 +189,10 @@ def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
 
 
 def _rewrite(facts: MachineFacts) -> Rewrite:
-    """The edit of config.yaml, and what is set aside. Raises where it could not be done safely."""
+    """The edit of config.yaml, and the files to set aside. Raises if that is not safe."""
     survey = facts.survey
     if survey.missing:
-        raise _CannotBePlannedError(f"it lacks {node_text(survey.missing)}, which the change needs")
+        raise _CannotBePlannedError(f"it lacks {node_text(survey.missing)}; the change needs it")
     if not survey.root or not survey.pki:
         raise _CannotBePlannedError("its kubelet's folders cannot be read")
     config, root, pki = survey.config[0], survey.root[0], survey.pki[0]
@@ -188,8 +202,8 @@ def _rewrite(facts: MachineFacts) -> Rewrite:
         )
     if seed_pair(survey) is None:
         raise _CannotBePlannedError(
-            f"{pki.text_path} has no pair (kubelet.crt, kubelet.key) for whose key a seed could be made; "
-            "a kubelet makes its own at a start without serverTLSBootstrap"
+            f"{pki.text_path} has no pair (kubelet.crt, kubelet.key), whose key the seed needs; "
+            "a kubelet creates one at a start without serverTLSBootstrap"
         )
     edit = set_in_document(facts.files.document)
     if isinstance(edit, Refusal):

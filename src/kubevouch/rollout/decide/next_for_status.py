@@ -1,4 +1,4 @@
-"""Which row of the advice `status` comes to, by what nodes and Lease say; and who carries a run out. Pure."""
+"""Which row of the advice fits `status`, by nodes and Lease; and who works on a run. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from kubevouch.rollout.decide.run_status import BEGUN, NodeState, RunOnNode
 from kubevouch.rollout.errors import LeadsOn
 
 _RETRIES = 15
-"""Seconds after which a switch that did not succeed tries again (undo.sh)."""
+"""Seconds after which a failed switch retries (undo.sh)."""
 
 _LONGEST_SLEEP = 600
 """Seconds: a node may say that its switch goes off in years."""
 
 
 def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
-    """0: no run is armed anywhere. 1: one is, or may be. 3: of some node that could not be told."""
+    """0: no run is armed anywhere. 1: one is, or may be. 3: some node's state is unknown."""
     states = {each.state for each in statuses}
     codes = [ExitCode.FINDINGS] if states & set(BEGUN) else []
     codes += [ExitCode.COULD_NOT_TELL] if NodeState.UNKNOWN in states else []
@@ -35,21 +35,22 @@ def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
 
 
 def who_writes(holder: RunHolder | None, doubt: str) -> str:
-    """Who carries a run out now, for a person, by the Lease. doubt: why that is not known."""
+    """Who works on a run now, for a person, by the Lease. doubt: why that is unknown."""
     if holder is None:
-        return f"not known: {doubt}" if doubt else "nobody"
+        return f"unknown: {doubt}" if doubt else "nobody"
     if holder.is_alive:
         return str(holder)
-    return f"nobody: {holder} was cut off (killed, or away from the API server)"
+    return f"no; {holder} died (killed, or away from the API server)"
 
 
 @dataclass(frozen=True)
 class StatusFacts:
     """What `status` has found.
 
-    run: that was asked for. kept: runs whose plans are here and can be read. newest: the newest of these that a node has. nodes: only
-    these were asked for. way: how they were. file: of the plan of `run`, where it was given by that and is not kept here. away: where the
-    API server did not answer, the command that shows whether it does again.
+    run: the requested one. kept: runs whose plans are here and readable. newest: the newest of
+    these on a node. nodes: only these were asked. way: how they were reached. file: of the plan of
+    `run`, if given by file and not kept here. away: if the API server did not answer, the command
+    that shows whether it does again.
     """
 
     statuses: Sequence[RunOnNode]
@@ -63,40 +64,44 @@ class StatusFacts:
     away: str = ""
 
     def step(self, case: Case, run: str, waits: int = 0, **words: Argv | str) -> NextStep:
-        """A row about that run, by its name or by its plan's file."""
+        """A row about that run, by its name or its plan's file."""
         words = {"nodes": some(self.nodes), **words}
         return step(case, waits, run=self.word(run), **words)
 
     def goes_on(self, case: Case, run: str, waits: int = 0, nodes: Sequence[str] = ()) -> NextStep:
-        """A row that goes on with that run. Where its plan is not here, a look, with a note where and how it can be done."""
+        """A row that continues that run.
+
+        If its plan is not here, a look, with a note about where and how.
+        """
         there = step(case, run=self.word(run), nodes=some(nodes))
         if self.is_here(run):
             return there
         return self.step(Case.ELSEWHERE, run, waits, does=there.command)
 
     def word(self, run: str) -> str:
-        """How a command names the run."""
+        """The run's name in a command."""
         return self.file if self.file and run == self.run else run_word(run)
 
     def is_here(self, run: str) -> bool:
-        """Whether its plan is."""
+        """Whether its plan is here."""
         return run in self.kept or (bool(self.file) and run == self.run)
 
 
 def next_for_status(found: StatusFacts) -> NextStep:
-    """What comes next: of who is under way first, then of what is armed, of who is silent, and of a run that has not ended.
+    """What comes next: first a run in progress, then armed nodes, then silent ones, then a run that has not ended.
 
-    While the API server is away, which what goes on with a run needs, what shows whether it is back comes first.
+    To continue a run takes the API server, so while that is away, the command that shows its return
+    comes first.
     """
     holder = found.holder
     if holder is not None and holder.is_alive:
         return _under_way(found, holder)
     begun = [each for each in found.statuses if each.state in BEGUN]
-    begun.sort(key=lambda each: each.run != found.run)  # that was asked for comes first
+    begun.sort(key=lambda each: each.run != found.run)  # the requested one comes first
     subjects = {found.run or "", *(each.run for each in begun)}
     silent = next((each for each in found.statuses if each.state is NodeState.UNKNOWN), None)
     if holder is not None and holder.undoes and subjects & {"", holder.run}:
-        # What it was to take back is not to be gone on with, whichever nodes are armed.
+        # The undo must finish what it was to take back, whichever nodes are armed.
         after = found.goes_on(Case.UNDO_CUT_OFF, holder.run, nodes=holder.undone_nodes)
     elif begun:
         after = _begun(found, begun)
@@ -118,7 +123,7 @@ def _under_way(found: StatusFacts, holder: RunHolder) -> NextStep:
 
 
 def _begun(found: StatusFacts, begun: Sequence[RunOnNode]) -> NextStep:
-    """begun: nodes on which a run has begun and not ended, one at least."""
+    """begun: nodes on which a run has begun and not ended, at least one."""
     run = next((each.run for each in begun if found.is_here(each.run)), begun[0].run)
     hand = [each for each in begun if each.run == run]
     if failed := [each.node for each in hand if each.state is NodeState.FAILED]:
@@ -128,7 +133,7 @@ def _begun(found: StatusFacts, begun: Sequence[RunOnNode]) -> NextStep:
 
 
 def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
-    """A node that could not be asked, by why."""
+    """A node that could not be asked, by the reason."""
     why, node, way = silent.leads_on, silent.node, found.way
     if why is LeadsOn.OTHER_KEY:
         there = way.said_again
@@ -139,7 +144,10 @@ def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
 
 
 def _ended(found: StatusFacts) -> NextStep:
-    """Nothing is armed. A holder that is silent was cut off: its run has not come to its end, even if all that it has begun is done."""
+    """Nothing is armed.
+
+    A silent holder died: its run has not ended, even if all that it began is done.
+    """
     silent = found.holder
     run = found.run or (silent.run if silent is not None else found.newest)
     every = {each.state for each in found.statuses}

@@ -1,4 +1,4 @@
-"""Which row of the advice a plan, a run, an undo or a refusal comes to. Pure."""
+"""Chooses the row of the advice for a plan, a run, an undo or a refusal. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.errors import LeadsOn, NothingApplicable, NotTheHolder, StoppedBefore
 
 _THERE = (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE)
-"""What is looked at on the node itself."""
+"""Reasons that only a look at the node itself explains."""
 _LEFT_OUT = {
     **dict.fromkeys((*_THERE, LeadsOn.STATUS), Case.SHOWS_THEN_ANEW),
     LeadsOn.DOCTOR: Case.DOCTOR_THEN_ANEW,
     LeadsOn.WORD: Case.WORD,
     LeadsOn.NOTHING: Case.DOCTOR,
 }
-"""The row for a node that a plan leaves out; a new plan for any other reason."""
+"""The row for a node that a plan leaves out. Any other reason needs a new plan."""
 _REFUSED = {
     LeadsOn.CLUSTER: Case.CONTEXTS,
     LeadsOn.RIGHTS: Case.ROLES,
@@ -44,9 +44,10 @@ _REFUSED = {
 
 @dataclass(frozen=True)
 class Commands:
-    """The commands of this plan. again: carries it out once more. anew: makes a new plan; by_ssh: the same by ssh.
+    """The commands of this plan. again: carries it out once more. anew: makes a new plan. by_ssh: makes it by ssh.
 
-    is_kept: whether a run's plan is here, by which it goes on. there: the words that say how nodes are reached, for a run that is not.
+    is_kept: whether this machine has a run's plan, so that the run can go on. there: flags that
+    reach the nodes of a run without one.
     """
 
     again: Argv
@@ -57,12 +58,12 @@ class Commands:
     by_ssh: Argv = ()
 
     def look(self, run: str, case: Case = Case.LOOK) -> NextStep:
-        """Shows where another run stands, by its own plan, or by the same way to the nodes."""
+        """Shows the state of another run, by its own plan or by the same way to the nodes."""
         way = () if self.is_kept(run) else self.there
         return step(case, run=run_word(run), way=way, again=self.again, anew=self.anew)
 
     def step(self, case: Case, **words: Argv | str) -> NextStep:
-        """A row of this plan."""
+        """A row of the advice with this plan's commands."""
         return step(case, 0, again=self.again, anew=self.anew, **words)
 
 
@@ -76,10 +77,13 @@ def commands_of(
     gone: Iterable[str] = (),
     vouched: Argv = (),
 ) -> Commands:
-    """The commands of the plan in that file. The new one of a plan of some nodes is for the same nodes, less those that are gone.
+    """The commands of the plan in that file.
 
-    asked: the command line that carries this plan out; empty if it is the apply of that file. vouched: the flags by
-    which the operator vouched for nodes when it was made. Once it has begun, its plan is kept, whatever becomes of the file.
+    A plan of some nodes leads to a new one for the same nodes, without the missing ones.
+
+    asked: the command line that carries this plan out; empty if it applies that file. vouched: the
+    flags by which the operator vouched for nodes. Once a run has begun, its plan is kept, whatever
+    becomes of the file.
     """
     said, there, left = [*words_of(word)], [*_way_there(plan)], set(gone)
     only = some([each for each in plan.only if each not in left])
@@ -101,7 +105,7 @@ def commands_of(
 
 
 def _way_there(plan: Plan) -> Iterator[str]:
-    """The flags that say how its nodes are reached, besides `--via`."""
+    """The flags that say how to reach its nodes, besides `--via`."""
     yield from way_of(plan).said_again
     if plan.ask_sudo_password:
         yield "--ask-sudo-password"
@@ -110,7 +114,7 @@ def _way_there(plan: Plan) -> Iterator[str]:
 
 
 def words_of(word: OperatorWord) -> Iterator[str]:
-    """The flags by which the operator said it."""
+    """The flags by which the operator said so."""
     for domain in word.domains:
         yield from ("--cluster-domain", domain)
     for network in word.service_networks:
@@ -120,7 +124,10 @@ def words_of(word: OperatorWord) -> Iterator[str]:
 
 
 def next_after(result: RunResult, commands: Commands) -> NextStep:
-    """What comes after a run was carried out. It does not begin again on a node where it was undone: that takes a new plan."""
+    """The step after a run.
+
+    A run does not begin again on a node where it was undone: that needs a new plan.
+    """
     states = {each.state for each in result.nodes}
     on = commands.step(Case.AGAIN)
     if result.lost_to:
@@ -141,11 +148,11 @@ def next_after(result: RunResult, commands: Commands) -> NextStep:
 
 
 def next_after_undo(result: RunResult, again: Argv) -> NextStep:
-    """What comes after `undo`: the same again only as long as that may come to something else."""
+    """The step after `undo`: the same command again only if it may still change something."""
     left = [each for each in result.nodes if each.state not in AS_BEFORE]
     may_change = result.config_map.failed and not result.config_map.settled
     lost_to = result.lost_to
-    if lost_to and (left or may_change):  # until that run has ended, this is refused
+    if lost_to and (left or may_change):  # refused until that run has ended
         case = Case.LOOK if lost_to == result.run else Case.LOOK_THEN_AGAIN
         return step(case, run=run_word(lost_to), again=again)
     if result.config_map.forbidden:
@@ -156,7 +163,7 @@ def next_after_undo(result: RunResult, again: Argv) -> NextStep:
 
 
 def next_for_left_out(left_out: Iterable[LeftOut], commands: Commands) -> NextStep:
-    """What helps nodes that a plan leaves out: the run that is armed on one, else what leads on from the first reason by `LeadsOn`."""
+    """The step for nodes that a plan leaves out: resume the run that is armed on one, else follow the first reason's `LeadsOn`."""
     unwell = [each for each in left_out if not each.is_well]
     armed = [each.armed_run for each in unwell if each.armed_run]
     if here := next(filter(commands.is_kept, armed), ""):
@@ -176,7 +183,7 @@ def next_for_left_out(left_out: Iterable[LeftOut], commands: Commands) -> NextSt
 
 
 def next_after_refusal(error: KubevouchError, plan: Plan, commands: Commands) -> NextStep | None:
-    """What leads on from why a plan was not carried out; None where no command does."""
+    """The step after a refusal to carry out a plan; None if no command helps."""
     if isinstance(error, StoppedBefore):
         return _after_stop(error, plan, commands)
     if isinstance(error, NothingApplicable):
@@ -185,13 +192,13 @@ def next_after_refusal(error: KubevouchError, plan: Plan, commands: Commands) ->
 
 
 def shows_an_answer(error: KubeError) -> str:
-    """The command that shows whether the API server answers by now; empty where it has, and did not allow it."""
+    """The command that shows whether the API server answers by now; empty if it answered with a refusal."""
     found = next_without_answer(error, ())
     return found.command if found and not isinstance(error, Forbidden) else ""
 
 
 def next_without_answer(error: KubevouchError, again: Argv) -> NextStep | None:
-    """What leads on from a request that the API server has not answered, or not as it was to; None for another error."""
+    """The step after a request that the API server did not answer, or answered unexpectedly; None for another error."""
     if isinstance(error, Forbidden):
         return step(Case.ROLES_THEN_AGAIN, again=again)
     if isinstance(error, Unauthorized | CredentialError):
@@ -202,7 +209,10 @@ def next_without_answer(error: KubevouchError, again: Argv) -> NextStep | None:
 
 
 def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextStep:
-    """A new plan leaves out what this run has armed, so that is put back first."""
+    """The step after a stop.
+
+    A new plan would leave out what this run has armed, so undo comes first.
+    """
     if isinstance(error, NotTheHolder):
         return commands.look(error.run)
     if error.run not in ("", plan.run):
@@ -217,7 +227,7 @@ def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextSte
 
 
 def _what_shows(error: StoppedBefore, plan: Plan) -> Argv:
-    """The command that shows what is wrong on this machine or on the node; empty where another one leads on."""
+    """The command that shows the problem on this machine or on the node; empty if another command helps."""
     if error.way not in _THERE:
         return error.shown_by
     host = next((each.host for each in plan.nodes if each.node == error.where), error.where)

@@ -1,4 +1,7 @@
-"""What an undo says of a node on which it writes nothing: by its file, and with proof only. Pure."""
+"""What an undo reports for a node where it writes nothing: judged by the file, and only with proof.
+
+Pure.
+"""
 
 from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
 from kubevouch.kubelet.configuration import read_configuration
@@ -9,22 +12,25 @@ from kubevouch.rollout.decide.result import NodeResult, why_of
 from kubevouch.rollout.decide.run_status import NodeState
 
 _KEPT = 3
-"""Records of so many runs that have begun stay on a node; marks that one must not begin take no room of theirs (transaction.sh, forget_older)."""
+"""A node keeps the records of this many runs that have begun. Marks of runs that must not begin
+do not count (transaction.sh, forget_older)."""
 
 
 def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> NodeResult:
-    """The run left nothing there, and can no longer begin. Untouched, with the reason, if its file is what it was in the plan.
+    """The run left nothing there, and can no longer begin.
 
-    Of a run that leaves the file as it is, only its record tells, as long as that is kept.
+    Untouched, with the reason, if the file is as in the plan.
+
+    If a run leaves the file as it is, only its record tells, as long as that is kept.
     """
     if seen.no_kubelet:
         why = f"{node.disk.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
-        said = f"it cannot be told whether this run has changed this node: {why}"
+        said = f"cannot tell whether this run changed this node: {why}"
         return NodeResult(node.node, NodeState.UNKNOWN, said)
     digest = seen.config[0].sha256 if seen.config else ""
     others = [each for each in seen.runs if each.run != run.encode() and each.state != b"barred"]
     if node.disk.content_sha256 == node.disk.config_sha256 and len(others) >= _KEPT:
-        said = f"no record of this run is on it: it never began there, or {_KEPT} newer runs have followed"
+        said = f"it has no record of this run: the run never began there, or {_KEPT} newer runs have followed"
         return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
     if digest == node.disk.config_sha256:
         return NodeResult(node.node, NodeState.UNTOUCHED, reason)
@@ -33,12 +39,14 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Node
         if digest == node.disk.content_sha256
         else "not what it was in the plan"
     )
-    said = f"no record of this run is on it, and {node.disk.config} is {what}: {_hint(node, run, seen)}"
+    said = (
+        f"it has no record of this run, and {node.disk.config} is {what}: {_hint(node, run, seen)}"
+    )
     return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
 
 
 def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> NodeResult | None:
-    """Where the survey has seen the run undone: why the node is not as before it all the same; None if nothing shows that."""
+    """For a node where the run was undone: why it is still not as before; None if nothing shows that."""
     said, leaves_it_off = edited(node, seen)
     if leaves_it_off and not _others_armed(run, seen):
         return None
@@ -47,28 +55,32 @@ def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> NodeResult | No
 
 
 def edited(node: NodePlan, seen: NodeSurvey) -> tuple[str, bool]:
-    """What has become of a file that was put back, and whether serverTLSBootstrap is not on in it.
+    """What happened to a file that was put back, and whether serverTLSBootstrap is off in it.
 
-    No text if it is the plan's, or was not seen, as no kubelet runs: why it does not run is said elsewhere.
+    The text is empty if the file is the plan's, or if nobody saw it since no kubelet runs. Another
+    message says why it does not run.
     """
     if not seen.config or seen.config[0].sha256 == node.disk.config_sha256:
         return "", True
     values = read_configuration(seen.config[0].content, node.disk.config).values
     off = values is not None and not values.server_tls_bootstrap
     if values is None:
-        what = "it cannot be read as a kubelet's configuration"
+        what = "it is not a readable kubelet configuration"
     else:
         what = f"serverTLSBootstrap is {'not ' if off else ''}on in it"
     return f"{node.disk.config} was changed since: {what}", off
 
 
 def _others_armed(run: str, seen: NodeSurvey) -> tuple[SurveyedRun, ...]:
-    """This run itself may have been armed when the survey was made, and has ended since."""
+    """The other runs that are armed.
+
+    This run may have been armed during the survey, and has ended since.
+    """
     return tuple(each for each in armed_runs(seen) if each.run != run.encode())
 
 
 def _hint(node: NodePlan, run: str, seen: NodeSurvey) -> str:
-    """What puts back what another run has changed there, or shows which has."""
+    """What puts back another run's change there, or shows which run made it."""
     if runs := _others_armed(run, seen):
         name = runs[0].run.decode(errors="replace")
         return f"{said_of_armed(seen, runs[0])}; kubevouch undo {name} --node {node.node} puts that back"

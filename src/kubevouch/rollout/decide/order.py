@@ -1,8 +1,8 @@
-"""Which nodes of a run may begin now, by what has become of the others: one canary a stratum, then more and more at once.
+"""Which nodes of a run may begin now, by the state of the others: one canary per stratum, then more and more at once.
 
-In this order: nodes on which the run was found begun; approvals without a restart; a canary of each stratum, which then
-soaks; the other workers, 1, 2, 5, ... at once; control planes, one at a time. Pure: the driver asks again whenever
-something has ended.
+In this order: begun nodes of this run; approvals without a restart; a canary of each stratum, which
+then soaks; the other workers, 1, 2, 5, ... at once; control planes, one at a time. Pure: the driver
+asks again whenever a node has ended.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,29 +16,32 @@ from kubevouch.rollout.decide.run_status import BEGUN, NodeState
 
 @dataclass(frozen=True)
 class HeldInCommon:
-    """A PodDisruptionBudget or a Service as it stands now."""
+    """The present state of a PodDisruptionBudget or a Service."""
 
     name: str
     """With its kind, as in `Service shop/cart`."""
 
     spare: int
-    """How many of its pods may be missing at once: disruptionsAllowed, or all ready endpoints but one."""
+    """How many of its pods may be missing at once: disruptionsAllowed, or all ready endpoints
+    but one."""
 
     pods: Mapping[str, int]
-    """How many of its pods or endpoints are on which node."""
+    """How many of its pods or endpoints each node has."""
 
     is_whole: bool = True
-    """Whether every one of them is healthy; of a Service, whether more than its last endpoint is ready."""
+    """Whether all of them are healthy; for a Service, whether more than its last endpoint is
+    ready."""
 
     def objection(self, node: str, in_hand: Collection[str], lately: Collection[str]) -> str:
         """Why the node may not begin now; empty if it may.
 
-        Alone a node always may: what allows nothing holds a node back from others, not from its change.
+        A node may always begin alone: a budget of zero keeps nodes apart, but does not forbid their
+        change.
         """
         others = [each for each in in_hand if each in self.pods]
         taken = sum(self.pods[each] for each in others)
         if others and taken + self.pods[node] > self.spare:
-            return f"{others[0]} holds pods of the same {self.name}"
+            return f"{others[0]} has pods of the same {self.name}"
         before = next((each for each in lately if each in self.pods and each != node), "")
         if before and not self.is_whole:
             return f"not all pods of {self.name} are ready since {before}"
@@ -47,7 +50,7 @@ class HeldInCommon:
 
 @dataclass(frozen=True)
 class Workloads:
-    """Everything that nodes hold in common, at one moment. unread: why that is not known; empty if it is."""
+    """Everything that nodes share, at one moment. unread: why that is unknown; empty if known."""
 
     held: tuple[HeldInCommon, ...] = ()
     unread: str = ""
@@ -63,7 +66,8 @@ class Workloads:
     def objection(self, node: str, in_hand: Collection[str], lately: Collection[str]) -> str:
         """Why the node may not begin now; empty if it may.
 
-        in_hand: nodes that have begun and are not proven. lately: those, and nodes that were in hand a moment ago.
+        in_hand: nodes that have begun and are not proven. lately: those, and nodes that ended a
+        moment ago.
         """
         if self.unread and in_hand:
             return f"one node at a time: {self.unread}"
@@ -74,17 +78,18 @@ class Workloads:
 _LOST = (NodeState.FAILED, NodeState.UNKNOWN)
 _APPROVALS = 8
 _SETTLES = 120.0
-"""Seconds after a node's end in which pods that are not ready may be so by its restart."""
+"""Seconds after a node's end in which its restart may be the reason for unready pods."""
 _LOOK = 5.0
-"""Seconds after which what nodes hold in common is looked at again."""
+"""Seconds after which shared workloads are read again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What has become of a node so far. Times are monotonic.
+    """A node's progress. Times are monotonic.
 
-    state: untouched: it waits. armed: it is in hand. undone: it was put back, or nothing was changed on it. failed, unknown: it is not
-    known to be well. gate: that one in hand waits for; None once one was given up, and it is put back.
+    state: untouched: it waits. armed: in progress. undone: it was undone, or nothing was changed on
+    it. failed, unknown: it may be unhealthy. gate: the pending one of a node in progress; None once
+    a gate was given up and the change is being undone.
     """
 
     state: NodeState = NodeState.UNTOUCHED
@@ -94,14 +99,14 @@ class Course:
 
     ended: float = 0.0
     soaked: bool = False
-    """A canary that was looked at again after its soak, and was well."""
+    """A canary that was checked again after its soak, and was healthy."""
 
     for_good: bool = False
     """It failed with something that cannot be taken back."""
 
     @property
     def in_hand(self) -> bool:
-        """Begun, and how it ends is not known yet."""
+        """Begun, with an unknown end."""
         return self.state is NodeState.ARMED
 
 
@@ -114,7 +119,7 @@ class Turn:
 
     begin: tuple[str, ...] = ()
     look_at: tuple[str, ...] = ()
-    """Canaries that have soaked, and are to be looked at once more."""
+    """Canaries that have soaked and need another check."""
 
     stop: str = ""
     """Why no other node begins."""
@@ -150,7 +155,7 @@ class _Seen:
 
     @cached_property
     def gates(self) -> list[ProofGate | None]:
-        """That those in hand wait for."""
+        """The pending gates of the current nodes."""
         return [self.courses[each].gate for each in self.in_hand]
 
     @cached_property
@@ -159,7 +164,7 @@ class _Seen:
 
     @cached_property
     def lately(self) -> list[str]:
-        """Nodes that are in hand, or were until a moment ago."""
+        """Nodes that are in progress, or were until a moment ago."""
         ended = [
             node
             for node, course in self.courses.items()
@@ -191,7 +196,10 @@ def next_turn(
 
 
 def _why_it_stops(seen: _Seen) -> str:
-    """Why no other node begins, with what has failed so far. The first failure of a node that follows its canary only pauses."""
+    """Why no other node begins, after the failures so far.
+
+    The first failure after a canary only pauses the run.
+    """
     for each in seen.failed:
         if why := _why_at_once(each, seen):
             return why
@@ -209,7 +217,7 @@ def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
     lineup, course = seen.lineup, seen.course(failed)
     whole_change = bool(lineup.of(NodeState.UNTOUCHED))
     if course.state in _LOST:
-        return f"it is not certain that {failed.node} is well"
+        return f"{failed.node} may be unhealthy"
     if course.for_good:
         return f"what was signed for {failed.node} cannot be taken back"
     if failed.node in lineup.canaries:
@@ -217,7 +225,7 @@ def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
     elif failed.control_plane:
         which = "a control plane"
     elif failed.state in BEGUN:
-        which = "on which this run was begun before"
+        which = "where this run had begun before"
     elif failed.approves and whole_change:
         which = "which only lacked an approval"
     else:
@@ -226,7 +234,7 @@ def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
 
 
 def _finishes(seen: _Seen) -> Turn | None:
-    """All of them at once: their switches are set, and go off."""
+    """All of them at once: their switches are set, and will go off."""
     nodes = seen.lineup.of(*BEGUN)
     if waits := seen.waits(nodes):
         return Turn(begin=tuple(each.node for each in waits))
@@ -234,7 +242,7 @@ def _finishes(seen: _Seen) -> Turn | None:
 
 
 def _approvals(seen: _Seen) -> Turn | None:
-    """More and more of them at once, too: an approval cannot be taken back."""
+    """Approvals, more and more at once, too: an approval cannot be taken back."""
     nodes = seen.lineup.approvals
     waits = seen.waits(nodes)
     if not waits:
@@ -291,7 +299,7 @@ def _control_planes(seen: _Seen) -> Turn | None:
 
 
 def _begun(seen: _Seen, nodes: Collection[TaskedNode]) -> Turn:
-    """Those of the nodes that may begin: as many as the proven ones allow, and none beside another that it must not join."""
+    """Those of the nodes that may begin: as many as the proven ones allow, and no two that must stay apart."""
     if _drains(seen):
         return Turn()
     width = at_once(_proven(seen, nodes), seen.lineup.cap)
@@ -310,19 +318,19 @@ def _begun(seen: _Seen, nodes: Collection[TaskedNode]) -> Turn:
 
 
 def _free(seen: _Seen, width: int) -> int:
-    """How many more may begin: what waits for its sample only makes room for others, but not without end."""
+    """How many more may begin: a node that only waits for its sample makes room for others, within limits."""
     return max(0, min(width - seen.restarting, 2 * width - len(seen.in_hand)))
 
 
 def _proven(seen: _Seen, nodes: Collection[TaskedNode]) -> int:
-    """How many of them this run has begun and done, since one failed."""
+    """How many of them this run has begun and finished, since the last failure."""
     since = _failure(seen)
     done = [seen.course(each) for each in seen.those(nodes, NodeState.DONE)]
     return sum(each.began is not None and (since is None or each.began > since) for each in done)
 
 
 def _drains(seen: _Seen) -> bool:
-    """Whether one has failed, and the others that were in hand then have not ended yet."""
+    """Whether one has failed, and the others of that moment have not ended yet."""
     since = _failure(seen)
     begun = [seen.courses[node].began for node in seen.in_hand]
     return since is not None and any(each is not None and each <= since for each in begun)

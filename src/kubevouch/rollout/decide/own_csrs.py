@@ -1,7 +1,7 @@
 """Which serving CSRs of a node its own kubelet may have made. Pure.
 
-Whoever has another client certificate of the node's name makes CSRs, too. Those are not judged: nobody holds up a node by
-asking more often than its kubelet.
+A holder of another client certificate of the node's name makes CSRs, too. Those are not judged, so
+that frequent requests by a thief cannot delay a node.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ Csrs = Sequence[CertificateSigningRequest]
 
 
 def csrs_by_node(csrs: Iterable[CertificateSigningRequest]) -> Mapping[str, Csrs]:
-    """By node, what was asked in its name, in the same order."""
+    """The CSRs in each node's name, in the same order."""
     found = defaultdict(list)
     for each in csrs:
         if each.spec.username.startswith(NODE_USER):
@@ -23,12 +23,12 @@ def csrs_by_node(csrs: Iterable[CertificateSigningRequest]) -> Mapping[str, Csrs
 
 
 def made_with(csr: CertificateSigningRequest) -> str:
-    """SHA-256 of the client certificate that made it; empty where the API server does not say (before Kubernetes 1.32)."""
+    """SHA-256 of the client certificate that made it; empty if the API server does not say (before Kubernetes 1.32)."""
     return certificate_id(csr.spec.extra.get(CREDENTIAL_ID, ()))
 
 
 def own_csrs(csrs: Csrs, certificates: Collection[str]) -> Csrs:
-    """Those of a node that were made with a client certificate on its disk; all, where none says what made it.
+    """A node's CSRs that were made with a client certificate on its disk; all, if none says what made it.
 
     certificates: SHA-256.
     """
@@ -44,9 +44,9 @@ def csr_waits(csrs: Csrs, certificates: Collection[str]) -> bool:
 
 
 def not_asked_yet(others: Csrs) -> str:
-    """What there is to say of a kubelet without a CSR. others: what was asked in the node's name by somebody else."""
+    """The text for a kubelet without a CSR. others: what others requested in the node's name."""
     if not others:
-        return "the kubelet has not asked yet"
+        return "the kubelet has made no CSR yet"
     newest, more = others[-1].name, len(others) - 1
     which = f"{newest} and {more} more were" if more else f"{newest} was"
-    return f"the kubelet has not asked yet: {which} made with another credential than the one on its disk"
+    return f"the kubelet has made no CSR yet: {which} made with another credential than the one on its disk"

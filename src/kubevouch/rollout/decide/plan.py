@@ -1,7 +1,8 @@
 """The plan: the changes of each node, bound to one cluster and its machines.
 
-It is a file that one person reads and another may sign off, so everything that will be done is in it, and no secret.
-The state of a run is kept in its folder on each node; the plan only says where to look.
+It is a file that one person reads and another may sign off. So it contains everything that will be
+done, and no secret. The state of a run is kept in its folder on each node; the plan only says where
+to look.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,17 +27,18 @@ _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
 
 def _all_of(pattern: str) -> msgspec.Meta:
-    """The whole text matches: a plan with any other one is refused when it is read."""
+    """The whole text must match, or the plan is refused."""
     return msgspec.Meta(pattern=rf"\A(?:{pattern})\Z")
 
 
 RunName = Annotated[str, _all_of(RUN_NAME)]
 ObjectName = Annotated[str, _all_of(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")]
-"""Nodes and ConfigMaps are named like an RFC 1123 subdomain (Kubernetes pkg/apis/core/validation, ValidateNodeName)."""
+"""Nodes and ConfigMaps are named like an RFC 1123 subdomain (Kubernetes
+pkg/apis/core/validation, ValidateNodeName)."""
 Host = Annotated[str, _all_of(HOST)]
 HostIfAny = Annotated[str, _all_of(f"({HOST})?")]
 FolderIfAny = Annotated[str, _all_of(r"(/(?!\.\.(/|\Z))[^/\0]*)*")]
-"""An absolute path that nowhere goes up."""
+"""An absolute path without ".."."""
 
 Via = Literal["ssh", "pod"]
 """How scripts get to the nodes."""
@@ -46,37 +48,39 @@ class ChangeKind(StrEnum):
     """The kind of a node's change."""
 
     BOOTSTRAP = "bootstrap"
-    """serverTLSBootstrap is off: one line in config.yaml, a seed, a restart, and the approval of its CSR."""
+    """serverTLSBootstrap is off: one line in config.yaml, a seed, a restart, and the approval of
+    its CSR."""
 
     APPROVE = "approve"
-    """It is on and the CSR waits: nothing is written and nothing restarted; the newest CSR is approved."""
+    """serverTLSBootstrap is on and the CSR waits: the run only approves the newest CSR, without
+    a write or a restart."""
 
 
 class ClusterBinding(msgspec.Struct, frozen=True, rename="camel"):
-    """The cluster that the plan is for. Any other is refused, whatever its context is called."""
+    """The plan's cluster. Any other cluster is refused, whatever its context is called."""
 
     context: str
     server: str
     cluster_uid: str
-    """UID of the namespace kube-system: there is no other name of a cluster."""
+    """UID of the namespace kube-system: nothing else identifies a cluster."""
 
     ca_sha256: str
-    """Of the certificates that pods trust (kube-root-ca.crt)."""
+    """SHA-256 of the certificates that pods trust (kube-root-ca.crt)."""
 
     version: str
 
 
 class PodPlace(msgspec.Struct, frozen=True):
-    """Where pods that bring scripts to nodes are made, and the image that they run, by its digest."""
+    """The namespace of the pods that bring scripts to nodes, and their image, by its digest."""
 
     namespace: Annotated[str, _all_of(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")]
     image: str
 
 
 class DiskChange(msgspec.Struct, frozen=True, rename="camel"):
-    """What is written on a node. Empty where nothing is.
+    """What the run writes on a node. Empty if it writes nothing.
 
-    config_sha256, content_sha256: of its config.yaml as it is and as it will be.
+    config_sha256, content_sha256: digests of its config.yaml as it is and as it will be.
     """
 
     root: FolderIfAny = ""
@@ -86,10 +90,10 @@ class DiskChange(msgspec.Struct, frozen=True, rename="camel"):
     content_sha256: str = ""
     diff: str = ""
     aside: tuple[str, ...] = ()
-    """Old kubelet-server* files that are moved aside and come back with an undo."""
+    """Old kubelet-server* files that the run moves aside and an undo brings back."""
 
     no_boot_unit: str = ""
-    """Why no unit can be kept on it that ends the run at its next start; empty if one can."""
+    """Why the node cannot keep a unit that ends the run at its next start; empty if it can."""
 
 
 UNWRITTEN: Final = DiskChange()
@@ -111,7 +115,7 @@ class NodePlan(msgspec.Struct, frozen=True, rename="camel"):
     kubelet_version: str
     change: ChangeKind
     dial: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
-    """Addresses at which the certificate must be seen on the wire."""
+    """Addresses where the kubelet must serve the certificate."""
 
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
     names: tuple[Claim, ...]
@@ -121,16 +125,19 @@ class NodePlan(msgspec.Struct, frozen=True, rename="camel"):
     """The name under which the planner's known_hosts has the host key; empty where the transport shows none."""
 
     stratum: str = ""
-    """For the order as the plan shows it. A run goes by what its Node says then."""
+    """For the order as the plan shows it. A run uses what the Node says then."""
 
     @property
     def allowed(self) -> AllowedNames:
-        """What it may have. Nothing that only the node itself says is in a plan without the operator's yes."""
+        """The names and addresses that its certificate may have.
+
+        A plan contains a node's own claim only with the operator's yes.
+        """
         return AllowedNames(self.node, self.names, self.addresses, self.control_plane)
 
     @property
     def vouched(self) -> tuple[str, ...]:
-        """The addresses that the operator gives to it."""
+        """The addresses that the operator vouched for."""
         return tuple(claim.value for claim in self.addresses if claim.by_operator)
 
 
@@ -145,11 +152,11 @@ class LeftOut(msgspec.Struct, frozen=True, rename="camel"):
 
     leads_on: LeadsOn = LeadsOn.NEW_PLAN
     host: HostIfAny = ""
-    """The host that was asked, if something is to be done or seen there."""
+    """The host that was asked, if somebody should do or see something there."""
 
 
 class ConfigMapPlan(msgspec.Struct, frozen=True, rename="camel"):
-    """The kubelet-config ConfigMap, which decides how later joiners start. Changed last."""
+    """The kubelet-config ConfigMap, which decides how nodes start that join later. Changed last."""
 
     name: ObjectName
     uid: str
@@ -160,7 +167,7 @@ class ConfigMapPlan(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Plan(msgspec.Struct, frozen=True, rename="camel"):
-    """A plan."""
+    """A plan: what a run will do, and on which nodes."""
 
     run: RunName
     made_at: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -175,17 +182,17 @@ class Plan(msgspec.Struct, frozen=True, rename="camel"):
     left_out: tuple[LeftOut, ...]
     config_map: ConfigMapPlan | None
     config_map_note: str
-    """Why there is no change of the ConfigMap, or what comes with it."""
+    """Why the ConfigMap does not change, or what the change entails."""
 
     notices: tuple[str, ...] = ()
     only: tuple[ObjectName, ...] = ()
-    """The nodes that it was asked for; empty if it looks at all of them."""
+    """The nodes that the operator asked for; empty if the plan looks at all of them."""
 
     pods: PodPlace | None = None
     """Only if `via` is pod."""
 
     ask_sudo_password: bool = False
-    """Whoever carries it out is asked for the password that sudo on the nodes wants."""
+    """Whether apply asks for the password that sudo on the nodes wants."""
 
     schema: Literal["kubevouch.plan/1"] = msgspec.field(default=SCHEMA, name="schemaVersion")
 
@@ -196,12 +203,15 @@ def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
 
 
 def only_nodes(plan: Plan, names: Collection[str]) -> Plan:
-    """The plan for these of its nodes. The ConfigMap is what holds for all nodes: it is left as it is. Raises UsageError."""
+    """The plan for these nodes only.
+
+    It leaves the ConfigMap as it is, since that holds for all nodes. Raises UsageError.
+    """
     known = [node.node for node in plan.nodes]
     wanted = full_names(names, known)
     for name in wanted:
         if name not in known:
-            # Not the name that looks most alike: that may be another node's.
+            # Do not suggest the most similar name: it may be another node's.
             expected = f"its nodes: {', '.join(known[:_MOST_NAMED])}"
             raise UsageError(f"--node {name}", f"run {plan.run} has no such node", expected)
     chosen = tuple(node for node in plan.nodes if node.node in wanted)
@@ -209,19 +219,22 @@ def only_nodes(plan: Plan, names: Collection[str]) -> Plan:
 
 
 def without_nodes(plan: Plan, away: Sequence[LeftOut]) -> Plan:
-    """The plan without these of its nodes, which it then leaves out."""
+    """The plan without these nodes, listed as left out."""
     names = {each.node for each in away}
     kept = tuple(node for node in plan.nodes if node.node not in names)
     return msgspec.structs.replace(plan, nodes=kept, left_out=(*plan.left_out, *away))
 
 
 def unvouched(plan: Plan) -> tuple[NodePlan, ...]:
-    """The nodes that ssh reached at an address which only the node itself gives to it. An apply refuses them."""
+    """The nodes that ssh reached at an address which only the node itself claims.
+
+    An apply refuses them.
+    """
     return tuple(each for each in plan.nodes if not_vouched_for(each.node, each.host, each.vouched))
 
 
 def by_answer(plan: Plan, *, yes: bool) -> Plan:
-    """The plan once the operator was asked about these nodes. yes: each is where ssh reached it; else they are left out."""
+    """The plan after the operator's answer about these nodes. yes: each is where ssh reached it; else they are left out."""
     asked = unvouched(plan)
     if yes:
         nodes = (_vouched_for(each) if each in asked else each for each in plan.nodes)
@@ -244,10 +257,11 @@ def _vouched_for(node: NodePlan) -> NodePlan:
 def not_the_cluster(bound: ClusterBinding, uid: str, ca_sha256: str) -> str:
     """Why this is not the plan's cluster; empty if it is.
 
-    uid: of the namespace kube-system. ca_sha256: of the certificates that pods trust (TrustedRoots.sha256).
+    uid: of the namespace kube-system. ca_sha256: of the certificates that pods trust
+    (TrustedRoots.sha256).
     """
     if uid != bound.cluster_uid:
-        return f"this is not the cluster of the plan, which is for {bound.server}"
+        return f"this is not the plan's cluster, which is {bound.server}"
     if ca_sha256 != bound.ca_sha256:
         return "the cluster's CA has changed since the plan"
     return ""

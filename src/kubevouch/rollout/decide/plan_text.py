@@ -1,4 +1,4 @@
-"""A plan as a file: how it is written, and what is refused when it is read. Pure."""
+"""A plan as a file: how it is written, and which files are refused. Pure."""
 
 import json
 import re
@@ -15,11 +15,13 @@ from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
 EXPECTED = "expected a file written by `plan`"
 
 _NOT_SHOWN = re.compile(r"[^\t\n\r -~]")
-"""A plan is signed off by people: what they read must be what is there. So it is written in ASCII, and read in nothing else."""
+"""People sign off a plan, so it must show everything that it contains. It is written in ASCII,
+and other characters are refused."""
 _LONGEST_SEEN = 500
-"""Characters of what is said of a plan that is refused."""
+"""Characters of the message about a refused plan."""
 _LARGEST_NODE = 256 * 1024
-"""Bytes. The files of a node may have any names and any lines, and a plan is for thousands of nodes."""
+"""In bytes. The files of a node may have any names and any lines, and a plan is for thousands of
+nodes."""
 
 
 def text_of(plan: Plan) -> str:
@@ -28,10 +30,15 @@ def text_of(plan: Plan) -> str:
 
 
 def plan_in(data: bytes, where: str) -> Plan:
-    """The plan in these bytes, which come from `where`. Raises UsageError if they are no valid plan, or one of another schema."""
+    """Parses a plan from these bytes, which come from `where`.
+
+    Raises UsageError if they are no valid plan or have another schema.
+    """
     text = data.decode(errors="replace")
     if hidden := _NOT_SHOWN.search(text):
-        raise _refused(where, f"holds a character that is not plain ASCII, U+{ord(hidden[0]):04X}")
+        raise _refused(
+            where, f"contains a character that is not plain ASCII, U+{ord(hidden[0]):04X}"
+        )
     try:
         plan = msgspec.json.decode(data, type=Plan)
         json.loads(text, object_pairs_hook=_refuse_twice)
@@ -43,31 +50,31 @@ def plan_in(data: bytes, where: str) -> Plan:
 
 
 def _refuse_twice(fields: list[tuple[str, object]]) -> None:
-    """Raises ValueError for a field that stands twice in one object: of two, a person may read the other one."""
+    """Raises ValueError if an object has a field twice: a person may read the other one."""
     for name, times in Counter(name for name, _ in fields).items():
         if times > 1:
-            raise ValueError(f"it says {name!r} twice in one place")
+            raise ValueError(f"{name!r} appears twice in one object")
 
 
 def _refused(where: str, seen: str) -> UsageError:
-    """What is in the file may be of any length."""
+    """The error for a refused plan. The message is cut, since the file's text may be of any length."""
     return UsageError(where, seen[:_LONGEST_SEEN], EXPECTED)
 
 
 def _problem(plan: Plan) -> str:
-    """Why this plan must not be carried out, beside what its types refuse; empty if nothing is wrong with it."""
+    """Why this plan must not be carried out, beyond what its types refuse; empty if it may."""
     names = [node.node for node in plan.nodes]
     keyless = next((node.node for node in plan.nodes if not node.host_key), "")
     found = {
         "it names no node": not names and not plan.left_out,
-        "a node stands there twice": len(set(names)) != len(names),
+        "it lists a node twice": len(set(names)) != len(names),
         f"{keyless}: no ssh host key": plan.via == "ssh" and keyless,
         f"{plan.ssh_user!r} {NO_LOGIN}": plan.ssh_user and not is_login(plan.ssh_user),
-        "a password for sudo belongs to a plan that goes by ssh": plan.ask_sudo_password
+        "a password for sudo needs a plan that uses ssh": plan.ask_sudo_password
         and plan.via != "ssh",
-        "pods belong to a plan that goes by pod, and to no other": (plan.via == "pod")
+        "a plan must have pods if it goes by pod, and only then": (plan.via == "pod")
         is not (plan.pods is not None),
-        "it names no image by its digest": plan.pods and not names_an_image(plan.pods.image),
+        "it does not name its image by digest": plan.pods and not names_an_image(plan.pods.image),
     }
     problems = (f"{node.node}: {why}" for node in plan.nodes if (why := _node_problem(node)))
     return next((why for why, is_so in found.items() if is_so), "") or next(problems, "")
@@ -79,15 +86,18 @@ def _node_problem(node: NodePlan) -> str:
     if node.change is ChangeKind.BOOTSTRAP and not (
         node.disk.root and node.disk.pki and node.disk.config
     ):
-        return "no path of what is to be changed"
+        return "a path for its change is missing"
     return ""
 
 
 def node_problem(node: NodePlan) -> str:
-    """Why no plan can have this node in it; empty if one can. Much of it is the node's own word: it would spoil the plan of all."""
+    """Why no plan can contain this node; empty if one can.
+
+    Much of it is the node's own word, and could spoil the whole plan.
+    """
     written = msgspec.json.encode(node)
     if len(written) > _LARGEST_NODE:
-        return f"what it would say of it takes {len(written)} bytes, and no more than {_LARGEST_NODE} are written"
+        return f"its entry takes {len(written)} bytes; expected at most {_LARGEST_NODE}"
     try:
         return _node_problem(msgspec.json.decode(written, type=NodePlan))
     except msgspec.DecodeError as error:

@@ -1,7 +1,10 @@
-"""The pod that brings a script to one node: what it is, how it does by its status, and when it has been left behind. Pure.
+"""The pod that brings a script to one node: its spec, its progress by its status, and whether it is abandoned.
 
-Its first container is privileged, enters the host and runs the script; two more, with no rights, only hand on what does not
-fit into the first one's message. Nothing of that needs the kubelet's port: the kubelet itself posts the messages.
+Pure.
+
+Its first container is privileged, enters the host and runs the script; two more, without rights,
+only hand on what does not fit into the first one's message. None of that needs the kubelet's port:
+the kubelet itself posts the messages.
 """
 
 from collections.abc import Mapping
@@ -26,13 +29,13 @@ _REST: Final = tuple(f"answer-{number}" for number in range(2, MOST_MESSAGES + 1
 _MESSAGE: Final = "/dev/termination-log"
 _SHARES: Final = "/answer"
 _GRACE: Final = 30
-"""Seconds in which a script that has begun may end once its pod is removed."""
+"""Seconds in which a started script may end after its pod's removal."""
 
 _BEYOND: Final = 60
-"""Seconds by which a pod outlives its script's time at most, for its start."""
+"""The longest time in seconds that a pod outlives its script's time, for its start."""
 
 _LEFT_BEHIND: Final = timedelta(seconds=60)
-"""Who waits for a pod removes it at once."""
+"""A waiting run removes its pod at once."""
 
 _HOPELESS: Final = {
     "ErrImageNeverPull",
@@ -43,7 +46,8 @@ _HOPELESS: Final = {
     "CreateContainerError",
     "RunContainerError",
 }
-"""What a container waits for in vain (pkg/kubelet/images/types.go, kuberuntime_container.go)."""
+"""States from which a container never starts (pkg/kubelet/images/types.go,
+kuberuntime_container.go)."""
 
 _NEVER_RAN: Final = {"StartError", "ContainerCannotRun"}
 _NODE_ENTRY: Final = ("python", "-m", "kubevouch.node.io.in_pod")
@@ -53,10 +57,10 @@ class PodState(StrEnum):
     """The state of a pod, for whoever waits for its answer."""
 
     WAITING = "waiting"
-    """Nothing has run in it yet, as far as is seen."""
+    """As far as seen, nothing has run in it yet."""
 
     RUNNING = "running"
-    """Its script runs, or has run and its answer is not whole yet."""
+    """Its script runs, or has run and its answer is incomplete."""
 
     ANSWERED = "answered"
     REFUSED = "refused"
@@ -70,10 +74,10 @@ class PodLook(msgspec.Struct, frozen=True):
     """One look at a pod. why: what it waits for, or what became of it. messages: of its containers, in order."""
 
     state: PodState = PodState.WAITING
-    why: str = "its kubelet has not begun with it"
+    why: str = "its kubelet has not started it"
     messages: tuple[str, ...] = ()
     in_vain: bool = False
-    """It waits, and for nothing that comes by itself."""
+    """It waits for something that will not come by itself."""
 
     @property
     def is_final(self) -> bool:
@@ -91,8 +95,8 @@ def pod_body(
 ) -> dict[str, Any]:
     """The pod as it is created, without its kind.
 
-    It is not scheduled but bound by its name, whatever keeps other pods from that node; it has no account's token. script:
-    packed. seconds: how long the script may take.
+    It is not scheduled but bound by name, whatever keeps other pods from that node; it has no
+    account's token. script: packed. seconds: the script's time limit.
     """
     shares = [f"{_SHARES}/{each}" for each in _REST]
     volume = {"name": "answer", "mountPath": _SHARES}
@@ -101,8 +105,8 @@ def pod_body(
         "image": place.image,
         "command": [*_NODE_ENTRY, "run", "1", str(int(seconds)), _MESSAGE, *shares],
         "env": [{"name": SCRIPT_VARIABLE, "value": script}],
-        # What is needed to enter the host is all that privileged is (docs/internals/decisions/0014): a shorter list would only fail
-        # on nodes with AppArmor or SELinux.
+        # Entering the host needs all that privileged is (docs/internals/decisions/0014): a
+        # shorter list would only fail on nodes with AppArmor or SELinux.
         "securityContext": {"privileged": True, "runAsUser": 0, "runAsNonRoot": False},
         "volumeMounts": [volume],
     }
@@ -161,7 +165,7 @@ _NO_RIGHTS: Final[Mapping[str, Any]] = {
 
 
 def changed_by_admission(pod: Pod, place: PodPlace) -> str:
-    """What an admission webhook made of the pod that must not be; empty if it is as it was sent."""
+    """A forbidden change of the pod by an admission webhook; empty if it is as it was sent."""
     found = [each.name for each in (*pod.spec.init_containers, *pod.spec.containers)]
     if added := sorted({*found} - {_SCRIPT, *_REST}):
         return f"a webhook of this cluster added container {added[0]} to the pod"
@@ -184,7 +188,7 @@ def look_at(pod: Pod) -> PodLook:
     if count := count_in(ended.message):
         return _answered(pod, statuses, ended.message, count)
     what = f"{ended.reason or 'no reason given'}, exit code {ended.exit_code}"
-    why = short_line(f"its container ended with no answer: {what} {ended.message}".strip())
+    why = short_line(f"its container ended without an answer: {what} {ended.message}".strip())
     return PodLook(PodState.REFUSED if ended.reason in _NEVER_RAN else PodState.LOST, why)
 
 
@@ -209,14 +213,14 @@ def _answered(pod: Pod, statuses: Mapping[str, ContainerStatus], first: str, cou
         ended = statuses.get(name, ContainerStatus()).state.terminated
         if ended is None:
             if pod.status.phase in ("Failed", "Succeeded"):
-                return PodLook(PodState.LOST, f"it ended before container {name} had its say")
+                return PodLook(PodState.LOST, f"it ended before container {name} had answered")
             return PodLook(PodState.RUNNING, f"the rest of its answer, from container {name}")
         messages.append(ended.message)
     return PodLook(PodState.ANSWERED, "", tuple(messages))
 
 
 def is_left_behind(pod: Pod, now: datetime) -> bool:
-    """Whether nobody waits for this pod any more: its time is over, or it ended a minute ago and is there still."""
+    """Whether nobody waits for this pod: its time is over, or it ended a minute ago and still exists."""
     created = pod.metadata.creation_timestamp
     if created is None:
         return False
@@ -228,14 +232,15 @@ def is_left_behind(pod: Pod, now: datetime) -> bool:
         for each in (*pod.status.init_container_statuses, *pod.status.container_statuses)
         if each.state.terminated and each.state.terminated.finished_at
     ]
-    # Its kubelet says when it ended, and may say anything: nothing is added to that.
+    # Its kubelet reports the end, and may say anything: nothing is added to that.
     return now - _LEFT_BEHIND > min(max([created, *ends]), over)
 
 
 def verdict(look: PodLook, *, gone: bool, seconds: float) -> tuple[PodState, str]:
-    """What became of a pod that is waited for no longer: ANSWERED, REFUSED or LOST, and why.
+    """What became of an abandoned pod: ANSWERED, REFUSED or LOST, and why.
 
-    gone: its kubelet has confirmed its removal since. Until then a container that was not seen running may have run, or run yet.
+    gone: its kubelet has confirmed its removal. Until then an unseen container may have run, or may
+    still run.
     """
     if look.is_final:
         return look.state, look.why
@@ -244,5 +249,5 @@ def verdict(look: PodLook, *, gone: bool, seconds: float) -> tuple[PodState, str
         return PodState.LOST, f"{how} ({look.why})"
     if gone:
         return PodState.REFUSED, look.why
-    why = f"{look.why}; its removal is not confirmed, so whether it has run cannot be told"
+    why = f"{look.why}; its removal is not confirmed, so it may have run"
     return PodState.LOST, why

@@ -1,7 +1,7 @@
-"""Before the first write: is a node still what its plan says, and what is left to do on it? Pure.
+"""Before the first write: is a node still as planned, and what is left to do on it? Pure.
 
-The plan is a file that anybody may have written. What it says of the cluster, of a node's role and of its names is
-compared with what is seen now, or proven again; nothing is taken from it on trust.
+Anybody may have written the plan's file. So its claims about the cluster, a node's role and its
+names are compared with what is seen now, or proven again. Nothing is taken on trust.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,17 +25,19 @@ from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.run_status import BEGUN, NodeState, stands_by
 
 NEW_PLAN = "make a new plan"
-GONE = "this Node is not there any more"
+GONE = "this Node no longer exists"
 
 
 @dataclass(frozen=True)
 class Recheck:
-    """How this very run is found on a planned node.
+    """How this run is found on a planned node.
 
-    untouched: it is as planned. armed: the run was cut off there, and goes on with it. failed: the same, but its Node is not Ready, so
-    that it is put back. done: it needs nothing. why: nothing may be done on it, and no other node begins; of an unknown one, it is not
-    as planned. content: the whole new config.yaml, if one is to be written. armed_run: the run that is armed on it, where that is why
-    nothing may be done.
+    untouched: as planned. armed: the run died there, and continues. failed: the same, but its Node
+    is not Ready, so the run puts it back. done: it needs nothing.
+
+    why: why the run may not touch it, which also stops all other nodes. If the state is unknown,
+    the node is not as planned. content: the whole new config.yaml, if one is to be written.
+    armed_run: the run that is armed on it, if that is why.
     """
 
     state: NodeState
@@ -45,7 +47,7 @@ class Recheck:
 
     @property
     def failure(self) -> str:
-        """What of this run has failed there, of a node: `{}`; empty if nothing has."""
+        """What failed on the node, with `{}` for its name; empty if nothing has."""
         return _FAILURES.get(self.state, "") if self.why or self.state is NodeState.FAILED else ""
 
 
@@ -80,17 +82,18 @@ _ROLES = {True: "control plane", False: "worker"}
 
 
 def _other_than_planned(now_and_then: Mapping[str, tuple[object, object]]) -> str:
-    """The first of these that is another one now than in the plan; empty if none is."""
+    """The first of these values that differs from the plan; empty if none does."""
     for what, (now, then) in now_and_then.items():
         if now != then:
-            return f"its {what} is now {now}, and was {then} in the plan"
+            return f"its {what} is now {now}, but {then} in the plan"
     return ""
 
 
 def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) -> str:
     """Why a run goes on without this node although its plan is a good one; empty if it need not.
 
-    begun: the run has changed it before, and finishes it also where its kubelet has another version meanwhile, or its Node more addresses.
+    begun: the run has changed it before. It then finishes the node even if its kubelet has another
+    version now, or its Node more addresses.
     """
     if node is None:
         return GONE
@@ -100,16 +103,17 @@ def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) ->
         return ""
     version = node.status.node_info.kubelet_version
     if version != planned.kubelet_version:
-        return f"its kubelet is {version} now, and was {planned.kubelet_version} in the plan: an upgrade came between; {NEW_PLAN}"
+        return f"its kubelet is {version} now, but {planned.kubelet_version} in the plan: it was upgraded since; {NEW_PLAN}"
     if added := _added(planned, node):
-        return f"its Node has {min(added)}, which the plan has not; {NEW_PLAN}"
+        return f"its Node has {min(added)}, which is not in the plan; {NEW_PLAN}"
     return ""
 
 
 def _added(planned: NodePlan, node: Node) -> frozenset[str]:
-    """The names and addresses that the Node has got besides all of the plan's.
+    """The names and addresses that the Node has beyond all of the plan's.
 
-    Its kubelet writes them, and would ask for them, too: its CSR would be held. That must not stop the run on other nodes.
+    Its kubelet writes them, and would ask for them too, so its CSR would be held. That must not
+    stop the run on other nodes.
     """
     then = _values(planned.allowed)
     now = _values(allowed_names_of(node))
@@ -121,7 +125,7 @@ def _values(allowed: AllowedNames) -> frozenset[str]:
 
 
 def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
-    """What this run finds on the node's disk."""
+    """The state of this run on the node's disk."""
     survey, record = facts.survey, state_of_run(facts.survey, run)
     if has_restarted(record):
         facts = replace(facts, started_with=planned.disk.content_sha256)
@@ -142,7 +146,7 @@ def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
 
 
 def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
-    """It can be proven and committed where the disk is what the run has made of it."""
+    """The state of a begun run: it can be proven and committed if the disk is as the run left it."""
     if survey.config and survey.root and survey.pki:
         config, root, pki = survey.config[0], survey.root[0], survey.pki[0]
         paths = (config.text_path, root.text_path, pki.text_path)
@@ -154,16 +158,16 @@ def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
         ):
             return Recheck(NodeState.ARMED, content=config.content)
     why = (
-        f"this run has begun on it, and {planned.disk.config} is not what the run writes; to put the node back now: "
-        f"kubevouch undo {run} --node {planned.node}"
+        f"this run has begun on it, but {planned.disk.config} is not what the run writes; to put "
+        f"the node back now: kubevouch undo {run} --node {planned.node}"
     )
     return Recheck(NodeState.UNKNOWN, why, armed_run=run)
 
 
 def recheck_not_ready(stands: NodeState) -> Recheck | None:
-    """What this run finds of a node whose Node is not Ready, by how it stands there; None if it has changed nothing: it goes without it.
+    """How this run goes on with a node that is not Ready, by its state there; None if it has changed nothing, and goes without it.
 
-    A node that it has changed is a failure of the run: its own restart may be the reason.
+    A node that the run has changed counts as its failure: its own restart may be the reason.
     """
     if stands in BEGUN:
         return Recheck(NodeState.FAILED)
@@ -173,9 +177,10 @@ def recheck_not_ready(stands: NodeState) -> Recheck | None:
 
 
 def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
-    """Why the run goes without some of its nodes, by name: it is armed on one, and has failed on that one or on another.
+    """Why the run skips some of its nodes, by name: it is armed on one, and has failed on that one or on another.
 
-    Then it ends what it has begun, so that no well node is put back for another one, and begins nothing else.
+    Then it ends what it has begun, so that no healthy node is put back because of another, and
+    begins nothing else.
     """
     failed = [each.failure.format(node) for node, each in found.items() if each.failure]
     if not failed or not any(each.state in BEGUN for each in found.values()):
@@ -192,16 +197,16 @@ def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
 def _not_as_planned(
     planned: NodePlan, record: str, survey: NodeSurvey, need: Rewrite | None
 ) -> str:
-    """In which way what the node needs now differs from what the plan says; empty if it does not. record: of the run there."""
+    """How the node's needs now differ from the plan; empty if they do not. record: of the run there."""
     if stands_by(record) is NodeState.DONE:
-        return f"this run was done on it before, and now it needs something else; {NEW_PLAN}"
+        return f"this run completed on it before, but now it needs something else; {NEW_PLAN}"
     if planned.change is ChangeKind.BOOTSTRAP and (
         not survey.config or survey.config[0].sha256 != planned.disk.config_sha256
     ):
-        return f"{planned.disk.config} has been changed since the plan; {NEW_PLAN}"
+        return f"{planned.disk.config} has changed since the plan; {NEW_PLAN}"
     kind = ChangeKind.BOOTSTRAP if need else ChangeKind.APPROVE
     if kind is not planned.change:
-        return f"it needs {_WORDS[kind]} now, and in the plan it was {_WORDS[planned.change]}; {NEW_PLAN}"
+        return f"it needs {_WORDS[kind]} now, but the plan has {_WORDS[planned.change]}; {NEW_PLAN}"
     if need is None:
         return ""
     why = _other_than_planned(
@@ -229,13 +234,13 @@ def not_entitled_as_planned(
     *,
     known_as: str = "",
 ) -> str:
-    """Why the node may not have what the plan gives to it, as proven now; empty if it may.
+    """Why the node may not have the names in its plan, as proven now; empty if it may.
 
-    Nothing is taken from the plan on trust but what the operator said when it was made: that is shown once more before anything is done.
-    What the Node has besides is not given to it: a CSR that asks for that is held.
+    Only the operator's words are taken from the plan on trust, and apply shows them again first. If
+    the Node claims more, it does not get it: a CSR that asks for more is held.
 
-    live: the Node. neighbours: of all live nodes. proven: addresses that were proven just now. known_as: the
-    name under which known_hosts has the key that answered just now.
+    live: the Node. neighbours: of all live nodes. proven: addresses that were proven just now.
+    known_as: the name under which known_hosts has the key that answered just now.
     """
     said = planned.vouched
     if why := not_bound_by_operator(planned.node, planned.host, known_as, said, neighbours.nodes):
@@ -250,7 +255,7 @@ def not_entitled_as_planned(
 
 
 def _not_holding(then: Iterable[Claim], now: Iterable[Claim]) -> str:
-    """Which of the plan's claims does not hold now; empty if all do."""
+    """The first claim of the plan that does not hold now; empty if all do."""
     sources = {claim.value: claim.source for claim in now}
     for claim in then:
         source = sources.get(claim.value)
@@ -260,7 +265,7 @@ def _not_holding(then: Iterable[Claim], now: Iterable[Claim]) -> str:
 
 
 def joined_since(plan: Plan, nodes: Iterable[Node]) -> tuple[LeftOut, ...]:
-    """Nodes that were made after the plan, which so does not look at them."""
+    """Nodes that were created after the plan, so it does not cover them."""
     known = {each.node for each in plan.nodes} | {each.node for each in plan.left_out}
     return tuple(
         LeftOut(node.name, f"it has joined the cluster since the plan was made; {NEW_PLAN}")
@@ -272,10 +277,10 @@ def joined_since(plan: Plan, nodes: Iterable[Node]) -> tuple[LeftOut, ...]:
 
 
 def not_accounted_for(plan: Plan, live: Iterable[str], well: frozenset[str]) -> str:
-    """Which of the cluster's nodes keep the kubelet-config ConfigMap as it is; empty if none does.
+    """Which nodes of the cluster prevent the change of the kubelet-config ConfigMap; empty if none does.
 
-    It decides how later joiners start, and says what is so on every node: each is in the plan, or is left out since it
-    is well, and was found well again (`well`).
+    The ConfigMap decides how nodes start that join later, and says what holds on every node. So
+    each node is in the plan, or was left out as well and is still well (`well`).
     """
     planned = {each.node for each in plan.nodes}
     left_out = {each.node: each for each in plan.left_out}
@@ -286,7 +291,7 @@ def not_accounted_for(plan: Plan, live: Iterable[str], well: frozenset[str]) -> 
         why = (
             "is not in this plan"
             if name not in left_out
-            else ("is not well any more" if left_out[name].is_well else "is left out of this plan")
+            else ("is no longer well" if left_out[name].is_well else "is left out of this plan")
         )
         missing.append(f"{name} {why}")
     return "; ".join(missing[:3]) + (f"; and {len(missing) - 3} more" if len(missing) > 3 else "")

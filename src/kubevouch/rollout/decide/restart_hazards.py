@@ -1,7 +1,10 @@
-"""Why a restart of this kubelet would start something else than what runs, and what to do about it. Pure.
+"""Why a restart of this kubelet would start something else than what runs, and what to do about it.
 
-A run changes one key. If a restart would bring in more (another executable, an edited unit, other keys of the files), that
-would take effect in the middle of a roll-out, and its undo could not take it back: such a node is left out.
+Pure.
+
+A run changes one key. If a restart would bring in more (another executable, an edited unit, other
+keys of the files), that would take effect in the middle of a roll-out, and the undo could not take
+it back: such a node is omitted.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,15 +22,16 @@ _RELOAD = f"systemctl daemon-reload; {_RESTART}"
 
 
 def restart_hazards(survey: NodeSurvey, next_one: EffectiveConfiguration) -> str:
-    """Why the kubelet must not be restarted by a run, with the way out; empty if nothing speaks against it.
+    """Why the run must not restart the kubelet, with the way out; empty if it may.
 
     next_one: what the next start makes of files and flags.
     """
     if survey.next_start.swaps and next_one.configuration.fail_swap_on:
         devices = _named(survey.next_start.swaps.decode(errors="replace").split("\n"))
         return (
-            f"swap is on ({devices}), and with failSwapOn, which is the default, its kubelet would not start again: turn swap "
-            "off (swapoff -a, and its lines in /etc/fstab), then make a new plan"
+            f"swap is on ({devices}), and with failSwapOn, the default, its kubelet would not "
+            "start again: turn swap off (swapoff -a, and its lines in /etc/fstab), then make a "
+            "new plan"
         )
     found = [*_of_the_program(survey), *_of_its_files(survey)]
     if not found:
@@ -49,11 +53,15 @@ def _of_the_program(survey: NodeSurvey) -> Iterator[str]:
 
 
 def _of_its_files(survey: NodeSurvey) -> Iterator[str]:
-    """Of its unit and its configuration. Which keys would change is not asked: that takes a right by which pods can be commanded."""
+    """Its unit and its configuration.
+
+    Which keys would change is not asked: that takes a right that also allows commands in pods.
+    """
     start = survey.next_start
     if start.needs_reload == b"yes":
-        yield "kubelet.service on the disk is not the one that systemd has read (NeedDaemonReload)"
-    # An undo puts a file back with its former time. Where none was, a file that bears an old one was put in its place.
+        yield "kubelet.service on disk differs from the one that systemd has loaded (NeedDaemonReload)"
+    # An undo restores a file with its former time. A file with an old time where none was before
+    # came from elsewhere.
     undone = any(each.state == b"undone" for each in survey.runs)
     files = start.configuration
     written = [(f.text_path, f.written if undone else max(f.written, f.changed)) for f in files]
@@ -64,7 +72,7 @@ def _of_its_files(survey: NodeSurvey) -> Iterator[str]:
 
 
 def _changed(survey: NodeSurvey, files: Iterable[SurveyedTimes]) -> list[str]:
-    """Those that were written, moved or linked since the process started: a package brings files with times of their own."""
+    """Files that were written, moved or linked since the process started: a package's files bring their own times."""
     return [
         each.text_path
         for each in files
@@ -73,7 +81,7 @@ def _changed(survey: NodeSurvey, files: Iterable[SurveyedTimes]) -> list[str]:
 
 
 def _named(names: list[str]) -> str:
-    """A few of them; what a node calls its files is shown without what could not be seen in it."""
+    """A few of them, without invisible characters, since a node chooses its file names."""
     shown = [
         "".join(char if char.isprintable() else "?" for char in name)[:200]
         for name in dict.fromkeys(filter(None, names))

@@ -7,18 +7,19 @@ from kubevouch.rollout.decide.plan import LeftOut
 from kubevouch.rollout.decide.run_status import NodeState
 
 AS_BEFORE = (NodeState.UNDONE, NodeState.UNTOUCHED)
-"""What an undo comes to for a node that is as it was before the run."""
+"""The results of an undo for a node that is as before the run."""
 
 
 def why_of(*reasons: str) -> str:
-    """One text of several reasons, without those that are empty."""
+    """One text of several reasons, without the empty ones."""
     return "; ".join(filter(None, reasons))
 
 
 class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """How the run or the undo leaves one node, why, and how long it took.
 
-    untouched: without a why its turn did not come. An undo that did not come to a node leaves it unknown.
+    untouched: without a why, its turn did not come. If an undo did not reach a node, its state is
+    unknown.
     """
 
     node: str
@@ -29,16 +30,17 @@ class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """The CSRs that were approved for it."""
 
     away: bool = False
-    """It was not there, not Ready or another version at its turn: the run went on without it."""
+    """It was missing, not Ready or had another version at its turn: the run went on without it."""
 
     for_good: bool = False
-    """It failed with something that cannot be taken back: a certificate with other names than planned."""
+    """It failed for good: it has a certificate with other names than planned, and nothing can
+    take that back."""
 
     settled: bool = False
-    """Of an undo: the same command again would come to the same."""
+    """For an undo: the same command again would change nothing."""
 
     not_well: bool = False
-    """Of an undo: it put the node back, and the node is not seen to be well."""
+    """For an undo: it put the node back, but the node does not look healthy."""
 
     def __str__(self) -> str:
         """How it ended and why, for a person."""
@@ -48,7 +50,8 @@ class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
 class ConfigMapResult(msgspec.Struct, frozen=True):
     """What was done with the ConfigMap, in words for a person; empty for nothing. failed: it is not as planned.
 
-    written: this run has written it, now or before. settled: the same call again would come to the same. forbidden: the user lacks a right to it.
+    written: this run has written it, now or before. settled: the same command again would change
+    nothing. forbidden: the user lacks a right to it.
     """
 
     text: str = ""
@@ -66,22 +69,24 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
     config_map: ConfigMapResult = ConfigMapResult()
     interrupted: bool = False
     stopped: str = ""
-    """Why no other node was begun after one had failed; empty if that was not so."""
+    """Why no other node began after one had failed; empty if that was not so."""
 
     left_out: tuple[LeftOut, ...] = ()
-    """Nodes that the plan does not touch although they are not well, or not any more."""
+    """Nodes that the plan does not touch although they are not well, or no longer are."""
 
     lost_to: str | None = None
-    """The run that has the Lease now, which was lost on the way: empty where nobody is known to. None: it was not lost."""
+    """The run that took over the Lease; empty if that is unknown. None: this run did not lose
+    it."""
 
     undo: str = ""
-    """The command that undoes what this run has changed, now or when it was carried out before; empty if that is nothing."""
+    """The command that undoes what this run has changed, now or before; empty if that is
+    nothing."""
 
     @property
     def exit_code(self) -> ExitCode:
         """0 all done, 4 stopped with some nodes done or nothing changed, 5 undone, 130 interrupted.
 
-        3 if all that was planned is done, and the plan had left out nodes that are not well.
+        3 if all planned nodes are done, but the plan had left out nodes that are not well.
         """
         nodes = [each for each in self.nodes if not each.away]
         states = {each.state for each in nodes}

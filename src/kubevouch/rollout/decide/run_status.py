@@ -1,4 +1,7 @@
-"""Where runs stand on a node, read there by status.sh, and what it means for an operator. Pure."""
+"""The state of runs on a node, as status.sh reads it there, and what it means for an operator.
+
+Pure.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -22,36 +25,36 @@ _WHOSE = {
 
 
 class RunFound(msgspec.Struct, frozen=True):
-    """What one run has left on a node. Texts are sent in base64, which msgspec decodes."""
+    """What one run has left on a node. msgspec decodes the texts from base64."""
 
     run: bytes
     state: bytes
     fires: Moment
-    """When its switch goes off, by the node's clock; 0 where the record does not say."""
+    """When its switch fires, by the node's clock; 0 if the record does not say."""
 
     timer: bytes
-    """What `systemctl is-active` says of the switch's timer."""
+    """The answer of `systemctl is-active` for the switch's timer."""
 
     boot: bool
-    """A restart of the machine would end the run, too."""
+    """Whether a restart of the machine would end the run too."""
 
     config: bytes
-    """The config.yaml that it is about; empty where it wrote none."""
+    """The config.yaml of this run; empty if it wrote none."""
 
     whose: bytes
-    """Whose content it has now: `run`, `before` (the run) or `other`; empty where that cannot be told."""
+    """Whose content the file has now: `run`, `before` (the run) or `other`; empty if unknown."""
 
     strays: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=100)]
-    """Names of the files that an undo took out of the way and kept."""
+    """Names of the files that an undo moved out of the way and kept."""
 
     def __post_init__(self) -> None:
         check_run_name(self.run)
         if self.whose.decode(errors="replace") not in ("", *_WHOSE):
-            raise ValueError(f"{self.whose[:20]!r} says whose no content is")
+            raise ValueError(f"{self.whose[:20]!r} is not a known owner of the file's content")
 
 
 class RunsFound(msgspec.Struct, frozen=True):
-    """What status.sh answers."""
+    """The answer of status.sh."""
 
     machine_id: bytes
     clock: Moment
@@ -60,7 +63,7 @@ class RunsFound(msgspec.Struct, frozen=True):
     """Why the records are not read: others than root could have written them."""
 
     active: bytes
-    """kubelet.service, as systemd says."""
+    """The state of kubelet.service by systemd."""
 
     runs: Annotated[tuple[RunFound, ...], msgspec.Meta(max_length=100)]
     """The newest first."""
@@ -69,7 +72,7 @@ class RunsFound(msgspec.Struct, frozen=True):
 def status_script(
     root: str, proc: str = "/proc", units: str = "/etc/systemd/system"
 ) -> Script[RunsFound]:
-    """Reads them. root: the kubelet's folder by the run's plan, for a kubelet that is down; empty for the default."""
+    """Reads the state of runs. root: the kubelet's folder by the run's plan, for a kubelet that is down; empty for the default."""
     words = {"proc": proc, "units": units, "root_said": root}
     text = "".join(f"{name}={quote(value)}\n" for name, value in words.items())
     text += "".join(map(script_text, ("root_owned.sh", "run_marker.sh", "kubelet_process.sh")))
@@ -78,7 +81,7 @@ def status_script(
 
 
 class NodeState(Explained):
-    """How a run stands on a node: as it is found there, as a run or an undo leaves it, and as `status` shows it."""
+    """The state of a run on a node: as found there, as a run or an undo leaves it, and as `status` shows it."""
 
     UNTOUCHED = "untouched", "not begun, or cut off before anything was changed"
     ARMED = "armed", "changed and not proven yet, or perhaps so: its switch undoes it"
@@ -105,51 +108,56 @@ _MEANS = {
     "unfinished": "nothing was changed",
     "prepared": "nothing was changed",
     "armed": "its files are being changed",
-    "written": "its files are changed, the kubelet was not restarted yet",
+    "written": "its files are changed, but the kubelet is not restarted yet",
     "restarted": "changed and restarted, not proven yet",
     "verified": "proven; the commit is not finished",
     "committed": "",
     "undone": "",
-    "barred": "undone before it began here; it does not begin any more",
+    "barred": "undone before it began here; it will not begin again",
 }
 
 
 _OVERDUE = "its switch tries again every 15 s; see `systemctl status 'kubevouch-undo-*'` there"  # undo.sh (RestartSec)
-_CUT_OFF = "its undo was cut off: once its switch is due, the node goes on with it by itself"
+_CUT_OFF = "its undo was interrupted: once its switch is due, the node finishes the undo by itself"
 LONG_AT_WORK = 60
-"""Seconds for which a switch may be at work before somebody is to look at it: it restarts the kubelet, and sees it stay up."""
+"""Seconds that a switch may work before somebody should look at it: it restarts the kubelet, and
+checks that it stays up."""
 _LONGEST_NAME = 255
 """Characters of a file's name, or of a state, that are shown."""
 
 
 class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
-    """How one run stands on one node, in words for a person."""
+    """The state of one run on one node, in words for a person."""
 
     node: str
     run: str
     state: NodeState
     record: str = ""
-    """As the run's folder on the node has it (run_state.sh)."""
+    """The state in the run's folder on the node (run_state.sh)."""
 
     fires_in: int | None = None
-    """Seconds until its switch goes off; below zero if it was due before. None if the run is not armed, or its record does not say."""
+    """Seconds until its switch fires; below zero if it is overdue. None if the run is not armed,
+    or its record does not say."""
 
     switch: str = ""
     boot_net: str = ""
     notes: tuple[str, ...] = ()
-    """What the record means, stray edits, a kubelet that is down."""
+    """What the record means, edits by others, and a kubelet that is down."""
 
     leads_on: LeadsOn = LeadsOn.NOTHING
-    """From why it was asked in vain; NOTHING if it was not."""
+    """What helps if it could not be asked; NOTHING if it answered."""
 
     host: str = ""
-    """That was asked in vain; empty if somebody has answered there."""
+    """The host that did not answer; empty if somebody answered there."""
 
 
 def statuses_of(
     node: str, found: RunsFound, run: str, *, others: bool = False
 ) -> tuple[RunOnNode, ...]:
-    """Of one run, if it is named, and with `others` of each other that is armed; else of all that are armed, or the newest one."""
+    """The statuses of one run if named, and with `others` also of each other armed run.
+
+    Otherwise of all armed runs, or the newest one.
+    """
     if found.unsafe:
         why = node_text(found.unsafe)
         return (
@@ -169,13 +177,16 @@ def statuses_of(
 
 
 def _newest(found: RunsFound) -> list[RunFound]:
-    """The mark that an undo leaves of a run that had not begun is no run, as long as there is one."""
+    """The newest run.
+
+    The mark that an undo leaves for a run that had not begun counts only if there is no run.
+    """
     begun = [each for each in found.runs if each.state != b"barred"]
     return (begun or list(found.runs))[:1]
 
 
 def stands_by(record: str) -> NodeState:
-    """How a run stands on a node, by the record of its folder there (run_state.sh); empty where it has none."""
+    """The state of a run on a node, by the record in its folder there (run_state.sh); empty if it has none."""
     return _STATES.get(record, NodeState.UNKNOWN)
 
 
@@ -195,7 +206,7 @@ def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -
     is_begun = state in BEGUN
     left = run.fires - found.clock if is_begun and run.fires else None
     means = _MEANS.get(record, "a state that this version does not know")
-    newest = run in _newest(found)  # what a later run has made of the file is nobody's edit
+    newest = run in _newest(found)  # a later run's change of the file is nobody's edit
     edits = _edits(run, state, found.root) if newest or is_begun else ()
     overdue = _OVERDUE if state is NodeState.FAILED else ""
     return RunOnNode(
@@ -221,7 +232,7 @@ def _switch(run: RunFound, left: int | None) -> str:
 def with_the_lease(
     statuses: Iterable[RunOnNode], armed: Iterable[ArmedNode], now: datetime
 ) -> tuple[RunOnNode, ...]:
-    """The rows; a node that could not be asked may be armed where the cluster's Lease says so. now: by the API server's clock."""
+    """The rows, with a note for each unreachable node that may be armed by the Lease. now: by the API server's clock."""
     known = {each.node: each for each in armed}
 
     def told(status: RunOnNode) -> RunOnNode:
@@ -243,7 +254,10 @@ def with_the_lease(
 def while_it_is_undone(
     statuses: Iterable[RunOnNode], run: str, *, under_way: bool
 ) -> tuple[RunOnNode, ...]:
-    """The rows; what is armed by a run that is being undone says so. run: that an undo takes back; empty if none does. under_way: not cut off."""
+    """The rows, with a note on each node that an undo takes back.
+
+    run: that the undo takes back; empty if there is no undo. under_way: it was not interrupted.
+    """
 
     def told(each: RunOnNode) -> RunOnNode:
         if not run or each.run != run or each.state not in BEGUN:
@@ -256,7 +270,7 @@ def while_it_is_undone(
 
 
 def _edits(run: RunFound, state: NodeState, root: bytes) -> tuple[str, ...]:
-    """What others have edited meanwhile, as far as the digests in the run's record tell."""
+    """What others have edited meanwhile, as far as the record's digests tell."""
     config = node_text(run.config)
     expected = {
         NodeState.DONE: {"run"},

@@ -1,6 +1,6 @@
-"""The change of one node as a script: rendered here by pure code, sent by any transport, run by `sh` there.
+"""The change of one node as a script: pure code renders it, any transport sends it, `sh` runs it there.
 
-What the script does, and in which order, stands in transaction.sh, run_state.sh and undo.sh.
+transaction.sh, run_state.sh and undo.sh say what the script does, in which order.
 """
 
 import shlex
@@ -24,7 +24,7 @@ LONGEST_SCRIPT = 90.0
 """Seconds for a call of the script."""
 
 UNDONE_BEFORE = "undone before"
-"""Why a rollback answers that the run is undone where it has found it so (end_run in transaction.sh)."""
+"""A rollback's reason for a run that it finds already undone (end_run in transaction.sh)."""
 
 
 class TransactionStep(StrEnum):
@@ -33,10 +33,10 @@ class TransactionStep(StrEnum):
     BEGIN = "begin"
     COMMIT = "commit"
     ROLLBACK = "rollback"
-    """Puts the node back if the run did not finish on it; what is committed or verified stays."""
+    """Undoes the run if it did not finish on the node; a committed or verified change stays."""
 
     UNDO = "undo"
-    """Puts the node back, also if the run did finish on it."""
+    """Undoes the run even if it finished on the node."""
 
 
 class TransactionState(StrEnum):
@@ -46,10 +46,10 @@ class TransactionState(StrEnum):
     COMMITTED = "committed"
     UNDONE = "undone"
     HALF = "half"
-    """An undo did not put everything back; the run is still armed, and may be undone again."""
+    """An undo did not restore everything; the run is still armed, and may be undone again."""
 
     NOTHING = "nothing"
-    """The run has changed nothing on this node, and from now on never will."""
+    """The run has changed nothing on this node, and never will."""
 
     BUSY = "busy"
     """Another call runs on this node: try again."""
@@ -59,7 +59,7 @@ class TransactionState(StrEnum):
 
 
 class TransactionAnswer(msgspec.Struct, frozen=True):
-    """The one line that the script prints. Texts are sent in base64, which msgspec decodes."""
+    """The one line that the script prints. Texts are base64, which msgspec decodes."""
 
     outcome: TransactionState
     why: bytes
@@ -72,31 +72,33 @@ class TransactionAnswer(msgspec.Struct, frozen=True):
 
 
 class Seed(msgspec.Struct, frozen=True):
-    """The pair that keeps the port answering while the CSR waits: a certificate for a key that the node has already."""
+    """The pair that keeps the port answering while the CSR waits: a certificate for a key that the node already has."""
 
     certificate: str
-    """The file on the node with the certificate that the key has now."""
+    """The file on the node with the key's present certificate."""
 
     certificate_sha256: str
-    """Of that file, as it was when the public key was read from it."""
+    """The hash of that file when its public key was read."""
 
     key: str
-    """The file on the node with the key. It is never read by us."""
+    """The file on the node with the key. We never read it."""
 
     not_before: int
     not_after: int
-    """When the seed's certificate is good, in seconds since 1970. The node compares with its own clock."""
+    """The validity of the seed's certificate, in seconds since 1970. The node compares with its
+    own clock."""
 
     chain_pem: bytes = b""
-    """The certificate and its throw-away authority's; empty where the node's own certificate will do."""
+    """The certificate and its throw-away CA's; empty if the node's own certificate will do."""
 
 
 class NodeChange(msgspec.Struct, frozen=True):
-    """The change of one node, as the script takes it."""
+    """The change of one node, for the script."""
 
     run: str
     node: str
-    """The node's name: its kubelet's client certificate is that of system:node:NAME, whichever it is by now."""
+    """The node's name: its kubelet's client certificate is that of system:node:NAME, whichever
+    it is by now."""
 
     machine_id: str
     identity_path: str
@@ -114,20 +116,20 @@ class NodeChange(msgspec.Struct, frozen=True):
     """After this many seconds the node undoes it by itself, unless committed."""
 
     units: str = UNITS
-    """Where a unit is put that ends the run after a restart of the machine."""
+    """Where to put a unit that ends the run after a restart of the machine."""
 
     boot_unit: bool = True
     """That folder can hold one."""
 
     line: ChangedLine | None = None
-    """What the new config.yaml has that the old one had not; None if that is not one line."""
+    """The new config.yaml's only different line; None if the difference is not one line."""
 
     asks_anyhow: bool = False
-    """serverTLSBootstrap is on by something else than that file, so that an undo cannot turn it off."""
+    """Something else than that file turns serverTLSBootstrap on, so an undo cannot turn it off."""
 
     former_until: int = 0
-    """When the pair that is set aside ends, in seconds since 1970; 0 where no pair is set aside. Until then an undo brings it back also where
-    the kubelet asks for certificates all the same."""
+    """When the pair that is moved away ends, in seconds since 1970; 0 if no pair is. Until then
+    an undo restores it even if the kubelet still requests certificates."""
 
 
 def render(
@@ -135,8 +137,8 @@ def render(
 ) -> Script[TransactionAnswer]:
     """The script for one call. seed: what a BEGIN needs. It carries no key.
 
-    fence: a number that grows with each holder of the cluster's Lease; the node refuses one that is lower than any that it
-    has seen. 0: there is no Lease.
+    fence: a number that grows with each holder of the cluster's Lease; the node refuses one lower
+    than any that it has seen. 0: there is no Lease.
     """
     place = {
         "run": change.run,
@@ -183,7 +185,7 @@ def render(
 
 
 def _holder_forms(node: str) -> tuple[str, ...]:
-    """The common name of that node's client certificates as its DER may have it, in hexadecimal: UTF8String, PrintableString."""
+    """The common name of that node's client certificates in hexadecimal DER: as UTF8String, and as PrintableString."""
     name = f"{NODE_PREFIX}{node}".encode()
     size = len(name)
     more = (size.bit_length() + 7) // 8

@@ -1,7 +1,7 @@
-"""Turns what asyncio, `ssl` and aiohttp raise into a `HandshakeFailure`.
+"""Turns exceptions of asyncio, `ssl` and aiohttp into a `HandshakeFailure`.
 
-Sources of Go's texts: Go's crypto/tls/conn.go, crypto/tls/handshake_client.go, net/net.go (OpError), net/http/transport.go; seen
-from Go itself in tests/tls/cases/go-failures.json.
+Sources of Go's texts: Go's crypto/tls/conn.go, crypto/tls/handshake_client.go, net/net.go
+(OpError), net/http/transport.go; tests/tls/cases/go-failures.json has Go's own.
 """
 
 import errno
@@ -19,10 +19,11 @@ from kubevouch.x509 import printable
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The state of a connection attempt when it failed.
+    """The state of a connection attempt at its failure.
 
     address, local: "10.0.0.5:10250" and our own end, as `joined` writes them; local may be unknown.
-    received: the first bytes from the peer, as far as known. mid_record: the last of them ended within a record.
+    received: the first bytes from the peer, as far as known. mid_record: they ended within a
+    record.
     """
 
     address: str
@@ -33,7 +34,7 @@ class Attempt:
 
 
 def failure_of(error: BaseException, attempt: Attempt) -> HandshakeFailure:
-    """The failure that an exception of asyncio, `ssl` or aiohttp, or its cause, stands for."""
+    """The failure behind an exception of asyncio, `ssl` or aiohttp, or behind its cause."""
     for found in _causes(error):
         if isinstance(found, ssl.SSLError):
             return _of_tls(found, attempt)
@@ -45,7 +46,7 @@ def failure_of(error: BaseException, attempt: Attempt) -> HandshakeFailure:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and its causes, innermost first: an HTTP client wraps the error that says more."""
+    """The error and its causes, innermost first: an HTTP client wraps the more specific error."""
     for inner in (getattr(error, "os_error", None), getattr(error, "certificate_error", None)):
         if isinstance(inner, BaseException):
             yield inner
@@ -81,7 +82,7 @@ def _of_system(error: OSError, attempt: Attempt) -> HandshakeFailure:
         kind = FailureKind.UNREACHABLE
     elif error.errno in _OUR_SIDE:
         kind = FailureKind.OUR_SIDE
-    # Go names the system call that failed: socket(2) for want of files, else connect(2).
+    # Go names the failed system call: socket(2) when out of files, else connect(2).
     call = "socket" if error.errno in (errno.EMFILE, errno.ENFILE) else "connect"
     return HandshakeFailure(kind, words, f"dial tcp {attempt.address}: {call}: {words}")
 
@@ -144,7 +145,8 @@ def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
 _TOO_LONG: Final = "PACKET_LENGTH_TOO_LONG"
 _FOREIGN: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", _TOO_LONG}
 _SOME_RECORD: Final = "RECORD_LAYER_FAILURE"
-"""What newer OpenSSLs (3.2) say of any record that they refuse; why, they have said before, which Python does not show."""
+"""The text of newer OpenSSLs (3.2) for any refused record. They report the reason earlier, and
+Python does not show it."""
 _LONGEST_RECORD: Final = 16384 + 2048
 """RFC 5246, 6.2.3; Go's maxCiphertext."""
 
@@ -182,7 +184,7 @@ def _of_foreigner(reason: str, attempt: Attempt) -> HandshakeFailure:
 
 
 def _why_refused(reason: str, received: bytes) -> str:
-    """Why a record was refused: where OpenSSL does not say it, what the first record shows."""
+    """Why a record was refused: OpenSSL's reason, or what the first record shows."""
     if reason != _SOME_RECORD or len(received) < 5:
         return reason
     if not _looks_like_tls(received):
@@ -196,14 +198,14 @@ def _of_alert(alert: Alert) -> HandshakeFailure:
 
 
 def _ended(attempt: Attempt) -> HandshakeFailure:
-    # Go tells an end between two records from one within a record.
+    # Go distinguishes an end between two records from one within a record.
     words = "unexpected EOF" if attempt.mid_record else "EOF"
     return HandshakeFailure(FailureKind.ENDED, "closed the connection within the handshake", words)
 
 
 def _alert(error: ssl.SSLError, attempt: Attempt) -> Alert | None:
     received = attempt.received
-    # Before keys are agreed an alert is not encrypted: type 21, 2 bytes, fatal, its number.
+    # Before the key exchange an alert is plain: type 21, 2 bytes, fatal, its number.
     if received[:1] == b"\x15" and received[3:6] == b"\x00\x02\x02" and len(received) >= 7:
         return Alert(received[6])
     # A Python that does not know the alert leaves the reason empty, but keeps OpenSSL's text.

@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 from kubevouch.tls import KeyPairError, RootsError
 from kubevouch.x509 import read_certificates
 
-_RIGHT = "a certificate in PEM, leaf first, and its private key, not encrypted, were expected"
+_RIGHT = "expected a certificate in PEM, leaf first, and its private key, not encrypted"
 _REASONS = {
     "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
     "KEY_TYPE_MISMATCH": "the key does not belong to the certificate",
@@ -53,7 +53,7 @@ def load_key_pair(context: ssl.SSLContext, pair: KeyPair, *, where: str) -> None
         try:
             context.load_cert_chain(chain, key, password=encrypted)
         except ssl.SSLError as error:
-            # OpenSSL's words, without the path, which would mean nothing to a reader.
+            # OpenSSL's words, without the path, which means nothing to a reader.
             seen = _REASONS.get(
                 error.reason or "", f"not usable ({error.reason or 'no PEM block'})"
             )
@@ -62,9 +62,9 @@ def load_key_pair(context: ssl.SSLContext, pair: KeyPair, *, where: str) -> None
 
 @contextlib.contextmanager
 def _readable(content: bytes) -> Iterator[str]:
-    """A path under which OpenSSL can read this content while the block lasts: Python's `load_cert_chain` takes paths only.
+    """A path under which OpenSSL can read this content within the block: Python's `load_cert_chain` takes only paths.
 
-    On Linux the path leads to memory (memfd), so that no key touches a disk.
+    On Linux the path leads to memory (memfd), so no key touches a disk.
     """
     if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
         descriptor = os.memfd_create("kubevouch")
@@ -133,7 +133,10 @@ def client_context(
 
 
 def inspection_context() -> ssl.SSLContext:
-    """A context to read what a peer presents. It accepts any peer, so nothing may be sent through it."""
+    """A context to read what a peer presents.
+
+    It accepts any peer, so nothing may be sent through it.
+    """
     return _bare_context(_ANYTHING)
 
 
@@ -152,17 +155,20 @@ def _bare_context(suites: str) -> ssl.SSLContext:
 
 
 def _verify_flags(*, check_time: bool) -> ssl.VerifyFlags:
-    """TRUSTED_FIRST: a chain ends at the first certificate we trust, whatever the peer sent beyond it.
+    """TRUSTED_FIRST: a chain ends at the first trusted certificate, whatever the peer sent beyond it.
 
-    PARTIAL_CHAIN: any certificate among the roots ends a chain, also an intermediate one or the leaf itself (Go's
-    CertPool). VERIFY_X509_STRICT is not among them: see above.
+    PARTIAL_CHAIN: any certificate among the roots ends a chain, also an intermediate one or the
+    leaf itself (Go's CertPool). VERIFY_X509_STRICT is left out: see above.
     """
     flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST | ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     return flags if check_time else flags | NO_CHECK_TIME
 
 
 def trust(context: ssl.SSLContext, roots: bytes | None, where: str) -> None:
-    """Makes the context trust authorities, in PEM, or one in DER; None means the system's. Raises X509Error, RootsError."""
+    """Makes the context trust CAs, in PEM, or one in DER; None means the system's.
+
+    Raises X509Error, RootsError.
+    """
     if roots is None:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         return

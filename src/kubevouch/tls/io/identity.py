@@ -1,11 +1,12 @@
-"""A peer's identity, checked before anything can be written to it.
+"""A peer's identity, checked before any write to it.
 
-OpenSSL verifies the chain and the name. It cannot check that the certificate belongs to *this* node, or ask our own
-verifier. Python has no callback for that, but lets a context choose the class of its connections. Our class runs a
-check after the handshake; until it has passed, no application data is sent or read.
+OpenSSL verifies the chain and the name. It cannot check that the certificate belongs to *this*
+node, or ask our own verifier. Python has no callback for that, but a context can choose the class
+of its connections. Our class runs a check after the handshake; until it has passed, no application
+data goes either way.
 
-A client certificate is presented during the handshake, before the check. What is held back is the token and every
-byte of HTTP.
+A client certificate is presented during the handshake, before the check. Held back are the token
+and every byte of HTTP.
 """
 
 import ssl
@@ -17,14 +18,15 @@ from kubevouch.tls import TlsError
 
 
 class IdentityRefused(TlsError, ssl.SSLError):
-    """The peer completed its handshake, but failed the check. No application data was sent to it.
+    """The peer completed its handshake, but failed the check. It got no application data.
 
     It is also an SSLError, so that event loops and HTTP clients treat it as a failed handshake.
     """
 
     def __init__(self, where: str, seen: str, expected: str = "") -> None:
         super().__init__(where, seen, expected)
-        # What an SSLError has. OSError would read our three arguments as number, text and file name.
+        # An SSLError's attributes. OSError would read our three arguments as number, text and
+        # file name.
         self.errno = ssl.SSL_ERROR_SSL
         self.strerror = str(self)
         self.filename = None
@@ -33,15 +35,16 @@ class IdentityRefused(TlsError, ssl.SSLError):
 
 
 Check = Callable[[tuple[bytes, ...]], None]
-"""Takes what the peer presented, in DER. Returns if the peer is the expected one; else raises IdentityRefused or another KubevouchError (the cause)."""
+"""Takes the peer's certificates, in DER. Returns for the expected peer; else raises
+IdentityRefused or another KubevouchError (the cause)."""
 
 
 def vouch_first(context: ssl.SSLContext, check: Check | None = None) -> None:
     """Makes every new connection of this context unusable until its peer has passed the check.
 
-    check: for each connection that is not given one of its own by `vouched_by`; without any, every peer is refused.
-    Anything that the check raises refuses the peer, so that a bug of ours lets no stranger in. Works for asyncio,
-    aiohttp and everything else that uses `wrap_bio`; `wrap_socket` is refused.
+    check: for connections without one of their own from `vouched_by`; without any, every peer is
+    refused. Any exception of the check refuses the peer, so that a bug of ours lets no stranger in.
+    Works for asyncio, aiohttp and everything else that uses `wrap_bio`; `wrap_socket` is refused.
     """
 
     class Vouched(_VouchedObject):
@@ -54,12 +57,12 @@ def vouch_first(context: ssl.SSLContext, check: Check | None = None) -> None:
 def vouched_by(tls: ssl.SSLObject, check: Check) -> None:
     """Gives a new connection its own check. TypeError: its context does not vouch for peers."""
     if not isinstance(tls, _VouchedObject):
-        raise TypeError("a context of vouch_first was expected")
+        raise TypeError("expected a context of vouch_first")
     tls.check_peer = check
 
 
 def _nobody(_: tuple[bytes, ...]) -> None:
-    raise IdentityRefused("TLS connection", "made without saying who its peer must be")
+    raise IdentityRefused("TLS connection", "created without a check of its peer")
 
 
 class _VouchedObject(ssl.SSLObject):
@@ -83,7 +86,8 @@ class _VouchedObject(ssl.SSLObject):
             ) from error
         self._vouched = True
 
-    # OpenSSL shakes hands within its first read or write if nobody did before: so these wait for the check too.
+    # OpenSSL does a missing handshake in its first read or write, so these wait for the check,
+    # too.
     def read(self, *arguments: Any) -> Any:  # noqa: ANN401 - bytes, or a count if a buffer is given
         self._must_be_vouched()
         return super().read(*arguments)
@@ -94,7 +98,7 @@ class _VouchedObject(ssl.SSLObject):
 
     def _must_be_vouched(self) -> None:
         if not self._vouched:
-            raise IdentityRefused("TLS connection", "used before its peer was vouched for")
+            raise IdentityRefused("TLS connection", "used before its peer passed the check")
 
 
 class _UnusableSocket(ssl.SSLSocket):
@@ -103,7 +107,7 @@ class _UnusableSocket(ssl.SSLSocket):
         raise TypeError("this context vouches for the peers of wrap_bio only")
 
 
-# The value of _ssl.ENCODING_DER: how the private objects before 3.13 are told to print themselves.
+# The value of _ssl.ENCODING_DER: the private objects before 3.13 need it to print themselves.
 _ENCODING_DER: Final = 2
 
 
@@ -112,10 +116,10 @@ class _InnerCertificate(Protocol):
 
 
 def presented(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...]:
-    """The certificates that the peer presented in a completed handshake, in DER, also if they cannot be verified.
+    """The peer's certificates from a completed handshake, in DER, even unverifiable ones.
 
-    The leaf only where this Python gives no more: it has a public method since 3.13, and a private one before. The bytes
-    come from a peer and may be hostile.
+    Only the leaf, if this Python gives no more: it has a public method since 3.13, and a private
+    one before. The bytes come from a peer and may be hostile.
     """
     chain = _public_chain(tls)
     if chain is None:

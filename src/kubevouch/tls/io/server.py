@@ -1,8 +1,9 @@
-"""TLS of our servers: contexts with every flag set explicitly, how a running server replaces its context, connections.
+"""TLS of our servers: contexts with explicit flags, their replacement at run time, and connections.
 
-Go's server asks a client for a certificate, accepts any, and verifies it later. Python cannot do that: a certificate
-that none of the authorities signed ends the handshake (alert unknown_ca), where Go's server would answer 401. A signed
-one is verified again by `x509.verify`, against the right pool and by the injected clock.
+Go's server asks a client for a certificate, accepts any, and verifies it later. Python cannot do
+that: a certificate of an unknown CA ends the handshake (alert unknown_ca), where Go's server would
+answer 401. `x509.verify` verifies a signed one again, against the right pool and by the injected
+clock.
 """
 
 import asyncio
@@ -18,13 +19,14 @@ from typing import Final
 from kubevouch.tls.io.context import NO_CHECK_TIME, KeyPair, load_key_pair, trust
 from kubevouch.tls.io.identity import presented
 
-# What Go's server offers for TLS 1.2 by default (crypto/tls/defaults.go, 1.26), without CBC: every client that speaks
-# to an API server has AEAD suites.
+# Go's server offers these for TLS 1.2 by default (crypto/tls/defaults.go, 1.26), without CBC:
+# every client of an API server has AEAD suites.
 _SUITES: Final = ("ECDHE+AESGCM", "ECDHE+CHACHA20")
 
 
-# Before 3.5 OpenSSL agrees to ffdhe8192, which takes a server 0.1 s of processor in each handshake, and a stranger nothing
-# (CVE-2002-20001). Python before 3.15 can name one group only: this one every client knows, also by the rules of FIPS.
+# Before 3.5 OpenSSL agrees to ffdhe8192, which costs a server 0.1 s of processor in each
+# handshake, and a stranger nothing (CVE-2002-20001). Python before 3.15 can name only one group:
+# every client knows this one, also under FIPS rules.
 _GROUP: Final = "prime256v1"
 _GROUPS_ARE_CHEAP: Final = (3, 5)
 
@@ -51,10 +53,10 @@ def server_context(
 
     Args:
         pair: the serving certificate and its key.
-        client_roots: authorities of client certificates, in PEM; empty accepts none. Clients are asked for a
-            certificate, but need not present one. None does not ask.
+        client_roots: CAs of client certificates, in PEM; empty accepts none. Clients are asked for
+    a certificate, but need not present one. None does not ask.
         where: the source of the pair, for errors.
-        settings: what is offered.
+        settings: what to offer.
 
     Raises:
         KeyPairError: the pair cannot be used.
@@ -62,7 +64,7 @@ def server_context(
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = settings.minimum
-    # No session tickets: the client is verified in each handshake, by the authorities of that moment.
+    # No session tickets: each handshake verifies the client, with the current CAs.
     context.options = (
         ssl.OP_ALL
         | ssl.OP_NO_COMPRESSION
@@ -89,9 +91,10 @@ def server_context(
 
 
 class ServerTls:
-    """The context of a listener, whose successor for new handshakes can be set at any time with `replace`.
+    """A listener's context; `replace` sets its successor for new handshakes at any time.
 
-    named: contexts for clients that ask for a name, by names in lower case, or `*.` and all but a name's first part.
+    named: contexts for clients that send a server name, by lower-case names, or by `*.` and a name
+    without its first part.
     """
 
     def __init__(
@@ -107,14 +110,14 @@ class ServerTls:
     ) -> None:
         """Uses other contexts from the next handshake on. Open connections are not affected.
 
-        Whether clients are asked for a certificate, and what is offered, cannot change: OpenSSL takes that from the
-        first context.
+        Whether to ask for client certificates, and what to offer, cannot change: OpenSSL takes
+        these from the first context.
         """
         self._current = context
         self._named = named or {}
 
     def _chosen(self, connection: ssl.SSLObject, name: str | None, first: ssl.SSLContext) -> None:
-        """Called by OpenSSL in each handshake, whether the client sends a server name or not."""
+        """OpenSSL calls it in each handshake, with or without the client's server name."""
         asked = (name or "").lower().rstrip(".")
         rest = asked.partition(".")[2]
         wanted = self._named.get(asked) or self._named.get(f"*.{rest}") or self._current
@@ -123,51 +126,56 @@ class ServerTls:
 
 
 class _NoUnreadableNames:
-    """Hears of what Python cannot raise, and passes it on, except a server name that is not ASCII."""
+    """An unraisable hook that drops errors about a non-ASCII server name and passes on all others."""
 
     def __init__(self, otherwise: Callable[["sys.UnraisableHookArgs"], object]) -> None:
         self._otherwise = otherwise
 
     def __call__(self, found: "sys.UnraisableHookArgs") -> None:
-        # The name is the object; from Python 3.14 on it stands in the message.
+        # The name is the object; from Python 3.14 on it is in the message.
         of_a_name = isinstance(found.object, bytes) or "servername" in (found.err_msg or "")
         if not (isinstance(found.exc_value, UnicodeDecodeError) and of_a_name):
             self._otherwise(found)
 
 
 def ignore_unreadable_names() -> None:
-    """From now on nothing is said of a client that asks for a name that is not ASCII: its handshake fails, and that is all.
+    """Silences errors about clients with a non-ASCII server name: only their handshake fails.
 
-    Python would print seven lines to standard error, among the log's, for each ClientHello of a stranger.
+    Python would print seven lines to standard error, among the log's, for each ClientHello of a
+    stranger.
     """
     if not isinstance(sys.unraisablehook, _NoUnreadableNames):
         sys.unraisablehook = _NoUnreadableNames(sys.unraisablehook)
 
 
 def client_chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:
-    """The certificates that a client presented, in DER, leaf first; empty if it presented none.
+    """A client's certificates, in DER, leaf first; empty if it presented none.
 
-    Without a certificate Python's method for the chain fails (3.11 to 3.13), so the leaf is read first.
+    Without a certificate Python's method for the chain fails (3.11 to 3.13), so the leaf is read
+    first.
     """
     return presented(connection) if connection.getpeercert(binary_form=True) else ()
 
 
 _RECORD: Final = 16 * 1024
-"""Bytes: the most that a record of TLS holds, and as much as is read at a time."""
+"""Bytes of the largest TLS record, and of each read."""
 _SHUTDOWN: Final = 1.0
 MOST_UNASKED: Final = 64 * 1024
-"""Bytes, TLS and all, from one request to the next, or to the first. Somebody with 500 groups has half of it in headers."""
+"""Bytes, with TLS, between two requests, or before the first. Headers for somebody with 500
+groups take half of it."""
 
 
 class ServerConnection:
-    """A connection that a server has accepted; its socket belongs to it.
+    """An accepted connection of a server, which owns its socket.
 
-    asyncio's TLS holds a buffer of 256 KiB a connection (docs/internals/decisions/0004), and `create_server` reports a connection
-    only after its handshake, so that a stranger could have any number of them. Here a connection on which nothing was said
-    holds nothing but its socket, and every other one a buffer of one record.
+    asyncio's TLS holds a buffer of 256 KiB a connection (docs/internals/decisions/0004).
+    `create_server` reports a connection only after its handshake, so a stranger could have any
+    number of them. Here a silent connection holds nothing but its socket, and every other one a
+    buffer of one record.
 
-    protocol: makes what gets the decrypted bytes, once the client has begun to speak. context: returns that of the
-    moment. shaken: called after the handshake. closed: called once, when the connection is closed, by whomever.
+    protocol: creates the receiver of decrypted bytes, once the client has started to send. context:
+    returns the current one. shaken: called after the handshake. closed: called once, when either
+    side closes the connection.
     """
 
     def __init__(
@@ -192,12 +200,12 @@ class ServerConnection:
         asyncio.get_running_loop().add_reader(accepted, self._readable)
 
     def client_chain(self) -> tuple[bytes, ...]:
-        """The certificates that the client has presented, in DER, verified by the context; empty if it has none."""
+        """The client's certificates, in DER, verified by the context; empty if it has none."""
         shaken = self._tls.ssl_object if self._tls else None
         return client_chain(shaken) if shaken is not None else ()
 
     def asked(self) -> None:
-        """A request is complete: as much may be received again."""
+        """A request is complete, so the same amount may arrive again."""
         if self._tls is not None:
             self._tls.unasked = 0
 
@@ -211,7 +219,7 @@ class ServerConnection:
             self._close_socket()
 
     def _readable(self) -> None:
-        """The client has said something, or is gone."""
+        """The client has sent something, or is gone."""
         try:
             gone = not self._accepted.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
@@ -227,7 +235,7 @@ class ServerConnection:
         self._beginning.add_done_callback(self._begun)
 
     async def _begin(self) -> None:
-        """Begins the handshake."""
+        """Starts the handshake."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         waiter.add_done_callback(self._waited)
@@ -244,7 +252,8 @@ class ServerConnection:
         self._transport, _ = await loop.connect_accepted_socket(lambda: tls, self._accepted)
 
     def _begun(self, beginning: "asyncio.Task[None]") -> None:
-        # It may have been cancelled before its first step. What goes wrong with a stranger is not worth a log line.
+        # It may have been cancelled before its first step. A stranger's failures are not worth a
+        # log line.
         if beginning.cancelled() or beginning.exception() is not None:
             self._accepted.close()
             self._lost()
@@ -256,13 +265,14 @@ class ServerConnection:
         self._lost()
 
     def _waited(self, waiter: "asyncio.Future[None]") -> None:
-        # An error is retrieved, so that the event loop does not log that nobody did.
+        # Retrieves an error, so that the event loop does not log it as never retrieved.
         if not waiter.cancelled() and waiter.exception() is None:
             self._shaken()
 
     def _lost(self) -> None:
         closed = self._closed
-        # Nothing may refer to itself any more: under a crowd of strangers the garbage collector would come too late.
+        # Break reference cycles: under a crowd of strangers the garbage collector would come too
+        # late.
         self._closed = self._shaken = _nothing
         self._make_protocol = asyncio.Protocol
         if self._tls is not None:
@@ -279,7 +289,7 @@ class _Tls(asyncio.sslproto.SSLProtocol):
     """Bytes received since the last request."""
 
     def buffer_updated(self, nbytes: int) -> None:
-        """What is received is kept until there is a request: whoever sends none must not fill the memory."""
+        """Received data stays until there is a request, so a client without requests must not fill the memory."""
         self.unasked += nbytes
         if self.unasked <= MOST_UNASKED:
             super().buffer_updated(nbytes)
@@ -297,4 +307,4 @@ class _Tls(asyncio.sslproto.SSLProtocol):
 
 
 def _nothing() -> None:
-    """Called where there is nothing to do any more."""
+    """Called when there is nothing left to do."""

@@ -1,1 +1,4 @@
-"""Reads the certificates of a cluster, each from where it is really used. No credential goes to what is dialled."""
+"""Reads the certificates of a cluster where they are in use.
+
+It sends no credential to servers that it dials.
+"""

@@ -1,4 +1,4 @@
-"""The cluster's own authorities, as the API server tells them; and the client certificate of the kubeconfig in use."""
+"""The cluster's CAs as the API server publishes them, and the client certificate of the kubeconfig in use."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -19,7 +19,7 @@ from kubevouch.kube.resources import ConfigMap
 from kubevouch.x509 import Certificate, ExtKeyUsage, X509Error, read_certificates, verify
 
 AUTHENTICATION = "extension-apiserver-authentication"
-"""The ConfigMap in which an API server tells by which authorities it knows its clients (pkg/controlplane)."""
+"""The ConfigMap in which an API server publishes the CAs for its clients (pkg/controlplane)."""
 
 _WHERE = "ConfigMap kube-system/kube-root-ca.crt"
 _FOR_CLIENTS = f"ConfigMap kube-system/{AUTHENTICATION}"
@@ -48,9 +48,10 @@ def _each_of(
 def client_authorities(
     told: Measured[ConfigMap], known: tuple[Certificate, ...]
 ) -> tuple[FoundPart, tuple[Certificate, ...]]:
-    """By whom the API server knows the front proxy and its clients. Also returns the latter; empty if not known.
+    """The CAs of the front proxy and of clients. Also returns the latter; empty if unknown.
 
-    known: the CA that pods trust, which has its own rows and is not told twice where clients are known by it alone.
+    known: the CA that pods trust. It has its own rows, which are not repeated if it is the only CA
+    for clients.
     """
     if told.doubt is not None:
         what = f"the front proxy's CA and the CA of clients, {_FOR_CLIENTS}"
@@ -59,7 +60,7 @@ def client_authorities(
         return FoundPart(), ()
     front_proxy = _of_key(told, told.value, _FRONT_PROXY, CertificateUse.FRONT_PROXY_CA)
     clients = _of_key(told, told.value, _CLIENTS, CertificateUse.CLUSTER_CA)
-    # All of them if one is new: what it means that one has ended follows from those beside it.
+    # All of them if one is new: an ended CA matters only in view of the others.
     is_known = all(each.certificate in known for each in clients.found)
     trusted = tuple(each.certificate for each in clients.found if each.certificate)
     return FoundPart((*front_proxy.found, *(() if is_known else clients.found))), trusted
@@ -81,9 +82,9 @@ def _of_key(
 def certificate_in_use(
     user: User, clients: tuple[Certificate, ...], ca: tuple[Certificate, ...], at: datetime
 ) -> FoundPart:
-    """That of the kubeconfig's user; nothing if it has none. Its key is not read.
+    """The certificate of the kubeconfig's user; nothing if there is none. Its key is not read.
 
-    clients: by whom the API server knows its clients; empty if that is not known. ca: the cluster's.
+    clients: the API server's CAs for clients; empty if unknown. ca: the cluster's.
     """
     if not (user.client_certificate or user.client_certificate_data):
         return FoundPart()

@@ -1,4 +1,4 @@
-"""What the API server calls: aggregated APIs and webhooks. Their caBundles, and what their pods serve, where they can be reached from here."""
+"""Aggregated APIs and webhooks, which the API server calls: their caBundles, and what their pods serve, if reachable from here."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -43,9 +43,9 @@ _MOST_ADDRESSES: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """What the API server calls, and how it verifies it. where: for a person, as `apiservice v1beta1.metrics.k8s.io`.
+    """A server that the API server calls, and how it verifies it. where: for a person, such as `apiservice v1beta1.metrics.k8s.io`.
 
-    use: of what is served there. verifies: False if it takes any certificate.
+    use: of the certificate served there. verifies: False if the API server accepts any certificate.
     """
 
     where: str
@@ -54,13 +54,16 @@ class Callee:
     verifies: bool = True
 
     def bundle(self) -> tuple[Certificate, ...]:
-        """The authorities of its caBundle; empty for an empty one, which means those of the API server's machine. Raises X509Error."""
+        """The CAs of its caBundle.
+
+        Empty for an empty bundle, for which the API server's own machine decides. Raises X509Error.
+        """
         data = self.calls.ca_bundle
         return read_certificates(data, f"{self.where}, caBundle") if data else ()
 
     @property
     def roots(self) -> tuple[Certificate, ...]:
-        """By whom it is verified, as far as that is known."""
+        """The CAs that verify it, as far as known."""
         try:
             return self.bundle() if self.verifies else ()
         except X509Error:
@@ -68,7 +71,7 @@ class Callee:
 
 
 def callees_of_api_services(kind: str, services: Iterable[APIService]) -> Iterator[Callee]:
-    """Those that another server than the API server itself serves. kind: its name for a person."""
+    """The APIs that the API server does not serve itself. kind: their name for a person."""
     for each in services:
         spec = each.spec
         if spec.service is not None:
@@ -81,7 +84,7 @@ def callees_of_api_services(kind: str, services: Iterable[APIService]) -> Iterat
 def callees_of_webhooks(
     kind: str, configurations: Iterable[WebhookConfiguration]
 ) -> Iterator[Callee]:
-    """One for each different call of a configuration, which often has many webhooks at one Service."""
+    """One for each distinct call of a configuration, which often has many webhooks at one Service."""
     for each in configurations:
         calls = {_same(webhook.client_config): webhook.client_config for webhook in each.webhooks}
         for config in calls.values():
@@ -89,7 +92,7 @@ def callees_of_webhooks(
 
 
 def _same(config: ClientConfig) -> tuple[object, ...]:
-    """What two calls have in common that are verified alike: place and bundle, not the path."""
+    """What decides the verification of a call: place and bundle, not the path."""
     service = config.service
     place = (service.namespace, service.name, service.port) if service else config.url
     return place, config.ca_bundle
@@ -117,13 +120,13 @@ def certificates_of_bundles(
 
 
 _Targets = tuple[tuple[Target, ...], Doubt | None]
-"""Where something is served, and why that is not all."""
+"""Where something is served, and why there may be more."""
 
 
 async def backend_places(
     api: ApiClient, inquiry: Inquiry, callees: Sequence[Callee], ca: tuple[Certificate, ...]
 ) -> list[Place | NotRead]:
-    """Where to dial, and what cannot be. ca: the cluster's."""
+    """Where to dial, and what cannot be dialled. ca: the cluster's."""
     services = dict.fromkeys(each.calls.service for each in callees if each.calls.service)
     asked = tuple(services)[:_MOST_SERVICES]
     answers = await together(*(_addresses(api, inquiry, service) for service in asked))
@@ -149,18 +152,18 @@ async def backend_places(
 
 
 def _of_url(url: str) -> _Targets:
-    """The API server takes what Go's net/url takes, such as a port of 99999."""
+    """The API server accepts what Go's net/url does, such as a port of 99999."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or 443
     except ValueError as error:
-        text = f"its URL names nothing that can be dialled: {error}"
+        text = f"its URL has no place to dial: {error}"
         return (), Doubt(DoubtKind.FAILED, text)
     return ((Target(host, port=port),) if parts.scheme == "https" and host else ()), None
 
 
 async def _addresses(api: ApiClient, inquiry: Inquiry, reference: ServiceReference) -> _Targets:
-    """The endpoints behind a Service's port, by the name at which the API server verifies them."""
+    """The endpoints behind a Service's port, by the name that the API server verifies."""
     service: Measured[Service]
     slices: Measured[tuple[EndpointSlice, ...]]
     service, slices = await together(
@@ -193,7 +196,10 @@ def _nothing(text: str) -> Doubt:
 
 
 def _targets(slices: Iterable[EndpointSlice], ports: set[str], name: str) -> Iterator[Target]:
-    """Also those that are not ready: why they are not may be their certificate. Not those that end, if others are there."""
+    """Endpoints, even unready ones: their certificate may be the reason.
+
+    Terminating ones only if there are no others.
+    """
     found = [
         (endpoint, port.port)
         for each in slices
@@ -217,7 +223,7 @@ _CALLERS: Final[tuple[tuple[Resource[Any], Callable[[str, Any], Iterator[Callee]
 async def gather_called(
     api: ApiClient, inquiry: Inquiry, ca: tuple[Certificate, ...], *, clock: Clock, timeout: float
 ) -> FoundPart:
-    """The bundles of what the API server calls, and what is served there."""
+    """The bundles of the servers that the API server calls, and the certificates served there."""
     lists: list[Measured[Any]] = await together(
         *(inquiry.ask(api.list_all(resource)) for resource, _ in _CALLERS)
     )

@@ -1,4 +1,4 @@
-"""API servers, as each endpoint serves and as the kubeconfig in use reaches them; and etcd, which is shown no client certificate."""
+"""API servers, at each endpoint and by the kubeconfig in use; and etcd, dialled without a client certificate."""
 
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
@@ -38,8 +38,8 @@ def api_server_places(
     access: ClusterAccess,
     roots: tuple[Certificate, ...],
 ) -> Iterator[Place | NotRead]:
-    """Where to dial, and what cannot be. roots: the cluster's CA; empty if it is not known."""
-    # A kubelet says itself which addresses it has: what a worker says does not count before a control plane's.
+    """Where to dial, and what cannot be dialled. roots: the cluster's CA; empty if unknown."""
+    # A kubelet reports its own addresses, so a control plane's word counts before a worker's.
     by_belief = sorted(nodes, key=is_control_plane)
     named = {a.address: node.name for node in by_belief for a in node.status.addresses}
     targets = dict.fromkeys(_endpoints(slices.or_else(()), named))
@@ -50,7 +50,7 @@ def api_server_places(
     if here is None or _known(here, targets):
         return
     if access.proxy:
-        doubt = Doubt(DoubtKind.NOT_ASKED, "it is reached through a proxy, which is not dialled")
+        doubt = Doubt(DoubtKind.NOT_ASKED, "we reach it through a proxy, and do not dial that")
         yield NotRead(f"the API server at {here}", doubt)
     else:
         yield _place(here, _own_roots(access), roots, "as this kubeconfig reaches it")
@@ -95,7 +95,7 @@ def _known(here: Target, targets: Iterable[Target]) -> bool:
 
 
 def _own_roots(access: ClusterAccess) -> tuple[Certificate, ...]:
-    """Whom the kubeconfig trusts; empty for the machine's own authorities, and if it verifies nothing."""
+    """The kubeconfig's roots; empty for the machine's own CAs, and if it verifies nothing."""
     if access.roots is None or not access.verify:
         return ()
     try:
@@ -114,7 +114,7 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 def etcd_places(
     pods: Measured[tuple[Pod, ...]], nodes: Iterable[Node]
 ) -> Iterator[Place | NotRead]:
-    """Where to dial, and what cannot be."""
+    """Where to dial, and what cannot be dialled."""
     if pods.doubt is not None:
         yield NotRead(_PODS, pods.doubt)
         return
@@ -126,7 +126,7 @@ def etcd_places(
             found[place] = each
     yield from found.values()
     if not found:
-        text = "no pod on a control plane says where it listens with TLS"
+        text = "no pod on a control plane shows where it listens with TLS"
         yield NotRead("etcd", Doubt(DoubtKind.NOT_ASKED, text))
 
 
@@ -139,7 +139,7 @@ def _places(pods: Iterable[Pod]) -> Iterator[Place]:
             peers = flag_value(flags, "initial-advertise-peer-urls") or ""
             yield from _of_urls(peers, CertificateUse.ETCD_PEER, node)
         else:
-            # Of an etcd outside of the cluster, which runs on no node.
+            # An etcd outside the cluster, which runs on no node.
             urls = flag_value(flags, "etcd-servers") or ""
             yield from _of_urls(urls, CertificateUse.ETCD_SERVER, "")
 
@@ -149,7 +149,7 @@ def _flags(pod: Pod) -> tuple[str, ...]:
 
 
 def _of_urls(urls: str, use: CertificateUse, node: str) -> Iterator[Place]:
-    """Those with TLS. A loopback address is the control plane's own, not this machine's."""
+    """The URLs with TLS. A loopback address is the control plane's own, not this machine's."""
     for url in urls.split(","):
         try:
             parts = urlsplit(url.strip())
@@ -160,7 +160,7 @@ def _of_urls(urls: str, use: CertificateUse, node: str) -> Iterator[Place]:
             target = Target(host, node=node, port=port or 2379)
             whose = f" of {node}" if node else ""
             what = f"{use}{whose} at {target}"
-            # Its CA is on the disks of control planes only: the name is all that can be verified.
+            # Only control planes' disks have its CA, so the name is all that we can verify.
             yield Place(use=use, target=target, what=what, named=True)
 
 
@@ -173,7 +173,7 @@ async def gather_control_plane(
     clock: Clock,
     timeout: float,
 ) -> FoundPart:
-    """API servers and etcd as they serve, by whom clients are known, and what we ourselves are known by."""
+    """API servers and etcd as they serve, the CAs for clients, and our own client certificate."""
     told: Measured[ConfigMap]
     slices: Measured[tuple[EndpointSlice, ...]]
     pods: Measured[tuple[Pod, ...]]

@@ -1,4 +1,4 @@
-"""Reads certificates from the disks of nodes: over ssh by a script that shows no key, or from a file system on this machine."""
+"""Reads certificates from nodes' disks: over ssh with a script that shows no key, or from a local file system."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -32,7 +32,8 @@ from kubevouch.x509.bundle import LARGEST_FILE
 
 _TIMEOUT: Final = 60.0
 _AT_ONCE: Final = 16
-"""Sessions side by side. An ssh takes 40 ms of a core and a file; a bastion often has no more than ten unanswered."""
+"""Concurrent sessions. One ssh costs 40 ms of a core and a file; a bastion often allows ten
+unauthenticated ones."""
 
 
 async def certificates_over_ssh(
@@ -41,7 +42,7 @@ async def certificates_over_ssh(
     clock: Clock,
     progress: Callable[[str], None] = lambda _: None,
 ) -> FoundPart:
-    """What lies on the disk of each node. hosts: by the node's name, what ssh may be asked for, in order."""
+    """The certificates on each node's disk. hosts: by node name, the names or addresses for ssh, in order."""
     done = 0
 
     async def one(node: str) -> FoundPart:
@@ -76,10 +77,10 @@ def _unread(node: str, why: str) -> FoundPart:
 
 
 def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
-    """An inventory of the cluster and of its nodes' disks, in which nothing stands twice.
+    """An inventory of the cluster and its nodes' disks, without duplicates.
 
-    What the disk says of a kubelet's client certificate counts before the CSR that it may have come from. Of the cluster's
-    CA on a worker the disk says nothing new.
+    For a kubelet's client certificate the disk counts before the CSR. The cluster CA on a worker's
+    disk adds nothing.
     """
     on_disk = {(each.use, each.node) for each in disks.found}
     known = {each.certificate for each in found.found if each.use is CertificateUse.CLUSTER_CA}
@@ -97,7 +98,7 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
         or each.fault
         or each.certificate not in known
     )
-    # Where no CSR is left the disk tells, or is itself not read.
+    # Without a CSR the disk decides, or is itself listed as not read.
     not_read = tuple(each for each in found.not_read if each.doubt != NO_CSR)
     return replace(
         found,
@@ -108,10 +109,10 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
 
 
 def certificates_on_disk(roots: Sequence[Path], clock: Clock) -> FoundCertificates:
-    """What lies on the disks of nodes. roots: where each node's `/` is.
+    """The certificates on nodes' disks. roots: where each node's `/` is.
 
     Raises:
-        UsageError: one of them is no folder that can be entered.
+        UsageError: one of them is not a readable folder.
     """
     at = clock.now()
     parts: list[FoundPart] = []

@@ -1,4 +1,4 @@
-"""The certificates of kubelets: what each presents on the wire, and the newest that were issued to it, by its CSRs."""
+"""The certificates of kubelets: what each presents on the wire, and the newest issued ones, by its CSRs."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -20,20 +20,20 @@ from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificates
 
 NO_CSR: Final = Doubt(
-    DoubtKind.NOT_ASKED, "no CSR of it is left; `kubevouch certs --via ssh` reads the file"
+    DoubtKind.NOT_ASKED, "none of its CSRs is left; `kubevouch certs --via ssh` reads the file"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedByCsr:
-    """The newest certificates that kubelets were issued, by node, as far as the API server still has the CSRs."""
+    """The newest certificates issued to kubelets, by node, as far as the API server still has the CSRs."""
 
     clients: dict[str, IssuedForCsr]
     serving: dict[str, IssuedForCsr]
 
 
 def issued_by_csr(csrs: Iterable[CertificateSigningRequest], nodes: Collection[str]) -> IssuedByCsr:
-    """nodes: the names of all Nodes. A certificate that cannot be read does not count."""
+    """nodes: the names of all Nodes. Unreadable certificates do not count."""
     signed = [each for each in csrs if each.status.certificate]
     clients, serving = (csrs_for(signer, signed) for signer in (CLIENT_SIGNER, SERVING_SIGNER))
     return IssuedByCsr(_newest(clients, nodes), _newest(serving, nodes))
@@ -61,7 +61,7 @@ def clients_of_kubelets(
     nodes: Iterable[Node],
     ca: tuple[Certificate, ...],
 ) -> FoundPart:
-    """The client certificate of every kubelet, as far as its CSR is left."""
+    """The client certificate of every kubelet whose CSR is left."""
     if csrs.doubt is not None:
         what = "client certificates of kubelets: the list of CSRs"
         return FoundPart(not_read=(NotRead(what, csrs.doubt),))
@@ -92,7 +92,7 @@ def kubelets_serving(
     trust: TrustedRoots | None,
     issued: IssuedByCsr,
 ) -> FoundPart:
-    """What each kubelet presents, by the bare handshakes. A node without an address was not read."""
+    """What each kubelet presents, by bare handshakes. A node without an address was not read."""
     if nodes.value is None:
         doubt = nodes.doubt or Doubt(DoubtKind.FAILED, "the API server lists no nodes")
         return FoundPart(not_read=(NotRead("kubelets: the list of nodes", doubt),))
@@ -111,7 +111,7 @@ def kubelets_serving(
 def presented_by_kubelet(
     served: Served, trust: TrustedRoots | None = None, issued: IssuedByCsr | None = None
 ) -> FoundCertificate:
-    """What one kubelet presents. issued: what CSRs say of it, if they were read."""
+    """What one kubelet presents. issued: by its CSRs, if they were read."""
     return presented(
         CertificateUse.KUBELET_SERVING,
         str(served.dialled.target),
@@ -123,7 +123,7 @@ def presented_by_kubelet(
 
 
 def _authority(served: Served, trust: TrustedRoots | None) -> str:
-    """What is trusted is signed by them: of a fleet no signature is looked at twice."""
+    """For a trusted certificate the verdict answers, so no signature of a fleet is checked twice."""
     if served.is_trusted:
         return str(CertificateUse.CLUSTER_CA)
     return authority_of(served.dialled.chain, trust.certificates) if trust else ""

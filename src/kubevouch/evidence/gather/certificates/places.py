@@ -1,4 +1,4 @@
-"""Dials servers besides kubelets: what each presents, and whether it fits where its authorities are known."""
+"""Dials servers other than kubelets: what each presents, and whether it verifies, if its CAs are known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,16 +31,18 @@ _NO_CONNECTION: Final = frozenset(
     }
 )
 _WANTS_OURS: Final = frozenset({"bad_certificate", "certificate_required", "handshake_failure"})
-"""With TLS 1.2 a server that demands a client certificate ends the handshake before its own counts; with 1.3 after it."""
+"""With TLS 1.2 a server that demands a client certificate ends the handshake before we see its
+own; with 1.3 after that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A server to dial. what: for a person, if there is no connection.
+    """A server to dial. what: for a person, if the connection fails.
 
-    about: for a person, besides the address. roots: who must have signed what is presented; empty if that is not known.
-    ca: the cluster's, to know what it has signed. named: whether it is called by exactly this name or address, so
-    that a certificate which lacks it is refused, whoever has signed it; with `roots` that is verified anyway.
+    about: for a person, beside the address. roots: the CAs that must have signed its certificate;
+    empty if unknown. ca: the cluster's CA, to recognize its signatures. named: clients call it by
+    exactly this name or address, so they refuse a certificate without it; with `roots` that is
+    verified anyway.
     """
 
     use: CertificateUse
@@ -55,7 +57,10 @@ class Place:
 async def dial_places(
     places: Iterable[Place | NotRead], *, clock: Clock, timeout: float
 ) -> FoundPart:
-    """What all of them present, each address dialled once. Without a connection a place is not read, beside those that nobody can dial."""
+    """What they all present, with one dial for each address.
+
+    Places without a connection are not read.
+    """
     wanted = tuple(places)
     targets = dict.fromkeys(each.target for each in wanted if isinstance(each, Place))
     answers = await dial_all(targets, clock=clock, concurrency=_AT_ONCE, timeout=timeout)
@@ -93,7 +98,7 @@ def presented(
     authority: str,
     issued: IssuedForCsr | None = None,
 ) -> FoundCertificate:
-    """What a server has presented, or how its handshake ended."""
+    """What a server presented, or how its handshake ended."""
     failure = dialled.failure
     return FoundCertificate(
         use,
@@ -111,16 +116,16 @@ def presented(
 
 
 def _unseen(failure: HandshakeFailure) -> str:
-    """Why nothing can be said of the certificate, though nothing may be wrong; "" for any other failure."""
+    """Why its certificate is unknown, though nothing may be wrong; "" for any other failure."""
     if failure.kind in _NO_CONNECTION:
         return f"no connection from here: {failure.text}"
     if failure.alert is not None and failure.alert.name in _WANTS_OURS:
-        return f"it ends a handshake without a client certificate: {failure.text}"
+        return f"it ends handshakes without a client certificate: {failure.text}"
     return ""
 
 
 def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
-    """None where nothing can be told: a good name alone does not say who has signed for it."""
+    """None if unknown: a matching name alone does not show who signed it."""
     leaf, name = dialled.leaf, place.target.server_name or place.target.address
     if leaf is None:
         return None

@@ -1,4 +1,4 @@
-"""Reads all of a cluster's certificates, what can be read at the same time at the same time."""
+"""Reads all of a cluster's certificates, concurrently."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -33,18 +33,19 @@ async def gather_certificates(
     timeout: float,
     progress: Callable[[str], None] = lambda _: None,
 ) -> FoundCertificates:
-    """Every certificate that can be seen from here. timeout: seconds for one handshake. progress: as of `gather`.
+    """Every certificate that can be seen from here. timeout: seconds for one handshake. progress: as in `gather`.
 
-    inquiry, nodes: those of the cluster, and by whom they were asked for.
-    clock: by which certificates are judged; the API server's, since this machine's may be hours wrong.
+    inquiry, nodes: the inquiry that read the nodes, and its answer. clock: judges certificates; the
+    API server's, since this machine's may be hours wrong.
 
     Raises:
-        KubeError: the API server does not answer, or does not accept our credential, so that there is no evidence.
+        KubeError: the API server does not answer or rejects our credential, so there is no
+    evidence.
     """
     trust: Measured[TrustedRoots]
     csrs: Measured[tuple[CertificateSigningRequest, ...]]
     trust, csrs = await together(gather_trust(api, inquiry), inquiry.ask(api.list_all(CSRS)))
-    # Not before an answer: until then a clock that follows the API server's is this machine's.
+    # Only after an answer: until then a clock that follows the API server's is this machine's.
     at = clock.now()
     served: tuple[Served, ...]
     beside: FoundPart
@@ -79,7 +80,7 @@ def all_found(
 ) -> FoundCertificates:
     """The inventory of what was read: the CA, the kubelets, and `gather_beside_kubelets`.
 
-    csrs: of every signer. served: by kubelets; None for whoever looks at them elsewhere.
+    csrs: of every signer. served: by kubelets; None if the caller dials them itself.
     """
     issued = issued_by_csr(csrs.or_else(()), {each.name for each in nodes.or_else(())})
     clients = clients_of_kubelets(csrs, issued, nodes.or_else(()), _roots_of(trust))
@@ -91,7 +92,7 @@ def all_found(
 
 
 def _roots_of(trust: Measured[TrustedRoots]) -> tuple[Certificate, ...]:
-    """The cluster's CA; empty where it is not known."""
+    """The cluster's CA; empty if unknown."""
     return trust.value.certificates if trust.value else ()
 
 
@@ -104,7 +105,7 @@ async def gather_beside_kubelets(
     clock: Clock,
     timeout: float,
 ) -> FoundPart:
-    """What is read while the kubelets are dialled: everything besides what `doctor` has anyway."""
+    """Everything that `doctor` does not read anyway, read while the kubelets are dialled."""
     ca = _roots_of(trust)
     return FoundPart.of(
         await together(

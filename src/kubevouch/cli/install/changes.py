@@ -1,22 +1,20 @@
-"""What is there of an approver; what an apply would change of it, object by object; the writes, and waiting until it is ready."""
+"""What is there of a server; what an apply would change of it, object by object; the writes, and waiting until it is ready."""
 
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
 from kubevouch import goyaml
-from kubevouch.approve.act.controller import LEASE
-from kubevouch.cli.approver.installation import DEPLOYMENT, ITS_PODS, NAMESPACE, Live, Manifest
 from kubevouch.cli.common.terminal import Terminal, one_line
+from kubevouch.cli.install.product import Live, Manifest, Product, leads_to
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.evidence.gather.inquiry import of_each
 from kubevouch.kube.errors import Conflict, NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import DEPLOYMENTS, LEASES, PODS, Pod
-from kubevouch.policy.sources.stored import HOLDS, PART_OF
+from kubevouch.kube.resources import DEPLOYMENTS, PODS, Pod
+from kubevouch.policy.sources.stored import HOLDS
 
 _MANAGER: Final = "kubevouch"
 """The manager of all fields that this product applies."""
@@ -25,9 +23,6 @@ _AT_ONCE: Final = 8
 """Objects that are asked about at once: each would get a connection of its own, with its TLS handshake, for a request or two."""
 
 _PAUSE: Final = 1.0
-_RENEWED: Final = timedelta(seconds=5)
-"""Whoever leads renews the Lease every two seconds."""
-
 _SERVERS_OWN: Final = (
     "managedFields",
     "resourceVersion",
@@ -40,6 +35,12 @@ _SERVERS_OWN: Final = (
 
 class ChangedSinceShown(KubevouchError):
     """Somebody else changed an object, so that other things would be written than those that were agreed to."""
+
+    exit_code = ExitCode.STOPPED
+
+
+class LedElsewhere(KubevouchError):
+    """An APIService leads to another server: an install would take its place without a word to whoever runs that."""
 
     exit_code = ExitCode.STOPPED
 
@@ -64,21 +65,26 @@ class Change:
         )
 
 
-async def read_live(api: ApiClient, wanted: Sequence[Manifest]) -> Live:
-    """Those of the objects that are there and bear our label. Raises KubeError for one that cannot be read."""
-    found = await of_each(wanted, lambda each: _look(api, each), at_once=_AT_ONCE)
-    pairs = zip(wanted, found, strict=True)
-    return {each.reference: live for each, live in pairs if live is not None and _is_ours(live)}
+async def read_live(api: ApiClient, product: Product) -> Live:
+    """Those of its objects that are there and ours. Raises KubeError for one that cannot be read."""
+    known = product.objects
+    found = await of_each(known, lambda each: _look(api, each), at_once=_AT_ONCE)
+    pairs = zip(known, found, strict=True)
+    return {each.reference: live for each, live in pairs if live is not None and product.owns(live)}
 
 
-async def changes(api: ApiClient, wanted: Sequence[Manifest]) -> tuple[Change, ...]:
-    """Asks the API server in a dry run what would become of each object. Changes nothing."""
-    return tuple(await of_each(wanted, lambda each: _change(api, each), at_once=_AT_ONCE))
+async def changes(
+    api: ApiClient, product: Product, wanted: Sequence[Manifest]
+) -> tuple[Change, ...]:
+    """Asks the API server in a dry run what would become of each object. Changes nothing. Raises LedElsewhere."""
+    made = {each.name for each in wanted if each.resource.kind == "Namespace"}
+    asked = of_each(wanted, lambda each: _change(api, product, each, made), at_once=_AT_ONCE)
+    return tuple(await asked)
 
 
-async def check_as_shown(api: ApiClient, shown: Sequence[Change]) -> None:
+async def check_as_shown(api: ApiClient, product: Product, shown: Sequence[Change]) -> None:
     """Raises ChangedSinceShown for an object of which an apply would change something else now."""
-    now = await changes(api, [each.manifest for each in shown])
+    now = await changes(api, product, [each.manifest for each in shown])
     for before, after in zip(shown, now, strict=True):
         if after.conflict or _edits(before) != _edits(after):
             seen, expected = "has changed since it was shown", "nothing was changed"
@@ -90,12 +96,16 @@ def _edits(change: Change) -> list[str]:
     return [line for line in change.diff if line.startswith(("+", "-"))]
 
 
-async def _change(api: ApiClient, manifest: Manifest) -> Change:
+async def _change(api: ApiClient, product: Product, manifest: Manifest, made: set[str]) -> Change:
+    """made: the namespaces that come with it."""
     live = await _look(api, manifest)
+    if live is not None and not product.leads_here(live):
+        expected = "docs/metrics-server.md shows the way from it to this one"
+        raise LedElsewhere(str(manifest), f"leads to {leads_to(live)}", expected)
     try:
         after = await api.apply(manifest.resource, manifest.body, manager=_MANAGER, dry_run=True)
     except NotFound:
-        if live is None and manifest.namespace == NAMESPACE:  # which is not there yet
+        if live is None and manifest.namespace in made:  # which is not there yet
             return Change(manifest, None, manifest.body)
         raise
     except Conflict as error:
@@ -119,21 +129,21 @@ async def apply_all(api: ApiClient, wanted: Sequence[Manifest]) -> None:
         await api.apply(each.resource, each.body, manager=_MANAGER)
 
 
-async def delete_all(api: ApiClient, manifests: Sequence[Manifest]) -> None:
-    """Deletes, in order, each object that is there, ours by its label, and holds nothing that is written down of nodes."""
-    for each in manifests:
+async def delete_all(
+    api: ApiClient, product: Product, going: Sequence[Manifest], *, written_down: bool = False
+) -> None:
+    """Deletes, in order, each object that is there and ours. written_down: also what is written down of nodes."""
+    for each in going:
         live = await _look(api, each)
-        if live is None or not _is_ours(live) or HOLDS in live["metadata"]["labels"]:
+        if live is None or not product.owns(live):
+            continue
+        if HOLDS in live["metadata"]["labels"] and not written_down:
             continue
         try:
             uid = live["metadata"]["uid"]
             await api.delete(each.resource, each.name, each.namespace, uid=uid)
         except NotFound:
             continue  # somebody else was quicker
-
-
-def _is_ours(live: Mapping[str, Any]) -> bool:
-    return bool((live["metadata"].get("labels") or {}).get(PART_OF) == "kubevouch")
 
 
 def _lines(thing: Mapping[str, Any]) -> list[str]:
@@ -144,21 +154,21 @@ def _lines(thing: Mapping[str, Any]) -> list[str]:
 
 
 async def wait_until_ready(
-    api: ApiClient, clock: Clock, terminal: Terminal, seconds: float
+    api: ApiClient, clock: Clock, terminal: Terminal, product: Product, seconds: float
 ) -> tuple[str, ...]:
-    """Nothing once every pod of the newest version is ready and one leads; else, after so many seconds, why not."""
+    """Nothing once every pod of the newest version is ready and at work; else, after so many seconds, why not."""
     began = clock.monotonic()
     while True:
-        found = (await api.get_raw(DEPLOYMENTS, DEPLOYMENT, NAMESPACE)).whole()
-        missing = _missing(found) or await _why_none_leads(api)
+        found = (await api.get_raw(DEPLOYMENTS, product.name, product.namespace)).whole()
+        missing = _missing(found) or (product.why_not and await product.why_not(api))
         if not missing:
             terminal.doing("")
             return ()
         if clock.monotonic() - began >= seconds:
             terminal.doing("")
-            pods = await api.list_all(PODS, NAMESPACE, label_selector=ITS_PODS)
+            pods = await api.list_all(PODS, product.namespace, label_selector=product.pods)
             return (missing, *(text for pod in pods if (text := _hindrance(pod))))
-        terminal.doing(f"waits for the approver: {missing}")
+        terminal.doing(f"waits for the {product.title}: {missing}")
         await clock.sleep(_PAUSE)
 
 
@@ -172,23 +182,6 @@ def _missing(deployment: Mapping[str, Any]) -> str:
     if updated < wanted or status.get("replicas", 0) > updated:
         return f"{updated} of {wanted} pods are of the new version"
     return "" if ready >= wanted else f"{ready} of {wanted} pods are ready"
-
-
-async def _why_none_leads(api: ApiClient) -> str:
-    """Empty if somebody leads: only who leads decides, and a former approver's Lease has to run out first.
-
-    By the API server's clock, which also wrote down when the Lease was renewed.
-    """
-    try:
-        lease = await api.get(LEASES, LEASE, NAMESPACE)
-    except NotFound:
-        return "none of its pods leads yet"
-    if not lease.spec.holder_identity or lease.written is None:
-        return "none of its pods leads yet"
-    silent = api.server_clock.now() - lease.written
-    if silent < _RENEWED:
-        return ""
-    return f"none of its pods leads yet; the Lease was renewed {silent.total_seconds():.0f} s ago"
 
 
 def _hindrance(pod: Pod) -> str:

@@ -1,0 +1,1 @@
+"""`install`, `upgrade` and `remove` of every server: one way for all of them."""

@@ -1,0 +1,195 @@
+"""What `install` and `upgrade` do for every server: show each change, ask, apply, and wait."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from kubevouch.cli.common.connect import named, with_api
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.install.changes import (
+    Change,
+    apply_all,
+    changes,
+    check_as_shown,
+    delete_all,
+    read_live,
+    wait_until_ready,
+)
+from kubevouch.cli.install.product import (
+    Live,
+    Manifest,
+    Present,
+    Product,
+    image_in,
+    listed,
+    manifests,
+    no_longer_wanted,
+)
+from kubevouch.clock import Clock
+from kubevouch.diagnose.make import counted
+from kubevouch.errors import ExitCode, KubevouchError, UsageError
+from kubevouch.evidence.gather.inquiry import together
+from kubevouch.kube.access import ClusterAccess
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import NODES
+
+_ADMISSION_SINCE = 30
+
+
+@dataclass(frozen=True)
+class ApplyOptions:
+    """What was asked for on the command line."""
+
+    image: str
+    upgrade: bool
+    yes: bool
+    wait: float
+
+
+@dataclass(frozen=True)
+class More:
+    """What an install does besides its objects. text: for the question, "" for nothing. write: before the Deployment is there."""
+
+    text: str = ""
+    write: Callable[[ApiClient], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True)
+class _Work:
+    found: Sequence[Change]
+    going: Sequence[Manifest]
+    more: More = More()
+
+    @property
+    def changed(self) -> list[Change]:
+        return [each for each in self.found if each.diff]
+
+    def __str__(self) -> str:
+        parts = [(len(self.changed), "make or change"), (len(self.going), "delete")]
+        told = [f"{verb} {counted(number, 'object')}" for number, verb in parts if number]
+        return ", ".join([*told, *filter(None, [self.more.text])])
+
+
+async def look_around(api: ApiClient, product: Product) -> Present:
+    """Raises KubeError: an upgrade would open an admission policy that it does not see."""
+    version = await api.version()
+    minor = "".join(each for each in version.minor if each.isascii() and each.isdigit())
+    live, nodes = await together(read_live(api, product), api.list_all(NODES))
+    return Present(int(minor or 0) >= _ADMISSION_SINCE, live, nodes)
+
+
+def install_plainly(
+    terminal: Terminal, access: ClusterAccess, product: Product, options: ApplyOptions
+) -> ExitCode:
+    """As `install_product`, of a server whose image is all that there is to say."""
+    present = with_api(terminal, access, lambda api, _: look_around(api, product))
+    wanted = manifests(product, options.image, present)
+    return install_product(terminal, access, product, present, wanted, options)
+
+
+def install_product(
+    terminal: Terminal,
+    access: ClusterAccess,
+    product: Product,
+    present: Present,
+    wanted: Sequence[Manifest],
+    options: ApplyOptions,
+    *,
+    more: Callable[[], More] = More,
+    undo: Sequence[str] = (),
+) -> ExitCode:
+    """0: applied and ready. 4: in conflict, stopped on the way, or applied and not ready in time.
+
+    more: is asked when all changes are shown. undo: words that the upgrade to the former image needs besides.
+    """
+    is_installed = product.deployment in present.live
+    if options.upgrade and not is_installed:
+        seen = f"there is no {product.title} to upgrade"
+        raise UsageError(f"{product.verb} upgrade", seen, "`install` comes first")
+    if not present.has_admission and any(each.is_admission for each in product.objects):
+        terminal.note("This API server is older than 1.30: the admission policies are left out.")
+    wanted = listed(wanted)
+    found = with_api(terminal, access, lambda api, _: changes(api, product, wanted))
+    if conflicts := [each for each in found if each.conflict]:
+        for each in conflicts:
+            terminal.error(f"{each.manifest}: {each.conflict}")
+        terminal.note("Nothing was changed.")
+        return ExitCode.STOPPED
+    work = _Work(found, no_longer_wanted(product, present.live, wanted))
+    _show(terminal, work)
+    work = _Work(found, work.going, more())
+    if not str(work):
+        terminal.out(f"Nothing to change: the {product.title} is installed like this.")
+        terminal.end_if_dry()
+    else:
+        verb = "upgrade" if is_installed else "install"
+        what = f"{verb} the {product.title}: {work}, on {named(access)}"
+        terminal.confirm(what, yes=options.yes)
+        with_api(terminal, access, lambda api, _: check_as_shown(api, product, found))
+        _say_how_it_is_undone(terminal, product, present.live, undo)
+        terminal.nothing_changed = False
+    return _applied(terminal, access, product, work, options.wait)
+
+
+def _show(terminal: Terminal, work: _Work) -> None:
+    """Every change, as a unified diff against what is live."""
+    for each in work.changed:
+        for line in each.diff:
+            terminal.out(line)
+    for manifest in work.going:
+        terminal.out(f"--- {manifest}: will be deleted")
+    new = sum(each.live is None for each in work.changed)
+    changed, going = len(work.changed) - new, len(work.going)
+    terminal.note(f"{new} objects new, {changed} changed, {going} to be deleted")
+
+
+def _say_how_it_is_undone(
+    terminal: Terminal, product: Product, live: Live, more: Sequence[str]
+) -> None:
+    """Before the first write, so that whoever is interrupted has read it."""
+    if product.deployment not in live:
+        terminal.command("UNDO  ", f"kubevouch {product.verb} remove")
+        return
+    words = ("kubevouch", product.verb, "upgrade", "--image", image_in(product, live), *more)
+    terminal.command("UNDO  ", words)
+    rest = "other changes by hand: the diff above shows what was there before"
+    terminal.wrapped(rest, "      ")
+
+
+def _applied(
+    terminal: Terminal, access: ClusterAccess, product: Product, work: _Work, wait: float
+) -> ExitCode:
+    """Writes, and waits until the server is ready. Whatever it stops at, the same command goes on with it."""
+    *others, deployment = [each.manifest for each in work.found]
+
+    async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:
+        if str(work):
+            await apply_all(api, others)
+            if work.more.write:
+                await work.more.write(api)
+            await delete_all(api, product, work.going)
+            await apply_all(api, [deployment])
+        return await wait_until_ready(api, clock, terminal, product, wait)
+
+    try:
+        hindrances = with_api(terminal, access, applying)
+    except KubevouchError as error:
+        terminal.error(str(error))
+        terminal.note("It stopped on its way; the same command goes on with it.")
+        return ExitCode.STOPPED
+    _say_how_it_ended(terminal, product, hindrances, wait)
+    return ExitCode.STOPPED if hindrances else ExitCode.OK
+
+
+def _say_how_it_ended(
+    terminal: Terminal, product: Product, hindrances: Sequence[str], wait: float
+) -> None:
+    """Whether the server is at work now, and what comes next. hindrances: of its pods, after so many seconds."""
+    if not hindrances:
+        terminal.out(f"The {product.title} is ready: {product.ready}.")
+        terminal.command("NEXT  ", product.then)
+        return
+    seen, *more = hindrances
+    terminal.out(f"The {product.title} is applied, and not ready after {wait:.0f} s: {seen}.")
+    for text in more:
+        terminal.wrapped(text, "      ")
+    terminal.command("NEXT  ", f"kubectl -n {product.namespace} get pods,events")

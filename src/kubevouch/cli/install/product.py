@@ -1,0 +1,221 @@
+"""A server as it is installed: its objects, as `install` applies them and `remove` deletes them.
+
+Pure, but for the manifests of deploy/, which are part of this program.
+"""
+
+import contextlib
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+from kubevouch import goyaml
+from kubevouch.errors import UsageError
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import Node, Resource, applied_resource
+from kubevouch.kube.resources.pods import names_an_image
+from kubevouch.policy.sources.stored import HOLDS, PART_OF
+
+NO_PUBLIC_IMAGE: Final = (
+    "There is no public image yet: `make image` in a checkout builds one (docs/install.md). Push it to a registry of "
+    "yours, and name it with its digest."
+)
+_APPLIED: Final = "kubevouch.dev/applied"
+"""The annotation of the Deployment that names what its version consists of, so that the next one deletes what it lacks."""
+
+_REFERENCE: Final = re.compile(r"([a-z0-9./]+) ([A-Za-z]+) ([a-z0-9-]*)/([a-z0-9:.-]+)")
+
+Live = Mapping[str, Mapping[str, Any]]
+"""Objects of ours that are there, by reference."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One object: its resource, and its body as it is applied."""
+
+    resource: Resource[Any]
+    body: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The object's metadata.name."""
+        return str(self.body["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """The object's metadata.namespace, "" for what is cluster-scoped."""
+        return str(self.body["metadata"].get("namespace", ""))
+
+    @property
+    def is_admission(self) -> bool:
+        """Whether it belongs to the admission policies, which API servers have since Kubernetes 1.30."""
+        return self.resource.group == "admissionregistration.k8s.io"
+
+    @property
+    def stays(self) -> bool:
+        """Whether a removal leaves it: the namespace, and what is written down of nodes."""
+        return self.resource.kind == "Namespace" or HOLDS in self.body["metadata"].get("labels", {})
+
+    @property
+    def reference(self) -> str:
+        """Which object it is, whatever its content."""
+        return f"{self.resource.api_version} {self.resource.kind} {self.namespace}/{self.name}"
+
+    def __str__(self) -> str:
+        place = f"{self.namespace}/" if self.namespace else ""
+        return f"{self.resource.kind} {place}{self.name}"
+
+
+@dataclass(frozen=True)
+class Product:
+    """A server that can be installed.
+
+    verb: the group of its commands. files: its manifests below deploy/, in the order in which they are applied; the Deployment
+    is the last one. counts: two of these nodes mean two replicas. why_not: what is missing once its pods are ready, "" for nothing.
+    ready: what is true then. then: the command that comes next. without: what follows from its removal.
+    """
+
+    verb: str
+    namespace: str
+    files: tuple[str, ...]
+    counts: Callable[[Node], bool]
+    ready: str
+    then: str
+    without: str
+    why_not: Callable[[ApiClient], Awaitable[str]] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its Deployment, its account and its Service."""
+        return f"kubevouch-{self.verb}"
+
+    @property
+    def title(self) -> str:
+        """What people call it: metrics server."""
+        return self.verb.replace("-", " ")
+
+    @property
+    def pods(self) -> str:
+        """The label by which the Deployment selects its pods."""
+        return f"app.kubernetes.io/name={self.name}"
+
+    @property
+    def deployment(self) -> str:
+        """The reference of its Deployment."""
+        return f"apps/v1 Deployment {self.namespace}/{self.name}"
+
+    @property
+    def objects(self) -> tuple[Manifest, ...]:
+        """Every object that an install may make, in the order in which they are applied, and deleted."""
+        return tuple(_manifest(json.loads(each)) for each in _documents(self.files))
+
+    def leads_here(self, live: Mapping[str, Any]) -> bool:
+        """Whether an APIService leads to this server. True of every other object."""
+        here = {"namespace": self.namespace, "name": self.name}
+        return live["kind"] != "APIService" or here.items() <= _service_of(live).items()
+
+    def owns(self, live: Mapping[str, Any]) -> bool:
+        """Whether an object is ours: it bears our label, and leads to nobody else."""
+        labels = live["metadata"].get("labels") or {}
+        return labels.get(PART_OF) == "kubevouch" and self.leads_here(live)
+
+
+@dataclass(frozen=True)
+class Present:
+    """What is there before. live: objects of ours."""
+
+    has_admission: bool
+    live: Live
+    nodes: Sequence[Node]
+
+
+def _service_of(api_service: Mapping[str, Any]) -> Mapping[str, Any]:
+    return api_service["spec"].get("service") or {}
+
+
+def leads_to(api_service: Mapping[str, Any]) -> str:
+    """Whom an APIService leads to."""
+    found = _service_of(api_service)
+    return f"Service {found['namespace']}/{found['name']}" if found else "the API server itself"
+
+
+def image_in(product: Product, live: Live) -> str:
+    """The image that the Deployment runs, as `--image` takes it; a form to fill in where none is known by its digest."""
+    found = live.get(product.deployment)
+    pod = found["spec"]["template"]["spec"] if found else {}
+    images = [str(each["image"]) for each in pod.get("containers", ())]
+    return next(filter(names_an_image, images), "NAME@sha256:DIGEST")
+
+
+def checked_image(reference: str) -> str:
+    """The same reference. Raises UsageError unless it names a digest."""
+    if not reference:
+        raise UsageError("--image", "is missing", NO_PUBLIC_IMAGE)
+    if not names_an_image(reference):
+        expected = "expected NAME@sha256:DIGEST, with 64 hexadecimal digits: a tag may be moved to another image"
+        raise UsageError(f"--image {reference}", "does not name one image", expected)
+    return reference
+
+
+def manifests(product: Product, image: str, present: Present) -> tuple[Manifest, ...]:
+    """The objects that this image and this cluster want, in the order in which they are applied."""
+    replicas = min(2, max(1, sum(map(product.counts, present.nodes))))
+    *others, deployment = product.objects
+    (container,) = deployment.body["spec"]["template"]["spec"]["containers"]
+    container["image"] = image
+    deployment.body["spec"]["replicas"] = replicas
+    left_out = {"PodDisruptionBudget"} if replicas == 1 else set()
+    wanted = [each for each in others if present.has_admission or not each.is_admission]
+    return (*(each for each in wanted if each.resource.kind not in left_out), deployment)
+
+
+def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
+    """The same, and the Deployment, which is the last one, names all that goes with its version."""
+    *_, deployment = wanted
+    references = [each.reference for each in wanted if not each.stays]
+    deployment.body["metadata"]["annotations"] = {_APPLIED: "\n".join(references)}
+    return tuple(wanted)
+
+
+def no_longer_wanted(
+    product: Product, live: Live, wanted: Sequence[Manifest]
+) -> tuple[Manifest, ...]:
+    """What the version that is there has by its own list, and these manifests do not have."""
+    deployment = live.get(product.deployment, {"metadata": {}})
+    named = (deployment["metadata"].get("annotations") or {}).get(_APPLIED, "").split("\n")
+    known = {each.reference for each in wanted}
+    found = (_referenced(product, each) for each in named if each)
+    return tuple(each for each in found if each.reference not in known and not each.stays)
+
+
+def _referenced(product: Product, reference: str) -> Manifest:
+    """The object of that reference. Raises UsageError unless it could be one of the product's: somebody may have edited the list."""
+    found = _REFERENCE.fullmatch(reference)
+    if found is not None:
+        api_version, kind, namespace, name = found.groups()
+        metadata = {"name": name, "namespace": namespace}
+        with contextlib.suppress(LookupError):
+            manifest = _manifest({"apiVersion": api_version, "kind": kind, "metadata": metadata})
+            places = {each.namespace for each in product.objects}
+            kinds = {each.resource for each in product.objects}
+            is_placed = bool(namespace) is manifest.resource.namespaced
+            if namespace in places and manifest.resource in kinds and is_placed:
+                return manifest
+    where = f"annotation {_APPLIED} of {product.deployment}"
+    raise UsageError(where, f"expected the objects of a version, got {reference!r}")
+
+
+@cache
+def _documents(files: tuple[str, ...]) -> tuple[str, ...]:
+    """The files as JSON, which is read sooner than YAML: a command wants them several times."""
+    folder = resources.files(__package__).joinpath("manifests")
+    texts = [folder.joinpath(*each.split("/")).read_text(encoding="utf-8") for each in files]
+    documents = (each for text in texts for each in re.split(r"^---\n", text, flags=re.MULTILINE))
+    return tuple(json.dumps(goyaml.read(each.encode())) for each in documents)
+
+
+def _manifest(body: dict[str, Any]) -> Manifest:
+    return Manifest(applied_resource(body["apiVersion"], body["kind"]), body)

@@ -1,0 +1,102 @@
+"""The servers that this program installs, each by the manifests of its chart."""
+
+from datetime import timedelta
+from typing import Final
+
+from kubevouch.approve.act.controller import LEASE
+from kubevouch.cli.install.product import Product
+from kubevouch.diagnose.catalogue import Code
+from kubevouch.evidence.approvers import NAMESPACE
+from kubevouch.evidence.snapshot import is_control_plane
+from kubevouch.kube.errors import NotFound
+from kubevouch.kube.io.client import ApiClient
+from kubevouch.kube.resources import API_SERVICES, LEASES, METRICS_API_SERVICES
+
+_NAMESPACE_FILE: Final = "approver/00-namespace.yaml"
+_RENEWED: Final = timedelta(seconds=5)
+"""Whoever leads renews the Lease every two seconds."""
+
+
+async def _why_none_leads(api: ApiClient) -> str:
+    """Empty if somebody leads: only who leads decides, and a former approver's Lease has to run out first.
+
+    By the API server's clock, which also wrote down when the Lease was renewed.
+    """
+    try:
+        lease = await api.get(LEASES, LEASE, NAMESPACE)
+    except NotFound:
+        return "none of its pods leads yet"
+    if not lease.spec.holder_identity or lease.written is None:
+        return "none of its pods leads yet"
+    silent = api.server_clock.now() - lease.written
+    if silent < _RENEWED:
+        return ""
+    return f"none of its pods leads yet; the Lease was renewed {silent.total_seconds():.0f} s ago"
+
+
+async def _why_not_asked(api: ApiClient) -> str:
+    """Empty if the API server asks it for metrics."""
+    for name in METRICS_API_SERVICES.values():
+        conditions = (await api.get(API_SERVICES, name)).status.conditions
+        if not any(each.type == "Available" and each.true for each in conditions):
+            return f"APIService {name} is not available yet"
+    return ""
+
+
+APPROVER: Final = Product(
+    verb="approver",
+    namespace=NAMESPACE,
+    files=(
+        _NAMESPACE_FILE,
+        "approver/configuration/config-map.yaml",
+        "approver/10-rbac.yaml",
+        "approver/20-recorded.yaml",
+        "approver/30-network-policy.yaml",
+        "approver/40-service.yaml",
+        "approver/admission/policies.yaml",
+        "approver/admission/bindings.yaml",
+        "approver/two-replicas/disruption-budget.yaml",
+        "approver/50-deployment.yaml",
+    ),
+    counts=is_control_plane,
+    why_not=_why_none_leads,
+    ready="all of its pods are, and one leads",
+    then="kubevouch csr list",
+    without=f"Unless something else approves ({Code.ROTATION_WILL_STALL}), kubelets ask in vain for their next certificate "
+    "at 70 to 90 % of the life of this one, and at its end their ports go dark.",
+)
+EXPORTER: Final = Product(
+    verb="exporter",
+    namespace=NAMESPACE,
+    files=(
+        _NAMESPACE_FILE,
+        "exporter/rbac.yaml",
+        "exporter/network-policy.yaml",
+        "exporter/service.yaml",
+        "exporter/deployment.yaml",
+    ),
+    counts=lambda _: False,
+    ready="its pod is",
+    then="kubevouch certs",
+    without="Prometheus sees no certificate any more; `kubevouch certs` still shows them.",
+)
+METRICS_SERVER: Final = Product(
+    verb="metrics-server",
+    namespace="kube-system",
+    files=(
+        "metrics-server/rbac.yaml",
+        "metrics-server/authority.yaml",
+        "metrics-server/admission/authority-policy.yaml",
+        "metrics-server/network-policy.yaml",
+        "metrics-server/service.yaml",
+        "metrics-server/apiservice.yaml",
+        "metrics-server/two-replicas/disruption-budget.yaml",
+        "metrics-server/deployment.yaml",
+    ),
+    counts=lambda node: not is_control_plane(node),
+    why_not=_why_not_asked,
+    ready="all of its pods are, and the API server asks it",
+    then="kubectl top nodes",
+    without="`kubectl top` and HPAs have no metrics until another server serves metrics.k8s.io.",
+)
+PRODUCTS: Final = {each.verb: each for each in (APPROVER, EXPORTER, METRICS_SERVER)}

@@ -1,0 +1,71 @@
+"""What `remove` does for every server: list, ask, delete."""
+
+from collections.abc import Sequence
+from shlex import join
+
+from kubevouch.cli.common.connect import named, with_api
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.install.changes import delete_all, read_live
+from kubevouch.cli.install.product import Live, Manifest, Product, image_in
+from kubevouch.errors import ExitCode, KubevouchError
+from kubevouch.kube.access import ClusterAccess
+
+
+def remove_plainly(
+    terminal: Terminal, access: ClusterAccess, product: Product, *, yes: bool
+) -> ExitCode:
+    """As `remove_product`, of a server of which nothing is written down."""
+    live = with_api(terminal, access, lambda api, _: read_live(api, product))
+    return remove_product(terminal, access, product, live, yes=yes)
+
+
+def remove_product(
+    terminal: Terminal,
+    access: ClusterAccess,
+    product: Product,
+    live: Live,
+    *,
+    written: Sequence[Manifest] = (),
+    warning: str = "",
+    undo: Sequence[str] = (),
+    stays: str = "",
+    yes: bool,
+) -> ExitCode:
+    """Deletes what is ours. 4: declined, or stopped on the way.
+
+    written: what goes, too, of what is written down of nodes. undo: words that another install needs besides. stays: what does not go.
+    """
+    there = [each for each in product.objects if each.reference in live and not each.stays]
+    going = [*written, *there]
+    if not going:
+        terminal.out(f"There is nothing to remove: no {product.title} is installed here.")
+        _say_what_stays(terminal, product, stays)
+        return ExitCode.OK
+    for each in going:
+        terminal.out(f"- {each}")
+    for text in filter(None, (warning, product.without)):
+        terminal.note(text)
+    terminal.confirm(f"delete these {len(going)} objects, on {named(access)}", yes=yes)
+    # Before the first write, so that whoever is interrupted has read it.
+    again = ("kubevouch", product.verb, "install", "--image", image_in(product, live), *undo)
+    terminal.command("UNDO  ", join(again))
+    terminal.nothing_changed = False
+    try:
+        with_api(
+            terminal, access, lambda api, _: delete_all(api, product, going, written_down=True)
+        )
+    except KubevouchError as error:
+        terminal.error(str(error))
+        terminal.note("It stopped on its way; the same command goes on with it.")
+        return ExitCode.STOPPED
+    terminal.out(f"{len(going)} objects are deleted.")
+    _say_what_stays(terminal, product, stays)
+    return ExitCode.OK
+
+
+def _say_what_stays(terminal: Terminal, product: Product, stays: str) -> None:
+    if stays:
+        terminal.wrapped(stays, "What stays: ")
+    if any(each.resource.kind == "Namespace" for each in product.objects):
+        hint = terminal.hint(f"kubectl delete namespace {product.namespace}")
+        terminal.wrapped(f"the namespace; `{hint}` deletes it with all in it", "What stays: ")

@@ -1,0 +1,95 @@
+"""The commands `install`, `upgrade` and `remove` of a server, and what those of all servers have in common."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kubevouch.cli.common.options import F, all_of, connected, dry_run, print_role, seconds, yes
+
+if TYPE_CHECKING:
+    from kubevouch.cli.common.terminal import Terminal
+    from kubevouch.kube.access import ClusterAccess
+
+IMAGE = click.option(
+    "--image", default="", metavar="NAME@sha256:DIGEST", help="The image, by its digest."
+)
+PRINT_ROLE = "whoever installs, upgrades or removes needs"
+
+
+def applying(function: F) -> F:
+    """--wait, --dry-run, --yes: how it is applied."""
+    return all_of(
+        click.option(
+            "--wait",
+            type=seconds,
+            default="2m",
+            show_default=True,
+            metavar="DURATION",
+            help="How long to wait until the server is ready.",
+        ),
+        dry_run,
+        yes,
+    )(function)
+
+
+def may_write(terminal: "Terminal", verb: str) -> None:
+    """The roles that are needed, and that nothing is written yet."""
+    terminal.roles = f"kubevouch {verb} install --print-role"
+    terminal.nothing_changed = True
+
+
+def server_commands(verb: str) -> Iterator[click.Command]:
+    """`install`, `upgrade` and `remove` of a server whose image is all that there is to say. verb: of its group."""
+    title = verb.replace("-", " ")
+
+    def apply(
+        terminal: "Terminal",
+        access: "ClusterAccess",
+        **flags: Any,  # noqa: ANN401 - the fields of ApplyOptions
+    ) -> int:
+        from kubevouch.cli.install.apply import ApplyOptions, install_plainly
+        from kubevouch.cli.install.product import checked_image
+        from kubevouch.cli.install.products import PRODUCTS
+
+        checked_image(flags["image"])
+        may_write(terminal, verb)
+        return install_plainly(terminal, access, PRODUCTS[verb], ApplyOptions(**flags))
+
+    @click.command(
+        help=f"Installs the {title}: shows the diff against what is live, asks, applies exactly that, waits until it is "
+        f"ready.\n\n`{verb} remove` takes it out again.",
+        short_help=f"Put the {title} into the cluster. Shows every change, asks.",
+    )
+    @connected
+    @IMAGE
+    @applying
+    @print_role(verb, PRINT_ROLE)
+    def install(**flags: Any) -> int:  # noqa: ANN401 - those of `apply`
+        return apply(upgrade=False, **flags)
+
+    @click.command(
+        help=f"Changes an installed {title}: shows the diff, asks, applies, waits.",
+        short_help="Apply another image and this version's manifests. Asks first.",
+    )
+    @connected
+    @IMAGE
+    @applying
+    def upgrade(**flags: Any) -> int:  # noqa: ANN401 - those of `apply`
+        return apply(upgrade=True, **flags)
+
+    @click.command(
+        help="Deletes the objects that `install` made, which bear its label, after it has listed them.",
+        short_help=f"Take the {title} out again. Asks first.",
+    )
+    @connected
+    @dry_run
+    @yes
+    def remove(terminal: "Terminal", access: "ClusterAccess", yes: bool) -> int:
+        from kubevouch.cli.install.products import PRODUCTS
+        from kubevouch.cli.install.removal import remove_plainly
+
+        may_write(terminal, verb)
+        return remove_plainly(terminal, access, PRODUCTS[verb], yes=yes)
+
+    yield from (install, upgrade, remove)
