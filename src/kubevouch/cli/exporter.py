@@ -28,7 +28,7 @@ _SHORTEST = 10.0
 def _long_enough(_: click.Context, __: click.Parameter, value: float) -> float:
     """The seconds of --interval. Raises click.BadParameter if they are too few."""
     if value < _SHORTEST:
-        raise click.BadParameter(f"{value:g}s is too short; {_SHORTEST:g}s or more was expected")
+        raise click.BadParameter(f"expected {_SHORTEST:g}s or more, got {value:g}s")
     return value
 
 
