@@ -139,7 +139,7 @@ async def test_an_unread_lease_leaves_the_holder_unknown(kubevouch: Program, sta
     stage.server.faults.on(LEASE, refuse(StatusError(403, "Forbidden", "leases is forbidden")))
     table, document = await kubevouch.several(("status",), ("status", "-o", "json"))
     [line] = [each for each in table.out.splitlines() if each.startswith("Under way")]
-    assert line.startswith("Under way  not known: "), table
+    assert line.startswith("Under way  unknown: "), table
     assert "leases" in line
     assert "nobody" not in table.out
     told = json.loads(document.out)
@@ -154,7 +154,7 @@ async def test_a_killed_run_is_not_under_way(kubevouch: Program, stage: Stage) -
     """It is known by its Lease only, which nobody renews; its plan is kept here or is not."""
     held_since(stage, 60)
     elsewhere, document = await kubevouch.several(("status",), ("status", "-o", "json"))
-    assert "Under way nobody: run bbbb of alice@laptop" in elsewhere.told, elsewhere
+    assert "Under way no; run bbbb of alice@laptop" in elsewhere.told, elsewhere
     assert "died (killed, or away from the API server)" in elsewhere.told, elsewhere
     assert json.loads(document.out)["holderIsAlive"] is False
 

@@ -120,10 +120,7 @@ def test_what_an_undo_is_about_to_put_back_is_not_told_as_a_change_that_was_neve
     """An undo makes a node armed again, so that the node ends it if we do not."""
     seen = found(run("aaaa", "restarted", fires=CLOCK - 5, whose=b"other"))
     rows = (*statuses_of("n", seen, ""), RunOnNode("m", "aaaa", DONE))
-    for under_way, how in (
-        (True, "under way puts it back"),
-        (False, "interrupted: once its switch"),
-    ):
+    for under_way, how in ((True, "under way puts it back"), (False, "interrupted: once its")):
         armed, other = while_it_is_undone(rows, "aaaa", under_way=under_way)
         assert (how in armed.notes[0], armed.notes[1:], other) == (True, (EDIT,), rows[1])
     for other_run in ("", "bbbb"):

@@ -51,10 +51,7 @@ async def test_a_machine_that_was_reached_at_an_address_waits_for_the_operators_
     no, yes = (by_answer(plan, yes=each) for each in (False, True))
     [left_out], [asked] = no.left_out, unvouched(plan)
     assert (left_out.leads_on, no.config_map) == (LeadsOn.WORD, None)
-    assert (
-        f"only the node itself says that {address} is {WORKER}; if it is so: --allow {WORKER}={address}"
-        in left_out.reason
-    )
+    assert f" says that {address} is {WORKER}; if it is so: --allow {WORKER}=" in left_out.reason
     assert no.config_map_note == "not in this plan, which leaves out 1 node"
     key = here.machines.by_name[address].host_key
     assert (asked.node, asked.host, asked.host_key) == (WORKER, address, key)
@@ -110,10 +107,7 @@ ANOTHER: dict[str, tuple[Change, str]] = {
         shows(Authority().client(NAME, GROUP)),
         "not from this cluster: x509: certificate signed by unknown authority",
     ),
-    "certificate, which has ended": (
-        shows(ENDED),
-        "not from this cluster: x509: certificate has exp",
-    ),
+    "certificate, which has ended": (shows(ENDED), "not from this cluster: x509: certificate has"),
 }
 UNCLEAR: dict[str, tuple[Change, str, str]] = {
     # name: (what comes after a plan, why nobody is asked then, what stops the plan)

@@ -46,7 +46,7 @@ def by_full_name(
         [name] = full_names([word], nodes)
         if name not in nodes:
             expected = nearest(name, nodes, otherwise="expected the name of a Node")
-            raise UsageError(f"--allow {name}=...", "there is no such Node", expected)
+            raise UsageError(name, "there is no such Node", expected)
         found[name] = (*found.get(name, ()), *values)
     return found
 

@@ -184,7 +184,7 @@ class KubeletClient:
                 failed = self._failed(url, "no-answer", self._broken_connection(error))
                 if not kept or answer.begun:
                     raise failed from None
-                # The kubelet had closed the idle connection, which is no failure: a GET may go
+                # The kubelet had closed the idle connection. That is not a failure: a GET may go
                 # out again, over a newly verified connection.
                 kept = False
 

@@ -39,9 +39,7 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Node
         if digest == node.disk.content_sha256
         else "not what it was in the plan"
     )
-    said = (
-        f"it has no record of this run, and {node.disk.config} is {what}: {_hint(node, run, seen)}"
-    )
+    said = f"it has no record of this run; {node.disk.config} is {what}: {_hint(node, run, seen)}"
     return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
 
 

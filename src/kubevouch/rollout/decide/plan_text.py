@@ -36,9 +36,7 @@ def plan_in(data: bytes, where: str) -> Plan:
     """
     text = data.decode(errors="replace")
     if hidden := _NOT_SHOWN.search(text):
-        raise _refused(
-            where, f"contains a character that is not plain ASCII, U+{ord(hidden[0]):04X}"
-        )
+        raise _refused(where, f"has a character that is not plain ASCII, U+{ord(hidden[0]):04X}")
     try:
         plan = msgspec.json.decode(data, type=Plan)
         json.loads(text, object_pairs_hook=_refuse_twice)
