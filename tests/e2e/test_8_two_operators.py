@@ -139,28 +139,6 @@ def test_a_node_in_hand_of_a_run_whose_lease_another_takes_is_put_back_by_its_ow
     assert holder(expired) == identity
 
 
-def test_whoever_deletes_the_lease_stops_the_run(
-    expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
-) -> None:
-    path = tmp_path / "plan.json"
-    made = plan(expired, path, "--node", workers[0].name)
-    expired.stop_controller_manager()  # so that the run waits for a certificate
-    try:
-        running = expired.start_kubevouch("apply", str(path), "--yes")
-        running.wait_for("restarted")
-        expired.kubectl("delete", *LEASE)
-        ran = running.finish()
-    finally:
-        expired.start_controller_manager()
-    assert ran.code == 4, ran
-    assert "somebody has deleted it: this run stops here" in " ".join(ran.out.split()), ran
-    assert f"NEXT     kubevouch resume {made['run']}\n" in ran.out, ran
-    path.unlink()
-    gone_on = ended(expired, 0, "resume", str(made["run"]), "--yes")
-    assert "goes on with this run" in gone_on.err, gone_on
-    assert str(made["run"]) in gone_on.out, gone_on
-
-
 def test_the_printed_role_is_enough_to_apply_and_to_undo(
     expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
 ) -> None:
