@@ -74,9 +74,6 @@ def test_the_count_is_pytests_own(tmp_path: Path) -> None:
     subprocess.run([*words, "."], cwd=tmp_path, capture_output=True, check=False, timeout=120)
     count = Count.of(report)
     assert (count.run, count.passed, count.failed, count.skipped) == (3, 1, 2, 1)
-
-
-def test_no_report_counts_no_test(tmp_path: Path) -> None:
     assert Count.of(tmp_path / "none.xml").run == 0
 
 

@@ -21,13 +21,6 @@ CONFIG = f"{KUBELET}/config.yaml"
 pytestmark = pytest.mark.long_on_the_bed
 
 
-@pytest.fixture(scope="module")
-def expired(cluster: Cluster) -> Cluster:
-    """In these tests nothing is applied."""
-    cluster.state("expired")
-    return cluster
-
-
 def _undo_with_a_stopped_kubelet(cluster: Cluster, node: Node, path: Path) -> None:
     """Somebody's process has the kubelet's name and flags that lead to a script of theirs: neither read nor run."""
     run = json.loads(path.read_text())["run"]
