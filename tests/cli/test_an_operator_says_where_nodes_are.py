@@ -33,7 +33,7 @@ def test_a_table_is_right_if_somebody_at_a_terminal_says_so(
 ) -> None:
     stdin, err = (io.StringIO() if typed is None else Window(typed)), Window()
     monkeypatch.setattr(sys, "stdin", stdin)
-    assert is_right(Terminal(stdin, None, err, {"COLUMNS": "200"}), plan) is answer
+    assert is_right(Terminal(stdin, None, err, {"COLUMNS": "60"}), plan) is answer
     row = ["w1", CLAIM.value, *NAMED.host_key.split(), "5f0c"]
     rows = [line.split() for line in err.getvalue().splitlines()]
     assert rows[1:2] == ([row] if asks else [])
