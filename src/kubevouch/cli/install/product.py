@@ -26,6 +26,9 @@ NO_PUBLIC_IMAGE: Final = (
 _APPLIED: Final = "kubevouch.dev/applied"
 """The annotation of the Deployment that names what its version consists of, so that the next one deletes what it lacks."""
 
+_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+"""Our charts have it, as every chart, and our manifests do not."""
+
 _REFERENCE: Final = re.compile(r"([a-z0-9./]+) ([A-Za-z]+) ([a-z0-9-]*)/([a-z0-9:.-]+)")
 
 Live = Mapping[str, Mapping[str, Any]]
@@ -112,17 +115,18 @@ class Product:
         """Every object that an install may make, in the order in which they are applied, and deleted."""
         return tuple(_manifest(json.loads(each)) for each in _documents(self.files))
 
-    def leads_here(self, live: Mapping[str, Any]) -> bool:
-        """Whether an APIService leads to this server. True of every other object."""
-        return (
-            live["kind"] != "APIService"
-            or leads_to(live) == f"Service {self.namespace}/{self.name}"
-        )
+    def is_others(self, live: Mapping[str, Any]) -> str:
+        """Why an object is not ours to change, and whose it is; empty if it may be ours."""
+        if _labels(live).get(_MANAGED_BY) == "Helm":
+            return "belongs to a release of Helm's, so use helm"
+        here = f"Service {self.namespace}/{self.name}"
+        if live["kind"] != "APIService" or (there := _leads_to(live)) == here:
+            return ""
+        return f"leads to {there}; docs/metrics-server.md shows the way from it to this one"
 
     def owns(self, live: Mapping[str, Any]) -> bool:
-        """Whether an object is ours: it bears our label, and leads to nobody else."""
-        labels = live["metadata"].get("labels") or {}
-        return labels.get(PART_OF) == "kubevouch" and self.leads_here(live)
+        """Whether an object is ours: it bears our label, and is nobody else's."""
+        return _labels(live).get(PART_OF) == "kubevouch" and not self.is_others(live)
 
 
 @dataclass(frozen=True)
@@ -134,8 +138,11 @@ class Present:
     nodes: Sequence[Node]
 
 
-def leads_to(api_service: Mapping[str, Any]) -> str:
-    """Whom an APIService leads to."""
+def _labels(live: Mapping[str, Any]) -> Mapping[str, str]:
+    return live["metadata"].get("labels") or {}
+
+
+def _leads_to(api_service: Mapping[str, Any]) -> str:
     found = api_service["spec"].get("service")
     return f"Service {found['namespace']}/{found['name']}" if found else "the API server itself"
 
