@@ -125,10 +125,10 @@ def program() -> None:
       kubevouch doctor              show what is wrong and why (reads only)
       kubevouch plan -o plan.json   show each change beforehand (reads only)
       kubevouch apply plan.json     make the changes, each node proven on the wire
-      kubevouch verify              check that all of it holds (reads only)
+      kubevouch verify              check every node and the metrics (reads only)
 
-    Exit codes: 0 nothing found that counts, all done; 1 findings; 2 usage; 3 could not tell; 4 stopped with
-    some nodes done, or before anything was changed; 5 undone; 130 interrupted.
+    Exit codes: 0 all done, no findings that count; 1 findings; 2 usage; 3 could not tell; 4 stopped: some nodes
+    are done, or nothing was changed; 5 undone; 130 interrupted.
     """
 
 

@@ -149,17 +149,21 @@ def listening(port: int) -> Callable[[F], F]:
             "--cert-dir",
             default="",
             metavar="FOLDER",
-            help="Where apiserver.crt and .key are kept, or made. Without it a pair is made in memory.",
+            help="Folder of apiserver.crt and apiserver.key. A missing pair is created. Default: a pair in memory.",
         ),
         click.option(
             "--tls-cert-file",
             "cert_file",
             default="",
             metavar="FILE",
-            help="What to serve, leaf first. Read again when it changes.",
+            help="Serving certificates, leaf first. The server reloads a changed file.",
         ),
         click.option(
-            "--tls-private-key-file", "key_file", default="", metavar="FILE", help="Its key."
+            "--tls-private-key-file",
+            "key_file",
+            default="",
+            metavar="FILE",
+            help="Key of --tls-cert-file.",
         ),
     )
 
@@ -181,6 +185,6 @@ def logging(more: str) -> Callable[[F], F]:
             type=_Level(0),
             default=0,
             metavar="NUMBER",
-            help=f"How much is logged: {more}.",
+            help=f"Log verbosity: {more}.",
         ),
     )

@@ -59,34 +59,30 @@ class MetricsServerFlags(ServerFlags):
     """All that mean something here, as click has read them. Durations are in seconds; a text is "" where nothing is given."""
 
     # How kubelets are reached.
-    metric_resolution: float = _seconds(
-        "15s", "Each kubelet is read once in this time; at least 10s."
-    )
+    metric_resolution: float = _seconds("15s", "Read each kubelet once per interval, at least 10s.")
     kubelet_use_node_status_port: bool = _switch(
-        "The port in the node's status comes before --kubelet-port."
+        "Prefer the port in the node's status to --kubelet-port."
     )
     kubelet_port: int = _flag(type=click.IntRange(1, 65535), default=10250, show_default=True)
     kubelet_preferred_address_types: tuple[str, ...] = _list(
         "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP",
-        "The first of these that a node has is dialled.",
+        "Dial the first of these address types that a node has.",
         "TYPES",
     )
-    kubelet_certificate_authority: str = _file(
-        "Authorities of kubelets, in place of the cluster's own."
-    )
-    kubelet_client_certificate: str = _file("A certificate to show to kubelets, besides the token.")
-    kubelet_client_key: str = _file("Its key.")
+    kubelet_certificate_authority: str = _file("CAs of the kubelets, instead of the cluster's CAs.")
+    kubelet_client_certificate: str = _file("Client certificate for kubelets, besides the token.")
+    kubelet_client_key: str = _file("Key of the client certificate.")
     node_selector: str = _flag(
-        "Only nodes with these labels.", default="", metavar="LABELS", short="-l"
+        "Read only nodes with these labels.", default="", metavar="LABELS", short="-l"
     )
     kubelet_request_timeout: float = _seconds(
-        "10s", "For one kubelet; at most nine tenths of the resolution."
+        "10s", "Timeout for one kubelet, at most 90% of the resolution."
     )
     kubelet_insecure_tls: bool = _switch(
-        "Ask kubelets that cannot be verified, too, but without a credential; not ready until all are read."
+        "Also ask kubelets that fail verification, without a credential. Not ready until all are read."
     )
     ready_min_nodes: float = _flag(
-        "Not ready before this share of the ready nodes has been read, such as 0.9 or 90%.",
+        "Be ready once this share of the ready nodes has been read, such as 0.9 or 90%.",
         callback=_share,
         default="0",
         metavar="SHARE",
@@ -94,40 +90,40 @@ class MetricsServerFlags(ServerFlags):
     deprecated_kubelet_completely_insecure: bool = _switch(hidden=True)
 
     # What the server serves, beside the flags that all our servers have.
-    tls_min_version: str = _file("VersionTLS12, which is the default, or VersionTLS13.", "NAME")
+    tls_min_version: str = _file("VersionTLS12 (default) or VersionTLS13.", "NAME")
     tls_cipher_suites: tuple[str, ...] = _list(
         "",
-        "Suites for TLS 1.2 by Go's names, such as TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256.",
+        "Cipher suites of TLS 1.2, in Go's names, such as TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256.",
         "NAMES",
     )
     tls_sni_cert_key: tuple[str, ...] = _flag(
-        "Another pair, for clients that ask for one of these names. May be repeated.",
+        "Another certificate and key, for clients that ask for one of these names (SNI). May be repeated.",
         multiple=True,
         metavar="FILE,FILE[:NAMES]",
     )
     tls_authority_secret: str = _file(
-        "Where replicas keep the authority that signs what they serve for these names. In place of --tls-cert-file. "
-        "VERSIONS: of the metrics API, if not all of them lead here.",
+        "Secret with the CA that signs the replicas' serving certificates for NAMES, instead of --tls-cert-file. "
+        "VERSIONS: the versions of the metrics API that lead here, if not all.",
         "NAMESPACE/NAME:NAMES[:VERSIONS]",
     )
-    request_timeout: float = _seconds("1m", "For one request to this server.")
+    request_timeout: float = _seconds("1m", "Timeout of one request to this server.")
     max_requests_inflight: int = _flag(
-        "Requests at a time; 0 for any number.", type=int, default="400", show_default=True
+        "Most concurrent requests; 0 for no limit.", type=int, default="400", show_default=True
     )
     shutdown_delay_duration: float | None = _flag(
-        "How long it serves on after SIGTERM, while /readyz fails already.",
+        "Keep serving this long after SIGTERM, while /readyz fails.",
         type=seconds,
         show_default="5s in a pod, else 0s",
     )
 
     # Who asks, by the names that every extension API server has for them.
-    client_ca_file: str = _file("Users' authorities, in place of the published ones.")
+    client_ca_file: str = _file("CAs of users, instead of the published ones.")
     requestheader_client_ca_file: str = _file(
-        "The front proxy's authorities, in place of the published ones."
+        "CAs of the front proxy, instead of the published ones."
     )
     requestheader_allowed_names: tuple[str, ...] = _list(
         "",
-        "Names of the front proxy; empty allows every one that its authority signed.",
+        "Names of the front proxy. Empty allows every name that its CA signed.",
         "NAMES",
     )
     requestheader_username_headers: tuple[str, ...] = _list("x-remote-user")
@@ -135,26 +131,24 @@ class MetricsServerFlags(ServerFlags):
     requestheader_group_headers: tuple[str, ...] = _list("x-remote-group")
     requestheader_extra_headers_prefix: tuple[str, ...] = _list("x-remote-extra-")
     authentication_kubeconfig: str = _file(
-        "The API server that knows tokens and publishes authorities, if it is another one."
+        "Another API server that knows tokens and publishes CAs."
     )
-    authentication_skip_lookup: bool = _switch(
-        "Do not read what is published at all: the flags say everything."
-    )
+    authentication_skip_lookup: bool = _switch("Do not read the published CAs; use only the flags.")
     authentication_tolerate_lookup_failure: bool = _switch(
-        "Start although the ConfigMap extension-apiserver-authentication cannot be read."
+        "Start even if the ConfigMap extension-apiserver-authentication is unreadable."
     )
     authentication_token_webhook_cache_ttl: float = _seconds(
-        "10s", "How long the API server's word about a token is kept."
+        "10s", "How long to cache the API server's answer about a token."
     )
-    authorization_kubeconfig: str = _file(
-        "The API server that says who may do what, if it is another one."
-    )
+    authorization_kubeconfig: str = _file("Another API server that authorizes requests.")
     authorization_always_allow_paths: tuple[str, ...] = _list(
         "/healthz,/readyz,/livez", metavar="PATHS"
     )
-    authorization_webhook_cache_authorized_ttl: float = _seconds("10s", "How long its yes is kept.")
+    authorization_webhook_cache_authorized_ttl: float = _seconds(
+        "10s", "How long to cache its yes."
+    )
     authorization_webhook_cache_unauthorized_ttl: float = _seconds(
-        "10s", "How long its no is kept."
+        "10s", "How long to cache its no."
     )
 
 
@@ -166,7 +160,7 @@ def metrics_server_flags(function: F) -> F:
             short = filter(None, [option.pop("short", "")])
             flag = f"--{each.name.replace('_', '-')}"
             options.append(click.option(*short, flag, each.name, **option))
-    more = "2 each scrape, 3 each request, 4 who may not"
+    more = "2 each scrape, 3 each request, 4 each denied request"
     return all_of(*options, _without_meaning, logging(more))(function)
 
 
