@@ -123,7 +123,7 @@ def list_(
         print_next(terminal, found)
     elif cluster.csrs.is_known:
         terminal.note("no CSR for the signer kubernetes.io/kubelet-serving")
-    # Without the CSRs there is nothing to show, without the nodes no CSR can pass.
+    # Without CSRs there is nothing to show; without Nodes no CSR can pass.
     doubts = [each.doubt for each in (cluster.csrs, cluster.nodes) if each.doubt]
     say_doubts(terminal, doubts)
     return ExitCode.COULD_NOT_TELL if doubts else ExitCode.OK
