@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kubevouch_lab.apiserver.kinds import API_SERVICES, SECRETS
+from kubevouch_lab.apiserver.kinds import API_SERVICES, CLUSTER_ROLES, SECRETS
 from lab.tests.apiserver.bench import Bench
 from tests.approver_install.conftest import IMAGE
 from tests.approver_install.installation import (
@@ -85,6 +85,8 @@ async def test_it_is_installed_upgraded_and_removed_and_each_is_undone_by_what_i
     assert as_written(lab) == written
     assert f"- {deployment}\n" in shown.out
     removed = await kubevouch(server, "remove", "--yes", code=0)
+    # With the namespace the approver would go, and all that is written down of nodes.
+    assert ("kubectl delete namespace" in removed.out) is (server == "approver")
     left = everything(lab).keys() - before.keys()
     stays = {
         each for each in left if each.startswith((f"Namespace /{SPACE}", f"ConfigMap {SPACE}"))
@@ -105,6 +107,23 @@ async def test_what_somebody_else_owns_is_a_conflict_and_nothing_is_changed(
     assert ".spec.replicas" in ran.err
     assert "Nothing was changed" in ran.err
     assert everything(lab) == before
+
+
+@each_server
+async def test_what_a_release_of_helms_has_is_neither_taken_nor_removed(
+    lab: Bench, kubevouch: Program, server: str
+) -> None:
+    """Its cluster-wide rights have the same names, and our label, in whichever namespace it is."""
+    await kubevouch(*words("install", server), code=4)
+    helm = {"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"}}}
+    role = next(each for each in manifests(server) if each["kind"] == "ClusterRole")
+    lab.local.patch(CLUSTER_ROLES, role["metadata"]["name"], helm)
+    before = everything(lab)
+    ran = await kubevouch(*words("upgrade", server, OTHER), code=4)
+    assert "belongs to a release of Helm's" in ran.err
+    assert everything(lab) == before
+    await kubevouch(server, "remove", "--yes", code=0)
+    assert everything(lab)[name_of(role)] == before[name_of(role)]
 
 
 THEIRS = {"namespace": SYSTEM, "name": "metrics-server", "port": 443}

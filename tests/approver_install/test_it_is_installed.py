@@ -205,6 +205,7 @@ async def test_what_this_version_lacks_is_deleted_if_ours(lab: Bench, kubevouch:
         "v1 Secret kube-system/former",
         "v1 Service /former",
         "v1 Service monitoring/former",
+        f"apps/v1 Deployment {SPACE}/kubevouch-exporter",
         f"v1 Namespace {SPACE}/{SPACE}",
         f"{RBAC}/v1 ClusterRole {SPACE}/{NAME}",
         f"{ADMISSION}/v1 ValidatingAdmissionPolicyBinding x/kubevouch-serving-csr-is-decided-by",

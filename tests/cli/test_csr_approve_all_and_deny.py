@@ -170,7 +170,7 @@ async def test_what_is_denied_is_shown_and_carries_the_reason(
 
 DECIDED = {
     "csr-w8": ("Denied", "", "it is denied already (Nobody), which nobody can take back"),
-    "csr-w9": ("Approved", "AAAA", "it is approved already (Nobody), and its certificate is good"),
+    "csr-w9": ("Approved", "AAAA", "it is approved already (Nobody), and its certificate is valid"),
 }
 
 

@@ -106,6 +106,7 @@ BENT: list[tuple[Plan, str, str, str]] = [
     (PLAN, '"host": "w1"', '"host": "w1", "host": "w2"', "'host' appears twice"),
     (PLAN, '"host": "w1"', '"host": "w1", "h\\u006fst" : "w2"', "'host' appears twice"),
     (PLAN, '"value": "10.0.0.5"', '"value": "10.0.0.5", "value": "10.0.0.1"', "'value' appears twice"),
+    *((EVERY_FIELD, f'"{key}": ', f'"{key}d": 1, "{key}": ', "unknown field") for key in ("run", "uid", "node", "caSha256", "value", "root", "image", "before")),
     (PLAN, '"sshConfig": ""', '"sshConfig": "/etc/\\u0000"', "valid plan"),
     (PLAN, "2026-11-24T00:00:00Z", "2026-11-24T00:00:00", "valid plan"),
     (PLAN, "}", "", "valid plan"),

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    "doctor", cls=WithLegend, words=lambda: Severity, short_help="Show what is wrong and why."
+    "doctor",
+    cls=WithLegend,
+    words="kubevouch.outcome:Severity",
+    short_help="Show what is wrong and why.",
 )
 @connected
 @output("short")

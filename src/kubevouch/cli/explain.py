@@ -8,7 +8,6 @@ from kubevouch.cli.common.complete import completed, finding_codes
 from kubevouch.cli.common.legend import WithLegend
 from kubevouch.cli.common.options import output, terminal_of
 from kubevouch.errors import ExitCode, UsageError, nearest
-from kubevouch.outcome import Severity
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 @click.command(
     "explain",
     cls=WithLegend,
-    words=lambda: Severity,
+    words="kubevouch.outcome:Severity",
     short_help="Explain a finding's code and its fix.",
 )
 @click.argument("code", required=False, shell_complete=completed(finding_codes))

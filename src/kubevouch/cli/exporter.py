@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kubevouch.cli.common.group import CommandGroup
-from kubevouch.cli.common.options import connected_server, seconds
+from kubevouch.cli.common.options import connected_server, duration
 from kubevouch.cli.common.serving import (
     ServerFlags,
     listening,
@@ -45,23 +45,13 @@ for each in server_commands("exporter"):
 
 @command.command("run", short_help="Run the server itself. Reads only.")
 @connected_server
-@click.option(
+@duration(
     "--interval",
-    type=seconds,
-    default="15m",
-    show_default=True,
-    metavar="DURATION",
+    "15m",
+    "Time between two handshakes with a kubelet. A hash of the names spreads the kubelets over it.",
     callback=_long_enough,
-    help="Time between two handshakes with a kubelet. A hash of the names spreads the kubelets over it.",
 )
-@click.option(
-    "--timeout",
-    type=seconds,
-    default="10s",
-    show_default=True,
-    metavar="DURATION",
-    help="Timeout of one handshake.",
-)
+@duration("--timeout", "10s", "Timeout of one handshake.")
 @listening(8443)
 @logging("2 what is served, 3 each request")
 def run(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kubevouch.cli.common.complete import completed, node_names
-from kubevouch.cli.common.options import cluster, output, seconds, terminal_of
+from kubevouch.cli.common.options import cluster, handshake_timeout, output, terminal_of
 from kubevouch.cli.common.terminal import Colour
 from kubevouch.errors import ExitCode
 
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Verify against these CAs instead of the cluster's. This asks no cluster.",
 )
-@click.option(
-    "--timeout", type=seconds, default="10s", show_default=True, help="Timeout of the handshake."
-)
+@handshake_timeout
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -7,7 +7,7 @@ import click
 
 from kubevouch.cli.common.complete import completed, node_names
 from kubevouch.cli.common.group import CommandGroup
-from kubevouch.cli.common.options import all_of, connected, output, seconds
+from kubevouch.cli.common.options import all_of, connected, duration, output
 from kubevouch.cli.common.terminal import one_line
 from kubevouch.cli.common.watching import watchable
 from kubevouch.errors import ExitCode, combined_exit_code
@@ -57,13 +57,10 @@ def _showing(function: Callable[..., int]) -> Callable[..., int]:
         ),
         click.option("--no-headers", is_flag=True, help="Print no headings."),
         output(),
-        click.option(
+        duration(
             "--timeout",
-            type=seconds,
-            default="3s",
-            show_default=True,
-            metavar="DURATION",
-            help="How long to wait for a kubelet's handshake, if a value is missing.",
+            "3s",
+            "How long to wait for a kubelet's handshake, if a value is missing.",
         ),
     )(function)
 

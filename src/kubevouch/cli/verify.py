@@ -7,10 +7,10 @@ import click
 from kubevouch.cli.common.legend import WithLegend
 from kubevouch.cli.common.options import (
     connected,
+    duration,
     fail_on,
     handshake_timeout,
     output,
-    seconds,
 )
 from kubevouch.cli.common.terminal import one_line
 from kubevouch.errors import ExitCode
@@ -32,19 +32,17 @@ _SAID_AGAIN_AFTER = 30.0
 @click.command(
     "verify",
     cls=WithLegend,
-    words=lambda: Severity,
+    words="kubevouch.outcome:Severity",
     short_help="Check that every kubelet verifies and metrics are fresh.",
 )
 @connected
 @output("short")
 @fail_on
 @handshake_timeout
-@click.option(
+@duration(
     "--wait",
-    type=seconds,
-    default="0s",
-    metavar="DURATION",
-    help="Retry until every check passes, or this timeout, such as 2m. The last retry may end after it.",
+    "0s",
+    "Retry until every check passes, or this timeout, such as 2m. The last retry may end after it.",
 )
 def command(
     terminal: "Terminal",

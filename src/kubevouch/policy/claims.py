@@ -61,7 +61,7 @@ class NameSource(StrEnum):
         return self in (NameSource.INVENTORY, NameSource.PIN)
 
 
-class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
+class Claim(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A name or address that a node may have in its certificate, and how we know."""
 
     value: str

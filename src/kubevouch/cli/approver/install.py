@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.options import F, all_of, connected, dry_run, print_role, yes
-from kubevouch.cli.install.verbs import IMAGE, PRINT_ROLE, applying, may_write
+from kubevouch.cli.common.options import F, all_of, connected, print_role, writing
+from kubevouch.cli.install.verbs import IMAGE, PRINT_ROLE, applying
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
@@ -104,7 +104,7 @@ def _run(
     from kubevouch.cli.install.product import checked_image
 
     checked_image(flags["image"])
-    may_write(terminal, "approver")
+    terminal.may_write("kubevouch approver install --print-role")
     return apply.run(terminal, access, apply.InstallOptions(**flags))
 
 
@@ -113,8 +113,7 @@ def _run(
 @click.option(
     "--pins", is_flag=True, help="Delete the pins, the records and the configuration, too."
 )
-@dry_run
-@yes
+@writing
 def remove(terminal: "Terminal", access: "ClusterAccess", pins: bool, yes: bool) -> int:
     """Lists the objects with the label of `install`, asks, and deletes them.
 
@@ -122,5 +121,5 @@ def remove(terminal: "Terminal", access: "ClusterAccess", pins: bool, yes: bool)
     """
     from kubevouch.cli.approver import removal
 
-    may_write(terminal, "approver")
+    terminal.may_write("kubevouch approver install --print-role")
     return removal.run(terminal, access, pins=pins, yes=yes)

@@ -6,33 +6,18 @@ import click
 
 from kubevouch.cli.common.complete import completed, node_names
 from kubevouch.cli.common.legend import PINS, WithLegend
-from kubevouch.cli.common.options import (
-    allow,
-    connected,
-    dry_run,
-    output,
-    print_role,
-    via_ssh,
-    yes,
-)
+from kubevouch.cli.common.options import allow, connected, output, print_role, via_ssh, writing
 from kubevouch.errors import UsageError
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.kube.access import ClusterAccess
-    from kubevouch.policy.pin_proposals import PinState
-
-
-def _states() -> "type[PinState]":
-    from kubevouch.policy.pin_proposals import PinState
-
-    return PinState
 
 
 @click.command(
     cls=WithLegend,
     heads=PINS,
-    words=_states,
+    words="kubevouch.policy.pin_proposals:PinState",
     short_help="Pin the names and addresses of nodes. Asks first.",
 )
 @click.argument("nodes", nargs=-1, metavar="[NODE...]", shell_complete=completed(node_names))
@@ -48,8 +33,7 @@ def _states() -> "type[PinState]":
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
 @click.option("--restore", metavar="FILE", help="Restore the former pins from FILE.")
 @allow
-@dry_run
-@yes
+@writing
 @print_role("pinner", "whoever pins needs")
 def pin(
     nodes: tuple[str, ...],
@@ -77,8 +61,7 @@ def pin(
     from kubevouch.cli.common.allow import node_values
     from kubevouch.cli.common.ssh import asked_ssh
 
-    terminal.roles = "kubevouch approver pin --print-role"
-    terminal.nothing_changed = True
+    terminal.may_write("kubevouch approver pin --print-role")
     if restore and (diff or csr or via or allow or nodes or remove):
         raise UsageError("--restore", "expected the file, and nothing else")
     if csr and len(nodes) != 1:

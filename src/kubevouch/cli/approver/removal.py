@@ -27,8 +27,13 @@ _FOR_GOOD = (
 def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> ExitCode:
     """The exit codes are those of `remove_product`. pins: also deletes pins, records and configuration."""
     live, maps = with_api(terminal, access, _look)
-    hint = terminal.hint("kubevouch approver remove --pins")
-    kept = f"{len(maps)} ConfigMaps with pins, records and configuration; `{hint}` deletes them"
+    stays = []
+    if maps and not pins:
+        hint = terminal.hint("kubevouch approver remove --pins")
+        kept = f"{len(maps)} ConfigMaps with pins, records and configuration"
+        stays.append(f"{kept}; `{hint}` deletes them")
+    hint = terminal.hint(f"kubectl delete namespace {APPROVER.namespace}")
+    stays.append(f"the namespace; `{hint}` deletes it with all in it")
     return remove_product(
         terminal,
         access,
@@ -37,7 +42,7 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
         written=maps if pins else (),
         warning=_FOR_GOOD if pins else "",
         undo=[*_installed_like(live, pins=pins)],
-        stays=kept if maps and not pins else "",
+        stays=stays,
         yes=yes,
     )
 

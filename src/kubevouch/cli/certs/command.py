@@ -15,13 +15,7 @@ from kubevouch.cli.common.options import (
 )
 
 if TYPE_CHECKING:
-    from kubevouch.inventory.rows import LifeLimit, RowState
-
-
-def _states() -> "type[RowState]":
-    from kubevouch.inventory.rows import RowState
-
-    return RowState
+    from kubevouch.inventory.rows import LifeLimit
 
 
 def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLimit | None":
@@ -39,7 +33,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     "certs",
     cls=WithLegend,
     heads={**CERTIFICATES, **WIDE},
-    words=_states,
+    words="kubevouch.inventory.rows:RowState",
     short_help="List every certificate, its expiry, and what stops then.",
 )
 @cluster

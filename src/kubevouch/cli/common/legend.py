@@ -1,6 +1,7 @@
 """The heads of tables and what they mean: tables are printed with them, and `--help` explains them, with the words for states."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -67,13 +68,13 @@ class PolicyWord(Explained):
 
 
 class WithLegend(click.Command):
-    """A command whose help ends with a legend. words: loaded only for the help, since their module may be slow to load."""
+    """A command whose help ends with a legend. words: MODULE:CLASS, loaded when the help is printed."""
 
     def __init__(
         self,
         *given: Any,  # noqa: ANN401 - click's
         heads: Mapping[str, str] = MappingProxyType({}),
-        words: Callable[[], type[Explained]],
+        words: str,
         **options: Any,  # noqa: ANN401 - click's
     ) -> None:
         super().__init__(*given, **options)
@@ -82,7 +83,7 @@ class WithLegend(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the heads of the table, then its words."""
-        words = [(str(each), each.meaning) for each in self._words()]
+        words = [(str(each), each.meaning) for each in resolve_name(self._words)]
         for heading, rows in (("Columns", list(self._heads.items())), ("Words", words)):
             if rows:
                 with formatter.section(heading):

@@ -85,6 +85,12 @@ def via_ssh(reads: str) -> Callable[[F], F]:
     return all_of(via, by_ssh)
 
 
+def duration(flag: str, default: str, text: str, **more: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's
+    """An option that takes a time. text: its help."""
+    more |= {"show_default": True, "metavar": "DURATION"}
+    return click.option(flag, type=seconds, default=default, help=text, **more)
+
+
 _DOCUMENTS = ("json", "yaml")
 FORMS = ("table", *_DOCUMENTS)
 """The forms of every result."""
@@ -128,15 +134,6 @@ def _sets(attribute: str) -> Callable[[click.Context, click.Parameter, bool], No
             setattr(ctx.obj, attribute, True)
 
     return kept
-
-
-dry_run = click.option(
-    "--dry-run",
-    is_flag=True,
-    expose_value=False,
-    callback=_sets("dry_run"),
-    help="Show every write, and write nothing.",
-)
 
 
 def which_cluster(function: F) -> F:
@@ -212,25 +209,36 @@ def only_nodes(besides: str = "") -> Callable[[F], F]:
 
 
 yes = click.option("--yes", is_flag=True, help="Do not ask. Needed without a terminal.")
+writing = all_of(
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        expose_value=False,
+        callback=_sets("dry_run"),
+        help="Show every write, and write nothing.",
+    ),
+    yes,
+)
+"""Of every verb that writes."""
 allow = click.option(
     "--allow",
     multiple=True,
     metavar="NODE=VALUE",
     help="Vouch that NODE owns this name or address. May be repeated.",
 )
-
-
-cluster_domain = click.option(
-    "--cluster-domain",
-    metavar="NAME",
-    default="",
-    help="The cluster's DNS domain, if neither ClusterConfiguration nor kubelet-config has it.",
-)
-service_cidr = click.option(
-    "--service-cidr",
-    multiple=True,
-    metavar="CIDR",
-    help="The network of Services, if the cluster does not report it. May be repeated.",
+cluster_names = all_of(
+    click.option(
+        "--cluster-domain",
+        metavar="NAME",
+        default="",
+        help="The cluster's DNS domain, if neither ClusterConfiguration nor kubelet-config has it.",
+    ),
+    click.option(
+        "--service-cidr",
+        multiple=True,
+        metavar="CIDR",
+        help="The network of Services, if the cluster does not report it. May be repeated.",
+    ),
 )
 
 
@@ -241,14 +249,7 @@ fail_on = click.option(
     show_default=True,
     help="Exit with 1 for a finding of this severity or worse.",
 )
-handshake_timeout = click.option(
-    "--timeout",
-    type=seconds,
-    default="10s",
-    show_default=True,
-    metavar="DURATION",
-    help="How long to wait for a kubelet's handshake.",
-)
+handshake_timeout = duration("--timeout", "10s", "How long to wait for a kubelet's handshake.")
 
 
 def print_role(name: str, who: str) -> Callable[[F], F]:

@@ -277,6 +277,11 @@ class Terminal:
         """Whether standard error is a terminal: progress may be redrawn."""
         return self.stderr.isatty() and self.environment.get("TERM", "dumb") != "dumb"
 
+    def may_write(self, roles: str) -> None:
+        """Of a verb that has not written yet. roles: the command that prints those that it needs."""
+        self.roles = roles
+        self.nothing_changed = True
+
     def confirm(self, what: str, *, yes: bool) -> None:
         """Announces the changes, and asks. Raises UsageError without a terminal, Declined for a no, DryRun in a dry run."""
         self.note(f"This {'would' if self.dry_run else 'will'} {one_line(what)}.")

@@ -6,20 +6,7 @@ from typing import Final
 
 from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.csr.render import (
-    COLUMNS,
-    age,
-    csr_row,
-    exit_of,
-    explaining,
-    print_decision,
-    print_way_on,
-    say_doubts,
-    say_that_the_approver_holds_it,
-    undecided_row,
-    warn,
-    what_was_decided,
-)
+from kubevouch.cli.csr import render
 from kubevouch.cli.csr.sources import Judged, Sources, serving_csr, warnings
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, UsageError, combined_exit_code
@@ -57,9 +44,9 @@ def approve_csrs(
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode], datetime]:
         said, evidence = await sources.gather(api, clock)
         if not names and (doubt := evidence.cluster.csrs.doubt):
-            say_doubts(terminal, [doubt])
+            render.say_doubts(terminal, [doubt])
             return [], [ExitCode.COULD_NOT_TELL], evidence.at
-        warn(terminal, warnings(evidence))
+        render.warn(terminal, warnings(evidence))
         found = [await serving_csr(api, name) for name in dict.fromkeys(names)]
         if not names:
             found = [e for e in evidence.cluster.csrs.or_else(()) if not e.status.conditions]
@@ -75,7 +62,7 @@ def approve_csrs(
         if each.decision.outcome is Outcome.PASS and (against_approver or not each.by.held)
     ]
     held = [each for each in seen if each not in passing]
-    codes += [exit_of(each.by) for each in held]
+    codes += [render.exit_of(each.by) for each in held]
     _show(terminal, passing, held, at, one_by_one=bool(names))
     if not passing:
         return combined_exit_code(codes)
@@ -93,7 +80,7 @@ def _show(
         terminal.table(_PASSING, [_passing_row(each, at) for each in passing])
         terminal.out()
     for each in passing:
-        say_that_the_approver_holds_it(terminal, each)
+        render.say_that_the_approver_holds_it(terminal, each)
     if held and not one_by_one:
         _list_held(terminal, held, at)
         return
@@ -102,9 +89,9 @@ def _show(
 
 
 def _list_held(terminal: Terminal, held: list[Judged], at: datetime) -> None:
-    terminal.table(COLUMNS, [csr_row(each, at) for each in held])
-    terminal.command("why, rule by rule: ", explaining(held))
-    print_way_on(terminal, held)
+    terminal.table(render.COLUMNS, [render.csr_row(each, at) for each in held])
+    terminal.command("why, rule by rule: ", render.explaining(held))
+    render.print_way_on(terminal, held)
     terminal.out()
 
 
@@ -113,15 +100,15 @@ def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
     csr = csr_of(each.found)
     asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
     node = requestor_node(csr) or ""
-    return each.name, age(each.found, at), node, listed(asked), each.by.names.source
+    return each.name, render.age(each.found, at), node, listed(asked), each.by.names.source
 
 
 def _refuse(terminal: Terminal, each: Judged) -> None:
     """Says why a CSR is not approved. If only the approver holds it, says how to override that."""
     if each.decision.outcome is not Outcome.PASS:
-        print_decision(terminal, each, behind=". It was not approved")
+        render.print_decision(terminal, each, behind=". It was not approved")
         return
-    say_that_the_approver_holds_it(terminal, each)
+    render.say_that_the_approver_holds_it(terminal, each)
     terminal.wrapped(
         f"It was not approved. If you know that the approver is wrong, add {AGAINST_APPROVER}."
     )
@@ -133,7 +120,7 @@ def undecided(
     """The undecided CSRs. Prints that each decided one stays as it is, which is a finding."""
     settled = [each for each in found if each.status.conditions]
     for each in settled:
-        terminal.wrapped(f"{each.name} stays as it is: {what_was_decided(each)}")
+        terminal.wrapped(f"{each.name} stays as it is: {render.what_was_decided(each)}")
     return [each for each in found if not each.status.conditions], [ExitCode.FINDINGS] * len(
         settled
     )
@@ -161,8 +148,8 @@ def _approve(
             known = again.by.held == each.by.held
             outcome = again.decision.outcome if known else again.by.outcome
             if outcome is not Outcome.PASS:
-                codes.append(exit_of(again.by))
-                print_decision(terminal, again)
+                codes.append(render.exit_of(again.by))
+                render.print_decision(terminal, again)
                 continue
             condition = approval(
                 each.found.spec.username,
@@ -209,7 +196,7 @@ def deny_named(
     waiting, codes = undecided(terminal, found)
     if not waiting:
         return combined_exit_code(codes)
-    terminal.table(COLUMNS[:4], [undecided_row(each, at) for each in waiting])
+    terminal.table(render.COLUMNS[:4], [render.undecided_row(each, at) for each in waiting])
     which = listed([each.name for each in waiting])
     terminal.confirm(
         f"deny {which} on {named(access)}. A denial is for good. A denied kubelet "

@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kubevouch.cli.common.group import CommandGroup
-from kubevouch.cli.common.legend import CSRS, PolicyWord, WithLegend
-from kubevouch.cli.common.options import (
-    allow,
-    cluster_domain,
-    connected,
-    dry_run,
-    output,
-    service_cidr,
-    yes,
-)
+from kubevouch.cli.common.legend import CSRS, WithLegend
+from kubevouch.cli.common.options import allow, cluster_names, connected, output, writing
 from kubevouch.cli.common.watching import watchable
 from kubevouch.errors import ExitCode, UsageError
 
@@ -61,9 +53,7 @@ def allowing(function: Callable[..., int]) -> Callable[..., int]:
         return function(sources=sources, **others)
 
     verb: Callable[..., int] = with_sources
-    for option in (cluster_domain, service_cidr, allow):
-        verb = option(verb)
-    return verb
+    return allow(cluster_names(verb))
 
 
 @click.group("csr", cls=CommandGroup, short_help="List, explain, approve or deny CSRs of kubelets.")
@@ -80,7 +70,7 @@ def command() -> None:
     "list",
     cls=WithLegend,
     heads=CSRS,
-    words=lambda: PolicyWord,
+    words="kubevouch.cli.common.legend:PolicyWord",
     short_help="List CSRs, what they request, and the policy's decision.",
 )
 @connected
@@ -98,14 +88,7 @@ def list_(
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.render import (
-        COLUMNS,
-        csr_json,
-        csr_row,
-        print_next,
-        say_doubts,
-        warn,
-    )
+    from kubevouch.cli.csr import render
     from kubevouch.cli.csr.sources import warnings
 
     async def judge(api: "ApiClient", clock: "Clock") -> "tuple[CsrEvidence, list[Judged]]":
@@ -114,18 +97,18 @@ def list_(
         return evidence, [said.judged(each, evidence) for each in csrs]
 
     evidence, found = with_api(terminal, access, judge)
-    warn(terminal, warnings(evidence))
+    render.warn(terminal, warnings(evidence))
     cluster = evidence.cluster
     if terminal.document_form:
-        print_document(terminal, "kubevouch.csrs/1", {"csrs": list(map(csr_json, found))})
+        print_document(terminal, "kubevouch.csrs/1", {"csrs": list(map(render.csr_json, found))})
     elif found:
-        terminal.table(COLUMNS, [csr_row(each, evidence.at) for each in found])
-        print_next(terminal, found)
+        terminal.table(render.COLUMNS, [render.csr_row(each, evidence.at) for each in found])
+        render.print_next(terminal, found)
     elif cluster.csrs.is_known:
         terminal.note("no CSR for the signer kubernetes.io/kubelet-serving")
     # Without CSRs there is nothing to show; without Nodes no CSR can pass.
     doubts = [each.doubt for each in (cluster.csrs, cluster.nodes) if each.doubt]
-    say_doubts(terminal, doubts)
+    render.say_doubts(terminal, doubts)
     return ExitCode.COULD_NOT_TELL if doubts else ExitCode.OK
 
 
@@ -146,21 +129,21 @@ def explain(
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.documents import print_document
-    from kubevouch.cli.csr.render import exit_of, explained_json, print_decision, warn
+    from kubevouch.cli.csr import render
     from kubevouch.cli.csr.sources import serving_csr, warnings
 
     async def judge(api: "ApiClient", clock: "Clock") -> "Judged":
         said, evidence = await sources.gather(api, clock)
         found = said.judged(await serving_csr(api, word), evidence)
-        warn(terminal, warnings(evidence))
+        render.warn(terminal, warnings(evidence))
         return found
 
     found = with_api(terminal, access, judge)
     if terminal.document_form:
-        print_document(terminal, "kubevouch.decision/1", explained_json(found))
+        print_document(terminal, "kubevouch.decision/1", render.explained_json(found))
     else:
-        print_decision(terminal, found)
-    return exit_of(found.by)
+        render.print_decision(terminal, found)
+    return render.exit_of(found.by)
 
 
 @command.command("approve", short_help="Approve CSRs by name, or all, if every rule passes.")
@@ -182,8 +165,7 @@ def explain(
     is_flag=True,
     help="Approve NAME even if the installed approver holds it.",
 )
-@dry_run
-@yes
+@writing
 def approve(
     names: tuple[str, ...],
     terminal: "Terminal",
@@ -210,8 +192,7 @@ def approve(
         raise UsageError("csr approve --against-approver", "expected names of CSRs, got --all")
     if credential and len(set(names)) != 1:
         raise UsageError("--credential", "names one node's certificate", "expected one NAME")
-    terminal.roles = "kubevouch apply --print-role"
-    terminal.nothing_changed = True
+    terminal.may_write("kubevouch apply --print-role")
     sources = replace(sources, word=replace(sources.word, credential=credential))
     return approve_csrs(
         terminal, access, names, sources, yes=yes, against_approver=against_approver
@@ -227,8 +208,7 @@ def approve(
     metavar="TEXT",
     help="Reason in the CSR's status: one line.",
 )
-@dry_run
-@yes
+@writing
 def deny(
     names: tuple[str, ...],
     terminal: "Terminal",
@@ -243,6 +223,5 @@ def deny(
     """
     from kubevouch.cli.csr.approve import deny_named
 
-    terminal.roles = "kubevouch apply --print-role"
-    terminal.nothing_changed = True
+    terminal.may_write("kubevouch apply --print-role")
     return deny_named(terminal, access, names, reason, yes=yes)

@@ -24,6 +24,7 @@ from kubevouch.cli.install.product import (
     manifests,
     no_longer_wanted,
 )
+from kubevouch.cli.install.products import PRODUCTS
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
@@ -55,13 +56,9 @@ class More:
 
 @dataclass(frozen=True)
 class _Work:
-    found: Sequence[Change]
+    changed: Sequence[Change]
     going: Sequence[Manifest]
-    more: More = More()
-
-    @property
-    def changed(self) -> list[Change]:
-        return [each for each in self.found if each.diff]
+    more: More
 
     def __str__(self) -> str:
         parts = [(len(self.changed), "make or change"), (len(self.going), "delete")]
@@ -114,9 +111,10 @@ def install_product(
             terminal.error(f"{each.manifest}: {each.conflict}")
         terminal.note("Nothing was changed.")
         return ExitCode.STOPPED
-    work = _Work(found, no_longer_wanted(product, present.live, wanted))
-    _show(terminal, work)
-    work = _Work(found, work.going, more())
+    going = no_longer_wanted(product, present.live, wanted, PRODUCTS.values())
+    changed = [each for each in found if each.diff]
+    _show(terminal, changed, going)
+    work = _Work(changed, going, more())
     if not str(work):
         terminal.out(f"Nothing to change: the {product.title} is installed like this.")
         terminal.end_if_dry()
@@ -127,19 +125,19 @@ def install_product(
         with_api(terminal, access, lambda api, _: check_as_shown(api, product, found))
         _say_how_it_is_undone(terminal, product, present.live, undo)
         terminal.nothing_changed = False
-    return _applied(terminal, access, product, work, options.wait)
+    return _applied(terminal, access, product, wanted, work, options.wait)
 
 
-def _show(terminal: Terminal, work: _Work) -> None:
+def _show(terminal: Terminal, changed: Sequence[Change], going: Sequence[Manifest]) -> None:
     """Every change, as a unified diff against what is live."""
-    for each in work.changed:
+    for each in changed:
         for line in each.diff:
             terminal.out(line)
-    for manifest in work.going:
+    for manifest in going:
         terminal.out(f"--- {manifest}: will be deleted")
-    new = sum(each.live is None for each in work.changed)
-    changed, going = len(work.changed) - new, len(work.going)
-    terminal.note(f"{new} objects new, {changed} changed, {going} to be deleted")
+    new = sum(each.live is None for each in changed)
+    text = f"{new} objects new, {len(changed) - new} changed, {len(going)} to be deleted"
+    terminal.note(text)
 
 
 def _say_how_it_is_undone(
@@ -156,10 +154,15 @@ def _say_how_it_is_undone(
 
 
 def _applied(
-    terminal: Terminal, access: ClusterAccess, product: Product, work: _Work, wait: float
+    terminal: Terminal,
+    access: ClusterAccess,
+    product: Product,
+    wanted: Sequence[Manifest],
+    work: _Work,
+    wait: float,
 ) -> ExitCode:
     """Writes, and waits until the server is ready. Whatever it stops at, the same command goes on with it."""
-    *others, deployment = [each.manifest for each in work.found]
+    *others, deployment = wanted
 
     async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:
         if str(work):

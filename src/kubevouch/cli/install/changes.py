@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from kubevouch import goyaml
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.install.product import Live, Manifest, Product, leads_to
+from kubevouch.cli.install.product import Live, Manifest, Product
 from kubevouch.clock import Clock
 from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.evidence.gather.inquiry import of_each
@@ -39,8 +39,8 @@ class ChangedSinceShown(KubevouchError):
     exit_code = ExitCode.STOPPED
 
 
-class LedElsewhere(KubevouchError):
-    """An APIService leads to another server: an install would take its place without a word to whoever runs that."""
+class NotOurs(KubevouchError):
+    """An object is another server's, or of a Helm release: an install would take it without a word to whoever runs that."""
 
     exit_code = ExitCode.STOPPED
 
@@ -76,7 +76,7 @@ async def read_live(api: ApiClient, product: Product) -> Live:
 async def changes(
     api: ApiClient, product: Product, wanted: Sequence[Manifest]
 ) -> tuple[Change, ...]:
-    """Asks the API server in a dry run what would become of each object. Changes nothing. Raises LedElsewhere."""
+    """Asks the API server in a dry run what would become of each object. Changes nothing. Raises NotOurs."""
     made = {each.name for each in wanted if each.resource.kind == "Namespace"}
     asked = of_each(wanted, lambda each: _change(api, product, each, made), at_once=_AT_ONCE)
     return tuple(await asked)
@@ -99,9 +99,8 @@ def _edits(change: Change) -> list[str]:
 async def _change(api: ApiClient, product: Product, manifest: Manifest, made: set[str]) -> Change:
     """made: the namespaces that come with it."""
     live = await _look(api, manifest)
-    if live is not None and not product.leads_here(live):
-        expected = "docs/metrics-server.md shows the way from it to this one"
-        raise LedElsewhere(str(manifest), f"leads to {leads_to(live)}", expected)
+    if live is not None and (why := product.is_others(live)):
+        raise NotOurs(str(manifest), why)
     try:
         after = await api.apply(manifest.resource, manifest.body, manager=_MANAGER, dry_run=True)
     except NotFound:

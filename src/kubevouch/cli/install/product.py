@@ -6,7 +6,7 @@ Pure, but for the manifests of deploy/, which are part of this program.
 import contextlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -25,6 +25,9 @@ NO_PUBLIC_IMAGE: Final = (
 )
 _APPLIED: Final = "kubevouch.dev/applied"
 """The annotation of the Deployment that names what its version consists of, so that the next one deletes what it lacks."""
+
+_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+"""Our charts have it, as every chart, and our manifests do not."""
 
 _REFERENCE: Final = re.compile(r"([a-z0-9./]+) ([A-Za-z]+) ([a-z0-9-]*)/([a-z0-9:.-]+)")
 
@@ -112,15 +115,18 @@ class Product:
         """Every object that an install may make, in the order in which they are applied, and deleted."""
         return tuple(_manifest(json.loads(each)) for each in _documents(self.files))
 
-    def leads_here(self, live: Mapping[str, Any]) -> bool:
-        """Whether an APIService leads to this server. True of every other object."""
-        here = {"namespace": self.namespace, "name": self.name}
-        return live["kind"] != "APIService" or here.items() <= _service_of(live).items()
+    def is_others(self, live: Mapping[str, Any]) -> str:
+        """Why an object is not ours to change, and whose it is; empty if it may be ours."""
+        if _labels(live).get(_MANAGED_BY) == "Helm":
+            return "belongs to a release of Helm's, so use helm"
+        here = f"Service {self.namespace}/{self.name}"
+        if live["kind"] != "APIService" or (there := _leads_to(live)) == here:
+            return ""
+        return f"leads to {there}; docs/metrics-server.md shows the way from it to this one"
 
     def owns(self, live: Mapping[str, Any]) -> bool:
-        """Whether an object is ours: it bears our label, and leads to nobody else."""
-        labels = live["metadata"].get("labels") or {}
-        return labels.get(PART_OF) == "kubevouch" and self.leads_here(live)
+        """Whether an object is ours: it bears our label, and is nobody else's."""
+        return _labels(live).get(PART_OF) == "kubevouch" and not self.is_others(live)
 
 
 @dataclass(frozen=True)
@@ -132,13 +138,12 @@ class Present:
     nodes: Sequence[Node]
 
 
-def _service_of(api_service: Mapping[str, Any]) -> Mapping[str, Any]:
-    return api_service["spec"].get("service") or {}
+def _labels(live: Mapping[str, Any]) -> Mapping[str, str]:
+    return live["metadata"].get("labels") or {}
 
 
-def leads_to(api_service: Mapping[str, Any]) -> str:
-    """Whom an APIService leads to."""
-    found = _service_of(api_service)
+def _leads_to(api_service: Mapping[str, Any]) -> str:
+    found = api_service["spec"].get("service")
     return f"Service {found['namespace']}/{found['name']}" if found else "the API server itself"
 
 
@@ -181,20 +186,22 @@ def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
 
 
 def no_longer_wanted(
-    product: Product, live: Live, wanted: Sequence[Manifest]
+    product: Product, live: Live, wanted: Sequence[Manifest], others: Iterable[Product]
 ) -> tuple[Manifest, ...]:
-    """What the version that is there has by its own list, and these manifests do not have."""
+    """What the version that is there has by its own list, and these manifests do not have. others: whose objects it cannot have."""
     deployment = live.get(product.deployment, {"metadata": {}})
     named = (deployment["metadata"].get("annotations") or {}).get(_APPLIED, "").split("\n")
     known = {each.reference for each in wanted}
-    found = (_referenced(product, each) for each in named if each)
+    own = {each.reference for each in product.objects}
+    theirs = {each.reference for other in others for each in other.objects} - own
+    found = (_referenced(product, each, theirs) for each in named if each)
     return tuple(each for each in found if each.reference not in known and not each.stays)
 
 
-def _referenced(product: Product, reference: str) -> Manifest:
+def _referenced(product: Product, reference: str, theirs: Collection[str]) -> Manifest:
     """The object of that reference. Raises UsageError unless it could be one of the product's: somebody may have edited the list."""
     found = _REFERENCE.fullmatch(reference)
-    if found is not None:
+    if found is not None and reference not in theirs:
         api_version, kind, namespace, name = found.groups()
         metadata = {"name": name, "namespace": namespace}
         with contextlib.suppress(LookupError):

@@ -16,7 +16,8 @@ def remove_plainly(
 ) -> ExitCode:
     """As `remove_product`, of a server of which nothing is written down."""
     live = with_api(terminal, access, lambda api, _: read_live(api, product))
-    return remove_product(terminal, access, product, live, yes=yes)
+    spaces = [str(each) for each in product.objects if each.resource.kind == "Namespace"]
+    return remove_product(terminal, access, product, live, stays=spaces, yes=yes)
 
 
 def remove_product(
@@ -28,7 +29,7 @@ def remove_product(
     written: Sequence[Manifest] = (),
     warning: str = "",
     undo: Sequence[str] = (),
-    stays: str = "",
+    stays: Sequence[str] = (),
     yes: bool,
 ) -> ExitCode:
     """Deletes what is ours. 4: declined, or stopped on the way.
@@ -39,7 +40,7 @@ def remove_product(
     going = [*written, *there]
     if not going:
         terminal.out(f"There is nothing to remove: no {product.title} is installed here.")
-        _say_what_stays(terminal, product, stays)
+        _say_what_stays(terminal, stays)
         return ExitCode.OK
     for each in going:
         terminal.out(f"- {each}")
@@ -59,13 +60,10 @@ def remove_product(
         terminal.note("It stopped on its way; the same command goes on with it.")
         return ExitCode.STOPPED
     terminal.out(f"{len(going)} objects are deleted.")
-    _say_what_stays(terminal, product, stays)
+    _say_what_stays(terminal, stays)
     return ExitCode.OK
 
 
-def _say_what_stays(terminal: Terminal, product: Product, stays: str) -> None:
-    if stays:
-        terminal.wrapped(stays, "What stays: ")
-    if any(each.resource.kind == "Namespace" for each in product.objects):
-        hint = terminal.hint(f"kubectl delete namespace {product.namespace}")
-        terminal.wrapped(f"the namespace; `{hint}` deletes it with all in it", "What stays: ")
+def _say_what_stays(terminal: Terminal, stays: Sequence[str]) -> None:
+    for text in stays:
+        terminal.wrapped(text, "What stays: ")

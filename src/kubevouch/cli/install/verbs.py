@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kubevouch.cli.common.options import F, all_of, connected, dry_run, print_role, seconds, yes
+from kubevouch.cli.common.options import F, all_of, connected, duration, print_role, writing
 
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
@@ -20,23 +20,9 @@ PRINT_ROLE = "whoever installs, upgrades or removes needs"
 def applying(function: F) -> F:
     """--wait, --dry-run, --yes: how to apply."""
     return all_of(
-        click.option(
-            "--wait",
-            type=seconds,
-            default="2m",
-            show_default=True,
-            metavar="DURATION",
-            help="How long to wait until the server is ready.",
-        ),
-        dry_run,
-        yes,
+        duration("--wait", "2m", "How long to wait until the server is ready."),
+        writing,
     )(function)
-
-
-def may_write(terminal: "Terminal", verb: str) -> None:
-    """Tells the terminal the roles of the verb, and that nothing has changed yet."""
-    terminal.roles = f"kubevouch {verb} install --print-role"
-    terminal.nothing_changed = True
 
 
 def server_commands(verb: str) -> Iterator[click.Command]:
@@ -53,7 +39,7 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         from kubevouch.cli.install.products import PRODUCTS
 
         checked_image(flags["image"])
-        may_write(terminal, verb)
+        terminal.may_write(f"kubevouch {verb} install --print-role")
         return install_plainly(terminal, access, PRODUCTS[verb], ApplyOptions(**flags))
 
     @click.command(
@@ -83,13 +69,12 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         short_help=f"Remove the {title}. Asks first.",
     )
     @connected
-    @dry_run
-    @yes
+    @writing
     def remove(terminal: "Terminal", access: "ClusterAccess", yes: bool) -> int:
         from kubevouch.cli.install.products import PRODUCTS
         from kubevouch.cli.install.removal import remove_plainly
 
-        may_write(terminal, verb)
+        terminal.may_write(f"kubevouch {verb} install --print-role")
         return remove_plainly(terminal, access, PRODUCTS[verb], yes=yes)
 
     yield from (install, upgrade, remove)

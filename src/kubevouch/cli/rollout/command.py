@@ -14,15 +14,14 @@ from kubevouch.cli.common.options import (
     all_of,
     allow,
     by_ssh,
-    cluster_domain,
+    cluster_names,
     connected,
-    dry_run,
+    duration,
     only_nodes,
     output,
     output_or_file,
     print_role,
-    seconds,
-    service_cidr,
+    writing,
     yes,
 )
 from kubevouch.cli.common.watching import watchable
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from kubevouch.rollout.act.make_plan import NodeOptions
     from kubevouch.rollout.decide.entitled import OperatorWord
     from kubevouch.rollout.decide.plan import PodPlace
-    from kubevouch.rollout.decide.run_status import NodeState
 
 _NAMESPACE = "kube-system"
 
@@ -75,32 +73,21 @@ _without_credential_id = click.option(
     help="Approve even if the API server (before Kubernetes 1.32) does not report which credential made a CSR.",
 )
 _times = all_of(
-    click.option(
+    duration(
         "--gate-timeout",
-        type=seconds,
-        default=f"{RolloutTimeouts().gates:.0f}s",
-        show_default=True,
-        metavar="DURATION",
-        help="Undo a node that has not passed every gate by then.",
+        f"{RolloutTimeouts().gates:.0f}s",
+        "Undo a node that has not passed every gate by then.",
     ),
-    click.option(
+    duration(
         "--soak",
-        type=seconds,
-        default=f"{RolloutTimeouts().soak:.0f}s",
-        show_default=True,
-        metavar="DURATION",
-        help="Watch the first changed node of each kind this long before the other nodes of that kind.",
+        f"{RolloutTimeouts().soak:.0f}s",
+        "Watch the first changed node of each kind this long before the other nodes of that kind.",
     ),
 )
 
 
-def _states() -> "type[NodeState]":
-    from kubevouch.rollout.decide.run_status import NodeState
-
-    return NodeState
-
-
-_with_results = functools.partial(click.command, cls=WithLegend, heads=RESULTS, words=_states)
+_STATES = "kubevouch.rollout.decide.run_status:NodeState"
+_with_results = functools.partial(click.command, cls=WithLegend, heads=RESULTS, words=_STATES)
 
 
 def _word(function: Callable[..., int]) -> Callable[..., int]:
@@ -124,7 +111,7 @@ def _word(function: Callable[..., int]) -> Callable[..., int]:
         return function(word=word, **others)
 
     verb: Callable[..., int] = with_word
-    return all_of(cluster_domain, service_cidr, _without_credential_id)(verb)
+    return all_of(cluster_names, _without_credential_id)(verb)
 
 
 def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | None":
@@ -212,7 +199,7 @@ def plan(
     "status",
     cls=WithLegend,
     heads=RUNS,
-    words=_states,
+    words=_STATES,
     short_help="Show where runs stand on their nodes. Reads only.",
 )
 @click.argument("run", required=False, default="", shell_complete=completed(run_names))
@@ -245,8 +232,7 @@ _carries_out = all_of(
     _in_place,
     _word,
     _times,
-    dry_run,
-    yes,
+    writing,
     print_role("rollout", "apply, resume and undo need"),
 )
 
@@ -329,16 +315,8 @@ def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
 @connected
 @only_nodes("; the ConfigMap stays as it is")
 @_in_place
-@click.option(
-    "--gate-timeout",
-    type=seconds,
-    default="120s",
-    show_default=True,
-    metavar="DURATION",
-    help="How long to wait for a node to answer again.",
-)
-@dry_run
-@yes
+@duration("--gate-timeout", "120s", "How long to wait for a node to answer again.")
+@writing
 def undo(
     terminal: "Terminal",
     access: "ClusterAccess",

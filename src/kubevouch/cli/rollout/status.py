@@ -190,20 +190,7 @@ def _print(
 ) -> None:
     """word: the run as the operator named it; empty for every run on the nodes."""
     rows, is_kept = found.rows, kept_here(terminal.environment)
-    terminal.table(
-        tuple(RUNS),
-        [
-            (
-                each.node,
-                each.run,
-                str(each.state),
-                each.switch,
-                each.boot_net,
-                "; ".join(each.notes),
-            )
-            for each in rows
-        ],
-    )
+    terminal.table(tuple(RUNS), list(map(_row, rows)))
     if not word:
         _print_kept(terminal)
     holder = found.lease.holder
@@ -225,6 +212,11 @@ def _print(
         )
     )
     print_next(terminal, after, 11)
+
+
+def _row(each: RunOnNode) -> tuple[str, ...]:
+    notes = "; ".join(each.notes)
+    return each.node, each.run, str(each.state), each.switch, each.boot_net, notes
 
 
 def _print_kept(terminal: Terminal) -> None:

@@ -56,7 +56,7 @@ class ChangeKind(StrEnum):
     a write or a restart."""
 
 
-class ClusterBinding(msgspec.Struct, frozen=True, rename="camel"):
+class ClusterBinding(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """The plan's cluster. Any other cluster is refused, whatever its context is called."""
 
     context: str
@@ -70,14 +70,14 @@ class ClusterBinding(msgspec.Struct, frozen=True, rename="camel"):
     version: str
 
 
-class PodPlace(msgspec.Struct, frozen=True):
+class PodPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The namespace of the pods that bring scripts to nodes, and their image, by its digest."""
 
     namespace: Annotated[str, _all_of(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")]
     image: str
 
 
-class DiskChange(msgspec.Struct, frozen=True, rename="camel"):
+class DiskChange(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """What the run writes on a node. Empty if it writes nothing.
 
     config_sha256, content_sha256: digests of its config.yaml as it is and as it will be.
@@ -99,7 +99,7 @@ class DiskChange(msgspec.Struct, frozen=True, rename="camel"):
 UNWRITTEN: Final = DiskChange()
 
 
-class NodePlan(msgspec.Struct, frozen=True, rename="camel"):
+class NodePlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """The plan of one node."""
 
     node: ObjectName
@@ -141,7 +141,7 @@ class NodePlan(msgspec.Struct, frozen=True, rename="camel"):
         return tuple(claim.value for claim in self.addresses if claim.by_operator)
 
 
-class LeftOut(msgspec.Struct, frozen=True, rename="camel"):
+class LeftOut(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """A node that this plan does not touch, and why. is_well: it needs nothing."""
 
     node: ObjectName
@@ -155,7 +155,7 @@ class LeftOut(msgspec.Struct, frozen=True, rename="camel"):
     """The host that was asked, if somebody should do or see something there."""
 
 
-class ConfigMapPlan(msgspec.Struct, frozen=True, rename="camel"):
+class ConfigMapPlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """The kubelet-config ConfigMap, which decides how nodes start that join later. Changed last."""
 
     name: ObjectName
@@ -166,7 +166,7 @@ class ConfigMapPlan(msgspec.Struct, frozen=True, rename="camel"):
     diff: str
 
 
-class Plan(msgspec.Struct, frozen=True, rename="camel"):
+class Plan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """A plan: what a run will do, and on which nodes."""
 
     run: RunName
