@@ -68,7 +68,7 @@ CLUSTER_ROLE_BINDINGS = KINDS[RBAC, "v1", "clusterrolebindings"]
         ((*HELD[:4], "--yes", RULE[0], "*", *RULE[2:]), "a lower-case pattern with * and ?"),
         ((*HELD[:4], "--yes", RULE[0], "w[", *RULE[2:]), "--new-nodes rule: names 'w[';"),
         (("metrics-server", "upgrade"), "--image: is missing"),
-        (("approver", "upgrade", *HELD[2:4], "--yes"), "to upgrade; `install` comes first"),
+        (("approver", "upgrade", *HELD[2:4], "--yes"), "to upgrade; run `install` first"),
         (("exporter", "upgrade", *HELD[2:4], "--yes"), "there is no exporter to upgrade"),
     ],
 )
@@ -300,7 +300,7 @@ async def test_whatever_it_stops_at_the_same_command_goes_on_with_it(
             if "It stopped" not in ran.err:
                 break
             assert (ran.code, "UNDO  kubevouch approver" in ran.out) == (4, True), ran
-            assert "It stopped on its way; the same command goes on with it." in ran.err
+            assert "The command stopped halfway; repeat it to continue." in ran.err
         left = 1000
         await kubevouch(*words)
         assert pinned_nodes(lab) == pins

@@ -36,7 +36,7 @@ def _long(words: Sequence[str]) -> list[str]:
 
 
 def _leading(words: Sequence[str]) -> int:
-    """How many words the options in front of the command take."""
+    """The number of words of the options in front of the command."""
     end = 0
     while end < len(words):
         name, has_value, _ = words[end].partition("=")

@@ -1,4 +1,4 @@
-"""The flags of `metrics-server`, by metrics-server's names: each row is an option of its command line and a field of what it means."""
+"""The flags of `metrics-server`, with metrics-server's names: each row is an option and the field with its value."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
@@ -35,7 +35,7 @@ def _joined(_: click.Context, __: click.Parameter, given: Iterable[str]) -> tupl
 
 
 def _list(default: str = "", text: str = "", metavar: str = "LIST") -> Any:  # noqa: ANN401 - as dataclasses.field
-    """A list with commas. Given again it grows; given at all it replaces its default."""
+    """A list with commas. A repeated flag adds to the list; the first one replaces the default."""
     known = [default] if default else []
     shown = bool(default)
     return _flag(
@@ -44,7 +44,7 @@ def _list(default: str = "", text: str = "", metavar: str = "LIST") -> Any:  # n
 
 
 def _share(_: click.Context, __: click.Parameter, text: str) -> float:
-    """A number from 0 to 1, also written in percent. Raises click.BadParameter."""
+    """Parses a number from 0 to 1, or percent. Raises click.BadParameter."""
     try:
         found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
@@ -56,7 +56,7 @@ def _share(_: click.Context, __: click.Parameter, text: str) -> float:
 
 @dataclass(frozen=True)
 class MetricsServerFlags(ServerFlags):
-    """All that mean something here, as click has read them. Durations are in seconds; a text is "" where nothing is given."""
+    """The flags with a meaning here, as click read them. Durations are in seconds; an absent text is ""."""
 
     # How kubelets are reached.
     metric_resolution: float = _seconds("15s", "Read each kubelet once per interval, at least 10s.")
@@ -165,7 +165,7 @@ def metrics_server_flags(function: F) -> F:
 
 
 GIVEN: Final = "kubevouch.cli.metrics_server.flags.given"
-"""Where a context's `meta` has the names of those that were given and mean nothing here."""
+"""The key in a context's `meta` for the given flags without a meaning here."""
 
 _SWITCHES: Final = """
 audit-log-batch-throttle-enable audit-log-compress audit-log-truncate-enabled audit-webhook-batch-throttle-enable
@@ -188,11 +188,11 @@ strict-transport-security-directives tls-curve-preferences vmodule
 """
 SWITCHES: Final = _SWITCHES.split()
 WITH_VALUES: Final = _WITH_VALUES.split()
-"""Flags of metrics-server that mean nothing here."""
+"""Flags of metrics-server without a meaning here."""
 
 
 def _without_meaning(function: F) -> F:
-    """Accepts these flags, so that metrics-server's command line starts us, whatever their values; `false` asks for nothing."""
+    """Accepts these flags with any value, so that metrics-server's command line works. It does not warn about `false`."""
 
     def note(context: click.Context, parameter: click.Parameter, value: object) -> None:
         if value is not None and value is not False:
