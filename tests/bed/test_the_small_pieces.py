@@ -1,7 +1,5 @@
 """Files on their way to a machine, images, the audit log, the count, and a need that is missing."""
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -11,13 +9,12 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from real import audit, images
+from real import images
 from real.e2e import Count
 from real.layout import Folders
-from real.placing import Placed, packed, template
+from real.placing import Placed, packed
 from real.programs import Programs, kubernetes
 
 
@@ -31,32 +28,6 @@ def test_files_travel_with_their_mode_their_time_and_their_links() -> None:
         assert content.read() == b"text"
     assert (file.name, file.mode, file.mtime, file.uid) == ("a/b", 0o600, made.timestamp(), 0)
     assert (link.name, link.linkname, link.issym()) == ("a/c", "/a/b", True)
-
-
-def test_a_template_with_a_name_that_nobody_gave_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        template("cni.json")
-
-
-def test_an_image_says_of_itself_what_containerd_will_check(tmp_path: Path) -> None:
-    program = tmp_path / "pause"
-    program.write_bytes(b"\x7fELF")
-    made = Programs({"pause": program}, "key")
-    image = images.Image("local.test/pause:1", "pause", on_control_plane=True, on_workers=True)
-    folder = images.build(Folders(tmp_path / "cache", tmp_path / "state"), made, (image,))
-    with tarfile.open(folder / "control-plane.tar") as archive:
-
-        def member(name: str) -> bytes:
-            file = archive.extractfile(name)
-            assert file is not None
-            return file.read()
-
-        (entry,) = json.loads(member("manifest.json"))
-        config = json.loads(member(entry["Config"]))
-        layer = member(entry["Layers"][0])
-    assert entry["RepoTags"] == ["local.test/pause:1"]
-    assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
-    assert (folder / "workers.tar").read_bytes() == (folder / "control-plane.tar").read_bytes()
 
 
 def test_a_program_lies_in_its_image_wherever_pods_look_for_it(tmp_path: Path) -> None:
@@ -87,30 +58,6 @@ def test_a_program_is_built_anew_when_the_compiler_or_a_stamp_changes() -> None:
     assert type(one)(one.folder, one.packages, stamped).key("go1.26.8") != one.key("go1.26.8")
 
 
-def test_an_audit_entry_names_the_user_the_verb_and_the_thing() -> None:
-    line = {
-        "kind": "Event",
-        "level": "Metadata",
-        "stage": "ResponseComplete",
-        "requestURI": "/apis/certificates.k8s.io/v1/certificatesigningrequests/csr-1/approval",
-        "verb": "update",
-        "user": {"username": "kubernetes-admin", "groups": ["kubeadm:cluster-admins"]},
-        "objectRef": {
-            "resource": "certificatesigningrequests",
-            "name": "csr-1",
-            "apiGroup": "certificates.k8s.io",
-            "subresource": "approval",
-        },
-        "responseStatus": {"metadata": {}, "code": 200},
-        "requestReceivedTimestamp": "2026-11-25T00:34:18.988686Z",
-    }
-    entry = msgspec.json.decode(json.dumps(line), type=audit.Entry)
-    assert (entry.verb, entry.what) == ("update", "certificatesigningrequests/approval")
-    assert (entry.user.username, entry.response_status.code) == ("kubernetes-admin", 200)
-    assert entry.request_received_timestamp == datetime(2026, 11, 25, 0, 34, 18, 988686, UTC)
-    assert entry.object_ref.api_group == "certificates.k8s.io"
-
-
 def test_the_count_is_pytests_own(tmp_path: Path) -> None:
     (tmp_path / "test_some.py").write_text(
         "import pytest\n"
@@ -127,9 +74,6 @@ def test_the_count_is_pytests_own(tmp_path: Path) -> None:
     subprocess.run([*words, "."], cwd=tmp_path, capture_output=True, check=False, timeout=120)
     count = Count.of(report)
     assert (count.run, count.passed, count.failed, count.skipped) == (3, 1, 2, 1)
-
-
-def test_no_report_counts_no_test(tmp_path: Path) -> None:
     assert Count.of(tmp_path / "none.xml").run == 0
 
 

@@ -1,6 +1,5 @@
 """What the bed puts on a node is what a kubelet, or the cluster's signer, would have left there."""
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from real.layout import HOSTS, MASTER, WORKERS, Host
-from real.pairs import Pair, ca_hash, cluster_ca, kubelet_self_signed, kubelet_serving
+from real.pairs import Pair, cluster_ca, kubelet_self_signed, kubelet_serving
 from real.placing import Placed
 from real.states import CURRENT, PKI, History, State, serving_files
 
@@ -109,10 +108,3 @@ def test_where_the_kubelet_makes_or_asks_for_its_pair_nothing_is_put_there(
     state: State, ca: Pair
 ) -> None:
     assert serving_files(state, MASTER, HISTORY, ca) == ()
-
-
-def test_the_pin_of_the_ca_is_the_hash_of_its_public_key_info(ca: Pair) -> None:
-    spki = ca.leaf.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    assert ca_hash(ca) == f"sha256:{hashlib.sha256(spki).hexdigest()}"

@@ -20,82 +20,36 @@ def deployment(chart: str, **status: int) -> dict[str, Any]:
     return {"metadata": metadata, "status": {**rolled_out, **status}}
 
 
-VERIFIED, UNVERIFIED = {"caBundle": "QUJD"}, {"insecureSkipTLSVerify": True}
 SECRET = {"data": {"ca.crt": "REVG"}}
+VERIFIED, UNVERIFIED = {"caBundle": "QUJD"}, {"insecureSkipTLSVerify": True}
+NEW = {"caBundle": "REVG"}
+BOTH_NEW = {"v1beta1": NEW, "v1": NEW}
+ALONE, UNVERIFIED_ALONE = {"v1beta1": VERIFIED}, {"v1beta1": UNVERIFIED}
+OF_EACH = {"v1beta1": VERIFIED, "v1": {"caBundle": "R0hJ"}}
+MIXED = {"v1beta1": UNVERIFIED, "v1": VERIFIED}
+UNDER_WAY = deployment(OURS, updatedReplicas=1)
+CASES: dict[str, tuple[dict[str, Any] | None, dict[str, Any], dict[str, Any], str]] = {
+    # the Deployment and the APIServices there; those that are rendered, and what the notes say
+    "nothing": (None, {}, BOTH_NEW, ""),
+    "theirs, verified": (deployment(THEIRS), ALONE, ALONE, "NO v1 YET"),
+    "theirs, not verified": (
+        deployment(THEIRS), UNVERIFIED_ALONE, UNVERIFIED_ALONE, "NOT VERIFIED YET",
+    ),
+    **{
+        what: (deployment(OURS, **{what: 1}), ALONE, ALONE, "NO v1 YET")
+        for what in ("observedGeneration", "updatedReplicas", "readyReplicas")
+    },
+    "ours, not verified": (deployment(OURS), UNVERIFIED_ALONE, BOTH_NEW, ""),
+    "ours, verified": (deployment(OURS), ALONE, {**ALONE, "v1": NEW}, ""),
+    "an ordinary roll-out": (UNDER_WAY, OF_EACH, OF_EACH, ""),
+    "each its own": (UNDER_WAY, MIXED, MIXED, "NOT VERIFIED YET"),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("deployed", "there", "rendered_as", "said"),
-    [
-        pytest.param(
-            None,
-            {},
-            {"v1beta1": {"caBundle": "REVG"}, "v1": {"caBundle": "REVG"}},
-            "",
-            id="nothing",
-        ),
-        pytest.param(
-            deployment(THEIRS),
-            {"v1beta1": VERIFIED},
-            {"v1beta1": VERIFIED},
-            "NO v1 YET",
-            id="theirs, verified",
-        ),
-        pytest.param(
-            deployment(THEIRS),
-            {"v1beta1": UNVERIFIED},
-            {"v1beta1": UNVERIFIED},
-            "NOT VERIFIED YET",
-            id="theirs, not verified",
-        ),
-        *(
-            pytest.param(
-                deployment(OURS, **{what: 1}),
-                {"v1beta1": VERIFIED},
-                {"v1beta1": VERIFIED},
-                "NO v1 YET",
-                id=what,
-            )
-            for what in ("observedGeneration", "updatedReplicas", "readyReplicas")
-        ),
-        pytest.param(
-            deployment(OURS),
-            {"v1beta1": UNVERIFIED},
-            {"v1beta1": {"caBundle": "REVG"}, "v1": {"caBundle": "REVG"}},
-            "",
-            id="ours, not verified",
-        ),
-        pytest.param(
-            deployment(OURS),
-            {"v1beta1": VERIFIED},
-            {"v1beta1": VERIFIED, "v1": {"caBundle": "REVG"}},
-            "",
-            id="ours, verified",
-        ),
-        pytest.param(
-            deployment(OURS, updatedReplicas=1),
-            {"v1beta1": VERIFIED, "v1": {"caBundle": "R0hJ"}},
-            {"v1beta1": VERIFIED, "v1": {"caBundle": "R0hJ"}},
-            "",
-            id="an ordinary roll-out",
-        ),
-        pytest.param(
-            deployment(OURS, updatedReplicas=1),
-            {"v1beta1": UNVERIFIED, "v1": VERIFIED},
-            {"v1beta1": UNVERIFIED, "v1": VERIFIED},
-            "NOT VERIFIED YET",
-            id="each its own",
-        ),
-    ],
-)
-def test_v1_comes_once_the_pods_that_answer_serve_it_and_stays(
-    helm: Helm,
-    deployed: dict[str, Any] | None,
-    there: dict[str, Any],
-    rendered_as: dict[str, Any],
-    said: str,
-) -> None:
+@pytest.mark.parametrize("case", CASES)
+def test_v1_comes_once_the_pods_that_answer_serve_it_and_stays(helm: Helm, case: str) -> None:
     """Each APIService is verified by its own bundle; a new one by the authority in the Secret."""
+    deployed, there, rendered_as, said = CASES[case]
     asked = _asked(helm, deployed, there)
     _, _, rest = asked.partition("MANIFEST:\n")
     manifest, _, notes = rest.partition("\nNOTES:\n")

@@ -1,10 +1,8 @@
 """Nodes on which something is odd: a plan says what, changes nothing, and goes on with the others."""
 
-import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,20 +14,11 @@ from .told import (
     KUBELET,
     by_address,
     ended,
-    next_of,
-    plan,
 )
 
 CONFIG = f"{KUBELET}/config.yaml"
 
 pytestmark = pytest.mark.long_on_the_bed
-
-
-@pytest.fixture(scope="module")
-def expired(cluster: Cluster) -> Cluster:
-    """In these tests nothing is applied."""
-    cluster.state("expired")
-    return cluster
 
 
 def _undo_with_a_stopped_kubelet(cluster: Cluster, node: Node, path: Path) -> None:
@@ -57,40 +46,6 @@ def _answered(cluster: Cluster, answer: str, *words: str) -> Ran:
 
 def _hosts(path: Path) -> dict[str, str]:
     return {each["node"]: each["host"] for each in json.loads(path.read_text())["nodes"]}
-
-
-@contextlib.contextmanager
-def _made_by_microk8s(cluster: Cluster) -> Iterator[None]:
-    """Without the ConfigMap that is kubeadm's alone, and with the label that MicroK8s gives to its nodes."""
-    config_map = ("configmap", "kubelet-config", "-n", "kube-system")
-    kept = json.loads(cluster.kubectl("get", *config_map, "-o", "json").stdout)
-    for key in ("resourceVersion", "uid", "creationTimestamp", "managedFields"):
-        kept["metadata"].pop(key, None)
-    cluster.kubectl("delete", *config_map)
-    cluster.kubectl("label", "nodes", "--all", "microk8s.io/cluster=true")
-    try:
-        yield
-    finally:
-        cluster.kubectl("label", "nodes", "--all", "microk8s.io/cluster-")
-        cluster.kubectl("create", "-f", "-", stdin=json.dumps(kept))
-
-
-def test_a_cluster_that_kubeadm_did_not_make_gets_no_plan(expired: Cluster, tmp_path: Path) -> None:
-    """doctor leads to what made it, and with the ConfigMap back no label keeps a plan from being made."""
-    path = tmp_path / "plan.json"
-    with _made_by_microk8s(expired):
-        refused = ended(expired, 3, "plan", "-o", str(path), "--via", "ssh")
-        assert "MicroK8s made this cluster" in refused.err
-        assert not path.exists()
-        doctor = ended(expired, 1, "doctor")
-        assert "made by  MicroK8s, not kubeadm" in doctor.out
-        assert next_of(doctor).startswith("https://"), doctor
-    expired.kubectl("label", "nodes", "--all", "microk8s.io/cluster=true")
-    try:
-        node = expired.workers[0].name
-        assert plan(expired, path, "--node", node)["nodes"]
-    finally:
-        expired.kubectl("label", "nodes", "--all", "microk8s.io/cluster-")
 
 
 def test_nodes_that_ssh_knows_by_their_addresses_only_are_changed_by_the_operators_word(

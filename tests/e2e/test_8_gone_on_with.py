@@ -17,12 +17,6 @@ from .told import (
 pytestmark = pytest.mark.long_on_the_bed
 
 
-@pytest.fixture
-def expired(cluster: Cluster) -> Cluster:
-    cluster.state("expired")
-    return cluster
-
-
 def killed_while_it_is_armed(cluster: Cluster, path: Path, gates: str = "5m") -> None:
     """Once its kubelet has been restarted and nothing is proven yet: no certificate is issued."""
     cluster.stop_controller_manager()

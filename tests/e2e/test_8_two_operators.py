@@ -139,35 +139,13 @@ def test_a_node_in_hand_of_a_run_whose_lease_another_takes_is_put_back_by_its_ow
     assert holder(expired) == identity
 
 
-def test_whoever_deletes_the_lease_stops_the_run(
-    expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
-) -> None:
-    path = tmp_path / "plan.json"
-    made = plan(expired, path, "--node", workers[0].name)
-    expired.stop_controller_manager()  # so that the run waits for a certificate
-    try:
-        running = expired.start_kubevouch("apply", str(path), "--yes")
-        running.wait_for("restarted")
-        expired.kubectl("delete", *LEASE)
-        ran = running.finish()
-    finally:
-        expired.start_controller_manager()
-    assert ran.code == 4, ran
-    assert "somebody has deleted it: this run stops here" in " ".join(ran.out.split()), ran
-    assert f"NEXT     kubevouch resume {made['run']}\n" in ran.out, ran
-    path.unlink()
-    gone_on = ended(expired, 0, "resume", str(made["run"]), "--yes")
-    assert "goes on with this run" in gone_on.err, gone_on
-    assert str(made["run"]) in gone_on.out, gone_on
-
-
-def test_the_printed_role_is_enough_to_apply_and_to_undo(
+def test_the_printed_role_is_enough_and_an_undo_goes_on_without_the_right_to_the_lease(
     expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
 ) -> None:
     user = f"fixer-{int(datetime.now(UTC).timestamp())}"
     kubeconfig = expired.user(user, tmp_path)
     printed = expired.kubevouch("apply", "--print-role").out
-    path = tmp_path / "plan.json"
+    path, before = tmp_path / "plan.json", kubelet_files(workers[0])
     made = plan(expired, path, "--node", workers[0].name)
     without = printed.replace("resourceNames: [kubevouch-rollout]", "resourceNames: [another]")
     expired.bind(without, "kubevouch-rollout", user)
@@ -176,24 +154,11 @@ def test_the_printed_role_is_enough_to_apply_and_to_undo(
     assert "`kubevouch apply --print-role" in refused.err, refused
     expired.kubectl("apply", "-f", "-", stdin=printed)
     ended(expired, 0, "apply", str(path), "--yes", kubeconfig=kubeconfig)
-    undone = ended(expired, 0, "undo", str(made["run"]), "--yes", kubeconfig=kubeconfig)
-    assert "keeps another run away" not in undone.err, undone
-
-
-def test_an_undo_goes_on_without_the_right_to_the_lease_and_says_so(
-    expired: Cluster, workers: tuple[Node, ...], tmp_path: Path
-) -> None:
-    user = f"undoer-{int(datetime.now(UTC).timestamp())}"
-    kubeconfig = expired.user(user, tmp_path)
-    printed = expired.kubevouch("apply", "--print-role").out
-    expired.bind(
-        printed.replace("resourceNames: [kubevouch-rollout]", "resourceNames: [another]"),
-        "kubevouch-rollout",
-        user,
-    )
-    path, before = tmp_path / "plan.json", kubelet_files(workers[0])
-    made = plan(expired, path, "--node", workers[0].name)
-    assert expired.kubevouch("apply", str(path), "--yes").code == 0
-    undone = ended(expired, 0, "undo", str(made["run"]), "--yes", kubeconfig=kubeconfig)
+    undo = ("undo", str(made["run"]), "--yes")
+    expired.kubectl("apply", "-f", "-", stdin=without)
+    undone = ended(expired, 0, *undo, kubeconfig=kubeconfig)
     assert "only the lock on each node keeps another run away" in undone.err, undone
     assert kubelet_files(workers[0]) == before
+    expired.kubectl("apply", "-f", "-", stdin=printed)
+    undone = ended(expired, 0, *undo, kubeconfig=kubeconfig)
+    assert "keeps another run away" not in undone.err, undone

@@ -15,6 +15,7 @@ from tests.e2e.approver.installed import (
     InstalledApprover,
     assert_approved_once,
     installed,
+    takes_its_next_certificate,
 )
 from tests.e2e.approver.simulated import Joining, SimulatedNode, joining
 
@@ -77,14 +78,7 @@ def test_the_second_control_planes_own_kubelet_gets_its_next_certificate(
 ) -> None:
     """Its address is an API server's, too."""
     del approver
-    before = second.handshake().leaf
-    second.sh("rm -f /var/lib/kubelet/pki/kubelet-server-current.pem; systemctl restart kubelet")
-
-    def serves() -> bool:
-        seen = second.handshake()
-        return seen.outcome == "ok" and seen.leaf != before
-
-    eventually(serves, "another certificate")
+    takes_its_next_certificate(second)
 
 
 def _asking(nodes: list[SimulatedNode]) -> list[str]:

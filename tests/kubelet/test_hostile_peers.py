@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -82,20 +83,21 @@ async def test_an_alert_is_read_off_the_wire_whether_openssl_knows_it_or_not(
     assert (found.alert.number, words) == (number, GO_ALERTS[str(number)])
 
 
-async def test_nobody_listens(clock: SystemClock) -> None:
-    with closed_port() as port:
-        answer = await one(Target("127.0.0.1", port=port), clock, 20.0)
+@pytest.mark.parametrize(
+    ("way", "at", "kind", "timeout"),
+    [
+        ("nobody listens", closed_port, FailureKind.REFUSED, 20.0),
+        ("no answer at all", silent_port, FailureKind.CONNECT_TIMEOUT, 0.3),
+    ],
+)
+async def test_where_nobody_answers(
+    clock: SystemClock, way: str, at: Any, kind: FailureKind, timeout: float
+) -> None:
+    with at() as port:
+        answer = await one(Target("127.0.0.1", port=port), clock, timeout)
     assert answer.failure is not None
-    assert answer.failure.kind is FailureKind.REFUSED
-    assert answer.failure.go_text.replace(f"127.0.0.1:{port}", "PEER") == GO["nobody listens"]
-
-
-async def test_no_answer_at_all(clock: SystemClock) -> None:
-    with silent_port() as port:
-        answer = await one(Target("127.0.0.1", port=port), clock, 0.3)
-    assert answer.failure is not None
-    assert answer.failure.kind is FailureKind.CONNECT_TIMEOUT
-    assert answer.failure.go_text.replace(f"127.0.0.1:{port}", "PEER") == GO["no answer at all"]
+    assert answer.failure.kind is kind
+    assert answer.failure.go_text.replace(f"127.0.0.1:{port}", "PEER") == GO[way]
 
 
 async def test_one_byte_at_a_time_is_not_a_handshake_in_time(clock: SystemClock) -> None:

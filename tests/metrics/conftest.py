@@ -30,6 +30,7 @@ from tests.support.contexts import server_context
 from tests.support.scripted import kinds
 from tests.support.scripted.apiserver import ScriptedApiServer
 from tests.support.scripted.kubelet import Behaviour, ScriptedKubelet, Serve
+from tests.support.tasks import meanwhile
 from tests.support.unhurried import GENEROUS
 
 NODE = kinds.KINDS["", "v1", "nodes"]
@@ -253,15 +254,9 @@ class Cluster:
                 observer=heard or self.heard,
                 settings=msgspec.structs.replace(settings, use_status_port=True, check_time=False),
             )
-            task = asyncio.create_task(collector.run())
-            try:
+            async with meanwhile(collector.run()) as task:
                 await (heard or self.heard).until(lambda: task.done() or collector.fleet.synced)
                 yield collector
-            finally:
-                task.cancel()
-                await asyncio.wait([task])
-                if not task.cancelled():
-                    task.result()
 
     async def round(self, *names: str, seconds: float = 15.5) -> dict[str, ScrapeFailure | None]:
         """Lets time pass until each of these nodes (or every node there is) has been scraped once more."""

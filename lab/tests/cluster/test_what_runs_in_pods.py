@@ -109,16 +109,6 @@ async def test_a_pod_that_does_not_answer_is_not_ready(lab: Lab) -> None:
     await until(ready(lab))
 
 
-async def test_a_pod_that_is_deleted_gives_the_lease_back_and_ends(lab: Lab) -> None:
-    (pod,) = pods(lab)
-    await until(ready(lab))
-    await until(lambda: holder(lab).startswith(name_of(pod)))
-    lab.control_plane.client.patch(DEPLOYMENTS, NAME, {"spec": {"replicas": 0}}, SPACE)
-    await until(lambda: not list(processes(lab)))
-    assert holder(lab) == ""
-    assert pods(lab) == []
-
-
 async def test_the_address_of_a_pod_is_not_given_again_before_its_process_has_ended(
     lab: Lab,
 ) -> None:

@@ -68,13 +68,6 @@ class Node:
         text = configured(kubelet_configuration("10.96.0.10"), bootstraps=bootstraps)
         self.files.write(CONFIG, text.encode())
 
-    def seed(self) -> None:
-        """The kubelet's own pair, as a seed that keeps the port answering."""
-        for end, mode in (("crt", 0o644), ("key", 0o600)):
-            self.files.write(
-                f"{PKI}/kubelet-server.{end}", self.files.read(f"{PKI}/kubelet.{end}"), mode
-            )
-
     async def restart(self) -> None:
         await self.kubelet.stop()
         await self.kubelet.start()

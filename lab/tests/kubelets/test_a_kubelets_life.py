@@ -34,46 +34,6 @@ def _is_over(node: Node, name: str) -> bool:
     return node.kubelet.waits_for != name
 
 
-async def test_it_signs_its_own_until_it_is_told_to_ask_and_then_serves_what_was_issued(
-    cluster: Plane, node: Node
-) -> None:
-    """The whole of the story's change: no handshake is dark, since a seed lies there."""
-    await node.kubelet.start()
-    assert name_of(await node.leaf()).startswith("k8s-worker-1.internal.example.com@")
-    assert "Ready " in await cluster.does("get", "nodes", "--no-headers")
-    assert not (await cluster.does("get", "csr"))
-
-    node.configure(bootstraps=True)
-    node.seed()
-    seed = await node.leaf()
-    await node.restart()
-    assert await node.leaf() == seed
-    name = await node.asks()
-    wide = await cluster.does("get", "csr", name, "--no-headers")
-    assert wide.split()[2:] == [
-        "kubernetes.io/kubelet-serving",
-        "system:node:k8s-worker-1.internal.example.com",
-        "<none>",
-        "Pending",
-    ]
-    assert await node.leaf() == seed
-
-    await cluster.does("certificate", "approve", name)
-    await until(lambda: not node.kubelet.waits_for)
-    leaf = await node.leaf()
-    assert name_of(leaf) == "system:node:k8s-worker-1.internal.example.com"
-    current = node.files.path(f"{PKI}/kubelet-server-current.pem", follow=False)
-    assert current.is_symlink()
-    assert str(current.readlink()).startswith(f"{PKI}/kubelet-server-20")
-    assert leaf == x509.load_pem_x509_certificate(
-        node.files.read(f"{PKI}/kubelet-server-current.pem")
-    )
-
-    await node.restart()
-    assert await node.leaf() == leaf
-    assert not node.kubelet.waits_for
-
-
 async def test_without_a_seed_the_port_is_dark_until_the_request_is_signed(
     cluster: Plane, node: Node
 ) -> None:
@@ -84,7 +44,13 @@ async def test_without_a_seed_the_port_is_dark_until_the_request_is_signed(
     assert node.said[-1].endswith(": no serving certificate available for the kubelet")
     await approve(cluster, await node.asks())
     await until(lambda: not node.kubelet.waits_for)
-    assert await node.leaf() is not None
+    leaf = await node.leaf()
+    assert name_of(leaf) == "system:node:k8s-worker-1.internal.example.com"
+    current = node.files.path(f"{PKI}/kubelet-server-current.pem", follow=False)
+    assert str(current.readlink()).startswith(f"{PKI}/kubelet-server-20")
+    await node.restart()
+    assert await node.leaf() == leaf
+    assert not node.kubelet.waits_for
 
 
 async def _asks_after_its_pause(cluster: Plane, node: Node, last: str) -> str:

@@ -113,10 +113,3 @@ def test_what_is_no_scenario_or_no_node_is_a_matter_of_usage(lab: LabCluster) ->
         (["pending", "--node", "w9"], "w9: is not a node of this lab; its nodes are"),
     ):
         assert why in ran(lab, "break", *words, code=2).err
-
-
-@pytest.mark.parametrize("verb", ["up", "break"])
-def test_help_lists_the_scenarios(verb: str, lab: LabCluster) -> None:
-    listed = " ".join(lab.kubevouch("lab", verb, "--help").out.split())
-    for scenario in SCENARIOS.values():
-        assert f"{scenario.name} {scenario.description}" in listed

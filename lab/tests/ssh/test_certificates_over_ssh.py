@@ -29,19 +29,15 @@ async def _read(node: Reached, **hosts: str) -> FoundPart:
     return await certificates_over_ssh(asked, node.transport, SteppedClock())
 
 
-async def test_a_kubelets_identity_and_its_authority_are_read(node: Reached) -> None:
+async def test_a_kubelets_identity_and_its_authority_are_read_beside_a_node_that_does_not_answer(
+    node: Reached,
+) -> None:
     _kubelet_of(node.machine, NAME)
-    found = (await _read(node, **{NAME: NAME})).found
-    assert {each.use: (each.where, each.fault) for each in found} == {
+    part = await _read(node, **{NAME: NAME, "gone": "gone.invalid"})
+    assert {each.use: (each.where, each.fault) for each in part.found} == {
         CertificateUse.CLUSTER_CA: ("/etc/kubernetes/pki/ca.crt", ""),
         CertificateUse.KUBELET_CLIENT: (f"{PKI}/kubelet-client-current.pem", ""),
     }
-    assert {each.node for each in found} == {NAME}
-
-
-async def test_a_node_that_does_not_answer_is_told_and_the_others_are_read(node: Reached) -> None:
-    _kubelet_of(node.machine, NAME)
-    part = await _read(node, **{NAME: NAME, "gone": "gone.invalid"})
     assert {each.node for each in part.found} == {NAME}
     failed = [each for each in part.not_read if each.doubt.kind is DoubtKind.FAILED]
     assert [each.node for each in failed] == ["gone"]

@@ -6,8 +6,6 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -15,24 +13,12 @@ import pytest
 from kubevouch.evidence.survey import survey
 from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.io.ssh import Ssh, SshOptions
-from kubevouch.rollout.decide.transaction import (
-    NodeChange,
-    Seed,
-    TransactionState,
-    TransactionStep,
-    render,
-)
 from kubevouch_lab.cluster.operator_files import new_key, public_of
-from kubevouch_lab.pki import kubelet_self_signed
 from kubevouch_lab.ssh.server import NodeSsh
-from lab.tests.kubelets.conftest import PKI, rotated
-from lab.tests.nodes.conftest import CONFIG, Machine, machine
-from lab.tests.plane import until
-from tests.support.authority import Authority
+from lab.tests.nodes.conftest import Machine, machine
 
 __all__ = ["machine"]  # a fixture of the nodes' tests
 NAME = "worker.example.com"
-NEW = b"kind: KubeletConfiguration\nserverTLSBootstrap: true\n"
 
 if shutil.which("ssh") is None:
     pytest.skip("no ssh here", allow_module_level=True)
@@ -77,37 +63,6 @@ async def node(machine: Machine, tmp_path: Path) -> AsyncIterator[Reached]:
     )
     yield Reached(machine, door, tmp_path / "config")
     await door.stop()
-
-
-@pytest.fixture
-def change(machine: Machine) -> NodeChange:
-    """What `apply` would do to it."""
-    client = Authority().client(f"system:node:{NAME}", "system:nodes")
-    own = kubelet_self_signed(NAME, datetime(2025, 9, 30, tzinfo=UTC), lambda: 5)
-    files = machine.files
-    identity = rotated(files, "client", client)
-    files.write(f"{PKI}/kubelet.crt", own.chain)
-    files.write(f"{PKI}/kubelet.key", own.key, 0o600)
-    return NodeChange(
-        run="0123abcd",
-        node=NAME,
-        machine_id="0123456789abcdef0123456789abcdef",
-        identity_path=identity,
-        root="/var/lib/kubelet",
-        pki=PKI,
-        config=CONFIG,
-        config_sha256=sha256(files.read(CONFIG)).hexdigest(),
-        content=NEW,
-        content_sha256=sha256(NEW).hexdigest(),
-        switch_seconds=120,
-    )
-
-
-def own_pair(node: Reached) -> Seed:
-    """The kubelet's own pair, to be copied as it is."""
-    certificate = f"{PKI}/kubelet.crt"
-    sha = sha256(node.machine.files.read(certificate)).hexdigest()
-    return Seed(certificate, sha, f"{PKI}/kubelet.key", not_before=0, not_after=2**32)
 
 
 async def test_a_command_runs_with_its_streams_and_its_end(node: Reached) -> None:
@@ -157,52 +112,3 @@ async def test_while_it_is_cut_nothing_comes_through(node: Reached) -> None:
         await node.transport.run_script(NAME, survey(), timeout=20)
     node.door.mend()
     await node.transport.run_script(NAME, survey(), timeout=20)
-
-
-async def test_the_survey_sees_the_node(node: Reached, change: NodeChange) -> None:
-    carried = await node.transport.run_script(NAME, survey(), timeout=30)
-    seen = carried.answer
-    assert carried.known_as == NAME
-    assert seen.machine_id == change.machine_id.encode()
-    assert seen.hostname == NAME.encode()
-    assert seen.missing == b""
-    assert seen.unit.active == b"active"
-    assert seen.unit.pid == node.machine.kubelet.pid
-    argv = seen.argv.split(b"\0")
-    assert argv[:2] == [b"/usr/bin/kubelet", f"--config={CONFIG}".encode()]
-    assert [file.path for file in seen.config] == [CONFIG.encode()]
-    assert f"{PKI}/kubelet.crt".encode() in {file.path for file in seen.certificates}
-
-
-async def test_a_change_that_nobody_commits_is_undone_by_the_nodes_own_switch(
-    node: Reached, change: NodeChange
-) -> None:
-    files, before = node.machine.files, node.machine.files.read(CONFIG)
-    begun = await node.transport.run_script(
-        NAME, render(TransactionStep.BEGIN, change, own_pair(node)), timeout=30
-    )
-    assert begun.answer.outcome is TransactionState.BEGUN, begun.answer.reason
-    assert files.read(CONFIG) == NEW
-    assert files.exists(f"{PKI}/kubelet-server.crt")
-    assert len(node.machine.kubelet.starts) == 2
-    await node.machine.clock.wind(timedelta(seconds=119))
-    assert files.read(CONFIG) == NEW
-    await node.machine.clock.wind(timedelta(seconds=2))
-    await until(lambda: files.exists(f"/var/lib/kubelet/.kubevouch/{change.run}/undone"))
-    assert files.read(CONFIG) == before
-    assert not files.exists(f"{PKI}/kubelet-server.crt")
-    assert len(node.machine.kubelet.starts) == 3
-
-
-async def test_a_machine_that_goes_down_before_the_commit_is_undone_at_its_start(
-    node: Reached, change: NodeChange
-) -> None:
-    files, before = node.machine.files, node.machine.files.read(CONFIG)
-    await node.transport.run_script(
-        NAME, render(TransactionStep.BEGIN, change, own_pair(node)), timeout=30
-    )
-    assert files.read(CONFIG) == NEW
-    await node.machine.system.reboot()
-    await until(lambda: files.exists(f"/var/lib/kubelet/.kubevouch/{change.run}/undone"))
-    assert files.read(CONFIG) == before
-    await until(lambda: not list(files.path("/etc/systemd/system").glob("**/kubevouch*")))

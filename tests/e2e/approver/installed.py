@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.cli.program import Ran
-from tests.e2e.cluster import Audited, Cluster
+from tests.e2e.cluster import Audited, Cluster, Node
 from tests.e2e.told import (
     ended,
     eventually,
@@ -158,6 +158,18 @@ def assert_approved_once(
     eventually(all_logged, "each approval in the audit log")
     found, unknown = approver.approvals(since), approver.cut_off(since) | {*unlogged}
     assert found == {name: 1 for name in expected if name in found or name not in unknown}
+
+
+def takes_its_next_certificate(node: Node) -> None:
+    """The kubelet lacks the one that it has, asks for another, and serves it."""
+    before = node.handshake().leaf
+    node.sh("rm -f /var/lib/kubelet/pki/kubelet-server-current.pem; systemctl restart kubelet")
+
+    def serves() -> bool:
+        seen = node.handshake()
+        return seen.outcome == "ok" and seen.leaf != before
+
+    eventually(serves, "another certificate")
 
 
 @contextmanager

@@ -20,11 +20,8 @@ from tests.policy.hostile_requests import hostile_pem
 from tests.support.api_connection import RefusedRequest
 
 from .conftest import address, pinned
-from .installed import InstalledApprover, assert_approved_once
+from .installed import InstalledApprover, assert_approved_once, takes_its_next_certificate
 from .simulated import SERVING, Joining, SimulatedNode, create_csr
-
-KUBELET = "/var/lib/kubelet"
-CURRENT = f"{KUBELET}/pki/kubelet-server-current.pem"
 
 
 @pytest.mark.as_the_version_is
@@ -61,15 +58,7 @@ def test_what_the_rule_does_not_admit_waits_for_a_pin(
 def test_a_real_kubelet_gets_its_next_certificate_and_serves_it(
     approver: InstalledApprover,
 ) -> None:
-    node = approver.cluster.workers[0]
-    before = node.handshake().leaf
-    node.sh(f"rm -f {CURRENT}; systemctl restart kubelet")
-
-    def serves() -> bool:
-        seen = node.handshake()
-        return seen.outcome == "ok" and seen.leaf != before
-
-    eventually(serves, "another certificate")
+    takes_its_next_certificate(approver.cluster.workers[0])
 
 
 @pytest.mark.as_the_version_is

@@ -231,7 +231,7 @@ def print_end(
     _print_troubles(terminal, found, rows, troubles, shorten)
     for text in outlook.besides:
         _lead(terminal, "BESIDES", _shortened(text, rows, shorten), Colour.WARNING)
-    # Elsewhere the trouble itself says what ends when.
+    # In other cases, the problem itself says what ends when.
     if first and all(each.rows[0].state in _WHATEVER_THE_TIME for each in troubles):
         _lead(terminal, "FIRST", _first_text(first, shorten))
         _lead(terminal, "STOPS", first.stops)

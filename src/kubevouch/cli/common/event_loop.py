@@ -45,13 +45,13 @@ def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What nobody has waited for, except that somebody has ended the process: a signal may meet any task, and has its answer."""
+    """Reports exceptions that nobody awaited, but no KeyboardInterrupt: a signal may hit any task, and is handled elsewhere."""
     if not isinstance(context.get("exception"), KeyboardInterrupt):
         loop.default_exception_handler(context)
 
 
 def _is_of_the_loop(record: logging.LogRecord) -> bool:
-    """False for what asyncio says of a process that has ended after its loop: it was killed with it, and nobody asks for it."""
+    """Drops asyncio's warning about a child process that ended after its loop: it was killed on purpose."""
     return not str(record.msg).startswith("Loop %r that handles pid")
 
 

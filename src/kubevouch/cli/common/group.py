@@ -31,7 +31,7 @@ class CommandGroup(click.Group):
 
 
 def _long(words: Sequence[str]) -> list[str]:
-    """The same, where a server's own -v, which takes a number, is not meant."""
+    """The words, with --verbose for -v: a server's own -v takes a number."""
     return ["--verbose" if each == "-v" else each for each in words]
 
 

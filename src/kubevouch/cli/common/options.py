@@ -197,7 +197,7 @@ def _with_access(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def only_nodes(besides: str = "") -> Callable[[F], F]:
-    """--node; the verb gets the names as `nodes`. besides: what the help says then."""
+    """--node; the verb gets the names as `nodes`. besides: the rest of the help."""
     return click.option(
         "--node",
         "nodes",
@@ -219,7 +219,7 @@ writing = all_of(
     ),
     yes,
 )
-"""Of every verb that writes."""
+"""The options of every verb that writes."""
 allow = click.option(
     "--allow",
     multiple=True,

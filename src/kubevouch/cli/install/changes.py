@@ -109,7 +109,7 @@ async def _change(api: ApiClient, product: Product, manifest: Manifest, made: se
         raise
     except Conflict as error:
         return Change(manifest, live, manifest.body, conflict=error.message or str(error))
-    # Our own words say enough about a new object; its defaults would hide them.
+    # Shows a new object as in the manifest: the API server's defaults would hide its content.
     return Change(manifest, live, manifest.body if live is None else after.whole())
 
 

@@ -155,7 +155,7 @@ def _authority(flags: MetricsServerFlags) -> AuthorityPlace | None:
     if wrong := [each for each in for_names if ":" in each and parse_address(each) is None]:
         expected = f"expected a name, or versions of the metrics API: {', '.join(METRICS_VERSIONS)}"
         raise UsageError(_AUTHORITY, ", ".join(wrong), expected)
-    # The one that HPAs read comes first: without it there is no start.
+    # HPAs read the first name: the server does not start without it.
     api_services = tuple(
         METRICS_API_SERVICES[each] for each in METRICS_VERSIONS[::-1] if each in chosen
     )
