@@ -67,9 +67,7 @@ async def test_it_is_installed_upgraded_and_removed_and_each_is_undone_by_what_i
     installed = everything(lab)
     for verb in ("install", "upgrade"):
         ran = await kubevouch(*words(verb, server), code=4)
-        assert (
-            f"Nothing to change: the {server.replace('-', ' ')} is installed like this." in ran.out
-        )
+        assert f"Nothing to change: the {server.replace('-', ' ')} is up to date." in ran.out
         assert "UNDO" not in ran.out
         assert everything(lab) == installed
 

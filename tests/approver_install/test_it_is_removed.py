@@ -27,7 +27,7 @@ async def test_with_pins_it_leaves_the_namespace_and_what_others_have_in_it(
     lab.local.create(CONFIG_MAPS, {"metadata": {"name": "mine"}}, SPACE)
     lab.local.patch(DEPLOYMENTS, NAME, {"metadata": {"labels": None}}, SPACE)
     ran = await kubevouch("approver", "remove", "--pins", "--yes", code=0)
-    for_good = "No command brings the ConfigMaps back"
+    for_good = "No command restores the ConfigMaps"
     assert ran.err.index(for_good) < ran.err.index("This will delete"), ran.err
     assert "KV411" in ran.err
     left = everything(lab).keys() - before.keys()

@@ -52,7 +52,7 @@ async def test_a_change_is_undone_and_so_is_its_undo(lab: Bench, kubevouch: Prog
     assert "worker-2  - the pin" in back.out
     assert re.search(r"worker-1  pinned at \d.* -> \d", back.out)
     again = await kubevouch(*undo(changed), "--yes", code=0)
-    assert "Nothing to do: every pin is as it was." in again.out
+    assert "Nothing to do: every pin has its former value." in again.out
     ran = await kubevouch(*undo(back), "--yes", "-o", "json", code=0)
     assert json.loads(ran.out)["restored"] == ["worker-1", "worker-2"]
     assert texts(lab) == after
@@ -106,7 +106,7 @@ async def test_where_the_file_cannot_be_written_nothing_is(
     words = {"XDG_STATE_HOME": str(tmp_path / "state")}
     ran = await kubevouch(*PIN, environment=words)
     assert (ran.code, texts(lab)) == (3, {}), ran
-    assert "the former pins cannot be kept" in ran.err
+    assert "cannot store the former pins" in ran.err
     assert "UNDO" not in ran.out
 
 

@@ -49,7 +49,7 @@ async def test_every_node_is_pinned_and_the_policy_reads_it(lab: Bench, kubevouc
     assert pin.uid == lab.local.get(NODES, "worker-1")["metadata"]["uid"]
     assert pin.machine_id == "machine-of-worker-1"
     again = await kubevouch(*PIN)
-    assert again.out.splitlines()[-1] == "Nothing to do: every one of them is pinned like this."
+    assert again.out.splitlines()[-1] == "Nothing to do: every pin is up to date."
 
 
 async def test_a_pin_is_dated_by_the_clock_that_dates_csrs(
@@ -71,7 +71,7 @@ async def test_a_difference_is_an_exit_code_and_no_write(lab: Bench, kubevouch: 
     lab.local.create(NODES, node("worker-1", "192.168.88.99"))
     lab.local.delete(NODES, "worker-2")
     ran = await kubevouch("approver", "pin", "--diff", code=1)
-    for text in ("recreated", "+ 192.168.88.99", "- 192.168.88.112", "no such Node any more"):
+    for text in ("recreated", "+ 192.168.88.99", "- 192.168.88.112", "this Node no longer exists"):
         assert text in " ".join(ran.out.split())
     assert ran.out.endswith("NEXT  kubevouch approver pin worker-1\n")
     assert stored(lab) == before
@@ -178,7 +178,7 @@ async def test_a_pin_needs_no_right_to_list_csrs(authority: Authority, kubevouch
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
         csr(lab, "csr-1", "ab" * 32)
         ran = await kubevouch(*PIN, "worker-1", "--csr", "csr-1", code=0)
-        assert "who got it, and when, is not known" in " ".join(ran.out.split())
+        assert "who got it and when is unknown" in " ".join(ran.out.split())
 
 
 @pytest.mark.parametrize(

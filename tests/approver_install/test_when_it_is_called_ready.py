@@ -63,7 +63,7 @@ async def test_pods_that_are_ready_are_no_approver_before_one_leads(
     if holder is not None:
         renew_the_lease(lab, holder, ago=ago)
     ran = await kubevouch(*HELD, code=4)
-    assert f"The approver is applied, and not ready after 0 s: {told}" in " ".join(ran.out.split())
+    assert f"The approver is applied, but not ready after 0 s: {told}" in " ".join(ran.out.split())
     assert "The approver is ready" not in ran.out
 
 

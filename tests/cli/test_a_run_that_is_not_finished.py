@@ -136,7 +136,7 @@ def test_beside_the_undo_of_a_run_stands_the_plan_it_needs(kubevouch: Program) -
     undo, plan = out.getvalue().splitlines()
     assert undo == "Undo     kubevouch undo abcd"
     kept = folder(kubevouch) / "abcd.json"
-    assert plan == f"Plan     {kept}: there is no undo without it; keep a copy elsewhere, too"
+    assert plan == f"Plan     {kept}: an undo needs it; keep a copy elsewhere, too"
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,11 @@ def test_whoever_goes_on_is_told_how_long_the_switch_leaves(left: int, said: str
         ([signal.SIGTERM], ["stopping at once", "w1 is armed"]),
         (
             [signal.SIGINT, signal.SIGTERM],
-            ["stopping after the node in hand; Ctrl-C again stops at once", "stopping at once", "w1 is armed"],
+            ["stopping after the current nodes; Ctrl-C again stops at once", "stopping at once", "w1 is armed"],
         ),
         (
             [signal.SIGINT, signal.SIGINT],
-            ["stopping after the node in hand; Ctrl-C again stops at once", "stopping at once", "w1 is armed"],
+            ["stopping after the current nodes; Ctrl-C again stops at once", "stopping at once", "w1 is armed"],
         ),
     ],
 )  # fmt: skip

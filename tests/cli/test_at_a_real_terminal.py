@@ -235,7 +235,7 @@ def test_what_a_roll_out_waits_for_is_drawn_over_and_only_its_steps_stay() -> No
         clock.wind(timedelta(seconds=1))
         progress.tick()
         if second == 10:
-            terminal.note("stopping after the node in hand")
+            terminal.note("stopping after the current nodes")
     drawn = Screen(60).feed(err.getvalue())
     waits = [line for line in str(drawn).splitlines() if "waits for" in line]
     assert [line[-len("...  (20 s)") :] for line in waits] == ["...  (20 s)", "x...  (6 s)"]
@@ -246,7 +246,7 @@ def test_what_a_roll_out_waits_for_is_drawn_over_and_only_its_steps_stay() -> No
     screen = Screen(60).feed(err.getvalue())
     assert str(screen).splitlines() == [
         "  0:00  w1  seeded",
-        "stopping after the node in hand",
+        "stopping after the current nodes",
         "  0:20  w1  done in 20 s",
     ]
     assert max(map(len, screen.seen)) <= 60

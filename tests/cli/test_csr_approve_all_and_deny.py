@@ -63,7 +63,9 @@ async def test_where_nothing_waits_that_is_said_and_is_well(
     kubevouch: Program, stage: Stage
 ) -> None:
     ran = await kubevouch("csr", "approve", "--all")
-    assert (ran.code, ran.out) == (0, "No CSR for a kubelet's serving certificate waits.\n"), ran
+    assert (ran.code, ran.out) == (0, "No CSR for a kubelet's serving certificate is pending.\n"), (
+        ran
+    )
     assert not writes(stage)
 
 
@@ -167,8 +169,8 @@ async def test_what_is_denied_is_shown_and_carries_the_reason(
 
 
 DECIDED = {
-    "csr-w8": ("Denied", "", "it is denied already (Nobody), and that cannot be withdrawn"),
-    "csr-w9": ("Approved", "AAAA", "it is approved already (Nobody), and its certificate is good"),
+    "csr-w8": ("Denied", "", "it is denied already (Nobody), which nobody can take back"),
+    "csr-w9": ("Approved", "AAAA", "it is approved already (Nobody), and its certificate is valid"),
 }
 
 
@@ -205,10 +207,10 @@ async def test_a_decided_csr_is_explained_as_that(kubevouch: Program, waiting: S
     ):
         ran = await kubevouch("csr", "explain", name, code=code)
         assert (
-            f"whoever decided says: {said} {name}: it is approved already (KubectlApprove)"
+            f"message of the decision: {said} {name}: it is approved already (KubectlApprove)"
             in ran.told
         )
-        assert f"Of what it asks for the policy says: {verdict}" in ran.told
+        assert f"The policy's own decision: {verdict}" in ran.told
         assert not {"undecided", "newest", "fresh", "budget"} & set(ran.told.split())
         told = await kubevouch("csr", "explain", name, "-o", "json")
         decided = {"type": "Approved", "by": "kubectl", "reason": "KubectlApprove"}

@@ -88,7 +88,10 @@ async def test_the_approvers_configuration_counts(kubevouch: Program, stage: Sta
     put_written(stage, "kubevouch-approver", {"configuration.yaml": "[]"})
     unreadable = await kubevouch(*EXPLAIN)
     assert (unreadable.code, "SourceUnreadable" in unreadable.out) == (3, True), unreadable
-    assert "configuration says of networks, domain and lifetimes is not known" in unreadable.err
+    assert (
+        "networks, domain and lifetimes in the approver's configuration are unknown"
+        in unreadable.err
+    )
 
 
 async def test_pins_that_may_not_be_read_are_not_taken_for_none(
@@ -134,8 +137,8 @@ async def test_what_the_approver_has_not_approved_is_left_to_it(
     )
     assert [each.code for each in (shown, document, named, every)] == [3] * 4, named
     log = "kubectl -n kubevouch-system logs -l app.kubernetes.io/name=kubevouch-approver --tail=-1"
-    assert f"csr-w9: {LEFT}. Its log tells what it saw: `{log} | grep -F csr-w9`" in shown.told
-    assert "give --against-approver as well" in named.told
+    assert f"csr-w9: {LEFT}. Its log has the reason: `{log} | grep -F csr-w9`" in shown.told
+    assert "add --against-approver" in named.told
     assert last_cell(listed.out) == last_cell(every.out) == LEFT
     one = json.loads(document.out)
     assert (one["outcome"], one["approverHolds"]) == ("cannot-tell", LEFT)
@@ -180,7 +183,7 @@ async def test_where_it_is_not_known_whether_one_is_installed_it_is_taken_for_in
     stage.server.authorize = lambda asked: asked.resource != "deployments"
     ran = await kubevouch("csr", "approve", *words, "--yes")
     assert (ran.code, conditions(stage, "csr-w9")) == (3, []), ran
-    assert "is not known, and it is taken for installed" in " ".join(ran.err.split())
+    assert "so it counts as installed" in " ".join(ran.err.split())
 
 
 def decide(stage: Stage, name: str = "csr-w9", **condition: str) -> None:

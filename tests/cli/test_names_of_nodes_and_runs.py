@@ -109,11 +109,11 @@ async def test_undo_of_approvals_says_nothing_of_the_runs_other_nodes(kubevouch:
     write_plan(plan_of(approved, changed), path)
     ran = await kubevouch("undo", str(path), "--node", "a", "--yes", code=0)
     assert ran.err == (
-        "By its plan, run abcd changed none of a: it approved CSRs, and an approval cannot be taken back.\n"
+        "According to its plan, run abcd changed none of a: it approved CSRs, and nobody can take an approval back.\n"
     )
     write_plan(plan_of(left_out=(LeftOut("a", "it is NotReady"),)), path)
     ran = await kubevouch("undo", str(path), "--yes")
-    assert (ran.code, ran.err) == (0, "By its plan, run abcd changed no node.\n")
+    assert (ran.code, ran.err) == (0, "According to its plan, run abcd changed no node.\n")
 
 
 def test_the_runs_that_are_kept_are_named_newest_first(tmp_path: Path) -> None:

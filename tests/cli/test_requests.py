@@ -166,6 +166,6 @@ async def test_a_csr_for_another_signer_is_there_and_not_judged(
         assert (ran.code, ran.out) == (2, ""), ran
         assert ran.err == (
             "Error: csr-joining: this CSR is for the signer kubernetes.io/kube-apiserver-client-kubelet; "
-            "only CSRs for kubernetes.io/kubelet-serving are judged\n"
+            "expected the signer kubernetes.io/kubelet-serving\n"
         )
     assert {each.method for each in stage.server.requests} == {"GET"}

@@ -96,7 +96,7 @@ async def test_without_a_run_the_kept_ones_are_listed(kubevouch: Program, stage:
     assert "1 node of admin@kubernetes at https://10.0.0.2:6443" in table.out
     # What leads on from the run that is under way stands between that and NEXT.
     assert table.out.index("cccc: ") < table.out.index("Under way  ")
-    assert "cccc: its plan cannot be read" in table.out
+    assert "cccc: its plan is unreadable" in table.out
     assert sorted(json.loads(document.out)["kept"]) == ["aaaa", "bbbb", "cccc"]
     assert "Kept here" not in of_one.out
 

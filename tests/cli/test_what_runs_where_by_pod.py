@@ -116,5 +116,5 @@ async def test_a_pin_of_another_node_of_that_name_does_not_count(stage: Stage) -
 async def test_where_pins_cannot_be_read_nothing_is_taken_for_unpinned(stage: Stage) -> None:
     put_pin(stage)
     stage.server.authorize = lambda asked: asked.namespace != "kubevouch-system"
-    with pytest.raises(StoppedBefore, match="what is pinned in kubevouch-system: is not known"):
+    with pytest.raises(StoppedBefore, match="the pins in kubevouch-system: are unknown"):
         await _written(stage)

@@ -54,7 +54,7 @@ def _changed(path: Path, mode: int) -> Path:
 UNSAFE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "all may write it": (partial(_changed, mode=0o666), "others may write it (its mode is 666)"),
     "a group may": (partial(_changed, mode=0o660), "others may write it (its mode is 660)"),
-    "it is not there": (lambda path: path.with_name("none"), "it cannot be read (No such file"),
+    "it is not there": (lambda path: path.with_name("none"), "it is unreadable (No such file"),
     "another one in its place": (partial(_in_a_folder, mode=0o777), "(its mode is 777)"),
     "by where it runs": (lambda path: Path(path.name), "it is not an absolute path"),
 }
@@ -71,7 +71,7 @@ async def test_a_file_that_a_plan_names_and_others_may_write_is_not_read(
     make, seen = UNSAFE[name]
     inside = make(config)
     ran = await kubevouch(verb, _plan(kubevouch, inside), "--yes", code=2)
-    assert f"{inside}: the plan has ssh read this file, and " in ran.err
+    assert f"{inside}: the plan makes ssh read this file, and " in ran.err
     assert seen in ran.err
     assert "expected --ssh-config FILE" in ran.err
     assert not (kubevouch.home / "was-read").exists()
@@ -115,7 +115,7 @@ async def test_the_operators_own_word_wins(
     config.chmod(0o666)
     words = (_plan(kubevouch, config), "--yes", "--ssh-config", str(config))
     ran = await kubevouch(*verb, *words)
-    assert "the plan has ssh read" not in ran.err
+    assert "the plan makes ssh read" not in ran.err
 
 
 @pytest.mark.parametrize("verb", [("plan", "-o"), ("apply",), ("undo",)])

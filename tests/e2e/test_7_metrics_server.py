@@ -234,7 +234,7 @@ def test_it_is_installed_where_no_other_serves_and_leaves_nothing(
         # The pods have filled the Secret and written the caBundle: both are theirs.
         for words in (install, ("metrics-server", "upgrade", *install[2:])):
             again = ended(cluster, 0, *words, **him)
-            assert "Nothing to change: the metrics server is installed like this." in again.out
+            assert "Nothing to change: the metrics server is up to date." in again.out
         ended(cluster, 0, "metrics-server", "remove", "--yes", **him)
         label = ("-A", "-l", f"app.kubernetes.io/name={NAME}", "-o", "name")
         assert cluster.kubectl("get", KINDS, *label).stdout == ""

@@ -179,7 +179,7 @@ def test_apply_pins_what_its_plan_proved_and_the_approver_approves(
     assert "Notice   no approver runs here" not in made.out
     applied = ended(cluster, 0, "apply", plan, "--yes", "--soak", "1s")
     assert "pin 4 nodes for the approver" in applied.err
-    assert "The approver runs: each CSR is left to it for 20 s" in applied.err
+    assert "The approver runs. It has 20 s to approve each CSR" in applied.err
     assert "had not approved it" not in applied.err, applied
     assert not re.search(r"\bKV4(09|11)\b", applied.out), applied
     decided = _serving_since(cluster, now)

@@ -35,7 +35,7 @@ async def test_a_pair_that_does_not_fit_is_refused_first_and_told_later(tmp_path
         clock.wind(timedelta(seconds=TOKEN_FILE_SECONDS))
         assert await found.current() == good
     assert len(lines) == 1
-    assert "Failed to read the client certificate for kubelets again" in lines[0]
+    assert "Failed to reload the client certificate for kubelets" in lines[0]
     assert "the key does not belong to the certificate" in lines[0]
 
 

@@ -68,7 +68,7 @@ def test_whatever_bytes_stand_there_the_answer_is_an_entry_or_why_not(raw: bytes
 def test_a_flooded_configmap_counts_as_a_whole() -> None:
     data = {f"n{i}": "{}" for i in range(MOST_ENTRIES + 1)}
     found: Shard[PinnedNode] = read_pins("kubevouch-pins-8", data)
-    assert found.problems == ("kubevouch-pins-8: 10001 entries; at most 10000 are read",)
+    assert found.problems == ("kubevouch-pins-8: 10001 entries; expected at most 10000",)
     assert all(isinstance(each, Unreadable) for each in found.entries.values())
 
 
@@ -361,7 +361,7 @@ def test_an_entry_of_sixteen_kibibytes_is_read_and_one_more_byte_is_not() -> Non
     # Two bytes of UTF-8 for one character: bytes are counted.
     for more in (text + " ", text[:-1].replace("  ", " ä", 1) + "}"):
         assert read_pins(name, {"worker-1": more}).entries == {
-            "worker-1": Unreadable(f"{name}, worker-1", "16385 bytes", "at most 16384 are read")
+            "worker-1": Unreadable(f"{name}, worker-1", "16385 bytes", "expected at most 16384")
         }
 
 

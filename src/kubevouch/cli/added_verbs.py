@@ -1,7 +1,6 @@
 """Verbs that other distributions add, by an entry point of the group `kubevouch.verbs`; `lab` is one.
 
-Looking for them reads the metadata of every installed distribution. Only the help and a verb that is not our own pay
-for that.
+The search reads the metadata of every installed distribution. Only the help and unknown verbs need it.
 """
 
 from importlib.metadata import EntryPoint, entry_points
@@ -14,7 +13,7 @@ GROUP = "kubevouch.verbs"
 NOT_INSTALLED = {
     "lab": "it is a distribution of its own: `pip install ./lab` in a checkout of kubevouch installs it"
 }
-"""Verbs that are known to exist elsewhere, and how to get them."""
+"""Known verbs of other distributions, and how to install them."""
 
 
 class VerbNotLoaded(KubevouchError):
@@ -30,7 +29,7 @@ def loaded(entry_point: EntryPoint) -> click.Command:
     """The command behind an entry point.
 
     Raises:
-        VerbNotLoaded: its distribution is broken, or of another version than ours.
+        VerbNotLoaded: its distribution is broken, or has another version than ours.
     """
     try:
         command = entry_point.load()
@@ -38,7 +37,7 @@ def loaded(entry_point: EntryPoint) -> click.Command:
         raise VerbNotLoaded(
             f"kubevouch {entry_point.name}",
             f"cannot be loaded from {entry_point.value}: {error}",
-            f"install {_distribution(entry_point)} anew, in the version of kubevouch",
+            f"install {_distribution(entry_point)} again, in the version of kubevouch",
         ) from None
     assert isinstance(command, click.Command)
     return command

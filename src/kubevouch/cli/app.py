@@ -44,7 +44,7 @@ _NAME_WIDTH = max(map(len, _VERBS))
 
 
 class VerbGroup(CommandGroup):
-    """Imports a verb's module when it is asked for. Besides our own there are those of other distributions (`added_verbs`)."""
+    """Imports a verb's module on demand. Other distributions add verbs, too (`added_verbs`)."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The verbs in the order of the help."""
@@ -53,7 +53,7 @@ class VerbGroup(CommandGroup):
         return [*_VERBS, *(each for each in added_verbs() if each not in _VERBS)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The verbs, a line each, below their headings."""
+        """Lists the verbs, one on each line, below their headings."""
         verbs = self.list_commands(ctx)
         for heading, ours in _HEADINGS.items():
             last = heading == "More"
@@ -125,16 +125,16 @@ def program() -> None:
       kubevouch doctor              show what is wrong and why (reads only)
       kubevouch plan -o plan.json   show each change beforehand (reads only)
       kubevouch apply plan.json     make the changes, each node proven on the wire
-      kubevouch verify              check that all of it holds (reads only)
+      kubevouch verify              check every node and the metrics (reads only)
 
-    Exit codes: 0 nothing found that counts, all done; 1 findings; 2 usage; 3 could not tell; 4 stopped with
-    some nodes done, or before anything was changed; 5 undone; 130 interrupted.
+    Exit codes: 0 all done, no findings that count; 1 findings; 2 usage; 3 could not tell; 4 stopped: some nodes
+    are done, or nothing was changed; 5 undone; 130 interrupted.
     """
 
 
 def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str]) -> int:
     """Runs a command line and returns its exit code. Never raises, and never prints a traceback."""
-    # The youngest objects are looked at after 5,000 new ones: nodes that are read together make so many, all of them in use.
+    # Collect garbage only after 5,000 new objects: a read of many nodes makes so many, all of them in use.
     gc.set_threshold(5_000, 10, 10)
     terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, environment)  # noqa: TID251 - the one place
     called = PurePath(program).name
@@ -145,7 +145,7 @@ def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str
                 return _complete(arguments, terminal)
             return _invoke(arguments, name, terminal)
     except SystemExit:
-        return ExitCode.OK  # so click ends when the reader of a help text has gone
+        return ExitCode.OK  # click ends this way when the reader of a help text has gone
     except (Exception, KeyboardInterrupt) as error:
         if environment.get("KUBEVOUCH_TRACE"):
             raise
@@ -154,7 +154,7 @@ def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str
 
 
 def _told(error: BaseException, terminal: Terminal) -> int:
-    """Says what ended the program, and what comes next. Returns the exit code."""
+    """Prints the error that ended the program, and the next command. Returns the exit code."""
     if isinstance(error, OSError):
         terminal.abandon(terminal.stdout)
     text, code = _error_text(error)

@@ -19,7 +19,7 @@ _NO_FILES = 4
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> int:
-    """What SHELL needs to complete verbs and flags of kubevouch.
+    """Prints the script with which SHELL completes verbs and flags of kubevouch.
 
     \b
       bash   source <(kubevouch completion bash)    in ~/.bashrc

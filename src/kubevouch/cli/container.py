@@ -1,14 +1,14 @@
 """The container image's entry point, `python -m kubevouch.cli.container`: the metrics server's flags, or a verb.
 
-A manifest that was written for metrics-server gives its container flags and no verb; those start the metrics server.
-Everything else is the command line as it is everywhere. The image has no shell that could tell the two apart.
+A manifest for metrics-server gives its container only flags, no verb: they start the metrics server. Any other words are
+an ordinary command line. The image has no shell that could distinguish the two.
 """
 
 from collections.abc import Sequence
 
 
 def command_line(words: Sequence[str]) -> list[str]:
-    """The words of `kubevouch` for the words that the container was given; without any, the help."""
+    """The command line of `kubevouch` for the container's arguments; without any, the help."""
     if not words:
         return ["--help"]
     return ["metrics-server", "run", *words] if words[0].startswith("-") else list(words)

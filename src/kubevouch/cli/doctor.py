@@ -1,4 +1,4 @@
-"""`doctor`: what is wrong between `kubectl top` and the kubelets, and the causes. Reads only."""
+"""`doctor`: problems between `kubectl top` and the kubelets, and their causes. Reads only."""
 
 from typing import TYPE_CHECKING
 
@@ -37,10 +37,10 @@ def command(
     fail_on: str,
     timeout: float,
 ) -> int:
-    """Looks at the whole way from `kubectl top` to each kubelet, and names the cause, or at most three.
+    """Checks the whole path from `kubectl top` to each kubelet, and names up to three causes.
 
-    Reads from the API server and dials each kubelet with a bare TLS handshake: no credential is sent to a kubelet,
-    and nothing is written anywhere.
+    `doctor` reads from the API server, and dials each kubelet with a bare TLS handshake. It sends no credential to a
+    kubelet, and writes nothing.
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.diagnosis import print_diagnosis

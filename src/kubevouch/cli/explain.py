@@ -1,4 +1,4 @@
-"""`explain CODE`: what a finding means, offline."""
+"""`explain CODE`: the meaning of a finding, offline."""
 
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 @output()
 @click.pass_context
 def command(ctx: click.Context, code: str | None) -> int:
-    """What a code such as KV304 means: what you see, why, and what to do. Without CODE, the list of all codes.
+    """Explains a code such as KV304: what you see, why, and what to do. Without CODE, it lists all codes.
 
-    Needs no cluster.
+    `explain` needs no cluster.
     """
     from kubevouch.cli.common.documents import print_document
     from kubevouch.diagnose.catalogue import CATALOGUE

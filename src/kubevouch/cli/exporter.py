@@ -1,4 +1,4 @@
-"""`exporter install | upgrade | remove | run`: the certificates of a cluster as metrics. The server itself only reads."""
+"""`exporter install | upgrade | remove | run`: a cluster's certificates as metrics. The server itself only reads."""
 
 import secrets  # noqa: TID251 - the one place
 from typing import TYPE_CHECKING, Any
@@ -26,15 +26,17 @@ _SHORTEST = 10.0
 
 
 def _long_enough(_: click.Context, __: click.Parameter, value: float) -> float:
-    """The seconds of --interval. Raises click.BadParameter if they are too few."""
+    """The seconds of --interval. Raises click.BadParameter for a value that is too small."""
     if value < _SHORTEST:
         raise click.BadParameter(f"expected {_SHORTEST:g}s or more, got {value:g}s")
     return value
 
 
-@click.group("exporter", cls=CommandGroup, short_help="Serve every certificate's end as metrics.")
+@click.group(
+    "exporter", cls=CommandGroup, short_help="Serve the expiry of every certificate as metrics."
+)
 def command() -> None:
-    """The exporter: a server that shows as metrics until when every certificate of a cluster is good."""
+    """The exporter: a server with the expiry of every certificate of a cluster as metrics."""
 
 
 for each in server_commands("exporter"):
@@ -46,10 +48,10 @@ for each in server_commands("exporter"):
 @duration(
     "--interval",
     "15m",
-    "From one handshake with a kubelet to the next. Kubelets are spread over it by their names.",
+    "Time between two handshakes with a kubelet. A hash of the names spreads the kubelets over it.",
     callback=_long_enough,
 )
-@duration("--timeout", "10s", "Of one handshake.")
+@duration("--timeout", "10s", "Timeout of one handshake.")
 @listening(8443)
 @logging("2 what is served, 3 each request")
 def run(
@@ -61,7 +63,7 @@ def run(
 ) -> int:
     """Watches Nodes and CSRs, dials kubelets, and serves what it sees at /metrics until SIGTERM.
 
-    A kubelet gets a bare TLS handshake and no credential. Secrets are not read, and nothing is written. A scrape needs
+    A kubelet gets a bare TLS handshake and no credential. The exporter reads no Secret and writes nothing. A scrape needs
     the right to get /metrics, as with every server of Kubernetes.
     """
     from kubevouch.inventory.act.exporter import Exporter, ExporterSettings

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from kubevouch.evidence.gather.probe import ProbeResult
 
 
-@click.command("probe", short_help="Show and judge the certificate of a kubelet, host or file.")
+@click.command("probe", short_help="Show and verify the certificate of a kubelet, host or file.")
 @click.argument("target", shell_complete=completed(node_names))
 @cluster
 @output()
 @click.option(
-    "--name", metavar="NAME", help="Judge it for this name or address in place of the one dialled."
+    "--name", metavar="NAME", help="Verify for this name or address instead of the dialled one."
 )
 @click.option(
     "--ca",
     "ca_file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Judge it by these authorities in place of the cluster's; no cluster is asked then.",
+    help="Verify against these CAs instead of the cluster's. This asks no cluster.",
 )
 @handshake_timeout
 @click.pass_context
@@ -42,8 +42,8 @@ def command(
 ) -> int:
     """TARGET is HOST[:PORT], the name of a Node, or a file in PEM or DER.
 
-    Tells what `openssl s_client` and `openssl x509` tell, plus the verdict by the cluster's CA, in the words that
-    metrics-server would log. A host is dialled with a bare TLS handshake: no credential is sent.
+    Shows what `openssl s_client` and `openssl x509` show, and whether the certificate verifies against the cluster's CA,
+    in the words of metrics-server's log. A bare TLS handshake reads it: `probe` sends no credential.
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.event_loop import run_loop

@@ -24,10 +24,10 @@ _ALIASES = {"node": "nodes", "no": "nodes", "pod": "pods", "po": "pods"}
 
 
 class _Kinds(CommandGroup):
-    """kubectl's short words for what it shows are taken, too."""
+    """Accepts kubectl's short names as well."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """By its name or a short one."""
+        """The command of this name or short name."""
         return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
 
 
@@ -35,32 +35,32 @@ class _Kinds(CommandGroup):
     "top", cls=_Kinds, short_help="Show usage as kubectl top does, and why a value is missing."
 )
 def command() -> None:
-    """Usage of nodes and pods from the metrics API, in kubectl's own columns.
+    """Shows usage of nodes and pods from the metrics API, in kubectl's columns.
 
-    Where kubectl prints <unknown>, or nothing, the reason follows: what the node's kubelet presents, judged as doctor
-    does. No credential is sent to a kubelet. Exit code 1: something is missing, and it is known why; 3: it is not.
+    Where kubectl prints <unknown>, or nothing, the reason follows, with the codes of `doctor`. `top` sends no credential
+    to a kubelet. Exit code 1: values are missing, and the reason is known. Exit code 3: the reason is not known.
     """
 
 
 def _showing(function: Callable[..., int]) -> Callable[..., int]:
-    """What both kinds take, in kubectl's words."""
+    """The options of `nodes` and `pods`, in kubectl's words."""
     return all_of(
         connected,
         watchable,
         click.option(
-            "-l", "--selector", default="", metavar="LABELS", help="Only what has these labels."
+            "-l", "--selector", default="", metavar="LABELS", help="Only objects with these labels."
         ),
         click.option(
             "--sort-by",
             type=click.Choice(["cpu", "memory"]),
-            help="The largest first, in place of by name.",
+            help="Sort by usage, largest first, instead of by name.",
         ),
-        click.option("--no-headers", is_flag=True, help="Leave the line of headings out."),
+        click.option("--no-headers", is_flag=True, help="Print no headings."),
         output(),
         duration(
             "--timeout",
             "3s",
-            "How long to wait for kubelets' handshakes, where a value is missing.",
+            "How long to wait for a kubelet's handshake, if a value is missing.",
         ),
     )(function)
 
@@ -68,7 +68,9 @@ def _showing(function: Callable[..., int]) -> Callable[..., int]:
 @command.command("nodes", short_help="Show the usage of nodes.")
 @click.argument("name", required=False, shell_complete=completed(node_names))
 @_showing
-@click.option("--show-capacity", is_flag=True, help="Percent of capacity, not of allocatable.")
+@click.option(
+    "--show-capacity", is_flag=True, help="Show percent of capacity instead of allocatable."
+)
 def nodes(
     name: str | None,
     terminal: "Terminal",
@@ -79,7 +81,7 @@ def nodes(
     timeout: float,
     show_capacity: bool,
 ) -> int:
-    """Usage of all nodes, or of the one called NAME."""
+    """Shows usage of all nodes, or of node NAME."""
     from kubevouch.metrics.top.gather import TopOptions
 
     options = TopOptions(name or "", selector, sort_by or "", timeout, capacity=show_capacity)
@@ -90,10 +92,12 @@ def nodes(
 @command.command("pods", short_help="Show the usage of pods.")
 @click.argument("name", required=False)
 @_showing
-@click.option("-n", "--namespace", metavar="NAME", help="In place of the context's namespace.")
-@click.option("-A", "--all-namespaces", is_flag=True, help="Pods of all namespaces.")
-@click.option("--containers", is_flag=True, help="A line for each container.")
-@click.option("--sum", "total", is_flag=True, help="The sum of all below them.")
+@click.option(
+    "-n", "--namespace", metavar="NAME", help="Namespace to use instead of the context's."
+)
+@click.option("-A", "--all-namespaces", is_flag=True, help="Show pods of all namespaces.")
+@click.option("--containers", is_flag=True, help="Print a line for each container.")
+@click.option("--sum", "total", is_flag=True, help="Print the sum below the pods.")
 @click.option("--field-selector", default="", metavar="FIELDS", help="Only pods with these fields.")
 def pods(
     name: str | None,
@@ -109,7 +113,7 @@ def pods(
     containers: bool,
     total: bool,
 ) -> int:
-    """Usage of a namespace's pods, or of the one called NAME."""
+    """Shows usage of a namespace's pods, or of pod NAME."""
     from kubevouch.metrics.top.gather import TopOptions
 
     options = TopOptions(
@@ -145,11 +149,11 @@ def _found(
 _UNKNOWN = "<unknown>"
 _MOST_NAMED = 5
 _LONGEST = 2000
-"""Characters of a reason: a node may write a megabyte into a pod's status."""
+"""Longest reason, in characters: a node may write a megabyte into a pod's status."""
 
 
 def print_nodes(terminal: "Terminal", found: "TopFound", *, headers: bool) -> ExitCode:
-    """The table and the reasons; returns the exit code. headers: whether the table has headings."""
+    """Prints the table and the reasons; returns the exit code. headers: whether to print headings."""
     from kubevouch.cli.common.documents import print_document
 
     if terminal.document_form:
@@ -165,7 +169,7 @@ def print_nodes(terminal: "Terminal", found: "TopFound", *, headers: bool) -> Ex
 def print_pods(
     terminal: "Terminal", found: "TopFound", options: "TopOptions", *, headers: bool, with_sum: bool
 ) -> ExitCode:
-    """As print_nodes. with_sum: adds a row with the sum of all."""
+    """Like print_nodes, for pods. with_sum: adds a row with the sum."""
     from kubevouch.cli.common.documents import print_document
     from kubevouch.metrics.top.rows import total
 
@@ -212,7 +216,7 @@ def _print_table(
     if found.complaint:
         terminal.error(found.complaint)
     if cells:
-        # The first row takes the place of headings that are not wanted.
+        # Without headings, the first row takes their place.
         first, rows = (columns, cells) if columns else (cells[0], cells[1:])
         terminal.table(first, rows, folds=False)
     elif not found.complaint and not found.missing:
@@ -231,7 +235,7 @@ def _node_cells(row: "UsageRow") -> tuple[str, ...]:
 
 
 def _print_reasons(terminal: "Terminal", found: "TopFound") -> ExitCode:
-    """Below the table: each finding once, with the text of the first that has it; other reasons by their text."""
+    """Prints each finding once below the table, with the text of its first subject, then other reasons by text."""
     from kubevouch.diagnose.make import counted, named
     from kubevouch.x509.reasons import TLS_PREFIX
 
@@ -260,7 +264,7 @@ def _print_reasons(terminal: "Terminal", found: "TopFound") -> ExitCode:
 
 
 def _exit_code(found: "TopFound") -> ExitCode:
-    """1 where something is missing and it is known why, 3 where it is not."""
+    """1: values are missing, and the reason is known. 3: the reason is not known."""
     codes = [
         ExitCode.FINDINGS if each.why.known else ExitCode.COULD_NOT_TELL for each in found.missing
     ]

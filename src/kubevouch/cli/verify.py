@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _PAUSE = 2.0
 _SAID_AGAIN_AFTER = 30.0
-"""Seconds; a log that somebody follows shows that it still waits, and for what."""
+"""Seconds. The same wait appears again in a log after this time."""
 
 
 @click.command(
@@ -42,7 +42,7 @@ _SAID_AGAIN_AFTER = 30.0
 @duration(
     "--wait",
     "0s",
-    "Look again until it holds, such as 2m. No look begins later; the last one takes its time.",
+    "Retry until every check passes, or this timeout, such as 2m. The last retry may end after it.",
 )
 def command(
     terminal: "Terminal",
@@ -52,11 +52,11 @@ def command(
     timeout: float,
     wait: float,
 ) -> int:
-    """The metrics API answers for every node, with fresh numbers, and every kubelet's certificate verifies.
+    """Checks that the metrics API has fresh values for every node, and that every kubelet's certificate verifies.
 
-    An approver of ours that is installed must decide, too; that none runs is a warning.
+    If our approver is installed, it must decide, too. No approver at all is a warning.
 
-    A named subset of what `doctor` looks at, with the same codes. Exit code 0 means that it holds.
+    `verify` makes some of the checks of `doctor`, with the same codes. Exit code 0: all of them pass.
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.diagnosis import print_diagnosis
@@ -80,7 +80,7 @@ async def until_it_holds(
     wait: float,
     timeout: float,
 ) -> "tuple[Evidence, Diagnosis]":
-    """Looks again until it holds, for so many seconds. timeout: for one handshake. Raises ApiUnreachable at the end."""
+    """Retries until every check passes, for `wait` seconds. timeout: for one handshake. Raises ApiUnreachable at the end."""
     from kubevouch.diagnose.doctor import VERIFY, diagnose
     from kubevouch.evidence.gather.snapshot import gather
     from kubevouch.kube.errors import ApiUnreachable
@@ -114,7 +114,7 @@ async def until_it_holds(
 
 
 def _what_it_waits_for(diagnosis: "Diagnosis", severity: "Severity") -> "tuple[str, object]":
-    """The first two findings, worst first; and what is the same where only ages and numbers in the text have changed."""
+    """The two worst findings as text, and a key that does not change with ages and numbers in the text."""
     bad = [each for each in diagnosis.findings if each.severity.at_least(severity)]
     unknown = [each for each in diagnosis.findings if each.code.is_doubt]
     shown = sorted(bad, key=lambda each: each.severity.rank)[:2] or unknown[:2]

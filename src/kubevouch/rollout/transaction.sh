@@ -47,7 +47,7 @@ fenced() {
   [ "$fence" != 0 ] || return 0
   highest=$(number "$(head -c 20 "$store/fence" 2>/dev/null)")
   [ "$fence" -ge "$highest" ] ||
-    refuse "a newer holder of the Lease has been here (number $highest; this call has $fence); if none is at work any more, remove $store/fence on the node"
+    refuse "a newer holder of the Lease has been here (number $highest; this call has $fence); if no other run is active, remove $store/fence on the node"
   [ "$fence" -gt "$highest" ] || return 0
   { printf '%s' "$fence" >"$store/fence.new" && persist "$store/fence.new" && mv -f "$store/fence.new" "$store/fence" && persist "$store"; } 2>/dev/null ||
     [ "$action" != begin ] || refuse "$store/fence cannot be written; nothing was changed"
@@ -276,7 +276,7 @@ commit() {
   finished ""
 }
 
-# The run has changed nothing here and must not begin any more: a begin that is still under way must find that it is too late.
+# The run has changed nothing here and must not begin later: a begin that is still on its way finds this mark.
 bar() {
   stop_switch
   rm -rf "$here"

@@ -1,4 +1,4 @@
-"""What `approver install` and `approver upgrade` do besides what every server's do: pins, the configuration, and who else approves."""
+"""The approver's part of `install` and `upgrade`: pins, the configuration, and other approvers."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +40,7 @@ _EITHER: Final = (
 
 @dataclass(frozen=True)
 class InstallOptions(ApplyOptions):
-    """enforce, configuration: None leaves what is there."""
+    """enforce, configuration: None keeps the present state."""
 
     configuration: str | None
     enforce: bool | None
@@ -51,7 +51,7 @@ class InstallOptions(ApplyOptions):
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """What is there of an approver. has_led: an approver has led here; its Lease stays."""
+    """The present state of approvers. has_led: an approver has led here; its Lease stays."""
 
     present: Present
     approvers: Measured[tuple[Approver, ...]]
@@ -60,7 +60,7 @@ class _Surroundings:
 
     @property
     def wants_pins(self) -> bool:
-        """Whether this is a first install, or goes on with one. Where an approver has led, somebody may want that a node has no pin."""
+        """Whether this starts or continues a first install. Once an approver has led, a node may lack its pin on purpose."""
         live = self.present.live
         begun = THE_ACCOUNT in live and not self.has_led
         return APPROVER.deployment not in live and (begun or not self.stored.pins)
@@ -72,7 +72,7 @@ class _Surroundings:
 
 
 def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> ExitCode:
-    """Exit codes as of `install_product`."""
+    """The exit codes are those of `install_product`."""
     around = with_api(terminal, access, _look_around)
     present = around.present
     _check(options, present)
@@ -120,21 +120,21 @@ def _check(options: InstallOptions, present: Present) -> None:
 
 
 def _say_who_else(terminal: Terminal, around: _Surroundings) -> None:
-    """Who else uses the signer, before anything is decided."""
+    """Names the other approvers of the signer, before the question."""
     others = [each for each in around.approvers.or_else(()) if each.name != OUR_APPROVER]
     for each in others:
         who = "Another approver runs" if each.running else "Another approver is set up"
-        cannot = "What it approves, this approver cannot hold: see docs/approver.md"
+        cannot = "This approver cannot hold what it approves: see docs/approver.md"
         terminal.note(one_line(f"{who}: {each.name} ({each.evidence}). {cannot}."))
     if around.approvers.doubt:
         why = around.approvers.doubt.text
-        terminal.note(one_line(f"Whether others approve is not known: {why}"))
+        terminal.note(one_line(f"Unknown whether others approve: {why}"))
 
 
 def _settings(options: InstallOptions, present: Present) -> Settings:
     asks = options.configuration is None and not options.upgrade
     if asks and THE_CONFIGURATION not in present.live:
-        seen = "what becomes of new nodes is not said"
+        seen = "the policy for new nodes is missing"
         raise UsageError("approver install", seen, _EITHER)
     return Settings(
         enforces=enforces(present.live) if options.enforce is None else options.enforce,
@@ -147,10 +147,10 @@ def _settings(options: InstallOptions, present: Present) -> Settings:
 def _pins(
     terminal: Terminal, access: ClusterAccess, options: InstallOptions, around: _Surroundings
 ) -> More:
-    """All that are not pinned, before there is an approver; shown in a table. Later it only names them."""
+    """A first install shows all nodes without a pin in a table, and pins them. Later ones only name them."""
     nodes = around.not_pinned
     if options.pins and around.wants_pins and nodes:
-        terminal.out("The nodes that are there now, and what would be pinned of them:")
+        terminal.out("The nodes of the cluster, and their proposed pins:")
         looked = pinning.look(terminal, access, nodes, {})
         pinning.show(terminal, looked)
         pins = [each.pin for each in looked.found if each.writes]
@@ -160,5 +160,7 @@ def _pins(
         more = f" and {len(nodes) - 5} more" if len(nodes) > 5 else ""
         hint = terminal.hint("kubevouch approver pin --diff")
         names = f"{', '.join(nodes[:5])}{more}"
-        terminal.note(one_line(f"Not pinned, and not pinned by this: {names}. See: {hint}"))
+        terminal.note(
+            one_line(f"Nodes without a pin, which this command does not pin: {names}. See: {hint}")
+        )
     return More()

@@ -1,4 +1,4 @@
-"""`approver install`, `upgrade` and `remove`: the manifests of deploy/approver, applied and deleted after a look at every change."""
+"""`approver install`, `upgrade` and `remove` show every change, then apply or delete the manifests of deploy/approver."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,39 +13,39 @@ if TYPE_CHECKING:
 
 
 def _applying(function: F) -> F:
-    """Which image, who may decide, and how it is applied."""
+    """The options of `install` and `upgrade`: the image, who may decide, and how to apply."""
     return all_of(
         IMAGE,
         click.option(
             "--enforce/--no-enforce",
             default=None,
-            help="Admission policies refuse, or only warn. Default: as they are; at first they warn.",
+            help="Let the admission policies refuse, or only warn. Default: no change; a first install warns.",
         ),
         click.option(
             "--may-approve-group",
             "groups",
             multiple=True,
             metavar="GROUP",
-            help="The admission policy lets this group decide on CSRs of kubelets. May be repeated.",
+            help="Let this group decide on CSRs of kubelets (admission policy). May be repeated.",
         ),
         click.option(
             "--may-approve-user",
             "users",
             multiple=True,
             metavar="USER",
-            help="The admission policy lets this user decide on CSRs of kubelets. May be repeated.",
+            help="Let this user decide on CSRs of kubelets (admission policy). May be repeated.",
         ),
         applying,
     )(function)
 
 
-@click.command(short_help="Put the approver into the cluster. Shows every change, asks.")
+@click.command(short_help="Install the approver. Shows every change, asks.")
 @connected
 @_applying
 @click.option(
     "--new-nodes",
     type=click.Choice(["hold", "rule"]),
-    help="Nodes that nobody has pinned are held, or admitted by a rule. Needed at first.",
+    help="Hold nodes without a pin, or let a rule admit them. A first install needs it.",
 )
 @click.option(
     "--new-node-names", default="", metavar="PATTERN", help="Name pattern for `rule`, e.g. worker-*"
@@ -55,7 +55,7 @@ def _applying(function: F) -> F:
     "networks",
     multiple=True,
     metavar="CIDR",
-    help="Network of their addresses for `rule`. May be repeated.",
+    help="Network of the nodes for `rule`. May be repeated.",
 )
 @click.option(
     "--new-nodes-per-hour",
@@ -63,9 +63,9 @@ def _applying(function: F) -> F:
     type=click.IntRange(1, 1000),
     default=5,
     show_default=True,
-    help="How many nodes `rule` admits in an hour.",
+    help="Nodes that `rule` admits per hour.",
 )
-@click.option("--no-pins", is_flag=True, help="Pin no node now.")
+@click.option("--no-pins", is_flag=True, help="Pin no nodes.")
 @print_role("approver", PRINT_ROLE)
 def install(
     new_nodes: str | None,
@@ -75,10 +75,10 @@ def install(
     no_pins: bool,
     **flags: Any,  # noqa: ANN401 - those of `_applying`
 ) -> int:
-    """Installs the approver: shows the diff against what is live, asks, applies exactly that, waits until it is ready.
+    """Installs the approver: shows the diff against the cluster, asks, applies exactly that, waits until it is ready.
 
-    The first install pins the nodes that are there now, once you have looked at their names and addresses. `approver remove`
-    takes it out again.
+    The first install shows the names and addresses of all nodes, and pins them after your yes. `approver remove`
+    removes the approver.
     """
     from kubevouch.cli.approver.installation import configuration_text
 
@@ -108,14 +108,16 @@ def _run(
     return apply.run(terminal, access, apply.InstallOptions(**flags))
 
 
-@click.command(short_help="Take the approver out again. Asks first; pins stay.")
+@click.command(short_help="Remove the approver. Asks first; pins stay.")
 @connected
-@click.option("--pins", is_flag=True, help="Pins, records and the configuration go, too.")
+@click.option(
+    "--pins", is_flag=True, help="Delete the pins, the records and the configuration, too."
+)
 @writing
 def remove(terminal: "Terminal", access: "ClusterAccess", pins: bool, yes: bool) -> int:
-    """Deletes the objects that `install` made, which bear its label, after it has listed them.
+    """Lists the objects with the label of `install`, asks, and deletes them.
 
-    What operators wrote and what the approver recorded stays, unless --pins is given. The namespace stays.
+    Pins, configuration and the approver's records stay, unless you give --pins. The namespace stays.
     """
     from kubevouch.cli.approver import removal
 

@@ -1,4 +1,4 @@
-"""What is the approver's own in an installation: its configuration, and what its admission policies say."""
+"""The approver's own part of an installation: its configuration and its admission policies."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ THE_CONFIGURATION: Final = f"v1 ConfigMap {NAMESPACE}/{CONFIGURATION}"
 THE_POLICY: Final = (
     "admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy /kubevouch-serving-csr-is-decided-by"
 )
-"""It names who may decide, in its variables `users` and `groups`."""
+"""Its variables `users` and `groups` name who may decide."""
 
 _SOURCES: Final = ("inventory", "pins", "renewal")
 _BINDING: Final = "ValidatingAdmissionPolicyBinding"
@@ -30,10 +30,10 @@ _BINDING: Final = "ValidatingAdmissionPolicyBinding"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the flags of the approver say.
+    """The approver's settings from its flags.
 
-    enforces: whether the admission policies refuse; else they warn. users, groups: who may decide on CSRs of kubelets besides
-    the manifest's own. configuration: the text of configuration.yaml; None leaves what is there.
+    enforces: the admission policies refuse; otherwise they warn. users, groups: who may decide on CSRs of kubelets,
+    besides those in the manifest. configuration: the text of configuration.yaml; None keeps the present one.
     """
 
     enforces: bool = False
@@ -43,13 +43,13 @@ class Settings:
 
 
 def enforces(live: Live) -> bool:
-    """Whether the admission policies refuse now."""
+    """Whether the live admission policies refuse."""
     bindings = [each for each in live.values() if each["kind"] == _BINDING]
     return any("Deny" in each["spec"].get("validationActions", ()) for each in bindings)
 
 
 def may_decide(live: Live, name: str) -> tuple[str, ...]:
-    """The `users` or `groups` that the admission policy names now. Raises UsageError if it says so in another way than ours."""
+    """The `users` or `groups` in the live admission policy. Raises UsageError if the policy has another form than ours."""
     policy = live.get(THE_POLICY, {"spec": {}})
     for variable in policy["spec"].get("variables") or ():
         if variable["name"] != name:
@@ -59,8 +59,8 @@ def may_decide(live: Live, name: str) -> tuple[str, ...]:
         except ValueError:
             found = None
         if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-            seen = f"its variable {name} is no list of names"
-            raise UsageError(THE_POLICY, seen, "delete the policy, then run the same command")
+            seen = f"its variable {name} is not a list of names"
+            raise UsageError(THE_POLICY, seen, "delete the policy, then repeat the command")
         return tuple(found)
     return ()
 
@@ -68,9 +68,9 @@ def may_decide(live: Live, name: str) -> tuple[str, ...]:
 def configuration_text(
     source: str | None, names: str, networks: Sequence[str], per_hour: int
 ) -> str | None:
-    """The configuration.yaml that the flags about new nodes state; None if they state nothing.
+    """The configuration.yaml from the flags about new nodes; None without such flags.
 
-    Raises UsageError for what does not fit together, or could not be read by the approver.
+    Raises UsageError for flags that exclude each other, or a text that the approver could not read.
     """
     is_ruled = bool(names or networks)
     if source is None and not is_ruled:
@@ -79,7 +79,7 @@ def configuration_text(
     if source != "hold":
         if not (names and networks):
             expected = "expected --new-node-names PATTERN and --new-node-cidr CIDR"
-            raise UsageError("--new-nodes rule", "is not a whole rule", expected)
+            raise UsageError("--new-nodes rule", "is incomplete", expected)
         content["sources"] = [*_SOURCES, "new-nodes"]
         content["newNodes"] = [{"names": names, "cidrs": [*networks], "perHour": per_hour}]
     elif is_ruled:
@@ -89,13 +89,13 @@ def configuration_text(
     read = read_configuration(text)
     problems = [str(read)] if isinstance(read, Unreadable) else read.problems
     if problems:
-        # Behind the place in a file that is not there yet.
+        # The error names a place in a file that does not exist yet.
         raise UsageError("--new-nodes rule", problems[0].partition(": ")[2])
     return text
 
 
 def adapted(wanted: Sequence[Manifest], settings: Settings) -> tuple[Manifest, ...]:
-    """The objects as the flags of the approver want them."""
+    """The objects, with the approver's settings."""
     leaves = settings.configuration is None
     kept = [each for each in wanted if not (leaves and each.reference == THE_CONFIGURATION)]
     for each in kept:

@@ -1,4 +1,4 @@
-"""`approver pin`: the names and addresses of nodes, looked at by an operator and written where no node can write."""
+"""`approver pin`: an operator checks the names and addresses of nodes. The pins lie where no node can write."""
 
 from typing import TYPE_CHECKING
 
@@ -18,22 +18,20 @@ if TYPE_CHECKING:
     cls=WithLegend,
     heads=PINS,
     words="kubevouch.policy.pin_proposals:PinState",
-    short_help="Write down which names and addresses nodes have. Asks first.",
+    short_help="Pin the names and addresses of nodes. Asks first.",
 )
 @click.argument("nodes", nargs=-1, metavar="[NODE...]", shell_complete=completed(node_names))
 @connected
 @output()
-@click.option(
-    "--diff", is_flag=True, help="Only show what differs from the live Nodes. Reads only."
-)
+@click.option("--diff", is_flag=True, help="Show how pins and live Nodes differ. Reads only.")
 @click.option(
     "--csr",
     metavar="NAME",
-    help="Name the client certificate that made this CSR of NODE.",
+    help="Pin the client certificate that made this CSR of NODE.",
 )
-@via_ssh("Name the client certificate on each node's disk, read as root.")
+@via_ssh("Pin the client certificate on each node's disk, read as root.")
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
-@click.option("--restore", metavar="FILE", help="Put back what a change has kept in FILE.")
+@click.option("--restore", metavar="FILE", help="Restore the former pins from FILE.")
 @allow
 @writing
 @print_role("pinner", "whoever pins needs")
@@ -52,11 +50,12 @@ def pin(
     allow: tuple[str, ...],
     yes: bool,
 ) -> int:
-    """Pins all nodes, or those that are named: what their Nodes claim now, once you have looked at the table.
+    """Pins what the Nodes claim now, for all nodes or for NODE..., after you have checked the table.
 
-    A CSR for anything else is held then. A pin that names a client certificate admits only that one and what replaces it:
-    by --via ssh, or by --csr. Otherwise the pin's list of certificates stays as it was. What --allow gave stays in the pin until --remove, or until the Node is
-    another. Exit code 3: a disk could not be read. Exit code of --diff: 1 if something differs; otherwise 1 if a value of --allow was refused.
+    The approver then holds a CSR for anything else. With --via ssh or --csr, a pin names a client certificate: only that
+    certificate and its successors pass. Without these flags, the pin's list of certificates stays the same. Values of
+    --allow stay in the pin until --remove, or until the Node is recreated. Exit code 3: kubevouch could not read a disk.
+    Exit code 1: --allow named a value that the policy refuses; with --diff: something differs.
     """
     from kubevouch.cli.approver import pin_change, pinning
     from kubevouch.cli.common.allow import node_values

@@ -1,4 +1,4 @@
-"""A change of pins: what stood there is kept in a file before the first write, and `approver pin --restore FILE` puts it back."""
+"""A change of pins. A file keeps the former pins before the first write; `approver pin --restore FILE` restores them."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,17 +32,17 @@ _SCHEMA: Final = "kubevouch.former-pins/1"
 _LARGEST: Final = 64 * 1024 * 1024
 
 Texts = Mapping[str, Mapping[str, str]]
-"""By node, what stands of it in each ConfigMap."""
+"""Each node's entries by ConfigMap."""
 
 
 class PinsChanged(KubevouchError):
-    """Somebody else changed pins, so that other entries would be overwritten than those that were shown."""
+    """Somebody else changed pins: a write would overwrite entries that the operator has not seen."""
 
     exit_code = ExitCode.STOPPED
 
 
 class PinEntry(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """One node's entry in one ConfigMap, before a change and after it. None: there is no entry."""
+    """A node's entry in one ConfigMap, before and after a change. None: no entry."""
 
     config_map: str
     node: str
@@ -53,13 +53,13 @@ class PinEntry(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 class _FormerPins(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     schema_version: str
     namespace: str
-    """The UID of the namespace in which they lie."""
+    """The UID of their namespace."""
 
     entries: tuple[PinEntry, ...]
 
 
 def written(pins: Iterable[PinnedNode], texts: Texts) -> list[PinEntry]:
-    """What changes where these pins are written."""
+    """The changed entries if these pins are written."""
     return [_entry(shard_of(PINS, each.node), each.node, texts, written_pin(each)) for each in pins]
 
 
@@ -68,7 +68,7 @@ def _entry(config_map: str, node: str, texts: Texts, after: str | None) -> PinEn
 
 
 def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEntry]) -> None:
-    """Checks that nothing has changed, keeps what stands there, says UNDO, writes. Raises PinsChanged, KubevouchError."""
+    """Checks that nothing has changed, stores the former pins, prints UNDO, writes. Raises PinsChanged, KubevouchError."""
 
     async def looking(api: ApiClient, clock: Clock) -> Path:
         stored, uid = await together(read_stored_pins(api), _namespace_uid(api))
@@ -109,13 +109,13 @@ def _keep(environment: Mapping[str, str], kept: _FormerPins, name: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_whole(path, msgspec.json.encode(kept))
     except OSError as error:
-        seen = f"the former pins cannot be kept: {error.strerror}"
+        seen = f"cannot store the former pins: {error.strerror}"
         raise KubevouchError(str(path), seen, "nothing was changed") from None
     return path
 
 
 def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) -> ExitCode:
-    """Puts back what stood there before a change. Raises UsageError; PinsChanged, if pins have changed since."""
+    """Restores the pins from before a change. Raises UsageError, or PinsChanged if pins have changed since."""
     kept = _read(file)
 
     async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, str]:
@@ -127,7 +127,7 @@ def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) 
         seen = "has pins of another cluster, or of an approver's namespace that is gone"
         raise UsageError(file, seen, "expected the cluster whose pins were changed")
     back = [_entry(each.config_map, each.node, stored.texts, each.before) for each in kept.entries]
-    # Where a change was interrupted, some entries are as before it.
+    # After an interrupted change, some entries still have their former value.
     undone = [each for each, now in zip(kept.entries, back, strict=True) if now.before != now.after]
     _check(
         [PinEntry(e.config_map, e.node, e.after, e.before) for e in undone],
@@ -146,7 +146,7 @@ def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) 
     terminal.out(
         f"{counted(len(nodes), 'pin')} put back."
         if nodes
-        else "Nothing to do: every pin is as it was."
+        else "Nothing to do: every pin has its former value."
     )
     if terminal.document_form:
         print_document(terminal, "kubevouch.pins-restored/1", {"restored": nodes})
@@ -154,7 +154,7 @@ def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) 
 
 
 def _read(file: str) -> _FormerPins:
-    """What a file says. Raises UsageError for what `approver pin` would not have written."""
+    """Reads a file of former pins. Raises UsageError if `approver pin` did not write it."""
     expected = "expected a file that `approver pin` wrote"
     try:
         kept = msgspec.json.decode(
@@ -169,7 +169,7 @@ def _read(file: str) -> _FormerPins:
         if each.config_map not in maps or not each.node:
             raise UsageError(file, f"has an entry {each.config_map}, {each.node}", expected)
         if (size := len((each.before or "").encode())) > LARGEST_ENTRY:
-            seen, right = f"{size} bytes for {each.node}", f"at most {LARGEST_ENTRY} are read"
+            seen, right = f"{size} bytes for {each.node}", f"expected at most {LARGEST_ENTRY}"
             raise UsageError(file, f"has an entry of {seen}", right)
     places = Counter((each.config_map, each.node) for each in kept.entries)
     for (shard, node), times in places.items():
@@ -179,7 +179,7 @@ def _read(file: str) -> _FormerPins:
 
 
 def _changes(entry: PinEntry) -> Iterator[str]:
-    """What a change of this entry means, in words."""
+    """Describes a change of this entry."""
     nothing = PinnedNode(entry.node, "", (), ())
     sides = [_pin(entry, text) or nothing for text in (entry.before, entry.after)]
     if entry.after is None:
@@ -190,7 +190,7 @@ def _changes(entry: PinEntry) -> Iterator[str]:
     before, after = sides
     if isinstance(before, PinnedNode) and isinstance(after, PinnedNode):
         yield from pin_changes(before, after)
-        if before.pinned_at != after.pinned_at:  # which clears a node of doubts from before
+        if before.pinned_at != after.pinned_at:  # this clears former doubts about a node
             yield f"pinned at {before.pinned_at or 'no time'} -> {after.pinned_at or 'no time'}"
 
 
@@ -205,7 +205,7 @@ def _pin(entry: PinEntry, text: str | None) -> PinnedNode | Unreadable | None:
 def remove(
     terminal: Terminal, access: ClusterAccess, nodes: Sequence[str], *, yes: bool
 ) -> ExitCode:
-    """Removes pins, also of Nodes that are gone. Raises UsageError for a name that is neither a Node's nor pinned."""
+    """Removes pins, also of deleted Nodes. Raises UsageError for a name that is neither a Node nor pinned."""
 
     async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, set[str]]:
         stored, found = await together(read_stored_pins(api), api.list_all(NODES))
@@ -221,7 +221,7 @@ def remove(
     if without := [node for node in chosen if node not in stored.pins]:
         terminal.out(f"Nothing to do for {', '.join(without)}: not pinned.")
     if pinned:
-        what = f"remove the pins of {', '.join(pinned)}: their next CSRs are held unless another source knows them"
+        what = f"remove the pins of {', '.join(pinned)}: the approver then holds their CSRs unless another source knows the nodes"
         terminal.confirm(f"{what}, on {named(access)}", yes=yes)
         entries = [
             PinEntry(name, node, text, None)

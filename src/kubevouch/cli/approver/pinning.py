@@ -37,7 +37,7 @@ _UNPINNED: Final = (PinState.UNREADABLE, PinState.NOTHING)
 
 @dataclass(frozen=True)
 class NamedCertificates:
-    """SHA-256 of client certificates by node, and of other nodes why none is named."""
+    """SHA-256 of client certificates by node; for other nodes, the reason why there is none."""
 
     of: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -45,9 +45,9 @@ class NamedCertificates:
 
 @dataclass(frozen=True)
 class Looked:
-    """What would be pinned, node by node; problems: of what is stored; gone: pinned, and no Node any more.
+    """Proposed pins, node by node. problems: in the stored data. gone: pinned nodes without a Node.
 
-    named: the client certificates that are named now. issued: who got that of --csr, and when.
+    named: the client certificates for the pins. issued: who got the certificate of --csr, and when.
     """
 
     found: Sequence[Proposal]
@@ -56,11 +56,11 @@ class Looked:
     named: NamedCertificates = field(default_factory=NamedCertificates)
     issued: str = ""
     texts: Texts = field(default_factory=dict)
-    """What is stored of each pinned node, by ConfigMap."""
+    """Stored entries of each pinned node, by ConfigMap."""
 
 
 class NamesNotKnown(KubevouchError):
-    """The cluster's own names could not be read, so that it cannot be told what must not be pinned."""
+    """The cluster's own names are unreadable, so it is unknown which names no pin may contain."""
 
 
 def look(
@@ -71,7 +71,7 @@ def look(
     csr: str = "",
     ssh: NodeTransport | None = None,
 ) -> Looked:
-    """Reads the Nodes, the cluster's own names, the pins, and with ssh the nodes' disks. asked: these nodes; none: all of them."""
+    """Reads Nodes, the cluster's own names, pins and, with ssh, the nodes' disks. asked: these nodes; empty: all nodes."""
 
     async def looking(api: ApiClient, clock: Clock) -> Looked:
         inquiry = Inquiry(clock)
@@ -108,7 +108,7 @@ def look(
 
 
 async def _who(api: ApiClient) -> str:
-    """Who we are to the API server; "" where it does not say (before Kubernetes 1.28)."""
+    """Our user name at the API server; "" if it does not report it (before Kubernetes 1.28)."""
     try:
         return (await api.create(SELF_SUBJECT_REVIEWS, {})).status.user_info.username
     except KubeError:
@@ -116,31 +116,29 @@ async def _who(api: ApiClient) -> str:
 
 
 def show(terminal: Terminal, looked: Looked) -> None:
-    """The table of what would be pinned, and what is left out of it."""
+    """Prints the proposed pins, and the values that they leave out."""
     if terminal.document_form:
         content = {"nodes": [_json(each) for each in looked.found], "gone": looked.gone}
         print_document(terminal, "kubevouch.pins/1", content)
     else:
         terminal.table(tuple(PINS), [_row(each) for each in looked.found])
         terminal.out()
-        terminal.out(
-            "How we know: each Node's own status, which the node writes. Look at every line."
-        )
+        terminal.out("Source: each Node's own status, which the node writes. Check every line.")
         for each in looked.found:
             for text in each.left_out:
                 terminal.wrapped(text, f"{each.pin.node}  not pinned  ")
     for text in looked.problems:
         terminal.error(text)
     for node, why in looked.named.problems.items():
-        terminal.error(f"{node}: its pin names no client certificate by this: {why}")
+        terminal.error(f"{node}: no client certificate for its pin: {why}")
     if looked.found and looked.named == NamedCertificates():
         over_ssh = terminal.hint("kubevouch approver pin --via ssh")
-        text = "This names no client certificate; what pins of the same machine name stays. To name those on the nodes' disks"
+        text = "This adds no client certificate. Certificates in pins of the same machine stay. To pin those on the nodes' disks"
         terminal.note(f"{text}: {over_ssh}")
 
 
 def _said_of(found: Proposal) -> tuple[str, ...]:
-    """What the table does not show of a pin that would be written."""
+    """Details of a new or changed pin that the table does not show."""
     if not found.writes:
         return ()
     if found.now is None:
@@ -175,28 +173,28 @@ def _json(found: Proposal) -> Mapping[str, object]:
 
 
 def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
-    """What differs between the pins and the live Nodes: 1 if anything does."""
+    """Prints the differences between pins and live Nodes. Exit code 1 if there are any."""
     terminal.out()
     for each in looked.found:
         for text in each.differs:
             terminal.wrapped(text, f"{each.pin.node}  ")
     for node in looked.gone:
         hint = terminal.hint(f"kubevouch approver pin {node} --remove")
-        terminal.wrapped(f"there is no such Node any more: {hint}", f"{node}  ")
+        terminal.wrapped(f"this Node no longer exists: {hint}", f"{node}  ")
     differs = any(each.differs for each in looked.found) or bool(looked.gone)
     if not differs:
-        terminal.out("Every pin is as its Node is.")
+        terminal.out("Every pin matches its Node.")
     elif any(each.writes for each in looked.found):
         wanted = " ".join(each.pin.node for each in looked.found if each.writes)
-        terminal.out("If these are yours, and what the table says of them is so:")
+        terminal.out("If these nodes are yours, and the table is right:")
         terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
     return ExitCode.FINDINGS if differs else ExitCode.OK
 
 
 def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool) -> ExitCode:
-    """Asks, and writes what is new or changed.
+    """Asks, and writes new and changed pins.
 
-    4: a node could not be pinned. 1: what --allow asked for was refused. 3: a client certificate could not be read.
+    Exit code 4: a node could not be pinned. 1: a value of --allow was refused. 3: a client certificate is unreadable.
     """
     pins = [each.pin for each in looked.found if each.writes]
     refused = [(each.pin.node, value) for each in looked.found for value in each.refused]
@@ -220,14 +218,14 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
         carry_out(terminal, access, written(pins, looked.texts))
         terminal.out(f"{counted(len(pins), 'node')} pinned.")
     elif not without and not refused:
-        terminal.out("Nothing to do: every one of them is pinned like this.")
+        terminal.out("Nothing to do: every pin is up to date.")
     return code
 
 
 def _ask(
     terminal: Terminal, access: ClusterAccess, looked: Looked, if_dry: ExitCode, *, yes: bool
 ) -> None:
-    """Says what would change, and asks. if_dry: the exit code of a dry run."""
+    """Prints the changes, and asks. if_dry: the exit code of a dry run."""
     pins = [each.pin for each in looked.found if each.writes]
     for each in looked.found:
         for text in _said_of(each):
@@ -245,9 +243,9 @@ async def certificates_on_disks(
     transport: NodeTransport,
     progress: Callable[[str], None],
 ) -> NamedCertificates:
-    """The client certificate on each node's disk, from the machine that a plan would take for it.
+    """The client certificate on each node's disk. Finds each machine in the same way as a plan.
 
-    nodes: all of the cluster. said: names and addresses that the operator gives to nodes, as for a plan.
+    nodes: all nodes of the cluster. said: names and addresses that the operator gives to nodes, as for a plan.
     """
     index = NodeIndex(nodes)
     of: dict[str, str] = {}
@@ -282,21 +280,19 @@ async def credential_of(api: ApiClient, name: str, node: str) -> str:
         raise UsageError(f"--csr {name}", f"{csr.username} made it", f"expected a CSR of {node}")
     found = certificate_id(csr.credential_ids or ())
     if not found:
-        seen = (
-            "the API server does not tell which client certificate made it (before Kubernetes 1.32)"
-        )
+        seen = "the API server does not report which client certificate made it (before Kubernetes 1.32)"
         raise UsageError(f"--csr {name}", seen, "expected --via ssh")
     return found
 
 
 async def issued_to(api: ApiClient, certificate: str) -> str:
-    """Who got this client certificate and when, by the CSRs that there are."""
+    """Who got this client certificate and when, according to the live CSRs."""
     try:
         listed = await api.list_all(CSRS)
     except KubeError as error:
-        return f"who got it, and when, is not known: {error}"
+        return f"who got it and when is unknown: {error}"
     for found in listed:
         if (issued := client_csr_of(found)) and issued.certificate == certificate:
             when = f"{issued.created:%Y-%m-%d %H:%M:%S} UTC"
             return f"issued for {found.name}, made at {when} by {found.spec.username}"
-    return "no CSR that it was issued for is there any more: who got it, and when, is not known"
+    return "its CSR no longer exists: who got it and when is unknown"

@@ -1,4 +1,4 @@
-"""What `approver remove` does besides what every server's does: pins, records and the configuration stay or go."""
+"""The approver's part of `remove`: pins, records and the configuration stay or go."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -19,13 +19,13 @@ from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.policy.sources.stored import HOLDS, OURS
 
 _FOR_GOOD = (
-    "No command brings the ConfigMaps back: another install pins what the Nodes claim then, without what "
-    "--allow and --csr gave to pins, and without what was recorded."
+    "No command restores the ConfigMaps. Another install pins what the Nodes claim then, without the values of "
+    "--allow and --csr, and without the records."
 )
 
 
 def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> ExitCode:
-    """Exit codes as of `remove_product`. pins: what is written down of nodes goes, too."""
+    """The exit codes are those of `remove_product`. pins: also deletes pins, records and configuration."""
     live, maps = with_api(terminal, access, _look)
     stays = []
     if maps and not pins:
@@ -48,7 +48,7 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
 
 
 async def _look(api: ApiClient, _: Clock) -> tuple[Live, Sequence[Manifest]]:
-    """Our objects that are there; and what is written down of nodes. Raises KubeError for what cannot be read."""
+    """Our live objects, and the ConfigMaps about nodes. Raises KubeError if they are unreadable."""
     live, maps = await together(
         read_live(api, APPROVER),
         api.list_all(CONFIG_MAPS, APPROVER.namespace, label_selector=f"{OURS},{HOLDS}"),
@@ -58,13 +58,13 @@ async def _look(api: ApiClient, _: Clock) -> tuple[Live, Sequence[Manifest]]:
 
 
 def _installed_like(live: Live, *, pins: bool) -> Iterator[str]:
-    """The flags of an `install` like this one. pins: the configuration goes, too: new nodes are held then."""
+    """The flags for the same `install` again. pins: the configuration goes, too, so new nodes are held."""
     if enforces(live):
         yield "--enforce"
     if pins or THE_CONFIGURATION not in live:
         yield from ("--new-nodes", "hold")
     own = {each.reference: each.body for each in APPROVER.objects}
-    with contextlib.suppress(UsageError):  # whoever says it in another way says it again
+    with contextlib.suppress(UsageError):  # an operator's own form is the operator's to repeat
         for name in ("users", "groups"):
             for each in may_decide(live, name):
                 if each not in may_decide(own, name):

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     "--namespace",
     default="",
     metavar="NAME",
-    help="Where its Lease and its ConfigMaps are. Default: the pod's own; outside a pod kubevouch-system.",
+    help="Namespace of its Lease and ConfigMaps. Default: the pod's own; outside a pod kubevouch-system.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Decide, and tell in the log and the metrics what would be written. Nothing is written.",
+    help="Decide, report in log and metrics what it would write, and write nothing.",
 )
 @listening(8443)
 @logging("3 each request")
@@ -47,8 +47,8 @@ def run(
 ) -> int:
     """Decides about kubelets' CSRs for serving certificates until SIGTERM.
 
-    What every rule passes is approved. Everything else waits, and the log says why. Which
-    names a node may have is told by ConfigMaps in its namespace: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
+    The approver approves a CSR that passes every rule. Any other CSR stays pending, and the log says why. ConfigMaps in its
+    namespace tell which names a node may have: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
     from kubevouch.approve.act.controller import ApproverController, ApproverSettings
     from kubevouch.approve.act.instruments import ApproverInstruments

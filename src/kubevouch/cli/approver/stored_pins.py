@@ -17,9 +17,9 @@ from kubevouch.policy.sources.watched import WatchedSources
 
 @dataclass(frozen=True)
 class StoredPins:
-    """All that is written down for the approver, as it reads that.
+    """Everything that is stored for the approver, as it reads it.
 
-    texts: by node, what stands of it in each ConfigMap: one in its own, and others in wrong ones, which nobody reads.
+    texts: each node's entries by ConfigMap. Nobody reads an entry in a wrong ConfigMap.
     """
 
     sources: WatchedSources
@@ -32,12 +32,12 @@ class StoredPins:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with what is stored."""
+        """Problems in the stored data."""
         return tuple(text for found in self.sources.problems.values() for text in found)
 
 
 async def read_stored_pins(api: ApiClient) -> StoredPins:
-    """Reads them; nothing where the approver is not installed."""
+    """Reads the stored data. It is empty where the approver is not installed."""
     sources, texts = WatchedSources(), defaultdict[str, dict[str, str]](dict)
     for each in await api.list_all(CONFIG_MAPS, NAMESPACE):
         sources.put(each)
@@ -48,12 +48,12 @@ async def read_stored_pins(api: ApiClient) -> StoredPins:
 
 
 async def write_pins(api: ApiClient, pins: Iterable[PinnedNode]) -> None:
-    """Writes each pin into its shard. Raises UsageError where the approver's namespace is missing."""
+    """Writes each pin into its shard. Raises UsageError if the approver's namespace is missing."""
     await write_entries(api, ((shard_of(PINS, p.node), p.node, written_pin(p)) for p in pins))
 
 
 async def write_entries(api: ApiClient, entries: Iterable[tuple[str, str, str | None]]) -> None:
-    """Writes and removes entries, one ConfigMap after the other. entries: ConfigMap, node and text; None for no entry."""
+    """Writes and removes entries, one ConfigMap at a time. entries: ConfigMap, node and text; None removes the entry."""
     shards: dict[str, dict[str, str | None]] = {}
     for shard, node, text in entries:
         shards.setdefault(shard, {})[node] = text
@@ -71,7 +71,7 @@ async def _create(api: ApiClient, name: str, data: Mapping[str, str | None]) -> 
     metadata = {"name": name, "namespace": NAMESPACE, "labels": labels_of("pins")}
     try:
         await api.create(CONFIG_MAPS, {"metadata": metadata, "data": kept}, NAMESPACE)
-    except Conflict:  # somebody else has just made it
+    except Conflict:  # somebody else has just created it
         await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
     except NotFound:
         seen, expected = "there is no such namespace", f"`{INSTALL_APPROVER}` makes it"

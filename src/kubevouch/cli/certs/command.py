@@ -1,4 +1,4 @@
-"""`certs`: every certificate of a cluster, until when it is good, and what stops then. Reads only."""
+"""`certs`: every certificate of a cluster, when it expires, and what stops then. Reads only."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLimit | None":
-    """A time that is left, or a percentage of life that is used. Raises click.BadParameter."""
+    """Parses a residual time, or a percentage of the used lifetime. Raises click.BadParameter."""
     from kubevouch.inventory.rows import read_life_limit
 
     found = None if value is None else read_life_limit(value)
@@ -34,7 +34,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     cls=WithLegend,
     heads={**CERTIFICATES, **WIDE},
     words="kubevouch.inventory.rows:RowState",
-    short_help="List every certificate, its end and what stops then.",
+    short_help="List every certificate, its expiry, and what stops then.",
 )
 @cluster
 @output("wide", "short", "prometheus", "html")
@@ -42,7 +42,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     "--within",
     callback=_limit,
     metavar="LIMIT",
-    help="Show only what reaches LIMIT, such as 90d, and what fails.",
+    help="Show only certificates that reach LIMIT, such as 90d, and failures.",
 )
 @click.option(
     "--warn",
@@ -50,13 +50,13 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     default="92%",
     show_default=True,
     metavar="LIMIT",
-    help="Warn about what reaches LIMIT. The exit code stays 0.",
+    help="Warn about certificates that reach LIMIT. The exit code stays 0.",
 )
 @click.option(
     "--fail-on",
     callback=_limit,
     metavar="LIMIT",
-    help="Exit with 1 if something reaches LIMIT. What has ended, is not valid yet, missing or unreadable always fails.",
+    help="Exit with 1 if a certificate reaches LIMIT. An expired, not yet valid, missing or unreadable one always fails.",
 )
 @click.option(
     "--root",
@@ -64,9 +64,9 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     multiple=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="The file system of a node in place of a cluster: a mounted disk, a backup, /. May be repeated.",
+    help="Read a node's file system instead of a cluster: a mounted disk, a backup, /. May be repeated.",
 )
-@via_ssh("Read the disk of every node as well, as root: kubeadm's files and the kubelet's.")
+@via_ssh("Also read the disk of every node, as root: the files of kubeadm and the kubelet.")
 @handshake_timeout
 @click.pass_context
 def command(
@@ -84,17 +84,17 @@ def command(
     ask_sudo_password: bool,
     timeout: float,
 ) -> int:
-    """Shows every certificate of the cluster as it is really used, and what stops when it ends.
+    """Shows every certificate that the cluster really uses, and what stops when it expires.
 
-    Kubelets, API servers, etcd, metrics-server and webhooks are dialled with a bare TLS handshake: no credential is sent to
-    them. What cannot be reached from here is said. Secrets are not read.
+    `certs` dials kubelets, API servers, etcd, metrics-server and webhooks with a bare TLS handshake. It sends no
+    credential, reads no Secret, and lists what it cannot reach under "not read".
 
-    A limit is a time that is left (30d, 12h) or a part of the life that is used (92%).
+    LIMIT is a residual time (30d, 12h) or a used part of the lifetime (92%).
 
-    With --via ssh the disk of every node is read as well, by a script that shows no key.
+    With --via ssh, `certs` also reads the disk of every node, with a script that shows no key.
 
-    With --root no cluster is asked: what kubeadm and the kubelet keep on a node's disk is read. Links are followed inside
-    of DIR only.
+    With --root, it asks no cluster. It reads the files of kubeadm and the kubelet below DIR, and follows links inside
+    DIR only.
     """
     from kubevouch.cli.certs.disk import found_in_cluster
     from kubevouch.cli.certs.render import print_rows

@@ -1,4 +1,4 @@
-"""Where certificates of a cluster are read: in it, and with `--via ssh` on the disks of its nodes besides."""
+"""Reads certificates from a cluster and, with `--via ssh`, from the disks of its nodes."""
 
 from collections.abc import Callable
 
@@ -20,8 +20,8 @@ async def found_in_cluster(
     progress: Callable[[str], None],
     transport: NodeTransport | None,
 ) -> FoundCertificates:
-    """What a cluster shows, and with a transport what lies on its nodes' disks. timeout: seconds for a handshake. Raises KubeError."""
-    # A laptop whose clock is wrong must not say that all is well: what has ended is told by the API server's.
+    """Certificates of a cluster and, with a transport, of its nodes' disks. timeout: seconds for a handshake. Raises KubeError."""
+    # A laptop's wrong clock must not hide a problem: the API server's clock tells what has expired.
     clock = api.server_clock
     inquiry = Inquiry(clock)
     nodes = await inquiry.ask(api.list_all(NODES))

@@ -1,4 +1,4 @@
-"""How the inventory is shown, and the exit code."""
+"""Prints the inventory, and returns the exit code."""
 
 from collections import Counter
 from dataclasses import replace
@@ -19,9 +19,9 @@ _COLOURS = {Concern.FAIL: Colour.BAD, Concern.WARN: Colour.WARNING, Concern.NONE
 def print_rows(
     terminal: Terminal, found: FoundCertificates, form: str, limits: Limits, *, cluster: str = ""
 ) -> int:
-    """The inventory in that form. Returns the exit code, which is the same for each form.
+    """Prints the inventory in that form. Returns the exit code, which is the same for each form.
 
-    cluster: its name for a person, at the head of the tables and of a page.
+    cluster: its name for a person, above the tables and on a page.
     """
     every = rows_of(found)
     code = _exit_code(found, every, limits)
@@ -61,7 +61,7 @@ def _exit_code(
 def _print_short(
     terminal: Terminal, found: FoundCertificates, rows: tuple[CertificateRow, ...], limits: Limits
 ) -> None:
-    """What reaches a limit, and what could not be read: cron mails what is printed, and no exit code."""
+    """Prints certificates that reach a limit, and what is not read: cron mails output, but no exit code."""
     for row in rows:
         if limits.concern(row) is not Concern.NONE:
             _print_short_row(terminal, row, limits)
@@ -81,7 +81,7 @@ def _print_short_row(terminal: Terminal, row: CertificateRow, limits: Limits) ->
 
 
 def _printable(row: CertificateRow) -> CertificateRow:
-    """Signs of a path that cannot be printed are escaped: a label is UTF-8."""
+    """Escapes unprintable characters of a path: a label is UTF-8."""
     node, where = one_line(row.found.node), one_line(row.found.where)
     return replace(row, found=replace(row.found, node=node, where=where))
 
@@ -89,7 +89,7 @@ def _printable(row: CertificateRow) -> CertificateRow:
 def _inventory_json(
     found: FoundCertificates, rows: tuple[CertificateRow, ...], limits: Limits
 ) -> dict[str, object]:
-    """Stable names; times in RFC 3339. counts: how many rows stand how against the limits."""
+    """A document with stable names, and times in RFC 3339. counts: how many rows are in which state."""
     counts = Counter(limits.concern(row) for row in rows)
     return {
         "at": found.at,

@@ -1,4 +1,4 @@
-"""The inventory for a person: kubeadm's two tables, what kubeadm does not show, what stops, and what is to be done."""
+"""The inventory for a person: kubeadm's two tables, the other certificates, what stops, and the next action."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ def print_tables(
     limits: Limits,
     cluster: str = "",
 ) -> None:
-    """All of it. What matters most, and what is to be done, stand at the end."""
+    """Prints everything. The most important facts and the next action stand at the end."""
     names = [row.found.node for row in rows if row.found.node]
     shorten = shortener(list(dict.fromkeys(names)))
     print_heading(terminal, found, cluster)
@@ -57,7 +57,7 @@ def print_tables(
     others = [row for row in with_unread if not is_in_kubeadms_tables(row)]
     again = [row for row in others if row.found.use in SHOWN_BY_KUBEADM]
     more = [row for row in others if row.found.use not in SHOWN_BY_KUBEADM]
-    _print_section(terminal, "what kubeadm shows, as it is seen from here", again, limits, shorten)
+    _print_section(terminal, "what kubeadm shows, seen from this machine", again, limits, shorten)
     _print_section(terminal, "what kubeadm does not show", more, limits, shorten)
     _print_what_stops(terminal, with_unread)
     _print_not_read(terminal, found)
@@ -65,11 +65,11 @@ def print_tables(
 
 
 def _print_kubeadms(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:
-    """As kubeadm lays them out; where that is wider than the terminal, folded."""
+    """Prints the rows in kubeadm's layout, folded to the terminal's width."""
     width = terminal.columns(terminal.stdout)
     for tables in disk_tables(rows):
         terminal.out()
-        # On a worker kubeadm would miss all the others: it is not what shows a CA there.
+        # On a worker, kubeadm would miss all the other files: it does not show a CA there.
         shown = (
             "as `kubeadm certs check-expiration` shows it" if tables.leaves else "in kubeadm's form"
         )
@@ -115,13 +115,13 @@ def _place(row: CertificateRow, shorten: Shorten, *, is_alone: bool) -> str:
         and row.found.use is CertificateUse.KUBELET_CLIENT
         and row.found.vantage is Vantage.API_SERVER
     ):
-        # The kubelet may use an older one by now, or have lost it: this is what it was given last.
+        # The last issued one. The kubelet may use an older one, or may have lost it.
         return f"{node}, by {where}"
     return (node if is_alone else f"{node} {where}") if node else where
 
 
 def _cells(row: CertificateRow, place: str) -> tuple[str, ...]:
-    """In kubeadm's form; what is not there says so in place of its end."""
+    """In kubeadm's form. A missing certificate shows that instead of its expiry."""
     certificate = row.found.certificate
     absent = row.state if row.state is RowState.MISSING else row.unread
     ends = expires_text(certificate.not_after) if certificate else f"!{absent.upper()}!"
@@ -141,7 +141,7 @@ def _summary_cells(each: UseSummary) -> tuple[str, ...]:
 
 
 def _outlier_cells(outlier: Outlier, usual: str, shorten: Shorten) -> tuple[str, ...]:
-    """usual: who renews the others, which is not said again."""
+    """usual: what renews the others; it is not repeated."""
     row = outlier.row
     more = f" and {outlier.more} more" if outlier.more else ""
     place = shorten(row.found.node) or row.found.where
@@ -150,7 +150,7 @@ def _outlier_cells(outlier: Outlier, usual: str, shorten: Shorten) -> tuple[str,
 
 
 def print_wide(terminal: Terminal, rows: Sequence[CertificateRow], limits: Limits) -> None:
-    """A line for each, with all that is known of it, however wide the terminal is: as kubectl's `-o wide`."""
+    """Prints a line for each certificate with all details, at any width, like kubectl's `-o wide`."""
     lines = [_wide_cells(row, limits) for row in rows]
     terminal.table((*CERTIFICATES, *WIDE), lines, folds=False)
 
@@ -166,7 +166,7 @@ def _wide_cells(row: CertificateRow, limits: Limits) -> tuple[str, ...]:
 
 
 def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:
-    """A line for each use, what ends first before the others; before them what has stopped."""
+    """Prints a line for each use: first what has stopped, then the earliest expiry."""
     lines = [(row.found.use, when, row.stops) for row, when in what_stops(rows)]
     if lines:
         terminal.out("\nwhat stops when it ends")
@@ -190,7 +190,7 @@ _WHATEVER_THE_TIME = frozenset({RowState.WRONG, RowState.SELF_SIGNED})
 
 
 def print_heading(terminal: Terminal, found: FoundCertificates, cluster: str = "") -> None:
-    """Which cluster it is, and when it was looked."""
+    """Prints the cluster, and the time of the look."""
     if cluster:
         terminal.wrapped(cluster, "cluster ")
     at = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
@@ -224,24 +224,24 @@ def print_end(
     shorten: Shorten,
     limits: Limits,
 ) -> None:
-    """All of it. The last line is a command or OK, or what is done by hand."""
+    """Prints the conclusion. The last line is a command, OK, or work by hand."""
     terminal.out()
     outlook = outlook_of(found, rows, limits)
     troubles, first = outlook.troubles, outlook.first
     _print_troubles(terminal, found, rows, troubles, shorten)
     for text in outlook.besides:
         _lead(terminal, "BESIDES", _shortened(text, rows, shorten), Colour.WARNING)
-    # Elsewhere the trouble itself says what ends when.
+    # In other cases, the problem itself says what ends when.
     if first and all(each.rows[0].state in _WHATEVER_THE_TIME for each in troubles):
         _lead(terminal, "FIRST", _first_text(first, shorten))
         _lead(terminal, "STOPS", first.stops)
     if outlook.unknown:
-        _lead(terminal, "UNKNOWN", "what could not be read may have ended, too", Colour.WARNING)
+        _lead(terminal, "UNKNOWN", "unread certificates may have expired, too", Colour.WARNING)
     if outlook.advice is not None:
         of = troubles[0].rows if troubles else rows
         _print_advice(terminal, of, outlook.advice, shorten)
     else:
-        text = "nothing that was read has ended or is near its end"
+        text = "no certificate that was read has expired or expires soon"
         _lead(terminal, "OK", text, Colour.GOOD)
 
 

@@ -1,4 +1,4 @@
-"""Options with the operator's word: --allow NODE=VALUE and --addresses FILE give a name or address to a node, --service-cidr a network."""
+"""Parses what an operator vouches for: --allow NODE=VALUE and --addresses FILE for nodes, --service-cidr for a network."""
 
 from collections.abc import Iterable
 from ipaddress import ip_network

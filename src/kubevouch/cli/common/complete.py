@@ -1,4 +1,4 @@
-"""What a shell may offer for a value: names of contexts, runs, nodes and codes. Whatever cannot be read offers nothing."""
+"""Completion of values in a shell: names of contexts, runs, nodes and codes. An unreadable source offers nothing."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.io.client import ApiClient
 
 _PATIENCE = 3.0
-"""Seconds for the API server: a person waits at the prompt."""
+"""Timeout for the API server, in seconds: a person waits at the prompt."""
 
 Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 
@@ -28,11 +28,11 @@ def completed(names: Callable[[click.Context, "Terminal"], Iterable[str]]) -> Co
 
         found = ctx.find_object(Terminal)
         assert found is not None
-        # Nothing is drawn over a prompt, and no plugin asks there.
+        # Nothing may write over the prompt, and no plugin may ask there.
         terminal = Terminal(found.stdin, found.stdout, io.StringIO(), found.environment)
         try:
             offered = [each for each in names(ctx, terminal) if each.startswith(incomplete)]
-            # bash puts a name on the line as it is, and an API server or a kubeconfig may hold any.
+            # bash inserts a name unquoted, and an API server or a kubeconfig may contain any name.
             return [each for each in offered if quote(each) == each and each[0] != "-"]
         except (KubevouchError, OSError):
             return []
@@ -41,21 +41,21 @@ def completed(names: Callable[[click.Context, "Terminal"], Iterable[str]]) -> Co
 
 
 def context_names(ctx: click.Context, terminal: "Terminal") -> Iterable[str]:
-    """Those of the kubeconfig."""
+    """The contexts of the kubeconfig."""
     from kubevouch.kube.kubeconfig import read_kubeconfig
 
     return read_kubeconfig(terminal.environment, ctx.params.get("kubeconfig") or "").contexts
 
 
 def run_names(_: click.Context, terminal: "Terminal") -> Iterable[str]:
-    """Those that are kept on this machine."""
+    """The runs stored on this machine."""
     from kubevouch.cli.common.runs import runs_folder
 
     return sorted(each.stem for each in runs_folder(terminal.environment).glob("*.json"))
 
 
 def node_names(ctx: click.Context, terminal: "Terminal") -> Iterable[str]:
-    """Those of the cluster that the flags before them name."""
+    """The nodes of the cluster that the flags choose."""
     import asyncio
 
     from kubevouch.cli.common.connect import access_of, with_api
@@ -71,7 +71,7 @@ def node_names(ctx: click.Context, terminal: "Terminal") -> Iterable[str]:
 
 
 def finding_codes(_: click.Context, __: "Terminal") -> Iterable[str]:
-    """Those of the catalogue."""
+    """The codes of the catalogue."""
     from kubevouch.diagnose.catalogue import CATALOGUE
 
     return CATALOGUE

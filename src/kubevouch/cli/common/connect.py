@@ -31,7 +31,7 @@ def access_of(terminal: Terminal, kubeconfig: str | None, context: str | None) -
 
 
 def named(access: ClusterAccess) -> str:
-    """The cluster that will be written to, for a prompt."""
+    """The name of the cluster, for a prompt."""
     return f"{access.server} (context {access.context or 'service account'})"
 
 
@@ -42,7 +42,7 @@ def with_api(
 ) -> T:
     """Runs the work with an open client, in an event loop of its own.
 
-    Where the API server does not allow something, the error leads on to the roles that the verb needs.
+    If the API server denies a request, the error's next command prints the roles that the verb needs.
     """
 
     async def connected() -> T:
@@ -69,24 +69,24 @@ def with_api(
 
 
 VARIABLE = "KUBEVOUCH_LOOPBACK_ADDRESSES"
-"""The operator's word for a cluster that runs wholly on this machine: which loopback addresses are its kubelets'.
-$KUBEVOUCH_LOOPBACK_ADDRESSES names a file: one address a line, `shared` after one that several kubelets have at ports
-of their own, and `authority sha256:HEX`, the hash that kubeadm prints of a cluster's CA (of its public key); # before
-what is said to people. Without it no loopback address is ever approved; with it exactly the listed ones are, and only
-where the API server itself is dialled at a loopback address, by no proxy, and is verified by that authority: a tunnel
-brings clusters from anywhere to 127.0.0.1, but not with the keys of this one.
+"""The operator lists the kubelets' loopback addresses of a cluster that runs wholly on this machine.
+$KUBEVOUCH_LOOPBACK_ADDRESSES names a file with one address on each line. `shared` after an address means that several
+kubelets have it, at different ports. `authority sha256:HEX` has the hash of the CA's public key, as kubeadm prints it.
+# begins a comment. Without the file no loopback address is ever approved; with it, only the listed ones. The API server
+itself must be dialled at a loopback address, without a proxy, and verify against that CA: a tunnel may bring any cluster
+to 127.0.0.1, but not with the keys of this one.
 """
 _LARGEST = 1024 * 1024
 _SHARED = "shared"
 _AUTHORITY = "authority"
-_RIGHT = "expected one address of 127.0.0.0/8, or ::1, a line"
+_RIGHT = "expected one address of 127.0.0.0/8, or ::1, on each line"
 _BOUND = (
     "expected a line `authority sha256:HEX`, with the hash that kubeadm prints of the cluster's CA"
 )
 
 
 def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> LoopbackKubelets:
-    """What the variable says; nothing where it is not set.
+    """The addresses from the variable's file; none without the variable.
 
     Raises:
         UsageError: the API server is elsewhere or another cluster's, or the file lists anything but loopback addresses.
@@ -103,18 +103,18 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
         )
     found, authorities = _read(Path(named))
     if not authorities:
-        raise UsageError(f"${VARIABLE}, {named}", "does not say which cluster it is for", _BOUND)
+        raise UsageError(f"${VARIABLE}, {named}", "does not name its cluster's CA", _BOUND)
     if not _is_verified_by(access, authorities):
         raise UsageError(
             f"${VARIABLE}, {named}",
-            f"is for another cluster than the one at {access.server}: that one is not verified by its authority alone",
+            f"is for another cluster than the one at {access.server}: that one does not verify against its CA alone",
             "unset it: a tunnel or a proxy of kubectl may lead to any cluster",
         )
     return found
 
 
 def _is_verified_by(access: ClusterAccess, authorities: set[str]) -> bool:
-    """Whoever answers has proven to have a key that one of these signed, and no other will do."""
+    """Whether only these CAs verify the API server."""
     if not (access.server.startswith("https:") and access.verify and access.roots):
         return False
     try:
@@ -125,13 +125,13 @@ def _is_verified_by(access: ClusterAccess, authorities: set[str]) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    """By its digits: what a name means is for a resolver to say."""
+    """Whether the host is a literal loopback address: a resolver may map a name to anything."""
     address = _plain(host)
     return address is not None and address.is_loopback
 
 
 def _plain(text: str) -> IPv4Address | IPv6Address | None:
-    """An address as it is written, but no IPv4 address in IPv6 clothes, and none of one link only."""
+    """Parses an address, but no IPv4-mapped IPv6 address, and no address with a scope."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -141,7 +141,7 @@ def _plain(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _read(path: Path) -> tuple[LoopbackKubelets, set[str]]:
-    """The addresses, and the hashes of the authorities."""
+    """The addresses, and the hashes of the CAs."""
     where = f"${VARIABLE}, {path}"
     try:
         text = bytes_in(path, most=_LARGEST, expected=_RIGHT, where=where).decode()

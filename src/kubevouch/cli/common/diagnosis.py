@@ -46,7 +46,7 @@ _WORDS = {
     "info": Colour.QUIET,
     "unknown": Colour.WARNING,
 }
-"""Of a conclusion, and of a section without findings; others are warnings."""
+"""Colours of conclusions and of sections without findings; other words are warnings."""
 
 
 def print_diagnosis(
@@ -58,7 +58,7 @@ def print_diagnosis(
     form: str,
     fail_on: Severity,
 ) -> ExitCode:
-    """`table` for a person, `short` for a ticket, a document for a program. Returns the exit code."""
+    """Prints a `table` for a person, `short` for a ticket, or a document for a program. Returns the exit code."""
     code = diagnosis.exit_code(fail_on)
     conclusions = conclusions_of(verb, diagnosis, code, fail_on)
     if form in ("json", "yaml"):
@@ -89,7 +89,7 @@ def _print_all(terminal: Terminal, verb: str, evidence: Evidence, diagnosis: Dia
 
 
 def shortener(names: Sequence[str]) -> Callable[[str], str]:
-    """Node names are long and end alike: they are shown without their common domain, if that leaves each its own."""
+    """Node names without their common domain, if the short names stay unique."""
     domains = {name.partition(".")[2] for name in names}
     hosts = {name.partition(".")[0] for name in names}
     if len(domains) != 1 or len(hosts) != len(names) or len(names) < 2 or domains == {""}:
@@ -107,7 +107,7 @@ def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
         cluster.version.or_else("version unknown"),
     )
     terminal.wrapped("   ".join(map(one_line, parts)), "cluster  ")
-    nodes = str(len(names)) if evidence.nodes.is_known else "not known"
+    nodes = str(len(names)) if evidence.nodes.is_known else "unknown"
     if names and shortener(names)(names[0]) != names[0]:
         nodes += f" (*.{names[0].partition('.')[2]}, left out below)"
     terminal.wrapped(nodes, "nodes    ")
@@ -141,7 +141,7 @@ def _print_finding(terminal: Terminal, finding: Finding, shorten: Callable[[str]
 
 
 def grouped(proofs: Sequence[Proof]) -> list[list[Proof]]:
-    """The proofs, grouped if they say the same about several subjects."""
+    """The proofs; equal proofs of several subjects form a group."""
     groups: dict[tuple[str, str], list[Proof]] = {}
     for proof in proofs:
         groups.setdefault((proof.seen, proof.vantage), []).append(proof)
@@ -149,7 +149,7 @@ def grouped(proofs: Sequence[Proof]) -> list[list[Proof]]:
 
 
 def _common(texts: Sequence[str]) -> str:
-    """What all of several long texts begin with, in whole words; empty where it is too short to be said once."""
+    """The common beginning of several long texts, in whole words; empty if it is too short."""
     begun = []
     for words in zip(*(text.removeprefix(TLS_PREFIX).split(" ") for text in texts), strict=False):
         if len(set(words)) > 1:
@@ -170,7 +170,7 @@ def _subjects(proofs: Sequence[Proof], shorten: Callable[[str], str]) -> str:
 
 
 def _print_end(terminal: Terminal, conclusions: Sequence[Conclusion]) -> None:
-    """The conclusions, their texts as far in as the longest of their words needs."""
+    """Prints the conclusions, with their texts in one column."""
     terminal.out()
     width = max(7, *(2 + len(each.word) for each in conclusions), 0)
     for each in conclusions:
@@ -192,7 +192,7 @@ _STATUS = {
 def as_json(
     terminal: Terminal, verb: str, evidence: Evidence, diagnosis: Diagnosis, code: ExitCode
 ) -> dict[str, object]:
-    """Stable names; times in RFC 3339. status says the same as the exit code."""
+    """A document with stable names, and times in RFC 3339. status means the same as the exit code."""
     counts: dict[str, int] = {}
     for each in diagnosis.findings:
         counts[each.severity] = counts.get(each.severity, 0) + 1
@@ -216,7 +216,7 @@ def as_json(
 
 
 def _with_command_line(terminal: Terminal, each: Finding | Cause) -> dict[str, object]:
-    """Its fields, with the words of the next command joined as a shell reads them."""
+    """Its fields. The words of the next command are one shell command line."""
     return {**msgspec.to_builtins(each), "next": terminal.hint(each.next)}
 
 

@@ -1,4 +1,4 @@
-"""Documents in JSON and YAML: each states its schema and the version of kubevouch, in the same way for every verb."""
+"""Documents in JSON and YAML. Each has its schema and the version of kubevouch, in the same form for every verb."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def print_document(terminal: Terminal, schema: str, content: Mapping[str, object]) -> None:
-    """One line of JSON, or the same as YAML. schema: a name, and a number that grows when a field goes or changes its meaning.
+    """One line of JSON, or the same as YAML. schema: a name, and a number that grows if a field goes or changes its meaning.
 
-    In ASCII: what others have said cannot move a cursor, and no escape of ours gets between the JSON's own.
+    In ASCII: texts of others cannot move a cursor, and the JSON's own escapes stay intact.
     """
     document: Mapping[str, object] = {"schemaVersion": schema, "kubevouch": __version__, **content}
     print_pieces(terminal, (each.replace("\x7f", "\\u007f") for each in _pieces(document)))
 
 
 def print_pieces(terminal: Terminal, pieces: Iterable[str]) -> None:
-    """A document, given in pieces of JSON, in the form that was asked for."""
+    """Prints a document, given in pieces of JSON, in the requested form."""
     if terminal.document_form == "yaml":
         from kubevouch import goyaml
 
@@ -33,9 +33,9 @@ def print_pieces(terminal: Terminal, pieces: Iterable[str]) -> None:
 
 
 def _pieces(document: Mapping[str, object]) -> Iterator[str]:
-    """The document and its line break as json.dumps writes it, an element of a list at a time: a fleet's whole one would be there twice.
+    """The document and its line break as json.dumps writes it, in pieces: the whole document of a fleet would need twice the memory.
 
-    What JSON does not know goes through msgspec.
+    msgspec converts types that JSON lacks.
     """
     written = json.JSONEncoder(ensure_ascii=True, default=msgspec.to_builtins).encode
     lead = "{"

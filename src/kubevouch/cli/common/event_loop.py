@@ -1,4 +1,4 @@
-"""The event loop of a verb, and what a signal does that ends the program while it runs."""
+"""The event loop of a verb, and signals that end the program while it runs."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
-    """asyncio.run, for a verb. Raises KeyboardInterrupt if a signal has ended it."""
+    """Like asyncio.run, for a verb. Raises KeyboardInterrupt if a signal has ended it."""
     interruption = _Interruption()
     logging.getLogger("asyncio").addFilter(_is_of_the_loop)
 
@@ -39,19 +39,19 @@ def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
         raise
     finally:
         if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
-            coroutine.close()  # a signal came first, and Python would say that nobody has awaited it
+            coroutine.close()  # a signal came first; Python would warn that nobody awaited it
         if interruption.cut_short:
             _nothing_more_is_told()
 
 
 def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What nobody has waited for, except that somebody has ended the process: a signal may meet any task, and has its answer."""
+    """Reports exceptions that nobody awaited, but no KeyboardInterrupt: a signal may hit any task, and is handled elsewhere."""
     if not isinstance(context.get("exception"), KeyboardInterrupt):
         loop.default_exception_handler(context)
 
 
 def _is_of_the_loop(record: logging.LogRecord) -> bool:
-    """False for what asyncio says of a process that has ended after its loop: it was killed with it, and nobody asks for it."""
+    """Drops asyncio's warning about a child process that ended after its loop: it was killed on purpose."""
     return not str(record.msg).startswith("Loop %r that handles pid")
 
 

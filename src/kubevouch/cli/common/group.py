@@ -1,4 +1,4 @@
-"""A group of commands. Options before a command are that command's: `kubevouch --context X doctor` is `kubevouch doctor --context X`."""
+"""A group of commands. Options may stand before a command: `kubevouch --context X doctor` is `kubevouch doctor --context X`."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,10 +14,10 @@ _BARE = ("-v", "--verbose")
 
 
 class CommandGroup(click.Group):
-    """Hands the options in front of a command on to it. It refuses those that it does not have."""
+    """Passes the options in front of a command to it. The command refuses unknown options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Puts these options behind the command. Without a command the help is shown."""
+        """Moves these options behind the command. Without a command, shows the help."""
         end = _leading(args)
         ctx.meta[_LACKS_VALUE] = end > len(args) or args[-1:] == ["="]  # so bash splits it
         before, command = _long(args[:end]), args[end : end + 1]
@@ -26,17 +26,17 @@ class CommandGroup(click.Group):
         return super().parse_args(ctx, [*command, *before, *args[end + 1 :]])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The commands, but not as the value of an option in front of them."""
+        """Completes commands, but not where an option in front of them needs a value."""
         return [] if ctx.meta[_LACKS_VALUE] else super().shell_complete(ctx, incomplete)
 
 
 def _long(words: Sequence[str]) -> list[str]:
-    """The same, where a server's own -v, which takes a number, is not meant."""
+    """The words, with --verbose for -v: a server's own -v takes a number."""
     return ["--verbose" if each == "-v" else each for each in words]
 
 
 def _leading(words: Sequence[str]) -> int:
-    """How many words the options in front of the command take."""
+    """The number of words of the options in front of the command."""
     end = 0
     while end < len(words):
         name, has_value, _ = words[end].partition("=")
@@ -56,11 +56,11 @@ _OURS = (
     (r"Option .* requires an argument\.", "expected a value, got none"),
     (r"Option .* does not take a value\.", "expected no value, got one"),
 )
-"""What click says, and how we say it."""
+"""click's messages, and ours instead."""
 
 
 def wrong_line(error: click.UsageError) -> str:
-    """What is wrong with a command line: where; what is expected, and what was given."""
+    """The error in a command line: where, what was expected, what was given."""
     if isinstance(error, click.NoSuchCommand | click.NoSuchOption):
         return _mistyped(error)
     where = _path(error.ctx) if error.ctx else []
@@ -83,7 +83,7 @@ def _path(ctx: click.Context) -> list[str]:
 
 
 def _mistyped(error: click.NoSuchCommand | click.NoSuchOption) -> str:
-    """What a wrong command or option is nearest to, of those that its command has."""
+    """The command or option of this group that is nearest to a wrong one."""
     assert error.ctx is not None
     ctx, command = error.ctx, error.ctx.command
     if isinstance(error, click.NoSuchCommand):
@@ -93,7 +93,7 @@ def _mistyped(error: click.NoSuchCommand | click.NoSuchOption) -> str:
     else:
         word, kind, known = error.option_name, "option", list(_options(ctx))
         otherwise = f"`{ctx.command_path} --help` lists all"
-    known = [each for each in known if each != word]  # an option that only stands in a wrong place
+    known = [each for each in known if each != word]  # a known option in a wrong place
     return f"{' '.join([*_path(ctx), word])}: there is no such {kind}; {nearest(word, known, otherwise=otherwise)}"
 
 

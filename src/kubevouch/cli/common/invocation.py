@@ -1,7 +1,7 @@
-"""How this program was called, and command lines of ours that act on the same cluster: every hint is made here.
+"""The flags of this call, and our command lines for the same cluster: every hint is made here.
 
 An operator copies what NEXT says. A hint without the flags of the command that printed it would act on another
-cluster, so each one repeats them, quoted for a shell. What the environment says ($KUBECONFIG) is inherited anyway.
+cluster, so each hint repeats them, quoted for a shell. A shell inherits the environment ($KUBECONFIG) anyway.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from kubevouch.rollout.decide.timeouts import as_said
 
 OURS = "kubevouch"
 SSH_CONFIG = "KUBEVOUCH_SSH_CONFIG"
-"""The variable that names the file for a new plan. A plan that is there keeps its own."""
+"""The variable that names ssh's configuration for a new plan. An existing plan keeps its own."""
 _CLUSTER = ("--kubeconfig", "--context")
 _LAB = ("--dir",)
 _SSH = ("--via", "--ssh-config", "--ssh-user", "--ask-sudo-password")
@@ -22,10 +22,10 @@ _PODS = ("--image", "--pod-namespace")
 _OF_A_RUN = ("--gate-timeout", "--soak")
 _TIMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     **dict.fromkeys(("plan", "apply"), (("plan", "apply"), _OF_A_RUN)),
-    "resume": (("resume",), _OF_A_RUN),  # what is not said is kept with the run
+    "resume": (("resume",), _OF_A_RUN),  # the run stores the other values
     "undo": (("undo",), ("--gate-timeout",)),
 }
-"""By verb, the verbs that go on with what it was called for, and the times that were said for it. Another verb's are of other things."""
+"""By verb, the verbs that continue its work, with its timeout flags. Other verbs' timeouts mean other things."""
 _OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password", *_PODS)
 
 # Which flags say where a verb acts. What is not listed takes none of them (explain, version).
@@ -42,14 +42,15 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
 }
 
 _SERVES = "run"
-"""The verb of each server. Its kubeconfig is that of an account for the one server; what they advise is for an operator."""
+"""The verb of each server. Its kubeconfig is for the server's own account, but its advice is for an operator."""
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """program: as the operator calls it. given: the flags that say where, and for how long; "" where one takes no value.
+    """program: as the operator calls it. given: the flags of cluster and timeouts; "" for a flag without a value.
 
-    verb: that was called; empty where that does not matter. ssh_config: the file that our own ssh reads, if the environment says so; an operator's ssh does not know of it.
+    verb: the called verb; empty if it does not matter. ssh_config: the file from the environment that our own ssh reads; the
+    operator's ssh does not know it.
     """
 
     program: str = OURS
@@ -58,9 +59,9 @@ class Invocation:
     verb: str = ""
 
     def line(self, command: str) -> str:
-        """A command line, written as `kubevouch VERB ...`, `kubectl ...` or `ssh ...`, with the flags of this call.
+        """Adds the flags of this call to a command line `kubevouch VERB ...`, `kubectl ...` or `ssh ...`.
 
-        Flags that the command names itself stay as they are. Anything else is returned unchanged.
+        The command's own flags stay as they are. Any other text is returned unchanged.
         """
         first, _, behind = command.partition(" && ")
         if first.startswith("sleep "):
@@ -81,12 +82,12 @@ class Invocation:
         return " ".join([self.program, rest, *self._flags(takes, rest)])
 
     def needed_in(self, text: str) -> str:
-        """Tells whoever copies a command out of a sentence which flags of the cluster it needs; empty where it needs none."""
+        """A sentence about the cluster flags that commands in this text need; empty if they need none."""
         flags = " ".join(self._flags(_CLUSTER, ""))
-        return f"The commands in this text need {flags}, too." if flags and "`" in text else ""
+        return f"Add {flags} to the commands in this text." if flags and "`" in text else ""
 
     def _ssh_flags(self, rest: str) -> list[str]:
-        """As ssh's own letters have them, less those that the line has itself."""
+        """The flags in ssh's own letters, without those that the line has."""
         named = rest.partition(" -- ")[0].split()
         given = dict(self.given)
         config = given.get("--ssh-config", self.ssh_config)
@@ -117,17 +118,17 @@ def _parameter(flag: str) -> str:
 
 
 def _as_said(value: object) -> str:
-    """A value as it is said on a command line; durations are kept in seconds."""
+    """A value for a command line; durations are in seconds."""
     if isinstance(value, float):
         return as_said(value)
     return "" if value is True else str(value)
 
 
 def invocation_of(ctx: click.Context, ssh_config: str = "") -> Invocation:
-    """How the running command was called. A flag that was not given is not repeated. ssh_config: of the environment."""
+    """The flags of the running command, without default values. ssh_config: from the environment."""
     from click.core import ParameterSource
 
-    # A plan keeps how its nodes are reached: only what comes in place of that has to be said again.
+    # A plan stores how to reach its nodes: a hint repeats only flags that replace that.
     kept = {*_SSH, *_PODS} if ctx.info_name == "plan" else set()
     if ctx.info_name != "status":  # the approver's image is its own
         kept.update(_PODS)

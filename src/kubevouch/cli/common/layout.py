@@ -1,4 +1,4 @@
-"""Text and tables laid out for a width, by textwrap: rich breaks a word that is longer than the line, and such a word is there to be copied."""
+"""Lays out text and tables for a width, with textwrap: rich breaks a word longer than the line, which people copy."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -7,19 +7,19 @@ from textwrap import TextWrapper, fill, wrap
 
 _GAP = 3
 _NARROWEST_COLUMN = 6
-# Where a cell may be broken: at blanks, and between the labels of a name, never inside of one, of an address or of a date.
+# A cell breaks at blanks and between the labels of a name, never inside a label, an address or a date.
 _JOINT = re.compile(r"(\s+|(?<=\w[-.,/])(?=[^\W\d]))")
 
 
 def folded(text: str, width: int) -> list[str]:
-    """Lines of whole words, none wider than that unless it is one word."""
+    """Lines of whole words. Only a single word may be wider."""
     if len(text) <= width:
         return [text.rstrip()]
     return wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def hung(line: str, columns: int, hang: int) -> str:
-    """The line, where it is longer folded likewise, with so many blanks before all but the first part."""
+    """The line folded to the width, with a hanging indent."""
     if len(line) <= columns:
         return line.rstrip()
     behind = " " * hang
@@ -29,7 +29,7 @@ def hung(line: str, columns: int, hang: int) -> str:
 
 
 def table_lines(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """Rows of equally many cells, the first row being the headings. width: None for as wide as need be; else the widest cells are folded."""
+    """The lines of a table. All rows have equally many cells; the first has the headings. width: folds the widest cells; None: no limit."""
     widths = _longest(rows, lambda cell: [cell])
     if width is None or sum(widths) + _GAP * (len(widths) - 1) <= width:
         return [_line(row, widths) for row in rows]
@@ -53,9 +53,9 @@ def _folded_cell(cell: str, width: int) -> list[str]:
 
 
 def _shared(rows: Sequence[Sequence[str]], widths: list[int], width: int) -> list[int]:
-    """Columns give way until all fit: first sentences, down to a quarter of the width, then words between their pieces.
+    """Narrows columns until all fit: first sentences, down to a quarter of the width, then words between their pieces.
 
-    What then is still too wide gives way until no column is wider than a short word.
+    If the table is still too wide, narrows columns down to the width of a short word.
     """
     sentences = [max(each, width // 4) for each in _longest(rows, str.split)]
     for floors in (sentences, _longest(rows, _JOINT.split), [0] * len(widths)):
@@ -64,7 +64,7 @@ def _shared(rows: Sequence[Sequence[str]], widths: list[int], width: int) -> lis
 
 
 def _given_way(widths: Sequence[int], floors: Sequence[int], width: int) -> list[int]:
-    """The widest column gives way, one sign after the other, down to its floor."""
+    """Narrows the widest column by one character at a time, down to its floor."""
     widths = list(widths)
     while sum(widths) + _GAP * (len(widths) - 1) > width:
         wide = [
@@ -77,7 +77,7 @@ def _given_way(widths: Sequence[int], floors: Sequence[int], width: int) -> list
 
 
 def _longest(rows: Sequence[Sequence[str]], parts: Callable[[str], Sequence[str]]) -> list[int]:
-    """Of each column the width of the widest part of a cell."""
+    """The width of the widest part of a cell, by column."""
     return [
         max((_cells(part) for cell in column for part in parts(cell)), default=0)
         for column in zip(*rows, strict=True)

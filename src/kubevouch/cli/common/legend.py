@@ -11,60 +11,60 @@ from kubevouch.outcome import Explained
 
 RUNS: Final = {
     "NODE": "the node",
-    "RUN": "the run that stands there",
-    "STATE": "how it stands (see below)",
-    "SWITCH": "when the node undoes the run by itself",
-    "BOOT NET": "whether a restart of the machine would undo it, too",
-    "NOTES": "what the state means here, edits by others, a kubelet that is down",
+    "RUN": "the run on this node",
+    "STATE": "its state (see below)",
+    "SWITCH": "when the dead-man's switch undoes the run",
+    "BOOT NET": "whether a reboot undoes the run, too",
+    "NOTES": "more about the state, edits by others, a kubelet that is down",
 }
 RESULTS: Final = {
     "NODE": "the node",
-    "RESULT": "how the run leaves it (see below)",
-    "TIME": "how long that took",
-    "WHY": "the reason, where it is not done",
+    "RESULT": "how the run ended there (see below)",
+    "TIME": "how long the node took",
+    "WHY": "the reason, if the node is not done",
 }
 CSRS: Final = {
     "NAME": "the CSR",
-    "AGE": "since it was made",
-    "NODE": "whose kubelet made it",
+    "AGE": "time since its creation",
+    "NODE": "the node whose kubelet made it",
     "ASKS FOR": "the names and addresses that it requests",
     "CONDITION": "as kubectl shows it, and who decided",
-    "POLICY": "what the policy says (see below), and the rule that holds it",
+    "POLICY": "the policy's decision (see below), and the rule that holds the CSR",
 }
 PINS: Final = {
     "NODE": "the node",
-    "STATE": "what a write would change (see below)",
-    "NAMES": "DNS names that its certificate may have",
-    "ADDRESSES": "IP addresses that its certificate may have",
+    "STATE": "what this command would change (see below)",
+    "NAMES": "DNS names that its certificate may contain",
+    "ADDRESSES": "IP addresses that its certificate may contain",
 }
 CERTIFICATES: Final = {
-    "CERTIFICATE": "what it is for",
-    "WHERE": "where it was seen",
-    "EXPIRES": "its end",
-    "RESIDUAL TIME": "until then",
-    "CERTIFICATE AUTHORITY": "who signed it, if that was verified; else its issuer",
-    "RENEWED BY": "who replaces it before its end",
+    "CERTIFICATE": "its purpose",
+    "WHERE": "where kubevouch found it",
+    "EXPIRES": "when it expires",
+    "RESIDUAL TIME": "time until then",
+    "CERTIFICATE AUTHORITY": "the CA that verifiably signed it; otherwise its issuer",
+    "RENEWED BY": "what renews it",
 }
 WIDE: Final = {
     "NODE": "the node",
-    "LIFE USED": "the part of its life that is over",
-    "STATE": "how it stands (see below)",
-    "REMARKS": "what is wrong besides",
-    "ISSUER": "whom it names as its issuer",
+    "LIFE USED": "the part of its lifetime that has passed",
+    "STATE": "its state (see below)",
+    "REMARKS": "other problems",
+    "ISSUER": "the issuer that it names",
     "SHA-256": "its fingerprint",
     "NAMES": "its DNS names and IP addresses",
 }
-"""The heads that `certs -o wide` has besides."""
+"""More heads of `certs -o wide`."""
 
 
 class PolicyWord(Explained):
-    """What the policy says of a CSR."""
+    """The policy's decision about a CSR."""
 
-    WOULD_APPROVE = "would approve", "it waits, and every rule passes"
-    HOLDS = "holds", "it waits, and this rule does not pass"
+    WOULD_APPROVE = "would approve", "the CSR is pending; every rule passes"
+    HOLDS = "holds", "the CSR is pending; this rule does not pass"
     PASSES = "passes", "somebody has decided; every rule passes"
     WOULD_HOLD = "would hold", "somebody has decided; this rule does not pass"
-    CANNOT_TELL = "cannot tell", "what this rule needs could not be read"
+    CANNOT_TELL = "cannot tell", "kubevouch could not read what this rule needs"
 
 
 class WithLegend(click.Command):
@@ -82,7 +82,7 @@ class WithLegend(click.Command):
         self._words = words
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The heads of the table, then its words."""
+        """Writes the heads of the table, then its words."""
         words = [(str(each), each.meaning) for each in resolve_name(self._words)]
         for heading, rows in (("Columns", list(self._heads.items())), ("Words", words)):
             if rows:

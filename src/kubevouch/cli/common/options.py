@@ -52,7 +52,7 @@ seconds = _Seconds()
 
 
 def terminal_of(ctx: click.Context) -> "Terminal":
-    """The terminal that `app.run` gave to this command; it knows now how the command was called."""
+    """The terminal that `app.run` gave to this command. It now knows the flags of this call."""
     from kubevouch.cli.common.invocation import SSH_CONFIG, invocation_of
     from kubevouch.cli.common.terminal import Terminal
 
@@ -66,21 +66,21 @@ def by_ssh(function: F) -> F:
     """--ssh-config, --ssh-user and --ask-sudo-password: how nodes are reached by ssh."""
     return all_of(
         click.option(
-            "--ssh-config", metavar="FILE", help="ssh -F FILE; else $KUBEVOUCH_SSH_CONFIG."
+            "--ssh-config", metavar="FILE", help="Run ssh -F FILE. Default: $KUBEVOUCH_SSH_CONFIG."
         ),
         click.option(
-            "--ssh-user", metavar="USER", help="Log in as USER: root, or somebody who has sudo."
+            "--ssh-user", metavar="USER", help="Log in as USER: root, or a user with sudo."
         ),
         click.option(
             "--ask-sudo-password",
             is_flag=True,
-            help="Ask for the password that sudo on the nodes wants, once, here; it is kept nowhere.",
+            help="Ask once for the sudo password of the nodes. Nothing stores it.",
         ),
     )(function)
 
 
 def via_ssh(reads: str) -> Callable[[F], F]:
-    """--via ssh, and how. reads: what is read on nodes."""
+    """--via ssh, and the options of ssh. reads: what ssh reads on nodes."""
     via = click.option("--via", type=click.Choice(["ssh"]), help=f"{reads} No key leaves a node.")
     return all_of(via, by_ssh)
 
@@ -103,7 +103,7 @@ def _keep_apart(ctx: click.Context, _: click.Parameter, value: str) -> str:
 
 
 def output(*more: str) -> Callable[[F], F]:
-    """The option -o. more: forms of this verb besides those of every result."""
+    """The option -o. more: forms that only this verb has."""
     return click.option(
         "-o",
         "--output",
@@ -112,7 +112,7 @@ def output(*more: str) -> Callable[[F], F]:
         show_default=True,
         callback=_keep_apart,
         expose_value=bool(more),  # else the terminal knows it
-        help="Form of the result. Exit codes are the same for each.",
+        help="Output format. The exit code is the same for each.",
     )
 
 
@@ -127,7 +127,7 @@ output_or_file = click.option(
 
 
 def _sets(attribute: str) -> Callable[[click.Context, click.Parameter, bool], None]:
-    """The callback of a flag that the terminal keeps."""
+    """The callback of a flag that the terminal stores."""
 
     def kept(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if ctx.obj is not None and value:
@@ -137,12 +137,12 @@ def _sets(attribute: str) -> Callable[[click.Context, click.Parameter, bool], No
 
 
 def which_cluster(function: F) -> F:
-    """--kubeconfig, --context: which cluster, in kubectl's words; a pod needs neither."""
+    """--kubeconfig, --context: the cluster, as kubectl names it. A pod needs neither."""
     return all_of(
         click.option(
             "--kubeconfig",
             metavar="FILE",
-            help="In place of $KUBECONFIG, ~/.kube/config, or a pod's own service account.",
+            help="Use this file instead of $KUBECONFIG, ~/.kube/config or a pod's service account.",
         ),
         click.option(
             "--context",
@@ -154,7 +154,7 @@ def which_cluster(function: F) -> F:
 
 
 def cluster(function: F) -> F:
-    """Which cluster; and -v: what it is asked."""
+    """The cluster's options, and -v for its requests."""
     verbose = click.option(
         "-v",
         "--verbose",
@@ -167,12 +167,12 @@ def cluster(function: F) -> F:
 
 
 def connected(function: Callable[..., int]) -> Callable[..., int]:
-    """`cluster`, of which the verb gets its `terminal` and the `access` that kubectl would use."""
+    """The options of `cluster`. The verb gets its `terminal` and the `access` that kubectl would use."""
     return cluster(_with_access(function))
 
 
 def connected_server(function: Callable[..., int]) -> Callable[..., int]:
-    """The same for a server, whose -v is of its log."""
+    """The same for a server; its -v sets the log's verbosity."""
     return which_cluster(_with_access(function))
 
 
@@ -197,7 +197,7 @@ def _with_access(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def only_nodes(besides: str = "") -> Callable[[F], F]:
-    """--node; the verb gets the names as `nodes`. besides: what the help says then."""
+    """--node; the verb gets the names as `nodes`. besides: the rest of the help."""
     return click.option(
         "--node",
         "nodes",
@@ -208,36 +208,36 @@ def only_nodes(besides: str = "") -> Callable[[F], F]:
     )
 
 
-yes = click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+yes = click.option("--yes", is_flag=True, help="Do not ask. Needed without a terminal.")
 writing = all_of(
     click.option(
         "--dry-run",
         is_flag=True,
         expose_value=False,
         callback=_sets("dry_run"),
-        help="Show what would be written, and write nothing.",
+        help="Show every write, and write nothing.",
     ),
     yes,
 )
-"""Of every verb that writes."""
+"""The options of every verb that writes."""
 allow = click.option(
     "--allow",
     multiple=True,
     metavar="NODE=VALUE",
-    help="You say that this name or address is that node's. May be repeated.",
+    help="Vouch that NODE owns this name or address. May be repeated.",
 )
 cluster_names = all_of(
     click.option(
         "--cluster-domain",
         metavar="NAME",
         default="",
-        help="The cluster's DNS domain, where neither ClusterConfiguration nor kubelet-config tells it.",
+        help="The cluster's DNS domain, if neither ClusterConfiguration nor kubelet-config has it.",
     ),
     click.option(
         "--service-cidr",
         multiple=True,
         metavar="CIDR",
-        help="The network of Services, where nothing on the cluster tells it. May be repeated.",
+        help="The network of Services, if the cluster does not report it. May be repeated.",
     ),
 )
 
@@ -247,7 +247,7 @@ fail_on = click.option(
     type=click.Choice(list(map(str, Severity))),
     default=str(Severity.ERROR),
     show_default=True,
-    help="Exit with 1 if there is a finding of this severity or worse.",
+    help="Exit with 1 for a finding of this severity or worse.",
 )
 handshake_timeout = duration("--timeout", "10s", "How long to wait for a kubelet's handshake.")
 

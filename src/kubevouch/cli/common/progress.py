@@ -1,7 +1,7 @@
-"""What a run does and waits for, on standard error. Steps are lines that stay.
+"""The steps and waits of a run, on standard error. Steps are lines that stay.
 
-On a terminal what is waited for stands below them and is drawn anew (rich); where standard error is piped it is a line,
-once, if the verb wants that (`Terminal.tells_waits`).
+On a terminal, waits stand below the steps and are redrawn (rich). In a pipe, each wait is one line, if the verb wants
+that (`Terminal.tells_waits`).
 """
 
 import asyncio
@@ -32,14 +32,14 @@ class _Wait:
 
 
 class Progress:
-    """What is waited for now, and since when. `async with progress.shown()` shows it while something runs.
+    """The current waits and when they began. `async with progress.shown()` shows them while something runs.
 
     It is the `ProgressReport` of a roll-out, and the observer of requests to the API server.
     """
 
     def __init__(self, terminal: Terminal, clock: Clock) -> None:
         self.log: Callable[..., None] | None = None
-        """`RunLog.write` of a run that writes: what stays on the screen is written down there, too; what is waited for once."""
+        """`RunLog.write` of a run that writes. It also gets each step, and each wait once."""
         self._terminal = terminal
         self._clock = clock
         self._began = clock.monotonic()
@@ -48,7 +48,7 @@ class Progress:
         self._live: Live | None = None
 
     def begin(self, key: Hashable, text: str, *, in_seconds: float = 0.0) -> None:
-        """Something waits for what the text names, from now on or from then; of a key that waits already only the text is new."""
+        """A wait begins, now or in so many seconds. A wait with the same key only gets a new text."""
         known = self._waits.get(key)
         if known is None:
             self._waits[key] = _Wait(text, self._clock.monotonic() + in_seconds)
@@ -56,11 +56,11 @@ class Progress:
             known.text = text
 
     def end(self, key: Hashable) -> None:
-        """It waits no more."""
+        """The wait is over."""
         self._waits.pop(key, None)
 
     def step(self, node: str, text: str) -> None:
-        """The node has come so far."""
+        """The node has finished a step."""
         self._stays("step", node, text)
 
     def _stays(self, what: str, node: str, text: str) -> None:
@@ -70,7 +70,7 @@ class Progress:
             self.log(what, node=node, text=text)
 
     def waiting(self, node: str, text: str) -> None:
-        """What the node waits for now."""
+        """The node waits for something."""
         shown = f"{node}  waits for {text}"
         known = self._waits.get(node)
         if known is None or known.text != shown:
@@ -79,11 +79,11 @@ class Progress:
                 self.log("waits", node=node, text=text)
 
     def ended(self, node: str, text: str) -> None:
-        """The node is through, one way or the other."""
+        """The node has ended, done or not."""
         self._stays("ended", node, text)
 
     def whole(self, text: str) -> None:
-        """How far the run is with all of its nodes. In a log it is a line now and then."""
+        """The progress of all nodes. In a pipe, a line appears from time to time."""
         self.begin(_WHOLE, text)
         now = self._clock.monotonic()
         if not self._terminal.is_live and now - self._whole_said >= _WHOLE_AGAIN:
@@ -91,7 +91,7 @@ class Progress:
             self._line(text)
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
-        """A request to the API server goes out: with -v it is shown once it has ended."""
+        """A request to the API server begins. With -v, a line shows it once it has ended."""
         key, began = object(), self._clock.monotonic()
         self.begin(key, f"waits for the API server: {method} {target.partition('?')[0]}")
 
@@ -105,7 +105,7 @@ class Progress:
 
     @contextlib.asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
-        """Looks at what is waited for a few times a second, where somebody would see it."""
+        """Updates the waits a few times a second, if somebody sees them."""
         self._terminal.progress = self
         watched = self._terminal.is_live or self._terminal.tells_waits
         task = asyncio.create_task(self._ticking()) if watched else None
@@ -125,7 +125,7 @@ class Progress:
             await self._clock.sleep(_TICK)
 
     def tick(self) -> None:
-        """Shows what has been waited for long enough."""
+        """Shows the waits that have lasted long enough."""
         now = self._clock.monotonic()
         if self._terminal.is_live:
             self._draw(now)
@@ -158,7 +158,7 @@ class Progress:
         self._live.update(text, refresh=True)
 
     def erase(self) -> None:
-        """Takes away what is drawn: a line that stays comes in its place."""
+        """Erases the drawn waits: a line that stays takes their place."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -172,7 +172,7 @@ class Progress:
 
 
 def _fitted(text: str, behind: str, width: int | None) -> str:
-    """Both on one line of that width: what stands behind is whole, the text is cut where it must be."""
+    """Both on one line of that width. The text is cut if necessary, the part behind it is not."""
     from rich.cells import cell_len, set_cell_size
 
     room = (width or 0) - cell_len(behind)
@@ -182,7 +182,7 @@ def _fitted(text: str, behind: str, width: int | None) -> str:
 
 
 def _live(terminal: Terminal) -> "Live":
-    """Rich's live display on standard error, as wide as the terminal is now. It draws only when it is told to."""
+    """Rich's live display on standard error, as wide as the terminal now. It draws only on request."""
     from rich.console import Console
     from rich.live import Live
 

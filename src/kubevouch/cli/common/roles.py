@@ -15,9 +15,9 @@ from kubevouch.cli.install.products import APPROVER, PRODUCTS
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _INSTALLER: Final = """\
-# What `{verb} install`, `upgrade` and `remove` need. As good as the rights of the {title}: whoever has them can run
-# any image with its account. They may be bound for the time of the installation only.
-# Bind them to whoever runs it (a ServiceAccount: --serviceaccount=NAMESPACE:NAME):
+# The roles for `{verb} install`, `upgrade` and `remove`. They include the rights of the {title}: a user with them can run
+# any image with its account. You may bind them only for the time of the installation.
+# Bind them to the user who installs (for a ServiceAccount: --serviceaccount=NAMESPACE:NAME):
 #   kubectl create clusterrolebinding {role} --clusterrole={role} --user=USER
 #   for space in {spaces}; do
 #     kubectl create rolebinding {role} -n $space --role={role} --user=USER
@@ -26,7 +26,7 @@ _INSTALLER: Final = """\
 
 
 def roles_of(name: str) -> str:
-    """The roles of a `reader`, of who does a `rollout`, of a `pinner`, or of whoever installs the product of that name."""
+    """The roles for a `reader`, a `rollout`, a `pinner`, or for the installer of the product of that name."""
     if name in PRODUCTS:
         return _installer_roles(PRODUCTS[name])
     folder = files(__package__).joinpath("role_manifests")
@@ -37,18 +37,18 @@ _Rule = dict[str, Any]
 
 
 def _installer_roles(product: Product) -> str:
-    """Those of whoever installs, upgrades and removes it: to look, to write each object, and to hand on what it gets.
+    """The roles to install, upgrade and remove a product: to read, to write each object, and to grant the product's rights.
 
-    RBAC lets nobody grant what he does not hold himself. So they have what the product's have; `escalate` would let him write
-    anything into these. They may also bind the product's roles by name: without that a dry run of a binding, whose role is not
-    there yet, is refused as not found.
+    RBAC lets nobody grant rights that they lack. So these roles include the product's rights; `escalate` would allow any
+    right. They may also bind the product's roles by name: without that, a dry run of a binding whose role does not exist
+    yet fails as not found.
     """
     space = product.namespace
     rules: dict[str, list[_Rule]] = defaultdict(list)
     names: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
     rules[""].append(_rule("", "nodes", "list"))
     rules[space].append(_rule("", "pods", "list"))
-    if product is APPROVER:  # it looks for others, and pins
+    if product is APPROVER:  # `approver install` looks for other approvers, and pins
         rules[""] += [
             _rule("", "pods", "list"),
             _rule(_RBAC, "clusterroles", "list"),

@@ -1,6 +1,6 @@
-"""Plans as files, and what is kept of runs, so that `undo RUN` finds it: $XDG_STATE_HOME/kubevouch/runs. It holds no secret.
+"""Plans as files, and stored runs for `undo RUN`: $XDG_STATE_HOME/kubevouch/runs. It holds no secret.
 
-RUN.json is the plan. RUN.options, written once beside it, are the time-outs that its operator has chosen.
+RUN.json is the plan. RUN.options has the timeouts that its operator has chosen; it is written once.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ _LARGEST = 64 * 1024 * 1024
 
 
 def write_plan(plan: Plan, path: Path) -> None:
-    """Raises UsageError if it cannot be written."""
+    """Writes the plan to this file. Raises UsageError if that fails."""
     try:
         path.write_bytes(text_of(plan).encode())
     except OSError as error:
@@ -43,7 +43,7 @@ def write_plan(plan: Plan, path: Path) -> None:
 
 
 def check_may_be_written(path: Path) -> None:
-    """Before all nodes are looked at. Raises UsageError if no plan can be written there."""
+    """Checks the plan's file before a look at the nodes. Raises UsageError if it cannot be written."""
     there = path if path.exists() else path.resolve().parent
     if path.is_dir():
         raise _not_written(path, os.strerror(errno.EISDIR))
@@ -64,15 +64,16 @@ def read_plan(path: Path) -> Plan:
 
 
 def runs_folder(environment: Mapping[str, str]) -> Path:
-    """Where they are kept."""
+    """The folder of all stored runs."""
     state = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME', '.')}/.local/state"
     return Path(state) / "kubevouch" / "runs"
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a record of ours beside its place, and renames that: on the disk is the former or the new one, whole.
+    """Writes a file beside the record, and renames it: the disk has the former record or the new one, never a part.
 
-    What stands beside is taken away, and never written through: it may be a link, or a pipe. Raises OSError, with nothing left beside.
+    Removes a former file beside it, and never writes through it: it may be a link or a pipe. Raises OSError, and leaves no file
+    beside.
     """
     beside = path.with_name(f"{path.name}.new")
     try:
@@ -87,7 +88,7 @@ def write_whole(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
-    with contextlib.suppress(OSError):  # where folders can be synced
+    with contextlib.suppress(OSError):  # not every file system can sync a folder
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(folder)
@@ -98,10 +99,10 @@ def write_whole(path: Path, content: bytes) -> None:
 def keep_run(
     plan: Plan, environment: Mapping[str, str], times: RolloutTimeouts = USUAL_TIMES
 ) -> None:
-    """Keeps the plan under its run's name, whole and on the disk, and the time-outs with which it was first carried out.
+    """Stores the plan under its run's name, and the timeouts of the first start.
 
     Raises:
-        StoppedBefore: it cannot be written; or the run was begun with other nodes, which an undo of it would then forget.
+        StoppedBefore: the plan cannot be stored; or the run began with other nodes, which its undo would then forget.
     """
     folder, text = runs_folder(environment), text_of(plan).encode()
     path = folder / f"{plan.run}.json"
@@ -114,37 +115,37 @@ def keep_run(
         if not options.exists():
             write_whole(options, msgspec.json.encode(times))
         if path.is_file() and path.read_bytes() == text:
-            return  # a run that goes on needs no room
+            return  # a resumed run needs no space
         write_whole(path, text)
     except OSError as error:
         raise _not_kept(path, error) from None
 
 
 def _not_kept(path: Path, error: OSError) -> StoppedBefore:
-    """What is shown first is what lacks: room on the disk, or a folder that we may write to."""
+    """The error, with a command that shows the missing space or right."""
     there = next(each for each in path.absolute().parents if each.exists())
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     shows = ["df", "-h"] if full else ["ls", "-ld"]
     return StoppedBefore(
         str(path),
-        f"the record of this run cannot be kept: {error.strerror}; nothing was changed",
-        "make room there" if full else "expected a folder that can be written to",
+        f"cannot store the plan of this run: {error.strerror}; nothing was changed",
+        "free some space there" if full else "expected a writable folder",
         shown_by=[*shows, str(there)],
     )
 
 
 def _would_forget(plan: Plan, path: Path) -> bool:
-    """Whether an undo by this plan would forget what the one that is kept in its place has changed."""
+    """Whether an undo by this plan would forget changes of the stored plan."""
     try:
         before = read_plan(path) if path.is_file() else plan
-    except UsageError:  # it would serve no undo
+    except UsageError:  # an unreadable plan can undo nothing
         return False
     of_this_run = (before.run, before.cluster.cluster_uid) == (plan.run, plan.cluster.cluster_uid)
     return not of_this_run or not {e.node for e in before.nodes} <= {e.node for e in plan.nodes}
 
 
 def kept_run(run: str, environment: Mapping[str, str]) -> Path | None:
-    """Where the plan of the run is kept, from the moment at which the run was begun here; None if it is not."""
+    """The file of the run's plan, once the run has begun on this machine; else None."""
     if not re.fullmatch(RUN_NAME, run):
         return None
     path = runs_folder(environment) / f"{run}.json"
@@ -152,7 +153,7 @@ def kept_run(run: str, environment: Mapping[str, str]) -> Path | None:
 
 
 def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts:
-    """Those with which the run was first carried out; the usual ones where none are kept here."""
+    """The timeouts of the run's first start; the default ones if none are stored here."""
     path = runs_folder(environment) / f"{run}.options"
     if not (re.fullmatch(RUN_NAME, run) and path.is_file()):
         return USUAL_TIMES
@@ -164,12 +165,12 @@ def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts:
 
 
 def kept_here(environment: Mapping[str, str]) -> Callable[[str], bool]:
-    """Whether the plan of a run is kept here and can be read: only then can it be gone on with by its name."""
+    """Whether a readable plan of a run is stored here: only then can `resume` find it by its name."""
     return lambda run: kept_plan(run, environment) is not None
 
 
 def kept_plan(run: str, environment: Mapping[str, str]) -> Plan | None:
-    """The plan of the run, if it is kept here and can be read."""
+    """The plan of the run, if it is stored here and readable."""
     path = kept_run(run, environment)
     try:
         return _own_plan(path) if path is not None else None
@@ -178,23 +179,23 @@ def kept_plan(run: str, environment: Mapping[str, str]) -> Plan | None:
 
 
 def _own_plan(path: Path) -> Plan:
-    """The plan that is kept there, of the run after which the file is called. Raises UsageError, also if it is another run's."""
+    """The plan in a file with its run's name. Raises UsageError, also for another run's plan."""
     plan = read_plan(path)
     if plan.run != path.stem:
         seen = f"is the plan of run {plan.run}, not of {path.stem}"
-        raise UsageError(str(path), seen, "each run's plan is kept under its own name")
+        raise UsageError(str(path), seen, "expected each plan under its own run's name")
     return plan
 
 
 def find_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
     """The plan of a run, by its name or by its file. asked: the command line, for an error. Raises UsageError.
 
-    A run's name never means a file of that name here: in a folder that others may write, anybody could have put it there.
+    A run's name never means a file in the current folder: somebody else may have put it there.
     """
     try:
         return _found_run(word, environment, asked)
     except UsageError as error:
-        # Where no plan of it is kept, the nodes know of it all the same.
+        # The nodes know the run even if no plan is stored here.
         here = kept_run(word, environment) or not re.fullmatch(RUN_NAME, word)
         error.leads_on = (join([*STATUS, *([] if here else [word])]),)
         raise
@@ -218,7 +219,7 @@ def _found_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
 
 
 def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | None]]:
-    """Every run that was begun here, the newest first; None for a plan that cannot be read."""
+    """Every run that began here, newest first; None for an unreadable plan."""
     for path in _kept_files(environment):
         try:
             yield path, _own_plan(path)
@@ -227,6 +228,6 @@ def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | No
 
 
 def _kept_files(environment: Mapping[str, str]) -> list[Path]:
-    """The newest first; none that is a pipe, whose reading would never end."""
+    """The stored plans, newest first. Leaves out pipes: reading one would never end."""
     found = [each for each in runs_folder(environment).glob("*.json") if each.is_file()]
     return sorted(found, key=lambda each: each.stat().st_mtime, reverse=True)

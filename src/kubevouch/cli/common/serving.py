@@ -1,4 +1,4 @@
-"""What the verbs that run a server have in common: where they listen, what they serve, how they log."""
+"""The common part of verbs that run a server: listener, certificate and log."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServerFlags:
-    """Where a server listens and with what, and how it logs, as `listening` and `logging` read it; "" for a file that is not given."""
+    """The flags of listener, certificate and log, as `listening` and `logging` read them; "" for an absent file."""
 
     host: str
     port: int
@@ -38,7 +38,7 @@ class ServerFlags:
     verbosity: int
 
     def pair_source(self, clock: "Clock") -> "KeyPairSource":
-        """The serving certificate and its key: from files, or made at the start. Raises KubevouchError, OSError."""
+        """The serving certificate and its key, from files or new. Raises KubevouchError, OSError."""
         from kubevouch.serve.key_pair import key_pair_source
 
         return key_pair_source(
@@ -67,10 +67,10 @@ def serve_in_cluster(
 ) -> "ExitCode":
     """Runs a program behind its listener, until a signal.
 
-    registry: its metrics. observe: called with each request to the API server. make: returns what is run and served.
+    registry: its metrics. observe: called with each request to the API server. make: returns the program and its routes.
 
     Raises:
-        KubevouchError, OSError: as a program does, or since it cannot listen.
+        KubevouchError, OSError: from the program, or because it cannot listen.
     """
     from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.errors import ExitCode
@@ -87,7 +87,7 @@ def serve_in_cluster(
             flags.host,
             flags.port,
             TlsSources(flags.pair_source(clock)),
-            # Who may read the metrics must never keep the program from running.
+            # The authorization of metrics must never stop the program.
             Delegation(tolerate_missing=True),
         )
         environ = terminal.environment
@@ -106,7 +106,7 @@ def serve_in_cluster(
 
 
 def _writer(terminal: "Terminal") -> Callable[[str], None]:
-    """Lines to standard error. A log that nobody can take any more does not end the server."""
+    """Writes lines to standard error. A broken log does not end the server."""
 
     def write(line: str) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -128,7 +128,7 @@ class _Level(click.IntRange):
 
 
 def listening(port: int) -> Callable[[F], F]:
-    """Flags about the server, by the names that every API server of Kubernetes has for them. port: the default."""
+    """Flags of the listener, with the names that every Kubernetes API server uses. port: the default."""
     return all_of(
         click.option(
             "--bind-address",
@@ -149,17 +149,21 @@ def listening(port: int) -> Callable[[F], F]:
             "--cert-dir",
             default="",
             metavar="FOLDER",
-            help="Where apiserver.crt and .key are kept, or made. Without it a pair is made in memory.",
+            help="Folder of apiserver.crt and apiserver.key. A missing pair is created. Default: a pair in memory.",
         ),
         click.option(
             "--tls-cert-file",
             "cert_file",
             default="",
             metavar="FILE",
-            help="What to serve, leaf first. Read again when it changes.",
+            help="Serving certificates, leaf first. The server reloads a changed file.",
         ),
         click.option(
-            "--tls-private-key-file", "key_file", default="", metavar="FILE", help="Its key."
+            "--tls-private-key-file",
+            "key_file",
+            default="",
+            metavar="FILE",
+            help="Key of --tls-cert-file.",
         ),
     )
 
@@ -181,6 +185,6 @@ def logging(more: str) -> Callable[[F], F]:
             type=_Level(0),
             default=0,
             metavar="NUMBER",
-            help=f"How much is logged: {more}.",
+            help=f"Log verbosity: {more}.",
         ),
     )

@@ -1,4 +1,4 @@
-"""Signals that end a process: where nothing else waits for them, SIGTERM and SIGHUP end it as Ctrl-C does."""
+"""Signals that end a process: without another handler, SIGTERM and SIGHUP end it as Ctrl-C does."""
 
 import contextlib
 import signal
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def deaf_to_ctrl_c() -> Iterator[None]:
-    """As long as this lasts, in which the last words are said: who presses Ctrl-C again gets them all the same."""
+    """Protects the last lines: they appear even after another Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -21,9 +21,9 @@ def deaf_to_ctrl_c() -> Iterator[None]:
 
 @contextlib.contextmanager
 def ended_as_by_ctrl_c() -> Iterator[None]:
-    """As long as this lasts. What the parent has set to be ignored (nohup) stays so, and a server's own handlers take its place.
+    """Installs the handler for a while. A signal that the parent ignores (nohup) stays ignored; a server's own handlers win.
 
-    In another thread than the main one, where no signal arrives, this changes nothing.
+    Outside the main thread, where no signal arrives, this changes nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

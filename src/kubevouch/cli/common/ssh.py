@@ -10,16 +10,16 @@ from kubevouch.node.io.sudo import SudoPassword
 
 
 def ask_for_sudo(terminal: Terminal, user: str) -> None:
-    """Asks for the password that sudo on the nodes wants; from then on `ssh_of` has it. user: who logs in, if that was said.
+    """Asks for the sudo password of the nodes; `ssh_of` then uses it. user: the given login name, or empty.
 
     Raises:
-        UsageError: nobody is there to be asked, or nothing was typed in.
+        UsageError: there is no terminal, or the password is empty.
     """
     if terminal.sudo_password is not None:
         return  # --watch looks again
     if not terminal.can_ask:
-        seen = "is not a terminal to ask for a password at"
-        raise UsageError("standard input", seen, "expected sudo that asks for none")
+        seen = "is not a terminal to ask for a password"
+        raise UsageError("standard input", seen, "expected sudo without a password")
     whose = f"of {user} " if user else ""
     word = terminal.ask_hidden(f"Password {whose}for sudo on the nodes")
     if not word:
@@ -28,13 +28,13 @@ def ask_for_sudo(terminal: Terminal, user: str) -> None:
 
 
 def ssh_of(terminal: Terminal, config: str, user: str) -> Ssh:
-    """The operator's ssh. Raises UsageError if it cannot read its configuration."""
+    """The operator's ssh. Raises UsageError if ssh cannot read its configuration."""
     options = SshOptions(config=config or None, user=user or None)
     return Ssh(options, environment=terminal.environment, password=terminal.sudo_password)
 
 
 def asked_ssh(terminal: Terminal, config: str | None, user: str | None, *, asks: bool) -> Ssh:
-    """The operator's ssh, by the options of `via_ssh`. asks: for sudo's password. Raises UsageError as these do."""
+    """The operator's ssh, from the options of `via_ssh`. asks: for sudo's password. Raises UsageError as `ask_for_sudo` does."""
     if asks:
         ask_for_sudo(terminal, user or "")
     return ssh_of(terminal, config or terminal.environment.get(SSH_CONFIG, ""), user or "")

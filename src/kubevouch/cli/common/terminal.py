@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from kubevouch.node.io.sudo import SudoPassword
 
 WIDTH: Final = 100
-"""Columns of running text at most: nobody reads longer lines. Of everything where the result is piped."""
+"""The widest running text: nobody reads longer lines. A piped result has this width."""
 
 _NARROWEST: Final = 60
 _LONGEST: Final = 2000
 _NO_BREAK: Final = "\0"
-"""Stands for a blank while a line is folded. It is in no text: `harmless` escapes it."""
+"""Stands for a blank while a line is folded. No text contains it: `harmless` escapes it."""
 
 NOTHING_CHANGED: Final = "Nothing was changed."
 _IN_BACKTICKS: Final = re.compile(r"`[^`]+`")
@@ -65,10 +65,10 @@ class DryRun(Declined):
 
 
 def harmless(text: str) -> str:
-    """What nodes and certificates say may hold control characters: none of them reaches a terminal.
+    """Escapes control characters: texts from nodes and certificates may contain them.
 
-    That is Unicode's categories Cc (C0 and C1), Cf (bidirectional overrides, zero-width signs), Zl and Zp, and what is
-    not assigned. Line breaks of our own stay; `one_line` takes them out of what others say.
+    These are Unicode's categories Cc (C0 and C1), Cf (bidirectional overrides, zero-width characters), Zl, Zp and unassigned.
+    Our own line breaks stay; `one_line` escapes those in texts of others.
     """
     if text.isprintable():
         return text
@@ -79,12 +79,12 @@ def harmless(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The same with line breaks escaped, too: what others say never looks like a line of ours."""
+    """Also escapes line breaks, so a text of others never looks like a line of ours."""
     return harmless(text).replace("\n", "\\n")
 
 
 def _hung(line: str, columns: int, hang: int) -> str:
-    """The line folded between words; what stands in `backticks` is there to be copied, and counts as one word."""
+    """The line folded between words. Text in `backticks` counts as one word, so it can be copied."""
     from kubevouch.cli.common.layout import hung
 
     whole = _IN_BACKTICKS.sub(lambda found: found[0].replace(" ", _NO_BREAK), line)
@@ -92,10 +92,10 @@ def _hung(line: str, columns: int, hang: int) -> str:
 
 
 class Terminal:
-    """The streams and what they can show. Colour only on a terminal and never against NO_COLOR.
+    """The streams and what they can show. Colour appears only on a terminal, and never against NO_COLOR.
 
-    A stream that is closed (`>&-`) is None. A reader that has gone (`| head`, a terminal that hung up) is no error: what it
-    does not want is dropped, and the exit code is what it would have been.
+    A closed stream (`>&-`) is None. A reader that has gone (`| head`, a terminal that hung up) is not an error: the output is
+    dropped, and the exit code stays the same.
     """
 
     def __init__(
@@ -112,27 +112,27 @@ class Terminal:
         self.invocation: Invocation | None = None
         self.progress: Progress | None = None
         self.sudo_password: SudoPassword | None = None
-        """What was typed in for sudo on the nodes, if that was asked for."""
+        """The password for sudo on the nodes, if the operator was asked."""
         self.verbose = False
         self.document_form = ""
         """`json` or `yaml`: the result is such a document and nothing else, and lines for a person go to standard error."""
         self.dry_run = False
-        """Nothing is to be written: what would be confirmed is only said."""
+        """Whether to write nothing: questions are only printed."""
         self.held: list[str] | None = None
         """The result, where it is not to be shown yet: `--watch` compares it with the former one."""
         self._noted = set[str]()
         self.tells_waits = False
         self.nothing_changed = False
-        """So far, of a verb that may write: an interruption says so."""
+        """Whether a verb that may write has not written yet: an interruption says so."""
         self.roles = "kubevouch doctor --print-role"
-        """The command that prints the roles that the verb needs: what comes next where the API server does not allow it something."""
+        """The command that prints the verb's roles. NEXT names it if the API server denies a request."""
         for stream in (self.stdout, self.stderr):
             # What the terminal's encoding lacks is escaped, too.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
 
     def columns(self, stream: TextIO) -> int | None:
-        """How wide the stream is: $COLUMNS, else what its terminal says, at least 60. None where it is not a terminal."""
+        """The stream's width: $COLUMNS, else that of its terminal, at least 60. None if it is not a terminal."""
         said = self.environment.get("COLUMNS", "")
         if said.isascii() and said.isdigit() and int(said) > 0:
             return max(_NARROWEST, int(said))
@@ -151,7 +151,7 @@ class Terminal:
         return min(WIDTH, self.columns(self.stdout) or WIDTH)
 
     def out(self, text: str = "", colour: Colour | None = None) -> None:
-        """A line of the result. colour: of its first word, where it can be seen."""
+        """Prints a line of the result. colour: the colour of its first word, if the stream shows colours."""
         self._line(harmless(text), colour)
 
     def _line(self, line: str, colour: Colour | None = None) -> None:
@@ -161,11 +161,11 @@ class Terminal:
         self._write(self.stderr if self.document_form else self.stdout, line + "\n")
 
     def document(self, text: str) -> None:
-        """A whole document as it is: what others say in it went through `one_line`."""
+        """Prints a whole document unchanged: texts of others in it went through `one_line`."""
         self._write(self.stdout, text)
 
     def wrapped(self, text: str, lead: str = "", colour: Colour | None = None) -> None:
-        """The same behind `lead`, folded at the width and indented as far as `lead` goes; of a flood only the beginning."""
+        """Prints a line behind `lead`, folded and indented to the width of `lead`. Cuts a very long one."""
         from kubevouch.cli.common.layout import folded
 
         line = one_line(text)
@@ -175,7 +175,7 @@ class Terminal:
         self._line(one_line(lead) + hang.join(folded(line, self.width - len(lead))), colour)
 
     def long_line(self, text: str, hang: int = 9, colour: Colour | None = None) -> None:
-        """One line however long it is where the result is piped; on a terminal folded at its width, and hung so far."""
+        """Prints one line. A pipe gets it unfolded; a terminal gets it folded, with this hanging indent."""
         from kubevouch.cli.common.layout import hung
 
         line, columns = one_line(text), self.columns(self.stdout)
@@ -184,9 +184,9 @@ class Terminal:
     def command(
         self, lead: str, command: str | Sequence[str], *, beside_an_error: bool = False
     ) -> None:
-        """A command line to copy, behind a heading. It is never folded: a terminal wraps it so that it can be copied.
+        """Prints a command line to copy, behind a heading. It is never folded: a terminal wraps it, so it can be copied.
 
-        beside_an_error: it goes where the error went.
+        beside_an_error: prints to standard error.
         """
         line = f"{lead}{one_line(self.hint(command))}"
         if beside_an_error:
@@ -195,12 +195,12 @@ class Terminal:
             self.out(line)
 
     def hint(self, command: str | Sequence[str]) -> str:
-        """A command line to copy: it acts where the one that runs now does."""
+        """A command line to copy, which acts on the same cluster as this one."""
         line = command if isinstance(command, str) else join(command)
         return self.invocation.line(line) if self.invocation else line
 
     def with_flags(self, text: str) -> str:
-        """A sentence, and behind it the flags that a command in it needs for this cluster."""
+        """A text, followed by the flags that a command in it needs for this cluster."""
         needed = self.invocation.needed_in(text) if self.invocation else ""
         return f"{text} {needed}" if needed else text
 
@@ -221,7 +221,7 @@ class Terminal:
         self._flush(self.stderr)
 
     def doing(self, text: str) -> None:
-        """What is waited for now, for somebody who watches; "" for nothing any more."""
+        """Shows the current wait to a person; "" ends it."""
         if self.progress is None:
             return
         if text:
@@ -230,7 +230,7 @@ class Terminal:
             self.progress.end("doing")
 
     def error(self, text: str) -> None:
-        """Prints an error, on one line: others' words are in it."""
+        """Prints an error on one line: it may quote texts of others."""
         self.note(f"Error: {one_line(text)}")
 
     def flush(self) -> None:
@@ -253,7 +253,7 @@ class Terminal:
             self._drop(stream, error)
 
     def abandon(self, stream: TextIO) -> None:
-        """Nothing more can go there; Python's own flush at the end must not try again."""
+        """Nothing more can go there. Python's own flush at the end must not try again."""
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -267,17 +267,17 @@ class Terminal:
 
     @property
     def shows_escapes(self) -> bool:
-        """The result goes to a terminal that knows ECMA-48."""
+        """Whether the result goes to a terminal with ECMA-48."""
         return self.stdout.isatty() and self.environment.get("TERM", "dumb") != "dumb"
 
     @property
     def has_colour(self) -> bool:
-        """The result goes to a terminal that shows colours, and nobody has forbidden them (no-color.org)."""
+        """Whether the result goes to a terminal with colours, without NO_COLOR (no-color.org)."""
         return self.shows_escapes and not self.environment.get("NO_COLOR")
 
     @property
     def is_live(self) -> bool:
-        """Somebody watches standard error: progress may be drawn over."""
+        """Whether standard error is a terminal: progress may be redrawn."""
         return self.stderr.isatty() and self.environment.get("TERM", "dumb") != "dumb"
 
     def may_write(self, roles: str) -> None:
@@ -308,18 +308,18 @@ class Terminal:
             raise DryRun(code)
 
     def check_can_ask(self, *, yes: bool) -> None:
-        """For what will be confirmed later: whoever cannot be asked is refused at once. Raises UsageError. yes: it needs no answer."""
+        """Before a later question: raises UsageError at once if there is no terminal. yes: no question will come."""
         if not (yes or self.dry_run or self.can_ask):
-            raise UsageError("standard input", "is not a terminal to ask at", "expected --yes")
+            raise UsageError("standard input", "is not a terminal", "expected --yes")
 
     @property
     def can_ask(self) -> bool:
-        """Whether somebody is there to answer a question."""
+        """Whether a person can answer a question."""
         return self.stderr.isatty() and self.stdin.isatty()
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
-        """Who ends a question, by however many Ctrl-C, is told that nothing was changed: every question comes before the first write."""
+        """Ctrl-C at a question prints that nothing was changed: every question comes before the first write."""
         import click
 
         self._forget_typed_ahead()
@@ -332,7 +332,7 @@ class Terminal:
         self.nothing_changed = former
 
     def ask_hidden(self, question: str) -> str:
-        """What is typed in without being shown; empty if it is nothing."""
+        """Reads a line without showing it; may be empty."""
         import click
 
         with self._asking():
@@ -340,7 +340,7 @@ class Terminal:
         return str(word)
 
     def _forget_typed_ahead(self) -> None:
-        """What was typed before a question was there to read does not answer it."""
+        """Drops earlier input: it does not answer a question that was not visible yet."""
         with contextlib.suppress(OSError, termios.error):
             termios.tcflush(self.stdin.fileno(), termios.TCIFLUSH)
 
@@ -351,9 +351,9 @@ class Terminal:
         *,
         folds: bool = True,
     ) -> None:
-        """Columns as kubectl prints them: upper-case headings, three blanks between, nothing cut off.
+        """Prints columns as kubectl does: upper-case headings, three blanks between, nothing cut off.
 
-        A table that is wider than the terminal is folded inside its cells; unless `folds`, a row is always one line.
+        In a table that is wider than the terminal, cells are folded; unless `folds`, each row is one line.
         """
         from kubevouch.cli.common.layout import table_lines
 

@@ -1,4 +1,4 @@
-"""`--watch`: the result of a verb that reads, shown again whenever it has changed."""
+"""`--watch`: shows the result of a reading verb again whenever it changes."""
 
 import functools
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _CLEARED = "\x1b[H\x1b[2J"
 
 
 def watchable(function: Callable[..., int]) -> Callable[..., int]:
-    """-w: the result is shown again whenever it has changed."""
+    """-w: shows the result again whenever it changes."""
 
     @functools.wraps(function)
     def shown(terminal: "Terminal", watch: bool, **others: object) -> int:
@@ -29,12 +29,12 @@ def watchable(function: Callable[..., int]) -> Callable[..., int]:
 
     verb: Callable[..., int] = shown
     return click.option(
-        "-w", "--watch", is_flag=True, help="Show it again whenever it changes, until Ctrl-C."
+        "-w", "--watch", is_flag=True, help="Show the result again after each change, until Ctrl-C."
     )(verb)
 
 
 def show_again(terminal: "Terminal", look: Callable[[], object]) -> NoReturn:
-    """Looks again and again, until an error or a signal ends it. An API server that is away after the first look is waited for."""
+    """Repeats the verb until an error or a signal ends it. After the first look, waits for an unreachable API server."""
     from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.kube.errors import ApiUnreachable
     from kubevouch.system_clock import SystemClock

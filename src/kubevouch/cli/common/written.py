@@ -1,4 +1,4 @@
-"""Reads what operators and the approver wrote down in the cluster: pins, the inventory, and the approver's configuration."""
+"""Reads pins, the inventory and the approver's configuration from the cluster."""
 
 from kubevouch.evidence.approvers import NAMESPACE
 from kubevouch.evidence.gather.inquiry import Inquiry
@@ -9,7 +9,7 @@ from kubevouch.policy.sources.watched import WatchedSources, is_source
 
 
 async def gather_written(api: ApiClient, inquiry: Inquiry) -> Measured[WatchedSources]:
-    """What is written down. Nothing is where there is no approver: None."""
+    """The stored data; None without an approver."""
     found = await inquiry.ask(api.list_all(CONFIG_MAPS, NAMESPACE))
     if found.doubt is not None:
         if found.doubt.kind is DoubtKind.NOT_ALLOWED and await _is_absent(api, inquiry):
@@ -23,6 +23,6 @@ async def gather_written(api: ApiClient, inquiry: Inquiry) -> Measured[WatchedSo
 
 
 async def _is_absent(api: ApiClient, inquiry: Inquiry) -> bool:
-    """Whether there is no namespace of an approver: RBAC answers for one that is not there, too."""
+    """Whether the approver's namespace is missing: RBAC answers for a missing one, too."""
     namespace = await inquiry.ask(api.get(NAMESPACES, NAMESPACE))
     return namespace.is_known and namespace.value is None

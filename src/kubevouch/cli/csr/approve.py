@@ -1,4 +1,4 @@
-"""Approving and denying CSRs: the policy first, then the operator, then one by one at the version that was shown."""
+"""Approves and denies CSRs: asks the policy, then the operator, and writes each at the version that was shown."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ from kubevouch.policy.decide import approval, denial
 from kubevouch.policy.facts import listed
 
 AGAINST_APPROVER: Final = "--against-approver"
-"""The flag for what the installed approver has not approved."""
+"""The flag that overrides the installed approver."""
 
 _LONGEST_REASON = 512
 _PASSING = ("NAME", "AGE", "NODE", "VOUCHES FOR", "BY")
@@ -35,10 +35,10 @@ def approve_csrs(
     yes: bool,
     against_approver: bool = False,
 ) -> ExitCode:
-    """Approves the CSRs of these names, or without names all that wait, each only if every rule passes.
+    """Approves these CSRs, or without names all pending ones, each only if every rule passes.
 
-    What is held, or decided about already, makes the exit code that of a finding or a doubt. Where our approver is installed,
-    what it has not approved is left to it, unless it is to be approved against that.
+    A held or already decided CSR makes the exit code that of a finding or a doubt. An installed approver of ours decides
+    alone, unless the operator overrides it.
     """
 
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode], datetime]:
@@ -55,7 +55,7 @@ def approve_csrs(
 
     seen, codes, at = with_api(terminal, access, judge)
     if not seen and not codes:
-        terminal.out("No CSR for a kubelet's serving certificate waits.")
+        terminal.out("No CSR for a kubelet's serving certificate is pending.")
     passing = [
         each
         for each in seen
@@ -75,7 +75,7 @@ def approve_csrs(
 def _show(
     terminal: Terminal, passing: list[Judged], held: list[Judged], at: datetime, *, one_by_one: bool
 ) -> None:
-    """What passes as a table; what is held as another one, or each rule by rule."""
+    """Prints passing CSRs as a table, and held ones as another table or rule by rule."""
     if passing:
         terminal.table(_PASSING, [_passing_row(each, at) for each in passing])
         terminal.out()
@@ -96,7 +96,7 @@ def _list_held(terminal: Terminal, held: list[Judged], at: datetime) -> None:
 
 
 def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
-    """Everything that the approval would vouch for: nothing of it is shortened."""
+    """A row with everything that the approval vouches for. Nothing in it is shortened."""
     csr = csr_of(each.found)
     asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
     node = requestor_node(csr) or ""
@@ -104,20 +104,20 @@ def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
 
 
 def _refuse(terminal: Terminal, each: Judged) -> None:
-    """Says why it is not approved; where only the approver holds it, how it is approved all the same."""
+    """Says why a CSR is not approved. If only the approver holds it, says how to override that."""
     if each.decision.outcome is not Outcome.PASS:
         render.print_decision(terminal, each, behind=". It was not approved")
         return
     render.say_that_the_approver_holds_it(terminal, each)
     terminal.wrapped(
-        f"It was not approved. If you know that the approver is wrong, give {AGAINST_APPROVER} as well."
+        f"It was not approved. If you know that the approver is wrong, add {AGAINST_APPROVER}."
     )
 
 
 def undecided(
     terminal: Terminal, found: Sequence[CertificateSigningRequest]
 ) -> tuple[list[CertificateSigningRequest], list[ExitCode]]:
-    """Those that nobody has decided about; of each other one it is said that it stays as it is, which is a finding."""
+    """The undecided CSRs. Prints that each decided one stays as it is, which is a finding."""
     settled = [each for each in found if each.status.conditions]
     for each in settled:
         terminal.wrapped(f"{each.name} stays as it is: {render.what_was_decided(each)}")
@@ -127,7 +127,7 @@ def undecided(
 
 
 def _unasked(passing: list[Judged]) -> str:
-    """The rules that nobody asked about some of these, as a question names them."""
+    """The rules that were not asked about some of these CSRs, for the question."""
     rules = sorted({rule for each in passing for rule in each.decision.not_asked})
     return f" (not asked: {', '.join(rules)})" if rules else ""
 
@@ -135,9 +135,9 @@ def _unasked(passing: list[Judged]) -> str:
 def _approve(
     terminal: Terminal, access: ClusterAccess, passing: list[Judged], sources: Sources
 ) -> ExitCode:
-    """Asks the policy about each again, since the operator may have taken long, and approves what was shown.
+    """Asks the policy about each CSR again, since the operator may have taken long, and approves what was shown.
 
-    What somebody else decides about or deletes meanwhile is said, and does not stop the others.
+    If somebody else decides or deletes a CSR meanwhile, an error says so, and the others go on.
     """
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
@@ -166,7 +166,7 @@ def _approve(
 async def decided(
     terminal: Terminal, api: ApiClient, found: CertificateSigningRequest, condition: CsrCondition
 ) -> ExitCode:
-    """Writes the condition, at the version of the CSR that was read, and says so; or that somebody else was faster."""
+    """Writes the condition at the version of the CSR that was read, and says so; or says that somebody else was faster."""
     terminal.nothing_changed = False
     try:
         await api.patch_approval(found, condition)
@@ -185,7 +185,7 @@ def deny_named(
     *,
     yes: bool,
 ) -> ExitCode:
-    """Denies the CSRs of these names. One that somebody has decided about is a finding: it stays as it is."""
+    """Denies these CSRs. A decided CSR is a finding, and stays as it is."""
     reason = _checked(reason)
 
     async def look(api: ApiClient, _: Clock) -> tuple[list[CertificateSigningRequest], datetime]:
@@ -199,7 +199,7 @@ def deny_named(
     terminal.table(render.COLUMNS[:4], [render.undecided_row(each, at) for each in waiting])
     which = listed([each.name for each in waiting])
     terminal.confirm(
-        f"deny {which} on {named(access)}. A denial is for good, and a kubelet that is denied "
+        f"deny {which} on {named(access)}. A denial is for good. A denied kubelet "
         "sends another CSR about every half minute",
         yes=yes,
         if_dry=combined_exit_code(codes),
@@ -213,7 +213,7 @@ def deny_named(
 
 
 def _checked(reason: str) -> str:
-    """The same text. Raises UsageError."""
+    """The stripped text. Raises UsageError if it is not one short line."""
     text = reason.strip()
     if not text or len(text) > _LONGEST_REASON or not text.isprintable():
         seen = "is empty" if not text else "is too long, or not one line"

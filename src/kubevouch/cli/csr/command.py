@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _sha256(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Also with the colons and capitals of openssl."""
+    """Parses a SHA-256, also in openssl's form with colons and capitals."""
     text = value.rpartition("=")[2].replace(":", "").lower()
     if value and not re.fullmatch("[0-9a-f]{64}", text):
         raise click.BadParameter(f"expected a SHA-256 in 64 hexadecimal digits, got {value!r}")
@@ -32,7 +32,7 @@ def _sha256(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 def allowing(function: Callable[..., int]) -> Callable[..., int]:
-    """Where the allowed names of a node come from; the verb gets them as `sources`."""
+    """Options with the allowed names of nodes; the verb gets them as `sources`."""
 
     @functools.wraps(function)
     def with_sources(
@@ -60,9 +60,9 @@ def allowing(function: Callable[..., int]) -> Callable[..., int]:
 def command() -> None:
     """Certificate signing requests of kubelets for their serving certificates.
 
-    `list` and `explain` read only. `approve` asks the policy first, and nothing overrides its rules about who asks,
-    the cluster's own names and what is proven to be another node's. Where the approver is installed, its pins and its inventory say which
-    names and addresses are a node's.
+    `list` and `explain` only read. `approve` asks the policy first. Nothing overrides its rules about the requestor,
+    the cluster's own names, and names that are proven to belong to another node. An installed approver has pins and an
+    inventory; they say which names and addresses a node has.
     """
 
 
@@ -71,7 +71,7 @@ def command() -> None:
     cls=WithLegend,
     heads=CSRS,
     words="kubevouch.cli.common.legend:PolicyWord",
-    short_help="List CSRs, what they ask for, and what the policy says.",
+    short_help="List CSRs, what they request, and the policy's decision.",
 )
 @connected
 @output()
@@ -82,10 +82,9 @@ def list_(
     access: "ClusterAccess",
     sources: "Sources",
 ) -> int:
-    """CSRs for serving certificates, with what they ask for and what the policy says. Reads only.
+    """Lists CSRs for serving certificates, with what they request and the policy's decision. Reads only.
 
-    Of a CSR that somebody has decided about it is said who that was, and what the policy says of what it asks for, as
-    `explain` does.
+    For a decided CSR, the list shows who decided, and what the policy says about it.
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.documents import print_document
@@ -107,7 +106,7 @@ def list_(
         render.print_next(terminal, found)
     elif cluster.csrs.is_known:
         terminal.note("no CSR for the signer kubernetes.io/kubelet-serving")
-    # Without the CSRs there is nothing to show, without the nodes no CSR can pass.
+    # Without CSRs there is nothing to show; without Nodes no CSR can pass.
     doubts = [each.doubt for each in (cluster.csrs, cluster.nodes) if each.doubt]
     render.say_doubts(terminal, doubts)
     return ExitCode.COULD_NOT_TELL if doubts else ExitCode.OK
@@ -124,10 +123,9 @@ def explain(
     access: "ClusterAccess",
     sources: "Sources",
 ) -> int:
-    """CSR rule by rule: what was seen, and what would be allowed. Reads only.
+    """Explains a CSR rule by rule: what it requests, and what the policy allows. Reads only.
 
-    Of a CSR that somebody has decided about it is said who that was, and what
-    the policy says of what it asks for.
+    For a decided CSR, it shows who decided, and what the policy says about it.
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.documents import print_document
@@ -148,7 +146,7 @@ def explain(
     return render.exit_of(found.by)
 
 
-@command.command("approve", short_help="Approve by name or all, if every rule passes.")
+@command.command("approve", short_help="Approve CSRs by name, or all, if every rule passes.")
 @click.argument("names", nargs=-1, metavar="[NAME...]")
 @connected
 @allowing
@@ -157,13 +155,15 @@ def explain(
     default="",
     callback=_sha256,
     metavar="SHA256",
-    help="You say that this client certificate is the kubelet's own, as the node's disk shows it. Of one NAME.",
+    help="Vouch that this client certificate is the kubelet's own, as on the node's disk. Needs one NAME.",
 )
-@click.option("--all", "all_", is_flag=True, help="All that wait and pass; the others are listed.")
+@click.option(
+    "--all", "all_", is_flag=True, help="Approve every pending CSR that passes; list the others."
+)
 @click.option(
     "--against-approver",
     is_flag=True,
-    help="Approve NAME although the approver is installed and has not approved it.",
+    help="Approve NAME even if the installed approver holds it.",
 )
 @writing
 def approve(
@@ -178,10 +178,10 @@ def approve(
 ) -> int:
     """Approves the CSRs NAME..., each only if every rule of the policy passes. Writes.
 
-    --all shows a table of those that wait and pass, with what each approval vouches for, and lists the others with
-    their rules; of one node it never approves two. Where the approver is installed, what it has not approved is left to
-    it, unless it is named and --against-approver is given. An approval cannot be taken back: the certificate is good until it ends, and the
-    approval says what was not asked.
+    --all shows a table of the pending CSRs that pass, with the names that each approval vouches for. It lists the others
+    with the rules that hold them. It never approves two CSRs of one node. An installed approver decides alone, unless you
+    give NAME and --against-approver. Nobody can take an approval back: the certificate is valid until it expires. The
+    approval's message lists the rules that were not asked.
     """
     from kubevouch.cli.csr.approve import approve_csrs
 
@@ -191,7 +191,7 @@ def approve(
     if all_ and against_approver:
         raise UsageError("csr approve --against-approver", "expected names of CSRs, got --all")
     if credential and len(set(names)) != 1:
-        raise UsageError("--credential", "names a node's certificate", "expected one NAME")
+        raise UsageError("--credential", "names one node's certificate", "expected one NAME")
     terminal.may_write("kubevouch apply --print-role")
     sources = replace(sources, word=replace(sources.word, credential=credential))
     return approve_csrs(
@@ -199,14 +199,14 @@ def approve(
     )
 
 
-@command.command("deny", short_help="Deny by name, for good.")
+@command.command("deny", short_help="Deny CSRs by name, for good.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @connected
 @click.option(
     "--reason",
     required=True,
     metavar="TEXT",
-    help="Why, for whoever looks at the CSR later: one line.",
+    help="Reason in the CSR's status: one line.",
 )
 @writing
 def deny(
@@ -216,10 +216,10 @@ def deny(
     reason: str,
     yes: bool,
 ) -> int:
-    """Denies the CSRs NAME..., once you have seen what they ask for. Writes.
+    """Shows what the CSRs NAME... request, asks, and denies them. Writes.
 
-    Seldom what you want: a CSR that is not approved does nothing. A denial cannot be taken back, and the kubelet
-    soon sends another CSR. The policy is not asked. What somebody has decided about stays as it is.
+    You seldom want this: a pending CSR does nothing. Nobody can take a denial back, and the kubelet soon sends another
+    CSR. `deny` does not ask the policy. A decided CSR stays as it is.
     """
     from kubevouch.cli.csr.approve import deny_named
 

@@ -25,7 +25,7 @@ from kubevouch.policy.reasons import HoldReason
 _MOST_SHOWN = 4
 _LONGEST = 64
 _ITS_LOG = f"kubectl -n {APPROVER.namespace} logs -l {APPROVER.pods} --tail=-1"
-"""The approver's: of all its pods, and whole, since by a label kubectl shows ten lines."""
+"""Shows the whole log of every approver pod: with a label selector, kubectl shows only ten lines."""
 
 COLUMNS = tuple(CSRS)
 
@@ -34,7 +34,7 @@ _OVER = {HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
 
 
 def exit_of(judgement: CsrJudgement) -> ExitCode:
-    """0: it passes. 1: it is held, also since nothing knows the node. 3: only what could not be read holds it."""
+    """0: the CSR passes. 1: a rule holds it, or no source knows the node. 3: only unreadable facts hold it."""
     if judgement.outcome is Outcome.PASS:
         return ExitCode.OK
     known = {each.reason for each in judgement.decision.held_by} - _NOT_READ
@@ -49,7 +49,7 @@ def warn(terminal: Terminal, lines: list[str]) -> None:
 
 
 def say_doubts(terminal: Terminal, doubts: Sequence[Doubt]) -> None:
-    """Says what could not be told, and which command prints the roles, if they are what is lacking."""
+    """Prints doubts, and the command that prints the roles if rights are missing."""
     for doubt in doubts:
         terminal.error(doubt.text)
     if any(doubt.kind is DoubtKind.NOT_ALLOWED for doubt in doubts):
@@ -69,7 +69,7 @@ def csr_json(each: Judged) -> dict[str, object]:
 
 
 def explained_json(each: Judged) -> dict[str, object]:
-    """A decision as JSON, and what somebody has decided about the CSR: nothing while it waits."""
+    """A decision as JSON, with the CSR's conditions, which are empty while it is pending."""
     names = each.by.names
     return {
         "name": each.name,
@@ -93,7 +93,7 @@ def csr_row(each: Judged, at: datetime) -> tuple[str, ...]:
 
 
 def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, ...]:
-    """A CSR under the first four of COLUMNS: what it is, and nothing of what anybody thinks of it."""
+    """A CSR as a row under the first four COLUMNS, without any decision."""
     node = found.spec.username.removeprefix(NODE_USER)
     csr = csr_of(found)
     asked = _asked_for(csr)
@@ -105,12 +105,12 @@ def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, 
 
 
 def shortened(text: str) -> str:
-    """As much of it as a cell holds."""
+    """The beginning of the text, as long as a cell allows."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _bounded(values: list[str]) -> str:
-    """The first few values, none longer than a name in DNS is, and how many more there are."""
+    """The first few values, cut to the length of a DNS name, and the number of others."""
     if not values:
         return "nothing"
     shown = list(map(shortened, values))
@@ -143,7 +143,7 @@ def age(found: CertificateSigningRequest, at: datetime) -> str:
 
 
 def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
-    """What the policy says. is_decided: somebody has decided about the CSR, so that no approval of ours comes any more."""
+    """The policy's decision. is_decided: somebody has decided about the CSR, so we will not approve it."""
     if judgement.decision.outcome is Outcome.PASS:
         passes = PolicyWord.PASSES if is_decided else PolicyWord.WOULD_APPROVE
         return shortened(judgement.held or passes)
@@ -154,24 +154,24 @@ def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
 
 
 def say_that_the_approver_holds_it(terminal: Terminal, each: Judged) -> None:
-    """That it is left to the approver, where every rule passes that could be asked here."""
+    """Prints that the CSR is left to the approver, if every rule passes that could be asked here."""
     if each.by.held:
         log = f"{_ITS_LOG} | grep -F {quote(each.name)}"
-        terminal.wrapped(f"{each.by.held}. Its log tells what it saw: `{log}`", f"{each.name}: ")
+        terminal.wrapped(f"{each.by.held}. Its log has the reason: `{log}`", f"{each.name}: ")
 
 
 def what_was_decided(found: CertificateSigningRequest) -> str:
-    """What somebody has decided, and what that means."""
+    """The condition of a decided CSR, and its consequence."""
     condition = found.status.conditions[0]
     words = {"Approved": "approved", "Denied": "denied", "Failed": "failed"}
     what = f"it is {words.get(condition.type, condition.type)} already ({condition.reason})"
     if found.condition("Approved") and found.status.certificate:
-        return f"{what}, and its certificate is good until it ends"
-    return f"{what}, and that cannot be withdrawn"
+        return f"{what}, and its certificate is valid until it expires"
+    return f"{what}, which nobody can take back"
 
 
 def print_decision(terminal: Terminal, each: Judged, *, behind: str = "") -> None:
-    """Each rule with the value seen and allowed, and the outcome of all. behind: what became of one that waits."""
+    """Prints each rule with the requested and allowed values, and the decision. behind: the result for a pending CSR."""
     decision, judgement, found = each.decision, each.by, each.found
     node = requestor_node(csr_of(found))
     _print_results(terminal, decision, node)
@@ -183,9 +183,9 @@ def print_decision(terminal: Terminal, each: Judged, *, behind: str = "") -> Non
         print_way_on(terminal, [each])
         return
     if said := found.status.conditions[0].message:
-        terminal.wrapped(said, "whoever decided says: ")
+        terminal.wrapped(said, "message of the decision: ")
     terminal.wrapped(
-        f"{decision.about}: {what_was_decided(found)}. Of what it asks for the policy says: {_verdict(judgement)}"
+        f"{decision.about}: {what_was_decided(found)}. The policy's own decision: {_verdict(judgement)}"
     )
 
 
@@ -216,7 +216,7 @@ def _print_results(terminal: Terminal, decision: Decision, node: str | None) -> 
 
 
 def _word(result: RuleResult) -> tuple[str, Colour | None]:
-    """How the result of a rule is called, and its colour: one that was not asked has not passed."""
+    """The word for the result of a rule, and its colour. A rule that was not asked has not passed."""
     if result.reason is HoldReason.NOT_ASKED:
         return "not asked", None
     return _WORDS[result.outcome]
@@ -239,7 +239,7 @@ def _verdict(judgement: CsrJudgement) -> str:
 
 
 def print_next(terminal: Terminal, found: Sequence[Judged]) -> None:
-    """The command that says why one is held that waits. One that its kubelet has replaced needs nobody."""
+    """Prints the command that explains a held, pending CSR. A CSR that its kubelet has replaced needs no action."""
     held = [
         each
         for each in found
@@ -253,19 +253,19 @@ def print_next(terminal: Terminal, found: Sequence[Judged]) -> None:
 
 
 def explaining(held: Sequence[Judged]) -> str:
-    """The command that says why the first of these is held; before what its kubelet has stopped waiting for comes what waits."""
+    """The command that explains the first held CSR. It prefers one for which its kubelet still waits."""
     waits = (each.name for each in held if not _OVER & _reasons(each.decision))
     return join(("kubevouch", "csr", "explain", next(waits, held[0].name)))
 
 
 def print_way_on(terminal: Terminal, held: Sequence[Judged]) -> None:
-    """Where no source knows a node and no approver is installed: the plan, which proves what each node has, and approves that."""
+    """Prints the command for a plan if no source knows a node: the plan proves each node's names, and approves them."""
     if any(_wants_a_plan(each.decision) for each in held):
         terminal.command("NEXT   ", PLAN)
 
 
 def _wants_a_plan(decision: Decision) -> bool:
-    """Whether nothing else holds it than that nobody says what its node has, or that it is not its kubelet's newest."""
+    """Whether the CSR is held only because no source knows the node, or because it is not its kubelet's newest."""
     reasons = _reasons(decision)
     says_so = HoldReason.ONLY_THE_NODE_SAYS_SO
     return says_so in reasons and reasons <= {says_so} | _OVER

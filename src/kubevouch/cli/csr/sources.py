@@ -1,4 +1,4 @@
-"""What `csr` judges, and by what: what the command line gives, and what the cluster tells."""
+"""The facts for the decisions of `csr`: from the command line and from the cluster."""
 
 from dataclasses import dataclass, field, replace
 
@@ -23,7 +23,7 @@ from kubevouch.policy.sources.stored import Unreadable
 
 @dataclass(frozen=True)
 class Judged:
-    """One CSR as it was read, and what the policy says of it."""
+    """One CSR, and the policy's decision about it."""
 
     found: CertificateSigningRequest
     by: CsrJudgement
@@ -35,7 +35,7 @@ class Judged:
 
     @property
     def decision(self) -> Decision:
-        """What the rules say of it."""
+        """The decision of all rules."""
         return self.by.decision
 
 
@@ -55,7 +55,7 @@ class Sources:
             gather_written(api, inquiry),
             gather_our_approver(api, inquiry),
         )
-        # If it cannot be told whether the approver is there, it may be. Where nothing of an approver is written down, it is not.
+        # In doubt, the approver is installed. Without any stored data of an approver, it is not.
         nothing_written = written.is_known and written.value is None
         doubt = ours.doubt.text if ours.doubt and not nothing_written else ""
         if evidence.nodes.is_known:
@@ -84,34 +84,34 @@ class Sources:
 
 
 def warnings(evidence: CsrEvidence) -> list[str]:
-    """What is not known of the approver."""
+    """Doubts about the approver, as texts."""
     found = []
     written = evidence.written.value
     configured = written.current.configuration if written else None
     if isinstance(configured, Unreadable):
-        what = "what the approver's configuration says of networks, domain and lifetimes"
-        found.append(f"{what} is not known: {configured}")
+        what = "networks, domain and lifetimes in the approver's configuration"
+        found.append(f"{what} are unknown: {configured}")
     if evidence.approver_doubt:
-        what = "whether the approver is installed is not known, and it is taken for installed"
+        what = "it is unknown whether the approver is installed, so it counts as installed"
         found.append(f"{what}: {evidence.approver_doubt}")
     return found
 
 
-_EXPECTED = "kubevouch csr list shows what there is"
+_EXPECTED = "kubevouch csr list shows all CSRs"
 
 
 async def serving_csr(
     api: ApiClient, name: str, *, expected: str = _EXPECTED
 ) -> CertificateSigningRequest:
-    """The CSR of this name in the cluster. expected: what would be right if there is no such CSR.
+    """The CSR of this name in the cluster. expected: the error's hint if there is no such CSR.
 
     Raises:
         UsageError: there is no such CSR, or it is for another signer than kubernetes.io/kubelet-serving.
-        KubeError: the API server does not tell.
+        KubeError: the API server does not answer the request.
     """
     absent = UsageError(name or "''", "there is no such CSR", expected)
     if not name or "/" in name:
-        raise absent  # the path would be that of the list, or of a subresource
+        raise absent  # this path would lead to the list, or to a subresource
     try:
         found = await api.get(CSRS, name)
     except NotFound:
@@ -120,5 +120,5 @@ async def serving_csr(
         raise UsageError(name, f"the API server answered with {found.name!r}")
     if found.spec.signer_name != KUBELET_SERVING:
         seen = f"this CSR is for the signer {found.spec.signer_name}"
-        raise UsageError(name, seen, f"only CSRs for {KUBELET_SERVING} are judged")
+        raise UsageError(name, seen, f"expected the signer {KUBELET_SERVING}")
     return found

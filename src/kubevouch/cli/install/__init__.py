@@ -1,1 +1,1 @@
-"""`install`, `upgrade` and `remove` of every server: one way for all of them."""
+"""`install`, `upgrade` and `remove`, shared by all servers."""

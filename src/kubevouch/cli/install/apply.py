@@ -1,4 +1,4 @@
-"""What `install` and `upgrade` do for every server: show each change, ask, apply, and wait."""
+"""The common part of `install` and `upgrade`: show each change, ask, apply, and wait."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ _ADMISSION_SINCE = 30
 
 @dataclass(frozen=True)
 class ApplyOptions:
-    """What was asked for on the command line."""
+    """The flags of the command line."""
 
     image: str
     upgrade: bool
@@ -48,7 +48,7 @@ class ApplyOptions:
 
 @dataclass(frozen=True)
 class More:
-    """What an install does besides its objects. text: for the question, "" for nothing. write: before the Deployment is there."""
+    """More work of an install. text: for the question, "" for none. write: runs before the Deployment exists."""
 
     text: str = ""
     write: Callable[[ApiClient], Awaitable[None]] | None = None
@@ -77,7 +77,7 @@ async def look_around(api: ApiClient, product: Product) -> Present:
 def install_plainly(
     terminal: Terminal, access: ClusterAccess, product: Product, options: ApplyOptions
 ) -> ExitCode:
-    """As `install_product`, of a server whose image is all that there is to say."""
+    """Like `install_product`, for a server whose only setting is its image."""
     present = with_api(terminal, access, lambda api, _: look_around(api, product))
     wanted = manifests(product, options.image, present)
     return install_product(terminal, access, product, present, wanted, options)
@@ -94,16 +94,18 @@ def install_product(
     more: Callable[[], More] = More,
     undo: Sequence[str] = (),
 ) -> ExitCode:
-    """0: applied and ready. 4: in conflict, stopped on the way, or applied and not ready in time.
+    """Exit code 0: applied and ready. 4: conflict, stopped halfway, or not ready in time.
 
-    more: is asked when all changes are shown. undo: words that the upgrade to the former image needs besides.
+    more: is called once all changes are shown. undo: more flags for the upgrade back to the former image.
     """
     is_installed = product.deployment in present.live
     if options.upgrade and not is_installed:
         seen = f"there is no {product.title} to upgrade"
-        raise UsageError(f"{product.verb} upgrade", seen, "`install` comes first")
+        raise UsageError(f"{product.verb} upgrade", seen, "run `install` first")
     if not present.has_admission and any(each.is_admission for each in product.objects):
-        terminal.note("This API server is older than 1.30: the admission policies are left out.")
+        terminal.note(
+            "This API server is older than 1.30: kubevouch leaves out the admission policies."
+        )
     wanted = listed(wanted)
     found = with_api(terminal, access, lambda api, _: changes(api, product, wanted))
     if conflicts := [each for each in found if each.conflict]:
@@ -116,7 +118,7 @@ def install_product(
     _show(terminal, changed, going)
     work = _Work(changed, going, more())
     if not str(work):
-        terminal.out(f"Nothing to change: the {product.title} is installed like this.")
+        terminal.out(f"Nothing to change: the {product.title} is up to date.")
         terminal.end_if_dry()
     else:
         verb = "upgrade" if is_installed else "install"
@@ -129,7 +131,7 @@ def install_product(
 
 
 def _show(terminal: Terminal, changed: Sequence[Change], going: Sequence[Manifest]) -> None:
-    """Every change, as a unified diff against what is live."""
+    """Prints every change as a unified diff against the live object."""
     for each in changed:
         for line in each.diff:
             terminal.out(line)
@@ -143,13 +145,13 @@ def _show(terminal: Terminal, changed: Sequence[Change], going: Sequence[Manifes
 def _say_how_it_is_undone(
     terminal: Terminal, product: Product, live: Live, more: Sequence[str]
 ) -> None:
-    """Before the first write, so that whoever is interrupted has read it."""
+    """Prints the undo before the first write, so that it is there after an interruption."""
     if product.deployment not in live:
         terminal.command("UNDO  ", f"kubevouch {product.verb} remove")
         return
     words = ("kubevouch", product.verb, "upgrade", "--image", image_in(product, live), *more)
     terminal.command("UNDO  ", words)
-    rest = "other changes by hand: the diff above shows what was there before"
+    rest = "undo other changes by hand: the diff above shows the former values"
     terminal.wrapped(rest, "      ")
 
 
@@ -161,7 +163,7 @@ def _applied(
     work: _Work,
     wait: float,
 ) -> ExitCode:
-    """Writes, and waits until the server is ready. Whatever it stops at, the same command goes on with it."""
+    """Writes, and waits until the server is ready. After a stop, the same command continues."""
     *others, deployment = wanted
 
     async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:
@@ -177,7 +179,7 @@ def _applied(
         hindrances = with_api(terminal, access, applying)
     except KubevouchError as error:
         terminal.error(str(error))
-        terminal.note("It stopped on its way; the same command goes on with it.")
+        terminal.note("The command stopped halfway; repeat it to continue.")
         return ExitCode.STOPPED
     _say_how_it_ended(terminal, product, hindrances, wait)
     return ExitCode.STOPPED if hindrances else ExitCode.OK
@@ -186,13 +188,13 @@ def _applied(
 def _say_how_it_ended(
     terminal: Terminal, product: Product, hindrances: Sequence[str], wait: float
 ) -> None:
-    """Whether the server is at work now, and what comes next. hindrances: of its pods, after so many seconds."""
+    """Prints whether the server is ready, and the next command. hindrances: problems of its pods after so many seconds."""
     if not hindrances:
         terminal.out(f"The {product.title} is ready: {product.ready}.")
         terminal.command("NEXT  ", product.then)
         return
     seen, *more = hindrances
-    terminal.out(f"The {product.title} is applied, and not ready after {wait:.0f} s: {seen}.")
+    terminal.out(f"The {product.title} is applied, but not ready after {wait:.0f} s: {seen}.")
     for text in more:
         terminal.wrapped(text, "      ")
     terminal.command("NEXT  ", f"kubectl -n {product.namespace} get pods,events")

@@ -1,4 +1,4 @@
-"""What is there of a server; what an apply would change of it, object by object; the writes, and waiting until it is ready."""
+"""Reads a server's live objects, finds the changes of an apply, writes them, and waits until the server is ready."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _MANAGER: Final = "kubevouch"
 """The manager of all fields that this product applies."""
 
 _AT_ONCE: Final = 8
-"""Objects that are asked about at once: each would get a connection of its own, with its TLS handshake, for a request or two."""
+"""Objects read at the same time: each needs its own connection with a TLS handshake, for only a request or two."""
 
 _PAUSE: Final = 1.0
 _SERVERS_OWN: Final = (
@@ -34,7 +34,7 @@ _SERVERS_OWN: Final = (
 
 
 class ChangedSinceShown(KubevouchError):
-    """Somebody else changed an object, so that other things would be written than those that were agreed to."""
+    """Somebody else changed an object, so the apply would write other changes than the agreed ones."""
 
     exit_code = ExitCode.STOPPED
 
@@ -47,7 +47,7 @@ class NotOurs(KubevouchError):
 
 @dataclass(frozen=True)
 class Change:
-    """What would become of one object. live: None where the cluster lacks it. conflict: the API server's words."""
+    """The change of one object. live: None if the cluster lacks it. conflict: the API server's words."""
 
     manifest: Manifest
     live: Mapping[str, Any] | None
@@ -56,7 +56,7 @@ class Change:
 
     @property
     def diff(self) -> list[str]:
-        """The lines of a unified diff against the live object; none where nothing differs."""
+        """The lines of a unified diff against the live object; empty without a difference."""
         name = str(self.manifest)
         before = [] if self.live is None else _lines(self.live)
         after = _lines(self.after)
@@ -66,7 +66,7 @@ class Change:
 
 
 async def read_live(api: ApiClient, product: Product) -> Live:
-    """Those of its objects that are there and ours. Raises KubeError for one that cannot be read."""
+    """The live objects that are ours. Raises KubeError for an unreadable one."""
     known = product.objects
     found = await of_each(known, lambda each: _look(api, each), at_once=_AT_ONCE)
     pairs = zip(known, found, strict=True)
@@ -83,7 +83,7 @@ async def changes(
 
 
 async def check_as_shown(api: ApiClient, product: Product, shown: Sequence[Change]) -> None:
-    """Raises ChangedSinceShown for an object of which an apply would change something else now."""
+    """Raises ChangedSinceShown if the change of an object is no longer the shown one."""
     now = await changes(api, product, [each.manifest for each in shown])
     for before, after in zip(shown, now, strict=True):
         if after.conflict or _edits(before) != _edits(after):
@@ -92,7 +92,7 @@ async def check_as_shown(api: ApiClient, product: Product, shown: Sequence[Chang
 
 
 def _edits(change: Change) -> list[str]:
-    """The lines that come and go; what stands beside them may change at any time, such as records."""
+    """The added and removed lines, without their context: records, for example, may change at any time."""
     return [line for line in change.diff if line.startswith(("+", "-"))]
 
 
@@ -104,12 +104,12 @@ async def _change(api: ApiClient, product: Product, manifest: Manifest, made: se
     try:
         after = await api.apply(manifest.resource, manifest.body, manager=_MANAGER, dry_run=True)
     except NotFound:
-        if live is None and manifest.namespace in made:  # which is not there yet
+        if live is None and manifest.namespace in made:  # the namespace does not exist yet
             return Change(manifest, None, manifest.body)
         raise
     except Conflict as error:
         return Change(manifest, live, manifest.body, conflict=error.message or str(error))
-    # Our own words say enough about a new object; its defaults would hide them.
+    # Shows a new object as in the manifest: the API server's defaults would hide its content.
     return Change(manifest, live, manifest.body if live is None else after.whole())
 
 
@@ -123,7 +123,7 @@ async def _look(api: ApiClient, manifest: Manifest) -> Mapping[str, Any] | None:
 
 
 async def apply_all(api: ApiClient, wanted: Sequence[Manifest]) -> None:
-    """Applies each, in order: a namespace before what lies in it."""
+    """Applies each object in order: a namespace before its contents."""
     for each in wanted:
         await api.apply(each.resource, each.body, manager=_MANAGER)
 
@@ -131,7 +131,7 @@ async def apply_all(api: ApiClient, wanted: Sequence[Manifest]) -> None:
 async def delete_all(
     api: ApiClient, product: Product, going: Sequence[Manifest], *, written_down: bool = False
 ) -> None:
-    """Deletes, in order, each object that is there and ours. written_down: also what is written down of nodes."""
+    """Deletes in order each live object that is ours. written_down: also the ConfigMaps about nodes."""
     for each in going:
         live = await _look(api, each)
         if live is None or not product.owns(live):
@@ -142,11 +142,11 @@ async def delete_all(
             uid = live["metadata"]["uid"]
             await api.delete(each.resource, each.name, each.namespace, uid=uid)
         except NotFound:
-            continue  # somebody else was quicker
+            continue  # somebody else was faster
 
 
 def _lines(thing: Mapping[str, Any]) -> list[str]:
-    """Without what the server writes itself, and without what controllers say of it."""
+    """The object without fields of the API server, and without its status."""
     metadata = {key: each for key, each in thing["metadata"].items() if key not in _SERVERS_OWN}
     rest = {key: each for key, each in thing.items() if key not in ("status", "metadata")}
     return goyaml.written({**rest, "metadata": metadata}).splitlines()
@@ -155,7 +155,7 @@ def _lines(thing: Mapping[str, Any]) -> list[str]:
 async def wait_until_ready(
     api: ApiClient, clock: Clock, terminal: Terminal, product: Product, seconds: float
 ) -> tuple[str, ...]:
-    """Nothing once every pod of the newest version is ready and at work; else, after so many seconds, why not."""
+    """Waits until every pod of the newest version is ready. Returns the reason if that takes too long, else nothing."""
     began = clock.monotonic()
     while True:
         found = (await api.get_raw(DEPLOYMENTS, product.name, product.namespace)).whole()
@@ -172,14 +172,14 @@ async def wait_until_ready(
 
 
 def _missing(deployment: Mapping[str, Any]) -> str:
-    """What is not as it should be; empty if the roll-out is complete (kubectl's rollout_status.go)."""
+    """What the Deployment still lacks; empty if its roll-out is complete (kubectl's rollout_status.go)."""
     wanted, status = deployment["spec"].get("replicas", 1), deployment.get("status") or {}
     seen, now = status.get("observedGeneration", 0), deployment["metadata"].get("generation", 0)
     updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
     if seen < now:
-        return "the Deployment has not been looked at yet"
+        return "no controller has seen the Deployment yet"
     if updated < wanted or status.get("replicas", 0) > updated:
-        return f"{updated} of {wanted} pods are of the new version"
+        return f"{updated} of {wanted} pods have the new version"
     return "" if ready >= wanted else f"{ready} of {wanted} pods are ready"
 
 

@@ -1,6 +1,6 @@
-"""A server as it is installed: its objects, as `install` applies them and `remove` deletes them.
+"""A server's objects, which `install` applies and `remove` deletes.
 
-Pure, but for the manifests of deploy/, which are part of this program.
+Pure, except that it reads the manifests of deploy/, which are part of this program.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ NO_PUBLIC_IMAGE: Final = (
     "yours, and name it with its digest."
 )
 _APPLIED: Final = "kubevouch.dev/applied"
-"""The annotation of the Deployment that names what its version consists of, so that the next one deletes what it lacks."""
+"""The Deployment's annotation with the objects of its version, so that the next version deletes those that it lacks."""
 
 _MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 """Our charts have it, as every chart, and our manifests do not."""
@@ -32,12 +32,12 @@ _MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 _REFERENCE: Final = re.compile(r"([a-z0-9./]+) ([A-Za-z]+) ([a-z0-9-]*)/([a-z0-9:.-]+)")
 
 Live = Mapping[str, Mapping[str, Any]]
-"""Objects of ours that are there, by reference."""
+"""Our live objects, by reference."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """One object: its resource, and its body as it is applied."""
+    """One object: its resource, and the body to apply."""
 
     resource: Resource[Any]
     body: Mapping[str, Any]
@@ -54,17 +54,17 @@ class Manifest:
 
     @property
     def is_admission(self) -> bool:
-        """Whether it belongs to the admission policies, which API servers have since Kubernetes 1.30."""
+        """Whether it belongs to the admission policies, which need Kubernetes 1.30."""
         return self.resource.group == "admissionregistration.k8s.io"
 
     @property
     def stays(self) -> bool:
-        """Whether a removal leaves it: the namespace, and what is written down of nodes."""
+        """Whether a removal leaves it: the namespace, and the ConfigMaps about nodes."""
         return self.resource.kind == "Namespace" or HOLDS in self.body["metadata"].get("labels", {})
 
     @property
     def reference(self) -> str:
-        """Which object it is, whatever its content."""
+        """Identifies the object, without its content."""
         return f"{self.resource.api_version} {self.resource.kind} {self.namespace}/{self.name}"
 
     def __str__(self) -> str:
@@ -76,9 +76,9 @@ class Manifest:
 class Product:
     """A server that can be installed.
 
-    verb: the group of its commands. files: its manifests below deploy/, in the order in which they are applied; the Deployment
-    is the last one. counts: two of these nodes mean two replicas. why_not: what is missing once its pods are ready, "" for nothing.
-    ready: what is true then. then: the command that comes next. without: what follows from its removal.
+    verb: the group of its commands. files: its manifests below deploy/, in the order of the apply; the Deployment is the last.
+    counts: two of these nodes mean two replicas. why_not: what is missing once its pods are ready, "" for nothing.
+    ready: what is true then. then: the next command. without: the consequence of its removal.
     """
 
     verb: str
@@ -97,7 +97,7 @@ class Product:
 
     @property
     def title(self) -> str:
-        """What people call it: metrics server."""
+        """Its name for people: metrics server."""
         return self.verb.replace("-", " ")
 
     @property
@@ -131,7 +131,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Present:
-    """What is there before. live: objects of ours."""
+    """The state before the install. live: our objects."""
 
     has_admission: bool
     live: Live
@@ -148,7 +148,7 @@ def _leads_to(api_service: Mapping[str, Any]) -> str:
 
 
 def image_in(product: Product, live: Live) -> str:
-    """The image that the Deployment runs, as `--image` takes it; a form to fill in where none is known by its digest."""
+    """The Deployment's image, as `--image` takes it; a placeholder if it has no digest."""
     found = live.get(product.deployment)
     pod = found["spec"]["template"]["spec"] if found else {}
     images = [str(each["image"]) for each in pod.get("containers", ())]
@@ -156,7 +156,7 @@ def image_in(product: Product, live: Live) -> str:
 
 
 def checked_image(reference: str) -> str:
-    """The same reference. Raises UsageError unless it names a digest."""
+    """The reference itself. Raises UsageError if it has no digest."""
     if not reference:
         raise UsageError("--image", "is missing", NO_PUBLIC_IMAGE)
     if not names_an_image(reference):
@@ -166,7 +166,7 @@ def checked_image(reference: str) -> str:
 
 
 def manifests(product: Product, image: str, present: Present) -> tuple[Manifest, ...]:
-    """The objects that this image and this cluster want, in the order in which they are applied."""
+    """The objects for this image and cluster, in the order of the apply."""
     replicas = min(2, max(1, sum(map(product.counts, present.nodes))))
     *others, deployment = product.objects
     (container,) = deployment.body["spec"]["template"]["spec"]["containers"]
@@ -178,7 +178,7 @@ def manifests(product: Product, image: str, present: Present) -> tuple[Manifest,
 
 
 def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
-    """The same, and the Deployment, which is the last one, names all that goes with its version."""
+    """The same objects; the Deployment, which is the last, lists all objects of its version."""
     *_, deployment = wanted
     references = [each.reference for each in wanted if not each.stays]
     deployment.body["metadata"]["annotations"] = {_APPLIED: "\n".join(references)}
@@ -217,7 +217,7 @@ def _referenced(product: Product, reference: str, theirs: Collection[str]) -> Ma
 
 @cache
 def _documents(files: tuple[str, ...]) -> tuple[str, ...]:
-    """The files as JSON, which is read sooner than YAML: a command wants them several times."""
+    """The files as JSON, which parses faster than YAML: a command reads them several times."""
     folder = resources.files(__package__).joinpath("manifests")
     texts = [folder.joinpath(*each.split("/")).read_text(encoding="utf-8") for each in files]
     documents = (each for text in texts for each in re.split(r"^---\n", text, flags=re.MULTILINE))

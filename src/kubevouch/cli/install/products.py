@@ -1,4 +1,4 @@
-"""The servers that this program installs, each by the manifests of its chart."""
+"""The servers that this program installs, with the manifests of their charts."""
 
 from datetime import timedelta
 from typing import Final
@@ -14,13 +14,13 @@ from kubevouch.kube.resources import API_SERVICES, LEASES, METRICS_API_SERVICES
 
 _NAMESPACE_FILE: Final = "approver/00-namespace.yaml"
 _RENEWED: Final = timedelta(seconds=5)
-"""Whoever leads renews the Lease every two seconds."""
+"""The leader renews the Lease every two seconds."""
 
 
 async def _why_none_leads(api: ApiClient) -> str:
-    """Empty if somebody leads: only who leads decides, and a former approver's Lease has to run out first.
+    """Empty if a pod leads: only the leader decides, and a former approver's Lease has to expire first.
 
-    By the API server's clock, which also wrote down when the Lease was renewed.
+    Uses the API server's clock, which also dates the renewals of the Lease.
     """
     try:
         lease = await api.get(LEASES, LEASE, NAMESPACE)
@@ -35,7 +35,7 @@ async def _why_none_leads(api: ApiClient) -> str:
 
 
 async def _why_not_asked(api: ApiClient) -> str:
-    """Empty if the API server asks it for metrics."""
+    """Empty if the API server forwards requests for metrics to it."""
     for name in METRICS_API_SERVICES.values():
         conditions = (await api.get(API_SERVICES, name)).status.conditions
         if not any(each.type == "Available" and each.true for each in conditions):
@@ -62,8 +62,8 @@ APPROVER: Final = Product(
     why_not=_why_none_leads,
     ready="all of its pods are, and one leads",
     then="kubevouch csr list",
-    without=f"Unless something else approves ({Code.ROTATION_WILL_STALL}), kubelets ask in vain for their next certificate "
-    "at 70 to 90 % of the life of this one, and at its end their ports go dark.",
+    without=f"Without another approver ({Code.ROTATION_WILL_STALL}), kubelets request their next certificate in vain, at 70 to 90 % "
+    "of the lifetime of this one. When it expires, their ports go dark.",
 )
 EXPORTER: Final = Product(
     verb="exporter",
@@ -78,7 +78,7 @@ EXPORTER: Final = Product(
     counts=lambda _: False,
     ready="its pod is",
     then="kubevouch certs",
-    without="Prometheus sees no certificate any more; `kubevouch certs` still shows them.",
+    without="Prometheus no longer sees any certificate; `kubevouch certs` still shows them.",
 )
 METRICS_SERVER: Final = Product(
     verb="metrics-server",

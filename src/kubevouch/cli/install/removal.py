@@ -1,4 +1,4 @@
-"""What `remove` does for every server: list, ask, delete."""
+"""The common part of `remove`: list, ask, delete."""
 
 from collections.abc import Sequence
 from shlex import join
@@ -14,7 +14,7 @@ from kubevouch.kube.access import ClusterAccess
 def remove_plainly(
     terminal: Terminal, access: ClusterAccess, product: Product, *, yes: bool
 ) -> ExitCode:
-    """As `remove_product`, of a server of which nothing is written down."""
+    """Like `remove_product`, for a server without stored data."""
     live = with_api(terminal, access, lambda api, _: read_live(api, product))
     spaces = [str(each) for each in product.objects if each.resource.kind == "Namespace"]
     return remove_product(terminal, access, product, live, stays=spaces, yes=yes)
@@ -32,9 +32,9 @@ def remove_product(
     stays: Sequence[str] = (),
     yes: bool,
 ) -> ExitCode:
-    """Deletes what is ours. 4: declined, or stopped on the way.
+    """Deletes our objects. Exit code 4: declined, or stopped halfway.
 
-    written: what goes, too, of what is written down of nodes. undo: words that another install needs besides. stays: what does not go.
+    written: ConfigMaps about nodes to delete, too. undo: more flags for another install. stays: what is not deleted.
     """
     there = [each for each in product.objects if each.reference in live and not each.stays]
     going = [*written, *there]
@@ -47,7 +47,7 @@ def remove_product(
     for text in filter(None, (warning, product.without)):
         terminal.note(text)
     terminal.confirm(f"delete these {len(going)} objects, on {named(access)}", yes=yes)
-    # Before the first write, so that whoever is interrupted has read it.
+    # Before the first write, so that it is there after an interruption.
     again = ("kubevouch", product.verb, "install", "--image", image_in(product, live), *undo)
     terminal.command("UNDO  ", join(again))
     terminal.nothing_changed = False
@@ -57,7 +57,7 @@ def remove_product(
         )
     except KubevouchError as error:
         terminal.error(str(error))
-        terminal.note("It stopped on its way; the same command goes on with it.")
+        terminal.note("The command stopped halfway; repeat it to continue.")
         return ExitCode.STOPPED
     terminal.out(f"{len(going)} objects are deleted.")
     _say_what_stays(terminal, stays)

@@ -1,4 +1,4 @@
-"""The commands `install`, `upgrade` and `remove` of a server, and what those of all servers have in common."""
+"""The commands `install`, `upgrade` and `remove` of a server, and the options that all servers share."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from kubevouch.kube.access import ClusterAccess
 
 IMAGE = click.option(
-    "--image", default="", metavar="NAME@sha256:DIGEST", help="The image, by its digest."
+    "--image", default="", metavar="NAME@sha256:DIGEST", help="The image, with its digest."
 )
 PRINT_ROLE = "whoever installs, upgrades or removes needs"
 
 
 def applying(function: F) -> F:
-    """--wait, --dry-run, --yes: how it is applied."""
+    """--wait, --dry-run, --yes: how to apply."""
     return all_of(
         duration("--wait", "2m", "How long to wait until the server is ready."),
         writing,
@@ -26,7 +26,7 @@ def applying(function: F) -> F:
 
 
 def server_commands(verb: str) -> Iterator[click.Command]:
-    """`install`, `upgrade` and `remove` of a server whose image is all that there is to say. verb: of its group."""
+    """`install`, `upgrade` and `remove` of a server whose only setting is its image. verb: the name of its group."""
     title = verb.replace("-", " ")
 
     def apply(
@@ -43,9 +43,9 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         return install_plainly(terminal, access, PRODUCTS[verb], ApplyOptions(**flags))
 
     @click.command(
-        help=f"Installs the {title}: shows the diff against what is live, asks, applies exactly that, waits until it is "
-        f"ready.\n\n`{verb} remove` takes it out again.",
-        short_help=f"Put the {title} into the cluster. Shows every change, asks.",
+        help=f"Installs the {title}: shows the diff against the cluster, asks, applies exactly that, waits until it is "
+        f"ready.\n\n`{verb} remove` removes it.",
+        short_help=f"Install the {title}. Shows every change, asks.",
     )
     @connected
     @IMAGE
@@ -65,8 +65,8 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         return apply(upgrade=True, **flags)
 
     @click.command(
-        help="Deletes the objects that `install` made, which bear its label, after it has listed them.",
-        short_help=f"Take the {title} out again. Asks first.",
+        help="Lists the objects with the label of `install`, asks, and deletes them.",
+        short_help=f"Remove the {title}. Asks first.",
     )
     @connected
     @writing

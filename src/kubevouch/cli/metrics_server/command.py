@@ -1,4 +1,4 @@
-"""`metrics-server install | upgrade | remove | run`: the metrics API, from kubelets that were verified before anything was sent to them."""
+"""`metrics-server install | upgrade | remove | run`: the metrics API. It verifies a kubelet before it sends anything."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ from kubevouch.cli.metrics_server.flags import GIVEN, MetricsServerFlags, metric
 
 
 class _DropIn(click.Command):
-    """A command whose line is written for metrics-server: a switch takes no word for its value, and `-l=a` is `-la`."""
+    """A command with metrics-server's syntax: a switch takes no separate value, and `-l=a` means `-la`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Gives bare switches their value."""
@@ -58,9 +58,9 @@ def run(
 ) -> int:
     """Reads every kubelet's usage and serves it as metrics.k8s.io/v1 and v1beta1, as metrics-server does.
 
-    A kubelet has to prove that it is the node it should be (chain, address, CN) before a token or any byte of HTTP is
-    sent to it. The flags are metrics-server's, and all of its flags are accepted: docs/reference/metrics-server.md says which have
-    no meaning here. Ends on SIGTERM, when what is being asked has been answered.
+    A kubelet has to prove its identity (chain, address, CN) before it gets a token or any byte of HTTP. The server accepts
+    all flags of metrics-server; docs/reference/metrics-server.md lists the flags without a meaning here. After SIGTERM,
+    it answers the open requests and ends.
     """
     from kubevouch import __version__
     from kubevouch.cli.common.connect import access_of

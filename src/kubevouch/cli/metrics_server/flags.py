@@ -1,4 +1,4 @@
-"""The flags of `metrics-server`, by metrics-server's names: each row is an option of its command line and a field of what it means."""
+"""The flags of `metrics-server`, with metrics-server's names: each row is an option and the field with its value."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
@@ -35,7 +35,7 @@ def _joined(_: click.Context, __: click.Parameter, given: Iterable[str]) -> tupl
 
 
 def _list(default: str = "", text: str = "", metavar: str = "LIST") -> Any:  # noqa: ANN401 - as dataclasses.field
-    """A list with commas. Given again it grows; given at all it replaces its default."""
+    """A list with commas. A repeated flag adds to the list; the first one replaces the default."""
     known = [default] if default else []
     shown = bool(default)
     return _flag(
@@ -44,7 +44,7 @@ def _list(default: str = "", text: str = "", metavar: str = "LIST") -> Any:  # n
 
 
 def _share(_: click.Context, __: click.Parameter, text: str) -> float:
-    """A number from 0 to 1, also written in percent. Raises click.BadParameter."""
+    """Parses a number from 0 to 1, or percent. Raises click.BadParameter."""
     try:
         found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
@@ -56,37 +56,33 @@ def _share(_: click.Context, __: click.Parameter, text: str) -> float:
 
 @dataclass(frozen=True)
 class MetricsServerFlags(ServerFlags):
-    """All that mean something here, as click has read them. Durations are in seconds; a text is "" where nothing is given."""
+    """The flags with a meaning here, as click read them. Durations are in seconds; an absent text is ""."""
 
     # How kubelets are reached.
-    metric_resolution: float = _seconds(
-        "15s", "Each kubelet is read once in this time; at least 10s."
-    )
+    metric_resolution: float = _seconds("15s", "Read each kubelet once per interval, at least 10s.")
     kubelet_use_node_status_port: bool = _switch(
-        "The port in the node's status comes before --kubelet-port."
+        "Prefer the port in the node's status to --kubelet-port."
     )
     kubelet_port: int = _flag(type=click.IntRange(1, 65535), default=10250, show_default=True)
     kubelet_preferred_address_types: tuple[str, ...] = _list(
         "Hostname,InternalDNS,InternalIP,ExternalDNS,ExternalIP",
-        "The first of these that a node has is dialled.",
+        "Dial the first of these address types that a node has.",
         "TYPES",
     )
-    kubelet_certificate_authority: str = _file(
-        "Authorities of kubelets, in place of the cluster's own."
-    )
-    kubelet_client_certificate: str = _file("A certificate to show to kubelets, besides the token.")
-    kubelet_client_key: str = _file("Its key.")
+    kubelet_certificate_authority: str = _file("CAs of the kubelets, instead of the cluster's CAs.")
+    kubelet_client_certificate: str = _file("Client certificate for kubelets, besides the token.")
+    kubelet_client_key: str = _file("Key of the client certificate.")
     node_selector: str = _flag(
-        "Only nodes with these labels.", default="", metavar="LABELS", short="-l"
+        "Read only nodes with these labels.", default="", metavar="LABELS", short="-l"
     )
     kubelet_request_timeout: float = _seconds(
-        "10s", "For one kubelet; at most nine tenths of the resolution."
+        "10s", "Timeout for one kubelet, at most 90% of the resolution."
     )
     kubelet_insecure_tls: bool = _switch(
-        "Ask kubelets that cannot be verified, too, but without a credential; not ready until all are read."
+        "Also ask kubelets that fail verification, without a credential. Not ready until all are read."
     )
     ready_min_nodes: float = _flag(
-        "Not ready before this share of the ready nodes has been read, such as 0.9 or 90%.",
+        "Be ready once this share of the ready nodes has been read, such as 0.9 or 90%.",
         callback=_share,
         default="0",
         metavar="SHARE",
@@ -94,40 +90,40 @@ class MetricsServerFlags(ServerFlags):
     deprecated_kubelet_completely_insecure: bool = _switch(hidden=True)
 
     # What the server serves, beside the flags that all our servers have.
-    tls_min_version: str = _file("VersionTLS12, which is the default, or VersionTLS13.", "NAME")
+    tls_min_version: str = _file("VersionTLS12 (default) or VersionTLS13.", "NAME")
     tls_cipher_suites: tuple[str, ...] = _list(
         "",
-        "Suites for TLS 1.2 by Go's names, such as TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256.",
+        "Cipher suites of TLS 1.2, in Go's names, such as TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256.",
         "NAMES",
     )
     tls_sni_cert_key: tuple[str, ...] = _flag(
-        "Another pair, for clients that ask for one of these names. May be repeated.",
+        "Another certificate and key, for clients that ask for one of these names (SNI). May be repeated.",
         multiple=True,
         metavar="FILE,FILE[:NAMES]",
     )
     tls_authority_secret: str = _file(
-        "Where replicas keep the authority that signs what they serve for these names. In place of --tls-cert-file. "
-        "VERSIONS: of the metrics API, if not all of them lead here.",
+        "Secret with the CA that signs the replicas' serving certificates for NAMES, instead of --tls-cert-file. "
+        "VERSIONS: the versions of the metrics API that lead here, if not all.",
         "NAMESPACE/NAME:NAMES[:VERSIONS]",
     )
-    request_timeout: float = _seconds("1m", "For one request to this server.")
+    request_timeout: float = _seconds("1m", "Timeout of one request to this server.")
     max_requests_inflight: int = _flag(
-        "Requests at a time; 0 for any number.", type=int, default="400", show_default=True
+        "Most concurrent requests; 0 for no limit.", type=int, default="400", show_default=True
     )
     shutdown_delay_duration: float | None = _flag(
-        "How long it serves on after SIGTERM, while /readyz fails already.",
+        "Keep serving this long after SIGTERM, while /readyz fails.",
         type=seconds,
         show_default="5s in a pod, else 0s",
     )
 
     # Who asks, by the names that every extension API server has for them.
-    client_ca_file: str = _file("Users' authorities, in place of the published ones.")
+    client_ca_file: str = _file("CAs of users, instead of the published ones.")
     requestheader_client_ca_file: str = _file(
-        "The front proxy's authorities, in place of the published ones."
+        "CAs of the front proxy, instead of the published ones."
     )
     requestheader_allowed_names: tuple[str, ...] = _list(
         "",
-        "Names of the front proxy; empty allows every one that its authority signed.",
+        "Names of the front proxy. Empty allows every name that its CA signed.",
         "NAMES",
     )
     requestheader_username_headers: tuple[str, ...] = _list("x-remote-user")
@@ -135,26 +131,24 @@ class MetricsServerFlags(ServerFlags):
     requestheader_group_headers: tuple[str, ...] = _list("x-remote-group")
     requestheader_extra_headers_prefix: tuple[str, ...] = _list("x-remote-extra-")
     authentication_kubeconfig: str = _file(
-        "The API server that knows tokens and publishes authorities, if it is another one."
+        "Another API server that knows tokens and publishes CAs."
     )
-    authentication_skip_lookup: bool = _switch(
-        "Do not read what is published at all: the flags say everything."
-    )
+    authentication_skip_lookup: bool = _switch("Do not read the published CAs; use only the flags.")
     authentication_tolerate_lookup_failure: bool = _switch(
-        "Start although the ConfigMap extension-apiserver-authentication cannot be read."
+        "Start even if the ConfigMap extension-apiserver-authentication is unreadable."
     )
     authentication_token_webhook_cache_ttl: float = _seconds(
-        "10s", "How long the API server's word about a token is kept."
+        "10s", "How long to cache the API server's answer about a token."
     )
-    authorization_kubeconfig: str = _file(
-        "The API server that says who may do what, if it is another one."
-    )
+    authorization_kubeconfig: str = _file("Another API server that authorizes requests.")
     authorization_always_allow_paths: tuple[str, ...] = _list(
         "/healthz,/readyz,/livez", metavar="PATHS"
     )
-    authorization_webhook_cache_authorized_ttl: float = _seconds("10s", "How long its yes is kept.")
+    authorization_webhook_cache_authorized_ttl: float = _seconds(
+        "10s", "How long to cache its yes."
+    )
     authorization_webhook_cache_unauthorized_ttl: float = _seconds(
-        "10s", "How long its no is kept."
+        "10s", "How long to cache its no."
     )
 
 
@@ -166,12 +160,12 @@ def metrics_server_flags(function: F) -> F:
             short = filter(None, [option.pop("short", "")])
             flag = f"--{each.name.replace('_', '-')}"
             options.append(click.option(*short, flag, each.name, **option))
-    more = "2 each scrape, 3 each request, 4 who may not"
+    more = "2 each scrape, 3 each request, 4 each denied request"
     return all_of(*options, _without_meaning, logging(more))(function)
 
 
 GIVEN: Final = "kubevouch.cli.metrics_server.flags.given"
-"""Where a context's `meta` has the names of those that were given and mean nothing here."""
+"""The key in a context's `meta` for the given flags without a meaning here."""
 
 _SWITCHES: Final = """
 audit-log-batch-throttle-enable audit-log-compress audit-log-truncate-enabled audit-webhook-batch-throttle-enable
@@ -194,11 +188,11 @@ strict-transport-security-directives tls-curve-preferences vmodule
 """
 SWITCHES: Final = _SWITCHES.split()
 WITH_VALUES: Final = _WITH_VALUES.split()
-"""Flags of metrics-server that mean nothing here."""
+"""Flags of metrics-server without a meaning here."""
 
 
 def _without_meaning(function: F) -> F:
-    """Accepts these flags, so that metrics-server's command line starts us, whatever their values; `false` asks for nothing."""
+    """Accepts these flags with any value, so that metrics-server's command line works. It does not warn about `false`."""
 
     def note(context: click.Context, parameter: click.Parameter, value: object) -> None:
         if value is not None and value is not False:

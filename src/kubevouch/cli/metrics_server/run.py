@@ -29,11 +29,9 @@ from kubevouch.serve.tls_reload import TlsSources
 from kubevouch.x509 import X509Error
 
 _LARGEST: Final = 1 << 24
-_ROOTS_KEPT: Final = (
-    "Failed to read the authorities of kubelets again; those of before stay in force"
-)
+_ROOTS_KEPT: Final = "Failed to reload the CAs of kubelets; the former ones stay in use"
 _CERTIFICATE_KEPT: Final = (
-    "Failed to read the client certificate for kubelets again; that of before is shown"
+    "Failed to reload the client certificate for kubelets; the former one stays in use"
 )
 
 
@@ -44,7 +42,7 @@ def serve_metrics(
     unused: Sequence[str],
     ignored: Sequence[str],
 ) -> ExitCode:
-    """Until a signal. unused: flags without a meaning. ignored: words that belong to no flag. Raises KubevouchError, OSError."""
+    """Runs the server until a signal. unused: flags without a meaning. ignored: words without a flag. Raises KubevouchError, OSError."""
     check_token(access)
     others = _other_accesses(terminal, settings)
     raise_open_file_limit()
@@ -86,27 +84,27 @@ def serve_metrics(
 
 
 def check_token(access: ClusterAccess) -> None:
-    """Raises UsageError if there is no token to show to kubelets."""
+    """Raises UsageError if there is no token for kubelets."""
     if not (access.user.token or access.user.token_file):
-        expected = "expected a ServiceAccount's token (deploy/metrics-server/rbac.yaml): kubelets are shown nothing else"
+        expected = "expected a ServiceAccount's token (deploy/metrics-server/rbac.yaml): kubelets get no other credential"
         raise UsageError(access.user.where, "no token", expected)
 
 
 def _warn_of_words(log: Log, unused: Sequence[str], ignored: Sequence[str]) -> None:
     if ignored:
         log.warning(
-            "Words of the command line belong to no flag, and are ignored; a bool is written --flag=false",
+            "Ignores words of the command line without a flag; write a bool as --flag=false",
             words=" ".join(ignored),
         )
     if unused:
-        log.warning("Flags without a meaning here are ignored", flags=", ".join(unused))
+        log.warning("Ignores flags without a meaning here", flags=", ".join(unused))
 
 
 def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
-    """Says in the log what the flags ask for and do not get, and what they give away."""
+    """Logs flags without an effect, and flags that weaken security."""
     if settings.given.allowed_names and not settings.given.proxy_ca:
         log.warning(
-            "--requestheader-allowed-names has no effect without --requestheader-client-ca-file: what the API server publishes counts"
+            "--requestheader-allowed-names has no effect without --requestheader-client-ca-file: the API server's published settings apply"
         )
     for text in settings.tls.warnings:
         log.warning(text)
@@ -117,7 +115,7 @@ def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
         text = (
             "--kubelet-insecure-tls: kubelets that cannot be verified get no credential, so nearly all of them answer 401 or "
             f"403 and have no metrics; /readyz fails until {awaited} read. `kubevouch doctor` says why a kubelet "
-            "cannot be verified, `kubevouch plan -o plan.json` how to mend it"
+            "cannot be verified, `kubevouch plan -o plan.json` how to fix it"
         )
         log.warning(text)
 
@@ -125,7 +123,7 @@ def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
 def _other_accesses(
     terminal: Terminal, settings: MetricsServerSettings
 ) -> dict[str, ClusterAccess]:
-    """The API servers that --authentication-kubeconfig and --authorization-kubeconfig name, by the path."""
+    """The API servers of --authentication-kubeconfig and --authorization-kubeconfig, by path."""
     found: dict[str, ClusterAccess] = {}
     for flag, path in (
         ("--authentication-kubeconfig", settings.flags.authentication_kubeconfig),
@@ -141,7 +139,7 @@ def _other_accesses(
 
 
 def kubelet_roots(access: ClusterAccess, path: str, clock: Clock, log: Log) -> RootsFile:
-    """Kubelets' authorities, whose file is read again from time to time. path: the flag's; "" for none. Raises UsageError."""
+    """The CAs of kubelets. Their file is reloaded from time to time. path: the flag's; "" for none. Raises UsageError."""
     where, read = _roots(access, path)
     try:
         return RootsFile(read, clock, report=_kept(log, _ROOTS_KEPT))
@@ -150,17 +148,17 @@ def kubelet_roots(access: ClusterAccess, path: str, clock: Clock, log: Log) -> R
 
 
 def _roots(access: ClusterAccess, path: str) -> tuple[str, Callable[[], bytes]]:
-    """Where they are, and how to read them: the flag's, else those that the API server is verified by, as metrics-server has it."""
+    """Their place, and a reader: the flag's file, else the CAs that verify the API server, as in metrics-server."""
     if path:
         where = f"--kubelet-certificate-authority {path}"
-        expected = "expected authorities in PEM"
+        expected = "expected CA certificates in PEM"
         return where, lambda: bytes_in(Path(path), most=_LARGEST, expected=expected, where=where)
     if _in_pod(access):
         file = SERVICE_ACCOUNT / "ca.crt"
         return str(file), file.read_bytes
     if access.roots is None:
         expected = "expected --kubelet-certificate-authority FILE"
-        raise UsageError(access.cluster, "names no authority that kubelets could be of", expected)
+        raise UsageError(access.cluster, "has no CA for kubelets", expected)
     pem = access.roots
     return access.cluster, lambda: pem
 
@@ -168,7 +166,7 @@ def _roots(access: ClusterAccess, path: str) -> tuple[str, Callable[[], bytes]]:
 async def kubelet_certificate(
     certificate: str, key: str, clock: Clock, log: Log
 ) -> Credentials | None:
-    """The client certificate for kubelets, whose files are read again from time to time. Raises UsageError."""
+    """The client certificate for kubelets. Its files are reloaded from time to time. Raises UsageError."""
     if not certificate:
         return None
     flags = "--kubelet-client-certificate, --kubelet-client-key"
@@ -180,7 +178,7 @@ async def kubelet_certificate(
     )
     found = UserCredentials(user, clock, report=_kept(log, _CERTIFICATE_KEPT))
     try:
-        # Else what cannot be read would be told for each node.
+        # Otherwise an unreadable file would be an error of each node.
         await found.current()
     except (KubeconfigError, CredentialError) as error:
         raise UsageError(flags, error.seen, error.expected) from None
@@ -188,7 +186,7 @@ async def kubelet_certificate(
 
 
 def _kept(log: Log, message: str) -> Callable[[str], None]:
-    """Logs why what was read before stays in use."""
+    """Logs why the former value stays in use."""
     return lambda why: log.error(why, message)
 
 

@@ -1,4 +1,4 @@
-"""The flags of `metrics-server`, checked, and what they come to."""
+"""Checks the flags of `metrics-server`, and derives settings from them."""
 
 import ssl
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from kubevouch.tls.suites import KNOWN, TLS_1_3, VERSIONS, suites_of
 from kubevouch.x509.gotext import parse_address
 
 _UNTIL_WITHDRAWN: Final = 5.0
-"""Seconds from the deletion of a pod until API servers and kube-proxy have heard of it, also on a busy machine."""
+"""Seconds from a pod's deletion until API servers and kube-proxy know of it, also on a busy machine."""
 _SHORTEST: Final = 10.0
 _INSTEAD: Final = (
     "--kubelet-insecure-tls asks kubelets that cannot be verified, `kubevouch doctor` says why they cannot be, and "
-    "`kubevouch plan -o plan.json` how to mend it"
+    "`kubevouch plan -o plan.json` how to fix it"
 )
 _MIN_VERSION: Final = "--tls-min-version"
 _SUITES: Final = "--tls-cipher-suites"
@@ -32,7 +32,7 @@ _AUTHORITY: Final = "--tls-authority-secret"
 
 @dataclass(frozen=True, slots=True)
 class TlsFlags:
-    """What the server offers, and its other pairs. warnings: for the log. authority: where what signs its certificate is kept, if one does."""
+    """The TLS settings of the server, and its other certificates. warnings: for the log. authority: the place of its CA, if any."""
 
     settings: ServerTlsSettings
     named: tuple[NamedPair, ...] = ()
@@ -42,7 +42,7 @@ class TlsFlags:
 
 @dataclass(frozen=True, slots=True)
 class MetricsServerSettings:
-    """Checked flags, and what is made of several of them. given: whom the flags trust."""
+    """The checked flags, and settings from several of them. given: the CAs that the flags trust."""
 
     flags: MetricsServerFlags
     scraping: ScrapeSettings
@@ -57,7 +57,7 @@ class MetricsServerSettings:
 
 
 def settings_of(flags: MetricsServerFlags) -> MetricsServerSettings:
-    """What the flags come to. Raises UsageError."""
+    """The settings from the flags. Raises UsageError."""
     _check(flags)
     check_node_selector(flags.node_selector)
     return MetricsServerSettings(
@@ -88,7 +88,7 @@ def settings_of(flags: MetricsServerFlags) -> MetricsServerSettings:
 
 
 def _check(flags: MetricsServerFlags) -> None:
-    """Values out of bounds, and flags that exclude or need each other, as metrics-server has it. Raises UsageError."""
+    """Checks values, and flags that exclude or need each other, as metrics-server does. Raises UsageError."""
     resolution, timeout = flags.metric_resolution, flags.kubelet_request_timeout
     uids = flags.requestheader_uid_headers
     if flags.max_requests_inflight < 0:
@@ -96,9 +96,7 @@ def _check(flags: MetricsServerFlags) -> None:
         raise UsageError("--max-requests-inflight", seen)
     if flags.deprecated_kubelet_completely_insecure:
         where = "--deprecated-kubelet-completely-insecure"
-        seen = (
-            "not here: over plain HTTP anybody may answer for a node, and say what HPAs then act on"
-        )
+        seen = "not supported: over plain HTTP anybody may answer for a node, and HPAs act on the answer"
         raise UsageError(where, seen, _INSTEAD)
     if flags.kubelet_insecure_tls and flags.kubelet_certificate_authority:
         where = "--kubelet-certificate-authority, --kubelet-insecure-tls"
@@ -118,7 +116,7 @@ def _check(flags: MetricsServerFlags) -> None:
 
 
 def check_node_selector(text: str) -> None:
-    """That it can be read: else the API server would refuse it each time that nodes are listed. Raises UsageError."""
+    """Checks the selector: the API server would refuse an invalid one at each list of nodes. Raises UsageError."""
     try:
         label_selector(text)
     except SelectorError as error:
@@ -157,7 +155,7 @@ def _authority(flags: MetricsServerFlags) -> AuthorityPlace | None:
     if wrong := [each for each in for_names if ":" in each and parse_address(each) is None]:
         expected = f"expected a name, or versions of the metrics API: {', '.join(METRICS_VERSIONS)}"
         raise UsageError(_AUTHORITY, ", ".join(wrong), expected)
-    # The one that HPAs read comes first: without it there is no start.
+    # HPAs read the first name: the server does not start without it.
     api_services = tuple(
         METRICS_API_SERVICES[each] for each in METRICS_VERSIONS[::-1] if each in chosen
     )
@@ -174,7 +172,7 @@ def _minimum(name: str) -> tuple[ssl.TLSVersion, tuple[str, ...]]:
     if name == "VersionTLS13":
         return ssl.TLSVersion.TLSv1_3, ()
     old = name in VERSIONS[:2]
-    warnings = (f"{_MIN_VERSION}={name}: TLS 1.2 and 1.3 are served, nothing older",) if old else ()
+    warnings = (f"{_MIN_VERSION}={name}: the server supports only TLS 1.2 and 1.3",) if old else ()
     return ssl.TLSVersion.TLSv1_2, warnings
 
 
@@ -187,18 +185,20 @@ def _chosen(
             raise UsageError(_SUITES, seen, "expected Go's names, which are case-sensitive")
     chosen = suites_of(names)
     warnings = tuple(f"Use of insecure cipher '{name}' detected." for name in chosen.insecure)
-    warnings += tuple(f"{_SUITES}: {name} is broken, and never offered" for name in chosen.left_out)
+    warnings += tuple(
+        f"{_SUITES}: {name} is broken, and the server never offers it" for name in chosen.left_out
+    )
     if chosen.openssl:
         return ServerTlsSettings(minimum, chosen.openssl), warnings
     if not any(name in TLS_1_3 for name in names):
         expected = "expected one that is not broken"
         raise UsageError(_SUITES, f"nothing but {', '.join(chosen.left_out)}", expected)
-    # As in Go: whoever names suites of TLS 1.3 only does not serve an older version.
+    # As in Go: with suites of TLS 1.3 only, the server offers no older version.
     return ServerTlsSettings(ssl.TLSVersion.TLSv1_3), warnings
 
 
 def _named(text: str) -> NamedPair:
-    """A pair in the form cert,key or cert,key:name,name (component-base's cli/flag/namedcertkey_flag.go)."""
+    """Parses cert,key or cert,key:name,name (component-base's cli/flag/namedcertkey_flag.go)."""
     files, given, names = text.partition(":")
     paths = [each.strip() for each in files.split(",")]
     if len(paths) != 2 or not all(paths):

@@ -1,4 +1,4 @@
-"""What `apply` does around the run: say what will be done, ask, show progress and what became of each node."""
+"""The part of `apply` around the run: announces the changes, asks, shows progress and the result of each node."""
 
 import contextlib
 from collections.abc import Collection, Sequence
@@ -45,11 +45,11 @@ from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.system_clock import SystemClock
 
-_NONE_LEFT = "no node is armed: what is done stays done; to go on with the run: `{again}`"
+_NONE_LEFT = "no node is armed; finished nodes stay as they are; to continue the run: `{again}`"
 
 
 def found_plan(verb: str, given: str, terminal: Terminal) -> tuple[Plan, Path]:
-    """The plan of `apply FILE` or `resume RUN`, and the file in which a new one would be made. Raises UsageError."""
+    """The plan of `apply FILE` or `resume RUN`, and the file for a new plan. Raises UsageError."""
     if verb == "apply":
         return read_plan(Path(given)), Path(given)
     return find_run(given, terminal.environment, f"{verb} {given}"), Path("plan.json")
@@ -66,10 +66,10 @@ def apply_plan(
     word: OperatorWord,
     yes: bool,
 ) -> int:
-    """Carries out the plan, or goes on with it: what is left to do is read off the nodes, whoever has begun.
+    """Carries out the plan, or continues it. The nodes tell what is left to do, whoever began the run.
 
-    Everything that can be checked is checked before it asks, and before the first write. path: of a new plan, should it take one.
-    asked: the command that carries this one out.
+    All checks come before the question and the first write. path: file of a new plan, if one is needed.
+    asked: the command that the operator has called.
     """
     lease = run_lease(plan.run, terminal)
     ask_first(terminal, plan, yes=yes)
@@ -95,7 +95,7 @@ def apply_plan(
     with ending_logged(log) as ended:
         result = with_api(terminal, access, work)
         ended(result, result.exit_code)
-    lead = "" if what or checked.config_map_kept or result.left_out else "Nothing was left to do."
+    lead = "" if what or checked.config_map_kept or result.left_out else "Nothing is left to do."
     so_far = counted_as(result, [NodeState.DONE], "done")
     print_result(terminal, result, lead=lead, so_far=so_far, log=log)
     if result.exit_code in (ExitCode.OK, ExitCode.COULD_NOT_TELL):
@@ -112,7 +112,7 @@ async def _checked(
     api: ApiClient,
     clock: Clock,
 ) -> tuple[CheckedPlan, PinsOfPlan]:
-    """How the nodes of the plan are found, and the pins that the approver needs for it; nothing is written."""
+    """Checks the nodes of the plan, and finds the pins that the approver needs for it. Writes nothing."""
     with contextlib.suppress(Forbidden):  # the check tells which rights are lacking
         await lease.wait_until_free(api)
     await prepared_pods(api, plan.pods, terminal)
@@ -135,7 +135,7 @@ async def _carried_out(
     api: ApiClient,
     clock: Clock,
 ) -> RunResult:
-    """What comes of the run. log: None where nothing is left to write. again: the command that goes on with it."""
+    """The result of the run. log: None if nothing is left to write. again: the command that continues the run."""
     plan = checked.plan
     hold: LeaseHold | None = None
 
@@ -156,11 +156,11 @@ async def _carried_out(
                 terminal, plan, plan.run, api, clock, stop=stop, lease=hold, log=log
             )
             result = await apply(checked, context, timeouts)
-    return result  # also if it is stopped while the Lease is given back
+    return result  # also after a stop while the Lease is released
 
 
 def _gone(result: RunResult) -> Collection[str]:
-    """Nodes that the cluster does not have any more: no command can name them."""
+    """Nodes that are no longer in the cluster: no command can name them."""
     left_out = {each.node for each in result.left_out if each.reason == GONE}
     return left_out | {each.node for each in result.nodes if GONE in each.why}
 
@@ -173,7 +173,7 @@ def _ask(
     *,
     yes: bool,
 ) -> None:
-    """In which order, what will be vouched for, what will be left as it is, and how it is undone; then the question."""
+    """Prints the order, the vouched names, what stays as it is, and the undo; then asks."""
     lineup = lineup_of(checked.plan.nodes, checked.found, timeouts.soak)
     for line in in_which_order(lineup):
         terminal.note(one_line(line))
@@ -181,12 +181,12 @@ def _ask(
         terminal.note(one_line(line))
     if checked.config_map_kept:
         kept = f"ConfigMap {checked.plan.config_map.name if checked.plan.config_map else ''}"
-        terminal.note(one_line(f"{kept} will be left as it is: {checked.config_map_kept}"))
+        terminal.note(one_line(f"{kept} stays as it is: {checked.config_map_kept}"))
     for each in checked.away:
         terminal.note(one_line(f"goes without {each.node}: {each.reason}"))
     if checked.inputs.approver_decides:
         terminal.note(
-            f"The approver runs: each CSR is left to it for {timeouts.approvers_turn:.0f} s; then this run approves what passes."
+            f"The approver runs. It has {timeouts.approvers_turn:.0f} s to approve each CSR; then this run approves what passes."
         )
     undo = how_it_is_undone(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map

@@ -1,8 +1,8 @@
-"""Where an approver is installed, `apply` pins what its plan proved, before a kubelet asks: by that the approver decides.
+"""If an approver is installed, `apply` pins what its plan proved before a kubelet asks. The approver decides by pins.
 
-Only nodes that nobody has pinned: what an operator pinned stays as it is. Of a node that is put back the pin stays, too: what
-is proven of it has not changed. A pin of a run names the client certificate on the node's disk, so that it releases no CSR
-that somebody made with another one.
+It pins only nodes without a pin: an operator's pin stays as it is. An undone node keeps its pin, too: its proven names have
+not changed. A run's pin names the client certificate on the node's disk, so a CSR that somebody made with another
+certificate does not pass.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -24,14 +24,14 @@ from kubevouch.rollout.decide.plan import NodePlan, Plan
 
 @dataclass(frozen=True)
 class PinsOfPlan:
-    """The pins that the approver lacks; problem: why they are not known."""
+    """The pins that the approver lacks. problem: why they are unknown."""
 
     pins: tuple[PinnedNode, ...] = ()
     problem: str = ""
 
     @property
     def intent(self) -> str:
-        """What will be done, for a prompt; empty for nothing."""
+        """The intended pins, for a prompt; empty for none."""
         count = len(self.pins)
         return f", and pin {counted(count, 'node')} for the approver" if count else ""
 
@@ -43,16 +43,15 @@ async def pins_of_plan(
     left: Collection[str],
     certificates: Mapping[str, Collection[str]],
 ) -> PinsOfPlan:
-    """Reads whether an approver is installed, and what it has pinned. Never raises: the plan is carried out anyway.
+    """Reads whether an approver is installed, and its pins. Never raises: the run goes on anyway.
 
-    left: the nodes on which something is left to do, and which are proven. certificates: by node, SHA-256 of the client
-    certificates read on its disk.
+    left: the proven nodes with work left. certificates: SHA-256 of the client certificates on each node's disk.
     """
     if plan.via == "pod":
-        return PinsOfPlan()  # a kubelet's word is no operator's
+        return PinsOfPlan()  # a kubelet does not speak for an operator
     try:
         if (await gather_our_approver(api, Inquiry(clock))).value is None:
-            return PinsOfPlan()  # there is no approver, or we may not see it
+            return PinsOfPlan()  # no approver, or no right to see it
         stored = await read_stored_pins(api)
     except KubevouchError as error:
         return PinsOfPlan(problem=str(error))
@@ -70,7 +69,7 @@ async def pins_of_plan(
 def proven_pin(
     node: NodePlan, certificates: Collection[str], *, at: datetime, by: str
 ) -> PinnedNode:
-    """The pin of what a plan has proven. certificates: the client certificates on the node's disk: no other made its CSRs."""
+    """The pin from a plan's proofs. certificates: the client certificates on the node's disk; no other made its CSRs."""
     return PinnedNode(
         node=node.node,
         uid=node.uid,
@@ -89,7 +88,7 @@ def _proven(claims: Iterable[Claim]) -> tuple[str, ...]:
 
 
 async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) -> None:
-    """Pins these nodes. What fails is said; the run goes on, and approves what the approver holds then."""
+    """Pins these nodes. After a failure, prints it; the run goes on, and approves what the approver then holds."""
     problem = wanted.problem
     if wanted.pins:
         try:
@@ -99,5 +98,5 @@ async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) 
             problem = str(error)
     if problem:
         hint = terminal.hint("kubevouch approver pin")
-        text = f"Not every node was pinned for the approver: {problem}; by hand: {hint}"
+        text = f"Not every node was pinned for the approver: {problem}; to pin by hand: {hint}"
         terminal.note(one_line(text))

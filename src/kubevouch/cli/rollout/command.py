@@ -39,7 +39,7 @@ _NAMESPACE = "kube-system"
 
 
 _in_place = click.option(
-    "--ssh-config", metavar="FILE", help="ssh -F FILE, in place of the one in the plan."
+    "--ssh-config", metavar="FILE", help="Run ssh -F FILE instead of the file in the plan."
 )
 _way_there = all_of(
     click.option(
@@ -47,17 +47,17 @@ _way_there = all_of(
         type=click.Choice(["ssh", "pod"]),
         default="ssh",
         show_default=True,
-        help="How scripts get to the nodes; pod: by short-lived privileged pods.",
+        help="Reach the nodes over ssh, or with short-lived privileged pods.",
     ),
     click.option(
         "--image",
         metavar="NAME@sha256:DIGEST",
-        help="With --via pod: what the pods run, by its digest.",
+        help="With --via pod: image of the pods, with its digest.",
     ),
     click.option(
         "--pod-namespace",
         metavar="NAME",
-        help="With --via pod: where the pods are made; it must let privileged ones in. Default: kube-system.",
+        help="With --via pod: namespace of the pods. It must admit privileged pods. Default: kube-system.",
     ),
     only_nodes(),
     by_ssh,
@@ -65,23 +65,23 @@ _way_there = all_of(
 _addresses = click.option(
     "--addresses",
     metavar="FILE",
-    help="You say that each line `NODE ADDRESS` in FILE is right. Without it `plan` asks at a terminal; there is no --yes.",
+    help="Vouch for each line `NODE ADDRESS` in FILE. Without FILE, `plan` asks at a terminal; there is no --yes.",
 )
 _without_credential_id = click.option(
     "--without-credential-id",
     is_flag=True,
-    help="Approve although the API server (older than Kubernetes 1.32) does not tell which credential made a CSR.",
+    help="Approve even if the API server (before Kubernetes 1.32) does not report which credential made a CSR.",
 )
 _times = all_of(
     duration(
         "--gate-timeout",
         f"{RolloutTimeouts().gates:.0f}s",
-        "A node that has not passed every gate by then is undone.",
+        "Undo a node that has not passed every gate by then.",
     ),
     duration(
         "--soak",
         f"{RolloutTimeouts().soak:.0f}s",
-        "How long the first changed node of each kind is left alone before the others of that kind follow.",
+        "Watch the first changed node of each kind this long before the other nodes of that kind.",
     ),
 )
 
@@ -91,7 +91,7 @@ _with_results = functools.partial(click.command, cls=WithLegend, heads=RESULTS, 
 
 
 def _word(function: Callable[..., int]) -> Callable[..., int]:
-    """What the operator says of the cluster; the verb gets it as `word`."""
+    """Options with the operator's facts about the cluster; the verb gets them as `word`."""
 
     @functools.wraps(function)
     def with_word(
@@ -115,7 +115,7 @@ def _word(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | None":
-    """Where pods are made, if --via pod is said. Raises UsageError for what does not go together."""
+    """Where to make pods with --via pod. Raises UsageError for flags that exclude each other."""
     from kubevouch.cli.install.product import NO_PUBLIC_IMAGE, checked_image
     from kubevouch.rollout.decide.plan import PodPlace
 
@@ -140,7 +140,7 @@ class _WayOptions(TypedDict):
 
 
 def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
-    """The nodes that were asked for, and the way there. Raises UsageError for what does not go together."""
+    """The selected nodes and their transport. Raises UsageError for flags that exclude each other."""
     from kubevouch.cli.common.invocation import SSH_CONFIG
     from kubevouch.rollout.act.make_plan import NodeOptions
 
@@ -158,7 +158,7 @@ def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
     )
 
 
-@click.command("plan", short_help="Show how each kubelet would be changed. Reads only.")
+@click.command("plan", short_help="Show the change of each kubelet. Reads only.")
 @output_or_file
 @connected
 @_way_there
@@ -177,13 +177,14 @@ def plan(
     soak: float,
     **way: Unpack[_WayOptions],
 ) -> int:
-    """Looks at the nodes and shows diffs, names, order and undo of turning serverTLSBootstrap on.
+    """Reads the nodes and shows how to turn serverTLSBootstrap on: diffs, names, order and undo.
 
     \b
       kubevouch plan -o plan.json   write the plan to a file (changes nothing)
       kubevouch apply plan.json     carry it out, each node proven on the wire
 
-    If your known_hosts has only addresses, it shows the address, host key and machine-id of each node, and asks whether they are right.
+    If your known_hosts has only addresses, `plan` shows the address, host key and machine-id of each node. It asks
+    whether they are right.
     """
     from kubevouch.cli.rollout.plan import VouchedValues, make_plan
 
@@ -214,9 +215,9 @@ def status(
     yes: bool,
     **way: Unpack[_WayOptions],
 ) -> int:
-    """Shows where RUN, or whatever run there is, stands on each node. Without RUN it lists the runs that are kept here, too.
+    """Shows the state of RUN on each node. Without RUN it shows every run, and lists the runs of this machine.
 
-    RUN is what `apply` printed, or the plan's file. Works over ssh while the API server is down.
+    RUN is the name that `apply` printed, or the plan's file. Over ssh, `status` works while the API server is down.
     """
     from kubevouch.cli.rollout.status import show_status
 
@@ -240,21 +241,21 @@ _carries_out = all_of(
 @click.argument("plan", metavar="FILE", type=click.Path(path_type=Path))
 @_carries_out
 def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - those of `_carry_out`
-    """Turns serverTLSBootstrap on by the plan in FILE, without the port going dark.
+    """Turns serverTLSBootstrap on as the plan in FILE says, without the port going dark.
 
-    Workers come first, control planes last. The policy approves each kubelet's CSR, and the result is proven on the
-    wire. A node that is not proven in time is put back to what it was, by us or by its own dead-man's switch.
+    Workers come first, control planes last. The policy approves each kubelet's CSR. A TLS handshake proves the result.
+    If a node is not proven in time, this run or the node's own dead-man's switch restores it.
     """
     return _carry_out("apply", str(plan), **options)
 
 
-@_with_results("resume", short_help="Go on with a run that was cut off.")
+@_with_results("resume", short_help="Continue an interrupted run.")
 @click.argument("run", shell_complete=completed(run_names))
 @_carries_out
 def resume(run: str, **options: Any) -> int:  # noqa: ANN401 - those of `_carry_out`
-    """Goes on with RUN: one that was begun on this machine, or that of a plan's file.
+    """Continues RUN: the name of a run that began on this machine, or the plan's file.
 
-    What is left to do is read off the nodes.
+    The nodes themselves tell what is left to do.
     """
     return _carry_out("resume", run, **options)
 
@@ -289,7 +290,7 @@ def _carry_out(
 
 
 def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
-    """Those with which the run was begun, where nothing else is said. Raises UsageError for gates that no switch may wait for."""
+    """The run's own timeouts, unless flags replace them. Raises UsageError for a gate timeout that is too long."""
     from click.core import ParameterSource
 
     from kubevouch.evidence.run_holder import LONGEST_GATES
@@ -308,13 +309,13 @@ def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
     return times
 
 
-@_with_results("undo", short_help="Put the nodes of a run back to what they were.")
+@_with_results("undo", short_help="Restore the nodes of a run.")
 @click.argument("run", shell_complete=completed(run_names))
 @output()
 @connected
 @only_nodes("; the ConfigMap stays as it is")
 @_in_place
-@duration("--gate-timeout", "120s", "How long to wait until a node answers again.")
+@duration("--gate-timeout", "120s", "How long to wait for a node to answer again.")
 @writing
 def undo(
     terminal: "Terminal",
@@ -325,11 +326,11 @@ def undo(
     gate_timeout: float,
     yes: bool,
 ) -> int:
-    """RUN is what `apply` printed, or the plan's file. The former config.yaml and pairs come back, the ConfigMap too.
+    """Restores the former config.yaml, certificates and keys, and the ConfigMap.
 
-    One node after the other, workers first; it ends at the first that does not come back. A file that was edited since
-    the run keeps that edit. Approvals cannot be taken back; the certificates that came
-    of them are set aside on the node, in /var/lib/kubelet/.kubevouch/RUN/strays.
+    RUN is the name that `apply` printed, or the plan's file. Nodes follow one another, workers first. The undo stops
+    at the first node that does not come back. A file that was edited since the run keeps that edit. Nobody can take
+    approvals back. Their certificates move to /var/lib/kubelet/.kubevouch/RUN/strays on the node.
     """
     from kubevouch.cli.common.runs import find_run
     from kubevouch.cli.rollout.ending import leading_on

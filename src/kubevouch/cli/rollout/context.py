@@ -1,4 +1,4 @@
-"""What a run is given on this machine: the transport to nodes, what operators have written down of them, the Lease."""
+"""The inputs of a run on this machine: the transport to nodes, the operators' pins and inventory, the Lease."""
 
 import os
 import pwd
@@ -32,7 +32,7 @@ from kubevouch.system_clock import SystemClock
 
 
 class WatchedTransport:
-    """A transport whose scripts are waits that progress shows: a node that does not answer is named."""
+    """A transport that shows each running script as progress, so a silent node has a name."""
 
     def __init__(self, transport: NodeTransport, progress: Progress) -> None:
         self.name = transport.name
@@ -40,13 +40,13 @@ class WatchedTransport:
         self._progress = progress
 
     async def destination(self, host: str) -> Destination:
-        """As the transport tells. Raises NodeError."""
+        """The transport's destination for this host. Raises NodeError."""
         return await self._transport.destination(host)
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:
-        """As the transport does. Raises NodeError, also where this machine fails: no room, no folder for temporary files."""
+        """Runs the script. Raises NodeError, also if this machine fails: no space, no folder for temporary files."""
         key, where = object(), f" at {at.address}" if at else ""
         text = f"{host}  waits for the {script.name} script{where} ({self.name})"
         self._progress.begin(key, text, in_seconds=script.takes)
@@ -61,7 +61,7 @@ class WatchedTransport:
 def transport_of(
     way: Plan | NodeOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
 ) -> WatchedTransport:
-    """The transport of scripts to nodes that the plan or the options say. A pod that could not be removed is named on the terminal."""
+    """The transport that the plan or the options choose. The terminal names a pod that could not be removed."""
     transport: NodeTransport
     if way.pods is not None:
         transport = PodTransport(
@@ -79,7 +79,7 @@ def transport_of(
 
 
 def ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
-    """What is asked before the nodes of a plan are looked at."""
+    """Asks what must be known before a look at the plan's nodes."""
     if plan.ask_sudo_password:
         ask_for_sudo(terminal, plan.ssh_user)
     if plan.pods:  # whoever wrote the plan chose the image, which runs as root
@@ -89,20 +89,20 @@ def ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
 async def written_nodes(
     api: ApiClient, clock: Clock, place: PodPlace | None
 ) -> Mapping[str, WrittenNode]:
-    """What operators have written down of nodes: the inventory and pins. The approver's own record is not theirs.
+    """The operators' inventory and pins, without the approver's own record.
 
-    Nothing where there are no pods: other ways have proofs of their own.
+    Empty without pods: other transports have their own proofs.
 
     Raises:
-        StoppedBefore: that cannot be read. Without it, an address could be taken for one that nobody has written down.
+        StoppedBefore: they are unreadable. Without them, a pinned address would look like an unknown one.
     """
     if place is None:
         return {}
     inquiry = Inquiry(clock)
     written = await gather_written(api, inquiry)
     if written.doubt is not None:
-        where = f"what is pinned in {NAMESPACE}"
-        raise StoppedBefore(where, f"is not known: {written.doubt.text}", way=LeadsOn.DOCTOR)
+        where = f"the pins in {NAMESPACE}"
+        raise StoppedBefore(where, f"are unknown: {written.doubt.text}", way=LeadsOn.DOCTOR)
     if written.value is None:
         return {}
     found = {}
@@ -118,7 +118,7 @@ async def written_nodes(
 
 
 async def prepared_pods(api: ApiClient, place: PodPlace | None, terminal: Terminal) -> None:
-    """Before the first pod: it is allowed, and what a killed run has left is gone. Nothing where there are no pods."""
+    """Before the first pod: checks that pods are allowed, and removes those of killed runs. Does nothing without pods."""
     if place is None:
         return
     progress = progress_of(terminal)
@@ -143,9 +143,9 @@ async def open_context(
     log: RunLog | None = None,
     reads_pins: bool = True,
 ) -> RolloutContext:
-    """The context in which a run looks at nodes, or is carried out. stop, lease, log: of a run that writes.
+    """The context in which a run looks at nodes, or changes them. stop, lease, log: for a run that writes.
 
-    reads_pins: an undo goes without them, also where they cannot be read. Raises StoppedBefore as `written_nodes` does.
+    reads_pins: False for an undo, which needs no pins. Raises StoppedBefore as `written_nodes` does.
     """
     written = await written_nodes(api, clock, way.pods if reads_pins else None)
     progress = progress_of(terminal)
@@ -165,7 +165,7 @@ async def open_context(
 def run_lease(
     run: str, terminal: Terminal, *, undoes: bool = False, nodes: Sequence[str] = ()
 ) -> RunLease:
-    """How this process comes to hold the cluster's Lease for that run, or to undo it: on these nodes only, if some are named."""
+    """The cluster's Lease for this process and run, or its undo. nodes: the undo is for these only."""
     try:
         user = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

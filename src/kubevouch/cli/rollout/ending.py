@@ -1,4 +1,4 @@
-"""How a verb of a roll-out ends: who approves the next CSRs, or which command leads on from a refusal: every refusal names one."""
+"""The end of a roll-out verb: says who approves the next CSRs, and names the next command after every refusal."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ _HANG = 7
 
 
 def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
-    """What becomes of the next rotation where no approver decides; nothing where one does."""
+    """Warns about the next rotation if no approver decides."""
     found = with_api(terminal, access, _nobody)
     for each in found:
         terminal.long_line(f"{each.code}  {each.title}", hang=_HANG)
@@ -40,9 +40,9 @@ def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
 
 
 async def _nobody(api: ApiClient, clock: Clock) -> tuple[Finding, ...]:
-    """What doctor finds about who approves; nothing where that cannot be read.
+    """Doctor's findings about approvers; empty if they are unreadable.
 
-    Where our approver can approve there is nothing to say, and no node is dialled for it.
+    If our approver can approve, there are no findings, and nothing dials a node.
     """
     rules = (csrs.our_approver, approving.rotation_will_stall)
     try:
@@ -62,7 +62,7 @@ def leading_on(
     asked: Sequence[str],
     word: OperatorWord = NO_WORD,
 ) -> Iterator[None]:
-    """Gives each error that ends this the command that leads on. path: of a new plan. asked: the command that carries this one out."""
+    """Adds the next command to each error. path: the file of a new plan. asked: the command that the operator has called."""
     try:
         yield
     except (Declined, NowhereToWrite):
@@ -78,7 +78,7 @@ def leading_on(
 
 
 def _after_usage(error: UsageError, asked: Sequence[str]) -> tuple[str, ...]:
-    """A flag that lacks, or a file that is not to be trusted."""
+    """The next command after a missing flag, or an untrusted file."""
     if isinstance(error, KubeconfigError):
         return (join(CONTEXTS),)
     if "--yes" in error.expected:

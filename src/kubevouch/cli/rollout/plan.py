@@ -1,4 +1,4 @@
-"""The verb `plan`: looks at cluster and nodes, makes the plan, shows it and writes it. Changes nothing else."""
+"""The verb `plan`: reads cluster and nodes, makes the plan, shows and writes it. Changes nothing else."""
 
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 from collections.abc import Iterator
@@ -29,17 +29,15 @@ from kubevouch.rollout.decide.plan import Plan, by_answer, unvouched
 from kubevouch.rollout.decide.plan_text import text_of
 
 _FILE = Path("plan.json")
-"""Where NEXT writes a plan that was only shown."""
+"""The file that NEXT names if this plan was only shown."""
 _COLUMNS = ("NODE", "ADDRESS", "HOST KEY", "MACHINE-ID")
-_HOW = "How we know: known_hosts has each host key for its address. That the address is the node's, only the node says. Look at every line."
-_ASKED = (
-    "write into the plan, as your word, that each address, host key and machine-id is its node's"
-)
+_HOW = "Source: known_hosts has each host key for its address. Only the node itself says that the address is its own. Check every line."
+_ASKED = "write into the plan that you vouch for each address, host key and machine-id"
 
 
 @dataclass(frozen=True)
 class VouchedValues:
-    """Names and addresses that the operator gives to nodes. allow: NODE=VALUE each. addresses: a file; None for a question instead."""
+    """Names and addresses that the operator gives to nodes. allow: NODE=VALUE each. addresses: a file; None asks instead."""
 
     allow: tuple[str, ...] = ()
     addresses: str | None = None
@@ -50,7 +48,7 @@ class VouchedValues:
         return node_values((*self.allow, *in_file))
 
     def flags(self) -> Iterator[str]:
-        """The flags that say so again."""
+        """The flags that repeat these values."""
         for each in self.allow:
             yield from ("--allow", each)
         if self.addresses is not None:
@@ -66,9 +64,9 @@ def make_plan(
     soak: float,
     file: Path | None,
 ) -> int:
-    """The plan, in its file and on the terminal. 3: it has nothing to do, and some nodes could not be planned for.
+    """Makes the plan, writes and prints it. Exit code 3: nothing to do, and some nodes are left out with a problem.
 
-    soak: of the run that the plan is for, in seconds. file: None writes none.
+    soak: the run's soak time, in seconds. file: None writes no file.
     """
     to_plan = PlanOptions(secrets.token_hex(4), __version__, options, vouched.said(), word)
     if file:
@@ -101,7 +99,7 @@ def make_plan(
 
 
 def is_right(terminal: Terminal, plan: Plan) -> bool:
-    """Whether the operator says so of the nodes that ssh reached at addresses only. Without a terminal the answer is no."""
+    """Whether the operator vouches for nodes that known_hosts knows only by address. Without a terminal: no."""
     rows = [(each.node, each.host, each.host_key, each.machine_id) for each in unvouched(plan)]
     if not rows or not terminal.can_ask:
         return False

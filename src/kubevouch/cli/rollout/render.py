@@ -1,4 +1,4 @@
-"""How a plan is shown to a person, and what became of its nodes and comes next."""
+"""Prints a plan, the result of a run, and the next command for a person."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -32,9 +32,9 @@ def print_plan(
     *,
     soak: float,
 ) -> None:
-    """The plan for a person: order, change, names with their source, safety, undo.
+    """Prints the plan for a person: order, change, names with their source, safety, undo.
 
-    commands: for what comes next. pinned: the nodes that are pinned for the approver besides. soak: of its run, in seconds.
+    commands: the possible next commands. pinned: the nodes to pin for the approver. soak: the run's soak time, in seconds.
     """
     cluster = plan.cluster
     terminal.long_line(
@@ -81,7 +81,7 @@ def _print_safety(terminal: Terminal, plan: Plan, *, saved: bool) -> None:
 
 
 def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
-    """The nodes in turn, then which of them are alike and how they follow one another."""
+    """Prints the order of the nodes, then the groups of equal nodes and how they follow one another."""
     lineup = lineup_of(plan.nodes, {}, soak)
     turns = lineup.in_turn
     names = [each.node for each in turns]
@@ -95,7 +95,7 @@ def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
 
 
 def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
-    """Each with its reason, and where a run is armed, the command that goes on with it, if its plan is kept here."""
+    """Prints each node with its reason. If a run is armed and its plan is stored here, prints the command that continues it."""
     for left_out in plan.left_out:
         word = "" if left_out.is_well else "LEFT OUT: "
         _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
@@ -115,7 +115,7 @@ def _print_what_comes_next(
 
 
 def _print_ssh(terminal: Terminal, plan: Plan) -> None:
-    """What ssh reads on this machine, and as whom it logs in, where that is not left to the operator's own files."""
+    """Prints ssh's configuration and user, unless the operator's own files decide them."""
     if plan.via == "ssh" and (plan.ssh_config or plan.ssh_user or plan.ask_sudo_password):
         user = f" as {plan.ssh_user}" if plan.ssh_user else ""
         sudo = ", with a password for sudo" if plan.ask_sudo_password else ""
@@ -123,7 +123,7 @@ def _print_ssh(terminal: Terminal, plan: Plan) -> None:
 
 
 def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
-    """Nodes on which the very same bytes become the very same bytes, together."""
+    """Groups nodes with exactly the same change of the same file."""
     found: dict[tuple[str, ...], list[NodePlan]] = {}
     for node in nodes:
         disk = node.disk
@@ -136,9 +136,9 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
     first = nodes[0]
     on = f"on {', '.join(each.node for each in nodes)}"
     if first.change is ChangeKind.APPROVE:
-        _apart(terminal, f"Change   nothing is written or restarted {on}:")
+        _apart(terminal, f"Change   no write and no restart {on}:")
         terminal.long_line(
-            "         the newest CSR of each kubelet is approved, once every rule of the policy passes it",
+            "         the run approves each kubelet's newest CSR, if every rule of the policy passes",
         )
         return
     disk = first.disk
@@ -164,8 +164,8 @@ def _print_node(terminal: Terminal, node: NodePlan) -> None:
         terminal.long_line("  seed       its own key, self-signed, until the issued one is served")
     if node.disk.no_boot_unit:
         terminal.long_line(
-            f"  power cut  nothing on the node ends the run after a restart of the machine ({node.disk.no_boot_unit}): "
-            "then the undo below puts it back",
+            f"  power cut  after a reboot, nothing on the node undoes the run ({node.disk.no_boot_unit}): "
+            "use the undo below",
         )
     if node.disk.aside:
         terminal.long_line(f"  set aside  {', '.join(node.disk.aside)}")
@@ -189,9 +189,9 @@ def print_result(
     so_far: str,
     log: RunLog | None = None,
 ) -> None:
-    """A row a node, what became of the ConfigMap, who was left out, and how it is undone.
+    """Prints a row for each node, the result of the ConfigMap, the nodes left out, and the undo.
 
-    lead: what comes first. so_far: how many nodes are where they were to come to. log: of a run that has written.
+    lead: the first line. so_far: how many nodes have reached their goal. log: the log of a run that has written.
     """
     if terminal.document_form:
         document = msgspec.to_builtins(result)
@@ -222,15 +222,15 @@ def print_result(
 
 
 def _print_undo(terminal: Terminal, result: RunResult) -> None:
-    """The command, and what it needs."""
+    """Prints the command, and the plan that it needs."""
     terminal.command("Undo     ", result.undo)
     if kept := kept_run(result.run, terminal.environment):
-        text = f"Plan     {kept}: there is no undo without it; keep a copy elsewhere, too"
+        text = f"Plan     {kept}: an undo needs it; keep a copy elsewhere, too"
         terminal.long_line(text, hang=9)
 
 
 def print_next(terminal: Terminal, found: NextStep, hang: int = 9) -> None:
-    """The command that comes next, and the one after it. hang: columns of the words before them."""
+    """Prints the next command, and the one after it. hang: the width of the words before them."""
     if found.note:
         terminal.long_line(f"{'':{hang}}{terminal.with_flags(found.note)}", hang=hang)
     terminal.command(f"{'NEXT':{hang}}", found.command)
@@ -239,6 +239,6 @@ def print_next(terminal: Terminal, found: NextStep, hang: int = 9) -> None:
 
 
 def counted_as(result: RunResult, states: Collection[NodeState], what: str) -> str:
-    """How many of the run's nodes ended in one of these ways."""
+    """How many of the run's nodes ended in one of these states."""
     found = sum(each.state in states for each in result.nodes)
     return f"{found} of {len(result.nodes)} nodes {what}"

@@ -1,7 +1,7 @@
-"""Which ssh configuration counts for a plan. It runs commands on this machine (ProxyCommand, Match exec).
+"""Chooses the ssh configuration for a plan. It may run commands on this machine (ProxyCommand, Match exec).
 
-A plan may come from somebody else. The file that it names is used only if nobody else could have written it, and it is
-said before ssh reads it; --ssh-config is the operator's own word, and wins.
+A plan may come from somebody else. ssh reads the plan's file only if nobody else could have written it, and a note
+names the file first. --ssh-config comes from the operator, and wins.
 """
 
 import grp
@@ -21,9 +21,9 @@ _OTHERS_MAY_WRITE = 0o022
 
 
 def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
-    """The plan with the configuration that counts; a note says which it is, if it is the plan's own.
+    """The plan with the configuration to use. A note names the plan's own file.
 
-    given: what --ssh-config says.
+    given: the value of --ssh-config.
 
     Raises:
         UsageError: the plan names a file that is not there, or that others may write; or ssh cannot read the given one.
@@ -37,7 +37,7 @@ def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
     if problem:
         raise UsageError(
             plan.ssh_config,
-            f"the plan has ssh read this file, and {problem}",
+            f"the plan makes ssh read this file, and {problem}",
             "expected --ssh-config FILE, with a file that you trust: ssh runs the commands in it",
         )
     terminal.note(one_line(f"ssh reads {path}, as the plan says"))
@@ -45,7 +45,7 @@ def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
 
 
 def _our_own(path: Path) -> tuple[Path, str]:
-    """The file itself, where no link leads anywhere else later; and why it may hold somebody else's words, empty if it does not.
+    """The file with all links resolved, and why somebody else may have written it; empty if nobody else can.
 
     It and each folder down to it are this user's or root's, and nobody else may write to them.
     """
@@ -55,8 +55,8 @@ def _our_own(path: Path) -> tuple[Path, str]:
         file = path.resolve(strict=True)
         found = [(each, each.stat()) for each in (file, *file.parents)]
     except (OSError, RuntimeError) as error:
-        # Before Python 3.13 links that go in a circle are a RuntimeError.
-        return path, f"it cannot be read ({getattr(error, 'strerror', error)})"
+        # Before Python 3.13, a loop of links raises RuntimeError.
+        return path, f"it is unreadable ({getattr(error, 'strerror', error)})"
     for each, its in found:
         what = "it" if each == file else str(each)
         if its.st_uid not in (0, os.geteuid()):
@@ -68,9 +68,9 @@ def _our_own(path: Path) -> tuple[Path, str]:
 
 
 def _keeps_others_off(folder: os.stat_result) -> bool:
-    """Whether nobody else may put a file in the place of ours there, though more than we may write to it.
+    """Whether nobody else can replace our file in this folder, although others may write to it.
 
-    It is sticky (/tmp), or of the user's own group with nobody else in it, as distributions make one for each user (umask 002).
+    The folder is sticky (/tmp), or its group is the user's own and has no other member, as with umask 002 on many distributions.
     """
     if folder.st_mode & stat.S_ISVTX:
         return True

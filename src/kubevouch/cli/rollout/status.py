@@ -1,4 +1,4 @@
-"""What `status` does: shows where runs stand, read off the nodes, and which ones are kept here. It reads only."""
+"""`status`: shows the state of runs on the nodes, and the runs stored here. Reads only."""
 
 import contextlib
 import re
@@ -61,10 +61,10 @@ def show_status(
     *,
     yes: bool,
 ) -> int:
-    """word: the run, or its plan's file; empty for whatever stands on the nodes of the cluster.
+    """word: the run, or its plan's file; empty for every run on the cluster's nodes.
 
-    A plan that is here says which nodes are asked, and how they are reached; ssh_config takes the place of its own. Without one
-    it is all nodes of the cluster, and the options.
+    A stored plan tells which nodes to ask, and how to reach them; ssh_config replaces the plan's own. Without a plan, `status`
+    asks all nodes of the cluster, as the options say.
     """
     plan = _plan_of(word, ssh_config, terminal)
     run = plan.run if plan else word
@@ -74,7 +74,7 @@ def show_status(
         ask_for_sudo(terminal, options.ssh_user)
 
     async def work(api: ApiClient, clock: Clock) -> _Asked:
-        if plan:  # whose Lease is read is whose nodes are asked
+        if plan:  # Lease and nodes must belong to the same cluster
             await refuse_another_cluster(plan, api)
         await prepared_pods(api, plan.pods if plan else options.pods, terminal)
         transport = transport_of(plan or options, run or "status", terminal, api, clock)
@@ -106,7 +106,7 @@ def show_status(
 
 @dataclass(frozen=True)
 class _Asked:
-    """What nodes and API server have said, and when by its clock. failed: why the Lease is not known."""
+    """The answers of nodes and API server. at: by the API server's clock. failed: why the Lease is unknown."""
 
     statuses: tuple[RunOnNode, ...]
     lease: SeenLease
@@ -115,7 +115,7 @@ class _Asked:
 
     @property
     def rows(self) -> tuple[RunOnNode, ...]:
-        """A row a node and run, with what the Lease says of nodes that were silent."""
+        """A row for each node and run, with the Lease's facts about silent nodes."""
         holder = self.lease.holder
         undone = holder.run if holder and holder.undoes else ""
         rows = with_the_lease(self.statuses, self.lease.armed, self.at)
@@ -124,12 +124,12 @@ class _Asked:
 
     @property
     def doubt(self) -> str:
-        """Why it is not known who holds the Lease."""
+        """Why the Lease's holder is unknown."""
         return str(self.failed) if self.failed else ""
 
 
 def _document(run: str, found: _Asked, terminal: Terminal) -> Mapping[str, object]:
-    """For programs."""
+    """The result as a document."""
     holder = found.lease.holder
     return {
         "run": run,
@@ -146,9 +146,9 @@ def _document(run: str, found: _Asked, terminal: Terminal) -> Mapping[str, objec
 def _leading_to_a_kept_run(
     access: ClusterAccess, nodes: Sequence[str], terminal: Terminal
 ) -> Iterator[None]:
-    """While the API server is away, the nodes of a run whose plan is here can be asked all the same: the newest of that server.
+    """If the API server does not answer, leads to the newest stored run of that server: its nodes can answer without it.
 
-    nodes: only these were asked for.
+    nodes: the selected nodes; empty means all.
     """
     try:
         yield
@@ -163,7 +163,7 @@ def _leading_to_a_kept_run(
 
 
 def _plan_of(word: str, ssh_config: str | None, terminal: Terminal) -> Plan | None:
-    """The plan of the run, if it is here. Raises UsageError for a word that is neither a run's name nor a plan's file."""
+    """The plan of the run, if it is stored here. Raises UsageError for a word that is neither a run nor a plan's file."""
     kept = word and kept_run(word, terminal.environment)
     if word and (kept or not re.fullmatch(RUN_NAME, word)):
         found = find_run(word, terminal.environment, join([*STATUS, word]).partition(" ")[2])
@@ -188,7 +188,7 @@ def _print(
     options: NodeOptions,
     plan: Plan | None,
 ) -> None:
-    """word: how the run was asked for; empty for whatever stands on the nodes."""
+    """word: the run as the operator named it; empty for every run on the nodes."""
     rows, is_kept = found.rows, kept_here(terminal.environment)
     terminal.table(tuple(RUNS), list(map(_row, rows)))
     if not word:
@@ -220,9 +220,9 @@ def _row(each: RunOnNode) -> tuple[str, ...]:
 
 
 def _print_kept(terminal: Terminal) -> None:
-    """A line a run that was begun on this machine, the newest first."""
+    """Prints a line for each run that began on this machine, the newest first."""
     for path, plan in kept_plans(terminal.environment):
-        what = "its plan cannot be read"
+        what = "its plan is unreadable"
         if plan:
             where = " at ".join(filter(None, (plan.cluster.context, plan.cluster.server)))
             count = counted(len(plan.nodes), "node")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a run is under way: after the node in hand, or at once."""
+"""Stops a run on Ctrl-C or SIGTERM: after the current nodes, or at once."""
 
 import asyncio
 import contextlib
@@ -11,10 +11,10 @@ from kubevouch.rollout.act.context import end_in_order
 
 @contextlib.contextmanager
 def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C ends the run after the node in hand; the second one at once, and so do SIGTERM and SIGHUP.
+    """The first Ctrl-C ends the run after the current nodes. The second one, SIGTERM and SIGHUP end it at once.
 
-    At once: this ends without an error, and what it came to by then is told as ever.
-    left: what then becomes of the node in hand, for a person; empty if nothing is changed on nodes.
+    A stop at once is not an error; the verb prints its result as usual.
+    left: what happens to the current nodes then, for a person; empty if the verb changes no node.
     """
     task = asyncio.current_task()
     asked = at_once = terminal.nothing_changed = False
@@ -34,9 +34,9 @@ def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[
             stop_at_once()
             return
         asked = True
-        terminal.note("stopping after the node in hand; Ctrl-C again stops at once")
+        terminal.note("stopping after the current nodes; Ctrl-C again stops at once")
 
-    # Whoever sends SIGTERM may follow it with SIGKILL, long before a node is through.
+    # SIGKILL may follow SIGTERM long before a node ends.
     handlers = {signal.SIGINT: on_interrupt, signal.SIGTERM: stop_at_once}
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
         handlers[signal.SIGHUP] = stop_at_once
@@ -51,7 +51,7 @@ def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[
 
 @contextlib.contextmanager
 def _handled(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
-    """The loop calls these; afterwards whoever had the signals has them again."""
+    """The loop calls these handlers. Afterwards the former handlers are back."""
     loop = asyncio.get_running_loop()
     before = {each: signal.getsignal(each) for each in handlers}
     for each, handler in handlers.items():
@@ -61,4 +61,4 @@ def _handled(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[
     finally:
         for each, former in before.items():
             loop.remove_signal_handler(each)
-            signal.signal(each, former)  # which asyncio has not kept
+            signal.signal(each, former)  # asyncio has not kept it

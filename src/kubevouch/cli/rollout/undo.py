@@ -1,4 +1,4 @@
-"""What `undo` does around the run: say what will be done, ask, and show what became of it."""
+"""The part of `undo` around the run: announces the changes, asks, and shows the result."""
 
 import contextlib
 from collections.abc import Sequence
@@ -31,8 +31,10 @@ from kubevouch.rollout.decide.result import AS_BEFORE, RunResult
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
-_LEFT = "an undo that has begun on a node goes on there by itself; to go on with the other nodes: `{again}`"
-_WITHOUT_LEASE = "{}; so nothing keeps another run away but the lock on each node, and this undo goes on with that"
+_LEFT = "a node whose undo has begun finishes it by itself; to undo the other nodes: `{again}`"
+_WITHOUT_LEASE = (
+    "{}; this undo goes on without the Lease; only the lock on each node keeps another run away"
+)
 
 
 def undo_plan(
@@ -45,7 +47,10 @@ def undo_plan(
     *,
     yes: bool,
 ) -> int:
-    """Puts every node of the run back. again: the command that does so. nodes: only these; empty means all. That the cluster is the plan's is checked before it asks."""
+    """Restores every node of the run, after a check that the cluster is the plan's. nodes: only these; empty means all.
+
+    again: the command that repeats this undo.
+    """
     if nodes:
         plan = only_nodes(plan, nodes)
         nodes = [each.node for each in plan.nodes]
@@ -68,7 +73,9 @@ def undo_plan(
     with_api(terminal, access, checking)
     if plan.pods:
         what += f", by {what_pods_are(plan.pods)}"
-    after = "; ".join(filter(None, (what_comes_back(plan), "a new plan would do it again")))
+    after = "; ".join(
+        filter(None, (what_comes_back(plan), "a new plan would make the changes again"))
+    )
     terminal.confirm(f"{what}, on {named(access)}; {after}", yes=yes)
     log = begun_log(plan, what, lease, terminal)
 
@@ -109,14 +116,14 @@ def undo_plan(
 
 
 def _said_of_nothing(plan: Plan, nodes: Sequence[str]) -> str:
-    """For a plan by which there is nothing to put back. nodes: only these; empty means all."""
+    """The text for a plan with nothing to restore. nodes: only these; empty means all."""
     none = f"none of {', '.join(nodes)}" if nodes else "no node"
-    why = ": it approved CSRs, and an approval cannot be taken back" if plan.nodes else ""
-    return f"By its plan, run {plan.run} changed {none}{why}."
+    why = ": it approved CSRs, and nobody can take an approval back" if plan.nodes else ""
+    return f"According to its plan, run {plan.run} changed {none}{why}."
 
 
 def _say_what_is_set_aside(terminal: Terminal, plan: Plan, result: RunResult) -> None:
-    """Nobody would look for it there."""
+    """Prints where the certificates of the run are: nobody would look there."""
     put_back = {each.node for each in result.nodes if each.state is NodeState.UNDONE}
     aside = what_is_set_aside(plan, put_back)
     if aside:

@@ -153,7 +153,7 @@ def with_configured(names: ClusterNames, configuration: ApproverConfiguration) -
 
 def _document(text: str) -> _Document:
     if len(text) > _LARGEST:
-        raise NotAnEntry(f"{len(text)} characters", f"at most {_LARGEST} are read")
+        raise NotAnEntry(f"{len(text)} characters", f"expected at most {_LARGEST}")
     said = document_in(text, CONFIGURATION_SCHEMA)
     known = [field.encode_name for field in msgspec.structs.fields(_Document)]
     if strange := sorted(set(said) - set(known)):
@@ -181,7 +181,7 @@ def _sources(said: list[str]) -> tuple[IdentitySource, ...]:
 
 def _rules(said: list[object]) -> tuple[tuple[NewNodeRule, ...], tuple[str, ...]]:
     if len(said) > _MOST_RULES:
-        raise NotAnEntry(f"{len(said)} rules for new nodes", f"at most {_MOST_RULES} are read")
+        raise NotAnEntry(f"{len(said)} rules for new nodes", f"expected at most {_MOST_RULES}")
     rules: dict[str, NewNodeRule] = {}
     problems: list[str] = []
     for number, each in enumerate(said, start=1):
@@ -218,7 +218,7 @@ def _rule(said: object, earlier: Collection[str]) -> NewNodeRule:
 
 def _networks(texts: list[str], what: str) -> tuple[Network, ...]:
     if len(texts) > _MOST_NETWORKS:
-        raise NotAnEntry(f"{len(texts)} {what}", f"at most {_MOST_NETWORKS} are read")
+        raise NotAnEntry(f"{len(texts)} {what}", f"expected at most {_MOST_NETWORKS}")
     try:
         return tuple(ip_network(text) for text in texts)
     except ValueError as error:

@@ -81,7 +81,7 @@ def _nodes_in(text: str) -> dict[str, goyaml.Value]:
             "no mapping of nodes", "expected nodes: {NAME: {names: [...], addresses: [...]}}"
         )
     if len(nodes) > _MOST_NODES:
-        raise NotAnEntry(f"{len(nodes)} nodes", f"at most {_MOST_NODES} are read")
+        raise NotAnEntry(f"{len(nodes)} nodes", f"expected at most {_MOST_NODES}")
     return nodes
 
 

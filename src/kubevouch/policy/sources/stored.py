@@ -109,7 +109,7 @@ def read_shard(
     entries: dict[str, T | Unreadable] = {}
     if len(data) > MOST_ENTRIES:
         # Nobody can tell which entries to leave out, so none counts.
-        seen, right = f"{len(data)} entries", f"at most {MOST_ENTRIES} are read"
+        seen, right = f"{len(data)} entries", f"expected at most {MOST_ENTRIES}"
         return Shard({n: Unreadable(name, seen, right, mentioned(t)) for n, t in data.items()})
     for node, text in data.items():
         where = f"{name}, {node}"
@@ -128,7 +128,7 @@ def read_shard(
 def _bounded_bytes(text: str) -> bytes:
     raw = text.encode()
     if len(raw) > LARGEST_ENTRY:
-        raise NotAnEntry(f"{len(raw)} bytes", f"at most {LARGEST_ENTRY} are read")
+        raise NotAnEntry(f"{len(raw)} bytes", f"expected at most {LARGEST_ENTRY}")
     return raw
 
 
@@ -291,7 +291,7 @@ def checked_text(text: str, what: str) -> str:
 def _bounded(values: Iterable[str], what: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(values))
     if len(found) > MOST_VALUES:
-        raise NotAnEntry(f"{len(found)} {what}", f"at most {MOST_VALUES} are read")
+        raise NotAnEntry(f"{len(found)} {what}", f"expected at most {MOST_VALUES}")
     return found
 
 
