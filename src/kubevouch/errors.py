@@ -7,21 +7,23 @@ them once, at the top; users see no traceback.
 
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import ClassVar
 
 
 def nearest(word: str, known: Iterable[str], *, otherwise: str) -> str:
-    """The remedy for an unknown word: the similar known one, else `otherwise`."""
+    """The remedy for an unknown word: the known ones with this first label, else the similar one, else `otherwise`."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else otherwise
+    words = sorted(known)
+    labelled = [each for each in words if each.partition(".")[0] == word]
+    close = labelled[:2] or get_close_matches(word, words, n=1)
+    return f"did you mean {' or '.join(close)}?" if close else otherwise
 
 
 def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
     """The full names of the nodes that these words name, each once.
 
-    The first label of a name is enough if it is unique. An unknown word stays as it is.
+    The first label of a name is enough if it is unique: only to look at a node, for another one may have it tomorrow.
+    An unknown word stays as it is.
     """
     nodes = frozenset(known)
     found = dict[str, None]()
@@ -64,7 +66,7 @@ def combined_exit_code(codes: Iterable[ExitCode]) -> ExitCode:
 class KubevouchError(Exception):
     """An error that a user reads as *where: what was seen; what was expected*."""
 
-    exit_code: ClassVar[ExitCode] = ExitCode.COULD_NOT_TELL
+    exit_code: ExitCode = ExitCode.COULD_NOT_TELL
 
     def __init__(self, where: str, seen: str, expected: str = "") -> None:
         super().__init__(where, seen, expected)

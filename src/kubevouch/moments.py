@@ -1,7 +1,7 @@
 """When to scrape or dial a node: at wall-clock times that follow from its name.
 
-So replicas read a kubelet at the same time and answer alike; a restarted replica keeps that time.
-The names spread the nodes evenly over a few times within each resolution.
+So all replicas read a kubelet at the same time and answer alike, also after a restart. The hashes
+of the names spread the nodes evenly over each interval.
 """
 
 from hashlib import blake2b

@@ -17,5 +17,5 @@ class SystemClock:
         return time.monotonic()  # noqa: TID251 - the one place
 
     async def sleep(self, seconds: float) -> None:
-        """Returns after that many seconds, or at once for zero and less."""
+        """Returns after that many seconds, or at once if that is zero or less."""
         await asyncio.sleep(max(0.0, seconds))  # noqa: TID251 - the one place

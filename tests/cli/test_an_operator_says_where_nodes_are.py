@@ -16,7 +16,7 @@ from tests.rollout.recorded import plan_of, planned, recorded
 
 NAMED = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)
 [CLAIM] = NAMED.addresses
-BY_ADDRESS = msgspec.structs.replace(NAMED, node="w1", host=CLAIM.value, machine_id="5f0c")
+BY_ADDRESS = msgspec.structs.replace(NAMED, node="w1", host=CLAIM.value, machine_id="5f0c" * 8)
 PLAN = plan_of(NAMED, BY_ADDRESS)
 
 
@@ -33,8 +33,8 @@ def test_a_table_is_right_if_somebody_at_a_terminal_says_so(
 ) -> None:
     stdin, err = (io.StringIO() if typed is None else Window(typed)), Window()
     monkeypatch.setattr(sys, "stdin", stdin)
-    assert is_right(Terminal(stdin, None, err, {"COLUMNS": "200"}), plan) is answer
-    row = ["w1", CLAIM.value, *NAMED.host_key.split(), "5f0c"]
+    assert is_right(Terminal(stdin, None, err, {"COLUMNS": "60"}), plan) is answer
+    row = ["w1", CLAIM.value, *NAMED.host_key.split(), "5f0c" * 8]
     rows = [line.split() for line in err.getvalue().splitlines()]
     assert rows[1:2] == ([row] if asks else [])
 

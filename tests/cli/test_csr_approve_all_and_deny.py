@@ -71,7 +71,7 @@ async def test_all_that_pass_are_approved_after_a_table(kubevouch: Program, wait
     asked = await kubevouch("csr", "approve", "--all", code=2)
     assert "This will approve 2 CSRs on " in asked.err
     assert "expected --yes" in asked.err
-    dry = await kubevouch("csr", "approve", "--all", "--dry-run", code=0)
+    dry = await kubevouch("csr", "approve", "--all", "--dry-run", code=1)
     assert "This would approve 2 CSRs on " in dry.err
     assert dry.err.splitlines()[-1] == "A dry run. Nothing was changed."
     assert len(rows(dry.out)) == len(rows(asked.out))
@@ -182,6 +182,8 @@ async def test_what_is_decided_stays_as_it_is_and_the_others_have_their_turn(
         found["status"] = {"conditions": [condition], "certificate": certificate}
         waiting.server.store.put(CSRS, found)
     word, *more = verb
+    await kubevouch("csr", word, *DECIDED, "csr-w7", *more, "--dry-run", code=1)
+    assert not writes(waiting)
     ran = await kubevouch("csr", word, *DECIDED, "csr-w7", *more, "--yes", code=1)
     for name, (_, _, told) in DECIDED.items():
         assert f"{name} stays as it is: {told}" in ran.told

@@ -50,7 +50,7 @@ async def held(stage: Stage, number: int) -> tuple[OperatorsWord, CsrEvidence]:
         put_csr(stage, f"csr-{each}", name(each), f"10.77.0.{each}", f"10.78.0.{each}")
     clock = SystemClock()
     async with ApiClient(stage.access, clock=clock, environ={}) as api:
-        _, evidence = await Sources().gather(api, clock)
+        evidence = await Sources().gather(api, clock)
     word = {name(each): (name(each), f"10.77.0.{each}") for each in range(number)}
     return OperatorsWord(word), evidence
 

@@ -369,10 +369,10 @@ def test_an_undo_names_what_it_puts_back() -> None:
     change = ConfigMapPlan("kubelet-config", "u", "7", "", "", "")
     assert what_is_to_be_undone(plan_of(planned(seen, APPROVE))) == ""
     assert what_is_to_be_undone(plan_of(planned(seen, BOOTSTRAP))) == (
-        "undo what run abcd has changed on the 1 node that its plan changes"
+        "undo what run abcd has changed on k8s-worker-1.internal.example.com"
     )
     assert what_is_to_be_undone(plan_of(planned(seen, BOOTSTRAP), config_map=change)) == (
-        "undo what run abcd has changed in ConfigMap kubelet-config and on the 1 node that its plan changes"
+        "undo what run abcd has changed in ConfigMap kubelet-config and on k8s-worker-1.internal.example.com"
     )
     assert what_comes_back(plan_of(planned(seen, APPROVE), config_map=change)) == ""
     assert "expired ones" in what_comes_back(plan_of(planned(seen, BOOTSTRAP)))

@@ -42,7 +42,7 @@ _WORKERS: Final = 64
 """More than writers, since a worker may wait for a handshake with a node that does not answer."""
 
 _DIALLED_AT_ONCE: Final = 32
-"""Nodes. Fewer than workers, so that Nodes that never answer cannot block CSRs that need no
+"""The most Nodes that are dialled at once. Fewer than workers, so that Nodes that never answer cannot block CSRs that need no
 handshake."""
 
 OLDEST_FACTS: Final = 5.0

@@ -1,7 +1,6 @@
-"""The cluster as the approver's watches show it: Nodes, CSRs and ConfigMaps, indexed for single CSRs.
+"""The cluster as the approver's watches show it: Nodes, CSRs and ConfigMaps, indexed by key.
 
-It gets events and does no I/O. Looks find everything by key, so they do not slow down as the
-cluster grows.
+It gets events and does no I/O. A decision about one CSR does not slow down as the cluster grows.
 """
 
 from collections.abc import Iterable

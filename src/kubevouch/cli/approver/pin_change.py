@@ -16,7 +16,7 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.clock import Clock
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER
 from kubevouch.diagnose.make import counted
-from kubevouch.errors import ExitCode, KubevouchError, UsageError, full_names, nearest
+from kubevouch.errors import ExitCode, KubevouchError, UsageError, nearest
 from kubevouch.evidence.approvers import NAMESPACE
 from kubevouch.evidence.gather.inquiry import together
 from kubevouch.kube.access import ClusterAccess
@@ -81,6 +81,11 @@ def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEn
     terminal.command("UNDO  ", join(("kubevouch", "approver", "pin", "--restore", str(file))))
     terminal.nothing_changed = False
     with_api(terminal, access, lambda api, _: write_entries(api, texts))
+
+
+def check_installed(terminal: Terminal, access: ClusterAccess) -> None:
+    """Checks before a question that there is a place for pins. Raises UsageError."""
+    with_api(terminal, access, lambda api, _: _namespace_uid(api))
 
 
 def _check(entries: Iterable[PinEntry], stored: StoredPins, since: str) -> None:
@@ -207,7 +212,7 @@ def remove(
         return stored, {each.name for each in found}
 
     stored, live = with_api(terminal, access, looking)
-    chosen = full_names(nodes, {*stored.pins, *live})
+    chosen = tuple(dict.fromkeys(nodes))
     for node in chosen:
         if node not in stored.pins and node not in live:
             known = nearest(node, stored.pins, otherwise="expected the name of a pinned node")

@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from kubevouch.cli.approver.pin_change import Texts, carry_out, written
+from kubevouch.cli.approver.pin_change import Texts, carry_out, check_installed, written
 from kubevouch.cli.approver.stored_pins import read_stored_pins
-from kubevouch.cli.common.allow import by_full_name
+from kubevouch.cli.common.allow import check_full_names
 from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.documents import print_document
 from kubevouch.cli.common.legend import PINS
@@ -14,12 +14,11 @@ from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.csr.sources import serving_csr
 from kubevouch.clock import Clock
 from kubevouch.diagnose.make import counted
-from kubevouch.errors import ExitCode, KubevouchError, UsageError, full_names
+from kubevouch.errors import ExitCode, KubevouchError, UsageError
 from kubevouch.evidence.gather.inquiry import Inquiry, of_each, together
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import KubeError
-from kubevouch.kube.io.absent import no_such_node
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, NODES, SELF_SUBJECT_REVIEWS, Node
 from kubevouch.node.errors import NodeError
@@ -83,11 +82,8 @@ def look(
             _who(api),
         )
         known = [node.name for node in nodes]
-        chosen = full_names(asked, known)
-        for name in chosen:
-            if name not in known:
-                raise await no_such_node(api, name)
-        said = by_full_name(allowed, known)
+        check_full_names((*asked, *allowed), known)
+        chosen = tuple(dict.fromkeys(asked))
         if names.doubts:
             raise NamesNotKnown("the cluster's own names", names.doubts[0].text)
         names = with_configured(names, stored.sources.configuration_or_default)
@@ -96,13 +92,13 @@ def look(
         elif ssh:
             wanted = [node for node in nodes if node.name in (chosen or known)]
             words = {
-                node.name: {*said.get(node.name, ()), *still_allowed(stored.pins, node)}
+                node.name: {*allowed.get(node.name, ()), *still_allowed(stored.pins, node)}
                 for node in wanted
             }
             named = await certificates_on_disks(wanted, nodes, words, ssh, terminal.doing)
         else:
             named = NamedCertificates()
-        seen = Seen(nodes, names, stored.pins, said, named.of)
+        seen = Seen(nodes, names, stored.pins, allowed, named.of)
         found = proposals(seen, chosen or known, at=api.server_clock.now(), by=by)
         gone = () if chosen else tuple(sorted(stored.pins.keys() - set(known)))
         issued = await issued_to(api, *named.of.values()) if csr else ""
@@ -211,23 +207,27 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
         if each.state is PinState.UNREADABLE:
             first = f"kubevouch approver pin {each.pin.node} --remove"
             terminal.command("NEXT  ", first, beside_an_error=True)
+    for node, value in refused:
+        terminal.error(f"{node}: {value} is not pinned, although --allow asks for it")
+    code = ExitCode.COULD_NOT_TELL if looked.named.problems else ExitCode.OK
+    if refused:
+        code = ExitCode.FINDINGS
+    if without:
+        code = ExitCode.STOPPED
     if pins:
-        _ask(terminal, access, looked, yes=yes)
+        check_installed(terminal, access)
+        _ask(terminal, access, looked, code, yes=yes)
         carry_out(terminal, access, written(pins, looked.texts))
         terminal.out(f"{counted(len(pins), 'node')} pinned.")
     elif not without and not refused:
         terminal.out("Nothing to do: every one of them is pinned like this.")
-    for node, value in refused:
-        terminal.error(f"{node}: {value} was not pinned, although --allow asks for it")
-    if without:
-        return ExitCode.STOPPED
-    if refused:
-        return ExitCode.FINDINGS
-    return ExitCode.COULD_NOT_TELL if looked.named.problems else ExitCode.OK
+    return code
 
 
-def _ask(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool) -> None:
-    """Says what would change, and asks."""
+def _ask(
+    terminal: Terminal, access: ClusterAccess, looked: Looked, if_dry: ExitCode, *, yes: bool
+) -> None:
+    """Says what would change, and asks. if_dry: the exit code of a dry run."""
     pins = [each.pin for each in looked.found if each.writes]
     for each in looked.found:
         for text in _said_of(each):
@@ -235,7 +235,7 @@ def _ask(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool
     if looked.issued:
         terminal.wrapped(f"the client certificate: {looked.issued}", f"{pins[0].node}  ")
     what = f"pin the names and addresses of {counted(len(pins), 'node')} in the table"
-    terminal.confirm(f"{what}, on {named(access)}", yes=yes)
+    terminal.confirm(f"{what}, on {named(access)}", yes=yes, if_dry=if_dry)
 
 
 async def certificates_on_disks(

@@ -1,10 +1,10 @@
 """Options with the operator's word: --allow NODE=VALUE and --addresses FILE give a name or address to a node, --service-cidr a network."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
 
-from kubevouch.errors import UsageError, full_names, nearest
+from kubevouch.errors import UsageError, nearest
 from kubevouch.evidence.names import Network
 from kubevouch.named_files import bytes_in
 from kubevouch.policy.claims import as_address
@@ -37,18 +37,13 @@ def addresses_in(path: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def by_full_name(
-    allowed: Mapping[str, tuple[str, ...]], known: Iterable[str]
-) -> dict[str, tuple[str, ...]]:
-    """The same values by the full names of Nodes. Raises UsageError, which names the nearest Node."""
-    nodes, found = set(known), dict[str, tuple[str, ...]]()
-    for word, values in allowed.items():
-        [name] = full_names([word], nodes)
-        if name not in nodes:
-            expected = nearest(name, nodes, otherwise="expected the name of a Node")
-            raise UsageError(name, "there is no such Node", expected)
-        found[name] = (*found.get(name, ()), *values)
-    return found
+def check_full_names(words: Iterable[str], known: Iterable[str]) -> None:
+    """Checks that each word is the full name of a Node: a short one could be another's tomorrow. Raises UsageError."""
+    nodes = set(known)
+    for word in words:
+        if word not in nodes:
+            expected = nearest(word, nodes, otherwise="expected the name of a Node")
+            raise UsageError(word, "there is no such Node", expected)
 
 
 def network_of(text: str) -> Network:

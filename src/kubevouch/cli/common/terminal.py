@@ -54,9 +54,11 @@ class Declined(KubevouchError):
 
 
 class DryRun(Declined):
-    """A dry run has come to the first write."""
+    """A dry run has come to the first write. code: what is known of that of the run itself."""
 
-    exit_code = ExitCode.OK
+    def __init__(self, code: ExitCode) -> None:
+        super().__init__("--dry-run", "nothing is written")
+        self.exit_code = code
 
     def __str__(self) -> str:
         return f"A dry run. {NOTHING_CHANGED}"
@@ -202,8 +204,8 @@ class Terminal:
         needed = self.invocation.needed_in(text) if self.invocation else ""
         return f"{text} {needed}" if needed else text
 
-    def note(self, text: str, hang: int = 2) -> None:
-        """Prints a line of progress, on a terminal folded at its width and hung so far. A command in it stays whole."""
+    def note(self, text: str, hang: int | None = 2) -> None:
+        """Prints a line of progress, on a terminal folded at its width and hung so far, or never. A command in it stays whole."""
         if self.held is not None:
             if text in self._noted:
                 return
@@ -212,8 +214,9 @@ class Terminal:
             self.progress.erase()
         # Elsewhere it is a log that programs read, whatever $COLUMNS says.
         columns = self.columns(self.stderr) if self.stderr.isatty() else None
-        lines = harmless(text).split("\n")
-        shown = lines if columns is None else [_hung(each, columns, hang) for each in lines]
+        shown = harmless(text).split("\n")
+        if columns is not None and hang is not None:
+            shown = [_hung(each, columns, hang) for each in shown]
         self._write(self.stderr, "\n".join(shown) + "\n")
         self._flush(self.stderr)
 
@@ -282,10 +285,13 @@ class Terminal:
         self.roles = roles
         self.nothing_changed = True
 
-    def confirm(self, what: str, *, yes: bool) -> None:
-        """Says what will be done, and asks. Raises UsageError if there is no terminal to ask on, Declined for a no, DryRun in a dry run."""
+    def confirm(self, what: str, *, yes: bool, if_dry: ExitCode = ExitCode.OK) -> None:
+        """Says what will be done, and asks. Raises UsageError if there is no terminal to ask on, Declined for a no, DryRun in a dry run.
+
+        if_dry: what the run would end with if every write succeeded.
+        """
         self.note(f"This {'would' if self.dry_run else 'will'} {one_line(what)}.")
-        self.end_if_dry()
+        self.end_if_dry(if_dry)
         self.check_can_ask(yes=yes)
         if yes:
             return
@@ -296,10 +302,10 @@ class Terminal:
         if not agreed:
             raise Declined("standard input", "the answer was no")
 
-    def end_if_dry(self) -> None:
+    def end_if_dry(self, code: ExitCode = ExitCode.OK) -> None:
         """Raises DryRun in a dry run: from here on a verb may write."""
         if self.dry_run:
-            raise DryRun("--dry-run", "nothing is written")
+            raise DryRun(code)
 
     def check_can_ask(self, *, yes: bool) -> None:
         """For what will be confirmed later: whoever cannot be asked is refused at once. Raises UsageError. yes: it needs no answer."""

@@ -42,7 +42,7 @@ def approve_csrs(
     """
 
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode], datetime]:
-        said, evidence = await sources.gather(api, clock)
+        evidence = await sources.gather(api, clock)
         if not names and (doubt := evidence.cluster.csrs.doubt):
             render.say_doubts(terminal, [doubt])
             return [], [ExitCode.COULD_NOT_TELL], evidence.at
@@ -51,7 +51,7 @@ def approve_csrs(
         if not names:
             found = [e for e in evidence.cluster.csrs.or_else(()) if not e.status.conditions]
         waiting, settled = undecided(terminal, found)
-        return [said.judged(each, evidence) for each in waiting], settled, evidence.at
+        return [sources.judged(each, evidence) for each in waiting], settled, evidence.at
 
     seen, codes, at = with_api(terminal, access, judge)
     if not seen and not codes:
@@ -68,7 +68,7 @@ def approve_csrs(
         return combined_exit_code(codes)
     number = "1 CSR" if len(passing) == 1 else f"{len(passing)} CSRs"
     what = f"approve {number} on {named(access)}, which cannot be undone{_unasked(passing)}"
-    terminal.confirm(what, yes=yes)
+    terminal.confirm(what, yes=yes, if_dry=combined_exit_code(codes))
     return combined_exit_code([*codes, _approve(terminal, access, passing, sources)])
 
 
@@ -143,8 +143,8 @@ def _approve(
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         codes = []
         for each in passing:
-            said, evidence = await sources.gather(api, clock)
-            again = said.judged(each.found, evidence)
+            evidence = await sources.gather(api, clock)
+            again = sources.judged(each.found, evidence)
             known = again.by.held == each.by.held
             outcome = again.decision.outcome if known else again.by.outcome
             if outcome is not Outcome.PASS:
@@ -202,6 +202,7 @@ def deny_named(
         f"deny {which} on {named(access)}. A denial is for good, and a kubelet that is denied "
         "sends another CSR about every half minute",
         yes=yes,
+        if_dry=combined_exit_code(codes),
     )
 
     async def work(api: ApiClient, _: Clock) -> ExitCode:

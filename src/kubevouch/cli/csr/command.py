@@ -93,9 +93,9 @@ def list_(
     from kubevouch.cli.csr.sources import warnings
 
     async def judge(api: "ApiClient", clock: "Clock") -> "tuple[CsrEvidence, list[Judged]]":
-        said, evidence = await sources.gather(api, clock)
+        evidence = await sources.gather(api, clock)
         csrs = evidence.cluster.csrs.or_else(())
-        return evidence, [said.judged(each, evidence) for each in csrs]
+        return evidence, [sources.judged(each, evidence) for each in csrs]
 
     evidence, found = with_api(terminal, access, judge)
     render.warn(terminal, warnings(evidence))
@@ -135,8 +135,8 @@ def explain(
     from kubevouch.cli.csr.sources import serving_csr, warnings
 
     async def judge(api: "ApiClient", clock: "Clock") -> "Judged":
-        said, evidence = await sources.gather(api, clock)
-        found = said.judged(await serving_csr(api, word), evidence)
+        evidence = await sources.gather(api, clock)
+        found = sources.judged(await serving_csr(api, word), evidence)
         render.warn(terminal, warnings(evidence))
         return found
 

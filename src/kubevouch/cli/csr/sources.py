@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from kubevouch.cli.common.allow import by_full_name
+from kubevouch.cli.common.allow import check_full_names
 from kubevouch.cli.common.written import gather_written
 from kubevouch.clock import Clock
 from kubevouch.errors import UsageError
@@ -47,8 +47,8 @@ class Sources:
     domains: tuple[str, ...] = ()
     service_networks: tuple[Network, ...] = ()
 
-    async def gather(self, api: ApiClient, clock: Clock) -> "tuple[Sources, CsrEvidence]":
-        """What the operator tells, of Nodes by their full names, and what the cluster tells. Raises UsageError: --allow names no Node."""
+    async def gather(self, api: ApiClient, clock: Clock) -> CsrEvidence:
+        """What the cluster tells. Raises UsageError: --allow names no Node."""
         inquiry = Inquiry(clock)
         evidence, written, ours = await together(
             gather_policy_evidence(api, inquiry),
@@ -58,10 +58,8 @@ class Sources:
         # If it cannot be told whether the approver is there, it may be. Where nothing of an approver is written down, it is not.
         nothing_written = written.is_known and written.value is None
         doubt = ours.doubt.text if ours.doubt and not nothing_written else ""
-        word = self.word
         if evidence.nodes.is_known:
-            nodes = (node.name for node in evidence.nodes.or_else(()))
-            word = replace(word, allowed=by_full_name(word.allowed, nodes))
+            check_full_names(self.word.allowed, (node.name for node in evidence.nodes.or_else(())))
         configuration = (
             written.value.configuration_or_default if written.value else ApproverConfiguration()
         )
@@ -71,7 +69,7 @@ class Sources:
             service_networks=self.service_networks,
         )
         client = inquiry.ask(api.list_all(CSRS, field_selector=f"spec.signerName={CLIENT_SIGNER}"))
-        return replace(self, word=word), CsrEvidence(
+        return CsrEvidence(
             replace(evidence, names=names),
             await client,
             written,

@@ -76,7 +76,7 @@ async def read_live(api: ApiClient, product: Product) -> Live:
 async def changes(
     api: ApiClient, product: Product, wanted: Sequence[Manifest]
 ) -> tuple[Change, ...]:
-    """Asks the API server in a dry run what would become of each object. Changes nothing. Raises NotOurs."""
+    """What would change in each object, by a server-side dry run. Raises NotOurs."""
     made = {each.name for each in wanted if each.resource.kind == "Namespace"}
     asked = of_each(wanted, lambda each: _change(api, product, each, made), at_once=_AT_ONCE)
     return tuple(await asked)

@@ -116,7 +116,7 @@ class Product:
         return tuple(_manifest(json.loads(each)) for each in _documents(self.files))
 
     def is_others(self, live: Mapping[str, Any]) -> str:
-        """Why an object is not ours to change, and its owner; empty if it may be ours."""
+        """Why we must not change an object: its other owner. Empty if it may be ours."""
         if _labels(live).get(_MANAGED_BY) == "Helm":
             return "belongs to a release of Helm's, so use helm"
         here = f"Service {self.namespace}/{self.name}"

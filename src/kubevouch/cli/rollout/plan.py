@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kubevouch import __version__
-from kubevouch.cli.common.allow import addresses_in, by_full_name, node_values
+from kubevouch.cli.common.allow import addresses_in, check_full_names, node_values
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.documents import print_pieces
 from kubevouch.cli.common.layout import table_lines
@@ -105,8 +105,8 @@ def is_right(terminal: Terminal, plan: Plan) -> bool:
     rows = [(each.node, each.host, each.host_key, each.machine_id) for each in unvouched(plan)]
     if not rows or not terminal.can_ask:
         return False
-    for line in table_lines([_COLUMNS, *rows], None):  # no key is broken: `note` folds at blanks
-        terminal.note(line)
+    for line in table_lines([_COLUMNS, *rows], None):
+        terminal.note(line, hang=None)  # a key is compared whole
     terminal.note(_HOW)
     try:
         terminal.confirm(_ASKED, yes=False)
@@ -118,11 +118,12 @@ def is_right(terminal: Terminal, plan: Plan) -> bool:
 async def _planned(
     terminal: Terminal, options: PlanOptions, api: ApiClient, clock: Clock
 ) -> tuple[Plan, PinsOfPlan]:
-    way, accepted = options.way, options.accepted
-    if way.nodes or accepted:
+    way = options.way
+    if way.nodes or options.accepted:
         known = [each.name for each in await api.list_all(NODES)]
+        check_full_names(options.accepted, known)
         way = replace(way, nodes=full_names(way.nodes, known))
-        options = replace(options, way=way, accepted=by_full_name(accepted, known))
+        options = replace(options, way=way)
     await prepared_pods(api, way.pods, terminal)
     context = await open_context(terminal, way, options.run, api, clock)
     plan = await gather_plan(options, context)

@@ -1,4 +1,4 @@
-"""KV110, KV2xx and KV3xx: reaching kubelets, at which address, and the certificate on the wire.
+"""KV110, KV2xx and KV3xx: whether kubelets are reached, at which address, and what they serve.
 
 `wire` judges each port.
 """
@@ -76,7 +76,7 @@ _ON_THE_PORT = {
     Code.SELF_SIGNED: (*_SERVES, "self-signed by the kubelet"),
     Code.SAN_MISMATCH: (*_SERVES, "for other names than the dialled one"),
     Code.NOT_YET_VALID: (*_SERVES, "that is not valid yet"),
-    Code.SIGNED_BY_OTHER_CA: (*_SERVES, "of another CA than the cluster's"),
+    Code.SIGNED_BY_OTHER_CA: (*_SERVES, "from a CA other than the cluster's"),
     Code.OTHER_VERIFICATION_FAILURE: (*_SERVES, "that does not verify"),
 }
 """The text for one port and for several, by the first failure there."""

@@ -64,9 +64,10 @@ def watchful_socket(address: AddrInfoType) -> socket.socket:
 
 @dataclass(frozen=True)
 class ResponseLimits:
-    """Limits of a request: seconds to connect and in total; bytes of the body after decompression.
+    """Limits on a request: seconds to connect, seconds in total, bytes of the decompressed body.
 
-    For a response read by lines: silence: seconds without data; body: bytes of a line.
+    Where a response is read line by line, `silence` is the longest time without data, in seconds,
+    and `body` the length of a line, in bytes.
     """
 
     connect: float = 10.0

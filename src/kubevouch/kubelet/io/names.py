@@ -21,7 +21,7 @@ LookUp = Callable[[str], Sequence[Place]]
 """Blocks, and returns a host's places with port 0. Raises OSError, UnicodeError."""
 
 LONGEST_NAME: Final = 253
-"""Characters of a name. The system's resolver takes seconds to refuse a much longer one."""
+"""The longest name, in characters. The system's resolver takes seconds to refuse a much longer one."""
 _FRESH: Final = 30.0
 """Seconds for which an answer is fresh."""
 _STALE: Final = 600.0

@@ -1,1 +1,1 @@
-"""The rules about a CSR, in a file by subject. `policy.decide.RULES` lists them in order."""
+"""The rules about a CSR, one file for each subject. `policy.decide.RULES` lists them in order."""

@@ -49,7 +49,7 @@ def hosts_of(node: Node) -> tuple[str, ...]:
 def check_pinned(node: str, survey: NodeSurvey, context: RolloutContext) -> None:
     """Raises NodeUnreachable if the node that answered is not the pinned one.
 
-    Only for transport by pod.
+    Applies only to the pod transport.
     """
     if context.transport.name != "pod":
         return

@@ -105,7 +105,7 @@ class NodeTurns:
         return "" if well else "it does not serve a verifiable certificate of its own"
 
     async def _run_of(self, node: CheckedNode, begun: ArmedNode | None) -> tuple[NodeRun, str]:
-        """The work on the node; and why it is undone, if the run has begun it and it is not healthy; else empty."""
+        """The work on the node, and why to undo it: the run has begun the node, and it is unhealthy. Empty if there is no reason."""
         if node.state is not NodeState.FAILED:
             try:
                 return await self._prepare(node, begun), ""

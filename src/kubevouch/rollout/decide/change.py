@@ -157,7 +157,7 @@ def change_to_undo(node: NodePlan, survey: NodeSurvey, run: str) -> NodeChange:
 
 
 def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
-    """Why an undo does not write into the plan's folder as root; empty if it may.
+    """Why an undo must not write into the plan's folder as root; empty if it may.
 
     The running kubelet uses that folder. Without a trustworthy kubelet it must be the kubelet's
     default, since a plan can be edited, and a container may have filled any other folder. The run's

@@ -5,7 +5,7 @@ It promises only what will happen. Pure.
 
 from collections.abc import Collection, Mapping
 
-from kubevouch.diagnose.make import counted
+from kubevouch.diagnose.make import counted, named
 from kubevouch.rollout.decide.lineup import Lineup, at_once
 from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, PodPlace, ordered
 from kubevouch.rollout.decide.run_status import NodeState
@@ -112,10 +112,10 @@ def what_is_to_be_undone(plan: Plan) -> str:
 
     Empty if the run changed nothing that can be restored.
     """
-    changed = [node for node in plan.nodes if node.change is ChangeKind.BOOTSTRAP]
+    changed = [node.node for node in plan.nodes if node.change is ChangeKind.BOOTSTRAP]
     parts = [f"in ConfigMap {plan.config_map.name}"] if plan.config_map is not None else []
     if changed:
-        parts.append(f"on the {counted(len(changed), 'node')} that its plan changes")
+        parts.append(f"on {named(changed)}")
     return f"undo what run {plan.run} has changed {_listed(parts)}" if parts else ""
 
 

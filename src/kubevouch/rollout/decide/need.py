@@ -198,7 +198,7 @@ def _rewrite(facts: MachineFacts) -> Rewrite:
     config, root, pki = survey.config[0], survey.root[0], survey.pki[0]
     if not config.device == root.device == pki.device:
         raise _CannotBePlannedError(
-            f"{config.text_path}, {root.text_path} and {pki.text_path} are not on one file system"
+            f"{config.text_path}, {root.text_path} and {pki.text_path} are not on the same file system"
         )
     if seed_pair(survey) is None:
         raise _CannotBePlannedError(

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from kubevouch.diagnose.make import counted
-from kubevouch.errors import UsageError, full_names
+from kubevouch.errors import UsageError
 from kubevouch.evidence.survey import RUN_NAME
 from kubevouch.node.destination import HOST
 from kubevouch.policy.claims import AllowedNames, Claim, confirmed
@@ -208,13 +208,12 @@ def only_nodes(plan: Plan, names: Collection[str]) -> Plan:
     It leaves the ConfigMap as it is, since that holds for all nodes. Raises UsageError.
     """
     known = [node.node for node in plan.nodes]
-    wanted = full_names(names, known)
-    for name in wanted:
+    for name in names:
         if name not in known:
-            # Do not suggest the most similar name: it may be another node's.
+            # A short name, or the most similar one, may be another node's.
             expected = f"its nodes: {', '.join(known[:_MOST_NAMED])}"
             raise UsageError(f"--node {name}", f"run {plan.run} has no such node", expected)
-    chosen = tuple(node for node in plan.nodes if node.node in wanted)
+    chosen = tuple(node for node in plan.nodes if node.node in names)
     return msgspec.structs.replace(plan, nodes=chosen, config_map=None)
 
 
