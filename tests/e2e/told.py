@@ -72,7 +72,7 @@ def shows_as_cut_off(cluster: Cluster, run: str) -> None:
     """`status` does, once the killed run's Lease has gone silent; until then its NEXT waits for that. Then NEXT resumes it."""
     looked = cluster.kubevouch("status")
     for _ in range(60):
-        if "was cut off" in looked.out:
+        if "died (killed" in looked.out:
             break
         waits, _, shows = next_of(looked).rpartition(" && ")
         assert shows == f"kubevouch status {run}", looked
