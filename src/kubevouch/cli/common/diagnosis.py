@@ -107,7 +107,7 @@ def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
         cluster.version.or_else("version unknown"),
     )
     terminal.wrapped("   ".join(map(one_line, parts)), "cluster  ")
-    nodes = str(len(names)) if evidence.nodes.is_known else "unknown"
+    nodes = str(len(names)) if evidence.nodes.is_known else "not known"
     if names and shortener(names)(names[0]) != names[0]:
         nodes += f" (*.{names[0].partition('.')[2]}, left out below)"
     terminal.wrapped(nodes, "nodes    ")

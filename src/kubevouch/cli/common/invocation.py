@@ -84,7 +84,7 @@ class Invocation:
     def needed_in(self, text: str) -> str:
         """A sentence about the cluster flags that commands in this text need; empty if they need none."""
         flags = " ".join(self._flags(_CLUSTER, ""))
-        return f"Add {flags} to the commands in this text." if flags and "`" in text else ""
+        return f"The commands in this text need {flags}, too." if flags and "`" in text else ""
 
     def _ssh_flags(self, rest: str) -> list[str]:
         """The flags in ssh's own letters, without those that the line has."""
