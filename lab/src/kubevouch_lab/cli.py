@@ -172,10 +172,13 @@ def _print_exports(terminal: "Terminal", folder: "Folder") -> None:
     for name, value in _exports(folder).items():
         terminal.out(f"export {name}={quote(value)}")
     others = (
-        "kubectl get nodes; kubevouch doctor; kubevouch plan -o plan.json --via ssh; "
-        "kubevouch lab status; kubevouch lab down"
+        "kubectl get nodes",
+        "kubevouch doctor",
+        "kubevouch plan -o plan.json --via ssh",
+        "kubevouch lab status",
+        "kubevouch lab down",
     )
-    terminal.out(f"# {terminal.hint(others)}")
+    terminal.out(f"# {'; '.join(map(terminal.hint, others))}")
     terminal.flush()
 
 

@@ -74,6 +74,7 @@ def test_killed_it_goes_on_where_it_was(root: Path) -> None:
     began = time.monotonic()
     again = run("up", root, "--detach")
     assert again.returncode == 0, again
+    assert again.stdout.endswith(f"kubevouch lab down --dir '{root}'\n"), again.stdout
     assert time.monotonic() - began < 20  # alone on the machine it takes one
     assert "namespace/shop" in names(root)
     assert "NotFound" in kubectl(root, "get", "clusterrolebinding", "system:metrics-server").stderr

@@ -194,4 +194,5 @@ def _ask(
     begun = begun_before(checked, timeouts).values()
     for line in what_switches_leave(begun, SystemClock().now()):
         terminal.note(one_line(line))
-    terminal.confirm(what + (f"; undo with `{terminal.hint(undo)}`" if undo else ""), yes=yes)
+    taken_back = f"undo with `{terminal.hint(undo)}`" if undo else "nothing undoes that"
+    terminal.confirm(f"{what}; {taken_back}", yes=yes)

@@ -103,7 +103,7 @@ class Case(Enum):
     )
     UNDONE = _Row(
         _DOCTOR,
-        note="this run does not change again what it has put back: make a new plan for that; to put back the rest: `{undo}`",
+        note="this run does not change again what it has put back: make a new plan for that; if it has changed other nodes, `{undo}` puts them back",
     )
 
 
