@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.pairs import Sample, alone, program, report
+from kubevouch.rollout.decide.advice import some
 
 _SERIALLY = "--serially"
 
@@ -59,7 +60,7 @@ class Lab:
     def planned(self, *nodes: str) -> tuple[Sample, Path]:
         """A plan, of these nodes or of all."""
         path = self._folder / f"plan-{len(nodes)}.json"
-        only = [word for node in nodes for word in ("--node", node)]
+        only = some(nodes)
         took, _ = self.kubevouch("plan", "-o", str(path), "--ssh-config", str(self._ssh), *only)
         return took, path
 

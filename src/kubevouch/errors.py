@@ -14,9 +14,12 @@ def nearest(word: str, known: Iterable[str], *, otherwise: str) -> str:
     from difflib import get_close_matches
 
     words = sorted(known)
-    labelled = [each for each in words if each.partition(".")[0] == word]
-    close = labelled[:2] or get_close_matches(word, words, n=1)
+    close = _with_label(word, words)[:2] or get_close_matches(word, words, n=1)
     return f"did you mean {' or '.join(close)}?" if close else otherwise
+
+
+def _with_label(label: str, names: Iterable[str]) -> list[str]:
+    return [each for each in names if each.partition(".")[0] == label]
 
 
 def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
@@ -28,7 +31,7 @@ def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
     nodes = frozenset(known)
     found = dict[str, None]()
     for word in words:
-        short = [each for each in nodes if each.partition(".")[0] == word]
+        short = _with_label(word, nodes)
         found[short[0] if len(short) == 1 and word not in nodes else word] = None
     return tuple(found)
 

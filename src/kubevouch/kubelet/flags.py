@@ -65,7 +65,7 @@ class Flags:
 
     @property
     def config(self) -> str:
-        """Path of the configuration file; empty if there is none, and the legacy defaults apply."""
+        """Path of the configuration file; empty without one, and the legacy defaults apply."""
         return self.get("config") or ""
 
     @property

@@ -54,7 +54,7 @@ class Declined(KubevouchError):
 
 
 class DryRun(Declined):
-    """A dry run has come to the first write. code: what is known of that of the run itself."""
+    """A dry run has reached the first write. code: how the real run would end, as far as that is known."""
 
     def __init__(self, code: ExitCode) -> None:
         super().__init__("--dry-run", "nothing is written")
@@ -281,7 +281,7 @@ class Terminal:
         return self.stderr.isatty() and self.environment.get("TERM", "dumb") != "dumb"
 
     def may_write(self, roles: str) -> None:
-        """Of a verb that has not written yet. roles: the command that prints those that it needs."""
+        """Notes that this verb may write, and has not yet. roles: the command that prints the roles it needs."""
         self.roles = roles
         self.nothing_changed = True
 

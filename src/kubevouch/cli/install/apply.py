@@ -12,6 +12,7 @@ from kubevouch.cli.install.changes import (
     check_as_shown,
     delete_all,
     read_live,
+    stopped_halfway,
     wait_until_ready,
 )
 from kubevouch.cli.install.product import (
@@ -178,9 +179,7 @@ def _applied(
     try:
         hindrances = with_api(terminal, access, applying)
     except KubevouchError as error:
-        terminal.error(str(error))
-        terminal.note("The command stopped halfway; repeat it to continue.")
-        return ExitCode.STOPPED
+        return stopped_halfway(terminal, error)
     _say_how_it_ended(terminal, product, hindrances, wait)
     return ExitCode.STOPPED if hindrances else ExitCode.OK
 

@@ -145,6 +145,13 @@ async def delete_all(
             continue  # somebody else was faster
 
 
+def stopped_halfway(terminal: Terminal, error: KubevouchError) -> ExitCode:
+    """Prints why writes have stopped, and how to continue."""
+    terminal.error(str(error))
+    terminal.note("The command stopped halfway; repeat it to continue.")
+    return ExitCode.STOPPED
+
+
 def _lines(thing: Mapping[str, Any]) -> list[str]:
     """The object without fields of the API server, and without its status."""
     metadata = {key: each for key, each in thing["metadata"].items() if key not in _SERVERS_OWN}

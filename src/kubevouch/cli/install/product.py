@@ -116,7 +116,7 @@ class Product:
         return tuple(_manifest(json.loads(each)) for each in _documents(self.files))
 
     def is_others(self, live: Mapping[str, Any]) -> str:
-        """Why we must not change an object: its other owner. Empty if it may be ours."""
+        """The reason not to change an object that belongs to somebody else; otherwise empty."""
         if _labels(live).get(_MANAGED_BY) == "Helm":
             return "belongs to a release of Helm's, so use helm"
         here = f"Service {self.namespace}/{self.name}"

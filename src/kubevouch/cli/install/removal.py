@@ -1,11 +1,10 @@
 """The common part of `remove`: list, ask, delete."""
 
 from collections.abc import Sequence
-from shlex import join
 
 from kubevouch.cli.common.connect import named, with_api
 from kubevouch.cli.common.terminal import Terminal
-from kubevouch.cli.install.changes import delete_all, read_live
+from kubevouch.cli.install.changes import delete_all, read_live, stopped_halfway
 from kubevouch.cli.install.product import Live, Manifest, Product, image_in
 from kubevouch.errors import ExitCode, KubevouchError
 from kubevouch.kube.access import ClusterAccess
@@ -49,16 +48,14 @@ def remove_product(
     terminal.confirm(f"delete these {len(going)} objects, on {named(access)}", yes=yes)
     # Before the first write, so that it is there after an interruption.
     again = ("kubevouch", product.verb, "install", "--image", image_in(product, live), *undo)
-    terminal.command("UNDO  ", join(again))
+    terminal.command("UNDO  ", again)
     terminal.nothing_changed = False
     try:
         with_api(
             terminal, access, lambda api, _: delete_all(api, product, going, written_down=True)
         )
     except KubevouchError as error:
-        terminal.error(str(error))
-        terminal.note("The command stopped halfway; repeat it to continue.")
-        return ExitCode.STOPPED
+        return stopped_halfway(terminal, error)
     terminal.out(f"{len(going)} objects are deleted.")
     _say_what_stays(terminal, stays)
     return ExitCode.OK

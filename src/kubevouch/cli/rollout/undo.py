@@ -51,9 +51,7 @@ def undo_plan(
 
     again: the command that repeats this undo.
     """
-    if nodes:
-        plan = only_nodes(plan, nodes)
-        nodes = [each.node for each in plan.nodes]
+    plan = only_nodes(plan, nodes) if nodes else plan
     what = what_is_to_be_undone(plan)
     if not what:
         terminal.note(_said_of_nothing(plan, nodes))

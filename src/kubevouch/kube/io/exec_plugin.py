@@ -59,7 +59,7 @@ class ExecPlugin:
         self._expires: datetime | None = None
 
     async def current(self) -> Credential:
-        """The kept credential; a new one if there is none or it has expired."""
+        """The kept credential, or a new one once that has expired."""
         async with self._lock:
             kept = self._credential
             if kept is None or (self._expires and self._clock.now() > self._expires):

@@ -50,7 +50,7 @@ _SILENT = {FailureKind.CONNECT_TIMEOUT, FailureKind.HANDSHAKE_TIMEOUT}
 
 
 class UnknownReason(msgspec.Struct, frozen=True):
-    """The reason. code: of the finding, "" if there is none. known: False if it could not be told."""
+    """The reason. code: the finding's, or "" without one. known: False if it could not be told."""
 
     code: str
     text: str

@@ -234,13 +234,13 @@ def unvouched(plan: Plan) -> tuple[NodePlan, ...]:
 
 def by_answer(plan: Plan, *, yes: bool) -> Plan:
     """The plan after the operator's answer about these nodes. yes: each is where ssh reached it; else they are left out."""
-    asked = unvouched(plan)
+    asked = {each.node: each for each in unvouched(plan)}
     if yes:
-        nodes = (_vouched_for(each) if each in asked else each for each in plan.nodes)
+        nodes = (_vouched_for(each) if each.node in asked else each for each in plan.nodes)
         return msgspec.structs.replace(plan, nodes=tuple(nodes))
     away = [
         LeftOut(each.node, not_vouched_for(each.node, each.host, ()), leads_on=LeadsOn.WORD)
-        for each in asked
+        for each in asked.values()
     ]
     if away and plan.config_map:
         note = f"not in this plan, which leaves out {counted(len(away), 'node')}"
