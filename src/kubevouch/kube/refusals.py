@@ -43,8 +43,8 @@ _QUOTED: Final = r'"(?:[^"\\]++|\\.)*+"'
 _NOT_AUTHORIZED: Final = re.compile(
     rf'(?:[a-z0-9.-]+ (?:{_QUOTED} )?is )?forbidden: User {_QUOTED} cannot \S+ (?:resource|path) "'
 )
-"""How a message starts if authorization refused the request (ForbiddenStatusError in apiserver's
-responsewriters/errors.go). A terminating namespace, Pod Security, webhooks and other admission
+"""The start of a message if authorization refused the request (ForbiddenStatusError in apiserver's
+responsewriters/errors.go). Refusals by admission (a terminating namespace, Pod Security, webhooks)
 have other texts, and no Role would help."""
 
 
@@ -111,7 +111,7 @@ def _status(body: bytes) -> Status | None:
 def _stranger(
     server: str, code: int, headers: dict[str, str], body: bytes
 ) -> NotAnApiServer | None:
-    """The error if the response is not an API server's; None if it may be one, as for a load balancer's 5xx page."""
+    """The error if no API server sent the response; None if it may be an API server's, as for a load balancer's 5xx page."""
     if b"HTTP request to an HTTPS server" in body:
         expected = "put https:// before the address in the kubeconfig"
         return NotAnApiServer(server, "expects TLS, but the URL is http", expected)
@@ -141,7 +141,7 @@ def _advice(kind: type[StatusError], call: ApiCall, code: int, *, lacks_rights: 
 
 
 def _retry_after(headers: dict[str, str], status: Status | None) -> float | None:
-    """Seconds to wait by Retry-After or the Status. API servers do not send the form with a date."""
+    """Seconds to wait, from Retry-After or the Status. API servers never send a date in Retry-After."""
     text = headers.get("retry-after", "")
     if text.isascii() and text.isdecimal() and len(text) < 10:
         return float(text)
