@@ -10,7 +10,7 @@ _A_SECOND: Final = 1000
 
 
 class WakeUps:
-    """Wakes everybody who sleeps until the same millisecond. close() ends the timers and wakes all remaining sleepers."""
+    """Wakes all tasks that sleep until the same millisecond with one timer."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -18,12 +18,12 @@ class WakeUps:
         self._timers: set[asyncio.Task[None]] = set()
 
     async def at(self, moment: float) -> None:
-        """Returns at this time of the monotonic clock, or a millisecond later, or when the loop is free; never earlier."""
+        """Returns at this time of the monotonic clock, never earlier; up to a millisecond later, or when the loop is free."""
         loop, millisecond = asyncio.get_running_loop(), math.ceil(moment * _A_SECOND)
         sleepers = self._sleepers.get(millisecond)
         if sleepers is None:
             sleepers = self._sleepers[millisecond] = []
-            timer = loop.create_task(self._wake(millisecond), name="the next moment of scrapes")
+            timer = loop.create_task(self._wake(millisecond), name="the next scrape time")
             self._timers.add(timer)
             timer.add_done_callback(self._timers.discard)
         woken = loop.create_future()
@@ -31,7 +31,7 @@ class WakeUps:
         await woken
 
     async def close(self) -> None:
-        """Ends all timers."""
+        """Ends all timers and wakes all remaining sleepers."""
         timers = list(self._timers)
         for timer in timers:
             timer.cancel()
