@@ -165,7 +165,7 @@ def test_without_trouble_the_first_to_end_is_known() -> None:
     assert first_to_end(rows(at_node("w", None))) is None
 
 
-_PUT_BACK = "make no other CA: as root on cp, put the cluster's own back into /place.crt"
+_PUT_BACK = "do not create another CA: as root on cp, restore the cluster's own CA to /place.crt"
 _MOVED = "as root on cp, move /place.crt and place.key beside it away"
 
 
@@ -176,7 +176,7 @@ _MOVED = "as root on cp, move /place.crt and place.key beside it away"
         (USE.KUBELET_CLIENT, "ended", "kubevouch explain KV607", "", ""),
         (USE.API_SERVER, "ended", "kubeadm certs renew apiserver", "as root on cp; then restart kube-apiserver", ""),
         (USE.ETCD_PEER, "ended", "kubeadm certs renew etcd-peer", "as root on cp; then restart etcd", ""),
-        (USE.ADMIN_CONF, "ended", "kubeadm certs renew admin.conf", "as root on cp; nothing has to be restarted", ""),
+        (USE.ADMIN_CONF, "ended", "kubeadm certs renew admin.conf", "as root on cp; no restart is needed", ""),
         # `kubeadm init phase` knows neither a load balancer nor certSANs without the cluster's own configuration.
         (USE.API_SERVER, "missing", "kubeadm init phase certs apiserver", "with `--config FILE`", _MOVED),
         (USE.API_SERVER, "half", "kubeadm init phase certs apiserver", "with `--config FILE`", _MOVED),

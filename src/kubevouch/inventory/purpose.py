@@ -20,7 +20,11 @@ class RenewedBy(StrEnum):
 
 
 class Purpose(NamedTuple):
-    """stops: what an operator sees when the certificate ends, as a clause without a full stop. is_ca: it signs others."""
+    """What a certificate is for.
+
+    stops: what an operator sees when the certificate ends, as a clause without a full stop. is_ca:
+    whether it signs others.
+    """
 
     stops: str
     renewed_by: RenewedBy
@@ -56,19 +60,23 @@ PURPOSES = MappingProxyType(
             RenewedBy.KUBELET,
         ),
         CertificateUse.CA_BUNDLE: Purpose(
-            "calls of the API server to what this bundle verifies", RenewedBy.NOT_KNOWN, is_ca=True
+            "the API server's calls to servers that this bundle verifies",
+            RenewedBy.NOT_KNOWN,
+            is_ca=True,
         ),
         CertificateUse.WEBHOOK: Purpose(
-            "calls of the API server to this service", RenewedBy.NOT_KNOWN
+            "the API server's calls to this service", RenewedBy.NOT_KNOWN
         ),
         CertificateUse.API_SERVER_KUBELET_CLIENT: Purpose(
             "kubectl logs, exec, attach and port-forward: kubelets refuse the API server", _KUBEADM
         ),
         CertificateUse.FRONT_PROXY_CA: Purpose(
-            "aggregated APIs, and so kubectl top and autoscaling", RenewedBy.BY_HAND, is_ca=True
+            "aggregated APIs, and with them kubectl top and autoscaling",
+            RenewedBy.BY_HAND,
+            is_ca=True,
         ),
         CertificateUse.FRONT_PROXY_CLIENT: Purpose(
-            "aggregated APIs, and so kubectl top and autoscaling: they refuse the API server",
+            "aggregated APIs, and with them kubectl top and autoscaling: they refuse the API server",
             _KUBEADM,
         ),
         CertificateUse.KUBELET_SERVING: Purpose(
@@ -102,10 +110,10 @@ KUBEADMS_CAS: Final = frozenset(
 SHOWN_BY_KUBEADM: Final = KUBEADMS_CAS | frozenset(
     use for use, purpose in PURPOSES.items() if purpose.renewed_by is _KUBEADM
 )
-"""The rows of kubeadm's tables. Each value is kubeadm's name for the row."""
+"""The uses in kubeadm's tables. Each value is kubeadm's name for the row."""
 _HARM: Final = {use: place for place, use in enumerate(PURPOSES)}
 
 
 def harm_of(use: CertificateUse) -> int:
-    """The place of a use among all: 0 for the most harmful end."""
+    """The rank of a use by harm: 0 for the most harmful end."""
     return _HARM[use]
