@@ -44,7 +44,7 @@ async def test_a_verb_of_another_distribution_runs_and_is_listed(
     listed = (await started("--help")).out.splitlines()
     assert listed[-3:-1] == [
         "  greet           Greets.",
-        "  lab             Rehearse on a whole small cluster on this machine.",
+        "  lab             Rehearse on a small cluster that runs on this machine.",
     ]
 
 

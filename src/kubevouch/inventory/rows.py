@@ -27,12 +27,12 @@ _CALLED = frozenset({CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK})
 class RowState(Explained):
     """The state of a certificate at the time of the inventory."""
 
-    VALID = "valid", "valid; shown as `ends soon` once --warn is reached"
+    VALID = "valid", "within its validity; shown as `ends soon` once --warn is reached"
     EXPIRED = "expired", "the certificate has ended"
     NOT_YET_VALID = "not-yet-valid", "its validity has not begun"
     MISSING = "missing", "a file that kubeadm expects does not exist"
     UNREADABLE = "unreadable", "no certificate could be read there, or none is served"
-    NOT_READ = "not-read", "unknown from here"
+    NOT_READ = "not-read", "this program may not read its file"
     WRONG = (
         "wrong",
         "within its validity, but its key or CA does not match, or its clients reject it",

@@ -27,7 +27,7 @@ from kubevouch.kube.errors import (
 from kubevouch.kube.resources.meta import Narrow
 
 MAX_TEXT: Final = 500
-_RIGHT: Final = "expected the URL of an API server (kubeconfig: clusters.cluster.server)"
+_EXPECTED: Final = "expected the URL of an API server (kubeconfig: clusters.cluster.server)"
 
 _CLASSES: Final[dict[int, type[StatusError]]] = {
     401: Unauthorized,
@@ -76,9 +76,9 @@ def refusal(
     if code < 400:
         to = short_line(headers.get("location", ""))
         seen = f"answers with a redirect ({code})" + (f" to {to}" if to else "")
-        return NotAnApiServer(server, seen, _RIGHT)
+        return NotAnApiServer(server, seen, _EXPECTED)
     status = _status(body)
-    if status is None and (strange := _stranger(server, code, headers, body)):
+    if status is None and (strange := _not_an_api_server(server, code, headers, body)):
         return strange
     text = (status.message or "") if status else body.decode(errors="replace")
     message = short_line(text)
@@ -86,7 +86,7 @@ def refusal(
     lacks_rights = kind is Forbidden and bool(_NOT_AUTHORIZED.match(text))
     error = kind(
         server,
-        f"cannot {call.verb} {_what(call)}: {message or 'no reason given'}",
+        f"cannot {call.verb} {_object_of(call)}: {message or 'no reason given'}",
         _advice(kind, call, code, lacks_rights=lacks_rights),
         code=code,
         reason=(status.reason or "") if status else "",
@@ -108,7 +108,7 @@ def _status(body: bytes) -> Status | None:
     return status if status.kind == "Status" else None
 
 
-def _stranger(
+def _not_an_api_server(
     server: str, code: int, headers: dict[str, str], body: bytes
 ) -> NotAnApiServer | None:
     """The error if no API server sent the response; None if it may be an API server's, as for a load balancer's 5xx page."""
@@ -116,17 +116,17 @@ def _stranger(
         expected = "put https:// before the address in the kubeconfig"
         return NotAnApiServer(server, "expects TLS, but the URL is http", expected)
     if code < 500 and "html" in headers.get("content-type", ""):
-        return NotAnApiServer(server, f"answers with a web page ({code})", _RIGHT)
+        return NotAnApiServer(server, f"answers with a web page ({code})", _EXPECTED)
     return None
 
 
 def web_page(server: str, headers: dict[str, str]) -> NotAnApiServer:
     """The error for a successful response that is not JSON."""
     form = short_line(headers.get("content-type", "")) or "no content type"
-    return NotAnApiServer(server, f"answers with something other than JSON ({form})", _RIGHT)
+    return NotAnApiServer(server, f"answers with something other than JSON ({form})", _EXPECTED)
 
 
-def _what(call: ApiCall) -> str:
+def _object_of(call: ApiCall) -> str:
     name = f' "{call.name}"' if call.name else ""
     space = f' in namespace "{call.namespace}"' if call.namespace else ""
     return short_line(f"{call.resource}{name}{space}")

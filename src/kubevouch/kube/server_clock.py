@@ -14,11 +14,11 @@ from kubevouch.clock import Clock
 
 _FORM: Final = "%a, %d %b %Y %H:%M:%S GMT"
 _RESOLUTION: Final = timedelta(seconds=1)
-_LONGEST: Final = 5.0
+_SLOWEST: Final = 5.0
 """Seconds. A slower answer is ignored, since its Date is too imprecise."""
 
-_ITS_OWN: Final = ("/api/v1/", "/apis/certificates.k8s.io/", "/apis/coordination.k8s.io/")
-_PASSED_ON: Final = "/proxy"
+_OWN_PATHS: Final = ("/api/v1/", "/apis/certificates.k8s.io/", "/apis/coordination.k8s.io/")
+_PROXIED: Final = "/proxy"
 _A_KUBELETS: Final = re.compile(r"/api/v1/nodes/[^/?]+/proxy/")
 
 _YEARS: Final = range(2000, 9000)
@@ -30,7 +30,7 @@ def is_dated_by_the_server(path: str) -> bool:
     The origin may be a kubelet (nodes/NAME/proxy), or an aggregated API's server on any node
     (metrics.k8s.io).
     """
-    return path.startswith(_ITS_OWN) and _PASSED_ON not in path
+    return path.startswith(_OWN_PATHS) and _PROXIED not in path
 
 
 def is_a_kubelets(path: str) -> bool:
@@ -39,7 +39,7 @@ def is_a_kubelets(path: str) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _dated(date: str) -> datetime | None:
+def _parsed_date(date: str) -> datetime | None:
     """The parsed header; None if it is no date. Cached, since hundreds of answers can arrive within a second."""
     try:
         return datetime.strptime(date, _FORM).replace(tzinfo=UTC)
@@ -48,7 +48,7 @@ def _dated(date: str) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _LastAnswer:
     """The server's time was between `date` and `date + within` when our monotonic clock was at `heard`."""
 
     date: datetime
@@ -65,16 +65,16 @@ class ServerClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._told: _Told | None = None
+        self._last: _LastAnswer | None = None
 
     def answered(self, date: str, began: float) -> None:
         """Records an answer. date: its Date header, "" if missing. began: when the request started, by `monotonic`."""
         heard = self.monotonic()
-        if heard - began > _LONGEST:
+        if heard - began > _SLOWEST:
             return
-        at = _dated(date)
+        at = _parsed_date(date)
         if at is not None and at.year in _YEARS:
-            self._told = _Told(at, heard, _RESOLUTION + timedelta(seconds=heard - began))
+            self._last = _LastAnswer(at, heard, _RESOLUTION + timedelta(seconds=heard - began))
 
     def now(self) -> datetime:
         """The API server's current time. Between answers it advances with our monotonic clock."""
@@ -87,7 +87,7 @@ class ServerClock:
         return own - self._nearest(own)
 
     def _nearest(self, own: datetime) -> datetime:
-        told = self._told
+        told = self._last
         if told is None:
             return own
         earliest = told.date + timedelta(seconds=self.monotonic() - told.heard)

@@ -18,14 +18,14 @@ MOST_HEAD: Final = 64 * 1024
 _USUAL_HEAD: Final = 1024
 _MOST_CHUNK_LINE: Final = 256
 _MOST_EXCESS: Final = 16 * 1024
-_MOST_ANNOUNCED: Final = 5
+_MOST_INFORMATIONAL: Final = 5
 """The most responses such as 100 Continue before the final one, as in Go's client
 (net/http/transport.go, max1xxResponses)."""
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\x00]*))?")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
 _CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n\x00]*)?\r?\n")
 _GZIP_ONLY: Final = 16 + zlib.MAX_WBITS
-_PACKED_AT_ONCE: Final = 32 * 1024
+_GZIP_STEP: Final = 32 * 1024
 """Bytes of gzip that are decompressed at once, enough for nearly all nodes' pages. Each call of
 zlib but the last copies its window."""
 _CODINGS: Final = {b"": False, b"identity": False, b"chunked": True}
@@ -55,7 +55,7 @@ class ResponseReader:
         self._chunked = False
         self._trailer = False
         self._excess = 0
-        self._announced = 0
+        self._informational = 0
         self._chunks = 1000 + most // 256
         """How many more chunks are allowed, since each costs time. Go's server writes 2 KiB at a
         time."""
@@ -66,7 +66,7 @@ class ResponseReader:
         complete."""
         self._received = 0
         """Bytes of the body so far, as sent."""
-        self._unpacking: _Unpacking | None = None
+        self._gzip: _GzipReader | None = None
         self.begun = False
         """Whether any byte has arrived."""
         self.done = False
@@ -98,8 +98,8 @@ class ResponseReader:
             self._end()
 
     def _end(self) -> None:
-        if self._unpacking is not None:
-            self.body = self._unpacking.all()
+        if self._gzip is not None:
+            self.body = self._gzip.all()
         if self._pending:
             # Bytes after the response would begin the next one.
             self.reusable = False
@@ -119,21 +119,21 @@ class ResponseReader:
             if self.status >= 200:
                 self._begin_body(head)
                 return True
-            self._announced += 1
-            if self._announced > _MOST_ANNOUNCED:
+            self._informational += 1
+            if self._informational > _MOST_INFORMATIONAL:
                 raise ResponseError("too many 1xx informational responses")
 
     def _begin_body(self, head: "_Head") -> None:
         self.reason, self.reusable = head.reason, head.reusable
         self._chunked, self._left = head.chunked, head.length
         # An error's body is not read.
-        self._unpacking = _Unpacking(self._most) if head.gzip and head.status == 200 else None
+        self._gzip = _GzipReader(self._most) if head.gzip and head.status == 200 else None
         self._check(self._left)
         self._headed = True
 
     def _check(self, coming: int) -> None:
         total = self._received + coming
-        if self._unpacking is not None and total > self._most_packed:
+        if self._gzip is not None and total > self._most_packed:
             raise TooLong(f"a body of more than {self._most_packed} bytes of gzip")
         if total > self._most:
             raise TooLong(f"a body of more than {self._most} bytes")
@@ -147,17 +147,17 @@ class ResponseReader:
 
     def _keep(self, part: memoryview) -> None:
         self._received += len(part)
-        if self._unpacking is None:
+        if self._gzip is None:
             self.body += part
         else:
-            self._unpacking.take(part)
+            self._gzip.take(part)
 
     def _read_chunks(self) -> None:
         """Parses chunks: the length's line, then the bytes and a line end. `_left` counts both."""
         pending, at = self._pending, 0
         while not self.done:
             if self._left:
-                at = self._within(pending, at)
+                at = self._consume_chunk(pending, at)
                 if self._left:
                     break
             end = pending.find(b"\n", at) + 1
@@ -190,7 +190,7 @@ class ResponseReader:
             raise ResponseError("a trailer that we did not request")
         self.done = True
 
-    def _within(self, pending: bytearray, at: int) -> int:
+    def _consume_chunk(self, pending: bytearray, at: int) -> int:
         """Consumes the available bytes of a chunk and its line end. Returns the position after them."""
         if self._left > 2:
             end = min(len(pending), at + self._left - 2)
@@ -206,7 +206,7 @@ class ResponseReader:
         return at
 
 
-class _Unpacking:
+class _GzipReader:
     """Decompresses gzip as it arrives. most: the limit of the result in bytes."""
 
     def __init__(self, most: int) -> None:
@@ -218,7 +218,7 @@ class _Unpacking:
     def take(self, part: memoryview) -> None:
         """Adds compressed data. Raises ResponseError."""
         self._waiting += part
-        if len(self._waiting) >= _PACKED_AT_ONCE:
+        if len(self._waiting) >= _GZIP_STEP:
             self._inflate()
 
     def all(self) -> bytes:

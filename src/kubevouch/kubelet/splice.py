@@ -82,18 +82,18 @@ def set_server_tls_bootstrap(content: bytes) -> Edit | Refusal:
 def set_in_document(document: ConfigDocument) -> Edit | Refusal:
     """Edits a parsed document, like set_server_tls_bootstrap."""
     file = configuration_of(document, "")
-    if unclear := _obstacle(file, (ProblemKind.DUPLICATE_KEY, ProblemKind.FURTHER_DOCUMENT)):
+    if unclear := _first_problem(file, (ProblemKind.DUPLICATE_KEY, ProblemKind.FURTHER_DOCUMENT)):
         return _refused(unclear, "make the file unambiguous by hand first")
     if document.tree.get(BOOTSTRAP_KEY) is True:
         return Edit(document, document)
-    if ignored := _obstacle(file, (ProblemKind.WRONG_CASE,), BOOTSTRAP_KEY):
+    if ignored := _first_problem(file, (ProblemKind.WRONG_CASE,), BOOTSTRAP_KEY):
         return _refused(ignored, "rename or remove it by hand first")
-    if merge := _obstacle(file, (ProblemKind.MERGE_KEY,), ""):
+    if merge := _first_problem(file, (ProblemKind.MERGE_KEY,), ""):
         return _refused(merge, _BY_HAND)
     splices = _splices(document)
     if isinstance(splices, Refusal):
         return splices
-    return _proven(document, splices)
+    return _checked_edit(document, splices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def unified_diff(before: bytes, after: bytes, path: str) -> str:
     return "".join(f"{line}\n" for line in made)
 
 
-def _obstacle(
+def _first_problem(
     file: ConfigurationFile, kinds: tuple[ProblemKind, ...], key: str | None = None
 ) -> Problem | None:
     """The first problem that is fatal, or has one of these kinds. key: only problems of this key, in any case."""
@@ -148,7 +148,7 @@ def _obstacle(
     return None
 
 
-def _proven(document: ConfigDocument, splices: list[_Splice]) -> Edit | Refusal:
+def _checked_edit(document: ConfigDocument, splices: list[_Splice]) -> Edit | Refusal:
     """The edit by the first splice that provably sets the key and changes nothing else."""
     mark = codecs.BOM_UTF8 if document.content.startswith(codecs.BOM_UTF8) else b""
     for splice in splices:

@@ -92,9 +92,9 @@ def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None,
     found: dict[bytes | None, _Samples] = {None: node, b"": node}
     begin = 0
     while begin < len(body):
-        end = body.find(b"\n", begin + _A_STEP) + 1 or len(body)
-        if end - begin > 2 * _A_STEP:
-            raise _broken(page, body, begin + _A_STEP, f"longer than {_A_STEP} bytes")
+        end = body.find(b"\n", begin + _STEP_BYTES) + 1 or len(body)
+        if end - begin > 2 * _STEP_BYTES:
+            raise _broken(page, body, begin + _STEP_BYTES, f"longer than {_STEP_BYTES} bytes")
         for line in _LINE.finditer(body, begin, end):
             family, labels, value, at, other = line.groups()
             if family in _FAMILIES:
@@ -123,7 +123,7 @@ def _check_size(body: bytes, page: str) -> None:
         raise AnswerError(page, f"more than {MOST_LINES} lines", "no kubelet writes that many")
 
 
-_A_STEP: Final = 64 * 1024
+_STEP_BYTES: Final = 64 * 1024
 """The bytes that are read in a step."""
 
 _OF_CONTAINERS: Final = frozenset({CPU, MEMORY, START})

@@ -6,7 +6,7 @@ from typing import Final
 
 from kubevouch.clock import Clock
 
-_A_SECOND: Final = 1000
+_PER_SECOND: Final = 1000
 
 
 class WakeUps:
@@ -19,7 +19,7 @@ class WakeUps:
 
     async def at(self, moment: float) -> None:
         """Returns at this time of the monotonic clock, never earlier; up to a millisecond later, or when the loop is free."""
-        loop, millisecond = asyncio.get_running_loop(), math.ceil(moment * _A_SECOND)
+        loop, millisecond = asyncio.get_running_loop(), math.ceil(moment * _PER_SECOND)
         sleepers = self._sleepers.get(millisecond)
         if sleepers is None:
             sleepers = self._sleepers[millisecond] = []
@@ -40,7 +40,7 @@ class WakeUps:
     async def _wake(self, millisecond: int) -> None:
         failed: Exception | None = None
         try:
-            await self._clock.sleep(millisecond / _A_SECOND - self._clock.monotonic())
+            await self._clock.sleep(millisecond / _PER_SECOND - self._clock.monotonic())
         except Exception as error:  # noqa: BLE001 - an error for everybody who sleeps
             failed = error
         finally:

@@ -63,8 +63,8 @@ def next_window(before: NodeWindow | None, page: Page, resolution_ns: int) -> No
     else:
         last, older = _in_layout_of(now, before)
         if page.node is not None and before.last is not None:
-            node_prev = _pushed(page.node, before.last, before.prev)
-    odd = _odd_rows(now, last, resolution_ns)
+            node_prev = _new_prev(page.node, before.last, before.prev)
+    odd = _rows_to_patch(now, last, resolution_ns)
     prev = _patched(odd, now, last, older, resolution_ns) if odd else last
     return NodeWindow(page.node, node_prev, now, prev)
 
@@ -78,7 +78,7 @@ def _in_layout_of(now: Columns, before: NodeWindow) -> tuple[Columns, Columns]:
     return last.in_layout(now.layout, rows), older.in_layout(now.layout, rows)
 
 
-def _odd_rows(now: Columns, last: Columns, resolution_ns: int) -> list[int]:
+def _rows_to_patch(now: Columns, last: Columns, resolution_ns: int) -> list[int]:
     """The rows whose `prev` may differ from their last point."""
     youngest = now.latest_start_ns
     grown = max(resolution_ns, FRESH_AT_LEAST_NS)
@@ -125,7 +125,7 @@ def _source(row: int, now: Columns, last: Columns, older: Columns) -> Columns | 
     return older if older_at != ABSENT and older_at < at else None
 
 
-def _pushed(point: Point, last: Point, prev: Point | None) -> Point | None:
+def _new_prev(point: Point, last: Point, prev: Point | None) -> Point | None:
     if point.at_ns > last.at_ns:
         return last
     return prev if prev is not None and prev.at_ns < point.at_ns else None

@@ -11,7 +11,7 @@ CertificateVerificationError)."""
 
 
 class VerifyReason(StrEnum):
-    """The reason of a verification's result.
+    """Why a certificate is not trusted, or that it is.
 
     Each failure stands for an error type, or text, of Go's x509 package.
     """

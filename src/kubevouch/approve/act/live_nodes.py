@@ -25,11 +25,11 @@ SHARED: Final = 2.0
 """Seconds for which a list of versions is used after its request."""
 
 A_CROWD: Final = 16
-_DEARER: Final = 16
+_COST_OF_A_READ: Final = 16
 """Reading one Node costs at least as much as listing this many versions."""
 
 _SLOW: Final = SHARED / 2
-_NOT_AGAIN: Final = 60.0
+_LIST_PAUSE: Final = 60.0
 """Seconds without a list of versions after one that failed or was slow."""
 
 
@@ -66,11 +66,11 @@ class NodeReader:
 
         since: only reads after this time count, by the monotonic clock.
         """
-        if self._answering(since) is None and self._is_crowd():
+        if self._fresh_versions(since) is None and self._is_crowd():
             async with self._listing:
-                if self._answering(since) is None and self._is_crowd():
+                if self._fresh_versions(since) is None and self._is_crowd():
                     await self._list()
-        if (found := self._confirmed(name, since)) is not None:
+        if (found := self._confirmed_node(name, since)) is not None:
             return found
         async with self._reading:
             began = self.clock.monotonic()
@@ -81,16 +81,16 @@ class NodeReader:
         # A different name: ours would lead to another path.
         return NodeRead(node if node.name == name else None, began)
 
-    def _answering(self, since: float) -> _Versions | None:
+    def _fresh_versions(self, since: float) -> _Versions | None:
         """The last list of versions, if requested after `since` and at most SHARED seconds ago."""
         versions = self._versions
         if versions is not None and self.clock.monotonic() - versions.began > SHARED:
             versions = self._versions = None
         return versions if versions is not None and versions.began >= since else None
 
-    def _confirmed(self, name: str, since: float) -> NodeRead | None:
+    def _confirmed_node(self, name: str, since: float) -> NodeRead | None:
         """The watched Node if it is proven to be the live one, else None."""
-        versions, node = self._answering(since), self.view.nodes.get(name)
+        versions, node = self._fresh_versions(since), self.view.nodes.get(name)
         if versions is None or node is None or not node.metadata.resource_version:
             return None
         if versions.by_name.get(name) != (node.uid, node.metadata.resource_version):
@@ -99,7 +99,7 @@ class NodeReader:
 
     def _is_crowd(self) -> bool:
         depth = self.depth()
-        large = depth >= A_CROWD and depth * _DEARER >= len(self.view.nodes)
+        large = depth >= A_CROWD and depth * _COST_OF_A_READ >= len(self.view.nodes)
         return large and self.clock.monotonic() >= self._not_before
 
     async def _list(self) -> None:
@@ -108,9 +108,9 @@ class NodeReader:
             by_name = await self.api.versions(NODES)
         except KubevouchError:
             # The caller reads the Node instead, and reports the failure.
-            self._not_before = self.clock.monotonic() + _NOT_AGAIN
+            self._not_before = self.clock.monotonic() + _LIST_PAUSE
             return
         now = self.clock.monotonic()
         if now - began > _SLOW:
-            self._not_before = now + _NOT_AGAIN
+            self._not_before = now + _LIST_PAUSE
         self._versions = _Versions(by_name, began)

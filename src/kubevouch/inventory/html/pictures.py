@@ -18,7 +18,7 @@ TONES: Final = {Concern.FAIL: "bad", Concern.WARN: "warn", Concern.NONE: ""}
 MOST_CHAINS: Final = 12
 
 _DAY: Final = timedelta(days=1)
-_NEAR: Final = 14.0
+_LINEAR_DAYS: Final = 14.0
 """Days that are drawn about to scale. Beyond that, each doubling takes the same room."""
 _TICKS: Final = (
     (-365, "-1y"), (-30, "-30d"), (0, "now"), (30, "30d"), (90, "90d"),
@@ -60,7 +60,7 @@ class _Scale:
 
 
 def _bent(days: float) -> float:
-    return log1p(abs(days) / _NEAR) * (1 if days >= 0 else -1)
+    return log1p(abs(days) / _LINEAR_DAYS) * (1 if days >= 0 else -1)
 
 
 def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:

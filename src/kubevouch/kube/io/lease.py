@@ -1,7 +1,7 @@
 """Leader election with a Lease, as in client-go (tools/leaderelection/leaderelection.go).
 
 - Another holder's Lease is valid until this process has seen it unchanged for the Lease's duration.
-Only the own monotonic clock measures this, so clocks of two machines are never compared.
+It measures this by its own monotonic clock, so clocks of two machines are never compared.
 - Each write carries the resourceVersion that was read, so the server rejects one of two concurrent
 writers.
 - A leader leads for RENEW_DEADLINE after the *start* of its last renewal. A process that was paused

@@ -37,18 +37,18 @@ from kubevouch.x509 import X509Error
 _IDLE: Final = 5
 """Seconds without a byte before a keepalive probe."""
 
-_BETWEEN: Final = 3
-_QUESTIONS: Final = 3
-_UNANSWERED: Final = _IDLE + _BETWEEN * _QUESTIONS
+_PROBE_INTERVAL: Final = 3
+_PROBES: Final = 3
+_DEAD_AFTER: Final = _IDLE + _PROBE_INTERVAL * _PROBES
 """Seconds until the kernel drops a connection whose peer acknowledges neither keepalives nor our
 data."""
 
 _OPTIONS: Final = (
     ("TCP_KEEPIDLE", _IDLE),
     ("TCP_KEEPALIVE", _IDLE),  # macOS's name for it
-    ("TCP_KEEPINTVL", _BETWEEN),
-    ("TCP_KEEPCNT", _QUESTIONS),
-    ("TCP_USER_TIMEOUT", 1000 * _UNANSWERED),
+    ("TCP_KEEPINTVL", _PROBE_INTERVAL),
+    ("TCP_KEEPCNT", _PROBES),
+    ("TCP_USER_TIMEOUT", 1000 * _DEAD_AFTER),
 )
 
 

@@ -45,11 +45,11 @@ LONGEST_UNVERIFIED: Final = 60.0
 _LONGEST_TEXT: Final = 2000
 """The longest error text in characters. A node can make its path, names and status very long, and
 each log line repeats them."""
-_SHRINKS: Final = 4
+_GZIP_DIVISOR: Final = 4
 """Divides the limit of a plain page to get that of a gzip page. Real pages shrink to between a
 quarter and a fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU, even if it contains
 nothing."""
-_TELLING: Final = frozenset({401, 403, 404})
+_NAMED_STATUSES: Final = frozenset({401, 403, 404})
 """Statuses that show what to fix: the token, its permissions, the path, or a kubelet without the
 page."""
 # Characters that a path may contain; Go's url.URL escapes all others, also line breaks.
@@ -70,8 +70,8 @@ class FetchFailed(KubeletError):
     def __init__(
         self, where: str, reason: str, text: str, chain: tuple[Certificate, ...] = ()
     ) -> None:
-        text = _cut(text)
-        super().__init__(_cut(where), text)
+        text = _truncated(text)
+        super().__init__(_truncated(where), text)
         self.reason = reason
         self.text = text
         self.chain = chain
@@ -173,7 +173,7 @@ class KubeletClient:
         kept = self._stream is not None
         while True:
             stream = self._stream or await self._connect(url, timeout)
-            answer = ResponseReader(most, most_packed=most // _SHRINKS)
+            answer = ResponseReader(most, most_packed=most // _GZIP_DIVISOR)
             try:
                 request = self._request(path, authorization)
                 return await _asked(stream, request, answer, 1000 + most // 1024)
@@ -314,13 +314,13 @@ class _Ended(OSError):
     """The connection ended before the answer did."""
 
 
-def _cut(text: str) -> str:
+def _truncated(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
 
 
 def _status_reason(status: int) -> str:
     """The FetchFailed reason for a status other than 200."""
-    if status in _TELLING:
+    if status in _NAMED_STATUSES:
         return f"http-{status}"
     return "http-5xx" if 500 <= status < 600 else "http-other"
 

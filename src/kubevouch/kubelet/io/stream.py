@@ -98,7 +98,7 @@ class TlsStream:
         if arrival is None or arrival.done():
             # The data stays in the socket, so that an unasked sender costs neither memory nor
             # calls.
-            self._watch_no_longer()
+            self._stop_watching()
             return
         try:
             arrival.set_result(self._connection.recv(_CHUNK))
@@ -107,7 +107,7 @@ class TlsStream:
         except OSError as error:
             arrival.set_exception(error)
 
-    def _watch_no_longer(self) -> None:
+    def _stop_watching(self) -> None:
         if self._watching is not None:
             self._watching.remove_reader(self._connection)
             self._watching = None
@@ -143,7 +143,7 @@ class TlsStream:
 
     def close(self) -> None:
         """Closes the socket at once."""
-        self._watch_no_longer()
+        self._stop_watching()
         self._connection.close()
 
 

@@ -9,7 +9,7 @@ import math
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-_A_SECOND: Final = 8
+_PER_SECOND: Final = 8
 """The most timers per second."""
 
 
@@ -22,10 +22,10 @@ class TimeLimits:
     def within(self, seconds: float) -> "_TimeLimit":
         """A limit for the current task, as a context manager. Enter it at once."""
         loop = asyncio.get_running_loop()
-        end = math.ceil((loop.time() + seconds) * _A_SECOND)
+        end = math.ceil((loop.time() + seconds) * _PER_SECOND)
         shared = self._shared.get(end)
         if shared is None:
-            timer = loop.call_at(end / _A_SECOND, self._run_out, end)
+            timer = loop.call_at(end / _PER_SECOND, self._run_out, end)
             shared = self._shared[end] = _Shared(end, timer, set())
         return _TimeLimit(self, shared)
 
