@@ -65,7 +65,7 @@ async def test_what_others_approve_against_the_policy_is_reported(
         await running.decides("csr-1", "n1", "192.0.2.9")
         approve(cluster, "csr-1", reason=reason, manager=manager)
         await running.logged("Another client approved a CSR that our policy holds")
-        (line,) = (each for each in running.lines if "Somebody else approved" in each)
+        (line,) = (each for each in running.lines if "Another client approved" in each)
         assert "AddressNotAllowed" in line
         assert f'selfDeclaredReason="{reason}" selfDeclaredManager="{manager}"' in line
         series = 'kubevouch_approver_others_approved_total{verdict="refuse"}'

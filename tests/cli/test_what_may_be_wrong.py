@@ -203,7 +203,10 @@ async def test_a_plan_that_cannot_be_written_is_refused(kubevouch: Program, stag
 KEY = "-----BEGIN EC PRIVATE KEY-----\nU0VDUkVUU0VDUkVU\n-----END EC PRIVATE KEY-----\n"
 FILES: dict[str, tuple[bytes, str]] = {
     "half a certificate": (cluster_ca().pem[:200], "has no END line: the file is truncated"),
-    "a key": (cluster_ca().serving("x").key, "contains no certificate; expected a CERTIFICATE block"),
+    "a key": (
+        cluster_ca().serving("x").key,
+        "contains no certificate; expected a CERTIFICATE block",
+    ),
     "a broken key": (KEY.encode(), "not a private key"),
     "empty": (b"", "contains no PEM block"),
     "binary": (bytes(range(256)) * 10, ""),

@@ -183,9 +183,9 @@ _MOVED = "as root on cp, move /place.crt and place.key beside it away"
         (USE.SCHEDULER_CONF, "missing", "kubeadm init phase kubeconfig scheduler", "then restart kube-scheduler", ""),
         (USE.ADMIN_CONF, "half", "kubeadm init phase kubeconfig admin", "with `--config FILE`", "as root on cp, move /place.conf away"),
         # `kubeadm certs renew` signs with the CA that is there: where that was swapped, every leaf is refused afterwards.
-        (USE.API_SERVER, "wrong", "kubeadm certs renew apiserver", "as root on cp", "if the CA there is not the cluster's, put the cluster's back"),
-        (USE.CLUSTER_CA, "ended", "kubevouch explain KV602", "kubeadm renews no CA", ""),
-        (USE.ETCD_CA, "ended", "", "kubeadm renews no CA", ""),
+        (USE.API_SERVER, "wrong", "kubeadm certs renew apiserver", "as root on cp", "if the CA there is not the cluster's, restore the cluster's CA"),
+        (USE.CLUSTER_CA, "ended", "kubevouch explain KV602", "kubeadm does not renew CAs", ""),
+        (USE.ETCD_CA, "ended", "", "kubeadm does not renew CAs", ""),
         (USE.CA_BUNDLE, "ended", "", "put the CA of the served certificate into /place.crt", ""),
         (USE.CLUSTER_CA, "missing", "", _PUT_BACK, ""),
         (USE.CLUSTER_CA, "half", "", _PUT_BACK, ""),
