@@ -330,7 +330,7 @@ def age(
         raise UsageError("lab age", f"expected days such as 300d, got {time}")
     folder, days = _folder(terminal, directory), int(text)
     found = _ask(folder, "age", days=days, nodes=list(nodes), serving=serving)
-    terminal.note(f"{found['certificates']} certificates are now {text} days older")
+    terminal.note(f"{found['certificates']} certificates are {text} days older")
     return ExitCode.OK
 
 

@@ -92,7 +92,7 @@ def test_break_says_of_our_approver_that_it_decides_as_well(lab: LabCluster) -> 
             assert done.code == 0, done
             told, approver = done.err.splitlines()[-2:]
             assert told.startswith(f"pending{where}: serverTLSBootstrap is on")
-            assert approver.startswith("kubevouch-approver is installed here, and decides on CSRs")
+            assert approver.startswith("kubevouch-approver is installed here, and decides CSRs")
     finally:
         lab.kubevouch("approver", "remove", "--pins", "--yes")
 
