@@ -31,7 +31,7 @@ def command() -> None:
     """Run a cluster of four nodes in one process: no root, no containers, real TLS on loopback addresses.
 
     \b
-      kubevouch lab up            runs until Ctrl-C, and prints the variables to export
+      kubevouch lab up            runs until Ctrl-C, and prints what to export
       kubevouch lab break wrong-ca --node k8s-worker-2
       kubevouch lab age 300d      makes existing certificates 300 days older
       kubevouch lab down
