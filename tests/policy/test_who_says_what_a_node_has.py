@@ -79,7 +79,7 @@ def allowed(source: NameSource, listed: str, outdated: str = "") -> AllowedNames
     )
 
 
-MACHINE = "the Node is not on the machine that {} names, by its machine-id: " + DIFF
+MACHINE = "the Node's machine-id is not the one in {}: " + DIFF
 BY_INVENTORY = "the Node claims it, and the inventory does not list it"
 BY_PIN = f"changed since it was {PINNED}: {DIFF}"
 
@@ -332,7 +332,7 @@ SHOP = "The Node itself does not claim shop"
             ALL[:3],
             None,
             (
-                "no source knows this node (inventory, pins, renewal); renewal: nobody has dialled the kubelet. "
+                "no source knows this node (inventory, pins, renewal); renewal: the kubelet was not dialled. "
                 f"{SHOP}"
             ),
         ),
@@ -340,7 +340,7 @@ SHOP = "The Node itself does not claim shop"
             (IdentitySource.RENEWAL,),
             RenewalEvidence((), (), NOW),
             (
-                "no source knows this node (renewal); renewal: 10.0.0.1: nobody has dialled it. "
+                "no source knows this node (renewal); renewal: 10.0.0.1: not dialled. "
                 f"{SHOP}"
             ),
         ),
