@@ -34,7 +34,7 @@ BETWEEN = CA.create_child_ca()
 TIMEOUT = HandshakeFailure(FailureKind.CONNECT_TIMEOUT, "no answer within 5 s")
 BY_SERVED = NameSource.LIVE_CERTIFICATE
 LACKS = "the served certificate lacks it. "
-YOURS = f"{LACKS}If it is yours: kubevouch approver pin w1 --via ssh"
+YOURS = f"{LACKS}If the node is yours: kubevouch approver pin w1 --via ssh"
 
 
 def served(

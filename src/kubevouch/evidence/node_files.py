@@ -146,7 +146,7 @@ def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
         return files.get(path) or kubeconfig
     if files.has(_KUBELET_CONFIG):
         return NodeFile(kubeconfig.path, fault=f"it names {path}, which does not exist")
-    text = f"{kubeconfig.path} names it, but no kubelet files are there: a separate file system?"
+    text = f"{kubeconfig.path} names it, but there are no kubelet files: a separate file system?"
     return NodeFile(path, doubt=Doubt(DoubtKind.NOT_ASKED, text))
 
 

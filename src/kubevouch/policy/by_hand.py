@@ -1,8 +1,8 @@
 """The policy's decision about a CSR for an operator who approves by hand.
 
 As in the approver, the first source that knows a node decides: the inventory, a pin, or the
-approver's own record. --allow adds to the names and addresses of that source. Client certificates
-are judged from one list of CSRs.
+approver's own record. --allow adds to the names and addresses of that source. Which client
+certificates are a node's own follows from one list of CSRs.
 """
 
 from collections.abc import Mapping

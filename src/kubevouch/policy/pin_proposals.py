@@ -267,7 +267,7 @@ def _of_the_same(now: PinnedNode | Unreadable | None, node: Node) -> PinnedNode 
 
 
 def _still_pinned(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:
-    """The pinned names of the same Node. It keeps them even if a Service gets one later."""
+    """The pinned names of the same Node, which it keeps even if a Service has one of them later."""
     return set(now.names) if isinstance(now, PinnedNode) and now.uid == node.uid else set()
 
 
@@ -309,6 +309,6 @@ def _differs(now: PinnedNode | Unreadable | None, node: Node) -> tuple[str, ...]
         words.append(f"the Node has been recreated (uid {found.recreated}, pinned {now.uid})")
     if found.other_machine:
         words.append(f"it is on another machine ({found.other_machine}, pinned {now.machine_id})")
-    words += [f"+ {value}: the Node claims it, the pin lacks it" for value in found.claimed]
-    words += [f"- {value}: pinned, and the Node does not claim it" for value in found.not_claimed]
+    words += [f"+ {value}: the Node claims it, but the pin lacks it" for value in found.claimed]
+    words += [f"- {value}: pinned, but the Node does not claim it" for value in found.not_claimed]
     return tuple(words)

@@ -1,7 +1,7 @@
 """Every code that a finding can have. Codes never change and are never reused.
 
 Ranges: 1 metrics API and metrics-server, 2 reaching kubelets, 3 the certificate on the wire, 4 CSRs
-and approvers, 5 the kubelet's configuration, 6 control plane and PKI, 9 what could not be told.
+and approvers, 5 the kubelet's configuration, 6 control plane and PKI, 9 facts that are unknown.
 Missing numbers are reserved for later findings.
 """
 

@@ -110,9 +110,8 @@ def client_csr_stuck(evidence: Evidence) -> Iterator[Finding]:
     }
     stuck = {node: csr for node, csr in newest.items() if _is_stuck(csr, evidence)}
     if stuck:
-        who = counted(len(stuck), "kubelet asks", "kubelets ask")
-        gets = "gets" if len(stuck) == 1 else "get"
-        title = f"{who} for the next client certificate and {gets} none"
+        who = counted(len(stuck), "kubelet has", "kubelets have")
+        title = f"{who} requested the next client certificate and got none"
         yield about_csrs(Code.KUBELET_CLIENT_CSR_STUCK, title, stuck, evidence)
 
 

@@ -52,7 +52,7 @@ def bootstrap_off(evidence: Evidence) -> Iterator[Finding]:
 _WORST = {
     Code.EXPIRED: ("it has expired", "they have expired"),
     Code.SELF_SIGNED: ("nobody else vouches for it", "nobody else vouches for them"),
-    Code.NO_IP_SANS: ("it holds no IP address", "they hold no IP address"),
+    Code.NO_IP_SANS: ("it has no IP address", "they have no IP address"),
 }
 
 

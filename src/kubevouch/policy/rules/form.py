@@ -39,8 +39,8 @@ def size(facts: CsrFacts) -> RuleResult:
 def canonical(facts: CsrFacts) -> RuleResult:
     """The CSR is unambiguous: it is encoded exactly as kubelets encode it.
 
-    From a CSR with two extension requests, two PEM blocks or a mapped address another parser may
-    read harmless names, while the signer, a Go program, signs different ones.
+    Another parser than the signer's, which is Go's, may read other names in a CSR with two
+    extension requests, two PEM blocks or an IPv4-mapped address.
     """
     csr = facts.csr
     allowed = "one PEM block, one extension request with a subjectAltName, nothing else"

@@ -109,7 +109,7 @@ _A_SECOND = timedelta(seconds=1)
 def same_node(facts: CsrFacts) -> RuleResult:
     """The Node has not been recreated since we first saw the CSR, and is not younger than the CSR.
 
-    Somebody else than the requestor may have recreated the Node.
+    Somebody other than the requestor may have recreated the Node.
     """
     rule, seen = "same-node", facts.node_seen
     if seen is None:

@@ -165,7 +165,7 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
 
 
 def _holds_against_claims(source: NameSource) -> bool:
-    """Whether a claim with this source can stand against another node's mere claim."""
+    """Whether a claim with this source is strong enough to contest another node's mere claim."""
     return source.is_seen or source.is_written
 
 

@@ -109,7 +109,7 @@ def plain_names(facts: NameFacts) -> RuleResult:
 
 
 def usable_addresses(facts: NameFacts) -> RuleResult:
-    """No address is loopback, link-local, multicast or mapped: the signer issues `::ffff:a.b.c.d` as `a.b.c.d`.
+    """No address is loopback, link-local, multicast or IPv4-mapped: the signer issues `::ffff:a.b.c.d` as `a.b.c.d`.
 
     A loopback address passes only if the operator lists exactly that address (docs/lab.md).
     """
@@ -124,7 +124,7 @@ def usable_addresses(facts: NameFacts) -> RuleResult:
             HoldReason.ADDRESS_NOT_USABLE,
             "no other host reaches a node at such an address",
             seen=listed([f"{address} ({why})" for address, why in bad.items()]),
-            allowed="unicast addresses in their plain form",
+            allowed="canonical unicast addresses",
         )
     return passes("usable-addresses", seen)
 

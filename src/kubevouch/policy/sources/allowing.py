@@ -69,4 +69,4 @@ def pin_that_helps(node: Node, values: Sequence[str]) -> str:
     unclaimed = [value for value in values if not claims_value(node, value)]
     if unclaimed:
         return f"The Node itself does not claim {in_words(unclaimed)}"
-    return f"If it is yours: {pinning(node.name)}"
+    return f"If the node is yours: {pinning(node.name)}"

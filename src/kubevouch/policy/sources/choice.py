@@ -136,7 +136,7 @@ def _by_inventory(node: Node, sources: IdentitySources) -> SourceAnswer | None:
         (found.names, found.addresses),
         NameSource.INVENTORY,
         outdated=another_machine(node, found.machine_id, "the inventory"),
-        listed="the Node claims it, and the inventory does not list it",
+        listed="the Node claims it, but the inventory does not list it",
     )
     return SourceAnswer(IdentitySource.INVENTORY, allowed, "listed in the inventory")
 
