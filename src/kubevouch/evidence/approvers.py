@@ -35,7 +35,7 @@ _LATELY: Final = timedelta(minutes=1)
 seconds; after 15 silent seconds another pod may take it."""
 
 _RUNS_OUT: Final = timedelta(seconds=15)
-"""How long a silent leader counts if there are no pods: nobody takes over from it."""
+"""How long a silent leader counts if there are no pods that could take over."""
 
 _TAKEN_WITHIN: Final = timedelta(seconds=10)
 """A ready pod tries every two seconds, so it takes a released Lease within this time."""
@@ -122,8 +122,8 @@ def approving_accounts(
 ) -> tuple[tuple[str, str, str], ...]:
     """(namespace, service account, role) of each account bound to a role made for approving.
 
-    Roles that we print for people do not count: a pod that installs or fixes is gone when the next
-    CSR comes.
+    Roles that we print for people do not count: a pod that uses one does not stay to approve later
+    CSRs.
     """
     made_for_it = {role.name for role in roles if any(map(_approves, role.rules))} - _FOR_PEOPLE
     bound = {

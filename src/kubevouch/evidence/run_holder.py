@@ -34,8 +34,8 @@ _LONGEST_SWITCH = timedelta(seconds=LONGEST_GATES, minutes=5)
 """The longest time until a dead-man's switch fires, including its script's run time."""
 
 _PUTS_BACK = timedelta(minutes=1)
-"""The time from a switch's start until the kubelet, restarted, serves its former certificate. It
-suffices for a second attempt."""
+"""The time from a switch's start until the restarted kubelet serves its former certificate, long
+enough for two attempts."""
 
 _SILENT = timedelta(seconds=20)
 """How long a silent holder counts as alive. A holder renews every 2 s, and its Lease lasts 15 s.

@@ -42,11 +42,11 @@ class ReservedNames(msgspec.Struct, frozen=True):
 
     short_services: dict[str, str] = {}
     """Short names of tenants' Services, as pods of the same namespace use them. A node may have
-    such a name if it is its own, or if the operator allows it."""
+    its own name or host name nevertheless, and any name that the operator allows."""
 
     system_services: dict[str, str] = {}
-    """Short names of Services in the namespaces that every cluster has. A node may have such a
-    name only if it is its own."""
+    """Short names of Services in the namespaces that every cluster has. A node may have only its
+    own name or host name nevertheless."""
 
     suffixes: dict[str, str] = {}
     """DNS suffixes with their leading dot."""

@@ -42,7 +42,7 @@ def unreachable(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.EXPIRED)
 def expired(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate has expired."""
+    """The served certificate has expired."""
     if found := _with(evidence, Code.EXPIRED):
         ends = sorted(port.leaf.not_after for port in found if port.leaf)
         when = f"that expired {_ago(ends, evidence.at)}" if ends else "that has expired"

@@ -206,7 +206,7 @@ _NOBODY_ELSE_SAYS = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
 def _not_now(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
     """Holds the CSR because the node's sources are not valid now.
 
-    The operator can allow the values if the Node claims all of them.
+    The operator can allow the values if no other source is known and the Node claims all of them.
     """
     claimed = allowed.not_valid in _NOBODY_ELSE_SAYS and all(map(allowed.claim, values))
     return cannot_tell(
