@@ -169,7 +169,7 @@ def _approver(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         curves(
             "How long a decision takes",
-            "Time from the start of a decision about a CSR to the API server's answer.",
+            "Time from the start of a decision to the API server's answer.",
             (f"histogram_quantile(0.5, {_DECISION})", "median"),
             (f"histogram_quantile(0.99, {_DECISION})", "99 %"),
             unit="s",

@@ -165,7 +165,7 @@ def test_without_trouble_the_first_to_end_is_known() -> None:
     assert first_to_end(rows(at_node("w", None))) is None
 
 
-_PUT_BACK = "do not create another CA: as root on cp, restore the cluster's own CA to /place.crt"
+_PUT_BACK = "create no other CA: as root on cp, restore the cluster's own CA to /place.crt"
 _MOVED = "as root on cp, move /place.crt and place.key beside it away"
 
 

@@ -167,7 +167,7 @@ def test_what_names_no_block_is_refused(
     monkeypatch.setenv(BLOCKS_VARIABLE, text)
     up = run("up", root, "--detach", "--nodes", "1")
     assert up.returncode == 2
-    seen = f"$KUBEVOUCH_LAB_BLOCKS: {text!r} is not a range of blocks of 127.0.0.0/8"
+    seen = f"$KUBEVOUCH_LAB_BLOCKS: {text!r} names no block of 127.0.0.0/8"
     assert f"{seen}; expected two numbers from 16 to 239, such as 16-127" in " ".join(
         up.stderr.split()
     )

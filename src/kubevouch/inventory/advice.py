@@ -113,16 +113,14 @@ def _moved_away(row: CertificateRow) -> str:
 def _authority_advice(row: CertificateRow) -> Advice:
     found = row.found
     if row.beside_another and row.state is RowState.EXPIRED:
-        return Advice(
-            by_hand=f"remove it from {found.path} once nothing uses certificates that it signed"
-        )
+        return Advice(by_hand=f"remove it from {found.path} once its certificates are unused")
     if row.beside_another:
         return Advice(by_hand=f"leave it in {found.path}: its certificates become valid with it")
     if found.use is CertificateUse.CA_BUNDLE:
         return Advice(by_hand=f"put the CA of the served certificate into {found.where}")
     if row.state in _LACKING:
         return Advice(by_hand=_put_back(row))
-    by_hand = "kubeadm does not renew CAs: create the next CA, make everything trust it, re-issue all certificates"
+    by_hand = "kubeadm does not renew CAs: create the next one, make all trust it, re-issue all certificates"
     if found.use is CertificateUse.CLUSTER_CA:
         return Advice(("kubevouch", "explain", str(Code.CLUSTER_CA_EXPIRING)), by_hand)
     return Advice(by_hand=by_hand)
@@ -132,9 +130,9 @@ def _put_back(row: CertificateRow) -> str:
     """The advice to restore a missing CA from another place, where it still exists. A new CA would split the cluster."""
     found = row.found
     if found.vantage is not Vantage.NODE_DISK:
-        return f"do not create another CA: kube-apiserver writes {found.where} from the file on its disk, so check that file"
+        return f"create no other CA: kube-apiserver writes {found.where} from the file on its disk, so check that file"
     own = f"{_as_root(row)}restore the cluster's own CA to {found.path}, on a control plane with its key beside it"
-    return f"do not create another CA: {own}. {_KEPT}"
+    return f"create no other CA: {own}. {_KEPT}"
 
 
 def _made_by_kubeadm(use: CertificateUse) -> tuple[str, ...]:

@@ -35,9 +35,7 @@ _KUBEADM = RenewedBy.KUBEADM
 PURPOSES = MappingProxyType(
     {
         CertificateUse.CLUSTER_CA: Purpose(
-            "the whole cluster: nothing trusts its certificates",
-            RenewedBy.BY_HAND,
-            is_ca=True,
+            "the whole cluster: nothing trusts its certificates", RenewedBy.BY_HAND, is_ca=True
         ),
         CertificateUse.ETCD_CA: Purpose(
             "etcd, and with it the API server", RenewedBy.BY_HAND, is_ca=True
@@ -51,8 +49,7 @@ PURPOSES = MappingProxyType(
         ),
         CertificateUse.API_SERVER_ETCD_CLIENT: Purpose("the API server: etcd refuses it", _KUBEADM),
         CertificateUse.CONTROLLER_MANAGER_CONF: Purpose(
-            "the controller manager: it scales, repairs, issues and deletes nothing",
-            _KUBEADM,
+            "the controller manager: it scales, repairs, issues and deletes nothing", _KUBEADM
         ),
         CertificateUse.SCHEDULER_CONF: Purpose("the scheduler: new pods stay Pending", _KUBEADM),
         CertificateUse.KUBELET_CLIENT: Purpose(
@@ -60,23 +57,17 @@ PURPOSES = MappingProxyType(
             RenewedBy.KUBELET,
         ),
         CertificateUse.CA_BUNDLE: Purpose(
-            "the API server's calls to servers that this bundle verifies",
-            RenewedBy.NOT_KNOWN,
-            is_ca=True,
+            "API server calls that this bundle verifies", RenewedBy.NOT_KNOWN, is_ca=True
         ),
-        CertificateUse.WEBHOOK: Purpose(
-            "the API server's calls to this service", RenewedBy.NOT_KNOWN
-        ),
+        CertificateUse.WEBHOOK: Purpose("API server calls to this service", RenewedBy.NOT_KNOWN),
         CertificateUse.API_SERVER_KUBELET_CLIENT: Purpose(
             "kubectl logs, exec, attach and port-forward: kubelets refuse the API server", _KUBEADM
         ),
         CertificateUse.FRONT_PROXY_CA: Purpose(
-            "aggregated APIs, and with them kubectl top and autoscaling",
-            RenewedBy.BY_HAND,
-            is_ca=True,
+            "aggregated APIs, with kubectl top and autoscaling", RenewedBy.BY_HAND, is_ca=True
         ),
         CertificateUse.FRONT_PROXY_CLIENT: Purpose(
-            "aggregated APIs, and with them kubectl top and autoscaling: they refuse the API server",
+            "aggregated APIs, with kubectl top and autoscaling: they refuse the API server",
             _KUBEADM,
         ),
         CertificateUse.KUBELET_SERVING: Purpose(

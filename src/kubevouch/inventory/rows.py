@@ -27,20 +27,14 @@ _CALLED = frozenset({CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK})
 class RowState(Explained):
     """The state of a certificate at the time of the inventory."""
 
-    VALID = "valid", "within its validity; shown as `ends soon` once --warn is reached"
+    VALID = "valid", "valid; `ends soon` once --warn is reached"
     EXPIRED = "expired", "the certificate has ended"
     NOT_YET_VALID = "not-yet-valid", "its validity has not begun"
     MISSING = "missing", "a file that kubeadm expects does not exist"
     UNREADABLE = "unreadable", "no certificate could be read there, or none is served"
     NOT_READ = "not-read", "this program may not read its file"
-    WRONG = (
-        "wrong",
-        "within its validity, but its key or CA does not match, or its clients reject it",
-    )
-    SELF_SIGNED = (
-        "self-signed",
-        "signed by the kubelet itself (kubeadm's default), so no client can verify it",
-    )
+    WRONG = "wrong", "still valid, but its key or CA does not match, or clients reject it"
+    SELF_SIGNED = "self-signed", "signed by its kubelet (kubeadm's default); nobody can verify it"
 
 
 IN_TIME = frozenset({RowState.VALID, RowState.SELF_SIGNED})

@@ -137,8 +137,8 @@ def _resolved(
     elif not can_identify(user):
         raise KubeconfigError(
             user.where,
-            "no credential: neither token, client certificate, password nor exec plugin",
-            "add a credential (kubectl would prompt for a user name)",
+            "no token, client certificate, password or exec plugin",
+            "add a credential; kubectl would prompt",
         )
     return ClusterAccess(
         context=name,
@@ -182,9 +182,7 @@ def _server(cluster: Cluster) -> str:
         shown = text.rpartition("@")[2]
         raise KubeconfigError(where, f'not a usable URL: "{shown}"', expected)
     if "@" in parts.netloc:
-        raise KubeconfigError(
-            where, "a user name in the URL", "put credentials into the kubeconfig's user"
-        )
+        raise KubeconfigError(where, "a user name in the URL", "use a user entry for credentials")
     return parts._replace(query="", fragment="", path=parts.path.rstrip("/")).geturl()
 
 
@@ -291,9 +289,7 @@ def _check_exec(plugin: ExecConfig, where: str) -> None:
         seen, expected = f'"{plugin.api_version}"', f"expected {' or '.join(_EXEC_VERSIONS)}"
         raise KubeconfigError(f"{where}.apiVersion", seen, expected)
     if any(not each.name for each in plugin.env):
-        raise KubeconfigError(
-            f"{where}.env", "an entry without a name", "expected a name and a value"
-        )
+        raise KubeconfigError(f"{where}.env", "an entry without a name", "expected name and value")
     if plugin.interactive_mode not in _INTERACTIVE:
         seen, expected = (
             f'"{plugin.interactive_mode}"',

@@ -109,14 +109,14 @@ def _as_go_reads(value: JSON) -> JSON:
         return {
             key: _as_go_reads(inner)
             for key, inner in value.items()
-            if inner is not None and not _is_unrepresentable_time(inner)
+            if inner is not None and not _is_bad_time(inner)
         }
     if isinstance(value, list):
         return [_as_go_reads(inner) for inner in value if inner is not None]
     return value
 
 
-def _is_unrepresentable_time(value: JSON) -> bool:
+def _is_bad_time(value: JSON) -> bool:
     return isinstance(value, str) and _UNREPRESENTABLE.match(value) is not None
 
 

@@ -78,7 +78,7 @@ def refusal(
         seen = f"answers with a redirect ({code})" + (f" to {to}" if to else "")
         return NotAnApiServer(server, seen, _EXPECTED)
     status = _status(body)
-    if status is None and (strange := _not_an_api_server(server, code, headers, body)):
+    if status is None and (strange := _no_api_server(server, code, headers, body)):
         return strange
     text = (status.message or "") if status else body.decode(errors="replace")
     message = short_line(text)
@@ -86,7 +86,7 @@ def refusal(
     lacks_rights = kind is Forbidden and bool(_NOT_AUTHORIZED.match(text))
     error = kind(
         server,
-        f"cannot {call.verb} {_object_of(call)}: {message or 'no reason given'}",
+        f"cannot {call.verb} {_named(call)}: {message or 'no reason given'}",
         _advice(kind, call, code, lacks_rights=lacks_rights),
         code=code,
         reason=(status.reason or "") if status else "",
@@ -108,7 +108,7 @@ def _status(body: bytes) -> Status | None:
     return status if status.kind == "Status" else None
 
 
-def _not_an_api_server(
+def _no_api_server(
     server: str, code: int, headers: dict[str, str], body: bytes
 ) -> NotAnApiServer | None:
     """The error if no API server sent the response; None if it may be an API server's, as for a load balancer's 5xx page."""
@@ -126,7 +126,7 @@ def web_page(server: str, headers: dict[str, str]) -> NotAnApiServer:
     return NotAnApiServer(server, f"answers with something other than JSON ({form})", _EXPECTED)
 
 
-def _object_of(call: ApiCall) -> str:
+def _named(call: ApiCall) -> str:
     name = f' "{call.name}"' if call.name else ""
     space = f' in namespace "{call.namespace}"' if call.namespace else ""
     return short_line(f"{call.resource}{name}{space}")

@@ -39,7 +39,7 @@ def is_a_kubelets(path: str) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _parsed_date(date: str) -> datetime | None:
+def _parsed(date: str) -> datetime | None:
     """The parsed header; None if it is no date. Cached, since hundreds of answers can arrive within a second."""
     try:
         return datetime.strptime(date, _FORM).replace(tzinfo=UTC)
@@ -72,7 +72,7 @@ class ServerClock:
         heard = self.monotonic()
         if heard - began > _SLOWEST:
             return
-        at = _parsed_date(date)
+        at = _parsed(date)
         if at is not None and at.year in _YEARS:
             self._last = _LastAnswer(at, heard, _RESOLUTION + timedelta(seconds=heard - began))
 

@@ -18,7 +18,7 @@ MOST_HEAD: Final = 64 * 1024
 _USUAL_HEAD: Final = 1024
 _MOST_CHUNK_LINE: Final = 256
 _MOST_EXCESS: Final = 16 * 1024
-_MOST_INFORMATIONAL: Final = 5
+_MOST_1XX: Final = 5
 """The most responses such as 100 Continue before the final one, as in Go's client
 (net/http/transport.go, max1xxResponses)."""
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\x00]*))?")
@@ -120,7 +120,7 @@ class ResponseReader:
                 self._begin_body(head)
                 return True
             self._informational += 1
-            if self._informational > _MOST_INFORMATIONAL:
+            if self._informational > _MOST_1XX:
                 raise ResponseError("too many 1xx informational responses")
 
     def _begin_body(self, head: "_Head") -> None:

@@ -64,7 +64,7 @@ def next_window(before: NodeWindow | None, page: Page, resolution_ns: int) -> No
         last, older = _in_layout_of(now, before)
         if page.node is not None and before.last is not None:
             node_prev = _new_prev(page.node, before.last, before.prev)
-    odd = _rows_to_patch(now, last, resolution_ns)
+    odd = _odd_rows(now, last, resolution_ns)
     prev = _patched(odd, now, last, older, resolution_ns) if odd else last
     return NodeWindow(page.node, node_prev, now, prev)
 
@@ -78,7 +78,7 @@ def _in_layout_of(now: Columns, before: NodeWindow) -> tuple[Columns, Columns]:
     return last.in_layout(now.layout, rows), older.in_layout(now.layout, rows)
 
 
-def _rows_to_patch(now: Columns, last: Columns, resolution_ns: int) -> list[int]:
+def _odd_rows(now: Columns, last: Columns, resolution_ns: int) -> list[int]:
     """The rows whose `prev` may differ from their last point."""
     youngest = now.latest_start_ns
     grown = max(resolution_ns, FRESH_AT_LEAST_NS)

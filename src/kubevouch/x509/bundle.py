@@ -115,9 +115,7 @@ def _blocks(data: bytes, where: str) -> Iterator[pem.PemBlock]:
         seen = "the PEM block that starts here has no END line: the file is truncated"
         raise X509Error(where, f"line {line}: {seen}", _RIGHT)
     if line:
-        raise X509Error(
-            where, f"line {line}: Go cannot read the PEM block that starts here", _RIGHT
-        )
+        raise X509Error(where, f"line {line}: Go cannot read this PEM block", _RIGHT)
     if not found:
         raise X509Error(where, "contains no PEM block", _RIGHT)
     return iter(found)

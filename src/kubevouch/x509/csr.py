@@ -94,9 +94,7 @@ def read_csr(data: bytes, where: str) -> CertificateRequest:
         raise X509Error(where, seen, f"expected a {CSR_LABEL} block")
     canonical = pem.encode_block(CSR_LABEL, block.body) == data
     try:
-        return _parse(
-            block.body, "" if canonical else "it is not a single PEM block as Go writes it"
-        )
+        return _parse(block.body, "" if canonical else "it is not one PEM block as Go writes it")
     except Malformed as error:
         raise X509Error(where, f"not a CSR: {error}", _RIGHT) from None
 
@@ -128,7 +126,7 @@ def _parse(data: bytes, quirk: str) -> CertificateRequest:
             for written in _kubelets(subject, key, names)
         )
     ):
-        quirk = "its bytes differ from those of a kubelet's CSR for the same subject, SANs and key"
+        quirk = "its bytes differ from a kubelet's CSR for this subject, SANs and key"
     return CertificateRequest(
         der=data,
         subject=subject,

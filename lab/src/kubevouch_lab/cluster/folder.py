@@ -99,9 +99,7 @@ class Folder:
             raise LabError(str(self.record_file), str(error), self._remove) from None
         if found.format != FORMAT:
             raise LabError(
-                str(self.record_file),
-                f"was written by another version (format {found.format})",
-                self._remove,
+                str(self.record_file), f"has another format ({found.format})", self._remove
             )
         return found
 

@@ -54,9 +54,7 @@ def blocks_of(text: str) -> range:
         if found and found[0] in BLOCKS and found[-1] in BLOCKS:
             return found
     right = f"expected two numbers from {BLOCKS[0]} to {BLOCKS[-1]}, such as {BLOCKS[0]}-127"
-    raise UsageError(
-        f"${BLOCKS_VARIABLE}", f"{text!r} is not a range of blocks of 127.0.0.0/8", right
-    )
+    raise UsageError(f"${BLOCKS_VARIABLE}", f"{text!r} names no block of 127.0.0.0/8", right)
 
 
 class IpFamily(StrEnum):

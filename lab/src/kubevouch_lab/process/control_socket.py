@@ -94,9 +94,7 @@ def _reachable(path: Path) -> Iterator[str]:
         yield str(path)
         return
     if not Path("/proc/self/fd").is_dir():
-        raise LabError(
-            str(path), "this path is too long for a Unix socket", "choose a shorter --dir"
-        )
+        raise LabError(str(path), "is too long for a socket", "choose a shorter --dir")
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{folder}/{path.name}"

@@ -11,19 +11,11 @@ from kubevouch_lab.scenarios import faults, repairs
 from kubevouch_lab.scenarios.settling import no_server_ready, nobody_reports
 
 _ALL = (
+    Scenario("expired", "kubelets serve self-signed certificates that have expired", State.EXPIRED),
     Scenario(
-        "expired", "kubelets signed their own certificates, which have expired", State.EXPIRED
+        "no-ip-sans", "kubelets serve self-signed certificates without IP SANs", State.NO_IP_SANS
     ),
-    Scenario(
-        "no-ip-sans",
-        "kubelets signed their own certificates, which have no IP SANs",
-        State.NO_IP_SANS,
-    ),
-    Scenario(
-        "pending",
-        "serverTLSBootstrap is on, but nobody approves CSRs: the ports have no certificate",
-        State.PENDING,
-    ),
+    Scenario("pending", "serverTLSBootstrap is on, but nobody approves CSRs", State.PENDING),
     Scenario(
         "rotated-expired",
         "CSRs were approved by hand once, and the certificates have expired since",

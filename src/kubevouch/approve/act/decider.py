@@ -50,7 +50,7 @@ OLDEST_FACTS: Final = 5.0
 """The greatest age in seconds of the facts behind a written decision. With older facts the CSR is
 decided again."""
 
-_BATCH_INTERVAL: Final = 0.01
+_BATCH: Final = 0.01
 """Seconds between batches if many CSRs wait. Then decisions run back to back, and their writes are
 sent together. That saves a seventh of our CPU in a burst, since code runs slower after the API
 server used the processor."""
@@ -117,7 +117,7 @@ class Decider:
         if self.queue.depth <= A_CROWD:
             return
         if self._batch is None or self._batch.done():
-            self._batch = asyncio.create_task(self.clock.sleep(_BATCH_INTERVAL))
+            self._batch = asyncio.create_task(self.clock.sleep(_BATCH))
         await asyncio.wait([self._batch])
 
     async def _look_at(self, waiting: WaitingCsr) -> None:
@@ -134,7 +134,7 @@ class Decider:
             return
         csr = self.view.read(waiting)
         node = self._to_be_dialled(waiting, csr, reserved)
-        if node is not None and not self._may_dial_now(node.name):
+        if node is not None and not self._may_dial(node.name):
             self.queue.put(waiting.requestor, _DIAL_AWAITED)
             return
         renewal = await self._renewal(csr, node) if node else None
@@ -186,7 +186,7 @@ class Decider:
         at = self.clock.now()
         return node if may_be_dialled(self.view, csr, node, reserved, at) else None
 
-    def _may_dial_now(self, node: str) -> bool:
+    def _may_dial(self, node: str) -> bool:
         """Whether the node may be dialled now: only for one of its CSRs at a time, and not too many nodes at once."""
         return node not in self._dialling and len(self._dialling) < _DIALLED_AT_ONCE
 

@@ -20,13 +20,13 @@ NOT_WRITTEN: Final = "NotWritten"
 
 
 _MEASURED: Final = {
-    "pending": "Pending serving CSRs, except those that a newer CSR of the same kubelet replaces.",
+    "pending": "Pending serving CSRs, except those replaced by a newer one.",
     "oldest_pending_age_seconds": "Age of the oldest pending CSR; 0 if nothing is pending.",
     "queue_depth": "CSRs that are due for a decision, or being decided.",
     "source_problems": "The approver's ConfigMaps that are unreadable, in whole or in part.",
-    "clock_ahead_seconds": "Least time by which this machine's clock is ahead of the API server's; negative if behind.",
-    "last_gap_timestamp_seconds": "When the approver last found that it may have missed client certificates; 0: never.",
-    "tasks": "Tasks of the event loop, like go_goroutines of a Go program. A backlog raises this.",
+    "clock_ahead_seconds": "Least lead of this machine's clock over the API server's; negative if behind.",
+    "last_gap_timestamp_seconds": "When client certificates were last found to be possibly missed; 0: never.",
+    "tasks": "Tasks of the event loop, like go_goroutines. A backlog raises it.",
     "synced": "Whether Nodes, CSRs and ConfigMaps have been listed once.",
 }
 """Help texts of the gauges that have callbacks, by name without the prefix."""
@@ -46,12 +46,12 @@ class ApproverInstruments:
         )
         self.decisions = counter(
             "decisions",
-            "Decisions about CSRs, by the policy's outcome. Only CSRs that pass are approved.",
+            "Decisions about CSRs, by outcome. Only CSRs that pass are approved.",
             ("outcome", "reason", "source"),
         )
         self.decision_duration = Histogram(
             f"{_PREFIX}decision_duration_seconds",
-            "Time from the start of a decision about a CSR to the API server's answer.",
+            "Time from the start of a decision to the API server's answer.",
             buckets=_BUCKETS,
             registry=registry,
         )

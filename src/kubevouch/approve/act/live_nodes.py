@@ -25,7 +25,7 @@ SHARED: Final = 2.0
 """Seconds for which a list of versions is used after its request."""
 
 A_CROWD: Final = 16
-_COST_OF_A_READ: Final = 16
+_READ_COST: Final = 16
 """Reading one Node costs at least as much as listing this many versions."""
 
 _SLOW: Final = SHARED / 2
@@ -66,11 +66,11 @@ class NodeReader:
 
         since: only reads after this time count, by the monotonic clock.
         """
-        if self._fresh_versions(since) is None and self._is_crowd():
+        if self._recent(since) is None and self._is_crowd():
             async with self._listing:
-                if self._fresh_versions(since) is None and self._is_crowd():
+                if self._recent(since) is None and self._is_crowd():
                     await self._list()
-        if (found := self._confirmed_node(name, since)) is not None:
+        if (found := self._confirmed(name, since)) is not None:
             return found
         async with self._reading:
             began = self.clock.monotonic()
@@ -81,16 +81,16 @@ class NodeReader:
         # A different name: ours would lead to another path.
         return NodeRead(node if node.name == name else None, began)
 
-    def _fresh_versions(self, since: float) -> _Versions | None:
+    def _recent(self, since: float) -> _Versions | None:
         """The last list of versions, if requested after `since` and at most SHARED seconds ago."""
         versions = self._versions
         if versions is not None and self.clock.monotonic() - versions.began > SHARED:
             versions = self._versions = None
         return versions if versions is not None and versions.began >= since else None
 
-    def _confirmed_node(self, name: str, since: float) -> NodeRead | None:
+    def _confirmed(self, name: str, since: float) -> NodeRead | None:
         """The watched Node if it is proven to be the live one, else None."""
-        versions, node = self._fresh_versions(since), self.view.nodes.get(name)
+        versions, node = self._recent(since), self.view.nodes.get(name)
         if versions is None or node is None or not node.metadata.resource_version:
             return None
         if versions.by_name.get(name) != (node.uid, node.metadata.resource_version):
@@ -99,7 +99,7 @@ class NodeReader:
 
     def _is_crowd(self) -> bool:
         depth = self.depth()
-        large = depth >= A_CROWD and depth * _COST_OF_A_READ >= len(self.view.nodes)
+        large = depth >= A_CROWD and depth * _READ_COST >= len(self.view.nodes)
         return large and self.clock.monotonic() >= self._not_before
 
     async def _list(self) -> None:

@@ -126,7 +126,7 @@ class WatchReactions:
     def client_csrs_missed(self) -> None:
         """Reports that client certificates may have been issued unseen."""
         self.last_gap = self.clock.now().timestamp()
-        self.telling.log.info("Client certificates may have been issued unseen by this approver")
+        self.telling.log.info("Client certificates may have been issued unseen")
 
     def _credentials_changed(self, nodes: Collection[str]) -> None:
         """Handles changed knowledge about these nodes' client certificates."""

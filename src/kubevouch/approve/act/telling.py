@@ -77,9 +77,7 @@ class Telling:
         manager = _approver(found)
         words = {"csr": found.name, "selfDeclaredReason": reason, "selfDeclaredManager": manager}
         if decision.outcome is Outcome.REFUSE:
-            self.log.error(
-                decision.why, "Another client approved a CSR that our policy holds", **words
-            )
+            self.log.error(decision.why, "Another client approved what our policy holds", **words)
         elif decision.outcome is Outcome.CANNOT_TELL:
             self.log.info(
                 "Another client approved a CSR; could not tell whether our policy passes it",

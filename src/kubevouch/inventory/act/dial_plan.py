@@ -50,14 +50,14 @@ class DialPlan:
     def __next__(self) -> Target:
         now = self._clock.monotonic()
         found = self._next_of(self._regular, now, failed=False)
-        if found is None and self._failed_in_progress() < AGAIN_AT_ONCE:
+        if found is None and self._failed_dials() < AGAIN_AT_ONCE:
             found = self._next_of(self._failed, now, failed=True)
         if found is None:
             raise StopIteration
         self._dialled.add(found.target.node)
         return found.target
 
-    def _failed_in_progress(self) -> int:
+    def _failed_dials(self) -> int:
         """How many failed kubelets have a dial in progress."""
         dialled = (self._planned.get(name) for name in self._dialled)
         return sum(each is not None and bool(each.failures) for each in dialled)

@@ -32,9 +32,7 @@ class ExporterInstruments:
             f"{PREFIX}watch_failures", "Failures of watches.", ["resource"], registry=registry
         )
         self.read_failures = Counter(
-            f"{PREFIX}read_failures",
-            "Failures to read objects that are not watched.",
-            registry=registry,
+            f"{PREFIX}read_failures", "Failed reads of unwatched objects.", registry=registry
         )
         self.api_requests = Counter(
             f"{PREFIX}api_requests",
@@ -89,7 +87,7 @@ def exporter_gauges(
     )
     yield _gauges(
         "kubevouch_csr_oldest_pending_age_seconds",
-        "How long the longest-waiting kubelet has waited, over all its CSRs; 0 if none waits.",
+        "How long the first of these kubelets has waited, over all its CSRs; 0 if none waits.",
         "signer",
         {signer: pending_age(each, now) for signer, each in pending.items()},
     )
@@ -102,17 +100,17 @@ def exporter_gauges(
     if others.read_at is not None:
         yield _gauge(
             f"{PREFIX}read_last_success_timestamp_seconds",
-            "When certificates other than kubelets' were last read, in seconds since 1970.",
+            "When other certificates than kubelets' were last read, in seconds since 1970.",
             others.read_at.timestamp(),
         )
     yield _gauge(
         f"{PREFIX}not_read",
-        "Places, other than kubelets, that could not be read.",
+        "Places besides kubelets that could not be read.",
         others.not_read,
     )
     yield _gauge(
         f"{PREFIX}left_out",
-        "Certificates without a series, because there are too many.",
+        "Certificates without a series, since there are too many.",
         others.left_out,
     )
 
@@ -129,7 +127,7 @@ def _coverage(kubelets: Kubelets) -> Iterator[Metric]:
     )
     yield _gauges(
         f"{PREFIX}nodes_unanswered",
-        "Nodes whose kubelet presented no certificate at its last dial, by reason; not-asked: not dialled yet, or without an address.",
+        "Nodes whose kubelet presented no certificate, by reason; not-asked: not dialled yet, or without an address.",
         "reason",
         {**dict(sorted(failures.items())), **({"not-asked": unasked} if unasked else {})},
     )

@@ -97,7 +97,7 @@ def _first(found: FoundCertificates, outlook: Outlook, hint: Callable[[str], str
         text = "No certificate that was read has ended or is near its end."
         lines.append(Line(word=text, tone=tone))
         if outlook.unknown:
-            lines.append(Line("Certificates that could not be read may have ended, too."))
+            lines.append(Line("Unread certificates may have ended, too."))
     lines += [Line(f"Besides: {each}") for each in outlook.besides]
     first = outlook.first
     if not troubles and first is not None and first.remaining is not None:
@@ -155,10 +155,8 @@ def _stops(rows: Sequence[CertificateRow]) -> PageSection:
 
 def _signed(rows: Sequence[CertificateRow], limits: Limits) -> PageSection:
     pictures = chains(rows, limits)
-    more = len(pictures) - MOST_CHAINS
-    lines = (
-        [Line(f"the first {MOST_CHAINS}; {more} more are not shown", soft=True)] if more > 0 else []
-    )
+    more = len(pictures) > MOST_CHAINS
+    lines = [Line(f"the first {MOST_CHAINS} of {len(pictures)}", soft=True)] if more else []
     return PageSection("Who has signed what", lines=lines, chains=pictures[:MOST_CHAINS])
 
 

@@ -37,16 +37,16 @@ from kubevouch.x509 import X509Error
 _IDLE: Final = 5
 """Seconds without a byte before a keepalive probe."""
 
-_PROBE_INTERVAL: Final = 3
+_INTERVAL: Final = 3
 _PROBES: Final = 3
-_DEAD_AFTER: Final = _IDLE + _PROBE_INTERVAL * _PROBES
+_DEAD_AFTER: Final = _IDLE + _INTERVAL * _PROBES
 """Seconds until the kernel drops a connection whose peer acknowledges neither keepalives nor our
 data."""
 
 _OPTIONS: Final = (
     ("TCP_KEEPIDLE", _IDLE),
     ("TCP_KEEPALIVE", _IDLE),  # macOS's name for it
-    ("TCP_KEEPINTVL", _PROBE_INTERVAL),
+    ("TCP_KEEPINTVL", _INTERVAL),
     ("TCP_KEEPCNT", _PROBES),
     ("TCP_USER_TIMEOUT", 1000 * _DEAD_AFTER),
 )

@@ -126,7 +126,7 @@ class Watch(Generic[ObjectT]):
         self._version = ""
         self._stuck = 0
         """Consecutive watches that failed to start from this version."""
-        self._may_be_restored = False
+        self._was_down = False
         """Whether an API server may have been down since this version was last confirmed."""
         self.heard = clock.monotonic()
         """When data (a page, an event, a bookmark) last arrived, by the monotonic clock; at first
@@ -204,13 +204,13 @@ class Watch(Generic[ObjectT]):
         """
         gone = self._missing & self._known.keys()
         # A server without resourceVersions can only be watched from "0", which means any version.
-        self._version, self._stuck, self._may_be_restored = version or "0", 0, False
+        self._version, self._stuck, self._was_down = version or "0", 0, False
         self.listing, self._missing, self._by_pages = False, set(), False
         return [*(Deleted(key, self._known.pop(key)[0]) for key in gone), Synced()]
 
     async def _watch(self) -> AsyncGenerator[Event[ObjectT], None]:
         """Watches from the last version, or first lists by the watch, until the server ends the watch."""
-        if self._may_be_restored and not self.listing:
+        if self._was_down and not self.listing:
             await self._check_version()
         began, said = self._clock.monotonic(), False
         path = self._resource.path(self._namespace)
@@ -253,8 +253,8 @@ class Watch(Generic[ObjectT]):
         async with contextlib.aclosing(pages):
             version = (await anext(pages)).metadata.resource_version
         if _is_older(version, self._version):
-            raise self._version_went_back(version)
-        self._may_be_restored = False
+            raise self._went_back(version)
+        self._was_down = False
 
     def _on_line(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
         if self.listing:
@@ -263,7 +263,7 @@ class Watch(Generic[ObjectT]):
             self._report(word.error)
         if word.object is None:
             if _is_older(word.version, self._version):
-                raise self._version_went_back(word.version)
+                raise self._went_back(word.version)
             self._version = word.version or self._version
             return []
         if not _newer(word.version, self._version):
@@ -292,7 +292,7 @@ class Watch(Generic[ObjectT]):
         known = self._known.pop(key, None)
         return [] if known is None else [Deleted(key, known[0])]
 
-    def _version_went_back(self, version: str) -> Gone:
+    def _went_back(self, version: str) -> Gone:
         """The error for a version that went backwards: only a new list can correct what we know."""
         where = f"{self._api.access.server}{self._resource.path(self._namespace)}"
         seen = f"version {version} after version {self._version}: etcd was restored from a backup"
@@ -319,13 +319,9 @@ class Watch(Generic[ObjectT]):
             wait = self._backoff.unreached()
         else:
             wait = self._backoff.failed(_retry_after(error))
-        self._may_be_restored = self._may_be_restored or _may_have_been_down(error)
-        self._stuck += bool(self._version) and not _reached_no_server(error)
-        if (
-            self.listing
-            and not _reached_no_server(error)
-            and not isinstance(error, TooManyRequests)
-        ):
+        self._was_down = self._was_down or _may_be_down(error)
+        self._stuck += bool(self._version) and not _never_sent(error)
+        if self.listing and not _never_sent(error) and not isinstance(error, TooManyRequests):
             refused, self._by_pages = not self._by_pages and _needs_new_list(error), True
             if refused:
                 return
@@ -361,12 +357,12 @@ def _retry_after(error: KubevouchError) -> float:
     return (error.retry_after or 0.0) if isinstance(error, RetryLater) else 0.0
 
 
-def _may_have_been_down(error: KubevouchError) -> bool:
+def _may_be_down(error: KubevouchError) -> bool:
     """Whether an API server may have been down, as during a restore. A rejection means that it was up."""
     return not isinstance(error, StatusError) or error.code >= 500
 
 
-def _reached_no_server(error: KubevouchError) -> bool:
+def _never_sent(error: KubevouchError) -> bool:
     """Whether the request reached no server, so that a new list would not help."""
     return isinstance(error, ApiUnreachable) and not isinstance(error, BrokenOff)
 

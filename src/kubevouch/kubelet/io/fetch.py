@@ -49,7 +49,7 @@ _GZIP_DIVISOR: Final = 4
 """Divides the limit of a plain page to get that of a gzip page. Real pages shrink to between a
 quarter and a fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU, even if it contains
 nothing."""
-_NAMED_STATUSES: Final = frozenset({401, 403, 404})
+_NAMED: Final = frozenset({401, 403, 404})
 """Statuses that show what to fix: the token, its permissions, the path, or a kubelet without the
 page."""
 # Characters that a path may contain; Go's url.URL escapes all others, also line breaks.
@@ -70,8 +70,8 @@ class FetchFailed(KubeletError):
     def __init__(
         self, where: str, reason: str, text: str, chain: tuple[Certificate, ...] = ()
     ) -> None:
-        text = _truncated(text)
-        super().__init__(_truncated(where), text)
+        text = _cut(text)
+        super().__init__(_cut(where), text)
         self.reason = reason
         self.text = text
         self.chain = chain
@@ -314,13 +314,13 @@ class _Ended(OSError):
     """The connection ended before the answer did."""
 
 
-def _truncated(text: str) -> str:
+def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
 
 
 def _status_reason(status: int) -> str:
     """The FetchFailed reason for a status other than 200."""
-    if status in _NAMED_STATUSES:
+    if status in _NAMED:
         return f"http-{status}"
     return "http-5xx" if 500 <= status < 600 else "http-other"
 

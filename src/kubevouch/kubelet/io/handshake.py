@@ -197,7 +197,7 @@ class _Records:
         self._total += len(data)
         self._pieces += 1
         if self._total > MOST_BYTES or self._pieces > MOST_PIECES:
-            text = f"a handshake of more than {MOST_BYTES} bytes or {MOST_PIECES} reads"
+            text = f"more than {MOST_BYTES} bytes or {MOST_PIECES} reads"
             error = ssl.SSLError(ssl.SSL_ERROR_SSL, text)
             error.reason = "EXCESSIVE_MESSAGE_SIZE"
             raise error

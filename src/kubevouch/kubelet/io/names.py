@@ -145,9 +145,7 @@ class NameResolver:
         try:
             thread.start()
         except RuntimeError:  # the pod's limit of processes
-            raise socket.gaierror(
-                socket.EAI_AGAIN, "cannot start a thread for the lookup"
-            ) from None
+            raise socket.gaierror(socket.EAI_AGAIN, "cannot start a thread") from None
         return answer
 
     def _done(self, host: str, lookup: "asyncio.Task[Sequence[Place]]") -> None:

@@ -109,7 +109,7 @@ class Instruments:
         )
         yield from self._of_nodes(results)
         if found := sum(bool(each.doubt) for each in results.values()):
-            text = "Kubelets that are scraped without a credential, since they are not verified"
+            text = "Unverified kubelets, which are scraped without a credential"
             yield _heading(_UNVERIFIED, "gauge", text) + f"{_UNVERIFIED} {found}\n"
         yield _heading(_REQUESTS, "counter", "Number of requests sent to Kubelet API") + (
             f'{_REQUESTS}{{success="false"}} {self._failed}\n' * bool(self._failed)
@@ -236,7 +236,7 @@ class ScrapeLog:
 
     def selects_nothing(self, node_selector: str) -> None:
         """Logs that there is nothing to scrape."""
-        text = "No node matches --node-selector: nothing to scrape, and the server is not ready until a node matches"
+        text = "No node matches --node-selector: the server is not ready until one does"
         self._log.warning(text, selector=node_selector)
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
