@@ -111,7 +111,7 @@ def test_what_cannot_sign_is_refused() -> None:
         ((pem, other), "does not belong to the CA"),
         (edwards, "type is not supported"),
         ((pem, pem), "no private key"),
-        ((pem, own.replace(b"M", b"?")), "Go reads no PEM block"),
+        ((pem, own.replace(b"M", b"?")), "Go cannot read this PEM block"),
     ):
         with pytest.raises(X509Error, match=said):
             issued(*given)
