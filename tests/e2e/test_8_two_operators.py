@@ -62,7 +62,7 @@ def test_beside_a_run_that_is_under_way_a_second_operator_begins_nothing(
     assert leads_on in ran.err, ran
     assert leads_on in put_back.err, put_back
     assert put_back.code == 4, put_back
-    assert "another run is under way" in put_back.err, put_back
+    assert "another run is in progress" in put_back.err, put_back
     first_ran = running.finish()
     assert first_ran.code == 0, first_ran
     assert kubelet_files(workers[1]) == before

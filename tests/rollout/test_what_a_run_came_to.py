@@ -81,7 +81,7 @@ BEGUN, COMMITTED, WAS_UNDONE = (
     answer(TransactionState.UNDONE),
 )
 BEGUN_BEFORE = answer(TransactionState.BEGUN, "begun in this run before")
-BY_SWITCH = answer(TransactionState.UNDONE, "the node's own switch has undone it")
+BY_SWITCH = answer(TransactionState.UNDONE, "the node's own switch has undone this run")
 BEFORE = answer(TransactionState.UNDONE, "undone before")
 NOT_AGAIN = answer(TransactionState.REFUSED, "this run was undone on this node; make a new plan")
 REFUSED = answer(TransactionState.REFUSED, "config.yaml has changed since the plan")

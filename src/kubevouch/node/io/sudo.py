@@ -105,7 +105,9 @@ class SudoEntry:
         if self._host in password.refused_at:
             self.withheld = "sudo did not accept the password before, and does not get it again"
         elif password.refused_at and self._host not in password.taken_at:
-            self.withheld = "sudo did not get the password, since another node's sudo did not accept it"
+            self.withheld = (
+                "sudo did not get the password, since another node's sudo did not accept it"
+            )
         else:
             await self._give(talk)
             return
