@@ -199,7 +199,8 @@ async def test_an_earlier_holder_of_the_lease_is_refused_from_the_first_call_of_
         answer = await machine.call(step, fence=3)
         assert answer.outcome is TransactionState.REFUSED, step
         assert (
-            "a newer holder of the Lease has called this node (number 4; this call has 3)" in answer.reason
+            "a newer holder of the Lease has called this node (number 4; this call has 3)"
+            in answer.reason
         )
     assert machine.tree() == before
     await machine.call(TransactionStep.COMMIT, fence=4, ends=TransactionState.COMMITTED)

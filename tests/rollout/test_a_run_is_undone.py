@@ -21,7 +21,7 @@ NOT_BEGUN = answered(TransactionState.NOTHING, why="this run has not changed thi
 PUT_BACK = answered(TransactionState.UNDONE)
 AGAIN = answered(TransactionState.UNDONE, why=UNDONE_BEFORE)
 EDITED = answered(TransactionState.REFUSED, why="config.yaml has been changed since the run")
-WORDS = "former files in place, restarted"
+WORDS = "former files restored, kubelet restarted"
 """Of the progress, where a node has put its files back."""
 OURS_UNDONE = ("abcd", "undone")
 UNDOS: dict[str, tuple[list[tuple[str, str]], Any, NodeState, str]] = {
@@ -84,7 +84,10 @@ CHANGED = "/var/lib/kubelet/config.yaml was changed since"
 LOOK = f"kubevouch status --node {WORKER} shows the newest run there"
 
 
-ON, NO_FILE = "serverTLSBootstrap is on in it", "it is not a readable kubelet configuration"
+ON, NO_FILE = (
+    "serverTLSBootstrap is on in the file",
+    "not a readable kubelet configuration",
+)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,7 @@ ON, NO_FILE = "serverTLSBootstrap is on in it", "it is not a readable kubelet co
     [
         (b"maxPods: 7\nserverTLSBootstrap: true\n", NodeState.FAILED, f"{ON}; {LOOK}"),
         (b"maxPods: [\n", NodeState.FAILED, f"{NO_FILE}; {LOOK}"),
-        (b"maxPods: 7\n", NodeState.UNDONE, "serverTLSBootstrap is not on in it"),
+        (b"maxPods: 7\n", NodeState.UNDONE, "serverTLSBootstrap is not on in the file"),
     ],
     ids=["on", "not readable", "not on"],
 )
@@ -111,7 +114,7 @@ async def test_an_undo_says_what_others_have_made_of_a_file_that_was_put_back(
     machine.transaction = [AGAIN]
     [node] = (await undo(plan, here.context, QUICK)).nodes
     fails = outcome is NodeState.FAILED
-    before = "this run was undone there" if fails else UNDONE_BEFORE
+    before = "this run was undone on the node" if fails else UNDONE_BEFORE
     assert (node.state, node.why) == (outcome, f"{before}; {CHANGED}: {why}")
     assert node.settled is fails
 

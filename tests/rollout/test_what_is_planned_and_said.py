@@ -387,7 +387,7 @@ def test_where_an_undo_sets_aside_what_the_kubelets_have_got_is_said_of_the_node
     assert what_is_set_aside(plan, {"a"}).startswith(f"{first} on each undone node: ")
     both = f"{first} or /data/kubelet/.kubevouch/abcd/strays on each undone node"
     assert what_is_set_aside(plan, {"a", "b"}).startswith(both)
-    assert "you may delete it" in what_is_set_aside(plan, {"a"})
+    assert "you may delete them" in what_is_set_aside(plan, {"a"})
     assert what_is_set_aside(plan, set()) == ""
 
 

@@ -38,7 +38,7 @@ _LOGIN = re.compile(r"(?!-)(?!.*\\\Z)[^\s'\"`;&<>|(){}$]+")
 _NOWHERE = ("none", "/dev/null")
 
 
-WITH_A_HOST_NAME = "with a Host entry and its HostName, in your ssh configuration or in a file for --ssh-config FILE"
+WITH_A_HOST_NAME = "with a Host entry and a HostName in your ssh configuration or --ssh-config FILE"
 """The end of an advice if ssh does not resolve a node's name."""
 
 NO_LOGIN = "is not a login name that ssh accepts"
@@ -94,7 +94,7 @@ def advice(tried: Sequence[Destination]) -> str:
     return (
         f"known_hosts has no key for {names}. If ssh needs another configuration, give "
         f"--ssh-config FILE. If ssh does not resolve the name, define it {WITH_A_HOST_NAME}. "
-        f"Otherwise compare the output of `ssh-keyscan {last.host} | ssh-keygen -lf -` with "
+        f"Otherwise compare `ssh-keyscan {last.host} | ssh-keygen -lf -` with "
         "`ssh-keygen -lf` of /etc/ssh/ssh_host_*_key.pub on the machine itself, and add the key "
         "to known_hosts"
     )

@@ -77,7 +77,7 @@ def answer_of(status: int | None, stdout: bytes, stderr: bytes) -> PodAnswer:
         try:
             answer = _without_base64(msgspec.json.decode(lines[-1][len(mark) :]))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            complaint = f"{complaint}\nits answer cannot be read: {error}".strip()
+            complaint = f"{complaint}\nthe answer cannot be read: {error}".strip()
     return PodAnswer(status, answer, complaint[-_MOST_COMPLAINT:])
 
 
@@ -105,17 +105,17 @@ def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
     for number, message in enumerate(messages, 1):
         found = _MESSAGE.fullmatch(message) if len(message) <= MESSAGE_LIMIT else None
         if found is None or (found[1], found[2]) != (str(number), str(len(messages))):
-            raise ScriptFailed(where, f"message {number} of its pod is not from kubevouch")
+            raise ScriptFailed(where, f"message {number} of the pod is not from kubevouch")
         bodies.append(found[3])
     try:
         opened = zlib.decompressobj()
         data = opened.decompress(b85decode("".join(bodies)), _MOST_UNPACKED)
         if not opened.eof:
-            raise ScriptFailed(where, "its pod's answer is truncated or too long")
+            raise ScriptFailed(where, "the pod's answer is truncated or too long")
         said = msgspec.msgpack.decode(data, type=PodAnswer)
         msgspec.json.encode(said.answer)  # TypeError for values that no script can print as JSON
     except (ValueError, TypeError, zlib.error, msgspec.DecodeError, RecursionError) as error:
-        raise ScriptFailed(where, f"its pod's answer cannot be read: {error}") from None
+        raise ScriptFailed(where, f"the pod's answer cannot be read: {error}") from None
     return said
 
 

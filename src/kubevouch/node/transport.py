@@ -72,4 +72,6 @@ async def run_on_first_known(
     if len(failures) == 1 and not hint:
         raise failures[0]
     complaints = "; ".join(str(each) for each in failures)
-    raise NodeUnreachable(node, complaints or "ssh can reach none of its names and addresses", hint)
+    raise NodeUnreachable(
+        node, complaints or "ssh can reach none of the node's names and addresses", hint
+    )

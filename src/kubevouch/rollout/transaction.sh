@@ -210,9 +210,9 @@ begin() {
   may_begin
   case $(state_of "$here") in
     armed | written) ;; # from a call that was killed
-    restarted) answer begun "begun in this run before" ;;
-    verified) finished "done in this run before" ;;
-    committed) answer committed "done in this run before" ;;
+    restarted) answer begun "already begun in this run" ;;
+    verified) finished "already done in this run" ;;
+    committed) answer committed "already done in this run" ;;
     undone) refuse "this run was undone on this node; make a new plan" ;;
     *)
       [ ! -d "$here" ] || stop_switch # from a call that was killed before its first change

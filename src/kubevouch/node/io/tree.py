@@ -115,7 +115,7 @@ class _Walk:
     def _follow(self, name: str, left: deque[str]) -> None:
         self._links += 1
         if self._links > _MOST_LINKS:
-            raise _Unreadable(f"more than {_MOST_LINKS} symlinks in its path")
+            raise _Unreadable(f"more than {_MOST_LINKS} symlinks in the path")
         target = os.readlink(name, dir_fd=self._folders[-1])
         self.last_link = target
         left.extendleft(reversed(target.split("/")))

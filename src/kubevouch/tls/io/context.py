@@ -177,4 +177,4 @@ def trust(context: ssl.SSLContext, roots: bytes | None, where: str) -> None:
     try:
         context.load_verify_locations(cadata=b"".join(found.der for found in trusted))
     except ssl.SSLError as error:
-        raise RootsError(where, f"OpenSSL cannot load its certificates ({error.reason})") from None
+        raise RootsError(where, f"OpenSSL cannot load the certificates ({error.reason})") from None

@@ -171,7 +171,7 @@ class ServerConnection:
     a silent connection holds only its socket, and every other connection a buffer of one record.
 
     protocol: creates the receiver of decrypted bytes, once the client has started to send. context:
-    returns the current TLS context. on_handshake: called after the handshake. closed: called once,
+    returns the current TLS context. opened: called after the handshake. closed: called once,
     when either side closes the connection.
     """
 
@@ -182,14 +182,14 @@ class ServerConnection:
         protocol: Callable[[], asyncio.Protocol],
         context: Callable[[], ssl.SSLContext],
         handshake_timeout: int,
-        on_handshake: Callable[[], None],
+        opened: Callable[[], None],
         closed: Callable[[], None],
     ) -> None:
         self._accepted = accepted
         self._make_protocol = protocol
         self._context = context
         self._handshake_timeout = handshake_timeout
-        self._on_handshake = on_handshake
+        self._opened = opened
         self._closed = closed
         self._tls: _Tls | None = None
         self._beginning: asyncio.Task[None] | None = None
@@ -198,8 +198,8 @@ class ServerConnection:
 
     def client_chain(self) -> tuple[bytes, ...]:
         """The client's certificates, in DER, verified by the context; empty without any."""
-        connection = self._tls.ssl_object if self._tls else None
-        return client_chain(connection) if connection is not None else ()
+        tls = self._tls.ssl_object if self._tls else None
+        return client_chain(tls) if tls is not None else ()
 
     def asked(self) -> None:
         """Restarts the count of received bytes, since a request is complete."""
@@ -263,12 +263,12 @@ class ServerConnection:
     def _waited(self, waiter: "asyncio.Future[None]") -> None:
         # Retrieves an error, so that the event loop does not log it as never retrieved.
         if not waiter.cancelled() and waiter.exception() is None:
-            self._on_handshake()
+            self._opened()
 
     def _lost(self) -> None:
         closed = self._closed
         # Break reference cycles: with many connections the garbage collector would run too late.
-        self._closed = self._on_handshake = _nothing
+        self._closed = self._opened = _nothing
         self._make_protocol = asyncio.Protocol
         if self._tls is not None:
             self._tls.lost = _nothing
