@@ -229,7 +229,7 @@ async def test_a_node_whose_kubelet_has_another_version_and_on_which_the_run_was
     machine = here.machines.by_name[WORKER]
     machine.says(runs=(a_run("abcd", "undone"),))
     here.change("Node", WORKER, upgraded)
-    with pytest.raises(StoppedBefore, match="this run was undone on this node;  make a new plan"):
+    with pytest.raises(StoppedBefore, match="this run was undone on this node; make a new plan"):
         await check(plan, here.context)
 
 

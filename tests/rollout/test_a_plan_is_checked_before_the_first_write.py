@@ -67,7 +67,7 @@ LIES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "an address that its key does not answer at": (
         {"addresses": (Claim("127.0.88.113", NameSource.SSH_HOST_KEY),)},
-        "127.0.88.113 (its ssh host key answered there) does not hold now",
+        r"127.0.88.113 \(its ssh host key answered there\) does not hold now",
     ),
     "another host key": ({"host_key": "ssh-ed25519 SHA256:other"}, "another ssh host key answers"),
     "another file": ({"config_sha256": "0"}, "has changed since the plan"),
@@ -96,7 +96,7 @@ async def test_a_plan_is_bound_to_its_cluster_its_day_and_its_edit(here: Acting)
         ({"config_map": bent}, "the planned text is not the old text with serverTLSBootstrap"),
         ({"cluster": msgspec.structs.replace(cluster, cluster_uid="0")}, "not the plan's cluster"),
         ({"cluster": msgspec.structs.replace(cluster, ca_sha256="0")}, "CA has changed"),
-        ({"made_at": late}, "made at 2099"),
+        ({"made_at": late}, "made in the future, at 2099"),
     ):
         with pytest.raises(StoppedBefore, match=why):
             await check(msgspec.structs.replace(plan, **other), here.context)

@@ -153,7 +153,7 @@ def test_paths_of_the_plan_are_not_believed() -> None:
         plan = planned(seen, BOOTSTRAP, **{field: "/elsewhere"})
         found = recheck(plan, RUN, seen.facts())
         assert found.state is NodeState.UNKNOWN
-        assert f"its {what} is now /var/lib/kubelet" in found.why
+        assert f"the {what} is now /var/lib/kubelet" in found.why
 
 
 def test_the_state_of_a_run_is_that_of_its_own_folder() -> None:

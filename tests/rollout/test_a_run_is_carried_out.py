@@ -228,7 +228,7 @@ async def test_a_run_that_was_undone_on_one_node_is_finished_where_it_is_armed_a
     checked = await check(plan, here.context)
     assert checked.found == {WORKER: NodeState.ARMED}
     assert {each.node: each.reason for each in checked.away} == {
-        SECOND: "this run was undone on this node;  make a new plan",
+        SECOND: "this run was undone on this node; make a new plan",
         THIRD: f"this run was undone on {SECOND}, so it only finishes what it has begun; make a new plan",
     }
     result = await apply(checked, here.context, QUICK)

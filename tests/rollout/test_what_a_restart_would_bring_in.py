@@ -14,7 +14,7 @@ from .recorded import left_out, recorded, rewrite
 UNIT = "/etc/systemd/system/kubelet.service"
 DROP_IN = f"{UNIT}.d/20.conf"
 CONFIG = "/var/lib/kubelet/config.yaml"
-RESTART = "restart it yourself first, on the node: systemctl restart kubelet; then make a new plan"
+RESTART = "restart the kubelet on the node: systemctl restart kubelet; then make a new plan"
 RELOAD = "on the node: systemctl daemon-reload; systemctl restart kubelet; then make a new plan"
 OLD = {"age": 3600}
 

@@ -241,7 +241,7 @@ OTHER = recorded("expired-control-plane").node
     [
         (config_map(bootstrap=True), [], [], "has serverTLSBootstrap: true already"),
         (config_map(), [LeftOut("x", "it is NotReady")], [], "leaves out 1 node"),
-        (config_map(), [], [OTHER], "does not look at 1 node"),
+        (config_map(), [], [OTHER], "does not cover 1 node"),
         (config_map("a: [\n"), [], [], "cannot be edited"),
         (unread(), [], [], "this cluster has no such ConfigMap: kubeadm did not make it"),
         (unread(Doubt(DoubtKind.FAILED, "forbidden")), [], [], "forbidden"),

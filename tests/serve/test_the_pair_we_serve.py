@@ -64,7 +64,7 @@ def test_files_are_read_anew_each_time(tmp_path: Path) -> None:
     found = source(str(files[0]), str(files[1]))
     with pytest.raises(UsageError) as missing:
         found.read()
-    expected = "expected a certificate chain in PEM, leaf first"
+    expected = "expected a certificate in PEM, leaf first"
     assert (
         str(missing.value)
         == f"--tls-cert-file {files[0]}: cannot be read: No such file or directory; {expected}"

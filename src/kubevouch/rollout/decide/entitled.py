@@ -1,8 +1,8 @@
 """Which names and addresses may a node have? This file asks the policy.
 
-When a plan is made, it checks the node's claims and their proofs. Before a plan is carried out, it
-checks the plan's values again: anybody may have written the file, and must not be able to give
-names away. A plan never contains the operator's statements for one run.
+When a plan is made, the policy checks the node's claims and their proofs. Before a plan is carried
+out, the policy checks the plan's values again: anybody may have written the file, and a forged plan
+must not give names away. A plan never contains the operator's statements for one run.
 """
 
 from collections.abc import Collection, Iterable, Mapping

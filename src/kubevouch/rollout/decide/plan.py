@@ -202,7 +202,7 @@ def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
 
 
 def only_nodes(plan: Plan, names: Collection[str]) -> Plan:
-    """The plan for these nodes only. Without the ConfigMap, which concerns all nodes.
+    """The plan for these nodes only. It does not change the ConfigMap, which concerns all nodes.
 
     Raises UsageError if the plan lacks a node.
     """

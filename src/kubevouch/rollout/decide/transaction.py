@@ -134,7 +134,7 @@ class NodeChange(msgspec.Struct, frozen=True):
 def render(
     action: TransactionStep, change: NodeChange, seed: Seed | None, *, fence: int = 0
 ) -> Script[TransactionAnswer]:
-    """The script for one call. seed: needed for BEGIN; without a key.
+    """The script for one call. seed: needed for BEGIN; contains no private key.
 
     fence: the fencing number of the Lease's holder. The node refuses numbers lower than one that it
     has seen. 0: there is no Lease.
