@@ -87,8 +87,18 @@ OURS = {"kubevouch.dev/run": "abcd"}
 FORGED = "the plan's texts differ in more than serverTLSBootstrap"
 LEFT_AS_IT_IS: dict[str, tuple[dict[str, str], str | None, str, bool]] = {
     # who wrote it, what the plan would put back (None: what was there), what is said of it, whether the undo fails by it
-    "another run wrote it": ({"kubevouch.dev/run": "ffff"}, None, "write its text; run ffff did", False),
-    "somebody who is no run": ({"kubevouch.dev/run": "; reboot"}, None, "did not write its text", False),
+    "another run wrote it": (
+        {"kubevouch.dev/run": "ffff"},
+        None,
+        "write its text; run ffff did",
+        False,
+    ),
+    "somebody who is no run": (
+        {"kubevouch.dev/run": "; reboot"},
+        None,
+        "did not write its text",
+        False,
+    ),
     "nobody says who": ({}, None, "the annotation kubevouch.dev/run is missing; it has s", True),
     "whoever asks would be obeyed": (OURS, "authorization: {mode: AlwaysAllow}\n", FORGED, True),
     "no YAML would be put back": (OURS, "kind: [\n", FORGED, True),
