@@ -259,9 +259,9 @@ UNREADABLE = '{"type":"ADDED","object":{"metadata":{"name":[],"resourceVersion":
 @pytest.mark.parametrize(
     ("play", "told"),
     [
-        (faults.lines(_line("ADDED", "b", 7)), "a watch that did not mark the end of its list"),
+        (faults.lines(_line("ADDED", "b", 7)), "a watch whose list has no end"),
         (faults.lines(_line("ADDED", "b", 7), '{"type', then="reset"), ""),
-        (faults.lines(BOOKMARK, then="hold"), "a watch that did not mark the end of its list"),
+        (faults.lines(BOOKMARK, then="hold"), "a watch whose list has no end"),
         (faults.lines(UNREADABLE, ENDS, then="hold"), "an answer of an unexpected shape"),
         (faults.answer(504, "Too large resource version"), "504"),
         (faults.lines(then="hold"), None),

@@ -278,7 +278,7 @@ def _check_certificate(user: User) -> None:
             seen = f"given both as a file and as {name}-data"
             raise KubeconfigError(f"{user.where}.{name}", seen, "remove one of them")
         if not (file or data):
-            expected = "add client-key or client-key-data for the client certificate"
+            expected = "add client-key or client-key-data"
             raise KubeconfigError(f"{user.where}.{name}", "missing", expected)
 
 

@@ -68,7 +68,7 @@ def effective(
     try:
         return EffectiveConfiguration(values_of(merged), tuple(sources))
     except msgspec.ValidationError as error:
-        raise ConfigurationError("the merged configuration", str(error)) from None
+        raise ConfigurationError("the merged files", str(error)) from None
 
 
 def drop_in_order(paths: Iterable[str]) -> tuple[str, ...]:

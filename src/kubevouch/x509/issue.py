@@ -171,7 +171,7 @@ def signed_serving_pair(
         raise X509Error(where, "the key does not belong to the CA", "expected the CA's key")
     signer = load_pem_private_key(authority_key, None)
     if not isinstance(signer, _PrivateKey):
-        raise X509Error(where, "the key's type is not supported", "expected RSA or ECDSA")
+        raise X509Error(where, "unsupported key type", "expected RSA or ECDSA")
     key, end = new_key(KeyKind.ECDSA_P256), min(now + lifetime, authority.not_after)
     extensions = _leaf_extensions(authority.subject_key_id, names[0], (), names[1:])
     body = _Body(serial, encode_name((COMMON_NAME, names[0])), authority.raw.subject, extensions)

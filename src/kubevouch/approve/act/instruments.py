@@ -25,7 +25,7 @@ _MEASURED: Final = {
     "queue_depth": "CSRs that are due for a decision, or being decided.",
     "source_problems": "The approver's ConfigMaps that are unreadable, in whole or in part.",
     "clock_ahead_seconds": "Least lead of this machine's clock over the API server's; negative if behind.",
-    "last_gap_timestamp_seconds": "When client certificates were last found to be possibly missed; 0: never.",
+    "last_gap_timestamp_seconds": "When client certificates may last have been missed; 0: never.",
     "tasks": "Tasks of the event loop, like go_goroutines. A backlog raises it.",
     "synced": "Whether Nodes, CSRs and ConfigMaps have been listed once.",
 }
@@ -57,7 +57,7 @@ class ApproverInstruments:
         )
         self.others_approved = counter(
             "others_approved",
-            "CSRs that another client approved, by our policy's outcome.",
+            "CSRs approved by other clients, by our policy's outcome.",
             ("verdict",),
         )
         self.api_requests = counter(

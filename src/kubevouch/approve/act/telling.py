@@ -80,7 +80,7 @@ class Telling:
             self.log.error(decision.why, "Another client approved what our policy holds", **words)
         elif decision.outcome is Outcome.CANNOT_TELL:
             self.log.info(
-                "Another client approved a CSR; could not tell whether our policy passes it",
+                "Another client approved a CSR; could not tell whether it passes",
                 why=decision.why,
                 **words,
             )

@@ -87,7 +87,7 @@ def exporter_gauges(
     )
     yield _gauges(
         "kubevouch_csr_oldest_pending_age_seconds",
-        "How long the first of these kubelets has waited, over all its CSRs; 0 if none waits.",
+        "How long the first kubelet has waited, over all its CSRs; 0 if none waits.",
         "signer",
         {signer: pending_age(each, now) for signer, each in pending.items()},
     )

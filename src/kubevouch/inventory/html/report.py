@@ -94,7 +94,7 @@ def _first(found: FoundCertificates, outlook: Outlook, hint: Callable[[str], str
         if more := len(troubles) - len(shown):
             lines.append(Line(f"and {counted(more, 'more kind')}, in the table below"))
     else:
-        text = "No certificate that was read has ended or is near its end."
+        text = "No certificate read has ended or is near its end."
         lines.append(Line(word=text, tone=tone))
         if outlook.unknown:
             lines.append(Line("Unread certificates may have ended, too."))

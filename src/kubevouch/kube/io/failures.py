@@ -62,7 +62,7 @@ def failure(
     if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
         return _of_proxy(error, server, proxy)
     if isinstance(error, aiohttp.InvalidURL):
-        seen = "not a valid host name or address"
+        seen = "not a valid host or address"
         return ApiUnreachable(server, seen, _ADDRESS)
     if isinstance(error, OSError | UnicodeError):
         return _of_handshake(failure_of(error, Attempt(server)), server, through)

@@ -55,7 +55,7 @@ _SILENCE_IN_LIST: Final = 30.0
 """The limit while a watch sends its list, in which a server does not pause."""
 LIST_AFTER: Final = 5
 """Consecutive failures of a watch before a new list."""
-_NO_END: Final = "a watch that did not mark the end of its list"
+_NO_END: Final = "a watch whose list has no end"
 _FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 _REMEMBERED: Final = 1_000
 """How many objects that the consumer does not keep may be remembered."""

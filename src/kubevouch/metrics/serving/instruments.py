@@ -109,7 +109,7 @@ class Instruments:
         )
         yield from self._of_nodes(results)
         if found := sum(bool(each.doubt) for each in results.values()):
-            text = "Unverified kubelets, which are scraped without a credential"
+            text = "Unverified kubelets, scraped without a credential"
             yield _heading(_UNVERIFIED, "gauge", text) + f"{_UNVERIFIED} {found}\n"
         yield _heading(_REQUESTS, "counter", "Number of requests sent to Kubelet API") + (
             f'{_REQUESTS}{{success="false"}} {self._failed}\n' * bool(self._failed)
