@@ -1,6 +1,6 @@
-"""Verbs that other distributions add, by an entry point of the group `kubevouch.verbs`; `lab` is one.
+"""Verbs that other distributions add through the entry point group `kubevouch.verbs`, such as `lab`.
 
-The search reads the metadata of every installed distribution. Only the help and unknown verbs need it.
+The search reads the metadata of every installed distribution. Only the help and unknown verbs need this.
 """
 
 from importlib.metadata import EntryPoint, entry_points
@@ -17,19 +17,19 @@ NOT_INSTALLED = {
 
 
 class VerbNotLoaded(KubevouchError):
-    """A distribution announces a verb that cannot be imported."""
+    """An entry point names a verb that cannot be imported."""
 
 
 def added_verbs() -> dict[str, EntryPoint]:
-    """Each verb that an installed distribution adds, sorted by name."""
+    """The verbs of installed distributions, sorted by name."""
     return {each.name: each for each in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
 
 
 def loaded(entry_point: EntryPoint) -> click.Command:
-    """The command behind an entry point.
+    """Imports the command of an entry point.
 
     Raises:
-        VerbNotLoaded: its distribution is broken, or has another version than ours.
+        VerbNotLoaded: the distribution is broken, or its version differs from ours.
     """
     try:
         command = entry_point.load()

@@ -1,4 +1,4 @@
-"""`probe`: one kubelet, host or file: what it presents, and what metrics-server would say of it. Reads only."""
+"""`probe`: shows the certificate of one kubelet, host or file, and the error that metrics-server would log. Reads only."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,7 +69,7 @@ def command(
 
 
 def print_probe(terminal: "Terminal", result: "ProbeResult") -> int:
-    """The result, and the exit code: 0 trusted, 1 not, 3 where that cannot be told."""
+    """Prints the result. Returns the exit code: 0 trusted, 1 not trusted, 3 unknown."""
     from kubevouch.cli.common.documents import print_document
 
     if terminal.document_form:

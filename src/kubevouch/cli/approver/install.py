@@ -1,4 +1,4 @@
-"""`approver install`, `upgrade` and `remove` show every change, then apply or delete the manifests of deploy/approver."""
+"""`approver install`, `upgrade` and `remove`: show every change, ask, then apply or delete the manifests of deploy/approver."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _applying(function: F) -> F:
-    """The options of `install` and `upgrade`: the image, who may decide, and how to apply."""
+    """The common options of `install` and `upgrade`."""
     return all_of(
         IMAGE,
         click.option(
@@ -75,9 +75,9 @@ def install(
     no_pins: bool,
     **flags: Any,  # noqa: ANN401 - those of `_applying`
 ) -> int:
-    """Installs the approver: shows the diff against the cluster, asks, applies exactly that, waits until it is ready.
+    """Installs the approver: shows the diff against the cluster, asks, applies exactly that diff, and waits until the pods are ready.
 
-    The first install shows the names and addresses of all nodes, and pins them after your yes. `approver remove`
+    The first install shows the names and addresses of all nodes, and pins them after you confirm. `approver remove`
     removes the approver.
     """
     from kubevouch.cli.approver.installation import configuration_text
@@ -90,7 +90,7 @@ def install(
 @connected
 @_applying
 def upgrade(**flags: Any) -> int:  # noqa: ANN401 - those of `_applying`
-    """Changes an installed approver: shows the diff, asks, applies, waits. Pins and configuration stay as they are."""
+    """Changes an installed approver: shows the diff, asks, applies it, and waits. Pins and configuration stay unchanged."""
     return _run(upgrade=True, configuration=None, pins=False, **flags)
 
 
@@ -115,7 +115,7 @@ def _run(
 )
 @writing
 def remove(terminal: "Terminal", access: "ClusterAccess", pins: bool, yes: bool) -> int:
-    """Lists the objects with the label of `install`, asks, and deletes them.
+    """Lists the objects that have the label of `install`, asks, and deletes them.
 
     Pins, configuration and the approver's records stay, unless you give --pins. The namespace stays.
     """

@@ -1,4 +1,4 @@
-"""`approver pin`: an operator checks the names and addresses of nodes. The pins lie where no node can write."""
+"""`approver pin`: an operator confirms the names and addresses of nodes. Nodes have no right to change pins."""
 
 from typing import TYPE_CHECKING
 
@@ -50,12 +50,13 @@ def pin(
     allow: tuple[str, ...],
     yes: bool,
 ) -> int:
-    """Pins what the Nodes claim now, for all nodes or for NODE..., after you have checked the table.
+    """Pins the names and addresses that Nodes claim now, for all nodes or for NODE..., after you have checked the table.
 
-    The approver then holds a CSR for anything else. With --via ssh or --csr, a pin names a client certificate: only that
-    certificate and its successors pass. Without these flags, the pin's list of certificates stays the same. Values of
-    --allow stay in the pin until --remove, or until the Node is recreated. Exit code 3: kubevouch could not read a disk.
-    Exit code 1: --allow named a value that the policy refuses; with --diff: something differs.
+    The approver then holds a CSR for any other name or address. With --via ssh or --csr, a pin names a client
+    certificate: only that certificate and its successors pass. Without these flags, the pin's list of certificates
+    stays the same. Values of --allow stay in the pin until --remove, or until the Node is recreated. Exit code 3:
+    kubevouch could not read a disk. Exit code 1: --allow named a value that the policy refuses; with --diff: pins and
+    Nodes differ.
     """
     from kubevouch.cli.approver import pin_change, pinning
     from kubevouch.cli.common.allow import node_values

@@ -1,4 +1,4 @@
-"""A change of pins. A file keeps the former pins before the first write; `approver pin --restore FILE` restores them."""
+"""Changes pins. Saves the former pins to a file before the first write; `approver pin --restore FILE` restores them."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,17 +32,17 @@ _SCHEMA: Final = "kubevouch.former-pins/1"
 _LARGEST: Final = 64 * 1024 * 1024
 
 Texts = Mapping[str, Mapping[str, str]]
-"""Each node's entries by ConfigMap."""
+"""The stored entries of each node, by ConfigMap."""
 
 
 class PinsChanged(KubevouchError):
-    """Somebody else changed pins: a write would overwrite entries that the operator has not seen."""
+    """Somebody else has changed the pins: a write would overwrite entries that the operator has not seen."""
 
     exit_code = ExitCode.STOPPED
 
 
 class PinEntry(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A node's entry in one ConfigMap, before and after a change. None: no entry."""
+    """A node's entry in one ConfigMap, before and after a change. None means no entry."""
 
     config_map: str
     node: str
@@ -53,13 +53,13 @@ class PinEntry(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 class _FormerPins(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     schema_version: str
     namespace: str
-    """The UID of their namespace."""
+    """The UID of the approver's namespace."""
 
     entries: tuple[PinEntry, ...]
 
 
 def written(pins: Iterable[PinnedNode], texts: Texts) -> list[PinEntry]:
-    """The changed entries if these pins are written."""
+    """The entries that change when these pins are written."""
     return [_entry(shard_of(PINS, each.node), each.node, texts, written_pin(each)) for each in pins]
 
 
@@ -68,7 +68,7 @@ def _entry(config_map: str, node: str, texts: Texts, after: str | None) -> PinEn
 
 
 def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEntry]) -> None:
-    """Checks that nothing has changed, stores the former pins, prints UNDO, writes. Raises PinsChanged, KubevouchError."""
+    """Checks that the pins are still as shown, saves them, prints UNDO, and writes. Raises PinsChanged, KubevouchError."""
 
     async def looking(api: ApiClient, clock: Clock) -> Path:
         stored, uid = await together(read_stored_pins(api), _namespace_uid(api))
@@ -84,7 +84,7 @@ def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEn
 
 
 def check_installed(terminal: Terminal, access: ClusterAccess) -> None:
-    """Checks before a question that there is a place for pins. Raises UsageError."""
+    """Checks that the approver's namespace exists, before a prompt. Raises UsageError."""
     with_api(terminal, access, lambda api, _: _namespace_uid(api))
 
 
@@ -115,7 +115,7 @@ def _keep(environment: Mapping[str, str], kept: _FormerPins, name: str) -> Path:
 
 
 def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) -> ExitCode:
-    """Restores the pins from before a change. Raises UsageError, or PinsChanged if pins have changed since."""
+    """Restores the pins from before a change. Raises UsageError, or PinsChanged if the pins have changed since."""
     kept = _read(file)
 
     async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, str]:
@@ -179,7 +179,7 @@ def _read(file: str) -> _FormerPins:
 
 
 def _changes(entry: PinEntry) -> Iterator[str]:
-    """Describes a change of this entry."""
+    """The lines that describe a change."""
     nothing = PinnedNode(entry.node, "", (), ())
     sides = [_pin(entry, text) or nothing for text in (entry.before, entry.after)]
     if entry.after is None:
@@ -205,7 +205,7 @@ def _pin(entry: PinEntry, text: str | None) -> PinnedNode | Unreadable | None:
 def remove(
     terminal: Terminal, access: ClusterAccess, nodes: Sequence[str], *, yes: bool
 ) -> ExitCode:
-    """Removes pins, also of deleted Nodes. Raises UsageError for a name that is neither a Node nor pinned."""
+    """Removes pins, also those of deleted Nodes. Raises UsageError for a name that is neither pinned nor a Node."""
 
     async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, set[str]]:
         stored, found = await together(read_stored_pins(api), api.list_all(NODES))

@@ -1,4 +1,4 @@
-"""What `approver pin` and `approver install` do about pins: look, show the table, ask, write."""
+"""The steps of `approver pin` and `approver install` that propose, show and write pins."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ _UNPINNED: Final = (PinState.UNREADABLE, PinState.NOTHING)
 
 @dataclass(frozen=True)
 class NamedCertificates:
-    """SHA-256 of client certificates by node, and the reason for each node without one."""
+    """`of`: SHA-256 of the client certificate of each node. `problems`: the reason for each node without one."""
 
     of: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -45,9 +45,9 @@ class NamedCertificates:
 
 @dataclass(frozen=True)
 class Looked:
-    """Proposed pins, node by node. problems: in the stored data. gone: pinned nodes without a Node.
+    """Proposed pins for each node. problems: errors in the stored data. gone: pinned nodes without a Node object.
 
-    named: the client certificates for the pins. issued: who got the certificate of --csr, and when.
+    named: the client certificates to pin. issued: requestor and time of issue of the certificate from --csr.
     """
 
     found: Sequence[Proposal]
@@ -56,11 +56,11 @@ class Looked:
     named: NamedCertificates = field(default_factory=NamedCertificates)
     issued: str = ""
     texts: Texts = field(default_factory=dict)
-    """Stored entries of each pinned node, by ConfigMap."""
+    """The stored entries of each pinned node, by ConfigMap."""
 
 
 class NamesNotKnown(KubevouchError):
-    """The cluster's own names are unreadable, so it is unknown which names no pin may contain."""
+    """The cluster's own names are unreadable, so pins cannot be checked against them."""
 
 
 def look(
@@ -71,7 +71,10 @@ def look(
     csr: str = "",
     ssh: NodeTransport | None = None,
 ) -> Looked:
-    """Reads Nodes, the cluster's own names, pins and, with ssh, the nodes' disks. asked: these nodes; empty: all nodes."""
+    """Reads Nodes, the cluster's own names, pins and, with ssh, the disks of nodes.
+
+    asked: the nodes to pin; empty means all. allowed: the values of --allow by node. csr: the value of --csr.
+    """
 
     async def looking(api: ApiClient, clock: Clock) -> Looked:
         inquiry = Inquiry(clock)
@@ -79,7 +82,7 @@ def look(
             api.list_all(NODES),
             gather_names(api, inquiry),
             read_stored_pins(api),
-            _who(api),
+            _own_user(api),
         )
         known = [node.name for node in nodes]
         check_full_names((*asked, *allowed), known)
@@ -107,8 +110,8 @@ def look(
     return with_api(terminal, access, looking)
 
 
-async def _who(api: ApiClient) -> str:
-    """Our user name at the API server; "" if it does not report it (before Kubernetes 1.28)."""
+async def _own_user(api: ApiClient) -> str:
+    """Our user name according to the API server; "" if it does not report this (before Kubernetes 1.28)."""
     try:
         return (await api.create(SELF_SUBJECT_REVIEWS, {})).status.user_info.username
     except KubeError:
@@ -116,7 +119,7 @@ async def _who(api: ApiClient) -> str:
 
 
 def show(terminal: Terminal, looked: Looked) -> None:
-    """Prints the proposed pins, and the values that they leave out."""
+    """Prints the proposed pins, and the values that they omit."""
     if terminal.document_form:
         content = {"nodes": [_json(each) for each in looked.found], "gone": looked.gone}
         print_document(terminal, "kubevouch.pins/1", content)
@@ -137,8 +140,8 @@ def show(terminal: Terminal, looked: Looked) -> None:
         terminal.note(f"{text}: {over_ssh}")
 
 
-def _said_of(found: Proposal) -> tuple[str, ...]:
-    """Details of a new or changed pin that the table does not show."""
+def _details(found: Proposal) -> tuple[str, ...]:
+    """Details of a new or changed pin that the table omits."""
     if not found.writes:
         return ()
     if found.now is None:
@@ -192,7 +195,7 @@ def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
 
 
 def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool) -> ExitCode:
-    """Asks, and writes new and changed pins.
+    """Asks, then writes new and changed pins.
 
     Exit code 4: a node could not be pinned. 1: a value of --allow was refused. 3: a client certificate is unreadable.
     """
@@ -228,7 +231,7 @@ def _ask(
     """Prints the changes, and asks. if_dry: the exit code of a dry run."""
     pins = [each.pin for each in looked.found if each.writes]
     for each in looked.found:
-        for text in _said_of(each):
+        for text in _details(each):
             terminal.wrapped(text, f"{each.pin.node}  ")
     if looked.issued:
         terminal.wrapped(f"the client certificate: {looked.issued}", f"{pins[0].node}  ")
@@ -243,9 +246,9 @@ async def certificates_on_disks(
     transport: NodeTransport,
     progress: Callable[[str], None],
 ) -> NamedCertificates:
-    """The client certificate on each node's disk. Finds each machine in the same way as a plan.
+    """The client certificate on each node's disk. Finds and checks the machines like `plan`.
 
-    nodes: all nodes of the cluster. said: names and addresses that the operator gives to nodes, as for a plan.
+    nodes: all nodes of the cluster. said: names and addresses that the operator allows for each node, as in `plan`.
     """
     index = NodeIndex(nodes)
     of: dict[str, str] = {}
@@ -274,7 +277,7 @@ async def certificates_on_disks(
 
 
 async def credential_of(api: ApiClient, name: str, node: str) -> str:
-    """The hash of the client certificate that made a CSR of this node. Raises UsageError."""
+    """The hash of the client certificate that requested a CSR of this node. Raises UsageError."""
     csr = csr_of(await serving_csr(api, name, expected="expected the name of a CSR of the node"))
     if requestor_node(csr) != node:
         raise UsageError(f"--csr {name}", f"{csr.username} made it", f"expected a CSR of {node}")
@@ -286,7 +289,7 @@ async def credential_of(api: ApiClient, name: str, node: str) -> str:
 
 
 async def issued_to(api: ApiClient, certificate: str) -> str:
-    """Who got this client certificate and when, according to the live CSRs."""
+    """Requestor and time of issue of this client certificate, according to the live CSRs."""
     try:
         listed = await api.list_all(CSRS)
     except KubeError as error:

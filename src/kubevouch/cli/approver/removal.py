@@ -1,4 +1,4 @@
-"""The approver's part of `remove`: pins, records and the configuration stay or go."""
+"""The approver's own steps of `remove`: keeps or deletes pins, records and the configuration."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _FOR_GOOD = (
 
 
 def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> ExitCode:
-    """The exit codes are those of `remove_product`. pins: also deletes pins, records and configuration."""
+    """Removes the approver. Exit codes as in `remove_product`. pins: also delete pins, records and configuration."""
     live, maps = with_api(terminal, access, _look)
     stays = []
     if maps and not pins:
@@ -58,7 +58,7 @@ async def _look(api: ApiClient, _: Clock) -> tuple[Live, Sequence[Manifest]]:
 
 
 def _installed_like(live: Live, *, pins: bool) -> Iterator[str]:
-    """The flags for the same `install` again. pins: the configuration goes, too, so new nodes are held."""
+    """The flags that repeat this installation. pins: the configuration is deleted, too, so new nodes are held."""
     if enforces(live):
         yield "--enforce"
     if pins or THE_CONFIGURATION not in live:

@@ -1,4 +1,4 @@
-"""`approver run`: the controller itself, as a process or as the program of a pod."""
+"""`approver run`: the controller itself, in a pod or on the command line."""
 
 import os
 import secrets  # noqa: TID251 - the one place
@@ -47,8 +47,8 @@ def run(
 ) -> int:
     """Decides about kubelets' CSRs for serving certificates until SIGTERM.
 
-    The approver approves a CSR that passes every rule. Any other CSR stays pending, and the log says why. ConfigMaps in its
-    namespace tell which names a node may have: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
+    The approver approves a CSR that passes every rule. Any other CSR stays pending, and the log says why. ConfigMaps in
+    its namespace list the allowed names of nodes: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
     from kubevouch.approve.act.controller import ApproverController, ApproverSettings
     from kubevouch.approve.act.instruments import ApproverInstruments

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLimit | None":
-    """Parses a residual time, or a percentage of the used lifetime. Raises click.BadParameter."""
+    """Parses a remaining time or a used percentage of the lifetime. Raises click.BadParameter."""
     from kubevouch.inventory.rows import read_life_limit
 
     found = None if value is None else read_life_limit(value)
@@ -89,12 +89,12 @@ def command(
     `certs` dials kubelets, API servers, etcd, metrics-server and webhooks with a bare TLS handshake. It sends no
     credential, reads no Secret, and lists what it cannot reach under "not read".
 
-    LIMIT is a residual time (30d, 12h) or a used part of the lifetime (92%).
+    LIMIT is a remaining time (30d, 12h) or a used percentage of the lifetime (92%).
 
     With --via ssh, `certs` also reads the disk of every node, with a script that shows no key.
 
-    With --root, it asks no cluster. It reads the files of kubeadm and the kubelet below DIR, and follows links inside
-    DIR only.
+    With --root, `certs` connects to no cluster. It reads the files of kubeadm and the kubelet below DIR, and follows
+    only links inside DIR.
     """
     from kubevouch.cli.certs.disk import found_in_cluster
     from kubevouch.cli.certs.render import print_rows

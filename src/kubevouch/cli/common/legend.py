@@ -1,4 +1,4 @@
-"""The heads of tables and what they mean: tables are printed with them, and `--help` explains them, with the words for states."""
+"""Table headings with their meaning. Tables are printed with these headings, and `--help` explains them and the states."""
 
 from collections.abc import Mapping
 from pkgutil import resolve_name
@@ -6,8 +6,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import click
-
-from kubevouch.outcome import Explained
 
 RUNS: Final = {
     "NODE": "the node",
@@ -54,21 +52,11 @@ WIDE: Final = {
     "SHA-256": "its fingerprint",
     "NAMES": "its DNS names and IP addresses",
 }
-"""More heads of `certs -o wide`."""
-
-
-class PolicyWord(Explained):
-    """The policy's decision about a CSR."""
-
-    WOULD_APPROVE = "would approve", "the CSR is pending; every rule passes"
-    HOLDS = "holds", "the CSR is pending; this rule does not pass"
-    PASSES = "passes", "somebody has decided; every rule passes"
-    WOULD_HOLD = "would hold", "somebody has decided; this rule does not pass"
-    CANNOT_TELL = "cannot tell", "kubevouch could not read what this rule needs"
+"""More headings for `certs -o wide`."""
 
 
 class WithLegend(click.Command):
-    """A command whose help ends with a legend. words: MODULE:CLASS, loaded when the help is printed."""
+    """A command whose help ends with a legend. words: MODULE:CLASS of an enum, imported when the help is printed."""
 
     def __init__(
         self,
@@ -82,7 +70,7 @@ class WithLegend(click.Command):
         self._words = words
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the heads of the table, then its words."""
+        """Writes the headings of the table, then the words in its cells."""
         words = [(str(each), each.meaning) for each in resolve_name(self._words)]
         for heading, rows in (("Columns", list(self._heads.items())), ("Words", words)):
             if rows:

@@ -1,4 +1,4 @@
-"""`csr list | explain | approve | deny`: kubelets' CSRs for serving certificates, and what the policy decides about them."""
+"""`csr list | explain | approve | deny`: kubelets' CSRs for serving certificates, with the policy's decisions."""
 
 import functools
 import re
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _sha256(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Parses a SHA-256, also in openssl's form with colons and capitals."""
+    """Parses a SHA-256 hash, also in openssl's format with colons and capitals."""
     text = value.rpartition("=")[2].replace(":", "").lower()
     if value and not re.fullmatch("[0-9a-f]{64}", text):
         raise click.BadParameter(f"expected a SHA-256 in 64 hexadecimal digits, got {value!r}")
@@ -32,7 +32,7 @@ def _sha256(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 def allowing(function: Callable[..., int]) -> Callable[..., int]:
-    """Options with the allowed names of nodes; the verb gets them as `sources`."""
+    """The options for allowed names of nodes, passed to the verb as `sources`."""
 
     @functools.wraps(function)
     def with_sources(
@@ -61,8 +61,8 @@ def command() -> None:
     """Certificate signing requests of kubelets for their serving certificates.
 
     `list` and `explain` only read. `approve` asks the policy first. Nothing overrides its rules about the requestor,
-    the cluster's own names, and names that are proven to belong to another node. An installed approver has pins and an
-    inventory; they say which names and addresses a node has.
+    the cluster's own names, and names that are proven to belong to another node. Pins and inventory of an installed
+    approver list the names and addresses of each node.
     """
 
 
@@ -70,7 +70,7 @@ def command() -> None:
     "list",
     cls=WithLegend,
     heads=CSRS,
-    words="kubevouch.cli.common.legend:PolicyWord",
+    words="kubevouch.cli.csr.policy_word:PolicyWord",
     short_help="List CSRs, what they request, and the policy's decision.",
 )
 @connected

@@ -1,4 +1,4 @@
-"""The servers that this program installs, with the manifests of their charts."""
+"""The servers that this program can install, with the manifests of their charts."""
 
 from datetime import timedelta
 from typing import Final
@@ -14,13 +14,13 @@ from kubevouch.kube.resources import API_SERVICES, LEASES, METRICS_API_SERVICES
 
 _NAMESPACE_FILE: Final = "approver/00-namespace.yaml"
 _RENEWED: Final = timedelta(seconds=5)
-"""The leader renews the Lease every two seconds."""
+"""A Lease that was renewed within this time has a leader, which renews it every two seconds."""
 
 
 async def _why_none_leads(api: ApiClient) -> str:
-    """Empty if a pod leads: only the leader decides, and a former approver's Lease has to expire first.
+    """Why the approver does not decide yet; empty if a pod leads. A former leader's Lease has to expire first.
 
-    Uses the API server's clock, which also dates the renewals of the Lease.
+    Uses the API server's clock, like the renewals of the Lease.
     """
     try:
         lease = await api.get(LEASES, LEASE, NAMESPACE)
@@ -35,7 +35,7 @@ async def _why_none_leads(api: ApiClient) -> str:
 
 
 async def _why_not_asked(api: ApiClient) -> str:
-    """Empty if the API server forwards requests for metrics to it."""
+    """Why the API server does not forward metrics requests to our server yet; empty if it does."""
     for name in METRICS_API_SERVICES.values():
         conditions = (await api.get(API_SERVICES, name)).status.conditions
         if not any(each.type == "Available" and each.true for each in conditions):

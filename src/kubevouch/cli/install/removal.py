@@ -1,4 +1,4 @@
-"""The common part of `remove`: list, ask, delete."""
+"""The common steps of `remove`: list, ask, delete."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,8 @@ def remove_product(
 ) -> ExitCode:
     """Deletes our objects. Exit code 4: declined, or stopped halfway.
 
-    written: ConfigMaps about nodes to delete, too. undo: more flags for another install. stays: what is not deleted.
+    written: ConfigMaps about nodes to delete, too. undo: more flags for a new install. stays: descriptions of what is
+    kept.
     """
     there = [each for each in product.objects if each.reference in live and not each.stays]
     going = [*written, *there]

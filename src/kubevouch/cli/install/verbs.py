@@ -1,4 +1,4 @@
-"""The commands `install`, `upgrade` and `remove` of a server, and the options that all servers share."""
+"""The commands `install`, `upgrade` and `remove` of a server, and their common options."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ PRINT_ROLE = "whoever installs, upgrades or removes needs"
 
 
 def applying(function: F) -> F:
-    """--wait, --dry-run, --yes: how to apply."""
+    """--wait, --dry-run and --yes."""
     return all_of(
         duration("--wait", "2m", "How long to wait until the server is ready."),
         writing,
@@ -26,7 +26,7 @@ def applying(function: F) -> F:
 
 
 def server_commands(verb: str) -> Iterator[click.Command]:
-    """`install`, `upgrade` and `remove` of a server whose only setting is its image. verb: the name of its group."""
+    """`install`, `upgrade` and `remove` for a server whose only setting is its image. verb: the name of the group."""
     title = verb.replace("-", " ")
 
     def apply(

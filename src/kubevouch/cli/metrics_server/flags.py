@@ -1,4 +1,4 @@
-"""The flags of `metrics-server`, with metrics-server's names: each row is an option and the field with its value."""
+"""The flags of `metrics-server`, with metrics-server's names. Each field of the class also defines its option."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
@@ -11,7 +11,7 @@ from kubevouch.cli.common.serving import ServerFlags, listening, logging
 
 
 def _flag(text: str = "", **option: Any) -> Any:  # noqa: ANN401 - as dataclasses.field
-    """A field, and the option that gives it its value. option: as click takes it."""
+    """A dataclass field with its option. option: parameters of click.option."""
     return field(metadata={"help": text, **option})
 
 
@@ -24,7 +24,7 @@ def _seconds(default: str, text: str) -> Any:  # noqa: ANN401 - as dataclasses.f
 
 
 def _switch(text: str = "", *, hidden: bool = False) -> Any:  # noqa: ANN401 - as dataclasses.field
-    """--name, --name=true or --name=false."""
+    """A boolean flag: --name, --name=true or --name=false."""
     return _flag(text, is_flag=False, default=False, type=bool, metavar="", hidden=hidden)
 
 
@@ -35,7 +35,7 @@ def _joined(_: click.Context, __: click.Parameter, given: Iterable[str]) -> tupl
 
 
 def _list(default: str = "", text: str = "", metavar: str = "LIST") -> Any:  # noqa: ANN401 - as dataclasses.field
-    """A list with commas. A repeated flag adds to the list; the first one replaces the default."""
+    """A flag with a comma-separated list. The first use replaces the default, later ones add to the list."""
     known = [default] if default else []
     shown = bool(default)
     return _flag(
@@ -44,7 +44,7 @@ def _list(default: str = "", text: str = "", metavar: str = "LIST") -> Any:  # n
 
 
 def _share(_: click.Context, __: click.Parameter, text: str) -> float:
-    """Parses a number from 0 to 1, or percent. Raises click.BadParameter."""
+    """Parses a number from 0 to 1, or a percentage. Raises click.BadParameter."""
     try:
         found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
@@ -56,7 +56,7 @@ def _share(_: click.Context, __: click.Parameter, text: str) -> float:
 
 @dataclass(frozen=True)
 class MetricsServerFlags(ServerFlags):
-    """The flags with a meaning here, as click read them. Durations are in seconds; an absent text is ""."""
+    """The values of the flags that have an effect here. Durations are in seconds; "" means not given."""
 
     # How kubelets are reached.
     metric_resolution: float = _seconds("15s", "Read each kubelet once per interval, at least 10s.")
@@ -153,7 +153,7 @@ class MetricsServerFlags(ServerFlags):
 
 
 def metrics_server_flags(function: F) -> F:
-    """The options of all flags."""
+    """Adds the options for all flags."""
     options: list[Callable[[F], F]] = [listening(10250)]
     for each in fields(MetricsServerFlags):
         if option := dict(each.metadata):
@@ -161,11 +161,11 @@ def metrics_server_flags(function: F) -> F:
             flag = f"--{each.name.replace('_', '-')}"
             options.append(click.option(*short, flag, each.name, **option))
     more = "2 each scrape, 3 each request, 4 each denied request"
-    return all_of(*options, _without_meaning, logging(more))(function)
+    return all_of(*options, _accept_unused, logging(more))(function)
 
 
 GIVEN: Final = "kubevouch.cli.metrics_server.flags.given"
-"""The key in a context's `meta` for the given flags without a meaning here."""
+"""The key in click's `meta` for the given flags that have no effect here."""
 
 _SWITCHES: Final = """
 audit-log-batch-throttle-enable audit-log-compress audit-log-truncate-enabled audit-webhook-batch-throttle-enable
@@ -188,11 +188,11 @@ strict-transport-security-directives tls-curve-preferences vmodule
 """
 SWITCHES: Final = _SWITCHES.split()
 WITH_VALUES: Final = _WITH_VALUES.split()
-"""Flags of metrics-server without a meaning here."""
+"""Flags of metrics-server that take a value and have no effect here."""
 
 
-def _without_meaning(function: F) -> F:
-    """Accepts these flags with any value, so that metrics-server's command line works. It does not warn about `false`."""
+def _accept_unused(function: F) -> F:
+    """Accepts these flags with any value, so that metrics-server's command lines work. Records them, except those set to false."""
 
     def note(context: click.Context, parameter: click.Parameter, value: object) -> None:
         if value is not None and value is not False:

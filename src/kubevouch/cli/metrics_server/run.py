@@ -42,7 +42,10 @@ def serve_metrics(
     unused: Sequence[str],
     ignored: Sequence[str],
 ) -> ExitCode:
-    """Runs the server until a signal. unused: flags without a meaning. ignored: words without a flag. Raises KubevouchError, OSError."""
+    """Runs the server until a signal ends it. Raises KubevouchError, OSError.
+
+    unused: flags without an effect. ignored: arguments that are not flags.
+    """
     check_token(access)
     others = _other_accesses(terminal, settings)
     raise_open_file_limit()
@@ -101,7 +104,7 @@ def _warn_of_words(log: Log, unused: Sequence[str], ignored: Sequence[str]) -> N
 
 
 def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
-    """Logs flags without an effect, and flags that weaken security."""
+    """Warns about flags without an effect, and flags that weaken security."""
     if settings.given.allowed_names and not settings.given.proxy_ca:
         log.warning(
             "--requestheader-allowed-names has no effect without --requestheader-client-ca-file: the API server's published settings apply"
@@ -139,7 +142,7 @@ def _other_accesses(
 
 
 def kubelet_roots(access: ClusterAccess, path: str, clock: Clock, log: Log) -> RootsFile:
-    """The CAs of kubelets. Their file is reloaded from time to time. path: the flag's; "" for none. Raises UsageError."""
+    """The CAs for kubelets, reloaded regularly. path: the CA file from the flag; "" for none. Raises UsageError."""
     where, read = _roots(access, path)
     try:
         return RootsFile(read, clock, report=_kept(log, _ROOTS_KEPT))
@@ -148,7 +151,7 @@ def kubelet_roots(access: ClusterAccess, path: str, clock: Clock, log: Log) -> R
 
 
 def _roots(access: ClusterAccess, path: str) -> tuple[str, Callable[[], bytes]]:
-    """Their place, and a reader: the flag's file, else the CAs that verify the API server, as in metrics-server."""
+    """The location of the CAs, and a function that reads them: the flag's file, else the API server's CAs, as in metrics-server."""
     if path:
         where = f"--kubelet-certificate-authority {path}"
         expected = "expected CA certificates in PEM"
@@ -166,7 +169,7 @@ def _roots(access: ClusterAccess, path: str) -> tuple[str, Callable[[], bytes]]:
 async def kubelet_certificate(
     certificate: str, key: str, clock: Clock, log: Log
 ) -> Credentials | None:
-    """The client certificate for kubelets. Its files are reloaded from time to time. Raises UsageError."""
+    """The client certificate for kubelets, reloaded regularly. Raises UsageError."""
     if not certificate:
         return None
     flags = "--kubelet-client-certificate, --kubelet-client-key"
@@ -186,7 +189,7 @@ async def kubelet_certificate(
 
 
 def _kept(log: Log, message: str) -> Callable[[str], None]:
-    """Logs why the former value stays in use."""
+    """Logs why the previous value stays in use."""
     return lambda why: log.error(why, message)
 
 
