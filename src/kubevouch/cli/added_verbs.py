@@ -10,9 +10,7 @@ import click
 from kubevouch.errors import KubevouchError
 
 GROUP = "kubevouch.verbs"
-NOT_INSTALLED = {
-    "lab": "it is a distribution of its own: `pip install ./lab` in a checkout of kubevouch installs it"
-}
+NOT_INSTALLED = {"lab": "`pip install ./lab` in a checkout of kubevouch installs it"}
 """Known verbs of other distributions, and how to install them."""
 
 
@@ -37,7 +35,7 @@ def loaded(entry_point: EntryPoint) -> click.Command:
         raise VerbNotLoaded(
             f"kubevouch {entry_point.name}",
             f"cannot be loaded from {entry_point.value}: {error}",
-            f"install {_distribution(entry_point)} again, in the version of kubevouch",
+            f"install {_distribution(entry_point)} again, in the same version as kubevouch",
         ) from None
     assert isinstance(command, click.Command)
     return command

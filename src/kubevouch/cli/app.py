@@ -127,8 +127,8 @@ def program() -> None:
       kubevouch apply plan.json     make the changes, each node proven on the wire
       kubevouch verify              check every node and the metrics (reads only)
 
-    Exit codes: 0 all done, no findings that count; 1 findings; 2 usage; 3 could not tell; 4 stopped: some nodes
-    are done, or nothing was changed; 5 undone; 130 interrupted.
+    Exit codes: 0 success, no relevant findings; 1 findings; 2 usage error; 3 could not tell; 4 stopped: some nodes are
+    done, or nothing was changed; 5 undone; 130 interrupted.
     """
 
 
@@ -196,7 +196,7 @@ def _message(error: BaseException) -> tuple[str, int]:
 
 _COMPLETER = "kubectl_complete-vouch"
 """The program that kubectl runs to complete `kubectl vouch ...`."""
-_TRACE = "set KUBEVOUCH_TRACE=1 to see where it happened"
+_TRACE = "set KUBEVOUCH_TRACE=1 for a traceback"
 
 
 def _invoke(arguments: Sequence[str], name: str, terminal: Terminal) -> int:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @output("short")
 @fail_on
 @handshake_timeout
-@print_role("reader", "the reading verbs need")
+@print_role("reader", "the read-only verbs need")
 def command(
     terminal: "Terminal",
     access: "ClusterAccess",

@@ -48,7 +48,7 @@ for each in server_commands("exporter"):
 @duration(
     "--interval",
     "15m",
-    "Time between two handshakes with a kubelet. A hash of the names spreads the kubelets over it.",
+    "Time between two handshakes with a kubelet. A hash of the names spreads the kubelets over this time.",
     callback=_long_enough,
 )
 @duration("--timeout", "10s", "Timeout of one handshake.")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "ca_file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Verify against these CAs instead of the cluster's. This asks no cluster.",
+    help="Verify against these CAs instead of the cluster's. Connects to no cluster.",
 )
 @handshake_timeout
 @click.pass_context
@@ -99,7 +99,7 @@ def _print(terminal: "Terminal", result: "ProbeResult") -> None:
         terminal.wrapped(result.failure, _WOULD_LOG)
     elif result.verdict is None:
         terminal.out("NO VERDICT", Colour.WARNING)
-        terminal.wrapped(f"the cluster's CA is not known: {result.doubt}", "  ")
+        terminal.wrapped(f"the cluster's CA is unknown: {result.doubt}", "  ")
     elif result.misnamed:
         terminal.out("NOT THE NODE'S", Colour.BAD)
         terminal.wrapped(result.misnamed, "  ")

@@ -48,7 +48,7 @@ def _showing(function: Callable[..., int]) -> Callable[..., int]:
         connected,
         watchable,
         click.option(
-            "-l", "--selector", default="", metavar="LABELS", help="Only objects with these labels."
+            "-l", "--selector", default="", metavar="LABELS", help="Show objects with these labels."
         ),
         click.option(
             "--sort-by",
@@ -98,7 +98,7 @@ def nodes(
 @click.option("-A", "--all-namespaces", is_flag=True, help="Show pods of all namespaces.")
 @click.option("--containers", is_flag=True, help="Print a line for each container.")
 @click.option("--sum", "total", is_flag=True, help="Print the sum below the pods.")
-@click.option("--field-selector", default="", metavar="FIELDS", help="Only pods with these fields.")
+@click.option("--field-selector", default="", metavar="FIELDS", help="Show pods with these fields.")
 def pods(
     name: str | None,
     terminal: "Terminal",

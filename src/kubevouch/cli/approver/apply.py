@@ -33,8 +33,8 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import LEASES
 
 _EITHER: Final = (
-    "expected --new-nodes hold (a node that nobody has pinned waits for `kubevouch approver pin NODE`), or --new-nodes rule "
-    "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits it once)"
+    "expected --new-nodes hold (a new node waits for `kubevouch approver pin NODE`), or --new-nodes rule "
+    "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits a new node once)"
 )
 
 
@@ -122,12 +122,12 @@ def _print_other_approvers(terminal: Terminal, state: _ClusterState) -> None:
     """Prints other approvers for the same signer, before the prompt."""
     others = [each for each in state.approvers.or_else(()) if each.name != OUR_APPROVER]
     for each in others:
-        who = "Another approver runs" if each.running else "Another approver is set up"
-        cannot = "This approver cannot hold what it approves: see docs/approver.md"
+        who = "Another approver runs" if each.running else "Another approver is installed"
+        cannot = "Our approver cannot hold CSRs that the other one approves: see docs/approver.md"
         terminal.note(one_line(f"{who}: {each.name} ({each.evidence}). {cannot}."))
     if state.approvers.doubt:
         why = state.approvers.doubt.text
-        terminal.note(one_line(f"Unknown whether others approve: {why}"))
+        terminal.note(one_line(f"It is unknown whether another approver runs: {why}"))
 
 
 def _settings(options: InstallOptions, present: Present) -> Settings:
@@ -159,7 +159,5 @@ def _pins(
         more = f" and {len(nodes) - 5} more" if len(nodes) > 5 else ""
         hint = terminal.hint("kubevouch approver pin --diff")
         names = f"{', '.join(nodes[:5])}{more}"
-        terminal.note(
-            one_line(f"Nodes without a pin, which this command does not pin: {names}. See: {hint}")
-        )
+        terminal.note(one_line(f"This command leaves nodes without a pin: {names}. See: {hint}"))
     return More()

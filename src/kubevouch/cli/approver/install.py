@@ -19,33 +19,33 @@ def _applying(function: F) -> F:
         click.option(
             "--enforce/--no-enforce",
             default=None,
-            help="Let the admission policies refuse, or only warn. Default: no change; a first install warns.",
+            help="Let the admission policies deny, or only warn. Default: no change; a first install warns.",
         ),
         click.option(
             "--may-approve-group",
             "groups",
             multiple=True,
             metavar="GROUP",
-            help="Let this group decide on CSRs of kubelets (admission policy). May be repeated.",
+            help="Let this group decide about kubelets' CSRs (admission policy). May be repeated.",
         ),
         click.option(
             "--may-approve-user",
             "users",
             multiple=True,
             metavar="USER",
-            help="Let this user decide on CSRs of kubelets (admission policy). May be repeated.",
+            help="Let this user decide about kubelets' CSRs (admission policy). May be repeated.",
         ),
         applying,
     )(function)
 
 
-@click.command(short_help="Install the approver. Shows every change, asks.")
+@click.command(short_help="Install the approver. Shows every change and asks.")
 @connected
 @_applying
 @click.option(
     "--new-nodes",
     type=click.Choice(["hold", "rule"]),
-    help="Hold nodes without a pin, or let a rule admit them. A first install needs it.",
+    help="Hold nodes without a pin, or let a rule admit them. Required for a first install.",
 )
 @click.option(
     "--new-node-names", default="", metavar="PATTERN", help="Name pattern for `rule`, e.g. worker-*"
@@ -63,7 +63,7 @@ def _applying(function: F) -> F:
     type=click.IntRange(1, 1000),
     default=5,
     show_default=True,
-    help="Nodes that `rule` admits per hour.",
+    help="Maximum number of nodes that `rule` admits per hour.",
 )
 @click.option("--no-pins", is_flag=True, help="Pin no nodes.")
 @print_role("approver", PRINT_ROLE)

@@ -60,7 +60,7 @@ def may_decide(live: Live, name: str) -> tuple[str, ...]:
         except ValueError:
             found = None
         if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-            seen = f"its variable {name} is not a list of names"
+            seen = f"the variable {name} is not a list of names"
             raise UsageError(THE_POLICY, seen, "delete the policy, then repeat the command")
         return tuple(found)
     return ()

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 @click.option(
     "--csr",
     metavar="NAME",
-    help="Pin the client certificate that made this CSR of NODE.",
+    help="Pin the client certificate that requested this CSR of NODE.",
 )
 @via_ssh("Pin the client certificate on each node's disk, read as root.")
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
 @click.option("--restore", metavar="FILE", help="Restore the former pins from FILE.")
 @allow
 @writing
-@print_role("pinner", "whoever pins needs")
+@print_role("pinner", "`approver pin` needs")
 def pin(
     nodes: tuple[str, ...],
     terminal: "Terminal",
@@ -64,13 +64,13 @@ def pin(
 
     terminal.may_write("kubevouch approver pin --print-role")
     if restore and (diff or csr or via or allow or nodes or remove):
-        raise UsageError("--restore", "expected the file, and nothing else")
+        raise UsageError("--restore", "expected FILE without other arguments")
     if csr and len(nodes) != 1:
-        raise UsageError("--csr", "names the client certificate of one node", "expected NODE")
+        raise UsageError("--csr", "needs exactly one node", "expected NODE")
     if csr and via:
         raise UsageError("approver pin", "expected --csr or --via, got both")
     if remove and (diff or csr or via or allow or not nodes):
-        raise UsageError("--remove", "expected the nodes whose pins go, and nothing else")
+        raise UsageError("--remove", "expected NODE... without other arguments")
     if restore:
         return pin_change.restore(terminal, access, restore, yes=yes)
     if remove:

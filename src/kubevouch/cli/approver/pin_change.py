@@ -99,7 +99,7 @@ async def _namespace_uid(api: ApiClient) -> str:
     try:
         return (await api.get(NAMESPACES, NAMESPACE)).uid
     except NotFound:
-        seen, expected = "there is no such namespace", f"`{INSTALL_APPROVER}` makes it"
+        seen, expected = "does not exist", f"`{INSTALL_APPROVER}` creates it"
         raise UsageError(f"namespace {NAMESPACE}", seen, expected) from None
 
 
@@ -124,8 +124,8 @@ def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) 
 
     stored, uid = with_api(terminal, access, looking)
     if uid != kept.namespace:
-        seen = "has pins of another cluster, or of an approver's namespace that is gone"
-        raise UsageError(file, seen, "expected the cluster whose pins were changed")
+        seen = "has pins of another cluster, or of a deleted namespace"
+        raise UsageError(file, seen, "expected the cluster where the pins were changed")
     back = [_entry(each.config_map, each.node, stored.texts, each.before) for each in kept.entries]
     # After an interrupted change, some entries still have their former value.
     undone = [each for each, now in zip(kept.entries, back, strict=True) if now.before != now.after]
@@ -140,11 +140,11 @@ def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) 
         for each in back:
             for line in _changes(each):
                 terminal.wrapped(line, f"{each.node}  ")
-        what = f"put back the pins of {counted(len(nodes), 'node')}"
+        what = f"restore the pins of {counted(len(nodes), 'node')}"
         terminal.confirm(f"{what}, on {named(access)}", yes=yes)
         carry_out(terminal, access, back)
     terminal.out(
-        f"{counted(len(nodes), 'pin')} put back."
+        f"{counted(len(nodes), 'pin')} restored."
         if nodes
         else "Nothing to do: every pin has its former value."
     )
@@ -221,7 +221,7 @@ def remove(
     if without := [node for node in chosen if node not in stored.pins]:
         terminal.out(f"Nothing to do for {', '.join(without)}: not pinned.")
     if pinned:
-        what = f"remove the pins of {', '.join(pinned)}: the approver then holds their CSRs unless another source knows the nodes"
+        what = f"remove the pins of {', '.join(pinned)}: the approver then holds the nodes' CSRs, unless another source knows the nodes"
         terminal.confirm(f"{what}, on {named(access)}", yes=yes)
         entries = [
             PinEntry(name, node, text, None)
@@ -229,7 +229,7 @@ def remove(
             for name, text in stored.texts[node].items()
         ]
         carry_out(terminal, access, entries)
-        terminal.out(f"The pins of {', '.join(pinned)} are gone.")
+        terminal.out(f"Removed the pins of {', '.join(pinned)}.")
     if terminal.document_form:
         print_document(terminal, "kubevouch.pins-removed/1", {"removed": pinned})
     return ExitCode.OK

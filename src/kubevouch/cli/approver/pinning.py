@@ -133,10 +133,10 @@ def show(terminal: Terminal, looked: Looked) -> None:
     for text in looked.problems:
         terminal.error(text)
     for node, why in looked.named.problems.items():
-        terminal.error(f"{node}: no client certificate for its pin: {why}")
+        terminal.error(f"{node}: cannot pin the client certificate: {why}")
     if looked.found and looked.named == NamedCertificates():
         over_ssh = terminal.hint("kubevouch approver pin --via ssh")
-        text = "This adds no client certificate. Certificates in pins of the same machine stay. To pin those on the nodes' disks"
+        text = "Pins of the same machines keep their client certificates; no certificate is added. To pin those on the nodes' disks"
         terminal.note(f"{text}: {over_ssh}")
 
 
@@ -183,13 +183,13 @@ def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
             terminal.wrapped(text, f"{each.pin.node}  ")
     for node in looked.gone:
         hint = terminal.hint(f"kubevouch approver pin {node} --remove")
-        terminal.wrapped(f"this Node no longer exists: {hint}", f"{node}  ")
+        terminal.wrapped(f"this Node no longer exists; remove its pin: {hint}", f"{node}  ")
     differs = any(each.differs for each in looked.found) or bool(looked.gone)
     if not differs:
         terminal.out("Every pin matches its Node.")
     elif any(each.writes for each in looked.found):
         wanted = " ".join(each.pin.node for each in looked.found if each.writes)
-        terminal.out("If these nodes are yours, and the table is right:")
+        terminal.out("If these are your nodes, and the table is right:")
         terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
     return ExitCode.FINDINGS if differs else ExitCode.OK
 
@@ -265,7 +265,7 @@ async def certificates_on_disks(
             why = not_the_machine(found, name, machine_id)
             why = why or not_bound_by_operator(name, host, known_as, said.get(name, ()), index)
             if not result.host_key:
-                why = "ssh does not show which host key answered"
+                why = "ssh does not report the host key"
             if why:
                 problems[name] = why
             else:
@@ -280,10 +280,10 @@ async def credential_of(api: ApiClient, name: str, node: str) -> str:
     """The hash of the client certificate that requested a CSR of this node. Raises UsageError."""
     csr = csr_of(await serving_csr(api, name, expected="expected the name of a CSR of the node"))
     if requestor_node(csr) != node:
-        raise UsageError(f"--csr {name}", f"{csr.username} made it", f"expected a CSR of {node}")
+        raise UsageError(f"--csr {name}", f"{csr.username} created it", f"expected a CSR of {node}")
     found = certificate_id(csr.credential_ids or ())
     if not found:
-        seen = "the API server does not report which client certificate made it (before Kubernetes 1.32)"
+        seen = "the API server does not report the client certificate that requested this CSR (before Kubernetes 1.32)"
         raise UsageError(f"--csr {name}", seen, "expected --via ssh")
     return found
 
@@ -293,9 +293,9 @@ async def issued_to(api: ApiClient, certificate: str) -> str:
     try:
         listed = await api.list_all(CSRS)
     except KubeError as error:
-        return f"who got it and when is unknown: {error}"
+        return f"requestor and time of issue are unknown: {error}"
     for found in listed:
         if (issued := client_csr_of(found)) and issued.certificate == certificate:
             when = f"{issued.created:%Y-%m-%d %H:%M:%S} UTC"
-            return f"issued for {found.name}, made at {when} by {found.spec.username}"
-    return "its CSR no longer exists: who got it and when is unknown"
+            return f"issued for the CSR {found.name}, created at {when} by {found.spec.username}"
+    return "requestor and time of issue are unknown: the CSR no longer exists"

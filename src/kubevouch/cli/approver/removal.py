@@ -19,7 +19,7 @@ from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.policy.sources.stored import HOLDS, OURS
 
 _FOR_GOOD = (
-    "No command restores the ConfigMaps. Another install pins what the Nodes claim then, without the values of "
+    "No command restores the ConfigMaps. A later install pins what the Nodes claim at that time, without the values of "
     "--allow and --csr, and without the records."
 )
 
@@ -33,7 +33,7 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
         kept = f"{len(maps)} ConfigMaps with pins, records and configuration"
         stays.append(f"{kept}; `{hint}` deletes them")
     hint = terminal.hint(f"kubectl delete namespace {APPROVER.namespace}")
-    stays.append(f"the namespace; `{hint}` deletes it with all in it")
+    stays.append(f"the namespace; `{hint}` deletes it with its contents")
     return remove_product(
         terminal,
         access,

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     "--namespace",
     default="",
     metavar="NAME",
-    help="Namespace of its Lease and ConfigMaps. Default: the pod's own; outside a pod kubevouch-system.",
+    help="Namespace of the Lease and the ConfigMaps. Default: the pod's own; outside a pod, kubevouch-system.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Decide, report in log and metrics what it would write, and write nothing.",
+    help="Write nothing; only report decisions in log and metrics.",
 )
 @listening(8443)
 @logging("3 each request")

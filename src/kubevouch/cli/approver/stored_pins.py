@@ -74,5 +74,5 @@ async def _create(api: ApiClient, name: str, data: Mapping[str, str | None]) -> 
     except Conflict:  # somebody else has just created it
         await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
     except NotFound:
-        seen, expected = "there is no such namespace", f"`{INSTALL_APPROVER}` makes it"
+        seen, expected = "does not exist", f"`{INSTALL_APPROVER}` creates it"
         raise UsageError(f"namespace {NAMESPACE}", seen, expected) from None

@@ -24,7 +24,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
 
     found = None if value is None else read_life_limit(value)
     if value is not None and found is None:
-        seen = f"expected a time such as 30d or 12h, or a part such as 92%, got {value!r}"
+        seen = f"expected a time such as 30d or 12h, or a percentage such as 92%, got {value!r}"
         raise click.BadParameter(seen)
     return found
 
@@ -42,7 +42,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     "--within",
     callback=_limit,
     metavar="LIMIT",
-    help="Show only certificates that reach LIMIT, such as 90d, and failures.",
+    help="Show only failures, and certificates that reach LIMIT, such as 90d.",
 )
 @click.option(
     "--warn",
@@ -56,7 +56,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     "--fail-on",
     callback=_limit,
     metavar="LIMIT",
-    help="Exit with 1 if a certificate reaches LIMIT. An expired, not yet valid, missing or unreadable one always fails.",
+    help="Exit with 1 if a certificate reaches LIMIT. Expired, not yet valid, missing and unreadable ones always fail.",
 )
 @click.option(
     "--root",
@@ -66,7 +66,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     type=click.Path(path_type=Path),
     help="Read a node's file system instead of a cluster: a mounted disk, a backup, /. May be repeated.",
 )
-@via_ssh("Also read the disk of every node, as root: the files of kubeadm and the kubelet.")
+@via_ssh("Also read the files of kubeadm and the kubelet on every node, as root.")
 @handshake_timeout
 @click.pass_context
 def command(

@@ -169,7 +169,7 @@ def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> Non
     """Prints a line for each use: first those that have stopped, then by expiry."""
     lines = [(row.found.use, when, row.stops) for row, when in what_stops(rows)]
     if lines:
-        terminal.out("\nwhat stops when it ends")
+        terminal.out("\nwhat stops when a certificate expires")
         terminal.table(("CERTIFICATE", "FIRST ENDS", "WHAT STOPS"), lines)
 
 
@@ -194,7 +194,7 @@ def print_heading(terminal: Terminal, found: FoundCertificates, cluster: str = "
     if cluster:
         terminal.wrapped(cluster, "cluster ")
     at = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
-    terminal.wrapped(f"{at}, reading only, by kubevouch {__version__}", "looked  ")
+    terminal.wrapped(f"{at}, read-only, by kubevouch {__version__}", "checked ")
 
 
 def _shortened(text: str, rows: Sequence[CertificateRow], shorten: Shorten) -> str:
@@ -241,7 +241,7 @@ def print_end(
         of = troubles[0].rows if troubles else rows
         _print_advice(terminal, of, outlook.advice, shorten)
     else:
-        text = "no certificate that was read has expired or expires soon"
+        text = "every certificate that was read is valid, and none expires soon"
         _lead(terminal, "OK", text, Colour.GOOD)
 
 
@@ -261,7 +261,7 @@ def _print_troubles(
             _lead(terminal, "STOPS", stops)
         said = stops
     if more := len(troubles) - len(shown):
-        terminal.out(f"{'':{_LEAD}}and {counted(more, 'more kind')} (-o short has all)")
+        terminal.out(f"{'':{_LEAD}}and {counted(more, 'more problem')} (-o short has all)")
 
 
 def _lead(terminal: Terminal, word: str, text: str, colour: Colour | None = None) -> None:

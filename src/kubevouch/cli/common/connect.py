@@ -80,7 +80,7 @@ _SHARED = "shared"
 _AUTHORITY = "authority"
 _EXPECTED = "expected one address of 127.0.0.0/8, or ::1, on each line"
 _EXPECTED_CA = (
-    "expected a line `authority sha256:HEX`, with the hash that kubeadm prints of the cluster's CA"
+    "expected a line `authority sha256:HEX` with the hash of the cluster's CA, as kubeadm prints it"
 )
 
 
@@ -98,16 +98,16 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
         raise UsageError(
             f"${VARIABLE}",
             f"is set, but the API server is {access.server}{through}",
-            "unset it: it is for a cluster on this machine, whose API server has a loopback address",
+            "unset it: it is only for a cluster on this machine, with its API server on a loopback address",
         )
     found, authorities = _read(Path(named))
     if not authorities:
-        raise UsageError(f"${VARIABLE}, {named}", "does not name its cluster's CA", _EXPECTED_CA)
+        raise UsageError(f"${VARIABLE}, {named}", "has no hash of the cluster's CA", _EXPECTED_CA)
     if not _verifies_with(access, authorities):
         raise UsageError(
             f"${VARIABLE}, {named}",
-            f"is for another cluster than the one at {access.server}: that one does not verify against its CA alone",
-            "unset it: a tunnel or a proxy of kubectl may lead to any cluster",
+            f"is for another cluster than {access.server}, which is not verified against this CA alone",
+            "unset it: a tunnel or `kubectl proxy` may lead to any cluster",
         )
     return found
 
@@ -168,7 +168,5 @@ def _read(path: Path) -> tuple[LoopbackKubelets, set[str]]:
 def _hash(where: str, words: list[str]) -> str:
     found = fullmatch("sha256:([0-9a-f]{64})", " ".join(words))
     if found is None:
-        raise UsageError(
-            where, f"{' '.join(words)!r} is not the hash of an authority", _EXPECTED_CA
-        )
+        raise UsageError(where, f"{' '.join(words)!r} is not the hash of a CA", _EXPECTED_CA)
     return found[1]

@@ -115,7 +115,7 @@ def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
         text = f"{maker}, not kubeadm. What works here: {maker.works}"
         terminal.wrapped(text, "made by  ")
     at = f"{evidence.at:%Y-%m-%d %H:%M:%S} UTC"
-    terminal.wrapped(f"{at}, reading only, by kubevouch {__version__}", "looked   ")
+    terminal.wrapped(f"{at}, read-only, by kubevouch {__version__}", "checked  ")
 
 
 def _print_finding(terminal: Terminal, finding: Finding, shorten: Callable[[str], str]) -> None:

@@ -52,7 +52,7 @@ def _leading(words: Sequence[str]) -> int:
 
 _OURS = (
     (r"(.*) is not (?:one of|in the range|a valid) (.*)\.", r"expected \2, got \1"),
-    (r"Got unexpected extra arguments? \((.*)\)", r"expected no more words, got \1"),
+    (r"Got unexpected extra arguments? \((.*)\)", r"expected no more arguments, got \1"),
     (r"Option .* requires an argument\.", "expected a value, got none"),
     (r"Option .* does not take a value\.", "expected no value, got one"),
 )

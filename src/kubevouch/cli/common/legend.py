@@ -13,18 +13,18 @@ RUNS: Final = {
     "STATE": "its state (see below)",
     "SWITCH": "when the dead-man's switch undoes the run",
     "BOOT NET": "whether a reboot undoes the run, too",
-    "NOTES": "more about the state, edits by others, a kubelet that is down",
+    "NOTES": "details of the state, edits by others, a kubelet that is down",
 }
 RESULTS: Final = {
     "NODE": "the node",
-    "RESULT": "how the run ended there (see below)",
+    "RESULT": "how the run ended on this node (see below)",
     "TIME": "how long the node took",
     "WHY": "the reason, if the node is not done",
 }
 CSRS: Final = {
     "NAME": "the CSR",
     "AGE": "time since its creation",
-    "NODE": "the node whose kubelet made it",
+    "NODE": "the node whose kubelet created it",
     "ASKS FOR": "the names and addresses that it requests",
     "CONDITION": "as kubectl shows it, and who decided",
     "POLICY": "the policy's decision (see below), and the rule that holds the CSR",
@@ -40,12 +40,12 @@ CERTIFICATES: Final = {
     "WHERE": "where kubevouch found it",
     "EXPIRES": "when it expires",
     "RESIDUAL TIME": "time until then",
-    "CERTIFICATE AUTHORITY": "the CA that verifiably signed it; otherwise its issuer",
+    "CERTIFICATE AUTHORITY": "the CA that verifiably signed it, else its issuer",
     "RENEWED BY": "what renews it",
 }
 WIDE: Final = {
     "NODE": "the node",
-    "LIFE USED": "the part of its lifetime that has passed",
+    "LIFE USED": "the used percentage of its lifetime",
     "STATE": "its state (see below)",
     "REMARKS": "other problems",
     "ISSUER": "the issuer that it names",

@@ -74,7 +74,7 @@ def by_ssh(function: F) -> F:
         click.option(
             "--ask-sudo-password",
             is_flag=True,
-            help="Ask once for the sudo password of the nodes. Nothing stores it.",
+            help="Ask once for the sudo password of the nodes. It is not stored.",
         ),
     )(function)
 
@@ -122,7 +122,7 @@ output_or_file = click.option(
     metavar="FILE|json|yaml",
     default=FORMS[0],
     callback=_keep_apart,
-    help="Write the plan to FILE, or print it. Without it, only show it.",
+    help="Write the plan to FILE, or print it as JSON or YAML. Default: only show a summary.",
 )
 
 
@@ -208,14 +208,14 @@ def only_nodes(besides: str = "") -> Callable[[F], F]:
     )
 
 
-yes = click.option("--yes", is_flag=True, help="Do not ask. Needed without a terminal.")
+yes = click.option("--yes", is_flag=True, help="Do not ask. Required without a terminal.")
 writing = all_of(
     click.option(
         "--dry-run",
         is_flag=True,
         expose_value=False,
         callback=_sets("dry_run"),
-        help="Show every write, and write nothing.",
+        help="Show what would be written, and write nothing.",
     ),
     yes,
 )
@@ -231,7 +231,7 @@ cluster_names = all_of(
         "--cluster-domain",
         metavar="NAME",
         default="",
-        help="The cluster's DNS domain, if neither ClusterConfiguration nor kubelet-config has it.",
+        help="The cluster's DNS domain, if it is in neither ClusterConfiguration nor kubelet-config.",
     ),
     click.option(
         "--service-cidr",

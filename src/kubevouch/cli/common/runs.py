@@ -26,8 +26,8 @@ from kubevouch.rollout.errors import StoppedBefore
 _MOST_NAMED = 8
 _LARGEST_OPTIONS = 4096
 _HINT = (
-    "a plan that was not applied yet has changed nothing; of a run that was begun on another machine, copy the plan from "
-    "there (it lies in the same folder), and give the plan's file in its place"
+    "a plan that was not applied has changed nothing; for a run from another machine, copy its plan from the same folder "
+    "there, and give the file instead of the name"
 )
 
 
@@ -106,7 +106,7 @@ def keep_run(
     folder, text = runs_folder(environment), text_of(plan).encode()
     path = folder / f"{plan.run}.json"
     if _loses_nodes(plan, path):
-        seen = "keeps a plan of another run, cluster or nodes; nothing was changed"
+        seen = "has a plan for another run, cluster or set of nodes; nothing was changed"
         raise StoppedBefore(str(path), seen, "make a new plan for these nodes")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -182,7 +182,7 @@ def _own_plan(path: Path) -> Plan:
     plan = read_plan(path)
     if plan.run != path.stem:
         seen = f"is the plan of run {plan.run}, not of {path.stem}"
-        raise UsageError(str(path), seen, "expected each plan under its own run's name")
+        raise UsageError(str(path), seen, f"expected {plan.run}.json")
     return plan
 
 
@@ -208,11 +208,11 @@ def _found_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
     if path.is_file() and not re.fullmatch(RUN_NAME, word):
         return read_plan(path)
     known = [each.stem for each in _kept_files(environment)]
-    kept = f"kept in {folder}, newest first: {', '.join(known[:_MOST_NAMED])}"
-    here = kept if known else f"none is kept in {folder}"
+    kept = f"runs in {folder}, newest first: {', '.join(known[:_MOST_NAMED])}"
+    here = kept if known else f"no runs in {folder}"
     raise UsageError(
         asked,
-        "there is no such run here, and no such file",
+        "no such run on this machine, and no such file",
         nearest(word, known, otherwise=f"{here}; {_HINT}"),
     )
 

@@ -61,7 +61,7 @@ class DryRun(Declined):
         self.exit_code = code
 
     def __str__(self) -> str:
-        return f"A dry run. {NOTHING_CHANGED}"
+        return f"Dry run. {NOTHING_CHANGED}"
 
 
 def harmless(text: str) -> str:
@@ -298,7 +298,7 @@ class Terminal:
         import click
 
         with self._asking():
-            agreed = click.confirm("Go on?", err=True)
+            agreed = click.confirm("Continue?", err=True)
         if not agreed:
             raise Declined("standard input", "the answer was no")
 

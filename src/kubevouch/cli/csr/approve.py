@@ -90,7 +90,7 @@ def _show(
 
 def _list_held(terminal: Terminal, held: list[Judged], at: datetime) -> None:
     terminal.table(render.COLUMNS, [render.csr_row(each, at) for each in held])
-    terminal.command("why, rule by rule: ", render.explaining(held))
+    terminal.command("details, rule by rule: ", render.explaining(held))
     render.print_plan_hint(terminal, held)
     terminal.out()
 
@@ -106,11 +106,11 @@ def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
 def _refuse(terminal: Terminal, each: Judged) -> None:
     """Prints why a CSR is not approved. If only the approver holds it, prints how to override this."""
     if each.decision.outcome is not Outcome.PASS:
-        render.print_decision(terminal, each, behind=". It was not approved")
+        render.print_decision(terminal, each, behind=". Not approved")
         return
     render.print_left_to_approver(terminal, each)
     terminal.wrapped(
-        f"It was not approved. If you know that the approver is wrong, add {AGAINST_APPROVER}."
+        f"Not approved. If you know that the approver is wrong, add {AGAINST_APPROVER}."
     )
 
 
@@ -120,7 +120,7 @@ def undecided(
     """The undecided CSRs, and exit code 1 for each decided one. Prints that decided CSRs stay unchanged."""
     settled = [each for each in found if each.status.conditions]
     for each in settled:
-        terminal.wrapped(f"{each.name} stays as it is: {render.decided_text(each)}")
+        terminal.wrapped(f"{each.name} stays unchanged: {render.decided_text(each)}")
     return [each for each in found if not each.status.conditions], [ExitCode.FINDINGS] * len(
         settled
     )
@@ -199,7 +199,7 @@ def deny_named(
     terminal.table(render.COLUMNS[:4], [render.undecided_row(each, at) for each in waiting])
     which = listed([each.name for each in waiting])
     terminal.confirm(
-        f"deny {which} on {named(access)}. A denial is for good. A denied kubelet "
+        f"deny {which} on {named(access)}. A denial is final. A denied kubelet "
         "sends another CSR about every half minute",
         yes=yes,
         if_dry=combined_exit_code(codes),

@@ -180,7 +180,7 @@ def approve(
 
     --all shows a table of the pending CSRs that pass, with the names that each approval vouches for. It lists the others
     with the rules that hold them. It never approves two CSRs of one node. An installed approver decides alone, unless you
-    give NAME and --against-approver. Nobody can take an approval back: the certificate is valid until it expires. The
+    give NAME and --against-approver. An approval cannot be undone: the certificate is valid until it expires. The
     approval's message lists the rules that were not asked.
     """
     from kubevouch.cli.csr.approve import approve_csrs
@@ -199,14 +199,14 @@ def approve(
     )
 
 
-@command.command("deny", short_help="Deny CSRs by name, for good.")
+@command.command("deny", short_help="Deny CSRs by name. This is final.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @connected
 @click.option(
     "--reason",
     required=True,
     metavar="TEXT",
-    help="Reason in the CSR's status: one line.",
+    help="Reason for the CSR's status, in one line.",
 )
 @writing
 def deny(
@@ -218,7 +218,7 @@ def deny(
 ) -> int:
     """Shows what the CSRs NAME... request, asks, and denies them. Writes.
 
-    You seldom want this: a pending CSR does nothing. Nobody can take a denial back, and the kubelet soon sends another
+    You seldom want this: a pending CSR does nothing. A denial cannot be undone, and the kubelet soon sends another
     CSR. `deny` does not ask the policy. A decided CSR stays as it is.
     """
     from kubevouch.cli.csr.approve import deny_named

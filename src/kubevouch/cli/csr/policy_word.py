@@ -8,6 +8,6 @@ class PolicyWord(Explained):
 
     WOULD_APPROVE = "would approve", "the CSR is pending; every rule passes"
     HOLDS = "holds", "the CSR is pending; this rule does not pass"
-    PASSES = "passes", "somebody has decided; every rule passes"
-    WOULD_HOLD = "would hold", "somebody has decided; this rule does not pass"
+    PASSES = "passes", "the CSR is already decided; every rule passes"
+    WOULD_HOLD = "would hold", "the CSR is already decided; this rule does not pass"
     CANNOT_TELL = "cannot tell", "kubevouch could not read what this rule needs"

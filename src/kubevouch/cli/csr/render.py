@@ -159,17 +159,17 @@ def print_left_to_approver(terminal: Terminal, each: Judged) -> None:
     """Prints that the CSR is left to the approver, if every rule passes here."""
     if each.by.held:
         log = f"{_ITS_LOG} | grep -F {quote(each.name)}"
-        terminal.wrapped(f"{each.by.held}. Its log has the reason: `{log}`", f"{each.name}: ")
+        terminal.wrapped(f"{each.by.held}. The log has the reason: `{log}`", f"{each.name}: ")
 
 
 def decided_text(found: CertificateSigningRequest) -> str:
     """The condition of a decided CSR, and its consequence."""
     condition = found.status.conditions[0]
     words = {"Approved": "approved", "Denied": "denied", "Failed": "failed"}
-    what = f"it is {words.get(condition.type, condition.type)} already ({condition.reason})"
+    what = f"already {words.get(condition.type, condition.type)} ({condition.reason})"
     if found.condition("Approved") and found.status.certificate:
-        return f"{what}, and its certificate is valid until it expires"
-    return f"{what}, which nobody can take back"
+        return f"{what}; its certificate is valid until it expires"
+    return f"{what}; this cannot be undone"
 
 
 def print_decision(terminal: Terminal, each: Judged, *, behind: str = "") -> None:
@@ -185,7 +185,7 @@ def print_decision(terminal: Terminal, each: Judged, *, behind: str = "") -> Non
         print_plan_hint(terminal, [each])
         return
     if said := found.status.conditions[0].message:
-        terminal.wrapped(said, "message of the decision: ")
+        terminal.wrapped(said, "decision message: ")
     terminal.wrapped(
         f"{decision.about}: {decided_text(found)}. The policy's own decision: {_verdict(judgement)}"
     )
@@ -214,7 +214,7 @@ def _print_results(terminal: Terminal, decision: Decision, node: str | None) -> 
             words = " ".join(
                 allow_flag(node or "NODE", value) for value in result.operator_may_allow
             )
-            terminal.wrapped(f"if you know that it is so: {words}", behind)
+            terminal.wrapped(f"if you know that this is right: {words}", behind)
 
 
 def _word(result: RuleResult) -> tuple[str, Colour | None]:

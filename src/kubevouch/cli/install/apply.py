@@ -62,7 +62,7 @@ class _Work:
     more: More
 
     def __str__(self) -> str:
-        parts = [(len(self.changed), "make or change"), (len(self.going), "delete")]
+        parts = [(len(self.changed), "create or change"), (len(self.going), "delete")]
         told = [f"{verb} {counted(number, 'object')}" for number, verb in parts if number]
         return ", ".join([*told, *filter(None, [self.more.text])])
 
@@ -101,12 +101,10 @@ def install_product(
     """
     is_installed = product.deployment in present.live
     if options.upgrade and not is_installed:
-        seen = f"there is no {product.title} to upgrade"
+        seen = f"the {product.title} is not installed"
         raise UsageError(f"{product.verb} upgrade", seen, "run `install` first")
     if not present.has_admission and any(each.is_admission for each in product.objects):
-        terminal.note(
-            "This API server is older than 1.30: kubevouch leaves out the admission policies."
-        )
+        terminal.note("Kubernetes is older than 1.30, so the admission policies are left out.")
     wanted = listed(wanted)
     found = with_api(terminal, access, lambda api, _: changes(api, product, wanted))
     if conflicts := [each for each in found if each.conflict]:
@@ -139,7 +137,7 @@ def _show(terminal: Terminal, changed: Sequence[Change], going: Sequence[Manifes
     for manifest in going:
         terminal.out(f"--- {manifest}: will be deleted")
     new = sum(each.live is None for each in changed)
-    text = f"{new} objects new, {len(changed) - new} changed, {len(going)} to be deleted"
+    text = f"{new} new objects, {len(changed) - new} changed, {len(going)} to be deleted"
     terminal.note(text)
 
 

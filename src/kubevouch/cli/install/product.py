@@ -20,8 +20,8 @@ from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.policy.sources.stored import HOLDS, PART_OF
 
 NO_PUBLIC_IMAGE: Final = (
-    "There is no public image yet: `make image` in a checkout builds one (docs/install.md). Push it to a registry of "
-    "yours, and name it with its digest."
+    "There is no public image yet: `make image` in a checkout builds one (docs/install.md). Push it to your "
+    "registry, and pass it with its digest."
 )
 _APPLIED: Final = "kubevouch.dev/applied"
 """The Deployment's annotation that lists the objects of its version, so that the next version can delete obsolete
@@ -120,11 +120,11 @@ class Product:
     def is_others(self, live: Mapping[str, Any]) -> str:
         """Why the object belongs to somebody else, so that we must not change it; empty if it does not."""
         if _labels(live).get(_MANAGED_BY) == "Helm":
-            return "belongs to a release of Helm's, so use helm"
+            return "belongs to a Helm release, so use helm"
         here = f"Service {self.namespace}/{self.name}"
         if live["kind"] != "APIService" or (there := _leads_to(live)) == here:
             return ""
-        return f"leads to {there}; docs/metrics-server.md shows the way from it to this one"
+        return f"points to {there}; docs/metrics-server.md shows how to replace it"
 
     def owns(self, live: Mapping[str, Any]) -> bool:
         """Whether the object is ours: it has our label, and nobody else owns it."""
@@ -162,8 +162,8 @@ def checked_image(reference: str) -> str:
     if not reference:
         raise UsageError("--image", "is missing", NO_PUBLIC_IMAGE)
     if not names_an_image(reference):
-        expected = "expected NAME@sha256:DIGEST, with 64 hexadecimal digits: a tag may be moved to another image"
-        raise UsageError(f"--image {reference}", "does not name one image", expected)
+        expected = "expected NAME@sha256:DIGEST, with 64 hexadecimal digits: a tag can move to another image"
+        raise UsageError(f"--image {reference}", "is not an image with a digest", expected)
     return reference
 
 
@@ -214,7 +214,7 @@ def _referenced(product: Product, reference: str, theirs: Collection[str]) -> Ma
             if namespace in places and manifest.resource in kinds and is_placed:
                 return manifest
     where = f"annotation {_APPLIED} of {product.deployment}"
-    raise UsageError(where, f"expected the objects of a version, got {reference!r}")
+    raise UsageError(where, f"expected references to our objects, got {reference!r}")
 
 
 @cache

@@ -25,13 +25,13 @@ async def _why_none_leads(api: ApiClient) -> str:
     try:
         lease = await api.get(LEASES, LEASE, NAMESPACE)
     except NotFound:
-        return "none of its pods leads yet"
+        return "no pod leads yet"
     if not lease.spec.holder_identity or lease.written is None:
-        return "none of its pods leads yet"
+        return "no pod leads yet"
     silent = api.server_clock.now() - lease.written
     if silent < _RENEWED:
         return ""
-    return f"none of its pods leads yet; the Lease was renewed {silent.total_seconds():.0f} s ago"
+    return f"no pod leads yet; the Lease was renewed {silent.total_seconds():.0f} s ago"
 
 
 async def _why_not_asked(api: ApiClient) -> str:
@@ -60,10 +60,10 @@ APPROVER: Final = Product(
     ),
     counts=is_control_plane,
     why_not=_why_none_leads,
-    ready="all of its pods are, and one leads",
+    ready="all pods are ready, and one leads",
     then="kubevouch csr list",
-    without=f"Without another approver ({Code.ROTATION_WILL_STALL}), kubelets request their next certificate in vain, at 70 to 90 % "
-    "of the lifetime of this one. When it expires, their ports go dark.",
+    without=f"Without another approver ({Code.ROTATION_WILL_STALL}), nobody approves the next certificates, which kubelets request "
+    "at 70 to 90 % of the current lifetime. When the current ones expire, the ports go dark.",
 )
 EXPORTER: Final = Product(
     verb="exporter",
@@ -76,9 +76,9 @@ EXPORTER: Final = Product(
         "exporter/deployment.yaml",
     ),
     counts=lambda _: False,
-    ready="its pod is",
+    ready="the pod is ready",
     then="kubevouch certs",
-    without="Prometheus no longer sees any certificate; `kubevouch certs` still shows them.",
+    without="Prometheus no longer sees certificates; `kubevouch certs` still shows them.",
 )
 METRICS_SERVER: Final = Product(
     verb="metrics-server",
@@ -95,7 +95,7 @@ METRICS_SERVER: Final = Product(
     ),
     counts=lambda node: not is_control_plane(node),
     why_not=_why_not_asked,
-    ready="all of its pods are, and the API server asks it",
+    ready="all pods are ready, and the API server forwards requests",
     then="kubectl top nodes",
     without="`kubectl top` and HPAs have no metrics until another server serves metrics.k8s.io.",
 )

@@ -39,7 +39,7 @@ def remove_product(
     there = [each for each in product.objects if each.reference in live and not each.stays]
     going = [*written, *there]
     if not going:
-        terminal.out(f"There is nothing to remove: no {product.title} is installed here.")
+        terminal.out(f"Nothing to remove: the {product.title} is not installed.")
         _say_what_stays(terminal, stays)
         return ExitCode.OK
     for each in going:
@@ -57,11 +57,11 @@ def remove_product(
         )
     except KubevouchError as error:
         return stopped_halfway(terminal, error)
-    terminal.out(f"{len(going)} objects are deleted.")
+    terminal.out(f"{len(going)} objects deleted.")
     _say_what_stays(terminal, stays)
     return ExitCode.OK
 
 
 def _say_what_stays(terminal: Terminal, stays: Sequence[str]) -> None:
     for text in stays:
-        terminal.wrapped(text, "What stays: ")
+        terminal.wrapped(text, "Kept: ")

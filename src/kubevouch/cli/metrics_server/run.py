@@ -29,9 +29,9 @@ from kubevouch.serve.tls_reload import TlsSources
 from kubevouch.x509 import X509Error
 
 _LARGEST: Final = 1 << 24
-_ROOTS_KEPT: Final = "Failed to reload the CAs of kubelets; the former ones stay in use"
+_ROOTS_KEPT: Final = "Failed to reload the CAs of kubelets; the previous ones stay in use"
 _CERTIFICATE_KEPT: Final = (
-    "Failed to reload the client certificate for kubelets; the former one stays in use"
+    "Failed to reload the client certificate for kubelets; the previous one stays in use"
 )
 
 
@@ -89,18 +89,18 @@ def serve_metrics(
 def check_token(access: ClusterAccess) -> None:
     """Raises UsageError if there is no token for kubelets."""
     if not (access.user.token or access.user.token_file):
-        expected = "expected a ServiceAccount's token (deploy/metrics-server/rbac.yaml): kubelets get no other credential"
+        expected = "expected a ServiceAccount token for kubelets (deploy/metrics-server/rbac.yaml)"
         raise UsageError(access.user.where, "no token", expected)
 
 
 def _warn_of_words(log: Log, unused: Sequence[str], ignored: Sequence[str]) -> None:
     if ignored:
         log.warning(
-            "Ignores words of the command line without a flag; write a bool as --flag=false",
+            "Ignoring arguments without a flag; write a boolean as --flag=false",
             words=" ".join(ignored),
         )
     if unused:
-        log.warning("Ignores flags without a meaning here", flags=", ".join(unused))
+        log.warning("Ignoring flags without an effect here", flags=", ".join(unused))
 
 
 def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
@@ -117,8 +117,8 @@ def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
         awaited = f"{share * 100:g}% of the ready nodes were" if share else "every ready node was"
         text = (
             "--kubelet-insecure-tls: kubelets that cannot be verified get no credential, so nearly all of them answer 401 or "
-            f"403 and have no metrics; /readyz fails until {awaited} read. `kubevouch doctor` says why a kubelet "
-            "cannot be verified, `kubevouch plan -o plan.json` how to fix it"
+            f"403 and have no metrics; /readyz fails until {awaited} scraped. `kubevouch doctor` says why a kubelet "
+            "cannot be verified, and `kubevouch plan -o plan.json` shows the fix"
         )
         log.warning(text)
 

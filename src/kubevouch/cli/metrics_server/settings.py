@@ -21,8 +21,8 @@ _UNTIL_WITHDRAWN: Final = 5.0
 """Seconds after a pod's deletion until API servers and kube-proxy stop using its address, even on a busy machine."""
 _SHORTEST: Final = 10.0
 _INSTEAD: Final = (
-    "--kubelet-insecure-tls asks kubelets that cannot be verified, `kubevouch doctor` says why they cannot be, and "
-    "`kubevouch plan -o plan.json` how to fix it"
+    "--kubelet-insecure-tls scrapes kubelets that cannot be verified, `kubevouch doctor` says why they cannot, and "
+    "`kubevouch plan -o plan.json` shows the fix"
 )
 _MIN_VERSION: Final = "--tls-min-version"
 _SUITES: Final = "--tls-cipher-suites"
@@ -107,7 +107,7 @@ def _check(flags: MetricsServerFlags) -> None:
     if resolution < _SHORTEST:
         raise UsageError("--metric-resolution", f"expected at least 10s, got {resolution:g}s")
     if not 0 < timeout <= resolution * 0.9:
-        most = f"nine tenths of --metric-resolution ({resolution:g}s)"
+        most = f"90% of --metric-resolution ({resolution:g}s)"
         seen = f"expected more than 0s and at most {most}, got {timeout:g}s"
         raise UsageError("--kubelet-request-timeout", seen)
     if uids and "x-remote-uid" not in (each.lower() for each in uids):
@@ -191,8 +191,8 @@ def _chosen(
     if chosen.openssl:
         return ServerTlsSettings(minimum, chosen.openssl), warnings
     if not any(name in TLS_1_3 for name in names):
-        expected = "expected one that is not broken"
-        raise UsageError(_SUITES, f"nothing but {', '.join(chosen.left_out)}", expected)
+        expected = "expected a suite that is not broken"
+        raise UsageError(_SUITES, f"only {', '.join(chosen.left_out)}", expected)
     # As in Go: with suites of TLS 1.3 only, the server offers no older version.
     return ServerTlsSettings(ssl.TLSVersion.TLSv1_3), warnings
 
@@ -202,9 +202,7 @@ def _named(text: str) -> NamedPair:
     files, given, names = text.partition(":")
     paths = [each.strip() for each in files.split(",")]
     if len(paths) != 2 or not all(paths):
-        expected = (
-            "expected a file with a certificate and one with its key, as in a.crt,a.key:*.a.example"
-        )
+        expected = "expected a certificate file and a key file, as in a.crt,a.key:*.a.example"
         raise UsageError(_SNI, repr(text), expected)
     found = _listed(names)
     if given and not found:

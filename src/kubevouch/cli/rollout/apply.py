@@ -183,10 +183,10 @@ def _ask(
         kept = f"ConfigMap {checked.plan.config_map.name if checked.plan.config_map else ''}"
         terminal.note(one_line(f"{kept} stays as it is: {checked.config_map_kept}"))
     for each in checked.away:
-        terminal.note(one_line(f"goes without {each.node}: {each.reason}"))
+        terminal.note(one_line(f"leaves out {each.node}: {each.reason}"))
     if checked.inputs.approver_decides:
         terminal.note(
-            f"The approver runs. It has {timeouts.approvers_turn:.0f} s to approve each CSR; then this run approves what passes."
+            f"The approver has {timeouts.approvers_turn:.0f} s to approve each CSR. After that, this run approves a CSR that passes."
         )
     undo = how_it_is_undone(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map
@@ -194,5 +194,5 @@ def _ask(
     begun = begun_before(checked, timeouts).values()
     for line in what_switches_leave(begun, SystemClock().now()):
         terminal.note(one_line(line))
-    taken_back = f"undo with `{terminal.hint(undo)}`" if undo else "nothing undoes that"
+    taken_back = f"undo with `{terminal.hint(undo)}`" if undo else "this cannot be undone"
     terminal.confirm(f"{what}; {taken_back}", yes=yes)

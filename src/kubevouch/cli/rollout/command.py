@@ -65,18 +65,18 @@ _way_there = all_of(
 _addresses = click.option(
     "--addresses",
     metavar="FILE",
-    help="Vouch for each line `NODE ADDRESS` in FILE. Without FILE, `plan` asks at a terminal; there is no --yes.",
+    help="Vouch for each line `NODE ADDRESS` in FILE. Default: `plan` asks on a terminal.",
 )
 _without_credential_id = click.option(
     "--without-credential-id",
     is_flag=True,
-    help="Approve even if the API server (before Kubernetes 1.32) does not report which credential made a CSR.",
+    help="Approve even if the API server (before Kubernetes 1.32) does not report which credential requested a CSR.",
 )
 _times = all_of(
     duration(
         "--gate-timeout",
         f"{RolloutTimeouts().gates:.0f}s",
-        "Undo a node that has not passed every gate by then.",
+        "Undo a node that has not passed every gate after this time.",
     ),
     duration(
         "--soak",
@@ -200,7 +200,7 @@ def plan(
     cls=WithLegend,
     heads=RUNS,
     words=_STATES,
-    short_help="Show where runs stand on their nodes. Reads only.",
+    short_help="Show the state of runs on their nodes. Reads only.",
 )
 @click.argument("run", required=False, default="", shell_complete=completed(run_names))
 @output()
@@ -304,7 +304,7 @@ def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
         given.soak if is_said("soak") else kept.soak,
     )
     if times.gates > LONGEST_GATES:
-        seen = f"expected {LONGEST_GATES:.0f}s at most, got {times.gates:.0f}s"
+        seen = f"expected {LONGEST_GATES:.0f}s or less, got {times.gates:.0f}s"
         raise UsageError("--gate-timeout", seen)
     return times
 

@@ -31,7 +31,7 @@ from kubevouch.rollout.decide.plan_text import text_of
 _FILE = Path("plan.json")
 """The file name in NEXT if the plan was only shown."""
 _COLUMNS = ("NODE", "ADDRESS", "HOST KEY", "MACHINE-ID")
-_HOW = "Source: known_hosts has each host key for its address. Only the node itself says that the address is its own. Check every line."
+_HOW = "Source: known_hosts lists each host key under this address. Only the node itself claims the address. Check every line."
 _ASKED = "write into the plan that you vouch for each address, host key and machine-id"
 
 

@@ -58,7 +58,7 @@ def print_plan(
     if pinned:
         _apart(
             terminal,
-            f"Pins     for the approver, before a kubelet asks: {', '.join(pinned)}",
+            f"Pins     for the approver, before a kubelet sends its CSR: {', '.join(pinned)}",
         )
     terminal.out()
     if plan.config_map_note:
@@ -67,7 +67,7 @@ def print_plan(
         terminal.long_line(f"Notice   {notice}")
     if any(node.change is ChangeKind.BOOTSTRAP for node in nodes):
         _print_safety(terminal, plan, saved=file is not None)
-    terminal.long_line(f"Saved    {file or 'in no file'}. Nothing was changed.")
+    terminal.long_line(f"Saved    {file or 'no'}. Nothing was changed.")
     _print_what_comes_next(terminal, plan, commands, saved=file is not None)
 
 
@@ -100,7 +100,7 @@ def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
         word = "" if left_out.is_well else "LEFT OUT: "
         _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
         if commands.is_kept(left_out.armed_run):
-            terminal.command("  go on      ", step(Case.RESUME, run=left_out.armed_run).command)
+            terminal.command("  continue   ", step(Case.RESUME, run=left_out.armed_run).command)
 
 
 def _print_what_comes_next(
@@ -118,7 +118,7 @@ def _print_ssh(terminal: Terminal, plan: Plan) -> None:
     """Prints ssh's configuration and user, unless both come from the operator's own files."""
     if plan.via == "ssh" and (plan.ssh_config or plan.ssh_user or plan.ask_sudo_password):
         user = f" as {plan.ssh_user}" if plan.ssh_user else ""
-        sudo = ", with a password for sudo" if plan.ask_sudo_password else ""
+        sudo = ", with a sudo password" if plan.ask_sudo_password else ""
         terminal.long_line(f"Ssh      {plan.ssh_config or 'your own configuration'}{user}{sudo}")
 
 
@@ -153,15 +153,15 @@ def _print_node(terminal: Terminal, node: NodePlan) -> None:
     _apart(terminal, f"{node.node}   {role}   {node.kubelet_version}   machine {node.machine_id}")
     if node.known_as:
         terminal.long_line(
-            f"  ssh        {node.host}, whose key known_hosts has for {node.known_as}"
+            f"  ssh        {node.host}, with the key of {node.known_as} in known_hosts"
         )
     for entry in (*node.names, *node.addresses):
-        terminal.long_line(f"  may have   {entry.value}   ({entry.known_by})")
+        terminal.long_line(f"  SAN        {entry.value}   ({entry.known_by})")
     terminal.long_line(
         f"  proof      at {', '.join(joined(each, node.port) for each in node.dial)}"
     )
     if node.change is ChangeKind.BOOTSTRAP:
-        terminal.long_line("  seed       its own key, self-signed, until the issued one is served")
+        terminal.long_line("  seed       self-signed, until the issued certificate is served")
     if node.disk.no_boot_unit:
         terminal.long_line(
             f"  power cut  after a reboot, nothing on the node undoes the run ({node.disk.no_boot_unit}): "
@@ -216,7 +216,7 @@ def print_result(
     if log:
         terminal.long_line(f"Log      {log.path}")
     if result.stopped:
-        terminal.long_line(f"Stopped  {result.stopped}: no other node was begun", hang=9)
+        terminal.long_line(f"Stopped  {result.stopped}: no other node was started", hang=9)
     if result.undo:
         _print_undo(terminal, result)
 

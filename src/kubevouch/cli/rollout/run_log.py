@@ -45,7 +45,7 @@ class RunLog:
                 self._failed = True
                 seen = error.strerror or str(error)
                 self._terminal.note(
-                    one_line(f"{self.path} cannot be written: {seen}; the run goes on without it")
+                    one_line(f"{self.path} cannot be written: {seen}; continuing without it")
                 )
 
     def _append(self, line: bytes) -> None:

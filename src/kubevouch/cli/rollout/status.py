@@ -194,7 +194,7 @@ def _print(
     if not word:
         _print_stored(terminal)
     holder = found.lease.holder
-    terminal.long_line(f"Under way  {who_writes(holder, found.doubt)}", hang=11)
+    terminal.long_line(f"Running    {who_writes(holder, found.doubt)}", hang=11)
     named = [run, *(each.run for each in rows), *([holder.run] if holder else [])]
     kept = frozenset(filter(is_kept, named))
     newest = (path.stem for path, each in kept_plans(terminal.environment) if each)
@@ -227,4 +227,4 @@ def _print_stored(terminal: Terminal) -> None:
             where = " at ".join(filter(None, (plan.cluster.context, plan.cluster.server)))
             count = counted(len(plan.nodes), "node")
             what = f"planned {plan.made_at:%Y-%m-%d %H:%M} UTC, {count} of {where}"
-        terminal.long_line(f"Kept here  {path.stem}: {what}", hang=11)
+        terminal.long_line(f"Stored     {path.stem}: {what}", hang=11)

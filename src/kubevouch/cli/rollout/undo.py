@@ -33,7 +33,7 @@ from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _LEFT = "a node whose undo has begun finishes it by itself; to undo the other nodes: `{again}`"
 _WITHOUT_LEASE = (
-    "{}; this undo goes on without the Lease; only the lock on each node keeps another run away"
+    "{}; this undo continues without the Lease; only the lock on each node keeps other runs away"
 )
 
 
@@ -116,7 +116,7 @@ def undo_plan(
 def _said_of_nothing(plan: Plan, nodes: Sequence[str]) -> str:
     """The message for a plan with nothing to restore. nodes: the selected nodes; empty means all."""
     none = f"none of {', '.join(nodes)}" if nodes else "no node"
-    why = ": it approved CSRs, and nobody can take an approval back" if plan.nodes else ""
+    why = ": it approved CSRs, and an approval cannot be undone" if plan.nodes else ""
     return f"According to its plan, run {plan.run} changed {none}{why}."
 
 
