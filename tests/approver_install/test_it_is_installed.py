@@ -68,7 +68,10 @@ CLUSTER_ROLE_BINDINGS = KINDS[RBAC, "v1", "clusterrolebindings"]
         ((*HELD[:4], "--yes", RULE[0], "*", *RULE[2:]), "a lower-case pattern with * and ?"),
         ((*HELD[:4], "--yes", RULE[0], "w[", *RULE[2:]), "--new-nodes rule: names 'w[';"),
         (("metrics-server", "upgrade"), "--image: is missing"),
-        (("approver", "upgrade", *HELD[2:4], "--yes"), "the approver is not installed; run `install` first"),
+        (
+            ("approver", "upgrade", *HELD[2:4], "--yes"),
+            "the approver is not installed; run `install` first",
+        ),
         (("exporter", "upgrade", *HELD[2:4], "--yes"), "the exporter is not installed"),
     ],
 )

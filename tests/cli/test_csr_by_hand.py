@@ -71,7 +71,7 @@ async def test_a_node_that_an_approver_does_not_know_leads_to_its_pin(
     assert pin in shown.told
     assert f"cannot tell allowed-names {NODE} NodeUnknown: no pin, inventory" in shown.told
     assert f"if you know that this is right: --allow {NODE}={ADDRESS}" in shown.told
-    assert last_cell(listed.out) == "holds: allowed-names"
+    assert last_cell(listed.out) == "holds: NodeUnknown"
     assert "NEXT   kubevouch csr explain csr-w9" in listed.out
     allow = ("--allow", f"{NODE}={NODE}", "--allow", f"{NODE}={ADDRESS}")
     allowed = await kubevouch(*EXPLAIN, *allow, code=0)

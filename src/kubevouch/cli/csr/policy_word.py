@@ -7,7 +7,7 @@ class PolicyWord(Explained):
     """The policy's decision about a CSR."""
 
     WOULD_APPROVE = "would approve", "the CSR is pending; every rule passes"
-    HOLDS = "holds", "the CSR is pending; this rule does not pass"
+    HOLDS = "holds", "the CSR is pending; why it does not pass"
     PASSES = "passes", "the CSR is already decided; every rule passes"
-    WOULD_HOLD = "would hold", "the CSR is already decided; this rule does not pass"
+    WOULD_HOLD = "would hold", "the CSR is already decided; why it does not pass"
     CANNOT_TELL = "cannot tell", "kubevouch could not read what this rule needs"

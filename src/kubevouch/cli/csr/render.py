@@ -152,7 +152,7 @@ def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
     word = PolicyWord.WOULD_HOLD if is_decided else PolicyWord.HOLDS
     if exit_of(judgement) is ExitCode.COULD_NOT_TELL:
         word = PolicyWord.CANNOT_TELL
-    return f"{word}: {judgement.decision.held_by[0].rule}"
+    return f"{word}: {judgement.decision.held_by[0].reason}"
 
 
 def print_left_to_approver(terminal: Terminal, each: Judged) -> None:
