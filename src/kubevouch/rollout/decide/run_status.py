@@ -204,7 +204,7 @@ def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -
     state, record = _state(run, found), node_text(run.state, _LONGEST_NAME)
     is_begun = state in BEGUN
     left = run.fires - found.clock if is_begun and run.fires else None
-    means = _MEANS.get(record, "a state that this version does not know")
+    means = _MEANS.get(record, "a state unknown to this version")
     newest = run in _newest(found)  # a later run's change of the file is not an edit
     edits = _edits(run, state, found.root) if newest or is_begun else ()
     overdue = _OVERDUE if state is NodeState.FAILED else ""
