@@ -120,7 +120,7 @@ def test_the_edit_of_an_edited_file_is_none() -> None:
         (HEAD + b"---\n" + HEAD, "line 3, column 1: another document, which the kubelet ignores; make the file unambiguous by hand first"),
         (HEAD + b"serverTLSBootstrap: &x false\n", "line 3, column 1: the value of serverTLSBootstrap has an anchor; set serverTLSBootstrap: true by hand"),
         (HEAD + b"a: &x false\nserverTLSBootstrap: *x\n", "line 4, column 1: the value of serverTLSBootstrap is an alias; set serverTLSBootstrap: true by hand"),
-        (HEAD + b"serverTLSBootstrap: !!bool no\n", "line 3, column 21: the tag tag:yaml.org,2002:bool, which we do not read; correct it by hand first"),
+        (HEAD + b"serverTLSBootstrap: !!bool no\n", "line 3, column 21: unsupported tag tag:yaml.org,2002:bool; correct it by hand first"),
         (b"x: &x {a: b}\n<<: *x\n" + HEAD, "line 2, column 1: a merge key (<<); set serverTLSBootstrap: true by hand"),
         (b'{"apiVersion":"kubelet.config.k8s.io/v1beta1","kind":"KubeletConfiguration"}', "line 1, column 1: the file is JSON, or uses braces like JSON; set serverTLSBootstrap: true by hand"),
         (b"- a\n", "line 1, column 1: a list instead of `key: value` lines; correct it by hand first"),
