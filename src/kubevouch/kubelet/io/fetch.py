@@ -295,7 +295,7 @@ class KubeletClient:
             self._valid_until = None
 
     def _check_identity(self, peer: tuple[bytes, ...]) -> None:
-        """Checks by our own rules, after the handshake and before any write.
+        """Verifies the peer's certificate by our own rules, after the handshake and before any write.
 
         Raises PeerRefused.
         """

@@ -59,7 +59,7 @@ class KubeletTrust:
 
     @functools.cached_property
     def accepting(self) -> ssl.SSLContext:
-        """The context for an unverified peer that is allowed nevertheless. It presents no client certificate."""
+        """The context for scraping an unverified peer, if that is allowed. It presents no client certificate."""
         return client_context(roots=None, verify=False)
 
 
