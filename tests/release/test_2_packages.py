@@ -1,0 +1,72 @@
+"""Wheels and sdists: they bear the tag's version, install without an index, and run."""
+
+import re
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from .conftest import CHECKOUT, VERSION, Released, shell
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What kubevouch and its lab need, from the locks, each checked by its hash."""
+    folder = tmp_path_factory.mktemp("wheelhouse")
+    locked = (CHECKOUT / "locks" / "kubevouch.txt").read_text()
+    (labs,) = re.findall(
+        r"^asyncssh==.*\n(?: .*\n)*", (CHECKOUT / "locks" / "dev.txt").read_text(), re.MULTILINE
+    )
+    (folder / "wanted.txt").write_text(locked + labs)
+    words = ("download", "--quiet", "--require-hashes", "--only-binary=:all:", "--dest", folder)
+    shell(sys.executable, "-m", "pip", *words, "--requirement", folder / "wanted.txt")
+    return folder
+
+
+def test_two_wheels_and_two_sdists_are_there(released: Released) -> None:
+    names = {each.name for each in released.dist.iterdir()}
+    wanted = {
+        f"{name}-{VERSION}{end}"
+        for name in ("kubevouch", "kubevouch_lab")
+        for end in ("-py3-none-any.whl", ".tar.gz")
+    }
+    assert wanted <= names
+
+
+def test_sums_name_every_file(released: Released) -> None:
+    shell("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=released.dist)
+    named = {line.split()[1] for line in (released.dist / "SHA256SUMS").read_text().splitlines()}
+    assert named == {each.name for each in released.dist.iterdir()} - {"SHA256SUMS"}
+
+
+def test_they_install_without_an_index_and_run(
+    released: Released, wheelhouse: Path, tmp_path: Path
+) -> None:
+    shell(sys.executable, "-m", "venv", tmp_path / "venv")
+    links = ("--find-links", released.dist, "--find-links", wheelhouse)
+    bin_ = tmp_path / "venv" / "bin"
+    shell(bin_ / "pip", "install", "--quiet", "--no-index", *links, "kubevouch", "kubevouch-lab")
+    assert shell(bin_ / "kubevouch", "--version") == f"kubevouch {VERSION}\n"
+    assert "Make a lab" in shell(bin_ / "kubevouch", "lab", "--help")
+
+
+def test_a_checkout_without_a_tag_keeps_its_own_version(clone: Path) -> None:
+    code = (
+        "import kubevouch, kubevouch_lab; print(kubevouch.__version__, kubevouch_lab.__version__)"
+    )
+    said = shell(sys.executable, "-c", code, PYTHONPATH=f"{clone}/src:{clone}/lab/src").split()
+    assert said[0] == said[1]
+    assert re.fullmatch(r"\d+\.\d+\.\d+\.dev0", said[0])
+
+
+def test_an_sdist_says_the_tags_version_without_git(released: Released, tmp_path: Path) -> None:
+    with tarfile.open(released.dist / f"kubevouch-{VERSION}.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+        (time,) = {each.mtime for each in archive if each.isfile()}
+    assert time == int(shell("git", "log", "-1", "--format=%ct", cwd=released.clone))
+    unpacked = tmp_path / f"kubevouch-{VERSION}"
+    assert shell(sys.executable, "-m", "hatchling", "version", cwd=unpacked).strip() == VERSION
+    assert "(not released yet)" not in (unpacked / "CHANGELOG.md").read_text().split("###")[0]
