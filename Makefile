@@ -33,7 +33,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: ci-busy ci-waiting deploy charts-check image image-lock lab-e2e lab-faults lab-long lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage crashes crashes-long check format locks clean oracle real real-long real-build release release-long real-up real-state real-down
+.PHONY: ci-busy ci-waiting deploy charts-check image image-lock lab-e2e lab-faults lab-long lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage crashes crashes-long check format locks clean oracle real real-long real-build release release-check release-long real-up real-state real-down
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -109,7 +109,7 @@ locks: ## resolve the locks anew (needs uv)
 image: $(READY) ## build the container image and its bill of materials into dist/
 	$(BIN)/python -m image build
 
-image-lock: $(READY) ## resolve image/lock.json anew: Debian's newest versions, and the wheels of locks/kubevouch.txt
+image-lock: $(READY) ## resolve the locks of image/ anew: Debian's newest versions, and the wheels of locks/kubevouch.txt
 	$(BIN)/python -m image lock
 
 # The tools that build a release, in an environment of their own.
@@ -119,8 +119,11 @@ $(RELEASE_READY): locks/release.txt
 	@touch $@
 
 # Linux on x86_64; see docs/internals/release.md.
-release: $(RELEASE_READY) ## build all of dist/ from the tag of this commit, twice, and compare
-	$(RELEASE)/bin/python -m release build
+release: $(RELEASE_READY) ## build all of dist/ from the tag of this commit, twice, and compare [REGISTRY=registry.example.com/team] [DOWNLOADS=https://...]
+	$(RELEASE)/bin/python -m release build $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(DOWNLOADS),--downloads $(DOWNLOADS))
+
+release-check: $(RELEASE_READY) ## verify dist/ without a network, and print what a maintainer has still to do
+	$(RELEASE)/bin/python -m release check
 
 release-long: $(READY) $(RELEASE_READY) ## build a release of this commit, and use what is in it as strangers do
 	$(BIN)/python -m pytest -m long tests/release

@@ -129,6 +129,7 @@ HELM = Module(
     {"helm": "helm.sh/helm/v4/cmd/helm"},
     {"helm.sh/helm/v4/internal/version.version": "v4.3.1"},
 )
+KREW = Module("krew", {"krew": "sigs.k8s.io/krew/cmd/krew"}, {})
 PROMTOOL = Module(
     "promtool",
     {"promtool": "github.com/prometheus/prometheus/cmd/promtool"},

@@ -4,18 +4,30 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from real.progress import step
-from release import source
+from release import archive, boms, charts, krew, notes, oci, source
 from release.errors import ReleaseError
 from release.source import Release
 
 DIST = source.CHECKOUT / "dist"
 SUMS = "SHA256SUMS"
+NOTES = "RELEASE-NOTES.md"
+NOWHERE = "https://downloads.invalid/kubevouch"
+"""Of a release that is published nowhere yet; `make release-check` says so."""
 
 
-def build(target: Path = DIST) -> Mapping[str, str]:
+@dataclass(frozen=True)
+class Options:
+    """Where it will be published. downloads: the URL of the folder with dist/. registry: of the image, "" for none."""
+
+    downloads: str
+    registry: str
+
+
+def build(options: Options, target: Path = DIST) -> Mapping[str, str]:
     """Replaces the target folder. Returns the SHA-256 of each file by its name.
 
     Raises:
@@ -27,8 +39,8 @@ def build(target: Path = DIST) -> Mapping[str, str]:
         tempfile.TemporaryDirectory(prefix="kubevouch-release-") as first,
         tempfile.TemporaryDirectory(prefix="again-") as second,
     ):
-        sums = _once(release, Path(first))
-        again = _once(release, Path(second))
+        sums = _once(release, options, Path(first))
+        again = _once(release, options, Path(second))
         if differing := [each for each in sorted(sums) if again.get(each) != sums[each]]:
             raise ReleaseError(", ".join(differing), "differs between two builds of one tag")
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -37,12 +49,28 @@ def build(target: Path = DIST) -> Mapping[str, str]:
     return sums
 
 
-def _once(release: Release, folder: Path) -> Mapping[str, str]:
-    tree, target = folder / "tree", folder / "dist"
-    target.mkdir()
+def _once(release: Release, options: Options, folder: Path) -> Mapping[str, str]:
+    tree, target, works = folder / "tree", folder / "dist", folder / "works"
+    for each in (target, *(works / name for name in ("archive", "boms", "charts"))):
+        each.mkdir(parents=True)
     source.export(release, tree)
+    with step("container image"):
+        digest = oci.build(release, tree, target)
+    if options.registry:
+        oci.write_address(tree, options.registry, digest)
     with step("wheels and sdists"):
         source.packages(release, tree, target)
+    with step("archive for linux/amd64"):
+        (wheel,) = target.glob("kubevouch-*.whl")
+        packed = archive.build(release, wheel, target, works / "archive")
+    with step("bills of materials"):
+        boms.write(release, tree, target, works / "boms")
+        for each in target.glob("*.cdx.json"):
+            boms.validate(each)
+    krew.write(release, target, sha256(packed), options.downloads)
+    with step("charts"):
+        charts.build(release, tree, target, works / "charts")
+    (target / NOTES).write_text(notes.of(release, tree), "utf-8")
     sums = {each.name: sha256(each) for each in sorted(target.iterdir())}
     lines = [f"{digest}  {name}\n" for name, digest in sums.items()]
     (target / SUMS).write_text("".join(lines))

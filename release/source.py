@@ -83,7 +83,7 @@ def export(release: Release, tree: Path, checkout: Path = CHECKOUT) -> None:
         archive.extractall(tree, filter="data")
     _name_the_version(release, tree)
     changelog = tree / "CHANGELOG.md"
-    _replace(changelog, f"{release.heading}{_UNRELEASED}", f"{release.heading}({release.day})")
+    replace(changelog, f"{release.heading}{_UNRELEASED}", f"{release.heading}({release.day})")
 
 
 def _name_the_version(release: Release, tree: Path) -> None:
@@ -91,11 +91,11 @@ def _name_the_version(release: Release, tree: Path) -> None:
     charts = [tree / "charts" / name / "Chart.yaml" for name in CHARTS]
     manifests = [each for each in (tree / "deploy").rglob("*.yaml") if ours in each.read_text()]
     for path in charts:
-        _replace(
+        replace(
             path, f"version: {_found(_CHART_VERSION, path)}", f"version: {release.chart_version}"
         )
     for path in (*(tree / each for each in _NAMING), *charts, *manifests):
-        _replace(path, ours, release.version)
+        replace(path, ours, release.version)
 
 
 def _found(pattern: re.Pattern[str], path: Path) -> str:
@@ -105,7 +105,8 @@ def _found(pattern: re.Pattern[str], path: Path) -> str:
     return match[1]
 
 
-def _replace(path: Path, old: str, new: str) -> None:
+def replace(path: Path, old: str, new: str) -> None:
+    """Writes one text for another. Raises ReleaseError: the file does not have it."""
     text = path.read_text("utf-8")
     if old not in text:
         raise ReleaseError(str(path), f"does not say {old!r}")

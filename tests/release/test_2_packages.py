@@ -7,23 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import CHECKOUT, VERSION, Released, shell
+from .conftest import VERSION, Released, shell
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="session")
-def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What kubevouch and its lab need, from the locks, each checked by its hash."""
-    folder = tmp_path_factory.mktemp("wheelhouse")
-    locked = (CHECKOUT / "locks" / "kubevouch.txt").read_text()
-    (labs,) = re.findall(
-        r"^asyncssh==.*\n(?: .*\n)*", (CHECKOUT / "locks" / "dev.txt").read_text(), re.MULTILINE
-    )
-    (folder / "wanted.txt").write_text(locked + labs)
-    words = ("download", "--quiet", "--require-hashes", "--only-binary=:all:", "--dest", folder)
-    shell(sys.executable, "-m", "pip", *words, "--requirement", folder / "wanted.txt")
-    return folder
 
 
 def test_two_wheels_and_two_sdists_are_there(released: Released) -> None:
@@ -42,22 +28,18 @@ def test_sums_name_every_file(released: Released) -> None:
     assert named == {each.name for each in released.dist.iterdir()} - {"SHA256SUMS"}
 
 
-def test_they_install_without_an_index_and_run(
-    released: Released, wheelhouse: Path, tmp_path: Path
-) -> None:
-    shell(sys.executable, "-m", "venv", tmp_path / "venv")
-    links = ("--find-links", released.dist, "--find-links", wheelhouse)
-    bin_ = tmp_path / "venv" / "bin"
-    shell(bin_ / "pip", "install", "--quiet", "--no-index", *links, "kubevouch", "kubevouch-lab")
-    assert shell(bin_ / "kubevouch", "--version") == f"kubevouch {VERSION}\n"
-    assert "Make a lab" in shell(bin_ / "kubevouch", "lab", "--help")
+def test_they_install_without_an_index_and_run(installed: Path) -> None:
+    assert shell(installed / "kubevouch", "--version") == f"kubevouch {VERSION}\n"
+    assert "Make a lab" in shell(installed / "kubevouch", "lab", "--help")
 
 
 def test_a_checkout_without_a_tag_keeps_its_own_version(clone: Path) -> None:
     code = (
         "import kubevouch, kubevouch_lab; print(kubevouch.__version__, kubevouch_lab.__version__)"
     )
-    said = shell(sys.executable, "-c", code, PYTHONPATH=f"{clone}/src:{clone}/lab/src").split()
+    said = shell(
+        sys.executable, "-c", code, env={"PYTHONPATH": f"{clone}/src:{clone}/lab/src"}
+    ).split()
     assert said[0] == said[1]
     assert re.fullmatch(r"\d+\.\d+\.\d+\.dev0", said[0])
 
