@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.pairs import Sample, alone, median, program
+from bench.pairs import Sample, alone, median, program, report
 from kubevouch_lab.cluster.folder import Folder
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -62,6 +62,11 @@ def _doctor(folder: Folder) -> Sample:
     )
 
 
+def _bare(folder: Folder) -> Sample:
+    argv = [sys.executable, "-m", "bench.bare_handshakes", str(folder.loopback_addresses)]
+    return program(argv, os.environ)
+
+
 def _said(folder: Folder) -> str:
     return str(folder.root / "said")
 
@@ -85,10 +90,13 @@ def measure(nodes: int, rounds: int) -> None:
             before = _cpu(process)
             found = [_doctor(folder) for _ in range(rounds)]
             used = (_cpu(process) - before) / rounds
+            bare = [_bare(folder) for _ in range(rounds)]
             what, limit = f"doctor, {nodes} nodes", _LIMITS.get(nodes)
             beside = f"limit {limit} s on two idle cores" if limit else ""
             alone(f"{what}: wall", median(found, "wall"), "s", beside)
             alone(f"{what}: CPU", median(found, "cpu"), "s", f"limit {_CPU} for 5,000")
+            cpu, least = median(found, "cpu"), median(bare, "cpu")
+            report(f"{what}: CPU", cpu, "the same handshakes bare", least, "s")
             alone(f"{what}: peak memory", median(found, "memory"), "MiB", f"limit {_MEMORY}")
             alone(f"{what}: CPU of the lab meanwhile", used, "s")
             alone(f"{what}: handshakes not finished", _unfinished(folder), "")

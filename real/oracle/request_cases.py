@@ -215,7 +215,7 @@ def _attributes() -> Found:
         ("attribute-values",),
     )
     yield "no value", request(attributes=[attribute(EXTENSION_REQUEST)]), ("attribute-values",)
-    yield "no extension in it", request(attributes=[asks_for()]), ("attribute-values",)
+    yield "no extension in the file", request(attributes=[asks_for()]), ("attribute-values",)
     yield "a value that is no list", request(attributes=[attribute(EXTENSION_REQUEST, null())]), ()
     yield (
         "values that are no set",

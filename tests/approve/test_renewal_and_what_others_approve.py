@@ -35,7 +35,7 @@ async def test_a_certificate_that_is_served_renews_itself(cluster: Cluster) -> N
         async with approving(cluster, loopback=HERE):
             await cluster.approves("csr-1", "n1")
         assert kubelet.seen
-    assert "by the certificate that it serves" in cluster.conditions("csr-1")[0]["message"]
+    assert "by the certificate that the kubelet serves" in cluster.conditions("csr-1")[0]["message"]
 
 
 @pytest.mark.parametrize("of", ["another authority", "another node"])

@@ -82,7 +82,7 @@ async def test_one_that_names_no_credential_is_held_where_others_name_theirs_by_
 @pytest.mark.parametrize(
     ("asked", "helps"),
     [
-        ("192.0.2.1", "If it is yours: kubevouch approver pin n1 --via ssh"),
+        ("192.0.2.1", "If the node is yours: kubevouch approver pin n1 --via ssh"),
         ("192.0.2.9", "The Node itself does not claim 192.0.2.9"),
     ],
 )

@@ -120,7 +120,7 @@ async def test_a_pin_without_labels_is_shown_as_it_counts(lab: Bench, kubevouch:
     lab.local.create(CONFIG_MAPS, found, SPACE)
     ran = await kubevouch("approver", "pin", "--diff", code=1)
     said = " ".join(ran.out.split())
-    assert "worker-1 - 192.168.88.113: pinned, and the Node does not claim it" in said
+    assert "worker-1 - 192.168.88.113: pinned, but the Node does not claim it" in said
     alone = await kubevouch("approver", "pin", "worker-2", "--yes")
     assert "the pin of worker-1 has it" in " ".join(alone.out.split())
 

@@ -146,7 +146,7 @@ def test_beside_the_undo_of_a_run_stands_the_plan_it_needs(kubevouch: Program) -
 def test_whoever_goes_on_is_told_how_long_the_switch_leaves(left: int, said: str) -> None:
     now = SystemClock().now()
     [line] = what_switches_leave([ArmedNode("abcd", WORKER, now + timedelta(seconds=left))], now)
-    assert line.startswith(f"{WORKER}: its switch {said}"), line
+    assert line.startswith(f"{WORKER}: the node's switch {said}"), line
 
 
 @pytest.mark.parametrize(

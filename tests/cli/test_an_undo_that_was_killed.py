@@ -88,5 +88,5 @@ async def test_what_a_killed_undo_has_armed_is_known_to_everybody_until_its_swit
     assert [WORKER] in [each["subjects"] for each in findings if each["code"] == "KV905"], findings
     stage.server.store.delete(*lease)  # so that nobody waits for the killed one
     ran = await kubevouch("undo", "bbbb", "--yes", "--gate-timeout", "10s")
-    assert "former files in place, restarted" in ran.err, ran
+    assert "former files restored, kubelet restarted" in ran.err, ran
     assert "KV905" not in (await kubevouch("doctor")).out

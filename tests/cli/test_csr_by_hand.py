@@ -27,7 +27,7 @@ from tests.support.stage import Stage
 EXPLAIN = ("csr", "explain", "csr-w9")
 APPROVE = ("csr", "approve", "csr-w9", "--yes")
 SHOP = "shop.example.com"
-LEFT = "the approver is installed, and has not approved it"
+LEFT = "the approver is installed and has not approved the CSR"
 
 
 @pytest.fixture(autouse=True)

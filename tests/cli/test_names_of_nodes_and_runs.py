@@ -55,7 +55,7 @@ async def test_a_plan_takes_no_word_about_what_its_node_does_not_claim(
         (*words, f"{NODE}=zebra"),
         (*words, f"{NODE}=10.0.0.1", "--node", "k8s-master.internal.example.com"),
     )
-    claims = "this Node does not claim it in its status"
+    claims = "this value is not in the Node's status"
     # Where it takes seconds, it says before what it waits for.
     for ran, told in (
         (near, f"Error: {NODE}=127.0.88.121: {claims}; did you mean 127.0.88.112?\n"),

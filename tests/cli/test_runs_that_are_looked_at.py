@@ -39,7 +39,7 @@ AWAY = "https://10.0.0.1:6443"
         (
             ("resume", "bbbb", "--yes"),
             4,
-            f"name the cluster at {AWAY} by --kubeconfig or --context",
+            f"choose the cluster at {AWAY} with --kubeconfig or --context",
         ),
         (("status", "bbbb"), 4, f"this is not the plan's cluster, which is {AWAY}"),
         (("resume", "bbbb", "--yes", "--context", "nobody's"), 2, "nobody's"),
@@ -94,7 +94,7 @@ async def test_without_a_run_the_kept_ones_are_listed(kubevouch: Program, stage:
     told = [each for each in table.out.splitlines() if each.startswith("Kept here  ")]
     assert sorted(each.split()[2] for each in told) == ["aaaa:", "bbbb:", "cccc:"]
     assert "1 node of admin@kubernetes at https://10.0.0.2:6443" in table.out
-    # What leads on from the run that is under way stands between that and NEXT.
+    # What leads on from the run in progress stands between that and NEXT.
     assert table.out.index("cccc: ") < table.out.index("Under way  ")
     assert "cccc: its plan is unreadable" in table.out
     assert sorted(json.loads(document.out)["kept"]) == ["aaaa", "bbbb", "cccc"]
@@ -155,7 +155,7 @@ async def test_a_killed_run_is_not_under_way(kubevouch: Program, stage: Stage) -
     held_since(stage, 60)
     elsewhere, document = await kubevouch.several(("status",), ("status", "-o", "json"))
     assert "Under way no; run bbbb of alice@laptop" in elsewhere.told, elsewhere
-    assert "died (killed, or away from the API server)" in elsewhere.told, elsewhere
+    assert "died (killed, or cut off from the API server)" in elsewhere.told, elsewhere
     assert json.loads(document.out)["holderIsAlive"] is False
 
 
@@ -168,7 +168,7 @@ async def test_a_node_in_the_middle_of_an_undo_says_so(kubevouch: Program, stage
     held_since(stage, 0, "bbbb on alice@laptop (undo 1)")
     ran = await kubevouch("status", "bbbb")
     assert (
-        "armed at work for 10 s set the undo that is under way puts it back Under way" in ran.told
+        "armed at work for 10 s set the undo in progress restores the node Under way" in ran.told
     ), ran
 
 
@@ -201,7 +201,7 @@ async def test_verbs_say_that_they_cannot_read_the_lease(kubevouch: Program, sta
     plan, doctor, verify = await kubevouch.several(
         ("plan", "-o", "plan.json"), ("doctor",), ("verify",)
     )
-    assert "Notice cannot tell whether a run is under way: " in plan.told, plan
+    assert "Notice cannot tell whether a run is in progress: " in plan.told, plan
     assert 'cannot get leases.coordination.k8s.io "kubevouch-rollout"' in plan.told, plan
     for ran in (doctor, verify):
         assert ran.code == 3, ran

@@ -12,7 +12,7 @@ RUN = [
         WORKER,
         "stopped",
         "1 s",
-        "begun in this run before, by another `apply` of this plan; it is left to that one",
+        "already begun in this run, by another `apply` of this plan; it is left to that one",
     ),
 ]
 CSRS = [

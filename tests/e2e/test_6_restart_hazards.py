@@ -60,7 +60,7 @@ def _plan(cluster: Cluster, node: Node, folder: Path) -> Ran:
 def _with_a_drop_in_that_breaks_it(node: Node) -> str:
     node.write(DROP_IN, BROKEN)
     node.sh("systemctl daemon-reload")
-    return f"changed after its kubelet's start: {DROP_IN}"
+    return f"changed after the kubelet's start: {DROP_IN}"
 
 
 def _with_another_executable(node: Node) -> str:
@@ -72,12 +72,12 @@ def _with_another_executable(node: Node) -> str:
     node.sh(
         "systemctl daemon-reload; systemctl restart kubelet; cp /opt/kubelet /opt/new; mv /opt/new /opt/kubelet"
     )
-    return "another executable than the one that runs: /opt/kubelet was replaced"
+    return "another executable than the running one: /opt/kubelet was replaced"
 
 
 def _with_an_edited_file(node: Node) -> str:
     node.sh(f"printf 'maxPods: 50\\n' >>{CONFIG}")
-    return f"changed after its kubelet's start: {CONFIG}"
+    return f"changed after the kubelet's start: {CONFIG}"
 
 
 @pytest.mark.long_on_the_bed

@@ -80,12 +80,12 @@ def test_a_resume_that_is_refused_names_the_command_that_leads_on_until_all_is_d
     killed_at(expired, path, "restarted")
     ended(expired, 0, "undo", str(made["run"]), "--yes")
     refused = ended(expired, 4, "resume", str(made["run"]), "--yes")
-    assert "this run was undone on it" in refused.err, refused
+    assert "this run was undone on this node" in refused.err, refused
     ended(expired, 0, *next_of(refused, new), "--node", worker.name)
     worker.sh("echo '# edited' >> /var/lib/kubelet/config.yaml")
     other = expired.kubevouch("apply", str(new), "--yes")
     # A kubelet that has just begun may have read it: what was written within two seconds is not seen.
-    why = r"changed (since the plan|after its kubelet's start)"
+    why = r"changed (since the plan|after the kubelet's start)"
     assert (other.code, bool(re.search(why, " ".join(other.err.split())))) == (4, True), other
     worker.sh("systemctl restart kubelet")
     assert expired.kubevouch(*next_of(other, new), "--node", worker.name).code == 0

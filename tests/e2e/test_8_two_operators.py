@@ -62,7 +62,7 @@ def test_beside_a_run_that_is_under_way_a_second_operator_begins_nothing(
     assert leads_on in ran.err, ran
     assert leads_on in put_back.err, put_back
     assert put_back.code == 4, put_back
-    assert "another run is under way" in put_back.err, put_back
+    assert "another run is in progress" in put_back.err, put_back
     first_ran = running.finish()
     assert first_ran.code == 0, first_ran
     assert kubelet_files(workers[1]) == before
@@ -125,9 +125,9 @@ def test_a_node_in_hand_of_a_run_whose_lease_another_takes_is_put_back_by_its_ow
     assert ran.code == 4, ran
     told = " ".join(ran.out.split())
     assert re.search(rf"{node.name} +armed ", told), ran
-    assert "this run has lost it and stops here: held by run bbbb" in told, ran
+    assert "this run has lost the Lease and stops here: held by run bbbb" in told, ran
     assert re.search(
-        "its switch undoes the change in [0-9]+ s, at .*, unless the run continues", told
+        "the node's switch undoes the change in [0-9]+ s, at .*, unless the run continues", told
     ), ran
     other, on = next_lines(ran)
     assert other.startswith("kubevouch status bbbb"), ran

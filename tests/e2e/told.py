@@ -77,7 +77,7 @@ def shows_as_cut_off(cluster: Cluster, run: str) -> None:
         waits, _, shows = next_of(looked).rpartition(" && ")
         assert shows == f"kubevouch status {run}", looked
         assert re.fullmatch(r"(sleep \d+)?", waits), looked
-        assert "if it was killed, that shows in" in " ".join(looked.out.split()), looked
+        assert "if it was killed, status shows that in" in " ".join(looked.out.split()), looked
         time.sleep(int(waits.removeprefix("sleep ") or 1))
         looked = cluster.kubevouch("status")
     assert f"Kept here  {run}: " in looked.out, looked

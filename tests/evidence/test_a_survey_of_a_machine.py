@@ -325,7 +325,7 @@ async def test_a_folder_of_units_that_is_missing_or_does_not_last_is_told(machin
     assert b"units cannot be written" in (await machine.survey()).no_boot_unit
     (machine.folder / "units").unlink()
     (machine.folder / "units").symlink_to("/dev/shm")
-    assert b"units does not outlast a restart" in (await machine.survey()).no_boot_unit
+    assert b"units does not survive a reboot" in (await machine.survey()).no_boot_unit
 
 
 async def test_missing_tools_are_named_and_the_answer_can_still_be_read(

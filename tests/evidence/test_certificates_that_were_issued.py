@@ -98,7 +98,10 @@ def test_a_kubelet_without_a_csr_is_told_and_is_no_failure() -> None:
     [told] = part.not_read
     assert told.node == "m"
     assert told.is_ordinary
-    assert told.doubt.text == "none of its CSRs is left; `kubevouch certs --via ssh` reads the file"
+    assert (
+        told.doubt.text
+        == "the API server has no CSR for it; `kubevouch certs --via ssh` reads the file"
+    )
 
 
 def test_a_list_that_is_refused_is_told_once_and_is_a_failure() -> None:

@@ -86,7 +86,7 @@ def table_in_the_cluster() -> str:
         else [each.title, each.node, "as without it", "goes on"]
         for each in IN_THE_CLUSTER.values()
     )
-    return _markdown(["what goes wrong", "the node in hand", "exit code", "NEXT"], rows)
+    return _markdown(["what goes wrong", "the current node", "exit code", "NEXT"], rows)
 
 
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -91,7 +91,7 @@ async def test_a_login_that_works_is_not_advised(host: SudoHost) -> None:
     with pytest.raises(NodeUnreachable) as told:
         await run_on_first_known("n1", ["127.0.0.1"], WHO, host.ssh(), timeout=60)
     assert "(or --ask-sudo-password)" in str(told.value)
-    assert "so nothing else is tried" in str(told.value)
+    assert "so no other address is tried" in str(told.value)
     assert "true` work" not in str(told.value)
 
 
@@ -131,7 +131,7 @@ async def test_a_wrong_password_is_tried_once_in_all(host: SudoHost) -> None:
     assert all(isinstance(each, NodeUnreachable) for each in told)
     said = sorted(str(each) for each in told)
     assert sum(each.endswith("sudo has refused the password") for each in said) == 1, said
-    elsewhere = sum("since another node's did not accept it" in each for each in said)
+    elsewhere = sum("since another node's sudo did not accept it" in each for each in said)
     before = sum("does not get it again" in each for each in said)
     assert (elsewhere + before, elsewhere >= 2) == (4, True), said
     assert "another one" not in repr((told, password))

@@ -114,7 +114,7 @@ async def test_a_shell_without_an_answer_is_no_closed_door(operator: Operator, s
     with pytest.raises(ScriptFailed) as caught:
         await run_on_first_known("w1", ADDRESSES, script(said), context.transport, timeout=30)
     told = str(caught.value)
-    assert "nothing else is tried" in told
+    assert "no other address is tried" in told
     assert "make `ssh" not in told
 
 
@@ -158,7 +158,7 @@ async def test_a_known_name_that_does_not_answer_is_told_with_what_else_to_try(
     told = str(caught.value)
     assert f"make `ssh {UNKNOWN} true` work" in told
     assert ("Could not resolve hostname" in told) is not resolved
-    assert ("with a Host entry and its HostName" in told) is not resolved
+    assert ("with a Host entry and a HostName" in told) is not resolved
     assert operator.sshd.log() == before
 
 

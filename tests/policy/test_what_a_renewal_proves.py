@@ -34,7 +34,7 @@ BETWEEN = CA.create_child_ca()
 TIMEOUT = HandshakeFailure(FailureKind.CONNECT_TIMEOUT, "no answer within 5 s")
 BY_SERVED = NameSource.LIVE_CERTIFICATE
 LACKS = "the served certificate lacks it. "
-YOURS = f"{LACKS}If it is yours: kubevouch approver pin w1 --via ssh"
+YOURS = f"{LACKS}If the node is yours: kubevouch approver pin w1 --via ssh"
 
 
 def served(
@@ -162,7 +162,7 @@ def test_a_certificate_that_an_intermediate_signed_is_verified_with_what_is_serv
 
 NOT_SERVED = {
     "no answer": ((at(SECOND, failure=TIMEOUT),), f"{SECOND}: no answer within 5 s"),
-    "nobody looked": ((), f"{SECOND}: nobody has dialled it"),
+    "nobody looked": ((), f"{SECOND}: not dialled"),
     "no certificate": ((at(SECOND),), f"{SECOND}: no certificate is served"),
     "another": (
         (at(SECOND, *served("w1", "shop", FIRST, SECOND)),),
@@ -183,11 +183,11 @@ def test_each_address_where_it_is_not_served_is_named() -> None:
         at(FIRST, *good), at(SECOND, failure=TIMEOUT), addresses=(FIRST, SECOND, "10.0.0.2")
     )
     assert isinstance(found, AllowedNames)
-    assert found.outdated == (f"{SECOND}: no answer within 5 s; 10.0.0.2: nobody has dialled it")
+    assert found.outdated == (f"{SECOND}: no answer within 5 s; 10.0.0.2: not dialled")
 
 
 LATE = "current time 2026-11-25T12:00:00Z is after 2026-11-25T11:59:59Z"
-UNLOOKED = "nobody has dialled it"
+UNLOOKED = "not dialled"
 NONE_SHOWS_IT: dict[str, tuple[tuple[DialResult, ...], str]] = {
     "nobody looked": ((), UNLOOKED),
     "the first of two": ((at(FIRST, failure=TIMEOUT), at(SECOND)), "no answer within 5 s"),
@@ -199,14 +199,14 @@ SERVED_FIRST: dict[str, tuple[dict[str, Any], str]] = {
         f"x509: certificate has expired or is not yet valid: {LATE}",
     ),
     "of another authority": ({"by": STRANGER}, "x509: certificate signed by unknown authority"),
-    "of another node": ({"user": "system:node:w2"}, "serves the certificate of system:node:w2"),
-    "of a user of that name": ({"user": "w1"}, "serves the certificate of w1"),
+    "of another node": ({"user": "system:node:w2"}, "serves a certificate for system:node:w2"),
+    "of a user of that name": ({"user": "w1"}, "serves a certificate for w1"),
     "of another group": (
         {"group": "system:masters"},
-        "serves the certificate of system:node:w1",
+        "serves a certificate for system:node:w1",
     ),
-    "of nobody": ({"user": None, "group": None}, "serves the certificate of nobody"),
-    "of a hostile name": ({"user": "w\x1b[2J"}, "serves the certificate of w\\x1b[2J"),
+    "of nobody": ({"user": None, "group": None}, "serves a certificate for nobody"),
+    "of a hostile name": ({"user": "w\x1b[2J"}, "serves a certificate for w\\x1b[2J"),
 }
 NONE_SHOWS_IT |= {
     name: ((at(FIRST, *served("w1", FIRST, **how)),), why)
@@ -233,5 +233,5 @@ def test_an_address_in_ipv6_clothes_is_the_one_that_it_stands_for() -> None:
     for first in (FIRST, dressed):
         asked = allowed(at(first, *GOOD), at(SECOND, *GOOD), addresses=(dressed, SECOND))
         assert asked == by_good()
-    why = f"{FIRST}: nobody has dialled it"
+    why = f"{FIRST}: not dialled"
     assert allowed(at(SECOND, *GOOD), addresses=(dressed, SECOND)) == by_good(outdated=why)

@@ -79,8 +79,8 @@ def allowed(source: NameSource, listed: str, outdated: str = "") -> AllowedNames
     )
 
 
-MACHINE = "the Node is not on the machine that {} names, by its machine-id: " + DIFF
-BY_INVENTORY = "the Node claims it, and the inventory does not list it"
+MACHINE = "the Node's machine-id is not the one in {}: " + DIFF
+BY_INVENTORY = "the Node claims it, but the inventory does not list it"
 BY_PIN = f"changed since it was {PINNED}: {DIFF}"
 
 
@@ -332,17 +332,14 @@ SHOP = "The Node itself does not claim shop"
             ALL[:3],
             None,
             (
-                "no source knows this node (inventory, pins, renewal); renewal: nobody has dialled the kubelet. "
+                "no source knows this node (inventory, pins, renewal); renewal: the kubelet was not dialled. "
                 f"{SHOP}"
             ),
         ),
         (
             (IdentitySource.RENEWAL,),
             RenewalEvidence((), (), NOW),
-            (
-                "no source knows this node (renewal); renewal: 10.0.0.1: nobody has dialled it. "
-                f"{SHOP}"
-            ),
+            (f"no source knows this node (renewal); renewal: 10.0.0.1: not dialled. {SHOP}"),
         ),
     ],
 )
@@ -357,7 +354,7 @@ def test_of_a_node_that_is_not_known_the_whole_answer_is_why(
 def test_of_a_node_that_is_not_known_a_pin_is_advised_that_has_all_it_asks_for() -> None:
     asked = AskedNames(("w1",), ASKED.addresses[:1])
     answer = answer_for(NODE, asked, sources(IdentitySource.PINS), at=NOW)
-    assert answer.why == f"no source knows this node (pins). If it is yours: {ADVICE}"
+    assert answer.why == f"no source knows this node (pins). If the node is yours: {ADVICE}"
 
 
 def test_each_source_adds_what_it_has_to_what_is_written_down() -> None:

@@ -22,7 +22,7 @@ from .recorded import bent
 
 QUICK = RolloutTimeouts(6, soak=0.5)
 GOES_ON = (
-    answered(TransactionState.BEGUN, why="begun in this run before"),
+    answered(TransactionState.BEGUN, why="already begun in this run"),
     answered(TransactionState.COMMITTED),
 )
 """What a node answers on which this run was begun and cut off."""

@@ -50,7 +50,7 @@ async def test_a_node_that_the_run_has_begun_and_that_is_not_ready_is_put_back_a
     here.change("Node", SECOND, not_ready)
     checked = await check(plan, here.context)
     assert checked.found == {WORKER: NodeState.ARMED, SECOND: NodeState.FAILED}
-    only = f"this run was begun on {SECOND}, whose Node is not Ready, so it only ends what it has begun; make a new plan"
+    only = f"this run was begun on {SECOND}, whose Node is not Ready, so it only finishes what it has begun; make a new plan"
     assert {each.node: each.reason for each in checked.away} == {THIRD: only, MASTER: only}
     hold = await a_hold(here)
     result = await apply(checked, replace(here.context, lease=hold), QUICK)
@@ -75,14 +75,14 @@ async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_wh
     as_the_run_left_it(here, plan, left=4)
     here.stage.kubelets[WORKER.removesuffix(DOMAIN)].behaviour = before
     here.machines.by_name[WORKER].transaction = [
-        answered(TransactionState.BEGUN, why="begun in this run before"),
+        answered(TransactionState.BEGUN, why="already begun in this run"),
         answered(TransactionState.UNDONE, why="undone before"),
     ]
     result = await apply(await check(plan, here.context), here.context, GENEROUS_GATES)
     first, second = result.nodes
     assert (first.state, second.state) == (NodeState.UNDONE, NodeState.UNTOUCHED)
     assert re.match(
-        r"its switch undid the change at [\d:]{8} UTC, before it was proven; this run had continued there \d s before; it waited for ",
+        r"the node's switch undid the change at [\d:]{8} UTC, before the node was proven; this run had continued there \d s before; it waited for ",
         first.why,
     ), first
     assert re.fullmatch(
@@ -109,7 +109,7 @@ async def test_where_the_run_has_ended_on_a_node_that_is_not_ready_it_does_not_g
     broken.says(runs=(a_run("abcd", state),))
     _is_down(broken)
     here.change("Node", WORKER, not_ready)
-    why = f"this run was {ended} on it, and its Node is not Ready"
+    why = f"this run was {ended} on this node, and its Node is not Ready"
     with pytest.raises(StoppedBefore, match=why) as refused:
         await check(plan, here.context)
     assert (refused.value.where, refused.value.way) == (WORKER, way)
@@ -148,7 +148,9 @@ async def test_a_node_that_is_not_ready_and_does_not_answer_counts_by_what_else_
     if known_by == "nobody":
         assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
         return
-    with pytest.raises(StoppedBefore, match="this run may have begun on it, its Node is not") as no:
+    with pytest.raises(
+        StoppedBefore, match="this run may have begun on this node, its Node is not"
+    ) as no:
         await check(plan, here.context, goes_on=known_by == "who goes on")
     assert (no.value.where, no.value.way) == (WORKER, LeadsOn.REACH)
 
@@ -165,7 +167,7 @@ async def test_a_node_whose_record_is_taken_away_while_it_is_changed_is_not_gone
     result = await apply(checked, here.context, QUICK)
     first, second = result.nodes
     assert (first.state, second.state) == (NodeState.UNKNOWN, NodeState.UNTOUCHED)
-    assert first.why.endswith("this run began there, but left no record")
+    assert first.why.endswith("this run began on the node, but has no record there")
     assert (result.undo, result.exit_code) == ("kubevouch undo abcd", ExitCode.STOPPED)
     assert not [
         name for host, name in here.machines.ran if "transaction" in name and host != WORKER
@@ -178,7 +180,7 @@ async def test_a_node_that_becomes_ready_in_a_moment_is_gone_on_with(here: Actin
     as_the_run_left_it(here, plan)
     before = here.stage.server.store.get(kind_of("Node"), WORKER)["status"]
     here.change("Node", WORKER, not_ready)
-    waits = f"{WORKER}: waits for its Node to be Ready: this run has begun on it"
+    waits = f"{WORKER}: waits for its Node to be Ready: this run has begun there"
 
     async def becomes_ready() -> None:
         await until(lambda: waits in here.progress.lines)
@@ -227,7 +229,7 @@ async def test_a_node_whose_kubelet_has_another_version_and_on_which_the_run_was
     machine = here.machines.by_name[WORKER]
     machine.says(runs=(a_run("abcd", "undone"),))
     here.change("Node", WORKER, upgraded)
-    with pytest.raises(StoppedBefore, match="this run was undone on it; make a new plan"):
+    with pytest.raises(StoppedBefore, match="this run was undone on this node; make a new plan"):
         await check(plan, here.context)
 
 
@@ -238,6 +240,6 @@ async def test_a_node_whose_kubelet_has_another_version_and_does_not_answer_coun
     here.machines.by_name[WORKER].away = True
     here.change("Node", WORKER, upgraded)
     assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
-    why = "this run may have begun on it, its Node is not as planned, but its state"
+    why = "this run may have begun on this node, its Node is not as planned, but its state"
     with pytest.raises(StoppedBefore, match=why):
         await check(plan, here.context, goes_on=True)

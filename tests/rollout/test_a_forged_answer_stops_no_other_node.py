@@ -43,7 +43,7 @@ async def plan_without(here: Acting, why: str) -> Plan:
 
 async def test_a_plan_goes_without_a_node_whose_answer_holds_what_is_no_text(here: Acting) -> None:
     forge(here, missing=NO_TEXT)
-    await plan_without(here, "it lacks \ufffd")
+    await plan_without(here, "the node lacks \ufffd")
 
 
 @pytest.mark.parametrize("what", ["root", "pki", "config"])
@@ -53,7 +53,9 @@ async def test_a_plan_goes_without_a_node_that_says_a_path_which_no_plan_may_hav
     (file,) = getattr(here.machines.by_name[WORKER].survey, what)
     path = b"/var/lib/kubelet/../../etc"
     forge(here, **{what: (msgspec.structs.replace(file, path=path),)})
-    plan = await plan_without(here, f"a plan cannot contain it: its disk.{what} is malformed")
+    plan = await plan_without(
+        here, f"a plan cannot contain this node: its disk.{what} is malformed"
+    )
     assert {each.plan.node for each in (await check(plan, here.context)).nodes} == OTHERS
 
 
@@ -102,7 +104,7 @@ async def test_a_look_at_all_nodes_shows_the_others_where_one_says_nonsense(here
         WORKER: NodeState.UNKNOWN,
     }
     (notes,) = [each.notes for each in rows if each.node == WORKER]
-    assert "the status script's answer cannot be read: b'nobody' is not a known owner" in notes[0]
+    assert "the status script's answer cannot be read: b'nobody' is not a known state" in notes[0]
 
 
 async def result_of(here: Acting, plan: Plan, *answers: TransactionState) -> NodeResult:

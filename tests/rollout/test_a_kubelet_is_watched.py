@@ -144,7 +144,7 @@ async def test_the_last_lines_of_the_log_come_along(machine: Path) -> None:
     seen = await _watched(machine, DIES, first=7)
     assert len(seen.log) <= 4000
     told = seen.trouble
-    assert told.startswith("the kubelet was not active for 20 s (it is activating); ")
+    assert told.startswith("the kubelet was not active for 20 s (state: activating); ")
     assert told.endswith('line 500 | err="unknown flag: --no-such-flag"')
 
 

@@ -77,8 +77,8 @@ async def test_of_a_pair_in_one_file_the_seed_takes_the_key_alone(machine: Machi
     [
         ({"not_before": 2**32}, "by this node's clock"),
         ({"not_after": 1}, "by this node's clock"),
-        ({"certificate_sha256": "0" * 64}, "kubelet.crt has been changed since it was looked at"),
-        ({"key": "kubelet.crt"}, "kubelet.crt holds no private key"),
+        ({"certificate_sha256": "0" * 64}, "kubelet.crt has been changed since it was read"),
+        ({"key": "kubelet.crt"}, "kubelet.crt contains no private key"),
         ({"key": "nothing"}, "the seed cannot be written"),
     ],
 )
@@ -199,7 +199,8 @@ async def test_an_earlier_holder_of_the_lease_is_refused_from_the_first_call_of_
         answer = await machine.call(step, fence=3)
         assert answer.outcome is TransactionState.REFUSED, step
         assert (
-            "a newer holder of the Lease has been here (number 4; this call has 3)" in answer.reason
+            "a newer holder of the Lease has called this node (number 4; this call has 3)"
+            in answer.reason
         )
     assert machine.tree() == before
     await machine.call(TransactionStep.COMMIT, fence=4, ends=TransactionState.COMMITTED)
@@ -353,7 +354,7 @@ async def test_a_finished_run_is_not_undone_below_another_one_that_is_under_way(
     assert (await machine.call(TransactionStep.BEGIN, newer)).outcome is TransactionState.BEGUN
     before, calls = machine.tree(), machine.calls
     answer = await machine.call(TransactionStep.UNDO, ends=TransactionState.REFUSED)
-    assert "another run is under way" in answer.reason
+    assert "another run is in progress" in answer.reason
     assert (machine.tree(), machine.calls) == (before, calls)
 
 

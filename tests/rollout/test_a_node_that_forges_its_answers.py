@@ -165,7 +165,7 @@ def test_names_of_files_that_would_fill_a_plan_leave_the_node_out() -> None:
         IDLE.survey, certificates=(*IDLE.survey.certificates, *files[:900])
     )
     (reason,) = _planned_of(IDLE, replace(IDLE.facts(), survey=full))
-    assert "a plan cannot contain it: its entry takes" in reason
+    assert "a plan cannot contain this node: the node's entry takes" in reason
 
 
 def test_drop_ins_that_would_take_a_minute_to_read_are_not_read() -> None:
@@ -201,7 +201,7 @@ def test_a_node_whose_status_no_plan_can_have_is_left_out(
     survey = msgspec.structs.replace(IDLE.survey, machine_id=machine_id)
     seen = replace(IDLE, node=node, survey=survey)
     [said] = _planned_of(seen, seen.facts())
-    assert said.startswith("a plan cannot contain it: ")
+    assert said.startswith("a plan cannot contain this node: ")
     assert why in said
 
 

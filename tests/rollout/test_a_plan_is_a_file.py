@@ -82,7 +82,7 @@ IMAGE, SPACE = "does not name its image by digest", "valid plan"
 BENT: list[tuple[Plan, str, str, str]] = [
     # the plan, what stands in its file, what is put in its place, why it is refused
     (BY_POD, '"via": "pod"', '"via": "ssh"', "no ssh host key"),
-    (PLAN, '"via": "ssh"', '"via": "pod"', "must have pods if it goes by pod"),
+    (PLAN, '"via": "ssh"', '"via": "pod"', "must have `pods` if `via` is pod"),
     (BY_POD, "@sha256:" + "ab" * 32, ":latest", IMAGE),
     (BY_POD, "@sha256:ab", "@sha256:", IMAGE),
     (BY_POD, '"kube-system"', '"kube-system/../x"', SPACE),
@@ -154,7 +154,7 @@ def test_the_word_of_one_node_does_not_spoil_the_plan_of_all(
 
 
 @pytest.mark.parametrize(
-    ("nodes", "why"), [((), "names no node"), (PLAN.nodes * 2, "it lists a node twice")]
+    ("nodes", "why"), [((), "names no node"), (PLAN.nodes * 2, "the plan lists a node twice")]
 )
 def test_each_node_of_a_plan_stands_there_once(
     path: Path, nodes: tuple[NodePlan, ...], why: str

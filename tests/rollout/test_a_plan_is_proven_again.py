@@ -97,14 +97,14 @@ def test_a_file_that_was_written_again_unchanged_changes_nothing_for_who_was_res
     assert other.state is NodeState.UNKNOWN, "of another run's record nothing is known"
 
 
-UNDONE_THERE = "this run was undone on it"
+UNDONE_THERE = "this run was undone on this node"
 OTHERS: dict[str, tuple[Change, str]] = {
     # name: (what the node has otherwise than in the plan, why)
     "undone before": ({"runs": [[RUN, "undone"]]}, UNDONE_THERE),
     "undone before it began": ({"runs": [[RUN, "barred"]]}, UNDONE_THERE),
     "committed before, and self-signed again": (
         {"runs": [[RUN, "committed"]]},
-        "this run completed on it before",
+        "this run has completed on this node",
     ),
     "edited since": (
         {"config": "maxPods: 5\n"},
@@ -129,9 +129,9 @@ def test_a_node_that_is_not_as_planned_is_left_alone(changed: Change, why: str) 
         (
             "expired-worker",
             APPROVE,
-            "it needs a change of its kubelet's configuration now, but the plan has the approval of its CSR",
+            "the node needs a change of the kubelet's configuration now, but the plan has the approval of a CSR",
         ),
-        ("pending-worker", BOOTSTRAP, "it needs the approval of its CSR now"),
+        ("pending-worker", BOOTSTRAP, "the node needs the approval of a CSR now"),
     ],
 )
 def test_a_node_that_needs_another_change_than_planned_is_left_alone(
@@ -153,7 +153,7 @@ def test_paths_of_the_plan_are_not_believed() -> None:
         plan = planned(seen, BOOTSTRAP, **{field: "/elsewhere"})
         found = recheck(plan, RUN, seen.facts())
         assert found.state is NodeState.UNKNOWN
-        assert f"its {what} is now /var/lib/kubelet" in found.why
+        assert f"the {what} is now /var/lib/kubelet" in found.why
 
 
 def test_the_state_of_a_run_is_that_of_its_own_folder() -> None:
@@ -173,12 +173,12 @@ WORKER, MASTER = recorded("expired-worker"), recorded("expired-control-plane")
     [
         (WORKER, {}, ""),
         (MASTER, {}, ""),
-        (WORKER, {"uid": "another"}, "its Node's UID is now "),
+        (WORKER, {"uid": "another"}, "the Node's UID is now "),
         (WORKER, {"control_plane": True}, "is now worker, but control plane in the plan"),
         (MASTER, {"control_plane": False}, "is now control plane, but worker in the plan"),
         (WORKER, {"dial": ("10.9.9.9",)}, "at 10.9.9.9, which its Node does not have"),
-        (WORKER, {"machine_id": "0123"}, "its machine id is now "),
-        (WORKER, {"port": 1}, "its kubelet's port is now 10250, but 1 in the plan"),
+        (WORKER, {"machine_id": "0123"}, "the machine id is now "),
+        (WORKER, {"port": 1}, "the kubelet's port is now 10250, but 1 in the plan"),
     ],
 )
 def test_what_the_plan_says_of_a_node_is_compared_with_the_node(
@@ -219,7 +219,7 @@ def claim(value: str, source: NameSource) -> tuple[Claim, ...]:
     return (Claim(value, source),)
 
 
-STALE = "that does not hold now"
+STALE = "does not hold now"
 CLAIMS: dict[str, tuple[dict[str, tuple[Claim, ...]], NameSource | None, str]] = {
     # name: (what the plan says, how the address is proven now, why the node may not have it)
     "as proven": ({}, PROVEN, ""),
@@ -254,7 +254,7 @@ SKIPPED: dict[str, tuple[dict[str, object], bool, str]] = {
     "an address more, and begun": ({"addresses": ()}, True, ""),
     "another address": ({"addresses": claim("10.0.0.6", PROVEN)}, False, ""),
     "another Node": ({"addresses": (), "uid": "another"}, False, ""),
-    "an upgrade": ({"kubelet_version": "v1.2.3"}, False, "it was upgraded since"),
+    "an upgrade": ({"kubelet_version": "v1.2.3"}, False, "but v1.2.3 in the plan"),
     "an upgrade, and begun": ({"kubelet_version": "v1.2.3"}, True, ""),
 }
 
@@ -309,7 +309,7 @@ def test_the_config_map_waits_until_every_node_is_accounted_for() -> None:
     mine = seen.node.name
     assert not_accounted_for(plan, [mine], frozenset()) == ""
     assert not_accounted_for(plan, [mine, "well"], frozenset({"well"})) == ""
-    assert "well is no longer well" in not_accounted_for(plan, [mine, "well"], frozenset())
+    assert "well is no longer healthy" in not_accounted_for(plan, [mine, "well"], frozenset())
     assert "ill is left out of this plan" in not_accounted_for(
         plan, [mine, "ill"], frozenset({"ill"})
     )

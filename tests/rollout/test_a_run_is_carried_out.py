@@ -95,7 +95,7 @@ async def test_what_is_served_is_looked_at_again_at_the_nodes_turn(
         serve(here.stage, WORKER, cluster_ca().serving(WORKER, *machine.addresses, node=WORKER))
         [node] = (await apply(checked, here.context, QUICK)).nodes
         assert node.state is NodeState.UNTOUCHED
-        assert "it has changed since the check" in node.why
+        assert "the node has changed since the check" in node.why
         assert all("transaction" not in name for _, name in here.machines.ran)
 
 
@@ -123,7 +123,7 @@ async def test_a_run_goes_without_nodes_that_are_gone_or_not_ready_orupgraded_an
     reasons = {each.node: each.reason for each in result.left_out}
     assert reasons[WORKER] == "this Node no longer exists"
     assert reasons[SECOND] == "this Node is not Ready"
-    assert "it was upgraded since; make a new plan" in reasons[THIRD]
+    assert "in the plan; make a new plan" in reasons[THIRD]
     assert result.exit_code is ExitCode.COULD_NOT_TELL
 
 
@@ -228,8 +228,8 @@ async def test_a_run_that_was_undone_on_one_node_is_finished_where_it_is_armed_a
     checked = await check(plan, here.context)
     assert checked.found == {WORKER: NodeState.ARMED}
     assert {each.node: each.reason for each in checked.away} == {
-        SECOND: "this run was undone on it; make a new plan",
-        THIRD: f"this run was undone on {SECOND}, so it only ends what it has begun; make a new plan",
+        SECOND: "this run was undone on this node; make a new plan",
+        THIRD: f"this run was undone on {SECOND}, so it only finishes what it has begun; make a new plan",
     }
     result = await apply(checked, here.context, QUICK)
     assert [(each.node, each.state) for each in result.nodes] == [(WORKER, NodeState.DONE)]
@@ -252,7 +252,7 @@ async def test_a_finished_run_changes_nothing_and_says_so() -> None:
         assert not second.writes_config_map
         again = await apply(second, here.context, QUICK)
         assert (again.config_map.text, again.undo) == (
-            "ConfigMap kubelet-config already is as planned",
+            "ConfigMap kubelet-config is already as planned",
             undo,
         )
         other = msgspec.structs.replace(plan, run="bbbb")
@@ -310,8 +310,10 @@ async def test_a_node_that_was_found_armed_is_armed_still_where_the_run_is_stopp
         result = await apply(checked, replace(here.context, stop=lambda: True), QUICK)
     armed, other = sorted(result.nodes, key=lambda each: each.node != WORKER)
     assert armed.state is NodeState.ARMED
-    why = "stopped at once" if at_once else "the run ended before it continued here"
-    switch = r"its switch undoes the change in \d+ s, at [0-9:]{8} UTC, unless the run continues"
+    why = "stopped at once" if at_once else "the run ended before it continued on this node"
+    switch = (
+        r"the node's switch undoes the change in \d+ s, at [0-9:]{8} UTC, unless the run continues"
+    )
     assert re.fullmatch(f"{why}; {switch}", armed.why), armed.why
     assert other.state is NodeState.UNTOUCHED
     assert result.undo == "kubevouch undo abcd"

@@ -21,7 +21,7 @@ NOT_BEGUN = answered(TransactionState.NOTHING, why="this run has not changed thi
 PUT_BACK = answered(TransactionState.UNDONE)
 AGAIN = answered(TransactionState.UNDONE, why=UNDONE_BEFORE)
 EDITED = answered(TransactionState.REFUSED, why="config.yaml has been changed since the run")
-WORDS = "former files in place, restarted"
+WORDS = "former files restored, kubelet restarted"
 """Of the progress, where a node has put its files back."""
 OURS_UNDONE = ("abcd", "undone")
 UNDOS: dict[str, tuple[list[tuple[str, str]], Any, NodeState, str]] = {
@@ -84,7 +84,10 @@ CHANGED = "/var/lib/kubelet/config.yaml was changed since"
 LOOK = f"kubevouch status --node {WORKER} shows the newest run there"
 
 
-ON, NO_FILE = "serverTLSBootstrap is on in it", "it is not a readable kubelet configuration"
+ON, NO_FILE = (
+    "serverTLSBootstrap is on in the file",
+    "not a readable kubelet configuration",
+)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,7 @@ ON, NO_FILE = "serverTLSBootstrap is on in it", "it is not a readable kubelet co
     [
         (b"maxPods: 7\nserverTLSBootstrap: true\n", NodeState.FAILED, f"{ON}; {LOOK}"),
         (b"maxPods: [\n", NodeState.FAILED, f"{NO_FILE}; {LOOK}"),
-        (b"maxPods: 7\n", NodeState.UNDONE, "serverTLSBootstrap is not on in it"),
+        (b"maxPods: 7\n", NodeState.UNDONE, "serverTLSBootstrap is not on in the file"),
     ],
     ids=["on", "not readable", "not on"],
 )
@@ -111,7 +114,7 @@ async def test_an_undo_says_what_others_have_made_of_a_file_that_was_put_back(
     machine.transaction = [AGAIN]
     [node] = (await undo(plan, here.context, QUICK)).nodes
     fails = outcome is NodeState.FAILED
-    before = "this run was undone there" if fails else UNDONE_BEFORE
+    before = "this run was undone on the node" if fails else UNDONE_BEFORE
     assert (node.state, node.why) == (outcome, f"{before}; {CHANGED}: {why}")
     assert node.settled is fails
 
@@ -160,7 +163,7 @@ async def test_an_undo_ends_at_the_first_node_whose_kubelet_does_not_come_back(
 async def test_an_undo_goes_past_a_node_that_is_gone_or_refuses(here: Acting) -> None:
     plan = await an_undo(here, WORKER, SECOND, THIRD)
     here.machines.by_name[WORKER].away = True
-    refuses = answered(TransactionState.REFUSED, why="machine's id is not that of the node")
+    refuses = answered(TransactionState.REFUSED, why="machine's id is not that of the plan's node")
     here.machines.by_name[SECOND].transaction = [refuses]
     outcomes = [each.state for each in (await undo(plan, here.context, QUICK)).nodes]
     assert outcomes == [NodeState.UNKNOWN, NodeState.FAILED, NodeState.UNDONE]

@@ -49,7 +49,7 @@ async def test_between_two_nodes_it_does_not_wait_for_the_end_of_the_soak(here: 
     async with asyncio.timeout(GENEROUS):
         await asyncio.gather(run.run(), renewed())
     assert nodes.begun == ["w0"]
-    assert "this run has lost it and stops here: held by run bbbb of bob@desk" in run.stopped
+    assert "this run has lost the Lease and stops here: held by run bbbb of bob@desk" in run.stopped
 
 
 async def test_a_run_that_is_through_with_its_nodes_was_not_stopped_by_it(here: Acting) -> None:
@@ -94,13 +94,13 @@ async def test_a_node_in_hand_is_armed_and_said_to_be_until_when(here: Acting) -
     node, other = result.nodes
     assert (node.state, other.state) == (NodeState.ARMED, UNTOUCHED)
     said = re.search(
-        "held by run bbbb of bob@desk.*; its switch undoes the change in ([0-9]+) s, at .*, unless the run continues",
+        "held by run bbbb of bob@desk.*; the node's switch undoes the change in ([0-9]+) s, at .*, unless the run continues",
         node.why,
     )
     assert said, node.why
     switch = RolloutTimeouts(60).switch
     assert switch - GENEROUS < int(said[1]) <= switch + 1
-    assert "this run has lost it and stops here" in result.stopped
+    assert "this run has lost the Lease and stops here" in result.stopped
     assert result.undo == "kubevouch undo abcd"
     assert result.lost_to == TO_BOB
 
@@ -115,7 +115,7 @@ async def test_a_node_that_was_found_armed_is_left_to_its_switch_too(here: Actin
     [node] = result.nodes
     assert node.state is NodeState.ARMED
     assert re.search(
-        "its switch undoes the change in [0-9]+ s, at .*, unless the run continues", node.why
+        "the node's switch undoes the change in [0-9]+ s, at .*, unless the run continues", node.why
     )
 
 
@@ -155,7 +155,7 @@ async def test_an_undo_that_waits_for_a_node_to_be_well_ends_there_and_then(here
         result = await running
     node, other = result.nodes
     assert (node.state, other.state) == (UNKNOWN, UNKNOWN)
-    assert node.why.startswith("undone, but did not wait until it is healthy: Lease ")
+    assert node.why.startswith("undone, but did not wait until the node is healthy: Lease ")
     assert result.lost_to == TO_BOB
-    assert "this run has lost it and stops here" in result.stopped
+    assert "this run has lost the Lease and stops here" in result.stopped
     assert SECOND not in {host for host, _ in here.machines.ran}

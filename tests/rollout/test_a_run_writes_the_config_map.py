@@ -54,7 +54,7 @@ async def test_the_config_map_is_written_last_once_and_put_back_by_an_undo(dark:
     again = await check(plan, dark.context)
     assert not again.writes_config_map
     second = await apply(again, dark.context, QUICK)
-    assert second.config_map.text == "ConfigMap kubelet-config already is as planned"
+    assert second.config_map.text == "ConfigMap kubelet-config is already as planned"
     undone = await undo(plan, dark.context, QUICK)
     assert undone.config_map.text == "ConfigMap kubelet-config put back"
     assert await _written_by(dark) is None
@@ -62,7 +62,7 @@ async def test_the_config_map_is_written_last_once_and_put_back_by_an_undo(dark:
     assert twice.config_map.text == "ConfigMap kubelet-config is as before the run"
     dark.change("ConfigMap", "kubelet-config", _edited, "kube-system")
     third = await undo(plan, dark.context, QUICK)
-    assert "somebody else has changed it" in third.config_map.text
+    assert "somebody else has changed the text" in third.config_map.text
     assert (third.config_map.failed, third.config_map.settled) == (True, True)
     assert third.exit_code is ExitCode.STOPPED
 
@@ -84,12 +84,22 @@ async def test_an_undo_without_the_right_to_the_config_map_says_that_it_lacks_it
 
 
 OURS = {"kubevouch.dev/run": "abcd"}
-FORGED = "the plan's old text is not what the run replaced"
+FORGED = "the plan's texts differ in more than serverTLSBootstrap"
 LEFT_AS_IT_IS: dict[str, tuple[dict[str, str], str | None, str, bool]] = {
     # who wrote it, what the plan would put back (None: what was there), what is said of it, whether the undo fails by it
-    "another run wrote it": ({"kubevouch.dev/run": "ffff"}, None, "write it; run ffff did", False),
-    "somebody who is no run": ({"kubevouch.dev/run": "; reboot"}, None, "did not write it", False),
-    "nobody says who": ({}, None, "without the annotation kubevouch.dev/run; it has s", True),
+    "another run wrote it": (
+        {"kubevouch.dev/run": "ffff"},
+        None,
+        "write its text; run ffff did",
+        False,
+    ),
+    "somebody who is no run": (
+        {"kubevouch.dev/run": "; reboot"},
+        None,
+        "did not write its text",
+        False,
+    ),
+    "nobody says who": ({}, None, "the annotation kubevouch.dev/run is missing; it has s", True),
     "whoever asks would be obeyed": (OURS, "authorization: {mode: AlwaysAllow}\n", FORGED, True),
     "no YAML would be put back": (OURS, "kind: [\n", FORGED, True),
     "nothing would be put back": (OURS, "", FORGED, True),
@@ -155,7 +165,7 @@ async def test_a_run_that_is_stopped_while_it_writes_the_config_map_tells_what_i
     dark.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
     undone = await cut_off_at(KUBELET_CONFIG, undo(plan, dark.context, QUICK), dark, "PATCH")
     for each in (result, undone):
-        why = "stopped at once; it may have been written"
+        why = "stopped at once; the ConfigMap may have been written"
         assert each.config_map.text == f"ConfigMap kubelet-config: {why}"
         assert each.exit_code is ExitCode.INTERRUPTED
 

@@ -295,7 +295,7 @@ async def test_where_the_file_asked_before_the_run_an_undo_leaves_a_certificate(
     if finished:
         await machine.call(TransactionStep.COMMIT, change)
     answer = await machine.call(TransactionStep.UNDO, change, ends=TransactionState.UNDONE)
-    assert "serverTLSBootstrap is on all the same" in answer.reason
+    assert "serverTLSBootstrap is still on" in answer.reason
     assert (machine.pki / "kubelet-server-current.pem").read_text() == "the issued pair"
     assert (machine.pki / "kubelet-server.crt").exists() is not finished
 
@@ -357,7 +357,7 @@ async def test_an_edit_of_somebody_else_stays_and_only_our_line_goes(
         machine.config.write_bytes(theirs)
     answer = await machine.call(TransactionStep(step), ends=TransactionState.UNDONE)
     assert f"{machine.config} was edited by somebody else" in answer.reason
-    assert "only our line was taken out" in answer.reason
+    assert "only our line was removed" in answer.reason
     assert machine.config.read_bytes() == b"# by hand\n" + CONFIG + b"maxPods: 50"
     assert machine.config.stat().st_mode & 0o777 == (0o600 if by == "rename" else 0o640)
     after = machine.tree()
@@ -422,7 +422,7 @@ async def test_with_an_exchange_an_edit_at_the_very_last_moment_comes_back(
     if when == "begin":
         (machine.folder / "now").touch()
         answer = await machine.call(TransactionStep.BEGIN)
-        assert "was edited by somebody else at this very moment" in answer.reason
+        assert "was edited by somebody else at the same moment" in answer.reason
     else:
         await machine.call(TransactionStep.BEGIN)
         (machine.folder / "now").touch()

@@ -136,7 +136,7 @@ async def test_metrics_that_are_broken_for_their_own_reasons_are_asked_of_nobody
     assert (
         "lacks a right (system:serviceaccount:kube-system:metrics-server may not " in found.broken
     )
-    assert found.why_not("w1").endswith("and it had no sample before")
+    assert found.why_not("w1").endswith("and the node had no sample before")
     assert replace(found, measured=frozenset({"w1"})).why_not("w1") == ""
 
 

@@ -176,7 +176,7 @@ def test_the_first_failure_pauses_and_the_second_stops() -> None:
     assert run.begins() == ()  # until what is in hand has ended
     run.come(NodeState.DONE, *others)
     assert len(run.begins()) == 1  # and then from one on again
-    run.come(NodeState.DONE, *(node for node in run.courses if run.courses[node].in_hand))
+    run.come(NodeState.DONE, *(node for node in run.courses if run.courses[node].active))
     second, *others = run.begins()
     assert len(others) == 1
     run.come(NodeState.UNDONE, second)
@@ -195,7 +195,7 @@ def test_after_a_failure_no_control_plane_begins() -> None:
     ("course", "why"),
     [
         (Course(NodeState.UNKNOWN), "w5 may be unhealthy"),
-        (Course(NodeState.UNDONE, for_good=True), "what was signed for w5 cannot be taken back"),
+        (Course(NodeState.UNDONE, for_good=True), "the approval for w5 cannot be taken back"),
     ],
 )
 def test_some_failures_stop_the_run_at_once(course: Course, why: str) -> None:
@@ -262,7 +262,7 @@ BESIDE_B = "b has pods of the same Service shop/cart"
 
 
 @pytest.mark.parametrize(
-    ("workloads", "in_hand", "why"),
+    ("workloads", "active", "why"),
     [
         (held(0, "ab"), "", ""),
         (held(0, "ab"), "c", ""),
@@ -279,10 +279,8 @@ BESIDE_B = "b has pods of the same Service shop/cart"
         ),
     ],
 )
-def test_who_may_not_be_on_the_way_beside_whom(
-    workloads: Workloads, in_hand: str, why: str
-) -> None:
-    assert workloads.objection("a", list(in_hand), list(in_hand)) == why
+def test_who_may_not_be_on_the_way_beside_whom(workloads: Workloads, active: str, why: str) -> None:
+    assert workloads.objection("a", list(active), list(active)) == why
 
 
 def test_pods_that_are_not_ready_since_the_node_before_are_waited_for() -> None:
@@ -355,13 +353,13 @@ def test_whatever_becomes_of_them(drawn: tuple[Lineup, Workloads], chance: Rando
         for node in turn.look_at:
             well = chance.random() > 0.1
             run.come(NodeState.DONE if well else NodeState.UNDONE, node, soaked=well)
-        in_hand = [n for n, c in run.courses.items() if c.in_hand]
-        if not in_hand and not turn.look_at:
+        active = [n for n, c in run.courses.items() if c.active]
+        if not active and not turn.look_at:
             if turn.again is None:
                 break
             run.now = max(run.now, turn.again)
             continue
-        for node in in_hand:
+        for node in active:
             in_trouble = run.courses[node].gate is None
             if in_trouble or chance.random() < 0.7:
                 run.come(NodeState.UNDONE if in_trouble else NodeState.DONE, node)
@@ -379,23 +377,23 @@ def check_what_holds(
 ) -> None:
     lineup = run.lineup
     courses = {node: run.courses.get(node, Course()) for node in by_name}
-    in_hand = [n for n, course in courses.items() if course.in_hand]
+    active = [n for n, course in courses.items() if course.active]
     changes = {n for n, each in by_name.items() if each in lineup.of(NodeState.UNTOUCHED)}
-    changing = [n for n in in_hand if n in changes]
+    changing = [n for n in active if n in changes]
     restarting = [n for n in changing if courses[n].gate not in (ProofGate.METRICS, None)]
     assert len(restarting) <= lineup.cap
     assert len(changing) <= 2 * lineup.cap
     assert not (turn.stop and turn.begin)
-    assert not (turn.begin and any(courses[n].gate is None for n in in_hand))
+    assert not (turn.begin and any(courses[n].gate is None for n in active))
     begun = [n for n in turn.begin if n in changes]
     for n in begun:
         for shared in run.workloads.held:
-            taken = [shared.pods[each] for each in in_hand if each in shared.pods]
+            taken = [shared.pods[each] for each in active if each in shared.pods]
             assert n not in shared.pods or len(taken) == 1 or sum(taken) <= shared.spare
         if run.workloads.unread:
-            assert in_hand == [n]
+            assert active == [n]
         if by_name[n].control_plane:
-            assert in_hand == [n], "a control plane is alone"
+            assert active == [n], "a control plane is alone"
             rest = [each for each in by_name if not by_name[each].control_plane]
             assert all(courses[each].state is NodeState.DONE for each in rest), "and last"
         else:

@@ -239,7 +239,7 @@ async def test_whoever_has_lost_it_never_holds_it_again(
             hold.check()
         assert hold.lost is not None
         if how == "deleted":
-            assert "somebody has deleted it" in str(hold.lost)
+            assert "somebody has deleted the Lease" in str(hold.lost)
             assert hold.lost.run == "", "whoever has deleted it is not named"
             assert not server.store.list(LEASE), "a deleted Lease is not made anew"
     if how == "taken over":
@@ -336,13 +336,13 @@ async def test_a_run_that_is_cut_short_has_a_result_of_every_node(
     else:
         monkeypatch.setattr(FleetRun, "_next", None)
     result = await running
-    [in_hand] = [each for each in result.nodes if each.state is NodeState.ARMED]
-    others = {each.state for each in result.nodes if each is not in_hand}
+    [active] = [each for each in result.nodes if each.state is NodeState.ARMED]
+    others = {each.state for each in result.nodes if each is not active}
     assert others == {NodeState.UNTOUCHED}
-    assert "its switch undoes the change, unless the run continues" in in_hand.why
+    assert "the node's switch undoes the change, unless the run continues" in active.why
     if how == "cancelled":
         assert result.exit_code is ExitCode.INTERRUPTED
-        assert "stopped at once" in in_hand.why
+        assert "stopped at once" in active.why
     else:
         assert result.exit_code is ExitCode.STOPPED
         assert "an internal error, TypeError" in result.stopped

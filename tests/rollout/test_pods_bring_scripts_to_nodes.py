@@ -240,7 +240,7 @@ async def test_what_refuses_a_pod_is_named_with_what_to_do(pods: Pods, message: 
     with pytest.raises(NodeUnreachable) as raised:
         await pods.transport.run_script("node-1", HELLO, timeout=60)
     assert message.split(":", maxsplit=1)[0] in str(raised.value)
-    assert "--pod-namespace names another" in str(raised.value)
+    assert "choose another with --pod-namespace" in str(raised.value)
 
 
 @pytest.mark.parametrize("made", [True, False])
@@ -276,12 +276,12 @@ POSTED: dict[str, tuple[dict[str, Any], type[NodeError], str]] = {
     "an image that cannot be had, at once": (
         _waits("ImagePullBackOff"),
         NodeUnreachable,
-        r"no pod ran there: ImagePullBackOff image \"x\" not found",
+        r"no pod ran on the node: ImagePullBackOff image \"x\" not found",
     ),
     "a kubelet that takes no pod": (
         {"phase": "Failed", "reason": "OutOfpods", "message": "Node didn't have enough"},
         NodeUnreachable,
-        "its kubelet has ended the pod: OutOfpods: Node didn't",
+        "the kubelet has ended the pod: OutOfpods: Node didn't",
     ),
     "a script that runs too long may have run": (
         _script_is({"running": {}}),
@@ -310,7 +310,7 @@ async def test_what_comes_of_a_status_without_an_answer(
 async def test_of_a_pod_that_no_kubelet_begins_with_nothing_has_run_once_it_is_gone(
     pods: Pods,
 ) -> None:
-    with pytest.raises(NodeUnreachable, match="its kubelet has not started it"):
+    with pytest.raises(NodeUnreachable, match="the kubelet has not started the pod"):
         await pods.transport.run_script("node-2", HELLO, timeout=0.3)
     assert pods.left() == []
 
@@ -323,7 +323,7 @@ async def test_of_a_pod_whose_removal_is_refused_or_not_confirmed_that_is_not_sa
     monkeypatch.setattr(pod_transport, "_REMOVAL", 0.3)
     answer = faults.answer(code, "{}", Content_Type="application/json")
     pods.server.faults.on(f"{SPACE}/{NAME}-0000", answer, method="DELETE")
-    why = "its removal is not confirmed, so it may have run"
+    why = "the pod's removal is not confirmed, so it may have run"
     with pytest.raises(AnswerLost, match=why):
         await pods.transport.run_script("node-2", HELLO, timeout=0.3)
     assert bool(pods.told) is (code == 500)

@@ -29,14 +29,14 @@ class Nodes:
 
     fails: dict[str, NodeState] = field(default_factory=dict)
     ill: str = ""
-    in_hand: set[str] = field(default_factory=set)
+    active: set[str] = field(default_factory=set)
     beside: list[frozenset[str]] = field(default_factory=list)
     begun: list[str] = field(default_factory=list)
 
     async def through(self, node: str, reached: Reached) -> NodeResult:
-        self.in_hand.add(node)
+        self.active.add(node)
         self.begun.append(node)
-        self.beside.append(frozenset(self.in_hand))
+        self.beside.append(frozenset(self.active))
         await asyncio.sleep(0.01)
         reached(ProofGate.METRICS)
         await asyncio.sleep(0.01)
@@ -44,7 +44,7 @@ class Nodes:
         if outcome in FAILED:
             reached(None)
             await asyncio.sleep(0.01)
-        self.in_hand.remove(node)
+        self.active.remove(node)
         return NodeResult(node, outcome)
 
     async def not_well(self, node: str) -> str:
@@ -220,7 +220,7 @@ async def test_who_is_asked_to_stop_ends_what_is_in_hand(here: Acting) -> None:
         await run.run()
     assert 9 <= len(nodes.begun) < 40
     assert set(run.results) == set(nodes.begun)
-    assert not nodes.in_hand
+    assert not nodes.active
 
 
 async def test_who_stops_during_a_soak_does_not_wait_for_its_end(here: Acting) -> None:

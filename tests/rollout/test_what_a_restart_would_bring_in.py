@@ -14,7 +14,7 @@ from .recorded import left_out, recorded, rewrite
 UNIT = "/etc/systemd/system/kubelet.service"
 DROP_IN = f"{UNIT}.d/20.conf"
 CONFIG = "/var/lib/kubelet/config.yaml"
-RESTART = "restart it yourself first, on the node: systemctl restart kubelet; then make a new plan"
+RESTART = "restart the kubelet on the node: systemctl restart kubelet; then make a new plan"
 RELOAD = "on the node: systemctl daemon-reload; systemctl restart kubelet; then make a new plan"
 OLD = {"age": 3600}
 
@@ -22,7 +22,7 @@ HAZARDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     # what is changed in the recording, and what must be said
     "its executable was replaced": (
         {"next_start": {"executable": "/usr/bin/kubelet (deleted)"}},
-        ("another executable than the one that runs: /usr/bin/kubelet was replaced", RESTART),
+        ("another executable than the running one: /usr/bin/kubelet was replaced", RESTART),
     ),
     "ExecStart leads to another program": (
         {"next_start": {"executable": "/opt/1.35/kubelet", "program": "/usr/bin/kubelet", "other_program": "yes"}},
@@ -30,7 +30,7 @@ HAZARDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "its program was written over": (
         {"unit": OLD, "next_start": {"programs": [["/usr/bin/kubelet", -9000, 100]]}},
-        ("/usr/bin/kubelet was changed after its start", RESTART),
+        ("/usr/bin/kubelet was changed after the kubelet's start", RESTART),
     ),
     "a drop-in that systemd has not read": (
         {"next_start": {"needs_reload": "yes"}},
@@ -38,7 +38,7 @@ HAZARDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "a drop-in that is newer than the process": (
         {"unit": OLD, "next_start": {"unit_files": [[UNIT, -9000, -9000], [DROP_IN, 600, 600]]}},
-        (f"changed after its kubelet's start: {DROP_IN}", RESTART),
+        (f"changed after the kubelet's start: {DROP_IN}", RESTART),
     ),
     "a drop-in that a package brought with an old time": (
         {"unit": OLD, "next_start": {"unit_files": [[DROP_IN, -9000, 600]]}},
@@ -50,15 +50,15 @@ HAZARDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "an edit of its file": (
         {"unit": OLD, "config": "maxPods: 50\n"},
-        (f"changed after its kubelet's start: {CONFIG}", RESTART),
+        (f"changed after the kubelet's start: {CONFIG}", RESTART),
     ),
     "a folder of drop-ins that is newer than the process": (
         {"unit": {"age": 5}, "next_start": {"configuration": [[CONFIG, -9000, -9000], ["/etc/k.d", 4, 4]]}},
-        ("changed after its kubelet's start: /etc/k.d", RESTART),
+        ("changed after the kubelet's start: /etc/k.d", RESTART),
     ),
     "a file that was put in place with its old time": (
         {"unit": {"age": 5}, "next_start": {"configuration": [[CONFIG, -9000, 4]]}},
-        (f"changed after its kubelet's start: {CONFIG}", RESTART),
+        (f"changed after the kubelet's start: {CONFIG}", RESTART),
     ),
 }  # fmt: skip
 HARMLESS: dict[str, dict[str, Any]] = {

@@ -80,8 +80,8 @@ BEGUN, COMMITTED, WAS_UNDONE = (
     answer(TransactionState.COMMITTED),
     answer(TransactionState.UNDONE),
 )
-BEGUN_BEFORE = answer(TransactionState.BEGUN, "begun in this run before")
-BY_SWITCH = answer(TransactionState.UNDONE, "the node's own switch has undone it")
+BEGUN_BEFORE = answer(TransactionState.BEGUN, "already begun in this run")
+BY_SWITCH = answer(TransactionState.UNDONE, "the node's own switch has undone this run")
 BEFORE = answer(TransactionState.UNDONE, "undone before")
 NOT_AGAIN = answer(TransactionState.REFUSED, "this run was undone on this node; make a new plan")
 REFUSED = answer(TransactionState.REFUSED, "config.yaml has changed since the plan")
@@ -125,31 +125,31 @@ CASES: dict[str, tuple[Course, NodeState, str]] = {
     "the kubelet did not restart": (Course(WAS_UNDONE), UNDONE, ""),
     "begun before, by a process that has lost the Lease": (Course(BEGUN_BEFORE), DONE, ""),
     "this run was cut off here, and goes on": (Course(BEGUN_BEFORE, begun=True), DONE, ""),
-    "done in this run before": (Course(COMMITTED, well=True), DONE, "before"),
+    "already done in this run": (Course(COMMITTED, well=True), DONE, "already done"),
     "a node that only says that it is done": (Course(COMMITTED), UNKNOWN, "does not confirm that"),
     "a node that answers what nobody asked": (Course(NOT_BEGUN, well=True), UNTOUCHED, "nothing"),
     "another call is at work there": (Course(BUSY), UNTOUCHED, "lock"),
-    "the kubelet did not restart, nor again with the old files": (Course(BROKEN, afterwards=FAILED), DOWN, f"its files are as before; the kubelet was not active for 10 s (it is activating); {TOLD}"),
+    "the kubelet did not restart, nor again with the old files": (Course(BROKEN, afterwards=FAILED), DOWN, f"the files are as before; the kubelet was not active for 10 s (state: activating); {TOLD}"),
     "undone by half": (Course(BEGUN, MISSING, [HALF]), ARMED, "immutable"),
     "undone, and the kubelet does not run": (Course(BEGUN, MISSING, [BROKEN], afterwards=CRASHES), DOWN, "the kubelet has exited twice"),
     "undone, and the kubelet comes and goes": (Course(BEGUN, MISSING, [WAS_UNDONE], afterwards=RESTLESS), DOWN, "never stayed up for 5 s"),
     "undone by half, and the kubelet is down": (Course(BEGUN, MISSING, [HALF], afterwards=FAILED), ARMED, "immutable; the kubelet was not active"),
-    "undone, and nobody can see whether its kubelet stays up": (Course(BEGUN, MISSING, [WAS_UNDONE], afterwards=GONE), UNKNOWN, "could not see whether"),
+    "undone, and nobody can see whether its kubelet stays up": (Course(BEGUN, MISSING, [WAS_UNDONE], afterwards=GONE), UNKNOWN, "cannot tell whether"),
     "the kubelet does not come up with the new file": (Course(BEGUN, MISSING, [WAS_UNDONE], beside=FAILED), UNDONE, "kubelet stays up: the kubelet was not active for 10 s"),
     "the kubelet ends again and again with the new file": (Course(BEGUN, MISSING, [WAS_UNDONE], beside=CRASHES), UNDONE, "kubelet stays up: the kubelet has exited twice"),
     "who watches is cut off": (Course(BEGUN, MISSING, [WAS_UNDONE], beside=CUT), UNDONE, "CSR"),
     "not proven, undone once the lock is free": (Course(BEGUN, MISSING, [BUSY, BUSY, WAS_UNDONE]), UNDONE, "CSR"),
     "not proven, undone by us": (Course(BEGUN, MISSING, [WAS_UNDONE]), UNDONE, "CSR"),
-    "not proven here, and committed by another who has proven it": (Course(BEGUN, MISSING, [COMMITTED], well=True), DONE, "done in this run before"),
+    "not proven here, and committed by another who has proven it": (Course(BEGUN, MISSING, [COMMITTED], well=True), DONE, "already done in this run"),
     "not proven here, and the node says that it is committed": (Course(BEGUN, MISSING, [COMMITTED]), UNKNOWN, "does not confirm that"),
     "not proven, undone at the third try": (Course(BEGUN, MISSING, [CUT, GONE, WAS_UNDONE]), UNDONE, "CSR"),
-    "not proven, and out of reach; nothing can be seen": (Course(BEGUN, MISSING, [GONE]), ARMED, "could not be seen"),
-    "proven, and out of reach for the commit": (Course(BEGUN, PASSED, [GONE]), ARMED, "could not be reached to commit; its switch was set"),
+    "not proven, and out of reach; nothing can be seen": (Course(BEGUN, MISSING, [GONE]), ARMED, "was not seen"),
+    "proven, and out of reach for the commit": (Course(BEGUN, PASSED, [GONE]), ARMED, "could not be reached to commit; the switch was set"),
     "proven, but the switch was faster": (Course(BEGUN, PASSED, [BY_SWITCH]), UNDONE, "own switch"),
-    "proven, and its record is gone": (Course(BEGUN, PASSED, [NO_RECORD]), UNKNOWN, "this run began there, but left no record"),
+    "proven, and its record is gone": (Course(BEGUN, PASSED, [NO_RECORD]), UNKNOWN, "this run began on the node, but has no record there"),
     "begun without a process, and its record is gone": (Course(answer(TransactionState.BEGUN, pid=0), MISSING, [NOT_BEGUN]), UNKNOWN, "no record"),
     "found begun, the connection broke, and its record is gone": (Course(CUT, PASSED, [NOT_BEGUN], begun=True), UNKNOWN, "no record"),
-    "not proven, and its record is gone": (Course(BEGUN, MISSING, [NOT_BEGUN]), UNKNOWN, "CSR: the kubelet has made no CSR yet; this run began there"),
+    "not proven, and its record is gone": (Course(BEGUN, MISSING, [NOT_BEGUN]), UNKNOWN, "CSR: the kubelet has made no CSR yet; this run began on the node"),
     "the connection broke at begin, which had begun": (Course(CUT, PASSED, [WAS_UNDONE]), UNDONE, "cut"),
     "the connection broke at begin, which had not begun": (Course(CUT, PASSED, [NOT_BEGUN]), UNTOUCHED, "nothing was changed"),
 }  # fmt: skip
@@ -255,7 +255,7 @@ async def test_a_node_ends_as_it_really_is(name: str, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("beside", "gates", "why"),
     [
-        (None, 0.3, "API server answers: it has not answered yet"),
+        (None, 0.3, "API server answers: no answer yet"),
         (FAILED, 30, "kubelet stays up: the kubelet was not active for 10 s"),
     ],
 )
@@ -271,8 +271,8 @@ async def test_an_api_server_that_is_silent_holds_up_neither_the_end_of_the_gate
     assert why in result.why, result
 
 
-OWN = "its switch undid the change at {}, before it was proven; this run had continued there {} s before"
-DUE = "its switch was due at {}, before it was proven; this run had continued there {} s before"
+OWN = "the node's switch undid the change at {}, before the node was proven; this run had continued there {} s before"
+DUE = "the node's switch was due at {}, before the node was proven; this run had continued there {} s before"
 
 
 async def gone_on_with(
@@ -292,7 +292,7 @@ async def gone_on_with(
         (Course(BEGUN_BEFORE, MISSING, [BUSY, BEFORE]), 9, UNDONE, OWN),
         (Course(BEGUN_BEFORE, MISSING, [BEFORE], beside=FAILED), 0, UNDONE, OWN),
         # It goes off while the operator is asked, or before the first look.
-        (Course(NOT_AGAIN, MISSING, [BEFORE]), -200, UNDONE, "its switch undid the change at {}, before it was proven"),
+        (Course(NOT_AGAIN, MISSING, [BEFORE]), -200, UNDONE, "the node's switch undid the change at {}, before the node was proven"),
         (Course(BEGUN_BEFORE, MISSING, [HALF]), 9, ARMED, DUE),
     ],
 )  # fmt: skip

@@ -86,9 +86,9 @@ LOOK = "kubevouch status aaaa"
 @pytest.mark.parametrize(
     ("rows", "found", "case", "command"),
     [
-        ([ARMED], {"holder": ALIVE, "kept": IS_KEPT}, Case.UNDER_WAY, LOOK),
-        ([ARMED], {"holder": LATE, "kept": IS_KEPT}, Case.UNDER_WAY, f"sleep 11 && {LOOK}"),
-        ([DONE], {"holder": holder(UNDO_OF, 2), "kept": IS_KEPT}, Case.UNDER_WAY, LOOK),
+        ([ARMED], {"holder": ALIVE, "kept": IS_KEPT}, Case.RUNNING, LOOK),
+        ([ARMED], {"holder": LATE, "kept": IS_KEPT}, Case.RUNNING, f"sleep 11 && {LOOK}"),
+        ([DONE], {"holder": holder(UNDO_OF, 2), "kept": IS_KEPT}, Case.RUNNING, LOOK),
         ([DONE, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
         ([LONG, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
         ([DONE, SILENT], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
@@ -172,7 +172,7 @@ def test_which_command_shows_that_the_api_server_answers() -> None:
         (None, "", "nobody"),
         (None, "not allowed", "unknown: not allowed"),
         (ALIVE, "", "run aaaa of alice@laptop (renewed 1 s ago)"),
-        (DEAD, "", "no; run aaaa of alice@laptop (not renewed for 60 s) died (killed, or away from the API server)"),
+        (DEAD, "", "no; run aaaa of alice@laptop (not renewed for 60 s) died (killed, or cut off from the API server)"),
         (holder("aaaa on alice@laptop (undo w1,w2 1)", 1), "", "undo of run aaaa on w1, w2 by alice@laptop (renewed 1 s ago)"),
     ],
 )  # fmt: skip
@@ -215,7 +215,7 @@ def ended(*states: NodeState, **other: object) -> RunResult:
     return RunResult("aaaa", nodes, **other)  # type: ignore[arg-type]
 
 
-FAILS = ConfigMapResult("somebody else has changed it", failed=True)
+FAILS = ConfigMapResult("somebody else has changed the text", failed=True)
 SETTLED, FORBIDDEN = (
     msgspec.structs.replace(FAILS, **{each: True}) for each in ("settled", "forbidden")
 )
@@ -347,10 +347,10 @@ PUT_BACK = f"kubevouch undo aaaa --node {NODE.node}"
     ("error", "command", "then"),
     [
         # Where the run stands that holds the Lease, and not this one, which may never have begun.
-        (NotTheHolder("Lease", "another run is under way", run="ffff"), f"{SEES} ffff", ""),
+        (NotTheHolder("Lease", "another run is in progress", run="ffff"), f"{SEES} ffff", ""),
         (NotTheHolder("Lease", "another run has begun"), f"{SEES} --via pod", ""),
         (NotTheHolder("Lease", "another run", run="a;touch b"), f"{SEES} --via pod", ""),
-        (StoppedBefore("w1", "undone on it"), "anew", ""),
+        (StoppedBefore("w1", "undone on this node"), "anew", ""),
         # A new plan leaves out what is armed: without the first step it would lead back to this run.
         (StoppedBefore("w2", "edited", begun=("w3", "w1")), "kubevouch undo aaaa --node w1 --node w3", "anew"),
         (StoppedBefore(NODE.node, "another file", run="aaaa"), PUT_BACK, "anew"),

@@ -241,7 +241,7 @@ OTHER = recorded("expired-control-plane").node
     [
         (config_map(bootstrap=True), [], [], "has serverTLSBootstrap: true already"),
         (config_map(), [LeftOut("x", "it is NotReady")], [], "leaves out 1 node"),
-        (config_map(), [], [OTHER], "does not look at 1 node"),
+        (config_map(), [], [OTHER], "does not cover 1 node"),
         (config_map("a: [\n"), [], [], "cannot be edited"),
         (unread(), [], [], "this cluster has no such ConfigMap: kubeadm did not make it"),
         (unread(Doubt(DoubtKind.FAILED, "forbidden")), [], [], "forbidden"),
@@ -387,7 +387,7 @@ def test_where_an_undo_sets_aside_what_the_kubelets_have_got_is_said_of_the_node
     assert what_is_set_aside(plan, {"a"}).startswith(f"{first} on each undone node: ")
     both = f"{first} or /data/kubelet/.kubevouch/abcd/strays on each undone node"
     assert what_is_set_aside(plan, {"a", "b"}).startswith(both)
-    assert "you may delete it" in what_is_set_aside(plan, {"a"})
+    assert "you may delete them" in what_is_set_aside(plan, {"a"})
     assert what_is_set_aside(plan, set()) == ""
 
 

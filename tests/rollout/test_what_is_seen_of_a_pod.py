@@ -54,7 +54,7 @@ UNKNOWN = _ended(
 KILLED = _ended("", reason="OOMKilled", exitCode=137)
 FAILED = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}
 LOOKS: dict[str, tuple[dict[str, Any], PodState, str]] = {
-    "nobody has looked at it": ({}, WAITS, "its kubelet has not started it"),
+    "nobody has looked at it": ({}, WAITS, "the kubelet has not started the pod"),
     "its image is pulled again": (_status(PULLS), WAITS, "ErrImagePull rpc error"),
     "its image is not there": (_status(IN_VAIN), WAITS, "ErrImageNeverPull"),
     "it runs": (_status({"running": {}}), RUNS, "its script runs"),
@@ -206,6 +206,6 @@ def test_a_node_whose_name_was_asked_for_again_since_it_joined_is_uncertain() ->
     again = _csr("again", "system:bootstrap:abcdef", 300)
     assert asked_for_again([joining, rotation], [node]) == {}
     for doubtful in ([joining, again, rotation], [again], [_csr("other", "alice", 700), joining]):
-        assert "take --via ssh" in asked_for_again(doubtful, [node])["n"]
+        assert "use --via ssh" in asked_for_again(doubtful, [node])["n"]
     # Nobody knows when it joined.
     assert asked_for_again([joining], [msgspec.convert({"metadata": {"name": "n"}}, Node)])

@@ -50,11 +50,11 @@ def found(
 
 ARMED, DONE, UNDONE = NodeState.ARMED, NodeState.DONE, NodeState.UNDONE
 EDIT = "/c.yaml was edited by somebody else"
-LOOK = "its switch tries again every 15 s; see `systemctl status 'kubevouch-undo-*'` there"
+LOOK = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` there"
 RESTARTED = "changed and restarted, not proven yet"
 READ: dict[str, tuple[Any, ...]] = {
-    "armed": (run("aaaa", "armed", fires=CLOCK + 143), ARMED, "in 143 s", "its files are being changed"),
-    "written": (run("aaaa", "written", fires=CLOCK + 143), ARMED, "in 143 s", "its files are changed, but the kubelet is not restarted yet"),
+    "armed": (run("aaaa", "armed", fires=CLOCK + 143), ARMED, "in 143 s", "the files are being changed"),
+    "written": (run("aaaa", "written", fires=CLOCK + 143), ARMED, "in 143 s", "the files are changed, but the kubelet is not restarted yet"),
     "restarted": (run("aaaa", "restarted", fires=CLOCK + 143), ARMED, "in 143 s", RESTARTED),
     "verified": (run("aaaa", "verified", fires=CLOCK + 143), ARMED, "in 143 s", "proven; the commit is not finished"),
     "its switch is at work": (run("aaaa", "restarted", fires=CLOCK - 20), ARMED, "at work for 20 s", RESTARTED),
@@ -66,7 +66,7 @@ READ: dict[str, tuple[Any, ...]] = {
     "committed, and edited": (run("aaaa", "committed", whose=b"other", strays=(b"config.yaml",)), DONE, "", EDIT,
                               "set aside in /var/lib/kubelet/.kubevouch/aaaa/strays: config.yaml"),
     "undone": (run("aaaa", "undone", whose=b"before"), UNDONE, ""),
-    "barred": (run("aaaa", "barred"), UNDONE, "", "undone before it began here; it will not begin again"),
+    "barred": (run("aaaa", "barred"), UNDONE, "", "undone before the run began here; it will not begin again"),
     "of another version": (run("aaaa", "half"), NodeState.UNKNOWN, "", "a state that this version does not know"),
 }  # fmt: skip
 
@@ -120,11 +120,14 @@ def test_what_an_undo_is_about_to_put_back_is_not_told_as_a_change_that_was_neve
     """An undo makes a node armed again, so that the node ends it if we do not."""
     seen = found(run("aaaa", "restarted", fires=CLOCK - 5, whose=b"other"))
     rows = (*statuses_of("n", seen, ""), RunOnNode("m", "aaaa", DONE))
-    for under_way, how in ((True, "under way puts it back"), (False, "interrupted: once its")):
-        armed, other = while_it_is_undone(rows, "aaaa", under_way=under_way)
+    for alive, how in (
+        (True, "in progress restores the node"),
+        (False, "interrupted: once the"),
+    ):
+        armed, other = while_it_is_undone(rows, "aaaa", alive=alive)
         assert (how in armed.notes[0], armed.notes[1:], other) == (True, (EDIT,), rows[1])
     for other_run in ("", "bbbb"):
-        assert while_it_is_undone(rows, other_run, under_way=True) == rows
+        assert while_it_is_undone(rows, other_run, alive=True) == rows
 
 
 def test_records_that_others_could_have_written_tell_nothing() -> None:

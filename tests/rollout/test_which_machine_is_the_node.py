@@ -51,7 +51,9 @@ async def test_a_machine_that_was_reached_at_an_address_waits_for_the_operators_
     no, yes = (by_answer(plan, yes=each) for each in (False, True))
     [left_out], [asked] = no.left_out, unvouched(plan)
     assert (left_out.leads_on, no.config_map) == (LeadsOn.WORD, None)
-    assert f" says that {address} is {WORKER}; if it is so: --allow {WORKER}=" in left_out.reason
+    assert (
+        f" says that {address} is {WORKER}; if that is right: --allow {WORKER}=" in left_out.reason
+    )
     assert no.config_map_note == "not in this plan, which leaves out 1 node"
     key = here.machines.by_name[address].host_key
     assert (asked.node, asked.host, asked.host_key) == (WORKER, address, key)
@@ -101,7 +103,7 @@ ANOTHER: dict[str, tuple[Change, str]] = {
     ),
     "node's certificate": (
         shows(cluster_ca().client(f"system:node:{SECOND}", GROUP)),
-        f"its kubelet's client certificate is {SECOND}'s",
+        f"the kubelet's client certificate is for {SECOND}",
     ),
     "cluster's certificate": (
         shows(Authority().client(NAME, GROUP)),
@@ -249,7 +251,7 @@ async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh(here: 
     found = next_for_status(StatusFacts(rows, "abcd", kept={"abcd"}, way=way))
     flags = "--ssh-config /etc/config --ssh-user ops"
     assert found.command == f"kubevouch status --node {WORKER} {flags}"
-    assert "with whichever key your own ssh knows" in found.note
+    assert "with the host key that your ssh knows" in found.note
     assert [each.state for each in by_own_ssh] == [NodeState.UNTOUCHED]
 
 

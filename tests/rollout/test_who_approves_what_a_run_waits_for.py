@@ -62,9 +62,7 @@ async def test_what_the_approver_does_not_decide_in_time_the_run_approves_and_sa
         assert node.state is NodeState.DONE
         assert here.context.clock.monotonic() - began >= QUICK.approvers_turn == 2
         assert _approvals(here) == 1
-        told = (
-            "approved by this run: the approver had not approved it within 2 s (its log says why)"
-        )
+        told = "approved by this run: the approver had not approved the CSR within 2 s (its log says why)"
         assert any(told in each for each in here.progress.lines), here.progress.lines
 
 
@@ -123,7 +121,7 @@ async def test_a_csr_that_was_made_with_another_credential_is_not_the_kubelets(
     [node] = result.nodes
     assert node.state is NodeState.UNTOUCHED
     assert node.why == (
-        f"the kubelet has made no CSR yet: {csr} was made with another credential than the one on its disk"
+        f"the kubelet has made no CSR yet: {csr} was made with a credential that is not on the node's disk"
     )
     # The kubelet may have rotated: the node was asked again, and not at every look.
     assert sum(name == "survey" for host, name in dark.machines.ran if host == WORKER) == 3

@@ -36,7 +36,7 @@ def test_one_file_with_both_serves_as_both(pair: KeyPair) -> None:
 
 
 def test_neither_repr_nor_str_shows_anything(pair: KeyPair) -> None:
-    assert repr(pair) == str(pair) == f"{pair}" == "<Pair>"
+    assert repr(pair) == str(pair) == f"{pair}" == "<KeyPair>"
 
 
 def test_no_descriptor_stays_open(pair: KeyPair) -> None:

@@ -33,15 +33,15 @@ from kubevouch.x509 import duration_text
 
 
 class Cause(msgspec.Struct, frozen=True, rename="camel"):
-    """The cause in words for a person, and what to do next."""
+    """A cause as printed, and what to do next."""
 
     code: Code
     text: str
     next: tuple[str, ...]
-    """The words of one command."""
+    """The next command, as a list of arguments."""
 
     by_hand: str = ""
-    """What only a person can do, if that command does not fix it."""
+    """What to do by hand if the command is not enough."""
 
 
 MOST_CAUSES = 3
@@ -56,7 +56,7 @@ def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _behind(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
-    """The codes that explain a symptom: the first that covers all of its subjects, else several that do so together, else none.
+    """The codes that explain a symptom: one that covers all of its subjects, or several that do so together; else none.
 
     A finding without subjects covers the whole cluster.
     """
@@ -75,7 +75,7 @@ def _behind(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
 
 
 def causes_of(findings: Iterable[Finding]) -> tuple[Cause, ...]:
-    """The findings that nothing else explains, by rank: the first one, and others if they are errors or worse; at most a few."""
+    """Causes: findings that no other finding explains, by rank. After the first only errors and worse; at most MOST_CAUSES."""
     roots = sorted(
         (
             each
@@ -107,7 +107,7 @@ def _rules_of(file: ModuleType) -> tuple[Rule, ...]:
 
 
 def _counting_in(use: CountsIn) -> tuple[Rule, ...]:
-    """The rules whose codes count in this verb."""
+    """The rules with codes that count in this verb."""
     return tuple(
         rule
         for file in _FILES
@@ -134,7 +134,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
         return next(iter(self.causes), None)
 
     def exit_code(self, fail_on: Severity) -> ExitCode:
-        """1 for findings at or above the threshold; else 3 if something could not be told; else 0."""
+        """1 for findings at or above the threshold; else 3 if there are doubts; else 0."""
         about = [each for each in self.findings if not each.code.is_doubt]
         if any(each.severity.at_least(fail_on) for each in about):
             return ExitCode.FINDINGS
@@ -142,7 +142,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
     @property
     def first_doubt(self) -> Finding | None:
-        """The most urgent doubt: a node that a run may have armed comes before all others."""
+        """The most urgent doubt: an unfinished run comes before all others."""
         doubts = [each for each in self.findings if each.code.is_doubt]
         runs = [each for each in doubts if each.code is Code.RUN_NOT_FINISHED]
         return next(iter(runs + doubts), None)
@@ -160,10 +160,10 @@ def diagnose(evidence: Evidence, rules: tuple[Rule, ...] = DOCTOR) -> Diagnosis:
 
 
 def _by_its_maker(found: Finding, maker: Maker) -> Finding:
-    """The finding with the maker's own way instead of plans and kubeadm commands.
+    """The finding with advice for this maker's clusters instead of plans and kubeadm commands.
 
-    There is no single command for that way, so NEXT links its description. Kubelets may run under
-    another name than kubelet.service, and ssh may not exist: then the Node itself shows the fault.
+    The advice is not a single command, so NEXT is a link to it. `describe node` replaces
+    journalctl: the unit may not be kubelet.service, and there may be no ssh.
     """
     if "journalctl" in found.next:
         return msgspec.structs.replace(
@@ -175,7 +175,7 @@ def _by_its_maker(found: Finding, maker: Maker) -> Finding:
         return msgspec.structs.replace(
             found,
             next=tuple(word.format_map(known) for word in words),
-            by_hand=f"{maker} made this cluster: fix it in its own way, not kubeadm's.",
+            by_hand=f"{maker} made this cluster: fix this with its tools, not with kubeadm.",
         )
     if not found.definition.by_maker:
         return found
@@ -183,7 +183,7 @@ def _by_its_maker(found: Finding, maker: Maker) -> Finding:
 
 
 THEN: Final = "THEN"
-_MAY_HIDE: Final = "the facts under could-not-tell may hide anything"
+_MAY_HIDE: Final = "the unknown facts under could-not-tell may hide a fault"
 _ALL_VERIFIES: Final = (
     "the metrics API has fresh metrics of every node, and every kubelet's certificate verifies"
 )
@@ -191,18 +191,18 @@ _ALL_VERIFIES: Final = (
 
 @dataclass(frozen=True)
 class Conclusion:
-    """A word with its sentence, and the lines under it."""
+    """A word such as CAUSE with its sentence, and the lines below."""
 
     word: str
     text: str
     lines: tuple[tuple[str, str], ...] = ()
-    """FIRST, NEXT and WHY, each with a command line, and THEN with what only a person can do."""
+    """FIRST, NEXT and WHY, each with a command line, and THEN with what to do by hand."""
 
 
 def conclusions_of(
     verb: str, diagnosis: Diagnosis, code: ExitCode, fail_on: Severity
 ) -> list[Conclusion]:
-    """CAUSE for each cause if something has failed; else OK or UNKNOWN, and any lesser cause, usually a warning."""
+    """CAUSE for each cause if something has failed; else OK or UNKNOWN, and the lesser causes, usually warnings."""
     found = []
     if code is not ExitCode.FINDINGS:
         is_unknown = code is ExitCode.COULD_NOT_TELL
@@ -218,7 +218,7 @@ def conclusions_of(
 
 
 def _ok(verb: str, diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
-    """Nothing has failed."""
+    """The conclusion if nothing has failed."""
     is_bad = any(each.severity.at_least(Severity.ERROR) for each in diagnosis.findings)
     plain = verb != "verify" or is_bad
     text = f"nothing of severity {fail_on} or worse" if plain else _ALL_VERIFIES
@@ -226,7 +226,7 @@ def _ok(verb: str, diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
 
 
 def _unknown(diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
-    """Something could not be told, and what helps first."""
+    """The conclusion if facts are unknown, and what helps first."""
     doubt = diagnosis.first_doubt
     assert doubt is not None
     beside = (
@@ -243,7 +243,7 @@ def _caused(
     word: str,
     said: Sequence[str],
 ) -> Conclusion:
-    """A cause after its word. said: commands that were named before it."""
+    """The conclusion about a cause. said: commands that were already printed."""
     unfinished = (each for each in diagnosis.findings if each.code is Code.RUN_NOT_FINISHED)
     firsts = dict.fromkeys(shlex.join(each.next) for each in unfinished)
     first = [each for each in firsts if each not in said]
@@ -267,12 +267,12 @@ def _lines(
 
 
 def nothing_found(verb: str, section: Section, evidence: Evidence) -> tuple[str, str]:
-    """The first word of the line, and the line."""
+    """The first word and the text of the line for a section without findings."""
     made = _pending(evidence)
     is_well, text = _seen(section, evidence, len(made))
     if section is Section.CSRS and made:
-        # verify's rules do not ask why, and doctor's wait for some time: so this is not reported
-        # as ok.
+        # verify does not check why CSRs are pending, and doctor reports them only after some time:
+        # so the section is not ok.
         oldest = "the oldest " if len(made) > 1 else ""
         ago = f", {oldest}made {duration_text(evidence.at - min(made))} ago"
         why = "; doctor says why" if verb == "verify" else ago
@@ -287,7 +287,7 @@ def _pending(evidence: Evidence) -> list[datetime]:
 
 
 def _seen(section: Section, evidence: Evidence, undecided: int) -> tuple[bool, str]:
-    """The line of a section without findings, and whether all is well there or unknown."""
+    """Whether all is well in a section without findings, and its text."""
     served, nodes = evidence.served, len(evidence.nodes.or_else(()))
     answering = sum(not is_silent(each) and not is_our_side(each) for each in served)
     trusted = sum(each.is_trusted for each in served)

@@ -1,6 +1,6 @@
-"""Findings: a code of the catalogue that applies to this cluster, with proofs.
+"""Findings: codes of the catalogue that apply to this cluster, with proofs.
 
-Only definitions decide severity, NEXT and sentences.
+The catalogue's definitions supply severity, NEXT and sentences.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,27 +39,27 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
 
     proofs: tuple[Proof, ...] = ()
     because_of: str = ""
-    """The codes that explain this symptom; empty if it is no symptom."""
+    """The codes of the findings that explain this one, comma-separated; empty if none does."""
 
     cause: str = ""
     """The sentence that names this finding as the cause."""
 
     next: tuple[str, ...] = ()
-    """The words of the next command, if this is the cause. Never empty once made."""
+    """The next command, as a list of arguments, if this is the cause. `finding` always sets it."""
 
     by_hand: str = ""
-    """What only a person can do, if that command does not fix it."""
+    """What to do by hand if the command is not enough."""
 
     @property
     def definition(self) -> FindingDefinition:
-        """The definition of its code."""
+        """The catalogue's definition of the code."""
         return CATALOGUE[self.code]
 
 
 _RELEASE = "meta.helm.sh/release-name"
 _RELEASES = ("helm", "list", "--all-namespaces")
-"""Instead of a write to a Helm release: Helm 4's next upgrade or rollback would end with a
-conflict (each field has its owner)."""
+"""NEXT instead of a command that changes an object of a Helm release: such a change makes Helm 4's
+next upgrade or rollback fail with a field manager conflict."""
 
 
 def finding(
@@ -71,7 +71,7 @@ def finding(
     severity: Severity | None = None,
     details: Mapping[str, str] = MappingProxyType({}),
 ) -> Finding:
-    """A finding of that code. details: values for the definition's templates besides the title and subjects.
+    """A finding with this code. details: values for the definition's templates besides the title and subjects.
 
     Raises:
         KeyError: a template names a missing detail.
@@ -107,7 +107,7 @@ def sentence(title: str) -> str:
 
 
 def counted(number: int, one: str, several: str = "") -> str:
-    """A count with its word: `1 node`, `4 nodes`."""
+    """A count with its noun: `1 node`, `4 nodes`."""
     return f"{number} {one if number == 1 else several or one + 's'}"
 
 
@@ -118,7 +118,7 @@ def named(names: Sequence[str], most: int = 8) -> str:
 
 
 def wire_proof(served: Served, seen: str | None = None) -> Proof:
-    """The proof of what a node's port showed, in metrics-server's words if it has any."""
+    """The proof of what a node's port showed. seen: None for the text that Go prints."""
     return Proof(
         subject=served.node,
         seen=wire_text(served) if seen is None else seen,
@@ -148,7 +148,7 @@ def pods_of(evidence: Evidence) -> dict[str, str]:
 
 
 def deployment_of(evidence: Evidence) -> dict[str, str]:
-    """Details for commands about metrics-server's Deployment; its usual place if it was not found. helm: "" unless Helm made it."""
+    """Details for commands about metrics-server's Deployment, by default its usual name. `helm` is the Helm release, if any."""
     found = evidence.metrics.deployment.value
     if found is None:
         return {"namespace": METRICS_SERVER_NAMESPACE, "deployment": "metrics-server"}

@@ -1,8 +1,8 @@
-"""The approvers of serving CSRs: ours and whether it decides, workloads with a role for it, and the last approval.
+"""Approvers of serving CSRs: ours, workloads with a role for approving, and the author of the last approval.
 
 Kubernetes itself never approves serving CSRs (pkg/controller/certificates/approver/sarapprove.go
-handles client certificates only). A role counts only if it names signers and the verb approve;
-cluster-admin alone makes no approver.
+handles client certificates only). A role counts only if it names signers and the verb approve, so a
+cluster-admin is not an approver.
 """
 
 import re
@@ -24,31 +24,32 @@ from kubevouch.x509.kinds import NODE_PREFIX, duration_text
 
 NAMESPACE: Final = "kubevouch-system"
 NAME: Final = "kubevouch-approver"
-"""The name of its Deployment, account, Lease and configuration."""
+"""The name of the approver's Deployment, service account, Lease and ConfigMap."""
 
 CONFIGURATION_KEY: Final = "configuration.yaml"
 PART_OF: Final = "app.kubernetes.io/part-of"
 """The label of all our objects in a cluster; its value is "kubevouch"."""
 
 _LATELY: Final = timedelta(minutes=1)
-"""The leader renews the Lease every two seconds. After 15 silent seconds another pod may take
-it, if there is one."""
+"""How long a silent leader counts if there are pods. The leader renews the Lease every two
+seconds; after 15 silent seconds another pod may take it."""
 
 _RUNS_OUT: Final = timedelta(seconds=15)
-"""Without pods nobody takes it then."""
+"""How long a silent leader counts if there are no pods that could take over."""
 
 _TAKEN_WITHIN: Final = timedelta(seconds=10)
-"""A ready pod asks every two seconds, so it takes a released Lease within that time."""
+"""A ready pod tries every two seconds, so it takes a released Lease within this time."""
 
 
 @dataclass(frozen=True, slots=True)
 class OurApprover:
-    """What its Deployment and its Lease show.
+    """Our approver, by its Deployment and its Lease.
 
-    An operator may have started a leader without a pod by hand.
+    The leader may be a process without a pod, which an operator has started by hand.
 
-    leader: who holds the Lease; "" for nobody. silent: time since the last renewal; None without a
-    Lease. configuration: its text; None without one, or if the doubt says why it is unknown.
+    leader: the Lease's holder; "" if nobody holds it. silent: time since the Lease's last renewal;
+    None if there is no Lease. configuration: its text; None if there is none, or if
+    configuration_doubt says why it is unknown.
     """
 
     wanted: int
@@ -60,7 +61,7 @@ class OurApprover:
 
     @property
     def decides(self) -> bool:
-        """Whether one process leads, or takes over now.
+        """Whether a process leads, or is about to take over.
 
         Only the leader decides, however many pods are ready.
         """
@@ -76,7 +77,7 @@ class OurApprover:
 
     @property
     def why_not(self) -> str:
-        """Why it decides nothing; empty if it decides."""
+        """Why our approver decides nothing; empty if it decides."""
         if self.decides:
             return ""
         if not self.wanted:
@@ -85,11 +86,11 @@ class OurApprover:
             pods = "its pod is not" if self.wanted == 1 else f"none of its {self.wanted} pods is"
             return f"{pods} ready"
         if self.silent is None:
-            return "its pods are ready, and none has ever led"
+            return "its pods are ready, but none has ever led"
         if not self.leader:
-            return "its pods are ready, and none leads"
+            return "its pods are ready, but none leads"
         since = duration_text(self.silent)
-        return f"its pods are ready, and none leads: the Lease was renewed {since} ago"
+        return f"its pods are ready, but none leads: the Lease was renewed {since} ago"
 
 
 _GROUPS = {"certificates.k8s.io", "*"}
@@ -98,13 +99,13 @@ OUR_APPROVER = f"{NAMESPACE}/{NAME}"
 """Namespace and service account of the approver that this product installs."""
 
 BY_US = "KubevouchApprove"
-"""The reason of our approvals' condition: from our approver, `csr approve` and `apply`."""
+"""The reason in the Approved condition that our approver, `csr approve` and `apply` write."""
 
 APPROVER_SAYS = "kubevouch approver: "
-"""How the messages of our approver's conditions begin, unlike those of a person."""
+"""The prefix of messages in our approver's conditions. A person's approvals lack it."""
 
 DENIED_BY_US = "KubevouchDeny"
-"""The reason of our denials' condition."""
+"""The reason in the Denied condition that `csr deny` writes."""
 
 ROLLOUT_ROLE = "kubevouch-rollout"
 INSTALLER_ROLE = "kubevouch-approver-installer"
@@ -121,8 +122,8 @@ def approving_accounts(
 ) -> tuple[tuple[str, str, str], ...]:
     """(namespace, service account, role) of each account bound to a role made for approving.
 
-    Roles that we print for people do not count: a pod that installs or fixes is gone when the next
-    CSR comes.
+    Roles that we print for people do not count: a pod that uses one does not stay to approve later
+    CSRs.
     """
     made_for_it = {role.name for role in roles if any(map(_approves, role.rules))} - _FOR_PEOPLE
     bound = {
@@ -145,7 +146,7 @@ def _approves(rule: PolicyRule) -> bool:
 
 
 def _account(subject: Subject) -> tuple[str, str] | None:
-    """Namespace and name of a service account, in either of RBAC's two spellings; else None."""
+    """Namespace and name of a service account, in either of RBAC's two forms; else None."""
     if subject.kind == "ServiceAccount":
         namespace, name = subject.namespace, subject.name
     elif subject.kind == "User" and subject.name.startswith(_ACCOUNT_USER):
@@ -159,7 +160,7 @@ def _account(subject: Subject) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """An approver of serving CSRs on this cluster, and how we know of it. running: whether it is seen to run."""
+    """An approver of serving CSRs on this cluster. evidence: how we know about it. running: whether we see it run."""
 
     name: str
     evidence: str
@@ -167,12 +168,12 @@ class Approver:
 
 
 def is_by_our_approver(condition: CsrCondition) -> bool:
-    """Whether our approver wrote it, and not a person with `csr approve` or `apply`, by the writer's own words."""
+    """Whether the condition claims to be our approver's, not that of a person with `csr approve` or `apply`."""
     return condition.reason == BY_US and condition.message.startswith(APPROVER_SAYS)
 
 
 def decided_by(condition: CsrCondition) -> str:
-    """Who decided a CSR, by the writer's own words: our approver, a person with one of two programs, or a reason."""
+    """Who decided a CSR, as the condition claims: our approver, a person with kubevouch or kubectl, or a reason."""
     if is_by_our_approver(condition):
         return "our approver"
     programs = {BY_US: "kubevouch", DENIED_BY_US: "kubevouch"}
@@ -183,10 +184,10 @@ def decided_by(condition: CsrCondition) -> str:
 def last_approval(
     csrs: Iterable[CertificateSigningRequest], now: datetime, but: Collection[str] = ()
 ) -> Approver | None:
-    """The author of the newest approval that no person gave: that approver ran then, and may run now.
+    """The approver behind the newest approval, persons excluded. It ran then, and may still run.
 
-    For an approver outside the cluster, as on a managed control plane, this is the only trace.
-    csrs: oldest first. but: approvers that do not count.
+    An approver outside the cluster, as on a managed control plane, leaves no other trace. csrs:
+    oldest first. but: names of approvers to skip.
     """
     for csr in reversed(tuple(csrs)):
         approved = csr.condition("Approved")
@@ -199,7 +200,7 @@ def last_approval(
         at = approved.last_update_time or csr.metadata.creation_timestamp
         when = f" {duration_text(now - at)} ago" if at else ""
         node = csr.spec.username.removeprefix(NODE_PREFIX)
-        told = f"{csr.name} of {node} was approved{when} with reason {approved.reason!r}"
-        how = f"{told}; it is unknown whether that approver still runs"
+        seen = f"{csr.name} of {node} was approved{when} with reason {approved.reason!r}"
+        how = f"{seen}; it is unknown whether that approver still runs"
         return Approver(name, how, running=False)
     return None

@@ -1,11 +1,11 @@
-# The files of a node that tell about its certificates. Reads only. Of what may hold a key, whole certificates are shown
-# (identity.sh), and of a key the SHA-256 of its public half; a kubeconfig is shown by those lines that cannot hold a secret.
-# Set above this text: below, what comes before each path (nothing on a node); fixed, a line for each file: its form, its path;
-# kubeconfig, the path of the kubelet's. Needs the functions of kubelet_process.sh.
+# Reads the files of a node that hold certificates, and changes nothing. From files that may hold keys it outputs complete
+# certificates (identity.sh) and the SHA-256 of each key's public half; from a kubeconfig only lines that cannot hold a secret.
+# Set above this text: below, the prefix of each path (empty on a node); fixed, one line per file with form and path;
+# kubeconfig, the path of the kubelet's kubeconfig. Needs the functions of kubelet_process.sh.
 largest=1048576
 openssl=$(command -v openssl)
 
-# Public halves of a PEM on standard input, as JSON: one where there is a key, "" for one that cannot be read.
+# A JSON list with the SHA-256 of the public half of the key in a PEM on standard input; "" for an unreadable key.
 key_digests() {
   pem=$(cat)
   case $pem in *'PRIVATE KEY-----'*) ;; *) printf '[]' && return ;; esac
@@ -15,7 +15,7 @@ key_digests() {
   printf '["%s"]' "$half"
 }
 
-# The lines of a kubeconfig that say who is in force and by which certificate. Of the data, whole certificates only.
+# The lines of a kubeconfig that name the current user and its certificate. From embedded data, only complete certificates.
 kubeconfig_lines() {
   awk '/^[- ]*(apiVersion|kind|current-context|clusters|contexts|users|cluster|context|user|name|server|client-certificate|client-certificate-data|client-key): *["\047]?[A-Za-z0-9@._:\/+=-]*["\047]? *\r?$/' "$1" |
     while IFS= read -r line; do
@@ -29,7 +29,7 @@ kubeconfig_lines() {
     done
 }
 
-# Whether a line that says who is in force is written in another way than kubeadm writes it, so that it is not shown.
+# Whether one of these lines is not in kubeadm's form and is therefore missing in the output.
 is_odd() {
   all=$(grep -c -E 'client-certificate|current-context|contexts|users' "$1")
   kept=$(kubeconfig_lines "$1" | grep -c -E 'client-certificate|current-context|contexts|users')
@@ -37,7 +37,7 @@ is_odd() {
 }
 
 comma=
-told() { # FORM PATH: one file
+show_file() { # FORM PATH
   at=$below$2 kind=other target= size=0 blocks=0 content= keys='[]' odd=false
   [ ! -L "$at" ] || target=$(readlink "$at")
   if [ ! -e "$at" ]; then
@@ -87,7 +87,7 @@ while IFS=' ' read -r form path; do
   [ -n "$path" ] || continue
   case $newline$seen in *"$newline$path$newline"*) continue ;; esac
   seen=$seen$path$newline
-  told "$form" "$path"
+  show_file "$form" "$path"
 done <<FILES
 $(wanted)
 FILES

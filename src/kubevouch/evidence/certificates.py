@@ -1,7 +1,7 @@
 """The certificates of a cluster: what each is for, where it was seen, who signed it, and what could not be read.
 
-Facts only. `inventory` and the rules of `diagnose` draw conclusions: remaining life, renewal, what
-stops.
+Conclusions, such as the remaining life, the renewal and what stops, are drawn in `inventory` and in
+the rules of `diagnose`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,9 +23,9 @@ from kubevouch.x509.chains import signers_of
 
 
 class CertificateUse(StrEnum):
-    """What a certificate is for, by its place; with kubeadm's name if kubeadm has one.
+    """What a certificate is for, by its place; named as by kubeadm if kubeadm has a name for it.
 
-    The names and usages inside a certificate are another matter: `x509.CertificateKind`.
+    `x509.CertificateKind` instead classifies a certificate by its names and usages.
     """
 
     ADMIN_CONF = "admin.conf"
@@ -47,12 +47,11 @@ class CertificateUse(StrEnum):
     KUBELET_CLIENT = "kubelet-client"
     METRICS_SERVER = "metrics-server"
     KUBECONFIG = "kubeconfig"
-    """The client certificate of a kubeconfig that kubeadm does not know, such as the one in use
-    here."""
+    """The client certificate of a kubeconfig that is not kubeadm's, such as the one in use."""
     CA_BUNDLE = "caBundle"
-    """The CA by which the API server verifies an aggregated API or a webhook."""
+    """The CA with which the API server verifies an aggregated API or a webhook."""
     WEBHOOK = "webhook"
-    """The certificate of an aggregated API or a webhook."""
+    """The serving certificate of an aggregated API or a webhook."""
 
 
 _USUAL_KINDS = {
@@ -66,7 +65,7 @@ _USUAL_KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class IssuedForCsr:
-    """A certificate issued for a CSR. csr: its name."""
+    """A certificate issued for a CSR. csr: the CSR's name."""
 
     csr: str
     certificate: Certificate
@@ -76,16 +75,16 @@ class IssuedForCsr:
 class FoundCertificate:
     """A certificate at one place, or what was found there instead.
 
-    where: the place, for a person: an address with port, a path, or an object such as `apiservice
-    v1beta1.metrics.k8s.io`. root: the local folder from which the node's disk was read; empty for a
-    place on the node itself. chain: the certificate first, then those presented or written with it.
-    Empty if unreadable. fault: what is wrong there: it cannot be read, its key does not fit.
-    missing: kubeadm expects a file that does not exist. ca: kubeadm's signer for this place ("ca",
-    "etcd-ca", "front-proxy-ca"), as its table shows it. authority: the real signer, by a verified
-    signature, in the same words; "" for others, or if unknown. externally_managed: None if the CA's
-    key could not be looked for. verdict: on a chain from the wire, if the CAs are known. failure:
-    how a handshake ended early. issued: the newest certificate for the same kubelet's port, if the
-    API server still has its CSR.
+    where: an address with port, a path, or an object such as `apiservice v1beta1.metrics.k8s.io`,
+    as printed. root: the local folder that holds the node's file system; empty if the node itself
+    was read. chain: the certificate first, then those presented or stored with it; empty if
+    unreadable. fault: what is wrong, such as an unreadable file or another certificate's key.
+    missing: whether kubeadm expects this file and it does not exist. ca: kubeadm's signer for this
+    place ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of these CAs signed it, by its
+    signature; "" if another CA did, or if unknown. externally_managed: whether the CA's key is kept
+    elsewhere; None if unknown. verdict: the verification of a dialled chain; None if the CAs are
+    unknown. failure: why the handshake failed. issued: the newest certificate that was issued to
+    the same kubelet, if the API server still has its CSR.
     """
 
     use: CertificateUse
@@ -106,19 +105,19 @@ class FoundCertificate:
 
     @property
     def path(self) -> str:
-        """The path on the node, if a disk was read."""
+        """The path on the node, if its disk was read."""
         return self.where.removeprefix(self.root)
 
     @property
     def certificate(self) -> Certificate | None:
-        """The certificate itself; None if it cannot be read, or nothing was there."""
+        """The certificate itself; None if it is missing or unreadable."""
         return self.chain[0] if self.chain else None
 
     @property
     def is_usual(self) -> bool:
-        """Whether it is of its program's usual kind.
+        """Whether the certificate is of the kind that its program usually serves.
 
-        Somebody else has put any other kind on the wire.
+        If it is of another kind, somebody else provided it.
         """
         kind = _USUAL_KINDS.get(self.use)
         if self.vantage is not Vantage.DIALLED or self.certificate is None or kind is None:
@@ -128,10 +127,10 @@ class FoundCertificate:
 
 @dataclass(frozen=True, slots=True)
 class NotRead:
-    """A place that was not read. what: the certificate and its place, for a person.
+    """A place that was not read. what: the certificate and its place, as printed.
 
-    lacks: what is known about the expected certificate, if one was expected. is_not_missed: nothing
-    is there, as it should be.
+    lacks: what is known about the expected certificate; None if none was expected. is_not_missed:
+    whether no certificate belongs there.
     """
 
     what: str
@@ -142,20 +141,20 @@ class NotRead:
 
     @property
     def is_ordinary(self) -> bool:
-        """Whether nothing has failed: nobody asked for it, or most machines cannot reach it."""
+        """Whether this is not a failure: the read was not requested, or most machines cannot reach the place."""
         return self.doubt.kind in {DoubtKind.NOT_ASKED, DoubtKind.OUT_OF_REACH}
 
 
 @dataclass(frozen=True, slots=True)
 class FoundPart:
-    """What one reader has found and could not read."""
+    """What one reader found, and what it could not read."""
 
     found: tuple[FoundCertificate, ...] = ()
     not_read: tuple[NotRead, ...] = ()
 
     @classmethod
     def of(cls, parts: "Iterable[FoundPart]") -> "FoundPart":
-        """All parts in one, in order."""
+        """Concatenates parts, in order."""
         listed = tuple(parts)
         return cls(
             tuple(each for part in listed for each in part.found),
@@ -165,9 +164,10 @@ class FoundPart:
 
 @dataclass(frozen=True, slots=True)
 class FoundCertificates:
-    """All that was found at one moment, and what could not be read.
+    """All certificates that were found at one moment, and what could not be read.
 
-    without_cluster: only disks were read. asked_disks: the nodes' disks were to be read as well.
+    without_cluster: whether only disks were read. asked_disks: whether nodes' disks were requested,
+    too.
     """
 
     at: datetime
@@ -180,20 +180,21 @@ class FoundCertificates:
 def verdict_on(
     chain: Sequence[Certificate], roots: Iterable[Certificate], name: str, at: datetime
 ) -> Verdict:
-    """The verdict of a client with these roots that calls a server by this name and gets this chain."""
+    """The verdict of a client that has these roots, dials this name and gets this chain."""
     return verify(chain[0], intermediates=chain[1:], roots=roots, name=name, at=at)
 
 
 _MOST_BETWEEN = 10
-"""Certificates between leaf and root that are checked. The server chooses how many it presents."""
+"""The most intermediates to check. A server may present any number."""
 
 
 def signing_roots(
     leaf: Certificate, others: Iterable[Certificate], roots: Iterable[Certificate]
 ) -> tuple[Certificate, ...]:
-    """The roots that signed it, or that signed an intermediate presented or written with it.
+    """The roots that signed the leaf, directly or through intermediates.
 
-    There may be several with one key: somebody may have renewed the CA.
+    There are several if the CA was renewed with the same key. others: certificates presented or
+    stored with the leaf.
     """
     known, between, signed = tuple(roots), tuple(others)[:_MOST_BETWEEN], [leaf]
     # A self-signing kubelet presents its own CA. If no issuer is a root by name, no signature is
@@ -211,11 +212,10 @@ def signing_roots(
 def signature_failure(
     leaf: Certificate, others: Iterable[Certificate], roots: Iterable[Certificate]
 ) -> str:
-    """Why none of the roots has signed it, in Go's words; "" if one has.
+    """Why none of the roots has signed the leaf, in Go's words; "" if one has.
 
-    Their validity and usages do not count.
-
-    others: certificates presented or written with it.
+    The roots' validity and usages do not count. others: certificates presented or stored with the
+    leaf.
     """
     known, between = tuple(roots), tuple(others)
     if signing_roots(leaf, between, known):
@@ -227,7 +227,7 @@ def signature_failure(
 def authority_of(
     chain: Sequence[Certificate],
     roots: Iterable[Certificate],
-    word: str = CertificateUse.CLUSTER_CA,
+    ca: str = CertificateUse.CLUSTER_CA,
 ) -> str:
-    """The word for the roots if one of them signed the first certificate; "" if none did, or it is unknown."""
-    return str(word) if chain and signing_roots(chain[0], chain[1:], roots) else ""
+    """`ca`, the name of the roots, if one of them signed the first certificate; else ""."""
+    return str(ca) if chain and signing_roots(chain[0], chain[1:], roots) else ""

@@ -1,5 +1,5 @@
-# Public certificates out of files that may hold keys too. Whole blocks only, line by line: whatever is neither base64
-# nor the END of this very block ends it unshown (a key on the same line, half a certificate, lines ended by CR alone).
+# Extracts certificates from files that may also hold keys, line by line. Outputs complete blocks only: any line that is
+# neither base64 nor END discards the block (a key on the same line, half a certificate, lines that end in CR alone).
 certificates() {
   awk '
     { line = $0; sub(/[ \t\r]*$/, "", line) }
@@ -14,8 +14,8 @@ identity_in() {
   sed -n 's/^ *client-certificate-data: *\([A-Za-z0-9+/=]*\) *$/\1/p' "$1" 2>/dev/null | head -n 1 |
     base64 -d 2>/dev/null | certificates -
 }
-# Whether the first of the certificates on standard input has one of these common names. A name comes as the whole
-# encoding of its attribute, in hexadecimal: its length is in it, so worker-1 is not found in worker-10.
+# Whether the first certificate on standard input has one of these common names. Each name is given as the DER of the whole
+# attribute, in hexadecimal. The DER includes the length, so worker-1 does not match worker-10.
 names_holder() { # HEX...
   encoded=$(awk '/^-----END/ { exit } !/^-----/' | base64 -d 2>/dev/null | od -An -v -tx1 | tr -d ' \n')
   for attribute in "$@"; do

@@ -1,11 +1,11 @@
-# The process that is a node's kubelet, its command line, and how an answer is written. Needs sh, coreutils, awk, sed; systemd
-# where there is one.
-# Set above this text: proc, the folder in which the system shows its processes.
-# Every text travels in base64, so that no name and no content can break the JSON.
+# Finds the node's kubelet process and its command line, and defines functions for the output. Needs sh, coreutils, awk and
+# sed; uses systemd if there is one.
+# Set above this text: proc, the machine's /proc.
+# Every text is output in base64, so that no name or content can break the JSON.
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 
-# The shell takes the ends of the lines out, as those of words: nothing in base64 is a pattern.
+# Unquoted, so the shell's word splitting removes the newlines. Base64 has no glob characters.
 packed() { printf '%s' $(base64); }
 text() { [ -z "$1" ] || printf '%s' "$1" | packed; }
 number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
@@ -15,7 +15,7 @@ digest() {
 }
 newline='
 '
-shown() { # PROPERTY: some have a line for each of their values
+shown() { # PROPERTY: some properties have several values, one per line
   lines=$(systemctl show kubelet.service --property="$1" 2>/dev/null)
   case $lines in
     *"$newline"*) printf '%s\n' "$lines" | cut -d= -f2- ;;
@@ -32,8 +32,8 @@ flag() {
     END { print value }'
 }
 
-# The cgroup of a process in systemd's own hierarchy: the named one (cgroup v1, and both at once), else the only one (v2).
-# A container's systemd may see its own part of the path or the whole of it: what counts is the end.
+# The cgroup of a process in systemd's hierarchy: name=systemd in cgroup v1 and in hybrid mode, else the only one (v2).
+# Inside a container systemd may see only a part of the path, so callers compare the end of it.
 cgroup_of() {
   awk '
     /^[0-9]+:name=systemd:/ { sub(/^[0-9]+:name=systemd:/, ""); named = $0 }
@@ -41,9 +41,9 @@ cgroup_of() {
     END { print named != "" ? named : unified }' "$proc/$1/cgroup" 2>/dev/null
 }
 
-# The kubelet is the main process of kubelet.service and lies in its cgroup. No other process is one, whatever its name:
-# a pod may have a `kubelet`, with a --config and a --root-dir of its choice. The command line is read before the cgroup, so
-# that a process number which has been given to somebody else meanwhile is found out.
+# The kubelet is the main process of kubelet.service, and is in the cgroup of that unit. No other process counts, whatever
+# its name: a pod may run a `kubelet` with any --config and --root-dir. The command line is read before the cgroup, so that
+# a reused process ID is detected.
 pid=$(number "$(shown MainPID)") argv= no_kubelet=
 if [ "$pid" = 0 ]; then
   no_kubelet="kubelet.service has no main process (it is $(shown ActiveState))"
@@ -59,6 +59,6 @@ else
       ;;
   esac
 fi
-# Its words, one a line. What `flag` reads is decoded once; the dot keeps a last word that is empty.
+# The arguments, one per line, decoded once for `flag`. The dot preserves an empty last argument.
 words=$(printf '%s' "$argv" | base64 -d | tr '\0' '\n' && printf .)
 words=${words%.}

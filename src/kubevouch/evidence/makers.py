@@ -1,8 +1,8 @@
-"""What made a cluster other than kubeadm, by its Nodes. The table is `makers.toml`.
+"""Which tool other than kubeadm made a cluster, by signs on its Nodes. `makers.toml` lists the tools.
 
-A node writes most of these signs itself: its version, its image and many labels. They decide texts,
-and that no plan is made, but grant nothing. More than half of the Ready Nodes must show a sign, so
-that one node cannot prevent plans for the others.
+A node writes most of these signs itself: its version, its image and many labels. They choose texts
+and prevent plans, but grant nothing. More than half of the Ready Nodes must show a sign, so that
+one node cannot prevent plans for the others.
 """
 
 import tomllib
@@ -16,7 +16,7 @@ from kubevouch.kube.resources import Node
 
 
 class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a Node shows. Empty fields do not count."""
+    """A sign of a maker on a Node. Empty fields do not count."""
 
     kubelet_version: str = ""
     os_image: str = ""
@@ -24,7 +24,7 @@ class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: str = ""
 
     def is_on(self, node: Node) -> bool:
-        """Whether all fields fit the Node."""
+        """Whether all fields match the Node."""
         info = node.status.node_info
         return (
             self.kubelet_version in info.kubelet_version
@@ -38,10 +38,11 @@ class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A row of the table.
+    """A tool that makes clusters.
 
-    works: the parts of kubevouch that work there. way: its own way to verified serving
-    certificates, in a sentence. link: the description of that way. source: files that prove it.
+    works: the parts of kubevouch that work there. way: how this tool provides verified serving
+    certificates, in a sentence. link: its documentation of that. source: files that prove the signs
+    and the way.
     """
 
     name: str
@@ -57,15 +58,15 @@ class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def known_makers() -> tuple[Maker, ...]:
-    """The table, in order."""
+    """All makers in the table, in order."""
     text = files(__package__ or "").joinpath("makers.toml").read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text)["makers"], tuple[Maker, ...])
 
 
 def maker_of(nodes: Iterable[Node]) -> Maker | None:
-    """The maker that more than half of the Ready Nodes show, or of all Nodes if none is Ready; else None.
+    """The maker with a sign on more than half of the Ready Nodes (of all Nodes if none is Ready); else None.
 
-    A bootstrap token alone makes Nodes; a Ready one takes a kubelet, too.
+    A bootstrap token is enough to create a Node, but not to make it Ready.
     """
     every = tuple(nodes)
     found = tuple(node for node in every if node.ready) or every

@@ -1,4 +1,4 @@
-"""A fact with its origin: a value or a doubt, from where, and when."""
+"""A fact: a value or a doubt, with its vantage and its time."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,12 +25,12 @@ class DoubtKind(StrEnum):
     FAILED = "failed"
     NOT_ASKED = "not-asked"
     OUT_OF_REACH = "out-of-reach"
-    """Most machines cannot connect: pods, etcd, or API servers behind a load balancer."""
+    """Most machines cannot connect there: to pods, etcd, or API servers behind a load balancer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why a fact is missing. `lacking`: the rights that a role must grant, each as `list pods`."""
+    """Why a fact is missing. lacking: the rights that a role must grant, such as `list pods`."""
 
     kind: DoubtKind
     text: str

@@ -21,7 +21,7 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class ClusterNames:
-    """Names and addresses as texts, each with a description."""
+    """The cluster's own names and addresses as text, each with a description."""
 
     own_endpoints: dict[str, str]
     """Addresses of API servers (the endpoints of `kubernetes`). They include a control-plane
@@ -41,20 +41,21 @@ class ClusterNames:
     """Networks of Services; empty if no source states any."""
 
     pod_networks: tuple[Network, ...]
-    """From ClusterConfiguration and kube-controller-manager's flags; empty if neither has any."""
+    """Networks of pods, from ClusterConfiguration and kube-controller-manager's flags; empty if
+    neither states any."""
 
     domains: tuple[str, ...]
-    """The cluster's DNS domain by each source; empty if none has it."""
+    """The cluster's DNS domain according to each source; empty if no source states it."""
 
     doubts: tuple[Doubt, ...]
-    """Why something could not be read, so that the lists may be incomplete."""
+    """What could not be read, and why. Then the lists may be incomplete."""
 
     loopback: LoopbackKubelets
     """Loopback addresses that the operator declares as kubelets' of this cluster."""
 
     load_balancers: dict[str, str] = field(default_factory=dict)
     """Names and addresses of Services' load balancers (status.loadBalancer). Some load balancers
-    use a node's own. Anybody who may write a Service's status can write any."""
+    use a node's own address. Anybody who may write a Service's status can write any address."""
 
 
 def with_more(
@@ -64,7 +65,7 @@ def with_more(
     service_networks: Iterable[Network] = (),
     pod_networks: Iterable[Network] = (),
 ) -> ClusterNames:
-    """The same names, and those from a survey of the kubelets (clusterDomain) or from the operator."""
+    """Adds names from a survey of the kubelets (clusterDomain) or from the operator."""
     return replace(
         names,
         domains=tuple(dict.fromkeys((*names.domains, *map(_domain, filter(None, domains))))),
@@ -87,7 +88,7 @@ class KubeadmNames:
     domain: str = ""
     endpoints: dict[str, str] = field(default_factory=dict)
     problem: str = ""
-    """Why it exists but cannot be read."""
+    """Why the ClusterConfiguration cannot be read; empty if it can, or if it does not exist."""
 
 
 def kubeadm_names(found: Measured[ConfigMap]) -> KubeadmNames:

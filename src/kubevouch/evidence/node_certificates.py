@@ -1,8 +1,6 @@
 """The certificates on a node's disk: what each is for, and what is wrong with it.
 
-Pure: `node_files` says what to read.
-
-Rows, CAs and "externally managed" follow kubeadm's rules
+`node_files` says which files to read. Rows, CAs and "externally managed" follow kubeadm's rules
 (cmd/kubeadm/app/phases/certs/renewal/manager.go). kubeadm stops at the first unreadable file; here
 each file has its own row.
 """
@@ -47,7 +45,7 @@ _ONLY_WITH_ETCD = _OF_ETCD | {CertificateUse.API_SERVER_ETCD_CLIENT, Certificate
 def certificates_of_node(files: NodeFiles, at: datetime, *, node: str, root: str = "") -> FoundPart:
     """The certificates in a node's files, and those that could not be read.
 
-    node: its name. root: the prefix of each path on this machine.
+    node: the node's name. root: the prefix of each path on this machine.
     """
     return _Reading(files, at, node, root.rstrip("/")).part()
 
@@ -78,7 +76,7 @@ class _Reading:
 
     @property
     def is_control_plane(self) -> bool:
-        """By its manifest or a certificate that only a control plane has: admin.conf may be a copy."""
+        """Whether the node has an API server's manifest or a control plane's certificate; admin.conf may be a copy."""
         return self.files.has(API_SERVER_MANIFEST) or any(
             self.files.has(path) for path, _ in LEAVES.values()
         )
@@ -108,7 +106,7 @@ class _Reading:
                 yield self._absent(use, f"{base}.crt", None)
 
     def _named(self, file: NodeFile) -> NodeFile:
-        """The file, or the file that a kubeconfig names instead of data."""
+        """The file; or for a kubeconfig that names a certificate file, that certificate file."""
         path = file.named[0]
         if file.fault or not path:
             return file
@@ -134,7 +132,7 @@ class _Reading:
         return authority_of(found.chain, file.chain if file else (), ca)
 
     def _authority(self, use: CertificateUse, file: NodeFile) -> Iterator[FoundCertificate]:
-        """The file as kubeadm reads it, by its first certificate; then any others that a rotation left in it."""
+        """The file's first certificate, the only one that kubeadm reads; then any others that a rotation left."""
         found = self._found(use, file, None)
         key = self.files.get(f"{AUTHORITIES[use]}.key")
         fault = ""
@@ -173,11 +171,9 @@ class _Reading:
         return replace(found, fault="", missing=True)
 
     def _is_external(self, ca: CertificateUse) -> bool | None:
-        """Whether the CA has no key here: then kubeadm cannot renew what it signed.
+        """Whether a control plane lacks the CA's key, so that kubeadm cannot renew what the CA signed.
 
-        A worker never has the key.
-
-        None if its folder cannot be read.
+        None if the CA's folder cannot be read.
         """
         certificate = self.files.get(f"{AUTHORITIES[ca]}.crt")
         if self.is_control_plane and certificate is not None and certificate.doubt is not None:
@@ -187,7 +183,7 @@ class _Reading:
         return self.is_control_plane and is_there and not has_key
 
     def _key_faults(self, file: NodeFile, certificate: Certificate) -> Iterator[str]:
-        """Whether the certificate's own key is beside it. A key that was not read is not judged."""
+        """What is wrong with the certificate's key; nothing if the key was not read."""
         keys = file
         for path in (file.named[1], f"{file.path.removesuffix('.crt')}.key"):
             beside = self.files.get(path)
@@ -208,7 +204,7 @@ class _Reading:
             yield "its key does not exist"
 
     def _not_signed(self, found: FoundCertificate, ca: CertificateUse) -> str:
-        """The CA that has not signed it, and Go's words; "" if it has, or if unknown."""
+        """Which CA should have signed the certificate and did not, in Go's words; "" if it did, or if unknown."""
         authority = self.files.get(f"{AUTHORITIES[ca]}.crt")
         if authority is None or not authority.chain:
             return ""
@@ -228,7 +224,7 @@ class _Reading:
         return file.doubt if file else None
 
     def _left_out(self) -> Iterator[NotRead]:
-        """What is not expected here, and why: no fault of this node."""
+        """Certificates that this node need not have, and why."""
         where = self.node
         if not self.is_control_plane:
             text = "a worker has none: it has neither kube-apiserver.yaml nor a control plane's certificate"
@@ -248,6 +244,6 @@ class _Reading:
 
 
 def _lacking(found: FoundCertificate, doubt: Doubt) -> FoundCertificate | None:
-    """The missing certificate's row. What nobody expects here has none."""
+    """The row of a certificate that is expected but was not read; None if it is not expected."""
     is_sought = doubt.kind is not DoubtKind.NOT_ASKED
     return replace(found, chain=(), fault="", missing=False) if is_sought else None

@@ -60,28 +60,28 @@ _KINDS: Final = {
     "fifo": "a FIFO, not a file",
     "other": "not a file",
 }
-"""Why the script did not open it."""
+"""Why the script did not open a path."""
 
 
 class FileForm(StrEnum):
-    """What is kept of a file."""
+    """What to keep of a file."""
 
     PEM = "pem"
-    """Its certificates, and the public halves of its keys."""
+    """The certificates, and the public halves of the keys."""
     KUBECONFIG = "kubeconfig"
     """The current user's client certificate."""
     PRESENCE = "presence"
-    """Only that it exists."""
+    """Only that the file exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFile:
-    """What is known of a file.
+    """What is known about a file.
 
-    keys: SHA-256 of the public half of each private key in it, "" for an encrypted one; None if
-    keys were not read. named: certificate and key files that a kubeconfig names instead of data.
-    user: a kubeconfig's current user. fault: why nothing in it can be used. doubt: why its contents
-    are unknown from here.
+    keys: SHA-256 of the public half of each private key, "" for an encrypted key; None if keys were
+    not read. named: the certificate and key files that a kubeconfig names instead of holding data.
+    user: a kubeconfig's current user. fault: why the file is unusable. doubt: why its contents are
+    unknown.
     """
 
     path: str
@@ -95,9 +95,9 @@ class NodeFile:
 
 @dataclass(frozen=True, slots=True)
 class NodeFiles:
-    """The files of one node by path: None for a file that does not exist.
+    """The files of one node by path; None for a file that does not exist.
 
-    Paths that were not checked are absent.
+    Paths that were not checked are not in the mapping.
     """
 
     found: Mapping[str, NodeFile | None]
@@ -107,12 +107,12 @@ class NodeFiles:
         return self.found.get(path)
 
     def has(self, path: str) -> bool:
-        """Whether anything is there, even if unreadable."""
+        """Whether the path exists, even if unreadable."""
         return self.get(path) is not None
 
     @property
     def has_keys(self) -> bool:
-        """Whether any keys come with these files: a backup may omit them."""
+        """Whether these files include any keys, which a backup may omit."""
         return any(
             file is not None and (file.keys or file.keys is None or file.doubt is not None)
             for file in self.found.values()
@@ -120,7 +120,7 @@ class NodeFiles:
 
 
 def wanted(files: NodeFiles) -> dict[str, FileForm]:
-    """The files to read: first those of kubeadm and a kubelet, then also those that kubeconfigs name."""
+    """The files to read: those of kubeadm and the kubelet, and those that the kubeconfigs in `files` name."""
     paths = [f"{base}.{end}" for base in AUTHORITIES.values() for end in ("crt", "key")]
     paths += [f"{path[:-3]}{end}" for path, _ in LEAVES.values() for end in ("crt", "key")]
     paths += [name for file in files.found.values() if file for name in file.named if name]
@@ -135,7 +135,8 @@ def wanted(files: NodeFiles) -> dict[str, FileForm]:
 def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
     """The file with the kubelet's client certificate; None if the node has no such file.
 
-    The kubeconfig holds it, or names it. Without a kubeconfig the file of rotations counts.
+    The kubeconfig holds the certificate or names its file. Without a kubeconfig it is the file that
+    the kubelet's rotation writes.
     """
     kubeconfig = files.get(KUBELET_CONF)
     if kubeconfig is None:
@@ -144,8 +145,8 @@ def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
     if kubeconfig.fault or not path or files.has(path):
         return files.get(path) or kubeconfig
     if files.has(_KUBELET_CONFIG):
-        return NodeFile(kubeconfig.path, fault=f"it names {path}, which is not there")
-    text = f"{kubeconfig.path} names it, but no kubelet files are there: a separate file system?"
+        return NodeFile(kubeconfig.path, fault=f"it names {path}, which does not exist")
+    text = f"{kubeconfig.path} names it, but there are no kubelet files: a separate file system?"
     return NodeFile(path, doubt=Doubt(DoubtKind.NOT_ASKED, text))
 
 
@@ -160,7 +161,7 @@ def node_name_in(files: NodeFiles) -> str:
 
 
 def reduced(file: TreeFile, form: FileForm) -> NodeFile:
-    """What is kept of a file."""
+    """Keeps of a file what `form` says."""
     if file.is_denied:
         doubt = Doubt(DoubtKind.NOT_ALLOWED, f"{file.fault}; root may read it")
         return NodeFile(file.path, doubt=doubt)
@@ -183,14 +184,14 @@ def _of_pem(path: str, data: bytes) -> NodeFile:
 
 
 def _of_certificates(path: str, data: bytes, keys: tuple[str, ...] | None, begun: int) -> NodeFile:
-    """A node file, from the whole certificates, the keys' hashes, and the number of certificate beginnings."""
+    """A NodeFile from the script's output. data: complete certificates. begun: the number of BEGIN lines."""
     if not data:
-        fault = "no whole certificate in it" if begun else ""
+        fault = "no complete certificate in it" if begun else ""
         return NodeFile(path, keys=keys, fault=fault)
     found = _of_pem(path, data)
     if not found.fault and len(found.chain) != begun:
         return NodeFile(
-            path, fault=f"{begun} certificates begin in it, {len(found.chain)} are whole"
+            path, fault=f"{begun} certificates begin in it, {len(found.chain)} are complete"
         )
     return replace(found, keys=keys)
 
@@ -229,16 +230,16 @@ def _user(path: str, data: bytes) -> tuple[str, User]:
 
 
 def _fault(error: KubeconfigError | X509Error, path: str) -> str:
-    """The error without the path, which its row already shows."""
+    """The error without the path, which is printed before it."""
     place = error.where.removeprefix(path).lstrip(":, ")
     text = f"{place}: {error.seen}" if place else error.seen
     return f"{text}; {error.expected}" if error.expected else text
 
 
 class ShownFile(msgspec.Struct, frozen=True):
-    """One file.
+    """One file in the script's output.
 
-    Texts are base64, which msgspec decodes. keys: None if there is no openssl to read them.
+    Texts are base64, which msgspec decodes. keys: None if the node has no openssl to read them.
     """
 
     path: bytes
@@ -247,9 +248,9 @@ class ShownFile(msgspec.Struct, frozen=True):
     target: bytes
     size: int
     blocks: int
-    """How many certificates begin in it; `content` has the complete ones."""
+    """How many certificates begin in the file; `content` has the complete ones."""
     odd: bool
-    """A kubeconfig not in kubeadm's form, so that `content` may lack something."""
+    """Whether a kubeconfig is not in kubeadm's form, so that `content` may be incomplete."""
     content: bytes
     keys: tuple[str, ...] | None
 
@@ -274,12 +275,12 @@ def certificate_files(proc: str = "/proc", below: str = "") -> Script[ShownFiles
 
 
 def files_shown(shown: ShownFiles) -> NodeFiles:
-    """What is known of the node's files.
+    """The node's files, from the script's output.
 
-    A file that the script should have shown and did not is a doubt.
+    A file that is missing in the output becomes a doubt.
     """
     found = {each.path.decode(errors="replace"): _known(each) for each in shown.files}
-    unseen = Doubt(DoubtKind.FAILED, "the script did not read it; `certs --root /` there does")
+    unseen = Doubt(DoubtKind.FAILED, "the script did not read it; run `certs --root /` on the node")
     more = {
         path: NodeFile(path, doubt=unseen) for path in wanted(NodeFiles(found)) if path not in found
     }
@@ -312,6 +313,6 @@ def _why_not_told(shown: ShownFile) -> Doubt | None:
     if shown.kind == "denied":
         return Doubt(DoubtKind.NOT_ALLOWED, "permission denied")
     if shown.odd:
-        text = "it is not in kubeadm's form; `certs --root /` there can read it"
+        text = "it is not in kubeadm's form; run `certs --root /` on the node to read it"
         return Doubt(DoubtKind.FAILED, text)
     return None

@@ -1,12 +1,11 @@
-# Who but root could change what lies at a path, or put something else in its place? Prints the first component for which
-# the answer is "somebody", and what was seen of it; nothing where every component is a folder of root's that nobody else
-# may write. The path is a resolved one, so a link on it is refused, too. A sticky /tmp counts as writable: others may make
-# what is not there yet.
+# Whether users other than root could change or replace the folder at a path. Prints the first component that they could
+# change, and why; prints nothing if root owns every component and nobody else may write there. The path must be resolved:
+# a link in it is refused, too. A sticky /tmp counts as writable, since others may create files there.
 not_only_roots() ( # FOLDER
   at=${1%/} folder=${1%/} what=
   case $1 in
     /*) ;;
-    *) printf '%s is no absolute path' "${1:-the empty path}" && return ;;
+    *) printf '%s is not an absolute path' "${1:-the empty path}" && return ;;
   esac
   set --
   while :; do
@@ -16,7 +15,7 @@ not_only_roots() ( # FOLDER
     [ "$at" != / ] || break
     at=${at%/*}
   done
-  # One program looks at all of them, from below up to /.
+  # One stat for all components, from the folder up to /.
   components=$# at=$folder
   [ "$components" = 0 ] || set -- $(stat -c '%u %a' "$@" 2>/dev/null)
   [ $# = $((2 * components)) ] || { printf 'the owner of %s, or of a folder above it, cannot be read' "${folder:-/}" && return; }
@@ -27,13 +26,13 @@ not_only_roots() ( # FOLDER
   done
   printf '%s' "$what"
 )
-# The same for one folder or file by itself. Fails where it has printed something.
+# The same check for a single folder or file, without its parents. Fails if it prints something.
 ownership() { # FOLDER OR FILE
   seen=$(stat -c '%u %a' "$1" 2>/dev/null)
   [ -n "$seen" ] || { printf 'the owner of %s cannot be read' "$1" && return 1; }
   roots_alone "$1" "${seen%% *}" "${seen#* }"
 }
-roots_alone() { # FOLDER OR FILE, the id of its USER, its MODE
+roots_alone() { # FOLDER-OR-FILE OWNER-ID MODE
   [ "$2" = 0 ] || { printf '%s belongs to the user with id %s, not to root' "$1" "$2" && return 1; }
   case $3 in
     *[2367] | *[2367]?) printf '%s may be written by others than root (its mode is %s)' "$1" "$3" && return 1 ;;

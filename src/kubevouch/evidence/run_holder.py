@@ -1,7 +1,6 @@
-"""The Lease of runs: who works on the cluster now, so that two operators do not act at once, and which nodes may be armed.
+"""The Lease of runs, which keeps two operators from acting at once, and its list of nodes that may be armed.
 
-The list of nodes is a hint for readers. The folder on the node decides, and no writer uses this
-list.
+The list is a hint for readers. The run folder on the node decides, and no writer uses the list.
 """
 
 import contextlib
@@ -25,27 +24,28 @@ ARMED = "kubevouch.dev/armed"
 """The annotation with the nodes that may be armed."""
 
 LONGEST_GATES = 3600.0
-"""The longest time in seconds that an operator may give a node's gates."""
+"""The longest timeout of a node's gates, in seconds."""
 
 _MOST_ARMED = 64
 _LARGEST = 32768
-"""Characters of the annotation: enough for that many nodes with the longest names."""
+"""The longest annotation, in characters: enough for _MOST_ARMED nodes with the longest names."""
 
 _LONGEST_SWITCH = timedelta(seconds=LONGEST_GATES, minutes=5)
-"""The longest time to a switch, with its script's own time."""
+"""The longest time until a dead-man's switch fires, including its script's run time."""
 
 _PUTS_BACK = timedelta(minutes=1)
-"""The time from a switch's start until the former certificate is served, with a kubelet restart,
-even at the second attempt."""
+"""The time from a switch's start until the restarted kubelet serves its former certificate, long
+enough for two attempts."""
 
 _SILENT = timedelta(seconds=20)
-"""A holder renews every 2 s and counts as alive for 15 s; times are the API server's whole
-seconds."""
+"""How long a silent holder counts as alive. A holder renews every 2 s, and its Lease lasts 15 s.
+Times are whole seconds of the API server."""
 
 _LATE = timedelta(seconds=6)
-"""After this long it has missed at least two renewals."""
+"""A holder that has been silent for this long has missed at least two renewals."""
 _LONGEST_WORD = 100
-"""Shown characters of a run's name or holder, which anybody who may write Leases can choose."""
+"""The most characters to print of a run's name or holder. Anybody who may write Leases can choose
+these."""
 _NODE_NAME = r"[a-z0-9.-]{1,253}"
 _IN_A_NAME = frozenset("@.-_+:/")
 
@@ -55,8 +55,8 @@ class RunHolder:
     """The holder of the Lease.
 
     identity: `RUN on USER@HOST (random)`; for an undo `(undo random)`, or `(undo NODE,NODE random)`
-    for some nodes. since: when it took the Lease. silent: time since its last renewal, by the API
-    server's clock.
+    for some nodes. since: when the holder took the Lease. silent: time since the last renewal, by
+    the API server's clock.
     """
 
     identity: str
@@ -65,45 +65,45 @@ class RunHolder:
 
     @property
     def run(self) -> str:
-        """The run that it works on, by its own word."""
+        """The run, as the identity says."""
         return self.identity.split(" ")[0][:_LONGEST_WORD]
 
     @property
     def where(self) -> str:
-        """Who it is, and where, by its own word."""
+        """The user and host, as the identity says."""
         said = self.identity.partition(" on ")[2].rpartition(" (")[0] or self.identity
         kept = (c if c.isalnum() or c in _IN_A_NAME else "?" for c in said[:_LONGEST_WORD])
         return "".join(kept)  # nothing that looks like a command to copy
 
     @property
     def undoes(self) -> bool:
-        """Whether it undoes the run, by its own word."""
+        """Whether the holder undoes the run, as the identity says."""
         return self.identity.rpartition(" (")[2].startswith("undo ")
 
     @property
     def undone_nodes(self) -> tuple[str, ...]:
-        """The nodes that it undoes, by its own word; empty for all."""
+        """The nodes to undo, as the identity says; empty for all."""
         words = self.identity.rpartition(" (")[2].split(" ")
         said = words[1].split(",") if self.undoes and len(words) == 3 else ()
         return tuple(each for each in said if re.fullmatch(_NODE_NAME, each))
 
     @property
     def is_alive(self) -> bool:
-        """Whether it renewed the Lease lately. A killed holder does not release the Lease."""
+        """Whether the holder renewed the Lease recently. A killed holder does not release the Lease."""
         return self.silent < _SILENT
 
     @property
     def is_late(self) -> bool:
-        """Whether it counts as alive but has missed renewals: it may have been killed just now."""
+        """Whether the holder counts as alive but has missed renewals: it may have been killed just now."""
         return self.is_alive and self.silent >= _LATE
 
     @property
     def counts_for(self) -> int:
-        """Seconds until it counts as dead without a renewal: at most 20, whatever the Lease says."""
+        """Seconds until the holder counts as dead unless it renews: at most 20, whatever the Lease says."""
         return ceil((_SILENT - max(self.silent, timedelta())).total_seconds())
 
     def __str__(self) -> str:
-        """For a person: the run, who, since when, and whether it is alive."""
+        """The run, its user and host, its start, and whether it is alive, as printed."""
         since = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
         seconds = max(0, round(self.silent.total_seconds()))
         last = f"renewed {seconds} s ago" if self.is_alive else f"not renewed for {seconds} s"
@@ -128,20 +128,20 @@ class ArmedNode:
     due: datetime
 
     def may_last(self, at: datetime) -> bool:
-        """Whether it may still be armed. After the switch's time the wire shows the node's state."""
+        """Whether the run may still be armed. Once the switch has fired, the wire shows the node's state."""
         return at - _PUTS_BACK <= self.due
 
 
 def armed_text(nodes: Iterable[ArmedNode]) -> str:
-    """The annotation, with as many nodes as fit."""
+    """The value of the annotation, with at most _MOST_ARMED nodes."""
     entries = {each.node: _Entry(each.run, each.due) for each in list(nodes)[:_MOST_ARMED]}
     return msgspec.json.encode(entries).decode()
 
 
 def armed_in(text: str, now: datetime, renewed: datetime) -> tuple[ArmedNode, ...]:
-    """The plausible entries of the annotation. renewed: the Lease's last write, by the API server's clock, like `now`.
+    """The plausible entries of the annotation, which anybody who may write Leases can write.
 
-    Anybody who may write Leases may have written it.
+    now, and renewed (the Lease's last write): by the API server's clock.
     """
     entries: dict[str, _Entry] = {}
     with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):
@@ -172,7 +172,7 @@ class SeenLease:
 
 
 def seen_in(lease: Lease, now: datetime) -> SeenLease:
-    """Who holds it, and the nodes that may be armed. now: by the API server's clock."""
+    """The Lease's holder, and the nodes that may be armed. now: the time by the API server's clock."""
     spec, written = lease.spec, lease.written
     if written is None:
         return SeenLease()

@@ -29,7 +29,7 @@ _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "
 
 
 def scrape_failures(log: str, pod: str) -> tuple[LoggedScrapeFailure, ...]:
-    """The newest failure of each node in a log, by node."""
+    """The newest failure of each node in a log, sorted by node."""
     newest: dict[str, LoggedScrapeFailure] = {}
     for node, text in _failures(log):
         newest[node] = LoggedScrapeFailure(node, text, pod)
@@ -37,7 +37,7 @@ def scrape_failures(log: str, pod: str) -> tuple[LoggedScrapeFailure, ...]:
 
 
 def _failures(log: str) -> Iterator[tuple[str, str]]:
-    """Node and error of each failure's line, in order."""
+    """Node and error of each failed scrape, in order."""
     for line in log.split("\n"):
         if line.startswith("{"):
             yield from _json_failure(line)
@@ -63,7 +63,7 @@ def _json_failure(line: str) -> Iterator[tuple[str, str]]:
 
 
 def denials(log: str, pod: str) -> tuple[LoggedDenial, ...]:
-    """Each missing right once, sorted; only necessary ones, and only from lines without a kubelet's words."""
+    """The rights that the account lacks but needs, sorted. Lines that quote a kubelet do not count."""
     found: dict[str, LoggedDenial] = {}
     own = "\n".join(line for line in log.split("\n") if not _BY_A_KUBELET.search(line))
     for user, verb, resource, group in _DENIAL.findall(own):
@@ -80,6 +80,6 @@ def _unquoted(escape: re.Match[str]) -> str:
     if len(said) == 1:
         return _CONTROLS.get(said, said)
     number = int(said[1:], 16)
-    # Half of a surrogate pair is no character, and Go writes none.
+    # Half of a surrogate pair is not a character, and Go never writes it.
     usable = number <= sys.maxunicode and not 0xD800 <= number <= 0xDFFF
     return chr(number) if usable else escape[0]

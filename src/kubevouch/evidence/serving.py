@@ -1,4 +1,4 @@
-"""The address of a node that metrics-server dials, and its verdict on the certificate there."""
+"""The address of a node that metrics-server dials, and metrics-server's verdict on the certificate."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,7 +13,7 @@ ADDRESS_TYPES_OF_MANIFESTS = ("InternalIP", "ExternalIP", "Hostname")
 """The order in metrics-server's own manifests (manifests/base/deployment.yaml)."""
 
 _ADDRESS_TYPES_OF_CODE = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
-"""Without the flag (cmd/metrics-server/app/options/kubelet_client.go)."""
+"""The order without the flag (cmd/metrics-server/app/options/kubelet_client.go)."""
 
 
 NOT_COVERED = frozenset(
@@ -25,11 +25,11 @@ NOT_COVERED = frozenset(
         VerifyReason.LEGACY_COMMON_NAME,
     }
 )
-"""The certificate may fit another of the node's addresses."""
+"""Failures with which the certificate may fit another of the node's addresses."""
 
 
 def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
-    """metrics-server's order of address types; that of its manifests if it does not run."""
+    """metrics-server's order of address types; the order in its manifests if it does not run."""
     if not flags:
         return ADDRESS_TYPES_OF_MANIFESTS
     given = flag_value(flags, "kubelet-preferred-address-types")
@@ -46,7 +46,7 @@ def scraped_address(node: Node, types: Sequence[str]) -> str | None:
 
 
 def targets(nodes: Iterable[Node], types: Sequence[str]) -> Iterable[Target]:
-    """The targets to dial, without nodes that have no address."""
+    """The kubelets to dial. Nodes without an address are omitted."""
     for node in nodes:
         address = scraped_address(node, types)
         if address is not None:

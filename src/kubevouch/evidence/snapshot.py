@@ -1,7 +1,7 @@
 """The snapshot that `gather` fills and `diagnose`, `policy` and `rollout` read; and which program serves the metrics API.
 
-Ours takes upstream's flags and may run under upstream's manifests with only the image changed. So
-its command line or its image name identifies it.
+Our metrics server takes upstream's flags and may run from upstream's manifests with only the image
+changed. So the command line or the image name identifies it.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 
 @dataclass(frozen=True, slots=True)
 class ClusterIdentity:
-    """The identity of a cluster. uid: of the namespace kube-system."""
+    """The identity of a cluster. uid: the UID of Namespace kube-system."""
 
     context: str
     server: str
@@ -59,7 +59,7 @@ class TrustedRoots:
 
     @property
     def sha256(self) -> str:
-        """Hash of the sorted DER certificates, independent of the bundle's form."""
+        """SHA-256 of the sorted DER certificates, independent of order and format in the bundle."""
         whole = b"".join(sorted(each.der for each in self.certificates))
         return hashlib.sha256(whole).hexdigest()
 
@@ -81,13 +81,13 @@ class Served:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether metrics-server trusts it."""
+        """Whether metrics-server trusts the certificate."""
         return self.verdict is not None and self.verdict.trusted
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedScrapeFailure:
-    """The newest line of a metrics-server about a node that it could not scrape."""
+    """metrics-server's newest log line about a node that it could not scrape."""
 
     node: str
     text: str
@@ -98,7 +98,7 @@ class LoggedScrapeFailure:
 class LoggedDenial:
     """A right that metrics-server lacks, by the API server's refusal in its log.
 
-    user: RBAC's name. what: verb and resource, as `list nodes`.
+    user: the account's user name in RBAC. what: verb and resource, such as `list nodes`.
     """
 
     user: str
@@ -117,16 +117,16 @@ class MetricsPath:
     pods: Measured[tuple[Pod, ...]]
     failures: Measured[tuple[LoggedScrapeFailure, ...]]
     denials: Measured[tuple[LoggedDenial, ...]]
-    """Missing rights, from the same logs."""
+    """Rights that metrics-server lacks, from the same logs."""
 
     node_metrics: Measured[tuple[NodeMetrics, ...]]
     version: str = METRICS_VERSIONS[-1]
     others: tuple["MetricsPath", ...] = ()
-    """The paths of the other versions with an APIService; without their logs."""
+    """The paths of the other versions that have an APIService, without logs."""
 
     @property
     def versions(self) -> tuple["MetricsPath", ...]:
-        """All versions, this one first."""
+        """The paths of all versions, this one first."""
         return (self, *self.others)
 
     @property
@@ -136,7 +136,7 @@ class MetricsPath:
 
     @property
     def is_ours(self) -> bool:
-        """Whether our metrics server serves it instead of upstream's; False if unknown."""
+        """Whether our metrics server serves the API instead of upstream's; False if unknown."""
         return any(runs_ours(scraper_of(pod)) for pod in self.pods.or_else(()))
 
     @property
@@ -160,9 +160,9 @@ class MetricsPath:
 
     @property
     def waits_for_several_nodes(self) -> bool:
-        """Whether ours waits for several nodes before it is ready, with nobody serving meanwhile.
+        """Whether our metrics server is not ready, serves nothing, and waits for several nodes.
 
-        With --kubelet-insecure-tls it waits for all ready nodes, with --ready-min-nodes for a
+        With --kubelet-insecure-tls it waits for all Ready nodes, with --ready-min-nodes for a
         share.
         """
         available = self.available
@@ -173,7 +173,7 @@ class MetricsPath:
 
     @property
     def available(self) -> Condition | None:
-        """The APIService's condition Available; None if it does not exist or cannot be read."""
+        """The APIService's condition Available; None if missing or unreadable."""
         conditions = self.api_service.value.status.conditions if self.api_service.value else ()
         return next((each for each in conditions if each.type == "Available"), None)
 
@@ -187,7 +187,7 @@ class MetricsPath:
 
 @dataclass(frozen=True, slots=True)
 class KubeletConfigMap:
-    """The kubelet-config ConfigMap, by which the next node joins. bootstrap: its serverTLSBootstrap."""
+    """The kubelet-config ConfigMap, which configures the next node that joins. bootstrap: its serverTLSBootstrap."""
 
     object: ConfigMap
     text: str
@@ -210,40 +210,40 @@ class Evidence:
     """CSRs for the signer kubernetes.io/kubelet-serving, oldest first."""
 
     names: ClusterNames | None
-    """Names that no CSR may request; None if no CSR waits, since they are read only then."""
+    """Names that no CSR may request, read only if a CSR is pending; else None."""
 
     kubelet_config: Measured[KubeletConfigMap]
     metrics: MetricsPath
     approvers: Measured[tuple[Approver, ...]]
     our_approver: Measured[OurApprover]
-    """More about our own approver; None if it is not installed."""
+    """Our own approver in detail; its value is None if it is not installed."""
 
     api_server_flags: Measured[tuple[str, ...]]
     leases: Measured[tuple[Lease, ...]]
     """Leases of kube-node-lease: one for each node, renewed by its kubelet."""
 
     bootstrap_tokens: Measured[tuple[str, ...]]
-    """Ids of live bootstrap tokens with the usage `signing`. Others show only in their Secrets."""
+    """IDs of live bootstrap tokens with the usage `signing`. Other tokens show only in their
+    Secrets."""
 
     run_holder: Measured[RunHolder | None]
-    """Who works on a run on this cluster now, on any machine, or was killed at it; None if
-    nobody."""
+    """The holder of the Lease of runs, alive or killed; its value is None if there is no holder."""
 
     armed: tuple[ArmedNode, ...] = ()
-    """The nodes that a run may have armed, by the cluster's Lease."""
+    """The nodes that a run may have armed, by the Lease of runs."""
 
     certificates: FoundCertificates | None = None
-    """The inventory; None if nobody asked for it."""
+    """The inventory of certificates; None if not requested."""
 
     client_csrs: tuple[CertificateSigningRequest, ...] = ()
     """Nodes' CSRs for client certificates, oldest first."""
 
     @property
     def maker(self) -> Maker | None:
-        """What made the cluster; None if kubeadm did, or if unknown.
+        """The tool that made the cluster; None if kubeadm did, or if unknown.
 
-        The ConfigMap is kubeadm's alone, and no node can write it. If it exists, no Node can
-        contradict it.
+        Only kubeadm creates ConfigMap kubelet-config, and no node can write it. If it exists, signs
+        on Nodes do not count.
         """
         config = self.kubelet_config
         is_absent = config.is_known and config.value is None
@@ -255,7 +255,7 @@ class Evidence:
 
 
 def scraper_of(pod: Pod) -> Container:
-    """metrics-server's container among a pod's containers: by its name, else the first."""
+    """metrics-server's container in a pod: the one with that name, else the first."""
     containers = pod.spec.containers or (Container(),)
     return next((each for each in containers if each.name == "metrics-server"), containers[0])
 
@@ -268,17 +268,17 @@ def place_of(service: Service | None) -> tuple[str, dict[str, str]]:
 
 
 def on_control_planes(pods: Iterable[Pod], nodes: Iterable[Node]) -> list[Pod]:
-    """The pods on control planes, by a label that no node can set itself.
+    """The pods on control-plane nodes, by a label that no node can set itself.
 
     Any node may create mirror pods in kube-system with an API server's name and labels
-    (plugin/pkg/admission/noderestriction, admitPodCreate), so their flags are that node's word.
+    (plugin/pkg/admission/noderestriction, admitPodCreate), and choose their flags.
     """
     names = {each.name for each in nodes if is_control_plane(each)}
     return [each for each in pods if each.spec.node_name in names]
 
 
 def is_control_plane(node: Node) -> bool:
-    """Whether a node is a control plane by its label, which it cannot set itself (NodeRestriction)."""
+    """Whether a Node has the control plane's label, which no node can set itself (NodeRestriction)."""
     return CONTROL_PLANE_LABEL in node.metadata.labels
 
 
@@ -296,7 +296,7 @@ def flag_value(flags: tuple[str, ...], name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class PolicyEvidence:
-    """The evidence, read at one moment. CSRs are sorted oldest first."""
+    """The evidence for decisions about CSRs. CSRs are sorted oldest first."""
 
     nodes: Measured[tuple[Node, ...]]
     csrs: Measured[tuple[CertificateSigningRequest, ...]]
@@ -309,14 +309,14 @@ _OURS = "kubevouch"
 
 
 def runs_ours(container: Container) -> bool:
-    """Whether a metrics server's container runs ours."""
+    """Whether a container runs our metrics server."""
     program = _last_part(container.command[0]) if container.command else ""
     is_our_verb = program == _OURS or container.args[:1] == (_VERB,)
     return is_our_verb or _OURS in _last_part(container.image)
 
 
 def insecure_words(flags: Iterable[str]) -> list[str]:
-    """The words of a command line that turn off the verification of kubelets."""
+    """The flags in a command line that turn off the verification of kubelets."""
     return [
         flag
         for flag in flags

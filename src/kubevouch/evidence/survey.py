@@ -11,7 +11,7 @@ import msgspec
 from kubevouch.node.script import Script
 
 UNITS = "/etc/systemd/system"
-"""Where a machine keeps its own units."""
+"""The folder of a machine's own systemd units."""
 
 ARMED_STATES = ("armed", "written", "restarted", "verified")
 """The states of a run that has started on a node and not ended there (rollout/run_state.sh)."""
@@ -31,7 +31,7 @@ _Name = Annotated[bytes, msgspec.Meta(max_length=255)]
 _Path = Annotated[bytes, msgspec.Meta(max_length=4096)]
 _Lines = Annotated[bytes, msgspec.Meta(max_length=4 * 4096)]
 _CommandLine = Annotated[bytes, msgspec.Meta(max_length=128 * 1024)]
-_Word = Annotated[str, msgspec.Meta(max_length=64)]
+_Short = Annotated[str, msgspec.Meta(max_length=64)]
 
 # Times within the range of Python's datetime.
 Moment = Annotated[int, msgspec.Meta(ge=0, le=2**33)]
@@ -48,18 +48,18 @@ class SurveyedFile(msgspec.Struct, frozen=True):
     """Seconds since 1970."""
 
     target: _Path = b""
-    sha256: _Word = ""
+    sha256: _Short = ""
     content: bytes = b""
     """The content of a configuration file; the CERTIFICATE blocks of a pki file."""
 
     @property
     def name(self) -> str:
-        """The last part of its path."""
+        """The last part of the path."""
         return self.path.decode(errors="replace").rpartition("/")[2]
 
     @property
     def text_path(self) -> str:
-        """Its path, for a person."""
+        """The path as text."""
         return self.path.decode(errors="replace")
 
 
@@ -76,7 +76,7 @@ class SurveyedUnit(msgspec.Struct, frozen=True):
 
 
 class SurveyedTimes(msgspec.Struct, frozen=True):
-    """When a file was last written, and last changed at all, by the node's clock; for a link, the later of both ends."""
+    """mtime and ctime of a file, by the node's clock; for a link, the later of its own and its target's."""
 
     path: _Path
     written: Moment
@@ -84,7 +84,7 @@ class SurveyedTimes(msgspec.Struct, frozen=True):
 
     @property
     def text_path(self) -> str:
-        """Its path, for a person."""
+        """The path as text."""
         return self.path.decode(errors="replace")
 
 
@@ -92,20 +92,19 @@ class SurveyedStart(msgspec.Struct, frozen=True):
     """What the next start of kubelet.service will use."""
 
     needs_reload: _Name = b""
-    """`yes`: the unit on disk differs from the one that systemd has loaded (NeedDaemonReload)."""
+    """`yes` if the unit on disk differs from the one that systemd has loaded (NeedDaemonReload)."""
 
     executable: _Lines = b""
-    """The file that the process runs, from /proc; ` (deleted)` follows if another has replaced
-    it."""
+    """The executable of the process, from /proc; ends in ` (deleted)` if the file was replaced."""
 
     program: _Lines = b""
     """The file that ExecStart names."""
 
     other_program: _Name = b""
-    """`yes`: that file differs from the process's, and is no script."""
+    """`yes` if that file is not the process's executable, and not a script."""
 
     swaps: _Lines = b""
-    """Swap devices and files, one a line."""
+    """Swap devices and files, one per line."""
 
     unit_files: Annotated[tuple[SurveyedTimes, ...], msgspec.Meta(max_length=64)] = ()
     """The unit, its drop-ins and its environment files."""
@@ -114,7 +113,7 @@ class SurveyedStart(msgspec.Struct, frozen=True):
     """The file that ExecStart names, if it exists."""
 
     configuration: Annotated[tuple[SurveyedTimes, ...], msgspec.Meta(max_length=2)] = ()
-    """The --config file as named there, and the --config-dir folder."""
+    """The paths of --config and --config-dir."""
 
 
 class SurveyedRun(msgspec.Struct, frozen=True):
@@ -130,7 +129,7 @@ class SurveyedRun(msgspec.Struct, frozen=True):
 
     @property
     def is_armed(self) -> bool:
-        """Whether it has started there and not ended: a switch or a commit may still follow."""
+        """Whether the run has started on the node and not ended: a switch or a commit may still follow."""
         return self.state.decode(errors="replace") in ARMED_STATES
 
 
@@ -148,7 +147,7 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     hostname: _Name
     clock: Moment
     missing: _Lines
-    """Tools that the change needs but the machine lacks."""
+    """Tools that a change needs but the machine lacks."""
 
     unit: SurveyedUnit
     argv: _CommandLine
@@ -164,17 +163,16 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     certificates: Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=1000)]
 
     no_kubelet: _Lines = b""
-    """Why no process is certainly the kubelet; empty if one is. Without it there are no words,
-    root or config."""
+    """Why the kubelet's process is unknown, and so its words, root and config; empty if known."""
 
     next_start: SurveyedStart = SurveyedStart()
 
     no_boot_unit: _Lines = b""
-    """Why no unit can survive the machine's next boot; empty if one can."""
+    """Why a unit would not survive the machine's next boot; empty if it would."""
 
     unsafe: _Lines = b""
-    """The first target folder, or the kubelet's file, that others than root can change, and how;
-    empty if only root can."""
+    """The first folder of a change, or the kubelet's configuration file, that users other than root
+    can change, and how; empty if only root can."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -182,16 +180,16 @@ class NodeSurvey(msgspec.Struct, frozen=True):
         return tuple(word.decode(errors="replace") for word in self.argv.split(b"\0") if word)
 
     def kubelet_started(self, at: datetime) -> datetime | None:
-        """When the running kubelet started, by our clock. at: when the survey was made."""
+        """When the running kubelet started, by our clock. at: the time of the survey."""
         return at - timedelta(seconds=self.unit.age) if self.unit.age else None
 
     def skew(self, at: datetime) -> timedelta:
-        """How far the node's clock is ahead of ours, to a second and the answer's delay."""
+        """How far the node's clock is ahead of ours, accurate to a second plus the answer's delay."""
         return datetime.fromtimestamp(self.clock, UTC) - at
 
 
 def script_text(name: str) -> str:
-    """A shell fragment of this room.
+    """A shell fragment of this package.
 
     `rollout` also uses `identity.sh`, `root_owned.sh` and `run_marker.sh`.
     """
@@ -199,7 +197,7 @@ def script_text(name: str) -> str:
 
 
 def survey(proc: str = "/proc", units: str = UNITS) -> Script[NodeSurvey]:
-    """The script, ready to run. proc: the machine's /proc. units: its own units."""
+    """The script, ready to run. proc: the machine's /proc. units: the folder of its own units."""
     fragments = ("identity.sh", "root_owned.sh", "run_marker.sh", "kubelet_process.sh", "survey.sh")
     text = f"proc={shlex.quote(proc)}\nunits={shlex.quote(units)}\n" + "".join(
         script_text(name) for name in fragments

@@ -1,7 +1,7 @@
-# What a node's disk and kubelet look like. Reads only. Of files that may hold a key only the certificates are shown
-# (identity.sh). The kubelet is the one of kubelet_process.sh.
-# Set above this text: units, the folder in which units are kept.
-# One file: its kind, its owner, and what may be shown of it (nothing, its certificates, or all up to 1 MiB).
+# Surveys a node's disk and kubelet, and changes nothing. From files that may hold a key it outputs only the certificates
+# (identity.sh). kubelet_process.sh finds the kubelet.
+# Set above this text: units, the folder of the machine's own systemd units.
+# Outputs one file: its metadata, and nothing, its certificates, or up to 1 MiB of its content.
 file() {
   kind=other target= sha= content=
   if [ -L "$1" ]; then
@@ -23,7 +23,7 @@ file() {
     "$(text "$target")" "$sha" "$content"
 }
 
-list() { # MODE PATH...: the files that are there, between brackets
+list() { # MODE PATH...: a JSON list of those files that exist
   mode=$1 comma=
   shift
   printf '['
@@ -50,7 +50,7 @@ if [ "$pid" != 0 ]; then
   root=$(readlink -f "$root" || printf '%s' "$root")
 fi
 
-# Where a change would write, and what it would run as root.
+# The folders and the file that a change would write, or run as root.
 unsafe=
 for folder in "$root" "$root/.kubevouch" "$root"/.kubevouch/*/ "$pki" "${config_real%/*}"; do
   [ -n "$root" ] && { [ -e "$folder" ] || [ -L "$folder" ]; } || continue
@@ -65,7 +65,7 @@ if [ -z "$identity" ]; then
   [ -e "$identity" ] || identity=$kubeconfig
 fi
 
-# A change needs all of them: a node that lacks one is left out.
+# A change needs all of these tools. `plan` leaves out a node that lacks one.
 missing=
 for tool in systemctl systemd-run flock sha256sum base64 stat readlink sync \
   awk cut date find head od sed sort tail tr; do
@@ -77,8 +77,7 @@ age=$(awk -v started="$(number "$(shown ExecMainStartTimestampMonotonic)")" \
   '{ age = $1 - started / 1000000; printf "%.3f", (started > 0 && age > 0) ? age : 0 }' "$proc/uptime")
 age=${age:-0}
 
-# When a file was last written, and when it was last changed in any way (which nobody can set): of a link the later of its
-# own times and those of what it leads to.
+# The mtime and the ctime of a file; nobody can set the latter. For a link, the later of its own and its target's times.
 moments() { # PATH
   written=0 changed=0
   for how in '' -L; do
@@ -89,7 +88,7 @@ moments() { # PATH
   printf '{"path":"%s","written":%s,"changed":%s}' "$(text "$1")" "$written" "$changed"
 }
 
-# Reads paths, one a line, and tells the times of those that are there, the first 64, between brackets.
+# Reads up to 64 paths, one per line, and outputs a JSON list with the times of those that exist.
 moments_of_all() {
   comma=
   printf '['
@@ -102,7 +101,7 @@ moments_of_all() {
   printf ']'
 }
 
-# What the next start goes by: the unit's own files, as systemd knows them, and the program that it starts.
+# The files that the next start uses: the unit's files, as systemd knows them, and the program in ExecStart.
 unit_files() {
   shown FragmentPath
   shown DropInPaths | tr ' ' '\n'
@@ -110,7 +109,7 @@ unit_files() {
     case $pattern in
       *[*?[]*)
         IFS=
-        for found in $pattern; do printf '%s\n' "$found"; done # EnvironmentFile= takes patterns
+        for found in $pattern; do printf '%s\n' "$found"; done # EnvironmentFile= accepts glob patterns
         ;;
       *) printf '%s\n' "$pattern" ;;
     esac
@@ -118,7 +117,7 @@ unit_files() {
 }
 executable=$(readlink "$proc/$pid/exe" 2>/dev/null)
 program=$(shown ExecStart | sed -n 's/^{ path=\(.*\) ; argv\[\]=.*/\1/p' | head -n 1)
-# A script that starts the kubelet is not its executable.
+# A script that starts the kubelet differs from the process's executable, and does not count as another program.
 other_program=no
 if [ "$pid" != 0 ] && [ -f "$program" ] && [ "$(head -c 2 "$program" | tr -d '\0')" != '#!' ] &&
   [ -n "$(stat -L -c %d:%i "$proc/$pid/exe" 2>/dev/null)" ] &&
@@ -127,14 +126,14 @@ if [ "$pid" != 0 ] && [ -f "$program" ] && [ "$(head -c 2 "$program" | tr -d '\0
 fi
 swaps=$(tail -n +2 "$proc/swaps" 2>/dev/null | head -c 2000 | awk '{ print $1 }')
 
-# Whether a unit can be kept there for the next start of the machine.
+# Whether a unit in that folder survives the next boot of the machine.
 no_boot_unit=
 if [ ! -d "$units" ]; then
   no_boot_unit="there is no folder $units"
 elif [ ! -w "$units" ]; then
   no_boot_unit="$units cannot be written"
 else
-  case $(stat -f -c %T "$units" 2>/dev/null) in tmpfs | ramfs) no_boot_unit="$units does not outlast a restart" ;; esac
+  case $(stat -f -c %T "$units" 2>/dev/null) in tmpfs | ramfs) no_boot_unit="$units does not survive a reboot" ;; esac
 fi
 
 runs=
@@ -157,8 +156,8 @@ printf '"programs":%s,"configuration":%s},' "$(printf '%s\n' "$program" | moment
   "$(printf '%s\n' "$config" "$drop_ins" | moments_of_all)"
 printf '"argv":"%s","identity":{"path":"%s","pem":"%s"},"runs":[%s],' \
   "$argv" "$(text "$identity")" "$(identity_in "$identity" | packed)" "$runs"
-# Drop-ins as the kubelet walks them (filepath.WalkDir): not below a link, but files behind links; what lies in a/ comes
-# before a.conf, so / sorts first. A name may hold a newline: it travels as another character, a line is a whole name.
+# Finds drop-ins in the order of the kubelet (filepath.WalkDir), which does not descend into links to folders but reads links
+# to files. Files in a/ come before a.conf, so / must sort first. \2 stands for a newline in a name.
 drop_ins_found() {
   [ -n "$drop_ins" ] && [ -d "$drop_ins" ] && [ ! -L "$drop_ins" ] || return 0
   find "$drop_ins" -name '*.conf' ! -type d -print0 | tr '\n\0/' '\2\n\1' | sort | tr '\1' /

@@ -1,4 +1,4 @@
-"""The only access to a node's disk and services: runs a script there and reads its one line of JSON.
+"""The only access to a node's disk and services: runs a script there and reads its answer, one line of JSON.
 
 - `script`: a script and its answer; `errors`: how the exchange can fail
 - `io`: the transports; nothing outside that folder starts a process

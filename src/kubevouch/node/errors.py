@@ -1,26 +1,26 @@
-"""What can fail between us and a node's shell. The class says what the caller can do about it."""
+"""Errors when a script runs on a node. The class shows what the caller can do."""
 
 from kubevouch.errors import KubevouchError
 
 
 class NodeError(KubevouchError):
-    """A script gave no usable answer."""
+    """A script returned no usable answer."""
 
 
 class NodeUnreachable(NodeError):
-    """No shell on the node: as far as known, nothing of the script ran.
+    """We got no shell on the node. As far as known, the script did not run.
 
-    Try again, or another transport.
+    Retry, or use another transport.
     """
 
 
 class NoRoot(NodeUnreachable):
-    """A login, but not as root: the way to the node is right, and another one would not help."""
+    """The login succeeded, but without root. Another address or transport would not help."""
 
 
 class AnswerLost(NodeError):
-    """The connection broke or the time ran out after the script went out: only the node knows what it did."""
+    """The connection broke or timed out after we sent the script. Only the node knows what the script did."""
 
 
 class ScriptFailed(NodeError):
-    """The script ran and ended without its answer."""
+    """The script ran, but ended without an answer."""

@@ -1,9 +1,9 @@
-"""How a pod on a node gets its script and returns its answer: an environment variable in, termination messages out.
+"""How a pod on a node gets its script (an environment variable) and returns its answer (termination messages).
 
-A kubelet reads 4,096 bytes of a container's final message, posts it with the pod's status, and
-keeps 12 KiB for a whole pod, an equal share for each container (pkg/kubelet/container/runtime.go,
-status_manager.go). So an answer is packed, and spread over the messages of up to three containers.
-A node's bytes are bounded before they are unpacked: the kubelet chose them.
+A kubelet reads 4,096 bytes of a container's termination message and posts it in the pod's status.
+It keeps 12 KiB for a whole pod, an equal share for each container (pkg/kubelet/container/runtime.go,
+status_manager.go). So we compress an answer, and split it over the messages of up to three
+containers. Both sizes of an answer are limited, since a kubelet can post any bytes.
 """
 
 import re
@@ -22,11 +22,11 @@ MOST_MESSAGES: Final = 3
 
 SCRIPT_VARIABLE: Final = "KUBEVOUCH_SCRIPT"
 SCRIPT_LIMIT: Final = 96 * 1024
-"""Characters of a packed script: Linux accepts 128 KiB for one string of an environment
+"""The most characters of a packed script: Linux accepts 128 KiB in one environment variable
 (MAX_ARG_STRLEN)."""
 
 NOT_ENTERED: Final = 125
-"""The status of a shell that could not enter the host: nothing of the script ran."""
+"""The exit status if the shell could not enter the host's namespaces. The script did not run."""
 
 _HEAD: Final = len("1/3 ")
 _ROOM: Final = MESSAGE_LIMIT - _HEAD
@@ -39,9 +39,9 @@ _SHORTEST_PACKED: Final = 8
 class PodAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The result of a script in a pod.
 
-    status: of the shell; None: it did not end in time. answer: the JSON after ANSWER_MARK, without
-    its base64. complaint: the end of its standard error. too_long: the length of an answer that
-    three messages cannot hold.
+    status: the shell's exit status; None after a timeout. answer: the JSON after ANSWER_MARK, with
+    base64 strings as bytes. complaint: the end of standard error. too_long: the packed length of a
+    result that three messages cannot hold.
     """
 
     status: int | None = None
@@ -51,24 +51,24 @@ class PodAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def stdout(self) -> bytes:
-        """The answer's line as the script printed it; empty if it printed none."""
+        """The answer's line as the script printed it; empty if there was none."""
         if self.answer is None:
             return b""
         return ANSWER_MARK.encode() + msgspec.json.encode(self.answer) + b"\n"
 
 
 def packed_script(text: bytes) -> str:
-    """The script for the variable, in base64: Kubernetes replaces $(NAME) in values."""
+    """The variable's value for a script. Base64, since Kubernetes expands $(NAME) in values."""
     return b64encode(zlib.compress(text, 9)).decode()
 
 
 def unpacked_script(packed: str) -> bytes:
-    """The script in the variable. We sent it: only administrators write a pod's environment."""
+    """The script in the variable. No size limit: only administrators can set a pod's environment."""
     return zlib.decompress(b64decode(packed))
 
 
 def answer_of(status: int | None, stdout: bytes, stderr: bytes) -> PodAnswer:
-    """The result of a shell that has ended."""
+    """Parses the output of a shell that has ended."""
     mark = ANSWER_MARK.encode()
     lines = [line for line in stdout.splitlines() if line.startswith(mark)]
     answer: Any = None
@@ -77,12 +77,12 @@ def answer_of(status: int | None, stdout: bytes, stderr: bytes) -> PodAnswer:
         try:
             answer = _without_base64(msgspec.json.decode(lines[-1][len(mark) :]))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            complaint = f"{complaint}\nits answer cannot be read: {error}".strip()
+            complaint = f"{complaint}\nthe answer cannot be read: {error}".strip()
     return PodAnswer(status, answer, complaint[-_MOST_COMPLAINT:])
 
 
 def messages_of(said: PodAnswer) -> tuple[str, ...]:
-    """The messages, one for each container; for an answer that is too long only its length."""
+    """Splits a result into messages, one for each container. Drops an answer that is too long."""
     body = b85encode(zlib.compress(msgspec.msgpack.encode(said), 9)).decode()
     if len(body) > MOST_MESSAGES * _ROOM:
         return messages_of(PodAnswer(said.status, complaint=said.complaint, too_long=len(body)))
@@ -91,36 +91,36 @@ def messages_of(said: PodAnswer) -> tuple[str, ...]:
 
 
 def count_in(message: str) -> int:
-    """The number of messages if this is the first of ours; else 0."""
+    """The number of messages of a result, if this is its first message; else 0."""
     found = _MESSAGE.fullmatch(message)
     return int(found[2]) if found and found[1] == "1" else 0
 
 
 def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
-    """The result in all messages.
+    """Joins and parses all messages of a result.
 
-    Raises ScriptFailed if it is unreadable, or larger than any answer.
+    Raises ScriptFailed if they are unreadable or too long.
     """
     bodies = []
     for number, message in enumerate(messages, 1):
         found = _MESSAGE.fullmatch(message) if len(message) <= MESSAGE_LIMIT else None
         if found is None or (found[1], found[2]) != (str(number), str(len(messages))):
-            raise ScriptFailed(where, f"message {number} of its pod is not one of ours")
+            raise ScriptFailed(where, f"message {number} of the pod is not from kubevouch")
         bodies.append(found[3])
     try:
         opened = zlib.decompressobj()
         data = opened.decompress(b85decode("".join(bodies)), _MOST_UNPACKED)
         if not opened.eof:
-            raise ScriptFailed(where, "its pod's answer is truncated, or longer than any answer")
+            raise ScriptFailed(where, "the pod's answer is truncated or too long")
         said = msgspec.msgpack.decode(data, type=PodAnswer)
         msgspec.json.encode(said.answer)  # TypeError for values that no script can print as JSON
     except (ValueError, TypeError, zlib.error, msgspec.DecodeError, RecursionError) as error:
-        raise ScriptFailed(where, f"its pod's answer cannot be read: {error}") from None
+        raise ScriptFailed(where, f"the pod's answer cannot be read: {error}") from None
     return said
 
 
 def _without_base64(found: Any) -> Any:  # noqa: ANN401 - JSON
-    """Bytes instead of each text that is their canonical base64: these pack better by a third."""
+    """Replaces each string in canonical base64 by its bytes, which pack better by a third."""
     if isinstance(found, dict):
         return {key: _without_base64(value) for key, value in found.items()}
     if isinstance(found, list):

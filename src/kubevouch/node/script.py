@@ -12,13 +12,13 @@ import msgspec
 from kubevouch.node.errors import ScriptFailed
 
 ANSWER_MARK = "kubevouch-answer: "
-"""The start of the answer's line on standard output: login shells print other lines."""
+"""The start of the answer's line on standard output. Login shells may print other lines."""
 
 ANSWER_LIMIT = 8 * 1024 * 1024
 
 _LONGEST_TEXT = 2000
 _LONGEST_COMPLAINT = 300
-"""Characters of the reason for an unreadable answer, which may quote it."""
+"""The most characters of a parse error, which may quote the answer."""
 
 T = TypeVar("T")
 
@@ -30,13 +30,13 @@ class Script(msgspec.Struct, Generic[T], frozen=True):
     text: str
     answer: type[T]
     takes: float = 0.0
-    """Seconds that it takes when all is well; time limits start after them."""
+    """Seconds that the script normally takes. Only a longer wait is shown as progress."""
 
     def sealed(self) -> bytes:
         """The bytes for a shell's standard input. A shell that gets only part of them runs nothing.
 
-        `sh` runs what it has read so far; in a function nothing runs before the last line arrives.
-        Its commands get no standard input, which would be the rest of the script.
+        `sh` runs each command as it arrives, but a function only after its last line. The script's
+        own standard input is empty; otherwise its commands would read the rest of the script.
         """
         return f"main() {{\n{self.text}\n}}\nmain </dev/null\n".encode()
 
@@ -50,33 +50,33 @@ class ScriptResult(msgspec.Struct, Generic[T], frozen=True):
 
     answer: T
     host_key: str | None = None
-    """Fingerprint (`ssh-ed25519 SHA256:...`) of the answering ssh host key; None if the
-    transport has none."""
+    """The fingerprint of the host's ssh key (`ssh-ed25519 SHA256:...`); None if the transport has
+    no keys."""
 
     known_as: str | None = None
-    """That key's name in the operator's known_hosts."""
+    """The host key's name in the operator's known_hosts."""
 
     dialled: str | None = None
-    """The address to which the transport itself connected."""
+    """The address to which the transport connected; None if unknown."""
 
 
 class DialAddress(msgspec.Struct, frozen=True):
-    """An address to dial for a host instead of its own, and the name of its key."""
+    """An address to dial instead of a host's own, and the key's name in known_hosts."""
 
     address: str
     known_as: str
 
 
 def node_text(text: bytes, most: int = _LONGEST_TEXT) -> str:
-    """A node's text for a person, truncated to that many characters."""
+    """Decodes a node's text to show it, truncated to `most` characters."""
     whole = text[: 4 * most + 4].decode(errors="replace").strip()
     return whole if len(whole) <= most else f"{whole[:most]}..."
 
 
 def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -> T:
-    """The answer in a script's output.
+    """Parses the answer in a script's output.
 
-    Raises ScriptFailed, with the script's own complaint, if there is none.
+    Raises ScriptFailed if the answer is missing, with the script's own complaint, or unreadable.
     """
     mark = ANSWER_MARK.encode()
     lines = [line for line in stdout.splitlines() if line.startswith(mark)]
@@ -84,7 +84,7 @@ def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -
         raise ScriptFailed(
             where,
             f"the {script.name} script gave no answer",
-            complaint or "it printed nothing else",
+            complaint or "the script printed nothing else",
         )
     try:
         return msgspec.json.decode(lines[-1][len(mark) :], type=script.answer)

@@ -1,4 +1,4 @@
-"""How a script reaches a node, by any transport; and the first of its hosts with a known key."""
+"""The interface of transports; and runs a script on a node's first host with a known key."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,7 +14,7 @@ class NodeTransport(Protocol):
     name: str
 
     async def destination(self, host: str) -> Destination:
-        """How to reach `host`, and whether its key is known. Connects to nothing.
+        """How to reach `host`, and whether its key is known. Does not connect.
 
         Raises NodeUnreachable.
         """
@@ -23,12 +23,12 @@ class NodeTransport(Protocol):
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:
-        """Runs a script. Raises NodeError. at: the address to dial instead of the host's own."""
+        """Runs a script on a host. at: the address to dial instead of the host's. Raises NodeError."""
         ...
 
 
 _UNRESOLVED = "Could not resolve hostname"
-"""ssh's own words, which it never translates (OpenSSH ssh.c, resolve_host)."""
+"""ssh's message, which is never translated (OpenSSH ssh.c, resolve_host)."""
 
 
 async def run_on_first_known(
@@ -39,15 +39,15 @@ async def run_on_first_known(
     *,
     timeout: float,
 ) -> tuple[str, ScriptResult[T]]:
-    """The host that answered, and its answer.
+    """Runs the script on the node's first host with a known key. Returns the host and its answer.
 
-    If a host with a known key fails, no other is tried. The next one would be an address that the
-    node claims, where another machine could wait: the holder of the node's client certificate
-    writes its status.
+    If a host with a known key fails, no other host is tried. The next one would be an address that
+    the node claims, where another machine could answer: the holder of the node's client certificate
+    writes the node's status.
 
     Raises:
-        NodeError: it does not answer, or no host has a known key. It names what was tried, and what
-    to try.
+        NodeError: the host does not answer, or no host has a known key. The message says what was
+            tried, and what to try next.
     """
     looked_up: list[Destination] = []
     failures: list[NodeError] = []
@@ -60,7 +60,7 @@ async def run_on_first_known(
             return host, await transport.run_script(host, script, timeout=timeout)
         except NodeError as error:
             if found.is_known:
-                hint = f"known_hosts has a key for {found.name}, so nothing else is tried"
+                hint = f"known_hosts has a key for {found.name}, so no other address is tried"
                 if isinstance(error, NoRoot | ScriptFailed):
                     raise type(error)(node, str(error), hint) from None
                 hint += f": make `ssh {host} true` work"
@@ -72,4 +72,6 @@ async def run_on_first_known(
     if len(failures) == 1 and not hint:
         raise failures[0]
     complaints = "; ".join(str(each) for each in failures)
-    raise NodeUnreachable(node, complaints or "no host of it can be reached by ssh", hint)
+    raise NodeUnreachable(
+        node, complaints or "ssh can reach none of the node's names and addresses", hint
+    )

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """A file. path: absolute, on the node. data: may hold a private key, so no repr shows it. fault: why it was not read.
+    """A file on a node. path: the absolute path there. data: not in `repr`, as it may hold a private key.
 
-    is_denied: we may not read it; another user can, usually root.
+    fault: why the file was not read. is_denied: whether we lack the permission, which root usually has.
     """
 
     path: str
@@ -17,5 +17,5 @@ class TreeFile:
 
 
 def link_to_nothing(path: str, target: str) -> TreeFile:
-    """A link whose target does not exist."""
+    """A symlink whose target does not exist."""
     return TreeFile(path, fault=f"a link to {target}, which does not exist")

@@ -1,8 +1,8 @@
 """The policy's decision about a CSR for an operator who approves by hand.
 
-It uses the operator's flags, what is written down, and one list of CSRs. As in the approver, the
-first source that knows a node decides: inventory, pins, or the approver's own record. --allow adds
-to what that source says.
+As in the approver, the first source that knows a node decides: the inventory, a pin, or the
+approver's own record. --allow adds to the names and addresses of that source. Which client
+certificates are a node's own follows from one list of CSRs.
 """
 
 from collections.abc import Mapping
@@ -38,19 +38,18 @@ from kubevouch.policy.sources.configuration import ApproverConfiguration, Identi
 from kubevouch.policy.sources.nodes import credentials_in
 from kubevouch.policy.sources.watched import WatchedSources
 
-LEFT_TO_THE_APPROVER = "the approver is installed, and has not approved it"
+LEFT_TO_THE_APPROVER = "the approver is installed and has not approved the CSR"
 
 
 @dataclass(frozen=True)
 class OperatorsWord:
-    """What the operator says on the command line."""
+    """The operator's flags."""
 
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The values of --allow by node."""
+    """The values of --allow, by node."""
 
     credential: str = ""
-    """SHA-256 of the client certificate that --credential calls the kubelet's own. It applies to
-    one CSR."""
+    """--credential: SHA-256 of the kubelet's own client certificate, for one CSR."""
 
     @cached_property
     def claims(self) -> WrittenClaims:
@@ -63,16 +62,16 @@ class OperatorsWord:
 
 @dataclass(frozen=True)
 class CsrEvidence:
-    """What the cluster says, and what is written down in it.
+    """The state of the cluster, and the approver's ConfigMaps.
 
-    at: when it was read, by the API server's clock, which also dates CSRs. approver: our approver
-    is installed, or may be; approver_doubt: why that could not be told.
+    at: time of the read, by the API server's clock, which also dates CSRs. approver: whether our
+    approver is installed, or may be. approver_doubt: why that is unknown.
     """
 
     cluster: PolicyEvidence
     client_csrs: Measured[tuple[CertificateSigningRequest, ...]]
-    """CSRs for kubelets' client certificates. They are read after the serving CSRs, so the
-    certificate behind each serving CSR has been issued by then."""
+    """CSRs for kubelets' client certificates. They are read after the serving CSRs, and so include
+    the client certificate behind each serving CSR."""
 
     written: Measured[WatchedSources]
     at: datetime
@@ -86,13 +85,13 @@ class CsrEvidence:
 
     @property
     def configuration(self) -> ApproverConfiguration:
-        """The approver's configuration; the defaults where it is missing or cannot be read."""
+        """The approver's configuration; the defaults if it is missing or unreadable."""
         written = self.written.value
         return written.configuration_or_default if written else ApproverConfiguration()
 
     @cached_property
     def credentials_told(self) -> bool:
-        """Whether some CSR names the client certificate that made it, now or in the approver's records."""
+        """Whether any CSR names the client certificate that made it, in the list or in the approver's records."""
         records = self.written.value.records() if self.written.value else ()
         told = any(each.parent for _, record in records for each in record.credentials.allowed)
         issued = self.client_csrs.or_else(())
@@ -100,7 +99,7 @@ class CsrEvidence:
 
     @cached_property
     def credentials(self) -> ListedCredentials:
-        """Which client certificates belong to which node, by all CSRs that were read."""
+        """Which client certificates are which node's, from all CSRs."""
         serving = self.cluster.csrs.or_else(())
         return ListedCredentials(self.client_csrs.or_else(()), serving, told=self.credentials_told)
 
@@ -123,7 +122,7 @@ class CsrJudgement:
 
 
 def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJudgement:
-    """The decision. For a CSR that has a condition only the rules about its contents are asked."""
+    """The decision about a CSR. If the CSR has a condition, only the rules about its contents apply."""
     asked = asked_of(csr) or AskedNames()
     names = _names_of(requestor_node(csr), evidence, asked, word)
     standing, newest = _credential(csr, evidence, names, word)
@@ -152,7 +151,7 @@ def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJ
 def _names_of(
     node: str | None, evidence: CsrEvidence, asked: AskedNames, word: OperatorsWord
 ) -> SourceAnswer:
-    """What the node may have by the first source that knows it, and by --allow."""
+    """What the node may have, from the first source that knows the node and from --allow."""
     found = evidence.indexed.node(node) if node else None
     if found is None:
         why = "the CSR's node is not known"
@@ -172,7 +171,7 @@ def _names_of(
 
 
 def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -> SourceAnswer:
-    """The answer where no source knows the node. Its own status is no permission."""
+    """The answer if no source knows the node. The node's own status proves nothing."""
     allowed, why = allowed_names_of(node), "only the node itself says so"
     if written.doubt is not None:
         why += f", and the approver's pins could not be read: {written.doubt.text}"
@@ -180,7 +179,7 @@ def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -
         allowed = msgspec.structs.replace(allowed, outdated=why, not_valid=reason)
     elif written.value is not None:
         unknown, reason = (
-            "no pin, inventory or record of the approver knows it",
+            "no pin, inventory or approver record lists the node",
             HoldReason.NODE_UNKNOWN,
         )
         why += f"; {unknown}"
@@ -193,7 +192,7 @@ def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -
 def _others(
     asked: AskedNames, evidence: CsrEvidence, word: OperatorsWord
 ) -> list[tuple[str, Claim]]:
-    """Which nodes have the requested values, by what is written down and by --allow."""
+    """The written claims for the requested values, and those of --allow."""
     written = evidence.written.value
     owned = written.written.among(asked) if written else ()
     return [*owned, *word.claims.among(asked)]
@@ -202,9 +201,9 @@ def _others(
 def _credential(
     csr: Csr, evidence: CsrEvidence, names: SourceAnswer, word: OperatorsWord
 ) -> tuple[CredentialAnswer | None, str | None]:
-    """The verdict on the client certificate that made the CSR, and the newest CSR by one of the node's own.
+    """The verdict on the client certificate that made the CSR, and the newest CSR that the node's own certificate made.
 
-    None: no Node is known to have made it.
+    The verdict is None if the CSR's Node is unknown.
     """
     node = evidence.indexed.node(requestor_node(csr) or "")
     if node is None:
@@ -219,7 +218,7 @@ def _credential(
 
 
 def _known_of(node: Node, written: WatchedSources | None, source: str) -> KnownOfNode:
-    """What the approver's record and the pin say of a Node's client certificates. source: who says what names it has."""
+    """What the approver's record and the pin say about a Node's client certificates. source: the source of the Node's names."""
     live = live_node(node)
     if written is None:
         return KnownOfNode(live)

@@ -31,15 +31,15 @@ class NameSource(StrEnum):
 
     @property
     def is_proof(self) -> bool:
-        """Whether this source is a proof.
+        """Whether this source proves the value.
 
-        A node's status is none: the node writes it (NodeRestriction ignores addresses).
+        A Node's status does not: the node itself writes it (NodeRestriction ignores addresses).
         """
         return self is not NameSource.NODE_STATUS
 
     @property
     def is_seen(self) -> bool:
-        """Whether we saw it ourselves."""
+        """Whether we saw the proof ourselves: the Node's name or the ssh host key."""
         return self in (NameSource.NODE_NAME, NameSource.SSH_HOST_KEY)
 
     @property
@@ -49,14 +49,14 @@ class NameSource(StrEnum):
 
     @property
     def is_operators(self) -> bool:
-        """Whether the operator says it, by a flag or in writing."""
+        """Whether the operator is the source, by a flag, the inventory or a pin."""
         return self is NameSource.OPERATOR or self.is_written
 
     @property
     def is_written(self) -> bool:
-        """Whether the operator wrote it down where no node can write.
+        """Whether the source is the inventory or a pin, which no node can write.
 
-        Another node's mere claim does not contest it.
+        Another node's mere claim does not contest such a value.
         """
         return self in (NameSource.INVENTORY, NameSource.PIN)
 
@@ -67,16 +67,16 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     value: str
     source: NameSource
     confirmed: bool = False
-    """Whether the operator confirms what the source says."""
+    """Whether the operator confirms what the source says, too."""
 
     @property
     def by_operator(self) -> bool:
-        """Whether the operator vouches for it."""
+        """Whether the operator vouches for this claim."""
         return self.confirmed or self.source.is_operators
 
     @property
     def known_by(self) -> str:
-        """How we know, in words."""
+        """The source as printed."""
         also = f"; {NameSource.OPERATOR}" if self.confirmed else ""
         return f"{self.source}{also}"
 
@@ -92,7 +92,7 @@ class AskedNames(msgspec.Struct, frozen=True):
 
     @property
     def values(self) -> tuple[str, ...]:
-        """All of them as text."""
+        """All names and addresses as text."""
         return (*self.names, *map(str, self.addresses))
 
 
@@ -103,21 +103,21 @@ class AllowedNames(msgspec.Struct, frozen=True):
     names: tuple[Claim, ...] = ()
     addresses: tuple[Claim, ...] = ()
     control_plane: bool = False
-    """Whether the node is a control plane, by a label that it cannot set itself (NodeRestriction)."""
+    """Whether this is a control-plane node, by a label that no node can set itself (NodeRestriction)."""
 
     outdated: str = ""
-    """Why these claims are not valid now; empty if they are."""
+    """Why these claims are not valid now; empty if they are valid."""
 
     not_valid: HoldReason = HoldReason.PIN_OUTDATED
-    """The kind of that reason, if there is one."""
+    """The reason code that belongs to `outdated`."""
 
     unlisted: tuple[str, ...] = ()
-    """Names and addresses that the Node claims and its source lacks. The node has probably
+    """Names and addresses that the Node claims but its source lacks. The node has probably
     changed."""
 
     listed: str = ""
-    """When and how the source got this list, and the command that shows the difference. Printed
-    with unlisted values."""
+    """The source of the list, and the command that shows the difference. Printed if a CSR requests
+    an unlisted value."""
 
     def claim(self, value: str | Address) -> Claim | None:
         """The claim for a name in exactly this spelling, or for this address."""
@@ -127,7 +127,7 @@ class AllowedNames(msgspec.Struct, frozen=True):
 
     @property
     def asked(self) -> AskedNames:
-        """All names and addresses, as the node's kubelet will request them."""
+        """All names and addresses, as the kubelet will request them."""
         return AskedNames(
             names=tuple(claim.value for claim in self.names),
             addresses=tuple(ip_address(claim.value) for claim in self.addresses),
@@ -140,26 +140,25 @@ class ClaimedBy(msgspec.Struct, frozen=True):
     node: str
     proven: bool
     by_name: bool = False
-    """The only proof is that its Node has this name. A holder of a bootstrap token can create a
-    Node of any free name, even an address. So this takes nothing from a node for which the
-    operator wrote it down."""
+    """Whether the only proof is that its Node has this name. A bootstrap token can create a Node
+    of any free name, even an address. So an inventory entry or pin of another node wins."""
 
     by_rule: bool = False
-    """The only proof is that the rule for new nodes admitted it, first come, first served. This,
-    too, takes nothing from a node for which the operator wrote it down."""
+    """Whether the only proof is that the rule for new nodes admitted the value, first come, first
+    served. Here, too, an inventory entry or pin of another node wins."""
 
     by_pin: bool = False
-    """Whether an operator has pinned it to that node."""
+    """Whether an operator has pinned the value to that node."""
 
     @property
     def yields(self) -> bool:
-        """Whether a node for which the operator wrote it down has it nevertheless."""
+        """Whether an inventory entry or pin of another node wins over this proof."""
         return self.by_name or self.by_rule
 
     def goes_before(self, other: "ClaimedBy | None") -> bool:
         """Whether this owner is reported instead of the other one.
 
-        Among equals the later proof wins, and the first mere claim.
+        Of two equal proofs the later one is reported, of two mere claims the earlier one.
         """
         if other is None:
             return True
@@ -167,7 +166,7 @@ class ClaimedBy(msgspec.Struct, frozen=True):
 
 
 class OtherNodes(msgspec.Struct, frozen=True):
-    """The names and addresses of other nodes, each with the node and whether it is claimed or proven."""
+    """The names and addresses that other nodes have or claim."""
 
     names: dict[str, ClaimedBy] = {}
     addresses: dict[Address, ClaimedBy] = {}
@@ -186,7 +185,7 @@ def as_address(text: str) -> Address | None:
 _DIGITS: Final = frozenset("0123456789")
 
 _LONGEST_KEPT = 64
-"""Characters: an address without a zone has at most 45."""
+"""The longest text to cache, in characters. An address without a zone has at most 45."""
 
 
 def _address(text: str) -> Address:
@@ -198,14 +197,14 @@ _kept = functools.lru_cache(maxsize=2048)(ip_address)
 
 
 def claims_value(node: Node, value: str) -> bool:
-    """Whether this is the Node's name, or its status claims this name (same spelling) or address."""
-    word = as_address(value) or value
+    """Whether the value is the Node's name, or a name (same spelling) or address in its status."""
+    wanted = as_address(value) or value
     claimed = (each.address for each in node.status.addresses)
-    return any(word == (as_address(each) or each) for each in (node.name, *claimed))
+    return any(wanted == (as_address(each) or each) for each in (node.name, *claimed))
 
 
 def compared(text: str) -> str | Address:
-    """The form in which values of different nodes are compared: names in lower case, addresses canonical."""
+    """The form for comparison: a name in lower case, an address in canonical form."""
     address = as_address(text)
     if address is not None:
         return address
@@ -219,7 +218,7 @@ def allowed_names_of(
     *,
     seen: Mapping[str, NameSource] | None = None,
 ) -> AllowedNames:
-    """What a Node's status claims. seen: proven values with their proof (addresses as `str`)."""
+    """What a Node's status claims. seen: the proof of each proven value (addresses as `str`)."""
     proofs = seen or {}
     names: dict[str, Claim] = {}
     addresses: dict[str, Claim] = {}
@@ -241,7 +240,7 @@ def allowed_names_of(
 
 
 def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
-    """The same claims, and every value that the operator gives to this node."""
+    """The claims, and every value that the operator allows this node."""
     for value in said:
         address = as_address(value)
         if allowed.claim(value if address is None else address):
@@ -255,11 +254,11 @@ def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 
 
 def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
-    """The same claims; those that the operator names, too, are confirmed."""
-    words = {str(as_address(value) or value) for value in said}
+    """The claims, confirmed where the operator names the same value."""
+    values = {str(as_address(value) or value) for value in said}
 
-    def word_for(claim: Claim) -> Claim:
-        if claim.source is NameSource.OPERATOR or claim.value not in words:
+    def with_operator(claim: Claim) -> Claim:
+        if claim.source is NameSource.OPERATOR or claim.value not in values:
             return claim
         if not claim.source.is_proof:
             return Claim(claim.value, NameSource.OPERATOR)
@@ -267,13 +266,13 @@ def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 
     return msgspec.structs.replace(
         allowed,
-        names=tuple(map(word_for, allowed.names)),
-        addresses=tuple(map(word_for, allowed.addresses)),
+        names=tuple(map(with_operator, allowed.names)),
+        addresses=tuple(map(with_operator, allowed.addresses)),
     )
 
 
 def written_by(owner: str, claim: Claim) -> ClaimedBy:
-    """The owner of a value that is written down or was proven earlier."""
+    """The owner of a value, by a written or earlier proven claim."""
     by_rule = claim.source is NameSource.NEW_NODE_RULE
     by_pin = claim.source is NameSource.PIN
     return ClaimedBy(owner, proven=claim.source.is_proof, by_rule=by_rule, by_pin=by_pin)

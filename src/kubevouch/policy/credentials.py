@@ -1,20 +1,20 @@
 """Which client certificates are a node's own. The approver and `csr` use the same rule.
 
 kubeadm's auto-approver gives any holder of a bootstrap token a *client* certificate for any node
-name (pkg/controller/certificates/approver/sarapprove.go). But a CSR issued each client certificate,
+name (pkg/controller/certificates/approver/sarapprove.go). But every client certificate has a CSR,
 and since Kubernetes 1.32 a CSR says which certificate made it. So a node's list of allowed
 certificates holds:
 
 (a) the certificates that a pin names;
 
-(b) the one that somebody else, such as a bootstrap token, requested before a Node of this name
-existed;
+(b) the certificate that somebody else, such as a bootstrap token, requested before a Node of this
+name existed;
 
-(c) every certificate that an allowed certificate requested.
+(c) every renewal of an allowed certificate.
 
 (a) or (b) closes the list: nothing else passes then. Two candidates for (b) close it empty. The
 list stays open if the node joined before anybody watched and no pin names its certificate. An open
-list only keeps out certificates that were borrowed while the Node existed.
+list rejects only borrowed certificates: those that somebody else requested while the Node existed.
 """
 
 from collections import defaultdict
@@ -31,11 +31,11 @@ from kubevouch.policy.csr import ClientCsr, certificate_id
 from kubevouch.policy.reasons import HoldReason
 
 MOST = 4
-"""Most allowed or borrowed certificates that are kept for one Node. A kubelet has one, and two
-for a moment."""
+"""The most allowed or borrowed certificates to keep for one Node. A kubelet has one, and two for a
+moment."""
 
 Sha256 = Annotated[str, Meta(pattern=r"^(|[0-9a-f]{64})\Z")]
-"""Lower-case hexadecimal; "" for none."""
+"""Lower-case hexadecimal; "" if there is no certificate."""
 
 Moment = Annotated[datetime, Meta(tz=True)]
 UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)
@@ -51,9 +51,9 @@ class LiveNode(msgspec.Struct, frozen=True):
 
 
 def live_node(node: Node) -> LiveNode:
-    """The Node.
+    """The Node's name, UID and creation time.
 
-    Without a creation time it counts as created first, so that every other request came later.
+    A Node without a creation time counts as older than every CSR.
     """
     created = node.metadata.creation_timestamp or UNKNOWN_TIME
     return LiveNode(node.name, node.uid, created)
@@ -62,18 +62,18 @@ def live_node(node: Node) -> LiveNode:
 class AllowedCertificate(
     msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """SHA-256 of a node's own certificate, and of the nearest kept one that led to it; "" if none is known."""
+    """SHA-256 of a node's own certificate, and of its nearest kept ancestor ("" if unknown)."""
 
     certificate: Sha256
     parent: Sha256 = ""
     at: Moment = UNKNOWN_TIME
-    """When that CSR was made."""
+    """When the certificate's CSR was made."""
 
 
 class NodeCredentials(
     msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True
 ):
-    """The client certificates of one Node, by SHA-256. uid "": no Node has this name now."""
+    """The client certificates of one Node, by SHA-256. uid is "" if no Node has this name now."""
 
     uid: Annotated[str, Meta(max_length=512)] = ""
     created: Moment | None = None
@@ -81,21 +81,21 @@ class NodeCredentials(
     """Oldest first."""
 
     joined: Sha256 = ""
-    """The certificate of (b). "" while none is known, and after a pin has replaced it."""
+    """The certificate of (b) above; "" while unknown, and after a pin has replaced it."""
 
     closed: bool = False
     borrowed: Annotated[tuple[Sha256, ...], Meta(max_length=MOST + 1)] = ()
-    """Requested by somebody else while the Node existed, or made with such a certificate. A
-    fifth entry says that there were more."""
+    """Certificates that somebody else requested while the Node existed, and their renewals. A
+    fifth entry means that there were more than four."""
 
     doubted: Moment | None = None
     """When the newest certificate that may be a thief's was requested."""
 
     earlier: Moment | None = None
-    """When the previous Node of this name was created; None: this is the first."""
+    """When the previous Node of this name was created; None if this is the first."""
 
     def left(self) -> "NodeCredentials":
-        """What remains known of the name after this Node is gone."""
+        """What to keep about the name after this Node is deleted."""
         if not self.uid:
             return self
         return NodeCredentials(
@@ -103,7 +103,7 @@ class NodeCredentials(
         )
 
     def of_node(self, node: LiveNode) -> "NodeCredentials":
-        """What is known of exactly this Node."""
+        """What is known about the Node with this UID."""
         known = self if self.uid == node.uid else self.left()
         return msgspec.structs.replace(known, uid=node.uid, created=node.created)
 
@@ -116,9 +116,9 @@ def folded(
     *,
     told: bool = True,
 ) -> NodeCredentials:
-    """What is known of the Node, updated by its pin and by these CSRs of its name, in any order.
+    """What is known about the Node, updated with its pin and with CSRs for its name, in any order.
 
-    pinned: the certificates that this Node's pin names. told: whether the cluster says which
+    pinned: the certificates that this Node's pin names. told: whether this API server records which
     certificate made a CSR.
     """
     known = _with_pin(known.of_node(node), pinned)
@@ -129,7 +129,7 @@ def folded(
 
 
 def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredentials:
-    """Closes the list by a pin: it holds what the pin names and the certificates that descend from these."""
+    """Closes the list if the node is pinned: to the pinned certificates and their renewals."""
     if not pinned:
         return known
     allowed = [AllowedCertificate(each) for each in dict.fromkeys(pinned)]
@@ -147,8 +147,8 @@ def _with_joined(
     """Closes the list with the one certificate requested before the Node existed, or empty if there are several.
 
     The API server writes whole seconds, and many kubelets create their Node in the second of their
-    request. So that second counts as before. Borrowing a certificate in that second makes two
-    candidates, and gains nothing.
+    CSR. So a CSR of that second counts as earlier. A thief's certificate of that second is a second
+    candidate, and so gains nothing.
     """
     if known.closed and not known.joined:
         return known
@@ -207,7 +207,7 @@ def _with_allowed(
 
 
 def _descendants(roots: Iterable[str], csrs: Sequence[ClientCsr]) -> list[ClientCsr]:
-    """The node's own CSRs made with one of these certificates, or with a certificate that such a CSR got; parents first."""
+    """The node's own CSRs made with one of these certificates or with their renewals; parents first."""
     made_with: dict[str, list[ClientCsr]] = defaultdict(list)
     for each in csrs:
         if each.by_node and (parent := certificate_id(each.credential_ids)):
@@ -224,7 +224,7 @@ def _descendants(roots: Iterable[str], csrs: Sequence[ClientCsr]) -> list[Client
 def _trimmed(
     found: Iterable[AllowedCertificate], pinned: Collection[str]
 ) -> tuple[AllowedCertificate, ...]:
-    """The newest few. Pinned certificates and the parent of the newest always stay."""
+    """The newest certificates. Pinned ones and the parent of the newest always stay."""
     allowed = sorted(found, key=lambda each: (each.at, each.certificate))
     if len(allowed) <= MOST:
         return tuple(allowed)
@@ -253,7 +253,7 @@ def _later(*moments: datetime | None) -> datetime | None:
 class CredentialAnswer(msgspec.Struct, frozen=True):
     """Whether the certificate that made a serving CSR is the node's own, and why.
 
-    NOT_ASKED: nothing speaks against it.
+    Reason NOT_ASKED: unproven, but nothing speaks against the certificate.
     """
 
     outcome: Outcome
@@ -269,11 +269,11 @@ def judged(
     admitted: bool = False,
     pinned_at: datetime | None = None,
 ) -> CredentialAnswer:
-    """The verdict on the credential that made a serving CSR of this Node. known: folded with its pin.
+    """The verdict on the credential that made a serving CSR of this Node.
 
-    told: whether the cluster says which certificate made a CSR. admitted: the rule for new nodes
-    admits this Node, and so the certificate that joined with it. pinned_at: when this Node was
-    pinned, with or without certificates.
+    known: the result of `folded`. told: whether this API server records which certificate made a
+    CSR. admitted: whether the rule for new nodes admits this Node, and so the certificate that it
+    joined with. pinned_at: when this Node was pinned, with or without certificates.
     """
     certificate = certificate_id(credential_ids or ())
     is_allowed = any(each.certificate == certificate for each in known.allowed)
@@ -302,17 +302,19 @@ def judged(
 
 _UNKNOWN = HoldReason.UNKNOWN_CREDENTIAL
 _OWN = "the node's own"
-_BORROWED = "a bootstrap token or a person requested it while the Node existed, or for the Node's predecessor"
-_OTHER = "it is not this node's and did not replace one of its own: it may have been rotated while no approver watched"
-_SEVERAL = "several were requested before the Node existed, and any of them may have joined"
-_CROWDED = "more client certificates of this node's name were borrowed than are kept, and it may be one of them"
-_EARLIER = (
-    "an earlier Node had this name, and a reinstalled machine looks like a thief from that time"
+_BORROWED = "a bootstrap token or a person requested it while the Node existed, or for an earlier Node of this name"
+_OTHER = "it is neither a known certificate of this node nor a renewal of one: the kubelet may have rotated it while no approver watched"
+_SEVERAL = (
+    "several were requested before the Node existed, and the node may have joined with any of them"
 )
-_OPEN = "nobody saw with which client certificate the node joined, and no pin names one"
+_CROWDED = "more client certificates for this node's name were borrowed than we keep, and this may be one of them"
+_EARLIER = (
+    "an earlier Node had this name, and we cannot distinguish a thief from a reinstalled machine"
+)
+_OPEN = "it is unknown with which client certificate the node joined, and no pin names one"
 _NO_CERTIFICATE = (
     "it was not made with a single client certificate, and kubelets have no other credential"
 )
 _NOT_NAMED = "the CSR names no client certificate (see credential-id)"
 _OLD = "the CSR does not say which credential made it (API servers before Kubernetes 1.32)"
-_DOUBTED = "somebody else requested a client certificate of this node's name, and no later pin names the node"
+_DOUBTED = "somebody else requested a client certificate for this node's name, and the node was not pinned later"

@@ -1,4 +1,4 @@
-"""A certificate signing request (CSR) as the rules see it: the request, and the requestor whom the API server names."""
+"""A certificate signing request (CSR) as the rules see it, with the requestor that the API server recorded."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -26,7 +26,7 @@ class Csr(msgspec.Struct, frozen=True):
     pem: bytes
     parsed: CertificateRequest | None
     unreadable: str = ""
-    """Why the request could not be parsed; empty if it was."""
+    """Why the request could not be parsed; empty if it was parsed."""
 
     username: str = ""
     groups: tuple[str, ...] = ()
@@ -35,18 +35,18 @@ class Csr(msgspec.Struct, frozen=True):
     expiration_seconds: int | None = None
     created: datetime | None = None
     credential_ids: tuple[str, ...] = ()
-    """spec.extra["authentication.kubernetes.io/credential-id"]: which credential made it. Empty
-    before Kubernetes 1.32."""
+    """spec.extra["authentication.kubernetes.io/credential-id"]: the credential that made the CSR.
+    Empty before Kubernetes 1.32."""
 
     conditions: tuple[str, ...] = ()
-    """Types of its conditions: Approved, Denied, Failed."""
+    """Condition types: Approved, Denied, Failed."""
 
     dropped: int = 0
-    """Size of a request that was not kept, such as one over the limit; else 0."""
+    """Bytes of a request that was discarded because it is over a limit; else 0."""
 
     @property
     def size(self) -> int:
-        """Bytes of the request."""
+        """The request's size in bytes."""
         return self.dropped or len(self.pem)
 
 
@@ -77,7 +77,7 @@ def csr_of(found: CertificateSigningRequest) -> Csr:
 
 
 def parsed_of(pem: bytes, where: str) -> tuple[CertificateRequest | None, str]:
-    """The CSR in these bytes, or None and why it cannot be read. where: the start of that reason."""
+    """The CSR in these bytes; or None, and the reason. where: the prefix of that reason."""
     try:
         return read_csr(pem, where), ""
     except X509Error as error:
@@ -85,7 +85,7 @@ def parsed_of(pem: bytes, where: str) -> tuple[CertificateRequest | None, str]:
 
 
 def requestor_node(csr: Csr) -> str | None:
-    """The node whose credential made the CSR: the API server writes the username itself.
+    """The node that made the CSR, by the username that the API server recorded; None for other users.
 
     Source: pkg/registry/certificates/certificates/strategy.go, PrepareForCreate.
     """
@@ -103,18 +103,18 @@ def asked_of(csr: Csr) -> AskedNames | None:
 
 _X509 = "X509SHA256="
 _LONGEST_NAME = 253
-"""Characters. Node names are not longer, but a holder of a bootstrap token can request any name."""
+"""The longest Node name, in characters. A bootstrap token can request a longer one."""
 
 
 class ClientCsr(msgspec.Struct, frozen=True):
-    """A CSR for a kubelet's client certificate that has been issued."""
+    """An issued CSR for a kubelet's client certificate."""
 
     csr: str
     node: str
-    """The node of its common name. The requestor may be somebody else."""
+    """The node in the certificate's common name. The requestor may be somebody else."""
 
     by_node: bool
-    """Whether that node's own credential made it, instead of a bootstrap token or a person."""
+    """Whether that node made the CSR itself, instead of a bootstrap token or a person."""
 
     credential_ids: tuple[str, ...]
     created: datetime
@@ -125,9 +125,9 @@ class ClientCsr(msgspec.Struct, frozen=True):
 def client_csr_of(found: CertificateSigningRequest) -> ClientCsr | None:
     """The CSR, if a kubelet's client certificate was issued for it; else None.
 
-    The issued certificate names the node, since the signer wrote it. The request may be unreadable
-    to us though not to the API server, such as one inside a hundred kilobytes of text. That must
-    not hide what was issued.
+    The issued certificate names the node, since the signer wrote it. We may fail to parse a request
+    that the API server accepts, such as one inside 100 kB of text. The issued certificate counts
+    nevertheless.
     """
     created = found.metadata.creation_timestamp
     if found.spec.signer_name != KUBELET_CLIENT or created is None:
@@ -151,7 +151,7 @@ def client_csr_of(found: CertificateSigningRequest) -> ClientCsr | None:
 
 
 def certificate_id(credential_ids: Collection[str]) -> str:
-    """The SHA-256 in a CSR's credential ids; "" unless exactly one client certificate made it."""
+    """The SHA-256 in a CSR's only credential ID; "" if it has none, several, or another kind of ID."""
     ids = tuple(credential_ids)
     if len(ids) != 1 or not ids[0].startswith(_X509):
         return ""

@@ -1,6 +1,6 @@
-"""All rules about one CSR, and named subsets of them.
+"""All rules about a CSR, and named subsets of them.
 
-`csr`, `apply` and `doctor` all decide by these.
+The approver, `csr`, `apply` and `doctor` all use them.
 """
 
 from collections.abc import Sequence
@@ -28,11 +28,10 @@ ENTITLEMENT_RULES: tuple[NameRule, ...] = (
     ownership.foreign_addresses,
     ownership.allowed_addresses,
 )
-"""Which names and addresses a node is entitled to. Asked about a CSR, and about a node before
-its first CSR."""
+"""Rules about the names and addresses of a CSR, or of a node before its first CSR."""
 
 ONE_VALUE_RULES: tuple[NameRule, ...] = ENTITLEMENT_RULES[1:]
-"""Whether a node is entitled to one name or address, whatever else it has."""
+"""Rules about a single name or address of a node."""
 
 BELONGING_RULES: tuple[NameRule, ...] = (
     ownership.reserved_names,
@@ -40,7 +39,7 @@ BELONGING_RULES: tuple[NameRule, ...] = (
     ownership.reserved_addresses,
     ownership.foreign_addresses,
 )
-"""Rules against requests for what belongs to the cluster or to another node. No honest kubelet
+"""Rules against names and addresses of the cluster or of another node. An honest kubelet never
 breaks them."""
 
 RULES: tuple[Rule, ...] = (
@@ -73,11 +72,11 @@ WHAT_IT_ASKS_FOR: tuple[Rule, ...] = tuple(
     for rule in RULES
     if rule not in (timing.undecided, timing.newest, timing.fresh, timing.budget)
 )
-"""Rules for a CSR that is already approved or denied: only its contents matter then."""
+"""The rules about the contents of a CSR, for one that is already approved or denied."""
 
 
 LONGEST_MESSAGE: Final = 1024
-"""Bytes of a condition's message."""
+"""The longest message of a condition, in bytes."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -91,7 +90,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def held_by(self) -> tuple[RuleResult, ...]:
-        """The rules that do not pass: first those that nothing overrides, then refusals, then doubts."""
+        """The rules that do not pass: refusals, then doubts; in each group those first that --allow cannot override."""
         held = [r for r in self.results if r.outcome is not Outcome.PASS]
         return tuple(
             sorted(
@@ -108,8 +107,8 @@ class Decision(msgspec.Struct, frozen=True):
     def why(self) -> str:
         """The rules that do not pass and what they saw, in one line; empty if all pass.
 
-        Rules with the same reason and message, such as those about names and about addresses, share
-        one entry.
+        Rules with the same reason and message share one entry, such as a rule about names and the
+        same rule about addresses.
         """
         alike: dict[tuple[HoldReason, str], list[RuleResult]] = {}
         for each in self.held_by:
@@ -118,7 +117,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def operator_may_allow(self) -> tuple[str, ...]:
-        """The values that make every rule pass if the operator allows them; empty if that is not enough."""
+        """The values to allow so that every rule passes; empty if some rule cannot be overridden."""
         if not all(each.operator_may_allow for each in self.held_by):
             return ()
         return tuple(dict.fromkeys(v for each in self.held_by for v in each.operator_may_allow))
@@ -132,7 +131,7 @@ def _in_words(results: list[RuleResult]) -> str:
 
 
 def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:
-    """Applies every rule to a CSR, which may be approved only if all pass."""
+    """Applies the rules to a CSR, which may be approved only if all pass."""
     return _decision(facts.csr.name, tuple(rule(facts) for rule in rules))
 
 
@@ -142,7 +141,7 @@ def decide_entitlement(
     reserved: ReservedNames,
     rules: tuple[NameRule, ...] = ENTITLEMENT_RULES,
 ) -> Decision:
-    """Whether this node may have every name and address in its claims, before there is a CSR.
+    """Whether this node may have every name and address in its claims, before its first CSR.
 
     A kubelet requests everything in its Node's status, so one refused value holds its CSR.
     """
@@ -159,8 +158,8 @@ def approval(
 ) -> CsrCondition:
     """The condition that approves a CSR. Nobody can withdraw an approval or change its message.
 
-    who: the person or run that approves; "": our approver. names_by: who says what names the node
-    has. not_asked: the rules that were not asked. besides: the running approver's opinion.
+    who: the person or run that approves; "" for our approver. names_by: the source of the node's
+    names. not_asked: the rules without a check. besides: the running approver's opinion.
     """
     passed = f"every rule that was asked passed; not asked: {', '.join(not_asked)}"
     parts = [passed if not_asked else "every rule passed", besides]

@@ -1,6 +1,7 @@
 """What a rule takes and returns.
 
-It takes the CSR, its node's and other nodes' names, and reserved names; it returns a result.
+A rule takes facts: the CSR, names of its node and of other nodes, reserved names. It returns a
+result.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -30,7 +31,7 @@ class EntitlementFacts(msgspec.Struct, frozen=True):
 
     @property
     def asked(self) -> AskedNames:
-        """A kubelet asks for every name and address of its Node's status."""
+        """A kubelet requests every name and address in its Node's status."""
         return self.allowed.asked
 
 
@@ -47,7 +48,7 @@ class NodeSeen(msgspec.Struct, frozen=True):
 
 
 class CsrFacts(msgspec.Struct, frozen=True):
-    """All facts for the rules."""
+    """All facts that the rules need about a CSR."""
 
     csr: Csr
     at: datetime
@@ -55,41 +56,42 @@ class CsrFacts(msgspec.Struct, frozen=True):
     """Whether a Node of the requestor's name exists; None if unknown."""
 
     allowed: AllowedNames | None
-    """None: no source knows this node."""
+    """None if no source knows this node."""
 
     other_nodes: OtherNodes | None = OtherNodes()
-    """None: the nodes of the cluster could not be read."""
+    """None if the Nodes could not be read."""
 
     reserved: ReservedNames = ReservedNames()
     newest: str | None = None
-    """The newest serving CSR by the requestor's same credential; None if unknown."""
+    """The newest serving CSR that the same credential made; None if unknown."""
 
     kubelet_started: datetime | None = None
     client_certificates: frozenset[str] | None = None
-    """Lower-hex SHA-256 of each client certificate on the node's own disk. None: no survey was
-    made."""
+    """Lower-case hex SHA-256 of each client certificate on the node's own disk; None if the disk
+    was not read."""
 
     without_credential_id: bool = False
-    """The operator accepts that this API server does not say which credential made a CSR."""
+    """Whether the operator accepts an API server that does not record which credential made a
+    CSR."""
 
     credentials_told: bool = False
-    """Whether another CSR names its client certificate. Then this API server does record them."""
+    """Whether another CSR names its client certificate, so this API server records them."""
 
     node_seen: NodeSeen | None = None
     """The requestor's Node, read live right before the decision; None if it was not read."""
 
     key_shown_by: frozenset[str] | None = None
-    """The nodes that requested a certificate for this public key; None if nobody keeps count."""
+    """The nodes that requested a certificate for this public key; None if nobody tracks that."""
 
     approvals_left: int | None = None
-    """How many CSRs of this node may be approved now; None: nobody keeps count."""
+    """How many CSRs of this node may be approved now; None if nobody counts them."""
 
     standing: CredentialAnswer | None = None
     """Whether the client certificate that made the CSR is the node's own; None if nobody watches
     client certificates."""
 
     pins_are_read: bool = True
-    """Whether an approver is there that reads pins."""
+    """Whether an approver that reads pins is installed."""
 
     max_lifetime: timedelta = MAX_LIFETIME
 
@@ -100,7 +102,8 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
 
 NameFacts = CsrFacts | EntitlementFacts
-"""The facts for rules about names and addresses: a CSR's, or what a node would request."""
+"""The facts for rules about names and addresses: those in a CSR, or those that a node would
+request."""
 
 
 def csr_facts(
@@ -111,7 +114,7 @@ def csr_facts(
     allowed: AllowedNames | None,
     pinned: Iterable[tuple[str, Claim]] = (),
 ) -> CsrFacts:
-    """The facts about one CSR, as far as the evidence has them. See CsrFacts."""
+    """The facts about one CSR that the evidence contains. See CsrFacts."""
     node, asked, reserved = requestor_node(csr) or "", asked_of(csr), evidence.reserved
     others = evidence.claimed.others(node, asked or AskedNames(), reserved.shared, pinned)
     return CsrFacts(
@@ -136,7 +139,7 @@ class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
     seen: str = ""
     allowed: str = ""
     operator_may_allow: tuple[str, ...] = ()
-    """Values that pass once the operator gives them to this node. Empty: nothing overrides the
+    """Values that pass if the operator allows them for this node; empty if nothing overrides the
     rule."""
 
     def __str__(self) -> str:
@@ -153,7 +156,7 @@ def passes(rule: str, seen: str, allowed: str = "") -> RuleResult:
 
 
 def not_asked(rule: str, why: str) -> RuleResult:
-    """The rule passes without a check, since its input is missing. Every decision lists it."""
+    """The rule passes without a check, since its input is missing. Decisions list such rules."""
     return RuleResult(rule, Outcome.PASS, HoldReason.NOT_ASKED, why, f"not asked: {why}")
 
 
@@ -184,12 +187,13 @@ def cannot_tell(
 
 
 def unreadable(rule: str) -> RuleResult:
-    """The result of a rule about the contents of an unparsable CSR."""
+    """The result of a rule about contents if the CSR cannot be parsed."""
     return cannot_tell(rule, "the CSR cannot be read", HoldReason.UNREADABLE)
 
 
 MOST_LISTED = 24
-"""More than any kubelet requests. A CSR with thousands of names must not fill a screen."""
+"""The most values to print, more than any kubelet requests. A CSR with thousands of names must
+not fill a screen."""
 
 
 def listed(values: Sequence[object]) -> str:

@@ -1,4 +1,4 @@
-"""Which client certificate made a CSR, by one list of CSRs: for `csr`, also where no approver has watched."""
+"""Which client certificates are a node's own, from one list of CSRs. `csr` needs no approver for that."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -27,9 +27,10 @@ from kubevouch.policy.reasons import HoldReason
 
 
 class KnownOfNode(msgspec.Struct, frozen=True):
-    """What is known of a Node besides a list. pinned: the certificates that a pin or --credential names for it.
+    """What is known about a Node besides the listed CSRs.
 
-    admitted, pinned_at: as in `policy.credentials.judged`.
+    pinned: client certificates that a pin or --credential names. admitted, pinned_at: as in
+    `policy.credentials.judged`.
     """
 
     node: LiveNode
@@ -40,10 +41,10 @@ class KnownOfNode(msgspec.Struct, frozen=True):
 
 
 class ListedCredentials:
-    """The client certificates of all nodes, by the CSRs of one moment.
+    """The client certificates of all nodes, from one list of CSRs.
 
     client: CSRs for client certificates. serving: CSRs for serving certificates, oldest first.
-    told: whether the cluster says which certificate made a CSR.
+    told: whether this API server records which certificate made a CSR.
     """
 
     def __init__(
@@ -56,8 +57,8 @@ class ListedCredentials:
         self._told = told
         self._client: dict[str, list[ClientCsr]] = defaultdict(list)
         self._made: dict[str, dict[str, str]] = defaultdict(dict)
-        """For each username and certificate the newest CSR. The most recently used certificate
-        comes last."""
+        """The newest CSR by username and certificate. The most recently used certificate comes
+        last."""
 
         self._of: dict[KnownOfNode, tuple[NodeCredentials, str | None, bool]] = {}
         for each in client:
@@ -70,15 +71,15 @@ class ListedCredentials:
                 made[certificate] = each.name
 
     def known(self, before: KnownOfNode) -> NodeCredentials:
-        """What is known of a Node after this list."""
+        """The Node's credentials, updated with the listed CSRs."""
         listed = self._client.get(before.node.name, ())
         return folded(before.credentials, listed, before.node, before.pinned, told=self._told)
 
     def answer(self, csr: Csr, known: KnownOfNode) -> tuple[CredentialAnswer, str | None]:
-        """The verdict on the certificate that made this serving CSR, and the newest CSR by an acceptable certificate.
+        """The verdict on the certificate that made this serving CSR, and the newest CSR that an acceptable certificate made.
 
-        If the node's own certificate is unknown, two certificates that did not replace each other
-        are refused.
+        If the node's own certificate is unknown, two certificates are refused unless one is a
+        renewal of the other.
         """
         if known not in self._of:
             self._of[known] = self._looked_up(known)
@@ -91,7 +92,7 @@ class ListedCredentials:
         return found, newest
 
     def _looked_up(self, known: KnownOfNode) -> tuple[NodeCredentials, str | None, bool]:
-        """Its credentials, the newest CSR by an acceptable certificate, and whether these certificates are of several families."""
+        """The node's credentials, the newest acceptable CSR, and whether unrelated certificates are acceptable."""
         credentials, made = self.known(known), self._made[f"{NODE_USER}{known.node.name}"]
         passing = [
             each
@@ -118,14 +119,14 @@ class ListedCredentials:
 
 _SEVERAL = (
     "this node's CSRs were made with several client certificates that did not replace one "
-    "another: one may be a thief's. The node's own lies on its disk (openssl x509 -noout "
+    "another: one may be a thief's. The node's own is on its disk (openssl x509 -noout "
     "-fingerprint -sha256 -in /var/lib/kubelet/pki/kubelet-client-current.pem)"
 )
 
 
 def _root(certificate: str, parents: Mapping[str, str]) -> str:
     """The oldest listed ancestor of this certificate."""
-    for _ in parents:  # somebody who may impersonate users can write circles
+    for _ in parents:  # somebody who may impersonate users can create cycles
         if not (parent := parents.get(certificate)):
             break
         certificate = parent

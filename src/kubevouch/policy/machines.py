@@ -1,4 +1,4 @@
-"""What tells one machine from another, and what does not: a machine-id or host key that two nodes share proves nothing.
+"""Machine-ids and ssh host keys that several nodes share, and which therefore identify no machine.
 
 Machines cloned from one image share /etc/machine-id and ssh host keys until somebody regenerates
 them.
@@ -10,7 +10,7 @@ import msgspec
 
 
 class MachineIdentity(msgspec.Struct, frozen=True):
-    """How one node's machine can be told from others; "" where unknown."""
+    """What identifies a node's machine; "" where unknown."""
 
     node: str
     machine_id: str = ""
@@ -21,7 +21,7 @@ class MachineIdentity(msgspec.Struct, frozen=True):
 
 
 class SharedIdentity(msgspec.Struct, frozen=True):
-    """One machine-id or host key, and the nodes that have it: two or more, sorted."""
+    """A machine-id or host key that several nodes share, and these nodes, sorted."""
 
     what: str
     """MACHINE_ID or HOST_KEY."""
@@ -30,7 +30,7 @@ class SharedIdentity(msgspec.Struct, frozen=True):
     nodes: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{', '.join(self.nodes)} have the same {self.what} ({self.value}): it tells none of them from another"
+        return f"{', '.join(self.nodes)} have the same {self.what} ({self.value}), which thus identifies none of them"
 
 
 MACHINE_ID = "machine-id"
@@ -52,5 +52,5 @@ def shared_identities(machines: Iterable[MachineIdentity]) -> tuple[SharedIdenti
 
 
 def sharing(shared: Iterable[SharedIdentity], what: str) -> frozenset[str]:
-    """The nodes whose MACHINE_ID or HOST_KEY proves nothing."""
+    """The nodes that share their MACHINE_ID or HOST_KEY with another node. what: one of these two."""
     return frozenset(node for each in shared if each.what == what for node in each.nodes)

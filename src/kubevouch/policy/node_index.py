@@ -1,9 +1,7 @@
-"""Which node has which value, in writing or by its Node.
+"""Indexes of the names and addresses that nodes have, updated node by node.
 
-Kept up to date node by node; a CSR looks up only what it requests.
-
-A scan of all nodes for each CSR would cost a million steps for 1,000 CSRs of 1,000 nodes, and so
-would a plan. The answers are the same (tests/policy/look_at_all_nodes.py).
+A scan of all nodes for each CSR would take a million steps for 1,000 CSRs of 1,000 nodes. The
+indexes give the same answers (tests/policy/look_at_all_nodes.py).
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -26,23 +24,23 @@ from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.x509 import unmapped
 
 Value = str | Address
-"""A name or an address in its compared form."""
+"""A name or an address in the form that `compared` returns."""
 
 Owned = tuple[str, Claim]
-"""A node's name, and a claim that is written down for it."""
+"""A node's name, and one of its written claims."""
 
 
 class WrittenClaims:
-    """Which node has which value in writing."""
+    """The claims of all nodes in the inventory, pins and records, indexed by value."""
 
     def __init__(self) -> None:
         self._of: dict[str, tuple[Claim, ...]] = {}
         self._by_value: dict[Value, tuple[Owned, ...]] = {}
 
     def put(self, node: str, claims: tuple[Claim, ...]) -> set[Value]:
-        """Sets all that is written down for a node; () removes it.
+        """Replaces a node's written claims; () removes them.
 
-        Returns the values that it had or has.
+        Returns the values of the old and the new claims.
         """
         before = self._of.pop(node, ())
         for claim in before:
@@ -52,7 +50,7 @@ class WrittenClaims:
                 self._by_value[value] = kept
             else:
                 self._by_value.pop(value, None)
-        # A value may be written down twice for a node, which is then listed twice.
+        # A node with the same value in two sources is listed twice.
         if claims:
             self._of[node] = claims
         for claim in claims:
@@ -69,15 +67,14 @@ class WrittenClaims:
 
 
 _Holders = dict[Value, str | set[str]]
-"""The nodes of each value. A single name, the usual case, needs no set: half a kilobyte less for
-each node."""
+"""The nodes of each value. A single node, the usual case, is a plain string: a set would take half
+a kilobyte more."""
 
 
 class NodeIndex:
-    """Which nodes claim each name and address. Of several claimants the oldest Node is reported.
+    """Which nodes claim each name and address. If several do, `others` reports the one added first.
 
-    An API server accepts no two names that differ by case only. If there are such, neither hides
-    the other.
+    Node names that differ only by case do not hide each other, though no API server accepts them.
     """
 
     def __init__(self, nodes: Iterable[Node] = ()) -> None:
@@ -90,7 +87,7 @@ class NodeIndex:
             self.put(each)
 
     def put(self, node: Node) -> None:
-        """Adds the Node as it is now. It replaces an earlier Node of that name."""
+        """Adds a Node, or replaces the earlier Node of that name."""
         self._forget(node.name)
         self._order.setdefault(node.name, next(self._numbers))
         values = (compared(each.address) for each in node.status.addresses if each.address)
@@ -100,14 +97,14 @@ class NodeIndex:
         _add(self._named, compared(node.name), node.name)
 
     def remove(self, name: str) -> None:
-        """Removes the Node, if it is there."""
+        """Removes the Node, if the index has it."""
         self._forget(name)
         self._order.pop(name, None)
 
     def called(self, name: str) -> frozenset[str]:
         """The Nodes with this name, which may be an address.
 
-        At most one, unless names differ by case only.
+        There is at most one, unless names differ by case only.
         """
         return _who(self._named, compared(name))
 
@@ -122,13 +119,12 @@ class NodeIndex:
         shared: Collection[Address] = (),
         pinned: Iterable[tuple[str, Claim]] = (),
     ) -> OtherNodes:
-        """What all other nodes have of the requested values.
+        """Which of the requested values other nodes have.
 
-        Proven are a Node's own name and what is pinned; the rest are mere claims.
+        A Node's own name and a pinned value are proven; a value in a Node's status is only claimed.
 
         shared: addresses that several kubelets have on different ports (ReservedNames.shared), so
-        no node owns them. pinned: (node, claim) from a plan or an operator; `WrittenClaims` keeps
-        what is written down.
+        no node owns them. pinned: (node, claim) pairs from a plan, an operator or `WrittenClaims`.
         """
         names: dict[str, ClaimedBy] = {}
         addresses: dict[Address, ClaimedBy] = {}
@@ -188,7 +184,7 @@ def tell_credentials(csrs: Iterable[CertificateSigningRequest]) -> bool:
 
 
 class IndexedEvidence:
-    """The evidence of one moment; each index is built on first use."""
+    """A snapshot of the evidence; each index is built on first use."""
 
     def __init__(self, evidence: PolicyEvidence) -> None:
         self._evidence = evidence
@@ -214,14 +210,14 @@ class IndexedEvidence:
 
     @cached_property
     def tells_credentials(self) -> bool:
-        """Whether a CSR says which client certificate made it."""
+        """Whether any CSR names the client certificate that made it."""
         return tell_credentials(self._evidence.csrs.or_else(()))
 
     def newest(self, csr: Csr) -> str | None:
         """The newest serving CSR by the same user with the same credential.
 
-        A thief with a bootstrap token has another credential, so his CSRs do not outdate the
-        kubelet's.
+        A thief with a bootstrap token has another credential, so the thief's CSRs do not supersede
+        the kubelet's.
         """
         return self._newest.get((csr.username, csr.credential_ids))
 
@@ -231,7 +227,7 @@ class IndexedEvidence:
 
     @cached_property
     def _newest(self) -> dict[tuple[str | None, tuple[str, ...]], str]:
-        """The evidence lists CSRs oldest first."""
+        """The newest CSR by user and credential. The evidence lists CSRs oldest first."""
         return {
             (each.spec.username, each.spec.extra.get(CREDENTIAL_ID, ())): each.name
             for each in self._evidence.csrs.or_else(())

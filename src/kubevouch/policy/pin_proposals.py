@@ -1,6 +1,4 @@
-"""What to pin for each Node: its status's claims, without those of other nodes or of the cluster.
-
-Pure.
+"""What to pin for each Node: the claims in its status, without those of other nodes or of the cluster.
 
 Nothing here proves a claim. The operator reads the table and confirms it.
 """
@@ -35,18 +33,21 @@ from kubevouch.policy.sources.stored import Unreadable
 
 
 def allow_flag(node: str, value: str) -> str:
-    """The --allow flag that gives a value to a node, shell-quoted: a stranger may have written both."""
+    """The --allow flag for a node's value, shell-quoted: an attacker may have chosen both."""
     return join(("--allow", f"{node}={value}"))
 
 
 class PinState(Explained):
-    """What a write would change of a node's pin."""
+    """What a write would change in a node's pin."""
 
     NEW = "new", "the node has no pin, and would get this one"
-    CHANGES = "changes", "its pin would become this one"
-    UNCHANGED = "unchanged", "its pin is this one already"
-    NOTHING = "nothing to pin", "no name or address of it may be pinned"
-    UNREADABLE = "unreadable", "its pin cannot be read; `approver pin NODE --remove` removes it"
+    CHANGES = "changes", "the node's pin would change to this one"
+    UNCHANGED = "unchanged", "the node already has this pin"
+    NOTHING = "nothing to pin", "the node has no name or address that may be pinned"
+    UNREADABLE = (
+        "unreadable",
+        "the node's pin cannot be read; `approver pin NODE --remove` removes it",
+    )
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,11 @@ class Proposal:
     """How the present pin and the live Node differ, in words."""
 
     refused: tuple[str, ...] = ()
-    """What --allow requested now and the policy refuses."""
+    """Values of --allow that the policy refuses."""
 
     names: bool = False
-    """Whether a client certificate is named now. Its date is written even if the certificate is
-    the same."""
+    """Whether the operator names a client certificate. Then the pin gets a new date even if the
+    certificate is the same."""
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -97,7 +98,7 @@ def _content(pin: PinnedNode) -> PinnedNode:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was read from the cluster, and the operator's flags: names, addresses and client certificates by node."""
+    """The state of the cluster, and the operator's flags: names, addresses and client certificates by node."""
 
     nodes: Sequence[Node]
     names: ClusterNames
@@ -107,7 +108,7 @@ class Seen:
 
 
 def proposals(seen: Seen, chosen: Iterable[str], *, at: datetime, by: str) -> tuple[Proposal, ...]:
-    """One proposal for each chosen Node, by name."""
+    """One proposal for each chosen Node, sorted by name."""
     wanted = set(chosen)
     machines = [MachineIdentity(n.name, n.status.node_info.machine_id) for n in seen.nodes]
     cloned = sharing(shared_identities(machines), MACHINE_ID)
@@ -143,9 +144,9 @@ class _Judge:
         return [each for each in self.pinned.get(value.lower(), ()) if each != node]
 
     def anothers(self, node: str, value: str, *, claims: bool, has: bool) -> str:
-        """Why the value is another node's, whatever the operator says; else "".
+        """Why the value is another node's even if the operator allows it; else "".
 
-        claims: this Node claims it. has: its pin already has it.
+        claims: whether this Node claims the value. has: whether its pin has the value.
         """
         if (pins := self.pins_of_others(node, value)) and not (claims and has):
             return _pin_has_it(pins[0])
@@ -155,13 +156,13 @@ class _Judge:
         return ""
 
     def doubled(self, node: str, value: str) -> str:
-        """A warning about a pinned value that another node has, too; else ""."""
+        """A warning if another node's pin has the value, too; else ""."""
         if pins := self.pins_of_others(node, value):
             return f"! {value}: {_pin_has_it(pins[0])}, too"
         return ""
 
     def called(self, node: Node, value: str) -> str:
-        """The Service of that name, if the operator's word would still give the name to a node; else ""."""
+        """The Service of that name, if the operator may nevertheless allow the name; else ""."""
         if as_address(value) is not None:
             return ""
         allowed = AllowedNames(node.name, (Claim(value, NameSource.NODE_STATUS),))
@@ -235,7 +236,7 @@ def _pin_has_it(node: str) -> str:
 
 
 def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
-    """The nodes whose pins contain a value. For nodes written now, only what stays in their pins."""
+    """The nodes whose pins contain each value. For chosen nodes, only values that stay in their pins."""
     live = {node.name: node for node in seen.nodes if node.name in chosen}
     found: dict[str, list[str]] = defaultdict(list)
     for name, pin in seen.pins.items():
@@ -258,10 +259,7 @@ def still_allowed(pins: Mapping[str, PinnedNode | Unreadable], node: Node) -> se
 
 
 def _of_the_same(now: PinnedNode | Unreadable | None, node: Node) -> PinnedNode | None:
-    """The present pin.
-
-    It keeps more than the Node's claims only for the same Node on the same machine.
-    """
+    """The present pin, if it is for the same Node on the same machine; else None."""
     if not isinstance(now, PinnedNode):
         return None
     found = difference(now, node)
@@ -269,12 +267,12 @@ def _of_the_same(now: PinnedNode | Unreadable | None, node: Node) -> PinnedNode 
 
 
 def _still_pinned(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:
-    """The pinned names of the same Node. A later Service of such a name takes none away."""
+    """The pinned names of the same Node, which it keeps even if a Service has one of them later."""
     return set(now.names) if isinstance(now, PinnedNode) and now.uid == node.uid else set()
 
 
 def pin_changes(now: PinnedNode, pin: PinnedNode, *, again: bool = False) -> tuple[str, ...]:
-    """How the second pin differs from the first, in words. again: also list a client certificate that is named once more."""
+    """How the second pin differs from the first, in words. again: also list unchanged client certificates."""
     before, after = (*now.names, *now.addresses), (*pin.names, *pin.addresses)
     words = [f"+ {value}" for value in after if value not in before]
     for value in before:
@@ -311,6 +309,6 @@ def _differs(now: PinnedNode | Unreadable | None, node: Node) -> tuple[str, ...]
         words.append(f"the Node has been recreated (uid {found.recreated}, pinned {now.uid})")
     if found.other_machine:
         words.append(f"it is on another machine ({found.other_machine}, pinned {now.machine_id})")
-    words += [f"+ {value}: the Node claims it, the pin lacks it" for value in found.claimed]
-    words += [f"- {value}: pinned, and the Node does not claim it" for value in found.not_claimed]
+    words += [f"+ {value}: the Node claims it, but the pin lacks it" for value in found.claimed]
+    words += [f"- {value}: pinned, but the Node does not claim it" for value in found.not_claimed]
     return tuple(words)

@@ -1,10 +1,10 @@
-"""Why a rule does not pass. Every place that shows a decision uses these."""
+"""The reason codes of rule results, for logs, metrics, CSR messages and `csr -o json`."""
 
 from enum import StrEnum
 
 
 class HoldReason(StrEnum):
-    """The reason of a rule's result. A value in use never changes."""
+    """The reason for a rule's result. The values are stable."""
 
     PASSES = "Passes"
     NOT_ASKED = "NotAsked"

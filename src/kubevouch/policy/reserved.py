@@ -1,4 +1,4 @@
-"""Names and addresses that no kubelet may have: the cluster's own, and what they are reserved for."""
+"""Names and addresses that no kubelet may have, and what they are reserved for."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
@@ -29,24 +29,24 @@ _ITSELF = {"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopba
 
 
 class ReservedNames(msgspec.Struct, frozen=True):
-    """Names and addresses that no kubelet may have: the cluster's own, each with what it is."""
+    """Names and addresses that no kubelet may have, each with what it is reserved for."""
 
     names: dict[str, str] = {}
     services: dict[str, str] = {}
-    """NAME.NAMESPACE of every Service. It also reserves the forms with .svc and a domain, and its
-    pods' names (POD.NAME.NAMESPACE).
+    """NAME.NAMESPACE of every Service. An entry also reserves the forms with .svc and a domain, and
+    the names of pods (POD.NAME.NAMESPACE).
 
-    A tenant's Service takes no name from a node to which the operator gave it. In the namespaces of
-    every cluster the operator's word does not count.
+    The operator can allow a node the name of a tenant's Service, but not that of a Service in a
+    namespace that every cluster has.
     """
 
     short_services: dict[str, str] = {}
     """Short names of tenants' Services, as pods of the same namespace use them. A node may have
-    one if its Node has that name, or by the operator's word."""
+    its own name or host name nevertheless, and any name that the operator allows."""
 
     system_services: dict[str, str] = {}
-    """Short names of Services in the namespaces that every cluster has. A node may have one only
-    if its Node has that name."""
+    """Short names of Services in the namespaces that every cluster has. A node may have only its
+    own name or host name nevertheless."""
 
     suffixes: dict[str, str] = {}
     """DNS suffixes with their leading dot."""
@@ -57,18 +57,18 @@ class ReservedNames(msgspec.Struct, frozen=True):
     """Namespaces that have Services: any name with NAME.NAMESPACE.svc in it is a Service's."""
 
     pod_networks: tuple[Network, ...] = ()
-    """No node has a pod's address, except where pods and nodes share one flat network: then by
-    the operator's word."""
+    """Networks of pods. Where pods and nodes share one flat network, the operator can allow a node
+    an address there."""
 
     external_addresses: dict[Address, str] = {}
     """External addresses of Services. A pin may give a node its own."""
 
     load_balancer_names: dict[str, str] = {}
     """Names of Services' load balancers. Anybody who may write a Service's status can choose
-    them, so they need the operator's word."""
+    them, so only the operator can allow them."""
 
     load_balancer_addresses: dict[Address, str] = {}
-    """Addresses of Services' load balancers: by the operator's word only. With kube-proxy in
+    """Addresses of Services' load balancers. Only the operator can allow them: with kube-proxy in
     ipvs mode every node has them on an interface, so a host key there proves nothing."""
 
     endpoint_addresses: dict[Address, str] = {}
@@ -83,17 +83,17 @@ class ReservedNames(msgspec.Struct, frozen=True):
     them."""
 
     doubts: tuple[str, ...] = ()
-    """What could not be read. The lists may be incomplete then, so nothing passes by them."""
+    """What could not be read. Since the lists may then be incomplete, no CSR passes."""
 
 
 def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
     """The cluster's own names and addresses.
 
-    nodes: for their pod networks (spec.podCIDRs), used only if nothing else tells the cluster's. A
-    node can write that field itself when it creates its Node (plugin/pkg/admission/noderestriction
-    looks at other fields). A network that it names would then hold every node that nobody has
-    written down. kube-controller-manager allocates from the cluster's network only, so nothing is
-    lost where that is known.
+    nodes: source of pod networks (spec.podCIDRs), used only if the cluster's own are unknown. A
+    node can write that field when it creates its Node (plugin/pkg/admission/noderestriction checks
+    other fields), and so hold the CSRs of all nodes in that network that are not in the inventory
+    or pinned. kube-controller-manager allocates from the cluster's networks only, so nothing is
+    lost where these are known.
     """
     names, addresses = _split(cluster.virtual)
     _, endpoints = _split(cluster.own_endpoints)
@@ -162,7 +162,7 @@ def _split(values: dict[str, str]) -> tuple[dict[str, str], dict[Address, str]]:
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """What a name or an address is reserved for. by_pin: a pin has given it to this node."""
+    """What a name or an address is reserved for. by_pin: a pin can still give it to this node."""
 
     what: str
     by_pin: bool = False
@@ -173,9 +173,9 @@ def reserved_name(
 ) -> Reservation | None:
     """What a name is reserved for, or None.
 
-    A control plane may have its only node's name, which that node may keep. A Service may have a
-    node's name: the node may keep its metadata.name and the first label of it, its host name. Names
-    of tenants' Services and load balancers yield to the operator's word only.
+    If the control plane's endpoint has its only node's name, the node keeps that name. If a Service
+    has a node's name, the node keeps its metadata.name and the first label of that, its host name.
+    Only the operator can allow names of tenants' Services and of load balancers.
     """
     claim = allowed.claim(name) if allowed else None
     name = name.lower().rstrip(".")
@@ -191,17 +191,14 @@ def reserved_name(
 
 
 def _is_itself(name: str, allowed: AllowedNames | None) -> bool:
-    """Whether it is the Node's name or host name."""
+    """Whether the name is the Node's name or host name."""
     return allowed is not None and name in (allowed.node, allowed.node.partition(".")[0])
 
 
 def _by_the_cluster(
     name: str, labels: list[str], reserved: ReservedNames, allowed: AllowedNames | None
 ) -> str | None:
-    """What the cluster itself reserves a name for.
-
-    No tenant writes it, so nobody's word gives it to a node.
-    """
+    """What the cluster itself, and not a tenant, reserves a name for. Nobody can override it."""
     own = allowed is not None and allowed.control_plane and name == allowed.node
     if (what := (_NAMES | reserved.names).get(name)) and not own:
         return what
@@ -219,17 +216,17 @@ def _by_the_cluster(
 def _service(
     labels: list[str], reserved: ReservedNames, namespaces: frozenset[str] | None = None
 ) -> str | None:
-    """The Service to which a name with its namespace belongs, or whose pods. namespaces: None for any.
+    """The Service that has this name, or that has a pod of this name. namespaces: None for any.
 
-    Pods complete such names by the search domains NAMESPACE.svc.DOMAIN, svc.DOMAIN and DOMAIN
+    Pods expand such names with the search domains NAMESPACE.svc.DOMAIN, svc.DOMAIN and DOMAIN
     (pkg/kubelet/network/dns/dns.go).
     """
     what = reserved.services.get(".".join(labels[-2:]))
     if what and (namespaces is None or labels[-1] in namespaces):
         return what
     for namespace, svc in pairwise(labels[1:]):
-        looked_at = reserved.namespaces if namespaces is None else namespaces & reserved.namespaces
-        if svc == "svc" and namespace in looked_at:
+        checked = reserved.namespaces if namespaces is None else namespaces & reserved.namespaces
+        if svc == "svc" and namespace in checked:
             return "a Service"
     return None
 
@@ -239,9 +236,9 @@ def reserved_address(
 ) -> Reservation | None:
     """What an address is reserved for, or None.
 
-    A pin (proof, or the operator's word) gives a node an external address of a Service, and gives a
-    control-plane node its API server's address. Only the operator's word gives a node a load
-    balancer's or a pod's address.
+    The operator or an ssh host key can give a node a Service's external address, and a
+    control-plane node its API server's address. Only the operator can allow a load balancer's or a
+    pod's address.
     """
     address = unmapped(address)
     if what := reserved.addresses.get(address):
@@ -260,7 +257,7 @@ def reserved_address(
 
 
 def _from_outside(address: Address, claim: Claim | None, reserved: ReservedNames) -> str | None:
-    """The Service or pods that have an address which may also be a node's, unless the operator says that it is this node's."""
+    """The Service or pods that have the address, unless the node may have it, too."""
     said = claim is not None and claim.by_operator
     pinned = claim is not None and claim.source.is_pin
     if not pinned and (what := reserved.external_addresses.get(address)):
@@ -269,7 +266,7 @@ def _from_outside(address: Address, claim: Claim | None, reserved: ReservedNames
         return None
     in_pods = _within(address, reserved.pod_networks)
     return reserved.load_balancer_addresses.get(address) or (
-        "in a network of pods" if in_pods else None
+        "in a pod network" if in_pods else None
     )
 
 

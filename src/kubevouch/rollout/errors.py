@@ -10,33 +10,32 @@ from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
 class LeadsOn(StrEnum):
     """What helps with a node that was left out, did not answer or was refused.
 
-    The first of several nodes counts.
+    If several nodes have reasons, the first member in this order decides.
     """
 
     DOCTOR = "doctor"
-    """The API or the wire shows the reason: doctor says more."""
+    """Run doctor: the API or the kubelet's port shows the reason."""
 
     REACH = "reach"
-    """Log in at its host: the node could not be asked there, or another machine answered."""
+    """Log in to the host: the node did not answer, or another machine did."""
 
     ROOT = "root"
-    """Check what sudo allows there: the host lets us in, but not as root."""
+    """Check what sudo allows: the login succeeds, but not as root."""
 
     BY_SSH = "by-ssh"
-    """Make the same plan by ssh."""
+    """Make the same plan with --via ssh."""
 
     NODE = "node"
-    """Do what the reason says, in a shell on the node."""
+    """Follow the reason's advice in a shell on the node."""
 
     STATUS = "status"
-    """Look at the claims of its Node: the reason is about them."""
+    """Look at the Node object: the reason is about its status."""
 
     WORD = "word"
-    """The operator must confirm that the node is at the address that ssh reached: only that is
-    missing."""
+    """Confirm that the node is at the address that ssh reached."""
 
     OTHER_KEY = "other-key"
-    """Look without the plan: the ssh host key that answered is not the plan's."""
+    """Run status without the plan: the ssh host key that answered is not the plan's."""
 
     CLUSTER = "cluster"
     """Use another context: this is not the plan's cluster."""
@@ -45,19 +44,17 @@ class LeadsOn(StrEnum):
     """Grant the missing roles."""
 
     NEW_PLAN = "new-plan"
-    """Make a new plan: no other way is known."""
+    """Make a new plan."""
 
     NOTHING = "nothing"
-    """Nothing: no plan can contain the node."""
+    """Nothing helps: no plan can contain the node."""
 
 
 class StoppedBefore(KubevouchError):
-    """Something is not as the plan says. Nothing was changed anywhere.
+    """Something differs from the plan. Nothing was changed.
 
-    run: the run that is armed on the node, if that is the reason. begun: nodes of the plan on which
-    its own run is armed.
-
-    shown_by: the command that shows the problem on this machine, if there is one.
+    run: the run that is armed on the node, if that is the reason. begun: nodes on which the plan's
+    own run is armed. shown_by: the command that shows the problem on this machine, if any.
     """
 
     exit_code = ExitCode.STOPPED
@@ -87,16 +84,16 @@ class NotTheHolder(StoppedBefore):
 class AnotherHostKey(StoppedBefore):
     """The ssh host key that answered for a node is not the plan's.
 
-    It stays different until somebody changes one of the two.
+    A retry does not help: somebody must change the key or the plan.
     """
 
 
 class NodeAway(StoppedBefore):
-    """A node is missing, or unhealthy by itself, at its turn: the run goes on without it."""
+    """A node is missing or not Ready at its turn, or was upgraded: the run continues without it."""
 
 
 class ClusterNotRead(KubevouchError):
-    """What binds a plan to its cluster could not be read. lacks_rights: the user is not allowed to read it."""
+    """The cluster's identity could not be read. lacks_rights: whether the user lacks the right."""
 
     def __init__(self, where: str, seen: str, *, lacks_rights: bool) -> None:
         super().__init__(where, seen)
@@ -104,17 +101,17 @@ class ClusterNotRead(KubevouchError):
 
 
 class NotMadeByKubeadm(KubevouchError):
-    """Another tool made the cluster and has its own way: kubevouch makes no plan."""
+    """Another tool made the cluster, so kubevouch makes no plan."""
 
 
 class NothingApplicable(KubevouchError):
-    """The plan leaves out every unhealthy node: there is nothing to do."""
+    """The plan leaves out all unhealthy nodes, so there is nothing to do."""
 
     exit_code = ExitCode.COULD_NOT_TELL
 
 
 def way_on(error: KubevouchError) -> LeadsOn:
-    """What helps with a node that could not be asked."""
+    """What helps with a node that did not answer."""
     if isinstance(error, AnotherHostKey):
         return LeadsOn.OTHER_KEY
     if isinstance(error, NoRoot):

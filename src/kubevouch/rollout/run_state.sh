@@ -1,11 +1,11 @@
-# The state of a run on a node, for the transaction and for the node's own switch: which it is, and how the next one becomes
-# durable. One marker file in the run's folder is renamed:
+# Reads and changes the state of a run on a node, durably. The transaction and the node's own switch use it. One marker file in
+# the run's folder is renamed:
 #
 #   prepared > armed > written > restarted > verified > committed | undone
 #
-# Before each rename everything that the new state relies on is synced, and after it the folder of the marker. So whatever
-# a power cut leaves, what the marker says is there. From armed to restarted the switch puts the node back; from verified on
-# it finishes the commit.
+# Everything that the new state relies on is synced before the rename, and the marker's folder after it. So after a power cut
+# the disk has what the marker says. From armed to restarted the switch puts the node back; from verified on it finishes the
+# commit.
 #
 # Set above this text: run root pki config units, and the functions of run_marker.sh
 export LC_ALL=C
@@ -30,7 +30,7 @@ digest() {
 inode() { stat -c '%d:%i' "$1" 2>/dev/null; }
 is_there() { [ -e "$1" ] || [ -L "$1" ]; }
 
-# The kubelet's process, so that it is known whether it is still the one from before.
+# The kubelet's main PID and the boot ID, to detect a restart.
 process() { printf '%s %s' "$(number "$(shown MainPID)")" "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"; }
 
 becomes() { # STATE
@@ -39,10 +39,9 @@ becomes() { # STATE
   persist "$here"
 }
 
-# Makes files and folders durable, each by itself and in this order (sync calls fsync for one after the other): a sync of
-# everything waits for every file system, also for one whose server is gone. Before coreutils 8.24 `sync` took no names and
-# synced everything; there dd syncs a file, and one that is made in a folder takes the folder's entries with it (ext4 and XFS,
-# by their journals).
+# Syncs files and folders one by one, in this order (sync calls fsync for each): a sync of everything waits for every file
+# system, also for one whose server is down. Before coreutils 8.24 `sync` took no names and synced everything. There dd syncs a
+# file, and a new file in a folder also syncs the folder's entries (by the journals of ext4 and XFS).
 syncs_names=
 persist() { # FILE OR FOLDER...
   [ -n "$syncs_names" ] || case $(sync --help 2>&1) in *FILE*) syncs_names=yes ;; *) syncs_names=no ;; esac
@@ -60,10 +59,10 @@ persist() { # FILE OR FOLDER...
   done
 }
 
-# Puts NEW at the place of a file that is still the one with this digest. 0: done. 1: it cannot be done. 2: it is another file,
-# or has another content, and stays. With `mv --exchange` (coreutils 9.5) what was replaced is looked at once more, and comes
-# back if it was not the one. Without it an edit by rename in the moment between the last look and the rename is lost.
-replace() { # NEW PLACE DIGEST
+# Replaces a file by NEW if the file still has this digest. Returns 0 if done, 1 if that failed, 2 if the file or its content was
+# changed and so was left alone. With `mv --exchange` (coreutils 9.5) the replaced file is checked again, and restored if it is
+# another one. Without it, an edit by rename between the last check and our rename is lost.
+replace() { # NEW PATH DIGEST
   known=$(inode "$2")
   [ "$(digest "$2")" = "$3" ] || return 2
   case $(mv --help 2>&1) in
@@ -78,8 +77,8 @@ replace() { # NEW PLACE DIGEST
   mv -f "$1" "$2"
 }
 
-# One call at a time. The lock lives on an open file: a killed shell leaves none behind. It holds who has it, so that the
-# switch can end a call that was stopped (take_lock in undo.sh).
+# Allows one call at a time. The lock is on an open file, so a killed shell leaves no lock behind. The file names the holder, so
+# the switch can kill a call that was stopped (take_lock in undo.sh).
 lock_within() { # SECONDS. A failed redirection ends some shells at once: `command exec` only fails.
   command exec 9<>"$store/lock" || return 2
   waited=0
@@ -90,15 +89,15 @@ lock_within() { # SECONDS. A failed redirection ends some shells at once: `comma
   done
   printf '%s %s\n' $$ "$(started_at $$)" >"$store/lock" 2>/dev/null || :
 }
-# When a process began, in ticks since boot: together with its number that names a process once for all.
+# A process's start time, in ticks since boot. With the PID it identifies a process.
 started_at() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 
-# The certificate that was issued, as the kubelet keeps it; it does not sync what it writes.
+# Syncs the issued certificate, since the kubelet does not.
 issued_is_durable() {
   [ -s "$pki/kubelet-server-current.pem" ] && persist "$(readlink -f "$pki/kubelet-server-current.pem")" "$pki"
 }
 
-# After `verified`. The seed goes only where a certificate stays.
+# Runs after `verified`. Removes the seed only if an issued certificate is on the disk.
 finish_commit() {
   if [ "$(digest "$pki/kubelet-server.crt")" = "$(cat "$here/seed.sha256")" ] && issued_is_durable; then
     rm -f "$pki/kubelet-server.crt" "$pki/kubelet-server.key" && persist "$pki" || return 1
@@ -106,7 +105,7 @@ finish_commit() {
   becomes committed
 }
 
-# The last thing of a run on a node, once its end is durable.
+# The last step of a run on a node, once its final state is durable.
 remove_switch() {
   rm -f "$units/multi-user.target.wants/$at_boot" "$units/$at_boot" 2>/dev/null
   for each in "$units/multi-user.target.wants" "$units"; do

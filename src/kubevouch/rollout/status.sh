@@ -1,7 +1,7 @@
-# What the runs of `apply` have left on a node. Reads only, and works while the kubelet is down.
+# Reports the runs of `apply` on a node. Reads only, and works while the kubelet is down.
 #
-# Set above this text: proc, units, root_said (where the run's record is by its plan; may be empty), the functions of
-# root_owned.sh, of run_marker.sh and those of kubelet_process.sh
+# Set above this text: proc, units, root_said (the plan's folder for run records; may be empty), and the functions of
+# root_owned.sh, run_marker.sh and kubelet_process.sh
 root=$root_said
 [ "$pid" = 0 ] || root=$(flag root-dir)
 root=${root:-/var/lib/kubelet}
@@ -20,8 +20,8 @@ names_in() { # FOLDER
     comma=,
   done
 }
-# Whose the configuration is now, by the digests in the run's record: of before the run, of the run, or another. Nothing where the
-# run changed none.
+# The configuration's version, by the digests in the run's record: before the run, the run's own, or other. Empty if the run did
+# not change the configuration.
 whose() { # FOLDER CONFIG
   after=$(head -c 64 "$1/after.sha256" 2>/dev/null) before=$(head -c 64 "$1/before.sha256" 2>/dev/null)
   [ -n "$before" ] && [ "$before" != "$after" ] && [ -f "$2" ] || return 0
@@ -36,7 +36,7 @@ runs_found() { # the newest first
   ls -dt "$store"/*/ 2>/dev/null | while IFS= read -r folder; do
     folder=${folder%/} name=$(basename "$folder")
     is_run "$name" || continue
-    # Single quotes in the path of a config.yaml are not looked for.
+    # A config.yaml with a single quote in its path is not found.
     config=$(sed -n "s/^config='\{0,1\}\([^']*\)'\{0,1\}\$/\1/p" "$folder/undo.sh" 2>/dev/null | head -n 1)
     printf '%s{"run":"%s","state":"%s","fires":%s,"timer":"%s","boot":%s,"config":"%s","whose":"%s","strays":[%s]}' "$comma" \
       "$(text "$name")" "$(text "$(told_state_of "$folder")")" "$(number "$(head -c 10 "$folder/fires" 2>/dev/null)")" \

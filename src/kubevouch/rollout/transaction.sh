@@ -1,12 +1,13 @@
-# One node's change, one action a call: begin, commit, rollback (of a run that did not finish) or undo (of any). Each may be
-# called again: what is done stays done, and what a killed call has left is gone on with. POSIX sh; coreutils, util-linux
-# (flock) and systemd, which the survey has seen.
+# Changes one node, one action per call: begin, commit, rollback (an unfinished run) or undo (any run). Each action is idempotent:
+# a second call finishes what a killed call has left. Needs POSIX sh, coreutils, util-linux (flock) and systemd; the survey checks
+# these.
 #
-# The run's folder on the node is the truth of the run (run_state.sh). A rename needs no space on a full disk; for the same
-# reason the old files are kept by link and rename, and everything new is written before anything is changed.
+# The run's folder on the node holds the run's state (run_state.sh). A rename needs no space on a full disk. So old files are kept
+# by link and rename, and all new files are written before the first change.
 #
 # Set above this text: action fence machine identity holder node before content after line_ours line_before seed_certificate
-# seed_sha seed_key seed_from seed_until seed_chain former_until undo_script places switch boot_unit, those of run_state.sh, and the functions of identity.sh and root_owned.sh
+# seed_sha seed_key seed_from seed_until seed_chain former_until undo_script places switch boot_unit, the variables of
+# run_state.sh, and the functions of identity.sh and root_owned.sh
 trap '' HUP PIPE
 
 answer() { # OUTCOME WHY
@@ -15,26 +16,26 @@ answer() { # OUTCOME WHY
   exit 0
 }
 refuse() { answer refused "$1"; }
-give_up() { # before anything was changed: take away what was prepared
+give_up() { # before the first change: remove what was prepared
   stop_switch
   rm -rf "$here"
   refuse "$1; nothing was changed"
 }
-take_back() { # after something was changed: as the switch would
-  # As sent by us: the copy on the disk is for the node's own switch.
+take_back() { # after the first change: undo, as the switch would
+  # Runs the script that we sent: the copy on the disk is for the node's own switch.
   said=$(eval "locked=yes$newline$(printf '%s' "$undo_script" | base64 -d)" 2>&1)
   said=${said%; }
   case $(state_of "$here") in
     undone) stop_switch && answer undone "$1${1:+${said:+; }}$said" ;;
     *)
-      # The switch need not wait for its time: from now on it tries every 15 s.
+      # The switch need not wait for its timer: from now on it retries every 15 s.
       systemctl --no-block start "$unit.service" 2>/dev/null 9>&-
       answer half "$1${1:+; }not undone yet${said:+: $said}"
       ;;
   esac
 }
 lock() {
-  mkdir -p "$store" || refuse "$store cannot be made; nothing was changed"
+  mkdir -p "$store" || refuse "$store cannot be created; nothing was changed"
   lock_within 30
   case $? in
     1) answer busy "another call holds the lock of this node ($store/lock)" ;;
@@ -42,24 +43,24 @@ lock() {
   esac
 }
 
-# The holder of the cluster's Lease counts up; what an earlier one still sends is refused. 0: there is no Lease.
+# Each holder of the cluster's Lease gets a higher number; calls of earlier holders are refused. 0: there is no Lease.
 fenced() {
   [ "$fence" != 0 ] || return 0
   highest=$(number "$(head -c 20 "$store/fence" 2>/dev/null)")
   [ "$fence" -ge "$highest" ] ||
-    refuse "a newer holder of the Lease has been here (number $highest; this call has $fence); if no other run is active, remove $store/fence on the node"
+    refuse "a newer holder of the Lease has called this node (number $highest; this call has $fence); if no other run is active, remove $store/fence on the node"
   [ "$fence" -gt "$highest" ] || return 0
   { printf '%s' "$fence" >"$store/fence.new" && persist "$store/fence.new" && mv -f "$store/fence.new" "$store/fence" && persist "$store"; } 2>/dev/null ||
     [ "$action" != begin ] || refuse "$store/fence cannot be written; nothing was changed"
 }
 
-# Whose machine this is, asked again in the same breath as the change.
+# Checks the machine-id again, in the call that makes the change.
 right_machine() {
   [ -n "$machine" ] && [ "$(cat /etc/machine-id 2>/dev/null)" = "$machine" ] ||
-    refuse "this machine's id is not that of the node in the plan"
+    refuse "this machine's id is not that of the plan's node"
 }
 
-# What is written to, and the run's own folder with the script that is run from it, must be root's alone.
+# Only root may own or write the folders that we write to, and the run's folder with its script.
 only_roots() {
   for folder in "$root" "$pki" "${config%/*}" "$store" "$here"; do
     is_there "$folder" || continue
@@ -72,43 +73,43 @@ only_roots() {
   done
 }
 
-# An undo writes only where the run has written: its own record, in a folder of root's, names the places.
+# An undo writes only to folders that the run has written to: the run's record, which only root can write, names them.
 recorded() {
   case $newline$(head -c 65536 "$here/undo.sh" 2>/dev/null) in
     *"$newline$places"*) ;;
-    *) refuse "the folders and the config.yaml of the plan ($root, $pki, $config) are not those in the run's record, $here/undo.sh; nothing was done" ;;
+    *) refuse "the plan's folders and config.yaml ($root, $pki, $config) are not those in the run's record, $here/undo.sh; nothing was done" ;;
   esac
 }
 
 unpacked() { printf '%s' "$1" | base64 -d; }
 
-# The key is one that the node has already; only a certificate has come for it, or the node's own is good for long enough.
+# Makes the seed from a key that the node already has. The certificate comes from us, or is the node's own if valid long enough.
 make_seed() {
   now=$(date +%s)
   [ "$seed_from" -le "$now" ] && [ $((now + switch + 3600)) -le "$seed_until" ] ||
-    give_up "the seed certificate is not good for an hour longer than the switch, by this node's clock"
-  [ "$(digest "$seed_certificate")" = "$seed_sha" ] || give_up "$seed_certificate has been changed since it was looked at"
-  # With the attributes that files have in that folder (owner, SELinux label).
+    give_up "by this node's clock, the seed certificate is not valid from now until an hour after the switch"
+  [ "$(digest "$seed_certificate")" = "$seed_sha" ] || give_up "$seed_certificate has been changed since it was read"
+  # Keeps the attributes of the files (owner, SELinux label).
   cp -a "$seed_certificate" "$here/seed.crt" && cp -a "$seed_key" "$here/seed.key" && chmod 600 "$here/seed.key" &&
     { [ -z "$seed_chain" ] || unpacked "$seed_chain" >"$here/seed.crt"; } &&
     awk '/^-----BEGIN .*PRIVATE KEY-----/, /^-----END .*PRIVATE KEY-----/' "$seed_key" >"$here/seed.key" ||
     give_up "the seed cannot be written"
-  [ -s "$here/seed.crt" ] || give_up "the seed certificate was not written whole"
-  [ -s "$here/seed.key" ] || give_up "$seed_key holds no private key, or it was not written whole"
+  [ -s "$here/seed.crt" ] || give_up "the seed certificate was not written completely"
+  [ -s "$here/seed.key" ] || give_up "$seed_key contains no private key, or the copy is incomplete"
 }
 
 prepare() {
-  mkdir "$here" "$here/kept" "$here/aside" "$here/strays" || give_up "$here cannot be made"
+  mkdir "$here" "$here/kept" "$here/aside" "$here/strays" || give_up "$here cannot be created"
   for file in "$pki"/kubelet-server*; do
     ! is_there "$file" || printf '' >"$here/kept/${file##*/}" || give_up "the run's record cannot be written"
   done
   ln "$config" "$here/config.before" || give_up "the old $config cannot be kept"
   cp -a "$config" "$here/config.after" || give_up "the new $config cannot be prepared"
   unpacked "$content" >"$here/config.after" || give_up "the new $config cannot be written"
-  [ "$(digest "$here/config.after")" = "$after" ] || give_up "the new $config was not written whole"
+  [ "$(digest "$here/config.after")" = "$after" ] || give_up "the new $config was not written completely"
   make_seed
   unpacked "$undo_script" >"$here/undo.sh" || give_up "the undo script cannot be written"
-  [ "$(base64 <"$here/undo.sh" | tr -d '\n')" = "$undo_script" ] || give_up "the undo script was not written whole"
+  [ "$(base64 <"$here/undo.sh" | tr -d '\n')" = "$undo_script" ] || give_up "the undo script was not written completely"
   {
     digest "$here/seed.crt" >"$here/seed.sha256" && printf '%s' "$before" >"$here/before.sha256" &&
       printf '%s' "$after" >"$here/after.sha256" && unpacked "$line_ours" >"$here/line.ours" &&
@@ -116,20 +117,20 @@ prepare() {
       printf '%s' "$former_until" >"$here/former_until" && printf '%s' "$(($(date +%s) + switch))" >"$here/fires"
   } || give_up "the run's record cannot be written"
   for file in seed.sha256 before.sha256 after.sha256 former_until fires; do
-    [ -s "$here/$file" ] || give_up "the run's record was not written whole"
+    [ -s "$here/$file" ] || give_up "the run's record was not written completely"
   done
   printf '' >"$here/prepared" || give_up "the run's record cannot be written"
   persist "$here"/* "$here" "$store" || give_up "the run's record cannot be synced"
 }
 
-# A word of a unit file (systemd.syntax(7), systemd.service(5)): quoted if it must be.
+# Quotes a word for a unit file if needed (systemd.syntax(7), systemd.service(5)).
 unit_word() {
   case $1 in
     *[!A-Za-z0-9/._@:,+-]*) printf '"%s"' "$(printf '%s' "$1" | sed 's/[\\"]/\\&/g; s/%/%%/g')" ;;
     *) printf '%s' "$1" ;;
   esac
 }
-# Should the machine go down, the timer is gone: this unit ends the run at the next start, once every folder is there.
+# The timer does not survive a reboot. This unit ends the run at the next boot, once all folders are mounted.
 at_boot_text() {
   printf '[Unit]\nDescription=kubevouch: end run %s after a restart of the machine\n' "$run"
   printf 'RequiresMountsFor=%s %s %s\n' "$(unit_word "$here")" "$(unit_word "$pki")" "$(unit_word "${config%/*}")"
@@ -160,13 +161,13 @@ stop_switch() {
   done
   return 0
 }
-# Both parts of the switch stand before anything is changed.
+# Sets both parts of the switch, before the first change.
 set_switch() {
   complaint=$(set_at_boot 2>&1) || { complaint="the unit $units/$at_boot cannot be written: $complaint" && return 1; }
   complaint=$(set_timer 2>&1) || { complaint="the dead-man's switch cannot be set: $complaint" && return 1; }
 }
 
-# What a call that was killed has done stays done.
+# Skips the steps that a killed call has already done.
 change() {
   for file in "$pki"/kubelet-server*; do
     name=${file##*/}
@@ -186,12 +187,12 @@ no_other_run() {
   for other in "$store"/*/; do
     case $(state_of "$other") in
       armed | written | restarted | verified)
-        [ "${other%/}" = "$here" ] || refuse "another run is under way on this node: ${other%/}"
+        [ "${other%/}" = "$here" ] || refuse "another run is in progress on this node: ${other%/}"
         ;;
     esac
   done
 }
-may_begin() { # asked before anything is made, and once more under the lock
+may_begin() { # checked before anything is created, and again under the lock
   no_other_run
   case $(state_of "$here") in '' | prepared) ;; *) return ;; esac
   identity_in "$identity" | names_holder $holder ||
@@ -208,13 +209,13 @@ begin() {
   fenced
   may_begin
   case $(state_of "$here") in
-    armed | written) ;; # of a call that was killed
-    restarted) answer begun "begun in this run before" ;;
-    verified) finished "done in this run before" ;;
-    committed) answer committed "done in this run before" ;;
+    armed | written) ;; # from a call that was killed
+    restarted) answer begun "already begun in this run" ;;
+    verified) finished "already done in this run" ;;
+    committed) answer committed "already done in this run" ;;
     undone) refuse "this run was undone on this node; make a new plan" ;;
     *)
-      [ ! -d "$here" ] || stop_switch # of a call that was killed before it had changed anything
+      [ ! -d "$here" ] || stop_switch # from a call that was killed before its first change
       rm -rf "$here"
       prepare
       set_switch || give_up "$complaint"
@@ -225,7 +226,7 @@ begin() {
     change
     case $? in
       0) ;;
-      2) take_back "$config was edited by somebody else at this very moment" ;;
+      2) take_back "$config was edited by somebody else at the same moment" ;;
       *) take_back "the files could not be put in place" ;;
     esac
     becomes written || take_back "the run's record cannot be changed"
@@ -235,14 +236,14 @@ begin() {
   answer begun ""
 }
 
-older() { # BEGUN: folders of the runs that have begun here (yes) or not (no), less the last three
+older() { # BEGUN: folders of the runs that have begun here (yes) or not (no), except the last three
   ls -dt "$store"/*/ 2>/dev/null | while IFS= read -r each; do
     begun=no
     [ ! -e "$each/undo.sh" ] || begun=yes
     [ "$begun" != "$1" ] || printf '%s\n' "$each"
   done | tail -n +4
 }
-# Records of older runs: the last three stay, and the last three that say that a run must not begin.
+# Removes records of older runs. Keeps the last three that have begun, and the last three that bar a run from beginning.
 forget_older() {
   { older yes; older no; } | while IFS= read -r old; do
     case $(state_of "$old") in armed | written | restarted | verified) continue ;; esac
@@ -250,8 +251,8 @@ forget_older() {
   done
 }
 
-finished() { # WHY: from verified on there is no way back but an undo
-  finish_commit || refuse "the commit could not be finished; it is verified, and will be finished by the node's own switch"
+finished() { # WHY: from verified on only an undo takes the change back
+  finish_commit || refuse "the commit could not be finished; the node is verified, and its own switch will finish the commit"
   stop_switch
   forget_older
   answer committed "$1"
@@ -265,9 +266,9 @@ commit() {
   case $(state_of "$here") in
     committed) stop_switch && answer committed "" ;;
     verified) finished "" ;;
-    undone) answer undone "the node's own switch has undone it" ;;
+    undone) answer undone "the node's own switch has undone this run" ;;
     restarted) ;;
-    armed | written) take_back "its change was cut off before the restart" ;;
+    armed | written) take_back "the change was cut off before the restart" ;;
     *) answer nothing "this run has not begun on this node" ;;
   esac
   [ "$(digest "$config")" = "$after" ] || take_back "$config has been changed since it was written"
@@ -276,7 +277,7 @@ commit() {
   finished ""
 }
 
-# The run has changed nothing here and must not begin later: a begin that is still on its way finds this mark.
+# The run has changed nothing here and must not begin later: a begin call that is still in transit finds this marker.
 bar() {
   stop_switch
   rm -rf "$here"
@@ -284,7 +285,7 @@ bar() {
   answer nothing "this run has not changed this node"
 }
 
-# Of a run that did not finish. What is proven stays, whoever has proven it.
+# Rolls back an unfinished run. A verified node stays changed, whichever call verified it.
 rollback() {
   right_machine
   only_roots
@@ -297,7 +298,7 @@ rollback() {
   end_run
 }
 
-# Of any run.
+# Undoes any run.
 undo() {
   right_machine
   only_roots
@@ -319,7 +320,7 @@ end_run() {
   esac
   bar
 }
-# With a switch again, so that an undo that is cut off is finished by the node.
+# Sets a switch again, so that the node finishes an undo that is cut off.
 undo_finished() {
   recorded
   no_other_run

@@ -1,16 +1,15 @@
-# Ends a run on a node that was not ended: puts the kubelet back to what it was before, or finishes the commit of a run that
-# was verified. Called by the run's own switch (timer, boot unit), again and again until it succeeds, and by us. Whatever a
-# power cut or a kill has left, it goes on from there. Renames only, apart from an edit of somebody else's that stays: it must
-# work on a full disk.
+# Ends an unfinished run on a node: puts the kubelet back, or finishes the commit of a verified run. The run's own switch (timer,
+# boot unit) calls this script until it succeeds, and so do we. The script continues from whatever a power cut or a kill has left.
+# It only renames files, except to keep somebody else's edit: it must work on a full disk.
 #
-# The order matters: the configuration first, then the proof that the kubelet runs with it, and only then the pairs (before
-# that proof where it asks all the same). As long as one of them fails, what follows is not touched and the switch stays.
+# The order matters: first the configuration, then the proof that the kubelet runs with it, and only then the key pairs (before
+# that proof if serverTLSBootstrap stays on). If a step fails, the later steps are skipped and the switch stays.
 #
-# Set above this text: asks, those of run_state.sh, and the functions of root_owned.sh; locked, by a caller that has the lock.
+# Set above this text: asks, the variables of run_state.sh, and the functions of root_owned.sh. A caller with the lock sets locked.
 say() { printf '%s; ' "$*" >&2; }
 give_up() { say "$1" && exit 1; }
 
-# A call that was stopped (SIGSTOP, a debugger) holds the lock for ever. The lock says who it is; it ends with its children.
+# A stopped call (SIGSTOP, a debugger) would hold the lock for ever. The lock file names the call, which is killed with its children.
 take_lock() {
   [ -z "${locked:-}" ] || return 0
   lock_within 60 && return 0
@@ -25,20 +24,20 @@ end() (
   for child in $children; do end "$child"; done
 )
 
-# Somebody else's edit stays, without our line if that stands there as we wrote it.
+# Keeps somebody else's edit, but removes our line if it is unchanged.
 take_our_line_out() { # DIGEST
-  say "$config was edited by somebody else meanwhile: that edit stays"
+  say "$config was edited by somebody else meanwhile, and that edit is kept"
   at=
   [ ! -s "$here/line.ours" ] || at=$(awk 'NR == FNR { ours = $0; next } $0 "" == ours "" { print FNR }' "$here/line.ours" "$config")
   case $at in
-    '') return 0 ;; # whether serverTLSBootstrap is on in it all the same is asked for before the pairs are touched
-    *"$newline"*) say "our line stands there more than once, and is left to you" && return 1 ;;
+    '') return 0 ;; # still_asks checks serverTLSBootstrap before the key pairs are touched
+    *"$newline"*) say "our line is there more than once; remove it yourself" && return 1 ;;
   esac
   cp -a "$config" "$here/config.theirs" &&
     { head -n $((at - 1)) "$config" && cat "$here/line.before" && tail -n "+$((at + 1))" "$config"; } >"$here/config.theirs" &&
     persist "$here/config.theirs" || return 1
   replace "$here/config.theirs" "$config" "$1" || return $?
-  say "only our line was taken out"
+  say "only our line was removed"
 }
 
 restore_config() {
@@ -57,7 +56,7 @@ restore_config() {
   return 1
 }
 
-# A start counts for systemd before the kubelet has read its configuration.
+# systemd counts the kubelet as started before the kubelet has read its configuration.
 stays_up() {
   first=$(shown MainPID)
   for second in 1 2 3; do
@@ -67,7 +66,7 @@ stays_up() {
 }
 
 restart() {
-  # A begin that was cut off before its restart has left the very process that ran before.
+  # If begin was cut off before its restart, the kubelet's old process still runs.
   case $(state_of "$here") in
     armed | written) [ "$(cat "$here/process" 2>/dev/null)" != "$(process)" ] || return 0 ;;
   esac
@@ -76,8 +75,8 @@ restart() {
   stays_up || give_up "the kubelet does not stay up with its former files"
 }
 
-# Whether the configuration asks for certificates all the same: it did so before (a drop-in, or a run that only restarted), or
-# somebody else's edit says so.
+# Whether the restored configuration still requests certificates: it did before the run (a drop-in, or a run that only restarted),
+# or somebody else's edit turned that on.
 mentions_bootstrap() {
   awk '{ line = tolower($0); sub(/#.*/, "", line) }
     line ~ /servertlsbootstrap/ && line !~ /servertlsbootstrap["\047]?[ \t]*:[ \t]*false/ { found = 1 }
@@ -85,7 +84,7 @@ mentions_bootstrap() {
 }
 still_asks() { [ "$asks" = yes ] || mentions_bootstrap; }
 
-# Of the kubelet-server* files those are new that were not there before (kept/), or whose older namesake has been set aside.
+# A kubelet-server* file is new if kept/ does not list it, or if aside/ has an older file of that name.
 restore_pairs() {
   for file in "$pki"/kubelet-server*; do
     name=${file##*/}
@@ -95,13 +94,13 @@ restore_pairs() {
   for file in "$here"/aside/*; do
     ! is_there "$file" || mv -f "$file" "$pki/" || return 1
   done
-  rm -f "$here/seed.key" "$here/strays/kubelet-server.key" # the seed's key is of no more use
-  for file in "$here"/strays/*; do # what stays may be an issued pair with its key
+  rm -f "$here/seed.key" "$here/strays/kubelet-server.key" # the seed's key is no longer needed
+  for file in "$here"/strays/*; do # strays may include an issued certificate with its key
     if [ -f "$file" ] && [ ! -L "$file" ]; then chmod go= "$file"; fi
   done
   persist "$pki" "$here/aside" "$here/strays"
 }
-pairs_back() { restore_pairs || give_up "the former pairs in $pki could not be put back"; }
+pairs_back() { restore_pairs || give_up "the former key pairs in $pki could not be put back"; }
 
 [ -e "$here" ] || exit 0
 for folder in "$here" "$pki" "${config%/*}"; do
@@ -111,7 +110,7 @@ done
 take_lock || give_up "another call holds the lock of this node ($store/lock)"
 case $(state_of "$here") in
   armed | written | restarted) ;;
-  *) # nothing was changed, or the run has ended: only the end of its commit, or the switch, may be left of it
+  *) # nothing was changed, or the run has ended: at most the commit and the switch are left to finish
     [ "$(state_of "$here")" != verified ] || finish_commit || give_up "the commit could not be finished"
     remove_switch
     exit 0
@@ -120,11 +119,11 @@ esac
 restore_config || give_up "the former $config could not be put back; nothing else was touched"
 persist "$config" "${config%/*}" "$here" || give_up "$config could not be synced"
 if still_asks && [ "$(date +%s)" -lt "$(number "$(cat "$here/former_until" 2>/dev/null)")" ]; then
-  pairs_back # its kubelet serves what it finds at its start
+  pairs_back # the kubelet serves the pair that it finds when it starts
   restart
 elif restart && still_asks; then
-  say "serverTLSBootstrap is on all the same, so the certificates in $pki stay as they are"
-else # the kubelet that runs now asks for nothing
+  say "serverTLSBootstrap is still on, so the certificates in $pki stay as they are"
+else # the kubelet now requests no certificates
   pairs_back
 fi
 becomes undone || give_up "the run's record cannot be changed"

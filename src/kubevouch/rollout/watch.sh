@@ -1,16 +1,16 @@
-# Watches kubelet.service on its node, about once a second, and says what it saw. Writes nothing. It ends when the time is
-# over and the kubelet is up, when it has stayed up for long enough (steady), and at once when it does not stay up: not active
-# for `limit` seconds at a stretch, to which comes the pause after which its unit starts it again (RestartSec, `longest` at
-# most) while systemd waits for that; or two more main processes than the first, or two more restarts by systemd, which counts
-# those, too, that are over between two looks. Then the last lines of its log come along.
+# Watches kubelet.service about once a second and reports the result. Writes nothing. Ends when the time is over and the kubelet is
+# up, when the kubelet has stayed up for `steady` seconds, or at once when it does not stay up:
+# - it was not active for `limit` seconds on end, plus RestartSec (at most `longest`) while systemd waits to restart it
+# - it has had two main processes after the first, or systemd counts two more restarts, even short ones between two checks
+# Then the answer has the last lines of the kubelet's log.
 #
 # Set above this text: proc seconds steady limit longest first pause
 export LC_ALL=C
 PATH=$PATH:/usr/sbin:/sbin
 
-packed() { printf '%s' $(base64); } # without the ends of the lines
+packed() { printf '%s' $(base64); } # without newlines
 number() { case $1 in '' | *[!0-9]*) printf 0 ;; *) printf '%s' "$1" ;; esac; }
-# The pause of the unit in whole seconds; systemctl writes 100ms, 1.500000s, 10s, 1min 30s, infinity.
+# The unit's RestartSec in whole seconds; systemctl prints 100ms, 1.500000s, 10s, 1min 30s, infinity.
 pause_of_unit() {
   said=$(systemctl show kubelet.service --property=Restart --property=RestartUSec 2>/dev/null)
   found=0

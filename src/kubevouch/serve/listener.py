@@ -153,7 +153,7 @@ class Listener:
             self._by_handler[made] = connection
             return made
 
-        def shaken() -> None:
+        def opened() -> None:
             if chain := connection.client_chain():
                 self._end(self._connections.know(connection, first=self._goes_first(chain)))
 
@@ -169,7 +169,7 @@ class Listener:
                 protocol=handler,
                 context=lambda: self._tls.context,
                 handshake_timeout=_HANDSHAKE,
-                shaken=shaken,
+                opened=opened,
                 closed=closed,
             )
         except OSError:

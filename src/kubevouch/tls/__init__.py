@@ -1,7 +1,7 @@
-"""TLS: contexts with explicit flags, keys in memory, and a check of the peer's identity before the first byte.
+"""TLS: contexts with explicit flags, keys in memory, and a check of the peer's identity before any data is sent.
 
-This room knows certificates (`x509`), but nothing of clusters or HTTP. This file: why a handshake
-failed, in our words and in Go's, as in metrics-server's log and kubectl's output. `io`: everything
+This package knows certificates (`x509`), but not clusters or HTTP. This file says why a handshake
+failed, in our words and in Go's, as metrics-server's log and kubectl show them. `io` has everything
 that touches OpenSSL or a socket.
 
 Sources: RFC 8446 appendix B.2 (older names: RFC 5246 and RFC 6066); Go's
@@ -16,18 +16,18 @@ from kubevouch.errors import KubevouchError
 
 
 class TlsError(KubevouchError):
-    """Base of this room's errors."""
+    """Base class of the TLS errors."""
 
 
 class KeyPairError(TlsError):
-    """An unusable certificate and key, which must be replaced. The text never shows the key."""
+    """A certificate and key that must be replaced. The message never shows the key."""
 
 
 class RootsError(TlsError):
-    """A CA bundle without a usable certificate, which must be corrected."""
+    """A CA bundle without a usable certificate."""
 
 
-# number: (RFC name, Go's text). Go has no text for those that it does not know.
+# Alert number: (name in the RFC, Go's text; empty if Go does not know the alert).
 _KNOWN: Final[dict[int, tuple[str, str]]] = {
     0: ("close_notify", "close notify"),
     10: ("unexpected_message", "unexpected message"),
@@ -69,18 +69,18 @@ _KNOWN: Final[dict[int, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """The alert with which a peer ended the connection. `number` is any byte."""
+    """The TLS alert with which a peer ended the connection. The number may be unknown to the RFCs."""
 
     number: int
 
     @property
     def name(self) -> str:
-        """The RFC's name: "internal_error"; "alert" for a number it does not list."""
+        """The name in the RFC, such as "internal_error"; "alert" for an unknown number."""
         return _KNOWN.get(self.number, ("alert", ""))[0]
 
     @property
     def go_text(self) -> str:
-        """The text that Go's client and server print: "remote error: tls: internal error"."""
+        """The text that Go prints, such as "remote error: tls: internal error"."""
         known = _KNOWN.get(self.number, ("", ""))[1]
         return f"remote error: tls: {known or f'alert({self.number})'}"
 
@@ -89,7 +89,7 @@ class Alert:
 
 
 INTERNAL_ERROR: Final = Alert(80)
-"""A kubelet without a valid serving certificate (GetCertificate in pkg/kubelet/kubelet.go)."""
+"""A kubelet without a valid serving certificate sends this alert (GetCertificate in pkg/kubelet/kubelet.go)."""
 
 PROTOCOL_VERSION: Final = Alert(70)
 
@@ -101,7 +101,7 @@ _PREFIXES: Final = ("sslv3 alert ", "tlsv1 alert ", "tlsv13 alert ", "ssl/tls al
 
 
 def alert_of(reason: str) -> Alert | None:
-    """The alert in OpenSSL's reason ("tlsv1 alert internal error"); None if it names none."""
+    """Parses OpenSSL's reason ("tlsv1 alert internal error"). Returns None if it names no alert."""
     text = reason.lower().replace("_", " ")
     for prefix in _PREFIXES:
         if text.startswith(prefix):
@@ -139,16 +139,16 @@ class FailureKind(StrEnum):
     WRONG_IDENTITY = "wrong-identity"
     """The certificate is trusted, but belongs to another node or name."""
     OUR_SIDE = "our-side"
-    """This machine could not open a connection: no files, ports or memory left, or its own
-    firewall forbids it."""
+    """This machine could not open a connection: it has no file descriptors, ports or memory left, or
+    its own firewall blocks the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeFailure:
     """A failed connection attempt.
 
-    `go_text`: Go's text after the URL for the same failure; empty if unknown (`x509.verify` has it
-    for an untrusted certificate). Texts may quote the peer, made printable.
+    go_text: what Go prints after the URL for this failure; empty if unknown (for an untrusted
+    certificate, see `x509.verify`). Quotes of the peer are escaped with `printable`.
     """
 
     kind: FailureKind
@@ -158,5 +158,5 @@ class HandshakeFailure:
 
 
 def joined(host: str, port: int) -> str:
-    """Host and port as Go writes them: "10.0.0.5:10250", "[fd00::5]:10250"."""
+    """Joins host and port as Go does: "10.0.0.5:10250", "[fd00::5]:10250"."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""Cipher suites and TLS versions by the names of Go's crypto/tls and Kubernetes' flags, and OpenSSL's names for them."""
+"""TLS versions and cipher suites: the names in Go and in Kubernetes' flags, and OpenSSL's names for the suites."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 TLS_1_3: Final = frozenset(
     {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
 )
-"""Go's names for the suites of TLS 1.3, which neither Go nor we can choose from."""
+"""Go's names for the TLS 1.3 suites, which cannot be configured."""
 
 _SECURE: Final = {
     "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA": "ECDHE-ECDSA-AES128-SHA",
@@ -42,18 +42,18 @@ _BROKEN: Final = frozenset(
     }
 )
 KNOWN: Final = frozenset({*TLS_1_3, *_SECURE, *_INSECURE, *_BROKEN})
-"""Every name that Go knows."""
+"""Every suite name that Go knows."""
 
 VERSIONS: Final = ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13")
-"""--tls-min-version, oldest first."""
+"""The values of --tls-min-version, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Suites:
-    """A choice of suites. openssl: OpenSSL's names, for TLS 1.2. insecure, left_out: Go's names.
+    """The selected suites. openssl: OpenSSL's names, for TLS 1.2.
 
-    insecure: offered, though Go calls them insecure. left_out: RC4 and 3DES, which are never
-    offered.
+    insecure: Go's names of offered suites that Go calls insecure. left_out: Go's names of suites
+    that are never offered (RC4 and 3DES).
     """
 
     openssl: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Suites:
 
 
 def suites_of(names: Iterable[str]) -> Suites:
-    """The choice for these names, each one of KNOWN. Neither Go's nor our order matters."""
+    """Selects suites by Go's names. Each name must be in KNOWN."""
     given = tuple(dict.fromkeys(names))
     both = _SECURE | _INSECURE
     return Suites(

@@ -169,7 +169,7 @@ def test_what_the_approver_refuses_is_approved_by_hand_only_against_it(
     site.approved(first.ask(key=key))
     name = second.ask(key=key)
     site.held(name, "own-key (KeyOfAnotherNode)")
-    left = "the approver is installed, and has not approved it"
+    left = "the approver is installed and has not approved the CSR"
     refused = kubevouch("csr", "approve", name, "--yes")
     assert (refused.code, left in " ".join(refused.out.split())) == (3, True), refused
     assert not site.csrs.objects[name]["status"].get("conditions")

@@ -116,7 +116,7 @@ def _keep(environment: Mapping[str, str], kept: _FormerPins, name: str) -> Path:
 
 def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) -> ExitCode:
     """Restores the pins from before a change. Raises UsageError, or PinsChanged if pins have changed since."""
-    kept = _read(file)
+    kept = read_former_pins(file)
 
     async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, str]:
         stored, uid = await together(read_stored_pins(api), _namespace_uid(api))
@@ -153,7 +153,7 @@ def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) 
     return ExitCode.OK
 
 
-def _read(file: str) -> _FormerPins:
+def read_former_pins(file: str) -> _FormerPins:
     """Reads a file of former pins. Raises UsageError if `approver pin` did not write it."""
     expected = "expected a file that `approver pin` wrote"
     try:

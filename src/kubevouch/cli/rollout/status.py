@@ -119,8 +119,8 @@ class _Asked:
         holder = self.lease.holder
         undone = holder.run if holder and holder.undoes else ""
         rows = with_the_lease(self.statuses, self.lease.armed, self.at)
-        under_way = holder is not None and holder.is_alive
-        return while_it_is_undone(rows, undone, under_way=under_way)
+        alive = holder is not None and holder.is_alive
+        return while_it_is_undone(rows, undone, alive=alive)
 
     @property
     def doubt(self) -> str:

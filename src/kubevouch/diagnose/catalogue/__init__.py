@@ -1,4 +1,4 @@
-"""The catalogue declares each finding once: its code in `codes.py`, and the rest in `findings.toml`."""
+"""The catalogue defines each finding once: its code in `codes.py`, the rest in `findings.toml`."""
 
 import shlex
 import tomllib
@@ -13,7 +13,7 @@ from kubevouch.outcome import Severity
 
 
 class CountsIn(StrEnum):
-    """Where a finding counts."""
+    """The verbs in which a finding counts."""
 
     DOCTOR = "doctor"
     VERIFY = "verify"
@@ -21,8 +21,10 @@ class CountsIn(StrEnum):
     """The gates of `apply`, for the current node."""
 
 
-class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """All about a code. `explain` prints it, and docs/reference/findings/ is generated from it.
+class FindingDefinition(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """Everything about a code. `explain` prints it, and docs/reference/findings/ is generated from it.
 
     `cause`, `next` and `by_hand` are templates for str.format. They may name {title}, {subject}
     (the first), {subjects} (the first few), {where} (the subjects in brackets, or nothing), and the
@@ -36,37 +38,37 @@ class FindingDefinition(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     """What an operator sees."""
 
     why: str
-    """The reason behind it, in a sentence or two."""
+    """The reason, in a sentence or two."""
 
     do: str
     """What fixes it: a command where there is one."""
 
     related: tuple[str, ...] = ()
-    """Numbers that others gave it (CIS Kubernetes Benchmark), and upstream issues."""
+    """Numbers of the CIS Kubernetes Benchmark, and upstream issues."""
 
     counts_in: frozenset[CountsIn] = frozenset({CountsIn.DOCTOR})
     symptom_of: tuple[Code, ...] = ()
-    """Codes that may explain it. The first one found about the same subjects counts."""
+    """Codes that may explain this one, the likeliest first."""
 
     cause_rank: int | None = None
-    """Among several causes the lowest rank comes first; None: never a cause."""
+    """The order of several causes, lowest first; None if the finding is never a cause."""
 
     cause: str = "{title}{where}."
     """The sentence after CAUSE."""
 
     next: tuple[str, ...] = ()
-    """The words of the NEXT command; empty: `kubevouch explain CODE`."""
+    """The NEXT command, as a list of arguments; if empty, `kubevouch explain CODE`."""
 
     by_hand: str = ""
-    """What only a person can do, if the command does not fix it: one sentence."""
+    """What to do by hand if the command is not enough, in one sentence."""
 
     by_maker: bool = False
-    """Whether a plan or kubeadm fixes it. On a cluster that kubeadm did not make, its maker's
-    own way replaces both."""
+    """Whether a plan or kubeadm fixes the finding. If another tool made the cluster, its own way
+    replaces both."""
 
     elsewhere: tuple[str, ...] = ()
-    """The words of the NEXT command on such a cluster, if the maker's way does not help. May
-    name {subject} and {csr}."""
+    """The NEXT command on such a cluster, if the maker's way does not help. May name {subject} and
+    {csr}."""
 
 
 PLAN = ("kubevouch", "plan", "-o", "plan.json", "--via", "ssh")
@@ -75,24 +77,16 @@ INSTALL_APPROVER = (
 )
 """A hint: only the operator knows the name of the image."""
 
-
-_SPELLED = dict(
-    zip(
-        FindingDefinition.__struct_fields__, FindingDefinition.__struct_encode_fields__, strict=True
-    )
-)
-"""The fields in JSON, by their names in Python and in findings.toml."""
 _GROUPS = {"on-the-wire": ON_THE_WIRE, "csr-not-served": CSR_NOT_SERVED}
-"""Groups of codes that `symptom_of` may name."""
+"""Groups of codes that `symptomOf` may name."""
 
 
 def _definition(code: str, fields: dict[str, Any]) -> FindingDefinition:
     for each in ("next", "elsewhere"):
         fields[each] = shlex.split(fields.get(each, ""))
-    behind = (_GROUPS.get(each, (each,)) for each in fields.get("symptom_of", ()))
-    fields["symptom_of"] = [str(each) for group in behind for each in group]
-    spelled = {_SPELLED[name]: value for name, value in fields.items()}
-    return msgspec.convert({**spelled, "code": code}, FindingDefinition)
+    behind = (_GROUPS.get(each, (each,)) for each in fields.get("symptomOf", ()))
+    fields["symptomOf"] = [str(each) for group in behind for each in group]
+    return msgspec.convert({**fields, "code": code}, FindingDefinition)
 
 
 def _catalogue() -> dict[str, FindingDefinition]:

@@ -1,7 +1,7 @@
 """Every code that a finding can have. Codes never change and are never reused.
 
 Ranges: 1 metrics API and metrics-server, 2 reaching kubelets, 3 the certificate on the wire, 4 CSRs
-and approvers, 5 the kubelet's configuration, 6 control plane and PKI, 9 what could not be told.
+and approvers, 5 the kubelet's configuration, 6 control plane and PKI, 9 facts that are unknown.
 Missing numbers are reserved for later findings.
 """
 
@@ -76,12 +76,12 @@ class Code(StrEnum):
 
     @property
     def is_doubt(self) -> bool:
-        """Whether the code reports something unread instead of a fault of the cluster."""
+        """Whether the code reports an unknown fact instead of a fault of the cluster."""
         return self.section is Section.COULD_NOT_TELL
 
 
 class Section(StrEnum):
-    """A range of codes, by its digit. Reports have these sections in this order."""
+    """A range of codes, by the code's first digit. Reports have these sections in this order."""
 
     METRICS_API = "1"
     REACHING_KUBELETS = "2"
@@ -92,7 +92,7 @@ class Section(StrEnum):
     COULD_NOT_TELL = "9"
 
 
-# Faults on the wire, worst first. They explain most symptoms of the sections before.
+# Faults on the wire, worst first. They explain most symptoms in the earlier sections.
 ON_THE_WIRE = (
     Code.NO_SERVING_CERTIFICATE,
     Code.EXPIRED,

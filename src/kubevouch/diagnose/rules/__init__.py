@@ -1,7 +1,7 @@
-"""The rules, functions from evidence to findings, in files by subject; `doctor.py` names the files.
+"""The rules: functions from evidence to findings, one file for each subject. `doctor.py` lists the files.
 
-`wire` has no rules. It answers what several rules ask: how a port answers, and what has only just
-started.
+`wire` has no rules. It has functions that several rules use: the state of a port, and what has only
+just started.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ from kubevouch.evidence.snapshot import Evidence
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule with all the codes of its findings."""
+    """A rule, and all codes that its findings may have."""
 
     codes: frozenset[Code]
     judge: Callable[[Evidence], Iterable[Finding]]
@@ -25,5 +25,5 @@ class Rule:
 
 
 def rule(*codes: Code) -> Callable[[Callable[[Evidence], Iterable[Finding]]], Rule]:
-    """Makes a rule of a function. It counts if `doctor.py` names its file."""
+    """Decorates a function as a rule. `doctor.py` must list the function's file."""
     return lambda judge: Rule(frozenset(codes), judge)

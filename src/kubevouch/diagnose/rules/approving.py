@@ -1,7 +1,7 @@
-"""KV411, KV412 and KV414: who approves serving CSRs here, and whose CSRs wait.
+"""KV411, KV412 and KV414: who approves serving CSRs, and which CSRs are pending.
 
-A CSR may belong to a kubelet that waits, to the current node of a run, or to no kubelet any longer;
-or it requests names of another node or of the cluster.
+A pending CSR may be that of a kubelet that waits or of the current node of a run. It may be stale.
+Or it requests names of another node or of the cluster.
 """
 
 from collections import defaultdict
@@ -32,9 +32,9 @@ from kubevouch.x509.kinds import NODE_PREFIX
 
 
 def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
-    """All approvers of serving CSRs that are seen to run, ours last.
+    """All approvers of serving CSRs that we see running, ours last.
 
-    Our pods decide nothing unless one leads.
+    Ours counts only if one of its pods leads and can read its configuration.
     """
     ours = evidence.our_approver.value
     running = [each for each in evidence.approvers.or_else(()) if each.running]
@@ -46,7 +46,7 @@ def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
 
 
 def unseen_approver(evidence: Evidence) -> Approver | None:
-    """The last approver that is not seen to run: it runs outside the cluster, or is gone."""
+    """The author of the newest approval, if we see no approver running: it runs outside the cluster, or is gone."""
     if running_approvers(evidence):
         return None
     # Ours decides nothing now, or has no Deployment and no Lease: its approvals are older than
@@ -56,18 +56,18 @@ def unseen_approver(evidence: Evidence) -> Approver | None:
 
 
 def no_approver_is_seen(evidence: Evidence) -> bool:
-    """Whether certainly no running approver is seen. False also if unknown."""
+    """Whether we see no approver running; False if unknown."""
     known = evidence.approvers.is_known and evidence.our_approver.is_known
     return known and evidence.csrs.is_known and not running_approvers(evidence)
 
 
 def has_no_approver(evidence: Evidence) -> bool:
-    """Whether, in addition, no CSR shows that one ran lately."""
+    """Whether we see no approver running, and no CSR shows that one ran recently."""
     return no_approver_is_seen(evidence) and unseen_approver(evidence) is None
 
 
 def approves_nothing(ours: OurApprover) -> str:
-    """Why our approver approves nothing, to follow "the approver"; empty if it approves, as far as known."""
+    """Why our approver approves nothing, as a predicate of "the approver"; empty if it approves, or if unknown."""
     if not ours.decides:
         return f"is installed and decides nothing: {ours.why_not}"
     if unread := why_unreadable(ours.configuration):
@@ -82,7 +82,7 @@ nextRotationDeadline)."""
 
 @rule(Code.ROTATION_WILL_STALL)
 def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
-    """Bootstrap is on and all is well, but nobody will approve the next certificate."""
+    """All is well with serverTLSBootstrap, but nobody will approve the next CSRs."""
     if not no_approver_is_seen(evidence):
         return
     known = {each.node for each in evidence.served if each.is_trusted}
@@ -96,7 +96,7 @@ def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
     stall = f"rotation stalls from {stalls:%Y-%m-%d}, ports go dark from {dark:%Y-%m-%d}"
     ours = evidence.our_approver.value
     if unseen := unseen_approver(evidence):
-        title = f"no approver is seen to run: {unseen.evidence}. If it does not, {stall}"
+        title = f"no running approver was found: {unseen.evidence}. If not, {stall}"
     elif ours and ours.decides:
         title = f"the approver approves nothing: {stall}"
     else:
@@ -106,7 +106,7 @@ def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.OTHERS_APPROVE_BESIDE_OURS)
 def others_beside_ours(evidence: Evidence) -> Iterator[Finding]:
-    """Ours cannot hold what another approver approves."""
+    """Another approver runs beside ours, which cannot hold what the other approves."""
     names = [each.name for each in running_approvers(evidence)]
     others = [each for each in names if each != OUR_APPROVER]
     if others and OUR_APPROVER in names:
@@ -145,9 +145,9 @@ def _undecided(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def strange_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """The newest CSR of each node that serves an issued certificate, if its Node does not claim all that the CSR requests.
+    """The newest CSRs that request more than their Nodes claim, by node. Only nodes with an issued certificate count.
 
-    A kubelet requests what its Node claims, and makes a new CSR when that changes
+    A kubelet requests what its Node claims, and makes a new CSR when the claims change
     (pkg/kubelet/certificate/kubelet.go).
     """
     nodes = {each.name: each for each in evidence.nodes.or_else(())}
@@ -165,7 +165,7 @@ def strange_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
     """The newest CSR of each kubelet that waits for a decision.
 
-    If we do not know what a kubelet serves, its CSR may be left over.
+    A kubelet does not count if we do not know what it serves: its CSR may be stale.
     """
     known = {
         served.node
@@ -183,7 +183,7 @@ def asking_for_a_run(evidence: Evidence) -> set[str]:
 
 
 def signing_themselves(evidence: Evidence) -> dict[str, Served]:
-    """Kubelets that serve a self-signed pair, by node, without the seeds of a current run."""
+    """Kubelets that serve a self-signed certificate, by node, except for the seeds of a run in progress."""
     seeded = asking_for_a_run(evidence)
     return {
         served.node: served
@@ -193,7 +193,7 @@ def signing_themselves(evidence: Evidence) -> dict[str, Served]:
 
 
 def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """The newest CSR of each node whose kubelet now serves a self-signed pair: it has made no CSR since it started.
+    """The newest CSR of each node that now serves a self-signed certificate: stale, since it precedes the kubelet's start.
 
     With serverTLSBootstrap a kubelet serves only issued certificates (pkg/kubelet/kubelet.go), or
     the seed of a run that has armed the node.
@@ -204,7 +204,7 @@ def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 @rule(Code.CSR_OUTSIDE_POLICY)
 def outside_policy(evidence: Evidence) -> Iterator[Finding]:
-    """CSRs refused by a rule that no flag overrides. Other rules may hold honest mistakes."""
+    """CSRs refused by a rule that nothing overrides. Other rules may hold honest mistakes."""
     csrs = [each for each in evidence.csrs.or_else(()) if not each.status.conditions]
     refused = outside_policy_csrs(evidence, csrs)
     proofs = []
@@ -215,7 +215,7 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
             proofs.append(api_proof(request.name, f"{who} requests {asked}", evidence.csrs))
     if proofs:
         what = counted(len(proofs), "pending CSR requests", "pending CSRs request")
-        title = f"{what} another node's, or the cluster's own, names or addresses"
+        title = f"{what} names or addresses of another node or of the cluster"
         yield finding(
             Code.CSR_OUTSIDE_POLICY,
             title,
@@ -228,7 +228,7 @@ def outside_policy(evidence: Evidence) -> Iterator[Finding]:
 def outside_policy_csrs(
     evidence: Evidence, csrs: Collection[CertificateSigningRequest]
 ) -> dict[str, list[RuleResult]]:
-    """CSRs that request another node's or the cluster's values, by name, with the rules that refuse them."""
+    """CSRs that request names or addresses of another node or of the cluster, with the rules that refuse them."""
     if evidence.names is None or not csrs:
         return {}
     indexed = IndexedEvidence(PolicyEvidence(evidence.nodes, evidence.csrs, evidence.names))
@@ -241,7 +241,7 @@ def _refused(
 ) -> list[RuleResult]:
     """The refusals that nothing overrides.
 
-    A pinned value is no attack: a control-plane node has its API server's address.
+    A value that can be pinned is not an attack: a control-plane node has its API server's address.
     """
     asked = csr_of(csr)
     node = indexed.node(requestor_node(asked) or "")

@@ -1,4 +1,4 @@
-"""KV6xx: the authorities, client certificates of kubelets, leaves of the control plane, and what it calls."""
+"""KV6xx: CAs, kubelets' client certificates, certificates of the control plane and of the servers that it calls."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,10 +17,10 @@ from kubevouch.x509 import Certificate, duration_text, life_used
 from kubevouch.x509.kinds import NODE_PREFIX
 
 _NEARLY_OVER = 0.98
-"""The last week of a year."""
+"""The used part of a certificate's life from which it is critical: of a year, the last week."""
 
 _PATIENCE = timedelta(minutes=2)
-"""The built-in approver and the signer need a second."""
+"""The age of a stuck client CSR. The built-in approver and the signer need about a second."""
 
 _CONTROL_PLANE = frozenset(
     {CertificateUse.API_SERVER, CertificateUse.ETCD_SERVER, CertificateUse.ETCD_PEER}
@@ -37,7 +37,7 @@ def _found(evidence: Evidence, uses: Iterable[CertificateUse]) -> Iterator[Found
 def _overdue(
     evidence: Evidence, uses: Iterable[CertificateUse]
 ) -> list[tuple[FoundCertificate, Certificate]]:
-    """Certificates that should have been replaced by now, the first to end first."""
+    """Certificates that should have been replaced by now, sorted by their ends."""
     late = [
         (each, certificate)
         for each in _found(evidence, uses)
@@ -58,9 +58,9 @@ def _proof(found: FoundCertificate, seen: str) -> Proof:
 
 @rule(Code.CONTROL_PLANE_CERTIFICATE_ENDS)
 def control_plane_ends(evidence: Evidence) -> Iterator[Finding]:
-    """Certificates of kubeadm, as API servers and etcd serve them.
+    """An API server or etcd serves a kubeadm certificate that ends soon.
 
-    A program serves the old one until its restart.
+    A program serves its old certificate until its restart.
     """
     late = [
         (each, certificate)
@@ -84,9 +84,9 @@ def control_plane_ends(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.KUBELET_CLIENT_CERTIFICATE_ENDS)
 def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
-    """The kubelet's newest issued client certificate is nearly used up.
+    """A kubelet's newest client certificate ends soon.
 
-    Without its CSR nobody can tell from here.
+    We know the certificate only if its CSR still exists.
     """
     late = _overdue(evidence, {CertificateUse.KUBELET_CLIENT})
     if late:
@@ -102,7 +102,7 @@ def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.KUBELET_CLIENT_CSR_STUCK)
 def client_csr_stuck(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet requests its next client certificate at 70 to 90 % of the present one's life, and gets none."""
+    """A kubelet has requested its next client certificate, at 70 to 90 % of the present one's life, and gets none."""
     newest = {
         node: csr
         for csr in evidence.client_csrs
@@ -110,9 +110,8 @@ def client_csr_stuck(evidence: Evidence) -> Iterator[Finding]:
     }
     stuck = {node: csr for node, csr in newest.items() if _is_stuck(csr, evidence)}
     if stuck:
-        who = counted(len(stuck), "kubelet asks", "kubelets ask")
-        gets = "gets" if len(stuck) == 1 else "get"
-        title = f"{who} for the next client certificate and {gets} none"
+        who = counted(len(stuck), "kubelet has", "kubelets have")
+        title = f"{who} requested the next client certificate and got none"
         yield about_csrs(Code.KUBELET_CLIENT_CSR_STUCK, title, stuck, evidence)
 
 
@@ -126,7 +125,7 @@ def _is_stuck(csr: CertificateSigningRequest, evidence: Evidence) -> bool:
 
 @rule(Code.CALLED_SERVER_NOT_TRUSTED)
 def called_server_not_trusted(evidence: Evidence) -> Iterator[Finding]:
-    """Judges what the API server calls by its caBundle. The metrics API has its own finding."""
+    """A caBundle does not verify the server that the API server calls. The metrics API has a finding of its own."""
     bundles: dict[str, list[FoundCertificate]] = defaultdict(list)
     for each in _found(evidence, {CertificateUse.CA_BUNDLE}):
         bundles[each.where].append(each)
@@ -152,14 +151,14 @@ def called_server_not_trusted(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _of_bundle(bundle: list[FoundCertificate], evidence: Evidence) -> Proof | None:
-    """A fault of the bundle itself: it cannot be read, or all of it has ended."""
+    """A fault of the bundle itself: it is unreadable, or all of its CAs have expired."""
     for each in bundle:
         if each.fault:
             return _proof(each, f"its caBundle cannot be read: {each.fault}")
     ends = [certificate.not_after for each in bundle if (certificate := each.certificate)]
     if ends and max(ends) < evidence.at:
         ago = duration_text(evidence.at - max(ends))
-        return _proof(bundle[0], f"its caBundle ended {ago} ago")
+        return _proof(bundle[0], f"its caBundle expired {ago} ago")
     return None
 
 
@@ -188,7 +187,7 @@ def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _ca_expiring(whose: str, authorities: Sequence[Certificate], at: datetime) -> Iterator[Finding]:
-    """By the last CA to end: during a rotation there are two."""
+    """A finding about the CA that ends last: during a rotation there are two."""
     if not authorities:
         return
     last = max(authorities, key=lambda each: each.not_after)
@@ -204,7 +203,7 @@ def _ca_expiring(whose: str, authorities: Sequence[Certificate], at: datetime) -
 
 @rule(Code.API_SERVER_REFUSES_KUBELETS)
 def api_server_refuses(evidence: Evidence) -> Iterator[Finding]:
-    """kube-apiserver verifies kubelets, and these do not pass."""
+    """kube-apiserver verifies kubelets, and some fail."""
     authority = flag_value(evidence.api_server_flags.or_else(()), "kubelet-certificate-authority")
     if not authority:
         return

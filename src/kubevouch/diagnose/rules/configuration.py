@@ -1,4 +1,4 @@
-"""KV5xx: kubelets' configuration, as far as it shows from outside."""
+"""KV5xx: kubelets' configuration, as far as it is visible without reading nodes' disks."""
 
 from collections.abc import Collection, Iterator
 
@@ -52,7 +52,7 @@ def bootstrap_off(evidence: Evidence) -> Iterator[Finding]:
 _WORST = {
     Code.EXPIRED: ("it has expired", "they have expired"),
     Code.SELF_SIGNED: ("nobody else vouches for it", "nobody else vouches for them"),
-    Code.NO_IP_SANS: ("it holds no IP address", "they hold no IP address"),
+    Code.NO_IP_SANS: ("it has no IP address", "they have no IP address"),
 }
 
 
@@ -82,7 +82,7 @@ def _nobody(evidence: Evidence, count: int) -> str:
 
 @rule(Code.CONFIG_MAP_DRIFT)
 def drift(evidence: Evidence) -> Iterator[Finding]:
-    """The ConfigMap and nodes differ. If all nodes have to change, BOOTSTRAP_OFF reports it."""
+    """The ConfigMap and some nodes differ in serverTLSBootstrap."""
     known = evidence.kubelet_config.value
     if known is None:
         return
@@ -90,21 +90,21 @@ def drift(evidence: Evidence) -> Iterator[Finding]:
     if known.bootstrap and off:
         yield finding(
             Code.CONFIG_MAP_DRIFT,
-            f"ConfigMap {known.object.name} has serverTLSBootstrap on, {counted(len(off), 'node')} off",
+            f"serverTLSBootstrap is on in ConfigMap {known.object.name}, but {counted(len(off), 'node has', 'nodes have')} it off",
             subjects=off,
         )
     elif not known.bootstrap and on:
         yield finding(
             Code.CONFIG_MAP_DRIFT,
-            f"ConfigMap {known.object.name} has serverTLSBootstrap off, {counted(len(on), 'node')} on: "
-            "a joiner, or an upgrade, would bring the old setting",
+            f"serverTLSBootstrap is off in ConfigMap {known.object.name}, but {counted(len(on), 'node has', 'nodes have')} it on: "
+            "a joining node, or an upgrade, would get the old setting",
             subjects=on,
         )
 
 
 @rule(Code.IGNORED_KEY)
 def ignored_key(evidence: Evidence) -> Iterator[Finding]:
-    """In the ConfigMap only; `plan` reports keys on a node's disk."""
+    """The ConfigMap has a key that kubelets ignore. `plan` reports such keys on nodes' disks."""
     known = evidence.kubelet_config
     if known.value is not None and known.value.ignored:
         proofs = [api_proof(known.value.object.name, str(p), known) for p in known.value.ignored]

@@ -34,10 +34,10 @@ from kubevouch.x509 import duration_text
 
 _PATIENCE = timedelta(minutes=2)
 _PATIENCE_WITH_OURS = timedelta(seconds=20)
-"""Our approver decides in under a second, and looks again after 2 s if it could not tell."""
+"""Our approver decides in under a second, and retries after 2 s if a fact was missing."""
 
 _IF_GONE = (
-    "; if it is gone, `kubevouch plan -o plan.json` plans for the waiting CSRs, and "
+    "; if it no longer runs, `kubevouch plan -o plan.json` plans for the pending CSRs, and "
     f"`{INSTALL_APPROVER}` covers later ones"
 )
 _KUBECTL, _DEPLOYMENT = "kubectl -n kubevouch-system", "deployment/kubevouch-approver"
@@ -46,9 +46,9 @@ _WHERE_TO_LOOK = {
     "at": "deployment,pods,events",
     "mend": (
         f"scale it up if it has 0 replicas: `{_KUBECTL} scale {_DEPLOYMENT} --replicas=1`. Else "
-        f"see there, and in `{_KUBECTL} logs {_DEPLOYMENT}`, what keeps its pods from running or "
+        f"that output and `{_KUBECTL} logs {_DEPLOYMENT}` show what keeps its pods from running or "
         "leading, such as a missing right; a new pod waits 15 s for a former leader's Lease. "
-        "Meanwhile `kubevouch csr approve NAME --against-approver` asks the same policy"
+        "Meanwhile `kubevouch csr approve NAME --against-approver` applies the same policy"
     ),
 }
 _ISSUE_PATIENCE = timedelta(minutes=1)
@@ -61,7 +61,7 @@ def _age(request: CertificateSigningRequest, at: datetime) -> timedelta:
 
 
 def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
-    """Each node's CSRs after its last issued one: older problems are over."""
+    """Each node's CSRs after its last issued one. Older CSRs no longer matter."""
     found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
     for request in evidence.csrs.or_else(()):
         if request.status.certificate:
@@ -73,7 +73,7 @@ def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningReques
 
 @rule(Code.PENDING_NO_APPROVER, Code.APPROVER_HOLDS, Code.OUR_APPROVER_HOLDS)
 def pending(evidence: Evidence) -> Iterator[Finding]:
-    """CSRs that wait, with nobody to decide, or with an approver that does not."""
+    """CSRs are pending because there is no approver, or because an approver does not decide."""
     of_a_run = asking_for_a_run(evidence)
     waiting = {node: csr for node, csr in waiting_csrs(evidence).items() if node not in of_a_run}
     running, unseen = running_approvers(evidence), unseen_approver(evidence)
@@ -83,7 +83,7 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
         yield from _held(waiting, (*running, *filter(None, [unseen])), evidence)
         return
     if evidence.our_approver.value is not None:
-        return  # our approver decides nothing: it and its waiting CSRs have their own finding
+        return  # KV409 reports our approver and its pending CSRs
     # Nobody should approve a CSR that no kubelet made.
     strange = strange_csrs(evidence)
     waiting = {node: csr for node, csr in waiting.items() if node not in strange}
@@ -99,7 +99,7 @@ def _held(
     approvers: Sequence[Approver],
     evidence: Evidence,
 ) -> Iterator[Finding]:
-    """CSRs that an approver should have decided by now: one that runs, or one that approved lately."""
+    """CSRs that a running approver, or one that ran recently, should have decided by now."""
     ours, first = any(each.name == OUR_APPROVER for each in approvers), approvers[0]
     patience = _PATIENCE_WITH_OURS if ours else _PATIENCE
     late = {node: r for node, r in waiting.items() if _age(r, evidence.at) > patience}
@@ -117,7 +117,7 @@ def _held(
 
 @rule(Code.OUR_APPROVER_DECIDES_NOTHING)
 def our_approver(evidence: Evidence) -> Iterator[Finding]:
-    """Our approver is installed and nobody leads; or its unreadable configuration holds every CSR."""
+    """Our approver is installed, but no process leads; or its unreadable configuration holds every CSR."""
     ours = evidence.our_approver.value
     if ours is None or not (why := approves_nothing(ours)):
         return
@@ -135,7 +135,7 @@ def our_approver(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _where_to_look(ours: OurApprover) -> Mapping[str, str]:
-    """Details: the command that shows more, and what a person can do."""
+    """Details: the command that shows more, and what to do by hand."""
     unread = why_unreadable(ours.configuration)
     if unread is None or not ours.decides:
         return _WHERE_TO_LOOK
@@ -153,7 +153,7 @@ def _dark(evidence: Evidence) -> str:
 
 
 def _until(waiting: Iterable[str], evidence: Evidence) -> str:
-    """A sentence about when the first port goes dark that still has a certificate; empty if none has."""
+    """A sentence about when the first of these ports goes dark; empty if none has a valid certificate now."""
     leaves = signed_for(evidence)
     ends = [leaves[node].not_after for node in waiting if node in leaves]
     ends = [each for each in ends if each > evidence.at]
@@ -199,7 +199,7 @@ def _state(request: CertificateSigningRequest, at: datetime) -> str:
 
 @rule(Code.DENIED_LOOP)
 def denied(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet whose CSR is denied makes another every 32 seconds."""
+    """A node's CSRs are denied again and again: after a denial a kubelet makes another CSR every 32 seconds."""
     looping: dict[str, CertificateSigningRequest] = {}
     for node, requests in _since_issued(evidence).items():
         refused = [each for each in requests if each.condition("Denied")]
@@ -212,9 +212,9 @@ def denied(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _denier(csr: CertificateSigningRequest) -> str:
-    """The manager of the Denied condition, with its reason.
+    """The field manager that denied the CSR, with the condition's reason.
 
-    Only a client of /approval can write it.
+    Only requests to the approval subresource can write conditions.
     """
     wrote = {each.manager for each in csr.metadata.managed_fields if each.subresource == "approval"}
     denied = csr.condition("Denied")
@@ -224,7 +224,7 @@ def _denier(csr: CertificateSigningRequest) -> str:
 
 @rule(Code.APPROVED_NOT_ISSUED)
 def not_issued(evidence: Evidence) -> Iterator[Finding]:
-    """Approved at least a minute ago and not signed: the signer needs less than a second."""
+    """A CSR was approved over a minute ago and is not signed. The signer needs less than a second."""
     stuck = {
         node: request
         for node, requests in _since_issued(evidence).items()
@@ -255,7 +255,7 @@ def rejected(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.CSR_NEVER_MADE)
 def never_made(evidence: Evidence) -> Iterator[Finding]:
-    """A dark port on a node without a CSR."""
+    """A kubelet has no serving certificate, and there is no CSR from it."""
     if not evidence.csrs.is_known:
         return
     known = newest_csrs(evidence)
@@ -267,7 +267,7 @@ def never_made(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.SUPERSEDED_CSR)
 def superseded(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet has dropped the key of an older CSR: it has made a newer one, or restarted and makes none."""
+    """A pending CSR is stale: its kubelet has made a newer one, or has restarted and makes none."""
     newest = newest_csrs(evidence)
     old = [
         r for found in pending_csrs(evidence).values() for r in found if r is not newest[node_of(r)]

@@ -1,4 +1,4 @@
-"""KV9xx: facts that could not be read. They are reported, but are no faults of the cluster."""
+"""KV9xx: facts that could not be read. They are reported, but are not faults of the cluster."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -21,7 +21,7 @@ from kubevouch.evidence.snapshot import Evidence
 
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
-    """Each doubt once, without metrics-server's log: a dark kubelet makes that unreadable."""
+    """Each doubt once, except for metrics-server's log: it is unreadable if that node's port is dark."""
     measured = [
         getattr(facts, field.name)
         for facts in (evidence.cluster, evidence)
@@ -58,7 +58,7 @@ def not_allowed(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.KUBELET_UNREACHABLE, Code.NOT_DIALLED)
 def not_dialled(evidence: Evidence) -> Iterator[Finding]:
-    """This machine could not reach them, or could not even try, and metrics-server's log adds nothing."""
+    """This machine could not dial some kubelets, and metrics-server's log has nothing about them."""
     sure = {port.node for port in surely_unreachable(evidence)}
     logged = {s.node for s in port_states(evidence) if s.proof.vantage == Vantage.SCRAPER_LOG}
     unknown = [
@@ -98,7 +98,7 @@ def too_early(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.RUN_NOT_FINISHED)
 def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
-    """By the cluster's Lease. After a switch's deadline the wire shows what became of the node."""
+    """The Lease of runs shows a run or an undo. After a switch's deadline the wire shows the node's state."""
     holder = evidence.run_holder.value
     if holder is not None and (
         holder.is_alive or any(each.run == holder.run for each in evidence.armed)
@@ -109,7 +109,7 @@ def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
     for each in evidence.armed:
         title = (
             f"run {each.run} may be armed on {each.node}: its switch undoes the change by "
-            f"{each.due:%H:%M:%S} UTC, unless somebody disarms it before"
+            f"{each.due:%H:%M:%S} UTC, unless somebody disarms it first"
         )
         yield finding(Code.RUN_NOT_FINISHED, title, subjects=[each.node], details={"run": each.run})
 
@@ -121,7 +121,7 @@ def inconclusive(evidence: Evidence) -> Iterator[Finding]:
         if doubt.kind is DoubtKind.FAILED:
             yield finding(Code.INCONCLUSIVE, doubt.text)
     if evidence.nodes.is_known and not evidence.nodes.value:
-        yield finding(Code.INCONCLUSIVE, "the API server knows no node")
+        yield finding(Code.INCONCLUSIVE, "the API server lists no nodes")
     dialled = {served.node for served in evidence.served}
     away = [node.name for node in evidence.nodes.or_else(()) if node.name not in dialled]
     if away:

@@ -45,7 +45,7 @@ _UNTRUSTED = re.compile(r"(?:tls: failed to verify certificate: )?x509: .*")
 def each_version(
     judge: Callable[[Evidence], Iterable[Finding]],
 ) -> Callable[[Evidence], Iterable[Finding]]:
-    """Checks each version of the metrics API.
+    """Decorates a rule to check each version of the metrics API.
 
     A fault of all versions is one finding with all proofs. Otherwise the title names the version.
     """
@@ -100,7 +100,7 @@ def api_service_missing(evidence: Evidence) -> Iterator[Finding]:
 )
 @each_version
 def api_service_unavailable(evidence: Evidence) -> Iterator[Finding]:
-    """The APIService exists and does not answer."""
+    """The APIService exists but is not available."""
     metrics = evidence.metrics
     condition = metrics.available
     if condition is None or condition.true:
@@ -124,7 +124,7 @@ def _named(metrics: MetricsPath) -> dict[str, str]:
 
 
 def _mend(code: Code, metrics: MetricsPath) -> str:
-    """What only a person can do about an unavailable APIService."""
+    """What to do by hand about an unavailable APIService."""
     if service := metrics.outside_service:
         whole = f"{service.namespace}/{service.name}"
         shown = f"kubectl get endpointslices -n {service.namespace} -l {slices_of(service.name)}"
@@ -141,7 +141,7 @@ def _mend(code: Code, metrics: MetricsPath) -> str:
 @rule(Code.API_SERVICE_NOT_TRUSTED)
 @each_version
 def api_service_not_trusted(evidence: Evidence) -> Iterator[Finding]:
-    """The API server reaches metrics-server and does not accept its certificate for that Service."""
+    """The API server reaches metrics-server, but does not accept its certificate."""
     metrics = evidence.metrics
     why = distrust(metrics)
     if why:
@@ -156,7 +156,7 @@ def api_service_not_trusted(evidence: Evidence) -> Iterator[Finding]:
 def api_service_not_verified(evidence: Evidence) -> Iterator[Finding]:
     """The API server does not verify metrics-server's certificate.
 
-    While nothing answers, other faults come first.
+    Reported only if the API answers, since otherwise other faults come first.
     """
     metrics = evidence.metrics
     found, available = metrics.api_service.value, metrics.available
@@ -172,10 +172,10 @@ def api_service_not_verified(evidence: Evidence) -> Iterator[Finding]:
 
 
 def distrust(metrics: MetricsPath) -> str:
-    """What the API server says about metrics-server's certificate; "" if it accepts it.
+    """Why the API server rejects metrics-server's certificate, in its words; "" if it accepts the certificate.
 
-    Since 1.36 its own check reports this. Before, the APIService is available and every request
-    fails.
+    Since 1.36 the APIService's condition says so. Before, the APIService is available and every
+    request fails.
     """
     condition, doubt = metrics.available, metrics.node_metrics.doubt
     said = condition.message if condition is not None and not condition.true else ""
@@ -186,7 +186,7 @@ def distrust(metrics: MetricsPath) -> str:
 
 
 def _why_unavailable(reason: str, metrics: MetricsPath) -> Code:
-    """The code. Whether pods exist and are ready decides why endpoints are missing."""
+    """The code for an unavailable APIService. The pods show why endpoints are missing."""
     if reason in _WIRING:
         return Code.API_SERVICE_WIRING
     if reason != "MissingEndpoints":
@@ -224,7 +224,7 @@ def ready_count(metrics: MetricsPath) -> str:
 def pods_broken(evidence: Evidence) -> Iterator[Finding]:
     """metrics-server's pods do not run at all."""
     pods = evidence.metrics.pods
-    # If another pod is ready, an evicted one is only litter.
+    # If another pod is ready, an evicted pod is only left over.
     serves = any(pod.ready for pod in pods.or_else(()))
     broken = [
         (pod, why)
@@ -242,7 +242,7 @@ def pods_broken(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _why_broken(pod: Pod, at: datetime) -> str:
-    """Why it does not run; empty if it runs, or was only just created and waits for a node."""
+    """Why the pod does not run; empty if it runs, or was only just created and is not scheduled yet."""
     for status in pod.status.container_statuses:
         waiting = status.state.waiting
         if waiting is not None and waiting.reason != "ContainerCreating":
@@ -255,7 +255,7 @@ def _why_broken(pod: Pod, at: datetime) -> str:
 
 @rule(Code.METRICS_SERVER_SCALED_DOWN)
 def scaled_down(evidence: Evidence) -> Iterator[Finding]:
-    """The Deployment wants no pod."""
+    """metrics-server's Deployment has 0 replicas."""
     deployment = evidence.metrics.deployment.value
     if deployment is not None and deployment.spec.replicas == 0:
         title = f"metrics-server is scaled to 0 replicas (Deployment {deployment.name})"
@@ -266,7 +266,7 @@ def scaled_down(evidence: Evidence) -> Iterator[Finding]:
 def metrics_server_forbidden(evidence: Evidence) -> Iterator[Finding]:
     """The API server refuses metrics-server's account.
 
-    Its log shows this, and counts only while there are no metrics.
+    metrics-server's log shows this. It counts only while there are no metrics.
     """
     measured = evidence.metrics.measured_nodes
     denials = evidence.metrics.denials
@@ -288,7 +288,7 @@ def metrics_server_forbidden(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.INSECURE_TLS_WORKAROUND)
 def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
-    """The workaround that everybody copies."""
+    """metrics-server runs with --kubelet-insecure-tls, the workaround that everybody copies."""
     pods = evidence.metrics.pods
     for flag in insecure_flags(evidence):
         yield finding(
@@ -302,7 +302,7 @@ def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.INSECURE_FLAG_WITHOUT_EFFECT)
 def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
-    """Ours has replaced a metrics-server that verified nothing.
+    """Our metrics server runs with upstream's --kubelet-insecure-tls.
 
     Subjects: the nodes that it cannot verify.
     """
@@ -311,7 +311,7 @@ def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
     unverified = _unverified(evidence)
     for flag in insecure_words(evidence.metrics.flags):
         name = flag.partition("=")[0]
-        then = "no node is known to need it"
+        then = "no node is known to need the flag"
         if unverified:
             several = "nodes are not verified and get"
             then = f"{counted(len(unverified), 'node is not verified and gets', several)} no token"
@@ -325,7 +325,7 @@ def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _unverified(evidence: Evidence) -> list[str]:
-    """Ready nodes whose kubelet does not verify."""
+    """Ready nodes with a kubelet that our metrics server cannot verify."""
     ready = {node.name for node in evidence.nodes.or_else(()) if node.ready}
     refused = {port.node for port in port_states(evidence) if port.code in ON_THE_WIRE}
     return sorted((refused | strangers(evidence)) & ready)
@@ -360,7 +360,7 @@ def insecure_flags(evidence: Evidence) -> list[str]:
 @rule(Code.PARTIAL_METRICS)
 @each_version
 def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
-    """The metrics API answers, without some or all nodes."""
+    """The metrics API answers, but without some or all nodes."""
     found, nodes = evidence.metrics.node_metrics, evidence.nodes.or_else(())
     missing = without_metrics(evidence, new=False)
     if missing:
@@ -372,7 +372,7 @@ def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
 
 
 def is_stale(timestamp: datetime | None, at: datetime) -> bool:
-    """Whether metrics of that time are too old."""
+    """Whether metrics with this timestamp are too old."""
     return timestamp is not None and at - timestamp > _STALE
 
 

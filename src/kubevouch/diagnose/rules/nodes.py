@@ -1,4 +1,4 @@
-"""Nodes themselves: kubelets that do not report, clocks, indistinguishable machines."""
+"""Rules about nodes: silent kubelets, wrong clocks, cloned machines, bootstrap tokens."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ def _said(condition: Condition) -> str:
 
 @rule(Code.CLOCK_SKEW)
 def clock_skew(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet dates its Lease by its own clock; the API server dates the write by its own."""
+    """A node's clock is wrong: the kubelet dates its Lease by it, and the API server dates the write by its own."""
     known = {node.name for node in evidence.nodes.or_else(())}
     skews = {
         lease.name: skew
@@ -99,7 +99,7 @@ def _in_words(skew: timedelta) -> str:
 
 @rule(Code.SHARED_MACHINE_IDENTITY)
 def shared_identity(evidence: Evidence) -> Iterator[Finding]:
-    """Nodes cloned from one image."""
+    """Nodes share a machine-id or system UUID: they were cloned from one image."""
     nodes = evidence.nodes.or_else(())
     for what, read in _IDENTITIES.items():
         by_id: dict[str, list[str]] = defaultdict(list)
@@ -110,8 +110,8 @@ def shared_identity(evidence: Evidence) -> Iterator[Finding]:
         if shared:
             yield finding(
                 Code.SHARED_MACHINE_IDENTITY,
-                f"{counted(sum(map(len, shared.values())), 'node')} share {what} with another: cloned from one image; "
-                "it proves nothing about which machine is which",
+                f"{counted(sum(map(len, shared.values())), 'node')} share {what} with another: they were cloned from one "
+                "image, and it identifies none of them",
                 subjects=sorted(name for names in shared.values() for name in names),
                 proofs=[
                     api_proof(", ".join(names), f"{what} {value}", evidence.nodes)
@@ -128,7 +128,7 @@ _IDENTITIES: dict[str, Callable[[Node], str]] = {
 
 @rule(Code.LIVE_BOOTSTRAP_TOKENS)
 def live_bootstrap_tokens(evidence: Evidence) -> Iterator[Finding]:
-    """By the signatures in kube-public/cluster-info."""
+    """There are live bootstrap tokens, by the signatures in kube-public/cluster-info."""
     tokens = evidence.bootstrap_tokens.or_else(())
     if tokens:
         yield finding(

@@ -1,6 +1,6 @@
-"""KV110, KV2xx and KV3xx: whether kubelets are reached, at which address, and what they serve.
+"""KV110, KV2xx and KV3xx: whether kubelets are reachable, at which address, and what they serve.
 
-`wire` judges each port.
+`wire` finds the state of each port.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ def unreachable(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.EXPIRED)
 def expired(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate has expired."""
+    """The served certificate has expired."""
     if found := _with(evidence, Code.EXPIRED):
         ends = sorted(port.leaf.not_after for port in found if port.leaf)
         when = f"that expired {_ago(ends, evidence.at)}" if ends else "that has expired"
@@ -79,12 +79,12 @@ _ON_THE_PORT = {
     Code.SIGNED_BY_OTHER_CA: (*_SERVES, "from a CA other than the cluster's"),
     Code.OTHER_VERIFICATION_FAILURE: (*_SERVES, "that does not verify"),
 }
-"""The text for one port and for several, by the first failure there."""
+"""The title for each code: its beginning for one port and for several, and its end."""
 
 
 @rule(*_ON_THE_PORT)
 def refused(evidence: Evidence) -> Iterator[Finding]:
-    """No handshake, no certificate, or one that does not verify at the dialled address."""
+    """A kubelet does not finish the handshake, has no certificate, or serves one that does not verify."""
     for code, (one, several, what) in _ON_THE_PORT.items():
         if found := _with(evidence, code):
             yield _on_nodes(code, f"{counted(len(found), one, several)} {what}", found)
@@ -92,7 +92,7 @@ def refused(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.ROTATION_OVERDUE)
 def overdue(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate is trusted and nearly used up."""
+    """The certificate is trusted, but should have been replaced by now."""
     late = [
         (served, leaf)
         for served in evidence.served
@@ -192,7 +192,7 @@ def _would_do(node: Node, types: Sequence[str], served: Served, trust: TrustedRo
 
 
 def _spoils(node: Node, order: Sequence[str], served: Served | None, trust: TrustedRoots) -> bool:
-    """Whether the certificate fits the address dialled now, but not the one that this order picks."""
+    """Whether the certificate fits the address dialled now, but not the address that this order picks."""
     return served is not None and served.is_trusted and not _would_do(node, order, served, trust)
 
 

@@ -1,6 +1,6 @@
-"""The state of each kubelet's port: as dialled from here, else from metrics-server's log; and what is too young to judge.
+"""The state of each kubelet's port, as dialled from here or else from metrics-server's log; and what has only just started.
 
-A node has one code, the first in Go's order of checks (dates, names, authority, usage). The first
+A port has one code, the first in Go's order of checks (dates, names, authority, usage). The first
 failure hides the rest.
 """
 
@@ -67,17 +67,17 @@ class PortState:
 
     @property
     def refuses(self) -> bool:
-        """Whether the node itself answered that nothing listens there, in Go's words, dialled or logged."""
+        """Whether the node refused the connection, by Go's text, dialled or logged."""
         return self.proof.seen.endswith("connect: connection refused")
 
 
 def is_self_signed(certificate: Certificate) -> bool:
-    """The kubelet signed it itself."""
+    """Whether the kubelet signed the certificate itself."""
     return classify(certificate) is CertificateKind.KUBELET_SELF_SIGNED
 
 
 def signed_for(evidence: Evidence) -> dict[str, Certificate]:
-    """By node, served certificates that the kubelet-serving signer issued."""
+    """Served certificates that the kubelet-serving signer issued, by node."""
     return {
         served.node: leaf
         for served in evidence.served
@@ -86,7 +86,7 @@ def signed_for(evidence: Evidence) -> dict[str, Certificate]:
 
 
 def is_dark(served: Served) -> bool:
-    """The kubelet has no certificate: it answers every handshake with alert 80 (pkg/kubelet/kubelet.go)."""
+    """Whether the kubelet has no certificate, and so answers handshakes with alert 80 (pkg/kubelet/kubelet.go)."""
     failure = served.dialled.failure
     return failure is not None and failure.alert == INTERNAL_ERROR
 
@@ -98,7 +98,7 @@ def is_our_side(served: Served) -> bool:
 
 
 def is_silent(served: Served) -> bool:
-    """The connection failed."""
+    """Whether the kubelet was unreachable."""
     failure = served.dialled.failure
     return failure is not None and failure.kind in _UNREACHABLE
 
@@ -137,9 +137,9 @@ def code_in_log(text: str) -> Code | None:
 
 @lru_cache(maxsize=2)
 def port_states(evidence: Evidence) -> tuple[PortState, ...]:
-    """Every dialled kubelet.
+    """The state of every dialled kubelet's port.
 
-    Most rules ask, so the answers about the last evidence are cached, for each metrics version.
+    Most rules use it, so the results for the last evidence are cached, one for each metrics version.
     """
     logged = _logged(evidence)
     return tuple(
@@ -150,7 +150,7 @@ def port_states(evidence: Evidence) -> tuple[PortState, ...]:
 def strangers(evidence: Evidence) -> set[str]:
     """Nodes that serve a trusted certificate without their name.
 
-    Upstream reads them, ours does not.
+    Upstream's metrics-server scrapes them, ours does not.
     """
     return {
         served.node
@@ -194,10 +194,10 @@ def _proof(failure: LoggedScrapeFailure, evidence: Evidence) -> Proof:
 
 
 def surely_unreachable(evidence: Evidence) -> tuple[PortState, ...]:
-    """Kubelets unreachable from here while others are reached, or also for metrics-server; and without metrics.
+    """Kubelets that are certainly unreachable.
 
-    A refused connection is an answer, if others are reached. An old sample in the metrics API, or
-    an unknown one, does not disprove it.
+    A refused connection is proof if others are reached, whatever the metrics API has. Otherwise the
+    node must lack metrics, and others are reached or metrics-server logs the same failure.
     """
     measured = evidence.metrics.measured_nodes
     others = any(not is_silent(served) and not is_our_side(served) for served in evidence.served)
@@ -217,8 +217,8 @@ def surely_unreachable(evidence: Evidence) -> tuple[PortState, ...]:
 
 
 _TWO_SCRAPES = timedelta(minutes=2)
-"""For a metrics-server that scrapes once a minute (its manifests set --metric-resolution to 15
-s)."""
+"""The time for two scrapes at one scrape per minute. Upstream's manifests set --metric-resolution
+to 15 s."""
 
 _BACKDATED = timedelta(minutes=5)
 """kube-controller-manager backdates certificates by this much
@@ -226,7 +226,7 @@ _BACKDATED = timedelta(minutes=5)
 
 
 def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
-    """Ready nodes that an answering metrics API lacks: those too young for metrics, or the others."""
+    """Ready nodes without metrics though the metrics API answers. new: those too young for metrics; else the others."""
     present, available = evidence.metrics.measured_nodes, evidence.metrics.available
     if present is None or available is None or not available.true:
         return []
@@ -241,11 +241,11 @@ def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
 
 
 def _is_new_to_metrics(node: Node, evidence: Evidence, faulty: set[str]) -> bool:
-    """Whether the Node, its certificate or the answering metrics-server is too young, as far as known.
+    """Whether the Node, its certificate or metrics-server is too young for metrics.
 
-    An unknown age may be young: then missing metrics prove nothing.
+    An unknown age counts as young, since missing metrics then prove nothing.
     """
-    # A fault of its port explains the missing metrics.
+    # A fault of the node's port explains the missing metrics.
     if node.name in faulty:
         return False
     if _is_young(node.metadata.creation_timestamp, evidence.at):
@@ -278,7 +278,7 @@ def current_pods(metrics: MetricsPath) -> tuple[Pod, ...]:
     """metrics-server's pods without those of a former roll-out, which will be replaced.
 
     A pod is from a former roll-out if its command line differs from the Deployment's, or, if that
-    is unknown, from the newest pod's. If none has the Deployment's, all count.
+    is unknown, from the newest pod's. If no pod has the Deployment's, all pods count.
     """
     pods, deployment = metrics.pods.or_else(()), metrics.deployment.value
     if not pods:
@@ -298,7 +298,7 @@ def _words(spec: PodSpec) -> tuple[tuple[str, ...], ...]:
 
 
 def only_starting(evidence: Evidence) -> bool:
-    """No metrics-server is ready, and the only reason is that its pods are new."""
+    """Whether no metrics-server is ready only because its pods are new."""
     metrics = evidence.metrics
     pods = current_pods(metrics)
     if not pods or any(port.code for port in port_states(evidence)) or metrics.denials.or_else(()):
@@ -307,21 +307,21 @@ def only_starting(evidence: Evidence) -> bool:
 
 
 def awaits_its_endpoint(evidence: Evidence) -> bool:
-    """Every ready metrics-server has only just become ready.
+    """Whether every ready metrics-server has only just become ready.
 
-    The EndpointSlice follows the pod, and the APIService's check follows that.
+    The EndpointSlice follows the pod, and the APIService's check follows the EndpointSlice.
     """
     ready = [pod for pod in evidence.metrics.pods.or_else(()) if pod.ready]
     return bool(ready) and all(_is_young(_ready_since(pod), evidence.at) for pod in ready)
 
 
 def is_young(pod: Pod, at: datetime) -> bool:
-    """Whether it was created less than two minutes ago."""
+    """Whether the pod was created less than two minutes ago."""
     return _is_young(pod.metadata.creation_timestamp, at)
 
 
 def _waits(pod: Pod) -> bool:
-    """Whether it has a fault of its own."""
+    """Whether a container of the pod waits for more than its creation."""
     waiting = (status.state.waiting for status in pod.status.container_statuses)
     return any(each is not None and each.reason != "ContainerCreating" for each in waiting)
 

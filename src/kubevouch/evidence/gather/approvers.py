@@ -1,4 +1,4 @@
-"""Finds the approvers of serving CSRs: workloads that run with such a role, and our own Deployment, Lease and configuration."""
+"""Finds approvers of serving CSRs: workloads with a role for approving, and our own approver."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -51,7 +51,7 @@ async def gather_approvers(api: ApiClient, inquiry: Inquiry) -> Measured[tuple[A
 
 
 def _both(one: Doubt | None, other: Doubt | None) -> Doubt | None:
-    """The first doubt, with the missing rights of both."""
+    """The first doubt, with the missing rights of both doubts."""
     found = one or other
     return found and replace(
         found, lacking=tuple(each for doubt in (one, other) if doubt for each in doubt.lacking)
@@ -78,7 +78,7 @@ async def _approver(
 
 
 async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurApprover]:
-    """Our approver; None without its Deployment, leftover pods, or a leader that somebody started by hand."""
+    """Our approver; None if there is no Deployment, no leftover pod and no leader that somebody started by hand."""
     deployment: Measured[Deployment]
     lease: Measured[Lease]
     configuration: Measured[ConfigMap]
@@ -110,7 +110,7 @@ async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurA
 
 
 def _ours(deployment: Deployment | None, lease: Lease | None, now: datetime) -> OurApprover:
-    """now: by the API server's clock, which also dated the Lease's last write; the leader's clock may be wrong."""
+    """Our approver from its objects. now: by the API server's clock, which also dates writes to the Lease."""
     written = lease.written if lease else None
     return OurApprover(
         wanted=deployment.spec.replicas if deployment else 0,

@@ -25,7 +25,7 @@ def csrs_for(
 def by_age(csr: CertificateSigningRequest) -> tuple[float, int, str]:
     """The sort key for oldest first.
 
-    Within one second, the CSR that the API server stored later is newer.
+    Of two CSRs of one second, the one that the API server stored later is newer.
     """
     created = csr.metadata.creation_timestamp
     return (

@@ -1,4 +1,4 @@
-"""Reads a cluster's identity, the CA bundle of its pods, the configuration of its next kubelet, and who holds a run."""
+"""Reads a cluster's identity, its pods' CA bundle, its kubelet-config ConfigMap, and the Lease of runs."""
 
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
@@ -55,10 +55,10 @@ async def gather_trust(api: ApiClient, inquiry: Inquiry) -> Measured[TrustedRoot
 
 
 async def gather_run_lease(api: ApiClient) -> SeenLease:
-    """Who works on a run on this cluster, or was killed while working on it, and what may be left armed.
+    """The Lease of runs: its holder, alive or killed, and the nodes that may be armed.
 
     Raises:
-        KubeError: the API server does not answer or does not let us read it, so it is unknown.
+        KubeError: the API server does not answer, or does not let us read the Lease.
     """
     try:
         lease = await api.get(LEASES, LEASE_NAME, LEASE_NAMESPACE)
@@ -73,7 +73,7 @@ KEY = "kubelet"
 
 
 async def gather_kubelet_config(api: ApiClient, inquiry: Inquiry) -> Measured[KubeletConfigMap]:
-    """The ConfigMap that kubeadm creates (cmd/kubeadm/app/constants/constants.go); None on a cluster without it."""
+    """The ConfigMap that kubeadm creates (cmd/kubeadm/app/constants/constants.go); None if it does not exist."""
     found = await inquiry.ask(api.get(CONFIG_MAPS, NAME, NAMESPACE))
     if found.value is None:
         return Measured(found.vantage, found.at, doubt=found.doubt)

@@ -1,4 +1,4 @@
-"""Reads facts from the API server, several at once; a failure becomes a doubt."""
+"""Reads facts from the API server concurrently; a failure becomes a doubt."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -31,11 +31,11 @@ class Inquiry:
         self._clock = clock
         self._answered = False
 
-    async def ask(self, question: Awaitable[T]) -> Measured[T]:
-        """The fact; its value is None if the object does not exist."""
+    async def ask(self, call: Awaitable[T]) -> Measured[T]:
+        """The call's result as a fact; its value is None if the object does not exist."""
         at = self._clock.now()
         try:
-            answer = await question
+            answer = await call
         except NotFound:
             self._answered = True
             return Measured(Vantage.API_SERVER, at)

@@ -35,12 +35,12 @@ _NOT_READ = Doubt(DoubtKind.NOT_ASKED, "the logs were not read")
 
 
 async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
-    """The whole path. Past a missing link it looks where metrics-server's manifests put things."""
+    """The whole path. If an object is missing, the next one is expected where metrics-server's manifests put it."""
     return await with_logs(api, inquiry, await path_without_logs(api, inquiry))
 
 
 async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
-    """The path without logs. The API server gets logs from kubelets, which may hang."""
+    """The path without logs. The API server reads logs from kubelets, which may hang."""
     path: MetricsPath
     others: list[MetricsPath | None]
     *more, everywhere = METRICS_VERSIONS
@@ -78,7 +78,7 @@ async def _of_version(api: ApiClient, inquiry: Inquiry, version: str) -> Metrics
 async def with_logs(
     api: ApiClient, inquiry: Inquiry, path: MetricsPath, timeout: float | None = None
 ) -> MetricsPath:
-    """The path with its pods' logs. timeout: seconds for them; None: as for any answer."""
+    """The path with its pods' logs. timeout: seconds for the logs; None for the client's own time-out."""
     logs = await _logs(api, inquiry, path.pods, timeout)
     return replace(
         path,
@@ -87,8 +87,8 @@ async def with_logs(
     )
 
 
-def _that_count(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
-    """The pods without mirror pods: any node may create some with any labels (NodeRestriction), and write their logs.
+def _without_mirrors(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
+    """The pods except mirror pods: any node may create these with any labels (NodeRestriction), and write their logs.
 
     Terminating pods count only if there are no others: a roll-out ends before its last pod is gone.
     """
@@ -102,8 +102,8 @@ async def _behind(
 ) -> tuple[Measured[tuple[Pod, ...]], Measured[Deployment]]:
     """The pods that serve the metrics API, and their Deployment.
 
-    A Service without a selector leads to no pod of this cluster, so its server is invisible here.
-    Leftover pods of another metrics server serve nothing.
+    A Service without a selector leads to no pod of this cluster, so its server is unknown. Leftover
+    pods of another metrics server serve nothing.
     """
     if service.value is not None and not service.value.spec.selector:
         nobody: Measured[tuple[Pod, ...]] = Measured(Vantage.API_SERVER, service.at, ())
@@ -114,8 +114,8 @@ async def _behind(
         inquiry.ask(api.list_all(PODS, namespace, label_selector=selector)),
         inquiry.ask(api.list_all(DEPLOYMENTS, namespace)),
     )
-    pods = _that_count(pods)
-    # The place was a guess, so finding nothing there proves nothing.
+    pods = _without_mirrors(pods)
+    # The namespace was a guess, so finding nothing there proves nothing.
     if not pods.value and _is_unread(service):
         pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
     return pods, _deployment(deployments, labels)
@@ -180,7 +180,7 @@ async def _logs(
 def _in_logs(
     read: Measured[dict[str, str]], lines: Callable[[str, str], tuple[T, ...]]
 ) -> Measured[tuple[T, ...]]:
-    """The results of `read` for all logs."""
+    """The results of `lines` for all logs."""
     if read.value is None:
         return Measured(read.vantage, read.at, doubt=read.doubt)
     found = tuple(each for pod, log in read.value.items() for each in lines(log, pod))

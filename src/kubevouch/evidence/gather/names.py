@@ -35,11 +35,11 @@ _TELLS_NETWORKS = "component in (kube-apiserver, kube-controller-manager)"
 
 
 async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
-    """Asks for everything concurrently.
+    """The names, from all sources concurrently.
 
-    Several sources have the networks and the DNS domain, so an unreadable one is a doubt only if no
-    other has them (`policy.reserved` says so). Without Services, endpoints or ClusterConfiguration
-    the lists lack names.
+    Several sources state the networks and the DNS domain. `policy.reserved` doubts only if none
+    could be read. If Services, endpoints or the ClusterConfiguration cannot be read, names are
+    missing, which is a doubt.
     """
     kubeadm: Measured[ConfigMap]
     services: Measured[tuple[Service, ...]]
@@ -101,7 +101,7 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
 def _by_service(
     services: Iterable[Service], of: Callable[[Service], Iterable[str]]
 ) -> dict[str, str]:
-    """The values that `of` reads in Services, each with its Service."""
+    """The values that `of` returns for each Service, with the Service's name."""
     return {
         name: f"Service {service.namespace}/{service.name}"
         for service in services
@@ -116,7 +116,7 @@ def _flags(pods: Iterable[Pod], name: str) -> list[str]:
 
 
 async def gather_policy_evidence(api: ApiClient, inquiry: Inquiry) -> PolicyEvidence:
-    """The evidence, with all objects read concurrently."""
+    """The evidence, from objects that are read concurrently."""
     nodes, csrs, names = await together(
         inquiry.ask(api.list_all(NODES)),
         inquiry.ask(list_csrs(api)),

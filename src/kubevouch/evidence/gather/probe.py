@@ -32,7 +32,7 @@ _LARGEST = 1024 * 1024
 
 @dataclass(frozen=True)
 class ProbeOptions:
-    """The options from the command line."""
+    """The command line's options."""
 
     target: str
     name: str | None
@@ -41,10 +41,10 @@ class ProbeOptions:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """The result. verdict: None if nothing was presented, or the CAs are unknown.
+    """What a probe found. verdict: None if nothing was presented, or if the CAs are unknown.
 
-    node: the requested Node. misnamed: why a trusted certificate is not that node's, in our metrics
-    server's words.
+    node: the dialled Node. misnamed: why our metrics server does not accept a trusted certificate
+    as that node's.
     """
 
     what: str
@@ -80,10 +80,12 @@ async def examine(
     trust: TrustedRoots | None = None,
     doubt: str = "",
 ) -> ProbeResult:
-    """Dials or reads the target and verifies it, by `trust` or else by the cluster's CA. doubt: why there is neither.
+    """Dials or reads the target, and verifies it with `trust` or else with the cluster's CA.
+
+    doubt: why there is neither `trust` nor `api`.
 
     Raises:
-        UsageError: the target is no file, no Node and no host to dial.
+        UsageError: the target is neither a file nor a Node nor a host to dial.
     """
     if trust is None and api is not None:
         try:
@@ -108,12 +110,12 @@ def _of_file(path: Path, options: ProbeOptions, clock: Clock) -> ProbeResult:
 
 
 async def _of_name(api: ApiClient | None, options: ProbeOptions, clock: Clock) -> ProbeResult:
-    """A Node of that name, else a host. Raises UsageError if there is neither."""
-    word, absent = options.target, False
-    target = host_and_port(word)
-    if api is not None and ":" not in word:
+    """Dials the Node of that name, or else a host. Raises UsageError if neither exists."""
+    name, absent = options.target, False
+    target = host_and_port(name)
+    if api is not None and ":" not in name:
         try:
-            target = _of_node(await named_node(api, NODES, word))
+            target = _of_node(await named_node(api, NODES, name))
         except NotFound:
             absent = True
         except KubeError:
@@ -122,7 +124,7 @@ async def _of_name(api: ApiClient | None, options: ProbeOptions, clock: Clock) -
     failure = dialled.failure
     if absent and api is not None and failure and failure.kind is FailureKind.NAME_UNKNOWN:
         seen = f"no Node has this name, and it does not resolve ({failure.text})"
-        raise await no_such_node(api, word, seen)
+        raise await no_such_node(api, name, seen)
     return ProbeResult(
         f"{target.node} at {target}" if target.node else str(target),
         dialled.at,
@@ -141,20 +143,20 @@ def _of_node(node: Node) -> Target:
     return Target(address, node=node.name, port=node.kubelet_port)
 
 
-def host_and_port(word: str) -> Target:
-    """HOST, HOST:PORT, an address of either family, [ADDRESS]:PORT. Raises UsageError."""
-    host, port = word, ""
-    if word.startswith("["):
-        host, _, rest = word[1:].partition("]")
+def host_and_port(text: str) -> Target:
+    """Parses HOST, HOST:PORT, an IPv4 or IPv6 address, or [ADDRESS]:PORT. Raises UsageError."""
+    host, port = text, ""
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
         port = rest.removeprefix(":")
-    elif word.count(":") == 1:
-        host, _, port = word.partition(":")
-    if "/" in word:
-        seen = "is a folder" if Path(word).is_dir() else "there is no such file"
-        raise UsageError(word, seen)
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    if "/" in text:
+        seen = "is a folder" if Path(text).is_dir() else "there is no such file"
+        raise UsageError(text, seen)
     if not host or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
         raise UsageError(
-            word,
+            text,
             "is not a file, a Node or HOST[:PORT]",
             "expected something like 192.168.88.112:10250",
         )

@@ -1,6 +1,6 @@
-"""What kubelets present on the wire, at metrics-server's address for them, by a bare handshake.
+"""What kubelets present on the wire, at the address that metrics-server dials, by bare handshakes.
 
-No credential and no byte of HTTP ever goes to a kubelet.
+This code never sends a credential or a byte of HTTP to a kubelet.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,8 +25,8 @@ async def gather_served(
 ) -> tuple[Served, ...]:
     """Dials all kubelets and verifies each certificate as metrics-server would. Sorted by node.
 
-    timeout: seconds for a kubelet with all its addresses. progress: called with the kubelets that
-    have not answered yet; with "" at the end.
+    timeout: seconds for all addresses of one kubelet. progress: called with a text about the
+    kubelets that have not answered yet, and with "" at the end.
     """
     waiting = {(each.node, each.address): each for each in wanted}
     dialled, found = tuple(waiting.values()), []

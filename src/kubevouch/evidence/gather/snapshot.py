@@ -46,10 +46,11 @@ async def gather(
     log_timeout: float | None = None,
     with_certificates: bool = False,
 ) -> Evidence:
-    """A snapshot. progress: called with the pending kubelets; with "" when none is left.
+    """A snapshot. progress: called with a text about pending kubelets, and with "" at the end.
 
-    dial_timeout, log_timeout: seconds for a kubelet's handshake, and for metrics-server's logs,
-    which come from kubelets; None: as for any answer. with_certificates: also the inventory.
+    dial_timeout: seconds for a kubelet's handshake. log_timeout: seconds for metrics-server's logs,
+    which come from kubelets; None for the client's own time-out. with_certificates: whether to read
+    the inventory of certificates, too.
 
     Raises:
         KubeError: the API server does not answer or rejects our credential, so there is no
@@ -138,7 +139,7 @@ async def gather(
 async def _gather_csrs(
     api: ApiClient, inquiry: Inquiry
 ) -> tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]:
-    """CSRs of every signer, and the names that none may request, if a serving CSR waits."""
+    """The CSRs of all signers; and if a serving CSR is pending, the names that no CSR may request."""
     csrs = await inquiry.ask(api.list_all(CSRS))
     serving = csrs_for(SERVING_SIGNER, csrs.or_else(()))
     waits = any(not each.status.conditions for each in serving)
@@ -146,7 +147,7 @@ async def _gather_csrs(
 
 
 async def _nothing() -> None:
-    """Stands in for the inventory if nobody asked for it."""
+    """Replaces the inventory if it was not requested."""
 
 
 async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:
@@ -158,7 +159,7 @@ async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:
 
 
 async def _bootstrap_tokens(api: ApiClient) -> tuple[str, ...]:
-    """The bootstrap signer signs cluster-info once for each live token (pkg/controller/bootstrap/bootstrapsigner.go)."""
+    """IDs of live tokens: the bootstrap signer signs cluster-info with each (pkg/controller/bootstrap/bootstrapsigner.go)."""
     signed = (await api.get(CONFIG_MAPS, "cluster-info", "kube-public")).data
     return tuple(
         sorted(key.removeprefix(_SIGNATURE) for key in signed if key.startswith(_SIGNATURE))

@@ -1,13 +1,13 @@
-"""What a short-lived pod on a node runs, `python -m kubevouch.node.io.in_pod`: the script, and what is said of its end.
+"""The program of a short-lived pod on a node (`python -m kubevouch.node.io.in_pod`): runs a script and writes its result.
 
-    run PID SECONDS MESSAGE SHARE...   runs the script of the environment in a shell of the host, writes the first message
-                                       and a share for each container that follows
+    run PID SECONDS MESSAGE SHARE...   runs the script from the environment variable in a shell of the host; writes the
+                                       result's first part to MESSAGE, and one SHARE for each later container
     enter PID                          becomes a shell of the host (`sh -s`), for `run`
-    show SHARE MESSAGE                 hands on its share, if there is one
+    show SHARE MESSAGE                 copies this container's share to MESSAGE, if there is one
 
-MESSAGE is what the kubelet reads at the container's end (terminationMessagePath). PID is the host's first process, which a pod with
-hostPID sees as 1. Its mounts, network, host name and cgroups are entered as nsenter(1) does it; the container's image has no nsenter and no
-shell. That needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE (setns(2), ptrace(2)), and a security module that lets it: a privileged
+MESSAGE is the file that the kubelet reads when the container ends (terminationMessagePath). PID is the host's first process, 1 in a pod
+with hostPID. `enter` joins its mount, network, host name, IPC and cgroup namespaces like nsenter(1): the image has no nsenter and no shell.
+That needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE (setns(2), ptrace(2)), and a security module that allows it: a privileged
 container.
 """
 
@@ -33,11 +33,11 @@ _ENVIRONMENT = {
     "HOME": "/root",
 }
 _NAMESPACES = ("cgroup", "ipc", "uts", "net", "mnt")
-"""The mount namespace comes last: after it, paths are the host's."""
+"""The mount namespace comes last: afterwards paths are the host's."""
 
 
 def enter(pid: int) -> None:
-    """Moves this process into the namespaces of that one, at its root. Raises OSError."""
+    """Moves this process into the namespaces and the root folder of process `pid`. Raises OSError."""
     root = os.open(f"/proc/{pid}/root", os.O_RDONLY | os.O_DIRECTORY)
     places = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY) for name in _NAMESPACES]
     libc = ctypes.CDLL(None, use_errno=True)
@@ -52,7 +52,7 @@ def enter(pid: int) -> None:
 
 
 def become_shell(pid: int) -> int:
-    """Becomes the shell, and returns only if it could not enter."""
+    """Replaces this process by a shell of the host. Returns only if that fails."""
     try:
         enter(pid)
         os.execv("/bin/sh", ["sh", "-s"])  # noqa: S606 - the script comes on standard input
@@ -65,7 +65,7 @@ def become_shell(pid: int) -> int:
 async def run(
     pid: int, seconds: float, script: bytes, message: Path, shares: Sequence[Path]
 ) -> None:
-    """Runs the script beside that process, and writes the result."""
+    """Runs the script in the namespaces of process `pid`, and writes the result."""
     # A removed pod gets this signal: a started script continues until the pod's grace period
     # ends.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
@@ -82,7 +82,7 @@ async def run(
 
 
 def main(words: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs one of the three. Raises on failure: the container then fails, and its node has its log."""
+    """Runs one of the three commands. If this raises, the container fails and its log has the traceback."""
     match words:
         case ["run", pid, seconds, message, *shares]:
             script = unpacked_script(environment[SCRIPT_VARIABLE])

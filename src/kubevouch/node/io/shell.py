@@ -1,4 +1,4 @@
-"""One process with a script on its standard input: limited output, limited time, nothing left behind."""
+"""Runs one process with a script on its standard input. Output and time are limited; no process is left behind."""
 
 import asyncio
 import contextlib
@@ -12,14 +12,14 @@ from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.script import ANSWER_LIMIT
 
 _COMPLAINT_LIMIT = 64 * 1024
-_LAST_WORDS = 2.0
-"""Seconds to read a process's output after its end."""
+_DRAIN = 2.0
+"""Seconds to read a process's remaining output after its end."""
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
 class ProcessResult(msgspec.Struct, frozen=True):
-    """A process's result: its exit status (None: the time ran out) and the start of its output."""
+    """A process's exit status (None after a timeout) and the start of its output."""
 
     status: int | None
     stdout: bytes
@@ -27,7 +27,7 @@ class ProcessResult(msgspec.Struct, frozen=True):
 
 
 class Talk:
-    """A dialogue with a process before it gets its standard input."""
+    """A dialogue with a process before the script goes to its standard input."""
 
     def __init__(self, process: "_Process", pipe: asyncio.WriteTransport) -> None:
         self._process = process
@@ -35,25 +35,25 @@ class Talk:
 
     @property
     def out(self) -> bytes:
-        """The start of its standard output so far."""
+        """The start of the process's standard output so far."""
         return bytes(self._process.stdout)
 
     @property
     def err(self) -> bytes:
-        """The start of its standard error so far."""
+        """The start of the process's standard error so far."""
         return bytes(self._process.stderr)
 
     def say(self, data: bytes) -> None:
-        """Writes to its standard input."""
+        """Writes to the process's standard input."""
         self._pipe.write(data)
 
     async def heard(self, holds: Callable[[bytes, bytes], bool]) -> None:
-        """Waits until `holds` is true for its standard output and error, or it has ended."""
+        """Waits until `holds(out, err)` is true or the process has ended."""
         while not holds(self.out, self.err) and not self._process.exited.is_set():
             self._process.news.clear()
             await self._process.news.wait()
         if self._process.exited.is_set():
-            await self._process.last_words()
+            await self._process.drained()
 
 
 async def _started(
@@ -61,9 +61,9 @@ async def _started(
 ) -> tuple[asyncio.SubprocessTransport, "_Process"]:
     """Starts a process.
 
-    A cancelled caller waits the milliseconds until the start, then kills it with its children.
+    A cancelled caller waits the milliseconds until the start, then kills the process and its children.
 
-    asyncio kills the process alone, and then waits until no child of it holds the pipes.
+    asyncio would kill only the process, and then wait until no child holds the pipes open.
     """
     starting = asyncio.ensure_future(_starting(argv, environment))
     try:
@@ -86,7 +86,7 @@ async def _starting(
 ) -> tuple[asyncio.SubprocessTransport, "_Process"]:
     loop = asyncio.get_running_loop()
     try:
-        with _deaf_from_the_start():
+        with _sigint_blocked():
             return await loop.subprocess_exec(
                 _Process, *argv, env=dict(environment), start_new_session=True
             )
@@ -95,16 +95,16 @@ async def _starting(
 
 
 async def _killed(transport: asyncio.SubprocessTransport, process: "_Process") -> None:
-    """Kills its whole process group, and waits for its end.
+    """Kills the process's group, and waits until the process has ended.
 
-    A cancelled caller waits for that, too, at most for a moment: asyncio prints a complaint about a
-    process that outlives its loop.
+    A cancelled caller also waits, but only briefly: asyncio prints a warning about a process that
+    outlives the event loop.
     """
     with contextlib.suppress(ProcessLookupError):
         os.killpg(transport.get_pid(), signal.SIGKILL)
     cancelled: float | None = None
     while not process.exited.is_set():
-        until = None if cancelled is None else cancelled + _LAST_WORDS
+        until = None if cancelled is None else cancelled + _DRAIN
         try:
             async with asyncio.timeout_at(until):
                 await process.exited.wait()
@@ -117,12 +117,12 @@ async def _killed(transport: asyncio.SubprocessTransport, process: "_Process") -
 
 
 @contextlib.contextmanager
-def _deaf_from_the_start() -> Iterator[None]:
-    """Processes started inside never get the terminal's Ctrl-C, whose signal goes to our whole process group.
+def _sigint_blocked() -> Iterator[None]:
+    """Blocks SIGINT while a process starts: Ctrl-C sends it to our whole process group.
 
-    A new process belongs to that group until it has its own session, and an early signal would kill
-    it. So it inherits the signal blocked; we get it a moment later. asyncio starts the process
-    before it awaits anything, so whoever finishes first may unblock for all.
+    A new process belongs to that group until it has its own session, and an early SIGINT would kill
+    it. So the process inherits SIGINT blocked; we get ours a moment later. asyncio starts a process
+    before its first await, so concurrent starts do not unblock too early.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -140,16 +140,16 @@ async def run(
     timeout: float,
     before: Callable[[Talk], Awaitable[bool]] | None = None,
 ) -> ProcessResult:
-    """Runs a process to its end, or kills its process group on a time-out or a cancellation.
+    """Runs a process to its end. Kills its process group after a timeout or a cancellation.
 
-    It does not wait for a background child that holds the pipes open.
+    Does not wait for a background child that holds the pipes open.
 
     Args:
-        argv: the program and its words; no secrets.
-        stdin: written in full, then closed.
+        argv: the program and its arguments, without secrets.
+        stdin: all data for standard input, which is then closed.
         environment: the whole environment of the process.
-        timeout: seconds.
-        before: a dialogue before stdin. If it returns False, standard input is closed without more.
+        timeout: the limit in seconds.
+        before: a dialogue before `stdin` is written. If it returns False, `stdin` is not written.
 
     Raises:
         NodeUnreachable: the program does not exist.
@@ -170,7 +170,7 @@ async def run(
         try:
             if status is None:
                 await _killed(transport, process)
-            await process.last_words()
+            await process.drained()
         finally:
             transport.close()
     return ProcessResult(status=status, stdout=bytes(process.stdout), stderr=bytes(process.stderr))
@@ -185,7 +185,7 @@ class _Process(asyncio.SubprocessProtocol):
         self.exited = asyncio.Event()
         self.silent = asyncio.Event()
         self.news = asyncio.Event()
-        """Set on all its output, and at its end."""
+        """Set when the process prints or ends."""
         self._open = {_STDOUT, _STDERR}
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
@@ -204,8 +204,8 @@ class _Process(asyncio.SubprocessProtocol):
         self.exited.set()
         self.news.set()
 
-    async def last_words(self) -> None:
-        """Waits until nobody holds its streams open, but not for long."""
+    async def drained(self) -> None:
+        """Waits briefly until no process holds the streams open."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_WORDS):
+            async with asyncio.timeout(_DRAIN):
                 await self.silent.wait()

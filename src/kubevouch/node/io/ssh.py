@@ -1,12 +1,12 @@
-"""Sends scripts with the system's ssh: its configuration, agent, known hosts and jump hosts are the operator's.
+"""Runs scripts with the system's ssh and the operator's configuration, agent, known hosts and jump hosts.
 
-ssh's verbose log (`ssh_log`) proves who answered. Each script has its own connection.
+ssh's verbose log (`ssh_log`) proves which host answered. Each script has its own connection.
 
-We override some settings of the operator (ssh_config(5): the first value counts). No agent, display
-or port of the operator reaches a node, and of their variables only those in `SendEnv`, which we
-cannot take back. ssh checks the host key against known_hosts. The connection is our own: a shared
-one shows no host key, and keeps our standard error open in the background. The script goes to the
-remote shell's standard input, without a terminal.
+We override some of the operator's settings (ssh_config(5): the first value counts). No agent,
+display or port is forwarded to a node. The operator's `SendEnv` variables are, since we cannot
+override that setting. ssh checks the host key against known_hosts. We never share a connection: a
+shared one logs no host key, and keeps our standard error open in the background. The script goes to
+the remote shell's standard input, without a terminal.
 """
 
 import asyncio
@@ -35,10 +35,10 @@ from kubevouch.node.io.sudo import (
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T, answer_in
 
 _FAILED = 255
-"""ssh's own exit status when the connection, not the command, failed (ssh(1), EXIT STATUS)."""
+"""ssh's exit status if the connection failed, not the command (ssh(1), EXIT STATUS)."""
 
 _LOOK_UP = 20.0
-"""Seconds: `Match exec` of the operator's configuration runs here, too."""
+"""Seconds for a look-up, which may run `Match exec` commands of the operator's configuration."""
 
 _SETTINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -72,23 +72,23 @@ _NEWER = {
     "ChannelTimeout": "none",  # 9.3
     "SetEnv": "KUBEVOUCH=1",  # 7.8; it has no "none", and the first value replaces all others
 }
-"""An ssh exits at a setting that it does not know, so each one is tried first. An unknown one
-cannot be set by any configuration, either."""
+"""Settings with the ssh version that added them. ssh exits on an unknown setting, so we try each one
+first. The operator's configuration cannot contain a setting that ssh does not know."""
 
 
 class SshOptions(msgspec.Struct, frozen=True):
-    """The operator's options for ssh; everything else is in their ssh configuration."""
+    """Our --ssh-* flags. Everything else is in the operator's ssh configuration."""
 
     config: str | None = None
     """A configuration file instead of ~/.ssh/config (ssh -F)."""
 
     user: str | None = None
     connect_timeout: int = 10
-    """In seconds."""
+    """ssh's ConnectTimeout in seconds."""
 
 
 def check_config(config: str) -> None:
-    """Raises UsageError if ssh could not read this file: otherwise every host would fail, in the middle of a run."""
+    """Raises UsageError if ssh cannot read this file. Otherwise every host would fail in the middle of a run."""
     seen = "" if os.access(config, os.R_OK) else "cannot be read"
     seen = seen or ("is a folder" if Path(config).is_dir() else "")
     if seen:
@@ -99,9 +99,9 @@ def check_config(config: str) -> None:
 class Ssh:
     """Runs scripts on hosts with `ssh`, as root or through sudo.
 
-    Raises UsageError if it cannot read its configuration, or the login name is invalid.
+    Raises UsageError if the configuration file is unreadable or the login name is invalid.
 
-    password: for sudo, if it asks; without one, a sudo that asks fails.
+    password: the password for sudo. Without one, a sudo that asks fails.
     """
 
     name = "ssh"
@@ -124,10 +124,10 @@ class Ssh:
         self._asking = asyncio.Lock()
 
     async def destination(self, host: str) -> Destination:
-        """How ssh would reach `host`, and whether it knows a key for it. Connects to nothing.
+        """How ssh would reach `host`, and whether known_hosts has its key. Does not connect.
 
         Raises:
-            NodeUnreachable: ssh does not accept the name or address, or there is no ssh.
+            NodeUnreachable: ssh does not accept the name or address, or is not installed.
         """
         _check_words(f"{host} (ssh)", host)
         return await _look_up(host, self._choices(), self._environment)
@@ -139,13 +139,13 @@ class Ssh:
 
         Args:
             host: a name or an address for ssh.
-            script: sent on ssh's standard input: never on a command line or a disk there.
-            timeout: seconds in total.
-            at: another address to dial for that host, and the name of its key.
+            script: the script for ssh's standard input, so no command line or disk there has it.
+            timeout: the limit in seconds.
+            at: the address to dial instead of the host's own, and its key's name.
 
         Raises:
             NodeUnreachable: ssh did not get a shell (refused, unknown host key, no login, no sudo).
-            AnswerLost: the connection or the time ended after the login: the script may have run.
+            AnswerLost: the connection broke or timed out after the login: the script may have run.
             ScriptFailed: the script ended without an answer.
         """
         where = f"{host} (ssh)" if at is None else f"{host} at {at.address} (ssh)"
@@ -180,7 +180,7 @@ class Ssh:
             raise NodeUnreachable(where, what) from None
 
     def _argv(self, others: Mapping[str, str]) -> list[str]:
-        """The ssh command with its settings, without the host. others: settings besides ours."""
+        """The ssh command without the host. others: further settings."""
         words = ["ssh", "-T", *self._choices()]
         settings = {
             **_SETTINGS,
@@ -193,7 +193,7 @@ class Ssh:
         return words
 
     def _choices(self) -> list[str]:
-        """The operator's choices on our command line, as ssh options."""
+        """Our --ssh-config and --ssh-user as ssh options."""
         config = ["-F", self._options.config] if self._options.config else []
         return config + (["-l", self._options.user] if self._options.user else [])
 
@@ -214,7 +214,7 @@ def _answered(
     *,
     timeout: float,
 ) -> T:
-    """The script's answer. Raises like `run_script`."""
+    """The script's answer. Raises the errors of `run_script`."""
     complaint = spoken.complaint(entry.complaint(ran.stderr) if entry else ran.stderr)
     may_have_run = spoken.is_entered and (entry is None or entry.is_root)
     if ran.status is None:
@@ -234,7 +234,7 @@ def _answered(
 
 
 async def _newer_settings(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """The newer settings that this machine's ssh knows. Raises NodeUnreachable if there is no ssh."""
+    """The newer settings that the local ssh knows. Raises NodeUnreachable if ssh is not installed."""
     known = await asyncio.gather(*(_is_known(each, environment) for each in _NEWER))
     return {name: _NEWER[name] for name, is_known in zip(_NEWER, known, strict=True) if is_known}
 
@@ -246,10 +246,10 @@ async def _is_known(name: str, environment: Mapping[str, str]) -> bool:
 
 
 async def _look_up(host: str, words: list[str], environment: Mapping[str, str]) -> Destination:
-    """How ssh would reach a host. words: ssh options before it (-F, -l).
+    """How ssh would reach a host. words: ssh options (-F, -l).
 
     Raises:
-        NodeUnreachable: there is no ssh.
+        NodeUnreachable: ssh is not installed.
     """
     asked = await shell.run(
         ["ssh", "-G", *words, "--", host], stdin=b"", environment=environment, timeout=_LOOK_UP
@@ -265,7 +265,7 @@ async def _look_up(host: str, words: list[str], environment: Mapping[str, str]) 
 
 
 async def _has_key(name: str, file: str, environment: Mapping[str, str]) -> bool | None:
-    """Whether a known_hosts file has a key for the name that is not revoked; None if unknown."""
+    """Whether a known_hosts file has an unrevoked key for the name; None if unknown."""
     if not Path(file).exists():
         return False
     try:

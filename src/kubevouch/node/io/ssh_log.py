@@ -1,8 +1,9 @@
 """ssh's verbose log (`ssh -E`): who answered, under which name and address, and what went wrong.
 
-The remote side can print anything to standard error; only ssh itself writes this log. `debug1:
-Server host key: ssh-ed25519 SHA256:...` and `debug1: Host '...' is known and matches the ... host
-key.` (OpenSSH sshconnect.c, sshconnect2.c). A jump host's ssh does not write there.
+The remote side can print anything to standard error, but only the local ssh writes this log. We
+read lines such as `debug1: Server host key: ssh-ed25519 SHA256:...` and `debug1: Host '...' is
+known and matches the ... host key.` (OpenSSH sshconnect.c, sshconnect2.c). The ssh of a jump host
+does not write to this log.
 """
 
 import asyncio
@@ -24,10 +25,10 @@ _CHATTER = ("debug", "OpenSSH_", "Authenticated to", "Transferred:", "Bytes per 
 
 
 class SshLogPipe:
-    """One ssh's log, a pipe whose beginning is kept.
+    """Reads the log of one ssh process from a pipe, and keeps the beginning.
 
-    The remote side can make ssh log more and more (SSH_MSG_DEBUG, RFC 4253), which would fill a
-    disk. Create it before that ssh starts, and close it. Raises OSError.
+    The remote side can make ssh log without end (SSH_MSG_DEBUG, RFC 4253), which would fill a disk.
+    Create the pipe before ssh starts, and close it. Raises OSError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,12 +39,12 @@ class SshLogPipe:
         self._loop.add_reader(self._descriptor, self._read)
 
     def _read(self) -> bool:
-        """Whether there may be more."""
+        """Reads once. Returns whether there may be more data."""
         try:
             data = os.read(self._descriptor, _PIECE)
         except BlockingIOError:
             return False
-        if not data:  # that ssh has ended
+        if not data:  # ssh has ended
             self._loop.remove_reader(self._descriptor)
         self._kept += data[: _LARGEST - len(self._kept)]
         return bool(data)
@@ -61,24 +62,24 @@ class SshLogPipe:
 
 
 class SshLog:
-    """The log of one ssh, as far as it has come."""
+    """The log of one ssh process so far."""
 
     def __init__(self, written: bytes) -> None:
         self._text = "\n" + written.decode(errors="replace")
 
     @property
     def host_key(self) -> str | None:
-        """Fingerprint of the host key that answered."""
+        """The fingerprint of the host's key; None if unknown."""
         return _only(_HOST_KEY, self._text)
 
     @property
     def known_as(self) -> str | None:
-        """The key's name in known_hosts."""
+        """The host key's name in known_hosts; None if unknown."""
         return _only(_KNOWN_AS, self._text)
 
     @property
     def dialled(self) -> str | None:
-        """The address to which this ssh connected; None behind a jump host or a ProxyCommand."""
+        """The address to which ssh connected; None behind a jump host or a ProxyCommand."""
         return _only(_DIALLED, self._text)
 
     @property
@@ -89,11 +90,11 @@ class SshLog:
         )
 
     def complaint(self, said: bytes) -> str:
-        """What a person would have seen: ssh's own plain lines, and the remote side's."""
+        """The last messages of ssh and of the remote side, without debug lines."""
         lines = [*self._text.splitlines(), *said.decode(errors="replace").splitlines()]
         plain = [line.strip() for line in lines]
-        told = [each for each in plain if each and not each.startswith(_CHATTER)][-4:]
-        return "; ".join(map(_shortened, told))
+        messages = [each for each in plain if each and not each.startswith(_CHATTER)]
+        return "; ".join(map(_shortened, messages[-4:]))
 
 
 def _shortened(line: str) -> str:
@@ -101,6 +102,6 @@ def _shortened(line: str) -> str:
 
 
 def _only(pattern: re.Pattern[str], text: str) -> str | None:
-    """The only logged value; of two values neither is certain."""
+    """The value in the log; None if there are several, since neither is certain then."""
     found: set[str] = set(pattern.findall(text))
     return found.pop() if len(found) == 1 else None

@@ -1,7 +1,7 @@
-"""Root by sudo for a login as another user: without a password, or with the one that the operator typed.
+"""Gets root by sudo after a login as another user: without a password, or with the operator's password.
 
-A node gets the password only if its sudo asks for it, on standard input. The script follows once a
-root shell has reported. We have sudo use no cached credential, so it caches none of ours (`-k`).
+A node gets the password on standard input, and only if its sudo asks. The script follows once a
+root shell has reported. With `-k` sudo neither uses nor caches credentials.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from kubevouch.node.io.shell import Talk
 NOT_ROOT: Final = 254
 NO_ROOT: Final = "expected root, or sudo without a password (or --ask-sudo-password)"
 
-# In `sh`, whatever the login shell is. The very same command tests sudo, without our standard
-# input, which sudo would record if it logs input.
+# Runs in `sh`, whatever the login shell is. A first try tests sudo without our standard input: a
+# sudo that logs input would record it.
 WITHOUT_PASSWORD: Final = (
     'sh -c \'if [ "$(id -u)" = 0 ]; then exec sh -s; '
     f"elif sudo -n sh -s </dev/null; then exec sudo -n sh -s; else exit {NOT_ROOT}; fi'"
 )
 
-# With a password: the same test shows whether sudo asks, and tells us; the asking sudo starts
-# only on our word. For PAM an aborted question is a failed login, and a few of them lock an
-# account. The marks are random, so no earlier ssh or banner on the way can contain them.
+# With a password: the test shows whether sudo asks, and reports to us; the sudo that asks starts
+# only after our "yes". PAM counts an aborted prompt as a failed login, and a few of them lock an
+# account. The marks are random, so no jump host's output or banner can contain them.
 _OR_ASKED: Final = (
     'sh -c \'run="echo {ready}; exec sh -s"; if [ "$(id -u)" = 0 ]; then exec sh -c "$run"; '
     'elif sudo -k -n sh -c : </dev/null 2>/dev/null; then exec sudo -k -n sh -c "$run"; else '
@@ -33,17 +33,17 @@ _OR_ASKED: Final = (
 )
 _WRONG: Final = re.compile(rb"incorrect (?:password|authentication) attempt")
 _ANSWERS_WITHIN: Final = 15.0
-"""Seconds for sudo to ask, and again to accept or refuse the password: PAM delays a wrong one."""
+"""Seconds to wait for sudo's prompt, and again for its reply: PAM delays it for a wrong password."""
 
 
 class SudoPassword:
-    """The operator's sudo password for several nodes: which hosts accepted it, and which got it and did not.
+    """The operator's sudo password for several nodes, and which hosts accepted or refused it.
 
-    It goes to one new node at a time. Once a node did not accept it (wrong there, or no outcome),
-    it goes only to nodes that accepted it before. Every wrong try counts, and with central accounts
-    a few lock the account.
+    Only one new node gets the password at a time. Once a node has not accepted it (wrong password,
+    or no reply), only nodes that accepted it before get it again. With central accounts, a few
+    wrong attempts lock the account.
 
-    random_bits: returns that many; the marks that a node must echo are made of them.
+    random_bits: returns a number of that many random bits, for the marks that a node must echo.
     """
 
     def __init__(self, word: str, random_bits: Callable[[int], int]) -> None:
@@ -59,9 +59,9 @@ class SudoPassword:
 
 
 class SudoEntry:
-    """One shell that becomes root. is_root: it has.
+    """An attempt to get a root shell. is_root: whether the attempt succeeded.
 
-    why: why it has not, besides sudo's own words. withheld: why it got no password from us.
+    why: why it failed, besides sudo's own message. withheld: why we did not send the password.
     """
 
     def __init__(self, password: SudoPassword, host: str) -> None:
@@ -77,13 +77,13 @@ class SudoEntry:
 
     @property
     def shell(self) -> str:
-        """The command for the node, which prints this entry's marks."""
+        """The command for the node. It prints the marks of this attempt."""
         return _OR_ASKED.format(
             ready=self._ready, asks=self._asks, prompt=self._prompt, not_root=NOT_ROOT
         )
 
     async def enter(self, talk: Talk) -> bool:
-        """Answers sudo if it asks. Returns whether a root shell is there."""
+        """Answers sudo's prompt, if any. Returns whether a root shell has started."""
         await talk.heard(lambda out, _: _line(self._ready, out) or _line(self._asks, out))
         if _line(self._asks, talk.out):
             if self._host in self._password.taken_at:
@@ -95,7 +95,7 @@ class SudoEntry:
         return self.is_root
 
     def complaint(self, said: bytes) -> bytes:
-        """The standard error without sudo's question, and without the password, should anybody print it."""
+        """Standard error without sudo's prompt, and without the password in case a program printed it."""
         said = said.replace(self._prompt.encode(), b"")
         word = self._password.word
         return said.replace(word, b"(the password)") if word else said
@@ -105,22 +105,24 @@ class SudoEntry:
         if self._host in password.refused_at:
             self.withheld = "sudo did not accept the password before, and does not get it again"
         elif password.refused_at and self._host not in password.taken_at:
-            self.withheld = "sudo did not get the password, since another node's did not accept it"
+            self.withheld = (
+                "sudo did not get the password, since another node's sudo did not accept it"
+            )
         else:
             await self._give(talk)
             return
         talk.say(b"no\n")
 
     async def _give(self, talk: Talk) -> None:
-        """Gives the password. Until the host accepts it, it counts as one that did not."""
+        """Gives the password. Until the host accepts it, the host counts as refusing it."""
         password = self._password
         talk.say(b"yes\n")
         await self._hears(talk, lambda _, err: self._asked(err) > 0)
         if not self._asked(talk.err):
-            return  # it has ended instead, or is silent
+            return  # sudo has ended instead, or is silent
         password.refused_at.add(self._host)
         talk.say(password.word + b"\n")
-        # It asks again after a wrong one.
+        # sudo asks again after a wrong password.
         if not await self._hears(
             talk, lambda out, err: _line(self._ready, out) or self._asked(err) > 1
         ):
@@ -130,11 +132,11 @@ class SudoEntry:
             password.refused_at.remove(self._host)
         elif self._asked(talk.err) > 1 or _WRONG.search(talk.err):
             self.why = "sudo has refused the password"
-        else:  # the right password, of a user who may not become root there
+        else:  # the password is right, but the user may not become root
             password.refused_at.remove(self._host)
 
     async def _hears(self, talk: Talk, holds: Callable[[bytes, bytes], bool]) -> bool:
-        """Whether it held, or the process ended, within the time."""
+        """Waits until `holds` is true or the process has ended. Returns False after the time limit."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ANSWERS_WITHIN):
                 await talk.heard(holds)

@@ -1,8 +1,8 @@
-"""Reads files of a node's file system that is mounted, unpacked or running at a local folder.
+"""Reads files of a node's file system in a local folder: mounted, unpacked, or the running system.
 
-Anybody may have written its contents, so no name in it leads outside: links are followed component
-by component, and absolute targets and `..` stop at the folder, as for a program with that root.
-Only folders and regular files are opened: a FIFO can block for ever, and a device can do anything.
+Anybody may have written its contents, so no path in it may lead outside. Symlinks are followed
+component by component; absolute targets and `..` stop at the folder, as in a chroot. Only folders
+and regular files are opened: a FIFO can block for ever, and a device can do anything.
 """
 
 import errno
@@ -16,10 +16,10 @@ from kubevouch.errors import UsageError
 from kubevouch.node.tree_file import TreeFile, link_to_nothing
 
 _MOST_LINKS = 40
-"""The kernel's own limit (path_resolution(7))."""
+"""The kernel's limit of symlinks in one path (path_resolution(7))."""
 # Only O_PATH can pass a folder that may be entered but not listed.
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-# A FIFO may replace the file between check and open: the open must not block, and checks again.
+# A FIFO may replace the file between check and open. So the open must not block, and we check again.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -36,7 +36,7 @@ class FileTree:
     def __init__(self, root: Path) -> None:
         """Raises UsageError if the folder cannot be entered.
 
-        It may be a link itself: the operator named it.
+        The folder itself may be a symlink: the operator named it.
         """
         self.root = root
         try:
@@ -52,9 +52,9 @@ class FileTree:
         os.close(self._root)
 
     def read(self, path: str, largest: int) -> TreeFile | None:
-        """The file at an absolute path of the node; None if the file or its folder does not exist.
+        """Reads a file by its absolute path on the node. None if the file or its folder does not exist.
 
-        largest: bytes; a larger file is not read.
+        largest: the limit in bytes; a larger file is not read.
         """
         walk = _Walk(self._root)
         try:
@@ -74,11 +74,11 @@ class FileTree:
 
 
 class _Unreadable(Exception):
-    """Not a readable file; the text says what it is."""
+    """The path is not a readable file. The text says what it is."""
 
 
 class _Walk:
-    """One walk down from the root. `last_link`: the target of the last link on the way."""
+    """Resolves one path from the root. `last_link`: the target of the last symlink that was followed."""
 
     def __init__(self, root: int) -> None:
         self._folders = [root]
@@ -115,7 +115,7 @@ class _Walk:
     def _follow(self, name: str, left: deque[str]) -> None:
         self._links += 1
         if self._links > _MOST_LINKS:
-            raise _Unreadable(f"more than {_MOST_LINKS} links, one after the other")
+            raise _Unreadable(f"more than {_MOST_LINKS} symlinks in the path")
         target = os.readlink(name, dir_fd=self._folders[-1])
         self.last_link = target
         left.extendleft(reversed(target.split("/")))
@@ -128,9 +128,9 @@ class _Walk:
         with os.fdopen(file, "rb") as opened:
             _check(os.fstat(file), largest)
             data = opened.read(largest + 1)
-        # A /proc file may have no data now and still no end, such as /proc/kmsg.
+        # A /proc file, such as /proc/kmsg, may have no data yet and no end.
         if data is None:
-            raise _Unreadable("a file without data to read now")
+            raise _Unreadable("a file that has no data yet")
         if len(data) > largest:
             raise _Unreadable(f"more than {largest} bytes, the limit")
         return data

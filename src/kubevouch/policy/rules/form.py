@@ -15,7 +15,7 @@ from kubevouch.policy.reasons import HoldReason
 _USAGES = frozenset({"digital signature", "server auth"})
 _USAGES_WITH_ENCIPHERMENT = _USAGES | {"key encipherment"}
 _KEY = "ECDSA P-256"
-"""The only key kind that kubelets make (client-go util/certificate/certificate_manager.go,
+"""The only kind of key that kubelets generate (client-go util/certificate/certificate_manager.go,
 generateCSR)."""
 
 _MOST_NAMES = 8
@@ -23,7 +23,7 @@ _MOST_ADDRESSES = 16
 
 
 def size(facts: CsrFacts) -> RuleResult:
-    """The CSR is not far larger than a kubelet's, which has about 500 bytes."""
+    """The CSR is not much larger than a kubelet's, which has about 500 bytes."""
     seen, allowed = facts.csr.size, MOST_REQUEST
     if seen > allowed:
         return refuses(
@@ -37,11 +37,10 @@ def size(facts: CsrFacts) -> RuleResult:
 
 
 def canonical(facts: CsrFacts) -> RuleResult:
-    """The CSR has only one reading.
+    """The CSR is unambiguous: it is encoded exactly as kubelets encode it.
 
-    The signer is written in Go. A CSR with two extension requests, two PEM blocks or a mapped
-    address can show harmless names to another reader, while the signer signs different ones. So the
-    bytes must be those that a kubelet writes.
+    Another parser than the signer's, which is Go's, may read other names in a CSR with two
+    extension requests, two PEM blocks or an IPv4-mapped address.
     """
     csr = facts.csr
     allowed = "one PEM block, one extension request with a subjectAltName, nothing else"
@@ -65,7 +64,7 @@ def canonical(facts: CsrFacts) -> RuleResult:
 
 
 def usages(facts: CsrFacts) -> RuleResult:
-    """Digital signature and server auth; older kubelets also sent key encipherment. Never client auth."""
+    """The usages are digital signature and server auth, and from older kubelets key encipherment."""
     seen = facts.csr.usages
     allowed = "digital signature, server auth (and key encipherment)"
     if len(set(seen)) != len(seen) or set(seen) not in (_USAGES, _USAGES_WITH_ENCIPHERMENT):
@@ -80,7 +79,7 @@ def usages(facts: CsrFacts) -> RuleResult:
 
 
 def key(facts: CsrFacts) -> RuleResult:
-    """The key is ECDSA P-256. Kubelets make a new one for every CSR."""
+    """The key is ECDSA P-256. Kubelets generate a new key for every CSR."""
     parsed, allowed = facts.csr.parsed, _KEY
     if parsed is None:
         return unreadable("key")
@@ -89,7 +88,7 @@ def key(facts: CsrFacts) -> RuleResult:
         return refuses(
             "key",
             HoldReason.WRONG_KEY,
-            "no kubelet makes a key of this kind",
+            "no kubelet generates a key of this kind",
             seen=seen,
             allowed=allowed,
         )
@@ -97,11 +96,9 @@ def key(facts: CsrFacts) -> RuleResult:
 
 
 def lifetime(facts: CsrFacts) -> RuleResult:
-    """A kubelet leaves the lifetime to the signer.
+    """The requested lifetime is not longer than the policy allows.
 
-    A CSR that requests more than the policy allows is held.
-
-    Unset passes: the signer gives no more than its --cluster-signing-duration.
+    Kubelets leave it unset: the signer then uses its --cluster-signing-duration.
     """
     seconds, most = facts.csr.expiration_seconds, facts.max_lifetime
     hours = int(most.total_seconds()) // 3600
@@ -111,7 +108,7 @@ def lifetime(facts: CsrFacts) -> RuleResult:
         return refuses(
             "lifetime",
             HoldReason.LIFETIME_TOO_LONG,
-            "it asks for a longer lifetime than allowed",
+            "the requested lifetime is too long",
             seen=f"{seconds} s",
             allowed=allowed,
         )
@@ -119,9 +116,9 @@ def lifetime(facts: CsrFacts) -> RuleResult:
 
 
 def count(facts: NameFacts) -> RuleResult:
-    """A bounded number of names and addresses, and at least one address, as in a default kubelet.
+    """The CSR has few names and addresses, and at least one address, like a default kubelet's.
 
-    Without any address (feature gate AllowDNSOnlyNodeCSR) every name needs the operator's word.
+    In a CSR without an address (feature gate AllowDNSOnlyNodeCSR) the operator must allow each name.
     """
     asked = facts.asked
     if asked is None:
@@ -132,7 +129,7 @@ def count(facts: NameFacts) -> RuleResult:
         return refuses(
             "count",
             HoldReason.TOO_MANY_NAMES,
-            "more names or addresses than any node has",
+            "no node has so many names or addresses",
             seen=seen,
             allowed=allowed,
         )

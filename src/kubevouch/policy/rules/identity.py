@@ -1,4 +1,4 @@
-"""The identity of the requestor."""
+"""Rules about the identity of the requestor."""
 
 from datetime import timedelta
 from shlex import join
@@ -39,7 +39,7 @@ def signer(facts: CsrFacts) -> RuleResult:
 
 
 def requestor(facts: CsrFacts) -> RuleResult:
-    """A node's own credential made it, by username *and* group (pkg/auth/nodeidentifier/default.go).
+    """A node made the CSR, by username *and* group (pkg/auth/nodeidentifier/default.go).
 
     Anybody who may create CSRs, such as a bootstrap token, can write any subject. Only the username
     shows the requestor.
@@ -78,7 +78,7 @@ def subject(facts: CsrFacts) -> RuleResult:
         return refuses(
             "subject",
             HoldReason.WRONG_SUBJECT,
-            "its subject is not the requestor's own name",
+            "the subject is not the requestor's own",
             seen=seen,
             allowed=allowed,
         )
@@ -86,11 +86,11 @@ def subject(facts: CsrFacts) -> RuleResult:
 
 
 def live_node(facts: CsrFacts) -> RuleResult:
-    """A Node of this name exists now: a deleted one gets no certificate."""
+    """The requestor's Node exists now: a deleted Node gets no certificate."""
     node = requestor_node(facts.csr)
     if node is None or facts.node_exists is None:
         return cannot_tell(
-            "live-node", "it is not known which Node made this CSR, or whether it exists"
+            "live-node", "it is unknown which Node made this CSR, or whether that Node exists"
         )
     if not facts.node_exists:
         return refuses(
@@ -107,10 +107,9 @@ _A_SECOND = timedelta(seconds=1)
 
 
 def same_node(facts: CsrFacts) -> RuleResult:
-    """The Node is the one that we first saw with the CSR, and it is not younger than the CSR.
+    """The Node has not been recreated since we first saw the CSR, and is not younger than the CSR.
 
-    A Node that is deleted and recreated while its CSR waits is another one: its creator may not be
-    the requestor.
+    Somebody other than the requestor may have recreated the Node.
     """
     rule, seen = "same-node", facts.node_seen
     if seen is None:
@@ -118,7 +117,7 @@ def same_node(facts: CsrFacts) -> RuleResult:
             rule, "only the running approver checks this: it reads the Node again for each CSR"
         )
     if facts.csr.created is None or (seen.uid and seen.created is None):
-        return cannot_tell(rule, "it is not known when the Node or the CSR was created")
+        return cannot_tell(rule, "it is unknown when the Node or the CSR was created")
     if seen.uid != seen.first_uid:
         return refuses(
             rule,
@@ -140,7 +139,7 @@ def same_node(facts: CsrFacts) -> RuleResult:
 
 
 def own_key(facts: CsrFacts) -> RuleResult:
-    """No other node has requested a certificate for this public key: kubelets make a new key for every CSR."""
+    """No other node has requested a certificate for this public key: kubelets generate a new key for every CSR."""
     rule, shown_by = "own-key", facts.key_shown_by
     if shown_by is None:
         return not_asked(
@@ -153,9 +152,9 @@ def own_key(facts: CsrFacts) -> RuleResult:
             HoldReason.KEY_OF_ANOTHER_NODE,
             "another node has requested a certificate for the same public key",
             seen=listed(others),
-            allowed="a key that no other node has shown",
+            allowed="a key that no other node has used",
         )
-    return passes(rule, "no other node has shown it")
+    return passes(rule, "no other node has used the key")
 
 
 def client_standing(facts: CsrFacts) -> RuleResult:
@@ -167,17 +166,17 @@ def client_standing(facts: CsrFacts) -> RuleResult:
         )
     if known.reason is HoldReason.NOT_ASKED:
         return not_asked(rule, known.why)
-    allowed = "a client certificate with which the node joined, that a pin names, or that replaced one of these"
+    allowed = "the client certificate that the node joined with or a pin names, or a renewal of it"
     if known.outcome is Outcome.PASS:
         return passes(rule, known.why, allowed)
     is_borrowed = known.reason is HoldReason.BORROWED_IDENTITY
-    seen = "a borrowed client certificate" if is_borrowed else "a client certificate in doubt"
+    seen = "a borrowed client certificate" if is_borrowed else "a doubtful client certificate"
     why = f"{known.why}{_way_out(facts)}"
     return RuleResult(rule, known.outcome, known.reason, why, seen, allowed)
 
 
 def _way_out(facts: CsrFacts) -> str:
-    """The command that tells us that the certificate is the node's own."""
+    """The operator's command for a client certificate that is the node's own; "" if there is none."""
     csr, node = facts.csr, requestor_node(facts.csr)
     certificate = certificate_id(csr.credential_ids)
     if node is None or (csr.credential_ids and not certificate):
@@ -193,28 +192,28 @@ def _way_out(facts: CsrFacts) -> str:
 
 
 def credential_id(facts: CsrFacts) -> RuleResult:
-    """The client certificate that made the CSR lies on this node's own disk.
+    """The client certificate that made the CSR is on this node's own disk.
 
     Since Kubernetes 1.32 the API server writes the SHA-256 of the client certificate into the
     user's extra, and so into spec.extra of the CSR (k8s.io/apiserver
-    pkg/authentication/request/x509/x509.go). A second client certificate for the node's name, got
-    with a bootstrap token for example, has another hash.
+    pkg/authentication/request/x509/x509.go). A second client certificate for the node's name, for
+    example from a bootstrap token, has another hash.
     """
     rule, ids, known = "credential-id", facts.csr.credential_ids, facts.client_certificates
     if known is None and not (ids == () and facts.credentials_told):
-        return not_asked(rule, "without a survey the node's client certificate is unknown")
+        return not_asked(rule, "the node's disk was not read for its client certificate")
     allowed = "" if known is None else listed([f"{_X509}{each}" for each in sorted(known)])
     if not ids:
         return _without_credential_id(facts, allowed)
     if not known:
         return cannot_tell(
-            rule, "could not read any client certificate of this node", seen=listed(ids)
+            rule, "no client certificate of this node could be read", seen=listed(ids)
         )
     if len(ids) != 1 or ids[0] not in {f"{_X509}{each}" for each in known}:
         return refuses(
             rule,
             HoldReason.OTHER_CREDENTIAL,
-            "made with a credential that is not on this node's disk: its identity may be stolen",
+            "the credential that made the CSR is not on this node's disk: somebody may have stolen the node's identity",
             seen=listed(ids),
             allowed=allowed,
         )
@@ -229,9 +228,9 @@ def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
     if facts.credentials_told:
         return cannot_tell(
             rule,
-            "the CSR does not say which credential made it, while others of this cluster do: "
-            "either somebody who may impersonate the node made it, or an API server before "
-            "Kubernetes 1.32 still answers beside newer ones",
+            "the CSR does not say which credential made it, while other CSRs of this cluster do: "
+            "either somebody impersonated the node, or one API server is still older than "
+            "Kubernetes 1.32",
             HoldReason.NO_CREDENTIAL_ID,
             seen="none",
             allowed=allowed,
@@ -240,7 +239,7 @@ def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
         return cannot_tell(
             rule,
             "the CSR does not say which credential made it: anybody with a client certificate "
-            "of this node's name may have",
+            "for this node's name may have made it",
             HoldReason.NO_CREDENTIAL_ID,
             seen=seen,
             allowed=allowed,

@@ -1,6 +1,6 @@
-"""Who owns names and addresses: none is the cluster's own, none is another node's, each is this node's.
+"""Rules about owners: each name and address is this node's, none is the cluster's or another node's.
 
-The rules about names and those about addresses have one shape; a `Kind` says what differs.
+The rules about names and those about addresses share their code; a `Kind` holds the differences.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,9 +32,9 @@ Value = str | Address
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Names or addresses: the word for them, and the reasons to hold them."""
+    """How rules about names and rules about addresses differ: what they check, and their reasons."""
 
-    word: str
+    plural: str
     reserved: HoldReason
     foreign: HoldReason
     not_allowed: HoldReason
@@ -58,12 +58,12 @@ ADDRESSES = Kind(
 
 
 def reserved_names(facts: NameFacts) -> RuleResult:
-    """With `kubernetes.default.svc` a kubelet could be the API server to every pod."""
+    """No name is the cluster's own: with `kubernetes.default.svc` a kubelet could pose as the API server."""
     return _reserved("reserved-names", facts, NAMES)
 
 
 def reserved_addresses(facts: NameFacts) -> RuleResult:
-    """No kubelet has the address of an API server or a Service, or a virtual one.
+    """No address is an API server's, a Service's or a virtual IP.
 
     Pins make exceptions: a control-plane node may have its API server's address.
     """
@@ -71,19 +71,19 @@ def reserved_addresses(facts: NameFacts) -> RuleResult:
 
 
 def foreign_names(facts: NameFacts) -> RuleResult:
-    """With another node's name a kubelet could be that node. No flag overrides this.
+    """No name is another node's: a kubelet could pose as that node. No flag overrides this rule.
 
-    Another node's mere claim does not take away a Node's own name.
+    A Node keeps its own name even if another node claims it.
     """
     return _foreign("foreign-names", facts, NAMES)
 
 
 def foreign_addresses(facts: NameFacts) -> RuleResult:
-    """With another node's address a kubelet could be that node.
+    """No address is another node's: a kubelet could pose as that node.
 
     An address that another node merely claims passes if we saw it on this node *and* the operator
-    says so: the thief may be the one who answers there. It also passes if the operator has pinned
-    it. An address that is proven to be another node's never passes.
+    allows it, since the machine that answers there may be the thief's. A pin alone is enough, too.
+    An address that is proven to be another node's never passes.
     """
     return _foreign("foreign-addresses", facts, ADDRESSES)
 
@@ -116,11 +116,11 @@ def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         return refuses(
             rule,
             kind.reserved,
-            "this node may have it only if that is proven, or by the operator's word"
+            "this node may have it only if proven, or allowed by the operator"
             if by_pin
-            else f"a kubelet never has {kind.word} of the cluster itself",
+            else f"no kubelet may have the cluster's own {kind.plural}",
             seen=listed([f"{value} ({why.what})" for value, why in found.items()]),
-            allowed=f"none of the cluster's own {kind.word}",
+            allowed=f"none of the cluster's own {kind.plural}",
             operator_may_allow=tuple(map(str, found)) if by_pin else (),
         )
     if facts.reserved.doubts:
@@ -150,22 +150,22 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
             kind.foreign,
             _who_has(foreign.values()),
             seen=_of(foreign),
-            allowed=f"no other node's {kind.word}",
+            allowed=f"no other node's {kind.plural}",
         )
     if contested:
         return refuses(
             rule,
             HoldReason.CONTESTED_ADDRESS,
-            "two nodes claim it, and the wrong one may answer there; it needs the operator's word",
+            "two nodes claim it, and the wrong one may answer there; the operator must allow it",
             seen=_of(contested),
-            allowed="addresses that one node claims",
+            allowed="addresses that only one node claims",
             operator_may_allow=tuple(map(str, contested)),
         )
     return passes(rule, listed(values))
 
 
 def _holds_against_claims(source: NameSource) -> bool:
-    """Whether another node's mere claim can be contested: we saw the value on this node, or the operator wrote it down."""
+    """Whether a claim with this source is strong enough to contest another node's mere claim."""
     return source.is_seen or source.is_written
 
 
@@ -180,7 +180,7 @@ def _of(values: dict[Value, ClaimedBy]) -> str:
 
 
 def _who_has(owners: Collection[ClaimedBy]) -> str:
-    """Why it is another node's. A wrong pin is found by its name."""
+    """Why the values are another node's. Names the node of a pin, since the pin may be wrong."""
     if all(each.by_pin for each in owners):
         pins = listed(list(dict.fromkeys(each.node for each in owners)))
         return f"the pin of {pins} has it"
@@ -204,9 +204,9 @@ _NOBODY_ELSE_SAYS = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
 
 
 def _not_now(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
-    """The node's sources do not count now.
+    """Holds the CSR because the node's sources are not valid now.
 
-    If only the node itself speaks for a value, the operator's word can replace them.
+    The operator can allow the values if no other source is known and the Node claims all of them.
     """
     claimed = allowed.not_valid in _NOBODY_ELSE_SAYS and all(map(allowed.claim, values))
     return cannot_tell(
@@ -219,7 +219,7 @@ def _not_now(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleR
 
 
 def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> RuleResult:
-    """Whether the node's sources list each value. The node's own word is no permission."""
+    """Passes if the node's sources prove each value. The node's own claim proves nothing."""
     claims = {value: allowed.claim(value) for value in values}
     said = allowed.names if kind is NAMES else allowed.addresses
     known = listed([each for each in said if each.source.is_proof])
@@ -246,5 +246,5 @@ def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: 
 
 
 def _changed(strange: Sequence[Value], allowed: AllowedNames) -> str:
-    """The advice for a Node that claims more than its source lists: usually not a theft, but a changed node."""
+    """Advice if the Node claims a value that its source lacks: usually a changed node, not a theft."""
     return f"; {allowed.listed}" if any(str(each) in allowed.unlisted for each in strange) else ""

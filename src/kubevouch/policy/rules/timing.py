@@ -1,4 +1,4 @@
-"""Whether a decision still matters: a kubelet drops its key 15 minutes after its request."""
+"""Rules about time: a kubelet discards its key 15 minutes after its CSR."""
 
 from datetime import timedelta
 
@@ -14,20 +14,20 @@ from kubevouch.policy.facts import (
 from kubevouch.policy.reasons import HoldReason
 
 _FRESH = timedelta(minutes=14)
-"""A kubelet waits 15 minutes for its CSR and then drops its key (certificateWaitTimeout)."""
+"""A kubelet waits 15 minutes for its certificate, then discards its key (certificateWaitTimeout)."""
 
 _SKEW = timedelta(minutes=1)
-"""How far ahead of the API server's clock a CSR may be dated."""
+"""How far a CSR's date may be ahead of the API server's clock."""
 
 
 def undecided(facts: CsrFacts) -> RuleResult:
-    """Nobody can withdraw a decision (pkg/apis/certificates/validation/validation.go)."""
+    """The CSR has no condition yet. Nobody can withdraw one (pkg/apis/certificates/validation/validation.go)."""
     conditions = facts.csr.conditions
     if conditions:
         return refuses(
             "undecided",
             HoldReason.ALREADY_DECIDED,
-            "it is already approved, denied or failed",
+            "the CSR is already approved, denied or failed",
             seen=listed(conditions),
             allowed="no condition yet",
         )
@@ -35,15 +35,15 @@ def undecided(facts: CsrFacts) -> RuleResult:
 
 
 def newest(facts: CsrFacts) -> RuleResult:
-    """The kubelet holds the key of its newest CSR only."""
+    """The CSR is its kubelet's newest: the kubelet keeps no key of an earlier CSR."""
     name = facts.csr.name
     if facts.csr.created is None or facts.newest is None:
-        return cannot_tell("newest", "it is not known which CSR of this node is the newest")
+        return cannot_tell("newest", "it is unknown which CSR of this node is the newest")
     if facts.newest != name:
         return refuses(
             "newest",
             HoldReason.SUPERSEDED,
-            "its kubelet has made a newer CSR, with another key",
+            "the kubelet has made a newer CSR, with another key",
             seen=name,
             allowed=facts.newest,
         )
@@ -51,10 +51,10 @@ def newest(facts: CsrFacts) -> RuleResult:
 
 
 def fresh(facts: CsrFacts) -> RuleResult:
-    """The running kubelet made it, and still waits for it."""
+    """The running kubelet made the CSR and still waits for the certificate."""
     csr, allowed = facts.csr, "made less than 14 minutes ago"
     if csr.created is None:
-        return cannot_tell("fresh", "it is not known when it was made", allowed=allowed)
+        return cannot_tell("fresh", "it is unknown when the CSR was made", allowed=allowed)
     age = facts.at - csr.created
     seconds = int(age.total_seconds())
     # The API server's clock is known to the second only.
@@ -66,7 +66,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
     if -age > _SKEW:
         return cannot_tell(
             "fresh",
-            "it is dated in the future, by the API server's clock",
+            "the CSR's date is ahead of the API server's clock",
             seen=f"{-seconds} s ahead",
             allowed=allowed,
         )
@@ -75,7 +75,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
         return refuses(
             "fresh",
             HoldReason.TOO_OLD,
-            "its kubelet has restarted since and holds another key",
+            "the kubelet has restarted since and has another key",
             seen=seen,
             allowed="made since the kubelet's start",
         )
@@ -83,7 +83,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
         return refuses(
             "fresh",
             HoldReason.TOO_OLD,
-            "its kubelet has stopped waiting for it, or is about to",
+            "the kubelet has stopped waiting for the certificate, or is about to",
             seen=seen,
             allowed=allowed,
         )
@@ -91,7 +91,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
 
 
 def budget(facts: CsrFacts) -> RuleResult:
-    """The node got no more certificates lately than an honest kubelet needs.
+    """The node has recently got no more certificates than an honest kubelet needs.
 
     An exhausted budget holds this node's CSRs only.
     """
@@ -104,8 +104,8 @@ def budget(facts: CsrFacts) -> RuleResult:
         return refuses(
             rule,
             HoldReason.OVER_BUDGET,
-            "it got more certificates lately than a kubelet needs; the approver approves the next one in some minutes",
+            "the node recently got more certificates than a kubelet needs; the approver approves its next CSR in a few minutes",
             seen="no approval left",
-            allowed="6 at once, then one in 10 minutes",
+            allowed="6 at once, then one every 10 minutes",
         )
     return passes(rule, f"{left} left")

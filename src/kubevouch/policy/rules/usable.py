@@ -1,4 +1,4 @@
-"""Which names and addresses any node can have: a form that every reader takes for the same host."""
+"""Rules about the form of names and addresses: every program must take them for the same host."""
 
 import re
 from ipaddress import ip_network
@@ -31,8 +31,8 @@ _UNUSABLE = {
         "240.0.0.0/4": "reserved, broadcast",
         "::/128": "unspecified",
         "::1/128": _LOOPBACK,
-        "::ffff:0:0/96": "an IPv4 address in IPv6 clothes",
-        "64:ff9b::/96": "an IPv4 address in IPv6 clothes",
+        "::ffff:0:0/96": "an IPv4 address inside an IPv6 address",
+        "64:ff9b::/96": "an IPv4 address inside an IPv6 address",
         "fe80::/10": "link-local",
         "ff00::/8": "multicast",
     }.items()
@@ -40,10 +40,10 @@ _UNUSABLE = {
 
 
 def malformed(name: str) -> str | None:
-    """Why no host can have such a name, or None. The operator cannot allow it.
+    """Why no host can have this name, or None. The operator cannot allow such a name.
 
-    Labels as in RFC 1123, section 2.1. Some readers take an all-numeric name for an IPv4 address
-    (WHATWG URL, section 3.5).
+    Labels are as in RFC 1123, section 2.1. Some programs take an all-numeric name for an IPv4
+    address (WHATWG URL, section 3.5).
     """
     labels = name.split(".")
     if not 0 < len(name) <= _LONGEST:
@@ -58,7 +58,7 @@ def malformed(name: str) -> str | None:
 
 
 def unusual(name: str) -> str | None:
-    """Why readers may misread a well-formed name, or None. The operator can allow it."""
+    """Why programs may misread a well-formed name, or None. The operator can allow such a name."""
     labels = name.lower().split(".")
     if name != name.lower():
         return "capital letters"
@@ -72,10 +72,10 @@ def unusual(name: str) -> str | None:
 
 
 def plain_names(facts: NameFacts) -> RuleResult:
-    """No wildcard, and no spelling that two readers compare differently.
+    """No name is a wildcard, or spelled so that two programs compare it differently.
 
     Lower-case RFC 1123 names pass. A well-formed name in an unusual form passes if the operator
-    says that it is this node's.
+    allows it.
     """
     if facts.asked is None:
         return unreadable("plain-names")
@@ -100,7 +100,7 @@ def plain_names(facts: NameFacts) -> RuleResult:
         return refuses(
             "plain-names",
             HoldReason.NAME_NOT_PLAIN,
-            "programs read such a name differently; it needs the operator's word",
+            "programs read such a name differently; the operator must allow it",
             seen=listed([f"{name!r} ({why})" for name, why in odd.items()]),
             allowed=allowed,
             operator_may_allow=tuple(odd),
@@ -109,9 +109,9 @@ def plain_names(facts: NameFacts) -> RuleResult:
 
 
 def usable_addresses(facts: NameFacts) -> RuleResult:
-    """No loopback, link-local, multicast or mapped address: the signer issues `::ffff:a.b.c.d` as `a.b.c.d`.
+    """No address is loopback, link-local, multicast or IPv4-mapped: the signer issues `::ffff:a.b.c.d` as `a.b.c.d`.
 
-    A loopback address passes only where the operator lists exactly that one (docs/lab.md).
+    A loopback address passes only if the operator lists exactly that address (docs/lab.md).
     """
     if facts.asked is None:
         return unreadable("usable-addresses")
@@ -124,13 +124,13 @@ def usable_addresses(facts: NameFacts) -> RuleResult:
             HoldReason.ADDRESS_NOT_USABLE,
             "no other host reaches a node at such an address",
             seen=listed([f"{address} ({why})" for address, why in bad.items()]),
-            allowed="unicast addresses in their plain form",
+            allowed="canonical unicast addresses",
         )
     return passes("usable-addresses", seen)
 
 
 def unusable(address: Address, reserved: ReservedNames) -> str | None:
-    """Why no other host reaches a node at such an address, or None."""
+    """Why no other host reaches a node at this address, or None."""
     for network, what in _UNUSABLE.items():
         if address.version == network.version and address in network:
             return None if what == _LOOPBACK and address in reserved.loopback else what

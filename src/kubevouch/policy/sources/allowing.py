@@ -18,9 +18,9 @@ def allowed_by(
     outdated: str = "",
     listed: str,
 ) -> AllowedNames:
-    """What a node may have by one source: `values` are its names and its addresses.
+    """What one source allows a node. values: the names, and the addresses.
 
-    See AllowedNames for the rest.
+    See AllowedNames for the other parameters.
     """
     has = {*values[0], *values[1]}
     # A Node's own name is proven, whoever else claims it. What the operator wrote counts more.
@@ -43,14 +43,14 @@ def _claimed(node: Node) -> Iterator[str]:
 
 
 def another_machine(node: Node, machine_id: str, who: str) -> str:
-    """Why a source does not count: it states another machine-id. "" if it states none, or this one."""
+    """Why a source is not valid: it has another machine-id than the Node; "" if it has none or the same."""
     if machine_id and machine_id != node.status.node_info.machine_id:
-        return f"the Node is not on the machine that {who} names, by its machine-id: kubevouch approver pin {node.name} --diff"
+        return f"the Node's machine-id is not the one in {who}: kubevouch approver pin {node.name} --diff"
     return ""
 
 
 def not_valid_now(node: Node, why: str, kind: HoldReason) -> AllowedNames:
-    """A node that gets nothing now, and why."""
+    """No names and addresses for this node now, and why."""
     return AllowedNames(
         node=node.name, control_plane=is_control_plane(node), outdated=why, not_valid=kind
     )
@@ -62,11 +62,11 @@ def pinning(node: str) -> str:
 
 
 def pin_that_helps(node: Node, values: Sequence[str]) -> str:
-    """Advice: the pin that gives a node these values, or which values no pin would have.
+    """Advice: the command that pins these values, or which of them the Node does not claim.
 
-    In the latter case there is no command: the requestor would put words into the operator's pin.
+    In the latter case no command is printed: the requestor could choose what the operator pins.
     """
     unclaimed = [value for value in values if not claims_value(node, value)]
     if unclaimed:
         return f"The Node itself does not claim {in_words(unclaimed)}"
-    return f"If it is yours: {pinning(node.name)}"
+    return f"If the node is yours: {pinning(node.name)}"

@@ -1,4 +1,4 @@
-"""The strongest source that knows a node decides what it may have. A weaker one is not asked then."""
+"""The strongest source that knows a node decides what the node may have. Weaker sources are not asked."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -42,19 +42,20 @@ class IdentitySources(msgspec.Struct, frozen=True):
 
     configuration: ApproverConfiguration | Unreadable = ApproverConfiguration()
     inventory: Shard[InventoryNode] | Unreadable | None = None
-    """None: there is no inventory."""
+    """None if there is no inventory."""
 
     pins: Mapping[str, PinnedNode | Unreadable] = {}
     recorded: Mapping[str, RecordedNode | Unreadable] = {}
 
     def listed(self, node: str) -> InventoryNode | Unreadable | None:
-        """What the inventory says of this node. An unreadable inventory may list any node."""
+        """The inventory's entry for this node. An unreadable inventory may list any node."""
         whole = self.inventory
         return whole.entries.get(node) if isinstance(whole, Shard) else whole
 
-    def counts(self, word: IdentitySource) -> bool:
+    def counts(self, source: IdentitySource) -> bool:
         """Whether the configuration names this source."""
-        return not isinstance(self.configuration, Unreadable) and word in self.configuration.sources
+        configuration = self.configuration
+        return not isinstance(configuration, Unreadable) and source in configuration.sources
 
 
 class SourceAnswer(msgspec.Struct, frozen=True):
@@ -62,14 +63,14 @@ class SourceAnswer(msgspec.Struct, frozen=True):
 
     source: IdentitySource
     allowed: AllowedNames
-    """No claims, and `outdated` set, if no source knows the node or its source cannot be read."""
+    """Without claims and with `outdated` if no source knows the node, or if the source is unreadable."""
 
     why: str
-    """In words: "pinned on 2026-11-25 by alice"; or why no source knows the node."""
+    """The source in words, such as "pinned on 2026-11-25 by alice"; or why no source knows the node."""
 
     admits: Admitted | None = None
-    """What the rule for new nodes admits. Record it before you approve the CSR: the rule decides
-    once."""
+    """What the rule for new nodes admits. The caller records it before approving the CSR, since the
+    rule decides only once."""
 
 
 def answer_for(
@@ -80,18 +81,21 @@ def answer_for(
     at: datetime,
     renewal: RenewalEvidence | None = None,
 ) -> SourceAnswer:
-    """What the node may have by the strongest source that knows it. renewal: None if nobody has dialled it (see `wants_renewal`)."""
+    """What the node may have, from the strongest source that knows it.
+
+    renewal: None if the kubelet was not dialled (see `wants_renewal`).
+    """
     if isinstance(sources.configuration, Unreadable):
         return _unreadable(node, IdentitySource.NONE, sources.configuration)
     if written := _by_writing(node, sources):
         return written
     served: AllowedNames | str = ""
     if sources.counts(IdentitySource.RENEWAL):
-        served = "nobody has dialled the kubelet"
+        served = "the kubelet was not dialled"
         if renewal is not None:
             served = allowed_by_renewal(node, asked, renewal)
     if isinstance(served, AllowedNames):
-        words = "by the certificate that it serves"
+        words = "by the certificate that the kubelet serves"
         return SourceAnswer(IdentitySource.RENEWAL, served, words)
     configuration = sources.configuration
     if admitted := _by_rule(node, asked, sources, configuration.new_nodes, at):
@@ -103,9 +107,9 @@ def answer_for(
 
 
 def written_answer(node: Node, sources: IdentitySources) -> SourceAnswer | None:
-    """What the node may have in writing: by the inventory, a pin, or the approver's own record.
+    """What the node may have, from the inventory, a pin, or the approver's own record.
 
-    None: none of these knows the node. Only the running approver knows what else would decide then.
+    None if none of these knows the node. Only the running approver can ask the other sources.
     """
     if isinstance(sources.configuration, Unreadable):
         return _unreadable(node, IdentitySource.NONE, sources.configuration)
@@ -113,7 +117,7 @@ def written_answer(node: Node, sources: IdentitySources) -> SourceAnswer | None:
 
 
 def wants_renewal(node: Node, sources: IdentitySources) -> bool:
-    """Whether the kubelet's served certificate would decide, so that somebody should dial it."""
+    """Whether the served certificate would decide, so that the caller should dial the kubelet."""
     return sources.counts(IdentitySource.RENEWAL) and _by_writing(node, sources) is None
 
 
@@ -132,7 +136,7 @@ def _by_inventory(node: Node, sources: IdentitySources) -> SourceAnswer | None:
         (found.names, found.addresses),
         NameSource.INVENTORY,
         outdated=another_machine(node, found.machine_id, "the inventory"),
-        listed="the Node claims it, and the inventory does not list it",
+        listed="the Node claims it, but the inventory does not list it",
     )
     return SourceAnswer(IdentitySource.INVENTORY, allowed, "listed in the inventory")
 
@@ -172,9 +176,9 @@ def _since(
     uid: str,
     outdated: str = "",
 ) -> AllowedNames:
-    """What the Node of this UID may have since it was pinned or admitted.
+    """What a pin or record allows the Node, if the Node has this UID.
 
-    A recreated Node is another one.
+    A recreated Node has another UID.
     """
     advice = f"kubevouch approver pin {node.name} --diff"
     if uid != node.uid:
@@ -227,10 +231,10 @@ def _unreadable(node: Node, source: IdentitySource, found: Unreadable) -> Source
 
 
 def written_claims(sources: IdentitySources, node: str) -> tuple[Claim, ...]:
-    """The claims written down for a node, existing or not. No other node may have them.
+    """The written claims of a node, existing or not. No other node may have these values.
 
-    An unreadable pin or inventory entry counts with all that it mentions. With an unreadable
-    configuration every source counts.
+    An unreadable pin or inventory entry counts for everything that it mentions. If the
+    configuration is unreadable, every source counts.
     """
     claims: list[Claim] = []
     inventory = sources.inventory

@@ -31,19 +31,19 @@ _WINDOW = timedelta(hours=1)
 _LIFETIME = re.compile(r"([1-9][0-9]{0,5})([hd])")
 _PATTERN = re.compile(r"[a-z0-9.*?-]{1,253}")
 _SAYS_SOMETHING = re.compile(r"[a-z0-9].*|.*[a-z0-9]{3}.*")
-"""Whoever joins a node chooses its name: patterns such as *-* or *1* would match any choice."""
+"""Whoever joins a node chooses its name, and patterns such as *-* or *1* match almost any name."""
 
 
 class IdentitySource(StrEnum):
-    """Who says what a node has, as in the configuration, logs, metrics and `csr -o json`; the strongest first."""
+    """The sources of a node's names, strongest first. Used in the configuration, logs, metrics and `csr -o json`."""
 
     INVENTORY = "inventory"
     PINS = "pins"
     RENEWAL = "renewal"
     NEW_NODES = "new-nodes"
     RECORDED = "recorded"
-    """The approver's own record of what the rule for new nodes admitted. The configuration
-    cannot name it, nor `none`."""
+    """The approver's own record of what the rule for new nodes admitted. The configuration cannot
+    name this source, nor the next two."""
 
     NONE = "none"
     ALLOW = "allow"
@@ -59,7 +59,7 @@ _CONFIGURED = tuple(IdentitySource)[:4]
 
 
 class NewNodeRule(msgspec.Struct, frozen=True):
-    """New Nodes whose whole name matches the pattern `names`, with addresses in `networks`, at most `per_hour`."""
+    """A rule that admits at most `per_hour` new Nodes with a name that matches `names` and addresses in `networks`."""
 
     names: str
     networks: tuple[Network, ...]
@@ -75,7 +75,7 @@ class NewNodeRule(msgspec.Struct, frozen=True):
         return any(address.version == each.version and address in each for each in self.networks)
 
     def left(self, admitted: Iterable[Admitted], at: datetime) -> int:
-        """How many more it admits now. admitted: what all rules have admitted so far."""
+        """How many more Nodes the rule admits now. admitted: what all rules have admitted so far."""
         lately = sum(each.rule == self.names and at - each.at < _WINDOW for each in admitted)
         return max(0, self.per_hour - lately)
 
@@ -86,7 +86,7 @@ def rule_for(rules: Iterable[NewNodeRule], node: str) -> NewNodeRule | None:
 
 
 class ApproverConfiguration(msgspec.Struct, frozen=True):
-    """How the approver decides; without a configuration, by these defaults."""
+    """How the approver decides. The defaults apply if there is no configuration."""
 
     sources: tuple[IdentitySource, ...] = _CONFIGURED[:3]
     new_nodes: tuple[NewNodeRule, ...] = ()
@@ -123,7 +123,7 @@ def why_unreadable(text: str | None) -> Unreadable | None:
 def read_configuration(text: str) -> ApproverConfiguration | Unreadable:
     """The configuration in the ConfigMap. While it is unreadable the approver approves nothing.
 
-    An unreadable rule for new nodes admits no node and is reported; the others count.
+    An unreadable rule for new nodes admits no node and is reported; the other rules apply.
     """
     try:
         document = _document(text)

@@ -1,4 +1,4 @@
-"""What is written down about one node: an inventory entry, an operator's pin, or the approver's own record."""
+"""The entries about one node: in the inventory, in an operator's pin, or in the approver's own record."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -30,10 +30,10 @@ INVENTORY_KEY = "inventory.yaml"
 INVENTORY_SCHEMA = "kubevouch.inventory/1"
 
 PINS = "kubevouch-pins"
-"""Prefix of the ConfigMaps."""
+"""The name prefix of the ConfigMaps with pins."""
 
 RECORDED = "kubevouch-recorded"
-"""Prefix of the ConfigMaps. The approver may write only these."""
+"""The name prefix of the ConfigMaps with records. The approver may write no others."""
 
 _WHERE = f"{INVENTORY}, {INVENTORY_KEY}"
 _MOST_NODES = 20_000
@@ -44,7 +44,7 @@ _Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class InventoryNode(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """One node of the inventory. machine_id "": not stated."""
+    """One node of the inventory. machine_id is "" if not stated."""
 
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
@@ -91,11 +91,11 @@ def _nodes_in(text: str) -> dict[str, goyaml.Value]:
 class PinnedNode(
     msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
 ):
-    """One Node's names and addresses, as an operator pinned them. "" and () mean: not stated."""
+    """One Node's names and addresses, as an operator pinned them. "" and () mean "not stated"."""
 
     node: str
     uid: str = ""
-    """The UID of the Node that was pinned. "": any Node of that name."""
+    """The UID of the pinned Node; "" for any Node of that name."""
 
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class PinnedNode(
     pinned_at: Moment | None = None
     by: str = ""
     allowed: tuple[str, ...] = ()
-    """The names and addresses by the operator's own word (--allow), whatever the Node claims."""
+    """The names and addresses from --allow, whatever the Node claims."""
 
     def __str__(self) -> str:
         when = f" on {self.pinned_at:%Y-%m-%d}" if self.pinned_at else ""
@@ -135,20 +135,20 @@ def written_pin(pin: PinnedNode) -> str:
 
 
 class PinDifference(msgspec.Struct, frozen=True, rename="camel"):
-    """How a pin and the live Node differ. "" and (): not at all."""
+    """How a pin and the live Node differ. "" and () mean "no difference"."""
 
     node: str
     recreated: str = ""
-    """The Node's present UID, if it is another one."""
+    """The Node's present UID, if the pin has another one."""
 
     other_machine: str = ""
-    """The Node's present machine-id, if it is another one."""
+    """The Node's present machine-id, if the pin has another one."""
 
     claimed: tuple[str, ...] = ()
-    """What the Node claims and the pin lacks, in the Node's order."""
+    """What the Node claims but the pin lacks, in the Node's order."""
 
     not_claimed: tuple[str, ...] = ()
-    """What the pin has and the Node does not claim, without what the operator allowed."""
+    """What the pin has but the Node does not claim, except for values from --allow."""
 
 
 def difference(pin: PinnedNode, node: Node) -> PinDifference:
@@ -177,13 +177,13 @@ def difference(pin: PinnedNode, node: Node) -> PinDifference:
 
 
 class Admitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the rule for new nodes admitted, once."""
+    """What the rule for new nodes admitted for a Node."""
 
     names: tuple[str, ...]
     addresses: tuple[str, ...]
     at: Moment
     rule: str
-    """The rule's pattern of names."""
+    """The rule's name pattern."""
 
 
 class RecordedNode(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -194,18 +194,18 @@ class RecordedNode(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
     """The UID of the recorded Node; "" while the Node does not exist."""
 
     admitted: Admitted | None = None
-    """None: the rule for new nodes has not decided about it."""
+    """None if the rule for new nodes has not admitted the Node."""
 
     credentials: NodeCredentials = NodeCredentials()
 
 
 def read_recorded(name: str, data: Mapping[str, str]) -> Shard[RecordedNode]:
-    """The entries of one ConfigMap."""
+    """The records in one ConfigMap."""
     return read_shard(name, data, read_record, prefix=RECORDED)
 
 
 def read_record(node: str, raw: bytes) -> RecordedNode:
-    """One entry. Raises NotAnEntry."""
+    """One record. Raises NotAnEntry."""
     record = read_entry(node, raw, RecordedNode)
     if record.admitted is None:
         return record
@@ -213,14 +213,14 @@ def read_record(node: str, raw: bytes) -> RecordedNode:
 
 
 def written_record(record: RecordedNode) -> str:
-    """The text of an entry. Raises NotAnEntry if it could not be read back."""
+    """The text of a record's entry. Raises NotAnEntry if it could not be read back."""
     return written_entry(record.node, record, read_record)
 
 
 def credentials_in(record: RecordedNode | Unreadable | None) -> NodeCredentials:
     """The recorded client certificates of a node.
 
-    An unreadable record may be about an earlier Node, so it opens no list.
+    An unreadable record may be about an earlier Node, and is treated as such.
     """
     if isinstance(record, Unreadable):
         return NodeCredentials(earlier=UNKNOWN_TIME)

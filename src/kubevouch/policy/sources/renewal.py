@@ -1,8 +1,8 @@
-"""The certificate that a kubelet serves already. A renewal may request no more than that.
+"""The certificate that a kubelet already serves. A renewal may request no other names and addresses.
 
-The kubelet has proven that it holds the key of a certificate that the cluster issued. So this
-certificate identifies the node at each address that serves it. It proves no more: a bad certificate
-could be renewed for ever. So all other rules are asked, too, and another node's claim holds the
+The handshake proves that the kubelet has the key of a certificate that the cluster issued. So the
+certificate identifies the node at each address that serves it. It proves nothing more, or a bad
+certificate could be renewed for ever: all other rules apply, and another node's claim holds the
 CSR.
 """
 
@@ -22,7 +22,7 @@ from kubevouch.x509 import Certificate, printable, unmapped, verify
 
 @dataclass(frozen=True, slots=True)
 class RenewalEvidence:
-    """What the kubelet serves: one bare handshake with each address in the CSR.
+    """What the kubelet serves, by one bare handshake for each address in the CSR.
 
     roots: the CAs that sign kubelets' serving certificates. at: the time of verification.
     """
@@ -35,7 +35,7 @@ class RenewalEvidence:
 def allowed_by_renewal(
     live: Node, asked: AskedNames, evidence: RenewalEvidence
 ) -> AllowedNames | str:
-    """What the served certificate allows; or why none proves to be this node's."""
+    """What the served certificate allows; or why no served certificate is this node's."""
     node = live.name
     served: dict[Address, Certificate] = {}
     not_served: dict[Address, str] = {}
@@ -82,10 +82,10 @@ def _outdated(served: dict[Address, Certificate], not_served: dict[Address, str]
 
 
 def _leaf_of(node: str, address: Address, evidence: RenewalEvidence) -> Certificate | str:
-    """The certificate served there, if it is this node's; else why not."""
+    """The certificate served at an address, if it is this node's; else why not."""
     found = next((each for each in evidence.dialled if _is_at(each, address)), None)
     if found is None:
-        return f"{address}: nobody has dialled it"
+        return f"{address}: not dialled"
     if found.failure is not None:
         return f"{address}: {found.failure.text}"
     if found.leaf is None:
@@ -101,7 +101,7 @@ def _leaf_of(node: str, address: Address, evidence: RenewalEvidence) -> Certific
         return f"{address}: {printable(verdict.go_text)}"
     subject = found.leaf.subject
     if subject.common_name != f"{NODE_USER}{node}" or subject.organizations != (NODES_GROUP,):
-        return f"{address}: serves the certificate of {printable(subject.common_name) or 'nobody'}"
+        return f"{address}: serves a certificate for {printable(subject.common_name) or 'nobody'}"
     return found.leaf
 
 

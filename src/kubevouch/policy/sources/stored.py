@@ -1,8 +1,8 @@
 """What ConfigMaps store: one JSON text for each node, in sixteen shards, with bounded sizes.
 
 `data[<node name>]` of ConfigMap `<prefix>-<shard>` is one entry. So kubectl shows it, and merge
-patches of two writers do not collide. Each entry has a version `v`. We read ours and the one
-before; entries of a newer kubevouch stay unread.
+patches of two writers do not collide. Each entry has a version `v`. We read our version and older
+ones, but no entry of a newer kubevouch.
 """
 
 import hashlib
@@ -28,18 +28,18 @@ HOLDS = "kubevouch.dev/holds"
 """The label that says what a ConfigMap holds: pins, recorded, configuration, inventory."""
 
 OURS = f"{PART_OF}=kubevouch"
-"""Selects our objects."""
+"""The label selector for our objects."""
 
 VERSION = 1
 SHARDS = 16
 LARGEST_ENTRY = 16 * 1024
-"""Bytes of one entry. 64 names of 253 characters just fit."""
+"""The most bytes in one entry. 64 names of 253 characters just fit."""
 
 MOST_ENTRIES = 10_000
-"""In one ConfigMap, which etcd limits to about 1 MiB."""
+"""The most entries in one ConfigMap, which etcd limits to about 1 MiB."""
 
 MOST_VALUES = 64
-"""Names, addresses or certificates in one entry. No CSR may have so many."""
+"""The most names, addresses or certificates in one entry. No CSR may have so many."""
 
 _MOST_MENTIONED = 2 * MOST_VALUES
 _WORD = re.compile(r"[0-9A-Za-z:.-]{2,253}")
@@ -55,16 +55,16 @@ def labels_of(what: str) -> dict[str, str]:
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """An entry or document that exists and cannot be read.
+    """An entry or document that exists but cannot be read.
 
-    Its meaning is unknown, so its node is held.
+    Its meaning is unknown, so its node's CSRs are held.
     """
 
     where: str
     seen: str
     expected: str
     mentioned: tuple[str, ...] = ()
-    """The addresses and dotted names in it, whatever they mean. No other node gets them."""
+    """The addresses and dotted names in its text, whatever they mean. No other node gets them."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.seen}; {self.expected}"
@@ -108,7 +108,7 @@ def read_shard(
     """The entries of the ConfigMap `name`. read: parses an entry from the node's name and its text, or raises NotAnEntry."""
     entries: dict[str, T | Unreadable] = {}
     if len(data) > MOST_ENTRIES:
-        # Nobody can tell which entries to leave out, so none counts.
+        # We cannot choose which entries to ignore, so we ignore all.
         seen, right = f"{len(data)} entries", f"expected at most {MOST_ENTRIES}"
         return Shard({n: Unreadable(name, seen, right, mentioned(t)) for n, t in data.items()})
     for node, text in data.items():
@@ -133,7 +133,7 @@ def _bounded_bytes(text: str) -> bytes:
 
 
 def mentioned(text: str) -> tuple[str, ...]:
-    """The addresses in a text, in canonical form, and its dotted names; only the first few of very many."""
+    """The addresses (in canonical form) and dotted names in a text, up to a limit."""
     found: dict[str, None] = {}
     for each in _WORD.finditer(text):
         for value in _values_in(each[0].strip(".").lower()):
@@ -163,7 +163,7 @@ def document_in(text: str, schema: str) -> dict[str, goyaml.Value]:
 
     Raises NotAnEntry if it is not YAML, not of this schema, or ambiguous.
 
-    If a key occurs twice, one reader takes the first and another the last. The same goes for
+    If a key occurs twice, one parser takes the first and another the last. The same goes for
     several documents.
     """
     twice: list[str] = []
@@ -212,9 +212,9 @@ def read_entry(node: str, raw: bytes, kind: type[E]) -> E:
 
 
 def check_nothing_twice(raw: bytes) -> None:
-    """Raises NotAnEntry for a field that occurs twice: one reader takes the first, and another the last.
+    """Raises NotAnEntry for a field that occurs twice: one parser takes the first, and another the last.
 
-    raw: JSON that was decoded already.
+    raw: valid JSON.
     """
 
     def found(pairs: list[tuple[str, object]]) -> None:
@@ -237,7 +237,7 @@ def written_entry(node: str, entry: msgspec.Struct, read: Callable[[str, bytes],
 
 
 def checked(said: object, kind: type[E], expected: str) -> E:
-    """A node's entry in a document. Raises NotAnEntry."""
+    """Converts a decoded entry to this type, with checks. Raises NotAnEntry."""
     try:
         return with_checks(msgspec.convert(said, kind))
     except msgspec.ValidationError as error:
@@ -245,7 +245,7 @@ def checked(said: object, kind: type[E], expected: str) -> E:
 
 
 def with_checks(entry: E) -> E:
-    """The same entry with bounded texts, and values in their compared form. Raises NotAnEntry."""
+    """The entry without repeated values, and with canonical addresses. Raises NotAnEntry for bad values."""
     found: dict[str, object] = {}
     for field, name in zip(entry.__struct_fields__, entry.__struct_encode_fields__, strict=True):
         match getattr(entry, field):
@@ -261,7 +261,7 @@ def with_checks(entry: E) -> E:
 
 
 def _names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The same names, if hosts can have them."""
+    """The names. Raises NotAnEntry for a name that no host can have."""
     for name in names:
         if why := malformed(name):
             raise NotAnEntry(f"name {_short(name)} ({why})", "expected host names")
@@ -280,7 +280,7 @@ def _addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def checked_text(text: str, what: str) -> str:
-    """The same text. Raises NotAnEntry if it is too long or does not print on one line."""
+    """The text. Raises NotAnEntry if it is too long or does not print on one line."""
     if len(text) > _LONGEST_TEXT or not text.isprintable():
         raise NotAnEntry(
             f"{what} {_short(text)}", f"expected one line of at most {_LONGEST_TEXT} characters"

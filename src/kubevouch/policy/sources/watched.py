@@ -1,4 +1,4 @@
-"""The identity sources in the watched ConfigMaps, and the nodes that a change concerns."""
+"""The identity sources in the watched ConfigMaps, and the nodes that a change affects."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ from kubevouch.policy.sources.stored import MOST_ENTRIES, Shard, Unreadable, sha
 T = TypeVar("T")
 
 EVERY_NODE = None
-"""The change may concern any node."""
+"""The change may affect any node."""
 
 _DEFAULTS = ApproverConfiguration()
 _PIN_SHARDS = frozenset(shard_names(PINS))
@@ -40,9 +40,9 @@ _RECORD_SHARDS = frozenset(shard_names(RECORDED))
 
 
 def is_source(name: str) -> bool:
-    """Whether a ConfigMap of this name is read.
+    """Whether a ConfigMap with this name is a source.
 
-    Only the name counts: people who write one by hand may omit the label.
+    Only the name counts: people who create one by hand may omit the label.
     """
     return name in _PIN_SHARDS | _RECORD_SHARDS | {INVENTORY, CONFIGURATION}
 
@@ -57,10 +57,10 @@ class Shards(Generic[T]):
 
         self._shards: dict[str, dict[str, T | Unreadable]] = {}
         self.entries: dict[str, T | Unreadable] = {}
-        """By node. An unreadable entry never hides a readable one."""
+        """The entries by node. An unreadable entry never hides a readable one."""
 
     def put(self, name: str, data: Mapping[str, str]) -> tuple[set[str], tuple[str, ...]]:
-        """The nodes with a changed entry, and what is wrong with this ConfigMap.
+        """Replaces a ConfigMap; returns the nodes with changed entries, and what is wrong with the ConfigMap.
 
         Only changed entries are parsed.
         """
@@ -89,18 +89,18 @@ class Shards(Generic[T]):
 
 @dataclass(slots=True)
 class WatchedSources:
-    """What operators and the approver wrote down.
+    """The configuration, inventory, pins and records in the watched ConfigMaps.
 
-    `put` and `remove` return the concerned nodes, or EVERY_NODE.
+    `put` and `remove` return the affected nodes, or EVERY_NODE.
     """
 
     _pins: Shards[PinnedNode] = field(default_factory=lambda: Shards(read_pins))
     _recorded: Shards[RecordedNode] = field(default_factory=lambda: Shards(read_recorded))
     _shown: dict[str, int] = field(default_factory=dict)
-    """The last version of each ConfigMap in the watch."""
+    """The last version of each ConfigMap that the watch showed."""
 
     _wrote: dict[str, int] = field(default_factory=dict)
-    """The version that we wrote ourselves, until the watch shows it."""
+    """The version of each ConfigMap that we wrote ourselves, until the watch shows it."""
 
     written: WrittenClaims = field(default_factory=WrittenClaims)
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -119,7 +119,7 @@ class WatchedSources:
         return _DEFAULTS if isinstance(found, Unreadable) else found
 
     def pin_of(self, node: str, uid: str) -> PinnedNode | None:
-        """The pin of exactly this Node."""
+        """The pin of the Node with this UID; a pin without a UID counts, too."""
         pin = self._pins.entries.get(node)
         return pin if isinstance(pin, PinnedNode) and pin.uid in ("", uid) else None
 
@@ -140,10 +140,10 @@ class WatchedSources:
         return self._recorded.entries.get(node)
 
     def put(self, found: ConfigMap) -> Collection[str] | None:
-        """Takes a ConfigMap from the watch. Other ConfigMaps concern no node.
+        """Takes a ConfigMap from the watch. A ConfigMap that is not a source affects no node.
 
-        The watch is the truth, except for a newer version that we wrote ourselves. An older version
-        otherwise means that etcd was restored from a backup.
+        The watch wins, except over a newer version that we wrote ourselves. Any other older version
+        means that etcd was restored from a backup.
         """
         number = found.metadata.version_number
         if number and number < self._wrote.get(found.name, 0):
@@ -192,7 +192,7 @@ class WatchedSources:
     def take_touched(self) -> set[Value]:
         """Names and addresses that pins or records have gained or lost since the last call.
 
-        Their owner may decide other CSRs.
+        Their owner may matter for other CSRs.
         """
         touched, self._touched = self._touched, set()
         return touched
@@ -201,15 +201,15 @@ class WatchedSources:
         found = None if text is None else read_inventory(text)
         self._note(INVENTORY, _problems(found))
         self.current = msgspec.structs.replace(self.current, inventory=found)
-        self._write_anew()
+        self._rebuild()
 
     def _put_configuration(self, text: str | None) -> None:
         found = ApproverConfiguration() if text is None else read_configuration(text)
         self._note(CONFIGURATION, _problems(found))
         self.current = msgspec.structs.replace(self.current, configuration=found)
-        self._write_anew()
+        self._rebuild()
 
-    def _write_anew(self) -> None:
+    def _rebuild(self) -> None:
         """Rebuilds the index after a change of the inventory or of the configured sources."""
         inventory = self.current.inventory
         listed = inventory.entries if isinstance(inventory, Shard) else {}

@@ -1,4 +1,4 @@
-"""`apply`: carries out a checked plan on its nodes, each proven from outside, and the ConfigMap last."""
+"""`apply`: carries out a checked plan on its nodes, proves each node from outside, and changes the ConfigMap last."""
 
 import asyncio
 import contextlib
@@ -28,17 +28,17 @@ from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _WELL = "it needs nothing"
 _AT_ONCE = "stopped at once"
-_NOT_GONE_ON = "the run ended before it continued here"
+_NOT_GONE_ON = "the run ended before it continued on this node"
 _NOT_ALL_DONE = "not every node is done"
 
 
 async def apply(
     checked: CheckedPlan, context: RolloutContext, timeouts: RolloutTimeouts
 ) -> RunResult:
-    """Carries out the plan on its nodes, several at once, in the order of `decide.order`; the ConfigMap last.
+    """Carries out the plan on its nodes, several at once, in the order of `decide.order`. Changes the ConfigMap last.
 
-    A failure of one node is that node's result. A cancellation, or our own bug, ends the run with
-    each node's state so far.
+    A failure on one node becomes that node's result. After a cancellation or an internal error, the
+    result has each node's state so far.
     """
     nodes = {each.plan.node: each for each in checked.nodes}
     begun = begun_before(checked, timeouts)
@@ -59,9 +59,9 @@ async def apply(
         except Exception as error:  # noqa: BLE001 - finished and current nodes are still reported
             failed = f"an internal error, {type(error).__name__}: {error}"
     cut, now = _AT_ONCE if cancelled else failed, context.clock.now()
-    in_hand = {name for name, course in run.courses.items() if course.in_hand}
+    active = {name for name, course in run.courses.items() if course.active}
     results = [
-        run.results.get(each.plan.node) or _without_a_result(each, in_hand, begun, cut, now)
+        run.results.get(each.plan.node) or _without_a_result(each, active, begun, cut, now)
         for each in checked.nodes
     ]
     all_done = all(each.state is NodeState.DONE for each in results) and not run.stopped
@@ -88,7 +88,7 @@ async def apply(
 def stopped_at_once(checked: CheckedPlan, timeouts: RolloutTimeouts, now: datetime) -> RunResult:
     """The result of a run that was stopped before any node's turn.
 
-    A node where it was found begun keeps that state.
+    Nodes on which an earlier attempt armed the run stay armed.
     """
     begun = begun_before(checked, timeouts)
     results = [_without_a_result(each, set(), begun, _AT_ONCE, now) for each in checked.nodes]
@@ -125,40 +125,44 @@ def _result(
 
 
 def _has_changed(node: CheckedNode, run: str, now: Collection[str]) -> bool:
-    """Whether this run has changed the node, now or in an earlier attempt. now: nodes that this attempt may have changed."""
+    """Whether this run has changed the node, in this attempt or before. now: nodes that this attempt may have changed."""
     if node.state is NodeState.DONE:
         return state_of_run(node.survey, run) == "committed"
     return node.plan.node in now
 
 
 def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
-    """Nodes that are not healthy, or no longer.
+    """The unhealthy nodes that the run leaves out.
 
-    What only the plan says may be outdated: nobody has checked these nodes since.
+    Reasons from the plan may be outdated: nobody has checked those nodes since.
     """
     unwell = [each for each in checked.plan.left_out if not each.is_well]
-    told = (
+    dated = (
         each
         if each in checked.away
         else msgspec.structs.replace(each, reason=f"when the plan was made: {each.reason}")
         for each in unwell
     )
-    return (*told, *checked.not_well)
+    return (*dated, *checked.not_well)
 
 
 def _without_a_result(
-    node: CheckedNode, in_hand: set[str], begun: Mapping[str, ArmedNode], cut: str, now: datetime
+    node: CheckedNode,
+    active: set[str],
+    begun: Mapping[str, ArmedNode],
+    cut: str,
+    now: datetime,
 ) -> NodeResult:
-    """The result of a node without a turn, or cut off.
+    """The result of a node that had no turn, or whose turn was cut off.
 
-    Where the run was found armed, it still is, even before its turn.
+    If an earlier attempt armed the run there, the node is still armed.
     """
     name, changes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
-    if changes and (name in in_hand or name in begun):
+    if changes and (name in active or name in begun):
         due = begun[name].due if name in begun else None
         how = f"{cut or _NOT_GONE_ON}; {by_its_switch(due, now)}"
         return NodeResult(name, NodeState.ARMED, how)
-    if name in in_hand:
+    if name in active:
         return NodeResult(name, NodeState.UNTOUCHED, cut)
     if node.state is NodeState.DONE:
         return NodeResult(name, NodeState.DONE, _WELL)
@@ -168,7 +172,7 @@ def _without_a_result(
 async def _config_map(
     checked: CheckedPlan, context: RolloutContext, *, all_done: bool
 ) -> ConfigMapResult:
-    """Writes the ConfigMap if every present node of the cluster is done or healthy."""
+    """Writes the ConfigMap if all current nodes of the cluster are done or healthy."""
     planned = checked.plan.config_map
     if planned is None:
         return ConfigMapResult()
@@ -181,7 +185,7 @@ async def _config_map(
         ours = False
         with contextlib.suppress(KubeError):  # then no undo of it is offered
             ours = await written_by(context.api, planned) == checked.plan.run
-        return ConfigMapResult(f"ConfigMap {planned.name} already is as planned", written=ours)
+        return ConfigMapResult(f"ConfigMap {planned.name} is already as planned", written=ours)
     return await _write(checked, planned, context, kept)
 
 

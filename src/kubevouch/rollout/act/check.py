@@ -1,7 +1,4 @@
-"""The check before a plan is carried out: everything that can be known before the first write.
-
-Writes nothing.
-"""
+"""Checks a plan before the first write. Only reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,7 +73,7 @@ from kubevouch.rollout.decide.timeouts import HANDSHAKE
 from kubevouch.rollout.errors import LeadsOn, NothingApplicable, StoppedBefore, way_on
 
 _AT_ONCE = 16
-_NOT_WELL = "the plan calls it healthy, but it does not serve a verifiable certificate of its own: make a new plan"
+_NOT_WELL = "healthy in the plan, but serves no verifiable certificate of its own: make a new plan"
 _SAID = {
     NodeState.UNTOUCHED: "is as planned",
     NodeState.ARMED: "was changed by this run and not proven: the run continues it",
@@ -87,7 +84,7 @@ _SAID = {
 
 @dataclass(frozen=True)
 class CheckedNode:
-    """A node of the plan, the last look at its machine, and this run's state there."""
+    """A node of the plan, the last survey of its machine, and this run's state there."""
 
     plan: NodePlan
     look: Look
@@ -95,17 +92,17 @@ class CheckedNode:
 
     @property
     def state(self) -> NodeState:
-        """This run's state on it."""
+        """This run's state on the node."""
         return self.found.state
 
     @property
     def survey(self) -> NodeSurvey:
-        """Its machine's answers."""
+        """The survey of the node's machine."""
         return self.look.facts.survey
 
     @property
     def kubelet_started(self) -> datetime | None:
-        """The earliest start of its kubelet, by our clock: its age was read after our request."""
+        """The earliest possible start of the kubelet, by our clock. The node read the age after our request."""
         return self.survey.kubelet_started(self.look.asked)
 
 
@@ -113,11 +110,10 @@ class CheckedNode:
 class CheckedPlan:
     """A plan that passed every check.
 
-    well: nodes that the plan omits as healthy and that serve like it. writes_config_map: the
-    ConfigMap needs a write, and every node of the cluster is accounted for. config_map_kept: why it
-    stays unchanged although the plan would change it. not_well: nodes that the plan calls healthy
-    and that do not serve like it; and nodes that joined later. away: nodes of the plan that the run
-    skips.
+    well: nodes that the plan leaves out as healthy, and that still are. writes_config_map: whether
+    the ConfigMap needs a write, and every node of the cluster is accounted for. config_map_kept:
+    why the ConfigMap stays unchanged, despite the plan. not_well: nodes that the plan calls healthy
+    but that are not, and nodes that joined later. away: nodes of the plan that the run skips.
     """
 
     inputs: RunInputs
@@ -132,17 +128,17 @@ class CheckedPlan:
 
     @property
     def plan(self) -> Plan:
-        """The plan itself."""
+        """The plan."""
         return self.inputs.plan
 
     @property
     def found(self) -> dict[str, NodeState]:
-        """The state of each node."""
+        """This run's state on each node."""
         return {each.plan.node: each.state for each in self.nodes}
 
     @property
     def client_certificates(self) -> dict[str, frozenset[str]]:
-        """SHA-256 of the client certificate on each node's disk."""
+        """The SHA-256 of the client certificate on each node's disk."""
         return {each.plan.node: client_certificates_of(each.survey) for each in self.nodes}
 
 
@@ -153,11 +149,14 @@ async def check(
     *,
     goes_on: bool = False,
 ) -> CheckedPlan:
-    """Everything that can be known before the first write. word: the operator's statements for this run. goes_on: it was started from here.
+    """Checks everything that can be checked before the first write.
+
+    word: the operator's statements for this run. goes_on: whether this machine has started the run
+    before.
 
     Raises:
-        NothingApplicable: the plan omits every node that is not healthy.
-        StoppedBefore: something differs from the plan; it names the node.
+        NothingApplicable: the plan leaves out all unhealthy nodes.
+        StoppedBefore: something differs from the plan. The error names the node.
         KubeError: the API server does not answer.
     """
     _check_applicable(plan, "make a new plan when that is fixed")
@@ -216,11 +215,11 @@ async def _looks(
     failures: Mapping[str, Recheck],
     context: RolloutContext,
 ) -> tuple[CheckedNode, ...]:
-    """Looks at every machine of the plan, several at once.
+    """Surveys every machine of the plan, several at once.
 
-    Raises StoppedBefore for the first without a survey.
+    Raises StoppedBefore for the first machine that cannot be surveyed.
 
-    failures: begun nodes of this run that are not Ready.
+    failures: nodes that are not Ready and on which this run has begun.
     """
     planned = [live[each.node] for each in plan.nodes]
     for node, why in (await asked_for_again_by_pod(context, planned)).items():
@@ -244,11 +243,11 @@ def _checked(
     neighbours: Neighbours,
     context: RolloutContext,
 ) -> tuple[CheckedNode, ...]:
-    """What to do on each node that is not skipped.
+    """Checks each surveyed node against the plan, except the skipped ones.
 
-    Raises StoppedBefore for the first that differs from the plan.
+    Raises StoppedBefore for the first node that differs from the plan.
 
-    seen: with the skipped ones, since a host key that another node also has proves nothing.
+    seen: all surveyed nodes, since a host key that another node also has proves nothing.
     """
     planned = {each.node for each in plan.nodes}
     keys = {each.plan.node: each.look.host_key for each in seen}
@@ -280,7 +279,7 @@ async def _not_well(
     flags: tuple[str, ...],
     context: RolloutContext,
 ) -> tuple[LeftOut, ...]:
-    """The nodes that the plan calls healthy but that do not serve a verifiable certificate of their own."""
+    """The nodes that the plan calls healthy, but that do not serve a verifiable certificate of their own."""
     called = [each.node for each in plan.left_out if each.is_well]
     dialled = targets([live[each] for each in called if each in live], preferred_types(flags))
     found = await gather_served(dialled, trust, clock=context.clock, timeout=HANDSHAKE)
@@ -291,15 +290,15 @@ async def _not_well(
 
 
 _FRESH = 20.0
-"""Seconds for which a survey is trusted."""
+"""Seconds after which a node is surveyed again."""
 
 
 async def looked_at_again(
     node: CheckedNode, live: Node, run: str, trust: TrustedRoots, context: RolloutContext
 ) -> CheckedNode:
-    """The node's present state, if it needs a change and still is as planned. live: the Node.
+    """Surveys the node again if it needs a change and its survey is old. live: the current Node.
 
-    Raises StoppedBefore, NodeError.
+    Raises StoppedBefore if the node is no longer as planned; NodeError.
     """
     plan, age = node.plan, context.clock.now() - node.look.facts.at
     if plan.change is not ChangeKind.BOOTSTRAP or age.total_seconds() < _FRESH:
@@ -309,6 +308,6 @@ async def looked_at_again(
     look = await look_at_machine(live, outside, context, plan, confirms=False)
     found = recheck(plan, run, look.facts)
     if found.state is not NodeState.UNTOUCHED:
-        why = found.why or f"it has changed since the check; {NEW_PLAN}"
+        why = found.why or f"the node has changed since the check; {NEW_PLAN}"
         raise StoppedBefore(plan.node, why)
     return CheckedNode(plan, look, found)

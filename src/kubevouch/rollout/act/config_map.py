@@ -1,9 +1,9 @@
-"""The kubelet-config ConfigMap, by which the next node joins. A run changes it last.
+"""Changes the kubelet-config ConfigMap, which configures nodes that join later. A run changes it last.
 
-Only one value in `data` changes, and only at the planned version. kubeadm's checksum annotation
-then no longer fits, which marks the object as the operator's own
-(cmd/kubeadm/app/componentconfigs/checksums.go). The same patch adds an annotation with the run,
-since another run may have planned the same text: an undo takes back only what its own run wrote.
+Only one value in `data` changes, and only if the ConfigMap is as planned. kubeadm's checksum
+annotation then no longer matches, so kubeadm treats the object as the operator's own
+(cmd/kubeadm/app/componentconfigs/checksums.go). The same patch adds an annotation with the run's
+name, since another run may plan the same text: an undo takes back only what its own run wrote.
 """
 
 import re
@@ -20,17 +20,14 @@ from kubevouch.rollout.decide.plan import ConfigMapPlan
 from kubevouch.rollout.decide.result import ConfigMapResult
 
 WRITTEN_BY = "kubevouch.dev/run"
-"""The annotation with the run that wrote the text."""
+"""The annotation with the name of the run that wrote the text."""
 
-_LOOK = "it has serverTLSBootstrap: true: check it yourself"
-_NOT_ITS_TEXT = (
-    "the plan's old text is not what the run replaced, which differs from the planned one in "
-    "serverTLSBootstrap only: check it yourself"
-)
+_LOOK = "it has serverTLSBootstrap: true: check the ConfigMap yourself"
+_NOT_ITS_TEXT = "the plan's texts differ in more than serverTLSBootstrap: check them yourself"
 
 
 async def written_by(api: ApiClient, plan: ConfigMapPlan) -> str | None:
-    """The run that wrote the planned text, if readable; None if another text is there.
+    """The run that wrote the planned text; empty if unknown. None if the ConfigMap has another text.
 
     Raises KubeError.
     """
@@ -44,18 +41,18 @@ async def write_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Con
 
     def written(found: ConfigMap) -> ConfigMapResult | str:
         if found.data.get(KEY) == plan.after:
-            return ConfigMapResult(f"{_named(plan)} already is as planned")
+            return ConfigMapResult(f"{_named(plan)} is already as planned")
         return plan.before
 
     return await _replace(api, plan, written, (plan.after, run), "updated")
 
 
 async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> ConfigMapResult:
-    """Restores the old text if the ConfigMap still has ours, and this run wrote it.
+    """Restores the old text if the ConfigMap still has our text, and this run wrote that.
 
-    Our text without the annotation may still be this run's, since anybody can remove an annotation:
-    then the ConfigMap does not count as restored. The old text comes from the plan, a file that
-    anybody may have written. It counts only if the run would have made our text of it.
+    Without the annotation our text may still be this run's, since anybody can remove an annotation.
+    Then the undo of the ConfigMap fails. Anybody may have written the plan's file, so its old text
+    must differ from our text in serverTLSBootstrap only.
     """
     if not is_its_edit(plan):
         said = f"{_named(plan)} stays as it is: {_NOT_ITS_TEXT}"
@@ -66,12 +63,12 @@ async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Conf
         if text == plan.before:
             return ConfigMapResult(f"{_named(plan)} is as before the run")
         if text == plan.after and found.uid == plan.uid and not by:
-            why = f"could not tell whether this run wrote it, without the annotation {WRITTEN_BY}; {_LOOK}"
+            why = f"cannot tell whether this run wrote it, since the annotation {WRITTEN_BY} is missing; {_LOOK}"
             said = f"{_named(plan)} stays as it is: {why}"
             return ConfigMapResult(said, failed=True, settled=True)
         if text == plan.after and found.uid == plan.uid and by != run:
             other = f"; run {by} did" if re.fullmatch(RUN_NAME, by) else ""
-            why = f"this run did not write it{other}"
+            why = f"this run did not write its text{other}"
             return ConfigMapResult(f"{_named(plan)} stays as it is: {why}")
         return plan.after
 
@@ -79,11 +76,11 @@ async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Conf
 
 
 def cut_off_at(plan: ConfigMapPlan | None) -> ConfigMapResult:
-    """The result of a cancellation while it was read or written."""
+    """The result if a cancellation interrupted the read or write of the ConfigMap."""
     if plan is None:
         return ConfigMapResult()
     return ConfigMapResult(
-        f"{_named(plan)}: stopped at once; it may have been written", failed=True
+        f"{_named(plan)}: stopped at once; the ConfigMap may have been written", failed=True
     )
 
 
@@ -98,14 +95,17 @@ async def _replace(
     new: tuple[str, str | None],
     done: str,
 ) -> ConfigMapResult:
-    """judge: the result if no write is needed, else the expected text. new: the text, and the run that writes it."""
+    """Replaces the text. judge: returns a result if no write is needed, else the expected text.
+
+    new: the new text, and the run for the annotation (None removes it).
+    """
     try:
         found = await api.get(CONFIG_MAPS, plan.name, NAMESPACE)
         judged = judge(found)
         if isinstance(judged, ConfigMapResult):
             return judged
         if found.uid != plan.uid or found.data.get(KEY) != judged:
-            why = "somebody else has changed it, so it stays as it is"
+            why = "somebody else has changed the text"
             return ConfigMapResult(f"{_named(plan)}: {why}", failed=True, settled=True)
         version = found.metadata.resource_version
         text, run = new
@@ -115,7 +115,7 @@ async def _replace(
         }
         await api.patch(CONFIG_MAPS, plan.name, patch, NAMESPACE, resource_version=version)
     except Conflict:
-        why = "somebody else changed it at the same moment, so it stays as it is"
+        why = "somebody else changed the ConfigMap at the same moment"
         return ConfigMapResult(f"{_named(plan)}: {why}", failed=True)
     except KubeError as error:
         return ConfigMapResult(str(error), failed=True, forbidden=isinstance(error, Forbidden))

@@ -1,4 +1,4 @@
-"""What a run gets: a client, a transport to nodes, a clock, and a progress report."""
+"""The context of a run: API client, transport to nodes, clock, and progress report."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,31 +22,31 @@ from kubevouch.rollout.decide.by_pod import WrittenNode
 
 
 class ProgressReport(Protocol):
-    """Called for the events of a run, as they happen."""
+    """Receives the events of a run as they happen."""
 
     def step(self, node: str, text: str) -> None:
-        """A node has completed a step."""
+        """Reports a completed step of a node."""
         ...
 
     def waiting(self, node: str, text: str) -> None:
-        """What the node waits for now. A later call replaces it on the screen."""
+        """Reports what the node waits for now. A later call replaces the text on the screen."""
         ...
 
     def ended(self, node: str, text: str) -> None:
-        """The node is done, successfully or not."""
+        """Reports a node's result, successful or not."""
         ...
 
     def whole(self, text: str) -> None:
-        """The progress of the whole run. A later call replaces it on the screen."""
+        """Reports the progress of the whole run. A later call replaces the text on the screen."""
         ...
 
 
 @dataclass(frozen=True)
 class RolloutContext:
-    """Everything that a run gets.
+    """The context of a run.
 
-    stop: True once the operator wants to stop after the current nodes. random_serial: a random
-    number of that many bits.
+    stop: returns True once the operator wants to stop after the current nodes. random_serial:
+    returns a random number of that many bits.
     """
 
     api: ApiClient
@@ -56,51 +56,51 @@ class RolloutContext:
     stop: Callable[[], bool]
     random_serial: Callable[[int], int]
     written: Mapping[str, WrittenNode] = field(default_factory=dict)
-    """What operators wrote down about each node. Only a run by pod reads it."""
+    """What operators wrote down about each node. Only --via pod uses it."""
 
     lease: LeaseHold | None = None
     """The cluster's Lease, held by this run; None for a run that writes nothing."""
 
     async def confirm_holder(self, arms: ArmedNode | None = None) -> None:
-        """Confirms that this run still holds the Lease; call it right before a write. arms: a node that may be armed from then on.
+        """Confirms that this run still holds the Lease. Call it right before a write. arms: a node that the write may arm.
 
         Raises:
-            NotTheHolder: another run holds it from now on.
-            KubeError: unknown at the moment.
+            NotTheHolder: this run has lost the Lease.
+            KubeError: the API server does not answer.
         """
         if self.lease is not None:
             await self.lease.confirm(arms)
 
     def may_be_armed(self, arms: ArmedNode) -> None:
-        """A node was found armed: the Lease says so from its next renewal on."""
+        """Adds an armed node to the list in the Lease, at the next renewal."""
         if self.lease is not None:
             self.lease.may_be_armed(arms)
 
     def is_over(self, node: str) -> None:
-        """This run is no longer armed on the node, by the node's own word."""
+        """Removes a node from the list in the Lease: the node says that the run is no longer armed there."""
         if self.lease is not None:
             self.lease.armed.pop(node, None)
 
     @property
     def why_lost(self) -> str:
-        """For a person: that the Lease is lost, if known; else empty. Makes no request."""
+        """A message if the Lease is known to be lost, else empty. Makes no request."""
         lost = self.lease.lost if self.lease else None
         return str(lost) if lost else ""
 
     @property
     def lost_to(self) -> str | None:
-        """The run that has taken the Lease, as in `RunResult`."""
+        """The run that has taken the Lease from this one, as in `RunResult`."""
         lost = self.lease.lost if self.lease else None
         return lost.run if lost else None
 
     @property
     def fence(self) -> int:
-        """The number of this run's hold of the Lease, by which nodes refuse earlier holders; 0 without a Lease."""
+        """The fencing number of this holder of the Lease: nodes refuse lower ones. 0 without a Lease."""
         return self.lease.number if self.lease is not None else 0
 
 
 def end_in_order() -> None:
-    """After a cancellation: lets the run's end ask and write once more."""
+    """Clears a cancellation, so that the end of the run can still send requests."""
     if task := asyncio.current_task():
         task.uncancel()
 
@@ -109,19 +109,19 @@ T = TypeVar("T")
 
 _PAUSE = 1.0
 _ANSWERS = (Conflict, CredentialError, Forbidden, NotFound, Unauthorized)
-"""Errors after which a retry would get the same answer."""
+"""Errors that a retry would not change."""
 
 
 async def once_it_answers(
     ask: Callable[[], Awaitable[T]], context: RolloutContext, node: str, seconds: float
 ) -> T:
-    """The result of `ask`, repeated for that many seconds while the API server is silent, unless the operator wants to stop.
+    """Calls `ask`, and retries for `seconds` while the API server does not answer, until the operator wants to stop.
 
-    Use it only while nothing waits for the next step.
+    Use it only where a delay harms nothing.
 
     Raises:
-        KubeError: it still does not answer, or answers with an error.
-        KubevouchError: from `ask`.
+        KubeError: the API server still does not answer, or answers with an error.
+        KubevouchError: `ask` raised it.
     """
     clock = context.clock
     began = clock.monotonic()

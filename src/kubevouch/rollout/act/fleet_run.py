@@ -27,16 +27,16 @@ from kubevouch.rollout.decide.result import NodeResult
 from kubevouch.rollout.decide.run_status import NodeState
 
 _FRESH = 5.0
-"""Seconds for which shared workloads are trusted. They are read again before other nodes begin."""
+"""Seconds after which shared workloads are read again before other nodes begin."""
 _LOOK = 1.0
-"""Seconds between checks for the operator's stop."""
+"""Seconds between checks whether the operator wants to stop."""
 _COUNTS_AS = {NodeState.UNTOUCHED: NodeState.UNDONE, NodeState.ARMED: NodeState.UNKNOWN}
-"""How an ended node counts for others: untouched as undone; armed as unknown, since its switch
+"""How a finished node counts for the order: untouched as undone; armed as unknown, since its switch
 may still undo it."""
 
 Reached = Callable[[ProofGate | None], None]
-"""Called with the gate that a node waits for; None once a gate was given up and the change is
-being undone."""
+"""A callback that gets the gate that a node waits for, or None when a gate has failed and the undo
+starts."""
 
 
 @dataclass
@@ -46,15 +46,15 @@ class FleetRun:
     lineup: Lineup
     context: RolloutContext
     through: Callable[[str, Reached], Awaitable[NodeResult]]
-    """Carries out a node's work to its end."""
+    """Changes and proves one node, and returns its result."""
 
     not_well: Callable[[str], Awaitable[str]]
-    """What is wrong with a done node after its soak; empty if it is healthy."""
+    """Says why a canary is not healthy after its soak; empty if it is."""
 
     courses: dict[str, Course] = field(init=False)
     results: dict[str, NodeResult] = field(default_factory=dict, init=False)
     stopped: str = field(default="", init=False)
-    """Why no other node began; empty unless because of a failure."""
+    """Why no other node began after a failure; else empty."""
 
     def __post_init__(self) -> None:
         now = self.context.clock.monotonic()
@@ -67,7 +67,7 @@ class FleetRun:
         self._news = asyncio.Event()
 
     async def run(self) -> None:
-        """Runs all nodes; returns when none is left, or when no other may begin and the current ones have ended."""
+        """Runs all nodes. Returns when all are finished, or when no other may begin and the current ones are finished."""
         try:
             async with asyncio.TaskGroup() as group:
                 while (turn := await self._turn()) is not None:
@@ -94,10 +94,10 @@ class FleetRun:
         if self.context.stop():
             turn = Turn()
         elif (lost := self.context.why_lost) and turn != Turn():
-            turn = Turn(stop=lost)  # also during a soak: whatever it comes to, no more writes
+            turn = Turn(stop=lost)  # also during a soak: this run may write no more
         self.stopped = turn.stop
-        in_hand = any(each.in_hand for each in self.courses.values())
-        return turn if in_hand or turn.begin or turn.look_at or turn.again is not None else None
+        active = any(each.active for each in self.courses.values())
+        return turn if active or turn.begin or turn.look_at or turn.again is not None else None
 
     def _next(self) -> Turn:
         now = self.context.clock.monotonic()
@@ -128,7 +128,7 @@ class FleetRun:
         self._news.set()
 
     def _counts_as(self, result: NodeResult) -> NodeState:
-        """An absent canary has proven nothing for the others of its stratum."""
+        """How a result counts for the order. An absent node counts as done, but not an absent canary: it has proven nothing."""
         if result.away and result.node not in self.lineup.canaries:
             return NodeState.DONE
         return _COUNTS_AS.get(result.state, result.state)
@@ -147,7 +147,7 @@ class FleetRun:
     def _tell(self, turn: Turn) -> None:
         done = sum(each.state is NodeState.DONE for each in self.courses.values())
         samples = sum(
-            each.in_hand and each.gate is ProofGate.METRICS for each in self.courses.values()
+            each.active and each.gate is ProofGate.METRICS for each in self.courses.values()
         )
         parts = [f"{done} of {len(self.lineup.nodes)} nodes done"]
         if samples:
@@ -181,7 +181,7 @@ class _PlacedStatus(Narrow, frozen=True, kw_only=True):
 
 
 class _Placed(Object, frozen=True, kw_only=True):
-    """A Pod's placement only: clusters have a hundred thousand of them."""
+    """Only a Pod's placement, since a cluster may have 100,000 Pods."""
 
     spec: _PlacedSpec = _PlacedSpec()
     status: _PlacedStatus = _PlacedStatus()
@@ -191,9 +191,9 @@ _PLACED = Resource("", "v1", PODS.plural, PODS.kind, _Placed, namespaced=True)
 
 
 async def read_workloads(api: ApiClient, most: int) -> Workloads:
-    """The workloads that nodes share now, as far as they matter while at most `most` nodes are in progress.
+    """The workloads that nodes share now, if they matter while at most `most` nodes are in progress.
 
-    The result reports unreadable ones.
+    If they cannot be read, the result says why.
     """
     try:
         budgets, services = await together(_budgets(api, most), _services(api, most))
@@ -205,7 +205,7 @@ async def read_workloads(api: ApiClient, most: int) -> Workloads:
 
 
 async def _budgets(api: ApiClient, most: int) -> list[HeldInCommon]:
-    """Budgets that matter: those that allow at most `most`, and have more than one pod."""
+    """PodDisruptionBudgets that allow at most `most` disruptions, and have more than one pod."""
     found = await api.list_all(DISRUPTION_BUDGETS)
     tight = [
         each
@@ -236,7 +236,7 @@ async def _budget(api: ApiClient, budget: PodDisruptionBudget) -> HeldInCommon:
 
 
 async def _services(api: ApiClient, most: int) -> list[HeldInCommon]:
-    """Services whose ready endpoints could all be on nodes in progress at once: each node counts once."""
+    """Services whose ready endpoints could all be on nodes in progress. Counts one endpoint per node."""
     ready: dict[str, set[str]] = {}
     nodes: dict[str, set[str]] = {}
     async for page in api.pages(ENDPOINT_SLICES, ENDPOINT_SLICES.struct):

@@ -1,4 +1,4 @@
-"""Watches a kubelet on its node while a run waits for something else, or until it has stayed up long enough."""
+"""Watches a kubelet on its node: while a run waits for the gates, or until the kubelet has stayed up long enough."""
 
 import asyncio
 import contextlib
@@ -9,24 +9,24 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.kubelet_watch import watch_script
 
 _SECONDS = 20
-"""Seconds of one call. The node is asked repeatedly, so a lost call costs no more."""
+"""Seconds that one call watches. Calls are repeated, so a lost call costs no more."""
 _STEADY = 5
 _COMES_BACK = 45
 _CARRY = 90.0
-"""Further seconds: a kubelet that is down at the end is watched until it is up, or was down for
-too long."""
+"""Further seconds of a call: if the kubelet is down at the end, the call waits until it is up or was
+down for too long."""
 _RETRY = 5.0
 _PAUSE = 1.0
-"""Seconds between calls: a node that always answers at once must not keep us busy."""
+"""Seconds between calls, so that a node that answers at once does not keep us busy."""
 
 
 @contextlib.asynccontextmanager
 async def watched_kubelet(
     context: RolloutContext, host: str, first: int
 ) -> AsyncIterator[asyncio.Task[str]]:
-    """Watches the kubelet within the block: yields a task that ends with why the kubelet does not stay up.
+    """Watches the kubelet within the block. The yielded task returns why the kubelet does not stay up.
 
-    first: the process that the run's restart started; 0 if unknown.
+    first: the PID after the run's restart; 0 if unknown.
     """
     task = asyncio.get_running_loop().create_task(_trouble(context, host, first))
     try:
@@ -37,7 +37,7 @@ async def watched_kubelet(
 
 
 async def _trouble(context: RolloutContext, host: str, first: int) -> str:
-    """Watches until there is trouble."""
+    """Watches until the kubelet does not stay up. Returns why."""
     script = watch_script(_SECONDS, first=first)
     while True:
         try:
@@ -51,7 +51,7 @@ async def _trouble(context: RolloutContext, host: str, first: int) -> str:
 
 
 async def why_not_up(context: RolloutContext, host: str) -> str:
-    """Why the kubelet is not up, or does not stay up, after a restart; empty if it does.
+    """Why the kubelet does not come up or stay up after a restart; empty if it does.
 
     Raises NodeError.
     """

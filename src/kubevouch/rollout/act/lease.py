@@ -1,16 +1,16 @@
-"""The Lease that lets one run at a time write to a cluster, and the number by which nodes recognize an earlier holder.
+"""The Lease that lets one run at a time write to a cluster, and the fencing number by which nodes refuse earlier holders.
 
-As in client-go's leader election (`kube.io.lease`), a holder counts until its Lease has not changed
-for its own duration, by our monotonic clock; and each write carries the version that was read.
-Unlike there, a run that has lost it never takes it again: its knowledge of the nodes may be
+As in client-go's leader election (`kube.io.lease`), a Lease expires when it has not changed for its
+duration, by our monotonic clock; and each write carries the version that was read. Unlike in
+client-go, a run that has lost the Lease never takes it again: its knowledge of the nodes may be
 outdated.
 
-Each write lists the nodes that may be armed, and until when. An entry exists before the node is
-armed, and stays until the node reports the end, or its switch has had its time. The list is for
-readers: nothing here permits or refuses by it.
+Each write lists the nodes that may be armed, and until when. An entry is written before the node is
+armed, and stays until the node reports the end, or its switch must have fired. The list is for
+readers only.
 
-A deleted Lease is lost, and a new one has a higher number. So whoever may delete it can stop an
-unreachable run.
+A run whose Lease was deleted has lost it, and a new Lease has a higher number. So anybody who may
+delete the Lease can stop an unreachable run.
 """
 
 import asyncio
@@ -44,17 +44,16 @@ from kubevouch.kube.resources import LEASES, Lease, LeaseSpec
 from kubevouch.rollout.errors import NotTheHolder
 
 _LONGEST_CALL = 5.0
-"""Seconds of real time for a renewal."""
+"""The time limit of a renewal, in seconds of real time."""
 _SECONDS_OF_A_HOLD = 4
-"""leaseTransitions is the number of a hold, at least the time in such steps. So it exceeds every
-earlier one, even after the Lease was deleted or the cluster restored from a backup. It stays
-within 32 bits until the year 2242."""
+"""leaseTransitions is the fencing number: at least the current time in steps of this many seconds.
+So it exceeds all earlier numbers, even after the Lease was deleted or the cluster was restored from
+a backup. It fits into 32 bits until the year 2242."""
 _FURTHEST = 10 * 365 * 24 * 3600 // _SECONDS_OF_A_HOLD
-"""A number more than ten years ahead is no hold's: somebody has edited the Lease."""
+"""A number more than ten years ahead is ignored: somebody has edited the Lease."""
 _LONGEST_BELIEVED = 60
-"""The longest time in seconds that a silent holder counts, whatever the Lease says; ours says
-15."""
-_WAIT = "wait until it has ended"
+"""The longest lease duration that we accept, in seconds, whatever the Lease says. Ours is 15."""
+_WAIT = "wait until that run has ended"
 
 
 class LeaseHold:
@@ -69,34 +68,35 @@ class LeaseHold:
         self._ours = raw.read().spec
         self._say = say
         self.lost: NotTheHolder | None = None
-        """Set once it is known to be lost, with the run that has it."""
+        """Set when the Lease is known to be lost, with the run that holds it now."""
         self._writing = asyncio.Lock()
         found, run = _seen(raw, api).armed, self._ours.holder_identity.split(" ")[0]
         self.armed = {each.node: each for each in found if each.run == run}
-        """What this run may have armed, by node. Each renewal writes it. By the API server's
-        clock."""
+        """Nodes that this run may have armed, by name. Each renewal writes them. Times are by the API
+        server's clock."""
         self._of_others = {each.node: each for each in found if each.run != run}
-        """What other runs have left armed. It stays until it is due: what this run sees of a
-        node says nothing about theirs."""
+        """Nodes that other runs have left armed. Entries stay until they are due: what this run sees
+        on a node says nothing about other runs."""
 
     @property
     def number(self) -> int:
-        """Higher than that of every earlier hold."""
+        """The fencing number: higher than that of every earlier holder."""
         return self._ours.lease_transitions
 
     def may_be_armed(self, arms: ArmedNode) -> None:
-        """Adds a node to the list from the next renewal on. arms: by this machine's clock."""
+        """Adds a node to the list at the next renewal. arms: with its time by this machine's clock."""
         due = arms.due - self._api.server_clock.own_is_ahead
         self.armed[arms.node] = replace(arms, due=due)
 
     async def confirm(self, arms: ArmedNode | None = None) -> None:
-        """Renews it now. Call it right before an exclusive action.
+        """Renews the Lease now. Call it right before an exclusive action.
 
-        arms: a node that may be armed from then on, by this machine's clock; not if this fails.
+        arms: a node that the action may arm, with its time by this machine's clock. If the renewal
+        fails, the node is not listed.
 
         Raises:
-            NotTheHolder: it is lost for ever.
-            KubeError: unknown at the moment.
+            NotTheHolder: the Lease is lost for good.
+            KubeError: the API server does not answer.
         """
         async with self._writing:
             self.check()
@@ -110,18 +110,18 @@ class LeaseHold:
                 self.armed = before
                 if isinstance(error, KubeError):
                     raise
-                seen = f"did not answer about {LEASE} within {_LONGEST_CALL:g} seconds"
+                seen = f"did not answer a request for {LEASE} within {_LONGEST_CALL:g} seconds"
                 where = self._api.access.server
                 raise ApiUnreachable(where, seen) from None
             self.check()
 
     def check(self) -> None:
-        """Makes no request. Raises NotTheHolder if the Lease is known to be lost."""
+        """Raises NotTheHolder if the Lease is known to be lost. Makes no request."""
         if self.lost:
             raise self.lost
 
     async def keep(self) -> None:
-        """Renews it every 2 s until it is lost."""
+        """Renews the Lease every 2 s until it is lost."""
         while not self.lost:
             await self._clock.sleep(RETRY_PERIOD)
             try:
@@ -129,7 +129,7 @@ class LeaseHold:
             except NotTheHolder as lost:
                 self._say(str(lost))
             except KubeError:
-                continue  # it is asked again before any write, and reported then
+                continue  # `confirm` before the next write reports the error
 
     async def give_back(self) -> None:
         """Releases the Lease. If that fails, the next run waits until it has expired."""
@@ -145,7 +145,7 @@ class LeaseHold:
                     )
 
     async def _renewed(self) -> NotTheHolder | None:
-        """Writes it with the present time. Returns why it is lost; None if it is ours.
+        """Writes the Lease with the current time. Returns why it is lost; None if it is ours.
 
         Raises KubeError.
         """
@@ -158,16 +158,16 @@ class LeaseHold:
         else:
             return None
         if raw is None:
-            return NotTheHolder(LEASE, "somebody has deleted it: this run stops here")
+            return NotTheHolder(LEASE, "somebody has deleted the Lease: this run stops here")
         if not self._is_ours(raw):
-            seen = f"this run has lost it and stops here: {_holder(raw, self._api)}"
+            seen = f"this run has lost the Lease and stops here: {_holder(raw, self._api)}"
             return NotTheHolder(LEASE, seen, run=_run_in(raw, self._api))
         self._raw = await _write(self._api, raw, record, self._listed)
         return None
 
     @property
     def _listed(self) -> Iterable[ArmedNode]:
-        """Our own come first: if there are more nodes than fit, somebody has made up the others."""
+        """The nodes to list, our own first. If there are too many, somebody has invented the others."""
         return {**self.armed, **self._of_others, **self.armed}.values()
 
     def _is_ours(self, raw: RawObject[Lease]) -> bool:
@@ -177,10 +177,10 @@ class LeaseHold:
 
 
 class RunLease:
-    """How one process gets the Lease.
+    """Acquires the Lease for one process.
 
-    identity: as in `RunHolder`; unique to each process. say: called with messages for a person. One
-    client may wait for it and another one hold it: knowledge of a silent holder is kept.
+    identity: as in `RunHolder`; unique to each process. say: called with messages for the operator.
+    One client may wait and another one hold the Lease: what is known of a silent holder is kept.
     """
 
     def __init__(self, clock: Clock, identity: str, say: Callable[[str], None]) -> None:
@@ -188,16 +188,14 @@ class RunLease:
         self.identity = identity
         self._say = say
         self._seen, self._seen_at = LeaseSpec(), 0.0
-        """Of another holder, and when this state was first seen by the monotonic clock."""
+        """Another holder's record, and when it was first seen, by the monotonic clock."""
 
     async def wait_until_free(self, api: ApiClient) -> RawObject[Lease] | None:
-        """Waits until the Lease may be taken, and returns it; None if it does not exist.
-
-        If its holder is silent, this waits until the Lease has expired.
+        """Waits until the Lease is free or has expired. Returns the Lease, None if there is none.
 
         Raises:
             NotTheHolder: another run is in progress.
-            KubeError: the API server does not answer, or we may not read it.
+            KubeError: the API server does not answer, or we may not read the Lease.
         """
         while True:
             raw = await _read(api)
@@ -219,11 +217,11 @@ class RunLease:
 
     @contextlib.asynccontextmanager
     async def held(self, api: ApiClient) -> AsyncIterator[LeaseHold]:
-        """Takes the Lease once it is free, keeps it within the block, and releases it.
+        """Acquires the Lease once it is free, renews it within the block, and releases it.
 
         Raises:
             NotTheHolder: another run is in progress, or was faster.
-            KubeError: the API server does not answer, or we may not write it.
+            KubeError: the API server does not answer, or we may not write the Lease.
         """
         try:
             hold = self._hold(api, await self._taken(api))
@@ -243,7 +241,7 @@ class RunLease:
         return LeaseHold(api, self._clock, raw, self._say)
 
     async def _let_go(self, api: ApiClient) -> None:
-        """Releases what may have become ours with an answer that nobody awaited."""
+        """Releases the Lease after a cancellation: a write that nobody awaited may have acquired it."""
         with contextlib.suppress(TimeoutError, KubeError):
             async with asyncio.timeout(_LONGEST_CALL):
                 raw = await _read(api)
@@ -276,15 +274,15 @@ class RunLease:
 
 
 def _believed_for(spec: LeaseSpec) -> int:
-    """Seconds for which its silent holder counts.
+    """The seconds after which the Lease of a silent holder has expired.
 
-    A run renews as if it had said 15, whatever the Lease says.
+    At least 15: a run renews for that, whatever the Lease says.
     """
     return min(max(spec.lease_duration_seconds, LEASE_DURATION), _LONGEST_BELIEVED)
 
 
 def _next_number(before: int, now: datetime) -> int:
-    """The number of the next hold."""
+    """The fencing number of the next holder."""
     least = int(now.timestamp() / _SECONDS_OF_A_HOLD)
     return max(before + 1, least) if before <= least + _FURTHEST else least
 
@@ -302,7 +300,7 @@ async def _write(
     record: dict[str, Any],
     armed: Iterable[ArmedNode],
 ) -> RawObject[Lease]:
-    """Unknown fields stay as they are."""
+    """Writes the Lease, and keeps unknown fields as they are."""
     whole = raw.whole()
     now = api.server_clock.now()
     last = [each for each in armed if each.may_last(now)]
@@ -322,6 +320,6 @@ def _holder(raw: RawObject[Lease] | None, api: ApiClient) -> str:
 
 
 def _run_in(raw: RawObject[Lease] | None, api: ApiClient) -> str:
-    """The run that holds it; empty if unknown."""
+    """The run that holds the Lease; empty if unknown."""
     found = _seen(raw, api).holder
     return found.run if found else ""

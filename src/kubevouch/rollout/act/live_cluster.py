@@ -1,4 +1,4 @@
-"""What all nodes of a run need, read once for all of them: serving CSRs by one watch, Nodes by one list at a time."""
+"""Shared reads for all nodes of a run: serving CSRs by one watch, Nodes by one list at a time."""
 
 import asyncio
 import contextlib
@@ -20,15 +20,15 @@ T = TypeVar("T")
 _QUIET = 15.0
 """Seconds of silence after which a list confirms the watch."""
 _NO_SPREAD = 0.5
-"""Instead of a random number: a single watch needs no spreading."""
+"""A constant instead of a random number: a single watch needs no jitter."""
 _LISTED = 1.0
-"""Seconds for which a list replaces a failed watch."""
+"""Seconds for which a list is reused while the watch has failed."""
 
 
 class SharedRead(Generic[T]):
-    """One read for all who ask during another read. Its result was read after they asked.
+    """Combines concurrent reads: callers that arrive during a read share the next one.
 
-    age: seconds by which it may be older.
+    So a result is never older than the call, except by up to `age` seconds.
     """
 
     def __init__(self, read: Callable[[], Awaitable[T]], clock: Clock, age: float = 0.0) -> None:
@@ -39,7 +39,7 @@ class SharedRead(Generic[T]):
         self._last: tuple[float, T] | None = None
 
     async def value(self) -> T:
-        """Raises what the read raises."""
+        """The shared result. Raises the errors of the read."""
         asked = self._clock.monotonic()
         async with self._lock:
             if self._last is None or self._last[0] < asked - self._age:
@@ -49,7 +49,7 @@ class SharedRead(Generic[T]):
 
 
 class LiveCluster:
-    """The cluster as it is now. Created by `live_cluster`."""
+    """The current Nodes and serving CSRs. Created by `live_cluster`."""
 
     def __init__(self, context: RolloutContext) -> None:
         api, clock = context.api, context.clock
@@ -75,7 +75,7 @@ class LiveCluster:
         return await self._nodes.value()
 
     async def csrs(self) -> tuple[CertificateSigningRequest, ...]:
-        """All serving CSRs without their requests, oldest first: from the watch while it is alive, else from a list.
+        """All serving CSRs without spec.request, oldest first: from the watch while it works, else from a list.
 
         Raises KubeError.
         """
@@ -90,7 +90,7 @@ class LiveCluster:
         return await self._listed.value()
 
     async def follow(self) -> None:
-        """Follows the CSRs until cancelled."""
+        """Watches the CSRs until cancelled."""
         await self._watch.follow(self._upserted, self._deleted, self._all_known)
 
     def _by_age(self) -> tuple[CertificateSigningRequest, ...]:
@@ -118,14 +118,14 @@ async def _listed(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
 
 
 def _kept(csr: CertificateSigningRequest) -> CertificateSigningRequest:
-    """Without what its requestor may make large. Whoever judges it reads it again."""
+    """Drops the fields that a requestor can make large. The policy check reads the CSR again."""
     metadata = replace(csr.metadata, labels={}, annotations={}, managed_fields=())
     return replace(csr, metadata=metadata, spec=replace(csr.spec, request=b""))
 
 
 @contextlib.asynccontextmanager
 async def live_cluster(context: RolloutContext) -> AsyncIterator[LiveCluster]:
-    """The cluster, followed until the end of the block."""
+    """Yields the cluster, and watches its CSRs within the block."""
     live = LiveCluster(context)
     task = asyncio.create_task(live.follow())
     try:

@@ -1,6 +1,6 @@
-"""One look at a node's machine: its survey, and which of its addresses are proven.
+"""Looks at a node's machine: surveys it, and proves its addresses.
 
-A plan and the check of a plan use the same look.
+Both `plan` and the check of a plan use this.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,8 +34,8 @@ _TYPES = ("InternalIP", "ExternalIP")
 def hosts_of(node: Node) -> tuple[str, ...]:
     """The hosts that ssh tries, in order: the node's name, then the addresses in its status.
 
-    The name is the operator's own word for the machine, in known_hosts or in the ssh configuration.
-    An address is the node's claim: it leads to a machine whose key the operator knows, or nowhere.
+    The operator knows the name from known_hosts or the ssh configuration. The addresses are the
+    node's own claims: ssh connects to one only if the operator has a key for it.
     """
     found = [node.name]
     for kind in _TYPES:
@@ -47,10 +47,7 @@ def hosts_of(node: Node) -> tuple[str, ...]:
 
 
 def check_pinned(node: str, survey: NodeSurvey, context: RolloutContext) -> None:
-    """Raises NodeUnreachable if the node that answered is not the pinned one.
-
-    Applies only to the pod transport.
-    """
+    """Raises NodeUnreachable if a pod's answer is not from the pinned node. Ignores other transports."""
     if context.transport.name != "pod":
         return
     written = context.written.get(node, WrittenNode())
@@ -59,7 +56,7 @@ def check_pinned(node: str, survey: NodeSurvey, context: RolloutContext) -> None
 
 
 async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptResult[NodeSurvey]]:
-    """The host of the node that answered, and its survey.
+    """Surveys a node. Returns the host that answered, and the survey.
 
     Raises NodeError, as `run_on_first_known` does.
     """
@@ -73,7 +70,7 @@ async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptR
 async def survey_by_ssh(
     node: Node, transport: NodeTransport
 ) -> tuple[str, ScriptResult[NodeSurvey]]:
-    """Surveys the node by ssh only. Raises NodeError, as `run_on_first_known` does."""
+    """Surveys a node by ssh. Raises NodeError, as `run_on_first_known` does."""
     return await run_on_first_known(
         node.name, hosts_of(node), survey(), transport, timeout=_TIMEOUT
     )
@@ -81,9 +78,10 @@ async def survey_by_ssh(
 
 @dataclass(frozen=True)
 class SeenOutside:
-    """What the cluster shows about nodes before their machines are asked.
+    """What is known about nodes without a survey.
 
-    served, csrs: by node. flags: metrics-server's. trust: the cluster's CA.
+    served: what each node serves. csrs: each node's CSRs. flags: metrics-server's flags. trust: the
+    cluster's CA.
     """
 
     served: Mapping[str, Served]
@@ -94,10 +92,10 @@ class SeenOutside:
 
 @dataclass(frozen=True)
 class Look:
-    """The result of a look. asked: when the survey was asked for. host: the host given to ssh. confirmed: proven addresses.
+    """The result of a look at a machine. asked: when the survey was requested. host: the host given to ssh.
 
-    host_key, known_as: the ssh host key that answered, and its name in known_hosts. Empty where the
-    transport shows none.
+    confirmed: the proven addresses. host_key, known_as: the ssh host key that answered, and its
+    name in known_hosts; empty if the transport has no keys.
     """
 
     facts: MachineFacts
@@ -116,15 +114,14 @@ async def look_at_machine(
     *,
     confirms: bool = True,
 ) -> Look:
-    """Looks at a node's machine.
+    """Surveys a node's machine.
 
-    planned: looks only at the host and the machine of this plan. confirms: also proves the node's
-    addresses.
+    planned: if given, only this plan's host and machine may answer. confirms: whether to prove the
+    node's addresses, too.
 
     Raises:
-    StoppedBefore: another machine answers than the plan's.
-
-    NodeError: the node cannot be surveyed.
+        StoppedBefore: a machine answers that is not the plan's.
+        NodeError: the node cannot be surveyed.
     """
     asked = context.clock.now()
     if planned is None:
@@ -155,12 +152,11 @@ async def look_at_machine(
 
 
 async def survey_planned(node: NodePlan, context: RolloutContext) -> ScriptResult[NodeSurvey]:
-    """Surveys the plan's machine, and no other.
+    """Surveys the plan's machine.
 
     Raises:
-    StoppedBefore: another machine answers. AnotherHostKey if only its host key differs.
-
-    NodeError: the machine cannot be reached.
+        StoppedBefore: another machine answers. AnotherHostKey: only the host key differs.
+        NodeError: the machine cannot be reached.
     """
     result = await context.transport.run_script(node.host, survey(), timeout=_TIMEOUT)
     if other := another_host_key(node.host_key, result.host_key):
@@ -187,12 +183,11 @@ async def confirm_addresses(
 ) -> dict[str, NameSource]:
     """The values that are proven to be addresses of the surveyed machine, each with its proof.
 
-    carried: the survey of that machine, with the ssh host key that answered. host: the host given
-    to ssh. If the operator knows the key for an address and not for a name, it proves that address
-    only.
+    host: the host given to ssh. carried: the survey, with the ssh host key that answered. If
+    known_hosts has the key for an address but not for a name, the key proves only that address.
 
-    By pod nothing is proven: only the claims that operators have written down count. A DNS name
-    proves nothing, since whoever answers the resolver could choose it.
+    A pod's answer proves nothing: then only claims that operators have written down count. A DNS
+    name proves nothing, since whoever controls the resolver could choose it.
     """
     claimed = {str(address) for value in values if (address := as_address(value)) is not None}
     if context.transport.name == "pod":
@@ -217,7 +212,7 @@ def _answered_at(address: str, carried: ScriptResult[NodeSurvey]) -> bool:
 async def _answers(
     address: str, host: str, carried: ScriptResult[NodeSurvey], context: RolloutContext
 ) -> bool:
-    """Whether the surveyed machine answers there, with the host key that the operator knows."""
+    """Whether the surveyed machine answers at the address with its known host key."""
     if carried.host_key is None or carried.known_as is None or ip_address(address).is_link_local:
         return False
     try:

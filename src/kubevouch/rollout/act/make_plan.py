@@ -1,7 +1,4 @@
-"""`plan`: decides what each node needs, from a snapshot of the cluster and a survey of each machine.
-
-It only reads.
-"""
+"""`plan`: decides what each node needs, from a snapshot of the cluster and a survey of each machine. Only reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,7 +43,7 @@ _MOST_ADDRESSES = 16
 
 @dataclass(frozen=True)
 class NodeOptions:
-    """The nodes to plan for, and how to reach them. Without names, all nodes.
+    """The nodes to plan for (all if none is named), and how to reach them.
 
     ssh_config: an absolute path, or empty.
     """
@@ -61,7 +58,7 @@ class NodeOptions:
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """The operator's options. accepted: the values that the operator vouches for, by node."""
+    """The operator's options. accepted: the names and addresses that the operator vouches for, by node."""
 
     run: str
     made_by: str
@@ -74,13 +71,10 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     """Reads the evidence and decides what each node needs. `by_answer` completes the plan.
 
     Raises:
-    NotMadeByKubeadm: another tool made the cluster.
-
-    ClusterNotRead: the cluster cannot be identified, so no plan can be bound to it.
-
-    UsageError: an option names a node that does not exist, or a value that its node does not claim.
-
-    KubeError: the API server does not answer.
+        NotMadeByKubeadm: another tool made the cluster.
+        ClusterNotRead: the cluster cannot be identified, so no plan can be bound to it.
+        UsageError: an option names a node that does not exist, or a value that the node does not claim.
+        KubeError: the API server does not answer.
     """
     evidence = await gather(context.api, clock=context.clock)
     _check_maker(evidence, context.api.access.server)
@@ -128,7 +122,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         only=options.way.nodes,
         pods=options.way.pods,
         notices=(
-            *_under_way(evidence),
+            *_current_run(evidence),
             *_of_this_machine(names),
             *(str(each) for each in shared),
             *((_why_nobody_approves(evidence),) if planned and not approvers else ()),
@@ -139,9 +133,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
 
 def _check_maker(evidence: Evidence, server: str) -> None:
     if maker := evidence.maker:
-        seen = (
-            f"{maker} made this cluster, but a plan changes kubelets only as kubeadm sets them up"
-        )
+        seen = f"{maker} made this cluster, but kubevouch changes only kubelets that kubeadm set up"
         raise NotMadeByKubeadm(server, seen, f"{maker.way} ({maker.link})")
 
 
@@ -180,25 +172,25 @@ def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
 
 
 def _check_claimed(node: Node, value: str) -> None:
-    """Checks that the operator vouches for something that the Node claims: a certificate contains nothing else."""
+    """Raises UsageError if the operator vouches for a value that the Node does not claim: no certificate would contain it."""
     if claims_value(node, value):
         return
     claimed = [each.address for each in node.status.addresses] or [node.name]
     expected = nearest(value, claimed, otherwise=f"it claims {named(claimed)}")
-    raise UsageError(f"{node.name}={value}", "this Node does not claim it in its status", expected)
+    raise UsageError(f"{node.name}={value}", "this value is not in the Node's status", expected)
 
 
 async def _judged(
     node: Node, options: PlanOptions, context: RolloutContext, outside: SeenOutside
 ) -> NodeFacts | LeftOut:
-    """What the node needs by a look at its machine, and which names are proven; or why it is left out."""
+    """Surveys the node. Returns what it needs and which names are proven, or why the plan leaves it out."""
     if node.status.node_info.operating_system not in ("", "linux"):
         why = f"it runs {node.status.node_info.operating_system}"
         return LeftOut(node.name, why, leads_on=LeadsOn.NOTHING)
     if not node.ready:
         return LeftOut(node.name, "it is NotReady", leads_on=LeadsOn.DOCTOR)
     if len(node.status.addresses) > _MOST_ADDRESSES:
-        why = f"its status has {len(node.status.addresses)} addresses"
+        why = f"the Node's status has {len(node.status.addresses)} addresses"
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     try:
         seen = await look_at_machine(node, outside, context)
@@ -220,12 +212,12 @@ async def _judged(
     )
 
 
-def _under_way(evidence: Evidence) -> tuple[str, ...]:
-    """Says if a run is under way: until it ends, this plan cannot be carried out."""
+def _current_run(evidence: Evidence) -> tuple[str, ...]:
+    """A note if a run is in progress: the plan cannot be carried out before that run has ended."""
     holder, doubt = evidence.run_holder.value, evidence.run_holder.doubt
     if doubt is not None:
-        return (f"cannot tell whether a run is under way: {doubt.text}",)
-    return (f"a run is under way: {holder}",) if holder is not None and holder.is_alive else ()
+        return (f"cannot tell whether a run is in progress: {doubt.text}",)
+    return (f"a run is in progress: {holder}",) if holder is not None and holder.is_alive else ()
 
 
 def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
@@ -233,11 +225,11 @@ def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
     if not listed:
         return ()
     what = "1 loopback address" if listed == 1 else f"{listed} loopback addresses"
-    return (f"you allow {what} in kubelets' certificates: this cluster runs on one machine",)
+    return (f"you allow {what} in kubelets' certificates, since this cluster runs on one machine",)
 
 
 def _why_nobody_approves(evidence: Evidence) -> str:
-    """What happens while no approver runs, and the way out: install one, or repair the one that is there."""
+    """What happens while no approver works, and what to do: install one, or repair it."""
     stalls = (
         "later rotations stall at 70 to 90 % of a certificate's life, and at its end the port goes dark "
         f"({Code.ROTATION_WILL_STALL})"

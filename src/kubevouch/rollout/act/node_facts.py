@@ -1,4 +1,4 @@
-"""Facts about the nodes of a plan: what each serves, its lease, and the names that the plan allows it."""
+"""Facts about the nodes of a plan: what each node serves, its node lease, and the names that the plan allows."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -42,7 +42,7 @@ async def serves_well(context: RolloutContext, node: NodePlan, trust: TrustedRoo
 
 
 async def lease_time(context: RolloutContext, node: str) -> datetime | None:
-    """When the kubelet last renewed its lease; None where that cannot be read."""
+    """When the kubelet last renewed its node lease; None if that cannot be read."""
     try:
         return (await context.api.get(LEASES, node, "kube-node-lease")).spec.renew_time
     except (NotFound, Forbidden):
@@ -50,9 +50,9 @@ async def lease_time(context: RolloutContext, node: str) -> datetime | None:
 
 
 async def asked_for_again_by_pod(context: RolloutContext, nodes: Iterable[Node]) -> dict[str, str]:
-    """For transport by pod: by node, why the answering machine cannot be identified.
+    """The nodes for which a pod's answer cannot be trusted, and why.
 
-    Empty for another transport.
+    Empty for other transports.
     """
     if context.transport.name != "pod":
         return {}
@@ -70,7 +70,7 @@ def client_certificates_of(survey: NodeSurvey) -> frozenset[str]:
 
 
 def not_of_the_cluster(survey: NodeSurvey, trust: TrustedRoots | None, at: datetime) -> str:
-    """Why the kubelet's client certificate is not a valid one of this cluster; empty if it is."""
+    """Why the kubelet's client certificate is not valid in this cluster; empty if it is."""
     try:
         leaf, *others = read_certificates(survey.identity.pem, "its client certificate")
     except X509Error as error:
@@ -78,12 +78,12 @@ def not_of_the_cluster(survey: NodeSurvey, trust: TrustedRoots | None, at: datet
     roots = trust.certificates if trust else ()
     usage = ExtKeyUsage.CLIENT
     verdict = verify(leaf, intermediates=others, roots=roots, name="", at=at, usage=usage)
-    why = f"its kubelet's client certificate is not from this cluster: {verdict.go_text}"
+    why = f"the kubelet's client certificate is not from this cluster: {verdict.go_text}"
     return "" if verdict.trusted else why
 
 
 def approved_by_run(csr: CertificateSigningRequest, run: str) -> bool:
-    """Whether this run approved the CSR, even if the API server's response was lost."""
+    """Whether this run approved the CSR, also if the API server's response was lost."""
     approved = csr.condition("Approved")
     return approved is not None and approved.reason == BY_US and f"run {run}:" in approved.message
 
@@ -94,9 +94,9 @@ def targets_of(node: NodePlan) -> Iterable[Target]:
 
 
 def targets_now(node: NodePlan, live: Node) -> Iterable[Target]:
-    """The planned addresses that the Node still has, on its port; without any, the address that a metrics server would dial.
+    """The planned addresses that the Node still has, with its port. If none is left, the address that metrics-server would dial.
 
-    A plan may be old, and anybody may have written the file. If another machine answers, that says
+    A plan may be old, and anybody may have written the file. Another machine at an old address says
     nothing about this node.
     """
     known = {each.address for each in live.status.addresses}
@@ -105,7 +105,7 @@ def targets_now(node: NodePlan, live: Node) -> Iterable[Target]:
 
 
 def pins_of(nodes: Iterable[NodePlan]) -> WrittenClaims:
-    """The proven names and addresses of all planned nodes: what belongs to one node belongs to no other."""
+    """The proven names and addresses of all planned nodes. Each belongs to one node only."""
     pins = WrittenClaims()
     for each in nodes:
         entries = (*each.names, *each.addresses)

@@ -1,4 +1,4 @@
-"""The run of one node from its first change to its last gate: begin, observe, then commit or undo."""
+"""Changes one node: begins, waits for the gates, then commits or undoes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -28,17 +28,17 @@ from kubevouch.rollout.decide.transaction import (
 )
 from kubevouch.rollout.errors import NotTheHolder
 
-_SET = "its switch was set to undo it, but that could not be seen"
-_NO_RECORD = "this run began there, but left no record"
+_SET = "the switch was set, but its undo was not seen"
+_NO_RECORD = "this run began on the node, but has no record there"
 _PAUSE = 1.0
 _RETRY = 5.0
 _NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)
 _LAST_LOOK = 5.0
-"""The shortest time of a look in seconds: a look during the time-out still shows what is
+"""The shortest time limit of an observation in seconds, so that even the last one shows what is
 missing."""
 
-# Progress for a person who watches; other gates appear only while they are pending.
-_TOLD = {
+# Progress messages of passed gates. Other gates are shown only while they are pending.
+_PASSED = {
     ProofGate.NAMES: "signed for",
     ProofGate.SERVED: "serves it at",
     ProofGate.METRICS: "in the metrics API:",
@@ -47,7 +47,7 @@ _TOLD = {
 
 @dataclass
 class NodeRun:
-    """The change of one node in progress. change: None if nothing is written on the node."""
+    """The change of one node. change: None if nothing is written on the node."""
 
     observer: NodeObserver
     timeouts: RolloutTimeouts
@@ -55,50 +55,50 @@ class NodeRun:
     seed: Seed | None
     pid_before: int
     begun: ArmedNode | None = None
-    """This run was found begun on it, and cut off: it continues."""
+    """Set if an earlier attempt has begun this run on the node: then this one continues it."""
 
     reached: Callable[[ProofGate | None], None] = lambda _: None
-    """Called with the gate that the node waits for; None once a gate was given up."""
+    """Called with the gate that the node waits for, or None when a gate has failed."""
 
     for_good: bool = field(default=False, init=False)
-    """What was signed for it cannot be taken back."""
+    """Whether the policy rejects an approved CSR or certificate of the node, which no undo takes back."""
 
     is_overtaken: bool = field(default=False, init=False)
-    """Its switch was due before it was proven."""
+    """Whether the node's switch was due before the node was proven."""
 
     pid: int = field(default=0, init=False)
-    """The process that the run's restart started; 0 if unknown."""
+    """The kubelet's PID after the run's restart; 0 if unknown."""
 
     fires: datetime | None = field(init=False)
-    """The latest time of its switch; None if it is not armed, by all its answers."""
+    """The latest time at which the node's switch fires; None if the node is not armed."""
 
     def __post_init__(self) -> None:
         self.fires = self.begun.due if self.begun else None
 
     async def run(self) -> NodeResult:
-        """Runs the change to its result.
+        """Runs the change, and returns the node's result.
 
-        An error of the transport or the API server becomes a result, too.
+        Errors of the transport and the API server become results, too.
         """
         return await self._ended(self._run)
 
     async def put_back(self, why: str) -> NodeResult:
-        """Undoes the run on a begun node that is not healthy: `why` says how.
+        """Undoes the run on a node that it has begun and that is not healthy. why: what is wrong.
 
-        What was proven stays.
+        A proven change stays.
         """
 
         async def putting_back(began: float) -> tuple[NodeState, str]:
             self.reached(None)
             state, how = await self._undone(began)
-            if state is NodeState.DONE:  # only the end of its commit had been cut off
-                state, how = NodeState.UNKNOWN, "it was proven, and is committed"
+            if state is NodeState.DONE:  # an earlier attempt had only not finished the commit
+                state, how = NodeState.UNKNOWN, "the node was proven, and is committed"
             return state, why_of(why, how)
 
         return await self._ended(putting_back)
 
     async def _ended(self, work: Callable[[float], Awaitable[tuple[NodeState, str]]]) -> NodeResult:
-        """work: called with its start time."""
+        """Makes the node's result of `work`, which is called with the start time."""
         clock = self.observer.context.clock
         began = clock.monotonic()
         try:
@@ -143,25 +143,25 @@ class NodeRun:
     async def _ended_by_its_switch(
         self, since: datetime, missing: GateResult | None = None
     ) -> tuple[NodeState, str]:
-        """The result if its switch was due before it was proven. missing: the gate that was pending until then."""
+        """The result of a node whose switch was due before all gates passed. missing: the pending gate."""
         fires = self.fires
         assert fires is not None
         self.is_overtaken = True
         self.reached(None)
-        self._step(f"its switch was due at {fires:%H:%M:%S} UTC, before it was proven")
+        self._step(f"the node's switch was due at {fires:%H:%M:%S} UTC, before the node was proven")
         state, how = await self._undone(self.observer.context.clock.monotonic())
         waited_for = f"{missing.gate}: {missing.text}" if missing else ""
         return state, why_overtaken(fires, since, waited_for, how)
 
     async def _begin(self, since: datetime) -> tuple[NodeState, str] | None:
-        """Begins the change, or continues it.
+        """Begins or continues the change.
 
-        Returns None, or the result if the node has one already.
+        Returns None, or the node's result if there is nothing to wait for.
         """
         try:
             answer = await self._call(TransactionStep.BEGIN)
         except NodeUnreachable as error:
-            how = "this run is still armed on it" if self.begun else "nothing was changed"
+            how = "this run is still armed on the node" if self.begun else "nothing was changed"
             return NodeState.UNTOUCHED, f"{error}; {how}"
         except NodeError as error:
             state, how = await self._undone(self.observer.context.clock.monotonic())
@@ -180,13 +180,10 @@ class NodeRun:
     async def _gates(
         self, began: float, watch: "asyncio.Task[str] | None" = None
     ) -> GateResult | None:
-        """Waits for the gates.
+        """Waits for the gates. Returns None if all have passed, else the pending gate.
 
-        Returns None if all passed, else the gate that had not passed at the end.
-
-        It does not wait for a kubelet that does not stay up, or after the node's switch is due.
-        What it sees from then on is the switch's effect, so it returns the gate that was pending
-        before, if any.
+        Stops early if the kubelet does not stay up, or when the node's switch is due. From then on
+        we would see the switch's effect, so this returns the gate that was pending before, if any.
         """
         clock = self.observer.context.clock
         reported, before = 0, None
@@ -202,8 +199,8 @@ class NodeRun:
             if not seen[-1].passed and is_at_work(self.fires, clock.now()):
                 continue
             for result in seen[reported:]:
-                if result.passed and result.gate in _TOLD:
-                    self._step(f"{_TOLD[result.gate]} {result.text}")
+                if result.passed and result.gate in _PASSED:
+                    self._step(f"{_PASSED[result.gate]} {result.text}")
             reported = max(reported, sum(each.passed for each in seen))
             last = seen[-1]
             if watch is not None and watch.done():
@@ -223,7 +220,7 @@ class NodeRun:
             await clock.sleep(_PAUSE)
 
     def _seconds_left(self) -> float:
-        """Until its switch is due; infinite if none is set."""
+        """Seconds until the node's switch is due; infinite if no switch is set."""
         if self.fires is None:
             return inf
         return (self.fires - self.observer.context.clock.now()).total_seconds()
@@ -231,12 +228,10 @@ class NodeRun:
     async def _seen(
         self, seconds: float, watch: "asyncio.Task[str] | None"
     ) -> tuple[GateResult, ...]:
-        """The result of one look.
+        """The gates' results from one observation.
 
-        It is given up after that many seconds, and once the kubelet does not stay up.
-
-        Otherwise an API server that accepts requests and never answers would delay this node's
-        undo.
+        The observation is cancelled after `seconds`, or if the kubelet does not stay up. Otherwise
+        an API server that accepts requests and never answers would delay this node's undo.
         """
         looking = asyncio.ensure_future(self.observer.observe())
         awaited: list[asyncio.Future[Any]] = [looking, *([watch] if watch else [])]
@@ -245,7 +240,7 @@ class NodeRun:
             await asyncio.wait(awaited, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
             if looking.done():
                 return gate_results(looking.result())
-            said = "it has not answered yet"
+            said = "no answer yet"
         except KubeError as error:
             said = str(error)
         finally:
@@ -256,7 +251,7 @@ class NodeRun:
     async def _committed(self, began: float) -> tuple[NodeState, str]:
         answer = await self._insist(TransactionStep.COMMIT, began)
         if answer is None:
-            why = f"it passed every gate, but could not be reached to commit; {_SET}"
+            why = f"the node passed every gate, but could not be reached to commit; {_SET}"
             return NodeState.ARMED, why
         if answer.outcome is TransactionState.COMMITTED:
             return NodeState.DONE, ""
@@ -265,11 +260,11 @@ class NodeRun:
     async def _undone(self, began: float) -> tuple[NodeState, str]:
         answer = await self._insist(TransactionStep.ROLLBACK, began)
         if answer is None:
-            return NodeState.ARMED, f"it could not be reached to undo it; {_SET}"
+            return NodeState.ARMED, f"the node could not be reached to undo the change; {_SET}"
         return await self._by_answer(answer)
 
     async def _by_answer(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
-        """The state of a node with this answer. The wire must confirm a commit."""
+        """The node's state by its answer. The port must confirm a commit."""
         match answer.outcome:
             case TransactionState.UNDONE | TransactionState.HALF:
                 return await self._as_undone(answer)
@@ -278,28 +273,28 @@ class NodeRun:
             case TransactionState.NOTHING:
                 return NodeState.UNTOUCHED, "nothing was changed"
             case TransactionState.COMMITTED if await self.observer.serves_well():
-                return NodeState.DONE, "done in this run before"
+                return NodeState.DONE, "already done in this run"
             case TransactionState.REFUSED | TransactionState.BUSY:
                 return NodeState.UNTOUCHED, answer.reason
-        said = f"it answered {answer.outcome!s}, but the wire does not confirm that"
+        said = f"the node answered {answer.outcome!s}, but its port does not confirm that"
         return NodeState.UNKNOWN, said
 
     async def _as_undone(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
-        """Undone only if the files are back and the kubelet stays up with them."""
+        """The state after an undo: undone only if the files are back and the kubelet stays up."""
         half = answer.outcome is TransactionState.HALF
         why = f"partially undone: {answer.reason}" if half else answer.reason
         try:
             down = await why_not_up(self.observer.context, self.observer.node.host)
         except NodeError as error:
-            unseen = f"could not see whether its kubelet stays up: {error}"
+            unseen = f"cannot tell whether the kubelet stays up: {error}"
             return NodeState.UNKNOWN, why_of(why, unseen)
         if down:
-            files = "" if half else "its files are as before"
+            files = "" if half else "the files are as before"
             return NodeState.FAILED, why_of(why, files, down)
         return (NodeState.UNKNOWN if half else NodeState.UNDONE), why
 
     async def _insist(self, action: TransactionStep, began: float) -> TransactionAnswer | None:
-        """Repeats a step until the node answers; None once its switch must have fired without an answer."""
+        """Repeats a step until the node answers. Returns None once the switch must have fired."""
         clock = self.observer.context.clock
         deadline = began + self.timeouts.switch + 2 * _RETRY
         while True:
@@ -335,7 +330,7 @@ class NodeRun:
         return result.answer
 
     def _learn(self, answer: TransactionAnswer) -> None:
-        """Whether it is armed after that answer. A refused call has not changed that."""
+        """Notes whether the node is armed after that answer. A refused or busy call changes nothing."""
         if answer.outcome in (TransactionState.BEGUN, TransactionState.HALF):
             fires = self._note_switch()
             node = self.observer.node.node
@@ -345,7 +340,7 @@ class NodeRun:
             self.fires = None
 
     def _note_switch(self, longest: float = 0.0) -> datetime:
-        """The latest time of its switch. longest: the seconds for which it may be set, if it is not set yet."""
+        """Notes the latest time at which the switch fires. longest: seconds until the switch is surely set."""
         assert self.change is not None
         left = timedelta(seconds=self.change.switch_seconds + longest)
         self.fires = self.fires or self.observer.context.clock.now() + left

@@ -1,4 +1,4 @@
-"""One node's turn in a run: note its former state, then change, approve and prove it, to the end."""
+"""One node's turn in a run: records the former state, then changes, approves and proves the node."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,14 +32,14 @@ from kubevouch.rollout.errors import NodeAway, NotTheHolder, StoppedBefore
 
 _NOT_READY = "this Node is not Ready"
 _PATIENCE = 15.0
-"""Seconds for an apparently unhealthy canary to show that it is healthy after its soak."""
+"""Seconds that a canary may look unhealthy after its soak."""
 _CLOCKS = timedelta(seconds=5)
-"""The API server's seconds are whole, and its clock is not ours."""
+"""A tolerance: the API server rounds to seconds, and its clock may differ from ours."""
 
 
 @dataclass(frozen=True)
 class NodeTurns:
-    """The turns of a plan's nodes."""
+    """Runs the turns of a plan's nodes."""
 
     nodes: Mapping[str, CheckedNode]
     begun: Mapping[str, ArmedNode]
@@ -49,9 +49,9 @@ class NodeTurns:
     live: LiveCluster
 
     async def through(self, name: str, reached: Reached) -> NodeResult:
-        """Carries out a node's work to its end.
+        """Changes and proves one node, and returns its result.
 
-        An error of the transport or the API server becomes a result.
+        Errors of the transport and the API server become results.
         """
         node = self.nodes[name]
         begun = self.begun.get(name)
@@ -60,7 +60,7 @@ class NodeTurns:
                 lambda: self._run_of(node, begun), self.context, name, self.timeouts.gates
             )
         except KubevouchError as error:
-            how = "it is still armed" if begun else "nothing was changed"
+            how = "the node is still armed" if begun else "nothing was changed"
             why = f"{error}; {how}"
             if begun and isinstance(error, NotTheHolder):
                 why = f"{error}; {by_its_switch(begun.due, self.context.clock.now())}"
@@ -74,10 +74,10 @@ class NodeTurns:
         return result
 
     async def not_well(self, name: str) -> str:
-        """What is wrong with a done node after its soak; empty if it is healthy.
+        """Why a canary is not healthy after its soak; empty if it is.
 
-        An apparently unhealthy node is checked again for a moment; an unreachable one for as long
-        as its gates might have taken.
+        A node that looks unhealthy is checked again for 15 s; an unreachable node for as long as the
+        gates may take.
         """
         clock = self.context.clock
         began = clock.monotonic()
@@ -86,7 +86,7 @@ class NodeTurns:
                 why = await self._ill(name)
                 said, patience = f"not healthy after soak: {why}", _PATIENCE
             except KubevouchError as error:
-                why = said = f"could not see whether it is healthy after its soak: {error}"
+                why = said = f"cannot tell whether the node is healthy after its soak: {error}"
                 patience = self.timeouts.gates
                 self.context.progress.waiting(name, f"a check after its soak ({error})")
             if not why:
@@ -96,16 +96,16 @@ class NodeTurns:
             await clock.sleep(1)
 
     async def _ill(self, name: str) -> str:
-        """What is wrong with a done node; empty for nothing. Raises KubevouchError if unknown."""
+        """Why a done node is not healthy; empty if it is. Raises KubevouchError if unknown."""
         node = self.nodes[name].plan
         live = await self.context.api.get(NODES, name)
         if why := not_the_node(node, live) or ("" if live.ready else _NOT_READY):
             return why
         well = await serves_well(self.context, node, self.checked.inputs.trust)
-        return "" if well else "it does not serve a verifiable certificate of its own"
+        return "" if well else "the node serves no verifiable certificate of its own"
 
     async def _run_of(self, node: CheckedNode, begun: ArmedNode | None) -> tuple[NodeRun, str]:
-        """The work on the node, and why to undo it: the run has begun the node, and it is unhealthy. Empty if there is no reason."""
+        """The work on the node, and why it must be undone: the run has begun there, and the node is unhealthy. Empty if not."""
         if node.state is not NodeState.FAILED:
             try:
                 return await self._prepare(node, begun), ""
@@ -116,7 +116,7 @@ class NodeTurns:
         return await self._to_put_back(node, begun), _NOT_READY
 
     async def _to_put_back(self, node: CheckedNode, begun: ArmedNode | None) -> NodeRun:
-        """The undo. Its kubelet may be down, so only the kubelet's default folder is believed."""
+        """The undo of a node. The kubelet may be down; then only its default folder is trusted."""
         if why := untrusted_root(node.plan, node.survey):
             raise StoppedBefore(node.plan.node, why)
         observer = await self._observer(node, begun)
@@ -125,7 +125,7 @@ class NodeTurns:
         return NodeRun(observer, self.timeouts, change=change, seed=None, pid_before=0, begun=begun)
 
     async def _prepare(self, node: CheckedNode, begun: ArmedNode | None) -> NodeRun:
-        """The node's turn: it is still the plan's and Ready; its former state is noted; its seed is made now."""
+        """Checks that the node is still as planned and Ready, records its former state, and makes its seed."""
         name = node.plan.node
         context, timeouts = self.context, self.timeouts
         try:
@@ -172,10 +172,10 @@ class NodeTurns:
         )
 
     async def _observer(self, node: CheckedNode, begun: ArmedNode | None) -> NodeObserver:
-        """The observer of the node from now on, with its former state.
+        """The observer of the node, with the node's former state.
 
-        On a begun node the served certificate and the CSRs may come from this very run: only a CSR
-        older than the kubelet's process is from before.
+        If the run has begun on the node, its CSRs may come from this run: only those older than the
+        kubelet's process are from before.
         """
         name, writes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
         started = node.kubelet_started
@@ -204,7 +204,7 @@ class NodeTurns:
 
 
 def begun_before(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, ArmedNode]:
-    """The nodes on which this run was found armed, and until when, by name."""
+    """The nodes on which an earlier attempt armed this run, by name, and until when."""
     run = checked.plan.run
     return {
         each.plan.node: found_armed(

@@ -59,15 +59,15 @@ from kubevouch.rollout.decide.recheck import not_the_node
 
 _REREAD = 10.0
 _MOST_JUDGED = 8
-"""CSRs without a credential id that one look judges: the cost of a flood of them."""
+"""The most CSRs without a credential ID that one observation checks, which bounds the cost of a flood."""
 _MOST_APPROVALS = 3
-"""A kubelet makes one CSR, and another if its addresses change meanwhile. An approval cannot be
-taken back."""
+"""The most approvals per node. A kubelet makes one CSR, and another if its addresses change. An
+approval cannot be taken back."""
 
 
 @dataclass(frozen=True)
 class RunInputs:
-    """The inputs that stay the same during a run."""
+    """The inputs that do not change during a run."""
 
     plan: Plan
     trust: TrustedRoots
@@ -75,55 +75,54 @@ class RunInputs:
     metrics: ExpectedMetrics
     word: OperatorWord = NO_WORD
     pins: WrittenClaims = field(default_factory=WrittenClaims)
-    """What is proven of all nodes of the plan, also of skipped ones: what is proven for one node
-    is no other's."""
+    """The proven names and addresses of all nodes in the plan, even skipped ones. No other node may
+    have them."""
 
     approver_decides: bool = False
-    """Whether our approver leads on the cluster, and so decides first."""
+    """Whether our approver runs in the cluster, and so decides first."""
 
 
 @dataclass
 class NodeObserver:
-    """Observes one node during its change: its former state, and what has been seen since."""
+    """Observes one node during its change. Keeps the node's former state and what was seen since."""
 
     context: RolloutContext
     live: LiveCluster
     inputs: RunInputs
     node: NodePlan
     known: frozenset[str]
-    """Names of its CSRs before the change: we do not wait for an older one."""
+    """The names of the node's CSRs from before the change, which are ignored."""
 
     lease_before: datetime | None
     kubelet_started: datetime | None
     client_certificates: frozenset[str]
-    """Fingerprints of the kubelet's client certificates, read on the node itself: its own CSRs
-    are made with these."""
+    """Fingerprints of the kubelet's client certificates, read on the node. The kubelet makes its CSRs
+    with these."""
 
     approvers_turn: float = 0.0
-    """Seconds for which a passing CSR is left to the approver. Like us it decides with one patch
-    of the version that it judged: the second one changes nothing."""
+    """Seconds for which a passing CSR is left to the approver. Both patch only the version that they
+    checked, so the second patch changes nothing."""
 
     reread: float | None = None
-    """When the node's client certificate was last read again, by the monotonic clock."""
+    """When the kubelet's client certificate was last read again, by the monotonic clock."""
 
     judged: Counter[str] = field(default_factory=Counter)
-    """How often each CSR without a credential id was judged."""
+    """How often each CSR without a credential ID was checked."""
 
     new_process: bool | None = None
     approved: set[str] = field(default_factory=set)
     passed_since: dict[str, float] = field(default_factory=dict)
-    """Since when each CSR has passed and waited for the approver, by name and the monotonic
-    clock."""
+    """When each CSR first passed and was left to the approver: monotonic times by name."""
 
     served_since: datetime | None = None
     metrics_before: datetime | None = None
 
     async def observe(self) -> GateEvidence:
-        """One look; approves the kubelet's CSR on the way if the policy passes it.
+        """Observes the node once. Approves the kubelet's CSR if the policy passes it.
 
         Raises:
-            NotTheHolder: another run writes from now on.
-            KubeError: the API server does not answer; the next look may get an answer.
+            NotTheHolder: this run has lost the Lease.
+            KubeError: the API server does not answer. The next observation may succeed.
         """
         found = await self._own_csrs()
         csr, held = found[-1]
@@ -158,12 +157,14 @@ class NodeObserver:
         )
 
     async def _own_csrs(self) -> list[tuple[CertificateSigningRequest | None, str]]:
-        """The kubelet's passing CSRs since the change; else one, and what holds it; else None, and why there is none."""
+        """The kubelet's passing CSRs since the change; else one CSR and why it is held; else None and why there is no CSR."""
         csrs = await self.live.csrs()
         of_node = csrs_by_node(csrs).get(self.node.node, ())
         new = [csr for csr in of_node if csr.name not in self.known]
         await self._read_again_after_a_rotation(new)
-        run = self.inputs.plan.run  # it judged what it approved, before the kubelet rotated
+        run = (
+            self.inputs.plan.run
+        )  # CSRs that this run approved before the kubelet rotated count, too
         own = own_csrs(new, self.client_certificates) or [c for c in new if approved_by_run(c, run)]
         if not own:
             return [(None, not_asked_yet(new))]
@@ -173,9 +174,9 @@ class NodeObserver:
         return [each for each in judged if not each[1]] or judged[-1:]
 
     def _to_judge(self, own: Csrs) -> Csrs:
-        """The newest CSR with a credential id.
+        """The CSRs to check: the newest if it has a credential ID.
 
-        Those without one may be a thief's, so each gets its turn.
+        Without credential IDs a CSR may be a thief's, so all are checked in turn.
         """
         if made_with(own[-1]):
             return own[-1:]
@@ -192,7 +193,7 @@ class NodeObserver:
         return refused_by(csr) or await self._decide(csr.name, csrs)
 
     async def _decide(self, name: str, csrs: Csrs) -> str:
-        """Asks the policy about that CSR, read again, and approves exactly that version; or says what holds it."""
+        """Reads the CSR again, and approves exactly that version if the policy passes it. Returns why it is held."""
         api = self.context.api
         try:
             found = await api.get(CSRS, name)
@@ -218,25 +219,25 @@ class NodeObserver:
                 who = f"run {self.inputs.plan.run}"
                 await api.patch_approval(found, approval(who, not_asked=not_asked))
             except Conflict:
-                return "it changed during the decision"
+                return "the CSR changed during the decision"
             self._approved(name, self._how())
         return ""
 
     def _is_the_approvers_turn(self, name: str) -> bool:
-        """Whether this passing CSR is left to the approver for now."""
+        """Whether a passing CSR is left to the approver for now."""
         now = self.context.clock.monotonic()
         return now - self.passed_since.setdefault(name, now) < self.approvers_turn
 
     def _how(self) -> str:
         if not self.approvers_turn:
             return "approved"
-        waited = f"the approver had not approved it within {self.approvers_turn:.0f} s"
+        waited = f"the approver had not approved the CSR within {self.approvers_turn:.0f} s"
         return f"approved by this run: {waited} (its log says why)"
 
     async def _held(
         self, found: CertificateSigningRequest, csrs: Csrs
     ) -> tuple[str, tuple[str, ...]]:
-        """The rules that do not pass it, with the present Nodes ("" if all pass), and the rules that were not asked.
+        """Why the policy holds the CSR ("" if it passes), and the rules that were not checked.
 
         Raises KubeError.
         """
@@ -281,9 +282,9 @@ class NodeObserver:
         return why, decision.not_asked
 
     async def _standing(self, csr: Csr, node: Node | None) -> CredentialAnswer | None:
-        """Whether somebody borrowed the node's name, if the API server names no credentials.
+        """Whether another client certificate uses the node's name. Only if the API server gives no credential IDs.
 
-        None: the disk decides.
+        None: the certificate on the node's disk decides.
         """
         if csr.credential_ids or not self.inputs.word.without_credential_id or node is None:
             return None
@@ -295,7 +296,7 @@ class NodeObserver:
     async def _read_again_after_a_rotation(self, csrs: Csrs) -> None:
         """Reads the kubelet's client certificate again if the newest CSR was made with another one.
 
-        The kubelet may have rotated it since the survey; it looks for a new one every 10 s.
+        The kubelet may have rotated its certificate since the survey. Reads at most every 10 s.
         """
         clock = self.context.clock
         known = not csrs or made_with(csrs[-1]) in {"", *self.client_certificates}
@@ -305,12 +306,12 @@ class NodeObserver:
         self.reread = clock.monotonic()
         with contextlib.suppress(
             KubevouchError
-        ):  # keep the earlier certificates, with which the rule holds the CSR
+        ):  # then the earlier certificates stay, and the rule holds the CSR
             survey = (await survey_planned(self.node, self.context)).answer
             self.client_certificates |= client_certificates_of(survey)
 
     def _approved(self, name: str, how: str) -> None:
-        if name not in self.approved:  # it is checked again until the node is done
+        if name not in self.approved:  # each observation checks the CSR again
             self.approved.add(name)
             self.context.progress.step(self.node.node, f"{name} {how}")
 
@@ -323,7 +324,7 @@ class NodeObserver:
         try:
             answer = await self.context.api.text(path)
         except Forbidden:
-            return None  # no right to read it; the handshake and the metrics are proof enough
+            return None  # no right to read this; the handshake and the metrics are proof enough
         except KubeError as error:
             return str(error)
         return None if answer.strip() == "ok" else f"/healthz says {answer[:80]!r}"

@@ -1,8 +1,7 @@
-"""Runs scripts on nodes in pods: without ssh, without logs and without the kubelet's port.
+"""Runs scripts on nodes in pods: without ssh, pod logs or the kubelet's port.
 
-Each script gets its own pod, bound to its node. The pod is removed after the answer, and also after
-an error or a cancellation. A pod of a killed process ends by its own deadline, and the next run
-removes it.
+Each script gets its own pod, bound to the node. The pod is removed after the answer, an error or a
+cancellation. If kubevouch is killed, the pod ends by its own deadline, and the next run removes it.
 """
 
 import asyncio
@@ -43,26 +42,25 @@ from kubevouch.rollout.decide.pod import (
 from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 
 _ADMITTED = (
-    "expected a namespace that admits privileged pods (pod-security.kubernetes.io/enforce), and those labelled "
-    f"app.kubernetes.io/name={NAME} above all: --pod-namespace names another; or --via ssh"
+    "expected a namespace that admits privileged pods (pod-security.kubernetes.io/enforce), at least those labelled "
+    f"app.kubernetes.io/name={NAME}: choose another with --pod-namespace, or use --via ssh"
 )
 _VERBS = ("create", "delete", "get", "list", "watch")
 _REMOVAL = 10.0
-"""Seconds for the API server to accept a pod's removal. The kubelet gets as many to confirm it,
-where that matters."""
+"""Seconds for the API server to accept a pod's deletion. If needed, the kubelet gets as many to
+confirm it."""
 
 
 async def prepare_pods(
     api: ApiClient, place: PodPlace, removed: Callable[[str, str], None]
 ) -> None:
-    """Checks the rights that pods need, and removes the pods that a killed run has left.
+    """Checks the rights that pods need, and removes the pods of killed runs.
 
-    removed: called with the node and the name of each leftover pod.
+    removed: called with the node and the name of each removed pod.
 
     Raises:
-    StoppedBefore: a right is missing; the error names it.
-
-    KubeError: the API server does not answer.
+        StoppedBefore: a right is missing. The error names it.
+        KubeError: the API server does not answer.
     """
     space = place.namespace
     lacking = []
@@ -74,7 +72,7 @@ async def prepare_pods(
         raise StoppedBefore(
             api.access.server,
             f"not allowed to {', '.join(lacking)} pods in the namespace {space}; --via pod needs that",
-            "`kubevouch apply --print-role` shows the rights it needs",
+            "`kubevouch apply --print-role` shows the needed rights",
             way=LeadsOn.RIGHTS,
         )
     for pod in await api.list_all(PODS, space, label_selector=SELECTOR):
@@ -87,7 +85,7 @@ async def prepare_pods(
 
 @dataclass
 class _Followed:
-    """What a task sees of the pod that it follows."""
+    """What a watch has seen of a pod."""
 
     uid: str
     look: PodLook = field(default_factory=PodLook)
@@ -95,7 +93,7 @@ class _Followed:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until(self, enough: Callable[[], bool], seconds: float) -> None:
-        """Returns once the condition holds or the time is over."""
+        """Waits until the condition holds, the pod is gone or the time is over."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not (enough() or self.gone):
@@ -106,8 +104,8 @@ class _Followed:
 class PodTransport:
     """Runs scripts on nodes in pods.
 
-    token: makes a unique word for a pod's name. rng: a random number in [0, 1). stays: called with
-    a message about a pod that could not be removed.
+    token: returns a unique suffix for a pod's name. rng: returns a random number in [0, 1). stays:
+    called with a message about a pod that could not be removed.
     """
 
     name = "pod"
@@ -132,7 +130,7 @@ class PodTransport:
         self._stays = stays
 
     async def destination(self, host: str) -> Destination:
-        """The node itself: the API server knows its name."""
+        """The node's name, which the API server resolves."""
         return Destination(host, is_known=True)
 
     async def run_script(
@@ -140,15 +138,13 @@ class PodTransport:
     ) -> ScriptResult[T]:
         """Runs the script on the node of this name.
 
-        at: refused. A pod is created for a node's name, and proves nothing about an address.
+        at: not supported. A pod is created for a node's name, and proves nothing about an address.
 
         Raises:
-        NodeUnreachable: no pod ran. The cluster or the node's kubelet refused it, or the image is
-        missing.
-
-        AnswerLost: the pod started, or may have. Only the node knows what the script did.
-
-        ScriptFailed: the pod ran but gave no answer that fits.
+            NodeUnreachable: no pod ran. The cluster or the node's kubelet refused it, or the image
+                is missing.
+            AnswerLost: the pod may have started. Only the node knows what the script did.
+            ScriptFailed: the pod ran, but gave no valid answer.
         """
         where = f"{host} (pod)"
         packed = packed_script(script.sealed())
@@ -159,7 +155,7 @@ class PodTransport:
         look, gone = await self._look_of(body, name, where, timeout)
         state, why = verdict(look, gone=gone, seconds=timeout)
         if state is PodState.REFUSED:
-            raise NodeUnreachable(where, f"no pod ran there: {why}")
+            raise NodeUnreachable(where, f"no pod ran on the node: {why}")
         if state is PodState.LOST:
             raise AnswerLost(where, why)
         return _result(answer_from(look.messages, where=where), script, where, timeout)
@@ -167,27 +163,26 @@ class PodTransport:
     async def _look_of(
         self, body: dict[str, Any], name: str, where: str, seconds: float
     ) -> tuple[PodLook, bool]:
-        """The last look at a new pod, and whether its kubelet confirmed its removal.
+        """Creates the pod and waits for it. Returns the last state seen, and whether the pod is gone.
 
-        The pod is removed in any case.
+        The pod is always removed.
         """
         try:
             pod = await self._api.create(PODS, body, self._place.namespace)
         except StatusError as error:
-            # If etcd times out (500, 504), nobody knows what became of the request. Removing the
-            # pod tells.
+            # If etcd times out (500, 504), the pod may have been created. Removing it shows that.
             if isinstance(error, ServerError) and await self._removed(name):
-                raise AnswerLost(where, f"its pod {name} may have run: {error}") from None
+                raise AnswerLost(where, f"the pod {name} may have run: {error}") from None
             raise NodeUnreachable(where, str(error), _ADMITTED) from None
         except BaseException as error:  # the pod may exist
             await self._removed(name)
             if not isinstance(error, KubeError):
                 raise
-            seen = f"cannot tell whether its pod {name} was created: {error}"
+            seen = f"cannot tell whether the pod {name} was created: {error}"
             raise AnswerLost(where, seen) from None
         try:
             if why := changed_by_admission(pod, self._place):
-                advice = f"except pods labelled app.kubernetes.io/name={NAME} from it"
+                advice = f"exempt pods labelled app.kubernetes.io/name={NAME} from the webhook"
                 raise AnswerLost(where, why, advice)
             async with self._followed(pod) as followed:
                 await followed.until(lambda: not followed.look.is_worth_waiting, seconds)
@@ -228,7 +223,7 @@ class PodTransport:
                 followed.changed.set()
 
     async def _removed(self, name: str) -> bool:
-        """Removes the pod if possible, and reports it if it stays. False if there was no pod."""
+        """Removes the pod, and reports a failure. Returns False if there was no pod."""
         space = self._place.namespace
         try:
             async with asyncio.timeout(_REMOVAL):
@@ -244,7 +239,7 @@ class PodTransport:
 
 
 def _not_told(_: KubevouchError) -> None:
-    """The watch restarts by itself. If that fails, the script's error says so."""
+    """Ignores errors of the watch, which restarts by itself. If that fails, the script fails."""
 
 
 def _why_not_sent(script: Script[T], packed: str, at: DialAddress | None) -> str:
@@ -258,7 +253,7 @@ def _why_not_sent(script: Script[T], packed: str, at: DialAddress | None) -> str
 
 
 def _result(said: PodAnswer, script: Script[T], where: str, seconds: float) -> ScriptResult[T]:
-    """The answer of the script. Raises an error that says why there is none."""
+    """The script's answer. Raises NodeError if there is none."""
     if said.status == NOT_ENTERED:
         raise NodeUnreachable(where, said.complaint)
     if said.too_long:

@@ -46,9 +46,9 @@ SILENT = {
     FailureKind.NAME_UNKNOWN,
     FailureKind.OUR_SIDE,
 }
-"""Outcomes of a dial that do not show who listens there."""
+"""Failures that do not show what listens at the address."""
 _SKEW = timedelta(minutes=5)
-"""A plan may be made on one machine and carried out on another."""
+"""The tolerated clock skew between the machine that made the plan and this one."""
 
 _SIGNER = "kubernetes.io/kubelet-serving"
 
@@ -58,15 +58,17 @@ async def check_cluster(
 ) -> tuple[TrustedRoots, tuple[Node, ...], tuple[LeftOut, ...]]:
     """Checks that the cluster is the plan's: by the UID of kube-system, its CA and its Nodes.
 
-    Returns the CAs that its pods trust, all its Nodes, and the plan's nodes that the run skips.
+    Returns the CAs that pods trust, all Nodes, and the plan's nodes that the run skips.
 
     Raises:
-        StoppedBefore: it is another cluster, or a Node differs from the plan's.
+        StoppedBefore: this is another cluster, or a Node differs from the plan.
     """
     trust = await check_identity(plan, context, otherwise=NEW_PLAN)
     if plan.made_at > context.clock.now() + _SKEW:
         raise StoppedBefore(
-            f"plan of run {plan.run}", f"it claims to be made at {plan.made_at}", NEW_PLAN
+            f"plan of run {plan.run}",
+            f"claims to be made in the future, at {plan.made_at}",
+            NEW_PLAN,
         )
     nodes = tuple(await context.api.list_all(NODES))
     by_name = {node.name: node for node in nodes}
@@ -80,7 +82,7 @@ async def check_cluster(
     if plan.config_map is not None and not is_its_edit(plan.config_map):
         raise StoppedBefore(
             f"ConfigMap {plan.config_map.name}",
-            "the planned text is not the old one with serverTLSBootstrap: true",
+            "the planned text is not the old text with serverTLSBootstrap: true",
             NEW_PLAN,
         )
     return trust, nodes, tuple(away)
@@ -91,12 +93,10 @@ async def check_identity(
 ) -> TrustedRoots:
     """Checks that the cluster is the plan's, by the UID of kube-system and its CA.
 
-    Returns the CAs that its pods trust.
-
-    otherwise: what else helps if it is another one.
+    Returns the CAs that pods trust. otherwise: further advice for the error.
 
     Raises:
-        StoppedBefore: it is another one.
+        StoppedBefore: this is another cluster.
     """
     where = _context_of(context.api)
     uid = await cluster_uid(context.api)
@@ -110,9 +110,9 @@ async def check_identity(
 
 
 async def refuse_another_cluster(plan: Plan, api: ApiClient) -> None:
-    """For readers: raises StoppedBefore if this is another cluster than the plan's.
+    """Raises StoppedBefore if this is not the plan's cluster. For commands that only read.
 
-    A silent one is not known to be.
+    If the API server does not answer, does nothing.
     """
     try:
         uid = await cluster_uid(api)
@@ -127,8 +127,8 @@ def _context_of(api: ApiClient) -> str:
 
 
 def _another_cluster(plan: Plan, api: ApiClient, why: str, otherwise: str = "") -> StoppedBefore:
-    """A new plan helps if it is another cluster at the same address, or its CA is new."""
-    advice = f"name the cluster at {plan.cluster.server} by --kubeconfig or --context"
+    """The error for another cluster. At the plan's address, a new plan helps; elsewhere, another context."""
+    advice = f"choose the cluster at {plan.cluster.server} with --kubeconfig or --context"
     advice += f", or {otherwise}" if otherwise else ""
     is_there = api.access.server == plan.cluster.server
     way = LeadsOn.NEW_PLAN if is_there else LeadsOn.CLUSTER
@@ -136,7 +136,7 @@ def _another_cluster(plan: Plan, api: ApiClient, why: str, otherwise: str = "") 
 
 
 async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
-    """Checks that we have every right for the run. Raises StoppedBefore with the missing ones."""
+    """Checks that we have all rights for the run. Raises StoppedBefore with the missing ones."""
     holder = ResourceAttributes(
         verb="update",
         group="coordination.k8s.io",
@@ -180,12 +180,12 @@ async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
 async def check_vantage(
     nodes: Iterable[NodePlan], trust: TrustedRoots | None, context: RolloutContext
 ) -> dict[str, Served]:
-    """Checks that we can dial every address: otherwise no gate could be judged.
+    """Checks that we can dial every address, as the gates must.
 
     Returns what each node serves at its first address.
 
     Raises:
-        StoppedBefore: one cannot be dialled.
+        StoppedBefore: an address cannot be dialled.
     """
     wanted = {target: node.node for node in nodes for target in targets_of(node)}
     found: dict[str, Served] = {}
@@ -204,10 +204,10 @@ async def check_vantage(
 
 
 _PATIENCE = 15.0
-"""Seconds for a freshly restarted node to become Ready."""
+"""Seconds that a restarted node may take to become Ready."""
 
 _LOOKED_AT = (*BEGUN, NodeState.UNDONE)
-"""States with which a Ready node is handled like any other of the plan."""
+"""A Ready node in one of these states is handled like any other node of the plan."""
 
 
 async def look_at_away_nodes(
@@ -218,14 +218,14 @@ async def look_at_away_nodes(
     *,
     goes_on: bool,
 ) -> tuple[tuple[LeftOut, ...], dict[str, Recheck]]:
-    """The nodes that the run skips; and, by name, the state of begun ones that are not Ready.
+    """Asks skipped nodes for their state if the run may have begun there.
 
-    Nodes where the run may have begun are asked for their state. A node in neither result is
-    handled like any other: the run has begun on it, and it is Ready or has become so. goes_on: it
-    was started from this machine before.
+    Returns the nodes that the run still skips, and the states of begun nodes that are not Ready. A
+    node in neither result is handled like any other: the run has begun there, and the node is
+    Ready. goes_on: whether this machine has started the run before.
 
     Raises:
-        StoppedBefore: the run has begun on one, whose state cannot be read.
+        StoppedBefore: the run has begun on a node whose state cannot be read.
     """
     live = {node.name: node for node in nodes}
     names = {each.node for each in away}
@@ -251,16 +251,16 @@ async def look_at_away_nodes(
 
 
 async def _is_as_any_other(status: RunOnNode, node: Node, context: RolloutContext) -> bool:
-    """Whether the run has begun on it and it is Ready: an armed one gets some time for that."""
+    """Whether the run has begun on the node and the node is Ready. An armed node gets 15 s for that."""
     if node.ready:
         return status.state in _LOOKED_AT
     return status.state in BEGUN and await _becomes_ready(node.name, context)
 
 
 def _may_be_begun(planned: NodePlan, live: Node | None) -> bool:
-    """Whether it is the plan's Node, on which the run writes.
+    """Whether the run writes on this node, and the Node is still the plan's, by UID.
 
-    Its other claims prove nothing: its kubelet writes them.
+    The rest of the Node proves nothing, since the kubelet writes it.
     """
     is_it = live is not None and live.uid == planned.uid
     return is_it and planned.change is ChangeKind.BOOTSTRAP
@@ -280,19 +280,21 @@ async def _becomes_ready(name: str, context: RolloutContext) -> bool:
             return False
         if context.clock.monotonic() - began > _PATIENCE:
             return False
-        context.progress.waiting(name, "its Node to be Ready: this run has begun on it")
+        context.progress.waiting(name, "its Node to be Ready: this run has begun there")
         await context.clock.sleep(1)
 
 
 async def _has_approved(node: str, run: str, context: RolloutContext) -> bool:
-    """Whether the run has approved a CSR of that node, and so has begun there."""
+    """Whether the run has approved a CSR of the node, and so has begun there."""
     csrs = await list_csrs(context.api)
     own = (each for each in csrs if each.spec.username == f"{NODE_USER}{node}")
     return any(approved_by_run(each, run) for each in own)
 
 
 def _cannot_tell(status: RunOnNode, how: str) -> StoppedBefore:
-    """how: the state of its Node."""
+    """The error for a node whose run state cannot be read. how: the state of the Node."""
     why = "; ".join(status.notes)
-    seen = f"this run may have begun on it, {how}, but its state there cannot be read: {why}"
-    return StoppedBefore(status.node, seen, "or a new plan without it", way=LeadsOn.REACH)
+    seen = f"this run may have begun on this node, {how}, but its state cannot be read: {why}"
+    return StoppedBefore(
+        status.node, seen, "fix that, or plan without this node", way=LeadsOn.REACH
+    )

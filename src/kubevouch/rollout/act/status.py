@@ -1,7 +1,4 @@
-"""`status`: asks every node for its runs.
-
-Reads only, and needs no API server if the nodes are known.
-"""
+"""`status`: asks every node for its runs. Only reads, and needs no API server if the nodes are known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,7 +27,7 @@ _TIMEOUT = 30.0
 
 @dataclass(frozen=True)
 class StatusTarget:
-    """A node to ask. host_key: the expected one; empty accepts any that the operator's ssh accepts. root: from a plan."""
+    """A node to ask. host_key: the expected key; empty accepts any that the operator's ssh accepts. root: the plan's kubelet folder."""
 
     node: str
     hosts: tuple[str, ...]
@@ -40,23 +37,21 @@ class StatusTarget:
 
 
 def planned_target(node: NodePlan) -> StatusTarget:
-    """As the plan of a run reaches it."""
+    """The target by a run's plan."""
     return StatusTarget(node.node, (node.host,), node.machine_id, node.host_key, node.disk.root)
 
 
 def live_target(node: Node) -> StatusTarget:
-    """As a new plan would reach it."""
+    """The target by the Node, as for a new plan."""
     return StatusTarget(node.name, hosts_of(node), node.status.node_info.machine_id)
 
 
 async def gather_statuses(
     targets: Iterable[StatusTarget], run: str, transport: NodeTransport, *, others: bool = False
 ) -> tuple[RunOnNode, ...]:
-    """The named run on each node; else what is armed on it, or its newest run.
+    """The state of the named run on each node. Without a name, of all armed runs or the newest one.
 
-    Silent nodes have a row, too.
-
-    others: besides the named run each other armed one has a row.
+    Unreachable nodes have a row, too. others: whether other armed runs also get rows.
     """
 
     async def asked(target: StatusTarget) -> tuple[RunOnNode, ...]:
@@ -82,7 +77,7 @@ def _not_asked(target: StatusTarget, run: str, error: KubevouchError) -> RunOnNo
 
 
 async def _found(target: StatusTarget, transport: NodeTransport) -> RunsFound:
-    """Raises NodeError if it cannot be asked, or is another machine; AnotherHostKey if its key differs."""
+    """The runs on the node. Raises NodeError if the node does not answer or another machine does; AnotherHostKey."""
     script = status_script(target.root)
     result: ScriptResult[RunsFound]
     _, result = await run_on_first_known(

@@ -1,8 +1,8 @@
-"""`undo RUN`: restores the former files of every node that a run has changed, with its own gates.
+"""`undo RUN`: restores the former files on every node that a run has changed, and checks the nodes.
 
-The ConfigMap comes first, then one node after the other: workers, then control planes. It stops at
-the first restored node that does not become healthy, or when the Lease is lost. A node that fails
-before any change does not stop the others.
+The ConfigMap is restored first, then one node at a time: workers, then control planes. The undo
+stops at the first restored node that does not become healthy, or when the Lease is lost. A node
+that fails before any change does not stop the others.
 """
 
 import asyncio
@@ -41,17 +41,17 @@ from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
 
 _OVER = (TransactionState.UNDONE, TransactionState.NOTHING)
 _PAUSE = 1.0
-_CUT = "stopped at once; what has begun there continues by itself"
+_CUT = "stopped at once; an undo that was sent continues by itself"
 _NO_TURN = "the undo ended before its turn: the run's change is still in place"
 
 
 async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -> RunResult:
-    """Undoes what can be undone; an approval cannot.
+    """Undoes everything except approvals, which cannot be undone.
 
-    A cancellation ends it with each node's state so far.
+    After a cancellation, the result has each node's state so far.
 
     Raises:
-        StoppedBefore: it is another cluster, or another run is in progress.
+        StoppedBefore: this is another cluster, or another run is in progress.
         KubeError: the API server does not answer.
     """
     await check_identity(plan, context)
@@ -79,7 +79,7 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
             ended, cut = NodeResult(node.node, NodeState.UNKNOWN, _CUT), True
         if ended.not_well:
             is_seen = ended.state is not NodeState.UNKNOWN
-            how = " and is not healthy" if is_seen else "; could not tell whether it is healthy"
+            how = " and is not healthy" if is_seen else "; cannot tell whether it is healthy"
             stopped = f"{node.node} was undone{how}"
         result = msgspec.structs.replace(ended, seconds=context.clock.monotonic() - began)
         context.progress.ended(node.node, str(result))
@@ -114,7 +114,7 @@ class _NodeUndo:
     timeouts: RolloutTimeouts
 
     async def result(self) -> NodeResult:
-        """The node's state after the undo."""
+        """Undoes the run on the node. Returns the node's state."""
         name = self.node.node
         try:
             seen = (await survey_planned(self.node, self.context)).answer
@@ -129,12 +129,10 @@ class _NodeUndo:
         return await self._ended(answer, seen)
 
     async def _sent(self, seen: NodeSurvey) -> TransactionAnswer:
-        """The node's answer to its undo.
+        """Sends the undo to the node, and returns the answer.
 
-        The undo may arm it from the moment of sending, until it is restored.
-
-        It is sent even without a visible record: an `apply` that is about to begin must find that
-        it is too late.
+        From sending until the node is restored, the node may be armed. The undo is sent even if the
+        node has no record of the run: it bars an `apply` that is about to begin.
         """
         context, name, run = self.context, self.node.node, self.run
         change = change_to_undo(self.node, seen, run)
@@ -159,7 +157,7 @@ class _NodeUndo:
         return sent.answer
 
     async def _ended(self, answer: TransactionAnswer, seen: NodeSurvey) -> NodeResult:
-        """Handles an earlier undo, too: one that stopped since the node was not healthy, or that ended after the survey."""
+        """The result by the node's answer, also for an earlier undo that found the node unhealthy or ended after the survey."""
         node, why = self.node, answer.reason
         if answer.outcome is TransactionState.NOTHING:
             return not_changed(node, self.run, why, seen)
@@ -172,32 +170,35 @@ class _NodeUndo:
                     return changed
                 why = why_of(why, edited(node, seen)[0])
         elif not half:
-            self.context.progress.step(node.node, "former files in place, restarted")
+            self.context.progress.step(node.node, "former files restored, kubelet restarted")
         state, why = await self._come_back(f"partially undone: {why}" if half else why, half=half)
         return NodeResult(node.node, state, why, not_well=state is not NodeState.UNDONE)
 
     async def _come_back(self, why: str, *, half: bool) -> tuple[NodeState, str]:
-        """Whether it is healthy with its former files, as seen on the node and from outside.
+        """The state with the former files, as seen on the node and from outside.
 
-        Failed: it is not.
+        FAILED if the node is not healthy.
         """
         try:
             down = await why_not_up(self.context, self.node.host)
         except NodeError as error:
-            return NodeState.UNKNOWN, f"{why or 'undone'}; it could not be watched: {error}"
+            return (
+                NodeState.UNKNOWN,
+                f"{why or 'undone'}; the kubelet could not be watched: {error}",
+            )
         if half or down:
             return (NodeState.ARMED if half else NodeState.FAILED), why_of(why, down)
         state, missing = await self._gates()
         return state, f"undone, but {missing}" if missing else why
 
     async def _gates(self) -> tuple[NodeState, str]:
-        """Undone if the Node is Ready and its port answers with a certificate again; else what is missing, or why it is unknown."""
+        """UNDONE once the Node is Ready and its port serves a certificate; else another state, and what is missing."""
         clock = self.context.clock
         began = clock.monotonic()
         while True:
-            # From then on the other run may cause what is seen.
+            # From now on another run may change the node.
             if lost := self.context.why_lost:
-                return NodeState.UNKNOWN, f"did not wait until it is healthy: {lost}"
+                return NodeState.UNKNOWN, f"did not wait until the node is healthy: {lost}"
             state, missing = await self._seen_now()
             if not missing or clock.monotonic() - began > self.timeouts.gates:
                 return state, missing
@@ -205,7 +206,7 @@ class _NodeUndo:
             await clock.sleep(_PAUSE)
 
     async def _seen_now(self) -> tuple[NodeState, str]:
-        """A port that cannot be dialled from here says nothing: its node has watched the kubelet."""
+        """The state now. A port that cannot be dialled from here does not count: the node has watched the kubelet."""
         try:
             live = await self.context.api.get(NODES, self.node.node)
         except KubeError as error:

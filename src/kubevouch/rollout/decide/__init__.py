@@ -1,4 +1,1 @@
-"""The deciding part of a rollout.
-
-Pure: it turns facts into a plan, a gate's result or a script's text.
-"""
+"""The decisions of a roll-out. Pure functions: facts in; a plan, a gate's result or a script's text out."""

@@ -1,8 +1,7 @@
-"""The one table of messages and next commands, for every state of a run and every verb. Pure.
+"""The table of next commands and notes, for every state of a run and every verb. Pure.
 
-Next to it: how scripts get to nodes, and which command shows why a node did not answer. A command
-is argv. `step` fills in a word in braces, perhaps with nothing. A state without a row gets the
-command that looks again.
+Also has: how scripts reach nodes, and which command shows why a node did not answer. A command is
+argv; `step` replaces each word in braces, possibly by nothing.
 """
 
 import re
@@ -37,7 +36,7 @@ _SHOWS = ("{shows}",)
 
 @dataclass(frozen=True)
 class NextStep:
-    """The next command line, and the one after it; empty where there is nothing to run. note: for a person."""
+    """The next command line, and the one after it; empty if there is nothing to run. note: a hint for the operator."""
 
     command: str
     then: str = ""
@@ -46,7 +45,7 @@ class NextStep:
 
 @dataclass(frozen=True)
 class _Row:
-    """command, then: what comes next. note: a text beside it, whose words in braces are filled in too. waits: whether the command waits first."""
+    """A row of the table. command, then: the next two commands. note: a hint, also with words in braces. waits: whether to sleep first."""
 
     command: Argv
     then: Argv = ()
@@ -55,9 +54,9 @@ class _Row:
 
 
 class Case(Enum):
-    """The state of a run, or the reason for a refusal, with the next step."""
+    """States of a run and reasons for a refusal, each with the next step."""
 
-    # For any finding.
+    # For any outcome.
     LOOK = _Row(_STATUS)
     DOCTOR = _Row(_DOCTOR)
     VERIFY = _Row(_VERIFY)
@@ -72,23 +71,23 @@ class Case(Enum):
     UNDO_THEN_ANEW = _Row(_UNDO, _ANEW)
     WORD = _Row(
         _ANEW,
-        note="at a terminal, plan asks whether these addresses are right; elsewhere add --addresses FILE, with a line NODE ADDRESS for each",
+        note="at a terminal, plan asks whether these addresses are right; elsewhere add --addresses FILE, with lines NODE ADDRESS",
     )
     ROLES_THEN_AGAIN = _Row(_ROLES, _AGAIN)
     ROLES = _Row(_ROLES)
     CONTEXTS = _Row(CONTEXTS)
 
-    # What runs have left on nodes, for `status`.
-    UNDER_WAY = _Row(
+    # For `status`: the state of runs on nodes.
+    RUNNING = _Row(
         _STATUS,
-        note="{what} is under way: wait until it ends; if it was killed, that shows in {seconds} s",
+        note="{what} is in progress: wait until it ends; if it was killed, status shows that in {seconds} s",
         waits=True,
     )
     UNDO_CUT_OFF = _Row(
-        _UNDO, note="this continues the interrupted undo; what it has put back stays so"
+        _UNDO, note="this continues the interrupted undo; restored nodes stay restored"
     )
-    GO_ON = _Row(_RESUME, note="to put its nodes back instead: `{undo}`")
-    FAILED = _Row(_UNDO, note="its switch is overdue and has not ended the run")
+    GO_ON = _Row(_RESUME, note="to undo the run instead: `{undo}`")
+    FAILED = _Row(_UNDO, note="the node's switch is overdue and has not ended the run")
     ELSEWHERE = _Row(
         _STATUS,
         note="the plan of run {run} is not on this machine, or cannot be read. On the machine "
@@ -99,16 +98,16 @@ class Case(Enum):
     SILENT = _Row(_SHOWS, _STATUS)
     SILENT_THIS_WAY = _Row(
         (*STATUS, "{nodes}", "{way}"),
-        note="this asks {node} without the plan, with whichever key your own ssh knows",
+        note="this asks {node} without the plan, with the host key that your ssh knows",
     )
     UNDONE = _Row(
         _DOCTOR,
-        note="this run does not change again what it has put back: make a new plan for that; if it has changed other nodes, `{undo}` puts them back",
+        note="this run does not change undone nodes again: make a new plan for them; if the run has changed other nodes, `{undo}` restores them",
     )
 
 
 def step(case: Case, waits: int = 0, **words: Argv | str) -> NextStep:
-    """The next step of that case. waits: seconds, if the row waits. words: values for its braces; a brace without a value becomes empty."""
+    """The next step of a case. waits: seconds to sleep, if the row waits. words: values for the words in braces; empty if missing."""
     row = case.value
     known: Mapping[str, Argv] = {
         name: (value,) if isinstance(value, str) and value else tuple(value)
@@ -126,7 +125,7 @@ def step(case: Case, waits: int = 0, **words: Argv | str) -> NextStep:
 
 
 def _filled(argv: Argv, words: Mapping[str, Argv]) -> list[str]:
-    """Fills the words in braces. An unknown word becomes empty."""
+    """Replaces words in braces. An unknown word becomes empty."""
     found: list[str] = []
     for word in argv:
         found += words.get(word[1:-1], ()) if word.startswith("{") else [word]
@@ -134,21 +133,21 @@ def _filled(argv: Argv, words: Mapping[str, Argv]) -> list[str]:
 
 
 def run_word(run: str) -> str:
-    """The name of a run; empty for any other text.
+    """The text if it is a valid run name, else empty.
 
-    A Lease or a node may say anything, and only a valid name gets into a command line.
+    A Lease or a node may contain any text, but a command line only gets a valid name.
     """
     return run if re.fullmatch(RUN_NAME, run) else ""
 
 
 def some(nodes: Sequence[str]) -> list[str]:
-    """The options that name these nodes; nothing for all."""
+    """The --node options for these nodes; empty for all nodes."""
     return [word for node in nodes for word in ("--node", node)]
 
 
 @dataclass(frozen=True)
 class WayToNodes:
-    """How scripts get to the nodes. ssh_config, ssh_user: empty means the operator's own."""
+    """How scripts reach the nodes. ssh_config, ssh_user: empty means the operator's default."""
 
     via: Via = "ssh"
     ssh_config: str = ""
@@ -156,15 +155,12 @@ class WayToNodes:
 
     @property
     def said_again(self) -> list[str]:
-        """The flags that make our command line use ssh in the same way."""
+        """The kubevouch flags that use ssh in the same way."""
         config = ["--ssh-config", self.ssh_config] if self.ssh_config else []
         return [*config, *(["--ssh-user", self.ssh_user] if self.ssh_user else [])]
 
     def ssh(self, host: str, *command: str, flags: Sequence[str] = ()) -> list[str]:
-        """A command of the operator's own ssh on that host.
-
-        Without a command, a shell for a person.
-        """
+        """The operator's ssh command line for that host. Without a command it opens a shell."""
         config = ["-F", self.ssh_config] if self.ssh_config else []
         user = ["-l", self.ssh_user] if self.ssh_user else []
         return ["ssh", *config, *user, *flags, "--", host, *command]
@@ -179,7 +175,7 @@ def way_of(plan: Plan) -> WayToNodes:
 
 
 def shows_why(why: LeadsOn, node: str, host: str, way: WayToNodes) -> list[str]:
-    """A command that shows why a node was left out or did not answer: its claims, a shell, sudo or the login there."""
+    """A command that shows why a node was left out or did not answer: its Node, a shell, sudo's rights, or a login."""
     if why is LeadsOn.ROOT:  # with a terminal: sudo may ask there
         return way.ssh(host, "sudo", "-l", flags=["-t"])
     if why is LeadsOn.STATUS or way.via != "ssh":

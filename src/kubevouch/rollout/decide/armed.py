@@ -1,7 +1,4 @@
-"""The current nodes of a run: changed and not proven, so that their switches may undo the change.
-
-Pure.
-"""
+"""The armed nodes of a run: changed but not proven, so their switches may undo the change. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -17,21 +14,21 @@ from kubevouch.rollout.decide.transaction import LONGEST_SCRIPT, UNDONE_BEFORE
 
 
 def about_to_be_armed(node: str, run: str, now: datetime, switch: float) -> ArmedNode:
-    """A node that gets a script which may set its switch. switch: the switch's seconds."""
+    """A node that is about to get a script that sets its switch. switch: the switch's time in seconds."""
     return ArmedNode(run, node, now + timedelta(seconds=switch + LONGEST_SCRIPT))
 
 
 def found_armed(
     node: str, run: str, survey: NodeSurvey, surveyed: datetime, switch: int
 ) -> ArmedNode:
-    """A node on which the run was found armed. switch: its seconds, for a record without its time."""
+    """A node on which the run was found armed. switch: the switch's seconds, if the record has no time."""
     found = next((each for each in armed_runs(survey) if each.run == run.encode()), None)
     left = found.fires - survey.clock if found and found.fires else switch
     return ArmedNode(run, node, surveyed + timedelta(seconds=left))
 
 
 def is_armed_by(run: str, survey: NodeSurvey) -> bool:
-    """Whether the run was found armed there."""
+    """Whether the run is armed on the surveyed node."""
     return any(each.run == run.encode() for each in armed_runs(survey))
 
 
@@ -42,9 +39,9 @@ def what_is_left_armed(
     *,
     line: Callable[[Argv], str] = join,
 ) -> str:
-    """What happens to the current nodes, at least one, if we leave now, for a person.
+    """A message about what happens to the armed nodes (at least one) if we stop now.
 
-    again: the command that continues the run. line: writes a command.
+    again: the command that continues the run. line: formats a command.
     """
     each = "; ".join(
         f"{each.node} may be armed by run {each.run}: {by_its_switch(each.due, now)}"
@@ -57,7 +54,7 @@ def what_is_left_armed(
 
 
 def by_its_switch(due: datetime | None, now: datetime) -> str:
-    """What happens to an armed node without further writes, for a person. due: None if its time is unknown."""
+    """A message about what happens to an armed node if the run does not continue. due: None if the time is unknown."""
     puts_back = "undoes the change"
     if due:
         left, at = round((due - now).total_seconds()), f"{due:%H:%M:%S} UTC"
@@ -66,28 +63,28 @@ def by_its_switch(due: datetime | None, now: datetime) -> str:
             if left >= 0
             else f"has been due for {-left} s, since {at}, and undoes the change"
         )
-    return f"its switch {puts_back}, unless the run continues"
+    return f"the node's switch {puts_back}, unless the run continues"
 
 
 def is_at_work(fires: datetime | None, now: datetime) -> bool:
-    """Whether its switch ends the run on a node right now.
+    """Whether the node's switch is ending the run right now.
 
-    A long overdue one does not finish by itself.
+    False for a long overdue switch, which will not finish by itself.
     """
     return fires is not None and timedelta() <= now - fires <= timedelta(seconds=LONG_AT_WORK)
 
 
 def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -> str:
-    """Why a node was not proven before its switch was due, for a person.
+    """A message for a node whose switch was due before the node was proven.
 
-    since: when this run began or continued there. waited_for: the gate that was pending; empty if
-    none was checked. how: the answer of the rollback that followed.
+    since: when this run began or continued on the node. waited_for: the pending gate; empty if no
+    gate was checked. how: the answer of the rollback that followed.
     """
     by_itself = how == UNDONE_BEFORE
     what = "undid the change" if by_itself else "was due"
     early = round((fires - since).total_seconds())
     return why_of(
-        f"its switch {what} at {fires:%H:%M:%S} UTC, before it was proven",
+        f"the node's switch {what} at {fires:%H:%M:%S} UTC, before the node was proven",
         f"this run had continued there {early} s before" if early >= 0 else "",
         f"it waited for {waited_for}" if waited_for else "",
         "" if by_itself else how,
@@ -95,8 +92,8 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
 
 
 def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:
-    """How long a continued run has for each node on which it was found armed, for a person."""
+    """Messages about how long a continued run has for each node on which it is armed."""
     return tuple(
-        f"{each.node}: {by_its_switch(each.due, now)} and proves it before; continuing does not prolong that"
+        f"{each.node}: {by_its_switch(each.due, now)} and proves the node before; continuing does not extend that time"
         for each in armed
     )

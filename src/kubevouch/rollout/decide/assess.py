@@ -1,7 +1,4 @@
-"""The plan of one node, or why it has none: what it needs, and which names and addresses it is entitled to.
-
-Pure.
-"""
+"""Makes the plan of one node: what the node needs, and which names and addresses it may have. Pure."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -32,9 +29,9 @@ from kubevouch.rollout.errors import LeadsOn
 class NodeFacts:
     """The facts about a node from which its plan is made.
 
-    need: what its disk and kubelet need, from `need_of`. domain: the cluster's DNS domain by its
-    kubelet; empty where it has none. confirmed: proven addresses. accepted: values that the
-    operator vouches for. flags: metrics-server's.
+    need: what its disk and kubelet need, from `need_of`. domain: the kubelet's clusterDomain; empty
+    if it has none. confirmed: proven addresses. accepted: names and addresses that the operator
+    vouches for. flags: metrics-server's flags.
     """
 
     node: Node
@@ -48,7 +45,7 @@ class NodeFacts:
     """The host given to ssh; empty means the node's name."""
 
     known_as: str = ""
-    """The name under which the operator's known_hosts has the key that answered."""
+    """The name of the answering host key in the operator's known_hosts."""
 
 
 def assess_all(
@@ -59,10 +56,8 @@ def assess_all(
 ) -> list[NodePlan | LeftOut]:
     """The plan of each surveyed node, or why it has none.
 
-    A host key that several nodes share proves nothing.
-
-    nodes: all of the cluster. An index looks up what they have, so ten times as many nodes take ten
-    times as long.
+    A host key that several nodes share proves nothing. nodes: all Nodes of the cluster; they are
+    indexed, so the time grows linearly with them.
     """
     cloned, neighbours = sharing(shared, HOST_KEY), Neighbours(NodeIndex(nodes), reserved)
 
@@ -86,7 +81,7 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     dial = scraped_address(node, preferred_types(facts.flags))
     if dial is None:
-        why = "its Node status has no address: its kubelet could not ask for a certificate"
+        why = "the Node's status has no address, so its kubelet could not request a certificate"
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     plan = NodePlan(
         node=node.name,
@@ -106,12 +101,14 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         stratum=stratum_of(node),
     )
     if why := node_problem(plan):
-        return LeftOut(node.name, f"a plan cannot contain it: {why}", leads_on=LeadsOn.STATUS)
+        return LeftOut(
+            node.name, f"a plan cannot contain this node: {why}", leads_on=LeadsOn.STATUS
+        )
     return plan
 
 
 def readiness_notice(planned: Iterable[NodePlan]) -> tuple[str, ...]:
-    """A notice about restarts of kubelets before Kubernetes 1.35 (pkg/kubelet/prober, worker.go and prober_manager.go)."""
+    """A notice about pods that become unready when a kubelet before 1.35 restarts (pkg/kubelet/prober/worker.go, prober_manager.go)."""
     restarted = [each for each in planned if each.change is ChangeKind.BOOTSTRAP]
     old = sorted({each.kubelet_version for each in restarted if _is_before_1_35(each)})
     if not old:
@@ -135,7 +132,7 @@ def plan_config_map(
     left_out: Sequence[LeftOut],
     nodes: Sequence[Node],
 ) -> tuple[ConfigMapPlan | None, str]:
-    """The change, if there is one, and a note for a person. nodes: all of the cluster."""
+    """The change of the ConfigMap, if any, and a note for the operator. nodes: all Nodes of the cluster."""
     if known.value is None:
         return None, known.doubt.text if known.doubt else _NOT_KUBEADMS
     if known.value.bootstrap:
@@ -143,7 +140,7 @@ def plan_config_map(
     named = {each.node for each in planned} | {each.node for each in left_out}
     absent = [node.name for node in nodes if node.name not in named]
     if absent:
-        return None, f"not in this plan, which does not look at {counted(len(absent), 'node')}"
+        return None, f"not in this plan, which does not cover {counted(len(absent), 'node')}"
     unwell = [each.node for each in left_out if not each.is_well]
     if unwell:
         return None, f"not in this plan, which leaves out {counted(len(unwell), 'node')}"
@@ -164,9 +161,9 @@ def plan_config_map(
 
 
 def is_its_edit(plan: ConfigMapPlan) -> bool:
-    """Whether the planned text is the old one with only the one key set.
+    """Whether the planned text is the old text with only serverTLSBootstrap set.
 
-    The plan is a file and may say anything.
+    Anybody may have written the plan's file.
     """
     edit = set_server_tls_bootstrap(plan.before.encode())
     return not isinstance(edit, Refusal) and edit.after.decode() == plan.after

@@ -1,8 +1,9 @@
-"""How much a node's answer by pod is worth. Pure.
+"""How far to trust an answer that came by pod. Pure.
 
-It is the word of a holder of a client certificate of the node's name: the API server hands pods to
-that holder, and takes their status from it. No host key backs it. So it proves no address. It does
-not even count as the node's own if a second such certificate may exist.
+Anybody who holds a client certificate of the node's name can give the answer: the API server sends
+pods to that holder, and accepts their status from it. No host key backs the answer. So the answer
+proves no address. If a second client certificate of the node's name may exist, the answer does not
+even count as the node's.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,10 +17,10 @@ from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
 
 @dataclass(frozen=True)
 class WrittenNode:
-    """What operators wrote down about a node, where no node can write.
+    """What operators wrote down about a node, where nodes cannot write.
 
-    addresses: each with its source: the inventory or a pin. client_certificates: SHA-256 of those
-    in a pin; empty if it names none.
+    addresses: each with its source, the inventory or a pin. client_certificates: the SHA-256 of the
+    certificates in the pin; empty if there are none.
     """
 
     addresses: Mapping[str, NameSource] = field(default_factory=dict)
@@ -27,7 +28,10 @@ class WrittenNode:
 
 
 def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -> str:
-    """Why the answer is not from the pinned node; empty if it is, or if no certificate is pinned. found: its disk's certificates, by its own word."""
+    """Why the answer is not from the pinned node; empty if it is, or if no certificate is pinned.
+
+    found: SHA-256 of the certificates on the node's disk, as the answer says.
+    """
     if not written.client_certificates or found & written.client_certificates:
         return ""
     return (
@@ -39,9 +43,9 @@ def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -
 def asked_for_again(
     csrs: Iterable[CertificateSigningRequest], nodes: Iterable[Node]
 ) -> dict[str, str]:
-    """The nodes for whose name somebody else has got a second client certificate, and since when.
+    """The nodes for whose name somebody has requested a second client certificate, and a message.
 
-    csrs: for kubelets' client certificates. The API server keeps issued ones for an hour.
+    csrs: the CSRs for kubelets' client certificates. The API server keeps issued ones for an hour.
     """
     listed, found = ListedCredentials(csrs, told=True), {}
     for node in nodes:
@@ -49,6 +53,6 @@ def asked_for_again(
             found[node.name] = (
                 "somebody else has requested a client certificate of this node's name "
                 f"({at:%Y-%m-%d %H:%M:%S} UTC): by pod nobody can tell which machine answers; "
-                "take --via ssh for it"
+                "use --via ssh for this node"
             )
     return found

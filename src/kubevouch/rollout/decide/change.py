@@ -1,10 +1,8 @@
-"""A node's change for the transaction script, and its seed: a certificate for a key that the node already has.
+"""A node's change for the transaction script, and its seed: a certificate for a key that the node already has. Pure.
 
-Pure.
-
-The key stays in place. The survey shows the certificate beside it, and so its public half. A
-throw-away CA certifies that again, in the form of kubelets' own pairs, and only the certificate
-travels. If the kubelet's own pair is valid for long enough, nothing travels.
+The key stays on the node. The survey reads the key's certificate, and so the public key. A
+throw-away CA issues a new certificate for it, in the form of a kubelet's self-signed pair, and only
+the certificate is sent. If the kubelet's own pair is valid for long enough, nothing is sent.
 """
 
 from collections.abc import Sequence
@@ -32,7 +30,7 @@ _STORED = (
     ("kubelet-server-current.pem", "kubelet-server-current.pem"),
     ("kubelet-server.crt", "kubelet-server.key"),
 )
-"""Where a kubelet has a serving key: its own pair, an issued one, or one that somebody gave it."""
+"""Where a kubelet finds its serving pair at a start, in order (certificate, key): issued, or put there by somebody."""
 
 
 def seed_of(
@@ -43,9 +41,9 @@ def seed_of(
     life: timedelta,
     serials: tuple[int, int],
 ) -> Seed | None:
-    """The seed, valid for that long; None if the node has no key for one.
+    """The seed, valid for `life`; None if the node has no key for it.
 
-    serials: of the certificate and of its CA.
+    serials: the serial numbers of the certificate and of its CA.
     """
     found = seed_pair(survey)
     if found is None:
@@ -74,10 +72,10 @@ def seed_of(
 
 
 def former_until(survey: NodeSurvey) -> int:
-    """When the certificate ends with which a requesting kubelet would start, in seconds since 1970; 0 if it has none."""
+    """When the certificate expires that the kubelet would load at a start with serverTLSBootstrap, in Unix seconds; 0 without one."""
     names = {each.name for each in survey.certificates}
     there = [pair for pair in _STORED if pair[0] in names]
-    # It checks only the first, and exits if that is unreadable.
+    # The kubelet checks only the first pair, and exits if that is unreadable.
     found = seed_pair(survey, there[:1])
     return int(found[2].not_after.timestamp()) if found else 0
 
@@ -104,10 +102,7 @@ def seed_pair(
 
 
 def _file(found: SurveyedFile | None, files: dict[bytes, SurveyedFile]) -> SurveyedFile | None:
-    """The file, or the one in the same folder to which this link leads.
-
-    None if that is missing or empty.
-    """
+    """The file, or a symlink's target in the same folder. None if missing or empty."""
     if found is not None and found.kind == "link":
         folder = found.path.rpartition(b"/")[0]
         found = files.get(found.target) or files.get(folder + b"/" + found.target)
@@ -121,13 +116,13 @@ def _good_by_itself(name: str, leaf: Certificate, now: datetime, life: timedelta
 
 
 _SWITCH_OF_AN_UNDO = 120
-"""Seconds. An undo on a node takes some ten."""
+"""The switch's seconds for an undo, which takes about ten."""
 
 
 def change_of(
     node: NodePlan, survey: NodeSurvey, run: str, *, content: bytes, switch_seconds: int
 ) -> NodeChange:
-    """The change for the script. content: the whole new config.yaml, whose digest is in the plan."""
+    """The change for the script. content: the whole new config.yaml; the plan has its digest."""
     present = survey.config[0].content if survey.config else b""
     return NodeChange(
         run=run,
@@ -149,9 +144,9 @@ def change_of(
 
 
 def change_to_undo(node: NodePlan, survey: NodeSurvey, run: str) -> NodeChange:
-    """The change for an undo, which writes what the run's own record holds.
+    """The change for an undo, which restores what the run's record holds.
 
-    Its switch serves an interrupted undo.
+    The switch finishes an interrupted undo.
     """
     return change_of(node, survey, run, content=b"", switch_seconds=_SWITCH_OF_AN_UNDO)
 
@@ -159,9 +154,9 @@ def change_to_undo(node: NodePlan, survey: NodeSurvey, run: str) -> NodeChange:
 def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
     """Why an undo must not write into the plan's folder as root; empty if it may.
 
-    The running kubelet uses that folder. Without a trustworthy kubelet it must be the kubelet's
-    default, since a plan can be edited, and a container may have filled any other folder. The run's
-    own record there names the pki folder and the config.yaml (transaction.sh, recorded).
+    The folder must be the running kubelet's. Without a kubelet it must be the kubelet's default: a
+    plan can be edited, and a container may have written to any other folder. The run's record there
+    names the pki folder and the config.yaml (transaction.sh, recorded).
     """
     if survey.unsafe:
         return f"{node_text(survey.unsafe)}: only root may own what root runs and writes there"
@@ -169,7 +164,7 @@ def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
         if node.disk.root == ROOT_DIR:
             return ""
         return (
-            f"cannot tell whether {node.disk.root}, as the plan says, is the kubelet's folder: "
+            f"cannot tell whether the plan's {node.disk.root} is the kubelet's folder: "
             f"{node_text(survey.no_kubelet)}, and without a kubelet only {ROOT_DIR} is trusted; "
             "start kubelet.service, then undo again"
         )

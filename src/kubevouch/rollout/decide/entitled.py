@@ -1,8 +1,8 @@
-"""Question two of a plan: which names and addresses may a node have? This file asks the policy.
+"""Which names and addresses may a node have? This file asks the policy.
 
-It asks when the plan is made, about the node's claims and their proofs. It asks again before a plan
-is carried out, about the plan's values: a plan is a file, and its author must not be able to give
-names away. The operator's statements for one run are never kept in a plan.
+When a plan is made, the policy checks the node's claims and their proofs. Before a plan is carried
+out, the policy checks the plan's values again: anybody may have written the file, and a forged plan
+must not give names away. A plan never contains the operator's statements for one run.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -20,9 +20,9 @@ from kubevouch.policy.reserved import ReservedNames
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The values of a cluster's nodes and the reserved ones, indexed for many nodes.
+    """The names and addresses of other nodes, indexed, and the reserved ones.
 
-    nodes: all of the cluster. pinned: what a plan gives to its nodes.
+    nodes: all Nodes of the cluster. pinned: the names and addresses in the plan.
     """
 
     nodes: NodeIndex
@@ -31,7 +31,7 @@ class Neighbours:
 
 
 def not_entitled(allowed: AllowedNames, neighbours: Neighbours) -> str:
-    """Why the policy would hold a CSR for all these names and addresses; empty if the node may have them."""
+    """Why the policy would hold a CSR with all these names and addresses; empty if it would not."""
     reserved, asked = neighbours.reserved, allowed.asked
     pinned = neighbours.pinned.among(asked)
     others = neighbours.nodes.others(allowed.node, asked, reserved.shared, pinned)
@@ -39,11 +39,13 @@ def not_entitled(allowed: AllowedNames, neighbours: Neighbours) -> str:
     if decision.outcome is Outcome.PASS:
         return ""
     hints = " ".join(f"--allow {allowed.node}={value}" for value in decision.operator_may_allow)
-    return f"its CSR would be held: {decision.why}" + (f"; if it is so: {hints}" if hints else "")
+    return f"the node's CSR would be held: {decision.why}" + (
+        f"; if that is right: {hints}" if hints else ""
+    )
 
 
 def shared_among(nodes: Iterable[Node], host_keys: Mapping[str, str]) -> tuple[SharedIdentity, ...]:
-    """The machine-ids of all nodes of the cluster, and the surveyed nodes' ssh host keys, compared."""
+    """Finds machine-ids that Nodes share, and ssh host keys that surveyed nodes share."""
     return shared_identities(
         MachineIdentity(node.name, node.status.node_info.machine_id, host_keys.get(node.name, ""))
         for node in nodes
@@ -55,8 +57,7 @@ def without_shared_keys(
 ) -> dict[str, NameSource]:
     """A node's proven addresses, without those proven only by a host key that another node also has.
 
-    The holder of a cloned machine's key can answer for each of them. cloned: all nodes with such a
-    key.
+    Any machine with a cloned key can answer at such an address. cloned: all nodes with such a key.
     """
     return {
         value: source
@@ -67,11 +68,11 @@ def without_shared_keys(
 
 @dataclass(frozen=True)
 class OperatorWord:
-    """Facts that the cluster does not state, by the operator's word.
+    """The operator's statements about what the cluster does not say.
 
-    domains, service_networks: the cluster's DNS domain and the network of Services.
-    without_credential_id: the operator accepts that this API server (older than Kubernetes 1.32)
-    does not say which credential made a CSR.
+    domains: the cluster's DNS domains. service_networks: the Service CIDRs. without_credential_id:
+    the operator accepts that this API server (before Kubernetes 1.32) does not say which credential
+    made a CSR.
     """
 
     domains: tuple[str, ...] = ()
@@ -85,12 +86,12 @@ NO_WORD = OperatorWord()
 def names_with_word(
     names: ClusterNames, word: OperatorWord, domains: Iterable[str]
 ) -> ClusterNames:
-    """The cluster's own names, and those by the operator's word.
+    """The cluster's own names, and those that the operator states.
 
-    domains: the surveyed kubelets' clusterDomain. They count only if neither the cluster nor the
-    operator states one. No node may have a name below such a domain, so root on one node could take
-    away all others' names.
+    domains: the surveyed kubelets' clusterDomain values. They count only if neither the cluster nor
+    the operator states a domain: names below a domain are reserved, so root on one node could take
+    away the other nodes' names.
     """
     known = (*names.domains, *word.domains)
-    told = word.domains if known else domains
-    return with_more(names, domains=told, service_networks=word.service_networks)
+    more = word.domains if known else domains
+    return with_more(names, domains=more, service_networks=word.service_networks)

@@ -1,10 +1,8 @@
-"""The gates: what must be seen from outside before a node is done.
+"""The gates: what must be seen from outside before a node is done. Pure.
 
-Pure: evidence about the node in, results out.
-
-The rules are those of other verbs: the policy decides about the CSR, `diagnose` judges the served
-certificate. A new metrics sample is required only if one can come: good nodes are not undone for
-faults that no certificate fixes.
+The rules are those of other verbs: the policy decides about the CSR, `diagnose` checks the served
+certificate. A new metrics sample is required only if the metrics API can have one: a fault that no
+certificate fixes must not undo a good node.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,30 +34,30 @@ class ProofGate(StrEnum):
     ISSUED = "certificate issued"
     NAMES = "names are the plan's"
     SERVED = "served on the wire"
-    API_PATH = "API server reaches it"
+    API_PATH = "API server reaches kubelet"
     READY = "Node Ready"
     METRICS = "fresh metrics"
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """The result of a gate: it passed, it waits for something, or it can never pass."""
+    """A gate's result: passed, waiting, or hopeless. text: what was seen, or what the gate waits for."""
 
     gate: ProofGate
     passed: bool
     text: str
     hopeless: bool = False
-    """Whether it can never pass, so that nobody waits for it."""
+    """Whether the gate can never pass, so the run does not wait for it."""
 
 
 @dataclass(frozen=True)
 class GateEvidence:
-    """What was seen of a node at one moment of its change.
+    """What one observation saw of a node during its change.
 
-    new_process: None if nothing was restarted. csr: the kubelet's own since the change. held: why
-    the policy does not pass it, or why there is none. approved_here: names of the CSRs that this
-    run approved, or found rightly approved. metrics_before: the newest sample when the certificate
-    was first seen served.
+    new_process: None if nothing was restarted. csr: the kubelet's CSR since the change. held: why
+    the policy holds the CSR, or why there is no CSR. approved_here: names of the CSRs that this run
+    approved, or that others approved and our policy passes. metrics_before: the newest sample when
+    the new certificate was first seen on the port.
     """
 
     plan: NodePlan
@@ -69,18 +67,18 @@ class GateEvidence:
     approved_here: frozenset[str]
     served: tuple[Served, ...]
     api_path: str | None
-    """None if it answered; else the error."""
+    """None if the kubelet answered through the API server; else the error."""
 
     ready: str | None
     metrics_not_asked: str
-    """Why no new sample is required of it; empty if one is."""
+    """Why the node needs no new metrics sample; empty if it needs one."""
 
     metrics_before: datetime | None
     metrics_now: datetime | None
 
 
 def issued_certificate(csr: CertificateSigningRequest | None) -> Certificate | None:
-    """The certificate in a CSR's status, if it is there and readable."""
+    """The certificate in a CSR's status; None if missing or unreadable."""
     if csr is None or not csr.status.certificate:
         return None
     try:
@@ -90,7 +88,7 @@ def issued_certificate(csr: CertificateSigningRequest | None) -> Certificate | N
 
 
 def refused_by(csr: CertificateSigningRequest) -> str:
-    """Who denied that CSR, or why it failed; empty if neither. Its kubelet then makes another one."""
+    """Why the CSR was denied or failed; empty if neither. The kubelet then makes another CSR."""
     for bad in ("Denied", "Failed"):
         if condition := csr.condition(bad):
             return f"{csr.name} is {bad}: {condition.reason} {condition.message}"
@@ -98,11 +96,11 @@ def refused_by(csr: CertificateSigningRequest) -> str:
 
 
 _Judged = tuple[Outcome, str]
-"""CANNOT_TELL: it waits for what the text says. REFUSE: it can never pass."""
+"""A gate's outcome, and a text. CANNOT_TELL: the gate waits for what the text says. REFUSE: the gate can never pass."""
 
 
 def gate_results(evidence: GateEvidence) -> tuple[GateResult, ...]:
-    """The gates up to the first that has not passed."""
+    """The results of the gates, up to the first gate that has not passed."""
     found: list[GateResult] = []
     for gate, judge in _JUDGES.items():
         outcome, text = judge(evidence)
@@ -145,7 +143,7 @@ def _issued(evidence: GateEvidence) -> _Judged:
 
 
 def _names(evidence: GateEvidence) -> _Judged:
-    """The names in the signed certificate."""
+    """The signed certificate has exactly the planned names and addresses."""
     certificate = issued_certificate(evidence.csr)
     assert certificate is not None
     planned = {entry.value for entry in (*evidence.plan.names, *evidence.plan.addresses)}
@@ -204,7 +202,7 @@ _JUDGES: Mapping[ProofGate, Callable[[GateEvidence], _Judged]] = {
 }
 
 
-_NOBODY = "no metrics server runs, or it needs several nodes before it is ready"
+_NOBODY = "no metrics server runs, or it waits for several nodes"
 _OF_CERTIFICATES = ("x509", "tls", "certificate")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -213,8 +211,8 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class ExpectedMetrics:
     """What the metrics API should show.
 
-    nobody: why no node needs metrics. broken: why they are missing, apart from certificates; ill:
-    why one node's are missing. measured: the nodes with a sample before the run.
+    nobody: why no node needs a sample. broken: why samples are missing on all nodes, apart from
+    certificates. ill: the same for single nodes. measured: the nodes with a sample before the run.
     """
 
     nobody: str = ""
@@ -227,7 +225,9 @@ class ExpectedMetrics:
         if self.nobody:
             return self.nobody
         why = self.broken or self.ill.get(node, "")
-        return f"{why}, and it had no sample before" if why and node not in self.measured else ""
+        return (
+            f"{why}, and the node had no sample before" if why and node not in self.measured else ""
+        )
 
 
 def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
@@ -240,7 +240,7 @@ def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
     if denials:
         broken = f"the metrics server lacks a right ({denials[0].user} may not {denials[0].what})"
     ill = {
-        each.node: f"the metrics server says about it: {plain_line(each.text)}"
+        each.node: f"the metrics server says about this node: {plain_line(each.text)}"
         for each in metrics.failures.or_else(())
         if not any(word in each.text.lower() for word in _OF_CERTIFICATES)
     }
@@ -248,7 +248,7 @@ def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
 
 
 def _are_to_come(metrics: MetricsPath) -> bool:
-    """Whether the metrics API will have a healthy node, even while others are not."""
+    """Whether the metrics API can have samples of one healthy node while the others have none."""
     if metrics.api_service.value is None or metrics.waits_for_several_nodes:
         return False
     available = metrics.available

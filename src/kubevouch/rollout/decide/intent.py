@@ -1,7 +1,4 @@
-"""What a run or its undo is about to do, in the words of the prompt.
-
-It promises only what will happen. Pure.
-"""
+"""Texts for the prompt: what a run or its undo is about to do. Pure."""
 
 from collections.abc import Collection, Mapping
 
@@ -12,23 +9,23 @@ from kubevouch.rollout.decide.run_status import NodeState
 
 _ROOM = "a node that only waits for metrics does not block the next"
 _NOT_CHANGED = (NodeState.DONE, NodeState.FAILED)
-"""States of nodes on which the run does nothing, or only undoes."""
+"""States of nodes that the run does not change, or only undoes."""
 
 
 def why_not_applicable(plan: Plan) -> str:
-    """Why this plan has nothing to carry out although not all is healthy; empty otherwise."""
+    """Why the plan changes nothing although some nodes are unhealthy; else empty."""
     unwell = [each for each in plan.left_out if not each.is_well]
     if plan.nodes or not unwell:
         return ""
     reasons = "; ".join(f"{each.node}: {each.reason}" for each in unwell[:3])
     more = f"; and {len(unwell) - 3} more" if len(unwell) > 3 else ""
-    return f"changes nothing: it leaves out {counted(len(unwell), 'node')} ({reasons}{more})"
+    return f"changes nothing: the plan leaves out {counted(len(unwell), 'node')} ({reasons}{more})"
 
 
 def what_is_to_be_done(
     plan: Plan, found: Mapping[str, NodeState], *, writes_config_map: bool
 ) -> str:
-    """For "This will ...": what is left to do in this plan. Empty if nothing is."""
+    """The end of "This will ...": what is left to do in this plan. Empty if nothing is left."""
     left = [node for node in plan.nodes if found[node.node] not in _NOT_CHANGED]
     ill = [node.node for node in plan.nodes if found[node.node] is NodeState.FAILED]
     begun = [node for node in left if found[node.node] is NodeState.ARMED]
@@ -50,9 +47,9 @@ def what_is_to_be_done(
 
 
 def in_which_order(lineup: Lineup) -> tuple[str, ...]:
-    """A line for each stratum with its canary, then how the others follow, and the control planes.
+    """Lines about the order: each stratum with its canary, how the others follow, and the control planes.
 
-    Empty without restarts.
+    Empty if nothing restarts.
     """
     lines = []
     for stratum, (canary, *others) in lineup.strata.items():
@@ -86,7 +83,7 @@ def _how_many_at_once(most: int) -> str:
 
 
 def how_it_is_undone(plan: Plan, found: Mapping[str, NodeState], *, writes_config_map: bool) -> str:
-    """The command that undoes it; empty if nothing would need an undo."""
+    """The command that undoes the run; empty if the run changes nothing that can be undone."""
     changed = writes_config_map or any(
         node.change is ChangeKind.BOOTSTRAP and found[node.node] not in _NOT_CHANGED
         for node in plan.nodes
@@ -95,7 +92,7 @@ def how_it_is_undone(plan: Plan, found: Mapping[str, NodeState], *, writes_confi
 
 
 def vouched_for(plan: Plan, found: Mapping[str, NodeState]) -> tuple[str, ...]:
-    """A line for each node whose CSR will be approved: the names and addresses that its certificate may contain, each with its proof."""
+    """A line for each node whose CSR will be approved, with the names and addresses that its certificate may contain, and their proofs."""
     return tuple(
         f"{node.node}: the certificate may contain {_listed_claims(node)}"
         for node in ordered(plan.nodes)
@@ -108,10 +105,7 @@ def _listed_claims(node: NodePlan) -> str:
 
 
 def what_is_to_be_undone(plan: Plan) -> str:
-    """For "This will ...": what an undo of this run restores.
-
-    Empty if the run changed nothing that can be restored.
-    """
+    """The end of "This will ...": what an undo of this run restores. Empty if there is nothing to restore."""
     changed = [node.node for node in plan.nodes if node.change is ChangeKind.BOOTSTRAP]
     parts = [f"in ConfigMap {plan.config_map.name}"] if plan.config_map is not None else []
     if changed:
@@ -120,26 +114,26 @@ def what_is_to_be_undone(plan: Plan) -> str:
 
 
 def what_comes_back(plan: Plan) -> str:
-    """A surprising effect of an undo of this run, for the prompt; empty if there is none."""
+    """A warning about expired certificates, for the prompt of an undo; empty if no files are restored."""
     if not any(node.change is ChangeKind.BOOTSTRAP for node in plan.nodes):
         return ""
     return "the former certificates come back, even expired ones"
 
 
 def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:
-    """Where an undo keeps what these kubelets got since the run, and what to do with it; empty if there is none."""
+    """Where an undo keeps the certificates that kubelets got since the run; empty if no node was undone."""
     roots = dict.fromkeys(node.disk.root for node in plan.nodes if node.node in put_back)
     if not roots:
         return ""
     folders = " or ".join(f"{root}/.kubevouch/{plan.run}/strays" for root in roots)
     return (
-        f"{folders} on each undone node: what its kubelet got since the run, with its keys, if "
-        "it got anything; nothing reads it, so you may delete it"
+        f"{folders} on each undone node: certificates and keys that its kubelet got since the run, "
+        "if any; nothing reads them, so you may delete them"
     )
 
 
 def what_pods_are(place: PodPlace) -> str:
-    """What a plan by pod runs, and where, for a sentence."""
+    """The end of a sentence: which pods a plan by pod runs, and where."""
     return (
         "privileged pods that enter the node as root, one for each script, in the namespace "
         f"{place.namespace}, with the image {place.image}; each is removed after its answer"

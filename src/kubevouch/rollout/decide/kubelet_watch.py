@@ -1,7 +1,4 @@
-"""Whether a kubelet stays up after a restart: the script that watches it on its node, and the meaning of its answer.
-
-Pure.
-"""
+"""Whether a kubelet stays up after a restart: the script that watches it on its node, and the script's answer. Pure."""
 
 import shlex
 from importlib.resources import files
@@ -12,10 +9,10 @@ import msgspec
 from kubevouch.node.script import Script
 
 LIMIT = 10
-"""Seconds at a stretch for which a kubelet may be down, besides its unit's restart pause."""
+"""Seconds on end for which a kubelet may be down, in addition to its unit's RestartSec."""
 LONGEST_PAUSE = 40
-"""The longest such pause (RestartSec) in seconds that we wait for; kubeadm's unit has 10. A dark
-port must not stay dark longer."""
+"""The longest RestartSec that we wait for, in seconds; kubeadm's unit has 10. The port must not stay
+dark longer."""
 
 _LINES = 5
 _LONGEST = 200
@@ -27,19 +24,19 @@ class WatchedKubelet(msgspec.Struct, frozen=True):
     ended: Literal["time", "steady", "inactive", "restarts"]
     seconds: int
     inactive: int
-    """The longest stretch of not being active."""
+    """The longest time in seconds for which the unit was not active."""
 
     active: bytes
     log: bytes = b""
-    """The last lines of its log, if it did not stay up."""
+    """The last lines of the kubelet's log, if the kubelet did not stay up."""
 
     @property
     def trouble(self) -> str:
-        """Why it does not stay up, with the last lines of its log, for a person; empty if it did."""
+        """Why the kubelet does not stay up, with the last lines of its log; empty if it does."""
         match self.ended:
             case "inactive":
                 state = plain_line(self.active.decode(errors="replace")) or "not known"
-                why = f"the kubelet was not active for {self.inactive} s (it is {state})"
+                why = f"the kubelet was not active for {self.inactive} s (state: {state})"
             case "restarts":
                 why = "the kubelet has exited twice"
             case _:
@@ -67,9 +64,9 @@ def watch_script(
 
     Args:
         seconds: the longest time to watch.
-        steady: it succeeds once one process was active for that many seconds; 0: it keeps on.
-        first: the process after which others count; 0: the first one seen.
-        pause: seconds between two looks.
+        steady: end with success once one process was active for that many seconds; 0: never.
+        first: the PID that the run started; a later one counts as a restart. 0: the first one seen.
+        pause: seconds between two checks.
         proc: the machine's /proc.
     """
     words = {

@@ -1,7 +1,4 @@
-"""The nodes of a run: the task on each, which nodes are alike, and how many may change at once.
-
-Pure.
-"""
+"""The nodes of a run: the task on each, which nodes are alike, and how many may change at once. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,15 +12,12 @@ from kubevouch.rollout.decide.run_status import NodeState
 
 _MOST = 10
 _SHARE = 10
-"""A tenth of the nodes."""
+"""At most one in this many nodes restarts at once."""
 _SIZES = (1, 2, 5, _MOST)
 
 
 def stratum_of(node: Node) -> str:
-    """What decides whether a change works on the Node, from its status.
-
-    One of several like nodes stands for the others.
-    """
+    """The OS image, kubelet minor version and architecture: nodes with equal ones share a canary."""
     info = node.status.node_info
     kubelet = ".".join(info.kubelet_version.removeprefix("v").split(".")[:2])
     known = (info.os_image, f"kubelet {kubelet}" if kubelet else "", info.architecture)
@@ -32,7 +26,7 @@ def stratum_of(node: Node) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TaskedNode:
-    """A node of a run. state: how the run was found on it. approves: the run only approves its CSR; it writes and restarts nothing."""
+    """A node of a run. state: the run's state there before the start. approves: the run only approves the node's CSR."""
 
     node: str
     stratum: str
@@ -43,22 +37,19 @@ class TaskedNode:
 
 @dataclass(frozen=True)
 class Lineup:
-    """The nodes of a run in the plan's order. soak: seconds that a canary runs before others follow it."""
+    """The nodes of a run in the plan's order. soak: seconds to wait after a canary before others follow."""
 
     nodes: tuple[TaskedNode, ...]
     soak: float
 
     @cached_property
     def cap(self) -> int:
-        """How many nodes may restart at once, at most."""
+        """The most nodes that may restart at once."""
         return max(1, min(len(self.nodes) // _SHARE, _MOST))
 
     @cached_property
     def strata(self) -> Mapping[str, tuple[TaskedNode, ...]]:
-        """The workers to change, by stratum.
-
-        The first of each is its canary: a healthy one if there is one.
-        """
+        """The workers to change, by stratum. The first of each is the canary, a healthy node if possible."""
         found: dict[str, list[TaskedNode]] = {}
         for each in self.nodes:
             if not each.control_plane and not each.approves and each.state is not NodeState.FAILED:
@@ -67,7 +58,7 @@ class Lineup:
 
     @cached_property
     def canaries(self) -> frozenset[str]:
-        """The node of each stratum that goes before the others."""
+        """The node of each stratum that is changed before the others."""
         return frozenset(nodes[0].node for nodes in self.strata.values())
 
     @cached_property
@@ -82,7 +73,7 @@ class Lineup:
 
     @property
     def in_turn(self) -> tuple[TaskedNode, ...]:
-        """All nodes in the order of their turns, if nothing holds one back."""
+        """All nodes in the order of their turns, if no node has to wait."""
         others = [each for nodes in self.strata.values() for each in nodes[1:]]
         canaries = [nodes[0] for nodes in self.strata.values()]
         planned = [*self.approvals, *canaries, *others, *self.control_planes]
@@ -91,7 +82,7 @@ class Lineup:
         )
 
     def of(self, *states: NodeState) -> tuple[TaskedNode, ...]:
-        """The nodes to change on which the run was found in one of these states."""
+        """The nodes to change on which the run was in one of these states before the start."""
         return tuple(each for each in self.nodes if not each.approves and each.state in states)
 
 
@@ -100,7 +91,7 @@ def _least_to_do(node: TaskedNode) -> int:
 
 
 def lineup_of(nodes: Iterable[NodePlan], found: Mapping[str, NodeState], soak: float) -> Lineup:
-    """The lineup of a plan's nodes. found: the state of each node; a node without an entry is as planned."""
+    """The lineup of a plan's nodes. found: the run's state on each node; untouched if missing."""
     return Lineup(
         tuple(
             TaskedNode(
@@ -117,7 +108,7 @@ def lineup_of(nodes: Iterable[NodePlan], found: Mapping[str, NodeState], soak: f
 
 
 def with_live_strata(plan: Plan, nodes: Iterable[Node]) -> Plan:
-    """The plan with the strata that its Nodes are in now."""
+    """The plan with the current strata of its Nodes."""
     strata = {node.name: stratum_of(node) for node in nodes}
     return msgspec.structs.replace(
         plan,
@@ -129,7 +120,7 @@ def with_live_strata(plan: Plan, nodes: Iterable[Node]) -> Plan:
 
 
 def at_once(proven: int, most: int) -> int:
-    """How many nodes may change at once after so many proven ones: 1, then 2, then 5, then 10."""
+    """How many nodes may change at once after `proven` nodes: 1, then 2, then 5, then 10, at most `most`."""
     for size in _SIZES:
         if proven < size:
             return min(size, most)

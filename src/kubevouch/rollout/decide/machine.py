@@ -1,4 +1,4 @@
-"""What a survey says about a machine: its node, its kubelet's next start, and the run that is armed on it."""
+"""What a survey says about a machine: its node, the kubelet's next start, and the runs armed there."""
 
 import re
 from collections.abc import Collection
@@ -25,24 +25,24 @@ from kubevouch.x509 import X509Error, node_name_of, read_certificates
 
 _EMPTY_FILE = f"apiVersion: {API_VERSION}\nkind: {KIND}\n".encode()
 _WHOLE_SECONDS = 2
-"""The survey cuts file times and the node's clock to whole seconds."""
+"""Tolerance in seconds: the survey truncates file times and the node's clock."""
 
 
 def not_the_machine(survey: NodeSurvey, node: str, machine_id: str) -> str:
-    """Why this machine is not that node's; empty if it is."""
+    """Why the surveyed machine is not this node's; empty if it is."""
     if why := not_its_machine_id(survey.machine_id, machine_id):
         return why
     try:
         holder = node_name_of(read_certificates(survey.identity.pem, "its client certificate")[0])
     except X509Error as error:
         return str(error)
-    return "" if holder == node else f"its kubelet's client certificate is {holder}'s"
+    return "" if holder == node else f"the kubelet's client certificate is for {holder}"
 
 
 def another_host_key(planned: str, seen: str | None) -> tuple[str, str] | None:
-    """The ssh host key that answered and the expected one, if it differs from the plan's; else None.
+    """Messages about the seen and the expected ssh host key, if they differ; else None.
 
-    planned: empty if any key will do. seen: None if the transport shows none.
+    planned: empty if any key is accepted. seen: None if the transport has no keys.
     """
     if not planned or seen == planned:
         return None
@@ -53,7 +53,7 @@ def another_host_key(planned: str, seen: str | None) -> tuple[str, str] | None:
 
 
 def not_its_machine_id(seen: bytes, machine_id: str) -> str:
-    """Why the machine's id is not the Node's; empty if it is."""
+    """Why the machine-id is not the Node's; empty if it is."""
     found = node_text(seen)
     if machine_id and found == machine_id:
         return ""
@@ -63,14 +63,14 @@ def not_its_machine_id(seen: bytes, machine_id: str) -> str:
 def not_bound_by_operator(
     node: str, host: str, known_as: str, said: Collection[str], nodes: NodeIndex
 ) -> str:
-    """Why the operator's own words do not lead from this node to the machine at `host`; empty if they do.
+    """Why the operator has not confirmed that `host` is this node's machine; empty if they have.
 
-    The machine's own words are not enough. Root on any machine can write its machine-id, and a
-    bootstrap token gets a client certificate with any node's name. The operator's words are the ssh
-    configuration and known_hosts, if ssh was asked for the node's name. An address counts if the
-    operator gives it to this node (`said`).
+    What the machine says is not enough: root on any machine can write its machine-id, and a
+    bootstrap token gets a client certificate with any node's name. If ssh reached the node by name,
+    the operator's ssh configuration and known_hosts confirm the machine. An address counts if the
+    operator has assigned it to this node (`said`).
 
-    known_as: the name under which known_hosts has the key; empty without ssh. nodes: live.
+    known_as: the key's name in known_hosts; empty without ssh. nodes: the current Nodes.
     """
     if why := not_vouched_for(node, host, said):
         return why
@@ -80,21 +80,21 @@ def not_bound_by_operator(
 
 
 def not_vouched_for(node: str, host: str, said: Collection[str]) -> str:
-    """Why only the node itself says that it is at `host`; empty if the operator says so."""
+    """A message if only the node itself claims `host`; empty if the operator vouches for it."""
     address = as_address(host)
     words = {as_address(value) or value for value in said}
     if host == node or (address is not None and address in words):
         return ""
     return (
         f"ssh reaches it only at {host}, and only the node itself says that {host} is {node}; if "
-        f"it is so: --allow {node}={host}"
+        f"that is right: --allow {node}={host}"
     )
 
 
 def _known_for_another(node: str, known_as: str, nodes: NodeIndex) -> str:
-    """The other Node whose name or address is `known_as`; empty if there is none.
+    """Another Node whose name or address is `known_as`; empty if there is none.
 
-    An address that this node has too proves nothing.
+    An address that this node also has is ignored.
     """
     bare = re.sub(r"^\[(.*)\]:\d+$", r"\1", known_as)
     address = as_address(bare)
@@ -107,35 +107,34 @@ def _known_for_another(node: str, known_as: str, nodes: NodeIndex) -> str:
 class StartFiles:
     """The file, the drop-ins and the flags of the kubelet's next start, from the survey.
 
-    Each text is parsed once, when needed.
-
-    A document is ten times as large as its text, so it is kept for one node, not for a whole fleet.
+    Each text is parsed once, when needed. A parsed document is ten times as large as its text, so
+    keep it for one node, not for a whole fleet.
     """
 
     survey: NodeSurvey
 
     @cached_property
     def document(self) -> ConfigDocument:
-        """The kubelet's own file. Call it only if the survey has one."""
+        """The kubelet's config file, parsed. The survey must have one."""
         return read_document(self.survey.config[0].content)
 
     @cached_property
     def next_start(self) -> EffectiveConfiguration:
-        """The configuration of the next start. Raises as `next_start_with` does."""
+        """The configuration of the next start. Raises the errors of `next_start_with`."""
         return self.next_start_with(self.document)
 
     def next_start_with(self, document: ConfigDocument) -> EffectiveConfiguration:
-        """The configuration of the next start if this were the kubelet's own file.
+        """The configuration of the next start with this document as the kubelet's config file.
 
         Raises:
-        ConfigurationError: the kubelet would reject a file, or a file cannot be read.
+            ConfigurationError: the kubelet would reject a file, or a file cannot be read.
         """
         file = configuration_of(document, self.survey.config[0].text_path)
         return effective(file, self._drop_ins, read_flags(self.survey.words))
 
     @property
     def cluster_domain(self) -> str:
-        """The cluster's DNS domain by these files; empty if they set none or cannot be read."""
+        """The kubelet's clusterDomain; empty if it is not set or the files cannot be read."""
         try:
             return self.next_start.configuration.cluster_domain if self.survey.config else ""
         except ConfigurationError:
@@ -155,9 +154,9 @@ class StartFiles:
 
 
 def asks_anyhow(survey: NodeSurvey) -> bool:
-    """Whether a drop-in or a flag, not the kubelet's file, turns serverTLSBootstrap on.
+    """Whether a drop-in or a flag turns serverTLSBootstrap on, whatever the kubelet's config file says.
 
-    False if its files cannot be read: an undo then goes by the file alone.
+    False if the files cannot be read: an undo then checks only the config file.
     """
     try:
         empty = read_document(_EMPTY_FILE)
@@ -168,10 +167,10 @@ def asks_anyhow(survey: NodeSurvey) -> bool:
 
 
 def restart_pending(survey: NodeSurvey, started_with: str = "") -> bool:
-    """Whether the kubelet's file was written after the kubelet started, so that it may run with other settings.
+    """Whether the kubelet's config file was written after the kubelet's start, so it may run with other settings.
 
-    started_with: the digest of the content with which it started, if known. Writing the same
-    content again changes nothing.
+    started_with: the digest of the file at the start, if known. Writing the same content again
+    changes nothing.
     """
     if not survey.config or survey.config[0].sha256 == started_with:
         return False
@@ -179,14 +178,14 @@ def restart_pending(survey: NodeSurvey, started_with: str = "") -> bool:
 
 
 def has_restarted(state: str) -> bool:
-    """Whether a run in that state has restarted the kubelet with its file, by its own record."""
+    """Whether a run in that state has restarted the kubelet with its config file."""
     return state in ("restarted", "verified", "committed")
 
 
 def was_since_the_start(survey: NodeSurvey, moment: int) -> bool:
-    """Whether the moment lies between the kubelet's start and the survey, by the node's clock.
+    """Whether the moment is between the kubelet's start and the survey, by the node's clock.
 
-    A time in the future does not count, since no restart would ever be after it.
+    A time in the future does not count: a restart would not get past it.
     """
     if not survey.unit.age:
         return False
@@ -195,29 +194,29 @@ def was_since_the_start(survey: NodeSurvey, moment: int) -> bool:
 
 
 def state_of_run(survey: NodeSurvey, run: str) -> str:
-    """The state of that run's folder on the node (run_state.sh); empty if it has none.
+    """The state in the run's folder on the node (run_state.sh); empty without a folder.
 
-    barred: an undo came before the run began there, and it must not begin. unfinished: the run died
-    before it was prepared.
+    barred: an undo came before the run began there, so the run must not begin. unfinished: the run
+    died before it was prepared.
     """
     states = (each.state for each in survey.runs if each.run == run.encode())
     return next(states, b"").decode(errors="replace")
 
 
 def armed_runs(survey: NodeSurvey) -> tuple[SurveyedRun, ...]:
-    """Runs that have begun on this node and have not ended: their dead-man's switch will end them."""
+    """Runs that have begun on this node and not ended. Their dead-man's switches will end them."""
     return tuple(each for each in survey.runs if each.is_armed)
 
 
 def said_of_armed(survey: NodeSurvey, run: SurveyedRun) -> str:
-    """What an armed run has done, and when its switch ends it, for a person."""
+    """A message about what an armed run has done, and when its switch ends the run."""
     name = run.run.decode(errors="replace")
     done, ends, ended = (
-        ("has changed it and was proven, but is not committed", "commits it", "committed it")
+        ("has changed this node and was proven, but is not committed", "commits it", "committed it")
         if run.state == b"verified"
-        else ("has changed it and is not proven yet", "puts it back", "put it back")
+        else ("has changed this node and is not proven yet", "puts it back", "put it back")
     )
-    at = f"{datetime.fromtimestamp(run.fires, UTC):%Y-%m-%d %H:%M:%S} UTC by its clock"
+    at = f"{datetime.fromtimestamp(run.fires, UTC):%Y-%m-%d %H:%M:%S} UTC by the node's clock"
     when = f"{ends} at {at}"  # no "in 140 s": a plan is read later than it was made
     if not run.fires:
         when = f"{ends} in time"

@@ -1,8 +1,6 @@
-"""The first question of a plan: what do this node's disk and kubelet need?
+"""What do a node's disk and kubelet need? Decided from a survey and the served certificate. Pure.
 
-From a survey and what is served. Pure.
-
-If a run is armed on a node, it must be proven or undone first: such a node is never well.
+A node with an armed run never counts as healthy: that run must be proven or undone first.
 """
 
 import hashlib
@@ -33,20 +31,20 @@ from kubevouch.rollout.errors import LeadsOn
 from kubevouch.x509 import misnamed
 
 _SKEW = timedelta(minutes=4)
-"""The signer backdates by 5 minutes (pkg/controller/certificates/authority/policies.go)."""
+"""The allowed clock skew: the signer backdates by 5 minutes (pkg/controller/certificates/authority/policies.go)."""
 
-WELL = "nothing to do: it serves a valid certificate of the cluster's CA"
-_NO_CHANGE = "(no change: the file has it already; a restart makes the kubelet create a CSR)"
+WELL = "nothing to do: the node serves a valid certificate of the cluster's CA"
+_NO_CHANGE = "(no change: the file already has the key; a restart makes the kubelet create a CSR)"
 
 
 @dataclass(frozen=True)
 class MachineFacts:
-    """The inputs of the first question.
+    """The facts from which `need_of` decides.
 
-    machine_id: the Node's. at: the time of the survey by our clock. served: at the address that
-    scrapers dial; None if unknown. csr_waits: the node's newest serving CSR is undecided.
-
-    started_with: SHA-256 of the config.yaml with which a run restarted it; empty if unknown.
+    machine_id: from the Node. at: the time of the survey, by our clock. served: what the kubelet
+    serves at the address that scrapers dial; None if unknown. csr_waits: whether the node's newest
+    serving CSR is undecided. started_with: SHA-256 of the config.yaml with which a run restarted
+    the kubelet; empty if unknown.
     """
 
     node: str
@@ -72,7 +70,7 @@ class Rewrite:
 
 
 class _CannotBePlannedError(Exception):
-    """Why no plan can contain the node. leads_on: usually a repair on the node itself."""
+    """Why no plan can contain the node. leads_on: what helps, usually a repair on the node."""
 
     def __init__(self, why: str, leads_on: LeadsOn = LeadsOn.NODE) -> None:
         super().__init__(why)
@@ -82,7 +80,7 @@ class _CannotBePlannedError(Exception):
 def need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
     """The change that a node needs; None if only its newest CSR needs an approval.
 
-    LeftOut: why nothing is done.
+    LeftOut if the node needs nothing, or if nothing can be done.
     """
     try:
         return _need_of(facts)
@@ -98,7 +96,7 @@ def _need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
         raise _CannotBePlannedError(why, LeadsOn.REACH)
     if survey.unsafe:  # nobody can trust the run folders either, so a run may be armed
         raise _CannotBePlannedError(
-            f"{node_text(survey.unsafe)}: only root may be able to write there"
+            f"{node_text(survey.unsafe)}: only root may have write access there"
         )
     if runs := armed_runs(survey):
         run = runs[0]
@@ -106,13 +104,12 @@ def _need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
         return LeftOut(
             facts.node,
             f"{said_of_armed(survey, run)}; on the machine where the run began, kubevouch resume "
-            f"{name} continues it, and kubevouch undo {name} --node {facts.node} puts the node "
-            "back now",
+            f"{name} continues it, and kubevouch undo {name} --node {facts.node} undoes it",
             armed_run=name,
         )
     if abs(survey.skew(facts.at)) > _SKEW:
         off = survey.skew(facts.at).total_seconds()
-        raise _CannotBePlannedError(f"its clock is {off:+.0f} s off from this machine's")
+        raise _CannotBePlannedError(f"the node's clock is off by {off:+.0f} s from this machine's")
     next_one = _next_start(facts)
     # If the run restarted the kubelet, rewriting the same file is no change.
     has_started = not restart_pending(survey, facts.started_with)
@@ -128,7 +125,7 @@ def _need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
 
 
 def _is_as_good_as_none(served: Served | None, node: str) -> bool:
-    """Whether only its kubelet takes the served certificate for a good one, and so asks for no new one before it ends."""
+    """Whether the served certificate is useless, but the kubelet will keep it until it expires."""
     useless = (Code.SIGNED_BY_OTHER_CA, Code.NOT_YET_VALID)
     if served is None or code_of(served) in useless:
         return served is not None
@@ -136,19 +133,13 @@ def _is_as_good_as_none(served: Served | None, node: str) -> bool:
 
 
 def serves_its_own(served: Served | None, node: str) -> bool:
-    """Whether the served certificate is trusted and names this node.
-
-    Without a survey, nothing more is known.
-    """
+    """Whether the served certificate is trusted and names this node. Needs no survey."""
     leaf = served.dialled.leaf if served else None
     return _is_trusted(served) and leaf is not None and not misnamed(leaf, node)
 
 
 def _check_answers(served: Served | None) -> None:
-    """Raises if an approval would change nothing, or nobody could see it.
-
-    Only a closed port waits for one.
-    """
+    """Raises if the port fails for another reason than a missing certificate: an approval would not help, or not be seen."""
     if served is None or served.dialled.failure is None or is_dark(served):
         return
     failure = served.dialled.failure
@@ -162,19 +153,19 @@ def _is_trusted(served: Served | None) -> bool:
 
 
 def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
-    """The configuration of the next start.
+    """The configuration of the kubelet's next start.
 
     Raises if it is unknown, or if the kubelet would serve another file.
     """
     survey = facts.survey
     if not survey.unit.active:
-        raise _CannotBePlannedError("it has no systemd; the change and its undo need it")
+        raise _CannotBePlannedError("the node has no systemd, which the change needs")
     if not survey.words:
         raise _CannotBePlannedError(
             node_text(survey.no_kubelet) or "no kubelet runs as kubelet.service"
         )
     if not survey.config:
-        raise _CannotBePlannedError("its kubelet runs without --config")
+        raise _CannotBePlannedError("the kubelet runs without --config")
     found = facts.files.next_start
     if found.configuration.tls_cert_file:
         source = found.source_of("tlsCertFile")
@@ -183,18 +174,20 @@ def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
         )
     if found.configuration.bootstrap_gate_off:
         raise _CannotBePlannedError(
-            "its feature gate RotateKubeletServerCertificate is off: it would not start"
+            "the feature gate RotateKubeletServerCertificate is off: the kubelet would not start"
         )
     return found
 
 
 def _rewrite(facts: MachineFacts) -> Rewrite:
-    """The edit of config.yaml, and the files to set aside. Raises if that is not safe."""
+    """The edit of config.yaml, and the files to move aside. Raises if that is not safe."""
     survey = facts.survey
     if survey.missing:
-        raise _CannotBePlannedError(f"it lacks {node_text(survey.missing)}; the change needs it")
+        raise _CannotBePlannedError(
+            f"the node lacks {node_text(survey.missing)}, which the change needs"
+        )
     if not survey.root or not survey.pki:
-        raise _CannotBePlannedError("its kubelet's folders cannot be read")
+        raise _CannotBePlannedError("the kubelet's folders cannot be read")
     config, root, pki = survey.config[0], survey.root[0], survey.pki[0]
     if not config.device == root.device == pki.device:
         raise _CannotBePlannedError(
@@ -202,8 +195,8 @@ def _rewrite(facts: MachineFacts) -> Rewrite:
         )
     if seed_pair(survey) is None:
         raise _CannotBePlannedError(
-            f"{pki.text_path} has no pair (kubelet.crt, kubelet.key), whose key the seed needs; "
-            "a kubelet creates one at a start without serverTLSBootstrap"
+            f"{pki.text_path} has no key pair (kubelet.crt, kubelet.key) for the seed; "
+            "a kubelet creates one when it starts without serverTLSBootstrap"
         )
     edit = set_in_document(facts.files.document)
     if isinstance(edit, Refusal):

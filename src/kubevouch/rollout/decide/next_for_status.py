@@ -1,4 +1,4 @@
-"""Which row of the advice fits `status`, by nodes and Lease; and who works on a run. Pure."""
+"""Chooses the advice after `status`, by the nodes and the Lease; and says which run is in progress. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ _RETRIES = 15
 """Seconds after which a failed switch retries (undo.sh)."""
 
 _LONGEST_SLEEP = 600
-"""Seconds: a node may say that its switch goes off in years."""
+"""The longest sleep in a command, in seconds: a node may claim that its switch fires in years."""
 
 
 def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
-    """0: no run is armed anywhere. 1: one is, or may be. 3: some node's state is unknown."""
+    """0: no run is armed on any node. 1: a run is or may be armed. 3: a node's state is unknown."""
     states = {each.state for each in statuses}
     codes = [ExitCode.FINDINGS] if states & set(BEGUN) else []
     codes += [ExitCode.COULD_NOT_TELL] if NodeState.UNKNOWN in states else []
@@ -35,22 +35,22 @@ def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
 
 
 def who_writes(holder: RunHolder | None, doubt: str) -> str:
-    """Who works on a run now, for a person, by the Lease. doubt: why that is unknown."""
+    """Says who works on a run now, by the Lease. doubt: why that is unknown."""
     if holder is None:
         return f"unknown: {doubt}" if doubt else "nobody"
     if holder.is_alive:
         return str(holder)
-    return f"no; {holder} died (killed, or away from the API server)"
+    return f"no; {holder} died (killed, or cut off from the API server)"
 
 
 @dataclass(frozen=True)
 class StatusFacts:
     """What `status` has found.
 
-    run: the requested one. kept: runs whose plans are here and readable. newest: the newest of
-    these on a node. nodes: only these were asked. way: how they were reached. file: of the plan of
-    `run`, if given by file and not kept here. away: if the API server did not answer, the command
-    that shows whether it does again.
+    run: the requested run. kept: runs whose plans are readable on this machine. newest: the newest
+    of these on a node. nodes: the nodes that --node selected. way: how they were reached. file: the
+    plan's file, if `run` was given by one and is not kept here. away: if the API server did not
+    answer, the command that shows whether it answers again.
     """
 
     statuses: Sequence[RunOnNode]
@@ -64,14 +64,14 @@ class StatusFacts:
     away: str = ""
 
     def step(self, case: Case, run: str, waits: int = 0, **words: Argv | str) -> NextStep:
-        """A row about that run, by its name or its plan's file."""
+        """A step about that run, with its name or its plan's file."""
         words = {"nodes": some(self.nodes), **words}
         return step(case, waits, run=self.word(run), **words)
 
     def goes_on(self, case: Case, run: str, waits: int = 0, nodes: Sequence[str] = ()) -> NextStep:
-        """A row that continues that run.
+        """A step that continues that run.
 
-        If its plan is not here, a look, with a note about where and how.
+        Without the plan on this machine: `status`, with a note about where to continue.
         """
         there = step(case, run=self.word(run), nodes=some(nodes))
         if self.is_here(run):
@@ -79,29 +79,29 @@ class StatusFacts:
         return self.step(Case.ELSEWHERE, run, waits, does=there.command)
 
     def word(self, run: str) -> str:
-        """The run's name in a command."""
+        """The run's name or plan file, as a command's argument."""
         return self.file if self.file and run == self.run else run_word(run)
 
     def is_here(self, run: str) -> bool:
-        """Whether its plan is here."""
+        """Whether the run's plan is on this machine."""
         return run in self.kept or (bool(self.file) and run == self.run)
 
 
 def next_for_status(found: StatusFacts) -> NextStep:
-    """What comes next: first a run in progress, then armed nodes, then silent ones, then a run that has not ended.
+    """The next step: for a run in progress, else for armed nodes, unreachable nodes, or a run that has not ended.
 
-    To continue a run takes the API server, so while that is away, the command that shows its return
-    comes first.
+    Continuing a run needs the API server. If that does not answer, the command that checks it comes
+    first.
     """
     holder = found.holder
     if holder is not None and holder.is_alive:
-        return _under_way(found, holder)
+        return _running(found, holder)
     begun = [each for each in found.statuses if each.state in BEGUN]
-    begun.sort(key=lambda each: each.run != found.run)  # the requested one comes first
+    begun.sort(key=lambda each: each.run != found.run)  # the requested run comes first
     subjects = {found.run or "", *(each.run for each in begun)}
     silent = next((each for each in found.statuses if each.state is NodeState.UNKNOWN), None)
     if holder is not None and holder.undoes and subjects & {"", holder.run}:
-        # The undo must finish what it was to take back, whichever nodes are armed.
+        # The undo must be finished, whichever nodes are armed.
         after = found.goes_on(Case.UNDO_CUT_OFF, holder.run, nodes=holder.undone_nodes)
     elif begun:
         after = _begun(found, begun)
@@ -112,28 +112,28 @@ def next_for_status(found: StatusFacts) -> NextStep:
     return NextStep(found.away, after.command, after.note) if found.away else after
 
 
-def _under_way(found: StatusFacts, holder: RunHolder) -> NextStep:
+def _running(found: StatusFacts, holder: RunHolder) -> NextStep:
     name = run_word(holder.run)
     what = f"run {name}" if name else "a run"
     if holder.undoes:
         what = f"the undo of {what}"
     run = found.run or holder.run
     waits = holder.counts_for if holder.is_late else 0
-    return found.step(Case.UNDER_WAY, run, waits, what=what, seconds=str(holder.counts_for))
+    return found.step(Case.RUNNING, run, waits, what=what, seconds=str(holder.counts_for))
 
 
 def _begun(found: StatusFacts, begun: Sequence[RunOnNode]) -> NextStep:
-    """begun: nodes on which a run has begun and not ended, at least one."""
+    """The step for nodes (at least one) on which a run has begun and not ended."""
     run = next((each.run for each in begun if found.is_here(each.run)), begun[0].run)
-    hand = [each for each in begun if each.run == run]
-    if failed := [each.node for each in hand if each.state is NodeState.FAILED]:
+    of_run = [each for each in begun if each.run == run]
+    if failed := [each.node for each in of_run if each.state is NodeState.FAILED]:
         return found.goes_on(Case.FAILED, run, nodes=failed)
-    left = max(each.fires_in or 0 for each in hand)
+    left = max(each.fires_in or 0 for each in of_run)
     return found.goes_on(Case.GO_ON, run, min(max(left, 0), _LONGEST_SLEEP) + _RETRIES)
 
 
 def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
-    """A node that could not be asked, by the reason."""
+    """The step for a node that did not answer, by the reason."""
     why, node, way = silent.leads_on, silent.node, found.way
     if why is LeadsOn.OTHER_KEY:
         there = way.said_again
@@ -144,9 +144,9 @@ def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
 
 
 def _ended(found: StatusFacts) -> NextStep:
-    """Nothing is armed.
+    """The step if no run is armed.
 
-    A silent holder died: its run has not ended, even if all that it began is done.
+    A silent holder of the Lease has died: its run is unfinished, even if all begun nodes are done.
     """
     silent = found.holder
     run = found.run or (silent.run if silent is not None else found.newest)

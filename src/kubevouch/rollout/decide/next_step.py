@@ -1,4 +1,4 @@
-"""Chooses the row of the advice for a plan, a run, an undo or a refusal. Pure."""
+"""Chooses the advice after a plan, a run, an undo or a refusal. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.errors import LeadsOn, NothingApplicable, NotTheHolder, StoppedBefore
 
 _THERE = (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE)
-"""Reasons that only a look at the node itself explains."""
+"""Reasons that can only be examined on the node."""
 _LEFT_OUT = {
     **dict.fromkeys((*_THERE, LeadsOn.STATUS), Case.SHOWS_THEN_ANEW),
     LeadsOn.DOCTOR: Case.DOCTOR_THEN_ANEW,
     LeadsOn.WORD: Case.WORD,
     LeadsOn.NOTHING: Case.DOCTOR,
 }
-"""The row for a node that a plan leaves out. Any other reason needs a new plan."""
+"""The advice for a node that a plan leaves out, by reason. Other reasons need a new plan."""
 _REFUSED = {
     LeadsOn.CLUSTER: Case.CONTEXTS,
     LeadsOn.RIGHTS: Case.ROLES,
@@ -44,10 +44,10 @@ _REFUSED = {
 
 @dataclass(frozen=True)
 class Commands:
-    """The commands of this plan. again: carries it out once more. anew: makes a new plan. by_ssh: makes it by ssh.
+    """Commands for this plan. again: carries the plan out again. anew: makes a new plan. by_ssh: makes one that uses ssh.
 
-    is_kept: whether this machine has a run's plan, so that the run can go on. there: flags that
-    reach the nodes of a run without one.
+    is_kept: whether this machine has a run's plan, so that the run can continue. there: flags to
+    reach the nodes of a run without a plan here.
     """
 
     again: Argv
@@ -58,12 +58,12 @@ class Commands:
     by_ssh: Argv = ()
 
     def look(self, run: str, case: Case = Case.LOOK) -> NextStep:
-        """Shows the state of another run, by its own plan or by the same way to the nodes."""
+        """Shows the state of another run: by its plan, or over this plan's transport."""
         way = () if self.is_kept(run) else self.there
         return step(case, run=run_word(run), way=way, again=self.again, anew=self.anew)
 
     def step(self, case: Case, **words: Argv | str) -> NextStep:
-        """A row of the advice with this plan's commands."""
+        """The step of a case with this plan's commands."""
         return step(case, 0, again=self.again, anew=self.anew, **words)
 
 
@@ -77,13 +77,13 @@ def commands_of(
     gone: Iterable[str] = (),
     vouched: Argv = (),
 ) -> Commands:
-    """The commands of the plan in that file.
+    """The commands for the plan in the file `path`.
 
-    A plan of some nodes leads to a new one for the same nodes, without the missing ones.
+    If the plan has only some nodes, a new plan gets the same nodes, except those in `gone`.
 
-    asked: the command line that carries this plan out; empty if it applies that file. vouched: the
-    flags by which the operator vouched for nodes. Once a run has begun, its plan is kept, whatever
-    becomes of the file.
+    asked: the command line that the operator used; empty for `apply FILE`. vouched: the flags by
+    which the operator vouched for nodes. Once a run has begun, kubevouch keeps its plan, so the
+    commands name the run instead of the file.
     """
     said, there, left = [*words_of(word)], [*_way_there(plan)], set(gone)
     only = some([each for each in plan.only if each not in left])
@@ -105,7 +105,7 @@ def commands_of(
 
 
 def _way_there(plan: Plan) -> Iterator[str]:
-    """The flags that say how to reach its nodes, besides `--via`."""
+    """The flags that say how to reach the plan's nodes, except `--via`."""
     yield from way_of(plan).said_again
     if plan.ask_sudo_password:
         yield "--ask-sudo-password"
@@ -114,7 +114,7 @@ def _way_there(plan: Plan) -> Iterator[str]:
 
 
 def words_of(word: OperatorWord) -> Iterator[str]:
-    """The flags by which the operator said so."""
+    """The operator's statements as flags."""
     for domain in word.domains:
         yield from ("--cluster-domain", domain)
     for network in word.service_networks:
@@ -124,10 +124,7 @@ def words_of(word: OperatorWord) -> Iterator[str]:
 
 
 def next_after(result: RunResult, commands: Commands) -> NextStep:
-    """The step after a run.
-
-    A run does not begin again on a node where it was undone: that needs a new plan.
-    """
+    """The step after a run. A node where the run was undone needs a new plan."""
     states = {each.state for each in result.nodes}
     on = commands.step(Case.AGAIN)
     if result.lost_to:
@@ -148,7 +145,7 @@ def next_after(result: RunResult, commands: Commands) -> NextStep:
 
 
 def next_after_undo(result: RunResult, again: Argv) -> NextStep:
-    """The step after `undo`: the same command again only if it may still change something."""
+    """The step after `undo`. Repeats the command only if it may still change something."""
     left = [each for each in result.nodes if each.state not in AS_BEFORE]
     may_change = result.config_map.failed and not result.config_map.settled
     lost_to = result.lost_to
@@ -163,7 +160,7 @@ def next_after_undo(result: RunResult, again: Argv) -> NextStep:
 
 
 def next_for_left_out(left_out: Iterable[LeftOut], commands: Commands) -> NextStep:
-    """The step for nodes that a plan leaves out: resume the run that is armed on one, else follow the first reason's `LeadsOn`."""
+    """The step for nodes that a plan leaves out: resume a run that is armed on one, else the advice for the first reason."""
     unwell = [each for each in left_out if not each.is_well]
     armed = [each.armed_run for each in unwell if each.armed_run]
     if here := next(filter(commands.is_kept, armed), ""):
@@ -192,13 +189,13 @@ def next_after_refusal(error: KubevouchError, plan: Plan, commands: Commands) ->
 
 
 def shows_an_answer(error: KubeError) -> str:
-    """The command that shows whether the API server answers by now; empty if it answered with a refusal."""
+    """The command that shows whether the API server answers now; empty if it refused the request."""
     found = next_without_answer(error, ())
     return found.command if found and not isinstance(error, Forbidden) else ""
 
 
 def next_without_answer(error: KubevouchError, again: Argv) -> NextStep | None:
-    """The step after a request that the API server did not answer, or answered unexpectedly; None for another error."""
+    """The step after a failed request to the API server; None for other errors."""
     if isinstance(error, Forbidden):
         return step(Case.ROLES_THEN_AGAIN, again=again)
     if isinstance(error, Unauthorized | CredentialError):
@@ -209,10 +206,7 @@ def next_without_answer(error: KubevouchError, again: Argv) -> NextStep | None:
 
 
 def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextStep:
-    """The step after a stop.
-
-    A new plan would leave out what this run has armed, so undo comes first.
-    """
+    """The step after a stop. If this run is armed on nodes, undo comes first: a new plan would leave them out."""
     if isinstance(error, NotTheHolder):
         return commands.look(error.run)
     if error.run not in ("", plan.run):
@@ -227,7 +221,7 @@ def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextSte
 
 
 def _what_shows(error: StoppedBefore, plan: Plan) -> Argv:
-    """The command that shows the problem on this machine or on the node; empty if another command helps."""
+    """The command that shows the problem, on this machine or on the node; empty if there is none."""
     if error.way not in _THERE:
         return error.shown_by
     host = next((each.host for each in plan.nodes if each.node == error.where), error.where)

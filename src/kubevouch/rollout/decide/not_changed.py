@@ -1,7 +1,4 @@
-"""What an undo reports for a node where it writes nothing: judged by the file, and only with proof.
-
-Pure.
-"""
+"""What an undo reports for a node where it writes nothing, by the node's config file. Pure."""
 
 from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
 from kubevouch.kubelet.configuration import read_configuration
@@ -12,16 +9,15 @@ from kubevouch.rollout.decide.result import NodeResult, why_of
 from kubevouch.rollout.decide.run_status import NodeState
 
 _KEPT = 3
-"""A node keeps the records of this many runs that have begun. Marks of runs that must not begin
-do not count (transaction.sh, forget_older)."""
+"""A node keeps the records of this many runs that have begun. Records of barred runs do not count
+(transaction.sh, forget_older)."""
 
 
 def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> NodeResult:
-    """The run left nothing there, and can no longer begin.
+    """The result for a node without a record of the run, where the run can no longer begin.
 
-    Untouched, with the reason, if the file is as in the plan.
-
-    If a run leaves the file as it is, only its record tells, as long as that is kept.
+    UNTOUCHED, with the reason, if the config file is as before. If the run does not change the
+    file, only the run's record could show whether it ran, and newer runs may have removed that.
     """
     if seen.no_kubelet:
         why = f"{node.disk.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
@@ -30,7 +26,7 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Node
     digest = seen.config[0].sha256 if seen.config else ""
     others = [each for each in seen.runs if each.run != run.encode() and each.state != b"barred"]
     if node.disk.content_sha256 == node.disk.config_sha256 and len(others) >= _KEPT:
-        said = f"it has no record of this run: the run never began there, or {_KEPT} newer runs have followed"
+        said = f"the node has no record of this run: it never began there, or {_KEPT} newer runs have followed"
         return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
     if digest == node.disk.config_sha256:
         return NodeResult(node.node, NodeState.UNTOUCHED, reason)
@@ -39,46 +35,43 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Node
         if digest == node.disk.content_sha256
         else "not what it was in the plan"
     )
-    said = f"it has no record of this run; {node.disk.config} is {what}: {_hint(node, run, seen)}"
+    said = f"the node has no record of this run; {node.disk.config} is {what}: {_hint(node, run, seen)}"
     return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
 
 
 def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> NodeResult | None:
-    """For a node where the run was undone: why it is still not as before; None if nothing shows that."""
+    """A failed result if the run was undone on the node, but serverTLSBootstrap is on again; else None."""
     said, leaves_it_off = edited(node, seen)
     if leaves_it_off and not _others_armed(run, seen):
         return None
-    why = why_of("this run was undone there", said, _hint(node, run, seen))
+    why = why_of("this run was undone on the node", said, _hint(node, run, seen))
     return NodeResult(node.node, NodeState.FAILED, why, settled=True)
 
 
 def edited(node: NodePlan, seen: NodeSurvey) -> tuple[str, bool]:
-    """What happened to a file that was put back, and whether serverTLSBootstrap is off in it.
+    """A message if a restored config file was changed again, and whether serverTLSBootstrap is off in it.
 
-    The text is empty if the file is the plan's, or if nobody saw it since no kubelet runs. Another
-    message says why it does not run.
+    The message is empty if the file is as before, or if the file is unknown because no kubelet runs
+    (another message says why).
     """
     if not seen.config or seen.config[0].sha256 == node.disk.config_sha256:
         return "", True
     values = read_configuration(seen.config[0].content, node.disk.config).values
     off = values is not None and not values.server_tls_bootstrap
     if values is None:
-        what = "it is not a readable kubelet configuration"
+        what = "not a readable kubelet configuration"
     else:
-        what = f"serverTLSBootstrap is {'not ' if off else ''}on in it"
+        what = f"serverTLSBootstrap is {'not ' if off else ''}on in the file"
     return f"{node.disk.config} was changed since: {what}", off
 
 
 def _others_armed(run: str, seen: NodeSurvey) -> tuple[SurveyedRun, ...]:
-    """The other runs that are armed.
-
-    This run may have been armed during the survey, and has ended since.
-    """
+    """The other armed runs. This run was perhaps armed during the survey, but has ended since."""
     return tuple(each for each in armed_runs(seen) if each.run != run.encode())
 
 
 def _hint(node: NodePlan, run: str, seen: NodeSurvey) -> str:
-    """What puts back another run's change there, or shows which run made it."""
+    """How to undo another run's change on the node, or how to see which run made it."""
     if runs := _others_armed(run, seen):
         name = runs[0].run.decode(errors="replace")
         return f"{said_of_armed(seen, runs[0])}; kubevouch undo {name} --node {node.node} puts that back"

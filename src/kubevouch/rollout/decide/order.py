@@ -1,8 +1,8 @@
-"""Which nodes of a run may begin now, by the state of the others: one canary per stratum, then more and more at once.
+"""Decides which nodes of a run may begin now, by the state of the others. Pure.
 
-In this order: begun nodes of this run; approvals without a restart; a canary of each stratum, which
-then soaks; the other workers, 1, 2, 5, ... at once; control planes, one at a time. Pure: the driver
-asks again whenever a node has ended.
+The order: nodes that this run has begun before; approvals without a restart; one canary per
+stratum, which then soaks; the other workers, 1, 2, 5, ... at once; control planes, one at a time.
+The caller asks again whenever a node has finished.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,29 +16,26 @@ from kubevouch.rollout.decide.run_status import BEGUN, NodeState
 
 @dataclass(frozen=True)
 class HeldInCommon:
-    """The present state of a PodDisruptionBudget or a Service."""
+    """The current state of a PodDisruptionBudget or a Service whose pods are on several nodes."""
 
     name: str
-    """With its kind, as in `Service shop/cart`."""
+    """The kind, namespace and name, such as `Service shop/cart`."""
 
     spare: int
-    """How many of its pods may be missing at once: disruptionsAllowed, or all ready endpoints
-    but one."""
+    """How many pods may be missing at once: disruptionsAllowed, or all ready endpoints but one."""
 
     pods: Mapping[str, int]
-    """How many of its pods or endpoints each node has."""
+    """The number of pods or endpoints on each node."""
 
     is_whole: bool = True
-    """Whether all of them are healthy; for a Service, whether more than its last endpoint is
-    ready."""
+    """Whether all pods are healthy; for a Service, whether several endpoints (or all) are ready."""
 
-    def objection(self, node: str, in_hand: Collection[str], lately: Collection[str]) -> str:
+    def objection(self, node: str, active: Collection[str], lately: Collection[str]) -> str:
         """Why the node may not begin now; empty if it may.
 
-        A node may always begin alone: a budget of zero keeps nodes apart, but does not forbid their
-        change.
+        A node may always begin alone: with a budget of zero, nodes are changed one at a time.
         """
-        others = [each for each in in_hand if each in self.pods]
+        others = [each for each in active if each in self.pods]
         taken = sum(self.pods[each] for each in others)
         if others and taken + self.pods[node] > self.spare:
             return f"{others[0]} has pods of the same {self.name}"
@@ -50,7 +47,7 @@ class HeldInCommon:
 
 @dataclass(frozen=True)
 class Workloads:
-    """Everything that nodes share, at one moment. unread: why that is unknown; empty if known."""
+    """All workloads that nodes share. unread: why they are unknown; empty if known."""
 
     held: tuple[HeldInCommon, ...] = ()
     unread: str = ""
@@ -63,22 +60,22 @@ class Workloads:
                 found.setdefault(node, []).append(each)
         return found
 
-    def objection(self, node: str, in_hand: Collection[str], lately: Collection[str]) -> str:
+    def objection(self, node: str, active: Collection[str], lately: Collection[str]) -> str:
         """Why the node may not begin now; empty if it may.
 
-        in_hand: nodes that have begun and are not proven. lately: those, and nodes that ended a
-        moment ago.
+        active: nodes that have begun and are not proven. lately: those, and nodes that finished
+        in the last two minutes.
         """
-        if self.unread and in_hand:
+        if self.unread and active:
             return f"one node at a time: {self.unread}"
-        reasons = (each.objection(node, in_hand, lately) for each in self._by_node.get(node, ()))
+        reasons = (each.objection(node, active, lately) for each in self._by_node.get(node, ()))
         return next(filter(None, reasons), "")
 
 
 _LOST = (NodeState.FAILED, NodeState.UNKNOWN)
 _APPROVALS = 8
 _SETTLES = 120.0
-"""Seconds after a node's end in which its restart may be the reason for unready pods."""
+"""Seconds after a node has finished in which its restart may explain unready pods."""
 _LOOK = 5.0
 """Seconds after which shared workloads are read again."""
 
@@ -87,26 +84,26 @@ _LOOK = 5.0
 class Course:
     """A node's progress. Times are monotonic.
 
-    state: untouched: it waits. armed: in progress. undone: it was undone, or nothing was changed on
-    it. failed, unknown: it may be unhealthy. gate: the pending one of a node in progress; None once
-    a gate was given up and the change is being undone.
+    state: untouched: the node waits. armed: in progress. undone: undone, or nothing was changed.
+    failed, unknown: the node may be unhealthy. gate: the pending gate of a node in progress; None
+    once a gate has failed and the change is being undone.
     """
 
     state: NodeState = NodeState.UNTOUCHED
     gate: ProofGate | None = ProofGate.ANSWERS
     began: float | None = None
-    """None: not by this run, or not yet."""
+    """When this run began the node; None if it has not."""
 
     ended: float = 0.0
     soaked: bool = False
-    """A canary that was checked again after its soak, and was healthy."""
+    """Whether the node is a canary that was healthy after its soak."""
 
     for_good: bool = False
-    """It failed with something that cannot be taken back."""
+    """Whether the node failed with something that no undo takes back."""
 
     @property
-    def in_hand(self) -> bool:
-        """Begun, with an unknown end."""
+    def active(self) -> bool:
+        """Whether the node has begun and not finished."""
         return self.state is NodeState.ARMED
 
 
@@ -115,7 +112,7 @@ WAITS = Course()
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What comes next."""
+    """What the run does next. begin: the nodes that begin now."""
 
     begin: tuple[str, ...] = ()
     look_at: tuple[str, ...] = ()
@@ -125,15 +122,15 @@ class Turn:
     """Why no other node begins."""
 
     again: float | None = None
-    """When to ask again although nothing has ended; None: not before something has."""
+    """When to ask again even if no node has finished; None: only when one has."""
 
     waits_for: str = ""
-    """What holds the next node, for a person."""
+    """A message about what the next node waits for."""
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """A run at one moment."""
+    """A snapshot of the run."""
 
     lineup: Lineup
     courses: Mapping[str, Course]
@@ -150,13 +147,13 @@ class _Seen:
         return self.those(nodes, NodeState.UNTOUCHED)
 
     @cached_property
-    def in_hand(self) -> list[str]:
+    def active(self) -> list[str]:
         return [each.node for each in self.those(self.lineup.nodes, NodeState.ARMED)]
 
     @cached_property
     def gates(self) -> list[ProofGate | None]:
-        """The pending gates of the current nodes."""
-        return [self.courses[each].gate for each in self.in_hand]
+        """The pending gates of the nodes in progress."""
+        return [self.courses[each].gate for each in self.active]
 
     @cached_property
     def restarting(self) -> int:
@@ -164,15 +161,13 @@ class _Seen:
 
     @cached_property
     def lately(self) -> list[str]:
-        """Nodes that are in progress, or were until a moment ago."""
+        """Nodes in progress, or finished in the last two minutes."""
         ended = [
             node
             for node, course in self.courses.items()
-            if course.began is not None
-            and not course.in_hand
-            and self.now - course.ended < _SETTLES
+            if course.began is not None and not course.active and self.now - course.ended < _SETTLES
         ]
-        return self.in_hand + ended
+        return self.active + ended
 
     @cached_property
     def failed(self) -> list[TaskedNode]:
@@ -182,7 +177,7 @@ class _Seen:
 def next_turn(
     lineup: Lineup, courses: Mapping[str, Course], workloads: Workloads, now: float
 ) -> Turn:
-    """Who begins now, or why nobody else does. A node without a course waits."""
+    """Decides which nodes begin now, or why no other node does. A node without a course waits."""
     seen = _Seen(lineup, courses, workloads, now)
     if why := _why_it_stops(seen):
         return Turn(stop=why)
@@ -196,9 +191,9 @@ def next_turn(
 
 
 def _why_it_stops(seen: _Seen) -> str:
-    """Why no other node begins, after the failures so far.
+    """Why the failures so far stop the run; empty if they do not.
 
-    The first failure after a canary only pauses the run.
+    After the canaries, the first failure only pauses the run.
     """
     for each in seen.failed:
         if why := _why_at_once(each, seen):
@@ -207,19 +202,19 @@ def _why_it_stops(seen: _Seen) -> str:
         return f"{len(seen.failed)} nodes failed: {', '.join(each.node for each in seen.failed)}"
     waits = seen.waits(seen.lineup.nodes)
     only_control_planes = bool(waits) and all(each.control_plane for each in waits)
-    if seen.failed and only_control_planes and not seen.in_hand:
+    if seen.failed and only_control_planes and not seen.active:
         return f"{seen.failed[0].node} failed, and only control planes are left"
     return ""
 
 
 def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
-    """Why this one failure is enough; empty if it is not."""
+    """Why this single failure stops the run; empty if it does not."""
     lineup, course = seen.lineup, seen.course(failed)
     whole_change = bool(lineup.of(NodeState.UNTOUCHED))
     if course.state in _LOST:
         return f"{failed.node} may be unhealthy"
     if course.for_good:
-        return f"what was signed for {failed.node} cannot be taken back"
+        return f"the approval for {failed.node} cannot be taken back"
     if failed.node in lineup.canaries:
         which = f"the canary of {failed.stratum}"
     elif failed.control_plane:
@@ -234,7 +229,7 @@ def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
 
 
 def _finishes(seen: _Seen) -> Turn | None:
-    """All of them at once: their switches are set, and will go off."""
+    """Nodes that this run has begun before, all at once: their switches are set, and will fire."""
     nodes = seen.lineup.of(*BEGUN)
     if waits := seen.waits(nodes):
         return Turn(begin=tuple(each.node for each in waits))
@@ -242,7 +237,7 @@ def _finishes(seen: _Seen) -> Turn | None:
 
 
 def _approvals(seen: _Seen) -> Turn | None:
-    """Approvals, more and more at once, too: an approval cannot be taken back."""
+    """Approvals, also in growing batches, since an approval cannot be taken back."""
     nodes = seen.lineup.approvals
     waits = seen.waits(nodes)
     if not waits:
@@ -254,7 +249,7 @@ def _approvals(seen: _Seen) -> Turn | None:
 
 
 def _canaries(seen: _Seen) -> Turn | None:
-    """The canary of each stratum, before any other node."""
+    """The canary of each stratum, before the other workers."""
     strata = seen.lineup.strata.values()
     nodes = [each[0] for each in strata if each[0].state is NodeState.UNTOUCHED]
     if seen.waits(nodes):
@@ -284,22 +279,22 @@ def _others(seen: _Seen) -> Turn | None:
             again=min(again, turn.again or again),
             waits_for=turn.waits_for or f"the soak of {first.node}",
         )
-    return turn if waits or seen.in_hand else None
+    return turn if waits or seen.active else None
 
 
 def _control_planes(seen: _Seen) -> Turn | None:
-    """One at a time, and nothing beside it."""
+    """Control planes, one at a time and after all other nodes."""
     nodes = seen.lineup.control_planes
     if not seen.waits(nodes):
         return None
-    if seen.in_hand:
+    if seen.active:
         return Turn()
     turn = _begun(seen, nodes)
     return Turn(begin=turn.begin[:1], again=turn.again, waits_for=turn.waits_for)
 
 
 def _begun(seen: _Seen, nodes: Collection[TaskedNode]) -> Turn:
-    """Those of the nodes that may begin: as many as the proven ones allow, and no two that must stay apart."""
+    """The waiting nodes that may begin: as many as the proven nodes allow, and none that `Workloads` holds."""
     if _drains(seen):
         return Turn()
     width = at_once(_proven(seen, nodes), seen.lineup.cap)
@@ -309,7 +304,7 @@ def _begun(seen: _Seen, nodes: Collection[TaskedNode]) -> Turn:
     for each in seen.waits(nodes):
         if len(begin) >= free:
             break
-        why = seen.workloads.objection(each.node, [*seen.in_hand, *begin], [*seen.lately, *begin])
+        why = seen.workloads.objection(each.node, [*seen.active, *begin], [*seen.lately, *begin])
         if not why:
             begin.append(each.node)
         held = held or (why and f"{each.node}: {why}")
@@ -318,21 +313,21 @@ def _begun(seen: _Seen, nodes: Collection[TaskedNode]) -> Turn:
 
 
 def _free(seen: _Seen, width: int) -> int:
-    """How many more may begin: a node that only waits for its sample makes room for others, within limits."""
-    return max(0, min(width - seen.restarting, 2 * width - len(seen.in_hand)))
+    """How many more nodes may begin. A node that only waits for metrics makes room for another, up to twice the width."""
+    return max(0, min(width - seen.restarting, 2 * width - len(seen.active)))
 
 
 def _proven(seen: _Seen, nodes: Collection[TaskedNode]) -> int:
-    """How many of them this run has begun and finished, since the last failure."""
+    """How many of the nodes this run has begun and proven since the last failure."""
     since = _failure(seen)
     done = [seen.course(each) for each in seen.those(nodes, NodeState.DONE)]
     return sum(each.began is not None and (since is None or each.began > since) for each in done)
 
 
 def _drains(seen: _Seen) -> bool:
-    """Whether one has failed, and the others of that moment have not ended yet."""
+    """Whether the run pauses: a node has failed, and others that began before have not finished."""
     since = _failure(seen)
-    begun = [seen.courses[node].began for node in seen.in_hand]
+    begun = [seen.courses[node].began for node in seen.active]
     return since is not None and any(each is not None and each <= since for each in begun)
 
 

@@ -1,7 +1,7 @@
-"""Which serving CSRs of a node its own kubelet may have made. Pure.
+"""Which serving CSRs in a node's name its kubelet may have made. Pure.
 
-A holder of another client certificate of the node's name makes CSRs, too. Those are not judged, so
-that frequent requests by a thief cannot delay a node.
+Anybody who holds another client certificate of the node's name can also make CSRs. We ignore those,
+so that a thief's CSRs cannot delay the node.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ Csrs = Sequence[CertificateSigningRequest]
 
 
 def csrs_by_node(csrs: Iterable[CertificateSigningRequest]) -> Mapping[str, Csrs]:
-    """The CSRs in each node's name, in the same order."""
+    """Groups CSRs by the requesting node, and keeps their order."""
     found = defaultdict(list)
     for each in csrs:
         if each.spec.username.startswith(NODE_USER):
@@ -23,14 +23,14 @@ def csrs_by_node(csrs: Iterable[CertificateSigningRequest]) -> Mapping[str, Csrs
 
 
 def made_with(csr: CertificateSigningRequest) -> str:
-    """SHA-256 of the client certificate that made it; empty if the API server does not say (before Kubernetes 1.32)."""
+    """The SHA-256 of the client certificate that made the CSR; empty if the API server does not say (before Kubernetes 1.32)."""
     return certificate_id(csr.spec.extra.get(CREDENTIAL_ID, ()))
 
 
 def own_csrs(csrs: Csrs, certificates: Collection[str]) -> Csrs:
-    """A node's CSRs that were made with a client certificate on its disk; all, if none says what made it.
+    """A node's CSRs that were made with a client certificate on its disk; all if no CSR says that.
 
-    certificates: SHA-256.
+    certificates: the SHA-256 of the certificates on the disk.
     """
     if not any(map(made_with, csrs)):
         return csrs
@@ -38,15 +38,15 @@ def own_csrs(csrs: Csrs, certificates: Collection[str]) -> Csrs:
 
 
 def csr_waits(csrs: Csrs, certificates: Collection[str]) -> bool:
-    """Whether the newest CSR of a node's kubelet is undecided. csrs: of the node, oldest first."""
+    """Whether the newest CSR of a node's kubelet is undecided. csrs: the node's CSRs, oldest first."""
     own = own_csrs(csrs, certificates)
     return bool(own) and not own[-1].status.conditions
 
 
 def not_asked_yet(others: Csrs) -> str:
-    """The text for a kubelet without a CSR. others: what others requested in the node's name."""
+    """The message for a kubelet without a CSR. others: CSRs in the node's name that others made."""
     if not others:
         return "the kubelet has made no CSR yet"
     newest, more = others[-1].name, len(others) - 1
     which = f"{newest} and {more} more were" if more else f"{newest} was"
-    return f"the kubelet has made no CSR yet: {which} made with another credential than the one on its disk"
+    return f"the kubelet has made no CSR yet: {which} made with a credential that is not on the node's disk"

@@ -1,8 +1,7 @@
 """The plan: the changes of each node, bound to one cluster and its machines.
 
-It is a file that one person reads and another may sign off. So it contains everything that will be
-done, and no secret. The state of a run is kept in its folder on each node; the plan only says where
-to look.
+A plan is a file that people review. So it contains everything that the run will do, and no secret.
+The run's folder on each node holds the run's state; the plan only says where that is.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,29 +26,29 @@ _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
 
 def _all_of(pattern: str) -> msgspec.Meta:
-    """The whole text must match, or the plan is refused."""
+    """A constraint: the whole text must match the pattern."""
     return msgspec.Meta(pattern=rf"\A(?:{pattern})\Z")
 
 
 RunName = Annotated[str, _all_of(RUN_NAME)]
 ObjectName = Annotated[str, _all_of(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")]
-"""Nodes and ConfigMaps are named like an RFC 1123 subdomain (Kubernetes
-pkg/apis/core/validation, ValidateNodeName)."""
+"""The name of a Node or ConfigMap: an RFC 1123 subdomain (Kubernetes pkg/apis/core/validation,
+ValidateNodeName)."""
 Host = Annotated[str, _all_of(HOST)]
 HostIfAny = Annotated[str, _all_of(f"({HOST})?")]
 FolderIfAny = Annotated[str, _all_of(r"(/(?!\.\.(/|\Z))[^/\0]*)*")]
-"""An absolute path without ".."."""
+"""An absolute path without "..", or empty."""
 
 Via = Literal["ssh", "pod"]
-"""How scripts get to the nodes."""
+"""The transport of scripts to nodes."""
 
 
 class ChangeKind(StrEnum):
     """The kind of a node's change."""
 
     BOOTSTRAP = "bootstrap"
-    """serverTLSBootstrap is off: one line in config.yaml, a seed, a restart, and the approval of
-    its CSR."""
+    """serverTLSBootstrap is off: the run changes one line in config.yaml, seeds, restarts the
+    kubelet, and approves its CSR."""
 
     APPROVE = "approve"
     """serverTLSBootstrap is on and the CSR waits: the run only approves the newest CSR, without
@@ -57,21 +56,21 @@ class ChangeKind(StrEnum):
 
 
 class ClusterBinding(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The plan's cluster. Any other cluster is refused, whatever its context is called."""
+    """The plan's cluster. Other clusters are refused, whatever the context is called."""
 
     context: str
     server: str
     cluster_uid: str
-    """UID of the namespace kube-system: nothing else identifies a cluster."""
+    """The UID of the namespace kube-system, which identifies the cluster."""
 
     ca_sha256: str
-    """SHA-256 of the certificates that pods trust (kube-root-ca.crt)."""
+    """The SHA-256 of the CAs that pods trust (kube-root-ca.crt)."""
 
     version: str
 
 
 class PodPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The namespace of the pods that bring scripts to nodes, and their image, by its digest."""
+    """The namespace of the pods that run scripts on nodes, and their image by digest."""
 
     namespace: Annotated[str, _all_of(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")]
     image: str
@@ -80,7 +79,7 @@ class PodPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DiskChange(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """What the run writes on a node. Empty if it writes nothing.
 
-    config_sha256, content_sha256: digests of its config.yaml as it is and as it will be.
+    config_sha256, content_sha256: the SHA-256 of config.yaml before and after the change.
     """
 
     root: FolderIfAny = ""
@@ -90,10 +89,10 @@ class DiskChange(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     content_sha256: str = ""
     diff: str = ""
     aside: tuple[str, ...] = ()
-    """Old kubelet-server* files that the run moves aside and an undo brings back."""
+    """Old kubelet-server* files that the run moves aside and an undo restores."""
 
     no_boot_unit: str = ""
-    """Why the node cannot keep a unit that ends the run at its next start; empty if it can."""
+    """Why the node cannot have a systemd unit that ends the run at the next boot; empty if it can."""
 
 
 UNWRITTEN: Final = DiskChange()
@@ -109,29 +108,29 @@ class NodePlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     """The host given to ssh."""
 
     host_key: str
-    """Fingerprint of the ssh host key that answered; empty where the transport shows none."""
+    """The fingerprint of the node's ssh host key; empty if the transport has no keys."""
 
     control_plane: bool
     kubelet_version: str
     change: ChangeKind
     dial: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
-    """Addresses where the kubelet must serve the certificate."""
+    """The addresses at which the kubelet must serve the certificate."""
 
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)]
     names: tuple[Claim, ...]
     addresses: tuple[Claim, ...]
     disk: DiskChange = UNWRITTEN
     known_as: str = ""
-    """The name under which the planner's known_hosts has the host key; empty where the transport shows none."""
+    """The host key's name in the planner's known_hosts; empty if the transport has no keys."""
 
     stratum: str = ""
-    """For the order as the plan shows it. A run uses what the Node says then."""
+    """The stratum, for the order that the plan shows. A run uses the Node's current stratum."""
 
     @property
     def allowed(self) -> AllowedNames:
-        """The names and addresses that its certificate may have.
+        """The names and addresses that the node's certificate may have.
 
-        A plan contains a node's own claim only with the operator's yes.
+        A plan contains unproven claims of a node only if the operator vouched for them.
         """
         return AllowedNames(self.node, self.names, self.addresses, self.control_plane)
 
@@ -142,21 +141,21 @@ class NodePlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 
 
 class LeftOut(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A node that this plan does not touch, and why. is_well: it needs nothing."""
+    """A node that the plan leaves out, and why. is_well: whether the node needs nothing."""
 
     node: ObjectName
     reason: str
     is_well: bool = False
     armed_run: str = ""
-    """The run that is armed on it; empty if it is not armed."""
+    """The run that is armed on the node; empty if none."""
 
     leads_on: LeadsOn = LeadsOn.NEW_PLAN
     host: HostIfAny = ""
-    """The host that was asked, if somebody should do or see something there."""
+    """The host that was contacted, if the operator should look there; else empty."""
 
 
 class ConfigMapPlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The kubelet-config ConfigMap, which decides how nodes start that join later. Changed last."""
+    """The change of the kubelet-config ConfigMap, which configures nodes that join later. Made last."""
 
     name: ObjectName
     uid: str
@@ -172,7 +171,7 @@ class Plan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     run: RunName
     made_at: Annotated[datetime, msgspec.Meta(tz=True)]
     made_by: str
-    """Version of kubevouch."""
+    """The version of kubevouch."""
 
     via: Via
     ssh_config: Annotated[str, _all_of(r"[^\0]*")]
@@ -182,35 +181,35 @@ class Plan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     left_out: tuple[LeftOut, ...]
     config_map: ConfigMapPlan | None
     config_map_note: str
-    """Why the ConfigMap does not change, or what the change entails."""
+    """Why the ConfigMap is not changed, or a note about its change."""
 
     notices: tuple[str, ...] = ()
     only: tuple[ObjectName, ...] = ()
-    """The nodes that the operator asked for; empty if the plan looks at all of them."""
+    """The nodes that the operator selected; empty for all nodes."""
 
     pods: PodPlace | None = None
-    """Only if `via` is pod."""
+    """Set only if `via` is pod."""
 
     ask_sudo_password: bool = False
-    """Whether apply asks for the password that sudo on the nodes wants."""
+    """Whether apply prompts for the sudo password of the nodes."""
 
     schema: Literal["kubevouch.plan/1"] = msgspec.field(default=SCHEMA, name="schemaVersion")
 
 
 def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
-    """The nodes with workers first and control planes last, otherwise in the plan's order."""
+    """Sorts workers first and control planes last, otherwise in the plan's order."""
     return tuple(sorted(nodes, key=lambda each: each.control_plane))
 
 
 def only_nodes(plan: Plan, names: Collection[str]) -> Plan:
-    """The plan for these nodes only.
+    """The plan for these nodes only. It does not change the ConfigMap, which concerns all nodes.
 
-    It leaves the ConfigMap as it is, since that holds for all nodes. Raises UsageError.
+    Raises UsageError if the plan lacks a node.
     """
     known = [node.node for node in plan.nodes]
     for name in names:
         if name not in known:
-            # A short name, or the most similar one, may be another node's.
+            # We suggest no similar name: it may be another node's.
             expected = f"its nodes: {', '.join(known[:_MOST_NAMED])}"
             raise UsageError(f"--node {name}", f"run {plan.run} has no such node", expected)
     chosen = tuple(node for node in plan.nodes if node.node in names)
@@ -225,15 +224,12 @@ def without_nodes(plan: Plan, away: Sequence[LeftOut]) -> Plan:
 
 
 def unvouched(plan: Plan) -> tuple[NodePlan, ...]:
-    """The nodes that ssh reached at an address which only the node itself claims.
-
-    An apply refuses them.
-    """
+    """The nodes that ssh reached at an address that only the node itself claims. `apply` refuses them."""
     return tuple(each for each in plan.nodes if not_vouched_for(each.node, each.host, each.vouched))
 
 
 def by_answer(plan: Plan, *, yes: bool) -> Plan:
-    """The plan after the operator's answer about these nodes. yes: each is where ssh reached it; else they are left out."""
+    """The plan after the operator's answer about unvouched nodes. yes: their addresses are right; else the nodes are left out."""
     asked = {each.node: each for each in unvouched(plan)}
     if yes:
         nodes = (_vouched_for(each) if each.node in asked else each for each in plan.nodes)
@@ -256,7 +252,7 @@ def _vouched_for(node: NodePlan) -> NodePlan:
 def not_the_cluster(bound: ClusterBinding, uid: str, ca_sha256: str) -> str:
     """Why this is not the plan's cluster; empty if it is.
 
-    uid: of the namespace kube-system. ca_sha256: of the certificates that pods trust
+    uid: the UID of kube-system. ca_sha256: the digest of the CAs that pods trust
     (TrustedRoots.sha256).
     """
     if uid != bound.cluster_uid:

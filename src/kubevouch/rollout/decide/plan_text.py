@@ -1,4 +1,4 @@
-"""A plan as a file: how it is written, and which files are refused. Pure."""
+"""Writes a plan as JSON, parses it, and refuses invalid files. Pure."""
 
 import json
 import re
@@ -15,24 +15,24 @@ from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
 EXPECTED = "expected a file written by `plan`"
 
 _NOT_SHOWN = re.compile(r"[^\t\n\r -~]")
-"""People sign off a plan, so it must show everything that it contains. It is written in ASCII,
-and other characters are refused."""
+"""People review a plan, so it must not hide anything: it is written in ASCII, and other characters
+are refused."""
 _LONGEST_SEEN = 500
-"""Characters of the message about a refused plan."""
+"""The most characters of the message about a refused plan."""
 _LARGEST_NODE = 256 * 1024
-"""In bytes. The files of a node may have any names and any lines, and a plan is for thousands of
+"""The most bytes of a node's entry: a node's files may be large, and a plan may have thousands of
 nodes."""
 
 
 def text_of(plan: Plan) -> str:
-    """The plan as JSON, for a person and for `apply`."""
+    """The plan as JSON, for people and for `apply`."""
     return json.dumps(msgspec.to_builtins(plan), indent=2) + "\n"
 
 
 def plan_in(data: bytes, where: str) -> Plan:
-    """Parses a plan from these bytes, which come from `where`.
+    """Parses a plan. where: the source, for errors.
 
-    Raises UsageError if they are no valid plan or have another schema.
+    Raises UsageError if the plan is invalid or has another schema version.
     """
     text = data.decode(errors="replace")
     if hidden := _NOT_SHOWN.search(text):
@@ -48,31 +48,32 @@ def plan_in(data: bytes, where: str) -> Plan:
 
 
 def _refuse_twice(fields: list[tuple[str, object]]) -> None:
-    """Raises ValueError if an object has a field twice: a person may read the other one."""
+    """Raises ValueError if an object has a field twice: a reviewer may read the wrong one."""
     for name, times in Counter(name for name, _ in fields).items():
         if times > 1:
             raise ValueError(f"{name!r} appears twice in one object")
 
 
 def _refused(where: str, seen: str) -> UsageError:
-    """The error for a refused plan. The message is cut, since the file's text may be of any length."""
+    """The error for a refused plan. The message is truncated, since it may quote the file."""
     return UsageError(where, seen[:_LONGEST_SEEN], EXPECTED)
 
 
 def _problem(plan: Plan) -> str:
-    """Why this plan must not be carried out, beyond what its types refuse; empty if it may."""
+    """Why the plan is invalid although it matches the schema; empty if it is valid."""
     names = [node.node for node in plan.nodes]
     keyless = next((node.node for node in plan.nodes if not node.host_key), "")
     found = {
-        "it names no node": not names and not plan.left_out,
-        "it lists a node twice": len(set(names)) != len(names),
+        "the plan names no node": not names and not plan.left_out,
+        "the plan lists a node twice": len(set(names)) != len(names),
         f"{keyless}: no ssh host key": plan.via == "ssh" and keyless,
         f"{plan.ssh_user!r} {NO_LOGIN}": plan.ssh_user and not is_login(plan.ssh_user),
         "a password for sudo needs a plan that uses ssh": plan.ask_sudo_password
         and plan.via != "ssh",
-        "a plan must have pods if it goes by pod, and only then": (plan.via == "pod")
+        "a plan must have `pods` if `via` is pod, and only then": (plan.via == "pod")
         is not (plan.pods is not None),
-        "it does not name its image by digest": plan.pods and not names_an_image(plan.pods.image),
+        "the plan does not name its image by digest": plan.pods
+        and not names_an_image(plan.pods.image),
     }
     problems = (f"{node.node}: {why}" for node in plan.nodes if (why := _node_problem(node)))
     return next((why for why, is_so in found.items() if is_so), "") or next(problems, "")
@@ -89,13 +90,13 @@ def _node_problem(node: NodePlan) -> str:
 
 
 def node_problem(node: NodePlan) -> str:
-    """Why no plan can contain this node; empty if one can.
+    """Why a plan must not contain this node; empty if it may.
 
-    Much of it is the node's own word, and could spoil the whole plan.
+    The node itself supplies much of its entry, and an invalid one would spoil the whole plan.
     """
     written = msgspec.json.encode(node)
     if len(written) > _LARGEST_NODE:
-        return f"its entry takes {len(written)} bytes; expected at most {_LARGEST_NODE}"
+        return f"the node's entry takes {len(written)} bytes; expected at most {_LARGEST_NODE}"
     try:
         return _node_problem(msgspec.json.decode(written, type=NodePlan))
     except msgspec.DecodeError as error:

@@ -1,10 +1,8 @@
-"""The pod that brings a script to one node: its spec, its progress by its status, and whether it is abandoned.
+"""The pod that runs a script on one node: its spec, its state by its status, and whether it is a leftover. Pure.
 
-Pure.
-
-Its first container is privileged, enters the host and runs the script; two more, without rights,
-only hand on what does not fit into the first one's message. None of that needs the kubelet's port:
-the kubelet itself posts the messages.
+The first container is privileged, enters the host and runs the script. Two more, without
+privileges, return what does not fit into the first one's message. None of this needs the kubelet's
+port: the kubelet itself posts the messages.
 """
 
 from collections.abc import Mapping
@@ -29,13 +27,13 @@ _REST: Final = tuple(f"answer-{number}" for number in range(2, MOST_MESSAGES + 1
 _MESSAGE: Final = "/dev/termination-log"
 _SHARES: Final = "/answer"
 _GRACE: Final = 30
-"""Seconds in which a started script may end after its pod's removal."""
+"""Seconds that a started script may still run after its pod's deletion."""
 
 _BEYOND: Final = 60
-"""The longest time in seconds that a pod outlives its script's time, for its start."""
+"""Seconds that are added to the script's time limit for the pod's deadline, for its start."""
 
 _LEFT_BEHIND: Final = timedelta(seconds=60)
-"""A waiting run removes its pod at once."""
+"""A pod is a leftover this long after its end: a run that waits for a pod removes it at once."""
 
 _HOPELESS: Final = {
     "ErrImageNeverPull",
@@ -46,7 +44,7 @@ _HOPELESS: Final = {
     "CreateContainerError",
     "RunContainerError",
 }
-"""States from which a container never starts (pkg/kubelet/images/types.go,
+"""Waiting reasons that do not go away by themselves (pkg/kubelet/images/types.go,
 kuberuntime_container.go)."""
 
 _NEVER_RAN: Final = {"StartError", "ContainerCannotRun"}
@@ -54,49 +52,49 @@ _NODE_ENTRY: Final = ("python", "-m", "kubevouch.node.io.in_pod")
 
 
 class PodState(StrEnum):
-    """The state of a pod, for whoever waits for its answer."""
+    """The state of a pod's answer."""
 
     WAITING = "waiting"
-    """As far as seen, nothing has run in it yet."""
+    """As far as seen, the script has not started."""
 
     RUNNING = "running"
-    """Its script runs, or has run and its answer is incomplete."""
+    """The script runs, or has ended and the answer is incomplete."""
 
     ANSWERED = "answered"
     REFUSED = "refused"
-    """Nothing has run in it, and nothing will."""
+    """The script did not run, and will not."""
 
     LOST = "lost"
-    """It has ended without an answer: its script may have run."""
+    """The pod has ended without an answer. The script may have run."""
 
 
 class PodLook(msgspec.Struct, frozen=True):
-    """One look at a pod. why: what it waits for, or what became of it. messages: of its containers, in order."""
+    """What a pod's status shows. why: what the pod waits for, or why it failed. messages: the containers' messages, in order."""
 
     state: PodState = PodState.WAITING
-    why: str = "its kubelet has not started it"
+    why: str = "the kubelet has not started the pod"
     messages: tuple[str, ...] = ()
     in_vain: bool = False
-    """It waits for something that will not come by itself."""
+    """Whether the pod waits for something that will not come by itself."""
 
     @property
     def is_final(self) -> bool:
-        """Whether no later look can say more."""
+        """Whether the state will not change any more."""
         return self.state in (PodState.ANSWERED, PodState.REFUSED, PodState.LOST)
 
     @property
     def is_worth_waiting(self) -> bool:
-        """Whether a later look may say more."""
+        """Whether the state may still change by itself."""
         return not self.is_final and not self.in_vain
 
 
 def pod_body(
     place: PodPlace, name: str, *, node: str, run: str, script: str, seconds: float
 ) -> dict[str, Any]:
-    """The pod as it is created, without its kind.
+    """The pod's manifest, without apiVersion and kind.
 
-    It is not scheduled but bound by name, whatever keeps other pods from that node; it has no
-    account's token. script: packed. seconds: the script's time limit.
+    The pod is bound to the node by name, tolerates all taints, and has no service account token.
+    script: the packed script. seconds: the script's time limit.
     """
     shares = [f"{_SHARES}/{each}" for each in _REST]
     volume = {"name": "answer", "mountPath": _SHARES}
@@ -165,7 +163,7 @@ _NO_RIGHTS: Final[Mapping[str, Any]] = {
 
 
 def changed_by_admission(pod: Pod, place: PodPlace) -> str:
-    """A forbidden change of the pod by an admission webhook; empty if it is as it was sent."""
+    """A forbidden change of the pod by an admission webhook; empty if there is none."""
     found = [each.name for each in (*pod.spec.init_containers, *pod.spec.containers)]
     if added := sorted({*found} - {_SCRIPT, *_REST}):
         return f"a webhook of this cluster added container {added[0]} to the pod"
@@ -176,7 +174,7 @@ def changed_by_admission(pod: Pod, place: PodPlace) -> str:
 
 
 def look_at(pod: Pod) -> PodLook:
-    """How the pod does, by the status that its node's kubelet has posted."""
+    """The pod's state, by the status that the node's kubelet has posted."""
     statuses = {
         each.name: each
         for each in (*pod.status.init_container_statuses, *pod.status.container_statuses)
@@ -188,7 +186,7 @@ def look_at(pod: Pod) -> PodLook:
     if count := count_in(ended.message):
         return _answered(pod, statuses, ended.message, count)
     what = f"{ended.reason or 'no reason given'}, exit code {ended.exit_code}"
-    why = short_line(f"its container ended without an answer: {what} {ended.message}".strip())
+    why = short_line(f"the container ended without an answer: {what} {ended.message}".strip())
     return PodLook(PodState.REFUSED if ended.reason in _NEVER_RAN else PodState.LOST, why)
 
 
@@ -196,7 +194,7 @@ def _before_its_end(pod: Pod, script: ContainerStatus) -> PodLook:
     begun = script.state.running is not None
     if pod.status.phase == "Failed":
         told = ": ".join(each for each in (pod.status.reason, pod.status.message) if each)
-        why = short_line(f"its kubelet has ended the pod: {told or 'no reason given'}")
+        why = short_line(f"the kubelet has ended the pod: {told or 'no reason given'}")
         return PodLook(PodState.LOST if begun else PodState.REFUSED, why)
     if begun:
         return PodLook(PodState.RUNNING, "its script runs")
@@ -207,20 +205,20 @@ def _before_its_end(pod: Pod, script: ContainerStatus) -> PodLook:
 
 
 def _answered(pod: Pod, statuses: Mapping[str, ContainerStatus], first: str, count: int) -> PodLook:
-    """The messages, if the containers that hand on the rest have ended."""
+    """The complete answer, if the containers with its other parts have ended."""
     messages = [first]
     for name in _REST[: count - 1]:
         ended = statuses.get(name, ContainerStatus()).state.terminated
         if ended is None:
             if pod.status.phase in ("Failed", "Succeeded"):
-                return PodLook(PodState.LOST, f"it ended before container {name} had answered")
+                return PodLook(PodState.LOST, f"the pod ended before container {name} had answered")
             return PodLook(PodState.RUNNING, f"the rest of its answer, from container {name}")
         messages.append(ended.message)
     return PodLook(PodState.ANSWERED, "", tuple(messages))
 
 
 def is_left_behind(pod: Pod, now: datetime) -> bool:
-    """Whether nobody waits for this pod: its time is over, or it ended a minute ago and still exists."""
+    """Whether the pod is a leftover: over its deadline, or ended for more than a minute."""
     created = pod.metadata.creation_timestamp
     if created is None:
         return False
@@ -232,22 +230,26 @@ def is_left_behind(pod: Pod, now: datetime) -> bool:
         for each in (*pod.status.init_container_statuses, *pod.status.container_statuses)
         if each.state.terminated and each.state.terminated.finished_at
     ]
-    # Its kubelet reports the end, and may say anything: nothing is added to that.
+    # The kubelet reports the end, and may claim any time: adding to that could overflow.
     return now - _LEFT_BEHIND > min(max([created, *ends]), over)
 
 
 def verdict(look: PodLook, *, gone: bool, seconds: float) -> tuple[PodState, str]:
-    """What became of an abandoned pod: ANSWERED, REFUSED or LOST, and why.
+    """The final state of a pod that we no longer wait for (ANSWERED, REFUSED or LOST), and why.
 
-    gone: its kubelet has confirmed its removal. Until then an unseen container may have run, or may
-    still run.
+    gone: whether the kubelet has confirmed the pod's deletion. Without that, a container may have
+    run unseen, or may still run.
     """
     if look.is_final:
         return look.state, look.why
     if look.state is PodState.RUNNING:
-        how = "it was removed while its script ran" if gone else f"no answer within {seconds:.0f} s"
+        how = (
+            "the pod was removed while its script ran"
+            if gone
+            else f"no answer within {seconds:.0f} s"
+        )
         return PodState.LOST, f"{how} ({look.why})"
     if gone:
         return PodState.REFUSED, look.why
-    why = f"{look.why}; its removal is not confirmed, so it may have run"
+    why = f"{look.why}; the pod's removal is not confirmed, so it may have run"
     return PodState.LOST, why

@@ -1,7 +1,7 @@
-"""Before the first write: is a node still as planned, and what is left to do on it? Pure.
+"""Before the first write: is a node still as planned, and what is left to do there? Pure.
 
-Anybody may have written the plan's file. So its claims about the cluster, a node's role and its
-names are compared with what is seen now, or proven again. Nothing is taken on trust.
+Anybody may have written the plan's file. So its statements about the cluster, a node's role and its
+names are checked against the current state, or proven again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,14 +30,14 @@ GONE = "this Node no longer exists"
 
 @dataclass(frozen=True)
 class Recheck:
-    """How this run is found on a planned node.
+    """This run's state on a planned node before the start.
 
-    untouched: as planned. armed: the run died there, and continues. failed: the same, but its Node
-    is not Ready, so the run puts it back. done: it needs nothing.
+    state: untouched: as planned. armed: an earlier attempt died there, and this one continues.
+    failed: the same, but the Node is not Ready, so the run undoes it. done: nothing to do. unknown:
+    not as planned.
 
-    why: why the run may not touch it, which also stops all other nodes. If the state is unknown,
-    the node is not as planned. content: the whole new config.yaml, if one is to be written.
-    armed_run: the run that is armed on it, if that is why.
+    why: why the run must not touch the node, which also stops all other nodes. content: the whole
+    new config.yaml, if the run writes one. armed_run: the run that is armed there, if that is why.
     """
 
     state: NodeState
@@ -47,7 +47,7 @@ class Recheck:
 
     @property
     def failure(self) -> str:
-        """What failed on the node, with `{}` for its name; empty if nothing has."""
+        """What failed on the node, with `{}` for the node's name; empty if nothing failed."""
         return _FAILURES.get(self.state, "") if self.why or self.state is NodeState.FAILED else ""
 
 
@@ -59,7 +59,7 @@ _FAILURES = {
 
 
 def not_the_node(planned: NodePlan, node: Node | None) -> str:
-    """Why this is not the Node of the plan; empty if it is."""
+    """Why this Node is not the plan's; empty if it is."""
     if node is None:
         return GONE
     role = _ROLES[is_control_plane(node)]
@@ -74,7 +74,9 @@ def not_the_node(planned: NodePlan, node: Node | None) -> str:
     known = {each.address for each in node.status.addresses}
     elsewhere = next((address for address in planned.dial if address not in known), "")
     return (
-        f"the plan would prove it at {elsewhere}, which its Node does not have" if elsewhere else ""
+        f"the plan would prove this node at {elsewhere}, which its Node does not have"
+        if elsewhere
+        else ""
     )
 
 
@@ -82,18 +84,18 @@ _ROLES = {True: "control plane", False: "worker"}
 
 
 def _other_than_planned(now_and_then: Mapping[str, tuple[object, object]]) -> str:
-    """The first of these values that differs from the plan; empty if none does."""
+    """A message about the first value that differs from the plan; empty if all are equal."""
     for what, (now, then) in now_and_then.items():
         if now != then:
-            return f"its {what} is now {now}, but {then} in the plan"
+            return f"the {what} is now {now}, but {then} in the plan"
     return ""
 
 
 def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) -> str:
-    """Why a run goes on without this node although its plan is a good one; empty if it need not.
+    """Why a run skips this node and continues with the others; empty if it does not.
 
-    begun: the run has changed it before. It then finishes the node even if its kubelet has another
-    version now, or its Node more addresses.
+    begun: whether the run has changed the node before. Then it finishes the node even if the
+    kubelet now has another version, or the Node more addresses.
     """
     if node is None:
         return GONE
@@ -103,17 +105,19 @@ def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) ->
         return ""
     version = node.status.node_info.kubelet_version
     if version != planned.kubelet_version:
-        return f"its kubelet is {version} now, but {planned.kubelet_version} in the plan: it was upgraded since; {NEW_PLAN}"
+        return (
+            f"the kubelet is {version} now, but {planned.kubelet_version} in the plan; {NEW_PLAN}"
+        )
     if added := _added(planned, node):
         return f"its Node has {min(added)}, which is not in the plan; {NEW_PLAN}"
     return ""
 
 
 def _added(planned: NodePlan, node: Node) -> frozenset[str]:
-    """The names and addresses that the Node has beyond all of the plan's.
+    """New names and addresses of the Node, if it still has all of the plan's.
 
-    Its kubelet writes them, and would ask for them too, so its CSR would be held. That must not
-    stop the run on other nodes.
+    The kubelet's CSR would have them, too, and so be held. That must not stop the run on other
+    nodes.
     """
     then = _values(planned.allowed)
     now = _values(allowed_names_of(node))
@@ -125,7 +129,7 @@ def _values(allowed: AllowedNames) -> frozenset[str]:
 
 
 def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
-    """The state of this run on the node's disk."""
+    """This run's state on the node, by a survey."""
     survey, record = facts.survey, state_of_run(facts.survey, run)
     if has_restarted(record):
         facts = replace(facts, started_with=planned.disk.content_sha256)
@@ -137,7 +141,7 @@ def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
         if need.is_well:
             return Recheck(NodeState.DONE)
     if stands_by(record) is NodeState.UNDONE:
-        return Recheck(NodeState.UNDONE, f"this run was undone on it; {NEW_PLAN}")
+        return Recheck(NodeState.UNDONE, f"this run was undone on this node; {NEW_PLAN}")
     if isinstance(need, LeftOut):
         return Recheck(NodeState.UNKNOWN, need.reason, armed_run=need.armed_run)
     if why := _not_as_planned(planned, record, survey, need):
@@ -146,7 +150,7 @@ def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
 
 
 def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
-    """The state of a begun run: it can be proven and committed if the disk is as the run left it."""
+    """The state of a begun run: armed if the disk is as the run left it, so that the run can continue."""
     if survey.config and survey.root and survey.pki:
         config, root, pki = survey.config[0], survey.root[0], survey.pki[0]
         paths = (config.text_path, root.text_path, pki.text_path)
@@ -158,34 +162,36 @@ def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
         ):
             return Recheck(NodeState.ARMED, content=config.content)
     why = (
-        f"this run has begun on it, but {planned.disk.config} is not what the run writes; to put "
+        f"this run has begun on this node, but {planned.disk.config} is not what the run writes; to put "
         f"the node back now: kubevouch undo {run} --node {planned.node}"
     )
     return Recheck(NodeState.UNKNOWN, why, armed_run=run)
 
 
 def recheck_not_ready(stands: NodeState) -> Recheck | None:
-    """How this run goes on with a node that is not Ready, by its state there; None if it has changed nothing, and goes without it.
+    """The state of a node that is not Ready; None if the run has changed nothing there, and so skips it.
 
-    A node that the run has changed counts as its failure: its own restart may be the reason.
+    A node that the run has changed counts as failed: the run's restart may be the reason.
     """
     if stands in BEGUN:
         return Recheck(NodeState.FAILED)
     if stands not in (NodeState.DONE, NodeState.UNDONE):
         return None
-    return Recheck(stands, f"this run was {stands} on it, and its Node is not Ready; {NEW_PLAN}")
+    return Recheck(
+        stands, f"this run was {stands} on this node, and its Node is not Ready; {NEW_PLAN}"
+    )
 
 
 def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
-    """Why the run skips some of its nodes, by name: it is armed on one, and has failed on that one or on another.
+    """Why the run skips some nodes, by name. Empty unless the run has failed on a node and is armed on one.
 
-    Then it ends what it has begun, so that no healthy node is put back because of another, and
-    begins nothing else.
+    Then the run finishes the armed nodes, so that no healthy node is undone because of another, and
+    begins no other node.
     """
     failed = [each.failure.format(node) for node, each in found.items() if each.failure]
     if not failed or not any(each.state in BEGUN for each in found.values()):
         return {}
-    only = f"this run {failed[0]}, so it only ends what it has begun; {NEW_PLAN}"
+    only = f"this run {failed[0]}, so it only finishes what it has begun; {NEW_PLAN}"
     left = {
         node: each
         for node, each in found.items()
@@ -197,16 +203,16 @@ def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
 def _not_as_planned(
     planned: NodePlan, record: str, survey: NodeSurvey, need: Rewrite | None
 ) -> str:
-    """How the node's needs now differ from the plan; empty if they do not. record: of the run there."""
+    """How the node's needs differ from the plan; empty if they do not. record: the run's state there."""
     if stands_by(record) is NodeState.DONE:
-        return f"this run completed on it before, but now it needs something else; {NEW_PLAN}"
+        return f"this run has completed on this node, which now needs something else; {NEW_PLAN}"
     if planned.change is ChangeKind.BOOTSTRAP and (
         not survey.config or survey.config[0].sha256 != planned.disk.config_sha256
     ):
         return f"{planned.disk.config} has changed since the plan; {NEW_PLAN}"
     kind = ChangeKind.BOOTSTRAP if need else ChangeKind.APPROVE
     if kind is not planned.change:
-        return f"it needs {_WORDS[kind]} now, but the plan has {_WORDS[planned.change]}; {NEW_PLAN}"
+        return f"the node needs {_WORDS[kind]} now, but the plan has {_WORDS[planned.change]}; {NEW_PLAN}"
     if need is None:
         return ""
     why = _other_than_planned(
@@ -221,8 +227,8 @@ def _not_as_planned(
 
 
 _WORDS = {
-    ChangeKind.APPROVE: "the approval of its CSR",
-    ChangeKind.BOOTSTRAP: "a change of its kubelet's configuration",
+    ChangeKind.APPROVE: "the approval of a CSR",
+    ChangeKind.BOOTSTRAP: "a change of the kubelet's configuration",
 }
 
 
@@ -234,13 +240,13 @@ def not_entitled_as_planned(
     *,
     known_as: str = "",
 ) -> str:
-    """Why the node may not have the names in its plan, as proven now; empty if it may.
+    """Why the node may not have the names in its plan, by the current proofs; empty if it may.
 
-    Only the operator's words are taken from the plan on trust, and apply shows them again first. If
-    the Node claims more, it does not get it: a CSR that asks for more is held.
+    Only values that the operator vouched for are trusted from the plan, and apply shows them again
+    first. A CSR with more names than planned is held, even if the Node claims them.
 
-    live: the Node. neighbours: of all live nodes. proven: addresses that were proven just now.
-    known_as: the name under which known_hosts has the key that answered just now.
+    live: the current Node. neighbours: all current nodes. proven: addresses that were proven just
+    now. known_as: the name of the answering host key in known_hosts.
     """
     said = planned.vouched
     if why := not_bound_by_operator(planned.node, planned.host, known_as, said, neighbours.nodes):
@@ -255,20 +261,20 @@ def not_entitled_as_planned(
 
 
 def _not_holding(then: Iterable[Claim], now: Iterable[Claim]) -> str:
-    """The first claim of the plan that does not hold now; empty if all do."""
+    """A message about the first claim of the plan that does not hold now; empty if all hold."""
     sources = {claim.value: claim.source for claim in now}
     for claim in then:
         source = sources.get(claim.value)
         if source is not claim.source and not (source and claim.source is NameSource.OPERATOR):
-            return f"the plan says of {claim.value}: {claim.source}; that does not hold now"
+            return f"the plan's proof of {claim.value} ({claim.source}) does not hold now"
     return ""
 
 
 def joined_since(plan: Plan, nodes: Iterable[Node]) -> tuple[LeftOut, ...]:
-    """Nodes that were created after the plan, so it does not cover them."""
+    """Nodes that were created after the plan, so the plan does not cover them."""
     known = {each.node for each in plan.nodes} | {each.node for each in plan.left_out}
     return tuple(
-        LeftOut(node.name, f"it has joined the cluster since the plan was made; {NEW_PLAN}")
+        LeftOut(node.name, f"the node has joined the cluster since the plan was made; {NEW_PLAN}")
         for node in nodes
         if node.name not in known
         and node.metadata.creation_timestamp is not None
@@ -277,10 +283,10 @@ def joined_since(plan: Plan, nodes: Iterable[Node]) -> tuple[LeftOut, ...]:
 
 
 def not_accounted_for(plan: Plan, live: Iterable[str], well: frozenset[str]) -> str:
-    """Which nodes of the cluster prevent the change of the kubelet-config ConfigMap; empty if none does.
+    """Which nodes prevent the change of the kubelet-config ConfigMap; empty if none does.
 
-    The ConfigMap decides how nodes start that join later, and says what holds on every node. So
-    each node is in the plan, or was left out as well and is still well (`well`).
+    The ConfigMap configures nodes that join later, and should be true for all nodes. So each node
+    must be in the plan, or left out as healthy and still healthy (`well`).
     """
     planned = {each.node for each in plan.nodes}
     left_out = {each.node: each for each in plan.left_out}
@@ -291,7 +297,7 @@ def not_accounted_for(plan: Plan, live: Iterable[str], well: frozenset[str]) -> 
         why = (
             "is not in this plan"
             if name not in left_out
-            else ("is no longer well" if left_out[name].is_well else "is left out of this plan")
+            else ("is no longer healthy" if left_out[name].is_well else "is left out of this plan")
         )
         missing.append(f"{name} {why}")
     return "; ".join(missing[:3]) + (f"; and {len(missing) - 3} more" if len(missing) > 3 else "")

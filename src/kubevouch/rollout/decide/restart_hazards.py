@@ -1,10 +1,8 @@
-"""Why a restart of this kubelet would start something else than what runs, and what to do about it.
+"""Why a restart of this kubelet would change more than the run does, and what to do about it. Pure.
 
-Pure.
-
-A run changes one key. If a restart would bring in more (another executable, an edited unit, other
-keys of the files), that would take effect in the middle of a roll-out, and the undo could not take
-it back: such a node is omitted.
+A run changes one key. If a restart would also apply other changes (another executable, an edited
+unit, other keys), these would take effect in the middle of a roll-out, and undo could not take them
+back. So a plan leaves out such a node.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,22 +14,21 @@ from kubevouch.rollout.decide.machine import was_since_the_start
 
 _DELETED = " (deleted)"
 _MOST_NAMED = 3
-_FIRST = "; if that is meant, restart it yourself first, on the node: {how}; then make a new plan"
+_FIRST = "; if that is intended, restart the kubelet on the node: {how}; then make a new plan"
 _RESTART = "systemctl restart kubelet"
 _RELOAD = f"systemctl daemon-reload; {_RESTART}"
 
 
 def restart_hazards(survey: NodeSurvey, next_one: EffectiveConfiguration) -> str:
-    """Why the run must not restart the kubelet, with the way out; empty if it may.
+    """Why the run must not restart the kubelet, and what to do; empty if it may.
 
-    next_one: what the next start makes of files and flags.
+    next_one: the configuration of the next start.
     """
     if survey.next_start.swaps and next_one.configuration.fail_swap_on:
         devices = _named(survey.next_start.swaps.decode(errors="replace").split("\n"))
         return (
-            f"swap is on ({devices}), and with failSwapOn, the default, its kubelet would not "
-            "start again: turn swap off (swapoff -a, and its lines in /etc/fstab), then make a "
-            "new plan"
+            f"swap is on ({devices}), so the kubelet would not start again (failSwapOn): turn swap "
+            "off (swapoff -a, and its lines in /etc/fstab), then make a new plan"
         )
     found = [*_of_the_program(survey), *_of_its_files(survey)]
     if not found:
@@ -43,36 +40,35 @@ def restart_hazards(survey: NodeSurvey, next_one: EffectiveConfiguration) -> str
 def _of_the_program(survey: NodeSurvey) -> Iterator[str]:
     start = survey.next_start
     executable = start.executable.decode(errors="replace")
-    what = "a restart would start another executable than the one that runs"
+    what = "a restart would start another executable than the running one"
     if executable.endswith(_DELETED):
         yield f"{what}: {_named([executable.removesuffix(_DELETED)])} was replaced"
     elif start.other_program == b"yes":
         yield f"{what}: {_named([start.program.decode(errors='replace')])} in place of {_named([executable])}"
     elif newer := _changed(survey, start.programs):
-        yield f"{what}: {_named(newer)} was changed after its start"
+        yield f"{what}: {_named(newer)} was changed after the kubelet's start"
 
 
 def _of_its_files(survey: NodeSurvey) -> Iterator[str]:
-    """Its unit and its configuration.
+    """Hazards of the unit and the configuration files.
 
-    Which keys would change is not asked: that takes a right that also allows commands in pods.
+    We do not read which keys would change: that needs a right that also allows commands in pods.
     """
     start = survey.next_start
     if start.needs_reload == b"yes":
         yield "kubelet.service on disk differs from the one that systemd has loaded (NeedDaemonReload)"
-    # An undo restores a file with its former time. A file with an old time where none was before
-    # came from elsewhere.
+    # An undo restores a file with its former time, but a new change time.
     undone = any(each.state == b"undone" for each in survey.runs)
     files = start.configuration
     written = [(f.text_path, f.written if undone else max(f.written, f.changed)) for f in files]
     written += [(each.text_path, each.modified) for each in (*survey.config, *survey.drop_ins)]
     newer = [path for path, moment in written if was_since_the_start(survey, moment)]
     if newer := [*_changed(survey, start.unit_files), *newer]:
-        yield f"changed after its kubelet's start: {_named(newer)}"
+        yield f"changed after the kubelet's start: {_named(newer)}"
 
 
 def _changed(survey: NodeSurvey, files: Iterable[SurveyedTimes]) -> list[str]:
-    """Files that were written, moved or linked since the process started: a package's files bring their own times."""
+    """Files that were written, moved or linked since the process started. Checks the change time, too: a package keeps old times."""
     return [
         each.text_path
         for each in files
@@ -81,7 +77,7 @@ def _changed(survey: NodeSurvey, files: Iterable[SurveyedTimes]) -> list[str]:
 
 
 def _named(names: list[str]) -> str:
-    """A few of them, without invisible characters, since a node chooses its file names."""
+    """Lists a few names, without invisible characters, since a node chooses its file names."""
     shown = [
         "".join(char if char.isprintable() else "?" for char in name)[:200]
         for name in dict.fromkeys(filter(None, names))

@@ -7,19 +7,18 @@ from kubevouch.rollout.decide.plan import LeftOut
 from kubevouch.rollout.decide.run_status import NodeState
 
 AS_BEFORE = (NodeState.UNDONE, NodeState.UNTOUCHED)
-"""The results of an undo for a node that is as before the run."""
+"""States of a node that is as before the run."""
 
 
 def why_of(*reasons: str) -> str:
-    """One text of several reasons, without the empty ones."""
+    """Joins the reasons that are not empty."""
     return "; ".join(filter(None, reasons))
 
 
 class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
-    """How the run or the undo leaves one node, why, and how long it took.
+    """A node's state after the run or the undo, why, and how long it took.
 
-    untouched: without a why, its turn did not come. If an undo did not reach a node, its state is
-    unknown.
+    If a node had no turn, its state is untouched without a `why`, or unknown after an undo.
     """
 
     node: str
@@ -27,31 +26,31 @@ class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     why: str = ""
     seconds: float = 0.0
     csrs: tuple[str, ...] = ()
-    """The CSRs that were approved for it."""
+    """The node's approved CSRs."""
 
     away: bool = False
-    """It was missing, not Ready or had another version at its turn: the run went on without it."""
+    """Whether the run skipped the node at its turn: missing, not Ready, or another version."""
 
     for_good: bool = False
-    """It failed for good: it has a certificate with other names than planned, and nothing can
-    take that back."""
+    """Whether the policy rejects an approved CSR or certificate of the node, which no undo takes
+    back."""
 
     settled: bool = False
-    """For an undo: the same command again would change nothing."""
+    """For an undo: whether the same command again would change nothing."""
 
     not_well: bool = False
-    """For an undo: it put the node back, but the node does not look healthy."""
+    """For an undo: whether the node was restored, but does not look healthy."""
 
     def __str__(self) -> str:
-        """How it ended and why, for a person."""
+        """The state and why."""
         return f"{self.state}{': ' + self.why if self.why else ''}"
 
 
 class ConfigMapResult(msgspec.Struct, frozen=True):
-    """What was done with the ConfigMap, in words for a person; empty for nothing. failed: it is not as planned.
+    """What was done with the ConfigMap, as a message; empty if nothing. failed: whether the ConfigMap is not as intended.
 
-    written: this run has written it, now or before. settled: the same command again would change
-    nothing. forbidden: the user lacks a right to it.
+    written: whether this run has written the ConfigMap, now or before. settled: whether the same
+    command again would change nothing. forbidden: whether the user lacks a right.
     """
 
     text: str = ""
@@ -62,31 +61,29 @@ class ConfigMapResult(msgspec.Struct, frozen=True):
 
 
 class RunResult(msgspec.Struct, frozen=True, rename="camel"):
-    """All nodes in the order of the run, and the ConfigMap."""
+    """The results of all nodes, in the order of the run, and of the ConfigMap."""
 
     run: str
     nodes: tuple[NodeResult, ...]
     config_map: ConfigMapResult = ConfigMapResult()
     interrupted: bool = False
     stopped: str = ""
-    """Why no other node began after one had failed; empty if that was not so."""
+    """Why no other node began after a failure; else empty."""
 
     left_out: tuple[LeftOut, ...] = ()
-    """Nodes that the plan does not touch although they are not well, or no longer are."""
+    """Unhealthy nodes that the run left out."""
 
     lost_to: str | None = None
-    """The run that took over the Lease; empty if that is unknown. None: this run did not lose
-    it."""
+    """The run that took over the Lease; empty if unknown. None if this run did not lose the Lease."""
 
     undo: str = ""
-    """The command that undoes what this run has changed, now or before; empty if that is
-    nothing."""
+    """The command that undoes what this run has changed, now or before; empty if nothing."""
 
     @property
     def exit_code(self) -> ExitCode:
         """0 all done, 4 stopped with some nodes done or nothing changed, 5 undone, 130 interrupted.
 
-        3 if all planned nodes are done, but the plan had left out nodes that are not well.
+        3 if all planned nodes are done, but unhealthy nodes were left out.
         """
         nodes = [each for each in self.nodes if not each.away]
         states = {each.state for each in nodes}

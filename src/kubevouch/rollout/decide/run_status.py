@@ -1,7 +1,4 @@
-"""The state of runs on a node, as status.sh reads it there, and what it means for an operator.
-
-Pure.
-"""
+"""The state of runs on a node, as status.sh reports it, and what that means for the operator. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -25,32 +22,32 @@ _WHOSE = {
 
 
 class RunFound(msgspec.Struct, frozen=True):
-    """What one run has left on a node. msgspec decodes the texts from base64."""
+    """One run's record on a node. msgspec decodes the texts from base64."""
 
     run: bytes
     state: bytes
     fires: Moment
-    """When its switch fires, by the node's clock; 0 if the record does not say."""
+    """When the run's switch fires, by the node's clock; 0 if the record does not say."""
 
     timer: bytes
     """The answer of `systemctl is-active` for the switch's timer."""
 
     boot: bool
-    """Whether a restart of the machine would end the run too."""
+    """Whether a reboot would end the run, too."""
 
     config: bytes
-    """The config.yaml of this run; empty if it wrote none."""
+    """The path of the run's config.yaml; empty if the run has none."""
 
     whose: bytes
-    """Whose content the file has now: `run`, `before` (the run) or `other`; empty if unknown."""
+    """The file's current content: `run` (as the run wrote it), `before` or `other`; empty if unknown."""
 
     strays: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=100)]
-    """Names of the files that an undo moved out of the way and kept."""
+    """The names of the files that an undo moved aside."""
 
     def __post_init__(self) -> None:
         check_run_name(self.run)
         if self.whose.decode(errors="replace") not in ("", *_WHOSE):
-            raise ValueError(f"{self.whose[:20]!r} is not a known owner of the file's content")
+            raise ValueError(f"{self.whose[:20]!r} is not a known state of the file")
 
 
 class RunsFound(msgspec.Struct, frozen=True):
@@ -60,19 +57,19 @@ class RunsFound(msgspec.Struct, frozen=True):
     clock: Moment
     root: bytes
     unsafe: bytes
-    """Why the records are not read: others than root could have written them."""
+    """Why the records were not read: users other than root could have written them."""
 
     active: bytes
-    """The state of kubelet.service by systemd."""
+    """The ActiveState of kubelet.service."""
 
     runs: Annotated[tuple[RunFound, ...], msgspec.Meta(max_length=100)]
-    """The newest first."""
+    """The runs on the node, newest first."""
 
 
 def status_script(
     root: str, proc: str = "/proc", units: str = "/etc/systemd/system"
 ) -> Script[RunsFound]:
-    """Reads the state of runs. root: the kubelet's folder by the run's plan, for a kubelet that is down; empty for the default."""
+    """The script that reads the state of runs. root: the plan's kubelet folder, for a kubelet that is down; empty for the default."""
     words = {"proc": proc, "units": units, "root_said": root}
     text = "".join(f"{name}={quote(value)}\n" for name, value in words.items())
     text += "".join(map(script_text, ("root_owned.sh", "run_marker.sh", "kubelet_process.sh")))
@@ -81,18 +78,21 @@ def status_script(
 
 
 class NodeState(Explained):
-    """The state of a run on a node: as found there, as a run or an undo leaves it, and as `status` shows it."""
+    """The state of a run on a node: before a run, after a run or an undo, and in `status`."""
 
     UNTOUCHED = "untouched", "not begun, or cut off before anything was changed"
-    ARMED = "armed", "changed and not proven yet, or perhaps so: its switch undoes it"
-    DONE = "done", "proven and committed, or well without a change"
-    UNDONE = "undone", "put back, or undone before it began: it does not begin there again"
-    FAILED = "failed", "its switch is overdue, its Node is not Ready, or an undo failed"
-    UNKNOWN = "unknown", "the node could not be asked"
+    ARMED = (
+        "armed",
+        "changed and not proven yet, or perhaps so: the node's switch undoes the change",
+    )
+    DONE = "done", "proven and committed, or healthy without a change"
+    UNDONE = "undone", "put back, or undone before the run began: it does not begin there again"
+    FAILED = "failed", "the node's switch is overdue, the Node is not Ready, or an undo failed"
+    UNKNOWN = "unknown", "the node did not answer"
 
 
 BEGUN = (NodeState.ARMED, NodeState.FAILED)
-"""Begun, and neither committed nor undone."""
+"""States of a run that has begun and is neither committed nor undone."""
 
 _STATES = {
     "": NodeState.UNTOUCHED,
@@ -107,27 +107,27 @@ _MEANS = {
     "": "",
     "unfinished": "nothing was changed",
     "prepared": "nothing was changed",
-    "armed": "its files are being changed",
-    "written": "its files are changed, but the kubelet is not restarted yet",
+    "armed": "the files are being changed",
+    "written": "the files are changed, but the kubelet is not restarted yet",
     "restarted": "changed and restarted, not proven yet",
     "verified": "proven; the commit is not finished",
     "committed": "",
     "undone": "",
-    "barred": "undone before it began here; it will not begin again",
+    "barred": "undone before the run began here; it will not begin again",
 }
 
 
-_OVERDUE = "its switch tries again every 15 s; see `systemctl status 'kubevouch-undo-*'` there"  # undo.sh (RestartSec)
-_CUT_OFF = "its undo was interrupted: once its switch is due, the node finishes the undo by itself"
+_OVERDUE = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` there"  # undo.sh (RestartSec)
+_CUT_OFF = "the undo was interrupted: once the switch is due, the node finishes the undo by itself"
 LONG_AT_WORK = 60
-"""Seconds that a switch may work before somebody should look at it: it restarts the kubelet, and
-checks that it stays up."""
+"""Seconds that a switch may take to restart the kubelet and check that it stays up. Afterwards the
+switch counts as overdue."""
 _LONGEST_NAME = 255
-"""Characters of a file's name, or of a state, that are shown."""
+"""The most characters shown of a file's name or a state."""
 
 
 class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
-    """The state of one run on one node, in words for a person."""
+    """The state of one run on one node, for `status`."""
 
     node: str
     run: str
@@ -136,32 +136,34 @@ class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
     """The state in the run's folder on the node (run_state.sh)."""
 
     fires_in: int | None = None
-    """Seconds until its switch fires; below zero if it is overdue. None if the run is not armed,
-    or its record does not say."""
+    """Seconds until the switch fires; negative if it is overdue. None if the run is not armed, or the
+    record does not say."""
 
     switch: str = ""
     boot_net: str = ""
     notes: tuple[str, ...] = ()
-    """What the record means, edits by others, and a kubelet that is down."""
+    """Messages: what the record means, edits by others, and whether the kubelet is down."""
 
     leads_on: LeadsOn = LeadsOn.NOTHING
-    """What helps if it could not be asked; NOTHING if it answered."""
+    """What helps if the node did not answer; NOTHING if it did."""
 
     host: str = ""
-    """The host that did not answer; empty if somebody answered there."""
+    """The host that did not answer; empty if it did."""
 
 
 def statuses_of(
     node: str, found: RunsFound, run: str, *, others: bool = False
 ) -> tuple[RunOnNode, ...]:
-    """The statuses of one run if named, and with `others` also of each other armed run.
+    """The statuses of one run on a node, and with `others` of all other armed runs.
 
-    Otherwise of all armed runs, or the newest one.
+    Without a run's name: the statuses of all armed runs, or of the newest run.
     """
     if found.unsafe:
         why = node_text(found.unsafe)
         return (
-            RunOnNode(node, run, NodeState.UNKNOWN, notes=(f"its records are not read: {why}",)),
+            RunOnNode(
+                node, run, NodeState.UNKNOWN, notes=(f"the node's records were not read: {why}",)
+            ),
         )
     down = _down(found)
     armed = [each for each in found.runs if _state(each, found) in BEGUN]
@@ -177,16 +179,13 @@ def statuses_of(
 
 
 def _newest(found: RunsFound) -> list[RunFound]:
-    """The newest run.
-
-    The mark that an undo leaves for a run that had not begun counts only if there is no run.
-    """
+    """The newest run. A barred run, which has not begun, counts only if there is no other."""
     begun = [each for each in found.runs if each.state != b"barred"]
     return (begun or list(found.runs))[:1]
 
 
 def stands_by(record: str) -> NodeState:
-    """The state of a run on a node, by the record in its folder there (run_state.sh); empty if it has none."""
+    """The state for the record in a run's folder (run_state.sh). record: empty without a folder."""
     return _STATES.get(record, NodeState.UNKNOWN)
 
 
@@ -206,7 +205,7 @@ def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -
     is_begun = state in BEGUN
     left = run.fires - found.clock if is_begun and run.fires else None
     means = _MEANS.get(record, "a state that this version does not know")
-    newest = run in _newest(found)  # a later run's change of the file is nobody's edit
+    newest = run in _newest(found)  # a later run's change of the file is not an edit
     edits = _edits(run, state, found.root) if newest or is_begun else ()
     overdue = _OVERDUE if state is NodeState.FAILED else ""
     return RunOnNode(
@@ -232,7 +231,7 @@ def _switch(run: RunFound, left: int | None) -> str:
 def with_the_lease(
     statuses: Iterable[RunOnNode], armed: Iterable[ArmedNode], now: datetime
 ) -> tuple[RunOnNode, ...]:
-    """The rows, with a note for each unreachable node that may be armed by the Lease. now: by the API server's clock."""
+    """Adds a note to each unreachable node that may be armed, by the Lease. now: by the API server's clock."""
     known = {each.node: each for each in armed}
 
     def told(status: RunOnNode) -> RunOnNode:
@@ -252,17 +251,18 @@ def with_the_lease(
 
 
 def while_it_is_undone(
-    statuses: Iterable[RunOnNode], run: str, *, under_way: bool
+    statuses: Iterable[RunOnNode], run: str, *, alive: bool
 ) -> tuple[RunOnNode, ...]:
-    """The rows, with a note on each node that an undo takes back.
+    """Adds a note to each node that an undo restores.
 
-    run: that the undo takes back; empty if there is no undo. under_way: it was not interrupted.
+    run: the run that is being undone; empty without an undo. alive: whether the undo still
+    runs; else it was interrupted.
     """
 
     def told(each: RunOnNode) -> RunOnNode:
         if not run or each.run != run or each.state not in BEGUN:
             return each
-        means = "the undo that is under way puts it back" if under_way else _CUT_OFF
+        means = "the undo in progress restores the node" if alive else _CUT_OFF
         kept = [note for note in each.notes if note not in (_MEANS.get(each.record), _OVERDUE)]
         return msgspec.structs.replace(each, notes=(means, *kept))
 
@@ -270,7 +270,7 @@ def while_it_is_undone(
 
 
 def _edits(run: RunFound, state: NodeState, root: bytes) -> tuple[str, ...]:
-    """What others have edited meanwhile, as far as the record's digests tell."""
+    """Messages about edits by others, by the record's digests, and about files that an undo set aside."""
     config = node_text(run.config)
     expected = {
         NodeState.DONE: {"run"},

@@ -1,26 +1,24 @@
-"""The time-outs of a node's change, when its switch fires, and how long a seed must live."""
+"""The timeouts of a node's change, when its switch fires, and how long a seed is valid."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
 SEED_RESERVE = timedelta(hours=24)
-"""How much longer a seed lives than its change. Short enough that nobody comes to rely on it."""
+"""How much longer a seed is valid than the change takes. Short, so that nobody relies on it."""
 
 HANDSHAKE = 10.0
-"""Seconds for a kubelet's handshake in a single look, before and after the nodes are changed."""
+"""Seconds for a single handshake with a kubelet, before or after the node's change."""
 
 HANDSHAKE_AT_A_GATE = 5.0
-"""The same for a node in progress, which is checked again and again until its gates' time is
-over."""
+"""Seconds for a handshake with a kubelet in progress, which is repeated until the gates time out."""
 
 
 @dataclass(frozen=True)
 class RolloutTimeouts:
     """How long a node may take, in seconds.
 
-    gates: until every gate has passed. switch: after it the node undoes itself; longer than the
-    gates, so that we decide while we can. soak: a canary's wait before others follow; 60 s are six
-    reports of its status, and four scrapes of metrics-server's default.
+    gates: the time for all gates to pass. soak: the wait after a canary before others follow: 60 s
+    are six status updates of a node, and four scrapes of metrics-server by default.
     """
 
     gates: float = 180.0
@@ -28,21 +26,20 @@ class RolloutTimeouts:
 
     @property
     def switch(self) -> int:
-        """Seconds from the change to the node's own undo: a third more than the gates, by at least 20 s and at most 60 s."""
+        """Seconds until the node undoes the change by itself: a third more than the gates (20 to 60 s more), so that we decide first."""
         return int(self.gates + min(60.0, max(20.0, self.gates / 3)))
 
     @property
     def approvers_turn(self) -> float:
-        """How long a passing CSR is left to a leading approver: 20 s, but at most a third of the gates.
+        """Seconds for which a passing CSR is left to a running approver: 20, but at most a third of the gates.
 
-        The approver needs less than a second to pass one, and looks again after two if it could not
-        tell.
+        The approver needs less than a second, and retries after two if it could not tell.
         """
         return min(20.0, self.gates / 3)
 
     @property
     def seed_life(self) -> timedelta:
-        """How long a seed must be valid once it is in place."""
+        """How long a seed must be valid when it is installed."""
         return timedelta(seconds=self.switch) + SEED_RESERVE
 
 
@@ -50,5 +47,5 @@ USUAL_TIMES = RolloutTimeouts()
 
 
 def as_said(seconds: float) -> str:
-    """A duration as on a command line."""
+    """Formats a duration for a command line."""
     return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"

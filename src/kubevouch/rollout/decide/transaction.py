@@ -1,6 +1,6 @@
-"""The change of one node as a script: pure code renders it, any transport sends it, `sh` runs it there.
+"""Renders the script that changes one node. Any transport can send it; `sh` runs it on the node. Pure.
 
-transaction.sh, run_state.sh and undo.sh say what the script does, in which order.
+What the script does is in transaction.sh, run_state.sh and undo.sh.
 """
 
 import shlex
@@ -21,10 +21,10 @@ _COMMON_NAME = bytes.fromhex("0603550403")
 
 
 LONGEST_SCRIPT = 90.0
-"""Seconds for a call of the script."""
+"""The time limit of one call of the script, in seconds."""
 
 UNDONE_BEFORE = "undone before"
-"""A rollback's reason for a run that it finds already undone (end_run in transaction.sh)."""
+"""The reason that the script returns if the run was already undone (end_run in transaction.sh)."""
 
 
 class TransactionStep(StrEnum):
@@ -52,7 +52,7 @@ class TransactionState(StrEnum):
     """The run has changed nothing on this node, and never will."""
 
     BUSY = "busy"
-    """Another call runs on this node: try again."""
+    """Another call runs on this node. Retry."""
 
     REFUSED = "refused"
     """The step changed nothing; `why` says what prevented it."""
@@ -67,7 +67,7 @@ class TransactionAnswer(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """Why, for a person."""
+        """The `why` as text."""
         return node_text(self.why)
 
 
@@ -75,21 +75,21 @@ class Seed(msgspec.Struct, frozen=True):
     """The pair that keeps the port answering while the CSR waits: a certificate for a key that the node already has."""
 
     certificate: str
-    """The file on the node with the key's present certificate."""
+    """The path of the key's current certificate on the node."""
 
     certificate_sha256: str
-    """The hash of that file when its public key was read."""
+    """The digest of that file when the survey read it."""
 
     key: str
-    """The file on the node with the key. We never read it."""
+    """The path of the key on the node. We never read the key."""
 
     not_before: int
     not_after: int
-    """The validity of the seed's certificate, in seconds since 1970. The node compares with its
-    own clock."""
+    """The end of the seed certificate's validity, in Unix seconds. The node compares both dates with
+    its own clock."""
 
     chain_pem: bytes = b""
-    """The certificate and its throw-away CA's; empty if the node's own certificate will do."""
+    """The seed certificate and its throw-away CA, in PEM; empty if the node's own certificate is used."""
 
 
 class NodeChange(msgspec.Struct, frozen=True):
@@ -97,12 +97,11 @@ class NodeChange(msgspec.Struct, frozen=True):
 
     run: str
     node: str
-    """The node's name: its kubelet's client certificate is that of system:node:NAME, whichever
-    it is by now."""
+    """The node's name. The kubelet's current client certificate must be for system:node:NAME."""
 
     machine_id: str
     identity_path: str
-    """The file with the kubelet's client certificate."""
+    """The path of the kubelet's client certificate."""
 
     root: str
     pki: str
@@ -113,32 +112,32 @@ class NodeChange(msgspec.Struct, frozen=True):
 
     content_sha256: str
     switch_seconds: int
-    """After this many seconds the node undoes it by itself, unless committed."""
+    """Seconds after which the node undoes the change by itself, unless it is committed."""
 
     units: str = UNITS
-    """Where to put a unit that ends the run after a restart of the machine."""
+    """The folder for a systemd unit that ends the run after a reboot."""
 
     boot_unit: bool = True
-    """That folder can hold one."""
+    """Whether that folder can hold such a unit."""
 
     line: ChangedLine | None = None
-    """The new config.yaml's only different line; None if the difference is not one line."""
+    """The only line that differs in the new config.yaml; None if more than one line differs."""
 
     asks_anyhow: bool = False
-    """Something else than that file turns serverTLSBootstrap on, so an undo cannot turn it off."""
+    """Whether a drop-in or a flag turns serverTLSBootstrap on, so that an undo cannot turn it off."""
 
     former_until: int = 0
-    """When the pair that is moved away ends, in seconds since 1970; 0 if no pair is. Until then
-    an undo restores it even if the kubelet still requests certificates."""
+    """When the pair that is moved aside expires, in Unix seconds; 0 without one. Until then an undo
+    restores the pair even if the kubelet still requests certificates."""
 
 
 def render(
     action: TransactionStep, change: NodeChange, seed: Seed | None, *, fence: int = 0
 ) -> Script[TransactionAnswer]:
-    """The script for one call. seed: what a BEGIN needs. It carries no key.
+    """The script for one call. seed: needed for BEGIN; contains no private key.
 
-    fence: a number that grows with each holder of the cluster's Lease; the node refuses one lower
-    than any that it has seen. 0: there is no Lease.
+    fence: the fencing number of the Lease's holder. The node refuses numbers lower than one that it
+    has seen. 0: there is no Lease.
     """
     place = {
         "run": change.run,
@@ -185,7 +184,7 @@ def render(
 
 
 def _holder_forms(node: str) -> tuple[str, ...]:
-    """The common name of that node's client certificates in hexadecimal DER: as UTF8String, and as PrintableString."""
+    """The common name in the node's client certificates, in hexadecimal DER: as UTF8String and as PrintableString."""
     name = f"{NODE_PREFIX}{node}".encode()
     size = len(name)
     more = (size.bit_length() + 7) // 8

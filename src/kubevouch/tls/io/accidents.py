@@ -1,7 +1,7 @@
 """Turns exceptions of asyncio, `ssl` and aiohttp into a `HandshakeFailure`.
 
 Sources of Go's texts: Go's crypto/tls/conn.go, crypto/tls/handshake_client.go, net/net.go
-(OpError), net/http/transport.go; tests/tls/cases/go-failures.json has Go's own.
+(OpError), net/http/transport.go. tests/tls/cases/go-failures.json records what Go printed.
 """
 
 import errno
@@ -19,11 +19,10 @@ from kubevouch.x509 import printable
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The state of a connection attempt at its failure.
+    """What is known about a failed connection attempt.
 
-    address, local: "10.0.0.5:10250" and our own end, as `joined` writes them; local may be unknown.
-    received: the first bytes from the peer, as far as known. mid_record: they ended within a
-    record.
+    address: the peer's host and port, as `joined` writes them. local: our own, or empty. received:
+    the first bytes from the peer, if known. mid_record: whether the data ended within a record.
     """
 
     address: str
@@ -34,7 +33,7 @@ class Attempt:
 
 
 def failure_of(error: BaseException, attempt: Attempt) -> HandshakeFailure:
-    """The failure behind an exception of asyncio, `ssl` or aiohttp, or behind its cause."""
+    """Turns an exception of asyncio, `ssl` or aiohttp, or its cause, into a failure."""
     for found in _causes(error):
         if isinstance(found, ssl.SSLError):
             return _of_tls(found, attempt)
@@ -46,7 +45,7 @@ def failure_of(error: BaseException, attempt: Attempt) -> HandshakeFailure:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and its causes, innermost first: an HTTP client wraps the more specific error."""
+    """Yields the specific error inside an aiohttp error, then the error itself and its causes."""
     for inner in (getattr(error, "os_error", None), getattr(error, "certificate_error", None)):
         if isinstance(inner, BaseException):
             yield inner
@@ -69,7 +68,7 @@ def _of_system(error: OSError, attempt: Attempt) -> HandshakeFailure:
     if error.errno is None:
         # asyncio's text for a peer that closed the connection during the handshake.
         return HandshakeFailure(
-            FailureKind.ENDED, "closed the connection within the handshake", "EOF"
+            FailureKind.ENDED, "closed the connection during the handshake", "EOF"
         )
     words = os.strerror(error.errno).lower()
     if attempt.connected or error.errno in _ONCE_CONNECTED:
@@ -128,11 +127,11 @@ def _of_tls(error: ssl.SSLError, attempt: Attempt) -> HandshakeFailure:
         return _ended(attempt)
     if alert := _alert(error, attempt):
         return _of_alert(alert)
-    return _of_foreigner(error.reason or "", attempt)
+    return _of_protocol(error.reason or "", attempt)
 
 
 def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
-    """The failure of the check after the handshake: the peer is not the expected one."""
+    """The failure if the peer's certificate is untrusted or belongs to another peer."""
     if isinstance(error, IdentityRefused):
         return HandshakeFailure(FailureKind.WRONG_IDENTITY, printable(str(error)))
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -145,14 +144,14 @@ def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
 _TOO_LONG: Final = "PACKET_LENGTH_TOO_LONG"
 _FOREIGN: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", _TOO_LONG}
 _SOME_RECORD: Final = "RECORD_LAYER_FAILURE"
-"""The text of newer OpenSSLs (3.2) for any refused record. They report the reason earlier, and
-Python does not show it."""
+"""OpenSSL 3.2 and later report this for any invalid record. Python does not show the more specific
+error before it."""
 _LONGEST_RECORD: Final = 16384 + 2048
-"""RFC 5246, 6.2.3; Go's maxCiphertext."""
+"""The largest length in a TLS record's header (RFC 5246, 6.2.3; Go's maxCiphertext)."""
 
 
-def _of_foreigner(reason: str, attempt: Attempt) -> HandshakeFailure:
-    """The failure for bytes that are not a TLS handshake."""
+def _of_protocol(reason: str, attempt: Attempt) -> HandshakeFailure:
+    """The failure if the peer speaks no TLS, invalid TLS, or an unsupported version."""
     if reason == "UNSUPPORTED_PROTOCOL":
         return HandshakeFailure(
             FailureKind.PROTOCOL_VERSION,
@@ -184,7 +183,7 @@ def _of_foreigner(reason: str, attempt: Attempt) -> HandshakeFailure:
 
 
 def _why_refused(reason: str, received: bytes) -> str:
-    """Why a record was refused: OpenSSL's reason, or what the first record shows."""
+    """OpenSSL's reason for an invalid record; if that is generic, the reason from the record itself."""
     if reason != _SOME_RECORD or len(received) < 5:
         return reason
     if not _looks_like_tls(received):
@@ -200,7 +199,7 @@ def _of_alert(alert: Alert) -> HandshakeFailure:
 def _ended(attempt: Attempt) -> HandshakeFailure:
     # Go distinguishes an end between two records from one within a record.
     words = "unexpected EOF" if attempt.mid_record else "EOF"
-    return HandshakeFailure(FailureKind.ENDED, "closed the connection within the handshake", words)
+    return HandshakeFailure(FailureKind.ENDED, "closed the connection during the handshake", words)
 
 
 def _alert(error: ssl.SSLError, attempt: Attempt) -> Alert | None:
@@ -220,5 +219,5 @@ def _looks_like_tls(received: bytes) -> bool:
 
 
 def _version_chosen(attempt: Attempt) -> int:
-    """The version in a ServerHello that comes first; 0 if there is none. RFC 5246, 7.4.1.3."""
+    """The version in the peer's ServerHello (RFC 5246, 7.4.1.3); 0 if the peer sent no handshake record."""
     return int.from_bytes(attempt.received[9:11]) if attempt.received[:1] == b"\x16" else 0

@@ -1,8 +1,8 @@
 """TLS contexts for clients, with every flag set explicitly.
 
-`ssl.create_default_context` changes with each Python (3.13 turned on VERIFY_X509_STRICT, which refuses CAs that
-kubectl and metrics-server accept) and reads the environment (SSLKEYLOGFILE). So it is not used. The flags are chosen
-so that OpenSSL accepts what Go's client accepts. Callers also verify with `x509.verify`; both must pass.
+We do not use `ssl.create_default_context`: it changes between Python versions (3.13 turned on VERIFY_X509_STRICT,
+which refuses CAs that kubectl and metrics-server accept) and reads the environment (SSLKEYLOGFILE). Our flags make
+OpenSSL accept what Go's client accepts. Callers also verify with `x509.verify`; both checks must pass.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 from kubevouch.tls import KeyPairError, RootsError
 from kubevouch.x509 import read_certificates
 
-_RIGHT = "expected a certificate in PEM, leaf first, and its private key, not encrypted"
+_RIGHT = "expected a certificate chain in PEM, leaf first, and its unencrypted private key"
 _REASONS = {
     "KEY_VALUES_MISMATCH": "the key does not belong to the certificate",
     "KEY_TYPE_MISMATCH": "the key does not belong to the certificate",
@@ -26,23 +26,23 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KeyPair:
-    """A certificate chain (PEM, leaf first) and its private key (PEM). Printing it shows neither.
+    """A certificate chain (PEM, leaf first) and its private key (PEM). `repr` shows neither.
 
-    The two may be the same bytes, as in the kubelet's combined files.
+    Both may be the same bytes, as in the kubelet's combined files.
     """
 
     chain: bytes
     key: bytes
 
     def __repr__(self) -> str:
-        return "<Pair>"
+        return "<KeyPair>"
 
 
 def load_key_pair(context: ssl.SSLContext, pair: KeyPair, *, where: str) -> None:
-    """Loads a pair from memory into a context. `where` names its source for the error.
+    """Loads a pair from memory into a context. `where` names the pair's source in errors.
 
     Raises:
-        KeyPairError: not PEM, the key is encrypted, or the two do not belong together.
+        KeyPairError: the pair is not PEM, the key is encrypted, or the key does not match.
     """
 
     def encrypted() -> NoReturn:
@@ -53,7 +53,7 @@ def load_key_pair(context: ssl.SSLContext, pair: KeyPair, *, where: str) -> None
         try:
             context.load_cert_chain(chain, key, password=encrypted)
         except ssl.SSLError as error:
-            # OpenSSL's words, without the path, which means nothing to a reader.
+            # OpenSSL's reason without the path, which means nothing to the operator.
             seen = _REASONS.get(
                 error.reason or "", f"not usable ({error.reason or 'no PEM block'})"
             )
@@ -62,9 +62,9 @@ def load_key_pair(context: ssl.SSLContext, pair: KeyPair, *, where: str) -> None
 
 @contextlib.contextmanager
 def _readable(content: bytes) -> Iterator[str]:
-    """A path under which OpenSSL can read this content within the block: Python's `load_cert_chain` takes only paths.
+    """Yields a temporary path to this content: Python's `load_cert_chain` takes only paths.
 
-    On Linux the path leads to memory (memfd), so no key touches a disk.
+    On Linux the path refers to memory (memfd), so no key is written to a disk.
     """
     if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
         descriptor = os.memfd_create("kubevouch")
@@ -75,7 +75,7 @@ def _readable(content: bytes) -> Iterator[str]:
         finally:
             os.close(descriptor)
     else:
-        # mkstemp opens it 0600 in a folder that only this user can list.
+        # mkstemp creates the file with mode 0600 in a folder that only this user can list.
         with (
             tempfile.TemporaryDirectory() as folder,
             tempfile.NamedTemporaryFile(dir=folder) as kept,
@@ -108,17 +108,17 @@ def client_context(
 ) -> ssl.SSLContext:
     """A context for a client that sends data.
 
-    The name to verify is given with the connection (`server_hostname`): a DNS name, or an address as text.
+    The caller passes the name to verify with each connection (`server_hostname`): a DNS name or an IP address.
 
     Args:
-        roots: the authorities to trust, in PEM, or one in DER. None means the system's.
+        roots: the trusted CAs, in PEM, or one CA in DER. None means the system's CAs.
         pair: the client certificate to present if the server asks for one.
         verify: False accepts any peer (kubectl's --insecure-skip-tls-verify).
-        check_time: False leaves the dates to the caller, since OpenSSL reads the machine's clock, not the injected one.
+        check_time: False leaves the dates to the caller: OpenSSL uses the machine's clock, not the injected one.
         where: the source of `roots`, for errors.
 
     Raises:
-        X509Error, RootsError: `roots` holds no certificate, or a broken one.
+        X509Error, RootsError: `roots` has no certificate, or an invalid one.
         KeyPairError: `pair` cannot be used.
     """
     context = _bare_context(_AS_GO)
@@ -133,9 +133,9 @@ def client_context(
 
 
 def inspection_context() -> ssl.SSLContext:
-    """A context to read what a peer presents.
+    """A context for reading the certificates that a peer presents.
 
-    It accepts any peer, so nothing may be sent through it.
+    It accepts any peer, so the caller must send no data.
     """
     return _bare_context(_ANYTHING)
 
@@ -145,7 +145,7 @@ def _bare_context(suites: str) -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     # As Go's client: 1.2 and 1.3, no compression (CRIME). Without renegotiation a peer cannot change its
-    # certificate after it was checked.
+    # certificate after the check.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options = ssl.OP_ALL | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     # Names are read from the SAN only, as Go does since 1.15.
@@ -155,17 +155,18 @@ def _bare_context(suites: str) -> ssl.SSLContext:
 
 
 def _verify_flags(*, check_time: bool) -> ssl.VerifyFlags:
-    """TRUSTED_FIRST: a chain ends at the first trusted certificate, whatever the peer sent beyond it.
+    """Flags to build chains as Go does.
 
-    PARTIAL_CHAIN: any certificate among the roots ends a chain, also an intermediate one or the
-    leaf itself (Go's CertPool). VERIFY_X509_STRICT is left out: see above.
+    TRUSTED_FIRST: a chain ends at the first trusted certificate, even if the peer sent more.
+    PARTIAL_CHAIN: any certificate in the roots ends a chain, even an intermediate one or the leaf
+    (Go's CertPool). VERIFY_X509_STRICT is off: see the module's docstring.
     """
     flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST | ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     return flags if check_time else flags | NO_CHECK_TIME
 
 
 def trust(context: ssl.SSLContext, roots: bytes | None, where: str) -> None:
-    """Makes the context trust CAs, in PEM, or one in DER; None means the system's.
+    """Makes the context trust these CAs, in PEM, or one CA in DER. None means the system's CAs.
 
     Raises X509Error, RootsError.
     """
@@ -176,4 +177,4 @@ def trust(context: ssl.SSLContext, roots: bytes | None, where: str) -> None:
     try:
         context.load_verify_locations(cadata=b"".join(found.der for found in trusted))
     except ssl.SSLError as error:
-        raise RootsError(where, f"OpenSSL reads no certificate in it ({error.reason})") from None
+        raise RootsError(where, f"OpenSSL cannot load the certificates ({error.reason})") from None

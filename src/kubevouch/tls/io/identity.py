@@ -1,12 +1,12 @@
-"""A peer's identity, checked before any write to it.
+"""Checks the peer's identity before any application data is sent.
 
 OpenSSL verifies the chain and the name. It cannot check that the certificate belongs to *this*
-node, or ask our own verifier. Python has no callback for that, but a context can choose the class
-of its connections. Our class runs a check after the handshake; until it has passed, no application
-data goes either way.
+node, or call our own verifier. Python has no callback for that, but a context can choose the class
+of its connections. Our class runs a check after the handshake. Before the check has passed, no
+application data is sent or received.
 
-A client certificate is presented during the handshake, before the check. Held back are the token
-and every byte of HTTP.
+A client certificate is presented during the handshake, before the check. The token and all HTTP
+data come after the check.
 """
 
 import ssl
@@ -18,9 +18,9 @@ from kubevouch.tls import TlsError
 
 
 class IdentityRefused(TlsError, ssl.SSLError):
-    """The peer completed its handshake, but failed the check. It got no application data.
+    """The peer completed the handshake, but failed the check. The peer got no application data.
 
-    It is also an SSLError, so that event loops and HTTP clients treat it as a failed handshake.
+    This is also an SSLError, so that event loops and HTTP clients see a failed handshake.
     """
 
     def __init__(self, where: str, seen: str, expected: str = "") -> None:
@@ -35,16 +35,16 @@ class IdentityRefused(TlsError, ssl.SSLError):
 
 
 Check = Callable[[tuple[bytes, ...]], None]
-"""Takes the peer's certificates, in DER. Returns for the expected peer; else raises
-IdentityRefused or another KubevouchError (the cause)."""
+"""Takes the peer's certificates, in DER. Returns if the peer is the expected one, else raises
+IdentityRefused or another KubevouchError."""
 
 
 def vouch_first(context: ssl.SSLContext, check: Check | None = None) -> None:
     """Makes every new connection of this context unusable until its peer has passed the check.
 
-    check: for connections without one of their own from `vouched_by`; without any, every peer is
-    refused. Any exception of the check refuses the peer, so that a bug of ours lets no stranger in.
-    Works for asyncio, aiohttp and everything else that uses `wrap_bio`; `wrap_socket` is refused.
+    check: the default for connections without their own check (`vouched_by`). None refuses those
+    connections. Any exception in the check refuses the peer, so a bug of ours admits no stranger.
+    Works for asyncio, aiohttp and everything else that uses `wrap_bio`; `wrap_socket` fails.
     """
 
     class Vouched(_VouchedObject):
@@ -55,14 +55,14 @@ def vouch_first(context: ssl.SSLContext, check: Check | None = None) -> None:
 
 
 def vouched_by(tls: ssl.SSLObject, check: Check) -> None:
-    """Gives a new connection its own check. TypeError: its context does not vouch for peers."""
+    """Gives a new connection its own check. Raises TypeError if its context is not from `vouch_first`."""
     if not isinstance(tls, _VouchedObject):
-        raise TypeError("expected a context of vouch_first")
+        raise TypeError("expected a context from vouch_first")
     tls.check_peer = check
 
 
 def _nobody(_: tuple[bytes, ...]) -> None:
-    raise IdentityRefused("TLS connection", "created without a check of its peer")
+    raise IdentityRefused("TLS connection", "created without a check of the peer")
 
 
 class _VouchedObject(ssl.SSLObject):
@@ -80,14 +80,13 @@ class _VouchedObject(ssl.SSLObject):
         except KubevouchError as error:
             raise IdentityRefused(error.where, error.seen, error.expected) from error
         except Exception as error:
-            # An event loop expects SSLErrors here, and would leave any other connection hanging.
+            # An event loop handles only SSLErrors here; any other error would leave the connection open.
             raise IdentityRefused(
-                "identity check", "failed itself", "please report this"
+                "identity check", "raised an unexpected error", "please report this"
             ) from error
         self._vouched = True
 
-    # OpenSSL does a missing handshake in its first read or write, so these wait for the check,
-    # too.
+    # OpenSSL does a pending handshake in the first read or write, so both need the check, too.
     def read(self, *arguments: Any) -> Any:  # noqa: ANN401 - bytes, or a count if a buffer is given
         self._must_be_vouched()
         return super().read(*arguments)
@@ -98,16 +97,16 @@ class _VouchedObject(ssl.SSLObject):
 
     def _must_be_vouched(self) -> None:
         if not self._vouched:
-            raise IdentityRefused("TLS connection", "used before its peer passed the check")
+            raise IdentityRefused("TLS connection", "used before the peer passed the check")
 
 
 class _UnusableSocket(ssl.SSLSocket):
     @classmethod
     def _create(cls, *_: Any, **__: Any) -> Self:  # noqa: ANN401 - whatever wrap_socket gives
-        raise TypeError("this context vouches for the peers of wrap_bio only")
+        raise TypeError("this context supports wrap_bio only")
 
 
-# The value of _ssl.ENCODING_DER: the private objects before 3.13 need it to print themselves.
+# The value of _ssl.ENCODING_DER, for the private certificate objects before Python 3.13.
 _ENCODING_DER: Final = 2
 
 
@@ -116,10 +115,10 @@ class _InnerCertificate(Protocol):
 
 
 def presented(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...]:
-    """The peer's certificates from a completed handshake, in DER, even unverifiable ones.
+    """The certificates that a peer presented in a completed handshake, in DER, verified or not.
 
-    Only the leaf, if this Python gives no more: it has a public method since 3.13, and a private
-    one before. The bytes come from a peer and may be hostile.
+    Python has a public method for the chain since 3.13, and a private one before; without both,
+    returns only the leaf. The bytes come from the peer and may be hostile.
     """
     chain = _public_chain(tls)
     if chain is None:

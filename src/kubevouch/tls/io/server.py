@@ -1,9 +1,9 @@
-"""TLS of our servers: contexts with explicit flags, their replacement at run time, and connections.
+"""TLS for our servers: contexts with explicit flags, their replacement at run time, and connections.
 
 Go's server asks a client for a certificate, accepts any, and verifies it later. Python cannot do
-that: a certificate of an unknown CA ends the handshake (alert unknown_ca), where Go's server would
-answer 401. `x509.verify` verifies a signed one again, against the right pool and by the injected
-clock.
+that: a client certificate from an unknown CA ends the handshake (alert unknown_ca), where Go's
+server answers 401. `x509.verify` verifies the others again, against the right CAs and by the
+injected clock.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ from kubevouch.tls.io.identity import presented
 _SUITES: Final = ("ECDHE+AESGCM", "ECDHE+CHACHA20")
 
 
-# Before 3.5 OpenSSL agrees to ffdhe8192, which costs a server 0.1 s of processor in each
-# handshake, and a stranger nothing (CVE-2002-20001). Python before 3.15 can name only one group:
-# every client knows this one, also under FIPS rules.
+# OpenSSL before 3.5 accepts ffdhe8192, which costs the server 0.1 s of CPU in each handshake, and
+# an attacker nothing (CVE-2002-20001). Python before 3.15 can set only one group: every client
+# knows this one, also in FIPS mode.
 _GROUP: Final = "prime256v1"
 _GROUPS_ARE_CHEAP: Final = (3, 5)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerTlsSettings:
-    """What a server offers. suites: for TLS 1.2, by OpenSSL's names; those of TLS 1.3 cannot be chosen."""
+    """What a server offers. suites: OpenSSL's names, for TLS 1.2; the TLS 1.3 suites are fixed."""
 
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     suites: tuple[str, ...] = _SUITES
@@ -53,14 +53,14 @@ def server_context(
 
     Args:
         pair: the serving certificate and its key.
-        client_roots: CAs of client certificates, in PEM; empty accepts none. Clients are asked for
-    a certificate, but need not present one. None does not ask.
+        client_roots: the CAs for client certificates, in PEM. Clients may present a certificate;
+            empty bytes accept none. None does not ask for one.
         where: the source of the pair, for errors.
-        settings: what to offer.
+        settings: the TLS versions and suites to offer.
 
     Raises:
         KeyPairError: the pair cannot be used.
-        X509Error, RootsError: `client_roots` holds no certificate, or a broken one.
+        X509Error, RootsError: `client_roots` has no certificate, or an invalid one.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = settings.minimum
@@ -91,10 +91,10 @@ def server_context(
 
 
 class ServerTls:
-    """A listener's context; `replace` sets its successor for new handshakes at any time.
+    """A listener's TLS context, which `replace` can change for later handshakes.
 
-    named: contexts for clients that send a server name, by lower-case names, or by `*.` and a name
-    without its first part.
+    named: the contexts for server names (SNI): a name in lower case, or a wildcard such as
+    `*.example.com`.
     """
 
     def __init__(
@@ -110,14 +110,14 @@ class ServerTls:
     ) -> None:
         """Uses other contexts from the next handshake on. Open connections are not affected.
 
-        Whether to ask for client certificates, and what to offer, cannot change: OpenSSL takes
-        these from the first context.
+        The TLS versions and suites, and whether to ask for client certificates, cannot change:
+        OpenSSL takes these from the first context.
         """
         self._current = context
         self._named = named or {}
 
     def _chosen(self, connection: ssl.SSLObject, name: str | None, first: ssl.SSLContext) -> None:
-        """OpenSSL calls it in each handshake, with or without the client's server name."""
+        """The SNI callback. OpenSSL also calls it if the client sent no server name."""
         asked = (name or "").lower().rstrip(".")
         rest = asked.partition(".")[2]
         wanted = self._named.get(asked) or self._named.get(f"*.{rest}") or self._current
@@ -139,10 +139,9 @@ class _NoUnreadableNames:
 
 
 def ignore_unreadable_names() -> None:
-    """Silences errors about clients with a non-ASCII server name: only their handshake fails.
+    """Hides Python's errors about non-ASCII server names (SNI). Those handshakes still fail.
 
-    Python would print seven lines to standard error, among the log's, for each ClientHello of a
-    stranger.
+    Otherwise any stranger's ClientHello could print seven lines to standard error, into the log.
     """
     if not isinstance(sys.unraisablehook, _NoUnreadableNames):
         sys.unraisablehook = _NoUnreadableNames(sys.unraisablehook)
@@ -151,31 +150,29 @@ def ignore_unreadable_names() -> None:
 def client_chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:
     """A client's certificates, in DER, leaf first; empty if it presented none.
 
-    Without a certificate Python's method for the chain fails (3.11 to 3.13), so the leaf is read
-    first.
+    Reads the leaf first: without a certificate, Python's method for the chain fails (3.11 to 3.13).
     """
     return presented(connection) if connection.getpeercert(binary_form=True) else ()
 
 
 _RECORD: Final = 16 * 1024
-"""Bytes of the largest TLS record, and of each read."""
+"""The size of the largest TLS record, and of the read buffer, in bytes."""
 _SHUTDOWN: Final = 1.0
 MOST_UNASKED: Final = 64 * 1024
-"""Bytes, with TLS, between two requests, or before the first. Headers for somebody with 500
-groups take half of it."""
+"""The most bytes that a client may send, with TLS overhead, before a request is complete. The
+headers of a user with 500 groups take half of them."""
 
 
 class ServerConnection:
-    """An accepted connection of a server, which owns its socket.
+    """A server's accepted connection. It owns the socket.
 
-    asyncio's TLS holds a buffer of 256 KiB a connection (docs/internals/decisions/0004).
-    `create_server` reports a connection only after its handshake, so a stranger could have any
-    number of them. Here a silent connection holds nothing but its socket, and every other one a
-    buffer of one record.
+    asyncio's TLS allocates 256 KiB per connection (docs/internals/decisions/0004). `create_server`
+    reports a connection only after its handshake, so a stranger could open any number of them. Here
+    a silent connection holds only its socket, and every other connection a buffer of one record.
 
     protocol: creates the receiver of decrypted bytes, once the client has started to send. context:
-    returns the current one. shaken: called after the handshake. closed: called once, when either
-    side closes the connection.
+    returns the current TLS context. opened: called after the handshake. closed: called once,
+    when either side closes the connection.
     """
 
     def __init__(
@@ -185,14 +182,14 @@ class ServerConnection:
         protocol: Callable[[], asyncio.Protocol],
         context: Callable[[], ssl.SSLContext],
         handshake_timeout: int,
-        shaken: Callable[[], None],
+        opened: Callable[[], None],
         closed: Callable[[], None],
     ) -> None:
         self._accepted = accepted
         self._make_protocol = protocol
         self._context = context
         self._handshake_timeout = handshake_timeout
-        self._shaken = shaken
+        self._opened = opened
         self._closed = closed
         self._tls: _Tls | None = None
         self._beginning: asyncio.Task[None] | None = None
@@ -200,12 +197,12 @@ class ServerConnection:
         asyncio.get_running_loop().add_reader(accepted, self._readable)
 
     def client_chain(self) -> tuple[bytes, ...]:
-        """The client's certificates, in DER, verified by the context; empty if it has none."""
-        shaken = self._tls.ssl_object if self._tls else None
-        return client_chain(shaken) if shaken is not None else ()
+        """The client's certificates, in DER, verified by the context; empty without any."""
+        tls = self._tls.ssl_object if self._tls else None
+        return client_chain(tls) if tls is not None else ()
 
     def asked(self) -> None:
-        """A request is complete, so the same amount may arrive again."""
+        """Restarts the count of received bytes, since a request is complete."""
         if self._tls is not None:
             self._tls.unasked = 0
 
@@ -219,7 +216,7 @@ class ServerConnection:
             self._close_socket()
 
     def _readable(self) -> None:
-        """The client has sent something, or is gone."""
+        """Called when the client has sent data or closed the connection."""
         try:
             gone = not self._accepted.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
@@ -252,8 +249,7 @@ class ServerConnection:
         self._transport, _ = await loop.connect_accepted_socket(lambda: tls, self._accepted)
 
     def _begun(self, beginning: "asyncio.Task[None]") -> None:
-        # It may have been cancelled before its first step. A stranger's failures are not worth a
-        # log line.
+        # A cancelled task may not have run at all. A stranger's failures are not worth a log line.
         if beginning.cancelled() or beginning.exception() is not None:
             self._accepted.close()
             self._lost()
@@ -267,13 +263,12 @@ class ServerConnection:
     def _waited(self, waiter: "asyncio.Future[None]") -> None:
         # Retrieves an error, so that the event loop does not log it as never retrieved.
         if not waiter.cancelled() and waiter.exception() is None:
-            self._shaken()
+            self._opened()
 
     def _lost(self) -> None:
         closed = self._closed
-        # Break reference cycles: under a crowd of strangers the garbage collector would come too
-        # late.
-        self._closed = self._shaken = _nothing
+        # Break reference cycles: with many connections the garbage collector would run too late.
+        self._closed = self._opened = _nothing
         self._make_protocol = asyncio.Protocol
         if self._tls is not None:
             self._tls.lost = _nothing
@@ -289,7 +284,7 @@ class _Tls(asyncio.sslproto.SSLProtocol):
     """Bytes received since the last request."""
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Received data stays until there is a request, so a client without requests must not fill the memory."""
+        """Aborts the connection if a client fills the memory without completing a request."""
         self.unasked += nbytes
         if self.unasked <= MOST_UNASKED:
             super().buffer_updated(nbytes)
@@ -298,7 +293,7 @@ class _Tls(asyncio.sslproto.SSLProtocol):
 
     @property
     def ssl_object(self) -> ssl.SSLObject | None:
-        """The connection of OpenSSL after the handshake."""
+        """OpenSSL's connection; None before the handshake is complete."""
         return self._extra.get("ssl_object")
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -307,4 +302,4 @@ class _Tls(asyncio.sslproto.SSLProtocol):
 
 
 def _nothing() -> None:
-    """Called when there is nothing left to do."""
+    """Does nothing."""

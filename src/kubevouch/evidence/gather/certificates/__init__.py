@@ -1,4 +1,4 @@
 """Reads the certificates of a cluster where they are in use.
 
-It sends no credential to servers that it dials.
+Dialled servers get no credential.
 """

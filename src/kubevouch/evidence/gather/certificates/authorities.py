@@ -35,56 +35,56 @@ def cluster_authorities(trust: Measured[TrustedRoots]) -> FoundPart:
 
 
 def _each_of(
-    told: Measured[Any], certificates: Iterable[Certificate], use: CertificateUse, where: str
+    published: Measured[Any], certificates: Iterable[Certificate], use: CertificateUse, where: str
 ) -> FoundPart:
     return FoundPart(
         tuple(
-            FoundCertificate(use, where, told.vantage, told.at, chain=(each,))
+            FoundCertificate(use, where, published.vantage, published.at, chain=(each,))
             for each in certificates
         )
     )
 
 
 def client_authorities(
-    told: Measured[ConfigMap], known: tuple[Certificate, ...]
+    published: Measured[ConfigMap], known: tuple[Certificate, ...]
 ) -> tuple[FoundPart, tuple[Certificate, ...]]:
-    """The CAs of the front proxy and of clients. Also returns the latter; empty if unknown.
+    """The CAs for the front proxy and for clients. The second value is the CAs for clients; empty if unknown.
 
-    known: the CA that pods trust. It has its own rows, which are not repeated if it is the only CA
-    for clients.
+    known: the CA that pods trust. It has rows of its own, which are not repeated if it is the only
+    CA for clients.
     """
-    if told.doubt is not None:
+    if published.doubt is not None:
         what = f"the front proxy's CA and the CA of clients, {_FOR_CLIENTS}"
-        return FoundPart(not_read=(NotRead(what, told.doubt),)), ()
-    if told.value is None:
+        return FoundPart(not_read=(NotRead(what, published.doubt),)), ()
+    if published.value is None:
         return FoundPart(), ()
-    front_proxy = _of_key(told, told.value, _FRONT_PROXY, CertificateUse.FRONT_PROXY_CA)
-    clients = _of_key(told, told.value, _CLIENTS, CertificateUse.CLUSTER_CA)
-    # All of them if one is new: an ended CA matters only in view of the others.
+    front_proxy = _of_key(published, published.value, _FRONT_PROXY, CertificateUse.FRONT_PROXY_CA)
+    clients = _of_key(published, published.value, _CLIENTS, CertificateUse.CLUSTER_CA)
+    # List all if one is new: an expired CA matters only in view of the others.
     is_known = all(each.certificate in known for each in clients.found)
     trusted = tuple(each.certificate for each in clients.found if each.certificate)
     return FoundPart((*front_proxy.found, *(() if is_known else clients.found))), trusted
 
 
 def _of_key(
-    told: Measured[ConfigMap], value: ConfigMap, key: str, use: CertificateUse
+    published: Measured[ConfigMap], value: ConfigMap, key: str, use: CertificateUse
 ) -> FoundPart:
     text, where = value.data.get(key, ""), f"{_FOR_CLIENTS}, {key}"
     if not text:
         return FoundPart()
     try:
-        return _each_of(told, read_certificates(text.encode(), where), use, where)
+        return _each_of(published, read_certificates(text.encode(), where), use, where)
     except X509Error as error:
-        broken = FoundCertificate(use, where, told.vantage, told.at, fault=str(error))
+        broken = FoundCertificate(use, where, published.vantage, published.at, fault=str(error))
         return FoundPart((broken,))
 
 
 def certificate_in_use(
     user: User, clients: tuple[Certificate, ...], ca: tuple[Certificate, ...], at: datetime
 ) -> FoundPart:
-    """The certificate of the kubeconfig's user; nothing if there is none. Its key is not read.
+    """The client certificate of the kubeconfig's user, if there is one. The key is not read.
 
-    clients: the API server's CAs for clients; empty if unknown. ca: the cluster's.
+    clients: the API server's CAs for clients; empty if unknown. ca: the cluster's CA.
     """
     if not (user.client_certificate or user.client_certificate_data):
         return FoundPart()

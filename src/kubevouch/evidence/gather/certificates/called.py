@@ -1,4 +1,4 @@
-"""Aggregated APIs and webhooks, which the API server calls: their caBundles, and what their pods serve, if reachable from here."""
+"""Aggregated APIs and webhooks, which the API server calls: their caBundles, and the certificates that they serve."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -43,9 +43,10 @@ _MOST_ADDRESSES: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Callee:
-    """A server that the API server calls, and how it verifies it. where: for a person, such as `apiservice v1beta1.metrics.k8s.io`.
+    """A server that the API server calls, and how the API server verifies it.
 
-    use: of the certificate served there. verifies: False if the API server accepts any certificate.
+    where: the object as printed, such as `apiservice v1beta1.metrics.k8s.io`. use: what the served
+    certificate is for. verifies: False if the API server accepts any certificate.
     """
 
     where: str
@@ -54,16 +55,16 @@ class Callee:
     verifies: bool = True
 
     def bundle(self) -> tuple[Certificate, ...]:
-        """The CAs of its caBundle.
+        """The CAs in the caBundle. Raises X509Error.
 
-        Empty for an empty bundle, for which the API server's own machine decides. Raises X509Error.
+        If the bundle is empty, the API server uses the CAs of its own machine.
         """
         data = self.calls.ca_bundle
         return read_certificates(data, f"{self.where}, caBundle") if data else ()
 
     @property
     def roots(self) -> tuple[Certificate, ...]:
-        """The CAs that verify it, as far as known."""
+        """The CAs that must have signed its certificate; empty if unknown."""
         try:
             return self.bundle() if self.verifies else ()
         except X509Error:
@@ -71,7 +72,7 @@ class Callee:
 
 
 def callees_of_api_services(kind: str, services: Iterable[APIService]) -> Iterator[Callee]:
-    """The APIs that the API server does not serve itself. kind: their name for a person."""
+    """The APIs that the API server does not serve itself. kind: the prefix of their names as printed."""
     for each in services:
         spec = each.spec
         if spec.service is not None:
@@ -84,7 +85,7 @@ def callees_of_api_services(kind: str, services: Iterable[APIService]) -> Iterat
 def callees_of_webhooks(
     kind: str, configurations: Iterable[WebhookConfiguration]
 ) -> Iterator[Callee]:
-    """One for each distinct call of a configuration, which often has many webhooks at one Service."""
+    """One Callee for each distinct server and bundle: a configuration often has many webhooks at one Service."""
     for each in configurations:
         calls = {_same(webhook.client_config): webhook.client_config for webhook in each.webhooks}
         for config in calls.values():
@@ -92,7 +93,7 @@ def callees_of_webhooks(
 
 
 def _same(config: ClientConfig) -> tuple[object, ...]:
-    """What decides the verification of a call: place and bundle, not the path."""
+    """What matters for the verification of a call: server and bundle, not the path."""
     service = config.service
     place = (service.namespace, service.name, service.port) if service else config.url
     return place, config.ca_bundle
@@ -101,7 +102,7 @@ def _same(config: ClientConfig) -> tuple[object, ...]:
 def certificates_of_bundles(
     callees: Iterable[Callee], listed: Measured[Any]
 ) -> Iterator[FoundCertificate]:
-    """Every certificate of each bundle."""
+    """Every certificate in each bundle."""
     for each in {(each.where, each.calls.ca_bundle): each for each in callees}.values():
         chains: list[tuple[Certificate, ...]]
         try:
@@ -120,13 +121,13 @@ def certificates_of_bundles(
 
 
 _Targets = tuple[tuple[Target, ...], Doubt | None]
-"""Where something is served, and why there may be more."""
+"""Addresses to dial, and why the list may be incomplete."""
 
 
 async def backend_places(
     api: ApiClient, inquiry: Inquiry, callees: Sequence[Callee], ca: tuple[Certificate, ...]
 ) -> list[Place | NotRead]:
-    """Where to dial, and what cannot be dialled. ca: the cluster's."""
+    """The servers to dial, and those that cannot be dialled. ca: the cluster's CA."""
     services = dict.fromkeys(each.calls.service for each in callees if each.calls.service)
     asked = tuple(services)[:_MOST_SERVICES]
     answers = await together(*(_addresses(api, inquiry, service) for service in asked))
@@ -152,18 +153,18 @@ async def backend_places(
 
 
 def _of_url(url: str) -> _Targets:
-    """The API server accepts what Go's net/url does, such as a port of 99999."""
+    """The address in a URL. The API server accepts any URL that Go's net/url does, even port 99999."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or 443
     except ValueError as error:
-        text = f"its URL has no place to dial: {error}"
+        text = f"its URL has no address to dial: {error}"
         return (), Doubt(DoubtKind.FAILED, text)
     return ((Target(host, port=port),) if parts.scheme == "https" and host else ()), None
 
 
 async def _addresses(api: ApiClient, inquiry: Inquiry, reference: ServiceReference) -> _Targets:
-    """The endpoints behind a Service's port, by the name that the API server verifies."""
+    """The endpoints behind a Service's port, with the name that the API server verifies."""
     service: Measured[Service]
     slices: Measured[tuple[EndpointSlice, ...]]
     service, slices = await together(
@@ -196,9 +197,9 @@ def _nothing(text: str) -> Doubt:
 
 
 def _targets(slices: Iterable[EndpointSlice], ports: set[str], name: str) -> Iterator[Target]:
-    """Endpoints, even unready ones: their certificate may be the reason.
+    """The endpoints, even unready ones: their certificate may be the reason.
 
-    Terminating ones only if there are no others.
+    Terminating endpoints count only if there are no others.
     """
     found = [
         (endpoint, port.port)
@@ -223,7 +224,7 @@ _CALLERS: Final[tuple[tuple[Resource[Any], Callable[[str, Any], Iterator[Callee]
 async def gather_called(
     api: ApiClient, inquiry: Inquiry, ca: tuple[Certificate, ...], *, clock: Clock, timeout: float
 ) -> FoundPart:
-    """The bundles of the servers that the API server calls, and the certificates served there."""
+    """The caBundles of the servers that the API server calls, and the certificates that they serve."""
     lists: list[Measured[Any]] = await together(
         *(inquiry.ask(api.list_all(resource)) for resource, _ in _CALLERS)
     )

@@ -1,4 +1,4 @@
-"""API servers, at each endpoint and by the kubeconfig in use; and etcd, dialled without a client certificate."""
+"""Certificates of API servers, at each endpoint and at the kubeconfig's address; and of etcd, without a client certificate."""
 
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
@@ -38,8 +38,8 @@ def api_server_places(
     access: ClusterAccess,
     roots: tuple[Certificate, ...],
 ) -> Iterator[Place | NotRead]:
-    """Where to dial, and what cannot be dialled. roots: the cluster's CA; empty if unknown."""
-    # A kubelet reports its own addresses, so a control plane's word counts before a worker's.
+    """The API servers to dial, and those that cannot be dialled. roots: the cluster's CA; empty if unknown."""
+    # A kubelet reports its own addresses, so a control-plane node's report overrides a worker's.
     by_belief = sorted(nodes, key=is_control_plane)
     named = {a.address: node.name for node in by_belief for a in node.status.addresses}
     targets = dict.fromkeys(_endpoints(slices.or_else(()), named))
@@ -50,7 +50,9 @@ def api_server_places(
     if here is None or _known(here, targets):
         return
     if access.proxy:
-        doubt = Doubt(DoubtKind.NOT_ASKED, "we reach it through a proxy, and do not dial that")
+        doubt = Doubt(
+            DoubtKind.NOT_ASKED, "the kubeconfig reaches it through a proxy, so it was not dialled"
+        )
         yield NotRead(f"the API server at {here}", doubt)
     else:
         yield _place(here, _own_roots(access), roots, "as this kubeconfig reaches it")
@@ -95,7 +97,7 @@ def _known(here: Target, targets: Iterable[Target]) -> bool:
 
 
 def _own_roots(access: ClusterAccess) -> tuple[Certificate, ...]:
-    """The kubeconfig's roots; empty for the machine's own CAs, and if it verifies nothing."""
+    """The kubeconfig's CAs; empty if it uses the machine's CAs, or verifies nothing."""
     if access.roots is None or not access.verify:
         return ()
     try:
@@ -105,7 +107,7 @@ def _own_roots(access: ClusterAccess) -> tuple[Certificate, ...]:
 
 
 _ETCD_AND_API_SERVERS = "component in (etcd, kube-apiserver)"
-"""The labels of kubeadm's static pods."""
+"""The label selector for kubeadm's static pods."""
 
 _PODS = "etcd: the pods that say where it listens"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -114,7 +116,7 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 def etcd_places(
     pods: Measured[tuple[Pod, ...]], nodes: Iterable[Node]
 ) -> Iterator[Place | NotRead]:
-    """Where to dial, and what cannot be dialled."""
+    """The etcd members to dial, and those that cannot be dialled."""
     if pods.doubt is not None:
         yield NotRead(_PODS, pods.doubt)
         return
@@ -149,7 +151,7 @@ def _flags(pod: Pod) -> tuple[str, ...]:
 
 
 def _of_urls(urls: str, use: CertificateUse, node: str) -> Iterator[Place]:
-    """The URLs with TLS. A loopback address is the control plane's own, not this machine's."""
+    """The servers in these URLs that use TLS, without loopback addresses: they are the control plane's own."""
     for url in urls.split(","):
         try:
             parts = urlsplit(url.strip())
@@ -173,18 +175,18 @@ async def gather_control_plane(
     clock: Clock,
     timeout: float,
 ) -> FoundPart:
-    """API servers and etcd as they serve, the CAs for clients, and our own client certificate."""
-    told: Measured[ConfigMap]
+    """What API servers and etcd serve, the CAs for clients, and our own client certificate."""
+    published: Measured[ConfigMap]
     slices: Measured[tuple[EndpointSlice, ...]]
     pods: Measured[tuple[Pod, ...]]
-    told, slices, pods = await together(
+    published, slices, pods = await together(
         inquiry.ask(api.get(CONFIG_MAPS, AUTHENTICATION, "kube-system")),
         inquiry.ask(
             api.list_all(ENDPOINT_SLICES, "default", label_selector=slices_of("kubernetes"))
         ),
         inquiry.ask(api.list_all(PODS, "kube-system", label_selector=_ETCD_AND_API_SERVERS)),
     )
-    authorities, clients = client_authorities(told, ca)
+    authorities, clients = client_authorities(published, ca)
     in_use = certificate_in_use(api.access.user, clients, ca, clock.now())
     servers = api_server_places(slices, nodes, api.access, ca)
     places = (*servers, *etcd_places(pods, nodes))

@@ -1,4 +1,4 @@
-"""Reads certificates from nodes' disks: over ssh with a script that shows no key, or from a local file system."""
+"""Reads certificates from nodes' disks: over ssh with a script that outputs no key, or from a local file system."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -32,8 +32,8 @@ from kubevouch.x509.bundle import LARGEST_FILE
 
 _TIMEOUT: Final = 60.0
 _AT_ONCE: Final = 16
-"""Concurrent sessions. One ssh costs 40 ms of a core and a file; a bastion often allows ten
-unauthenticated ones."""
+"""Concurrent ssh sessions. Each takes 40 ms of a core and an open file. A bastion often allows
+ten unauthenticated sessions."""
 
 
 async def certificates_over_ssh(
@@ -77,10 +77,10 @@ def _unread(node: str, why: str) -> FoundPart:
 
 
 def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
-    """An inventory of the cluster and its nodes' disks, without duplicates.
+    """Merges the inventories of the cluster and of its nodes' disks, without duplicates.
 
-    For a kubelet's client certificate the disk counts before the CSR. The cluster CA on a worker's
-    disk adds nothing.
+    The disk overrides the CSR for a kubelet's client certificate. The cluster CA on a worker's disk
+    is omitted, unless it differs or is faulty.
     """
     on_disk = {(each.use, each.node) for each in disks.found}
     known = {each.certificate for each in found.found if each.use is CertificateUse.CLUSTER_CA}
@@ -98,7 +98,7 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
         or each.fault
         or each.certificate not in known
     )
-    # Without a CSR the disk decides, or is itself listed as not read.
+    # Where no CSR is left, the disk was read or is itself listed as not read.
     not_read = tuple(each for each in found.not_read if each.doubt != NO_CSR)
     return replace(
         found,
@@ -109,10 +109,10 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
 
 
 def certificates_on_disk(roots: Sequence[Path], clock: Clock) -> FoundCertificates:
-    """The certificates on nodes' disks. roots: where each node's `/` is.
+    """The certificates on nodes' disks. roots: the local folder with each node's `/`.
 
     Raises:
-        UsageError: one of them is not a readable folder.
+        UsageError: a root is not a readable folder.
     """
     at = clock.now()
     parts: list[FoundPart] = []
@@ -120,7 +120,7 @@ def certificates_on_disk(roots: Sequence[Path], clock: Clock) -> FoundCertificat
     for root in dict.fromkeys(roots):
         with FileTree(root) as tree:
             files = _read(tree)
-        # Two backups of one node are two trees.
+        # Two backups of one node are listed under their folders' names.
         name = node_name_in(files)
         name = str(root) if not name or name in names else name
         names.add(name)
@@ -131,7 +131,7 @@ def certificates_on_disk(roots: Sequence[Path], clock: Clock) -> FoundCertificat
 
 def _read(tree: FileTree) -> NodeFiles:
     found: dict[str, NodeFile | None] = {}
-    for _ in ("the files that are known", "those that kubeconfigs name"):
+    for _ in ("the known files", "the files that kubeconfigs name"):
         for path, form in wanted(NodeFiles(found)).items():
             if path not in found:
                 file = tree.read(path, LARGEST_FILE)

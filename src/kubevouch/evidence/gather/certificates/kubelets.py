@@ -1,4 +1,4 @@
-"""The certificates of kubelets: what each presents on the wire, and the newest issued ones, by its CSRs."""
+"""The certificates of kubelets: what each kubelet presents on the wire, and the newest in its CSRs."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -20,20 +20,21 @@ from kubevouch.kube.resources import CertificateSigningRequest, Node
 from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificates
 
 NO_CSR: Final = Doubt(
-    DoubtKind.NOT_ASKED, "none of its CSRs is left; `kubevouch certs --via ssh` reads the file"
+    DoubtKind.NOT_ASKED,
+    "the API server has no CSR for it; `kubevouch certs --via ssh` reads the file",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedByCsr:
-    """The newest certificates issued to kubelets, by node, as far as the API server still has the CSRs."""
+    """The newest certificates issued to kubelets, by node, from the CSRs that the API server still has."""
 
     clients: dict[str, IssuedForCsr]
     serving: dict[str, IssuedForCsr]
 
 
 def issued_by_csr(csrs: Iterable[CertificateSigningRequest], nodes: Collection[str]) -> IssuedByCsr:
-    """nodes: the names of all Nodes. Unreadable certificates do not count."""
+    """The newest certificates in these CSRs, without unreadable ones. nodes: the names of all Nodes."""
     signed = [each for each in csrs if each.status.certificate]
     clients, serving = (csrs_for(signer, signed) for signer in (CLIENT_SIGNER, SERVING_SIGNER))
     return IssuedByCsr(_newest(clients, nodes), _newest(serving, nodes))
@@ -42,7 +43,7 @@ def issued_by_csr(csrs: Iterable[CertificateSigningRequest], nodes: Collection[s
 def _newest(
     csrs: Iterable[CertificateSigningRequest], nodes: Collection[str]
 ) -> dict[str, IssuedForCsr]:
-    """By node. csrs: oldest first."""
+    """The newest certificate of each node. csrs: oldest first."""
     found = {}
     for csr in csrs:
         try:
@@ -61,7 +62,7 @@ def clients_of_kubelets(
     nodes: Iterable[Node],
     ca: tuple[Certificate, ...],
 ) -> FoundPart:
-    """The client certificate of every kubelet whose CSR is left."""
+    """The client certificate of every kubelet, if its CSR still exists."""
     if csrs.doubt is not None:
         what = "client certificates of kubelets: the list of CSRs"
         return FoundPart(not_read=(NotRead(what, csrs.doubt),))
@@ -92,7 +93,7 @@ def kubelets_serving(
     trust: TrustedRoots | None,
     issued: IssuedByCsr,
 ) -> FoundPart:
-    """What each kubelet presents, by bare handshakes. A node without an address was not read."""
+    """What each kubelet presents, by bare handshakes. A node without an address counts as not read."""
     if nodes.value is None:
         doubt = nodes.doubt or Doubt(DoubtKind.FAILED, "the API server lists no nodes")
         return FoundPart(not_read=(NotRead("kubelets: the list of nodes", doubt),))
@@ -111,7 +112,7 @@ def kubelets_serving(
 def presented_by_kubelet(
     served: Served, trust: TrustedRoots | None = None, issued: IssuedByCsr | None = None
 ) -> FoundCertificate:
-    """What one kubelet presents. issued: by its CSRs, if they were read."""
+    """What one kubelet presents. issued: certificates from CSRs, if these were read."""
     return presented(
         CertificateUse.KUBELET_SERVING,
         str(served.dialled.target),
@@ -123,7 +124,7 @@ def presented_by_kubelet(
 
 
 def _authority(served: Served, trust: TrustedRoots | None) -> str:
-    """For a trusted certificate the verdict answers, so no signature of a fleet is checked twice."""
+    """The signer. A trusted certificate's signer is known from the verdict, so no signature is checked twice."""
     if served.is_trusted:
         return str(CertificateUse.CLUSTER_CA)
     return authority_of(served.dialled.chain, trust.certificates) if trust else ""

@@ -1,4 +1,4 @@
-"""Dials servers other than kubelets: what each presents, and whether it verifies, if its CAs are known."""
+"""Dials servers other than kubelets, and verifies what they present if the CAs are known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,18 +31,17 @@ _NO_CONNECTION: Final = frozenset(
     }
 )
 _WANTS_OURS: Final = frozenset({"bad_certificate", "certificate_required", "handshake_failure"})
-"""With TLS 1.2 a server that demands a client certificate ends the handshake before we see its
-own; with 1.3 after that."""
+"""Alerts of a server that demands a client certificate. With TLS 1.2 they come before we see the
+server's own certificate, with TLS 1.3 after that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A server to dial. what: for a person, if the connection fails.
+    """A server to dial. what: its description if the connection fails.
 
-    about: for a person, beside the address. roots: the CAs that must have signed its certificate;
-    empty if unknown. ca: the cluster's CA, to recognize its signatures. named: clients call it by
-    exactly this name or address, so they refuse a certificate without it; with `roots` that is
-    verified anyway.
+    about: a text to print after the address. roots: the CAs that must have signed its certificate;
+    empty if unknown. ca: the cluster's CA, to recognize its signatures. named: whether to verify the
+    name even without `roots`, since all clients dial exactly this name or address.
     """
 
     use: CertificateUse
@@ -57,9 +56,9 @@ class Place:
 async def dial_places(
     places: Iterable[Place | NotRead], *, clock: Clock, timeout: float
 ) -> FoundPart:
-    """What they all present, with one dial for each address.
+    """What all these servers present, with one dial for each address.
 
-    Places without a connection are not read.
+    A server without a connection is listed as not read.
     """
     wanted = tuple(places)
     targets = dict.fromkeys(each.target for each in wanted if isinstance(each, Place))
@@ -116,7 +115,7 @@ def presented(
 
 
 def _unseen(failure: HandshakeFailure) -> str:
-    """Why its certificate is unknown, though nothing may be wrong; "" for any other failure."""
+    """Why the certificate is unknown though nothing may be wrong; "" for any other failure."""
     if failure.kind in _NO_CONNECTION:
         return f"no connection from here: {failure.text}"
     if failure.alert is not None and failure.alert.name in _WANTS_OURS:
@@ -125,7 +124,7 @@ def _unseen(failure: HandshakeFailure) -> str:
 
 
 def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
-    """None if unknown: a matching name alone does not show who signed it."""
+    """The verdict; None if unknown, since a matching name does not show who signed the certificate."""
     leaf, name = dialled.leaf, place.target.server_name or place.target.address
     if leaf is None:
         return None

@@ -1,4 +1,4 @@
-"""Reads all of a cluster's certificates, concurrently."""
+"""Reads all certificates of a cluster concurrently."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -35,8 +35,8 @@ async def gather_certificates(
 ) -> FoundCertificates:
     """Every certificate that can be seen from here. timeout: seconds for one handshake. progress: as in `gather`.
 
-    inquiry, nodes: the inquiry that read the nodes, and its answer. clock: judges certificates; the
-    API server's, since this machine's may be hours wrong.
+    inquiry, nodes: the inquiry that read the nodes, and its result. clock: the API server's, since
+    this machine's clock may be hours wrong.
 
     Raises:
         KubeError: the API server does not answer or rejects our credential, so there is no
@@ -58,7 +58,7 @@ async def gather_certificates(
             timeout=timeout,
             progress=progress,
         )
-        progress("waits for API servers, etcd and webhooks to answer, and for lists")
+        progress("waiting for API servers, etcd and webhooks to answer, and for lists")
         return answered
 
     served, beside = await together(
@@ -78,9 +78,10 @@ def all_found(
     served: tuple[Served, ...] | None,
     beside: FoundPart,
 ) -> FoundCertificates:
-    """The inventory of what was read: the CA, the kubelets, and `gather_beside_kubelets`.
+    """The inventory of what was read: the CA, the kubelets, and `beside`.
 
-    csrs: of every signer. served: by kubelets; None if the caller dials them itself.
+    csrs: the CSRs of all signers. served: what kubelets serve; None if the caller dials them itself.
+    beside: the result of `gather_beside_kubelets`.
     """
     issued = issued_by_csr(csrs.or_else(()), {each.name for each in nodes.or_else(())})
     clients = clients_of_kubelets(csrs, issued, nodes.or_else(()), _roots_of(trust))
@@ -105,7 +106,7 @@ async def gather_beside_kubelets(
     clock: Clock,
     timeout: float,
 ) -> FoundPart:
-    """Everything that `doctor` does not read anyway, read while the kubelets are dialled."""
+    """The certificates that `doctor` does not read anyway, read while the kubelets are dialled."""
     ca = _roots_of(trust)
     return FoundPart.of(
         await together(
