@@ -129,7 +129,8 @@ HELM = Module(
     {"helm": "helm.sh/helm/v4/cmd/helm"},
     {"helm.sh/helm/v4/internal/version.version": "v4.3.1"},
 )
-KREW = Module("krew", {"krew": "sigs.k8s.io/krew/cmd/krew"}, {})
+_KREW = "sigs.k8s.io/krew/cmd"
+KREW = Module("krew", {name: f"{_KREW}/{name}" for name in ("krew", "validate-krew-manifest")}, {})
 PROMTOOL = Module(
     "promtool",
     {"promtool": "github.com/prometheus/prometheus/cmd/promtool"},

@@ -41,7 +41,7 @@ def build(options: Options, target: Path = DIST) -> Mapping[str, str]:
     ):
         sums = _once(release, options, Path(first))
         again = _once(release, options, Path(second))
-        if differing := [each for each in sorted(sums) if again.get(each) != sums[each]]:
+        if differing := sorted({name for name, _ in sums.items() ^ again.items()}):
             raise ReleaseError(", ".join(differing), "differs between two builds of one tag")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(target, ignore_errors=True)

@@ -135,7 +135,7 @@ def _yaml(archive: tarfile.TarFile, name: str) -> dict[str, dict[str, str]]:
 
 def _krew(dist: Path, release: Release) -> str:
     """The URL of the downloads. The manifest is of this archive."""
-    spec = json.loads((dist / krew.FILE).read_text())["spec"]
+    spec = yaml.safe_load((dist / krew.FILE).read_text())["spec"]
     (platform,) = spec["platforms"]
     downloads, _, name = platform["uri"].rpartition("/")
     _require(platform["sha256"] == sha256(dist / name), krew.FILE, "names another archive")

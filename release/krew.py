@@ -1,7 +1,8 @@
 """krew's manifest of the kubectl plugin: linux/amd64 is all that there is an archive for."""
 
-import json
 from pathlib import Path
+
+import yaml
 
 from release import archive
 from release.source import Release
@@ -14,7 +15,7 @@ Its first command only reads: kubectl vouch doctor. Linux on x86_64 only."""
 
 
 def manifest(release: Release, sha256: str, downloads: str) -> str:
-    """The manifest, JSON being YAML. sha256: of the archive. downloads: the URL below which dist/ will be published."""
+    """The manifest. sha256: of the archive. downloads: the URL below which dist/ will be published."""
     name = archive.name(release)
     platform = {
         "selector": {"matchLabels": {"os": "linux", "arch": "amd64"}},
@@ -35,7 +36,7 @@ def manifest(release: Release, sha256: str, downloads: str) -> str:
             "platforms": [platform],
         },
     }
-    return json.dumps(document, indent=2) + "\n"
+    return yaml.safe_dump(document, sort_keys=False)
 
 
 def write(release: Release, target: Path, sha256: str, downloads: str) -> None:

@@ -11,7 +11,7 @@ _FILES = """
 ### Files
 
 `sha256sum --check SHA256SUMS` checks each. `{archive}` needs Linux on x86_64 with glibc {glibc} or newer and zlib, and no Python.
-The wheels need Python 3.11 to 3.14. The charts need Helm 3 or 4.
+The wheels need Python 3.11 to 3.14. The charts need Helm.
 """
 
 

@@ -8,9 +8,23 @@ import pytest
 from release import source
 from release.errors import ReleaseError
 
-from .conftest import PYTHON, shell
+from .conftest import CHECKOUT, PYTHON, shell
 
 pytestmark = pytest.mark.long
+TWO_BUILDS = """
+import sys
+from pathlib import Path
+from release import building, source
+from release.errors import ReleaseError
+
+sums = iter([{"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"}])
+source.of_checkout = lambda: source.of_tag("v0.1.0", 0)
+building._once = lambda *_: next(sums)
+try:
+    building.build(building.Options("", ""), Path(sys.argv[1]))
+except ReleaseError as failed:
+    print(failed)
+"""
 
 
 @pytest.mark.parametrize(
@@ -47,3 +61,10 @@ def test_a_commit_without_a_tag_and_a_changed_file_are_refused(clone: Path, tmp_
     assert "has no tag of a version" in refusal(copy)
     (copy / "README.md").write_text("another")
     assert "is changed: M README.md" in refusal(copy)
+
+
+def test_two_builds_that_differ_leave_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "before").touch()
+    said = shell(PYTHON, "-c", TWO_BUILDS, tmp_path, cwd=CHECKOUT)
+    assert said == "b, c: differs between two builds of one tag\n"
+    assert (tmp_path / "before").exists()
