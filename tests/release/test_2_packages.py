@@ -30,7 +30,7 @@ def test_sums_name_every_file(released: Released) -> None:
 
 def test_they_install_without_an_index_and_run(installed: Path) -> None:
     assert shell(installed / "kubevouch", "--version") == f"kubevouch {VERSION}\n"
-    assert "Make a lab" in shell(installed / "kubevouch", "lab", "--help")
+    assert "\n  up " in shell(installed / "kubevouch", "lab", "--help")
 
 
 def test_a_checkout_without_a_tag_keeps_its_own_version(clone: Path) -> None:
