@@ -242,7 +242,7 @@ def test_a_file_that_we_may_not_read_has_its_row_all_the_same(columns: int) -> N
     found = FoundCertificates(AT, (unsure,), unread, without_cluster=True)
     shown, code = shows(found, columns=columns)
     assert code == ExitCode.COULD_NOT_TELL
-    tables, _, rest = shown.partition("what kubeadm does not show")
+    tables, _, rest = shown.partition("certificates that kubeadm does not show")
     assert "!NOT READ!" in tables
     assert columns < 200 or "not known" in tables, "whether it is managed elsewhere"
     others, _, stops = rest.partition("what stops when a certificate expires")

@@ -136,7 +136,7 @@ def show(terminal: Terminal, looked: Looked) -> None:
         terminal.error(f"{node}: cannot pin the client certificate: {why}")
     if looked.found and looked.named == NamedCertificates():
         over_ssh = terminal.hint("kubevouch approver pin --via ssh")
-        text = "Pins of the same machines keep their client certificates; no certificate is added. To pin those on the nodes' disks"
+        text = "No client certificate is added; existing ones stay if the machine is the same. To pin those on the nodes' disks"
         terminal.note(f"{text}: {over_ssh}")
 
 

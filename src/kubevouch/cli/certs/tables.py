@@ -57,8 +57,10 @@ def print_tables(
     others = [row for row in with_unread if not is_in_kubeadms_tables(row)]
     again = [row for row in others if row.found.use in SHOWN_BY_KUBEADM]
     more = [row for row in others if row.found.use not in SHOWN_BY_KUBEADM]
-    _print_section(terminal, "what kubeadm shows, seen from this machine", again, limits, shorten)
-    _print_section(terminal, "what kubeadm does not show", more, limits, shorten)
+    _print_section(
+        terminal, "certificates that kubeadm shows, seen from this machine", again, limits, shorten
+    )
+    _print_section(terminal, "certificates that kubeadm does not show", more, limits, shorten)
     _print_what_stops(terminal, with_unread)
     _print_not_read(terminal, found)
     print_end(terminal, found, rows, shorten=shorten, limits=limits)

@@ -1,4 +1,4 @@
-"""Approves and denies CSRs: asks the policy, then the operator. Writes only to the version of a CSR that was shown."""
+"""Approves and denies CSRs: asks the policy, then the operator. Writes a CSR only if it is unchanged since it was shown."""
 
 from collections.abc import Sequence
 from datetime import datetime

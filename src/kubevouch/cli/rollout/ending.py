@@ -42,7 +42,7 @@ def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
 async def _approver_findings(api: ApiClient, clock: Clock) -> tuple[Finding, ...]:
     """Doctor's findings about approvers; empty if they are unreadable.
 
-    Empty without dialling any node if our approver can approve.
+    If our approver can approve, the result is empty, and no node is dialled.
     """
     rules = (csrs.our_approver, approving.rotation_will_stall)
     try:
