@@ -103,7 +103,7 @@ def _run(
     from kubevouch.cli.approver import apply
     from kubevouch.cli.install.product import checked_image
 
-    checked_image(flags["image"])
+    flags["image"] = checked_image(flags["image"])
     terminal.may_write("kubevouch approver install --print-role")
     return apply.run(terminal, access, apply.InstallOptions(**flags))
 

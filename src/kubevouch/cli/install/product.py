@@ -12,17 +12,13 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from kubevouch import goyaml
+from kubevouch import PUBLISHED_IMAGE, goyaml
 from kubevouch.errors import UsageError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import Node, Resource, applied_resource
 from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.policy.sources.stored import HOLDS, PART_OF
 
-NO_PUBLIC_IMAGE: Final = (
-    "There is no public image yet: `make image` in a checkout builds one (docs/install.md). Push it to your "
-    "registry, and pass it with its digest."
-)
 _APPLIED: Final = "kubevouch.dev/applied"
 """The Deployment's annotation that lists the objects of its version, so that the next version can delete obsolete
 ones."""
@@ -158,13 +154,14 @@ def image_in(product: Product, live: Live) -> str:
 
 
 def checked_image(reference: str) -> str:
-    """The reference itself. Raises UsageError if it has no digest."""
-    if not reference:
-        raise UsageError("--image", "is missing", NO_PUBLIC_IMAGE)
-    if not names_an_image(reference):
+    """The reference, or without one this version's published image. Raises UsageError if it has no digest."""
+    if not (reference or PUBLISHED_IMAGE):
+        expected = "expected the NAME@sha256:DIGEST of yours; docs/install.md builds it"
+        raise UsageError("--image", "is missing, and this version has no public image", expected)
+    if reference and not names_an_image(reference):
         expected = "expected NAME@sha256:DIGEST, with 64 hexadecimal digits: a tag can move to another image"
         raise UsageError(f"--image {reference}", "is not an image with a digest", expected)
-    return reference
+    return reference or PUBLISHED_IMAGE
 
 
 def manifests(product: Product, image: str, present: Present) -> tuple[Manifest, ...]:

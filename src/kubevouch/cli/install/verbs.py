@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from kubevouch.kube.access import ClusterAccess
 
 IMAGE = click.option(
-    "--image", default="", metavar="NAME@sha256:DIGEST", help="The image, with its digest."
+    "--image",
+    default="",
+    metavar="NAME@sha256:DIGEST",
+    help="The image, with its digest. [default: that of this release, if any]",
 )
 PRINT_ROLE = "`install`, `upgrade` and `remove` need"
 
@@ -38,7 +41,7 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         from kubevouch.cli.install.product import checked_image
         from kubevouch.cli.install.products import PRODUCTS
 
-        checked_image(flags["image"])
+        flags["image"] = checked_image(flags["image"])
         terminal.may_write(f"kubevouch {verb} install --print-role")
         return install_plainly(terminal, access, PRODUCTS[verb], ApplyOptions(**flags))
 

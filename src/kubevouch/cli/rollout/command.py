@@ -116,17 +116,14 @@ def _word(function: Callable[..., int]) -> Callable[..., int]:
 
 def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | None":
     """Namespace and image for --via pod. Raises UsageError for conflicting flags."""
-    from kubevouch.cli.install.product import NO_PUBLIC_IMAGE, checked_image
+    from kubevouch.cli.install.product import checked_image
     from kubevouch.rollout.decide.plan import PodPlace
 
     if via != "pod":
         if image or namespace:
             raise UsageError(f"--via {via}", "--image and --pod-namespace belong to --via pod")
         return None
-    if not image:
-        expected = f"expected NAME@sha256:DIGEST. {NO_PUBLIC_IMAGE}"
-        raise UsageError("--via pod", "--image is missing", expected)
-    return PodPlace(namespace or _NAMESPACE, checked_image(image))
+    return PodPlace(namespace or _NAMESPACE, checked_image(image or ""))
 
 
 class _WayOptions(TypedDict):
