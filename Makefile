@@ -33,7 +33,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: ci-busy ci-waiting deploy charts-check image image-lock lab-e2e lab-faults lab-long lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage crashes crashes-long check format locks clean oracle real real-long real-build release release-check release-long real-up real-state real-down
+.PHONY: ci-busy ci-waiting deploy charts-check image image-lock lab-e2e lab-faults lab-long lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage crashes crashes-long check format locks clean oracle real real-long real-build release release-check release-long real-up real-state real-down year
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -164,10 +164,15 @@ real-long: $(READY) $(IMAGE_BEFORE) ## the same with the long tests too, and som
 	$(MAKE) lab-long
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
 	$(BIN)/python -m pytest --cluster=lab -m long tests/e2e/test_10_alerts.py tests/e2e/test_10_dashboards.py
+	$(MAKE) year
 	$(foreach each,$(OTHERS),$(BIN)/python -m real run --kubernetes $(each) --long -- -m as_the_version_is &&) true
 
 lab-soak: $(READY) ## an hour of rotations on a lab [KUBEVOUCH_SOAK_MINUTES=60]
 	$(BIN)/python -m pytest -s --cluster=lab -m long tests/e2e/approver/test_4_long.py -k rotations
+
+# Needs Go and a C compiler; half an hour on two idle cores.
+year: $(READY) ## a year of fifty nodes in half an hour, unattended, with our three servers and a real Prometheus [ARGS="--days 30 --nodes 10"]
+	$(BIN)/python -m year $(ARGS)
 
 real-build: $(READY) ## build what the cache lacks of the bed, of Helm, of promtool and of the power-cut test (10 to 20 minutes), and boot nothing [K8S=1.37.2]
 	$(BIN)/python -m real build --kubernetes $(K8S)
