@@ -81,7 +81,10 @@ class Authorities:
 
 
 def control_plane_files(
-    site: Site, history: ClusterHistory, serials: Serials, signing: Mapping[str, KeyPair] | None = None
+    site: Site,
+    history: ClusterHistory,
+    serials: Serials,
+    signing: Mapping[str, KeyPair] | None = None,
 ) -> tuple[DiskFile, ...]:
     """Everything kubeadm leaves under /etc/kubernetes of the control plane; kubelet.conf is the node's own business.
 
