@@ -13,7 +13,8 @@ ADDRESS_TYPES_OF_MANIFESTS = ("InternalIP", "ExternalIP", "Hostname")
 """The order in metrics-server's own manifests (manifests/base/deployment.yaml)."""
 
 _ADDRESS_TYPES_OF_CODE = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
-"""The order without the flag (cmd/metrics-server/app/options/kubelet_client.go)."""
+"""metrics-server's order of address types without --kubelet-preferred-address-types
+(cmd/metrics-server/app/options/kubelet_client.go)."""
 
 
 NOT_COVERED = frozenset(

@@ -137,7 +137,7 @@ class Unread:
 
 
 def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
-    """A row for each file that we may not read, for the tables, since it may be the first to end."""
+    """A row for each unread file: its certificate may be the first to expire."""
     return tuple(
         replace(
             row_of(each.lacks, each.lacks.at),

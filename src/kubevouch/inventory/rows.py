@@ -97,7 +97,7 @@ class CertificateRow:
 
 
 def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
-    """A row for each certificate, sorted by end; rows without a certificate come first."""
+    """A row for each certificate or missing one. Missing ones come first, then the earliest to expire."""
     authorities = _authorities(found)
     rows = _beside_others_of_a_bundle(
         [

@@ -1,4 +1,4 @@
-"""HTTP requests and responses as values, also with long bodies.
+"""HTTP requests and responses as values. A long body comes in pieces.
 
 Handlers use these types instead of an HTTP library's.
 """

@@ -30,7 +30,7 @@ from kubevouch.policy.sources.nodes import credentials_in
 from kubevouch.policy.sources.watched import WatchedSources
 
 _RESERVED_AGAIN: Final = 1.0
-"""The least seconds between scans of all Nodes for their pod networks, however many join."""
+"""The minimum number of seconds between two scans of all Nodes for their pod networks."""
 
 _MOST_ADDRESSES: Final = 256
 """How many addresses of a Node's status are kept. A node may write any number; a kubelet writes a

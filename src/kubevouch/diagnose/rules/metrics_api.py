@@ -266,7 +266,7 @@ def scaled_down(evidence: Evidence) -> Iterator[Finding]:
 def metrics_server_forbidden(evidence: Evidence) -> Iterator[Finding]:
     """The API server refuses metrics-server's account.
 
-    metrics-server's log shows this. It counts only while there are no metrics.
+    metrics-server's log shows this. The log is ignored while metrics are available.
     """
     measured = evidence.metrics.measured_nodes
     denials = evidence.metrics.denials

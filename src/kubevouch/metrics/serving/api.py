@@ -111,7 +111,7 @@ class MetricsApi:
         return iter(pods.of(attributes.namespace)) if attributes.namespace else pods.everywhere()
 
     def _measured(self, found: list[FleetNode | RunningPod], stamp: str = "") -> list[Item]:
-        """The objects that have a usage. stamp: the response's time, if it has already started."""
+        """The objects whose usage is known. stamp: the time in the earlier objects of this response, if any."""
         now = self._clock.now()
         stamp = stamp or utc_text(now)
         node_usage, pod_usage = self._store.node, self._store.pod

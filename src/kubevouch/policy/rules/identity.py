@@ -176,7 +176,7 @@ def client_standing(facts: CsrFacts) -> RuleResult:
 
 
 def _way_out(facts: CsrFacts) -> str:
-    """The operator's command for a client certificate that is the node's own; "" if there is none."""
+    """The command by which an operator vouches for the client certificate; "" if no command would help."""
     csr, node = facts.csr, requestor_node(facts.csr)
     certificate = certificate_id(csr.credential_ids)
     if node is None or (csr.credential_ids and not certificate):
