@@ -48,7 +48,7 @@ CLUSTER_ROLE_BINDINGS = KINDS[RBAC, "v1", "clusterrolebindings"]
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (HELD[:2], "--image: is missing, and this version has no public image; expected the NAME"),
+        (HELD[:2], "--image: is missing, and this version has no public image; expected NAME"),
         ((*HELD[:3], "kubevouch"), "expected NAME@sha256:DIGEST"),
         (("exporter", "install", "--image", "kubevouch:1.0"), "expected NAME@sha256:DIGEST"),
         ((*HELD[:3], IMAGE[:-2]), "expected NAME@sha256:DIGEST"),

@@ -64,7 +64,7 @@ NO_COMMAND_LINES = {
         ("certs", "--root", "/", *more): f"asks no cluster, and {more[0]} is for a cluster"
         for more in (("--via", "ssh"), ("--context", "x"), ("--kubeconfig", "x"))
     },
-    BY_POD: "--image: is missing, and this version has no public image; expected the NAME@sha256",
+    BY_POD: "--image: is missing, and this version has no public image; expected NAME@sha256",
     (*BY_POD, "--image", "x:1"): "--image x:1: is not an image with a digest",
     ("plan", "-o", "p", "--image", "x"): "--image and --pod-namespace belong to --via pod",
     ("explain", "KV3O4"): "there is no such code; did you mean KV304?",

@@ -27,7 +27,7 @@ CSRS: Final = {
     "NODE": "the node whose kubelet created it",
     "ASKS FOR": "the names and addresses that it requests",
     "CONDITION": "as kubectl shows it, and who decided",
-    "POLICY": "the policy's decision (see below), and the rule that holds the CSR",
+    "POLICY": "the policy's decision (see below), and the reason if it does not pass",
 }
 PINS: Final = {
     "NODE": "the node",

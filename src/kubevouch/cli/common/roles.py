@@ -16,7 +16,7 @@ from kubevouch.cli.install.products import APPROVER, PRODUCTS
 _RBAC: Final = "rbac.authorization.k8s.io"
 _INSTALLER: Final = """\
 # The roles for `{verb} install`, `upgrade` and `remove`. They include the rights of the {title}: a user with them can run
-# any image with the server's account. You may bind them only while you install.
+# any image with its account. You may bind them only while you install.
 # Bind them to the user who installs (for a ServiceAccount: --serviceaccount=NAMESPACE:NAME):
 #   kubectl create clusterrolebinding {role} --clusterrole={role} --user=USER
 #   for space in {spaces}; do

@@ -50,7 +50,7 @@ def _share(_: click.Context, __: click.Parameter, text: str) -> float:
     except ValueError:
         found = -1.0
     if not 0 <= found <= 1:
-        raise click.BadParameter(f"expected a number from 0 to 1, or a percentage, got {text!r}")
+        raise click.BadParameter(f"expected a number from 0 to 1, or from 0% to 100%, got {text!r}")
     return found
 
 

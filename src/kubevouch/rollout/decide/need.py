@@ -159,7 +159,7 @@ def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
     """
     survey = facts.survey
     if not survey.unit.active:
-        raise _CannotBePlannedError("the node has no systemd, which the change needs")
+        raise _CannotBePlannedError("the node has no systemd, which the change and its undo need")
     if not survey.words:
         raise _CannotBePlannedError(
             node_text(survey.no_kubelet) or "no kubelet runs as kubelet.service"
