@@ -118,7 +118,7 @@ def test_a_pod_is_removed_when_the_run_is_interrupted(
 
 
 def _by_pod(cluster: Cluster, image: str) -> tuple[str, ...]:
-    """The words of a plan that goes by pod. Nothing of a pod proves an address: the operator is not a known owner each is."""
+    """The words of a plan that goes by pod. Nothing of a pod proves an address: the operator says whose each is."""
     said = [f"--allow={node.name}={node.address}" for node in cluster.nodes]
     return ("--via", "pod", "--image", image, *said)
 

@@ -46,7 +46,7 @@ def test_without_the_flag_nothing_is_approved_and_with_it_the_node_is_done(
 def test_a_name_that_was_borrowed_gets_nothing_with_the_flag_nor_by_hand(
     old: Cluster, tmp_path: Path
 ) -> None:
-    """Nothing tells the thief's CSR from the kubelet's: none is approved, and the text is not a known owner act is left."""
+    """Nothing tells the thief's CSR from the kubelet's: none is approved, and the text says whose act is left."""
     node, path = old.workers[1], tmp_path / "plan.json"
     plan(old, path, "--node", node.name)
     user = f"system:node:{node.name}"

@@ -370,7 +370,7 @@ async def test_what_kubelets_wait_for_and_were_issued_is_beside_what_they_serve(
     [own] = of_use(found, CertificateUse.KUBELET_CLIENT)
     assert (own.node, own.where) == (name, "csr csr-client")
     assert own.certificate is not None and own.certificate.fingerprint == _leaf(client)
-    untold = {each.node for each in found.not_read if "has no CSR for it" in each.doubt.text}
+    untold = {each.node for each in found.not_read if "has no CSR with it" in each.doubt.text}
     assert len(untold) == 3 and name not in untold
     assert asked.count("/apis/certificates.k8s.io/v1/certificatesigningrequests") == 1
 

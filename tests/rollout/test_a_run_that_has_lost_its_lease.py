@@ -1,4 +1,4 @@
-"""A run whose Lease another one has taken ends then and there, and is not a known owner turn it is; nothing of it has failed."""
+"""A run whose Lease another one has taken ends then and there, and says whose turn it is; nothing of it has failed."""
 
 import asyncio
 import re

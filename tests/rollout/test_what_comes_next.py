@@ -215,7 +215,7 @@ def ended(*states: NodeState, **other: object) -> RunResult:
     return RunResult("aaaa", nodes, **other)  # type: ignore[arg-type]
 
 
-FAILS = ConfigMapResult("somebody else has changed the text", failed=True)
+FAILS = ConfigMapResult("somebody else has changed or recreated it", failed=True)
 SETTLED, FORBIDDEN = (
     msgspec.structs.replace(FAILS, **{each: True}) for each in ("settled", "forbidden")
 )

@@ -105,7 +105,7 @@ async def _replace(
         if isinstance(judged, ConfigMapResult):
             return judged
         if found.uid != plan.uid or found.data.get(KEY) != judged:
-            why = "somebody else has changed the text"
+            why = "somebody else has changed or recreated it"
             return ConfigMapResult(f"{_named(plan)}: {why}", failed=True, settled=True)
         version = found.metadata.resource_version
         text, run = new

@@ -50,9 +50,7 @@ def api_server_places(
     if here is None or _known(here, targets):
         return
     if access.proxy:
-        doubt = Doubt(
-            DoubtKind.NOT_ASKED, "the kubeconfig reaches it through a proxy, so it was not dialled"
-        )
+        doubt = Doubt(DoubtKind.NOT_ASKED, "it is reached through a proxy, so it was not dialled")
         yield NotRead(f"the API server at {here}", doubt)
     else:
         yield _place(here, _own_roots(access), roots, "as this kubeconfig reaches it")

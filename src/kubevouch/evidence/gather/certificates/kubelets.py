@@ -21,7 +21,7 @@ from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificat
 
 NO_CSR: Final = Doubt(
     DoubtKind.NOT_ASKED,
-    "the API server has no CSR for it; `kubevouch certs --via ssh` reads the file",
+    "the API server has no CSR with it; `kubevouch certs --via ssh` reads the file",
 )
 
 
