@@ -27,7 +27,7 @@ _MEASURED: Final = {
     "clock_ahead_seconds": "Least lead of this machine's clock over the API server's; negative if behind.",
     "last_gap_timestamp_seconds": "When client certificates may last have been missed; 0: never.",
     "tasks": "Tasks of the event loop, like go_goroutines. A backlog raises it.",
-    "synced": "Whether everything that decides about a CSR has been read once.",
+    "synced": "Whether everything that a decision needs has been read once.",
 }
 """Help texts of the gauges that have callbacks, by name without the prefix."""
 
