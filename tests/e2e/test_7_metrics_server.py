@@ -164,7 +164,7 @@ def test_a_server_that_would_lose_a_node_is_not_ready_and_names_it(
             def named() -> str:
                 """Those of which the last look at its readiness has told."""
                 assert ours.raw("/readyz") != "ok"
-                _, told, names_of = ours.running.wait_for("").rpartition("are not read: ")
+                _, told, names_of = ours.running.wait_for("").rpartition("without fresh metrics: ")
                 return names_of.partition(";")[0] if told else ""
 
             assert eventually(named, "a node that is named") == lost.name

@@ -157,8 +157,8 @@ def test_the_printed_role_is_enough_and_an_undo_goes_on_without_the_right_to_the
     undo = ("undo", str(made["run"]), "--yes")
     expired.kubectl("apply", "-f", "-", stdin=without)
     undone = ended(expired, 0, *undo, kubeconfig=kubeconfig)
-    assert "only the lock on each node keeps another run away" in undone.err, undone
+    assert "only the lock on each node keeps other runs away" in undone.err, undone
     assert kubelet_files(workers[0]) == before
     expired.kubectl("apply", "-f", "-", stdin=printed)
     undone = ended(expired, 0, *undo, kubeconfig=kubeconfig)
-    assert "keeps another run away" not in undone.err, undone
+    assert "keeps other runs away" not in undone.err, undone

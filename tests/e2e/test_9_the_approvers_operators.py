@@ -78,7 +78,7 @@ def test_a_pin_names_the_client_certificate_on_each_nodes_disk(gone_afterwards: 
     assert (without.code, _pinned_certificates(cluster)) == (0, {name: [] for name in on_disks}), (
         without
     )
-    assert "This adds no client certificate" in " ".join(without.err.split())
+    assert "No client certificate is added" in " ".join(without.err.split())
     ran = cluster.kubevouch(*pin, *cluster.ssh_words())
     assert (ran.code, _pinned_certificates(cluster)) == (0, on_disks), ran
     lost.cut_ssh()
