@@ -74,7 +74,7 @@ def make_plan(
     if options.ask_sudo_password:
         ask_for_sudo(terminal, options.ssh_user)
     if options.pods:
-        terminal.note(one_line(f"This looks at nodes by {what_pods_are(options.pods)}."))
+        terminal.note(one_line(f"This reads the nodes with {what_pods_are(options.pods)}."))
     plan, pins = with_api(
         terminal, access, lambda api, clock: _planned(terminal, to_plan, api, clock)
     )
