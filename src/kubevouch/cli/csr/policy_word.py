@@ -6,8 +6,8 @@ from kubevouch.outcome import Explained
 class PolicyWord(Explained):
     """The policy's decision about a CSR."""
 
-    WOULD_APPROVE = "would approve", "the CSR is pending; every rule passes"
-    HOLDS = "holds", "the CSR is pending; a rule does not pass, for this reason"
-    PASSES = "passes", "the CSR is already decided; every rule passes"
-    WOULD_HOLD = "would hold", "the CSR is already decided; a rule does not pass, for this reason"
+    WOULD_APPROVE = "would approve", "pending; every rule passes"
+    HOLDS = "holds", "pending; a rule does not pass, for this reason"
+    PASSES = "passes", "already decided; every rule passes"
+    WOULD_HOLD = "would hold", "already decided; a rule does not pass, for this reason"
     CANNOT_TELL = "cannot tell", "kubevouch could not read what a rule needs"

@@ -156,7 +156,7 @@ def image_in(product: Product, live: Live) -> str:
 def checked_image(reference: str) -> str:
     """The reference, or without one this version's published image. Raises UsageError if it has no digest."""
     if not (reference or PUBLISHED_IMAGE):
-        expected = "expected NAME@sha256:DIGEST of one in your registry; docs/install.md shows how to build it"
+        expected = "expected NAME@sha256:DIGEST; docs/install.md shows how to build one"
         raise UsageError("--image", "is missing, and this version has no public image", expected)
     if reference and not names_an_image(reference):
         expected = "expected NAME@sha256:DIGEST, with 64 hexadecimal digits: a tag can move to another image"

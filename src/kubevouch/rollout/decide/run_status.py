@@ -88,7 +88,7 @@ class NodeState(Explained):
     DONE = "done", "proven and committed, or healthy without a change"
     UNDONE = "undone", "put back, or undone before the run began: it does not begin there again"
     FAILED = "failed", "the node's switch is overdue, the Node is not Ready, or an undo failed"
-    UNKNOWN = "unknown", "kubevouch could not find out; the reason is beside it"
+    UNKNOWN = "unknown", "not found out; the reason is beside it"
 
 
 BEGUN = (NodeState.ARMED, NodeState.FAILED)
