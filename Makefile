@@ -5,6 +5,8 @@ BIN    := $(VENV)/bin
 PACKAGES := $(VENV)/.packages
 READY  := $(VENV)/.ready
 COMPILED := $(VENV)/.compiled
+RELEASE := .venv-release
+RELEASE_READY := $(RELEASE)/.ready
 COVERAGE := $(CURDIR)/$(VENV)/coverage
 STATE  ?= expired
 K8S    ?= 1.37.2
@@ -31,7 +33,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IMAGE_BEFORE := $(if $(filter x86_64,$(shell uname -m)),image)
 
 .DEFAULT_GOAL := help
-.PHONY: ci-busy ci-waiting deploy charts-check image image-lock lab-e2e lab-faults lab-long lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage crashes crashes-long check format locks clean oracle real real-long real-build real-up real-state real-down
+.PHONY: ci-busy ci-waiting deploy charts-check image image-lock lab-e2e lab-faults lab-long lab-soak demo picture docs story bench bench-approver bench-apply bench-doctor bench-flood bench-metrics bench-plan help test coverage crashes crashes-long check format locks clean oracle real real-long real-build release release-check release-long real-up real-state real-down year
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -101,13 +103,30 @@ format: $(READY) ## let ruff format and mend what it can
 locks: ## resolve the locks anew (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o locks/kubevouch.txt
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --group dev pyproject.toml -o locks/dev.txt
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -c locks/kubevouch.txt --group release pyproject.toml -o locks/release.txt
 
 # Linux on x86_64, with apt and dpkg-deb; no root, no container engine. See docs/internals/image.md.
 image: $(READY) ## build the container image and its bill of materials into dist/
 	$(BIN)/python -m image build
 
-image-lock: $(READY) ## resolve image/lock.json anew: Debian's newest versions, and the wheels of locks/kubevouch.txt
+image-lock: $(READY) ## resolve the locks of image/ anew: Debian's newest versions, and the wheels of locks/kubevouch.txt
 	$(BIN)/python -m image lock
+
+# The tools that build a release, in an environment of their own.
+$(RELEASE_READY): locks/release.txt
+	$(PYTHON) -m venv --clear $(RELEASE)
+	$(RELEASE)/bin/pip install --quiet --require-hashes -r locks/release.txt
+	@touch $@
+
+# Linux on x86_64; see docs/internals/release.md.
+release: $(RELEASE_READY) ## build all of dist/ from the tag of this commit, twice, and compare [REGISTRY=registry.example.com/team] [DOWNLOADS=https://...]
+	$(RELEASE)/bin/python -m release build $(if $(REGISTRY),--registry $(REGISTRY)) $(if $(DOWNLOADS),--downloads $(DOWNLOADS))
+
+release-check: $(RELEASE_READY) ## verify dist/ without a network, and print what a maintainer has still to do
+	$(RELEASE)/bin/python -m release check
+
+release-long: $(READY) $(RELEASE_READY) ## build a release of this commit, and use what is in it as strangers do
+	$(BIN)/python -m pytest -m long tests/release
 
 # Real Helm and promtool, built from their modules where the cache lacks them (Go).
 deploy: $(READY) ## write the dashboards into the charts, and deploy/ from the charts, with real Helm
@@ -140,14 +159,20 @@ real: $(READY) $(IMAGE_BEFORE) ## boot the bed, run the e2e tests inside its net
 
 real-long: $(READY) $(IMAGE_BEFORE) ## the same with the long tests too, and some of them on other versions of Kubernetes
 	$(BIN)/python -m pytest $(APART) --hypothesis-profile=long -m "long or hypothesis" $(APART_FROM_CRASHES)
+	$(MAKE) release-long
 	$(MAKE) crashes-long
 	$(MAKE) lab-long
 	$(BIN)/python -m real run --kubernetes $(K8S) --long
 	$(BIN)/python -m pytest --cluster=lab -m long tests/e2e/test_10_alerts.py tests/e2e/test_10_dashboards.py
+	$(MAKE) year
 	$(foreach each,$(OTHERS),$(BIN)/python -m real run --kubernetes $(each) --long -- -m as_the_version_is &&) true
 
 lab-soak: $(READY) ## an hour of rotations on a lab [KUBEVOUCH_SOAK_MINUTES=60]
 	$(BIN)/python -m pytest -s --cluster=lab -m long tests/e2e/approver/test_4_long.py -k rotations
+
+# Needs Go and a C compiler; half an hour on two idle cores.
+year: $(READY) ## a year of fifty nodes in half an hour, unattended, with our three servers and a real Prometheus [ARGS="--days 30 --nodes 10"]
+	$(BIN)/python -m year $(ARGS)
 
 real-build: $(READY) ## build what the cache lacks of the bed, of Helm, of promtool and of the power-cut test (10 to 20 minutes), and boot nothing [K8S=1.37.2]
 	$(BIN)/python -m real build --kubernetes $(K8S)
@@ -186,4 +211,4 @@ bench-metrics: $(READY) ## the metrics server against the real one, before the s
 	$(BIN)/python -m bench.metrics
 
 clean: ## remove the virtual environment and what tools left here
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(VENV) $(RELEASE) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

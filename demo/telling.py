@@ -87,7 +87,7 @@ def steps(cluster: Cluster) -> tuple[Step, ...]:
             "In a year each kubelet needs its next certificate. An approver in the cluster\n"
             "# approves it, for the names and addresses that you pin now:",
             "kubevouch approver install --image $IMAGE --new-nodes hold --yes 2>&1 |\n"
-            "    sed -n '/objects new/,$p'",
+            "    sed -n '/new objects/,$p'",
         ),
         Step("", "kubectl get pods -n kubevouch-system"),
         Step(

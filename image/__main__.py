@@ -21,9 +21,12 @@ def main() -> int:
     }
     try:
         if chosen.verb == "lock":
-            lock.write(resolve.resolve(clock.now(), given))
+            for each in lock.MACHINES:
+                lock.write(resolve.resolve(clock.now(), given, each), lock.path_of(each))
         else:
-            print(report(building.build(Folders.of(os.environ), chosen.target, given)))
+            folders = Folders.of(os.environ)
+            built = building.build(folders, chosen.target, given, chosen.architecture)
+            print(report(built))
     except BedError as failed:
         print(f"Error: {failed}", file=sys.stderr)
         return 1
@@ -60,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     build = verbs.add_parser("build", help="build the OCI archive and its bill of materials")
     build.add_argument("--target", type=Path, default=building.DIST, help="folder to write into")
+    build.add_argument("--architecture", choices=lock.MACHINES, default="amd64")
     locked = verbs.add_parser("lock", help="resolve image/lock.json anew")
     for verb in (build, locked):
         verb.add_argument("--archive", help="URI of Debian's archive; else as apt is configured")

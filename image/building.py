@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image import contents, debs, layers, lock, oci, wheels
+from image.errors import ImageError
 from image.folders import CHECKOUT, Folders
 
 DIST = CHECKOUT / "dist"
 ARCHIVE = "kubevouch-image.tar"
 CONTENTS = "kubevouch-image.cdx.json"
+_COMPILING = "amd64"
+"""Bytecode is the same for every machine, and so is gzip: this one's Python, of the same version, makes both."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,10 @@ class Image:
 
 
 def build(
-    folders: Folders, target: Path = DIST, archives: Mapping[str, str] | None = None
+    folders: Folders,
+    target: Path = DIST,
+    archives: Mapping[str, str] | None = None,
+    architecture: str = _COMPILING,
 ) -> Image:
     """Writes the archive and its bill of materials into the target folder, whole or not at all.
 
@@ -35,28 +41,40 @@ def build(
     Raises:
         ImageError, BedError: a package cannot be had, or is not the locked one.
     """
-    locked = lock.read()
+    locked = lock.read(lock.path_of(architecture))
+    compiling = lock.read(lock.path_of(_COMPILING))
+    if _python(locked) != _python(compiling):
+        seen = f"Python {_python(locked)}, and for {_COMPILING} {_python(compiling)}"
+        raise ImageError(f"the lock for {architecture}", seen, "`make image-lock` resolves both")
     with tempfile.TemporaryDirectory(prefix="kubevouch-image-") as name:
         product = wheels.product(Path(name))
         sources = layers.Sources(
             locked,
+            debs.fetch(folders, compiling, archives or {}),
             debs.fetch(folders, locked, archives or {}),
             wheels.fetch(folders, locked),
             product,
         )
         made = layers.build(folders, sources)
         version = product.name.split("-")[1]
-    packed = oci.archive(made, version, locked.epoch)
+    packed = oci.archive(made, version, locked.epoch, architecture)
     target.mkdir(parents=True, exist_ok=True)
-    _write(target / CONTENTS, contents.bill_of_materials(locked, version, packed.digest))
-    _write(target / ARCHIVE, packed.data)
+    ending = "" if architecture == _COMPILING else f"-{architecture}"
+    archive, bill = (target / each.replace(".", f"{ending}.", 1) for each in (ARCHIVE, CONTENTS))
+    _write(bill, contents.bill_of_materials(locked, version, packed.digest))
+    _write(archive, packed.data)
     return Image(
-        target / ARCHIVE,
+        archive,
         version,
         packed.digest,
         tuple(layer.facts for layer in made),
         tuple(len(layer.blob) for layer in made),
     )
+
+
+def _python(locked: lock.Lock) -> str:
+    (found,) = (each.version for each in locked.debian if each.name == "python3.13-minimal")
+    return found
 
 
 def _write(path: Path, data: bytes) -> None:

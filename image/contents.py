@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from image.lock import ARCHITECTURE, Lock
+from image.lock import Lock
 
 _DISTRO = "debian-13"
 
@@ -17,7 +17,7 @@ def bill_of_materials(locked: Lock, version: str, digest: str) -> bytes:
             each.name,
             each.version,
             f"pkg:deb/debian/{quote(each.name)}@{quote(each.version, safe='')}"
-            f"?arch={ARCHITECTURE}&distro={_DISTRO}",
+            f"?arch={locked.architecture}&distro={_DISTRO}",
             each.sha256,
         )
         for each in locked.debian

@@ -53,9 +53,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Sources:
-    """What the layers are made of, fetched and checked."""
+    """What the layers are made of, fetched and checked. tools: the Debian packages of the Python that compiles, by name."""
 
     locked: lock.Lock
+    tools: dict[str, Path]
     debian: dict[str, Path]
     wheels: dict[str, Path]
     product: Path
@@ -67,7 +68,7 @@ def build(folders: Folders, sources: Sources) -> tuple[Layer, ...]:
     Raises:
         ImageError, BedError: a package is not as expected.
     """
-    key = _key(sources.locked)
+    key = _key(sources)
     product_key = hashlib.sha256(f"{key}\0{_sha256(sources.product)}".encode()).hexdigest()
     with tempfile.TemporaryDirectory(prefix="kubevouch-image-") as name:
         bench = _Workbench(sources, Path(name))
@@ -106,9 +107,10 @@ class _Workbench:
 
     def _start(self) -> tuple[Interpreter, list[Entry], tuple[left_out.LeftOut, ...]]:
         if self.started is None:
-            every = debs.without_single_authorities(debs.entries(self.sources.debian))
-            entries, gone = left_out.apply(left_out.rules("debian"), every)
-            self.started = Interpreter.unpacked(entries, self.folder), entries, gone
+            ours = entries, _ = _debian_entries(self.sources.debian)
+            if self.sources.tools != self.sources.debian:
+                entries, _ = _debian_entries(self.sources.tools)
+            self.started = Interpreter.unpacked(entries, self.folder), *ours
         return self.started
 
     def _layer(
@@ -129,6 +131,13 @@ class _Workbench:
             tuple(Omission(each.rule.why, each.files, each.size) for each in gone),
         )
         return Layer(facts, interpreter.compressed(archive))
+
+
+def _debian_entries(
+    packages: dict[str, Path],
+) -> tuple[list[Entry], tuple[left_out.LeftOut, ...]]:
+    every = debs.without_single_authorities(debs.entries(packages))
+    return left_out.apply(left_out.rules("debian"), every)
 
 
 def _kept_or(folders: Folders, name: str, key: str, make: Callable[[], Layer]) -> Layer:
@@ -159,9 +168,10 @@ def _forget_old(folders: Folders, name: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _key(locked: lock.Lock) -> str:
-    """The hash of all that decides the bytes of the layers below the product: the lock and the builder."""
-    digest = hashlib.sha256(msgspec.json.encode(locked))
+def _key(sources: Sources) -> str:
+    """The hash of all that decides the bytes of the layers below the product: the lock, the tools and the builder."""
+    digest = hashlib.sha256(msgspec.json.encode(sources.locked))
+    digest.update(repr(sorted(path.name for path in sources.tools.values())).encode())
     for path in sorted((*_BUILDER.rglob("*.py"), *_BUILDER.glob("*.toml"))):
         digest.update(f"\0{path.relative_to(_BUILDER)}\0".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -12,7 +12,8 @@ from image.errors import ImageError
 
 LOCK = Path(__file__).parent / "lock.json"
 RELEASE = "trixie"
-ARCHITECTURE = "amd64"
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+"""Debian's name of each architecture that there is a lock for, and the kernel's, which wheels and markers have."""
 
 
 class DebianPackage(msgspec.Struct, frozen=True):
@@ -35,12 +36,18 @@ class LockedWheel(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Lock(msgspec.Struct, frozen=True):
+class Lock(msgspec.Struct, frozen=True, omit_defaults=True):
     """All of it. `epoch` is the time of every file in the image, in seconds since 1970."""
 
     epoch: int
     debian: tuple[DebianPackage, ...]
     wheels: tuple[LockedWheel, ...]
+    architecture: str = "amd64"
+
+
+def path_of(architecture: str) -> Path:
+    """The file of the lock for an architecture."""
+    return LOCK if architecture == "amd64" else LOCK.with_name(f"lock-{architecture}.json")
 
 
 def read(path: Path = LOCK) -> Lock:

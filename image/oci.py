@@ -10,9 +10,9 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from image.layers import Layer
-from image.lock import ARCHITECTURE
 
 _MEDIA = "application/vnd.oci.image"
 ENTRYPOINT = ("/usr/bin/python3.13", "-I", "-m", "kubevouch.cli.container")
@@ -32,10 +32,10 @@ class Archive:
     digest: str
 
 
-def archive(layers: Sequence[Layer], version: str, epoch: int) -> Archive:
+def archive(layers: Sequence[Layer], version: str, epoch: int, architecture: str) -> Archive:
     """One image, named by its version. The repository is given by whoever loads it."""
     created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    config = _encoded(_config(layers, version, created))
+    config = _encoded(_config(layers, version, created, architecture))
     manifest = _encoded(
         {
             "schemaVersion": 2,
@@ -45,32 +45,58 @@ def archive(layers: Sequence[Layer], version: str, epoch: int) -> Archive:
             "annotations": _annotations(version, created),
         }
     )
-    index = {
-        "schemaVersion": 2,
-        "mediaType": f"{_MEDIA}.index.v1+json",
-        "manifests": [
-            {
-                **_descriptor("manifest.v1+json", manifest),
-                "platform": {"architecture": ARCHITECTURE, "os": "linux"},
-                "annotations": {"org.opencontainers.image.ref.name": version},
-            }
-        ],
-    }
+    described = _descriptor("manifest.v1+json", manifest)
+    described["platform"] = {"architecture": architecture, "os": "linux"}
+    blobs = (config, manifest, *(layer.blob for layer in layers))
+    named = {f"blobs/sha256/{_sha256(blob)}": blob for blob in blobs}
+    return _layout(described, named, version, epoch)
+
+
+def joined(archives: Sequence[Path], version: str, epoch: int) -> Archive:
+    """The images of several architectures as one, of which each machine takes its own."""
+    manifests: list[object] = []
+    blobs: dict[str, bytes] = {}
+    for path in archives:
+        with tarfile.open(path) as tar:
+            files = {each.name: _content(tar, each) for each in tar}
+        (only,) = json.loads(files["index.json"])["manifests"]
+        manifests.append({key: only[key] for key in only if key != "annotations"})
+        blobs |= {name: data for name, data in files.items() if name.startswith("blobs/")}
+    index = _encoded(_index(manifests))
+    blobs[f"blobs/sha256/{_sha256(index)}"] = index
+    return _layout(_descriptor("index.v1+json", index), blobs, version, epoch)
+
+
+def _layout(
+    described: dict[str, object], blobs: Mapping[str, bytes], version: str, epoch: int
+) -> Archive:
+    digest = str(described["digest"])
+    described["annotations"] = {"org.opencontainers.image.ref.name": version}
     files = {
         "oci-layout": _encoded({"imageLayoutVersion": "1.0.0"}),
-        "index.json": _encoded(index),
-        **{
-            f"blobs/sha256/{_sha256(blob)}": blob
-            for blob in (config, manifest, *(layer.blob for layer in layers))
-        },
+        "index.json": _encoded(_index([described])),
+        **blobs,
     }
-    return Archive(_packed(files, epoch), f"sha256:{_sha256(manifest)}")
+    return Archive(_packed(files, epoch), digest)
 
 
-def _config(layers: Sequence[Layer], version: str, created: str) -> Mapping[str, object]:
+def _index(manifests: Sequence[object]) -> Mapping[str, object]:
+    media = f"{_MEDIA}.index.v1+json"
+    return {"schemaVersion": 2, "mediaType": media, "manifests": manifests}
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    opened = tar.extractfile(member)
+    assert opened is not None
+    return opened.read()
+
+
+def _config(
+    layers: Sequence[Layer], version: str, created: str, architecture: str
+) -> Mapping[str, object]:
     return {
         "created": created,
-        "architecture": ARCHITECTURE,
+        "architecture": architecture,
         "os": "linux",
         "config": {
             "User": USER,

@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from image import debs, wheels
 from image.errors import ImageError
 from image.folders import CHECKOUT
-from image.lock import ARCHITECTURE, RELEASE, DebianPackage, Lock, LockedWheel
+from image.lock import MACHINES, RELEASE, DebianPackage, Lock, LockedWheel
 from real.processes import run
 
 WHEELS = CHECKOUT / "locks" / "kubevouch.txt"
@@ -40,7 +40,7 @@ PACKAGES = (
 )
 
 
-def resolve(now: datetime, given: Mapping[str, str]) -> Lock:
+def resolve(now: datetime, given: Mapping[str, str], architecture: str) -> Lock:
     """The lock as of now. Its time is the day's beginning, so that it says nothing but the day.
 
     Raises:
@@ -53,15 +53,16 @@ def resolve(now: datetime, given: Mapping[str, str]) -> Lock:
         folder = Path(name)
         return Lock(
             int(day.timestamp()),
-            tuple(_debian(folder / "apt", known)),
-            tuple(_wheels(folder / "wheels")),
+            tuple(_debian(folder / "apt", known, architecture)),
+            tuple(_wheels(folder / "wheels", architecture)),
+            architecture,
         )
 
 
-def _debian(folder: Path, known: Mapping[str, str]) -> Iterator[DebianPackage]:
+def _debian(folder: Path, known: Mapping[str, str], architecture: str) -> Iterator[DebianPackage]:
     """Asks apt, with a list of its own and the machine's configuration otherwise: proxies, credentials, authorities."""
     (folder / "lists" / "partial").mkdir(parents=True)
-    signed = f"[arch={ARCHITECTURE} signed-by={_KEYRING}]"
+    signed = f"[arch={architecture} signed-by={_KEYRING}]"
     (folder / "sources.list").write_text(
         f"deb {signed} {known['main']} {RELEASE} main\n"
         f"deb {signed} {known['main']} {RELEASE}-updates main\n"
@@ -83,7 +84,7 @@ def _debian(folder: Path, known: Mapping[str, str]) -> Iterator[DebianPackage]:
             "-o",
             "Dir::Etc::sourceparts=/dev/null",
         ),
-        *("-o", f"APT::Architecture={ARCHITECTURE}", "-o", "APT::Sandbox::User=root"),
+        *("-o", f"APT::Architecture={architecture}", "-o", "APT::Sandbox::User=root"),
     ]
     run(["apt-get", *options, "-q", "update"], seconds=600)
     asked = (*options, "-q", "--print-uris", "download", *PACKAGES)
@@ -112,18 +113,18 @@ def _debian(folder: Path, known: Mapping[str, str]) -> Iterator[DebianPackage]:
         yield DebianPackage(name, versions[name], archive, path, int(size), sha256)
 
 
-def _wheels(folder: Path) -> Iterator[LockedWheel]:
+def _wheels(folder: Path, architecture: str) -> Iterator[LockedWheel]:
     folder.mkdir()
     wanted = folder.with_suffix(".txt")
-    wanted.write_text("".join(_for_the_image(WHEELS.read_text(encoding="utf-8"))))
-    wheels.download(wanted, folder)
+    wanted.write_text("".join(_for_the_image(WHEELS.read_text(encoding="utf-8"), architecture)))
+    wheels.download(wanted, folder, architecture)
     for path in sorted(folder.glob("*.whl")):
         name, version = path.name.split("-")[:2]
         sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         yield LockedWheel(name.lower().replace("_", "-"), version, path.name, sha256)
 
 
-def _for_the_image(requirements: str) -> Iterator[str]:
+def _for_the_image(requirements: str, architecture: str) -> Iterator[str]:
     """The requirements whose markers hold in the image; pip would ask the Python that runs pip."""
     from packaging.markers import Marker
 
@@ -134,7 +135,7 @@ def _for_the_image(requirements: str) -> Iterator[str]:
         "python_full_version": "3.13.0",
         "sys_platform": "linux",
         "platform_system": "Linux",
-        "platform_machine": "x86_64",
+        "platform_machine": MACHINES[architecture],
         "os_name": "posix",
     }
     for each in re.findall(r"^[a-z0-9].*\n(?:[ \t].*\n)*", requirements, re.MULTILINE):

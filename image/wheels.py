@@ -13,7 +13,7 @@ from image.folders import CHECKOUT, Folders
 from real.processes import run
 
 SITE = "usr/local/lib/python3.13/dist-packages"
-PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+PLATFORMS = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 _SCRIPT = b"#!/usr/bin/python3.13 -I\nfrom kubevouch.cli import main\n\nmain()\n"
 _METRICS_SERVER = b"""#!/usr/bin/python3.13 -I
 import sys
@@ -25,13 +25,14 @@ main()
 """
 
 
-def download(requirements: Path, folder: Path) -> None:
+def download(requirements: Path, folder: Path, architecture: str) -> None:
     """Has pip fetch the wheels of hashed requirements for the image's Python, whatever Python runs here.
 
     Raises:
         BedError: pip found none, or one with another hash.
     """
-    platforms = [word for each in PLATFORMS for word in ("--platform", each)]
+    machine = lock.MACHINES[architecture]
+    platforms = [word for each in PLATFORMS for word in ("--platform", f"{each}_{machine}")]
     run(
         [
             *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
@@ -61,7 +62,7 @@ def fetch(folders: Folders, locked: lock.Lock) -> dict[str, Path]:
                 f"{each.name}=={each.version} --hash=sha256:{each.sha256}\n" for each in lacking
             ]
             wanted.write_text("".join(lines))
-            download(wanted, Path(unfinished))
+            download(wanted, Path(unfinished), locked.architecture)
             for wheel in Path(unfinished).glob("*.whl"):
                 wheel.rename(folder / wheel.name)
     for each in locked.wheels:

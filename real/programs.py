@@ -129,6 +129,12 @@ HELM = Module(
     {"helm": "helm.sh/helm/v4/cmd/helm"},
     {"helm.sh/helm/v4/internal/version.version": "v4.3.1"},
 )
+_KREW = "sigs.k8s.io/krew/cmd"
+KREW = Module("krew", {name: f"{_KREW}/{name}" for name in ("krew", "validate-krew-manifest")}, {})
+REGISTRY = Module(
+    "registry", {"registry": "github.com/distribution/distribution/v3/cmd/registry"}, {}
+)
+CRANE = Module("crane", {"crane": "github.com/google/go-containerregistry/cmd/crane"}, {})
 PROMTOOL = Module(
     "promtool",
     {"promtool": "github.com/prometheus/prometheus/cmd/promtool"},

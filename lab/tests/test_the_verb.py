@@ -20,7 +20,7 @@ async def test_where_no_lab_runs_every_verb_says_so(kubevouch: Program) -> None:
         assert "no lab runs here; kubevouch lab up" in ran.err
     down = await kubevouch("lab", "down")
     assert down.code == 0
-    assert "no lab ran" in down.err
+    assert "no lab was running" in down.err
     days = await kubevouch("lab", "age", "a year")
     assert days.code == 2
     assert "lab age: expected days such as 300d, got " in days.err

@@ -162,14 +162,14 @@ def _approver(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         curves(
             "Approvals by others",
-            "CSRs that somebody else approved, by our policy's outcome.",
+            "CSRs approved by other clients, by our policy's outcome.",
             ("sum by (verdict) (increase(kubevouch_approver_others_approved_total[$__rate_interval]))", "{{verdict}}"),
         )
     )  # fmt: skip
     made.with_panel(
         curves(
             "How long a decision takes",
-            "From the start of a look at a CSR to the API server's answer.",
+            "Time from the start of a decision to the API server's answer.",
             (f"histogram_quantile(0.5, {_DECISION})", "median"),
             (f"histogram_quantile(0.99, {_DECISION})", "99 %"),
             unit="s",

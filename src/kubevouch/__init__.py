@@ -1,3 +1,5 @@
 """kubevouch: from metrics-server 0/3 to verified TLS on every kubelet, without the port going dark."""
 
 __version__ = "0.1.0.dev0"
+PUBLISHED_IMAGE = ""
+"""This version's image as NAME@sha256:DIGEST; a release that has a registry writes it here."""

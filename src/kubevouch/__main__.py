@@ -1,4 +1,4 @@
-"""`python -m kubevouch`."""
+"""Runs the program for `python -m kubevouch`."""
 
 from kubevouch.cli import main
 

@@ -1,20 +1,20 @@
-"""The clock for the product. `system_clock` reads the machine's."""
+"""The clock interface. `system_clock` implements it with the machine's clock."""
 
 from datetime import datetime
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """A clock. Tests use one that can pass a year in a millisecond."""
+    """A source of time. Tests use a fake clock, where a year passes in a millisecond."""
 
     def now(self) -> datetime:
         """The current time as an aware datetime in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment, which never go backwards."""
+        """Seconds on a clock that never goes backwards, like time.monotonic()."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Returns after this many seconds; at once if they are zero or less."""
+        """Sleeps for this many seconds; returns at once if `seconds` is zero or less."""
         ...

@@ -1,8 +1,8 @@
-"""The exit codes of every verb, and the base of all errors that users see.
+"""The exit codes of every verb, and the base class of all errors that users see.
 
-A room that reads from outside (kube, kubelet, node, ...) keeps its own small file of subclasses.
-The class says what the caller can do about the error. Errors are raised deep down, and `cli` prints
-them once, at the top; users see no traceback.
+Each package that does I/O (kube, kubelet, node, ...) defines its own few subclasses. The class
+tells the caller how to react. Any code may raise an error; `cli` prints it once, at the top level,
+without a traceback.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 def nearest(word: str, known: Iterable[str], *, otherwise: str) -> str:
-    """The remedy for an unknown word: the known ones with this first label, else the similar one, else `otherwise`."""
+    """A hint for an unknown name: known names with the same first label, else the most similar name, else `otherwise`."""
     from difflib import get_close_matches
 
     words = sorted(known)
@@ -23,10 +23,10 @@ def _with_label(label: str, names: Iterable[str]) -> list[str]:
 
 
 def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
-    """The full names of the nodes that these words name, each once.
+    """The full node names for these words, without duplicates.
 
-    The first label of a name is enough if it is unique: only to look at a node, for another one may have it tomorrow.
-    An unknown word stays as it is.
+    The first label of a node name is enough if it is unique. Use this only to read: another node
+    may have that label tomorrow. Unknown and ambiguous words stay unchanged.
     """
     nodes = frozenset(known)
     found = dict[str, None]()
@@ -37,7 +37,7 @@ def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
 
 
 class ExitCode(IntEnum):
-    """The exit code of a process, the same for every verb and every `-o`. The numbers never change."""
+    """The exit code of the process, the same for every verb and every `-o`. The numbers never change."""
 
     OK = 0
     FINDINGS = 1
@@ -61,13 +61,13 @@ _PRECEDENCE = (
 
 
 def combined_exit_code(codes: Iterable[ExitCode]) -> ExitCode:
-    """The one exit code for several results: 2 > 130 > 4 > 5 > 1 > 3 > 0. Without any result it is 0."""
+    """One exit code for several results. Precedence: 2 > 130 > 4 > 5 > 1 > 3 > 0. No results: 0."""
     seen = set(codes)
     return next((code for code in _PRECEDENCE if code in seen), ExitCode.OK)
 
 
 class KubevouchError(Exception):
-    """An error that a user reads as *where: what was seen; what was expected*."""
+    """An error that users read as *where: seen; expected*."""
 
     exit_code: ExitCode = ExitCode.COULD_NOT_TELL
 
@@ -77,15 +77,15 @@ class KubevouchError(Exception):
         self.seen = seen
         self.expected = expected
         self.leads_on: tuple[str, ...] = ()
-        """Command lines for the next steps, in order, if the verb knows them."""
+        """Command lines for the next steps, in order; empty if unknown."""
         self.lacks_rights = False
-        """Whether roles would help: the API server denies the user what we requested."""
+        """True if the API server denied a request: roles would help."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.seen}" + (f"; {self.expected}" if self.expected else "")
 
 
 class UsageError(KubevouchError):
-    """The verb does not accept the command line, or a file that it names."""
+    """The command line is invalid, or a file that it names."""
 
     exit_code = ExitCode.USAGE

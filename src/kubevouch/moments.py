@@ -1,30 +1,30 @@
-"""When to scrape or dial a node: at wall-clock times that follow from its name.
+"""When to scrape or dial a node: at wall-clock times that depend only on its name.
 
-So all replicas read a kubelet at the same time and answer alike, also after a restart. The hashes
-of the names spread the nodes evenly over each interval.
+So all replicas read a kubelet at the same time and return the same values, even after a restart. A
+hash of the name spreads the nodes evenly over each interval.
 """
 
 from hashlib import blake2b
 
 PHASES = 64
-"""Nodes of one phase are read back to back. Separate times cost much more CPU: all code and data
-for a page would leave the processor's caches in between."""
+"""The number of scrape times per interval. Nodes with the same time are read back to back, which
+costs much less CPU: the code and data for a page stay in the processor's caches."""
 SHORTEST_GAP = 0.5
-"""A share of the resolution. A kubelet measures every 10 to 15 seconds, so closer scrapes find
-the same sample."""
+"""The shortest time between two scrapes, as a fraction of the resolution. A kubelet measures every
+10 to 15 seconds, so closer scrapes find the same sample."""
 
 
 def phase_of(name: str) -> float:
-    """A node's time within the resolution, as a share of it: the same on every machine."""
+    """The node's scrape time within an interval, as a fraction of the interval; the same on every machine."""
     digest = int.from_bytes(blake2b(name.encode(), digest_size=8).digest())
     return (digest * PHASES >> 64) / PHASES
 
 
 def next_moment(phase: float, resolution: float, *, now: float, last: float) -> float:
-    """The time of the next one, in seconds since 1970. resolution: seconds between two.
+    """The time of the next scrape, in seconds since 1970. resolution: seconds between two scrapes.
 
-    last: when the last one was due. The next one is after `now`, and not too soon after `last`,
-    unless somebody has set the clock meanwhile, so that `last` means nothing.
+    last: the scheduled time of the last scrape. The next one is after `now`, and not too soon after
+    `last`. If the clock was set in the meantime, `last` is ignored.
     """
     earliest = now
     if abs(now - last) < 2 * resolution:

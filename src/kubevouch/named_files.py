@@ -1,4 +1,4 @@
-"""Reads files that an operator names, with a limit; also a pipe of `<(...)`."""
+"""Reads files and pipes, such as `<(...)`, that an operator names, up to a size limit."""
 
 from pathlib import Path
 
@@ -6,13 +6,13 @@ from kubevouch.errors import UsageError
 
 
 def bytes_in(path: Path, *, most: int, expected: str, what: str = "", where: str = "") -> bytes:
-    """All that is in the file; an endless one is read up to the limit and refused.
+    """The content of the file. Reading stops at the limit, so an endless file is an error, too.
 
-    expected: the expected contents. what: the largest thing of its kind, in words, for the error;
-    else the limit in bytes. where: the error's name for the file instead of the path.
+    most: the limit in bytes. expected: the expected content, for errors. what: the limit in words,
+    for the error. where: the name of the file in errors, instead of the path.
 
     Raises:
-        UsageError: it cannot be read, or is longer than `most` bytes.
+        UsageError: the file is unreadable, or longer than `most` bytes.
     """
     where = where or str(path)
     try:

@@ -1,4 +1,4 @@
-"""The three answers of a rule, the severity of a finding, and other words that explain themselves."""
+"""The three possible results of a rule, the severity of a finding, and a base class for enums with explained values."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -6,12 +6,12 @@ from typing import Self
 
 
 class Explained(StrEnum):
-    """Words that users see, each with its meaning."""
+    """An enum of words that users see, each with its meaning."""
 
     meaning: str
 
     def __new__(cls, word: str, meaning: str = "") -> Self:
-        """A member: the word, and what it means."""
+        """A member with a word and its meaning."""
         member = str.__new__(cls, word)
         member._value_ = word
         member.meaning = meaning
@@ -19,9 +19,9 @@ class Explained(StrEnum):
 
 
 class Outcome(StrEnum):
-    """The answer of a rule.
+    """The result of a rule.
 
-    CANNOT_TELL is not a refusal: evidence is missing. The rule is asked again or the gap is
+    CANNOT_TELL means missing evidence, not a refusal. The rule is evaluated again, or the gap is
     reported; it never becomes a denial or a finding.
     """
 
@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
 
 def combined(outcomes: Sequence[Outcome]) -> Outcome:
-    """The outcome of several rules: REFUSE if any refuses, else CANNOT_TELL if any cannot tell or there are no rules."""
+    """The outcome of several rules: REFUSE if any rule refuses; CANNOT_TELL if any cannot tell, or without rules; else PASS."""
     for decisive in (Outcome.REFUSE, Outcome.CANNOT_TELL):
         if decisive in outcomes:
             return decisive
@@ -39,7 +39,7 @@ def combined(outcomes: Sequence[Outcome]) -> Outcome:
 
 
 class Severity(Explained):
-    """The severity of a finding, the worst first."""
+    """The severity of a finding, worst first."""
 
     CRITICAL = "critical", "broken now, or insecure"
     ERROR = "error", "wrong, and something fails because of it"
@@ -48,7 +48,7 @@ class Severity(Explained):
 
     @property
     def rank(self) -> int:
-        """The rank of the severity; 0 is the worst."""
+        """The position in the order of severity; 0 is the worst."""
         return list(Severity).index(self)
 
     def at_least(self, threshold: "Severity") -> bool:

@@ -1,7 +1,7 @@
-"""Kubernetes quantities: CPU and memory as the API writes them, and as Go reads them.
+"""Kubernetes quantities: CPU and memory as the API writes them and Go reads them.
 
-Source: apimachinery's pkg/api/resource/{quantity,suffix,amount}.go. tests/ground replays Go's own
-answers.
+Source: apimachinery's pkg/api/resource/{quantity,suffix,amount}.go. tests/ground replays recorded
+answers of Go.
 """
 
 import re
@@ -28,7 +28,8 @@ _MOST: Final = 2**63 - 1
 def read(text: str) -> Fraction | None:
     """The value of a quantity such as 156433217n, 1037608Ki or 1e3; None if the text is not a quantity.
 
-    Digits beyond a billionth are rounded away from zero. With a binary suffix the value is at most 2^63 - 1.
+    Values are rounded up to a billionth, away from zero. With a binary suffix the maximum is 2^63 -
+    1.
     """
     found = _FORM.fullmatch(text)
     if found is None or not text:
@@ -43,19 +44,19 @@ def read(text: str) -> Fraction | None:
 
 
 def milli(number: Fraction) -> int:
-    """The thousandths in a non-negative number, rounded up (MilliValue)."""
+    """The number in thousandths, rounded up (MilliValue). Not for negative numbers."""
     return ceil(number * 1000)
 
 
 def format_nanocores(number: int) -> str:
-    """CPU with the largest suffix that leaves no fraction, such as 156433217n, 1250u, 157m, 2. Zero is 0."""
+    """CPU with the largest suffix that needs no fraction, such as 156433217n, 1250u, 157m or 2. Zero is 0."""
     if number % 1000 and number <= _MOST:
         return f"{number}n"  # nearly every one, and a list has 200,000
     return _scaled(_fitting(number), 1000, _DECIMAL)
 
 
 def format_bytes(number: int) -> str:
-    """Memory in Ki, Mi or Gi if it divides evenly, else as a plain number. Below 1024 it is decimal: 1000 is 1k."""
+    """Memory with the largest binary suffix that divides it, else as a plain number. Below 1024 suffixes are decimal: 1000 is 1k."""
     if number < 1024:
         return _scaled(number, 1000, _DECIMAL[3:])
     kibibytes, rest = divmod(number, 1024)
@@ -65,7 +66,7 @@ def format_bytes(number: int) -> str:
 
 
 def _fitting(number: int) -> int:
-    """metrics-server zeroes the last digit of a number beyond int64 (pkg/storage/types.go, uint64Quantity)."""
+    """Zeroes the last digit of a number beyond int64, as metrics-server does (pkg/storage/types.go, uint64Quantity)."""
     return number if number <= _MOST else number // 10 * 10
 
 

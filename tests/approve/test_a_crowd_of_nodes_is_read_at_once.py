@@ -79,7 +79,7 @@ async def test_a_node_that_is_gone_gets_nothing_though_the_watch_still_shows_it(
 ) -> None:
     cluster.listed(*(f"n{number}" for number in range(1, MANY + 1)))
     async with approving(cluster) as running:
-        await running.logged("Listed everything")
+        await running.logged("Listed Nodes, CSRs and ConfigMaps")
         async with blind_to_nodes(cluster):
             cluster.delete_node("n1")
             names = ask(cluster)

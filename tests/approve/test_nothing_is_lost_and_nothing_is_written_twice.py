@@ -95,7 +95,7 @@ async def test_a_watch_of_nodes_that_is_behind_holds_up_nobody(cluster: Cluster)
         "newNodes: [{names: n1, cidrs: [192.0.2.0/24], perHour: 1}]",
     )
     async with approving(cluster) as running:
-        await running.logged("Listed everything")
+        await running.logged("Listed Nodes, CSRs and ConfigMaps")
         await cluster.until(lambda: cluster.server.watches.open == 3)
         cluster.server.faults.on(
             "/api/v1/nodes", faults.silence(), where=lambda seen: "watch" in seen.query

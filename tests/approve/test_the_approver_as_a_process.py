@@ -79,8 +79,8 @@ async def test_outside_a_pod_it_works_where_the_approver_is_and_says_with_what(
     """The context's own namespace is another one."""
     cluster.listed("n1")
     async with started(kubevouch, cluster) as approver:
-        await approver.told('"msg":"Listed everything"')
-        (text,) = [each for each in approver.lines if "Listed everything" in each]
+        await approver.told('"msg":"Listed Nodes, CSRs and ConfigMaps"')
+        (text,) = [each for each in approver.lines if "Listed Nodes, CSRs and ConfigMaps" in each]
         line = json.loads(text)
         assert (line["namespace"], line["pins"]) == (SPACE, 0)
         assert line["sources"] == "inventory,pins,renewal"
@@ -91,7 +91,7 @@ async def test_a_dry_run_works_where_nothing_is_installed(
 ) -> None:
     words = ("--dry-run", "-n", "nosuch")
     async with started(kubevouch, cluster, *words) as approver:
-        await approver.told('"msg":"Listed everything"')
+        await approver.told('"msg":"Listed Nodes, CSRs and ConfigMaps"')
 
 
 async def test_the_metrics_are_for_whom_the_api_server_allows(

@@ -94,7 +94,7 @@ async def test_of_two_that_take_one_address_while_the_watch_is_silent_one_gets_i
     cluster.server.streams_lists = False
     watch.on("/api/v1/nodes", faults.silence(), where=lambda seen: "resourceVersion" in seen.query)
     async with approving(cluster) as running:
-        await running.logged("Listed everything")
+        await running.logged("Listed Nodes, CSRs and ConfigMaps")
         for name in ("n1", "n2"):
             cluster.server.store.change(NODE, ("", name), taking_9)
         cluster.csr("csr-1", "n1", "192.0.2.9")

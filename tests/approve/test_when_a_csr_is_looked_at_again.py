@@ -153,16 +153,16 @@ async def test_a_worker_knows_when_it_was_last_said_that_a_csr_is_due() -> None:
         queue.put("a")
         await clock.wind(timedelta(seconds=1))
         assert await queue.get() == "a"
-        assert queue.said("a") == 1
+        assert queue.queued_at("a") == 1
         queue.put("a")
         await clock.wind(timedelta(seconds=1))
         queue.done("a")
         assert await queue.get() == "a"
-        assert queue.said("a") == 3
+        assert queue.queued_at("a") == 3
         queue.put("late", 2)
         await clock.wind(timedelta(seconds=3))
         assert await queue.get() == "late"
-        assert queue.said("late") == 4, "the earlier of two times counts"
+        assert queue.queued_at("late") == 4, "the earlier of two times counts"
 
 
 async def test_what_waits_comes_up_at_its_time_and_the_earlier_of_two_times_counts() -> None:

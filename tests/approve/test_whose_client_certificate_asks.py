@@ -60,7 +60,7 @@ async def test_a_client_certificate_that_was_borrowed_while_the_node_was_there_g
         where=lambda r: "watch" in r.query and CLIENT in r.query.get("fieldSelector", ""),
     )
     async with approving(cluster) as running:
-        await running.logged("Listed everything")
+        await running.logged("Listed Nodes, CSRs and ConfigMaps")
         stolen = await borrowed(running)
         assert "BorrowedIdentity" in running.log
         assert not cluster.conditions("csr-thief")
@@ -78,7 +78,7 @@ async def test_a_client_certificate_is_borrowed_however_long_the_request_for_it_
     """The API server takes a request of a megabyte, and reads what we do not: the thief was one whom nobody had seen."""
     listed_for_an_hour(cluster)
     async with approving(cluster) as running:
-        await running.logged("Listed everything")
+        await running.logged("Listed Nodes, CSRs and ConfigMaps")
         await borrowed(running, before=b"-\n" * 500_000)
     assert "BorrowedIdentity" in running.log
     assert not cluster.conditions("csr-thief")
@@ -111,14 +111,14 @@ async def test_a_borrowed_one_is_remembered_of_a_node_that_was_gone_while_anothe
         return [each.get("uid", "") for each in recorded(cluster).values()]
 
     async with approving(cluster, clock=HurriedClock(10.0)) as running:
-        await running.logged("Listed everything")
+        await running.logged("Listed Nodes, CSRs and ConfigMaps")
         stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
         await cluster.until(lambda: whose() == [node["metadata"]["uid"]])
         cluster.delete_node("n1")
         await cluster.until(lambda: whose() == [""])
     cluster.server.store.delete(CSRS, "thief-client")
     async with approving(cluster, clock=HurriedClock(10.0)) as running:
-        await running.logged("Listed everything")
+        await running.logged("Listed Nodes, CSRs and ConfigMaps")
         await asyncio.sleep(1.0)  # four flushes
         cluster.node("n1", "192.0.2.1")
         await running.decides("csr-thief", "n1", credential=stolen)
@@ -138,7 +138,7 @@ async def test_whoever_uses_the_time_in_which_a_node_is_deleted_gets_nothing_unt
         stolen = client_csr(cluster, "thief-client", "n1", *BOOTSTRAP)
     cluster.server.store.delete(CSRS, "thief-client")
     async with approving(cluster, clock=HurriedClock(10.0)) as running:
-        await running.logged("Listed everything")
+        await running.logged("Listed Nodes, CSRs and ConfigMaps")
         again = cluster.node("n1", "192.0.2.1")
         await running.decides("csr-thief", "n1", credential=stolen)
         assert "EarlierNode" in running.log
@@ -287,7 +287,7 @@ async def test_a_gap_is_told_where_what_came_and_went_is_not_shown_and_nowhere_e
     cluster.listed("n1")
     clock = StoppedClock()
     async with approving(cluster, clock=clock) as running:
-        await running.logged("Listed everything")
+        await running.logged("Listed Nodes, CSRs and ConfigMaps")
         cluster.server.faults.on(CSR_PATH, faults.answer(503), times=1)
         await cluster.server.watches.cut()
         await running.logged("Failed to watch")

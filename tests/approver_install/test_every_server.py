@@ -73,7 +73,7 @@ async def test_it_is_installed_upgraded_and_removed_and_each_is_undone_by_what_i
 
     written = as_written(lab)
     upgraded = await kubevouch(*words("upgrade", server, OTHER), code=4)
-    assert "make or change 1 object, on" in upgraded.err
+    assert "create or change 1 object, on" in upgraded.err
     after, deployment = as_written(lab), f"Deployment {SPACES[server]}/kubevouch-{server}"
     assert {name for name in after if after[name] != written.get(name)} == {deployment}
     await kubevouch(*undone_by(upgraded), code=4)
@@ -118,7 +118,7 @@ async def test_what_a_release_of_helms_has_is_neither_taken_nor_removed(
     lab.local.patch(CLUSTER_ROLES, role["metadata"]["name"], helm)
     before = everything(lab)
     ran = await kubevouch(*words("upgrade", server, OTHER), code=4)
-    assert "belongs to a release of Helm's" in ran.err
+    assert "belongs to a Helm release" in ran.err
     assert everything(lab) == before
     await kubevouch(server, "remove", "--yes", code=0)
     assert everything(lab)[name_of(role)] == before[name_of(role)]
@@ -150,7 +150,7 @@ async def test_where_another_server_serves_the_metrics_api_it_is_left_in_its_pla
     lab.local.create(API_SERVICES, {"metadata": {"name": name}, "spec": spec})
     before = everything(lab)
     ran = await kubevouch(*words("install", "metrics-server"), code=4)
-    assert f"Error: APIService {name}: leads to {leads_to}" in ran.err
+    assert f"Error: APIService {name}: points to {leads_to}" in ran.err
     assert "docs/metrics-server.md" in ran.err
     assert everything(lab) == before
 

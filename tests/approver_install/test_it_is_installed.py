@@ -48,7 +48,7 @@ CLUSTER_ROLE_BINDINGS = KINDS[RBAC, "v1", "clusterrolebindings"]
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (HELD[:2], "--image: is missing; There is no public image yet: `make image` in a"),
+        (HELD[:2], "--image: is missing, and this version has no public image; expected the NAME"),
         ((*HELD[:3], "kubevouch"), "expected NAME@sha256:DIGEST"),
         (("exporter", "install", "--image", "kubevouch:1.0"), "expected NAME@sha256:DIGEST"),
         ((*HELD[:3], IMAGE[:-2]), "expected NAME@sha256:DIGEST"),
@@ -57,7 +57,7 @@ CLUSTER_ROLE_BINDINGS = KINDS[RBAC, "v1", "clusterrolebindings"]
         ((*HELD[:6],), "standard input: is not a terminal; expected --yes"),
         (
             (*HELD[:4], "--yes"),
-            "the policy for new nodes is missing; expected --new-nodes hold (a node",
+            "the policy for new nodes is missing; expected --new-nodes hold (a new node",
         ),
         ((*HELD, "--may-approve-user", ""), "--may-approve-user: is empty"),
         ((*HELD, "--may-approve-group", " "), "--may-approve-group: is empty"),
@@ -68,8 +68,11 @@ CLUSTER_ROLE_BINDINGS = KINDS[RBAC, "v1", "clusterrolebindings"]
         ((*HELD[:4], "--yes", RULE[0], "*", *RULE[2:]), "a lower-case pattern with * and ?"),
         ((*HELD[:4], "--yes", RULE[0], "w[", *RULE[2:]), "--new-nodes rule: names 'w[';"),
         (("metrics-server", "upgrade"), "--image: is missing"),
-        (("approver", "upgrade", *HELD[2:4], "--yes"), "to upgrade; run `install` first"),
-        (("exporter", "upgrade", *HELD[2:4], "--yes"), "there is no exporter to upgrade"),
+        (
+            ("approver", "upgrade", *HELD[2:4], "--yes"),
+            "the approver is not installed; run `install` first",
+        ),
+        (("exporter", "upgrade", *HELD[2:4], "--yes"), "the exporter is not installed"),
     ],
 )
 async def test_what_is_wrong_on_the_command_line_is_told_and_nothing_is_written(
@@ -91,7 +94,7 @@ async def test_another_approver_is_named(lab: Bench, kubevouch: Program) -> None
     bound = {"metadata": {"name": name}, "roleRef": role, "subjects": [account]}
     lab.local.create(CLUSTER_ROLE_BINDINGS, bound)
     ran = await kubevouch(*HELD, "--dry-run", code=0)
-    assert f"Another approver is set up: kube-system/{name} (" in ran.err
+    assert f"Another approver is installed: kube-system/{name} (" in ran.err
     assert re.search(r"worker-1 +new +worker-1 +192\.168\.88\.112", ran.out)
 
 
@@ -103,7 +106,7 @@ async def test_whether_others_approve_may_not_be_known(
 
     async with another_bench(kubevouch, authority, no_list):
         ran = await kubevouch(*HELD, "--dry-run", code=0)
-    assert "Unknown whether others approve" in " ".join(ran.err.split())
+    assert "It is unknown whether another approver runs" in " ".join(ran.err.split())
 
 
 @installed
@@ -114,7 +117,7 @@ async def test_a_second_install_pins_nobody_and_leaves_records_alone(
     lab.local.create(NODES, node("worker-9", "192.168.88.119"))
     before = everything(lab)
     ran = await kubevouch(*HELD, code=4)
-    assert "Nodes without a pin, which this command does not pin: worker-9." in ran.err
+    assert "This command leaves nodes without a pin: worker-9." in ran.err
     assert everything(lab) == before
 
 
@@ -124,7 +127,7 @@ async def test_who_says_no_is_told_that_nothing_was_changed(
 ) -> None:
     before = everything(lab)
     words = ("approver", "install", "--image", IMAGE, "--new-nodes", "hold")
-    ran = await kubevouch.at_a_terminal(*words, columns=100, typed={"Go on?": typed})
+    ran = await kubevouch.at_a_terminal(*words, columns=100, typed={"Continue?": typed})
     assert (ran.code, everything(lab) == before) == (code, True), ran
     assert "Nothing was changed." in ran.out
     assert "UNDO" not in ran.out
@@ -217,7 +220,7 @@ async def test_a_list_that_somebody_has_edited_deletes_nothing_that_is_wanted(
     before = everything(lab).keys()
     list_in_the_deployment(lab, reference)
     ran = await kubevouch(*UPGRADE, code=2)
-    assert f"expected the objects of a version, got '{reference}'" in ran.err
+    assert f"expected references to our objects, got '{reference}'" in ran.err
     assert everything(lab).keys() == before
 
 
@@ -247,7 +250,7 @@ async def test_a_policy_in_another_form_is_refused(lab: Bench, kubevouch: Progra
     lab.local.update(POLICIES, policy)
     before = everything(lab)
     ran = await kubevouch(*HELD, code=2)
-    assert "its variable users is not a list of names" in ran.err
+    assert "the variable users is not a list of names" in ran.err
     assert everything(lab) == before
     ran = await kubevouch("approver", "remove", "--yes", code=0)
     assert "UNDO  kubevouch approver install --image" in ran.out
@@ -357,7 +360,7 @@ async def test_an_approver_that_comes_back_has_the_pins_that_it_had(
         lab.local.create(LEASES, {"metadata": metadata, "spec": {"holderIdentity": "one"}})
         lab.local.delete(DEPLOYMENTS, NAME, SPACE)
     ran = await kubevouch(*HELD, code=4)
-    assert "Nodes without a pin, which this command does not pin: worker-2." in ran.err
+    assert "This command leaves nodes without a pin: worker-2." in ran.err
     assert pinned_nodes(lab) == {"cp-1", "worker-1"}
 
 

@@ -35,7 +35,7 @@ async def test_with_pins_it_leaves_the_namespace_and_what_others_have_in_it(
     assert left == {f"Namespace /{SPACE}", *theirs}
     assert f"kubectl delete namespace {SPACE}" in ran.out
     ran = await kubevouch("approver", "remove", "--pins", "--yes", code=0)
-    assert "There is nothing to remove: no approver is installed here." in ran.out
+    assert "Nothing to remove: the approver is not installed." in ran.out
     assert "UNDO" not in ran.out
 
 
@@ -60,7 +60,7 @@ async def test_it_keeps_what_is_known_of_nodes_and_is_undone_by_the_command_that
         *(SPACE, NAME, "kubevouch-pins-", "kubevouch-recorded-")
     }
     assert not [name for name in left if name.startswith(("Deployment", "Service", "Role"))]
-    assert "What stays: 19 ConfigMaps with pins, records and configuration;" in ran.out
+    assert "Kept: 19 ConfigMaps with pins, records and configuration;" in ran.out
     await kubevouch(*undone_by(ran), code=4)
     assert as_written(lab) == before
 
@@ -82,7 +82,7 @@ async def test_what_another_removal_has_just_deleted_is_gone(
         await kubevouch(*HELD, code=4)
         ran = await kubevouch("approver", "remove", "--pins", "--yes", code=0)
         assert {"configmaps", "deployments", "roles"} <= {*quicker}
-        assert "objects are deleted." in ran.out
+        assert "objects deleted." in ran.out
 
 
 @installed

@@ -126,7 +126,7 @@ async def test_pins_of_another_cluster_are_refused(lab: Bench, kubevouch: Progra
     ran = await kubevouch(*PIN, code=0)
     lab.store.delete(NAMESPACES, SPACE)
     refused = await kubevouch(*undo(ran), "--yes", code=2)
-    assert "there is no such namespace" in refused.err
+    assert "does not exist" in refused.err
     lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
     refused = await kubevouch(*undo(ran), "--yes", code=2)
     assert "has pins of another cluster" in refused.err

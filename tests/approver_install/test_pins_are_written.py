@@ -91,7 +91,7 @@ async def test_pins_are_removed_also_of_nodes_that_are_gone(lab: Bench, kubevouc
         assert ("Nothing to do for worker-1: not pinned." in ran.out) is not pinned
     lab.local.delete(NODES, "worker-2")
     ran = await kubevouch(*PIN, "worker-1", "worker-2", "--remove", code=0)
-    assert "The pins of worker-2 are gone." in ran.out
+    assert "Removed the pins of worker-2." in ran.out
     assert set(stored(lab)) == {"cp-1"}
     await kubevouch(*PIN, "worker-2", "--remove", code=2)
 
@@ -104,7 +104,7 @@ async def test_the_result_of_pin_in_json_is_json_alone(lab: Bench, kubevouch: Pr
         (
             ("worker-1", "worker-2", "--remove"),
             "removed",
-            "The pins of worker-1, worker-2 are gone.",
+            "Removed the pins of worker-1, worker-2.",
         ),
         (("worker-1", "--remove"), "removed", "Nothing to do for worker-1"),
     ):
@@ -166,8 +166,8 @@ async def test_whose_client_certificate_it_is_stands_before_the_question(
     ran = await kubevouch(*PIN, "worker-1", "--csr", "csr-serving", code=0)
     text = " ".join(ran.out.split())
     assert f"X509SHA256={digest}" in text
-    made = "made at 2026-11-24 12:00:00 UTC by system:bootstrap:abcdef"
-    assert f"issued for csr-client, {made}" in text
+    made = "created at 2026-11-24 12:00:00 UTC by system:bootstrap:abcdef"
+    assert f"issued for the CSR csr-client, {made}" in text
 
 
 async def test_a_pin_needs_no_right_to_list_csrs(authority: Authority, kubevouch: Program) -> None:
@@ -178,7 +178,7 @@ async def test_a_pin_needs_no_right_to_list_csrs(authority: Authority, kubevouch
         lab.local.create(NAMESPACES, {"metadata": {"name": SPACE}})
         csr(lab, "csr-1", "ab" * 32)
         ran = await kubevouch(*PIN, "worker-1", "--csr", "csr-1", code=0)
-        assert "who got it and when is unknown" in " ".join(ran.out.split())
+        assert "requestor and time of issue are unknown" in " ".join(ran.out.split())
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ async def test_a_pin_needs_no_right_to_list_csrs(authority: Authority, kubevouch
     [
         (("worker-11",), "did you mean worker-1?"),
         (("worker-11", "--remove"), "worker-11: is not pinned; did you mean worker-1?"),
-        (("--dry-run",), "there is no such namespace; `kubevouch approver install"),
+        (("--dry-run",), "does not exist; `kubevouch approver install"),
     ],
 )
 async def test_what_cannot_be_pinned_is_an_error_that_says_what_would_be_right(

@@ -50,9 +50,9 @@ async def one_leads(lab: Bench) -> AsyncIterator[None]:
 @pytest.mark.parametrize(
     ("holder", "ago", "told"),
     [
-        (None, 0.0, "none of its pods leads yet."),
-        ("", 0.0, "none of its pods leads yet."),
-        ("kubevouch-approver-of-before_0a", 10.0, "none of its pods leads yet; the Lease was"),
+        (None, 0.0, "no pod leads yet."),
+        ("", 0.0, "no pod leads yet."),
+        ("kubevouch-approver-of-before_0a", 10.0, "no pod leads yet; the Lease was"),
     ],
     ids=["there is no Lease", "it was given back", "a former approver has it"],
 )
@@ -76,5 +76,5 @@ async def test_it_waits_until_one_leads(lab: Bench, kubevouch: Program) -> None:
     assert not done
     async with one_leads(lab):
         ran = await asyncio.wait_for(running, GENEROUS)
-    ready = "The approver is ready: all of its pods are, and one leads.\nNEXT  kubevouch csr list\n"
+    ready = "The approver is ready: all pods are ready, and one leads.\nNEXT  kubevouch csr list\n"
     assert ready in ran.out

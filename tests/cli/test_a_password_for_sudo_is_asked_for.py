@@ -35,7 +35,7 @@ def plan(kubevouch: Program, stage: Stage) -> str:
         ("apply", signal.SIGTERM, 130, "Nothing was changed."),
         ("apply", signal.SIGHUP, 130, "Nothing was changed."),
         ("apply", b"\x04", 130, "Nothing was changed."),
-        ("apply", b"\n", 2, "the password for sudo: nothing was typed in"),
+        ("apply", b"\n", 2, "sudo password: is empty"),
     ],
 )
 async def test_an_end_there_or_nothing_is_no_password_and_changes_nothing(
@@ -50,7 +50,7 @@ async def test_an_end_there_or_nothing_is_no_password_and_changes_nothing(
 async def test_it_is_asked_for_once_and_not_shown(
     kubevouch: Program, plan: str, verb: tuple[str, ...]
 ) -> None:
-    typed = {ASKED: f"{WORD}\n".encode(), "Go on?": b"n\n"}
+    typed = {ASKED: f"{WORD}\n".encode(), "Continue?": b"n\n"}
     ran = await kubevouch.at_a_terminal(*verb, plan, typed=typed)
     assert ran.out.count(ASKED) == 1, ran
     assert WORD not in ran.out
@@ -64,7 +64,7 @@ async def test_where_there_is_no_terminal_it_says_so(
     kubevouch: Program, plan: str, verb: tuple[str, ...]
 ) -> None:
     ran = await kubevouch(*verb, plan, "--yes", stdin=f"{WORD}\n".encode(), code=2)
-    assert "standard input: is not a terminal to ask for a password" in ran.err
+    assert "standard input: is not a terminal, so it cannot ask for a password" in ran.err
 
 
 async def test_it_belongs_to_ssh(kubevouch: Program, plan: str) -> None:

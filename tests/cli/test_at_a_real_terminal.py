@@ -82,7 +82,7 @@ async def test_a_silent_kubelet_is_named_while_doctor_waits_and_leaves_no_litter
 
 AGE = re.compile(r"^(csr-\d+ +)\d+s", re.MULTILINE)
 WORKER = "k8s-worker-1.internal.example.com"
-PROMPT = "Go on? [y/N]: "
+PROMPT = "Continue? [y/N]: "
 ENDED = "\nNothing was changed.\nError: interrupted"
 
 

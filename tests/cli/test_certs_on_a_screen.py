@@ -186,7 +186,7 @@ def test_where_ssh_has_failed_next_leads_to_ssh_and_then_back_to_the_same_questi
     terminal.invocation = Invocation("kubevouch", given, verb="certs")
     assert print_rows(terminal, found, "table", Limits()) == ExitCode.COULD_NOT_TELL
     assert out.getvalue().splitlines()[-2:] == [
-        "BEFORE      make ssh, and sudo there, work for the unread nodes",
+        "BEFORE      make ssh and sudo work on the unread nodes",
         "NEXT        kubevouch certs --via ssh --context lab --ssh-config other",
     ]
     page, _ = shows(found, "html")
@@ -211,7 +211,7 @@ def test_the_short_form_has_a_line_for_each_row_that_reaches_a_limit_and_says_wh
     assert "!NOT SERVED!" in shows(inventory(dark), columns=100)[0]
 
 
-@pytest.mark.parametrize(("kinds", "more"), [(5, "1 more kind "), (6, "2 more kinds ")])
+@pytest.mark.parametrize(("kinds", "more"), [(5, "1 more problem "), (6, "2 more problems ")])
 def test_what_is_left_out_at_the_end_is_counted(kinds: int, more: str) -> None:
     uses = (
         USE.API_SERVER,
@@ -242,10 +242,10 @@ def test_a_file_that_we_may_not_read_has_its_row_all_the_same(columns: int) -> N
     found = FoundCertificates(AT, (unsure,), unread, without_cluster=True)
     shown, code = shows(found, columns=columns)
     assert code == ExitCode.COULD_NOT_TELL
-    tables, _, rest = shown.partition("what kubeadm does not show")
+    tables, _, rest = shown.partition("certificates that kubeadm does not show")
     assert "!NOT READ!" in tables
     assert columns < 200 or "not known" in tables, "whether it is managed elsewhere"
-    others, _, stops = rest.partition("what stops when it ends")
+    others, _, stops = rest.partition("what stops when a certificate expires")
     assert "!NOT" in others
     assert stops.splitlines()[2].startswith("apiserver ")
     assert stops.splitlines()[2].split("   ")[1].strip() in {"", "unknown: not read"}

@@ -55,7 +55,7 @@ async def test_one_that_names_no_credential_is_held_where_others_name_theirs(
     waiting.server.store.put(CSRS, made)
     ran = await kubevouch("csr", "approve", "--all", "--yes")
     assert (ran.code, conditions(waiting, "csr-w9")) == (1, []), ran
-    assert "holds: credential-id" in ran.out
+    assert "holds: NoCredentialId" in ran.out
     assert conditions(waiting, "csr-w8")
 
 
@@ -75,7 +75,7 @@ async def test_all_that_pass_are_approved_after_a_table(kubevouch: Program, wait
     assert "expected --yes" in asked.err
     dry = await kubevouch("csr", "approve", "--all", "--dry-run", code=1)
     assert "This would approve 2 CSRs on " in dry.err
-    assert dry.err.splitlines()[-1] == "A dry run. Nothing was changed."
+    assert dry.err.splitlines()[-1] == "Dry run. Nothing was changed."
     assert len(rows(dry.out)) == len(rows(asked.out))
     assert not writes(waiting)
     ran = await kubevouch("csr", "approve", "--all", "--yes", code=1)
@@ -87,7 +87,7 @@ async def test_all_that_pass_are_approved_after_a_table(kubevouch: Program, wait
         "csr-w8": [OTHER, f"{OTHER}, {OTHERS_ADDRESS}", "pins"],
     }
     assert shown[5][0] == "csr-w7"
-    assert shown[5][5] == "holds: foreign-addresses"
+    assert shown[5][5] == "holds: ForeignAddress"
     assert "kubevouch csr explain csr-w7" in ran.out
     assert sorted(ran.out.splitlines()[-2:]) == ["csr-w8 approved", "csr-w9 approved"]
     for name in ("csr-w8", "csr-w9"):
@@ -152,7 +152,7 @@ async def test_what_is_denied_is_shown_and_carries_the_reason(
     deny = ("csr", "deny", "csr-w7", "--reason", "it asks for w9's address")
     asked = await kubevouch(*deny, code=2)
     assert rows(asked.out)[1][2:] == ["w7.example.com", f"its name, {ADDRESS}"]
-    assert "A denial is for good" in asked.err
+    assert "A denial is final" in asked.err
     assert "sends another CSR about every half minute" in asked.err
     dry = await kubevouch(*deny, "--yes", "--dry-run", code=0)
     assert rows(dry.out)[1][2:] == rows(asked.out)[1][2:]
@@ -169,8 +169,8 @@ async def test_what_is_denied_is_shown_and_carries_the_reason(
 
 
 DECIDED = {
-    "csr-w8": ("Denied", "", "it is denied already (Nobody), which nobody can take back"),
-    "csr-w9": ("Approved", "AAAA", "it is approved already (Nobody), and its certificate is valid"),
+    "csr-w8": ("Denied", "", "already denied (Nobody); this cannot be undone"),
+    "csr-w9": ("Approved", "AAAA", "already approved (Nobody); its certificate is valid"),
 }
 
 
@@ -188,7 +188,7 @@ async def test_what_is_decided_stays_as_it_is_and_the_others_have_their_turn(
     assert not writes(waiting)
     ran = await kubevouch("csr", word, *DECIDED, "csr-w7", *more, "--yes", code=1)
     for name, (_, _, told) in DECIDED.items():
-        assert f"{name} stays as it is: {told}" in ran.told
+        assert f"{name} stays unchanged: {told}" in ran.told
     assert writes(waiting) == (["csr-w7"] if word == "deny" else [])
 
 
@@ -206,10 +206,7 @@ async def test_a_decided_csr_is_explained_as_that(kubevouch: Program, waiting: S
         ("csr-w7", 1, "held by foreign-addresses"),
     ):
         ran = await kubevouch("csr", "explain", name, code=code)
-        assert (
-            f"message of the decision: {said} {name}: it is approved already (KubectlApprove)"
-            in ran.told
-        )
+        assert f"decision message: {said} {name}: already approved (KubectlApprove)" in ran.told
         assert f"The policy's own decision: {verdict}" in ran.told
         assert not {"undecided", "newest", "fresh", "budget"} & set(ran.told.split())
         told = await kubevouch("csr", "explain", name, "-o", "json")
@@ -293,7 +290,7 @@ async def test_who_interrupts_it_while_it_looks_is_told_that_nothing_was_changed
 async def test_who_ends_the_question_is_told_that_nothing_was_changed(
     kubevouch: Program, waiting: Stage, verb: tuple[str, ...], typed: bytes
 ) -> None:
-    ran = await kubevouch.at_a_terminal(*verb, typed={"Go on? [y/N]: ": typed}, code=130)
+    ran = await kubevouch.at_a_terminal(*verb, typed={"Continue? [y/N]: ": typed}, code=130)
     assert ran.out.splitlines()[-2:] == ["Nothing was changed.", "Error: interrupted"], ran
     assert not writes(waiting)
 

@@ -70,8 +70,8 @@ async def test_a_node_that_an_approver_does_not_know_leads_to_its_pin(
     pin = f"kubevouch approver pin {NODE} --via ssh"
     assert pin in shown.told
     assert f"cannot tell allowed-names {NODE} NodeUnknown: no pin, inventory" in shown.told
-    assert f"if you know that it is so: --allow {NODE}={ADDRESS}" in shown.told
-    assert last_cell(listed.out) == "holds: allowed-names"
+    assert f"if you know that this is right: --allow {NODE}={ADDRESS}" in shown.told
+    assert last_cell(listed.out) == "holds: NodeUnknown"
     assert "NEXT   kubevouch csr explain csr-w9" in listed.out
     allow = ("--allow", f"{NODE}={NODE}", "--allow", f"{NODE}={ADDRESS}")
     allowed = await kubevouch(*EXPLAIN, *allow, code=0)
@@ -137,7 +137,7 @@ async def test_what_the_approver_has_not_approved_is_left_to_it(
     )
     assert [each.code for each in (shown, document, named, every)] == [3] * 4, named
     log = "kubectl -n kubevouch-system logs -l app.kubernetes.io/name=kubevouch-approver --tail=-1"
-    assert f"csr-w9: {LEFT}. Its log has the reason: `{log} | grep -F csr-w9`" in shown.told
+    assert f"csr-w9: {LEFT}. The log has the reason: `{log} | grep -F csr-w9`" in shown.told
     assert "add --against-approver" in named.told
     assert last_cell(listed.out) == last_cell(every.out) == LEFT
     one = json.loads(document.out)

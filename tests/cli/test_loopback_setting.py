@@ -108,11 +108,11 @@ REFUSED: list[tuple[str, ClusterAccess, str]] = [
     *(("127.0.0.5\n", access(each), "but the API server is") for each in ELSEWHERE),
     ("127.0.0.5\n", PROXY, r"through proxy\.example\.com"),
     *((f"{BOND}127.0.0.5\n", each, "is for another cluster than") for each in OF_ANOTHER_CLUSTER),
-    ("127.0.0.5\n", access(HERE), "does not name its cluster's CA"),
-    *((f"{BOND}authority {e}\n", access(HERE), "is not the hash of an") for e in NO_HASHES),
+    ("127.0.0.5\n", access(HERE), "has no hash of the cluster's CA"),
+    *((f"{BOND}authority {e}\n", access(HERE), "is not the hash of a CA") for e in NO_HASHES),
     *((f"127.0.0.5\n{e}\n", access(HERE), "is not a loopback address") for e in NO_LINES),
     ("# and so on\n" * 100_000, access(HERE), "is larger than"),
-    ("", access(HERE), "does not name its cluster's CA"),
+    ("", access(HERE), "has no hash of the cluster's CA"),
 ]
 
 

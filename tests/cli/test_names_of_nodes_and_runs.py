@@ -83,11 +83,11 @@ async def test_a_node_or_pod_that_is_not_there_is_named(kubevouch: Program, stag
 
 
 NO_RUN: dict[tuple[str, ...], tuple[str, str]] = {
-    ("undo", "nosuch"): ("there is no such run here, and no such file; none is kept in ", ""),
+    ("undo", "nosuch"): ("no such run on this machine, and no such file; no runs in ", ""),
     # The nodes know of it.
-    ("undo", "abcd"): ("give the plan's file in its place", " abcd"),
-    ("resume", "abcd"): ("there is no such run here", " abcd"),
-    ("resume", "bcde"): ("copy the plan from there", " bcde"),
+    ("undo", "abcd"): ("give the file instead of the name", " abcd"),
+    ("resume", "abcd"): ("no such run on this machine", " abcd"),
+    ("resume", "bcde"): ("copy its plan from the same folder", " bcde"),
     ("resume", "./abcd.json"): ("./abcd.json", ""),
 }
 
@@ -109,7 +109,7 @@ async def test_undo_of_approvals_says_nothing_of_the_runs_other_nodes(kubevouch:
     write_plan(plan_of(approved, changed), path)
     ran = await kubevouch("undo", str(path), "--node", "a", "--yes", code=0)
     assert ran.err == (
-        "According to its plan, run abcd changed none of a: it approved CSRs, and nobody can take an approval back.\n"
+        "According to its plan, run abcd changed none of a: it approved CSRs, and an approval cannot be undone.\n"
     )
     write_plan(plan_of(left_out=(LeftOut("a", "it is NotReady"),)), path)
     ran = await kubevouch("undo", str(path), "--yes")
@@ -141,7 +141,7 @@ def test_a_runs_name_never_means_a_file_that_somebody_has_put_here(
     environment = {"XDG_STATE_HOME": str(tmp_path)}
     with pytest.raises(UsageError, match=f"{folder}/aaaa1111.json"):
         find_run("aaaa1111", environment, "undo aaaa1111")
-    with pytest.raises(UsageError, match="there is no such run here"):
+    with pytest.raises(UsageError, match="no such run on this machine"):
         find_run("bbbb2222", environment, "undo bbbb2222")
     with pytest.raises(UsageError, match="is not a valid plan"):
         find_run("./bbbb2222", environment, "undo ./bbbb2222")

@@ -77,7 +77,7 @@ async def test_without_a_terminal_yes_comes_next(kubevouch: Program, stage: Stag
         assert (ran.code, ran.err.splitlines()[-1]) == (2, f"NEXT     {again}"), ran
         assert stage.server.requests == []
     ran = await kubevouch(*undo, "--dry-run", code=0)
-    assert ran.err.splitlines()[-1] == "A dry run. Nothing was changed.", ran
+    assert ran.err.splitlines()[-1] == "Dry run. Nothing was changed.", ran
     assert {each.method for each in stage.server.requests} == {"GET"}
 
 

@@ -37,7 +37,7 @@ async def test_the_list_says_what_each_asks_for_and_what_the_policy_says(
     assert by_name["csr-1"][3:] == [
         "kubernetes.default.svc, 127.0.88.112",
         "Pending",
-        "holds: reserved-names",
+        "holds: ReservedName",
     ]
     assert by_name["csr-2"][3] == "its name, 127.0.88.113, 10.96.0.1"
     assert by_name["csr-3"][3].startswith("K8S-MASTER")

@@ -73,7 +73,7 @@ async def test_nodes_that_cannot_be_asked_are_told_and_nothing_is_concluded(
     )
     assert (table.code, document.code) == (3, 3), table
     assert "known_hosts has no key" in table.told
-    assert "Under way  nobody" in table.out
+    assert "Running    nobody" in table.out
     [command] = [each for each in table.out.splitlines() if each.startswith("NEXT")]
     assert command.startswith("NEXT       ssh -- k8s-"), "not the same again"
     told = json.loads(document.out)
@@ -91,14 +91,14 @@ async def test_without_a_run_the_kept_ones_are_listed(kubevouch: Program, stage:
     table, document, of_one = await kubevouch.several(
         ("status",), ("status", "-o", "json"), ("status", "dddd")
     )
-    told = [each for each in table.out.splitlines() if each.startswith("Kept here  ")]
-    assert sorted(each.split()[2] for each in told) == ["aaaa:", "bbbb:", "cccc:"]
+    told = [each for each in table.out.splitlines() if each.startswith("Stored     ")]
+    assert sorted(each.split()[1] for each in told) == ["aaaa:", "bbbb:", "cccc:"]
     assert "1 node of admin@kubernetes at https://10.0.0.2:6443" in table.out
     # What leads on from the run in progress stands between that and NEXT.
-    assert table.out.index("cccc: ") < table.out.index("Under way  ")
+    assert table.out.index("cccc: ") < table.out.index("Running  ")
     assert "cccc: its plan is unreadable" in table.out
     assert sorted(json.loads(document.out)["kept"]) == ["aaaa", "bbbb", "cccc"]
-    assert "Kept here" not in of_one.out
+    assert "Stored" not in of_one.out
 
 
 def node_here(kubevouch: Program, *runs: RunFound) -> None:
@@ -138,8 +138,8 @@ LEASE = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/kubevouch-ro
 async def test_an_unread_lease_leaves_the_holder_unknown(kubevouch: Program, stage: Stage) -> None:
     stage.server.faults.on(LEASE, refuse(StatusError(403, "Forbidden", "leases is forbidden")))
     table, document = await kubevouch.several(("status",), ("status", "-o", "json"))
-    [line] = [each for each in table.out.splitlines() if each.startswith("Under way")]
-    assert line.startswith("Under way  unknown: "), table
+    [line] = [each for each in table.out.splitlines() if each.startswith("Running")]
+    assert line.startswith("Running    unknown: "), table
     assert "leases" in line
     assert "nobody" not in table.out
     told = json.loads(document.out)
@@ -147,14 +147,14 @@ async def test_an_unread_lease_leaves_the_holder_unknown(kubevouch: Program, sta
     assert "leases" in told["holderDoubt"]
     stage.server.faults.clear()
     again = await kubevouch("status")
-    assert "Under way  nobody" in again.out
+    assert "Running    nobody" in again.out
 
 
 async def test_a_killed_run_is_not_under_way(kubevouch: Program, stage: Stage) -> None:
     """It is known by its Lease only, which nobody renews; its plan is kept here or is not."""
     held_since(stage, 60)
     elsewhere, document = await kubevouch.several(("status",), ("status", "-o", "json"))
-    assert "Under way no; run bbbb of alice@laptop" in elsewhere.told, elsewhere
+    assert "Running no; run bbbb of alice@laptop" in elsewhere.told, elsewhere
     assert "died (killed, or cut off from the API server)" in elsewhere.told, elsewhere
     assert json.loads(document.out)["holderIsAlive"] is False
 
@@ -168,7 +168,7 @@ async def test_a_node_in_the_middle_of_an_undo_says_so(kubevouch: Program, stage
     held_since(stage, 0, "bbbb on alice@laptop (undo 1)")
     ran = await kubevouch("status", "bbbb")
     assert (
-        "armed at work for 10 s set the undo in progress restores the node Under way" in ran.told
+        "armed at work for 10 s set the undo in progress restores the node Running" in ran.told
     ), ran
 
 

@@ -91,9 +91,7 @@ def test_a_full_disk_is_said_once_and_stops_no_run(terminal: Terminal) -> None:
     log.write("step")
     log.write("step")
     said = terminal.stderr.getvalue()  # type: ignore[attr-defined]
-    assert (
-        said == "/dev/full cannot be written: No space left on device; the run goes on without it\n"
-    )
+    assert said == "/dev/full cannot be written: No space left on device; continuing without it\n"
 
 
 def _full(_: bytes) -> None:
@@ -177,7 +175,9 @@ def test_a_plan_without_which_an_undo_would_forget_something_keeps_its_place(
     """Somebody has edited the file since the run was begun."""
     path = runs_folder(terminal.environment) / "abcd.json"
     path.write_text(text_of(kept))
-    with pytest.raises(StoppedBefore, match="of another run, cluster or nodes; nothing was"):
+    with pytest.raises(
+        StoppedBefore, match="for another run, cluster or set of nodes; nothing was"
+    ):
         keep_run(TWO, terminal.environment)
     assert plan_in(path.read_bytes(), "") == kept
     path.write_text(text_of(PLAN))

@@ -41,7 +41,7 @@ NO_COMMAND_LINES = {
     ("verify", "--wait", "-5"): "expected a duration",
     ("apply",): "Error: apply: expected FILE, got nothing\n",
     ("csr", "deny", "csr-1"): "Error: csr deny --reason: expected TEXT, got nothing\n",
-    ("explain", "KV304", "KV305"): "Error: explain: expected no more words, got KV305\n",
+    ("explain", "KV304", "KV305"): "Error: explain: expected no more arguments, got KV305\n",
     ("doctor", "--fail-on"): "Error: --fail-on: expected a value, got none\n",
     ("doctor", "--yes=no"): "--yes: there is no such option",
     ("completion", "csh"): "completion: expected 'bash', 'zsh', 'fish', got 'csh'\n",
@@ -57,15 +57,15 @@ NO_COMMAND_LINES = {
         for reason in ("", "  ", "two\nlines", "x" * 513, "\x1b[2J")
     },
     **{
-        ("approver", "pin", "--restore", "pins.json", *more): "expected the file, and nothing"
+        ("approver", "pin", "--restore", "pins.json", *more): "expected FILE without other"
         for more in (("w-1",), ("--diff",), ("--remove",), ("--allow", "a=b"), ("--via", "ssh"))
     },
     **{
         ("certs", "--root", "/", *more): f"asks no cluster, and {more[0]} is for a cluster"
         for more in (("--via", "ssh"), ("--context", "x"), ("--kubeconfig", "x"))
     },
-    BY_POD: "--via pod: --image is missing; expected NAME@sha256:DIGEST. There is no public image",
-    (*BY_POD, "--image", "x:1"): "--image x:1: does not name one image",
+    BY_POD: "--image: is missing, and this version has no public image; expected the NAME@sha256",
+    (*BY_POD, "--image", "x:1"): "--image x:1: is not an image with a digest",
     ("plan", "-o", "p", "--image", "x"): "--image and --pod-namespace belong to --via pod",
     ("explain", "KV3O4"): "there is no such code; did you mean KV304?",
     ("explain", "quux"): "there is no such code; `kubevouch explain` lists all",

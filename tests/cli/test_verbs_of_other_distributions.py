@@ -44,7 +44,7 @@ async def test_a_verb_of_another_distribution_runs_and_is_listed(
     listed = (await started("--help")).out.splitlines()
     assert listed[-3:-1] == [
         "  greet           Greets.",
-        "  lab             Rehearse on a whole small cluster on this machine.",
+        "  lab             Rehearse on a small cluster that runs on this machine.",
     ]
 
 
@@ -54,7 +54,7 @@ async def test_a_verb_that_does_not_load_is_named_and_hurts_no_other(started: Pr
     assert (ran.code, ran.out) == (3, "")
     assert ran.err == (
         "Error: kubevouch broken: cannot be loaded from nowhere:command: No module named 'nowhere'; "
-        "install kubevouch-broken again, in the version of kubevouch\n"
+        "install kubevouch-broken again, in the same version as kubevouch\n"
     )
     helped = await started("--help", code=0)
     assert "broken" not in helped.out

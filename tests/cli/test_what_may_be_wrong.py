@@ -130,7 +130,7 @@ async def test_an_api_server_that_is_not_valid(kubevouch: Program) -> None:
         peers = {
             "plain HTTP": (https, None),
             "answers with something other than JSON (text/html": (page.url, authority.pem),
-            "signed by the certificate-authority of the kubeconfig": (page.url, Authority().pem),
+            "signed by the kubeconfig's certificate-authority": (page.url, Authority().pem),
             "certificate has expired": (expired.url, authority.pem),
         }
         lines = [(told, words) for told in peers for words in READING]
@@ -203,9 +203,12 @@ async def test_a_plan_that_cannot_be_written_is_refused(kubevouch: Program, stag
 KEY = "-----BEGIN EC PRIVATE KEY-----\nU0VDUkVUU0VDUkVU\n-----END EC PRIVATE KEY-----\n"
 FILES: dict[str, tuple[bytes, str]] = {
     "half a certificate": (cluster_ca().pem[:200], "has no END line: the file is truncated"),
-    "a key": (cluster_ca().serving("x").key, "no certificate in it; expected a CERTIFICATE block"),
+    "a key": (
+        cluster_ca().serving("x").key,
+        "contains no certificate; expected a CERTIFICATE block",
+    ),
     "a broken key": (KEY.encode(), "not a private key"),
-    "empty": (b"", "no PEM block in it"),
+    "empty": (b"", "contains no PEM block"),
     "binary": (bytes(range(256)) * 10, ""),
     "too large": (b"x" * (1024 * 1024 + 1), "is larger than 1048576 bytes"),
     "with \x1b[31m in its name": (b"no certificate", ""),

@@ -55,7 +55,7 @@ async def test_the_image_that_a_plan_names_is_asked_about_before_anything_runs(
     assert (
         "This will look at the plan's nodes by privileged pods that enter the node as root" in told
     )
-    assert f"in the namespace kube-system, with the image {IMAGE}" in told
+    assert f"in namespace kube-system, with image {IMAGE}" in told
     assert "expected --yes" in told
     assert stage.server.requests == []
 
@@ -65,7 +65,7 @@ async def test_a_right_that_is_missing_is_named_before_the_first_pod(
 ) -> None:
     stage.server.authorize = lambda asked: (asked.verb, asked.resource) != ("create", "pods")
     ran = await kubevouch(*WORDS, code=4)
-    assert f"privileged pods that enter the node as root, one for each script, in the namespace kube-system, with the image {IMAGE}" in " ".join(ran.err.split())  # fmt: skip
+    assert f"privileged pods that enter the node as root, one for each script, in namespace kube-system, with image {IMAGE}" in " ".join(ran.err.split())  # fmt: skip
     assert "not allowed to create pods in the namespace kube-system" in ran.err
     assert not [each for each in stage.server.requests if each.method == "POST" and each.path in _pods_asked_for(stage)]  # fmt: skip
 

@@ -43,8 +43,8 @@ def test_a_state_is_named_and_mended(cluster: Cluster, tmp_path: Path, state: st
     assert {each["change"] for each in made["nodes"]} == {change}  # type: ignore[attr-defined]
     before = {node.name: _config_and_start(node) for node in cluster.nodes}
     dry = ended(cluster, 0, "apply", str(path), "--dry-run")
-    assert ("nothing undoes that" in dry.err) is (change == "approve")
-    assert dry.err.splitlines()[-1] == "A dry run. Nothing was changed.", dry
+    assert ("this cannot be undone" in dry.err) is (change == "approve")
+    assert dry.err.splitlines()[-1] == "Dry run. Nothing was changed.", dry
     ended(cluster, 1, "verify")
     ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
     ended(cluster, 0, "verify", "--wait", "2m")

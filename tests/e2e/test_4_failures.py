@@ -91,7 +91,7 @@ def test_a_kubelet_that_stays_down_with_its_former_files_stops_everything_and_sh
     told = " ".join(ran.out.split())
     assert ran.code == 4, ran
     assert f"{node.name}  armed" in ran.err, ran
-    assert "the last lines of its log:" in told, ran
+    assert "the end of its log:" in told, ran
     assert "unable to load bootstrap kubeconfig" in told, ran
     assert told.count("untouched") == 3, ran
     eventually(lambda: kubelet_files(node) == files, "that its switch has put it back", seconds=120)

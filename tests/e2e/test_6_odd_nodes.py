@@ -40,7 +40,7 @@ def _undo_with_a_stopped_kubelet(cluster: Cluster, node: Node, path: Path) -> No
 
 def _answered(cluster: Cluster, answer: str, *words: str) -> Ran:
     """What becomes of a command at whose question this is typed in."""
-    under = (sys.executable, "-m", "tests.support.typing_in", "Go on?", answer)
+    under = (sys.executable, "-m", "tests.support.typing_in", "Continue?", answer)
     return cluster.kubevouch(*words, under=("env", "COLUMNS=200", *under))
 
 

@@ -64,10 +64,13 @@ def test_a_run_whose_password_is_typed_in(cluster: Cluster, asks: Node, tmp_path
         assert "sudo has refused the password" in refused.out
     planned = typed(cluster, state, *words)
     assert planned.code == 0, planned
-    assert "with a password for sudo" in planned.out
+    assert "with a sudo password" in planned.out
     assert json.loads(path.read_text())["askSudoPassword"] is True
     alone = cluster.kubevouch("apply", str(path), "--yes")
-    assert (alone.code, "is not a terminal to ask for a password" in alone.err) == (2, True), alone
+    assert (alone.code, "is not a terminal, so it cannot ask for a password" in alone.err) == (
+        2,
+        True,
+    ), alone
     if isinstance(cluster, BedCluster):
         refused = typed(cluster, state, "apply", str(path), "--yes", word="another one")
         assert refused.code == 4, refused

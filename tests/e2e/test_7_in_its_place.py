@@ -137,7 +137,7 @@ def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
             set_image(cluster, image_reference)
             held = eventually(lambda: _ours_that_wait(cluster), "a pod of ours that waits")
             log = eventually(lambda: _warning(cluster, held), "its warning")
-            assert "`kubevouch plan -o plan.json` how to fix it" in log
+            assert "`kubevouch plan -o plan.json` shows the fix" in log
             doctor = cluster.kubevouch("doctor", "-o", "json")
             assert sorted(findings(doctor)["KV116"]) == names(cluster.nodes), doctor
             assert json.loads(doctor.out)["cause"]["code"] == "KV501"

@@ -218,11 +218,11 @@ def test_it_is_installed_where_no_other_serves_and_leaves_nothing(
     role = ended(cluster, 0, *install[:2], "--print-role").out
     cluster.bind(role, f"{NAME}-installer", user)
     refused = ended(cluster, 4, *install, **him)
-    assert f"{API_SERVICE}: leads to Service {NAMESPACE}/metrics-server; docs/" in refused.err
+    assert f"{API_SERVICE}: points to Service {NAMESPACE}/metrics-server; docs/" in refused.err
     with other_server_away(cluster):
         try:
             done = ended(cluster, 0, *install, **him)
-            assert "is ready: all of its pods are, and the API server asks it" in done.out
+            assert "is ready: all pods are ready, and the API server forwards requests" in done.out
             listed = cluster.kubectl("top", "nodes", "--no-headers").stdout.splitlines()
             assert sorted(line.split()[0] for line in listed) == names(cluster.nodes)
             ended(cluster, 0, "verify", "--wait", "2m")

@@ -112,6 +112,8 @@ def test_a_rotation_is_approved_by_the_certificate_that_is_served(
         return all(n.handshake().leaf not in ("", b"", before[n.name]) for n in cluster.workers)
 
     eventually(renewed, "every worker serves a new certificate")
-    eventually(lambda: said(approver, "by the certificate that the kubelet serves"), "why it approved them")
+    eventually(
+        lambda: said(approver, "by the certificate that the kubelet serves"), "why it approved them"
+    )
     # The control plane's address is the API server's: only the operator's word gives it to a node.
     eventually(lambda: said(approver, "reserved-addresses"), "why it holds one")

@@ -1,22 +1,22 @@
 """Both servers go to another image and back, one after the other, while nodes ask for certificates and the metrics API is asked."""
 
-import hashlib
 import http.client
-import io
 import itertools
 import json
-import tarfile
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
-from image import building
+from image import building, oci
+from image.folders import Folders
 from tests.support.api_connection import ApiConnection, RefusedRequest, path_of
 
 from .approver.conftest import address
@@ -43,64 +43,37 @@ LATE = 10.0
 
 
 @pytest.fixture
-def another_image(cluster: Cluster, request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The same content by another digest: its manifest has one more annotation."""
+def another_image(
+    cluster: Cluster, image_reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """The same content by another digest: its configuration names another second."""
     if not isinstance(cluster, BedCluster):
-        return "registry.example.com/kubevouch@sha256:" + "5b" * 32
-    built: building.Image = request.getfixturevalue("built_image")
-    made = tmp_path / "another.tar"
-    with tarfile.open(built.archive) as old, tarfile.open(made, "w") as new:
-        files = {each.name: old.extractfile(each).read() for each in old}  # type: ignore[union-attr]
-        index = json.loads(files["index.json"])
-        (entry,) = index["manifests"]
-        manifest = json.loads(files[f"blobs/{entry['digest'].replace(':', '/')}"])
-        manifest["annotations"]["dev.kubevouch.test"] = "another"
-        data = json.dumps(manifest).encode()
-        entry |= {"digest": f"sha256:{hashlib.sha256(data).hexdigest()}", "size": len(data)}
-        files[f"blobs/{entry['digest'].replace(':', '/')}"] = data
-        files["index.json"] = json.dumps(index).encode()
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            new.addfile(member, io.BytesIO(content))
-    return cluster.bed.load_image(made)
+        return image_reference[:-64] + "5b" * 32
+    archive = oci.archive
+    monkeypatch.setattr(oci, "archive", lambda made, version, epoch: archive(made, version, epoch + 1))  # fmt: skip
+    return cluster.bed.load_image(building.build(Folders.of(os.environ), tmp_path).archive)
 
 
-class Askers:
-    """Threads that ask over and over until the block ends. What one of them raises, the end of the block raises."""
+@contextmanager
+def _asking(askers: Sequence[tuple[float, float, Iterator[None]]]) -> Iterator[None]:
+    """Each asks until the block ends, by going on with its iterator: from when on, how many seconds between two beginnings."""
+    over = threading.Event()
 
-    def __init__(self) -> None:
-        self._over = threading.Event()
-        self._raised: list[BaseException] = []
-        self._threads: list[threading.Thread] = []
-
-    def start(self, seconds: float, asks: Iterator[object], *, after: float = 0.0) -> None:
-        """Asks by going on with that iterator; so many seconds lie between two beginnings, unless it takes longer."""
-
-        def repeat() -> None:
-            self._over.wait(after)
-            try:
-                while not self._over.is_set():
-                    ends = time.monotonic() + seconds
-                    next(asks)
-                    self._over.wait(max(0.0, ends - time.monotonic()))
-            except StopIteration:
+    def ask(after: float, seconds: float, asks: Iterator[None]) -> None:
+        ends = time.monotonic() + after
+        while not over.wait(max(0.0, ends - time.monotonic())):
+            ends = time.monotonic() + seconds
+            if next(asks, over) is over:
                 return
-            except BaseException as error:  # noqa: BLE001 - the end of the block raises it
-                self._raised.append(error)
 
-        self._threads.append(threading.Thread(target=repeat))
-        self._threads[-1].start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for each in self._threads:
-            each.join()
-        if self._raised:
-            raise self._raised[0]
+    with ThreadPoolExecutor(len(askers)) as pool:
+        threads = [pool.submit(ask, *each) for each in askers]
+        try:
+            yield
+        finally:
+            over.set()
+    for each in threads:
+        each.result()
 
 
 class Metrics:
@@ -180,12 +153,13 @@ def _served_by_ours(cluster: Cluster, image: str) -> Iterator[None]:
             ended(cluster, 0, "metrics-server", "remove", "--yes")
 
 
-def _holder(cluster: Cluster, site: Joining, node: Node) -> SimulatedNode:
+@contextmanager
+def _holder(site: Joining, node: Node) -> Iterator[SimulatedNode]:
     """Who has that kubelet's own client certificate."""
     pair = site.folder / f"{node.name}.pem"
     pair.write_bytes(node.read("/var/lib/kubelet/pki/kubelet-client-current.pem"))
-    api = ApiConnection(site.server, ApiConnection.trusting(site.ca, pair))
-    return SimulatedNode(node.name, node.address, api, site.folder)
+    with closing(ApiConnection(site.server, ApiConnection.trusting(site.ca, pair))) as api:
+        yield SimulatedNode(node.name, node.address, api, site.folder)
 
 
 def _upgraded(cluster: Cluster, verb: str, image: str) -> None:
@@ -219,15 +193,12 @@ def test_upgrade_and_downgrade_leave_no_question_unanswered_and_approve_once(
         stack.enter_context(_served_by_ours(cluster, image_reference))
         site = stack.enter_context(joining(cluster, tmp_path))
         csrs = Csrs(site)
-        *honest, thief = (_holder(cluster, site, node) for node in cluster.nodes)
+        *honest, thief = (stack.enter_context(_holder(site, node)) for node in cluster.nodes)
         honest += site.join_all({f"sim-{each}.example.com": address() for each in range(CROWD)})
-        with Askers() as askers:
-            for each in range(TURNS):
-                askers.start(TURNS, csrs.ask(honest[each::TURNS]), after=each)
-            askers.start(1, csrs.lie(thief, cluster.workers[0]))
-            for each in range(A_SECOND):
-                askers.start(1, metrics.by_connection(site), after=each / A_SECOND)
-            askers.start(2, metrics.by_kubectl())
+        askers = [(k, TURNS, csrs.ask(honest[k::TURNS])) for k in range(TURNS)]
+        askers += [(k / A_SECOND, 1, metrics.by_connection(site)) for k in range(A_SECOND)]
+        askers += [(0, 1, csrs.lie(thief, cluster.workers[0])), (0, 2, metrics.by_kubectl())]
+        with _asking(askers):
             for image in (another_image, image_reference):
                 for verb in SERVERS:
                     time.sleep(5)

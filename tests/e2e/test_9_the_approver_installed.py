@@ -175,11 +175,11 @@ def test_apply_pins_what_its_plan_proved_and_the_approver_approves(
     assert cluster.kubevouch("approver", "pin", "--diff").code == 1
     plan = str(tmp_path / "plan.json")
     made = ended(cluster, 0, "plan", "-o", plan, *cluster.ssh_words())
-    assert "Pins     for the approver, before a kubelet asks: " in made.out
+    assert "Pins     for the approver, before a kubelet sends its CSR: " in made.out
     assert "Notice   no approver runs here" not in made.out
     applied = ended(cluster, 0, "apply", plan, "--yes", "--soak", "1s")
     assert "pin 4 nodes for the approver" in applied.err
-    assert "The approver runs. It has 20 s to approve each CSR" in applied.err
+    assert "The approver has 20 s to approve each CSR" in applied.err
     assert "had not approved the CSR" not in applied.err, applied
     assert not re.search(r"\bKV4(09|11)\b", applied.out), applied
     decided = _serving_since(cluster, now)

@@ -87,7 +87,7 @@ def test_a_pin_names_the_client_certificate_on_each_nodes_disk(gone_afterwards: 
     finally:
         lost.mend()
     assert again.code == 3, again
-    assert f"{lost.name}: no client certificate for its pin: " in again.err, again
+    assert f"{lost.name}: cannot pin the client certificate: " in again.err, again
     assert cluster.kubevouch(*pin).code == 0
     assert _pinned_certificates(cluster) == on_disks
 

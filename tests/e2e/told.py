@@ -80,7 +80,7 @@ def shows_as_cut_off(cluster: Cluster, run: str) -> None:
         assert "if it was killed, status shows that in" in " ".join(looked.out.split()), looked
         time.sleep(int(waits.removeprefix("sleep ") or 1))
         looked = cluster.kubevouch("status")
-    assert f"Kept here  {run}: " in looked.out, looked
+    assert f"Stored     {run}: " in looked.out, looked
     assert "may be armed until" in " ".join(looked.out.split()), looked
     assert next_of(looked) == f"kubevouch resume {run}", looked
 

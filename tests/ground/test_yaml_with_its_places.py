@@ -76,12 +76,12 @@ def test_what_is_odd_is_told_with_its_place(
         ("a: b\x07", ("not YAML", 1, 5)),
         ("%YAML 1.2\n---\na: 1", ("not YAML", 1, 1)),
         ("a:\n  b: *c", ("alias", 2, 6)),
-        ("a: !!int 1", ("the tag tag:yaml.org,2002:int", 1, 4)),
-        ("a: 1\n~: 2", ("a key must be a word", 2, 1)),
-        ("1.5: 2", ("a key must be a word", 1, 1)),
-        ("a: 1\n[b]: 2", ("a key must be a word", 2, 1)),
-        ("<<: 1", ("<< merges", 1, 5)),
-        ('"\\ud83d"', ("half of a surrogate pair", 1, 1)),
+        ("a: !!int 1", ("unsupported tag tag:yaml.org,2002:int", 1, 4)),
+        ("a: 1\n~: 2", ("a key must be a string, integer or boolean", 2, 1)),
+        ("1.5: 2", ("a key must be a string, integer or boolean", 1, 1)),
+        ("a: 1\n[b]: 2", ("a key must be a scalar", 2, 1)),
+        ("<<: 1", ("<< needs", 1, 5)),
+        ('"\\ud83d"', ("a string has half of a surrogate pair", 1, 1)),
         ("a: " + "[" * 65, ("nested deeper", 1, 68)),
         only_long(
             "[" + "1," * goyaml.MAX_VALUES, ("more than 100000 values", 1, 2 * goyaml.MAX_VALUES)

@@ -12,7 +12,7 @@ from vulture import Vulture
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 LOOKED_AT = ("src", "lab/src")
-USERS = ("real", "bench", "demo")
+USERS = ("real", "bench", "demo", "year")
 
 # They hand the function to click, or to the list of rules.
 CALLED_BY_DECORATION = ["@*.command", "@*.group", "@_with_results", "@rule"]

@@ -85,7 +85,7 @@ def layer() -> Layer:
 
 
 def test_the_layout_holds_what_its_digests_say(tmp_path: Path) -> None:
-    made = oci.archive([layer()], "1.2.3", EPOCH)
+    made = oci.archive([layer()], "1.2.3", EPOCH, "amd64")
     path = tmp_path / "image.tar"
     path.write_bytes(made.data)
     assert digest(path) == made.digest

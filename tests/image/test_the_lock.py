@@ -25,40 +25,50 @@ IN_THE_IMAGE = {
 }
 
 
-def required() -> dict[str, tuple[str, set[str]]]:
+LOCKS = {each: lock.read(lock.path_of(each)) for each in lock.MACHINES}
+BOTH = pytest.mark.parametrize("architecture", LOCKS)
+
+
+def required(machine: str) -> dict[str, tuple[str, set[str]]]:
     """What locks/kubevouch.txt wants in the image: version and hashes, by name."""
     found = {}
     for block in re.findall(r"^[a-z0-9].*\n(?:[ \t].*\n)*", REQUIREMENTS, re.MULTILINE):
         first = Requirement(block.splitlines()[0].rstrip("\\ "))
-        if first.marker is None or first.marker.evaluate(IN_THE_IMAGE):
+        if first.marker is None or first.marker.evaluate(
+            {**IN_THE_IMAGE, "platform_machine": machine}
+        ):
             hashes = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", block))
             found[first.name] = str(first.specifier).removeprefix("=="), hashes
     return found
 
 
-def test_the_wheels_are_those_of_the_products_lock_and_all_of_them() -> None:
-    wanted = required()
+@BOTH
+def test_the_wheels_are_those_of_the_products_lock_and_all_of_them(architecture: str) -> None:
+    wanted = required(lock.MACHINES[architecture])
     assert len(wanted) > 10
-    locked = {each.name: each for each in lock.read().wheels}
+    locked = {each.name: each for each in LOCKS[architecture].wheels}
     assert locked.keys() == wanted.keys(), "`make image-lock`"
     for name, (version, hashes) in wanted.items():
         assert locked[name].version == version, "`make image-lock`"
         assert locked[name].sha256 in hashes
 
 
-def test_each_wheel_runs_on_the_images_python() -> None:
-    for each in lock.read().wheels:
+@BOTH
+def test_each_wheel_runs_on_the_images_python(architecture: str) -> None:
+    wanted = rf"manylinux.*_{lock.MACHINES[architecture]}"
+    for each in LOCKS[architecture].wheels:
         _, version, _, tags = parse_wheel_filename(each.file)
         assert str(version) == each.version
         for tag in tags:
             assert tag.abi in {"cp313", "abi3", "none"}, each.file
-            assert tag.platform == "any" or re.fullmatch(r"manylinux.*_x86_64", tag.platform)
+            assert tag.platform == "any" or re.fullmatch(wanted, tag.platform)
 
 
-def test_packages_are_named_below_an_archive_and_by_no_address() -> None:
-    text = lock.LOCK.read_text(encoding="utf-8")
+@BOTH
+def test_packages_are_named_below_an_archive_and_by_no_address(architecture: str) -> None:
+    text = lock.path_of(architecture).read_text(encoding="utf-8")
     assert "//" not in text
-    packages = lock.read().debian
+    packages = LOCKS[architecture].debian
     for each in packages:
         assert each.archive in {"main", "security"}
         assert re.fullmatch(r"pool/[a-z0-9/.+~_-]+\.deb", each.path, re.IGNORECASE), each.path
@@ -85,8 +95,9 @@ def test_a_lock_that_cannot_be_read_says_what_writes_it(tmp_path: Path) -> None:
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    lock.write(lock.read(), tmp_path / "lock.json")
-    assert (tmp_path / "lock.json").read_bytes() == lock.LOCK.read_bytes()
+    for architecture, locked in LOCKS.items():
+        lock.write(locked, tmp_path / "lock.json")
+        assert (tmp_path / "lock.json").read_bytes() == lock.path_of(architecture).read_bytes()
 
 
 def test_the_builder_never_imports_the_product() -> None:

@@ -165,7 +165,7 @@ def test_without_trouble_the_first_to_end_is_known() -> None:
     assert first_to_end(rows(at_node("w", None))) is None
 
 
-_PUT_BACK = "make no other CA: as root on cp, put the cluster's own back into /place.crt"
+_PUT_BACK = "create no other CA: as root on cp, restore the cluster's own CA to /place.crt"
 _MOVED = "as root on cp, move /place.crt and place.key beside it away"
 
 
@@ -176,16 +176,16 @@ _MOVED = "as root on cp, move /place.crt and place.key beside it away"
         (USE.KUBELET_CLIENT, "ended", "kubevouch explain KV607", "", ""),
         (USE.API_SERVER, "ended", "kubeadm certs renew apiserver", "as root on cp; then restart kube-apiserver", ""),
         (USE.ETCD_PEER, "ended", "kubeadm certs renew etcd-peer", "as root on cp; then restart etcd", ""),
-        (USE.ADMIN_CONF, "ended", "kubeadm certs renew admin.conf", "as root on cp; nothing has to be restarted", ""),
+        (USE.ADMIN_CONF, "ended", "kubeadm certs renew admin.conf", "as root on cp; no restart is needed", ""),
         # `kubeadm init phase` knows neither a load balancer nor certSANs without the cluster's own configuration.
         (USE.API_SERVER, "missing", "kubeadm init phase certs apiserver", "with `--config FILE`", _MOVED),
         (USE.API_SERVER, "half", "kubeadm init phase certs apiserver", "with `--config FILE`", _MOVED),
         (USE.SCHEDULER_CONF, "missing", "kubeadm init phase kubeconfig scheduler", "then restart kube-scheduler", ""),
         (USE.ADMIN_CONF, "half", "kubeadm init phase kubeconfig admin", "with `--config FILE`", "as root on cp, move /place.conf away"),
         # `kubeadm certs renew` signs with the CA that is there: where that was swapped, every leaf is refused afterwards.
-        (USE.API_SERVER, "wrong", "kubeadm certs renew apiserver", "as root on cp", "if the CA there is not the cluster's, put the cluster's back"),
-        (USE.CLUSTER_CA, "ended", "kubevouch explain KV602", "kubeadm renews no CA", ""),
-        (USE.ETCD_CA, "ended", "", "kubeadm renews no CA", ""),
+        (USE.API_SERVER, "wrong", "kubeadm certs renew apiserver", "as root on cp", "if the CA there is not the cluster's, restore the cluster's CA"),
+        (USE.CLUSTER_CA, "ended", "kubevouch explain KV602", "kubeadm does not renew CAs", ""),
+        (USE.ETCD_CA, "ended", "", "kubeadm does not renew CAs", ""),
         (USE.CA_BUNDLE, "ended", "", "put the CA of the served certificate into /place.crt", ""),
         (USE.CLUSTER_CA, "missing", "", _PUT_BACK, ""),
         (USE.CLUSTER_CA, "half", "", _PUT_BACK, ""),

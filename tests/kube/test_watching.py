@@ -259,10 +259,10 @@ UNREADABLE = '{"type":"ADDED","object":{"metadata":{"name":[],"resourceVersion":
 @pytest.mark.parametrize(
     ("play", "told"),
     [
-        (faults.lines(_line("ADDED", "b", 7)), "a watch without an end of its list"),
+        (faults.lines(_line("ADDED", "b", 7)), "a watch whose list has no end"),
         (faults.lines(_line("ADDED", "b", 7), '{"type', then="reset"), ""),
-        (faults.lines(BOOKMARK, then="hold"), "a watch without an end of its list"),
-        (faults.lines(UNREADABLE, ENDS, then="hold"), "an answer of another shape"),
+        (faults.lines(BOOKMARK, then="hold"), "a watch whose list has no end"),
+        (faults.lines(UNREADABLE, ENDS, then="hold"), "an answer of an unexpected shape"),
         (faults.answer(504, "Too large resource version"), "504"),
         (faults.lines(then="hold"), None),
     ],

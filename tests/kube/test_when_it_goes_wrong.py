@@ -222,7 +222,7 @@ async def test_a_server_that_does_not_answer_is_given_up(
 ) -> None:
     server.faults.on("*", faults.silence())
     async with reach(ResponseLimits(connect=30, total=0.5)) as api:
-        with pytest.raises(ApiUnreachable, match=r"no whole answer within 0\.5 seconds"):
+        with pytest.raises(ApiUnreachable, match=r"no complete answer within 0\.5 seconds"):
             await api.version()
     assert len(server.requests) == 1
 
@@ -293,7 +293,7 @@ async def test_what_does_not_speak_http_is_told(
     async with _listener(answer) as url:
         plain = url.replace("https", "http")
         async with reach(server=plain) as api:
-            with pytest.raises(NotAnApiServer, match="does not speak HTTP"):
+            with pytest.raises(NotAnApiServer, match="did not send valid HTTP"):
                 await api.version()
 
 
@@ -322,7 +322,7 @@ async def test_a_name_that_does_not_resolve_is_told(
 async def test_a_certificate_of_another_authority_is_told(
     server: ScriptedApiServer, authority: Authority, version: Version
 ) -> None:
-    with pytest.raises(ApiTlsError, match="signed by the certificate-authority of the kubeconfig"):
+    with pytest.raises(ApiTlsError, match="signed by the kubeconfig's certificate-authority"):
         await version(roots=Authority("another").pem)
     with pytest.raises(ApiTlsError, match=r"other\.example"):
         await version(server_name="other.example")
@@ -373,7 +373,7 @@ async def test_a_proxy_lets_us_through_and_a_proxy_that_does_not_is_told(
         assert proxy.heads[0].startswith(f"CONNECT 127.0.0.1:{server.port} ")
         assert TOKEN not in proxy.heads[0]
         proxy.refuse = "407 Proxy Authentication Required"
-        with pytest.raises(ApiUnreachable, match=r"the proxy .* answered with 407"):
+        with pytest.raises(ApiUnreachable, match=r"the proxy .* answered HTTP 407"):
             await version(proxy=proxy.url)
     secret = proxy.url.replace("//", "//me:plugh@")
     with pytest.raises(ApiUnreachable, match="no connection to the proxy") as caught:

@@ -273,7 +273,9 @@ async def test_a_kept_connection_to_an_expired_kubelet_is_told_of_with_the_prese
         asked = door(running, authority, clock=clock, check_time=False, unverified=True)
         with contextlib.closing(asked) as fetch:
             for _ in range(2):
-                with pytest.raises(FetchFailed, match="without a token it answered") as caught:
+                with pytest.raises(
+                    FetchFailed, match="without a token: `kubevouch apply`"
+                ) as caught:
                     await ask(fetch)
                 assert caught.value.reason == "expired"
                 assert (

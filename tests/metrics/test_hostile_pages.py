@@ -135,7 +135,7 @@ def test_a_page_that_is_longer_than_that_of_any_usual_node_is_read_in_steps() ->
 
 
 def test_a_page_of_more_pods_than_a_node_runs_is_refused() -> None:
-    with pytest.raises(AnswerError, match="more than 10000 containers; no node runs so many"):
+    with pytest.raises(AnswerError, match="more than 10000 containers; no node runs that many"):
         list(reading(page(45_000), "n1", 0))
 
 
@@ -174,7 +174,7 @@ def test_a_page_with_a_name_that_nothing_has_is_refused(what: str, name: str) ->
     usual = page(1)
     forged = re.sub(rf'{what}="[^"]+"', lambda _: f'{what}="{name}"', usual.decode()).encode()
     assert quick_page(forged, page_form(usual, read_page(usual))) is None
-    with pytest.raises(AnswerError, match=r"a name of \d+ bytes: .* is it a kubelet"):
+    with pytest.raises(AnswerError, match=r"a name of \d+ bytes: .* is this a kubelet"):
         read_page(forged)
 
 

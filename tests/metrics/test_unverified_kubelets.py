@@ -44,7 +44,7 @@ async def test_an_unverified_kubelet_is_asked_without_a_token(cluster: Cluster) 
         assert reason == "unknown-authority"
         assert text == (
             f'Get "https://127.0.0.1:{stranger.port}/metrics/resource": {UNTRUSTED}; '
-            'without a token it answered "401 Scripted": `kubevouch apply` gets it a certificate'
+            'the kubelet answered "401 Scripted" without a token: `kubevouch apply` gets it a certificate'
         )
         assert collector.store.node("n2") is not None
         assert collector.results["n1"].doubt.endswith(UNTRUSTED)
@@ -79,7 +79,7 @@ async def test_an_impostor_gets_no_token_either(cluster: Cluster, who: str) -> N
         await cluster.round()
         reason, text = failure_of(cluster, "n1")
         assert reason == "wrong-identity"
-        assert "not to node n1; without a token" in text
+        assert "not to node n1; the kubelet answered" in text
     assert running.sent.count(b"GET ") == 1
     assert b"Authorization" not in running.sent
 
@@ -103,7 +103,7 @@ async def test_the_server_is_held_back_until_every_ready_node_was_read_once(
         assert collector.held_back
         await cluster.rounds(2)
         assert collector.held_back == (
-            "ready nodes that are not read: n1; `kubevouch plan -o plan.json` says how each gets a certificate"
+            "ready nodes without fresh metrics: n1; `kubevouch plan -o plan.json` shows how each gets a certificate"
         )
         # The node is fixed: its kubelet starts again, with a certificate.
         running.behaviour = cluster.serve("n1")

@@ -362,7 +362,7 @@ def _certified(cluster: SmallCluster, user: str) -> Path:
 REFUSED = {
     ("--deprecated-kubelet-completely-insecure",): "kubevouch doctor",
     ("--metric-resolution=9s",): "expected at least 10s",
-    ("--kubelet-request-timeout=14s",): "nine tenths",
+    ("--kubelet-request-timeout=14s",): "90%",
     ("--tls-cert-file=a",): " together",
     ("--tls-cert-file=/none", "--tls-private-key-file=/none"): "No such file",
     ("-l=a=b=c",): "found '=', expected: ','",
@@ -425,4 +425,4 @@ async def test_a_kubeconfig_without_a_token_is_no_account_for_kubelets(
     cluster.kubeconfig.write_text(json.dumps(config))
     ran = await kubevouch("metrics-server", "run", f"--kubeconfig={cluster.kubeconfig}")
     assert ran.code == 2
-    assert "expected a ServiceAccount's token" in ran.err
+    assert "expected a ServiceAccount token" in ran.err

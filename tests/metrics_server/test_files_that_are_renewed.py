@@ -55,7 +55,7 @@ async def test_authorities_that_come_by_a_pipe_are_read_once(tmp_path: Path) -> 
     clock.wind(timedelta(minutes=2))
     assert roots().pem == pem
     [line] = lines
-    assert "the former ones stay in use" in line
+    assert "the previous ones stay in use" in line
     os.close(reading)
     with pytest.raises(UsageError, match=r"^--kubelet-certificate-authority /dev/fd/.*cannot be"):
         kubelet_roots(access, file, clock, Log(lines.append, clock))

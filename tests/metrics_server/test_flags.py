@@ -203,7 +203,7 @@ def test_each_flag_without_a_meaning_is_one_of_metrics_servers_and_is_documented
     names = [*SWITCHES, *WITH_VALUES]
     assert set(names) <= set(FLAGS)
     page = (ROOT / "docs" / "reference" / "metrics-server.md").read_text(encoding="utf-8")
-    told = page.split("## Flags without a meaning here", 1)[1].split("\n## ", 1)[0]
+    told = page.split("## Flags without an effect here", 1)[1].split("\n## ", 1)[0]
     assert {name for name in names if f"`--{name}`" not in told} == set()
 
 
@@ -223,7 +223,7 @@ def test_a_share_may_be_in_percent(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["2", "-1", "101%", "nan", "", "most"])
 def test_what_is_no_share_is_refused(text: str) -> None:
-    with pytest.raises(click.UsageError, match="expected a share"):
+    with pytest.raises(click.UsageError, match="expected a number from 0 to 1"):
         context_of(f"--ready-min-nodes={text}")
 
 

@@ -153,7 +153,7 @@ async def test_an_undo_ends_at_the_first_node_whose_kubelet_does_not_come_back(
         (THIRD, NodeState.UNKNOWN),
         (MASTER, NodeState.UNKNOWN),
     ]
-    assert "the last lines of its log: swap is on" in result.nodes[1].why
+    assert "the end of its log: swap is on" in result.nodes[1].why
     assert result.stopped == f"{SECOND} was undone and is not healthy"
     assert not result.interrupted
     touched = {host for host, name in here.machines.ran if name == "transaction (undo)"}

@@ -99,7 +99,7 @@ LEFT_AS_IT_IS: dict[str, tuple[dict[str, str], str | None, str, bool]] = {
         "did not write its text",
         False,
     ),
-    "nobody says who": ({}, None, "the annotation kubevouch.dev/run is missing; it has s", True),
+    "nobody says who": ({}, None, "without the annotation kubevouch.dev/run; serverT", True),
     "whoever asks would be obeyed": (OURS, "authorization: {mode: AlwaysAllow}\n", FORGED, True),
     "no YAML would be put back": (OURS, "kind: [\n", FORGED, True),
     "nothing would be put back": (OURS, "", FORGED, True),

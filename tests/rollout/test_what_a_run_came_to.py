@@ -91,7 +91,7 @@ HALF = answer(TransactionState.HALF, "config.yaml is immutable")
 BUSY = answer(TransactionState.BUSY, "another call holds the lock")
 BROKEN = TransactionAnswer(TransactionState.UNDONE, b"", 0)
 LOG = b"E1126 command failed\x1b[2J\nerr=unknown flag: --no-such-flag\n"
-TOLD = "the last lines of its log: E1126 command failed [2J | err=unknown flag: --no-such-flag"
+TOLD = "the end of its log: E1126 command failed [2J | err=unknown flag: --no-such-flag"
 FAILED = WatchedKubelet("inactive", 11, 10, b"activating", LOG)
 CRASHES = WatchedKubelet("restarts", 25, 1, b"active", LOG)
 RESTLESS = WatchedKubelet("time", 45, 9, b"active")

@@ -31,7 +31,7 @@ async def test_a_plan_of_some_nodes_leaves_the_config_map_alone(here: Acting) ->
     plan = await here.plan(WORKER)
     assert [each.node for each in plan.nodes] == [WORKER]
     assert plan.config_map is None
-    assert "does not look at 3 nodes" in plan.config_map_note
+    assert "does not cover 3 nodes" in plan.config_map_note
     with pytest.raises(UsageError, match="no such Node"):
         await here.plan("k8s-worker-9")
 

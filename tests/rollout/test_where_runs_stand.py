@@ -67,7 +67,7 @@ READ: dict[str, tuple[Any, ...]] = {
                               "set aside in /var/lib/kubelet/.kubevouch/aaaa/strays: config.yaml"),
     "undone": (run("aaaa", "undone", whose=b"before"), UNDONE, ""),
     "barred": (run("aaaa", "barred"), UNDONE, "", "undone before the run began here; it will not begin again"),
-    "of another version": (run("aaaa", "half"), NodeState.UNKNOWN, "", "a state that this version does not know"),
+    "of another version": (run("aaaa", "half"), NodeState.UNKNOWN, "", "a state unknown to this version"),
 }  # fmt: skip
 
 

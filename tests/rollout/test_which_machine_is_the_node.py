@@ -215,7 +215,7 @@ def test_a_host_key_that_two_nodes_have_proves_no_address_of_either(
 NEW = "ssh-ed25519 SHA256:new"
 SAID = (
     f"another ssh host key answers: {NEW}; expected ssh-ed25519 SHA256:{WORKER}, the plan's key; "
-    "if this machine really has another key now, put that into the plan"
+    "if this machine really has a new key, put that into the plan"
 )
 
 

@@ -146,7 +146,7 @@ async def test_that_nobody_is_accepted_stands_in_the_log_once_while_it_lasts(
 ) -> None:
     for _ in range(2):
         [line] = await failing(ending, number, 2)
-        assert "Failed to accept connections, and tries again" in line
+        assert "Failed to accept connections; retrying" in line
         assert os.strerror(number) in line
 
 

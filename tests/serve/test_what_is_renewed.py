@@ -118,7 +118,7 @@ async def test_a_certificate_is_renewed_while_the_published_trust_cannot_be_read
     # The error is said once while it lasts.
     for _ in range(3):
         await renewing.look()
-    assert renewing.said('"Failed to renew') == 1
+    assert renewing.said('"Failed to reload') == 1
     assert renewing.said('"Reloaded the serving certificate') == 1
 
 
@@ -192,7 +192,7 @@ async def test_a_pair_is_renewed_while_the_authorities_cannot_be_used(renewing: 
     pair = renewing.put(Authority("second"))
     await renewing.look()
     assert await renewing.served() == pair
-    assert renewing.said('"Failed to renew') == 1
+    assert renewing.said('"Failed to reload') == 1
     renewing.given.append(ClientTrust(client_ca=Authority("clients").pem))
     await renewing.look()
     assert renewing.reloader.authentication.trust.client_ca == renewing.given[-1].client_ca
@@ -213,6 +213,6 @@ async def test_a_pair_that_cannot_be_loaded_for_want_of_files_is_loaded_later(
         patched.setattr("tempfile.mkdtemp", none_left)
         await renewing.look()
     assert await renewing.served() == before
-    assert renewing.said('"Failed to renew') == 2  # of either name
+    assert renewing.said('"Failed to reload') == 2  # of either name
     await renewing.look()
     assert await renewing.served() == pair

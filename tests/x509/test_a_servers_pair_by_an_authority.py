@@ -109,9 +109,9 @@ def test_what_cannot_sign_is_refused() -> None:
         (authority(key, ca=False), "not a CA"),
         (authority(key, ends=NOW - timedelta(seconds=1)), "the CA expired"),
         ((pem, other), "does not belong to the CA"),
-        (edwards, "of another kind"),
+        (edwards, "unsupported key type"),
         ((pem, pem), "no private key"),
-        ((pem, own.replace(b"M", b"?")), "Go reads no PEM block"),
+        ((pem, own.replace(b"M", b"?")), "Go cannot read this PEM block"),
     ):
         with pytest.raises(X509Error, match=said):
             issued(*given)

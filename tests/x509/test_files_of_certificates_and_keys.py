@@ -109,7 +109,7 @@ def test_a_key_belongs_to_its_certificate_and_to_no_other() -> None:
 
 def test_whether_a_key_belongs_needs_a_key() -> None:
     (leaf,) = read_certificates(SERVING.chain, "crt")[:1]
-    with pytest.raises(X509Error, match="no private key in it"):
+    with pytest.raises(X509Error, match="contains no private key"):
         key_belongs(leaf, SERVING.chain, "key")
     with pytest.raises(X509Error, match="encrypted"):
         key_belongs(leaf, locked(), "key")
@@ -131,7 +131,7 @@ def test_an_error_names_the_file_the_block_and_what_would_be_right() -> None:
 
 def test_a_block_that_go_passes_over_is_an_error_with_its_line() -> None:
     indented = AUTHORITY.pem.replace(b"-----BEGIN", b" -----BEGIN")
-    with pytest.raises(X509Error, match=r"^ca\.crt: line 1: Go reads no PEM block here"):
+    with pytest.raises(X509Error, match=r"^ca\.crt: line 1: Go cannot read this PEM block"):
         read_pem(indented, "ca.crt")
     lines = AUTHORITY.pem.count(b"\n")
     with pytest.raises(X509Error, match=rf"line {lines + 1}: "):
@@ -165,9 +165,9 @@ def test_an_error_about_a_key_does_not_quote_it() -> None:
 @pytest.mark.parametrize(
     ("data", "seen"),
     [
-        (b"", "no PEM block in it"),
-        (b"hello", "no PEM block in it"),
-        (b"\x30\x00", "no PEM block in it"),
+        (b"", "contains no PEM block"),
+        (b"hello", "contains no PEM block"),
+        (b"\x30\x00", "contains no PEM block"),
         (b"x" * (LARGEST_FILE + 1), f"{LARGEST_FILE + 1} bytes"),
         (b"-----BEGIN A-----\n-----END A-----\n" * (MOST_BLOCKS + 1), f"more than {MOST_BLOCKS} PEM blocks"),
     ],
@@ -180,7 +180,7 @@ def test_what_is_no_pem_file_is_refused(data: bytes, seen: str) -> None:
 
 
 def test_where_certificates_are_expected_a_file_without_one_is_refused() -> None:
-    with pytest.raises(X509Error, match="no certificate in it"):
+    with pytest.raises(X509Error, match="contains no certificate"):
         read_certificates(SERVING.key, "ca.crt")
     with pytest.raises(X509Error, match="at most"):
         read_certificate_der(b"0" * (LARGEST_FILE + 1), "peer")

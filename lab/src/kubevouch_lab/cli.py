@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    "lab", cls=CommandGroup, short_help="Rehearse on a whole small cluster on this machine."
+    "lab", cls=CommandGroup, short_help="Rehearse on a small cluster that runs on this machine."
 )
 def command() -> None:
-    """A cluster of four nodes in one process: no root, no container, real TLS on loopback addresses.
+    """Run a cluster of four nodes in one process: no root, no containers, real TLS on loopback addresses.
 
     \b
-      kubevouch lab up            runs it until Ctrl-C, and prints what to export
+      kubevouch lab up            runs until Ctrl-C, and prints what to export
       kubevouch lab break wrong-ca --node k8s-worker-2
-      kubevouch lab age 300d      what exists becomes that much older
+      kubevouch lab age 300d      makes existing certificates 300 days older
       kubevouch lab down
 
-    What it is not is in docs/lab.md.
+    docs/lab.md lists its limits.
     """
 
 
@@ -51,7 +51,7 @@ def _dir(function: F) -> F:
         "directory",
         metavar="DIR",
         type=click.Path(path_type=Path),
-        help="Folder of the lab; several labs run side by side. [default: ~/.local/state/kubevouch/lab]",
+        help="The lab's folder; labs in several folders can run side by side. [default: ~/.local/state/kubevouch/lab]",
     )(function)
 
 
@@ -89,30 +89,34 @@ def _folder(terminal: "Terminal", directory: Path | None) -> "Folder":
 
 
 @command.command(
-    "up", cls=_WithScenarios, short_help="Make a lab or go on with one, and run it until Ctrl-C."
+    "up", cls=_WithScenarios, short_help="Create or continue a lab, and run it until Ctrl-C."
 )
 @_dir
 @click.option(
     "--scenario",
     metavar="NAME",
     shell_complete=completed(_scenario_names),
-    help="What is wrong with it (see below). [default: expired]",
+    help="The scenario: what is wrong with the cluster (see below). [default: expired]",
 )
 @click.option(
-    "--nodes", "count", metavar="N", type=click.IntRange(1, 5000), help="Nodes. [default: 4]"
+    "--nodes",
+    "count",
+    metavar="N",
+    type=click.IntRange(1, 5000),
+    help="Number of nodes. [default: 4]",
 )
 @click.option(
     "--ip-family",
     "family",
     type=click.Choice(["ipv4", "ipv6", "dual"]),
-    help="Which addresses its nodes have. [default: ipv4]",
+    help="IP family of the nodes' addresses. [default: ipv4]",
 )
 @click.option(
     "--whole",
     is_flag=True,
-    help="Every node of a new lab has a disk, a shell and ssh; else of more than 16 nodes only 4 have.",
+    help="Give every node of a new lab a disk, a shell and ssh. Without this, only 4 nodes have them if there are more than 16.",
 )
-@click.option("--detach", is_flag=True, help="Run it in the background; `lab down` ends it.")
+@click.option("--detach", is_flag=True, help="Run in the background; `lab down` stops it.")
 @click.pass_context
 def up(
     ctx: click.Context,
@@ -123,7 +127,7 @@ def up(
     whole: bool,
     detach: bool,
 ) -> int:
-    """Runs the lab in DIR; it goes on where it was, also after a kill -9."""
+    """Run the lab in DIR. An existing lab continues where it stopped, even after kill -9."""
     import asyncio
 
     from kubevouch.system_clock import SystemClock
@@ -194,11 +198,13 @@ def _exports(folder: "Folder") -> "Mapping[str, str]":
     }
 
 
-@command.command("env", short_help='Print what to export, for `eval "$(kubevouch lab env)"`.')
+@command.command(
+    "env", short_help='Print the variables to export, for `eval "$(kubevouch lab env)"`.'
+)
 @_dir
 @click.pass_context
 def env(ctx: click.Context, directory: Path | None) -> int:
-    """Prints the lines that `lab up` prints, of a lab that runs."""
+    """Print the same lines as `lab up`, for a running lab."""
     terminal = terminal_of(ctx)
     folder = _folder(terminal, directory)
     _ask(folder, "status")
@@ -206,12 +212,12 @@ def env(ctx: click.Context, directory: Path | None) -> int:
     return ExitCode.OK
 
 
-@command.command("down", short_help="End it. The folder stays; with --remove it goes, too.")
+@command.command("down", short_help="Stop the lab, and keep its folder unless --remove is given.")
 @_dir
-@click.option("--remove", is_flag=True, help="Remove the folder, too.")
+@click.option("--remove", is_flag=True, help="Also remove the folder.")
 @click.pass_context
 def down(ctx: click.Context, directory: Path | None, remove: bool) -> int:
-    """Ends the lab in DIR, if one runs there."""
+    """Stop the lab in DIR, if it is running."""
     from kubevouch_lab.process.background import ended, removed
 
     terminal = terminal_of(ctx)
@@ -220,17 +226,17 @@ def down(ctx: click.Context, directory: Path | None, remove: bool) -> int:
     if remove:
         removed(folder)
     terminal.note(
-        f"{folder.root}: {'ended' if ran else 'no lab ran'}{', removed' if remove else ''}"
+        f"{folder.root}: {'stopped' if ran else 'no lab was running'}{', removed' if remove else ''}"
     )
     return ExitCode.OK
 
 
-@command.command("status", short_help="Show what runs, and where.")
+@command.command("status", short_help="Show the API server and the nodes.")
 @_dir
 @output()
 @click.pass_context
 def status(ctx: click.Context, directory: Path | None) -> int:
-    """The lab in DIR: its API server, its nodes and what their kubelets are about."""
+    """Show the lab in DIR: its API server, its nodes and the state of their kubelets."""
     from kubevouch.cli.common.documents import print_document
 
     terminal = terminal_of(ctx)
@@ -254,17 +260,16 @@ def status(ctx: click.Context, directory: Path | None) -> int:
 def break_(
     ctx: click.Context, scenario: str, directory: Path | None, nodes: tuple[str, ...]
 ) -> int:
-    """Breaks (or, with `healthy`, mends) every node of the running lab, or only those that are named.
+    """Break (or, with `healthy`, repair) every node of the running lab, or only the given ones.
 
-    The kubelets' files of these nodes are put into the scenario's state first: what you, or a run of apply, had changed
-    there is gone.
+    First, the kubelet files of these nodes are reset to the scenario's state. Changes by you or by `apply` are lost.
 
-    CSRs for these nodes' serving certificates are deleted. Of all nodes, kube-system/kubelet-csr-approver goes, too. Most
-    scenarios in which kubelets once were healthy (healthy, denied-loop, kubelets-dead, wrong-ca, clock-skew, unreachable,
-    rbac-missing, drift) then start it: it approves whatever a node asks for. An approver that you have installed stays, and
-    decides as well: with it `pending`, say, does not stay dark.
+    CSRs for these nodes' serving certificates are deleted. Without --node, kube-system/kubelet-csr-approver is removed,
+    too. Most scenarios in which kubelets once were healthy (healthy, denied-loop, kubelets-dead, wrong-ca, clock-skew,
+    unreachable, rbac-missing, drift) then start it again; it approves every CSR of a node. An approver that you have
+    installed stays, and also decides: with it, `pending` for example does not stay dark.
 
-    Returns when the scenario has come about: what doctor finds then, it finds a minute later, too.
+    Returns when the scenario has taken effect and doctor's findings no longer change.
     """
     from kubevouch_lab.scenarios.catalogue import scenario_of
 
@@ -272,26 +277,26 @@ def break_(
     folder = _folder(terminal, directory)
     scenario_of(scenario)
     _ask(folder, "status")
-    terminal.note(f"{scenario}: waiting until it has come about ...")
+    terminal.note(f"{scenario}: waiting for it to take effect ...")
     found = _ask(folder, "break", timeout=_BREAKING, scenario=scenario, nodes=list(nodes))
     nodes_meant = found.get("nodes", ())  # a lab that an earlier version runs does not say it
     where = f" on {', '.join(nodes_meant)}" if nodes_meant else ""
     terminal.note(f"{scenario}{where}: {found['what']}")
     if found.get("kubevouch approves"):
         terminal.note(
-            "kubevouch-approver is installed here, and decides on CSRs whatever the scenario says"
+            "kubevouch-approver is installed here, and decides CSRs regardless of the scenario"
         )
     return ExitCode.OK
 
 
-@command.command("repair", short_help="Do what only a person can do about a scenario.")
+@command.command("repair", short_help="Do a scenario's manual repair.")
 @click.argument("scenario", shell_complete=completed(_scenario_names))
 @_dir
 @click.pass_context
 def repair(ctx: click.Context, scenario: str, directory: Path | None) -> int:
-    """Does the part of a person after `lab break SCENARIO`: sets a clock, opens a port, brings a bootstrap token.
+    """Do the manual part of a repair after `lab break SCENARIO`: set a clock, open a port, provide a bootstrap token.
 
-    The rest is for doctor and apply. Returns when what follows from it has come about.
+    Leaves the rest to doctor and apply. Returns when the repair has taken effect.
     """
     from kubevouch_lab.scenarios.catalogue import scenario_of
 
@@ -299,18 +304,18 @@ def repair(ctx: click.Context, scenario: str, directory: Path | None) -> int:
     folder = _folder(terminal, directory)
     scenario_of(scenario)
     _ask(folder, "status")
-    terminal.note(f"{scenario}: doing what a person would do, and waiting for what comes of it ...")
+    terminal.note(f"{scenario}: doing the manual repair, and waiting for it to take effect ...")
     _ask(folder, "repair", timeout=_BREAKING, scenario=scenario)
-    terminal.note(f"{scenario}: done what a person would do")
+    terminal.note(f"{scenario}: the manual repair is done")
     return ExitCode.OK
 
 
-@command.command("age", short_help="Make what exists so much older.")
+@command.command("age", short_help="Make existing certificates older.")
 @click.argument("time", metavar="DAYS")
 @click.option(
     "--serving",
     is_flag=True,
-    help="Only what kubelets serve: they have renewed their client certificates meanwhile.",
+    help="Only serving certificates, as if kubelets had renewed their client certificates meanwhile.",
 )
 @_dir
 @_nodes
@@ -318,7 +323,7 @@ def repair(ctx: click.Context, scenario: str, directory: Path | None) -> int:
 def age(
     ctx: click.Context, time: str, directory: Path | None, nodes: tuple[str, ...], *, serving: bool
 ) -> int:
-    """Makes the certificates on the nodes again with dates that lie DAYS earlier, such as 300d."""
+    """Re-issue the certificates on the nodes with dates that are DAYS earlier, such as 300d."""
     terminal = terminal_of(ctx)
     text = time.removesuffix("d")
     if not (text.isascii() and text.isdigit()) or not 0 < int(text) <= 3650:
@@ -335,7 +340,7 @@ def age(
 @_dir
 @click.pass_context
 def shell(ctx: click.Context, node: str, words: tuple[str, ...], directory: Path | None) -> int:
-    """Logs in to NODE of the running lab by ssh; WORDS are what is run there."""
+    """Log in to NODE of the running lab by ssh, and run WORDS there if given."""
     terminal = terminal_of(ctx)
     folder = _folder(terminal, directory)
     _ask(folder, "status")

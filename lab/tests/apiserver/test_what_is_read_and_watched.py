@@ -101,7 +101,7 @@ async def test_a_page_whose_first_is_forgotten_is_gone(lab: Bench) -> None:
         ({"continue": "e30"}, 400, "continue key is not valid"),
         ({"limit": "many"}, 400, "not a number"),
         ({"resourceVersion": "x"}, 400, "not a number"),
-        ({"resourceVersion": "1", "resourceVersionMatch": "Exact"}, 422, "what is there now"),
+        ({"resourceVersion": "1", "resourceVersionMatch": "Exact"}, 422, "only current objects"),
         ({"sendInitialEvents": "true"}, 422, "sendInitialEvents is forbidden for list"),
         ({"resourceVersion": "999999"}, 504, "Too large resource version: 999999"),
         ({"fieldSelector": "spec.x=1"}, 400, '"spec.x" is not a known field selector'),

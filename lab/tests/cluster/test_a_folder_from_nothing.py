@@ -230,10 +230,10 @@ def test_two_processes_cannot_run_one_lab(tmp_path: Path) -> None:
 
 def test_a_folder_of_another_version_says_what_to_do(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
-    with pytest.raises(LabError, match="there is no lab here"):
+    with pytest.raises(LabError, match="no lab was made here"):
         folder.record()
     folder.keep(Record(23, 4, "expired", NOW, "x", format=99))
-    with pytest.raises(LabError, match=r"another version \(99\); remove the folder"):
+    with pytest.raises(LabError, match=r"has another format \(99\); remove the folder"):
         folder.record()
 
 

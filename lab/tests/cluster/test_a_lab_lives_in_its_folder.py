@@ -99,7 +99,7 @@ def test_killed_it_goes_on_where_it_was(root: Path) -> None:
     assert "no lab runs here" in run("status", root).stderr
     wished = run("up", root, "--nodes", "3", "--detach")
     assert (
-        "the number of nodes of the lab there is 1; `kubevouch lab down --remove" in wished.stderr
+        "the lab here has another number of nodes: 1; `kubevouch lab down --remove" in wished.stderr
     )
     removed = run("down", root, "--remove")
     assert removed.returncode == 0
@@ -168,7 +168,9 @@ def test_what_names_no_block_is_refused(
     up = run("up", root, "--detach", "--nodes", "1")
     assert up.returncode == 2
     seen = f"$KUBEVOUCH_LAB_BLOCKS: {text!r} names no block of 127.0.0.0/8"
-    assert f"{seen}; two numbers from 16 to 239, such as 16-127" in " ".join(up.stderr.split())
+    assert f"{seen}; expected two numbers from 16 to 239, such as 16-127" in " ".join(
+        up.stderr.split()
+    )
     assert not root.exists()
 
 

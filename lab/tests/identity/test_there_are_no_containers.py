@@ -13,14 +13,14 @@ AT_ONCE = 15.0
 """Seconds for kubectl to start and end on a busy machine; what would hang waits for a minute and more."""
 
 REFUSED = {
-    ("exec", "p", "--", "ls"): "nothing can be run in a pod (kubectl exec, cp)",
-    ("cp", "p:/etc/hosts", "hosts"): "nothing can be run in a pod (kubectl exec, cp)",
-    ("attach", "p"): "there is nothing to attach to (kubectl attach, run -it)",
-    ("port-forward", "p", ":80"): "no port of a pod can be forwarded (kubectl port-forward)",
-    ("debug", "p", "--image=i"): "none can be added to a pod (kubectl debug)",
-    ("debug", "p", "-it", "--image=i"): "none can be added to a pod (kubectl debug)",
-    ("debug", "node/n1", "-it", "--image=i"): "nothing can be typed into one (stdin, kubectl -i)",
-    ("run", "q", "-it", "--image=i", "--restart=Never"): "nothing can be typed into one (stdin, kubectl -i)",
+    ("exec", "p", "--", "ls"): "kubectl exec and cp cannot run anything in a pod",
+    ("cp", "p:/etc/hosts", "hosts"): "kubectl exec and cp cannot run anything in a pod",
+    ("attach", "p"): "kubectl attach and run -it cannot attach to anything",
+    ("port-forward", "p", ":80"): "kubectl port-forward cannot forward a pod's port",
+    ("debug", "p", "--image=i"): "kubectl debug cannot add a container to a pod",
+    ("debug", "p", "-it", "--image=i"): "kubectl debug cannot add a container to a pod",
+    ("debug", "node/n1", "-it", "--image=i"): "kubectl -i (stdin) is not possible",
+    ("run", "q", "-it", "--image=i", "--restart=Never"): "kubectl -i (stdin) is not possible",
 }  # fmt: skip
 
 

@@ -219,7 +219,7 @@ async def test_its_pods_are_reported_counted_and_heard(cluster: Plane, tmp_path:
         assert await get(node, f"{path}/quick?tailLines=2", ADMIN) == (200, "two\nthree\n")
         assert await get(node, f"{path}/quick?follow=true", ADMIN) == (
             400,
-            "the lab's kubelets do not know follow",
+            "the lab's kubelets do not support follow",
         )
         assert (await get(node, f"{path}/slow", ADMIN))[0] == 404
         assert (await get(node, "/exec/default/two/quick", ADMIN))[0] == 501

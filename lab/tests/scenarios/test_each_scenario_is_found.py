@@ -44,7 +44,7 @@ def test_a_repair_mends_every_node_that_is_broken(lab: LabCluster) -> None:
     nodes = ("--node", "k8s-worker-2", "--node", "k8s-worker-3")
     done = ran(lab, "break", "unreachable", *nodes)
     assert done.err.splitlines()[-1] == (
-        "unreachable on k8s-worker-2, k8s-worker-3: a node's port swallows what comes"
+        "unreachable on k8s-worker-2, k8s-worker-3: a node's kubelet port accepts connections and never answers"
     )
     broken = found(lab)
     assert (broken["exit"], broken["cause"]) == (1, "KV202")
@@ -92,7 +92,7 @@ def test_break_says_of_our_approver_that_it_decides_as_well(lab: LabCluster) -> 
             assert done.code == 0, done
             told, approver = done.err.splitlines()[-2:]
             assert told.startswith(f"pending{where}: serverTLSBootstrap is on")
-            assert approver.startswith("kubevouch-approver is installed here, and decides on CSRs")
+            assert approver.startswith("kubevouch-approver is installed here, and decides CSRs")
     finally:
         lab.kubevouch("approver", "remove", "--pins", "--yes")
 
@@ -102,14 +102,14 @@ def test_a_lab_of_no_scenario_is_not_begun(lab: LabCluster, tmp_path: Path) -> N
         where = tmp_path / "new"
         done = lab.kubevouch("lab", "up", "--scenario", "heathy", "--dir", str(where), *words)
         assert done.code == 2, done
-        assert done.err == "Error: heathy: there is no such scenario; did you mean healthy?\n"
+        assert done.err == "Error: heathy: no such scenario; did you mean healthy?\n"
         assert not where.exists()
 
 
 def test_what_is_no_scenario_or_no_node_is_a_matter_of_usage(lab: LabCluster) -> None:
     for words, why in (
-        (["wrong-ac"], "wrong-ac: there is no such scenario; did you mean wrong-ca?"),
-        (["nosuch"], "nosuch: there is no such scenario; there are"),
+        (["wrong-ac"], "wrong-ac: no such scenario; did you mean wrong-ca?"),
+        (["nosuch"], "nosuch: no such scenario; there are"),
         (["pending", "--node", "w9"], "w9: is not a node of this lab; its nodes are"),
     ):
         assert why in ran(lab, "break", *words, code=2).err

@@ -1,12 +1,12 @@
-"""The command line, with a file or a folder for each verb. click and the terminal are used here only.
+"""The command line, with a file or a folder for each verb. Only this package uses click and the terminal.
 
-The parts of a verb are put together here. Importing this package loads click and nothing else; what a verb needs is
-imported when it runs, so that `--help` stays within 100 ms of a bare Python.
+Importing this package loads click and nothing else. A verb imports its dependencies when it runs, so `--help` takes at
+most 100 ms more than a bare Python.
 """
 
 
 def main() -> None:
-    """The programs `kubevouch`, `kubectl-vouch` and `kubectl_complete-vouch`."""
+    """The entry point of `kubevouch`, `kubectl-vouch` and `kubectl_complete-vouch`."""
     import os
     import sys
 

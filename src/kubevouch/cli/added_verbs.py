@@ -1,6 +1,6 @@
-"""Verbs that other distributions add, by an entry point of the group `kubevouch.verbs`; `lab` is one.
+"""Verbs that other distributions add through the entry point group `kubevouch.verbs`, such as `lab`.
 
-The search reads the metadata of every installed distribution. Only the help and unknown verbs need it.
+The search reads the metadata of every installed distribution. Only the help and unknown verbs need this.
 """
 
 from importlib.metadata import EntryPoint, entry_points
@@ -10,26 +10,24 @@ import click
 from kubevouch.errors import KubevouchError
 
 GROUP = "kubevouch.verbs"
-NOT_INSTALLED = {
-    "lab": "it is a distribution of its own: `pip install ./lab` in a checkout of kubevouch installs it"
-}
+NOT_INSTALLED = {"lab": "`pip install ./lab` in a checkout of kubevouch installs it"}
 """Known verbs of other distributions, and how to install them."""
 
 
 class VerbNotLoaded(KubevouchError):
-    """A distribution announces a verb that cannot be imported."""
+    """An entry point names a verb that cannot be imported."""
 
 
 def added_verbs() -> dict[str, EntryPoint]:
-    """Each verb that an installed distribution adds, sorted by name."""
+    """The verbs of installed distributions, sorted by name."""
     return {each.name: each for each in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
 
 
 def loaded(entry_point: EntryPoint) -> click.Command:
-    """The command behind an entry point.
+    """Imports the command of an entry point.
 
     Raises:
-        VerbNotLoaded: its distribution is broken, or has another version than ours.
+        VerbNotLoaded: the distribution is broken, or its version differs from ours.
     """
     try:
         command = entry_point.load()
@@ -37,7 +35,7 @@ def loaded(entry_point: EntryPoint) -> click.Command:
         raise VerbNotLoaded(
             f"kubevouch {entry_point.name}",
             f"cannot be loaded from {entry_point.value}: {error}",
-            f"install {_distribution(entry_point)} again, in the version of kubevouch",
+            f"install {_distribution(entry_point)} again, in the same version as kubevouch",
         ) from None
     assert isinstance(command, click.Command)
     return command

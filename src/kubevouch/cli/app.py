@@ -1,4 +1,4 @@
-"""The program: its verbs, and the one place where an error becomes a line and an exit code."""
+"""The program: its verbs, and the only place that turns an error into a message and an exit code."""
 
 import gc
 import sys
@@ -10,7 +10,7 @@ import click
 
 from kubevouch import __version__
 from kubevouch.cli.common.group import CommandGroup, wrong_line
-from kubevouch.cli.common.signals import deaf_to_ctrl_c, ended_as_by_ctrl_c
+from kubevouch.cli.common.signals import ended_as_by_ctrl_c, ignoring_ctrl_c
 from kubevouch.cli.common.terminal import NOTHING_CHANGED, Declined, Terminal, one_line
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
 
@@ -44,7 +44,7 @@ _NAME_WIDTH = max(map(len, _VERBS))
 
 
 class VerbGroup(CommandGroup):
-    """Imports a verb's module on demand. Other distributions add verbs, too (`added_verbs`)."""
+    """Imports the module of a verb on demand. Other distributions can add verbs (`added_verbs`)."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The verbs in the order of the help."""
@@ -53,7 +53,7 @@ class VerbGroup(CommandGroup):
         return [*_VERBS, *(each for each in added_verbs() if each not in _VERBS)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the verbs, one on each line, below their headings."""
+        """Writes the verbs below their headings, one per line."""
         verbs = self.list_commands(ctx)
         for heading, ours in _HEADINGS.items():
             last = heading == "More"
@@ -71,14 +71,14 @@ class VerbGroup(CommandGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb of this name."""
+        """Finds the verb of this name."""
         is_verb = not args[0].startswith("-") and not ctx.resilient_parsing
         if is_verb and args[0] not in _VERBS:
             return args[0], _added(ctx, args[0]), args[1:]
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The verb; None if it cannot be loaded, so that the help leaves it out."""
+        """The verb of this name. None if it cannot be loaded; the help then omits it."""
         if cmd_name not in _VERBS:
             return _added_or_none(cmd_name)
         module, _, name = _VERBS[cmd_name].partition(":")
@@ -87,12 +87,12 @@ class VerbGroup(CommandGroup):
 
 
 def _added(ctx: click.Context, name: str) -> click.Command:
-    """A verb of another distribution.
+    """Loads a verb of another distribution.
 
     Raises:
         click.NoSuchCommand: there is no verb of this name.
-        UsageError: it is not installed.
-        VerbNotLoaded: there is one, but it cannot be loaded.
+        UsageError: the verb is not installed.
+        VerbNotLoaded: the verb cannot be loaded.
     """
     from kubevouch.cli.added_verbs import NOT_INSTALLED, added_verbs, loaded
 
@@ -127,8 +127,8 @@ def program() -> None:
       kubevouch apply plan.json     make the changes, each node proven on the wire
       kubevouch verify              check every node and the metrics (reads only)
 
-    Exit codes: 0 all done, no findings that count; 1 findings; 2 usage; 3 could not tell; 4 stopped: some nodes
-    are done, or nothing was changed; 5 undone; 130 interrupted.
+    Exit codes: 0 success, no relevant findings; 1 findings; 2 usage error; 3 could not tell; 4 stopped: some nodes are
+    done, or nothing was changed; 5 undone; 130 interrupted.
     """
 
 
@@ -141,7 +141,7 @@ def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str
     name = "kubectl vouch" if called.startswith("kubectl") else "kubevouch"
     try:
         with ended_as_by_ctrl_c():
-            if called == _COMPLETES:
+            if called == _COMPLETER:
                 return _complete(arguments, terminal)
             return _invoke(arguments, name, terminal)
     except SystemExit:
@@ -149,15 +149,15 @@ def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str
     except (Exception, KeyboardInterrupt) as error:
         if environment.get("KUBEVOUCH_TRACE"):
             raise
-        with deaf_to_ctrl_c():
-            return _told(error, terminal)
+        with ignoring_ctrl_c():
+            return _report(error, terminal)
 
 
-def _told(error: BaseException, terminal: Terminal) -> int:
+def _report(error: BaseException, terminal: Terminal) -> int:
     """Prints the error that ended the program, and the next command. Returns the exit code."""
     if isinstance(error, OSError):
         terminal.abandon(terminal.stdout)
-    text, code = _error_text(error)
+    text, code = _message(error)
     if terminal.nothing_changed and code == ExitCode.INTERRUPTED:
         terminal.note(NOTHING_CHANGED)
     terminal.note(text)
@@ -168,8 +168,8 @@ def _told(error: BaseException, terminal: Terminal) -> int:
     return code
 
 
-def _error_text(error: BaseException) -> tuple[str, int]:
-    """The text of an error for the operator, and the exit code."""
+def _message(error: BaseException) -> tuple[str, int]:
+    """The error message for the operator, and the exit code."""
     match error:
         case KeyboardInterrupt() | click.Abort():
             return "Error: interrupted", ExitCode.INTERRUPTED
@@ -194,9 +194,9 @@ def _error_text(error: BaseException) -> tuple[str, int]:
     return f"Error: {text}", code
 
 
-_COMPLETES = "kubectl_complete-vouch"
+_COMPLETER = "kubectl_complete-vouch"
 """The program that kubectl runs to complete `kubectl vouch ...`."""
-_TRACE = "set KUBEVOUCH_TRACE=1 to see where it happened"
+_TRACE = "set KUBEVOUCH_TRACE=1 for a traceback"
 
 
 def _invoke(arguments: Sequence[str], name: str, terminal: Terminal) -> int:
@@ -217,7 +217,7 @@ def _complete(words: Sequence[str], terminal: Terminal) -> int:
 
 
 def _is_text(argument: str) -> bool:
-    """Python keeps bytes that are not UTF-8 as lone surrogates, which no terminal or JSON reader accepts."""
+    """False for bytes that are not UTF-8: Python stores them as lone surrogates, which terminals and JSON parsers reject."""
     try:
         argument.encode()
     except UnicodeEncodeError:
@@ -226,5 +226,5 @@ def _is_text(argument: str) -> bool:
 
 
 def program_of(arguments: Sequence[str], name: str, terminal: Terminal) -> object:
-    """What the verb returns: its exit code."""
+    """Runs the verb and returns its exit code."""
     return program.main(args=list(arguments), prog_name=name, standalone_mode=False, obj=terminal)

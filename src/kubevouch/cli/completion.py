@@ -1,4 +1,4 @@
-"""`completion SHELL`: the script that lets a shell complete our verbs and flags. And what kubectl's own completion offers."""
+"""`completion SHELL` prints a script for shell completion. Also answers kubectl's own completion."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
 
 _NO_FILES = 4
-"""ShellCompDirectiveNoFileComp of Go's cobra; 0 lets the shell offer files."""
+"""ShellCompDirectiveNoFileComp of Go's cobra. 0 would let the shell offer files."""
 
 
 @click.command("completion", short_help="Print the script for a shell's completion.")
@@ -38,7 +38,7 @@ def command(ctx: click.Context, shell: str) -> int:
 def offered_to_kubectl(
     program: click.Command, words: Sequence[str], terminal: "Terminal"
 ) -> Iterator[str]:
-    """What may follow `kubectl vouch`: a line each, then cobra's directive. The last of the words is the one to complete."""
+    """Completions for `kubectl vouch`, one per line, then cobra's directive. The last word is the one to complete."""
     from click.shell_completion import ShellComplete
 
     *whole, begun = words or ("",)

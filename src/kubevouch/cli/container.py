@@ -1,21 +1,21 @@
-"""The container image's entry point, `python -m kubevouch.cli.container`: the metrics server's flags, or a verb.
+"""The entry point of the container image, `python -m kubevouch.cli.container`.
 
-A manifest for metrics-server gives its container only flags, no verb: they start the metrics server. Any other words are
-an ordinary command line. The image has no shell that could distinguish the two.
+A manifest for metrics-server passes only flags to its container, without a verb: they start our metrics server. Any
+other arguments are an ordinary command line. The image has no shell that could distinguish the two cases.
 """
 
 from collections.abc import Sequence
 
 
 def command_line(words: Sequence[str]) -> list[str]:
-    """The command line of `kubevouch` for the container's arguments; without any, the help."""
+    """The `kubevouch` command line for the container's arguments; without arguments, the help."""
     if not words:
         return ["--help"]
     return ["metrics-server", "run", *words] if words[0].startswith("-") else list(words)
 
 
 def main() -> None:
-    """Runs the command line and ends the process with its exit code."""
+    """Runs the command line, and exits with its exit code."""
     import os
     import sys
 

@@ -1,4 +1,4 @@
-"""`doctor`: problems between `kubectl top` and the kubelets, and their causes. Reads only."""
+"""`doctor`: finds problems between `kubectl top` and the kubelets, and their causes. Reads only."""
 
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @output("short")
 @fail_on
 @handshake_timeout
-@print_role("reader", "the reading verbs need")
+@print_role("reader", "the read-only verbs need")
 def command(
     terminal: "Terminal",
     access: "ClusterAccess",

@@ -1,4 +1,4 @@
-"""`explain CODE`: the meaning of a finding, offline."""
+"""`explain CODE`: explains a finding, offline."""
 
 from typing import TYPE_CHECKING, NoReturn
 

@@ -1,4 +1,4 @@
-"""`exporter install | upgrade | remove | run`: a cluster's certificates as metrics. The server itself only reads."""
+"""`exporter install | upgrade | remove | run`: a cluster's certificates as metrics. The exporter itself only reads."""
 
 import secrets  # noqa: TID251 - the one place
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ _SHORTEST = 10.0
 
 
 def _long_enough(_: click.Context, __: click.Parameter, value: float) -> float:
-    """The seconds of --interval. Raises click.BadParameter for a value that is too small."""
+    """Checks that --interval is not too short. Raises click.BadParameter."""
     if value < _SHORTEST:
         raise click.BadParameter(f"expected {_SHORTEST:g}s or more, got {value:g}s")
     return value
@@ -36,7 +36,7 @@ def _long_enough(_: click.Context, __: click.Parameter, value: float) -> float:
     "exporter", cls=CommandGroup, short_help="Serve the expiry of every certificate as metrics."
 )
 def command() -> None:
-    """The exporter: a server with the expiry of every certificate of a cluster as metrics."""
+    """The exporter: a server that exposes the expiry of every certificate of a cluster as metrics."""
 
 
 for each in server_commands("exporter"):
@@ -48,7 +48,7 @@ for each in server_commands("exporter"):
 @duration(
     "--interval",
     "15m",
-    "Time between two handshakes with a kubelet. A hash of the names spreads the kubelets over it.",
+    "Time between two handshakes with a kubelet. A hash of the names spreads the kubelets over this time.",
     callback=_long_enough,
 )
 @duration("--timeout", "10s", "Timeout of one handshake.")

@@ -1,4 +1,4 @@
-"""`probe`: one kubelet, host or file: what it presents, and what metrics-server would say of it. Reads only."""
+"""`probe`: shows the certificate of one kubelet, host or file, and the error that metrics-server would log. Reads only."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "ca_file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Verify against these CAs instead of the cluster's. This asks no cluster.",
+    help="Verify against these CAs instead of the cluster's. Connects to no cluster.",
 )
 @handshake_timeout
 @click.pass_context
@@ -69,7 +69,7 @@ def command(
 
 
 def print_probe(terminal: "Terminal", result: "ProbeResult") -> int:
-    """The result, and the exit code: 0 trusted, 1 not, 3 where that cannot be told."""
+    """Prints the result. Returns the exit code: 0 trusted, 1 not trusted, 3 unknown."""
     from kubevouch.cli.common.documents import print_document
 
     if terminal.document_form:
@@ -99,7 +99,7 @@ def _print(terminal: "Terminal", result: "ProbeResult") -> None:
         terminal.wrapped(result.failure, _WOULD_LOG)
     elif result.verdict is None:
         terminal.out("NO VERDICT", Colour.WARNING)
-        terminal.wrapped(f"the cluster's CA is not known: {result.doubt}", "  ")
+        terminal.wrapped(f"the cluster's CA is unknown: {result.doubt}", "  ")
     elif result.misnamed:
         terminal.out("NOT THE NODE'S", Colour.BAD)
         terminal.wrapped(result.misnamed, "  ")

@@ -1,4 +1,4 @@
-"""`top nodes | pods`: what kubectl prints, and why what is missing is missing. Reads only."""
+"""`top nodes | pods`: prints usage like kubectl, and the reason for each missing value. Reads only."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ _ALIASES = {"node": "nodes", "no": "nodes", "pod": "pods", "po": "pods"}
 
 
 class _Kinds(CommandGroup):
-    """Accepts kubectl's short names as well."""
+    """Also accepts kubectl's short names."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name or short name."""
@@ -37,18 +37,18 @@ class _Kinds(CommandGroup):
 def command() -> None:
     """Shows usage of nodes and pods from the metrics API, in kubectl's columns.
 
-    Where kubectl prints <unknown>, or nothing, the reason follows, with the codes of `doctor`. `top` sends no credential
+    Where kubectl prints <unknown> or nothing, `top` adds the reason, with the codes of `doctor`. It sends no credential
     to a kubelet. Exit code 1: values are missing, and the reason is known. Exit code 3: the reason is not known.
     """
 
 
 def _showing(function: Callable[..., int]) -> Callable[..., int]:
-    """The options of `nodes` and `pods`, in kubectl's words."""
+    """The common options of `nodes` and `pods`, named as in kubectl."""
     return all_of(
         connected,
         watchable,
         click.option(
-            "-l", "--selector", default="", metavar="LABELS", help="Only objects with these labels."
+            "-l", "--selector", default="", metavar="LABELS", help="Show objects with these labels."
         ),
         click.option(
             "--sort-by",
@@ -98,7 +98,7 @@ def nodes(
 @click.option("-A", "--all-namespaces", is_flag=True, help="Show pods of all namespaces.")
 @click.option("--containers", is_flag=True, help="Print a line for each container.")
 @click.option("--sum", "total", is_flag=True, help="Print the sum below the pods.")
-@click.option("--field-selector", default="", metavar="FIELDS", help="Only pods with these fields.")
+@click.option("--field-selector", default="", metavar="FIELDS", help="Show pods with these fields.")
 def pods(
     name: str | None,
     terminal: "Terminal",
@@ -149,11 +149,11 @@ def _found(
 _UNKNOWN = "<unknown>"
 _MOST_NAMED = 5
 _LONGEST = 2000
-"""Longest reason, in characters: a node may write a megabyte into a pod's status."""
+"""The maximum length of a reason, in characters: a node may write a megabyte into a pod's status."""
 
 
 def print_nodes(terminal: "Terminal", found: "TopFound", *, headers: bool) -> ExitCode:
-    """Prints the table and the reasons; returns the exit code. headers: whether to print headings."""
+    """Prints the table and the reasons. Returns the exit code."""
     from kubevouch.cli.common.documents import print_document
 
     if terminal.document_form:
@@ -169,7 +169,7 @@ def print_nodes(terminal: "Terminal", found: "TopFound", *, headers: bool) -> Ex
 def print_pods(
     terminal: "Terminal", found: "TopFound", options: "TopOptions", *, headers: bool, with_sum: bool
 ) -> ExitCode:
-    """Like print_nodes, for pods. with_sum: adds a row with the sum."""
+    """Like print_nodes, for pods. with_sum: print a row with the sum."""
     from kubevouch.cli.common.documents import print_document
     from kubevouch.metrics.top.rows import total
 
@@ -235,7 +235,7 @@ def _node_cells(row: "UsageRow") -> tuple[str, ...]:
 
 
 def _print_reasons(terminal: "Terminal", found: "TopFound") -> ExitCode:
-    """Prints each finding once below the table, with the text of its first subject, then other reasons by text."""
+    """Prints each finding once below the table, with the text of its first subject. Then prints the other reasons."""
     from kubevouch.diagnose.make import counted, named
     from kubevouch.x509.reasons import TLS_PREFIX
 

@@ -1,4 +1,4 @@
-"""`verify`: that all of it holds, now, on every node. Reads only."""
+"""`verify`: checks that metrics and certificates are in order now, on every node. Reads only."""
 
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from kubevouch.kube.io.client import ApiClient
 
 _PAUSE = 2.0
-_SAID_AGAIN_AFTER = 30.0
-"""Seconds. The same wait appears again in a log after this time."""
+_REPEATED_AFTER = 30.0
+"""Seconds after which a log repeats an unchanged wait."""
 
 
 @click.command(
@@ -54,7 +54,7 @@ def command(
 ) -> int:
     """Checks that the metrics API has fresh values for every node, and that every kubelet's certificate verifies.
 
-    If our approver is installed, it must decide, too. No approver at all is a warning.
+    If our approver is installed, it must be working, too. No approver at all is a warning.
 
     `verify` makes some of the checks of `doctor`, with the same codes. Exit code 0: all of them pass.
     """
@@ -80,7 +80,7 @@ async def until_it_holds(
     wait: float,
     timeout: float,
 ) -> "tuple[Evidence, Diagnosis]":
-    """Retries until every check passes, for `wait` seconds. timeout: for one handshake. Raises ApiUnreachable at the end."""
+    """Retries for `wait` seconds until every check passes. timeout: seconds per handshake. Raises ApiUnreachable at the end."""
     from kubevouch.diagnose.doctor import VERIFY, diagnose
     from kubevouch.evidence.gather.snapshot import gather
     from kubevouch.kube.errors import ApiUnreachable
@@ -106,15 +106,15 @@ async def until_it_holds(
             diagnosis = diagnose(evidence, VERIFY)
             if diagnosis.exit_code(severity) is ExitCode.OK or left <= 0:
                 return evidence, diagnosis
-            text, what = _what_it_waits_for(diagnosis, severity)
-        if what != said or clock.monotonic() - said_at >= _SAID_AGAIN_AFTER:
+            text, what = _awaited(diagnosis, severity)
+        if what != said or clock.monotonic() - said_at >= _REPEATED_AFTER:
             terminal.note(f"waiting: {text} (at most {left:.0f} s more)")
             said, said_at = what, clock.monotonic()
         await clock.sleep(min(_PAUSE, left))
 
 
-def _what_it_waits_for(diagnosis: "Diagnosis", severity: "Severity") -> "tuple[str, object]":
-    """The two worst findings as text, and a key that does not change with ages and numbers in the text."""
+def _awaited(diagnosis: "Diagnosis", severity: "Severity") -> "tuple[str, object]":
+    """The two worst findings as text, and a key that ignores changing numbers in the text."""
     bad = [each for each in diagnosis.findings if each.severity.at_least(severity)]
     unknown = [each for each in diagnosis.findings if each.code.is_doubt]
     shown = sorted(bad, key=lambda each: each.severity.rank)[:2] or unknown[:2]

@@ -1,19 +1,19 @@
-"""YAML and JSON as Go's sigs.k8s.io/yaml reads them, with limits.
+"""YAML and JSON as Go's sigs.k8s.io/yaml reads them, with limits. All YAML of the product is read here.
 
-The product reads all its YAML here.
+kubectl reads kubeconfigs and manifests with that library, and a kubelet reads its configuration
+with it. A file must mean the same here: `yes` is a boolean, `1e3` is a number, `12:30:45` and
+`2001-01-01` are strings, the last of duplicate keys wins, `<<` merges where it is written, and only
+the first document counts. Tags other than !!str are errors. tests/kubeconfig has recorded answers
+of kubectl, tests/kubelet those of a kubelet.
 
-kubectl reads kubeconfigs and manifests with that library, and a kubelet its configuration. A file
-must mean the same here: `yes` is a boolean, `1e3` a number, `12:30:45` and `2001-01-01` are texts,
-a later duplicate key wins, `<<` merges at its place, and only the first document counts. Tags other
-than !!str are refused. tests/kubeconfig records kubectl's answers, tests/kubelet a kubelet's.
-
-- `read`: the value in a file; `compose`: nodes with their positions, for an edit, and any oddities
+- `read`: the value in a file
+- `compose`: nodes with their positions, for an edit; also reports oddities
 - `scalars`: the meaning of a single scalar
-- `written`: a value as YAML, for people to read
+- `written`: a value as YAML for people
 
-The text may be hostile. Nodes are built from parser events, so depth, values and the values behind
+The text may be hostile. Nodes are built from parser events: depth, values and the values behind
 aliases are counted before anything is built, and no tag constructs an object. So no other file
-imports `yaml`. This room does not know which file it reads or what the file should contain.
+imports `yaml`. This package does not know what the file is for.
 
 Sources: decode.go in go.yaml.in/yaml/v2, yaml.go in sigs.k8s.io/yaml.
 """
@@ -41,7 +41,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class Oddity(StrEnum):
-    """Something readable that an edit of the file must not meet."""
+    """Valid YAML that an automatic edit of the file cannot handle."""
 
     MERGE_KEY = "merge-key"
     DUPLICATE_KEY = "duplicate-key"
@@ -49,7 +49,7 @@ class Oddity(StrEnum):
 
 
 class Position(NamedTuple):
-    """A position in a text. `line` and `column` count from 1, `offset` (characters) from 0."""
+    """A position in a text. `line` and `column` start at 1, `offset` (in characters) at 0."""
 
     line: int
     column: int
@@ -57,7 +57,7 @@ class Position(NamedTuple):
 
 
 class UnreadableYaml(ValueError):
-    """Why a text cannot be read. The caller adds the file's name.
+    """The text is not YAML that Go reads, or exceeds our limits. The caller adds the file's name.
 
     `line` and `column` are 0 if unknown.
     """
@@ -73,10 +73,11 @@ class UnreadableYaml(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class YamlNode:
-    """A value, and its place from `start` to `end`. An alias has the position of its anchor.
+    """A value with its start and end in the text. An alias has the position of its anchor.
 
-    entries: the entries of a mapping. flow: a mapping in braces. size: the number of values in it,
-    with itself. height: the levels below it. Both follow aliases.
+    entries: the entries of a mapping. flow: True for a mapping in braces. size: the number of
+    values, including the node itself. height: the number of levels below the node. `size` and
+    `height` count what aliases refer to.
     """
 
     value: Value
@@ -90,7 +91,7 @@ class YamlNode:
 
 @dataclass(frozen=True, slots=True)
 class MappingEntry:
-    """A key and its value in a mapping. `key`: the key as in JSON. merges: the key is `<<`."""
+    """A key and its value in a mapping. `key`: the key as JSON writes it. merges: True if the key is `<<`."""
 
     key: str
     merges: bool
@@ -99,12 +100,12 @@ class MappingEntry:
 
 
 Note = Callable[[Oddity, Position, str], None]
-"""Called for each oddity with its position and path: a key's dotted path, or for `<<` its
-mapping's."""
+"""Called for each oddity with its position and path: the dotted path of the key, or for `<<` the
+path of the mapping."""
 
 
 def read(data: bytes, note: Note = lambda *_: None) -> Value:
-    """The value of the first document; None if there is no document. `note`: as in `compose`.
+    """The value of the first document; None if there is no document. note: called as in `compose`.
 
     Raises UnreadableYaml.
     """
@@ -115,13 +116,12 @@ def read(data: bytes, note: Note = lambda *_: None) -> Value:
 def compose(text: str, note: Note) -> YamlNode | None:
     """The first document with positions; None if there is no document.
 
-    Calls `note` for every oddity.
-
-    PyYAML's own parser reads it, whose positions and errors are the same on every machine. It
-    refuses tabs between words, and needs a second for 100 KB.
+    Calls `note` for every oddity. Uses PyYAML's pure Python parser: its positions and error
+    messages are the same on every machine. That parser rejects tabs between words, and needs a
+    second for 100 KB.
 
     Raises:
-        UnreadableYaml: Go does not read it as YAML, or it exceeds our limits.
+        UnreadableYaml: Go does not read the text as YAML, or it exceeds our limits.
     """
     return _composed(text, yaml.SafeLoader, note)
 
@@ -161,7 +161,7 @@ def _position_of(mark: Any) -> Position:  # noqa: ANN401 - PyYAML's mark, or Non
 
 
 class _Composer:
-    """Builds nodes from parser events, and counts them."""
+    """Builds nodes from parser events, and counts values and depth."""
 
     def __init__(self, events: Iterator[Any], note: Note) -> None:
         self._events = events
@@ -173,7 +173,7 @@ class _Composer:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if event.version not in (None, (1, 1)):
-                    what = "not YAML: a %YAML line with a version other than 1.1"
+                    what = "not YAML: %YAML has a version other than 1.1"
                     raise UnreadableYaml(what, _position_of(event.start_mark))
                 node = self._node(next(self._events), "", 0)
                 next(self._events)  # the document's end
@@ -182,7 +182,7 @@ class _Composer:
         return None
 
     def _look_further(self) -> None:
-        """Notes a further document. Go reads only the first one, even if the rest is broken."""
+        """Notes a second document. Go reads only the first one, even if the rest is broken."""
         try:
             after = next(self._events)
         except yaml.MarkedYAMLError as error:
@@ -216,7 +216,7 @@ class _Composer:
     def _aliased(self, anchor: str, position: Position, depth: int) -> YamlNode:
         node = self._anchors.get(anchor)
         if node is None:
-            what = f"alias *{anchor} stands before its anchor, or inside it"
+            what = f"alias *{anchor} is before its anchor, or inside it"
             raise UnreadableYaml(what, position)
         self._count(node.size, position)
         if depth + node.height > MAX_DEPTH:
@@ -226,7 +226,7 @@ class _Composer:
     def _count(self, more: int, position: Position) -> None:
         self._values += more
         if self._values > MAX_VALUES:
-            what = f"more than {MAX_VALUES} values, aliases counted"
+            what = f"more than {MAX_VALUES} values, with aliases expanded"
             raise UnreadableYaml(what, position)
 
     def _sequence(self, start: Position, path: str, depth: int) -> YamlNode:
@@ -278,15 +278,15 @@ def _too_deep(position: Position) -> UnreadableYaml:
 
 def _scalar(event: yaml.ScalarEvent) -> Scalar:
     if _SURROGATE.search(event.value):
-        raise ValueError("half of a surrogate pair in a text")
+        raise ValueError("a string has half of a surrogate pair")
     if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
-        raise ValueError(f"the tag {event.tag[:40]}, which we do not read")
+        raise ValueError(f"unsupported tag {event.tag[:40]}")
     return plain_scalar(event.value) if event.implicit[0] and not event.tag else event.value
 
 
 def _key(node: YamlNode) -> str:
     if isinstance(node.value, list | dict):
-        raise UnreadableYaml("a key must be a word", node.start)
+        raise UnreadableYaml("a key must be a scalar", node.start)
     try:
         return key_text(node.value)
     except ValueError as error:
@@ -298,12 +298,12 @@ def _is_merge(event: Any) -> bool:  # noqa: ANN401 - PyYAML's event
 
 
 def _merged(node: YamlNode, *, aliased: bool) -> dict[str, Value]:
-    """The result of `<<`: a mapping, or a list of mappings there, of which the first wins."""
+    """The keys that `<<` adds, from a mapping or a list of mappings. In a list, the first mapping wins."""
     listed = isinstance(node.value, list) and not aliased
     merged: dict[str, Value] = {}
     for source in reversed(node.value if listed else [node.value]):
         if not isinstance(source, dict):
-            raise UnreadableYaml("<< merges a value that is not a mapping", node.start)
+            raise UnreadableYaml("<< needs a mapping", node.start)
         merged |= source
     return merged
 
@@ -312,7 +312,7 @@ _UNFOLDED: Final = 10_000
 
 
 class _Writer(yaml.SafeDumper):
-    """Writes multi-line texts line by line."""
+    """Writes strings of several lines as block scalars."""
 
 
 def _text(writer: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -320,7 +320,7 @@ def _text(writer: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 
 
 def _style(text: str) -> str | None:
-    """Quotes texts that Go would misread: PyYAML takes `1e3` for a text."""
+    """The quoting style of a string. Quotes strings that Go would misread, such as `1e3`, which PyYAML leaves plain."""
     if "\n" in text:
         return "|"
     try:
@@ -333,6 +333,6 @@ _Writer.add_representer(str, _text)
 
 
 def written(value: Value) -> str:
-    """A YAML block with sorted keys. Unprintable and non-ASCII characters are escaped."""
+    """The value as block-style YAML with sorted keys. Unprintable and non-ASCII characters are escaped."""
     text: str = yaml.dump(value, Dumper=_Writer, default_flow_style=False, width=_UNFOLDED)
     return text

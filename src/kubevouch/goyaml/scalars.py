@@ -1,4 +1,4 @@
-"""What a single word means to Go: YAML 1.1 with exceptions, neither Python's reading nor YAML 1.2.
+"""How Go reads a single scalar: as YAML 1.1 with exceptions, unlike Python and unlike YAML 1.2.
 
 Sources: resolve in resolve.go of go.yaml.in/yaml/v2 for values, convertToJSONableObject in yaml.go
 of sigs.k8s.io/yaml for keys, strconv for numbers.
@@ -26,33 +26,33 @@ _POINT_FIRST: Final = re.compile(r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-
 
 
 def plain_scalar(text: str) -> Scalar:
-    """The value of a word without quotes and without a tag. Timestamps stay texts, as in JSON.
+    """The value of a scalar without quotes and tag. Timestamps stay strings, as in JSON.
 
     Raises:
-        ValueError: infinity or not a number, which JSON does not have.
+        ValueError: the value is infinity or NaN, which JSON lacks.
     """
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in "+-.0123456789":
         return text
     if _NOT_FINITE.fullmatch(text):
-        raise ValueError(f"{text} is no JSON value")
+        raise ValueError(f"JSON has no {text}")
     number = _number(text)
     return text if number is None else number
 
 
 def key_text(value: Scalar) -> str:
-    """A key as in JSON: `yes: 1` has the key "true".
+    """The key as JSON writes it: `yes: 1` has the key "true".
 
     Raises:
-        ValueError: null, and numbers beyond a signed 64-bit integer. Go accepts fractions, too.
+        ValueError: the key is null, a fraction, or beyond a signed 64-bit integer. Go accepts fractions.
     """
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, int) or value >= 1 << 63:
-        raise ValueError("a key must be a word")
+        raise ValueError("a key must be a string, integer or boolean")
     return str(value)
 
 
@@ -68,13 +68,13 @@ def _number(text: str) -> int | float | None:
 
 
 def _integer(sign: str, *digits: str | None) -> int | None:
-    """None beyond 64 bits, one of them for the sign."""
+    """The integer; None beyond 64 bits. A sign takes one bit."""
     written = zip(digits, (16, 2, 8, 10), strict=True)
     value = next(int(sign + found, base) for found, base in written if found)
     return value if -(1 << 63) <= value < 1 << (63 if sign else 64) else None
 
 
 def _float(text: str) -> float | None:
-    """None beyond 64 bits."""
+    """The number; None if it overflows a 64-bit float."""
     value = float(text)
     return None if value in (math.inf, -math.inf) else value

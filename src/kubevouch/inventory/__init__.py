@@ -1,5 +1,5 @@
-"""Every certificate of a cluster: how long it lives, who renews it, and what stops when it ends.
+"""Every certificate of a cluster: how long it is valid, who renews it, and what stops when it ends.
 
-`evidence` finds the certificates. Here they become rows, and rows become tables, metrics and a
-page.
+`evidence` finds the certificates. This package makes rows of them, and tables, metrics and a page
+of the rows.
 """

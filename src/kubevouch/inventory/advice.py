@@ -1,4 +1,4 @@
-"""What to do about a certificate: what renews it, creates it, or shows why it is not renewed."""
+"""What to do about a certificate: how to renew or create it, or find out why it is not renewed."""
 
 import posixpath
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ _RESTARTED: Final = {
     CertificateUse.SCHEDULER_CONF: "then restart kube-scheduler",
     CertificateUse.ETCD_SERVER: "then restart etcd",
     CertificateUse.ETCD_PEER: "then restart etcd",
-    CertificateUse.ADMIN_CONF: "nothing has to be restarted",
-    CertificateUse.SUPER_ADMIN_CONF: "nothing has to be restarted",
-    CertificateUse.ETCD_HEALTHCHECK_CLIENT: "nothing has to be restarted",
+    CertificateUse.ADMIN_CONF: "no restart is needed",
+    CertificateUse.SUPER_ADMIN_CONF: "no restart is needed",
+    CertificateUse.ETCD_HEALTHCHECK_CLIENT: "no restart is needed",
 }
-"""Programs read kubeadm's certificates at their start; those not listed here belong to
-kube-apiserver."""
+"""What to restart, since programs read kubeadm's certificates when they start. Certificates not
+listed belong to kube-apiserver."""
 _LACKING: Final = frozenset({RowState.MISSING, RowState.UNREADABLE, RowState.WRONG})
 _KEPT: Final = (
     "Other control planes and backups have the cluster's CAs; so do the ConfigMaps "
@@ -42,9 +42,9 @@ _KEPT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to do: a command's words, an action by hand, or both.
+    """What to do: a command, an action by hand, or both.
 
-    before: an action by hand before the command, which fails without it.
+    before: an action by hand that the command needs first.
     """
 
     command: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Advice:
 
 
 def advice_of(row: CertificateRow) -> Advice:
-    """What renews it, or shows why it is not renewed."""
+    """The command or action that renews the certificate, or shows why it is not renewed."""
     found = row.found
     is_refused = row.state is RowState.WRONG and found.use is CertificateUse.WEBHOOK
     is_silent = row.state is RowState.UNREADABLE and found.vantage is Vantage.DIALLED
@@ -70,7 +70,7 @@ def advice_of(row: CertificateRow) -> Advice:
 
 
 def _node(row: CertificateRow) -> str:
-    """The node for the action. A disk's node may be unknown."""
+    """The node where to act. The node of a disk may be unknown."""
     found = row.found
     return f"the node whose disk is {found.root}" if found.root == found.node else found.node
 
@@ -80,23 +80,25 @@ def _as_root(row: CertificateRow) -> str:
 
 
 def _kubeadms_advice(row: CertificateRow, where: str) -> Advice:
-    """Missing and unreadable files are created, since `renew` copies the names from the old certificate.
+    """The advice for a certificate that kubeadm renews.
 
-    `renew` signs with the present CA: after a swap of the CA all leaves look wrong.
+    Missing and unreadable ones must be created, since `renew` copies the names from the old
+    certificate. `renew` signs with the CA on disk. After a swap of that CA all its certificates
+    look wrong.
     """
     use = row.found.use
     then = f"{where}; {_RESTARTED.get(use, 'then restart kube-apiserver')}"
     if row.state in {RowState.MISSING, RowState.UNREADABLE}:
         return Advice(_made_by_kubeadm(use), f"{_CONFIG}, {then}", _moved_away(row))
     before = (
-        f"if the CA there is not the cluster's, put the cluster's back and renew nothing. {_KEPT}"
+        f"if the CA there is not the cluster's, restore the cluster's CA and renew nothing. {_KEPT}"
     )
     is_wrong = row.state is RowState.WRONG
     return Advice(("kubeadm", "certs", "renew", use), then, before if is_wrong else "")
 
 
 def _moved_away(row: CertificateRow) -> str:
-    """`kubeadm init phase` loads existing files: an incomplete pair, or half a file, makes it fail.
+    """The files to move away first: `kubeadm init phase` fails if it finds an incomplete pair or half a file.
 
     Source: writeCertificateFilesIfNotExist in cmd/kubeadm/app/phases/certs/certs.go,
     validateKubeConfig in phases/kubeconfig/kubeconfig.go; tried with kubeadm 1.36.3.
@@ -104,33 +106,33 @@ def _moved_away(row: CertificateRow) -> str:
     path = row.found.path
     if path.endswith(".crt"):
         key = posixpath.basename(path).removesuffix(".crt") + ".key"
-        return f"{_as_root(row)}move {path} and {key} beside it away, if they exist: kubeadm makes both or neither"
+        return f"{_as_root(row)}move {path} and {key} beside it away, if they exist: kubeadm creates both or neither"
     return "" if row.state is RowState.MISSING else f"{_as_root(row)}move {path} away"
 
 
 def _authority_advice(row: CertificateRow) -> Advice:
     found = row.found
     if row.beside_another and row.state is RowState.EXPIRED:
-        return Advice(by_hand=f"remove it from {found.path} once nothing uses what it signed")
+        return Advice(by_hand=f"remove it from {found.path} once its certificates are unused")
     if row.beside_another:
         return Advice(by_hand=f"leave it in {found.path}: its certificates become valid with it")
     if found.use is CertificateUse.CA_BUNDLE:
         return Advice(by_hand=f"put the CA of the served certificate into {found.where}")
     if row.state in _LACKING:
         return Advice(by_hand=_put_back(row))
-    by_hand = "kubeadm renews no CA: make the next one, have everything trust it, re-issue all certificates"
+    by_hand = "kubeadm does not renew CAs: create the next one, make all trust it, re-issue all certificates"
     if found.use is CertificateUse.CLUSTER_CA:
         return Advice(("kubevouch", "explain", str(Code.CLUSTER_CA_EXPIRING)), by_hand)
     return Advice(by_hand=by_hand)
 
 
 def _put_back(row: CertificateRow) -> str:
-    """A CA that is missing in one place exists in others, and its certificates are good: a new one would split the cluster."""
+    """The advice to restore a missing CA from another place, where it still exists. A new CA would split the cluster."""
     found = row.found
     if found.vantage is not Vantage.NODE_DISK:
-        return f"make no other CA: kube-apiserver writes {found.where} from the file on its disk, so look at that"
-    own = f"{_as_root(row)}put the cluster's own back into {found.path}, on a control plane with its key beside it"
-    return f"make no other CA: {own}. {_KEPT}"
+        return f"create no other CA: kube-apiserver writes {found.where} from the file on its disk, so check that file"
+    own = f"{_as_root(row)}restore the cluster's own CA to {found.path}, on a control plane with its key beside it"
+    return f"create no other CA: {own}. {_KEPT}"
 
 
 def _made_by_kubeadm(use: CertificateUse) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What matters most in an inventory: what has ended or ends first, and what stops with it."""
+"""What matters most in an inventory: what has ended or ends first, and what stops then."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,24 +23,24 @@ _OF_ONE: Final = frozenset(
         CertificateUse.KUBECONFIG,
     }
 )
-"""Uses whose end stops only one node, or one client. Before their end all others are reported
-first."""
+"""Uses whose end stops only one node or one client. Among certificates that have not ended, these
+are reported last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Rows of one use and one state that reach a limit, sorted by end."""
+    """Rows of one use and one state that have reached a limit, sorted by end."""
 
     rows: tuple[CertificateRow, ...]
     concern: Concern
 
     @property
     def word(self) -> str:
-        """A heading of one or two words."""
+        """A heading of one or two words for the state."""
         return self.rows[0].word.upper()
 
     def text(self, at: datetime) -> str:
-        """What, where, and since when or when."""
+        """Which certificates, where, and when they end or ended."""
         first = self.rows[0]
         what = f"{first.found.use} of {places_of(self.rows)}"
         if first.remaining is None or first.state is RowState.WRONG:
@@ -59,7 +59,7 @@ class Trouble:
 
     @property
     def _why(self) -> str:
-        """What is wrong with the first row; with its place if others differ."""
+        """The fault of the first row, with its place if the faults of others differ."""
         reasons = [each.found.fault or "; ".join(each.remarks[:1]) for each in self.rows]
         is_all = len(set(reasons)) == 1
         return reasons[0] if is_all else f"at {place_of(self.rows[0])}, {reasons[0]}"
@@ -67,9 +67,11 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What matters most. first: the first good one to end. unknown: something could not be read.
+    """What matters most in an inventory.
 
-    besides: sentences about remarks on good certificates. advice: None if nothing needs to be done.
+    first: the first good certificate to end. unknown: whether something could not be read. besides:
+    sentences about faults of certificates that are within their validity. advice: None if nothing
+    needs to be done.
     """
 
     troubles: tuple[Trouble, ...]
@@ -81,7 +83,7 @@ class Outlook:
 
 
 def outlook_of(found: FoundCertificates, rows: Sequence[CertificateRow], limits: Limits) -> Outlook:
-    """The same for the terminal and for the page."""
+    """The outlook, for the terminal and for the HTML page."""
     troubles, doubted = troubles_of(rows, limits), doubted_of(rows)
     unknown = not all(each.is_ordinary for each in found.not_read)
     if troubles:
@@ -94,7 +96,7 @@ def outlook_of(found: FoundCertificates, rows: Sequence[CertificateRow], limits:
 def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice | None:
     lacks = any(each.doubt.kind is DoubtKind.NOT_ALLOWED for each in found.not_read)
     if unknown and found.asked_disks and not lacks:
-        before = "make ssh, and sudo there, work for the unread nodes"
+        before = "make ssh and sudo work on the unread nodes"
         return Advice(("kubevouch", "certs", "--via", "ssh"), before=before)
     if unknown and found.without_cluster:
         return Advice(by_hand="as root, `kubevouch certs --root DIR`, where DIR is the node's /")
@@ -107,7 +109,7 @@ def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:
-    """What reaches a limit: failures first, by harm; then those still to end, by date."""
+    """The rows that reach a limit, grouped: failures first, by harm, then those still to end, by date."""
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     keyed = sorted(worth, key=lambda each: (*_key(each, limits), _left(each)))
     groups = [
@@ -118,16 +120,16 @@ def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble
 
 
 def most_harmful(troubles: Sequence[Trouble], most: int) -> tuple[Trouble, ...]:
-    """That many troubles, in order: the first, and the most harmful of the others."""
+    """Up to `most` troubles in their order: the first, and the most harmful of the others."""
     kept = sorted(troubles[1:], key=lambda each: (each.concern is not Concern.FAIL, _harm(each)))
     shown = {id(each) for each in (*troubles[:1], *kept[: most - 1])}
     return tuple(each for each in troubles if id(each) in shown)
 
 
 def what_stops(rows: Sequence[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
-    """A row for each use, and when it ends. rows: in the order of `rows_of`.
+    """The first row of each use, and when it ends. rows: in the order of `rows_of`.
 
-    A missing file alone stops nothing.
+    Missing files are ignored, since one alone stops nothing.
     """
     first: dict[CertificateUse, CertificateRow] = {}
     for row in rows:
@@ -145,12 +147,12 @@ def _when(row: CertificateRow) -> str:
 
 
 def doubted_of(rows: Sequence[CertificateRow]) -> tuple[CertificateRow, ...]:
-    """Certificates that are valid in time but have a fault."""
+    """Rows of certificates that are within their validity but have a fault."""
     return tuple(row for row in rows if row.state is RowState.VALID and row.remarks)
 
 
 def besides(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
-    """A sentence for each use: the faults of certificates that are valid in time."""
+    """A sentence for each use, about the faults of certificates within their validity."""
     uses: dict[CertificateUse, list[CertificateRow]] = {}
     for row in doubted_of(rows):
         uses.setdefault(row.found.use, []).append(row)
@@ -183,9 +185,9 @@ def _harm(trouble: Trouble) -> int:
 
 
 def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedelta]:
-    """Sorts failures by harm; before the end, a CA comes before its certificates: without it nothing is renewed.
+    """The sort key: failures by harm; before the end, a CA comes before its certificates.
 
-    A CA beside another one can wait.
+    Without a CA nothing can be renewed. A CA beside a valid one is less urgent.
     """
     first, harm, left = trouble.rows[0], _harm(trouble), _left(trouble.rows[0])
     if trouble.concern is Concern.FAIL:
@@ -196,12 +198,12 @@ def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedel
 
 
 def place_of(row: CertificateRow) -> str:
-    """Where a person finds it: the node, else the place."""
+    """Where to find the certificate: the node, else the place."""
     return row.found.node or row.found.where
 
 
 def places_of(rows: Sequence[CertificateRow]) -> str:
-    """The only place of rows, or their number and the first few."""
+    """The place of the rows if there is only one; else how many, and the first few."""
     places = list(dict.fromkeys(map(place_of, rows)))
     few = named(places, most=NAMES)
     return few if len(places) == 1 else f"{len(places)} places ({few})"

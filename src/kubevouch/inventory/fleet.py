@@ -1,4 +1,4 @@
-"""Many certificates of one use, and places unread for one reason, in a few lines: number, first to end, outliers."""
+"""Sums up many certificates of one use, and many unread places, in a few lines: count, first to end, outliers."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from kubevouch.inventory.rows import CertificateRow, Concern, Limits, RowState, 
 from kubevouch.x509 import CertificateKind, classify
 
 MOST_ROWS: Final = 10
-"""Up to this many rows of one use are all shown."""
+"""The most rows of one use that are shown one by one."""
 _SHOWN: Final = 3
 _ITSELF: Final = "itself"
 _OWN_AUTHORITY: Final = {
@@ -28,7 +28,7 @@ _OWN_AUTHORITY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Outlier:
-    """A row unlike the others of its use, and why, as a clause. more: how many others for the same reason."""
+    """A row that differs from the others of its use, and why, as a clause. more: how many other rows have the same reason."""
 
     row: CertificateRow
     why: str
@@ -37,7 +37,7 @@ class Outlier:
 
 @dataclass(frozen=True, slots=True)
 class UseSummary:
-    """All rows of a use. first: the first readable one to end, None if none is readable."""
+    """A summary of all rows of a use. first: the first readable one to end, or None."""
 
     use: CertificateUse
     count: int
@@ -50,7 +50,7 @@ class UseSummary:
 def summed_up(
     rows: Iterable[CertificateRow], limits: Limits, most: int = MOST_ROWS
 ) -> tuple[CertificateRow | UseSummary, ...]:
-    """The rows, in order; a use with more than `most` rows becomes one summary at its first row's place."""
+    """The rows in order. A use with more than `most` rows becomes one summary in place of its first row."""
     listed = list(rows)
     counts = Counter(each.found.use for each in listed)
     found: list[CertificateRow | UseSummary] = []
@@ -85,7 +85,7 @@ def state_word(row: CertificateRow, limits: Limits) -> str:
 
 
 def signed_by(row: CertificateRow) -> str:
-    """Its signer: kubeadm's word if verified, else its issuer's name, or "itself"."""
+    """The signer: kubeadm's name for the CA if verified, else the issuer's name, or "itself"."""
     certificate = row.found.certificate
     if row.found.authority or certificate is None:
         return row.found.authority
@@ -97,7 +97,7 @@ def signed_by(row: CertificateRow) -> str:
 def _outliers(
     rows: Sequence[CertificateRow], read: Sequence[CertificateRow], limits: Limits
 ) -> Iterable[Outlier]:
-    """The rows worth a word; then, of the rest, those signed by another CA."""
+    """The rows to show: first those that reach a limit or have a remark, then those signed by an unusual CA."""
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     by_word = sorted(worth, key=lambda each: state_word(each, limits))
     for word, same in groupby(by_word, key=lambda each: state_word(each, limits)):
@@ -116,7 +116,7 @@ def _some(rows: Sequence[CertificateRow], why: str) -> Iterable[Outlier]:
 
 
 def _others(rows: Sequence[CertificateRow]) -> list[CertificateRow]:
-    """The rows that are not signed by the signer of more than half; none without such a signer."""
+    """The rows that the most common signer did not sign; empty unless that one signed more than half."""
     usual = Counter(map(signed_by, rows)).most_common(1)
     if not usual or usual[0][1] * 2 <= len(rows):
         return []
@@ -124,20 +124,20 @@ def _others(rows: Sequence[CertificateRow]) -> list[CertificateRow]:
 
 
 NAMES: Final = 4
-"""Most places in one line."""
+"""The most places named in one line."""
 _BY_ROOT: Final = "`kubevouch certs --root /` on a control plane"
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A line about unread places. is_failure: somebody asked for it."""
+    """A line about unread places. is_failure: whether the user asked for these places."""
 
     text: str
     is_failure: bool
 
 
 def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
-    """A row for each file that we may not read, for the tables: it may be the first to end."""
+    """A row for each file that we may not read, for the tables, since it may be the first to end."""
     return tuple(
         replace(
             row_of(each.lacks, each.lacks.at),
@@ -164,7 +164,7 @@ def all_unread(found: FoundCertificates) -> tuple[NotRead, ...]:
 
 
 def unread_of(found: FoundCertificates) -> tuple[Unread, ...]:
-    """The same in lines, failures first."""
+    """The unread places in lines, failures first."""
     groups: dict[tuple[bool, str, str], list[NotRead]] = {}
     for each in all_unread(found):
         what = each.what.replace(each.node, "") if each.node else each.what

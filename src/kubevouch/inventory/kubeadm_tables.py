@@ -22,7 +22,7 @@ _NARROWEST, _GAP = 10, 3
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _YEAR = 365 * _DAY
 _LONGEST = (2**63 - 1) // 10**9
-"""The longest Go duration in seconds: time.Until returns no more."""
+"""The longest Go duration in seconds; time.Until returns at most this."""
 # Up to how many seconds each unit applies, and its smaller unit, which is omitted at zero.
 _UNITS: Final = (
     (2 * _MINUTE, 1, "s", 0, ""),
@@ -37,7 +37,7 @@ _UNITS: Final = (
 
 
 def is_in_kubeadms_tables(row: CertificateRow) -> bool:
-    """Whether kubeadm's tables show it: a file of its own, read from the disk."""
+    """Whether kubeadm's tables show the row: a file of kubeadm's, read from the disk."""
     return _is_kubeadms_file(row.found)
 
 
@@ -58,7 +58,7 @@ def unseen_of_kubeadm(certificates: Iterable[FoundCertificate]) -> tuple[str, ..
 
 
 class DiskTables(NamedTuple):
-    """Both tables of one node as cells; without rows if kubeadm shows none."""
+    """Both tables of one node as cells. They have no rows if kubeadm shows none."""
 
     node: str
     leaves: Sequence[tuple[str, ...]]
@@ -66,7 +66,7 @@ class DiskTables(NamedTuple):
 
 
 def disk_tables(rows: Iterable[CertificateRow]) -> Iterator[DiskTables]:
-    """Tables for each node with a row in kubeadm's."""
+    """Both tables for each node that has a row in one of them."""
     nodes: dict[str, list[CertificateRow]] = {}
     for row in filter(is_in_kubeadms_tables, rows):
         nodes.setdefault(row.found.node, []).append(row)
@@ -78,10 +78,10 @@ def disk_tables(rows: Iterable[CertificateRow]) -> Iterator[DiskTables]:
 
 
 def kubeadm_lines(tables: DiskTables) -> tuple[str, ...]:
-    """Both tables byte for byte as kubeadm prints them, without its introduction.
+    """Both tables, byte for byte as kubeadm prints them, without its introduction.
 
-    kubeadm would fail at an unreadable file. Its row starts with `!UNREADABLE!` here, like a
-    missing one with `!MISSING!`; or with `!NOT READ!` if only we may not read it.
+    kubeadm fails at an unreadable file. Here its row starts with `!UNREADABLE!`, as that of a
+    missing file starts with `!MISSING!`; or with `!NOT READ!` if only we may not read it.
     """
     both = ((LEAF_COLUMNS, tables.leaves), (AUTHORITY_COLUMNS, tables.authorities))
     found = [_table(headings, rows) for headings, rows in both if rows]
@@ -100,9 +100,9 @@ def human_duration(seconds: int) -> str:
 
 
 def _one_a_use(rows: Iterable[CertificateRow]) -> list[CertificateRow]:
-    """By name.
+    """One row for each use, sorted by name.
 
-    If a file has several certificates, kubeadm uses the first, whose chain is the whole file.
+    If a file has several certificates, kubeadm shows the first, with the whole file as its chain.
     """
     found: dict[CertificateUse, CertificateRow] = {}
     for each in rows:
@@ -113,7 +113,7 @@ def _one_a_use(rows: Iterable[CertificateRow]) -> list[CertificateRow]:
 
 
 def _cells(row: CertificateRow) -> tuple[str, ...]:
-    """Name, end, residual time, CA, and whether it is managed elsewhere; only the name without a certificate."""
+    """The cells: name, end, residual time, CA, externally managed. Only the name if there is no certificate."""
     certificate = row.found.certificate
     if certificate is None:
         return f"!{absent_word(row)}! {row.found.use}", "", "", "", ""
@@ -122,12 +122,12 @@ def _cells(row: CertificateRow) -> tuple[str, ...]:
 
 
 def absent_word(row: CertificateRow) -> str:
-    """The word in place of a certificate: MISSING, UNREADABLE or NOT READ."""
+    """The word in place of a missing certificate: MISSING, UNREADABLE or NOT READ."""
     return row.state.upper().replace("-", " ")
 
 
 def managed_elsewhere(row: CertificateRow) -> str:
-    """Under EXTERNALLY MANAGED: yes, no, or that nobody could check."""
+    """The text under EXTERNALLY MANAGED: yes, no, or that this could not be checked."""
     words = {True: "yes", False: "no", None: "not known"}
     return words[row.found.externally_managed]
 
@@ -139,17 +139,17 @@ def expires_text(moment: datetime) -> str:
 
 
 def residual_time(row: CertificateRow) -> str:
-    """A row's residual time in kubeadm's form; empty without a certificate."""
+    """A row's residual time in kubeadm's form; empty if there is no certificate."""
     return "" if row.remaining is None else human_duration(_whole_seconds(row.remaining))
 
 
 def _whole_seconds(left: timedelta) -> int:
-    """Truncated towards zero, like Go's division."""
+    """The seconds, truncated towards zero like Go's division."""
     return max(-_LONGEST, min(_LONGEST, int(left.total_seconds())))
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Laid out like Go's tabwriter: the last cell ends no column, so it is not measured; kubeadm pads it to 8."""
+    """Formats a table like Go's tabwriter. The last cell of a line ends no column, so its width does not count; kubeadm pads it to 8."""
     lines = [headings, *((*row[:-1], row[-1] and f"{row[-1]:8}") for row in rows)]
     widths = [
         max(_NARROWEST, *(len(line[at]) + _GAP for line in lines))

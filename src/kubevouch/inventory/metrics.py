@@ -1,8 +1,8 @@
-"""Rows as Prometheus' series, the same for `certs -o prometheus` and for the exporter.
+"""Rows as Prometheus series, the same for `certs -o prometheus` and for the exporter.
 
 Like cert-manager's and kubelets' metrics they have both times, so that a rule can compute the time
 left or the used part of a life. The number of series does not depend on a certificate's contents:
-names, issuers and serials are no labels.
+names, issuers and serials are not labels.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from kubevouch.serve.series import heading, in_pieces, label
 from kubevouch.tls import FailureKind
 
 LONGEST_PLACE: Final = 200
-"""Characters of a place in a label: authors of objects choose them."""
+"""The longest place in a label, in characters, since authors of objects choose it."""
 
 
 NOT_AFTER: Final = "kubevouch_certificate_not_after_timestamp_seconds"
@@ -27,26 +27,26 @@ KUBELET_VERIFIED: Final = "kubevouch_kubelet_serving_verified"
 KUBELET_FAILURE: Final = "kubevouch_kubelet_serving_failure_info"
 FAMILIES: Final = {
     NOT_AFTER: "When the certificate ends, in seconds since 1970.",
-    NOT_BEFORE: "When the life of the certificate starts, in seconds since 1970.",
+    NOT_BEFORE: "When the certificate's validity starts, in seconds since 1970.",
     INFO: "1 for each place of a certificate: who renews it, and whether it can be read.",
     VERIFIED: "Whether the certificate presented there is signed by the CAs that clients trust, and valid for its name.",
     FAILURE: "1 for each unverified certificate, with the reason.",
     KUBELET_VERIFIED: "Whether the kubelet's serving certificate proves that it is this node: CA, address and name.",
     KUBELET_FAILURE: "1 for each unverified kubelet, with the reason.",
 }
-"""The help text of each metric, in the page's order."""
+"""The help text of each metric, in the order of the page."""
 
 Series = tuple[str, ...]
-"""The lines of one row: a text for each of FAMILIES, "" if the row has none."""
+"""The lines of one row: a text for each of FAMILIES, "" if the row has no line in that family."""
 
 
 def exposition_of(rows: Iterable[CertificateRow]) -> Iterator[str]:
-    """All families of the rows, as text in pieces."""
+    """Yields all families of the rows, as text in pieces."""
     return families_of([series_of(row, place) for row, place in placed(rows)])
 
 
 def families_of(series: Sequence[Series]) -> Iterator[str]:
-    """The families with lines, as text in pieces."""
+    """Yields the families that have lines, as text in pieces."""
     for number, (name, about) in enumerate(FAMILIES.items()):
         lines = [each[number] for each in series if each[number]]
         if lines:
@@ -54,7 +54,7 @@ def families_of(series: Sequence[Series]) -> Iterator[str]:
 
 
 def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
-    """Each row with its place as a label: a place's second certificate gets `(2)`, since series must differ."""
+    """Each row with its place as a label. The second certificate of a place gets `(2)`, since series must differ."""
     seen: Counter[tuple[str, str, str]] = Counter()
     found = []
     for row in rows:
@@ -66,12 +66,12 @@ def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], 
 
 
 def place_label(where: str) -> str:
-    """A place as a label."""
+    """A place as the value of a label."""
     return where if len(where) <= LONGEST_PLACE else where[: LONGEST_PLACE - 1] + "…"
 
 
 def series_of(row: CertificateRow, place: str) -> Series:
-    """The lines of a row. place: from `placed`."""
+    """The lines of a row. place: the label from `placed`."""
     found, certificate = row.found, row.found.certificate
     labels = ",".join(
         label(name, text)
@@ -96,7 +96,7 @@ def series_of(row: CertificateRow, place: str) -> Series:
 
 
 def _verdict(verified: str, failure: str, labels: str, reason: str | None) -> dict[str, str]:
-    """The lines of a verdict. reason: why not; "" if verified, None if unknown."""
+    """The lines of a verdict. reason: why the certificate is not verified; "" if it is, None if unknown."""
     if reason is None:
         return {}
     if not reason:
@@ -108,7 +108,7 @@ def _verdict(verified: str, failure: str, labels: str, reason: str | None) -> di
 
 
 def kubelet_failure(row: CertificateRow) -> str | None:
-    """Why a kubelet is not the node that it should be, in one word of a fixed list: "" if it is, None if unknown.
+    """Why a kubelet's certificate does not prove the node, as one of a fixed list; "" if it does, None if unknown.
 
     Like our metrics server before it sends a token, this rejects a trusted certificate of another
     node.

@@ -1,8 +1,8 @@
 """The watched CSRs: which kubelets wait, since when, and their newest issued certificates.
 
-An unanswered kubelet makes a CSR every quarter of an hour, and old ones stay pending for a day. So
-the CSRs of one kubelet count together. It waits if its newest is pending, since the first one after
-its last decided CSR.
+A kubelet whose CSR is not answered makes another every 15 minutes, and old ones stay pending for a
+day. So the CSRs of one kubelet count together. A kubelet waits if its newest CSR is pending, since
+the first CSR after its last decided one.
 """
 
 from datetime import datetime, timedelta
@@ -30,25 +30,25 @@ class _Known(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """The kubelets that wait for one signer: how many, and since when the first one waits."""
+    """How many kubelets wait for one signer, and since when the first one has waited."""
 
     askers: int = 0
     since: datetime | None = None
 
 
 class PendingCsrs:
-    """Kubelets' CSRs by name: who waits, and what was last issued."""
+    """Kubelets' CSRs by name: which kubelets wait, and what was last issued."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
         self.issued: dict[str, IssuedServing] = {}
-        """By node. It stays known after its CSR is deleted, an hour later."""
+        """The newest issued certificate by node. Kept after its CSR is deleted, an hour later."""
 
     def put(self, csr: CertificateSigningRequest) -> str:
-        """A CSR is new or has changed. Returns the node whose kubelet to dial again, or "".
+        """Adds a new or changed CSR. Returns the node whose kubelet to dial again, or "".
 
-        Its kubelet has made a serving CSR, so its certificate may have ended, or it was issued its
-        newest one.
+        That kubelet has made a serving CSR, so its certificate may have ended; or it got its newest
+        certificate.
         """
         signer, created = csr.spec.signer_name, csr.metadata.creation_timestamp
         if signer not in SIGNERS or created is None:
@@ -68,11 +68,11 @@ class PendingCsrs:
         self._known.pop(name, None)
 
     def forget_node(self, name: str) -> None:
-        """Removes a Node."""
+        """Drops the issued certificate of a deleted Node."""
         self.issued.pop(name, None)
 
     def pending(self) -> dict[str, Pending]:
-        """Who waits, with an entry for each signer."""
+        """The waiting kubelets, with an entry for each signer."""
         of_asker: dict[tuple[str, str], list[_Known]] = {}
         for each in self._known.values():
             of_asker.setdefault((each.signer, each.asker), []).append(each)
@@ -101,14 +101,14 @@ class PendingCsrs:
 
 
 def _asker(csr: CertificateSigningRequest) -> str:
-    """Whom the certificate is for: a joining node uses a bootstrap token, which it shares with others."""
+    """The user that the certificate is for. A joining node uses a bootstrap token, which it shares with others."""
     if csr.spec.signer_name == KUBELET_SERVING or (parsed := csr_of(csr).parsed) is None:
         return csr.spec.username
     return parsed.subject.common_name
 
 
 def _waits_since(csrs: list[_Known]) -> datetime | None:
-    """Since when all its CSRs are pending; None if the newest is decided."""
+    """Since when a kubelet has waited, by all its CSRs; None if its newest CSR is decided."""
     since = None
     for each in sorted(csrs, key=lambda each: each.created, reverse=True):
         if not each.pending:
@@ -118,5 +118,5 @@ def _waits_since(csrs: list[_Known]) -> datetime | None:
 
 
 def pending_age(pending: Pending, at: datetime) -> float:
-    """Seconds since the first of them made a CSR; 0 if nobody waits."""
+    """Seconds since the first waiting kubelet made a CSR; 0 if none waits."""
     return 0.0 if pending.since is None else max(timedelta(), at - pending.since).total_seconds()

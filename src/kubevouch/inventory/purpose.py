@@ -20,7 +20,11 @@ class RenewedBy(StrEnum):
 
 
 class Purpose(NamedTuple):
-    """stops: what an operator sees when the certificate ends, as a clause without a full stop. is_ca: it signs others."""
+    """What a certificate is for.
+
+    stops: what an operator sees when the certificate ends, as a clause without a full stop. is_ca:
+    whether it signs others.
+    """
 
     stops: str
     renewed_by: RenewedBy
@@ -31,9 +35,7 @@ _KUBEADM = RenewedBy.KUBEADM
 PURPOSES = MappingProxyType(
     {
         CertificateUse.CLUSTER_CA: Purpose(
-            "the whole cluster: nothing trusts its certificates",
-            RenewedBy.BY_HAND,
-            is_ca=True,
+            "the whole cluster: nothing trusts its certificates", RenewedBy.BY_HAND, is_ca=True
         ),
         CertificateUse.ETCD_CA: Purpose(
             "etcd, and with it the API server", RenewedBy.BY_HAND, is_ca=True
@@ -47,8 +49,7 @@ PURPOSES = MappingProxyType(
         ),
         CertificateUse.API_SERVER_ETCD_CLIENT: Purpose("the API server: etcd refuses it", _KUBEADM),
         CertificateUse.CONTROLLER_MANAGER_CONF: Purpose(
-            "the controller manager: it scales, repairs, issues and deletes nothing",
-            _KUBEADM,
+            "the controller manager: it scales, repairs, issues and deletes nothing", _KUBEADM
         ),
         CertificateUse.SCHEDULER_CONF: Purpose("the scheduler: new pods stay Pending", _KUBEADM),
         CertificateUse.KUBELET_CLIENT: Purpose(
@@ -56,19 +57,17 @@ PURPOSES = MappingProxyType(
             RenewedBy.KUBELET,
         ),
         CertificateUse.CA_BUNDLE: Purpose(
-            "calls of the API server to what this bundle verifies", RenewedBy.NOT_KNOWN, is_ca=True
+            "API server calls that this bundle verifies", RenewedBy.NOT_KNOWN, is_ca=True
         ),
-        CertificateUse.WEBHOOK: Purpose(
-            "calls of the API server to this service", RenewedBy.NOT_KNOWN
-        ),
+        CertificateUse.WEBHOOK: Purpose("API server calls to this service", RenewedBy.NOT_KNOWN),
         CertificateUse.API_SERVER_KUBELET_CLIENT: Purpose(
             "kubectl logs, exec, attach and port-forward: kubelets refuse the API server", _KUBEADM
         ),
         CertificateUse.FRONT_PROXY_CA: Purpose(
-            "aggregated APIs, and so kubectl top and autoscaling", RenewedBy.BY_HAND, is_ca=True
+            "aggregated APIs, with kubectl top and autoscaling", RenewedBy.BY_HAND, is_ca=True
         ),
         CertificateUse.FRONT_PROXY_CLIENT: Purpose(
-            "aggregated APIs, and so kubectl top and autoscaling: they refuse the API server",
+            "aggregated APIs, with kubectl top and autoscaling: they refuse the API server",
             _KUBEADM,
         ),
         CertificateUse.KUBELET_SERVING: Purpose(
@@ -102,10 +101,10 @@ KUBEADMS_CAS: Final = frozenset(
 SHOWN_BY_KUBEADM: Final = KUBEADMS_CAS | frozenset(
     use for use, purpose in PURPOSES.items() if purpose.renewed_by is _KUBEADM
 )
-"""The rows of kubeadm's tables. Each value is kubeadm's name for the row."""
+"""The uses in kubeadm's tables. Each value is kubeadm's name for the row."""
 _HARM: Final = {use: place for place, use in enumerate(PURPOSES)}
 
 
 def harm_of(use: CertificateUse) -> int:
-    """The place of a use among all: 0 for the most harmful end."""
+    """The rank of a use by harm: 0 for the most harmful end."""
     return _HARM[use]

@@ -1,4 +1,4 @@
-"""A row for each certificate: its state, the used part of its life, and the consequences."""
+"""A row for each certificate: its state, the used part of its life, and what stops when it ends."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -21,24 +21,24 @@ from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used, misnamed
 
 _CALLED = frozenset({CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK})
-"""Servers that the API server calls. We verify them as it does, so that our error is its error."""
+"""Servers that the API server calls. We verify them as it does, so that we report the same error."""
 
 
 class RowState(Explained):
     """The state of a certificate at the time of the inventory."""
 
-    VALID = "valid", "good in time; `ends soon` from --warn on"
-    EXPIRED = "expired", "it has ended"
-    NOT_YET_VALID = "not-yet-valid", "its time has not begun"
+    VALID = "valid", "valid; `ends soon` once --warn is reached"
+    EXPIRED = "expired", "the certificate has ended"
+    NOT_YET_VALID = "not-yet-valid", "its validity has not begun"
     MISSING = "missing", "a file that kubeadm expects does not exist"
     UNREADABLE = "unreadable", "no certificate could be read there, or none is served"
-    NOT_READ = "not-read", "unknown from here"
-    WRONG = "wrong", "good in time, but its key or CA does not match, or its clients refuse it"
-    SELF_SIGNED = "self-signed", "its kubelet made it, so nobody can verify it: kubeadm's default"
+    NOT_READ = "not-read", "this program may not read its file"
+    WRONG = "wrong", "still valid, but its key or CA does not match, or clients reject it"
+    SELF_SIGNED = "self-signed", "signed by its kubelet (kubeadm's default); nobody can verify it"
 
 
 IN_TIME = frozenset({RowState.VALID, RowState.SELF_SIGNED})
-"""States whose end is still to come, and worth a word."""
+"""States of certificates within their validity, whose end is still to come."""
 
 _STOPS_BESIDE = {
     RowState.EXPIRED: "certificates of this CA only: another CA beside it is valid",
@@ -51,9 +51,9 @@ _NUMBERED = re.compile(r", certificate \d+\Z")  # a second CA in a file on a dis
 class CertificateRow:
     """What an operator sees about one certificate.
 
-    remaining: until its end, negative afterwards; None without a certificate. used: the used part
-    of its life, 0.0 to 1.0 (more after its end); None without a certificate. remarks: other faults,
-    each a clause.
+    remaining: the time until its end, negative afterwards; None without a certificate. used: the
+    used part of its life, 0.0 to 1.0 (more after its end); None without a certificate. remarks:
+    other faults, each a clause.
     """
 
     found: FoundCertificate
@@ -64,12 +64,12 @@ class CertificateRow:
     stops: str
     remarks: tuple[str, ...] = ()
     beside_another: bool = False
-    """A CA that is not valid now, beside a valid one in the same bundle: a rotation is in
-    progress, or left it there."""
+    """Whether this is an invalid CA beside a valid one in the same bundle, during or after a
+    rotation."""
 
     @property
     def percent_used(self) -> str:
-        """The used part of its life, rounded down: 92% appears only when a limit of 92% is reached."""
+        """The used part of the life, rounded down: 92% appears only once a limit of 92% is reached."""
         return "" if self.used is None else f"{int(self.used * 100 + 1e-9)}%"
 
     @property
@@ -88,7 +88,7 @@ class CertificateRow:
 
     @property
     def unread(self) -> str:
-        """Why nothing was readable: a TLS alert came instead, nothing, or something else; or nobody may read it."""
+        """Why there is no certificate: the server sent a TLS alert or nothing usable, the file is unreadable, or we may not read it."""
         if self.state is RowState.NOT_READ:
             return "not read"
         if self.found.vantage is not Vantage.DIALLED:
@@ -97,7 +97,7 @@ class CertificateRow:
 
 
 def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
-    """A row for each certificate, the first to end first; those without a certificate come before all others."""
+    """A row for each certificate, sorted by end; rows without a certificate come first."""
     authorities = _authorities(found)
     rows = _beside_others_of_a_bundle(
         [
@@ -110,7 +110,7 @@ def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
 
 
 def _authorities(found: FoundCertificates) -> dict[bytes, list[Certificate]]:
-    """The CAs of kubeadm by subject: a rotation has two, and all clusters use the same names."""
+    """The CAs of kubeadm by subject. A rotation has two of one subject, and all clusters use the same subjects."""
     authorities: dict[bytes, list[Certificate]] = {}
     for each in found.found:
         if each.certificate is not None and each.use in KUBEADMS_CAS:
@@ -121,9 +121,9 @@ def _authorities(found: FoundCertificates) -> dict[bytes, list[Certificate]]:
 def _ends_with_ca(
     found: FoundCertificate, authorities: dict[bytes, list[Certificate]]
 ) -> tuple[str, ...]:
-    """A remark if the signing CA ends no later: kube-controller-manager issues nothing that outlives it.
+    """A remark if the CA ends before its certificate, or together with it, since nothing issued outlives the CA.
 
-    Signatures are checked only if the dates make it matter.
+    Signatures are checked only if the dates require it.
     """
     leaf = found.certificate
     if leaf is None or found.use in KUBEADMS_CAS:
@@ -140,7 +140,7 @@ def _ends_with_ca(
 
 
 def _beside_others_of_a_bundle(rows: Sequence[CertificateRow]) -> Iterable[CertificateRow]:
-    """The rows. An ended or future CA stops less if another one of its bundle is valid."""
+    """The rows, with less harm for an invalid CA if another CA of its bundle is valid."""
     good = {
         _bundle(row)
         for row in rows
@@ -168,7 +168,7 @@ def _order(row: CertificateRow) -> tuple[bool, int, int, timedelta, str, str]:
 
 
 def row_of(found: FoundCertificate, at: datetime) -> CertificateRow:
-    """The row of one certificate. at: the aware time for its remaining life."""
+    """The row of one certificate. at: the timezone-aware current time."""
     purpose = PURPOSES[found.use]
     certificate = found.certificate
     renewed_by = _renewed_by(found, purpose.renewed_by)
@@ -182,7 +182,7 @@ def row_of(found: FoundCertificate, at: datetime) -> CertificateRow:
 
 
 def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> RowState:
-    """By Go's rule a certificate is still valid in the second of its end (crypto/x509 Verify)."""
+    """The state of a certificate. By Go's rule it is still valid in the second of its end (crypto/x509 Verify)."""
     if at < certificate.not_before:
         return RowState.NOT_YET_VALID
     if at > certificate.not_after:
@@ -195,16 +195,16 @@ def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> R
 
 
 def misnaming(found: FoundCertificate) -> str:
-    """Why a kubelet's trusted certificate is not its node's: another kubelet may answer there; else ""."""
+    """Why a kubelet's trusted certificate is not its node's, as if another kubelet answers there; else ""."""
     leaf, verdict = found.certificate, found.verdict
     is_trusted = verdict is not None and verdict.trusted
     return misnamed(leaf, found.node) if is_trusted and leaf is not None else ""
 
 
 def _is_refused(found: FoundCertificate) -> bool:
-    """Whether verifying clients refuse the server's certificate.
+    """Whether verifying clients reject the server's certificate.
 
-    API servers also have names that we do not dial, so only their CA counts.
+    API servers also have names that we do not dial, so for them only the CA counts.
     """
     verdict = found.verdict
     if verdict is None:
@@ -223,7 +223,7 @@ def _is_kubelets_own(certificate: Certificate) -> bool:
 
 
 def _renewed_by(found: FoundCertificate, usual: RenewedBy) -> RenewedBy:
-    """Who renews it: nobody a kubelet's own pair, and kubeadm nothing that is managed elsewhere."""
+    """Who renews the certificate: nobody a kubelet's self-signed one, and kubeadm none that is managed elsewhere."""
     if not found.is_usual:
         return RenewedBy.NOT_KNOWN
     if found.externally_managed:
@@ -250,9 +250,9 @@ def _remarks(found: FoundCertificate) -> tuple[str, ...]:
 
 
 def _is_newer(issued: Certificate, served: Certificate | None) -> bool:
-    """Whether it should replace the other one.
+    """Whether the issued certificate should replace the served one.
 
-    A CSR may be older than the served certificate, whose own CSR is gone.
+    The issued one may be older, if the CSR of the served one is already deleted.
     """
     if served is None:
         return True
@@ -267,25 +267,25 @@ _TIME: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class LifeLimit:
-    """A point in a certificate's life: a time before its end, or a used part of its life (0.0 to 1.0)."""
+    """A limit in a certificate's life: a time left before its end, or a used part of its life (0.0 to 1.0)."""
 
     left: timedelta = timedelta()
     used: float | None = None
 
     def is_reached(self, row: CertificateRow) -> bool:
-        """Whether that point has come. False without a certificate."""
+        """Whether the row has reached the limit. False without a certificate."""
         if row.remaining is None or row.used is None:
             return False
         return row.remaining <= self.left if self.used is None else row.used >= self.used
 
 
 WARN: Final = LifeLimit(used=0.92)
-"""A kubelet renews at 70 to 90 percent, so later it has failed. Of kubeadm's year 29 days are
-left then."""
+"""The default limit for a warning. A kubelet renews at 70 to 90 percent, so by then its renewal has
+failed. kubeadm's one-year certificates have 29 days left then."""
 
 
 def read_life_limit(text: str) -> LifeLimit | None:
-    """`30d`, `12h`, `1d12h`, `92%`; None for anything else."""
+    """Parses `30d`, `12h`, `1d12h` or `92%`; None for anything else."""
     if found := _PERCENT.fullmatch(text):
         used = float(found[1]) / 100
         return LifeLimit(used=used) if used <= 1 else None
@@ -305,11 +305,13 @@ class Concern(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """warn, fail: from which point on. within: shows only rows that end so soon; None shows every row.
+    """The limits for warnings and failures.
 
-    Invalid and missing certificates always fail. fail: None for these only.
+    warn, fail: the points from which a row warns or fails; fail may be None. within: show only rows
+    that reach this point; None shows every row.
 
-    A kubelet's self-signed certificate is a warning: in kubeadm's default nobody verifies it.
+    Invalid and missing certificates always fail. A kubelet's self-signed certificate is a warning:
+    by kubeadm's default no client verifies it.
     """
 
     warn: LifeLimit = WARN
@@ -317,12 +319,12 @@ class Limits:
     within: LifeLimit | None = None
 
     def shows(self, row: CertificateRow) -> bool:
-        """Whether the row is shown. Failing rows always are."""
+        """Whether to show the row. Failing rows are always shown."""
         fails = self.concern(row) is Concern.FAIL
         return self.within is None or fails or self.within.is_reached(row)
 
     def concern(self, row: CertificateRow) -> Concern:
-        """How the row compares."""
+        """Whether the row fails, warns or is fine."""
         if row.state is RowState.NOT_READ:
             return Concern.NONE
         if row.state not in IN_TIME:
@@ -334,5 +336,5 @@ class Limits:
 
 
 def _may_be_missing(row: CertificateRow) -> bool:
-    """Whether that is usual: only the first control plane has super-admin.conf, and none before 1.29."""
+    """Whether the file may be missing: only the first control plane has super-admin.conf, and none before 1.29."""
     return row.state is RowState.MISSING and row.found.use is CertificateUse.SUPER_ADMIN_CONF

@@ -29,9 +29,9 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class LoopbackKubelets(msgspec.Struct, frozen=True):
-    """Loopback addresses that the operator declares as kubelets', since the whole cluster runs on this machine.
+    """Loopback addresses that the operator declares to be kubelets, because the whole cluster runs on this machine.
 
-    shared: those that several kubelets use, each with its own port. Both are empty for ordinary
+    shared: addresses that several kubelets use, each with its own port. Both are empty for ordinary
     clusters.
     """
 
@@ -42,10 +42,11 @@ class LoopbackKubelets(msgspec.Struct, frozen=True):
 class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
     """Everything needed to talk to one API server.
 
-    context: its name, "" for a service account. where, cluster: positions of context and cluster,
-    for messages. server: a URL without a trailing slash, possibly with a path. roots: the CAs to
-    trust, in PEM; None means the system's. proxy: a URL, "" for none. exec_extension: data in the
-    cluster's entry for an exec plugin. loopback: comes from flags only, never from a kubeconfig.
+    context: the context's name, "" for a service account. where, cluster: where the context and the
+    cluster are defined, for messages. server: the URL without a trailing slash; it may have a path.
+    roots: the trusted CAs in PEM, None for the system's. proxy: the proxy's URL or "".
+    exec_extension: the cluster entry's data for an exec plugin. loopback: comes from flags only,
+    never from a kubeconfig.
     """
 
     context: str
@@ -74,9 +75,9 @@ def cluster_access(
     context: str = "",
     service_account: Path = SERVICE_ACCOUNT,
 ) -> ClusterAccess:
-    """What kubectl would use with these flags in this environment. Raises KubeconfigError.
+    """The access that kubectl would have with these flags and this environment. Raises KubeconfigError.
 
-    Without any context to use, a pod's own service account serves.
+    Without a context, a pod's own service account is used.
     """
     config = read_kubeconfig(environ, kubeconfig)
     in_pod = _in_pod(environ, service_account)
@@ -136,8 +137,8 @@ def _resolved(
     elif not can_identify(user):
         raise KubeconfigError(
             user.where,
-            "no credential: neither token, client certificate, password nor exec plugin",
-            "kubectl would ask for a user name; put a credential there",
+            "no token, client certificate, password or exec plugin",
+            "add a credential; kubectl would prompt",
         )
     return ClusterAccess(
         context=name,
@@ -171,7 +172,7 @@ def _roots(cluster: Cluster) -> bytes | None:
 
 
 def _server(cluster: Cluster) -> str:
-    """The server's URL, checked. As with kubectl, `HOST:PORT` means http even if a CA is given."""
+    """The validated URL of the server. As in kubectl, `HOST:PORT` means http even if a CA is given."""
     where, text = f"{cluster.where}.server", cluster.server
     expected = "expected a URL such as https://HOST:6443"
     if not text:
@@ -181,12 +182,12 @@ def _server(cluster: Cluster) -> str:
         shown = text.rpartition("@")[2]
         raise KubeconfigError(where, f'not a usable URL: "{shown}"', expected)
     if "@" in parts.netloc:
-        raise KubeconfigError(where, "a user name in the URL", "put credentials into a user")
+        raise KubeconfigError(where, "a user name in the URL", "use a user entry for credentials")
     return parts._replace(query="", fragment="", path=parts.path.rstrip("/")).geturl()
 
 
 def _split(text: str) -> SplitResult | None:
-    """The parts of an http or https URL with a host, else None."""
+    """Splits an http(s) URL that has a host; None for any other text."""
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -203,7 +204,7 @@ def _in_pod(environ: Mapping[str, str], service_account: Path) -> bool:
 
 
 def _of_service_account(environ: Mapping[str, str], service_account: Path) -> ClusterAccess:
-    """The access of a pod, as client-go's rest.InClusterConfig. The CA file must exist."""
+    """A pod's access, as from client-go's rest.InClusterConfig. The CA file must exist."""
     host, port = environ["KUBERNETES_SERVICE_HOST"], environ["KUBERNETES_SERVICE_PORT"]
     where = "service account"
     cluster = Cluster(
@@ -230,7 +231,7 @@ _INTERACTIVE = ("Never", "IfAvailable", "Always")
 
 
 def check_user(user: User) -> None:
-    """Raises KubeconfigError for an unusable credential, or for two that exclude each other."""
+    """Raises KubeconfigError if a credential is unusable, or if two exclude each other."""
     if user.auth_provider is not None:
         name = user.auth_provider.get("name", "")
         seen = f'the auth-provider "{name}", which client-go no longer supports'
@@ -238,8 +239,8 @@ def check_user(user: User) -> None:
         raise KubeconfigError(f"{user.where}.auth-provider", seen, expected)
     basic = bool(user.username or user.password)
     if basic and (user.token or user.token_file):
-        seen = "both a token and a user name with password"
-        raise KubeconfigError(user.where, seen, "remove one: only one of them can be sent")
+        seen = "both a token and a username with password"
+        raise KubeconfigError(user.where, seen, "remove one: a request can carry only one")
     _check_certificate(user)
     if user.exec is not None:
         _check_exec(user.exec, f"{user.where}.exec")
@@ -277,13 +278,13 @@ def _check_certificate(user: User) -> None:
             seen = f"given both as a file and as {name}-data"
             raise KubeconfigError(f"{user.where}.{name}", seen, "remove one of them")
         if not (file or data):
-            expected = "client-key or client-key-data belongs to a client certificate"
+            expected = "add client-key or client-key-data"
             raise KubeconfigError(f"{user.where}.{name}", "missing", expected)
 
 
 def _check_exec(plugin: ExecConfig, where: str) -> None:
     if not plugin.command:
-        raise KubeconfigError(f"{where}.command", "empty", "expected the plugin's program")
+        raise KubeconfigError(f"{where}.command", "empty", "expected the plugin's executable")
     if plugin.api_version not in _EXEC_VERSIONS:
         seen, expected = f'"{plugin.api_version}"', f"expected {' or '.join(_EXEC_VERSIONS)}"
         raise KubeconfigError(f"{where}.apiVersion", seen, expected)

@@ -1,4 +1,4 @@
-"""Verb and resource of a request in RBAC's words, from its method and path (apiserver's requestinfo.go)."""
+"""Derives the RBAC verb and resource of a request from its method and path (apiserver's requestinfo.go)."""
 
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -7,9 +7,9 @@ from kubevouch.kube.resources import ResourceAttributes
 
 
 def resource_path(path: str) -> ResourceAttributes | None:
-    """The resource of a path, without a verb, even if nobody serves it; None for any other path.
+    """The resource that a path names, even if no server has it; None for a non-resource path.
 
-    Its parts are quoted as in the path. For `/api/v1/namespaces/a` and
+    The verb is empty, and names stay URL-quoted. For `/api/v1/namespaces/a` and
     `/api/v1/namespaces/a/status` both name and namespace are `a`, as in requestinfo.go.
     """
     steps = [step for step in path.split("/") if step]
@@ -59,7 +59,7 @@ _VERBS = {
 
 
 def api_call(method: str, path: str) -> ApiCall:
-    """The call of a request. An unknown path is a non-resource URL with its method as the verb."""
+    """The verb and resource of a request. For a non-resource path, the verb is the HTTP method."""
     found = resource_path(path)
     if found is None:
         return ApiCall(method.lower(), path)

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from typing import Final
 
 FIRST: Final = 0.8
-"""Seconds; client-go's reflector starts with the same (tools/cache/reflector.go)."""
+"""The first wait in seconds, as in client-go's reflector (tools/cache/reflector.go)."""
 LONGEST: Final = 30.0
 LONGEST_UNREACHED: Final = 4.0
-"""Seconds between attempts while nobody answers. They load nobody, and find a returning server
-soon."""
+"""The longest wait in seconds while no server answers. Such attempts cost no server anything, and
+soon notice that it is back."""
 
 
 class Backoff:
-    """The waits of one client. rng: returns a random number in [0, 1)."""
+    """The backoff of one client. rng: returns a random number in [0, 1)."""
 
     def __init__(self, rng: Callable[[], float]) -> None:
         self._rng = rng
@@ -24,13 +24,13 @@ class Backoff:
         self._failures = self._unreached = 0
 
     def failed(self, at_least: float = 0.0) -> float:
-        """Seconds to wait after another failure. at_least: seconds that the server asked for, granted up to 30."""
+        """Seconds to wait after another failure. at_least: the server's Retry-After in seconds, honoured up to 30."""
         wait = self._spread(self._failures, LONGEST)
         self._failures += 1
         return max(wait, min(at_least, LONGEST))
 
     def unreached(self) -> float:
-        """Seconds to wait if nobody answered. This does not lengthen the wait after a bad answer."""
+        """Seconds to wait if no server answered. Does not lengthen the waits of `failed`."""
         wait = self._spread(self._unreached, LONGEST_UNREACHED)
         self._unreached += 1
         return wait

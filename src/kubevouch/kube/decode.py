@@ -3,8 +3,7 @@
 Go reads null as absent, and writes times that Python's datetime cannot hold (a node can put the
 year 0 or 10000 into its own status or lease). An API server accepts ten thousand levels of nesting
 (sigs.k8s.io/json; anybody can write such managedFields), and Python's decoder does not. None of
-this may make a whole list unreadable, so after a failure of the strict decoder such parts are
-removed.
+this may make a whole list unreadable, so if strict decoding fails, such parts are removed.
 """
 
 import functools
@@ -26,7 +25,8 @@ _UNREPRESENTABLE: Final = re.compile(r"^(?:0000|-[0-9]+|[0-9]{5,})-[0-9]{2}-[0-9
 
 
 _DEEPEST: Final = 100
-"""Levels. Nothing that we read of any object lies below the twentieth."""
+"""Objects and lists at this nesting depth are dropped. No field that we read is nested deeper than
+20 levels."""
 
 _BRACKET_OR_TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[][{}]', re.DOTALL)
 
@@ -51,9 +51,9 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 
 
 def decoded(data: bytes, kind: type[T], where: str, *, whole: bool = False) -> T:
-    """`data` decoded as `kind`.
+    """Decodes `data` as `kind`. Raises BadResponse with `where` as its source.
 
-    Raises BadResponse at `where`. whole: reject absurdly deep nesting instead of dropping it.
+    whole: reject too deep nesting instead of dropping it.
     """
     try:
         return _read(data, kind, where)
@@ -78,7 +78,7 @@ def _tolerant(data: bytes, kind: type[T], where: str) -> T:
     try:
         return msgspec.convert(_as_go_reads(msgspec.json.decode(data)), kind)
     except msgspec.ValidationError as error:
-        raise BadResponse(where, f"an answer of another shape ({error})") from None
+        raise BadResponse(where, f"an answer of an unexpected shape ({error})") from None
     except (msgspec.DecodeError, UnicodeError) as error:
         raise _not_json(where, error) from None
 
@@ -88,7 +88,7 @@ def _not_json(where: str, error: Exception) -> BadResponse:
 
 
 def _shallow(data: bytes) -> bytes:
-    """The same JSON, with null for objects and lists beyond any depth that we read."""
+    """The JSON with null in place of objects and lists at the depth _DEEPEST."""
     kept: list[bytes] = []
     depth, at = 0, 0
     for found in _BRACKET_OR_TEXT.finditer(data):
@@ -109,14 +109,14 @@ def _as_go_reads(value: JSON) -> JSON:
         return {
             key: _as_go_reads(inner)
             for key, inner in value.items()
-            if inner is not None and not _is_no_moment(inner)
+            if inner is not None and not _is_bad_time(inner)
         }
     if isinstance(value, list):
         return [_as_go_reads(inner) for inner in value if inner is not None]
     return value
 
 
-def _is_no_moment(value: JSON) -> bool:
+def _is_bad_time(value: JSON) -> bool:
     return isinstance(value, str) and _UNREPRESENTABLE.match(value) is not None
 
 
@@ -152,9 +152,9 @@ class RawObject(Generic[ObjectT]):
 
 
 AS_TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
-"""The Accept header."""
+"""The Accept header that requests a Table."""
 METADATA_ONLY: Final = {"includeObject": "Metadata"}
-"""The query: what the server sends with each row."""
+"""The query parameter that requests only each row's object metadata."""
 _NONE: Final = "<none>"
 
 
@@ -172,7 +172,7 @@ class _Row(Narrow, frozen=True, kw_only=True):
 
 
 class Table(Narrow, frozen=True, kw_only=True):
-    """A Table. Another `kind` means some other object."""
+    """A meta.k8s.io Table. If `kind` is not Table, the server sent another object."""
 
     kind: str = ""
     metadata: ListMetadata = ListMetadata()
@@ -182,9 +182,10 @@ class Table(Narrow, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class RowForm(Generic[ObjectT]):
-    """How a row becomes an object. struct: the object's own. column: the name of the needed column.
+    """How a Table row becomes an object.
 
-    made: builds the object from its metadata and the column's text, "" if that is empty.
+    struct: the object's type. column: the name of the column to read. made: builds the object from
+    its metadata and the column's text, which may be "".
     """
 
     struct: type[ObjectT]
@@ -193,11 +194,11 @@ class RowForm(Generic[ObjectT]):
 
 
 class RowReader(Generic[ObjectT]):
-    """Reads objects from rows of a Table, in the answers of one list or the events of one watch.
+    """Reads objects from the Table rows of one list or one watch.
 
-    A server prints a Table of any resource for `kubectl get`, and with each row it sends only the
-    object's metadata. For a Pod that is a fraction of the object. Unlike PartialObjectMetadata it
-    shows columns, such as the pod's node.
+    An API server can print any resource as a Table, as for `kubectl get`, and then sends only the
+    metadata of each row's object. For a Pod that is a fraction of the object. Unlike
+    PartialObjectMetadata, a row also has columns, such as the pod's node.
 
     In a watch each event holds a Table of one row. Only the first event, which may be a BOOKMARK,
     describes the columns (apiserver's endpoints/handlers/response.go, watchEmbeddedEncoder). A
@@ -209,14 +210,14 @@ class RowReader(Generic[ObjectT]):
         self._at: int | None = None
 
     def page(self, body: bytes, where: str) -> Listed[ObjectT]:
-        """A page of a list, from rows or objects. Raises BadResponse, NoSuchColumn."""
+        """Decodes a page of a list, from rows or objects. Raises BadResponse, NoSuchColumn."""
         table = self.table(body, where)
         if table is None:
             return decoded(body, list_of(self._form.struct), where)
         return Listed(metadata=table.metadata, items=tuple(self._objects(table, where)))
 
     def one(self, body: bytes, where: str) -> ObjectT:
-        """The object of an event. Raises BadResponse, NoSuchColumn."""
+        """Decodes the object of a watch event. Raises BadResponse, NoSuchColumn."""
         table = self.table(body, where)
         if table is None:
             return decoded(body, self._form.struct, where)
@@ -226,7 +227,7 @@ class RowReader(Generic[ObjectT]):
         return found[0]
 
     def table(self, body: bytes, where: str) -> Table | None:
-        """The Table, whose columns are kept; None for any other object. Raises BadResponse."""
+        """Decodes a Table and remembers its columns; None for any other object. Raises BadResponse."""
         table = decoded(body, Table, where)
         if table.kind != "Table":
             return None

@@ -1,4 +1,4 @@
-"""The errors of this room. The class says what the caller can do about the error.
+"""The errors of this package. Each class says what the caller can do about the failure.
 
 `where` is the API server's URL, or the file and field of a kubeconfig.
 """
@@ -7,7 +7,7 @@ from kubevouch.errors import KubevouchError, UsageError
 
 
 def plain_line(text: str) -> str:
-    """The text on one line without control characters: files and servers chose parts of it."""
+    """The text on one line without control characters, since parts of it come from files and servers."""
     # The usual case, without a check of each character.
     if text.isprintable():
         return text
@@ -37,23 +37,23 @@ class ApiUnreachable(KubeError):
 
 
 class BrokenOff(ApiUnreachable):
-    """The connection broke before or during the response. The request may have come to the server."""
+    """The connection broke before or during the response. The request may have reached the server."""
 
 
 class FellSilent(BrokenOff):
-    """A watch was silent for too long."""
+    """A watch received no data for too long."""
 
 
 class ApiTlsError(KubeError):
-    """The TLS handshake failed: the server's certificate is not trusted, or it refused our client certificate."""
+    """The TLS handshake failed: the server's certificate is not trusted, or the server rejected our client certificate."""
 
 
 class NotSent(KubeError):
-    """A request was no longer wanted when its connection was ready. No byte of it was sent."""
+    """A request was cancelled before its first byte was sent, because it was no longer wanted."""
 
 
 class NotAnApiServer(KubeError):
-    """Something other than an API server answers: with plain HTTP, a web page or a redirect."""
+    """The peer is not an API server: it answers with plain HTTP, a web page or a redirect."""
 
 
 class BadResponse(KubeError):
@@ -67,8 +67,8 @@ class ResponseTooLarge(KubeError):
 class StatusError(KubeError):
     """A response with an HTTP status of 400 or above.
 
-    code: the HTTP status. reason: the machine-readable word of a `kind: Status` response, or "".
-    message: the server's own text. verb and resource: of the request, as RBAC writes them.
+    code: the HTTP status code. reason: the `reason` of a `kind: Status` response, or "". message:
+    the server's own text. verb, resource: the request's, as RBAC writes them.
     """
 
     def __init__(
@@ -96,15 +96,15 @@ class Unauthorized(StatusError):
 
 
 class Forbidden(StatusError):
-    """403: the user may not do this. A Role must allow `verb` on `resource`, or an admission rule refused it."""
+    """403: no Role allows the user `verb` on `resource`, or admission rejected the request."""
 
 
 class NotFound(StatusError):
-    """404: the object does not exist, or neither does the resource (its API group is not installed or available)."""
+    """404: the object does not exist, or its API group is not installed or not available."""
 
 
 class Conflict(StatusError):
-    """409: the object has changed since it was read, or it exists already. Read it again and decide again."""
+    """409: the object has changed since it was read, or it exists already. Read it again, then decide again."""
 
 
 class Gone(StatusError):

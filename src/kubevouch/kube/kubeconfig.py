@@ -1,6 +1,6 @@
-"""Kubeconfig files: which ones are read, their contents, and their merging, by kubectl's rules.
+"""Finds, parses and merges kubeconfig files by kubectl's rules.
 
-The structs hold what a file may hold. As in Go's JSON decoder null means absent, and unknown fields
+The structs mirror the file format. As in Go's JSON decoder null means absent, and unknown fields
 are ignored.
 
 Source: client-go's tools/clientcmd/loader.go and api/v1/{types,conversion,defaults}.go;
@@ -25,7 +25,7 @@ _DEFAULT_INTERACTIVE = {
 }
 
 _OF_MAPPINGS = {"clusters", "users", "contexts", "extensions", "env"}
-"""Lists of mappings; all other lists hold texts."""
+"""The fields that are lists of mappings; all other lists hold strings."""
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class _Extension(msgspec.Struct, frozen=True):
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """An entry of `clusters`. where: its place in the file. Paths are absolute."""
+    """An entry of `clusters`. where: its position in the file. Paths are absolute."""
 
     where: str = ""
     server: str = ""
@@ -78,7 +78,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """An entry of `users`. where: its place in the file. Paths are absolute. Its repr shows no secret."""
+    """An entry of `users`. where: its position in the file. Paths are absolute. Its repr shows no secret."""
 
     where: str = ""
     client_certificate: str = ""
@@ -103,7 +103,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of `contexts`: the names of a cluster and a user, and a namespace. where: its place in the file."""
+    """An entry of `contexts`: the names of a cluster and a user, and a namespace. where: its position in the file."""
 
     where: str = ""
     cluster: str = ""
@@ -211,7 +211,7 @@ def _read_file(path: str) -> Kubeconfig | None:
 
 
 def parse(data: bytes, path: str) -> Kubeconfig:
-    """Parses a kubeconfig file. Relative paths in it start at the folder of `path`."""
+    """Parses a kubeconfig file. Relative paths in it are relative to the folder of `path`."""
     try:
         file = read_as(_File, goyaml.read(data), path)
     except goyaml.UnreadableYaml as error:
@@ -244,21 +244,21 @@ def parse(data: bytes, path: str) -> Kubeconfig:
 
 
 def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
-    """A decoded file as a struct.
+    """Converts a decoded file to a struct.
 
-    Raises KubeconfigError with the field, but not its value: it may be a secret.
+    Raises KubeconfigError with the field but not its value, which may be a secret.
     """
     try:
         return msgspec.convert(_present({} if value is None else value), kind)
     except msgspec.ValidationError as error:
         seen, _, field = str(error).partition(" - at `$.")
-        expected = "expected what `base64 -w0 FILE` prints" if "base64" in seen else ""
+        expected = "expected base64, as from `base64 -w0 FILE`" if "base64" in seen else ""
         place = f"{where}: {field.removesuffix('`')}" if field else where
         raise KubeconfigError(place, seen.lower().replace("`", ""), expected) from None
 
 
 def _present(value: goyaml.Value, key: str = "") -> goyaml.Value:
-    """The value without nulls (in lists: empty values), and without line breaks in base64, which Go ignores.
+    """The value without nulls (an empty value in lists), and without line breaks in base64, which Go ignores.
 
     Extensions stay unchanged.
     """
@@ -273,7 +273,7 @@ def _present(value: goyaml.Value, key: str = "") -> goyaml.Value:
 
 
 def _places(entries: tuple[_Entry, ...], path: str, kind: str) -> Iterable[tuple[_Entry, str]]:
-    """The entries of a list, each with its place. Rejects a name that occurs twice."""
+    """The entries of a list, each with its position. Raises KubeconfigError if two have the same name."""
     seen: set[str] = set()
     for each in entries:
         if each.name in seen:
@@ -304,13 +304,13 @@ def _user(user: User, where: str, base: str) -> User:
 
 
 def _absolute(path: str, base: str) -> str:
-    """The path, starting at its kubeconfig's folder; an absolute path stays unchanged."""
+    """The path, resolved against the folder of its kubeconfig."""
     if not path or os.path.isabs(path):  # noqa: PTH117 - lexical, as Go's filepath
         return path
     return os.path.normpath(os.path.join(base, path))  # noqa: PTH118 - the same
 
 
 def names(known: Iterable[str]) -> str:
-    """Names for a message: the first few, in order."""
+    """The first eight names in alphabetical order, for a message."""
     listed = sorted(known)
     return ", ".join(f'"{name}"' for name in listed[:8]) + (", ..." if len(listed) > 8 else "")

@@ -37,7 +37,7 @@ def _shown(parts: SplitResult) -> str:
 
 
 def environment_proxy(server: str, environ: Mapping[str, str]) -> str:
-    """The environment's proxy for this server's URL; "" for none."""
+    """The proxy that the environment sets for this server's URL, or ""."""
     parts = urlsplit(server)
     name = "HTTPS_PROXY" if parts.scheme == "https" else "HTTP_PROXY"
     proxy = environ.get(name) or environ.get(name.lower()) or ""
@@ -66,7 +66,7 @@ def _is_excepted(host: str, port: int, excepted: str) -> bool:
 
 
 def _matches(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of NO_PROXY matches: `*`, a network, or an address or domain with or without a port."""
+    """Whether a NO_PROXY entry matches: `*`, a network, or an address or domain with or without a port."""
     if entry == "*":
         return True
     address = _address(host)

@@ -27,7 +27,7 @@ from kubevouch.kube.errors import (
 from kubevouch.kube.resources.meta import Narrow
 
 MAX_TEXT: Final = 500
-_RIGHT: Final = "expected the URL of an API server (kubeconfig: clusters.cluster.server)"
+_EXPECTED: Final = "expected the URL of an API server (kubeconfig: clusters.cluster.server)"
 
 _CLASSES: Final[dict[int, type[StatusError]]] = {
     401: Unauthorized,
@@ -43,8 +43,8 @@ _QUOTED: Final = r'"(?:[^"\\]++|\\.)*+"'
 _NOT_AUTHORIZED: Final = re.compile(
     rf'(?:[a-z0-9.-]+ (?:{_QUOTED} )?is )?forbidden: User {_QUOTED} cannot \S+ (?:resource|path) "'
 )
-"""How a message starts if authorization refused the request (ForbiddenStatusError in apiserver's
-responsewriters/errors.go). A terminating namespace, Pod Security, webhooks and other admission
+"""The start of a message if authorization refused the request (ForbiddenStatusError in apiserver's
+responsewriters/errors.go). Refusals by admission (a terminating namespace, Pod Security, webhooks)
 have other texts, and no Role would help."""
 
 
@@ -76,9 +76,9 @@ def refusal(
     if code < 400:
         to = short_line(headers.get("location", ""))
         seen = f"answers with a redirect ({code})" + (f" to {to}" if to else "")
-        return NotAnApiServer(server, seen, _RIGHT)
+        return NotAnApiServer(server, seen, _EXPECTED)
     status = _status(body)
-    if status is None and (strange := _stranger(server, code, headers, body)):
+    if status is None and (strange := _no_api_server(server, code, headers, body)):
         return strange
     text = (status.message or "") if status else body.decode(errors="replace")
     message = short_line(text)
@@ -86,7 +86,7 @@ def refusal(
     lacks_rights = kind is Forbidden and bool(_NOT_AUTHORIZED.match(text))
     error = kind(
         server,
-        f"cannot {call.verb} {_what(call)}: {message or 'no reason given'}",
+        f"cannot {call.verb} {_named(call)}: {message or 'no reason given'}",
         _advice(kind, call, code, lacks_rights=lacks_rights),
         code=code,
         reason=(status.reason or "") if status else "",
@@ -108,25 +108,25 @@ def _status(body: bytes) -> Status | None:
     return status if status.kind == "Status" else None
 
 
-def _stranger(
+def _no_api_server(
     server: str, code: int, headers: dict[str, str], body: bytes
 ) -> NotAnApiServer | None:
-    """The error if the response is not an API server's; None if it may be one, as for a load balancer's 5xx page."""
+    """The error if no API server sent the response; None if it may be an API server's, as for a load balancer's 5xx page."""
     if b"HTTP request to an HTTPS server" in body:
         expected = "put https:// before the address in the kubeconfig"
         return NotAnApiServer(server, "expects TLS, but the URL is http", expected)
     if code < 500 and "html" in headers.get("content-type", ""):
-        return NotAnApiServer(server, f"answers with a web page ({code})", _RIGHT)
+        return NotAnApiServer(server, f"answers with a web page ({code})", _EXPECTED)
     return None
 
 
 def web_page(server: str, headers: dict[str, str]) -> NotAnApiServer:
     """The error for a successful response that is not JSON."""
     form = short_line(headers.get("content-type", "")) or "no content type"
-    return NotAnApiServer(server, f"answers with something other than JSON ({form})", _RIGHT)
+    return NotAnApiServer(server, f"answers with something other than JSON ({form})", _EXPECTED)
 
 
-def _what(call: ApiCall) -> str:
+def _named(call: ApiCall) -> str:
     name = f' "{call.name}"' if call.name else ""
     space = f' in namespace "{call.namespace}"' if call.namespace else ""
     return short_line(f"{call.resource}{name}{space}")
@@ -141,7 +141,7 @@ def _advice(kind: type[StatusError], call: ApiCall, code: int, *, lacks_rights: 
 
 
 def _retry_after(headers: dict[str, str], status: Status | None) -> float | None:
-    """Seconds to wait by Retry-After or the Status. API servers do not send the form with a date."""
+    """Seconds to wait, from Retry-After or the Status. API servers never send a date in Retry-After."""
     text = headers.get("retry-after", "")
     if text.isascii() and text.isdecimal() and len(text) < 10:
         return float(text)

@@ -1,7 +1,7 @@
-"""The API server's clock, as its answers' Date header shows it.
+"""The API server's clock, read from the Date header of its answers.
 
-The API server dates CSRs, and kubelets wait by their own watches. So only the API server's clock
-shows a CSR's age: this machine's may be hours wrong.
+The API server sets the creation time of a CSR, so only its clock shows the CSR's age. The clock of
+this machine may be hours wrong.
 """
 
 import re
@@ -14,23 +14,23 @@ from kubevouch.clock import Clock
 
 _FORM: Final = "%a, %d %b %Y %H:%M:%S GMT"
 _RESOLUTION: Final = timedelta(seconds=1)
-_LONGEST: Final = 5.0
-"""Seconds. A slower answer shows the time too vaguely."""
+_SLOWEST: Final = 5.0
+"""Seconds. A slower answer is ignored, since its Date is too imprecise."""
 
-_ITS_OWN: Final = ("/api/v1/", "/apis/certificates.k8s.io/", "/apis/coordination.k8s.io/")
-_PASSED_ON: Final = "/proxy"
+_OWN_PATHS: Final = ("/api/v1/", "/apis/certificates.k8s.io/", "/apis/coordination.k8s.io/")
+_PROXIED: Final = "/proxy"
 _A_KUBELETS: Final = re.compile(r"/api/v1/nodes/[^/?]+/proxy/")
 
 _YEARS: Final = range(2000, 9000)
 
 
 def is_dated_by_the_server(path: str) -> bool:
-    """Whether the API server itself dates the answer. A proxied answer has the Date of its origin.
+    """Whether the API server itself sets the answer's Date. A proxied answer has the Date of its origin.
 
-    That may be a kubelet (nodes/NAME/proxy), or an aggregated API's server on any node
+    The origin may be a kubelet (nodes/NAME/proxy), or an aggregated API's server on any node
     (metrics.k8s.io).
     """
-    return path.startswith(_ITS_OWN) and _PASSED_ON not in path
+    return path.startswith(_OWN_PATHS) and _PROXIED not in path
 
 
 def is_a_kubelets(path: str) -> bool:
@@ -39,8 +39,8 @@ def is_a_kubelets(path: str) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _dated(date: str) -> datetime | None:
-    """The parsed header, cached since hundreds of answers arrive within one second; None if it is no date."""
+def _parsed(date: str) -> datetime | None:
+    """The parsed header; None if it is no date. Cached, since hundreds of answers can arrive within a second."""
     try:
         return datetime.strptime(date, _FORM).replace(tzinfo=UTC)
     except ValueError:
@@ -48,8 +48,8 @@ def _dated(date: str) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """At `heard`, by our monotonic clock, the time was between `date` and `date + within`."""
+class _LastAnswer:
+    """The server's time was between `date` and `date + within` when our monotonic clock was at `heard`."""
 
     date: datetime
     heard: float
@@ -57,37 +57,37 @@ class _Told:
 
 
 class ServerClock:
-    """A clock for decisions: this machine's, while the API server's last answer allows that.
+    """This machine's clock, corrected if the API server's last answer contradicts it.
 
-    Otherwise it shows the nearest time that the answer allows. Before the first answer it is this
-    machine's.
+    Then it shows the nearest time that the answer allows. Before the first answer nothing is
+    corrected.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._told: _Told | None = None
+        self._last: _LastAnswer | None = None
 
     def answered(self, date: str, began: float) -> None:
-        """Takes an answer. date: its header, "" if missing. began: when we asked, by `monotonic`."""
+        """Records an answer. date: its Date header, "" if missing. began: when the request started, by `monotonic`."""
         heard = self.monotonic()
-        if heard - began > _LONGEST:
+        if heard - began > _SLOWEST:
             return
-        at = _dated(date)
+        at = _parsed(date)
         if at is not None and at.year in _YEARS:
-            self._told = _Told(at, heard, _RESOLUTION + timedelta(seconds=heard - began))
+            self._last = _LastAnswer(at, heard, _RESOLUTION + timedelta(seconds=heard - began))
 
     def now(self) -> datetime:
-        """The API server's present time; between answers it advances at our pace."""
+        """The API server's current time. Between answers it advances with our monotonic clock."""
         return self._nearest(self._clock.now())
 
     @property
     def own_is_ahead(self) -> timedelta:
-        """The least lead of this machine's clock over the API server's; negative if it lags."""
+        """The least time by which this machine's clock is ahead of the API server's; negative if behind."""
         own = self._clock.now()
         return own - self._nearest(own)
 
     def _nearest(self, own: datetime) -> datetime:
-        told = self._told
+        told = self._last
         if told is None:
             return own
         earliest = told.date + timedelta(seconds=self.monotonic() - told.heard)
@@ -98,5 +98,5 @@ class ServerClock:
         return self._clock.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Returns after that many seconds, or at once for zero and less."""
+        """Returns after that many seconds, or at once if not positive."""
         await self._clock.sleep(seconds)

@@ -1,17 +1,18 @@
-"""The client of kubelets, and the meaning of their files.
+"""The client of kubelets, and the parser of their files.
 
-Nothing else in the product dials a kubelet.
+No other package dials a kubelet.
 
 - `io`: everything that opens a socket; nothing outside that folder does
 
 Kubelets' answers and files, as values:
 
 - `dial_result`: the target and result of a bare handshake
-- `response`: HTTP as bytes
-- `configuration`: the values that matter and one file with its problems; `effective`: which source
-decides; `flags`: its command line; `pki`: which certificate the next start serves
-- `splice`: the one-key edit
-- below them: `document` (a YAML file with its positions and problems), `known_keys`, `problems`
+- `response`: parses HTTP responses from bytes
+- `configuration`: one file's values and problems; `effective`: the configuration merged from all
+sources; `flags`: the command line
+- `splice`: edits one key of a file
+- `document`: a YAML file with positions and problems; `known_keys`: the keys of a
+KubeletConfiguration
 
-It knows certificates and TLS, and neither the API server nor nodes.
+This package knows certificates and TLS, but neither the API server nor nodes' disks.
 """

@@ -1,4 +1,4 @@
-"""A kubelet's configuration: the values that matter here, and how to read a file with all its problems.
+"""A kubelet's configuration: the values that matter here, and a reader that reports all problems of a file.
 
 The same values come from config.yaml, from its drop-ins and from the kubelet-config ConfigMap.
 Sources: staging/src/k8s.io/kubelet/config/v1beta1/types.go,
@@ -38,16 +38,17 @@ class KubeletConfiguration(msgspec.Struct, frozen=True):
 
     @property
     def bootstrap_gate_off(self) -> bool:
-        """Whether RotateKubeletServerCertificate is off: then a kubelet with serverTLSBootstrap does not start (validation.go)."""
+        """Whether RotateKubeletServerCertificate is off. A kubelet with serverTLSBootstrap then does not start (validation.go)."""
         own = self.feature_gates.get("RotateKubeletServerCertificate")
         return not (own if own is not None else self.feature_gates.get("AllBeta", True))
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationFile:
-    """A configuration file. `values`: the configuration by this file alone; None if a problem is fatal.
+    """A configuration file.
 
-    where: its path, or "kubelet-config ConfigMap". tree: the keys in the file, also unknown ones, without defaults.
+    where: its path, or "kubelet-config ConfigMap". values: the configuration by this file alone;
+    None if a problem is fatal. tree: all keys in the file, without defaults.
     """
 
     where: str
@@ -57,15 +58,15 @@ class ConfigurationFile:
 
     @property
     def fatal(self) -> Problem | None:
-        """The fatal problem behind missing values, or None."""
+        """The first fatal problem; None if the file is usable."""
         return next((problem for problem in self.problems if problem.fatal), None)
 
 
 def read_configuration(content: bytes, where: str, *, drop_in: bool = False) -> ConfigurationFile:
     """Reads a configuration file or a drop-in. Never raises: every fault becomes a problem.
 
-    In a drop-in a duplicate key is fatal to a kubelet. So is a key in wrong case here, since its
-    effect depends on what the kubelet merges it with.
+    In a drop-in a duplicate key is fatal, as for a kubelet. We also count a key in wrong case as
+    fatal there, since its effect depends on the merged files.
     """
     return configuration_of(read_document(content), where, drop_in=drop_in)
 
@@ -73,7 +74,7 @@ def read_configuration(content: bytes, where: str, *, drop_in: bool = False) -> 
 def configuration_of(
     document: ConfigDocument, where: str, *, drop_in: bool = False
 ) -> ConfigurationFile:
-    """Like read_configuration, from a parsed document."""
+    """Reads a parsed document, like read_configuration."""
     problems = list(document.problems)
     values = None
     if document.root is not None:
@@ -95,10 +96,10 @@ _FATAL: Final = (ProblemKind.DUPLICATE_KEY, ProblemKind.WRONG_CASE)
 
 
 def values_of(tree: Tree) -> KubeletConfiguration:
-    """The values in a tree of keys, with the kubelet's defaults filled in; null counts as unset.
+    """The values in a tree of keys, with the kubelet's defaults filled in. null counts as unset.
 
     Raises:
-        msgspec.ValidationError: a value of a type that the kubelet rejects.
+        msgspec.ValidationError: a value has a type that the kubelet rejects.
     """
     return msgspec.convert(_set_only(tree), KubeletConfiguration)
 
@@ -112,7 +113,7 @@ def _set_only(tree: Tree) -> Tree:
 
 
 def _type_problem(error: msgspec.ValidationError, root: YamlNode) -> Problem:
-    """The problem for an error of msgspec: Expected `bool`, got `str` - at `$.serverTLSBootstrap`."""
+    """The problem for a msgspec error such as: Expected `bool`, got `str` - at `$.serverTLSBootstrap`."""
     text, _, path = str(error).partition(" - at `$.")
     key = path.rstrip("`").partition("[")[0]
     line, column = next(
@@ -133,13 +134,13 @@ def _kind_problems(document: ConfigDocument) -> list[Problem]:
 
 
 def _in_any_case(tree: Tree, key: str) -> Value:
-    """The value of apiVersion or kind, which a kubelet looks up first and in any case (MetaFactory in apimachinery)."""
+    """The value of apiVersion or kind, whose keys a kubelet reads in any case (MetaFactory in apimachinery)."""
     written = [found for found in tree if found.casefold() == key.casefold()]
     return tree[max(written, key=str.encode)] if written else None
 
 
 def _key_problems(root: YamlNode, prefix: str = "") -> list[Problem]:
-    """Problems with keys that no kubelet knows, in the order of the file."""
+    """The problems of keys that no kubelet knows, in the order of the file."""
     problems: list[Problem] = []
     for entry in root.entries:
         dotted = f"{prefix}.{entry.key}" if prefix else entry.key

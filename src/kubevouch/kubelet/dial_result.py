@@ -16,7 +16,7 @@ class Target:
 
     node: the Node's name. server_name: the TLS server name (SNI), if it is not the address. An IP
     address is never sent as SNI (RFC 6066, 3); without SNI, kubelets up to 1.35 serve the
-    certificate that they read at their start.
+    certificate that they loaded when they started.
     """
 
     address: str
@@ -32,11 +32,11 @@ class Target:
 class DialResult:
     """The result of a bare handshake.
 
-    `failure` is None only if it completed and every certificate was readable.
+    `failure` is None if the handshake completed and every certificate was readable.
 
-    at: when it started. elapsed: seconds, including waits caused by our own load. remote: the
-    address that answered ("10.0.0.5:10250"); empty if none did. chain: leaf first, up to the first
-    unreadable certificate (x509.bundle).
+    at: when the handshake started. elapsed: seconds, including waits caused by our own load.
+    remote: the address that answered ("10.0.0.5:10250"); empty if none did. chain: leaf first, up
+    to the first unreadable certificate (x509.bundle).
     """
 
     target: Target
@@ -52,5 +52,5 @@ class DialResult:
 
     @property
     def leaf(self) -> Certificate | None:
-        """The serving certificate; None if none was presented or it could not be read."""
+        """The serving certificate; None if the peer presented none, or it was unreadable."""
         return self.chain[0] if self.chain else None

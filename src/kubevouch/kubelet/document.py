@@ -1,8 +1,7 @@
 """A kubelet's YAML file as nodes with positions, and its problems.
 
-`goyaml` parses the YAML. This module does what comes before (bytes, byte order mark, line ends,
-JSON) and turns errors into problems of a kubelet's file. It keeps the nodes, since an edit of one
-key needs their positions.
+`goyaml` parses the YAML. This module decodes the bytes first (byte order mark, line ends, JSON),
+and turns errors into problems. It keeps the nodes, since an edit of one key needs their positions.
 """
 
 import json
@@ -20,7 +19,8 @@ class ProblemKind(StrEnum):
     """The kind of a problem."""
 
     UNREADABLE = "unreadable"
-    """The kubelet would not start, or only we refuse it, as the text then says."""
+    """A kubelet would not start with this file, or only this program rejects it. The text says
+    which."""
     # The file is readable, but part of it has no effect.
     DUPLICATE_KEY = "duplicate-key"
     WRONG_CASE = "wrong-case"
@@ -32,7 +32,7 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem. `line` and `column` count from 1; 0 means the whole file. `key` is dotted.
+    """A problem of a file. `line` and `column` count from 1; 0 means the whole file. `key` is dotted.
 
     fatal: the file cannot be used at all.
     """
@@ -49,10 +49,12 @@ class Problem:
 
 
 LARGEST: Final = 128 * 1024
-"""Bytes. kubeadm writes about 1,200; the parser with exact positions reads about 100 KB a second."""
+"""The largest file in bytes. kubeadm writes about 1,200; the parser with exact positions reads
+about 100 KB a second."""
 
 LARGEST_KEPT: Final = 8 * 1024
-"""Bytes. Most nodes of a cluster have the same file, which is parsed once: that takes 10 ms."""
+"""The largest file in bytes that is cached. Most nodes of a cluster have the same file, and parsing
+it takes 10 ms."""
 
 Tree = dict[str, "Value"]
 Value = Scalar | list[Any] | Tree
@@ -62,7 +64,7 @@ _ODDITIES: Final = {
     Oddity.DUPLICATE_KEY: (ProblemKind.DUPLICATE_KEY, "the key {} again"),
     Oddity.FURTHER_DOCUMENT: (
         ProblemKind.FURTHER_DOCUMENT,
-        "a further document, which the kubelet does not read",
+        "another document, which the kubelet ignores",
     ),
 }
 
@@ -71,8 +73,9 @@ _ODDITIES: Final = {
 class ConfigDocument:
     """The first document of a file; kubelets read no other.
 
-    content: the file. text: the same without its byte order mark. root: a mapping; None after a
-    fatal problem. tree: the values as a kubelet reads them; the later of duplicate keys.
+    content: the file's bytes. text: the file without its byte order mark. root: a mapping; None
+    after a fatal problem. tree: the values as a kubelet reads them; a duplicate key has its last
+    value.
     """
 
     content: bytes
@@ -83,7 +86,7 @@ class ConfigDocument:
 
 
 class _Stop(Exception):
-    """A problem that ends the reading."""
+    """A fatal problem; stops the reading."""
 
     def __init__(self, text: str, place: tuple[int, int] = (0, 0)) -> None:
         super().__init__(text)
@@ -95,7 +98,7 @@ def read_document(content: bytes) -> ConfigDocument:
 
     Never raises: after a fatal problem the document has no root, and its problems say why.
 
-    It may return the same document again, so nobody may change it.
+    The document may be cached, so the caller must not change it.
     """
     return _kept(content) if len(content) <= LARGEST_KEPT else _read(content)
 
@@ -150,7 +153,7 @@ def _is_json(text: str) -> bool:
 
 
 def _no_constant(word: str) -> str:
-    """Refuses NaN and the infinities, which only Python accepts in JSON."""
+    """Rejects NaN and infinities, which Python accepts in JSON and Go does not."""
     raise json.JSONDecodeError(f"{word} is no value", word, 0)
 
 
@@ -164,7 +167,7 @@ def _root(text: str, problems: list[Problem]) -> YamlNode:
     except goyaml.UnreadableYaml as error:
         raise _Stop(error.text, (error.line, error.column)) from None
     if root is None:
-        raise _Stop("empty: it has no document")
+        raise _Stop("the file has no YAML document")
     if not isinstance(root.value, dict):
         kind = "a list" if isinstance(root.value, list) else "a single value"
         what = f"{kind} instead of `key: value` lines"

@@ -1,9 +1,9 @@
 """The effective configuration of a kubelet, and the source of each value.
 
-Only flags for keys that we read are known. The order: defaults, the --config file, the drop-ins of
---config-dir in turn, then flags. Sources: NewKubeletCommand, mergeKubeletConfigurations,
-kubeletConfigFlagPrecedence in cmd/kubelet/app/server.go of 1.36.3; tests/kubelet/cases record the
-kubelet's own answers.
+Later sources override earlier ones: defaults, the --config file, the drop-ins of --config-dir in
+turn, then flags. Flags count only for keys that we read. Sources: NewKubeletCommand,
+mergeKubeletConfigurations, kubeletConfigFlagPrecedence in cmd/kubelet/app/server.go of 1.36.3;
+tests/kubelet/cases record the kubelet's own answers.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,10 +30,10 @@ _TEXTS: Final = {"tls-cert-file": "tlsCertFile", "cluster-domain": "clusterDomai
 
 @dataclass(frozen=True, slots=True)
 class EffectiveConfiguration:
-    """The effective configuration, and its sources with their keys, the weakest first.
+    """The effective configuration, and its sources with the keys that they set, in ascending precedence.
 
-    Sources read "file /var/lib/kubelet/config.yaml", "drop-in /etc/kubelet.d/10-tls.conf", "flag
-    --rotate-server-certificates".
+    A source is named like "file /var/lib/kubelet/config.yaml", "drop-in /etc/kubelet.d/10-tls.conf"
+    or "flag --rotate-server-certificates".
     """
 
     configuration: KubeletConfiguration
@@ -51,7 +51,8 @@ def effective(
     """The effective configuration of a kubelet with these sources. drop_ins: in the order of `drop_in_order`.
 
     Raises:
-        ConfigurationError: a file is unreadable or a flag is invalid; the kubelet would not start.
+        ConfigurationError: a file is unreadable or a flag is invalid, so the kubelet would not
+            start.
     """
     for found in (*([file] if file else []), *drop_ins):
         if found.fatal:
@@ -67,11 +68,11 @@ def effective(
     try:
         return EffectiveConfiguration(values_of(merged), tuple(sources))
     except msgspec.ValidationError as error:
-        raise ConfigurationError("the files together", str(error)) from None
+        raise ConfigurationError("the merged files", str(error)) from None
 
 
 def drop_in_order(paths: Iterable[str]) -> tuple[str, ...]:
-    """The drop-ins that a kubelet reads (*.conf), in its order: folder by folder, sorted by bytes."""
+    """The drop-ins that a kubelet reads (*.conf), in the order of its directory walk: path by path, compared by bytes."""
     found = [path for path in paths if path.endswith(".conf")]
     return tuple(sorted(found, key=lambda path: [part.encode() for part in path.split("/")]))
 
@@ -91,7 +92,7 @@ def _merge(into: Tree, patch: Tree) -> None:
 
 
 def _from_flags(flags: Flags) -> Iterator[tuple[str, Tree]]:
-    """Every flag that overrides a key, with that key."""
+    """Yields every flag that overrides a key, with that key."""
     for flag, key in _SWITCHES.items():
         if (switch := flags.switch(flag)) is not None:
             yield f"flag --{flag}", {key: switch}

@@ -1,18 +1,18 @@
-"""The errors of this room. The class says what the caller can do about the error."""
+"""The errors of this package. Each class says what the caller can do about the failure."""
 
 from kubevouch.errors import KubevouchError
 
 
 class KubeletError(KubevouchError):
-    """Base of this room's errors."""
+    """Base of this package's errors."""
 
 
 class AnswerError(KubeletError):
     """A kubelet's response cannot be read.
 
-    A retry may help; the fault is in the kubelet or in whatever answers for it.
+    A retry may help. The fault is in the kubelet or in whatever answers in its place.
     """
 
 
 class ConfigurationError(KubeletError):
-    """A configuration is unreadable, or no kubelet would start with these flags."""
+    """A configuration file is unreadable, or a kubelet would not start with these flags."""

@@ -1,7 +1,7 @@
-"""The command line of a running kubelet, parsed like pflag. Flags beat every file.
+"""The command line of a running kubelet, parsed like pflag. Flags override every file.
 
 Sources: cmd/kubelet/app/options/options.go and cmd/kubelet/app/server.go of 1.36.3;
-tests/kubelet/cases record that kubelet's own parser.
+tests/kubelet/cases record the answers of that kubelet's parser.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _RIGHT: Final = "expected the arguments of a running kubelet"
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """The flags of a command line in order: names without dashes, values as written."""
+    """The flags of a command line in order. Names have no dashes; values are as written."""
 
     given: tuple[tuple[str, str], ...] = ()
 
@@ -52,7 +52,7 @@ class Flags:
 
     @property
     def feature_gates(self) -> dict[str, bool]:
-        """The gates of all --feature-gates flags, merged."""
+        """The feature gates of all --feature-gates flags, merged."""
         gates: dict[str, bool] = {}
         for name, value in self.given:
             if name == "feature-gates":
@@ -65,22 +65,22 @@ class Flags:
 
     @property
     def config(self) -> str:
-        """Path of the configuration file; empty without one, and the legacy defaults apply."""
+        """The path of the configuration file; empty if not set, so that the legacy defaults apply."""
         return self.get("config") or ""
 
     @property
     def cert_dir(self) -> str:
-        """Folder of the kubelet's certificates; only this flag sets it."""
+        """The folder of the kubelet's certificates; only this flag sets it."""
         return self.get("cert-dir") or CERT_DIR
 
     @property
     def kubeconfig(self) -> str:
-        """Path of the kubelet's kubeconfig; empty if the kubelet runs without a cluster."""
+        """The path of the kubelet's kubeconfig; empty if the kubelet runs without a cluster."""
         return self.get("kubeconfig") or ""
 
 
 def read_flags(argv: Sequence[str]) -> Flags:
-    """The flags of a command line, whose first argument is the program, as in /proc/<pid>/cmdline.
+    """Parses a command line whose first argument is the program, as in /proc/<pid>/cmdline.
 
     Raises:
         ConfigurationError: no kubelet would start with these arguments.

@@ -1,11 +1,11 @@
-"""Reads an HTTP/1.1 response from bytes as they arrive (RFC 9112).
+"""Parses an HTTP/1.1 response from bytes as they arrive (RFC 9112).
 
-No I/O; hostile bytes are counted.
+Does no I/O, and limits hostile input.
 
 A kubelet's server (Go's net/http) sends a body with its length or in chunks. Other forms are
-refused, since a body that ends with the connection may be truncated. The body may be gzip, and is
-decompressed only up to the caller's limit. A long one is decompressed as it arrives: even a gzip
-with little in it costs time for its length, and its reader yields between pieces.
+rejected, since a body that ends with the connection may be truncated. The body may be gzip, and is
+decompressed only up to the caller's limit. A long body is decompressed as it arrives: even a gzip
+that contains little takes time, and the reader yields in between.
 """
 
 import functools
@@ -18,21 +18,21 @@ MOST_HEAD: Final = 64 * 1024
 _USUAL_HEAD: Final = 1024
 _MOST_CHUNK_LINE: Final = 256
 _MOST_EXCESS: Final = 16 * 1024
-_MOST_ANNOUNCED: Final = 5
-"""Responses such as 100 Continue before the final one, as in Go's client (net/http/transport.go,
-max1xxResponses)."""
+_MOST_1XX: Final = 5
+"""The most responses such as 100 Continue before the final one, as in Go's client
+(net/http/transport.go, max1xxResponses)."""
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\x00]*))?")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
 _CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n\x00]*)?\r?\n")
 _GZIP_ONLY: Final = 16 + zlib.MAX_WBITS
-_PACKED_AT_ONCE: Final = 32 * 1024
-"""Bytes of gzip, enough for nearly all nodes' pages. Each call of zlib but the last copies its
-window."""
+_GZIP_STEP: Final = 32 * 1024
+"""Bytes of gzip that are decompressed at once, enough for nearly all nodes' pages. Each call of
+zlib but the last copies its window."""
 _CODINGS: Final = {b"": False, b"identity": False, b"chunked": True}
 
 
 class ResponseError(ValueError):
-    """The bytes are no valid response. The texts are Go's where it has one."""
+    """The bytes are not a valid response. The texts are Go's where Go has one."""
 
 
 class TooLong(ResponseError):
@@ -40,10 +40,10 @@ class TooLong(ResponseError):
 
 
 class ResponseReader:
-    """Reads a response: call `feed` until `done`. most: bytes of the body, as sent and decompressed.
+    """Parses a response. Call `feed` until `done`.
 
-    most_packed: bytes of a gzip body as sent, which set the cost of reading it; None for the same
-    limit.
+    most: the limit of the body in bytes, as sent and decompressed. most_packed: the limit of a gzip
+    body as sent, since its length sets the cost of decompressing; None means `most`.
     """
 
     def __init__(self, most: int, *, most_packed: int | None = None) -> None:
@@ -55,16 +55,18 @@ class ResponseReader:
         self._chunked = False
         self._trailer = False
         self._excess = 0
-        self._announced = 0
+        self._informational = 0
         self._chunks = 1000 + most // 256
-        """Remaining reads, since each costs time. Go's server writes 2 KiB at a time."""
+        """How many more chunks are allowed, since each costs time. Go's server writes 2 KiB at a
+        time."""
         self.status = 0
         self.reason = ""
         self.body: bytes | bytearray = bytearray()
-        """Its arrived part. A compressed body stays empty until it is complete."""
+        """The part of the body that has arrived. A compressed body stays empty until it is
+        complete."""
         self._received = 0
-        """Bytes of the body as sent."""
-        self._unpacking: _Unpacking | None = None
+        """Bytes of the body so far, as sent."""
+        self._gzip: _GzipReader | None = None
         self.begun = False
         """Whether any byte has arrived."""
         self.done = False
@@ -78,11 +80,11 @@ class ResponseReader:
 
     @property
     def content(self) -> bytes:
-        """The whole body, once `done`."""
+        """The whole body. Valid once `done`."""
         return bytes(self.body)
 
     def feed(self, data: bytes) -> None:
-        """Takes further bytes. Raises ResponseError."""
+        """Parses further bytes. Raises ResponseError."""
         self.begun = self.begun or bool(data)
         self._pending += data
         if not self._headed and not self._read_head():
@@ -96,8 +98,8 @@ class ResponseReader:
             self._end()
 
     def _end(self) -> None:
-        if self._unpacking is not None:
-            self.body = self._unpacking.all()
+        if self._gzip is not None:
+            self.body = self._gzip.all()
         if self._pending:
             # Bytes after the response would begin the next one.
             self.reusable = False
@@ -117,21 +119,21 @@ class ResponseReader:
             if self.status >= 200:
                 self._begin_body(head)
                 return True
-            self._announced += 1
-            if self._announced > _MOST_ANNOUNCED:
+            self._informational += 1
+            if self._informational > _MOST_1XX:
                 raise ResponseError("too many 1xx informational responses")
 
     def _begin_body(self, head: "_Head") -> None:
         self.reason, self.reusable = head.reason, head.reusable
         self._chunked, self._left = head.chunked, head.length
         # An error's body is not read.
-        self._unpacking = _Unpacking(self._most) if head.gzip and head.status == 200 else None
+        self._gzip = _GzipReader(self._most) if head.gzip and head.status == 200 else None
         self._check(self._left)
         self._headed = True
 
     def _check(self, coming: int) -> None:
         total = self._received + coming
-        if self._unpacking is not None and total > self._most_packed:
+        if self._gzip is not None and total > self._most_packed:
             raise TooLong(f"a body of more than {self._most_packed} bytes of gzip")
         if total > self._most:
             raise TooLong(f"a body of more than {self._most} bytes")
@@ -145,17 +147,17 @@ class ResponseReader:
 
     def _keep(self, part: memoryview) -> None:
         self._received += len(part)
-        if self._unpacking is None:
+        if self._gzip is None:
             self.body += part
         else:
-            self._unpacking.take(part)
+            self._gzip.take(part)
 
     def _read_chunks(self) -> None:
-        """Reads chunks: a line with the length, the bytes, and a line end, which `_left` counts, too."""
+        """Parses chunks: the length's line, then the bytes and a line end. `_left` counts both."""
         pending, at = self._pending, 0
         while not self.done:
             if self._left:
-                at = self._within(pending, at)
+                at = self._consume_chunk(pending, at)
                 if self._left:
                     break
             end = pending.find(b"\n", at) + 1
@@ -172,7 +174,7 @@ class ResponseReader:
         del pending[:at]
 
     def _begin_chunk(self, length: int, line: int) -> None:
-        """length: of the chunk. line: of its length line."""
+        """length: the chunk's length. line: the length of the line that states it."""
         self._check(length)
         # Like Go's chunkedReader (net/http/internal/chunked.go), against many tiny chunks.
         self._excess = max(0, self._excess + line - 16 - 2 * length)
@@ -183,13 +185,13 @@ class ResponseReader:
         self._trailer = length == 0
 
     def _end_of_trailer(self, line: bytes) -> None:
-        """Expects the empty line after the last chunk. Trailers are refused, since we request none."""
+        """Expects the empty line after the last chunk. Trailers are rejected, since we request none."""
         if line.strip(b"\r\n"):
             raise ResponseError("a trailer that we did not request")
         self.done = True
 
-    def _within(self, pending: bytearray, at: int) -> int:
-        """Takes the available bytes of a chunk and its line end. Returns the position after them."""
+    def _consume_chunk(self, pending: bytearray, at: int) -> int:
+        """Consumes the available bytes of a chunk and its line end. Returns the position after them."""
         if self._left > 2:
             end = min(len(pending), at + self._left - 2)
             with memoryview(pending) as view:
@@ -204,8 +206,8 @@ class ResponseReader:
         return at
 
 
-class _Unpacking:
-    """Decompresses gzip, a long one piece by piece. most: bytes of the result."""
+class _GzipReader:
+    """Decompresses gzip as it arrives. most: the limit of the result in bytes."""
 
     def __init__(self, most: int) -> None:
         self._inflating = zlib.decompressobj(_GZIP_ONLY)
@@ -214,13 +216,13 @@ class _Unpacking:
         self._found: list[bytes] = []
 
     def take(self, part: memoryview) -> None:
-        """Takes a further part. Raises ResponseError."""
+        """Adds compressed data. Raises ResponseError."""
         self._waiting += part
-        if len(self._waiting) >= _PACKED_AT_ONCE:
+        if len(self._waiting) >= _GZIP_STEP:
             self._inflate()
 
     def all(self) -> bytes:
-        """The whole result. Raises ResponseError if the gzip is incomplete."""
+        """The whole decompressed data. Raises ResponseError if the gzip is incomplete."""
         self._inflate()
         if not self._inflating.eof:
             raise ResponseError("unexpected EOF")
@@ -230,7 +232,7 @@ class _Unpacking:
         if not self._waiting:
             return
         if self._inflating.eof:
-            raise ResponseError("a body with data after its gzip")
+            raise ResponseError("a body with data after the gzip stream")
         try:
             found = self._inflating.decompress(self._waiting, self._left + 1)
         except zlib.error:
@@ -240,12 +242,12 @@ class _Unpacking:
         if self._left < 0:
             raise TooLong(f"a body of more than {self._most} bytes after decompression")
         if self._inflating.unused_data:
-            raise ResponseError("a body with data after its gzip")
+            raise ResponseError("a body with data after the gzip stream")
         self._found.append(found)
 
 
 class _Head(NamedTuple):
-    """The head of a response. length: bytes of an unchunked body."""
+    """The status line and headers of a response. length: bytes of a body that is not chunked."""
 
     status: int
     reason: str = ""
@@ -256,7 +258,7 @@ class _Head(NamedTuple):
 
 
 def _head(text: bytes) -> _Head:
-    """text: without the empty line. Raises ResponseError."""
+    """Parses a response's head without its final empty line. Raises ResponseError."""
     lines = text.split(b"\r\n")
     status = _STATUS.fullmatch(lines[0])
     if status is None:
@@ -311,7 +313,7 @@ _usual_head = functools.lru_cache(maxsize=16)(_head)
 
 @functools.lru_cache(maxsize=64)
 def _chunk_length(line: bytes) -> int:
-    """The length in a chunk's line; cached, since Go's server writes few different ones.
+    """The length in a chunk's line. Cached, since Go's server writes few different ones.
 
     Raises ResponseError.
     """

@@ -1,11 +1,12 @@
 """Sets `serverTLSBootstrap: true` in a configuration file without changing any other byte.
 
 A YAML library that rewrites the file would change line ends, quotes, comments and folds. So we find
-the key by the parsed nodes' positions, splice its bytes, and parse the result again. It must equal
-the old content with that one key set, and every other byte must be unchanged. If that fails, we
-refuse with the line and the reason; a person can edit the file by hand.
+the key by the positions of the parsed nodes, replace its bytes, and parse the result again. The
+result must equal the old content with that one key set. Otherwise we refuse with the line and the
+reason, and a person can edit the file.
 
-Used for `/var/lib/kubelet/config.yaml` and for the `kubelet` text in the ConfigMap kubelet-config.
+This serves `/var/lib/kubelet/config.yaml` and for the `kubelet` text in the ConfigMap
+kubelet-config.
 """
 
 import codecs
@@ -24,14 +25,14 @@ _BY_HAND: Final = f"set {BOOTSTRAP_KEY}: true by hand"
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """The file before and after the edit. Both are equal if nothing needs to change."""
+    """The file before and after the edit. Both are the same if nothing needs to change."""
 
     old: ConfigDocument
     new: ConfigDocument
 
     @property
     def before(self) -> bytes:
-        """The whole file as it is."""
+        """The whole file before the edit."""
         return self.old.content
 
     @property
@@ -74,39 +75,39 @@ class _Splice:
 
 
 def set_server_tls_bootstrap(content: bytes) -> Edit | Refusal:
-    """The edit that sets serverTLSBootstrap to true, or a Refusal. `content` may be any bytes; never raises."""
+    """The edit that sets serverTLSBootstrap to true, or a Refusal. `content` may be any bytes. Never raises."""
     return set_in_document(read_document(content))
 
 
 def set_in_document(document: ConfigDocument) -> Edit | Refusal:
-    """Like set_server_tls_bootstrap, on a parsed document."""
+    """Edits a parsed document, like set_server_tls_bootstrap."""
     file = configuration_of(document, "")
-    if unclear := _obstacle(file, (ProblemKind.DUPLICATE_KEY, ProblemKind.FURTHER_DOCUMENT)):
+    if unclear := _first_problem(file, (ProblemKind.DUPLICATE_KEY, ProblemKind.FURTHER_DOCUMENT)):
         return _refused(unclear, "make the file unambiguous by hand first")
     if document.tree.get(BOOTSTRAP_KEY) is True:
         return Edit(document, document)
-    if ignored := _obstacle(file, (ProblemKind.WRONG_CASE,), BOOTSTRAP_KEY):
+    if ignored := _first_problem(file, (ProblemKind.WRONG_CASE,), BOOTSTRAP_KEY):
         return _refused(ignored, "rename or remove it by hand first")
-    if merge := _obstacle(file, (ProblemKind.MERGE_KEY,), ""):
+    if merge := _first_problem(file, (ProblemKind.MERGE_KEY,), ""):
         return _refused(merge, _BY_HAND)
     splices = _splices(document)
     if isinstance(splices, Refusal):
         return splices
-    return _proven(document, splices)
+    return _checked_edit(document, splices)
 
 
 @dataclass(frozen=True, slots=True)
 class ChangedLine:
-    """The one line in which two versions of a file differ, with its line end. before: empty for an added line."""
+    """The only line in which two versions of a file differ, with its line end. before: empty for an added line."""
 
     ours: bytes
     before: bytes
 
 
 def changed_line(before: bytes, after: bytes) -> ChangedLine | None:
-    """The line of `after` that replaces a line of `before` or is new.
+    """The only line of `after` that differs from `before`, or is new.
 
-    None if they differ in another way.
+    None if the files differ in another way.
     """
     old, new = (content.removesuffix(b"\n").split(b"\n") for content in (before, after))
     start = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), len(old))
@@ -123,7 +124,7 @@ def changed_line(before: bytes, after: bytes) -> ChangedLine | None:
 
 
 def unified_diff(before: bytes, after: bytes, path: str) -> str:
-    """A unified diff for display: it ignores line ends and escapes control characters."""
+    """A unified diff for display. Ignores differences of line ends, and escapes control characters."""
 
     def lines(content: bytes) -> list[str]:
         text = content.decode(errors="backslashreplace").removesuffix("\n")
@@ -134,10 +135,10 @@ def unified_diff(before: bytes, after: bytes, path: str) -> str:
     return "".join(f"{line}\n" for line in made)
 
 
-def _obstacle(
+def _first_problem(
     file: ConfigurationFile, kinds: tuple[ProblemKind, ...], key: str | None = None
 ) -> Problem | None:
-    """The first problem that is fatal, or of one of these kinds and, if given, about this key in any case."""
+    """The first problem that is fatal, or has one of these kinds. key: only problems of this key, in any case."""
     if file.fatal:
         return file.fatal
     for problem in file.problems:
@@ -147,14 +148,14 @@ def _obstacle(
     return None
 
 
-def _proven(document: ConfigDocument, splices: list[_Splice]) -> Edit | Refusal:
-    """The edit by the first splice that sets the key and changes nothing else."""
+def _checked_edit(document: ConfigDocument, splices: list[_Splice]) -> Edit | Refusal:
+    """The edit by the first splice that provably sets the key and changes nothing else."""
     mark = codecs.BOM_UTF8 if document.content.startswith(codecs.BOM_UTF8) else b""
     for splice in splices:
         made = read_document(mark + splice.made(document.text).encode())
         if _adds_one_key(document, made):
             return Edit(document, made)
-    return Refusal("found no place where one line adds the key and nothing else", _BY_HAND)
+    return Refusal("no position found where one new line sets only this key", _BY_HAND)
 
 
 def _refused(problem: Problem, remedy: str) -> Refusal:
@@ -163,7 +164,7 @@ def _refused(problem: Problem, remedy: str) -> Refusal:
 
 
 def _splices(document: ConfigDocument) -> list[_Splice] | Refusal:
-    """Possible splices that set the key, the best first. Each is checked before use."""
+    """Candidate splices that set the key, in order of preference. Each is checked before use."""
     root = document.root
     assert root is not None
     for entry in root.entries:
@@ -192,7 +193,7 @@ def _replacing(text: str, entry: MappingEntry) -> list[_Splice] | Refusal:
 
 
 def _line_at(text: str, index: int, indent: str) -> _Splice:
-    """A splice that inserts a line, before a line or at the end of a file without a final line end."""
+    """A splice that inserts a line: before a line, or after a last line without a line end."""
     line = f"{indent}{BOOTSTRAP_KEY}: true"
     end = _line_end(text, index)
     if index and text[index - 1] not in "\r\n":
@@ -201,7 +202,7 @@ def _line_at(text: str, index: int, indent: str) -> _Splice:
 
 
 def _line_end(text: str, index: int) -> str:
-    """The line end of the line before this position; of the first line if there is none."""
+    """The line end that precedes this position; the first line's if none does."""
     ends = re.findall(r"\r\n|\n|\r", text[:index]) or re.findall(r"\r\n|\n|\r", text)
     return str(ends[-1]) if ends else "\n"
 
@@ -214,7 +215,7 @@ def _adds_one_key(old: ConfigDocument, new: ConfigDocument) -> bool:
 
 
 def _same(one: Value, other: Value) -> bool:
-    """Whether two values and their types are equal at every level: for Python 1 equals True."""
+    """Whether two values are equal, types included, at every level. In Python, 1 equals True."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict) and isinstance(other, dict):

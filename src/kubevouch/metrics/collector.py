@@ -1,4 +1,4 @@
-"""A metrics server without its HTTP server: it watches nodes and pods, scrapes kubelets, and stores their usage.
+"""A metrics server without its HTTP server: watches nodes and pods, scrapes kubelets, and stores their usage.
 
 Several collectors can run in one process; they share only the CAs that they are given.
 """
@@ -31,14 +31,14 @@ from kubevouch.metrics.scraping import ScrapeResult, ScrapeSettings, first_of, u
 from kubevouch.metrics.store import MetricsStore
 
 _RECENT: Final = 3.0
-"""Resolutions within which a scrape must have succeeded for a node to count as read: one failure
-changes nothing."""
+"""A node counts as read if a scrape succeeded within this many resolutions, so one failure changes
+nothing."""
 
 
 class Collector:
     """Keeps `store` and `fleet` up to date while `run` runs: nodes and pods by two watches, usage by the scraper.
 
-    api: an open client of the cluster; its credentials are not those for kubelets. rng: returns a
+    api: an open client of the cluster. Its credentials are never sent to kubelets. rng: returns a
     random number in [0, 1).
     """
 
@@ -84,7 +84,7 @@ class Collector:
 
     @property
     def last_round(self) -> datetime:
-        """The time up to which every node has been scraped when it was due."""
+        """The time up to which every due scrape has been done."""
         return self._scraper.last_round
 
     @property
@@ -96,10 +96,10 @@ class Collector:
     def held_back(self) -> str:
         """Why this server must not become ready although it has metrics; "" if it may.
 
-        The server that this one replaces must stay until this one has the same metrics: every ready
-        node was measured twice. With --ready-min-nodes that share of them must have been read.
-        Without it, --kubelet-insecure-tls requires all of them, since unverified nodes have no
-        metrics. Once ready it stays ready: otherwise there would be even fewer metrics.
+        During a roll-out the old server must stay until the new one has the same metrics, so every
+        ready node must have been measured twice. With --ready-min-nodes that share of the ready
+        nodes must have been read. Without it, --kubelet-insecure-tls requires all of them. Once
+        ready, the server stays ready, since even fewer metrics would be served otherwise.
         """
         if not self.fleet.synced:
             return "nodes have not been listed yet"
@@ -113,7 +113,7 @@ class Collector:
         ready = [node.name for node in self.fleet.nodes.values() if node.ready]
         missing = unread(ready, self.results, now=self._clock.now(), recent=recent)
         if missing and (len(ready) - len(missing)) / len(ready) < share:
-            return f"ready nodes that are not read: {first_of(missing)}; `kubevouch plan -o plan.json` says how each gets a certificate"
+            return f"ready nodes without fresh metrics: {first_of(missing)}; `kubevouch plan -o plan.json` shows how each gets a certificate"
         self._enough_were_read = True
         return ""
 
@@ -158,11 +158,11 @@ class Collector:
 
 
 class RootsFile:
-    """The CAs of kubelets in a file that may be replaced: pass an instance as Collector's `roots`.
+    """The CAs for kubelets from a file that may be replaced: pass an instance as Collector's `roots`.
 
-    read: returns the file's content. It is read every `seconds`; unusable content leaves the last
-    good bundle in force. The first read raises its error. report: called with the reason while the
-    file is unusable, once while that lasts.
+    read: returns the file's content. It is called every `seconds`. While the content is unusable,
+    the last good bundle is used. The first read raises its error. report: called with the reason,
+    once while the file is unusable.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class RootsFile:
         self._looked_at = clock.monotonic()
 
     def __call__(self) -> KubeletRoots:
-        """The current bundle; the same object while nothing changes."""
+        """The current bundle; the same object until the CAs change."""
         now = self._clock.monotonic()
         if now - self._looked_at >= self._seconds:
             self._looked_at = now

@@ -1,11 +1,10 @@
-"""A node's measurement, and those of a page's containers as columns: a row per container, an array per number.
+"""A node's measurement, and those of its containers as columns: a row per container, an array per number.
 
-Which numbers count: Go converts a number outside uint64 (NaN, negative, too large) into an
-undefined one; here it is no sample. Nor is a time beyond Go's nanoseconds since 1970 (after the
-year 2262).
+In Go, converting a number outside uint64 (NaN, negative, too large) is undefined; here such a
+number is not a sample. Neither is a time after the year 2262, beyond Go's nanoseconds since 1970.
 
-Only the numbers differ between two pages of a node. So the names are kept once (`Layout`), each
-number takes 8 bytes, and whole columns are compared at once. Values are built only on request.
+Only the numbers differ between two pages of a node. So names are kept once (`Layout`), each number
+takes 8 bytes, and whole columns are compared at once. Other values are built only on request.
 """
 
 from array import array
@@ -15,26 +14,26 @@ from typing import Any, Final
 import msgspec
 
 NEVER: Final = -(2**63)
-"""The start time if the page has none: before any other, like Go's zero time. Nodes never have
-one."""
+"""The start time of a container without one: before any other, like Go's zero time. A node always
+has this."""
 
 MOST: Final = 2**64
-"""Bound of nanoseconds and bytes: smaller ones fit uint64."""
+"""The exclusive bound of nanoseconds and bytes: smaller ones fit into uint64."""
 LAST_NS: Final = 2**63 - 1
 
 PodKey = tuple[str, str]
-"""Namespace and name."""
+"""A pod's namespace and name."""
 
 
 ABSENT: Final = -1
-"""In at_ns: the row has no measurement."""
+"""The value of at_ns in a row without a measurement."""
 
 Owner = tuple[PodKey, str]
-"""A container, as its pod and its name."""
+"""A container: its pod and its name."""
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
-    """One measurement. Times in nanoseconds since 1970; cpu in core-nanoseconds since the start; memory in bytes."""
+    """A measurement. Times are in nanoseconds since 1970, cpu_ns in core-nanoseconds since the start, memory in bytes."""
 
     at_ns: int
     cpu_ns: int
@@ -43,31 +42,31 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_sample(cpu: float, memory: float, at_ns: int) -> bool:
-    """Whether these are a measurement: cpu in core-seconds, memory in bytes. A zero is none."""
+    """Whether these numbers are a measurement. cpu: core-seconds. memory: bytes. Zero is not a measurement."""
     # NaN fails every comparison.
     return 1 <= cpu * 1e9 < MOST and 1 <= memory < MOST and 0 <= at_ns <= LAST_NS
 
 
 def node_point(cpu: float, memory: float, at_ns: int) -> Point | None:
-    """A node's point; None if the numbers are no measurement."""
+    """A node's measurement; None if the numbers are invalid."""
     return Point(at_ns, int(cpu * 1e9), int(memory)) if is_sample(cpu, memory, at_ns) else None
 
 
 def start_of(seconds: float | None) -> int:
-    """A container's start in nanoseconds; NEVER if the page has none, or an impossible one."""
+    """A container's start in nanoseconds; NEVER if the page has no start, or an impossible one."""
     if seconds is None or not 0 <= seconds * 1e9 <= LAST_NS:
         return NEVER
     return int(seconds * 1e9)
 
 
 class Layout(msgspec.Struct, frozen=True, eq=False):
-    """The containers of the rows. names: each row's container. pods: the rows of each pod, by container name."""
+    """Which container each row is about. names: the container name of each row. pods: each pod's rows, by container name."""
 
     names: tuple[str, ...]
     pods: Mapping[PodKey, tuple[int, ...]]
 
     def rows_of(self, other: "Layout") -> list[int]:
-        """For each row of the other layout: the same container's row here, or ABSENT."""
+        """For each row of the other layout: the row of that container here, or ABSENT."""
         rows = [ABSENT] * len(other.names)
         for pod, theirs in other.pods.items():
             ours = {self.names[row]: row for row in self.pods.get(pod, ())}
@@ -88,11 +87,11 @@ def layout_of(owners: Sequence[Owner]) -> Layout:
 
 
 class Columns(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """One measurement of each container, or none (ABSENT).
+    """At most one measurement of each container (ABSENT if none).
 
     cpu: core-seconds since the container's start. memory: bytes. present: how many rows have a
-    measurement. oldest_ns: the earliest of their times. latest_start_ns: the start of the youngest
-    container, measured or not.
+    measurement. oldest_ns: the earliest time of a measurement. latest_start_ns: the start of the
+    youngest container, measured or not.
     """
 
     layout: Layout
@@ -105,7 +104,7 @@ class Columns(msgspec.Struct, frozen=True, eq=False, gc=False):
     latest_start_ns: int
 
     def in_layout(self, layout: Layout, rows: Sequence[int]) -> "Columns":
-        """The same measurements in another layout. rows: for each of its rows the row here, or ABSENT."""
+        """The same measurements in another layout. rows: for each row of that layout, the row here or ABSENT."""
 
         def picked(column: "array[float] | array[int]", otherwise: float) -> list[Any]:
             # ABSENT picks the last place.
@@ -129,7 +128,7 @@ def columns(
     *,
     latest_start_ns: int | None = None,
 ) -> Columns:
-    """Columns of these arrays. latest_start_ns: if the caller knows it."""
+    """Builds Columns from these arrays. latest_start_ns: computed if None."""
     present, oldest = len(at_ns), min(at_ns, default=LAST_NS)
     if oldest == ABSENT:
         present -= at_ns.count(ABSENT)

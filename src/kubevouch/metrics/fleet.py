@@ -1,9 +1,9 @@
-"""The nodes and running pods of a cluster: what the scraper dials, and the metrics API's names and labels.
+"""The nodes and running pods of a cluster: the addresses to scrape, and the names and labels for the metrics API.
 
 Both are watched (kube/io/watch). Only running pods are listed, as in metrics-server's informer
-(pkg/server/config.go: field selector status.phase=Running). Both servers read metadata only. Here
-each pod's node name comes with it, so that a kubelet can report only its own pods: pods are read as
-rows of a Table.
+(pkg/server/config.go: field selector status.phase=Running). Like metrics-server, this reads only
+the pods' metadata. But pods are read as rows of a Table, which also have the pod's node, so that a
+kubelet can report only its own pods.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,11 +20,11 @@ from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.scraping import ScrapeSettings
 
 METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
-"""Annotation of a Node with the path of its kubelet's metrics
+"""The Node annotation with the path of the kubelet's metrics
 (pkg/scraper/client/resource/client.go)."""
 LONGEST_PATH: Final = 1024
-"""Characters of a path: a kubelet may write this annotation of its own Node, and each scrape
-uses it."""
+"""The longest path in characters. A kubelet may write this annotation of its own Node, and each
+scrape uses it."""
 _MOST_TEXTS: Final = 20_000
 
 
@@ -33,7 +33,7 @@ class _Placed(Narrow, frozen=True, kw_only=True):
 
 
 class PlacedPod(Object, frozen=True, kw_only=True):
-    """A pod from its row of a Table."""
+    """A pod with its node, from a Table row."""
 
     spec: _Placed = _Placed()
 
@@ -48,8 +48,9 @@ PLACED_ROWS: Final = RowForm(PlacedPod, "Node", _placed)
 
 
 class FleetNode(msgspec.Struct, frozen=True):
-    """A node to scrape. address: what to dial, without port; "" if the Node has none of the preferred types.
+    """A node to scrape.
 
+    address: the host to dial, without port; "" if the Node has no address of a preferred type.
     path: "" if its annotation exceeds LONGEST_PATH.
     """
 
@@ -87,7 +88,7 @@ def _address(node: Node, types: tuple[str, ...]) -> str:
 
 
 class RunningPod(msgspec.Struct, frozen=True, gc=False):
-    """A running pod: what selectors match, and the name of its node."""
+    """A running pod: the fields that selectors match, and the name of its node."""
 
     namespace: str
     name: str
@@ -96,7 +97,7 @@ class RunningPod(msgspec.Struct, frozen=True, gc=False):
 
 
 class RunningPods:
-    """Every running pod, by namespace and name, so that a request for one namespace reads no other."""
+    """All running pods by namespace and name, so that a request for one namespace reads no other."""
 
     def __init__(self, pods: Iterable[RunningPod] = ()) -> None:
         self._pods: dict[str, dict[str, RunningPod]] = {}
@@ -105,14 +106,14 @@ class RunningPods:
             self.put(pod)
 
     def put(self, pod: RunningPod) -> None:
-        """Adds a pod, or replaces it."""
+        """Adds or replaces a pod."""
         here = self._pods.setdefault(pod.namespace, {})
         if pod.name not in here:
             self._disordered.add(pod.namespace)
         here[pod.name] = pod
 
     def remove(self, key: PodKey) -> None:
-        """Removes a pod, if it is there."""
+        """Removes a pod, if present."""
         namespace, name = key
         here = self._pods.get(namespace, {})
         if here.pop(name, None) is not None and not here:
@@ -120,7 +121,7 @@ class RunningPods:
             self._disordered.discard(namespace)
 
     def get(self, key: PodKey) -> RunningPod | None:
-        """The pod, or None. Called for every pod of every page."""
+        """The pod, or None. Called for every pod of every page, so it must be fast."""
         here = self._pods.get(key[0])
         return here.get(key[1]) if here is not None else None
 
@@ -136,16 +137,16 @@ class RunningPods:
         return tuple(here.values())
 
     def everywhere(self) -> Iterator[RunningPod]:
-        """The pods of all namespaces, sorted by namespace and name; each namespace as of when it is reached."""
+        """The pods of all namespaces, sorted by namespace and name. Each namespace is read when the iterator reaches it."""
         for namespace in sorted(self._pods):
             yield from self.of(namespace)
 
 
 @dataclass(slots=True)
 class Fleet:
-    """The nodes by name, and the running pods. synced: both were listed once.
+    """The nodes by name, and the running pods. synced: True once both have been listed.
 
-    Live: only the collector changes them.
+    Only the collector changes them.
     """
 
     nodes: dict[str, FleetNode] = field(default_factory=dict)
@@ -154,17 +155,17 @@ class Fleet:
 
 
 class SharedTexts:
-    """Shares equal texts: a fleet repeats the same few labels. The table restarts when it is full.
+    """Shares equal strings, since a fleet repeats the same few labels. A full table is emptied.
 
-    sys.intern never frees its texts on some Python versions (3.12.1), so made-up labels would fill
-    the memory.
+    sys.intern never frees its strings on some Python versions (3.12.1), so invented labels would
+    fill the memory.
     """
 
     def __init__(self) -> None:
         self._table: dict[str, str] = {}
 
     def one(self, text: str) -> str:
-        """The text, as the first equal object."""
+        """The first string object equal to `text`."""
         found = self._table.get(text)
         if found is None:
             if len(self._table) >= _MOST_TEXTS:
@@ -173,5 +174,5 @@ class SharedTexts:
         return found
 
     def labels(self, labels: Mapping[str, str]) -> Mapping[str, str]:
-        """The labels, of shared texts."""
+        """The labels with shared strings."""
         return {self.one(name): self.one(text) for name, text in labels.items()}

@@ -1,15 +1,17 @@
 """A kubelet's /metrics/resource page: CPU and memory of the node and its pods' containers, and their start times.
 
 The page is Prometheus' text format (version 0.0.4), as Go's client writes it: one blank between
-words, and none in the labels. The bytes may be hostile: the page is limited, and a line in another
-form is an error with its number. A server with other work reads a page in steps.
+words, and none in the labels. The page may be hostile: its size is limited, and a line in another
+form is an error with the line's number. A server can read a page in steps, and do other work in
+between.
 
 metrics-server decides which samples count (pkg/scraper/client/resource/decode.go):
 
 - A measurement has the time of its last line; families are sorted, so that is the memory line. A
-line without a time gets that of the request.
+line without a time gets the time of the request.
 - A node without CPU or memory, or with zero of either, has no measurement.
-- If any container of a pod lacks CPU or memory, or has zero of either, the whole pod has none.
+- If any container of a pod lacks CPU or memory, or has zero of either, the whole pod has no
+measurement.
 
 Sources: pkg/kubelet/metrics/collectors/resource_metrics.go; the exposition format as in
 prometheus/common's expfmt.
@@ -37,10 +39,12 @@ from kubevouch.metrics.columns import (
 from kubevouch.x509 import printable
 
 LARGEST: Final = 8 << 20
-"""Bytes. A node with 110 pods sends 150 KB; one with 1,000 pods of five containers each, 4 MB."""
+"""The largest page in bytes. A node with 110 pods sends 150 KB; one with 1,000 pods of five
+containers each, 4 MB."""
 MOST_LINES: Final = 200_000
 MOST_CONTAINERS: Final = 10_000
-"""Kubernetes recommends 110 pods a node, and the largest known nodes have some 1,000."""
+"""The most containers of a page. Kubernetes recommends 110 pods a node, and the largest known nodes
+have about 1,000."""
 
 CPU: Final = b"container_cpu_usage_seconds_total"
 MEMORY: Final = b"container_memory_working_set_bytes"
@@ -49,20 +53,20 @@ NODE_CPU: Final = b"node_cpu_usage_seconds_total"
 NODE_MEMORY: Final = b"node_memory_working_set_bytes"
 
 _Sample = tuple[float, int | None]
-"""A value, and its time in milliseconds since 1970 if the kubelet wrote one. Either may be any
-number."""
+"""A value, and its time in milliseconds since 1970, if the kubelet wrote a time. Both are
+unchecked."""
 
 _Samples = dict[bytes, _Sample]
-"""By family."""
+"""The samples of a container or a node, by metric family."""
 
 Measurement = tuple[float, float, int, int]
-"""A container's core-seconds, bytes, time and start, the latter two in nanoseconds since 1970."""
+"""A container's core-seconds, bytes, time and start. The last two are in nanoseconds since 1970."""
 
 
 class Page(msgspec.Struct, frozen=True, eq=False):
     """The measurements of one page. `node` is None if the page lacks the node's CPU or memory.
 
-    incomplete: omitted pods, in which a container lacks CPU or memory.
+    incomplete: pods omitted because a container lacks CPU or memory.
     """
 
     node: Point | None
@@ -71,13 +75,13 @@ class Page(msgspec.Struct, frozen=True, eq=False):
 
 
 def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None, Page]:
-    """The measurements of a page, in steps of a few milliseconds, between which others may work.
+    """Reads a page in steps of a few milliseconds, yielding in between. Returns its measurements.
 
-    where: the kubelet. requested_ms: when it was asked, in milliseconds since 1970. Of a repeated
-    series the later one counts.
+    where: names the kubelet in errors. requested_ms: when the page was requested, in milliseconds
+    since 1970. If a series is repeated, the last one counts.
 
     Raises:
-        AnswerError: the page is too long, or a line is invalid; the error has its number.
+        AnswerError: the page is too long, or a line is invalid; the error has the line's number.
     """
     page = f"{where}, /metrics/resource"
     _check_size(body, page)
@@ -88,9 +92,9 @@ def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None,
     found: dict[bytes | None, _Samples] = {None: node, b"": node}
     begin = 0
     while begin < len(body):
-        end = body.find(b"\n", begin + _A_STEP) + 1 or len(body)
-        if end - begin > 2 * _A_STEP:
-            raise _broken(page, body, begin + _A_STEP, f"longer than {_A_STEP} bytes")
+        end = body.find(b"\n", begin + _STEP_BYTES) + 1 or len(body)
+        if end - begin > 2 * _STEP_BYTES:
+            raise _broken(page, body, begin + _STEP_BYTES, f"longer than {_STEP_BYTES} bytes")
         for line in _LINE.finditer(body, begin, end):
             family, labels, value, at, other = line.groups()
             if family in _FAMILIES:
@@ -106,7 +110,7 @@ def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None,
                 raise _broken(page, body, line.start(), "not a sample")
         if len(found) > MOST_CONTAINERS:
             what = f"more than {MOST_CONTAINERS} containers"
-            raise AnswerError(page, what, "no node runs so many: is it a kubelet?")
+            raise AnswerError(page, what, "no node runs that many: is this a kubelet?")
         begin = end
         yield
     return _whole(series, node, requested_ms)
@@ -116,11 +120,11 @@ def _check_size(body: bytes, page: str) -> None:
     if len(body) > LARGEST:
         raise AnswerError(page, f"{len(body)} bytes", f"expected at most {LARGEST}")
     if body.count(b"\n") > MOST_LINES:
-        raise AnswerError(page, f"more than {MOST_LINES} lines", "no kubelet writes so many")
+        raise AnswerError(page, f"more than {MOST_LINES} lines", "no kubelet writes that many")
 
 
-_A_STEP: Final = 64 * 1024
-"""In bytes."""
+_STEP_BYTES: Final = 64 * 1024
+"""The bytes that are read in a step."""
 
 _OF_CONTAINERS: Final = frozenset({CPU, MEMORY, START})
 _FAMILIES: Final = _OF_CONTAINERS | {NODE_CPU, NODE_MEMORY}
@@ -136,12 +140,12 @@ _LINE: Final = re.compile(
 )
 _LABEL: Final = re.compile(rb'([a-zA-Z0-9_]+)="((?:[^"\\]++|\\.)*+)"')
 _NAME: Final = re.compile(rb"[!#-\[\]-~]{1,253}")
-"""No Kubernetes object has a longer name, or other characters: these would reach somebody's
-terminal unchanged."""
+"""Matches a valid name. No Kubernetes object has a longer name or other characters, and those would
+reach a terminal unchanged."""
 
 
 def _whole(series: Mapping[Owner | None, _Samples], of_node: _Samples, requested_ms: int) -> Page:
-    """The samples as measurements. Series without their family's labels are ignored."""
+    """Converts samples to measurements. Ignores series without the labels of their family."""
     measured: dict[Owner, Measurement] = {}
     incomplete: dict[PodKey, None] = {}
     for owner, samples in series.items():
@@ -159,7 +163,7 @@ def _whole(series: Mapping[Owner | None, _Samples], of_node: _Samples, requested
 
 
 def _owner(labels: bytes, page: str) -> Owner | None:
-    """The container in the labels; None without these labels.
+    """The container in the labels; None if these labels are missing.
 
     Raises AnswerError for an impossible name.
     """
@@ -173,7 +177,7 @@ def _name(found: bytes, page: str) -> str:
     if _NAME.fullmatch(found):
         return found.decode("ascii")
     what = f"a name of {len(found)} bytes: {_shown(found)}"
-    expected = "expected at most 253 bytes of printable ASCII without blanks: is it a kubelet?"
+    expected = "expected at most 253 bytes of printable ASCII without blanks: is this a kubelet?"
     raise AnswerError(page, what, expected)
 
 
@@ -190,7 +194,7 @@ def _measured(
 
 
 def columns_of(found: Mapping[Owner, Measurement]) -> Columns:
-    """The columns of these containers, in this order."""
+    """The measurements as columns, in this order."""
     cpu, memory, at_ns, start_ns = zip(*found.values(), strict=True) if found else ((),) * 4
     return columns(
         layout_of(list(found)),
@@ -202,7 +206,7 @@ def columns_of(found: Mapping[Owner, Measurement]) -> Columns:
 
 
 def _broken(page: str, body: bytes, at: int, what: str) -> AnswerError:
-    """The error for the line that starts, or continues, there."""
+    """The error for the line that contains the offset `at`."""
     number = body.count(b"\n", 0, at) + 1
     line = body[at:].split(b"\n", 1)[0]
     return AnswerError(f"{page}, line {number}", f"{what}: {_shown(line)}", "is it a kubelet?")

@@ -1,11 +1,11 @@
 """Reads a page's measurements in a tenth of the time of a line-by-line reader.
 
 Between two scrapes only the numbers in the relevant families change. So each family is split into
-words at once: if the labels are those of the last page (by their hash), only the numbers are
+words at once. If its labels are those of the last page (compared by hash), only the numbers are
 converted, in bulk. If a page differs from a kubelet's form (labels in another order, a family in
-two places, NaN), or has other containers, `quick_page` returns None. The full reader then takes
-over, and its page makes the next form. Otherwise both give the same measurements. Only faults in
-irrelevant lines, or in the kind of blank between two words, go unnoticed here.
+two places, NaN), or has other containers, `quick_page` returns None. Then the full reader reads the
+page, and makes the form for the next one. Otherwise both readers give the same measurements. Only
+faults in irrelevant lines, or another kind of blank between two words, go unnoticed here.
 """
 
 from array import array
@@ -17,8 +17,8 @@ from kubevouch.metrics.columns import LAST_NS, Layout, Point, columns, is_sample
 from kubevouch.metrics.pages import CPU, MEMORY, NODE_CPU, NODE_MEMORY, START, Page
 
 _LONGEST: Final = 2 << 20
-"""Bytes, enough for some 2,500 containers; a longer page is read in steps. A few bytes of gzip
-may expand to it."""
+"""The longest page in bytes, enough for some 2,500 containers. A longer page is read in steps,
+since a few bytes of gzip may expand to it."""
 
 # Comma-joined numbers are a JSON array, which has no NaN, no underscore, and no blank or comma in
 # a number.
@@ -26,9 +26,9 @@ _FLOATS: Final = msgspec.json.Decoder(list[float])
 _INTEGERS: Final = msgspec.json.Decoder(list[Annotated[int, msgspec.Meta(ge=-LAST_NS, le=LAST_NS)]])
 _LONGEST_NUMBER: Final = 32
 _NEXT: Final = b"\n# HELP "
-"""How the next family starts."""
+"""The start of the next family."""
 _WORDS: Final = 3
-"""Words of a line: the series, its value and its time."""
+"""The number of words in a line: the series, its value and its time."""
 
 
 class _UnusualPage(ValueError):
@@ -38,10 +38,10 @@ class _UnusualPage(ValueError):
 class PageForm(NamedTuple):
     """The form of a node's last page: everything but its numbers.
 
-    labels: hashes of the CPU and memory families' series. length: bytes of the shorter family's, a
-    minimum for its lines. starts: the lines of start times, by length and hash. They carry no
-    timestamps, so they stay the same until a container starts. (A kubelet that forges a collision
-    deceives about its own containers only.)
+    labels: hashes of the series of the CPU and memory families. length: bytes of the series of the
+    shorter family, the least that its lines can have. starts: the lines of start times, by length
+    and hash. These lines have no timestamps, so they stay the same until a container starts. (A
+    kubelet that forges a collision can only misreport its own containers.)
     """
 
     layout: Layout
@@ -53,7 +53,7 @@ class PageForm(NamedTuple):
 
 
 def page_form(body: bytes, page: Page) -> PageForm | None:
-    """The form of a page that was read line by line; None if the next one cannot be read quickly."""
+    """The form of a page that the full reader has read; None if the next page cannot be read quickly."""
     layout, begin = page.containers.layout, body.find(b"\n" + START + b"{")
     end = body.find(_NEXT, begin) if begin >= 0 else begin
     lines = [b""] * len(layout.names)
@@ -75,9 +75,9 @@ def page_form(body: bytes, page: Page) -> PageForm | None:
 
 
 def quick_page(body: bytes, form: PageForm | None) -> Page | None:
-    """The page's measurements; None if the full reader is needed.
+    """Reads a page quickly; None if the full reader is needed.
 
-    Never raises. form: the node's last.
+    Never raises. form: of the node's last page.
     """
     if form is None or len(body) > _LONGEST:
         return None
@@ -132,7 +132,7 @@ def _page(body: bytes, form: PageForm) -> Page:
 
 
 class _Family(NamedTuple):
-    """The lines of one family, between the line ends around it: its words, and comma-joined numbers."""
+    """The parsed lines of one family. begin, end: its offsets in the page. values, times: comma-joined numbers."""
 
     begin: int
     end: int
@@ -141,9 +141,9 @@ class _Family(NamedTuple):
 
 
 def _family(body: bytes, name: bytes, start: int, form: PageForm, labels: int) -> _Family:
-    """A family's lines: no others among them, and one blank or line end between two words.
+    """Reads a family's lines, which must be contiguous, with one blank or line end between two words.
 
-    start: where to search. labels: the hash of its series.
+    start: where to search. labels: the expected hash of the family's series.
     """
     rows = len(form.layout.names)
     if not rows:
@@ -173,7 +173,7 @@ def _node(body: bytes, begin: int) -> Point | None:
 
 
 def _node_line(body: bytes, name: bytes, begin: int) -> list[bytes]:
-    """The value and time of a node's only line, behind `begin`."""
+    """The value and time in a node's only line, after the offset `begin`."""
     line = b"\n" + name
     place = body.rfind(line, begin)
     end = body.find(b"\n", place + 1)
@@ -187,7 +187,7 @@ def _node_line(body: bytes, name: bytes, begin: int) -> list[bytes]:
 
 
 def _numbers(texts: bytes, count: int) -> list[float]:
-    """That many comma-joined numbers."""
+    """Parses `count` comma-joined numbers."""
     numbers = _FLOATS.decode(b"[%b]" % texts)
     if len(numbers) != count or len(texts) > count * (_LONGEST_NUMBER + 1):
         raise _UnusualPage
@@ -195,7 +195,7 @@ def _numbers(texts: bytes, count: int) -> list[float]:
 
 
 def _times_ns(texts: bytes, count: int) -> list[int]:
-    """Milliseconds as nanoseconds."""
+    """Parses `count` comma-joined milliseconds, and returns nanoseconds."""
     if not count:
         return []
     times = _INTEGERS.decode(b"[%b000000]" % texts.replace(b",", b"000000,"))

@@ -1,7 +1,7 @@
 """Scrapes every node in its own task: a slow, silent or lying kubelet affects only its own row.
 
 A new node is scraped soon, then at its own times (`moments.phase_of`). A page is stored as soon as
-it is read. No node waits for another one, and each has at most one connection. A task that dies is
+it is read. No node waits for another, and each has at most one connection. A task that dies is
 restarted.
 """
 
@@ -32,7 +32,7 @@ from kubevouch.moments import next_moment, phase_of
 
 P = ParamSpec("P")
 
-_NO_USAGE: Final = "its kubelet reports no CPU or memory of the node"
+_NO_USAGE: Final = "its kubelet reports no CPU or memory for the node"
 _PATH_TOO_LONG: Final = (
     f"the Node's annotation {METRICS_PATH} is longer than {LONGEST_PATH} characters"
 )
@@ -50,7 +50,7 @@ class ScrapeObserver(Protocol):
         ...
 
     def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
-        """A node reported pods that run on another node: its report of them is not served."""
+        """A node reported pods that run on another node; its numbers for them are not served."""
         ...
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
@@ -58,11 +58,11 @@ class ScrapeObserver(Protocol):
         ...
 
     def doubted(self, node: FleetNode, doubt: str) -> None:
-        """A kubelet that was asked is now unverified, or for a new reason."""
+        """A scraped kubelet is unverified, and was not at its last scrape."""
         ...
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
-        """A node's task died and was restarted. error: None if somebody cancelled it."""
+        """A node's task died and was restarted. error: None if the task was cancelled from outside."""
         ...
 
     def removed(self, name: str) -> None:
@@ -70,7 +70,7 @@ class ScrapeObserver(Protocol):
         ...
 
     def selects_nothing(self, node_selector: str) -> None:
-        """The first list of nodes has none with the labels of --node-selector."""
+        """The first list of nodes contains none that matches --node-selector."""
         ...
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
@@ -80,13 +80,13 @@ class ScrapeObserver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KubeletAccess:
-    """How to ask kubelets.
+    """How to reach kubelets.
 
-    roots: called before each scrape for the CAs of kubelets; it must return the same object while
-    nothing changes. credentials: for verified kubelets: a service account's bearer token, never a
-    client certificate. certificate: the source of a client certificate
-    (--kubelet-client-certificate), whose file may be replaced. look_up: resolves the names of
-    kubelets, in a thread.
+    roots: returns the CAs for kubelets; called before each scrape. It must return the same object
+    until the CAs change. credentials: the bearer token of a service account, for verified kubelets
+    only; never a client certificate. certificate: the source of the client certificate
+    (--kubelet-client-certificate), whose file may be replaced. look_up: resolves kubelets' names,
+    in a thread.
     """
 
     roots: Callable[[], KubeletRoots]
@@ -128,7 +128,7 @@ class Scraper:
 
     @property
     def last_round(self) -> datetime:
-        """The time up to which every node has been scraped when due; metric-collection-timely checks its age."""
+        """The time up to which every due scrape has been done; metric-collection-timely checks its age."""
         now = self._clock.monotonic()
         due = min((each.due for each in self._followed.values()), default=now)
         return self._clock.now() - timedelta(seconds=max(0.0, now - due))
@@ -140,11 +140,11 @@ class Scraper:
 
     @property
     def has_begun(self) -> bool:
-        """Whether every ready node had the scrapes for its first usage, or the time for them.
+        """Whether every ready node had enough scrapes for its first usage, or enough time for them.
 
-        Nodes have their own times, so one may have its usage up to a resolution before another. Two
-        scrapes suffice, unless the kubelet had no new sample for the second one: then a third is
-        awaited.
+        Each node has its own scrape times, so one may have usage up to a resolution earlier than
+        another. Two scrapes are enough, unless the kubelet had no new sample for the second one.
+        Then this waits for a third.
         """
         if self._has_begun or self._first_put is None:
             return self._has_begun
@@ -165,9 +165,9 @@ class Scraper:
         return enough or failed or self._store.node(name) is not None
 
     def put(self, node: FleetNode) -> None:
-        """Adds a node, or changes how to reach it from its next scrape on.
+        """Adds a node, or changes how to reach it, from its next scrape on.
 
-        After `run` it adds none.
+        After `run` has ended, adds no node.
         """
         if (followed := self._followed.get(node.name)) is not None:
             followed.node = node
@@ -196,7 +196,7 @@ class Scraper:
         self._tell(self._observer.removed, name)
 
     async def run(self) -> None:
-        """Waits until cancelled; then ends every scrape and closes every connection."""
+        """Waits until cancelled, then ends every scrape and closes every connection."""
         try:
             await asyncio.get_running_loop().create_future()
         finally:
@@ -214,7 +214,7 @@ class Scraper:
         task.add_done_callback(lambda ended: self._ended(followed, ended))
 
     def _ended(self, followed: "_Followed", task: "asyncio.Task[None]") -> None:
-        """Restarts a task that ended although its node exists, at the node's next time and not at once."""
+        """Restarts a task that ended while its node still exists. It scrapes at the node's next time, not at once."""
         if self._ending or self._followed.get(followed.node.name) is not followed:
             return
         error = None if task.cancelled() else task.exception()
@@ -237,7 +237,7 @@ class Scraper:
             followed.close()
 
     def _next_due(self, followed: "_Followed") -> float:
-        """A node's next time, by the monotonic clock."""
+        """A node's next scrape time, by the monotonic clock."""
         now, wall = self._clock.monotonic(), self._clock.now().timestamp()
         last = wall - (now - followed.due)
         at = next_moment(followed.phase, self._settings.resolution, now=wall, last=last)
@@ -272,7 +272,7 @@ class Scraper:
             self._tell(self._observer.doubted, node, followed.doubt)
 
     async def _fetched(self, followed: "_Followed", began: float) -> tuple[bytes, datetime]:
-        """The page, and when it was requested. All requests of a scrape share its time."""
+        """Fetches the page; also returns when it was requested. All requests of a scrape share its time-out."""
         node, followed.doubt = followed.node, ""
         if not node.address:
             raise FetchFailed(node.name, "no-address", self._no_address)
@@ -301,7 +301,7 @@ class Scraper:
         return await page(newer.authorization), asked_at
 
     def _client(self, followed: "_Followed", trust: KubeletTrust) -> KubeletClient:
-        """The connection to the node's kubelet: a new one if its address or the trust has changed."""
+        """The client of the node's kubelet; a new one if its address or the trust has changed."""
         node = followed.node
         target, kept = Target(node.address, node.name, node.port), followed.client
         if kept is None or kept.target != target or kept.trust is not trust:
@@ -317,7 +317,7 @@ class Scraper:
         return kept
 
     async def _current_trust(self) -> KubeletTrust:
-        """One for all nodes; a new one when the CAs or the client certificate change."""
+        """The trust for all nodes; a new object when the CAs or the client certificate change."""
         roots, certificate = self._access.roots(), self._access.certificate
         # Never the pair of `credentials`: a kubeconfig's certificate is not meant for kubelets.
         pair = (await certificate.current()).pair if certificate else None
@@ -328,7 +328,7 @@ class Scraper:
         return kept
 
     async def _keep(self, followed: "_Followed", body: bytes, asked_at: datetime) -> bool:
-        """Whether the page has the node's own usage."""
+        """Stores the page. Returns whether it has the node's own usage."""
         node = followed.node
         page = quick_page(body, followed.form)
         if page is None:
@@ -345,7 +345,7 @@ class Scraper:
     async def _read(self, body: bytes, node: FleetNode, requested_ms: int) -> Page:
         """Reads a page with the full reader.
 
-        Other scrapes continue meanwhile: the page may be long and hostile.
+        Yields to other scrapes in between, since the page may be long and hostile.
         """
         steps = reading(body, f"node {node.name}", requested_ms)
         while True:
@@ -363,9 +363,10 @@ class Scraper:
 
 
 class _Followed:
-    """A node and its task's progress. due: the time of its next or current scrape, by the monotonic clock.
+    """A node and the state of its task.
 
-    form: of its last page, which makes the next one cheap to read. doubt: see ScrapeResult.
+    due: the time of its next or current scrape, by the monotonic clock. form: the form of its last
+    page, which makes the next one fast to read. doubt: see ScrapeResult.
     """
 
     def __init__(self, node: FleetNode, phase: float, due: float) -> None:

@@ -1,4 +1,4 @@
-"""How to scrape nodes, by metrics-server's flags and ours; the results; and how many nodes are read."""
+"""How to scrape nodes (metrics-server's flags and ours), the results, and which nodes were not read."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -16,9 +16,9 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which nodes to scrape, where and how.
 
     node_selector: --node-selector. address_types: --kubelet-preferred-address-types, most preferred
-    first. port: --kubelet-port. use_status_port: --kubelet-use-node-status-port, which wins over
-    `port` if the Node states one. resolution: seconds between two scrapes of a node. timeout:
-    seconds for one. insecure: --kubelet-insecure-tls: ask unverified kubelets, too, without any
+    first. port: --kubelet-port. use_status_port: --kubelet-use-node-status-port; overrides `port`
+    if the Node states one. resolution: seconds between two scrapes of a node. timeout: seconds for
+    one scrape. insecure: --kubelet-insecure-tls: also scrape unverified kubelets, without any
     credential. ready_min_nodes: --ready-min-nodes: the share of ready nodes that must be read
     before the server is ready. check_time: see KubeletTrust.
     """
@@ -35,14 +35,14 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def interval(self) -> timedelta:
-        """The resolution."""
+        """The resolution as a timedelta."""
         return timedelta(seconds=self.resolution)
 
 
 class ScrapeFailure(msgspec.Struct, frozen=True):
     """Why the last scrape of a node failed.
 
-    reason: a word for metrics and JSON: a reason of FetchFailed (kubelet.io.fetch), "no-address",
+    reason: for metrics and JSON: a reason of FetchFailed (kubelet.io.fetch), "no-address",
     "path-too-long", "unreadable", "no-usage", "credential" or "internal". text: one printable line,
     as metrics-server logs it after err=.
     """
@@ -52,10 +52,10 @@ class ScrapeFailure(msgspec.Struct, frozen=True):
 
 
 class ScrapeResult(msgspec.Struct, frozen=True):
-    """The last scrape of a node. reason: why it failed, a word of ScrapeFailure; "" if it succeeded.
+    """The last scrape of a node. reason: the reason of a ScrapeFailure; "" if the scrape succeeded.
 
-    at: when it ended. read_at: the end of the last success; None if there was none. doubt: why a
-    kubelet that was asked is unverified, "" if it is verified.
+    at: when it ended. read_at: when the last successful scrape ended, or None. doubt: why the
+    scraped kubelet is unverified, "" if it is verified.
     """
 
     reason: str
@@ -65,7 +65,7 @@ class ScrapeResult(msgspec.Struct, frozen=True):
 
 
 def first_of(things: Sequence[T], write: Callable[[T], str] = str) -> str:
-    """The things as text: all, or the first ten and the number of the rest."""
+    """The items as text: all of them, or the first ten and how many more there are."""
     shown, more = ", ".join(map(write, things[:_MOST_NAMED])), len(things) - _MOST_NAMED
     return f"{shown} and {more} more" if more > 0 else shown
 
@@ -73,7 +73,7 @@ def first_of(things: Sequence[T], write: Callable[[T], str] = str) -> str:
 def unread(
     ready: Collection[str], results: Mapping[str, ScrapeResult], *, now: datetime, recent: timedelta
 ) -> tuple[str, ...]:
-    """The nodes without a successful scrape within `recent`. ready: their names."""
+    """The ready nodes without a successful scrape within `recent`. ready: the names of the ready nodes."""
 
     def is_read(name: str) -> bool:
         found = results.get(name)

@@ -1,12 +1,12 @@
 """The usage of nodes and pods. The scraper writes it, the metrics API reads it.
 
-Every result is frozen and of one moment. A successful scrape replaces the rows of the node and its
-pods. A failed one leaves them with their own time, until they are older than STALE_AFTER
-resolutions and one scrape's time-out. (metrics-server's pkg/storage removes them at once.) Then two
-successful scrapes bring them back.
+Each result is frozen and from a single scrape. A successful scrape replaces the rows of the node
+and its pods. After failed scrapes the rows stay with their own time, until they are older than
+STALE_AFTER resolutions and one scrape's time-out. (metrics-server's pkg/storage removes them at
+once.) After that it takes two successful scrapes to restore them.
 
-The API server decides which node runs a pod, at the time of reading: another node's report of it is
-never served.
+The API server decides which node runs a pod, at the time of reading. Another node's report of that
+pod is never served.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,14 +21,15 @@ from kubevouch.metrics.pages import Page
 from kubevouch.metrics.windows import NodeWindow, nanocores, next_window, rate_between
 
 STALE_AFTER: Final = 3
-"""Rows are dropped this many resolutions, and one scrape's time-out, after a node's last
-successful scrape."""
+"""Rows are dropped after this many resolutions, plus one scrape's time-out, without a successful
+scrape of the node."""
 
 
 class NodeUsage(msgspec.Struct, frozen=True, gc=False):
     """The usage of a node. cpu: nanocores over the window. memory: bytes of the working set at the end of the window.
 
-    timestamp_ns: the window's end, in nanoseconds since 1970. window_ns: its length.
+    timestamp_ns: the end of the window, in nanoseconds since 1970. window_ns: the length of the
+    window.
     """
 
     timestamp_ns: int
@@ -38,7 +39,7 @@ class NodeUsage(msgspec.Struct, frozen=True, gc=False):
 
 
 class ContainerUsage(msgspec.Struct, frozen=True, gc=False):
-    """The usage of a container, over its own window. Units as in NodeUsage."""
+    """The usage of a container, over its own window. Units are those of NodeUsage."""
 
     name: str
     cpu_nanocores: int
@@ -46,9 +47,9 @@ class ContainerUsage(msgspec.Struct, frozen=True, gc=False):
 
 
 class PodUsage(msgspec.Struct, frozen=True):
-    """The usage of a pod's containers, sorted by name, with the times of its earliest one.
+    """The usage of a pod's containers, sorted by name, with the timestamp and window of the earliest one.
 
-    A container whose counter went backwards is omitted; `timestamp_ns` is None if none is left.
+    A container whose counter went backwards is omitted. `timestamp_ns` is None if all are omitted.
     """
 
     namespace: str
@@ -59,7 +60,7 @@ class PodUsage(msgspec.Struct, frozen=True):
 
 
 class MetricsStore:
-    """The last two points of all nodes. Only the scraper writes it.
+    """The last two measurements of all nodes. Only the scraper writes it.
 
     resolution: the time between two scrapes of a node. timeout: seconds that a scrape may take.
     node_of: the name of a pod's node, from the API server; "" if it does not know the pod (yet).
@@ -84,7 +85,7 @@ class MetricsStore:
     # ---- read by the API
 
     def node(self, name: str) -> NodeUsage | None:
-        """The usage of a node; None before its second successful scrape, and when the last one is too old."""
+        """The usage of a node; None before its second successful scrape, or if the last one is too old."""
         window = self._window(name)
         if window is None or window.last is None or window.prev is None:
             return None
@@ -95,19 +96,19 @@ class MetricsStore:
         return NodeUsage(window.last.at_ns, window_ns, cpu_nanocores, window.last.memory)
 
     def pod(self, namespace: str, name: str) -> PodUsage | None:
-        """The usage of a pod by its own node; None unless every container of the last scrape has two points."""
+        """The usage of a pod, reported by its own node; None unless every container of the last scrape has two measurements."""
         key = (namespace, name)
         window = self._window(self._node_of(key))
         return None if window is None else _pod_usage(key, window)
 
     @property
     def node_points(self) -> int:
-        """How many nodes have two points. metric-storage-ready fails while none has (0.9)."""
+        """How many nodes have two measurements. metric-storage-ready fails while none has (0.9)."""
         return sum(window.prev is not None for window in self._fresh())
 
     @property
     def container_points(self) -> int:
-        """How many containers have two points. metric-storage-ready fails while none has."""
+        """How many containers have two measurements. metric-storage-ready fails while none has."""
         return sum(window.prev_containers.present for window in self._fresh())
 
     # ---- written by the scraper
@@ -115,10 +116,10 @@ class MetricsStore:
     def record(self, name: str, page: Page) -> tuple[PodKey, ...]:
         """Records a successful scrape.
 
-        Returns its pods that run on another node, after checking only a new layout.
+        Returns the reported pods that run on another node. Checks this only if the layout is new.
 
-        They stay in the node's window: a pod may have moved, and the API server may report that a
-        moment later.
+        These pods stay in the node's window: a pod may have just moved, and the API server may
+        report that a moment later.
         """
         before = self._window(name)
         window = self._windows[name] = next_window(before, page, self._resolution_ns)
@@ -134,7 +135,7 @@ class MetricsStore:
             self._drop_rows(name)
 
     def remove_node(self, name: str) -> None:
-        """Removes everything about a node that has left the cluster."""
+        """Removes all data of a node that has left the cluster."""
         self._drop_rows(name)
 
     def _drop_rows(self, name: str) -> None:
@@ -142,7 +143,7 @@ class MetricsStore:
         self._scraped_at.pop(name, None)
 
     def _window(self, name: str) -> NodeWindow | None:
-        """The window of a node; None if it has none, or a stale one."""
+        """The window of a node; None if it has no window or a stale one."""
         # Called for every pod of a list.
         scraped_at = self._scraped_at.get(name)
         if scraped_at is None or self._clock.monotonic() - scraped_at > self._stale_after:

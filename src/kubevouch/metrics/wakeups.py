@@ -6,11 +6,11 @@ from typing import Final
 
 from kubevouch.clock import Clock
 
-_A_SECOND: Final = 1000
+_PER_SECOND: Final = 1000
 
 
 class WakeUps:
-    """Wakes everybody who sleeps until the same millisecond. close() ends the timers and wakes all remaining sleepers."""
+    """Wakes all tasks that sleep until the same millisecond with one timer."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -18,12 +18,12 @@ class WakeUps:
         self._timers: set[asyncio.Task[None]] = set()
 
     async def at(self, moment: float) -> None:
-        """Returns at this time of the monotonic clock, or a millisecond later, or when the loop is free; never earlier."""
-        loop, millisecond = asyncio.get_running_loop(), math.ceil(moment * _A_SECOND)
+        """Returns at this time of the monotonic clock, never earlier; up to a millisecond later, or when the loop is free."""
+        loop, millisecond = asyncio.get_running_loop(), math.ceil(moment * _PER_SECOND)
         sleepers = self._sleepers.get(millisecond)
         if sleepers is None:
             sleepers = self._sleepers[millisecond] = []
-            timer = loop.create_task(self._wake(millisecond), name="the next moment of scrapes")
+            timer = loop.create_task(self._wake(millisecond), name="the next scrape time")
             self._timers.add(timer)
             timer.add_done_callback(self._timers.discard)
         woken = loop.create_future()
@@ -31,7 +31,7 @@ class WakeUps:
         await woken
 
     async def close(self) -> None:
-        """Ends all timers."""
+        """Ends all timers and wakes all remaining sleepers."""
         timers = list(self._timers)
         for timer in timers:
             timer.cancel()
@@ -40,7 +40,7 @@ class WakeUps:
     async def _wake(self, millisecond: int) -> None:
         failed: Exception | None = None
         try:
-            await self._clock.sleep(millisecond / _A_SECOND - self._clock.monotonic())
+            await self._clock.sleep(millisecond / _PER_SECOND - self._clock.monotonic())
         except Exception as error:  # noqa: BLE001 - an error for everybody who sleeps
             failed = error
         finally:

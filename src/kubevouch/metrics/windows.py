@@ -1,12 +1,13 @@
 """The last two measurements of a node and its containers, and the rate between them (pkg/storage/{node,pod,types}.go).
 
-A point newer than `last` becomes `last`, and the old `last` becomes `prev`. A point of the same
-age, or between `prev` and `last`, replaces `last` only. A point older than `prev` stands alone. So
-does the first point after a container's restart. A fresh container (10 seconds to one resolution
-old) gets the zero at its start as `prev`, and so a usage after one scrape.
+A measurement is called a point here. A point newer than `last` becomes `last`, and the old `last`
+becomes `prev`. A point of the same age, or between `prev` and `last`, replaces only `last`. After a
+point older than `prev`, or the first one after a container's restart, there is no `prev`. A fresh
+container (10 seconds to one resolution old) gets a zero point at its start as `prev`, so it has
+usage after one scrape.
 
 Usually every container has a newer point and none was restarted: then the old columns become `prev`
-unchanged. Only the other rows are handled one by one.
+unchanged. Only other rows are handled one by one.
 """
 
 from operator import lt
@@ -18,13 +19,14 @@ from kubevouch.metrics.columns import ABSENT, Columns, Point, columns, no_measur
 from kubevouch.metrics.pages import Page
 
 FRESH_AT_LEAST_NS: Final = 10 * 10**9
-"""The rate of a younger container would be too inexact (freshContainerMinMetricsResolution)."""
+"""The age from which a container counts as fresh; the rate of a younger one would be too inexact
+(freshContainerMinMetricsResolution)."""
 
 _MOST: Final = 2**64 - 1
 
 
 class NodeWindow(msgspec.Struct, frozen=True, eq=False):
-    """The last two points of a node, and of its containers. prev_containers has the rows of containers.
+    """The last two points of a node, and of its containers. prev_containers has the same rows as containers.
 
     The memory in prev_containers has no meaning: a rate needs only CPU.
     """
@@ -36,7 +38,7 @@ class NodeWindow(msgspec.Struct, frozen=True, eq=False):
 
 
 def rate_between(last: Point, prev: Point) -> tuple[int, int] | None:
-    """Nanocores between two points, and the time between them; None if the counter or the start time went backwards."""
+    """The nanocores between two points, and the time between them; None if the counter or the start time went backwards."""
     if last.start_ns < prev.start_ns or last.cpu_ns < prev.cpu_ns:
         return None
     window = last.at_ns - prev.at_ns
@@ -44,7 +46,7 @@ def rate_between(last: Point, prev: Point) -> tuple[int, int] | None:
 
 
 def nanocores(used_ns: int, window_ns: int) -> int:
-    """That CPU time over that window, in nanocores."""
+    """CPU time over a window, in nanocores."""
     seconds, rest = divmod(window_ns, 10**9)
     # In Go's steps (Duration.Seconds, then a division of float64), so that the last digit is the
     # same.
@@ -61,14 +63,14 @@ def next_window(before: NodeWindow | None, page: Page, resolution_ns: int) -> No
     else:
         last, older = _in_layout_of(now, before)
         if page.node is not None and before.last is not None:
-            node_prev = _pushed(page.node, before.last, before.prev)
+            node_prev = _new_prev(page.node, before.last, before.prev)
     odd = _odd_rows(now, last, resolution_ns)
     prev = _patched(odd, now, last, older, resolution_ns) if odd else last
     return NodeWindow(page.node, node_prev, now, prev)
 
 
 def _in_layout_of(now: Columns, before: NodeWindow) -> tuple[Columns, Columns]:
-    """The last columns and those before them, in the new ones' row order."""
+    """The last columns and the ones before, in the row order of the new columns."""
     last, older = before.containers, before.prev_containers
     if last.layout is now.layout:
         return last, older
@@ -77,7 +79,7 @@ def _in_layout_of(now: Columns, before: NodeWindow) -> tuple[Columns, Columns]:
 
 
 def _odd_rows(now: Columns, last: Columns, resolution_ns: int) -> list[int]:
-    """The rows whose `prev` may not be their last point."""
+    """The rows whose `prev` may differ from their last point."""
     youngest = now.latest_start_ns
     grown = max(resolution_ns, FRESH_AT_LEAST_NS)
     if youngest < last.oldest_ns and now.oldest_ns - youngest >= grown:
@@ -97,7 +99,7 @@ def _odd_rows(now: Columns, last: Columns, resolution_ns: int) -> list[int]:
 def _patched(
     rows: list[int], now: Columns, last: Columns, older: Columns, resolution_ns: int
 ) -> Columns:
-    """The last columns, with another `prev` in some rows."""
+    """The last columns, but with another `prev` in some rows."""
     cpu, at_ns, start_ns = last.cpu[:], last.at_ns[:], last.start_ns[:]
     for row in rows:
         at, start = now.at_ns[row], now.start_ns[row]
@@ -114,7 +116,7 @@ def _patched(
 
 
 def _source(row: int, now: Columns, last: Columns, older: Columns) -> Columns | None:
-    """Where the `prev` of a container that is not fresh comes from."""
+    """The columns with the `prev` of a container that is not fresh; None if it has no `prev`."""
     at, last_at, older_at = now.at_ns[row], last.at_ns[row], older.at_ns[row]
     if ABSENT in (at, last_at) or now.start_ns[row] >= last_at:
         return None
@@ -123,7 +125,7 @@ def _source(row: int, now: Columns, last: Columns, older: Columns) -> Columns | 
     return older if older_at != ABSENT and older_at < at else None
 
 
-def _pushed(point: Point, last: Point, prev: Point | None) -> Point | None:
+def _new_prev(point: Point, last: Point, prev: Point | None) -> Point | None:
     if point.at_ns > last.at_ns:
         return last
     return prev if prev is not None and prev.at_ns < point.at_ns else None

@@ -95,6 +95,6 @@ def advice(tried: Sequence[Destination]) -> str:
         f"known_hosts has no key for {names}. If ssh needs another configuration, give "
         f"--ssh-config FILE. If ssh does not resolve the name, define it {WITH_A_HOST_NAME}. "
         f"Otherwise compare `ssh-keyscan {last.host} | ssh-keygen -lf -` with "
-        "`ssh-keygen -lf` of /etc/ssh/ssh_host_*_key.pub on the machine itself, and add the key "
+        "`ssh-keygen -lf` of /etc/ssh/ssh_host_*_key.pub on that machine, and add the key "
         "to known_hosts"
     )

@@ -84,7 +84,7 @@ def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -
         raise ScriptFailed(
             where,
             f"the {script.name} script gave no answer",
-            complaint or "the script printed nothing else",
+            complaint or "no other output",
         )
     try:
         return msgspec.json.decode(lines[-1][len(mark) :], type=script.answer)

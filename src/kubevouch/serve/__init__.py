@@ -1,20 +1,20 @@
-"""What all our HTTPS servers share: TLS, authentication, authorization, probes, metrics and log lines.
+"""The common parts of all our HTTPS servers: TLS, authentication, authorization, probes, metrics and logs.
 
-- `messages`: HTTP requests and responses as values, so that handlers know no HTTP library;
-`statuses`: the `kind: Status` errors with Kubernetes' texts; `negotiation`: what an Accept header
-asks for
+- `messages`: HTTP requests and responses as values, so that handlers do not depend on an HTTP
+  library; `statuses`: `kind: Status` errors with Kubernetes' texts; `negotiation`: the media type
+  from an Accept header
 - `authentication` (`client_trust`) and `authorization`: who the user is and what the user may do.
-Like k8s.io/apiserver they delegate both to the API server, by TokenReview and SubjectAccessReview;
-`cache`: its answers, kept for a while
-- `probes`: /livez, /readyz, /healthz; `server`: /metrics
+  Like k8s.io/apiserver, both delegate to the API server, with TokenReview and SubjectAccessReview;
+  `cache` caches its answers
+- `probes`: /livez, /readyz, /healthz
 - `key_pair`: the serving certificate and its key, from files or self-signed; `shared_authority`:
-signed by a CA that replicas share
-- `logs`: klog's lines, and the same as JSON
+  the same, signed by a CA that replicas share
+- `logs`: lines in klog's format, or as JSON; `series`: per-node metrics as text
 - `access_gate`: limits, authentication and authorization in front of the handlers; `listener`: TLS
-and HTTP; `accepting`: its sockets and their connections; `connections`: which ones to keep when too
-many come
-- `tls_reload`: certificates and CAs, renewed while a server runs; `process`: signals, and a
-process's limits; `server`: all of these together
+  and HTTP; `accepting`: the listening socket; `connections`: which connections to close when too
+  many are open
+- `tls_reload`: reloads certificates and CAs while a server runs; `process`: signals and limits of
+  the process; `server`: puts everything together, and serves /metrics
 
-The API server is reached through `kube.io.client.ApiClient` only.
+Only `kube.io.client.ApiClient` connects to the API server.
 """

@@ -1,4 +1,4 @@
-"""A server's listening socket, and accepting until that socket itself is broken."""
+"""Opens a server's listening socket, and accepts connections until the socket breaks."""
 
 import asyncio
 import errno
@@ -11,30 +11,32 @@ from kubevouch.errors import KubevouchError
 
 _BACKLOG: Final = 512
 _EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what the flag says by default
-"""Each means every address of both families, as in every Go program: probes reach an IPv6-only
-pod at its own address."""
+"""Hosts that mean every address of both IP families, as in Go programs: probes reach an IPv6-only
+pod at its IPv6 address."""
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL})
 _PAUSE: Final = 1.0
-"""Seconds, like asyncio's pause. A failure that lasts this long is reported."""
+"""Seconds between retries when resources run out, as in asyncio. A failure that lasts longer is
+reported."""
 _BREATH: Final = 0.02
 _OUT_OF_RESOURCES: Final = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
 )
-"""ENOSPC: the user watches as many files as fs.epoll.max_user_watches allows."""
+"""Errors when resources run out. ENOSPC: the user has reached the limit
+fs.epoll.max_user_watches."""
 _BROKEN: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
-"""It was closed or shut down (as by `ss -K`), or another file has its number now: no retry can
-succeed."""
+"""Errors after which a retry is pointless: the socket was closed or shut down (as by `ss -K`), or
+its file descriptor was reused."""
 
 
 class AcceptError(KubevouchError):
-    """This address can accept no connections until the process restarts."""
+    """The listening socket is broken; only a restart of the process helps."""
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A non-blocking socket at this address. Raises OSError.
+    """A non-blocking listening socket at this address. Raises OSError.
 
-    A wildcard address gives one for both families, as in Go's net.Listen (favoriteAddrFamily in
-    ipsock_posix.go), or one for IPv4 on a machine without IPv6.
+    For a wildcard address the socket accepts both IP families, as in Go's net.Listen
+    (favoriteAddrFamily in ipsock_posix.go), or only IPv4 on a machine without IPv6.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     if host in _EVERY_ADDRESS:
@@ -61,14 +63,14 @@ async def accept_connections(
     where: str,
     report: Callable[[OSError], None],
 ) -> None:
-    """Accepts connections until cancelled. where: the address, for an error.
+    """Accepts connections until cancelled. where: the address for error messages.
 
-    begin: takes a connection and its peer's host; it may raise OSError if the event loop cannot
-    watch it. report: called with the reason while accepting fails, once while that lasts.
+    begin: called with each connection and its peer's host; may raise OSError if the event loop
+    cannot watch the connection. report: called with the error once per series of failures.
 
     Raises:
-        AcceptError: the listening socket is broken. Go's servers end then, too: net/http continues
-    only after temporary errors, and apiserver panics (pkg/server/secure_serving.go, RunServer).
+        AcceptError: the listening socket is broken. Go's servers stop then, too: net/http continues
+            only after temporary errors, and apiserver panics (pkg/server/secure_serving.go, RunServer).
     """
     failing_since: float | None = None
     told = False
@@ -92,7 +94,7 @@ async def accept_connections(
 async def _accepted(
     listening: socket.socket, begin: Callable[[socket.socket, str], None], where: str
 ) -> OSError | None:
-    """Accepts one connection and starts it. Returns an error that may be retried.
+    """Accepts one connection and starts to serve it. Returns an error that may be retried.
 
     Raises AcceptError.
     """
@@ -101,7 +103,7 @@ async def _accepted(
     except OSError as error:
         if error.errno not in _BROKEN:
             return error
-        seen = f"accepts no more connections: {error.strerror}"
+        seen = f"cannot accept connections any more: {error.strerror}"
         raise AcceptError(where, seen, "restart the process") from None
     try:
         begin(connection, address[0])

@@ -1,4 +1,4 @@
-"""In front of every handler: the limit of concurrent requests, authentication, authorization, and routing."""
+"""Checks before every handler: limit of concurrent requests, authentication, authorization. Then routes the request."""
 
 import asyncio
 import contextlib
@@ -31,18 +31,20 @@ from kubevouch.serve.statuses import (
 )
 
 MAX_IN_FLIGHT: Final = 400
-"""Requests: apiserver's --max-requests-inflight."""
+"""The default limit of concurrent requests, as in apiserver's --max-requests-inflight."""
 _A_ROUND: Final = 8
-"""Requests, other than the front proxy's, started in one round of the event loop: some 5 ms."""
+"""The number of requests started per iteration of the event loop, which takes about 5 ms. The front
+proxy's requests do not count."""
 _EACH_REQUEST: Final = 3
-"""The level of -v that shows each request."""
-_ASK_THERE: Final = "ask the API server, which impersonates, and then asks here"
+"""The -v level that logs each request."""
+_ASK_THERE: Final = "send the request to the API server, which supports impersonation"
 
 
 class AccessGate:
-    """A Handler in front of others. routes: handlers by path, also for everything below it; the longest match answers.
+    """Authenticates and authorizes requests before it calls a handler.
 
-    most_in_flight: concurrent requests; 0 for any number.
+    routes: handlers by path prefix; the longest matching prefix wins. most_in_flight: the limit of
+    concurrent requests; 0 means no limit.
     """
 
     def __init__(
@@ -64,12 +66,13 @@ class AccessGate:
         self._turns = _Turns(_A_ROUND)
         self._in_flight = 0
         self._strangers = 0
-        """Requests, other than the front proxy's, whose sender or permission is still unknown."""
+        """The number of requests that wait for authentication or authorization, except the front
+        proxy's."""
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request.
 
-        Never raises: a handler's exception is logged and becomes a 500.
+        Never raises: an exception in a handler is logged and becomes a 500.
         """
         began = self._clock.monotonic()
         is_front_proxy = self._authentication.is_front_proxy(request.certificates)
@@ -86,13 +89,12 @@ class AccessGate:
             return _failed(request)
 
     def _completed(self, request: HttpRequest, answer: HttpResponse, began: float) -> HttpResponse:
-        """Logs the answer and returns it."""
         if self._log.shows(_EACH_REQUEST):
             self._log_answer(request, answer, self._clock.monotonic() - began)
         return answer
 
     def _log_answer(self, request: HttpRequest, answer: HttpResponse, seconds: float) -> None:
-        """Logs a line with the names of apiserver's pkg/server/httplog; a body in pieces has only started."""
+        """Logs the request with the field names of apiserver's pkg/server/httplog. A long body may still be in transfer."""
         values: dict[str, Value] = {
             "verb": attributes_of(request).verb.upper(),
             "URI": request.uri or request.path,
@@ -122,11 +124,11 @@ class AccessGate:
         return replace(answer, rest=_InFlight(self, request, answer.rest))
 
     def leave(self) -> None:
-        """A request is no longer in flight."""
+        """Marks one request as finished."""
         self._in_flight -= 1
 
     def report(self, request: HttpRequest, error: Exception) -> None:
-        """Logs a handler's exception."""
+        """Logs an exception of a handler."""
         self._log.error(f"{type(error).__name__}: {error}", "Observed a panic", path=request.path)
 
     async def _answer(self, request: HttpRequest, *, is_front_proxy: bool) -> HttpResponse:
@@ -140,12 +142,11 @@ class AccessGate:
     async def _admitted(
         self, request: HttpRequest, *, is_front_proxy: bool
     ) -> UserInfo | HttpResponse:
-        """The user, or the refusal.
+        """The user, or the response that refuses the request.
 
-        All but the front proxy share half of the places that wait for the API server.
-
-        Each kubelet has a certificate of the cluster, with no rights here. However slow the API
-        server is, and however many such requests come, its aggregator and every probe are served.
+        Requests that may wait for the API server share half of the limit, except the front proxy's.
+        Every kubelet has a certificate of the cluster but no rights here. So even if the API server
+        is slow, a crowd of such clients cannot block the aggregator or the probes.
         """
         attributes = attributes_of(request)
         waits_for_nobody = self._authorization.lets_everybody(attributes) and not bearer_token(
@@ -188,9 +189,9 @@ class AccessGate:
 
 
 def _impersonation(request: HttpRequest, user: UserInfo) -> HttpResponse | None:
-    """The refusal, in apiserver's words, of a request to impersonate.
+    """The refusal of an impersonation request, in apiserver's words; None for other requests.
 
-    Only the API server impersonates.
+    Only the API server itself impersonates users.
     """
     if not any(name.startswith("impersonate-") for name in request.headers):
         return None
@@ -206,20 +207,21 @@ def _for(user: UserInfo, answer: HttpResponse) -> HttpResponse:
 
 
 def _if_stranger(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
-    """The answer for a client that is unknown apart from having or lacking a certificate."""
+    """The answer to a client whose identity is not checked yet. Closes the connection of a client without a certificate."""
     return answer if request.certificates else ending(answer)
 
 
 def _failed(request: HttpRequest) -> HttpResponse:
     return _if_stranger(
-        request, internal_error(request.path, "the server failed while it answered")
+        request, internal_error(request.path, "the server failed during this request")
     )
 
 
 class _Turns:
-    """Requests wait for a turn: a fixed number start in each round of the event loop, in order of arrival.
+    """A queue for requests: a fixed number starts per iteration of the event loop, in order of arrival.
 
-    Otherwise a thousand at once would delay every scrape and every API server.
+    Without the queue, a thousand simultaneous requests would delay every scrape and every API
+    server.
     """
 
     def __init__(self, a_round: int) -> None:
@@ -228,7 +230,7 @@ class _Turns:
         self._ends: asyncio.Handle | None = None
 
     async def take(self) -> None:
-        """Returns when it is the caller's turn: usually at once."""
+        """Waits for the caller's turn; usually returns at once."""
         loop = asyncio.get_running_loop()
         if self._ends is None:
             self._ends = loop.call_soon(self._next_round)
@@ -253,9 +255,9 @@ class _Turns:
 
 
 class _InFlight:
-    """The rest of a body.
+    """The rest of a response body.
 
-    Its request is in flight until it is closed, even if its generator has not started.
+    The request counts as in flight until `aclose`, even if the generator has not started.
     """
 
     def __init__(self, gate: AccessGate, request: HttpRequest, pieces: Pieces) -> None:
@@ -283,6 +285,6 @@ class _InFlight:
 
 
 async def version(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - a handler's signature
-    """The response to /version, with the fields that Kubernetes clients know."""
+    """The response to /version, with the fields that Kubernetes clients read."""
     major, minor, *_ = [*__version__.split("."), "", ""]
     return json_response({"major": major, "minor": minor, "gitVersion": f"v{__version__}"})

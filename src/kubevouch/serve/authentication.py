@@ -1,9 +1,8 @@
-"""Who the user of a request is: by front proxy, client certificate or bearer token, in this order, else anonymous.
+"""Finds the user of a request: by front proxy, client certificate or bearer token, in this order, else anonymous.
 
 Source: apiserver's pkg/authentication/authenticatorfactory/delegating.go and
-request/{headerrequest,x509,union}. The next method may accept a certificate that one method
-refuses. If no method accepts a presented credential, the answer is 401: the user does not become
-anonymous.
+request/{headerrequest,x509,union}. If one method rejects a credential, the next method is tried. If
+all methods reject the presented credentials, the answer is 401: the user does not become anonymous.
 """
 
 import contextlib
@@ -45,8 +44,6 @@ class _TokenStatus(Narrow, frozen=True, kw_only=True):
 
 
 class _TokenReview(Object, frozen=True, kw_only=True):
-    """A TokenReview with its answer in `status`."""
-
     status: _TokenStatus = _TokenStatus()
 
 
@@ -67,15 +64,14 @@ async def _review_token(api: ApiClient, token: str) -> UserInfo | None:
 
 
 class NotAuthenticated(KubevouchError):
-    """No method accepts the presented credential: 401."""
+    """No method accepts the presented credentials: 401."""
 
 
 class Authenticator:
     """Authenticates requests.
 
-    `trust`, with readable PEM, may be replaced at any time, also for open connections.
-
-    ttl: seconds to keep answers about tokens (under the hash of the token).
+    `trust` must hold readable PEM. It may be replaced at any time, and open connections then use
+    it, too. ttl: seconds to cache answers about tokens. The cache stores only hashes of tokens.
     """
 
     def __init__(
@@ -98,9 +94,9 @@ class Authenticator:
         return ca_pool(self.trust.proxy_ca, "request header CA")
 
     def is_front_proxy(self, certificates: tuple[bytes, ...]) -> bool:
-        """Whether these are the front proxy's, such as an API server's aggregator. certificates: as in HttpRequest.
+        """Whether these certificates are the front proxy's, such as the API server's aggregator. certificates: as in HttpRequest.
 
-        Asked before anybody's turn: a certificate without an allowed name costs nearly nothing.
+        Called before a request is queued. For other clients the check of allowed names is cheap.
         """
         if not certificates or not self._proxy_pool:
             return False
@@ -156,7 +152,7 @@ class Authenticator:
         roots: tuple[Certificate, ...],
         refused: list[str],
     ) -> bool:
-        """Whether one of the roots signed the client's certificate. Raises X509Error."""
+        """Whether the client's certificate verifies against these roots. Raises X509Error."""
         at = self._clock.now()
         good = tuple(each for each in roots if each.not_before <= at <= each.not_after)
         chain = _chain(looked_at(certificates) or certificates[:1], good)
@@ -190,7 +186,7 @@ class Authenticator:
 
 @contextlib.contextmanager
 def _refusing(refused: list[str]) -> Iterator[None]:
-    """An unreadable certificate only counts against this method: another CA may need less of the chain."""
+    """Turns an unreadable certificate into a refusal by this method. Another CA may need fewer certificates of the chain."""
     try:
         yield
     except X509Error as error:
@@ -201,12 +197,12 @@ def _refusing(refused: list[str]) -> Iterator[None]:
 def _chain(
     certificates: tuple[bytes, ...], roots: tuple[Certificate, ...]
 ) -> tuple[Certificate, ...]:
-    """The chain that a client presented, for each request of its connection, to verify by these roots.
+    """The client's certificates for verification against these roots, cached for the requests of a connection.
+
+    Only the leaf if a root signed it: the rest is not needed then, and a client could send a long
+    one.
 
     Raises X509Error.
-
-    Only the leaf, if a root signed it: nothing else is needed then, and a client could make up a
-    long rest.
     """
     leaf = _leaf(certificates)
     if signers_of(leaf, roots):
@@ -226,13 +222,13 @@ def _read(der: bytes) -> Certificate:
 
 
 def bearer_token(request: HttpRequest) -> str:
-    """The token of a request; "" if there is none."""
+    """The bearer token of a request; "" if there is none."""
     scheme, _, token = request.header("authorization").strip().partition(" ")
     return token.split(" ")[0] if scheme.lower() == "bearer" else ""
 
 
 def _authenticated(user: UserInfo) -> UserInfo:
-    """The user with the group of every authenticated user (pkg/authentication/group)."""
+    """Adds the group system:authenticated (pkg/authentication/group)."""
     if AUTHENTICATED in user.groups or "system:unauthenticated" in user.groups:
         return user
     return replace(user, groups=(*user.groups, AUTHENTICATED))

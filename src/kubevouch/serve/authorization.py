@@ -1,4 +1,4 @@
-"""What a user may do, by SubjectAccessReview (apiserver's pkg/authorization/authorizerfactory/delegating.go)."""
+"""Checks what a user may do, by SubjectAccessReview (apiserver's pkg/authorization/authorizerfactory/delegating.go)."""
 
 import hashlib
 import re
@@ -27,9 +27,9 @@ _NAMED: Final = re.compile(r"metadata\.name==?([^,!=\\]+)")
 
 
 class Attributes(ResourceAttributes, frozen=True, kw_only=True):
-    """The attributes for the authorizer.
+    """The attributes of a request for the authorizer.
 
-    On a non-resource path `resource` is "", and `verb` is the HTTP method in lower case.
+    For a non-resource path, `resource` is "" and `verb` is the HTTP method in lower case.
     """
 
     path: str
@@ -47,7 +47,7 @@ class Attributes(ResourceAttributes, frozen=True, kw_only=True):
 
 
 def attributes_of(request: HttpRequest) -> Attributes:
-    """The attributes of a request for any path, served or not."""
+    """The attributes of a request, also for a path that the server does not serve."""
     found = resource_path(request.path)
     if found is None:
         return Attributes(verb=request.method.lower(), path=request.path)
@@ -58,7 +58,7 @@ def attributes_of(request: HttpRequest) -> Attributes:
 
 
 def _collective(request: HttpRequest, verb: str) -> tuple[str, str]:
-    """The verb of a request for many objects (list, watch, deletecollection), and the name in its field selector."""
+    """The verb for a request without a name (list, watch, deletecollection), and the name from its field selector."""
     found = _NAMED.fullmatch(request.query_value("fieldSelector"))
     if verb == "delete":
         verb = "deletecollection"
@@ -68,7 +68,7 @@ def _collective(request: HttpRequest, verb: str) -> tuple[str, str]:
 
 
 def is_true(request: HttpRequest, name: str) -> bool:
-    """A boolean query parameter like runtime.Convert_Slice_string_To_bool: true unless missing, false or 0."""
+    """Parses a boolean query parameter like runtime.Convert_Slice_string_To_bool: true unless missing, false or 0."""
     values = request.query.get(name, ())
     return bool(values) and values[0].lower() not in {"false", "0"}
 
@@ -76,14 +76,14 @@ def is_true(request: HttpRequest, name: str) -> bool:
 ALWAYS_ALLOWED: Final = ("/healthz", "/readyz", "/livez")
 _MASTERS: Final = "system:masters"
 _LONGEST_CACHED: Final = 10_000
-"""Characters of user and attributes; answers to longer ones are not cached (authorizer/webhook,
-shouldCache)."""
+"""The maximum length of user and attributes, in characters, for a cached answer
+(authorizer/webhook, shouldCache)."""
 
 
 class Authorizer:
-    """Authorizes users. always_allowed: paths open to everybody; a * at the end makes it a prefix.
+    """Authorizes users. always_allowed: paths open to everybody; a trailing * makes a path a prefix.
 
-    allowed_ttl, denied_ttl: seconds to keep the API server's yes, and its no.
+    allowed_ttl, denied_ttl: seconds to cache positive and negative answers of the API server.
     """
 
     def __init__(
@@ -110,9 +110,9 @@ class Authorizer:
     async def refusal(
         self, user: UserInfo, attributes: Attributes, *, first: bool = False
     ) -> HttpResponse | None:
-        """None if the user may do this; else the response: 403, or 500 if the API server cannot be asked.
+        """None if the user may do this; else the response: 403, or 500 if the API server does not answer.
 
-        first: see AnswerCache.get.
+        first: as in AnswerCache.get.
         """
         if _MASTERS in user.groups or self.lets_everybody(attributes):
             return None
@@ -128,7 +128,7 @@ class Authorizer:
         return forbidden_response(attributes.group, attributes.resource, attributes.name, why)
 
     def lets_everybody(self, attributes: Attributes) -> bool:
-        """Whether a path is open to everybody; a resource never is (apiserver's pkg/authorization/path)."""
+        """Whether the path is open to everybody; a resource never is (apiserver's pkg/authorization/path)."""
         path = attributes.path.removeprefix("/")
         return not attributes.resource and (
             path in self._always or path.startswith(self._always_below)
@@ -150,7 +150,7 @@ class Authorizer:
 
 
 async def _review_access(api: ApiClient, user: UserInfo, attributes: Attributes) -> ReviewStatus:
-    """Whether the user may do this. Raises KubeError if the API server does not answer."""
+    """Asks the API server whether the user may do this. Raises KubeError if it does not answer."""
     spec: dict[str, Any] = {"user": user.name, "groups": user.groups}
     if user.uid:
         spec["uid"] = user.uid

@@ -1,4 +1,4 @@
-"""Answers of the API server, kept for a while: limited in number and age, with one call at a time for each key."""
+"""Caches answers of the API server: limited in number and age, with one call at a time for each key."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ V = TypeVar("V")
 
 
 class _PendingAnswer(Generic[V]):
-    """A pending call, and the number of callers that wait for it."""
+    """A running call, and the number of callers that wait for it."""
 
     def __init__(self, task: asyncio.Task[V]) -> None:
         self.task = task
@@ -21,13 +21,11 @@ class _PendingAnswer(Generic[V]):
 
 
 class AnswerCache(Generic[K, V]):
-    """A cache in front of an asynchronous call.
+    """A cache in front of an asynchronous call. Errors are not cached; every waiting caller gets the error.
 
-    Errors are not kept; every waiting caller gets the error.
-
-    ttl: seconds for which an answer is valid, or a function of the answer. max_entries: answers
-    kept; the least recently used one goes first. concurrency: concurrent calls; further ones wait.
-    Half of them are for callers with `first`.
+    ttl: how many seconds an answer is valid, or a function that returns this. max_entries: the
+    maximum number of cached answers; the least recently used one is evicted. concurrency: the
+    maximum number of concurrent calls. Half of them are reserved for callers with `first`.
     """
 
     def __init__(
@@ -43,7 +41,8 @@ class AnswerCache(Generic[K, V]):
         self._max_entries = max_entries
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._pending: dict[tuple[K, bool], _PendingAnswer[V]] = {}
-        """Pending calls, by key and `first`: a call with `first` never waits for one without."""
+        """Running calls by key and `first`. A caller with `first` never waits for a call without
+        it."""
         self._turn = asyncio.Semaphore(concurrency)
         self._turn_of_others = asyncio.Semaphore(max(1, concurrency // 2))
 
@@ -51,11 +50,9 @@ class AnswerCache(Generic[K, V]):
         return len(self._kept)
 
     async def get(self, key: K, fetch: Callable[[], Awaitable[V]], *, first: bool = False) -> V:
-        """The answer for a key: the kept one, or a new one from `fetch`.
+        """The answer for a key: the cached one, or a new one from `fetch`. Raises what `fetch` raises.
 
-        Raises what `fetch` raises.
-
-        first: priority; all callers without it share half of the concurrent calls.
+        first: priority. All callers without priority share half of the concurrent calls.
         """
         kept = self._kept.get(key)
         if kept is not None and self._clock.monotonic() < kept[0]:
@@ -86,7 +83,7 @@ class AnswerCache(Generic[K, V]):
             pending.task.exception()
 
     async def ask(self, fetch: Callable[[], Awaitable[V]], *, first: bool) -> V:
-        """An answer that is not kept. Raises what `fetch` raises."""
+        """Calls `fetch` within the concurrency limit, without caching. Raises what `fetch` raises."""
         async with contextlib.AsyncExitStack() as turns:
             if not first:
                 await turns.enter_async_context(self._turn_of_others)

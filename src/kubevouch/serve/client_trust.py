@@ -1,9 +1,9 @@
-"""Which CAs may sign client certificates, as the API server publishes them.
+"""The CAs that may sign client certificates, as the API server publishes them.
 
-The ConfigMap kube-system/extension-apiserver-authentication has two pools of CAs, client-ca-file
-and requestheader-client-ca-file (PEM), and the front proxy's names and headers as JSON arrays in a
-string (pkg/controlplane/controller/clusterauthenticationtrust). It changes when a CA is renewed. An
-operator's flags take precedence over it.
+The ConfigMap kube-system/extension-apiserver-authentication has two PEM bundles, client-ca-file and
+requestheader-client-ca-file. It also has the front proxy's names and headers, as strings with JSON
+arrays (pkg/controlplane/controller/clusterauthenticationtrust). The ConfigMap changes when a CA is
+renewed. Flags of the operator take precedence over it.
 """
 
 import re
@@ -28,9 +28,9 @@ _INVALID_ESCAPE: Final = re.compile("%(?![0-9a-fA-F]{2})")
 
 @dataclass(frozen=True, slots=True)
 class HeaderNames:
-    """Names of the headers.
+    """The names of the front proxy's headers.
 
-    The first user header with a value counts; groups come from all group headers.
+    The first user header with a value counts. Groups come from all group headers.
     """
 
     user: tuple[str, ...] = ("X-Remote-User",)
@@ -40,9 +40,9 @@ class HeaderNames:
 
 
 def user_from_headers(request: HttpRequest, names: HeaderNames) -> UserInfo | None:
-    """The user in a front proxy's headers; None if they have none (apiserver's request/headerrequest).
+    """The user from the front proxy's headers; None without them (apiserver's request/headerrequest).
 
-    They count only with the front proxy's verified certificate, which the caller has checked.
+    The caller must have verified the front proxy's certificate.
     """
     name = _first(request, names.user)
     if not name:
@@ -68,7 +68,7 @@ def _extra(request: HttpRequest, prefixes: Sequence[str]) -> dict[str, tuple[str
 
 
 def _unescaped(key: str) -> str:
-    """The key, percent-decoded like Go's url.PathUnescape; unchanged if an escape is invalid."""
+    """Percent-decodes the key like Go's url.PathUnescape; unchanged if an escape is invalid."""
     if _INVALID_ESCAPE.search(key):
         return key
     return unquote_to_bytes(key).decode(errors="replace").lower()
@@ -80,15 +80,15 @@ _LARGEST: Final = 1 << 24
 
 
 class TrustError(KubevouchError):
-    """Unreadable authentication configuration: correct the ConfigMap or the flag in the error."""
+    """The authentication configuration is unreadable: correct the ConfigMap or flag in the error."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientTrust:
-    """CAs of client certificates (`client_ca`) and of the front proxy (`proxy_ca`), each for its own purpose only.
+    """CAs for client certificates (`client_ca`) and for the front proxy (`proxy_ca`).
 
-    allowed_names: CNs of the front proxy; empty allows any that proxy_ca signed. An empty PEM turns
-    that method off.
+    allowed_names: CNs of the front proxy; empty allows any name that proxy_ca signed. An empty PEM
+    disables its method.
     """
 
     client_ca: bytes = b""
@@ -98,13 +98,13 @@ class ClientTrust:
 
     @property
     def all_ca(self) -> bytes:
-        """Both pools, for the handshake. A later check finds which of them signed the certificate."""
+        """Both CA bundles, for the handshake. The authenticator later checks which of them signed the certificate."""
         return b"\n".join(each for each in (self.client_ca, self.proxy_ca) if each)
 
     def completed_by(self, published: "ClientTrust") -> "ClientTrust":
-        """This trust, completed from `published`.
+        """This trust, with missing parts from `published`.
 
-        The front proxy's CA, names and headers come from one source.
+        The front proxy's CA, names and headers all come from the same source.
         """
         client_ca = self.client_ca or published.client_ca
         source = self if self.proxy_ca else published
@@ -113,7 +113,7 @@ class ClientTrust:
 
 @dataclass(frozen=True, slots=True)
 class ClientTrustFiles:
-    """The trust from flags: CA files, read again when they change; "" for none."""
+    """Trust from flags with CA files, which are reloaded when they change; "" means no file."""
 
     client_ca: str = ""
     proxy_ca: str = ""
@@ -121,7 +121,7 @@ class ClientTrustFiles:
     headers: HeaderNames = field(default_factory=HeaderNames)
 
     def read(self) -> ClientTrust:
-        """What the files hold now. Raises UsageError."""
+        """Reads the files. Raises UsageError."""
         client = _read("--client-ca-file", self.client_ca)
         proxy = _read("--requestheader-client-ca-file", self.proxy_ca)
         return ClientTrust(client, proxy, self.allowed_names, self.headers)
@@ -141,9 +141,9 @@ def _read(flag: str, path: str) -> bytes:
 
 @lru_cache(maxsize=8)
 def ca_pool(pem: bytes, where: str) -> tuple[Certificate, ...]:
-    """The certificates in a PEM file, which may be empty. Raises X509Error.
+    """The certificates in a PEM bundle, which may be empty. Raises X509Error.
 
-    Cached: they are needed often, and stay the same for years.
+    Cached, since every request needs them and they seldom change.
     """
     return read_certificates(pem, where) if pem.strip() else ()
 
@@ -155,7 +155,7 @@ async def published_trust(api: ApiClient) -> ClientTrust:
 
 
 def read_client_trust(data: Mapping[str, str]) -> ClientTrust:
-    """The trust in the ConfigMap's data. Raises TrustError, X509Error."""
+    """The trust from the ConfigMap's data. Raises TrustError, X509Error."""
     where = f"ConfigMap {NAMESPACE}/{CONFIG_MAP}"
     trust = ClientTrust(
         data.get("client-ca-file", "").encode(),

@@ -1,11 +1,11 @@
-"""Which connections a server keeps when too many come. No I/O.
+"""Decides which connections a server closes when too many are open. No I/O.
 
-A connection is a stranger's until its client has shown who it is: by a certificate in the
-handshake, or by a request whose answer left the connection open. (The access gate ends those of
-anonymous clients, like apiserver with HTTP/2.) Strangers and known clients have separate room, so
-that no crowd of strangers keeps an API server out. So has the front proxy: each node has a client
-certificate, and addresses of its pods to connect from. If room is short, the peer with the most
-connections loses its quietest one.
+A client counts as a stranger until it is authenticated: by a certificate in the handshake, or by a
+request after which the connection stays open. (The access gate closes the connections of anonymous
+clients, like apiserver with HTTP/2.) Strangers, known clients and the front proxy have separate
+limits, so that many strangers cannot lock out the API server. The front proxy has its own limit
+because every node has a client certificate, and many pod addresses to connect from. If a limit is
+exceeded, the peer with the most connections loses the one that was idle for longest.
 """
 
 from collections.abc import Hashable, Iterator
@@ -17,13 +17,13 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Numbers of connections: known, the front proxy's and all others', strangers', and strangers' per peer; and time-outs.
+    """The maximum numbers of connections, and their timeouts in seconds.
 
-    API servers and Prometheus keep a few each; a kubelet opens one for each probe. An API server is
-    a stranger, too, until its handshake is done, and needs a connection for each concurrent
-    request. When another replica ends, it moves all those here. idle: seconds for a known client,
-    more than Go's clients keep theirs (90 s). patience: seconds for a stranger, from its connection
-    to the end of its first request.
+    known: for the front proxy, and again for all other known clients. API servers and Prometheus
+    keep few connections; a kubelet opens one per probe. strangers: an API server is a stranger
+    during the handshake. It needs a connection for each concurrent request, and moves all of them
+    here when another replica ends. idle: timeout for a known client, longer than in Go's clients
+    (90 s). patience: timeout for a stranger, from the connection to the end of its first request.
     """
 
     known: int = 512
@@ -35,7 +35,7 @@ class ConnectionLimits:
 
 @dataclass(slots=True)
 class _Connection:
-    """A connection. since: its start, or its last answer. first: the front proxy's. answering: requests in progress."""
+    """A connection. since: the time of its start or its last answer. first: from the front proxy. answering: the number of requests in progress."""
 
     peer: str
     since: float
@@ -48,8 +48,8 @@ Group = dict[K, _Connection]
 """Connections in order of arrival."""
 
 
-class _Room(Generic[K]):
-    """Connections that share a number of places, by their peers."""
+class _Share(Generic[K]):
+    """The connections under one limit, by peer."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -66,8 +66,8 @@ class _Room(Generic[K]):
         if not group:
             del self.peers[found.peer]
 
-    def least_missed(self, newest: K) -> K:
-        """The quietest idle connection of the peer with the most idle ones; else the newest."""
+    def to_close(self, newest: K) -> K:
+        """The connection to close: the longest idle one of the peer with the most connections, else the newest."""
         for group in sorted(self.peers.values(), key=len, reverse=True):
             if (found := _quietest(group, newest)) is not newest:
                 return found
@@ -75,14 +75,14 @@ class _Room(Generic[K]):
 
 
 class Connections(Generic[K]):
-    """The open connections by any key. Close and forget every connection that a method returns."""
+    """All open connections, by key. The caller must close and forget every connection that a method returns."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
         self._open: Group[K] = {}
-        self._strangers: _Room[K] = _Room()
-        self._known: _Room[K] = _Room()
-        self._first: _Room[K] = _Room()
+        self._strangers: _Share[K] = _Share()
+        self._known: _Share[K] = _Share()
+        self._first: _Share[K] = _Share()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -91,19 +91,19 @@ class Connections(Generic[K]):
         return iter(tuple(self._open))
 
     def begin(self, key: K, peer: str, now: float) -> K | None:
-        """Adds a stranger. Returns the connection to close, which may be the stranger's."""
+        """Adds the connection of a stranger. Returns a connection to close, which may be this one."""
         found = self._open[key] = _Connection(peer, now)
         self._strangers.add(key, found)
         of_peer = self._strangers.peers[peer]
         if len(of_peer) > self._limits.strangers_of_a_peer:
             return _quietest(of_peer, key)
         too_many = self._strangers.count > self._limits.strangers
-        return self._strangers.least_missed(key) if too_many else None
+        return self._strangers.to_close(key) if too_many else None
 
     def know(self, key: K, *, first: bool = False) -> K | None:
-        """Marks the client as known.
+        """Marks the client as known. first: the client is the front proxy.
 
-        Returns the connection to close, which may be this one. first: the front proxy.
+        Returns a connection to close, which may be this one.
         """
         found = self._open.get(key)
         if found is None or found.known:
@@ -112,15 +112,15 @@ class Connections(Generic[K]):
         found.known, found.first = True, first
         room = self._room(found)
         room.add(key, found)
-        return room.least_missed(key) if room.count > self._limits.known else None
+        return room.to_close(key) if room.count > self._limits.known else None
 
     def ask(self, key: K) -> None:
-        """A request is complete, and being answered."""
+        """Marks the start of an answer: a request was received completely."""
         if found := self._open.get(key):
             found.answering += 1
 
     def answer(self, key: K, now: float) -> None:
-        """A request has been answered."""
+        """Marks the end of an answer."""
         if found := self._open.get(key):
             found.answering -= 1
             found.since = now
@@ -130,13 +130,13 @@ class Connections(Generic[K]):
         if found := self._open.pop(key, None):
             self._room(found).remove(key, found)
 
-    def _room(self, found: _Connection) -> _Room[K]:
+    def _room(self, found: _Connection) -> _Share[K]:
         if not found.known:
             return self._strangers
         return self._first if found.first else self._known
 
     def overdue(self, now: float) -> list[K]:
-        """Connections without a complete request for too long, even if bytes trickle in."""
+        """Connections that sent no complete request for too long, even if single bytes arrive."""
         return [
             key
             for key, each in self._open.items()
@@ -146,6 +146,6 @@ class Connections(Generic[K]):
 
 
 def _quietest(group: Group[K], newest: K) -> K:
-    """The idle connection that was quiet for longest; the newest if there is no other."""
+    """The connection that was idle for longest; the newest if no other is idle."""
     quiet = (key for key, each in group.items() if not each.answering and key != newest)
     return min(quiet, key=lambda key: group[key].since, default=newest)

@@ -1,8 +1,8 @@
 """The serving certificate and its key: from files that may change, or self-signed at the start.
 
 The flags are those of every Kubernetes API server (apiserver's pkg/server/options/serving.go):
---tls-cert-file and --tls-private-key-file; else `apiserver.crt` and `.key` in --cert-dir, created
-if missing; without a folder the pair stays in memory.
+--tls-cert-file and --tls-private-key-file; else `apiserver.crt` and `apiserver.key` in --cert-dir,
+created if missing. Without --cert-dir the pair stays in memory.
 """
 
 import os
@@ -35,7 +35,7 @@ class ServingPairSource(Protocol):
 
     @property
     def where(self) -> str:
-        """The files and their flags, for messages."""
+        """The files and their flags, for error messages."""
         ...
 
     def read(self) -> KeyPair:
@@ -45,9 +45,9 @@ class ServingPairSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KeyPairSource:
-    """The source of the pair: `files` (certificate and key), or `made`, in memory.
+    """A source of a pair: `files` (certificate and key), or `made` in memory.
 
-    flags: those that name the files, for an error; "" for none.
+    flags: the flags with these files, for error messages; "" without flags.
     """
 
     where: str
@@ -65,15 +65,14 @@ class KeyPairSource:
 
 
 def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPair:
-    """The source's pair.
+    """The pair from the source.
+
+    kept: the current pair, if any; an unchanged pair is not checked again, which saves a
+    millisecond.
 
     Raises UsageError, also for a pair that a server cannot use: one file may be replaced before the
-    other.
-
-    OpenSSL's acceptance is not enough: Go clients reject a certificate that Go, and so our reader,
-    cannot parse. Servers written in Go reject it, too, at any time.
-
-    kept: the current pair, if any. It is known to be usable; the check costs a millisecond.
+    other. OpenSSL may accept a certificate that Go clients cannot parse; our own reader rejects it,
+    as servers written in Go do.
     """
     try:
         pair = source.read()
@@ -87,19 +86,19 @@ def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPa
 
 @dataclass(frozen=True, slots=True)
 class NamedPair:
-    """A pair for clients that ask for one of these names (SNI). names: empty means those in its certificate."""
+    """A pair for clients that request one of these names by SNI. names: empty means the names in the certificate."""
 
     source: KeyPairSource
     names: tuple[str, ...] = ()
 
 
 def pairs_by_name(found: Sequence[tuple[NamedPair, KeyPair]]) -> dict[str, KeyPair]:
-    """The pair for each name: the first that has it, with given names before a certificate's own.
+    """The pair for each name. Given names win over names in certificates, and earlier pairs over later ones.
+
+    Source: BuildNamedCertificates and getCertificateNames in apiserver's
+    pkg/server/dynamiccertificates/named_certificates.go.
 
     Raises X509Error.
-
-    (BuildNamedCertificates and getCertificateNames in apiserver's
-    pkg/server/dynamiccertificates/named_certificates.go.)
     """
     given: dict[str, KeyPair] = {}
     own: dict[str, KeyPair] = {}
@@ -123,7 +122,7 @@ def key_pair_source(
     now: datetime,
     random_serial: Callable[[int], int],
 ) -> KeyPairSource:
-    """The source for the flags; a missing flag is "". Raises UsageError."""
+    """The source that these flags choose; "" for a missing flag. Raises UsageError."""
     if bool(cert_file) != bool(key_file):
         expected = "expected --tls-cert-file and --tls-private-key-file together"
         raise UsageError(
@@ -144,7 +143,7 @@ def key_pair_source(
 
 
 def _made(now: datetime, random_serial: Callable[[int], int]) -> KeyPair:
-    """A self-signed pair for `localhost@<unix>`, like client-go's cert.GenerateSelfSignedCertKey."""
+    """A self-signed pair for localhost, like client-go's cert.GenerateSelfSignedCertKey."""
     made = kubelet_self_signed(
         "localhost",
         addresses=(IPv4Address("127.0.0.1"),),
@@ -170,9 +169,9 @@ def _write(files: tuple[Path, Path], pair: KeyPair) -> None:
 
 
 def _put(path: Path, content: bytes, mode: int) -> None:
-    """Writes a file completely or not at all.
+    """Writes a file atomically.
 
-    The file is new, so nobody can have opened it before, or put a link in its place.
+    The file is new, so nobody can have opened it before or replaced it with a link.
     """
     descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # O_EXCL, 0600
     try:

@@ -1,4 +1,4 @@
-"""The TLS and HTTP listener: it turns bytes into an HttpRequest, and an HttpResponse into bytes, within limits."""
+"""The TLS and HTTP listener: turns bytes into an HttpRequest, and an HttpResponse into bytes, within limits."""
 
 import asyncio
 import contextlib
@@ -35,8 +35,8 @@ from kubevouch.tls.io.server import (
 _HANDSHAKE: Final = 10
 _LIMITS: Final = ConnectionLimits()
 _MOST_HEADERS: Final = 1000
-"""The front proxy writes a header for each group of a user. The connection limits their total
-length."""
+"""The maximum number of headers: the front proxy sends one for each group of a user. Their total
+length is limited elsewhere."""
 
 
 class ListenError(KubevouchError):
@@ -44,12 +44,11 @@ class ListenError(KubevouchError):
 
 
 class Listener:
-    """Use with `async with`: it listens until the block ends; requests in flight then have `drain` seconds to finish.
+    """Listens inside an `async with` block. At the end of the block, requests in flight have `drain` seconds to finish.
 
-    request_timeout: seconds for one request. limits: how many connections to keep, and for how
-    long. goes_first: whether these certificates are the front proxy's, which has separate room.
-    cannot_accept: called with the reason while accepting fails, once while that lasts. Entering
-    raises ListenError.
+    request_timeout: seconds for one request. limits: limits of connections. goes_first: whether
+    these certificates are the front proxy's, which has a separate limit. cannot_accept: called with
+    the error once per series of failures. Entering the block raises ListenError.
     """
 
     def __init__(
@@ -80,10 +79,11 @@ class Listener:
         self._handlers: dict[ServerConnection, web.RequestHandler] = {}
         self._by_handler: dict[web.RequestHandler, ServerConnection] = {}
         self.address, self.port = "", 0
-        """Where it listens; for port 0, the system's choice."""
+        """The address and port of the listening socket; the kernel chooses the port if 0 was
+        requested."""
         self.leaving = False
-        """Whether every answer ends its connection, so that clients with persistent ones move
-        elsewhere."""
+        """Whether to close each connection after its answer, so that clients move to another
+        replica."""
 
     async def __aenter__(self) -> Self:
         ignore_unreadable_names()
@@ -107,7 +107,7 @@ class Listener:
         except OSError as error:
             await self._runner.cleanup()
             where = joined(self._host, self._requested_port)
-            expected = "expected an address of this machine and a free port"
+            expected = "expected an address of this machine and an unused port"
             raise ListenError(where, error.strerror or str(error), expected) from None
         self.address, self.port = self._socket.getsockname()[:2]
         accepting = accept_connections(
@@ -132,18 +132,15 @@ class Listener:
         await self._runner.cleanup()
 
     async def accepts(self) -> None:
-        """Waits while connections are accepted.
-
-        Raises the error that ended that: AcceptError, if the socket is broken.
-        """
+        """Waits until accepting ends, and raises its error: AcceptError if the socket is broken."""
         ended, _ = await asyncio.wait(self._work, return_when=asyncio.FIRST_EXCEPTION)
         for task in ended:
             task.result()
 
     def _begin(self, accepted: socket.socket, peer: str) -> None:
-        """Takes a connection. A stranger's failed handshake is not worth a log line.
+        """Starts to serve a connection. A failed handshake is not logged: anybody can cause one.
 
-        Raises OSError if the event loop cannot watch it.
+        Raises OSError if the event loop cannot watch the connection.
         """
         server = self._runner.server
         assert server is not None
@@ -222,7 +219,7 @@ class Listener:
         return answer
 
     async def _prepare(self, _: web.BaseRequest, answer: web.StreamResponse) -> None:
-        """Removes the header with the HTTP library's name and version, and ends the connection if due."""
+        """Removes the Server header with the HTTP library's version, and closes the connection after this answer if required."""
         answer.headers.pop("Server", None)
         ends = self.leaving or answer.headers.get("Connection") == "close"
         # The HTTP library itself answers an unknown Expect header, without a turn. Go's server
@@ -258,7 +255,7 @@ class Listener:
         body: bytes,
         rest: Pieces,
     ) -> None:
-        """Sends the body piece by piece, and makes each piece only when the client has taken enough of the earlier ones."""
+        """Sends the body piece by piece, with flow control: makes a piece only when the client has read enough of the earlier ones."""
         async with contextlib.aclosing(rest):
             await response.prepare(request)
             await response.write(body)
@@ -283,7 +280,7 @@ def _headers(answer: HttpResponse) -> Mapping[str, str]:
 
 
 def _silenced_logger() -> logging.Logger:
-    """A logger that drops the HTTP library's messages about invalid HTTP; the access gate logs what matters."""
+    """A logger that drops the HTTP library's messages about invalid HTTP. The access gate logs what matters."""
     logger = logging.getLogger("kubevouch.serve.listener")
     logger.propagate = False
     logger.addHandler(logging.NullHandler())

@@ -1,9 +1,9 @@
-"""Log lines as klog writes them, or the same as JSON.
+"""Log lines in klog's format, or as JSON.
 
 Text: `E1124 23:02:00.664874       1 scraper.py:149] "Failed to scrape node" err="..." node="n1"`
-(klog's internal/serialize/keyvalues.go and textlogger). JSON as in component-base's logs/json: ts
-in milliseconds, caller, msg, v unless it is an error. Tools that read metrics-server's log can read
-ours.
+(klog's internal/serialize/keyvalues.go and textlogger). JSON as in component-base's logs/json: `ts`
+in milliseconds, `caller`, `msg`, and `v` except for errors. Tools for metrics-server's log can
+parse our log, too.
 """
 
 import functools
@@ -31,7 +31,7 @@ class LogFormat(StrEnum):
 
 
 class Log:
-    """Writes log lines. Values keep their order. verbosity: the level of -v."""
+    """Writes log lines. verbosity: the level from -v."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Log:
         self._pid = pid
 
     def shows(self, level: int) -> bool:
-        """Whether -v includes this level: check before computing an expensive value."""
+        """Whether lines of this -v level are written: check it before you compute an expensive value."""
         return level <= self._verbosity
 
     def info(self, message: str, /, **values: Value) -> None:
@@ -89,7 +89,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def _encodable(text: str) -> str:
-    """The text with escapes, as in `quote`, for parts that UTF-8 cannot hold: bytes that were not UTF-8."""
+    """Escapes bytes that were not UTF-8, in the same way as `quote`."""
     return text if text.isascii() else _SURROGATE.sub(lambda found: quote(found[0])[1:-1], text)
 
 
@@ -97,14 +97,14 @@ _OUR_FRAMES: Final = 3
 
 
 def _caller() -> str:
-    """The file and line that call the log."""
+    """The source file and line that called the log."""
     frame = sys._getframe(_OUR_FRAMES)  # noqa: SLF001 - inspect.stack reads the sources
     return f"{_name(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
 @functools.cache
 def _name(path: str) -> str:
-    """The last part of a source file's path. Cached: there are few, and every line has one."""
+    """The file name of a source path. Cached: every log line needs one of a few."""
     return PurePath(path).name
 
 

@@ -1,6 +1,6 @@
 """HTTP requests and responses as values, also with long bodies.
 
-Handlers use these, and no HTTP library.
+Handlers use these types instead of an HTTP library's.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class UserInfo:
-    """The user of a request, as the API server describes users. `extra`: keys in lower case."""
+    """The user of a request, as in a TokenReview. extra: its keys are lower-case."""
 
     name: str
     groups: tuple[str, ...] = ()
@@ -42,11 +42,11 @@ ANONYMOUS: Final = UserInfo("system:anonymous", ("system:unauthenticated",))
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """An HTTP request. path: decoded. query, headers: all values by name; header names in lower case.
+    """An HTTP request. path: decoded. query, headers: all values by name; header names are lower-case.
 
-    certificates: the client's certificates from the handshake, DER, leaf first, not yet verified.
-    user: ANONYMOUS until the request is authenticated. uri, peer: the path with its query as the
-    client wrote them, and the client's address with port; for the log only.
+    certificates: the client's certificates from the handshake, as DER, leaf first, not yet
+    verified. user: ANONYMOUS until the request is authenticated. uri: path and query as the client
+    sent them, for the log. peer: the client's address and port, for the log.
     """
 
     method: str
@@ -59,16 +59,16 @@ class HttpRequest:
     peer: str = ""
 
     def header(self, name: str) -> str:
-        """The first value of a header, "" if it is missing."""
+        """The first value of a header; "" if it is missing."""
         return next(iter(self.headers.get(name.lower(), ())), "")
 
     def query_value(self, name: str) -> str:
-        """The first value of a query parameter, "" if it is missing."""
+        """The first value of a query parameter; "" if it is missing."""
         return next(iter(self.query.get(name, ())), "")
 
 
 def values_by_name(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
-    """All values by name, in order; bytes that are not UTF-8 become replacement characters."""
+    """All values by name, in order. Bytes that are not UTF-8 become replacement characters."""
     found: dict[str, list[str]] = {}
     for name, value in pairs:
         clean = value.encode(errors="surrogateescape").decode(errors="replace")
@@ -77,7 +77,7 @@ def values_by_name(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, 
 
 
 class ValuesReadLater(Mapping[str, tuple[str, ...]]):
-    """Values by name, read on first use: hundreds of strangers may wait for a turn, each with thousands of values."""
+    """Values by name, parsed on first use. Hundreds of requests with thousands of values each may wait in the queue."""
 
     def __init__(self, pairs: Callable[[], Iterable[tuple[str, str]]]) -> None:
         self._pairs = pairs
@@ -97,10 +97,10 @@ class ValuesReadLater(Mapping[str, tuple[str, ...]]):
 
 
 class Pieces(Protocol):
-    """A long body, made piece by piece during sending: an asynchronous generator."""
+    """A long body as an asynchronous generator, which makes each piece when it is sent."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """This very object."""
+        """Returns the generator itself."""
         ...
 
     def __anext__(self) -> Awaitable[bytes]:
@@ -108,13 +108,13 @@ class Pieces(Protocol):
         ...
 
     def aclose(self) -> Awaitable[None]:
-        """Ends it, even before its end."""
+        """Closes the generator, even before its last piece."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP response with its body. rest: the continuation of `body`, which the receiver closes in the end."""
+    """An HTTP response. rest: the part after `body`; the receiver must close it."""
 
     code: int
     body: bytes
@@ -127,15 +127,15 @@ Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 def ending(answer: HttpResponse) -> HttpResponse:
-    """The answer for an unknown client: it ends the connection, like apiserver with HTTP/2.
+    """The answer to an unknown client, which also closes the connection, like apiserver with HTTP/2.
 
-    (UnauthenticatedHTTP2DOSMitigation in pkg/endpoints/filters/authentication.go.)
+    Source: UnauthenticatedHTTP2DOSMitigation in pkg/endpoints/filters/authentication.go.
     """
     return replace(answer, headers={**answer.headers, "Connection": "close"})
 
 
 def json_response(body: JSON, code: int = 200) -> HttpResponse:
-    """A JSON response that ends in a line break, like Go's encoder."""
+    """A JSON response with a final line break, like Go's encoder."""
     return HttpResponse(code, _ENCODER.encode(body) + b"\n", "application/json")
 
 
@@ -145,7 +145,7 @@ def text_response(text: str, code: int = 200) -> HttpResponse:
 
 
 LONG: Final = 128 * 1024
-"""Bytes: defaultGzipThresholdBytes."""
+"""The minimum size in bytes of a long body; equals apiserver's defaultGzipThresholdBytes."""
 _LEVEL: Final = 1
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -157,10 +157,11 @@ async def response_in_pieces(
     *,
     compress_from: int = LONG,
 ) -> HttpResponse:
-    """A response of these pieces: whole up to LONG bytes, else with a rest. gzip above compress_from bytes.
+    """A response with these pieces as its body. Up to LONG bytes it is whole, otherwise it has a rest.
 
-    Like apiserver's responsewriters (deferredResponseWriter in writers.go), at the cheapest level.
-    Only one piece is held: the listener makes the next one when the client has taken enough.
+    Bodies of more than `compress_from` bytes are compressed at the lowest level, like apiserver's
+    responsewriters (deferredResponseWriter in writers.go). Only one piece is in memory: the
+    listener makes the next one when the client has read enough.
     """
     begun: list[bytes] = []
     size = 0
@@ -181,7 +182,7 @@ async def response_in_pieces(
 
 
 def accepts_gzip(request: HttpRequest) -> bool:
-    """Whether the client names gzip (negotiateContentEncoding, which ignores qualities)."""
+    """Whether Accept-Encoding contains gzip. Quality values are ignored, as in negotiateContentEncoding."""
     return "gzip" in (part.strip() for part in request.header("accept-encoding").split(","))
 
 

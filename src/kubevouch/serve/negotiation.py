@@ -1,4 +1,4 @@
-"""Which media type an Accept header asks for (apiserver's pkg/endpoints/handlers/negotiation)."""
+"""Chooses a media type by the Accept header (apiserver's pkg/endpoints/handlers/negotiation)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ _JSON: Final = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class MediaType:
-    """A media type with its parameters. `as`, `g` and `v` name the target kind, group and version."""
+    """A media type with its parameters. The parameters `as`, `g` and `v` are the target kind, group and version."""
 
     media: str
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def converts_to(self) -> str:
-        """The kind to convert to, such as `Table.v1.meta.k8s.io`; "" for the object itself."""
+        """The kind to convert to, such as `Table.v1.meta.k8s.io`; "" for no conversion."""
         said = self.parameters
         if "as" not in said:
             return ""
@@ -33,7 +33,7 @@ class MediaType:
 
 
 def accepted(request: HttpRequest, kinds: Sequence[str]) -> MediaType | None:
-    """The most preferred media type that we can serve (JSON, as itself or as one of `kinds`), or None."""
+    """The most preferred media type that we can serve: JSON, unconverted or as one of `kinds`. None if there is none."""
     forms = media_types(",".join(request.headers.get("accept", ())))
     if not forms:
         return MediaType(_JSON)
@@ -48,7 +48,7 @@ def accepted(request: HttpRequest, kinds: Sequence[str]) -> MediaType | None:
 
 
 def not_accepted() -> HttpResponse:
-    """406 for a request that accepts nothing we serve."""
+    """406: the client accepts no media type that we serve."""
     text = f"only the following media types are accepted: {_JSON}"
     return status_response(406, "NotAcceptable", text, {})
 

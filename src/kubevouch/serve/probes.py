@@ -1,6 +1,6 @@
 """/livez, /readyz and /healthz, with the texts of apiserver's pkg/server/healthz/healthz.go.
 
-Only the log has the reason of a failed check, since these paths are open to everybody.
+Only the log shows why a check failed, since these paths are open to everybody.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +11,12 @@ from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
 from kubevouch.serve.statuses import no_such_path
 
 Check = Callable[[], str | None]
-"""Returns None if the check passes, else the reason."""
+"""Returns None if the check passes, else the reason for the failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamedCheck:
-    """A check and its name on the page. log_values: further values of a failure's log line, besides probe and err."""
+    """A check and its name on the page. log_values: more values for the log line of a failure, besides probe and err."""
 
     name: str
     check: Check
@@ -29,7 +29,7 @@ def passing() -> str | None:
 
 
 def shutdown_check(stopping: Callable[[], bool]) -> NamedCheck:
-    """The check that fails once shutdown is requested, so that nobody sends clients here."""
+    """A check that fails once shutdown is requested, so that load balancers send no more clients."""
     return NamedCheck("shutdown", lambda: "process is shutting down" if stopping() else None)
 
 
@@ -38,7 +38,7 @@ GENERIC = (NamedCheck("ping", passing), NamedCheck("log", passing))
 
 
 class Probes:
-    """Serves the probes: `{"readyz": checks, ...}`, each page's checks in order."""
+    """Serves the probes. checks: the checks of each page in order, as `{"readyz": [...], ...}`."""
 
     def __init__(self, checks: Mapping[str, Sequence[NamedCheck]], log: Log) -> None:
         self._checks = {name: (*GENERIC, *found) for name, found in checks.items()}

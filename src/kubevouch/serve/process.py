@@ -1,4 +1,4 @@
-"""A server as a process: a signal ends it, and it uses its full limit of files and as little memory as possible."""
+"""Process-wide setup of a server: signals, the limit of open files, memory."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 
 class StopEvent:
-    """Asks a server to shut down: set by a signal, or by the program that runs the server."""
+    """A shutdown request to a server, from a signal or from the program that runs the server."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -30,10 +30,10 @@ class StopEvent:
 
 
 def raise_open_file_limit() -> int:
-    """Raises the soft limit of open files to the hard one. Returns the new soft limit.
+    """Raises the soft limit of open files to the hard limit. Returns the new soft limit.
 
-    Every Go program does so at start (Go's os/rlimit.go). Python keeps the shell's 1,024, fewer
-    than the nodes of a large cluster.
+    Every Go program does this at start (Go's os/rlimit.go). Python keeps the shell's 1,024, which
+    is too few for a large cluster.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # Even an infinite hard limit may be refused as a soft limit (macOS).
@@ -43,15 +43,16 @@ def raise_open_file_limit() -> int:
 
 
 def freeze_what_is_loaded() -> None:
-    """Exempts everything loaded so far from garbage collection, which saves 20 to 30 ms of each full one."""
+    """Exempts all existing objects from garbage collection, which saves 20 to 30 ms per full collection."""
     gc.collect()
     gc.freeze()
 
 
 def return_freed_memory() -> None:
-    """Returns free memory to the kernel, if the C library can (glibc).
+    """Returns free memory to the kernel, if the C library can do this (glibc).
 
-    Reading a long list leaves holes between objects that stay, and glibc returns only the very end.
+    After a long list was read, free memory lies between live objects. By itself, glibc returns only
+    the end of the heap.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -59,7 +60,7 @@ def return_freed_memory() -> None:
 
 @contextlib.asynccontextmanager
 async def stop_on_signals() -> AsyncIterator[StopEvent]:
-    """A StopEvent that SIGTERM and SIGINT set within the block.
+    """Yields a StopEvent that SIGTERM and SIGINT set.
 
     A second signal ends the process at once, as in Kubernetes' programs (apiserver's
     pkg/server/signal.go).

@@ -1,8 +1,8 @@
 """Per-node series in Prometheus' text format (version 0.0.4).
 
-prometheus_client keeps a value with a lock for each bucket, and writes a page in one piece. With
-5,000 nodes that is 40 MB, and blocks everything else for half a second. Here a node costs some 300
-bytes, and pages come in pieces.
+prometheus_client stores an object with a lock for each bucket, and renders a page in one piece.
+With 5,000 nodes this takes 40 MB and blocks the event loop for half a second. Here a node needs
+about 300 bytes, and a page is rendered in pieces.
 """
 
 from array import array
@@ -13,12 +13,12 @@ from itertools import islice
 from typing import Final
 
 AT_ONCE: Final = 200
-"""Nodes whose series are written before everybody else has a turn."""
+"""The number of nodes whose series are rendered before other tasks may run."""
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
 class Distribution:
-    """A histogram: how many values there are up to each bound, and their sum."""
+    """A histogram: the number of values per bucket, and their sum."""
 
     __slots__ = ("_bounds", "_counts", "_sum")
 
@@ -33,14 +33,14 @@ class Distribution:
         self._sum += value
 
     def observe_each(self, values: Sequence[float]) -> None:
-        """Counts these values."""
+        """Counts several values."""
         counts, bounds = self._counts, self._bounds
         for value in values:
             counts[bisect_left(bounds, value)] += 1
         self._sum += sum(values)
 
     def lines(self, name: str, labels: str = "") -> str:
-        """Its series. labels: from `label`, or ""."""
+        """The lines of the histogram. labels: formatted by `label`, or ""."""
         before, count = f"{labels}," if labels else "", 0
         found = []
         for bound, here in zip(_numbers(self._bounds), self._counts, strict=True):
@@ -53,22 +53,22 @@ class Distribution:
 
 @lru_cache(maxsize=16)
 def _numbers(bounds: tuple[float, ...]) -> tuple[str, ...]:
-    """The bounds as text, with the last one above all others."""
+    """The upper bounds as text, with +Inf as the last one."""
     return (*(repr(bound).removesuffix(".0") for bound in bounds), "+Inf")
 
 
 def label(name: str, value: str) -> str:
-    """A label and its value for between the braces."""
+    """A label and its value, as they appear between the braces."""
     return f'{name}="{value.translate(_ESCAPES)}"'
 
 
 def heading(name: str, kind: str, text: str) -> str:
-    """The lines above a family."""
+    """The HELP and TYPE lines of a metric family."""
     return f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
 
 
 def in_pieces(head: str, lines: Iterable[str]) -> Iterator[str]:
-    """A family in pieces: its heading with the first nodes' lines, then the next ones'."""
+    """A metric family in pieces: the heading with the first lines, then the other lines."""
     left = iter(lines)
     yield head + "".join(islice(left, AT_ONCE))
     while piece := "".join(islice(left, AT_ONCE)):

@@ -1,4 +1,4 @@
-"""A whole server: TLS that is reloaded, the access gate, the routes behind it, and concurrent work."""
+"""A complete server: TLS that is reloaded, the access gate, the routes, and background tasks."""
 
 import asyncio
 from collections.abc import (
@@ -29,17 +29,17 @@ from kubevouch.serve.tls_reload import TlsReloader, TlsSources
 from kubevouch.tls import joined
 
 DRAIN: Final = 10.0
-"""Seconds for requests in flight to finish at shutdown."""
+"""Seconds that requests in flight have to finish at shutdown."""
 _PAGES: Final = ("readyz", "livez", "healthz")
 
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """Which API server authenticates and authorizes our clients, and how long its answers are kept.
+    """The API servers that authenticate and authorize our clients, and how long to cache their answers, in seconds.
 
-    authentication: for the published trust and TokenReviews, authorization: for
-    SubjectAccessReviews; None means the API server for everything else. always_allowed: paths open
-    to everybody. tolerate_missing: start even if the published trust cannot be read.
+    authentication: for the published trust and TokenReviews. authorization: for
+    SubjectAccessReviews. None: the same API server as for everything else. always_allowed: paths
+    open to everybody. tolerate_missing: start even if the published trust is unreadable.
     """
 
     authentication: ApiClient | None = None
@@ -53,10 +53,11 @@ class Delegation:
 
 @dataclass(frozen=True, slots=True)
 class ServingOptions:
-    """Where and how a server serves.
+    """The address and the settings of a server.
 
     shutdown_delay: seconds to keep serving after a shutdown request, until clients stop coming.
-    request_timeout: seconds for one request. most_in_flight: concurrent requests; 0 for any number.
+    request_timeout: seconds for one request. most_in_flight: the limit of concurrent requests; 0
+    means no limit.
     """
 
     host: str
@@ -76,9 +77,9 @@ async def _nothing() -> None:
 class ServerPart:
     """What a server runs and serves.
 
-    work: created once the server listens, runs until cancelled. checks: of `readyz`, `livez`,
-    `healthz`. pages: metrics as text, besides those of the registry. routes: handlers besides those
-    of every server. end: called at the very end, whatever has happened.
+    work: a background task, created once the server listens; runs until cancelled. checks: for
+    `readyz`, `livez` and `healthz`. pages: more metrics as text, after those of the registry.
+    routes: more handlers, besides those of every server. end: called at the end in any case.
     """
 
     work: Callable[[], Coroutine[Any, Any, None]]
@@ -99,9 +100,9 @@ async def serve_part(
     stop: StopEvent,
     ready: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Serves and works until stop is requested and the delay is over; requests in progress still get an answer.
+    """Serves until `stop` is requested and the delay is over. Requests in progress still get an answer.
 
-    registry: the program's metrics. ready: called with the port. Raises KubevouchError, OSError.
+    registry: the metrics. ready: called with the port. Raises KubevouchError, OSError.
     """
     asked = options.delegation
     reloader = TlsReloader(
@@ -134,9 +135,7 @@ async def serve_part(
             drain=DRAIN,
             request_timeout=options.request_timeout,
             goes_first=authentication.is_front_proxy,
-            cannot_accept=lambda error: log.error(
-                error, "Failed to accept connections, and tries again"
-            ),
+            cannot_accept=lambda error: log.error(error, "Failed to accept connections; retrying"),
         ) as listener:
             serves = f"Serving securely on {joined(listener.address, listener.port)}"
             log.info(serves)
@@ -170,7 +169,7 @@ def _routes(
 
 
 async def _until(end: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None]) -> None:
-    """Runs the coroutines until `end` returns, then cancels them. Raises the first error unchanged."""
+    """Runs the tasks until `end` returns, then cancels them. Raises the first error without its exception group."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(each) for each in work]
@@ -188,7 +187,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8; escaping=unders
 
 
 def new_registry() -> CollectorRegistry:
-    """A new registry with this process's metrics. prometheus_client's global registry stays empty."""
+    """A new registry with the metrics of this process. prometheus_client's global registry stays empty."""
     made = CollectorRegistry()
     ProcessCollector(registry=made)
     return made
@@ -208,7 +207,7 @@ class Exposition:
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a scrape.
 
-        Compressed at any size if the client accepts it, like Go's handler.
+        Any size is compressed if the client accepts it, like Go's handler.
         """
         return await response_in_pieces(request, self._text(), CONTENT_TYPE, compress_from=0)
 

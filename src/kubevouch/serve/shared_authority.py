@@ -1,8 +1,8 @@
-"""A serving certificate that this process makes and renews itself, signed by a CA that replicas share.
+"""A serving certificate that each replica issues and renews itself, signed by a CA that all replicas share.
 
-The CA is in a Secret, created by the replica that finds the Secret empty. Each APIService that
-leads to the server gets the CA before the server serves a certificate of it, and gets it again
-after a removal. Other CAs in the caBundle stay trusted: only expired ones are removed.
+The CA is in a Secret. The replica that finds the Secret empty creates the CA. Each APIService for
+this server gets the CA before the server uses a certificate of it, and again if somebody removes
+it. Other CAs in the caBundle stay trusted until they expire.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ from kubevouch.x509 import (
 _LIFETIME: Final = timedelta(days=3650)
 _LEAF_LIFETIME: Final = timedelta(days=30)
 _USED: Final = 0.8
-"""The used part of a CA's life after which a new one replaces it."""
+"""The fraction of a CA's lifetime after which a new CA replaces it."""
 _KEPT: Final = 3
-"""Most other CAs in a bundle beside the newest."""
+"""The maximum number of older CAs in a caBundle."""
 _ATTEMPTS: Final = 5
 
 
@@ -45,7 +45,7 @@ class SharedAuthorityError(KubevouchError):
 
 @dataclass(frozen=True, slots=True)
 class AuthorityPlace:
-    """The Secret, the APIServices that may lead to the server (the indispensable one first), and the certificates' names."""
+    """The Secret with the CA, the APIServices for this server (the required one first), and the SANs of its certificates."""
 
     namespace: str
     secret: str
@@ -54,13 +54,13 @@ class AuthorityPlace:
 
     @property
     def where(self) -> str:
-        """The Secret, for messages."""
+        """The Secret, for error messages."""
         return f"Secret {self.namespace}/{self.secret}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Signed:
-    """A pair, the CA that signed it, and when the next one is due."""
+    """A pair, the CA that signed it, and when to renew the pair."""
 
     pair: KeyPair
     authority: KeyPair
@@ -68,10 +68,11 @@ class _Signed:
 
 
 class SharedAuthority:
-    """A source of serving pairs: `refresh` reads the CA, `read` signs with it, `run` watches the APIServices.
+    """A source of serving pairs: `refresh` reads the CA, `read` signs a pair, `run` watches the APIServices.
 
-    The next pair follows at half of a pair's life, or when the CA changes. A new CA signs only from
-    the refresh after the one that wrote it into the APIServices: by then every API server knows it.
+    A pair is renewed after half of its lifetime, or when the CA changes. A new CA is written into
+    the APIServices in one refresh and signs only from the next one: by then every API server knows
+    it.
     """
 
     def __init__(
@@ -90,12 +91,12 @@ class SharedAuthority:
         self._random_serial = random_serial
         self._rng = rng
         self._written: KeyPair | None = None
-        """The newest CA that was written into the APIServices."""
+        """The newest CA in the APIServices."""
         self._signing: KeyPair | None = None
         self._signed: _Signed | None = None
         self._barred: set[str] = set()
-        """APIServices that were forbidden at the start and still are. Signing does not wait for
-        them."""
+        """APIServices that we had no right to change at the start, and still have none. Signing
+        does not wait for them."""
 
     @property
     def where(self) -> str:
@@ -124,7 +125,7 @@ class SharedAuthority:
         return _Signed(pair, authority, now + (made.not_after - now) / 2)
 
     async def refresh(self) -> None:
-        """Reads or fills the Secret, and updates every APIService before it raises an error.
+        """Reads the Secret, or creates the CA, and updates every APIService. Raises an error only after all updates.
 
         Raises KubevouchError; the previous state stays in use.
         """
@@ -146,29 +147,29 @@ class SharedAuthority:
         self._written = found
 
     def _may_do_without(self, name: str, error: KubevouchError) -> bool:
-        """Whether a right that an older installation never had may stay missing, instead of serving nobody."""
+        """Whether to continue without the right to change this APIService: an older installation never had it."""
         if name == self.place.api_services[0] or not isinstance(error, Forbidden):
             return False
         if self._signing is None and name not in self._barred:
             self._barred.add(name)
-            text = "Continuing without this APIService, which must verify by the CA"
+            text = "Forbidden to write the CA into this APIService; continuing without it"
             self._log.warning(text, name=name, err=error)
         return name in self._barred
 
     def _check(self, authority: KeyPair) -> None:
-        """Raises X509Error unless its new signatures verify by it, for every name."""
+        """Raises X509Error unless certificates of this CA verify for every name."""
         now, where = self._clock.now(), self.where
         [own, *_] = read_certificates(authority.chain, where)
         [leaf] = read_certificates(self._sign(authority, now).pair.chain, where)
         for name in self.place.names:
             verdict = verify(leaf, intermediates=(), roots=(own,), name=name, at=now)
             if not verdict.trusted:
-                raise X509Error(where, f"its CA's signature is refused: {verdict.go_text}")
+                raise X509Error(where, f"certificates of its CA do not verify: {verdict.go_text}")
 
     async def run(self) -> None:
         """Writes the CA into an APIService again as soon as somebody removes it.
 
-        Endless; errors are logged.
+        Runs forever; errors are logged.
         """
         async with asyncio.TaskGroup() as group:
             for name in self.place.api_services:
@@ -196,14 +197,15 @@ class SharedAuthority:
     async def _shared(self) -> KeyPair:
         """The CA in the Secret.
 
-        If it is missing or near its end, the first writer creates one, and the others read it.
+        If the CA is missing or nearly expired, one replica creates a new one, and the others read
+        it.
         """
         place = self.place
         for _ in range(_ATTEMPTS):
             try:
                 found = await self._api.get(AUTHORITY_SECRETS, place.secret, place.namespace)
             except NotFound:
-                expected = "expected an empty one, which this server fills"
+                expected = "expected an empty Secret, which this server fills"
                 raise SharedAuthorityError(place.where, "does not exist", expected) from None
             data, now = found.data, self._clock.now()
             if data.certificate or data.key:
@@ -214,7 +216,7 @@ class SharedAuthority:
                 return await self._fill(found.metadata.resource_version, now)
             except Conflict:
                 continue
-        raise SharedAuthorityError(place.where, "changes all the time", "expected one CA")
+        raise SharedAuthorityError(place.where, "changes too often", "expected one CA")
 
     async def _fill(self, version: str, now: datetime) -> KeyPair:
         place = self.place
@@ -242,9 +244,10 @@ class SharedAuthority:
             return None
 
     async def _tell(self, found: APIService | None, pair: KeyPair) -> None:
-        """Has the API server verify this server by the CA, if the APIService names this server and verifies at all.
+        """Writes the CA into the APIService, so that the API server verifies this server.
 
-        insecureSkipTLSVerify is the operator's own choice, and excludes a caBundle.
+        Does nothing if the APIService is for another server, or has insecureSkipTLSVerify: that is
+        the operator's choice, and excludes a caBundle.
         """
         [own, *_] = read_certificates(pair.chain, self.place.where)
         for _ in range(_ATTEMPTS):
@@ -271,7 +274,7 @@ class SharedAuthority:
 
 
 def _with(bundle: bytes, own: Certificate, now: datetime) -> bytes | None:
-    """The bundle with this CA before those that have not expired; None if it is there.
+    """The caBundle with this CA first, without expired CAs; None if it already has this CA.
 
     An unreadable bundle counts as empty.
     """

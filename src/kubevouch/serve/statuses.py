@@ -1,4 +1,4 @@
-"""Error responses in the shapes and texts of apimachinery's pkg/api/errors/errors.go."""
+"""Error responses in the format and with the texts of apimachinery's pkg/api/errors/errors.go."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -11,7 +11,7 @@ Details = dict[str, Any]
 def status_response(
     code: int, reason: str, message: str, details: Details | None = None
 ) -> HttpResponse:
-    """A response of `kind: Status`. details: None omits the field, {} is written."""
+    """A response of `kind: Status`. details: None omits the field; {} is kept."""
     body: dict[str, Any] = {
         "kind": "Status",
         "apiVersion": "v1",
@@ -47,23 +47,23 @@ def not_found(group: str, resource: str, name: str) -> HttpResponse:
 
 
 def no_such_path() -> HttpResponse:
-    """404 for an unserved path, in plain text like Go's mux."""
+    """404 for an unknown path, in plain text like Go's mux."""
     return text_response("404 page not found\n", 404)
 
 
 def no_such_resource() -> HttpResponse:
-    """404 below a served group and version (serviceErrorHandler in apiserver's pkg/server/handler.go)."""
+    """404 for an unknown resource of a served API group (serviceErrorHandler in apiserver's pkg/server/handler.go)."""
     return status_response(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def no_such_method() -> HttpResponse:
-    """405 for a method that no resource here has (serviceErrorHandler)."""
+    """405 for an HTTP method that no resource here supports (serviceErrorHandler)."""
     text = "the server does not allow this method on the requested resource"
     return status_response(405, "MethodNotAllowed", text, {})
 
 
 def not_supported(group: str, resource: str, verb: str) -> HttpResponse:
-    """405 for a verb that this resource lacks, such as watch (NewMethodNotSupported)."""
+    """405 for a verb that this resource does not support, such as watch (NewMethodNotSupported)."""
     text = f'{verb} is not supported on resources of kind "{_qualified(group, resource)}"'
     return status_response(
         405, "MethodNotAllowed", text, _filled({"group": group, "kind": resource})
@@ -99,7 +99,7 @@ _QUOTES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def sanitized(text: str) -> str:
-    """The text, safe for browsers (responsewriters/errors.go, sanitizer)."""
+    """The text, escaped for browsers (responsewriters/errors.go, sanitizer)."""
     return text.translate(_QUOTES)
 
 

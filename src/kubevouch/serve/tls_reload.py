@@ -1,4 +1,4 @@
-"""The serving certificates and trusted CAs of a running server: read regularly, and replaced when they change."""
+"""Reloads the serving certificates and the trusted CAs of a running server when they change."""
 
 import contextlib
 import functools
@@ -21,26 +21,26 @@ from kubevouch.tls.io.server import ServerTls, ServerTlsSettings, server_context
 T = TypeVar("T")
 
 RELOAD_INTERVAL: Final = 10.0
-"""Seconds between reads of the pair's files and of the published trust."""
+"""Seconds between two reads of the certificate files and of the published trust."""
 
 _UNREADABLE: Final = (
     "Unable to get configmap/extension-apiserver-authentication in kube-system.  Usually fixed by "
     "'kubectl create rolebinding -n kube-system ROLEBINDING_NAME "
     "--role=extension-apiserver-authentication-reader --serviceaccount=YOUR_NS:YOUR_SA'"
 )
-"""apiserver's pkg/authentication/request/headerrequest/requestheader_controller.go."""
+"""From apiserver's pkg/authentication/request/headerrequest/requestheader_controller.go."""
 
 _NOT_NOW: Final = (KubevouchError, OSError)
-"""Errors that a source may have for a while; OSError: the process has reached its limit of open
-files."""
+"""Temporary errors of a source. OSError: the process has reached its limit of open files."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsSources:
-    """Where a server's TLS comes from.
+    """The sources of a server's TLS settings.
 
-    pair: the serving certificate; named: others, for clients that ask for their names. flag_trust:
-    returns the CAs from flags, which precede the published ones. use_published: read those, too.
+    pair: the serving certificate. named: more certificates, for clients that request their names.
+    flag_trust: returns the CAs from flags, which take precedence over published CAs. use_published:
+    whether to read the published CAs, too.
     """
 
     pair: ServingPairSource
@@ -51,13 +51,13 @@ class TlsSources:
 
     @property
     def authority(self) -> SharedAuthority | None:
-        """The signer of the pair, if replicas share a CA."""
+        """The CA that signs the pair, if replicas share one; else None."""
         return self.pair if isinstance(self.pair, SharedAuthority) else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """The last readable contents of each source. published: None if never readable, or not wanted."""
+    """The last readable content of each source. published: None if it was never readable, or not wanted."""
 
     pair: KeyPair
     named: tuple[KeyPair, ...]
@@ -66,13 +66,13 @@ class _Loaded:
 
     @property
     def trust(self) -> ClientTrust:
-        """All trust: what flags give, completed by what is published."""
+        """The CAs from flags, with missing parts from the published ones."""
         return self.given.completed_by(self.published) if self.published else self.given
 
 
 @contextlib.contextmanager
 def _collecting(errors: list[Exception]) -> Iterator[None]:
-    """A source's temporary error does not stop the others."""
+    """Collects the temporary error of a source, so that the others are still read."""
     try:
         yield
     except _NOT_NOW as error:
@@ -82,10 +82,10 @@ def _collecting(errors: list[Exception]) -> Iterator[None]:
 class TlsReloader:
     """Reloads the serving certificates and the trusted CAs of a running server, without a restart.
 
-    A source that is unreadable, or holds an unusable pair, keeps its last contents and does not
-    block the others: an absent API server must not let a certificate expire.
+    If a source is unreadable, or holds an unusable pair, its last content stays in use and the
+    other sources are still reloaded: a certificate must not expire because the API server is down.
 
-    api: publishes the trust and reviews tokens. token_ttl: seconds to keep its answers.
+    api: publishes the trust and reviews tokens. token_ttl: seconds to cache answers about tokens.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class TlsReloader:
         self._errors: tuple[str, ...] = ()
 
     async def start(self, *, tolerate_missing: bool) -> tuple[Authenticator, ServerTls]:
-        """The initial authenticator and TLS state. tolerate_missing: continue if the published trust cannot be read.
+        """The initial authenticator and TLS state. tolerate_missing: continue if the published trust is unreadable.
 
         Raises KubevouchError.
         """
@@ -134,17 +134,19 @@ class TlsReloader:
         return self.authentication, self.tls
 
     async def run(self) -> None:
-        """Reloads changes every RELOAD_INTERVAL until cancelled. Logs an error once while it lasts."""
+        """Reloads changes every RELOAD_INTERVAL until cancelled. Logs a lasting error once."""
         while True:
             await self._clock.sleep(RELOAD_INTERVAL)
             errors = await self._reload()
             for error in errors:
                 if str(error) not in self._errors:
-                    self._log.error(error, "Failed to renew the serving certificate or its trust")
+                    self._log.error(
+                        error, "Failed to reload the serving certificate or the client CAs"
+                    )
             self._errors = tuple(map(str, errors))
 
     async def _reload(self) -> list[Exception]:
-        """Renews whatever it can. Returns the errors of the rest."""
+        """Reloads every source. Returns the errors of unreadable sources."""
         before, sources = self._loaded, self._sources
         errors: list[Exception] = []
 
@@ -180,7 +182,7 @@ class TlsReloader:
         return errors
 
     def _use(self, found: _Loaded) -> None:
-        """Serves and trusts the new contents from now on."""
+        """Uses the new content from now on."""
         contexts = self._contexts(found)
         if found.trust != self._loaded.trust:
             self.authentication.trust = found.trust
@@ -189,7 +191,7 @@ class TlsReloader:
         self._log.info("Reloaded the serving certificate and the client CAs")
 
     def _contexts(self, loaded: _Loaded) -> tuple[ssl.SSLContext, dict[str, ssl.SSLContext]]:
-        """The default context, and those for the other pairs' names."""
+        """The default TLS context, and the contexts for named pairs by name."""
         pairs = tuple(zip(self._sources.named, loaded.named, strict=True))
         made = {
             id(pair): self._context(pair, loaded.trust, named.source.where) for named, pair in pairs

@@ -1,16 +1,19 @@
 """Certificates and CSRs as values. No I/O, no clock, no event loop.
 
-To Kubernetes a certificate is what Go reads in its bytes. So this room reads and verifies as Go does, with Go's error
-texts. `cryptography` does the arithmetic (signatures, keys) and nothing else.
+Kubernetes sees in a certificate what Go parses. So this package parses and verifies as Go does,
+with Go's error texts. `cryptography` computes signatures and keys, and nothing else.
 
-- `bundle`: files of PEM, and how much is read of a chain that a peer presents; `certificate`: the value; `kinds`: in words
-- `verify`: whether metrics-server would trust it; `reasons`: the vocabulary
-- `csr`: a CSR, and whether a kubelet writes it so
-- `issue`: the self-signed pair that keeps a kubelet's port answering, and a server's pair by an authority
-- below them, one part of Go's reader or verifier each: `der`, `pem`, `names`, `sans`, `keys`, `signatures`,
-  `extensions`, `chains`, `constraints`, `gotext`
+- `bundle`: PEM files, and the limits for a chain that a peer presents; `certificate`: the value;
+`kinds`: describes a certificate in words
+- `verify`: whether metrics-server would trust a certificate; `reasons`: why not
+- `csr`: a CSR, and whether it has a kubelet's form
+- `issue`: issues the self-signed pair that keeps a kubelet's port answering, a CA, and a server's
+pair
+- each of the others mirrors one part of Go's parser or verifier: `der`, `pem`, `names`, `sans`,
+`keys`, `signatures`, `extensions`, `chains`, `constraints`, `gotext`
 
-docs/internals/x509.md tells where Go, OpenSSL and `cryptography` differ. tests/x509 replays the answers of Go itself.
+docs/internals/x509.md lists where Go, OpenSSL and `cryptography` differ. tests/x509 replays answers
+of Go itself.
 """
 
 from kubevouch.x509.bundle import read_certificate_der as read_certificate_der

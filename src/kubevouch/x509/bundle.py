@@ -1,11 +1,11 @@
 """Files of certificates and keys, as values.
 
-CA bundles, `kubelet-server-current.pem` (certificates and an EC key in one file), `kubelet.crt` and
-`.key`, the data embedded in a kubeconfig (after base64): here all of them are bytes of PEM. Private
-keys are read and dropped; only the public half is kept.
+The input is always PEM bytes: CA bundles, `kubelet-server-current.pem` (certificates and an EC key
+in one file), `kubelet.crt` and `.key`, or a kubeconfig's embedded data (after base64). Private keys
+are parsed and dropped; only the public half is kept.
 
-Go's readers silently skip unreadable blocks, so with a broken block in `ca.crt` metrics-server
-lacks that CA. Here a broken block is an error that names the block.
+Go silently skips unreadable blocks, so with a broken block in `ca.crt` metrics-server lacks that
+CA. Here a broken block is an error that names the block.
 """
 
 from bisect import bisect_right
@@ -20,7 +20,7 @@ from kubevouch.x509.errors import Malformed, X509Error
 from kubevouch.x509.keys import read_private_key
 
 LARGEST_FILE = 1 << 20
-"""Bytes, five times the CA bundle of a Linux distribution."""
+"""The largest file in bytes: five times the CA bundle of a Linux distribution."""
 MOST_BLOCKS = 1_000
 
 _RIGHT = "expected PEM as kubeadm and the kubelet write it"
@@ -34,13 +34,13 @@ class Bundle:
     """
 
     certificates: tuple[Certificate, ...]
-    """In a serving file the leaf comes first."""
+    """The certificates in the file's order. In a serving file the leaf comes first."""
     keys: tuple[str, ...]
     """SHA-256 of each key's public half, as `Certificate.spki_sha256`; "" for an encrypted key."""
 
 
 def read_pem(data: bytes, where: str) -> Bundle:
-    """The certificates and keys of a PEM file. Raises X509Error with the file and the broken block."""
+    """Parses the certificates and keys of a PEM file. Raises X509Error with the file and the broken block."""
     certificates: list[Certificate] = []
     keys: list[str] = []
     for number, block in enumerate(_blocks(data, where), start=1):
@@ -53,20 +53,20 @@ def read_pem(data: bytes, where: str) -> Bundle:
 
 
 def read_certificates(data: bytes, where: str) -> tuple[Certificate, ...]:
-    """The certificates of a PEM file, or the one in a DER file, without other blocks.
+    """Parses the certificates of a PEM file, or the only one of a DER file. Other blocks are ignored.
 
-    Raises X509Error if there is none.
+    Raises X509Error if there is no certificate.
     """
     if data[:1] == b"\x30":
         return (read_certificate_der(data, where),)
     found = read_pem(data, where).certificates
     if not found:
-        raise X509Error(where, "no certificate in it", "expected a CERTIFICATE block")
+        raise X509Error(where, "contains no certificate", "expected a CERTIFICATE block")
     return found
 
 
 def read_certificate_der(data: bytes, where: str) -> Certificate:
-    """One certificate in DER, as a peer presents it in a handshake. Raises X509Error."""
+    """Parses a certificate in DER, as a peer presents it in a handshake. Raises X509Error."""
     if len(data) > LARGEST_FILE:
         raise _too_large(data, where)
     try:
@@ -76,9 +76,9 @@ def read_certificate_der(data: bytes, where: str) -> Certificate:
 
 
 def key_belongs(certificate: Certificate, data: bytes, where: str) -> bool:
-    """Whether the PEM's first private key is the certificate's.
+    """Whether the first private key in the PEM belongs to the certificate.
 
-    Raises X509Error if it cannot be read.
+    Raises X509Error if the key is unreadable.
     """
     for number, block in enumerate(_blocks(data, where), start=1):
         if _is_key(block.label):
@@ -88,7 +88,7 @@ def key_belongs(certificate: Certificate, data: bytes, where: str) -> bool:
                     where, "the private key is encrypted", "kubelets cannot read encrypted keys"
                 )
             return key == certificate.spki_sha256
-    raise X509Error(where, "no private key in it", "expected a block that ends in PRIVATE KEY")
+    raise X509Error(where, "contains no private key", "expected a block that ends in PRIVATE KEY")
 
 
 def write_certificates(certificates: tuple[Certificate, ...]) -> bytes:
@@ -115,9 +115,9 @@ def _blocks(data: bytes, where: str) -> Iterator[pem.PemBlock]:
         seen = "the PEM block that starts here has no END line: the file is truncated"
         raise X509Error(where, f"line {line}: {seen}", _RIGHT)
     if line:
-        raise X509Error(where, f"line {line}: Go reads no PEM block here", _RIGHT)
+        raise X509Error(where, f"line {line}: Go cannot read this PEM block", _RIGHT)
     if not found:
-        raise X509Error(where, "no PEM block in it", _RIGHT)
+        raise X509Error(where, "contains no PEM block", _RIGHT)
     return iter(found)
 
 
@@ -143,15 +143,15 @@ def _key(block: pem.PemBlock, where: str) -> str:
 
 
 MOST_CERTIFICATES: Final = 16
-"""Certificates of a chain that are read. A kubelet presents one or two; Go's verifier stops at a
-hundred signatures."""
+"""How many certificates of a presented chain are parsed. A kubelet presents one or two; Go's
+verifier stops after a hundred signatures."""
 MOST_OF_A_CHAIN: Final = 16 * 1024
-"""Bytes of these. A certificate has one or two thousand; reading a stranger's hundred thousand
-would block all others."""
+"""How many bytes of a presented chain are parsed. A certificate has one or two thousand; parsing a
+hundred thousand would block all other work."""
 
 
 def looked_at(presented: Sequence[bytes]) -> tuple[bytes, ...]:
-    """The certificates of a peer that are read: the leaf, and some of its intermediates.
+    """The presented certificates within both limits: the leaf, and some of its intermediates.
 
     Empty if the leaf alone is too long.
     """
@@ -160,7 +160,7 @@ def looked_at(presented: Sequence[bytes]) -> tuple[bytes, ...]:
 
 
 def leaf_too_long(presented: Sequence[bytes]) -> str:
-    """Why a leaf is too long to read; "" if it is short enough, or none was presented."""
+    """Why a leaf is too long to parse; "" if it is short enough, or none was presented."""
     if not presented or len(presented[0]) <= MOST_OF_A_CHAIN:
         return ""
     return f"{len(presented[0])} bytes, over the limit of {MOST_OF_A_CHAIN}"

@@ -1,8 +1,8 @@
 """A certificate as a value.
 
-Our own strict reader parses it, not `cryptography`: names, times and extensions are those that Go
-sees in the same bytes. What Go refuses is refused with Go's texts. docs/internals/x509.md lists our
-differences, and those of `cryptography`. Source: parseCertificate in Go's crypto/x509/parser.go.
+Our own strict parser reads it, not `cryptography`, so names, times and extensions are those that Go
+sees in the same bytes. What Go rejects is rejected with Go's texts. docs/internals/x509.md lists
+where we and `cryptography` differ from Go. Source: parseCertificate in Go's crypto/x509/parser.go.
 """
 
 import hashlib
@@ -24,20 +24,20 @@ from kubevouch.x509.names import Name, read_name
 from kubevouch.x509.sans import SUBJECT_ALT_NAME, Encoded, SubjectAltNames
 from kubevouch.x509.signatures import SignatureAlgorithm, read_algorithm
 
-_NO_SUCH_DATE = "a time outside of the years 1 to 9999"
+_NO_SUCH_DATE = "a time outside the years 1 to 9999"
 _UTC = re.compile(rb"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(?:Z|([+-])(\d\d)(\d\d))")
 _GENERALIZED = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:Z|([+-])(\d\d)(\d\d))")
 
 
 class Asn1Time(NamedTuple):
-    """A time in a certificate, and Go's text for it (with the offset as written)."""
+    """A time in a certificate, and the text that Go prints for it (with the offset as written)."""
 
     at: datetime
     text: str
 
 
 def read_time(reader: der.Reader) -> Asn1Time:
-    """The next UTCTime or GeneralizedTime. Raises Malformed with Go's text."""
+    """Reads a UTCTime or GeneralizedTime. Raises Malformed with Go's text."""
     utc = reader.peek(der.UTC_TIME)
     if not utc and not reader.peek(der.GENERALIZED_TIME):
         raise Malformed("x509: unsupported time format")
@@ -72,19 +72,19 @@ def _offset(sign: bytes | None, hours: bytes, minutes: bytes) -> tuple[timedelta
 
 @dataclass(frozen=True, slots=True)
 class RawParts:
-    """The parts of a certificate that are compared and verified byte by byte: whole elements with their headers."""
+    """Parts of a certificate that are compared and verified byte by byte, each a whole DER element with its header."""
 
     tbs: bytes
     subject: bytes
     issuer: bytes
     spki: bytes
     signature: bytes
-    """The contents of the signature's BIT STRING."""
+    """The contents of the signature's BIT STRING, without a header."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Certificate(Encoded):
-    """An X.509 certificate. Times are aware and in UTC; key ids are bytes."""
+    """An X.509 certificate. Times are timezone-aware, in UTC. Key ids are bytes."""
 
     der: bytes
     raw: RawParts
@@ -96,15 +96,16 @@ class Certificate(Encoded):
     not_before: datetime
     not_after: datetime
     validity_texts: tuple[str, str]
-    """Go's texts for both times (RFC 3339)."""
+    """Both times as Go prints them (RFC 3339)."""
     key: PublicKey
     signature_algorithm: SignatureAlgorithm
     extensions: tuple[Extension, ...] = ()
     alt_names: SubjectAltNames = field(default_factory=SubjectAltNames)
     key_usage: tuple[str, ...] = ()
-    """RFC 5280's names, such as "digitalSignature" or "keyCertSign"."""
+    """The key usages by their RFC 5280 names, such as "digitalSignature" or "keyCertSign"."""
     extended_key_usage: tuple[str, ...] = ()
-    """Such as "serverAuth" or "clientAuth"; a dotted number for usages that Go has no name for."""
+    """The extended key usages, such as "serverAuth" or "clientAuth"; an OID for those without a
+    name in Go."""
     has_basic_constraints: bool = False
     is_ca: bool = False
     path_length: int | None = None
@@ -112,7 +113,7 @@ class Certificate(Encoded):
     authority_key_id: bytes = b""
     name_constraints: NameConstraints | None = None
     demands_policies: bool = False
-    """Whether it demands, maps or forbids policies of certificates below it."""
+    """Whether the certificate requires, maps or forbids policies in certificates below it."""
     unhandled_critical: tuple[str, ...] = ()
     """Critical extensions that Go does not understand. A certificate with one is never trusted."""
 
@@ -127,12 +128,12 @@ class Certificate(Encoded):
 
     @property
     def has_san_extension(self) -> bool:
-        """Whether there is a SAN extension, even an empty one."""
+        """Whether the certificate has a SAN extension, even an empty one."""
         return self.value_of(SUBJECT_ALT_NAME) is not None
 
     @property
     def is_self_issued(self) -> bool:
-        """Whether subject and issuer are the same bytes."""
+        """Whether subject and issuer are equal byte for byte."""
         return self.raw.subject == self.raw.issuer
 
     @property
@@ -151,7 +152,7 @@ class Certificate(Encoded):
 
 
 def parse_certificate(data: bytes) -> Certificate:
-    """The certificate in these bytes, without any bytes after it. Raises Malformed with Go's text."""
+    """Parses a certificate. Bytes after it are an error. Raises Malformed with Go's text."""
     outer = der.Reader(data)
     certificate = outer.inside(der.SEQUENCE, "x509: malformed certificate")
     tbs = certificate.element(der.SEQUENCE, "x509: malformed tbs certificate")
@@ -191,7 +192,7 @@ def parse_certificate(data: bytes) -> Certificate:
 
 
 def _version(body: der.Reader) -> int:
-    """The version, 1 to 3. In the bytes it counts from 0."""
+    """Reads the version, 1 to 3. DER encodes it as 0 to 2."""
     explicit = body.optional(der.explicit(0), "x509: malformed version")
     if explicit is None:
         return 1
@@ -204,7 +205,7 @@ def _version(body: der.Reader) -> int:
 
 
 def _algorithm(body: der.Reader, certificate: der.Reader) -> SignatureAlgorithm:
-    """The signature algorithm. A certificate states it twice, and both must match."""
+    """Reads the signature algorithm. A certificate states it twice, and both must match."""
     inner = body.body(der.SEQUENCE, "x509: malformed signature algorithm identifier")
     outer = certificate.body(der.SEQUENCE, "x509: malformed algorithm identifier")
     if inner != outer:

@@ -1,8 +1,8 @@
-"""The chains that lead from a certificate to a trusted root.
+"""Builds the chains from a certificate to a trusted root.
 
 Source: buildChains, isValid and alreadyInChain in Go's crypto/x509/verify.go; findPotentialParents
 in cert_pool.go; CheckSignatureFrom in x509.go. If there is no chain, the order of all steps decides
-the reported failure, so it follows Go's.
+which failure is reported, so the order is Go's.
 """
 
 import hashlib
@@ -20,7 +20,8 @@ from kubevouch.x509.sans import SUBJECT_ALT_NAME
 from kubevouch.x509.signatures import signature_error
 
 MOST_SIGNATURE_CHECKS = 100
-"""Signature checks in one verification, so that a peer with very many certificates cannot keep us busy."""
+"""The most signature checks in one verification, so that a peer with very many certificates cannot
+keep us busy."""
 
 Chain = tuple[Certificate, ...]
 
@@ -30,7 +31,7 @@ _PARENT_CANNOT_SIGN = (
 
 
 def validity_failure(certificate: Certificate, at: datetime) -> Verdict | None:
-    """Why a certificate's own contents are invalid at this time; None if they are valid.
+    """Why a certificate is invalid at this time by its own contents; None if it is valid.
 
     Signatures are not checked.
     """
@@ -50,7 +51,7 @@ def validity_failure(certificate: Certificate, at: datetime) -> Verdict | None:
 
 
 class ChainBuilder:
-    """Searches for chains. It counts the signatures it checks over all branches."""
+    """Searches for chains, and limits signature checks over all branches."""
 
     def __init__(
         self, roots: Iterable[Certificate], intermediates: Iterable[Certificate], at: datetime
@@ -61,7 +62,7 @@ class ChainBuilder:
         self._checks = 0
 
     def chains(self, leaf: Certificate) -> list[Chain] | Verdict:
-        """Every chain from the leaf to a root, roots tried first; a Verdict if there is none."""
+        """Every chain from the leaf to a root. Roots are tried first. A Verdict if there is no chain."""
         return [(leaf,)] if leaf in self._roots else self._from((leaf,))
 
     def _from(self, chain: Chain) -> list[Chain] | Verdict:
@@ -92,7 +93,7 @@ class ChainBuilder:
         return found or failure or _unknown_authority(chain[-1], hint)
 
     def _parents(self, child: Certificate) -> list[tuple[Certificate, bool]]:
-        """Certificates with the issuer's name: roots before intermediates, those with a matching key id first."""
+        """Certificates whose subject is the child's issuer: roots before intermediates, a matching key id first."""
         roots = sorted(_named(self._roots, child), key=lambda parent: _key_id_rank(parent, child))
         others = sorted(
             _named(self._intermediates, child), key=lambda parent: _key_id_rank(parent, child)
@@ -116,10 +117,10 @@ class ChainBuilder:
 
 
 def signers_of(child: Certificate, candidates: Iterable[Certificate]) -> Chain:
-    """The candidates that have signed it and may do so, whatever their dates: several, if they share a key.
+    """The candidates that signed `child` and may sign it, regardless of dates. Several can share a key.
 
-    Each key is tried once, at most `MOST_SIGNATURE_CHECKS` in all. Those with the key id that the
-    child names come first.
+    Each key is tried once, at most `MOST_SIGNATURE_CHECKS` in all. Candidates with the child's
+    authority key id come first.
     """
     named = [each for each in _named(tuple(candidates), child) if _may_sign(each)]
     keys = dict.fromkeys(
@@ -133,7 +134,7 @@ def signers_of(child: Certificate, candidates: Iterable[Certificate]) -> Chain:
 
 
 def _issuing_error(child: Certificate, parent: Certificate) -> str:
-    """Why the parent is not the child's issuer, in Go's words; "" if it signed the child and may do so."""
+    """Why the parent is not the child's issuer, in Go's words; "" if it is."""
     return _signature_error(child, parent) if _may_sign(parent) else _PARENT_CANNOT_SIGN
 
 
@@ -147,10 +148,10 @@ def _may_sign(parent: Certificate) -> bool:
 
 _MOST_REMEMBERED: Final = 4096
 _remembered: dict[bytes, str] = {}
-"""The result for a certificate and a key, by their hash: it never changes.
+"""Caches the result of each signature check by a hash of certificate and key; it never changes.
 
-A chain is verified for each address of its node, and a client's with each request. A hostile chain
-has keys whose check takes half a millisecond, a hundred times per verification.
+A chain is verified for each address of its node, and a client's chain with each request. A check
+takes half a millisecond for keys in a hostile chain, and a verification has up to a hundred checks.
 """
 
 
@@ -172,14 +173,14 @@ def _named(pool: Chain, child: Certificate) -> list[Certificate]:
 
 
 def _key_id_rank(parent: Certificate, child: Certificate) -> int:
-    """0 for the same id (or none on both sides), 1 if one side has none, 2 if they differ."""
+    """0 if the key ids are equal (or both missing), 1 if only one is missing, 2 if they differ."""
     if parent.subject_key_id == child.authority_key_id:
         return 0
     return 2 if parent.subject_key_id and child.authority_key_id else 1
 
 
 def _in_chain(candidate: Certificate, chain: Chain) -> bool:
-    """Whether the chain already has this subject, key and SAN: cross-signatures may form circles."""
+    """Whether the chain already has this subject, key and SAN, since cross-signed CAs may form cycles."""
     names = candidate.value_of(SUBJECT_ALT_NAME)
     for certificate in chain:
         if certificate.raw.subject != candidate.raw.subject:

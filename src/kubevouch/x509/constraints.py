@@ -1,7 +1,8 @@
 """The name constraints in a CA's certificate, and whether the CA may sign for certain names.
 
-Constraints on e-mail addresses and URIs are not compared, since no kubelet's certificate has these.
-Below any constraints a certificate with one is refused. Go would trust some of those.
+Constraints on e-mail addresses and URIs are not compared, since no kubelet's certificate has any. A
+certificate with such a SAN is rejected below any constraints. Go would trust some of those
+certificates.
 
 Source: parseNameConstraintsExtension in Go's crypto/x509/parser.go; checkChainConstraints in
 constraints.go (1.26); RFC 5280, 4.2.1.10. Like Go, this reports the outermost of several
@@ -25,7 +26,7 @@ _DOMAINS = {der.context(1): "rfc822Name", der.context(2): "dnsName", der.context
 
 @dataclass(frozen=True, slots=True)
 class Subtrees:
-    """The permitted or the excluded names."""
+    """The names and networks that are permitted, or those that are excluded."""
 
     dns: tuple[str, ...] = ()
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -40,7 +41,7 @@ class NameConstraints:
 
 
 def read_name_constraints(value: bytes) -> tuple[NameConstraints, bool]:
-    """The constraints, and whether Go handles every kind of name in them. Raises Malformed."""
+    """Parses the constraints. Also returns whether Go handles every kind of name in them. Raises Malformed."""
     outer = der.Reader(value)
     reader = outer.inside(der.SEQUENCE, _INVALID)
     if not outer.empty:
@@ -86,7 +87,7 @@ def _domain(body: bytes, kind: str) -> str:
 
 
 def _is_domain(text: str) -> bool:
-    """Whether Go accepts a domain: non-empty labels of visible ASCII, or ""."""
+    """Whether Go accepts a domain: labels of visible ASCII, none empty; or the domain ""."""
     labels = text.split(".") if text else []
     return all(label and all("!" <= char <= "~" for char in label) for label in labels)
 
@@ -131,12 +132,12 @@ def _violations(names: SubjectAltNames, permitted: Subtrees, excluded: Subtrees)
 
 
 def _covers(network: IPv4Network | IPv6Network, address: Address) -> bool:
-    """Whether Go finds an address in a network: a mapped one only in networks of mapped ones."""
+    """Whether Go finds an address in a network. An IPv4-mapped address lies only in IPv4-mapped networks."""
     return address in network and (address not in _MAPPED or network.prefixlen >= _MAPPED.prefixlen)
 
 
 def _network_text(network: IPv4Network | IPv6Network) -> str:
-    """The network as Go's net.IPNet.String writes it: mapped addresses as IPv4."""
+    """The network as Go's net.IPNet.String writes it, with IPv4-mapped addresses as IPv4."""
     base = unmapped(network.network_address)
     return f"{base}/{network.prefixlen - network.max_prefixlen + base.max_prefixlen}"
 

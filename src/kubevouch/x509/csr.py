@@ -2,15 +2,16 @@
 
 The API server and the signer read a CSR with Go: the first PEM block, and the first value of each
 PKCS#9 extension request. Go skips every other attribute, also Microsoft's extension request, which
-`cryptography` reads. The values here are Go's, so they are those in the later certificate.
+`cryptography` reads. The values here are Go's, so they are those of the certificate to be issued.
 
-Another reader could see other values in the same bytes. So we encode the CSR again from its values,
-as a kubelet would: different bytes are a quirk. A CSR without a quirk has only one reading.
+Another parser could see other values in the same bytes. So we encode the CSR again from its values,
+as a kubelet would. If the bytes differ, the CSR has a quirk. A CSR without a quirk can be read in
+only one way.
 
 Sources: ParseCertificateRequest, parseCSRExtensions, CreateCertificateRequest and CheckSignature in
-Go's crypto/x509/x509.go, ParseCSR in Kubernetes' pkg/apis/certificates/v1, RFC 2986. A CSR that Go
-refuses, or larger than `LARGEST_CSR`, raises X509Error. A few have a quirk instead: Go also parses
-non-text parts of the subject.
+Go's crypto/x509/x509.go, ParseCSR in Kubernetes' pkg/apis/certificates/v1, RFC 2986. X509Error is
+raised for a CSR that Go rejects, or that is larger than `LARGEST_CSR`. A few that Go rejects only
+have a quirk here: Go also parses non-text parts of the subject.
 """
 
 import re
@@ -42,12 +43,12 @@ from kubevouch.x509.signatures import encode_key, read_algorithm, signature_erro
 
 CSR_LABEL = "CERTIFICATE REQUEST"
 LARGEST_CSR = 64 * 1024
-"""Bytes of PEM. A kubelet's CSR has about 500; policy sets a tighter limit."""
+"""The largest CSR in bytes of PEM. A kubelet's has about 500; policy sets a tighter limit."""
 
 EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 
 MOST_NAMES = 64
-"""Names and addresses, several times a node's number."""
+"""The most SANs, several times a node's number."""
 
 _RIGHT = "expected a CSR (PKCS#10) as kubelets send it"
 _ATTRIBUTE = "asn1: structure error: malformed extension request"
@@ -62,28 +63,29 @@ _SIGNED_WITH = frozenset(
     }.items()
     for oid in oids
 )
-"""SHA-2 with RSA (RFC 4055) or ECDSA (RFC 5758), and Ed25519 (RFC 8410)."""
+"""The signature algorithms of kubelets: SHA-2 with RSA (RFC 4055) or ECDSA (RFC 5758), and Ed25519
+(RFC 8410)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CertificateRequest(Encoded):
-    """A CSR (PKCS#10): its SAN has the requested names and addresses."""
+    """A CSR (PKCS#10). Its SANs are the requested names and addresses."""
 
     der: bytes
     subject: Name
     key: PublicKey
     alt_names: SubjectAltNames
     signature_fault: str
-    """Why its own key did not sign it, in Go's words; "" if it did."""
+    """Why the CSR's signature by its own key is invalid, in Go's words; "" if it is valid."""
     quirk: str
-    """The deviation from a kubelet's CSR, as one printable line; "" if there is none."""
+    """How the CSR deviates from a kubelet's, as one printable line; "" if it does not."""
 
     def __repr__(self) -> str:
         return f"<CertificateRequest {self.subject} quirk {self.quirk!r}>"
 
 
 def read_csr(data: bytes, where: str) -> CertificateRequest:
-    """The CSR in `spec.request` (PEM). Raises X509Error if the API server would refuse it."""
+    """Parses the CSR in `spec.request` (PEM). Raises X509Error if the API server would reject it."""
     if len(data) > LARGEST_CSR:
         raise X509Error(where, f"{len(data)} bytes", f"expected at most {LARGEST_CSR}")
     block = next(pem.blocks(data), None)
@@ -92,7 +94,7 @@ def read_csr(data: bytes, where: str) -> CertificateRequest:
         raise X509Error(where, seen, f"expected a {CSR_LABEL} block")
     canonical = pem.encode_block(CSR_LABEL, block.body) == data
     try:
-        return _parse(block.body, "" if canonical else "it is not one PEM block in Go's form")
+        return _parse(block.body, "" if canonical else "it is not one PEM block as Go writes it")
     except Malformed as error:
         raise X509Error(where, f"not a CSR: {error}", _RIGHT) from None
 
@@ -124,7 +126,7 @@ def _parse(data: bytes, quirk: str) -> CertificateRequest:
             for written in _kubelets(subject, key, names)
         )
     ):
-        quirk = "its bytes differ from a kubelet's for this subject, names and key"
+        quirk = "its bytes differ from a kubelet's CSR for this subject, SANs and key"
     return CertificateRequest(
         der=data,
         subject=subject,
@@ -136,10 +138,10 @@ def _parse(data: bytes, quirk: str) -> CertificateRequest:
 
 
 def _kubelets(subject: Name, key: PublicKey, names: SubjectAltNames | None) -> Iterator[bytes]:
-    """The CertificationRequestInfo that a kubelet writes for these values; nothing for values that it never sends.
+    """The forms of CertificationRequestInfo that kubelets write for these values; none for values that no kubelet sends.
 
     Some kubelets write all text in UTF-8, and some write addresses before names. Kubelets make
-    ECDSA P-256 keys; since 1.37 sites can choose other common kinds.
+    ECDSA P-256 keys; since 1.37 an administrator can choose other common kinds.
     """
     attributes = subject.attributes
     if sorted(kind for kind, _ in attributes) != [ORGANIZATION, COMMON_NAME]:
@@ -164,7 +166,7 @@ def _kubelets(subject: Name, key: PublicKey, names: SubjectAltNames | None) -> I
 
 
 def _asked(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
-    """The attribute that requests the names and addresses that a node can have, each once."""
+    """The attribute that requests these SANs, of the kinds that a node can have, each once."""
     hosts = {
         name.lower(): name
         for name in names.dns_names
@@ -178,7 +180,7 @@ def _asked(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
 
 
 def _read_subject(raw: bytes) -> Name:
-    """The subject as encoding/asn1 reads it, without non-text values. Raises Malformed."""
+    """Reads the subject as encoding/asn1 does, without non-text values. Raises Malformed."""
     sequence = der.Reader(raw).inside(der.SEQUENCE, _SUBJECT)
     rdns: list[tuple[Attribute, ...]] = []
     while not sequence.empty:
@@ -193,9 +195,9 @@ def _read_subject(raw: bytes) -> Name:
 
 
 def _read_names(attributes: der.Reader) -> SubjectAltNames | None:
-    """The names in the extensions that Go reads; None without such an extension.
+    """The SANs in the extensions that Go reads; None if there is no SAN extension.
 
-    Raises Malformed if Go refuses them.
+    Raises Malformed if Go rejects them.
     """
     extensions: dict[str, bytes] = {}
     while not attributes.empty:
@@ -209,7 +211,7 @@ def _read_names(attributes: der.Reader) -> SubjectAltNames | None:
 
 
 def _requested(attribute: der.Element) -> Iterator[Extension]:
-    """The extensions in one attribute; none if Go skips it."""
+    """The extensions in an attribute; none if Go skips the attribute."""
     try:
         reader = der.Reader(attribute.raw).inside(der.SEQUENCE, "")
         oid, members = reader.oid(""), reader.inside(der.SET, "")

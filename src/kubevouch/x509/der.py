@@ -1,11 +1,11 @@
 """Reads DER as strictly as Go's cryptobyte does, and writes it.
 
 Signers, kubelets and metrics-server use what Go reads in a certificate, and `cryptography`
-sometimes reads something else (see docs/internals/x509.md). So we walk the bytes here: one-byte
-identifiers, definite lengths in shortest form, nothing else.
+sometimes reads something else (see docs/internals/x509.md). So we parse the bytes ourselves: only
+one-byte identifiers, and definite lengths in their shortest form.
 
-This module knows nothing of certificates. Source: golang.org/x/crypto/cryptobyte/asn1.go and ITU-T
-X.690.
+This module knows nothing about certificates. Source: golang.org/x/crypto/cryptobyte/asn1.go and
+ITU-T X.690.
 """
 
 from functools import lru_cache
@@ -35,17 +35,17 @@ SET = 0x31
 
 
 def context(number: int) -> int:
-    """The identifier of a primitive [number]."""
+    """The identifier of a primitive element with the context-specific tag [number]."""
     return 0x80 | number
 
 
 def explicit(number: int) -> int:
-    """The identifier of a constructed [number]."""
+    """The identifier of a constructed element with the context-specific tag [number]."""
     return 0xA0 | number
 
 
 class Element(NamedTuple):
-    """An element: its identifier, its contents, and all its bytes."""
+    """A DER element: its identifier, its contents, and all its bytes."""
 
     tag: int
     body: bytes
@@ -53,7 +53,7 @@ class Element(NamedTuple):
 
 
 class Reader:
-    """Reads elements in turn. `problem` is the text of the Malformed that a method raises."""
+    """Reads elements in order. Each method raises Malformed with the text `problem`."""
 
     __slots__ = ("_at", "_data")
 
@@ -76,7 +76,7 @@ class Reader:
         return self._at < len(self._data) and self._data[self._at] == tag
 
     def any(self, problem: str) -> Element:
-        """The next element, with any identifier."""
+        """Reads an element with any identifier."""
         data, start = self._data, self._at
         if len(data) - start < 2 or data[start] & 0x1F == 0x1F:
             raise Malformed(problem)
@@ -96,26 +96,26 @@ class Reader:
         return Element(data[start], data[body:end], data[start:end])
 
     def element(self, tag: int, problem: str) -> Element:
-        """The next element, which must have this identifier."""
+        """Reads an element that must have this identifier."""
         element = self.any(problem)
         if element.tag != tag:
             raise Malformed(problem)
         return element
 
     def body(self, tag: int, problem: str) -> bytes:
-        """The contents of the next element, which must have this identifier."""
+        """Reads an element that must have this identifier, and returns its contents."""
         return self.element(tag, problem).body
 
     def inside(self, tag: int, problem: str) -> "Reader":
-        """A reader over the contents of the next element, which must have this identifier."""
+        """Reads an element that must have this identifier, and returns a reader of its contents."""
         return Reader(self.element(tag, problem).body)
 
     def optional(self, tag: int, problem: str) -> "Reader | None":
-        """A reader over the contents of the next element if it has this identifier; else None."""
+        """Reads an element if it has this identifier, and returns a reader of its contents; else None."""
         return self.inside(tag, problem) if self.peek(tag) else None
 
     def integer(self, problem: str, *, tag: int = INTEGER, bits: int = 0) -> int:
-        """The next element as a signed INTEGER in its shortest form, of at most `bits` bits if given."""
+        """Reads a signed INTEGER in its shortest form, of at most `bits` bits if given."""
         body = self.body(tag, problem)
         if not body or (len(body) > 1 and _padded(body)):
             raise Malformed(problem)
@@ -125,21 +125,21 @@ class Reader:
         return value
 
     def boolean(self, problem: str) -> bool:
-        """The next element as a BOOLEAN: 00 or FF only."""
+        """Reads a BOOLEAN. Only 00 and FF are valid."""
         body = self.body(BOOLEAN, problem)
         if body not in {b"\x00", b"\xff"}:
             raise Malformed(problem)
         return body == b"\xff"
 
     def oid(self, problem: str) -> str:
-        """The next element as an OBJECT IDENTIFIER in dotted form, with arcs of at most 31 bits, as in Go."""
+        """Reads an OBJECT IDENTIFIER in dotted form, with arcs of at most 31 bits, as in Go."""
         text = dotted(self.body(OBJECT_IDENTIFIER, problem))
         if text is None:
             raise Malformed(problem)
         return text
 
     def bits(self, problem: str) -> tuple[bytes, int]:
-        """The next element as a BIT STRING: its octets, and the number of padding bits (zeros) at the end."""
+        """Reads a BIT STRING: its octets, and the number of padding bits (zeros) at the end."""
         body = self.body(BIT_STRING, problem)
         if not body:
             raise Malformed(problem)
@@ -163,7 +163,7 @@ def right_aligned(octets: bytes, padding: int) -> bytes:
 
 @lru_cache(maxsize=1024)
 def dotted(body: bytes) -> str | None:
-    """The dotted form of an object identifier's contents; None if Go would refuse them."""
+    """The dotted form of an object identifier's contents; None if Go would reject them."""
     arcs: list[int] = []
     value = octets = 0
     for octet in body:
@@ -182,7 +182,7 @@ def dotted(body: bytes) -> str | None:
 
 
 def encode(tag: int, *contents: bytes) -> bytes:
-    """An element in DER: identifier, length in its shortest form, contents."""
+    """Encodes an element: identifier, length in its shortest form, contents."""
     body = b"".join(contents)
     if len(body) < 0x80:
         return bytes((tag, len(body))) + body
@@ -191,7 +191,7 @@ def encode(tag: int, *contents: bytes) -> bytes:
 
 
 def encode_integer(value: int) -> bytes:
-    """An INTEGER in DER, in its shortest form."""
+    """Encodes an INTEGER in its shortest form."""
     return encode(
         INTEGER,
         value.to_bytes((value if value >= 0 else ~value).bit_length() // 8 + 1, "big", signed=True),
@@ -199,7 +199,7 @@ def encode_integer(value: int) -> bytes:
 
 
 def encode_oid(text: str) -> bytes:
-    """An OBJECT IDENTIFIER in DER, from its dotted form."""
+    """Encodes an OBJECT IDENTIFIER from its dotted form."""
     first, second, *others = map(int, text.split("."))
     return encode(OBJECT_IDENTIFIER, *map(_base128, (first * 40 + second, *others)))
 

@@ -53,7 +53,7 @@ Values = dict[str, Any]
 
 
 def read_extension(reader: der.Reader) -> Extension:
-    """The next extension in the list. Raises Malformed with Go's text."""
+    """Reads the next extension of the list. Raises Malformed with Go's text."""
     inner = reader.inside(der.SEQUENCE, "x509: malformed extension")
     oid = inner.oid("x509: malformed extension OID field")
     critical = False
@@ -65,7 +65,7 @@ def read_extension(reader: der.Reader) -> Extension:
 
 
 def encode_extension(oid: str, value: bytes, *, critical: bool = False) -> bytes:
-    """An extension in DER."""
+    """Encodes an extension in DER."""
     marked = der.encode(der.BOOLEAN, b"\xff") if critical else b""
     return der.encode(
         der.SEQUENCE, der.encode_oid(oid), marked, der.encode(der.OCTET_STRING, value)
@@ -73,7 +73,7 @@ def encode_extension(oid: str, value: bytes, *, critical: bool = False) -> bytes
 
 
 def read_extensions(extensions: tuple[Extension, ...]) -> Values:
-    """The fields from all extensions. Raises Malformed with Go's text."""
+    """Parses all extensions into fields of a `Certificate`. Raises Malformed with Go's text."""
     values: Values = {}
     unhandled: list[str] = []
     for extension in extensions:
@@ -143,7 +143,7 @@ def _policy_demand(_: Extension) -> tuple[Values, bool]:
 
 
 def _unread(_: Extension) -> tuple[Values, bool]:
-    """Policies and CRL distribution points, which verification does not need. Go checks their form."""
+    """Skips policies and CRL distribution points, which verification does not need. Go checks their form."""
     return {}, True
 
 

@@ -1,7 +1,7 @@
 """Texts, times and addresses as Go prints and parses them.
 
-Operators compare kubevouch's output with metrics-server's log, so the texts must be equal to the
-letter. Sources: strconv/quote.go, net/ip.go, net/netip/netip.go, time/format.go.
+Operators compare kubevouch's output with metrics-server's log, so the texts must be exactly the
+same. Sources: strconv/quote.go, net/ip.go, net/netip/netip.go, time/format.go.
 """
 
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ def quote(text: str) -> str:
 
     Non-UTF-8 bytes must come escaped as by surrogateescape.
 
-    Python and Go may have different Unicode releases, and so disagree on whether the newest
+    Python and Go may use different Unicode releases, so they may disagree on which of the newest
     characters are printable.
     """
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
@@ -57,7 +57,7 @@ def utc_text(moment: datetime) -> str:
 
 
 def parse_address(text: str) -> Address | None:
-    """The address that Go's net.ParseIP reads; None for names, addresses with zones and everything else."""
+    """Parses an address like Go's net.ParseIP; None for names, addresses with zones and everything else."""
     if "%" in text:
         return None
     try:
@@ -73,5 +73,5 @@ def unmapped(address: Address) -> Address:
 
 
 def address_text(address: Address) -> str:
-    """The address as Go's net.IP.String writes it: mapped addresses as IPv4, IPv6 as in RFC 5952."""
+    """The address as Go's net.IP.String writes it: IPv4-mapped addresses as IPv4, IPv6 as in RFC 5952."""
     return str(unmapped(address))

@@ -1,20 +1,21 @@
-"""Issues pairs: a self-signed one in the form of kubelets' own; a CA; and a server's pair, signed by a CA.
+"""Issues key pairs with certificates: self-signed ones in a kubelet's form, CAs, and server certificates signed by a CA.
 
-While a kubelet waits for its first serving certificate it has none, and every handshake on port
-10250 fails. A pair in `kubelet-server.crt` and `.key`, the last place that it checks, keeps the
-port answering until then.
+Until its first serving certificate is issued, a kubelet has none, and every handshake on port 10250
+fails. A pair in `kubelet-server.crt` and `.key`, which the kubelet tries last, keeps the port
+answering until then.
 
 The pair must not match the kubelet's own template. A kubelet compares its certificate with the one
 that it would request (certSatisfiesTemplateLocked in client-go's
-util/certificate/certificate_manager.go: CN, O, DNS names, addresses). While they agree it makes no
-CSR. So the pair has the form of kubelets' own: CN `<host>@<unix time>`, no O, signed by a
-throw-away CA. With it the kubelet sends a CSR at once.
+util/certificate/certificate_manager.go: CN, O, DNS names, addresses). While they agree, it makes no
+CSR. So the pair has the form of the kubelet's own self-signed one: CN `<host>@<unix time>`, no O,
+signed by a throw-away CA. With it the kubelet sends a CSR at once.
 
 The keys are RSA 2048, like the kubelet's own, for clients and cipher suites that know only RSA.
-ECDSA is for callers that need thousands of pairs (a pair of RSA keys takes about 0.15 s).
+ECDSA is for callers that need thousands of pairs (an RSA pair takes about 0.15 s).
 
-We write the DER here, since the builder of `cryptography` refuses common names over 64 characters.
-`<host>-ca@<unix time>` exceeds that with host names from 51 characters on. Go has no such limit.
+We write the DER here, since the builder of `cryptography` rejects common names over 64 characters.
+With host names from 51 characters on, `<host>-ca@<unix time>` is longer than that. Go has no such
+limit.
 
 Source: GenerateSelfSignedCertKeyWithOptions in client-go's util/cert/cert.go (1.36).
 """
@@ -45,7 +46,7 @@ from kubevouch.x509.names import COMMON_NAME, encode_name
 from kubevouch.x509.sans import SUBJECT_ALT_NAME, encode_alt_names
 
 BACKDATE = timedelta(hours=1)
-"""How long before now the validity starts, as in the kubelet's own pair: clocks differ."""
+"""How long before now the validity starts, as in the kubelet's own pair, because clocks differ."""
 
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 SHA256_RSA = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.113549.1.1.11"), der.encode(der.NULL))
@@ -64,7 +65,7 @@ class KeyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IssuedPair:
-    """A server's certificate with its throw-away CA, or a CA's, with its key, in PEM; and its end."""
+    """A certificate with its key in PEM, and its expiry. The chain of a self-signed pair includes its throw-away CA."""
 
     chain_pem: bytes
     key_pem: bytes = field(repr=False)
@@ -73,7 +74,7 @@ class IssuedPair:
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """The fields that differ between certificates."""
+    """The fields in which our certificates differ."""
 
     serial: int
     subject: bytes
@@ -95,14 +96,13 @@ def kubelet_self_signed(
 
     Args:
         host: the kubelet's host name (lower case), or an IP address, which becomes an IP SAN.
-        spki: the public half (SubjectPublicKeyInfo, in DER) of somebody else's key, for a pair
-    without a key; empty for a new key.
+        spki: an existing public key (SubjectPublicKeyInfo in DER), for a pair without a private
+            key; empty for a new key.
         addresses: further IP SANs. A kubelet's own pair has none.
-        now: an aware time; its Unix time is part of both common names.
+        now: a timezone-aware time; its Unix time is part of both common names.
         lifetime: the time from `now` until the pair expires.
         serials: random positive numbers of at most 63 bits, for the leaf and for its CA.
-        key_kind: the kind of new keys, generated from the system's randomness. The CA's is
-    forgotten.
+        key_kind: the kind of new keys. The CA's private key is discarded.
 
     Raises:
         X509Error: the host name is empty or not ASCII.
@@ -128,7 +128,7 @@ def kubelet_self_signed(
 
 
 def new_authority(name: str, *, now: datetime, lifetime: timedelta, serial: int) -> IssuedPair:
-    """A CA, P-256, valid from an hour before `now` until `now + lifetime`.
+    """A CA with a P-256 key, valid from an hour before `now` until `now + lifetime`.
 
     Arguments as in signed_serving_pair.
     """
@@ -149,19 +149,19 @@ def signed_serving_pair(
     serial: int,
     where: str,
 ) -> IssuedPair:
-    """A server's certificate for these names and addresses, signed by a CA; it ends no later than the CA.
+    """A server's certificate for these names and addresses, signed by a CA. It expires no later than the CA.
 
     Args:
         authority: the CA's own certificate.
-        authority_key: its key in PEM, RSA or ECDSA.
+        authority_key: the CA's key in PEM, RSA or ECDSA.
         names: DNS names and IP addresses; the first is also the common name.
-        now: an aware time; the certificate is valid from an hour before.
-        lifetime: the time from `now` until it expires.
+        now: a timezone-aware time; the certificate is valid from an hour before.
+        lifetime: the time from `now` until the certificate expires.
         serial: a random positive number of at most 63 bits.
         where: the source, for errors.
 
     Raises:
-        X509Error: no CA, an expired one, or another CA's key.
+        X509Error: `authority` is not a CA or has expired, or the key is not the CA's.
     """
     if not authority.is_ca:
         raise X509Error(where, "the certificate is not a CA", "expected CA:TRUE")
@@ -171,7 +171,7 @@ def signed_serving_pair(
         raise X509Error(where, "the key does not belong to the CA", "expected the CA's key")
     signer = load_pem_private_key(authority_key, None)
     if not isinstance(signer, _PrivateKey):
-        raise X509Error(where, "the key is of another kind", "expected RSA or ECDSA")
+        raise X509Error(where, "unsupported key type", "expected RSA or ECDSA")
     key, end = new_key(KeyKind.ECDSA_P256), min(now + lifetime, authority.not_after)
     extensions = _leaf_extensions(authority.subject_key_id, names[0], (), names[1:])
     body = _Body(serial, encode_name((COMMON_NAME, names[0])), authority.raw.subject, extensions)
@@ -195,7 +195,7 @@ def _spki(key: _PrivateKey) -> bytes:
 
 
 def _certificate(body: _Body, validity: bytes, spki: bytes, ca_key: _PrivateKey) -> bytes:
-    """A version 3 certificate (RFC 5280, 4.1), with extensions in Go's order."""
+    """Encodes a version 3 certificate (RFC 5280, 4.1), with extensions in Go's order."""
     rsa_signs = isinstance(ca_key, rsa.RSAPrivateKey)
     algorithm = SHA256_RSA if rsa_signs else ECDSA_SHA256
     tbs = der.encode(
@@ -245,7 +245,7 @@ def _leaf_extensions(
 
 
 def _alt_names(names: Iterable[str], addresses: Iterable[Address]) -> bytes:
-    """The DNS names, then the addresses, also those among the names."""
+    """A SAN extension's value: DNS names, then addresses, including addresses among `names`."""
     read = {name: parse_address(name) for name in names}
     own = [address for address in read.values() if address is not None]
     dns = [name for name, address in read.items() if address is None]
@@ -257,7 +257,7 @@ def _validity(start: datetime, end: datetime) -> bytes:
 
 
 def _time(moment: datetime) -> bytes:
-    """A time in DER: UTCTime through 2049, GeneralizedTime after (RFC 5280, 4.1.2.5)."""
+    """Encodes a time: UTCTime through 2049, GeneralizedTime after (RFC 5280, 4.1.2.5)."""
     moment = moment.astimezone(UTC)
     if moment.year < 2050:
         return der.encode(der.UTC_TIME, f"{moment:%y%m%d%H%M%SZ}".encode())

@@ -19,7 +19,8 @@ from kubevouch.x509 import der
 from kubevouch.x509.errors import Malformed
 
 LARGEST_RSA = 16384
-"""Bits. OpenSSL verifies no longer modulus, though Go does; our reader refuses such a key."""
+"""The longest RSA modulus in bits. OpenSSL verifies no longer one, though Go does, so our parser
+rejects longer keys."""
 
 
 class KeyAlgorithm(StrEnum):
@@ -46,7 +47,7 @@ CURVES: dict[str, tuple[str, type[ec.EllipticCurve]]] = {
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key. Two are equal if they are the same key, in any encoding."""
+    """A public key. Equal values are the same key, in any encoding."""
 
     algorithm: KeyAlgorithm
     modulus: int = 0
@@ -55,7 +56,7 @@ class PublicKey:
     point: bytes = b""
 
     def __str__(self) -> str:
-        """The key in words: "RSA 2048", "ECDSA P-256", "Ed25519"."""
+        """The key's type and size: "RSA 2048", "ECDSA P-256", "Ed25519"."""
         match self.algorithm:
             case KeyAlgorithm.RSA:
                 return f"RSA {self.modulus.bit_length()}"
@@ -68,7 +69,7 @@ class PublicKey:
 
 
 def read_public_key(spki: bytes) -> PublicKey:
-    """The key in a SubjectPublicKeyInfo element. Raises Malformed with Go's text."""
+    """Parses the key in a SubjectPublicKeyInfo element. Raises Malformed with Go's text."""
     reader = der.Reader(spki).inside(der.SEQUENCE, "x509: malformed spki")
     identifier = reader.inside(der.SEQUENCE, "x509: malformed public key algorithm identifier")
     algorithm = _ALGORITHMS.get(identifier.oid("x509: malformed OID"), KeyAlgorithm.UNKNOWN)
@@ -125,10 +126,10 @@ def _ed25519(parameters: der.Element | None, key: bytes) -> PublicKey:
 
 
 def read_private_key(label: str, body: bytes) -> str:
-    """SHA-256 of a private key's public half, in PKCS#1, PKCS#8 or SEC 1 with any label; "" if it is encrypted.
+    """SHA-256 of a private key's public half; "" if it is encrypted. Reads PKCS#1, PKCS#8 and SEC 1 under any label.
 
-    Raises Malformed, without the bytes. It does not check an RSA key for consistency (50 ms);
-    OpenSSL does when it loads the key to serve.
+    Raises Malformed, without the bytes. Does not check an RSA key for consistency (50 ms); OpenSSL
+    does when a server loads the key.
     """
     if label == "ENCRYPTED PRIVATE KEY":
         return ""

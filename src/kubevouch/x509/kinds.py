@@ -1,11 +1,11 @@
-"""A certificate in words: its use in a Kubernetes cluster, by its names and usages, and its life.
+"""Describes a certificate in words: its use in a Kubernetes cluster, by its names and usages, and its remaining life.
 
-Names prove nothing: to trust a certificate, verify it. This is for reports only.
+Names prove nothing: to trust a certificate, verify it. This module is for reports only.
 
 Sources, Kubernetes 1.36: client-go util/cert/cert.go (self-signed pairs),
 pkg/kubelet/certificate/kubelet.go, kubeadm's app/phases/certs/certlist.go and
-app/phases/kubeconfig/kubeconfig.go; metrics-server, kube-scheduler and kube-controller-manager make
-a pair for "localhost" with apiserver's MaybeDefaultWithSelfSignedCerts.
+app/phases/kubeconfig/kubeconfig.go; apiserver's MaybeDefaultWithSelfSignedCerts, with which
+metrics-server, kube-scheduler and kube-controller-manager make a pair for "localhost".
 """
 
 import re
@@ -27,20 +27,20 @@ class CertificateKind(StrEnum):
     """The kinds of certificates that we distinguish."""
 
     KUBELET_SELF_SIGNED = "kubelet-self-signed"
-    """CN <host>@<unix time>, made by the kubelet itself. No cluster CA signed it, and nobody
+    """CN <host>@<unix time>, made by the kubelet itself. No cluster CA signed it, and no component
     renews it."""
     KUBELET_SERVING = "kubelet-serving"
     KUBELET_CLIENT = "kubelet-client"
     COMPONENT_SELF_SIGNED = "component-self-signed"
-    """Made for localhost by metrics-server, the scheduler or the controller manager, without a
-    configured certificate."""
+    """Made for localhost by metrics-server, the scheduler or the controller manager if no
+    certificate is configured."""
     SELF_SIGNED_CA = "self-signed-ca"
-    """The throw-away CA of a self-signed pair. Nobody keeps its key."""
+    """The throw-away CA of a self-signed pair, whose key is discarded."""
     CA = "ca"
     """Any other CA."""
     APISERVER = "apiserver"
     ETCD_MEMBER = "etcd-member"
-    """etcd-server or etcd-peer, which differ only in their file name."""
+    """The certificate etcd-server or etcd-peer. Only the file name distinguishes them."""
     OTHER = "other"
 
 
@@ -77,7 +77,7 @@ def _kubelet(usages: tuple[str, ...]) -> CertificateKind:
 
 
 def node_name_of(certificate: Certificate) -> str | None:
-    """The node of a kubelet's certificate: O is exactly system:nodes and CN system:node:<name>; else None."""
+    """The node in a kubelet's certificate whose O is exactly system:nodes and CN is system:node:<name>; else None."""
     name = certificate.subject.common_name
     if certificate.subject.organizations != (NODES_GROUP,) or not name.startswith(NODE_PREFIX):
         return None
@@ -85,13 +85,13 @@ def node_name_of(certificate: Certificate) -> str | None:
 
 
 def misnamed(certificate: Certificate, node: str) -> str:
-    """Why a kubelet's serving certificate does not name this node; "" if it does, which proves nothing without `verify`.
+    """Why a serving certificate does not name this node; "" if it does, which proves nothing without `verify`.
 
     The API server's CA signs CN=system:node:NAME and O=system:nodes. k3s and RKE2 (k3s-io/k3s
     pkg/server/handlers/handlers.go, ServingKubeletCert) and kops (kubernetes/kops
     nodeup/pkg/model/kubelet.go, cmd/kops-controller/pkg/server/server.go) sign CN=NAME, with NAME
-    among the DNS names. One of the two is not enough: an API server's certificate has its machine's
-    name in the SAN.
+    among the DNS names. CN or SAN alone is not enough: an API server's certificate has its
+    machine's name in the SAN.
     """
     name, holder = certificate.subject.common_name, node_name_of(certificate)
     if node not in {name, holder}:
@@ -105,10 +105,9 @@ def misnamed(certificate: Certificate, node: str) -> str:
 
 
 def self_signed_host(certificate: Certificate) -> str | None:
-    """The host of a self-signed pair's leaf (CN <host>@<unix>, issuer <host>-ca@<unix>); else None.
+    """The host in a self-signed leaf (CN <host>@<unix>, issuer <host>-ca@<unix>); else None.
 
-    The two times come from separate clock reads and may differ. In old releases the leaf was its
-    own issuer and a CA.
+    The two Unix times may differ by a little. In old releases the leaf was its own issuer and a CA.
     """
     subject = _SELF_SIGNED.fullmatch(certificate.subject.common_name)
     if subject is None or certificate.subject.organizations:
@@ -128,7 +127,7 @@ _UNITS = (
 
 
 def remaining_life(certificate: Certificate, at: datetime) -> str:
-    """The remaining life at an aware time: "41 days left", "expired 41 days ago", "valid only in 3 hours"."""
+    """The remaining life as text: "41 days left", "expired 41 days ago", "valid only in 3 hours". at: timezone-aware."""
     if at < certificate.not_before:
         return f"valid only in {duration_text(certificate.not_before - at)}"
     if at > certificate.not_after:
@@ -137,7 +136,7 @@ def remaining_life(certificate: Certificate, at: datetime) -> str:
 
 
 def life_used(certificate: Certificate, at: datetime) -> float:
-    """The used part of its life: 0.0 before its start, more than 1.0 after its end."""
+    """The used fraction of a certificate's life: 0.0 before its start, above 1.0 after its end."""
     length = certificate.not_after - certificate.not_before
     if length <= timedelta():
         return 1.0 if at >= certificate.not_after else 0.0
@@ -145,7 +144,7 @@ def life_used(certificate: Certificate, at: datetime) -> float:
 
 
 def duration_text(length: timedelta) -> str:
-    """A duration in its largest unit of which there are two or more: days, hours or minutes; else in seconds."""
+    """A duration in the largest unit with a count of at least two (days, hours, minutes), else in seconds."""
     for word, unit in _UNITS:
         count = length // unit
         if count >= 2:
@@ -155,7 +154,7 @@ def duration_text(length: timedelta) -> str:
 
 
 def time_text(moment: datetime) -> str:
-    """A moment in UTC for people: "2026-11-24 21:58:41 UTC"."""
+    """A time in UTC for people: "2026-11-24 21:58:41 UTC"."""
     return f"{moment.astimezone(UTC).replace(microsecond=0, tzinfo=None)} UTC"
 
 
@@ -163,7 +162,7 @@ _WIDTH = 12
 
 
 def describe(certificate: Certificate, at: datetime) -> tuple[str, ...]:
-    """Lines of printable text, each after its label. at: the aware time for the remaining life."""
+    """Describes the certificate in printable lines, each with a label. at: the timezone-aware current time."""
     sans = certificate.alt_names
     facts = {
         "kind": str(classify(certificate)),

@@ -27,8 +27,7 @@ _WORDS = {
     COMMON_NAME: "CN",
     SERIAL_NUMBER: "SERIALNUMBER",
 }
-"""The attributes that Go has names for, in the order in which it collects them, before it
-reverses the list."""
+"""The attributes that Go has names for, in Go's order, which its output reverses."""
 
 _SINGLE = (COMMON_NAME, SERIAL_NUMBER)
 _PRINTABLE = frozenset(
@@ -47,17 +46,17 @@ class Attribute(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A distinguished name: its relative names in order, each with one or more attributes."""
+    """A distinguished name: its RDNs in order, each with one or more attributes."""
 
     rdns: tuple[tuple[Attribute, ...], ...] = ()
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
-        """All attributes in order, without their grouping."""
+        """All attributes in order, without their grouping into RDNs."""
         return tuple(attribute for rdn in self.rdns for attribute in rdn)
 
     def values(self, oid: str) -> tuple[str, ...]:
-        """The texts of the attributes of one type, in order."""
+        """The texts of all attributes of one type, in order."""
         return tuple([text for rdn in self.rdns for kind, text in rdn if kind == oid])
 
     @property
@@ -71,11 +70,11 @@ class Name:
 
     @property
     def organizations(self) -> tuple[str, ...]:
-        """Every O in order; for Kubernetes the groups of a client."""
+        """Every O in order. In a client certificate, Kubernetes reads them as groups."""
         return self.values(ORGANIZATION)
 
     def __str__(self) -> str:
-        """The name in Go's form, "CN=system:node:w1,O=system:nodes": known attributes last to first, then the others."""
+        """The name as Go prints it, "CN=system:node:w1,O=system:nodes": known attributes last to first, then the others."""
         known, there = [], {oid for oid, _ in self.attributes}
         for oid, word in _WORDS.items():
             texts = self.values(oid) if oid in there else ()
@@ -104,7 +103,7 @@ def _escaped(text: str) -> str:
 
 
 def _string(text: str, *, in_utf8: bool = False) -> bytes:
-    """Go's element for a text: a PrintableString if possible, else a UTF8String, which others always use."""
+    """Encodes a text as Go does: a PrintableString if possible, else a UTF8String. in_utf8: always a UTF8String."""
     body = text.encode()
     plain = (
         not in_utf8 and _PRINTABLE.issuperset(body) and not {ord("*"), ord("&")}.intersection(body)
@@ -113,7 +112,7 @@ def _string(text: str, *, in_utf8: bool = False) -> bytes:
 
 
 def encode_name(*attributes: tuple[str, str], in_utf8: bool = False) -> bytes:
-    """A name in DER as Go writes it, or with all text in UTF-8, with one attribute in each relative name."""
+    """Encodes a name as Go does, with one attribute in each RDN. in_utf8: write all text in UTF-8."""
     return der.encode(
         der.SEQUENCE,
         *(
@@ -128,9 +127,9 @@ def encode_name(*attributes: tuple[str, str], in_utf8: bool = False) -> bytes:
 
 @lru_cache(maxsize=16)
 def read_name(raw: bytes) -> Name:
-    """The name in these bytes (a whole RDNSequence element). Raises Malformed with Go's text.
+    """Parses a name (a whole RDNSequence element). Raises Malformed with Go's text.
 
-    A few are cached: one certificate's issuer is the next one's subject.
+    A few are cached, since one certificate's issuer is the next one's subject.
     """
     problem = "x509: invalid RDNSequence"
     sequence = der.Reader(raw).inside(der.SEQUENCE, problem)
@@ -150,7 +149,7 @@ def read_name(raw: bytes) -> Name:
 
 
 def read_string(element: der.Element) -> str:
-    """The text of a string element of Go's six types. Raises Malformed with Go's text."""
+    """The text of an element of one of the six string types that Go knows. Raises Malformed with Go's text."""
     body = element.body
     match element.tag:
         case der.PRINTABLE_STRING if _PRINTABLE.issuperset(body):

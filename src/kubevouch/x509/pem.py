@@ -1,7 +1,7 @@
 """PEM, read and written byte for byte like Go.
 
 PEM readers disagree about files with text around the blocks, indented lines or headers. Kubelets,
-API servers and metrics-server use Go's, so it decides.
+API servers and metrics-server use Go's reader, so we follow it.
 
 Source: Decode and Encode in Go's encoding/pem/pem.go.
 """
@@ -21,7 +21,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PemBlock:
-    """A block: its label, its decoded bytes, whether it has headers, and its offsets in the file (bytes)."""
+    """A PEM block: its label, its decoded bytes, whether it has headers, and its byte offsets in the file."""
 
     label: str
     body: bytes
@@ -42,7 +42,7 @@ def blocks(data: bytes) -> Iterator[PemBlock]:
 
 
 def encode_block(label: str, body: bytes) -> bytes:
-    """A block as Go writes it: 64 characters a line, one newline at the end."""
+    """Encodes a block as Go does: 64 characters a line, one newline at the end."""
     text = base64.b64encode(body)
     lines = [text[at : at + 64] for at in range(0, len(text), 64)]
     return b"\n".join((_BEGIN + label.encode() + _DASHES, *lines, b"")) + (
@@ -51,7 +51,7 @@ def encode_block(label: str, body: bytes) -> bytes:
 
 
 def unread_begin(data: bytes, found: list[PemBlock]) -> int:
-    """The line (from 1) of the first BEGIN that Go skips; 0 if it reads all."""
+    """The number (from 1) of the line with the first BEGIN that Go skips; 0 if it reads all."""
     at = 0
     for start, end in [(block.start, block.end) for block in found] + [(len(data), len(data))]:
         begin = data.find(_BEGIN, at, start)
@@ -62,7 +62,7 @@ def unread_begin(data: bytes, found: list[PemBlock]) -> int:
 
 
 def is_cut_off(data: bytes, line: int) -> bool:
-    """Whether no complete END line follows the BEGIN in a line (from 1): the file is truncated within that block."""
+    """Whether the file is truncated: no complete END line follows the BEGIN in this line (from 1)."""
     return _WHOLE_END.search(data.split(b"\n", line - 1)[-1]) is None
 
 
@@ -106,7 +106,7 @@ def _next(data: bytes, start: int) -> PemBlock | None:
 
 
 def _headers(data: bytes, at: int) -> tuple[bool, int]:
-    """Whether header lines (with a colon) follow, and where they end."""
+    """Whether header lines (with a colon) follow, and the offset where they end."""
     start = at
     while at < len(data):
         line, following = _line(data, at)

@@ -6,13 +6,14 @@ from enum import StrEnum
 from kubevouch.x509.certificate import Certificate
 
 TLS_PREFIX = "tls: failed to verify certificate: "
-"""The prefix of Go's TLS client since Go 1.20 (crypto/tls/common.go, CertificateVerificationError)."""
+"""The prefix of the errors of Go's TLS client since Go 1.20 (crypto/tls/common.go,
+CertificateVerificationError)."""
 
 
 class VerifyReason(StrEnum):
-    """The result of a verification.
+    """Why a certificate is not trusted, or that it is.
 
-    Each reason stands for an error type, or text, of Go's x509 package.
+    Each failure stands for an error type, or text, of Go's x509 package.
     """
 
     TRUSTED = "trusted"
@@ -25,10 +26,10 @@ class VerifyReason(StrEnum):
     NAME_NOT_COVERED = "name-not-covered"
     LEGACY_COMMON_NAME = "legacy-common-name"
     UNKNOWN_AUTHORITY = "unknown-authority"
-    """No certificate has the issuer's name."""
+    """No known CA has the name of the certificate's issuer."""
     WRONG_AUTHORITY = "wrong-authority"
-    """A certificate has the issuer's name, but another key: for example, the CA was recreated
-    under its name."""
+    """A known CA has the issuer's name but another key. For example, the CA was recreated under its
+    old name."""
     NOT_A_CA = "not-a-ca"
     PATH_TOO_LONG = "path-too-long"
     NAME_CONSTRAINT = "name-constraint"
@@ -42,9 +43,9 @@ class VerifyReason(StrEnum):
 class Verdict:
     """Whether a certificate is trusted, and why not.
 
-    `at_fault`: the certificate behind the reason, such as an expired CA instead of the leaf below
-    it. `chain`: the first valid chain, leaf first. The texts quote the certificate with its control
-    characters: escape them for a terminal (`gotext.printable`).
+    `at_fault`: the certificate that causes the failure, such as an expired CA instead of the leaf
+    below it. `chain`: the first valid chain, leaf first. The texts quote the certificate, including
+    control characters: escape them for a terminal (`gotext.printable`).
     """
 
     reason: VerifyReason
@@ -59,5 +60,5 @@ class Verdict:
 
     @property
     def logged_text(self) -> str:
-        """metrics-server's text after the URL in its log; empty if the certificate is trusted."""
+        """The text in metrics-server's log after the URL; empty if the certificate is trusted."""
         return f"{TLS_PREFIX}{self.go_text}" if self.go_text else ""

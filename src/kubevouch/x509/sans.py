@@ -27,16 +27,16 @@ _URI_FORM = re.compile(
     rf"[A-Za-z][A-Za-z0-9+.-]*:(?://(?:{_LABEL}(?:\.{_LABEL})*(?::[0-9]*)?)?(?![^/?#])|(?!//))"
     r"[A-Za-z0-9._~!$&'()*+,;=:@/?#-]*"
 )
-"""Such as `spiffe://cluster.local/ns/x` and `https://w1.example.com:8443/`. Go accepts stranger
-ones, too."""
+"""Matches plain URIs such as `spiffe://cluster.local/ns/x` and `https://w1.example.com:8443/`. Go
+also accepts more unusual ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectAltNames:
-    """The entries of one SAN extension, each kind in its own order.
+    """The entries of one SAN extension, in order by kind.
 
-    A 16-byte address is an IPv6Address, even an IPv4-mapped one (::ffff:a.b.c.d), which equals the
-    IPv4 address for Go and not for Python. `gotext.unmapped` returns the IPv4 address.
+    A 16-byte address is an IPv6Address, even an IPv4-mapped one (::ffff:a.b.c.d). Go considers that
+    equal to the IPv4 address; Python does not. `gotext.unmapped` returns the IPv4 address.
     """
 
     dns_names: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class SubjectAltNames:
 
     @property
     def empty(self) -> bool:
-        """Whether it has no entry of a kind that Go reads."""
+        """Whether the SAN has no entry of a kind that Go reads."""
         return not (self.dns_names or self.ip_addresses or self.emails or self.uris)
 
     @property
@@ -58,7 +58,7 @@ class SubjectAltNames:
 
 
 def read_alt_names(value: bytes) -> SubjectAltNames:
-    """The entries in the value of a SAN extension. Raises Malformed with Go's text."""
+    """Parses the value of a SAN extension. Raises Malformed with Go's text."""
     names = der.Reader(value).inside(der.SEQUENCE, "x509: invalid subject alternative names")
     dns: list[str] = []
     addresses: list[Address] = []
@@ -99,21 +99,21 @@ def _address(body: bytes) -> Address:
 def _uri(body: bytes) -> str:
     text = _ascii(body, "uniformResourceIdentifier")
     if not _URI_FORM.fullmatch(text):
-        raise Malformed(f"x509: cannot parse URI {quote(text)}: not a plain one")
+        raise Malformed(f"x509: cannot parse URI {quote(text)}: unsupported form")
     return text
 
 
 def encode_alt_names(
     names: Iterable[str], addresses: Iterable[Address], *, addresses_first: bool = False
 ) -> bytes:
-    """The value of a SAN extension in DER. Like Go it writes names first."""
+    """Encodes the value of a SAN extension. Like Go, it writes names first by default."""
     found = [der.encode(_DNS, name.encode("ascii")) for name in names]
     places = [der.encode(_IP, address.packed) for address in addresses]
     return der.encode(der.SEQUENCE, *(places + found if addresses_first else found + places))
 
 
 class Encoded:
-    """A value from DER. Two of the same class are equal if their DER is equal."""
+    """A value parsed from DER. Values of the same class are equal if their DER is equal."""
 
     __slots__ = ()
 
@@ -130,7 +130,7 @@ class Encoded:
 
     @property
     def dns_names(self) -> tuple[str, ...]:
-        """The DNS names in the SAN, in order and as written; upper case stays."""
+        """The DNS names in the SAN, in order and as written (case is kept)."""
         return self.alt_names.dns_names
 
     @property

@@ -32,7 +32,7 @@ _KEY_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class SignatureAlgorithm:
-    """A signature algorithm by Go's name, the algorithm of its key, and its hash ("" for none)."""
+    """A signature algorithm: Go's name, the key's algorithm, and the hash ("" for none)."""
 
     name: str
     key: KeyAlgorithm
@@ -69,7 +69,7 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
 
 
 def read_algorithm(identifier: bytes) -> SignatureAlgorithm:
-    """The algorithm in the contents of an AlgorithmIdentifier; UNKNOWN if Go does not know it.
+    """Parses the contents of an AlgorithmIdentifier; UNKNOWN if Go does not know the algorithm.
 
     Raises Malformed with Go's text if the bytes are not an AlgorithmIdentifier.
     """
@@ -89,7 +89,7 @@ def read_algorithm(identifier: bytes) -> SignatureAlgorithm:
 def _pss(reader: der.Reader) -> SignatureAlgorithm:
     """The algorithm for RSA-PSS parameters (RFC 4055).
 
-    Go accepts only MGF1 with the same hash and a salt of its length.
+    Go accepts only MGF1 with the same hash, and a salt as long as the hash.
     """
     fields = reader.inside(der.SEQUENCE, "")
     digest, digest_parameters = _identifier(fields.inside(der.explicit(0), ""))
@@ -142,7 +142,7 @@ def signature_error(
 
 
 def _unusable(key: PublicKey) -> str:
-    """Why Go does not verify with this RSA key; "" if it does."""
+    """Why Go rejects this RSA key; "" if Go accepts it."""
     if key.algorithm is not KeyAlgorithm.RSA:
         return ""
     size = key.modulus.bit_length()
@@ -183,7 +183,7 @@ def _verify(algorithm: SignatureAlgorithm, signed: bytes, signature: bytes, key:
 def _loaded(
     key: PublicKey,
 ) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey:
-    """The key as an object of `cryptography`. Cached, since a cluster has few CAs."""
+    """The key as a `cryptography` object. Cached, since a cluster has few CAs."""
     if key.algorithm is KeyAlgorithm.RSA:
         return rsa.RSAPublicNumbers(key.exponent, key.modulus).public_key()
     if key.algorithm is KeyAlgorithm.ECDSA:
@@ -192,5 +192,5 @@ def _loaded(
 
 
 def encode_key(key: PublicKey) -> bytes:
-    """An RSA, ECDSA or Ed25519 key as a SubjectPublicKeyInfo in DER."""
+    """Encodes an RSA, ECDSA or Ed25519 key as a SubjectPublicKeyInfo."""
     return _loaded(key).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -2,16 +2,16 @@
 
 This is Go's Certificate.Verify with DNSName and KeyUsages, on our own parser: the same checks in
 the same order, so the same first failure with the same text. It never uses the system's trust
-store. A connection must also pass OpenSSL's verification; a disagreement of the two is a finding of
+store. A connection must also pass OpenSSL's verification; if the two disagree, that is a finding of
 its own.
 
 Order: (a) critical extensions and dates of the leaf, (b) the name, (c) a chain to a root, (d)
 policies, extended key usage and name constraints of each chain. Only the first failure is reported:
 after a fix, verify again.
 
-The common name only serves to report that a certificate relies on it. Hardly any cluster uses
-policies, and no kubelet's certificate has any. So a chain below a demand for policies
-(policyConstraints and its like) is always refused; Go would trust some of those.
+The common name is used only to report that a certificate relies on it. Hardly any cluster uses
+policies, and no kubelet's certificate has any. So a chain below a CA that requires policies
+(policyConstraints and similar) is always rejected; Go would trust some of those.
 
 Source: Verify and VerifyHostname in Go's crypto/x509/verify.go (1.26); RFC 5280, 6.1. tests/x509
 replays Go's own verdicts.
@@ -36,7 +36,7 @@ _UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
 def hostname_failure(certificate: Certificate, host: str) -> Verdict | None:
-    """Why the certificate is not valid for a host; None if it is. An address may be in [ ]."""
+    """Why the certificate is not valid for a host; None if it is valid. An address may be in [ ]."""
     bare = host[1:-1] if len(host) >= 3 and host[0] == "[" and host[-1] == "]" else host
     address = parse_address(bare)
     if address is not None:
@@ -51,14 +51,14 @@ def hostname_failure(certificate: Certificate, host: str) -> Verdict | None:
 
 
 def _spellings(host: str) -> frozenset[str]:
-    """The names that may cover a host, in lower case; `_covers` decides."""
+    """The SANs that could cover a host, in lower case; `_covers` decides."""
     bare = _lower(host.removesuffix("."))
     _, dot, rest = bare.partition(".")
     return frozenset((bare, _lower(host), f"*{dot}{rest}"))
 
 
 def _covers(name: str, host: str) -> bool:
-    """Whether a SAN covers a host. Wildcards and a trailing dot work in valid host names only; else both must be equal."""
+    """Whether a SAN covers a host. Only valid host names match with wildcards and a trailing dot; others must be equal."""
     if _is_hostname(host, pattern=False) and _is_hostname(name, pattern=True):
         return _matches(name, host)
     return _lower(name) == _lower(host) and not {name, host}.intersection(("", "."))
@@ -80,7 +80,7 @@ def _matches(pattern: str, host: str) -> bool:
 
 
 def _lower(text: str) -> str:
-    """The text with ASCII letters in lower case and all others unchanged."""
+    """The text with ASCII letters in lower case; other characters are unchanged."""
     return text.translate(_UPPER)
 
 
@@ -117,7 +117,7 @@ def _address_failure(
 
 
 class ExtKeyUsage(StrEnum):
-    """The extended key usage to verify for."""
+    """The extended key usage that a verification requires."""
 
     SERVER = SERVER_AUTH
     CLIENT = CLIENT_AUTH
@@ -132,7 +132,7 @@ def verify(
     at: datetime,
     usage: ExtKeyUsage = ExtKeyUsage.SERVER,
 ) -> Verdict:
-    """Whether `leaf` is valid for `name` at the (aware) time `at`, by a chain to one of `roots`.
+    """Verifies that `leaf` is valid for `name` at the (timezone-aware) time `at`, by a chain to one of `roots`.
 
     `name`: the dialled host name or IP address, in [ ] or not; "" skips this check.
     """
@@ -154,7 +154,7 @@ def _chains(
 
 
 def _allowed(leaf: Certificate, chains: list[Chain], usage: ExtKeyUsage) -> list[Chain] | Verdict:
-    """The chains that policies, usages and constraints allow; else a Verdict for the first reason seen."""
+    """The chains that policies, usages and constraints allow; if none, a Verdict with the first reason."""
     allowed: list[Chain] = []
     forbidden = misused = 0
     constraint = ""
@@ -184,7 +184,7 @@ def _allowed(leaf: Certificate, chains: list[Chain], usage: ExtKeyUsage) -> list
 def _constraint_violation(chain: Chain) -> str:
     """Why a CA in the chain may not sign for a name below it, in Go's words; "" if it may sign for all.
 
-    Every name of every certificate counts, not only the dialled one.
+    All names of every certificate are checked, not only the dialled one.
     """
     for index, certificate in enumerate(chain):
         for authority in chain[index + 1 :]:
@@ -195,7 +195,7 @@ def _constraint_violation(chain: Chain) -> str:
 
 
 def _serves(chain: Chain, usage: ExtKeyUsage) -> bool:
-    """Whether every certificate of the chain allows this usage or lists none (checkChainForKeyUsage)."""
+    """Whether every certificate of the chain allows this usage or lists no usages (checkChainForKeyUsage)."""
     return all(
         not usages or ANY_USAGE in usages or usage in usages
         for usages in (certificate.extended_key_usage for certificate in chain)

@@ -92,7 +92,7 @@ def _start(store: Store, query: Mapping[str, str]) -> tuple[int, tuple[str, str]
     if "sendInitialEvents" in query:
         raise refused("sendInitialEvents", "sendInitialEvents is forbidden for list")
     if query.get("resourceVersionMatch", "NotOlderThan") != "NotOlderThan":
-        raise refused("resourceVersionMatch", "a kubevouch lab lists what is there now")
+        raise refused("resourceVersionMatch", "a kubevouch lab lists only current objects")
     if token:
         if asked not in {"", "0"}:
             text = "specifying resource version is not allowed when using continue"

@@ -10,10 +10,10 @@ from kubevouch_lab.apiserver.request import RequestInfo
 from kubevouch_lab.apiserver.store import Store
 
 _SUBRESOURCES = {
-    "exec": "nothing can be run in a pod (kubectl exec, cp)",
-    "attach": "there is nothing to attach to (kubectl attach, run -it)",
-    "portforward": "no port of a pod can be forwarded (kubectl port-forward)",
-    "ephemeralcontainers": "none can be added to a pod (kubectl debug)",
+    "exec": "kubectl exec and cp cannot run anything in a pod",
+    "attach": "kubectl attach and run -it cannot attach to anything",
+    "portforward": "kubectl port-forward cannot forward a pod's port",
+    "ephemeralcontainers": "kubectl debug cannot add a container to a pod",
 }
 WHY = "this cluster is a kubevouch lab, which has no containers"
 

@@ -93,7 +93,8 @@ class ApiServer:
         )
         self._store = store
         self._clock = clock
-        self._tls = tls
+        self.tls = tls
+        """What it presents from its next start to listen on."""
         self._entropy = entropy
         self.authenticate = authenticate
         self.authorize = authorize
@@ -150,7 +151,7 @@ class ApiServer:
         )
         await runner.setup()
         self._runner = runner
-        await web.TCPSite(runner, host, port, ssl_context=self._tls.context()).start()
+        await web.TCPSite(runner, host, port, ssl_context=self.tls.context()).start()
         self._host, self.port = host, runner.addresses[0][1]
 
     async def _close(self) -> None:

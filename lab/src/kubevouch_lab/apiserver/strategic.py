@@ -26,7 +26,7 @@ def strategic_patched(target: JSON, patch: JSON, shape: Message | None) -> JSON:
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
     if patch.get(_DIRECTIVE, "merge") != "merge":
-        raise bad_request(f"a kubevouch lab does not know this patch type: {patch[_DIRECTIVE]}")
+        raise bad_request(f"a kubevouch lab does not support this patch type: {patch[_DIRECTIVE]}")
     merged = copy.deepcopy(target) if isinstance(target, dict) else {}
     if _RETAIN in patch:
         retained = _list(patch[_RETAIN])

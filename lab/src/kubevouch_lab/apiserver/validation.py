@@ -39,7 +39,7 @@ def metadata_causes(kind: Kind, thing: Object) -> Iterator[Cause]:
     form = _name_form(kind)
     yield from form_causes("metadata.name", form, name)
     if metadata.get("finalizers"):
-        text = "Forbidden: a kubevouch lab keeps no finalizers"
+        text = "Forbidden: a kubevouch lab does not support finalizers"
         yield "FieldValueForbidden", "metadata.finalizers", text
     if prefix:
         # As a name, but for a dash at its end (api/validation/generic.go).

@@ -81,9 +81,15 @@ class Authorities:
 
 
 def control_plane_files(
-    site: Site, history: ClusterHistory, serials: Serials
+    site: Site,
+    history: ClusterHistory,
+    serials: Serials,
+    signing: Mapping[str, KeyPair] | None = None,
 ) -> tuple[DiskFile, ...]:
-    """Everything kubeadm leaves under /etc/kubernetes of the control plane; kubelet.conf is the node's own business."""
+    """Everything kubeadm leaves under /etc/kubernetes of the control plane; kubelet.conf is the node's own business.
+
+    signing: the CAs that there are already, by their files.
+    """
     master = site.hosts[0]
     named = (master.name, *_SERVICE_NAMES)
     reached = tuple(dict.fromkeys((*site.service_addresses, *master.addresses, "127.0.0.1")))
@@ -95,7 +101,7 @@ def control_plane_files(
         wanted[f"etcd/{name}"] = ("etcd/ca", Subject(master.name, (), local, at, serves=True))
     keys = _keys((*_AUTHORITIES, *wanted, *_CONFS, "sa"))
     made, renewed = history.cluster_made, history.renewed
-    cas = {
+    cas = signing or {
         name: authority(common_name, made, serials(), keys[name])
         for name, common_name in _AUTHORITIES.items()
     }

@@ -126,7 +126,7 @@ class ControlPlane:
             await self.server.start(self._site.api_address, API_PORT)
         except OSError as error:
             where = f"{bracketed(self._site.api_address)}:{API_PORT}"
-            raise LabError(where, error.strerror or str(error), "end what listens there") from None
+            raise LabError(where, error.strerror or str(error), "stop what listens there") from None
         self._site_approver = asyncio.create_task(self._kept_alive("approver", self._approver.run))
         self.start_controllers()
 

@@ -89,17 +89,17 @@ class Folder:
         """What lab.json says.
 
         Raises:
-            LabError: there is no lab here, or another version made it.
+            LabError: no lab was made here, or another version made it.
         """
         try:
             found = msgspec.json.decode(self.record_file.read_bytes(), type=Record)
         except FileNotFoundError:
-            raise LabError(str(self.root), "there is no lab here", "kubevouch lab up") from None
+            raise LabError(str(self.root), "no lab was made here", "kubevouch lab up") from None
         except (OSError, msgspec.DecodeError) as error:
             raise LabError(str(self.record_file), str(error), self._remove) from None
         if found.format != FORMAT:
             raise LabError(
-                str(self.record_file), f"is of another version ({found.format})", self._remove
+                str(self.record_file), f"has another format ({found.format})", self._remove
             )
         return found
 
@@ -146,8 +146,8 @@ class Folder:
                 file.seek(0)
                 text = file.read(32).strip()
         except PermissionError:
-            seen = "you may not look whether a lab runs here"
-            raise LabError(str(self.root), seen, "ask whose folder it is") from None
+            seen = "no permission to check whether a lab runs here"
+            raise LabError(str(self.root), seen, "ask the folder's owner") from None
         except OSError:
             return 0
         return int(text) if text.isdigit() else -1

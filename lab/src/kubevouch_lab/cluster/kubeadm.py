@@ -48,7 +48,7 @@ def kubeadm(files: NodeFiles, clock: Clock) -> Callable[[Sequence[str]], Program
                 return ProgramResult(_PREAMBLE + expirations(files, clock.now()))
             case ("version",) | ("version", "-o", "short"):
                 return ProgramResult(f"{VERSION}\n")
-        known = "the lab's kubeadm knows `certs check-expiration` and `version`"
+        known = "the lab's kubeadm supports only `certs check-expiration` and `version`"
         return ProgramResult(err=f"{' '.join(words) or 'kubeadm'}: {known}\n", code=1)
 
     return answer

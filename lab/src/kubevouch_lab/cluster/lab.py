@@ -236,7 +236,7 @@ class Lab:
         ended = await asyncio.gather(*(each.stop() for each in machines), return_exceptions=True)
         for error in ended:
             if isinstance(error, BaseException):
-                _LOG.error("a machine did not stop as it should", exc_info=error)
+                _LOG.error("A machine did not stop cleanly", exc_info=error)
 
     def status(self) -> dict[str, Any]:
         """What runs and where, for people."""
@@ -286,7 +286,7 @@ class Lab:
             if wanted and wanted != found:
                 raise LabError(
                     str(self.folder.root),
-                    f"the {what} of the lab there is {found}",
+                    f"the lab here has another {what}: {found}",
                     "`kubevouch lab down --remove`, or another --dir",
                 )
         return record
@@ -307,7 +307,9 @@ def free_site(folder: Folder, nodes: int, blocks: range, family: IpFamily) -> Si
         _check_ipv6()
     elif not _binds("127.250.0.1", 0):
         raise LabError(
-            "127.0.0.0/8", "only 127.0.0.1 is this machine's", "a system that has them all"
+            "127.0.0.0/8",
+            "only 127.0.0.1 can be bound on this machine",
+            "expected a system that has all of 127.0.0.0/8",
         )
     start = int.from_bytes(hashlib.sha256(bytes(folder.root)).digest()[:4])
     for tried in range(len(blocks)):
@@ -322,8 +324,8 @@ def _check_ipv6() -> None:
     if not _binds(IPV6_NETWORK.replace("/32", "1"), 0):
         raise LabError(
             IPV6_NETWORK,
-            "is not this machine's",
-            "a shell with a network of its own has it: unshare --map-root-user --net sh -c 'ip link set lo up; "
+            "cannot be bound on this machine",
+            "run in a shell with its own network namespace: unshare --map-root-user --net sh -c 'ip link set lo up; "
             f"ip -6 route add local {IPV6_NETWORK} dev lo; echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind; exec $SHELL'",
         )
 

@@ -104,7 +104,7 @@ class Machine:
             await self.ssh.start(self.host.addresses, SSH_PORT)
         except OSError as error:
             where = f"{bracketed(self.host.address)}:{SSH_PORT}"
-            raise LabError(where, error.strerror or str(error), "end what listens there") from None
+            raise LabError(where, error.strerror or str(error), "stop what listens there") from None
 
     async def stop(self) -> None:
         """All of it ends."""

@@ -81,13 +81,13 @@ class OwnProgram:
         finally:
             await _end(process)
         if code:
-            raise NotRun(name_of(server.pod), f"ended with {code}; its log says why")
+            raise NotRun(name_of(server.pod), f"ended with exit code {code}; its log says why")
 
     async def _start(self, server: PodServer) -> asyncio.subprocess.Process:
         missing = [tool for tool in ("unshare", "setpriv") if shutil.which(tool) is None]
         if missing or not server.address:
             seen = f"no {' and no '.join(missing)} here" if missing else "the pod has no address"
-            raise NotRun(name_of(server.pod), seen, "a Linux with util-linux")
+            raise NotRun(name_of(server.pod), seen, "expected Linux with util-linux")
         given = (
             self._token(server.pod).encode(),
             self._ca,

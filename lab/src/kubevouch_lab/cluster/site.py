@@ -53,7 +53,7 @@ def blocks_of(text: str) -> range:
         found = range(int(first), int(last) + 1)
         if found and found[0] in BLOCKS and found[-1] in BLOCKS:
             return found
-    right = f"two numbers from {BLOCKS[0]} to {BLOCKS[-1]}, such as {BLOCKS[0]}-127"
+    right = f"expected two numbers from {BLOCKS[0]} to {BLOCKS[-1]}, such as {BLOCKS[0]}-127"
     raise UsageError(f"${BLOCKS_VARIABLE}", f"{text!r} names no block of 127.0.0.0/8", right)
 
 

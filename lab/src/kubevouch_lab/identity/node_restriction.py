@@ -78,7 +78,7 @@ class NodeRestriction:
                     info, f'node "{node}" can only delete pods with spec.nodeName set to itself'
                 )
         else:
-            _refuse(info, "a kubevouch lab's nodes make no mirror pods, and change no pods")
+            _refuse(info, "a kubevouch lab's nodes cannot create mirror pods or change pods")
 
     def _token(self, info: RequestInfo, node: str, new: Object | None) -> None:
         if info.subresource != "token" or info.verb != "create":

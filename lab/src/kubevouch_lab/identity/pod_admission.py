@@ -36,9 +36,7 @@ class PodAdmission:
         if old is not None or new is None or _is_mirror(new):
             return new
         if any(each.get("stdin") for each in (new.get("spec") or {}).get("containers") or ()):
-            _refuse(
-                info, new, f"{no_containers.WHY}: nothing can be typed into one (stdin, kubectl -i)"
-            )
+            _refuse(info, new, f"{no_containers.WHY}: kubectl -i (stdin) is not possible")
         spec = self._with_priority(info, new, dict(new.get("spec") or {}))
         return {**new, "spec": self._with_account(info, new, spec)}
 

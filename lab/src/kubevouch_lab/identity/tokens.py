@@ -148,7 +148,7 @@ class Tokens:
         if (reference.get("apiVersion"), reference.get("kind")) != ("v1", "Pod"):
             raise status.bad_request(
                 f'cannot bind token for serviceaccount "{info.name}" to object type {reference.get("kind")}: '
-                "a kubevouch lab binds tokens to pods"
+                "a kubevouch lab binds tokens only to pods"
             )
         name = reference.get("name", "")
         found = self._store.get(PODS, name, info.namespace)

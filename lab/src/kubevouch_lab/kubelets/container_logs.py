@@ -28,7 +28,7 @@ def container_log(
     unknown = [name for name, value in request.query.items() if value != "false"]
     unknown = [name for name in unknown if name not in _KNOWN]
     if unknown:
-        return web.Response(status=400, text=f"the lab's kubelets do not know {unknown[0]}")
+        return web.Response(status=400, text=f"the lab's kubelets do not support {unknown[0]}")
     tail, limit = (_number(request.query.get(each, "")) for each in ("tailLines", "limitBytes"))
     shown = lines if tail is None else lines[max(0, len(lines) - tail) :]
     body = "".join(line.text for line in shown).encode(errors="replace")

@@ -49,7 +49,7 @@ class KubeletHandlers:
         if first in _NOT_HERE:
             return web.Response(
                 status=501,
-                text=f"{request.path}: the lab has no such page\n",
+                text=f"{request.path}: not served by the lab's kubelets\n",
             )
         return _text(404, "404: Page Not Found")
 

@@ -12,7 +12,9 @@ from typing import NamedTuple, Protocol
 from kubevouch_lab.apiserver.metadata import moment
 from kubevouch_lab.objects import Object, annotations_of, status_of
 
-_NO_PROCESSES = "this cluster is a kubevouch lab, which has no containers: none can be among the processes of its node (hostPID)"
+_NO_PROCESSES = (
+    "this cluster is a kubevouch lab, which has no containers, so hostPID is not possible"
+)
 
 
 class ContainerLogLine(NamedTuple):

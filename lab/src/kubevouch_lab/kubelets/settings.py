@@ -107,7 +107,7 @@ def read_settings(files: NodeFiles, argv: Sequence[str], hostname: str) -> Setti
     flags = flags_of(argv)
     path = flags.get("config", "")
     if not path:
-        raise StartFailure("the lab's kubelets want --config")
+        raise StartFailure("the lab's kubelets require --config")
     merged = _document(files, path, "failed to load kubelet config file")
     for drop_in in _drop_ins(files, flags.get("config-dir", "")):
         merged = merge_patched(merged, _document(files, drop_in, "failed to load drop-in config"))

@@ -125,7 +125,7 @@ class Namespace:
             holder.kill()
         said = (await holder.stderr.read(2000)).decode(errors="replace").strip()
         await holder.wait()
-        raise NoShell("shells of nodes", said or "the namespaces were not made", _RIGHT)
+        raise NoShell("shells of nodes", said or "the namespaces could not be created", _RIGHT)
 
     async def stop(self) -> None:
         """Everything that runs in them ends with them."""
@@ -196,4 +196,4 @@ class Namespace:
         return Ran(process.returncode or 0, out, err)
 
 
-_RIGHT: Final = "unprivileged user namespaces (Linux: sysctl kernel.unprivileged_userns_clone, or an AppArmor profile)"
+_RIGHT: Final = "expected unprivileged user namespaces (Linux: sysctl kernel.unprivileged_userns_clone, or an AppArmor profile)"

@@ -84,7 +84,7 @@ class Tools:
             case "reboot":
                 return self._rebooted([])
         return ProgramResult(
-            err=f"Unknown command verb {verb}: the lab's nodes do not know it.\n", code=1
+            err=f"Unknown command verb {verb}: not supported by the lab's nodes.\n", code=1
         )
 
     async def _jobs(self, verb: str, words: ParsedCommandLine, names: list[str]) -> ProgramResult:
@@ -217,7 +217,7 @@ class Tools:
             if words.has("--on-active"):
                 after = words.last("--on-active")
                 if not after.isdigit():
-                    text = "systemd-run: the lab's nodes take a number of seconds\n"
+                    text = "systemd-run: the lab's nodes accept only a number of seconds\n"
                     return ProgramResult(err=text, code=1)
                 properties = dict(
                     each.partition("=")[::2] for each in words.all("-p", "--property")
@@ -227,13 +227,13 @@ class Tools:
                 return ProgramResult(err=said)
         except JobFailed as failed:
             return ProgramResult(err=f"{failed}\n", code=1)
-        return ProgramResult(err="systemd-run: the lab's nodes know --on-active only\n", code=1)
+        return ProgramResult(err="systemd-run: the lab's nodes support only --on-active\n", code=1)
 
     def _journalctl(self, rest: list[str]) -> ProgramResult:
         words = parse(rest)
         unknown = sorted(words.options.keys() - _OF_THE_JOURNAL) or list(words.rest)
         if unknown:
-            text = f"journalctl: {unknown[0]}: the lab's nodes do not know it\n"
+            text = f"journalctl: {unknown[0]}: not supported by the lab's nodes\n"
             return ProgramResult(err=text, code=1)
         units = {full_name(name) for name in words.all("-u", "--unit")}
         lines = [line for line in self._journal if not units or line.unit in units]

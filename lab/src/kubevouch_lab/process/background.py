@@ -34,7 +34,7 @@ def detached(folder: Folder, running: Running) -> None:
         said = words.read().decode(errors="replace")
     os.waitpid(child, 0)
     if said != "up":
-        why = said.removeprefix(f"{folder.root}: ") or "the lab ended while it started"
+        why = said.removeprefix(f"{folder.root}: ") or "the lab exited during startup"
         raise LabError(str(folder.root), why, f"see {folder.log}")
 
 
@@ -87,7 +87,7 @@ def ended(folder: Folder) -> bool:
     while folder.running():
         if time.monotonic() > end:  # noqa: TID251
             raise LabError(
-                str(folder.root), f"process {process} does not end", f"kill -9 {process}"
+                str(folder.root), f"process {process} does not exit", f"kill -9 {process}"
             )
         time.sleep(0.02)  # noqa: TID251
     return True

@@ -83,7 +83,7 @@ class Commands:
         """
         scenario = scenario_of(message["scenario"])
         if scenario.repair is None:
-            raise UsageError(scenario.name, "nothing of it needs a person", "kubevouch doctor")
+            raise UsageError(scenario.name, "no manual repair is needed", "kubevouch doctor")
         await scenario.repair(self._lab, scenario.machines(self._lab))
         await repair_shown(self._lab, scenario)
 

@@ -54,7 +54,7 @@ class ControlSocket:
         except KubevouchError as error:
             answer = {"error": [error.where, error.seen, error.expected], "code": error.exit_code}
         except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
-            answer = {"error": ["the lab", f"was asked something it does not know: {error}", ""]}
+            answer = {"error": ["the lab", f"received an unknown request: {error}", ""]}
         with contextlib.suppress(OSError):
             writer.write(msgspec.json.encode(answer) + b"\n")
             await writer.drain()
@@ -82,7 +82,7 @@ def ask(folder: Folder, what: Message, *, timeout: float = 60.0) -> Message:
         raise LabError(str(folder.control), f"the lab does not answer: {error}") from None
     if "ok" not in answer:
         failure = UsageError if answer.get("code") == ExitCode.USAGE else LabError
-        raise failure(*answer.get("error", ("the lab", "ended while it was asked", "")))
+        raise failure(*answer.get("error", ("the lab", "exited before it answered", "")))
     found: Message = answer["ok"]
     return found
 

@@ -25,6 +25,7 @@ async def run(
     entropy: Entropy,
     notify: Callable[[str], None],
     ready: "asyncio.Future[None]",
+    commands: "Callable[[Lab], Commands]" = Commands,
 ) -> None:
     """Runs the lab until SIGINT or SIGTERM; `ready` is set once everything answers.
 
@@ -35,7 +36,7 @@ async def run(
     os.umask(os.umask(0o022) | 0o022)
     with folder.locked(), _logged(folder):
         lab = Lab(folder, scenario_of=scenario_of, clock=clock, entropy=entropy, notify=notify)
-        control = ControlSocket(folder, Commands(lab))
+        control = ControlSocket(folder, commands(lab))
         ended = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

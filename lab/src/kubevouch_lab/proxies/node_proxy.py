@@ -54,7 +54,7 @@ class NodeProxy:
         """Answers ("", "nodes", "proxy"): hands the request on; 503 with Go's words if nobody answers."""
         address = address_of(self._store.get(NODES, call.info.name))
         if call.http.headers.get("Upgrade"):
-            raise status.bad_request("the lab hands no upgraded connections on (exec, attach)")
+            raise status.bad_request("the lab does not proxy upgraded connections (exec, attach)")
         rest = call.http.rel_url.raw_path.partition("/proxy")[2] or "/"
         url = f"https://{address}{rest}"
         if call.http.rel_url.raw_query_string:

@@ -11,18 +11,20 @@ from kubevouch_lab.scenarios import faults, repairs
 from kubevouch_lab.scenarios.settling import no_server_ready, nobody_reports
 
 _ALL = (
-    Scenario("expired", "kubelets sign their own; those certificates have expired", State.EXPIRED),
-    Scenario("no-ip-sans", "kubelets sign their own: good for a name only", State.NO_IP_SANS),
-    Scenario("pending", "serverTLSBootstrap is on and nobody approves: dark ports", State.PENDING),
+    Scenario("expired", "kubelets serve self-signed certificates that have expired", State.EXPIRED),
+    Scenario(
+        "no-ip-sans", "kubelets serve self-signed certificates without IP SANs", State.NO_IP_SANS
+    ),
+    Scenario("pending", "serverTLSBootstrap is on, but nobody approves CSRs", State.PENDING),
     Scenario(
         "rotated-expired",
-        "approved once by hand, long ago, and expired since",
+        "CSRs were approved by hand once, and the certificates have expired since",
         State.ROTATED_EXPIRED,
     ),
     Scenario("healthy", "nothing is wrong", State.HEALTHY, (faults.somebody_approves,)),
     Scenario(
         "denied-loop",
-        "some approver's rule refuses a node, which asks again for ever",
+        "an approver denies a node's CSRs, and its kubelet keeps making new ones",
         State.HEALTHY,
         (faults.somebody_approves, faults.somebody_denies, faults.ask_anew),
         repair=repairs.rule_mended,
@@ -30,19 +32,19 @@ _ALL = (
     ),
     Scenario(
         "approver-gone",
-        "certificates are nearly used up, and nobody approves the next ones",
+        "certificates expire soon, and nobody approves the next ones",
         State.HEALTHY,
         (faults.nearly_used_up,),
     ),
     Scenario(
         "renewal-due",
-        "kubelets have asked for their next certificate in time, and nobody approves it",
+        "kubelets have requested their next certificates in time, but nobody approves them",
         State.HEALTHY,
         (faults.rotation_due,),
     ),
     Scenario(
         "kubelets-dead",
-        "kubelets' client certificates have expired: they do not start, and their nodes are NotReady",
+        "kubelets' client certificates have expired, so kubelets do not start and nodes are NotReady",
         State.HEALTHY,
         (faults.somebody_approves, faults.client_certificates_expired),
         shows=nobody_reports,
@@ -50,14 +52,14 @@ _ALL = (
     ),
     Scenario(
         "wrong-ca",
-        "a node serves a certificate of a former CA of the same name",
+        "a node serves a certificate signed by a former CA of the same name",
         State.HEALTHY,
         (faults.somebody_approves, faults.signed_by_another_ca),
         single=True,
     ),
     Scenario(
         "clock-skew",
-        "a node's clock goes a day ahead: it was certified tomorrow",
+        "a node's clock is a day ahead, so its certificate is valid only from tomorrow",
         State.HEALTHY,
         (faults.somebody_approves, faults.clock_ahead),
         repair=repairs.clock_set,
@@ -66,7 +68,7 @@ _ALL = (
     ),
     Scenario(
         "unreachable",
-        "a node's port swallows what comes",
+        "a node's kubelet port accepts connections and never answers",
         State.HEALTHY,
         (faults.somebody_approves, faults.swallow),
         repair=repairs.port_opened,
@@ -74,7 +76,7 @@ _ALL = (
     ),
     Scenario(
         "insecure-flag",
-        "metrics-server runs with --kubelet-insecure-tls; the lab's is ours: it is 0/3",
+        "metrics-server runs with --kubelet-insecure-tls; the lab's (ours) is still 0/3",
         State.EXPIRED,
         (faults.insecure_flag,),
         shows=no_server_ready,
@@ -88,7 +90,7 @@ _ALL = (
     ),
     Scenario(
         "drift",
-        "the ConfigMap says serverTLSBootstrap, a node's file does not",
+        "the ConfigMap sets serverTLSBootstrap, but a node's file does not",
         State.HEALTHY,
         (faults.somebody_approves, faults.drifted),
         single=True,
@@ -102,5 +104,5 @@ def scenario_of(name: str) -> Scenario:
     found = SCENARIOS.get(name)
     if found is None:
         right = nearest(name, SCENARIOS, otherwise=f"there are {', '.join(SCENARIOS)}")
-        raise UsageError(name, "there is no such scenario", right)
+        raise UsageError(name, "no such scenario", right)
     return found

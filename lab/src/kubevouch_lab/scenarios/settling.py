@@ -86,7 +86,7 @@ async def _quiet(lab: "Lab", name: str) -> None:
     last = _picture(lab)
     while (now := lab.clock.monotonic()) - since < wanted:
         if now - start > _patience(lab):
-            raise _not_seen(lab, name, "an end of the changes")
+            raise _not_seen(lab, name, "no more changes")
         await lab.clock.sleep(_EVERY * lab.pace)
         if (found := _picture(lab)) != last:
             last, since = found, lab.clock.monotonic()
@@ -130,7 +130,7 @@ def _leases_of_now(lab: "Lab") -> dict[str, Callable[[], bool]]:
         ]
         return all(str((each.get("spec") or {}).get("renewTime", "")) < soon for each in leases)
 
-    return {"no Lease from the future": none_is_ahead}
+    return {"no Lease with a renewTime in the future": none_is_ahead}
 
 
 def _ready(pod: Object) -> object:
@@ -166,8 +166,8 @@ def _pods_placed(lab: "Lab") -> dict[str, Callable[[], bool]]:
         return all(_bound(pod) or _has_no_place(lab, pod) for pod in _servers(lab))
 
     return {
-        "every node Ready whose kubelet runs, and free of the taints of nodes that are not": all_free,
-        "a node for each metrics server that one would take": none_waits,
+        "every node with a running kubelet is Ready and without NotReady taints": all_free,
+        "every metrics-server pod that fits on a node is scheduled": none_waits,
     }
 
 
@@ -208,7 +208,7 @@ def nobody_reports(lab: "Lab") -> dict[str, Callable[[], bool]]:
         stand = [each.kubelet for each in lab.machines.values() if not each.kubelet.running]
         return all(unknown(each.name) for each in stand)
 
-    return {"every node NotReady whose kubelet does not run": all_unknown}
+    return {"every node without a running kubelet is NotReady": all_unknown}
 
 
 def no_server_ready(lab: "Lab") -> dict[str, Callable[[], bool]]:
@@ -235,8 +235,8 @@ def _all_is_well(lab: "Lab") -> dict[str, Callable[[], bool]]:
         return all(status_of(each).get("certificate") for each in newest.values())
 
     looks = {
-        "every node Ready": all_ready,
-        "a certificate for every kubelet's newest CSR": all_issued,
+        "every node is Ready": all_ready,
+        "every kubelet's newest CSR has a certificate": all_issued,
     }
     return looks | _looks(lab, State.HEALTHY) | _usage_of_all(lab)
 
@@ -256,21 +256,25 @@ def _looks(lab: "Lab", state: State) -> dict[str, Callable[[], bool]]:
 
     looks: dict[str, Callable[[], bool]] = {}
     if dark:
-        looks["a request of every kubelet"] = lambda: all(
+        looks["every kubelet waits for a CSR"] = lambda: all(
             machine.kubelet.waits_for for machine in lab.machines.values()
         )
-    looks["three metrics servers, running where there is a node for them"] = lambda: (
+    looks["three metrics-server pods, running if they fit on a node"] = lambda: (
         len(pods := _servers(lab)) == 3
         and all(status_of(pod).get("phase") == "Running" or _has_no_place(lab, pod) for pod in pods)
     )
     if state is State.HEALTHY:
-        looks["all of them ready"] = lambda: (
+        looks["every metrics-server pod that fits on a node is ready"] = lambda: (
             _deployment(lab).get("readyReplicas", 0)
             == sum(not _has_no_place(lab, pod) for pod in _servers(lab))
         )
-        looks["the metrics API available"] = lambda: _metrics_api(lab) == "True Passed" or nowhere()
+        looks["the metrics API is available"] = lambda: (
+            _metrics_api(lab) == "True Passed" or nowhere()
+        )
     else:
-        looks["its complaint about every node"] = lambda: complains() or nowhere()
+        looks["a metrics-server log with a complaint about every node"] = lambda: (
+            complains() or nowhere()
+        )
         looks |= no_server_ready(lab)
     return looks
 
@@ -288,4 +292,4 @@ def _usage_of_all(lab: "Lab") -> dict[str, Callable[[], bool]]:
         servers = [uid_of(pod) for pod in _servers(lab) if _bound(pod)]
         return all(lab.servers.has_usage_of(uid, node) for uid in servers for node in ready)
 
-    return {"the usage of every Ready node in every metrics server": all_measured}
+    return {"every metrics-server pod has the usage of every Ready node": all_measured}

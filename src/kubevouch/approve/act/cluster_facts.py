@@ -1,4 +1,4 @@
-"""Cluster facts that seldom change, read every minute: the cluster's own names, and the CAs of kubelets' certificates."""
+"""Cluster facts that seldom change, read every minute: the cluster's own names, and the CAs that sign kubelets' certificates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,15 +16,15 @@ from kubevouch.x509 import Certificate
 
 EVERY: Final = 60.0
 KEPT: Final = 300.0
-"""Seconds. If a later read fails or is incomplete, earlier complete names stay in use this long."""
+"""Seconds for which complete names stay in use if later reads fail or are incomplete."""
 
 
 @dataclass
 class ClusterFacts:
-    """Reads them every minute.
+    """Reads the facts every minute.
 
-    changed: called with the names after a change, or when their doubts change. report: called with
-    each failure.
+    changed: called with the names when they change, or when their doubts change. report: called
+    with each failure.
     """
 
     api: ApiClient
@@ -34,7 +34,7 @@ class ClusterFacts:
     report: Callable[[KubevouchError | str], None]
 
     roots: tuple[Certificate, ...] = ()
-    """The CAs that sign kubelets' certificates; empty until they were read."""
+    """The CAs that sign kubelets' certificates; empty until first read."""
 
     _names: ClusterNames | None = None
     _good_at: float | None = None
@@ -54,7 +54,7 @@ class ClusterFacts:
             await self.clock.sleep(await self.read())
 
     async def read(self) -> float:
-        """Reads them once. Returns the seconds until the next read."""
+        """Reads the facts once. Returns the seconds until the next read."""
         inquiry = Inquiry(self.clock)
         try:
             names = await gather_names(self.api, inquiry)
@@ -75,7 +75,7 @@ class ClusterFacts:
         return EVERY
 
     def _tell(self, doubts: list[str]) -> None:
-        """Reports each doubt once while it lasts."""
+        """Reports each new doubt once, not again while it lasts."""
         for text in doubts:
             if text not in self._told:
                 self.report(text)

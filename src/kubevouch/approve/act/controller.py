@@ -1,4 +1,4 @@
-"""The whole approver. It runs until cancelled, then releases the Lease."""
+"""The whole approver. Runs until cancelled, then releases the Lease."""
 
 import asyncio
 from collections.abc import Callable
@@ -31,10 +31,10 @@ LEASE: Final = "kubevouch-approver"
 
 @dataclass(frozen=True, slots=True)
 class ApproverSettings:
-    """How one process of the approver runs.
+    """The settings of one approver process.
 
-    namespace: of the Lease and the ConfigMaps. identity: this process in the election. dry_run: it
-    only logs and counts its decisions, writes nothing, and takes no Lease.
+    namespace: where the Lease and the ConfigMaps are. identity: of this process in the election.
+    dry_run: only log and count decisions; write nothing, and take no Lease.
     """
 
     namespace: str
@@ -43,9 +43,9 @@ class ApproverSettings:
 
 
 class ApproverController:
-    """One process of the approver. rng: returns a random number in [0, 1).
+    """One approver process. rng: returns a random number in [0, 1).
 
-    It uses the API server's time. Only the log has this machine's time.
+    It uses the API server's time, except for this machine's time in the log.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class ApproverController:
             identity=self._settings.identity,
             clock=self._clock,
             rng=self._rng,
-            report=self._reporter("Failed to renew or to get the Lease"),
+            report=self._reporter("Failed to acquire or renew the Lease"),
             changed=self._turned,
             fit=self._may_lead,
         )
@@ -163,13 +163,13 @@ class ApproverController:
 
     @property
     def part(self) -> ServerPart:
-        """What a server runs and serves of the approver.
+        """The approver as a part of a server: its tasks and readiness checks.
 
-        On exit it writes what it has learned, and releases the Lease.
+        On exit it writes unsaved records, and releases the Lease.
         """
 
         def listed() -> str | None:
-            return None if self._reactions.begun else "not everything has been listed yet"
+            return None if self._reactions.begun else "not all objects have been listed yet"
 
         def named() -> str | None:
             reserved = self._view.reserved(self._clock.monotonic()) if self._facts.known else None
@@ -210,7 +210,7 @@ class ApproverController:
             await self._election.release()
 
     async def _nobody_watched(self) -> bool:
-        """Whether no approver has led for so long that CSRs of client certificates may be deleted by now."""
+        """Whether no approver has led for so long that client certificate CSRs may have been deleted unseen."""
         try:
             lease = await self._api.get(LEASES, LEASE, self._settings.namespace)
         except NotFound:
@@ -224,13 +224,13 @@ class ApproverController:
     # Who may do what
 
     def _knows_the_cluster(self) -> bool:
-        """Whether everything has been listed, and the cluster's own names have been read."""
+        """Whether Nodes, CSRs and ConfigMaps have been listed, and the cluster's own names have been read."""
         return self._reactions.begun and self._facts.known
 
     def _may_lead(self) -> bool:
-        """Whether it knows the present cluster.
+        """Whether this process knows the current cluster.
 
-        Otherwise it would decide nothing and keep the Lease from another process.
+        Otherwise it would decide nothing, yet keep the Lease from another process.
         """
         return self._knows_the_cluster() and not self._watches.stale
 

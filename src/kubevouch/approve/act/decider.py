@@ -1,4 +1,4 @@
-"""Takes requestors' CSRs in turn: reads the live Node, asks the policy, and makes the one write that follows."""
+"""Decides CSRs, one requestor after another: reads the live Node, asks the policy, and writes an approval."""
 
 import asyncio
 from collections.abc import Callable
@@ -32,26 +32,28 @@ from kubevouch.policy.sources.choice import wants_renewal
 from kubevouch.policy.sources.renewal import RenewalEvidence
 
 WRITTEN_AT_ONCE: Final = 32
-"""Concurrent writes of decisions. Reads go on meanwhile.
+"""How many decisions are written concurrently. Reads continue meanwhile.
 
-The more writes etcd commits together, the less each one costs. In a burst 32 cost etcd and the API
-server a tenth less than 16, and 64 no less than 32 (docs/internals/decisions/0010).
+The more writes etcd commits together, the less each costs. In a burst, 32 cost etcd and the API
+server a tenth less than 16; 64 cost no less than 32 (docs/internals/decisions/0010).
 """
 
 _WORKERS: Final = 64
-"""More than writers, since a worker may wait for a handshake with a node that does not answer."""
+"""The number of workers. It exceeds WRITTEN_AT_ONCE, since a worker may wait for a handshake with
+an unresponsive node."""
 
 _DIALLED_AT_ONCE: Final = 32
-"""The most Nodes that are dialled at once. Fewer than workers, so that Nodes that never answer cannot block CSRs that need no
-handshake."""
+"""How many Nodes are dialled concurrently. It is below _WORKERS, so that unresponsive Nodes cannot
+block CSRs that need no handshake."""
 
 OLDEST_FACTS: Final = 5.0
-"""Seconds. Facts older than this are read again before a write."""
+"""The greatest age in seconds of the facts behind a written decision. With older facts the CSR is
+decided again."""
 
-_BEAT: Final = 0.01
-"""Seconds. In a crowd, decisions run back to back and their writes go out together. Warm code
-costs less than code that runs after the API server used the processor: a seventh of our CPU in a
-burst."""
+_BATCH: Final = 0.01
+"""Seconds between batches if many CSRs wait. Then decisions run back to back, and their writes are
+sent together. That saves a seventh of our CPU in a burst, since code runs slower after the API
+server used the processor."""
 
 _NAMES_AWAITED: Final = 1.0
 _LEASE_AWAITED: Final = 1.0
@@ -61,10 +63,10 @@ _DIAL_AWAITED: Final = 1.0
 
 @dataclass
 class Decider:
-    """Works on a queue.
+    """Works on the queue of requestors.
 
-    reactions: they know whether this process leads, as last announced, and hear of each write
-    beforehand. decides: it leads right now, and has seen CSRs in order. may_write: asked right
+    reactions: know whether this process leads, as last announced; are told each write beforehand.
+    decides: whether this process leads right now and has all CSRs in order. may_write: called right
     before every write.
     """
 
@@ -81,9 +83,9 @@ class Decider:
     dry_run: bool
     rng: Callable[[], float]
 
-    _beat: asyncio.Task[None] | None = None
+    _batch: asyncio.Task[None] | None = None
     _dialling: set[str] = field(default_factory=set)
-    """The nodes that are being dialled."""
+    """The nodes with a handshake in progress."""
 
     def __post_init__(self) -> None:
         queue = self.queue
@@ -91,7 +93,7 @@ class Decider:
         self._writing = asyncio.Semaphore(WRITTEN_AT_ONCE)
 
     async def run(self) -> None:
-        """Works until cancelled."""
+        """Decides CSRs until cancelled."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(_WORKERS):
                 workers.create_task(self._work())
@@ -108,15 +110,15 @@ class Decider:
                 self.queue.put(requestor, HELD)
             finally:
                 self.queue.done(requestor)
-            await self._next_beat()
+            await self._next_batch()
 
-    async def _next_beat(self) -> None:
-        """In a crowd, wakes all free workers at the same moment."""
+    async def _next_batch(self) -> None:
+        """If many CSRs wait, wakes all free workers at the same moment."""
         if self.queue.depth <= A_CROWD:
             return
-        if self._beat is None or self._beat.done():
-            self._beat = asyncio.create_task(self.clock.sleep(_BEAT))
-        await asyncio.wait([self._beat])
+        if self._batch is None or self._batch.done():
+            self._batch = asyncio.create_task(self.clock.sleep(_BATCH))
+        await asyncio.wait([self._batch])
 
     async def _look_at(self, waiting: WaitingCsr) -> None:
         if waiting.over or not self.reactions.active:
@@ -169,13 +171,13 @@ class Decider:
         """The requestor's Node, from the API server without a cache. Raises KubevouchError."""
         if not waiting.node:
             return NodeRead(None, self.clock.monotonic())
-        read = await self._nodes.read(waiting.node, self.queue.said(waiting.requestor))
+        read = await self._nodes.read(waiting.node, self.queue.queued_at(waiting.requestor))
         if read.node is not None and not waiting.first_uid:
             waiting.first_uid = read.node.uid
         return read
 
     def _to_be_dialled(self, waiting: WaitingCsr, csr: Csr, reserved: ReservedNames) -> Node | None:
-        """The node whose kubelet to dial; None if the decision needs no handshake, or may not make one."""
+        """The node whose kubelet to dial; None if the decision needs no handshake, or a handshake is not allowed."""
         node = self.view.nodes.get(waiting.node or "")
         if node is None or not self.facts.roots:
             return None
@@ -185,11 +187,11 @@ class Decider:
         return node if may_be_dialled(self.view, csr, node, reserved, at) else None
 
     def _may_dial(self, node: str) -> bool:
-        """Whether to dial a node now: one CSR of each node at a time, and a bounded number of nodes."""
+        """Whether the node may be dialled now: only for one of its CSRs at a time, and not too many nodes at once."""
         return node not in self._dialling and len(self._dialling) < _DIALLED_AT_ONCE
 
     async def _renewal(self, csr: Csr, node: Node) -> RenewalEvidence:
-        """What the node's kubelet serves at the requested addresses."""
+        """Dials the requested addresses and returns the certificates that the node's kubelet serves there."""
         asked, at = asked_of(csr), self.clock.now()
         assert asked is not None  # else it may not be dialled
         targets = [
@@ -219,7 +221,7 @@ class Decider:
         return looked
 
     async def _admitted(self, looked: LookedAt, live: Node) -> bool:
-        """Whether the rule for new nodes needs no record, or its record is written."""
+        """Records what the rule for new nodes admits. Returns False only if that fails."""
         admits = looked.answer.admits if looked.answer else None
         if admits is None or looked.decision.outcome is not Outcome.PASS or self.dry_run:
             return True
@@ -265,7 +267,7 @@ class Decider:
         self.telling.approved(found, looked)
 
     def _again(self, waiting: WaitingCsr, looked: LookedAt | None) -> None:
-        """Queues the next look. looked: None if there was no decision."""
+        """Queues the CSR again after the right wait. looked: None if there was no decision."""
         told = looked is not None and looked.decision.outcome is Outcome.REFUSE
         waiting.failures = 0 if told else waiting.failures + 1
         budget = self.view.budget.wait(waiting.node or "", self.clock.now())

@@ -13,27 +13,27 @@ from kubevouch.policy.sources.configuration import IdentitySource
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _PREFIX: Final = "kubevouch_approver_"
 NODE_NOT_READ: Final = "NodeNotRead"
-"""Reason for a look without a decision, since the Node could not be read."""
+"""The reason if no decision was possible, since the Node could not be read."""
 
 NOT_WRITTEN: Final = "NotWritten"
-"""Reason for a decision that the API server did not accept."""
+"""The reason if the API server did not accept a decision."""
 
 
 _MEASURED: Final = {
-    "pending": "Pending serving CSRs, without those that a newer CSR of their kubelet replaces.",
+    "pending": "Pending serving CSRs, except those replaced by a newer one.",
     "oldest_pending_age_seconds": "Age of the oldest pending CSR; 0 if nothing is pending.",
-    "queue_depth": "CSRs that are due for a look, or being looked at.",
-    "source_problems": "ConfigMaps of the approver that cannot be read, in whole or in part.",
-    "clock_ahead_seconds": "Least lead of this machine's clock over the API server's; negative: it lags.",
-    "last_gap_timestamp_seconds": "When it last turned out that nobody had watched who gets client certificates; 0: never.",
-    "tasks": "Tasks of the event loop, like go_goroutines of a Go program: a backlog shows here.",
-    "synced": "Whether everything has been listed once.",
+    "queue_depth": "CSRs that are due for a decision, or being decided.",
+    "source_problems": "The approver's ConfigMaps that are unreadable, in whole or in part.",
+    "clock_ahead_seconds": "Least lead of this machine's clock over the API server's; negative if behind.",
+    "last_gap_timestamp_seconds": "When client certificates may last have been missed; 0: never.",
+    "tasks": "Tasks of the event loop, like go_goroutines. A backlog raises it.",
+    "synced": "Whether Nodes, CSRs and ConfigMaps have been listed once.",
 }
-"""Gauges with callbacks, by their names without the prefix."""
+"""Help texts of the gauges that have callbacks, by name without the prefix."""
 
 
 class ApproverInstruments:
-    """The metrics. Every label set that is known beforehand starts at 0."""
+    """The metrics. Every label set that is known in advance starts at 0."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, about: str, labels: tuple[str, ...] = ()) -> Counter:
@@ -46,18 +46,18 @@ class ApproverInstruments:
         )
         self.decisions = counter(
             "decisions",
-            "Looks at CSRs by the policy's outcome. Only those that pass are approved.",
+            "Decisions about CSRs, by outcome. Only CSRs that pass are approved.",
             ("outcome", "reason", "source"),
         )
         self.decision_duration = Histogram(
             f"{_PREFIX}decision_duration_seconds",
-            "From the start of a look at a CSR to the API server's answer.",
+            "Time from the start of a decision to the API server's answer.",
             buckets=_BUCKETS,
             registry=registry,
         )
         self.others_approved = counter(
             "others_approved",
-            "CSRs that somebody else approved, by our policy's outcome.",
+            "CSRs approved by other clients, by our policy's outcome.",
             ("verdict",),
         )
         self.api_requests = counter(
@@ -66,7 +66,7 @@ class ApproverInstruments:
         self.watch_failures = counter("watch_failures", "Failures of watches.", ("resource",))
         self.watch_lag = Histogram(
             f"{_PREFIX}watch_lag_seconds",
-            "From the creation of a CSR (whole seconds) until the watch showed it.",
+            "Time from a CSR's creation (in whole seconds) until the watch showed it.",
             buckets=(1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 840.0),
             registry=registry,
         )
@@ -86,13 +86,13 @@ class ApproverInstruments:
             self.others_approved.labels(verdict)
 
     def measure(self, **gauges: Callable[[], float]) -> None:
-        """Registers the gauges of _MEASURED with their callbacks."""
+        """Registers gauges of _MEASURED with these callbacks."""
         for name, value in gauges.items():
             gauge = Gauge(f"{_PREFIX}{name}", _MEASURED[name], registry=self._registry)
             gauge.set_function(value)
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
-        """Counts a request to the API server; an observer of kube.io."""
+        """Counts a request to the API server; a RequestObserver of kube.io."""
         call = api_call(method, target.partition("?")[0])
 
         def ended(how: str) -> None:

@@ -1,8 +1,8 @@
-"""Reads live Nodes from the API server: one by one, or the versions of all Nodes if a crowd of CSRs waits.
+"""Reads live Nodes from the API server: one by one, or the versions of all Nodes if many CSRs wait.
 
-Objects of the same UID and resourceVersion are equal, byte for byte. So if the API server lists,
-after a CSR came up, the version that the watch has shown, that Node counts as read live, though
-only its version was sent. A Node of another version is read by itself.
+Objects with the same UID and resourceVersion are equal, byte for byte. So if the API server, after
+a CSR was queued, lists the version that the watch has shown, the watched Node is the live one,
+though only its version was sent. A Node with another version is read by itself.
 docs/internals/decisions/0010 has the reasons and figures.
 """
 
@@ -19,23 +19,23 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES, Node
 
 READ_AT_ONCE: Final = 16
-"""Single Nodes that are read concurrently."""
+"""How many single Nodes are read concurrently."""
 
 SHARED: Final = 2.0
-"""Seconds for which a list of versions is valid after its request."""
+"""Seconds for which a list of versions is used after its request."""
 
 A_CROWD: Final = 16
-_DEARER: Final = 16
-"""One read of a Node costs as much as this many versions, and of many more without pages."""
+_READ_COST: Final = 16
+"""Reading one Node costs at least as much as listing this many versions."""
 
 _SLOW: Final = SHARED / 2
-_NOT_AGAIN: Final = 60.0
-"""Seconds without a list of versions after a failed or late one."""
+_LIST_PAUSE: Final = 60.0
+"""Seconds without a list of versions after one that failed or was slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeRead:
-    """A Node as it was after `began`, by the monotonic clock. node: None if no Node has the name."""
+    """A Node as it was after `began`, by the monotonic clock. node: None if no Node has this name."""
 
     node: Node | None
     began: float
@@ -49,7 +49,7 @@ class _Versions:
 
 @dataclass
 class NodeReader:
-    """Reads Nodes. depth: how many CSRs wait for a look."""
+    """Reads Nodes. depth: returns how many CSRs are due."""
 
     api: ApiClient
     clock: Clock
@@ -62,13 +62,13 @@ class NodeReader:
     _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READ_AT_ONCE))
 
     async def read(self, name: str, since: float) -> NodeRead:
-        """The Node of this name, from the API server without a cache. Raises KubevouchError.
+        """Reads the Node of this name from the API server, without a cache. Raises KubevouchError.
 
-        since: when the question came up, by the monotonic clock. Earlier reads do not count.
+        since: only reads after this time count, by the monotonic clock.
         """
-        if self._answering(since) is None and self._is_crowd():
+        if self._recent(since) is None and self._is_crowd():
             async with self._listing:
-                if self._answering(since) is None and self._is_crowd():
+                if self._recent(since) is None and self._is_crowd():
                     await self._list()
         if (found := self._confirmed(name, since)) is not None:
             return found
@@ -81,16 +81,16 @@ class NodeReader:
         # A different name: ours would lead to another path.
         return NodeRead(node if node.name == name else None, began)
 
-    def _answering(self, since: float) -> _Versions | None:
-        """The versions requested since then, and only a moment ago."""
+    def _recent(self, since: float) -> _Versions | None:
+        """The last list of versions, if requested after `since` and at most SHARED seconds ago."""
         versions = self._versions
         if versions is not None and self.clock.monotonic() - versions.began > SHARED:
             versions = self._versions = None
         return versions if versions is not None and versions.began >= since else None
 
     def _confirmed(self, name: str, since: float) -> NodeRead | None:
-        """The watch's Node if it is the live one; None if unknown."""
-        versions, node = self._answering(since), self.view.nodes.get(name)
+        """The watched Node if it is proven to be the live one, else None."""
+        versions, node = self._recent(since), self.view.nodes.get(name)
         if versions is None or node is None or not node.metadata.resource_version:
             return None
         if versions.by_name.get(name) != (node.uid, node.metadata.resource_version):
@@ -99,7 +99,7 @@ class NodeReader:
 
     def _is_crowd(self) -> bool:
         depth = self.depth()
-        large = depth >= A_CROWD and depth * _DEARER >= len(self.view.nodes)
+        large = depth >= A_CROWD and depth * _READ_COST >= len(self.view.nodes)
         return large and self.clock.monotonic() >= self._not_before
 
     async def _list(self) -> None:
@@ -108,9 +108,9 @@ class NodeReader:
             by_name = await self.api.versions(NODES)
         except KubevouchError:
             # The caller reads the Node instead, and reports the failure.
-            self._not_before = self.clock.monotonic() + _NOT_AGAIN
+            self._not_before = self.clock.monotonic() + _LIST_PAUSE
             return
         now = self.clock.monotonic()
         if now - began > _SLOW:
-            self._not_before = now + _NOT_AGAIN
+            self._not_before = now + _LIST_PAUSE
         self._versions = _Versions(by_name, began)

@@ -1,7 +1,7 @@
-"""Whose turn it is: one worker at a time for each requestor, and another turn if something happened meanwhile.
+"""The order of requestors: one worker at a time for each requestor, and another turn if something happened meanwhile.
 
-Each requestor has one place in the queue and goes to its end after a turn. So everybody waits for
-at most one CSR of each other credential.
+Each requestor has one place in the queue, and goes to the end after a turn. So each waits for at
+most one CSR of every other credential.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ from kubevouch.clock import Clock
 K = TypeVar("K")
 
 _TICK: Final = 0.5
-"""Seconds between checks for requestors whose wait is over. Those due at once do not wait for
-it."""
+"""Seconds between checks for requestors whose delay is over. Those due at once do not wait for
+this."""
 
 
 class DecisionQueue(Generic[K]):
-    """A queue of requestors. `run` moves up those that have waited; workers call `get` and `done`."""
+    """A queue of requestors. `run` queues delayed ones when due; workers call `get` and `done`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -25,53 +25,52 @@ class DecisionQueue(Generic[K]):
         """Each entry wakes one worker. An Event would wake them all, which costs as much as a
         decision."""
         self._later: dict[K, float] = {}
-        """When each ready requestor was last queued. While a worker has it: when it was queued
-        before that."""
-        self._said: dict[K, float] = {}
-        """When each ready requestor was last queued. For one in a worker's hands: when it was
-        queued before that."""
+        """When each delayed requestor becomes due."""
+        self._queued_at: dict[K, float] = {}
+        """When each due requestor was last queued. For a requestor that a worker has taken: when it
+        was queued before that."""
         self._busy: set[K] = set()
         self._again: set[K] = set()
 
     @property
     def depth(self) -> int:
-        """How many are due or being looked at."""
-        return len(self._said)
+        """How many requestors are due or taken by a worker."""
+        return len(self._queued_at)
 
     def put(self, key: K, after: float = 0.0) -> None:
-        """Queues it for a look after that many seconds, or at an earlier time set before."""
+        """Queues a requestor after that many seconds, unless an earlier time is set already."""
         now = self._clock.monotonic()
         if after > 0:
-            if key in self._busy or key not in self._said:
+            if key in self._busy or key not in self._queued_at:
                 self._later[key] = min(now + after, self._later.get(key, now + after))
         elif key in self._busy:
             self._again.add(key)
         else:
             self._later.pop(key, None)
-            if key not in self._said:
+            if key not in self._queued_at:
                 self._ready.put_nowait(key)
-            self._said[key] = now
+            self._queued_at[key] = now
 
     async def get(self) -> K:
-        """The next due requestor. The caller has it until `done`."""
+        """Takes the next due requestor. The caller keeps it until `done`."""
         key = await self._ready.get()
         self._busy.add(key)
         return key
 
-    def said(self, key: K) -> float:
-        """When this requestor, now with a worker, was queued, by the monotonic clock."""
-        return self._said[key]
+    def queued_at(self, key: K) -> float:
+        """When this requestor, which a worker has taken, was queued, by the monotonic clock."""
+        return self._queued_at[key]
 
     def done(self, key: K) -> None:
-        """The worker has finished with it."""
+        """Ends a worker's turn for this requestor."""
         self._busy.discard(key)
-        del self._said[key]
+        del self._queued_at[key]
         if key in self._again:
             self._again.discard(key)
             self.put(key)
 
     async def run(self) -> None:
-        """Moves up those that have waited long enough, until cancelled."""
+        """Queues delayed requestors when they are due, until cancelled."""
         while True:
             await self._clock.sleep(_TICK)
             now = self._clock.monotonic()

@@ -1,4 +1,4 @@
-"""What follows from the watches: which CSRs to look at, what to remember, what others have approved."""
+"""Reacts to the watches: which CSRs to decide, what to record, what other clients have approved."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -19,8 +19,8 @@ from kubevouch.serve.process import return_freed_memory
 _MOST_TOLD: Final = 10_000
 
 _PAUSE: Final = 1.0
-"""Seconds before a look at a CSR whose requestor had another one waiting: a flood gets one look
-a second."""
+"""Seconds before deciding a CSR whose requestor had another one waiting, so that a flood gets one
+decision a second."""
 
 
 @dataclass
@@ -28,7 +28,7 @@ class WatchReactions:
     """Handles the watches' events.
 
     decides: whether this process leads right now. active: whether it leads, as last announced.
-    namespace: of its ConfigMaps.
+    namespace: the approver's.
     """
 
     clock: Clock
@@ -41,39 +41,40 @@ class WatchReactions:
     namespace: str
 
     begun: bool = False
-    """Whether everything has been listed once."""
+    """Whether Nodes, CSRs and ConfigMaps have been listed once."""
 
     gap: bool = False
-    """Whether nobody watched before this process started."""
+    """Whether no approver watched before this process started."""
 
     last_gap: float = 0.0
-    """When it last turned out that nobody had watched, in seconds since 1970; 0: never."""
+    """When client certificates were last found to be possibly missed, in seconds since 1970; 0:
+    never."""
 
     _told: dict[str, str] = field(default_factory=dict)
-    """By a CSR's UID, newest last: the message of the condition that this process wrote or tried
-    to write; "" once another's decision has been reported. The watch may show our decision
+    """The condition message that this process wrote or tried to write, by the CSR's UID, newest
+    last; "" once another client's decision has been reported. The watch may show our decision
     before the write is answered."""
 
     def turned(self, *, active: bool) -> None:
-        """This process starts or stops looking at CSRs."""
+        """Called when this process starts or stops deciding CSRs."""
         self.active = active
         if active:
             self.look_at_all()
 
     def others_listed(self) -> None:
-        """Nodes and ConfigMaps have been listed once."""
+        """Called when Nodes and ConfigMaps have been listed once."""
         if self.gap and any(self.view.sources.records()):
             self.client_csrs_missed()
         self._credentials_changed(self.view.begin())
 
     def csrs_listed(self) -> None:
-        """Every CSR of a list has been handled."""
+        """Called when every CSR of a list has been handled."""
         self._credentials_changed(self.view.client_csrs_listed())
         if self.begun:
             return
         self.begun = True
         self.telling.log.info(
-            "Listed everything",
+            "Listed Nodes, CSRs and ConfigMaps",
             namespace=self.namespace,
             pins=len(self.view.sources.current.pins),
             sources=",".join(self.view.sources.configuration_or_default.sources),
@@ -84,18 +85,18 @@ class WatchReactions:
         self.look_at_all()
 
     def node(self, node: Node) -> None:
-        """A Node is new or has changed."""
+        """Handles a new or changed Node."""
         concerned = self.view.put_node(node)
         self._credentials_changed(self.view.look_at_credentials([node.name]))
         self._look_at(concerned)
 
     def node_gone(self, name: str) -> None:
-        """A Node is gone."""
+        """Handles the deletion of a Node."""
         self._look_at(self.view.remove_node(name))
         self.records.gone(name)
 
     def serving_csr(self, csr: CertificateSigningRequest) -> None:
-        """A serving CSR is new or has changed."""
+        """Handles a new or changed serving CSR."""
         if csr.status.conditions:
             self._decided(csr, is_new=self.view.put_decided_csr(csr))
             return
@@ -111,48 +112,45 @@ class WatchReactions:
         self._look_at([csr.name], _PAUSE if news.asks_again else 0.0)
 
     def serving_csr_gone(self, name: str) -> None:
-        """A serving CSR is gone. An older one of its requestor does not count again."""
+        """Handles the deletion of a serving CSR. An older one of the same requestor does not become valid again."""
         self.view.waiting.remove(name)
 
     def keeps(self, name: str) -> bool:
-        """Whether a CSR of this name is kept, so that its end matters."""
+        """Whether a CSR of this name is kept, so that its deletion matters."""
         return self.view.waiting.get(name) is not None
 
     def client_csr(self, csr: CertificateSigningRequest, *, listed: bool) -> None:
-        """A CSR for a client certificate is new or has changed."""
+        """Handles a new or changed client certificate CSR."""
         self._credentials_changed(self.view.put_client_csr(csr, listed=listed))
 
     def client_csrs_missed(self) -> None:
-        """Client certificates may have been issued unseen.
-
-        So no list of a node's own certificates opens.
-        """
+        """Reports that client certificates may have been issued unseen."""
         self.last_gap = self.clock.now().timestamp()
-        self.telling.log.info("Client certificates may have been issued that no watch has shown")
+        self.telling.log.info("Client certificates may have been issued unseen")
 
     def _credentials_changed(self, nodes: Collection[str]) -> None:
-        """The knowledge about these nodes' client certificates has changed."""
+        """Handles changed knowledge about these nodes' client certificates."""
         for node in nodes:
             self.records.changed(node)
             self._look_at(self.view.waiting.of_node(node))
 
     def config_map(self, found: ConfigMap) -> None:
-        """A ConfigMap of ours is new or has changed."""
+        """Handles a new or changed ConfigMap of ours."""
         before = self.view.sources.problems.get(found.name)
         self._concerned(self.view.sources.put(found), found.name, before)
 
     def config_map_gone(self, name: str) -> None:
-        """A ConfigMap of ours is gone."""
+        """Handles the deletion of a ConfigMap of ours."""
         before = self.view.sources.problems.get(name)
         self._concerned(self.view.sources.remove(name), name, before)
 
     def _concerned(
         self, nodes: Collection[str] | None, name: str, before: Collection[str] | None
     ) -> None:
-        """before: what was wrong with this ConfigMap until now."""
+        """Handles a changed source. before: this ConfigMap's problems until now."""
         problems = self.view.sources.problems.get(name, ())
         for problem in problems:
-            self.telling.log.error(problem, "A source of names cannot be read")
+            self.telling.log.error(problem, "Cannot read a source of names")
         if before and not problems:
             self.telling.log.info("A source of names can be read again", configMap=name)
         if nodes is None:
@@ -183,14 +181,14 @@ class WatchReactions:
         self.telling.approved_by_others(found, decision)
 
     def writing(self, uid: str, message: str) -> None:
-        """We are about to decide about a CSR with this message, so its echo in the watch is no news."""
+        """Notes the message of a decision that we are about to write, so that the watch's echo of it is ignored."""
         self._told.pop(uid, None)
         self._told[uid] = message
         if len(self._told) > _MOST_TOLD:
             del self._told[next(iter(self._told))]
 
     def _look_at(self, names: Collection[str], after: float = 0.0) -> None:
-        """Queues these CSRs after that many seconds, if this process looks at any."""
+        """Queues these CSRs after that many seconds, if this process decides CSRs."""
         if not (self.begun and self.active):
             return  # a new leader looks at all of them
         for name in names:
@@ -203,6 +201,6 @@ class WatchReactions:
         self._look_at([each.name for each in self.view.waiting])
 
     def names_changed(self, names: ClusterNames) -> None:
-        """The cluster's own names have changed."""
+        """Handles a change of the cluster's own names."""
         self.view.set_names(names)
         self.look_at_all()

@@ -1,4 +1,4 @@
-"""Writes what the approver has to remember, only into ConfigMaps kubevouch-recorded-*."""
+"""Writes the approver's records, only into ConfigMaps kubevouch-recorded-*."""
 
 import asyncio
 import contextlib
@@ -20,15 +20,15 @@ from kubevouch.policy.sources.nodes import RECORDED, Admitted, RecordedNode, wri
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, labels_of, shard_of
 
 _EVERY: Final = 5.0
-"""Seconds between writes of what was learned about client certificates."""
+"""Seconds between writes of changes about client certificates."""
 
 _AT_THE_END: Final = 5.0
-"""Seconds for the last write: a pod is killed soon after SIGTERM."""
+"""Time-out of the last write in seconds, since a pod is killed soon after SIGTERM."""
 
 
 @dataclass
 class RecordWriter:
-    """Writes the records. may_write: asked right before each write. report: called with each failure."""
+    """Writes the records. may_write: called right before each write. report: called with each failure."""
 
     api: ApiClient
     clock: Clock
@@ -40,23 +40,23 @@ class RecordWriter:
     _changed: set[str] = field(default_factory=set)
     _gone: set[str] = field(default_factory=set)
     admitting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while the rule for new nodes is asked and its answer written, so that it counts
+    """Held while the rule for new nodes is evaluated and its result written, so that its count is
     right."""
 
     def changed(self, node: str) -> None:
-        """The knowledge about a node's client certificates has changed and will be written soon."""
+        """Notes that a node's client certificates have changed. They are written soon."""
         self._changed.add(node)
 
     def gone(self, node: str) -> None:
-        """The Node is gone.
+        """Notes that a Node was deleted.
 
-        What the rule for new nodes admitted is forgotten, even if the name returns.
+        Its admission by the rule for new nodes is forgotten, even if the name returns.
         """
         self._changed.add(node)
         self._gone.add(node)
 
     async def admit(self, node: Node, admitted: Admitted) -> bool:
-        """Records what the rule for new nodes admits.
+        """Records an admission by the rule for new nodes.
 
         Returns whether that worked; otherwise nothing may be approved.
         """
@@ -81,7 +81,7 @@ class RecordWriter:
                 await self._flush()
 
     async def end(self) -> None:
-        """Writes what was learned since the last write.
+        """Writes the remaining changes at exit.
 
         The next process might no longer find the Node.
         """
@@ -126,9 +126,10 @@ class RecordWriter:
         return (seen.known(node) if seen else None) or NodeCredentials()
 
     def _text_of(self, node: str, known: RecordedNode | None) -> str | None:
-        """The entry of a node; None if there is nothing to remember.
+        """The record entry of a node; None if there is nothing to record.
 
-        It remembers that a deleted Node existed, and which certificates were borrowed for its name.
+        For a deleted Node it has that the Node existed, and which certificates others used in its
+        name.
         """
         found, there = self._credentials(node), self.view.nodes.get(node)
         if there is None:
@@ -151,9 +152,9 @@ class RecordWriter:
             return None
 
     async def _write(self, name: str, entries: dict[str, str | None]) -> None:
-        """One merge patch, which leaves other entries alone.
+        """Writes a merge patch, which leaves other entries unchanged.
 
-        It counts at once, before the watch shows it.
+        The result is used at once, before the watch shows it.
         """
         found: ConfigMap
         with only_while(self.may_write):

@@ -1,4 +1,4 @@
-"""Reports what became of each CSR, in the log and in the metrics."""
+"""Reports each decision about a CSR, in the log and in the metrics."""
 
 from dataclasses import dataclass
 
@@ -17,13 +17,13 @@ from kubevouch.serve.logs import Log
 
 @dataclass
 class Telling:
-    """The one place for log lines and counts about decisions."""
+    """Writes all log lines and counts about decisions."""
 
     log: Log
     instruments: ApproverInstruments
 
     def panicked(self, name: str, error: Exception) -> None:
-        """A bug of ours ended a look."""
+        """A bug of ours raised an exception while deciding."""
         what = f"{type(error).__name__}: {error}"
         self.log.error(what, "Observed a panic", csr=name)
         self._count(Outcome.CANNOT_TELL, NODE_NOT_READ, IdentitySource.NONE)
@@ -35,7 +35,7 @@ class Telling:
         self.log.error(error, f"Failed to {what}", csr=waiting.name, node=waiting.node)
 
     def would_approve(self, waiting: WaitingCsr, looked: LookedAt) -> None:
-        """A dry run would have approved it."""
+        """A dry run would have approved the CSR."""
         self._count_looked(looked)
         why = looked.answer.why if looked.answer else ""
         if waiting.held_for != f"passes {why}":
@@ -44,14 +44,14 @@ class Telling:
             self.log.info("Would approve", csr=waiting.name, node=waiting.node, **words)
 
     def approved(self, found: CertificateSigningRequest, looked: LookedAt) -> None:
-        """We approved it."""
+        """We approved the CSR."""
         self._count_looked(looked)
         node = found.spec.username.removeprefix(NODE_USER)
         why = looked.answer.why if looked.answer else ""
         self.log.info("Approved", csr=found.name, node=node, source=_source(looked), why=why)
 
     def held(self, waiting: WaitingCsr, looked: LookedAt) -> None:
-        """It stays pending."""
+        """The CSR stays pending."""
         self._count_looked(looked)
         why = looked.decision.why
         if waiting.held_for != why:
@@ -66,21 +66,21 @@ class Telling:
             )
 
     def passed_over(self) -> None:
-        """It gets no look: its requestor has made a newer CSR, or too many requestors wait."""
+        """The CSR is never decided: its requestor has made a newer one, or there are too many requestors."""
         self._count(Outcome.REFUSE, HoldReason.SUPERSEDED, IdentitySource.NONE)
 
     def approved_by_others(self, found: CertificateSigningRequest, decision: Decision) -> None:
-        """Somebody else has approved it. Only the approver's own words say who."""
+        """Another client has approved the CSR. Which one, only its own reason and manager name say."""
         self.instruments.others_approved.labels(decision.outcome.value).inc()
         condition = found.condition("Approved")
         reason = condition.reason if condition else ""
         manager = _approver(found)
         words = {"csr": found.name, "selfDeclaredReason": reason, "selfDeclaredManager": manager}
         if decision.outcome is Outcome.REFUSE:
-            self.log.error(decision.why, "Somebody else approved what our policy holds", **words)
+            self.log.error(decision.why, "Another client approved what our policy holds", **words)
         elif decision.outcome is Outcome.CANNOT_TELL:
             self.log.info(
-                "Somebody else approved it; could not tell whether our policy would",
+                "Another client approved a CSR; could not tell whether it passes",
                 why=decision.why,
                 **words,
             )
@@ -99,6 +99,6 @@ def _source(looked: LookedAt) -> str:
 
 
 def _approver(found: CertificateSigningRequest) -> str:
-    """The client that last wrote /approval, by the name that it gives itself."""
+    """The self-declared name (field manager) of the client that last wrote /approval."""
     writers = [w for w in found.metadata.managed_fields if w.subresource == "approval"]
     return writers[-1].manager if writers else ""

@@ -1,4 +1,4 @@
-"""Follows the watches, and passes their events to the view and the handlers."""
+"""Follows the watches, and passes their events to the handlers."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,19 +21,19 @@ from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 STALE: Final = 240.0
-"""Seconds. Bookmarks come once a minute. A silent connection is dropped after 150 s and retried
-within 30 s."""
+"""Seconds of silence from which a watch counts as stale. Bookmarks arrive once a minute. A silent
+connection is dropped after 150 s and retried within 30 s."""
 
 CSR_LIFE: Final = 50 * 60.0
-"""Seconds. An issued CSR is deleted after an hour (pkg/controller/certificates/cleaner), so
-later nobody sees it."""
+"""Seconds for which an issued CSR is sure to exist. It is deleted after an hour
+(pkg/controller/certificates/cleaner)."""
 
 
 class Watches:
-    """The three watches.
+    """The watches of Nodes, CSRs and ConfigMaps.
 
-    handler: gets the events, in each watch's order. report: called with the watched kind and each
-    failure.
+    handler: receives the events, in each watch's order. report: called with the watched kind and
+    each failure.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class Watches:
 
     @property
     def in_order(self) -> bool:
-        """Whether CSRs were delivered in order of creation, which a list that is being read does not guarantee."""
+        """Whether CSRs were delivered in order of creation, which is not so while a list is in progress."""
         return not self._csr_watch.listing
 
     @property
     def stale(self) -> str:
-        """The watches that were silent for so long that the cluster may have changed; "" if none."""
+        """The watches that were silent for so long that their data may be outdated, as text; "" if none."""
         now = self._clock.monotonic()
         heard = {
             "nodes": self._node_watch.heard,
@@ -116,11 +116,11 @@ class Watches:
             self._others_listed.set()
 
     async def _csrs(self) -> None:
-        """One watch for both signers, in the order of events.
+        """Follows one watch of CSRs for both signers, in the order of events.
 
-        A thief who gets a client certificate and at once requests a serving certificate must not be
-        seen in the wrong order. The watch starts once Nodes and ConfigMaps are known, since these
-        decide whose CSRs are kept.
+        If a thief gets a client certificate and at once requests a serving certificate, these two
+        must not be seen in the wrong order. The watch starts once Nodes and ConfigMaps are known,
+        since these decide which requestors' CSRs are kept.
         """
         await self._others_listed.wait()
         async for each in self._csr_watch.events():

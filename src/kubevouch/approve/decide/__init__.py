@@ -1,1 +1,1 @@
-"""What the approver decides besides the policy: when to look again, how much a node may have, what to report."""
+"""The approver's decisions besides the policy: when to decide again, a node's budget, what to report."""

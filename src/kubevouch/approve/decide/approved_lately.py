@@ -1,13 +1,13 @@
-"""Recent approvals of nodes: how many CSRs, and which names and addresses.
+"""Recent approvals of each node: how many CSRs, and which names and addresses.
 
-A node gets six certificates at once, then one in ten minutes. A kubelet requests one for a
+A node gets up to six certificates at once, then one in ten minutes. A kubelet requests one for a
 certificate's whole life. A node that requests more is broken, or somebody collects certificates. If
 two nodes request one address in a burst, only one may get it.
 
 Other nodes' claims come from a watch, which may be silent for minutes unnoticed. Meanwhile two
-nodes could get certificates with one address, each because the other's claim was unseen. So an
-approval is remembered from the decision on, before it is written, until every watch has shown the
-claim or was listed again.
+nodes could get certificates with the same address, each because the other's claim was unseen. So an
+approval is remembered from the decision on, even before it is written, until every watch has shown
+the claim or has listed again.
 """
 
 import hashlib
@@ -27,18 +27,18 @@ ONE_MORE_IN: Final = timedelta(minutes=10)
 _PRUNE_FROM: Final = 1_000
 
 KEPT: Final = timedelta(minutes=5)
-"""A watch that is silent for 150 seconds restarts (kube.io.watch), and a list takes some seconds
-more."""
+"""How long an approval is remembered. A silent watch restarts after 150 seconds (kube.io.watch),
+and a list takes some seconds more."""
 
 _MOST_OF_A_NODE: Final = 96
-"""Names and addresses of six CSRs, a node's budget. Others may approve more; then the newest
-count."""
+"""The most names and addresses of a node: those of six CSRs, its budget. If other clients approve
+more, the newest are kept."""
 
 
 class ApprovedLately:
-    """What nodes were approved for in the last minutes.
+    """The names and addresses that nodes were approved for in the last minutes.
 
-    This proves no ownership: it holds values that nobody wrote down.
+    An approval proves no ownership: these values are recorded nowhere.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class ApprovedLately:
         self._of: dict[str, tuple[datetime, tuple[Claim, ...]]] = {}
 
     def put(self, node: str, asked: AskedNames, at: datetime) -> None:
-        """Adds an approval of this node's CSR, past or imminent."""
+        """Adds an approval of this node's CSR, even if it is not yet written."""
         before = self._of.pop(node, (at, ()))
         values = (*asked.names, *map(str, asked.addresses))
         claims = tuple(
@@ -58,18 +58,18 @@ class ApprovedLately:
         self._forget(at)
 
     def gone(self, node: str) -> None:
-        """The watch shows that the Node is gone, so it has caught up with the node's approvals."""
+        """Drops a node's approvals, because the watch shows that its Node is gone."""
         if self._of.pop(node, None) is not None:
             self._claims.put(node, ())
 
     def among(self, asked: AskedNames, at: datetime) -> Iterator[Owned]:
-        """The owners of requested values that were approved lately."""
+        """The requested values that were recently approved, each with its node."""
         for owner, claim in self._claims.among(asked):
             if at - self._of[owner][0] < KEPT:
                 yield owner, claim
 
     def _forget(self, at: datetime) -> None:
-        """Removes old entries, oldest first, so that each call checks only a few."""
+        """Drops old entries, oldest first, so that each call checks only a few."""
         while at - next(iter(self._of.values()))[0] >= KEPT:
             self.gone(next(iter(self._of)))
 
@@ -85,7 +85,7 @@ class _Bucket:
 
 
 class ApprovalBudget:
-    """The budgets of all nodes, by name. An unknown node has its whole budget."""
+    """The approval budgets of all nodes, by name. An unknown node has its whole budget."""
 
     def __init__(self) -> None:
         self._buckets: dict[str, _Bucket] = {}
@@ -104,12 +104,12 @@ class ApprovalBudget:
         bucket.at = max(bucket.at, at)
 
     def left(self, node: str, at: datetime) -> int:
-        """How many CSRs may be approved now."""
+        """How many CSRs of the node may be approved now."""
         bucket = self._buckets.get(node)
         return AT_ONCE if bucket is None else int(bucket.level_at(at) + 1e-6)
 
     def wait(self, node: str, at: datetime) -> timedelta:
-        """How long until one more may be approved; zero if one may be now."""
+        """The time until one more CSR may be approved; zero if one may be approved now."""
         bucket = self._buckets.get(node)
         if bucket is None:
             return timedelta()
@@ -125,26 +125,27 @@ class ApprovalBudget:
 
 
 MOST_KEYS: Final = 16
-"""Public keys kept for each node, the newest. A node that shows more displaces only its own."""
+"""The most public keys kept for a node; the oldest are dropped. A node with more loses only its
+own."""
 
 MOST_NODES: Final = 20_000
-"""Names of nodes kept, the newest. A bootstrap token can request any number of names, at the
-signer's pace."""
+"""The most node names kept; the oldest are dropped. A bootstrap token can request any number of
+names, as fast as the signer signs."""
 
 
 class ShownKeys:
-    """Which nodes have shown which public keys, by the keys' hashes."""
+    """Which nodes have used which public keys in CSRs, by the keys' hashes."""
 
     def __init__(self) -> None:
         self._nodes_by_key: dict[str, set[str]] = {}
         self._keys_by_node: dict[str, list[str]] = {}
 
     def put(self, csr: Csr) -> None:
-        """Adds this CSR's key as shown by its node.
+        """Records that the CSR's node has its key.
 
-        A CSR in another's name shows nothing: the rule about the subject holds it. Nor does a key
-        copied from another node's CSR, which every node can read but not sign with: the rule about
-        the form holds that CSR.
+        Ignores a CSR whose subject is another node; the rule about the subject holds it. Also
+        ignores a key copied from another node's CSR, which every node can read but not sign with;
+        the rule about the form holds that CSR.
         """
         node = requestor_node(csr)
         if node is None or csr.parsed is None or csr.parsed.subject.common_name != csr.username:
@@ -164,7 +165,7 @@ class ShownKeys:
             self._forget(oldest, self._keys_by_node.pop(oldest))
 
     def shown_by(self, csr: Csr) -> frozenset[str] | None:
-        """The nodes that have shown this CSR's public key; None if it cannot be read."""
+        """The nodes that have used this CSR's public key; None if the CSR is unreadable."""
         if csr.parsed is None:
             return None
         return frozenset(self._nodes_by_key.get(_key_id(csr.parsed.key), ()))
@@ -178,6 +179,6 @@ class ShownKeys:
 
 
 def _key_id(key: PublicKey) -> str:
-    """An id of the key, independent of its encoding."""
+    """A hash of the key, independent of its encoding."""
     numbers = f"{key.algorithm}/{key.curve}/{key.modulus:x}/{key.exponent:x}/"
     return hashlib.sha256(numbers.encode() + key.point).hexdigest()

@@ -19,25 +19,26 @@ from kubevouch.policy.csr import ClientCsr, certificate_id
 from kubevouch.policy.sources.nodes import PinnedNode
 
 MOST_WAITING: Final = 10_000
-"""Names without a Node whose CSRs are kept. A bootstrap token can request any number of names."""
+"""The most names without a Node whose CSRs are kept. A bootstrap token can request any number of
+names."""
 
 MOST_OF_A_NAME: Final = 8
 MOST_GONE: Final = 5_000
-"""Names of deleted Nodes. Only operators and cloud providers delete Nodes."""
+"""The most deleted Nodes that are remembered. Only operators and cloud providers delete Nodes."""
 
 _CSR_LIFE: Final = timedelta(hours=1)
-"""How long an issued CSR is kept (pkg/controller/certificates/cleaner)."""
+"""How long an issued CSR exists (pkg/controller/certificates/cleaner)."""
 
 
 class _Waiting(NamedTuple):
-    """The CSRs of a name without a Node so far. doubtful: whether others were dropped."""
+    """The CSRs of a name that has no Node yet. doubtful: whether other CSRs of it were dropped."""
 
     csrs: dict[str, ClientCsr]
     doubtful: bool
 
 
 class WatchedCredentials:
-    """What is known of all nodes' client certificates.
+    """The known client certificates of all nodes.
 
     known: the records by name, also of deleted Nodes. pin: returns the pin of the Node with this
     name and UID.
@@ -49,21 +50,21 @@ class WatchedCredentials:
         pin: Callable[[str, str], PinnedNode | None],
     ) -> None:
         self._known = dict(known)
-        """For existing Nodes."""
+        """The credentials of existing Nodes, by name."""
 
         self._gone: dict[str, NodeCredentials] = {}
         self._waiting: dict[bytes, _Waiting] = {}
         self._pin = pin
         self._lost: datetime | None = None
-        """When the newest CSR was made among dropped names, since too many have no Node."""
+        """The creation time of the newest CSR that was dropped because too many names have no Node."""
 
         self.told = any(c.parent for known in self._known.values() for c in known.allowed)
-        """Whether the cluster says which client certificate made a CSR (since Kubernetes 1.32)."""
+        """Whether CSRs name the client certificate that made them (since Kubernetes 1.32)."""
 
     def csrs(self, found: Iterable[ClientCsr], *, told: bool = False) -> set[str]:
-        """Adds issued client certificates, all those of a list at once.
+        """Adds issued client certificates; those of a list all at once.
 
-        Returns the Nodes whose knowledge has changed.
+        Returns the names of Nodes whose credentials have changed.
 
         told: whether a serving CSR has named its client certificate.
         """
@@ -85,7 +86,7 @@ class WatchedCredentials:
         return changed
 
     def node(self, node: LiveNode) -> bool:
-        """Adds a Node, or its changed pin. Returns whether the knowledge has changed."""
+        """Adds a Node, or its changed pin. Returns whether its credentials have changed."""
         before = self._known.get(node.name)
         self._known[node.name] = known = self._of(node)
         self._gone.pop(node.name, None)
@@ -93,7 +94,7 @@ class WatchedCredentials:
         return known != before
 
     def gone(self, name: str) -> None:
-        """The Node is gone.
+        """Handles the deletion of a Node.
 
         Its client certificates are for its name, so the next Node of that name may use them.
         """
@@ -112,7 +113,7 @@ class WatchedCredentials:
         told: bool = False,
         admitted: bool = False,
     ) -> CredentialAnswer:
-        """The verdict on the credential that made a serving CSR of this Node.
+        """Judges the credential that made a serving CSR of this Node.
 
         See `policy.credentials.judged`.
         """
@@ -126,11 +127,11 @@ class WatchedCredentials:
         )
 
     def known(self, name: str) -> NodeCredentials | None:
-        """What to store for a name; None: nothing, for example for a long-deleted Node."""
+        """The credentials to record for a name; None if there are none, for example for a long-deleted Node."""
         return self._known.get(name) or self._gone.get(name)
 
     def _of(self, node: LiveNode) -> NodeCredentials:
-        """What is known of exactly this Node, which the watch may not have shown yet."""
+        """The known credentials of exactly this Node, which the watch may not have shown yet."""
         known = self._known.get(node.name)
         if known is not None:
             return self._folded(known, (), node)
@@ -164,5 +165,5 @@ class WatchedCredentials:
 
 
 def _key(name: str) -> bytes:
-    """A short key: bootstrap tokens can request names of any length."""
+    """A key of fixed length, since bootstrap tokens can request names of any length."""
     return sha256(name.encode()).digest()

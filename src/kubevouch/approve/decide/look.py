@@ -1,4 +1,4 @@
-"""The facts about one CSR at decision time, from the view and the live Node, and the policy's decision."""
+"""Decides one CSR: gathers facts from the view and the live Node, and asks the policy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ from kubevouch.policy.sources.renewal import RenewalEvidence
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """The policy's decision about a CSR, and the source of its node's names."""
+    """The policy's decision about a CSR, and the source that says which names its node may have."""
 
     decision: Decision
     answer: SourceAnswer | None
-    """None: there is no Node to ask about."""
+    """None if the requestor has no Node."""
 
 
 def look(
@@ -42,7 +42,11 @@ def look(
     at: datetime,
     renewal: RenewalEvidence | None = None,
 ) -> LookedAt:
-    """Asks every rule. csr: the parsed request. live: the requestor's Node, read for this look; None: no Node has that name."""
+    """Evaluates every rule.
+
+    csr: the parsed request. live: the requestor's Node, read for this decision; None if no Node has
+    that name.
+    """
     answer = _answer(view, csr, live, at, renewal)
     seen: NodeSeen | None = None
     if waiting.node is not None:
@@ -57,9 +61,9 @@ def look(
 def look_back(
     view: ClusterView, csr: Csr, reserved: ReservedNames, approved_at: datetime
 ) -> Decision:
-    """The policy's decision about a CSR that somebody else has approved, by what the watches have shown.
+    """The policy's decision about a CSR that another client has approved, from the watches' data only.
 
-    It reads nothing and dials nobody, so facts that need a handshake stay unknown.
+    Reads nothing and dials no kubelet, so facts that need a handshake stay unknown.
     """
     node = view.nodes.get(requestor_node(csr) or "")
     answer = _answer(view, csr, node, approved_at, None)
@@ -71,10 +75,10 @@ def may_be_dialled(
 ) -> bool:
     """Whether every rule would pass if the node served a certificate with all requested values.
 
-    Others are never dialled.
+    Only then may the node be dialled.
 
-    The node chooses its kubelet's port itself, so only the default kubelet port is dialled.
-    Loopback addresses that the operator lists as kubelets' are an exception.
+    A node can set its kubelet's port itself, so only the default port is dialled. Loopback
+    addresses that the operator lists as kubelets' are an exception.
     """
     asked = asked_of(csr)
     if asked is None:
@@ -118,7 +122,7 @@ def _facts(
     left: int | None = None,
     admitted: bool = False,
 ) -> CsrFacts:
-    """The facts. admitted: whether the rule for new nodes admits the Node, whatever the answer says."""
+    """The facts for the policy. admitted: treat the Node as admitted by the rule for new nodes, whatever the answer says."""
     asked, live = asked_of(csr) or AskedNames(), live_node(node) if node else None
     admitted = admitted or (answer is not None and answer.source.is_rule_for_new_nodes)
     watched = view.credentials
@@ -154,23 +158,24 @@ def _facts(
 FIRST: Final = 2.0
 LONGEST: Final = 60.0
 HELD: Final = 300.0
-"""Seconds. A changed Node, pin or configuration brings an earlier look at a refused CSR."""
+"""Seconds until a held CSR is decided again. A change of its Node, pin or configuration makes this
+earlier."""
 
 _FOR_GOOD: Final = {HoldReason.ALREADY_DECIDED, HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
 
 
 def is_over(decision: Decision) -> bool:
-    """Whether the CSR can never pass: its kubelet has given up or made a newer one."""
+    """Whether the CSR can never pass, because it is decided, superseded or too old."""
     return any(each.reason in _FOR_GOOD for each in decision.held_by)
 
 
 def next_look(
     decision: Decision | None, failures: int, rng: Callable[[], float], budget: timedelta
 ) -> float | None:
-    """Seconds until the next look; None: never by itself.
+    """Seconds until the CSR is decided again; None if only an event can cause that.
 
-    decision: None if the Node could not be read. failures: consecutive looks, with this one, that
-    could not tell. budget: how long until the node may have one more.
+    decision: None if the Node could not be read. failures: consecutive decisions, with this one,
+    that could not tell. budget: the time until one more CSR of the node may be approved.
     """
     if decision is None or decision.outcome is Outcome.CANNOT_TELL:
         longest = min(LONGEST, FIRST * 2.0 ** min(failures - 1, 16))

@@ -1,6 +1,7 @@
 """The cluster as the approver's watches show it: Nodes, CSRs and ConfigMaps, indexed by key.
 
-It gets events and does no I/O. A decision about one CSR does not slow down as the cluster grows.
+It receives events and does no I/O. The time of a decision about one CSR does not grow with the
+cluster.
 """
 
 from collections.abc import Iterable
@@ -29,26 +30,27 @@ from kubevouch.policy.sources.nodes import credentials_in
 from kubevouch.policy.sources.watched import WatchedSources
 
 _RESERVED_AGAIN: Final = 1.0
-"""Seconds between scans of all Nodes for their pod networks, however many join."""
+"""The least seconds between scans of all Nodes for their pod networks, however many join."""
 
 _MOST_ADDRESSES: Final = 256
-"""Addresses of a Node's status that count. A node may write any number; a kubelet writes a few."""
+"""How many addresses of a Node's status are kept. A node may write any number; a kubelet writes a
+few."""
 
 _LONGEST_ADDRESS: Final = 253
-"""Characters of an address. No name or address is longer, so no CSR can request more."""
+"""The longest address in characters. No valid name is longer, so no CSR can request more."""
 
 _ADDRESS_TYPES: Final = {
     each: each for each in ("Hostname", "InternalIP", "ExternalIP", "InternalDNS", "ExternalDNS")
 }
-"""One object each for all Nodes. Node-written text is never interned: CPython 3.12 before 3.12.7
-never frees it."""
+"""A shared string for each address type. Text written by nodes is never interned, since CPython
+3.12 before 3.12.7 never frees it."""
 
 _LONGEST_ID: Final = 1_000
 
 
 @dataclass(slots=True)
 class ClusterView:
-    """All that the watches have shown."""
+    """All data that the watches have shown."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
     waiting: WaitingCsrs = field(init=False)
@@ -58,7 +60,7 @@ class ClusterView:
     index: NodeIndex = field(default_factory=NodeIndex)
     approved_lately: ApprovedLately = field(default_factory=ApprovedLately)
     credentials: WatchedCredentials | None = None
-    """None until `begin`."""
+    """The client certificates of all nodes; None until `begin`."""
 
     names: ClusterNames | None = None
     _client_csrs: list[ClientCsr] = field(default_factory=list)
@@ -71,9 +73,9 @@ class ClusterView:
         self.waiting = WaitingCsrs(self.nodes.__contains__, self._is_allowed)
 
     def begin(self) -> set[str]:
-        """Nodes and ConfigMaps have been listed once.
+        """Called when Nodes and ConfigMaps have been listed once.
 
-        Returns the nodes whose knowledge differs from the record.
+        Returns the names of nodes whose credentials differ from the record.
         """
         # Without a record, a pin tells which Node existed.
         known = {name: NodeCredentials(uid=uid) for name, uid in self.sources.pinned_uids()}
@@ -86,9 +88,9 @@ class ClusterView:
         return changed | self.look_at_credentials(self.nodes) | self.client_csrs_listed()
 
     def client_csrs_listed(self) -> set[str]:
-        """A list of CSRs, which is sorted by name, has been read.
+        """Called when a list of CSRs, which is sorted by name, is complete.
 
-        Returns the nodes whose knowledge has changed.
+        Returns the names of nodes whose credentials have changed.
         """
         if self.credentials is None:
             return set()
@@ -96,9 +98,9 @@ class ClusterView:
         return self.credentials.csrs(found, told=self.waiting.told)
 
     def look_at_credentials(self, names: Iterable[str]) -> set[str]:
-        """These Nodes or their pins are new.
+        """Handles new or changed Nodes or pins of these names.
 
-        Returns those whose client certificates are known differently now.
+        Returns the names of nodes whose credentials have changed.
         """
         found = [(name, live_node(self.nodes[name])) for name in names if name in self.nodes]
         seen = self.credentials
@@ -107,7 +109,7 @@ class ClusterView:
     # Nodes
 
     def put_node(self, node: Node) -> set[str]:
-        """Adds or replaces the Node. Returns the names of waiting CSRs that the change concerns."""
+        """Adds or replaces a Node. Returns the names of waiting CSRs that the change may affect."""
         node, before = _slim(node), self.nodes.get(node.name)
         self.nodes[node.name] = node
         if before is not None and _looked_at(before) == _looked_at(node):
@@ -117,7 +119,7 @@ class ClusterView:
         return self.waiting.touched_by(before, node)
 
     def remove_node(self, name: str) -> set[str]:
-        """Removes the Node. Returns the names of waiting CSRs that this concerns."""
+        """Removes a Node. Returns the names of waiting CSRs that this may affect."""
         before = self.nodes.pop(name, None)
         if before is None:
             return set()
@@ -130,14 +132,14 @@ class ClusterView:
     # CSRs
 
     def put_serving_csr(self, found: CertificateSigningRequest) -> WaitingCsr | None:
-        """Adds or updates an undecided serving CSR. None: it is not kept."""
+        """Adds or updates an undecided serving CSR. Returns None if the CSR is not kept."""
         waiting = self.waiting.put(_slim_csr(found))
         if waiting is not None and waiting.csr is None:
             waiting.request = found.spec.request
         return waiting
 
     def read(self, waiting: WaitingCsr) -> Csr:
-        """Its contents, parsed in its turn and not on the watch's event: most CSRs of a flood never get a turn."""
+        """Parses the CSR when its turn comes, not on the watch's event, since most CSRs of a flood never get a turn."""
         if waiting.csr is None:
             spec = msgspec.structs.replace(waiting.found.spec, request=waiting.request)
             waiting.keep(self._read(msgspec.structs.replace(waiting.found, spec=spec)))
@@ -152,8 +154,8 @@ class ClusterView:
     def put_decided_csr(self, found: CertificateSigningRequest) -> bool:
         """Adds a serving CSR that has been decided.
 
-        Returns whether that may be news: it was waiting, or it was not kept and has no certificate
-        yet.
+        Returns whether the decision may be new: the CSR was waiting, or it was not kept and has no
+        certificate yet.
         """
         known, is_read = self.waiting.decided(found)
         approved = found.condition("Approved")
@@ -169,7 +171,7 @@ class ClusterView:
         return known is not None or not found.status.certificate
 
     def _is_allowed(self, requestor: Requestor) -> bool:
-        """Whether nothing is known against this credential of a node."""
+        """Whether this credential passes as its node's own."""
         username, credential = requestor
         node = self.nodes.get(node_of(username) or "")
         if node is None or self.credentials is None:
@@ -179,9 +181,9 @@ class ClusterView:
     def put_client_csr(self, found: CertificateSigningRequest, *, listed: bool) -> set[str]:
         """Adds a CSR for a kubelet's client certificate.
 
-        Returns the nodes whose knowledge has changed.
+        Returns the names of nodes whose credentials have changed.
 
-        listed: it is part of a list that is still being read, and counts when the list is complete.
+        listed: the CSR is part of a list in progress, and counts when the list is complete.
         """
         csr = client_csr_of(found)
         if csr is not None and (listed or self.credentials is None):
@@ -193,7 +195,7 @@ class ClusterView:
     # What is reserved
 
     def reserved(self, now: float) -> ReservedNames | None:
-        """The names that no kubelet may have; None before the cluster's names were read. now: by a monotonic clock."""
+        """The names that no kubelet may have; None until the cluster's names have been read. now: by the monotonic clock."""
         if self.names is None:
             return None
         configuration = self.sources.configuration_or_default
@@ -212,9 +214,9 @@ class ClusterView:
 
 
 def _slim(node: Node) -> Node:
-    """The Node without fields that no decision reads, and without node-written text of unbounded size.
+    """The Node with only the fields that decisions read, and without unbounded text written by the node.
 
-    It also loses its version if a dropped part might matter to a decision.
+    Its resourceVersion is dropped if a dropped part could matter to a decision.
     """
     metadata, status = node.metadata, node.status
     machine_id = status.node_info.machine_id
@@ -247,7 +249,7 @@ def _slim(node: Node) -> Node:
 
 
 def _slim_csr(found: CertificateSigningRequest) -> CertificateSigningRequest:
-    """The CSR without the parts already read, and without text of unbounded size."""
+    """The CSR without its request and without text of unbounded size."""
     metadata, spec = found.metadata, found.spec
     return msgspec.structs.replace(
         found,

@@ -1,8 +1,8 @@
-"""Undecided serving CSRs: the newest of each requestor, and which of them a change concerns.
+"""Undecided serving CSRs: the newest of each requestor, and which of them a change affects.
 
-The number of possible requestors bounds the memory, however often they ask. Older CSRs of the same
-credential are not kept: their kubelet has dropped the key. They do not come back when the newer one
-is deleted, since its kubelet then makes another (client-go util/certificate/csr/csr.go,
+The number of possible requestors bounds the memory, however many CSRs they make. Older CSRs of the
+same credential are not kept: their kubelet has dropped the key. They do not come back when the
+newer one is deleted, since its kubelet then makes another (client-go util/certificate/csr/csr.go,
 WaitForCertificate).
 """
 
@@ -23,22 +23,23 @@ from kubevouch.x509 import unmapped
 Requestor = tuple[str, tuple[str, ...]]
 """The username, and the ids of the credential that made a CSR.
 
-The credential belongs to it: otherwise a borrowed identity could outdate every CSR of the real
-kubelet.
+Without the credential, a thief with the node's name could supersede every CSR of the real kubelet.
 """
 
 MOST_CREDENTIALS: Final = MOST + 1
-"""Per username: as many as can be borrowed before the node is held altogether, and the kubelet's
-own.
+"""The most credentials of a username: as many as others can use before all CSRs of the node are
+held, and the kubelet's own.
 
-A credential on the record's list never loses its place to one that is not.
+A credential on the recorded list never loses its place to one that is not.
 """
 
 MOST_STRANGERS: Final = 500
-"""Usernames without a Node, the newest. A bootstrap token can request any number of names."""
+"""The most usernames without a Node; the oldest are dropped. A bootstrap token can request any
+number of names."""
 
 _ASKS_AGAIN = timedelta(minutes=20)
-"""A kubelet waits 15 minutes for its CSR (client-go util/certificate/certificate_manager.go)."""
+"""How long a CSR that cannot pass is reported. A kubelet waits 15 minutes for its CSR (client-go
+util/certificate/certificate_manager.go)."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -47,41 +48,41 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 class WaitingCsr:
     """A waiting CSR.
 
-    `found` is its last state, from the watch or from the answer to our write, without the request.
+    `found` is its last state without the request, from the watch or from the answer to our write.
     """
 
     found: CertificateSigningRequest
     request: bytes = b""
-    """The request as sent, until its first turn."""
+    """The request as sent; empty once it has been parsed."""
 
     csr: Csr | None = None
-    """The request as parsed in its first turn, without its text."""
+    """The parsed CSR, without the text of the request; None before its first turn."""
 
     values: frozenset[Value] = frozenset()
-    """The names and addresses that it requests."""
+    """The names and addresses that the CSR requests."""
 
     first_uid: str = ""
-    """UID of the requestor's Node at its first read for this CSR; "" if it was not read yet, or did
-    not exist.
+    """The UID of the requestor's Node when first read for this CSR; "" if not read yet, or if there
+    was no Node.
 
-    The watch of Nodes does not set it: it may lag behind that of CSRs, and still show the previous
-    Node.
+    It is not taken from the watch of Nodes, which may lag behind the watch of CSRs and still show
+    the previous Node.
     """
 
     failures: int = 0
-    """Consecutive looks that could not tell."""
+    """Consecutive decisions that could not tell."""
 
     held_for: str = ""
-    """Why the last look did not approve it, as logged; "" before."""
+    """Why the CSR was last held, as logged; "" before."""
 
     over: bool = False
-    """Whether it can never pass."""
+    """Whether the CSR can never pass."""
 
     asks_again: bool = False
-    """Whether its requestor already had another one waiting."""
+    """Whether the requestor already had another CSR waiting."""
 
     def keep(self, csr: Csr) -> None:
-        """Keeps the parsed CSR."""
+        """Stores the parsed CSR."""
         self.csr, self.request = msgspec.structs.replace(csr, pem=b"", dropped=csr.size), b""
         asked = asked_of(csr) or AskedNames()
         names = (each.lower() for each in asked.names)
@@ -99,37 +100,37 @@ class WaitingCsr:
 
     @property
     def requestor(self) -> Requestor:
-        """Who made the CSR."""
+        """The requestor of the CSR."""
         return requestor_of(self.found)
 
 
 def requestor_of(found: CertificateSigningRequest) -> Requestor:
-    """Who made a CSR."""
+    """The requestor of a CSR."""
     return found.spec.username, found.spec.extra.get(CREDENTIAL_ID, ())
 
 
 def node_of(username: str) -> str | None:
-    """The node of this username, or None."""
+    """The node name in this username, or None."""
     return username.removeprefix(NODE_USER) or None if username.startswith(NODE_USER) else None
 
 
 @dataclass(slots=True)
 class _Newest:
-    """The newest CSR of a requestor. It stays known after its decision or deletion."""
+    """The newest CSR of a requestor. Kept after its decision or deletion."""
 
     name: str
     uid: str
     order: tuple[datetime, bool, int]
     waiting: WaitingCsr | None = None
     is_read: bool = False
-    """Whether it is decided, and has been read."""
+    """Whether the CSR was decided, and its contents have been parsed."""
 
 
 class WaitingCsrs:
     """All waiting CSRs, by requestor and by name.
 
-    is_node: whether a Node of this name exists. is_allowed: whether this credential is known as its
-    node's own.
+    is_node: whether a Node of this name exists. is_allowed: whether this credential is known to be
+    its node's own.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class WaitingCsrs:
         self._is_node = is_node
         self._is_allowed = is_allowed
         self._newest: dict[str, dict[tuple[str, ...], _Newest]] = {}
-        """By username; the latest requestor comes last."""
+        """The newest CSRs by username and credential; the latest username comes last."""
 
         self._by_name: dict[str, WaitingCsr] = {}
         self._prune_at = MOST_STRANGERS
@@ -158,7 +159,7 @@ class WaitingCsrs:
         return self._by_name.get(name)
 
     def of(self, requestor: Requestor) -> WaitingCsr | None:
-        """The CSR for which this requestor waits."""
+        """The requestor's waiting CSR."""
         newest = self._of(requestor)
         return newest.waiting if newest else None
 
@@ -170,7 +171,8 @@ class WaitingCsrs:
     def put(self, found: CertificateSigningRequest) -> WaitingCsr | None:
         """Adds an undecided CSR.
 
-        None if it is not kept: its requestor has made a newer one, or too many requestors wait.
+        Returns None if it is not kept: its requestor has made a newer one, or there are too many
+        requestors.
         """
         before = self.of(requestor_of(found))
         newest = self._placed(found)
@@ -184,7 +186,7 @@ class WaitingCsrs:
         return newest.waiting
 
     def decided(self, found: CertificateSigningRequest) -> tuple[WaitingCsr | None, bool]:
-        """Marks it as decided. Returns it if it was waiting, and whether it has been read."""
+        """Marks a CSR as decided. Returns it if it was waiting, and whether its contents had been parsed."""
         newest = self._placed(found)
         known = self.remove(found.name)
         if newest is None:
@@ -193,7 +195,7 @@ class WaitingCsrs:
         return known, is_read
 
     def remove(self, name: str) -> WaitingCsr | None:
-        """Removes it. Returns what was known of it."""
+        """Removes a waiting CSR and returns it."""
         waiting = self._by_name.pop(name, None)
         if waiting is not None:
             newest = self._of(waiting.requestor)
@@ -212,7 +214,7 @@ class WaitingCsrs:
         return {each.name for each in self if not each.values.isdisjoint(wanted)}
 
     def touched_by(self, *nodes: Node | None) -> set[str]:
-        """The names of the CSRs that a Node's change concerns: its own, and those that request its old or new values."""
+        """The names of the CSRs that a Node's change may affect: its own, and those that request its old or new values."""
         found: set[str] = set()
         for node in filter(None, nodes):
             texts = [node.name, *(each.address for each in node.status.addresses)]
@@ -221,10 +223,10 @@ class WaitingCsrs:
         return found
 
     def unresolved(self, at: datetime) -> list[timedelta]:
-        """The ages of the CSRs that an operator should know of.
+        """The ages of the CSRs that an operator should know about.
 
-        A CSR that can never pass counts for a while: its kubelet makes another within a minute, or
-        is gone.
+        A CSR that can never pass is included only for a while, since its kubelet makes another
+        within a minute or is gone.
         """
         made = [(each.found.metadata.creation_timestamp or at, each.over) for each in self]
         return [at - since for since, over in made if not over or at - since < _ASKS_AGAIN]
@@ -234,10 +236,11 @@ class WaitingCsrs:
         return self._newest.get(username, {}).get(credential)
 
     def _placed(self, found: CertificateSigningRequest) -> _Newest | None:
-        """The requestor's place, if this CSR is its newest; the older CSR loses it.
+        """Makes this the requestor's newest CSR. Returns None if a newer one is known, or if there is no room.
 
-        Within one second the CSR that the API server stored later is newer. A list sorts by name,
-        and a watch by storage order. A decision raises the version, but does not make a CSR newer.
+        Of two CSRs from one second, the one that the API server stored later is newer. A list sorts
+        by name, and a watch by storage order. A decision raises the resourceVersion, but does not
+        make a CSR newer.
         """
         requestor = username, credential = requestor_of(found)
         self.told = self.told or bool(certificate_id(credential))
@@ -258,7 +261,7 @@ class WaitingCsrs:
         return places[credential]
 
     def _has_room(self, requestor: Requestor) -> bool:
-        """Whether there is room for one more credential. It may displace another one."""
+        """Whether one more credential can be kept. Drops another one if needed."""
         username, _ = requestor
         places = self._newest.get(username)
         if places is None:

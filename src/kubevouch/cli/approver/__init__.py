@@ -1,1 +1,1 @@
-"""The verb `approver`: a file for each of its commands."""
+"""The verb `approver`, with a file for each command."""

@@ -1,4 +1,4 @@
-"""The approver's part of `install` and `upgrade`: pins, the configuration, and other approvers."""
+"""The approver's own steps of `install` and `upgrade`: pins, configuration, and a check for other approvers."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from kubevouch.cli.approver.installation import (
 from kubevouch.cli.approver.stored_pins import StoredPins, read_stored_pins, write_pins
 from kubevouch.cli.common.connect import with_api
 from kubevouch.cli.common.terminal import Terminal, one_line
-from kubevouch.cli.install.apply import ApplyOptions, More, install_product, look_around
+from kubevouch.cli.install.apply import ApplyOptions, More, cluster_state, install_product
 from kubevouch.cli.install.product import Present, manifests
 from kubevouch.cli.install.products import APPROVER
 from kubevouch.clock import Clock
@@ -33,14 +33,14 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import LEASES
 
 _EITHER: Final = (
-    "expected --new-nodes hold (a node that nobody has pinned waits for `kubevouch approver pin NODE`), or --new-nodes rule "
-    "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits it once)"
+    "expected --new-nodes hold (a new node waits for `kubevouch approver pin NODE`), or --new-nodes rule "
+    "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits a new node once)"
 )
 
 
 @dataclass(frozen=True)
 class InstallOptions(ApplyOptions):
-    """enforce, configuration: None keeps the present state."""
+    """The flags of `install` and `upgrade`. enforce, configuration: None keeps the current value."""
 
     configuration: str | None
     enforce: bool | None
@@ -50,8 +50,8 @@ class InstallOptions(ApplyOptions):
 
 
 @dataclass(frozen=True)
-class _Surroundings:
-    """The present state of approvers. has_led: an approver has led here; its Lease stays."""
+class _ClusterState:
+    """The state of the cluster before the install. has_led: True if an approver has ever led (its Lease remains)."""
 
     present: Present
     approvers: Measured[tuple[Approver, ...]]
@@ -59,8 +59,8 @@ class _Surroundings:
     has_led: bool
 
     @property
-    def wants_pins(self) -> bool:
-        """Whether this starts or continues a first install. Once an approver has led, a node may lack its pin on purpose."""
+    def is_first_install(self) -> bool:
+        """Whether to pin all nodes: only in a first install, also if it is repeated. Later, a node may lack its pin on purpose."""
         live = self.present.live
         begun = THE_ACCOUNT in live and not self.has_led
         return APPROVER.deployment not in live and (begun or not self.stored.pins)
@@ -72,11 +72,11 @@ class _Surroundings:
 
 
 def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> ExitCode:
-    """The exit codes are those of `install_product`."""
-    around = with_api(terminal, access, _look_around)
-    present = around.present
+    """Installs or upgrades the approver. Exit codes as in `install_product`."""
+    state = with_api(terminal, access, _cluster_state)
+    present = state.present
     _check(options, present)
-    _say_who_else(terminal, around)
+    _print_other_approvers(terminal, state)
     settings = _settings(options, present)
     plain = manifests(APPROVER, options.image, present)
     return install_product(
@@ -86,23 +86,22 @@ def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> E
         present,
         adapted(plain, settings),
         options,
-        more=partial(_pins, terminal, access, options, around),
+        more=partial(_pins, terminal, access, options, state),
         undo=["--enforce" if enforces(present.live) else "--no-enforce"],
     )
 
 
-async def _look_around(api: ApiClient, clock: Clock) -> _Surroundings:
+async def _cluster_state(api: ApiClient, clock: Clock) -> _ClusterState:
     present, approvers, stored, has_led = await together(
-        look_around(api, APPROVER),
+        cluster_state(api, APPROVER),
         gather_approvers(api, Inquiry(clock)),
         read_stored_pins(api),
         _has_led(api),
     )
-    return _Surroundings(present, approvers, stored, has_led)
+    return _ClusterState(present, approvers, stored, has_led)
 
 
 async def _has_led(api: ApiClient) -> bool:
-    """Whether an approver has ever decided here."""
     try:
         await api.get(LEASES, LEASE, NAMESPACE)
     except NotFound:
@@ -119,16 +118,16 @@ def _check(options: InstallOptions, present: Present) -> None:
         raise UsageError("--enforce", seen, "expected Kubernetes 1.30 or newer")
 
 
-def _say_who_else(terminal: Terminal, around: _Surroundings) -> None:
-    """Names the other approvers of the signer, before the question."""
-    others = [each for each in around.approvers.or_else(()) if each.name != OUR_APPROVER]
+def _print_other_approvers(terminal: Terminal, state: _ClusterState) -> None:
+    """Prints other approvers for the same signer, before the prompt."""
+    others = [each for each in state.approvers.or_else(()) if each.name != OUR_APPROVER]
     for each in others:
-        who = "Another approver runs" if each.running else "Another approver is set up"
-        cannot = "This approver cannot hold what it approves: see docs/approver.md"
+        who = "Another approver runs" if each.running else "Another approver is installed"
+        cannot = "Our approver cannot hold CSRs that the other one approves: see docs/approver.md"
         terminal.note(one_line(f"{who}: {each.name} ({each.evidence}). {cannot}."))
-    if around.approvers.doubt:
-        why = around.approvers.doubt.text
-        terminal.note(one_line(f"Unknown whether others approve: {why}"))
+    if state.approvers.doubt:
+        why = state.approvers.doubt.text
+        terminal.note(one_line(f"It is unknown whether another approver runs: {why}"))
 
 
 def _settings(options: InstallOptions, present: Present) -> Settings:
@@ -145,22 +144,20 @@ def _settings(options: InstallOptions, present: Present) -> Settings:
 
 
 def _pins(
-    terminal: Terminal, access: ClusterAccess, options: InstallOptions, around: _Surroundings
+    terminal: Terminal, access: ClusterAccess, options: InstallOptions, state: _ClusterState
 ) -> More:
-    """A first install shows all nodes without a pin in a table, and pins them. Later ones only name them."""
-    nodes = around.not_pinned
-    if options.pins and around.wants_pins and nodes:
+    """In a first install, shows the nodes without a pin in a table and pins them. Later installs only list them."""
+    nodes = state.not_pinned
+    if options.pins and state.is_first_install and nodes:
         terminal.out("The nodes of the cluster, and their proposed pins:")
         looked = pinning.look(terminal, access, nodes, {})
         pinning.show(terminal, looked)
         pins = [each.pin for each in looked.found if each.writes]
         what = f"pin the names and addresses of {counted(len(pins), 'node')} in the table"
         return More(what if pins else "", lambda api: write_pins(api, pins))
-    if around.stored.pins and nodes:
+    if state.stored.pins and nodes:
         more = f" and {len(nodes) - 5} more" if len(nodes) > 5 else ""
         hint = terminal.hint("kubevouch approver pin --diff")
         names = f"{', '.join(nodes[:5])}{more}"
-        terminal.note(
-            one_line(f"Nodes without a pin, which this command does not pin: {names}. See: {hint}")
-        )
+        terminal.note(one_line(f"This command leaves nodes without a pin: {names}. See: {hint}"))
     return More()

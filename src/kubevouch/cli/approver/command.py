@@ -1,4 +1,4 @@
-"""`approver install | ...`: the approver in the cluster. Each command is a function of its name in a file beside this one."""
+"""`approver install | upgrade | remove | pin | run`: the approver in the cluster. Each command is a function in its own file."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`approver install`, `upgrade` and `remove` show every change, then apply or delete the manifests of deploy/approver."""
+"""`approver install`, `upgrade` and `remove`: show every change, ask, then apply or delete the manifests of deploy/approver."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,39 +13,39 @@ if TYPE_CHECKING:
 
 
 def _applying(function: F) -> F:
-    """The options of `install` and `upgrade`: the image, who may decide, and how to apply."""
+    """The common options of `install` and `upgrade`."""
     return all_of(
         IMAGE,
         click.option(
             "--enforce/--no-enforce",
             default=None,
-            help="Let the admission policies refuse, or only warn. Default: no change; a first install warns.",
+            help="Let the admission policies deny, or only warn. Default: no change; a first install warns.",
         ),
         click.option(
             "--may-approve-group",
             "groups",
             multiple=True,
             metavar="GROUP",
-            help="Let this group decide on CSRs of kubelets (admission policy). May be repeated.",
+            help="Let this group decide about kubelets' CSRs (admission policy). May be repeated.",
         ),
         click.option(
             "--may-approve-user",
             "users",
             multiple=True,
             metavar="USER",
-            help="Let this user decide on CSRs of kubelets (admission policy). May be repeated.",
+            help="Let this user decide about kubelets' CSRs (admission policy). May be repeated.",
         ),
         applying,
     )(function)
 
 
-@click.command(short_help="Install the approver. Shows every change, asks.")
+@click.command(short_help="Install the approver. Shows every change and asks.")
 @connected
 @_applying
 @click.option(
     "--new-nodes",
     type=click.Choice(["hold", "rule"]),
-    help="Hold nodes without a pin, or let a rule admit them. A first install needs it.",
+    help="Hold nodes without a pin, or let a rule admit them. Required for a first install.",
 )
 @click.option(
     "--new-node-names", default="", metavar="PATTERN", help="Name pattern for `rule`, e.g. worker-*"
@@ -63,7 +63,7 @@ def _applying(function: F) -> F:
     type=click.IntRange(1, 1000),
     default=5,
     show_default=True,
-    help="Nodes that `rule` admits per hour.",
+    help="Maximum number of nodes that `rule` admits per hour.",
 )
 @click.option("--no-pins", is_flag=True, help="Pin no nodes.")
 @print_role("approver", PRINT_ROLE)
@@ -75,9 +75,9 @@ def install(
     no_pins: bool,
     **flags: Any,  # noqa: ANN401 - those of `_applying`
 ) -> int:
-    """Installs the approver: shows the diff against the cluster, asks, applies exactly that, waits until it is ready.
+    """Installs the approver: shows the diff against the cluster, asks, applies exactly that diff, and waits until the pods are ready.
 
-    The first install shows the names and addresses of all nodes, and pins them after your yes. `approver remove`
+    The first install shows the names and addresses of all nodes, and pins them after you confirm. `approver remove`
     removes the approver.
     """
     from kubevouch.cli.approver.installation import configuration_text
@@ -90,7 +90,7 @@ def install(
 @connected
 @_applying
 def upgrade(**flags: Any) -> int:  # noqa: ANN401 - those of `_applying`
-    """Changes an installed approver: shows the diff, asks, applies, waits. Pins and configuration stay as they are."""
+    """Changes an installed approver: shows the diff, asks, applies it, and waits. Pins and configuration stay unchanged."""
     return _run(upgrade=True, configuration=None, pins=False, **flags)
 
 
@@ -103,7 +103,7 @@ def _run(
     from kubevouch.cli.approver import apply
     from kubevouch.cli.install.product import checked_image
 
-    checked_image(flags["image"])
+    flags["image"] = checked_image(flags["image"])
     terminal.may_write("kubevouch approver install --print-role")
     return apply.run(terminal, access, apply.InstallOptions(**flags))
 
@@ -115,7 +115,7 @@ def _run(
 )
 @writing
 def remove(terminal: "Terminal", access: "ClusterAccess", pins: bool, yes: bool) -> int:
-    """Lists the objects with the label of `install`, asks, and deletes them.
+    """Lists the objects that have the label of `install`, asks, and deletes them.
 
     Pins, configuration and the approver's records stay, unless you give --pins. The namespace stays.
     """

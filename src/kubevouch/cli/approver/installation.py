@@ -1,4 +1,4 @@
-"""The approver's own part of an installation: its configuration and its admission policies."""
+"""The approver's own settings in its manifests: the configuration and the admission policies."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ THE_CONFIGURATION: Final = f"v1 ConfigMap {NAMESPACE}/{CONFIGURATION}"
 THE_POLICY: Final = (
     "admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy /kubevouch-serving-csr-is-decided-by"
 )
-"""Its variables `users` and `groups` name who may decide."""
+"""The admission policy whose variables `users` and `groups` list who may decide about CSRs."""
 
 _SOURCES: Final = ("inventory", "pins", "renewal")
 _BINDING: Final = "ValidatingAdmissionPolicyBinding"
@@ -30,10 +30,11 @@ _BINDING: Final = "ValidatingAdmissionPolicyBinding"
 
 @dataclass(frozen=True)
 class Settings:
-    """The approver's settings from its flags.
+    """The approver's settings from flags.
 
-    enforces: the admission policies refuse; otherwise they warn. users, groups: who may decide on CSRs of kubelets,
-    besides those in the manifest. configuration: the text of configuration.yaml; None keeps the present one.
+    enforces: whether the admission policies deny; otherwise they only warn. users, groups: who may decide about CSRs of
+    kubelets, besides those in the manifest. configuration: the content of configuration.yaml; None keeps the current
+    one.
     """
 
     enforces: bool = False
@@ -43,13 +44,13 @@ class Settings:
 
 
 def enforces(live: Live) -> bool:
-    """Whether the live admission policies refuse."""
+    """Whether the live admission policies deny, instead of only warning."""
     bindings = [each for each in live.values() if each["kind"] == _BINDING]
     return any("Deny" in each["spec"].get("validationActions", ()) for each in bindings)
 
 
 def may_decide(live: Live, name: str) -> tuple[str, ...]:
-    """The `users` or `groups` in the live admission policy. Raises UsageError if the policy has another form than ours."""
+    """The `users` or `groups` from the live admission policy. Raises UsageError if the policy does not look like ours."""
     policy = live.get(THE_POLICY, {"spec": {}})
     for variable in policy["spec"].get("variables") or ():
         if variable["name"] != name:
@@ -59,7 +60,7 @@ def may_decide(live: Live, name: str) -> tuple[str, ...]:
         except ValueError:
             found = None
         if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-            seen = f"its variable {name} is not a list of names"
+            seen = f"the variable {name} is not a list of names"
             raise UsageError(THE_POLICY, seen, "delete the policy, then repeat the command")
         return tuple(found)
     return ()
@@ -68,9 +69,9 @@ def may_decide(live: Live, name: str) -> tuple[str, ...]:
 def configuration_text(
     source: str | None, names: str, networks: Sequence[str], per_hour: int
 ) -> str | None:
-    """The configuration.yaml from the flags about new nodes; None without such flags.
+    """The content of configuration.yaml from the flags about new nodes; None without such flags.
 
-    Raises UsageError for flags that exclude each other, or a text that the approver could not read.
+    Raises UsageError for conflicting flags, or if the approver could not read the result.
     """
     is_ruled = bool(names or networks)
     if source is None and not is_ruled:
@@ -95,7 +96,7 @@ def configuration_text(
 
 
 def adapted(wanted: Sequence[Manifest], settings: Settings) -> tuple[Manifest, ...]:
-    """The objects, with the approver's settings."""
+    """The manifests, with the approver's settings filled in."""
     leaves = settings.configuration is None
     kept = [each for each in wanted if not (leaves and each.reference == THE_CONFIGURATION)]
     for each in kept:

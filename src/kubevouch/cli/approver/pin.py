@@ -1,4 +1,4 @@
-"""`approver pin`: an operator checks the names and addresses of nodes. The pins lie where no node can write."""
+"""`approver pin`: an operator confirms the names and addresses of nodes. Nodes have no right to change pins."""
 
 from typing import TYPE_CHECKING
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 @click.option(
     "--csr",
     metavar="NAME",
-    help="Pin the client certificate that made this CSR of NODE.",
+    help="Pin the client certificate that requested this CSR of NODE.",
 )
 @via_ssh("Pin the client certificate on each node's disk, read as root.")
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
 @click.option("--restore", metavar="FILE", help="Restore the former pins from FILE.")
 @allow
 @writing
-@print_role("pinner", "whoever pins needs")
+@print_role("pinner", "`approver pin` needs")
 def pin(
     nodes: tuple[str, ...],
     terminal: "Terminal",
@@ -50,12 +50,13 @@ def pin(
     allow: tuple[str, ...],
     yes: bool,
 ) -> int:
-    """Pins what the Nodes claim now, for all nodes or for NODE..., after you have checked the table.
+    """Pins the names and addresses that Nodes claim now, for all nodes or for NODE..., after you have checked the table.
 
-    The approver then holds a CSR for anything else. With --via ssh or --csr, a pin names a client certificate: only that
-    certificate and its successors pass. Without these flags, the pin's list of certificates stays the same. Values of
-    --allow stay in the pin until --remove, or until the Node is recreated. Exit code 3: kubevouch could not read a disk.
-    Exit code 1: --allow named a value that the policy refuses; with --diff: something differs.
+    The approver then holds a CSR for any other name or address. With --via ssh or --csr, a pin names a client
+    certificate: only that certificate and its successors pass. Without these flags, the pin's list of certificates
+    stays the same. Values of --allow stay in the pin until --remove, or until the Node is recreated. Exit code 3:
+    kubevouch could not read a disk. Exit code 1: --allow named a value that the policy refuses; with --diff: pins and
+    Nodes differ.
     """
     from kubevouch.cli.approver import pin_change, pinning
     from kubevouch.cli.common.allow import node_values
@@ -63,13 +64,13 @@ def pin(
 
     terminal.may_write("kubevouch approver pin --print-role")
     if restore and (diff or csr or via or allow or nodes or remove):
-        raise UsageError("--restore", "expected the file, and nothing else")
+        raise UsageError("--restore", "expected FILE without other arguments")
     if csr and len(nodes) != 1:
-        raise UsageError("--csr", "names the client certificate of one node", "expected NODE")
+        raise UsageError("--csr", "needs exactly one node", "expected NODE")
     if csr and via:
         raise UsageError("approver pin", "expected --csr or --via, got both")
     if remove and (diff or csr or via or allow or not nodes):
-        raise UsageError("--remove", "expected the nodes whose pins go, and nothing else")
+        raise UsageError("--remove", "expected NODE... without other arguments")
     if restore:
         return pin_change.restore(terminal, access, restore, yes=yes)
     if remove:

@@ -1,4 +1,4 @@
-"""A change of pins. A file keeps the former pins before the first write; `approver pin --restore FILE` restores them."""
+"""Changes pins. Saves the former pins to a file before the first write; `approver pin --restore FILE` restores them."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,17 +32,17 @@ _SCHEMA: Final = "kubevouch.former-pins/1"
 _LARGEST: Final = 64 * 1024 * 1024
 
 Texts = Mapping[str, Mapping[str, str]]
-"""Each node's entries by ConfigMap."""
+"""The stored entries of each node, by ConfigMap."""
 
 
 class PinsChanged(KubevouchError):
-    """Somebody else changed pins: a write would overwrite entries that the operator has not seen."""
+    """Somebody else has changed the pins: a write would overwrite entries that the operator has not seen."""
 
     exit_code = ExitCode.STOPPED
 
 
 class PinEntry(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A node's entry in one ConfigMap, before and after a change. None: no entry."""
+    """A node's entry in one ConfigMap, before and after a change. None means no entry."""
 
     config_map: str
     node: str
@@ -53,13 +53,13 @@ class PinEntry(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 class _FormerPins(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     schema_version: str
     namespace: str
-    """The UID of their namespace."""
+    """The UID of the approver's namespace."""
 
     entries: tuple[PinEntry, ...]
 
 
 def written(pins: Iterable[PinnedNode], texts: Texts) -> list[PinEntry]:
-    """The changed entries if these pins are written."""
+    """The entries that change when these pins are written."""
     return [_entry(shard_of(PINS, each.node), each.node, texts, written_pin(each)) for each in pins]
 
 
@@ -68,7 +68,7 @@ def _entry(config_map: str, node: str, texts: Texts, after: str | None) -> PinEn
 
 
 def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEntry]) -> None:
-    """Checks that nothing has changed, stores the former pins, prints UNDO, writes. Raises PinsChanged, KubevouchError."""
+    """Checks that the pins are still as shown, saves them, prints UNDO, and writes. Raises PinsChanged, KubevouchError."""
 
     async def looking(api: ApiClient, clock: Clock) -> Path:
         stored, uid = await together(read_stored_pins(api), _namespace_uid(api))
@@ -84,7 +84,7 @@ def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEn
 
 
 def check_installed(terminal: Terminal, access: ClusterAccess) -> None:
-    """Checks before a question that there is a place for pins. Raises UsageError."""
+    """Checks that the approver's namespace exists, before a prompt. Raises UsageError."""
     with_api(terminal, access, lambda api, _: _namespace_uid(api))
 
 
@@ -99,7 +99,7 @@ async def _namespace_uid(api: ApiClient) -> str:
     try:
         return (await api.get(NAMESPACES, NAMESPACE)).uid
     except NotFound:
-        seen, expected = "there is no such namespace", f"`{INSTALL_APPROVER}` makes it"
+        seen, expected = "does not exist", f"`{INSTALL_APPROVER}` creates it"
         raise UsageError(f"namespace {NAMESPACE}", seen, expected) from None
 
 
@@ -115,7 +115,7 @@ def _keep(environment: Mapping[str, str], kept: _FormerPins, name: str) -> Path:
 
 
 def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) -> ExitCode:
-    """Restores the pins from before a change. Raises UsageError, or PinsChanged if pins have changed since."""
+    """Restores the pins from before a change. Raises UsageError, or PinsChanged if the pins have changed since."""
     kept = read_former_pins(file)
 
     async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, str]:
@@ -124,8 +124,8 @@ def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) 
 
     stored, uid = with_api(terminal, access, looking)
     if uid != kept.namespace:
-        seen = "has pins of another cluster, or of an approver's namespace that is gone"
-        raise UsageError(file, seen, "expected the cluster whose pins were changed")
+        seen = "has pins of another cluster, or of a deleted namespace"
+        raise UsageError(file, seen, "expected the cluster where the pins were changed")
     back = [_entry(each.config_map, each.node, stored.texts, each.before) for each in kept.entries]
     # After an interrupted change, some entries still have their former value.
     undone = [each for each, now in zip(kept.entries, back, strict=True) if now.before != now.after]
@@ -140,11 +140,11 @@ def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) 
         for each in back:
             for line in _changes(each):
                 terminal.wrapped(line, f"{each.node}  ")
-        what = f"put back the pins of {counted(len(nodes), 'node')}"
+        what = f"restore the pins of {counted(len(nodes), 'node')}"
         terminal.confirm(f"{what}, on {named(access)}", yes=yes)
         carry_out(terminal, access, back)
     terminal.out(
-        f"{counted(len(nodes), 'pin')} put back."
+        f"{counted(len(nodes), 'pin')} restored."
         if nodes
         else "Nothing to do: every pin has its former value."
     )
@@ -179,7 +179,7 @@ def read_former_pins(file: str) -> _FormerPins:
 
 
 def _changes(entry: PinEntry) -> Iterator[str]:
-    """Describes a change of this entry."""
+    """The lines that describe a change."""
     nothing = PinnedNode(entry.node, "", (), ())
     sides = [_pin(entry, text) or nothing for text in (entry.before, entry.after)]
     if entry.after is None:
@@ -205,7 +205,7 @@ def _pin(entry: PinEntry, text: str | None) -> PinnedNode | Unreadable | None:
 def remove(
     terminal: Terminal, access: ClusterAccess, nodes: Sequence[str], *, yes: bool
 ) -> ExitCode:
-    """Removes pins, also of deleted Nodes. Raises UsageError for a name that is neither a Node nor pinned."""
+    """Removes pins, also those of deleted Nodes. Raises UsageError for a name that is neither pinned nor a Node."""
 
     async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, set[str]]:
         stored, found = await together(read_stored_pins(api), api.list_all(NODES))
@@ -221,7 +221,7 @@ def remove(
     if without := [node for node in chosen if node not in stored.pins]:
         terminal.out(f"Nothing to do for {', '.join(without)}: not pinned.")
     if pinned:
-        what = f"remove the pins of {', '.join(pinned)}: the approver then holds their CSRs unless another source knows the nodes"
+        what = f"remove the pins of {', '.join(pinned)}: the approver then holds the nodes' CSRs, unless another source knows the nodes"
         terminal.confirm(f"{what}, on {named(access)}", yes=yes)
         entries = [
             PinEntry(name, node, text, None)
@@ -229,7 +229,7 @@ def remove(
             for name, text in stored.texts[node].items()
         ]
         carry_out(terminal, access, entries)
-        terminal.out(f"The pins of {', '.join(pinned)} are gone.")
+        terminal.out(f"Removed the pins of {', '.join(pinned)}.")
     if terminal.document_form:
         print_document(terminal, "kubevouch.pins-removed/1", {"removed": pinned})
     return ExitCode.OK

@@ -1,4 +1,4 @@
-"""What `approver pin` and `approver install` do about pins: look, show the table, ask, write."""
+"""The steps of `approver pin` and `approver install` that propose, show and write pins."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ _UNPINNED: Final = (PinState.UNREADABLE, PinState.NOTHING)
 
 @dataclass(frozen=True)
 class NamedCertificates:
-    """SHA-256 of client certificates by node, and the reason for each node without one."""
+    """`of`: SHA-256 of the client certificate of each node. `problems`: the reason for each node without one."""
 
     of: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -45,9 +45,9 @@ class NamedCertificates:
 
 @dataclass(frozen=True)
 class Looked:
-    """Proposed pins, node by node. problems: in the stored data. gone: pinned nodes without a Node.
+    """Proposed pins for each node. problems: errors in the stored data. gone: pinned nodes without a Node object.
 
-    named: the client certificates for the pins. issued: who got the certificate of --csr, and when.
+    named: the client certificates to pin. issued: requestor and time of issue of the certificate from --csr.
     """
 
     found: Sequence[Proposal]
@@ -56,11 +56,11 @@ class Looked:
     named: NamedCertificates = field(default_factory=NamedCertificates)
     issued: str = ""
     texts: Texts = field(default_factory=dict)
-    """Stored entries of each pinned node, by ConfigMap."""
+    """The stored entries of each pinned node, by ConfigMap."""
 
 
 class NamesNotKnown(KubevouchError):
-    """The cluster's own names are unreadable, so it is unknown which names no pin may contain."""
+    """The cluster's own names are unreadable, so pins cannot be checked against them."""
 
 
 def look(
@@ -71,7 +71,10 @@ def look(
     csr: str = "",
     ssh: NodeTransport | None = None,
 ) -> Looked:
-    """Reads Nodes, the cluster's own names, pins and, with ssh, the nodes' disks. asked: these nodes; empty: all nodes."""
+    """Reads Nodes, the cluster's own names, pins and, with ssh, the disks of nodes.
+
+    asked: the nodes to pin; empty means all. allowed: the values of --allow by node. csr: the value of --csr.
+    """
 
     async def looking(api: ApiClient, clock: Clock) -> Looked:
         inquiry = Inquiry(clock)
@@ -79,7 +82,7 @@ def look(
             api.list_all(NODES),
             gather_names(api, inquiry),
             read_stored_pins(api),
-            _who(api),
+            _own_user(api),
         )
         known = [node.name for node in nodes]
         check_full_names((*asked, *allowed), known)
@@ -107,8 +110,8 @@ def look(
     return with_api(terminal, access, looking)
 
 
-async def _who(api: ApiClient) -> str:
-    """Our user name at the API server; "" if it does not report it (before Kubernetes 1.28)."""
+async def _own_user(api: ApiClient) -> str:
+    """Our user name according to the API server; "" if it does not report this (before Kubernetes 1.28)."""
     try:
         return (await api.create(SELF_SUBJECT_REVIEWS, {})).status.user_info.username
     except KubeError:
@@ -116,7 +119,7 @@ async def _who(api: ApiClient) -> str:
 
 
 def show(terminal: Terminal, looked: Looked) -> None:
-    """Prints the proposed pins, and the values that they leave out."""
+    """Prints the proposed pins, and the values that they omit."""
     if terminal.document_form:
         content = {"nodes": [_json(each) for each in looked.found], "gone": looked.gone}
         print_document(terminal, "kubevouch.pins/1", content)
@@ -130,15 +133,15 @@ def show(terminal: Terminal, looked: Looked) -> None:
     for text in looked.problems:
         terminal.error(text)
     for node, why in looked.named.problems.items():
-        terminal.error(f"{node}: no client certificate for its pin: {why}")
+        terminal.error(f"{node}: cannot pin the client certificate: {why}")
     if looked.found and looked.named == NamedCertificates():
         over_ssh = terminal.hint("kubevouch approver pin --via ssh")
-        text = "This adds no client certificate. Certificates in pins of the same machine stay. To pin those on the nodes' disks"
+        text = "No client certificate is added; existing ones stay if the machine is the same. To pin those on the nodes' disks"
         terminal.note(f"{text}: {over_ssh}")
 
 
-def _said_of(found: Proposal) -> tuple[str, ...]:
-    """Details of a new or changed pin that the table does not show."""
+def _details(found: Proposal) -> tuple[str, ...]:
+    """Details of a new or changed pin that the table omits."""
     if not found.writes:
         return ()
     if found.now is None:
@@ -180,19 +183,19 @@ def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
             terminal.wrapped(text, f"{each.pin.node}  ")
     for node in looked.gone:
         hint = terminal.hint(f"kubevouch approver pin {node} --remove")
-        terminal.wrapped(f"this Node no longer exists: {hint}", f"{node}  ")
+        terminal.wrapped(f"this Node no longer exists; remove its pin: {hint}", f"{node}  ")
     differs = any(each.differs for each in looked.found) or bool(looked.gone)
     if not differs:
         terminal.out("Every pin matches its Node.")
     elif any(each.writes for each in looked.found):
         wanted = " ".join(each.pin.node for each in looked.found if each.writes)
-        terminal.out("If these nodes are yours, and the table is right:")
+        terminal.out("If these are your nodes, and the table is right:")
         terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
     return ExitCode.FINDINGS if differs else ExitCode.OK
 
 
 def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool) -> ExitCode:
-    """Asks, and writes new and changed pins.
+    """Asks, then writes new and changed pins.
 
     Exit code 4: a node could not be pinned. 1: a value of --allow was refused. 3: a client certificate is unreadable.
     """
@@ -228,7 +231,7 @@ def _ask(
     """Prints the changes, and asks. if_dry: the exit code of a dry run."""
     pins = [each.pin for each in looked.found if each.writes]
     for each in looked.found:
-        for text in _said_of(each):
+        for text in _details(each):
             terminal.wrapped(text, f"{each.pin.node}  ")
     if looked.issued:
         terminal.wrapped(f"the client certificate: {looked.issued}", f"{pins[0].node}  ")
@@ -243,9 +246,9 @@ async def certificates_on_disks(
     transport: NodeTransport,
     progress: Callable[[str], None],
 ) -> NamedCertificates:
-    """The client certificate on each node's disk. Finds each machine in the same way as a plan.
+    """The client certificate on each node's disk. Finds and checks the machines like `plan`.
 
-    nodes: all nodes of the cluster. said: names and addresses that the operator gives to nodes, as for a plan.
+    nodes: all nodes of the cluster. said: names and addresses that the operator allows for each node, as in `plan`.
     """
     index = NodeIndex(nodes)
     of: dict[str, str] = {}
@@ -262,7 +265,7 @@ async def certificates_on_disks(
             why = not_the_machine(found, name, machine_id)
             why = why or not_bound_by_operator(name, host, known_as, said.get(name, ()), index)
             if not result.host_key:
-                why = "ssh does not show which host key answered"
+                why = "ssh does not report the host key"
             if why:
                 problems[name] = why
             else:
@@ -274,25 +277,25 @@ async def certificates_on_disks(
 
 
 async def credential_of(api: ApiClient, name: str, node: str) -> str:
-    """The hash of the client certificate that made a CSR of this node. Raises UsageError."""
+    """The hash of the client certificate that requested a CSR of this node. Raises UsageError."""
     csr = csr_of(await serving_csr(api, name, expected="expected the name of a CSR of the node"))
     if requestor_node(csr) != node:
-        raise UsageError(f"--csr {name}", f"{csr.username} made it", f"expected a CSR of {node}")
+        raise UsageError(f"--csr {name}", f"{csr.username} created it", f"expected a CSR of {node}")
     found = certificate_id(csr.credential_ids or ())
     if not found:
-        seen = "the API server does not report which client certificate made it (before Kubernetes 1.32)"
+        seen = "the API server does not report the client certificate that requested this CSR (before Kubernetes 1.32)"
         raise UsageError(f"--csr {name}", seen, "expected --via ssh")
     return found
 
 
 async def issued_to(api: ApiClient, certificate: str) -> str:
-    """Who got this client certificate and when, according to the live CSRs."""
+    """Requestor and time of issue of this client certificate, according to the live CSRs."""
     try:
         listed = await api.list_all(CSRS)
     except KubeError as error:
-        return f"who got it and when is unknown: {error}"
+        return f"requestor and time of issue are unknown: {error}"
     for found in listed:
         if (issued := client_csr_of(found)) and issued.certificate == certificate:
             when = f"{issued.created:%Y-%m-%d %H:%M:%S} UTC"
-            return f"issued for {found.name}, made at {when} by {found.spec.username}"
-    return "its CSR no longer exists: who got it and when is unknown"
+            return f"issued for the CSR {found.name}, created at {when} by {found.spec.username}"
+    return "requestor and time of issue are unknown: the CSR no longer exists"

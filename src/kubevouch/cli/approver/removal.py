@@ -1,4 +1,4 @@
-"""The approver's part of `remove`: pins, records and the configuration stay or go."""
+"""The approver's own steps of `remove`: keeps or deletes pins, records and the configuration."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -19,13 +19,13 @@ from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.policy.sources.stored import HOLDS, OURS
 
 _FOR_GOOD = (
-    "No command restores the ConfigMaps. Another install pins what the Nodes claim then, without the values of "
+    "No command restores the ConfigMaps. A later install pins what the Nodes claim at that time, without the values of "
     "--allow and --csr, and without the records."
 )
 
 
 def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> ExitCode:
-    """The exit codes are those of `remove_product`. pins: also deletes pins, records and configuration."""
+    """Removes the approver. Exit codes as in `remove_product`. pins: also delete pins, records and configuration."""
     live, maps = with_api(terminal, access, _look)
     stays = []
     if maps and not pins:
@@ -33,7 +33,7 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
         kept = f"{len(maps)} ConfigMaps with pins, records and configuration"
         stays.append(f"{kept}; `{hint}` deletes them")
     hint = terminal.hint(f"kubectl delete namespace {APPROVER.namespace}")
-    stays.append(f"the namespace; `{hint}` deletes it with all in it")
+    stays.append(f"the namespace; `{hint}` deletes it with its contents")
     return remove_product(
         terminal,
         access,
@@ -58,7 +58,7 @@ async def _look(api: ApiClient, _: Clock) -> tuple[Live, Sequence[Manifest]]:
 
 
 def _installed_like(live: Live, *, pins: bool) -> Iterator[str]:
-    """The flags for the same `install` again. pins: the configuration goes, too, so new nodes are held."""
+    """The flags that repeat this installation. pins: the configuration is deleted, too, so new nodes are held."""
     if enforces(live):
         yield "--enforce"
     if pins or THE_CONFIGURATION not in live:

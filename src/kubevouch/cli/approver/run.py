@@ -1,4 +1,4 @@
-"""`approver run`: the controller itself, as a process or as the program of a pod."""
+"""`approver run`: the controller itself, in a pod or on the command line."""
 
 import os
 import secrets  # noqa: TID251 - the one place
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     "--namespace",
     default="",
     metavar="NAME",
-    help="Namespace of its Lease and ConfigMaps. Default: the pod's own; outside a pod kubevouch-system.",
+    help="Namespace of the Lease and the ConfigMaps. Default: the pod's own; outside a pod, kubevouch-system.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Decide, report in log and metrics what it would write, and write nothing.",
+    help="Write nothing; only report decisions in log and metrics.",
 )
 @listening(8443)
 @logging("3 each request")
@@ -47,8 +47,8 @@ def run(
 ) -> int:
     """Decides about kubelets' CSRs for serving certificates until SIGTERM.
 
-    The approver approves a CSR that passes every rule. Any other CSR stays pending, and the log says why. ConfigMaps in its
-    namespace tell which names a node may have: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
+    The approver approves a CSR that passes every rule. Any other CSR stays pending, and the log says why. ConfigMaps in
+    its namespace list the allowed names of nodes: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
     """
     from kubevouch.approve.act.controller import ApproverController, ApproverSettings
     from kubevouch.approve.act.instruments import ApproverInstruments

@@ -1,4 +1,4 @@
-"""Reads and writes the pins: ConfigMaps of the approver's namespace, one key for each node."""
+"""Reads and writes pins. They are stored in ConfigMaps in the approver's namespace, with one key per node."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,9 +17,9 @@ from kubevouch.policy.sources.watched import WatchedSources
 
 @dataclass(frozen=True)
 class StoredPins:
-    """Everything that is stored for the approver, as it reads it.
+    """All ConfigMaps of the approver, parsed like the approver does.
 
-    texts: each node's entries by ConfigMap. Nobody reads an entry in a wrong ConfigMap.
+    texts: the raw entries of each node, by ConfigMap. An entry in the wrong ConfigMap has no effect.
     """
 
     sources: WatchedSources
@@ -32,12 +32,12 @@ class StoredPins:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Problems in the stored data."""
+        """Errors in the ConfigMaps."""
         return tuple(text for found in self.sources.problems.values() for text in found)
 
 
 async def read_stored_pins(api: ApiClient) -> StoredPins:
-    """Reads the stored data. It is empty where the approver is not installed."""
+    """Reads the ConfigMaps. The result is empty if the approver is not installed."""
     sources, texts = WatchedSources(), defaultdict[str, dict[str, str]](dict)
     for each in await api.list_all(CONFIG_MAPS, NAMESPACE):
         sources.put(each)
@@ -48,12 +48,12 @@ async def read_stored_pins(api: ApiClient) -> StoredPins:
 
 
 async def write_pins(api: ApiClient, pins: Iterable[PinnedNode]) -> None:
-    """Writes each pin into its shard. Raises UsageError if the approver's namespace is missing."""
+    """Writes each pin into its ConfigMap. Raises UsageError if the approver's namespace is missing."""
     await write_entries(api, ((shard_of(PINS, p.node), p.node, written_pin(p)) for p in pins))
 
 
 async def write_entries(api: ApiClient, entries: Iterable[tuple[str, str, str | None]]) -> None:
-    """Writes and removes entries, one ConfigMap at a time. entries: ConfigMap, node and text; None removes the entry."""
+    """Writes or removes entries, one ConfigMap at a time. entries: ConfigMap, node and text; None removes an entry."""
     shards: dict[str, dict[str, str | None]] = {}
     for shard, node, text in entries:
         shards.setdefault(shard, {})[node] = text
@@ -74,5 +74,5 @@ async def _create(api: ApiClient, name: str, data: Mapping[str, str | None]) -> 
     except Conflict:  # somebody else has just created it
         await api.patch(CONFIG_MAPS, name, {"data": data}, NAMESPACE)
     except NotFound:
-        seen, expected = "there is no such namespace", f"`{INSTALL_APPROVER}` makes it"
+        seen, expected = "does not exist", f"`{INSTALL_APPROVER}` creates it"
         raise UsageError(f"namespace {NAMESPACE}", seen, expected) from None

@@ -1,1 +1,1 @@
-"""The verb `certs`: its command line, and how the inventory is shown."""
+"""The verb `certs`: its command line and its output."""

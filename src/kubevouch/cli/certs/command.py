@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLimit | None":
-    """Parses a residual time, or a percentage of the used lifetime. Raises click.BadParameter."""
+    """Parses a remaining time or a used percentage of the lifetime. Raises click.BadParameter."""
     from kubevouch.inventory.rows import read_life_limit
 
     found = None if value is None else read_life_limit(value)
     if value is not None and found is None:
-        seen = f"expected a time such as 30d or 12h, or a part such as 92%, got {value!r}"
+        seen = f"expected a time such as 30d or 12h, or a percentage such as 92%, got {value!r}"
         raise click.BadParameter(seen)
     return found
 
@@ -42,7 +42,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     "--within",
     callback=_limit,
     metavar="LIMIT",
-    help="Show only certificates that reach LIMIT, such as 90d, and failures.",
+    help="Show only failures, and certificates that reach LIMIT, such as 90d.",
 )
 @click.option(
     "--warn",
@@ -56,7 +56,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     "--fail-on",
     callback=_limit,
     metavar="LIMIT",
-    help="Exit with 1 if a certificate reaches LIMIT. An expired, not yet valid, missing or unreadable one always fails.",
+    help="Exit with 1 if a certificate reaches LIMIT. Expired, not yet valid, missing and unreadable ones always fail.",
 )
 @click.option(
     "--root",
@@ -66,7 +66,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     type=click.Path(path_type=Path),
     help="Read a node's file system instead of a cluster: a mounted disk, a backup, /. May be repeated.",
 )
-@via_ssh("Also read the disk of every node, as root: the files of kubeadm and the kubelet.")
+@via_ssh("Also read the files of kubeadm and the kubelet on every node, as root.")
 @handshake_timeout
 @click.pass_context
 def command(
@@ -89,12 +89,12 @@ def command(
     `certs` dials kubelets, API servers, etcd, metrics-server and webhooks with a bare TLS handshake. It sends no
     credential, reads no Secret, and lists what it cannot reach under "not read".
 
-    LIMIT is a residual time (30d, 12h) or a used part of the lifetime (92%).
+    LIMIT is a remaining time (30d, 12h) or a used percentage of the lifetime (92%).
 
     With --via ssh, `certs` also reads the disk of every node, with a script that shows no key.
 
-    With --root, it asks no cluster. It reads the files of kubeadm and the kubelet below DIR, and follows links inside
-    DIR only.
+    With --root, `certs` connects to no cluster. It reads the files of kubeadm and the kubelet below DIR, and follows
+    only links inside DIR.
     """
     from kubevouch.cli.certs.disk import found_in_cluster
     from kubevouch.cli.certs.render import print_rows

@@ -1,4 +1,4 @@
-"""Prints the inventory, and returns the exit code."""
+"""Prints the certificate inventory, and returns the exit code."""
 
 from collections import Counter
 from dataclasses import replace
@@ -19,9 +19,9 @@ _COLOURS = {Concern.FAIL: Colour.BAD, Concern.WARN: Colour.WARNING, Concern.NONE
 def print_rows(
     terminal: Terminal, found: FoundCertificates, form: str, limits: Limits, *, cluster: str = ""
 ) -> int:
-    """Prints the inventory in that form. Returns the exit code, which is the same for each form.
+    """Prints the inventory in this format. Returns the exit code, which does not depend on the format.
 
-    cluster: its name for a person, above the tables and on a page.
+    cluster: the name of the cluster, for the heading.
     """
     every = rows_of(found)
     code = _exit_code(found, every, limits)
@@ -61,7 +61,7 @@ def _exit_code(
 def _print_short(
     terminal: Terminal, found: FoundCertificates, rows: tuple[CertificateRow, ...], limits: Limits
 ) -> None:
-    """Prints certificates that reach a limit, and what is not read: cron mails output, but no exit code."""
+    """Prints certificates that reach a limit, and failed reads. For cron, which mails output but ignores exit codes."""
     for row in rows:
         if limits.concern(row) is not Concern.NONE:
             _print_short_row(terminal, row, limits)
@@ -81,7 +81,7 @@ def _print_short_row(terminal: Terminal, row: CertificateRow, limits: Limits) ->
 
 
 def _printable(row: CertificateRow) -> CertificateRow:
-    """Escapes unprintable characters of a path: a label is UTF-8."""
+    """Escapes unprintable characters in node and path: labels must be UTF-8."""
     node, where = one_line(row.found.node), one_line(row.found.where)
     return replace(row, found=replace(row.found, node=node, where=where))
 
@@ -89,7 +89,7 @@ def _printable(row: CertificateRow) -> CertificateRow:
 def _inventory_json(
     found: FoundCertificates, rows: tuple[CertificateRow, ...], limits: Limits
 ) -> dict[str, object]:
-    """A document with stable names, and times in RFC 3339. counts: how many rows are in which state."""
+    """The inventory as JSON. Field names are stable, times are in RFC 3339. counts: the number of rows by concern."""
     counts = Counter(limits.concern(row) for row in rows)
     return {
         "at": found.at,

@@ -1,4 +1,4 @@
-"""The inventory for a person: kubeadm's two tables, the other certificates, what stops, and the next action."""
+"""The certificate inventory for a person: kubeadm's two tables, other certificates, what stops, and the next action."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ _COLUMNS = tuple(CERTIFICATES)
 _MOST_NOT_READ = 8
 
 Shorten = Callable[[str], str]
-"""A node's name as it is shown."""
+"""Shortens a node's name for display."""
 
 
 def print_tables(
@@ -48,7 +48,7 @@ def print_tables(
     limits: Limits,
     cluster: str = "",
 ) -> None:
-    """Prints everything. The most important facts and the next action stand at the end."""
+    """Prints the whole inventory. The most important facts and the next action come last."""
     names = [row.found.node for row in rows if row.found.node]
     shorten = shortener(list(dict.fromkeys(names)))
     print_heading(terminal, found, cluster)
@@ -57,15 +57,17 @@ def print_tables(
     others = [row for row in with_unread if not is_in_kubeadms_tables(row)]
     again = [row for row in others if row.found.use in SHOWN_BY_KUBEADM]
     more = [row for row in others if row.found.use not in SHOWN_BY_KUBEADM]
-    _print_section(terminal, "what kubeadm shows, seen from this machine", again, limits, shorten)
-    _print_section(terminal, "what kubeadm does not show", more, limits, shorten)
+    _print_section(
+        terminal, "certificates that kubeadm shows, seen from this machine", again, limits, shorten
+    )
+    _print_section(terminal, "certificates that kubeadm does not show", more, limits, shorten)
     _print_what_stops(terminal, with_unread)
     _print_not_read(terminal, found)
     print_end(terminal, found, rows, shorten=shorten, limits=limits)
 
 
 def _print_kubeadms(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:
-    """Prints the rows in kubeadm's layout, folded to the terminal's width."""
+    """Prints the rows in kubeadm's layout, wrapped to the terminal's width."""
     width = terminal.columns(terminal.stdout)
     for tables in disk_tables(rows):
         terminal.out()
@@ -121,7 +123,7 @@ def _place(row: CertificateRow, shorten: Shorten, *, is_alone: bool) -> str:
 
 
 def _cells(row: CertificateRow, place: str) -> tuple[str, ...]:
-    """In kubeadm's form. A missing certificate shows that instead of its expiry."""
+    """The cells of a row in kubeadm's format. A missing certificate has its state in place of the expiry."""
     certificate = row.found.certificate
     absent = row.state if row.state is RowState.MISSING else row.unread
     ends = expires_text(certificate.not_after) if certificate else f"!{absent.upper()}!"
@@ -141,7 +143,7 @@ def _summary_cells(each: UseSummary) -> tuple[str, ...]:
 
 
 def _outlier_cells(outlier: Outlier, usual: str, shorten: Shorten) -> tuple[str, ...]:
-    """usual: what renews the others; it is not repeated."""
+    """The cells of an outlier. usual: what renews the other certificates, so it is not repeated."""
     row = outlier.row
     more = f" and {outlier.more} more" if outlier.more else ""
     place = shorten(row.found.node) or row.found.where
@@ -150,7 +152,7 @@ def _outlier_cells(outlier: Outlier, usual: str, shorten: Shorten) -> tuple[str,
 
 
 def print_wide(terminal: Terminal, rows: Sequence[CertificateRow], limits: Limits) -> None:
-    """Prints a line for each certificate with all details, at any width, like kubectl's `-o wide`."""
+    """Prints one line per certificate with all details, without wrapping, like kubectl's `-o wide`."""
     lines = [_wide_cells(row, limits) for row in rows]
     terminal.table((*CERTIFICATES, *WIDE), lines, folds=False)
 
@@ -166,10 +168,10 @@ def _wide_cells(row: CertificateRow, limits: Limits) -> tuple[str, ...]:
 
 
 def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:
-    """Prints a line for each use: first what has stopped, then the earliest expiry."""
+    """Prints a line for each use: first those that have stopped, then by expiry."""
     lines = [(row.found.use, when, row.stops) for row, when in what_stops(rows)]
     if lines:
-        terminal.out("\nwhat stops when it ends")
+        terminal.out("\nwhat stops when a certificate expires")
         terminal.table(("CERTIFICATE", "FIRST ENDS", "WHAT STOPS"), lines)
 
 
@@ -186,15 +188,15 @@ def _print_not_read(terminal: Terminal, found: FoundCertificates) -> None:
 
 _MOST_TROUBLES = 4
 _LEAD = 12
-_WHATEVER_THE_TIME = frozenset({RowState.WRONG, RowState.SELF_SIGNED})
+_WRONG_NOW = frozenset({RowState.WRONG, RowState.SELF_SIGNED})
 
 
 def print_heading(terminal: Terminal, found: FoundCertificates, cluster: str = "") -> None:
-    """Prints the cluster, and the time of the look."""
+    """Prints the cluster, and the time of the check."""
     if cluster:
         terminal.wrapped(cluster, "cluster ")
     at = f"{found.at:%Y-%m-%d %H:%M:%S} UTC"
-    terminal.wrapped(f"{at}, reading only, by kubevouch {__version__}", "looked  ")
+    terminal.wrapped(f"{at}, read-only, by kubevouch {__version__}", "checked ")
 
 
 def _shortened(text: str, rows: Sequence[CertificateRow], shorten: Shorten) -> str:
@@ -224,7 +226,7 @@ def print_end(
     shorten: Shorten,
     limits: Limits,
 ) -> None:
-    """Prints the conclusion. The last line is a command, OK, or work by hand."""
+    """Prints the conclusion. It ends with a command, OK, or work by hand."""
     terminal.out()
     outlook = outlook_of(found, rows, limits)
     troubles, first = outlook.troubles, outlook.first
@@ -232,7 +234,7 @@ def print_end(
     for text in outlook.besides:
         _lead(terminal, "BESIDES", _shortened(text, rows, shorten), Colour.WARNING)
     # In other cases, the problem itself says what ends when.
-    if first and all(each.rows[0].state in _WHATEVER_THE_TIME for each in troubles):
+    if first and all(each.rows[0].state in _WRONG_NOW for each in troubles):
         _lead(terminal, "FIRST", _first_text(first, shorten))
         _lead(terminal, "STOPS", first.stops)
     if outlook.unknown:
@@ -241,7 +243,7 @@ def print_end(
         of = troubles[0].rows if troubles else rows
         _print_advice(terminal, of, outlook.advice, shorten)
     else:
-        text = "no certificate that was read has expired or expires soon"
+        text = "every certificate that was read is valid, and none expires soon"
         _lead(terminal, "OK", text, Colour.GOOD)
 
 
@@ -261,7 +263,7 @@ def _print_troubles(
             _lead(terminal, "STOPS", stops)
         said = stops
     if more := len(troubles) - len(shown):
-        terminal.out(f"{'':{_LEAD}}and {counted(more, 'more kind')} (-o short has all)")
+        terminal.out(f"{'':{_LEAD}}and {counted(more, 'more problem')} (-o short has all)")
 
 
 def _lead(terminal: Terminal, word: str, text: str, colour: Colour | None = None) -> None:

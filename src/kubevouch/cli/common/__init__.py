@@ -1,1 +1,1 @@
-"""Shared by several verbs: the terminal, options, access to a cluster, documents, progress."""
+"""Code that several verbs share: terminal, options, cluster access, documents, progress."""

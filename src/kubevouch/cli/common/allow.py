@@ -1,4 +1,4 @@
-"""Parses what an operator vouches for: --allow NODE=VALUE and --addresses FILE for nodes, --service-cidr for a network."""
+"""Parses values that an operator vouches for: --allow NODE=VALUE, --addresses FILE and --service-cidr."""
 
 from collections.abc import Iterable
 from ipaddress import ip_network
@@ -14,7 +14,7 @@ _LINE = "expected NODE ADDRESS"
 
 
 def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """The values of NODE=VALUE arguments by node. Raises UsageError."""
+    """Parses NODE=VALUE arguments into values by node. Raises UsageError."""
     found: dict[str, tuple[str, ...]] = {}
     for word in given:
         node, equals, value = word.partition("=")
@@ -26,7 +26,7 @@ def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def addresses_in(path: Path) -> tuple[str, ...]:
-    """NODE=ADDRESS for each line NODE ADDRESS of that file. # begins a comment. Raises UsageError."""
+    """Reads lines `NODE ADDRESS` from a file, and returns them as NODE=ADDRESS. # starts a comment. Raises UsageError."""
     found = []
     text = bytes_in(path, most=_LARGEST, expected=_LINE).decode(errors="replace")
     for number, line in enumerate(text.splitlines(), 1):
@@ -38,7 +38,7 @@ def addresses_in(path: Path) -> tuple[str, ...]:
 
 
 def check_full_names(words: Iterable[str], known: Iterable[str]) -> None:
-    """Checks that each word is the full name of a Node: a short one could be another's tomorrow. Raises UsageError."""
+    """Checks that each word is the full name of a Node: a short name may mean another node tomorrow. Raises UsageError."""
     nodes = set(known)
     for word in words:
         if word not in nodes:
@@ -47,7 +47,7 @@ def check_full_names(words: Iterable[str], known: Iterable[str]) -> None:
 
 
 def network_of(text: str) -> Network:
-    """The network that --service-cidr names. Raises UsageError."""
+    """Parses the network from --service-cidr. Raises UsageError."""
     try:
         return ip_network(text, strict=False)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Completion of values in a shell: names of contexts, runs, nodes and codes. An unreadable source offers nothing."""
+"""Shell completion for values: contexts, runs, nodes and codes. Offers nothing if a source is unreadable."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from kubevouch.clock import Clock
     from kubevouch.kube.io.client import ApiClient
 
-_PATIENCE = 3.0
-"""Timeout for the API server, in seconds: a person waits at the prompt."""
+_TIMEOUT = 3.0
+"""Timeout for the API server in seconds; short, because a person waits at the prompt."""
 
 Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def completed(names: Callable[[click.Context, "Terminal"], Iterable[str]]) -> Completion:
-    """The parameter `shell_complete` of an option or argument whose values are these names."""
+    """The `shell_complete` parameter for an option or argument with these values."""
 
     def offered(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
         from kubevouch.cli.common.terminal import Terminal
@@ -55,14 +55,14 @@ def run_names(_: click.Context, terminal: "Terminal") -> Iterable[str]:
 
 
 def node_names(ctx: click.Context, terminal: "Terminal") -> Iterable[str]:
-    """The nodes of the cluster that the flags choose."""
+    """The nodes of the cluster that the flags select."""
     import asyncio
 
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.kube.resources import NODES
 
     async def listed(api: "ApiClient", _: "Clock") -> list[str]:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(_TIMEOUT):
             return [each.name for each in await api.list_all(NODES)]
 
     params = ctx.params
@@ -71,7 +71,7 @@ def node_names(ctx: click.Context, terminal: "Terminal") -> Iterable[str]:
 
 
 def finding_codes(_: click.Context, __: "Terminal") -> Iterable[str]:
-    """The codes of the catalogue."""
+    """The codes of all findings."""
     from kubevouch.diagnose.catalogue import CATALOGUE
 
     return CATALOGUE

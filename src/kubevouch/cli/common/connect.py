@@ -1,4 +1,4 @@
-"""Connects to the cluster that --kubeconfig and --context name, in the same way for every verb."""
+"""Connects to the cluster from --kubeconfig and --context, in the same way for every verb."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -24,14 +24,14 @@ T = TypeVar("T")
 
 
 def access_of(terminal: Terminal, kubeconfig: str | None, context: str | None) -> ClusterAccess:
-    """The access that kubectl would use. Raises KubeconfigError, UsageError."""
+    """The cluster access that kubectl would use. Raises KubeconfigError, UsageError."""
     environment = terminal.environment
     access = cluster_access(environment, kubeconfig=kubeconfig or "", context=context or "")
     return msgspec.structs.replace(access, loopback=loopback_kubelets(environment, access))
 
 
 def named(access: ClusterAccess) -> str:
-    """The name of the cluster, for a prompt."""
+    """The cluster's name for a prompt."""
     return f"{access.server} (context {access.context or 'service account'})"
 
 
@@ -40,9 +40,9 @@ def with_api(
     access: ClusterAccess,
     work: Callable[[ApiClient, Clock], Awaitable[T]],
 ) -> T:
-    """Runs the work with an open client, in an event loop of its own.
+    """Runs the work in a new event loop, with a connected client.
 
-    If the API server denies a request, the error's next command prints the roles that the verb needs.
+    If the API server denies a request, NEXT prints the roles that the verb needs.
     """
 
     async def connected() -> T:
@@ -69,27 +69,26 @@ def with_api(
 
 
 VARIABLE = "KUBEVOUCH_LOOPBACK_ADDRESSES"
-"""The operator lists the kubelets' loopback addresses of a cluster that runs wholly on this machine.
-$KUBEVOUCH_LOOPBACK_ADDRESSES names a file with one address on each line. `shared` after an address means that several
-kubelets have it, at different ports. `authority sha256:HEX` has the hash of the CA's public key, as kubeadm prints it.
-# begins a comment. Without the file no loopback address is ever approved; with it, only the listed ones. The API server
-itself must be dialled at a loopback address, without a proxy, and verify against that CA: a tunnel may bring any cluster
-to 127.0.0.1, but not with the keys of this one.
-"""
+"""Names a file with the loopback addresses of kubelets, for a cluster that runs entirely on this machine. Each line has
+one address. `shared` after an address means that several kubelets use it, at different ports. `authority sha256:HEX` is
+the hash of the CA's public key, as kubeadm prints it. # starts a comment. Without the file, loopback addresses are
+never approved; with the file, only those that it lists. The API server itself must have a loopback address, without a
+proxy, and must verify against that CA: a tunnel can forward any cluster to 127.0.0.1, but it lacks the keys of this
+one."""
 _LARGEST = 1024 * 1024
 _SHARED = "shared"
 _AUTHORITY = "authority"
-_RIGHT = "expected one address of 127.0.0.0/8, or ::1, on each line"
-_BOUND = (
-    "expected a line `authority sha256:HEX`, with the hash that kubeadm prints of the cluster's CA"
+_EXPECTED = "expected one address of 127.0.0.0/8, or ::1, on each line"
+_EXPECTED_CA = (
+    "expected a line `authority sha256:HEX` with the hash of the cluster's CA, as kubeadm prints it"
 )
 
 
 def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> LoopbackKubelets:
-    """The addresses from the variable's file; none without the variable.
+    """The loopback addresses from the variable's file; empty without the variable.
 
     Raises:
-        UsageError: the API server is elsewhere or another cluster's, or the file lists anything but loopback addresses.
+        UsageError: the API server is not on this machine or belongs to another cluster, or the file is invalid.
     """
     named = environment.get(VARIABLE, "")
     if not named:
@@ -99,22 +98,22 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
         raise UsageError(
             f"${VARIABLE}",
             f"is set, but the API server is {access.server}{through}",
-            "unset it: it is for a cluster on this machine, whose API server has a loopback address",
+            "unset it: it is only for a cluster on this machine, with its API server on a loopback address",
         )
     found, authorities = _read(Path(named))
     if not authorities:
-        raise UsageError(f"${VARIABLE}, {named}", "does not name its cluster's CA", _BOUND)
-    if not _is_verified_by(access, authorities):
+        raise UsageError(f"${VARIABLE}, {named}", "has no hash of the cluster's CA", _EXPECTED_CA)
+    if not _verifies_with(access, authorities):
         raise UsageError(
             f"${VARIABLE}, {named}",
-            f"is for another cluster than the one at {access.server}: that one does not verify against its CA alone",
-            "unset it: a tunnel or a proxy of kubectl may lead to any cluster",
+            f"is for another cluster than {access.server}, which is not verified against this CA alone",
+            "unset it: a tunnel or `kubectl proxy` may lead to any cluster",
         )
     return found
 
 
-def _is_verified_by(access: ClusterAccess, authorities: set[str]) -> bool:
-    """Whether only these CAs verify the API server."""
+def _verifies_with(access: ClusterAccess, authorities: set[str]) -> bool:
+    """Whether the API server is verified against these CAs only."""
     if not (access.server.startswith("https:") and access.verify and access.roots):
         return False
     try:
@@ -125,13 +124,13 @@ def _is_verified_by(access: ClusterAccess, authorities: set[str]) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether the host is a literal loopback address: a resolver may map a name to anything."""
-    address = _plain(host)
+    """Whether the host is a literal loopback address. Names do not count: a resolver may return any address."""
+    address = _plain_address(host)
     return address is not None and address.is_loopback
 
 
-def _plain(text: str) -> IPv4Address | IPv6Address | None:
-    """Parses an address, but no IPv4-mapped IPv6 address, and no address with a scope."""
+def _plain_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Parses an IP address; None for an IPv4-mapped or scoped IPv6 address."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -141,12 +140,12 @@ def _plain(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _read(path: Path) -> tuple[LoopbackKubelets, set[str]]:
-    """The addresses, and the hashes of the CAs."""
+    """The loopback addresses, and the hashes of CAs."""
     where = f"${VARIABLE}, {path}"
     try:
-        text = bytes_in(path, most=_LARGEST, expected=_RIGHT, where=where).decode()
+        text = bytes_in(path, most=_LARGEST, expected=_EXPECTED, where=where).decode()
     except UnicodeDecodeError:
-        raise UsageError(where, "is not text", _RIGHT) from None
+        raise UsageError(where, "is not text", _EXPECTED) from None
     addresses: set[IPv4Address | IPv6Address] = set()
     shared: set[IPv4Address | IPv6Address] = set()
     authorities: set[str] = set()
@@ -157,9 +156,9 @@ def _read(path: Path) -> tuple[LoopbackKubelets, set[str]]:
         if words[0] == _AUTHORITY:
             authorities.add(_hash(where, words[1:]))
             continue
-        address = _plain(words[0])
+        address = _plain_address(words[0])
         if address is None or not address.is_loopback or words[1:] not in ([], [_SHARED]):
-            raise UsageError(where, f"{line.strip()!r} is not a loopback address", _RIGHT)
+            raise UsageError(where, f"{line.strip()!r} is not a loopback address", _EXPECTED)
         addresses.add(address)
         if words[1:]:
             shared.add(address)
@@ -169,5 +168,5 @@ def _read(path: Path) -> tuple[LoopbackKubelets, set[str]]:
 def _hash(where: str, words: list[str]) -> str:
     found = fullmatch("sha256:([0-9a-f]{64})", " ".join(words))
     if found is None:
-        raise UsageError(where, f"{' '.join(words)!r} is not the hash of an authority", _BOUND)
+        raise UsageError(where, f"{' '.join(words)!r} is not the hash of a CA", _EXPECTED_CA)
     return found[1]

@@ -46,7 +46,7 @@ _WORDS = {
     "info": Colour.QUIET,
     "unknown": Colour.WARNING,
 }
-"""Colours of conclusions and of sections without findings; other words are warnings."""
+"""Colours of conclusions, and of sections without findings. Other words get the colour of a warning."""
 
 
 def print_diagnosis(
@@ -58,7 +58,7 @@ def print_diagnosis(
     form: str,
     fail_on: Severity,
 ) -> ExitCode:
-    """Prints a `table` for a person, `short` for a ticket, or a document for a program. Returns the exit code."""
+    """Prints the diagnosis as a `table` for a person, `short` for a ticket, or a document. Returns the exit code."""
     code = diagnosis.exit_code(fail_on)
     conclusions = conclusions_of(verb, diagnosis, code, fail_on)
     if form in ("json", "yaml"):
@@ -89,7 +89,7 @@ def _print_all(terminal: Terminal, verb: str, evidence: Evidence, diagnosis: Dia
 
 
 def shortener(names: Sequence[str]) -> Callable[[str], str]:
-    """Node names without their common domain, if the short names stay unique."""
+    """Removes the common domain from node names, if the short names are unique."""
     domains = {name.partition(".")[2] for name in names}
     hosts = {name.partition(".")[0] for name in names}
     if len(domains) != 1 or len(hosts) != len(names) or len(names) < 2 or domains == {""}:
@@ -115,7 +115,7 @@ def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
         text = f"{maker}, not kubeadm. What works here: {maker.works}"
         terminal.wrapped(text, "made by  ")
     at = f"{evidence.at:%Y-%m-%d %H:%M:%S} UTC"
-    terminal.wrapped(f"{at}, reading only, by kubevouch {__version__}", "looked   ")
+    terminal.wrapped(f"{at}, read-only, by kubevouch {__version__}", "checked  ")
 
 
 def _print_finding(terminal: Terminal, finding: Finding, shorten: Callable[[str], str]) -> None:
@@ -141,7 +141,7 @@ def _print_finding(terminal: Terminal, finding: Finding, shorten: Callable[[str]
 
 
 def grouped(proofs: Sequence[Proof]) -> list[list[Proof]]:
-    """The proofs; equal proofs of several subjects form a group."""
+    """Groups proofs that are equal except for their subject."""
     groups: dict[tuple[str, str], list[Proof]] = {}
     for proof in proofs:
         groups.setdefault((proof.seen, proof.vantage), []).append(proof)
@@ -149,7 +149,7 @@ def grouped(proofs: Sequence[Proof]) -> list[list[Proof]]:
 
 
 def _common(texts: Sequence[str]) -> str:
-    """The common beginning of several long texts, in whole words; empty if it is too short."""
+    """The common prefix of several texts, in whole words; empty if it is short."""
     begun = []
     for words in zip(*(text.removeprefix(TLS_PREFIX).split(" ") for text in texts), strict=False):
         if len(set(words)) > 1:
@@ -170,7 +170,7 @@ def _subjects(proofs: Sequence[Proof], shorten: Callable[[str], str]) -> str:
 
 
 def _print_end(terminal: Terminal, conclusions: Sequence[Conclusion]) -> None:
-    """Prints the conclusions, with their texts in one column."""
+    """Prints the conclusions, with their texts aligned."""
     terminal.out()
     width = max(7, *(2 + len(each.word) for each in conclusions), 0)
     for each in conclusions:
@@ -192,7 +192,7 @@ _STATUS = {
 def as_json(
     terminal: Terminal, verb: str, evidence: Evidence, diagnosis: Diagnosis, code: ExitCode
 ) -> dict[str, object]:
-    """A document with stable names, and times in RFC 3339. status means the same as the exit code."""
+    """The diagnosis as JSON. Field names are stable, times are in RFC 3339. `status` corresponds to the exit code."""
     counts: dict[str, int] = {}
     for each in diagnosis.findings:
         counts[each.severity] = counts.get(each.severity, 0) + 1
@@ -216,7 +216,7 @@ def as_json(
 
 
 def _with_command_line(terminal: Terminal, each: Finding | Cause) -> dict[str, object]:
-    """Its fields. The words of the next command are one shell command line."""
+    """The fields as JSON. `next` is one shell command line."""
     return {**msgspec.to_builtins(each), "next": terminal.hint(each.next)}
 
 

@@ -1,4 +1,4 @@
-"""Documents in JSON and YAML. Each has its schema and the version of kubevouch, in the same form for every verb."""
+"""Documents in JSON and YAML. Each one contains its schema and the version of kubevouch."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,16 +14,17 @@ if TYPE_CHECKING:
 
 
 def print_document(terminal: Terminal, schema: str, content: Mapping[str, object]) -> None:
-    """One line of JSON, or the same as YAML. schema: a name, and a number that grows if a field goes or changes its meaning.
+    """Prints one line of JSON, or YAML. schema: a name with a version, which grows when a field is removed or changes its meaning.
 
-    In ASCII: texts of others cannot move a cursor, and the JSON's own escapes stay intact.
+    The output is ASCII: foreign text cannot send control characters to the terminal, and JSON's own escapes stay
+    intact.
     """
     document: Mapping[str, object] = {"schemaVersion": schema, "kubevouch": __version__, **content}
     print_pieces(terminal, (each.replace("\x7f", "\\u007f") for each in _pieces(document)))
 
 
 def print_pieces(terminal: Terminal, pieces: Iterable[str]) -> None:
-    """Prints a document, given in pieces of JSON, in the requested form."""
+    """Prints a document, given as pieces of JSON, in the requested format."""
     if terminal.document_form == "yaml":
         from kubevouch import goyaml
 
@@ -33,7 +34,7 @@ def print_pieces(terminal: Terminal, pieces: Iterable[str]) -> None:
 
 
 def _pieces(document: Mapping[str, object]) -> Iterator[str]:
-    """The document and its line break as json.dumps writes it, in pieces: the whole document of a fleet would need twice the memory.
+    """The document with a line break, in the format of json.dumps, but in pieces: for many nodes, one string would double the memory.
 
     msgspec converts types that JSON lacks.
     """
@@ -53,7 +54,7 @@ def _pieces(document: Mapping[str, object]) -> Iterator[str]:
 
 
 def certificate_json(certificate: "Certificate") -> dict[str, object]:
-    """The fields of a certificate. Names are stable, times are in RFC 3339."""
+    """A certificate as JSON. Field names are stable, times are in RFC 3339."""
     from kubevouch.x509 import classify
 
     return {

@@ -1,4 +1,4 @@
-"""The event loop of a verb, and signals that end the program while it runs."""
+"""The event loop of a verb, and signals that end the program while the loop runs."""
 
 import asyncio
 import contextlib
@@ -17,20 +17,20 @@ T = TypeVar("T")
 
 
 def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Like asyncio.run, for a verb. Raises KeyboardInterrupt if a signal has ended it."""
+    """Like asyncio.run. Raises KeyboardInterrupt if a signal has ended the loop."""
     interruption = _Interruption()
-    logging.getLogger("asyncio").addFilter(_is_of_the_loop)
+    logging.getLogger("asyncio").addFilter(_is_worth_logging)
 
     async def work() -> T:
-        interruption.cancels_this_task()
-        asyncio.get_running_loop().set_exception_handler(_told)
+        interruption.cancel_current_task()
+        asyncio.get_running_loop().set_exception_handler(_report_unhandled)
         return await coroutine
 
     try:
         with interruption.handled(), asyncio.Runner() as runner:
             return runner.run(work())
     except asyncio.CancelledError:
-        if interruption.asked:
+        if interruption.signalled:
             raise KeyboardInterrupt from None
         raise
     except Exception as error:
@@ -41,45 +41,45 @@ def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
         if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
             coroutine.close()  # a signal came first; Python would warn that nobody awaited it
         if interruption.cut_short:
-            _nothing_more_is_told()
+            _silence_warnings()
 
 
-def _told(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Reports exceptions that nobody awaited, but no KeyboardInterrupt: a signal may hit any task, and is handled elsewhere."""
+def _report_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Reports unhandled exceptions, except KeyboardInterrupt: a signal may hit any task, and is handled elsewhere."""
     if not isinstance(context.get("exception"), KeyboardInterrupt):
         loop.default_exception_handler(context)
 
 
-def _is_of_the_loop(record: logging.LogRecord) -> bool:
-    """Drops asyncio's warning about a child process that ended after its loop: it was killed on purpose."""
+def _is_worth_logging(record: logging.LogRecord) -> bool:
+    """Drops asyncio's warning about a child process that ended after its loop: we killed the child on purpose."""
     return not str(record.msg).startswith("Loop %r that handles pid")
 
 
-def _nothing_more_is_told() -> None:
-    """To the end of the process: its ending was cut short, and each thing that is still open says so when it is freed."""
+def _silence_warnings() -> None:
+    """Silences warnings until the process exits: after an abrupt end, open resources would report themselves."""
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")
     sys.unraisablehook = lambda _: None
 
 
 class _Interruption:
-    """What ends a program by a signal while an event loop of it runs.
+    """Handles SIGINT, SIGTERM and SIGHUP while an event loop runs.
 
-    The first signal cancels the loop's work, which then ends what it has started; the next one meets whatever runs. asyncio's
-    Runner has it so for SIGINT alone, and not where SIGINT is ignored: a KeyboardInterrupt that comes anywhere in the loop leaves
-    behind what was being started.
+    The first signal cancels the main task, which can then clean up. The second one raises KeyboardInterrupt at once.
+    asyncio.Runner does this only for SIGINT, and not if SIGINT is ignored. A KeyboardInterrupt at any point of the loop
+    could leave work half started.
     """
 
     def __init__(self) -> None:
-        self.asked = False
-        """Whether there was a signal."""
+        self.signalled = False
+        """True after the first signal."""
         self.cut_short = False
-        """Whether one came in the middle of something."""
+        """True if a signal has interrupted running code."""
         self._work: asyncio.Task[object] | None = None
 
     def __call__(self, *_: object) -> None:
-        """The handler of the signals."""
-        first, self.asked = not self.asked, True
+        """The signal handler."""
+        first, self.signalled = not self.signalled, True
         if first and self._work and not self._work.done():
             self._work.cancel()
             self._work.get_loop().call_soon_threadsafe(lambda: None)  # it may be waiting
@@ -87,13 +87,13 @@ class _Interruption:
         self.cut_short = True
         raise KeyboardInterrupt
 
-    def cancels_this_task(self) -> None:
-        """The task that calls this is the loop's work."""
+    def cancel_current_task(self) -> None:
+        """Makes the current task the one to cancel."""
         self._work = asyncio.current_task()
 
     @contextlib.contextmanager
     def handled(self) -> Iterator[None]:
-        """Around the loop. Who ignores a signal, or has a handler of its own, keeps it."""
+        """Installs the signal handlers. Signals that are ignored, or have another handler, stay unchanged."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -1,4 +1,4 @@
-"""A group of commands. Options may stand before a command: `kubevouch --context X doctor` is `kubevouch doctor --context X`."""
+"""A group of commands that accepts options before a command: `kubevouch --context X doctor` is `kubevouch doctor --context X`."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,10 +14,10 @@ _BARE = ("-v", "--verbose")
 
 
 class CommandGroup(click.Group):
-    """Passes the options in front of a command to it. The command refuses unknown options."""
+    """Passes options before a command on to that command, which rejects unknown options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Moves these options behind the command. Without a command, shows the help."""
+        """Moves these options behind the command. Shows the help if there is no command."""
         end = _leading(args)
         ctx.meta[_LACKS_VALUE] = end > len(args) or args[-1:] == ["="]  # so bash splits it
         before, command = _long(args[:end]), args[end : end + 1]
@@ -26,17 +26,17 @@ class CommandGroup(click.Group):
         return super().parse_args(ctx, [*command, *before, *args[end + 1 :]])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Completes commands, but not where an option in front of them needs a value."""
+        """Completes commands, unless an option before the command still needs its value."""
         return [] if ctx.meta[_LACKS_VALUE] else super().shell_complete(ctx, incomplete)
 
 
 def _long(words: Sequence[str]) -> list[str]:
-    """The words, with --verbose for -v: a server's own -v takes a number."""
+    """Replaces -v by --verbose, because a server's own -v takes a number."""
     return ["--verbose" if each == "-v" else each for each in words]
 
 
 def _leading(words: Sequence[str]) -> int:
-    """The number of words of the options in front of the command."""
+    """The number of arguments before the command."""
     end = 0
     while end < len(words):
         name, has_value, _ = words[end].partition("=")
@@ -52,15 +52,15 @@ def _leading(words: Sequence[str]) -> int:
 
 _OURS = (
     (r"(.*) is not (?:one of|in the range|a valid) (.*)\.", r"expected \2, got \1"),
-    (r"Got unexpected extra arguments? \((.*)\)", r"expected no more words, got \1"),
+    (r"Got unexpected extra arguments? \((.*)\)", r"expected no more arguments, got \1"),
     (r"Option .* requires an argument\.", "expected a value, got none"),
     (r"Option .* does not take a value\.", "expected no value, got one"),
 )
-"""click's messages, and ours instead."""
+"""Patterns for click's messages, and our replacements."""
 
 
 def wrong_line(error: click.UsageError) -> str:
-    """The error in a command line: where, what was expected, what was given."""
+    """The message for an invalid command line: where, what was expected, what was given."""
     if isinstance(error, click.NoSuchCommand | click.NoSuchOption):
         return _mistyped(error)
     where = _path(error.ctx) if error.ctx else []
@@ -78,12 +78,12 @@ def wrong_line(error: click.UsageError) -> str:
 
 
 def _path(ctx: click.Context) -> list[str]:
-    """The words of the command, without the program."""
+    """The command with its groups, without the program."""
     return ctx.command_path.removeprefix(ctx.find_root().command_path).split()
 
 
 def _mistyped(error: click.NoSuchCommand | click.NoSuchOption) -> str:
-    """The command or option of this group that is nearest to a wrong one."""
+    """The message for an unknown command or option, with the most similar known one."""
     assert error.ctx is not None
     ctx, command = error.ctx, error.ctx.command
     if isinstance(error, click.NoSuchCommand):

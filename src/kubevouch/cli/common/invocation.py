@@ -1,7 +1,7 @@
-"""The flags of this call, and our command lines for the same cluster: every hint is made here.
+"""The flags of this call, and the command lines that hints suggest.
 
-An operator copies what NEXT says. A hint without the flags of the command that printed it would act on another
-cluster, so each hint repeats them, quoted for a shell. A shell inherits the environment ($KUBECONFIG) anyway.
+An operator copies the command after NEXT. Each hint repeats the flags of the current command, quoted for a shell, so
+that it acts on the same cluster. The shell passes on the environment ($KUBECONFIG) anyway.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from kubevouch.rollout.decide.timeouts import as_said
 
 OURS = "kubevouch"
 SSH_CONFIG = "KUBEVOUCH_SSH_CONFIG"
-"""The variable that names ssh's configuration for a new plan. An existing plan keeps its own."""
+"""The environment variable with ssh's configuration file for a new plan. An existing plan keeps its own."""
 _CLUSTER = ("--kubeconfig", "--context")
 _LAB = ("--dir",)
 _SSH = ("--via", "--ssh-config", "--ssh-user", "--ask-sudo-password")
@@ -25,7 +25,8 @@ _TIMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "resume": (("resume",), _OF_A_RUN),  # the run stores the other values
     "undo": (("undo",), ("--gate-timeout",)),
 }
-"""By verb, the verbs that continue its work, with its timeout flags. Other verbs' timeouts mean other things."""
+"""For each verb: the verbs that continue its work, and its timeout flags. Timeouts of other verbs have other
+meanings."""
 _OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password", *_PODS)
 
 # Which flags say where a verb acts. What is not listed takes none of them (explain, version).
@@ -42,15 +43,15 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
 }
 
 _SERVES = "run"
-"""The verb of each server. Its kubeconfig is for the server's own account, but its advice is for an operator."""
+"""The command that runs a server. Its kubeconfig belongs to the server's account, but its hints are for an operator."""
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """program: as the operator calls it. given: the flags of cluster and timeouts; "" for a flag without a value.
+    """The current command. program: its name on the command line. given: its flags for cluster and timeouts; "" means no value.
 
-    verb: the called verb; empty if it does not matter. ssh_config: the file from the environment that our own ssh reads; the
-    operator's ssh does not know it.
+    verb: the current verb; empty if it does not matter. ssh_config: ssh's configuration from the environment, which the
+    operator's own ssh does not use.
     """
 
     program: str = OURS
@@ -61,7 +62,7 @@ class Invocation:
     def line(self, command: str) -> str:
         """Adds the flags of this call to a command line `kubevouch VERB ...`, `kubectl ...` or `ssh ...`.
 
-        The command's own flags stay as they are. Any other text is returned unchanged.
+        Flags that the command already has stay unchanged, and so does any other text.
         """
         first, _, behind = command.partition(" && ")
         if first.startswith("sleep "):
@@ -82,12 +83,12 @@ class Invocation:
         return " ".join([self.program, rest, *self._flags(takes, rest)])
 
     def needed_in(self, text: str) -> str:
-        """A sentence about the cluster flags that commands in this text need; empty if they need none."""
+        """A sentence with the cluster flags for the commands in this text; empty if they need no flags."""
         flags = " ".join(self._flags(_CLUSTER, ""))
         return f"The commands in this text need {flags}, too." if flags and "`" in text else ""
 
     def _ssh_flags(self, rest: str) -> list[str]:
-        """The flags in ssh's own letters, without those that the line has."""
+        """The flags as ssh's own short options, without those that the command already has."""
         named = rest.partition(" -- ")[0].split()
         given = dict(self.given)
         config = given.get("--ssh-config", self.ssh_config)
@@ -113,19 +114,19 @@ _REPEATED = (*_CLUSTER, "--namespace", *_LAB, *_SSH, *_PODS, *_OF_A_RUN)
 
 
 def _parameter(flag: str) -> str:
-    """The name under which click passes its value."""
+    """The name of the flag's parameter in click."""
     return "directory" if flag == "--dir" else flag.removeprefix("--").replace("-", "_")
 
 
 def _as_said(value: object) -> str:
-    """A value for a command line; durations are in seconds."""
+    """The value as on a command line; durations are in seconds."""
     if isinstance(value, float):
         return as_said(value)
     return "" if value is True else str(value)
 
 
 def invocation_of(ctx: click.Context, ssh_config: str = "") -> Invocation:
-    """The flags of the running command, without default values. ssh_config: from the environment."""
+    """The flags of the running command, without defaults. ssh_config: the value of the environment variable."""
     from click.core import ParameterSource
 
     # A plan stores how to reach its nodes: a hint repeats only flags that replace that.

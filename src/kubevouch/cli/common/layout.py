@@ -1,4 +1,4 @@
-"""Lays out text and tables for a width, with textwrap: rich breaks a word longer than the line, which people copy."""
+"""Wraps text and tables with textwrap. rich is not used: it breaks long words, which people want to copy."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,14 +12,14 @@ _JOINT = re.compile(r"(\s+|(?<=\w[-.,/])(?=[^\W\d]))")
 
 
 def folded(text: str, width: int) -> list[str]:
-    """Lines of whole words. Only a single word may be wider."""
+    """The text as lines of whole words. A single long word may exceed the width."""
     if len(text) <= width:
         return [text.rstrip()]
     return wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def hung(line: str, columns: int, hang: int) -> str:
-    """The line folded to the width, with a hanging indent."""
+    """The line wrapped to the width, with a hanging indent."""
     if len(line) <= columns:
         return line.rstrip()
     behind = " " * hang
@@ -29,11 +29,11 @@ def hung(line: str, columns: int, hang: int) -> str:
 
 
 def table_lines(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """The lines of a table. All rows have equally many cells; the first has the headings. width: folds the widest cells; None: no limit."""
+    """The lines of a table. The first row has the headings. width: wraps cells if the table is wider; None means no limit."""
     widths = _longest(rows, lambda cell: [cell])
     if width is None or sum(widths) + _GAP * (len(widths) - 1) <= width:
         return [_line(row, widths) for row in rows]
-    widths = _shared(rows, widths, width)
+    widths = _column_widths(rows, widths, width)
     lines: list[str] = []
     for row in rows:
         cells = [_folded_cell(*pair) for pair in zip(row, widths, strict=True)]
@@ -52,19 +52,19 @@ def _folded_cell(cell: str, width: int) -> list[str]:
     return wrapper.wrap(cell) or [""]
 
 
-def _shared(rows: Sequence[Sequence[str]], widths: list[int], width: int) -> list[int]:
-    """Narrows columns until all fit: first sentences, down to a quarter of the width, then words between their pieces.
+def _column_widths(rows: Sequence[Sequence[str]], widths: list[int], width: int) -> list[int]:
+    """Narrows columns until the table fits: first wraps sentences, then splits words at their joints.
 
-    If the table is still too wide, narrows columns down to the width of a short word.
+    If the table is still too wide, narrows columns down to a minimum.
     """
     sentences = [max(each, width // 4) for each in _longest(rows, str.split)]
     for floors in (sentences, _longest(rows, _JOINT.split), [0] * len(widths)):
-        widths = _given_way(widths, [max(each, _NARROWEST_COLUMN) for each in floors], width)
+        widths = _narrowed(widths, [max(each, _NARROWEST_COLUMN) for each in floors], width)
     return widths
 
 
-def _given_way(widths: Sequence[int], floors: Sequence[int], width: int) -> list[int]:
-    """Narrows the widest column by one character at a time, down to its floor."""
+def _narrowed(widths: Sequence[int], floors: Sequence[int], width: int) -> list[int]:
+    """Repeatedly narrows the widest column by one character, down to its floor."""
     widths = list(widths)
     while sum(widths) + _GAP * (len(widths) - 1) > width:
         wide = [
@@ -77,7 +77,7 @@ def _given_way(widths: Sequence[int], floors: Sequence[int], width: int) -> list
 
 
 def _longest(rows: Sequence[Sequence[str]], parts: Callable[[str], Sequence[str]]) -> list[int]:
-    """The width of the widest part of a cell, by column."""
+    """For each column, the width of its widest part."""
     return [
         max((_cells(part) for cell in column for part in parts(cell)), default=0)
         for column in zip(*rows, strict=True)

@@ -1,4 +1,4 @@
-"""The heads of tables and what they mean: tables are printed with them, and `--help` explains them, with the words for states."""
+"""Table headings with their meaning. Tables are printed with these headings, and `--help` explains them and the states."""
 
 from collections.abc import Mapping
 from pkgutil import resolve_name
@@ -7,26 +7,24 @@ from typing import Any, Final
 
 import click
 
-from kubevouch.outcome import Explained
-
 RUNS: Final = {
     "NODE": "the node",
     "RUN": "the run on this node",
     "STATE": "its state (see below)",
     "SWITCH": "when the dead-man's switch undoes the run",
     "BOOT NET": "whether a reboot undoes the run, too",
-    "NOTES": "more about the state, edits by others, a kubelet that is down",
+    "NOTES": "details of the state, edits by others, a kubelet that is down",
 }
 RESULTS: Final = {
     "NODE": "the node",
-    "RESULT": "how the run ended there (see below)",
+    "RESULT": "how the run ended on this node (see below)",
     "TIME": "how long the node took",
     "WHY": "the reason, if the node is not done",
 }
 CSRS: Final = {
     "NAME": "the CSR",
     "AGE": "time since its creation",
-    "NODE": "the node whose kubelet made it",
+    "NODE": "the node whose kubelet created it",
     "ASKS FOR": "the names and addresses that it requests",
     "CONDITION": "as kubectl shows it, and who decided",
     "POLICY": "the policy's decision (see below), and the rule that holds the CSR",
@@ -42,33 +40,23 @@ CERTIFICATES: Final = {
     "WHERE": "where kubevouch found it",
     "EXPIRES": "when it expires",
     "RESIDUAL TIME": "time until then",
-    "CERTIFICATE AUTHORITY": "the CA that verifiably signed it; otherwise its issuer",
+    "CERTIFICATE AUTHORITY": "the CA that verifiably signed it, else its issuer",
     "RENEWED BY": "what renews it",
 }
 WIDE: Final = {
     "NODE": "the node",
-    "LIFE USED": "the part of its lifetime that has passed",
+    "LIFE USED": "the used percentage of its lifetime",
     "STATE": "its state (see below)",
     "REMARKS": "other problems",
     "ISSUER": "the issuer that it names",
     "SHA-256": "its fingerprint",
     "NAMES": "its DNS names and IP addresses",
 }
-"""More heads of `certs -o wide`."""
-
-
-class PolicyWord(Explained):
-    """The policy's decision about a CSR."""
-
-    WOULD_APPROVE = "would approve", "the CSR is pending; every rule passes"
-    HOLDS = "holds", "the CSR is pending; this rule does not pass"
-    PASSES = "passes", "somebody has decided; every rule passes"
-    WOULD_HOLD = "would hold", "somebody has decided; this rule does not pass"
-    CANNOT_TELL = "cannot tell", "kubevouch could not read what this rule needs"
+"""More headings for `certs -o wide`."""
 
 
 class WithLegend(click.Command):
-    """A command whose help ends with a legend. words: MODULE:CLASS, loaded when the help is printed."""
+    """A command whose help ends with a legend. words: MODULE:CLASS of an enum, imported when the help is printed."""
 
     def __init__(
         self,
@@ -82,7 +70,7 @@ class WithLegend(click.Command):
         self._words = words
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the heads of the table, then its words."""
+        """Writes the headings of the table, then the words in its cells."""
         words = [(str(each), each.meaning) for each in resolve_name(self._words)]
         for heading, rows in (("Columns", list(self._heads.items())), ("Words", words)):
             if rows:

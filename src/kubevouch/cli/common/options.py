@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """Several options as one; the help lists them in this order."""
+    """Combines several options; the help lists them in this order."""
 
     def with_all(function: F) -> F:
         for option in reversed(options):
@@ -28,14 +28,14 @@ def all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 class _Seconds(click.ParamType[float]):
-    """A duration as Go and kubectl write it: 90s, 2m, 1h30m; a bare number is seconds."""
+    """A duration in the format of Go and kubectl: 90s, 2m, 1h30m. A bare number means seconds."""
 
     name = "duration"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """The value in seconds."""
+        """The duration in seconds."""
         if isinstance(value, int | float):
             return float(value)
         text = str(value).strip()
@@ -52,7 +52,7 @@ seconds = _Seconds()
 
 
 def terminal_of(ctx: click.Context) -> "Terminal":
-    """The terminal that `app.run` gave to this command. It now knows the flags of this call."""
+    """The terminal that `app.run` created for this command, with the flags of this call."""
     from kubevouch.cli.common.invocation import SSH_CONFIG, invocation_of
     from kubevouch.cli.common.terminal import Terminal
 
@@ -63,7 +63,7 @@ def terminal_of(ctx: click.Context) -> "Terminal":
 
 
 def by_ssh(function: F) -> F:
-    """--ssh-config, --ssh-user and --ask-sudo-password: how nodes are reached by ssh."""
+    """--ssh-config, --ssh-user and --ask-sudo-password: how to reach nodes by ssh."""
     return all_of(
         click.option(
             "--ssh-config", metavar="FILE", help="Run ssh -F FILE. Default: $KUBEVOUCH_SSH_CONFIG."
@@ -74,26 +74,26 @@ def by_ssh(function: F) -> F:
         click.option(
             "--ask-sudo-password",
             is_flag=True,
-            help="Ask once for the sudo password of the nodes. Nothing stores it.",
+            help="Ask once for the sudo password of the nodes. It is not stored.",
         ),
     )(function)
 
 
 def via_ssh(reads: str) -> Callable[[F], F]:
-    """--via ssh, and the options of ssh. reads: what ssh reads on nodes."""
+    """--via ssh, and the ssh options. reads: the help text for --via."""
     via = click.option("--via", type=click.Choice(["ssh"]), help=f"{reads} No key leaves a node.")
     return all_of(via, by_ssh)
 
 
 def duration(flag: str, default: str, text: str, **more: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's
-    """An option that takes a time. text: its help."""
+    """An option with a duration. text: its help."""
     more |= {"show_default": True, "metavar": "DURATION"}
     return click.option(flag, type=seconds, default=default, help=text, **more)
 
 
 _DOCUMENTS = ("json", "yaml")
 FORMS = ("table", *_DOCUMENTS)
-"""The forms of every result."""
+"""The output formats of every verb with -o."""
 
 
 def _keep_apart(ctx: click.Context, _: click.Parameter, value: str) -> str:
@@ -103,7 +103,7 @@ def _keep_apart(ctx: click.Context, _: click.Parameter, value: str) -> str:
 
 
 def output(*more: str) -> Callable[[F], F]:
-    """The option -o. more: forms that only this verb has."""
+    """The option -o. more: formats that only this verb supports."""
     return click.option(
         "-o",
         "--output",
@@ -122,12 +122,12 @@ output_or_file = click.option(
     metavar="FILE|json|yaml",
     default=FORMS[0],
     callback=_keep_apart,
-    help="Write the plan to FILE, or print it. Without it, only show it.",
+    help="Write the plan to FILE, or print it as JSON or YAML. Default: only show a summary.",
 )
 
 
 def _sets(attribute: str) -> Callable[[click.Context, click.Parameter, bool], None]:
-    """The callback of a flag that the terminal stores."""
+    """The callback for a flag that is stored in the terminal."""
 
     def kept(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if ctx.obj is not None and value:
@@ -137,7 +137,7 @@ def _sets(attribute: str) -> Callable[[click.Context, click.Parameter, bool], No
 
 
 def which_cluster(function: F) -> F:
-    """--kubeconfig, --context: the cluster, as kubectl names it. A pod needs neither."""
+    """--kubeconfig and --context, which select the cluster as in kubectl. Neither is needed in a pod."""
     return all_of(
         click.option(
             "--kubeconfig",
@@ -154,7 +154,7 @@ def which_cluster(function: F) -> F:
 
 
 def cluster(function: F) -> F:
-    """The cluster's options, and -v for its requests."""
+    """The options that select the cluster, and -v, which shows requests."""
     verbose = click.option(
         "-v",
         "--verbose",
@@ -167,12 +167,12 @@ def cluster(function: F) -> F:
 
 
 def connected(function: Callable[..., int]) -> Callable[..., int]:
-    """The options of `cluster`. The verb gets its `terminal` and the `access` that kubectl would use."""
+    """The options of `cluster`. Passes `terminal` and `access` (what kubectl would use) to the verb."""
     return cluster(_with_access(function))
 
 
 def connected_server(function: Callable[..., int]) -> Callable[..., int]:
-    """The same for a server; its -v sets the log's verbosity."""
+    """Like `connected`, for a server: there, -v sets the log verbosity."""
     return which_cluster(_with_access(function))
 
 
@@ -197,7 +197,7 @@ def _with_access(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def only_nodes(besides: str = "") -> Callable[[F], F]:
-    """--node; the verb gets the names as `nodes`. besides: the rest of the help."""
+    """--node, passed to the verb as `nodes`. besides: more help text."""
     return click.option(
         "--node",
         "nodes",
@@ -208,14 +208,14 @@ def only_nodes(besides: str = "") -> Callable[[F], F]:
     )
 
 
-yes = click.option("--yes", is_flag=True, help="Do not ask. Needed without a terminal.")
+yes = click.option("--yes", is_flag=True, help="Do not ask. Required without a terminal.")
 writing = all_of(
     click.option(
         "--dry-run",
         is_flag=True,
         expose_value=False,
         callback=_sets("dry_run"),
-        help="Show every write, and write nothing.",
+        help="Show what would be written, and write nothing.",
     ),
     yes,
 )
@@ -231,7 +231,7 @@ cluster_names = all_of(
         "--cluster-domain",
         metavar="NAME",
         default="",
-        help="The cluster's DNS domain, if neither ClusterConfiguration nor kubelet-config has it.",
+        help="The cluster's DNS domain, if it is in neither ClusterConfiguration nor kubelet-config.",
     ),
     click.option(
         "--service-cidr",
@@ -253,7 +253,7 @@ handshake_timeout = duration("--timeout", "10s", "How long to wait for a kubelet
 
 
 def print_role(name: str, who: str) -> Callable[[F], F]:
-    """--print-role, which needs no other option. name: as `roles_of` takes it. who: "whoever installs needs"."""
+    """--print-role, which works without other options. name: as in `roles_of`. who: part of the help, such as "`doctor` needs"."""
 
     def printed(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:

@@ -1,7 +1,7 @@
-"""The steps and waits of a run, on standard error. Steps are lines that stay.
+"""Shows steps and waits on standard error. Steps are permanent lines.
 
-On a terminal, waits stand below the steps and are redrawn (rich). In a pipe, each wait is one line, if the verb wants
-that (`Terminal.tells_waits`).
+On a terminal, current waits are below the steps and redrawn (with rich). In a pipe, each wait is one line, if the verb
+enables this (`Terminal.tells_waits`).
 """
 
 import asyncio
@@ -32,14 +32,14 @@ class _Wait:
 
 
 class Progress:
-    """The current waits and when they began. `async with progress.shown()` shows them while something runs.
+    """The current waits, with their start times. They are shown inside `async with progress.shown()`.
 
-    It is the `ProgressReport` of a roll-out, and the observer of requests to the API server.
+    Implements `ProgressReport` for a roll-out, and observes requests to the API server.
     """
 
     def __init__(self, terminal: Terminal, clock: Clock) -> None:
         self.log: Callable[..., None] | None = None
-        """`RunLog.write` of a run that writes. It also gets each step, and each wait once."""
+        """`RunLog.write` if the run writes. It gets each step, and each wait once."""
         self._terminal = terminal
         self._clock = clock
         self._began = clock.monotonic()
@@ -48,7 +48,7 @@ class Progress:
         self._live: Live | None = None
 
     def begin(self, key: Hashable, text: str, *, in_seconds: float = 0.0) -> None:
-        """A wait begins, now or in so many seconds. A wait with the same key only gets a new text."""
+        """Starts a wait, now or in so many seconds. If the key is known, only changes the text."""
         known = self._waits.get(key)
         if known is None:
             self._waits[key] = _Wait(text, self._clock.monotonic() + in_seconds)
@@ -56,11 +56,11 @@ class Progress:
             known.text = text
 
     def end(self, key: Hashable) -> None:
-        """The wait is over."""
+        """Ends a wait."""
         self._waits.pop(key, None)
 
     def step(self, node: str, text: str) -> None:
-        """The node has finished a step."""
+        """Shows that the node has finished a step."""
         self._stays("step", node, text)
 
     def _stays(self, what: str, node: str, text: str) -> None:
@@ -70,7 +70,7 @@ class Progress:
             self.log(what, node=node, text=text)
 
     def waiting(self, node: str, text: str) -> None:
-        """The node waits for something."""
+        """Shows what the node waits for."""
         shown = f"{node}  waits for {text}"
         known = self._waits.get(node)
         if known is None or known.text != shown:
@@ -79,11 +79,11 @@ class Progress:
                 self.log("waits", node=node, text=text)
 
     def ended(self, node: str, text: str) -> None:
-        """The node has ended, done or not."""
+        """Shows that the node has finished, successfully or not."""
         self._stays("ended", node, text)
 
     def whole(self, text: str) -> None:
-        """The progress of all nodes. In a pipe, a line appears from time to time."""
+        """Shows the progress of all nodes. In a pipe, prints a line from time to time."""
         self.begin(_WHOLE, text)
         now = self._clock.monotonic()
         if not self._terminal.is_live and now - self._whole_said >= _WHOLE_AGAIN:
@@ -91,7 +91,7 @@ class Progress:
             self._line(text)
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
-        """A request to the API server begins. With -v, a line shows it once it has ended."""
+        """Starts to observe a request to the API server. Call the result at its end; with -v, this prints a line."""
         key, began = object(), self._clock.monotonic()
         self.begin(key, f"waits for the API server: {method} {target.partition('?')[0]}")
 
@@ -105,7 +105,7 @@ class Progress:
 
     @contextlib.asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
-        """Updates the waits a few times a second, if somebody sees them."""
+        """Redraws the waits a few times a second, if anybody can see them."""
         self._terminal.progress = self
         watched = self._terminal.is_live or self._terminal.tells_waits
         task = asyncio.create_task(self._ticking()) if watched else None
@@ -158,7 +158,7 @@ class Progress:
         self._live.update(text, refresh=True)
 
     def erase(self) -> None:
-        """Erases the drawn waits: a line that stays takes their place."""
+        """Erases the drawn waits, to make room for a permanent line."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -172,7 +172,7 @@ class Progress:
 
 
 def _fitted(text: str, behind: str, width: int | None) -> str:
-    """Both on one line of that width. The text is cut if necessary, the part behind it is not."""
+    """Both texts on one line of this width. Shortens the first one if necessary."""
     from rich.cells import cell_len, set_cell_size
 
     room = (width or 0) - cell_len(behind)
@@ -182,7 +182,7 @@ def _fitted(text: str, behind: str, width: int | None) -> str:
 
 
 def _live(terminal: Terminal) -> "Live":
-    """Rich's live display on standard error, as wide as the terminal now. It draws only on request."""
+    """Rich's live display on standard error, with the current width of the terminal. Refreshes only on request."""
     from rich.console import Console
     from rich.live import Live
 
@@ -207,6 +207,6 @@ def _live(terminal: Terminal) -> "Live":
 
 
 def progress_of(terminal: Terminal) -> Progress:
-    """The progress of the run that `with_api` has begun."""
+    """The progress display that `with_api` has created."""
     assert isinstance(terminal.progress, Progress)
     return terminal.progress

@@ -1,7 +1,7 @@
-"""The roles that the verbs need, as manifests. Tests run the verbs with exactly these roles.
+"""The RBAC roles that the verbs need, as manifests. Tests run the verbs with exactly these roles.
 
-Rights for one namespace are granted in that namespace only: a cluster-wide right to read ConfigMaps or logs would
-reveal what applications keep there.
+Rights for one namespace are granted only there: a cluster-wide right to read ConfigMaps or logs would expose the data
+of applications.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from kubevouch.cli.install.products import APPROVER, PRODUCTS
 _RBAC: Final = "rbac.authorization.k8s.io"
 _INSTALLER: Final = """\
 # The roles for `{verb} install`, `upgrade` and `remove`. They include the rights of the {title}: a user with them can run
-# any image with its account. You may bind them only for the time of the installation.
+# any image with the server's account. You may bind them only while you install.
 # Bind them to the user who installs (for a ServiceAccount: --serviceaccount=NAMESPACE:NAME):
 #   kubectl create clusterrolebinding {role} --clusterrole={role} --user=USER
 #   for space in {spaces}; do
@@ -26,7 +26,7 @@ _INSTALLER: Final = """\
 
 
 def roles_of(name: str) -> str:
-    """The roles for a `reader`, a `rollout`, a `pinner`, or for the installer of the product of that name."""
+    """The roles for a `reader`, a `rollout`, a `pinner`, or for the installer of the product with this name."""
     if name in PRODUCTS:
         return _installer_roles(PRODUCTS[name])
     folder = files(__package__).joinpath("role_manifests")
@@ -39,9 +39,9 @@ _Rule = dict[str, Any]
 def _installer_roles(product: Product) -> str:
     """The roles to install, upgrade and remove a product: to read, to write each object, and to grant the product's rights.
 
-    RBAC lets nobody grant rights that they lack. So these roles include the product's rights; `escalate` would allow any
-    right. They may also bind the product's roles by name: without that, a dry run of a binding whose role does not exist
-    yet fails as not found.
+    RBAC lets nobody grant rights that they lack. So these roles include the product's rights; `escalate` would allow
+    any right. They may also bind the product's roles by name. Otherwise the dry run of a binding fails if its role does
+    not exist yet.
     """
     space = product.namespace
     rules: dict[str, list[_Rule]] = defaultdict(list)

@@ -1,6 +1,6 @@
-"""Plans as files, and stored runs for `undo RUN`: $XDG_STATE_HOME/kubevouch/runs. It holds no secret.
+"""Plans as files, and stored runs in $XDG_STATE_HOME/kubevouch/runs, for `undo RUN` and `resume RUN`.
 
-RUN.json is the plan. RUN.options has the timeouts that its operator has chosen; it is written once.
+RUN.json is the plan. RUN.options has the timeouts that the operator chose, and is written once. Neither holds a secret.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ from kubevouch.rollout.errors import StoppedBefore
 
 _MOST_NAMED = 8
 _LARGEST_OPTIONS = 4096
-_ELSEWHERE = (
-    "a plan that was not applied yet has changed nothing; of a run that was begun on another machine, copy the plan from "
-    "there (it lies in the same folder), and give the plan's file in its place"
+_HINT = (
+    "a plan that was not applied has changed nothing; for a run from another machine, copy its plan from the same folder "
+    "there, and give the file instead of the name"
 )
 
 
@@ -35,7 +35,7 @@ _LARGEST = 64 * 1024 * 1024
 
 
 def write_plan(plan: Plan, path: Path) -> None:
-    """Writes the plan to this file. Raises UsageError if that fails."""
+    """Writes the plan to this file. Raises UsageError if this fails."""
     try:
         path.write_bytes(text_of(plan).encode())
     except OSError as error:
@@ -43,7 +43,7 @@ def write_plan(plan: Plan, path: Path) -> None:
 
 
 def check_may_be_written(path: Path) -> None:
-    """Checks the plan's file before a look at the nodes. Raises UsageError if it cannot be written."""
+    """Checks that the plan's file is writable, before nodes are read. Raises UsageError."""
     there = path if path.exists() else path.resolve().parent
     if path.is_dir():
         raise _not_written(path, os.strerror(errno.EISDIR))
@@ -58,22 +58,21 @@ def _not_written(path: Path, why: str) -> UsageError:
 
 
 def read_plan(path: Path) -> Plan:
-    """Reads a plan. Raises UsageError if the file cannot be read, or is not a valid plan."""
+    """Reads a plan. Raises UsageError if the file is unreadable, or not a valid plan."""
     data = bytes_in(path, most=_LARGEST, what="any plan", expected=EXPECTED)
     return plan_in(data, str(path))
 
 
 def runs_folder(environment: Mapping[str, str]) -> Path:
-    """The folder of all stored runs."""
+    """The folder of stored runs."""
     state = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME', '.')}/.local/state"
     return Path(state) / "kubevouch" / "runs"
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file beside the record, and renames it: the disk has the former record or the new one, never a part.
+    """Writes a file atomically: writes a new file beside it, syncs, and renames.
 
-    Removes a former file beside it, and never writes through it: it may be a link or a pipe. Raises OSError, and leaves no file
-    beside.
+    Deletes a leftover new file first, since it may be a link or a pipe. Raises OSError, and then deletes the new file.
     """
     beside = path.with_name(f"{path.name}.new")
     try:
@@ -99,15 +98,15 @@ def write_whole(path: Path, content: bytes) -> None:
 def keep_run(
     plan: Plan, environment: Mapping[str, str], times: RolloutTimeouts = USUAL_TIMES
 ) -> None:
-    """Stores the plan under its run's name, and the timeouts of the first start.
+    """Stores the plan under the run's name, and the timeouts of the first start.
 
     Raises:
-        StoppedBefore: the plan cannot be stored; or the run began with other nodes, which its undo would then forget.
+        StoppedBefore: the plan cannot be stored, or the stored plan has other nodes, which an undo would then skip.
     """
     folder, text = runs_folder(environment), text_of(plan).encode()
     path = folder / f"{plan.run}.json"
-    if _would_forget(plan, path):
-        seen = "keeps a plan of another run, cluster or nodes; nothing was changed"
+    if _loses_nodes(plan, path):
+        seen = "has a plan for another run, cluster or set of nodes; nothing was changed"
         raise StoppedBefore(str(path), seen, "make a new plan for these nodes")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -118,11 +117,11 @@ def keep_run(
             return  # a resumed run needs no space
         write_whole(path, text)
     except OSError as error:
-        raise _not_kept(path, error) from None
+        raise _not_stored(path, error) from None
 
 
-def _not_kept(path: Path, error: OSError) -> StoppedBefore:
-    """The error, with a command that shows the missing space or right."""
+def _not_stored(path: Path, error: OSError) -> StoppedBefore:
+    """The error, with a command that shows the free space or the permissions."""
     there = next(each for each in path.absolute().parents if each.exists())
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     shows = ["df", "-h"] if full else ["ls", "-ld"]
@@ -134,8 +133,8 @@ def _not_kept(path: Path, error: OSError) -> StoppedBefore:
     )
 
 
-def _would_forget(plan: Plan, path: Path) -> bool:
-    """Whether an undo by this plan would forget changes of the stored plan."""
+def _loses_nodes(plan: Plan, path: Path) -> bool:
+    """Whether an undo with this plan would skip changes of the stored plan."""
     try:
         before = read_plan(path) if path.is_file() else plan
     except UsageError:  # an unreadable plan can undo nothing
@@ -145,7 +144,7 @@ def _would_forget(plan: Plan, path: Path) -> bool:
 
 
 def kept_run(run: str, environment: Mapping[str, str]) -> Path | None:
-    """The file of the run's plan, once the run has begun on this machine; else None."""
+    """The stored plan's file; None if the run did not start on this machine."""
     if not re.fullmatch(RUN_NAME, run):
         return None
     path = runs_folder(environment) / f"{run}.json"
@@ -153,7 +152,7 @@ def kept_run(run: str, environment: Mapping[str, str]) -> Path | None:
 
 
 def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts:
-    """The timeouts of the run's first start; the default ones if none are stored here."""
+    """The timeouts of the run's first start; the defaults if none are stored here."""
     path = runs_folder(environment) / f"{run}.options"
     if not (re.fullmatch(RUN_NAME, run) and path.is_file()):
         return USUAL_TIMES
@@ -165,12 +164,12 @@ def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts:
 
 
 def kept_here(environment: Mapping[str, str]) -> Callable[[str], bool]:
-    """Whether a readable plan of a run is stored here: only then can `resume` find it by its name."""
+    """A function that tells whether a readable plan of a run is stored here: `resume RUN` needs it."""
     return lambda run: kept_plan(run, environment) is not None
 
 
 def kept_plan(run: str, environment: Mapping[str, str]) -> Plan | None:
-    """The plan of the run, if it is stored here and readable."""
+    """The stored plan of the run; None if it is missing or unreadable."""
     path = kept_run(run, environment)
     try:
         return _own_plan(path) if path is not None else None
@@ -179,18 +178,18 @@ def kept_plan(run: str, environment: Mapping[str, str]) -> Plan | None:
 
 
 def _own_plan(path: Path) -> Plan:
-    """The plan in a file with its run's name. Raises UsageError, also for another run's plan."""
+    """Reads a plan whose file has its run's name. Raises UsageError, also for another run's plan."""
     plan = read_plan(path)
     if plan.run != path.stem:
         seen = f"is the plan of run {plan.run}, not of {path.stem}"
-        raise UsageError(str(path), seen, "expected each plan under its own run's name")
+        raise UsageError(str(path), seen, f"expected {plan.run}.json")
     return plan
 
 
 def find_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
-    """The plan of a run, by its name or by its file. asked: the command line, for an error. Raises UsageError.
+    """The plan of a run, found by run name or by file. asked: the command line, for errors. Raises UsageError.
 
-    A run's name never means a file in the current folder: somebody else may have put it there.
+    A run name is never read as a file in the current folder: somebody else may have put that file there.
     """
     try:
         return _found_run(word, environment, asked)
@@ -209,17 +208,17 @@ def _found_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
     if path.is_file() and not re.fullmatch(RUN_NAME, word):
         return read_plan(path)
     known = [each.stem for each in _kept_files(environment)]
-    kept = f"kept in {folder}, newest first: {', '.join(known[:_MOST_NAMED])}"
-    here = kept if known else f"none is kept in {folder}"
+    kept = f"runs in {folder}, newest first: {', '.join(known[:_MOST_NAMED])}"
+    here = kept if known else f"no runs in {folder}"
     raise UsageError(
         asked,
-        "there is no such run here, and no such file",
-        nearest(word, known, otherwise=f"{here}; {_ELSEWHERE}"),
+        "no such run on this machine, and no such file",
+        nearest(word, known, otherwise=f"{here}; {_HINT}"),
     )
 
 
 def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | None]]:
-    """Every run that began here, newest first; None for an unreadable plan."""
+    """Every run that started on this machine, newest first; None for an unreadable plan."""
     for path in _kept_files(environment):
         try:
             yield path, _own_plan(path)
@@ -228,6 +227,6 @@ def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | No
 
 
 def _kept_files(environment: Mapping[str, str]) -> list[Path]:
-    """The stored plans, newest first. Leaves out pipes: reading one would never end."""
+    """The stored plans, newest first, without pipes: reading a pipe could block forever."""
     found = [each for each in runs_folder(environment).glob("*.json") if each.is_file()]
     return sorted(found, key=lambda each: each.stat().st_mtime, reverse=True)

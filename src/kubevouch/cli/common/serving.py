@@ -1,4 +1,4 @@
-"""The common part of verbs that run a server: listener, certificate and log."""
+"""The common part of all servers' command lines: listener, certificate and log."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServerFlags:
-    """The flags of listener, certificate and log, as `listening` and `logging` read them; "" for an absent file."""
+    """The values of the options in `listening` and `logging`; "" means no file."""
 
     host: str
     port: int
@@ -38,7 +38,7 @@ class ServerFlags:
     verbosity: int
 
     def pair_source(self, clock: "Clock") -> "KeyPairSource":
-        """The serving certificate and its key, from files or new. Raises KubevouchError, OSError."""
+        """The source of the serving certificate and key: files or a new pair. Raises KubevouchError, OSError."""
         from kubevouch.serve.key_pair import key_pair_source
 
         return key_pair_source(
@@ -50,7 +50,7 @@ class ServerFlags:
         )
 
     def log(self, terminal: "Terminal", clock: "Clock") -> "Log":
-        """A log on standard error."""
+        """A log that writes to standard error."""
         from kubevouch.serve.logs import Log, LogFormat
 
         form = LogFormat(self.form)
@@ -65,12 +65,13 @@ def serve_in_cluster(
     observe: "RequestObserver",
     make: Callable[["ApiClient", "Log"], "ServerPart"],
 ) -> "ExitCode":
-    """Runs a program behind its listener, until a signal.
+    """Runs a server until a signal ends it.
 
-    registry: its metrics. observe: called with each request to the API server. make: returns the program and its routes.
+    registry: the metrics. observe: called for each request to the API server. make: returns the server's work and
+    routes.
 
     Raises:
-        KubevouchError, OSError: from the program, or because it cannot listen.
+        KubevouchError, OSError: from the server's work, or because it cannot listen.
     """
     from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.errors import ExitCode
@@ -106,7 +107,7 @@ def serve_in_cluster(
 
 
 def _writer(terminal: "Terminal") -> Callable[[str], None]:
-    """Writes lines to standard error. A broken log does not end the server."""
+    """Writes lines to standard error. A failed write does not stop the server."""
 
     def write(line: str) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -117,18 +118,18 @@ def _writer(terminal: "Terminal") -> Callable[[str], None]:
 
 
 class _Level(click.IntRange):
-    """A number, also as Go's flags take it behind one letter: -v=3."""
+    """An integer. Also accepts Go's syntax for a single-letter flag: -v=3."""
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        """The number."""
+        """The integer."""
         text: Any = str(value).removeprefix("=")
         return int(super().convert(text, param, ctx))
 
 
 def listening(port: int) -> Callable[[F], F]:
-    """Flags of the listener, with the names that every Kubernetes API server uses. port: the default."""
+    """The options of the listener, named as in every Kubernetes API server. port: the default port."""
     return all_of(
         click.option(
             "--bind-address",
@@ -169,7 +170,7 @@ def listening(port: int) -> Callable[[F], F]:
 
 
 def logging(more: str) -> Callable[[F], F]:
-    """--logging-format and -v. more: what -v shows."""
+    """--logging-format and -v. more: the help for the levels of -v."""
     return all_of(
         click.option(
             "--logging-format",

@@ -1,4 +1,4 @@
-"""Signals that end a process: without another handler, SIGTERM and SIGHUP end it as Ctrl-C does."""
+"""Makes SIGTERM and SIGHUP end the program like Ctrl-C, unless they have another handler."""
 
 import contextlib
 import signal
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def deaf_to_ctrl_c() -> Iterator[None]:
-    """Protects the last lines: they appear even after another Ctrl-C."""
+def ignoring_ctrl_c() -> Iterator[None]:
+    """Ignores Ctrl-C while the last lines are printed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -21,9 +21,9 @@ def deaf_to_ctrl_c() -> Iterator[None]:
 
 @contextlib.contextmanager
 def ended_as_by_ctrl_c() -> Iterator[None]:
-    """Installs the handler for a while. A signal that the parent ignores (nohup) stays ignored; a server's own handlers win.
+    """Installs the handler inside the block. A signal that the parent ignores (nohup) stays ignored. A server's own handlers replace ours.
 
-    Outside the main thread, where no signal arrives, this changes nothing.
+    Does nothing outside the main thread, which receives no signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -40,11 +40,11 @@ def ended_as_by_ctrl_c() -> Iterator[None]:
 
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
-"""The signals that this is about."""
+"""The signals that are handled like Ctrl-C."""
 
 
 def interrupt(*_: object) -> None:
-    """Their handler. Raises KeyboardInterrupt, unless SIGINT has another handler."""
+    """The signal handler. Raises KeyboardInterrupt, unless SIGINT has another handler."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script
         raise KeyboardInterrupt
     signal.raise_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""The operator's ssh, with the password that sudo on the nodes wants."""
+"""Runs the operator's ssh, and asks for the sudo password of the nodes."""
 
 import secrets  # noqa: TID251 - the real one is passed in here
 
@@ -10,7 +10,7 @@ from kubevouch.node.io.sudo import SudoPassword
 
 
 def ask_for_sudo(terminal: Terminal, user: str) -> None:
-    """Asks for the sudo password of the nodes; `ssh_of` then uses it. user: the given login name, or empty.
+    """Asks for the sudo password of the nodes, which `ssh_of` then uses. user: the login name, or empty.
 
     Raises:
         UsageError: there is no terminal, or the password is empty.
@@ -18,23 +18,23 @@ def ask_for_sudo(terminal: Terminal, user: str) -> None:
     if terminal.sudo_password is not None:
         return  # --watch looks again
     if not terminal.can_ask:
-        seen = "is not a terminal to ask for a password"
+        seen = "is not a terminal, so it cannot ask for a password"
         raise UsageError("standard input", seen, "expected sudo without a password")
     whose = f"of {user} " if user else ""
     word = terminal.ask_hidden(f"Password {whose}for sudo on the nodes")
     if not word:
-        raise UsageError("the password for sudo", "nothing was typed in")
+        raise UsageError("sudo password", "is empty")
     terminal.sudo_password = SudoPassword(word, secrets.randbits)
 
 
 def ssh_of(terminal: Terminal, config: str, user: str) -> Ssh:
-    """The operator's ssh. Raises UsageError if ssh cannot read its configuration."""
+    """The ssh transport. Raises UsageError if ssh cannot read its configuration."""
     options = SshOptions(config=config or None, user=user or None)
     return Ssh(options, environment=terminal.environment, password=terminal.sudo_password)
 
 
 def asked_ssh(terminal: Terminal, config: str | None, user: str | None, *, asks: bool) -> Ssh:
-    """The operator's ssh, from the options of `via_ssh`. asks: for sudo's password. Raises UsageError as `ask_for_sudo` does."""
+    """The ssh transport from the options of `via_ssh`. asks: whether to ask for the sudo password. Raises UsageError."""
     if asks:
         ask_for_sudo(terminal, user or "")
     return ssh_of(terminal, config or terminal.environment.get(SSH_CONFIG, ""), user or "")

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from kubevouch.node.io.sudo import SudoPassword
 
 WIDTH: Final = 100
-"""The widest running text: nobody reads longer lines. A piped result has this width."""
+"""The maximum width of text, because longer lines are hard to read. Also the width in a pipe."""
 
 _NARROWEST: Final = 60
 _LONGEST: Final = 2000
 _NO_BREAK: Final = "\0"
-"""Stands for a blank while a line is folded. No text contains it: `harmless` escapes it."""
+"""Replaces spaces that must not break while a line is wrapped. No text contains it: `harmless` escapes it."""
 
 NOTHING_CHANGED: Final = "Nothing was changed."
 _IN_BACKTICKS: Final = re.compile(r"`[^`]+`")
@@ -41,11 +41,11 @@ class Colour(StrEnum):
 
 
 class NowhereToWrite(KubevouchError):
-    """Standard output or standard error cannot be written to."""
+    """Writing to standard output or standard error failed."""
 
 
 class Declined(KubevouchError):
-    """The operator answered a question with no."""
+    """The operator answered no."""
 
     exit_code = ExitCode.STOPPED
 
@@ -54,21 +54,21 @@ class Declined(KubevouchError):
 
 
 class DryRun(Declined):
-    """A dry run has reached the first write. code: how the real run would end, as far as that is known."""
+    """A dry run has reached the first write. code: the expected exit code of the real run."""
 
     def __init__(self, code: ExitCode) -> None:
         super().__init__("--dry-run", "nothing is written")
         self.exit_code = code
 
     def __str__(self) -> str:
-        return f"A dry run. {NOTHING_CHANGED}"
+        return f"Dry run. {NOTHING_CHANGED}"
 
 
 def harmless(text: str) -> str:
-    """Escapes control characters: texts from nodes and certificates may contain them.
+    """Escapes control characters, which may be in text from nodes and certificates.
 
-    These are Unicode's categories Cc (C0 and C1), Cf (bidirectional overrides, zero-width characters), Zl, Zp and unassigned.
-    Our own line breaks stay; `one_line` escapes those in texts of others.
+    Escapes Unicode's categories Cc (C0 and C1), Cf (bidirectional overrides, zero-width characters), Zl, Zp and
+    unassigned. Line breaks stay; use `one_line` for foreign text.
     """
     if text.isprintable():
         return text
@@ -79,12 +79,12 @@ def harmless(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Also escapes line breaks, so a text of others never looks like a line of ours."""
+    """Also escapes line breaks, so that foreign text cannot imitate our own lines."""
     return harmless(text).replace("\n", "\\n")
 
 
 def _hung(line: str, columns: int, hang: int) -> str:
-    """The line folded between words. Text in `backticks` counts as one word, so it can be copied."""
+    """Wraps the line between words. Text in `backticks` is not broken, so that it can be copied."""
     from kubevouch.cli.common.layout import hung
 
     whole = _IN_BACKTICKS.sub(lambda found: found[0].replace(" ", _NO_BREAK), line)
@@ -92,10 +92,10 @@ def _hung(line: str, columns: int, hang: int) -> str:
 
 
 class Terminal:
-    """The streams and what they can show. Colour appears only on a terminal, and never against NO_COLOR.
+    """Standard input, output and error. Colours appear only on a terminal, and never with NO_COLOR.
 
-    A closed stream (`>&-`) is None. A reader that has gone (`| head`, a terminal that hung up) is not an error: the output is
-    dropped, and the exit code stays the same.
+    A closed stream (`>&-`) is None. If the reader has gone (`| head`, a closed terminal), the output is dropped. This
+    is not an error and does not change the exit code.
     """
 
     def __init__(
@@ -112,27 +112,27 @@ class Terminal:
         self.invocation: Invocation | None = None
         self.progress: Progress | None = None
         self.sudo_password: SudoPassword | None = None
-        """The password for sudo on the nodes, if the operator was asked."""
+        """The sudo password for the nodes, if the operator was asked."""
         self.verbose = False
         self.document_form = ""
-        """`json` or `yaml`: the result is such a document and nothing else, and lines for a person go to standard error."""
+        """`json` or `yaml`: standard output gets only the document, and text for people goes to standard error."""
         self.dry_run = False
-        """Whether to write nothing: questions are only printed."""
+        """Whether this is a dry run: it prints questions, but writes nothing."""
         self.held: list[str] | None = None
-        """The result, where it is not to be shown yet: `--watch` compares it with the former one."""
+        """The collected output if `--watch` holds it back to compare it with the previous one; else None."""
         self._noted = set[str]()
         self.tells_waits = False
         self.nothing_changed = False
-        """Whether a verb that may write has not written yet: an interruption says so."""
+        """True if the verb may write but has not written yet. An interruption then prints that nothing was changed."""
         self.roles = "kubevouch doctor --print-role"
-        """The command that prints the verb's roles. NEXT names it if the API server denies a request."""
+        """The command that prints the roles of the verb. NEXT shows it if the API server denies a request."""
         for stream in (self.stdout, self.stderr):
             # What the terminal's encoding lacks is escaped, too.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
 
     def columns(self, stream: TextIO) -> int | None:
-        """The stream's width: $COLUMNS, else that of its terminal, at least 60. None if it is not a terminal."""
+        """The stream's width: $COLUMNS, or the terminal's width, but at least 60. None if it is not a terminal."""
         said = self.environment.get("COLUMNS", "")
         if said.isascii() and said.isdigit() and int(said) > 0:
             return max(_NARROWEST, int(said))
@@ -147,11 +147,11 @@ class Terminal:
 
     @property
     def width(self) -> int:
-        """Columns for running text."""
+        """The width for text."""
         return min(WIDTH, self.columns(self.stdout) or WIDTH)
 
     def out(self, text: str = "", colour: Colour | None = None) -> None:
-        """Prints a line of the result. colour: the colour of its first word, if the stream shows colours."""
+        """Prints a line of the result. colour: the colour of the first word, on a terminal with colours."""
         self._line(harmless(text), colour)
 
     def _line(self, line: str, colour: Colour | None = None) -> None:
@@ -161,11 +161,11 @@ class Terminal:
         self._write(self.stderr if self.document_form else self.stdout, line + "\n")
 
     def document(self, text: str) -> None:
-        """Prints a whole document unchanged: texts of others in it went through `one_line`."""
+        """Prints a complete document unchanged. Its foreign text must have passed `one_line`."""
         self._write(self.stdout, text)
 
     def wrapped(self, text: str, lead: str = "", colour: Colour | None = None) -> None:
-        """Prints a line behind `lead`, folded and indented to the width of `lead`. Cuts a very long one."""
+        """Prints `lead` and the text, wrapped and indented to the width of `lead`. Shortens a very long text."""
         from kubevouch.cli.common.layout import folded
 
         line = one_line(text)
@@ -175,7 +175,7 @@ class Terminal:
         self._line(one_line(lead) + hang.join(folded(line, self.width - len(lead))), colour)
 
     def long_line(self, text: str, hang: int = 9, colour: Colour | None = None) -> None:
-        """Prints one line. A pipe gets it unfolded; a terminal gets it folded, with this hanging indent."""
+        """Prints one line, which is wrapped with a hanging indent on a terminal only."""
         from kubevouch.cli.common.layout import hung
 
         line, columns = one_line(text), self.columns(self.stdout)
@@ -184,9 +184,9 @@ class Terminal:
     def command(
         self, lead: str, command: str | Sequence[str], *, beside_an_error: bool = False
     ) -> None:
-        """Prints a command line to copy, behind a heading. It is never folded: a terminal wraps it, so it can be copied.
+        """Prints a heading and a command line to copy. The line is never wrapped, so that it can be copied.
 
-        beside_an_error: prints to standard error.
+        beside_an_error: print to standard error.
         """
         line = f"{lead}{one_line(self.hint(command))}"
         if beside_an_error:
@@ -195,17 +195,17 @@ class Terminal:
             self.out(line)
 
     def hint(self, command: str | Sequence[str]) -> str:
-        """A command line to copy, which acts on the same cluster as this one."""
+        """The command line, with the flags that make it act on the same cluster as this one."""
         line = command if isinstance(command, str) else join(command)
         return self.invocation.line(line) if self.invocation else line
 
     def with_flags(self, text: str) -> str:
-        """A text, followed by the flags that a command in it needs for this cluster."""
+        """The text, followed by the cluster flags that commands in it need."""
         needed = self.invocation.needed_in(text) if self.invocation else ""
         return f"{text} {needed}" if needed else text
 
     def note(self, text: str, hang: int | None = 2) -> None:
-        """Prints a line of progress, on a terminal folded at its width and hung so far, or never. A command in it stays whole."""
+        """Prints a line to standard error. On a terminal it is wrapped with this hanging indent; None: not wrapped. Commands stay whole."""
         if self.held is not None:
             if text in self._noted:
                 return
@@ -221,7 +221,7 @@ class Terminal:
         self._flush(self.stderr)
 
     def doing(self, text: str) -> None:
-        """Shows the current wait to a person; "" ends it."""
+        """Shows what the program currently waits for; "" ends the wait."""
         if self.progress is None:
             return
         if text:
@@ -230,11 +230,11 @@ class Terminal:
             self.progress.end("doing")
 
     def error(self, text: str) -> None:
-        """Prints an error on one line: it may quote texts of others."""
+        """Prints an error on one line, since it may quote foreign text."""
         self.note(f"Error: {one_line(text)}")
 
     def flush(self) -> None:
-        """Flushes the result. Raises NowhereToWrite."""
+        """Flushes standard output. Raises NowhereToWrite."""
         self._flush(self.stdout)
 
     def _write(self, stream: TextIO, text: str) -> None:
@@ -253,7 +253,7 @@ class Terminal:
             self._drop(stream, error)
 
     def abandon(self, stream: TextIO) -> None:
-        """Nothing more can go there. Python's own flush at the end must not try again."""
+        """Redirects a broken stream to /dev/null, so that Python's final flush cannot fail."""
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -267,28 +267,28 @@ class Terminal:
 
     @property
     def shows_escapes(self) -> bool:
-        """Whether the result goes to a terminal with ECMA-48."""
+        """Whether standard output is a terminal that understands escape sequences (ECMA-48)."""
         return self.stdout.isatty() and self.environment.get("TERM", "dumb") != "dumb"
 
     @property
     def has_colour(self) -> bool:
-        """Whether the result goes to a terminal with colours, without NO_COLOR (no-color.org)."""
+        """Whether standard output shows colours: a terminal, and no NO_COLOR (no-color.org)."""
         return self.shows_escapes and not self.environment.get("NO_COLOR")
 
     @property
     def is_live(self) -> bool:
-        """Whether standard error is a terminal: progress may be redrawn."""
+        """Whether standard error is a terminal, so that progress can be redrawn."""
         return self.stderr.isatty() and self.environment.get("TERM", "dumb") != "dumb"
 
     def may_write(self, roles: str) -> None:
-        """Notes that this verb may write, and has not yet. roles: the command that prints the roles it needs."""
+        """Declares that this verb may write, but has not written yet. roles: the command that prints the needed roles."""
         self.roles = roles
         self.nothing_changed = True
 
     def confirm(self, what: str, *, yes: bool, if_dry: ExitCode = ExitCode.OK) -> None:
-        """Says what will be done, and asks. Raises UsageError if there is no terminal to ask on, Declined for a no, DryRun in a dry run.
+        """Prints what will be done, and asks. Raises UsageError without a terminal, Declined for a no, DryRun in a dry run.
 
-        if_dry: what the run would end with if every write succeeded.
+        if_dry: the exit code if every write succeeds.
         """
         self.note(f"This {'would' if self.dry_run else 'will'} {one_line(what)}.")
         self.end_if_dry(if_dry)
@@ -298,17 +298,17 @@ class Terminal:
         import click
 
         with self._asking():
-            agreed = click.confirm("Go on?", err=True)
+            agreed = click.confirm("Continue?", err=True)
         if not agreed:
             raise Declined("standard input", "the answer was no")
 
     def end_if_dry(self, code: ExitCode = ExitCode.OK) -> None:
-        """Raises DryRun in a dry run: from here on a verb may write."""
+        """Ends a dry run by raising DryRun. Call this before the first write."""
         if self.dry_run:
             raise DryRun(code)
 
     def check_can_ask(self, *, yes: bool) -> None:
-        """Before a later question: raises UsageError at once if there is no terminal. yes: no question will come."""
+        """Raises UsageError early if a later question needs a terminal. yes: there will be no question."""
         if not (yes or self.dry_run or self.can_ask):
             raise UsageError("standard input", "is not a terminal", "expected --yes")
 
@@ -319,7 +319,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
-        """Ctrl-C at a question prints that nothing was changed: every question comes before the first write."""
+        """Makes Ctrl-C at a question print that nothing was changed: all questions come before the first write."""
         import click
 
         self._forget_typed_ahead()
@@ -332,7 +332,7 @@ class Terminal:
         self.nothing_changed = former
 
     def ask_hidden(self, question: str) -> str:
-        """Reads a line without showing it; may be empty."""
+        """Reads a line without echo; it may be empty."""
         import click
 
         with self._asking():
@@ -340,7 +340,7 @@ class Terminal:
         return str(word)
 
     def _forget_typed_ahead(self) -> None:
-        """Drops earlier input: it does not answer a question that was not visible yet."""
+        """Discards earlier input, which cannot answer a question that was not visible yet."""
         with contextlib.suppress(OSError, termios.error):
             termios.tcflush(self.stdin.fileno(), termios.TCIFLUSH)
 
@@ -351,9 +351,9 @@ class Terminal:
         *,
         folds: bool = True,
     ) -> None:
-        """Prints columns as kubectl does: upper-case headings, three blanks between, nothing cut off.
+        """Prints a table like kubectl: upper-case headings, three spaces between columns, nothing cut off.
 
-        In a table that is wider than the terminal, cells are folded; unless `folds`, each row is one line.
+        If the table is wider than the terminal, cells are wrapped. With folds=False, each row stays on one line.
         """
         from kubevouch.cli.common.layout import table_lines
 

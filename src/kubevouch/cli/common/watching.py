@@ -1,4 +1,4 @@
-"""`--watch`: shows the result of a reading verb again whenever it changes."""
+"""`--watch`: repeats a reading verb, and shows the result whenever it changes."""
 
 import functools
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _CLEARED = "\x1b[H\x1b[2J"
 
 
 def watchable(function: Callable[..., int]) -> Callable[..., int]:
-    """-w: shows the result again whenever it changes."""
+    """Adds --watch, which shows the result again whenever it changes."""
 
     @functools.wraps(function)
     def shown(terminal: "Terminal", watch: bool, **others: object) -> int:
@@ -34,7 +34,7 @@ def watchable(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def show_again(terminal: "Terminal", look: Callable[[], object]) -> NoReturn:
-    """Repeats the verb until an error or a signal ends it. After the first look, waits for an unreachable API server."""
+    """Repeats the verb until an error or a signal ends it. After the first result, retries an unreachable API server."""
     from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.kube.errors import ApiUnreachable
     from kubevouch.system_clock import SystemClock

@@ -1,4 +1,4 @@
-"""Approves and denies CSRs: asks the policy, then the operator, and writes each at the version that was shown."""
+"""Approves and denies CSRs: asks the policy, then the operator. Writes a CSR only if it is unchanged since it was shown."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -35,10 +35,10 @@ def approve_csrs(
     yes: bool,
     against_approver: bool = False,
 ) -> ExitCode:
-    """Approves these CSRs, or without names all pending ones, each only if every rule passes.
+    """Approves these CSRs, or all pending ones if there are no names. Each is approved only if every rule passes.
 
-    A held or already decided CSR makes the exit code that of a finding or a doubt. An installed approver of ours decides
-    alone, unless the operator overrides it.
+    Held and already decided CSRs determine the exit code. If our approver is installed, it alone decides, unless the
+    operator overrides it.
     """
 
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode], datetime]:
@@ -75,12 +75,12 @@ def approve_csrs(
 def _show(
     terminal: Terminal, passing: list[Judged], held: list[Judged], at: datetime, *, one_by_one: bool
 ) -> None:
-    """Prints passing CSRs as a table, and held ones as another table or rule by rule."""
+    """Prints passing CSRs as a table, and held CSRs as another table or rule by rule."""
     if passing:
         terminal.table(_PASSING, [_passing_row(each, at) for each in passing])
         terminal.out()
     for each in passing:
-        render.say_that_the_approver_holds_it(terminal, each)
+        render.print_left_to_approver(terminal, each)
     if held and not one_by_one:
         _list_held(terminal, held, at)
         return
@@ -90,13 +90,13 @@ def _show(
 
 def _list_held(terminal: Terminal, held: list[Judged], at: datetime) -> None:
     terminal.table(render.COLUMNS, [render.csr_row(each, at) for each in held])
-    terminal.command("why, rule by rule: ", render.explaining(held))
-    render.print_way_on(terminal, held)
+    terminal.command("details, rule by rule: ", render.explaining(held))
+    render.print_plan_hint(terminal, held)
     terminal.out()
 
 
 def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
-    """A row with everything that the approval vouches for. Nothing in it is shortened."""
+    """A row with every name and address that the approval vouches for, unabridged."""
     csr = csr_of(each.found)
     asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
     node = requestor_node(csr) or ""
@@ -104,30 +104,30 @@ def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
 
 
 def _refuse(terminal: Terminal, each: Judged) -> None:
-    """Says why a CSR is not approved. If only the approver holds it, says how to override that."""
+    """Prints why a CSR is not approved. If only the approver holds it, prints how to override this."""
     if each.decision.outcome is not Outcome.PASS:
-        render.print_decision(terminal, each, behind=". It was not approved")
+        render.print_decision(terminal, each, behind=". Not approved")
         return
-    render.say_that_the_approver_holds_it(terminal, each)
+    render.print_left_to_approver(terminal, each)
     terminal.wrapped(
-        f"It was not approved. If you know that the approver is wrong, add {AGAINST_APPROVER}."
+        f"Not approved. If you know that the approver is wrong, add {AGAINST_APPROVER}."
     )
 
 
 def undecided(
     terminal: Terminal, found: Sequence[CertificateSigningRequest]
 ) -> tuple[list[CertificateSigningRequest], list[ExitCode]]:
-    """The undecided CSRs. Prints that each decided one stays as it is, which is a finding."""
+    """The undecided CSRs, and exit code 1 for each decided one. Prints that decided CSRs stay unchanged."""
     settled = [each for each in found if each.status.conditions]
     for each in settled:
-        terminal.wrapped(f"{each.name} stays as it is: {render.what_was_decided(each)}")
+        terminal.wrapped(f"{each.name} stays unchanged: {render.decided_text(each)}")
     return [each for each in found if not each.status.conditions], [ExitCode.FINDINGS] * len(
         settled
     )
 
 
 def _unasked(passing: list[Judged]) -> str:
-    """The rules that were not asked about some of these CSRs, for the question."""
+    """For the prompt: rules that were not evaluated for some of these CSRs."""
     rules = sorted({rule for each in passing for rule in each.decision.not_asked})
     return f" (not asked: {', '.join(rules)})" if rules else ""
 
@@ -135,9 +135,9 @@ def _unasked(passing: list[Judged]) -> str:
 def _approve(
     terminal: Terminal, access: ClusterAccess, passing: list[Judged], sources: Sources
 ) -> ExitCode:
-    """Asks the policy about each CSR again, since the operator may have taken long, and approves what was shown.
+    """Evaluates the policy for each CSR again, since the prompt may have taken long, and approves what was shown.
 
-    If somebody else decides or deletes a CSR meanwhile, an error says so, and the others go on.
+    If somebody else has decided or deleted a CSR, prints an error and continues with the next one.
     """
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
@@ -166,7 +166,7 @@ def _approve(
 async def decided(
     terminal: Terminal, api: ApiClient, found: CertificateSigningRequest, condition: CsrCondition
 ) -> ExitCode:
-    """Writes the condition at the version of the CSR that was read, and says so; or says that somebody else was faster."""
+    """Writes the condition if the CSR is unchanged since it was read, and prints the result or the conflict."""
     terminal.nothing_changed = False
     try:
         await api.patch_approval(found, condition)
@@ -185,7 +185,7 @@ def deny_named(
     *,
     yes: bool,
 ) -> ExitCode:
-    """Denies these CSRs. A decided CSR is a finding, and stays as it is."""
+    """Denies these CSRs. A decided CSR counts as a finding, and stays unchanged."""
     reason = _checked(reason)
 
     async def look(api: ApiClient, _: Clock) -> tuple[list[CertificateSigningRequest], datetime]:
@@ -199,7 +199,7 @@ def deny_named(
     terminal.table(render.COLUMNS[:4], [render.undecided_row(each, at) for each in waiting])
     which = listed([each.name for each in waiting])
     terminal.confirm(
-        f"deny {which} on {named(access)}. A denial is for good. A denied kubelet "
+        f"deny {which} on {named(access)}. A denial is final. A denied kubelet "
         "sends another CSR about every half minute",
         yes=yes,
         if_dry=combined_exit_code(codes),
@@ -213,7 +213,7 @@ def deny_named(
 
 
 def _checked(reason: str) -> str:
-    """The stripped text. Raises UsageError if it is not one short line."""
+    """Strips the text. Raises UsageError if it is not one short line."""
     text = reason.strip()
     if not text or len(text) > _LONGEST_REASON or not text.isprintable():
         seen = "is empty" if not text else "is too long, or not one line"

@@ -1,4 +1,4 @@
-"""`csr list | explain | approve | deny`: kubelets' CSRs for serving certificates, and what the policy decides about them."""
+"""`csr list | explain | approve | deny`: kubelets' CSRs for serving certificates, with the policy's decisions."""
 
 import functools
 import re
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _sha256(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Parses a SHA-256, also in openssl's form with colons and capitals."""
+    """Parses a SHA-256 hash, also in openssl's format with colons and capitals."""
     text = value.rpartition("=")[2].replace(":", "").lower()
     if value and not re.fullmatch("[0-9a-f]{64}", text):
         raise click.BadParameter(f"expected a SHA-256 in 64 hexadecimal digits, got {value!r}")
@@ -32,7 +32,7 @@ def _sha256(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 def allowing(function: Callable[..., int]) -> Callable[..., int]:
-    """Options with the allowed names of nodes; the verb gets them as `sources`."""
+    """The options for allowed names of nodes, passed to the verb as `sources`."""
 
     @functools.wraps(function)
     def with_sources(
@@ -61,8 +61,8 @@ def command() -> None:
     """Certificate signing requests of kubelets for their serving certificates.
 
     `list` and `explain` only read. `approve` asks the policy first. Nothing overrides its rules about the requestor,
-    the cluster's own names, and names that are proven to belong to another node. An installed approver has pins and an
-    inventory; they say which names and addresses a node has.
+    the cluster's own names, and names that are proven to belong to another node. Pins and inventory of an installed
+    approver list the names and addresses of each node.
     """
 
 
@@ -70,7 +70,7 @@ def command() -> None:
     "list",
     cls=WithLegend,
     heads=CSRS,
-    words="kubevouch.cli.common.legend:PolicyWord",
+    words="kubevouch.cli.csr.policy_word:PolicyWord",
     short_help="List CSRs, what they request, and the policy's decision.",
 )
 @connected
@@ -180,7 +180,7 @@ def approve(
 
     --all shows a table of the pending CSRs that pass, with the names that each approval vouches for. It lists the others
     with the rules that hold them. It never approves two CSRs of one node. An installed approver decides alone, unless you
-    give NAME and --against-approver. Nobody can take an approval back: the certificate is valid until it expires. The
+    give NAME and --against-approver. An approval cannot be undone: the certificate is valid until it expires. The
     approval's message lists the rules that were not asked.
     """
     from kubevouch.cli.csr.approve import approve_csrs
@@ -199,14 +199,14 @@ def approve(
     )
 
 
-@command.command("deny", short_help="Deny CSRs by name, for good.")
+@command.command("deny", short_help="Deny CSRs by name. This is final.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @connected
 @click.option(
     "--reason",
     required=True,
     metavar="TEXT",
-    help="Reason in the CSR's status: one line.",
+    help="Reason for the CSR's status, in one line.",
 )
 @writing
 def deny(
@@ -218,7 +218,7 @@ def deny(
 ) -> int:
     """Shows what the CSRs NAME... request, asks, and denies them. Writes.
 
-    You seldom want this: a pending CSR does nothing. Nobody can take a denial back, and the kubelet soon sends another
+    You seldom want this: a pending CSR does nothing. A denial cannot be undone, and the kubelet soon sends another
     CSR. `deny` does not ask the policy. A decided CSR stays as it is.
     """
     from kubevouch.cli.csr.approve import deny_named

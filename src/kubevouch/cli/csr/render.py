@@ -1,12 +1,13 @@
-"""Shows CSRs, the policy's decisions about them, and what comes next for those that are held."""
+"""Prints CSRs, the policy's decisions about them, and the next command for held ones."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from shlex import join, quote
 
-from kubevouch.cli.common.legend import CSRS, PolicyWord
+from kubevouch.cli.common.legend import CSRS
 from kubevouch.cli.common.terminal import Colour, Terminal, one_line
+from kubevouch.cli.csr.policy_word import PolicyWord
 from kubevouch.cli.csr.sources import Judged
 from kubevouch.cli.install.products import APPROVER
 from kubevouch.diagnose.catalogue import PLAN
@@ -25,7 +26,8 @@ from kubevouch.policy.reasons import HoldReason
 _MOST_SHOWN = 4
 _LONGEST = 64
 _ITS_LOG = f"kubectl -n {APPROVER.namespace} logs -l {APPROVER.pods} --tail=-1"
-"""Shows the whole log of every approver pod: with a label selector, kubectl shows only ten lines."""
+"""Prints the whole log of every approver pod. Without --tail, kubectl prints only ten lines if there is a label
+selector."""
 
 COLUMNS = tuple(CSRS)
 
@@ -43,13 +45,13 @@ def exit_of(judgement: CsrJudgement) -> ExitCode:
 
 
 def warn(terminal: Terminal, lines: list[str]) -> None:
-    """Prints warnings, a line each."""
+    """Prints warnings, one per line."""
     for line in lines:
         terminal.note(one_line(f"Warning: {line}"))
 
 
 def say_doubts(terminal: Terminal, doubts: Sequence[Doubt]) -> None:
-    """Prints doubts, and the command that prints the roles if rights are missing."""
+    """Prints what is unknown. If rights are missing, also prints the command for the roles."""
     for doubt in doubts:
         terminal.error(doubt.text)
     if any(doubt.kind is DoubtKind.NOT_ALLOWED for doubt in doubts):
@@ -69,7 +71,7 @@ def csr_json(each: Judged) -> dict[str, object]:
 
 
 def explained_json(each: Judged) -> dict[str, object]:
-    """A decision as JSON, with the CSR's conditions, which are empty while it is pending."""
+    """A decision as JSON, with the CSR's conditions (empty if the CSR is pending)."""
     names = each.by.names
     return {
         "name": each.name,
@@ -85,7 +87,7 @@ def explained_json(each: Judged) -> dict[str, object]:
 
 
 def csr_row(each: Judged, at: datetime) -> tuple[str, ...]:
-    """A CSR as a row under COLUMNS."""
+    """The row of a CSR under COLUMNS."""
     found, decisions = each.found, each.found.status.conditions
     by = f" ({shortened(decided_by(decisions[0]))})" if decisions else ""
     policy = _in_short(each.by, is_decided=bool(decisions))
@@ -93,7 +95,7 @@ def csr_row(each: Judged, at: datetime) -> tuple[str, ...]:
 
 
 def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, ...]:
-    """A CSR as a row under the first four COLUMNS, without any decision."""
+    """The row of a CSR under the first four COLUMNS, without a decision."""
     node = found.spec.username.removeprefix(NODE_USER)
     csr = csr_of(found)
     asked = _asked_for(csr)
@@ -105,12 +107,12 @@ def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, 
 
 
 def shortened(text: str) -> str:
-    """The beginning of the text, as long as a cell allows."""
+    """The text, cut to the maximum length of a cell."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _bounded(values: list[str]) -> str:
-    """The first few values, cut to the length of a DNS name, and the number of others."""
+    """The first few values, each cut to the length of a cell, and the number of others."""
     if not values:
         return "nothing"
     shown = list(map(shortened, values))
@@ -125,13 +127,13 @@ def _asked_for(csr: Csr) -> list[str] | None:
 
 
 def _condition(found: CertificateSigningRequest) -> str:
-    """The condition as kubectl shows it: Pending, or Approved,Issued."""
+    """The condition as in kubectl: Pending, or Approved,Issued."""
     words = [each.type for each in found.status.conditions] or ["Pending"]
     return ",".join([*words, *(["Issued"] if found.status.certificate else [])])
 
 
 def age(found: CertificateSigningRequest, at: datetime) -> str:
-    """The age as kubectl shows it, in one unit: 35s, 12m, 5h, 3d."""
+    """The age as in kubectl, in one unit: 35s, 12m, 5h, 3d."""
     created = found.metadata.creation_timestamp
     if created is None:
         return "?"
@@ -143,35 +145,35 @@ def age(found: CertificateSigningRequest, at: datetime) -> str:
 
 
 def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
-    """The policy's decision. is_decided: somebody has decided about the CSR, so we will not approve it."""
+    """The policy's decision in a cell. is_decided: the CSR is already decided, so we would not approve it."""
     if judgement.decision.outcome is Outcome.PASS:
         passes = PolicyWord.PASSES if is_decided else PolicyWord.WOULD_APPROVE
         return shortened(judgement.held or passes)
     word = PolicyWord.WOULD_HOLD if is_decided else PolicyWord.HOLDS
     if exit_of(judgement) is ExitCode.COULD_NOT_TELL:
         word = PolicyWord.CANNOT_TELL
-    return f"{word}: {judgement.decision.held_by[0].rule}"
+    return f"{word}: {judgement.decision.held_by[0].reason}"
 
 
-def say_that_the_approver_holds_it(terminal: Terminal, each: Judged) -> None:
-    """Prints that the CSR is left to the approver, if every rule passes that could be asked here."""
+def print_left_to_approver(terminal: Terminal, each: Judged) -> None:
+    """Prints that the CSR is left to the approver, if every rule passes here."""
     if each.by.held:
         log = f"{_ITS_LOG} | grep -F {quote(each.name)}"
-        terminal.wrapped(f"{each.by.held}. Its log has the reason: `{log}`", f"{each.name}: ")
+        terminal.wrapped(f"{each.by.held}. The log has the reason: `{log}`", f"{each.name}: ")
 
 
-def what_was_decided(found: CertificateSigningRequest) -> str:
+def decided_text(found: CertificateSigningRequest) -> str:
     """The condition of a decided CSR, and its consequence."""
     condition = found.status.conditions[0]
     words = {"Approved": "approved", "Denied": "denied", "Failed": "failed"}
-    what = f"it is {words.get(condition.type, condition.type)} already ({condition.reason})"
+    what = f"already {words.get(condition.type, condition.type)} ({condition.reason})"
     if found.condition("Approved") and found.status.certificate:
-        return f"{what}, and its certificate is valid until it expires"
-    return f"{what}, which nobody can take back"
+        return f"{what}; its certificate is valid until it expires"
+    return f"{what}; this cannot be undone"
 
 
 def print_decision(terminal: Terminal, each: Judged, *, behind: str = "") -> None:
-    """Prints each rule with the requested and allowed values, and the decision. behind: the result for a pending CSR."""
+    """Prints each rule with requested and allowed values, then the decision. behind: text after the decision about a pending CSR."""
     decision, judgement, found = each.decision, each.by, each.found
     node = requestor_node(csr_of(found))
     _print_results(terminal, decision, node)
@@ -179,13 +181,13 @@ def print_decision(terminal: Terminal, each: Judged, *, behind: str = "") -> Non
     terminal.wrapped(judgement.names.why, "names and addresses: ")
     if not found.status.conditions:
         terminal.wrapped(f"{decision.about}: {_verdict(judgement)}{behind}")
-        say_that_the_approver_holds_it(terminal, each)
-        print_way_on(terminal, [each])
+        print_left_to_approver(terminal, each)
+        print_plan_hint(terminal, [each])
         return
     if said := found.status.conditions[0].message:
-        terminal.wrapped(said, "message of the decision: ")
+        terminal.wrapped(said, "decision message: ")
     terminal.wrapped(
-        f"{decision.about}: {what_was_decided(found)}. The policy's own decision: {_verdict(judgement)}"
+        f"{decision.about}: {decided_text(found)}. The policy's own decision: {_verdict(judgement)}"
     )
 
 
@@ -212,11 +214,11 @@ def _print_results(terminal: Terminal, decision: Decision, node: str | None) -> 
             words = " ".join(
                 allow_flag(node or "NODE", value) for value in result.operator_may_allow
             )
-            terminal.wrapped(f"if you know that it is so: {words}", behind)
+            terminal.wrapped(f"if you know that this is right: {words}", behind)
 
 
 def _word(result: RuleResult) -> tuple[str, Colour | None]:
-    """The word for the result of a rule, and its colour. A rule that was not asked has not passed."""
+    """The word for the result of a rule, and its colour. A rule that was not evaluated has not passed."""
     if result.reason is HoldReason.NOT_ASKED:
         return "not asked", None
     return _WORDS[result.outcome]
@@ -239,7 +241,7 @@ def _verdict(judgement: CsrJudgement) -> str:
 
 
 def print_next(terminal: Terminal, found: Sequence[Judged]) -> None:
-    """Prints the command that explains a held, pending CSR. A CSR that its kubelet has replaced needs no action."""
+    """Prints the command that explains a held, pending CSR. Superseded CSRs need no action."""
     held = [
         each
         for each in found
@@ -253,19 +255,19 @@ def print_next(terminal: Terminal, found: Sequence[Judged]) -> None:
 
 
 def explaining(held: Sequence[Judged]) -> str:
-    """The command that explains the first held CSR. It prefers one for which its kubelet still waits."""
+    """The command that explains one held CSR, preferably one that its kubelet still waits for."""
     waits = (each.name for each in held if not _OVER & _reasons(each.decision))
     return join(("kubevouch", "csr", "explain", next(waits, held[0].name)))
 
 
-def print_way_on(terminal: Terminal, held: Sequence[Judged]) -> None:
-    """Prints the command for a plan if no source knows a node: the plan proves each node's names, and approves them."""
+def print_plan_hint(terminal: Terminal, held: Sequence[Judged]) -> None:
+    """Prints the `plan` command if no source knows a node: a roll-out proves each node's names and approves its CSR."""
     if any(_wants_a_plan(each.decision) for each in held):
         terminal.command("NEXT   ", PLAN)
 
 
 def _wants_a_plan(decision: Decision) -> bool:
-    """Whether the CSR is held only because no source knows the node, or because it is not its kubelet's newest."""
+    """Whether only these reasons hold the CSR: no source knows the node, or the CSR is superseded or too old."""
     reasons = _reasons(decision)
     says_so = HoldReason.ONLY_THE_NODE_SAYS_SO
     return says_so in reasons and reasons <= {says_so} | _OVER

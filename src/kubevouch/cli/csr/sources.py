@@ -1,4 +1,4 @@
-"""The facts for the decisions of `csr`: from the command line and from the cluster."""
+"""Collects the facts for the decisions of `csr`, from the command line and from the cluster."""
 
 from dataclasses import dataclass, field, replace
 
@@ -23,32 +23,32 @@ from kubevouch.policy.sources.stored import Unreadable
 
 @dataclass(frozen=True)
 class Judged:
-    """One CSR, and the policy's decision about it."""
+    """A CSR, and the policy's decision about it."""
 
     found: CertificateSigningRequest
     by: CsrJudgement
 
     @property
     def name(self) -> str:
-        """Its metadata.name."""
+        """The CSR's metadata.name."""
         return self.found.name
 
     @property
     def decision(self) -> Decision:
-        """The decision of all rules."""
+        """The combined decision of all rules."""
         return self.by.decision
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The sources given on the command line."""
+    """The facts from the command line."""
 
     word: OperatorsWord = field(default_factory=OperatorsWord)
     domains: tuple[str, ...] = ()
     service_networks: tuple[Network, ...] = ()
 
     async def gather(self, api: ApiClient, clock: Clock) -> CsrEvidence:
-        """What the cluster tells. Raises UsageError: --allow names no Node."""
+        """Reads the facts from the cluster. Raises UsageError if --allow names an unknown Node."""
         inquiry = Inquiry(clock)
         evidence, written, ours = await together(
             gather_policy_evidence(api, inquiry),
@@ -79,12 +79,12 @@ class Sources:
         )
 
     def judged(self, found: CertificateSigningRequest, evidence: CsrEvidence) -> Judged:
-        """Asks the policy. Writes nothing."""
+        """Evaluates the policy for a CSR. Writes nothing."""
         return Judged(found, judged_by_hand(csr_of(found), evidence, self.word))
 
 
 def warnings(evidence: CsrEvidence) -> list[str]:
-    """Doubts about the approver, as texts."""
+    """What is unknown about the approver, as texts."""
     found = []
     written = evidence.written.value
     configured = written.current.configuration if written else None
@@ -103,10 +103,10 @@ _EXPECTED = "kubevouch csr list shows all CSRs"
 async def serving_csr(
     api: ApiClient, name: str, *, expected: str = _EXPECTED
 ) -> CertificateSigningRequest:
-    """The CSR of this name in the cluster. expected: the error's hint if there is no such CSR.
+    """The CSR of this name. expected: the hint in the error if there is no such CSR.
 
     Raises:
-        UsageError: there is no such CSR, or it is for another signer than kubernetes.io/kubelet-serving.
+        UsageError: there is no such CSR, or its signer is not kubernetes.io/kubelet-serving.
         KubeError: the API server does not answer the request.
     """
     absent = UsageError(name or "''", "there is no such CSR", expected)

@@ -1,1 +1,1 @@
-"""`install`, `upgrade` and `remove`, shared by all servers."""
+"""`install`, `upgrade` and `remove`, which all servers share."""

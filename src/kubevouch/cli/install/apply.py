@@ -1,4 +1,4 @@
-"""The common part of `install` and `upgrade`: show each change, ask, apply, and wait."""
+"""The common steps of `install` and `upgrade`: show each change, ask, apply, wait."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ _ADMISSION_SINCE = 30
 
 @dataclass(frozen=True)
 class ApplyOptions:
-    """The flags of the command line."""
+    """The flags that all `install` and `upgrade` commands have."""
 
     image: str
     upgrade: bool
@@ -49,7 +49,7 @@ class ApplyOptions:
 
 @dataclass(frozen=True)
 class More:
-    """More work of an install. text: for the question, "" for none. write: runs before the Deployment exists."""
+    """An additional step of an install. text: for the prompt; "" for no step. write: runs before the Deployment is applied."""
 
     text: str = ""
     write: Callable[[ApiClient], Awaitable[None]] | None = None
@@ -62,13 +62,13 @@ class _Work:
     more: More
 
     def __str__(self) -> str:
-        parts = [(len(self.changed), "make or change"), (len(self.going), "delete")]
+        parts = [(len(self.changed), "create or change"), (len(self.going), "delete")]
         told = [f"{verb} {counted(number, 'object')}" for number, verb in parts if number]
         return ", ".join([*told, *filter(None, [self.more.text])])
 
 
-async def look_around(api: ApiClient, product: Product) -> Present:
-    """Raises KubeError: an upgrade would open an admission policy that it does not see."""
+async def cluster_state(api: ApiClient, product: Product) -> Present:
+    """Reads the state of the cluster before the install. Raises KubeError: an upgrade must see the current admission policies."""
     version = await api.version()
     minor = "".join(each for each in version.minor if each.isascii() and each.isdigit())
     live, nodes = await together(read_live(api, product), api.list_all(NODES))
@@ -79,7 +79,7 @@ def install_plainly(
     terminal: Terminal, access: ClusterAccess, product: Product, options: ApplyOptions
 ) -> ExitCode:
     """Like `install_product`, for a server whose only setting is its image."""
-    present = with_api(terminal, access, lambda api, _: look_around(api, product))
+    present = with_api(terminal, access, lambda api, _: cluster_state(api, product))
     wanted = manifests(product, options.image, present)
     return install_product(terminal, access, product, present, wanted, options)
 
@@ -95,18 +95,16 @@ def install_product(
     more: Callable[[], More] = More,
     undo: Sequence[str] = (),
 ) -> ExitCode:
-    """Exit code 0: applied and ready. 4: conflict, stopped halfway, or not ready in time.
+    """Installs or upgrades a server. Exit code 0: applied and ready. 4: conflict, stopped halfway, or not ready in time.
 
-    more: is called once all changes are shown. undo: more flags for the upgrade back to the former image.
+    more: called after all changes were shown. undo: more flags for the upgrade back to the former image.
     """
     is_installed = product.deployment in present.live
     if options.upgrade and not is_installed:
-        seen = f"there is no {product.title} to upgrade"
+        seen = f"the {product.title} is not installed"
         raise UsageError(f"{product.verb} upgrade", seen, "run `install` first")
     if not present.has_admission and any(each.is_admission for each in product.objects):
-        terminal.note(
-            "This API server is older than 1.30: kubevouch leaves out the admission policies."
-        )
+        terminal.note("Kubernetes is older than 1.30, so the admission policies are left out.")
     wanted = listed(wanted)
     found = with_api(terminal, access, lambda api, _: changes(api, product, wanted))
     if conflicts := [each for each in found if each.conflict]:
@@ -126,7 +124,7 @@ def install_product(
         what = f"{verb} the {product.title}: {work}, on {named(access)}"
         terminal.confirm(what, yes=options.yes)
         with_api(terminal, access, lambda api, _: check_as_shown(api, product, found))
-        _say_how_it_is_undone(terminal, product, present.live, undo)
+        _print_undo(terminal, product, present.live, undo)
         terminal.nothing_changed = False
     return _applied(terminal, access, product, wanted, work, options.wait)
 
@@ -139,14 +137,12 @@ def _show(terminal: Terminal, changed: Sequence[Change], going: Sequence[Manifes
     for manifest in going:
         terminal.out(f"--- {manifest}: will be deleted")
     new = sum(each.live is None for each in changed)
-    text = f"{new} objects new, {len(changed) - new} changed, {len(going)} to be deleted"
+    text = f"{new} new objects, {len(changed) - new} changed, {len(going)} to be deleted"
     terminal.note(text)
 
 
-def _say_how_it_is_undone(
-    terminal: Terminal, product: Product, live: Live, more: Sequence[str]
-) -> None:
-    """Prints the undo before the first write, so that it is there after an interruption."""
+def _print_undo(terminal: Terminal, product: Product, live: Live, more: Sequence[str]) -> None:
+    """Prints UNDO before the first write, so that it is known after an interruption."""
     if product.deployment not in live:
         terminal.command("UNDO  ", f"kubevouch {product.verb} remove")
         return
@@ -164,7 +160,7 @@ def _applied(
     work: _Work,
     wait: float,
 ) -> ExitCode:
-    """Writes, and waits until the server is ready. After a stop, the same command continues."""
+    """Writes, and waits until the server is ready. If it stops halfway, the same command continues."""
     *others, deployment = wanted
 
     async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:
@@ -180,14 +176,14 @@ def _applied(
         hindrances = with_api(terminal, access, applying)
     except KubevouchError as error:
         return stopped_halfway(terminal, error)
-    _say_how_it_ended(terminal, product, hindrances, wait)
+    _print_end(terminal, product, hindrances, wait)
     return ExitCode.STOPPED if hindrances else ExitCode.OK
 
 
-def _say_how_it_ended(
+def _print_end(
     terminal: Terminal, product: Product, hindrances: Sequence[str], wait: float
 ) -> None:
-    """Prints whether the server is ready, and the next command. hindrances: problems of its pods after so many seconds."""
+    """Prints whether the server is ready, and the next command. hindrances: problems of its pods. wait: seconds waited."""
     if not hindrances:
         terminal.out(f"The {product.title} is ready: {product.ready}.")
         terminal.command("NEXT  ", product.then)

@@ -1,4 +1,4 @@
-"""Reads a server's live objects, finds the changes of an apply, writes them, and waits until the server is ready."""
+"""Reads a server's live objects, computes the changes of an apply, writes them, and waits until the server is ready."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ from kubevouch.kube.resources import DEPLOYMENTS, PODS, Pod
 from kubevouch.policy.sources.stored import HOLDS
 
 _MANAGER: Final = "kubevouch"
-"""The manager of all fields that this product applies."""
+"""The field manager for everything that kubevouch applies."""
 
 _AT_ONCE: Final = 8
-"""Objects read at the same time: each needs its own connection with a TLS handshake, for only a request or two."""
+"""The number of concurrent reads: each needs its own connection, with a TLS handshake for only a request or two."""
 
 _PAUSE: Final = 1.0
 _SERVERS_OWN: Final = (
@@ -34,20 +34,20 @@ _SERVERS_OWN: Final = (
 
 
 class ChangedSinceShown(KubevouchError):
-    """Somebody else changed an object, so the apply would write other changes than the agreed ones."""
+    """Somebody else changed an object, so the apply would differ from the diff that the operator confirmed."""
 
     exit_code = ExitCode.STOPPED
 
 
 class NotOurs(KubevouchError):
-    """An object is another server's, or of a Helm release: an install would take it without a word to whoever runs that."""
+    """The object belongs to another server or a Helm release: an install would silently take it over."""
 
     exit_code = ExitCode.STOPPED
 
 
 @dataclass(frozen=True)
 class Change:
-    """The change of one object. live: None if the cluster lacks it. conflict: the API server's words."""
+    """The change of one object. live: None if the object does not exist. conflict: the API server's message."""
 
     manifest: Manifest
     live: Mapping[str, Any] | None
@@ -56,7 +56,7 @@ class Change:
 
     @property
     def diff(self) -> list[str]:
-        """The lines of a unified diff against the live object; empty without a difference."""
+        """A unified diff against the live object; empty if nothing changes."""
         name = str(self.manifest)
         before = [] if self.live is None else _lines(self.live)
         after = _lines(self.after)
@@ -66,7 +66,7 @@ class Change:
 
 
 async def read_live(api: ApiClient, product: Product) -> Live:
-    """The live objects that are ours. Raises KubeError for an unreadable one."""
+    """Reads our live objects. Raises KubeError if an object is unreadable."""
     known = product.objects
     found = await of_each(known, lambda each: _look(api, each), at_once=_AT_ONCE)
     pairs = zip(known, found, strict=True)
@@ -76,14 +76,14 @@ async def read_live(api: ApiClient, product: Product) -> Live:
 async def changes(
     api: ApiClient, product: Product, wanted: Sequence[Manifest]
 ) -> tuple[Change, ...]:
-    """What would change in each object, by a server-side dry run. Raises NotOurs."""
+    """The change of each object, according to a server-side dry run. Raises NotOurs."""
     made = {each.name for each in wanted if each.resource.kind == "Namespace"}
     asked = of_each(wanted, lambda each: _change(api, product, each, made), at_once=_AT_ONCE)
     return tuple(await asked)
 
 
 async def check_as_shown(api: ApiClient, product: Product, shown: Sequence[Change]) -> None:
-    """Raises ChangedSinceShown if the change of an object is no longer the shown one."""
+    """Raises ChangedSinceShown if an object would now change differently."""
     now = await changes(api, product, [each.manifest for each in shown])
     for before, after in zip(shown, now, strict=True):
         if after.conflict or _edits(before) != _edits(after):
@@ -92,12 +92,12 @@ async def check_as_shown(api: ApiClient, product: Product, shown: Sequence[Chang
 
 
 def _edits(change: Change) -> list[str]:
-    """The added and removed lines, without their context: records, for example, may change at any time."""
+    """The added and removed lines, without context lines, which may change at any time (in records, for example)."""
     return [line for line in change.diff if line.startswith(("+", "-"))]
 
 
 async def _change(api: ApiClient, product: Product, manifest: Manifest, made: set[str]) -> Change:
-    """made: the namespaces that come with it."""
+    """The change of one object. made: namespaces that the same apply creates."""
     live = await _look(api, manifest)
     if live is not None and (why := product.is_others(live)):
         raise NotOurs(str(manifest), why)
@@ -114,7 +114,7 @@ async def _change(api: ApiClient, product: Product, manifest: Manifest, made: se
 
 
 async def _look(api: ApiClient, manifest: Manifest) -> Mapping[str, Any] | None:
-    """The live object; None if the cluster lacks it."""
+    """The live object; None if it does not exist."""
     try:
         found = await api.get_raw(manifest.resource, manifest.name, manifest.namespace)
     except NotFound:
@@ -123,7 +123,7 @@ async def _look(api: ApiClient, manifest: Manifest) -> Mapping[str, Any] | None:
 
 
 async def apply_all(api: ApiClient, wanted: Sequence[Manifest]) -> None:
-    """Applies each object in order: a namespace before its contents."""
+    """Applies the objects in order: a namespace before its contents."""
     for each in wanted:
         await api.apply(each.resource, each.body, manager=_MANAGER)
 
@@ -131,7 +131,7 @@ async def apply_all(api: ApiClient, wanted: Sequence[Manifest]) -> None:
 async def delete_all(
     api: ApiClient, product: Product, going: Sequence[Manifest], *, written_down: bool = False
 ) -> None:
-    """Deletes in order each live object that is ours. written_down: also the ConfigMaps about nodes."""
+    """Deletes our live objects in this order. written_down: also delete ConfigMaps about nodes."""
     for each in going:
         live = await _look(api, each)
         if live is None or not product.owns(live):
@@ -146,14 +146,14 @@ async def delete_all(
 
 
 def stopped_halfway(terminal: Terminal, error: KubevouchError) -> ExitCode:
-    """Prints why writes have stopped, and how to continue."""
+    """Prints why the command stopped, and how to continue."""
     terminal.error(str(error))
     terminal.note("The command stopped halfway; repeat it to continue.")
     return ExitCode.STOPPED
 
 
 def _lines(thing: Mapping[str, Any]) -> list[str]:
-    """The object without fields of the API server, and without its status."""
+    """The object as YAML lines, without its status and the fields that the API server sets."""
     metadata = {key: each for key, each in thing["metadata"].items() if key not in _SERVERS_OWN}
     rest = {key: each for key, each in thing.items() if key not in ("status", "metadata")}
     return goyaml.written({**rest, "metadata": metadata}).splitlines()
@@ -162,7 +162,7 @@ def _lines(thing: Mapping[str, Any]) -> list[str]:
 async def wait_until_ready(
     api: ApiClient, clock: Clock, terminal: Terminal, product: Product, seconds: float
 ) -> tuple[str, ...]:
-    """Waits until every pod of the newest version is ready. Returns the reason if that takes too long, else nothing."""
+    """Waits until every pod has the new version and is ready. Returns the reasons if this takes too long, else nothing."""
     began = clock.monotonic()
     while True:
         found = (await api.get_raw(DEPLOYMENTS, product.name, product.namespace)).whole()
@@ -179,7 +179,7 @@ async def wait_until_ready(
 
 
 def _missing(deployment: Mapping[str, Any]) -> str:
-    """What the Deployment still lacks; empty if its roll-out is complete (kubectl's rollout_status.go)."""
+    """Why the roll-out of the Deployment is not complete; empty if it is (as in kubectl's rollout_status.go)."""
     wanted, status = deployment["spec"].get("replicas", 1), deployment.get("status") or {}
     seen, now = status.get("observedGeneration", 0), deployment["metadata"].get("generation", 0)
     updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)

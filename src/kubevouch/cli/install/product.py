@@ -1,6 +1,6 @@
-"""A server's objects, which `install` applies and `remove` deletes.
+"""The objects of a server that `install` applies and `remove` deletes.
 
-Pure, except that it reads the manifests of deploy/, which are part of this program.
+No I/O, except that it reads the manifests in deploy/, which are part of this program.
 """
 
 import contextlib
@@ -12,22 +12,19 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from kubevouch import goyaml
+from kubevouch import PUBLISHED_IMAGE, goyaml
 from kubevouch.errors import UsageError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import Node, Resource, applied_resource
 from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.policy.sources.stored import HOLDS, PART_OF
 
-NO_PUBLIC_IMAGE: Final = (
-    "There is no public image yet: `make image` in a checkout builds one (docs/install.md). Push it to a registry of "
-    "yours, and name it with its digest."
-)
 _APPLIED: Final = "kubevouch.dev/applied"
-"""The Deployment's annotation with the objects of its version, so that the next version deletes those that it lacks."""
+"""The Deployment's annotation that lists the objects of its version, so that the next version can delete obsolete
+ones."""
 
 _MANAGED_BY: Final = "app.kubernetes.io/managed-by"
-"""Our charts have it, as every chart, and our manifests do not."""
+"""Objects from Helm charts have this label; objects from our manifests do not."""
 
 _REFERENCE: Final = re.compile(r"([a-z0-9./]+) ([A-Za-z]+) ([a-z0-9-]*)/([a-z0-9:.-]+)")
 
@@ -37,7 +34,7 @@ Live = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Manifest:
-    """One object: its resource, and the body to apply."""
+    """An object to apply: its resource and its body."""
 
     resource: Resource[Any]
     body: Mapping[str, Any]
@@ -49,22 +46,22 @@ class Manifest:
 
     @property
     def namespace(self) -> str:
-        """The object's metadata.namespace, "" for what is cluster-scoped."""
+        """The object's metadata.namespace; "" if the object is cluster-scoped."""
         return str(self.body["metadata"].get("namespace", ""))
 
     @property
     def is_admission(self) -> bool:
-        """Whether it belongs to the admission policies, which need Kubernetes 1.30."""
+        """Whether the object is part of an admission policy, which needs Kubernetes 1.30."""
         return self.resource.group == "admissionregistration.k8s.io"
 
     @property
     def stays(self) -> bool:
-        """Whether a removal leaves it: the namespace, and the ConfigMaps about nodes."""
+        """Whether `remove` keeps the object: the namespace, and ConfigMaps about nodes."""
         return self.resource.kind == "Namespace" or HOLDS in self.body["metadata"].get("labels", {})
 
     @property
     def reference(self) -> str:
-        """Identifies the object, without its content."""
+        """Identifies the object: API version, kind, namespace and name."""
         return f"{self.resource.api_version} {self.resource.kind} {self.namespace}/{self.name}"
 
     def __str__(self) -> str:
@@ -76,9 +73,10 @@ class Manifest:
 class Product:
     """A server that can be installed.
 
-    verb: the group of its commands. files: its manifests below deploy/, in the order of the apply; the Deployment is the last.
-    counts: two of these nodes mean two replicas. why_not: what is missing once its pods are ready, "" for nothing.
-    ready: what is true then. then: the next command. without: the consequence of its removal.
+    verb: the group of its commands. files: its manifests below deploy/, in apply order, with the Deployment last.
+    counts: selects nodes; two of them mean two replicas. why_not: returns what is missing after its pods are ready; ""
+    for nothing. ready: the message once nothing is missing. then: the next command. without: the consequence of its
+    removal.
     """
 
     verb: str
@@ -92,17 +90,17 @@ class Product:
 
     @property
     def name(self) -> str:
-        """The name of its Deployment, its account and its Service."""
+        """The name of its Deployment, ServiceAccount and Service."""
         return f"kubevouch-{self.verb}"
 
     @property
     def title(self) -> str:
-        """Its name for people: metrics server."""
+        """Its name in messages, such as "metrics server"."""
         return self.verb.replace("-", " ")
 
     @property
     def pods(self) -> str:
-        """The label by which the Deployment selects its pods."""
+        """The label selector for its pods."""
         return f"app.kubernetes.io/name={self.name}"
 
     @property
@@ -112,26 +110,26 @@ class Product:
 
     @property
     def objects(self) -> tuple[Manifest, ...]:
-        """Every object that an install may make, in the order in which they are applied, and deleted."""
+        """Every object that an install may create, in the order in which objects are applied and deleted."""
         return tuple(_manifest(json.loads(each)) for each in _documents(self.files))
 
     def is_others(self, live: Mapping[str, Any]) -> str:
-        """The reason not to change an object that belongs to somebody else; otherwise empty."""
+        """Why the object belongs to somebody else, so that we must not change it; empty if it does not."""
         if _labels(live).get(_MANAGED_BY) == "Helm":
-            return "belongs to a release of Helm's, so use helm"
+            return "belongs to a Helm release, so use helm"
         here = f"Service {self.namespace}/{self.name}"
         if live["kind"] != "APIService" or (there := _leads_to(live)) == here:
             return ""
-        return f"leads to {there}; docs/metrics-server.md shows the way from it to this one"
+        return f"points to {there}; docs/metrics-server.md shows how to replace it"
 
     def owns(self, live: Mapping[str, Any]) -> bool:
-        """Whether an object is ours: it bears our label, and is nobody else's."""
+        """Whether the object is ours: it has our label, and nobody else owns it."""
         return _labels(live).get(PART_OF) == "kubevouch" and not self.is_others(live)
 
 
 @dataclass(frozen=True)
 class Present:
-    """The state before the install. live: our objects."""
+    """The state of the cluster before the install. has_admission: whether it supports our admission policies. live: our objects."""
 
     has_admission: bool
     live: Live
@@ -148,7 +146,7 @@ def _leads_to(api_service: Mapping[str, Any]) -> str:
 
 
 def image_in(product: Product, live: Live) -> str:
-    """The Deployment's image, as `--image` takes it; a placeholder if it has no digest."""
+    """The live Deployment's image, as `--image` accepts it; a placeholder if it has no digest."""
     found = live.get(product.deployment)
     pod = found["spec"]["template"]["spec"] if found else {}
     images = [str(each["image"]) for each in pod.get("containers", ())]
@@ -156,17 +154,18 @@ def image_in(product: Product, live: Live) -> str:
 
 
 def checked_image(reference: str) -> str:
-    """The reference itself. Raises UsageError if it has no digest."""
-    if not reference:
-        raise UsageError("--image", "is missing", NO_PUBLIC_IMAGE)
-    if not names_an_image(reference):
-        expected = "expected NAME@sha256:DIGEST, with 64 hexadecimal digits: a tag may be moved to another image"
-        raise UsageError(f"--image {reference}", "does not name one image", expected)
-    return reference
+    """The reference, or without one this version's published image. Raises UsageError if it has no digest."""
+    if not (reference or PUBLISHED_IMAGE):
+        expected = "expected the NAME@sha256:DIGEST of yours; docs/install.md builds it"
+        raise UsageError("--image", "is missing, and this version has no public image", expected)
+    if reference and not names_an_image(reference):
+        expected = "expected NAME@sha256:DIGEST, with 64 hexadecimal digits: a tag can move to another image"
+        raise UsageError(f"--image {reference}", "is not an image with a digest", expected)
+    return reference or PUBLISHED_IMAGE
 
 
 def manifests(product: Product, image: str, present: Present) -> tuple[Manifest, ...]:
-    """The objects for this image and cluster, in the order of the apply."""
+    """The objects for this image and cluster, in apply order."""
     replicas = min(2, max(1, sum(map(product.counts, present.nodes))))
     *others, deployment = product.objects
     (container,) = deployment.body["spec"]["template"]["spec"]["containers"]
@@ -178,7 +177,7 @@ def manifests(product: Product, image: str, present: Present) -> tuple[Manifest,
 
 
 def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
-    """The same objects; the Deployment, which is the last, lists all objects of its version."""
+    """The same objects, with the list of all of them as an annotation of the Deployment."""
     *_, deployment = wanted
     references = [each.reference for each in wanted if not each.stays]
     deployment.body["metadata"]["annotations"] = {_APPLIED: "\n".join(references)}
@@ -188,7 +187,7 @@ def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
 def no_longer_wanted(
     product: Product, live: Live, wanted: Sequence[Manifest], others: Iterable[Product]
 ) -> tuple[Manifest, ...]:
-    """What the version that is there has by its own list, and these manifests do not have. others: whose objects it cannot have."""
+    """The objects that the installed version lists and these manifests lack. others: products whose objects are excluded."""
     deployment = live.get(product.deployment, {"metadata": {}})
     named = (deployment["metadata"].get("annotations") or {}).get(_APPLIED, "").split("\n")
     known = {each.reference for each in wanted}
@@ -199,7 +198,7 @@ def no_longer_wanted(
 
 
 def _referenced(product: Product, reference: str, theirs: Collection[str]) -> Manifest:
-    """The object of that reference. Raises UsageError unless it could be one of the product's: somebody may have edited the list."""
+    """The object of this reference. Raises UsageError unless the product could own it: somebody may have edited the annotation."""
     found = _REFERENCE.fullmatch(reference)
     if found is not None and reference not in theirs:
         api_version, kind, namespace, name = found.groups()
@@ -212,12 +211,12 @@ def _referenced(product: Product, reference: str, theirs: Collection[str]) -> Ma
             if namespace in places and manifest.resource in kinds and is_placed:
                 return manifest
     where = f"annotation {_APPLIED} of {product.deployment}"
-    raise UsageError(where, f"expected the objects of a version, got {reference!r}")
+    raise UsageError(where, f"expected references to our objects, got {reference!r}")
 
 
 @cache
 def _documents(files: tuple[str, ...]) -> tuple[str, ...]:
-    """The files as JSON, which parses faster than YAML: a command reads them several times."""
+    """The files as JSON, which parses faster than YAML; a command parses them several times."""
     folder = resources.files(__package__).joinpath("manifests")
     texts = [folder.joinpath(*each.split("/")).read_text(encoding="utf-8") for each in files]
     documents = (each for text in texts for each in re.split(r"^---\n", text, flags=re.MULTILINE))

@@ -1,4 +1,4 @@
-"""The servers that this program installs, with the manifests of their charts."""
+"""The servers that this program can install, with the manifests of their charts."""
 
 from datetime import timedelta
 from typing import Final
@@ -14,28 +14,28 @@ from kubevouch.kube.resources import API_SERVICES, LEASES, METRICS_API_SERVICES
 
 _NAMESPACE_FILE: Final = "approver/00-namespace.yaml"
 _RENEWED: Final = timedelta(seconds=5)
-"""The leader renews the Lease every two seconds."""
+"""A Lease that was renewed within this time has a leader, which renews it every two seconds."""
 
 
 async def _why_none_leads(api: ApiClient) -> str:
-    """Empty if a pod leads: only the leader decides, and a former approver's Lease has to expire first.
+    """Why the approver does not decide yet; empty if a pod leads. A former leader's Lease has to expire first.
 
-    Uses the API server's clock, which also dates the renewals of the Lease.
+    Uses the API server's clock, like the renewals of the Lease.
     """
     try:
         lease = await api.get(LEASES, LEASE, NAMESPACE)
     except NotFound:
-        return "none of its pods leads yet"
+        return "no pod leads yet"
     if not lease.spec.holder_identity or lease.written is None:
-        return "none of its pods leads yet"
+        return "no pod leads yet"
     silent = api.server_clock.now() - lease.written
     if silent < _RENEWED:
         return ""
-    return f"none of its pods leads yet; the Lease was renewed {silent.total_seconds():.0f} s ago"
+    return f"no pod leads yet; the Lease was renewed {silent.total_seconds():.0f} s ago"
 
 
 async def _why_not_asked(api: ApiClient) -> str:
-    """Empty if the API server forwards requests for metrics to it."""
+    """Why the API server does not forward metrics requests to our server yet; empty if it does."""
     for name in METRICS_API_SERVICES.values():
         conditions = (await api.get(API_SERVICES, name)).status.conditions
         if not any(each.type == "Available" and each.true for each in conditions):
@@ -60,10 +60,10 @@ APPROVER: Final = Product(
     ),
     counts=is_control_plane,
     why_not=_why_none_leads,
-    ready="all of its pods are, and one leads",
+    ready="all pods are ready, and one leads",
     then="kubevouch csr list",
-    without=f"Without another approver ({Code.ROTATION_WILL_STALL}), kubelets request their next certificate in vain, at 70 to 90 % "
-    "of the lifetime of this one. When it expires, their ports go dark.",
+    without=f"Without another approver ({Code.ROTATION_WILL_STALL}), nobody approves the next certificates, which kubelets request "
+    "at 70 to 90 % of the current lifetime. When the current ones expire, the ports go dark.",
 )
 EXPORTER: Final = Product(
     verb="exporter",
@@ -76,9 +76,9 @@ EXPORTER: Final = Product(
         "exporter/deployment.yaml",
     ),
     counts=lambda _: False,
-    ready="its pod is",
+    ready="the pod is ready",
     then="kubevouch certs",
-    without="Prometheus no longer sees any certificate; `kubevouch certs` still shows them.",
+    without="Prometheus no longer sees certificates; `kubevouch certs` still shows them.",
 )
 METRICS_SERVER: Final = Product(
     verb="metrics-server",
@@ -95,7 +95,7 @@ METRICS_SERVER: Final = Product(
     ),
     counts=lambda node: not is_control_plane(node),
     why_not=_why_not_asked,
-    ready="all of its pods are, and the API server asks it",
+    ready="all pods are ready, and the API server forwards requests",
     then="kubectl top nodes",
     without="`kubectl top` and HPAs have no metrics until another server serves metrics.k8s.io.",
 )

@@ -1,4 +1,4 @@
-"""The common part of `remove`: list, ask, delete."""
+"""The common steps of `remove`: list, ask, delete."""
 
 from collections.abc import Sequence
 
@@ -33,12 +33,13 @@ def remove_product(
 ) -> ExitCode:
     """Deletes our objects. Exit code 4: declined, or stopped halfway.
 
-    written: ConfigMaps about nodes to delete, too. undo: more flags for another install. stays: what is not deleted.
+    written: ConfigMaps about nodes to delete, too. undo: more flags for a new install. stays: descriptions of what is
+    kept.
     """
     there = [each for each in product.objects if each.reference in live and not each.stays]
     going = [*written, *there]
     if not going:
-        terminal.out(f"There is nothing to remove: no {product.title} is installed here.")
+        terminal.out(f"Nothing to remove: the {product.title} is not installed.")
         _say_what_stays(terminal, stays)
         return ExitCode.OK
     for each in going:
@@ -56,11 +57,11 @@ def remove_product(
         )
     except KubevouchError as error:
         return stopped_halfway(terminal, error)
-    terminal.out(f"{len(going)} objects are deleted.")
+    terminal.out(f"{len(going)} objects deleted.")
     _say_what_stays(terminal, stays)
     return ExitCode.OK
 
 
 def _say_what_stays(terminal: Terminal, stays: Sequence[str]) -> None:
     for text in stays:
-        terminal.wrapped(text, "What stays: ")
+        terminal.wrapped(text, "Kept: ")

@@ -1,4 +1,4 @@
-"""The commands `install`, `upgrade` and `remove` of a server, and the options that all servers share."""
+"""The commands `install`, `upgrade` and `remove` of a server, and their common options."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from kubevouch.kube.access import ClusterAccess
 
 IMAGE = click.option(
-    "--image", default="", metavar="NAME@sha256:DIGEST", help="The image, with its digest."
+    "--image",
+    default="",
+    metavar="NAME@sha256:DIGEST",
+    help="The image, with its digest. [default: that of this release, if any]",
 )
-PRINT_ROLE = "whoever installs, upgrades or removes needs"
+PRINT_ROLE = "`install`, `upgrade` and `remove` need"
 
 
 def applying(function: F) -> F:
-    """--wait, --dry-run, --yes: how to apply."""
+    """--wait, --dry-run and --yes."""
     return all_of(
         duration("--wait", "2m", "How long to wait until the server is ready."),
         writing,
@@ -26,7 +29,7 @@ def applying(function: F) -> F:
 
 
 def server_commands(verb: str) -> Iterator[click.Command]:
-    """`install`, `upgrade` and `remove` of a server whose only setting is its image. verb: the name of its group."""
+    """`install`, `upgrade` and `remove` for a server whose only setting is its image. verb: the name of the group."""
     title = verb.replace("-", " ")
 
     def apply(
@@ -38,14 +41,14 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         from kubevouch.cli.install.product import checked_image
         from kubevouch.cli.install.products import PRODUCTS
 
-        checked_image(flags["image"])
+        flags["image"] = checked_image(flags["image"])
         terminal.may_write(f"kubevouch {verb} install --print-role")
         return install_plainly(terminal, access, PRODUCTS[verb], ApplyOptions(**flags))
 
     @click.command(
-        help=f"Installs the {title}: shows the diff against the cluster, asks, applies exactly that, waits until it is "
-        f"ready.\n\n`{verb} remove` removes it.",
-        short_help=f"Install the {title}. Shows every change, asks.",
+        help=f"Installs the {title}: shows the diff against the cluster, asks, applies exactly that diff, and waits until the "
+        f"pods are ready.\n\n`{verb} remove` removes it.",
+        short_help=f"Install the {title}. Shows every change and asks.",
     )
     @connected
     @IMAGE
@@ -55,7 +58,7 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         return apply(upgrade=False, **flags)
 
     @click.command(
-        help=f"Changes an installed {title}: shows the diff, asks, applies, waits.",
+        help=f"Changes an installed {title}: shows the diff, asks, applies it, and waits.",
         short_help="Apply another image and this version's manifests. Asks first.",
     )
     @connected
@@ -65,7 +68,7 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         return apply(upgrade=True, **flags)
 
     @click.command(
-        help="Lists the objects with the label of `install`, asks, and deletes them.",
+        help="Lists the objects that have the label of `install`, asks, and deletes them.",
         short_help=f"Remove the {title}. Asks first.",
     )
     @connected

@@ -1,1 +1,1 @@
-"""The verb `metrics-server`: its command line, its settings and the running server."""
+"""The verb `metrics-server`: its command line, its settings, and the server process."""

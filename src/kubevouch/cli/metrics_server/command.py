@@ -1,4 +1,4 @@
-"""`metrics-server install | upgrade | remove | run`: the metrics API. It verifies a kubelet before it sends anything."""
+"""`metrics-server install | upgrade | remove | run`: serves the metrics API. Sends nothing to a kubelet before it is verified."""
 
 import re
 from typing import Any
@@ -12,10 +12,10 @@ from kubevouch.cli.metrics_server.flags import GIVEN, MetricsServerFlags, metric
 
 
 class _DropIn(click.Command):
-    """A command with metrics-server's syntax: a switch takes no separate value, and `-l=a` means `-la`."""
+    """A command with metrics-server's syntax: a boolean flag takes no separate value, and `-l=a` means `-la`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Gives bare switches their value."""
+        """Adds the value to boolean flags without one."""
         switches = {name for each in self.params if each.type is click.BOOL for name in each.opts}
         words = [re.sub("^(-[a-z])=", r"\1", each) for each in args]
         return super().parse_args(ctx, [f"{w}=true" if w in switches else w for w in words])
@@ -56,11 +56,11 @@ def run(
     words: tuple[str, ...],
     **flags: Any,  # noqa: ANN401 - the fields of MetricsServerFlags
 ) -> int:
-    """Reads every kubelet's usage and serves it as metrics.k8s.io/v1 and v1beta1, as metrics-server does.
+    """Scrapes every kubelet and serves the usage as metrics.k8s.io/v1 and v1beta1, as metrics-server does.
 
-    A kubelet has to prove its identity (chain, address, CN) before it gets a token or any byte of HTTP. The server accepts
-    all flags of metrics-server; docs/reference/metrics-server.md lists the flags without a meaning here. After SIGTERM,
-    it answers the open requests and ends.
+    A kubelet has to prove its identity (chain, address, CN) before it gets a token or any byte of HTTP. The server
+    accepts all flags of metrics-server; docs/reference/metrics-server.md lists the flags without an effect here. After
+    SIGTERM, it answers the open requests and ends.
     """
     from kubevouch import __version__
     from kubevouch.cli.common.connect import access_of

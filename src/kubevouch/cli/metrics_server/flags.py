@@ -1,4 +1,4 @@
-"""The flags of `metrics-server`, with metrics-server's names: each row is an option and the field with its value."""
+"""The flags of `metrics-server`, with metrics-server's names. Each field of the class also defines its option."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
@@ -11,7 +11,7 @@ from kubevouch.cli.common.serving import ServerFlags, listening, logging
 
 
 def _flag(text: str = "", **option: Any) -> Any:  # noqa: ANN401 - as dataclasses.field
-    """A field, and the option that gives it its value. option: as click takes it."""
+    """A dataclass field with its option. option: parameters of click.option."""
     return field(metadata={"help": text, **option})
 
 
@@ -24,18 +24,18 @@ def _seconds(default: str, text: str) -> Any:  # noqa: ANN401 - as dataclasses.f
 
 
 def _switch(text: str = "", *, hidden: bool = False) -> Any:  # noqa: ANN401 - as dataclasses.field
-    """--name, --name=true or --name=false."""
+    """A boolean flag: --name, --name=true or --name=false."""
     return _flag(text, is_flag=False, default=False, type=bool, metavar="", hidden=hidden)
 
 
 def _joined(_: click.Context, __: click.Parameter, given: Iterable[str]) -> tuple[str, ...]:
     if any('"' in text for text in given):
-        raise click.BadParameter("expected names without quotes and commas")
+        raise click.BadParameter("expected a comma-separated list without quotes")
     return tuple(filter(None, (each.strip() for text in given for each in text.split(","))))
 
 
 def _list(default: str = "", text: str = "", metavar: str = "LIST") -> Any:  # noqa: ANN401 - as dataclasses.field
-    """A list with commas. A repeated flag adds to the list; the first one replaces the default."""
+    """A flag with a comma-separated list. The first use replaces the default, later ones add to the list."""
     known = [default] if default else []
     shown = bool(default)
     return _flag(
@@ -44,22 +44,22 @@ def _list(default: str = "", text: str = "", metavar: str = "LIST") -> Any:  # n
 
 
 def _share(_: click.Context, __: click.Parameter, text: str) -> float:
-    """Parses a number from 0 to 1, or percent. Raises click.BadParameter."""
+    """Parses a number from 0 to 1, or a percentage. Raises click.BadParameter."""
     try:
         found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         found = -1.0
     if not 0 <= found <= 1:
-        raise click.BadParameter(f"expected a share from 0 to 1, or from 0% to 100%, got {text!r}")
+        raise click.BadParameter(f"expected a number from 0 to 1, or a percentage, got {text!r}")
     return found
 
 
 @dataclass(frozen=True)
 class MetricsServerFlags(ServerFlags):
-    """The flags with a meaning here, as click read them. Durations are in seconds; an absent text is ""."""
+    """The values of the flags that have an effect here. Durations are in seconds; "" means not given."""
 
     # How kubelets are reached.
-    metric_resolution: float = _seconds("15s", "Read each kubelet once per interval, at least 10s.")
+    metric_resolution: float = _seconds("15s", "Time between scrapes of a kubelet, at least 10s.")
     kubelet_use_node_status_port: bool = _switch(
         "Prefer the port in the node's status to --kubelet-port."
     )
@@ -73,16 +73,16 @@ class MetricsServerFlags(ServerFlags):
     kubelet_client_certificate: str = _file("Client certificate for kubelets, besides the token.")
     kubelet_client_key: str = _file("Key of the client certificate.")
     node_selector: str = _flag(
-        "Read only nodes with these labels.", default="", metavar="LABELS", short="-l"
+        "Scrape only nodes with these labels.", default="", metavar="LABELS", short="-l"
     )
     kubelet_request_timeout: float = _seconds(
         "10s", "Timeout for one kubelet, at most 90% of the resolution."
     )
     kubelet_insecure_tls: bool = _switch(
-        "Also ask kubelets that fail verification, without a credential. Not ready until all are read."
+        "Also scrape kubelets that fail verification, without a credential. Not ready until all are scraped."
     )
     ready_min_nodes: float = _flag(
-        "Be ready once this share of the ready nodes has been read, such as 0.9 or 90%.",
+        "Be ready once this share of the ready nodes was scraped, such as 0.9 or 90%.",
         callback=_share,
         default="0",
         metavar="SHARE",
@@ -97,18 +97,18 @@ class MetricsServerFlags(ServerFlags):
         "NAMES",
     )
     tls_sni_cert_key: tuple[str, ...] = _flag(
-        "Another certificate and key, for clients that ask for one of these names (SNI). May be repeated.",
+        "Another certificate and key, for clients that request one of these names (SNI). May be repeated.",
         multiple=True,
         metavar="FILE,FILE[:NAMES]",
     )
     tls_authority_secret: str = _file(
         "Secret with the CA that signs the replicas' serving certificates for NAMES, instead of --tls-cert-file. "
-        "VERSIONS: the versions of the metrics API that lead here, if not all.",
+        "VERSIONS: versions of the metrics API whose APIService points here. Default: all.",
         "NAMESPACE/NAME:NAMES[:VERSIONS]",
     )
     request_timeout: float = _seconds("1m", "Timeout of one request to this server.")
     max_requests_inflight: int = _flag(
-        "Most concurrent requests; 0 for no limit.", type=int, default="400", show_default=True
+        "Maximum concurrent requests; 0 for no limit.", type=int, default="400", show_default=True
     )
     shutdown_delay_duration: float | None = _flag(
         "Keep serving this long after SIGTERM, while /readyz fails.",
@@ -117,7 +117,7 @@ class MetricsServerFlags(ServerFlags):
     )
 
     # Who asks, by the names that every extension API server has for them.
-    client_ca_file: str = _file("CAs of users, instead of the published ones.")
+    client_ca_file: str = _file("CAs of client certificates, instead of the published ones.")
     requestheader_client_ca_file: str = _file(
         "CAs of the front proxy, instead of the published ones."
     )
@@ -131,7 +131,7 @@ class MetricsServerFlags(ServerFlags):
     requestheader_group_headers: tuple[str, ...] = _list("x-remote-group")
     requestheader_extra_headers_prefix: tuple[str, ...] = _list("x-remote-extra-")
     authentication_kubeconfig: str = _file(
-        "Another API server that knows tokens and publishes CAs."
+        "Another API server that reviews tokens and publishes CAs."
     )
     authentication_skip_lookup: bool = _switch("Do not read the published CAs; use only the flags.")
     authentication_tolerate_lookup_failure: bool = _switch(
@@ -145,15 +145,15 @@ class MetricsServerFlags(ServerFlags):
         "/healthz,/readyz,/livez", metavar="PATHS"
     )
     authorization_webhook_cache_authorized_ttl: float = _seconds(
-        "10s", "How long to cache its yes."
+        "10s", "How long to cache that a request is allowed."
     )
     authorization_webhook_cache_unauthorized_ttl: float = _seconds(
-        "10s", "How long to cache its no."
+        "10s", "How long to cache that a request is denied."
     )
 
 
 def metrics_server_flags(function: F) -> F:
-    """The options of all flags."""
+    """Adds the options for all flags."""
     options: list[Callable[[F], F]] = [listening(10250)]
     for each in fields(MetricsServerFlags):
         if option := dict(each.metadata):
@@ -161,11 +161,11 @@ def metrics_server_flags(function: F) -> F:
             flag = f"--{each.name.replace('_', '-')}"
             options.append(click.option(*short, flag, each.name, **option))
     more = "2 each scrape, 3 each request, 4 each denied request"
-    return all_of(*options, _without_meaning, logging(more))(function)
+    return all_of(*options, _accept_unused, logging(more))(function)
 
 
 GIVEN: Final = "kubevouch.cli.metrics_server.flags.given"
-"""The key in a context's `meta` for the given flags without a meaning here."""
+"""The key in click's `meta` for the given flags that have no effect here."""
 
 _SWITCHES: Final = """
 audit-log-batch-throttle-enable audit-log-compress audit-log-truncate-enabled audit-webhook-batch-throttle-enable
@@ -188,11 +188,11 @@ strict-transport-security-directives tls-curve-preferences vmodule
 """
 SWITCHES: Final = _SWITCHES.split()
 WITH_VALUES: Final = _WITH_VALUES.split()
-"""Flags of metrics-server without a meaning here."""
+"""Flags of metrics-server that take a value and have no effect here."""
 
 
-def _without_meaning(function: F) -> F:
-    """Accepts these flags with any value, so that metrics-server's command line works. It does not warn about `false`."""
+def _accept_unused(function: F) -> F:
+    """Accepts these flags with any value, so that metrics-server's command lines work. Records them, except those set to false."""
 
     def note(context: click.Context, parameter: click.Parameter, value: object) -> None:
         if value is not None and value is not False:

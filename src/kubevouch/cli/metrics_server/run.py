@@ -29,9 +29,9 @@ from kubevouch.serve.tls_reload import TlsSources
 from kubevouch.x509 import X509Error
 
 _LARGEST: Final = 1 << 24
-_ROOTS_KEPT: Final = "Failed to reload the CAs of kubelets; the former ones stay in use"
+_ROOTS_KEPT: Final = "Failed to reload the CAs of kubelets; the previous ones stay in use"
 _CERTIFICATE_KEPT: Final = (
-    "Failed to reload the client certificate for kubelets; the former one stays in use"
+    "Failed to reload the client certificate for kubelets; the previous one stays in use"
 )
 
 
@@ -42,7 +42,10 @@ def serve_metrics(
     unused: Sequence[str],
     ignored: Sequence[str],
 ) -> ExitCode:
-    """Runs the server until a signal. unused: flags without a meaning. ignored: words without a flag. Raises KubevouchError, OSError."""
+    """Runs the server until a signal ends it. Raises KubevouchError, OSError.
+
+    unused: flags without an effect. ignored: arguments that are not flags.
+    """
     check_token(access)
     others = _other_accesses(terminal, settings)
     raise_open_file_limit()
@@ -86,22 +89,22 @@ def serve_metrics(
 def check_token(access: ClusterAccess) -> None:
     """Raises UsageError if there is no token for kubelets."""
     if not (access.user.token or access.user.token_file):
-        expected = "expected a ServiceAccount's token (deploy/metrics-server/rbac.yaml): kubelets get no other credential"
+        expected = "expected a ServiceAccount token for kubelets (deploy/metrics-server/rbac.yaml)"
         raise UsageError(access.user.where, "no token", expected)
 
 
 def _warn_of_words(log: Log, unused: Sequence[str], ignored: Sequence[str]) -> None:
     if ignored:
         log.warning(
-            "Ignores words of the command line without a flag; write a bool as --flag=false",
+            "Ignoring arguments without a flag; write a boolean as --flag=false",
             words=" ".join(ignored),
         )
     if unused:
-        log.warning("Ignores flags without a meaning here", flags=", ".join(unused))
+        log.warning("Ignoring flags without an effect here", flags=", ".join(unused))
 
 
 def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
-    """Logs flags without an effect, and flags that weaken security."""
+    """Warns about flags without an effect, and flags that weaken security."""
     if settings.given.allowed_names and not settings.given.proxy_ca:
         log.warning(
             "--requestheader-allowed-names has no effect without --requestheader-client-ca-file: the API server's published settings apply"
@@ -114,8 +117,8 @@ def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
         awaited = f"{share * 100:g}% of the ready nodes were" if share else "every ready node was"
         text = (
             "--kubelet-insecure-tls: kubelets that cannot be verified get no credential, so nearly all of them answer 401 or "
-            f"403 and have no metrics; /readyz fails until {awaited} read. `kubevouch doctor` says why a kubelet "
-            "cannot be verified, `kubevouch plan -o plan.json` how to fix it"
+            f"403 and have no metrics; /readyz fails until {awaited} scraped. `kubevouch doctor` says why a kubelet "
+            "cannot be verified, and `kubevouch plan -o plan.json` shows the fix"
         )
         log.warning(text)
 
@@ -139,7 +142,7 @@ def _other_accesses(
 
 
 def kubelet_roots(access: ClusterAccess, path: str, clock: Clock, log: Log) -> RootsFile:
-    """The CAs of kubelets. Their file is reloaded from time to time. path: the flag's; "" for none. Raises UsageError."""
+    """The CAs for kubelets, reloaded regularly. path: the CA file from the flag; "" for none. Raises UsageError."""
     where, read = _roots(access, path)
     try:
         return RootsFile(read, clock, report=_kept(log, _ROOTS_KEPT))
@@ -148,7 +151,7 @@ def kubelet_roots(access: ClusterAccess, path: str, clock: Clock, log: Log) -> R
 
 
 def _roots(access: ClusterAccess, path: str) -> tuple[str, Callable[[], bytes]]:
-    """Their place, and a reader: the flag's file, else the CAs that verify the API server, as in metrics-server."""
+    """The location of the CAs, and a function that reads them: the flag's file, else the API server's CAs, as in metrics-server."""
     if path:
         where = f"--kubelet-certificate-authority {path}"
         expected = "expected CA certificates in PEM"
@@ -166,7 +169,7 @@ def _roots(access: ClusterAccess, path: str) -> tuple[str, Callable[[], bytes]]:
 async def kubelet_certificate(
     certificate: str, key: str, clock: Clock, log: Log
 ) -> Credentials | None:
-    """The client certificate for kubelets. Its files are reloaded from time to time. Raises UsageError."""
+    """The client certificate for kubelets, reloaded regularly. Raises UsageError."""
     if not certificate:
         return None
     flags = "--kubelet-client-certificate, --kubelet-client-key"
@@ -186,7 +189,7 @@ async def kubelet_certificate(
 
 
 def _kept(log: Log, message: str) -> Callable[[str], None]:
-    """Logs why the former value stays in use."""
+    """Logs why the previous value stays in use."""
     return lambda why: log.error(why, message)
 
 

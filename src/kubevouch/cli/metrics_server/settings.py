@@ -1,4 +1,4 @@
-"""Checks the flags of `metrics-server`, and derives settings from them."""
+"""Validates the flags of `metrics-server`, and derives settings from them."""
 
 import ssl
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from kubevouch.tls.suites import KNOWN, TLS_1_3, VERSIONS, suites_of
 from kubevouch.x509.gotext import parse_address
 
 _UNTIL_WITHDRAWN: Final = 5.0
-"""Seconds from a pod's deletion until API servers and kube-proxy know of it, also on a busy machine."""
+"""Seconds after a pod's deletion until API servers and kube-proxy stop using its address, even on a busy machine."""
 _SHORTEST: Final = 10.0
 _INSTEAD: Final = (
-    "--kubelet-insecure-tls asks kubelets that cannot be verified, `kubevouch doctor` says why they cannot be, and "
-    "`kubevouch plan -o plan.json` how to fix it"
+    "--kubelet-insecure-tls scrapes kubelets that cannot be verified, `kubevouch doctor` says why they cannot, and "
+    "`kubevouch plan -o plan.json` shows the fix"
 )
 _MIN_VERSION: Final = "--tls-min-version"
 _SUITES: Final = "--tls-cipher-suites"
@@ -32,7 +32,7 @@ _AUTHORITY: Final = "--tls-authority-secret"
 
 @dataclass(frozen=True, slots=True)
 class TlsFlags:
-    """The TLS settings of the server, and its other certificates. warnings: for the log. authority: the place of its CA, if any."""
+    """The TLS settings from flags. named: certificates for other names. warnings: for the log. authority: the shared CA, if any."""
 
     settings: ServerTlsSettings
     named: tuple[NamedPair, ...] = ()
@@ -42,7 +42,7 @@ class TlsFlags:
 
 @dataclass(frozen=True, slots=True)
 class MetricsServerSettings:
-    """The checked flags, and settings from several of them. given: the CAs that the flags trust."""
+    """The validated flags, and the settings derived from them. given: the CAs that the flags trust."""
 
     flags: MetricsServerFlags
     scraping: ScrapeSettings
@@ -50,7 +50,7 @@ class MetricsServerSettings:
     tls: TlsFlags
 
     def delay(self, *, in_pod: bool) -> float:
-        """Seconds to serve on after SIGTERM: what was said, else in a pod as long as somebody may still be sent there."""
+        """Seconds to keep serving after SIGTERM: from the flag; by default, in a pod, until clients stop coming."""
         if self.flags.shutdown_delay_duration is not None:
             return self.flags.shutdown_delay_duration
         return _UNTIL_WITHDRAWN if in_pod else 0.0
@@ -88,7 +88,7 @@ def settings_of(flags: MetricsServerFlags) -> MetricsServerSettings:
 
 
 def _check(flags: MetricsServerFlags) -> None:
-    """Checks values, and flags that exclude or need each other, as metrics-server does. Raises UsageError."""
+    """Validates values and combinations of flags like metrics-server. Raises UsageError."""
     resolution, timeout = flags.metric_resolution, flags.kubelet_request_timeout
     uids = flags.requestheader_uid_headers
     if flags.max_requests_inflight < 0:
@@ -107,7 +107,7 @@ def _check(flags: MetricsServerFlags) -> None:
     if resolution < _SHORTEST:
         raise UsageError("--metric-resolution", f"expected at least 10s, got {resolution:g}s")
     if not 0 < timeout <= resolution * 0.9:
-        most = f"nine tenths of --metric-resolution ({resolution:g}s)"
+        most = f"90% of --metric-resolution ({resolution:g}s)"
         seen = f"expected more than 0s and at most {most}, got {timeout:g}s"
         raise UsageError("--kubelet-request-timeout", seen)
     if uids and "x-remote-uid" not in (each.lower() for each in uids):
@@ -116,7 +116,7 @@ def _check(flags: MetricsServerFlags) -> None:
 
 
 def check_node_selector(text: str) -> None:
-    """Checks the selector: the API server would refuse an invalid one at each list of nodes. Raises UsageError."""
+    """Validates the label selector, which the API server would reject in every list of nodes. Raises UsageError."""
     try:
         label_selector(text)
     except SelectorError as error:
@@ -125,7 +125,7 @@ def check_node_selector(text: str) -> None:
 
 
 def tls_flags(flags: MetricsServerFlags) -> TlsFlags:
-    """The flags about TLS, checked. Raises UsageError."""
+    """Validates the TLS flags. Raises UsageError."""
     minimum, warnings = _minimum(flags.tls_min_version)
     settings = ServerTlsSettings(minimum)
     if flags.tls_cipher_suites:
@@ -191,8 +191,8 @@ def _chosen(
     if chosen.openssl:
         return ServerTlsSettings(minimum, chosen.openssl), warnings
     if not any(name in TLS_1_3 for name in names):
-        expected = "expected one that is not broken"
-        raise UsageError(_SUITES, f"nothing but {', '.join(chosen.left_out)}", expected)
+        expected = "expected a suite that is not broken"
+        raise UsageError(_SUITES, f"only {', '.join(chosen.left_out)}", expected)
     # As in Go: with suites of TLS 1.3 only, the server offers no older version.
     return ServerTlsSettings(ssl.TLSVersion.TLSv1_3), warnings
 
@@ -202,9 +202,7 @@ def _named(text: str) -> NamedPair:
     files, given, names = text.partition(":")
     paths = [each.strip() for each in files.split(",")]
     if len(paths) != 2 or not all(paths):
-        expected = (
-            "expected a file with a certificate and one with its key, as in a.crt,a.key:*.a.example"
-        )
+        expected = "expected a certificate file and a key file, as in a.crt,a.key:*.a.example"
         raise UsageError(_SNI, repr(text), expected)
     found = _listed(names)
     if given and not found:

@@ -1,1 +1,1 @@
-"""The verbs of a roll-out: the plan, the run, and how both are shown."""
+"""The verbs of a roll-out: plan, apply, status, resume and undo, and their output."""

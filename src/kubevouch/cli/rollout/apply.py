@@ -1,4 +1,4 @@
-"""The part of `apply` around the run: announces the changes, asks, shows progress and the result of each node."""
+"""The verb `apply`: announces the changes, asks, shows the progress, and prints the result for each node."""
 
 import contextlib
 from collections.abc import Collection, Sequence
@@ -49,7 +49,7 @@ _NONE_LEFT = "no node is armed; finished nodes stay as they are; to continue the
 
 
 def found_plan(verb: str, given: str, terminal: Terminal) -> tuple[Plan, Path]:
-    """The plan of `apply FILE` or `resume RUN`, and the file for a new plan. Raises UsageError."""
+    """The plan of `apply FILE` or `resume RUN`, and the file name for a new plan. Raises UsageError."""
     if verb == "apply":
         return read_plan(Path(given)), Path(given)
     return find_run(given, terminal.environment, f"{verb} {given}"), Path("plan.json")
@@ -66,10 +66,10 @@ def apply_plan(
     word: OperatorWord,
     yes: bool,
 ) -> int:
-    """Carries out the plan, or continues it. The nodes tell what is left to do, whoever began the run.
+    """Carries out the plan, or continues it. The nodes' own state shows what is left to do, no matter who started the run.
 
-    All checks come before the question and the first write. path: file of a new plan, if one is needed.
-    asked: the command that the operator has called.
+    All checks come before the prompt and the first write. path: the file for a new plan, if one is needed. asked: the
+    command that the operator has run.
     """
     lease = run_lease(plan.run, terminal)
     ask_first(terminal, plan, yes=yes)
@@ -112,7 +112,7 @@ async def _checked(
     api: ApiClient,
     clock: Clock,
 ) -> tuple[CheckedPlan, PinsOfPlan]:
-    """Checks the nodes of the plan, and finds the pins that the approver needs for it. Writes nothing."""
+    """Checks the nodes of the plan, and finds the pins that the approver needs. Writes nothing."""
     with contextlib.suppress(Forbidden):  # the check tells which rights are lacking
         await lease.wait_until_free(api)
     await prepared_pods(api, plan.pods, terminal)
@@ -135,7 +135,7 @@ async def _carried_out(
     api: ApiClient,
     clock: Clock,
 ) -> RunResult:
-    """The result of the run. log: None if nothing is left to write. again: the command that continues the run."""
+    """Runs the plan, and returns the result. log: None if nothing is left to write. again: the command that continues the run."""
     plan = checked.plan
     hold: LeaseHold | None = None
 
@@ -160,7 +160,7 @@ async def _carried_out(
 
 
 def _gone(result: RunResult) -> Collection[str]:
-    """Nodes that are no longer in the cluster: no command can name them."""
+    """Nodes that are no longer in the cluster, so no command can name them."""
     left_out = {each.node for each in result.left_out if each.reason == GONE}
     return left_out | {each.node for each in result.nodes if GONE in each.why}
 
@@ -173,7 +173,7 @@ def _ask(
     *,
     yes: bool,
 ) -> None:
-    """Prints the order, the vouched names, what stays as it is, and the undo; then asks."""
+    """Prints the order, the values that the operator vouches for, what stays unchanged, and the undo. Then asks."""
     lineup = lineup_of(checked.plan.nodes, checked.found, timeouts.soak)
     for line in in_which_order(lineup):
         terminal.note(one_line(line))
@@ -183,10 +183,10 @@ def _ask(
         kept = f"ConfigMap {checked.plan.config_map.name if checked.plan.config_map else ''}"
         terminal.note(one_line(f"{kept} stays as it is: {checked.config_map_kept}"))
     for each in checked.away:
-        terminal.note(one_line(f"goes without {each.node}: {each.reason}"))
+        terminal.note(one_line(f"leaves out {each.node}: {each.reason}"))
     if checked.inputs.approver_decides:
         terminal.note(
-            f"The approver runs. It has {timeouts.approvers_turn:.0f} s to approve each CSR; then this run approves what passes."
+            f"The approver has {timeouts.approvers_turn:.0f} s to approve each CSR. After that, this run approves a CSR that passes."
         )
     undo = how_it_is_undone(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map
@@ -194,5 +194,5 @@ def _ask(
     begun = begun_before(checked, timeouts).values()
     for line in what_switches_leave(begun, SystemClock().now()):
         terminal.note(one_line(line))
-    taken_back = f"undo with `{terminal.hint(undo)}`" if undo else "nothing undoes that"
+    taken_back = f"undo with `{terminal.hint(undo)}`" if undo else "this cannot be undone"
     terminal.confirm(f"{what}; {taken_back}", yes=yes)

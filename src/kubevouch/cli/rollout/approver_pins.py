@@ -1,8 +1,8 @@
-"""If an approver is installed, `apply` pins what its plan proved before a kubelet asks. The approver decides by pins.
+"""If an approver is installed, `apply` pins the proven names of its nodes first, because the approver decides by pins.
 
-It pins only nodes without a pin: an operator's pin stays as it is. An undone node keeps its pin, too: its proven names have
-not changed. A run's pin names the client certificate on the node's disk, so a CSR that somebody made with another
-certificate does not pass.
+Only nodes without a pin are pinned: an operator's pin stays unchanged. After an undo the pin stays, since the proven
+names have not changed. The pin includes the client certificate on the node's disk, so a CSR that was created with
+another certificate does not pass.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -24,14 +24,14 @@ from kubevouch.rollout.decide.plan import NodePlan, Plan
 
 @dataclass(frozen=True)
 class PinsOfPlan:
-    """The pins that the approver lacks. problem: why they are unknown."""
+    """The pins that are missing. problem: why they are unknown."""
 
     pins: tuple[PinnedNode, ...] = ()
     problem: str = ""
 
     @property
     def intent(self) -> str:
-        """The intended pins, for a prompt; empty for none."""
+        """The pins in words, for the prompt; empty if no pin is missing."""
         count = len(self.pins)
         return f", and pin {counted(count, 'node')} for the approver" if count else ""
 
@@ -43,9 +43,9 @@ async def pins_of_plan(
     left: Collection[str],
     certificates: Mapping[str, Collection[str]],
 ) -> PinsOfPlan:
-    """Reads whether an approver is installed, and its pins. Never raises: the run goes on anyway.
+    """The pins that an installed approver lacks for this plan. Never raises: the run continues without pins.
 
-    left: the proven nodes with work left. certificates: SHA-256 of the client certificates on each node's disk.
+    left: proven nodes that are not done yet. certificates: SHA-256 of the client certificates on each node's disk.
     """
     if plan.via == "pod":
         return PinsOfPlan()  # a kubelet does not speak for an operator
@@ -69,7 +69,7 @@ async def pins_of_plan(
 def proven_pin(
     node: NodePlan, certificates: Collection[str], *, at: datetime, by: str
 ) -> PinnedNode:
-    """The pin from a plan's proofs. certificates: the client certificates on the node's disk; no other made its CSRs."""
+    """The pin from a plan's proofs. certificates: SHA-256 of the client certificates on the node's disk."""
     return PinnedNode(
         node=node.node,
         uid=node.uid,
@@ -88,7 +88,7 @@ def _proven(claims: Iterable[Claim]) -> tuple[str, ...]:
 
 
 async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) -> None:
-    """Pins these nodes. After a failure, prints it; the run goes on, and approves what the approver then holds."""
+    """Writes the pins. If this fails, prints the problem; the run continues, and itself approves CSRs that the approver holds."""
     problem = wanted.problem
     if wanted.pins:
         try:

@@ -1,4 +1,4 @@
-"""The verbs that change kubelets: `plan` shows every change, `apply` makes it, `status` looks, `resume` goes on, `undo` puts back."""
+"""The verbs that change kubelets: `plan` shows each change, `apply` makes it, `status` shows runs, `resume` continues, `undo` restores."""
 
 import functools
 from collections.abc import Callable
@@ -65,18 +65,18 @@ _way_there = all_of(
 _addresses = click.option(
     "--addresses",
     metavar="FILE",
-    help="Vouch for each line `NODE ADDRESS` in FILE. Without FILE, `plan` asks at a terminal; there is no --yes.",
+    help="Vouch for each line `NODE ADDRESS` in FILE. Default: `plan` asks on a terminal.",
 )
 _without_credential_id = click.option(
     "--without-credential-id",
     is_flag=True,
-    help="Approve even if the API server (before Kubernetes 1.32) does not report which credential made a CSR.",
+    help="Approve even if the API server (before Kubernetes 1.32) does not report which credential requested a CSR.",
 )
 _times = all_of(
     duration(
         "--gate-timeout",
         f"{RolloutTimeouts().gates:.0f}s",
-        "Undo a node that has not passed every gate by then.",
+        "Undo a node that has not passed every gate after this time.",
     ),
     duration(
         "--soak",
@@ -91,7 +91,7 @@ _with_results = functools.partial(click.command, cls=WithLegend, heads=RESULTS, 
 
 
 def _word(function: Callable[..., int]) -> Callable[..., int]:
-    """Options with the operator's facts about the cluster; the verb gets them as `word`."""
+    """The options with facts that the operator states about the cluster, passed to the verb as `word`."""
 
     @functools.wraps(function)
     def with_word(
@@ -115,18 +115,15 @@ def _word(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | None":
-    """Where to make pods with --via pod. Raises UsageError for flags that exclude each other."""
-    from kubevouch.cli.install.product import NO_PUBLIC_IMAGE, checked_image
+    """Namespace and image for --via pod. Raises UsageError for conflicting flags."""
+    from kubevouch.cli.install.product import checked_image
     from kubevouch.rollout.decide.plan import PodPlace
 
     if via != "pod":
         if image or namespace:
             raise UsageError(f"--via {via}", "--image and --pod-namespace belong to --via pod")
         return None
-    if not image:
-        expected = f"expected NAME@sha256:DIGEST. {NO_PUBLIC_IMAGE}"
-        raise UsageError("--via pod", "--image is missing", expected)
-    return PodPlace(namespace or _NAMESPACE, checked_image(image))
+    return PodPlace(namespace or _NAMESPACE, checked_image(image or ""))
 
 
 class _WayOptions(TypedDict):
@@ -140,7 +137,7 @@ class _WayOptions(TypedDict):
 
 
 def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
-    """The selected nodes and their transport. Raises UsageError for flags that exclude each other."""
+    """The selected nodes and their transport. Raises UsageError for conflicting flags."""
     from kubevouch.cli.common.invocation import SSH_CONFIG
     from kubevouch.rollout.act.make_plan import NodeOptions
 
@@ -200,7 +197,7 @@ def plan(
     cls=WithLegend,
     heads=RUNS,
     words=_STATES,
-    short_help="Show where runs stand on their nodes. Reads only.",
+    short_help="Show the state of runs on their nodes. Reads only.",
 )
 @click.argument("run", required=False, default="", shell_complete=completed(run_names))
 @output()
@@ -255,7 +252,7 @@ def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - those of `_carry
 def resume(run: str, **options: Any) -> int:  # noqa: ANN401 - those of `_carry_out`
     """Continues RUN: the name of a run that began on this machine, or the plan's file.
 
-    The nodes themselves tell what is left to do.
+    `resume` reads from the nodes themselves what is left to do.
     """
     return _carry_out("resume", run, **options)
 
@@ -272,7 +269,7 @@ def _carry_out(
     soak: float,
     yes: bool,
 ) -> int:
-    """given: the plan's file or the run."""
+    """Runs `apply` or `resume`. given: the plan's file or the run."""
     from kubevouch.cli.common.runs import times_of
     from kubevouch.cli.rollout.apply import apply_plan, found_plan
     from kubevouch.cli.rollout.ending import leading_on
@@ -290,7 +287,7 @@ def _carry_out(
 
 
 def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
-    """The run's own timeouts, unless flags replace them. Raises UsageError for a gate timeout that is too long."""
+    """The run's stored timeouts, unless flags replace them. Raises UsageError if the gate timeout is too long."""
     from click.core import ParameterSource
 
     from kubevouch.evidence.run_holder import LONGEST_GATES
@@ -304,7 +301,7 @@ def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
         given.soak if is_said("soak") else kept.soak,
     )
     if times.gates > LONGEST_GATES:
-        seen = f"expected {LONGEST_GATES:.0f}s at most, got {times.gates:.0f}s"
+        seen = f"expected {LONGEST_GATES:.0f}s or less, got {times.gates:.0f}s"
         raise UsageError("--gate-timeout", seen)
     return times
 
@@ -328,9 +325,9 @@ def undo(
 ) -> int:
     """Restores the former config.yaml, certificates and keys, and the ConfigMap.
 
-    RUN is the name that `apply` printed, or the plan's file. Nodes follow one another, workers first. The undo stops
-    at the first node that does not come back. A file that was edited since the run keeps that edit. Nobody can take
-    approvals back. Their certificates move to /var/lib/kubelet/.kubevouch/RUN/strays on the node.
+    RUN is the name that `apply` printed, or the plan's file. Nodes are restored one after another, workers first. The
+    undo stops at the first node that does not come back. A file that was edited since the run keeps that edit.
+    Approvals cannot be taken back. Their certificates move to /var/lib/kubelet/.kubevouch/RUN/strays on the node.
     """
     from kubevouch.cli.common.runs import find_run
     from kubevouch.cli.rollout.ending import leading_on

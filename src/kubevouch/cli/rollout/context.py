@@ -1,4 +1,4 @@
-"""The inputs of a run on this machine: the transport to nodes, the operators' pins and inventory, the Lease."""
+"""The environment of a run on this machine: the transport to nodes, pins and inventory, and the Lease."""
 
 import os
 import pwd
@@ -32,7 +32,7 @@ from kubevouch.system_clock import SystemClock
 
 
 class WatchedTransport:
-    """A transport that shows each running script as progress, so a silent node has a name."""
+    """A transport that shows each running script as progress, so that a node without an answer is visible."""
 
     def __init__(self, transport: NodeTransport, progress: Progress) -> None:
         self.name = transport.name
@@ -46,7 +46,7 @@ class WatchedTransport:
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:
-        """Runs the script. Raises NodeError, also if this machine fails: no space, no folder for temporary files."""
+        """Runs the script. Raises NodeError, also for local errors: no space, no folder for temporary files."""
         key, where = object(), f" at {at.address}" if at else ""
         text = f"{host}  waits for the {script.name} script{where} ({self.name})"
         self._progress.begin(key, text, in_seconds=script.takes)
@@ -61,7 +61,7 @@ class WatchedTransport:
 def transport_of(
     way: Plan | NodeOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
 ) -> WatchedTransport:
-    """The transport that the plan or the options choose. The terminal names a pod that could not be removed."""
+    """The transport from the plan or the options. Prints the name of a pod that could not be deleted."""
     transport: NodeTransport
     if way.pods is not None:
         transport = PodTransport(
@@ -79,7 +79,7 @@ def transport_of(
 
 
 def ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
-    """Asks what must be known before a look at the plan's nodes."""
+    """Asks for the sudo password, or whether pods may run, before the plan's nodes are read."""
     if plan.ask_sudo_password:
         ask_for_sudo(terminal, plan.ssh_user)
     if plan.pods:  # whoever wrote the plan chose the image, which runs as root
@@ -89,12 +89,12 @@ def ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
 async def written_nodes(
     api: ApiClient, clock: Clock, place: PodPlace | None
 ) -> Mapping[str, WrittenNode]:
-    """The operators' inventory and pins, without the approver's own record.
+    """Addresses and certificates of nodes from inventory and pins, without the approver's own records.
 
-    Empty without pods: other transports have their own proofs.
+    Empty unless pods are used: other transports prove the node by themselves.
 
     Raises:
-        StoppedBefore: they are unreadable. Without them, a pinned address would look like an unknown one.
+        StoppedBefore: the data is unreadable. Without it, a pinned address would look unknown.
     """
     if place is None:
         return {}
@@ -118,7 +118,7 @@ async def written_nodes(
 
 
 async def prepared_pods(api: ApiClient, place: PodPlace | None, terminal: Terminal) -> None:
-    """Before the first pod: checks that pods are allowed, and removes those of killed runs. Does nothing without pods."""
+    """Checks that pods are allowed, and deletes pods of killed runs. Does nothing if the transport does not use pods."""
     if place is None:
         return
     progress = progress_of(terminal)
@@ -143,7 +143,7 @@ async def open_context(
     log: RunLog | None = None,
     reads_pins: bool = True,
 ) -> RolloutContext:
-    """The context in which a run looks at nodes, or changes them. stop, lease, log: for a run that writes.
+    """The context in which a run reads or changes nodes. stop, lease, log: for a run that writes.
 
     reads_pins: False for an undo, which needs no pins. Raises StoppedBefore as `written_nodes` does.
     """
@@ -165,7 +165,7 @@ async def open_context(
 def run_lease(
     run: str, terminal: Terminal, *, undoes: bool = False, nodes: Sequence[str] = ()
 ) -> RunLease:
-    """The cluster's Lease for this process and run, or its undo. nodes: the undo is for these only."""
+    """The Lease for a run, held by this process. undoes: for the run's undo. nodes: the nodes to undo; empty means all."""
     try:
         user = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

@@ -1,4 +1,4 @@
-"""The end of a roll-out verb: says who approves the next CSRs, and names the next command after every refusal."""
+"""The last lines of a roll-out verb: who approves the next CSRs, and the next command after each error."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -30,8 +30,8 @@ _HANG = 7
 
 
 def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
-    """Warns about the next rotation if no approver decides."""
-    found = with_api(terminal, access, _nobody)
+    """Warns about the next rotation if no approver is working."""
+    found = with_api(terminal, access, _approver_findings)
     for each in found:
         terminal.long_line(f"{each.code}  {each.title}", hang=_HANG)
     if found:
@@ -39,10 +39,10 @@ def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
         terminal.command(" " * _HANG, "kubevouch doctor" if is_ours else INSTALL_APPROVER)
 
 
-async def _nobody(api: ApiClient, clock: Clock) -> tuple[Finding, ...]:
+async def _approver_findings(api: ApiClient, clock: Clock) -> tuple[Finding, ...]:
     """Doctor's findings about approvers; empty if they are unreadable.
 
-    If our approver can approve, there are no findings, and nothing dials a node.
+    If our approver can approve, the result is empty, and no node is dialled.
     """
     rules = (csrs.our_approver, approving.rotation_will_stall)
     try:
@@ -62,7 +62,7 @@ def leading_on(
     asked: Sequence[str],
     word: OperatorWord = NO_WORD,
 ) -> Iterator[None]:
-    """Adds the next command to each error. path: the file of a new plan. asked: the command that the operator has called."""
+    """Adds the next command to each error. path: the file for a new plan. asked: the command that the operator has run."""
     try:
         yield
     except (Declined, NowhereToWrite):
@@ -78,7 +78,7 @@ def leading_on(
 
 
 def _after_usage(error: UsageError, asked: Sequence[str]) -> tuple[str, ...]:
-    """The next command after a missing flag, or an untrusted file."""
+    """The next command after a missing flag, or a file that others may write."""
     if isinstance(error, KubeconfigError):
         return (join(CONTEXTS),)
     if "--yes" in error.expected:

@@ -1,4 +1,4 @@
-"""The verb `plan`: reads cluster and nodes, makes the plan, shows and writes it. Changes nothing else."""
+"""The verb `plan`: reads cluster and nodes, makes the plan, shows it and writes it to a file. Changes nothing else."""
 
 import secrets  # noqa: TID251 - the composition root: randomness is passed on from here
 from collections.abc import Iterator
@@ -29,15 +29,15 @@ from kubevouch.rollout.decide.plan import Plan, by_answer, unvouched
 from kubevouch.rollout.decide.plan_text import text_of
 
 _FILE = Path("plan.json")
-"""The file that NEXT names if this plan was only shown."""
+"""The file name in NEXT if the plan was only shown."""
 _COLUMNS = ("NODE", "ADDRESS", "HOST KEY", "MACHINE-ID")
-_HOW = "Source: known_hosts has each host key for its address. Only the node itself says that the address is its own. Check every line."
+_HOW = "Source: known_hosts lists each host key under this address. Only the node itself claims the address. Check every line."
 _ASKED = "write into the plan that you vouch for each address, host key and machine-id"
 
 
 @dataclass(frozen=True)
 class VouchedValues:
-    """Names and addresses that the operator gives to nodes. allow: NODE=VALUE each. addresses: a file; None asks instead."""
+    """Names and addresses that the operator vouches for. allow: NODE=VALUE each. addresses: a file; None means to ask."""
 
     allow: tuple[str, ...] = ()
     addresses: str | None = None
@@ -66,7 +66,7 @@ def make_plan(
 ) -> int:
     """Makes the plan, writes and prints it. Exit code 3: nothing to do, and some nodes are left out with a problem.
 
-    soak: the run's soak time, in seconds. file: None writes no file.
+    soak: the run's soak time, in seconds. file: None means no file.
     """
     to_plan = PlanOptions(secrets.token_hex(4), __version__, options, vouched.said(), word)
     if file:
@@ -99,7 +99,7 @@ def make_plan(
 
 
 def is_right(terminal: Terminal, plan: Plan) -> bool:
-    """Whether the operator vouches for nodes that known_hosts knows only by address. Without a terminal: no."""
+    """Asks whether the operator vouches for nodes that known_hosts lists only by address. False without a terminal."""
     rows = [(each.node, each.host, each.host_key, each.machine_id) for each in unvouched(plan)]
     if not rows or not terminal.can_ask:
         return False

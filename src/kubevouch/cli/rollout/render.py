@@ -1,4 +1,4 @@
-"""Prints a plan, the result of a run, and the next command for a person."""
+"""Prints a plan, the result of a run, and the next command."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -32,9 +32,9 @@ def print_plan(
     *,
     soak: float,
 ) -> None:
-    """Prints the plan for a person: order, change, names with their source, safety, undo.
+    """Prints the plan for a person: order, changes, names with their sources, safety, undo.
 
-    commands: the possible next commands. pinned: the nodes to pin for the approver. soak: the run's soak time, in seconds.
+    commands: makes the next commands. pinned: nodes to pin for the approver. soak: the run's soak time, in seconds.
     """
     cluster = plan.cluster
     terminal.long_line(
@@ -58,7 +58,7 @@ def print_plan(
     if pinned:
         _apart(
             terminal,
-            f"Pins     for the approver, before a kubelet asks: {', '.join(pinned)}",
+            f"Pins     for the approver, before a kubelet sends its CSR: {', '.join(pinned)}",
         )
     terminal.out()
     if plan.config_map_note:
@@ -67,7 +67,7 @@ def print_plan(
         terminal.long_line(f"Notice   {notice}")
     if any(node.change is ChangeKind.BOOTSTRAP for node in nodes):
         _print_safety(terminal, plan, saved=file is not None)
-    terminal.long_line(f"Saved    {file or 'in no file'}. Nothing was changed.")
+    terminal.long_line(f"Saved    {file or 'no'}. Nothing was changed.")
     _print_what_comes_next(terminal, plan, commands, saved=file is not None)
 
 
@@ -81,7 +81,7 @@ def _print_safety(terminal: Terminal, plan: Plan, *, saved: bool) -> None:
 
 
 def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
-    """Prints the order of the nodes, then the groups of equal nodes and how they follow one another."""
+    """Prints the order of the nodes, then the groups of equal nodes and their order."""
     lineup = lineup_of(plan.nodes, {}, soak)
     turns = lineup.in_turn
     names = [each.node for each in turns]
@@ -95,12 +95,12 @@ def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
 
 
 def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
-    """Prints each node with its reason. If a run is armed and its plan is stored here, prints the command that continues it."""
+    """Prints each node that is left out, and why. For an armed run with a stored plan, prints how to continue it."""
     for left_out in plan.left_out:
         word = "" if left_out.is_well else "LEFT OUT: "
         _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
         if commands.is_kept(left_out.armed_run):
-            terminal.command("  go on      ", step(Case.RESUME, run=left_out.armed_run).command)
+            terminal.command("  continue   ", step(Case.RESUME, run=left_out.armed_run).command)
 
 
 def _print_what_comes_next(
@@ -115,15 +115,15 @@ def _print_what_comes_next(
 
 
 def _print_ssh(terminal: Terminal, plan: Plan) -> None:
-    """Prints ssh's configuration and user, unless the operator's own files decide them."""
+    """Prints ssh's configuration and user, unless both come from the operator's own files."""
     if plan.via == "ssh" and (plan.ssh_config or plan.ssh_user or plan.ask_sudo_password):
         user = f" as {plan.ssh_user}" if plan.ssh_user else ""
-        sudo = ", with a password for sudo" if plan.ask_sudo_password else ""
+        sudo = ", with a sudo password" if plan.ask_sudo_password else ""
         terminal.long_line(f"Ssh      {plan.ssh_config or 'your own configuration'}{user}{sudo}")
 
 
 def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
-    """Groups nodes with exactly the same change of the same file."""
+    """Groups nodes with the same change of the same file."""
     found: dict[tuple[str, ...], list[NodePlan]] = {}
     for node in nodes:
         disk = node.disk
@@ -153,15 +153,15 @@ def _print_node(terminal: Terminal, node: NodePlan) -> None:
     _apart(terminal, f"{node.node}   {role}   {node.kubelet_version}   machine {node.machine_id}")
     if node.known_as:
         terminal.long_line(
-            f"  ssh        {node.host}, whose key known_hosts has for {node.known_as}"
+            f"  ssh        {node.host}, with the key of {node.known_as} in known_hosts"
         )
     for entry in (*node.names, *node.addresses):
-        terminal.long_line(f"  may have   {entry.value}   ({entry.known_by})")
+        terminal.long_line(f"  SAN        {entry.value}   ({entry.known_by})")
     terminal.long_line(
         f"  proof      at {', '.join(joined(each, node.port) for each in node.dial)}"
     )
     if node.change is ChangeKind.BOOTSTRAP:
-        terminal.long_line("  seed       its own key, self-signed, until the issued one is served")
+        terminal.long_line("  seed       self-signed, until the issued certificate is served")
     if node.disk.no_boot_unit:
         terminal.long_line(
             f"  power cut  after a reboot, nothing on the node undoes the run ({node.disk.no_boot_unit}): "
@@ -189,9 +189,9 @@ def print_result(
     so_far: str,
     log: RunLog | None = None,
 ) -> None:
-    """Prints a row for each node, the result of the ConfigMap, the nodes left out, and the undo.
+    """Prints a row for each node, the result for the ConfigMap, nodes left out, and the undo.
 
-    lead: the first line. so_far: how many nodes have reached their goal. log: the log of a run that has written.
+    lead: the first line. so_far: how many nodes are finished, in words. log: the log of a run that has written.
     """
     if terminal.document_form:
         document = msgspec.to_builtins(result)
@@ -216,13 +216,13 @@ def print_result(
     if log:
         terminal.long_line(f"Log      {log.path}")
     if result.stopped:
-        terminal.long_line(f"Stopped  {result.stopped}: no other node was begun", hang=9)
+        terminal.long_line(f"Stopped  {result.stopped}: no other node was started", hang=9)
     if result.undo:
         _print_undo(terminal, result)
 
 
 def _print_undo(terminal: Terminal, result: RunResult) -> None:
-    """Prints the command, and the plan that it needs."""
+    """Prints the undo command, and the plan that it needs."""
     terminal.command("Undo     ", result.undo)
     if kept := kept_run(result.run, terminal.environment):
         text = f"Plan     {kept}: an undo needs it; keep a copy elsewhere, too"
@@ -230,7 +230,7 @@ def _print_undo(terminal: Terminal, result: RunResult) -> None:
 
 
 def print_next(terminal: Terminal, found: NextStep, hang: int = 9) -> None:
-    """Prints the next command, and the one after it. hang: the width of the words before them."""
+    """Prints the next command, and the one after it. hang: the width of the column with NEXT."""
     if found.note:
         terminal.long_line(f"{'':{hang}}{terminal.with_flags(found.note)}", hang=hang)
     terminal.command(f"{'NEXT':{hang}}", found.command)
@@ -239,6 +239,6 @@ def print_next(terminal: Terminal, found: NextStep, hang: int = 9) -> None:
 
 
 def counted_as(result: RunResult, states: Collection[NodeState], what: str) -> str:
-    """How many of the run's nodes ended in one of these states."""
+    """The number of nodes in these states, in words."""
     found = sum(each.state in states for each in result.nodes)
     return f"{found} of {len(result.nodes)} nodes {what}"

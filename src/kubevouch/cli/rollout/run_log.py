@@ -1,7 +1,7 @@
 """A run's log for people, beside its plan: $XDG_STATE_HOME/kubevouch/runs/RUN.log, one line of JSON for each step.
 
-The run only appends to it, and only its owner may read it. The program never reads it. It holds no secret. A run goes on
-without a log that it cannot write.
+Runs only append to it, and only its owner can read it. The program never reads it, and it holds no secret. If it cannot
+be written, the run continues without it.
 """
 
 import contextlib
@@ -22,11 +22,11 @@ from kubevouch.rollout.decide.result import RunResult
 from kubevouch.system_clock import SystemClock
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""O_NONBLOCK: does not wait for the reader of a pipe. It has no effect on a file."""
+"""O_NONBLOCK: if the path is a pipe, do not wait for a reader. It has no effect on a file."""
 
 
 class RunLog:
-    """One run's log. One process writes it at a time."""
+    """The log of one run. Only one process writes it at a time."""
 
     def __init__(self, run: str, terminal: Terminal, clock: Clock) -> None:
         self.path: Path = runs_folder(terminal.environment) / f"{run}.log"
@@ -36,7 +36,7 @@ class RunLog:
         self._failed = False
 
     def write(self, what: str, **fields: object) -> None:
-        """Appends a line: time, process, what, and these fields."""
+        """Appends a line with time, process, `what` and these fields."""
         line = {"at": self._clock.now(), "run": self._run, "process": os.getpid(), "what": what}
         try:
             self._append(msgspec.json.encode({**line, **fields}) + b"\n")
@@ -45,7 +45,7 @@ class RunLog:
                 self._failed = True
                 seen = error.strerror or str(error)
                 self._terminal.note(
-                    one_line(f"{self.path} cannot be written: {seen}; the run goes on without it")
+                    one_line(f"{self.path} cannot be written: {seen}; continuing without it")
                 )
 
     def _append(self, line: bytes) -> None:
@@ -58,7 +58,7 @@ class RunLog:
 
 
 def begun_log(plan: Plan, what: str, lease: RunLease, terminal: Terminal) -> RunLog:
-    """The log of a run that begins to write now. what: the run's task."""
+    """Opens the log of a run that is about to write. what: what the run will do."""
     log = RunLog(plan.run, terminal, SystemClock())
     with contextlib.suppress(
         OSError
@@ -79,7 +79,7 @@ def begun_log(plan: Plan, what: str, lease: RunLease, terminal: Terminal) -> Run
 
 @contextlib.contextmanager
 def ending_logged(log: RunLog | None) -> Iterator[Callable[[RunResult, ExitCode], None]]:
-    """Yields a function that logs the result and the exit code. An error that ends the run is logged, too."""
+    """Yields a function that logs the result and the exit code. Also logs an error that ends the run."""
 
     def ended(result: RunResult, code: ExitCode) -> None:
         if log:

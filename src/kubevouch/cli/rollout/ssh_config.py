@@ -1,7 +1,7 @@
-"""Chooses the ssh configuration for a plan. It may run commands on this machine (ProxyCommand, Match exec).
+"""Chooses the ssh configuration for a plan. It can run commands on this machine (ProxyCommand, Match exec).
 
-A plan may come from somebody else. ssh reads the plan's file only if nobody else could have written it, and a note
-names the file first. --ssh-config comes from the operator, and wins.
+A plan may come from somebody else. So ssh reads the file that the plan names only if nobody else could have written it,
+and a note prints its path first. --ssh-config comes from the operator, and takes precedence.
 """
 
 import grp
@@ -21,19 +21,17 @@ _OTHERS_MAY_WRITE = 0o022
 
 
 def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
-    """The plan with the configuration to use. A note names the plan's own file.
-
-    given: the value of --ssh-config.
+    """The plan with the ssh configuration to use. A note prints the path if the plan chose it. given: the value of --ssh-config.
 
     Raises:
-        UsageError: the plan names a file that is not there, or that others may write; or ssh cannot read the given one.
+        UsageError: the plan's file is missing or writable by others, or ssh cannot read the given file.
     """
     if given:
         check_config(given)
         return msgspec.structs.replace(plan, ssh_config=str(Path(given).absolute()))
     if plan.via != "ssh" or not plan.ssh_config:
         return plan
-    path, problem = _our_own(Path(plan.ssh_config))
+    path, problem = _trusted_file(Path(plan.ssh_config))
     if problem:
         raise UsageError(
             plan.ssh_config,
@@ -44,10 +42,10 @@ def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
     return msgspec.structs.replace(plan, ssh_config=str(path))
 
 
-def _our_own(path: Path) -> tuple[Path, str]:
-    """The file with all links resolved, and why somebody else may have written it; empty if nobody else can.
+def _trusted_file(path: Path) -> tuple[Path, str]:
+    """The file with all links resolved, and why somebody else may have written it; empty if nobody else could.
 
-    It and each folder down to it are this user's or root's, and nobody else may write to them.
+    The file and every folder above it must belong to this user or root, and must not be writable by others.
     """
     if not path.is_absolute():
         return path, "it is not an absolute path"
@@ -61,16 +59,17 @@ def _our_own(path: Path) -> tuple[Path, str]:
         what = "it" if each == file else str(each)
         if its.st_uid not in (0, os.geteuid()):
             return file, f"{what} belongs to the user with id {its.st_uid}"
-        if its.st_mode & _OTHERS_MAY_WRITE and not (each != file and _keeps_others_off(its)):
+        if its.st_mode & _OTHERS_MAY_WRITE and not (each != file and _is_safe_folder(its)):
             write = "write it" if each == file else f"write to {each}"
             return file, f"others may {write} (its mode is {its.st_mode & 0o7777:o})"
     return file, ""
 
 
-def _keeps_others_off(folder: os.stat_result) -> bool:
-    """Whether nobody else can replace our file in this folder, although others may write to it.
+def _is_safe_folder(folder: os.stat_result) -> bool:
+    """Whether others who may write to this folder still cannot replace our file.
 
-    The folder is sticky (/tmp), or its group is the user's own and has no other member, as with umask 002 on many distributions.
+    True if the folder is sticky (/tmp), or its group is the user's own without other members (umask 002 on many
+    systems).
     """
     if folder.st_mode & stat.S_ISVTX:
         return True

@@ -1,4 +1,4 @@
-"""`status`: shows the state of runs on the nodes, and the runs stored here. Reads only."""
+"""`status`: shows the state of runs on the nodes, and the runs that are stored here. Reads only."""
 
 import contextlib
 import re
@@ -61,10 +61,10 @@ def show_status(
     *,
     yes: bool,
 ) -> int:
-    """word: the run, or its plan's file; empty for every run on the cluster's nodes.
+    """Shows the state of a run. word: the run, or its plan's file; empty for every run on the nodes.
 
-    A stored plan tells which nodes to ask, and how to reach them; ssh_config replaces the plan's own. Without a plan, `status`
-    asks all nodes of the cluster, as the options say.
+    A stored plan says which nodes to read, and how to reach them; ssh_config replaces its ssh configuration. Without a
+    plan, `status` reads all nodes of the cluster with these options.
     """
     plan = _plan_of(word, ssh_config, terminal)
     run = plan.run if plan else word
@@ -73,7 +73,7 @@ def show_status(
     elif options.ask_sudo_password:
         ask_for_sudo(terminal, options.ssh_user)
 
-    async def work(api: ApiClient, clock: Clock) -> _Asked:
+    async def work(api: ApiClient, clock: Clock) -> _Answers:
         if plan:  # Lease and nodes must belong to the same cluster
             await refuse_another_cluster(plan, api)
         await prepared_pods(api, plan.pods if plan else options.pods, terminal)
@@ -88,13 +88,13 @@ def show_status(
             lease, failed = await gather_run_lease(api), None
         except KubeError as error:
             lease, failed = SeenLease(), error
-        return _Asked(statuses, lease, api.server_clock.now(), failed)
+        return _Answers(statuses, lease, api.server_clock.now(), failed)
 
     asked = (*STATUS, word, *some(options.nodes))
     with (
         leading_on(terminal, plan, Path("plan.json"), asked)
         if plan
-        else _leading_to_a_kept_run(access, options.nodes, terminal)
+        else _suggesting_a_stored_run(access, options.nodes, terminal)
     ):
         found = with_api(terminal, access, work)
     if terminal.document_form:
@@ -105,8 +105,8 @@ def show_status(
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """The answers of nodes and API server. at: by the API server's clock. failed: why the Lease is unknown."""
+class _Answers:
+    """The states that nodes and API server reported. at: the API server's time. failed: why the Lease is unknown."""
 
     statuses: tuple[RunOnNode, ...]
     lease: SeenLease
@@ -115,7 +115,7 @@ class _Asked:
 
     @property
     def rows(self) -> tuple[RunOnNode, ...]:
-        """A row for each node and run, with the Lease's facts about silent nodes."""
+        """A row for each node and run. For unreachable nodes, the Lease has the facts."""
         holder = self.lease.holder
         undone = holder.run if holder and holder.undoes else ""
         rows = with_the_lease(self.statuses, self.lease.armed, self.at)
@@ -124,12 +124,12 @@ class _Asked:
 
     @property
     def doubt(self) -> str:
-        """Why the Lease's holder is unknown."""
+        """Why the holder of the Lease is unknown."""
         return str(self.failed) if self.failed else ""
 
 
-def _document(run: str, found: _Asked, terminal: Terminal) -> Mapping[str, object]:
-    """The result as a document."""
+def _document(run: str, found: _Answers, terminal: Terminal) -> Mapping[str, object]:
+    """The result as JSON."""
     holder = found.lease.holder
     return {
         "run": run,
@@ -143,10 +143,10 @@ def _document(run: str, found: _Asked, terminal: Terminal) -> Mapping[str, objec
 
 
 @contextlib.contextmanager
-def _leading_to_a_kept_run(
+def _suggesting_a_stored_run(
     access: ClusterAccess, nodes: Sequence[str], terminal: Terminal
 ) -> Iterator[None]:
-    """If the API server does not answer, leads to the newest stored run of that server: its nodes can answer without it.
+    """If the API server does not answer, suggests `status` for its newest stored run: nodes can answer without it.
 
     nodes: the selected nodes; empty means all.
     """
@@ -163,7 +163,7 @@ def _leading_to_a_kept_run(
 
 
 def _plan_of(word: str, ssh_config: str | None, terminal: Terminal) -> Plan | None:
-    """The plan of the run, if it is stored here. Raises UsageError for a word that is neither a run nor a plan's file."""
+    """The stored plan of the run. Raises UsageError for a word that is neither a run nor a plan's file."""
     kept = word and kept_run(word, terminal.environment)
     if word and (kept or not re.fullmatch(RUN_NAME, word)):
         found = find_run(word, terminal.environment, join([*STATUS, word]).partition(" ")[2])
@@ -182,19 +182,19 @@ def _only(targets: Sequence[StatusTarget], nodes: Sequence[str]) -> list[StatusT
 
 def _print(
     terminal: Terminal,
-    found: _Asked,
+    found: _Answers,
     run: str,
     word: str,
     options: NodeOptions,
     plan: Plan | None,
 ) -> None:
-    """word: the run as the operator named it; empty for every run on the nodes."""
+    """Prints the result for a person. word: the run as the operator named it; empty for every run on the nodes."""
     rows, is_kept = found.rows, kept_here(terminal.environment)
     terminal.table(tuple(RUNS), list(map(_row, rows)))
     if not word:
-        _print_kept(terminal)
+        _print_stored(terminal)
     holder = found.lease.holder
-    terminal.long_line(f"Under way  {who_writes(holder, found.doubt)}", hang=11)
+    terminal.long_line(f"Running    {who_writes(holder, found.doubt)}", hang=11)
     named = [run, *(each.run for each in rows), *([holder.run] if holder else [])]
     kept = frozenset(filter(is_kept, named))
     newest = (path.stem for path, each in kept_plans(terminal.environment) if each)
@@ -219,12 +219,12 @@ def _row(each: RunOnNode) -> tuple[str, ...]:
     return each.node, each.run, str(each.state), each.switch, each.boot_net, notes
 
 
-def _print_kept(terminal: Terminal) -> None:
-    """Prints a line for each run that began on this machine, the newest first."""
+def _print_stored(terminal: Terminal) -> None:
+    """Prints a line for each run that started on this machine, newest first."""
     for path, plan in kept_plans(terminal.environment):
         what = "its plan is unreadable"
         if plan:
             where = " at ".join(filter(None, (plan.cluster.context, plan.cluster.server)))
             count = counted(len(plan.nodes), "node")
             what = f"planned {plan.made_at:%Y-%m-%d %H:%M} UTC, {count} of {where}"
-        terminal.long_line(f"Kept here  {path.stem}: {what}", hang=11)
+        terminal.long_line(f"Stored     {path.stem}: {what}", hang=11)

@@ -11,10 +11,10 @@ from kubevouch.rollout.act.context import end_in_order
 
 @contextlib.contextmanager
 def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C ends the run after the current nodes. The second one, SIGTERM and SIGHUP end it at once.
+    """The first Ctrl-C stops the run after the current nodes. A second Ctrl-C, SIGTERM or SIGHUP stops it at once.
 
-    A stop at once is not an error; the verb prints its result as usual.
-    left: what happens to the current nodes then, for a person; empty if the verb changes no node.
+    Stopping at once is not an error: the verb still prints its result. left: returns what happens to the current nodes,
+    for a person; empty if the verb changes no node.
     """
     task = asyncio.current_task()
     asked = at_once = terminal.nothing_changed = False
@@ -51,7 +51,7 @@ def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[
 
 @contextlib.contextmanager
 def _handled(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
-    """The loop calls these handlers. Afterwards the former handlers are back."""
+    """Installs these signal handlers in the event loop, and restores the former ones at the end."""
     loop = asyncio.get_running_loop()
     before = {each: signal.getsignal(each) for each in handlers}
     for each, handler in handlers.items():

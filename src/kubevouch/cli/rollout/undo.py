@@ -1,4 +1,4 @@
-"""The part of `undo` around the run: announces the changes, asks, and shows the result."""
+"""The verb `undo`: announces the changes, asks, and shows the result."""
 
 import contextlib
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _LEFT = "a node whose undo has begun finishes it by itself; to undo the other nodes: `{again}`"
 _WITHOUT_LEASE = (
-    "{}; this undo goes on without the Lease; only the lock on each node keeps another run away"
+    "{}; this undo continues without the Lease; only the lock on each node keeps other runs away"
 )
 
 
@@ -47,7 +47,7 @@ def undo_plan(
     *,
     yes: bool,
 ) -> int:
-    """Restores every node of the run, after a check that the cluster is the plan's. nodes: only these; empty means all.
+    """Restores every node of the run, after it has checked that this is the plan's cluster. nodes: only these; empty means all.
 
     again: the command that repeats this undo.
     """
@@ -114,14 +114,14 @@ def undo_plan(
 
 
 def _said_of_nothing(plan: Plan, nodes: Sequence[str]) -> str:
-    """The text for a plan with nothing to restore. nodes: only these; empty means all."""
+    """The message for a plan with nothing to restore. nodes: the selected nodes; empty means all."""
     none = f"none of {', '.join(nodes)}" if nodes else "no node"
-    why = ": it approved CSRs, and nobody can take an approval back" if plan.nodes else ""
+    why = ": it approved CSRs, and an approval cannot be undone" if plan.nodes else ""
     return f"According to its plan, run {plan.run} changed {none}{why}."
 
 
 def _say_what_is_set_aside(terminal: Terminal, plan: Plan, result: RunResult) -> None:
-    """Prints where the certificates of the run are: nobody would look there."""
+    """Prints where the run's certificates are now, because nobody would look there."""
     put_back = {each.node for each in result.nodes if each.state is NodeState.UNDONE}
     aside = what_is_set_aside(plan, put_back)
     if aside:

@@ -1,4 +1,4 @@
 """The exporter: keeps the certificates of a cluster up to date, and serves them as metrics.
 
-Reads only.
+Never writes.
 """

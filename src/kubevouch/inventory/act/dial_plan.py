@@ -1,7 +1,7 @@
-"""Which kubelet to dial next: each at its own times, a new one at once, a failed one soon again.
+"""Which kubelet to dial next: each at its own times, a new one at once, a failed one after a backoff.
 
-Failed kubelets have a few slots of their own, so they never delay others. Nor does a node that
-keeps changing its address: it has one dial at a time, wherever it is.
+Failed kubelets have a few slots of their own, so they never delay others. Neither does a node that
+keeps changing its address: it has at most one dial in progress.
 """
 
 import heapq
@@ -13,24 +13,24 @@ from kubevouch.kubelet.dial_result import Target
 from kubevouch.moments import next_moment, phase_of
 
 FIRST_AGAIN: Final = 60.0
-"""Seconds until a failed kubelet is dialled again, doubled after each further failure."""
+"""Seconds until a failed kubelet is dialled again; doubled after each further failure."""
 AGAIN_AT_ONCE: Final = 16
 
 
 @dataclass(slots=True, eq=False)
 class PlannedKubelet:
-    """A kubelet to dial. due: by the monotonic clock."""
+    """A kubelet to dial. due: when, by the monotonic clock."""
 
     target: Target
     phase: float
     due: float
     failures: int = 0
     asked: bool = False
-    """Whether it was ever dialled."""
+    """Whether the kubelet was ever dialled."""
 
 
 class DialPlan:
-    """An iterator of due kubelets for `dial`, which asks whenever it has a slot: it ends, and continues later.
+    """An iterator of due kubelets for `dial`, which takes one for each free slot. It can continue after its end.
 
     interval: seconds between two dials of a kubelet.
     """
@@ -42,7 +42,7 @@ class DialPlan:
         self._regular: list[tuple[float, str]] = []
         self._failed: list[tuple[float, str]] = []
         self._dialled: set[str] = set()
-        """The nodes that are being dialled, perhaps at an old address."""
+        """The nodes with a dial in progress, perhaps at an old address."""
 
     def __iter__(self) -> "DialPlan":
         return self
@@ -50,15 +50,15 @@ class DialPlan:
     def __next__(self) -> Target:
         now = self._clock.monotonic()
         found = self._next_of(self._regular, now, failed=False)
-        if found is None and self._failed_out() < AGAIN_AT_ONCE:
+        if found is None and self._failed_dials() < AGAIN_AT_ONCE:
             found = self._next_of(self._failed, now, failed=True)
         if found is None:
             raise StopIteration
         self._dialled.add(found.target.node)
         return found.target
 
-    def _failed_out(self) -> int:
-        """How many failed ones are being dialled."""
+    def _failed_dials(self) -> int:
+        """How many failed kubelets have a dial in progress."""
         dialled = (self._planned.get(name) for name in self._dialled)
         return sum(each is not None and bool(each.failures) for each in dialled)
 
@@ -78,12 +78,12 @@ class DialPlan:
 
     @property
     def unasked(self) -> int:
-        """How many were never dialled."""
+        """How many kubelets were never dialled."""
         return sum(not each.asked for each in self._planned.values())
 
     @property
     def late(self) -> float:
-        """Seconds for which the longest-waiting kubelet has been due, without failed ones."""
+        """For how many seconds the longest-waiting kubelet has been due, without failed ones."""
         due = [
             each.due
             for name, each in self._planned.items()
@@ -108,7 +108,7 @@ class DialPlan:
         self._planned.pop(name, None)
 
     def hurry(self, name: str, seconds: float = 0.0) -> None:
-        """Dials it within that many seconds, if it would not be sooner."""
+        """Dials a kubelet within that many seconds, unless it is due sooner."""
         each = self._planned.get(name)
         at = self._clock.monotonic() + seconds
         if each is not None and name not in self._dialled and each.due > at:
@@ -116,12 +116,12 @@ class DialPlan:
             self._push(each)
 
     def hurry_all(self) -> None:
-        """Dials all again, since verdicts may change."""
+        """Dials all kubelets again, since verdicts may change."""
         for name in self._planned:
             self.hurry(name)
 
     def done(self, target: Target, *, failed: bool) -> bool:
-        """It was dialled. False: it is gone or has moved meanwhile, so the answer means nothing."""
+        """Ends a dial. Returns False if the kubelet has gone or moved meanwhile, so that the result is obsolete."""
         self._dialled.discard(target.node)
         each = self._planned.get(target.node)
         if each is None:

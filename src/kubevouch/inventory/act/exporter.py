@@ -1,4 +1,4 @@
-"""The whole exporter: it watches, dials and reads until cancelled, and reports what it has seen."""
+"""The whole exporter: watches, dials and reads until cancelled, and serves the results."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -30,7 +30,8 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 
 INTERVAL: Final = 900.0
 READY_AFTER: Final = 30.0
-"""Seconds after the list of Nodes: it does not wait longer for silent kubelets."""
+"""Seconds after the list of Nodes from which the exporter is ready, even if some kubelets are
+silent."""
 _STUCK: Final = 120.0
 _GROUP: Final = "admissionregistration.k8s.io"
 _CALLED: Final = (
@@ -40,12 +41,12 @@ _CALLED: Final = (
     ),
     Resource(_GROUP, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", Object),
 )
-"""Objects with a caBundle by which the API server verifies what it calls."""
+"""Objects with a caBundle, by which the API server verifies the servers that it calls."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExporterSettings:
-    """How the exporter runs. interval: seconds between two dials of a kubelet. timeout: seconds for one handshake."""
+    """The exporter's settings. interval: seconds between two dials of a kubelet. timeout: seconds for one handshake."""
 
     interval: float = INTERVAL
     timeout: float = 10.0
@@ -53,7 +54,10 @@ class ExporterSettings:
 
 @dataclass(eq=False)
 class _Watches:
-    """Watches that `follow` adds and `run` follows. report: called with the resource and each failure of its watch, which retries."""
+    """A set of watches: `follow` adds one, `run` runs them.
+
+    report: called with the resource and each failure of its watch, which is then retried.
+    """
 
     api: ApiClient
     rng: Callable[[], float]
@@ -99,9 +103,9 @@ class _Watches:
 
 
 class Exporter:
-    """One process of the exporter. rng: returns a random number in [0, 1).
+    """One exporter process. rng: returns a random number in [0, 1).
 
-    It uses the API server's time. Only the log has this machine's time.
+    It uses the API server's time, except for this machine's time in the log.
     """
 
     def __init__(
@@ -150,7 +154,7 @@ class Exporter:
             self.kubelets.dial_soon(node)
 
     def _called(self, _: object) -> None:
-        """Something that the API server calls has changed."""
+        """Handles a change of an APIService or a webhook configuration."""
         self._others.read_soon()
 
     @property
@@ -161,7 +165,7 @@ class Exporter:
 
     @property
     def part(self) -> ServerPart:
-        """What a server runs and serves of the exporter."""
+        """The exporter as a part of a server: its tasks, readiness checks and metrics."""
         live = (NamedCheck("dialling", self._stuck),)
         ready = (NamedCheck("nodes-dialled", self._not_yet),)
         return ServerPart(
@@ -184,7 +188,7 @@ class Exporter:
 
     def _stuck(self) -> str | None:
         seconds = max(self.kubelets.silent, self.kubelets.plan.late)
-        return f"no kubelet was dialled for {seconds:.0f} s" if seconds > _STUCK else None
+        return f"no kubelet has been dialled for {seconds:.0f} s" if seconds > _STUCK else None
 
     def _watch_failed(self, what: str, error: KubevouchError) -> None:
         self._instruments.watch_failures.labels(what).inc()
@@ -204,7 +208,7 @@ class Exporter:
         yield from node_pages(self.kubelets.nodes, self.kubelets.results, self._csrs.issued)
 
     def collect(self) -> Iterable[Metric]:
-        """Gauges computed on request: a collector of prometheus_client."""
+        """Yields gauges that are computed on request, as a collector of prometheus_client."""
         return exporter_gauges(
             self.kubelets,
             self._others,

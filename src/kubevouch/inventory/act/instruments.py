@@ -18,7 +18,7 @@ PREFIX: Final = "kubevouch_exporter_"
 
 
 class ExporterInstruments:
-    """Counters from the start of the process."""
+    """The exporter's counters since its start."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -32,7 +32,7 @@ class ExporterInstruments:
             f"{PREFIX}watch_failures", "Failures of watches.", ["resource"], registry=registry
         )
         self.read_failures = Counter(
-            f"{PREFIX}read_failures", "Failures to read what is not watched.", registry=registry
+            f"{PREFIX}read_failures", "Failed reads of unwatched objects.", registry=registry
         )
         self.api_requests = Counter(
             f"{PREFIX}api_requests",
@@ -43,11 +43,11 @@ class ExporterInstruments:
         self.dials.labels("answered")
 
     def dialled(self, failure: str) -> None:
-        """A handshake has ended."""
+        """Counts a handshake that has ended."""
         self.dials.labels(failure or "answered").inc()
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
-        """Counts a request to the API server; an observer of kube.io."""
+        """Counts a request to the API server; a RequestObserver of kube.io."""
         call = api_call(method, target.partition("?")[0])
 
         def ended(how: str) -> None:
@@ -63,7 +63,7 @@ def _gauge(name: str, about: str, value: float) -> Metric:
 
 
 def _gauges(name: str, about: str, of: str, values: Mapping[str, float]) -> Metric:
-    """A gauge with one label, named `of`."""
+    """A gauge with one label, whose name is `of`."""
     family = GaugeMetricFamily(name, about, labels=[of])
     for key, value in values.items():
         family.add_metric([key], value)
@@ -77,7 +77,7 @@ def exporter_gauges(
     heard: Mapping[str, float],
     now: datetime,
 ) -> Iterator[Metric]:
-    """The gauges computed on request. pending: by signer. heard: when each watch last received data."""
+    """Yields the gauges that are computed on request. pending: by signer. heard: when each watch last received data."""
     yield from _coverage(kubelets)
     yield _gauges(
         "kubevouch_csr_pending",
@@ -87,7 +87,7 @@ def exporter_gauges(
     )
     yield _gauges(
         "kubevouch_csr_oldest_pending_age_seconds",
-        "How long the first of them has waited, over all its CSRs; 0 if none waits.",
+        "How long the first kubelet has waited, over all its CSRs; 0 if none waits.",
         "signer",
         {signer: pending_age(each, now) for signer, each in pending.items()},
     )
@@ -100,7 +100,7 @@ def exporter_gauges(
     if others.read_at is not None:
         yield _gauge(
             f"{PREFIX}read_last_success_timestamp_seconds",
-            "When everything besides kubelets was last read, in seconds since 1970.",
+            "When other certificates than kubelets' were last read, in seconds since 1970.",
             others.read_at.timestamp(),
         )
     yield _gauge(
@@ -116,7 +116,7 @@ def exporter_gauges(
 
 
 def _coverage(kubelets: Kubelets) -> Iterator[Metric]:
-    """About how many Nodes something is known."""
+    """Yields how many Nodes there are, and how many answered."""
     nodes, asked, failures = len(kubelets.nodes), len(kubelets.results), kubelets.failures()
     unasked = nodes - asked
     yield _gauge(f"{PREFIX}nodes", "Nodes of the cluster.", nodes)
@@ -127,7 +127,7 @@ def _coverage(kubelets: Kubelets) -> Iterator[Metric]:
     )
     yield _gauges(
         f"{PREFIX}nodes_unanswered",
-        "Nodes whose kubelet did not, by reason; not-asked: not dialled yet, or without an address.",
+        "Nodes whose kubelet presented no certificate, by reason; not-asked: not dialled yet, or without an address.",
         "reason",
         {**dict(sorted(failures.items())), **({"not-asked": unasked} if unasked else {})},
     )
@@ -138,11 +138,11 @@ def node_pages(
     results: Mapping[str, DialledKubelet],
     issued: Mapping[str, IssuedServing],
 ) -> Iterator[str]:
-    """Everything about Nodes besides their certificates, as text in pieces."""
+    """Yields the metrics of Nodes, except those of their certificates, as text in pieces."""
     found = [(name, results[name]) for name in sorted(results)]
 
     def family(name: str, about: str, values: Iterable[tuple[str, object]]) -> Iterator[str]:
-        """The series of the nodes that have a value."""
+        """Yields a series for each node that has a value."""
         name = f"kubevouch_kubelet_{name}"
         lines = (
             f"{name}{{{label('node', node)}}} {value}\n"
@@ -153,7 +153,7 @@ def node_pages(
 
     yield from family(
         "node_ready",
-        "Whether the condition Ready of the Node is true.",
+        "Whether the Node's condition Ready is true.",
         ((name, int(nodes[name].ready)) for name in sorted(nodes)),
     )
     yield from family(
@@ -182,7 +182,7 @@ def _seconds(at: datetime | None) -> str | None:
 
 
 def not_served(dialled: DialledKubelet, issued: IssuedServing) -> bool:
-    """Whether the served certificate is older than the issued one."""
+    """Whether the kubelet serves an older certificate than the issued one."""
     begins = dialled.begins
     return begins is not None and (
         dialled.fingerprint != issued.fingerprint and begins <= issued.begins

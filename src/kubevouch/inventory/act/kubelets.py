@@ -1,4 +1,4 @@
-"""Dials every kubelet in turn, and keeps its last certificate as series: some hundred bytes each, no certificates."""
+"""Dials every kubelet in turn. Keeps its last certificate only as series of some hundred bytes."""
 
 import contextlib
 from collections import Counter
@@ -25,15 +25,15 @@ from kubevouch.kubelet.io.dial import dial
 _TICK: Final = 1.0
 AT_ONCE: Final = 64
 _SOON: Final = 10.0
-"""Seconds until a kubelet serves an issued certificate. However many CSRs it makes, it is not
-dialled more often."""
+"""Seconds after an issued certificate until the kubelet serves it. However many CSRs a kubelet
+makes, it is not dialled more often than this."""
 
 
 @dataclass(frozen=True, slots=True)
 class DialledKubelet:
-    """The result of a node's last dial. failure: why it presented no certificate, in one word; "" if it did.
+    """The result of a node's last dial. failure: the FailureKind if it presented no certificate, else "".
 
-    answered: when it last presented one; None if never.
+    answered: when the kubelet last presented a certificate, or None.
     """
 
     at: datetime
@@ -46,7 +46,10 @@ class DialledKubelet:
 
 @dataclass(eq=False)
 class Kubelets:
-    """Every Node, and what its kubelet serves. timeout: seconds for a handshake. dialled: called with each result's word."""
+    """All Nodes, and the certificates that their kubelets serve.
+
+    timeout: seconds for a handshake. dialled: called with each dial's failure, "" for none.
+    """
 
     clock: Clock
     interval: float
@@ -54,7 +57,7 @@ class Kubelets:
     dialled: Callable[[str], None] = lambda _: None
     nodes: dict[str, Node] = field(default_factory=dict)
     results: dict[str, DialledKubelet] = field(default_factory=dict)
-    """The result of the last dial of each dialled Node."""
+    """The last result of each dialled Node."""
     _roots: TrustedRoots | None = None
 
     def __post_init__(self) -> None:
@@ -63,7 +66,7 @@ class Kubelets:
 
     @property
     def silent(self) -> float:
-        """Seconds since the last turn of its loop."""
+        """Seconds since the dialling loop last made progress."""
         return self.clock.monotonic() - self._turned
 
     def failures(self) -> Counter[str]:
@@ -71,11 +74,11 @@ class Kubelets:
         return Counter(each.failure for each in self.results.values() if each.failure)
 
     def series(self) -> Iterator[Series]:
-        """The series of every row, by node name."""
+        """The series of all results, by node name."""
         return (self.results[name].series for name in sorted(self.results))
 
     def put(self, node: Node) -> None:
-        """A Node is new or has changed."""
+        """Adds or updates a Node."""
         before = self.nodes.get(node.name)
         self.nodes[node.name] = node
         address = scraped_address(node, ADDRESS_TYPES_OF_MANIFESTS)
@@ -88,7 +91,7 @@ class Kubelets:
         self.plan.put(Target(address, node=node.name, port=node.kubelet_port), now=changed)
 
     def remove(self, name: str) -> None:
-        """Removes a Node completely."""
+        """Removes a Node and its result."""
         self.nodes.pop(name, None)
         self._forget(name)
 
@@ -97,11 +100,11 @@ class Kubelets:
         self.results.pop(name, None)
 
     def dial_soon(self, name: str) -> None:
-        """This node has made a CSR, or got a certificate that it will serve soon."""
+        """Dials a node soon, since it made a CSR or got a certificate that it will serve soon."""
         self.plan.hurry(name, _SOON)
 
     def trust(self, roots: TrustedRoots) -> None:
-        """Sets the CAs. If they change, every kubelet is judged again."""
+        """Sets the CAs. If they have changed, every kubelet is dialled and verified again."""
         before, self._roots = self._roots, roots
         if before is None or before.sha256 != roots.sha256:
             self.plan.hurry_all()

@@ -1,4 +1,4 @@
-"""Reads all certificates besides kubelets' regularly: the CAs, API servers, caBundles and the servers behind them."""
+"""Regularly reads all certificates other than kubelets': CAs, API servers, caBundles and the servers that these verify."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -21,20 +21,21 @@ from kubevouch.kube.resources import CSRS, Node
 
 EVERY: Final = 300.0
 _GATHERED: Final = 10.0
-"""Seconds: changes within this time are read together."""
+"""Seconds within which several changes cause only one read."""
 _UNTIL_LISTED: Final = 0.5
 MOST_ROWS: Final = 20_000
-"""A bound on memory, which authors of CSRs, webhooks and APIServices must not control."""
+"""The most rows with series, so that authors of CSRs, webhooks and APIServices cannot fill the
+memory."""
 
 _MOST_TOLD: Final = 50
 
 
 @dataclass(eq=False)
 class OtherCertificates:
-    """The last read, as series. timeout: seconds for a handshake.
+    """The result of the last read, as series. timeout: seconds for a handshake.
 
-    nodes: returns every Node; None before their first list. trust: called with the CAs each time.
-    unread: called with each failed place, once until it is read or fails for another reason.
+    nodes: returns every Node; None before their first list. trust: called with the CAs after each
+    read. unread: called with each place that could not be read, once for each reason.
     """
 
     api: ApiClient
@@ -46,15 +47,15 @@ class OtherCertificates:
     unread: Callable[[NotRead], None]
     series: tuple[Series, ...] = ()
     not_read: int = 0
-    """Places that should have been read and could not be."""
+    """How many places could not be read."""
     left_out: int = 0
-    """Rows beyond the bound, without series."""
+    """How many rows are over MOST_ROWS, and so have no series."""
     read_at: datetime | None = None
     _told: frozenset[tuple[str, str]] = frozenset()
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def read_soon(self) -> None:
-        """Something has changed."""
+        """Requests a read, since something has changed."""
         self._changed.set()
 
     async def run(self) -> None:
@@ -72,7 +73,7 @@ class OtherCertificates:
             await self._next()
 
     async def _next(self) -> None:
-        """Returns after a change, or when it is time anyway."""
+        """Returns after a change, or when the interval is over."""
         waits = (
             asyncio.ensure_future(self._changed.wait()),
             asyncio.ensure_future(self.api.server_clock.sleep(EVERY - _GATHERED)),

@@ -1,1 +1,1 @@
-"""Reports as one self-contained HTML page: no script, no font, no picture from elsewhere."""
+"""Reports as one self-contained HTML page, without scripts, fonts or external pictures."""

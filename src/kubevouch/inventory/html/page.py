@@ -1,4 +1,4 @@
-"""Pages as frozen values. One template (page.html.j2) writes them and escapes every text."""
+"""Pages as frozen values. One template (page.html.j2) renders them and escapes every text."""
 
 from collections.abc import Callable, Sequence
 from importlib.resources import files
@@ -8,7 +8,7 @@ from kubevouch import __version__
 
 
 class Cell(NamedTuple):
-    """A cell. kind: "whole" is never broken, "wide" is for long texts. tone: "bad", "warn", "good", or ""."""
+    """A table cell. kind: "whole" is never wrapped, "wide" is for long texts. tone: "bad", "warn", "good", or ""."""
 
     text: str = ""
     kind: str = ""
@@ -16,14 +16,14 @@ class Cell(NamedTuple):
 
 
 class PageTable(NamedTuple):
-    """A table that scrolls by itself if it is too wide."""
+    """A table. It scrolls by itself if too wide."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
 
 
 class Line(NamedTuple):
-    """A paragraph: a coloured word, directly followed by a text, then a command."""
+    """A paragraph: a coloured word, then a text without a space between, then a command."""
 
     text: str = ""
     word: str = ""
@@ -33,7 +33,7 @@ class Line(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A date on the time-line. at: percent of its width. kind: "grid" or "now"."""
+    """A date on the time-line. at: its position in percent of the width. kind: "grid" or "now"."""
 
     at: float
     kind: str
@@ -41,7 +41,7 @@ class Tick(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """Ends at one place of a lane."""
+    """A dot in a lane, for certificates that end at about the same time."""
 
     at: float
     tone: str
@@ -50,7 +50,7 @@ class Dot(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """The ends of one use. top: pixels."""
+    """A lane of the time-line, for one use. top: in pixels."""
 
     use: str
     size: str
@@ -59,7 +59,7 @@ class Lane(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """The time-line of all ends. height: pixels."""
+    """The time-line of all certificates' ends. height: in pixels."""
 
     label: str
     height: int
@@ -68,7 +68,7 @@ class Timeline(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A CA, or certificates that it signed. short: its title, truncated to fit."""
+    """A box for a CA, or for certificates that it signed. short: the title, truncated to fit."""
 
     title: str
     short: str
@@ -80,7 +80,7 @@ class Box(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """A CA, and below it what it signed."""
+    """A CA, with the certificates that it signed below it."""
 
     label: str
     height: int
@@ -88,7 +88,7 @@ class Chain(NamedTuple):
 
 
 class PageSection(NamedTuple):
-    """A part of the page, with its contents in this order. kind: a class of the style sheet."""
+    """A section of the page, with its contents in this order. kind: a CSS class."""
 
     heading: str
     kind: str = ""
@@ -100,7 +100,7 @@ class PageSection(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """A number, what it counts, and its tone if it is not 0."""
+    """A number, what it counts, and the tone if the number is not 0."""
 
     number: int
     what: str
@@ -108,9 +108,9 @@ class Tile(NamedTuple):
 
 
 class WebPage(NamedTuple):
-    """A whole page. about: lines under its title.
+    """A whole page. about: lines below the title.
 
-    The tiles are between the first section and the others.
+    The tiles come between the first section and the others.
     """
 
     title: str
@@ -121,7 +121,7 @@ class WebPage(NamedTuple):
 
 
 def html_of(page: WebPage, words: Callable[[str], str]) -> str:
-    """The page as HTML. words: makes a foreign text safe for one line."""
+    """Renders the page as HTML. words: makes an untrusted text safe for one line."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(

@@ -1,4 +1,4 @@
-"""The pictures: a time-line with more room for near ends, and what each CA has signed."""
+"""The pictures: a time-line that has more room for near dates, and what each CA has signed."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,8 +18,8 @@ TONES: Final = {Concern.FAIL: "bad", Concern.WARN: "warn", Concern.NONE: ""}
 MOST_CHAINS: Final = 12
 
 _DAY: Final = timedelta(days=1)
-_NEAR: Final = 14.0
-"""Days that appear at about their length; beyond, each doubling is one step more."""
+_LINEAR_DAYS: Final = 14.0
+"""Days that are drawn about to scale. Beyond that, each doubling takes the same room."""
 _TICKS: Final = (
     (-365, "-1y"), (-30, "-30d"), (0, "now"), (30, "30d"), (90, "90d"),
     (365, "1y"), (1095, "3y"), (3650, "10y"), (36500, "100y"),
@@ -60,11 +60,11 @@ class _Scale:
 
 
 def _bent(days: float) -> float:
-    return log1p(abs(days) / _NEAR) * (1 if days >= 0 else -1)
+    return log1p(abs(days) / _LINEAR_DAYS) * (1 if days >= 0 else -1)
 
 
 def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
-    """One lane per use; None if nothing has an end. Ends at one place are one dot, larger for more."""
+    """A lane for each use; None without any certificate. Ends at about the same time share a dot, which is larger for more."""
     ends: dict[str, list[tuple[CertificateRow, float]]] = {}
     for row in rows:
         if row.remaining is not None:
@@ -94,7 +94,7 @@ def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
 
 
 class _Authority(NamedTuple):
-    """A signer, by name. own: the row of its own certificate, if seen."""
+    """A CA by name. own: the row of its own certificate, or None."""
 
     name: str
     own: CertificateRow | None

@@ -57,7 +57,7 @@ def report(
     limits: Limits,
     hint: Callable[[str], str] = str,
 ) -> WebPage:
-    """The page. cluster: its name for a person. hint: adapts a command line of ours to this cluster."""
+    """Builds the page. cluster: its name for people. hint: adapts one of our command lines to this cluster."""
     with_unread = (*rows_not_read(found.not_read), *rows)
     unread = unread_of(found)
     return WebPage(
@@ -94,16 +94,16 @@ def _first(found: FoundCertificates, outlook: Outlook, hint: Callable[[str], str
         if more := len(troubles) - len(shown):
             lines.append(Line(f"and {counted(more, 'more kind')}, in the table below"))
     else:
-        text = "Of what was read nothing has ended or is near its end."
+        text = "No certificate read has ended or is near its end."
         lines.append(Line(word=text, tone=tone))
         if outlook.unknown:
-            lines.append(Line("What could not be read may have ended, too."))
+            lines.append(Line("Unread certificates may have ended, too."))
     lines += [Line(f"Besides: {each}") for each in outlook.besides]
     first = outlook.first
     if not troubles and first is not None and first.remaining is not None:
         ends = f"{first.found.use} of {place_of(first)}, in {duration_text(first.remaining)}"
         lines.append(Line(f"First to end: {ends}"))
-        lines.append(Line(f"Then stops: {first.stops}", soft=True))
+        lines.append(Line(f"What stops then: {first.stops}", soft=True))
     if outlook.advice is not None:
         lines += _advised(outlook.advice, hint)
     return PageSection("What matters most", f"first {tone}", lines)
@@ -119,7 +119,7 @@ def _advised(advice: Advice, hint: Callable[[str], str]) -> Iterator[Line]:
 
 
 def _tiles(unread: int, rows: Sequence[CertificateRow], limits: Limits) -> tuple[Tile, ...]:
-    """No tile counts rows that may be missing: that does not make them good."""
+    """The tiles. Files that may be missing are not counted as good."""
     counts = Counter(
         concern
         for row in rows
@@ -135,7 +135,7 @@ def _tiles(unread: int, rows: Sequence[CertificateRow], limits: Limits) -> tuple
 
 def _ends_when(rows: Sequence[CertificateRow], limits: Limits) -> PageSection:
     picture = timeline(rows, limits)
-    none = [] if picture else [Line("Nothing with an end was read.", soft=True)]
+    none = [] if picture else [Line("No certificate was read.", soft=True)]
     return PageSection("What ends when", lines=none, timeline=picture)
 
 
@@ -150,13 +150,13 @@ def _stops(rows: Sequence[CertificateRow]) -> PageSection:
         for row, when in what_stops(rows)
     ]
     table = PageTable(("CERTIFICATE", "FIRST ENDS", "WHAT STOPS", "RENEWED BY"), lines)
-    return PageSection("What stops when it ends", tables=[table])
+    return PageSection("What stops when a certificate ends", tables=[table])
 
 
 def _signed(rows: Sequence[CertificateRow], limits: Limits) -> PageSection:
     pictures = chains(rows, limits)
-    more = len(pictures) - MOST_CHAINS
-    lines = [Line(f"the first {MOST_CHAINS}, and {more} more", soft=True)] if more > 0 else []
+    more = len(pictures) > MOST_CHAINS
+    lines = [Line(f"the first {MOST_CHAINS} of {len(pictures)}", soft=True)] if more else []
     return PageSection("Who has signed what", lines=lines, chains=pictures[:MOST_CHAINS])
 
 
@@ -166,7 +166,7 @@ def _ends_at(row: CertificateRow) -> str:
 
 
 def _disks(rows: Sequence[CertificateRow]) -> Iterator[PageSection]:
-    """Like kubeadm's output, one part for each node."""
+    """Yields a section for each node, like kubeadm's output."""
     for node, leaves, authorities in disk_tables(rows):
         both = ((LEAF_COLUMNS, leaves), (AUTHORITY_COLUMNS, authorities))
         tables = [PageTable(names, list(map(_disk_cells, lines))) for names, lines in both if lines]

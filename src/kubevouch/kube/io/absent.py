@@ -1,4 +1,4 @@
-"""Finds the Node that a word on the command line names, and makes the error for an unknown name."""
+"""Finds a Node named on the command line, or builds the error for an unknown name."""
 
 from kubevouch.errors import UsageError, full_names, nearest
 from kubevouch.kube.decode import ObjectT
@@ -8,7 +8,7 @@ from kubevouch.kube.resources import NODES, Resource
 
 
 async def named_node(api: ApiClient, nodes: Resource[ObjectT], word: str) -> ObjectT:
-    """The Node of this name, or with this first label if it is unique. Raises KubeError."""
+    """The Node with this name, or the only Node with this first DNS label. Raises KubeError."""
     try:
         return await api.get(nodes, word)
     except NotFound:
@@ -21,7 +21,7 @@ async def named_node(api: ApiClient, nodes: Resource[ObjectT], word: str) -> Obj
 async def no_such_node(
     api: ApiClient, name: str, seen: str = "there is no such Node"
 ) -> UsageError:
-    """The error for an unknown node name: it suggests the nearest one, if the API server lists Nodes."""
+    """The error for an unknown node name. Suggests the most similar name, if we may list Nodes."""
     try:
         known = [each.name for each in await api.list_all(NODES)]
     except KubeError:

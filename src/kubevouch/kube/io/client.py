@@ -1,6 +1,6 @@
-"""The verbs of an API server, on typed resources: list, get, create, patch, delete, and those for CSRs and logs.
+"""The API's verbs on typed resources: list, get, create, patch, delete; also CSR approval and pod logs.
 
-Answers are decoded into narrow structs, or kept raw to be written back.
+Responses are decoded into narrow structs, or kept raw to be written back.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -45,8 +45,8 @@ _METADATA: Final = (
 )
 _ITS_METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _FEWER: Final = 8
-"""500 objects, then 62, then 7: that many of etcd's largest objects (1.5 MiB) fit into the
-limit."""
+"""Divides the page size after a page over the byte limit: 500 objects, then 62, then 7. Seven of
+etcd's largest objects (1.5 MiB) fit into the limit."""
 _LONGEST_LOG: Final = 1024 * 1024
 _MERGE_PATCH: Final = "application/merge-patch+json"
 
@@ -79,11 +79,12 @@ class ApiClient(HttpClient):
     ) -> AsyncGenerator[Listed[T], None]:
         """A list, page by page. If a later page raises Gone, list again from the start.
 
-        objects: per page, instead of the resource's number; 0: all in one. only_metadata: request
-        nothing else, such as a Secret's contents. rows: read `kind` from rows of a Table.
+        objects: the page size, instead of the resource's own; 0 requests a single page.
+        only_metadata: request no other fields, such as a Secret's data. rows: read `kind` from rows
+        of a Table.
 
         A page over the byte limit is requested again with fewer objects, and later pages grow
-        again: large objects of one user must not hide the list from others.
+        again, so that one user's large objects cannot make the list fail.
         """
         path = resource.path(namespace)
         objects = resource.page if objects is None else objects
@@ -130,7 +131,7 @@ class ApiClient(HttpClient):
     ) -> tuple[ObjectT, ...]:
         """All objects in the server's order.
 
-        Starts again if the server compacts their version away.
+        Starts over if etcd compacts the list's version meanwhile.
         """
         for attempt in range(1, ATTEMPTS + 1):
             found: list[ObjectT] = []
@@ -151,10 +152,10 @@ class ApiClient(HttpClient):
         raise AssertionError
 
     async def versions(self, resource: Resource[Any]) -> dict[str, tuple[str, str]]:
-        """UID and resourceVersion of all live objects by name, of a cluster-scoped resource.
+        """UID and resourceVersion of all objects of a cluster-scoped resource, by name.
 
-        It is one answer, unless that is too large. Recent API servers have it in memory, and only
-        ask etcd whether it is the newest (KEP-2340); pages come from etcd.
+        Requests a single page, unless that is too large. Recent API servers serve it from memory,
+        after asking etcd whether that is current (KEP-2340); smaller pages come from etcd.
         """
         pages = self.pages(resource, VersionOnly, only_metadata=True, objects=0)
         return {
@@ -170,7 +171,7 @@ class ApiClient(HttpClient):
     async def get_raw(
         self, resource: Resource[ObjectT], name: str, namespace: str = ""
     ) -> RawObject[ObjectT]:
-        """The object with this name in full, to be written back."""
+        """The whole object with this name, to be written back."""
         accept = _ITS_METADATA if resource.only_metadata else APPLICATION_JSON
         answer = await self.request("GET", resource.path(namespace, name), accept=accept)
         return RawObject(resource, answer.body, self.access.server)
@@ -185,9 +186,9 @@ class ApiClient(HttpClient):
     async def replace(
         self, raw: RawObject[ObjectT], whole: Mapping[str, JSON]
     ) -> RawObject[ObjectT]:
-        """Writes a changed object back. Raises Conflict if somebody has changed it since.
+        """Writes a changed object back. Raises Conflict if somebody has changed it since it was read.
 
-        whole: RawObject.whole() with the changes; its resourceVersion goes along.
+        whole: RawObject.whole() with the changes; includes the resourceVersion.
         """
         found = raw.read()
         path = raw.resource.path(found.namespace, found.name)
@@ -220,10 +221,10 @@ class ApiClient(HttpClient):
         manager: str,
         dry_run: bool = False,
     ) -> RawObject[ObjectT]:
-        """Server-side apply of a whole manifest: creates the object, or changes what the manifest states.
+        """Server-side apply of a whole manifest: creates the object, or changes the fields in the manifest.
 
-        manager: the owner of these fields from then on. Another manager's fields raise Conflict.
-        dry_run: only returns the resulting object.
+        manager: the field manager. Raises Conflict if another manager owns one of the fields.
+        dry_run: change nothing, only return the resulting object.
         """
         metadata = body["metadata"]
         path = resource.path(metadata.get("namespace", ""), metadata["name"])
@@ -261,7 +262,7 @@ class ApiClient(HttpClient):
     async def delete(
         self, resource: Resource[Any], name: str, namespace: str = "", *, uid: str = ""
     ) -> None:
-        """Deletes an object. uid: if given, raises Conflict if another object has this name now."""
+        """Deletes an object. uid: if given, raises Conflict unless the object still has this UID."""
         options = {"apiVersion": "v1", "kind": "DeleteOptions"}
         body = {**options, "preconditions": {"uid": uid}} if uid else None
         await self.request("DELETE", resource.path(namespace, name), body=body)
@@ -289,9 +290,8 @@ class ApiClient(HttpClient):
     ) -> str:
         """The last lines of a container's log.
 
-        A ServerError says why the API server cannot reach the kubelet.
-
-        seconds: a shorter time-out than for other answers, since the log comes from the kubelet.
+        seconds: a shorter time-out than for other requests, since the kubelet sends the log. Raises
+        ServerError with the reason if the API server cannot reach the kubelet.
         """
         query = {"tailLines": str(tail_lines), "limitBytes": str(_LONGEST_LOG)}
         if container:
@@ -302,7 +302,7 @@ class ApiClient(HttpClient):
         return await self.text(PODS.path(namespace, pod, "log"), query, limits)
 
     async def self_subject_access_review(self, attributes: ResourceAttributes) -> ReviewStatus:
-        """Whether our user may do this. The audit log shows the question as a `create`."""
+        """Checks whether our user may do this. The audit log records the review as a `create`."""
         body = {"spec": {"resourceAttributes": attributes.body()}}
         return (await self.create(SELF_REVIEWS, body)).status
 

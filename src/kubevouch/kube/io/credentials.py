@@ -1,8 +1,8 @@
-"""A user's credentials: what to send with a request, and a newer credential after a 401.
+"""A user's credentials for requests, and newer ones after a 401.
 
-Files are read again after a while and after a 401, since others replace service account tokens and
-kubelet client certificates while a process runs. Nothing is ever written. Sources: client-go's
-transport/token_source.go and round_trippers.go.
+Files are read again after a while and after a 401, since other programs replace service account
+tokens and kubelet client certificates while a process runs. Nothing is ever written. Sources:
+client-go's transport/token_source.go and round_trippers.go.
 """
 
 import base64
@@ -22,7 +22,7 @@ T = TypeVar("T")
 # client-go keeps a token from a file for a minute less ten seconds.
 TOKEN_FILE_SECONDS = 50.0
 _SOON: Final = 5.0
-"""Seconds until unusable files are read again: somebody may have been replacing them."""
+"""Seconds until unusable files are read again, since somebody may be replacing them."""
 _HEADER_CHARACTERS = frozenset("!#$&'*+-.^_`|~") | frozenset(
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
@@ -49,12 +49,10 @@ class Credentials(Protocol):
 
 
 class UserCredentials:
-    """A user's token, password or certificate, in files or embedded.
+    """A user's token, password or certificate, in files or embedded. A user with one of these runs no exec plugin.
 
-    An exec plugin does not run then.
-
-    With an unusable token or pair the last good one stays in force: somebody may be replacing a
-    file, or a certificate before its key. report: called with the reason, once while that lasts.
+    While a token or a key pair is unusable, the last good one is used: somebody may be replacing a
+    file, or a certificate before its key. report: called with the reason, once for each outage.
     """
 
     def __init__(

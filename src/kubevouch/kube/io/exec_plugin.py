@@ -1,8 +1,9 @@
-"""Exec plugins: a kubeconfig's program that prints a credential, client.authentication.k8s.io v1 and v1beta1.
+"""Exec plugins: programs named in a kubeconfig that print a credential (client.authentication.k8s.io v1, v1beta1).
 
-As in client-go's plugin/pkg/client/auth/exec/exec.go, the program comes from our PATH, gets our
-environment, its own additions and KUBERNETES_EXEC_INFO, and writes to our stderr. Its answer stays
-in memory until it expires or is refused. Unlike there, its time and its output are limited.
+As in client-go's plugin/pkg/client/auth/exec/exec.go, the program is found in our PATH, gets our
+environment, the variables of its entry and KUBERNETES_EXEC_INFO, and writes to our stderr. Its
+credential stays in memory until it expires or is refused. Unlike client-go, we limit its run time
+and its output.
 """
 
 import asyncio
@@ -59,7 +60,7 @@ class ExecPlugin:
         self._expires: datetime | None = None
 
     async def current(self) -> Credential:
-        """The kept credential, or a new one once that has expired."""
+        """The cached credential, or a new one if that has expired."""
         async with self._lock:
             kept = self._credential
             if kept is None or (self._expires and self._clock.now() > self._expires):
@@ -93,7 +94,7 @@ class ExecPlugin:
         return self._terminal and mode != "Never"
 
     def _program(self) -> str:
-        """The absolute path of the program. Like Go's LookPath, it skips the current folder."""
+        """The absolute path of the plugin. Like Go's LookPath, skips the current folder."""
         command = self._plugin.command
         found = shutil.which(command, path=self._environ.get("PATH", os.defpath))
         if found is None or not os.path.isabs(found):  # noqa: PTH117 - lexical
@@ -195,7 +196,7 @@ class _ExecCredential(msgspec.Struct, frozen=True):
 
 
 def _cluster_information(access: ClusterAccess) -> dict[str, object]:
-    """clientauthentication/v1 Cluster: empty fields are left out, as Go does."""
+    """A clientauthentication/v1 Cluster. Leaves out empty fields, as Go does."""
     roots = base64.b64encode(access.roots).decode() if access.roots else ""
     fields: dict[str, object] = {
         "tls-server-name": access.server_name,

@@ -1,4 +1,4 @@
-"""Turns aiohttp's exceptions for a failed request into this room's errors."""
+"""Turns aiohttp's exceptions for a failed request into the errors of `kube`."""
 
 from typing import Final
 
@@ -17,16 +17,16 @@ from kubevouch.kube.refusals import short_line
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.tls.io.accidents import Attempt, failure_of
 
-_ADDRESS: Final = "the server of the kubeconfig's cluster must be its address from here"
+_ADDRESS: Final = "the kubeconfig's `server` must be an address that this machine can reach"
 _DOWN: Final = (
-    "the API server is down, or the server of the kubeconfig's cluster is not its address from here"
+    "the API server is down, or this machine cannot reach it at the kubeconfig's `server`"
 )
 _TRUST: Final = (
     "its certificate must be valid now, for this name (or tls-server-name), and signed by the "
-    "certificate-authority of the kubeconfig"
+    "kubeconfig's certificate-authority"
 )
 _OURS: Final = (
-    "the client certificate of the kubeconfig must be valid now and signed by the cluster's CA"
+    "the kubeconfig's client certificate must be valid now and signed by the cluster's CA"
 )
 
 _UNREACHABLE: Final = {
@@ -62,7 +62,7 @@ def failure(
     if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
         return _of_proxy(error, server, proxy)
     if isinstance(error, aiohttp.InvalidURL):
-        seen = "not an address to dial"
+        seen = "not a valid host or address"
         return ApiUnreachable(server, seen, _ADDRESS)
     if isinstance(error, OSError | UnicodeError):
         return _of_handshake(failure_of(error, Attempt(server)), server, through)
@@ -75,8 +75,8 @@ def _of_time(
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         seen = f"no connection within {connect:g} seconds{through}"
         return ApiUnreachable(server, seen, _ADDRESS)
-    seen = f"no whole answer within {total:g} seconds{through}"
-    return ApiUnreachable(server, seen, "ask again when it is less busy")
+    seen = f"no complete answer within {total:g} seconds{through}"
+    return ApiUnreachable(server, seen, "retry when it is less busy")
 
 
 def _of_proxy(
@@ -85,7 +85,7 @@ def _of_proxy(
     proxy: str,
 ) -> KubeError:
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        seen = f"the proxy {proxy} answered with {error.status}"
+        seen = f"the proxy {proxy} answered HTTP {error.status}"
         expected = "it must allow CONNECT to this address"
     else:
         seen = f"no connection to the proxy {proxy}: {short_line(failure_of(error, Attempt(proxy)).text)}"
@@ -102,9 +102,9 @@ def _of_answer(error: aiohttp.ClientError, server: str, *, certificate: bool) ->
     if _is_encoding(error):
         return BadResponse(server, "cannot decompress its answer", "expected gzip")
     if isinstance(error, aiohttp.ClientPayloadError):
-        return BrokenOff(server, "broke off in the middle of its answer")
+        return BrokenOff(server, "closed the connection in the middle of its answer")
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else type(error).__name__
-    return NotAnApiServer(server, f"does not speak HTTP as we do ({short_line(text)})")
+    return NotAnApiServer(server, f"did not send valid HTTP ({short_line(text)})")
 
 
 def _is_encoding(error: BaseException | None) -> bool:

@@ -1,6 +1,6 @@
 """Sends a request with the context's credentials, and returns a 2xx response or raises an error.
 
-Reads are repeated a few times if that can help. A write goes out once, and again only after a 401,
+A GET is retried a few times if that can help. A write is sent once, and again only after a 401,
 which means that the server has done nothing.
 """
 
@@ -31,12 +31,12 @@ APPLICATION_JSON: Final = "application/json"
 
 
 RequestObserver = Callable[[str, str], Callable[[str], None]]
-"""Called with method, path and query when a request is sent. Returns a callback for its outcome,
-such as `200`. It never gets a credential."""
+"""Called with method, path and query when a request is sent. Returns a callback for the outcome,
+such as `200`. Never receives a credential."""
 
 
 class RequestOptions(TypedDict, total=False):
-    """A request's options besides method and path. body: JSON. content_type: of the body."""
+    """Optional arguments of a request. body: JSON. content_type: the body's media type."""
 
     query: Mapping[str, str] | None
     body: JSON
@@ -48,7 +48,7 @@ class RequestOptions(TypedDict, total=False):
 class HttpClient:
     """An HTTP client, used with `async with`.
 
-    environ: what an exec plugin inherits. interactive: whether a plugin may read from our standard
+    environ: an exec plugin's environment. interactive: whether a plugin may read from our standard
     input. observe: called for each request, but not for a watch's stream. server_clock: the API
     server's clock, from its answers. Every method raises KubeError, or KubeconfigError for a
     missing credential file.
@@ -84,8 +84,8 @@ class HttpClient:
     ) -> ApiResponse:
         """Sends a request; returns a 2xx answer or raises an error.
 
-        path: quoted, as from Resource.path. A GET is repeated after a broken connection, and if the
-        server says when to retry.
+        path: quoted, as from Resource.path. A GET is retried after a broken connection or a
+        Retry-After.
         """
         headers = [("Accept", options.get("accept", APPLICATION_JSON))]
         data = None
@@ -139,7 +139,7 @@ class HttpClient:
     async def read(
         self, kind: type[T], method: str, path: str, **options: Unpack[RequestOptions]
     ) -> T:
-        """Like request, with the answer decoded as `kind`."""
+        """Sends a request and decodes the answer as `kind`."""
         answer = await self.request(method, path, **options)
         return decoded(self.json_of(answer), kind, f"{self.access.server}{path}")
 
@@ -157,9 +157,9 @@ class HttpClient:
         limits: ResponseLimits,
         accept: str = APPLICATION_JSON,
     ) -> AsyncGenerator[bytes, None]:
-        """The lines of a response, until it ends. The request goes out once and is never repeated.
+        """The lines of a response, until it ends. The request is sent once and never retried.
 
-        Close the iterator if you leave it early. Raises KubeError, also in the middle.
+        Close the iterator if you leave it early. Raises KubeError, also midway.
         """
         asked = ApiRequest("GET", f"{path}?{urlencode(query)}", (("Accept", accept),), limits)
         credential, renewed = await self._credentials.current(), False
@@ -190,7 +190,7 @@ def _credentials(
 
 
 def _wait(error: KubeError, attempt: int) -> float | None:
-    """Seconds until a GET may be repeated; None if that would not help."""
+    """Seconds until a GET may be retried; None if that would not help."""
     if isinstance(error, RetryLater):
         after = error.retry_after
         return after if after is not None and after <= _LONGEST_WAIT else None

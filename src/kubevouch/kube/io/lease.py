@@ -1,11 +1,11 @@
-"""Leader election by a Lease, as in client-go (tools/leaderelection/leaderelection.go): one of several processes leads.
+"""Leader election with a Lease, as in client-go (tools/leaderelection/leaderelection.go).
 
-- Another's Lease counts until it has not changed for its own duration, by this process's monotonic
-clock since it saw the last change: no two machines' clocks are compared.
-- Each write carries the resourceVersion that was read, so of two writers the server refuses one.
-- A leader leads for RENEW_DEADLINE since the *start* of its last renewal. A stopped process
-(SIGSTOP, a paused machine) that continues later sees by its clock that it no longer leads, before
-it writes anything.
+- Another holder's Lease is valid until this process has seen it unchanged for the Lease's duration.
+It measures this by its own monotonic clock, so clocks of two machines are never compared.
+- Each write carries the resourceVersion that was read, so the server rejects one of two concurrent
+writers.
+- A leader leads for RENEW_DEADLINE after the *start* of its last renewal. A process that was paused
+(SIGSTOP, a paused VM) sees by its clock that it no longer leads, before it writes anything.
 
 Unlike client-go, a process that lost the Lease continues as a candidate.
 """
@@ -23,16 +23,15 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import LEASES, Lease, LeaseSpec, micro_time
 
 LEASE_DURATION: Final = 15
-"""Seconds: how long candidates wait after the last renewal that they have seen."""
+"""Seconds that candidates wait after the last renewal that they have seen."""
 RENEW_DEADLINE: Final = 10.0
 RETRY_PERIOD: Final = 2.0
 UNFIT_PERIOD: Final = 0.5
-"""Seconds until an unfit process checks itself again. That takes no request, and at the start
-everything is soon listed."""
+"""Seconds until an unfit process checks its fitness again. The check sends no request."""
 
 _JITTER: Final = 1.2
 _LONGEST_CALL: Final = 5.0
-"""Seconds of real time for a request; a slow one must not cost the Lease."""
+"""Time-out of a request in seconds of real time, so that a slow request does not lose the Lease."""
 
 
 def lease_spec(
@@ -42,7 +41,7 @@ def lease_spec(
     acquired: datetime | None = None,
     seconds: int = LEASE_DURATION,
 ) -> dict[str, Any]:
-    """The record of a Lease. holder: "" to release it. acquired: when it was taken, if not now."""
+    """The spec of a Lease. holder: "" releases the Lease. acquired: the acquireTime, if not now."""
     return {
         "holderIdentity": holder,
         "leaseDurationSeconds": seconds,
@@ -53,11 +52,11 @@ def lease_spec(
 
 
 class Election:
-    """One process's part in an election; `run` continues until cancelled, then `release`.
+    """One candidate of a leader election. Cancel `run` to stop, then call `release`.
 
-    name: of the Lease. identity: unique to this process. report: called with each failure. changed:
-    called when this process starts or stops leading. fit: whether it may lead; an unfit process
-    lets the Lease expire, so that another one leads. rng: returns a random number in [0, 1).
+    name: the Lease's name. identity: unique to this process. report: called with each failure.
+    changed: called when this process starts or stops leading. fit: whether this process may lead;
+    if not, it lets the Lease expire for another one. rng: returns a random number in [0, 1).
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class Election:
         self._raw: RawObject[Lease] | None = None
         self._seen = LeaseSpec()
         self._seen_at = 0.0
-        """Monotonic: when this state of the Lease was first seen."""
+        """When the Lease's current state was first seen, by the monotonic clock."""
         self._led_until: float | None = None
         self._was_leading = False
 
@@ -95,16 +94,16 @@ class Election:
 
     @property
     def leader(self) -> str:
-        """Who holds the Lease, as last seen; "" if nobody does."""
+        """The Lease's last seen holder, or ""."""
         return self._seen.holder_identity
 
     async def run(self) -> None:
-        """Tries to get and keep the Lease, until cancelled."""
+        """Tries to acquire and renew the Lease, until cancelled."""
         while True:
             await self._clock.sleep(await self.attempt())
 
     async def attempt(self) -> float:
-        """One try to get or keep the Lease. Returns the seconds until the next one."""
+        """Tries once to acquire or renew the Lease. Returns the seconds until the next try."""
         self._tell()
         if not self._fit():
             return UNFIT_PERIOD
@@ -113,7 +112,7 @@ class Election:
             async with asyncio.timeout(_LONGEST_CALL):
                 won = await self._try()
         except TimeoutError:
-            seen = f"did not answer about the Lease within {_LONGEST_CALL:g} seconds"
+            seen = f"did not answer a request for the Lease within {_LONGEST_CALL:g} seconds"
             where, won = self._api.access.server, False
             self._report(ApiUnreachable(where, seen))
         except KubevouchError as error:
@@ -127,7 +126,7 @@ class Election:
         return RETRY_PERIOD if self.is_leading() else RETRY_PERIOD * (1 + _JITTER * self._rng())
 
     async def release(self) -> None:
-        """Ends our leadership, so that the next one starts at once.
+        """Releases the Lease, so that another process can lead at once.
 
         All our writers must have stopped before.
         """
@@ -155,7 +154,7 @@ class Election:
             self._changed(leading)
 
     async def _try(self) -> bool:
-        """Whether the Lease is ours now. Raises KubevouchError."""
+        """Acquires or renews the Lease. Returns whether we hold it. Raises KubevouchError."""
         if self._raw is not None and self.is_leading():
             try:
                 await self._write(self._raw, self._ours(self._seen))
@@ -203,7 +202,7 @@ class Election:
         self._observe(await self._api.replace(raw, body))
 
     def _ours(self, found: LeaseSpec) -> dict[str, Any]:
-        """The record with which this process takes or keeps a Lease in that state."""
+        """The spec with which this process takes or renews a Lease whose spec is `found`."""
         number, acquired = found.lease_transitions + 1, None
         if found.holder_identity == self._identity:
             number, acquired = found.lease_transitions, found.acquire_time

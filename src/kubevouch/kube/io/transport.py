@@ -1,7 +1,7 @@
 """One HTTP request to one API server, over aiohttp, with bounded time and size.
 
-It follows no redirect, keeps no cookie, reads no environment variable, and raises this room's
-errors only. The caller handles credentials, retries and status codes.
+Follows no redirect, keeps no cookie and reads no environment variable. Raises only the errors of
+`kube`. The caller handles credentials, retries and status codes.
 """
 
 import asyncio
@@ -37,22 +37,23 @@ from kubevouch.x509 import X509Error
 _IDLE: Final = 5
 """Seconds without a byte before a keepalive probe."""
 
-_BETWEEN: Final = 3
-_QUESTIONS: Final = 3
-_UNANSWERED: Final = _IDLE + _BETWEEN * _QUESTIONS
-"""Seconds until the connection ends, also if our data is not acknowledged."""
+_INTERVAL: Final = 3
+_PROBES: Final = 3
+_DEAD_AFTER: Final = _IDLE + _INTERVAL * _PROBES
+"""Seconds until the kernel drops a connection whose peer acknowledges neither keepalives nor our
+data."""
 
 _OPTIONS: Final = (
     ("TCP_KEEPIDLE", _IDLE),
     ("TCP_KEEPALIVE", _IDLE),  # macOS's name for it
-    ("TCP_KEEPINTVL", _BETWEEN),
-    ("TCP_KEEPCNT", _QUESTIONS),
-    ("TCP_USER_TIMEOUT", 1000 * _UNANSWERED),
+    ("TCP_KEEPINTVL", _INTERVAL),
+    ("TCP_KEEPCNT", _PROBES),
+    ("TCP_USER_TIMEOUT", 1000 * _DEAD_AFTER),
 )
 
 
 def watchful_socket(address: AddrInfoType) -> socket.socket:
-    """An unconnected socket for this address, with the options that the system has."""
+    """An unconnected socket for this address, with those of _OPTIONS that this system supports."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family, kind, protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -64,10 +65,10 @@ def watchful_socket(address: AddrInfoType) -> socket.socket:
 
 @dataclass(frozen=True)
 class ResponseLimits:
-    """Limits on a request: seconds to connect, seconds in total, bytes of the decompressed body.
+    """Limits of a request: seconds to connect, seconds in total, bytes of the decompressed body.
 
-    Where a response is read line by line, `silence` is the longest time without data, in seconds,
-    and `body` the length of a line, in bytes.
+    For a response that is read line by line, `silence` is the longest time without data in seconds,
+    and `body` the longest line in bytes.
     """
 
     connect: float = 10.0
@@ -78,9 +79,9 @@ class ResponseLimits:
 
 @dataclass(frozen=True, repr=False)
 class ApiRequest:
-    """A request without its credential; its body may hold one.
+    """A request without the Authorization header. The body may contain a secret.
 
-    target: a quoted path with its query. headers: those besides every request's own.
+    target: the quoted path and query. headers: those besides the transport's own.
     """
 
     method: str
@@ -104,9 +105,9 @@ _wanted: Final[ContextVar[Callable[[], bool] | None]] = ContextVar("wanted", def
 
 @contextlib.contextmanager
 def only_while(wanted: Callable[[], bool]) -> Iterator[None]:
-    """Within the block a request is sent only if `wanted` is true at that instant; otherwise it raises NotSent.
+    """Within the block a request is sent only if `wanted()` is true right before; otherwise it raises NotSent.
 
-    A connection takes a while, and a process may be stopped meanwhile, so an earlier check says
+    Connecting takes time, and a process may be paused meanwhile, so an earlier check proves
     nothing.
     """
     before = _wanted.set(wanted)
@@ -119,8 +120,9 @@ def only_while(wanted: Callable[[], bool]) -> Iterator[None]:
 class _Request(aiohttp.ClientRequest):
     """A request that checks whether it is still wanted right before its first byte.
 
-    With a body it checks twice: when its connection is ready, and when its bytes go to the kernel.
-    In between aiohttp yields to the event loop (Python 3.11), which in a burst takes milliseconds.
+    A request with a body checks twice: when its connection is ready, and when its bytes go to the
+    kernel. Between the two aiohttp yields to the event loop (Python 3.11), which takes milliseconds
+    under load.
     """
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
@@ -150,7 +152,7 @@ class _Request(aiohttp.ClientRequest):
 
 
 class _Connection(ResponseHandler):
-    """A connection that closes at once: aiohttp would wait for the peer's close_notify, even in its session's `close`."""
+    """A connection that closes at once. aiohttp would wait for the peer's close_notify, even when its session closes."""
 
     def close(self) -> None:
         self.abort()
@@ -200,11 +202,12 @@ class Transport:
     async def lines(
         self, asked: ApiRequest, credential: Credential
     ) -> AsyncGenerator[ApiResponse | bytes, None]:
-        """An answer line by line, for as long as it lasts: a watch.
+        """Streams a response line by line, as for a watch.
 
-        First an ApiResponse: with code 200 and no body, then the lines without their ends; or whole
-        with another code, then nothing. Text after the last line end is dropped as truncated. Close
-        the iterator if you leave it early. Raises KubeError, also in the middle.
+        Yields an ApiResponse first. With code 200 its body is empty, and the lines follow, without
+        line ends. With any other code it is complete, and nothing follows. Text after the last line
+        end is dropped as truncated. Close the iterator if you leave it early. Raises KubeError,
+        also midway.
         """
         most = asked.limits.body
         async with self._asked(asked, credential) as response:

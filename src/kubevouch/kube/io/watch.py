@@ -5,17 +5,17 @@ No change is lost or reported twice.
 It follows client-go's reflector (tools/cache/reflector.go) and kopf's nested generators:
 
 - A watch first sends every object, up to a bookmark that ends this list (WatchList, KEP-3157): one
-request, which the server answers from memory. If it fails, or a server before 1.34 refuses it, a
-list page by page and a watch from its version follow.
+request, which the server answers from memory. If it fails, or a server before 1.34 rejects it, the
+informer lists page by page and watches from that version.
 - The server is asked to end a watch after five to ten minutes (client-go's minWatchTimeout).
 Bookmarks advance the version while nothing happens.
 - After a broken or silent connection the watch continues from the last version seen. If the
-server's version is older, etcd was restored from a backup, and it lists again. A watch from a
-future version would stay silent until then and never show the differences (apiserver's
+server's version is older, etcd was restored from a backup, and the informer lists again. A watch
+from a future version would stay silent until then and never show the differences (apiserver's
 pkg/storage/cacher/cache_watcher.go, `process`); client-go does not check this.
-- 410 Gone, as a status or an event, leads to a new list: changed objects are Upserted, missing ones
-Deleted. So does a watch that cannot start for another reason, and a restore of etcd.
-- Failures are reported, and followed by a wait of up to 30 seconds, or up to 4 while nobody
+- After a 410 Gone, as a status or an event, the informer lists again: changed objects are Upserted,
+missing ones Deleted. It also does so if a watch cannot start for another reason.
+- Failures are reported, and followed by a wait of up to 30 seconds, or up to 4 while no server
 answers. Only cancelling ends a watch.
 """
 
@@ -50,15 +50,15 @@ Key = tuple[str, str]
 
 SHORTEST_WATCH: Final = 300
 SILENCE: Final = 150.0
-"""Bookmarks come about once a minute."""
+"""Seconds without data until a watch counts as dead. Bookmarks arrive about once a minute."""
 _SILENCE_IN_LIST: Final = 30.0
-"""A server that sends a list does nothing else meanwhile."""
+"""The limit while a watch sends its list, in which a server does not pause."""
 LIST_AFTER: Final = 5
 """Consecutive failures of a watch before a new list."""
-_NO_END: Final = "a watch without an end of its list"
+_NO_END: Final = "a watch whose list has no end"
 _FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 _REMEMBERED: Final = 1_000
-"""Objects that the consumer may not keep."""
+"""How many objects that the consumer does not keep may be remembered."""
 _SHORT: Final = 1.0
 """Seconds. A shorter watch without an event has failed (client-go's "very short watch")."""
 
@@ -89,8 +89,8 @@ class Watch(Generic[ObjectT]):
     report: called with each failure before the wait. rng: returns a random number in [0, 1).
     silence: seconds without data until a connection counts as dead. rows: read objects from rows of
     a Table; if the server's Tables lack the column, whole objects are read. keeps: whether the
-    consumer keeps an object. Others are not remembered, so they may be reported again, and their
-    deletion may be missed. None: it keeps all.
+    consumer keeps an object (None: it keeps all). Other objects are forgotten, so they may be
+    reported again, and their deletion may be missed.
     """
 
     def __init__(
@@ -126,22 +126,22 @@ class Watch(Generic[ObjectT]):
         self._version = ""
         self._stuck = 0
         """Consecutive watches that failed to start from this version."""
-        self._away = False
-        """Whether a server may have been down since one last reached this version."""
+        self._was_down = False
+        """Whether an API server may have been down since this version was last confirmed."""
         self.heard = clock.monotonic()
-        """When data last arrived (a page, an event, a bookmark), or the start. By the monotonic
-        clock."""
+        """When data (a page, an event, a bookmark) last arrived, by the monotonic clock; at first
+        the start."""
         self.heard_before_list = self.heard
-        """The same before the newest list started: that list does not show objects that came and
-        went since."""
+        """`heard` when the newest list started. That list does not show objects that came and went
+        since then."""
 
         self.listing = True
-        """Whether a list is in progress. It is sorted by name, so its first part need not be the
-        oldest."""
+        """Whether a list is in progress. A list is sorted by name, so its first part need not be
+        the oldest."""
         self._missing: set[Key] = set()
         """Known objects that the current list has not shown yet."""
         self._by_pages = False
-        """Whether the next list comes by pages, since one by a watch was refused or has failed."""
+        """Whether to list page by page, because a list by a watch was rejected or failed."""
 
     async def follow(
         self,
@@ -149,7 +149,7 @@ class Watch(Generic[ObjectT]):
         deleted: Callable[[Key], None],
         synced: Callable[[], None],
     ) -> None:
-        """Calls one of these for each event, until cancelled. `events` has more details."""
+        """Calls one of the callbacks for each event, until cancelled. `events` has more details."""
         async for event in self.events():
             match event:
                 case Upserted(object=found):
@@ -160,7 +160,7 @@ class Watch(Generic[ObjectT]):
                     synced()
 
     async def events(self) -> AsyncGenerator[Event[ObjectT], None]:
-        """The events, without end. Cancel the task or close the iterator to stop."""
+        """Yields events forever. Cancel the task or close the iterator to stop."""
         while True:
             if not self._version:
                 if not self.listing:
@@ -175,10 +175,10 @@ class Watch(Generic[ObjectT]):
                     self._rows, self._version = None, ""
                     self._report(error)
                 except KubevouchError as error:
-                    await self._wait_out(error)
+                    await self._wait_after(error)
 
     async def _list(self) -> AsyncGenerator[Event[ObjectT], None]:
-        """The events of a list by pages: changed objects, deleted objects, and Synced."""
+        """Lists page by page: yields changed objects, deleted objects, and Synced."""
         version = ""
         pages = self._api.pages(
             self._resource,
@@ -200,17 +200,17 @@ class Watch(Generic[ObjectT]):
     def _end_of_list(self, version: str) -> list[Event[ObjectT]]:
         """The events for objects that the list did not show, and Synced.
 
-        From now on `_version` counts.
+        Sets `_version` to the list's version.
         """
         gone = self._missing & self._known.keys()
         # A server without resourceVersions can only be watched from "0", which means any version.
-        self._version, self._stuck, self._away = version or "0", 0, False
+        self._version, self._stuck, self._was_down = version or "0", 0, False
         self.listing, self._missing, self._by_pages = False, set(), False
         return [*(Deleted(key, self._known.pop(key)[0]) for key in gone), Synced()]
 
     async def _watch(self) -> AsyncGenerator[Event[ObjectT], None]:
-        """The events of a watch from the last version, or of a list and a watch, until it ends."""
-        if self._away and not self.listing:
+        """Watches from the last version, or first lists by the watch, until the server ends the watch."""
+        if self._was_down and not self.listing:
             await self._check_version()
         began, said = self._clock.monotonic(), False
         path = self._resource.path(self._namespace)
@@ -240,7 +240,7 @@ class Watch(Generic[ObjectT]):
             await self._clock.sleep(self._backoff.failed())
 
     async def _check_version(self) -> None:
-        """Raises Gone if the server has not reached the version from which this watch would continue."""
+        """Raises Gone if the server's version is older than the last one seen."""
         pages = self._api.pages(
             self._resource,
             VersionOnly,
@@ -254,7 +254,7 @@ class Watch(Generic[ObjectT]):
             version = (await anext(pages)).metadata.resource_version
         if _is_older(version, self._version):
             raise self._went_back(version)
-        self._away = False
+        self._was_down = False
 
     def _on_line(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
         if self.listing:
@@ -275,7 +275,7 @@ class Watch(Generic[ObjectT]):
         return self._deleted(_key(word.object))
 
     def _on_line_of_list(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
-        """Like client-go's handleAnyWatch; but an unreadable object must not look deleted, so then the list fails."""
+        """Like client-go's handleAnyWatch, but an unreadable object fails the list, so that it does not look deleted."""
         if word.error is not None:
             raise word.error
         if word.object is None:
@@ -293,7 +293,7 @@ class Watch(Generic[ObjectT]):
         return [] if known is None else [Deleted(key, known[0])]
 
     def _went_back(self, version: str) -> Gone:
-        """What we know is outdated, and no event will correct it: only a list can."""
+        """The error for a version that went backwards: only a new list can correct what we know."""
         where = f"{self._api.access.server}{self._resource.path(self._namespace)}"
         seen = f"version {version} after version {self._version}: etcd was restored from a backup"
         return Gone(where, seen, code=410, reason="Expired")
@@ -314,14 +314,14 @@ class Watch(Generic[ObjectT]):
             return [Deleted(key, known[0]), Upserted(item)]
         return [Upserted(item)]
 
-    async def _wait_out(self, error: KubevouchError) -> None:
+    async def _wait_after(self, error: KubevouchError) -> None:
         if isinstance(error, ApiUnreachable):
             wait = self._backoff.unreached()
         else:
             wait = self._backoff.failed(_retry_after(error))
-        self._away = self._away or _may_have_been_away(error)
-        self._stuck += bool(self._version) and not _never_came(error)
-        if self.listing and not _never_came(error) and not isinstance(error, TooManyRequests):
+        self._was_down = self._was_down or _may_be_down(error)
+        self._stuck += bool(self._version) and not _never_sent(error)
+        if self.listing and not _never_sent(error) and not isinstance(error, TooManyRequests):
             refused, self._by_pages = not self._by_pages and _needs_new_list(error), True
             if refused:
                 return
@@ -339,9 +339,9 @@ def _key(item: Object) -> Key:
 
 
 def _newer(version: str, than: str) -> bool:
-    """Whether a resourceVersion is newer.
+    """Whether a resourceVersion is newer, or cannot be compared.
 
-    They are growing numbers (KEP-5504); False for any other form.
+    resourceVersions are growing numbers (KEP-5504).
     """
     if not (version.isdecimal() and than.isdecimal()):
         return True
@@ -357,21 +357,18 @@ def _retry_after(error: KubevouchError) -> float:
     return (error.retry_after or 0.0) if isinstance(error, RetryLater) else 0.0
 
 
-def _may_have_been_away(error: KubevouchError) -> bool:
-    """Whether an API server may have been down, as for a restore. A refusal means that it was up."""
+def _may_be_down(error: KubevouchError) -> bool:
+    """Whether an API server may have been down, as during a restore. A rejection means that it was up."""
     return not isinstance(error, StatusError) or error.code >= 500
 
 
-def _never_came(error: KubevouchError) -> bool:
-    """Whether the request reached no server.
-
-    Then no version is at fault, and a list would not help.
-    """
+def _never_sent(error: KubevouchError) -> bool:
+    """Whether the request reached no server, so that a new list would not help."""
     return isinstance(error, ApiUnreachable) and not isinstance(error, BrokenOff)
 
 
 def _needs_new_list(error: KubevouchError) -> bool:
-    """Whether the version is too old (410) or invalid to the server (400, 422), so that only a new list helps."""
+    """Whether the server rejected the version as too old (410) or invalid (400, 422), so that only a new list helps."""
     if not isinstance(error, StatusError) or isinstance(error, TooManyRequests):
         return False
     return error.code in (400, 410, 422) or error.reason in ("Expired", "Gone")

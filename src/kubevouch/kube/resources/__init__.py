@@ -98,7 +98,7 @@ class Lease(Object, frozen=True, kw_only=True):
 
     @property
     def written(self) -> datetime | None:
-        """When it was last written, by the API server's record; else its renew time, by its holder's clock."""
+        """When the Lease was last written, by the API server's managedFields; else its renewTime, by its holder's clock."""
         noted = [each.time for each in self.metadata.managed_fields if each.time is not None]
         return max(noted, default=self.spec.renew_time)
 
@@ -107,11 +107,11 @@ CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", ConfigMap, namespace
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", Namespace)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", Lease, namespaced=True)
 AUTHORITY_SECRETS = Resource("", "v1", "secrets", "Secret", AuthoritySecret, namespaced=True)
-"""Only for the one Secret, by name, that holds a server's CA."""
+"""Secrets, to read by name the one that holds a server's CA."""
 
 
 def bounded_note(text: str, most: int) -> str:
-    """The text on one line, in at most that many bytes of UTF-8, with dots after a cut."""
+    """The text on one line, cut to `most` bytes of UTF-8, with dots after a cut."""
     line = text
     if not text.isprintable():
         line = "".join(each if each.isprintable() else "?" for each in text)

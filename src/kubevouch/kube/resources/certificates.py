@@ -25,7 +25,7 @@ class CsrSpec(Narrow, frozen=True, kw_only=True):
     `username`, `uid`, `groups` and `extra` describe the requestor, as set by the API server.
 
     request: the PEM text as sent, not parsed. If it exceeds MOST_REQUEST, only its size is kept, as
-    `dropped`. expiration_seconds: None if the requestor did not say.
+    `dropped`. expiration_seconds: None if the requestor did not set it.
     """
 
     request: bytes = b""
@@ -71,7 +71,7 @@ class CertificateSigningRequest(Object, frozen=True, kw_only=True):
 
 
 def first_condition(condition: CsrCondition, now: datetime) -> dict[str, Any]:
-    """The JSON of a condition as kubectl writes it: with the time of the decision, by which old CSRs are deleted."""
+    """The JSON of a condition as kubectl writes it. Old CSRs are deleted by its lastUpdateTime."""
     return {
         "type": condition.type,
         "status": condition.status or "True",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 _TOO_LONG = 32
-"""Characters. A resourceVersion has 64 bits; Python makes no number of thousands of digits."""
+"""Digits. A resourceVersion has 64 bits, and Python refuses to parse thousands of digits."""
 
 
 class Narrow(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
@@ -23,8 +23,8 @@ class Narrow(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False
 class Metadata(Narrow, frozen=True, kw_only=True):
     """ObjectMeta.
 
-    Its times are aware; None if the server sent none. deletion_timestamp: set while it is being
-    deleted.
+    Times are timezone-aware, or None if the server sent none. deletion_timestamp: set while the
+    object is being deleted.
     """
 
     name: str = ""
@@ -56,7 +56,7 @@ class VersionOnly(Narrow, frozen=True, kw_only=True):
 
 
 class FieldsManager(Narrow, frozen=True, kw_only=True):
-    """A client that wrote the object: when it last changed something, by the API server's clock, to the second."""
+    """An entry of managedFields. time: the client's last change, by the API server's clock, to the second."""
 
     manager: str = ""
     subresource: str = ""
@@ -142,7 +142,7 @@ class Resource(Generic[ObjectT]):
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~-]*")
-"""No character to quote: almost every name in Kubernetes."""
+"""Matches a name that needs no URL quoting, as almost every name in Kubernetes."""
 
 
 def _step(text: str) -> str:

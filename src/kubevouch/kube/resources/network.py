@@ -1,4 +1,4 @@
-"""Services, EndpointSlices, and what leads to them: APIServices and webhooks."""
+"""Services, EndpointSlices, and objects that refer to Services: APIServices and webhooks."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ _SERVICE_NAME: Final = "kubernetes.io/service-name"
 
 
 class ServicePort(Narrow, frozen=True, kw_only=True):
-    """A port of a Service, or one that all endpoints of a slice have."""
+    """A port of a Service, or of all endpoints of an EndpointSlice."""
 
     name: str = ""
     port: int = 0
@@ -55,7 +55,7 @@ class Service(Object, frozen=True, kw_only=True):
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The cluster IPs: without `spec.external_ips` and the load balancer's addresses."""
+        """The cluster IPs, without `spec.external_ips` and the load balancer's addresses."""
         own = (self.spec.cluster_ip, *self.spec.cluster_ips)
         return tuple(dict.fromkeys(text for text in own if text and text != "None"))
 
@@ -75,7 +75,7 @@ class EndpointConditions(Narrow, frozen=True, kw_only=True):
 
     @property
     def is_ready(self) -> bool:
-        """Whether the Service sends clients there."""
+        """Whether the Service routes traffic to this endpoint."""
         return self.ready is not False
 
 
@@ -95,7 +95,7 @@ class EndpointSlice(Object, frozen=True, kw_only=True):
 
     @property
     def service(self) -> str:
-        """The name of its Service; empty if it has none."""
+        """The name of the slice's Service; empty if it has none."""
         return self.metadata.labels.get(_SERVICE_NAME, "")
 
 
@@ -156,7 +156,7 @@ def slices_of(service: str) -> str:
 
 
 class ClientConfig(Narrow, frozen=True, kw_only=True):
-    """What the API server calls: a URL or a Service. ca_bundle: PEM; empty means its machine's own CAs."""
+    """What the API server calls: a URL or a Service. ca_bundle: PEM; if empty, the API server trusts its system's CAs."""
 
     url: str = ""
     service: ServiceReference | None = None

@@ -1,8 +1,8 @@
 """Nodes, and the usage of nodes and pods.
 
-A node itself writes most of its status, so none of it is proven.
+The kubelet itself reports most of a Node's status, so none of it is proven.
 
-The metrics API's quantities stay text, which kubevouch.quantity reads.
+The metrics API's quantities stay text; kubevouch.quantity parses them.
 """
 
 from datetime import datetime
@@ -53,14 +53,14 @@ class NodeStatus(Narrow, frozen=True, kw_only=True):
 
     addresses: tuple[NodeAddress, ...] = ()
     conditions: tuple[Condition, ...] = ()
-    """Only the condition Ready, if there is one. Nobody here reads the others, a quarter of a
+    """Only the condition Ready, if present. The others are never read, and take a quarter of a
     Node's memory."""
 
     node_info: NodeInfo = NodeInfo()
     daemon_endpoints: _Endpoints = _Endpoints()
 
     def __post_init__(self) -> None:
-        """Drops the other conditions."""
+        """Drops all conditions but Ready."""
         ready = tuple(each for each in self.conditions if each.type == "Ready")
         msgspec.structs.force_setattr(self, "conditions", ready)
 
@@ -73,7 +73,7 @@ class Node(Object, frozen=True, kw_only=True):
 
     @property
     def kubelet_port(self) -> int:
-        """The kubelet's port in the status; 10250 if it states none (pkg/kubelet/client/kubelet_client.go)."""
+        """The kubelet's port in the status; 10250 if not set (pkg/kubelet/client/kubelet_client.go)."""
         return self.status.daemon_endpoints.kubelet_endpoint.port or 10250
 
     @property
@@ -83,14 +83,14 @@ class Node(Object, frozen=True, kw_only=True):
 
 
 class SizedNodeStatus(NodeStatus, frozen=True, kw_only=True):
-    """The status of a Node, with its amounts of each resource."""
+    """The status of a Node, with allocatable and capacity."""
 
     allocatable: dict[str, str] = field(default_factory=dict)
     capacity: dict[str, str] = field(default_factory=dict)
 
 
 class SizedNode(Node, frozen=True, kw_only=True):
-    """A Node with its amounts of each resource, which most readers of thousands of nodes do not need."""
+    """A Node with allocatable and capacity, which most readers of thousands of nodes do not need."""
 
     status: SizedNodeStatus = SizedNodeStatus()
 
@@ -100,7 +100,7 @@ SIZED_NODES = Resource("", "v1", "nodes", "Node", SizedNode)
 
 
 class NodeMetrics(Object, frozen=True, kw_only=True):
-    """`window` is a Go duration such as 15.123s; `usage` has cpu and memory."""
+    """The usage of a node. window: a Go duration such as 15.123s. usage: has cpu and memory."""
 
     timestamp: datetime | None = None
     window: str = ""
@@ -115,7 +115,7 @@ class ContainerMetrics(Narrow, frozen=True, kw_only=True):
 
 
 class PodMetrics(Object, frozen=True, kw_only=True):
-    """The usage of a pod by container. Fields as in NodeMetrics."""
+    """The usage of a pod by container. Fields have the format of NodeMetrics."""
 
     timestamp: datetime | None = None
     window: str = ""
@@ -124,8 +124,8 @@ class PodMetrics(Object, frozen=True, kw_only=True):
 
 METRICS_GROUP: Final = "metrics.k8s.io"
 METRICS_VERSIONS: Final = ("v1", "v1beta1")
-"""The metrics API's versions, with the same fields, the preferred one first. HPAs read the last
-one, which every cluster has."""
+"""The versions of the metrics API, the preferred one first. All have the same fields. HPAs use the
+last one, which every cluster has."""
 METRICS_API_SERVICES: Final = {each: f"{each}.{METRICS_GROUP}" for each in METRICS_VERSIONS}
 NODE_METRICS = Resource(METRICS_GROUP, METRICS_VERSIONS[-1], "nodes", "NodeMetrics", NodeMetrics)
 POD_METRICS = Resource(

@@ -1,4 +1,4 @@
-"""Pods: their containers' images and flags, whether they run, and what runs and protects them."""
+"""Pods with their images, flags and states, and the Deployments and PodDisruptionBudgets that manage them."""
 
 import re
 from datetime import datetime
@@ -91,12 +91,12 @@ class Pod(Object, frozen=True, kw_only=True):
 
     @property
     def is_ending(self) -> bool:
-        """Whether it was deleted, and has not ended yet."""
+        """Whether the pod was deleted but still runs."""
         return self.metadata.deletion_timestamp is not None
 
     @property
     def is_mirror(self) -> bool:
-        """Whether a kubelet made it from a local file.
+        """Whether this is a mirror pod, which a kubelet made for a static pod.
 
         A node can create no other pods (NodeRestriction).
         """
@@ -154,16 +154,15 @@ class _Requirement(Narrow, frozen=True, kw_only=True):
 
 
 class LabelSelector(Narrow, frozen=True, kw_only=True):
-    """A metav1.LabelSelector.
+    """A metav1.LabelSelector. An empty one selects everything.
 
-    Its text is the query parameter labelSelector; an empty one selects everything.
+    Its text is the query parameter labelSelector.
     """
 
     match_labels: dict[str, str] = field(default_factory=dict)
     match_expressions: tuple[_Requirement, ...] = ()
 
     def __str__(self) -> str:
-        """In the form of the query parameter."""
         labels = (f"{key}={value}" for key, value in self.match_labels.items())
         return ",".join((*labels, *map(str, self.match_expressions)))
 
@@ -206,7 +205,7 @@ _BY_DIGEST: Final = re.compile(
 
 
 def names_an_image(reference: str) -> bool:
-    """Whether it names one image, by digest."""
+    """Whether the reference names one image, by digest."""
     return _BY_DIGEST.fullmatch(reference) is not None
 
 

@@ -2,11 +2,11 @@
 
 Without any credential:
 
-- `dial`: bare handshakes with many kubelets, and what each presented; `handshake` is one of them
+- `dial`: bare handshakes with many kubelets, and what each presented; `handshake`: one of them
 
-With a token, after the kubelet's certificate proved to be that node's:
+With a token, after the kubelet's certificate was verified as that node's:
 
-- `trust`: which kubelets we believe, and whether one is a certain node's
-- `fetch`: a page of one kubelet; `stream`: its connection
-- `names`: resolves names for both, apart from everything else
+- `trust`: the CAs that we trust for kubelets, and the check that a peer is a certain node's kubelet
+- `fetch`: fetches a page from one kubelet; `stream`: its connection
+- `names`: resolves names for both, in its own threads
 """

@@ -1,11 +1,11 @@
-"""Bare handshakes with kubelets: what each presents, and how handshakes fail.
+"""Bare handshakes with kubelets: the certificates that each presents, and how handshakes fail.
 
 We send no credential and no byte of HTTP, so this is safe with any peer, even an impostor. The
-handshake completes, TLS ends properly (so that a kubelet logs nothing), and the connection closes.
+handshake completes, we send close_notify so that a kubelet logs nothing, and the connection closes.
 
-It uses sockets and memory BIOs instead of asyncio's TLS transports. These allocate 256 KiB a
-connection for data that never comes, and hide the bytes that tell an alert from plain HTTP.
-Numbers: docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
+It uses sockets and memory BIOs instead of asyncio's TLS transports. These allocate 256 KiB for each
+connection, and hide the bytes that distinguish an alert from plain HTTP. Numbers:
+docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
 `x509.verify` decides trust, not this file.
 """
@@ -38,9 +38,9 @@ async def dial(
 ) -> AsyncGenerator[DialResult, None]:
     """Dials all targets, `concurrency` at a time, and yields each DialResult when it is done.
 
-    No target raises.
+    A failure is a result; nothing is raised for a target.
 
-    Targets are taken one by one, so memory does not grow with their number. A low limit on open
+    Targets are consumed one by one, so memory does not grow with their number. A low limit on open
     files reduces the concurrency. timeout: seconds of real time for a target with all its
     addresses. Close the iterator if you leave it early (contextlib.aclosing).
     """
@@ -71,13 +71,13 @@ async def dial(
 async def dial_all(
     targets: Iterable[Target], *, clock: Clock, timeout: float, concurrency: int = 500
 ) -> tuple[DialResult, ...]:
-    """Like dial, with all results in a tuple, in order of completion."""
+    """Dials all targets, like dial, and returns the results in order of completion."""
     answers = dial(targets, clock=clock, concurrency=concurrency, timeout=timeout)
     return tuple([answer async for answer in answers])
 
 
 def _files_to_spare() -> int:
-    """The number of connections that this process may open, with some files left for everything else."""
+    """How many connections this process may open, with some open files left for everything else."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, soft - _SPARE_FILES) if soft != resource.RLIM_INFINITY else 1 << 20
 
@@ -115,7 +115,7 @@ async def _dial_one(
 def readable_chain(
     presented: tuple[bytes, ...], where: str
 ) -> tuple[tuple[Certificate, ...], HandshakeFailure | None]:
-    """The certificates before the first unreadable one, at which Go's client gives up."""
+    """The certificates before the first unreadable one (where Go's client gives up), and the failure for that one."""
     chain: list[Certificate] = []
     if length := leaf_too_long(presented):
         return (), _unreadable(length)

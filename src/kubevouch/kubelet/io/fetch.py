@@ -1,7 +1,7 @@
-"""Fetches a page from one kubelet with a token, after its certificate proved to be that node's.
+"""Fetches a page from one kubelet with a token, after verifying that its certificate is that node's.
 
-Three checks pass before the token or any byte of HTTP goes out: OpenSSL's verification of chain and
-name, our own by Go's rules, and that the certificate names this very node (`misnamed`). A kubelet
+Three checks pass before the token or any byte of HTTP is sent: OpenSSL verifies chain and name, we
+verify both by Go's rules, and the certificate must name exactly this node (`misnamed`). A kubelet
 with a trusted certificate for another node, even at the same address, gets nothing. Redirects are
 not followed, and every length and time is limited, also after decompression.
 
@@ -9,7 +9,8 @@ An unverified kubelet gets nothing at all, or with --kubelet-insecure-tls a requ
 credential.
 
 A connection is kept for further fetches and belongs to one node. After ten minutes, or when its
-certificate expires, a new verified one replaces it; an unverified one after a minute.
+certificate expires, a new verified connection replaces it. An unverified connection is replaced
+after a minute.
 
 Errors use the texts of metrics-server's log where Go has one, so that operators can compare.
 """
@@ -38,31 +39,32 @@ from kubevouch.tls.io.identity import IdentityRefused
 from kubevouch.x509 import Certificate, printable
 
 LONGEST_KEPT: Final = 600.0
-"""Seconds to keep a connection."""
+"""Seconds to keep a verified connection."""
 LONGEST_UNVERIFIED: Final = 60.0
-"""The same for an unverified peer: it may have a better certificate by now."""
+"""Seconds to keep an unverified connection: the kubelet may have a better certificate by now."""
 _LONGEST_TEXT: Final = 2000
-"""Characters. A node can make its path, names and status as long as it likes, and each log line
-repeats them."""
-_SHRINKS: Final = 4
-"""The limit for a gzip page, as a fraction of that for a plain one. Real pages shrink to a
-fourth or a fifteenth, below 1 MiB. A gzip without contents takes 75 ms of processor for each
-MiB."""
-_TELLING: Final = frozenset({401, 403, 404})
-"""Statuses that show what to fix: the token, its account's rights, the path, or a kubelet
-without the page."""
+"""The longest error text in characters. A node can make its path, names and status very long, and
+each log line repeats them."""
+_GZIP_DIVISOR: Final = 4
+"""Divides the limit of a plain page to get that of a gzip page. Real pages shrink to between a
+quarter and a fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU, even if it contains
+nothing."""
+_NAMED: Final = frozenset({401, 403, 404})
+"""Statuses that show what to fix: the token, its permissions, the path, or a kubelet without the
+page."""
 # Characters that a path may contain; Go's url.URL escapes all others, also line breaks.
 _SAFE: Final = "/$&+,:;=@!*'()~"
 
 
 class FetchFailed(KubeletError):
-    """The fetch failed. reason: a word of FailureKind or x509.VerifyReason, or one of those below.
+    """The fetch failed.
 
-    "http-401", "http-403", "http-404", "http-5xx", "http-other": the response's status, which
-    `text` has in full. "no-answer": the connection broke during HTTP. "too-large": the page is too
-    long. "deadline": the time ran out. A kubelet cannot add reasons: each may become a series of
-    metrics. text: as metrics-server logs it, truncated if very long. chain: what an unverified peer
-    presented.
+    reason: the value of a FailureKind or x509.VerifyReason, or one of these. "http-401",
+    "http-403", "http-404", "http-5xx", "http-other": the response's status, which `text` has in
+    full. "no-answer": the connection broke during HTTP. "too-large": the page is too long.
+    "deadline": the time ran out. A kubelet cannot add reasons, since each may become a label of
+    metrics. text: as metrics-server logs it, truncated if very long. chain: the certificates that
+    an unverified peer presented.
     """
 
     def __init__(
@@ -76,13 +78,13 @@ class FetchFailed(KubeletError):
 
 
 class KubeletClient:
-    """The client of one node's kubelet, with its connection, which must be closed.
+    """The client of one node's kubelet, with its connection. Close it after use.
 
     `target.node` is required.
 
-    clock: verifies certificates. names: resolves the target's address if it is a name. limits: of
-    the fetches' time; all clients of an event loop should share them. unverified: whether to ask an
-    unverified kubelet, too, without any credential.
+    clock: the time for verifying certificates. names: resolves the target's address if it is a
+    name. limits: the time limits of fetches; all clients of an event loop should share them.
+    unverified: whether to fetch from an unverified kubelet, too, without any credential.
     """
 
     def __init__(
@@ -110,19 +112,17 @@ class KubeletClient:
         self._presented: tuple[Certificate, ...] = ()
         self._asked = ("", "")
         self._written = b""
-        """The last request: path and Authorization."""
+        """The bytes of the last request, whose path and Authorization are in `_asked`."""
         self._doubt: FetchFailed | None = None
         """Why the open connection's peer is unverified; None if it was verified."""
         self.was_doubted = ""
-        """Why the last fetch's peer was unverified, "" if it was verified. It outlives the
-        connection."""
+        """Why the last fetch's peer was unverified, or "". Stays set after the connection closes."""
 
     async def page(self, path: str, authorization: str, *, timeout: float, most: int) -> bytes:
-        """The body of a page. authorization: the header's value. timeout: seconds in total.
+        """Fetches a page and returns its body. Raises FetchFailed.
 
-        Raises FetchFailed.
-
-        most: bytes; for gzip a quarter of them.
+        authorization: the header's value. timeout: seconds in total. most: the limit of the body in
+        bytes; a gzip body may have a quarter of that.
         """
         try:
             return await self._page(path, authorization, timeout, most)
@@ -173,7 +173,7 @@ class KubeletClient:
         kept = self._stream is not None
         while True:
             stream = self._stream or await self._connect(url, timeout)
-            answer = ResponseReader(most, most_packed=most // _SHRINKS)
+            answer = ResponseReader(most, most_packed=most // _GZIP_DIVISOR)
             try:
                 request = self._request(path, authorization)
                 return await _asked(stream, request, answer, 1000 + most // 1024)
@@ -203,7 +203,7 @@ class KubeletClient:
         # The connection is kept; Go's text names the present time, so it is computed anew for
         # each line.
         doubt = self._go_reason(url, doubt.chain) or doubt
-        text = f'{doubt.text}; without a token it answered "{said}": `kubevouch apply` gets it a certificate'
+        text = f'{doubt.text}; the kubelet answered "{said}" without a token: `kubevouch apply` gets it a certificate'
         return FetchFailed(url, doubt.reason, text, doubt.chain)
 
     def _broken_connection(self, error: OSError) -> str:
@@ -245,21 +245,21 @@ class KubeletClient:
         return await self._connect_unverified(url, doubt, timeout)
 
     def _not_the_node(self, url: str, error: IdentityRefused) -> FetchFailed:
-        """The failure for a peer that our own verification refused.
+        """The failure for a peer that our own verification rejected.
 
-        A method of its own, so that no frame of a connection holds the cause, which holds that
-        frame.
+        This is a separate method, so that no frame of a connection refers to the cause, which
+        refers to that frame.
         """
         cause = error.__cause__
         reason = cause.reason if isinstance(cause, PeerRefused) else str(FailureKind.WRONG_IDENTITY)
         return self._failed(url, reason, _words(cause or error), self._presented)
 
     async def _connect_unverified(self, url: str, doubt: FetchFailed, timeout: float) -> TlsStream:
-        """A connection to an unverified peer.
+        """Opens a connection to an unverified peer.
 
-        Raises the doubt about it, unless unverified peers are asked, too.
+        Raises `doubt`, unless unverified peers are allowed.
 
-        OpenSSL gives neither an untrusted chain nor Go's reason, so this handshake also gets these.
+        OpenSSL reports neither an untrusted chain nor Go's reason; this handshake finds both.
         """
         context = self.trust.accepting if self._unverified else self.trust.inspecting
         connector = self._connector()
@@ -278,7 +278,7 @@ class KubeletClient:
         return stream
 
     def _go_reason(self, url: str, presented: tuple[Certificate, ...]) -> FetchFailed | None:
-        """Why our own verifier distrusts the chain; None if it trusts it, or cannot read it."""
+        """Why our own verifier distrusts the chain; None if it trusts the chain or there is none."""
         if not presented:
             return None
         try:
@@ -295,7 +295,7 @@ class KubeletClient:
             self._valid_until = None
 
     def _check_identity(self, peer: tuple[bytes, ...]) -> None:
-        """Checks what OpenSSL did not, after the handshake and before any write.
+        """Verifies the peer's certificate by our own rules, after the handshake and before any write.
 
         Raises PeerRefused.
         """
@@ -319,8 +319,8 @@ def _cut(text: str) -> str:
 
 
 def _status_reason(status: int) -> str:
-    """One of a few words for a status other than 200."""
-    if status in _TELLING:
+    """The FetchFailed reason for a status other than 200."""
+    if status in _NAMED:
         return f"http-{status}"
     return "http-5xx" if 500 <= status < 600 else "http-other"
 
@@ -333,7 +333,7 @@ def _words(error: BaseException) -> str:
 def quoted(path: str) -> str:
     """A path as Go's url.URL writes it: escaped, with a leading slash.
 
-    Cached, since nearly all nodes have the same.
+    Cached, since nearly all nodes have the same path.
     """
     escaped = quote(path, safe=_SAFE)
     return escaped if escaped.startswith("/") else f"/{escaped}"
@@ -361,7 +361,7 @@ async def _asked(
         data = await stream.receive()
         pieces -= 1
         if pieces < 0:
-            raise ResponseError("an answer in too many pieces")
+            raise ResponseError("an answer in too many small parts")
         if not data:
             raise _Ended("unexpected EOF" if answer.begun else "EOF")
         answer.feed(data)

@@ -1,7 +1,7 @@
-"""A connection from an address to a completed handshake, on a socket and two memory BIOs.
+"""Connects to an address and does a handshake, on a socket and two memory BIOs.
 
-It sees every received byte. So, like Go, it can tell an alert from plain HTTP, and an end of the
-connection between two TLS records from one within a record.
+It sees every received byte. So, like Go, it can distinguish an alert from plain HTTP, and a
+connection that ended between two TLS records from one that ended within a record.
 """
 
 import asyncio
@@ -20,11 +20,12 @@ from kubevouch.tls.io.identity import Check, presented, vouched_by
 from kubevouch.x509.gotext import parse_address
 
 MOST_BYTES: Final = 256 * 1024
-"""Bytes. A longer handshake is aborted. OpenSSL limits a Certificate message to 100 KiB, Go to 256."""
+"""The most bytes of a handshake; a longer one is aborted. OpenSSL limits a Certificate message to
+100 KiB, Go to 256."""
 
 MOST_PIECES: Final = 1000
-"""The most pieces of a handshake, since each costs time: that many bytes are 500 of the smallest
-usual packets."""
+"""The most reads of a handshake, since each costs time. MOST_BYTES take 500 of the smallest usual
+packets."""
 
 _CHUNK: Final = 16 * 1024
 _KEPT: Final = 64
@@ -36,7 +37,7 @@ _LARGEST_PORT: Final = 65535
 class TlsConnector:
     """A connection attempt.
 
-    Use it once; its attributes stay readable, even if `run` or `open` raised.
+    Use it once. Its attributes stay readable, even if `run` or `open` raised.
 
     names: resolves the host if it is a name.
     """
@@ -83,11 +84,11 @@ class TlsConnector:
     async def open(
         self, context: ssl.SSLContext, connect_timeout: float, check: Check | None = None
     ) -> TlsStream:
-        """Like run, but returns the open connection, which the caller must close.
+        """Connects, does the handshake and returns the open connection, which the caller must close.
 
-        The checks of `context` have passed.
+        OpenSSL has verified the peer as `context` requires. Raises like run.
 
-        check: who the peer must be, for a context of `vouch_first`.
+        check: our own check of the peer, for a context of `vouch_first`.
         """
         connection = await self._connect(connect_timeout)
         try:
@@ -133,7 +134,7 @@ class TlsConnector:
                 incoming.write_eof()
 
     async def _connect(self, connect_timeout: float) -> socket.socket:
-        """A connection to the host's first address that accepts it.
+        """Connects to the first of the host's addresses that accepts.
 
         Each address gets its share of the time, but at least two seconds, as in Go (net/dial.go,
         partialDeadline).
@@ -176,7 +177,7 @@ class TlsConnector:
 
 
 class _Records:
-    """Follows TLS records by their headers (RFC 8446, 5.1), to tell whether the stream ends within a record."""
+    """Tracks TLS records by their headers (RFC 8446, 5.1), to know whether the stream ends within a record."""
 
     def __init__(self) -> None:
         self.first = bytearray()
@@ -191,12 +192,12 @@ class _Records:
         return bool(self._header or self._left)
 
     def take(self, data: bytes) -> None:
-        """Takes further bytes from the peer. Raises ssl.SSLError if the handshake gets too long."""
+        """Adds bytes from the peer. Raises ssl.SSLError if the handshake gets too long."""
         self.first += data[: _KEPT - len(self.first)]
         self._total += len(data)
         self._pieces += 1
         if self._total > MOST_BYTES or self._pieces > MOST_PIECES:
-            text = f"more than {MOST_BYTES} bytes or {MOST_PIECES} pieces"
+            text = f"more than {MOST_BYTES} bytes or {MOST_PIECES} reads"
             error = ssl.SSLError(ssl.SSL_ERROR_SSL, text)
             error.reason = "EXCESSIVE_MESSAGE_SIZE"
             raise error

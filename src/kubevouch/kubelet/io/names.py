@@ -1,8 +1,8 @@
-"""Resolves names in threads of its own: a limited number, with a time limit and a cache.
+"""Resolves names in threads of its own, limited in number and time, with a cache.
 
-getaddrinfo cannot be interrupted, and asyncio runs it in a shared pool, of six threads on two
-cores. A dead resolver would stop everything else that needs that pool. Here it stops only callers
-that wait for the name. Even these continue with their old addresses for a while.
+getaddrinfo cannot be interrupted, and asyncio runs it in a shared pool of six threads on two cores.
+A hanging resolver would block everything else that needs that pool. Here it blocks only callers
+that wait for the name, and even these fall back to cached addresses for a while.
 """
 
 import asyncio
@@ -15,33 +15,34 @@ from typing import Any, Final
 from kubevouch.clock import Clock
 
 Place = tuple[int, Any]
-"""An address family and a socket address of it, as from getaddrinfo."""
+"""An address family and a socket address, as from getaddrinfo."""
 
 LookUp = Callable[[str], Sequence[Place]]
-"""Blocks, and returns a host's places with port 0. Raises OSError, UnicodeError."""
+"""A blocking lookup. Returns a host's socket addresses with port 0. Raises OSError, UnicodeError."""
 
 LONGEST_NAME: Final = 253
-"""The longest name, in characters. The system's resolver takes seconds to refuse a much longer one."""
+"""The most characters of a name. The system's resolver takes seconds to reject a much longer one."""
 _FRESH: Final = 30.0
-"""Seconds for which an answer is fresh."""
+"""Seconds for which a cached answer is used without a new lookup."""
 _STALE: Final = 600.0
-"""Seconds for which an answer serves if the resolver fails or is too slow."""
+"""Seconds for which a cached answer is used if the resolver fails or is too slow."""
 _MOST_KEPT: Final = 20_000
 _MOST_PLACES: Final = 16
-"""Per name. A DNS answer has room for thousands, and each would be dialled and remembered."""
+"""The most addresses of a name. A DNS answer may have thousands, and each would be dialled and
+cached."""
 
 
 def system_look_up(host: str) -> Sequence[Place]:
-    """The machine's own resolver."""
+    """Resolves a host with the system's resolver."""
     found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
     return [(family, place) for family, _, _, _, place in found]
 
 
 class NameResolver:
-    """The addresses of names. Only one lookup of a name runs at a time.
+    """Resolves names to addresses. At most one lookup of a name runs at a time.
 
-    at_once: lookups, each in a thread that may outlive the caller's wait. time_limit: seconds that
-    a caller waits.
+    at_once: the most lookups at a time. Each has a thread, which may outlive the caller's wait.
+    time_limit: seconds that a caller waits.
     """
 
     def __init__(
@@ -65,14 +66,14 @@ class NameResolver:
         Raises OSError (socket.gaierror), UnicodeError.
         """
         if len(host.removesuffix(".")) > LONGEST_NAME:
-            raise socket.gaierror(socket.EAI_NONAME, "longer than any name")
+            raise socket.gaierror(socket.EAI_NONAME, "longer than a DNS name may be")
         found = self._within(host, _FRESH)
         if found is None:
             found = await self._asked(host)
         return [(family, (place[0], port, *place[2:])) for family, place in found]
 
     def forget(self, host: str) -> None:
-        """Forgets a host's addresses: nobody answered there, so they may have changed."""
+        """Forgets a host's cached addresses, because none of them answered."""
         self._kept.pop(host, None)
 
     def _within(self, host: str, seconds: float) -> Sequence[Place] | None:
@@ -102,7 +103,7 @@ class NameResolver:
     async def _resolved(self, host: str) -> Sequence[Place]:
         """Resolves a name in a thread.
 
-        The thread holds its slot until it ends, even if nobody waits for it.
+        The thread keeps its slot until it ends, even if no caller waits any longer.
         """
         try:
             async with asyncio.timeout(self._time_limit):
@@ -116,7 +117,7 @@ class NameResolver:
             self._places.release()
 
     def _in_a_thread(self, host: str) -> "asyncio.Future[Sequence[Place]]":
-        """The answer from a new thread. Raises socket.gaierror."""
+        """Starts a lookup in a new thread. Raises socket.gaierror if no thread can start."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Sequence[Place]] = loop.create_future()
 
@@ -144,7 +145,7 @@ class NameResolver:
         try:
             thread.start()
         except RuntimeError:  # the pod's limit of processes
-            raise socket.gaierror(socket.EAI_AGAIN, "cannot start a thread for it") from None
+            raise socket.gaierror(socket.EAI_AGAIN, "cannot start a thread") from None
         return answer
 
     def _done(self, host: str, lookup: "asyncio.Task[Sequence[Place]]") -> None:
@@ -156,7 +157,7 @@ class NameResolver:
         self._drop_old()
 
     def _drop_old(self) -> None:
-        """Drops old answers: names that change again and again must not pile up."""
+        """Drops old answers, so that changing names cannot fill the cache."""
         old = self._clock.monotonic() - _STALE
         while self._kept and (
             next(iter(self._kept.values()))[0] < old or len(self._kept) > _MOST_KEPT

@@ -1,9 +1,9 @@
 """A TLS connection on a socket and two memory BIOs, after its handshake.
 
-asyncio's own buffers cost 256 KiB a connection, and a metrics server keeps one to each node.
-Numbers: docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
+asyncio's own buffers cost 256 KiB a connection, and a metrics server keeps a connection to each
+node. Numbers: docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
-The event loop watches the socket from the first wait on, across pages: `sock_recv` would start and
+The event loop watches the socket from the first wait on, across pages. `sock_recv` would start and
 stop watching for each wait (docs/internals/decisions/0013-what-a-node-scrape-costs.md).
 """
 
@@ -16,15 +16,16 @@ from typing import Final
 # A whole TLS record. A memory BIO never shrinks below the largest amount written to it at once.
 _CHUNK: Final = 18 * 1024
 _MOST_EXCESS: Final = 128 * 1024
-"""Bytes beyond the data itself, since the last send: Go's server adds less to a page of 8 MiB.
+"""The most bytes received beyond application data since the last send. For a page of 8 MiB, Go's
+server sends fewer.
 
-TLS itself answers and accepts tickets and key updates without end, and each costs time. Go's client
-counts records (crypto/tls/conn.go, maxUselessRecords), which OpenSSL does not show.
+TLS answers and accepts tickets and key updates without end, and each costs time. Go's client counts
+records (crypto/tls/conn.go, maxUselessRecords), which OpenSSL does not show.
 """
 
 
 class TooMuchIgnored(OSError):
-    """The peer sends only what TLS keeps to itself. The text is Go's."""
+    """The peer sends too much that is not application data. The text is Go's."""
 
 
 class TlsStream:
@@ -45,9 +46,9 @@ class TlsStream:
         self._ended = False
         self._failed: ssl.SSLError | None = None
         self._watching: asyncio.AbstractEventLoop | None = None
-        """The loop that watches the socket, if any."""
+        """The loop that watches the socket; None if none does."""
         self._arrival: asyncio.Future[bytes] | None = None
-        """The pending wait, if any."""
+        """The pending read; None if nobody waits."""
 
     async def send(self, data: bytes) -> None:
         """Sends all of the data. Raises OSError, also ssl.SSLError."""
@@ -56,7 +57,7 @@ class TlsStream:
         await send_all(self._connection, self._out)
 
     async def receive(self) -> bytes:
-        """All received data, at least one byte; empty at the end of the connection.
+        """Waits for data and returns all that has arrived; empty at the end of the connection.
 
         Raises OSError, also ssl.SSLError.
         """
@@ -76,10 +77,10 @@ class TlsStream:
             self._in.write(received)
 
     async def _received(self) -> bytes:
-        """The socket's next data, after all other tasks had a turn. Raises OSError.
+        """Returns the socket's next data, after all other tasks had a turn. Raises OSError.
 
-        Data that is already there waits, too: a peer that never stops sending would block the whole
-        process.
+        It yields even if data has already arrived. Otherwise a peer that never stops sending would
+        block the whole process.
         """
         loop = asyncio.get_running_loop()
         if self._watching is None:
@@ -92,12 +93,12 @@ class TlsStream:
             self._arrival = None
 
     def _arrived(self) -> None:
-        """Takes arrived data if somebody waits for it. The loop calls it again until then."""
+        """The loop's callback: reads data if a read is pending, else stops watching."""
         arrival = self._arrival
         if arrival is None or arrival.done():
             # The data stays in the socket, so that an unasked sender costs neither memory nor
             # calls.
-            self._watch_no_longer()
+            self._stop_watching()
             return
         try:
             arrival.set_result(self._connection.recv(_CHUNK))
@@ -106,13 +107,13 @@ class TlsStream:
         except OSError as error:
             arrival.set_exception(error)
 
-    def _watch_no_longer(self) -> None:
+    def _stop_watching(self) -> None:
         if self._watching is not None:
             self._watching.remove_reader(self._connection)
             self._watching = None
 
     def _decrypted(self) -> bytes:
-        """The contents of all complete records; empty if there is none."""
+        """Decrypts all complete records; empty if there is none."""
         if self._failed is not None:
             raise self._failed
         parts: list[bytes] = []
@@ -134,7 +135,7 @@ class TlsStream:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def end(self) -> None:
-        """Ends TLS properly (close_notify), without waiting for the peer."""
+        """Sends close_notify, without waiting for the peer."""
         with contextlib.suppress(OSError):
             with contextlib.suppress(ssl.SSLWantReadError):
                 self._tls.unwrap()
@@ -142,12 +143,12 @@ class TlsStream:
 
     def close(self) -> None:
         """Closes the socket at once."""
-        self._watch_no_longer()
+        self._stop_watching()
         self._connection.close()
 
 
 async def send_all(connection: socket.socket, outgoing: ssl.MemoryBIO) -> None:
-    """Sends everything that TLS has to send."""
+    """Sends all pending output of TLS."""
     if not outgoing.pending:
         return
     data, sent = outgoing.read(), 0

@@ -1,7 +1,7 @@
-"""Time limits of many tasks with few timers.
+"""Time limits for many tasks with few timers.
 
-asyncio.timeout starts and cancels a timer each time, its main cost. Here limits that end within the
-same eighth of a second share one, and end with it: a little late, never early.
+asyncio.timeout starts and cancels a timer each time, which is its main cost. Here all limits that
+end within the same eighth of a second share a timer. Each ends a little late, never early.
 """
 
 import asyncio
@@ -9,8 +9,8 @@ import math
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
-_A_SECOND: Final = 8
-"""Timers a second, at most."""
+_PER_SECOND: Final = 8
+"""The most timers per second."""
 
 
 class TimeLimits:
@@ -20,17 +20,17 @@ class TimeLimits:
         self._shared: dict[int, _Shared] = {}
 
     def within(self, seconds: float) -> "_TimeLimit":
-        """A limit for the current task within a `with` statement, which must start at once."""
+        """A limit for the current task, as a context manager. Enter it at once."""
         loop = asyncio.get_running_loop()
-        end = math.ceil((loop.time() + seconds) * _A_SECOND)
+        end = math.ceil((loop.time() + seconds) * _PER_SECOND)
         shared = self._shared.get(end)
         if shared is None:
-            timer = loop.call_at(end / _A_SECOND, self._run_out, end)
+            timer = loop.call_at(end / _PER_SECOND, self._run_out, end)
             shared = self._shared[end] = _Shared(end, timer, set())
         return _TimeLimit(self, shared)
 
     def ended(self, shared: "_Shared") -> None:
-        """Drops a timer that nobody needs."""
+        """Cancels a timer without remaining limits."""
         shared.timer.cancel()
         self._shared.pop(shared.end, None)
 
@@ -40,7 +40,7 @@ class TimeLimits:
 
 
 class _Shared(NamedTuple):
-    """A timer and its limits."""
+    """A timer and the limits that share it."""
 
     end: int
     timer: asyncio.TimerHandle
@@ -55,7 +55,7 @@ class _TimeLimit:
     def __init__(self, limits: TimeLimits, shared: _Shared) -> None:
         task = asyncio.current_task()
         if task is None:
-            raise RuntimeError("a time limit outside a task")
+            raise RuntimeError("a time limit needs a running task")
         self._limited, self._cancelling = task, task.cancelling()
         self._limits, self._shared = limits, shared
         self._has_run_out = False
@@ -83,6 +83,6 @@ class _TimeLimit:
             raise TimeoutError from error
 
     def run_out(self) -> None:
-        """Ends the task's work."""
+        """Cancels the task."""
         self._has_run_out = True
         self._limited.cancel()

@@ -1,6 +1,6 @@
-"""Whom we believe to be a kubelet, and our certificate for them, for all nodes; and whether a peer is a certain node's.
+"""Decides which peers are kubelets, and whether a peer is a certain node's kubelet.
 
-One TLS context serves all of them. Each connection states the node and address that its peer must
+One TLS context serves all nodes. Each connection states the node and address that its peer must
 prove, and TLS sessions are not resumed. So a verification of one node never counts for another.
 """
 
@@ -21,7 +21,7 @@ from kubevouch.x509.reasons import TLS_PREFIX
 
 @dataclass(frozen=True)
 class KubeletRoots:
-    """The CAs of kubelets' serving certificates. Raises X509Error if `pem` has none."""
+    """The CAs that sign kubelets' serving certificates. Raises X509Error if `pem` has none."""
 
     pem: bytes
     certificates: tuple[Certificate, ...] = field(init=False)
@@ -37,11 +37,11 @@ class KubeletRoots:
 class KubeletTrust:
     """The TLS contexts for all kubelets.
 
-    Replace it when the CAs change: open connections keep the old one.
+    Create a new one when the CAs change; open connections keep the old CAs.
 
-    pair: our client certificate, if any. A peer sees it in the handshake, once OpenSSL has verified
-    its chain and name. check_time: False if the verifying clock is not the machine's, which OpenSSL
-    reads.
+    pair: our client certificate, if any. A peer receives it in the handshake, after OpenSSL has
+    verified the peer's chain and name. check_time: False if `clock` is not the machine's own clock,
+    which OpenSSL uses.
     """
 
     def __init__(
@@ -54,17 +54,17 @@ class KubeletTrust:
 
     @functools.cached_property
     def inspecting(self) -> ssl.SSLContext:
-        """To inspect an untrusted certificate: nothing may be sent."""
+        """The context that inspects an untrusted certificate. Nothing may be sent over it."""
         return inspection_context()
 
     @functools.cached_property
     def accepting(self) -> ssl.SSLContext:
-        """For an unverified peer that is asked nevertheless: it sees no certificate."""
+        """The context for scraping an unverified peer, if that is allowed. It presents no client certificate."""
         return client_context(roots=None, verify=False)
 
 
 class PeerRefused(KubeletError):
-    """The peer's certificate does not belong to the node. reason: a word of FailureKind or VerifyReason."""
+    """The peer's certificate does not belong to the node. reason: the value of a FailureKind or VerifyReason."""
 
     def __init__(self, where: str, reason: str, seen: str) -> None:
         super().__init__(where, seen)
@@ -72,7 +72,7 @@ class PeerRefused(KubeletError):
 
 
 def read_chain(presented: tuple[bytes, ...], where: str) -> tuple[Certificate, ...]:
-    """The presented chain. Raises PeerRefused if a certificate in it is unreadable."""
+    """Parses the presented chain. Raises PeerRefused if a certificate in it is unreadable."""
     chain, unreadable = readable_chain(presented, where)
     if unreadable is not None:
         raise PeerRefused(where, str(unreadable.kind), unreadable.go_text)
@@ -82,7 +82,7 @@ def read_chain(presented: tuple[bytes, ...], where: str) -> tuple[Certificate, .
 def check_chain(
     chain: tuple[Certificate, ...], target: Target, roots: KubeletRoots, clock: Clock
 ) -> None:
-    """Checks the chain, the address, and that the certificate is the node's. Raises PeerRefused."""
+    """Verifies the chain and the address, and that the certificate is the node's. Raises PeerRefused."""
     where = str(target)
     if not chain:
         raise PeerRefused(where, str(FailureKind.WRONG_IDENTITY), "presented no certificate")

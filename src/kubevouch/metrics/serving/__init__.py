@@ -1,9 +1,9 @@
-"""metrics.k8s.io, v1 and v1beta1, as metrics-server serves it: requests and responses as values, without HTTP.
+"""metrics.k8s.io, v1 and v1beta1, as metrics-server serves it.
 
-- `api`: nodes and pods, get and list; `objects`: their JSON, lists and kubectl's tables;
-`selectors`: labels and fields
-- `discovery`: documents for the API server's aggregator, also OpenAPI
-- `server`: all of it, and its readiness and liveness
+- `api`: get and list of nodes and pods; `objects`: their JSON, lists and kubectl's tables;
+`selectors`: label and field selectors
+- `discovery`: the documents for the API server's aggregator, also OpenAPI
+- `server`: the complete server, with readiness and liveness
 
 Sources: metrics-server's pkg/api (0.9) and apiserver's generic handlers, with their texts.
 """

@@ -28,12 +28,12 @@ from kubevouch.serve.statuses import (
 from kubevouch.x509.gotext import utc_text
 
 AT_ONCE: Final = 200
-"""Nodes or pods handled before everybody else has a turn: some 3 ms."""
+"""How many nodes or pods are handled (about 3 ms) before other tasks have a turn."""
 _KINDS: Final = {"nodes": "NodeMetrics", "pods": "PodMetrics"}
 
 
 class MetricsApi:
-    """Serves everything below each version of the group. observe: called with the ages in seconds of served measurements."""
+    """Serves all paths below each version of the group. observe: called with the ages of served measurements in seconds."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class MetricsApi:
         self._observe = observe
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """The response to a request; errors are responses, too, in apiserver's order."""
+        """The response to a request. Errors are responses too, checked in apiserver's order."""
         attributes = attributes_of(request)
         refusal = _refusal(request.method, attributes)
         if refusal is not None:
@@ -91,7 +91,7 @@ class MetricsApi:
     async def _list(
         self, attributes: Attributes, selection: Selection, form: Form
     ) -> AsyncGenerator[bytes, None]:
-        """The text of a list, in pieces of at most AT_ONCE objects."""
+        """Yields the text of a list in pieces of at most AT_ONCE objects."""
         now, before = utc_text(self._clock.now()), form.begin
         found, at_once = self._listed(attributes), max(1, AT_ONCE // selection.effort)
         while looked_at := list(islice(found, at_once)):
@@ -111,7 +111,7 @@ class MetricsApi:
         return iter(pods.of(attributes.namespace)) if attributes.namespace else pods.everywhere()
 
     def _measured(self, found: list[FleetNode | RunningPod], stamp: str = "") -> list[Item]:
-        """The objects with a usage. stamp: the response's time, if it has started already."""
+        """The objects that have a usage. stamp: the response's time, if it has already started."""
         now = self._clock.now()
         stamp = stamp or utc_text(now)
         node_usage, pod_usage = self._store.node, self._store.pod
@@ -130,14 +130,14 @@ class MetricsApi:
 
 
 def _refusal(method: str, attributes: Attributes) -> HttpResponse | None:
-    """The response for a path or method that this API lacks; else None."""
+    """The error response if this API lacks the path or method; else None."""
     if attributes.resource not in _KINDS or attributes.subresource or not _fits(attributes):
         return no_such_resource()
     return None if method == "GET" else no_such_method()
 
 
 def _fits(attributes: Attributes) -> bool:
-    """Whether the namespace fits: nodes have none, and a single pod needs one."""
+    """Whether the namespace is valid: nodes have none, and a single pod needs one."""
     if attributes.resource == "nodes":
         return not attributes.namespace
     return bool(attributes.namespace) or attributes.verb != "get"

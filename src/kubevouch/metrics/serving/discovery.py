@@ -1,8 +1,8 @@
 """Discovery (/apis and below), for kubectl and for the API server's aggregator.
 
-These are the classic lists. The aggregator first asks for everything at once
-(APIGroupDiscoveryList), and uses these if it gets another type (kube-aggregator's
-pkg/apiserver/handler_discovery.go). They have the fields of metrics-server's.
+These are the classic lists. The aggregator first requests everything at once
+(APIGroupDiscoveryList), and falls back to these if it gets another type (kube-aggregator's
+pkg/apiserver/handler_discovery.go). They have the same fields as metrics-server's lists.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
 class Discovery:
     """Serves /apis, /apis/metrics.k8s.io and each version of the group.
 
-    address: what clients of any network should dial, as apiserver states it.
+    address: the server address that the list of groups gives to clients of any network.
     """
 
     def __init__(self, address: str) -> None:
@@ -81,7 +81,7 @@ class Discovery:
         return json_response(self._with_address() if path == "/apis" else document)
 
     def _with_address(self) -> dict[str, Any]:
-        """The list of groups states this server's address; the documents of one group do not."""
+        """The list of groups, which states this server's address. Documents of one group do not."""
         here = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self._address}]
         return {**_DOCUMENTS["/apis"], "groups": [{**_GROUP, "serverAddressByClientCIDRs": here}]}
 
@@ -90,7 +90,7 @@ _INFO: Final = {"info": {"title": "Kubernetes metrics-server", "version": f"v{__
 
 
 async def openapi(request: HttpRequest) -> HttpResponse:
-    """The response for /openapi/v2, /openapi/v3 and the documents in v3's list."""
+    """The response for /openapi/v2, /openapi/v3 and the documents that v3 lists."""
     if accepted(request, ()) is None:
         return not_accepted()
     name = request.path.partition("/openapi/")[2].removesuffix("/")
@@ -107,7 +107,7 @@ async def openapi(request: HttpRequest) -> HttpResponse:
 
 @cache
 def _bodies() -> dict[str, bytes]:
-    """The bodies by path below /openapi/."""
+    """The response bodies, by path below /openapi/."""
     written = files(__package__).joinpath("openapi.json").read_text(encoding="utf-8")
     documents: dict[str, Any] = {"v2": {}}
     for version in METRICS_VERSIONS:

@@ -1,6 +1,6 @@
-"""The server's own metrics and the log lines of scrapes, both in metrics-server's words (pkg/{api,scraper,server,storage}, 0.9).
+"""The server's own metrics and the log lines of scrapes, both named as in metrics-server (pkg/{api,scraper,server,storage}, 0.9).
 
-Our own metrics are called kubevouch_*.
+Metrics that metrics-server lacks are called kubevouch_*.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ class Instruments:
     def __init__(self, registry: CollectorRegistry, resolution: float) -> None:
         self._resolution = resolution
         self._durations: dict[str, Distribution] = {}
-        """By node."""
+        """Scrape durations by node."""
         self._succeeded = self._failed = 0
         self._round, self._slowest = 0, 0.0
         self._ticks = Distribution(scrape_buckets(resolution))
@@ -53,12 +53,12 @@ class Instruments:
         )
         self.restarts = Counter(
             "kubevouch_scrape_task_restarts",
-            "Tasks of nodes that died and were restarted",
+            "Scrape tasks that died and were restarted",
             registry=registry,
         )
         self._requests = Counter(
             "kubevouch_metrics_api_requests",
-            "Answered requests for metrics, by the version of the API",
+            "Answered requests for metrics, by API version",
             ["version", "code"],
             registry=registry,
         )
@@ -79,9 +79,10 @@ class Instruments:
         self._count_round(int(ended // self._resolution), seconds)
 
     def _count_round(self, number: int, seconds: float) -> None:
-        """metrics-server's round takes as long as its slowest scrape.
+        """Observes the slowest scrape of each round, as metrics-server does.
 
-        Here no scrape waits for a round to end.
+        In metrics-server a round ends with its slowest scrape. Here no scrape waits for a round to
+        end.
         """
         if number != self._round:
             if self._round:
@@ -94,7 +95,7 @@ class Instruments:
         self._requests.labels(version, code).inc()
 
     def served(self, ages: Sequence[float]) -> None:
-        """Counts measurements served. ages: seconds since each was made."""
+        """Counts served measurements. ages: the age of each in seconds."""
         self._freshness.observe_each(ages)
 
     def forget(self, node: str) -> None:
@@ -102,13 +103,13 @@ class Instruments:
         self._durations.pop(node, None)
 
     def pages(self, store: MetricsStore, results: Mapping[str, ScrapeResult]) -> Iterator[str]:
-        """The counts, as text in pieces. results: each node's last scrape, by its name."""
+        """Yields the metrics as text in pieces. results: each node's last scrape, by its name."""
         yield _heading(_FRESHNESS, "histogram", "Freshness of metrics exported") + (
             self._freshness.lines(_FRESHNESS)
         )
         yield from self._of_nodes(results)
         if found := sum(bool(each.doubt) for each in results.values()):
-            text = "Kubelets that are asked without a credential, since they are not verified"
+            text = "Unverified kubelets, scraped without a credential"
             yield _heading(_UNVERIFIED, "gauge", text) + f"{_UNVERIFIED} {found}\n"
         yield _heading(_REQUESTS, "counter", "Number of requests sent to Kubelet API") + (
             f'{_REQUESTS}{{success="false"}} {self._failed}\n' * bool(self._failed)
@@ -151,15 +152,15 @@ class Instruments:
 
 
 def _heading(name: str, kind: str, text: str) -> str:
-    """The lines above a family.
+    """The HELP and TYPE lines of a family.
 
-    All of metrics-server's are alpha, Kubernetes' word for metrics without a promise.
+    Kubernetes marks metrics without a stability promise as ALPHA; all of metrics-server's are.
     """
     return heading(name, kind, f"[ALPHA] {text}")
 
 
 def _exponential(growth: float, count: int) -> tuple[float, ...]:
-    """Bounds like prometheus.ExponentialBuckets from 1: each multiplies the one before."""
+    """Bucket bounds like prometheus.ExponentialBuckets from 1; each is `growth` times the previous."""
     bounds = [1.0]
     while len(bounds) < count:
         bounds.append(bounds[-1] * growth)
@@ -167,7 +168,7 @@ def _exponential(growth: float, count: int) -> tuple[float, ...]:
 
 
 def scrape_buckets(resolution: float) -> tuple[float, ...]:
-    """Bounds around the resolution of at least 10 seconds (pkg/utils/monitoring.go, BucketsForScrapeDuration)."""
+    """Bucket bounds of scrape durations, more of them if the resolution exceeds 10 s (pkg/utils/monitoring.go, BucketsForScrapeDuration)."""
     most = _DEFAULTS[-1]
     if resolution <= most:
         return _DEFAULTS
@@ -178,9 +179,9 @@ def scrape_buckets(resolution: float) -> tuple[float, ...]:
 class ScrapeLog:
     """A ScrapeObserver that writes log lines and counts scrapes.
 
-    Its exceptions are dropped, so they cannot end a scrape.
+    The scraper drops its exceptions, so they cannot end a scrape.
 
-    timeout: seconds for one scrape, for the line about a time-out.
+    timeout: seconds for one scrape, for the log line about a time-out.
     """
 
     def __init__(self, log: Log, clock: Clock, instruments: Instruments, timeout: float) -> None:
@@ -227,15 +228,15 @@ class ScrapeLog:
         """Logs and counts that a node's task died and was restarted."""
         self._instruments.restarts.inc()
         seen = "cancelled" if error is None else f"{type(error).__name__}: {error}"
-        self._log.error(seen, "The task of a node died and was restarted", node=node.name)
+        self._log.error(seen, "A node's scrape task died and was restarted", node=node.name)
 
     def removed(self, name: str) -> None:
-        """A node is gone from the cluster."""
+        """Drops the metrics of a node that has left the cluster."""
         self._instruments.forget(name)
 
     def selects_nothing(self, node_selector: str) -> None:
         """Logs that there is nothing to scrape."""
-        text = "No node matches --node-selector: nothing to scrape, and the server is not ready until one does"
+        text = "No node matches --node-selector: the server is not ready until one does"
         self._log.warning(text, selector=node_selector)
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:

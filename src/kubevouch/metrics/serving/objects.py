@@ -1,7 +1,7 @@
-"""NodeMetrics and PodMetrics as JSON (k8s.io/metrics v1/types.go, and v1beta1 alike), in metrics-server's forms.
+"""NodeMetrics and PodMetrics as JSON (k8s.io/metrics v1/types.go; v1beta1 is the same), in metrics-server's forms.
 
-They are written directly as text: a list may have 100,000, and intermediate dicts would double the
-cost.
+They are written directly as text: a list may have 100,000 objects, and intermediate dicts would
+double the cost.
 """
 
 import functools
@@ -24,7 +24,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Item:
-    """A node or a pod with its usage as pieces of JSON, from which each form of a response takes its parts.
+    """A node or a pod with its usage, from which each form of a response takes pieces of JSON.
 
     now: the response's time, which becomes creationTimestamp.
     """
@@ -44,11 +44,11 @@ class Item:
 
     @property
     def at_ns(self) -> int | None:
-        """When its usage was measured."""
+        """When the usage was measured."""
         return self._used.timestamp_ns
 
     def metadata(self) -> str:
-        """The value of its field metadata."""
+        """The JSON of the field metadata."""
         found = self._found
         namespace = "" if isinstance(found, FleetNode) else found.namespace
         placed = f',"namespace":{_quoted(namespace)}' if namespace else ""
@@ -57,7 +57,7 @@ class Item:
         return f'{{"name":{self._name}{placed},"creationTimestamp":"{self._now}"{labelled}}}'
 
     def fields(self) -> str:
-        """Its fields after metadata."""
+        """The JSON of the fields after metadata."""
         used = self._used
         at = "null" if used.timestamp_ns is None else f'"{_seconds(used.timestamp_ns // _SECOND)}"'
         times = f'"timestamp":{at},"window":"{go_duration(used.window_ns)}"'
@@ -70,7 +70,7 @@ class Item:
         return f'{times},"containers":[{containers}]'
 
     def cells(self) -> str:
-        """Its cells in a table; for a pod the sum over its containers."""
+        """The table cells. For a pod they hold the sum over its containers."""
         used = self._used
         each = (used,) if isinstance(used, NodeUsage) else used.containers
         cpu = sum(one.cpu_nanocores for one in each)
@@ -89,7 +89,7 @@ def _encoded(text: str) -> str:
 
 
 _quoted: Final = functools.lru_cache(maxsize=4096)(_encoded)
-"""The same, cached: for namespaces and container names, which many pods share."""
+"""_encoded, cached: for namespaces and container names, which many pods share."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -122,7 +122,7 @@ def _fraction(ns: int, unit: int) -> str:
 
 
 TABLE: Final = "Table.v1.meta.k8s.io"
-"""The target kind of conversions: what kubectl asks for."""
+"""The target kind of conversions that kubectl requests."""
 _PARTIAL: Final = '{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":'
 _COLUMNS: Final = msgspec.json.encode([
     {
@@ -140,7 +140,7 @@ _COLUMNS: Final = msgspec.json.encode([
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How to write objects: each object, the text around them, and the whole text of an empty list."""
+    """A format of a response: how to write an object, the text around objects, and the text of an empty list."""
 
     begin: str
     write: Callable[[Item], str]
@@ -149,7 +149,7 @@ class Form:
 
 
 def form_of(request: HttpRequest, version: str, kind: str, *, as_table: bool, single: bool) -> Form:
-    """The form for objects of this version and kind, in a list or alone."""
+    """The format for objects of this version and kind, in a list or alone."""
     api_version = f"{METRICS_GROUP}/{version}"
     if as_table:
         return _table(request.query_value("includeObject"), api_version)
@@ -166,7 +166,7 @@ def form_of(request: HttpRequest, version: str, kind: str, *, as_table: bool, si
 
 
 def _table(include: str, api_version: str) -> Form:
-    """include: how much of its object a row carries: `Object`, `None`, else its metadata."""
+    """The table format. include: the part of an object in its row: `Object`, `None`, or else the metadata."""
     begin = '{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{},"columnDefinitions":'
 
     def row(each: Item) -> str:

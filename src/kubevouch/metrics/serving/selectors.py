@@ -1,6 +1,6 @@
-"""Label and field selectors, read like apimachinery's pkg/labels/selector.go and pkg/fields/selector.go.
+"""Label and field selectors, parsed like apimachinery's pkg/labels/selector.go and pkg/fields/selector.go.
 
-They select and reject what Go does; tests/metrics_api replays Go's own answers
+They select and reject the same as Go; tests/metrics_api replays Go's own answers
 (real/oracle/list_options).
 """
 
@@ -24,7 +24,8 @@ _KEY: Final = re.compile(f"(?:(?P<domain>{_DOMAIN})/)?(?P<name>{_NAME})")
 _LONGEST_NAME: Final = 63
 _LONGEST_DOMAIN: Final = 253
 _ONE_EFFORT: Final = 128
-"""Characters of selectors; a request has room for 8,000, enough for 2,000 requirements."""
+"""The characters of a selector that count as one unit of effort. A request has room for 8,000,
+enough for 2,000 requirements."""
 
 _FIELDS: Final = ("metadata.name", "metadata.namespace")
 _PART: Final = re.compile(r"(?:[^\\,]|\\.|\\$)+", re.DOTALL)
@@ -34,7 +35,7 @@ _TERM: Final = re.compile(
 
 
 class SelectorError(KubevouchError):
-    """An unreadable selector. Its text goes into the response."""
+    """A selector cannot be parsed. The text is sent in the response."""
 
     def __init__(self, text: str) -> None:
         super().__init__("selector", text)
@@ -45,9 +46,10 @@ class SelectorError(KubevouchError):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a list should contain. labels: a predicate on labels. fields: one on namespace and name. everything: both always hold.
+    """The objects that a list should contain.
 
-    effort: a factor for the time of each check, compared with ordinary selectors.
+    labels: a predicate on labels. fields: a predicate on namespace and name. everything: both are
+    always true. effort: how much longer each check takes than with ordinary selectors, as a factor.
     """
 
     labels: Matches
@@ -57,7 +59,7 @@ class Selection:
 
 
 def selection_of(request: HttpRequest) -> Selection:
-    """What a list asks for.
+    """The selection that a list request asks for.
 
     Raises SelectorError. limit and resourceVersion have no effect: a list is complete and current.
     """
@@ -116,7 +118,7 @@ def _requirement(tokens: deque[str]) -> Matches:
 
 
 def _values(tokens: deque[str]) -> set[str]:
-    """Values between parentheses. An empty place beside a comma is the empty value."""
+    """Parses values in parentheses. A missing value beside a comma is the empty value."""
     if not tokens or tokens.popleft() != "(" or ")" not in tokens:
         raise SelectorError("unable to parse requirement: expected: values in parentheses")
     found = [""]

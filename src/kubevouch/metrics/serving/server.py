@@ -1,6 +1,6 @@
-"""A complete metrics server: it scrapes kubelets and serves their usage until it is stopped.
+"""A complete metrics server: scrapes kubelets and serves their usage until it is stopped.
 
-It runs as its own process (cli) or in another program, also several at once.
+It runs as its own process (cli) or in another program, where several can run at once.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,7 @@ class MetricsServer:
 
     @property
     def store(self) -> MetricsStore:
-        """The served usage."""
+        """The store of the served usage."""
         return self._collector.store
 
     async def serve(
@@ -62,7 +62,10 @@ class MetricsServer:
         stop: StopEvent,
         ready: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Serves until stop is requested. ready: called with the port once it listens. Raises KubevouchError, OSError."""
+        """Serves until stop is requested. Raises KubevouchError, OSError.
+
+        ready: called with the port once the server listens.
+        """
         collector, instruments = self._collector, self._instruments
         served = MetricsApi(self.store, collector.fleet, self._clock, instruments.served)
         discovery = Discovery(f":{options.port}")
@@ -103,7 +106,7 @@ class MetricsServer:
 def _api_or_discovery(
     version: str, served: MetricsApi, discovery: Discovery, instruments: Instruments
 ) -> Handler:
-    """A handler: discovery for the version's own path, the metrics API below it."""
+    """Routes a version's own path to discovery, and paths below it to the metrics API."""
 
     async def answer(request: HttpRequest) -> HttpResponse:
         if request.path.removesuffix("/") == f"/apis/{METRICS_GROUP}/{version}":
@@ -126,7 +129,8 @@ _HOOKS = tuple(
     NamedCheck(f"poststarthook/{name}", passing)
     for name in ("max-in-flight-filter", "storage-object-count-tracker-hook")
 )
-"""What apiserver starts once it listens. Here both exist from the start, or are not needed."""
+"""Checks of hooks that apiserver starts after it listens. Here they exist from the start or are not
+needed, so they pass."""
 
 
 def checks(
@@ -138,8 +142,9 @@ def checks(
     held_back: Callable[[], str],
     resolution: float,
 ) -> dict[str, tuple[NamedCheck, ...]]:
-    """The checks by page. last_round: returns the time up to which every node was scraped. resolution: seconds.
+    """The checks of each probe page.
 
+    last_round: returns the time up to which every due scrape has been done. resolution: seconds.
     held_back: returns why the server must not become ready although it has metrics, "" if it may.
     """
 

@@ -1,1 +1,1 @@
-"""What `top` shows: the metrics API's usage as rows, and why a node or a pod has none. Reads only."""
+"""The data for `top`: usage from the metrics API as rows, and why a node or a pod has none. Never writes."""

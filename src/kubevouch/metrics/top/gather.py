@@ -1,4 +1,4 @@
-"""What `top` reads from the API server, and why values are missing."""
+"""Reads the data for `top` from the API server, and finds out why values are missing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,14 +34,16 @@ T = TypeVar("T", NodeMetrics, PodMetrics)
 
 _BAD_REQUEST: Final = 400
 _LOG_TIMEOUT: Final = 2.0
-"""Seconds for metrics-server's logs: the API server gets them from a kubelet, which may hang."""
+"""Time-out in seconds for metrics-server's logs. The API server gets them from a kubelet, which may
+hang."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopOptions:
-    """Which nodes or pods. name, selector, fields, sort_by: "" for none; namespace: "" for all.
+    """Which nodes or pods to show. name, selector, fields, sort_by: "" if not given. namespace: "" for all.
 
-    timeout: seconds for one kubelet's handshake. capacity: percent of capacity, not of allocatable.
+    timeout: seconds for one kubelet's handshake. capacity: show percent of capacity instead of
+    allocatable.
     """
 
     name: str
@@ -56,7 +58,7 @@ class TopOptions:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A node or a running pod without usage. of_its_node: the pod's node has none either, for the same reason."""
+    """A node or a running pod without usage. of_its_node: the pod's node has no usage either, for the same reason."""
 
     namespace: str
     name: str
@@ -67,7 +69,11 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class TopFound:
-    """The result. complaint: why the metrics API did not answer, else "". old: rows with metrics over five minutes old."""
+    """The data to show.
+
+    complaint: why the metrics API did not answer, or "". old: names of rows with metrics over five
+    minutes old.
+    """
 
     rows: Sequence[UsageRow]
     missing: Sequence[Missing]
@@ -77,7 +83,7 @@ class TopFound:
 
 @dataclass(frozen=True, slots=True)
 class TopClient:
-    """Asks an API server. progress: called with the present activity; note: with what could not be read."""
+    """Reads from an API server. progress: called with the current activity. note: called with what could not be read."""
 
     api: ApiClient
     clock: Clock
@@ -85,10 +91,10 @@ class TopClient:
     note: Callable[[str], None]
 
     async def nodes(self, options: TopOptions) -> TopFound:
-        """Usage of the nodes, and why it is missing. Raises KubeError, UsageError."""
+        """The nodes' usage, and why usage is missing. Raises KubeError, UsageError."""
         api, name = self.api, options.name
         if name and options.selector:
-            expected = "give NAME, or choose several nodes by -l"
+            expected = "give either NAME or -l"
             raise UsageError("top nodes", "NAME is given together with -l", expected)
         with _readable("top nodes", options.selector):
             if name:
@@ -112,10 +118,10 @@ class TopClient:
         return TopFound(rows, missing, complaint, self._old(rows))
 
     async def pods(self, options: TopOptions) -> TopFound:
-        """Usage of the pods, and why it is missing. Raises KubeError, UsageError."""
+        """The pods' usage, and why usage is missing. Raises KubeError, UsageError."""
         if options.name and (options.selector or options.fields or not options.namespace):
             seen = "NAME is given together with -l, --field-selector or -A"
-            raise UsageError("top pods", seen, "give NAME, or choose several pods by these")
+            raise UsageError("top pods", seen, "give either NAME or these flags")
         with _readable("top pods", options.selector, options.fields):
             metrics: tuple[PodMetrics, ...] = ()
             complaint = ""
@@ -150,7 +156,7 @@ class TopClient:
         return list(dict.fromkeys(names))
 
     async def _pod_metrics(self, options: TopOptions) -> tuple[PodMetrics, ...]:
-        """The metrics API only knows a pod's name and namespace: for other fields it asks for the pods, like kubectl."""
+        """Metrics of the chosen pods. The metrics API selects only by name and namespace; other fields need a list of pods, as in kubectl."""
         api, space, labels = self.api, options.namespace, options.selector
         found = await self._usage(POD_METRICS, space, labels, _named(options.name))
         if not found or not options.fields:
@@ -163,7 +169,7 @@ class TopClient:
     async def _usage(
         self, resource: Resource[T], namespace: str = "", labels: str = "", fields: str = ""
     ) -> tuple[T, ...]:
-        """From the first version of the metrics API that answers, like kubectl since 1.37."""
+        """Usage from the first version of the metrics API that answers, like kubectl since 1.37."""
         failures: list[KubeError] = []
         for version in METRICS_VERSIONS:
             try:
@@ -189,7 +195,7 @@ class TopClient:
                 PODS, options.namespace, label_selector=options.selector, field_selector=fields
             )
         except Forbidden as error:
-            self.note(f"pods without metrics are not searched: {error}")
+            self.note(f"cannot list pods without metrics: {error}")
             return {}
         if options.name and not pods and not metrics:
             # It does not exist, or does not run: the API server says which.
@@ -203,7 +209,7 @@ class TopClient:
         return found
 
     async def _unmeasured(self, absent: Mapping[str, list[Pod]]) -> list[Node]:
-        """The nodes of these pods that have no metrics themselves."""
+        """The nodes that run these pods and have no metrics themselves."""
         if not absent:
             return []
         try:
@@ -214,7 +220,7 @@ class TopClient:
         return [node for node in nodes if node.name in absent and node.name not in measured]
 
     async def _reasons(self, absent: Sequence[Node], timeout: float) -> dict[str, UnknownReason]:
-        """Gathers doctor's evidence only if something is missing."""
+        """Why each of these nodes has no metrics. Gathers doctor's evidence unless there are none."""
         if not absent:
             return {}
         evidence = await gather(
@@ -238,7 +244,7 @@ def _readable(verb: str, *choices: str) -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        raise UsageError(verb, error.message, "expected the name of an existing one") from None
+        raise UsageError(verb, error.message, "expected an existing name") from None
     except StatusError as error:
         if error.code != _BAD_REQUEST or not any(choices):
             raise

@@ -13,14 +13,14 @@ from kubevouch.kube.resources import NodeMetrics, PodMetrics, SizedNode
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """cpu: cores. memory: bytes."""
+    """Used CPU in cores, and memory in bytes."""
 
     cpu: Fraction = Fraction(0)
     memory: Fraction = Fraction(0)
 
     @classmethod
     def of(cls, usage: Mapping[str, str]) -> "Usage":
-        """From a metrics object; missing and unreadable numbers are 0, as for kubectl."""
+        """Reads the usage of a metrics object. Missing and unreadable numbers are 0, as in kubectl."""
         cpu, memory = (
             quantity.read(usage.get(name, "")) or Fraction(0) for name in ("cpu", "memory")
         )
@@ -31,20 +31,20 @@ class Usage:
 
     @property
     def millicores(self) -> int:
-        """Rounded up, as in kubectl."""
+        """CPU in millicores, rounded up as in kubectl."""
         return quantity.milli(self.cpu)
 
     @property
     def cells(self) -> tuple[str, str]:
-        """As in kubectl: memory is rounded down."""
+        """The text of CPU and memory, as in kubectl; memory is rounded down."""
         return f"{self.millicores}m", f"{int(self.memory) // 2**20}Mi"
 
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """A node, a pod (with a namespace) or one of its containers. used: None if the metrics API has none.
+    """A row: a node, a pod (with a namespace) or a container of a pod. used: None if the metrics API has no usage.
 
-    available: a node's allocatable, or its capacity. timestamp, window: of the measurement.
+    available: a node's allocatable, or its capacity. timestamp, window: the measurement's.
     """
 
     namespace: str
@@ -57,7 +57,7 @@ class UsageRow:
 
     @property
     def percents(self) -> tuple[int | None, int | None]:
-        """Used CPU and memory in percent of the available, rounded down; None if unknown."""
+        """Used CPU and memory in percent of `available`, rounded down; None if unknown."""
         if self.used is None or self.available is None:
             return None, None
         return (
@@ -69,7 +69,7 @@ class UsageRow:
 def node_rows(
     metrics: Iterable[NodeMetrics], nodes: Sequence[SizedNode], *, capacity: bool, sort_by: str
 ) -> list[UsageRow]:
-    """Measured nodes first, in the requested order; then those without metrics, by name."""
+    """The rows of nodes: measured ones in the requested order, then those without metrics, by name."""
     limits = {
         node.name: Usage.of(node.status.capacity if capacity else node.status.allocatable)
         for node in nodes
@@ -94,7 +94,10 @@ def node_rows(
 
 
 def pod_rows(metrics: Iterable[PodMetrics], *, containers: bool, sort_by: str) -> list[UsageRow]:
-    """Pods by namespace and name, or in the requested order; with containers, those of a pod in the same order."""
+    """The rows of pods by namespace and name, or in the requested order.
+
+    containers: a row per container, in the same order within a pod.
+    """
     found = {(each.namespace, each.name): each for each in metrics}
 
     def row(each: PodMetrics, used: Usage, container: str = "") -> UsageRow:
@@ -130,7 +133,7 @@ def total(used: Iterable[Usage | None]) -> Usage:
 def _sorted(
     rows: Iterable[UsageRow], sort_by: str, name: Callable[[UsageRow], Any]
 ) -> list[UsageRow]:
-    """By name; or by cpu or memory as shown, the largest first, then by name."""
+    """Sorts by name; or by cpu or memory as shown, the largest first, then by name."""
 
     def size(row: UsageRow) -> int:
         if row.used is None:
@@ -142,6 +145,6 @@ def _sorted(
 
 
 def _percent(used: Fraction, available: Fraction) -> int | None:
-    """In kubectl's steps: thousandths, a division of float64, truncated."""
+    """The percentage by kubectl's steps: thousandths, a division of float64, truncated."""
     limit = quantity.milli(available)
     return int(quantity.milli(used) / limit * 100) if limit > 0 else None

@@ -1,6 +1,6 @@
-"""Why a node or a pod has no metrics: doctor's findings about the node, in one line.
+"""Explains why a node or a pod has no metrics, in one line, from doctor's findings about the node.
 
-Nothing is read here.
+Reads nothing itself.
 """
 
 from datetime import datetime
@@ -50,7 +50,7 @@ _SILENT = {FailureKind.CONNECT_TIMEOUT, FailureKind.HANDSHAKE_TIMEOUT}
 
 
 class UnknownReason(msgspec.Struct, frozen=True):
-    """The reason. code: the finding's, or "" without one. known: False if it could not be told."""
+    """The reason. code: the finding's code, or "" if no finding explains it. known: False if no cause was found."""
 
     code: str
     text: str
@@ -87,13 +87,13 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
     doubt = next((each.title for each in diagnosis.findings if each.code.is_doubt), "")
     log = "metrics-server's log shows no failure"
     if not evidence.metrics.pods.value:
-        log = "the log of no metrics-server was read"
-    text = doubt or f"its port answers well from here, and {log}"
+        log = "no metrics-server log was read"
+    text = doubt or f"its kubelet answers from here, and {log}"
     return UnknownReason("", f"could not tell ({text})", str(Vantage.DIALLED), known=False)
 
 
 def why_without_sample(pod: Pod, now: datetime) -> UnknownReason:
-    """Why the metrics API lacks a running pod whose node it has: it needs two samples of each container."""
+    """Why the metrics API lacks a running pod of a node that it has. It needs two samples of each container."""
     vantage = str(Vantage.API_SERVER)
     for each in pod.status.container_statuses:
         if each.state.waiting is not None:
@@ -136,7 +136,7 @@ def _explains(finding: Finding, node: str, evidence: Evidence) -> bool:
 
 
 def _is_about_what_was_read(finding: Finding, metrics: MetricsPath) -> bool:
-    """Whether it concerns the shown version of the metrics API, the first that answers."""
+    """Whether the finding concerns the metrics API version that `top` shows, the first that answers."""
     versions = sorted(metrics.versions, key=lambda path: METRICS_VERSIONS.index(path.version))
     read = next((each for each in versions if each.node_metrics.value is not None), None)
     about = {each.subject for each in finding.proofs}.intersection(METRICS_API_SERVICES.values())
@@ -152,7 +152,7 @@ def _of(finding: Finding, served: Served | None, node: str) -> UnknownReason:
 
 
 def _waited(served: Served | None) -> str:
-    """How long we waited for a silent kubelet, before Go's text; empty for any other."""
+    """How long we waited for a silent kubelet, to put before Go's text; empty for any other failure."""
     failure = served.dialled.failure if served is not None else None
     if served is None or failure is None or failure.kind not in _SILENT:
         return ""

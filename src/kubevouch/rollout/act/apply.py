@@ -28,7 +28,7 @@ from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _WELL = "it needs nothing"
 _AT_ONCE = "stopped at once"
-_NOT_GONE_ON = "the run ended before it continued on this node"
+_NOT_GONE_ON = "the run ended before continuing on this node"
 _NOT_ALL_DONE = "not every node is done"
 
 

@@ -22,7 +22,7 @@ from kubevouch.rollout.decide.result import ConfigMapResult
 WRITTEN_BY = "kubevouch.dev/run"
 """The annotation with the name of the run that wrote the text."""
 
-_LOOK = "it has serverTLSBootstrap: true: check the ConfigMap yourself"
+_LOOK = "serverTLSBootstrap is true: check it yourself"
 _NOT_ITS_TEXT = "the plan's texts differ in more than serverTLSBootstrap: check them yourself"
 
 
@@ -63,7 +63,7 @@ async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Conf
         if text == plan.before:
             return ConfigMapResult(f"{_named(plan)} is as before the run")
         if text == plan.after and found.uid == plan.uid and not by:
-            why = f"cannot tell whether this run wrote it, since the annotation {WRITTEN_BY} is missing; {_LOOK}"
+            why = f"cannot tell whether this run wrote it without the annotation {WRITTEN_BY}; {_LOOK}"
             said = f"{_named(plan)} stays as it is: {why}"
             return ConfigMapResult(said, failed=True, settled=True)
         if text == plan.after and found.uid == plan.uid and by != run:

@@ -53,7 +53,7 @@ _FURTHEST = 10 * 365 * 24 * 3600 // _SECONDS_OF_A_HOLD
 """A number more than ten years ahead is ignored: somebody has edited the Lease."""
 _LONGEST_BELIEVED = 60
 """The longest lease duration that we accept, in seconds, whatever the Lease says. Ours is 15."""
-_WAIT = "wait until that run has ended"
+_WAIT = "wait until that run ends"
 
 
 class LeaseHold:
@@ -110,7 +110,7 @@ class LeaseHold:
                 self.armed = before
                 if isinstance(error, KubeError):
                     raise
-                seen = f"did not answer a request for {LEASE} within {_LONGEST_CALL:g} seconds"
+                seen = f"did not answer a request for {LEASE} within {_LONGEST_CALL:g} s"
                 where = self._api.access.server
                 raise ApiUnreachable(where, seen) from None
             self.check()
@@ -158,7 +158,7 @@ class LeaseHold:
         else:
             return None
         if raw is None:
-            return NotTheHolder(LEASE, "somebody has deleted the Lease: this run stops here")
+            return NotTheHolder(LEASE, "somebody has deleted the Lease: this run stops")
         if not self._is_ours(raw):
             seen = f"this run has lost the Lease and stops here: {_holder(raw, self._api)}"
             return NotTheHolder(LEASE, seen, run=_run_in(raw, self._api))

@@ -41,8 +41,8 @@ from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
 
 _OVER = (TransactionState.UNDONE, TransactionState.NOTHING)
 _PAUSE = 1.0
-_CUT = "stopped at once; an undo that was sent continues by itself"
-_NO_TURN = "the undo ended before its turn: the run's change is still in place"
+_CUT = "stopped at once; a sent undo continues by itself"
+_NO_TURN = "the undo ended before its turn: the change is still in place"
 
 
 async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -> RunResult:

@@ -81,7 +81,7 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     dial = scraped_address(node, preferred_types(facts.flags))
     if dial is None:
-        why = "the Node's status has no address, so its kubelet could not request a certificate"
+        why = "the Node's status has no address: its kubelet can request no certificate"
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     plan = NodePlan(
         node=node.name,

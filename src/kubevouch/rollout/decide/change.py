@@ -168,7 +168,7 @@ def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
             f"{node_text(survey.no_kubelet)}, and without a kubelet only {ROOT_DIR} is trusted; "
             "start kubelet.service, then undo again"
         )
-    found = survey.root[0].text_path if survey.root else "not known"
+    found = survey.root[0].text_path if survey.root else "unknown"
     if found == node.disk.root:
         return ""
-    return f"the kubelet's folder is {found}, but was {node.disk.root} in the plan: this run's files there cannot be seen"
+    return f"the kubelet's folder is {found}, not the plan's {node.disk.root}: this run's files cannot be found"

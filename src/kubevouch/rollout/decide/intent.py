@@ -135,8 +135,8 @@ def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:
 def what_pods_are(place: PodPlace) -> str:
     """The end of a sentence: which pods a plan by pod runs, and where."""
     return (
-        "privileged pods that enter the node as root, one for each script, in the namespace "
-        f"{place.namespace}, with the image {place.image}; each is removed after its answer"
+        "privileged pods that enter the node as root, one for each script, in namespace "
+        f"{place.namespace}, with image {place.image}; each is removed after its answer"
     )
 
 

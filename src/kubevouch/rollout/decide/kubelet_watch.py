@@ -43,7 +43,7 @@ class WatchedKubelet(msgspec.Struct, frozen=True):
                 return ""
         lines = [plain_line(line) for line in self.log.decode(errors="replace").splitlines()]
         last = [line for line in lines if line][-_LINES:]
-        return why + (f"; the last lines of its log: {' | '.join(last)}" if last else "")
+        return why + (f"; the end of its log: {' | '.join(last)}" if last else "")
 
 
 def plain_line(text: str) -> str:

@@ -48,7 +48,7 @@ def another_host_key(planned: str, seen: str | None) -> tuple[str, str] | None:
         return None
     return (
         f"another ssh host key answers: {seen or 'ssh shows none'}",
-        f"expected {planned}, the plan's key; if this machine really has another key now, put that into the plan",
+        f"expected {planned}, the plan's key; if this machine really has a new key, put that into the plan",
     )
 
 

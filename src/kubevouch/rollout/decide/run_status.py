@@ -118,7 +118,7 @@ _MEANS = {
 
 
 _OVERDUE = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` there"  # undo.sh (RestartSec)
-_CUT_OFF = "the undo was interrupted: once the switch is due, the node finishes the undo by itself"
+_CUT_OFF = "the undo was interrupted: once the switch is due, the node finishes it"
 LONG_AT_WORK = 60
 """Seconds that a switch may take to restart the kubelet and check that it stays up. Afterwards the
 switch counts as overdue."""
@@ -204,7 +204,7 @@ def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -
     state, record = _state(run, found), node_text(run.state, _LONGEST_NAME)
     is_begun = state in BEGUN
     left = run.fires - found.clock if is_begun and run.fires else None
-    means = _MEANS.get(record, "a state that this version does not know")
+    means = _MEANS.get(record, "a state unknown to this version")
     newest = run in _newest(found)  # a later run's change of the file is not an edit
     edits = _edits(run, state, found.root) if newest or is_begun else ()
     overdue = _OVERDUE if state is NodeState.FAILED else ""

@@ -41,7 +41,7 @@ def failure_of(error: BaseException, attempt: Attempt) -> HandshakeFailure:
             return _of_lookup(found, attempt)
         if isinstance(found, OSError):
             return _of_system(found, attempt)
-    return HandshakeFailure(FailureKind.BROKEN, f"{type(error).__name__}")
+    return HandshakeFailure(FailureKind.BROKEN, type(error).__name__)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -99,7 +99,7 @@ class Pods(Strategy):
         causes = super().causes(kind, old, new)
         bound = old and {**old["spec"], "nodeName": new["spec"].get("nodeName")}
         if old and new["spec"] not in (old["spec"], None if _node(old) else bound):
-            text = "Forbidden: a kubevouch lab changes no pod"
+            text = "Forbidden: a kubevouch lab cannot change pods"
             causes.append(("FieldValueForbidden", "spec", text))
         return causes
 
