@@ -2,16 +2,15 @@
 
 import http.client
 import itertools
-import json
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -29,17 +28,17 @@ from .told import ended, eventually, names
 
 METRICS = "/apis/metrics.k8s.io/v1beta1/nodes"
 SERVERS = {"approver": "kubevouch-system", "metrics-server": "kube-system"}
-CROWD, TURNS, EACH = 32, 4, 5
+CROWD, TURNS, EACH = 40, 4, 5
 """Simulated nodes beside the real ones; how many wait at a time; CSRs of each, fewer than a node's budget."""
 
 A_SECOND = 10
-"""So many questions about metrics come in a second, each on a kept connection of its own asker."""
+"""Questions about metrics, each on a connection that is kept."""
 
-SLOWEST = 60.0
-"""Seconds until an honest CSR is approved. On one control plane the former approver ends before the next one starts."""
+SLOWEST, LATE = 60.0, 10.0
+"""Seconds for an honest CSR (with one control plane the former approver ends before the next one starts), and for an answer."""
 
-LATE = 10.0
-"""Seconds that no answer may take."""
+Asker = tuple[float, float, Iterator[None]]
+"""After how many seconds it begins, how many lie between two questions, and what asks each time that it goes on."""
 
 
 @pytest.fixture
@@ -50,13 +49,13 @@ def another_image(
     if not isinstance(cluster, BedCluster):
         return image_reference[:-64] + "5b" * 32
     archive = oci.archive
-    monkeypatch.setattr(oci, "archive", lambda made, version, epoch: archive(made, version, epoch + 1))  # fmt: skip
+    monkeypatch.setattr(oci, "archive", lambda made, version, epoch, *more: archive(made, version, epoch + 1, *more))  # fmt: skip
     return cluster.bed.load_image(building.build(Folders.of(os.environ), tmp_path).archive)
 
 
 @contextmanager
-def _asking(askers: Sequence[tuple[float, float, Iterator[None]]]) -> Iterator[None]:
-    """Each asks until the block ends, by going on with its iterator: from when on, how many seconds between two beginnings."""
+def _asking(askers: Sequence[Asker]) -> Iterator[None]:
+    """Each asks until the block ends."""
     over = threading.Event()
 
     def ask(after: float, seconds: float, asks: Iterator[None]) -> None:
@@ -76,13 +75,13 @@ def _asking(askers: Sequence[tuple[float, float, Iterator[None]]]) -> Iterator[N
         each.result()
 
 
+@dataclass
 class Metrics:
     """What came of each question about the metrics of nodes."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-        self.took: list[float] = []
-        self.failed: list[str] = []
+    cluster: Cluster
+    took: list[float] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
     def by_connection(self, site: Joining) -> Iterator[None]:
         """On a connection that is kept."""
@@ -95,7 +94,7 @@ class Metrics:
         """`kubectl top nodes`, which lists simulated nodes as unknown."""
 
         def look() -> list[str]:
-            ran = self._cluster.kubectl("top", "nodes", "--no-headers", check=False)
+            ran = self.cluster.kubectl("top", "nodes", "--no-headers", check=False)
             if ran.returncode:
                 raise RefusedRequest(ran.returncode, ran.stderr)
             return [e.split()[0] for e in ran.stdout.splitlines() if "<unknown>" not in e]
@@ -105,33 +104,30 @@ class Metrics:
             yield
 
     def _ask(self, look: Callable[[], list[str]]) -> None:
-        began, failure = time.monotonic(), ""
+        began = time.monotonic()
         try:
-            found = sorted(look())
-            failure = "" if found == names(self._cluster.nodes) else f"has only {found}"
+            found = str(sorted(look()))
         except (RefusedRequest, OSError, http.client.HTTPException) as error:
-            failure = repr(error)
+            found = repr(error)
         self.took.append(time.monotonic() - began)
-        if failure or self.took[-1] > LATE:
+        if found != str(names(self.cluster.nodes)) or self.took[-1] > LATE:
             at = datetime.now(UTC)
-            self.failed.append(f"{at:%T} after {self.took[-1]:.1f} s: {failure or 'late'}")
+            self.failed.append(f"{at:%T} after {self.took[-1]:.1f} s: {found}")
 
 
+@dataclass
 class Csrs:
-    """Serving CSRs: honest ones of nodes that take turns, and hostile ones."""
+    """Serving CSRs: honest ones of nodes that take turns, with the seconds until their approval, and hostile ones."""
 
-    def __init__(self, site: Joining) -> None:
-        self._site = site
-        self.honest: dict[str, float] = {}
-        """Seconds until it was approved."""
-
-        self.hostile: list[str] = []
+    site: Joining
+    honest: dict[str, float] = field(default_factory=dict)
+    hostile: list[str] = field(default_factory=list)
 
     def ask(self, nodes: Sequence[SimulatedNode]) -> Iterator[None]:
         """Each waits for its certificate, as a kubelet does, and asks for no more than it may have."""
         for node in itertools.chain(*[nodes] * EACH):
             began, name = time.monotonic(), node.ask()
-            condition = self._site.approved(name, SLOWEST)
+            condition = self.site.approved(name, SLOWEST)
             self.honest[name] = time.monotonic() - began
             assert condition["reason"] == "KubevouchApprove", condition
             yield
@@ -167,18 +163,14 @@ def _upgraded(cluster: Cluster, verb: str, image: str) -> None:
     began = time.monotonic()
     ended(cluster, 0, verb, "upgrade", "--image", image, "--yes")
     print(f"{verb} upgraded in {time.monotonic() - began:.0f} s")
-    words = ("get", "pods", "-n", SERVERS[verb], "-l", f"app.kubernetes.io/name=kubevouch-{verb}")
+    chosen = ("-n", SERVERS[verb], "-l", f"app.kubernetes.io/name=kubevouch-{verb}")
 
-    def listed() -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(cluster.kubectl(*words, "-o", "json").stdout)[
-            "items"
-        ]
-        return found
+    def listed(path: str) -> set[str]:
+        words = ("get", "pods", *chosen, "-o", f"jsonpath={{.items[*].{path}}}")
+        return set(cluster.kubectl(*words).stdout.split())
 
-    eventually(
-        lambda: {e["spec"]["containers"][0]["image"] for e in listed()} == {image}, "no former pod"
-    )
-    assert not any(c["restartCount"] for e in listed() for c in e["status"]["containerStatuses"])
+    eventually(lambda: listed("spec.containers[*].image") == {image}, "no former pod")
+    assert listed("status.containerStatuses[*].restartCount") == {"0"}
 
 
 @pytest.mark.long_on_the_bed
@@ -195,7 +187,7 @@ def test_upgrade_and_downgrade_leave_no_question_unanswered_and_approve_once(
         csrs = Csrs(site)
         *honest, thief = (stack.enter_context(_holder(site, node)) for node in cluster.nodes)
         honest += site.join_all({f"sim-{each}.example.com": address() for each in range(CROWD)})
-        askers = [(k, TURNS, csrs.ask(honest[k::TURNS])) for k in range(TURNS)]
+        askers: list[Asker] = [(k, TURNS, csrs.ask(honest[k::TURNS])) for k in range(TURNS)]
         askers += [(k / A_SECOND, 1, metrics.by_connection(site)) for k in range(A_SECOND)]
         askers += [(0, 1, csrs.lie(thief, cluster.workers[0])), (0, 2, metrics.by_kubectl())]
         with _asking(askers):
@@ -211,6 +203,7 @@ def test_upgrade_and_downgrade_leave_no_question_unanswered_and_approve_once(
         assert not metrics.failed, metrics.failed
         assert_approved_once(InstalledApprover(cluster), csrs.honest, now)
         for name in csrs.hostile:
-            assert not site.csrs.objects[name].get("status"), site.csrs.objects[name]
+            found = site.admin.get(path_of(CSRS, name))
+            assert not found.get("status"), found
         for name in (*csrs.honest, *csrs.hostile):
             site.admin.delete(path_of(CSRS, name))
