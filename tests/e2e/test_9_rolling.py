@@ -140,16 +140,6 @@ class Csrs:
 
 
 @contextmanager
-def _served_by_ours(cluster: Cluster, image: str) -> Iterator[None]:
-    with other_server_away(cluster):
-        try:
-            ended(cluster, 0, "metrics-server", "install", "--image", image, "--yes")
-            yield
-        finally:
-            ended(cluster, 0, "metrics-server", "remove", "--yes")
-
-
-@contextmanager
 def _holder(site: Joining, node: Node) -> Iterator[SimulatedNode]:
     """Who has that kubelet's own client certificate."""
     pair = site.folder / f"{node.name}.pem"
@@ -182,7 +172,9 @@ def test_upgrade_and_downgrade_leave_no_question_unanswered_and_approve_once(
     metrics = Metrics(cluster)
     with ExitStack() as stack:
         stack.enter_context(installed(cluster, image_reference))
-        stack.enter_context(_served_by_ours(cluster, image_reference))
+        stack.enter_context(other_server_away(cluster))
+        stack.callback(ended, cluster, 0, "metrics-server", "remove", "--yes")
+        ended(cluster, 0, "metrics-server", "install", "--image", image_reference, "--yes")
         site = stack.enter_context(joining(cluster, tmp_path))
         csrs = Csrs(site)
         *honest, thief = (stack.enter_context(_holder(site, node)) for node in cluster.nodes)
