@@ -10,6 +10,7 @@ from .cluster import Cluster
 from .told import eventually
 
 DEPLOYMENT, NAMESPACE = "metrics-server", "kube-system"
+API_SERVICE = "v1beta1.metrics.k8s.io"
 SELECTOR = "k8s-app=metrics-server"
 
 
@@ -35,6 +36,21 @@ def in_place(
         yield
     finally:
         _replace(cluster, {"image": before["image"], "args": before["args"]}, 3)
+
+
+@contextmanager
+def other_server_away(cluster: Cluster) -> Iterator[None]:
+    """No APIService leads to it while the block lasts: where it has one, ours is not installed."""
+    words = ("get", "apiservice", API_SERVICE, "-o", "json")
+    spec = json.loads(cluster.kubectl(*words).stdout)["spec"]
+    back = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "spec": spec}
+    cluster.kubectl("delete", "apiservice", API_SERVICE)
+    try:
+        yield
+    finally:
+        text = json.dumps({**back, "metadata": {"name": API_SERVICE}})
+        cluster.kubectl("apply", "-f", "-", stdin=text)
+        wait_until_available(cluster)
 
 
 def pods(cluster: Cluster) -> list[MetricsServerPod]:
@@ -64,9 +80,13 @@ def wait_until_ready(cluster: Cluster, replicas: int) -> list[MetricsServerPod]:
         return found if [each.ready for each in found] == [True] * replicas else []
 
     found = eventually(look, f"{replicas} metrics servers that are ready", 180)
-    available = ("wait", "apiservice/v1beta1.metrics.k8s.io", "--for=condition=Available")
-    cluster.kubectl(*available, "--timeout=300s", seconds=310)
+    wait_until_available(cluster)
     return found
+
+
+def wait_until_available(cluster: Cluster) -> None:
+    wait = ("wait", f"apiservice/{API_SERVICE}", "--for=condition=Available", "--timeout=300s")
+    cluster.kubectl(*wait, seconds=310)
 
 
 def ready_addresses(cluster: Cluster) -> set[str]:

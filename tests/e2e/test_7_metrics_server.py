@@ -17,13 +17,13 @@ from kubevouch import quantity
 from tests.support.authority import Authority
 
 from .cluster import Cluster, Running
+from .in_place import API_SERVICE, other_server_away, wait_until_available
 from .test_7_in_its_place import under_load
 from .told import ended, eventually, names
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "metrics-server"
 NAME, NAMESPACE = "kubevouch-metrics-server", "kube-system"
 AUTHORITY = f"{NAME}-authority"
-API_SERVICE = "v1beta1.metrics.k8s.io"
 METRICS = "/apis/metrics.k8s.io/v1beta1"
 
 
@@ -219,31 +219,22 @@ def test_it_is_installed_where_no_other_serves_and_leaves_nothing(
     cluster.bind(role, f"{NAME}-installer", user)
     refused = ended(cluster, 4, *install, **him)
     assert f"{API_SERVICE}: points to Service {NAMESPACE}/metrics-server; docs/" in refused.err
-    before = {
-        "apiVersion": "apiregistration.k8s.io/v1",
-        "kind": "APIService",
-        "spec": _spec(cluster),
-    }
-    cluster.kubectl("delete", "apiservice", API_SERVICE)
-    try:
-        done = ended(cluster, 0, *install, **him)
-        assert "is ready: all pods are ready, and the API server forwards requests" in done.out
-        listed = cluster.kubectl("top", "nodes", "--no-headers").stdout.splitlines()
-        assert sorted(line.split()[0] for line in listed) == names(cluster.nodes)
-        ended(cluster, 0, "verify", "--wait", "2m")
-        # The pods have filled the Secret and written the caBundle: both are theirs.
-        for words in (install, ("metrics-server", "upgrade", *install[2:])):
-            again = ended(cluster, 0, *words, **him)
-            assert "Nothing to change: the metrics server is up to date." in again.out
-        ended(cluster, 0, "metrics-server", "remove", "--yes", **him)
-        label = ("-A", "-l", f"app.kubernetes.io/name={NAME}", "-o", "name")
-        assert cluster.kubectl("get", KINDS, *label).stdout == ""
-    finally:
-        ended(cluster, 0, "metrics-server", "remove", "--yes")
-        back = json.dumps({**before, "metadata": {"name": API_SERVICE}})
-        cluster.kubectl("apply", "-f", "-", stdin=back)
-        wait = ("wait", f"apiservice/{API_SERVICE}", "--for=condition=Available", "--timeout=300s")
-        cluster.kubectl(*wait, seconds=310)
+    with other_server_away(cluster):
+        try:
+            done = ended(cluster, 0, *install, **him)
+            assert "is ready: all pods are ready, and the API server forwards requests" in done.out
+            listed = cluster.kubectl("top", "nodes", "--no-headers").stdout.splitlines()
+            assert sorted(line.split()[0] for line in listed) == names(cluster.nodes)
+            ended(cluster, 0, "verify", "--wait", "2m")
+            # The pods have filled the Secret and written the caBundle: both are theirs.
+            for words in (install, ("metrics-server", "upgrade", *install[2:])):
+                again = ended(cluster, 0, *words, **him)
+                assert "Nothing to change: the metrics server is up to date." in again.out
+            ended(cluster, 0, "metrics-server", "remove", "--yes", **him)
+            label = ("-A", "-l", f"app.kubernetes.io/name={NAME}", "-o", "name")
+            assert cluster.kubectl("get", KINDS, *label).stdout == ""
+        finally:
+            ended(cluster, 0, "metrics-server", "remove", "--yes")
 
 
 def _authority_follows(cluster: Cluster, former: dict[str, str]) -> bool:
@@ -284,8 +275,7 @@ def aggregated(cluster: Cluster, ours: Server, bundle: Path | None) -> Iterator[
         words = ("delete", "service,endpointslice", "-n", NAMESPACE, "--ignore-not-found")
         cluster.kubectl(*words, "-l", f"kubernetes.io/service-name={NAME}")
         cluster.kubectl("delete", "service", NAME, "-n", NAMESPACE, "--ignore-not-found")
-        wait = ("wait", f"apiservice/{API_SERVICE}", "--for=condition=Available", "--timeout=300s")
-        cluster.kubectl(*wait, seconds=310)
+        wait_until_available(cluster)
 
 
 def _spec(cluster: Cluster) -> dict[str, Any]:
