@@ -94,7 +94,7 @@ async def test_where_a_system_gives_nodes_no_shell_it_says_so_and_the_kubelet_ru
     assert node.machine.kubelet.runs
     code, said = await node.ssh(NAME, "true")
     assert code == 127
-    assert b"no unshare and no nsenter here; unprivileged user namespaces" in said
+    assert b"no unshare and no nsenter here; expected unprivileged user namespaces" in said
     await node.machine.system.reboot()
     assert await node.ssh(NAME, "id -u") == (0, b"0\n")
 
