@@ -203,10 +203,9 @@ class Asked:
 
 THEIR_POD_ENDS, VERIFIED, OUR_POD_ENDS = "their pod ends", "verified from now on", "our pod ends"
 _FOR_A_MOMENT = ("(ServiceUnavailable)", "Metrics API not available")
-_LOOKED_AT_AGAIN = 30.0 + 5.0 + 5.0
-"""Seconds until kubectl has an answer again, at the latest. The API server looks again at an APIService that did not answer after at
-most 30 s (kube-aggregator, pkg/controllers/status/remote/remote_available_controller.go: each look that fails doubles the wait, from
-5 ms to 30 s), each look has 5 s (the same file), and kubectl's own question takes time on a busy machine."""
+_LOOKED_AT_AGAIN = 30.0
+"""Seconds until the API server looks again at an APIService that did not answer, at the latest (kube-aggregator,
+pkg/controllers/status/remote/remote_available_controller.go: each look that fails doubles the wait, from 5 ms to 30 s)."""
 
 
 def only_for_a_moment(failures: list[Failure]) -> bool:
