@@ -1,8 +1,6 @@
 """kubeadm's two tables, byte for byte. The judges are kubeadm and apimachinery: what they printed is recorded."""
 
 import json
-import os
-import subprocess
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +23,7 @@ from kubevouch.x509 import read_certificates
 from real.oracle import duration_corpus
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
+from tests.support.go import answers_today
 
 CASES = Path(__file__).parent / "cases"
 DURATIONS: list[tuple[int, str]] = [
@@ -152,10 +151,4 @@ def test_the_year_9999_is_as_far_away_as_a_go_duration_reaches() -> None:
 def test_go_still_writes_the_recorded_durations() -> None:
     asked = duration_corpus.questions()
     assert [seconds for seconds, _ in DURATIONS] == asked
-    try:
-        told = duration_corpus.judged(asked, fetch=False)
-    except (OSError, subprocess.CalledProcessError):
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip("no Go on the PATH, an older one, or without its modules")
-    assert told == [text for _, text in DURATIONS]
+    assert answers_today(duration_corpus.judged, asked) == [text for _, text in DURATIONS]

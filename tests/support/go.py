@@ -3,11 +3,23 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ORACLE = Path(__file__).parents[2] / "real" / "oracle"
+
+
+def answers_today(judged: Callable[..., list[Any]], questions: list[Any]) -> list[Any]:
+    """What a judge with modules of Kubernetes answers. With CI=true Go may fetch them; elsewhere the test is skipped without them."""
+    if os.environ.get("CI") == "true":
+        return judged(questions)
+    try:
+        return judged(questions, fetch=False)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no Go on the PATH, an older one, or without its modules")
 
 
 def skip_without_go(items: list[pytest.Item]) -> None:
