@@ -48,14 +48,16 @@ def calendar(days: int, year: Year, restart: Callable[[str], None]) -> dict[int,
         90: ("a node joins", partial(year.join, spare[1])),
         120: ("a node leaves", partial(year.leave, old[1])),
         130: ("a firewall", partial(year.firewall, old[2])),
-        151: ("a node joins and is pinned", partial(year.join, spare[2], pinned=True)),
+        155: ("a node joins and is pinned", partial(year.join, spare[2], pinned=True)),
         180: ("a node leaves", partial(year.leave, old[3])),
         210: ("a node joins", partial(year.join, spare[3])),
         355: ("the old CA goes", partial(restart, "drop-ca")),
     }
     for number, (kind, minutes) in enumerate(_OUTAGES):
         away = partial(year.api_away, kind, minutes)
-        happens[11 + 35 * number] = f"API server {kind} for {minutes} min", away
+        day = 11 + 35 * number
+        assert day not in happens, day
+        happens[day] = f"API server {kind} for {minutes} min", away
     found: dict[int, list[Event]] = {}
     for day, what in sorted(happens.items()):
         found.setdefault(max(1, int(day * days / 365)), []).append(what)

@@ -20,9 +20,9 @@ _STRIDE = 30
 """Seconds of a step while something is wrong: what a metrics server has read is good for 55."""
 _ENDS, _CLOCK = "KubevouchCertificateEnds", "KubevouchClockWrong"
 """The second is pending for two seconds after each leap: see `Year.fires`."""
-_PAUSE = 0.4
+_PAUSE = 0.35
 """Seconds of real time after each leap: more than a scrape and an evaluation."""
-_SOON, _WELL_WITHIN = 60, 140
+_SOON, _WELL_WITHIN = 30, 140
 """Looks until all is well again, and after how many they come with larger steps. In all it is longer than the `for` of most alerts."""
 
 
@@ -86,6 +86,7 @@ class Year:
                 if number > 12:
                     # The exporter rests after it has read, and would begin its five minutes only after the next leap.
                     self.leap(STEP)
+                    time.sleep(2)  # so long the approver takes the leap for an error of its clock
                 return
             if number > _SOON:
                 self.leap(_STRIDE)
@@ -159,6 +160,7 @@ class Year:
                 return
             finally:
                 who.close()
+            time.sleep(_PAUSE / 4)  # or its event would be late by the leap
             self.leap(50)
             self.leap(STEP)
             if not self.fires("KubevouchCsrHeld", 300):
@@ -188,8 +190,9 @@ class Year:
             self.cluster.do("begin-outage", outage=kind)
             # A Lease is as long as ever.
             time.sleep(min(20, 10 * minutes))
+            stride = _STRIDE if minutes < 30 else 2 * _STRIDE
             while (left := end - self.clock.now()) > 0:
-                self.leap(min(left, _STRIDE))
+                self.leap(min(left, stride))
             self.cluster.do("end-outage")
             time.sleep(5)
         self.until_well()

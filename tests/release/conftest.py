@@ -52,9 +52,20 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This commit without a tag, as `git clone` gives it. KUBEVOUCH_RELEASED: a folder with clone/ and dist/ to take instead."""
     if there := os.environ.get("KUBEVOUCH_RELEASED"):
         return Path(there) / "clone"
-    folder = tmp_path_factory.mktemp("clone") / "kubevouch"
+    return cloned(tmp_path_factory.mktemp("clone") / "kubevouch")
+
+
+def cloned(folder: Path) -> Path:
+    """A clone of this commit."""
     shell("git", "clone", "--quiet", CHECKOUT, folder)
     return folder
+
+
+def built(clone: Path, dist: Path, registry: str) -> str:
+    """Builds the release of the clone's commit, and returns what that prints."""
+    shell("git", "tag", "--force", TAG, cwd=clone)
+    words = ("build", "--target", dist, "--registry", registry)
+    return shell(PYTHON, "-m", "release", *words, cwd=clone)
 
 
 @pytest.fixture(scope="session")
@@ -62,11 +73,8 @@ def released(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Released:
     """The release of this commit, for a registry."""
     if there := os.environ.get("KUBEVOUCH_RELEASED"):
         return Released(clone, Path(there) / "dist", "")
-    shell("git", "tag", "--force", TAG, cwd=clone)
     dist = tmp_path_factory.mktemp("released") / "dist"
-    words = ("build", "--target", dist, "--registry", REGISTRY)
-    said = shell(PYTHON, "-m", "release", *words, cwd=clone)
-    return Released(clone, dist, said)
+    return Released(clone, dist, built(clone, dist, REGISTRY))
 
 
 @pytest.fixture(scope="session")
