@@ -35,7 +35,7 @@ _LATELY: Final = timedelta(minutes=1)
 every two seconds. After 15 seconds another pod may take the Lease."""
 
 _RUNS_OUT: Final = timedelta(seconds=15)
-"""Within this time the last leader still counts if there are no pods to take over."""
+"""Within this time the last leader still counts if there are no pods."""
 
 _TAKEN_WITHIN: Final = timedelta(seconds=10)
 """Within this time a ready pod takes a released Lease: it tries every two seconds."""

@@ -115,7 +115,7 @@ class FoundCertificate:
 
     @property
     def is_usual(self) -> bool:
-        """Whether the certificate is of the kind that this server usually has. Otherwise somebody replaced it."""
+        """Whether the certificate is of the kind that this server usually has, rather than an operator's own."""
         kind = _USUAL_KINDS.get(self.use)
         if self.vantage is not Vantage.DIALLED or self.certificate is None or kind is None:
             return True

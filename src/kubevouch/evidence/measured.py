@@ -25,7 +25,7 @@ class DoubtKind(StrEnum):
     FAILED = "failed"
     NOT_ASKED = "not-asked"
     OUT_OF_REACH = "out-of-reach"
-    """Most machines cannot connect there: to pods, etcd, or API servers behind a load balancer."""
+    """Most machines cannot connect to pods, etcd, or API servers behind a load balancer."""
 
 
 @dataclass(frozen=True, slots=True)

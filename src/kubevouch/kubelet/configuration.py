@@ -27,7 +27,7 @@ BOOTSTRAP_KEY: Final = "serverTLSBootstrap"
 
 
 class KubeletConfiguration(msgspec.Struct, frozen=True):
-    """The values that affect serving certificates, with the kubelet's defaults filled in."""
+    """The values that kubevouch needs, with the kubelet's defaults filled in."""
 
     server_tls_bootstrap: bool = msgspec.field(name=BOOTSTRAP_KEY, default=False)
     tls_cert_file: str = msgspec.field(name="tlsCertFile", default="")

@@ -91,7 +91,7 @@ async def written_nodes(
 ) -> Mapping[str, WrittenNode]:
     """Addresses and certificates of nodes from inventory and pins, without the approver's own records.
 
-    Empty unless pods are used, since other transports prove the node themselves.
+    Empty for other transports than pods: they prove the node themselves.
 
     Raises:
         StoppedBefore: the data is unreadable. A pinned address would then look unknown.

@@ -118,7 +118,7 @@ def _said_of_nothing(plan: Plan, nodes: Sequence[str]) -> str:
 
 
 def _say_what_is_set_aside(terminal: Terminal, plan: Plan, result: RunResult) -> None:
-    """Prints where the run's certificates are now. Nobody would look there."""
+    """Prints the folder with the run's certificates, since nobody would look for them there."""
     put_back = {each.node for each in result.nodes if each.state is NodeState.UNDONE}
     aside = what_is_set_aside(plan, put_back)
     if aside:

@@ -53,8 +53,7 @@ async def gather(
     the inventory of certificates, too.
 
     Raises:
-        KubeError: the API server does not answer or rejects our credential, so there is no
-    evidence.
+        KubeError: the API server does not answer, or rejects our credential.
     """
     inquiry = Inquiry(clock)
     nodes: Measured[tuple[Node, ...]]

@@ -57,7 +57,7 @@ async def dial_places(
 ) -> FoundPart:
     """The certificates that all these servers present. Each address is dialled once.
 
-    A server that refuses connections is listed as not read.
+    An unreachable server is listed as not read.
     """
     wanted = tuple(places)
     targets = dict.fromkeys(each.target for each in wanted if isinstance(each, Place))

@@ -39,8 +39,7 @@ async def gather_certificates(
     this machine's clock may be hours wrong.
 
     Raises:
-        KubeError: the API server does not answer or rejects our credential, so there is no
-        evidence.
+        KubeError: the API server does not answer, or rejects our credential.
     """
     trust: Measured[TrustedRoots]
     csrs: Measured[tuple[CertificateSigningRequest, ...]]
