@@ -73,7 +73,7 @@ def runs_folder(environment: Mapping[str, str]) -> Path:
 def write_whole(path: Path, content: bytes) -> None:
     """Writes a file atomically: writes a new file beside it, syncs, and renames.
 
-    Deletes an old new file first, since it may be a link or a pipe. Raises OSError, and then deletes the new file.
+    Deletes a leftover new file first, since it may be a link or a pipe. Deletes its own if it raises OSError.
     """
     beside = path.with_name(f"{path.name}.new")
     try:
@@ -102,7 +102,7 @@ def keep_run(
     """Stores the plan under the run's name, and the timeouts of the first start.
 
     Raises:
-        StoppedBefore: the plan cannot be stored. Or it lacks nodes of the stored plan, which an undo would then skip.
+        StoppedBefore: the plan cannot be stored, or lacks nodes of the stored plan, which an undo would then skip.
     """
     folder, text = runs_folder(environment), text_of(plan).encode()
     path = folder / f"{plan.run}.json"

@@ -58,7 +58,7 @@ class FetchFailed(KubeletError):
     reason: the value of a FailureKind or x509.VerifyReason, or one of these. "http-401",
     "http-403", "http-404", "http-5xx", "http-other": the response's status; `text` has all of it.
     "no-answer": the connection broke during HTTP. "too-large": the page is too long. "deadline":
-    the time ran out. A kubelet cannot add reasons, which would become labels of metrics. text: as
+    the time ran out. A kubelet cannot add reasons, since they become labels of metrics. text: as
     metrics-server logs it, truncated if very long. chain: the certificates of an unverified peer.
     """
 
