@@ -51,7 +51,7 @@ class InstallOptions(ApplyOptions):
 
 @dataclass(frozen=True)
 class _ClusterState:
-    """The state of the cluster before the install. has_led: whether any approver has ever led, as its Lease shows."""
+    """The state of the cluster before the install. has_led: whether our approver has ever led, as its Lease shows."""
 
     present: Present
     approvers: Measured[tuple[Approver, ...]]

@@ -59,7 +59,7 @@ class _FormerPins(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 
 
 def written(pins: Iterable[PinnedNode], texts: Texts) -> list[PinEntry]:
-    """The changed entries for these pins."""
+    """The entries of these pins, before and after the write."""
     return [_entry(shard_of(PINS, each.node), each.node, texts, written_pin(each)) for each in pins]
 
 
