@@ -1,6 +1,6 @@
 """Verbs that other distributions add through the entry point group `kubevouch.verbs`, such as `lab`.
 
-The search reads the metadata of every installed distribution. Only the help and unknown verbs need this.
+The search reads the metadata of every installed distribution, so only the help and unknown verbs do it.
 """
 
 from importlib.metadata import EntryPoint, entry_points

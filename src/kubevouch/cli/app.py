@@ -71,14 +71,14 @@ class VerbGroup(CommandGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Finds the verb of this name."""
+        """Finds the verb with this name."""
         is_verb = not args[0].startswith("-") and not ctx.resilient_parsing
         if is_verb and args[0] not in _VERBS:
             return args[0], _added(ctx, args[0]), args[1:]
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The verb of this name. None if it cannot be loaded; the help then omits it."""
+        """The verb with this name. Returns None for a verb that cannot be loaded; the help then omits it."""
         if cmd_name not in _VERBS:
             return _added_or_none(cmd_name)
         module, _, name = _VERBS[cmd_name].partition(":")
@@ -90,7 +90,7 @@ def _added(ctx: click.Context, name: str) -> click.Command:
     """Loads a verb of another distribution.
 
     Raises:
-        click.NoSuchCommand: there is no verb of this name.
+        click.NoSuchCommand: there is no such verb.
         UsageError: the verb is not installed.
         VerbNotLoaded: the verb cannot be loaded.
     """
@@ -169,7 +169,6 @@ def _report(error: BaseException, terminal: Terminal) -> int:
 
 
 def _message(error: BaseException) -> tuple[str, int]:
-    """The error message for the operator, and the exit code."""
     match error:
         case KeyboardInterrupt() | click.Abort():
             return "Error: interrupted", ExitCode.INTERRUPTED
@@ -195,7 +194,7 @@ def _message(error: BaseException) -> tuple[str, int]:
 
 
 _COMPLETER = "kubectl_complete-vouch"
-"""The program that kubectl runs to complete `kubectl vouch ...`."""
+"""kubectl runs the program with this name to complete `kubectl vouch ...`."""
 _TRACE = "set KUBEVOUCH_TRACE=1 for a traceback"
 
 
@@ -217,7 +216,7 @@ def _complete(words: Sequence[str], terminal: Terminal) -> int:
 
 
 def _is_text(argument: str) -> bool:
-    """False for bytes that are not UTF-8: Python stores them as lone surrogates, which terminals and JSON parsers reject."""
+    """Whether the argument is UTF-8. Python reads other bytes as lone surrogates, which terminals and JSON parsers reject."""
     try:
         argument.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
 """The entry point of the container image, `python -m kubevouch.cli.container`.
 
-A manifest for metrics-server passes only flags to its container, without a verb: they start our metrics server. Any
-other arguments are an ordinary command line. The image has no shell that could distinguish the two cases.
+Arguments that are flags without a verb, as in metrics-server's manifests, start our metrics server. Any other arguments
+are an ordinary command line. The image has no shell that could distinguish the two.
 """
 
 from collections.abc import Sequence

@@ -149,7 +149,7 @@ def _found(
 _UNKNOWN = "<unknown>"
 _MOST_NAMED = 5
 _LONGEST = 2000
-"""The maximum length of a reason, in characters: a node may write a megabyte into a pod's status."""
+"""The maximum length of a reason in characters. A node may write a megabyte into a pod's status."""
 
 
 def print_nodes(terminal: "Terminal", found: "TopFound", *, headers: bool) -> ExitCode:
@@ -235,7 +235,7 @@ def _node_cells(row: "UsageRow") -> tuple[str, ...]:
 
 
 def _print_reasons(terminal: "Terminal", found: "TopFound") -> ExitCode:
-    """Prints each finding once below the table, with the text of its first subject. Then prints the other reasons."""
+    """Prints each finding once, with the text of its first subject, then the other reasons."""
     from kubevouch.diagnose.make import counted, named
     from kubevouch.x509.reasons import TLS_PREFIX
 
@@ -264,7 +264,7 @@ def _print_reasons(terminal: "Terminal", found: "TopFound") -> ExitCode:
 
 
 def _exit_code(found: "TopFound") -> ExitCode:
-    """1: values are missing, and the reason is known. 3: the reason is not known."""
+    """Exit code 1: values are missing, and the reason is known. 3: the reason is not known."""
     codes = [
         ExitCode.FINDINGS if each.why.known else ExitCode.COULD_NOT_TELL for each in found.missing
     ]

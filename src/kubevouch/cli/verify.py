@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _PAUSE = 2.0
 _REPEATED_AFTER = 30.0
-"""Seconds after which a log repeats an unchanged wait."""
+"""Seconds after which an unchanged wait is printed again."""
 
 
 @click.command(

@@ -31,25 +31,25 @@ PART_OF: Final = "app.kubernetes.io/part-of"
 """The label of all our objects in a cluster; its value is "kubevouch"."""
 
 _LATELY: Final = timedelta(minutes=1)
-"""How long a silent leader counts if there are pods. The leader renews the Lease every two
-seconds; after 15 silent seconds another pod may take it."""
+"""Within this time the last leader still counts if there are pods. The leader renews the Lease
+every two seconds. After 15 seconds another pod may take the Lease."""
 
 _RUNS_OUT: Final = timedelta(seconds=15)
-"""How long a silent leader counts if there are no pods that could take over."""
+"""Within this time the last leader still counts if there are no pods."""
 
 _TAKEN_WITHIN: Final = timedelta(seconds=10)
-"""A ready pod tries every two seconds, so it takes a released Lease within this time."""
+"""Within this time a ready pod takes a released Lease: it tries every two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class OurApprover:
-    """Our approver, by its Deployment and its Lease.
+    """The Deployment and Lease of our approver.
 
-    The leader may be a process without a pod, which an operator has started by hand.
+    The leader may be a process without a pod, started by hand.
 
     leader: the Lease's holder; "" if nobody holds it. silent: time since the Lease's last renewal;
-    None if there is no Lease. configuration: its text; None if there is none, or if
-    configuration_doubt says why it is unknown.
+    None if there is no Lease. configuration: the ConfigMap's text; None if there is none or if it
+    cannot be read. configuration_doubt: why it cannot be read.
     """
 
     wanted: int
@@ -61,10 +61,7 @@ class OurApprover:
 
     @property
     def decides(self) -> bool:
-        """Whether a process leads, or is about to take over.
-
-        Only the leader decides, however many pods are ready.
-        """
+        """Whether a process leads or is about to take over. Ready pods that do not lead decide nothing."""
         if self.silent is None:
             return False
         if not self.leader:  # a process that ends cleanly releases the Lease
@@ -120,10 +117,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 def approving_accounts(
     roles: Iterable[Role], bindings: Iterable[RoleBinding]
 ) -> tuple[tuple[str, str, str], ...]:
-    """(namespace, service account, role) of each account bound to a role made for approving.
+    """(namespace, service account, role) of each account that is bound to a role made for approving.
 
-    Roles that we print for people do not count: a pod that uses one does not stay to approve later
-    CSRs.
+    Roles that we print for people do not count: a pod that uses one will not approve later CSRs.
     """
     made_for_it = {role.name for role in roles if any(map(_approves, role.rules))} - _FOR_PEOPLE
     bound = {
@@ -146,7 +142,7 @@ def _approves(rule: PolicyRule) -> bool:
 
 
 def _account(subject: Subject) -> tuple[str, str] | None:
-    """Namespace and name of a service account, in either of RBAC's two forms; else None."""
+    """Namespace and name of a service account. The subject may be a ServiceAccount or a User. Returns None for other subjects."""
     if subject.kind == "ServiceAccount":
         namespace, name = subject.namespace, subject.name
     elif subject.kind == "User" and subject.name.startswith(_ACCOUNT_USER):
@@ -168,12 +164,12 @@ class Approver:
 
 
 def is_by_our_approver(condition: CsrCondition) -> bool:
-    """Whether the condition claims to be our approver's, not that of a person with `csr approve` or `apply`."""
+    """Whether reason and message are those of our approver, not of a person with `csr approve` or `apply`."""
     return condition.reason == BY_US and condition.message.startswith(APPROVER_SAYS)
 
 
 def decided_by(condition: CsrCondition) -> str:
-    """Who decided a CSR, as the condition claims: our approver, a person with kubevouch or kubectl, or a reason."""
+    """Who decided a CSR, according to the condition: our approver, a person's tool (kubevouch or kubectl), or the reason."""
     if is_by_our_approver(condition):
         return "our approver"
     programs = {BY_US: "kubevouch", DENIED_BY_US: "kubevouch"}
@@ -184,7 +180,7 @@ def decided_by(condition: CsrCondition) -> str:
 def last_approval(
     csrs: Iterable[CertificateSigningRequest], now: datetime, but: Collection[str] = ()
 ) -> Approver | None:
-    """The approver behind the newest approval, persons excluded. It ran then, and may still run.
+    """The approver that wrote the newest approval, without approvals by persons. It may have stopped since.
 
     An approver outside the cluster, as on a managed control plane, leaves no other trace. csrs:
     oldest first. but: names of approvers to skip.

@@ -1,7 +1,7 @@
 """The certificates of a cluster: what each is for, where it was seen, who signed it, and what could not be read.
 
-Conclusions, such as the remaining life, the renewal and what stops, are drawn in `inventory` and in
-the rules of `diagnose`.
+`inventory` and the rules of `diagnose` draw conclusions, such as the remaining life, the renewal
+and what stops.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ from kubevouch.x509.chains import signers_of
 
 
 class CertificateUse(StrEnum):
-    """What a certificate is for, by its place; named as by kubeadm if kubeadm has a name for it.
+    """What a certificate is for, by its place. Names are kubeadm's if kubeadm has one.
 
     `x509.CertificateKind` instead classifies a certificate by its names and usages.
     """
@@ -47,7 +47,7 @@ class CertificateUse(StrEnum):
     KUBELET_CLIENT = "kubelet-client"
     METRICS_SERVER = "metrics-server"
     KUBECONFIG = "kubeconfig"
-    """The client certificate of a kubeconfig that is not kubeadm's, such as the one in use."""
+    """The client certificate of a kubeconfig that kubeadm did not create, such as the kubeconfig in use."""
     CA_BUNDLE = "caBundle"
     """The CA with which the API server verifies an aggregated API or a webhook."""
     WEBHOOK = "webhook"
@@ -60,7 +60,7 @@ _USUAL_KINDS = {
     CertificateUse.ETCD_PEER: CertificateKind.ETCD_MEMBER,
     CertificateUse.METRICS_SERVER: CertificateKind.COMPONENT_SELF_SIGNED,
 }
-"""The kind of certificate that a program usually has."""
+"""The kind of certificate that a server usually has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +73,18 @@ class IssuedForCsr:
 
 @dataclass(frozen=True, slots=True)
 class FoundCertificate:
-    """A certificate at one place, or what was found there instead.
+    """A certificate at one place, or the reason why there is none.
 
     where: an address with port, a path, or an object such as `apiservice v1beta1.metrics.k8s.io`,
     as printed. root: the local folder that holds the node's file system; empty if the node itself
-    was read. chain: the certificate first, then those presented or stored with it; empty if
+    was read. chain: the certificate, then other certificates from the same server or file; empty if
     unreadable. fault: what is wrong, such as an unreadable file or another certificate's key.
     missing: whether kubeadm expects this file and it does not exist. ca: kubeadm's signer for this
-    place ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of these CAs signed it, by its
-    signature; "" if another CA did, or if unknown. externally_managed: whether the CA's key is kept
-    elsewhere; None if unknown. verdict: the verification of a dialled chain; None if the CAs are
-    unknown. failure: why the handshake failed. issued: the newest certificate that was issued to
-    the same kubelet, if the API server still has its CSR.
+    place ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of these CAs signed the
+    certificate, by its signature; "" if another CA did, or if unknown. externally_managed: whether
+    the CA's key is kept elsewhere; None if unknown. verdict: the verification of a dialled chain;
+    None if the CAs are unknown. failure: why the handshake failed. issued: the newest certificate
+    that was issued to the same kubelet, if the API server still has its CSR.
     """
 
     use: CertificateUse
@@ -105,20 +105,17 @@ class FoundCertificate:
 
     @property
     def path(self) -> str:
-        """The path on the node, if its disk was read."""
+        """The path on the node, if the node's disk was read."""
         return self.where.removeprefix(self.root)
 
     @property
     def certificate(self) -> Certificate | None:
-        """The certificate itself; None if it is missing or unreadable."""
+        """The certificate; None if it is missing or unreadable."""
         return self.chain[0] if self.chain else None
 
     @property
     def is_usual(self) -> bool:
-        """Whether the certificate is of the kind that its program usually serves.
-
-        If it is of another kind, somebody else provided it.
-        """
+        """Whether the certificate is of the kind that this server usually has, rather than an operator's own."""
         kind = _USUAL_KINDS.get(self.use)
         if self.vantage is not Vantage.DIALLED or self.certificate is None or kind is None:
             return True
@@ -141,7 +138,7 @@ class NotRead:
 
     @property
     def is_ordinary(self) -> bool:
-        """Whether this is not a failure: the read was not requested, or most machines cannot reach the place."""
+        """Whether this is no failure: the read was not requested, or most machines cannot connect to the place."""
         return self.doubt.kind in {DoubtKind.NOT_ASKED, DoubtKind.OUT_OF_REACH}
 
 
@@ -166,8 +163,7 @@ class FoundPart:
 class FoundCertificates:
     """All certificates that were found at one moment, and what could not be read.
 
-    without_cluster: whether only disks were read. asked_disks: whether nodes' disks were requested,
-    too.
+    without_cluster: whether only disks were read. asked_disks: whether disks were also read.
     """
 
     at: datetime
@@ -180,7 +176,7 @@ class FoundCertificates:
 def verdict_on(
     chain: Sequence[Certificate], roots: Iterable[Certificate], name: str, at: datetime
 ) -> Verdict:
-    """The verdict of a client that has these roots, dials this name and gets this chain."""
+    """The verdict of a client that trusts these roots and gets this chain from a server with this name."""
     return verify(chain[0], intermediates=chain[1:], roots=roots, name=name, at=at)
 
 
@@ -193,8 +189,8 @@ def signing_roots(
 ) -> tuple[Certificate, ...]:
     """The roots that signed the leaf, directly or through intermediates.
 
-    There are several if the CA was renewed with the same key. others: certificates presented or
-    stored with the leaf.
+    A CA that was renewed with the same key has several roots. others: the other certificates of the
+    server or file.
     """
     known, between, signed = tuple(roots), tuple(others)[:_MOST_BETWEEN], [leaf]
     # A self-signing kubelet presents its own CA. If no issuer is a root by name, no signature is
@@ -212,10 +208,10 @@ def signing_roots(
 def signature_failure(
     leaf: Certificate, others: Iterable[Certificate], roots: Iterable[Certificate]
 ) -> str:
-    """Why none of the roots has signed the leaf, in Go's words; "" if one has.
+    """Why none of the roots signed the leaf, in Go's words; "" if one did.
 
-    The roots' validity and usages do not count. others: certificates presented or stored with the
-    leaf.
+    The roots' validity and usages are ignored. others: the other certificates of the server or
+    file.
     """
     known, between = tuple(roots), tuple(others)
     if signing_roots(leaf, between, known):
@@ -229,5 +225,5 @@ def authority_of(
     roots: Iterable[Certificate],
     ca: str = CertificateUse.CLUSTER_CA,
 ) -> str:
-    """`ca`, the name of the roots, if one of them signed the first certificate; else ""."""
+    """Returns `ca`, the name of the CA with these roots, if a root signed the first certificate; else ""."""
     return str(ca) if chain and signing_roots(chain[0], chain[1:], roots) else ""

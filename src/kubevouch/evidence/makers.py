@@ -1,4 +1,4 @@
-"""Which tool other than kubeadm made a cluster, by signs on its Nodes. `makers.toml` lists the tools.
+"""Recognizes clusters that a tool other than kubeadm created, by signs on Nodes. `makers.toml` lists the tools.
 
 A node writes most of these signs itself: its version, its image and many labels. They choose texts
 and prevent plans, but grant nothing. More than half of the Ready Nodes must show a sign, so that
@@ -16,7 +16,7 @@ from kubevouch.kube.resources import Node
 
 
 class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A sign of a maker on a Node. Empty fields do not count."""
+    """A sign of a tool on a Node. Empty fields match anything."""
 
     kubelet_version: str = ""
     os_image: str = ""
@@ -38,9 +38,9 @@ class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A tool that makes clusters.
+    """A tool that creates clusters.
 
-    works: the parts of kubevouch that work there. way: how this tool provides verified serving
+    works: the parts of kubevouch that work with it. way: how this tool provides verified serving
     certificates, in a sentence. link: its documentation of that. source: files that prove the signs
     and the way.
     """
@@ -58,13 +58,13 @@ class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def known_makers() -> tuple[Maker, ...]:
-    """All makers in the table, in order."""
+    """All tools in `makers.toml`, in order."""
     text = files(__package__ or "").joinpath("makers.toml").read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text)["makers"], tuple[Maker, ...])
 
 
 def maker_of(nodes: Iterable[Node]) -> Maker | None:
-    """The maker with a sign on more than half of the Ready Nodes (of all Nodes if none is Ready); else None.
+    """The tool whose sign more than half of the Ready Nodes have (of all Nodes if none is Ready); else None.
 
     A bootstrap token is enough to create a Node, but not to make it Ready.
     """

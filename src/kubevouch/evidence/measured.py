@@ -25,12 +25,12 @@ class DoubtKind(StrEnum):
     FAILED = "failed"
     NOT_ASKED = "not-asked"
     OUT_OF_REACH = "out-of-reach"
-    """Most machines cannot connect there: to pods, etcd, or API servers behind a load balancer."""
+    """Most machines cannot connect to pods, etcd, or API servers behind a load balancer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why a fact is missing. lacking: the rights that a role must grant, such as `list pods`."""
+    """Why a fact is missing. lacking: the rights that would have to be granted, such as `list pods`."""
 
     kind: DoubtKind
     text: str
@@ -52,5 +52,5 @@ class Measured(Generic[T]):
         return self.doubt is None
 
     def or_else(self, otherwise: T) -> T:
-        """The value; `otherwise` if it is None or unknown."""
+        """The value; `otherwise` if the value is None or unknown."""
         return otherwise if self.value is None else self.value

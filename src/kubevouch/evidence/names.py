@@ -1,4 +1,4 @@
-"""The cluster's own names and addresses, which no kubelet's certificate may have.
+"""The cluster's own names and addresses, which no kubelet's certificate may contain.
 
 Operators and controllers write them, not nodes: the kubeconfig's server, kubeadm's
 ClusterConfiguration, the API server's flags, ServiceCIDRs, Services and the endpoints of
@@ -21,21 +21,19 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class ClusterNames:
-    """The cluster's own names and addresses as text, each with a description."""
+    """The cluster's own names and addresses. Each mapping has descriptions as its values."""
 
     own_endpoints: dict[str, str]
-    """Addresses of API servers (the endpoints of `kubernetes`). They include a control-plane
-    node's own address."""
+    """Addresses of API servers (the endpoints of `kubernetes`). A control-plane node's own address is among them."""
 
     virtual: dict[str, str]
     """Names and addresses that never belong to a node: load balancers and virtual addresses of the API, and Services."""
 
     external: dict[str, str]
-    """spec.externalIPs of Services. On bare metal they often are nodes' addresses; a Service's
-    author can write any."""
+    """spec.externalIPs of Services. On bare metal they often are nodes' addresses. Whoever creates a Service can write any address."""
 
     services: dict[str, str]
-    """NAME.NAMESPACE of every Service, as pods of other namespaces call it."""
+    """NAME.NAMESPACE of every Service: the name that pods in other namespaces use."""
 
     service_networks: tuple[Network, ...]
     """Networks of Services; empty if no source states any."""
@@ -48,10 +46,10 @@ class ClusterNames:
     """The cluster's DNS domain according to each source; empty if no source states it."""
 
     doubts: tuple[Doubt, ...]
-    """What could not be read, and why. Then the lists may be incomplete."""
+    """What could not be read, and why. If there are any, the mappings may be incomplete."""
 
     loopback: LoopbackKubelets
-    """Loopback addresses that the operator declares as kubelets' of this cluster."""
+    """Loopback addresses that the operator declares to be kubelets of this cluster."""
 
     load_balancers: dict[str, str] = field(default_factory=dict)
     """Names and addresses of Services' load balancers (status.loadBalancer). Some load balancers
@@ -88,7 +86,7 @@ class KubeadmNames:
     domain: str = ""
     endpoints: dict[str, str] = field(default_factory=dict)
     problem: str = ""
-    """Why the ClusterConfiguration cannot be read; empty if it can, or if it does not exist."""
+    """Why the ClusterConfiguration cannot be read; else empty."""
 
 
 def kubeadm_names(found: Measured[ConfigMap]) -> KubeadmNames:
@@ -124,7 +122,7 @@ def _text(within: goyaml.Value, key: str) -> str:
 
 
 def _host(endpoint: str) -> str:
-    """The host in HOST or HOST:PORT; an IPv6 address has brackets."""
+    """The host in HOST or HOST:PORT. An IPv6 address has brackets."""
     try:
         return urlsplit(f"//{endpoint}").hostname or ""
     except ValueError:
@@ -132,7 +130,7 @@ def _host(endpoint: str) -> str:
 
 
 def networks_of(subnets: str) -> tuple[Network, ...]:
-    """The one or two comma-separated networks in a text, without invalid ones."""
+    """The valid networks in a comma-separated list."""
     found = []
     for subnet in subnets.split(","):
         with contextlib.suppress(ValueError):

@@ -1,6 +1,6 @@
 """The certificates on a node's disk: what each is for, and what is wrong with it.
 
-`node_files` says which files to read. Rows, CAs and "externally managed" follow kubeadm's rules
+`node_files` lists the files to read. Rows, CAs and "externally managed" follow kubeadm's rules
 (cmd/kubeadm/app/phases/certs/renewal/manager.go). kubeadm stops at the first unreadable file; here
 each file has its own row.
 """
@@ -45,7 +45,7 @@ _ONLY_WITH_ETCD = _OF_ETCD | {CertificateUse.API_SERVER_ETCD_CLIENT, Certificate
 def certificates_of_node(files: NodeFiles, at: datetime, *, node: str, root: str = "") -> FoundPart:
     """The certificates in a node's files, and those that could not be read.
 
-    node: the node's name. root: the prefix of each path on this machine.
+    root: the local folder that holds the node's file system.
     """
     return _Reading(files, at, node, root.rstrip("/")).part()
 
@@ -76,14 +76,14 @@ class _Reading:
 
     @property
     def is_control_plane(self) -> bool:
-        """Whether the node has an API server's manifest or a control plane's certificate; admin.conf may be a copy."""
+        """Whether the node has an API server's manifest or a control plane's certificate. admin.conf does not count: it may be a copy."""
         return self.files.has(API_SERVER_MANIFEST) or any(
             self.files.has(path) for path, _ in LEAVES.values()
         )
 
     @property
     def has_etcd(self) -> bool:
-        """Whether an etcd member runs here; an external etcd's certificates are elsewhere."""
+        """Whether an etcd member runs on this node. An external etcd has its certificates elsewhere."""
         return self.files.has(ETCD_MANIFEST) or any(
             self.files.has(LEAVES[use][0]) for use in _OF_ETCD
         )
@@ -106,7 +106,7 @@ class _Reading:
                 yield self._absent(use, f"{base}.crt", None)
 
     def _named(self, file: NodeFile) -> NodeFile:
-        """The file; or for a kubeconfig that names a certificate file, that certificate file."""
+        """The file that holds the certificate: a kubeconfig, or the certificate file that a kubeconfig names."""
         path = file.named[0]
         if file.fault or not path:
             return file
@@ -132,7 +132,7 @@ class _Reading:
         return authority_of(found.chain, file.chain if file else (), ca)
 
     def _authority(self, use: CertificateUse, file: NodeFile) -> Iterator[FoundCertificate]:
-        """The file's first certificate, the only one that kubeadm reads; then any others that a rotation left."""
+        """The first certificate in the file, the only one that kubeadm reads; then any others that a rotation left."""
         found = self._found(use, file, None)
         key = self.files.get(f"{AUTHORITIES[use]}.key")
         fault = ""
@@ -171,9 +171,9 @@ class _Reading:
         return replace(found, fault="", missing=True)
 
     def _is_external(self, ca: CertificateUse) -> bool | None:
-        """Whether a control plane lacks the CA's key, so that kubeadm cannot renew what the CA signed.
+        """Whether this is a control plane without the CA's key, so that kubeadm cannot renew certificates of that CA.
 
-        None if the CA's folder cannot be read.
+        Returns None if the CA's folder cannot be read.
         """
         certificate = self.files.get(f"{AUTHORITIES[ca]}.crt")
         if self.is_control_plane and certificate is not None and certificate.doubt is not None:
@@ -204,7 +204,7 @@ class _Reading:
             yield "its key does not exist"
 
     def _not_signed(self, found: FoundCertificate, ca: CertificateUse) -> str:
-        """Which CA should have signed the certificate and did not, in Go's words; "" if it did, or if unknown."""
+        """The text "not signed by ..." with the reason in Go's words; "" if `ca` signed the certificate, or if unknown."""
         authority = self.files.get(f"{AUTHORITIES[ca]}.crt")
         if authority is None or not authority.chain:
             return ""

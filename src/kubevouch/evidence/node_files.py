@@ -1,6 +1,6 @@
-"""The files on a node that hold certificates: which to read, what to keep of each, and the script that shows them.
+"""The files on a node that hold certificates: which to read, what to keep of each, and the script that reads them.
 
-A private key is never kept, only the SHA-256 of its public half.
+A private key is never kept, only the SHA-256 of its public key.
 """
 
 import shlex
@@ -64,21 +64,21 @@ _KINDS: Final = {
 
 
 class FileForm(StrEnum):
-    """What to keep of a file."""
+    """What to keep of a file's contents."""
 
     PEM = "pem"
-    """The certificates, and the public halves of the keys."""
+    """The certificates, and hashes of the public keys."""
     KUBECONFIG = "kubeconfig"
     """The current user's client certificate."""
     PRESENCE = "presence"
-    """Only that the file exists."""
+    """Nothing, only whether the file exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFile:
-    """What is known about a file.
+    """The kept contents of a file.
 
-    keys: SHA-256 of the public half of each private key, "" for an encrypted key; None if keys were
+    keys: SHA-256 of the public key of each private key, "" for an encrypted key; None if keys were
     not read. named: the certificate and key files that a kubeconfig names instead of holding data.
     user: a kubeconfig's current user. fault: why the file is unusable. doubt: why its contents are
     unknown.
@@ -95,10 +95,7 @@ class NodeFile:
 
 @dataclass(frozen=True, slots=True)
 class NodeFiles:
-    """The files of one node by path; None for a file that does not exist.
-
-    Paths that were not checked are not in the mapping.
-    """
+    """The files of one node by path; None for a file that does not exist. Unchecked paths are not in the mapping."""
 
     found: Mapping[str, NodeFile | None]
 
@@ -112,7 +109,7 @@ class NodeFiles:
 
     @property
     def has_keys(self) -> bool:
-        """Whether these files include any keys, which a backup may omit."""
+        """Whether any file has, or may have, a private key. A backup may omit all keys."""
         return any(
             file is not None and (file.keys or file.keys is None or file.doubt is not None)
             for file in self.found.values()
@@ -135,8 +132,8 @@ def wanted(files: NodeFiles) -> dict[str, FileForm]:
 def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
     """The file with the kubelet's client certificate; None if the node has no such file.
 
-    The kubeconfig holds the certificate or names its file. Without a kubeconfig it is the file that
-    the kubelet's rotation writes.
+    The kubeconfig holds the certificate or names its file. Without a kubeconfig, the file is the
+    one that the kubelet's rotation writes.
     """
     kubeconfig = files.get(KUBELET_CONF)
     if kubeconfig is None:
@@ -151,7 +148,7 @@ def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
 
 
 def node_name_in(files: NodeFiles) -> str:
-    """The node of this kubelet, by its client certificate or its kubeconfig's user; "" if unknown."""
+    """The node's name, from the kubelet's client certificate or else its kubeconfig's user; "" if unknown."""
     file = kubelet_client_file(files)
     if file and file.chain:
         return node_name_of(file.chain[0]) or ""
@@ -161,7 +158,7 @@ def node_name_in(files: NodeFiles) -> str:
 
 
 def reduced(file: TreeFile, form: FileForm) -> NodeFile:
-    """Keeps of a file what `form` says."""
+    """Keeps of the file only what `form` names."""
     if file.is_denied:
         doubt = Doubt(DoubtKind.NOT_ALLOWED, f"{file.fault}; root may read it")
         return NodeFile(file.path, doubt=doubt)
@@ -184,7 +181,7 @@ def _of_pem(path: str, data: bytes) -> NodeFile:
 
 
 def _of_certificates(path: str, data: bytes, keys: tuple[str, ...] | None, begun: int) -> NodeFile:
-    """A NodeFile from the script's output. data: complete certificates. begun: the number of BEGIN lines."""
+    """data: the complete certificates in the script's output. begun: the number of BEGIN lines in the file."""
     if not data:
         fault = "no complete certificate in it" if begun else ""
         return NodeFile(path, keys=keys, fault=fault)
@@ -216,7 +213,7 @@ def _of_kubeconfig(path: str, data: bytes, keys: tuple[str, ...] | None = ()) ->
 
 
 def _user(path: str, data: bytes) -> tuple[str, User]:
-    """The current context's user, with its name."""
+    """The name and entry of the current context's user."""
     config = parse(data, path)
     if not config.current_context:
         raise KubeconfigError(path, "no current-context in it, so it is empty or truncated")
@@ -230,7 +227,7 @@ def _user(path: str, data: bytes) -> tuple[str, User]:
 
 
 def _fault(error: KubeconfigError | X509Error, path: str) -> str:
-    """The error without the path, which is printed before it."""
+    """The error's text without the path, which is printed before it."""
     place = error.where.removeprefix(path).lstrip(":, ")
     text = f"{place}: {error.seen}" if place else error.seen
     return f"{text}; {error.expected}" if error.expected else text
@@ -250,7 +247,7 @@ class ShownFile(msgspec.Struct, frozen=True):
     blocks: int
     """How many certificates begin in the file; `content` has the complete ones."""
     odd: bool
-    """Whether a kubeconfig is not in kubeadm's form, so that `content` may be incomplete."""
+    """Whether a kubeconfig is not in kubeadm's form. Then `content` may be incomplete."""
     content: bytes
     keys: tuple[str, ...] | None
 
@@ -262,7 +259,7 @@ class ShownFiles(msgspec.Struct, frozen=True):
 
 
 def certificate_files(proc: str = "/proc", below: str = "") -> Script[ShownFiles]:
-    """The script, ready to run. proc: the machine's /proc. below: the prefix of each path."""
+    """The script to run on a node. proc: the machine's /proc. below: the prefix of each path."""
     forms = wanted(NodeFiles({}))
     # Of a CA's key only its existence counts.
     forms |= {f"{base}.key": FileForm.PRESENCE for base in AUTHORITIES.values()}
@@ -275,10 +272,7 @@ def certificate_files(proc: str = "/proc", below: str = "") -> Script[ShownFiles
 
 
 def files_shown(shown: ShownFiles) -> NodeFiles:
-    """The node's files, from the script's output.
-
-    A file that is missing in the output becomes a doubt.
-    """
+    """The files in the script's output. A wanted file that is not in the output gets a doubt."""
     found = {each.path.decode(errors="replace"): _known(each) for each in shown.files}
     unseen = Doubt(DoubtKind.FAILED, "the script did not read it; run `certs --root /` on the node")
     more = {

@@ -1,6 +1,6 @@
-"""The Lease of runs, which keeps two operators from acting at once, and its list of nodes that may be armed.
+"""The Lease of runs, which prevents two concurrent runs, and its list of nodes that may be armed.
 
-The list is a hint for readers. The run folder on the node decides, and no writer uses the list.
+The list is only a hint for readers. The run folder on the node is authoritative.
 """
 
 import contextlib
@@ -34,18 +34,16 @@ _LONGEST_SWITCH = timedelta(seconds=LONGEST_GATES, minutes=5)
 """The longest time until a dead-man's switch fires, including its script's run time."""
 
 _PUTS_BACK = timedelta(minutes=1)
-"""The time from a switch's start until the restarted kubelet serves its former certificate, long
-enough for two attempts."""
+"""The time from a switch's start until the restarted kubelet serves its former certificate. It allows for two attempts."""
 
 _SILENT = timedelta(seconds=20)
-"""How long a silent holder counts as alive. A holder renews every 2 s, and its Lease lasts 15 s.
-Times are whole seconds of the API server."""
+"""A holder counts as dead after this time without a renewal. Holders renew every 2 s, and the Lease
+lasts 15 s. Times are whole seconds of the API server."""
 
 _LATE = timedelta(seconds=6)
-"""A holder that has been silent for this long has missed at least two renewals."""
+"""After this time without a renewal, a holder has missed at least two renewals."""
 _LONGEST_WORD = 100
-"""The most characters to print of a run's name or holder. Anybody who may write Leases can choose
-these."""
+"""The most characters to print of a run's name or holder. Anybody who may write Leases can choose these."""
 _NODE_NAME = r"[a-z0-9.-]{1,253}"
 _IN_A_NAME = frozenset("@.-_+:/")
 
@@ -54,7 +52,7 @@ _IN_A_NAME = frozenset("@.-_+:/")
 class RunHolder:
     """The holder of the Lease.
 
-    identity: `RUN on USER@HOST (random)`; for an undo `(undo random)`, or `(undo NODE,NODE random)`
+    identity: `RUN on USER@HOST (random)`. An undo has `(undo random)`, or `(undo NODE,NODE random)`
     for some nodes. since: when the holder took the Lease. silent: time since the last renewal, by
     the API server's clock.
     """
@@ -65,24 +63,24 @@ class RunHolder:
 
     @property
     def run(self) -> str:
-        """The run, as the identity says."""
+        """The name of the run in `identity`."""
         return self.identity.split(" ")[0][:_LONGEST_WORD]
 
     @property
     def where(self) -> str:
-        """The user and host, as the identity says."""
+        """The user and host in `identity`."""
         said = self.identity.partition(" on ")[2].rpartition(" (")[0] or self.identity
         kept = (c if c.isalnum() or c in _IN_A_NAME else "?" for c in said[:_LONGEST_WORD])
         return "".join(kept)  # nothing that looks like a command to copy
 
     @property
     def undoes(self) -> bool:
-        """Whether the holder undoes the run, as the identity says."""
+        """Whether `identity` names an undo."""
         return self.identity.rpartition(" (")[2].startswith("undo ")
 
     @property
     def undone_nodes(self) -> tuple[str, ...]:
-        """The nodes to undo, as the identity says; empty for all."""
+        """The nodes of an undo in `identity`; empty if it undoes all nodes."""
         words = self.identity.rpartition(" (")[2].split(" ")
         said = words[1].split(",") if self.undoes and len(words) == 3 else ()
         return tuple(each for each in said if re.fullmatch(_NODE_NAME, each))
@@ -94,16 +92,16 @@ class RunHolder:
 
     @property
     def is_late(self) -> bool:
-        """Whether the holder counts as alive but has missed renewals: it may have been killed just now."""
+        """Whether the holder counts as alive but has missed renewals. It may just have been killed."""
         return self.is_alive and self.silent >= _LATE
 
     @property
     def counts_for(self) -> int:
-        """Seconds until the holder counts as dead unless it renews: at most 20, whatever the Lease says."""
+        """Seconds until the holder counts as dead if it does not renew: at most 20, whatever the Lease's duration."""
         return ceil((_SILENT - max(self.silent, timedelta())).total_seconds())
 
     def __str__(self) -> str:
-        """The run, its user and host, its start, and whether it is alive, as printed."""
+        """The run, its user and host, its start, and whether the holder is alive."""
         since = f" since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
         seconds = max(0, round(self.silent.total_seconds()))
         last = f"renewed {seconds} s ago" if self.is_alive else f"not renewed for {seconds} s"
@@ -113,22 +111,20 @@ class RunHolder:
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """A node's entry in the annotation."""
-
     run: str
     due: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 @dataclass(frozen=True, slots=True)
 class ArmedNode:
-    """A node on which a run may be armed. due: the latest time of its dead-man's switch, by the API server's clock."""
+    """A node that may be armed. due: the latest time at which its dead-man's switch fires, by the API server's clock."""
 
     run: str
     node: str
     due: datetime
 
     def may_last(self, at: datetime) -> bool:
-        """Whether the run may still be armed. Once the switch has fired, the wire shows the node's state."""
+        """Whether the run may still be armed at this time."""
         return at - _PUTS_BACK <= self.due
 
 
@@ -139,9 +135,9 @@ def armed_text(nodes: Iterable[ArmedNode]) -> str:
 
 
 def armed_in(text: str, now: datetime, renewed: datetime) -> tuple[ArmedNode, ...]:
-    """The plausible entries of the annotation, which anybody who may write Leases can write.
+    """The plausible entries of the annotation. Anybody who may write Leases can write it.
 
-    now, and renewed (the Lease's last write): by the API server's clock.
+    now: the API server's time. renewed: the Lease's last write.
     """
     entries: dict[str, _Entry] = {}
     with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):
@@ -161,7 +157,7 @@ def armed_in(text: str, now: datetime, renewed: datetime) -> tuple[ArmedNode, ..
 
 @dataclass(frozen=True, slots=True)
 class SeenLease:
-    """The Lease of runs as a reader sees it. holder: None if nobody holds it."""
+    """What a reader sees in the Lease of runs. holder: None if nobody holds it."""
 
     holder: RunHolder | None = None
     armed: tuple[ArmedNode, ...] = ()
@@ -172,7 +168,7 @@ class SeenLease:
 
 
 def seen_in(lease: Lease, now: datetime) -> SeenLease:
-    """The Lease's holder, and the nodes that may be armed. now: the time by the API server's clock."""
+    """The Lease's holder, and the nodes that may be armed. now: the API server's time."""
     spec, written = lease.spec, lease.written
     if written is None:
         return SeenLease()

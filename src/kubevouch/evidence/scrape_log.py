@@ -1,4 +1,4 @@
-"""Parses a metrics server's log, upstream's or ours: nodes that it could not scrape, and rights that its account lacks.
+"""Parses the log of metrics-server or of ours: nodes that it could not scrape, and rights that its account lacks.
 
 Both write klog's lines, as text or as JSON (--logging-format).
 """
@@ -63,7 +63,7 @@ def _json_failure(line: str) -> Iterator[tuple[str, str]]:
 
 
 def denials(log: str, pod: str) -> tuple[LoggedDenial, ...]:
-    """The rights that the account lacks but needs, sorted. Lines that quote a kubelet do not count."""
+    """The rights that the account needs but lacks, sorted. Lines that quote a kubelet's response are ignored."""
     found: dict[str, LoggedDenial] = {}
     own = "\n".join(line for line in log.split("\n") if not _BY_A_KUBELET.search(line))
     for user, verb, resource, group in _DENIAL.findall(own):

@@ -26,11 +26,11 @@ NOT_COVERED = frozenset(
         VerifyReason.LEGACY_COMMON_NAME,
     }
 )
-"""Failures with which the certificate may fit another of the node's addresses."""
+"""Reasons for which another of the node's addresses may still match the certificate."""
 
 
 def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
-    """metrics-server's order of address types; the order in its manifests if it does not run."""
+    """metrics-server's order of address types. flags: its command line; if empty, the order is that of its manifests."""
     if not flags:
         return ADDRESS_TYPES_OF_MANIFESTS
     given = flag_value(flags, "kubelet-preferred-address-types")
@@ -38,7 +38,7 @@ def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def scraped_address(node: Node, types: Sequence[str]) -> str | None:
-    """The first address of the first type that the node has (metrics-server pkg/utils/address_resolver.go)."""
+    """The address that metrics-server dials: the node's first of the first type that it has (pkg/utils/address_resolver.go)."""
     for wanted in types:
         for address in node.status.addresses:
             if address.type == wanted and address.address:

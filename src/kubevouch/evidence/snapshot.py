@@ -1,7 +1,7 @@
 """The snapshot that `gather` fills and `diagnose`, `policy` and `rollout` read; and which program serves the metrics API.
 
 Our metrics server takes upstream's flags and may run from upstream's manifests with only the image
-changed. So the command line or the image name identifies it.
+changed. Only the command line or the image name distinguishes it.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ class TrustedRoots:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the sorted DER certificates, independent of order and format in the bundle."""
+        """SHA-256 of the sorted DER certificates. The order and format of the bundle do not matter."""
         whole = b"".join(sorted(each.der for each in self.certificates))
         return hashlib.sha256(whole).hexdigest()
 
@@ -68,7 +68,7 @@ class TrustedRoots:
 class Served:
     """A kubelet's certificate, and metrics-server's verdict on it.
 
-    verdict: None if nothing was presented, or the CAs are unknown.
+    verdict: None if the kubelet presented no certificate, or if the CAs are unknown.
     """
 
     dialled: DialResult
@@ -76,7 +76,7 @@ class Served:
 
     @property
     def node(self) -> str:
-        """The node's name."""
+        """The Node's name."""
         return self.dialled.target.node
 
     @property
@@ -96,7 +96,7 @@ class LoggedScrapeFailure:
 
 @dataclass(frozen=True, slots=True)
 class LoggedDenial:
-    """A right that metrics-server lacks, by the API server's refusal in its log.
+    """A right that metrics-server lacks, according to a Forbidden response in its log.
 
     user: the account's user name in RBAC. what: verb and resource, such as `list nodes`.
     """
@@ -122,16 +122,16 @@ class MetricsPath:
     node_metrics: Measured[tuple[NodeMetrics, ...]]
     version: str = METRICS_VERSIONS[-1]
     others: tuple["MetricsPath", ...] = ()
-    """The paths of the other versions that have an APIService, without logs."""
+    """The paths of the other API versions that have an APIService, without logs."""
 
     @property
     def versions(self) -> tuple["MetricsPath", ...]:
-        """The paths of all versions, this one first."""
+        """The paths of all API versions, this one first."""
         return (self, *self.others)
 
     @property
     def api_service_name(self) -> str:
-        """The APIService's name, whether it exists or not."""
+        """The APIService's name, whether the object exists or not."""
         return METRICS_API_SERVICES[self.version]
 
     @property
@@ -141,12 +141,12 @@ class MetricsPath:
 
     @property
     def place(self) -> tuple[str, dict[str, str]]:
-        """Namespace and labels of metrics-server's pods: its Service's selector, else those of its manifests."""
+        """Namespace and labels of metrics-server's pods: the Service's selector, or else the labels in its manifests."""
         return place_of(self.service.value)
 
     @property
     def outside_service(self) -> Service | None:
-        """The Service, if it has no selector and so leads to no pod of this cluster."""
+        """The Service if it has no selector, and so no pods in this cluster."""
         service = self.service.value
         return None if service is None or service.spec.selector else service
 
@@ -160,7 +160,7 @@ class MetricsPath:
 
     @property
     def waits_for_several_nodes(self) -> bool:
-        """Whether our metrics server is not ready, serves nothing, and waits for several nodes.
+        """Whether our metrics server is unavailable and waits for several nodes.
 
         With --kubelet-insecure-tls it waits for all Ready nodes, with --ready-min-nodes for a
         share.
@@ -179,7 +179,7 @@ class MetricsPath:
 
     @property
     def measured_nodes(self) -> frozenset[str] | None:
-        """The nodes with usage in the metrics API; None if unknown, empty if the API does not answer."""
+        """The nodes with usage in the metrics API; None if unknown, empty if the API is unavailable."""
         if self.node_metrics.is_known:
             return frozenset(each.name for each in self.node_metrics.or_else(()))
         return frozenset() if self.available is not None and not self.available.true else None
@@ -187,7 +187,7 @@ class MetricsPath:
 
 @dataclass(frozen=True, slots=True)
 class KubeletConfigMap:
-    """The kubelet-config ConfigMap, which configures the next node that joins. bootstrap: its serverTLSBootstrap."""
+    """The kubelet-config ConfigMap, which configures nodes that join. bootstrap: its serverTLSBootstrap."""
 
     object: ConfigMap
     text: str
@@ -199,7 +199,7 @@ class KubeletConfigMap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """All evidence about a cluster at one moment; equal only to itself."""
+    """All evidence about a cluster at one moment. Two snapshots are never equal."""
 
     at: datetime
     cluster: ClusterIdentity
@@ -210,13 +210,13 @@ class Evidence:
     """CSRs for the signer kubernetes.io/kubelet-serving, oldest first."""
 
     names: ClusterNames | None
-    """Names that no CSR may request, read only if a CSR is pending; else None."""
+    """Names that no CSR may request; None if no CSR is pending."""
 
     kubelet_config: Measured[KubeletConfigMap]
     metrics: MetricsPath
     approvers: Measured[tuple[Approver, ...]]
     our_approver: Measured[OurApprover]
-    """Our own approver in detail; its value is None if it is not installed."""
+    """Our own approver; the value is None if it is not installed."""
 
     api_server_flags: Measured[tuple[str, ...]]
     leases: Measured[tuple[Lease, ...]]
@@ -227,10 +227,10 @@ class Evidence:
     Secrets."""
 
     run_holder: Measured[RunHolder | None]
-    """The holder of the Lease of runs, alive or killed; its value is None if there is no holder."""
+    """The holder of the Lease of runs, alive or killed; the value is None if there is no holder."""
 
     armed: tuple[ArmedNode, ...] = ()
-    """The nodes that a run may have armed, by the Lease of runs."""
+    """The nodes that may be armed, according to the Lease of runs."""
 
     certificates: FoundCertificates | None = None
     """The inventory of certificates; None if not requested."""
@@ -240,7 +240,7 @@ class Evidence:
 
     @property
     def maker(self) -> Maker | None:
-        """The tool that made the cluster; None if kubeadm did, or if unknown.
+        """The tool that created the cluster; None if kubeadm did, or if unknown.
 
         Only kubeadm creates ConfigMap kubelet-config, and no node can write it. If it exists, signs
         on Nodes do not count.
@@ -255,20 +255,20 @@ class Evidence:
 
 
 def scraper_of(pod: Pod) -> Container:
-    """metrics-server's container in a pod: the one with that name, else the first."""
+    """metrics-server's container in a pod: the one with that name, or else the first."""
     containers = pod.spec.containers or (Container(),)
     return next((each for each in containers if each.name == "metrics-server"), containers[0])
 
 
 def place_of(service: Service | None) -> tuple[str, dict[str, str]]:
-    """Namespace and labels of a metrics server's pods: its Service's selector, else those of its manifests."""
+    """Namespace and labels of a metrics server's pods: its Service's selector, or else the labels in the manifests."""
     if service is not None and service.spec.selector:
         return service.namespace, service.spec.selector
     return METRICS_SERVER_NAMESPACE, METRICS_SERVER_LABELS
 
 
 def on_control_planes(pods: Iterable[Pod], nodes: Iterable[Node]) -> list[Pod]:
-    """The pods on control-plane nodes, by a label that no node can set itself.
+    """The pods on control-plane nodes. No node can set the label of control planes itself.
 
     Any node may create mirror pods in kube-system with an API server's name and labels
     (plugin/pkg/admission/noderestriction, admitPodCreate), and choose their flags.
@@ -278,7 +278,7 @@ def on_control_planes(pods: Iterable[Pod], nodes: Iterable[Node]) -> list[Pod]:
 
 
 def is_control_plane(node: Node) -> bool:
-    """Whether a Node has the control plane's label, which no node can set itself (NodeRestriction)."""
+    """Whether the Node has the control plane's label, which no node can set itself (NodeRestriction)."""
     return CONTROL_PLANE_LABEL in node.metadata.labels
 
 
@@ -296,7 +296,7 @@ def flag_value(flags: tuple[str, ...], name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class PolicyEvidence:
-    """The evidence for decisions about CSRs. CSRs are sorted oldest first."""
+    """The evidence for decisions about CSRs. csrs: oldest first."""
 
     nodes: Measured[tuple[Node, ...]]
     csrs: Measured[tuple[CertificateSigningRequest, ...]]
@@ -316,7 +316,7 @@ def runs_ours(container: Container) -> bool:
 
 
 def insecure_words(flags: Iterable[str]) -> list[str]:
-    """The flags in a command line that turn off the verification of kubelets."""
+    """The flags that turn off the verification of kubelets."""
     return [
         flag
         for flag in flags
@@ -326,5 +326,5 @@ def insecure_words(flags: Iterable[str]) -> list[str]:
 
 
 def _last_part(path: str) -> str:
-    """The last part of a program's path, or of an image's name without tag and digest."""
+    """The last part of a path, or of an image's name without tag and digest."""
     return path.partition("@")[0].rpartition("/")[2]

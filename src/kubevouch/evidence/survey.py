@@ -11,7 +11,7 @@ import msgspec
 from kubevouch.node.script import Script
 
 UNITS = "/etc/systemd/system"
-"""The folder of a machine's own systemd units."""
+"""The folder for systemd units that an administrator installs."""
 
 ARMED_STATES = ("armed", "written", "restarted", "verified")
 """The states of a run that has started on a node and not ended there (rollout/run_state.sh)."""
@@ -21,7 +21,7 @@ RUN_NAME = r"[0-9a-f]{4,32}"
 
 
 def check_run_name(name: bytes) -> None:
-    """Raises ValueError for an invalid run name: such names end up in commands that an operator copies."""
+    """Raises ValueError for an invalid run name. We print run names in commands for operators to copy."""
     if not re.fullmatch(RUN_NAME.encode(), name):
         raise ValueError(f"{name!r} is not the name of a run")  # msgspec says where
 
@@ -72,11 +72,11 @@ class SurveyedUnit(msgspec.Struct, frozen=True):
     active: _Name
     pid: int
     age: Annotated[float, msgspec.Meta(ge=0, le=2**31)]
-    """Seconds since its main process started; 0 if unknown."""
+    """Seconds since the main process started; 0 if unknown."""
 
 
 class SurveyedTimes(msgspec.Struct, frozen=True):
-    """mtime and ctime of a file, by the node's clock; for a link, the later of its own and its target's."""
+    """mtime and ctime of a file, by the node's clock. For a link, the later of the link's and the target's time."""
 
     path: _Path
     written: Moment
@@ -95,13 +95,13 @@ class SurveyedStart(msgspec.Struct, frozen=True):
     """`yes` if the unit on disk differs from the one that systemd has loaded (NeedDaemonReload)."""
 
     executable: _Lines = b""
-    """The executable of the process, from /proc; ends in ` (deleted)` if the file was replaced."""
+    """The executable of the running kubelet, from /proc. It ends in ` (deleted)` if the file was replaced."""
 
     program: _Lines = b""
     """The file that ExecStart names."""
 
     other_program: _Name = b""
-    """`yes` if that file is not the process's executable, and not a script."""
+    """`yes` if `program` differs from `executable` and is not a script."""
 
     swaps: _Lines = b""
     """Swap devices and files, one per line."""
@@ -122,19 +122,19 @@ class SurveyedRun(msgspec.Struct, frozen=True):
     run: bytes
     state: _Name
     fires: Moment = 0
-    """When an armed run's switch undoes the change, by the node's clock; 0 if unknown."""
+    """When an armed run's dead-man's switch fires, by the node's clock; 0 if unknown."""
 
     def __post_init__(self) -> None:
         check_run_name(self.run)
 
     @property
     def is_armed(self) -> bool:
-        """Whether the run has started on the node and not ended: a switch or a commit may still follow."""
+        """Whether the run has started on the node and not ended. It may still be undone or committed."""
         return self.state.decode(errors="replace") in ARMED_STATES
 
 
 class SurveyedIdentity(msgspec.Struct, frozen=True):
-    """The kubelet's client certificate, which names the machine's node."""
+    """The kubelet's client certificate, which contains the name of the machine's node."""
 
     path: _Path
     pem: bytes
@@ -163,16 +163,15 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     certificates: Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=1000)]
 
     no_kubelet: _Lines = b""
-    """Why the kubelet's process is unknown, and so its words, root and config; empty if known."""
+    """Why the kubelet's process is unknown; else empty. If it is unknown, argv, root and config are, too."""
 
     next_start: SurveyedStart = SurveyedStart()
 
     no_boot_unit: _Lines = b""
-    """Why a unit would not survive the machine's next boot; empty if it would."""
+    """Why a new unit would not survive a reboot; empty if it would."""
 
     unsafe: _Lines = b""
-    """The first folder of a change, or the kubelet's configuration file, that users other than root
-    can change, and how; empty if only root can."""
+    """The first folder of a change, or the kubelet's configuration file, that users other than root can change, and how; empty if only root can."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -184,20 +183,17 @@ class NodeSurvey(msgspec.Struct, frozen=True):
         return at - timedelta(seconds=self.unit.age) if self.unit.age else None
 
     def skew(self, at: datetime) -> timedelta:
-        """How far the node's clock is ahead of ours, accurate to a second plus the answer's delay."""
+        """How far the node's clock is ahead of ours, accurate to a second plus the network delay."""
         return datetime.fromtimestamp(self.clock, UTC) - at
 
 
 def script_text(name: str) -> str:
-    """A shell fragment of this package.
-
-    `rollout` also uses `identity.sh`, `root_owned.sh` and `run_marker.sh`.
-    """
+    """A shell fragment in this package. `rollout` also uses `identity.sh`, `root_owned.sh` and `run_marker.sh`."""
     return files("kubevouch.evidence").joinpath(name).read_text(encoding="utf-8")
 
 
 def survey(proc: str = "/proc", units: str = UNITS) -> Script[NodeSurvey]:
-    """The script, ready to run. proc: the machine's /proc. units: the folder of its own units."""
+    """The script to run on a node. proc: the machine's /proc. units: the folder for an administrator's systemd units."""
     fragments = ("identity.sh", "root_owned.sh", "run_marker.sh", "kubelet_process.sh", "survey.sh")
     text = f"proc={shlex.quote(proc)}\nunits={shlex.quote(units)}\n" + "".join(
         script_text(name) for name in fragments

@@ -1,8 +1,8 @@
 """Access to one API server (URL, CAs, user): from a kubeconfig's context or a pod's service account.
 
-The rules are those of client-go's
-tools/clientcmd/{client_config,validation,merged_client_builder}.go, as kubectl applies them;
-docs/reference/kubeconfig.md lists the intended differences. Nothing is dialled and no plugin runs.
+The rules are those of kubectl, in client-go's
+tools/clientcmd/{client_config,validation,merged_client_builder}.go. docs/reference/kubeconfig.md
+lists the intended differences. No connection is opened and no plugin runs.
 """
 
 from collections.abc import Mapping
@@ -31,8 +31,8 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 class LoopbackKubelets(msgspec.Struct, frozen=True):
     """Loopback addresses that the operator declares to be kubelets, because the whole cluster runs on this machine.
 
-    shared: addresses that several kubelets use, each with its own port. Both are empty for ordinary
-    clusters.
+    shared: addresses that several kubelets use, each with its own port. Both fields are empty for
+    ordinary clusters.
     """
 
     addresses: frozenset[IPv4Address | IPv6Address] = frozenset()
@@ -40,13 +40,13 @@ class LoopbackKubelets(msgspec.Struct, frozen=True):
 
 
 class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything needed to talk to one API server.
+    """Everything needed to connect to one API server.
 
     context: the context's name, "" for a service account. where, cluster: where the context and the
     cluster are defined, for messages. server: the URL without a trailing slash; it may have a path.
     roots: the trusted CAs in PEM, None for the system's. proxy: the proxy's URL or "".
-    exec_extension: the cluster entry's data for an exec plugin. loopback: comes from flags only,
-    never from a kubeconfig.
+    exec_extension: the cluster entry's data for an exec plugin. loopback: from the operator's
+    file, never from a kubeconfig.
     """
 
     context: str
@@ -64,7 +64,7 @@ class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
     loopback: LoopbackKubelets = LoopbackKubelets()
 
     def __repr__(self) -> str:
-        """Hides the proxy's URL, which may hold a password, and the extension, which may hold anything."""
+        """Omits the proxy's URL, which may contain a password, and the extension, which may contain anything."""
         return f"ClusterAccess({self.where!r}, {self.server!r})"
 
 
@@ -75,7 +75,7 @@ def cluster_access(
     context: str = "",
     service_account: Path = SERVICE_ACCOUNT,
 ) -> ClusterAccess:
-    """The access that kubectl would have with these flags and this environment. Raises KubeconfigError.
+    """The access that kubectl would have with these flags and environment variables. Raises KubeconfigError.
 
     Without a context, a pod's own service account is used.
     """
@@ -172,7 +172,7 @@ def _roots(cluster: Cluster) -> bytes | None:
 
 
 def _server(cluster: Cluster) -> str:
-    """The validated URL of the server. As in kubectl, `HOST:PORT` means http even if a CA is given."""
+    """The validated URL of the server. Like kubectl, reads `HOST:PORT` as http even if a CA is given."""
     where, text = f"{cluster.where}.server", cluster.server
     expected = "expected a URL such as https://HOST:6443"
     if not text:
@@ -187,7 +187,7 @@ def _server(cluster: Cluster) -> str:
 
 
 def _split(text: str) -> SplitResult | None:
-    """Splits an http(s) URL that has a host; None for any other text."""
+    """Splits an http or https URL with a host. Returns None for any other text."""
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -204,7 +204,7 @@ def _in_pod(environ: Mapping[str, str], service_account: Path) -> bool:
 
 
 def _of_service_account(environ: Mapping[str, str], service_account: Path) -> ClusterAccess:
-    """A pod's access, as from client-go's rest.InClusterConfig. The CA file must exist."""
+    """A pod's access, like client-go's rest.InClusterConfig. Unlike there, the CA file must exist."""
     host, port = environ["KUBERNETES_SERVICE_HOST"], environ["KUBERNETES_SERVICE_PORT"]
     where = "service account"
     cluster = Cluster(
@@ -231,7 +231,7 @@ _INTERACTIVE = ("Never", "IfAvailable", "Always")
 
 
 def check_user(user: User) -> None:
-    """Raises KubeconfigError if a credential is unusable, or if two exclude each other."""
+    """Raises KubeconfigError if a credential is unusable, or if two credentials exclude each other."""
     if user.auth_provider is not None:
         name = user.auth_provider.get("name", "")
         seen = f'the auth-provider "{name}", which client-go no longer supports'

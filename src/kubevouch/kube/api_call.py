@@ -7,9 +7,9 @@ from kubevouch.kube.resources import ResourceAttributes
 
 
 def resource_path(path: str) -> ResourceAttributes | None:
-    """The resource that a path names, even if no server has it; None for a non-resource path.
+    """The resource in a path, whether or not a server has it. Returns None for a non-resource path.
 
-    The verb is empty, and names stay URL-quoted. For `/api/v1/namespaces/a` and
+    The verb is empty, and names stay URL-quoted. In `/api/v1/namespaces/a` and
     `/api/v1/namespaces/a/status` both name and namespace are `a`, as in requestinfo.go.
     """
     steps = [step for step in path.split("/") if step]
@@ -38,8 +38,8 @@ def resource_path(path: str) -> ResourceAttributes | None:
 class ApiCall(NamedTuple):
     """A verb and a resource, as `kubectl auth can-i` takes them.
 
-    resource: with group and subresource, such as `certificatesigningrequests.certificates.k8s.io/approval`; the path
-    for a non-resource URL.
+    resource: with group and subresource, such as
+    `certificatesigningrequests.certificates.k8s.io/approval`; the path for a non-resource URL.
     """
 
     verb: str

@@ -7,8 +7,7 @@ FIRST: Final = 0.8
 """The first wait in seconds, as in client-go's reflector (tools/cache/reflector.go)."""
 LONGEST: Final = 30.0
 LONGEST_UNREACHED: Final = 4.0
-"""The longest wait in seconds while no server answers. Such attempts cost no server anything, and
-soon notice that it is back."""
+"""The longest wait in seconds while no server responds. Such attempts put no load on a server, and soon notice that it is back."""
 
 
 class Backoff:
@@ -20,7 +19,7 @@ class Backoff:
         self._unreached = 0
 
     def succeeded(self) -> None:
-        """Resets the wait."""
+        """Resets the waits."""
         self._failures = self._unreached = 0
 
     def failed(self, at_least: float = 0.0) -> float:
@@ -30,7 +29,7 @@ class Backoff:
         return max(wait, min(at_least, LONGEST))
 
     def unreached(self) -> float:
-        """Seconds to wait if no server answered. Does not lengthen the waits of `failed`."""
+        """Seconds to wait if no server responded. Does not lengthen the waits of `failed`."""
         wait = self._spread(self._unreached, LONGEST_UNREACHED)
         self._unreached += 1
         return wait

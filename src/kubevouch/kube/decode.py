@@ -1,9 +1,10 @@
 """Decodes the API server's JSON into narrow structs, from whole objects or rows of a Table.
 
-Go reads null as absent, and writes times that Python's datetime cannot hold (a node can put the
-year 0 or 10000 into its own status or lease). An API server accepts ten thousand levels of nesting
-(sigs.k8s.io/json; anybody can write such managedFields), and Python's decoder does not. None of
-this may make a whole list unreadable, so if strict decoding fails, such parts are removed.
+If strict decoding fails, the offending parts are removed, since one bad object must not make a
+whole list unreadable. Go reads null as absent. It writes times that Python's datetime cannot hold:
+a node can put the year 0 or 10000 into its own status or lease. An API server accepts ten thousand
+levels of nesting, more than Python's decoder (sigs.k8s.io/json; anybody can write such
+managedFields).
 """
 
 import functools
@@ -25,8 +26,7 @@ _UNREPRESENTABLE: Final = re.compile(r"^(?:0000|-[0-9]+|[0-9]{5,})-[0-9]{2}-[0-9
 
 
 _DEEPEST: Final = 100
-"""Objects and lists at this nesting depth are dropped. No field that we read is nested deeper than
-20 levels."""
+"""Objects and lists at this nesting depth are dropped. Fields that we read are at most 20 levels deep."""
 
 _BRACKET_OR_TEXT: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[][{}]', re.DOTALL)
 
@@ -53,7 +53,7 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 def decoded(data: bytes, kind: type[T], where: str, *, whole: bool = False) -> T:
     """Decodes `data` as `kind`. Raises BadResponse with `where` as its source.
 
-    whole: reject too deep nesting instead of dropping it.
+    whole: whether to reject too deep nesting instead of dropping it.
     """
     try:
         return _read(data, kind, where)
@@ -88,7 +88,7 @@ def _not_json(where: str, error: Exception) -> BadResponse:
 
 
 def _shallow(data: bytes) -> bytes:
-    """The JSON with null in place of objects and lists at the depth _DEEPEST."""
+    """The JSON with null instead of objects and lists at the depth _DEEPEST."""
     kept: list[bytes] = []
     depth, at = 0, 0
     for found in _BRACKET_OR_TEXT.finditer(data):
@@ -141,7 +141,7 @@ class RawObject(Generic[ObjectT]):
         return decoded(self.data, self.resource.struct, self._where)
 
     def whole(self) -> dict[str, Any]:
-        """The whole object as JSON, to change and write back; items of a list get apiVersion and kind."""
+        """The whole object as JSON, to change and write back. An item of a list is given its apiVersion and kind."""
         # A PUT body needs only text keys and JSON values.
         found = decoded(self.data, dict[str, Any], self._where, whole=True)
         return {**found, "apiVersion": self.resource.api_version, "kind": self.resource.kind}
@@ -182,7 +182,7 @@ class Table(Narrow, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class RowForm(Generic[ObjectT]):
-    """How a Table row becomes an object.
+    """How to build an object from a Table row.
 
     struct: the object's type. column: the name of the column to read. made: builds the object from
     its metadata and the column's text, which may be "".
@@ -196,9 +196,9 @@ class RowForm(Generic[ObjectT]):
 class RowReader(Generic[ObjectT]):
     """Reads objects from the Table rows of one list or one watch.
 
-    An API server can print any resource as a Table, as for `kubectl get`, and then sends only the
-    metadata of each row's object. For a Pod that is a fraction of the object. Unlike
-    PartialObjectMetadata, a row also has columns, such as the pod's node.
+    An API server can print any resource as a Table, as for `kubectl get`. It then sends only the
+    metadata of each row's object, a fraction of a Pod. Unlike PartialObjectMetadata, a row also has
+    columns, such as the pod's node.
 
     In a watch each event holds a Table of one row. Only the first event, which may be a BOOKMARK,
     describes the columns (apiserver's endpoints/handlers/response.go, watchEmbeddedEncoder). A

@@ -7,7 +7,7 @@ from kubevouch.errors import KubevouchError, UsageError
 
 
 def plain_line(text: str) -> str:
-    """The text on one line without control characters, since parts of it come from files and servers."""
+    """The text on one line without control characters, which files and servers may contain."""
     # The usual case, without a check of each character.
     if text.isprintable():
         return text
@@ -29,7 +29,7 @@ class KubeError(KubevouchError):
 
 
 class CredentialError(KubeError):
-    """There is no credential: a token file is missing, or an exec plugin failed. Nothing was sent."""
+    """There is no credential: a token file is missing, or an exec plugin failed. No request was sent."""
 
 
 class ApiUnreachable(KubeError):
@@ -37,7 +37,7 @@ class ApiUnreachable(KubeError):
 
 
 class BrokenOff(ApiUnreachable):
-    """The connection broke before or during the response. The request may have reached the server."""
+    """The connection broke before or during the response. The server may have processed the request."""
 
 
 class FellSilent(BrokenOff):
@@ -49,11 +49,11 @@ class ApiTlsError(KubeError):
 
 
 class NotSent(KubeError):
-    """A request was cancelled before its first byte was sent, because it was no longer wanted."""
+    """A request was cancelled before its first byte was sent."""
 
 
 class NotAnApiServer(KubeError):
-    """The peer is not an API server: it answers with plain HTTP, a web page or a redirect."""
+    """The peer is not an API server: it responds with plain HTTP, a web page or a redirect."""
 
 
 class BadResponse(KubeError):
@@ -116,7 +116,7 @@ class Invalid(StatusError):
 
 
 class RetryLater(StatusError):
-    """The server asks us to retry later. `retry_after`: seconds; None if the server did not say."""
+    """The server asks for a later retry. `retry_after`: seconds; None if the server named none."""
 
     retry_after: float | None = None
 

@@ -1,11 +1,10 @@
 """Finds, parses and merges kubeconfig files by kubectl's rules.
 
-The structs mirror the file format. As in Go's JSON decoder null means absent, and unknown fields
-are ignored.
+The structs mirror the file format. As in Go's JSON decoder, null means absent, and unknown fields
+are ignored. `access` chooses the context, and reads files that a user or cluster names.
 
 Source: client-go's tools/clientcmd/loader.go and api/v1/{types,conversion,defaults}.go;
-docs/reference/kubeconfig.md compares them row by row. access.py chooses the context, and reads
-files that a user or cluster names.
+docs/reference/kubeconfig.md compares them row by row.
 """
 
 import errno
@@ -38,10 +37,7 @@ class EnvironmentVariable(msgspec.Struct, frozen=True):
 
 
 class ExecConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An exec plugin, a program that prints a credential.
-
-    A `command` with a slash is already absolute.
-    """
+    """An exec plugin, a program that prints a credential. If `command` has a slash, it is an absolute path."""
 
     command: str = ""
     args: tuple[str, ...] = ()
@@ -112,7 +108,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """An entry of one of the three lists, with only that list's field set."""
+    """An entry of `clusters`, `users` or `contexts`. Only that list's field is set."""
 
     name: str = ""
     cluster: Cluster = Cluster()
@@ -130,7 +126,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class Kubeconfig(msgspec.Struct, frozen=True, kw_only=True):
-    """One file or several merged ones. `looked`: the paths that were tried; `files`: those that exist."""
+    """One kubeconfig, or several merged ones. `looked`: the paths that were tried; `files`: those that exist."""
 
     looked: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -143,7 +139,7 @@ class Kubeconfig(msgspec.Struct, frozen=True, kw_only=True):
 def read_kubeconfig(environ: Mapping[str, str], explicit: str = "") -> Kubeconfig:
     """The kubeconfig that kubectl would use: `explicit` (--kubeconfig), else $KUBECONFIG, else ~/.kube/config.
 
-    Several files of $KUBECONFIG are merged. Missing ones are skipped, but an explicit one must
+    Several files in $KUBECONFIG are merged. Missing ones are skipped, but an explicit one must
     exist. Raises KubeconfigError if a file cannot be read.
     """
     paths = _paths(environ, explicit)
@@ -175,10 +171,7 @@ def _paths(environ: Mapping[str, str], explicit: str) -> tuple[str, ...]:
 
 
 def read_bounded(path: str, where: str, expected: str = "") -> bytes:
-    """The contents of a file.
-
-    Raises KubeconfigError at `where` if it is unreadable or longer than 1 MiB.
-    """
+    """The contents of a file. Raises KubeconfigError at `where` if it is unreadable or longer than 1 MiB."""
     try:
         with Path(path).open("rb") as file:
             data = file.read(goyaml.MAX_BYTES + 1)
@@ -244,7 +237,7 @@ def parse(data: bytes, path: str) -> Kubeconfig:
 
 
 def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
-    """Converts a decoded file to a struct.
+    """Converts decoded YAML to a struct.
 
     Raises KubeconfigError with the field but not its value, which may be a secret.
     """
@@ -258,7 +251,7 @@ def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
 
 
 def _present(value: goyaml.Value, key: str = "") -> goyaml.Value:
-    """The value without nulls (an empty value in lists), and without line breaks in base64, which Go ignores.
+    """The value without nulls, and without line breaks in base64, which Go ignores. A null in a list becomes an empty value.
 
     Extensions stay unchanged.
     """
@@ -304,7 +297,7 @@ def _user(user: User, where: str, base: str) -> User:
 
 
 def _absolute(path: str, base: str) -> str:
-    """The path, resolved against the folder of its kubeconfig."""
+    """The path, resolved against `base`, the folder of its kubeconfig."""
     if not path or os.path.isabs(path):  # noqa: PTH117 - lexical, as Go's filepath
         return path
     return os.path.normpath(os.path.join(base, path))  # noqa: PTH118 - the same

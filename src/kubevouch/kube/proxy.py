@@ -1,4 +1,4 @@
-"""The proxy for a server: the cluster's `proxy-url`, else the environment's.
+"""The proxy for a server: the cluster's `proxy-url`, or else the environment's.
 
 As in kubectl, Go's golang.org/x/net/http/httpproxy rules apply (HTTPS_PROXY, HTTP_PROXY, NO_PROXY
 and their lower-case forms; loopback is never proxied).
@@ -15,7 +15,7 @@ _RIGHT = "expected a URL such as http://proxy.example:3128"
 
 
 def checked_proxy(url: str, where: str) -> str:
-    """The URL of a usable proxy. Raises KubeconfigError at `where`."""
+    """Returns the URL of a proxy. Raises KubeconfigError at `where` if it is unusable."""
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0
@@ -32,12 +32,12 @@ def checked_proxy(url: str, where: str) -> str:
 
 
 def _shown(parts: SplitResult) -> str:
-    """The URL without a password in it."""
+    """The URL without its user name and password."""
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def environment_proxy(server: str, environ: Mapping[str, str]) -> str:
-    """The proxy that the environment sets for this server's URL, or ""."""
+    """The proxy that environment variables set for this server's URL, or ""."""
     parts = urlsplit(server)
     name = "HTTPS_PROXY" if parts.scheme == "https" else "HTTP_PROXY"
     proxy = environ.get(name) or environ.get(name.lower()) or ""

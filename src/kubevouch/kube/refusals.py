@@ -1,4 +1,4 @@
-"""Turns error responses into errors: by status code, by a `kind: Status` body, or by another body.
+"""Turns error responses into errors: by status code and by the body, which may be a `kind: Status`.
 
 A response's text may be hostile: it is shortened, and control characters are removed.
 """
@@ -43,9 +43,9 @@ _QUOTED: Final = r'"(?:[^"\\]++|\\.)*+"'
 _NOT_AUTHORIZED: Final = re.compile(
     rf'(?:[a-z0-9.-]+ (?:{_QUOTED} )?is )?forbidden: User {_QUOTED} cannot \S+ (?:resource|path) "'
 )
-"""The start of a message if authorization refused the request (ForbiddenStatusError in apiserver's
-responsewriters/errors.go). Refusals by admission (a terminating namespace, Pod Security, webhooks)
-have other texts, and no Role would help."""
+"""Matches the start of a message if authorization refused the request (ForbiddenStatusError in
+apiserver's responsewriters/errors.go). Refusals by admission (a terminating namespace, Pod
+Security, webhooks) have other texts, and no Role would help."""
 
 
 class StatusDetails(Narrow, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ def _status(body: bytes) -> Status | None:
 def _no_api_server(
     server: str, code: int, headers: dict[str, str], body: bytes
 ) -> NotAnApiServer | None:
-    """The error if no API server sent the response; None if it may be an API server's, as for a load balancer's 5xx page."""
+    """The error if the response is certainly not an API server's. Returns None for a 5xx page, as of a load balancer."""
     if b"HTTP request to an HTTPS server" in body:
         expected = "put https:// before the address in the kubeconfig"
         return NotAnApiServer(server, "expects TLS, but the URL is http", expected)

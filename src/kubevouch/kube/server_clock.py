@@ -1,7 +1,7 @@
-"""The API server's clock, read from the Date header of its answers.
+"""The API server's clock, from the Date header of responses.
 
-The API server sets the creation time of a CSR, so only its clock shows the CSR's age. The clock of
-this machine may be hours wrong.
+The API server sets the creation time of a CSR, so only its clock shows the CSR's age. This
+machine's clock may be hours wrong.
 """
 
 import re
@@ -15,7 +15,7 @@ from kubevouch.clock import Clock
 _FORM: Final = "%a, %d %b %Y %H:%M:%S GMT"
 _RESOLUTION: Final = timedelta(seconds=1)
 _SLOWEST: Final = 5.0
-"""Seconds. A slower answer is ignored, since its Date is too imprecise."""
+"""Seconds. A slower response is ignored, since its Date header is too imprecise."""
 
 _OWN_PATHS: Final = ("/api/v1/", "/apis/certificates.k8s.io/", "/apis/coordination.k8s.io/")
 _PROXIED: Final = "/proxy"
@@ -25,22 +25,22 @@ _YEARS: Final = range(2000, 9000)
 
 
 def is_dated_by_the_server(path: str) -> bool:
-    """Whether the API server itself sets the answer's Date. A proxied answer has the Date of its origin.
+    """Whether the API server itself sets the Date header of the response.
 
-    The origin may be a kubelet (nodes/NAME/proxy), or an aggregated API's server on any node
-    (metrics.k8s.io).
+    A proxied response has the Date header of a kubelet (nodes/NAME/proxy), or of an aggregated
+    API's server on any node (metrics.k8s.io).
     """
     return path.startswith(_OWN_PATHS) and _PROXIED not in path
 
 
 def is_a_kubelets(path: str) -> bool:
-    """Whether a kubelet gave the answer (nodes/NAME/proxy): its 401 says nothing about our credential."""
+    """Whether a kubelet sends the response (nodes/NAME/proxy). Then a 401 says nothing about our credential."""
     return _A_KUBELETS.match(path) is not None
 
 
 @lru_cache(maxsize=4)
 def _parsed(date: str) -> datetime | None:
-    """The parsed header; None if it is no date. Cached, since hundreds of answers can arrive within a second."""
+    """The parsed header; None if it is no date. Cached, since hundreds of responses can arrive within a second."""
     try:
         return datetime.strptime(date, _FORM).replace(tzinfo=UTC)
     except ValueError:
@@ -49,7 +49,7 @@ def _parsed(date: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class _LastAnswer:
-    """The server's time was between `date` and `date + within` when our monotonic clock was at `heard`."""
+    """When our monotonic clock was at `heard`, the server's time was between `date` and `date + within`."""
 
     date: datetime
     heard: float
@@ -57,10 +57,10 @@ class _LastAnswer:
 
 
 class ServerClock:
-    """This machine's clock, corrected if the API server's last answer contradicts it.
+    """This machine's clock, corrected if it contradicts the Date header of the last response.
 
-    Then it shows the nearest time that the answer allows. Before the first answer nothing is
-    corrected.
+    The corrected time is the nearest one that the response allows. Before the first response
+    nothing is corrected.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -68,7 +68,7 @@ class ServerClock:
         self._last: _LastAnswer | None = None
 
     def answered(self, date: str, began: float) -> None:
-        """Records an answer. date: its Date header, "" if missing. began: when the request started, by `monotonic`."""
+        """Records a response. date: its Date header, "" if missing. began: when the request started, by `monotonic`."""
         heard = self.monotonic()
         if heard - began > _SLOWEST:
             return
@@ -77,12 +77,12 @@ class ServerClock:
             self._last = _LastAnswer(at, heard, _RESOLUTION + timedelta(seconds=heard - began))
 
     def now(self) -> datetime:
-        """The API server's current time. Between answers it advances with our monotonic clock."""
+        """The API server's current time. Between responses it advances with our monotonic clock."""
         return self._nearest(self._clock.now())
 
     @property
     def own_is_ahead(self) -> timedelta:
-        """The least time by which this machine's clock is ahead of the API server's; negative if behind."""
+        """How far this machine's clock is ahead of the API server's, at least; negative if behind."""
         own = self._clock.now()
         return own - self._nearest(own)
 
@@ -98,5 +98,5 @@ class ServerClock:
         return self._clock.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        """Returns after that many seconds, or at once if not positive."""
+        """Sleeps this many seconds; returns at once if the number is not positive."""
         await self._clock.sleep(seconds)

@@ -1,18 +1,16 @@
-"""The client of kubelets, and the parser of their files.
+"""The client of kubelets, and the parser of their files. No other package dials a kubelet.
 
-No other package dials a kubelet.
+- `io`: everything that opens a socket
 
-- `io`: everything that opens a socket; nothing outside that folder does
-
-Kubelets' answers and files, as values:
+Values and pure functions:
 
 - `dial_result`: the target and result of a bare handshake
 - `response`: parses HTTP responses from bytes
 - `configuration`: one file's values and problems; `effective`: the configuration merged from all
-sources; `flags`: the command line
+  sources; `flags`: the command line
 - `splice`: edits one key of a file
 - `document`: a YAML file with positions and problems; `known_keys`: the keys of a
-KubeletConfiguration
+  KubeletConfiguration
 
 This package knows certificates and TLS, but neither the API server nor nodes' disks.
 """

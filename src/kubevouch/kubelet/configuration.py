@@ -1,4 +1,4 @@
-"""A kubelet's configuration: the values that matter here, and a reader that reports all problems of a file.
+"""A kubelet's configuration: the values that kubevouch needs, and a reader that reports all problems of a file.
 
 The same values come from config.yaml, from its drop-ins and from the kubelet-config ConfigMap.
 Sources: staging/src/k8s.io/kubelet/config/v1beta1/types.go,
@@ -27,7 +27,7 @@ BOOTSTRAP_KEY: Final = "serverTLSBootstrap"
 
 
 class KubeletConfiguration(msgspec.Struct, frozen=True):
-    """The values that decide serving certificates, with the kubelet's defaults filled in."""
+    """The values that kubevouch needs, with the kubelet's defaults filled in."""
 
     server_tls_bootstrap: bool = msgspec.field(name=BOOTSTRAP_KEY, default=False)
     tls_cert_file: str = msgspec.field(name="tlsCertFile", default="")
@@ -38,7 +38,7 @@ class KubeletConfiguration(msgspec.Struct, frozen=True):
 
     @property
     def bootstrap_gate_off(self) -> bool:
-        """Whether RotateKubeletServerCertificate is off. A kubelet with serverTLSBootstrap then does not start (validation.go)."""
+        """Whether RotateKubeletServerCertificate is off. With serverTLSBootstrap the kubelet then fails to start (validation.go)."""
         own = self.feature_gates.get("RotateKubeletServerCertificate")
         return not (own if own is not None else self.feature_gates.get("AllBeta", True))
 
@@ -48,7 +48,7 @@ class ConfigurationFile:
     """A configuration file.
 
     where: its path, or "kubelet-config ConfigMap". values: the configuration by this file alone;
-    None if a problem is fatal. tree: all keys in the file, without defaults.
+    None after a fatal problem. tree: all keys in the file, without defaults.
     """
 
     where: str
@@ -65,8 +65,8 @@ class ConfigurationFile:
 def read_configuration(content: bytes, where: str, *, drop_in: bool = False) -> ConfigurationFile:
     """Reads a configuration file or a drop-in. Never raises: every fault becomes a problem.
 
-    In a drop-in a duplicate key is fatal, as for a kubelet. We also count a key in wrong case as
-    fatal there, since its effect depends on the merged files.
+    In a drop-in a duplicate key is fatal, as for a kubelet. So is a key in wrong case, since its
+    effect would depend on the merged files.
     """
     return configuration_of(read_document(content), where, drop_in=drop_in)
 
@@ -134,13 +134,13 @@ def _kind_problems(document: ConfigDocument) -> list[Problem]:
 
 
 def _in_any_case(tree: Tree, key: str) -> Value:
-    """The value of apiVersion or kind, whose keys a kubelet reads in any case (MetaFactory in apimachinery)."""
+    """The value of apiVersion or kind. A kubelet reads these keys in any case (MetaFactory in apimachinery)."""
     written = [found for found in tree if found.casefold() == key.casefold()]
     return tree[max(written, key=str.encode)] if written else None
 
 
 def _key_problems(root: YamlNode, prefix: str = "") -> list[Problem]:
-    """The problems of keys that no kubelet knows, in the order of the file."""
+    """A problem for each key that no kubelet knows, in the order of the file."""
     problems: list[Problem] = []
     for entry in root.entries:
         dotted = f"{prefix}.{entry.key}" if prefix else entry.key

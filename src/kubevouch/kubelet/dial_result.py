@@ -1,4 +1,4 @@
-"""The target and the result of a bare handshake, as values. `io.dial` does the handshake."""
+"""The target and the result of a bare handshake. `io.dial` does the handshake."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ class Target:
     """A kubelet to dial. `address`: the IP address or name that scrapers dial, without port.
 
     node: the Node's name. server_name: the TLS server name (SNI), if it is not the address. An IP
-    address is never sent as SNI (RFC 6066, 3); without SNI, kubelets up to 1.35 serve the
+    address is never sent as SNI (RFC 6066, 3). Without SNI, kubelets up to 1.35 serve the
     certificate that they loaded when they started.
     """
 
@@ -32,11 +32,10 @@ class Target:
 class DialResult:
     """The result of a bare handshake.
 
-    `failure` is None if the handshake completed and every certificate was readable.
-
-    at: when the handshake started. elapsed: seconds, including waits caused by our own load.
-    remote: the address that answered ("10.0.0.5:10250"); empty if none did. chain: leaf first, up
-    to the first unreadable certificate (x509.bundle).
+    failure: None if the handshake completed and every certificate was readable. at: when the
+    handshake started. elapsed: seconds, including waits caused by our own load. remote: the address
+    that accepted the connection ("10.0.0.5:10250"); empty if none did. chain: leaf first, up to the
+    first unreadable certificate (x509.bundle).
     """
 
     target: Target
@@ -52,5 +51,5 @@ class DialResult:
 
     @property
     def leaf(self) -> Certificate | None:
-        """The serving certificate; None if the peer presented none, or it was unreadable."""
+        """The serving certificate; None if the peer presented none, or an unreadable one."""
         return self.chain[0] if self.chain else None

@@ -19,8 +19,7 @@ class ProblemKind(StrEnum):
     """The kind of a problem."""
 
     UNREADABLE = "unreadable"
-    """A kubelet would not start with this file, or only this program rejects it. The text says
-    which."""
+    """The text says whether a kubelet would not start with this file, or only kubevouch rejects it."""
     # The file is readable, but part of it has no effect.
     DUPLICATE_KEY = "duplicate-key"
     WRONG_CASE = "wrong-case"
@@ -34,7 +33,7 @@ class ProblemKind(StrEnum):
 class Problem:
     """A problem of a file. `line` and `column` count from 1; 0 means the whole file. `key` is dotted.
 
-    fatal: the file cannot be used at all.
+    fatal: whether the file is unusable.
     """
 
     kind: ProblemKind
@@ -49,12 +48,10 @@ class Problem:
 
 
 LARGEST: Final = 128 * 1024
-"""The largest file in bytes. kubeadm writes about 1,200; the parser with exact positions reads
-about 100 KB a second."""
+"""The largest file in bytes. kubeadm writes about 1,200. Parsing with exact positions takes a second for 100 KB."""
 
 LARGEST_KEPT: Final = 8 * 1024
-"""The largest file in bytes that is cached. Most nodes of a cluster have the same file, and parsing
-it takes 10 ms."""
+"""The largest file in bytes that is cached. Most nodes of a cluster have the same file, and parsing it takes 10 ms."""
 
 Tree = dict[str, "Value"]
 Value = Scalar | list[Any] | Tree
@@ -86,7 +83,7 @@ class ConfigDocument:
 
 
 class _Stop(Exception):
-    """A fatal problem; stops the reading."""
+    """A fatal problem."""
 
     def __init__(self, text: str, place: tuple[int, int] = (0, 0)) -> None:
         super().__init__(text)
@@ -94,11 +91,9 @@ class _Stop(Exception):
 
 
 def read_document(content: bytes) -> ConfigDocument:
-    """Reads a file.
+    """Parses a file. The result may be cached, so do not change it.
 
-    Never raises: after a fatal problem the document has no root, and its problems say why.
-
-    The document may be cached, so the caller must not change it.
+    Never raises. After a fatal problem the document has no root, and its problems give the reason.
     """
     return _kept(content) if len(content) <= LARGEST_KEPT else _read(content)
 
@@ -135,10 +130,7 @@ def _text(content: bytes) -> str:
 
 
 def _is_json(text: str) -> bool:
-    """Whether a file is JSON.
-
-    A kubelet reads a file that starts with { as JSON only (utilyaml.IsJSONBuffer).
-    """
+    """Whether a file is JSON. A kubelet reads a file that starts with { as JSON only (utilyaml.IsJSONBuffer)."""
     if not text.lstrip().startswith("{"):
         return False
     try:

@@ -3,7 +3,7 @@
 Later sources override earlier ones: defaults, the --config file, the drop-ins of --config-dir in
 turn, then flags. Flags count only for keys that we read. Sources: NewKubeletCommand,
 mergeKubeletConfigurations, kubeletConfigFlagPrecedence in cmd/kubelet/app/server.go of 1.36.3;
-tests/kubelet/cases record the kubelet's own answers.
+tests/kubelet/cases record what a real kubelet does.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,8 +32,8 @@ _TEXTS: Final = {"tls-cert-file": "tlsCertFile", "cluster-domain": "clusterDomai
 class EffectiveConfiguration:
     """The effective configuration, and its sources with the keys that they set, in ascending precedence.
 
-    A source is named like "file /var/lib/kubelet/config.yaml", "drop-in /etc/kubelet.d/10-tls.conf"
-    or "flag --rotate-server-certificates".
+    Names of sources: "file /var/lib/kubelet/config.yaml", "drop-in /etc/kubelet.d/10-tls.conf",
+    "flag --rotate-server-certificates".
     """
 
     configuration: KubeletConfiguration
@@ -48,11 +48,11 @@ class EffectiveConfiguration:
 def effective(
     file: ConfigurationFile | None, drop_ins: Sequence[ConfigurationFile], flags: Flags
 ) -> EffectiveConfiguration:
-    """The effective configuration of a kubelet with these sources. drop_ins: in the order of `drop_in_order`.
+    """The effective configuration from these sources. drop_ins: in the order of `drop_in_order`.
 
     Raises:
         ConfigurationError: a file is unreadable or a flag is invalid, so the kubelet would not
-            start.
+        start.
     """
     for found in (*([file] if file else []), *drop_ins):
         if found.fatal:
@@ -72,7 +72,7 @@ def effective(
 
 
 def drop_in_order(paths: Iterable[str]) -> tuple[str, ...]:
-    """The drop-ins that a kubelet reads (*.conf), in the order of its directory walk: path by path, compared by bytes."""
+    """The drop-ins that a kubelet reads (*.conf), in its order: sorted by path, folder by folder, compared by bytes."""
     found = [path for path in paths if path.endswith(".conf")]
     return tuple(sorted(found, key=lambda path: [part.encode() for part in path.split("/")]))
 
@@ -92,7 +92,7 @@ def _merge(into: Tree, patch: Tree) -> None:
 
 
 def _from_flags(flags: Flags) -> Iterator[tuple[str, Tree]]:
-    """Yields every flag that overrides a key, with that key."""
+    """Each flag that overrides a key, with that key and its value."""
     for flag, key in _SWITCHES.items():
         if (switch := flags.switch(flag)) is not None:
             yield f"flag --{flag}", {key: switch}

@@ -8,10 +8,7 @@ class KubeletError(KubevouchError):
 
 
 class AnswerError(KubeletError):
-    """A kubelet's response cannot be read.
-
-    A retry may help. The fault is in the kubelet or in whatever answers in its place.
-    """
+    """A kubelet's response cannot be read. A retry may help. The kubelet is at fault, or another server at its address."""
 
 
 class ConfigurationError(KubeletError):

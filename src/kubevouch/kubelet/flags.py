@@ -1,7 +1,7 @@
 """The command line of a running kubelet, parsed like pflag. Flags override every file.
 
 Sources: cmd/kubelet/app/options/options.go and cmd/kubelet/app/server.go of 1.36.3;
-tests/kubelet/cases record the answers of that kubelet's parser.
+tests/kubelet/cases record the results of that kubelet's parser.
 """
 
 from collections.abc import Sequence
@@ -65,17 +65,17 @@ class Flags:
 
     @property
     def config(self) -> str:
-        """The path of the configuration file; empty if not set, so that the legacy defaults apply."""
+        """The path of the configuration file; empty if not set. Then the kubelet uses its legacy defaults."""
         return self.get("config") or ""
 
     @property
     def cert_dir(self) -> str:
-        """The folder of the kubelet's certificates; only this flag sets it."""
+        """The folder of the kubelet's certificates. Only this flag sets it."""
         return self.get("cert-dir") or CERT_DIR
 
     @property
     def kubeconfig(self) -> str:
-        """The path of the kubelet's kubeconfig; empty if the kubelet runs without a cluster."""
+        """The path of the kubelet's kubeconfig; empty if the kubelet runs without an API server."""
         return self.get("kubeconfig") or ""
 
 

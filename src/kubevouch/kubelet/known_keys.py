@@ -1,8 +1,8 @@
 """The keys of a KubeletConfiguration, kubelet.config.k8s.io/v1beta1, as of 1.36.3.
 
 Generated from the kubelet's own types (real/oracle/kubelet, `keys`), and compared by tests/kubelet.
-Nested keys are listed with dots. Keys of free maps (featureGates, evictionHard, ...) and within
-lists are not listed.
+Nested keys have dots. Keys of free maps (featureGates, evictionHard, ...) and within lists are not
+listed.
 """
 
 from typing import Final
@@ -54,11 +54,11 @@ _WITHIN: Final = {""} | {key.rpartition(".")[0] for key in KEYS}
 
 
 def right_case(dotted: str) -> str | None:
-    """The known key that `dotted` equals but for its case; None if the case is right, or no key matches."""
+    """The known key that differs from `dotted` only in case; None if there is none."""
     meant = _BY_FOLDED.get(dotted.casefold())
     return meant if meant != dotted else None
 
 
 def holds_keys(dotted: str) -> bool:
-    """Whether the keys within this key are known, and so checked. "" is the whole file."""
+    """Whether the keys within this key are known, and so are checked. "" is the whole file."""
     return dotted in _WITHIN

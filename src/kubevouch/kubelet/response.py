@@ -1,11 +1,9 @@
 """Parses an HTTP/1.1 response from bytes as they arrive (RFC 9112).
 
-Does no I/O, and limits hostile input.
-
 A kubelet's server (Go's net/http) sends a body with its length or in chunks. Other forms are
 rejected, since a body that ends with the connection may be truncated. The body may be gzip, and is
-decompressed only up to the caller's limit. A long body is decompressed as it arrives: even a gzip
-that contains little takes time, and the reader yields in between.
+decompressed only up to the caller's limit. A long body is decompressed as it arrives: even an empty
+gzip takes time, and the reader yields in between.
 """
 
 import functools
@@ -19,20 +17,18 @@ _USUAL_HEAD: Final = 1024
 _MOST_CHUNK_LINE: Final = 256
 _MOST_EXCESS: Final = 16 * 1024
 _MOST_1XX: Final = 5
-"""The most responses such as 100 Continue before the final one, as in Go's client
-(net/http/transport.go, max1xxResponses)."""
+"""The most 1xx responses, such as 100 Continue, before the final one, as in Go's client (net/http/transport.go, max1xxResponses)."""
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\x00]*))?")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
 _CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n\x00]*)?\r?\n")
 _GZIP_ONLY: Final = 16 + zlib.MAX_WBITS
 _GZIP_STEP: Final = 32 * 1024
-"""Bytes of gzip that are decompressed at once, enough for nearly all nodes' pages. Each call of
-zlib but the last copies its window."""
+"""Bytes of gzip that are decompressed at once, enough for nearly all nodes' pages. Each call of zlib but the last copies its window."""
 _CODINGS: Final = {b"": False, b"identity": False, b"chunked": True}
 
 
 class ResponseError(ValueError):
-    """The bytes are not a valid response. The texts are Go's where Go has one."""
+    """The bytes are not a valid response. The text is Go's where Go has one."""
 
 
 class TooLong(ResponseError):
@@ -42,8 +38,8 @@ class TooLong(ResponseError):
 class ResponseReader:
     """Parses a response. Call `feed` until `done`.
 
-    most: the limit of the body in bytes, as sent and decompressed. most_packed: the limit of a gzip
-    body as sent, since its length sets the cost of decompressing; None means `most`.
+    most: the limit of the body in bytes, both as sent and decompressed. most_packed: the limit of a
+    gzip body as sent, which limits the time to decompress it; None means `most`.
     """
 
     def __init__(self, most: int, *, most_packed: int | None = None) -> None:
@@ -57,18 +53,15 @@ class ResponseReader:
         self._excess = 0
         self._informational = 0
         self._chunks = 1000 + most // 256
-        """How many more chunks are allowed, since each costs time. Go's server writes 2 KiB at a
-        time."""
+        """How many more chunks are allowed, since each costs time. Go's server sends 2 KiB at a time."""
         self.status = 0
         self.reason = ""
         self.body: bytes | bytearray = bytearray()
-        """The part of the body that has arrived. A compressed body stays empty until it is
-        complete."""
+        """The body so far. A compressed body stays empty until it is complete."""
         self._received = 0
         """Bytes of the body so far, as sent."""
         self._gzip: _GzipReader | None = None
         self.begun = False
-        """Whether any byte has arrived."""
         self.done = False
         self.reusable = False
         """Whether the connection can carry another request."""
@@ -153,7 +146,7 @@ class ResponseReader:
             self._gzip.take(part)
 
     def _read_chunks(self) -> None:
-        """Parses chunks: the length's line, then the bytes and a line end. `_left` counts both."""
+        """Parses chunks: the line with the length, then the bytes and a line end. `_left` counts the last two."""
         pending, at = self._pending, 0
         while not self.done:
             if self._left:
@@ -288,7 +281,7 @@ def _head(text: bytes) -> _Head:
 
 
 def _framing(status: int, headers: Mapping[bytes, bytes]) -> tuple[bool, bool, int]:
-    """Whether the body is compressed, whether it is chunked, and its length if not."""
+    """Whether the body is gzip, whether it is chunked, and its length if not."""
     coding = headers.get(b"transfer-encoding", b"").lower()
     if coding not in _CODINGS:
         raise ResponseError("unsupported transfer encoding")
@@ -313,10 +306,7 @@ _usual_head = functools.lru_cache(maxsize=16)(_head)
 
 @functools.lru_cache(maxsize=64)
 def _chunk_length(line: bytes) -> int:
-    """The length in a chunk's line. Cached, since Go's server writes few different ones.
-
-    Raises ResponseError.
-    """
+    """The length in a chunk's line. Cached, since Go's server writes few different ones. Raises ResponseError."""
     found = _CHUNK.fullmatch(line)
     if found is None:
         raise ResponseError("invalid chunk length")

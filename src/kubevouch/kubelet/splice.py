@@ -2,11 +2,10 @@
 
 A YAML library that rewrites the file would change line ends, quotes, comments and folds. So we find
 the key by the positions of the parsed nodes, replace its bytes, and parse the result again. The
-result must equal the old content with that one key set. Otherwise we refuse with the line and the
+result must equal the old content with that one key set. Otherwise a Refusal names the line and the
 reason, and a person can edit the file.
 
-This serves `/var/lib/kubelet/config.yaml` and for the `kubelet` text in the ConfigMap
-kubelet-config.
+The file is `/var/lib/kubelet/config.yaml`, or the `kubelet` text in ConfigMap kubelet-config.
 """
 
 import codecs
@@ -105,10 +104,7 @@ class ChangedLine:
 
 
 def changed_line(before: bytes, after: bytes) -> ChangedLine | None:
-    """The only line of `after` that differs from `before`, or is new.
-
-    None if the files differ in another way.
-    """
+    """The only line of `after` that is changed or new. Returns None if the files differ in another way."""
     old, new = (content.removesuffix(b"\n").split(b"\n") for content in (before, after))
     start = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), len(old))
     rest = len(new) - start - 1
@@ -124,7 +120,7 @@ def changed_line(before: bytes, after: bytes) -> ChangedLine | None:
 
 
 def unified_diff(before: bytes, after: bytes, path: str) -> str:
-    """A unified diff for display. Ignores differences of line ends, and escapes control characters."""
+    """A unified diff for display. Ignores line ends, and escapes control characters."""
 
     def lines(content: bytes) -> list[str]:
         text = content.decode(errors="backslashreplace").removesuffix("\n")
@@ -138,7 +134,7 @@ def unified_diff(before: bytes, after: bytes, path: str) -> str:
 def _first_problem(
     file: ConfigurationFile, kinds: tuple[ProblemKind, ...], key: str | None = None
 ) -> Problem | None:
-    """The first problem that is fatal, or has one of these kinds. key: only problems of this key, in any case."""
+    """The first problem that is fatal or of these kinds. key: only problems of this key, in any case."""
     if file.fatal:
         return file.fatal
     for problem in file.problems:
@@ -149,7 +145,7 @@ def _first_problem(
 
 
 def _checked_edit(document: ConfigDocument, splices: list[_Splice]) -> Edit | Refusal:
-    """The edit by the first splice that provably sets the key and changes nothing else."""
+    """The edit by the first splice that sets the key and changes nothing else, or a Refusal."""
     mark = codecs.BOM_UTF8 if document.content.startswith(codecs.BOM_UTF8) else b""
     for splice in splices:
         made = read_document(mark + splice.made(document.text).encode())
@@ -164,7 +160,7 @@ def _refused(problem: Problem, remedy: str) -> Refusal:
 
 
 def _splices(document: ConfigDocument) -> list[_Splice] | Refusal:
-    """Candidate splices that set the key, in order of preference. Each is checked before use."""
+    """Splices that may set the key, in order of preference, or a Refusal."""
     root = document.root
     assert root is not None
     for entry in root.entries:
@@ -193,7 +189,7 @@ def _replacing(text: str, entry: MappingEntry) -> list[_Splice] | Refusal:
 
 
 def _line_at(text: str, index: int, indent: str) -> _Splice:
-    """A splice that inserts a line: before a line, or after a last line without a line end."""
+    """A splice that inserts the key's line: before another line, or after a last line without a line end."""
     line = f"{indent}{BOOTSTRAP_KEY}: true"
     end = _line_end(text, index)
     if index and text[index - 1] not in "\r\n":
@@ -202,7 +198,7 @@ def _line_at(text: str, index: int, indent: str) -> _Splice:
 
 
 def _line_end(text: str, index: int) -> str:
-    """The line end that precedes this position; the first line's if none does."""
+    """The line end before this position, or else the first line's."""
     ends = re.findall(r"\r\n|\n|\r", text[:index]) or re.findall(r"\r\n|\n|\r", text)
     return str(ends[-1]) if ends else "\n"
 
@@ -215,7 +211,7 @@ def _adds_one_key(old: ConfigDocument, new: ConfigDocument) -> bool:
 
 
 def _same(one: Value, other: Value) -> bool:
-    """Whether two values are equal, types included, at every level. In Python, 1 equals True."""
+    """Whether two values and their types are equal at every level. In Python, 1 equals True."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict) and isinstance(other, dict):

@@ -1,4 +1,4 @@
-"""The approver's own steps of `install` and `upgrade`: pins, configuration, and a check for other approvers."""
+"""The steps of `install` and `upgrade` that only the approver has: pins, configuration, and a check for other approvers."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -51,7 +51,7 @@ class InstallOptions(ApplyOptions):
 
 @dataclass(frozen=True)
 class _ClusterState:
-    """The state of the cluster before the install. has_led: True if an approver has ever led (its Lease remains)."""
+    """The state of the cluster before the install. has_led: whether our approver has ever led, as its Lease shows."""
 
     present: Present
     approvers: Measured[tuple[Approver, ...]]
@@ -60,7 +60,7 @@ class _ClusterState:
 
     @property
     def is_first_install(self) -> bool:
-        """Whether to pin all nodes: only in a first install, also if it is repeated. Later, a node may lack its pin on purpose."""
+        """Whether to pin all nodes: only in a first install, even if it is repeated. Later, a node may lack its pin on purpose."""
         live = self.present.live
         begun = THE_ACCOUNT in live and not self.has_led
         return APPROVER.deployment not in live and (begun or not self.stored.pins)
@@ -119,7 +119,6 @@ def _check(options: InstallOptions, present: Present) -> None:
 
 
 def _print_other_approvers(terminal: Terminal, state: _ClusterState) -> None:
-    """Prints other approvers for the same signer, before the prompt."""
     others = [each for each in state.approvers.or_else(()) if each.name != OUR_APPROVER]
     for each in others:
         who = "Another approver runs" if each.running else "Another approver is installed"
@@ -146,7 +145,7 @@ def _settings(options: InstallOptions, present: Present) -> Settings:
 def _pins(
     terminal: Terminal, access: ClusterAccess, options: InstallOptions, state: _ClusterState
 ) -> More:
-    """In a first install, shows the nodes without a pin in a table and pins them. Later installs only list them."""
+    """In a first install, shows the nodes without a pin in a table and pins them. Otherwise only lists them."""
     nodes = state.not_pinned
     if options.pins and state.is_first_install and nodes:
         terminal.out("The nodes of the cluster, and their proposed pins:")

@@ -1,4 +1,4 @@
-"""`approver install | upgrade | remove | pin | run`: the approver in the cluster. Each command is a function in its own file."""
+"""`approver install | upgrade | remove | pin | run`: the approver in the cluster. Each command has its own file."""
 
 import click
 

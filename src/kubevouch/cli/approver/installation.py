@@ -1,4 +1,4 @@
-"""The approver's own settings in its manifests: the configuration and the admission policies."""
+"""The approver's settings in its manifests: the configuration and the admission policies."""
 
 import json
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _BINDING: Final = "ValidatingAdmissionPolicyBinding"
 class Settings:
     """The approver's settings from flags.
 
-    enforces: whether the admission policies deny; otherwise they only warn. users, groups: who may decide about CSRs of
+    enforces: whether the admission policies deny instead of only warning. users, groups: who may decide about CSRs of
     kubelets, besides those in the manifest. configuration: the content of configuration.yaml; None keeps the current
     one.
     """
@@ -50,7 +50,7 @@ def enforces(live: Live) -> bool:
 
 
 def may_decide(live: Live, name: str) -> tuple[str, ...]:
-    """The `users` or `groups` from the live admission policy. Raises UsageError if the policy does not look like ours."""
+    """The `users` or `groups` in the live admission policy. Raises UsageError if the policy is not in our form."""
     policy = live.get(THE_POLICY, {"spec": {}})
     for variable in policy["spec"].get("variables") or ():
         if variable["name"] != name:
@@ -71,7 +71,7 @@ def configuration_text(
 ) -> str | None:
     """The content of configuration.yaml from the flags about new nodes; None without such flags.
 
-    Raises UsageError for conflicting flags, or if the approver could not read the result.
+    Raises UsageError for conflicting flags, or for a result that the approver could not read.
     """
     is_ruled = bool(names or networks)
     if source is None and not is_ruled:

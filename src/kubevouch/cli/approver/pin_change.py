@@ -36,7 +36,7 @@ Texts = Mapping[str, Mapping[str, str]]
 
 
 class PinsChanged(KubevouchError):
-    """Somebody else has changed the pins: a write would overwrite entries that the operator has not seen."""
+    """Somebody else has changed the pins. A write would overwrite entries that the operator has not seen."""
 
     exit_code = ExitCode.STOPPED
 
@@ -59,7 +59,7 @@ class _FormerPins(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 
 
 def written(pins: Iterable[PinnedNode], texts: Texts) -> list[PinEntry]:
-    """The entries that change when these pins are written."""
+    """The entries of these pins, before and after the write."""
     return [_entry(shard_of(PINS, each.node), each.node, texts, written_pin(each)) for each in pins]
 
 
@@ -84,7 +84,7 @@ def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEn
 
 
 def check_installed(terminal: Terminal, access: ClusterAccess) -> None:
-    """Checks that the approver's namespace exists, before a prompt. Raises UsageError."""
+    """Raises UsageError if the approver's namespace does not exist. Called before a prompt."""
     with_api(terminal, access, lambda api, _: _namespace_uid(api))
 
 
@@ -115,7 +115,7 @@ def _keep(environment: Mapping[str, str], kept: _FormerPins, name: str) -> Path:
 
 
 def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) -> ExitCode:
-    """Restores the pins from before a change. Raises UsageError, or PinsChanged if the pins have changed since."""
+    """Restores the pins in a file of former pins. Raises UsageError, or PinsChanged if the pins have changed since."""
     kept = read_former_pins(file)
 
     async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, str]:
@@ -179,7 +179,6 @@ def read_former_pins(file: str) -> _FormerPins:
 
 
 def _changes(entry: PinEntry) -> Iterator[str]:
-    """The lines that describe a change."""
     nothing = PinnedNode(entry.node, "", (), ())
     sides = [_pin(entry, text) or nothing for text in (entry.before, entry.after)]
     if entry.after is None:

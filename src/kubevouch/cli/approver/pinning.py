@@ -37,7 +37,7 @@ _UNPINNED: Final = (PinState.UNREADABLE, PinState.NOTHING)
 
 @dataclass(frozen=True)
 class NamedCertificates:
-    """`of`: SHA-256 of the client certificate of each node. `problems`: the reason for each node without one."""
+    """`of`: SHA-256 of each node's client certificate. `problems`: for each other node, why there is none."""
 
     of: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -111,7 +111,7 @@ def look(
 
 
 async def _own_user(api: ApiClient) -> str:
-    """Our user name according to the API server; "" if it does not report this (before Kubernetes 1.28)."""
+    """Our user name according to the API server; "" if unknown, as before Kubernetes 1.28."""
     try:
         return (await api.create(SELF_SUBJECT_REVIEWS, {})).status.user_info.username
     except KubeError:
@@ -176,7 +176,7 @@ def _json(found: Proposal) -> Mapping[str, object]:
 
 
 def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
-    """Prints the differences between pins and live Nodes. Exit code 1 if there are any."""
+    """Prints the differences between pins and live Nodes. Returns exit code 1 if there are any."""
     terminal.out()
     for each in looked.found:
         for text in each.differs:
@@ -277,7 +277,7 @@ async def certificates_on_disks(
 
 
 async def credential_of(api: ApiClient, name: str, node: str) -> str:
-    """The hash of the client certificate that requested a CSR of this node. Raises UsageError."""
+    """The hash of the client certificate with which a CSR of this node was created. Raises UsageError."""
     csr = csr_of(await serving_csr(api, name, expected="expected the name of a CSR of the node"))
     if requestor_node(csr) != node:
         raise UsageError(f"--csr {name}", f"{csr.username} created it", f"expected a CSR of {node}")
@@ -289,7 +289,7 @@ async def credential_of(api: ApiClient, name: str, node: str) -> str:
 
 
 async def issued_to(api: ApiClient, certificate: str) -> str:
-    """Requestor and time of issue of this client certificate, according to the live CSRs."""
+    """Requestor and time of issue of this client certificate, from live CSRs, as text."""
     try:
         listed = await api.list_all(CSRS)
     except KubeError as error:

@@ -1,4 +1,4 @@
-"""The approver's own steps of `remove`: keeps or deletes pins, records and the configuration."""
+"""The steps of `remove` that only the approver has: keeps or deletes pins, records and the configuration."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _FOR_GOOD = (
 
 
 def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> ExitCode:
-    """Removes the approver. Exit codes as in `remove_product`. pins: also delete pins, records and configuration."""
+    """Removes the approver. Exit codes as in `remove_product`. pins: whether to delete pins, records and configuration, too."""
     live, maps = with_api(terminal, access, _look)
     stays = []
     if maps and not pins:
@@ -48,7 +48,7 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
 
 
 async def _look(api: ApiClient, _: Clock) -> tuple[Live, Sequence[Manifest]]:
-    """Our live objects, and the ConfigMaps about nodes. Raises KubeError if they are unreadable."""
+    """Our live objects, and the ConfigMaps about nodes. Raises KubeError."""
     live, maps = await together(
         read_live(api, APPROVER),
         api.list_all(CONFIG_MAPS, APPROVER.namespace, label_selector=f"{OURS},{HOLDS}"),
@@ -58,7 +58,7 @@ async def _look(api: ApiClient, _: Clock) -> tuple[Live, Sequence[Manifest]]:
 
 
 def _installed_like(live: Live, *, pins: bool) -> Iterator[str]:
-    """The flags that repeat this installation. pins: the configuration is deleted, too, so new nodes are held."""
+    """The flags of an install like this one. pins: whether the configuration was deleted, so that new nodes are held."""
     if enforces(live):
         yield "--enforce"
     if pins or THE_CONFIGURATION not in live:

@@ -1,4 +1,4 @@
-"""Reads and writes pins. They are stored in ConfigMaps in the approver's namespace, with one key per node."""
+"""Reads and writes pins, which are in ConfigMaps in the approver's namespace, with one key per node."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

@@ -20,7 +20,7 @@ async def found_in_cluster(
     progress: Callable[[str], None],
     transport: NodeTransport | None,
 ) -> FoundCertificates:
-    """Reads the certificates of a cluster and, with a transport, of its nodes' disks. timeout: seconds per handshake. Raises KubeError."""
+    """The certificates of a cluster and, if there is a transport, on its nodes' disks. timeout: seconds per handshake. Raises KubeError."""
     # A laptop's wrong clock must not hide a problem: the API server's clock tells what has expired.
     clock = api.server_clock
     inquiry = Inquiry(clock)

@@ -19,7 +19,7 @@ _COLOURS = {Concern.FAIL: Colour.BAD, Concern.WARN: Colour.WARNING, Concern.NONE
 def print_rows(
     terminal: Terminal, found: FoundCertificates, form: str, limits: Limits, *, cluster: str = ""
 ) -> int:
-    """Prints the inventory in this format. Returns the exit code, which does not depend on the format.
+    """Prints the inventory in this format. Returns the exit code, which is the same for all formats.
 
     cluster: the name of the cluster, for the heading.
     """
@@ -81,7 +81,7 @@ def _print_short_row(terminal: Terminal, row: CertificateRow, limits: Limits) ->
 
 
 def _printable(row: CertificateRow) -> CertificateRow:
-    """Escapes unprintable characters in node and path: labels must be UTF-8."""
+    """Escapes unprintable characters in node and path, since labels must be UTF-8."""
     node, where = one_line(row.found.node), one_line(row.found.where)
     return replace(row, found=replace(row.found, node=node, where=where))
 

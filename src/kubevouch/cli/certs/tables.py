@@ -123,7 +123,7 @@ def _place(row: CertificateRow, shorten: Shorten, *, is_alone: bool) -> str:
 
 
 def _cells(row: CertificateRow, place: str) -> tuple[str, ...]:
-    """The cells of a row in kubeadm's format. A missing certificate has its state in place of the expiry."""
+    """The cells of a row in kubeadm's format. A missing certificate has its state instead of the expiry."""
     certificate = row.found.certificate
     absent = row.state if row.state is RowState.MISSING else row.unread
     ends = expires_text(certificate.not_after) if certificate else f"!{absent.upper()}!"
@@ -143,7 +143,7 @@ def _summary_cells(each: UseSummary) -> tuple[str, ...]:
 
 
 def _outlier_cells(outlier: Outlier, usual: str, shorten: Shorten) -> tuple[str, ...]:
-    """The cells of an outlier. usual: what renews the other certificates, so it is not repeated."""
+    """The cells of an outlier. usual: what renews most certificates; not repeated in the row."""
     row = outlier.row
     more = f" and {outlier.more} more" if outlier.more else ""
     place = shorten(row.found.node) or row.found.where

@@ -38,7 +38,7 @@ def addresses_in(path: Path) -> tuple[str, ...]:
 
 
 def check_full_names(words: Iterable[str], known: Iterable[str]) -> None:
-    """Checks that each word is the full name of a Node: a short name may mean another node tomorrow. Raises UsageError."""
+    """Raises UsageError for a word that is not the full name of a Node. A short name may mean another node tomorrow."""
     nodes = set(known)
     for word in words:
         if word not in nodes:
@@ -47,7 +47,7 @@ def check_full_names(words: Iterable[str], known: Iterable[str]) -> None:
 
 
 def network_of(text: str) -> Network:
-    """Parses the network from --service-cidr. Raises UsageError."""
+    """Parses a value of --service-cidr. Raises UsageError."""
     try:
         return ip_network(text, strict=False)
     except ValueError:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.io.client import ApiClient
 
 _TIMEOUT = 3.0
-"""Timeout for the API server in seconds; short, because a person waits at the prompt."""
+"""Timeout for the API server in seconds. It is short, because a person waits at the prompt."""
 
 Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 

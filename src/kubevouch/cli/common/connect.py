@@ -40,7 +40,7 @@ def with_api(
     access: ClusterAccess,
     work: Callable[[ApiClient, Clock], Awaitable[T]],
 ) -> T:
-    """Runs the work in a new event loop, with a connected client.
+    """Runs `work` in a new event loop, with a connected client.
 
     If the API server denies a request, NEXT prints the roles that the verb needs.
     """
@@ -69,12 +69,12 @@ def with_api(
 
 
 VARIABLE = "KUBEVOUCH_LOOPBACK_ADDRESSES"
-"""Names a file with the loopback addresses of kubelets, for a cluster that runs entirely on this machine. Each line has
-one address. `shared` after an address means that several kubelets use it, at different ports. `authority sha256:HEX` is
-the hash of the CA's public key, as kubeadm prints it. # starts a comment. Without the file, loopback addresses are
-never approved; with the file, only those that it lists. The API server itself must have a loopback address, without a
-proxy, and must verify against that CA: a tunnel can forward any cluster to 127.0.0.1, but it lacks the keys of this
-one."""
+"""An environment variable, for a cluster that runs entirely on this machine. It names a file with the loopback
+addresses of kubelets, one per line. `shared` after an address means that several kubelets use it, at different ports. A
+line `authority sha256:HEX` has the hash of the CA's public key, as kubeadm prints it. # starts a comment. Without the
+file, loopback addresses are never approved; with the file, only those in it. The API server must have a loopback
+address, without a proxy, and verify against that CA: a tunnel can forward any cluster to 127.0.0.1, but not with a
+certificate of this CA."""
 _LARGEST = 1024 * 1024
 _SHARED = "shared"
 _AUTHORITY = "authority"
@@ -85,7 +85,7 @@ _EXPECTED_CA = (
 
 
 def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> LoopbackKubelets:
-    """The loopback addresses from the variable's file; empty without the variable.
+    """The loopback addresses in the variable's file; empty if the variable is not set.
 
     Raises:
         UsageError: the API server is not on this machine or belongs to another cluster, or the file is invalid.
@@ -113,7 +113,7 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
 
 
 def _verifies_with(access: ClusterAccess, authorities: set[str]) -> bool:
-    """Whether the API server is verified against these CAs only."""
+    """Whether these are the only CAs that verify the API server."""
     if not (access.server.startswith("https:") and access.verify and access.roots):
         return False
     try:
@@ -124,13 +124,13 @@ def _verifies_with(access: ClusterAccess, authorities: set[str]) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether the host is a literal loopback address. Names do not count: a resolver may return any address."""
+    """Whether the host is a literal loopback address. Names do not count, since a resolver may return any address."""
     address = _plain_address(host)
     return address is not None and address.is_loopback
 
 
 def _plain_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Parses an IP address; None for an IPv4-mapped or scoped IPv6 address."""
+    """Parses an IP address. Returns None for other text, and for an IPv4-mapped or scoped IPv6 address."""
     try:
         address = ip_address(text)
     except ValueError:

@@ -46,7 +46,7 @@ _WORDS = {
     "info": Colour.QUIET,
     "unknown": Colour.WARNING,
 }
-"""Colours of conclusions, and of sections without findings. Other words get the colour of a warning."""
+"""Colours of conclusions, and of sections without findings. Other words have the colour of a warning."""
 
 
 def print_diagnosis(
@@ -89,7 +89,7 @@ def _print_all(terminal: Terminal, verb: str, evidence: Evidence, diagnosis: Dia
 
 
 def shortener(names: Sequence[str]) -> Callable[[str], str]:
-    """Removes the common domain from node names, if the short names are unique."""
+    """A function that removes the common domain from node names, if the short names are unique."""
     domains = {name.partition(".")[2] for name in names}
     hosts = {name.partition(".")[0] for name in names}
     if len(domains) != 1 or len(hosts) != len(names) or len(names) < 2 or domains == {""}:
@@ -141,7 +141,7 @@ def _print_finding(terminal: Terminal, finding: Finding, shorten: Callable[[str]
 
 
 def grouped(proofs: Sequence[Proof]) -> list[list[Proof]]:
-    """Groups proofs that are equal except for their subject."""
+    """Groups proofs that differ only in their subject."""
     groups: dict[tuple[str, str], list[Proof]] = {}
     for proof in proofs:
         groups.setdefault((proof.seen, proof.vantage), []).append(proof)
@@ -149,7 +149,7 @@ def grouped(proofs: Sequence[Proof]) -> list[list[Proof]]:
 
 
 def _common(texts: Sequence[str]) -> str:
-    """The common prefix of several texts, in whole words; empty if it is short."""
+    """The common prefix of several texts, in whole words; empty if it is too short."""
     begun = []
     for words in zip(*(text.removeprefix(TLS_PREFIX).split(" ") for text in texts), strict=False):
         if len(set(words)) > 1:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def print_document(terminal: Terminal, schema: str, content: Mapping[str, object]) -> None:
     """Prints one line of JSON, or YAML. schema: a name with a version, which grows when a field is removed or changes its meaning.
 
-    The output is ASCII: foreign text cannot send control characters to the terminal, and JSON's own escapes stay
+    The output is ASCII. So foreign text cannot send control characters to the terminal, and JSON's own escapes stay
     intact.
     """
     document: Mapping[str, object] = {"schemaVersion": schema, "kubevouch": __version__, **content}
@@ -34,7 +34,7 @@ def print_pieces(terminal: Terminal, pieces: Iterable[str]) -> None:
 
 
 def _pieces(document: Mapping[str, object]) -> Iterator[str]:
-    """The document with a line break, in the format of json.dumps, but in pieces: for many nodes, one string would double the memory.
+    """The document in the format of json.dumps, with a line break. It comes in pieces: for many nodes, one string would double the memory.
 
     msgspec converts types that JSON lacks.
     """

@@ -1,4 +1,4 @@
-"""The event loop of a verb, and signals that end the program while the loop runs."""
+"""The event loop of a verb, and the signals that end the loop."""
 
 import asyncio
 import contextlib
@@ -45,18 +45,18 @@ def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def _report_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Reports unhandled exceptions, except KeyboardInterrupt: a signal may hit any task, and is handled elsewhere."""
+    """Reports unhandled exceptions except KeyboardInterrupt, which may hit any task and is handled elsewhere."""
     if not isinstance(context.get("exception"), KeyboardInterrupt):
         loop.default_exception_handler(context)
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:
-    """Drops asyncio's warning about a child process that ended after its loop: we killed the child on purpose."""
+    """Drops asyncio's warning about a child process that ended after its loop. We kill that process on purpose."""
     return not str(record.msg).startswith("Loop %r that handles pid")
 
 
 def _silence_warnings() -> None:
-    """Silences warnings until the process exits: after an abrupt end, open resources would report themselves."""
+    """Silences warnings until the process exits. After an abrupt end, Python would warn about open resources."""
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")
     sys.unraisablehook = lambda _: None
@@ -65,16 +65,14 @@ def _silence_warnings() -> None:
 class _Interruption:
     """Handles SIGINT, SIGTERM and SIGHUP while an event loop runs.
 
-    The first signal cancels the main task, which can then clean up. The second one raises KeyboardInterrupt at once.
-    asyncio.Runner does this only for SIGINT, and not if SIGINT is ignored. A KeyboardInterrupt at any point of the loop
-    could leave work half started.
+    The first signal cancels the main task, which can then clean up. The second signal raises KeyboardInterrupt at once,
+    which could leave work half done. asyncio.Runner does this only for SIGINT, and not if SIGINT is ignored.
     """
 
     def __init__(self) -> None:
         self.signalled = False
-        """True after the first signal."""
         self.cut_short = False
-        """True if a signal has interrupted running code."""
+        """Whether a signal has interrupted running code."""
         self._work: asyncio.Task[object] | None = None
 
     def __call__(self, *_: object) -> None:
@@ -88,7 +86,7 @@ class _Interruption:
         raise KeyboardInterrupt
 
     def cancel_current_task(self) -> None:
-        """Makes the current task the one to cancel."""
+        """Makes the current task the one that the first signal cancels."""
         self._work = asyncio.current_task()
 
     @contextlib.contextmanager

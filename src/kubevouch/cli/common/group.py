@@ -14,10 +14,10 @@ _BARE = ("-v", "--verbose")
 
 
 class CommandGroup(click.Group):
-    """Passes options before a command on to that command, which rejects unknown options."""
+    """Passes options before a command on to it. The command rejects options that it does not have."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Moves these options behind the command. Shows the help if there is no command."""
+        """Moves options before the command behind it. Shows the help if there is no command."""
         end = _leading(args)
         ctx.meta[_LACKS_VALUE] = end > len(args) or args[-1:] == ["="]  # so bash splits it
         before, command = _long(args[:end]), args[end : end + 1]
@@ -31,7 +31,7 @@ class CommandGroup(click.Group):
 
 
 def _long(words: Sequence[str]) -> list[str]:
-    """Replaces -v by --verbose, because a server's own -v takes a number."""
+    """Replaces -v by --verbose, because a server's -v takes a number."""
     return ["--verbose" if each == "-v" else each for each in words]
 
 
@@ -78,7 +78,7 @@ def wrong_line(error: click.UsageError) -> str:
 
 
 def _path(ctx: click.Context) -> list[str]:
-    """The command with its groups, without the program."""
+    """The names of the command and its groups, without the program's."""
     return ctx.command_path.removeprefix(ctx.find_root().command_path).split()
 
 

@@ -1,7 +1,7 @@
 """The flags of this call, and the command lines that hints suggest.
 
-An operator copies the command after NEXT. Each hint repeats the flags of the current command, quoted for a shell, so
-that it acts on the same cluster. The shell passes on the environment ($KUBECONFIG) anyway.
+An operator copies the command after NEXT. It must act on the same cluster, so it repeats the flags of the current
+command, quoted for a shell. Environment variables ($KUBECONFIG) apply to both.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from kubevouch.rollout.decide.timeouts import as_said
 
 OURS = "kubevouch"
 SSH_CONFIG = "KUBEVOUCH_SSH_CONFIG"
-"""The environment variable with ssh's configuration file for a new plan. An existing plan keeps its own."""
+"""The environment variable with ssh's configuration file for a new plan. An existing plan contains its own path."""
 _CLUSTER = ("--kubeconfig", "--context")
 _LAB = ("--dir",)
 _SSH = ("--via", "--ssh-config", "--ssh-user", "--ask-sudo-password")
@@ -25,8 +25,7 @@ _TIMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "resume": (("resume",), _OF_A_RUN),  # the run stores the other values
     "undo": (("undo",), ("--gate-timeout",)),
 }
-"""For each verb: the verbs that continue its work, and its timeout flags. Timeouts of other verbs have other
-meanings."""
+"""For each verb: the verbs that continue its work, and the timeout flags that these share with it."""
 _OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password", *_PODS)
 
 # Which flags say where a verb acts. What is not listed takes none of them (explain, version).
@@ -43,12 +42,12 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
 }
 
 _SERVES = "run"
-"""The command that runs a server. Its kubeconfig belongs to the server's account, but its hints are for an operator."""
+"""The command that runs a server. Its kubeconfig is that of the server's account, so hints for an operator omit it."""
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """The current command. program: its name on the command line. given: its flags for cluster and timeouts; "" means no value.
+    """The current command. program: its name on the command line. given: its flags for cluster and timeouts; "" for a flag without a value.
 
     verb: the current verb; empty if it does not matter. ssh_config: ssh's configuration from the environment, which the
     operator's own ssh does not use.
@@ -62,7 +61,7 @@ class Invocation:
     def line(self, command: str) -> str:
         """Adds the flags of this call to a command line `kubevouch VERB ...`, `kubectl ...` or `ssh ...`.
 
-        Flags that the command already has stay unchanged, and so does any other text.
+        Other text stays unchanged, and so do flags that the command already has.
         """
         first, _, behind = command.partition(" && ")
         if first.startswith("sleep "):
@@ -83,7 +82,7 @@ class Invocation:
         return " ".join([self.program, rest, *self._flags(takes, rest)])
 
     def needed_in(self, text: str) -> str:
-        """A sentence with the cluster flags for the commands in this text; empty if they need no flags."""
+        """A sentence with the cluster flags for the commands in this text; empty if there are no flags or commands."""
         flags = " ".join(self._flags(_CLUSTER, ""))
         return f"The commands in this text need {flags}, too." if flags and "`" in text else ""
 

@@ -1,4 +1,4 @@
-"""Wraps text and tables with textwrap. rich is not used: it breaks long words, which people want to copy."""
+"""Wraps text and tables with textwrap. rich would break long words, which people want to copy."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ _JOINT = re.compile(r"(\s+|(?<=\w[-.,/])(?=[^\W\d]))")
 
 
 def folded(text: str, width: int) -> list[str]:
-    """The text as lines of whole words. A single long word may exceed the width."""
+    """The text as lines of whole words. A word longer than the width stays whole."""
     if len(text) <= width:
         return [text.rstrip()]
     return wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
@@ -29,7 +29,7 @@ def hung(line: str, columns: int, hang: int) -> str:
 
 
 def table_lines(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """The lines of a table. The first row has the headings. width: wraps cells if the table is wider; None means no limit."""
+    """The lines of a table. The first row has the headings. width: the maximum, for which cells are wrapped; None means no limit."""
     widths = _longest(rows, lambda cell: [cell])
     if width is None or sum(widths) + _GAP * (len(widths) - 1) <= width:
         return [_line(row, widths) for row in rows]

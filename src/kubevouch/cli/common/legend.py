@@ -1,4 +1,4 @@
-"""Table headings with their meaning. Tables are printed with these headings, and `--help` explains them and the states."""
+"""Table headings with their meaning. `--help` explains the headings, and the states in the cells."""
 
 from collections.abc import Mapping
 from pkgutil import resolve_name

@@ -52,7 +52,7 @@ seconds = _Seconds()
 
 
 def terminal_of(ctx: click.Context) -> "Terminal":
-    """The terminal that `app.run` created for this command, with the flags of this call."""
+    """The terminal that `app.run` created, with the flags of this call."""
     from kubevouch.cli.common.invocation import SSH_CONFIG, invocation_of
     from kubevouch.cli.common.terminal import Terminal
 
@@ -63,7 +63,7 @@ def terminal_of(ctx: click.Context) -> "Terminal":
 
 
 def by_ssh(function: F) -> F:
-    """--ssh-config, --ssh-user and --ask-sudo-password: how to reach nodes by ssh."""
+    """--ssh-config, --ssh-user and --ask-sudo-password: how to connect to nodes by ssh."""
     return all_of(
         click.option(
             "--ssh-config", metavar="FILE", help="Run ssh -F FILE. Default: $KUBEVOUCH_SSH_CONFIG."
@@ -127,7 +127,7 @@ output_or_file = click.option(
 
 
 def _sets(attribute: str) -> Callable[[click.Context, click.Parameter, bool], None]:
-    """The callback for a flag that is stored in the terminal."""
+    """The callback of a flag that sets this attribute of the terminal."""
 
     def kept(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if ctx.obj is not None and value:
@@ -167,12 +167,12 @@ def cluster(function: F) -> F:
 
 
 def connected(function: Callable[..., int]) -> Callable[..., int]:
-    """The options of `cluster`. Passes `terminal` and `access` (what kubectl would use) to the verb."""
+    """The options of `cluster`. Passes `terminal` and `access` to the verb."""
     return cluster(_with_access(function))
 
 
 def connected_server(function: Callable[..., int]) -> Callable[..., int]:
-    """Like `connected`, for a server: there, -v sets the log verbosity."""
+    """Like `connected`, for a server, whose -v sets the log verbosity."""
     return which_cluster(_with_access(function))
 
 

@@ -1,7 +1,7 @@
 """Shows steps and waits on standard error. Steps are permanent lines.
 
-On a terminal, current waits are below the steps and redrawn (with rich). In a pipe, each wait is one line, if the verb
-enables this (`Terminal.tells_waits`).
+On a terminal, rich redraws the current waits below the steps. In a pipe, each wait is one line, if the verb enables
+this (`Terminal.tells_waits`).
 """
 
 import asyncio
@@ -34,12 +34,12 @@ class _Wait:
 class Progress:
     """The current waits, with their start times. They are shown inside `async with progress.shown()`.
 
-    Implements `ProgressReport` for a roll-out, and observes requests to the API server.
+    Implements `ProgressReport` for a rollout, and observes requests to the API server.
     """
 
     def __init__(self, terminal: Terminal, clock: Clock) -> None:
         self.log: Callable[..., None] | None = None
-        """`RunLog.write` if the run writes. It gets each step, and each wait once."""
+        """`RunLog.write` in a run that writes. Called for each step, and once for each wait."""
         self._terminal = terminal
         self._clock = clock
         self._began = clock.monotonic()
@@ -48,7 +48,7 @@ class Progress:
         self._live: Live | None = None
 
     def begin(self, key: Hashable, text: str, *, in_seconds: float = 0.0) -> None:
-        """Starts a wait, now or in so many seconds. If the key is known, only changes the text."""
+        """Starts a wait now, or in `in_seconds`. For a known key, only changes the text."""
         known = self._waits.get(key)
         if known is None:
             self._waits[key] = _Wait(text, self._clock.monotonic() + in_seconds)
@@ -91,7 +91,7 @@ class Progress:
             self._line(text)
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
-        """Starts to observe a request to the API server. Call the result at its end; with -v, this prints a line."""
+        """Shows a request to the API server as a wait. The returned function ends the wait; with -v, it prints a line."""
         key, began = object(), self._clock.monotonic()
         self.begin(key, f"waits for the API server: {method} {target.partition('?')[0]}")
 
@@ -182,7 +182,7 @@ def _fitted(text: str, behind: str, width: int | None) -> str:
 
 
 def _live(terminal: Terminal) -> "Live":
-    """Rich's live display on standard error, with the current width of the terminal. Refreshes only on request."""
+    """Rich's live display on standard error, with the terminal's current width. Refreshes only on request."""
     from rich.console import Console
     from rich.live import Live
 

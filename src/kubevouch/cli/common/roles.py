@@ -1,7 +1,7 @@
 """The RBAC roles that the verbs need, as manifests. Tests run the verbs with exactly these roles.
 
-Rights for one namespace are granted only there: a cluster-wide right to read ConfigMaps or logs would expose the data
-of applications.
+Rights that a verb needs in one namespace are granted only there. A cluster-wide right to read ConfigMaps or logs would
+expose the data of applications.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ _INSTALLER: Final = """\
 
 
 def roles_of(name: str) -> str:
-    """The roles for a `reader`, a `rollout`, a `pinner`, or for the installer of the product with this name."""
+    """The roles of a `reader`, a `rollout` or a `pinner`, or the installer's roles for the product with this name."""
     if name in PRODUCTS:
         return _installer_roles(PRODUCTS[name])
     folder = files(__package__).joinpath("role_manifests")
@@ -39,9 +39,9 @@ _Rule = dict[str, Any]
 def _installer_roles(product: Product) -> str:
     """The roles to install, upgrade and remove a product: to read, to write each object, and to grant the product's rights.
 
-    RBAC lets nobody grant rights that they lack. So these roles include the product's rights; `escalate` would allow
-    any right. They may also bind the product's roles by name. Otherwise the dry run of a binding fails if its role does
-    not exist yet.
+    RBAC lets nobody grant rights that they lack, so these roles include the product's rights. `escalate` would allow
+    any right. The roles may also bind the product's roles by name. Otherwise the dry run of a binding fails if its role
+    does not exist yet.
     """
     space = product.namespace
     rules: dict[str, list[_Rule]] = defaultdict(list)

@@ -1,6 +1,7 @@
 """Plans as files, and stored runs in $XDG_STATE_HOME/kubevouch/runs, for `undo RUN` and `resume RUN`.
 
-RUN.json is the plan. RUN.options has the timeouts that the operator chose, and is written once. Neither holds a secret.
+RUN.json is the plan. RUN.options has the timeouts that the operator chose, and is written once. Neither contains a
+secret.
 """
 
 import contextlib
@@ -43,7 +44,7 @@ def write_plan(plan: Plan, path: Path) -> None:
 
 
 def check_may_be_written(path: Path) -> None:
-    """Checks that the plan's file is writable, before nodes are read. Raises UsageError."""
+    """Raises UsageError if the plan's file is not writable. Called before nodes are read."""
     there = path if path.exists() else path.resolve().parent
     if path.is_dir():
         raise _not_written(path, os.strerror(errno.EISDIR))
@@ -72,7 +73,7 @@ def runs_folder(environment: Mapping[str, str]) -> Path:
 def write_whole(path: Path, content: bytes) -> None:
     """Writes a file atomically: writes a new file beside it, syncs, and renames.
 
-    Deletes a leftover new file first, since it may be a link or a pipe. Raises OSError, and then deletes the new file.
+    Deletes a leftover new file first, since it may be a link or a pipe. Deletes its own if it raises OSError.
     """
     beside = path.with_name(f"{path.name}.new")
     try:
@@ -101,7 +102,7 @@ def keep_run(
     """Stores the plan under the run's name, and the timeouts of the first start.
 
     Raises:
-        StoppedBefore: the plan cannot be stored, or the stored plan has other nodes, which an undo would then skip.
+        StoppedBefore: the plan cannot be stored, or lacks nodes of the stored plan, which an undo would then skip.
     """
     folder, text = runs_folder(environment), text_of(plan).encode()
     path = folder / f"{plan.run}.json"
@@ -152,7 +153,7 @@ def kept_run(run: str, environment: Mapping[str, str]) -> Path | None:
 
 
 def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts:
-    """The timeouts of the run's first start; the defaults if none are stored here."""
+    """The timeouts of the run's first start; the defaults if none are stored on this machine."""
     path = runs_folder(environment) / f"{run}.options"
     if not (re.fullmatch(RUN_NAME, run) and path.is_file()):
         return USUAL_TIMES
@@ -164,7 +165,7 @@ def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts:
 
 
 def kept_here(environment: Mapping[str, str]) -> Callable[[str], bool]:
-    """A function that tells whether a readable plan of a run is stored here: `resume RUN` needs it."""
+    """A function that returns whether this machine has a readable plan of a run, which `resume RUN` needs."""
     return lambda run: kept_plan(run, environment) is not None
 
 
@@ -178,7 +179,7 @@ def kept_plan(run: str, environment: Mapping[str, str]) -> Plan | None:
 
 
 def _own_plan(path: Path) -> Plan:
-    """Reads a plan whose file has its run's name. Raises UsageError, also for another run's plan."""
+    """Reads a stored plan. Raises UsageError, also if the file has another run's plan."""
     plan = read_plan(path)
     if plan.run != path.stem:
         seen = f"is the plan of run {plan.run}, not of {path.stem}"
@@ -187,9 +188,9 @@ def _own_plan(path: Path) -> Plan:
 
 
 def find_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
-    """The plan of a run, found by run name or by file. asked: the command line, for errors. Raises UsageError.
+    """The plan of a run, by the run's name or the plan's file. asked: the command line, for errors. Raises UsageError.
 
-    A run name is never read as a file in the current folder: somebody else may have put that file there.
+    A run's name is never read as a file in the current folder, since somebody else may have created that file.
     """
     try:
         return _found_run(word, environment, asked)
@@ -218,7 +219,7 @@ def _found_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
 
 
 def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | None]]:
-    """Every run that started on this machine, newest first; None for an unreadable plan."""
+    """Every run that started on this machine, newest first. The plan is None if it is unreadable."""
     for path in _kept_files(environment):
         try:
             yield path, _own_plan(path)
@@ -227,6 +228,6 @@ def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | No
 
 
 def _kept_files(environment: Mapping[str, str]) -> list[Path]:
-    """The stored plans, newest first, without pipes: reading a pipe could block forever."""
+    """The stored plans, newest first. Pipes are skipped, since reading one could block forever."""
     found = [each for each in runs_folder(environment).glob("*.json") if each.is_file()]
     return sorted(found, key=lambda each: each.stat().st_mtime, reverse=True)

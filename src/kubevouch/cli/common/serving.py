@@ -71,7 +71,7 @@ def serve_in_cluster(
     routes.
 
     Raises:
-        KubevouchError, OSError: from the server's work, or because it cannot listen.
+        KubevouchError, OSError: the server failed, or could not listen.
     """
     from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.errors import ExitCode
@@ -107,7 +107,7 @@ def serve_in_cluster(
 
 
 def _writer(terminal: "Terminal") -> Callable[[str], None]:
-    """Writes lines to standard error. A failed write does not stop the server."""
+    """A function that writes lines to standard error. A failed write does not stop the server."""
 
     def write(line: str) -> None:
         with contextlib.suppress(OSError, ValueError):

@@ -21,9 +21,9 @@ def ignoring_ctrl_c() -> Iterator[None]:
 
 @contextlib.contextmanager
 def ended_as_by_ctrl_c() -> Iterator[None]:
-    """Installs the handler inside the block. A signal that the parent ignores (nohup) stays ignored. A server's own handlers replace ours.
+    """Inside the block, SIGTERM and SIGHUP end the program like Ctrl-C. Signals with another handler, and ignored ones (nohup), do not.
 
-    Does nothing outside the main thread, which receives no signals.
+    Does nothing outside the main thread, which is the only one to get signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from kubevouch.node.io.sudo import SudoPassword
 
 WIDTH: Final = 100
-"""The maximum width of text, because longer lines are hard to read. Also the width in a pipe."""
+"""The maximum width of text, since longer lines are hard to read. Also the width in a pipe."""
 
 _NARROWEST: Final = 60
 _LONGEST: Final = 2000
 _NO_BREAK: Final = "\0"
-"""Replaces spaces that must not break while a line is wrapped. No text contains it: `harmless` escapes it."""
+"""Replaces spaces that must not break while a line is wrapped. No text contains it, since `harmless` escapes it."""
 
 NOTHING_CHANGED: Final = "Nothing was changed."
 _IN_BACKTICKS: Final = re.compile(r"`[^`]+`")
@@ -79,12 +79,12 @@ def harmless(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Also escapes line breaks, so that foreign text cannot imitate our own lines."""
+    """Like `harmless`, but also escapes line breaks, so that foreign text cannot imitate our own lines."""
     return harmless(text).replace("\n", "\\n")
 
 
 def _hung(line: str, columns: int, hang: int) -> str:
-    """Wraps the line between words. Text in `backticks` is not broken, so that it can be copied."""
+    """Wraps the line between words. Text in `backticks` stays whole, so that it can be copied."""
     from kubevouch.cli.common.layout import hung
 
     whole = _IN_BACKTICKS.sub(lambda found: found[0].replace(" ", _NO_BREAK), line)
@@ -94,8 +94,8 @@ def _hung(line: str, columns: int, hang: int) -> str:
 class Terminal:
     """Standard input, output and error. Colours appear only on a terminal, and never with NO_COLOR.
 
-    A closed stream (`>&-`) is None. If the reader has gone (`| head`, a closed terminal), the output is dropped. This
-    is not an error and does not change the exit code.
+    A closed stream (`>&-`) is None. If nobody reads the output any more (`| head`, a closed terminal), it is dropped.
+    This is not an error and does not change the exit code.
     """
 
     def __init__(
@@ -119,11 +119,11 @@ class Terminal:
         self.dry_run = False
         """Whether this is a dry run: it prints questions, but writes nothing."""
         self.held: list[str] | None = None
-        """The collected output if `--watch` holds it back to compare it with the previous one; else None."""
+        """With `--watch`: the output so far, to compare it with the previous one; else None."""
         self._noted = set[str]()
         self.tells_waits = False
         self.nothing_changed = False
-        """True if the verb may write but has not written yet. An interruption then prints that nothing was changed."""
+        """Whether the verb may write but has not written yet. Then an interruption prints that nothing was changed."""
         self.roles = "kubevouch doctor --print-role"
         """The command that prints the roles of the verb. NEXT shows it if the API server denies a request."""
         for stream in (self.stdout, self.stderr):
@@ -161,7 +161,7 @@ class Terminal:
         self._write(self.stderr if self.document_form else self.stdout, line + "\n")
 
     def document(self, text: str) -> None:
-        """Prints a complete document unchanged. Its foreign text must have passed `one_line`."""
+        """Prints a complete document unchanged. Foreign text in it must have passed `one_line`."""
         self._write(self.stdout, text)
 
     def wrapped(self, text: str, lead: str = "", colour: Colour | None = None) -> None:
@@ -184,9 +184,9 @@ class Terminal:
     def command(
         self, lead: str, command: str | Sequence[str], *, beside_an_error: bool = False
     ) -> None:
-        """Prints a heading and a command line to copy. The line is never wrapped, so that it can be copied.
+        """Prints a heading and a command line to copy. The line is never wrapped.
 
-        beside_an_error: print to standard error.
+        beside_an_error: whether to print to standard error.
         """
         line = f"{lead}{one_line(self.hint(command))}"
         if beside_an_error:
@@ -195,7 +195,7 @@ class Terminal:
             self.out(line)
 
     def hint(self, command: str | Sequence[str]) -> str:
-        """The command line, with the flags that make it act on the same cluster as this one."""
+        """The command line, with the flags of this call that it takes."""
         line = command if isinstance(command, str) else join(command)
         return self.invocation.line(line) if self.invocation else line
 
@@ -205,7 +205,7 @@ class Terminal:
         return f"{text} {needed}" if needed else text
 
     def note(self, text: str, hang: int | None = 2) -> None:
-        """Prints a line to standard error. On a terminal it is wrapped with this hanging indent; None: not wrapped. Commands stay whole."""
+        """Prints a line to standard error. On a terminal it is wrapped with this hanging indent, unless None. Commands stay whole."""
         if self.held is not None:
             if text in self._noted:
                 return
@@ -253,7 +253,7 @@ class Terminal:
             self._drop(stream, error)
 
     def abandon(self, stream: TextIO) -> None:
-        """Redirects a broken stream to /dev/null, so that Python's final flush cannot fail."""
+        """Redirects a broken stream to /dev/null. Otherwise Python's final flush would fail."""
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -308,7 +308,7 @@ class Terminal:
             raise DryRun(code)
 
     def check_can_ask(self, *, yes: bool) -> None:
-        """Raises UsageError early if a later question needs a terminal. yes: there will be no question."""
+        """Raises UsageError early if a later question needs a terminal. yes: whether there will be no question."""
         if not (yes or self.dry_run or self.can_ask):
             raise UsageError("standard input", "is not a terminal", "expected --yes")
 
@@ -319,7 +319,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
-        """Makes Ctrl-C at a question print that nothing was changed: all questions come before the first write."""
+        """Makes Ctrl-C at a question print that nothing was changed. All questions come before the first write."""
         import click
 
         self._forget_typed_ahead()
@@ -340,7 +340,7 @@ class Terminal:
         return str(word)
 
     def _forget_typed_ahead(self) -> None:
-        """Discards earlier input, which cannot answer a question that was not visible yet."""
+        """Discards earlier input. It cannot be the answer to a question that was not visible yet."""
         with contextlib.suppress(OSError, termios.error):
             termios.tcflush(self.stdin.fileno(), termios.TCIFLUSH)
 

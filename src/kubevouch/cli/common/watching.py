@@ -1,4 +1,4 @@
-"""`--watch`: repeats a reading verb, and shows the result whenever it changes."""
+"""`--watch`: repeats a reading verb, and prints the result whenever it changes."""
 
 import functools
 from collections.abc import Callable
@@ -16,7 +16,7 @@ _CLEARED = "\x1b[H\x1b[2J"
 
 
 def watchable(function: Callable[..., int]) -> Callable[..., int]:
-    """Adds --watch, which shows the result again whenever it changes."""
+    """Adds --watch."""
 
     @functools.wraps(function)
     def shown(terminal: "Terminal", watch: bool, **others: object) -> int:
@@ -34,7 +34,7 @@ def watchable(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def show_again(terminal: "Terminal", look: Callable[[], object]) -> NoReturn:
-    """Repeats the verb until an error or a signal ends it. After the first result, retries an unreachable API server."""
+    """Repeats the verb until an error or a signal ends it. After the first result, an unreachable API server is retried."""
     from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.kube.errors import ApiUnreachable
     from kubevouch.system_clock import SystemClock

@@ -9,7 +9,7 @@ from kubevouch.policy.sources.watched import WatchedSources, is_source
 
 
 async def gather_written(api: ApiClient, inquiry: Inquiry) -> Measured[WatchedSources]:
-    """Reads the approver's ConfigMaps; None without an approver."""
+    """Reads the approver's ConfigMaps. The value is None if there is no approver."""
     found = await inquiry.ask(api.list_all(CONFIG_MAPS, NAMESPACE))
     if found.doubt is not None:
         if found.doubt.kind is DoubtKind.NOT_ALLOWED and await _is_absent(api, inquiry):
@@ -23,6 +23,6 @@ async def gather_written(api: ApiClient, inquiry: Inquiry) -> Measured[WatchedSo
 
 
 async def _is_absent(api: ApiClient, inquiry: Inquiry) -> bool:
-    """Whether the approver's namespace is missing: RBAC denies access to ConfigMaps of a missing namespace, too."""
+    """Whether the approver's namespace is missing. RBAC denies access to ConfigMaps of a missing namespace, too."""
     namespace = await inquiry.ask(api.get(NAMESPACES, NAMESPACE))
     return namespace.is_known and namespace.value is None

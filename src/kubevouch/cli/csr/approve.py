@@ -1,4 +1,4 @@
-"""Approves and denies CSRs: asks the policy, then the operator. Writes a CSR only if it is unchanged since it was shown."""
+"""Approves and denies CSRs: evaluates the policy, then asks the operator. Writes a CSR only if it is still as shown."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -37,8 +37,8 @@ def approve_csrs(
 ) -> ExitCode:
     """Approves these CSRs, or all pending ones if there are no names. Each is approved only if every rule passes.
 
-    Held and already decided CSRs determine the exit code. If our approver is installed, it alone decides, unless the
-    operator overrides it.
+    Held and decided CSRs determine the exit code. If our approver is installed, it alone decides, unless the operator
+    overrides it.
     """
 
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode], datetime]:
@@ -213,7 +213,7 @@ def deny_named(
 
 
 def _checked(reason: str) -> str:
-    """Strips the text. Raises UsageError if it is not one short line."""
+    """Strips the reason. Raises UsageError if it is not one short line."""
     text = reason.strip()
     if not text or len(text) > _LONGEST_REASON or not text.isprintable():
         seen = "is empty" if not text else "is too long, or not one line"

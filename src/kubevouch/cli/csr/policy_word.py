@@ -1,4 +1,4 @@
-"""The words in the column POLICY. A file of its own, so that `--help` imports nothing else."""
+"""The words in the column POLICY, in their own file, so that `--help` imports nothing else."""
 
 from kubevouch.outcome import Explained
 

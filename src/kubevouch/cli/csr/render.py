@@ -26,8 +26,7 @@ from kubevouch.policy.reasons import HoldReason
 _MOST_SHOWN = 4
 _LONGEST = 64
 _ITS_LOG = f"kubectl -n {APPROVER.namespace} logs -l {APPROVER.pods} --tail=-1"
-"""Prints the whole log of every approver pod. Without --tail, kubectl prints only ten lines if there is a label
-selector."""
+"""Prints the whole log of every approver pod. With a label selector but no --tail, kubectl prints only ten lines."""
 
 COLUMNS = tuple(CSRS)
 
@@ -51,7 +50,7 @@ def warn(terminal: Terminal, lines: list[str]) -> None:
 
 
 def say_doubts(terminal: Terminal, doubts: Sequence[Doubt]) -> None:
-    """Prints what is unknown. If rights are missing, also prints the command for the roles."""
+    """Prints what is unknown. If rights are missing, also prints the command that prints the roles."""
     for doubt in doubts:
         terminal.error(doubt.text)
     if any(doubt.kind is DoubtKind.NOT_ALLOWED for doubt in doubts):
@@ -156,7 +155,7 @@ def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
 
 
 def print_left_to_approver(terminal: Terminal, each: Judged) -> None:
-    """Prints that the CSR is left to the approver, if every rule passes here."""
+    """If the CSR is left to the approver, prints this and the command for its log."""
     if each.by.held:
         log = f"{_ITS_LOG} | grep -F {quote(each.name)}"
         terminal.wrapped(f"{each.by.held}. The log has the reason: `{log}`", f"{each.name}: ")
@@ -255,13 +254,13 @@ def print_next(terminal: Terminal, found: Sequence[Judged]) -> None:
 
 
 def explaining(held: Sequence[Judged]) -> str:
-    """The command that explains one held CSR, preferably one that its kubelet still waits for."""
+    """The command that explains a held CSR, preferably one that its kubelet still waits for."""
     waits = (each.name for each in held if not _OVER & _reasons(each.decision))
     return join(("kubevouch", "csr", "explain", next(waits, held[0].name)))
 
 
 def print_plan_hint(terminal: Terminal, held: Sequence[Judged]) -> None:
-    """Prints the `plan` command if no source knows a node: a roll-out proves each node's names and approves its CSR."""
+    """Prints the `plan` command if no source knows a node. A rollout proves each node's names and approves its CSR."""
     if any(_wants_a_plan(each.decision) for each in held):
         terminal.command("NEXT   ", PLAN)
 

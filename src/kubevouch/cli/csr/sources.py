@@ -103,11 +103,11 @@ _EXPECTED = "kubevouch csr list shows all CSRs"
 async def serving_csr(
     api: ApiClient, name: str, *, expected: str = _EXPECTED
 ) -> CertificateSigningRequest:
-    """The CSR of this name. expected: the hint in the error if there is no such CSR.
+    """The CSR with this name. expected: the hint in the error if there is no such CSR.
 
     Raises:
         UsageError: there is no such CSR, or its signer is not kubernetes.io/kubelet-serving.
-        KubeError: the API server does not answer the request.
+        KubeError: the request failed.
     """
     absent = UsageError(name or "''", "there is no such CSR", expected)
     if not name or "/" in name:

@@ -1,1 +1,1 @@
-"""`install`, `upgrade` and `remove`, which all servers share."""
+"""The common part of `install`, `upgrade` and `remove` of all servers."""

@@ -49,7 +49,7 @@ class ApplyOptions:
 
 @dataclass(frozen=True)
 class More:
-    """An additional step of an install. text: for the prompt; "" for no step. write: runs before the Deployment is applied."""
+    """An additional step of an install. text: for the prompt; "" for no step. write: called before the Deployment is applied."""
 
     text: str = ""
     write: Callable[[ApiClient], Awaitable[None]] | None = None
@@ -68,7 +68,7 @@ class _Work:
 
 
 async def cluster_state(api: ApiClient, product: Product) -> Present:
-    """Reads the state of the cluster before the install. Raises KubeError: an upgrade must see the current admission policies."""
+    """The state of the cluster before the install. Raises KubeError, since an upgrade must know the current admission policies."""
     version = await api.version()
     minor = "".join(each for each in version.minor if each.isascii() and each.isdigit())
     live, nodes = await together(read_live(api, product), api.list_all(NODES))
@@ -142,7 +142,7 @@ def _show(terminal: Terminal, changed: Sequence[Change], going: Sequence[Manifes
 
 
 def _print_undo(terminal: Terminal, product: Product, live: Live, more: Sequence[str]) -> None:
-    """Prints UNDO before the first write, so that it is known after an interruption."""
+    """Prints UNDO before the first write. After an interruption, the operator then knows it."""
     if product.deployment not in live:
         terminal.command("UNDO  ", f"kubevouch {product.verb} remove")
         return
@@ -160,7 +160,7 @@ def _applied(
     work: _Work,
     wait: float,
 ) -> ExitCode:
-    """Writes, and waits until the server is ready. If it stops halfway, the same command continues."""
+    """Writes, and waits until the server is ready. If it stops halfway, repeating the command continues."""
     *others, deployment = wanted
 
     async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:

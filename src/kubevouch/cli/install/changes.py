@@ -20,7 +20,7 @@ _MANAGER: Final = "kubevouch"
 """The field manager for everything that kubevouch applies."""
 
 _AT_ONCE: Final = 8
-"""The number of concurrent reads: each needs its own connection, with a TLS handshake for only a request or two."""
+"""The number of concurrent reads. Each needs its own connection, with a TLS handshake for only a request or two."""
 
 _PAUSE: Final = 1.0
 _SERVERS_OWN: Final = (
@@ -34,13 +34,13 @@ _SERVERS_OWN: Final = (
 
 
 class ChangedSinceShown(KubevouchError):
-    """Somebody else changed an object, so the apply would differ from the diff that the operator confirmed."""
+    """Somebody else changed an object. An apply would differ from the diff that the operator confirmed."""
 
     exit_code = ExitCode.STOPPED
 
 
 class NotOurs(KubevouchError):
-    """The object belongs to another server or a Helm release: an install would silently take it over."""
+    """The object belongs to another server or a Helm release. An install would silently take it over."""
 
     exit_code = ExitCode.STOPPED
 
@@ -66,7 +66,7 @@ class Change:
 
 
 async def read_live(api: ApiClient, product: Product) -> Live:
-    """Reads our live objects. Raises KubeError if an object is unreadable."""
+    """Reads our live objects. Raises KubeError."""
     known = product.objects
     found = await of_each(known, lambda each: _look(api, each), at_once=_AT_ONCE)
     pairs = zip(known, found, strict=True)
@@ -92,7 +92,7 @@ async def check_as_shown(api: ApiClient, product: Product, shown: Sequence[Chang
 
 
 def _edits(change: Change) -> list[str]:
-    """The added and removed lines, without context lines, which may change at any time (in records, for example)."""
+    """The added and removed lines. Context lines are omitted: they may change at any time, for example in records."""
     return [line for line in change.diff if line.startswith(("+", "-"))]
 
 
@@ -123,7 +123,7 @@ async def _look(api: ApiClient, manifest: Manifest) -> Mapping[str, Any] | None:
 
 
 async def apply_all(api: ApiClient, wanted: Sequence[Manifest]) -> None:
-    """Applies the objects in order: a namespace before its contents."""
+    """Applies the objects in order."""
     for each in wanted:
         await api.apply(each.resource, each.body, manager=_MANAGER)
 
@@ -131,7 +131,7 @@ async def apply_all(api: ApiClient, wanted: Sequence[Manifest]) -> None:
 async def delete_all(
     api: ApiClient, product: Product, going: Sequence[Manifest], *, written_down: bool = False
 ) -> None:
-    """Deletes our live objects in this order. written_down: also delete ConfigMaps about nodes."""
+    """Deletes those of these objects that are ours, in order. written_down: whether to delete ConfigMaps about nodes, too."""
     for each in going:
         live = await _look(api, each)
         if live is None or not product.owns(live):
@@ -179,7 +179,7 @@ async def wait_until_ready(
 
 
 def _missing(deployment: Mapping[str, Any]) -> str:
-    """Why the roll-out of the Deployment is not complete; empty if it is (as in kubectl's rollout_status.go)."""
+    """Why the rollout of the Deployment is not complete; empty if it is (as in kubectl's rollout_status.go)."""
     wanted, status = deployment["spec"].get("replicas", 1), deployment.get("status") or {}
     seen, now = status.get("observedGeneration", 0), deployment["metadata"].get("generation", 0)
     updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)

@@ -1,6 +1,6 @@
 """The objects of a server that `install` applies and `remove` deletes.
 
-No I/O, except that it reads the manifests in deploy/, which are part of this program.
+The only I/O is reading the manifests in deploy/, which are part of this program.
 """
 
 import contextlib
@@ -20,11 +20,10 @@ from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.policy.sources.stored import HOLDS, PART_OF
 
 _APPLIED: Final = "kubevouch.dev/applied"
-"""The Deployment's annotation that lists the objects of its version, so that the next version can delete obsolete
-ones."""
+"""The Deployment's annotation with the objects of its version. The next version deletes those that it lacks."""
 
 _MANAGED_BY: Final = "app.kubernetes.io/managed-by"
-"""Objects from Helm charts have this label; objects from our manifests do not."""
+"""Objects of Helm charts have this label. Objects of our manifests do not."""
 
 _REFERENCE: Final = re.compile(r"([a-z0-9./]+) ([A-Za-z]+) ([a-z0-9-]*)/([a-z0-9:.-]+)")
 
@@ -61,7 +60,7 @@ class Manifest:
 
     @property
     def reference(self) -> str:
-        """Identifies the object: API version, kind, namespace and name."""
+        """API version, kind, namespace and name."""
         return f"{self.resource.api_version} {self.resource.kind} {self.namespace}/{self.name}"
 
     def __str__(self) -> str:
@@ -74,8 +73,8 @@ class Product:
     """A server that can be installed.
 
     verb: the group of its commands. files: its manifests below deploy/, in apply order, with the Deployment last.
-    counts: selects nodes; two of them mean two replicas. why_not: returns what is missing after its pods are ready; ""
-    for nothing. ready: the message once nothing is missing. then: the next command. without: the consequence of its
+    counts: selects nodes; two such nodes mean two replicas. why_not: returns what is missing after its pods are ready;
+    "" for nothing. ready: the message once nothing is missing. then: the next command. without: the consequence of its
     removal.
     """
 
@@ -90,31 +89,31 @@ class Product:
 
     @property
     def name(self) -> str:
-        """The name of its Deployment, ServiceAccount and Service."""
+        """The name of the server's Deployment, ServiceAccount and Service."""
         return f"kubevouch-{self.verb}"
 
     @property
     def title(self) -> str:
-        """Its name in messages, such as "metrics server"."""
+        """The server's name in messages, such as "metrics server"."""
         return self.verb.replace("-", " ")
 
     @property
     def pods(self) -> str:
-        """The label selector for its pods."""
+        """The label selector for the server's pods."""
         return f"app.kubernetes.io/name={self.name}"
 
     @property
     def deployment(self) -> str:
-        """The reference of its Deployment."""
+        """The reference of the server's Deployment."""
         return f"apps/v1 Deployment {self.namespace}/{self.name}"
 
     @property
     def objects(self) -> tuple[Manifest, ...]:
-        """Every object that an install may create, in the order in which objects are applied and deleted."""
+        """Every object that an install may create, in the order of apply and delete."""
         return tuple(_manifest(json.loads(each)) for each in _documents(self.files))
 
     def is_others(self, live: Mapping[str, Any]) -> str:
-        """Why the object belongs to somebody else, so that we must not change it; empty if it does not."""
+        """Why the object belongs to somebody else and must not be changed; empty if it does not."""
         if _labels(live).get(_MANAGED_BY) == "Helm":
             return "belongs to a Helm release, so use helm"
         here = f"Service {self.namespace}/{self.name}"
@@ -123,13 +122,13 @@ class Product:
         return f"points to {there}; docs/metrics-server.md shows how to replace it"
 
     def owns(self, live: Mapping[str, Any]) -> bool:
-        """Whether the object is ours: it has our label, and nobody else owns it."""
+        """Whether the object has our label and belongs to nobody else."""
         return _labels(live).get(PART_OF) == "kubevouch" and not self.is_others(live)
 
 
 @dataclass(frozen=True)
 class Present:
-    """The state of the cluster before the install. has_admission: whether it supports our admission policies. live: our objects."""
+    """The state of the cluster before the install. has_admission: whether it has ValidatingAdmissionPolicies. live: our objects."""
 
     has_admission: bool
     live: Live
@@ -146,7 +145,7 @@ def _leads_to(api_service: Mapping[str, Any]) -> str:
 
 
 def image_in(product: Product, live: Live) -> str:
-    """The live Deployment's image, as `--image` accepts it; a placeholder if it has no digest."""
+    """The live Deployment's image, as `--image` accepts it. If it has no digest, a placeholder."""
     found = live.get(product.deployment)
     pod = found["spec"]["template"]["spec"] if found else {}
     images = [str(each["image"]) for each in pod.get("containers", ())]
@@ -154,7 +153,7 @@ def image_in(product: Product, live: Live) -> str:
 
 
 def checked_image(reference: str) -> str:
-    """The reference, or without one this version's published image. Raises UsageError if it has no digest."""
+    """The reference, or else this version's published image. Raises UsageError for a reference without a digest, or if there is no image."""
     if not (reference or PUBLISHED_IMAGE):
         expected = "expected NAME@sha256:DIGEST; docs/install.md shows how to build one"
         raise UsageError("--image", "is missing, and this version has no public image", expected)
@@ -177,7 +176,7 @@ def manifests(product: Product, image: str, present: Present) -> tuple[Manifest,
 
 
 def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
-    """The same objects, with the list of all of them as an annotation of the Deployment."""
+    """Lists the objects in the Deployment's annotation, and returns them."""
     *_, deployment = wanted
     references = [each.reference for each in wanted if not each.stays]
     deployment.body["metadata"]["annotations"] = {_APPLIED: "\n".join(references)}
@@ -187,7 +186,7 @@ def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
 def no_longer_wanted(
     product: Product, live: Live, wanted: Sequence[Manifest], others: Iterable[Product]
 ) -> tuple[Manifest, ...]:
-    """The objects that the installed version lists and these manifests lack. others: products whose objects are excluded."""
+    """Objects of the installed version, by its annotation, that these manifests lack. others: products whose objects are excluded."""
     deployment = live.get(product.deployment, {"metadata": {}})
     named = (deployment["metadata"].get("annotations") or {}).get(_APPLIED, "").split("\n")
     known = {each.reference for each in wanted}
@@ -198,7 +197,7 @@ def no_longer_wanted(
 
 
 def _referenced(product: Product, reference: str, theirs: Collection[str]) -> Manifest:
-    """The object of this reference. Raises UsageError unless the product could own it: somebody may have edited the annotation."""
+    """The object of a reference in the annotation, which anybody may have edited. Raises UsageError if it cannot be the product's."""
     found = _REFERENCE.fullmatch(reference)
     if found is not None and reference not in theirs:
         api_version, kind, namespace, name = found.groups()
@@ -216,7 +215,7 @@ def _referenced(product: Product, reference: str, theirs: Collection[str]) -> Ma
 
 @cache
 def _documents(files: tuple[str, ...]) -> tuple[str, ...]:
-    """The files as JSON, which parses faster than YAML; a command parses them several times."""
+    """The files as JSON, which parses faster than YAML. A command parses them several times."""
     folder = resources.files(__package__).joinpath("manifests")
     texts = [folder.joinpath(*each.split("/")).read_text(encoding="utf-8") for each in files]
     documents = (each for text in texts for each in re.split(r"^---\n", text, flags=re.MULTILINE))

@@ -14,13 +14,13 @@ from kubevouch.kube.resources import API_SERVICES, LEASES, METRICS_API_SERVICES
 
 _NAMESPACE_FILE: Final = "approver/00-namespace.yaml"
 _RENEWED: Final = timedelta(seconds=5)
-"""A Lease that was renewed within this time has a leader, which renews it every two seconds."""
+"""A Lease that was renewed within this time has a leader. Leaders renew every two seconds."""
 
 
 async def _why_none_leads(api: ApiClient) -> str:
-    """Why the approver does not decide yet; empty if a pod leads. A former leader's Lease has to expire first.
+    """Why the approver does not decide yet; empty if a pod leads. The Lease of a former leader has to expire first.
 
-    Uses the API server's clock, like the renewals of the Lease.
+    Uses the API server's clock, which also sets the time of the Lease's renewals.
     """
     try:
         lease = await api.get(LEASES, LEASE, NAMESPACE)

@@ -33,8 +33,8 @@ def remove_product(
 ) -> ExitCode:
     """Deletes our objects. Exit code 4: declined, or stopped halfway.
 
-    written: ConfigMaps about nodes to delete, too. undo: more flags for a new install. stays: descriptions of what is
-    kept.
+    written: ConfigMaps about nodes that are deleted, too. undo: more flags for a new install. stays: descriptions of
+    what is kept.
     """
     there = [each for each in product.objects if each.reference in live and not each.stays]
     going = [*written, *there]

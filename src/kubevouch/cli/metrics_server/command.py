@@ -1,4 +1,4 @@
-"""`metrics-server install | upgrade | remove | run`: serves the metrics API. Sends nothing to a kubelet before it is verified."""
+"""`metrics-server install | upgrade | remove | run`: serves the metrics API. Sends nothing to an unverified kubelet."""
 
 import re
 from typing import Any

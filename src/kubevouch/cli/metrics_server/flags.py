@@ -56,7 +56,7 @@ def _share(_: click.Context, __: click.Parameter, text: str) -> float:
 
 @dataclass(frozen=True)
 class MetricsServerFlags(ServerFlags):
-    """The values of the flags that have an effect here. Durations are in seconds; "" means not given."""
+    """The values of the flags that have an effect. Durations are in seconds; "" means not given."""
 
     # How kubelets are reached.
     metric_resolution: float = _seconds("15s", "Time between scrapes of a kubelet, at least 10s.")
@@ -165,7 +165,7 @@ def metrics_server_flags(function: F) -> F:
 
 
 GIVEN: Final = "kubevouch.cli.metrics_server.flags.given"
-"""The key in click's `meta` for the given flags that have no effect here."""
+"""The key in click's `meta` for the given flags that have no effect."""
 
 _SWITCHES: Final = """
 audit-log-batch-throttle-enable audit-log-compress audit-log-truncate-enabled audit-webhook-batch-throttle-enable
@@ -188,7 +188,7 @@ strict-transport-security-directives tls-curve-preferences vmodule
 """
 SWITCHES: Final = _SWITCHES.split()
 WITH_VALUES: Final = _WITH_VALUES.split()
-"""Flags of metrics-server that take a value and have no effect here."""
+"""Flags of metrics-server that take a value and have no effect."""
 
 
 def _accept_unused(function: F) -> F:

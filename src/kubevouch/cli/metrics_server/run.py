@@ -44,7 +44,7 @@ def serve_metrics(
 ) -> ExitCode:
     """Runs the server until a signal ends it. Raises KubevouchError, OSError.
 
-    unused: flags without an effect. ignored: arguments that are not flags.
+    unused: given flags without an effect. ignored: arguments that are not flags.
     """
     check_token(access)
     others = _other_accesses(terminal, settings)
@@ -87,7 +87,7 @@ def serve_metrics(
 
 
 def check_token(access: ClusterAccess) -> None:
-    """Raises UsageError if there is no token for kubelets."""
+    """Raises UsageError if we have no token for kubelets."""
     if not (access.user.token or access.user.token_file):
         expected = "expected a ServiceAccount token for kubelets (deploy/metrics-server/rbac.yaml)"
         raise UsageError(access.user.where, "no token", expected)
@@ -151,7 +151,7 @@ def kubelet_roots(access: ClusterAccess, path: str, clock: Clock, log: Log) -> R
 
 
 def _roots(access: ClusterAccess, path: str) -> tuple[str, Callable[[], bytes]]:
-    """The location of the CAs, and a function that reads them: the flag's file, else the API server's CAs, as in metrics-server."""
+    """The location of the CAs, and a function that reads them: the flag's file, or else the API server's CAs, as in metrics-server."""
     if path:
         where = f"--kubelet-certificate-authority {path}"
         expected = "expected CA certificates in PEM"
@@ -189,7 +189,7 @@ async def kubelet_certificate(
 
 
 def _kept(log: Log, message: str) -> Callable[[str], None]:
-    """Logs why the previous value stays in use."""
+    """A function that logs why the previous value stays in use."""
     return lambda why: log.error(why, message)
 
 

@@ -50,7 +50,7 @@ class MetricsServerSettings:
     tls: TlsFlags
 
     def delay(self, *, in_pod: bool) -> float:
-        """Seconds to keep serving after SIGTERM: from the flag; by default, in a pod, until clients stop coming."""
+        """Seconds to keep serving after SIGTERM: the flag's value. The default in a pod is the time until clients stop coming."""
         if self.flags.shutdown_delay_duration is not None:
             return self.flags.shutdown_delay_duration
         return _UNTIL_WITHDRAWN if in_pod else 0.0
@@ -116,7 +116,7 @@ def _check(flags: MetricsServerFlags) -> None:
 
 
 def check_node_selector(text: str) -> None:
-    """Validates the label selector, which the API server would reject in every list of nodes. Raises UsageError."""
+    """Raises UsageError for an invalid label selector, which the API server would reject in every list of nodes."""
     try:
         label_selector(text)
     except SelectorError as error:

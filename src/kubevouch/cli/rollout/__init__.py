@@ -1,1 +1,1 @@
-"""The verbs of a roll-out: plan, apply, status, resume and undo, and their output."""
+"""The verbs of a rollout: plan, apply, status, resume and undo, and their output."""

@@ -160,7 +160,7 @@ async def _carried_out(
 
 
 def _gone(result: RunResult) -> Collection[str]:
-    """Nodes that are no longer in the cluster, so no command can name them."""
+    """The nodes that are no longer in the cluster. No command can name them."""
     left_out = {each.node for each in result.left_out if each.reason == GONE}
     return left_out | {each.node for each in result.nodes if GONE in each.why}
 

@@ -1,8 +1,8 @@
-"""If an approver is installed, `apply` pins the proven names of its nodes first, because the approver decides by pins.
+"""If an approver is installed, `apply` first pins the proven names of its nodes, because the approver decides by pins.
 
 Only nodes without a pin are pinned: an operator's pin stays unchanged. After an undo the pin stays, since the proven
-names have not changed. The pin includes the client certificate on the node's disk, so a CSR that was created with
-another certificate does not pass.
+names are still right. The pin includes the client certificate on the node's disk, so a CSR that another certificate
+authenticated does not pass.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -24,14 +24,14 @@ from kubevouch.rollout.decide.plan import NodePlan, Plan
 
 @dataclass(frozen=True)
 class PinsOfPlan:
-    """The pins that are missing. problem: why they are unknown."""
+    """The pins that an installed approver lacks. problem: why they are unknown."""
 
     pins: tuple[PinnedNode, ...] = ()
     problem: str = ""
 
     @property
     def intent(self) -> str:
-        """The pins in words, for the prompt; empty if no pin is missing."""
+        """The missing pins in words, for the prompt; empty if none is missing."""
         count = len(self.pins)
         return f", and pin {counted(count, 'node')} for the approver" if count else ""
 
@@ -88,7 +88,7 @@ def _proven(claims: Iterable[Claim]) -> tuple[str, ...]:
 
 
 async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) -> None:
-    """Writes the pins. If this fails, prints the problem; the run continues, and itself approves CSRs that the approver holds."""
+    """Writes the pins. If this fails, prints the problem, and the run continues: it approves CSRs that the approver holds."""
     problem = wanted.problem
     if wanted.pins:
         try:

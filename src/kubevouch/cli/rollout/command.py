@@ -1,4 +1,4 @@
-"""The verbs that change kubelets: `plan` shows each change, `apply` makes it, `status` shows runs, `resume` continues, `undo` restores."""
+"""The verbs that change kubelets: `plan` shows changes, `apply` makes them, `status` shows runs, `resume` continues, `undo` restores."""
 
 import functools
 from collections.abc import Callable
@@ -91,7 +91,7 @@ _with_results = functools.partial(click.command, cls=WithLegend, heads=RESULTS, 
 
 
 def _word(function: Callable[..., int]) -> Callable[..., int]:
-    """The options with facts that the operator states about the cluster, passed to the verb as `word`."""
+    """The options for facts that the operator states about the cluster, passed to the verb as `word`."""
 
     @functools.wraps(function)
     def with_word(

@@ -1,4 +1,4 @@
-"""The environment of a run on this machine: the transport to nodes, pins and inventory, and the Lease."""
+"""What a run needs on this machine: the transport to nodes, pins and inventory, and the Lease."""
 
 import os
 import pwd
@@ -32,7 +32,7 @@ from kubevouch.system_clock import SystemClock
 
 
 class WatchedTransport:
-    """A transport that shows each running script as progress, so that a node without an answer is visible."""
+    """A transport that shows each running script as progress, so that a silent node is visible."""
 
     def __init__(self, transport: NodeTransport, progress: Progress) -> None:
         self.name = transport.name
@@ -61,7 +61,7 @@ class WatchedTransport:
 def transport_of(
     way: Plan | NodeOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
 ) -> WatchedTransport:
-    """The transport from the plan or the options. Prints the name of a pod that could not be deleted."""
+    """The transport from the plan or the options. With pods, prints the name of a pod that could not be deleted."""
     transport: NodeTransport
     if way.pods is not None:
         transport = PodTransport(
@@ -91,10 +91,10 @@ async def written_nodes(
 ) -> Mapping[str, WrittenNode]:
     """Addresses and certificates of nodes from inventory and pins, without the approver's own records.
 
-    Empty unless pods are used: other transports prove the node by themselves.
+    Empty for other transports than pods: they prove the node themselves.
 
     Raises:
-        StoppedBefore: the data is unreadable. Without it, a pinned address would look unknown.
+        StoppedBefore: the data is unreadable. A pinned address would then look unknown.
     """
     if place is None:
         return {}
@@ -118,7 +118,7 @@ async def written_nodes(
 
 
 async def prepared_pods(api: ApiClient, place: PodPlace | None, terminal: Terminal) -> None:
-    """Checks that pods are allowed, and deletes pods of killed runs. Does nothing if the transport does not use pods."""
+    """Checks that pods are allowed, and deletes pods of killed runs. Does nothing for other transports."""
     if place is None:
         return
     progress = progress_of(terminal)
@@ -145,7 +145,7 @@ async def open_context(
 ) -> RolloutContext:
     """The context in which a run reads or changes nodes. stop, lease, log: for a run that writes.
 
-    reads_pins: False for an undo, which needs no pins. Raises StoppedBefore as `written_nodes` does.
+    reads_pins: False for an undo, which needs no pins. Raises StoppedBefore like `written_nodes`.
     """
     written = await written_nodes(api, clock, way.pods if reads_pins else None)
     progress = progress_of(terminal)
@@ -165,7 +165,7 @@ async def open_context(
 def run_lease(
     run: str, terminal: Terminal, *, undoes: bool = False, nodes: Sequence[str] = ()
 ) -> RunLease:
-    """The Lease for a run, held by this process. undoes: for the run's undo. nodes: the nodes to undo; empty means all."""
+    """The Lease for a run, held by this process. undoes: whether it is an undo. nodes: the nodes to undo; empty means all."""
     try:
         user = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

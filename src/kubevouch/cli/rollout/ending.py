@@ -1,4 +1,4 @@
-"""The last lines of a roll-out verb: who approves the next CSRs, and the next command after each error."""
+"""The last lines of a rollout verb: who approves the next CSRs, and the next command after each error."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ _HANG = 7
 
 
 def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
-    """Warns about the next rotation if no approver is working."""
+    """Warns about the next rotation if no approver works."""
     found = with_api(terminal, access, _approver_findings)
     for each in found:
         terminal.long_line(f"{each.code}  {each.title}", hang=_HANG)
@@ -78,7 +78,7 @@ def leading_on(
 
 
 def _after_usage(error: UsageError, asked: Sequence[str]) -> tuple[str, ...]:
-    """The next command after a missing flag, or a file that others may write."""
+    """The next command after a usage error: a wrong kubeconfig, a missing --yes, or a file that others may write."""
     if isinstance(error, KubeconfigError):
         return (join(CONTEXTS),)
     if "--yes" in error.expected:

@@ -48,7 +48,7 @@ class VouchedValues:
         return node_values((*self.allow, *in_file))
 
     def flags(self) -> Iterator[str]:
-        """The flags that repeat these values."""
+        """The flags with these values, for another command."""
         for each in self.allow:
             yield from ("--allow", each)
         if self.addresses is not None:

@@ -81,7 +81,6 @@ def _print_safety(terminal: Terminal, plan: Plan, *, saved: bool) -> None:
 
 
 def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
-    """Prints the order of the nodes, then the groups of equal nodes and their order."""
     lineup = lineup_of(plan.nodes, {}, soak)
     turns = lineup.in_turn
     names = [each.node for each in turns]
@@ -95,7 +94,7 @@ def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
 
 
 def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
-    """Prints each node that is left out, and why. For an armed run with a stored plan, prints how to continue it."""
+    """Prints each node that is left out, and why. If an armed run's plan is stored, prints the command that continues it."""
     for left_out in plan.left_out:
         word = "" if left_out.is_well else "LEFT OUT: "
         _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")

@@ -1,7 +1,7 @@
 """A run's log for people, beside its plan: $XDG_STATE_HOME/kubevouch/runs/RUN.log, one line of JSON for each step.
 
-Runs only append to it, and only its owner can read it. The program never reads it, and it holds no secret. If it cannot
-be written, the run continues without it.
+Runs only append to it, and only its owner can read it. The program never reads it, and it contains no secret. If it
+cannot be written, the run continues without it.
 """
 
 import contextlib
@@ -79,7 +79,7 @@ def begun_log(plan: Plan, what: str, lease: RunLease, terminal: Terminal) -> Run
 
 @contextlib.contextmanager
 def ending_logged(log: RunLog | None) -> Iterator[Callable[[RunResult, ExitCode], None]]:
-    """Yields a function that logs the result and the exit code. Also logs an error that ends the run."""
+    """Yields a function that logs the result and the exit code. An error that ends the run is logged, too."""
 
     def ended(result: RunResult, code: ExitCode) -> None:
         if log:

@@ -1,6 +1,6 @@
 """Chooses the ssh configuration for a plan. It can run commands on this machine (ProxyCommand, Match exec).
 
-A plan may come from somebody else. So ssh reads the file that the plan names only if nobody else could have written it,
+A plan may come from somebody else. ssh reads the file that the plan names only if nobody else could have written it,
 and a note prints its path first. --ssh-config comes from the operator, and takes precedence.
 """
 
@@ -21,7 +21,7 @@ _OTHERS_MAY_WRITE = 0o022
 
 
 def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
-    """The plan with the ssh configuration to use. A note prints the path if the plan chose it. given: the value of --ssh-config.
+    """The plan with the ssh configuration to use. If the plan chose it, a note prints the path. given: the value of --ssh-config.
 
     Raises:
         UsageError: the plan's file is missing or writable by others, or ssh cannot read the given file.
@@ -66,9 +66,9 @@ def _trusted_file(path: Path) -> tuple[Path, str]:
 
 
 def _is_safe_folder(folder: os.stat_result) -> bool:
-    """Whether others who may write to this folder still cannot replace our file.
+    """Whether our file is safe although others may write to this folder.
 
-    True if the folder is sticky (/tmp), or its group is the user's own without other members (umask 002 on many
+    True if the folder is sticky (/tmp), or if its group is the user's own without other members (umask 002 on many
     systems).
     """
     if folder.st_mode & stat.S_ISVTX:

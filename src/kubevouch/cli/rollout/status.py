@@ -63,8 +63,8 @@ def show_status(
 ) -> int:
     """Shows the state of a run. word: the run, or its plan's file; empty for every run on the nodes.
 
-    A stored plan says which nodes to read, and how to reach them; ssh_config replaces its ssh configuration. Without a
-    plan, `status` reads all nodes of the cluster with these options.
+    A stored plan determines which nodes to read and how to connect to them; ssh_config replaces its ssh configuration.
+    Without a plan, `status` reads all nodes of the cluster with these options.
     """
     plan = _plan_of(word, ssh_config, terminal)
     run = plan.run if plan else word
@@ -115,7 +115,7 @@ class _Answers:
 
     @property
     def rows(self) -> tuple[RunOnNode, ...]:
-        """A row for each node and run. For unreachable nodes, the Lease has the facts."""
+        """A row for each node and run. For unreachable nodes, the facts come from the Lease."""
         holder = self.lease.holder
         undone = holder.run if holder and holder.undoes else ""
         rows = with_the_lease(self.statuses, self.lease.armed, self.at)
@@ -124,12 +124,11 @@ class _Answers:
 
     @property
     def doubt(self) -> str:
-        """Why the holder of the Lease is unknown."""
+        """Why the holder of the Lease is unknown; empty if known."""
         return str(self.failed) if self.failed else ""
 
 
 def _document(run: str, found: _Answers, terminal: Terminal) -> Mapping[str, object]:
-    """The result as JSON."""
     holder = found.lease.holder
     return {
         "run": run,
@@ -146,7 +145,7 @@ def _document(run: str, found: _Answers, terminal: Terminal) -> Mapping[str, obj
 def _suggesting_a_stored_run(
     access: ClusterAccess, nodes: Sequence[str], terminal: Terminal
 ) -> Iterator[None]:
-    """If the API server does not answer, suggests `status` for its newest stored run: nodes can answer without it.
+    """If the API server does not answer, suggests `status` for this cluster's newest stored run: its nodes may answer.
 
     nodes: the selected nodes; empty means all.
     """
@@ -163,7 +162,7 @@ def _suggesting_a_stored_run(
 
 
 def _plan_of(word: str, ssh_config: str | None, terminal: Terminal) -> Plan | None:
-    """The stored plan of the run. Raises UsageError for a word that is neither a run nor a plan's file."""
+    """The plan of the run; None if it is not stored. Raises UsageError for a word that is neither a run nor a plan's file."""
     kept = word and kept_run(word, terminal.environment)
     if word and (kept or not re.fullmatch(RUN_NAME, word)):
         found = find_run(word, terminal.environment, join([*STATUS, word]).partition(" ")[2])

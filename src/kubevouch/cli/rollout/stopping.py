@@ -14,7 +14,7 @@ def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[
     """The first Ctrl-C stops the run after the current nodes. A second Ctrl-C, SIGTERM or SIGHUP stops it at once.
 
     Stopping at once is not an error: the verb still prints its result. left: returns what happens to the current nodes,
-    for a person; empty if the verb changes no node.
+    as text; empty if the verb changes no node.
     """
     task = asyncio.current_task()
     asked = at_once = terminal.nothing_changed = False

@@ -47,10 +47,7 @@ def undo_plan(
     *,
     yes: bool,
 ) -> int:
-    """Restores every node of the run, after it has checked that this is the plan's cluster. nodes: only these; empty means all.
-
-    again: the command that repeats this undo.
-    """
+    """Restores every node of the run, or only `nodes`. First checks that this is the plan's cluster. again: the command that repeats this undo."""
     plan = only_nodes(plan, nodes) if nodes else plan
     what = what_is_to_be_undone(plan)
     if not what:
@@ -121,7 +118,7 @@ def _said_of_nothing(plan: Plan, nodes: Sequence[str]) -> str:
 
 
 def _say_what_is_set_aside(terminal: Terminal, plan: Plan, result: RunResult) -> None:
-    """Prints where the run's certificates are now, because nobody would look there."""
+    """Prints the folder with the run's certificates, since nobody would look for them there."""
     put_back = {each.node for each in result.nodes if each.state is NodeState.UNDONE}
     aside = what_is_set_aside(plan, put_back)
     if aside:

@@ -78,7 +78,7 @@ async def _approver(
 
 
 async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurApprover]:
-    """Our approver; None if there is no Deployment, no leftover pod and no leader that somebody started by hand."""
+    """Our approver. The value is None if there is no Deployment, no leftover pod, and no leader that somebody started by hand."""
     deployment: Measured[Deployment]
     lease: Measured[Lease]
     configuration: Measured[ConfigMap]
@@ -110,7 +110,7 @@ async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurA
 
 
 def _ours(deployment: Deployment | None, lease: Lease | None, now: datetime) -> OurApprover:
-    """Our approver from its objects. now: by the API server's clock, which also dates writes to the Lease."""
+    """now: the API server's time, since the API server also sets the time of the Lease's last write."""
     written = lease.written if lease else None
     return OurApprover(
         wanted=deployment.spec.replicas if deployment else 0,

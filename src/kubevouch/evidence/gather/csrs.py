@@ -1,4 +1,4 @@
-"""Reads the serving CSRs of a cluster."""
+"""Lists serving CSRs."""
 
 from collections.abc import Iterable
 
@@ -23,10 +23,7 @@ def csrs_for(
 
 
 def by_age(csr: CertificateSigningRequest) -> tuple[float, int, str]:
-    """The sort key for oldest first.
-
-    Of two CSRs of one second, the one that the API server stored later is newer.
-    """
+    """The sort key for oldest first: by creationTimestamp, then by resourceVersion."""
     created = csr.metadata.creation_timestamp
     return (
         created.timestamp() if created else 0.0,

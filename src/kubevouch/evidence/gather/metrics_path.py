@@ -35,7 +35,7 @@ _NOT_READ = Doubt(DoubtKind.NOT_ASKED, "the logs were not read")
 
 
 async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
-    """The whole path. If an object is missing, the next one is expected where metrics-server's manifests put it."""
+    """The whole path. If an object is missing, its successor is expected where metrics-server's manifests put it."""
     return await with_logs(api, inquiry, await path_without_logs(api, inquiry))
 
 
@@ -88,9 +88,10 @@ async def with_logs(
 
 
 def _without_mirrors(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
-    """The pods except mirror pods: any node may create these with any labels (NodeRestriction), and write their logs.
+    """The pods except mirror pods. Any node may create mirror pods with any labels (NodeRestriction) and write their logs.
 
-    Terminating pods count only if there are no others: a roll-out ends before its last pod is gone.
+    Terminating pods count only if there are no others: a rollout is complete before its last old
+    pod is gone.
     """
     own = tuple(pod for pod in pods.or_else(()) if not pod.is_mirror)
     staying = tuple(pod for pod in own if not pod.is_ending)
@@ -102,8 +103,8 @@ async def _behind(
 ) -> tuple[Measured[tuple[Pod, ...]], Measured[Deployment]]:
     """The pods that serve the metrics API, and their Deployment.
 
-    A Service without a selector leads to no pod of this cluster, so its server is unknown. Leftover
-    pods of another metrics server serve nothing.
+    A Service without a selector has no pods in this cluster, even if pods of another metrics server
+    remain.
     """
     if service.value is not None and not service.value.spec.selector:
         nobody: Measured[tuple[Pod, ...]] = Measured(Vantage.API_SERVER, service.at, ())
@@ -138,7 +139,6 @@ def _is_unread(service: Measured[Service]) -> bool:
 def _deployment(
     found: Measured[tuple[Deployment, ...]], labels: dict[str, str]
 ) -> Measured[Deployment]:
-    """The Deployment whose pods the Service selects."""
     chosen = next(
         (
             each
@@ -153,7 +153,7 @@ def _deployment(
 async def _logs(
     api: ApiClient, inquiry: Inquiry, pods: Measured[tuple[Pod, ...]], timeout: float | None
 ) -> Measured[dict[str, str]]:
-    """The logs of a few replicas, by pod. Each replica scrapes every node."""
+    """The logs of a few replicas, by pod. One replica is enough, since each scrapes every node."""
     running = [pod for pod in pods.or_else(()) if pod.status.phase == "Running"][:_MOST_LOGS]
     logs: list[Measured[str]] = await together(
         *(
@@ -180,7 +180,6 @@ async def _logs(
 def _in_logs(
     read: Measured[dict[str, str]], lines: Callable[[str, str], tuple[T, ...]]
 ) -> Measured[tuple[T, ...]]:
-    """The results of `lines` for all logs."""
     if read.value is None:
         return Measured(read.vantage, read.at, doubt=read.doubt)
     found = tuple(each for pod, log in read.value.items() for each in lines(log, pod))

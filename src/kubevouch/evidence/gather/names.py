@@ -35,11 +35,11 @@ _TELLS_NETWORKS = "component in (kube-apiserver, kube-controller-manager)"
 
 
 async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
-    """The names, from all sources concurrently.
+    """Reads the names from all sources concurrently.
 
-    Several sources state the networks and the DNS domain. `policy.reserved` doubts only if none
-    could be read. If Services, endpoints or the ClusterConfiguration cannot be read, names are
-    missing, which is a doubt.
+    Unreadable Services, endpoints or ClusterConfiguration add a doubt, since names are missing.
+    Networks and the DNS domain have several sources; `policy.reserved` adds a doubt only if none
+    could be read.
     """
     kubeadm: Measured[ConfigMap]
     services: Measured[tuple[Service, ...]]
@@ -101,7 +101,7 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
 def _by_service(
     services: Iterable[Service], of: Callable[[Service], Iterable[str]]
 ) -> dict[str, str]:
-    """The values that `of` returns for each Service, with the Service's name."""
+    """What `of` returns for each Service, mapped to the Service's name."""
     return {
         name: f"Service {service.namespace}/{service.name}"
         for service in services
@@ -110,13 +110,12 @@ def _by_service(
 
 
 def _flags(pods: Iterable[Pod], name: str) -> list[str]:
-    """The values of a flag in these pods' command lines."""
     lines = [(*c.command, *c.args) for pod in pods for c in pod.spec.containers]
     return [value for line in lines if (value := flag_value(line, name))]
 
 
 async def gather_policy_evidence(api: ApiClient, inquiry: Inquiry) -> PolicyEvidence:
-    """The evidence, from objects that are read concurrently."""
+    """The evidence for decisions about CSRs."""
     nodes, csrs, names = await together(
         inquiry.ask(api.list_all(NODES)),
         inquiry.ask(list_csrs(api)),

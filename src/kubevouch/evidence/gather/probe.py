@@ -1,4 +1,4 @@
-"""Finds the target of a probe, dials or reads it, and verifies what it presents."""
+"""Finds the target of a probe, dials or reads it, and verifies its certificate."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -41,10 +41,10 @@ class ProbeOptions:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What a probe found. verdict: None if nothing was presented, or if the CAs are unknown.
+    """The result of a probe. verdict: None if there is no certificate, or if the CAs are unknown.
 
-    node: the dialled Node. misnamed: why our metrics server does not accept a trusted certificate
-    as that node's.
+    node: the name of the dialled Node. misnamed: why our metrics server rejects the certificate
+    although it is trusted.
     """
 
     what: str
@@ -82,7 +82,7 @@ async def examine(
 ) -> ProbeResult:
     """Dials or reads the target, and verifies it with `trust` or else with the cluster's CA.
 
-    doubt: why there is neither `trust` nor `api`.
+    doubt: why the CAs are unknown if both `trust` and `api` are None.
 
     Raises:
         UsageError: the target is neither a file nor a Node nor a host to dial.
@@ -110,7 +110,7 @@ def _of_file(path: Path, options: ProbeOptions, clock: Clock) -> ProbeResult:
 
 
 async def _of_name(api: ApiClient | None, options: ProbeOptions, clock: Clock) -> ProbeResult:
-    """Dials the Node of that name, or else a host. Raises UsageError if neither exists."""
+    """Dials the Node with that name, or else a host. Raises UsageError if neither exists."""
     name, absent = options.target, False
     target = host_and_port(name)
     if api is not None and ":" not in name:

@@ -1,6 +1,6 @@
-"""What kubelets present on the wire, at the address that metrics-server dials, by bare handshakes.
+"""The certificates that kubelets present at the addresses that metrics-server dials.
 
-This code never sends a credential or a byte of HTTP to a kubelet.
+Only TLS handshakes: no credential and no byte of HTTP is sent to a kubelet.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -53,8 +53,7 @@ async def gather(
     the inventory of certificates, too.
 
     Raises:
-        KubeError: the API server does not answer or rejects our credential, so there is no
-    evidence.
+        KubeError: the API server does not answer, or rejects our credential.
     """
     inquiry = Inquiry(clock)
     nodes: Measured[tuple[Node, ...]]
@@ -139,7 +138,7 @@ async def gather(
 async def _gather_csrs(
     api: ApiClient, inquiry: Inquiry
 ) -> tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]:
-    """The CSRs of all signers; and if a serving CSR is pending, the names that no CSR may request."""
+    """The CSRs of all signers. If a serving CSR is pending, also the names that no CSR may request."""
     csrs = await inquiry.ask(api.list_all(CSRS))
     serving = csrs_for(SERVING_SIGNER, csrs.or_else(()))
     waits = any(not each.status.conditions for each in serving)
@@ -159,7 +158,7 @@ async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:
 
 
 async def _bootstrap_tokens(api: ApiClient) -> tuple[str, ...]:
-    """IDs of live tokens: the bootstrap signer signs cluster-info with each (pkg/controller/bootstrap/bootstrapsigner.go)."""
+    """IDs of valid tokens. The bootstrap signer signs cluster-info with each (pkg/controller/bootstrap/bootstrapsigner.go)."""
     signed = (await api.get(CONFIG_MAPS, "cluster-info", "kube-public")).data
     return tuple(
         sorted(key.removeprefix(_SIGNATURE) for key in signed if key.startswith(_SIGNATURE))

@@ -1,9 +1,9 @@
-"""The part of `kube` that talks to API servers and runs exec plugins. Nothing outside this folder does.
+"""The part of `kube` that connects to API servers and runs exec plugins.
 
 - `client`: the API's verbs; `http_client`: a request with credentials and retries; `transport`: a
-single HTTP request
+  single HTTP request
 - `credentials`, `exec_plugin`: the credentials of a user, and how they are renewed
-- `watch`: an informer, which lists and then watches; `watch_lines`: one of its requests
+- `watch`: an informer, which lists and then watches; `watch_lines`: a single watch request
 - `lease`: leader election; `absent`: finds a Node by name
 - `failures`: turns aiohttp's exceptions into the errors of `kube`
 

@@ -1,4 +1,4 @@
-"""Finds a Node named on the command line, or builds the error for an unknown name."""
+"""Finds a Node that the command line names, or builds the error for an unknown name."""
 
 from kubevouch.errors import UsageError, full_names, nearest
 from kubevouch.kube.decode import ObjectT
@@ -8,7 +8,7 @@ from kubevouch.kube.resources import NODES, Resource
 
 
 async def named_node(api: ApiClient, nodes: Resource[ObjectT], word: str) -> ObjectT:
-    """The Node with this name, or the only Node with this first DNS label. Raises KubeError."""
+    """The Node with this name, or else the only Node with this first DNS label. Raises KubeError."""
     try:
         return await api.get(nodes, word)
     except NotFound:
@@ -21,7 +21,7 @@ async def named_node(api: ApiClient, nodes: Resource[ObjectT], word: str) -> Obj
 async def no_such_node(
     api: ApiClient, name: str, seen: str = "there is no such Node"
 ) -> UsageError:
-    """The error for an unknown node name. Suggests the most similar name, if we may list Nodes."""
+    """The error for an unknown Node. Suggests the most similar name, if we may list Nodes."""
     try:
         known = [each.name for each in await api.list_all(NODES)]
     except KubeError:

@@ -45,8 +45,8 @@ _METADATA: Final = (
 )
 _ITS_METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _FEWER: Final = 8
-"""Divides the page size after a page over the byte limit: 500 objects, then 62, then 7. Seven of
-etcd's largest objects (1.5 MiB) fit into the limit."""
+"""The divisor of the page size after a page over the byte limit: 500 objects, then 62, then 7.
+Seven of etcd's largest objects (1.5 MiB) fit into the limit."""
 _LONGEST_LOG: Final = 1024 * 1024
 _MERGE_PATCH: Final = "application/merge-patch+json"
 
@@ -83,8 +83,8 @@ class ApiClient(HttpClient):
         only_metadata: request no other fields, such as a Secret's data. rows: read `kind` from rows
         of a Table.
 
-        A page over the byte limit is requested again with fewer objects, and later pages grow
-        again, so that one user's large objects cannot make the list fail.
+        A page over the byte limit is requested again with fewer objects, so that one user's large
+        objects cannot make the list fail. Later pages grow again.
         """
         path = resource.path(namespace)
         objects = resource.page if objects is None else objects
@@ -131,7 +131,7 @@ class ApiClient(HttpClient):
     ) -> tuple[ObjectT, ...]:
         """All objects in the server's order.
 
-        Starts over if etcd compacts the list's version meanwhile.
+        Starts over if etcd compacts the list's resourceVersion meanwhile.
         """
         for attempt in range(1, ATTEMPTS + 1):
             found: list[ObjectT] = []
@@ -154,8 +154,9 @@ class ApiClient(HttpClient):
     async def versions(self, resource: Resource[Any]) -> dict[str, tuple[str, str]]:
         """UID and resourceVersion of all objects of a cluster-scoped resource, by name.
 
-        Requests a single page, unless that is too large. Recent API servers serve it from memory,
-        after asking etcd whether that is current (KEP-2340); smaller pages come from etcd.
+        Requests a single page, unless that is too large. Recent API servers serve an unpaged list
+        from memory, after checking with etcd that their cache is current (KEP-2340). Pages come
+        from etcd.
         """
         pages = self.pages(resource, VersionOnly, only_metadata=True, objects=0)
         return {
@@ -186,9 +187,9 @@ class ApiClient(HttpClient):
     async def replace(
         self, raw: RawObject[ObjectT], whole: Mapping[str, JSON]
     ) -> RawObject[ObjectT]:
-        """Writes a changed object back. Raises Conflict if somebody has changed it since it was read.
+        """Writes a changed object back. Raises Conflict if the object has changed since it was read.
 
-        whole: RawObject.whole() with the changes; includes the resourceVersion.
+        whole: RawObject.whole() with the changes and the old resourceVersion.
         """
         found = raw.read()
         path = raw.resource.path(found.namespace, found.name)
@@ -204,9 +205,9 @@ class ApiClient(HttpClient):
         *,
         resource_version: str = "",
     ) -> ObjectT:
-        """Patches an object by a merge patch (RFC 7386).
+        """Patches an object with a JSON merge patch (RFC 7386).
 
-        resource_version: if given, Conflict is raised unless the object still has this version.
+        resource_version: if given, raises Conflict unless the object still has this version.
         """
         metadata = {**patch.get("metadata", {}), "resourceVersion": resource_version}
         body = {**patch, "metadata": metadata} if resource_version else dict(patch)
@@ -224,7 +225,7 @@ class ApiClient(HttpClient):
         """Server-side apply of a whole manifest: creates the object, or changes the fields in the manifest.
 
         manager: the field manager. Raises Conflict if another manager owns one of the fields.
-        dry_run: change nothing, only return the resulting object.
+        dry_run: whether only to return the result, without any change.
         """
         metadata = body["metadata"]
         path = resource.path(metadata.get("namespace", ""), metadata["name"])
@@ -242,10 +243,10 @@ class ApiClient(HttpClient):
     async def patch_approval(
         self, csr: CertificateSigningRequest, condition: CsrCondition
     ) -> CertificateSigningRequest:
-        """Decides an undecided CSR: adds its first condition, and changes nothing else.
+        """Adds the first condition to an undecided CSR, and changes nothing else.
 
-        Raises Conflict if it has changed since it was read, or already had a condition; then
-        nothing is added.
+        Raises Conflict, and adds nothing, if the CSR has changed since it was read or already had a
+        condition.
         """
         path = CSRS.path(name=csr.name, subresource="approval")
         if csr.status.conditions:
@@ -302,7 +303,7 @@ class ApiClient(HttpClient):
         return await self.text(PODS.path(namespace, pod, "log"), query, limits)
 
     async def self_subject_access_review(self, attributes: ResourceAttributes) -> ReviewStatus:
-        """Checks whether our user may do this. The audit log records the review as a `create`."""
+        """Whether our user has this permission. The audit log records the review as a `create`."""
         body = {"spec": {"resourceAttributes": attributes.body()}}
         return (await self.create(SELF_REVIEWS, body)).status
 

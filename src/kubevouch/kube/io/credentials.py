@@ -1,8 +1,8 @@
 """A user's credentials for requests, and newer ones after a 401.
 
-Files are read again after a while and after a 401, since other programs replace service account
-tokens and kubelet client certificates while a process runs. Nothing is ever written. Sources:
-client-go's transport/token_source.go and round_trippers.go.
+Other programs replace service account tokens and kubelet client certificates while a process runs,
+so files are read again after a while and after a 401. Nothing is ever written. Sources: client-go's
+transport/token_source.go and round_trippers.go.
 """
 
 import base64
@@ -22,7 +22,7 @@ T = TypeVar("T")
 # client-go keeps a token from a file for a minute less ten seconds.
 TOKEN_FILE_SECONDS = 50.0
 _SOON: Final = 5.0
-"""Seconds until unusable files are read again, since somebody may be replacing them."""
+"""Seconds until an unusable file is read again. Another program may be replacing it."""
 _HEADER_CHARACTERS = frozenset("!#$&'*+-.^_`|~") | frozenset(
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
@@ -30,7 +30,7 @@ _HEADER_CHARACTERS = frozenset("!#$&'*+-.^_`|~") | frozenset(
 
 @dataclass(frozen=True, repr=False)
 class Credential:
-    """A credential: an Authorization header's value, a client certificate with key, both or neither."""
+    """An Authorization header's value, a client certificate with key, both, or neither."""
 
     authorization: str = ""
     pair: KeyPair | None = None
@@ -44,15 +44,16 @@ class Credentials(Protocol):
         ...
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """A newer credential than the one refused with 401, or None."""
+        """A credential newer than the one that got a 401; None if there is none."""
         ...
 
 
 class UserCredentials:
-    """A user's token, password or certificate, in files or embedded. A user with one of these runs no exec plugin.
+    """A token, password or certificate, in files or embedded in the kubeconfig. A user with one of these runs no exec plugin.
 
-    While a token or a key pair is unusable, the last good one is used: somebody may be replacing a
-    file, or a certificate before its key. report: called with the reason, once for each outage.
+    While a token or a key pair is unusable, the last good one is used: another program may be
+    replacing a file, or a certificate before its key. report: called with the reason, once for each
+    outage.
     """
 
     def __init__(
@@ -66,19 +67,19 @@ class UserCredentials:
         self._again_at = 0.0
 
     async def current(self) -> Credential:
-        """The credential from the files, at most 50 seconds old, or the last good one."""
+        """The credential from the files, at most 50 seconds old, or else the last good one."""
         kept = self._credential
         if kept is None or self._clock.monotonic() >= self._again_at:
             return self._read()
         return kept
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """The credential in the files now; None if the server refused that one."""
+        """The credential that the files contain now; None if it is the refused one."""
         found = self._read()
         return None if found == refused else found
 
     def _read(self) -> Credential:
-        """Reads the files. Raises KubeconfigError or CredentialError if there is no last good value."""
+        """Reads the files. Raises KubeconfigError or CredentialError if there is no last good credential."""
         kept = self._credential or Credential()
         wrong: list[str] = []
 
@@ -105,7 +106,7 @@ class UserCredentials:
         self._wrong = wrong
 
     def _pair(self) -> KeyPair | None:
-        """The pair in the files. Raises KubeconfigError or CredentialError if no client can use it."""
+        """The certificate and key. Raises KubeconfigError or CredentialError if they are unusable."""
         found = certificate_of(self._user)
         kept = self._credential.pair if self._credential else None
         if found is not None and found != kept:
@@ -142,7 +143,7 @@ def unusable_pair(user: User, error: KubevouchError) -> CredentialError:
 
 
 def goes_before_exec(user: User) -> bool:
-    """Whether the user has a token, password or certificate, so that no exec plugin runs (exec.go)."""
+    """Whether the user has a token, password or certificate. Then no exec plugin runs (exec.go)."""
     certificate = user.client_certificate or user.client_certificate_data
     return bool(user.token or user.token_file or user.username or user.password or certificate)
 
@@ -175,7 +176,7 @@ def authorization_of(user: User) -> str:
 
 
 def bearer(token: str, where: str) -> str:
-    """The Authorization header for a token. Raises KubeconfigError if a header cannot carry it."""
+    """The Authorization header for a token. Raises KubeconfigError if the token has a character that headers forbid."""
     if any(character < " " or character == "\x7f" for character in token):
         seen = "the token has a character that HTTP headers forbid"
         raise KubeconfigError(where, seen, "expected one line of printable text")

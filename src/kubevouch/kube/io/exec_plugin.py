@@ -1,9 +1,9 @@
 """Exec plugins: programs named in a kubeconfig that print a credential (client.authentication.k8s.io v1, v1beta1).
 
-As in client-go's plugin/pkg/client/auth/exec/exec.go, the program is found in our PATH, gets our
-environment, the variables of its entry and KUBERNETES_EXEC_INFO, and writes to our stderr. Its
-credential stays in memory until it expires or is refused. Unlike client-go, we limit its run time
-and its output.
+As in client-go's plugin/pkg/client/auth/exec/exec.go, a plugin is found in our PATH and writes to
+our stderr. It gets our environment, its entry's variables and KUBERNETES_EXEC_INFO. Its credential
+stays in memory until it expires or the server refuses it. Unlike client-go, we limit the plugin's
+run time and output.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class ExecPlugin:
         self._expires: datetime | None = None
 
     async def current(self) -> Credential:
-        """The cached credential, or a new one if that has expired."""
+        """The cached credential, or a new one if the cached one has expired."""
         async with self._lock:
             kept = self._credential
             if kept is None or (self._expires and self._clock.now() > self._expires):
@@ -68,7 +68,7 @@ class ExecPlugin:
             return kept
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """A newer credential, from a new run of the plugin if needed; None if it prints the refused one again."""
+        """A credential newer than the refused one. Runs the plugin if needed. Returns None if it prints the refused one again."""
         async with self._lock:
             if self._credential is refused:
                 await self._asked()
@@ -94,7 +94,7 @@ class ExecPlugin:
         return self._terminal and mode != "Never"
 
     def _program(self) -> str:
-        """The absolute path of the plugin. Like Go's LookPath, skips the current folder."""
+        """The absolute path of the plugin. Like Go's LookPath, does not search the current folder."""
         command = self._plugin.command
         found = shutil.which(command, path=self._environ.get("PATH", os.defpath))
         if found is None or not os.path.isabs(found):  # noqa: PTH117 - lexical
@@ -104,7 +104,7 @@ class ExecPlugin:
         return found
 
     def _information(self, *, interactive: bool) -> str:
-        """KUBERNETES_EXEC_INFO: an ExecCredential without a status."""
+        """The value of KUBERNETES_EXEC_INFO: an ExecCredential without a status."""
         spec: dict[str, object] = {"interactive": interactive}
         if self._plugin.provide_cluster_info:
             spec["cluster"] = _cluster_information(self._access)
@@ -196,7 +196,7 @@ class _ExecCredential(msgspec.Struct, frozen=True):
 
 
 def _cluster_information(access: ClusterAccess) -> dict[str, object]:
-    """A clientauthentication/v1 Cluster. Leaves out empty fields, as Go does."""
+    """A clientauthentication/v1 Cluster. Like Go, omits empty fields."""
     roots = base64.b64encode(access.roots).decode() if access.roots else ""
     fields: dict[str, object] = {
         "tls-server-name": access.server_name,
@@ -210,7 +210,7 @@ def _cluster_information(access: ClusterAccess) -> dict[str, object]:
 
 
 async def _end(process: asyncio.subprocess.Process, *, grouped: bool) -> None:
-    """Kills the plugin, with its process group, if it still runs."""
+    """Kills the plugin if it still runs. grouped: whether it has a process group of its own, to be killed, too."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             if grouped:

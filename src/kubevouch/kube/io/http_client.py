@@ -1,7 +1,7 @@
 """Sends a request with the context's credentials, and returns a 2xx response or raises an error.
 
 A GET is retried a few times if that can help. A write is sent once, and again only after a 401,
-which means that the server has done nothing.
+which proves that the server did nothing.
 """
 
 import contextlib
@@ -31,8 +31,8 @@ APPLICATION_JSON: Final = "application/json"
 
 
 RequestObserver = Callable[[str, str], Callable[[str], None]]
-"""Called with method, path and query when a request is sent. Returns a callback for the outcome,
-such as `200`. Never receives a credential."""
+"""Called with the method and target (path and query) when a request is sent. Returns a callback for
+the outcome, such as `200`. Never gets a credential."""
 
 
 class RequestOptions(TypedDict, total=False):
@@ -48,10 +48,10 @@ class RequestOptions(TypedDict, total=False):
 class HttpClient:
     """An HTTP client, used with `async with`.
 
-    environ: an exec plugin's environment. interactive: whether a plugin may read from our standard
-    input. observe: called for each request, but not for a watch's stream. server_clock: the API
-    server's clock, from its answers. Every method raises KubeError, or KubeconfigError for a
-    missing credential file.
+    environ: the environment of exec plugins. interactive: whether a plugin may read from our
+    standard input. observe: called for each request, but not for a watch's stream. server_clock:
+    the API server's clock, from Date headers. Every method raises KubeError, or KubeconfigError for
+    a missing credential file.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class HttpClient:
     async def request(
         self, method: str, path: str, **options: Unpack[RequestOptions]
     ) -> ApiResponse:
-        """Sends a request; returns a 2xx answer or raises an error.
+        """Sends a request; returns a 2xx response or raises an error.
 
         path: quoted, as from Resource.path. A GET is retried after a broken connection or a
         Retry-After.
@@ -139,7 +139,7 @@ class HttpClient:
     async def read(
         self, kind: type[T], method: str, path: str, **options: Unpack[RequestOptions]
     ) -> T:
-        """Sends a request and decodes the answer as `kind`."""
+        """Sends a request and decodes the response as `kind`."""
         answer = await self.request(method, path, **options)
         return decoded(self.json_of(answer), kind, f"{self.access.server}{path}")
 
@@ -157,9 +157,9 @@ class HttpClient:
         limits: ResponseLimits,
         accept: str = APPLICATION_JSON,
     ) -> AsyncGenerator[bytes, None]:
-        """The lines of a response, until it ends. The request is sent once and never retried.
+        """The lines of a response. The request is sent once and never retried.
 
-        Close the iterator if you leave it early. Raises KubeError, also midway.
+        Close the iterator if you leave it early. Raises KubeError, also between lines.
         """
         asked = ApiRequest("GET", f"{path}?{urlencode(query)}", (("Accept", accept),), limits)
         credential, renewed = await self._credentials.current(), False
@@ -190,7 +190,7 @@ def _credentials(
 
 
 def _wait(error: KubeError, attempt: int) -> float | None:
-    """Seconds until a GET may be retried; None if that would not help."""
+    """Seconds until a GET is retried; None if a retry would not help."""
     if isinstance(error, RetryLater):
         after = error.retry_after
         return after if after is not None and after <= _LONGEST_WAIT else None

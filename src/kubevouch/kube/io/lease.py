@@ -1,11 +1,11 @@
 """Leader election with a Lease, as in client-go (tools/leaderelection/leaderelection.go).
 
-- Another holder's Lease is valid until this process has seen it unchanged for the Lease's duration.
-It measures this by its own monotonic clock, so clocks of two machines are never compared.
+- Another holder's Lease is valid until this process has seen it unchanged for the Lease's duration,
+  by its own monotonic clock. Clocks of two machines are never compared.
 - Each write carries the resourceVersion that was read, so the server rejects one of two concurrent
-writers.
+  writers.
 - A leader leads for RENEW_DEADLINE after the *start* of its last renewal. A process that was paused
-(SIGSTOP, a paused VM) sees by its clock that it no longer leads, before it writes anything.
+  (SIGSTOP, a paused VM) checks its clock before it writes, and sees that it no longer leads.
 
 Unlike client-go, a process that lost the Lease continues as a candidate.
 """
@@ -31,7 +31,7 @@ UNFIT_PERIOD: Final = 0.5
 
 _JITTER: Final = 1.2
 _LONGEST_CALL: Final = 5.0
-"""Time-out of a request in seconds of real time, so that a slow request does not lose the Lease."""
+"""The time-out of a request, in seconds of real time. A slow request must not lose the Lease."""
 
 
 def lease_spec(
@@ -41,7 +41,7 @@ def lease_spec(
     acquired: datetime | None = None,
     seconds: int = LEASE_DURATION,
 ) -> dict[str, Any]:
-    """The spec of a Lease. holder: "" releases the Lease. acquired: the acquireTime, if not now."""
+    """The spec of a Lease. holder: "" releases the Lease. acquired: the acquireTime; None for `now`."""
     return {
         "holderIdentity": holder,
         "leaseDurationSeconds": seconds,
@@ -52,11 +52,11 @@ def lease_spec(
 
 
 class Election:
-    """One candidate of a leader election. Cancel `run` to stop, then call `release`.
+    """One candidate of a leader election. To stop, cancel `run`, then call `release`.
 
     name: the Lease's name. identity: unique to this process. report: called with each failure.
     changed: called when this process starts or stops leading. fit: whether this process may lead;
-    if not, it lets the Lease expire for another one. rng: returns a random number in [0, 1).
+    an unfit leader lets the Lease expire. rng: returns a random number in [0, 1).
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class Election:
         self._was_leading = False
 
     def is_leading(self) -> bool:
-        """Whether this process leads right now. Ask immediately before every write."""
+        """Whether this process leads right now. Call this immediately before every write."""
         return self._led_until is not None and self._clock.monotonic() < self._led_until
 
     @property
     def leader(self) -> str:
-        """The Lease's last seen holder, or ""."""
+        """The last seen holder of the Lease, or ""."""
         return self._seen.holder_identity
 
     async def run(self) -> None:
@@ -202,7 +202,7 @@ class Election:
         self._observe(await self._api.replace(raw, body))
 
     def _ours(self, found: LeaseSpec) -> dict[str, Any]:
-        """The spec with which this process takes or renews a Lease whose spec is `found`."""
+        """The new spec for a Lease that this process takes or renews. found: its current spec."""
         number, acquired = found.lease_transitions + 1, None
         if found.holder_identity == self._identity:
             number, acquired = found.lease_transitions, found.acquire_time

@@ -40,8 +40,7 @@ _IDLE: Final = 5
 _INTERVAL: Final = 3
 _PROBES: Final = 3
 _DEAD_AFTER: Final = _IDLE + _INTERVAL * _PROBES
-"""Seconds until the kernel drops a connection whose peer acknowledges neither keepalives nor our
-data."""
+"""Seconds until the kernel drops a connection whose peer acknowledges neither keepalives nor data."""
 
 _OPTIONS: Final = (
     ("TCP_KEEPIDLE", _IDLE),
@@ -67,8 +66,8 @@ def watchful_socket(address: AddrInfoType) -> socket.socket:
 class ResponseLimits:
     """Limits of a request: seconds to connect, seconds in total, bytes of the decompressed body.
 
-    For a response that is read line by line, `silence` is the longest time without data in seconds,
-    and `body` the longest line in bytes.
+    For a response that is read line by line, `body` is the longest line in bytes, and `silence` the
+    longest time without data in seconds.
     """
 
     connect: float = 10.0
@@ -81,7 +80,7 @@ class ResponseLimits:
 class ApiRequest:
     """A request without the Authorization header. The body may contain a secret.
 
-    target: the quoted path and query. headers: those besides the transport's own.
+    target: the quoted path and query. headers: without those that the transport adds.
     """
 
     method: str
@@ -105,10 +104,10 @@ _wanted: Final[ContextVar[Callable[[], bool] | None]] = ContextVar("wanted", def
 
 @contextlib.contextmanager
 def only_while(wanted: Callable[[], bool]) -> Iterator[None]:
-    """Within the block a request is sent only if `wanted()` is true right before; otherwise it raises NotSent.
+    """A request inside the block raises NotSent if `wanted()` is false right before the first byte is sent.
 
-    Connecting takes time, and a process may be paused meanwhile, so an earlier check proves
-    nothing.
+    An earlier check would not be enough: connecting takes time, and the process may be paused
+    meanwhile.
     """
     before = _wanted.set(wanted)
     try:
@@ -121,7 +120,7 @@ class _Request(aiohttp.ClientRequest):
     """A request that checks whether it is still wanted right before its first byte.
 
     A request with a body checks twice: when its connection is ready, and when its bytes go to the
-    kernel. Between the two aiohttp yields to the event loop (Python 3.11), which takes milliseconds
+    kernel. Between these, aiohttp yields to the event loop (Python 3.11), which takes milliseconds
     under load.
     """
 
@@ -152,7 +151,7 @@ class _Request(aiohttp.ClientRequest):
 
 
 class _Connection(ResponseHandler):
-    """A connection that closes at once. aiohttp would wait for the peer's close_notify, even when its session closes."""
+    """A connection that closes at once. aiohttp would wait for the peer's close_notify, even while its session closes."""
 
     def close(self) -> None:
         self.abort()
@@ -193,7 +192,7 @@ class Transport:
         await self._session.close()
 
     async def send(self, asked: ApiRequest, credential: Credential) -> ApiResponse:
-        """The response, with any status code. Raises KubeError."""
+        """Sends a request and returns the response, with any status code. Raises KubeError."""
         async with self._asked(asked, credential) as response:
             return ApiResponse(
                 response.status, _headers(response), await self._body(response, asked.limits.body)
@@ -205,9 +204,9 @@ class Transport:
         """Streams a response line by line, as for a watch.
 
         Yields an ApiResponse first. With code 200 its body is empty, and the lines follow, without
-        line ends. With any other code it is complete, and nothing follows. Text after the last line
-        end is dropped as truncated. Close the iterator if you leave it early. Raises KubeError,
-        also midway.
+        line ends. With any other code the response is complete, and nothing follows. Text after the
+        last line end is dropped as truncated. Close the iterator if you leave it early. Raises
+        KubeError, also between lines.
         """
         most = asked.limits.body
         async with self._asked(asked, credential) as response:
@@ -295,7 +294,7 @@ class Transport:
         return bytes(body)
 
     def _context_of(self, pair: KeyPair | None) -> ssl.SSLContext:
-        """The TLS context that presents this key pair; a new one only if the pair changes."""
+        """The TLS context with this key pair. A new context is created only if the pair changes."""
         if pair != self._pair:
             self._context, self._pair = self._context_for(pair), pair
         return self._context
@@ -316,7 +315,7 @@ def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
 
 
 def _check_url(url: str, where: str) -> None:
-    """Raises KubeconfigError for a URL that aiohttp would refuse later with a less clear message."""
+    """Raises KubeconfigError for a URL that aiohttp would reject later, with a less clear message."""
     try:
         URL(url, encoded=True)
     except ValueError as error:

@@ -1,22 +1,21 @@
 """An informer: lists all objects of a resource, then watches for changes.
 
-No change is lost or reported twice.
-
-It follows client-go's reflector (tools/cache/reflector.go) and kopf's nested generators:
+No change is lost or reported twice. It follows client-go's reflector (tools/cache/reflector.go) and
+kopf's nested generators:
 
 - A watch first sends every object, up to a bookmark that ends this list (WatchList, KEP-3157): one
-request, which the server answers from memory. If it fails, or a server before 1.34 rejects it, the
-informer lists page by page and watches from that version.
+  request, which the server answers from memory. If it fails, or a server before 1.34 rejects it,
+  the informer lists page by page and watches from the list's resourceVersion.
 - The server is asked to end a watch after five to ten minutes (client-go's minWatchTimeout).
-Bookmarks advance the version while nothing happens.
-- After a broken or silent connection the watch continues from the last version seen. If the
-server's version is older, etcd was restored from a backup, and the informer lists again. A watch
-from a future version would stay silent until then and never show the differences (apiserver's
-pkg/storage/cacher/cache_watcher.go, `process`); client-go does not check this.
+  Bookmarks advance the resourceVersion while nothing happens.
+- After a broken or silent connection the watch continues from the last resourceVersion seen. If the
+  server's is older, etcd was restored from a backup, and the informer lists again. A watch from a
+  future resourceVersion would be silent until the server reaches it, and never show the differences
+  (apiserver's pkg/storage/cacher/cache_watcher.go, `process`). client-go does not check this.
 - After a 410 Gone, as a status or an event, the informer lists again: changed objects are Upserted,
-missing ones Deleted. It also does so if a watch cannot start for another reason.
-- Failures are reported, and followed by a wait of up to 30 seconds, or up to 4 while no server
-answers. Only cancelling ends a watch.
+  missing ones Deleted. It also does so if a watch cannot start for another reason.
+- Failures are reported. A wait of up to 30 seconds follows, or up to 4 while no server responds.
+  Only cancelling ends a watch.
 """
 
 import contextlib
@@ -52,9 +51,9 @@ SHORTEST_WATCH: Final = 300
 SILENCE: Final = 150.0
 """Seconds without data until a watch counts as dead. Bookmarks arrive about once a minute."""
 _SILENCE_IN_LIST: Final = 30.0
-"""The limit while a watch sends its list, in which a server does not pause."""
+"""The limit of silence while a watch sends its list. Servers do not pause then."""
 LIST_AFTER: Final = 5
-"""Consecutive failures of a watch before a new list."""
+"""After more consecutive failures, a watch starts with a new list."""
 _NO_END: Final = "a watch whose list has no end"
 _FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 _REMEMBERED: Final = 1_000
@@ -70,14 +69,14 @@ class Upserted(msgspec.Struct, Generic[ObjectT], frozen=True):
 
 
 class Deleted(msgspec.Struct, frozen=True):
-    """An object is gone."""
+    """A deleted object."""
 
     key: Key
     uid: str
 
 
 class Synced(msgspec.Struct, frozen=True):
-    """Every object of the list has been reported, so the consumer now knows all objects."""
+    """Every object of the list has been reported."""
 
 
 Event = Upserted[ObjectT] | Deleted | Synced
@@ -88,9 +87,9 @@ class Watch(Generic[ObjectT]):
 
     report: called with each failure before the wait. rng: returns a random number in [0, 1).
     silence: seconds without data until a connection counts as dead. rows: read objects from rows of
-    a Table; if the server's Tables lack the column, whole objects are read. keeps: whether the
-    consumer keeps an object (None: it keeps all). Other objects are forgotten, so they may be
-    reported again, and their deletion may be missed.
+    a Table, or whole objects if the server's Tables lack the column. keeps: whether the consumer
+    keeps an object (None: it keeps all). Other objects are forgotten, so they may be reported
+    again, and their deletion may be missed.
     """
 
     def __init__(
@@ -121,23 +120,19 @@ class Watch(Generic[ObjectT]):
         self._forget_at = _REMEMBERED
         self._backoff = Backoff(rng)
         self._known: dict[Key, tuple[str, str]] = {}
-        """uid and resourceVersion of the kept objects that were reported as Upserted and not yet
-        as Deleted."""
+        """uid and resourceVersion of known objects: those reported as Upserted and not yet as Deleted."""
         self._version = ""
         self._stuck = 0
-        """Consecutive watches that failed to start from this version."""
+        """Consecutive watches that failed to start from this resourceVersion."""
         self._was_down = False
-        """Whether an API server may have been down since this version was last confirmed."""
+        """Whether an API server may have been down since it last confirmed the resourceVersion."""
         self.heard = clock.monotonic()
-        """When data (a page, an event, a bookmark) last arrived, by the monotonic clock; at first
-        the start."""
+        """When the last data (a page, an event, a bookmark) arrived, by the monotonic clock; before that, the start."""
         self.heard_before_list = self.heard
-        """`heard` when the newest list started. That list does not show objects that came and went
-        since then."""
+        """`heard` at the start of the newest list. The list does not show objects that came and went after that."""
 
         self.listing = True
-        """Whether a list is in progress. A list is sorted by name, so its first part need not be
-        the oldest."""
+        """Whether a list is in progress. Lists are sorted by name, so the first objects need not be the oldest."""
         self._missing: set[Key] = set()
         """Known objects that the current list has not shown yet."""
         self._by_pages = False
@@ -149,7 +144,7 @@ class Watch(Generic[ObjectT]):
         deleted: Callable[[Key], None],
         synced: Callable[[], None],
     ) -> None:
-        """Calls one of the callbacks for each event, until cancelled. `events` has more details."""
+        """Calls the callback for each event, until cancelled. See `events` for details."""
         async for event in self.events():
             match event:
                 case Upserted(object=found):
@@ -198,10 +193,7 @@ class Watch(Generic[ObjectT]):
             yield event
 
     def _end_of_list(self, version: str) -> list[Event[ObjectT]]:
-        """The events for objects that the list did not show, and Synced.
-
-        Sets `_version` to the list's version.
-        """
+        """The events for objects that the list did not show, and Synced. Sets `_version` to the list's."""
         gone = self._missing & self._known.keys()
         # A server without resourceVersions can only be watched from "0", which means any version.
         self._version, self._stuck, self._was_down = version or "0", 0, False
@@ -209,7 +201,7 @@ class Watch(Generic[ObjectT]):
         return [*(Deleted(key, self._known.pop(key)[0]) for key in gone), Synced()]
 
     async def _watch(self) -> AsyncGenerator[Event[ObjectT], None]:
-        """Watches from the last version, or first lists by the watch, until the server ends the watch."""
+        """Watches until the server ends the watch. Starts from the last resourceVersion, or with a list."""
         if self._was_down and not self.listing:
             await self._check_version()
         began, said = self._clock.monotonic(), False
@@ -240,7 +232,7 @@ class Watch(Generic[ObjectT]):
             await self._clock.sleep(self._backoff.failed())
 
     async def _check_version(self) -> None:
-        """Raises Gone if the server's version is older than the last one seen."""
+        """Raises Gone if the server's resourceVersion is older than the last one seen."""
         pages = self._api.pages(
             self._resource,
             VersionOnly,
@@ -275,7 +267,7 @@ class Watch(Generic[ObjectT]):
         return self._deleted(_key(word.object))
 
     def _on_line_of_list(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
-        """Like client-go's handleAnyWatch, but an unreadable object fails the list, so that it does not look deleted."""
+        """Like client-go's handleAnyWatch, but raises the error of an unreadable object, which otherwise would look deleted."""
         if word.error is not None:
             raise word.error
         if word.object is None:
@@ -293,7 +285,7 @@ class Watch(Generic[ObjectT]):
         return [] if known is None else [Deleted(key, known[0])]
 
     def _went_back(self, version: str) -> Gone:
-        """The error for a version that went backwards: only a new list can correct what we know."""
+        """The error for a resourceVersion that went backwards. It causes a new list."""
         where = f"{self._api.access.server}{self._resource.path(self._namespace)}"
         seen = f"version {version} after version {self._version}: etcd was restored from a backup"
         return Gone(where, seen, code=410, reason="Expired")
@@ -339,17 +331,14 @@ def _key(item: Object) -> Key:
 
 
 def _newer(version: str, than: str) -> bool:
-    """Whether a resourceVersion is newer, or cannot be compared.
-
-    resourceVersions are growing numbers (KEP-5504).
-    """
+    """Whether a resourceVersion is newer, or cannot be compared. They are growing numbers (KEP-5504)."""
     if not (version.isdecimal() and than.isdecimal()):
         return True
     return (len(version), version) > (len(than), than)
 
 
 def _is_older(version: str, than: str) -> bool:
-    """Whether a resourceVersion is certainly older; False unless both are numbers."""
+    """Whether a resourceVersion is older. False unless both are numbers."""
     return version.isdecimal() and version != than and not _newer(version, than)
 
 
@@ -358,17 +347,17 @@ def _retry_after(error: KubevouchError) -> float:
 
 
 def _may_be_down(error: KubevouchError) -> bool:
-    """Whether an API server may have been down, as during a restore. A rejection means that it was up."""
+    """Whether an API server may have been down, as during a restore. Only a response below 500 rules it out."""
     return not isinstance(error, StatusError) or error.code >= 500
 
 
 def _never_sent(error: KubevouchError) -> bool:
-    """Whether the request reached no server, so that a new list would not help."""
+    """Whether the request reached no server. Then a new list would not help."""
     return isinstance(error, ApiUnreachable) and not isinstance(error, BrokenOff)
 
 
 def _needs_new_list(error: KubevouchError) -> bool:
-    """Whether the server rejected the version as too old (410) or invalid (400, 422), so that only a new list helps."""
+    """Whether the server rejected the resourceVersion as too old (410) or invalid (400, 422). Then only a new list helps."""
     if not isinstance(error, StatusError) or isinstance(error, TooManyRequests):
         return False
     return error.code in (400, 410, 422) or error.reason in ("Expired", "Gone")

@@ -18,8 +18,7 @@ from kubevouch.kube.resources.meta import Narrow, Object, Resource
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 _ENDS_LIST: Final = "k8s.io/initial-events-end"
-"""The annotation of the bookmark that ends a list (metav1.InitialEventsAnnotationKey). In a Table
-it is on the row's object."""
+"""The annotation of the bookmark that ends a list (metav1.InitialEventsAnnotationKey). In a Table, the row's object has it."""
 _LONGEST_LINE: Final = 16 * 1024 * 1024
 GRACE: Final = 30.0
 """Seconds that a server may add to the requested duration of a watch."""
@@ -37,8 +36,8 @@ class _Code(Narrow, frozen=True, kw_only=True):
 class WatchLine(msgspec.Struct, Generic[ObjectT], frozen=True):
     """A watch event. type: ADDED, MODIFIED or DELETED, with the object; or BOOKMARK, with only a resourceVersion.
 
-    ends_list: whether all initial objects have been sent. If an object cannot be decoded, type is
-    "" and `error` is set; the watch continues.
+    ends_list: whether this is the bookmark after all initial objects. If an object cannot be
+    decoded, type is "" and `error` is set; the watch continues.
     """
 
     type: str
@@ -60,9 +59,9 @@ async def watch_lines(
 ) -> AsyncGenerator[WatchLine[ObjectT], None]:
     """The lines of a watch until the server ends it, at most `GRACE` late.
 
-    silence: seconds without a byte until the connection counts as dead. rows: read objects from
-    rows of a Table; raises NoSuchColumn if that fails. Raises KubeError, also for an ERROR event.
-    Close the iterator if you leave it early.
+    silence: seconds without data until the connection counts as dead. rows: read objects from rows
+    of a Table; raises NoSuchColumn if that fails. Raises KubeError, also for an ERROR event. Close
+    the iterator if you leave it early.
     """
     where = f"{api.access.server}{path}"
     whole = {

@@ -1,4 +1,4 @@
-"""The kinds of objects that this product reads or applies: the API path and a narrow struct of each."""
+"""The kinds of objects that kubevouch reads or applies: the API path and a narrow struct of each."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -60,10 +60,7 @@ class _AuthorityData(Narrow, frozen=True, kw_only=True):
 
 
 class AuthoritySecret(Object, frozen=True, kw_only=True):
-    """A Secret with a CA and its key in PEM; both are empty until somebody creates them.
-
-    Printing it shows neither.
-    """
+    """A Secret with a CA's certificate and key in PEM. Both are empty at first. Its repr shows neither."""
 
     data: _AuthorityData = _AuthorityData()
 
@@ -98,7 +95,7 @@ class Lease(Object, frozen=True, kw_only=True):
 
     @property
     def written(self) -> datetime | None:
-        """When the Lease was last written, by the API server's managedFields; else its renewTime, by its holder's clock."""
+        """When the Lease was last written: the API server's time in managedFields, or else the holder's renewTime."""
         noted = [each.time for each in self.metadata.managed_fields if each.time is not None]
         return max(noted, default=self.spec.renew_time)
 
@@ -107,11 +104,11 @@ CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", ConfigMap, namespace
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", Namespace)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", Lease, namespaced=True)
 AUTHORITY_SECRETS = Resource("", "v1", "secrets", "Secret", AuthoritySecret, namespaced=True)
-"""Secrets, to read by name the one that holds a server's CA."""
+"""Secrets. Only the one with a server's CA is read, by name."""
 
 
 def bounded_note(text: str, most: int) -> str:
-    """The text on one line, cut to `most` bytes of UTF-8, with dots after a cut."""
+    """The text on one line, cut to `most` bytes of UTF-8. "..." marks a cut."""
     line = text
     if not text.isprintable():
         line = "".join(each if each.isprintable() else "?" for each in text)
@@ -183,10 +180,7 @@ class ResourceAttributes(Narrow, frozen=True, kw_only=True):
 
 
 class ReviewStatus(Narrow, frozen=True, kw_only=True):
-    """The result of an access review.
-
-    Neither allowed nor denied ("no opinion") means that the user may not do it.
-    """
+    """The result of an access review. "Neither allowed nor denied" (no opinion) means not allowed."""
 
     allowed: bool = False
     denied: bool = False
@@ -200,7 +194,7 @@ class AccessReview(Object, frozen=True, kw_only=True):
 
 
 class ReviewedUser(Narrow, frozen=True, kw_only=True):
-    """The requestor, as the API server identified it."""
+    """The user, as the API server identified it."""
 
     username: str = ""
 

@@ -15,8 +15,7 @@ from kubevouch.kube.resources.meta import (
 )
 
 MOST_REQUEST: Final = 8 * 1024
-"""Bytes of a CSR's request that are kept: a kubelet's has about 500. Every node may create any
-number of larger ones."""
+"""The longest kept CSR request in bytes. A kubelet's has about 500. Every node may create any number of larger ones."""
 
 
 class CsrSpec(Narrow, frozen=True, kw_only=True):
@@ -39,7 +38,7 @@ class CsrSpec(Narrow, frozen=True, kw_only=True):
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Drops a request over the limit, however the CSR is read (a list, a watch, a file)."""
+        """Drops a request over the limit, for each way to read a CSR (a list, a watch, a file)."""
         if len(self.request) > MOST_REQUEST:
             force_setattr(self, "dropped", len(self.request))
             force_setattr(self, "request", b"")
@@ -71,7 +70,7 @@ class CertificateSigningRequest(Object, frozen=True, kw_only=True):
 
 
 def first_condition(condition: CsrCondition, now: datetime) -> dict[str, Any]:
-    """The JSON of a condition as kubectl writes it. Old CSRs are deleted by its lastUpdateTime."""
+    """The JSON of a condition as kubectl writes it. Kubernetes deletes old CSRs by lastUpdateTime."""
     return {
         "type": condition.type,
         "status": condition.status or "True",

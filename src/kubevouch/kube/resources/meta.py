@@ -1,7 +1,7 @@
 """The metadata of objects, and the description of a resource.
 
-All structs here are narrow: they hold only the fields that this product reads. An object is never
-written back from one of them, since its other fields would be lost.
+All structs here are narrow: they hold only the fields that kubevouch reads. Never write an object
+back from one of them, since its other fields would be lost.
 """
 
 import re
@@ -13,18 +13,18 @@ from urllib.parse import quote
 import msgspec
 
 _TOO_LONG = 32
-"""Digits. A resourceVersion has 64 bits, and Python refuses to parse thousands of digits."""
+"""Digits. A resourceVersion has 64 bits. Python refuses to parse thousands of digits."""
 
 
 class Narrow(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
-    """Base of all structs: Kubernetes' JSON names, unknown fields ignored, absent ones at Go's zero value."""
+    """Base of all structs: JSON names of Kubernetes. Unknown fields are ignored, missing ones have Go's zero value."""
 
 
 class Metadata(Narrow, frozen=True, kw_only=True):
     """ObjectMeta.
 
-    Times are timezone-aware, or None if the server sent none. deletion_timestamp: set while the
-    object is being deleted.
+    Times are timezone-aware; None if absent. deletion_timestamp: set while the object is being
+    deleted.
     """
 
     name: str = ""
@@ -38,7 +38,7 @@ class Metadata(Narrow, frozen=True, kw_only=True):
 
     @property
     def version_number(self) -> int:
-        """`resource_version` as a number, which grows with each change (KEP-5504); 0 for any other text."""
+        """`resource_version` as a number, which grows with each change (KEP-5504); 0 if it is not a number."""
         text = self.resource_version
         return int(text) if text.isascii() and text.isdigit() and len(text) < _TOO_LONG else 0
 
@@ -56,7 +56,7 @@ class VersionOnly(Narrow, frozen=True, kw_only=True):
 
 
 class FieldsManager(Narrow, frozen=True, kw_only=True):
-    """An entry of managedFields. time: the client's last change, by the API server's clock, to the second."""
+    """An entry of managedFields. time: the manager's last change, by the API server's clock, to the second."""
 
     manager: str = ""
     subresource: str = ""
@@ -64,7 +64,7 @@ class FieldsManager(Narrow, frozen=True, kw_only=True):
 
 
 class ManagedMetadata(Metadata, frozen=True, kw_only=True):
-    """ObjectMeta with managedFields. Few kinds use it, since they are half of an object's bytes."""
+    """ObjectMeta with managedFields. Few kinds use it, since managedFields are half of an object's bytes."""
 
     managed_fields: tuple[FieldsManager, ...] = ()
 
@@ -110,7 +110,7 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 
 @dataclass(frozen=True)
 class Resource(Generic[ObjectT]):
-    """A resource of the API: its group, version, plural and kind, and the struct that it is read into."""
+    """A resource of the API: group, version, plural and kind, and the struct for its objects."""
 
     group: str
     version: str
@@ -119,8 +119,7 @@ class Resource(Generic[ObjectT]):
     struct: type[ObjectT]
     namespaced: bool = False
     page: int = 500
-    """Objects per page of a list: 500 as in client-go and kubectl, and fewer for kinds that
-    anybody can make large."""
+    """Objects per page of a list: 500 as in client-go and kubectl. Fewer for kinds of which anybody can create large objects."""
     only_metadata: bool = False
     """Whether `get_raw` and `apply` request only the object's metadata."""
 
@@ -130,10 +129,7 @@ class Resource(Generic[ObjectT]):
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The URL path of a list, an object or a subresource.
-
-        Names are quoted, so that none can change the path.
-        """
+        """The URL path of a list, an object or a subresource. Names are quoted, so that none can change the path."""
         steps = ["apis", self.group, self.version] if self.group else ["api", self.version]
         if namespace and self.namespaced:
             steps += ["namespaces", namespace]
@@ -142,7 +138,7 @@ class Resource(Generic[ObjectT]):
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~-]*")
-"""Matches a name that needs no URL quoting, as almost every name in Kubernetes."""
+"""Matches a name that needs no URL quoting, like almost every name in Kubernetes."""
 
 
 def _step(text: str) -> str:
@@ -153,5 +149,5 @@ def _step(text: str) -> str:
 
 
 def micro_time(moment: datetime) -> str:
-    """A moment as metav1.MicroTime: exactly six digits, which Go insists on (apimachinery's micro_time.go)."""
+    """A time as metav1.MicroTime, with exactly six fractional digits, as Go requires (apimachinery's micro_time.go)."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -61,7 +61,7 @@ class Service(Object, frozen=True, kw_only=True):
 
     @property
     def load_balancer_addresses(self) -> tuple[str, ...]:
-        """The addresses and host names of its load balancer."""
+        """The load balancer's addresses and host names."""
         ingress = self.status.load_balancer.ingress
         theirs = (text for each in ingress for text in (each.ip, each.hostname))
         return tuple(dict.fromkeys(text for text in theirs if text))
@@ -95,12 +95,12 @@ class EndpointSlice(Object, frozen=True, kw_only=True):
 
     @property
     def service(self) -> str:
-        """The name of the slice's Service; empty if it has none."""
+        """The name of the Service; empty if the slice has none."""
         return self.metadata.labels.get(_SERVICE_NAME, "")
 
 
 class ServiceReference(Narrow, frozen=True, kw_only=True):
-    """The Service that serves an API group."""
+    """A reference to a Service."""
 
     namespace: str = ""
     name: str = ""
@@ -118,7 +118,7 @@ class APIServiceSpec(Narrow, frozen=True, kw_only=True):
 
 
 class APIServiceStatus(Narrow, frozen=True, kw_only=True):
-    """The status of an APIService. The reason of its condition Available says why a group is not available."""
+    """The status of an APIService. The reason of its condition Available says why the API is unavailable."""
 
     conditions: tuple[Condition, ...] = ()
 
@@ -131,7 +131,7 @@ class APIService(Object, frozen=True, kw_only=True):
 
 
 class ServiceCidrSpec(Narrow, frozen=True, kw_only=True):
-    """The networks of a ServiceCIDR: one, or one of each IP family."""
+    """The networks of a ServiceCIDR: one, or one for each IP family."""
 
     cidrs: tuple[str, ...] = ()
 
@@ -156,7 +156,7 @@ def slices_of(service: str) -> str:
 
 
 class ClientConfig(Narrow, frozen=True, kw_only=True):
-    """What the API server calls: a URL or a Service. ca_bundle: PEM; if empty, the API server trusts its system's CAs."""
+    """The URL or Service that the API server calls. ca_bundle: PEM; if empty, the API server uses its system's CAs."""
 
     url: str = ""
     service: ServiceReference | None = None
@@ -164,7 +164,7 @@ class ClientConfig(Narrow, frozen=True, kw_only=True):
 
 
 class Webhook(Narrow, frozen=True, kw_only=True):
-    """A webhook of a configuration."""
+    """One webhook of a WebhookConfiguration."""
 
     name: str = ""
     client_config: ClientConfig = ClientConfig()

@@ -1,8 +1,7 @@
 """Nodes, and the usage of nodes and pods.
 
-The kubelet itself reports most of a Node's status, so none of it is proven.
-
-The metrics API's quantities stay text; kubevouch.quantity parses them.
+The kubelet itself reports most of a Node's status, so the status proves nothing. The metrics API's
+quantities stay text; kubevouch.quantity parses them.
 """
 
 from datetime import datetime
@@ -53,8 +52,7 @@ class NodeStatus(Narrow, frozen=True, kw_only=True):
 
     addresses: tuple[NodeAddress, ...] = ()
     conditions: tuple[Condition, ...] = ()
-    """Only the condition Ready, if present. The others are never read, and take a quarter of a
-    Node's memory."""
+    """Only the condition Ready, if present. The others are never read, and use a quarter of a Node's memory."""
 
     node_info: NodeInfo = NodeInfo()
     daemon_endpoints: _Endpoints = _Endpoints()
@@ -90,7 +88,7 @@ class SizedNodeStatus(NodeStatus, frozen=True, kw_only=True):
 
 
 class SizedNode(Node, frozen=True, kw_only=True):
-    """A Node with allocatable and capacity, which most readers of thousands of nodes do not need."""
+    """A Node with allocatable and capacity. Most readers of thousands of nodes do without these."""
 
     status: SizedNodeStatus = SizedNodeStatus()
 
@@ -124,8 +122,7 @@ class PodMetrics(Object, frozen=True, kw_only=True):
 
 METRICS_GROUP: Final = "metrics.k8s.io"
 METRICS_VERSIONS: Final = ("v1", "v1beta1")
-"""The versions of the metrics API, the preferred one first. All have the same fields. HPAs use the
-last one, which every cluster has."""
+"""The versions of the metrics API, the preferred one first. All have the same fields. HPAs use the last one, which every cluster has."""
 METRICS_API_SERVICES: Final = {each: f"{each}.{METRICS_GROUP}" for each in METRICS_VERSIONS}
 NODE_METRICS = Resource(METRICS_GROUP, METRICS_VERSIONS[-1], "nodes", "NodeMetrics", NodeMetrics)
 POD_METRICS = Resource(

@@ -30,7 +30,7 @@ class PodSpec(Narrow, frozen=True, kw_only=True):
 
 
 class Waiting(Narrow, frozen=True, kw_only=True):
-    """The state of a container that does not run yet."""
+    """The state of a container that is not running yet."""
 
     reason: str = ""
     message: str = ""
@@ -96,10 +96,7 @@ class Pod(Object, frozen=True, kw_only=True):
 
     @property
     def is_mirror(self) -> bool:
-        """Whether this is a mirror pod, which a kubelet made for a static pod.
-
-        A node can create no other pods (NodeRestriction).
-        """
+        """Whether this is a mirror pod, which a kubelet creates for a static pod. A node can create no other pods (NodeRestriction)."""
         return _MIRROR in self.metadata.annotations
 
 
@@ -154,10 +151,7 @@ class _Requirement(Narrow, frozen=True, kw_only=True):
 
 
 class LabelSelector(Narrow, frozen=True, kw_only=True):
-    """A metav1.LabelSelector. An empty one selects everything.
-
-    Its text is the query parameter labelSelector.
-    """
+    """A metav1.LabelSelector. An empty one selects everything. `str` gives the query parameter labelSelector."""
 
     match_labels: dict[str, str] = field(default_factory=dict)
     match_expressions: tuple[_Requirement, ...] = ()
@@ -168,7 +162,7 @@ class LabelSelector(Narrow, frozen=True, kw_only=True):
 
 
 class DisruptionBudgetSpec(Narrow, frozen=True, kw_only=True):
-    """The spec of a PodDisruptionBudget. Without a selector it covers no pod (policy/v1 types.go)."""
+    """The spec of a PodDisruptionBudget. Without a selector it covers no pods (policy/v1 types.go)."""
 
     selector: LabelSelector | None = None
 
@@ -205,7 +199,7 @@ _BY_DIGEST: Final = re.compile(
 
 
 def names_an_image(reference: str) -> bool:
-    """Whether the reference names one image, by digest."""
+    """Whether the reference has a digest, and so always means the same image."""
     return _BY_DIGEST.fullmatch(reference) is not None
 
 

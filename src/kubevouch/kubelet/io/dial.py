@@ -1,13 +1,13 @@
-"""Bare handshakes with kubelets: the certificates that each presents, and how handshakes fail.
+"""Bare handshakes with kubelets: the certificates that they present, and the failures of handshakes.
 
-We send no credential and no byte of HTTP, so this is safe with any peer, even an impostor. The
-handshake completes, we send close_notify so that a kubelet logs nothing, and the connection closes.
+We send no credential and no byte of HTTP, so this is safe with any peer, even an impostor. After
+the handshake we send close_notify, so that the kubelet logs nothing, and close the connection.
 
-It uses sockets and memory BIOs instead of asyncio's TLS transports. These allocate 256 KiB for each
-connection, and hide the bytes that distinguish an alert from plain HTTP. Numbers:
+asyncio's TLS transports allocate 256 KiB for each connection, and hide the bytes that distinguish
+an alert from plain HTTP. So sockets and memory BIOs are used instead. Numbers:
 docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
-`x509.verify` decides trust, not this file.
+`x509.verify` verifies the certificates, not this file.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ async def dial_all(
 
 
 def _files_to_spare() -> int:
-    """How many connections this process may open, with some open files left for everything else."""
+    """How many connections this process may open, with some open files left for other purposes."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, soft - _SPARE_FILES) if soft != resource.RLIM_INFINITY else 1 << 20
 
@@ -115,7 +115,7 @@ async def _dial_one(
 def readable_chain(
     presented: tuple[bytes, ...], where: str
 ) -> tuple[tuple[Certificate, ...], HandshakeFailure | None]:
-    """The certificates before the first unreadable one (where Go's client gives up), and the failure for that one."""
+    """The certificates before the first unreadable one, where Go's client gives up, and the failure for that one."""
     chain: list[Certificate] = []
     if length := leaf_too_long(presented):
         return (), _unreadable(length)

@@ -1,18 +1,17 @@
 """Fetches a page from one kubelet with a token, after verifying that its certificate is that node's.
 
-Three checks pass before the token or any byte of HTTP is sent: OpenSSL verifies chain and name, we
-verify both by Go's rules, and the certificate must name exactly this node (`misnamed`). A kubelet
-with a trusted certificate for another node, even at the same address, gets nothing. Redirects are
-not followed, and every length and time is limited, also after decompression.
+Three checks come before the token or any byte of HTTP: OpenSSL verifies chain and name, we verify
+both by Go's rules, and the certificate must name exactly this node (`misnamed`). A kubelet with a
+trusted certificate for another node gets nothing, even at the same address. Redirects are not
+followed, and every length and time is limited, also after decompression.
 
 An unverified kubelet gets nothing at all, or with --kubelet-insecure-tls a request without a
 credential.
 
-A connection is kept for further fetches and belongs to one node. After ten minutes, or when its
-certificate expires, a new verified connection replaces it. An unverified connection is replaced
-after a minute.
+A connection is kept for further fetches from its node. After ten minutes, or when its certificate
+expires, a new verified connection replaces it. An unverified connection is replaced after a minute.
 
-Errors use the texts of metrics-server's log where Go has one, so that operators can compare.
+Errors have the text of metrics-server's log where Go has one, so that operators can compare.
 """
 
 import contextlib
@@ -41,17 +40,14 @@ from kubevouch.x509 import Certificate, printable
 LONGEST_KEPT: Final = 600.0
 """Seconds to keep a verified connection."""
 LONGEST_UNVERIFIED: Final = 60.0
-"""Seconds to keep an unverified connection: the kubelet may have a better certificate by now."""
+"""Seconds to keep an unverified connection. By then the kubelet may have a better certificate."""
 _LONGEST_TEXT: Final = 2000
-"""The longest error text in characters. A node can make its path, names and status very long, and
-each log line repeats them."""
+"""The longest error text in characters. A node can make its path, names and status very long, and each log line repeats them."""
 _GZIP_DIVISOR: Final = 4
-"""Divides the limit of a plain page to get that of a gzip page. Real pages shrink to between a
-quarter and a fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU, even if it contains
-nothing."""
+"""The limit of a gzip page is that of a plain page divided by this. Real pages shrink to between a
+quarter and a fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU, even if it is empty."""
 _NAMED: Final = frozenset({401, 403, 404})
-"""Statuses that show what to fix: the token, its permissions, the path, or a kubelet without the
-page."""
+"""Statuses with reasons of their own: the token, its permissions or the path is wrong."""
 # Characters that a path may contain; Go's url.URL escapes all others, also line breaks.
 _SAFE: Final = "/$&+,:;=@!*'()~"
 
@@ -60,11 +56,10 @@ class FetchFailed(KubeletError):
     """The fetch failed.
 
     reason: the value of a FailureKind or x509.VerifyReason, or one of these. "http-401",
-    "http-403", "http-404", "http-5xx", "http-other": the response's status, which `text` has in
-    full. "no-answer": the connection broke during HTTP. "too-large": the page is too long.
-    "deadline": the time ran out. A kubelet cannot add reasons, since each may become a label of
-    metrics. text: as metrics-server logs it, truncated if very long. chain: the certificates that
-    an unverified peer presented.
+    "http-403", "http-404", "http-5xx", "http-other": the response's status; `text` has all of it.
+    "no-answer": the connection broke during HTTP. "too-large": the page is too long. "deadline":
+    the time ran out. A kubelet cannot add reasons, since they become labels of metrics. text: as
+    metrics-server logs it, truncated if very long. chain: the certificates of an unverified peer.
     """
 
     def __init__(
@@ -78,9 +73,7 @@ class FetchFailed(KubeletError):
 
 
 class KubeletClient:
-    """The client of one node's kubelet, with its connection. Close it after use.
-
-    `target.node` is required.
+    """The client of one node's kubelet, with its connection. Close it after use. `target.node` is required.
 
     clock: the time for verifying certificates. names: resolves the target's address if it is a
     name. limits: the time limits of fetches; all clients of an event loop should share them.
@@ -112,17 +105,17 @@ class KubeletClient:
         self._presented: tuple[Certificate, ...] = ()
         self._asked = ("", "")
         self._written = b""
-        """The bytes of the last request, whose path and Authorization are in `_asked`."""
+        """The last request, for the path and Authorization header in `_asked`."""
         self._doubt: FetchFailed | None = None
         """Why the open connection's peer is unverified; None if it was verified."""
         self.was_doubted = ""
-        """Why the last fetch's peer was unverified, or "". Stays set after the connection closes."""
+        """Why the last fetch's peer was unverified, or "". Kept after the connection closes."""
 
     async def page(self, path: str, authorization: str, *, timeout: float, most: int) -> bytes:
         """Fetches a page and returns its body. Raises FetchFailed.
 
         authorization: the header's value. timeout: seconds in total. most: the limit of the body in
-        bytes; a gzip body may have a quarter of that.
+        bytes; a quarter of that for a gzip body.
         """
         try:
             return await self._page(path, authorization, timeout, most)
@@ -194,7 +187,6 @@ class KubeletClient:
         return self._failed(url, "no-answer", f"net/http: {error}")
 
     def _refused(self, url: str, answer: ResponseReader, doubt: FetchFailed | None) -> FetchFailed:
-        """The failure for a status other than 200."""
         said = printable(answer.said)
         if doubt is None:
             return FetchFailed(
@@ -207,7 +199,6 @@ class KubeletClient:
         return FetchFailed(url, doubt.reason, text, doubt.chain)
 
     def _broken_connection(self, error: OSError) -> str:
-        """The text for a connection that broke after its handshake."""
         if isinstance(error, (_Ended, TooMuchIgnored)):
             return str(error)
         found = failure_of(error, Attempt(self._host, connected=True))
@@ -247,17 +238,15 @@ class KubeletClient:
     def _not_the_node(self, url: str, error: IdentityRefused) -> FetchFailed:
         """The failure for a peer that our own verification rejected.
 
-        This is a separate method, so that no frame of a connection refers to the cause, which
-        refers to that frame.
+        A variable of the caller for `cause` would form a reference cycle with the cause's
+        traceback.
         """
         cause = error.__cause__
         reason = cause.reason if isinstance(cause, PeerRefused) else str(FailureKind.WRONG_IDENTITY)
         return self._failed(url, reason, _words(cause or error), self._presented)
 
     async def _connect_unverified(self, url: str, doubt: FetchFailed, timeout: float) -> TlsStream:
-        """Opens a connection to an unverified peer.
-
-        Raises `doubt`, unless unverified peers are allowed.
+        """Opens a connection to an unverified peer. Raises `doubt`, unless unverified peers are allowed.
 
         OpenSSL reports neither an untrusted chain nor Go's reason; this handshake finds both.
         """
@@ -295,10 +284,7 @@ class KubeletClient:
             self._valid_until = None
 
     def _check_identity(self, peer: tuple[bytes, ...]) -> None:
-        """Verifies the peer's certificate by our own rules, after the handshake and before any write.
-
-        Raises PeerRefused.
-        """
+        """Verifies the peer's certificate by our own rules, after the handshake and before any write. Raises PeerRefused."""
         self._presented = ()
         self._presented = read_chain(peer, self._host)
         check_chain(self._presented, self.target, self.trust.roots, self._clock)
@@ -311,7 +297,7 @@ class KubeletClient:
 
 
 class _Ended(OSError):
-    """The connection ended before the answer did."""
+    """The connection ended before the response was complete."""
 
 
 def _cut(text: str) -> str:
@@ -319,7 +305,6 @@ def _cut(text: str) -> str:
 
 
 def _status_reason(status: int) -> str:
-    """The FetchFailed reason for a status other than 200."""
     if status in _NAMED:
         return f"http-{status}"
     return "http-5xx" if 500 <= status < 600 else "http-other"
@@ -331,10 +316,7 @@ def _words(error: BaseException) -> str:
 
 @functools.lru_cache(maxsize=8)
 def quoted(path: str) -> str:
-    """A path as Go's url.URL writes it: escaped, with a leading slash.
-
-    Cached, since nearly all nodes have the same path.
-    """
+    """A path as Go's url.URL writes it: escaped, with a leading slash. Cached, since nearly all nodes have the same path."""
     escaped = quote(path, safe=_SAFE)
     return escaped if escaped.startswith("/") else f"/{escaped}"
 

@@ -1,7 +1,7 @@
 """Connects to an address and does a handshake, on a socket and two memory BIOs.
 
-It sees every received byte. So, like Go, it can distinguish an alert from plain HTTP, and a
-connection that ended between two TLS records from one that ended within a record.
+This code sees every received byte. So, like Go, it can distinguish an alert from plain HTTP, and an
+end of the connection between two TLS records from one within a record.
 """
 
 import asyncio
@@ -20,12 +20,10 @@ from kubevouch.tls.io.identity import Check, presented, vouched_by
 from kubevouch.x509.gotext import parse_address
 
 MOST_BYTES: Final = 256 * 1024
-"""The most bytes of a handshake; a longer one is aborted. OpenSSL limits a Certificate message to
-100 KiB, Go to 256."""
+"""The most bytes of a handshake. OpenSSL limits a Certificate message to 100 KiB, Go to 256."""
 
 MOST_PIECES: Final = 1000
-"""The most reads of a handshake, since each costs time. MOST_BYTES take 500 of the smallest usual
-packets."""
+"""The most reads of a handshake, since each costs time. In the smallest usual packets, MOST_BYTES take 500."""
 
 _CHUNK: Final = 16 * 1024
 _KEPT: Final = 64
@@ -35,11 +33,10 @@ _LARGEST_PORT: Final = 65535
 
 
 class TlsConnector:
-    """A connection attempt.
+    """A connection attempt. Use it once.
 
-    Use it once. Its attributes stay readable, even if `run` or `open` raised.
-
-    names: resolves the host if it is a name.
+    Its attributes stay readable, even if `run` or `open` raised. names: resolves the host if it is
+    a name.
     """
 
     def __init__(self, host: str, port: int, server_name: str, names: NameResolver) -> None:
@@ -86,9 +83,8 @@ class TlsConnector:
     ) -> TlsStream:
         """Connects, does the handshake and returns the open connection, which the caller must close.
 
-        OpenSSL has verified the peer as `context` requires. Raises like run.
-
-        check: our own check of the peer, for a context of `vouch_first`.
+        OpenSSL has verified the peer as `context` requires. Raises the same errors as `run`. check:
+        our own check of the peer; requires a context of `vouch_first`.
         """
         connection = await self._connect(connect_timeout)
         try:
@@ -136,8 +132,8 @@ class TlsConnector:
     async def _connect(self, connect_timeout: float) -> socket.socket:
         """Connects to the first of the host's addresses that accepts.
 
-        Each address gets its share of the time, but at least two seconds, as in Go (net/dial.go,
-        partialDeadline).
+        Each address gets an equal share of the time left, but at least two seconds, as in Go
+        (net/dial.go, partialDeadline).
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + connect_timeout

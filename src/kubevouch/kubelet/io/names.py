@@ -1,8 +1,8 @@
 """Resolves names in threads of its own, limited in number and time, with a cache.
 
 getaddrinfo cannot be interrupted, and asyncio runs it in a shared pool of six threads on two cores.
-A hanging resolver would block everything else that needs that pool. Here it blocks only callers
-that wait for the name, and even these fall back to cached addresses for a while.
+There, a hanging resolver would block all users of the pool. Here it blocks only callers that wait
+for the name, and even these get cached addresses for a while.
 """
 
 import asyncio
@@ -21,15 +21,14 @@ LookUp = Callable[[str], Sequence[Place]]
 """A blocking lookup. Returns a host's socket addresses with port 0. Raises OSError, UnicodeError."""
 
 LONGEST_NAME: Final = 253
-"""The most characters of a name. The system's resolver takes seconds to reject a much longer one."""
+"""The most characters of a name. The system's resolver takes seconds to reject a much longer name."""
 _FRESH: Final = 30.0
-"""Seconds for which a cached answer is used without a new lookup."""
+"""Seconds for which cached addresses are used without a new lookup."""
 _STALE: Final = 600.0
-"""Seconds for which a cached answer is used if the resolver fails or is too slow."""
+"""Seconds for which cached addresses are used if the resolver fails or is too slow."""
 _MOST_KEPT: Final = 20_000
 _MOST_PLACES: Final = 16
-"""The most addresses of a name. A DNS answer may have thousands, and each would be dialled and
-cached."""
+"""The most addresses of a name. A DNS response may have thousands, and each would be dialled and cached."""
 
 
 def system_look_up(host: str) -> Sequence[Place]:
@@ -61,10 +60,7 @@ class NameResolver:
         self._running: dict[str, asyncio.Task[Sequence[Place]]] = {}
 
     async def places(self, host: str, port: int) -> list[Place]:
-        """The host's addresses, each with this port.
-
-        Raises OSError (socket.gaierror), UnicodeError.
-        """
+        """The host's addresses, each with this port. Raises OSError (socket.gaierror), UnicodeError."""
         if len(host.removesuffix(".")) > LONGEST_NAME:
             raise socket.gaierror(socket.EAI_NONAME, "longer than a DNS name may be")
         found = self._within(host, _FRESH)
@@ -73,7 +69,7 @@ class NameResolver:
         return [(family, (place[0], port, *place[2:])) for family, place in found]
 
     def forget(self, host: str) -> None:
-        """Forgets a host's cached addresses, because none of them answered."""
+        """Forgets a host's cached addresses, because none of them works."""
         self._kept.pop(host, None)
 
     def _within(self, host: str, seconds: float) -> Sequence[Place] | None:
@@ -101,10 +97,7 @@ class NameResolver:
             raise
 
     async def _resolved(self, host: str) -> Sequence[Place]:
-        """Resolves a name in a thread.
-
-        The thread keeps its slot until it ends, even if no caller waits any longer.
-        """
+        """Resolves a name in a thread, which counts against `at_once` until it ends, even if no caller waits any longer."""
         try:
             async with asyncio.timeout(self._time_limit):
                 await self._places.acquire()
@@ -157,7 +150,7 @@ class NameResolver:
         self._drop_old()
 
     def _drop_old(self) -> None:
-        """Drops old answers, so that changing names cannot fill the cache."""
+        """Drops old entries. Otherwise changing names could fill the cache."""
         old = self._clock.monotonic() - _STALE
         while self._kept and (
             next(iter(self._kept.values()))[0] < old or len(self._kept) > _MOST_KEPT

@@ -1,9 +1,9 @@
 """A TLS connection on a socket and two memory BIOs, after its handshake.
 
-asyncio's own buffers cost 256 KiB a connection, and a metrics server keeps a connection to each
-node. Numbers: docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
+asyncio's own buffers need 256 KiB for each connection, and a metrics server keeps a connection to
+each node. Numbers: docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
-The event loop watches the socket from the first wait on, across pages. `sock_recv` would start and
+From the first wait on, the event loop watches the socket, across pages. `sock_recv` would start and
 stop watching for each wait (docs/internals/decisions/0013-what-a-node-scrape-costs.md).
 """
 
@@ -16,10 +16,9 @@ from typing import Final
 # A whole TLS record. A memory BIO never shrinks below the largest amount written to it at once.
 _CHUNK: Final = 18 * 1024
 _MOST_EXCESS: Final = 128 * 1024
-"""The most bytes received beyond application data since the last send. For a page of 8 MiB, Go's
-server sends fewer.
+"""The most bytes received beyond application data since the last send. For a page of 8 MiB, Go's server sends fewer.
 
-TLS answers and accepts tickets and key updates without end, and each costs time. Go's client counts
+A peer could send tickets and key updates without end, and each costs time. Go's client counts
 records (crypto/tls/conn.go, maxUselessRecords), which OpenSSL does not show.
 """
 
@@ -48,7 +47,7 @@ class TlsStream:
         self._watching: asyncio.AbstractEventLoop | None = None
         """The loop that watches the socket; None if none does."""
         self._arrival: asyncio.Future[bytes] | None = None
-        """The pending read; None if nobody waits."""
+        """The pending read; None if there is none."""
 
     async def send(self, data: bytes) -> None:
         """Sends all of the data. Raises OSError, also ssl.SSLError."""
@@ -79,8 +78,7 @@ class TlsStream:
     async def _received(self) -> bytes:
         """Returns the socket's next data, after all other tasks had a turn. Raises OSError.
 
-        It yields even if data has already arrived. Otherwise a peer that never stops sending would
-        block the whole process.
+        Without the wait, a peer that never stops sending would block the whole process.
         """
         loop = asyncio.get_running_loop()
         if self._watching is None:
@@ -93,7 +91,7 @@ class TlsStream:
             self._arrival = None
 
     def _arrived(self) -> None:
-        """The loop's callback: reads data if a read is pending, else stops watching."""
+        """The event loop's callback: reads data if a read is pending, else stops watching."""
         arrival = self._arrival
         if arrival is None or arrival.done():
             # The data stays in the socket, so that an unasked sender costs neither memory nor

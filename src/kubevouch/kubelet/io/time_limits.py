@@ -30,7 +30,7 @@ class TimeLimits:
         return _TimeLimit(self, shared)
 
     def ended(self, shared: "_Shared") -> None:
-        """Cancels a timer without remaining limits."""
+        """Cancels the timer if no limit is left on it."""
         shared.timer.cancel()
         self._shared.pop(shared.end, None)
 
@@ -83,6 +83,5 @@ class _TimeLimit:
             raise TimeoutError from error
 
     def run_out(self) -> None:
-        """Cancels the task."""
         self._has_run_out = True
         self._limited.cancel()

@@ -1,7 +1,7 @@
-"""Decides which peers are kubelets, and whether a peer is a certain node's kubelet.
+"""Verifies that a peer is a certain node's kubelet.
 
-One TLS context serves all nodes. Each connection states the node and address that its peer must
-prove, and TLS sessions are not resumed. So a verification of one node never counts for another.
+One TLS context serves all nodes. Each connection has the node and address that its peer must prove,
+and TLS sessions are not resumed. So a verification of one node never counts for another.
 """
 
 import functools
@@ -37,11 +37,11 @@ class KubeletRoots:
 class KubeletTrust:
     """The TLS contexts for all kubelets.
 
-    Create a new one when the CAs change; open connections keep the old CAs.
+    Create a new one when the CAs change. Open connections keep the old CAs.
 
-    pair: our client certificate, if any. A peer receives it in the handshake, after OpenSSL has
-    verified the peer's chain and name. check_time: False if `clock` is not the machine's own clock,
-    which OpenSSL uses.
+    pair: our client certificate, if any. A peer gets it in the handshake, after OpenSSL has
+    verified the peer's chain and name. check_time: whether OpenSSL checks validity times, by the
+    machine's clock; False if `clock` is another one.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class KubeletTrust:
 
 
 class PeerRefused(KubeletError):
-    """The peer's certificate does not belong to the node. reason: the value of a FailureKind or VerifyReason."""
+    """The peer's certificate is not valid for the node. reason: the value of a FailureKind or VerifyReason."""
 
     def __init__(self, where: str, reason: str, seen: str) -> None:
         super().__init__(where, seen)
@@ -72,7 +72,7 @@ class PeerRefused(KubeletError):
 
 
 def read_chain(presented: tuple[bytes, ...], where: str) -> tuple[Certificate, ...]:
-    """Parses the presented chain. Raises PeerRefused if a certificate in it is unreadable."""
+    """Parses the presented chain. Raises PeerRefused if a certificate is unreadable."""
     chain, unreadable = readable_chain(presented, where)
     if unreadable is not None:
         raise PeerRefused(where, str(unreadable.kind), unreadable.go_text)

@@ -1,4 +1,4 @@
 """Reads the certificates of a cluster where they are in use.
 
-Dialled servers get no credential.
+No credential is sent to a dialled server.
 """

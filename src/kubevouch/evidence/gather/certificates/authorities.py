@@ -1,4 +1,4 @@
-"""The cluster's CAs as the API server publishes them, and the client certificate of the kubeconfig in use."""
+"""The CAs that the API server publishes, and the client certificate of the kubeconfig in use."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -27,7 +27,7 @@ _FRONT_PROXY, _CLIENTS = "requestheader-client-ca-file", "client-ca-file"
 
 
 def cluster_authorities(trust: Measured[TrustedRoots]) -> FoundPart:
-    """The CA that pods trust: every certificate of the bundle, since a rotation has two."""
+    """The CA that pods trust. The bundle has two certificates during a rotation."""
     if trust.value is None:
         assert trust.doubt is not None
         return FoundPart(not_read=(NotRead(f"the cluster CA, {_WHERE}", trust.doubt),))
@@ -50,8 +50,8 @@ def client_authorities(
 ) -> tuple[FoundPart, tuple[Certificate, ...]]:
     """The CAs for the front proxy and for clients. The second value is the CAs for clients; empty if unknown.
 
-    known: the CA that pods trust. It has rows of its own, which are not repeated if it is the only
-    CA for clients.
+    known: the CA that pods trust. It is already listed, so it is not repeated if it is the only CA
+    for clients.
     """
     if published.doubt is not None:
         what = f"the front proxy's CA and the CA of clients, {_FOR_CLIENTS}"

@@ -1,4 +1,4 @@
-"""Aggregated APIs and webhooks, which the API server calls: their caBundles, and the certificates that they serve."""
+"""Aggregated APIs and webhooks, which the API server calls: their caBundles and serving certificates."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class Callee:
 
     @property
     def roots(self) -> tuple[Certificate, ...]:
-        """The CAs that must have signed its certificate; empty if unknown."""
+        """The CAs that must have signed the server's certificate; empty if unknown."""
         try:
             return self.bundle() if self.verifies else ()
         except X509Error:
@@ -72,7 +72,7 @@ class Callee:
 
 
 def callees_of_api_services(kind: str, services: Iterable[APIService]) -> Iterator[Callee]:
-    """The APIs that the API server does not serve itself. kind: the prefix of their names as printed."""
+    """The APIs that another server serves. kind: the prefix of their names as printed."""
     for each in services:
         spec = each.spec
         if spec.service is not None:
@@ -85,7 +85,7 @@ def callees_of_api_services(kind: str, services: Iterable[APIService]) -> Iterat
 def callees_of_webhooks(
     kind: str, configurations: Iterable[WebhookConfiguration]
 ) -> Iterator[Callee]:
-    """One Callee for each distinct server and bundle: a configuration often has many webhooks at one Service."""
+    """One Callee for each distinct server and bundle. A configuration often has many webhooks at one Service."""
     for each in configurations:
         calls = {_same(webhook.client_config): webhook.client_config for webhook in each.webhooks}
         for config in calls.values():
@@ -93,7 +93,7 @@ def callees_of_webhooks(
 
 
 def _same(config: ClientConfig) -> tuple[object, ...]:
-    """What matters for the verification of a call: server and bundle, not the path."""
+    """The parts of a ClientConfig that matter for verification: server and bundle, not the path."""
     service = config.service
     place = (service.namespace, service.name, service.port) if service else config.url
     return place, config.ca_bundle
@@ -102,7 +102,7 @@ def _same(config: ClientConfig) -> tuple[object, ...]:
 def certificates_of_bundles(
     callees: Iterable[Callee], listed: Measured[Any]
 ) -> Iterator[FoundCertificate]:
-    """Every certificate in each bundle."""
+    """The certificates of all bundles. An unreadable bundle has a fault."""
     for each in {(each.where, each.calls.ca_bundle): each for each in callees}.values():
         chains: list[tuple[Certificate, ...]]
         try:
@@ -153,7 +153,7 @@ async def backend_places(
 
 
 def _of_url(url: str) -> _Targets:
-    """The address in a URL. The API server accepts any URL that Go's net/url does, even port 99999."""
+    """The address in a URL. The API server accepts any URL that Go's net/url accepts, even with port 99999."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or 443
@@ -164,7 +164,7 @@ def _of_url(url: str) -> _Targets:
 
 
 async def _addresses(api: ApiClient, inquiry: Inquiry, reference: ServiceReference) -> _Targets:
-    """The endpoints behind a Service's port, with the name that the API server verifies."""
+    """The endpoints behind a Service's port, with the DNS name that the API server verifies."""
     service: Measured[Service]
     slices: Measured[tuple[EndpointSlice, ...]]
     service, slices = await together(
@@ -197,9 +197,9 @@ def _nothing(text: str) -> Doubt:
 
 
 def _targets(slices: Iterable[EndpointSlice], ports: set[str], name: str) -> Iterator[Target]:
-    """The endpoints, even unready ones: their certificate may be the reason.
+    """The endpoints, even unready ones: a bad certificate may be the reason.
 
-    Terminating endpoints count only if there are no others.
+    Terminating endpoints are dialled only if there are no others.
     """
     found = [
         (endpoint, port.port)
@@ -224,7 +224,7 @@ _CALLERS: Final[tuple[tuple[Resource[Any], Callable[[str, Any], Iterator[Callee]
 async def gather_called(
     api: ApiClient, inquiry: Inquiry, ca: tuple[Certificate, ...], *, clock: Clock, timeout: float
 ) -> FoundPart:
-    """The caBundles of the servers that the API server calls, and the certificates that they serve."""
+    """The caBundles and serving certificates of the servers that the API server calls."""
     lists: list[Measured[Any]] = await together(
         *(inquiry.ask(api.list_all(resource)) for resource, _ in _CALLERS)
     )

@@ -1,4 +1,4 @@
-"""Certificates of API servers, at each endpoint and at the kubeconfig's address; and of etcd, without a client certificate."""
+"""Reads serving certificates of API servers (each endpoint and the kubeconfig's address) and etcd. Sends no client certificate."""
 
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
@@ -95,7 +95,7 @@ def _known(here: Target, targets: Iterable[Target]) -> bool:
 
 
 def _own_roots(access: ClusterAccess) -> tuple[Certificate, ...]:
-    """The kubeconfig's CAs; empty if it uses the machine's CAs, or verifies nothing."""
+    """The kubeconfig's CAs; empty if the kubeconfig has no CA or turns verification off."""
     if access.roots is None or not access.verify:
         return ()
     try:
@@ -105,7 +105,6 @@ def _own_roots(access: ClusterAccess) -> tuple[Certificate, ...]:
 
 
 _ETCD_AND_API_SERVERS = "component in (etcd, kube-apiserver)"
-"""The label selector for kubeadm's static pods."""
 
 _PODS = "etcd: the pods that say where it listens"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -149,7 +148,7 @@ def _flags(pod: Pod) -> tuple[str, ...]:
 
 
 def _of_urls(urls: str, use: CertificateUse, node: str) -> Iterator[Place]:
-    """The servers in these URLs that use TLS, without loopback addresses: they are the control plane's own."""
+    """The TLS servers in these URLs. Loopback addresses are skipped: they belong to the control plane's machine."""
     for url in urls.split(","):
         try:
             parts = urlsplit(url.strip())
@@ -173,7 +172,7 @@ async def gather_control_plane(
     clock: Clock,
     timeout: float,
 ) -> FoundPart:
-    """What API servers and etcd serve, the CAs for clients, and our own client certificate."""
+    """Serving certificates of API servers and etcd, the CAs for clients, and the kubeconfig's client certificate."""
     published: Measured[ConfigMap]
     slices: Measured[tuple[EndpointSlice, ...]]
     pods: Measured[tuple[Pod, ...]]

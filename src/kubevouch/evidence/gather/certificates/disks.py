@@ -32,8 +32,7 @@ from kubevouch.x509.bundle import LARGEST_FILE
 
 _TIMEOUT: Final = 60.0
 _AT_ONCE: Final = 16
-"""Concurrent ssh sessions. Each takes 40 ms of a core and an open file. A bastion often allows
-ten unauthenticated sessions."""
+"""Concurrent ssh sessions. Each needs 40 ms of a core and an open file. A bastion often allows only ten unauthenticated sessions."""
 
 
 async def certificates_over_ssh(
@@ -42,7 +41,7 @@ async def certificates_over_ssh(
     clock: Clock,
     progress: Callable[[str], None] = lambda _: None,
 ) -> FoundPart:
-    """The certificates on each node's disk. hosts: by node name, the names or addresses for ssh, in order."""
+    """The certificates on each node's disk. hosts: the names or addresses for ssh, in order, by node name."""
     done = 0
 
     async def one(node: str) -> FoundPart:
@@ -77,10 +76,10 @@ def _unread(node: str, why: str) -> FoundPart:
 
 
 def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
-    """Merges the inventories of the cluster and of its nodes' disks, without duplicates.
+    """Adds the certificates on nodes' disks to the cluster's inventory, without duplicates.
 
-    The disk overrides the CSR for a kubelet's client certificate. The cluster CA on a worker's disk
-    is omitted, unless it differs or is faulty.
+    A kubelet's client certificate on disk replaces the one in a CSR. The cluster CA on a worker's
+    disk is omitted, unless it differs or is faulty.
     """
     on_disk = {(each.use, each.node) for each in disks.found}
     known = {each.certificate for each in found.found if each.use is CertificateUse.CLUSTER_CA}
@@ -109,7 +108,7 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
 
 
 def certificates_on_disk(roots: Sequence[Path], clock: Clock) -> FoundCertificates:
-    """The certificates on nodes' disks. roots: the local folder with each node's `/`.
+    """The certificates on nodes' disks. roots: for each node, the local folder that holds its file system.
 
     Raises:
         UsageError: a root is not a readable folder.

@@ -1,4 +1,4 @@
-"""The certificates of kubelets: what each kubelet presents on the wire, and the newest in its CSRs."""
+"""The certificates of kubelets: the serving certificate on the wire, and the newest certificates in CSRs."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ NO_CSR: Final = Doubt(
 
 @dataclass(frozen=True, slots=True)
 class IssuedByCsr:
-    """The newest certificates issued to kubelets, by node, from the CSRs that the API server still has."""
+    """The newest client and serving certificate of each node, from the CSRs that still exist."""
 
     clients: dict[str, IssuedForCsr]
     serving: dict[str, IssuedForCsr]
 
 
 def issued_by_csr(csrs: Iterable[CertificateSigningRequest], nodes: Collection[str]) -> IssuedByCsr:
-    """The newest certificates in these CSRs, without unreadable ones. nodes: the names of all Nodes."""
+    """The newest certificates in these CSRs. Unreadable ones are skipped. nodes: the names of all Nodes."""
     signed = [each for each in csrs if each.status.certificate]
     clients, serving = (csrs_for(signer, signed) for signer in (CLIENT_SIGNER, SERVING_SIGNER))
     return IssuedByCsr(_newest(clients, nodes), _newest(serving, nodes))
@@ -62,7 +62,7 @@ def clients_of_kubelets(
     nodes: Iterable[Node],
     ca: tuple[Certificate, ...],
 ) -> FoundPart:
-    """The client certificate of every kubelet, if its CSR still exists."""
+    """The client certificate of each kubelet whose CSR still exists."""
     if csrs.doubt is not None:
         what = "client certificates of kubelets: the list of CSRs"
         return FoundPart(not_read=(NotRead(what, csrs.doubt),))
@@ -93,7 +93,7 @@ def kubelets_serving(
     trust: TrustedRoots | None,
     issued: IssuedByCsr,
 ) -> FoundPart:
-    """What each kubelet presents, by bare handshakes. A node without an address counts as not read."""
+    """The certificate that each kubelet presents. A node without an address is listed as not read."""
     if nodes.value is None:
         doubt = nodes.doubt or Doubt(DoubtKind.FAILED, "the API server lists no nodes")
         return FoundPart(not_read=(NotRead("kubelets: the list of nodes", doubt),))
@@ -112,7 +112,7 @@ def kubelets_serving(
 def presented_by_kubelet(
     served: Served, trust: TrustedRoots | None = None, issued: IssuedByCsr | None = None
 ) -> FoundCertificate:
-    """What one kubelet presents. issued: certificates from CSRs, if these were read."""
+    """The certificate that one kubelet presents. issued: certificates from CSRs; None if CSRs were not read."""
     return presented(
         CertificateUse.KUBELET_SERVING,
         str(served.dialled.target),
@@ -124,7 +124,7 @@ def presented_by_kubelet(
 
 
 def _authority(served: Served, trust: TrustedRoots | None) -> str:
-    """The signer. A trusted certificate's signer is known from the verdict, so no signature is checked twice."""
+    """The signer. A trusted certificate's signer is known from the verdict, so its signature is not checked again."""
     if served.is_trusted:
         return str(CertificateUse.CLUSTER_CA)
     return authority_of(served.dialled.chain, trust.certificates) if trust else ""

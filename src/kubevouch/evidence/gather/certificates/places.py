@@ -31,17 +31,16 @@ _NO_CONNECTION: Final = frozenset(
     }
 )
 _WANTS_OURS: Final = frozenset({"bad_certificate", "certificate_required", "handshake_failure"})
-"""Alerts of a server that demands a client certificate. With TLS 1.2 they come before we see the
-server's own certificate, with TLS 1.3 after that."""
+"""Alerts of a server that demands a client certificate. With TLS 1.2 the alert comes before the server's certificate, with TLS 1.3 after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A server to dial. what: its description if the connection fails.
+    """A server to dial. what: its description for a failed connection.
 
     about: a text to print after the address. roots: the CAs that must have signed its certificate;
-    empty if unknown. ca: the cluster's CA, to recognize its signatures. named: whether to verify the
-    name even without `roots`, since all clients dial exactly this name or address.
+    empty if unknown. ca: the cluster's CA, to recognize its signatures. named: whether to verify
+    the name even without `roots`, since all clients dial exactly this name or address.
     """
 
     use: CertificateUse
@@ -56,9 +55,9 @@ class Place:
 async def dial_places(
     places: Iterable[Place | NotRead], *, clock: Clock, timeout: float
 ) -> FoundPart:
-    """What all these servers present, with one dial for each address.
+    """The certificates that all these servers present. Each address is dialled once.
 
-    A server without a connection is listed as not read.
+    An unreachable server is listed as not read.
     """
     wanted = tuple(places)
     targets = dict.fromkeys(each.target for each in wanted if isinstance(each, Place))
@@ -97,7 +96,7 @@ def presented(
     authority: str,
     issued: IssuedForCsr | None = None,
 ) -> FoundCertificate:
-    """What a server presented, or how its handshake ended."""
+    """The certificate that a server presented, or the error of its handshake."""
     failure = dialled.failure
     return FoundCertificate(
         use,
@@ -115,7 +114,7 @@ def presented(
 
 
 def _unseen(failure: HandshakeFailure) -> str:
-    """Why the certificate is unknown though nothing may be wrong; "" for any other failure."""
+    """Why a server shows no certificate though it may be healthy; "" for any other failure."""
     if failure.kind in _NO_CONNECTION:
         return f"no connection from here: {failure.text}"
     if failure.alert is not None and failure.alert.name in _WANTS_OURS:
@@ -124,7 +123,7 @@ def _unseen(failure: HandshakeFailure) -> str:
 
 
 def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
-    """The verdict; None if unknown, since a matching name does not show who signed the certificate."""
+    """The verdict; None if unknown. Without roots, only a wrong name is certain."""
     leaf, name = dialled.leaf, place.target.server_name or place.target.address
     if leaf is None:
         return None

@@ -33,14 +33,13 @@ async def gather_certificates(
     timeout: float,
     progress: Callable[[str], None] = lambda _: None,
 ) -> FoundCertificates:
-    """Every certificate that can be seen from here. timeout: seconds for one handshake. progress: as in `gather`.
+    """Every certificate that this machine can read. timeout: seconds for one handshake. progress: as in `gather`.
 
     inquiry, nodes: the inquiry that read the nodes, and its result. clock: the API server's, since
     this machine's clock may be hours wrong.
 
     Raises:
-        KubeError: the API server does not answer or rejects our credential, so there is no
-    evidence.
+        KubeError: the API server does not answer, or rejects our credential.
     """
     trust: Measured[TrustedRoots]
     csrs: Measured[tuple[CertificateSigningRequest, ...]]
@@ -78,10 +77,10 @@ def all_found(
     served: tuple[Served, ...] | None,
     beside: FoundPart,
 ) -> FoundCertificates:
-    """The inventory of what was read: the CA, the kubelets, and `beside`.
+    """The inventory: the CA, the kubelets, and `beside`.
 
-    csrs: the CSRs of all signers. served: what kubelets serve; None if the caller dials them itself.
-    beside: the result of `gather_beside_kubelets`.
+    csrs: the CSRs of all signers. served: the kubelets' serving certificates; None if the caller
+    dials kubelets itself. beside: the result of `gather_beside_kubelets`.
     """
     issued = issued_by_csr(csrs.or_else(()), {each.name for each in nodes.or_else(())})
     clients = clients_of_kubelets(csrs, issued, nodes.or_else(()), _roots_of(trust))
@@ -93,7 +92,6 @@ def all_found(
 
 
 def _roots_of(trust: Measured[TrustedRoots]) -> tuple[Certificate, ...]:
-    """The cluster's CA; empty if unknown."""
     return trust.value.certificates if trust.value else ()
 
 
@@ -106,7 +104,7 @@ async def gather_beside_kubelets(
     clock: Clock,
     timeout: float,
 ) -> FoundPart:
-    """The certificates that `doctor` does not read anyway, read while the kubelets are dialled."""
+    """All certificates except the kubelets' and the cluster's CA. They are read while the kubelets are dialled."""
     ca = _roots_of(trust)
     return FoundPart.of(
         await together(
