@@ -171,7 +171,7 @@ class ClusterView:
         return known is not None or not found.status.certificate
 
     def _is_allowed(self, requestor: Requestor) -> bool:
-        """Whether this credential passes as its node's own."""
+        """Whether this credential counts as its node's own."""
         username, credential = requestor
         node = self.nodes.get(node_of(username) or "")
         if node is None or self.credentials is None:

@@ -172,7 +172,7 @@ def _port_state(served: Served, evidence: Evidence, logged: PortState | None) ->
 
 
 def _logged(evidence: Evidence) -> dict[str, PortState]:
-    """What the log says, by node. Only for nodes without metrics, since a success leaves no line."""
+    """The state in metrics-server's log, by node. Only for nodes without metrics, since a success leaves no line."""
     measured = evidence.metrics.measured_nodes
     if measured is None:
         return {}
@@ -309,7 +309,7 @@ def only_starting(evidence: Evidence) -> bool:
 def awaits_its_endpoint(evidence: Evidence) -> bool:
     """Whether every ready metrics-server has only just become ready.
 
-    The EndpointSlice follows the pod, and the APIService's check follows the EndpointSlice.
+    The EndpointSlice is updated after the pod, and the APIService's check runs after that.
     """
     ready = [pod for pod in evidence.metrics.pods.or_else(()) if pod.ready]
     return bool(ready) and all(_is_young(_ready_since(pod), evidence.at) for pod in ready)
@@ -321,7 +321,7 @@ def is_young(pod: Pod, at: datetime) -> bool:
 
 
 def _waits(pod: Pod) -> bool:
-    """Whether a container of the pod waits for more than its creation."""
+    """Whether a container of the pod is waiting, and not only being created."""
     waiting = (status.state.waiting for status in pod.status.container_statuses)
     return any(each is not None and each.reason != "ContainerCreating" for each in waiting)
 
