@@ -186,7 +186,7 @@ class Authenticator:
 
 @contextlib.contextmanager
 def _refusing(refused: list[str]) -> Iterator[None]:
-    """Turns an unreadable certificate into a refusal by this method. Another CA may need fewer certificates of the chain."""
+    """Turns the error for an unreadable certificate into a refusal by this method. Another method's CA may not need that certificate."""
     try:
         yield
     except X509Error as error:
@@ -199,8 +199,7 @@ def _chain(
 ) -> tuple[Certificate, ...]:
     """The client's certificates for verification against these roots, cached for the requests of a connection.
 
-    Only the leaf if a root signed it: the rest is not needed then, and a client could send a long
-    one.
+    Returns only the leaf if a root signed it, since a client could send a long chain.
 
     Raises X509Error.
     """
