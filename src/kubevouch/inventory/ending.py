@@ -108,7 +108,7 @@ def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:
-    """The rows that reach a limit, grouped: failures first, by harm, then those still to end, by date."""
+    """The rows that reach a limit, in groups: failures by harm, then certificates still to expire, by date."""
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     keyed = sorted(worth, key=lambda each: (*_key(each, limits), _left(each)))
     groups = [

@@ -101,7 +101,7 @@ class PendingCsrs:
 
 
 def _asker(csr: CertificateSigningRequest) -> str:
-    """The user that the certificate is for. Joining nodes share one bootstrap token, so the requestor does not name the node."""
+    """The user that the certificate is for. The requestor may be a bootstrap token that joining nodes share."""
     if csr.spec.signer_name == KUBELET_SERVING or (parsed := csr_of(csr).parsed) is None:
         return csr.spec.username
     return parsed.subject.common_name

@@ -41,7 +41,7 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_sample(cpu: float, memory: float, at_ns: int) -> bool:
-    """Whether these numbers are a measurement. cpu: core-seconds. memory: bytes. Zero is not a measurement."""
+    """Whether these numbers are a measurement. cpu: core-seconds, not 0. memory: bytes, not 0."""
     # NaN fails every comparison.
     return 1 <= cpu * 1e9 < MOST and 1 <= memory < MOST and 0 <= at_ns <= LAST_NS
 
@@ -103,7 +103,7 @@ class Columns(msgspec.Struct, frozen=True, eq=False, gc=False):
     latest_start_ns: int
 
     def in_layout(self, layout: Layout, rows: Sequence[int]) -> "Columns":
-        """The same measurements in another layout. rows: for each row of that layout, the row here or ABSENT."""
+        """The same measurements in another layout. rows: as `rows_of` returns them for that layout."""
 
         def picked(column: "array[float] | array[int]", otherwise: float) -> list[Any]:
             # ABSENT picks the last place.

@@ -94,7 +94,7 @@ class Authenticator:
         return ca_pool(self.trust.proxy_ca, "request header CA")
 
     def is_front_proxy(self, certificates: tuple[bytes, ...]) -> bool:
-        """Whether these certificates are the front proxy's, such as the API server's aggregator. certificates: as in HttpRequest.
+        """Whether the client is the front proxy, such as the API server's aggregator. certificates: as in HttpRequest.
 
         Called before a request is queued. For other clients the check of allowed names is cheap.
         """

@@ -64,7 +64,7 @@ class Watches:
 
     @property
     def stale(self) -> str:
-        """The watches that were silent for so long that their data may be outdated, as text; "" if none."""
+        """The watches that were silent for so long that their data may be outdated; "" if there are none."""
         now = self._clock.monotonic()
         heard = {
             "nodes": self._node_watch.heard,

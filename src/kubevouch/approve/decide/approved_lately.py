@@ -141,9 +141,9 @@ class ShownKeys:
     def put(self, csr: Csr) -> None:
         """Records that the CSR's node has its key.
 
-        Ignores a CSR whose subject is another node; the rule about the subject holds it. Also
-        ignores a key copied from another node's CSR, which every node can read but not sign with;
-        the rule about the form holds that CSR.
+        Ignores a CSR whose subject is another node; the rule about the subject holds that CSR. Also
+        ignores a key copied from another node's CSR, which every node can read; the rule about the
+        form holds that CSR.
         """
         node = requestor_node(csr)
         if node is None or csr.parsed is None or csr.parsed.subject.common_name != csr.username:

@@ -88,7 +88,7 @@ class ClusterView:
         return changed | self.look_at_credentials(self.nodes) | self.client_csrs_listed()
 
     def client_csrs_listed(self) -> set[str]:
-        """Called when a list of CSRs, which is sorted by name, is complete.
+        """Adds the client CSRs of a complete list. Until then their order of creation is unknown.
 
         Returns the names of nodes whose credentials have changed.
         """

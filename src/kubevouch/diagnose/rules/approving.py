@@ -82,7 +82,7 @@ nextRotationDeadline)."""
 
 @rule(Code.ROTATION_WILL_STALL)
 def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
-    """All is well with serverTLSBootstrap, but nobody will approve the next CSRs."""
+    """Serving certificates are issued, but nobody will approve the next CSRs."""
     if not no_approver_is_seen(evidence):
         return
     known = {each.node for each in evidence.served if each.is_trusted}
@@ -204,7 +204,7 @@ def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 @rule(Code.CSR_OUTSIDE_POLICY)
 def outside_policy(evidence: Evidence) -> Iterator[Finding]:
-    """CSRs refused by a rule that nothing overrides. Other rules may hold honest mistakes."""
+    """CSRs refused by a rule that nothing overrides. Other rules may also hold honest mistakes."""
     csrs = [each for each in evidence.csrs.or_else(()) if not each.status.conditions]
     refused = outside_policy_csrs(evidence, csrs)
     proofs = []

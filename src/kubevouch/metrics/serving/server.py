@@ -26,7 +26,7 @@ from kubevouch.serve.server import ServerPart, ServingOptions, new_registry, ser
 
 
 class MetricsServer:
-    """A metrics server. The arguments are those of Collector."""
+    """A metrics server. Most arguments are those of Collector."""
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ class UsageRow:
 def node_rows(
     metrics: Iterable[NodeMetrics], nodes: Sequence[SizedNode], *, capacity: bool, sort_by: str
 ) -> list[UsageRow]:
-    """The rows of nodes: measured ones in the requested order, then those without metrics, by name."""
+    """The rows of nodes: nodes with metrics in the requested order, then the others by name."""
     limits = {
         node.name: Usage.of(node.status.capacity if capacity else node.status.allocatable)
         for node in nodes
