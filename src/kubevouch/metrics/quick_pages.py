@@ -5,8 +5,8 @@ words at once. If its labels are those of the last page (compared by hash), only
 converted, in bulk. `quick_page` returns None if a page has other containers, or differs from a
 kubelet's form (labels in another order, a family in two places, NaN). Then the full reader reads
 the page, and `page_form` makes the form for the next one. Otherwise both readers give the same
-measurements. Only this reader ignores faults in irrelevant lines, or another kind of blank between
-two words.
+measurements. Only the full reader rejects faults in irrelevant lines, or another kind of blank
+between two words.
 """
 
 from array import array
@@ -53,7 +53,7 @@ class PageForm(NamedTuple):
 
 
 def page_form(body: bytes, page: Page) -> PageForm | None:
-    """The form of a page, for reading the next one quickly. Returns None if this page itself cannot be read quickly."""
+    """The form of a page, for reading the next one quickly. Returns None if this page is incomplete, or cannot be read quickly itself."""
     layout, begin = page.containers.layout, body.find(b"\n" + START + b"{")
     end = body.find(_NEXT, begin) if begin >= 0 else begin
     lines = [b""] * len(layout.names)

@@ -58,7 +58,7 @@ class ScrapeObserver(Protocol):
         ...
 
     def doubted(self, node: FleetNode, doubt: str) -> None:
-        """A scraped kubelet is unverified; it was verified at its last scrape, or this is its first."""
+        """A scraped kubelet is unverified. Not called again while that lasts."""
         ...
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
