@@ -48,7 +48,7 @@ MOST_CAUSES = 3
 
 
 def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings. Each symptom is linked to the findings that together explain all of its subjects."""
+    """The findings, with each symptom linked to those that explain all of its subjects."""
     found = tuple(findings)
     return tuple(
         msgspec.structs.replace(each, because_of=", ".join(_behind(each, found))) for each in found

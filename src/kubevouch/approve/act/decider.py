@@ -65,8 +65,8 @@ _DIAL_AWAITED: Final = 1.0
 class Decider:
     """Works on the queue of requestors.
 
-    reactions: gets each message before it is written, and has whether this process leads, as last announced.
-    decides: whether this process leads right now and has all CSRs in order. may_write: called right
+    reactions: gets each message before it is written. Its `active` is whether this process leads,
+    as last announced. decides: whether this process leads right now and has all CSRs in order. may_write: called right
     before every write.
     """
 

@@ -128,7 +128,7 @@ class WatchReactions:
         self.telling.log.info("Client certificates may have been issued unseen")
 
     def _credentials_changed(self, nodes: Collection[str]) -> None:
-        """Records and decides again after a change of these nodes' client certificates."""
+        """Records these nodes' changed client certificates, and queues their CSRs."""
         for node in nodes:
             self.records.changed(node)
             self._look_at(self.view.waiting.of_node(node))
