@@ -66,8 +66,8 @@ class Decider:
     """Works on the queue of requestors.
 
     reactions: gets each message before it is written. Its `active` is whether this process leads,
-    as last announced. decides: whether this process leads right now and has all CSRs in order. may_write: called right
-    before every write.
+    as last announced. decides: whether this process leads right now and has all CSRs in order.
+    may_write: called right before every write.
     """
 
     api: ApiClient
