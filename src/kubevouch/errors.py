@@ -25,8 +25,8 @@ def _with_label(label: str, names: Iterable[str]) -> list[str]:
 def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
     """The full node names for these words, without duplicates.
 
-    The first label of a node name is enough if it is unique. Use this only to read: another node
-    may have that label tomorrow. Unknown and ambiguous words stay unchanged.
+    The first label of a node name is enough if it is unique. Use this only to read, since another
+    node may have that label tomorrow. Unknown and ambiguous words stay unchanged.
     """
     nodes = frozenset(known)
     found = dict[str, None]()

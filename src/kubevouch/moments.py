@@ -7,8 +7,8 @@ hash of the name spreads the nodes evenly over each interval.
 from hashlib import blake2b
 
 PHASES = 64
-"""The number of scrape times per interval. Nodes with the same time are read back to back, which
-costs much less CPU: the code and data for a page stay in the processor's caches."""
+"""The number of scrape times per interval. Nodes with the same time are read back to back. That
+costs much less CPU, since the code and data for a page stay in the processor's caches."""
 SHORTEST_GAP = 0.5
 """The shortest time between two scrapes, as a fraction of the resolution. A kubelet measures every
 10 to 15 seconds, so closer scrapes find the same sample."""

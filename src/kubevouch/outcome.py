@@ -31,7 +31,7 @@ class Outcome(StrEnum):
 
 
 def combined(outcomes: Sequence[Outcome]) -> Outcome:
-    """The outcome of several rules: REFUSE if any rule refuses; CANNOT_TELL if any cannot tell, or without rules; else PASS."""
+    """The outcome of several rules. REFUSE if any rule refuses, else CANNOT_TELL if any cannot tell or there are no rules, else PASS."""
     for decisive in (Outcome.REFUSE, Outcome.CANNOT_TELL):
         if decisive in outcomes:
             return decisive

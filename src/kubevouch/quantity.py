@@ -44,7 +44,7 @@ def read(text: str) -> Fraction | None:
 
 
 def milli(number: Fraction) -> int:
-    """The number in thousandths, rounded up (MilliValue). Not for negative numbers."""
+    """The number in thousandths, rounded up (MilliValue). The number must not be negative."""
     return ceil(number * 1000)
 
 
@@ -56,7 +56,7 @@ def format_nanocores(number: int) -> str:
 
 
 def format_bytes(number: int) -> str:
-    """Memory with the largest binary suffix that divides it, else as a plain number. Below 1024 suffixes are decimal: 1000 is 1k."""
+    """Memory with the largest binary suffix that divides it, else as a plain number. Below 1024 the suffix is decimal: 1000 is 1k."""
     if number < 1024:
         return _scaled(number, 1000, _DECIMAL[3:])
     kibibytes, rest = divmod(number, 1024)

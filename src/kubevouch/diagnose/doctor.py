@@ -48,7 +48,7 @@ MOST_CAUSES = 3
 
 
 def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings, each symptom linked to the findings that explain all of its subjects."""
+    """The findings, with each symptom linked to those that explain all of its subjects."""
     found = tuple(findings)
     return tuple(
         msgspec.structs.replace(each, because_of=", ".join(_behind(each, found))) for each in found
@@ -56,9 +56,9 @@ def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _behind(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
-    """The codes that explain a symptom: one that covers all of its subjects, or several that do so together; else none.
+    """The codes that explain a symptom: one that covers all of its subjects, else several that do so together.
 
-    A finding without subjects covers the whole cluster.
+    Empty if none do. A finding without subjects covers the whole cluster.
     """
     order = symptom.definition.symptom_of
     behind = sorted(
@@ -75,7 +75,7 @@ def _behind(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
 
 
 def causes_of(findings: Iterable[Finding]) -> tuple[Cause, ...]:
-    """Causes: findings that no other finding explains, by rank. After the first only errors and worse; at most MOST_CAUSES."""
+    """Findings that no other finding explains, by rank. After the first only errors and worse; at most MOST_CAUSES."""
     roots = sorted(
         (
             each
@@ -102,7 +102,6 @@ _FILES: tuple[ModuleType, ...] = (
 
 
 def _rules_of(file: ModuleType) -> tuple[Rule, ...]:
-    """The rules of a file, in its order."""
     return tuple(each for each in vars(file).values() if isinstance(each, Rule))
 
 

@@ -58,8 +58,8 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
 
 _RELEASE = "meta.helm.sh/release-name"
 _RELEASES = ("helm", "list", "--all-namespaces")
-"""NEXT instead of a command that changes an object of a Helm release: such a change makes Helm 4's
-next upgrade or rollback fail with a field manager conflict."""
+"""NEXT instead of a command that changes an object of a Helm release. After such a change Helm 4's
+next upgrade or rollback fails with a field manager conflict."""
 
 
 def finding(
@@ -118,7 +118,7 @@ def named(names: Sequence[str], most: int = 8) -> str:
 
 
 def wire_proof(served: Served, seen: str | None = None) -> Proof:
-    """The proof of what a node's port showed. seen: None for the text that Go prints."""
+    """The proof from a node's port. If `seen` is None, the proof has Go's text (`wire_text`)."""
     return Proof(
         subject=served.node,
         seen=wire_text(served) if seen is None else seen,

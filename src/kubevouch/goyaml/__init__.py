@@ -91,7 +91,7 @@ class YamlNode:
 
 @dataclass(frozen=True, slots=True)
 class MappingEntry:
-    """A key and its value in a mapping. `key`: the key as JSON writes it. merges: True if the key is `<<`."""
+    """A key and its value in a mapping. key: as JSON writes it. merges: True if the key is `<<`."""
 
     key: str
     merges: bool
@@ -100,8 +100,7 @@ class MappingEntry:
 
 
 Note = Callable[[Oddity, Position, str], None]
-"""Called for each oddity with its position and path: the dotted path of the key, or for `<<` the
-path of the mapping."""
+"""Called for each oddity with its position and path. The path is the dotted path of the key, or for `<<` that of the mapping."""
 
 
 def read(data: bytes, note: Note = lambda *_: None) -> Value:

@@ -70,7 +70,7 @@ def advice_of(row: CertificateRow) -> Advice:
 
 
 def _node(row: CertificateRow) -> str:
-    """The node where to act. The node of a disk may be unknown."""
+    """The node to act on. The node of a disk may be unknown."""
     found = row.found
     return f"the node whose disk is {found.root}" if found.root == found.node else found.node
 
@@ -82,8 +82,8 @@ def _as_root(row: CertificateRow) -> str:
 def _kubeadms_advice(row: CertificateRow, where: str) -> Advice:
     """The advice for a certificate that kubeadm renews.
 
-    Missing and unreadable ones must be created, since `renew` copies the names from the old
-    certificate. `renew` signs with the CA on disk. After a swap of that CA all its certificates
+    Missing and unreadable certificates must be created, since `renew` copies the names from the old
+    certificate. `renew` signs with the CA on disk. If that CA was swapped, all its certificates
     look wrong.
     """
     use = row.found.use
@@ -98,7 +98,7 @@ def _kubeadms_advice(row: CertificateRow, where: str) -> Advice:
 
 
 def _moved_away(row: CertificateRow) -> str:
-    """The files to move away first: `kubeadm init phase` fails if it finds an incomplete pair or half a file.
+    """The files to move away first. `kubeadm init phase` fails if a file is incomplete, or lacks its certificate or key.
 
     Source: writeCertificateFilesIfNotExist in cmd/kubeadm/app/phases/certs/certs.go,
     validateKubeConfig in phases/kubeconfig/kubeconfig.go; tried with kubeadm 1.36.3.
@@ -127,7 +127,7 @@ def _authority_advice(row: CertificateRow) -> Advice:
 
 
 def _put_back(row: CertificateRow) -> str:
-    """The advice to restore a missing CA from another place, where it still exists. A new CA would split the cluster."""
+    """The advice to restore a missing CA from another copy. A new CA would split the cluster."""
     found = row.found
     if found.vantage is not Vantage.NODE_DISK:
         return f"create no other CA: kube-apiserver writes {found.where} from the file on its disk, so check that file"

@@ -1,4 +1,4 @@
-"""What matters most in an inventory: what has ended or ends first, and what stops then."""
+"""What matters most in an inventory: which certificates have expired or expire first, and what stops then."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,8 +23,7 @@ _OF_ONE: Final = frozenset(
         CertificateUse.KUBECONFIG,
     }
 )
-"""Uses whose end stops only one node or one client. Among certificates that have not ended, these
-are reported last."""
+"""Uses whose certificates serve only one node or client. Of the certificates still to expire, these are reported last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Trouble:
 
     @property
     def _why(self) -> str:
-        """The fault of the first row, with its place if the faults of others differ."""
+        """The fault of the first row. Names its place if other rows have other faults."""
         reasons = [each.found.fault or "; ".join(each.remarks[:1]) for each in self.rows]
         is_all = len(set(reasons)) == 1
         return reasons[0] if is_all else f"at {place_of(self.rows[0])}, {reasons[0]}"
@@ -69,9 +68,9 @@ class Trouble:
 class Outlook:
     """What matters most in an inventory.
 
-    first: the first good certificate to end. unknown: whether something could not be read. besides:
-    sentences about faults of certificates that are within their validity. advice: None if nothing
-    needs to be done.
+    first: the first good certificate to expire. unknown: whether something could not be read.
+    besides: sentences about faults of certificates that are within their validity. advice: None if
+    nothing needs to be done.
     """
 
     troubles: tuple[Trouble, ...]
@@ -83,7 +82,7 @@ class Outlook:
 
 
 def outlook_of(found: FoundCertificates, rows: Sequence[CertificateRow], limits: Limits) -> Outlook:
-    """The outlook, for the terminal and for the HTML page."""
+    """The outlook for the terminal and the HTML page."""
     troubles, doubted = troubles_of(rows, limits), doubted_of(rows)
     unknown = not all(each.is_ordinary for each in found.not_read)
     if troubles:
@@ -109,7 +108,7 @@ def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:
-    """The rows that reach a limit, grouped: failures first, by harm, then those still to end, by date."""
+    """The rows that reach a limit, in groups: failures by harm, then certificates still to expire, by date."""
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     keyed = sorted(worth, key=lambda each: (*_key(each, limits), _left(each)))
     groups = [
@@ -120,7 +119,7 @@ def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble
 
 
 def most_harmful(troubles: Sequence[Trouble], most: int) -> tuple[Trouble, ...]:
-    """Up to `most` troubles in their order: the first, and the most harmful of the others."""
+    """The first trouble and the most harmful others, up to `most`, in their order."""
     kept = sorted(troubles[1:], key=lambda each: (each.concern is not Concern.FAIL, _harm(each)))
     shown = {id(each) for each in (*troubles[:1], *kept[: most - 1])}
     return tuple(each for each in troubles if id(each) in shown)
@@ -166,7 +165,7 @@ def besides(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
 
 
 def first_to_end(rows: Sequence[CertificateRow]) -> CertificateRow | None:
-    """The first good certificate to end; None if none is good."""
+    """The good certificate that expires first; None if none is good."""
     valid = [each for each in rows if each.state in IN_TIME]
     return min(valid, key=_left, default=None)
 
@@ -185,7 +184,7 @@ def _harm(trouble: Trouble) -> int:
 
 
 def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedelta]:
-    """The sort key: failures by harm; before the end, a CA comes before its certificates.
+    """The sort key: failures by harm, then certificates still to expire, CAs first.
 
     Without a CA nothing can be renewed. A CA beside a valid one is less urgent.
     """
@@ -198,12 +197,12 @@ def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedel
 
 
 def place_of(row: CertificateRow) -> str:
-    """Where to find the certificate: the node, else the place."""
+    """The node of the certificate, else its place."""
     return row.found.node or row.found.where
 
 
 def places_of(rows: Sequence[CertificateRow]) -> str:
-    """The place of the rows if there is only one; else how many, and the first few."""
+    """The place of the rows if they share one; else how many, and the first few."""
     places = list(dict.fromkeys(map(place_of, rows)))
     few = named(places, most=NAMES)
     return few if len(places) == 1 else f"{len(places)} places ({few})"

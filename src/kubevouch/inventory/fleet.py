@@ -1,4 +1,4 @@
-"""Sums up many certificates of one use, and many unread places, in a few lines: count, first to end, outliers."""
+"""Sums up many certificates of one use, or many unread places, in a few lines."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ _OWN_AUTHORITY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Outlier:
-    """A row that differs from the others of its use, and why, as a clause. more: how many other rows have the same reason."""
+    """A row that differs from the others of its use. why: a clause. more: how many other rows have the same reason."""
 
     row: CertificateRow
     why: str
@@ -97,7 +97,7 @@ def signed_by(row: CertificateRow) -> str:
 def _outliers(
     rows: Sequence[CertificateRow], read: Sequence[CertificateRow], limits: Limits
 ) -> Iterable[Outlier]:
-    """The rows to show: first those that reach a limit or have a remark, then those signed by an unusual CA."""
+    """The rows to show: those that reach a limit, then those of an unusual signer, then those that do not verify."""
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     by_word = sorted(worth, key=lambda each: state_word(each, limits))
     for word, same in groupby(by_word, key=lambda each: state_word(each, limits)):
@@ -116,7 +116,7 @@ def _some(rows: Sequence[CertificateRow], why: str) -> Iterable[Outlier]:
 
 
 def _others(rows: Sequence[CertificateRow]) -> list[CertificateRow]:
-    """The rows that the most common signer did not sign; empty unless that one signed more than half."""
+    """The rows not signed by the most common signer. Empty if that signer signed at most half."""
     usual = Counter(map(signed_by, rows)).most_common(1)
     if not usual or usual[0][1] * 2 <= len(rows):
         return []
@@ -150,7 +150,7 @@ def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
 
 
 def all_unread(found: FoundCertificates) -> tuple[NotRead, ...]:
-    """The unread places, and last those of kubeadm that nobody saw. Without absent ones."""
+    """The unread places except absent ones, then the files of kubeadm that were not read."""
     listed = tuple(each for each in found.not_read if not each.is_not_missed)
     has_its_row = any(each.lacks and each.lacks.use in SHOWN_BY_KUBEADM for each in listed)
     unseen = () if has_its_row else unseen_of_kubeadm(found.found)

@@ -46,9 +46,9 @@ def _is_kubeadms_file(found: FoundCertificate) -> bool:
 
 
 def unseen_of_kubeadm(certificates: Iterable[FoundCertificate]) -> tuple[str, ...]:
-    """Names that kubeadm gives to files that it would show and nobody has seen.
+    """Names that kubeadm gives to files that it would show, but that were not found.
 
-    Empty if its files were read.
+    Empty if any of its files was read.
     """
     listed = list(certificates)
     if any(map(_is_kubeadms_file, listed)):
@@ -58,7 +58,7 @@ def unseen_of_kubeadm(certificates: Iterable[FoundCertificate]) -> tuple[str, ..
 
 
 class DiskTables(NamedTuple):
-    """Both tables of one node as cells. They have no rows if kubeadm shows none."""
+    """Both tables of one node as cells. A table that kubeadm omits has no rows."""
 
     node: str
     leaves: Sequence[tuple[str, ...]]
@@ -80,8 +80,8 @@ def disk_tables(rows: Iterable[CertificateRow]) -> Iterator[DiskTables]:
 def kubeadm_lines(tables: DiskTables) -> tuple[str, ...]:
     """Both tables, byte for byte as kubeadm prints them, without its introduction.
 
-    kubeadm fails at an unreadable file. Here its row starts with `!UNREADABLE!`, as that of a
-    missing file starts with `!MISSING!`; or with `!NOT READ!` if only we may not read it.
+    kubeadm fails at an unreadable file. Here that row starts with `!UNREADABLE!`, like `!MISSING!`
+    for a missing file, or with `!NOT READ!` if access is denied.
     """
     both = ((LEAF_COLUMNS, tables.leaves), (AUTHORITY_COLUMNS, tables.authorities))
     found = [_table(headings, rows) for headings, rows in both if rows]

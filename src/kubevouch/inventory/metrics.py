@@ -1,8 +1,8 @@
 """Rows as Prometheus series, the same for `certs -o prometheus` and for the exporter.
 
-Like cert-manager's and kubelets' metrics they have both times, so that a rule can compute the time
-left or the used part of a life. The number of series does not depend on a certificate's contents:
-names, issuers and serials are not labels.
+As in cert-manager's and kubelets' metrics, notBefore and notAfter are series, so a rule can compute
+the time left or the used part of the life. The number of series does not depend on certificates'
+contents: names, issuers and serials are not labels.
 """
 
 from collections import Counter
@@ -66,7 +66,7 @@ def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], 
 
 
 def place_label(where: str) -> str:
-    """A place as the value of a label."""
+    """The place as a label value, truncated to LONGEST_PLACE."""
     return where if len(where) <= LONGEST_PLACE else where[: LONGEST_PLACE - 1] + "…"
 
 
@@ -108,7 +108,7 @@ def _verdict(verified: str, failure: str, labels: str, reason: str | None) -> di
 
 
 def kubelet_failure(row: CertificateRow) -> str | None:
-    """Why a kubelet's certificate does not prove the node, as one of a fixed list; "" if it does, None if unknown.
+    """Why a kubelet's certificate does not prove the node, as a fixed word; "" if it does, None if unknown.
 
     Like our metrics server before it sends a token, this rejects a trusted certificate of another
     node.

@@ -1,8 +1,8 @@
-"""The watched CSRs: which kubelets wait, since when, and their newest issued certificates.
+"""Which kubelets wait for a certificate, since when, and their newest issued certificates. All from watched CSRs.
 
-A kubelet whose CSR is not answered makes another every 15 minutes, and old ones stay pending for a
-day. So the CSRs of one kubelet count together. A kubelet waits if its newest CSR is pending, since
-the first CSR after its last decided one.
+A kubelet makes a new CSR every 15 minutes until one is decided, and old CSRs stay pending for a
+day. So the CSRs of a kubelet count together. It waits if its newest CSR is pending, since the first
+CSR after its last decided one.
 """
 
 from datetime import datetime, timedelta
@@ -37,7 +37,7 @@ class Pending(NamedTuple):
 
 
 class PendingCsrs:
-    """Kubelets' CSRs by name: which kubelets wait, and what was last issued."""
+    """Kubelets' CSRs by name."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
@@ -47,8 +47,8 @@ class PendingCsrs:
     def put(self, csr: CertificateSigningRequest) -> str:
         """Adds a new or changed CSR. Returns the node whose kubelet to dial again, or "".
 
-        That kubelet has made a serving CSR, so its certificate may have ended; or it got its newest
-        certificate.
+        The kubelet is dialled again if it has made a serving CSR, since its certificate may have
+        expired, or if its newest certificate was issued.
         """
         signer, created = csr.spec.signer_name, csr.metadata.creation_timestamp
         if signer not in SIGNERS or created is None:
@@ -101,14 +101,14 @@ class PendingCsrs:
 
 
 def _asker(csr: CertificateSigningRequest) -> str:
-    """The user that the certificate is for. A joining node uses a bootstrap token, which it shares with others."""
+    """The user that the certificate is for. The requestor may be a bootstrap token that joining nodes share."""
     if csr.spec.signer_name == KUBELET_SERVING or (parsed := csr_of(csr).parsed) is None:
         return csr.spec.username
     return parsed.subject.common_name
 
 
 def _waits_since(csrs: list[_Known]) -> datetime | None:
-    """Since when a kubelet has waited, by all its CSRs; None if its newest CSR is decided."""
+    """Since when a kubelet has waited; None if its newest CSR is decided."""
     since = None
     for each in sorted(csrs, key=lambda each: each.created, reverse=True):
         if not each.pending:

@@ -21,7 +21,7 @@ from kubevouch.tls import FailureKind
 from kubevouch.x509 import Certificate, CertificateKind, classify, life_used, misnamed
 
 _CALLED = frozenset({CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK})
-"""Servers that the API server calls. We verify them as it does, so that we report the same error."""
+"""Servers that the API server calls. We verify them as it does, to report the same error."""
 
 
 class RowState(Explained):
@@ -38,7 +38,7 @@ class RowState(Explained):
 
 
 IN_TIME = frozenset({RowState.VALID, RowState.SELF_SIGNED})
-"""States of certificates within their validity, whose end is still to come."""
+"""States of certificates within their validity."""
 
 _STOPS_BESIDE = {
     RowState.EXPIRED: "certificates of this CA only: another CA beside it is valid",
@@ -51,9 +51,9 @@ _NUMBERED = re.compile(r", certificate \d+\Z")  # a second CA in a file on a dis
 class CertificateRow:
     """What an operator sees about one certificate.
 
-    remaining: the time until its end, negative afterwards; None without a certificate. used: the
-    used part of its life, 0.0 to 1.0 (more after its end); None without a certificate. remarks:
-    other faults, each a clause.
+    remaining: the time until it expires, negative afterwards. used: the used part of its life, 0.0
+    to 1.0, more after it expires. Both are None without a certificate. remarks: other faults, each
+    a clause.
     """
 
     found: FoundCertificate
@@ -110,7 +110,7 @@ def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
 
 
 def _authorities(found: FoundCertificates) -> dict[bytes, list[Certificate]]:
-    """The CAs of kubeadm by subject. A rotation has two of one subject, and all clusters use the same subjects."""
+    """The CAs of kubeadm by subject. During a rotation two share a subject, and all clusters use the same subjects."""
     authorities: dict[bytes, list[Certificate]] = {}
     for each in found.found:
         if each.certificate is not None and each.use in KUBEADMS_CAS:
@@ -121,7 +121,7 @@ def _authorities(found: FoundCertificates) -> dict[bytes, list[Certificate]]:
 def _ends_with_ca(
     found: FoundCertificate, authorities: dict[bytes, list[Certificate]]
 ) -> tuple[str, ...]:
-    """A remark if the CA ends before its certificate, or together with it, since nothing issued outlives the CA.
+    """A remark if the CA expires before its certificate, or together with it.
 
     Signatures are checked only if the dates require it.
     """
@@ -182,7 +182,7 @@ def row_of(found: FoundCertificate, at: datetime) -> CertificateRow:
 
 
 def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> RowState:
-    """The state of a certificate. By Go's rule it is still valid in the second of its end (crypto/x509 Verify)."""
+    """The state of a certificate. As in Go, it is still valid at notAfter (crypto/x509 Verify)."""
     if at < certificate.not_before:
         return RowState.NOT_YET_VALID
     if at > certificate.not_after:
@@ -195,7 +195,7 @@ def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> R
 
 
 def misnaming(found: FoundCertificate) -> str:
-    """Why a kubelet's trusted certificate is not its node's, as if another kubelet answers there; else ""."""
+    """Why a kubelet's trusted certificate is not its node's, as if another kubelet answered; else ""."""
     leaf, verdict = found.certificate, found.verdict
     is_trusted = verdict is not None and verdict.trusted
     return misnamed(leaf, found.node) if is_trusted and leaf is not None else ""
@@ -204,7 +204,7 @@ def misnaming(found: FoundCertificate) -> str:
 def _is_refused(found: FoundCertificate) -> bool:
     """Whether verifying clients reject the server's certificate.
 
-    API servers also have names that we do not dial, so for them only the CA counts.
+    API servers have names that we do not dial, so their names are not checked.
     """
     verdict = found.verdict
     if verdict is None:
@@ -223,7 +223,7 @@ def _is_kubelets_own(certificate: Certificate) -> bool:
 
 
 def _renewed_by(found: FoundCertificate, usual: RenewedBy) -> RenewedBy:
-    """Who renews the certificate: nobody a kubelet's self-signed one, and kubeadm none that is managed elsewhere."""
+    """Who renews the certificate. Nobody renews a kubelet's self-signed one, and kubeadm renews none that is managed elsewhere."""
     if not found.is_usual:
         return RenewedBy.NOT_KNOWN
     if found.externally_managed:
@@ -252,7 +252,7 @@ def _remarks(found: FoundCertificate) -> tuple[str, ...]:
 def _is_newer(issued: Certificate, served: Certificate | None) -> bool:
     """Whether the issued certificate should replace the served one.
 
-    The issued one may be older, if the CSR of the served one is already deleted.
+    If the CSR of the served certificate is deleted, the issued one may be older.
     """
     if served is None:
         return True
@@ -280,8 +280,8 @@ class LifeLimit:
 
 
 WARN: Final = LifeLimit(used=0.92)
-"""The default limit for a warning. A kubelet renews at 70 to 90 percent, so by then its renewal has
-failed. kubeadm's one-year certificates have 29 days left then."""
+"""The default limit for a warning. Kubelets renew at 70 to 90 percent, so renewal has failed by
+then. kubeadm's one-year certificates have 29 days left."""
 
 
 def read_life_limit(text: str) -> LifeLimit | None:
@@ -336,5 +336,5 @@ class Limits:
 
 
 def _may_be_missing(row: CertificateRow) -> bool:
-    """Whether the file may be missing: only the first control plane has super-admin.conf, and none before 1.29."""
+    """Whether the file may be missing. Only the first control plane has super-admin.conf, since 1.29."""
     return row.state is RowState.MISSING and row.found.use is CertificateUse.SUPER_ADMIN_CONF

@@ -31,8 +31,7 @@ from kubevouch.metrics.scraping import ScrapeResult, ScrapeSettings, first_of, u
 from kubevouch.metrics.store import MetricsStore
 
 _RECENT: Final = 3.0
-"""A node counts as read if a scrape succeeded within this many resolutions, so one failure changes
-nothing."""
+"""A node counts as read if a scrape succeeded within this many resolutions. So one failed scrape changes nothing."""
 
 
 class Collector:
@@ -96,10 +95,10 @@ class Collector:
     def held_back(self) -> str:
         """Why this server must not become ready although it has metrics; "" if it may.
 
-        During a roll-out the old server must stay until the new one has the same metrics, so every
+        During a roll-out the old server stays until the new one has the same metrics, so every
         ready node must have been measured twice. With --ready-min-nodes that share of the ready
-        nodes must have been read. Without it, --kubelet-insecure-tls requires all of them. Once
-        ready, the server stays ready, since even fewer metrics would be served otherwise.
+        nodes must have been read; with --kubelet-insecure-tls alone, all of them. A ready server
+        stays ready, since otherwise even fewer metrics would be served.
         """
         if not self.fleet.synced:
             return "nodes have not been listed yet"
@@ -158,11 +157,11 @@ class Collector:
 
 
 class RootsFile:
-    """The CAs for kubelets from a file that may be replaced: pass an instance as Collector's `roots`.
+    """The CAs for kubelets from a file that may be replaced. Pass an instance as KubeletAccess.roots.
 
-    read: returns the file's content. It is called every `seconds`. While the content is unusable,
-    the last good bundle is used. The first read raises its error. report: called with the reason,
-    once while the file is unusable.
+    read: returns the file's content; called every `seconds`. While the content is unusable, the
+    last good bundle is used. The first read raises its error. report: called with the reason, once
+    while the file is unusable.
     """
 
     def __init__(

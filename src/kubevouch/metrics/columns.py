@@ -1,10 +1,10 @@
-"""A node's measurement, and those of its containers as columns: a row per container, an array per number.
+"""A node's measurement, and its containers' measurements as columns: a row per container, an array per number.
 
 In Go, converting a number outside uint64 (NaN, negative, too large) is undefined; here such a
 number is not a sample. Neither is a time after the year 2262, beyond Go's nanoseconds since 1970.
 
-Only the numbers differ between two pages of a node. So names are kept once (`Layout`), each number
-takes 8 bytes, and whole columns are compared at once. Other values are built only on request.
+Two pages of a node differ only in the numbers. So names are kept once (`Layout`), each number takes
+8 bytes, and whole columns are compared at once. Other values are built only on request.
 """
 
 from array import array
@@ -14,8 +14,7 @@ from typing import Any, Final
 import msgspec
 
 NEVER: Final = -(2**63)
-"""The start time of a container without one: before any other, like Go's zero time. A node always
-has this."""
+"""The start time of a container without one, and of a node. It is before any other, like Go's zero time."""
 
 MOST: Final = 2**64
 """The exclusive bound of nanoseconds and bytes: smaller ones fit into uint64."""
@@ -26,7 +25,7 @@ PodKey = tuple[str, str]
 
 
 ABSENT: Final = -1
-"""The value of at_ns in a row without a measurement."""
+"""The at_ns of a row without a measurement."""
 
 Owner = tuple[PodKey, str]
 """A container: its pod and its name."""
@@ -42,7 +41,7 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_sample(cpu: float, memory: float, at_ns: int) -> bool:
-    """Whether these numbers are a measurement. cpu: core-seconds. memory: bytes. Zero is not a measurement."""
+    """Whether these numbers are a measurement. cpu: core-seconds, not 0. memory: bytes, not 0."""
     # NaN fails every comparison.
     return 1 <= cpu * 1e9 < MOST and 1 <= memory < MOST and 0 <= at_ns <= LAST_NS
 
@@ -60,13 +59,13 @@ def start_of(seconds: float | None) -> int:
 
 
 class Layout(msgspec.Struct, frozen=True, eq=False):
-    """Which container each row is about. names: the container name of each row. pods: each pod's rows, by container name."""
+    """The container of each row. names: the container name of each row. pods: each pod's rows, by container name."""
 
     names: tuple[str, ...]
     pods: Mapping[PodKey, tuple[int, ...]]
 
     def rows_of(self, other: "Layout") -> list[int]:
-        """For each row of the other layout: the row of that container here, or ABSENT."""
+        """For each row of the other layout: this layout's row of the same container, or ABSENT."""
         rows = [ABSENT] * len(other.names)
         for pod, theirs in other.pods.items():
             ours = {self.names[row]: row for row in self.pods.get(pod, ())}
@@ -104,7 +103,7 @@ class Columns(msgspec.Struct, frozen=True, eq=False, gc=False):
     latest_start_ns: int
 
     def in_layout(self, layout: Layout, rows: Sequence[int]) -> "Columns":
-        """The same measurements in another layout. rows: for each row of that layout, the row here or ABSENT."""
+        """The same measurements in another layout. rows: as `rows_of` returns them for that layout."""
 
         def picked(column: "array[float] | array[int]", otherwise: float) -> list[Any]:
             # ABSENT picks the last place.

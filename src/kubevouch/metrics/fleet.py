@@ -23,8 +23,7 @@ METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 """The Node annotation with the path of the kubelet's metrics
 (pkg/scraper/client/resource/client.go)."""
 LONGEST_PATH: Final = 1024
-"""The longest path in characters. A kubelet may write this annotation of its own Node, and each
-scrape uses it."""
+"""The longest path in characters. Each scrape uses it, and a kubelet may write this annotation of its own Node."""
 _MOST_TEXTS: Final = 20_000
 
 
@@ -97,7 +96,7 @@ class RunningPod(msgspec.Struct, frozen=True, gc=False):
 
 
 class RunningPods:
-    """All running pods by namespace and name, so that a request for one namespace reads no other."""
+    """All running pods by namespace and name. A request for one namespace reads no other."""
 
     def __init__(self, pods: Iterable[RunningPod] = ()) -> None:
         self._pods: dict[str, dict[str, RunningPod]] = {}

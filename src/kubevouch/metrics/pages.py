@@ -124,7 +124,6 @@ def _check_size(body: bytes, page: str) -> None:
 
 
 _STEP_BYTES: Final = 64 * 1024
-"""The bytes that are read in a step."""
 
 _OF_CONTAINERS: Final = frozenset({CPU, MEMORY, START})
 _FAMILIES: Final = _OF_CONTAINERS | {NODE_CPU, NODE_MEMORY}
@@ -140,8 +139,7 @@ _LINE: Final = re.compile(
 )
 _LABEL: Final = re.compile(rb'([a-zA-Z0-9_]+)="((?:[^"\\]++|\\.)*+)"')
 _NAME: Final = re.compile(rb"[!#-\[\]-~]{1,253}")
-"""Matches a valid name. No Kubernetes object has a longer name or other characters, and those would
-reach a terminal unchanged."""
+"""Matches a valid name. Kubernetes names are not longer and have no other characters. Other characters could control a terminal."""
 
 
 def _whole(series: Mapping[Owner | None, _Samples], of_node: _Samples, requested_ms: int) -> Page:
@@ -163,7 +161,7 @@ def _whole(series: Mapping[Owner | None, _Samples], of_node: _Samples, requested
 
 
 def _owner(labels: bytes, page: str) -> Owner | None:
-    """The container in the labels; None if these labels are missing.
+    """The container in the labels; None if they do not name one.
 
     Raises AnswerError for an impossible name.
     """

@@ -2,10 +2,11 @@
 
 Between two scrapes only the numbers in the relevant families change. So each family is split into
 words at once. If its labels are those of the last page (compared by hash), only the numbers are
-converted, in bulk. If a page differs from a kubelet's form (labels in another order, a family in
-two places, NaN), or has other containers, `quick_page` returns None. Then the full reader reads the
-page, and makes the form for the next one. Otherwise both readers give the same measurements. Only
-faults in irrelevant lines, or another kind of blank between two words, go unnoticed here.
+converted, in bulk. `quick_page` returns None if a page has other containers, or differs from a
+kubelet's form (labels in another order, a family in two places, NaN). Then the full reader reads
+the page, and `page_form` makes the form for the next one. Otherwise both readers give the same
+measurements. Only the full reader rejects faults in irrelevant lines, or another kind of blank
+between two words.
 """
 
 from array import array
@@ -26,7 +27,6 @@ _FLOATS: Final = msgspec.json.Decoder(list[float])
 _INTEGERS: Final = msgspec.json.Decoder(list[Annotated[int, msgspec.Meta(ge=-LAST_NS, le=LAST_NS)]])
 _LONGEST_NUMBER: Final = 32
 _NEXT: Final = b"\n# HELP "
-"""The start of the next family."""
 _WORDS: Final = 3
 """The number of words in a line: the series, its value and its time."""
 
@@ -39,8 +39,8 @@ class PageForm(NamedTuple):
     """The form of a node's last page: everything but its numbers.
 
     labels: hashes of the series of the CPU and memory families. length: bytes of the series of the
-    shorter family, the least that its lines can have. starts: the lines of start times, by length
-    and hash. These lines have no timestamps, so they stay the same until a container starts. (A
+    shorter family; its lines are at least that long. starts: length and hash of the lines of start
+    times. These lines have no timestamps, so they stay the same until a container starts. (A
     kubelet that forges a collision can only misreport its own containers.)
     """
 
@@ -53,7 +53,7 @@ class PageForm(NamedTuple):
 
 
 def page_form(body: bytes, page: Page) -> PageForm | None:
-    """The form of a page that the full reader has read; None if the next page cannot be read quickly."""
+    """The form of a page, for reading the next one quickly. Returns None if this page is incomplete, or cannot be read quickly itself."""
     layout, begin = page.containers.layout, body.find(b"\n" + START + b"{")
     end = body.find(_NEXT, begin) if begin >= 0 else begin
     lines = [b""] * len(layout.names)
@@ -75,7 +75,7 @@ def page_form(body: bytes, page: Page) -> PageForm | None:
 
 
 def quick_page(body: bytes, form: PageForm | None) -> Page | None:
-    """Reads a page quickly; None if the full reader is needed.
+    """Reads a page quickly. Returns None if the full reader is needed.
 
     Never raises. form: of the node's last page.
     """

@@ -58,7 +58,7 @@ class ScrapeObserver(Protocol):
         ...
 
     def doubted(self, node: FleetNode, doubt: str) -> None:
-        """A scraped kubelet is unverified, and was not at its last scrape."""
+        """A scraped kubelet is unverified. Not called again while that lasts."""
         ...
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
@@ -83,8 +83,8 @@ class KubeletAccess:
     """How to reach kubelets.
 
     roots: returns the CAs for kubelets; called before each scrape. It must return the same object
-    until the CAs change. credentials: the bearer token of a service account, for verified kubelets
-    only; never a client certificate. certificate: the source of the client certificate
+    until the CAs change. credentials: the bearer token of a service account, sent only to verified
+    kubelets; never a client certificate. certificate: the source of the client certificate
     (--kubelet-client-certificate), whose file may be replaced. look_up: resolves kubelets' names,
     in a thread.
     """
@@ -142,9 +142,9 @@ class Scraper:
     def has_begun(self) -> bool:
         """Whether every ready node had enough scrapes for its first usage, or enough time for them.
 
-        Each node has its own scrape times, so one may have usage up to a resolution earlier than
-        another. Two scrapes are enough, unless the kubelet had no new sample for the second one.
-        Then this waits for a third.
+        Two scrapes are enough, unless the kubelet had no new sample for the second one. Then this
+        waits for a third. Nodes have different scrape times, so their first usages are up to a
+        resolution apart.
         """
         if self._has_begun or self._first_put is None:
             return self._has_begun
@@ -214,7 +214,7 @@ class Scraper:
         task.add_done_callback(lambda ended: self._ended(followed, ended))
 
     def _ended(self, followed: "_Followed", task: "asyncio.Task[None]") -> None:
-        """Restarts a task that ended while its node still exists. It scrapes at the node's next time, not at once."""
+        """Restarts a task that ended while its node still exists. The task scrapes at the node's next time, not at once."""
         if self._ending or self._followed.get(followed.node.name) is not followed:
             return
         error = None if task.cancelled() else task.exception()

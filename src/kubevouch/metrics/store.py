@@ -1,9 +1,9 @@
 """The usage of nodes and pods. The scraper writes it, the metrics API reads it.
 
 Each result is frozen and from a single scrape. A successful scrape replaces the rows of the node
-and its pods. After failed scrapes the rows stay with their own time, until they are older than
-STALE_AFTER resolutions and one scrape's time-out. (metrics-server's pkg/storage removes them at
-once.) After that it takes two successful scrapes to restore them.
+and its pods. After failed scrapes the rows keep their own time, and are dropped once older than
+STALE_AFTER resolutions and one scrape's time-out. (metrics-server's pkg/storage drops them at
+once.) Then usage returns after two successful scrapes.
 
 The API server decides which node runs a pod, at the time of reading. Another node's report of that
 pod is never served.
@@ -103,12 +103,12 @@ class MetricsStore:
 
     @property
     def node_points(self) -> int:
-        """How many nodes have two measurements. metric-storage-ready fails while none has (0.9)."""
+        """How many nodes have two measurements. metric-storage-ready fails if none has (0.9)."""
         return sum(window.prev is not None for window in self._fresh())
 
     @property
     def container_points(self) -> int:
-        """How many containers have two measurements. metric-storage-ready fails while none has."""
+        """How many containers have two measurements. metric-storage-ready fails if none has."""
         return sum(window.prev_containers.present for window in self._fresh())
 
     # ---- written by the scraper

@@ -19,14 +19,13 @@ from kubevouch.metrics.columns import ABSENT, Columns, Point, columns, no_measur
 from kubevouch.metrics.pages import Page
 
 FRESH_AT_LEAST_NS: Final = 10 * 10**9
-"""The age from which a container counts as fresh; the rate of a younger one would be too inexact
-(freshContainerMinMetricsResolution)."""
+"""The age from which a container counts as fresh. A younger one's rate would be too inexact (freshContainerMinMetricsResolution)."""
 
 _MOST: Final = 2**64 - 1
 
 
 class NodeWindow(msgspec.Struct, frozen=True, eq=False):
-    """The last two points of a node, and of its containers. prev_containers has the same rows as containers.
+    """The last two points of a node and of its containers. Both Columns have the same rows.
 
     The memory in prev_containers has no meaning: a rate needs only CPU.
     """
@@ -38,7 +37,7 @@ class NodeWindow(msgspec.Struct, frozen=True, eq=False):
 
 
 def rate_between(last: Point, prev: Point) -> tuple[int, int] | None:
-    """The nanocores between two points, and the time between them; None if the counter or the start time went backwards."""
+    """The nanocores between two points, and their distance in time; None if the counter or the start time went backwards."""
     if last.start_ns < prev.start_ns or last.cpu_ns < prev.cpu_ns:
         return None
     window = last.at_ns - prev.at_ns

@@ -1,8 +1,7 @@
 """The common parts of all our HTTPS servers: TLS, authentication, authorization, probes, metrics and logs.
 
-- `messages`: HTTP requests and responses as values, so that handlers do not depend on an HTTP
-  library; `statuses`: `kind: Status` errors with Kubernetes' texts; `negotiation`: the media type
-  from an Accept header
+- `messages`: HTTP requests and responses, independent of an HTTP library; `statuses`: `kind:
+  Status` errors with Kubernetes' texts; `negotiation`: the media type from an Accept header
 - `authentication` (`client_trust`) and `authorization`: who the user is and what the user may do.
   Like k8s.io/apiserver, both delegate to the API server, with TokenReview and SubjectAccessReview;
   `cache` caches its answers

@@ -11,8 +11,7 @@ from kubevouch.errors import KubevouchError
 
 _BACKLOG: Final = 512
 _EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what the flag says by default
-"""Hosts that mean every address of both IP families, as in Go programs: probes reach an IPv6-only
-pod at its IPv6 address."""
+"""Hosts that mean every address of both IP families, as in Go programs. Probes reach an IPv6-only pod at its IPv6 address."""
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL})
 _PAUSE: Final = 1.0
 """Seconds between retries when resources run out, as in asyncio. A failure that lasts longer is
@@ -21,11 +20,9 @@ _BREATH: Final = 0.02
 _OUT_OF_RESOURCES: Final = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}
 )
-"""Errors when resources run out. ENOSPC: the user has reached the limit
-fs.epoll.max_user_watches."""
+"""Errors when resources run out. ENOSPC means that the user has reached fs.epoll.max_user_watches."""
 _BROKEN: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
-"""Errors after which a retry is pointless: the socket was closed or shut down (as by `ss -K`), or
-its file descriptor was reused."""
+"""Errors that no retry helps. The socket was closed or shut down (as by `ss -K`), or its file descriptor was reused."""
 
 
 class AcceptError(KubevouchError):

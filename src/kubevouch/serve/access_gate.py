@@ -207,7 +207,7 @@ def _for(user: UserInfo, answer: HttpResponse) -> HttpResponse:
 
 
 def _if_stranger(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
-    """The answer to a client whose identity is not checked yet. Closes the connection of a client without a certificate."""
+    """The answer to a client that is not authenticated yet. Closes the connection if the client has no certificate."""
     return answer if request.certificates else ending(answer)
 
 

@@ -94,7 +94,7 @@ class Authenticator:
         return ca_pool(self.trust.proxy_ca, "request header CA")
 
     def is_front_proxy(self, certificates: tuple[bytes, ...]) -> bool:
-        """Whether these certificates are the front proxy's, such as the API server's aggregator. certificates: as in HttpRequest.
+        """Whether the client is the front proxy, such as the API server's aggregator. certificates: as in HttpRequest.
 
         Called before a request is queued. For other clients the check of allowed names is cheap.
         """
@@ -186,7 +186,7 @@ class Authenticator:
 
 @contextlib.contextmanager
 def _refusing(refused: list[str]) -> Iterator[None]:
-    """Turns an unreadable certificate into a refusal by this method. Another CA may need fewer certificates of the chain."""
+    """Turns the error for an unreadable certificate into a refusal by this method. Another method's CA may not need that certificate."""
     try:
         yield
     except X509Error as error:
@@ -199,8 +199,7 @@ def _chain(
 ) -> tuple[Certificate, ...]:
     """The client's certificates for verification against these roots, cached for the requests of a connection.
 
-    Only the leaf if a root signed it: the rest is not needed then, and a client could send a long
-    one.
+    Returns only the leaf if a root signed it, since a client could send a long chain.
 
     Raises X509Error.
     """

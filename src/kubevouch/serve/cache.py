@@ -41,8 +41,7 @@ class AnswerCache(Generic[K, V]):
         self._max_entries = max_entries
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._pending: dict[tuple[K, bool], _PendingAnswer[V]] = {}
-        """Running calls by key and `first`. A caller with `first` never waits for a call without
-        it."""
+        """Running calls by key and `first`. A caller with `first` does not wait for a call without it."""
         self._turn = asyncio.Semaphore(concurrency)
         self._turn_of_others = asyncio.Semaphore(max(1, concurrency // 2))
 
@@ -50,7 +49,7 @@ class AnswerCache(Generic[K, V]):
         return len(self._kept)
 
     async def get(self, key: K, fetch: Callable[[], Awaitable[V]], *, first: bool = False) -> V:
-        """The answer for a key: the cached one, or a new one from `fetch`. Raises what `fetch` raises.
+        """The cached answer for a key, or a new one from `fetch`. Raises what `fetch` raises.
 
         first: priority. All callers without priority share half of the concurrent calls.
         """

@@ -19,11 +19,12 @@ K = TypeVar("K", bound=Hashable)
 class ConnectionLimits:
     """The maximum numbers of connections, and their timeouts in seconds.
 
-    known: for the front proxy, and again for all other known clients. API servers and Prometheus
-    keep few connections; a kubelet opens one per probe. strangers: an API server is a stranger
-    during the handshake. It needs a connection for each concurrent request, and moves all of them
-    here when another replica ends. idle: timeout for a known client, longer than in Go's clients
-    (90 s). patience: timeout for a stranger, from the connection to the end of its first request.
+    known: for the front proxy, and the same number for all other known clients. API servers and
+    Prometheus keep few connections; a kubelet opens one per probe. strangers: an API server is a
+    stranger during the handshake. It needs a connection for each concurrent request, and moves them
+    all to this replica when another one ends. idle: timeout for a known client, longer than in Go's
+    clients (90 s). patience: timeout for a stranger, from the connection to the end of its first
+    request.
     """
 
     known: int = 512
@@ -35,7 +36,7 @@ class ConnectionLimits:
 
 @dataclass(slots=True)
 class _Connection:
-    """A connection. since: the time of its start or its last answer. first: from the front proxy. answering: the number of requests in progress."""
+    """A connection. since: when it began or last got an answer. first: from the front proxy. answering: the number of requests in progress."""
 
     peer: str
     since: float
@@ -136,7 +137,7 @@ class Connections(Generic[K]):
         return self._first if found.first else self._known
 
     def overdue(self, now: float) -> list[K]:
-        """Connections that sent no complete request for too long, even if single bytes arrive."""
+        """Connections without a complete request for too long, even if single bytes arrive."""
         return [
             key
             for key, each in self._open.items()

@@ -1,8 +1,8 @@
 """The serving certificate and its key: from files that may change, or self-signed at the start.
 
 The flags are those of every Kubernetes API server (apiserver's pkg/server/options/serving.go):
---tls-cert-file and --tls-private-key-file; else `apiserver.crt` and `apiserver.key` in --cert-dir,
-created if missing. Without --cert-dir the pair stays in memory.
+--tls-cert-file and --tls-private-key-file. Without them the files are `apiserver.crt` and
+`apiserver.key` in --cert-dir, created if missing. Without --cert-dir the pair stays in memory.
 """
 
 import os
@@ -67,11 +67,11 @@ class KeyPairSource:
 def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPair:
     """The pair from the source.
 
-    kept: the current pair, if any; an unchanged pair is not checked again, which saves a
+    kept: the current pair, if any. It is not checked again while unchanged, which saves a
     millisecond.
 
-    Raises UsageError, also for a pair that a server cannot use: one file may be replaced before the
-    other. OpenSSL may accept a certificate that Go clients cannot parse; our own reader rejects it,
+    Raises UsageError, also if a server cannot use the pair: one file may be replaced before the
+    other. OpenSSL may accept a certificate that Go clients cannot parse. Our own reader rejects it,
     as servers written in Go do.
     """
     try:
@@ -86,7 +86,7 @@ def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPa
 
 @dataclass(frozen=True, slots=True)
 class NamedPair:
-    """A pair for clients that request one of these names by SNI. names: empty means the names in the certificate."""
+    """A pair for clients that request one of these names by SNI. If `names` is empty, the certificate's names count."""
 
     source: KeyPairSource
     names: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ def key_pair_source(
     now: datetime,
     random_serial: Callable[[int], int],
 ) -> KeyPairSource:
-    """The source that these flags choose; "" for a missing flag. Raises UsageError."""
+    """The source that these flags choose. "" stands for a missing flag. Raises UsageError."""
     if bool(cert_file) != bool(key_file):
         expected = "expected --tls-cert-file and --tls-private-key-file together"
         raise UsageError(

@@ -35,8 +35,7 @@ from kubevouch.tls.io.server import (
 _HANDSHAKE: Final = 10
 _LIMITS: Final = ConnectionLimits()
 _MOST_HEADERS: Final = 1000
-"""The maximum number of headers: the front proxy sends one for each group of a user. Their total
-length is limited elsewhere."""
+"""The maximum number of headers. The front proxy sends one for each group of a user. The total length has its own limit."""
 
 
 class ListenError(KubevouchError):
@@ -79,11 +78,9 @@ class Listener:
         self._handlers: dict[ServerConnection, web.RequestHandler] = {}
         self._by_handler: dict[web.RequestHandler, ServerConnection] = {}
         self.address, self.port = "", 0
-        """The address and port of the listening socket; the kernel chooses the port if 0 was
-        requested."""
+        """The address and port of the listening socket. The kernel chooses the port if the requested one is 0."""
         self.leaving = False
-        """Whether to close each connection after its answer, so that clients move to another
-        replica."""
+        """Whether to close each connection after its answer, so that clients move to another replica."""
 
     async def __aenter__(self) -> Self:
         ignore_unreadable_names()
@@ -132,7 +129,7 @@ class Listener:
         await self._runner.cleanup()
 
     async def accepts(self) -> None:
-        """Waits until accepting ends, and raises its error: AcceptError if the socket is broken."""
+        """Waits until accepting ends. Raises AcceptError if the socket is broken."""
         ended, _ = await asyncio.wait(self._work, return_when=asyncio.FIRST_EXCEPTION)
         for task in ended:
             task.result()
@@ -255,7 +252,7 @@ class Listener:
         body: bytes,
         rest: Pieces,
     ) -> None:
-        """Sends the body piece by piece, with flow control: makes a piece only when the client has read enough of the earlier ones."""
+        """Sends the body piece by piece. Makes a piece only when the client has read enough of the earlier ones."""
         async with contextlib.aclosing(rest):
             await response.prepare(request)
             await response.write(body)

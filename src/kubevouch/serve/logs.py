@@ -49,7 +49,7 @@ class Log:
         self._pid = pid
 
     def shows(self, level: int) -> bool:
-        """Whether lines of this -v level are written: check it before you compute an expensive value."""
+        """Whether lines of this -v level are written. Call it before computing an expensive value."""
         return level <= self._verbosity
 
     def info(self, message: str, /, **values: Value) -> None:
@@ -104,7 +104,7 @@ def _caller() -> str:
 
 @functools.cache
 def _name(path: str) -> str:
-    """The file name of a source path. Cached: every log line needs one of a few."""
+    """The file name of a source path. Cached, since all log lines come from a few files."""
     return PurePath(path).name
 
 

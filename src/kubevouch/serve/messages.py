@@ -1,7 +1,4 @@
-"""HTTP requests and responses as values. A long body comes in pieces.
-
-Handlers use these types instead of an HTTP library's.
-"""
+"""HTTP requests and responses, independent of an HTTP library. A long body comes in pieces."""
 
 import contextlib
 import functools
@@ -77,7 +74,7 @@ def values_by_name(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, 
 
 
 class ValuesReadLater(Mapping[str, tuple[str, ...]]):
-    """Values by name, parsed on first use. Hundreds of requests with thousands of values each may wait in the queue."""
+    """Values by name, parsed on first use, since hundreds of requests with thousands of values each may wait in the queue."""
 
     def __init__(self, pairs: Callable[[], Iterable[tuple[str, str]]]) -> None:
         self._pairs = pairs
@@ -114,7 +111,7 @@ class Pieces(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP response. rest: the part after `body`; the receiver must close it."""
+    """An HTTP response. `rest` is the part after `body`, and the receiver must close it."""
 
     code: int
     body: bytes
@@ -157,7 +154,7 @@ async def response_in_pieces(
     *,
     compress_from: int = LONG,
 ) -> HttpResponse:
-    """A response with these pieces as its body. Up to LONG bytes it is whole, otherwise it has a rest.
+    """A response with these pieces as its body. A body over LONG bytes is sent in pieces.
 
     Bodies of more than `compress_from` bytes are compressed at the lowest level, like apiserver's
     responsewriters (deferredResponseWriter in writers.go). Only one piece is in memory: the

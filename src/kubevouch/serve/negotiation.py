@@ -33,7 +33,7 @@ class MediaType:
 
 
 def accepted(request: HttpRequest, kinds: Sequence[str]) -> MediaType | None:
-    """The most preferred media type that we can serve: JSON, unconverted or as one of `kinds`. None if there is none."""
+    """The client's most preferred media type that we serve: JSON, unconverted or as one of `kinds`; else None."""
     forms = media_types(",".join(request.headers.get("accept", ())))
     if not forms:
         return MediaType(_JSON)

@@ -35,11 +35,11 @@ _PAGES: Final = ("readyz", "livez", "healthz")
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """The API servers that authenticate and authorize our clients, and how long to cache their answers, in seconds.
+    """The API servers that authenticate and authorize our clients. ttl: seconds to cache their answers.
 
     authentication: for the published trust and TokenReviews. authorization: for
-    SubjectAccessReviews. None: the same API server as for everything else. always_allowed: paths
-    open to everybody. tolerate_missing: start even if the published trust is unreadable.
+    SubjectAccessReviews. None means the API server for everything else. always_allowed: paths open
+    to everybody. tolerate_missing: start even if the published trust is unreadable.
     """
 
     authentication: ApiClient | None = None
@@ -55,7 +55,7 @@ class Delegation:
 class ServingOptions:
     """The address and the settings of a server.
 
-    shutdown_delay: seconds to keep serving after a shutdown request, until clients stop coming.
+    shutdown_delay: seconds to keep serving after a shutdown request, so that clients can move away.
     request_timeout: seconds for one request. most_in_flight: the limit of concurrent requests; 0
     means no limit.
     """
@@ -207,7 +207,7 @@ class Exposition:
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a scrape.
 
-        Any size is compressed if the client accepts it, like Go's handler.
+        Like Go's handler, it compresses a page of any size if the client accepts that.
         """
         return await response_in_pieces(request, self._text(), CONTENT_TYPE, compress_from=0)
 

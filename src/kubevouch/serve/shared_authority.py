@@ -1,8 +1,8 @@
 """A serving certificate that each replica issues and renews itself, signed by a CA that all replicas share.
 
 The CA is in a Secret. The replica that finds the Secret empty creates the CA. Each APIService for
-this server gets the CA before the server uses a certificate of it, and again if somebody removes
-it. Other CAs in the caBundle stay trusted until they expire.
+this server gets the CA before the server uses a certificate signed by it, and gets it again if it
+is removed. Other CAs in the caBundle stay trusted until they expire.
 """
 
 import asyncio
@@ -70,9 +70,8 @@ class _Signed:
 class SharedAuthority:
     """A source of serving pairs: `refresh` reads the CA, `read` signs a pair, `run` watches the APIServices.
 
-    A pair is renewed after half of its lifetime, or when the CA changes. A new CA is written into
-    the APIServices in one refresh and signs only from the next one: by then every API server knows
-    it.
+    A pair is renewed after half of its lifetime, or when the CA changes. One refresh writes a new
+    CA into the APIServices, and the next one lets it sign. By then every API server knows it.
     """
 
     def __init__(
@@ -95,8 +94,7 @@ class SharedAuthority:
         self._signing: KeyPair | None = None
         self._signed: _Signed | None = None
         self._barred: set[str] = set()
-        """APIServices that we had no right to change at the start, and still have none. Signing
-        does not wait for them."""
+        """APIServices that we have had no right to change since the start. Signing does not wait for them."""
 
     @property
     def where(self) -> str:
@@ -125,9 +123,9 @@ class SharedAuthority:
         return _Signed(pair, authority, now + (made.not_after - now) / 2)
 
     async def refresh(self) -> None:
-        """Reads the Secret, or creates the CA, and updates every APIService. Raises an error only after all updates.
+        """Reads the Secret, or creates the CA, and updates every APIService.
 
-        Raises KubevouchError; the previous state stays in use.
+        Raises KubevouchError, after all updates. The previous state then stays in use.
         """
         found = await self._shared()
         if found != self._written:
@@ -147,7 +145,7 @@ class SharedAuthority:
         self._written = found
 
     def _may_do_without(self, name: str, error: KubevouchError) -> bool:
-        """Whether to continue without the right to change this APIService: an older installation never had it."""
+        """Whether to continue without the right to change this APIService, which an older installation never had."""
         if name == self.place.api_services[0] or not isinstance(error, Forbidden):
             return False
         if self._signing is None and name not in self._barred:
@@ -246,8 +244,8 @@ class SharedAuthority:
     async def _tell(self, found: APIService | None, pair: KeyPair) -> None:
         """Writes the CA into the APIService, so that the API server verifies this server.
 
-        Does nothing if the APIService is for another server, or has insecureSkipTLSVerify: that is
-        the operator's choice, and excludes a caBundle.
+        Does nothing if the APIService is for another server. Also respects the operator's
+        insecureSkipTLSVerify, which excludes a caBundle.
         """
         [own, *_] = read_certificates(pair.chain, self.place.where)
         for _ in range(_ATTEMPTS):

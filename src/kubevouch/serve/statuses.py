@@ -57,7 +57,7 @@ def no_such_resource() -> HttpResponse:
 
 
 def no_such_method() -> HttpResponse:
-    """405 for an HTTP method that no resource here supports (serviceErrorHandler)."""
+    """405 for an HTTP method that no served resource supports (serviceErrorHandler)."""
     text = "the server does not allow this method on the requested resource"
     return status_response(405, "MethodNotAllowed", text, {})
 

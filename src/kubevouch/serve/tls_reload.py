@@ -57,7 +57,7 @@ class TlsSources:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """The last readable content of each source. published: None if it was never readable, or not wanted."""
+    """The last readable content of each source. `published` is None if it was never readable, or is unused."""
 
     pair: KeyPair
     named: tuple[KeyPair, ...]
@@ -66,13 +66,13 @@ class _Loaded:
 
     @property
     def trust(self) -> ClientTrust:
-        """The CAs from flags, with missing parts from the published ones."""
+        """The CAs from flags. Missing parts are published ones."""
         return self.given.completed_by(self.published) if self.published else self.given
 
 
 @contextlib.contextmanager
 def _collecting(errors: list[Exception]) -> Iterator[None]:
-    """Collects the temporary error of a source, so that the others are still read."""
+    """Collects a source's temporary error, so that the other sources are still read."""
     try:
         yield
     except _NOT_NOW as error:
@@ -82,8 +82,8 @@ def _collecting(errors: list[Exception]) -> Iterator[None]:
 class TlsReloader:
     """Reloads the serving certificates and the trusted CAs of a running server, without a restart.
 
-    If a source is unreadable, or holds an unusable pair, its last content stays in use and the
-    other sources are still reloaded: a certificate must not expire because the API server is down.
+    If a source is unreadable, or holds an unusable pair, its last content stays in use. The other
+    sources are still reloaded, since no certificate may expire because the API server is down.
 
     api: publishes the trust and reviews tokens. token_ttl: seconds to cache answers about tokens.
     """

@@ -1,16 +1,16 @@
 """Certificates and CSRs as values. No I/O, no clock, no event loop.
 
 Kubernetes sees in a certificate what Go parses. So this package parses and verifies as Go does,
-with Go's error texts. `cryptography` computes signatures and keys, and nothing else.
+with Go's error texts. `cryptography` only computes signatures and keys.
 
 - `bundle`: PEM files, and the limits for a chain that a peer presents; `certificate`: the value;
-`kinds`: describes a certificate in words
+  `kinds`: describes a certificate in words
 - `verify`: whether metrics-server would trust a certificate; `reasons`: why not
 - `csr`: a CSR, and whether it has a kubelet's form
 - `issue`: issues the self-signed pair that keeps a kubelet's port answering, a CA, and a server's
-pair
+  pair
 - each of the others mirrors one part of Go's parser or verifier: `der`, `pem`, `names`, `sans`,
-`keys`, `signatures`, `extensions`, `chains`, `constraints`, `gotext`
+  `keys`, `signatures`, `extensions`, `chains`, `constraints`, `gotext`
 
 docs/internals/x509.md lists where Go, OpenSSL and `cryptography` differ. tests/x509 replays answers
 of Go itself.

@@ -146,8 +146,7 @@ MOST_CERTIFICATES: Final = 16
 """How many certificates of a presented chain are parsed. A kubelet presents one or two; Go's
 verifier stops after a hundred signatures."""
 MOST_OF_A_CHAIN: Final = 16 * 1024
-"""How many bytes of a presented chain are parsed. A certificate has one or two thousand; parsing a
-hundred thousand would block all other work."""
+"""How many bytes of a presented chain are parsed. A certificate has one or two thousand. Parsing a hundred thousand would block all other work."""
 
 
 def looked_at(presented: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -20,8 +20,7 @@ from kubevouch.x509.sans import SUBJECT_ALT_NAME
 from kubevouch.x509.signatures import signature_error
 
 MOST_SIGNATURE_CHECKS = 100
-"""The most signature checks in one verification, so that a peer with very many certificates cannot
-keep us busy."""
+"""The most signature checks in one verification. A peer may send very many certificates."""
 
 Chain = tuple[Certificate, ...]
 
@@ -31,10 +30,7 @@ _PARENT_CANNOT_SIGN = (
 
 
 def validity_failure(certificate: Certificate, at: datetime) -> Verdict | None:
-    """Why a certificate is invalid at this time by its own contents; None if it is valid.
-
-    Signatures are not checked.
-    """
+    """Why a certificate is invalid at this time by its own contents; None if it is valid. Does not check signatures."""
     if certificate.unhandled_critical:
         return Verdict(
             VerifyReason.UNHANDLED_EXTENSION, "x509: unhandled critical extension", certificate
@@ -62,7 +58,7 @@ class ChainBuilder:
         self._checks = 0
 
     def chains(self, leaf: Certificate) -> list[Chain] | Verdict:
-        """Every chain from the leaf to a root. Roots are tried first. A Verdict if there is no chain."""
+        """Every chain from the leaf to a root, or a Verdict if there is none. Roots are tried first."""
         return [(leaf,)] if leaf in self._roots else self._from((leaf,))
 
     def _from(self, chain: Chain) -> list[Chain] | Verdict:
@@ -148,7 +144,7 @@ def _may_sign(parent: Certificate) -> bool:
 
 _MOST_REMEMBERED: Final = 4096
 _remembered: dict[bytes, str] = {}
-"""Caches the result of each signature check by a hash of certificate and key; it never changes.
+"""Caches each signature check by a hash of certificate and key, since its result never changes.
 
 A chain is verified for each address of its node, and a client's chain with each request. A check
 takes half a millisecond for keys in a hostile chain, and a verification has up to a hundred checks.

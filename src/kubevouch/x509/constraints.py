@@ -87,7 +87,7 @@ def _domain(body: bytes, kind: str) -> str:
 
 
 def _is_domain(text: str) -> bool:
-    """Whether Go accepts a domain: labels of visible ASCII, none empty; or the domain ""."""
+    """Whether Go accepts a domain: non-empty labels of visible ASCII, or ""."""
     labels = text.split(".") if text else []
     return all(label and all("!" <= char <= "~" for char in label) for label in labels)
 

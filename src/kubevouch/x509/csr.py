@@ -138,10 +138,10 @@ def _parse(data: bytes, quirk: str) -> CertificateRequest:
 
 
 def _kubelets(subject: Name, key: PublicKey, names: SubjectAltNames | None) -> Iterator[bytes]:
-    """The forms of CertificationRequestInfo that kubelets write for these values; none for values that no kubelet sends.
+    """The forms of CertificationRequestInfo that kubelets write for these values. Yields nothing for values that no kubelet sends.
 
     Some kubelets write all text in UTF-8, and some write addresses before names. Kubelets make
-    ECDSA P-256 keys; since 1.37 an administrator can choose other common kinds.
+    ECDSA P-256 keys. Since 1.37 an administrator can choose other common kinds.
     """
     attributes = subject.attributes
     if sorted(kind for kind, _ in attributes) != [ORGANIZATION, COMMON_NAME]:
@@ -211,7 +211,7 @@ def _read_names(attributes: der.Reader) -> SubjectAltNames | None:
 
 
 def _requested(attribute: der.Element) -> Iterator[Extension]:
-    """The extensions in an attribute; none if Go skips the attribute."""
+    """The extensions in an attribute. Yields nothing if Go skips the attribute."""
     try:
         reader = der.Reader(attribute.raw).inside(der.SEQUENCE, "")
         oid, members = reader.oid(""), reader.inside(der.SET, "")

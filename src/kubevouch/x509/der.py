@@ -155,7 +155,7 @@ def _padded(body: bytes) -> bool:
 
 
 def right_aligned(octets: bytes, padding: int) -> bytes:
-    """The octets of a bit string shifted right by its padding, as Go reads keys and signatures."""
+    """The octets of a bit string, shifted right by its padding. Go reads keys and signatures this way."""
     if not padding or not octets:
         return octets
     return (int.from_bytes(octets, "big") >> padding).to_bytes(len(octets), "big")

@@ -46,7 +46,7 @@ from kubevouch.x509.names import COMMON_NAME, encode_name
 from kubevouch.x509.sans import SUBJECT_ALT_NAME, encode_alt_names
 
 BACKDATE = timedelta(hours=1)
-"""How long before now the validity starts, as in the kubelet's own pair, because clocks differ."""
+"""How long before now the validity starts, since clocks differ. The kubelet's own pair has the same."""
 
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 SHA256_RSA = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.113549.1.1.11"), der.encode(der.NULL))
@@ -245,7 +245,7 @@ def _leaf_extensions(
 
 
 def _alt_names(names: Iterable[str], addresses: Iterable[Address]) -> bytes:
-    """A SAN extension's value: DNS names, then addresses, including addresses among `names`."""
+    """A SAN extension's value. DNS names come first, then all addresses, including those among `names`."""
     read = {name: parse_address(name) for name in names}
     own = [address for address in read.values() if address is not None]
     dns = [name for name, address in read.items() if address is None]

@@ -32,8 +32,7 @@ class CertificateKind(StrEnum):
     KUBELET_SERVING = "kubelet-serving"
     KUBELET_CLIENT = "kubelet-client"
     COMPONENT_SELF_SIGNED = "component-self-signed"
-    """Made for localhost by metrics-server, the scheduler or the controller manager if no
-    certificate is configured."""
+    """Made for localhost by metrics-server, the scheduler or the controller manager when it has no configured certificate."""
     SELF_SIGNED_CA = "self-signed-ca"
     """The throw-away CA of a self-signed pair, whose key is discarded."""
     CA = "ca"

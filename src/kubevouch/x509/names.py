@@ -61,7 +61,7 @@ class Name:
 
     @property
     def common_name(self) -> str:
-        """The common name; the last one if there are several, as in Go. Empty if there is none."""
+        """The common name, or "". If there are several, the last one, as in Go."""
         for rdn in reversed(self.rdns):
             for kind, text in reversed(rdn):
                 if kind == COMMON_NAME:

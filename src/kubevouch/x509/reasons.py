@@ -11,7 +11,7 @@ CertificateVerificationError)."""
 
 
 class VerifyReason(StrEnum):
-    """Why a certificate is not trusted, or that it is.
+    """Whether a certificate is trusted, or why not.
 
     Each failure stands for an error type, or text, of Go's x509 package.
     """

@@ -33,8 +33,8 @@ LEASE: Final = "kubevouch-approver"
 class ApproverSettings:
     """The settings of one approver process.
 
-    namespace: where the Lease and the ConfigMaps are. identity: of this process in the election.
-    dry_run: only log and count decisions; write nothing, and take no Lease.
+    namespace: where the Lease and the ConfigMaps are. identity: this process's name in the
+    election. dry_run: only log and count decisions; write nothing, and take no Lease.
     """
 
     namespace: str
@@ -228,10 +228,7 @@ class ApproverController:
         return self._reactions.begun and self._facts.known
 
     def _may_lead(self) -> bool:
-        """Whether this process knows the current cluster.
-
-        Otherwise it would decide nothing, yet keep the Lease from another process.
-        """
+        """Whether this process knows the current cluster. Otherwise it would keep the Lease and decide nothing."""
         return self._knows_the_cluster() and not self._watches.stale
 
     def _may_write(self) -> bool:

@@ -65,9 +65,9 @@ _DIAL_AWAITED: Final = 1.0
 class Decider:
     """Works on the queue of requestors.
 
-    reactions: know whether this process leads, as last announced; are told each write beforehand.
-    decides: whether this process leads right now and has all CSRs in order. may_write: called right
-    before every write.
+    reactions: gets each message before it is written. Its `active` is whether this process leads,
+    as last announced. decides: whether this process leads right now and has all CSRs in order.
+    may_write: called right before every write.
     """
 
     api: ApiClient
@@ -177,7 +177,7 @@ class Decider:
         return read
 
     def _to_be_dialled(self, waiting: WaitingCsr, csr: Csr, reserved: ReservedNames) -> Node | None:
-        """The node whose kubelet to dial; None if the decision needs no handshake, or a handshake is not allowed."""
+        """The node whose kubelet to dial. None if the decision needs no handshake, or none is allowed."""
         node = self.view.nodes.get(waiting.node or "")
         if node is None or not self.facts.roots:
             return None
@@ -267,7 +267,7 @@ class Decider:
         self.telling.approved(found, looked)
 
     def _again(self, waiting: WaitingCsr, looked: LookedAt | None) -> None:
-        """Queues the CSR again after the right wait. looked: None if there was no decision."""
+        """Queues the CSR again. looked: None if there was no decision."""
         told = looked is not None and looked.decision.outcome is Outcome.REFUSE
         waiting.failures = 0 if told else waiting.failures + 1
         budget = self.view.budget.wait(waiting.node or "", self.clock.now())

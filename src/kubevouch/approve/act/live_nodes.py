@@ -1,9 +1,9 @@
 """Reads live Nodes from the API server: one by one, or the versions of all Nodes if many CSRs wait.
 
-Objects with the same UID and resourceVersion are equal, byte for byte. So if the API server, after
-a CSR was queued, lists the version that the watch has shown, the watched Node is the live one,
-though only its version was sent. A Node with another version is read by itself.
-docs/internals/decisions/0010 has the reasons and figures.
+Objects with the same UID and resourceVersion are equal, byte for byte. So after a CSR was queued, a
+list of versions is enough. If it has the version that the watch has shown, the watched Node is the
+live one. A Node with another version is read by itself. docs/internals/decisions/0010 has the
+reasons and figures.
 """
 
 import asyncio

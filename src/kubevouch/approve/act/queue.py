@@ -1,7 +1,7 @@
-"""The order of requestors: one worker at a time for each requestor, and another turn if something happened meanwhile.
+"""The order of requestors. One worker at a time serves a requestor, and serves it again if something happened meanwhile.
 
-Each requestor has one place in the queue, and goes to the end after a turn. So each waits for at
-most one CSR of every other credential.
+Each requestor has one place in the queue, and goes to the end after a turn. So it waits for at most
+one CSR of every other credential.
 """
 
 import asyncio
@@ -27,8 +27,7 @@ class DecisionQueue(Generic[K]):
         self._later: dict[K, float] = {}
         """When each delayed requestor becomes due."""
         self._queued_at: dict[K, float] = {}
-        """When each due requestor was last queued. For a requestor that a worker has taken: when it
-        was queued before that."""
+        """When each due requestor was last queued. While a worker serves the requestor: when it was queued before."""
         self._busy: set[K] = set()
         self._again: set[K] = set()
 
@@ -58,7 +57,7 @@ class DecisionQueue(Generic[K]):
         return key
 
     def queued_at(self, key: K) -> float:
-        """When this requestor, which a worker has taken, was queued, by the monotonic clock."""
+        """When this requestor, which a worker serves, was queued, by the monotonic clock."""
         return self._queued_at[key]
 
     def done(self, key: K) -> None:

@@ -47,12 +47,11 @@ class WatchReactions:
     """Whether no approver watched before this process started."""
 
     last_gap: float = 0.0
-    """When client certificates were last found to be possibly missed, in seconds since 1970; 0:
-    never."""
+    """When client certificates were last found to be possibly missed, in seconds since 1970, or 0."""
 
     _told: dict[str, str] = field(default_factory=dict)
-    """The condition message that this process wrote or tried to write, by the CSR's UID, newest
-    last; "" once another client's decision has been reported. The watch may show our decision
+    """By the CSR's UID, the condition message that this process wrote or tried to write, newest
+    last. "" once another client's decision has been reported. The watch may show our decision
     before the write is answered."""
 
     def turned(self, *, active: bool) -> None:
@@ -129,7 +128,7 @@ class WatchReactions:
         self.telling.log.info("Client certificates may have been issued unseen")
 
     def _credentials_changed(self, nodes: Collection[str]) -> None:
-        """Handles changed knowledge about these nodes' client certificates."""
+        """Records these nodes' changed client certificates, and queues their CSRs."""
         for node in nodes:
             self.records.changed(node)
             self._look_at(self.view.waiting.of_node(node))
@@ -147,7 +146,10 @@ class WatchReactions:
     def _concerned(
         self, nodes: Collection[str] | None, name: str, before: Collection[str] | None
     ) -> None:
-        """Handles a changed source. before: this ConfigMap's problems until now."""
+        """Reports problems of a changed ConfigMap, and queues the CSRs that it affects.
+
+        nodes: None for all nodes. before: the ConfigMap's problems before the change.
+        """
         problems = self.view.sources.problems.get(name, ())
         for problem in problems:
             self.telling.log.error(problem, "Cannot read a source of names")
@@ -181,7 +183,7 @@ class WatchReactions:
         self.telling.approved_by_others(found, decision)
 
     def writing(self, uid: str, message: str) -> None:
-        """Notes the message of a decision that we are about to write, so that the watch's echo of it is ignored."""
+        """Notes the message of a decision before it is written, so that its event from the watch is ignored."""
         self._told.pop(uid, None)
         self._told[uid] = message
         if len(self._told) > _MOST_TOLD:

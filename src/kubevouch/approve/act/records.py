@@ -128,7 +128,7 @@ class RecordWriter:
     def _text_of(self, node: str, known: RecordedNode | None) -> str | None:
         """The record entry of a node; None if there is nothing to record.
 
-        For a deleted Node it has that the Node existed, and which certificates others used in its
+        For a deleted Node it says that the Node existed, and which certificates others used in its
         name.
         """
         found, there = self._credentials(node), self.view.nodes.get(node)

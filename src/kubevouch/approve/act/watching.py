@@ -64,7 +64,7 @@ class Watches:
 
     @property
     def stale(self) -> str:
-        """The watches that were silent for so long that their data may be outdated, as text; "" if none."""
+        """The watches that were silent for so long that their data may be outdated; "" if there are none."""
         now = self._clock.monotonic()
         heard = {
             "nodes": self._node_watch.heard,
@@ -118,9 +118,9 @@ class Watches:
     async def _csrs(self) -> None:
         """Follows one watch of CSRs for both signers, in the order of events.
 
-        If a thief gets a client certificate and at once requests a serving certificate, these two
-        must not be seen in the wrong order. The watch starts once Nodes and ConfigMaps are known,
-        since these decide which requestors' CSRs are kept.
+        An attacker may get a client certificate and at once request a serving certificate. These
+        two must not be seen in the wrong order. The watch starts once Nodes and ConfigMaps are
+        known, since these decide which requestors' CSRs are kept.
         """
         await self._others_listed.wait()
         async for each in self._csr_watch.events():

@@ -31,8 +31,7 @@ KEPT: Final = timedelta(minutes=5)
 and a list takes some seconds more."""
 
 _MOST_OF_A_NODE: Final = 96
-"""The most names and addresses of a node: those of six CSRs, its budget. If other clients approve
-more, the newest are kept."""
+"""The most names and addresses of a node: those of six CSRs, its budget. If other clients approve more, the newest are kept."""
 
 
 class ApprovedLately:
@@ -125,8 +124,7 @@ class ApprovalBudget:
 
 
 MOST_KEYS: Final = 16
-"""The most public keys kept for a node; the oldest are dropped. A node with more loses only its
-own."""
+"""The most public keys kept for a node; the oldest are dropped. A node with more loses only its own."""
 
 MOST_NODES: Final = 20_000
 """The most node names kept; the oldest are dropped. A bootstrap token can request any number of
@@ -143,9 +141,9 @@ class ShownKeys:
     def put(self, csr: Csr) -> None:
         """Records that the CSR's node has its key.
 
-        Ignores a CSR whose subject is another node; the rule about the subject holds it. Also
-        ignores a key copied from another node's CSR, which every node can read but not sign with;
-        the rule about the form holds that CSR.
+        Ignores a CSR whose subject is another node; the rule about the subject holds that CSR. Also
+        ignores a key copied from another node's CSR, which every node can read; the rule about the
+        form holds that CSR.
         """
         node = requestor_node(csr)
         if node is None or csr.parsed is None or csr.parsed.subject.common_name != csr.username:

@@ -31,7 +31,7 @@ _CSR_LIFE: Final = timedelta(hours=1)
 
 
 class _Waiting(NamedTuple):
-    """The CSRs of a name that has no Node yet. doubtful: whether other CSRs of it were dropped."""
+    """The CSRs of a name that has no Node yet. doubtful: whether some of its CSRs were dropped."""
 
     csrs: dict[str, ClientCsr]
     doubtful: bool
@@ -62,7 +62,7 @@ class WatchedCredentials:
         """Whether CSRs name the client certificate that made them (since Kubernetes 1.32)."""
 
     def csrs(self, found: Iterable[ClientCsr], *, told: bool = False) -> set[str]:
-        """Adds issued client certificates; those of a list all at once.
+        """Adds issued client certificates. A list must be added in one call.
 
         Returns the names of Nodes whose credentials have changed.
 
@@ -127,7 +127,7 @@ class WatchedCredentials:
         )
 
     def known(self, name: str) -> NodeCredentials | None:
-        """The credentials to record for a name; None if there are none, for example for a long-deleted Node."""
+        """The credentials to record for a name; None for example for a long-deleted Node."""
         return self._known.get(name) or self._gone.get(name)
 
     def _of(self, node: LiveNode) -> NodeCredentials:

@@ -25,7 +25,7 @@ from kubevouch.policy.sources.renewal import RenewalEvidence
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """The policy's decision about a CSR, and the source that says which names its node may have."""
+    """The policy's decision about a CSR, and the source of the names that its node may have."""
 
     decision: Decision
     answer: SourceAnswer | None
@@ -174,8 +174,8 @@ def next_look(
 ) -> float | None:
     """Seconds until the CSR is decided again; None if only an event can cause that.
 
-    decision: None if the Node could not be read. failures: consecutive decisions, with this one,
-    that could not tell. budget: the time until one more CSR of the node may be approved.
+    decision: None if the Node could not be read. failures: consecutive inconclusive decisions, with
+    this one. budget: the time until one more CSR of the node may be approved.
     """
     if decision is None or decision.outcome is Outcome.CANNOT_TELL:
         longest = min(LONGEST, FIRST * 2.0 ** min(failures - 1, 16))

@@ -88,7 +88,7 @@ class ClusterView:
         return changed | self.look_at_credentials(self.nodes) | self.client_csrs_listed()
 
     def client_csrs_listed(self) -> set[str]:
-        """Called when a list of CSRs, which is sorted by name, is complete.
+        """Adds the client CSRs of a complete list. Until then their order of creation is unknown.
 
         Returns the names of nodes whose credentials have changed.
         """
@@ -171,7 +171,7 @@ class ClusterView:
         return known is not None or not found.status.certificate
 
     def _is_allowed(self, requestor: Requestor) -> bool:
-        """Whether this credential passes as its node's own."""
+        """Whether this credential counts as its node's own."""
         username, credential = requestor
         node = self.nodes.get(node_of(username) or "")
         if node is None or self.credentials is None:

@@ -23,14 +23,14 @@ from kubevouch.x509 import unmapped
 Requestor = tuple[str, tuple[str, ...]]
 """The username, and the ids of the credential that made a CSR.
 
-Without the credential, a thief with the node's name could supersede every CSR of the real kubelet.
+Without the credential, an attacker with the node's name could supersede every CSR of the real
+kubelet.
 """
 
 MOST_CREDENTIALS: Final = MOST + 1
-"""The most credentials of a username: as many as others can use before all CSRs of the node are
-held, and the kubelet's own.
+"""The most credentials of a username: the kubelet's own, and as many as others can use before all CSRs of the node are held.
 
-A credential on the recorded list never loses its place to one that is not.
+A recorded credential is never dropped for an unrecorded one.
 """
 
 MOST_STRANGERS: Final = 500
@@ -70,7 +70,7 @@ class WaitingCsr:
     """
 
     failures: int = 0
-    """Consecutive decisions that could not tell."""
+    """Consecutive inconclusive decisions."""
 
     held_for: str = ""
     """Why the CSR was last held, as logged; "" before."""

@@ -44,7 +44,7 @@ class FindingDefinition(
     """What fixes it: a command where there is one."""
 
     related: tuple[str, ...] = ()
-    """Numbers of the CIS Kubernetes Benchmark, and upstream issues."""
+    """Numbers in the CIS Kubernetes Benchmark, and upstream issues."""
 
     counts_in: frozenset[CountsIn] = frozenset({CountsIn.DOCTOR})
     symptom_of: tuple[Code, ...] = ()
@@ -63,8 +63,7 @@ class FindingDefinition(
     """What to do by hand if the command is not enough, in one sentence."""
 
     by_maker: bool = False
-    """Whether a plan or kubeadm fixes the finding. If another tool made the cluster, its own way
-    replaces both."""
+    """Whether a plan or kubeadm fixes the finding. In a cluster that another tool made, that tool's own way replaces both."""
 
     elsewhere: tuple[str, ...] = ()
     """The NEXT command on such a cluster, if the maker's way does not help. May name {subject} and
@@ -75,7 +74,7 @@ PLAN = ("kubevouch", "plan", "-o", "plan.json", "--via", "ssh")
 INSTALL_APPROVER = (
     "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST --new-nodes hold"
 )
-"""A hint: only the operator knows the name of the image."""
+"""Only the operator knows the name of the image."""
 
 _GROUPS = {"on-the-wire": ON_THE_WIRE, "csr-not-served": CSR_NOT_SERVED}
 """Groups of codes that `symptomOf` may name."""

@@ -1,6 +1,6 @@
 """The rules: functions from evidence to findings, one file for each subject. `doctor.py` lists the files.
 
-`wire` has no rules. It has functions that several rules use: the state of a port, and what has only
+`wire` has no rules, but functions that several rules use: the state of a port, and what has only
 just started.
 """
 

@@ -1,7 +1,7 @@
 """KV411, KV412 and KV414: who approves serving CSRs, and which CSRs are pending.
 
-A pending CSR may be that of a kubelet that waits or of the current node of a run. It may be stale.
-Or it requests names of another node or of the cluster.
+A pending CSR may be stale, or from a waiting kubelet or the current node of a run. Or it requests
+names of another node or of the cluster.
 """
 
 from collections import defaultdict
@@ -46,7 +46,7 @@ def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
 
 
 def unseen_approver(evidence: Evidence) -> Approver | None:
-    """The author of the newest approval, if we see no approver running: it runs outside the cluster, or is gone."""
+    """The author of the newest approval, if we see no approver running. That approver runs outside the cluster, or is gone."""
     if running_approvers(evidence):
         return None
     # Ours decides nothing now, or has no Deployment and no Lease: its approvals are older than
@@ -82,7 +82,7 @@ nextRotationDeadline)."""
 
 @rule(Code.ROTATION_WILL_STALL)
 def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
-    """All is well with serverTLSBootstrap, but nobody will approve the next CSRs."""
+    """Serving certificates are issued, but nobody will approve the next CSRs."""
     if not no_approver_is_seen(evidence):
         return
     known = {each.node for each in evidence.served if each.is_trusted}
@@ -177,7 +177,7 @@ def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def asking_for_a_run(evidence: Evidence) -> set[str]:
-    """Nodes that a run may have armed and that have a pending CSR: serverTLSBootstrap is on there, and the run approves the CSR."""
+    """Nodes that a run may have armed and that have a pending CSR. Their serverTLSBootstrap is on, and the run approves the CSR."""
     armed = {each.node for each in evidence.armed}
     return armed & _undecided(evidence).keys() if evidence.csrs.is_known else armed
 
@@ -193,7 +193,7 @@ def signing_themselves(evidence: Evidence) -> dict[str, Served]:
 
 
 def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """The newest CSR of each node that now serves a self-signed certificate: stale, since it precedes the kubelet's start.
+    """The newest CSR of each node that now serves a self-signed certificate. It is stale, since it precedes the kubelet's start.
 
     With serverTLSBootstrap a kubelet serves only issued certificates (pkg/kubelet/kubelet.go), or
     the seed of a run that has armed the node.
@@ -204,7 +204,7 @@ def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 @rule(Code.CSR_OUTSIDE_POLICY)
 def outside_policy(evidence: Evidence) -> Iterator[Finding]:
-    """CSRs refused by a rule that nothing overrides. Other rules may hold honest mistakes."""
+    """CSRs refused by a rule that nothing overrides. Other rules may also hold honest mistakes."""
     csrs = [each for each in evidence.csrs.or_else(()) if not each.status.conditions]
     refused = outside_policy_csrs(evidence, csrs)
     proofs = []

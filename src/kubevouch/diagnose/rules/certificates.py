@@ -17,7 +17,7 @@ from kubevouch.x509 import Certificate, duration_text, life_used
 from kubevouch.x509.kinds import NODE_PREFIX
 
 _NEARLY_OVER = 0.98
-"""The used part of a certificate's life from which it is critical: of a year, the last week."""
+"""The used part of a certificate's life from which it is critical. For one year that is the last week."""
 
 _PATIENCE = timedelta(minutes=2)
 """The age of a stuck client CSR. The built-in approver and the signer need about a second."""
@@ -37,7 +37,7 @@ def _found(evidence: Evidence, uses: Iterable[CertificateUse]) -> Iterator[Found
 def _overdue(
     evidence: Evidence, uses: Iterable[CertificateUse]
 ) -> list[tuple[FoundCertificate, Certificate]]:
-    """Certificates that should have been replaced by now, sorted by their ends."""
+    """Certificates that should have been replaced by now, by expiry."""
     late = [
         (each, certificate)
         for each in _found(evidence, uses)
@@ -58,9 +58,9 @@ def _proof(found: FoundCertificate, seen: str) -> Proof:
 
 @rule(Code.CONTROL_PLANE_CERTIFICATE_ENDS)
 def control_plane_ends(evidence: Evidence) -> Iterator[Finding]:
-    """An API server or etcd serves a kubeadm certificate that ends soon.
+    """An API server or etcd serves a kubeadm certificate that expires soon.
 
-    A program serves its old certificate until its restart.
+    Programs serve their old certificate until they restart.
     """
     late = [
         (each, certificate)
@@ -84,7 +84,7 @@ def control_plane_ends(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.KUBELET_CLIENT_CERTIFICATE_ENDS)
 def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet's newest client certificate ends soon.
+    """A kubelet's newest client certificate expires soon.
 
     We know the certificate only if its CSR still exists.
     """
@@ -102,7 +102,7 @@ def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.KUBELET_CLIENT_CSR_STUCK)
 def client_csr_stuck(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet has requested its next client certificate, at 70 to 90 % of the present one's life, and gets none."""
+    """A kubelet does not get the next client certificate that it has requested, at 70 to 90 % of the present one's life."""
     newest = {
         node: csr
         for csr in evidence.client_csrs
@@ -125,7 +125,7 @@ def _is_stuck(csr: CertificateSigningRequest, evidence: Evidence) -> bool:
 
 @rule(Code.CALLED_SERVER_NOT_TRUSTED)
 def called_server_not_trusted(evidence: Evidence) -> Iterator[Finding]:
-    """A caBundle does not verify the server that the API server calls. The metrics API has a finding of its own."""
+    """A caBundle does not verify the server that the API server calls. The metrics API has its own finding."""
     bundles: dict[str, list[FoundCertificate]] = defaultdict(list)
     for each in _found(evidence, {CertificateUse.CA_BUNDLE}):
         bundles[each.where].append(each)
@@ -175,7 +175,7 @@ _CA_CRITICAL = timedelta(days=30)
 
 @rule(Code.CLUSTER_CA_EXPIRING)
 def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
-    """The CA in every pod's bundle, or the front proxy's, ends soon or has ended."""
+    """The CA in every pod's bundle, or the front proxy's CA, expires soon or has expired."""
     front_proxy = [
         certificate
         for each in _found(evidence, {CertificateUse.FRONT_PROXY_CA})
@@ -187,7 +187,7 @@ def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _ca_expiring(whose: str, authorities: Sequence[Certificate], at: datetime) -> Iterator[Finding]:
-    """A finding about the CA that ends last: during a rotation there are two."""
+    """A finding about the CA that expires last, since there are two during a rotation."""
     if not authorities:
         return
     last = max(authorities, key=lambda each: each.not_after)
@@ -203,7 +203,7 @@ def _ca_expiring(whose: str, authorities: Sequence[Certificate], at: datetime) -
 
 @rule(Code.API_SERVER_REFUSES_KUBELETS)
 def api_server_refuses(evidence: Evidence) -> Iterator[Finding]:
-    """kube-apiserver verifies kubelets, and some fail."""
+    """Some kubelets fail kube-apiserver's verification."""
     authority = flag_value(evidence.api_server_flags.or_else(()), "kubelet-certificate-authority")
     if not authority:
         return

@@ -57,7 +57,7 @@ _WORST = {
 
 
 def _worst(evidence: Evidence, nodes: Collection[str]) -> str:
-    """The worst fault of these nodes' certificates, apart from the signer."""
+    """A clause about the worst fault of these nodes' certificates."""
     codes = {port.code for port in port_states(evidence) if port.node in nodes}
     for code, (of_one, of_several) in _WORST.items():
         if code in codes:

@@ -117,7 +117,7 @@ def _held(
 
 @rule(Code.OUR_APPROVER_DECIDES_NOTHING)
 def our_approver(evidence: Evidence) -> Iterator[Finding]:
-    """Our approver is installed, but no process leads; or its unreadable configuration holds every CSR."""
+    """Our approver is installed, but no process leads, or its unreadable configuration holds every CSR."""
     ours = evidence.our_approver.value
     if ours is None or not (why := approves_nothing(ours)):
         return
@@ -153,7 +153,7 @@ def _dark(evidence: Evidence) -> str:
 
 
 def _until(waiting: Iterable[str], evidence: Evidence) -> str:
-    """A sentence about when the first of these ports goes dark; empty if none has a valid certificate now."""
+    """A sentence about when the first of these kubelets' certificates expires; empty if none has a valid one now."""
     leaves = signed_for(evidence)
     ends = [leaves[node].not_after for node in waiting if node in leaves]
     ends = [each for each in ends if each > evidence.at]

@@ -21,7 +21,7 @@ from kubevouch.evidence.snapshot import Evidence
 
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
-    """Each doubt once, except for metrics-server's log: it is unreadable if that node's port is dark."""
+    """Each doubt once. An unreadable metrics-server log is omitted if that node's port is dark."""
     measured = [
         getattr(facts, field.name)
         for facts in (evidence.cluster, evidence)
@@ -98,7 +98,7 @@ def too_early(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.RUN_NOT_FINISHED)
 def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
-    """The Lease of runs shows a run or an undo. After a switch's deadline the wire shows the node's state."""
+    """The Lease of runs shows a run or an undo. After a switch's deadline the port shows the node's state."""
     holder = evidence.run_holder.value
     if holder is not None and (
         holder.is_alive or any(each.run == holder.run for each in evidence.armed)

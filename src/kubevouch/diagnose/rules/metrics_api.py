@@ -174,8 +174,8 @@ def api_service_not_verified(evidence: Evidence) -> Iterator[Finding]:
 def distrust(metrics: MetricsPath) -> str:
     """Why the API server rejects metrics-server's certificate, in its words; "" if it accepts the certificate.
 
-    Since 1.36 the APIService's condition says so. Before, the APIService is available and every
-    request fails.
+    Since 1.36 the APIService's condition has the reason. Before, the APIService is available and
+    every request fails.
     """
     condition, doubt = metrics.available, metrics.node_metrics.doubt
     said = condition.message if condition is not None and not condition.true else ""
@@ -288,7 +288,7 @@ def metrics_server_forbidden(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.INSECURE_TLS_WORKAROUND)
 def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
-    """metrics-server runs with --kubelet-insecure-tls, the workaround that everybody copies."""
+    """metrics-server runs with --kubelet-insecure-tls, a widely copied workaround."""
     pods = evidence.metrics.pods
     for flag in insecure_flags(evidence):
         yield finding(

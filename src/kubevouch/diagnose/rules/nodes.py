@@ -61,7 +61,7 @@ def _said(condition: Condition) -> str:
 
 @rule(Code.CLOCK_SKEW)
 def clock_skew(evidence: Evidence) -> Iterator[Finding]:
-    """A node's clock is wrong: the kubelet dates its Lease by it, and the API server dates the write by its own."""
+    """A node's clock is wrong. The kubelet dates its Lease by it, and the API server dates the same write by its own clock."""
     known = {node.name for node in evidence.nodes.or_else(())}
     skews = {
         lease.name: skew

@@ -24,8 +24,7 @@ from kubevouch.kube.resources import Node
 from kubevouch.x509 import Certificate, duration_text, life_used
 
 OVERDUE = 0.92
-"""The part of a life after which a certificate should have been replaced: kubelets renew at 70
-to 90 % of it."""
+"""The used part of a certificate's life after which it should have been replaced. Kubelets renew at 70 to 90 %."""
 
 
 @rule(Code.KUBELET_UNREACHABLE)
@@ -79,7 +78,7 @@ _ON_THE_PORT = {
     Code.SIGNED_BY_OTHER_CA: (*_SERVES, "from a CA other than the cluster's"),
     Code.OTHER_VERIFICATION_FAILURE: (*_SERVES, "that does not verify"),
 }
-"""The title for each code: its beginning for one port and for several, and its end."""
+"""For each code, the title's beginning for one port and for several, and its end."""
 
 
 @rule(*_ON_THE_PORT)

@@ -1,4 +1,4 @@
-"""The state of each kubelet's port, as dialled from here or else from metrics-server's log; and what has only just started.
+"""The state of each kubelet's port, from our own handshake or metrics-server's log, and what has only just started.
 
 A port has one code, the first in Go's order of checks (dates, names, authority, usage). The first
 failure hides the rest.
@@ -130,7 +130,7 @@ def _code_of_failure(served: Served) -> Code | None:
 
 
 def code_in_log(text: str) -> Code | None:
-    """The code for a line of metrics-server's log; None if there is none, as for the kubelet's 403."""
+    """The code for a line of metrics-server's log. None if no code fits, as for the kubelet's 403."""
     code = next((code for words, code in _IN_LOG if words in text), None)
     return Code.NOT_YET_VALID if code == Code.EXPIRED and _BEFORE.search(text) else code
 
@@ -172,7 +172,7 @@ def _port_state(served: Served, evidence: Evidence, logged: PortState | None) ->
 
 
 def _logged(evidence: Evidence) -> dict[str, PortState]:
-    """What the log says, by node. Only for nodes without metrics, since a success leaves no line."""
+    """The state in metrics-server's log, by node. Only for nodes without metrics, since a success leaves no line."""
     measured = evidence.metrics.measured_nodes
     if measured is None:
         return {}
@@ -196,8 +196,9 @@ def _proof(failure: LoggedScrapeFailure, evidence: Evidence) -> Proof:
 def surely_unreachable(evidence: Evidence) -> tuple[PortState, ...]:
     """Kubelets that are certainly unreachable.
 
-    A refused connection is proof if others are reached, whatever the metrics API has. Otherwise the
-    node must lack metrics, and others are reached or metrics-server logs the same failure.
+    A refused connection is proof if other kubelets are reached, even if the metrics API has the
+    node. For other failures, the node must lack metrics, and either other kubelets are reached or
+    metrics-server logs the same failure.
     """
     measured = evidence.metrics.measured_nodes
     others = any(not is_silent(served) and not is_our_side(served) for served in evidence.served)
@@ -226,7 +227,7 @@ _BACKDATED = timedelta(minutes=5)
 
 
 def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
-    """Ready nodes without metrics though the metrics API answers. new: those too young for metrics; else the others."""
+    """Ready nodes that the metrics API lacks, although it answers. new: only nodes too young for metrics; else only the others."""
     present, available = evidence.metrics.measured_nodes, evidence.metrics.available
     if present is None or available is None or not available.true:
         return []
@@ -275,10 +276,10 @@ def _has_new_certificate(node: str, evidence: Evidence) -> bool:
 
 
 def current_pods(metrics: MetricsPath) -> tuple[Pod, ...]:
-    """metrics-server's pods without those of a former roll-out, which will be replaced.
+    """metrics-server's pods, except those that a roll-out will replace.
 
-    A pod is from a former roll-out if its command line differs from the Deployment's, or, if that
-    is unknown, from the newest pod's. If no pod has the Deployment's, all pods count.
+    A roll-out will replace a pod if its command line differs from the Deployment's, or, if that is
+    unknown, from the newest pod's. If no pod has the Deployment's, all pods count.
     """
     pods, deployment = metrics.pods.or_else(()), metrics.deployment.value
     if not pods:
@@ -309,7 +310,7 @@ def only_starting(evidence: Evidence) -> bool:
 def awaits_its_endpoint(evidence: Evidence) -> bool:
     """Whether every ready metrics-server has only just become ready.
 
-    The EndpointSlice follows the pod, and the APIService's check follows the EndpointSlice.
+    The EndpointSlice is updated after the pod, and the APIService's check runs after that.
     """
     ready = [pod for pod in evidence.metrics.pods.or_else(()) if pod.ready]
     return bool(ready) and all(_is_young(_ready_since(pod), evidence.at) for pod in ready)
@@ -321,7 +322,7 @@ def is_young(pod: Pod, at: datetime) -> bool:
 
 
 def _waits(pod: Pod) -> bool:
-    """Whether a container of the pod waits for more than its creation."""
+    """Whether a container of the pod is waiting, and not only being created."""
     waiting = (status.state.waiting for status in pod.status.container_statuses)
     return any(each is not None and each.reason != "ContainerCreating" for each in waiting)
 

@@ -1,7 +1,7 @@
-"""Which kubelet to dial next: each at its own times, a new one at once, a failed one after a backoff.
+"""The next kubelet to dial. Each has its own times; a new one is dialled at once, a failed one after a backoff.
 
-Failed kubelets have a few slots of their own, so they never delay others. Neither does a node that
-keeps changing its address: it has at most one dial in progress.
+Only a few failed kubelets are dialled at once, so they never delay others. A node that keeps
+changing its address has at most one dial in progress.
 """
 
 import heapq
@@ -26,11 +26,10 @@ class PlannedKubelet:
     due: float
     failures: int = 0
     asked: bool = False
-    """Whether the kubelet was ever dialled."""
 
 
 class DialPlan:
-    """An iterator of due kubelets for `dial`, which takes one for each free slot. It can continue after its end.
+    """Yields the due kubelets. `dial` takes one for each free slot. After StopIteration, `next` may yield again.
 
     interval: seconds between two dials of a kubelet.
     """
@@ -58,7 +57,6 @@ class DialPlan:
         return found.target
 
     def _failed_dials(self) -> int:
-        """How many failed kubelets have a dial in progress."""
         dialled = (self._planned.get(name) for name in self._dialled)
         return sum(each is not None and bool(each.failures) for each in dialled)
 
@@ -83,7 +81,7 @@ class DialPlan:
 
     @property
     def late(self) -> float:
-        """For how many seconds the longest-waiting kubelet has been due, without failed ones."""
+        """How many seconds the longest overdue kubelet has been due. Failed kubelets do not count."""
         due = [
             each.due
             for name, each in self._planned.items()
@@ -116,12 +114,12 @@ class DialPlan:
             self._push(each)
 
     def hurry_all(self) -> None:
-        """Dials all kubelets again, since verdicts may change."""
+        """Dials all kubelets again, since their verdicts may change."""
         for name in self._planned:
             self.hurry(name)
 
     def done(self, target: Target, *, failed: bool) -> bool:
-        """Ends a dial. Returns False if the kubelet has gone or moved meanwhile, so that the result is obsolete."""
+        """Ends a dial. Returns False if the result is obsolete: the kubelet was removed or has a new address."""
         self._dialled.discard(target.node)
         each = self._planned.get(target.node)
         if each is None:

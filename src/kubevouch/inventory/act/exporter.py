@@ -41,7 +41,7 @@ _CALLED: Final = (
     ),
     Resource(_GROUP, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", Object),
 )
-"""Objects with a caBundle, by which the API server verifies the servers that it calls."""
+"""Objects with a caBundle. The API server verifies other servers by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class _Watches:
         return {name: began + heard() for name, heard in self._heard.items() if name in self.listed}
 
     async def run(self) -> None:
-        """Follows all watches until cancelled."""
+        """Runs all watches until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for following in self._following:
                 tasks.create_task(following())
@@ -154,7 +154,6 @@ class Exporter:
             self.kubelets.dial_soon(node)
 
     def _called(self, _: object) -> None:
-        """Handles a change of an APIService or a webhook configuration."""
         self._others.read_soon()
 
     @property

@@ -58,12 +58,11 @@ class ExporterInstruments:
 
 
 def _gauge(name: str, about: str, value: float) -> Metric:
-    """A gauge without labels."""
     return GaugeMetricFamily(name, about, value=value)
 
 
 def _gauges(name: str, about: str, of: str, values: Mapping[str, float]) -> Metric:
-    """A gauge with one label, whose name is `of`."""
+    """A gauge with one label, named `of`."""
     family = GaugeMetricFamily(name, about, labels=[of])
     for key, value in values.items():
         family.add_metric([key], value)
@@ -116,7 +115,6 @@ def exporter_gauges(
 
 
 def _coverage(kubelets: Kubelets) -> Iterator[Metric]:
-    """Yields how many Nodes there are, and how many answered."""
     nodes, asked, failures = len(kubelets.nodes), len(kubelets.results), kubelets.failures()
     unasked = nodes - asked
     yield _gauge(f"{PREFIX}nodes", "Nodes of the cluster.", nodes)
@@ -142,7 +140,6 @@ def node_pages(
     found = [(name, results[name]) for name in sorted(results)]
 
     def family(name: str, about: str, values: Iterable[tuple[str, object]]) -> Iterator[str]:
-        """Yields a series for each node that has a value."""
         name = f"kubevouch_kubelet_{name}"
         lines = (
             f"{name}{{{label('node', node)}}} {value}\n"

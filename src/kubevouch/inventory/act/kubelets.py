@@ -1,4 +1,4 @@
-"""Dials every kubelet in turn. Keeps its last certificate only as series of some hundred bytes."""
+"""Dials every kubelet in turn, and keeps some hundred bytes of metrics about its last certificate."""
 
 import contextlib
 from collections import Counter
@@ -25,8 +25,7 @@ from kubevouch.kubelet.io.dial import dial
 _TICK: Final = 1.0
 AT_ONCE: Final = 64
 _SOON: Final = 10.0
-"""Seconds after an issued certificate until the kubelet serves it. However many CSRs a kubelet
-makes, it is not dialled more often than this."""
+"""Seconds from a certificate's issue until its kubelet serves it. A kubelet is not dialled more often, however many CSRs it makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class DialledKubelet:
 class Kubelets:
     """All Nodes, and the certificates that their kubelets serve.
 
-    timeout: seconds for a handshake. dialled: called with each dial's failure, "" for none.
+    timeout: seconds for a handshake. dialled: called after each dial with its failure, or "".
     """
 
     clock: Clock
@@ -100,7 +99,7 @@ class Kubelets:
         self.results.pop(name, None)
 
     def dial_soon(self, name: str) -> None:
-        """Dials a node soon, since it made a CSR or got a certificate that it will serve soon."""
+        """Dials a node soon. It has made a CSR, or will soon serve a new certificate."""
         self.plan.hurry(name, _SOON)
 
     def trust(self, roots: TrustedRoots) -> None:

@@ -1,4 +1,4 @@
-"""Regularly reads all certificates other than kubelets': CAs, API servers, caBundles and the servers that these verify."""
+"""Regularly reads all certificates except kubelets': CAs, API servers, caBundles, and the servers that these verify."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from kubevouch.kube.resources import CSRS, Node
 
 EVERY: Final = 300.0
 _GATHERED: Final = 10.0
-"""Seconds within which several changes cause only one read."""
+"""Seconds to wait for further changes, so that they share one read."""
 _UNTIL_LISTED: Final = 0.5
 MOST_ROWS: Final = 20_000
 """The most rows with series, so that authors of CSRs, webhooks and APIServices cannot fill the
@@ -55,7 +55,7 @@ class OtherCertificates:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def read_soon(self) -> None:
-        """Requests a read, since something has changed."""
+        """Requests a read after a change."""
         self._changed.set()
 
     async def run(self) -> None:

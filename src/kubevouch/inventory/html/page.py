@@ -23,7 +23,7 @@ class PageTable(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A paragraph: a coloured word, then a text without a space between, then a command."""
+    """A paragraph of a coloured word, a text and a command. No space is added between word and text."""
 
     text: str = ""
     word: str = ""
@@ -80,7 +80,7 @@ class Box(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """A CA, with the certificates that it signed below it."""
+    """A CA, and the certificates that it signed."""
 
     label: str
     height: int
@@ -88,7 +88,7 @@ class Chain(NamedTuple):
 
 
 class PageSection(NamedTuple):
-    """A section of the page, with its contents in this order. kind: a CSS class."""
+    """A section of the page. Its contents have this order. kind: a CSS class."""
 
     heading: str
     kind: str = ""
@@ -100,7 +100,7 @@ class PageSection(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """A number, what it counts, and the tone if the number is not 0."""
+    """A number and what it counts. The tone applies if the number is not 0."""
 
     number: int
     what: str

@@ -1,4 +1,4 @@
-"""The pictures: a time-line that has more room for near dates, and what each CA has signed."""
+"""The pictures: a time-line with more room for near dates, and what each CA has signed."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -45,10 +45,7 @@ class _Scale:
         return round(_LEFT + (_RIGHT - _LEFT) * (_bent(days) - self._begin) / self._size, 1)
 
     def ticks(self) -> Iterator[Tick]:
-        """The dates between the first and the last end.
-
-        On a narrow screen close labels would overlap.
-        """
+        """The dates between the first and the last end. Labels that would overlap on a narrow screen are empty."""
         last = -100.0
         for days, word in _TICKS:
             if not self._first <= days <= self._last:
@@ -64,7 +61,7 @@ def _bent(days: float) -> float:
 
 
 def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
-    """A lane for each use; None without any certificate. Ends at about the same time share a dot, which is larger for more."""
+    """A lane for each use; None without any certificate. Certificates that expire at about the same time share a larger dot."""
     ends: dict[str, list[tuple[CertificateRow, float]]] = {}
     for row in rows:
         if row.remaining is not None:

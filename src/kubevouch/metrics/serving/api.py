@@ -28,7 +28,7 @@ from kubevouch.serve.statuses import (
 from kubevouch.x509.gotext import utc_text
 
 AT_ONCE: Final = 200
-"""How many nodes or pods are handled (about 3 ms) before other tasks have a turn."""
+"""How many nodes or pods are handled (about 3 ms) before other tasks run."""
 _KINDS: Final = {"nodes": "NodeMetrics", "pods": "PodMetrics"}
 
 
@@ -111,7 +111,7 @@ class MetricsApi:
         return iter(pods.of(attributes.namespace)) if attributes.namespace else pods.everywhere()
 
     def _measured(self, found: list[FleetNode | RunningPod], stamp: str = "") -> list[Item]:
-        """The objects whose usage is known. stamp: the time in the earlier objects of this response, if any."""
+        """The objects with known usage. stamp: the time in the response's earlier objects, if any."""
         now = self._clock.now()
         stamp = stamp or utc_text(now)
         node_usage, pod_usage = self._store.node, self._store.pod

@@ -59,7 +59,7 @@ _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
 class Discovery:
     """Serves /apis, /apis/metrics.k8s.io and each version of the group.
 
-    address: the server address that the list of groups gives to clients of any network.
+    address: the server address for clients of any network, in the list of groups.
     """
 
     def __init__(self, address: str) -> None:
@@ -81,7 +81,7 @@ class Discovery:
         return json_response(self._with_address() if path == "/apis" else document)
 
     def _with_address(self) -> dict[str, Any]:
-        """The list of groups, which states this server's address. Documents of one group do not."""
+        """The list of groups, with this server's address. The document of a single group has no address."""
         here = [{"clientCIDR": "0.0.0.0/0", "serverAddress": self._address}]
         return {**_DOCUMENTS["/apis"], "groups": [{**_GROUP, "serverAddressByClientCIDRs": here}]}
 

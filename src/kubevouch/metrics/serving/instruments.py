@@ -79,7 +79,7 @@ class Instruments:
         self._count_round(int(ended // self._resolution), seconds)
 
     def _count_round(self, number: int, seconds: float) -> None:
-        """Observes the slowest scrape of each round, as metrics-server does.
+        """Observes the slowest scrape of each round.
 
         In metrics-server a round ends with its slowest scrape. Here no scrape waits for a round to
         end.

@@ -24,7 +24,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Item:
-    """A node or a pod with its usage, from which each form of a response takes pieces of JSON.
+    """A node or a pod with its usage, as pieces of JSON.
 
     now: the response's time, which becomes creationTimestamp.
     """
@@ -84,7 +84,6 @@ def _usage(cpu: int, memory: int) -> str:
 
 
 def _encoded(text: str) -> str:
-    """The text as JSON."""
     return _encode(text).decode()
 
 

@@ -49,7 +49,7 @@ class Selection:
     """The objects that a list should contain.
 
     labels: a predicate on labels. fields: a predicate on namespace and name. everything: both are
-    always true. effort: how much longer each check takes than with ordinary selectors, as a factor.
+    always true. effort: how many times longer each check takes than with ordinary selectors.
     """
 
     labels: Matches

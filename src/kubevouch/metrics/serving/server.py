@@ -26,7 +26,7 @@ from kubevouch.serve.server import ServerPart, ServingOptions, new_registry, ser
 
 
 class MetricsServer:
-    """A metrics server. The arguments are those of Collector."""
+    """A metrics server. Most arguments are those of Collector."""
 
     def __init__(
         self,
@@ -129,8 +129,7 @@ _HOOKS = tuple(
     NamedCheck(f"poststarthook/{name}", passing)
     for name in ("max-in-flight-filter", "storage-object-count-tracker-hook")
 )
-"""Checks of hooks that apiserver starts after it listens. Here they exist from the start or are not
-needed, so they pass."""
+"""Checks of hooks that apiserver starts after it listens. Here they run from the start or are not needed, so the checks pass."""
 
 
 def checks(

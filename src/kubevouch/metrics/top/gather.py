@@ -71,8 +71,8 @@ class Missing:
 class TopFound:
     """The data to show.
 
-    complaint: why the metrics API did not answer, or "". old: names of rows with metrics over five
-    minutes old.
+    complaint: why the metrics API did not answer, or "". old: the names of rows whose metrics are
+    over five minutes old.
     """
 
     rows: Sequence[UsageRow]
@@ -83,7 +83,7 @@ class TopFound:
 
 @dataclass(frozen=True, slots=True)
 class TopClient:
-    """Reads from an API server. progress: called with the current activity. note: called with what could not be read."""
+    """Reads from an API server. progress: called with the current activity. note: called with each reading failure."""
 
     api: ApiClient
     clock: Clock
@@ -156,7 +156,7 @@ class TopClient:
         return list(dict.fromkeys(names))
 
     async def _pod_metrics(self, options: TopOptions) -> tuple[PodMetrics, ...]:
-        """Metrics of the chosen pods. The metrics API selects only by name and namespace; other fields need a list of pods, as in kubectl."""
+        """Metrics of the chosen pods. The metrics API selects only by name and namespace. Other fields need a list of pods, as in kubectl."""
         api, space, labels = self.api, options.namespace, options.selector
         found = await self._usage(POD_METRICS, space, labels, _named(options.name))
         if not found or not options.fields:

@@ -69,7 +69,7 @@ class UsageRow:
 def node_rows(
     metrics: Iterable[NodeMetrics], nodes: Sequence[SizedNode], *, capacity: bool, sort_by: str
 ) -> list[UsageRow]:
-    """The rows of nodes: measured ones in the requested order, then those without metrics, by name."""
+    """The rows of nodes: nodes with metrics in the requested order, then the others by name."""
     limits = {
         node.name: Usage.of(node.status.capacity if capacity else node.status.allocatable)
         for node in nodes
@@ -145,6 +145,6 @@ def _sorted(
 
 
 def _percent(used: Fraction, available: Fraction) -> int | None:
-    """The percentage by kubectl's steps: thousandths, a division of float64, truncated."""
+    """The percentage in kubectl's steps: thousandths, a division of float64, truncated."""
     limit = quantity.milli(available)
     return int(quantity.milli(used) / limit * 100) if limit > 0 else None

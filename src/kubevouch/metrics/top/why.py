@@ -93,7 +93,7 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
 
 
 def why_without_sample(pod: Pod, now: datetime) -> UnknownReason:
-    """Why the metrics API lacks a running pod of a node that it has. It needs two samples of each container."""
+    """Why a running pod has no metrics although its node has. metrics-server needs two samples of each container."""
     vantage = str(Vantage.API_SERVER)
     for each in pod.status.container_statuses:
         if each.state.waiting is not None:
@@ -152,7 +152,7 @@ def _of(finding: Finding, served: Served | None, node: str) -> UnknownReason:
 
 
 def _waited(served: Served | None) -> str:
-    """How long we waited for a silent kubelet, to put before Go's text; empty for any other failure."""
+    """A prefix for Go's text: how long we waited for a silent kubelet. Empty for any other failure."""
     failure = served.dialled.failure if served is not None else None
     if served is None or failure is None or failure.kind not in _SILENT:
         return ""
