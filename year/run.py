@@ -18,8 +18,9 @@ from year.prometheus import Prometheus
 DAY, STEP = 86400, 15
 _STRIDE = 30
 """Seconds of a step while something is wrong: what a metrics server has read is good for 55."""
-_ENDS, _CLOCK = "KubevouchCertificateEnds", "KubevouchClockWrong"
-"""The second is pending for two seconds after each leap: see `Year.fires`."""
+_ENDS = "KubevouchCertificateEnds"
+CLOCK = "KubevouchClockWrong"
+"""It is not judged: to the approver, which hears the time two seconds later, each leap is an error of its machine's clock."""
 _PAUSE = 0.35
 """Seconds of real time after each leap: more than a scrape and an evaluation."""
 _SOON, _WELL_WITHIN = 30, 140
@@ -77,7 +78,7 @@ class Year:
         wrong, waits = set[str](), list[str]()
         for number in range(_WELL_WITHIN):
             alerts = self.prometheus.alerts()
-            wrong = {*(alerts["pending"] - {_CLOCK}), *alerts["firing"]}
+            wrong = {*alerts["pending"], *alerts["firing"]} - {CLOCK}
             if _ENDS in wrong:
                 self._renew()
                 continue
@@ -86,7 +87,6 @@ class Year:
                 if number > 12:
                     # The exporter rests after it has read, and would begin its five minutes only after the next leap.
                     self.leap(STEP)
-                    time.sleep(2)  # so long the approver takes the leap for an error of its clock
                 return
             if number > _SOON:
                 self.leap(_STRIDE)
@@ -160,7 +160,6 @@ class Year:
                 return
             finally:
                 who.close()
-            time.sleep(_PAUSE / 4)  # or its event would be late by the leap
             self.leap(50)
             self.leap(STEP)
             if not self.fires("KubevouchCsrHeld", 300):
@@ -224,6 +223,7 @@ class Year:
         must = {"KubevouchKubeletUnreachable": 30.0, "KubevouchScrapesFail": 20.0}
         with self.cause("a kubelet's port does not answer", "KubevouchNodesWithoutMetrics", **must):
             self.cluster.do("firewall", node=host.name, closed=True)
+            time.sleep(10)  # a scrape gives up after real seconds
             end = self.clock.now() + 2400
             while self.clock.now() < end:
                 self.leap(_STRIDE)
@@ -266,7 +266,6 @@ class Year:
 
 
 _WITHOUT_API = (
-    _CLOCK,  # the approver hears no time, and takes what is left out for an error of its machine's
     "KubevouchNoLeader",
     "KubevouchWatchesBreakOff",
     "KubevouchExporterStale",
