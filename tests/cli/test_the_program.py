@@ -61,7 +61,7 @@ NO_COMMAND_LINES = {
         for more in (("w-1",), ("--diff",), ("--remove",), ("--allow", "a=b"), ("--via", "ssh"))
     },
     **{
-        ("certs", "--root", "/", *more): f"asks no cluster, and {more[0]} is for a cluster"
+        ("certs", "--root", "/", *more): f"--root reads disks only, and {more[0]} needs a cluster"
         for more in (("--via", "ssh"), ("--context", "x"), ("--kubeconfig", "x"))
     },
     BY_POD: "--image: is missing, and this version has no public image; expected NAME@sha256",

@@ -309,7 +309,7 @@ _SEVERAL = (
 )
 _CROWDED = "more client certificates for this node's name were borrowed than we keep, and this may be one of them"
 _EARLIER = (
-    "an earlier Node had this name, and we cannot distinguish a thief from a reinstalled machine"
+    "an earlier Node had this name; a reinstalled machine and a stolen credential look the same"
 )
 _OPEN = "it is unknown with which client certificate the node joined, and no pin names one"
 _NO_CERTIFICATE = (

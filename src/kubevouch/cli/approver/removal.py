@@ -19,8 +19,8 @@ from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.policy.sources.stored import HOLDS, OURS
 
 _FOR_GOOD = (
-    "No command restores the ConfigMaps. A later install pins what the Nodes claim at that time, without the values of "
-    "--allow and --csr, and without the records."
+    "No command restores the ConfigMaps. A later install makes new pins from the Nodes' status. The values of --allow and "
+    "--csr and the records are lost."
 )
 
 

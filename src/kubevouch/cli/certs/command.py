@@ -110,7 +110,7 @@ def command(
     if roots:
         of_a_cluster = {"--kubeconfig": kubeconfig, "--context": context, "--via": via}
         if flag := next((flag for flag, given in of_a_cluster.items() if given), ""):
-            seen = f"it reads disks and asks no cluster, and {flag} is for a cluster"
+            seen = f"--root reads disks only, and {flag} needs a cluster"
             raise UsageError("certs --root", seen, "leave one of the two out")
         found = certificates_on_disk(roots, SystemClock())
         return print_rows(terminal, found, output, limits)

@@ -27,8 +27,8 @@ from kubevouch.rollout.errors import StoppedBefore
 _MOST_NAMED = 8
 _LARGEST_OPTIONS = 4096
 _HINT = (
-    "a plan that was not applied has changed nothing; for a run from another machine, copy its plan from the same folder "
-    "there, and give the file instead of the name"
+    "a run that another machine began has its plan in this folder of that machine: copy the file here and name it; a plan "
+    "that was never applied has nothing to continue or undo"
 )
 
 

@@ -120,7 +120,7 @@ def check_node_selector(text: str) -> None:
     try:
         label_selector(text)
     except SelectorError as error:
-        expected = "expected a selector as kubectl takes it, as in pool=a,env!=test"
+        expected = "expected a label selector, such as pool=a,env!=test"
         raise UsageError("-l, --node-selector", f"{text!r}: {error}", expected) from None
 
 

@@ -88,7 +88,7 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
     log = "metrics-server's log shows no failure"
     if not evidence.metrics.pods.value:
         log = "no metrics-server log was read"
-    text = doubt or f"its kubelet answers from here, and {log}"
+    text = doubt or f"this machine reaches its kubelet, and {log}"
     return UnknownReason("", f"could not tell ({text})", str(Vantage.DIALLED), known=False)
 
 

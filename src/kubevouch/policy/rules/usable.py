@@ -100,7 +100,7 @@ def plain_names(facts: NameFacts) -> RuleResult:
         return refuses(
             "plain-names",
             HoldReason.NAME_NOT_PLAIN,
-            "programs read such a name differently; the operator must allow it",
+            "not every program reads such a name alike, so only the operator can allow it",
             seen=listed([f"{name!r} ({why})" for name, why in odd.items()]),
             allowed=allowed,
             operator_may_allow=tuple(odd),

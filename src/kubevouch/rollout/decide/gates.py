@@ -240,7 +240,7 @@ def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
     if denials:
         broken = f"the metrics server lacks a right ({denials[0].user} may not {denials[0].what})"
     ill = {
-        each.node: f"the metrics server says about this node: {plain_line(each.text)}"
+        each.node: f"metrics-server reports for this node: {plain_line(each.text)}"
         for each in metrics.failures.or_else(())
         if not any(word in each.text.lower() for word in _OF_CERTIFICATES)
     }
