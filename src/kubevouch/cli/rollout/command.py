@@ -65,7 +65,7 @@ _way_there = all_of(
 _addresses = click.option(
     "--addresses",
     metavar="FILE",
-    help="Vouch for each line `NODE ADDRESS` in FILE. Default: `plan` asks on a terminal.",
+    help="Trust the lines `NODE ADDRESS` in FILE. Default: `plan` asks on a terminal.",
 )
 _without_credential_id = click.option(
     "--without-credential-id",
