@@ -108,7 +108,7 @@ def _run(
     return apply.run(terminal, access, apply.InstallOptions(**flags))
 
 
-@click.command(short_help="Remove the approver. Keeps the pins.")
+@click.command(short_help="Remove the approver, but not the pins. Asks first.")
 @connected
 @click.option(
     "--pins", is_flag=True, help="Delete the pins, the records and the configuration, too."
