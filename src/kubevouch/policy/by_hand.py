@@ -192,7 +192,6 @@ def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -
 def _others(
     asked: AskedNames, evidence: CsrEvidence, word: OperatorsWord
 ) -> list[tuple[str, Claim]]:
-    """The written claims for the requested values, and those of --allow."""
     written = evidence.written.value
     owned = written.written.among(asked) if written else ()
     return [*owned, *word.claims.among(asked)]

@@ -71,7 +71,7 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
     @property
     def by_operator(self) -> bool:
-        """Whether the operator vouches for this claim."""
+        """Whether the operator is the source of this claim, or confirms it."""
         return self.confirmed or self.source.is_operators
 
     @property

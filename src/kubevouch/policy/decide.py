@@ -153,7 +153,7 @@ def _decision(about: str, results: tuple[RuleResult, ...]) -> Decision:
 def approval(
     who: str, names_by: str = "", *, not_asked: Sequence[str] = (), besides: str = ""
 ) -> CsrCondition:
-    """The condition that approves a CSR. Nobody can withdraw an approval or change its message.
+    """The condition that approves a CSR. An approval is final, and so is its message.
 
     who: the person or run that approves; "" for our approver. names_by: the source of the node's
     names. not_asked: the rules without a check. besides: the running approver's decision.
@@ -167,6 +167,6 @@ def approval(
 
 
 def denial(reason: str) -> CsrCondition:
-    """The condition that denies a CSR, with the operator's reason. Nobody can withdraw a denial."""
+    """The condition that denies a CSR, with the operator's reason. A denial is final."""
     message = f"kubevouch: {reason}"
     return CsrCondition(type="Denied", status="True", reason=DENIED_BY_US, message=message)

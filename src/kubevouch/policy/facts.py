@@ -77,14 +77,13 @@ class CsrFacts(msgspec.Struct, frozen=True):
     """The requestor's Node, read right before the decision; None if it was not read."""
 
     key_shown_by: frozenset[str] | None = None
-    """The nodes that requested a certificate for this public key; None if nobody tracks that."""
+    """The nodes that requested a certificate for this public key; None if unknown."""
 
     approvals_left: int | None = None
-    """How many CSRs of this node may be approved now; None if nobody counts them."""
+    """How many CSRs of this node may be approved now; None if unknown."""
 
     standing: CredentialAnswer | None = None
-    """Whether the client certificate that made the CSR is the node's own; None if nobody watches
-    client certificates."""
+    """Whether the client certificate that made the CSR is the node's own; None if unknown."""
 
     pins_are_read: bool = True
     """Whether an approver that reads pins is installed."""

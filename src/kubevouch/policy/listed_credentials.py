@@ -124,7 +124,6 @@ _SEVERAL = (
 
 
 def _root(certificate: str, parents: Mapping[str, str]) -> str:
-    """The oldest listed ancestor of this certificate."""
     for _ in parents:  # somebody who may impersonate users can create cycles
         if not (parent := parents.get(certificate)):
             break

@@ -92,7 +92,6 @@ class Proposal:
 
 
 def _content(pin: PinnedNode) -> PinnedNode:
-    """The pin without its author and date."""
     return msgspec.structs.replace(pin, pinned_at=None, by="")
 
 
@@ -256,7 +255,6 @@ def still_allowed(pins: Mapping[str, PinnedNode | Unreadable], node: Node) -> se
 
 
 def _of_the_same(now: PinnedNode | Unreadable | None, node: Node) -> PinnedNode | None:
-    """The present pin, if it is of the same Node and machine; else None."""
     if not isinstance(now, PinnedNode):
         return None
     found = difference(now, node)

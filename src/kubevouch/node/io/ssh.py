@@ -180,7 +180,6 @@ class Ssh:
             raise NodeUnreachable(where, what) from None
 
     def _argv(self, others: Mapping[str, str]) -> list[str]:
-        """The ssh command without the host. others: further settings."""
         words = ["ssh", "-T", *self._choices()]
         settings = {
             **_SETTINGS,
@@ -193,7 +192,6 @@ class Ssh:
         return words
 
     def _choices(self) -> list[str]:
-        """Our --ssh-config and --ssh-user as ssh options."""
         config = ["-F", self._options.config] if self._options.config else []
         return config + (["-l", self._options.user] if self._options.user else [])
 
@@ -214,7 +212,6 @@ def _answered(
     *,
     timeout: float,
 ) -> T:
-    """The script's answer. Raises the errors of `run_script`."""
     complaint = spoken.complaint(entry.complaint(ran.stderr) if entry else ran.stderr)
     may_have_run = spoken.is_entered and (entry is None or entry.is_root)
     if ran.status is None:

@@ -39,7 +39,6 @@ class SshLogPipe:
         self._loop.add_reader(self._descriptor, self._read)
 
     def _read(self) -> bool:
-        """Reads once. Returns whether there may be more data."""
         try:
             data = os.read(self._descriptor, _PIECE)
         except BlockingIOError:

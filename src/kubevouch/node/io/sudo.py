@@ -135,7 +135,6 @@ class SudoEntry:
             password.refused_at.remove(self._host)
 
     async def _hears(self, talk: Talk, holds: Callable[[bytes, bytes], bool]) -> bool:
-        """Waits until `holds` is true or the process has ended. Returns False after a timeout."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ANSWERS_WITHIN):
                 await talk.heard(holds)

@@ -109,7 +109,7 @@ _A_SECOND = timedelta(seconds=1)
 def same_node(facts: CsrFacts) -> RuleResult:
     """The Node has not been recreated since we first saw the CSR, and is not younger than the CSR.
 
-    Otherwise the Node may belong to somebody other than the requestor.
+    Otherwise the present Node may not be the requestor.
     """
     rule, seen = "same-node", facts.node_seen
     if seen is None:

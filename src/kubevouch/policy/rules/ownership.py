@@ -180,7 +180,6 @@ def _of(values: dict[Value, ClaimedBy]) -> str:
 
 
 def _who_has(owners: Collection[ClaimedBy]) -> str:
-    """Why the values are another node's. If a pin is the reason, names its node: the pin may be wrong."""
     if all(each.by_pin for each in owners):
         pins = listed(list(dict.fromkeys(each.node for each in owners)))
         return f"the pin of {pins} has it"

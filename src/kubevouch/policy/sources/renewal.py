@@ -81,7 +81,6 @@ def _outdated(served: dict[Address, Certificate], not_served: dict[Address, str]
 
 
 def _leaf_of(node: str, address: Address, evidence: RenewalEvidence) -> Certificate | str:
-    """The certificate served at an address, if it is this node's; else why not."""
     found = next((each for each in evidence.dialled if _is_at(each, address)), None)
     if found is None:
         return f"{address}: not dialled"

@@ -89,7 +89,7 @@ class NotAnEntry(ValueError):
 
 
 def shard_of(prefix: str, node: str) -> str:
-    """The name of the ConfigMap that has a node's entry, such as kubevouch-pins-11."""
+    """The name of the ConfigMap with a node's entry, such as kubevouch-pins-11."""
     return f"{prefix}-{int(hashlib.sha256(node.encode()).hexdigest()[0], 16)}"
 
 

@@ -210,7 +210,6 @@ class WatchedSources:
         self._rebuild()
 
     def _rebuild(self) -> None:
-        """Rebuilds the index after a change of the inventory or of the configured sources."""
         inventory = self.current.inventory
         listed = inventory.entries if isinstance(inventory, Shard) else {}
         self.written = WrittenClaims()

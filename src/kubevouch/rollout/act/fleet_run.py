@@ -82,7 +82,6 @@ class FleetRun:
             raise errors.exceptions[0] from None
 
     async def _turn(self) -> Turn | None:
-        """The next turn; None at the end of the run."""
         turn = self._next()
         if turn.begin and self._is_stale():
             most = 2 * self.lineup.cap

@@ -296,7 +296,6 @@ async def _write(
     record: dict[str, Any],
     armed: Iterable[ArmedNode],
 ) -> RawObject[Lease]:
-    """Writes the Lease. Unknown fields stay."""
     whole = raw.whole()
     now = api.server_clock.now()
     last = [each for each in armed if each.may_last(now)]
@@ -316,6 +315,5 @@ def _holder(raw: RawObject[Lease] | None, api: ApiClient) -> str:
 
 
 def _run_in(raw: RawObject[Lease] | None, api: ApiClient) -> str:
-    """The run that holds the Lease; empty if unknown."""
     found = _seen(raw, api).holder
     return found.run if found else ""

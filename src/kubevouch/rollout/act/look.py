@@ -200,7 +200,6 @@ async def confirm_addresses(
 
 
 def _answered_at(address: str, carried: ScriptResult[NodeSurvey]) -> bool:
-    """Whether the survey came from this address."""
     known = carried.host_key is not None and carried.known_as is not None
     dialled = as_address(carried.dialled or "")
     return known and dialled is not None and str(dialled) == address and not dialled.is_link_local

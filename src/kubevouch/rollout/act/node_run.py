@@ -92,7 +92,6 @@ class NodeRun:
         return await self._ended(putting_back)
 
     async def _ended(self, work: Callable[[float], Awaitable[tuple[NodeState, str]]]) -> NodeResult:
-        """Calls `work` with the start time, and makes the node's result."""
         clock = self.observer.context.clock
         began = clock.monotonic()
         try:
@@ -212,7 +211,6 @@ class NodeRun:
             await clock.sleep(_PAUSE)
 
     def _seconds_left(self) -> float:
-        """Seconds until the node's switch is due; infinite if no switch is set."""
         if self.fires is None:
             return inf
         return (self.fires - self.observer.context.clock.now()).total_seconds()

@@ -228,7 +228,6 @@ class NodeObserver:
         return ""
 
     def _is_the_approvers_turn(self, name: str) -> bool:
-        """Whether the approver still has time to approve a passing CSR."""
         now = self.context.clock.monotonic()
         return now - self.passed_since.setdefault(name, now) < self.approvers_turn
 

@@ -84,8 +84,6 @@ async def prepare_pods(
 
 @dataclass
 class _Followed:
-    """What a watch has seen of a pod."""
-
     uid: str
     look: PodLook = field(default_factory=PodLook)
     gone: bool = False
@@ -242,7 +240,6 @@ def _not_told(_: KubevouchError) -> None:
 
 
 def _why_not_sent(script: Script[T], packed: str, at: DialAddress | None) -> str:
-    """Why this script cannot run in a pod; empty if it can."""
     if at is not None:
         return "a pod is created for its node's name, not for an address"
     if len(packed) > SCRIPT_LIMIT:
@@ -252,7 +249,6 @@ def _why_not_sent(script: Script[T], packed: str, at: DialAddress | None) -> str
 
 
 def _result(said: PodAnswer, script: Script[T], where: str, seconds: float) -> ScriptResult[T]:
-    """The script's answer. Raises NodeError if there is none."""
     if said.status == NOT_ENTERED:
         raise NodeUnreachable(where, said.complaint)
     if said.too_long:

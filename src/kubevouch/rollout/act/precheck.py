@@ -215,11 +215,11 @@ async def look_at_away_nodes(
     *,
     goes_on: bool,
 ) -> tuple[tuple[LeftOut, ...], dict[str, Recheck]]:
-    """Asks skipped nodes for their state if the run may have begun there.
+    """Reads the run's state on skipped nodes where the run may have begun.
 
     Returns the nodes that the run still skips, and the states of begun nodes that are not Ready. A
-    skipped node in neither result is Ready, the run has begun on it, and it is handled like any
-    other. goes_on: whether this machine has started the run before.
+    node in neither result is Ready, the run has begun on it, and it is handled like any other.
+    goes_on: whether this machine has started the run before.
 
     Raises:
         StoppedBefore: the run has begun on a node whose state cannot be read.
@@ -289,7 +289,6 @@ async def _has_approved(node: str, run: str, context: RolloutContext) -> bool:
 
 
 def _cannot_tell(status: RunOnNode, how: str) -> StoppedBefore:
-    """The error for a node whose run state cannot be read. how: the state of the Node."""
     why = "; ".join(status.notes)
     seen = f"this run may have begun on this node, {how}, but its state cannot be read: {why}"
     return StoppedBefore(

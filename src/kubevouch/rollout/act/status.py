@@ -51,7 +51,7 @@ async def gather_statuses(
 ) -> tuple[RunOnNode, ...]:
     """The state of the named run on each node. If `run` is empty: of all armed runs, or the newest run.
 
-    Unreachable nodes have a row, too. others: whether other armed runs also get rows.
+    An unreachable node also has a row. others: whether other armed runs also have rows.
     """
 
     async def asked(target: StatusTarget) -> tuple[RunOnNode, ...]:
@@ -77,7 +77,6 @@ def _not_asked(target: StatusTarget, run: str, error: KubevouchError) -> RunOnNo
 
 
 async def _found(target: StatusTarget, transport: NodeTransport) -> RunsFound:
-    """The runs on the node. Raises AnotherHostKey; NodeError if the node does not answer, or another machine does."""
     script = status_script(target.root)
     result: ScriptResult[RunsFound]
     _, result = await run_on_first_known(

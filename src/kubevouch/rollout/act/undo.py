@@ -106,8 +106,6 @@ def _changed(plan: Plan) -> tuple[NodePlan, ...]:
 
 @dataclass(frozen=True)
 class _NodeUndo:
-    """The undo of a run on one node."""
-
     node: NodePlan
     run: str
     context: RolloutContext

@@ -143,7 +143,6 @@ def _issued(evidence: GateEvidence) -> _Judged:
 
 
 def _names(evidence: GateEvidence) -> _Judged:
-    """The issued certificate has exactly the planned names and addresses."""
     certificate = issued_certificate(evidence.csr)
     assert certificate is not None
     planned = {entry.value for entry in (*evidence.plan.names, *evidence.plan.addresses)}

@@ -185,7 +185,7 @@ def was_since_the_start(survey: NodeSurvey, moment: int) -> bool:
 
 
 def state_of_run(survey: NodeSurvey, run: str) -> str:
-    """The state in the run's folder on the node (run_state.sh); empty without a folder.
+    """The state in the run's folder on the node (run_state.sh); empty if there is no folder.
 
     barred: an undo came before the run began there, so the run must not begin. unfinished: the run
     died while it prepared the node.

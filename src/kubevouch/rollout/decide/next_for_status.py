@@ -122,7 +122,6 @@ def _running(found: StatusFacts, holder: RunHolder) -> NextStep:
 
 
 def _begun(found: StatusFacts, begun: Sequence[RunOnNode]) -> NextStep:
-    """The step for nodes (at least one) on which a run has begun and not ended."""
     run = next((each.run for each in begun if found.is_here(each.run)), begun[0].run)
     of_run = [each for each in begun if each.run == run]
     if failed := [each.node for each in of_run if each.state is NodeState.FAILED]:
@@ -132,7 +131,6 @@ def _begun(found: StatusFacts, begun: Sequence[RunOnNode]) -> NextStep:
 
 
 def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
-    """The step for a node that did not answer, by the reason."""
     why, node, way = silent.leads_on, silent.node, found.way
     if why is LeadsOn.OTHER_KEY:
         there = way.said_again

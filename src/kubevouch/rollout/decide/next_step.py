@@ -105,7 +105,6 @@ def commands_of(
 
 
 def _way_there(plan: Plan) -> Iterator[str]:
-    """The flags that say how to reach the plan's nodes, except `--via`."""
     yield from way_of(plan).said_again
     if plan.ask_sudo_password:
         yield "--ask-sudo-password"
@@ -221,7 +220,6 @@ def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextSte
 
 
 def _what_shows(error: StoppedBefore, plan: Plan) -> Argv:
-    """The command that shows the problem, on this machine or on the node; empty if there is none."""
     if error.way not in _THERE:
         return error.shown_by
     host = next((each.host for each in plan.nodes if each.node == error.where), error.where)

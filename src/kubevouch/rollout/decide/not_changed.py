@@ -66,7 +66,6 @@ def edited(node: NodePlan, seen: NodeSurvey) -> tuple[str, bool]:
 
 
 def _others_armed(run: str, seen: NodeSurvey) -> tuple[SurveyedRun, ...]:
-    """The armed runs except this one, which may have ended since the survey."""
     return tuple(each for each in armed_runs(seen) if each.run != run.encode())
 
 

@@ -131,8 +131,6 @@ class Turn:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A snapshot of the run."""
-
     lineup: Lineup
     courses: Mapping[str, Course]
     workloads: Workloads
@@ -234,7 +232,6 @@ def _finishes(seen: _Seen) -> Turn | None:
 
 
 def _approvals(seen: _Seen) -> Turn | None:
-    """Approvals, in growing batches, since an approval cannot be taken back."""
     nodes = seen.lineup.approvals
     waits = seen.waits(nodes)
     if not waits:
@@ -246,7 +243,6 @@ def _approvals(seen: _Seen) -> Turn | None:
 
 
 def _canaries(seen: _Seen) -> Turn | None:
-    """The canary of each stratum, before the other workers."""
     strata = seen.lineup.strata.values()
     nodes = [each[0] for each in strata if each[0].state is NodeState.UNTOUCHED]
     if seen.waits(nodes):
@@ -255,7 +251,6 @@ def _canaries(seen: _Seen) -> Turn | None:
 
 
 def _others(seen: _Seen) -> Turn | None:
-    """The workers whose canary has soaked."""
     others, soaking, soaked = [], [], []
     for canary, *rest in seen.lineup.strata.values():
         if seen.course(canary).soaked or not seen.waits(rest):
@@ -280,7 +275,6 @@ def _others(seen: _Seen) -> Turn | None:
 
 
 def _control_planes(seen: _Seen) -> Turn | None:
-    """Control planes, one at a time and after all other nodes."""
     nodes = seen.lineup.control_planes
     if not seen.waits(nodes):
         return None

@@ -26,7 +26,6 @@ _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
 
 def _all_of(pattern: str) -> msgspec.Meta:
-    """A constraint: the whole text must match the pattern."""
     return msgspec.Meta(pattern=rf"\A(?:{pattern})\Z")
 
 
@@ -172,7 +171,7 @@ class Plan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     run: RunName
     made_at: Annotated[datetime, msgspec.Meta(tz=True)]
     made_by: str
-    """The version of kubevouch."""
+    """The version of kubevouch that made the plan."""
 
     via: Via
     ssh_config: Annotated[str, _all_of(r"[^\0]*")]

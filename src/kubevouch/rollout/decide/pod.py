@@ -205,7 +205,6 @@ def _before_its_end(pod: Pod, script: ContainerStatus) -> PodLook:
 
 
 def _answered(pod: Pod, statuses: Mapping[str, ContainerStatus], first: str, count: int) -> PodLook:
-    """The complete answer, once the containers with its other parts have ended."""
     messages = [first]
     for name in _REST[: count - 1]:
         ended = statuses.get(name, ContainerStatus()).state.terminated

@@ -85,7 +85,6 @@ _ROLES = {True: "control plane", False: "worker"}
 
 
 def _other_than_planned(now_and_then: Mapping[str, tuple[object, object]]) -> str:
-    """A message about the first value that differs from the plan; empty if all are equal."""
     for what, (now, then) in now_and_then.items():
         if now != then:
             return f"the {what} is now {now}, but {then} in the plan"
@@ -150,7 +149,6 @@ def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
 
 
 def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
-    """The state of a begun run: ARMED if the disk is as the run left it, so that the run can continue."""
     if survey.config and survey.root and survey.pki:
         config, root, pki = survey.config[0], survey.root[0], survey.pki[0]
         paths = (config.text_path, root.text_path, pki.text_path)
@@ -261,7 +259,6 @@ def not_entitled_as_planned(
 
 
 def _not_holding(then: Iterable[Claim], now: Iterable[Claim]) -> str:
-    """A message about the first claim of the plan that is no longer proven; empty if all are."""
     sources = {claim.value: claim.source for claim in now}
     for claim in then:
         source = sources.get(claim.value)

@@ -132,7 +132,6 @@ def _of_tls(error: ssl.SSLError, attempt: Attempt) -> HandshakeFailure:
 
 
 def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
-    """The failure if the peer's certificate is untrusted or belongs to another peer."""
     if isinstance(error, IdentityRefused):
         return HandshakeFailure(FailureKind.WRONG_IDENTITY, printable(str(error)))
     if isinstance(error, ssl.SSLCertVerificationError):

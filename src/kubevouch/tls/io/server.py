@@ -53,8 +53,8 @@ def server_context(
 
     Args:
         pair: the serving certificate and its key.
-        client_roots: the CAs for client certificates, in PEM. Clients may present a certificate;
-            empty bytes accept none. None does not ask for one.
+        client_roots: the CAs for client certificates, which are optional, in PEM. Empty bytes accept no certificate.
+            None does not request one.
         where: the source of the pair, for errors.
         settings: the TLS versions and suites to offer.
 
@@ -198,7 +198,7 @@ class ServerConnection:
         asyncio.get_running_loop().add_reader(accepted, self._readable)
 
     def client_chain(self) -> tuple[bytes, ...]:
-        """The client's certificates, in DER, verified by the context; empty without any."""
+        """The client's certificates, in DER, verified by the context; empty if there are none."""
         tls = self._tls.ssl_object if self._tls else None
         return client_chain(tls) if tls is not None else ()
 
@@ -217,7 +217,6 @@ class ServerConnection:
             self._close_socket()
 
     def _readable(self) -> None:
-        """Called when the client has sent data or closed the connection."""
         try:
             gone = not self._accepted.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
@@ -233,7 +232,6 @@ class ServerConnection:
         self._beginning.add_done_callback(self._begun)
 
     async def _begin(self) -> None:
-        """Starts the handshake."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         waiter.add_done_callback(self._waited)
