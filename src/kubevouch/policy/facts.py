@@ -124,7 +124,7 @@ def csr_facts(
 
 
 class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
-    """One rule's answer: what it saw, and what it allows."""
+    """A rule's result: the values that it saw, and those that it allows."""
 
     rule: str
     outcome: Outcome

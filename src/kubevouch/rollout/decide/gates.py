@@ -1,4 +1,4 @@
-"""The gates: what must be seen from outside before a node is done. Pure.
+"""The gates: what an observer outside the node must see before the node is done. Pure.
 
 `policy` decides about the CSR, and `diagnose` checks the served certificate. A node needs a new
 metrics sample only if the metrics API works: a fault that no certificate fixes must not undo a good
@@ -52,7 +52,7 @@ class GateResult:
 
 @dataclass(frozen=True)
 class GateEvidence:
-    """What one observation saw of a node during its change.
+    """One observation of a node during its change.
 
     new_process: None if the run did not restart the kubelet. csr: the kubelet's CSR since the
     change. held: why the policy holds the CSR, or why there is no CSR. approved_here: names of the

@@ -26,7 +26,7 @@ def stratum_of(node: Node) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TaskedNode:
-    """A node of a run. state: the run's state there before the start. approves: the run only approves the node's CSR."""
+    """A node of a run. state: the run's state on it before the start. approves: whether the run only approves its CSR."""
 
     node: str
     stratum: str
