@@ -78,7 +78,7 @@ class ReservedNames(msgspec.Struct, frozen=True):
     """Loopback addresses that several kubelets have on different ports. No node owns them."""
 
     doubts: tuple[str, ...] = ()
-    """What could not be read. If anything, no CSR passes, since the lists may be incomplete."""
+    """What could not be read. Unless this is empty, no CSR passes: the lists may be incomplete."""
 
 
 def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
@@ -167,9 +167,9 @@ def reserved_name(
 ) -> Reservation | None:
     """What a name is reserved for, or None.
 
-    A node keeps its metadata.name, and the first label of that, even if a Service has this name. It
-    also keeps its name if it is the only control-plane node and the control plane's endpoint has
-    this name. Only the operator can allow names of tenants' Services and of load balancers.
+    A node keeps its metadata.name, and the first label of that, even if a Service has this name. A
+    control-plane node keeps its name even if the control plane's endpoint has it. Only the operator
+    can allow names of tenants' Services and of load balancers.
     """
     claim = allowed.claim(name) if allowed else None
     name = name.lower().rstrip(".")

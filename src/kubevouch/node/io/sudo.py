@@ -40,7 +40,8 @@ class SudoPassword:
     """The operator's sudo password for several nodes, and which hosts accepted or refused it.
 
     New nodes get the password one at a time. Once a node has not accepted it (wrong password, or no
-    reply), no new node gets it, since a few wrong attempts can lock a central account.
+    reply), only nodes that accepted it before get it again: a few wrong attempts can lock a central
+    account.
 
     random_bits: returns a number of that many random bits, for the marks that a node must echo.
     """

@@ -83,8 +83,9 @@ def foreign_addresses(facts: NameFacts) -> RuleResult:
 
     If another node only claims the address, it passes in two cases: this node's pin or inventory
     entry has it, or we saw it on this node *and* the operator allows it. Seeing it is not enough,
-    since the other node may be the true one. An address that is proven to belong to another node
-    never passes.
+    since the other node may be the true one. If the address is proven to belong to the other node,
+    it passes only if this node's pin or inventory entry has it and the proof yields to that
+    (`ClaimedBy.yields`).
     """
     return _foreign("foreign-addresses", facts, ADDRESSES)
 

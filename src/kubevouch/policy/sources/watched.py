@@ -104,7 +104,7 @@ class WatchedSources:
 
     written: WrittenClaims = field(default_factory=WrittenClaims)
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What is wrong with each ConfigMap."""
+    """The problems of each ConfigMap."""
 
     _touched: set[Value] = field(default_factory=set)
     current: IdentitySources = field(init=False)

@@ -84,7 +84,7 @@ _SAID = {
 
 @dataclass(frozen=True)
 class CheckedNode:
-    """A node of the plan, the last survey of its machine, and this run's state there."""
+    """A node of the plan, the last survey of its machine, and this run's state on it."""
 
     plan: NodePlan
     look: Look

@@ -46,7 +46,7 @@ _PASSED = {
 
 @dataclass
 class NodeRun:
-    """The change of one node. change: None if the run only approves a CSR there."""
+    """The change of one node. change: None if the run only approves the node's CSR."""
 
     observer: NodeObserver
     timeouts: RolloutTimeouts

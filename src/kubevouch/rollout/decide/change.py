@@ -31,7 +31,7 @@ _STORED = (
     ("kubelet-server-current.pem", "kubelet-server-current.pem"),
     ("kubelet-server.crt", "kubelet-server.key"),
 )
-"""Where a starting kubelet looks for its serving certificate and key, in order: issued, then put there by somebody."""
+"""Where a starting kubelet looks for its serving certificate and key: first an issued pair, then one that somebody has put there."""
 
 
 def seed_of(

@@ -230,7 +230,7 @@ class ExpectedMetrics:
 
 
 def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
-    """What the metrics API can show once a node's certificate is good."""
+    """The samples that the metrics API can have once a node's certificate is good."""
     if not _are_to_come(metrics):
         return ExpectedMetrics(nobody=_NOBODY)
     measured = metrics.measured_nodes or frozenset()

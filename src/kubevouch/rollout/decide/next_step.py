@@ -44,10 +44,10 @@ _REFUSED = {
 
 @dataclass(frozen=True)
 class Commands:
-    """Commands for this plan. again: carries the plan out again. anew: makes a new plan. by_ssh: makes one that uses ssh.
+    """Commands for this plan. again: carries the plan out again. anew: makes a new plan. by_ssh: makes a plan that uses ssh.
 
     is_kept: whether this machine has a run's plan, so that the run can continue. there: flags to
-    reach the nodes of a run whose plan is not here.
+    reach the nodes of a run whose plan is not on this machine.
     """
 
     again: Argv

@@ -64,8 +64,8 @@ class Workloads:
     def objection(self, node: str, active: Collection[str], lately: Collection[str]) -> str:
         """Why the node may not begin now; empty if it may.
 
-        active: nodes that have begun and are not proven. lately: those, and nodes that finished
-        in the last two minutes.
+        active: nodes that have begun and are not proven. lately: the active nodes, and nodes that
+        finished in the last two minutes.
         """
         if self.unread and active:
             return f"one node at a time: {self.unread}"

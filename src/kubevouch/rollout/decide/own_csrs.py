@@ -1,7 +1,7 @@
 """Finds the serving CSRs that a node's own kubelet may have made. Pure.
 
-Anybody who holds another client certificate for the node's name can also make CSRs. We ignore
-those, so that they cannot delay the node.
+Anybody who holds another client certificate for the node's name can also make CSRs. We ignore such
+CSRs, so that they cannot delay the node.
 """
 
 from collections import defaultdict
