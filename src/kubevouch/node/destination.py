@@ -10,7 +10,7 @@ import msgspec
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """A host as ssh would reach it."""
+    """How ssh would reach a host."""
 
     host: str
     """The argument for ssh: a name, an alias in the operator's configuration, or an address."""
@@ -22,12 +22,12 @@ class Destination(msgspec.Struct, frozen=True):
     """The known_hosts files that ssh reads."""
 
     is_known: bool | None = None
-    """Whether known_hosts has a key for the host. None: only a connection can tell
+    """Whether known_hosts has a key for the host. None if only a connection can tell
     (KnownHostsCommand, keys in DNS, no ssh-keygen)."""
 
     @property
     def name(self) -> str:
-        """The host, and its name in known_hosts if different."""
+        """The host, and its name in known_hosts if that differs."""
         other = self.lookup and self.lookup != self.host
         return f"{self.host} (as {self.lookup})" if other else self.host
 
@@ -39,21 +39,21 @@ _NOWHERE = ("none", "/dev/null")
 
 
 WITH_A_HOST_NAME = "with a Host entry and a HostName in your ssh configuration or --ssh-config FILE"
-"""The end of an advice if ssh does not resolve a node's name."""
+"""The end of an advice for a node whose name ssh does not resolve."""
 
 NO_LOGIN = "is not a login name that ssh accepts"
 
 
 def is_host(text: str) -> bool:
-    """Whether ssh accepts the text as a host name or address, and never as an option."""
+    """Whether ssh accepts the text as a host name or address, and cannot take it for an option."""
     return re.fullmatch(HOST, text) is not None
 
 
 def is_login(text: str) -> bool:
     """Whether the text is a login name that is safe to give to ssh.
 
-    ssh puts the name into command lines (%r in ProxyCommand and `Match exec`), and validates it
-    only since 9.6 (ssh.c, valid_ruser; CVE-2023-51385).
+    ssh puts the name into shell commands (%r in ProxyCommand and `Match exec`). It validates the
+    name only since 9.6 (ssh.c, valid_ruser; CVE-2023-51385).
     """
     return text.isprintable() and _LOGIN.fullmatch(text) is not None
 
@@ -85,7 +85,7 @@ def destination_of(host: str, printed: str) -> Destination:
 
 
 def advice(tried: Sequence[Destination]) -> str:
-    """What to do about the hosts whose key is not in known_hosts. Empty if there are none."""
+    """Advice about hosts whose key is not in known_hosts; empty if there are none."""
     unknown = [each for each in tried if each.is_known is False]
     if not unknown:
         return ""

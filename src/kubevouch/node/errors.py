@@ -1,4 +1,4 @@
-"""Errors when a script runs on a node. The class shows what the caller can do."""
+"""Errors of a script run on a node. The class shows what the caller can do."""
 
 from kubevouch.errors import KubevouchError
 
@@ -8,7 +8,7 @@ class NodeError(KubevouchError):
 
 
 class NodeUnreachable(NodeError):
-    """We got no shell on the node. As far as known, the script did not run.
+    """We got no shell on the node. As far as we know, the script did not run.
 
     Retry, or use another transport.
     """

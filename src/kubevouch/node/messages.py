@@ -1,9 +1,10 @@
 """How a pod on a node gets its script (an environment variable) and returns its answer (termination messages).
 
 A kubelet reads 4,096 bytes of a container's termination message and posts it in the pod's status.
-It keeps 12 KiB for a whole pod, an equal share for each container (pkg/kubelet/container/runtime.go,
-status_manager.go). So we compress an answer, and split it over the messages of up to three
-containers. Both sizes of an answer are limited, since a kubelet can post any bytes.
+It keeps 12 KiB for a whole pod, an equal share for each container
+(pkg/kubelet/container/runtime.go, status_manager.go). So we compress an answer, and split it over
+the messages of up to three containers. The packed and the unpacked size are limited, since a
+kubelet can post any bytes.
 """
 
 import re
@@ -26,7 +27,7 @@ SCRIPT_LIMIT: Final = 96 * 1024
 (MAX_ARG_STRLEN)."""
 
 NOT_ENTERED: Final = 125
-"""The exit status if the shell could not enter the host's namespaces. The script did not run."""
+"""The exit status if the host's namespaces could not be entered. The script did not run."""
 
 _HEAD: Final = len("1/3 ")
 _ROOM: Final = MESSAGE_LIMIT - _HEAD
@@ -58,12 +59,12 @@ class PodAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def packed_script(text: bytes) -> str:
-    """The variable's value for a script. Base64, since Kubernetes expands $(NAME) in values."""
+    """Packs a script into a variable's value. Base64, since Kubernetes expands $(NAME) in values."""
     return b64encode(zlib.compress(text, 9)).decode()
 
 
 def unpacked_script(packed: str) -> bytes:
-    """The script in the variable. No size limit: only administrators can set a pod's environment."""
+    """Unpacks a script. Its size is not limited: only administrators can set a pod's environment."""
     return zlib.decompress(b64decode(packed))
 
 
@@ -120,7 +121,7 @@ def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
 
 
 def _without_base64(found: Any) -> Any:  # noqa: ANN401 - JSON
-    """Replaces each string in canonical base64 by its bytes, which pack better by a third."""
+    """Replaces each string in canonical base64 by its bytes, which pack a third smaller."""
     if isinstance(found, dict):
         return {key: _without_base64(value) for key, value in found.items()}
     if isinstance(found, list):

@@ -1,8 +1,7 @@
 """A script for a node, and the answer that it must print.
 
-The unit of work on a node is one idempotent POSIX shell script that ends with one line of JSON. A
-transport (ssh, a pod) does not know what the script does, and the script does not know its
-transport.
+The unit of work on a node is one idempotent POSIX shell script that prints one line of JSON at its
+end. Any transport (ssh, a pod) can run any script.
 """
 
 from typing import Generic, TypeVar
@@ -30,18 +29,18 @@ class Script(msgspec.Struct, Generic[T], frozen=True):
     text: str
     answer: type[T]
     takes: float = 0.0
-    """Seconds that the script normally takes. Only a longer wait is shown as progress."""
+    """Seconds that the script normally takes. Progress shows only a longer wait."""
 
     def sealed(self) -> bytes:
         """The bytes for a shell's standard input. A shell that gets only part of them runs nothing.
 
-        `sh` runs each command as it arrives, but a function only after its last line. The script's
-        own standard input is empty; otherwise its commands would read the rest of the script.
+        `sh` runs each command as it arrives, so the script is one function. Its standard input is
+        empty: otherwise its commands would read the rest of the script.
         """
         return f"main() {{\n{self.text}\n}}\nmain </dev/null\n".encode()
 
     def __repr__(self) -> str:
-        """Hides the text, which may carry a key."""
+        """Hides the text, which may contain a key."""
         return f"<script {self.name}>"
 
 
@@ -61,7 +60,7 @@ class ScriptResult(msgspec.Struct, Generic[T], frozen=True):
 
 
 class DialAddress(msgspec.Struct, frozen=True):
-    """An address to dial instead of a host's own, and the key's name in known_hosts."""
+    """An address to dial instead of the host's own, and the key's name in known_hosts."""
 
     address: str
     known_as: str
@@ -76,7 +75,7 @@ def node_text(text: bytes, most: int = _LONGEST_TEXT) -> str:
 def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -> T:
     """Parses the answer in a script's output.
 
-    Raises ScriptFailed if the answer is missing, with the script's own complaint, or unreadable.
+    Raises ScriptFailed if the answer is unreadable or missing; then the error contains `complaint`.
     """
     mark = ANSWER_MARK.encode()
     lines = [line for line in stdout.splitlines() if line.startswith(mark)]

@@ -1,4 +1,4 @@
-"""The interface of transports; and runs a script on a node's first host with a known key."""
+"""The interface of transports, and a function that runs a script on a node's first host with a known key."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -23,12 +23,12 @@ class NodeTransport(Protocol):
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:
-        """Runs a script on a host. at: the address to dial instead of the host's. Raises NodeError."""
+        """Runs a script on a host. at: the address to dial instead of the host's own. Raises NodeError."""
         ...
 
 
 _UNRESOLVED = "Could not resolve hostname"
-"""ssh's message, which is never translated (OpenSSH ssh.c, resolve_host)."""
+"""ssh's message, which ssh never translates (OpenSSH ssh.c, resolve_host)."""
 
 
 async def run_on_first_known(
@@ -41,9 +41,9 @@ async def run_on_first_known(
 ) -> tuple[str, ScriptResult[T]]:
     """Runs the script on the node's first host with a known key. Returns the host and its answer.
 
-    If a host with a known key fails, no other host is tried. The next one would be an address that
-    the node claims, where another machine could answer: the holder of the node's client certificate
-    writes the node's status.
+    If a host with a known key fails, no other host is tried. The next one is an address that the
+    node claims, and another machine may answer there: whoever holds the node's client certificate
+    writes the Node's status.
 
     Raises:
         NodeError: the host does not answer, or no host has a known key. The message says what was

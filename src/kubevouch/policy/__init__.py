@@ -4,6 +4,6 @@
 clock or a file. The policy holds a CSR that does not pass, and never denies one: after a denial a
 kubelet sends another CSR every 32 seconds (client-go util/certificate/certificate_manager.go).
 
-`credentials` says which client certificates are a node's own. `sources` says which names and
-addresses a node has, and `node_index` which ones other nodes have.
+`credentials` finds a node's own client certificates, `sources` its names and addresses, and
+`node_index` those of other nodes.
 """

@@ -1,8 +1,8 @@
 """The policy's decision about a CSR for an operator who approves by hand.
 
-As in the approver, the first source that knows a node decides: the inventory, a pin, or the
-approver's own record. --allow adds to the names and addresses of that source. Which client
-certificates are a node's own follows from one list of CSRs.
+As in the approver, the first source that knows a node lists its names and addresses: the inventory,
+a pin, or the approver's own record. --allow adds to them. One list of CSRs shows which client
+certificates are a node's own.
 """
 
 from collections.abc import Mapping
@@ -64,14 +64,14 @@ class OperatorsWord:
 class CsrEvidence:
     """The state of the cluster, and the approver's ConfigMaps.
 
-    at: time of the read, by the API server's clock, which also dates CSRs. approver: whether our
-    approver is installed, or may be. approver_doubt: why that is unknown.
+    at: time of the read, by the API server's clock, as in CSRs. approver: whether our approver is
+    or may be installed. approver_doubt: why that is unknown.
     """
 
     cluster: PolicyEvidence
     client_csrs: Measured[tuple[CertificateSigningRequest, ...]]
-    """CSRs for kubelets' client certificates. They are read after the serving CSRs, and so include
-    the client certificate behind each serving CSR."""
+    """CSRs for kubelets' client certificates. They are read after the serving CSRs, so no serving
+    CSR's client certificate is missing."""
 
     written: Measured[WatchedSources]
     at: datetime
@@ -91,7 +91,7 @@ class CsrEvidence:
 
     @cached_property
     def credentials_told(self) -> bool:
-        """Whether any CSR names the client certificate that made it, in the list or in the approver's records."""
+        """Whether this API server records which certificate made a CSR, as the list or the approver's records show."""
         records = self.written.value.records() if self.written.value else ()
         told = any(each.parent for _, record in records for each in record.credentials.allowed)
         issued = self.client_csrs.or_else(())
@@ -99,7 +99,7 @@ class CsrEvidence:
 
     @cached_property
     def credentials(self) -> ListedCredentials:
-        """Which client certificates are which node's, from all CSRs."""
+        """The client certificates of all nodes, from all CSRs."""
         serving = self.cluster.csrs.or_else(())
         return ListedCredentials(self.client_csrs.or_else(()), serving, told=self.credentials_told)
 
@@ -122,7 +122,7 @@ class CsrJudgement:
 
 
 def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJudgement:
-    """The decision about a CSR. If the CSR has a condition, only the rules about its contents apply."""
+    """Decides about a CSR. If the CSR has a condition, only the rules about its contents apply."""
     asked = asked_of(csr) or AskedNames()
     names = _names_of(requestor_node(csr), evidence, asked, word)
     standing, newest = _credential(csr, evidence, names, word)
@@ -151,7 +151,7 @@ def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJ
 def _names_of(
     node: str | None, evidence: CsrEvidence, asked: AskedNames, word: OperatorsWord
 ) -> SourceAnswer:
-    """What the node may have, from the first source that knows the node and from --allow."""
+    """The names and addresses of the first source that knows the node, and those of --allow."""
     found = evidence.indexed.node(node) if node else None
     if found is None:
         why = "the CSR's node is not known"
@@ -171,7 +171,7 @@ def _names_of(
 
 
 def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -> SourceAnswer:
-    """The answer if no source knows the node. The node's own status proves nothing."""
+    """The answer if no source knows the node. The Node's status proves nothing."""
     allowed, why = allowed_names_of(node), "only the node itself says so"
     if written.doubt is not None:
         why += f", and the approver's pins could not be read: {written.doubt.text}"
@@ -192,7 +192,6 @@ def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -
 def _others(
     asked: AskedNames, evidence: CsrEvidence, word: OperatorsWord
 ) -> list[tuple[str, Claim]]:
-    """The written claims for the requested values, and those of --allow."""
     written = evidence.written.value
     owned = written.written.among(asked) if written else ()
     return [*owned, *word.claims.among(asked)]
@@ -201,7 +200,7 @@ def _others(
 def _credential(
     csr: Csr, evidence: CsrEvidence, names: SourceAnswer, word: OperatorsWord
 ) -> tuple[CredentialAnswer | None, str | None]:
-    """The verdict on the client certificate that made the CSR, and the newest CSR that the node's own certificate made.
+    """The verdict on the client certificate that made the CSR, and the newest CSR of the node's own certificate.
 
     The verdict is None if the CSR's Node is unknown.
     """
@@ -218,7 +217,7 @@ def _credential(
 
 
 def _known_of(node: Node, written: WatchedSources | None, source: str) -> KnownOfNode:
-    """What the approver's record and the pin say about a Node's client certificates. source: the source of the Node's names."""
+    """The client certificates of a Node in its record and pin. source: the source of the Node's names."""
     live = live_node(node)
     if written is None:
         return KnownOfNode(live)

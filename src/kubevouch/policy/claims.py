@@ -1,4 +1,4 @@
-"""Names and addresses of nodes, each with its proof: what a node claims, what is proven, what other nodes have."""
+"""Names and addresses of nodes: what a node claims, what is proven, and what other nodes have."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ Network = IPv4Network | IPv6Network
 
 
 class NameSource(StrEnum):
-    """How we know that a name or an address belongs to a node."""
+    """How we know that a name or address belongs to a node."""
 
     NODE_NAME = "the name of its Node object"
     SSH_HOST_KEY = "its ssh host key answered there"
@@ -39,12 +39,12 @@ class NameSource(StrEnum):
 
     @property
     def is_seen(self) -> bool:
-        """Whether we saw the proof ourselves: the Node's name or the ssh host key."""
+        """Whether we saw the proof: the Node's name or the ssh host key."""
         return self in (NameSource.NODE_NAME, NameSource.SSH_HOST_KEY)
 
     @property
     def is_pin(self) -> bool:
-        """Whether this source suffices for an address that is also an API server's."""
+        """Whether this source can give a node an API server's address, or a Service's external address."""
         return self.is_operators or self is NameSource.SSH_HOST_KEY
 
     @property
@@ -56,7 +56,7 @@ class NameSource(StrEnum):
     def is_written(self) -> bool:
         """Whether the source is the inventory or a pin, which no node can write.
 
-        Another node's mere claim does not contest such a value.
+        Such a value stays the node's even if another node's status claims it.
         """
         return self in (NameSource.INVENTORY, NameSource.PIN)
 
@@ -67,16 +67,16 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     value: str
     source: NameSource
     confirmed: bool = False
-    """Whether the operator confirms what the source says, too."""
+    """Whether the operator also confirms the claim."""
 
     @property
     def by_operator(self) -> bool:
-        """Whether the operator vouches for this claim."""
+        """Whether the operator is the source of this claim, or confirms it."""
         return self.confirmed or self.source.is_operators
 
     @property
     def known_by(self) -> str:
-        """The source as printed."""
+        """The source in words."""
         also = f"; {NameSource.OPERATOR}" if self.confirmed else ""
         return f"{self.source}{also}"
 
@@ -103,7 +103,8 @@ class AllowedNames(msgspec.Struct, frozen=True):
     names: tuple[Claim, ...] = ()
     addresses: tuple[Claim, ...] = ()
     control_plane: bool = False
-    """Whether this is a control-plane node, by a label that no node can set itself (NodeRestriction)."""
+    """Whether a label that no node can set itself (NodeRestriction) makes this a control-plane
+    node."""
 
     outdated: str = ""
     """Why these claims are not valid now; empty if they are valid."""
@@ -112,8 +113,7 @@ class AllowedNames(msgspec.Struct, frozen=True):
     """The reason code that belongs to `outdated`."""
 
     unlisted: tuple[str, ...] = ()
-    """Names and addresses that the Node claims but its source lacks. The node has probably
-    changed."""
+    """Names and addresses that the Node claims but its source lacks. Usually the node has changed."""
 
     listed: str = ""
     """The source of the list, and the command that shows the difference. Printed if a CSR requests
@@ -135,17 +135,17 @@ class AllowedNames(msgspec.Struct, frozen=True):
 
 
 class ClaimedBy(msgspec.Struct, frozen=True):
-    """Another node that claims a name or address, and whether that is proven."""
+    """Another node that has or claims a name or address."""
 
     node: str
     proven: bool
     by_name: bool = False
-    """Whether the only proof is that its Node has this name. A bootstrap token can create a Node
-    of any free name, even an address. So an inventory entry or pin of another node wins."""
+    """Whether the only proof is that the Node has this name. The holder of a bootstrap token can
+    create a Node of any free name, even an address. So another node's inventory entry or pin wins."""
 
     by_rule: bool = False
-    """Whether the only proof is that the rule for new nodes admitted the value, first come, first
-    served. Here, too, an inventory entry or pin of another node wins."""
+    """Whether the only proof is that the rule for new nodes admitted the value. The first node gets
+    it, but another node's inventory entry or pin wins."""
 
     by_pin: bool = False
     """Whether an operator has pinned the value to that node."""
@@ -156,9 +156,9 @@ class ClaimedBy(msgspec.Struct, frozen=True):
         return self.by_name or self.by_rule
 
     def goes_before(self, other: "ClaimedBy | None") -> bool:
-        """Whether this owner is reported instead of the other one.
+        """Whether to report this node instead of the other one.
 
-        Of two equal proofs the later one is reported, of two mere claims the earlier one.
+        Of two proofs the later one is reported, of two unproven claims the earlier one.
         """
         if other is None:
             return True
@@ -189,7 +189,7 @@ _LONGEST_KEPT = 64
 
 
 def _address(text: str) -> Address:
-    """ip_address with a cache, since many decisions ask about the same texts. Raises ValueError."""
+    """Parses an address, with a cache, since many decisions need the same ones. Raises ValueError."""
     return _kept(text) if len(text) <= _LONGEST_KEPT else ip_address(text)
 
 
@@ -240,7 +240,7 @@ def allowed_names_of(
 
 
 def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
-    """The claims, and every value that the operator allows this node."""
+    """Adds every value that the operator allows this node."""
     for value in said:
         address = as_address(value)
         if allowed.claim(value if address is None else address):
@@ -254,7 +254,7 @@ def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 
 
 def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
-    """The claims, confirmed where the operator names the same value."""
+    """Marks the claims that the operator confirms."""
     values = {str(as_address(value) or value) for value in said}
 
     def with_operator(claim: Claim) -> Claim:
@@ -272,7 +272,7 @@ def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 
 
 def written_by(owner: str, claim: Claim) -> ClaimedBy:
-    """The owner of a value, by a written or earlier proven claim."""
+    """The owner of a value by a claim in the inventory, a pin, a record or a plan."""
     by_rule = claim.source is NameSource.NEW_NODE_RULE
     by_pin = claim.source is NameSource.PIN
     return ClaimedBy(owner, proven=claim.source.is_proof, by_rule=by_rule, by_pin=by_pin)

@@ -2,19 +2,20 @@
 
 kubeadm's auto-approver gives any holder of a bootstrap token a *client* certificate for any node
 name (pkg/controller/certificates/approver/sarapprove.go). But every client certificate has a CSR,
-and since Kubernetes 1.32 a CSR says which certificate made it. So a node's list of allowed
-certificates holds:
+and since Kubernetes 1.32 a CSR records the certificate of its requestor. So each node has a list of
+allowed certificates:
 
 (a) the certificates that a pin names;
 
-(b) the certificate that somebody else, such as a bootstrap token, requested before a Node of this
-name existed;
+(b) the certificate that another requestor, such as a bootstrap token, requested before the Node
+existed;
 
 (c) every renewal of an allowed certificate.
 
-(a) or (b) closes the list: nothing else passes then. Two candidates for (b) close it empty. The
-list stays open if the node joined before anybody watched and no pin names its certificate. An open
-list rejects only borrowed certificates: those that somebody else requested while the Node existed.
+(a) or (b) closes the list: then no other certificate passes. If there are two candidates for (b),
+the closed list is empty. The list stays open if no pin names a certificate and nobody saw the CSR
+for (b). An open list rejects only borrowed certificates: those that another requestor requested
+while the Node existed.
 """
 
 from collections import defaultdict
@@ -31,8 +32,7 @@ from kubevouch.policy.csr import ClientCsr, certificate_id
 from kubevouch.policy.reasons import HoldReason
 
 MOST = 4
-"""The most allowed or borrowed certificates to keep for one Node. A kubelet has one, and two for a
-moment."""
+"""The most allowed or borrowed certificates to keep for a Node. A kubelet has one, or briefly two."""
 
 Sha256 = Annotated[str, Meta(pattern=r"^(|[0-9a-f]{64})\Z")]
 """Lower-case hexadecimal; "" if there is no certificate."""
@@ -62,7 +62,7 @@ def live_node(node: Node) -> LiveNode:
 class AllowedCertificate(
     msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """SHA-256 of a node's own certificate, and of its nearest kept ancestor ("" if unknown)."""
+    """The SHA-256 of a node's own certificate, and of its nearest kept ancestor ("" if unknown)."""
 
     certificate: Sha256
     parent: Sha256 = ""
@@ -73,7 +73,7 @@ class AllowedCertificate(
 class NodeCredentials(
     msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True
 ):
-    """The client certificates of one Node, by SHA-256. uid is "" if no Node has this name now."""
+    """The SHA-256 of one Node's client certificates. uid: "" if no Node has this name now."""
 
     uid: Annotated[str, Meta(max_length=512)] = ""
     created: Moment | None = None
@@ -85,17 +85,17 @@ class NodeCredentials(
 
     closed: bool = False
     borrowed: Annotated[tuple[Sha256, ...], Meta(max_length=MOST + 1)] = ()
-    """Certificates that somebody else requested while the Node existed, and their renewals. A
+    """Certificates that another requestor requested while the Node existed, and their renewals. A
     fifth entry means that there were more than four."""
 
     doubted: Moment | None = None
-    """When the newest certificate that may be a thief's was requested."""
+    """When the newest certificate was requested that another requestor may hold."""
 
     earlier: Moment | None = None
     """When the previous Node of this name was created; None if this is the first."""
 
     def left(self) -> "NodeCredentials":
-        """What to keep about the name after this Node is deleted."""
+        """What to keep after this Node is deleted."""
         if not self.uid:
             return self
         return NodeCredentials(
@@ -103,7 +103,7 @@ class NodeCredentials(
         )
 
     def of_node(self, node: LiveNode) -> "NodeCredentials":
-        """What is known about the Node with this UID."""
+        """The credentials of the Node with this UID."""
         known = self if self.uid == node.uid else self.left()
         return msgspec.structs.replace(known, uid=node.uid, created=node.created)
 
@@ -116,7 +116,7 @@ def folded(
     *,
     told: bool = True,
 ) -> NodeCredentials:
-    """What is known about the Node, updated with its pin and with CSRs for its name, in any order.
+    """Updates a Node's credentials with its pin and with CSRs for its name, in any order.
 
     pinned: the certificates that this Node's pin names. told: whether this API server records which
     certificate made a CSR.
@@ -129,7 +129,7 @@ def folded(
 
 
 def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredentials:
-    """Closes the list if the node is pinned: to the pinned certificates and their renewals."""
+    """If the node is pinned, closes the list with the pinned certificates and their renewals."""
     if not pinned:
         return known
     allowed = [AllowedCertificate(each) for each in dict.fromkeys(pinned)]
@@ -146,9 +146,9 @@ def _with_joined(
 ) -> NodeCredentials:
     """Closes the list with the one certificate requested before the Node existed, or empty if there are several.
 
-    The API server writes whole seconds, and many kubelets create their Node in the second of their
-    CSR. So a CSR of that second counts as earlier. A thief's certificate of that second is a second
-    candidate, and so gains nothing.
+    The API server truncates times to seconds, and many kubelets create their Node in the second of
+    their CSR. So a CSR of that second counts as earlier. An attacker's CSR of that second only
+    makes a second candidate, and so an empty list.
     """
     if known.closed and not known.joined:
         return known
@@ -207,7 +207,7 @@ def _with_allowed(
 
 
 def _descendants(roots: Iterable[str], csrs: Sequence[ClientCsr]) -> list[ClientCsr]:
-    """The node's own CSRs made with one of these certificates or with their renewals; parents first."""
+    """The node's own CSRs that these certificates or their renewals made; parents first."""
     made_with: dict[str, list[ClientCsr]] = defaultdict(list)
     for each in csrs:
         if each.by_node and (parent := certificate_id(each.credential_ids)):
@@ -253,7 +253,7 @@ def _later(*moments: datetime | None) -> datetime | None:
 class CredentialAnswer(msgspec.Struct, frozen=True):
     """Whether the certificate that made a serving CSR is the node's own, and why.
 
-    Reason NOT_ASKED: unproven, but nothing speaks against the certificate.
+    Reason NOT_ASKED: nothing proves the certificate, and nothing speaks against it.
     """
 
     outcome: Outcome

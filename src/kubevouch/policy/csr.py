@@ -1,4 +1,4 @@
-"""A certificate signing request (CSR) as the rules see it, with the requestor that the API server recorded."""
+"""A certificate signing request (CSR), with the requestor that the API server recorded."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -42,7 +42,7 @@ class Csr(msgspec.Struct, frozen=True):
     """Condition types: Approved, Denied, Failed."""
 
     dropped: int = 0
-    """Bytes of a request that was discarded because it is over a limit; else 0."""
+    """The size in bytes of a request that was discarded as too large; else 0."""
 
     @property
     def size(self) -> int:
@@ -103,7 +103,7 @@ def asked_of(csr: Csr) -> AskedNames | None:
 
 _X509 = "X509SHA256="
 _LONGEST_NAME = 253
-"""The longest Node name, in characters. A bootstrap token can request a longer one."""
+"""The longest Node name, in characters. The holder of a bootstrap token can request a longer one."""
 
 
 class ClientCsr(msgspec.Struct, frozen=True):
@@ -114,7 +114,7 @@ class ClientCsr(msgspec.Struct, frozen=True):
     """The node in the certificate's common name. The requestor may be somebody else."""
 
     by_node: bool
-    """Whether that node made the CSR itself, instead of a bootstrap token or a person."""
+    """Whether that node is the requestor, instead of a bootstrap token or a person."""
 
     credential_ids: tuple[str, ...]
     created: datetime
@@ -125,9 +125,8 @@ class ClientCsr(msgspec.Struct, frozen=True):
 def client_csr_of(found: CertificateSigningRequest) -> ClientCsr | None:
     """The CSR, if a kubelet's client certificate was issued for it; else None.
 
-    The issued certificate names the node, since the signer wrote it. We may fail to parse a request
-    that the API server accepts, such as one inside 100 kB of text. The issued certificate counts
-    nevertheless.
+    The node's name comes from the issued certificate. The API server accepts requests that we
+    cannot parse, such as one inside 100 kB of text.
     """
     created = found.metadata.creation_timestamp
     if found.spec.signer_name != KUBELET_CLIENT or created is None:
@@ -151,7 +150,7 @@ def client_csr_of(found: CertificateSigningRequest) -> ClientCsr | None:
 
 
 def certificate_id(credential_ids: Collection[str]) -> str:
-    """The SHA-256 in a CSR's only credential ID; "" if it has none, several, or another kind of ID."""
+    """The SHA-256 in a CSR's credential ID; "" if the CSR has none, several, or another kind of ID."""
     ids = tuple(credential_ids)
     if len(ids) != 1 or not ids[0].startswith(_X509):
         return ""

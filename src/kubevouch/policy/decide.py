@@ -39,8 +39,7 @@ BELONGING_RULES: tuple[NameRule, ...] = (
     ownership.reserved_addresses,
     ownership.foreign_addresses,
 )
-"""Rules against names and addresses of the cluster or of another node. An honest kubelet never
-breaks them."""
+"""Rules against names and addresses of the cluster or of another node. A genuine kubelet never breaks them."""
 
 RULES: tuple[Rule, ...] = (
     form.size,
@@ -72,7 +71,7 @@ WHAT_IT_ASKS_FOR: tuple[Rule, ...] = tuple(
     for rule in RULES
     if rule not in (timing.undecided, timing.newest, timing.fresh, timing.budget)
 )
-"""The rules about the contents of a CSR, for one that is already approved or denied."""
+"""The rules about the contents of a CSR, for a CSR that is already approved or denied."""
 
 
 LONGEST_MESSAGE: Final = 1024
@@ -90,7 +89,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def held_by(self) -> tuple[RuleResult, ...]:
-        """The rules that do not pass: refusals, then doubts; in each group those first that --allow cannot override."""
+        """The rules that do not pass. Refusals come before doubts; in both groups, rules that --allow cannot override come first."""
         held = [r for r in self.results if r.outcome is not Outcome.PASS]
         return tuple(
             sorted(
@@ -107,8 +106,7 @@ class Decision(msgspec.Struct, frozen=True):
     def why(self) -> str:
         """The rules that do not pass and what they saw, in one line; empty if all pass.
 
-        Rules with the same reason and message share one entry, such as a rule about names and the
-        same rule about addresses.
+        Rules with the same reason and message share an entry.
         """
         alike: dict[tuple[HoldReason, str], list[RuleResult]] = {}
         for each in self.held_by:
@@ -117,14 +115,13 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def operator_may_allow(self) -> tuple[str, ...]:
-        """The values to allow so that every rule passes; empty if some rule cannot be overridden."""
+        """The values that the operator must allow so that every rule passes; empty if some rule cannot be overridden."""
         if not all(each.operator_may_allow for each in self.held_by):
             return ()
         return tuple(dict.fromkeys(v for each in self.held_by for v in each.operator_may_allow))
 
 
 def _in_words(results: list[RuleResult]) -> str:
-    """One text for rules that share a reason and a message."""
     rules, first = ", ".join(each.rule for each in results), results[0]
     seen = ", ".join(dict.fromkeys(each.seen for each in results if each.seen))
     return f"{rules} ({first.reason}): {f'{seen}: ' if seen else ''}{first.message}"
@@ -143,7 +140,7 @@ def decide_entitlement(
 ) -> Decision:
     """Whether this node may have every name and address in its claims, before its first CSR.
 
-    A kubelet requests everything in its Node's status, so one refused value holds its CSR.
+    A kubelet requests all values in its Node's status, so one refused value holds its CSR.
     """
     facts = EntitlementFacts(allowed, other_nodes, reserved)
     return _decision(allowed.node, tuple(rule(facts) for rule in rules))
@@ -156,10 +153,10 @@ def _decision(about: str, results: tuple[RuleResult, ...]) -> Decision:
 def approval(
     who: str, names_by: str = "", *, not_asked: Sequence[str] = (), besides: str = ""
 ) -> CsrCondition:
-    """The condition that approves a CSR. Nobody can withdraw an approval or change its message.
+    """The condition that approves a CSR. An approval is final, and so is its message.
 
     who: the person or run that approves; "" for our approver. names_by: the source of the node's
-    names. not_asked: the rules without a check. besides: the running approver's opinion.
+    names. not_asked: the rules without a check. besides: the running approver's decision.
     """
     passed = f"every rule that was asked passed; not asked: {', '.join(not_asked)}"
     parts = [passed if not_asked else "every rule passed", besides]
@@ -170,6 +167,6 @@ def approval(
 
 
 def denial(reason: str) -> CsrCondition:
-    """The condition that denies a CSR, with the operator's reason. Nobody can withdraw a denial."""
+    """The condition that denies a CSR, with the operator's reason. A denial is final."""
     message = f"kubevouch: {reason}"
     return CsrCondition(type="Denied", status="True", reason=DENIED_BY_US, message=message)

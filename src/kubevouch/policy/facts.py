@@ -1,8 +1,4 @@
-"""What a rule takes and returns.
-
-A rule takes facts: the CSR, names of its node and of other nodes, reserved names. It returns a
-result.
-"""
+"""The input and the result of a rule."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -31,12 +27,12 @@ class EntitlementFacts(msgspec.Struct, frozen=True):
 
     @property
     def asked(self) -> AskedNames:
-        """A kubelet requests every name and address in its Node's status."""
+        """The names and addresses of all claims: a kubelet requests every value in its Node's status."""
         return self.allowed.asked
 
 
 class NodeSeen(msgspec.Struct, frozen=True):
-    """The Node of a CSR's requestor: as the API server has it now, and as it was when we first saw the CSR."""
+    """The requestor's Node: now, and when we first saw the CSR."""
 
     first_uid: str
     """The Node's UID when we first saw the CSR."""
@@ -56,10 +52,10 @@ class CsrFacts(msgspec.Struct, frozen=True):
     """Whether a Node of the requestor's name exists; None if unknown."""
 
     allowed: AllowedNames | None
-    """None if no source knows this node."""
+    """The names and addresses that this node may have; None if no source knows the node."""
 
     other_nodes: OtherNodes | None = OtherNodes()
-    """None if the Nodes could not be read."""
+    """What other nodes have or claim; None if the Nodes could not be read."""
 
     reserved: ReservedNames = ReservedNames()
     newest: str | None = None
@@ -67,28 +63,27 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
     kubelet_started: datetime | None = None
     client_certificates: frozenset[str] | None = None
-    """Lower-case hex SHA-256 of each client certificate on the node's own disk; None if the disk
-    was not read."""
+    """The SHA-256 of each client certificate on the node's disk, in lower-case hex; None if the
+    disk was not read."""
 
     without_credential_id: bool = False
     """Whether the operator accepts an API server that does not record which credential made a
     CSR."""
 
     credentials_told: bool = False
-    """Whether another CSR names its client certificate, so this API server records them."""
+    """Whether this API server records which certificate made a CSR, as another CSR shows."""
 
     node_seen: NodeSeen | None = None
-    """The requestor's Node, read live right before the decision; None if it was not read."""
+    """The requestor's Node, read right before the decision; None if it was not read."""
 
     key_shown_by: frozenset[str] | None = None
-    """The nodes that requested a certificate for this public key; None if nobody tracks that."""
+    """The nodes that requested a certificate for this public key; None if unknown."""
 
     approvals_left: int | None = None
-    """How many CSRs of this node may be approved now; None if nobody counts them."""
+    """How many CSRs of this node may be approved now; None if unknown."""
 
     standing: CredentialAnswer | None = None
-    """Whether the client certificate that made the CSR is the node's own; None if nobody watches
-    client certificates."""
+    """Whether the client certificate that made the CSR is the node's own; None if unknown."""
 
     pins_are_read: bool = True
     """Whether an approver that reads pins is installed."""
@@ -102,8 +97,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
 
 NameFacts = CsrFacts | EntitlementFacts
-"""The facts for rules about names and addresses: those in a CSR, or those that a node would
-request."""
+"""The facts for rules about names and addresses, in a CSR or in a node's claims."""
 
 
 def csr_facts(
@@ -130,7 +124,7 @@ def csr_facts(
 
 
 class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
-    """One rule's answer: what it saw, and what it allows."""
+    """A rule's result: the values that it saw, and those that it allows."""
 
     rule: str
     outcome: Outcome
@@ -156,7 +150,7 @@ def passes(rule: str, seen: str, allowed: str = "") -> RuleResult:
 
 
 def not_asked(rule: str, why: str) -> RuleResult:
-    """The rule passes without a check, since its input is missing. Decisions list such rules."""
+    """The rule passes without a check, since its input is missing. A Decision lists such rules."""
     return RuleResult(rule, Outcome.PASS, HoldReason.NOT_ASKED, why, f"not asked: {why}")
 
 
@@ -182,7 +176,7 @@ def cannot_tell(
     allowed: str = "",
     operator_may_allow: tuple[str, ...] = (),
 ) -> RuleResult:
-    """The rule lacks evidence. It holds the CSR, though nothing is wrong with it."""
+    """The rule lacks evidence, and so holds the CSR."""
     return RuleResult(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed, operator_may_allow)
 
 
@@ -192,12 +186,11 @@ def unreadable(rule: str) -> RuleResult:
 
 
 MOST_LISTED = 24
-"""The most values to print, more than any kubelet requests. A CSR with thousands of names must
-not fill a screen."""
+"""The most values to print: a CSR with thousands of names must not fill a screen."""
 
 
 def listed(values: Sequence[object]) -> str:
-    """Values for a person, comma-separated, or "none". A long list ends in "and N more"."""
+    """Formats values with commas; "none" if there are none. A long list ends in "and N more"."""
     shown = ", ".join(str(value) for value in values[:MOST_LISTED]) or "none"
     more = len(values) - MOST_LISTED
     return f"{shown} and {more} more" if more > 0 else shown

@@ -1,4 +1,4 @@
-"""Which client certificates are a node's own, from one list of CSRs. `csr` needs no approver for that."""
+"""Finds a node's own client certificates in one list of CSRs. `csr` needs no approver for that."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -57,8 +57,7 @@ class ListedCredentials:
         self._told = told
         self._client: dict[str, list[ClientCsr]] = defaultdict(list)
         self._made: dict[str, dict[str, str]] = defaultdict(dict)
-        """The newest CSR by username and certificate. The most recently used certificate comes
-        last."""
+        """The newest CSR by username and certificate; the most recently used certificate is last."""
 
         self._of: dict[KnownOfNode, tuple[NodeCredentials, str | None, bool]] = {}
         for each in client:
@@ -76,10 +75,10 @@ class ListedCredentials:
         return folded(before.credentials, listed, before.node, before.pinned, told=self._told)
 
     def answer(self, csr: Csr, known: KnownOfNode) -> tuple[CredentialAnswer, str | None]:
-        """The verdict on the certificate that made this serving CSR, and the newest CSR that an acceptable certificate made.
+        """The verdict on the certificate that made this serving CSR, and the newest CSR that an accepted certificate made.
 
-        If the node's own certificate is unknown, two certificates are refused unless one is a
-        renewal of the other.
+        If the node's own certificate is unknown and two unrelated certificates made CSRs, both are
+        refused.
         """
         if known not in self._of:
             self._of[known] = self._looked_up(known)
@@ -92,7 +91,7 @@ class ListedCredentials:
         return found, newest
 
     def _looked_up(self, known: KnownOfNode) -> tuple[NodeCredentials, str | None, bool]:
-        """The node's credentials, the newest acceptable CSR, and whether unrelated certificates are acceptable."""
+        """The node's credentials, the newest CSR of an accepted certificate, and whether unrelated ones are accepted."""
         credentials, made = self.known(known), self._made[f"{NODE_USER}{known.node.name}"]
         passing = [
             each
@@ -125,7 +124,6 @@ _SEVERAL = (
 
 
 def _root(certificate: str, parents: Mapping[str, str]) -> str:
-    """The oldest listed ancestor of this certificate."""
     for _ in parents:  # somebody who may impersonate users can create cycles
         if not (parent := parents.get(certificate)):
             break

@@ -1,7 +1,6 @@
-"""Machine-ids and ssh host keys that several nodes share, and which therefore identify no machine.
+"""Machine-ids and ssh host keys that several nodes share, and so identify none of them.
 
-Machines cloned from one image share /etc/machine-id and ssh host keys until somebody regenerates
-them.
+Machines cloned from one image share both until somebody regenerates them.
 """
 
 from collections.abc import Iterable
@@ -14,10 +13,10 @@ class MachineIdentity(msgspec.Struct, frozen=True):
 
     node: str
     machine_id: str = ""
-    """From its Node's status (nodeInfo.machineID), or from /etc/machine-id."""
+    """From the Node's status (nodeInfo.machineID), or from /etc/machine-id."""
 
     host_key: str = ""
-    """Fingerprint of its ssh host key."""
+    """Fingerprint of the ssh host key."""
 
 
 class SharedIdentity(msgspec.Struct, frozen=True):
@@ -52,5 +51,5 @@ def shared_identities(machines: Iterable[MachineIdentity]) -> tuple[SharedIdenti
 
 
 def sharing(shared: Iterable[SharedIdentity], what: str) -> frozenset[str]:
-    """The nodes that share their MACHINE_ID or HOST_KEY with another node. what: one of these two."""
+    """The nodes that share `what`, which is MACHINE_ID or HOST_KEY, with another node."""
     return frozenset(node for each in shared if each.what == what for node in each.nodes)

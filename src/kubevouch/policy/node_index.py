@@ -1,7 +1,6 @@
 """Indexes of the names and addresses that nodes have, updated node by node.
 
-A scan of all nodes for each CSR would take a million steps for 1,000 CSRs of 1,000 nodes. The
-indexes give the same answers (tests/policy/look_at_all_nodes.py).
+Without indexes, 1,000 CSRs of 1,000 nodes would take a million steps.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -67,14 +66,13 @@ class WrittenClaims:
 
 
 _Holders = dict[Value, str | set[str]]
-"""The nodes of each value. A single node, the usual case, is a plain string: a set would take half
-a kilobyte more."""
+"""The nodes of each value. A single node is a plain string, which saves half a kilobyte."""
 
 
 class NodeIndex:
     """Which nodes claim each name and address. If several do, `others` reports the one added first.
 
-    Node names that differ only by case do not hide each other, though no API server accepts them.
+    Node names that differ only by case stay apart.
     """
 
     def __init__(self, nodes: Iterable[Node] = ()) -> None:
@@ -119,9 +117,9 @@ class NodeIndex:
         shared: Collection[Address] = (),
         pinned: Iterable[tuple[str, Claim]] = (),
     ) -> OtherNodes:
-        """Which of the requested values other nodes have.
+        """Which of the requested values other nodes have or claim.
 
-        A Node's own name and a pinned value are proven; a value in a Node's status is only claimed.
+        A Node's name and a pinned value are proven. A value in a Node's status is only claimed.
 
         shared: addresses that several kubelets have on different ports (ReservedNames.shared), so
         no node owns them. pinned: (node, claim) pairs from a plan, an operator or `WrittenClaims`.
@@ -216,8 +214,7 @@ class IndexedEvidence:
     def newest(self, csr: Csr) -> str | None:
         """The newest serving CSR by the same user with the same credential.
 
-        A thief with a bootstrap token has another credential, so the thief's CSRs do not supersede
-        the kubelet's.
+        CSRs that another credential made for the same node do not supersede it.
         """
         return self._newest.get((csr.username, csr.credential_ids))
 
@@ -227,7 +224,6 @@ class IndexedEvidence:
 
     @cached_property
     def _newest(self) -> dict[tuple[str | None, tuple[str, ...]], str]:
-        """The newest CSR by user and credential. The evidence lists CSRs oldest first."""
         return {
             (each.spec.username, each.spec.extra.get(CREDENTIAL_ID, ())): each.name
             for each in self._evidence.csrs.or_else(())

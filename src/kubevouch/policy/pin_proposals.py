@@ -1,6 +1,6 @@
-"""What to pin for each Node: the claims in its status, without those of other nodes or of the cluster.
+"""What to pin for each Node: the values in its status that belong to no other node and not to the cluster.
 
-Nothing here proves a claim. The operator reads the table and confirms it.
+Nothing here proves a value. The operator reads the table and confirms it.
 """
 
 from collections import defaultdict
@@ -33,7 +33,7 @@ from kubevouch.policy.sources.stored import Unreadable
 
 
 def allow_flag(node: str, value: str) -> str:
-    """The --allow flag for a node's value, shell-quoted: an attacker may have chosen both."""
+    """The --allow flag for a node's value. It is shell-quoted, since an attacker may have chosen the name or the value."""
     return join(("--allow", f"{node}={value}"))
 
 
@@ -64,8 +64,8 @@ class Proposal:
     """Values of --allow that the policy refuses."""
 
     names: bool = False
-    """Whether the operator names a client certificate. Then the pin gets a new date even if the
-    certificate is the same."""
+    """Whether the operator names a client certificate. If so, the pin gets a new date even if
+    nothing else changes."""
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -92,7 +92,6 @@ class Proposal:
 
 
 def _content(pin: PinnedNode) -> PinnedNode:
-    """The pin without its author and date."""
     return msgspec.structs.replace(pin, pinned_at=None, by="")
 
 
@@ -131,20 +130,17 @@ class _Judge:
     reserved: ReservedNames
 
     def others(self, node: str, value: str) -> list[str]:
-        """The other nodes that claim the value or have it as their name."""
+        """The other nodes whose name or claim is this value."""
         return sorted((self.index.claimants(compared(value)) | self.index.called(value)) - {node})
 
     def pins_of_others(self, node: str, value: str) -> list[str]:
-        """The other nodes whose pins contain the value.
-
-        No node owns a value that several kubelets share on different ports.
-        """
+        """The other nodes whose pins contain the value. Empty for an address that several kubelets share on different ports."""
         if as_address(value) in self.reserved.shared:
             return []
         return [each for each in self.pinned.get(value.lower(), ()) if each != node]
 
     def anothers(self, node: str, value: str, *, claims: bool, has: bool) -> str:
-        """Why the value is another node's even if the operator allows it; else "".
+        """Why the value belongs to another node even if the operator allows it; else "".
 
         claims: whether this Node claims the value. has: whether its pin has the value.
         """
@@ -156,13 +152,13 @@ class _Judge:
         return ""
 
     def doubled(self, node: str, value: str) -> str:
-        """A warning if another node's pin has the value, too; else ""."""
+        """A warning if another node's pin also has the value; else ""."""
         if pins := self.pins_of_others(node, value):
             return f"! {value}: {_pin_has_it(pins[0])}, too"
         return ""
 
     def called(self, node: Node, value: str) -> str:
-        """The Service of that name, if the operator may nevertheless allow the name; else ""."""
+        """A Service with that name, if the operator can allow the name; else ""."""
         if as_address(value) is not None:
             return ""
         allowed = AllowedNames(node.name, (Claim(value, NameSource.NODE_STATUS),))
@@ -170,7 +166,7 @@ class _Judge:
         return found.what if found and found.by_pin else ""
 
     def refused(self, node: Node, value: str) -> str:
-        """Why the policy refuses the value although it is pinned; else ""."""
+        """Why the policy would refuse the pinned value; else ""."""
         claim, address = Claim(value, NameSource.PIN), as_address(value)
         control_plane = is_control_plane(node)
         owners = [each for each in self.others(node.name, value) if each == value]
@@ -236,7 +232,7 @@ def _pin_has_it(node: str) -> str:
 
 
 def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
-    """The nodes whose pins contain each value. For chosen nodes, only values that stay in their pins."""
+    """The nodes whose pins contain each value. For chosen nodes, only values that their new pins keep."""
     live = {node.name: node for node in seen.nodes if node.name in chosen}
     found: dict[str, list[str]] = defaultdict(list)
     for name, pin in seen.pins.items():
@@ -253,13 +249,12 @@ def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
 
 
 def still_allowed(pins: Mapping[str, PinnedNode | Unreadable], node: Node) -> set[str]:
-    """What the operator allowed this node earlier."""
+    """The values that the operator has allowed this node earlier."""
     same = _of_the_same(pins.get(node.name), node)
     return set(same.allowed) if same else set()
 
 
 def _of_the_same(now: PinnedNode | Unreadable | None, node: Node) -> PinnedNode | None:
-    """The present pin, if it is for the same Node on the same machine; else None."""
     if not isinstance(now, PinnedNode):
         return None
     found = difference(now, node)
@@ -267,7 +262,7 @@ def _of_the_same(now: PinnedNode | Unreadable | None, node: Node) -> PinnedNode 
 
 
 def _still_pinned(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:
-    """The pinned names of the same Node, which it keeps even if a Service has one of them later."""
+    """The pinned names of the same Node. It keeps them even if a Service gets such a name later."""
     return set(now.names) if isinstance(now, PinnedNode) and now.uid == node.uid else set()
 
 

@@ -20,8 +20,7 @@ _SUFFIXES = {
     ".cluster.local": "the cluster's own domain",
 }
 _SYSTEM_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
-"""Namespaces that every cluster has from the start. In other namespaces tenants create Services
-with names of their choice."""
+"""Namespaces of every new cluster. In other namespaces, tenants choose the names of Services."""
 
 # The first labels of a machine's own name in /etc/hosts on Debian, Fedora and Red Hat, as in
 # localhost.localdomain.
@@ -33,20 +32,18 @@ class ReservedNames(msgspec.Struct, frozen=True):
 
     names: dict[str, str] = {}
     services: dict[str, str] = {}
-    """NAME.NAMESPACE of every Service. An entry also reserves the forms with .svc and a domain, and
-    the names of pods (POD.NAME.NAMESPACE).
+    """NAME.NAMESPACE of every Service. An entry also reserves the forms with .svc and a domain, and the names of pods (POD.NAME.NAMESPACE).
 
-    The operator can allow a node the name of a tenant's Service, but not that of a Service in a
-    namespace that every cluster has.
-    """
+    The operator can allow a node the name of a tenant's Service, but not of a Service in one of the
+    namespaces of every cluster."""
 
     short_services: dict[str, str] = {}
-    """Short names of tenants' Services, as pods of the same namespace use them. A node may have
-    its own name or host name nevertheless, and any name that the operator allows."""
+    """Short names of tenants' Services, which pods of the same namespace use. A node keeps its own
+    name and host name even so. The operator can allow any of these names."""
 
     system_services: dict[str, str] = {}
-    """Short names of Services in the namespaces that every cluster has. A node may have only its
-    own name or host name nevertheless."""
+    """Short names of Services in the namespaces of every cluster. A node keeps its own name and
+    host name even so."""
 
     suffixes: dict[str, str] = {}
     """DNS suffixes with their leading dot."""
@@ -54,14 +51,14 @@ class ReservedNames(msgspec.Struct, frozen=True):
     addresses: dict[Address, str] = {}
     networks: dict[Network, str] = {}
     namespaces: frozenset[str] = frozenset()
-    """Namespaces that have Services: any name with NAME.NAMESPACE.svc in it is a Service's."""
+    """Namespaces with Services. They reserve every name that contains NAME.NAMESPACE.svc."""
 
     pod_networks: tuple[Network, ...] = ()
-    """Networks of pods. Where pods and nodes share one flat network, the operator can allow a node
-    an address there."""
+    """Networks of pods. The operator can allow a node an address there, for clusters where pods and
+    nodes share a network."""
 
     external_addresses: dict[Address, str] = {}
-    """External addresses of Services. A pin may give a node its own."""
+    """External addresses of Services. A pin may give such an address to a node."""
 
     load_balancer_names: dict[str, str] = {}
     """Names of Services' load balancers. Anybody who may write a Service's status can choose
@@ -72,28 +69,25 @@ class ReservedNames(msgspec.Struct, frozen=True):
     ipvs mode every node has them on an interface, so a host key there proves nothing."""
 
     endpoint_addresses: dict[Address, str] = {}
-    """Addresses of API servers. A pin may give a control-plane node its own."""
+    """Addresses of API servers. A pin may give such an address to a control-plane node."""
 
     loopback: frozenset[Address] = frozenset()
-    """Loopback addresses that the operator lists as kubelets'. No other loopback address is
-    usable."""
+    """Loopback addresses that the operator lists for kubelets. No other loopback address is usable."""
 
     shared: frozenset[Address] = frozenset()
-    """Loopback addresses that several kubelets have on different ports, so no single node owns
-    them."""
+    """Loopback addresses that several kubelets have on different ports. No node owns them."""
 
     doubts: tuple[str, ...] = ()
-    """What could not be read. Since the lists may then be incomplete, no CSR passes."""
+    """What could not be read. Unless this is empty, no CSR passes: the lists may be incomplete."""
 
 
 def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
     """The cluster's own names and addresses.
 
     nodes: source of pod networks (spec.podCIDRs), used only if the cluster's own are unknown. A
-    node can write that field when it creates its Node (plugin/pkg/admission/noderestriction checks
-    other fields), and so hold the CSRs of all nodes in that network that are not in the inventory
-    or pinned. kube-controller-manager allocates from the cluster's networks only, so nothing is
-    lost where these are known.
+    node can write that field when it creates its Node (plugin/pkg/admission/noderestriction does
+    not check it), and so hold the CSRs of other nodes in that network, except pinned ones and those
+    in the inventory. kube-controller-manager allocates from the cluster's networks only.
     """
     names, addresses = _split(cluster.virtual)
     _, endpoints = _split(cluster.own_endpoints)
@@ -128,7 +122,7 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
 
 
 def _collapsed(networks: Sequence[Network]) -> tuple[Network, ...]:
-    """The same addresses in as few networks as possible: every node has a pod network, and each CSR checks them all."""
+    """Merges networks: every node has a pod network, and each CSR checks them all."""
     four = [each for each in networks if isinstance(each, IPv4Network)]
     six = [each for each in networks if isinstance(each, IPv6Network)]
     return (*collapse_addresses(four), *collapse_addresses(six))
@@ -162,7 +156,7 @@ def _split(values: dict[str, str]) -> tuple[dict[str, str], dict[Address, str]]:
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """What a name or an address is reserved for. by_pin: a pin can still give it to this node."""
+    """What a name or address is reserved for. by_pin: whether a pin can still give it to this node."""
 
     what: str
     by_pin: bool = False
@@ -173,9 +167,9 @@ def reserved_name(
 ) -> Reservation | None:
     """What a name is reserved for, or None.
 
-    If the control plane's endpoint has its only node's name, the node keeps that name. If a Service
-    has a node's name, the node keeps its metadata.name and the first label of that, its host name.
-    Only the operator can allow names of tenants' Services and of load balancers.
+    A node keeps its metadata.name, and the first label of that, even if a Service has this name. A
+    control-plane node keeps its name even if the control plane's endpoint has it. Only the operator
+    can allow names of tenants' Services and of load balancers.
     """
     claim = allowed.claim(name) if allowed else None
     name = name.lower().rstrip(".")
@@ -191,14 +185,13 @@ def reserved_name(
 
 
 def _is_itself(name: str, allowed: AllowedNames | None) -> bool:
-    """Whether the name is the Node's name or host name."""
     return allowed is not None and name in (allowed.node, allowed.node.partition(".")[0])
 
 
 def _by_the_cluster(
     name: str, labels: list[str], reserved: ReservedNames, allowed: AllowedNames | None
 ) -> str | None:
-    """What the cluster itself, and not a tenant, reserves a name for. Nobody can override it."""
+    """What the cluster reserves a name for; None if only a tenant does. No flag overrides it."""
     own = allowed is not None and allowed.control_plane and name == allowed.node
     if (what := (_NAMES | reserved.names).get(name)) and not own:
         return what
@@ -216,7 +209,7 @@ def _by_the_cluster(
 def _service(
     labels: list[str], reserved: ReservedNames, namespaces: frozenset[str] | None = None
 ) -> str | None:
-    """The Service that has this name, or that has a pod of this name. namespaces: None for any.
+    """The Service with this name or with a pod of this name. namespaces: None for all.
 
     Pods expand such names with the search domains NAMESPACE.svc.DOMAIN, svc.DOMAIN and DOMAIN
     (pkg/kubelet/network/dns/dns.go).
@@ -257,7 +250,7 @@ def reserved_address(
 
 
 def _from_outside(address: Address, claim: Claim | None, reserved: ReservedNames) -> str | None:
-    """The Service or pods that have the address, unless the node may have it, too."""
+    """The Service or pods that have the address, unless the node may also have it."""
     said = claim is not None and claim.by_operator
     pinned = claim is not None and claim.source.is_pin
     if not pinned and (what := reserved.external_addresses.get(address)):

@@ -10,14 +10,14 @@ from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
 class LeadsOn(StrEnum):
     """What helps with a node that was left out, did not answer or was refused.
 
-    If several nodes have reasons, the first member in this order decides.
+    If nodes have different reasons, the first one in this order is used.
     """
 
     DOCTOR = "doctor"
     """Run doctor: the API or the kubelet's port shows the reason."""
 
     REACH = "reach"
-    """Log in to the host: the node did not answer, or another machine did."""
+    """Log in to the host: the node did not answer, or another machine answered."""
 
     ROOT = "root"
     """Check what sudo allows: the login succeeds, but not as root."""
@@ -54,7 +54,7 @@ class StoppedBefore(KubevouchError):
     """Something differs from the plan. Nothing was changed.
 
     run: the run that is armed on the node, if that is the reason. begun: nodes on which the plan's
-    own run is armed. shown_by: the command that shows the problem on this machine, if any.
+    own run is armed. shown_by: a command on this machine that shows the problem, if any.
     """
 
     exit_code = ExitCode.STOPPED

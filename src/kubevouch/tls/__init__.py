@@ -1,8 +1,7 @@
 """TLS: contexts with explicit flags, keys in memory, and a check of the peer's identity before any data is sent.
 
-This package knows certificates (`x509`), but not clusters or HTTP. This file says why a handshake
-failed, in our words and in Go's, as metrics-server's log and kubectl show them. `io` has everything
-that touches OpenSSL or a socket.
+This file describes why a handshake failed, in our words and in Go's, which metrics-server's log and
+kubectl show. `io` has everything that uses OpenSSL or a socket.
 
 Sources: RFC 8446 appendix B.2 (older names: RFC 5246 and RFC 6066); Go's
 crypto/tls/{alert,conn,handshake_client}.go, net/net.go (OpError), net/http/transport.go.
@@ -20,7 +19,7 @@ class TlsError(KubevouchError):
 
 
 class KeyPairError(TlsError):
-    """A certificate and key that must be replaced. The message never shows the key."""
+    """A certificate or key that cannot be used. The message never shows the key."""
 
 
 class RootsError(TlsError):
@@ -69,7 +68,7 @@ _KNOWN: Final[dict[int, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """The TLS alert with which a peer ended the connection. The number may be unknown to the RFCs."""
+    """The TLS alert with which a peer ended the connection. Its number may be unknown to the RFCs."""
 
     number: int
 
@@ -80,7 +79,7 @@ class Alert:
 
     @property
     def go_text(self) -> str:
-        """The text that Go prints, such as "remote error: tls: internal error"."""
+        """The text in Go's error, such as "remote error: tls: internal error"."""
         known = _KNOWN.get(self.number, ("", ""))[1]
         return f"remote error: tls: {known or f'alert({self.number})'}"
 
@@ -125,7 +124,7 @@ class FailureKind(StrEnum):
     ENDED = "ended"
     """The peer closed the connection during the handshake."""
     ALERT = "alert"
-    """The peer ended the handshake with a TLS alert, which says why."""
+    """The peer ended the handshake with a TLS alert."""
     PLAIN_HTTP = "plain-http"
     NOT_TLS = "not-tls"
     PROTOCOL_VERSION = "protocol-version"
@@ -139,16 +138,16 @@ class FailureKind(StrEnum):
     WRONG_IDENTITY = "wrong-identity"
     """The certificate is trusted, but belongs to another node or name."""
     OUR_SIDE = "our-side"
-    """This machine could not open a connection: it has no file descriptors, ports or memory left, or
-    its own firewall blocks the connection."""
+    """This machine could not open a connection: it lacks file descriptors, ports or memory, or its
+    firewall blocks the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeFailure:
     """A failed connection attempt.
 
-    go_text: what Go prints after the URL for this failure; empty if unknown (for an untrusted
-    certificate, see `x509.verify`). Quotes of the peer are escaped with `printable`.
+    go_text: the text of Go's error, without the URL; empty if unknown (for an untrusted
+    certificate, see `x509.verify`). Text from the peer is escaped with `printable`.
     """
 
     kind: FailureKind

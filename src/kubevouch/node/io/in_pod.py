@@ -5,10 +5,11 @@
     enter PID                          becomes a shell of the host (`sh -s`), for `run`
     show SHARE MESSAGE                 copies this container's share to MESSAGE, if there is one
 
-MESSAGE is the file that the kubelet reads when the container ends (terminationMessagePath). PID is the host's first process, 1 in a pod
-with hostPID. `enter` joins its mount, network, host name, IPC and cgroup namespaces like nsenter(1): the image has no nsenter and no shell.
-That needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE (setns(2), ptrace(2)), and a security module that allows it: a privileged
-container.
+MESSAGE is the file that the kubelet reads when the container ends (terminationMessagePath). PID is
+the host's first process, 1 in a pod with hostPID. `enter` joins that process's mount, network, host
+name, IPC and cgroup namespaces like nsenter(1), since the image has no nsenter. That needs
+CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE (setns(2), ptrace(2)), and a security module that
+allows it: a privileged container.
 """
 
 import asyncio
@@ -33,7 +34,7 @@ _ENVIRONMENT = {
     "HOME": "/root",
 }
 _NAMESPACES = ("cgroup", "ipc", "uts", "net", "mnt")
-"""The mount namespace comes last: afterwards paths are the host's."""
+"""The mount namespace is last: afterwards, paths are the host's."""
 
 
 def enter(pid: int) -> None:
@@ -82,7 +83,7 @@ async def run(
 
 
 def main(words: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs one of the three commands. If this raises, the container fails and its log has the traceback."""
+    """Runs one of the three commands. An exception makes the container fail; its log has the traceback."""
     match words:
         case ["run", pid, seconds, message, *shares]:
             script = unpacked_script(environment[SCRIPT_VARIABLE])

@@ -1,4 +1,4 @@
-"""Runs one process with a script on its standard input. Output and time are limited; no process is left behind."""
+"""Runs one process with a script on its standard input. Limits output and time, and leaves no process behind."""
 
 import asyncio
 import contextlib
@@ -13,13 +13,13 @@ from kubevouch.node.script import ANSWER_LIMIT
 
 _COMPLAINT_LIMIT = 64 * 1024
 _DRAIN = 2.0
-"""Seconds to read a process's remaining output after its end."""
+"""How long to read a process's remaining output after its end, in seconds."""
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
 class ProcessResult(msgspec.Struct, frozen=True):
-    """A process's exit status (None after a timeout) and the start of its output."""
+    """The exit status of a process (None after a timeout), and the start of its output."""
 
     status: int | None
     stdout: bytes
@@ -27,7 +27,7 @@ class ProcessResult(msgspec.Struct, frozen=True):
 
 
 class Talk:
-    """A dialogue with a process before the script goes to its standard input."""
+    """A dialogue with a process before the script is sent."""
 
     def __init__(self, process: "_Process", pipe: asyncio.WriteTransport) -> None:
         self._process = process
@@ -48,7 +48,7 @@ class Talk:
         self._pipe.write(data)
 
     async def heard(self, holds: Callable[[bytes, bytes], bool]) -> None:
-        """Waits until `holds(out, err)` is true or the process has ended."""
+        """Waits until `holds(out, err)` is true, or the process has ended."""
         while not holds(self.out, self.err) and not self._process.exited.is_set():
             self._process.news.clear()
             await self._process.news.wait()
@@ -59,9 +59,7 @@ class Talk:
 async def _started(
     argv: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[asyncio.SubprocessTransport, "_Process"]:
-    """Starts a process.
-
-    A cancelled caller waits the milliseconds until the start, then kills the process and its children.
+    """Starts a process. After a cancellation, waits until it has started, and kills it and its children.
 
     asyncio would kill only the process, and then wait until no child holds the pipes open.
     """
@@ -97,7 +95,7 @@ async def _starting(
 async def _killed(transport: asyncio.SubprocessTransport, process: "_Process") -> None:
     """Kills the process's group, and waits until the process has ended.
 
-    A cancelled caller also waits, but only briefly: asyncio prints a warning about a process that
+    After a cancellation it waits only briefly: asyncio prints a warning about a process that
     outlives the event loop.
     """
     with contextlib.suppress(ProcessLookupError):
@@ -121,8 +119,8 @@ def _sigint_blocked() -> Iterator[None]:
     """Blocks SIGINT while a process starts: Ctrl-C sends it to our whole process group.
 
     A new process belongs to that group until it has its own session, and an early SIGINT would kill
-    it. So the process inherits SIGINT blocked; we get ours a moment later. asyncio starts a process
-    before its first await, so concurrent starts do not unblock too early.
+    it. So the new process inherits the blocked SIGINT. asyncio starts a process before its first
+    await, so concurrent starts do not unblock too early.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -177,7 +175,7 @@ async def run(
 
 
 class _Process(asyncio.SubprocessProtocol):
-    """Keeps the first bytes of each stream and drops the rest, so that the writer never blocks."""
+    """Keeps the first bytes of each stream and discards the rest, so that the writer never blocks."""
 
     def __init__(self) -> None:
         self.stdout = bytearray()
@@ -185,7 +183,7 @@ class _Process(asyncio.SubprocessProtocol):
         self.exited = asyncio.Event()
         self.silent = asyncio.Event()
         self.news = asyncio.Event()
-        """Set when the process prints or ends."""
+        """Set when the process prints something or ends."""
         self._open = {_STDOUT, _STDERR}
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
@@ -205,7 +203,7 @@ class _Process(asyncio.SubprocessProtocol):
         self.news.set()
 
     async def drained(self) -> None:
-        """Waits briefly until no process holds the streams open."""
+        """Waits until no process holds the streams open, but only briefly."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN):
                 await self.silent.wait()

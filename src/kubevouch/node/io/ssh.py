@@ -2,11 +2,11 @@
 
 ssh's verbose log (`ssh_log`) proves which host answered. Each script has its own connection.
 
-We override some of the operator's settings (ssh_config(5): the first value counts). No agent,
-display or port is forwarded to a node. The operator's `SendEnv` variables are, since we cannot
-override that setting. ssh checks the host key against known_hosts. We never share a connection: a
-shared one logs no host key, and keeps our standard error open in the background. The script goes to
-the remote shell's standard input, without a terminal.
+We override some of the operator's settings (ssh_config(5): the first value counts). We forward no
+agent, display or port to a node. We cannot override `SendEnv`, so ssh sends those variables. ssh
+checks the host key against known_hosts. We never share a connection: a shared one logs no host key,
+and keeps our standard error open in the background. The script goes to the remote shell's standard
+input, without a terminal.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _FAILED = 255
 """ssh's exit status if the connection failed, not the command (ssh(1), EXIT STATUS)."""
 
 _LOOK_UP = 20.0
-"""Seconds for a look-up, which may run `Match exec` commands of the operator's configuration."""
+"""The time limit of a look-up in seconds. It may run `Match exec` commands of the operator's configuration."""
 
 _SETTINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -72,12 +72,12 @@ _NEWER = {
     "ChannelTimeout": "none",  # 9.3
     "SetEnv": "KUBEVOUCH=1",  # 7.8; it has no "none", and the first value replaces all others
 }
-"""Settings with the ssh version that added them. ssh exits on an unknown setting, so we try each one
-first. The operator's configuration cannot contain a setting that ssh does not know."""
+"""Settings with the ssh version that added them. ssh exits on an unknown setting, so we try each
+one first. An ssh that does not know a setting cannot have it in the operator's configuration."""
 
 
 class SshOptions(msgspec.Struct, frozen=True):
-    """Our --ssh-* flags. Everything else is in the operator's ssh configuration."""
+    """The --ssh-* flags. Everything else is in the operator's ssh configuration."""
 
     config: str | None = None
     """A configuration file instead of ~/.ssh/config (ssh -F)."""
@@ -88,7 +88,7 @@ class SshOptions(msgspec.Struct, frozen=True):
 
 
 def check_config(config: str) -> None:
-    """Raises UsageError if ssh cannot read this file. Otherwise every host would fail in the middle of a run."""
+    """Raises UsageError if ssh cannot read this file. Without this check, every host would fail during a run."""
     seen = "" if os.access(config, os.R_OK) else "cannot be read"
     seen = seen or ("is a folder" if Path(config).is_dir() else "")
     if seen:
@@ -101,7 +101,7 @@ class Ssh:
 
     Raises UsageError if the configuration file is unreadable or the login name is invalid.
 
-    password: the password for sudo. Without one, a sudo that asks fails.
+    password: the password for sudo. If it is None, a sudo that prompts fails.
     """
 
     name = "ssh"
@@ -139,9 +139,9 @@ class Ssh:
 
         Args:
             host: a name or an address for ssh.
-            script: the script for ssh's standard input, so no command line or disk there has it.
+            script: goes to ssh's standard input, so no command line and no disk contains it.
             timeout: the limit in seconds.
-            at: the address to dial instead of the host's own, and its key's name.
+            at: the address to dial instead of the host's own, and the key's name in known_hosts.
 
         Raises:
             NodeUnreachable: ssh did not get a shell (refused, unknown host key, no login, no sudo).
@@ -180,7 +180,6 @@ class Ssh:
             raise NodeUnreachable(where, what) from None
 
     def _argv(self, others: Mapping[str, str]) -> list[str]:
-        """The ssh command without the host. others: further settings."""
         words = ["ssh", "-T", *self._choices()]
         settings = {
             **_SETTINGS,
@@ -193,7 +192,6 @@ class Ssh:
         return words
 
     def _choices(self) -> list[str]:
-        """Our --ssh-config and --ssh-user as ssh options."""
         config = ["-F", self._options.config] if self._options.config else []
         return config + (["-l", self._options.user] if self._options.user else [])
 
@@ -214,7 +212,6 @@ def _answered(
     *,
     timeout: float,
 ) -> T:
-    """The script's answer. Raises the errors of `run_script`."""
     complaint = spoken.complaint(entry.complaint(ran.stderr) if entry else ran.stderr)
     may_have_run = spoken.is_entered and (entry is None or entry.is_root)
     if ran.status is None:

@@ -1,6 +1,6 @@
-"""ssh's verbose log (`ssh -E`): who answered, under which name and address, and what went wrong.
+"""ssh's verbose log (`ssh -E`): which host answered, under which name and address, and what failed.
 
-The remote side can print anything to standard error, but only the local ssh writes this log. We
+Only the local ssh writes this log, while the remote side can print anything to standard error. We
 read lines such as `debug1: Server host key: ssh-ed25519 SHA256:...` and `debug1: Host '...' is
 known and matches the ... host key.` (OpenSSH sshconnect.c, sshconnect2.c). The ssh of a jump host
 does not write to this log.
@@ -39,7 +39,6 @@ class SshLogPipe:
         self._loop.add_reader(self._descriptor, self._read)
 
     def _read(self) -> bool:
-        """Reads once. Returns whether there may be more data."""
         try:
             data = os.read(self._descriptor, _PIECE)
         except BlockingIOError:
@@ -102,6 +101,6 @@ def _shortened(line: str) -> str:
 
 
 def _only(pattern: re.Pattern[str], text: str) -> str | None:
-    """The value in the log; None if there are several, since neither is certain then."""
+    """The value in the log; None if there is none, or if there are several."""
     found: set[str] = set(pattern.findall(text))
     return found.pop() if len(found) == 1 else None

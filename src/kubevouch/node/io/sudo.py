@@ -1,7 +1,7 @@
-"""Gets root by sudo after a login as another user: without a password, or with the operator's password.
+"""Gets root by sudo after a login as another user: without a password, or with the operator's.
 
-A node gets the password on standard input, and only if its sudo asks. The script follows once a
-root shell has reported. With `-k` sudo neither uses nor caches credentials.
+We send the password on standard input, and only if sudo prompts for it. We send the script once a
+root shell has answered. With `-k` sudo neither uses nor caches credentials.
 """
 
 import asyncio
@@ -33,15 +33,15 @@ _OR_ASKED: Final = (
 )
 _WRONG: Final = re.compile(rb"incorrect (?:password|authentication) attempt")
 _ANSWERS_WITHIN: Final = 15.0
-"""Seconds to wait for sudo's prompt, and again for its reply: PAM delays it for a wrong password."""
+"""Seconds to wait for sudo's prompt, and again for its reply, which PAM delays if the password is wrong."""
 
 
 class SudoPassword:
     """The operator's sudo password for several nodes, and which hosts accepted or refused it.
 
-    Only one new node gets the password at a time. Once a node has not accepted it (wrong password,
-    or no reply), only nodes that accepted it before get it again. With central accounts, a few
-    wrong attempts lock the account.
+    New nodes get the password one at a time. Once a node has not accepted it (wrong password, or no
+    reply), only nodes that accepted it before get it again: a few wrong attempts can lock a central
+    account.
 
     random_bits: returns a number of that many random bits, for the marks that a node must echo.
     """
@@ -61,7 +61,7 @@ class SudoPassword:
 class SudoEntry:
     """An attempt to get a root shell. is_root: whether the attempt succeeded.
 
-    why: why it failed, besides sudo's own message. withheld: why we did not send the password.
+    why: why it failed, in addition to sudo's message. withheld: why we did not send the password.
     """
 
     def __init__(self, password: SudoPassword, host: str) -> None:
@@ -77,7 +77,7 @@ class SudoEntry:
 
     @property
     def shell(self) -> str:
-        """The command for the node. It prints the marks of this attempt."""
+        """The command for the node, which prints the marks of this attempt."""
         return _OR_ASKED.format(
             ready=self._ready, asks=self._asks, prompt=self._prompt, not_root=NOT_ROOT
         )
@@ -95,7 +95,7 @@ class SudoEntry:
         return self.is_root
 
     def complaint(self, said: bytes) -> bytes:
-        """Standard error without sudo's prompt, and without the password in case a program printed it."""
+        """Standard error without sudo's prompt and the password, which a program may have printed."""
         said = said.replace(self._prompt.encode(), b"")
         word = self._password.word
         return said.replace(word, b"(the password)") if word else said
@@ -114,7 +114,7 @@ class SudoEntry:
         talk.say(b"no\n")
 
     async def _give(self, talk: Talk) -> None:
-        """Gives the password. Until the host accepts it, the host counts as refusing it."""
+        """Sends the password. The host counts as refusing it until it accepts it."""
         password = self._password
         talk.say(b"yes\n")
         await self._hears(talk, lambda _, err: self._asked(err) > 0)
@@ -136,7 +136,6 @@ class SudoEntry:
             password.refused_at.remove(self._host)
 
     async def _hears(self, talk: Talk, holds: Callable[[bytes, bytes], bool]) -> bool:
-        """Waits until `holds` is true or the process has ended. Returns False after the time limit."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ANSWERS_WITHIN):
                 await talk.heard(holds)

@@ -1,8 +1,8 @@
 """Reads files of a node's file system in a local folder: mounted, unpacked, or the running system.
 
-Anybody may have written its contents, so no path in it may lead outside. Symlinks are followed
+The folder's contents are untrusted, so no path in it may lead outside. Symlinks are followed
 component by component; absolute targets and `..` stop at the folder, as in a chroot. Only folders
-and regular files are opened: a FIFO can block for ever, and a device can do anything.
+and regular files are opened: a FIFO can block for ever, and opening a device can have effects.
 """
 
 import errno
@@ -31,7 +31,7 @@ _KINDS = {
 
 
 class FileTree:
-    """A node's file system below a local folder. Use it with `with`."""
+    """A node's file system below a local folder, as a context manager."""
 
     def __init__(self, root: Path) -> None:
         """Raises UsageError if the folder cannot be entered.
@@ -52,9 +52,9 @@ class FileTree:
         os.close(self._root)
 
     def read(self, path: str, largest: int) -> TreeFile | None:
-        """Reads a file by its absolute path on the node. None if the file or its folder does not exist.
+        """Reads a file by its absolute path on the node. Returns None if the file or its folder does not exist.
 
-        largest: the limit in bytes; a larger file is not read.
+        largest: the limit in bytes. A larger file is not read.
         """
         walk = _Walk(self._root)
         try:

@@ -39,8 +39,8 @@ def size(facts: CsrFacts) -> RuleResult:
 def canonical(facts: CsrFacts) -> RuleResult:
     """The CSR is unambiguous: it is encoded exactly as kubelets encode it.
 
-    Another parser than the signer's, which is Go's, may read other names in a CSR with two
-    extension requests, two PEM blocks or an IPv4-mapped address.
+    In a CSR with two extension requests, two PEM blocks or an IPv4-mapped address, our parser and
+    the signer's (Go's) may find different names.
     """
     csr = facts.csr
     allowed = "one PEM block, one extension request with a subjectAltName, nothing else"
@@ -64,7 +64,7 @@ def canonical(facts: CsrFacts) -> RuleResult:
 
 
 def usages(facts: CsrFacts) -> RuleResult:
-    """The usages are digital signature and server auth, and from older kubelets key encipherment."""
+    """The usages are digital signature and server auth. Older kubelets also request key encipherment."""
     seen = facts.csr.usages
     allowed = "digital signature, server auth (and key encipherment)"
     if len(set(seen)) != len(seen) or set(seen) not in (_USAGES, _USAGES_WITH_ENCIPHERMENT):
@@ -116,9 +116,10 @@ def lifetime(facts: CsrFacts) -> RuleResult:
 
 
 def count(facts: NameFacts) -> RuleResult:
-    """The CSR has few names and addresses, and at least one address, like a default kubelet's.
+    """The CSR has few names and addresses, and at least one address, like a kubelet's by default.
 
-    In a CSR without an address (feature gate AllowDNSOnlyNodeCSR) the operator must allow each name.
+    The operator must allow each name in a CSR without an address (feature gate
+    AllowDNSOnlyNodeCSR).
     """
     asked = facts.asked
     if asked is None:

@@ -39,10 +39,10 @@ def signer(facts: CsrFacts) -> RuleResult:
 
 
 def requestor(facts: CsrFacts) -> RuleResult:
-    """A node made the CSR, by username *and* group (pkg/auth/nodeidentifier/default.go).
+    """The requestor is a node, by username *and* group (pkg/auth/nodeidentifier/default.go).
 
-    Anybody who may create CSRs, such as a bootstrap token, can write any subject. Only the username
-    shows the requestor.
+    Anybody who may create CSRs, such as the holder of a bootstrap token, can write any subject.
+    Only the username identifies the requestor.
     """
     csr = facts.csr
     allowed = f"user {NODE_USER}<node>, group {NODES_GROUP}"
@@ -86,7 +86,7 @@ def subject(facts: CsrFacts) -> RuleResult:
 
 
 def live_node(facts: CsrFacts) -> RuleResult:
-    """The requestor's Node exists now: a deleted Node gets no certificate."""
+    """The requestor's Node exists."""
     node = requestor_node(facts.csr)
     if node is None or facts.node_exists is None:
         return cannot_tell(
@@ -109,7 +109,7 @@ _A_SECOND = timedelta(seconds=1)
 def same_node(facts: CsrFacts) -> RuleResult:
     """The Node has not been recreated since we first saw the CSR, and is not younger than the CSR.
 
-    Somebody other than the requestor may have recreated the Node.
+    Otherwise the present Node may not be the requestor.
     """
     rule, seen = "same-node", facts.node_seen
     if seen is None:
@@ -176,7 +176,7 @@ def client_standing(facts: CsrFacts) -> RuleResult:
 
 
 def _way_out(facts: CsrFacts) -> str:
-    """The command by which an operator vouches for the client certificate; "" if no command would help."""
+    """The command with which an operator confirms the client certificate; "" if no command helps."""
     csr, node = facts.csr, requestor_node(facts.csr)
     certificate = certificate_id(csr.credential_ids)
     if node is None or (csr.credential_ids and not certificate):
@@ -192,12 +192,12 @@ def _way_out(facts: CsrFacts) -> str:
 
 
 def credential_id(facts: CsrFacts) -> RuleResult:
-    """The client certificate that made the CSR is on this node's own disk.
+    """The client certificate that made the CSR is on this node's disk.
 
     Since Kubernetes 1.32 the API server writes the SHA-256 of the client certificate into the
     user's extra, and so into spec.extra of the CSR (k8s.io/apiserver
-    pkg/authentication/request/x509/x509.go). A second client certificate for the node's name, for
-    example from a bootstrap token, has another hash.
+    pkg/authentication/request/x509/x509.go). A second client certificate for the node's name, such
+    as one from a bootstrap token, has another hash.
     """
     rule, ids, known = "credential-id", facts.csr.credential_ids, facts.client_certificates
     if known is None and not (ids == () and facts.credentials_told):

@@ -1,6 +1,6 @@
-"""Rules about owners: each name and address is this node's, none is the cluster's or another node's.
+"""Rules about ownership: each name and address must belong to this node.
 
-The rules about names and those about addresses share their code; a `Kind` holds the differences.
+One implementation checks names and addresses; a `Kind` holds the differences.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,7 +32,7 @@ Value = str | Address
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How rules about names and rules about addresses differ: what they check, and their reasons."""
+    """How the rules for names and for addresses differ: the checked values, and the reasons."""
 
     plural: str
     reserved: HoldReason
@@ -40,7 +40,7 @@ class Kind:
     not_allowed: HoldReason
 
     def of(self, asked: AskedNames | None) -> Sequence[Value] | None:
-        """The requested values of this kind; None if the CSR cannot be read."""
+        """The requested names or addresses; None if the CSR cannot be parsed."""
         if asked is None:
             return None
         return asked.names if self is NAMES else asked.addresses
@@ -58,20 +58,20 @@ ADDRESSES = Kind(
 
 
 def reserved_names(facts: NameFacts) -> RuleResult:
-    """No name is the cluster's own: with `kubernetes.default.svc` a kubelet could pose as the API server."""
+    """No name belongs to the cluster: with `kubernetes.default.svc` a kubelet could impersonate the API server."""
     return _reserved("reserved-names", facts, NAMES)
 
 
 def reserved_addresses(facts: NameFacts) -> RuleResult:
-    """No address is an API server's, a Service's or a virtual IP.
+    """No address belongs to an API server, a Service or a pod, or is a virtual IP.
 
-    Pins make exceptions: a control-plane node may have its API server's address.
+    A pin can allow a control-plane node its API server's address.
     """
     return _reserved("reserved-addresses", facts, ADDRESSES)
 
 
 def foreign_names(facts: NameFacts) -> RuleResult:
-    """No name is another node's: a kubelet could pose as that node. No flag overrides this rule.
+    """No name belongs to another node, which this kubelet could impersonate. No flag overrides this rule.
 
     A Node keeps its own name even if another node claims it.
     """
@@ -79,11 +79,13 @@ def foreign_names(facts: NameFacts) -> RuleResult:
 
 
 def foreign_addresses(facts: NameFacts) -> RuleResult:
-    """No address is another node's: a kubelet could pose as that node.
+    """No address belongs to another node, which this kubelet could impersonate.
 
-    An address that another node merely claims passes if we saw it on this node *and* the operator
-    allows it, since the machine that answers there may be the thief's. A pin alone is enough, too.
-    An address that is proven to be another node's never passes.
+    If another node only claims the address, it passes in two cases: this node's pin or inventory
+    entry has it, or we saw it on this node *and* the operator allows it. Seeing it is not enough,
+    since the other node may be the true one. If the address is proven to belong to the other node,
+    it passes only if this node's pin or inventory entry has it and the proof yields to that
+    (`ClaimedBy.yields`).
     """
     return _foreign("foreign-addresses", facts, ADDRESSES)
 
@@ -165,7 +167,6 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
 
 
 def _holds_against_claims(source: NameSource) -> bool:
-    """Whether a claim with this source is strong enough to contest another node's mere claim."""
     return source.is_seen or source.is_written
 
 
@@ -180,7 +181,6 @@ def _of(values: dict[Value, ClaimedBy]) -> str:
 
 
 def _who_has(owners: Collection[ClaimedBy]) -> str:
-    """Why the values are another node's. Names the node of a pin, since the pin may be wrong."""
     if all(each.by_pin for each in owners):
         pins = listed(list(dict.fromkeys(each.node for each in owners)))
         return f"the pin of {pins} has it"
@@ -204,9 +204,9 @@ _NOBODY_ELSE_SAYS = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
 
 
 def _not_now(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
-    """Holds the CSR because the node's sources are not valid now.
+    """Holds the CSR: no source is valid for the node now.
 
-    The operator can allow the values if no other source is known and the Node claims all of them.
+    The operator can allow the values if no source knows the node and the Node claims all of them.
     """
     claimed = allowed.not_valid in _NOBODY_ELSE_SAYS and all(map(allowed.claim, values))
     return cannot_tell(
@@ -219,7 +219,7 @@ def _not_now(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleR
 
 
 def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> RuleResult:
-    """Passes if the node's sources prove each value. The node's own claim proves nothing."""
+    """Passes if a source proves each value. The node's own claim proves nothing."""
     claims = {value: allowed.claim(value) for value in values}
     said = allowed.names if kind is NAMES else allowed.addresses
     known = listed([each for each in said if each.source.is_proof])

@@ -17,11 +17,11 @@ _FRESH = timedelta(minutes=14)
 """A kubelet waits 15 minutes for its certificate, then discards its key (certificateWaitTimeout)."""
 
 _SKEW = timedelta(minutes=1)
-"""How far a CSR's date may be ahead of the API server's clock."""
+"""The tolerated difference if a CSR's creation time is ahead of the API server's clock."""
 
 
 def undecided(facts: CsrFacts) -> RuleResult:
-    """The CSR has no condition yet. Nobody can withdraw one (pkg/apis/certificates/validation/validation.go)."""
+    """The CSR has no condition yet. A condition is final (pkg/apis/certificates/validation/validation.go)."""
     conditions = facts.csr.conditions
     if conditions:
         return refuses(
@@ -35,7 +35,7 @@ def undecided(facts: CsrFacts) -> RuleResult:
 
 
 def newest(facts: CsrFacts) -> RuleResult:
-    """The CSR is its kubelet's newest: the kubelet keeps no key of an earlier CSR."""
+    """The CSR is the newest of its kubelet, which has discarded the keys of earlier ones."""
     name = facts.csr.name
     if facts.csr.created is None or facts.newest is None:
         return cannot_tell("newest", "it is unknown which CSR of this node is the newest")
@@ -91,9 +91,9 @@ def fresh(facts: CsrFacts) -> RuleResult:
 
 
 def budget(facts: CsrFacts) -> RuleResult:
-    """The node has recently got no more certificates than an honest kubelet needs.
+    """The node has not recently got more certificates than a kubelet needs.
 
-    An exhausted budget holds this node's CSRs only.
+    The limit applies to each node separately.
     """
     rule, left = "budget", facts.approvals_left
     if left is None:

@@ -1,4 +1,4 @@
-"""Rules about the form of names and addresses: every program must take them for the same host."""
+"""Rules about the form of names and addresses: every program must interpret them in the same way."""
 
 import re
 from ipaddress import ip_network
@@ -72,10 +72,9 @@ def unusual(name: str) -> str | None:
 
 
 def plain_names(facts: NameFacts) -> RuleResult:
-    """No name is a wildcard, or spelled so that two programs compare it differently.
+    """No name is a wildcard, or spelled so that programs may compare it differently.
 
-    Lower-case RFC 1123 names pass. A well-formed name in an unusual form passes if the operator
-    allows it.
+    A lower-case RFC 1123 name passes. The operator can allow other well-formed names.
     """
     if facts.asked is None:
         return unreadable("plain-names")
@@ -109,9 +108,9 @@ def plain_names(facts: NameFacts) -> RuleResult:
 
 
 def usable_addresses(facts: NameFacts) -> RuleResult:
-    """No address is loopback, link-local, multicast or IPv4-mapped: the signer issues `::ffff:a.b.c.d` as `a.b.c.d`.
+    """No address is loopback, link-local, multicast or IPv4-mapped: the signer would issue `::ffff:a.b.c.d` as `a.b.c.d`.
 
-    A loopback address passes only if the operator lists exactly that address (docs/lab.md).
+    A loopback address passes only if the operator lists that address (docs/lab.md).
     """
     if facts.asked is None:
         return unreadable("usable-addresses")
@@ -130,7 +129,7 @@ def usable_addresses(facts: NameFacts) -> RuleResult:
 
 
 def unusable(address: Address, reserved: ReservedNames) -> str | None:
-    """Why no other host reaches a node at this address, or None."""
+    """Why no other host can reach a node at this address, or None."""
     for network, what in _UNUSABLE.items():
         if address.version == network.version and address in network:
             return None if what == _LOOPBACK and address in reserved.loopback else what

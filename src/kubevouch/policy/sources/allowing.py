@@ -1,4 +1,4 @@
-"""What a source allows a node, and what the Node claims besides."""
+"""The names and addresses that a source allows a node, and those that only the Node claims."""
 
 from collections.abc import Iterator, Sequence
 from shlex import join
@@ -18,10 +18,7 @@ def allowed_by(
     outdated: str = "",
     listed: str,
 ) -> AllowedNames:
-    """What one source allows a node. values: the names, and the addresses.
-
-    See AllowedNames for the other parameters.
-    """
+    """What one source allows a node. values: the names, and the addresses. For the rest see AllowedNames."""
     has = {*values[0], *values[1]}
     # A Node's own name is proven, whoever else claims it. What the operator wrote counts more.
     own = source if source.is_written else NameSource.NODE_NAME
@@ -43,14 +40,14 @@ def _claimed(node: Node) -> Iterator[str]:
 
 
 def another_machine(node: Node, machine_id: str, who: str) -> str:
-    """Why a source is not valid: it has another machine-id than the Node; "" if it has none or the same."""
+    """Why a source is not valid: its machine-id is not the Node's. "" if they are equal, or if the source has none."""
     if machine_id and machine_id != node.status.node_info.machine_id:
         return f"the Node's machine-id is not the one in {who}: kubevouch approver pin {node.name} --diff"
     return ""
 
 
 def not_valid_now(node: Node, why: str, kind: HoldReason) -> AllowedNames:
-    """No names and addresses for this node now, and why."""
+    """An answer without names and addresses, and why. kind: the reason code."""
     return AllowedNames(
         node=node.name, control_plane=is_control_plane(node), outdated=why, not_valid=kind
     )
@@ -62,9 +59,9 @@ def pinning(node: str) -> str:
 
 
 def pin_that_helps(node: Node, values: Sequence[str]) -> str:
-    """Advice: the command that pins these values, or which of them the Node does not claim.
+    """Advice: the command that pins the node; or the values that the Node does not claim.
 
-    In the latter case no command is printed: the requestor could choose what the operator pins.
+    In the second case no command is printed: the requestor could choose what the operator pins.
     """
     unclaimed = [value for value in values if not claims_value(node, value)]
     if unclaimed:

@@ -1,4 +1,4 @@
-"""The strongest source that knows a node decides what the node may have. Weaker sources are not asked."""
+"""Takes a node's names and addresses from the strongest source that knows the node, and ignores weaker sources."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -38,7 +38,7 @@ from kubevouch.policy.sources.stored import Shard, Unreadable
 
 
 class IdentitySources(msgspec.Struct, frozen=True):
-    """What all sources say, as last read."""
+    """The content of all sources, as last read."""
 
     configuration: ApproverConfiguration | Unreadable = ApproverConfiguration()
     inventory: Shard[InventoryNode] | Unreadable | None = None
@@ -48,7 +48,7 @@ class IdentitySources(msgspec.Struct, frozen=True):
     recorded: Mapping[str, RecordedNode | Unreadable] = {}
 
     def listed(self, node: str) -> InventoryNode | Unreadable | None:
-        """The inventory's entry for this node. An unreadable inventory may list any node."""
+        """The inventory's entry for this node. If the inventory is unreadable, it may list any node."""
         whole = self.inventory
         return whole.entries.get(node) if isinstance(whole, Shard) else whole
 
@@ -59,18 +59,18 @@ class IdentitySources(msgspec.Struct, frozen=True):
 
 
 class SourceAnswer(msgspec.Struct, frozen=True):
-    """What one node may have, and who says so."""
+    """The names and addresses that a node's certificate may contain, and their source."""
 
     source: IdentitySource
     allowed: AllowedNames
-    """Without claims and with `outdated` if no source knows the node, or if the source is unreadable."""
+    """Has no claims, but `outdated`, if no source knows the node or its source is unreadable."""
 
     why: str
-    """The source in words, such as "pinned on 2026-11-25 by alice"; or why no source knows the node."""
+    """The source in words, such as "pinned on 2026-11-25 by alice". If no source knows the node:
+    the reason."""
 
     admits: Admitted | None = None
-    """What the rule for new nodes admits. The caller records it before approving the CSR, since the
-    rule decides only once."""
+    """What the rule for new nodes admits. The caller records it before it approves the CSR."""
 
 
 def answer_for(
@@ -81,7 +81,7 @@ def answer_for(
     at: datetime,
     renewal: RenewalEvidence | None = None,
 ) -> SourceAnswer:
-    """What the node may have, from the strongest source that knows it.
+    """The answer of the strongest source that knows the node.
 
     renewal: None if the kubelet was not dialled (see `wants_renewal`).
     """
@@ -107,9 +107,9 @@ def answer_for(
 
 
 def written_answer(node: Node, sources: IdentitySources) -> SourceAnswer | None:
-    """What the node may have, from the inventory, a pin, or the approver's own record.
+    """The answer of the inventory, a pin, or the approver's own record; None if none of them knows the node.
 
-    None if none of these knows the node. Only the running approver can ask the other sources.
+    Only the running approver can use the other sources.
     """
     if isinstance(sources.configuration, Unreadable):
         return _unreadable(node, IdentitySource.NONE, sources.configuration)
@@ -117,7 +117,7 @@ def written_answer(node: Node, sources: IdentitySources) -> SourceAnswer | None:
 
 
 def wants_renewal(node: Node, sources: IdentitySources) -> bool:
-    """Whether the served certificate would decide, so that the caller should dial the kubelet."""
+    """Whether the caller should dial the kubelet, since the served certificate decides."""
     return sources.counts(IdentitySource.RENEWAL) and _by_writing(node, sources) is None
 
 
@@ -176,10 +176,6 @@ def _since(
     uid: str,
     outdated: str = "",
 ) -> AllowedNames:
-    """What a pin or record allows the Node, if the Node has this UID.
-
-    A recreated Node has another UID.
-    """
     advice = f"kubevouch approver pin {node.name} --diff"
     if uid != node.uid:
         outdated = f"the Node has been recreated since it was {words}: {advice}"
@@ -231,7 +227,7 @@ def _unreadable(node: Node, source: IdentitySource, found: Unreadable) -> Source
 
 
 def written_claims(sources: IdentitySources, node: str) -> tuple[Claim, ...]:
-    """The written claims of a node, existing or not. No other node may have these values.
+    """A node's claims in the inventory, a pin or a record, even if the Node does not exist. No other node may have these values.
 
     An unreadable pin or inventory entry counts for everything that it mentions. If the
     configuration is unreadable, every source counts.

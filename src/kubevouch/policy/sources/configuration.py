@@ -31,19 +31,19 @@ _WINDOW = timedelta(hours=1)
 _LIFETIME = re.compile(r"([1-9][0-9]{0,5})([hd])")
 _PATTERN = re.compile(r"[a-z0-9.*?-]{1,253}")
 _SAYS_SOMETHING = re.compile(r"[a-z0-9].*|.*[a-z0-9]{3}.*")
-"""Whoever joins a node chooses its name, and patterns such as *-* or *1* match almost any name."""
+"""What a name pattern must contain: patterns such as *-* or *1* match almost any name."""
 
 
 class IdentitySource(StrEnum):
-    """The sources of a node's names, strongest first. Used in the configuration, logs, metrics and `csr -o json`."""
+    """The sources of a node's names, strongest first. Printed in logs, metrics and `csr -o json`."""
 
     INVENTORY = "inventory"
     PINS = "pins"
     RENEWAL = "renewal"
     NEW_NODES = "new-nodes"
     RECORDED = "recorded"
-    """The approver's own record of what the rule for new nodes admitted. The configuration cannot
-    name this source, nor the next two."""
+    """The approver's own record of what the rule for new nodes admitted. The configuration can name
+    neither this source nor the next two."""
 
     NONE = "none"
     ALLOW = "allow"
@@ -51,7 +51,7 @@ class IdentitySource(StrEnum):
 
     @property
     def is_rule_for_new_nodes(self) -> bool:
-        """Whether the operator's rule for new nodes admits the node, now or in the record."""
+        """Whether the source is a rule for new nodes, now or in the record."""
         return self in (IdentitySource.NEW_NODES, IdentitySource.RECORDED)
 
 
@@ -66,27 +66,27 @@ class NewNodeRule(msgspec.Struct, frozen=True):
     per_hour: int
 
     def matches(self, node: str) -> bool:
-        """Whether the rule covers a Node of this name. * and ? match within one DNS label."""
+        """Whether the name matches the pattern. * and ? match within one DNS label."""
         labels, patterns = node.split("."), self.names.split(".")
         return len(labels) == len(patterns) and all(map(fnmatchcase, labels, patterns))
 
     def has(self, address: Address) -> bool:
-        """Whether an address lies in one of its networks."""
+        """Whether an address is in one of the rule's networks."""
         return any(address.version == each.version and address in each for each in self.networks)
 
     def left(self, admitted: Iterable[Admitted], at: datetime) -> int:
-        """How many more Nodes the rule admits now. admitted: what all rules have admitted so far."""
+        """How many more Nodes the rule admits now. admitted: the Nodes that all rules have admitted."""
         lately = sum(each.rule == self.names and at - each.at < _WINDOW for each in admitted)
         return max(0, self.per_hour - lately)
 
 
 def rule_for(rules: Iterable[NewNodeRule], node: str) -> NewNodeRule | None:
-    """The first rule that covers a Node of this name."""
+    """The first rule whose pattern matches the name."""
     return next((rule for rule in rules if rule.matches(node)), None)
 
 
 class ApproverConfiguration(msgspec.Struct, frozen=True):
-    """How the approver decides. The defaults apply if there is no configuration."""
+    """The approver's configuration. The defaults apply if there is none."""
 
     sources: tuple[IdentitySource, ...] = _CONFIGURED[:3]
     new_nodes: tuple[NewNodeRule, ...] = ()
@@ -115,15 +115,15 @@ class _NewNodes(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 def why_unreadable(text: str | None) -> Unreadable | None:
-    """What is wrong with a configuration's text, or None. text: None if there is no configuration."""
+    """Why a configuration cannot be read, or None. text: None if there is no configuration."""
     found = None if text is None else read_configuration(text)
     return found if isinstance(found, Unreadable) else None
 
 
 def read_configuration(text: str) -> ApproverConfiguration | Unreadable:
-    """The configuration in the ConfigMap. While it is unreadable the approver approves nothing.
+    """Parses the configuration. While it is unreadable, the approver approves nothing.
 
-    An unreadable rule for new nodes admits no node and is reported; the other rules apply.
+    An unreadable rule for new nodes admits no node and is reported. The other rules apply.
     """
     try:
         document = _document(text)

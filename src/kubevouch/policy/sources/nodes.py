@@ -44,7 +44,7 @@ _Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class InventoryNode(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """One node of the inventory. machine_id is "" if not stated."""
+    """One node of the inventory. machine_id: "" if not given."""
 
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
@@ -52,10 +52,7 @@ class InventoryNode(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
 
 def read_inventory(text: str) -> Shard[InventoryNode] | Unreadable:
-    """The inventory in the ConfigMap.
-
-    An unreadable inventory may list any node, so it holds all nodes.
-    """
+    """Parses the inventory. An unreadable one may list any node, so it holds the CSRs of all nodes."""
     try:
         nodes = _nodes_in(text)
     except NotAnEntry as error:
@@ -91,7 +88,7 @@ def _nodes_in(text: str) -> dict[str, goyaml.Value]:
 class PinnedNode(
     msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, forbid_unknown_fields=True
 ):
-    """One Node's names and addresses, as an operator pinned them. "" and () mean "not stated"."""
+    """One Node's names and addresses, as an operator pinned them. "" and () mean "not given"."""
 
     node: str
     uid: str = ""
@@ -101,7 +98,7 @@ class PinnedNode(
     addresses: tuple[str, ...] = ()
     machine_id: str = ""
     client_certificates: tuple[_Fingerprint, ...] = ()
-    """SHA-256 of client certificates that are this node's own, whoever requested them."""
+    """The SHA-256 of this node's own client certificates, whoever requested them."""
 
     pinned_at: Moment | None = None
     by: str = ""
@@ -130,7 +127,7 @@ def read_pin(node: str, raw: bytes) -> PinnedNode:
 
 
 def written_pin(pin: PinnedNode) -> str:
-    """The text of a pin's entry. Raises NotAnEntry if it could not be read back."""
+    """The text of a pin's entry. Raises NotAnEntry if no reader would accept it."""
     return written_entry(pin.node, pin, read_pin)
 
 
@@ -177,7 +174,7 @@ def difference(pin: PinnedNode, node: Node) -> PinDifference:
 
 
 class Admitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the rule for new nodes admitted for a Node."""
+    """The names and addresses that a rule for new nodes admitted for a Node."""
 
     names: tuple[str, ...]
     addresses: tuple[str, ...]
@@ -213,14 +210,14 @@ def read_record(node: str, raw: bytes) -> RecordedNode:
 
 
 def written_record(record: RecordedNode) -> str:
-    """The text of a record's entry. Raises NotAnEntry if it could not be read back."""
+    """The text of a record's entry. Raises NotAnEntry if no reader would accept it."""
     return written_entry(record.node, record, read_record)
 
 
 def credentials_in(record: RecordedNode | Unreadable | None) -> NodeCredentials:
     """The recorded client certificates of a node.
 
-    An unreadable record may be about an earlier Node, and is treated as such.
+    If the record is unreadable, treats it as one of an earlier Node.
     """
     if isinstance(record, Unreadable):
         return NodeCredentials(earlier=UNKNOWN_TIME)

@@ -1,9 +1,8 @@
 """The certificate that a kubelet already serves. A renewal may request no other names and addresses.
 
 The handshake proves that the kubelet has the key of a certificate that the cluster issued. So the
-certificate identifies the node at each address that serves it. It proves nothing more, or a bad
-certificate could be renewed for ever: all other rules apply, and another node's claim holds the
-CSR.
+certificate identifies the node at each address that serves it. All other rules still apply, so that
+a bad certificate cannot be renewed for ever. If another node claims a value, the CSR is held.
 """
 
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from kubevouch.x509 import Certificate, printable, unmapped, verify
 
 @dataclass(frozen=True, slots=True)
 class RenewalEvidence:
-    """What the kubelet serves, by one bare handshake for each address in the CSR.
+    """What the kubelet serves, by one handshake for each address in the CSR.
 
     roots: the CAs that sign kubelets' serving certificates. at: the time of verification.
     """
@@ -35,7 +34,7 @@ class RenewalEvidence:
 def allowed_by_renewal(
     live: Node, asked: AskedNames, evidence: RenewalEvidence
 ) -> AllowedNames | str:
-    """What the served certificate allows; or why no served certificate is this node's."""
+    """The names and addresses in the served certificate; or why no served certificate is this node's."""
     node = live.name
     served: dict[Address, Certificate] = {}
     not_served: dict[Address, str] = {}
@@ -82,7 +81,6 @@ def _outdated(served: dict[Address, Certificate], not_served: dict[Address, str]
 
 
 def _leaf_of(node: str, address: Address, evidence: RenewalEvidence) -> Certificate | str:
-    """The certificate served at an address, if it is this node's; else why not."""
     found = next((each for each in evidence.dialled if _is_at(each, address)), None)
     if found is None:
         return f"{address}: not dialled"

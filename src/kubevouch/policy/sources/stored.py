@@ -1,8 +1,7 @@
 """What ConfigMaps store: one JSON text for each node, in sixteen shards, with bounded sizes.
 
 `data[<node name>]` of ConfigMap `<prefix>-<shard>` is one entry. So kubectl shows it, and merge
-patches of two writers do not collide. Each entry has a version `v`. We read our version and older
-ones, but no entry of a newer kubevouch.
+patches of two writers do not collide. Each entry has a version `v`. A newer version is not read.
 """
 
 import hashlib
@@ -25,7 +24,7 @@ E = TypeVar("E", bound=msgspec.Struct)
 PART_OF = approvers.PART_OF
 
 HOLDS = "kubevouch.dev/holds"
-"""The label that says what a ConfigMap holds: pins, recorded, configuration, inventory."""
+"""The label of a ConfigMap's contents: pins, recorded, configuration, inventory."""
 
 OURS = f"{PART_OF}=kubevouch"
 """The label selector for our objects."""
@@ -55,16 +54,13 @@ def labels_of(what: str) -> dict[str, str]:
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """An entry or document that exists but cannot be read.
-
-    Its meaning is unknown, so its node's CSRs are held.
-    """
+    """An entry or document that exists but cannot be read. Its node's CSRs are held."""
 
     where: str
     seen: str
     expected: str
     mentioned: tuple[str, ...] = ()
-    """The addresses and dotted names in its text, whatever they mean. No other node gets them."""
+    """The addresses and dotted names in the text. No other node may have them."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.seen}; {self.expected}"
@@ -77,13 +73,13 @@ class Shard(msgspec.Struct, Generic[T], frozen=True):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Why entries cannot be read, without repetition."""
+        """Why entries cannot be read; each reason once."""
         unread = (str(each) for each in self.entries.values() if isinstance(each, Unreadable))
         return tuple(dict.fromkeys(unread))
 
 
 class NotAnEntry(ValueError):
-    """A text is not a valid entry: what was seen, and what was expected."""
+    """A text is not a valid entry."""
 
     def __init__(self, seen: str, expected: str) -> None:
         super().__init__(seen, expected)
@@ -93,7 +89,7 @@ class NotAnEntry(ValueError):
 
 
 def shard_of(prefix: str, node: str) -> str:
-    """The name of the ConfigMap that has a node's entry, such as kubevouch-pins-11."""
+    """The name of the ConfigMap with a node's entry, such as kubevouch-pins-11."""
     return f"{prefix}-{int(hashlib.sha256(node.encode()).hexdigest()[0], 16)}"
 
 
@@ -105,7 +101,7 @@ def shard_names(prefix: str) -> tuple[str, ...]:
 def read_shard(
     name: str, data: Mapping[str, str], read: Callable[[str, bytes], T], *, prefix: str
 ) -> Shard[T]:
-    """The entries of the ConfigMap `name`. read: parses an entry from the node's name and its text, or raises NotAnEntry."""
+    """Reads the entries of the ConfigMap `name`. read: parses an entry from the node's name and the text, or raises NotAnEntry."""
     entries: dict[str, T | Unreadable] = {}
     if len(data) > MOST_ENTRIES:
         # We cannot choose which entries to ignore, so we ignore all.
@@ -144,7 +140,7 @@ def mentioned(text: str) -> tuple[str, ...]:
 
 
 def _values_in(word: str) -> Iterator[str]:
-    """The addresses and the name in a word, as people write them: with a port, in a range, with leading zeros."""
+    """The addresses and the name in a word, which may have a port, a range or leading zeros."""
     address = as_address(word)
     if address is not None:
         yield str(address)
@@ -159,12 +155,10 @@ def _values_in(word: str) -> Iterator[str]:
 
 
 def document_in(text: str, schema: str) -> dict[str, goyaml.Value]:
-    """The document in the text.
+    """Parses the document.
 
-    Raises NotAnEntry if it is not YAML, not of this schema, or ambiguous.
-
-    If a key occurs twice, one parser takes the first and another the last. The same goes for
-    several documents.
+    Raises NotAnEntry if the text is not YAML, has another schema, or is ambiguous. Parsers disagree
+    about a key that occurs twice, and about several documents.
     """
     twice: list[str] = []
 
@@ -212,10 +206,7 @@ def read_entry(node: str, raw: bytes, kind: type[E]) -> E:
 
 
 def check_nothing_twice(raw: bytes) -> None:
-    """Raises NotAnEntry for a field that occurs twice: one parser takes the first, and another the last.
-
-    raw: valid JSON.
-    """
+    """Raises NotAnEntry if a field occurs twice, since parsers disagree about it. raw: valid JSON."""
 
     def found(pairs: list[tuple[str, object]]) -> None:
         seen: set[str] = set()
@@ -228,7 +219,7 @@ def check_nothing_twice(raw: bytes) -> None:
 
 
 def written_entry(node: str, entry: msgspec.Struct, read: Callable[[str, bytes], object]) -> str:
-    """The text of a node's entry, with sorted keys. Raises NotAnEntry if it could not be read back."""
+    """The text of a node's entry, with sorted keys. Raises NotAnEntry if `read` would not accept it."""
     said = msgspec.to_builtins(entry)
     del said["node"]
     text = msgspec.json.encode({**said, "v": VERSION}, order="sorted")
@@ -245,7 +236,7 @@ def checked(said: object, kind: type[E], expected: str) -> E:
 
 
 def with_checks(entry: E) -> E:
-    """The entry without repeated values, and with canonical addresses. Raises NotAnEntry for bad values."""
+    """Removes repeated values and makes addresses canonical. Raises NotAnEntry for bad values."""
     found: dict[str, object] = {}
     for field, name in zip(entry.__struct_fields__, entry.__struct_encode_fields__, strict=True):
         match getattr(entry, field):
@@ -261,7 +252,6 @@ def with_checks(entry: E) -> E:
 
 
 def _names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names. Raises NotAnEntry for a name that no host can have."""
     for name in names:
         if why := malformed(name):
             raise NotAnEntry(f"name {_short(name)} ({why})", "expected host names")
@@ -269,7 +259,6 @@ def _names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
-    """The addresses in canonical form."""
     found: dict[str, None] = {}
     for text in addresses:
         address = as_address(text)
@@ -280,7 +269,7 @@ def _addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def checked_text(text: str, what: str) -> str:
-    """The text. Raises NotAnEntry if it is too long or does not print on one line."""
+    """Returns the text. Raises NotAnEntry if it is too long or does not print on one line."""
     if len(text) > _LONGEST_TEXT or not text.isprintable():
         raise NotAnEntry(
             f"{what} {_short(text)}", f"expected one line of at most {_LONGEST_TEXT} characters"

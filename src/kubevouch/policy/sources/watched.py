@@ -42,7 +42,7 @@ _RECORD_SHARDS = frozenset(shard_names(RECORDED))
 def is_source(name: str) -> bool:
     """Whether a ConfigMap with this name is a source.
 
-    Only the name counts: people who create one by hand may omit the label.
+    The label does not matter: people who create a ConfigMap by hand may omit it.
     """
     return name in _PIN_SHARDS | _RECORD_SHARDS | {INVENTORY, CONFIGURATION}
 
@@ -57,12 +57,12 @@ class Shards(Generic[T]):
 
         self._shards: dict[str, dict[str, T | Unreadable]] = {}
         self.entries: dict[str, T | Unreadable] = {}
-        """The entries by node. An unreadable entry never hides a readable one."""
+        """The entries by node. A readable entry wins over an unreadable one."""
 
     def put(self, name: str, data: Mapping[str, str]) -> tuple[set[str], tuple[str, ...]]:
-        """Replaces a ConfigMap; returns the nodes with changed entries, and what is wrong with the ConfigMap.
+        """Replaces a ConfigMap. Returns the nodes with changed entries, and the ConfigMap's problems.
 
-        Only changed entries are parsed.
+        Parses only changed entries.
         """
         before, known = self._shards.get(name, {}), self._texts.get(name, {})
         texts = {node: hash(text) for node, text in data.items()}
@@ -104,7 +104,7 @@ class WatchedSources:
 
     written: WrittenClaims = field(default_factory=WrittenClaims)
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What is wrong with each ConfigMap."""
+    """The problems of each ConfigMap."""
 
     _touched: set[Value] = field(default_factory=set)
     current: IdentitySources = field(init=False)
@@ -119,7 +119,7 @@ class WatchedSources:
         return _DEFAULTS if isinstance(found, Unreadable) else found
 
     def pin_of(self, node: str, uid: str) -> PinnedNode | None:
-        """The pin of the Node with this UID; a pin without a UID counts, too."""
+        """The pin of the Node with this UID, or a pin without a UID."""
         pin = self._pins.entries.get(node)
         return pin if isinstance(pin, PinnedNode) and pin.uid in ("", uid) else None
 
@@ -140,7 +140,7 @@ class WatchedSources:
         return self._recorded.entries.get(node)
 
     def put(self, found: ConfigMap) -> Collection[str] | None:
-        """Takes a ConfigMap from the watch. A ConfigMap that is not a source affects no node.
+        """Takes a ConfigMap from the watch. Ignores one that is not a source.
 
         The watch wins, except over a newer version that we wrote ourselves. Any other older version
         means that etcd was restored from a backup.
@@ -190,9 +190,9 @@ class WatchedSources:
         return concerned
 
     def take_touched(self) -> set[Value]:
-        """Names and addresses that pins or records have gained or lost since the last call.
+        """Names and addresses that were added to or removed from pins or records since the last call.
 
-        Their owner may matter for other CSRs.
+        Other nodes' CSRs may request them.
         """
         touched, self._touched = self._touched, set()
         return touched
@@ -210,7 +210,6 @@ class WatchedSources:
         self._rebuild()
 
     def _rebuild(self) -> None:
-        """Rebuilds the index after a change of the inventory or of the configured sources."""
         inventory = self.current.inventory
         listed = inventory.entries if isinstance(inventory, Shard) else {}
         self.written = WrittenClaims()

@@ -1,4 +1,4 @@
-"""`apply`: carries out a checked plan on its nodes, proves each node from outside, and changes the ConfigMap last."""
+"""`apply`: carries out a checked plan, proves each node from outside, and changes the ConfigMap last."""
 
 import asyncio
 import contextlib
@@ -37,8 +37,8 @@ async def apply(
 ) -> RunResult:
     """Carries out the plan on its nodes, several at once, in the order of `decide.order`. Changes the ConfigMap last.
 
-    A failure on one node becomes that node's result. After a cancellation or an internal error, the
-    result has each node's state so far.
+    A failure becomes the result of its node. After a cancellation or an internal error, the result
+    has each node's state so far.
     """
     nodes = {each.plan.node: each for each in checked.nodes}
     begun = begun_before(checked, timeouts)
@@ -125,17 +125,14 @@ def _result(
 
 
 def _has_changed(node: CheckedNode, run: str, now: Collection[str]) -> bool:
-    """Whether this run has changed the node, in this attempt or before. now: nodes that this attempt may have changed."""
+    """Whether this run has changed the node, now or in an earlier attempt. now: nodes that this attempt may have changed."""
     if node.state is NodeState.DONE:
         return state_of_run(node.survey, run) == "committed"
     return node.plan.node in now
 
 
 def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
-    """The unhealthy nodes that the run leaves out.
-
-    Reasons from the plan may be outdated: nobody has checked those nodes since.
-    """
+    """The unhealthy nodes that the run leaves out. Reasons from the plan may be outdated."""
     unwell = [each for each in checked.plan.left_out if not each.is_well]
     dated = (
         each
@@ -153,10 +150,7 @@ def _without_a_result(
     cut: str,
     now: datetime,
 ) -> NodeResult:
-    """The result of a node that had no turn, or whose turn was cut off.
-
-    If an earlier attempt armed the run there, the node is still armed.
-    """
+    """The result of a node that had no turn, or whose turn was interrupted. A node that an earlier attempt armed is still armed."""
     name, changes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
     if changes and (name in active or name in begun):
         due = begun[name].due if name in begun else None
@@ -172,7 +166,7 @@ def _without_a_result(
 async def _config_map(
     checked: CheckedPlan, context: RolloutContext, *, all_done: bool
 ) -> ConfigMapResult:
-    """Writes the ConfigMap if all current nodes of the cluster are done or healthy."""
+    """Writes the ConfigMap if all nodes of the cluster are done or healthy."""
     planned = checked.plan.config_map
     if planned is None:
         return ConfigMapResult()

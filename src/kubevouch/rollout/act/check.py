@@ -84,7 +84,7 @@ _SAID = {
 
 @dataclass(frozen=True)
 class CheckedNode:
-    """A node of the plan, the last survey of its machine, and this run's state there."""
+    """A node of the plan, the last survey of its machine, and this run's state on it."""
 
     plan: NodePlan
     look: Look
@@ -92,7 +92,7 @@ class CheckedNode:
 
     @property
     def state(self) -> NodeState:
-        """This run's state on the node."""
+        """The run's state on the node."""
         return self.found.state
 
     @property
@@ -102,7 +102,7 @@ class CheckedNode:
 
     @property
     def kubelet_started(self) -> datetime | None:
-        """The earliest possible start of the kubelet, by our clock. The node read the age after our request."""
+        """The earliest possible start of the kubelet, by our clock: the node read the kubelet's age after our request."""
         return self.survey.kubelet_started(self.look.asked)
 
 
@@ -110,10 +110,10 @@ class CheckedNode:
 class CheckedPlan:
     """A plan that passed every check.
 
-    well: nodes that the plan leaves out as healthy, and that still are. writes_config_map: whether
-    the ConfigMap needs a write, and every node of the cluster is accounted for. config_map_kept:
-    why the ConfigMap stays unchanged, despite the plan. not_well: nodes that the plan calls healthy
-    but that are not, and nodes that joined later. away: nodes of the plan that the run skips.
+    well: nodes that the plan leaves out as healthy, and that still are healthy. writes_config_map:
+    whether the run writes the ConfigMap once all nodes are done. config_map_kept: why it does not,
+    despite the plan. not_well: nodes that the plan calls healthy but that are not, and nodes that
+    joined after the plan. away: nodes of the plan that the run skips.
     """
 
     inputs: RunInputs
@@ -152,7 +152,7 @@ async def check(
     """Checks everything that can be checked before the first write.
 
     word: the operator's statements for this run. goes_on: whether this machine has started the run
-    before.
+    before, so that it continues now.
 
     Raises:
         NothingApplicable: the plan leaves out all unhealthy nodes.
@@ -219,7 +219,7 @@ async def _looks(
 
     Raises StoppedBefore for the first machine that cannot be surveyed.
 
-    failures: nodes that are not Ready and on which this run has begun.
+    failures: nodes on which this run has begun, and that are not Ready.
     """
     planned = [live[each.node] for each in plan.nodes]
     for node, why in (await asked_for_again_by_pod(context, planned)).items():
@@ -247,7 +247,7 @@ def _checked(
 
     Raises StoppedBefore for the first node that differs from the plan.
 
-    seen: all surveyed nodes, since a host key that another node also has proves nothing.
+    seen: all surveyed nodes: a host key that two of them share proves nothing.
     """
     planned = {each.node for each in plan.nodes}
     keys = {each.plan.node: each.look.host_key for each in seen}
@@ -296,7 +296,7 @@ _FRESH = 20.0
 async def looked_at_again(
     node: CheckedNode, live: Node, run: str, trust: TrustedRoots, context: RolloutContext
 ) -> CheckedNode:
-    """Surveys the node again if it needs a change and its survey is old. live: the current Node.
+    """Surveys the node again if it needs a change and its survey is older than 20 s. live: the current Node.
 
     Raises StoppedBefore if the node is no longer as planned; NodeError.
     """

@@ -3,7 +3,8 @@
 Only one value in `data` changes, and only if the ConfigMap is as planned. kubeadm's checksum
 annotation then no longer matches, so kubeadm treats the object as the operator's own
 (cmd/kubeadm/app/componentconfigs/checksums.go). The same patch adds an annotation with the run's
-name, since another run may plan the same text: an undo takes back only what its own run wrote.
+name. An undo restores the old text only if its own run wrote the new one: another run may plan the
+same text.
 """
 
 import re
@@ -27,7 +28,7 @@ _NOT_ITS_TEXT = "the plan's texts differ in more than serverTLSBootstrap: check 
 
 
 async def written_by(api: ApiClient, plan: ConfigMapPlan) -> str | None:
-    """The run that wrote the planned text; empty if unknown. None if the ConfigMap has another text.
+    """The run that wrote the planned text. Empty if unknown; None if the ConfigMap has another text.
 
     Raises KubeError.
     """
@@ -48,11 +49,11 @@ async def write_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Con
 
 
 async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> ConfigMapResult:
-    """Restores the old text if the ConfigMap still has our text, and this run wrote that.
+    """Restores the old text if the ConfigMap still has the text that this run wrote.
 
-    Without the annotation our text may still be this run's, since anybody can remove an annotation.
-    Then the undo of the ConfigMap fails. Anybody may have written the plan's file, so its old text
-    must differ from our text in serverTLSBootstrap only.
+    Without the annotation the undo of the ConfigMap fails: anybody may have removed it, so another
+    run may have written the text. Anybody may have edited the plan's file, so the undo also fails
+    if its old text differs from our text in more than serverTLSBootstrap.
     """
     if not is_its_edit(plan):
         said = f"{_named(plan)} stays as it is: {_NOT_ITS_TEXT}"
@@ -95,7 +96,7 @@ async def _replace(
     new: tuple[str, str | None],
     done: str,
 ) -> ConfigMapResult:
-    """Replaces the text. judge: returns a result if no write is needed, else the expected text.
+    """Replaces the text. judge: returns the expected text, or a result if no write is needed.
 
     new: the new text, and the run for the annotation (None removes it).
     """

@@ -45,7 +45,7 @@ class ProgressReport(Protocol):
 class RolloutContext:
     """The context of a run.
 
-    stop: returns True once the operator wants to stop after the current nodes. random_serial:
+    stop: returns True once the operator has asked to stop after the current nodes. random_serial:
     returns a random number of that many bits.
     """
 
@@ -56,10 +56,10 @@ class RolloutContext:
     stop: Callable[[], bool]
     random_serial: Callable[[int], int]
     written: Mapping[str, WrittenNode] = field(default_factory=dict)
-    """What operators wrote down about each node. Only --via pod uses it."""
+    """What operators wrote about each node. Only --via pod uses it."""
 
     lease: LeaseHold | None = None
-    """The cluster's Lease, held by this run; None for a run that writes nothing."""
+    """The Lease that this run holds; None for a run that writes nothing."""
 
     async def confirm_holder(self, arms: ArmedNode | None = None) -> None:
         """Confirms that this run still holds the Lease. Call it right before a write. arms: a node that the write may arm.
@@ -77,25 +77,25 @@ class RolloutContext:
             self.lease.may_be_armed(arms)
 
     def is_over(self, node: str) -> None:
-        """Removes a node from the list in the Lease: the node says that the run is no longer armed there."""
+        """Removes a node from the list in the Lease, once the node has answered that it is no longer armed."""
         if self.lease is not None:
             self.lease.armed.pop(node, None)
 
     @property
     def why_lost(self) -> str:
-        """A message if the Lease is known to be lost, else empty. Makes no request."""
+        """A message if the Lease is known to be lost; else empty. Sends no request."""
         lost = self.lease.lost if self.lease else None
         return str(lost) if lost else ""
 
     @property
     def lost_to(self) -> str | None:
-        """The run that has taken the Lease from this one, as in `RunResult`."""
+        """The run that has taken the Lease, as in `RunResult`."""
         lost = self.lease.lost if self.lease else None
         return lost.run if lost else None
 
     @property
     def fence(self) -> int:
-        """The fencing number of this holder of the Lease: nodes refuse lower ones. 0 without a Lease."""
+        """The holder's fencing number: nodes refuse lower ones. 0 without a Lease."""
         return self.lease.number if self.lease is not None else 0
 
 
@@ -115,9 +115,9 @@ _ANSWERS = (Conflict, CredentialError, Forbidden, NotFound, Unauthorized)
 async def once_it_answers(
     ask: Callable[[], Awaitable[T]], context: RolloutContext, node: str, seconds: float
 ) -> T:
-    """Calls `ask`, and retries for `seconds` while the API server does not answer, until the operator wants to stop.
+    """Calls `ask`, and retries for `seconds` while the API server does not answer, unless the operator asks to stop.
 
-    Use it only where a delay harms nothing.
+    Use it only where a delay is harmless.
 
     Raises:
         KubeError: the API server still does not answer, or answers with an error.

@@ -31,12 +31,10 @@ _FRESH = 5.0
 _LOOK = 1.0
 """Seconds between checks whether the operator wants to stop."""
 _COUNTS_AS = {NodeState.UNTOUCHED: NodeState.UNDONE, NodeState.ARMED: NodeState.UNKNOWN}
-"""How a finished node counts for the order: untouched as undone; armed as unknown, since its switch
-may still undo it."""
+"""How a finished node counts for the order: untouched as undone; armed as unknown, since the node's switch may still undo the change."""
 
 Reached = Callable[[ProofGate | None], None]
-"""A callback that gets the gate that a node waits for, or None when a gate has failed and the undo
-starts."""
+"""Called with the gate that a node waits for, or with None when a gate has failed and the undo starts."""
 
 
 @dataclass
@@ -49,7 +47,7 @@ class FleetRun:
     """Changes and proves one node, and returns its result."""
 
     not_well: Callable[[str], Awaitable[str]]
-    """Says why a canary is not healthy after its soak; empty if it is."""
+    """Returns why a canary is not healthy after its soak; empty if it is healthy."""
 
     courses: dict[str, Course] = field(init=False)
     results: dict[str, NodeResult] = field(default_factory=dict, init=False)
@@ -67,7 +65,7 @@ class FleetRun:
         self._news = asyncio.Event()
 
     async def run(self) -> None:
-        """Runs all nodes. Returns when all are finished, or when no other may begin and the current ones are finished."""
+        """Runs all nodes. After a failure, finishes the current nodes and begins no others."""
         try:
             async with asyncio.TaskGroup() as group:
                 while (turn := await self._turn()) is not None:
@@ -84,7 +82,6 @@ class FleetRun:
             raise errors.exceptions[0] from None
 
     async def _turn(self) -> Turn | None:
-        """The next turn; None at the end of the run."""
         turn = self._next()
         if turn.begin and self._is_stale():
             most = 2 * self.lineup.cap
@@ -128,7 +125,7 @@ class FleetRun:
         self._news.set()
 
     def _counts_as(self, result: NodeResult) -> NodeState:
-        """How a result counts for the order. An absent node counts as done, but not an absent canary: it has proven nothing."""
+        """How a result counts for the order. An absent node counts as done, but not an absent canary, which has proven nothing."""
         if result.away and result.node not in self.lineup.canaries:
             return NodeState.DONE
         return _COUNTS_AS.get(result.state, result.state)
@@ -181,7 +178,7 @@ class _PlacedStatus(Narrow, frozen=True, kw_only=True):
 
 
 class _Placed(Object, frozen=True, kw_only=True):
-    """Only a Pod's placement, since a cluster may have 100,000 Pods."""
+    """A Pod's placement only, since a cluster may have 100,000 Pods."""
 
     spec: _PlacedSpec = _PlacedSpec()
     status: _PlacedStatus = _PlacedStatus()
@@ -191,9 +188,9 @@ _PLACED = Resource("", "v1", PODS.plural, PODS.kind, _Placed, namespaced=True)
 
 
 async def read_workloads(api: ApiClient, most: int) -> Workloads:
-    """The workloads that nodes share now, if they matter while at most `most` nodes are in progress.
+    """The workloads that nodes share now. If they cannot be read, the result says why.
 
-    If they cannot be read, the result says why.
+    most: the most nodes in progress at once. Workloads that so few nodes cannot harm are left out.
     """
     try:
         budgets, services = await together(_budgets(api, most), _services(api, most))
@@ -205,7 +202,7 @@ async def read_workloads(api: ApiClient, most: int) -> Workloads:
 
 
 async def _budgets(api: ApiClient, most: int) -> list[HeldInCommon]:
-    """PodDisruptionBudgets that allow at most `most` disruptions, and have more than one pod."""
+    """PodDisruptionBudgets of several pods that allow at most `most` disruptions."""
     found = await api.list_all(DISRUPTION_BUDGETS)
     tight = [
         each
@@ -236,7 +233,7 @@ async def _budget(api: ApiClient, budget: PodDisruptionBudget) -> HeldInCommon:
 
 
 async def _services(api: ApiClient, most: int) -> list[HeldInCommon]:
-    """Services whose ready endpoints could all be on nodes in progress. Counts one endpoint per node."""
+    """Services whose ready endpoints could all be on `most` nodes. Counts one endpoint per node."""
     ready: dict[str, set[str]] = {}
     nodes: dict[str, set[str]] = {}
     async for page in api.pages(ENDPOINT_SLICES, ENDPOINT_SLICES.struct):

@@ -1,4 +1,4 @@
-"""Watches a kubelet on its node: while a run waits for the gates, or until the kubelet has stayed up long enough."""
+"""Watches a kubelet on its node while a run waits for the gates, or after a restart."""
 
 import asyncio
 import contextlib
@@ -9,22 +9,21 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.kubelet_watch import watch_script
 
 _SECONDS = 20
-"""Seconds that one call watches. Calls are repeated, so a lost call costs no more."""
+"""How long one call watches, in seconds. Calls are repeated, so a lost call costs no more."""
 _STEADY = 5
 _COMES_BACK = 45
 _CARRY = 90.0
-"""Further seconds of a call: if the kubelet is down at the end, the call waits until it is up or was
-down for too long."""
+"""The most seconds that a call continues if the kubelet is down at its end."""
 _RETRY = 5.0
 _PAUSE = 1.0
-"""Seconds between calls, so that a node that answers at once does not keep us busy."""
+"""Seconds between calls, so that a node that answers at once causes no busy loop."""
 
 
 @contextlib.asynccontextmanager
 async def watched_kubelet(
     context: RolloutContext, host: str, first: int
 ) -> AsyncIterator[asyncio.Task[str]]:
-    """Watches the kubelet within the block. The yielded task returns why the kubelet does not stay up.
+    """Watches the kubelet within the block. The yielded task returns if the kubelet does not stay up, and says why.
 
     first: the PID after the run's restart; 0 if unknown.
     """
@@ -37,7 +36,6 @@ async def watched_kubelet(
 
 
 async def _trouble(context: RolloutContext, host: str, first: int) -> str:
-    """Watches until the kubelet does not stay up. Returns why."""
     script = watch_script(_SECONDS, first=first)
     while True:
         try:

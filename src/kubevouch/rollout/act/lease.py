@@ -1,13 +1,13 @@
-"""The Lease that lets one run at a time write to a cluster, and the fencing number by which nodes refuse earlier holders.
+"""The Lease with which one run at a time may write to a cluster, and its fencing number: nodes refuse earlier holders.
 
-As in client-go's leader election (`kube.io.lease`), a Lease expires when it has not changed for its
+As in client-go's leader election (`kube.io.lease`), a Lease expires if it does not change for its
 duration, by our monotonic clock; and each write carries the version that was read. Unlike in
 client-go, a run that has lost the Lease never takes it again: its knowledge of the nodes may be
 outdated.
 
-Each write lists the nodes that may be armed, and until when. An entry is written before the node is
-armed, and stays until the node reports the end, or its switch must have fired. The list is for
-readers only.
+The Lease lists the nodes that may be armed, and until when. An entry is written before the node is
+armed. It stays until the node answers that it is no longer armed, or until its switch must have
+fired. The list only serves messages to the operator.
 
 A run whose Lease was deleted has lost it, and a new Lease has a higher number. So anybody who may
 delete the Lease can stop an unreachable run.
@@ -44,15 +44,15 @@ from kubevouch.kube.resources import LEASES, Lease, LeaseSpec
 from kubevouch.rollout.errors import NotTheHolder
 
 _LONGEST_CALL = 5.0
-"""The time limit of a renewal, in seconds of real time."""
+"""The time limit of a renewal, in seconds."""
 _SECONDS_OF_A_HOLD = 4
 """leaseTransitions is the fencing number: at least the current time in steps of this many seconds.
 So it exceeds all earlier numbers, even after the Lease was deleted or the cluster was restored from
 a backup. It fits into 32 bits until the year 2242."""
 _FURTHEST = 10 * 365 * 24 * 3600 // _SECONDS_OF_A_HOLD
-"""A number more than ten years ahead is ignored: somebody has edited the Lease."""
+"""A fencing number more than ten years ahead is ignored: somebody has edited the Lease."""
 _LONGEST_BELIEVED = 60
-"""The longest lease duration that we accept, in seconds, whatever the Lease says. Ours is 15."""
+"""The longest lease duration that we accept, in seconds. Ours is 15."""
 _WAIT = "wait until that run ends"
 
 
@@ -68,15 +68,14 @@ class LeaseHold:
         self._ours = raw.read().spec
         self._say = say
         self.lost: NotTheHolder | None = None
-        """Set when the Lease is known to be lost, with the run that holds it now."""
+        """Set when the Lease is known to be lost. Names the run that holds it now."""
         self._writing = asyncio.Lock()
         found, run = _seen(raw, api).armed, self._ours.holder_identity.split(" ")[0]
         self.armed = {each.node: each for each in found if each.run == run}
         """Nodes that this run may have armed, by name. Each renewal writes them. Times are by the API
         server's clock."""
         self._of_others = {each.node: each for each in found if each.run != run}
-        """Nodes that other runs have left armed. Entries stay until they are due: what this run sees
-        on a node says nothing about other runs."""
+        """Nodes that other runs have left armed. An entry stays until its switch must have fired."""
 
     @property
     def number(self) -> int:
@@ -84,12 +83,12 @@ class LeaseHold:
         return self._ours.lease_transitions
 
     def may_be_armed(self, arms: ArmedNode) -> None:
-        """Adds a node to the list at the next renewal. arms: with its time by this machine's clock."""
+        """Adds a node to the list at the next renewal. The time in `arms` is by this machine's clock."""
         due = arms.due - self._api.server_clock.own_is_ahead
         self.armed[arms.node] = replace(arms, due=due)
 
     async def confirm(self, arms: ArmedNode | None = None) -> None:
-        """Renews the Lease now. Call it right before an exclusive action.
+        """Renews the Lease now. Call it right before a write to the cluster or a node.
 
         arms: a node that the action may arm, with its time by this machine's clock. If the renewal
         fails, the node is not listed.
@@ -116,7 +115,7 @@ class LeaseHold:
             self.check()
 
     def check(self) -> None:
-        """Raises NotTheHolder if the Lease is known to be lost. Makes no request."""
+        """Raises NotTheHolder if the Lease is known to be lost. Sends no request."""
         if self.lost:
             raise self.lost
 
@@ -132,7 +131,7 @@ class LeaseHold:
                 continue  # `confirm` before the next write reports the error
 
     async def give_back(self) -> None:
-        """Releases the Lease. If that fails, the next run waits until it has expired."""
+        """Releases the Lease. If that fails, the next run waits until it expires."""
         if self.lost:
             return
         with contextlib.suppress(TimeoutError, KubeError):
@@ -145,7 +144,7 @@ class LeaseHold:
                     )
 
     async def _renewed(self) -> NotTheHolder | None:
-        """Writes the Lease with the current time. Returns why it is lost; None if it is ours.
+        """Writes the Lease with the current time. Returns why the Lease is lost; None if it is ours.
 
         Raises KubeError.
         """
@@ -167,7 +166,7 @@ class LeaseHold:
 
     @property
     def _listed(self) -> Iterable[ArmedNode]:
-        """The nodes to list, our own first. If there are too many, somebody has invented the others."""
+        """The nodes to list, our own first, up to a limit."""
         return {**self.armed, **self._of_others, **self.armed}.values()
 
     def _is_ours(self, raw: RawObject[Lease]) -> bool:
@@ -180,7 +179,8 @@ class RunLease:
     """Acquires the Lease for one process.
 
     identity: as in `RunHolder`; unique to each process. say: called with messages for the operator.
-    One client may wait and another one hold the Lease: what is known of a silent holder is kept.
+    One client may wait for the Lease and another one acquire it: the object remembers a silent
+    holder.
     """
 
     def __init__(self, clock: Clock, identity: str, say: Callable[[str], None]) -> None:
@@ -191,7 +191,7 @@ class RunLease:
         """Another holder's record, and when it was first seen, by the monotonic clock."""
 
     async def wait_until_free(self, api: ApiClient) -> RawObject[Lease] | None:
-        """Waits until the Lease is free or has expired. Returns the Lease, None if there is none.
+        """Waits until the Lease is free or has expired. Returns it; None if there is none.
 
         Raises:
             NotTheHolder: another run is in progress.
@@ -241,7 +241,7 @@ class RunLease:
         return LeaseHold(api, self._clock, raw, self._say)
 
     async def _let_go(self, api: ApiClient) -> None:
-        """Releases the Lease after a cancellation: a write that nobody awaited may have acquired it."""
+        """Releases the Lease after a cancellation, since an abandoned write may have acquired it."""
         with contextlib.suppress(TimeoutError, KubeError):
             async with asyncio.timeout(_LONGEST_CALL):
                 raw = await _read(api)
@@ -274,15 +274,11 @@ class RunLease:
 
 
 def _believed_for(spec: LeaseSpec) -> int:
-    """The seconds after which the Lease of a silent holder has expired.
-
-    At least 15: a run renews for that, whatever the Lease says.
-    """
+    """The seconds after which a silent holder's Lease has expired: at least 15, whatever the Lease says."""
     return min(max(spec.lease_duration_seconds, LEASE_DURATION), _LONGEST_BELIEVED)
 
 
 def _next_number(before: int, now: datetime) -> int:
-    """The fencing number of the next holder."""
     least = int(now.timestamp() / _SECONDS_OF_A_HOLD)
     return max(before + 1, least) if before <= least + _FURTHEST else least
 
@@ -300,7 +296,6 @@ async def _write(
     record: dict[str, Any],
     armed: Iterable[ArmedNode],
 ) -> RawObject[Lease]:
-    """Writes the Lease, and keeps unknown fields as they are."""
     whole = raw.whole()
     now = api.server_clock.now()
     last = [each for each in armed if each.may_last(now)]
@@ -320,6 +315,5 @@ def _holder(raw: RawObject[Lease] | None, api: ApiClient) -> str:
 
 
 def _run_in(raw: RawObject[Lease] | None, api: ApiClient) -> str:
-    """The run that holds the Lease; empty if unknown."""
     found = _seen(raw, api).holder
     return found.run if found else ""

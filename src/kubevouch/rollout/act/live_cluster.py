@@ -1,4 +1,4 @@
-"""Shared reads for all nodes of a run: serving CSRs by one watch, Nodes by one list at a time."""
+"""Reads that all nodes of a run share: one watch of serving CSRs, and one list of Nodes at a time."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from kubevouch.rollout.act.context import RolloutContext
 T = TypeVar("T")
 
 _QUIET = 15.0
-"""Seconds of silence after which a list confirms the watch."""
+"""Seconds without an event after which a list confirms the watch."""
 _NO_SPREAD = 0.5
 """A constant instead of a random number: a single watch needs no jitter."""
 _LISTED = 1.0
@@ -28,7 +28,7 @@ _LISTED = 1.0
 class SharedRead(Generic[T]):
     """Combines concurrent reads: callers that arrive during a read share the next one.
 
-    So a result is never older than the call, except by up to `age` seconds.
+    So a result is at most `age` seconds older than the call.
     """
 
     def __init__(self, read: Callable[[], Awaitable[T]], clock: Clock, age: float = 0.0) -> None:
@@ -75,7 +75,7 @@ class LiveCluster:
         return await self._nodes.value()
 
     async def csrs(self) -> tuple[CertificateSigningRequest, ...]:
-        """All serving CSRs without spec.request, oldest first: from the watch while it works, else from a list.
+        """All serving CSRs, oldest first, without spec.request. Comes from the watch, or from a list while the watch fails.
 
         Raises KubeError.
         """
@@ -118,7 +118,7 @@ async def _listed(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
 
 
 def _kept(csr: CertificateSigningRequest) -> CertificateSigningRequest:
-    """Drops the fields that a requestor can make large. The policy check reads the CSR again."""
+    """Drops fields that a requestor can make large. The policy check reads the CSR again."""
     metadata = replace(csr.metadata, labels={}, annotations={}, managed_fields=())
     return replace(csr, metadata=metadata, spec=replace(csr.spec, request=b""))
 

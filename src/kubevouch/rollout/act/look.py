@@ -1,7 +1,4 @@
-"""Looks at a node's machine: surveys it, and proves its addresses.
-
-Both `plan` and the check of a plan use this.
-"""
+"""Surveys a node's machine, and proves its addresses. Used by `plan` and by the check of a plan."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -34,8 +31,8 @@ _TYPES = ("InternalIP", "ExternalIP")
 def hosts_of(node: Node) -> tuple[str, ...]:
     """The hosts that ssh tries, in order: the node's name, then the addresses in its status.
 
-    The operator knows the name from known_hosts or the ssh configuration. The addresses are the
-    node's own claims: ssh connects to one only if the operator has a key for it.
+    The name must be in known_hosts or the ssh configuration. The addresses are the node's own
+    claims: ssh connects to one only if known_hosts has a key for it.
     """
     found = [node.name]
     for kind in _TYPES:
@@ -47,7 +44,7 @@ def hosts_of(node: Node) -> tuple[str, ...]:
 
 
 def check_pinned(node: str, survey: NodeSurvey, context: RolloutContext) -> None:
-    """Raises NodeUnreachable if a pod's answer is not from the pinned node. Ignores other transports."""
+    """Raises NodeUnreachable if a pod's answer is not from the pinned node. Does nothing for ssh."""
     if context.transport.name != "pod":
         return
     written = context.written.get(node, WrittenNode())
@@ -80,8 +77,8 @@ async def survey_by_ssh(
 class SeenOutside:
     """What is known about nodes without a survey.
 
-    served: what each node serves. csrs: each node's CSRs. flags: metrics-server's flags. trust: the
-    cluster's CA.
+    served: what each kubelet serves. csrs: each node's CSRs. flags: metrics-server's flags. trust:
+    the cluster's CA.
     """
 
     served: Mapping[str, Served]
@@ -92,7 +89,7 @@ class SeenOutside:
 
 @dataclass(frozen=True)
 class Look:
-    """The result of a look at a machine. asked: when the survey was requested. host: the host given to ssh.
+    """A survey of a machine, and the proofs of its addresses. asked: when the survey was requested. host: the host given to ssh.
 
     confirmed: the proven addresses. host_key, known_as: the ssh host key that answered, and its
     name in known_hosts; empty if the transport has no keys.
@@ -117,7 +114,7 @@ async def look_at_machine(
     """Surveys a node's machine.
 
     planned: if given, only this plan's host and machine may answer. confirms: whether to prove the
-    node's addresses, too.
+    node's addresses.
 
     Raises:
         StoppedBefore: a machine answers that is not the plan's.
@@ -186,8 +183,8 @@ async def confirm_addresses(
     host: the host given to ssh. carried: the survey, with the ssh host key that answered. If
     known_hosts has the key for an address but not for a name, the key proves only that address.
 
-    A pod's answer proves nothing: then only claims that operators have written down count. A DNS
-    name proves nothing, since whoever controls the resolver could choose it.
+    A pod's answer proves nothing: then only an inventory entry or a pin does. A DNS name proves
+    nothing, since whoever controls the resolver can choose its address.
     """
     claimed = {str(address) for value in values if (address := as_address(value)) is not None}
     if context.transport.name == "pod":
@@ -203,7 +200,6 @@ async def confirm_addresses(
 
 
 def _answered_at(address: str, carried: ScriptResult[NodeSurvey]) -> bool:
-    """Whether the survey itself came from this address."""
     known = carried.host_key is not None and carried.known_as is not None
     dialled = as_address(carried.dialled or "")
     return known and dialled is not None and str(dialled) == address and not dialled.is_link_local

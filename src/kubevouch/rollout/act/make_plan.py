@@ -58,7 +58,7 @@ class NodeOptions:
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """The operator's options. accepted: the names and addresses that the operator vouches for, by node."""
+    """The operator's options. accepted: the names and addresses that the operator confirms, by node."""
 
     run: str
     made_by: str
@@ -172,7 +172,7 @@ def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
 
 
 def _check_claimed(node: Node, value: str) -> None:
-    """Raises UsageError if the operator vouches for a value that the Node does not claim: no certificate would contain it."""
+    """Raises UsageError if the Node does not claim the value, since no CSR would request it."""
     if claims_value(node, value):
         return
     claimed = [each.address for each in node.status.addresses] or [node.name]
@@ -213,7 +213,7 @@ async def _judged(
 
 
 def _current_run(evidence: Evidence) -> tuple[str, ...]:
-    """A note if a run is in progress: the plan cannot be carried out before that run has ended."""
+    """A note if a run is in progress: no other run can start before it ends."""
     holder, doubt = evidence.run_holder.value, evidence.run_holder.doubt
     if doubt is not None:
         return (f"cannot tell whether a run is in progress: {doubt.text}",)
@@ -229,7 +229,7 @@ def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
 
 
 def _why_nobody_approves(evidence: Evidence) -> str:
-    """What happens while no approver works, and what to do: install one, or repair it."""
+    """What happens while no approver works, and how to install or repair one."""
     stalls = (
         "later rotations stall at 70 to 90 % of a certificate's life, and at its end the port goes dark "
         f"({Code.ROTATION_WILL_STALL})"

@@ -61,7 +61,7 @@ async def asked_for_again_by_pod(context: RolloutContext, nodes: Iterable[Node])
 
 
 def client_certificates_of(survey: NodeSurvey) -> frozenset[str]:
-    """The fingerprint of the kubelet's client certificate; empty if it cannot be read."""
+    """The SHA-256 of the kubelet's client certificate; empty if it cannot be read."""
     try:
         found = read_certificates(survey.identity.pem, "the kubelet's client certificate")
     except X509Error:
@@ -83,7 +83,7 @@ def not_of_the_cluster(survey: NodeSurvey, trust: TrustedRoots | None, at: datet
 
 
 def approved_by_run(csr: CertificateSigningRequest, run: str) -> bool:
-    """Whether this run approved the CSR, also if the API server's response was lost."""
+    """Whether this run approved the CSR, even if the API server's response was lost."""
     approved = csr.condition("Approved")
     return approved is not None and approved.reason == BY_US and f"run {run}:" in approved.message
 
@@ -94,10 +94,10 @@ def targets_of(node: NodePlan) -> Iterable[Target]:
 
 
 def targets_now(node: NodePlan, live: Node) -> Iterable[Target]:
-    """The planned addresses that the Node still has, with its port. If none is left, the address that metrics-server would dial.
+    """The planned addresses that the Node still has, with its current port.
 
-    A plan may be old, and anybody may have written the file. Another machine at an old address says
-    nothing about this node.
+    If there are none, returns the address that metrics-server would dial. An old or edited plan may
+    have the address of another machine, which shows nothing about this node.
     """
     known = {each.address for each in live.status.addresses}
     found = [Target(each, node.node, live.kubelet_port) for each in node.dial if each in known]

@@ -1,4 +1,4 @@
-"""Changes one node: begins, waits for the gates, then commits or undoes."""
+"""Changes one node: begins the change, waits for the gates, then commits or undoes it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -34,8 +34,7 @@ _PAUSE = 1.0
 _RETRY = 5.0
 _NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)
 _LAST_LOOK = 5.0
-"""The shortest time limit of an observation in seconds, so that even the last one shows what is
-missing."""
+"""The shortest time limit of an observation in seconds, so that the last one still shows what is missing."""
 
 # Progress messages of passed gates. Other gates are shown only while they are pending.
 _PASSED = {
@@ -47,7 +46,7 @@ _PASSED = {
 
 @dataclass
 class NodeRun:
-    """The change of one node. change: None if nothing is written on the node."""
+    """The change of one node. change: None if the run only approves the node's CSR."""
 
     observer: NodeObserver
     timeouts: RolloutTimeouts
@@ -55,13 +54,14 @@ class NodeRun:
     seed: Seed | None
     pid_before: int
     begun: ArmedNode | None = None
-    """Set if an earlier attempt has begun this run on the node: then this one continues it."""
+    """Set if an earlier attempt has begun this run on the node. The run then continues there."""
 
     reached: Callable[[ProofGate | None], None] = lambda _: None
     """Called with the gate that the node waits for, or None when a gate has failed."""
 
     for_good: bool = field(default=False, init=False)
-    """Whether the policy rejects an approved CSR or certificate of the node, which no undo takes back."""
+    """Whether the policy rejects an approved CSR or certificate of the node. No undo takes that
+    back."""
 
     is_overtaken: bool = field(default=False, init=False)
     """Whether the node's switch was due before the node was proven."""
@@ -76,17 +76,11 @@ class NodeRun:
         self.fires = self.begun.due if self.begun else None
 
     async def run(self) -> NodeResult:
-        """Runs the change, and returns the node's result.
-
-        Errors of the transport and the API server become results, too.
-        """
+        """Runs the change, and returns the node's result. Errors of the transport and the API server become results."""
         return await self._ended(self._run)
 
     async def put_back(self, why: str) -> NodeResult:
-        """Undoes the run on a node that it has begun and that is not healthy. why: what is wrong.
-
-        A proven change stays.
-        """
+        """Undoes the run on an unhealthy node where it has begun. why: what is wrong. A proven change stays."""
 
         async def putting_back(began: float) -> tuple[NodeState, str]:
             self.reached(None)
@@ -98,7 +92,6 @@ class NodeRun:
         return await self._ended(putting_back)
 
     async def _ended(self, work: Callable[[float], Awaitable[tuple[NodeState, str]]]) -> NodeResult:
-        """Makes the node's result of `work`, which is called with the start time."""
         clock = self.observer.context.clock
         began = clock.monotonic()
         try:
@@ -143,7 +136,7 @@ class NodeRun:
     async def _ended_by_its_switch(
         self, since: datetime, missing: GateResult | None = None
     ) -> tuple[NodeState, str]:
-        """The result of a node whose switch was due before all gates passed. missing: the pending gate."""
+        """Undoes the change of a node whose switch was due before all gates passed. missing: the pending gate."""
         fires = self.fires
         assert fires is not None
         self.is_overtaken = True
@@ -154,10 +147,7 @@ class NodeRun:
         return state, why_overtaken(fires, since, waited_for, how)
 
     async def _begin(self, since: datetime) -> tuple[NodeState, str] | None:
-        """Begins or continues the change.
-
-        Returns None, or the node's result if there is nothing to wait for.
-        """
+        """Begins or continues the change. Returns None, or the node's result if there is nothing to wait for."""
         try:
             answer = await self._call(TransactionStep.BEGIN)
         except NodeUnreachable as error:
@@ -182,8 +172,9 @@ class NodeRun:
     ) -> GateResult | None:
         """Waits for the gates. Returns None if all have passed, else the pending gate.
 
-        Stops early if the kubelet does not stay up, or when the node's switch is due. From then on
-        we would see the switch's effect, so this returns the gate that was pending before, if any.
+        Stops early if the kubelet does not stay up. Also stops when the node's switch is due, and
+        returns the gate that was pending before, if any: later results would show the switch's
+        effect.
         """
         clock = self.observer.context.clock
         reported, before = 0, None
@@ -220,7 +211,6 @@ class NodeRun:
             await clock.sleep(_PAUSE)
 
     def _seconds_left(self) -> float:
-        """Seconds until the node's switch is due; infinite if no switch is set."""
         if self.fires is None:
             return inf
         return (self.fires - self.observer.context.clock.now()).total_seconds()
@@ -228,7 +218,7 @@ class NodeRun:
     async def _seen(
         self, seconds: float, watch: "asyncio.Task[str] | None"
     ) -> tuple[GateResult, ...]:
-        """The gates' results from one observation.
+        """The results of the gates from one observation.
 
         The observation is cancelled after `seconds`, or if the kubelet does not stay up. Otherwise
         an API server that accepts requests and never answers would delay this node's undo.
@@ -264,7 +254,7 @@ class NodeRun:
         return await self._by_answer(answer)
 
     async def _by_answer(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
-        """The node's state by its answer. The port must confirm a commit."""
+        """The node's state by its answer. After a commit, its port must serve the certificate."""
         match answer.outcome:
             case TransactionState.UNDONE | TransactionState.HALF:
                 return await self._as_undone(answer)
@@ -280,7 +270,7 @@ class NodeRun:
         return NodeState.UNKNOWN, said
 
     async def _as_undone(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
-        """The state after an undo: undone only if the files are back and the kubelet stays up."""
+        """The state after an undo: UNDONE only if the files are restored and the kubelet stays up."""
         half = answer.outcome is TransactionState.HALF
         why = f"partially undone: {answer.reason}" if half else answer.reason
         try:
@@ -294,7 +284,7 @@ class NodeRun:
         return (NodeState.UNKNOWN if half else NodeState.UNDONE), why
 
     async def _insist(self, action: TransactionStep, began: float) -> TransactionAnswer | None:
-        """Repeats a step until the node answers. Returns None once the switch must have fired."""
+        """Repeats a step until the node answers. Returns None if the switch must have fired before."""
         clock = self.observer.context.clock
         deadline = began + self.timeouts.switch + 2 * _RETRY
         while True:
@@ -330,7 +320,7 @@ class NodeRun:
         return result.answer
 
     def _learn(self, answer: TransactionAnswer) -> None:
-        """Notes whether the node is armed after that answer. A refused or busy call changes nothing."""
+        """Records whether the node is armed after that answer. A refused or busy call changes nothing."""
         if answer.outcome in (TransactionState.BEGUN, TransactionState.HALF):
             fires = self._note_switch()
             node = self.observer.node.node
@@ -340,7 +330,7 @@ class NodeRun:
             self.fires = None
 
     def _note_switch(self, longest: float = 0.0) -> datetime:
-        """Notes the latest time at which the switch fires. longest: seconds until the switch is surely set."""
+        """Records the latest time at which the switch fires. longest: the most seconds until the switch is set."""
         assert self.change is not None
         left = timedelta(seconds=self.change.switch_seconds + longest)
         self.fires = self.fires or self.observer.context.clock.now() + left

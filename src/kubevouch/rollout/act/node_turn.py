@@ -1,4 +1,4 @@
-"""One node's turn in a run: records the former state, then changes, approves and proves the node."""
+"""One node's turn in a run: records the former state, changes the node, approves its CSR, and proves it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,9 +32,9 @@ from kubevouch.rollout.errors import NodeAway, NotTheHolder, StoppedBefore
 
 _NOT_READY = "this Node is not Ready"
 _PATIENCE = 15.0
-"""Seconds that a canary may look unhealthy after its soak."""
+"""How long a canary may look unhealthy after its soak, in seconds."""
 _CLOCKS = timedelta(seconds=5)
-"""A tolerance: the API server rounds to seconds, and its clock may differ from ours."""
+"""A tolerance: the API server truncates times to seconds, and its clock may differ from ours."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,7 @@ class NodeTurns:
     live: LiveCluster
 
     async def through(self, name: str, reached: Reached) -> NodeResult:
-        """Changes and proves one node, and returns its result.
-
-        Errors of the transport and the API server become results.
-        """
+        """Changes and proves one node, and returns its result. Errors of the transport and the API server become results."""
         node = self.nodes[name]
         begun = self.begun.get(name)
         try:
@@ -74,10 +71,10 @@ class NodeTurns:
         return result
 
     async def not_well(self, name: str) -> str:
-        """Why a canary is not healthy after its soak; empty if it is.
+        """Why a canary is not healthy after its soak; empty if it is healthy.
 
-        A node that looks unhealthy is checked again for 15 s; an unreachable node for as long as the
-        gates may take.
+        Checks a node that looks unhealthy again for 15 s, and an unreachable node until the gates'
+        timeout.
         """
         clock = self.context.clock
         began = clock.monotonic()
@@ -96,7 +93,7 @@ class NodeTurns:
             await clock.sleep(1)
 
     async def _ill(self, name: str) -> str:
-        """Why a done node is not healthy; empty if it is. Raises KubevouchError if unknown."""
+        """Why a done node is not healthy; empty if it is healthy. Raises KubevouchError if unknown."""
         node = self.nodes[name].plan
         live = await self.context.api.get(NODES, name)
         if why := not_the_node(node, live) or ("" if live.ready else _NOT_READY):
@@ -105,7 +102,7 @@ class NodeTurns:
         return "" if well else "the node serves no verifiable certificate of its own"
 
     async def _run_of(self, node: CheckedNode, begun: ArmedNode | None) -> tuple[NodeRun, str]:
-        """The work on the node, and why it must be undone: the run has begun there, and the node is unhealthy. Empty if not."""
+        """The work on the node, and why it must be undone. The reason is empty unless the run has begun there and the node is unhealthy."""
         if node.state is not NodeState.FAILED:
             try:
                 return await self._prepare(node, begun), ""
@@ -116,7 +113,7 @@ class NodeTurns:
         return await self._to_put_back(node, begun), _NOT_READY
 
     async def _to_put_back(self, node: CheckedNode, begun: ArmedNode | None) -> NodeRun:
-        """The undo of a node. The kubelet may be down; then only its default folder is trusted."""
+        """The undo of a node. If the kubelet is down, only its default folder is trusted."""
         if why := untrusted_root(node.plan, node.survey):
             raise StoppedBefore(node.plan.node, why)
         observer = await self._observer(node, begun)
@@ -174,8 +171,8 @@ class NodeTurns:
     async def _observer(self, node: CheckedNode, begun: ArmedNode | None) -> NodeObserver:
         """The observer of the node, with the node's former state.
 
-        If the run has begun on the node, its CSRs may come from this run: only those older than the
-        kubelet's process are from before.
+        If the run has begun on the node, only CSRs that are older than the kubelet's process count
+        as former.
         """
         name, writes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
         started = node.kubelet_started
@@ -204,7 +201,7 @@ class NodeTurns:
 
 
 def begun_before(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, ArmedNode]:
-    """The nodes on which an earlier attempt armed this run, by name, and until when."""
+    """The nodes that an earlier attempt of this run armed, by name, and until when."""
     run = checked.plan.run
     return {
         each.plan.node: found_armed(

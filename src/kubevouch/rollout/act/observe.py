@@ -59,7 +59,7 @@ from kubevouch.rollout.decide.recheck import not_the_node
 
 _REREAD = 10.0
 _MOST_JUDGED = 8
-"""The most CSRs without a credential ID that one observation checks, which bounds the cost of a flood."""
+"""The most CSRs without a credential ID to check in one observation, which bounds the cost of a flood."""
 _MOST_APPROVALS = 3
 """The most approvals per node. A kubelet makes one CSR, and another if its addresses change. An
 approval cannot be taken back."""
@@ -79,12 +79,12 @@ class RunInputs:
     have them."""
 
     approver_decides: bool = False
-    """Whether our approver runs in the cluster, and so decides first."""
+    """Whether our approver runs in the cluster, and so gets the first chance to approve."""
 
 
 @dataclass
 class NodeObserver:
-    """Observes one node during its change. Keeps the node's former state and what was seen since."""
+    """Observes one node during its change. Keeps the node's former state, and what it has seen since."""
 
     context: RolloutContext
     live: LiveCluster
@@ -96,8 +96,8 @@ class NodeObserver:
     lease_before: datetime | None
     kubelet_started: datetime | None
     client_certificates: frozenset[str]
-    """Fingerprints of the kubelet's client certificates, read on the node. The kubelet makes its CSRs
-    with these."""
+    """The SHA-256 of the kubelet's client certificates, read on the node. The kubelet makes its
+    CSRs with these."""
 
     approvers_turn: float = 0.0
     """Seconds for which a passing CSR is left to the approver. Both patch only the version that they
@@ -157,7 +157,10 @@ class NodeObserver:
         )
 
     async def _own_csrs(self) -> list[tuple[CertificateSigningRequest | None, str]]:
-        """The kubelet's passing CSRs since the change; else one CSR and why it is held; else None and why there is no CSR."""
+        """The kubelet's passing CSRs since the change, each with an empty reason.
+
+        If none passes: one CSR, and why it is held. If there is no CSR: None, and why.
+        """
         csrs = await self.live.csrs()
         of_node = csrs_by_node(csrs).get(self.node.node, ())
         new = [csr for csr in of_node if csr.name not in self.known]
@@ -176,7 +179,8 @@ class NodeObserver:
     def _to_judge(self, own: Csrs) -> Csrs:
         """The CSRs to check: the newest if it has a credential ID.
 
-        Without credential IDs a CSR may be a thief's, so all are checked in turn.
+        Without credential IDs anybody with a client certificate for the node may have made a CSR,
+        so all are checked in turn.
         """
         if made_with(own[-1]):
             return own[-1:]
@@ -193,7 +197,7 @@ class NodeObserver:
         return refused_by(csr) or await self._decide(csr.name, csrs)
 
     async def _decide(self, name: str, csrs: Csrs) -> str:
-        """Reads the CSR again, and approves exactly that version if the policy passes it. Returns why it is held."""
+        """Reads the CSR again, and approves exactly that version if the policy passes it. Returns why the CSR is held."""
         api = self.context.api
         try:
             found = await api.get(CSRS, name)
@@ -224,7 +228,6 @@ class NodeObserver:
         return ""
 
     def _is_the_approvers_turn(self, name: str) -> bool:
-        """Whether a passing CSR is left to the approver for now."""
         now = self.context.clock.monotonic()
         return now - self.passed_since.setdefault(name, now) < self.approvers_turn
 
@@ -282,9 +285,9 @@ class NodeObserver:
         return why, decision.not_asked
 
     async def _standing(self, csr: Csr, node: Node | None) -> CredentialAnswer | None:
-        """Whether another client certificate uses the node's name. Only if the API server gives no credential IDs.
+        """Whether another client certificate uses the node's name, for an API server without credential IDs.
 
-        None: the certificate on the node's disk decides.
+        Returns None if the certificate on the node's disk decides.
         """
         if csr.credential_ids or not self.inputs.word.without_credential_id or node is None:
             return None

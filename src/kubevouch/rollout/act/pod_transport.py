@@ -1,4 +1,4 @@
-"""Runs scripts on nodes in pods: without ssh, pod logs or the kubelet's port.
+"""Runs scripts on nodes in pods. Needs neither ssh nor pod logs nor the kubelet's port.
 
 Each script gets its own pod, bound to the node. The pod is removed after the answer, an error or a
 cancellation. If kubevouch is killed, the pod ends by its own deadline, and the next run removes it.
@@ -47,8 +47,7 @@ _ADMITTED = (
 )
 _VERBS = ("create", "delete", "get", "list", "watch")
 _REMOVAL = 10.0
-"""Seconds for the API server to accept a pod's deletion. If needed, the kubelet gets as many to
-confirm it."""
+"""The time limit for the API server to accept a pod's deletion, in seconds; and again for the kubelet to confirm it."""
 
 
 async def prepare_pods(
@@ -85,8 +84,6 @@ async def prepare_pods(
 
 @dataclass
 class _Followed:
-    """What a watch has seen of a pod."""
-
     uid: str
     look: PodLook = field(default_factory=PodLook)
     gone: bool = False
@@ -105,7 +102,7 @@ class PodTransport:
     """Runs scripts on nodes in pods.
 
     token: returns a unique suffix for a pod's name. rng: returns a random number in [0, 1). stays:
-    called with a message about a pod that could not be removed.
+    called with a message if a pod could not be removed.
     """
 
     name = "pod"
@@ -138,7 +135,7 @@ class PodTransport:
     ) -> ScriptResult[T]:
         """Runs the script on the node of this name.
 
-        at: not supported. A pod is created for a node's name, and proves nothing about an address.
+        at: not supported, since a pod proves nothing about an address.
 
         Raises:
             NodeUnreachable: no pod ran. The cluster or the node's kubelet refused it, or the image
@@ -223,7 +220,7 @@ class PodTransport:
                 followed.changed.set()
 
     async def _removed(self, name: str) -> bool:
-        """Removes the pod, and reports a failure. Returns False if there was no pod."""
+        """Removes the pod, or reports why it could not. Returns False if there was no pod."""
         space = self._place.namespace
         try:
             async with asyncio.timeout(_REMOVAL):
@@ -239,11 +236,10 @@ class PodTransport:
 
 
 def _not_told(_: KubevouchError) -> None:
-    """Ignores errors of the watch, which restarts by itself. If that fails, the script fails."""
+    """Ignores errors of the watch, which restarts by itself."""
 
 
 def _why_not_sent(script: Script[T], packed: str, at: DialAddress | None) -> str:
-    """Why this script cannot run in a pod; empty if it can."""
     if at is not None:
         return "a pod is created for its node's name, not for an address"
     if len(packed) > SCRIPT_LIMIT:
@@ -253,7 +249,6 @@ def _why_not_sent(script: Script[T], packed: str, at: DialAddress | None) -> str
 
 
 def _result(said: PodAnswer, script: Script[T], where: str, seconds: float) -> ScriptResult[T]:
-    """The script's answer. Raises NodeError if there is none."""
     if said.status == NOT_ENTERED:
         raise NodeUnreachable(where, said.complaint)
     if said.too_long:

@@ -46,7 +46,7 @@ SILENT = {
     FailureKind.NAME_UNKNOWN,
     FailureKind.OUR_SIDE,
 }
-"""Failures that do not show what listens at the address."""
+"""Failures that do not show whether a kubelet listens at the address."""
 _SKEW = timedelta(minutes=5)
 """The tolerated clock skew between the machine that made the plan and this one."""
 
@@ -93,7 +93,7 @@ async def check_identity(
 ) -> TrustedRoots:
     """Checks that the cluster is the plan's, by the UID of kube-system and its CA.
 
-    Returns the CAs that pods trust. otherwise: further advice for the error.
+    Returns the CAs that pods trust. otherwise: more advice for the error.
 
     Raises:
         StoppedBefore: this is another cluster.
@@ -110,10 +110,7 @@ async def check_identity(
 
 
 async def refuse_another_cluster(plan: Plan, api: ApiClient) -> None:
-    """Raises StoppedBefore if this is not the plan's cluster. For commands that only read.
-
-    If the API server does not answer, does nothing.
-    """
+    """Raises StoppedBefore if this is not the plan's cluster. Does nothing if the API server does not answer. For commands that only read."""
     try:
         uid = await cluster_uid(api)
     except KubeError:
@@ -127,7 +124,7 @@ def _context_of(api: ApiClient) -> str:
 
 
 def _another_cluster(plan: Plan, api: ApiClient, why: str, otherwise: str = "") -> StoppedBefore:
-    """The error for another cluster. At the plan's address, a new plan helps; elsewhere, another context."""
+    """The error for another cluster. It advises a new plan if the API server's address is the plan's, else another context."""
     advice = f"choose the cluster at {plan.cluster.server} with --kubeconfig or --context"
     advice += f", or {otherwise}" if otherwise else ""
     is_there = api.access.server == plan.cluster.server
@@ -204,7 +201,7 @@ async def check_vantage(
 
 
 _PATIENCE = 15.0
-"""Seconds that a restarted node may take to become Ready."""
+"""How long a restarted node may take to become Ready, in seconds."""
 
 _LOOKED_AT = (*BEGUN, NodeState.UNDONE)
 """A Ready node in one of these states is handled like any other node of the plan."""
@@ -218,11 +215,11 @@ async def look_at_away_nodes(
     *,
     goes_on: bool,
 ) -> tuple[tuple[LeftOut, ...], dict[str, Recheck]]:
-    """Asks skipped nodes for their state if the run may have begun there.
+    """Reads the run's state on skipped nodes where the run may have begun.
 
     Returns the nodes that the run still skips, and the states of begun nodes that are not Ready. A
-    node in neither result is handled like any other: the run has begun there, and the node is
-    Ready. goes_on: whether this machine has started the run before.
+    node in neither result is Ready, the run has begun on it, and it is handled like any other.
+    goes_on: whether this machine has started the run before.
 
     Raises:
         StoppedBefore: the run has begun on a node whose state cannot be read.
@@ -251,14 +248,14 @@ async def look_at_away_nodes(
 
 
 async def _is_as_any_other(status: RunOnNode, node: Node, context: RolloutContext) -> bool:
-    """Whether the run has begun on the node and the node is Ready. An armed node gets 15 s for that."""
+    """Whether the run has begun on the node and the node is Ready. Waits up to 15 s if the node is armed."""
     if node.ready:
         return status.state in _LOOKED_AT
     return status.state in BEGUN and await _becomes_ready(node.name, context)
 
 
 def _may_be_begun(planned: NodePlan, live: Node | None) -> bool:
-    """Whether the run writes on this node, and the Node is still the plan's, by UID.
+    """Whether the run writes on this node, and the Node has the plan's UID.
 
     The rest of the Node proves nothing, since the kubelet writes it.
     """
@@ -285,14 +282,13 @@ async def _becomes_ready(name: str, context: RolloutContext) -> bool:
 
 
 async def _has_approved(node: str, run: str, context: RolloutContext) -> bool:
-    """Whether the run has approved a CSR of the node, and so has begun there."""
+    """Whether the run has begun on the node, as an approved CSR shows."""
     csrs = await list_csrs(context.api)
     own = (each for each in csrs if each.spec.username == f"{NODE_USER}{node}")
     return any(approved_by_run(each, run) for each in own)
 
 
 def _cannot_tell(status: RunOnNode, how: str) -> StoppedBefore:
-    """The error for a node whose run state cannot be read. how: the state of the Node."""
     why = "; ".join(status.notes)
     seen = f"this run may have begun on this node, {how}, but its state cannot be read: {why}"
     return StoppedBefore(

@@ -27,7 +27,7 @@ _TIMEOUT = 30.0
 
 @dataclass(frozen=True)
 class StatusTarget:
-    """A node to ask. host_key: the expected key; empty accepts any that the operator's ssh accepts. root: the plan's kubelet folder."""
+    """A node to connect to. host_key: the expected key; empty accepts any that ssh accepts. root: the plan's kubelet folder."""
 
     node: str
     hosts: tuple[str, ...]
@@ -37,21 +37,21 @@ class StatusTarget:
 
 
 def planned_target(node: NodePlan) -> StatusTarget:
-    """The target by a run's plan."""
+    """The target from a run's plan."""
     return StatusTarget(node.node, (node.host,), node.machine_id, node.host_key, node.disk.root)
 
 
 def live_target(node: Node) -> StatusTarget:
-    """The target by the Node, as for a new plan."""
+    """The target from the Node, as for a new plan."""
     return StatusTarget(node.name, hosts_of(node), node.status.node_info.machine_id)
 
 
 async def gather_statuses(
     targets: Iterable[StatusTarget], run: str, transport: NodeTransport, *, others: bool = False
 ) -> tuple[RunOnNode, ...]:
-    """The state of the named run on each node. Without a name, of all armed runs or the newest one.
+    """The state of the named run on each node. If `run` is empty: of all armed runs, or the newest run.
 
-    Unreachable nodes have a row, too. others: whether other armed runs also get rows.
+    An unreachable node also has a row. others: whether other armed runs also have rows.
     """
 
     async def asked(target: StatusTarget) -> tuple[RunOnNode, ...]:
@@ -77,7 +77,6 @@ def _not_asked(target: StatusTarget, run: str, error: KubevouchError) -> RunOnNo
 
 
 async def _found(target: StatusTarget, transport: NodeTransport) -> RunsFound:
-    """The runs on the node. Raises NodeError if the node does not answer or another machine does; AnotherHostKey."""
     script = status_script(target.root)
     result: ScriptResult[RunsFound]
     _, result = await run_on_first_known(

@@ -106,15 +106,13 @@ def _changed(plan: Plan) -> tuple[NodePlan, ...]:
 
 @dataclass(frozen=True)
 class _NodeUndo:
-    """The undo of a run on one node."""
-
     node: NodePlan
     run: str
     context: RolloutContext
     timeouts: RolloutTimeouts
 
     async def result(self) -> NodeResult:
-        """Undoes the run on the node. Returns the node's state."""
+        """Undoes the run on the node."""
         name = self.node.node
         try:
             seen = (await survey_planned(self.node, self.context)).answer
@@ -131,8 +129,8 @@ class _NodeUndo:
     async def _sent(self, seen: NodeSurvey) -> TransactionAnswer:
         """Sends the undo to the node, and returns the answer.
 
-        From sending until the node is restored, the node may be armed. The undo is sent even if the
-        node has no record of the run: it bars an `apply` that is about to begin.
+        The node may be armed until it is restored. The undo is sent even if the node has no record
+        of the run, so that a running `apply` cannot begin there later.
         """
         context, name, run = self.context, self.node.node, self.run
         change = change_to_undo(self.node, seen, run)
@@ -157,7 +155,7 @@ class _NodeUndo:
         return sent.answer
 
     async def _ended(self, answer: TransactionAnswer, seen: NodeSurvey) -> NodeResult:
-        """The result by the node's answer, also for an earlier undo that found the node unhealthy or ended after the survey."""
+        """The node's result by its answer, which may be about an earlier undo or one that ended after the survey."""
         node, why = self.node, answer.reason
         if answer.outcome is TransactionState.NOTHING:
             return not_changed(node, self.run, why, seen)
@@ -175,10 +173,7 @@ class _NodeUndo:
         return NodeResult(node.node, state, why, not_well=state is not NodeState.UNDONE)
 
     async def _come_back(self, why: str, *, half: bool) -> tuple[NodeState, str]:
-        """The state with the former files, as seen on the node and from outside.
-
-        FAILED if the node is not healthy.
-        """
+        """The state after the files are restored, as seen on the node and from outside. FAILED if the node is not healthy."""
         try:
             down = await why_not_up(self.context, self.node.host)
         except NodeError as error:
@@ -206,7 +201,7 @@ class _NodeUndo:
             await clock.sleep(_PAUSE)
 
     async def _seen_now(self) -> tuple[NodeState, str]:
-        """The state now. A port that cannot be dialled from here does not count: the node has watched the kubelet."""
+        """The current state. A port that we cannot dial does not count, since the node has watched the kubelet."""
         try:
             live = await self.context.api.get(NODES, self.node.node)
         except KubeError as error:

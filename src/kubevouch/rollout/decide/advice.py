@@ -1,7 +1,6 @@
 """The table of next commands and notes, for every state of a run and every verb. Pure.
 
-Also has: how scripts reach nodes, and which command shows why a node did not answer. A command is
-argv; `step` replaces each word in braces, possibly by nothing.
+A command is argv. `step` replaces each word in braces by its value, or removes the word.
 """
 
 import re
@@ -36,7 +35,7 @@ _SHOWS = ("{shows}",)
 
 @dataclass(frozen=True)
 class NextStep:
-    """The next command line, and the one after it; empty if there is nothing to run. note: a hint for the operator."""
+    """The next command line, and the one after it. Both may be empty. note: a hint for the operator."""
 
     command: str
     then: str = ""
@@ -45,7 +44,10 @@ class NextStep:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of the table. command, then: the next two commands. note: a hint, also with words in braces. waits: whether to sleep first."""
+    """A row of the table. command, then: the next two commands. note: a hint, which may contain words in braces.
+
+    waits: whether to sleep before the first command.
+    """
 
     command: Argv
     then: Argv = ()
@@ -105,7 +107,7 @@ class Case(Enum):
 
 
 def step(case: Case, waits: int = 0, **words: Argv | str) -> NextStep:
-    """The next step of a case. waits: seconds to sleep, if the row waits. words: values for the words in braces; empty if missing."""
+    """The next step of a case. waits: seconds to sleep, if the row waits. words: values for the words in braces."""
     row = case.value
     known: Mapping[str, Argv] = {
         name: (value,) if isinstance(value, str) and value else tuple(value)
@@ -123,7 +125,6 @@ def step(case: Case, waits: int = 0, **words: Argv | str) -> NextStep:
 
 
 def _filled(argv: Argv, words: Mapping[str, Argv]) -> list[str]:
-    """Replaces words in braces. An unknown word becomes empty."""
     found: list[str] = []
     for word in argv:
         found += words.get(word[1:-1], ()) if word.startswith("{") else [word]
@@ -153,7 +154,7 @@ class WayToNodes:
 
     @property
     def said_again(self) -> list[str]:
-        """The kubevouch flags that use ssh in the same way."""
+        """The kubevouch flags for the same ssh configuration and login name."""
         config = ["--ssh-config", self.ssh_config] if self.ssh_config else []
         return [*config, *(["--ssh-user", self.ssh_user] if self.ssh_user else [])]
 
@@ -173,7 +174,7 @@ def way_of(plan: Plan) -> WayToNodes:
 
 
 def shows_why(why: LeadsOn, node: str, host: str, way: WayToNodes) -> list[str]:
-    """A command that shows why a node was left out or did not answer: its Node, a shell, sudo's rights, or a login."""
+    """A command that shows why a node was left out or did not answer."""
     if why is LeadsOn.ROOT:  # with a terminal: sudo may ask there
         return way.ssh(host, "sudo", "-l", flags=["-t"])
     if why is LeadsOn.STATUS or way.via != "ssh":

@@ -14,14 +14,14 @@ from kubevouch.rollout.decide.transaction import LONGEST_SCRIPT, UNDONE_BEFORE
 
 
 def about_to_be_armed(node: str, run: str, now: datetime, switch: float) -> ArmedNode:
-    """A node that is about to get a script that sets its switch. switch: the switch's time in seconds."""
+    """The entry for a node that is about to set its switch. switch: the switch's time in seconds."""
     return ArmedNode(run, node, now + timedelta(seconds=switch + LONGEST_SCRIPT))
 
 
 def found_armed(
     node: str, run: str, survey: NodeSurvey, surveyed: datetime, switch: int
 ) -> ArmedNode:
-    """A node on which the run was found armed. switch: the switch's seconds, if the record has no time."""
+    """The entry for a surveyed node on which the run is armed. switch: its seconds, if the record has no time."""
     found = next((each for each in armed_runs(survey) if each.run == run.encode()), None)
     left = found.fires - survey.clock if found and found.fires else switch
     return ArmedNode(run, node, surveyed + timedelta(seconds=left))
@@ -39,7 +39,7 @@ def what_is_left_armed(
     *,
     line: Callable[[Argv], str] = join,
 ) -> str:
-    """A message about what happens to the armed nodes (at least one) if we stop now.
+    """A message about what the switches of these nodes will do if we stop now. armed: at least one node.
 
     again: the command that continues the run. line: formats a command.
     """
@@ -54,7 +54,7 @@ def what_is_left_armed(
 
 
 def by_its_switch(due: datetime | None, now: datetime) -> str:
-    """A message about what happens to an armed node if the run does not continue. due: None if the time is unknown."""
+    """A message about what the node's switch will do if the run does not continue. due: None if the time is unknown."""
     puts_back = "undoes the change"
     if due:
         left, at = round((due - now).total_seconds()), f"{due:%H:%M:%S} UTC"
@@ -67,9 +67,9 @@ def by_its_switch(due: datetime | None, now: datetime) -> str:
 
 
 def is_at_work(fires: datetime | None, now: datetime) -> bool:
-    """Whether the node's switch is ending the run right now.
+    """Whether the node's switch fired within the last minute, and so is undoing the run.
 
-    False for a long overdue switch, which will not finish by itself.
+    False for a switch that is overdue for longer: it does not finish by itself.
     """
     return fires is not None and timedelta() <= now - fires <= timedelta(seconds=LONG_AT_WORK)
 
@@ -78,7 +78,7 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
     """A message for a node whose switch was due before the node was proven.
 
     since: when this run began or continued on the node. waited_for: the pending gate; empty if no
-    gate was checked. how: the answer of the rollback that followed.
+    gate was checked. how: the reason that the following rollback returned.
     """
     by_itself = how == UNDONE_BEFORE
     what = "undid the change" if by_itself else "was due"
@@ -92,7 +92,7 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
 
 
 def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:
-    """Messages about how long a continued run has for each node on which it is armed."""
+    """For each armed node: a message about the time that a continued run has left."""
     return tuple(
         f"{each.node}: {by_its_switch(each.due, now)} and proves the node before; continuing does not extend that time"
         for each in armed

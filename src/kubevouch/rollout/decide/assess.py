@@ -1,4 +1,4 @@
-"""Makes the plan of one node: what the node needs, and which names and addresses it may have. Pure."""
+"""Makes the plan of one node: what the node needs, and its allowed names and addresses. Pure."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -29,9 +29,9 @@ from kubevouch.rollout.errors import LeadsOn
 class NodeFacts:
     """The facts about a node from which its plan is made.
 
-    need: what its disk and kubelet need, from `need_of`. domain: the kubelet's clusterDomain; empty
-    if it has none. confirmed: proven addresses. accepted: names and addresses that the operator
-    vouches for. flags: metrics-server's flags.
+    need: the result of `need_of`. domain: the kubelet's clusterDomain; empty if it has none.
+    confirmed: proven addresses. accepted: names and addresses that the operator confirms. flags:
+    metrics-server's flags.
     """
 
     node: Node
@@ -45,7 +45,7 @@ class NodeFacts:
     """The host given to ssh; empty means the node's name."""
 
     known_as: str = ""
-    """The name of the answering host key in the operator's known_hosts."""
+    """The name in known_hosts of the host key that answered."""
 
 
 def assess_all(
@@ -56,8 +56,8 @@ def assess_all(
 ) -> list[NodePlan | LeftOut]:
     """The plan of each surveyed node, or why it has none.
 
-    A host key that several nodes share proves nothing. nodes: all Nodes of the cluster; they are
-    indexed, so the time grows linearly with them.
+    A host key that several nodes share proves nothing. nodes: all Nodes of the cluster. The time
+    grows linearly with their number.
     """
     cloned, neighbours = sharing(shared, HOST_KEY), Neighbours(NodeIndex(nodes), reserved)
 

@@ -1,9 +1,9 @@
 """How far to trust an answer that came by pod. Pure.
 
-Anybody who holds a client certificate of the node's name can give the answer: the API server sends
-pods to that holder, and accepts their status from it. No host key backs the answer. So the answer
-proves no address. If a second client certificate of the node's name may exist, the answer does not
-even count as the node's.
+Anybody who holds a client certificate for the node's name can forge the answer: the API server
+sends pods to that holder, and accepts their status from it. There is no host key to check. So a
+pod's answer proves no address. If somebody has requested a second client certificate for the name,
+we do not trust the answer at all.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
 
 @dataclass(frozen=True)
 class WrittenNode:
-    """What operators wrote down about a node, where nodes cannot write.
+    """What operators wrote about a node, where no node can write.
 
     addresses: each with its source, the inventory or a pin. client_certificates: the SHA-256 of the
     certificates in the pin; empty if there are none.
@@ -28,9 +28,9 @@ class WrittenNode:
 
 
 def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -> str:
-    """Why the answer is not from the pinned node; empty if it is, or if no certificate is pinned.
+    """Why the answer is not from the pinned node. Empty if it is, or if no certificate is pinned.
 
-    found: SHA-256 of the certificates on the node's disk, as the answer says.
+    found: the SHA-256 of the client certificates in the answer.
     """
     if not written.client_certificates or found & written.client_certificates:
         return ""
@@ -43,7 +43,7 @@ def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -
 def asked_for_again(
     csrs: Iterable[CertificateSigningRequest], nodes: Iterable[Node]
 ) -> dict[str, str]:
-    """The nodes for whose name somebody has requested a second client certificate, and a message.
+    """Finds nodes for which somebody else has requested a client certificate. Returns a message for each.
 
     csrs: the CSRs for kubelets' client certificates. The API server keeps issued ones for an hour.
     """

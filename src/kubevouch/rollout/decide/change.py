@@ -1,8 +1,9 @@
-"""A node's change for the transaction script, and its seed: a certificate for a key that the node already has. Pure.
+"""A node's change for the transaction script, and its seed: a certificate for a key on the node. Pure.
 
 The key stays on the node. The survey reads the key's certificate, and so the public key. A
-throw-away CA issues a new certificate for it, in the form of a kubelet's self-signed pair, and only
-the certificate is sent. If the kubelet's own pair is valid for long enough, nothing is sent.
+throw-away CA issues a new certificate for it, in the form of a kubelet's self-signed certificate,
+and only the certificate is sent. If the kubelet's own certificate is valid for long enough, nothing
+is sent.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ _STORED = (
     ("kubelet-server-current.pem", "kubelet-server-current.pem"),
     ("kubelet-server.crt", "kubelet-server.key"),
 )
-"""Where a kubelet finds its serving pair at a start, in order (certificate, key): issued, or put there by somebody."""
+"""Where a starting kubelet looks for its serving certificate and key: first an issued pair, then one that somebody has put there."""
 
 
 def seed_of(
@@ -41,7 +42,7 @@ def seed_of(
     life: timedelta,
     serials: tuple[int, int],
 ) -> Seed | None:
-    """The seed, valid for `life`; None if the node has no key for it.
+    """The seed, valid for `life`. Returns None if the node has no key for it.
 
     serials: the serial numbers of the certificate and of its CA.
     """
@@ -72,7 +73,7 @@ def seed_of(
 
 
 def former_until(survey: NodeSurvey) -> int:
-    """When the certificate expires that the kubelet would load at a start with serverTLSBootstrap, in Unix seconds; 0 without one."""
+    """When the certificate expires that a starting kubelet would load with serverTLSBootstrap, in Unix seconds; 0 if there is none."""
     names = {each.name for each in survey.certificates}
     there = [pair for pair in _STORED if pair[0] in names]
     # The kubelet checks only the first pair, and exits if that is unreadable.
@@ -83,7 +84,7 @@ def former_until(survey: NodeSurvey) -> int:
 def seed_pair(
     survey: NodeSurvey, pairs: Sequence[tuple[str, str]] = (_OWN, *_STORED)
 ) -> tuple[SurveyedFile, SurveyedFile, Certificate] | None:
-    """The node's first pair: the certificate's file, the key's file, and the certificate."""
+    """The first of these pairs on the node: the certificate's file, the key's file, and the certificate."""
     files = {each.path: each for each in survey.certificates}
     by_name = {each.name: each for each in survey.certificates}
     for names in pairs:
@@ -102,7 +103,7 @@ def seed_pair(
 
 
 def _file(found: SurveyedFile | None, files: dict[bytes, SurveyedFile]) -> SurveyedFile | None:
-    """The file, or a symlink's target in the same folder. None if missing or empty."""
+    """The file, or the target if it is a symlink in the same folder. None if missing or empty."""
     if found is not None and found.kind == "link":
         folder = found.path.rpartition(b"/")[0]
         found = files.get(found.target) or files.get(folder + b"/" + found.target)
@@ -116,13 +117,13 @@ def _good_by_itself(name: str, leaf: Certificate, now: datetime, life: timedelta
 
 
 _SWITCH_OF_AN_UNDO = 120
-"""The switch's seconds for an undo, which takes about ten."""
+"""The time of the switch in an undo, in seconds. An undo takes about ten."""
 
 
 def change_of(
     node: NodePlan, survey: NodeSurvey, run: str, *, content: bytes, switch_seconds: int
 ) -> NodeChange:
-    """The change for the script. content: the whole new config.yaml; the plan has its digest."""
+    """The change for the script. content: the whole new config.yaml, of which the plan has the digest."""
     present = survey.config[0].content if survey.config else b""
     return NodeChange(
         run=run,
@@ -144,18 +145,15 @@ def change_of(
 
 
 def change_to_undo(node: NodePlan, survey: NodeSurvey, run: str) -> NodeChange:
-    """The change for an undo, which restores what the run's record holds.
-
-    The switch finishes an interrupted undo.
-    """
+    """The change for an undo, which restores the files in the run's record. The switch finishes an interrupted undo."""
     return change_of(node, survey, run, content=b"", switch_seconds=_SWITCH_OF_AN_UNDO)
 
 
 def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
     """Why an undo must not write into the plan's folder as root; empty if it may.
 
-    The folder must be the running kubelet's. Without a kubelet it must be the kubelet's default: a
-    plan can be edited, and a container may have written to any other folder. The run's record there
+    The folder must be the running kubelet's, or the default one if no kubelet runs: a plan can be
+    edited, and a container may have written to any other folder. The run's record in that folder
     names the pki folder and the config.yaml (transaction.sh, recorded).
     """
     if survey.unsafe:

@@ -1,8 +1,8 @@
-"""Which names and addresses may a node have? This file asks the policy.
+"""Asks the policy which names and addresses a node may have.
 
 When a plan is made, the policy checks the node's claims and their proofs. Before a plan is carried
-out, the policy checks the plan's values again: anybody may have written the file, and a forged plan
-must not give names away. A plan never contains the operator's statements for one run.
+out, the policy checks the plan's values again: anybody may have edited the file, and it must not
+give a node another node's names. A plan never contains the operator's statements for one run.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -57,7 +57,7 @@ def without_shared_keys(
 ) -> dict[str, NameSource]:
     """A node's proven addresses, without those proven only by a host key that another node also has.
 
-    Any machine with a cloned key can answer at such an address. cloned: all nodes with such a key.
+    Any machine with that key could answer at such an address. cloned: all nodes with a shared key.
     """
     return {
         value: source
@@ -68,11 +68,11 @@ def without_shared_keys(
 
 @dataclass(frozen=True)
 class OperatorWord:
-    """The operator's statements about what the cluster does not say.
+    """The operator's statements about what the cluster does not show.
 
     domains: the cluster's DNS domains. service_networks: the Service CIDRs. without_credential_id:
-    the operator accepts that this API server (before Kubernetes 1.32) does not say which credential
-    made a CSR.
+    the operator accepts that this API server (before Kubernetes 1.32) does not record which
+    credential made a CSR.
     """
 
     domains: tuple[str, ...] = ()
@@ -88,9 +88,9 @@ def names_with_word(
 ) -> ClusterNames:
     """The cluster's own names, and those that the operator states.
 
-    domains: the surveyed kubelets' clusterDomain values. They count only if neither the cluster nor
-    the operator states a domain: names below a domain are reserved, so root on one node could take
-    away the other nodes' names.
+    domains: the surveyed kubelets' clusterDomain values. They are used only if neither the cluster
+    nor the operator states a domain. Names below a domain are reserved, so root on one node could
+    reserve the other nodes' names.
     """
     known = (*names.domains, *word.domains)
     more = word.domains if known else domains

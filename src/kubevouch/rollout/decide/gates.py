@@ -1,8 +1,8 @@
-"""The gates: what must be seen from outside before a node is done. Pure.
+"""The gates: what an observer outside the node must see before the node is done. Pure.
 
-The rules are those of other verbs: the policy decides about the CSR, `diagnose` checks the served
-certificate. A new metrics sample is required only if the metrics API can have one: a fault that no
-certificate fixes must not undo a good node.
+`policy` decides about the CSR, and `diagnose` checks the served certificate. A node needs a new
+metrics sample only if the metrics API works: a fault that no certificate fixes must not undo a good
+node.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,12 +52,12 @@ class GateResult:
 
 @dataclass(frozen=True)
 class GateEvidence:
-    """What one observation saw of a node during its change.
+    """One observation of a node during its change.
 
-    new_process: None if nothing was restarted. csr: the kubelet's CSR since the change. held: why
-    the policy holds the CSR, or why there is no CSR. approved_here: names of the CSRs that this run
-    approved, or that others approved and our policy passes. metrics_before: the newest sample when
-    the new certificate was first seen on the port.
+    new_process: None if the run did not restart the kubelet. csr: the kubelet's CSR since the
+    change. held: why the policy holds the CSR, or why there is no CSR. approved_here: names of the
+    CSRs that this run approved, or that others approved and our policy passes. metrics_before: the
+    newest sample at the time when the kubelet first served the new certificate.
     """
 
     plan: NodePlan
@@ -67,7 +67,7 @@ class GateEvidence:
     approved_here: frozenset[str]
     served: tuple[Served, ...]
     api_path: str | None
-    """None if the kubelet answered through the API server; else the error."""
+    """The error of a request to the kubelet through the API server; None if the kubelet answered."""
 
     ready: str | None
     metrics_not_asked: str
@@ -88,7 +88,7 @@ def issued_certificate(csr: CertificateSigningRequest | None) -> Certificate | N
 
 
 def refused_by(csr: CertificateSigningRequest) -> str:
-    """Why the CSR was denied or failed; empty if neither. The kubelet then makes another CSR."""
+    """Why the CSR was denied or failed; empty if neither. In both cases the kubelet makes another CSR."""
     for bad in ("Denied", "Failed"):
         if condition := csr.condition(bad):
             return f"{csr.name} is {bad}: {condition.reason} {condition.message}"
@@ -96,7 +96,7 @@ def refused_by(csr: CertificateSigningRequest) -> str:
 
 
 _Judged = tuple[Outcome, str]
-"""A gate's outcome, and a text. CANNOT_TELL: the gate waits for what the text says. REFUSE: the gate can never pass."""
+"""A gate's outcome, and a text. CANNOT_TELL: the gate still waits. REFUSE: the gate can never pass."""
 
 
 def gate_results(evidence: GateEvidence) -> tuple[GateResult, ...]:
@@ -143,7 +143,6 @@ def _issued(evidence: GateEvidence) -> _Judged:
 
 
 def _names(evidence: GateEvidence) -> _Judged:
-    """The signed certificate has exactly the planned names and addresses."""
     certificate = issued_certificate(evidence.csr)
     assert certificate is not None
     planned = {entry.value for entry in (*evidence.plan.names, *evidence.plan.addresses)}
@@ -211,8 +210,8 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class ExpectedMetrics:
     """What the metrics API should show.
 
-    nobody: why no node needs a sample. broken: why samples are missing on all nodes, apart from
-    certificates. ill: the same for single nodes. measured: the nodes with a sample before the run.
+    nobody: why no node needs a sample. broken: a fault of metrics-server that no certificate fixes.
+    ill: such a fault for single nodes. measured: the nodes that had a sample before the run.
     """
 
     nobody: str = ""
@@ -231,7 +230,7 @@ class ExpectedMetrics:
 
 
 def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
-    """What the metrics API can show once a node's certificate is good."""
+    """The samples that the metrics API can have once a node's certificate is good."""
     if not _are_to_come(metrics):
         return ExpectedMetrics(nobody=_NOBODY)
     measured = metrics.measured_nodes or frozenset()
@@ -248,7 +247,7 @@ def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
 
 
 def _are_to_come(metrics: MetricsPath) -> bool:
-    """Whether the metrics API can have samples of one healthy node while the others have none."""
+    """Whether one healthy node gets samples even if no other node has any."""
     if metrics.api_service.value is None or metrics.waits_for_several_nodes:
         return False
     available = metrics.available

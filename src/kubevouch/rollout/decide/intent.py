@@ -9,7 +9,7 @@ from kubevouch.rollout.decide.run_status import NodeState
 
 _ROOM = "a node that only waits for metrics does not block the next"
 _NOT_CHANGED = (NodeState.DONE, NodeState.FAILED)
-"""States of nodes that the run does not change, or only undoes."""
+"""States of nodes that the run no longer changes, except to undo them."""
 
 
 def why_not_applicable(plan: Plan) -> str:
@@ -25,7 +25,7 @@ def why_not_applicable(plan: Plan) -> str:
 def what_is_to_be_done(
     plan: Plan, found: Mapping[str, NodeState], *, writes_config_map: bool
 ) -> str:
-    """The end of "This will ...": what is left to do in this plan. Empty if nothing is left."""
+    """The end of "This will ...": what is left to do in this plan; empty if nothing is."""
     left = [node for node in plan.nodes if found[node.node] not in _NOT_CHANGED]
     ill = [node.node for node in plan.nodes if found[node.node] is NodeState.FAILED]
     begun = [node for node in left if found[node.node] is NodeState.ARMED]
@@ -47,7 +47,7 @@ def what_is_to_be_done(
 
 
 def in_which_order(lineup: Lineup) -> tuple[str, ...]:
-    """Lines about the order: each stratum with its canary, how the others follow, and the control planes.
+    """Lines about the order: each stratum with its canary, the other workers, and the control planes.
 
     Empty if nothing restarts.
     """
@@ -92,7 +92,7 @@ def how_it_is_undone(plan: Plan, found: Mapping[str, NodeState], *, writes_confi
 
 
 def vouched_for(plan: Plan, found: Mapping[str, NodeState]) -> tuple[str, ...]:
-    """A line for each node whose CSR will be approved, with the names and addresses that its certificate may contain, and their proofs."""
+    """A line for each node whose CSR will be approved: the allowed names and addresses, and their proofs."""
     return tuple(
         f"{node.node}: the certificate may contain {_listed_claims(node)}"
         for node in ordered(plan.nodes)
@@ -105,7 +105,7 @@ def _listed_claims(node: NodePlan) -> str:
 
 
 def what_is_to_be_undone(plan: Plan) -> str:
-    """The end of "This will ...": what an undo of this run restores. Empty if there is nothing to restore."""
+    """The end of "This will ...": what an undo of this run restores; empty if nothing."""
     changed = [node.node for node in plan.nodes if node.change is ChangeKind.BOOTSTRAP]
     parts = [f"in ConfigMap {plan.config_map.name}"] if plan.config_map is not None else []
     if changed:
@@ -121,7 +121,7 @@ def what_comes_back(plan: Plan) -> str:
 
 
 def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:
-    """Where an undo keeps the certificates that kubelets got since the run; empty if no node was undone."""
+    """Where an undo keeps the certificates that kubelets got since the run. Empty if no node was undone."""
     roots = dict.fromkeys(node.disk.root for node in plan.nodes if node.node in put_back)
     if not roots:
         return ""
@@ -133,7 +133,7 @@ def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:
 
 
 def what_pods_are(place: PodPlace) -> str:
-    """The end of a sentence: which pods a plan by pod runs, and where."""
+    """The end of a sentence about the pods of a plan with --via pod."""
     return (
         "privileged pods that enter the node as root, one for each script, in namespace "
         f"{place.namespace}, with image {place.image}; each is removed after its answer"

@@ -1,4 +1,4 @@
-"""Whether a kubelet stays up after a restart: the script that watches it on its node, and the script's answer. Pure."""
+"""The script that checks on the node whether a kubelet stays up after a restart, and its answer. Pure."""
 
 import shlex
 from importlib.resources import files
@@ -9,10 +9,9 @@ import msgspec
 from kubevouch.node.script import Script
 
 LIMIT = 10
-"""Seconds on end for which a kubelet may be down, in addition to its unit's RestartSec."""
+"""How long a kubelet may be down at a time, in seconds, in addition to its unit's RestartSec."""
 LONGEST_PAUSE = 40
-"""The longest RestartSec that we wait for, in seconds; kubeadm's unit has 10. The port must not stay
-dark longer."""
+"""The longest RestartSec that we wait for, in seconds. kubeadm's unit has 10."""
 
 _LINES = 5
 _LONGEST = 200
@@ -64,8 +63,8 @@ def watch_script(
 
     Args:
         seconds: the longest time to watch.
-        steady: end with success once one process was active for that many seconds; 0: never.
-        first: the PID that the run started; a later one counts as a restart. 0: the first one seen.
+        steady: end with success once one process was active for this many seconds. 0: never.
+        first: the PID that the run started; 0 for the PID that the script sees first. A later PID counts as a restart.
         pause: seconds between two checks.
         proc: the machine's /proc.
     """

@@ -1,4 +1,4 @@
-"""The nodes of a run: the task on each, which nodes are alike, and how many may change at once. Pure."""
+"""The nodes of a run, the task on each, and how many may change at once. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from kubevouch.rollout.decide.run_status import NodeState
 
 _MOST = 10
 _SHARE = 10
-"""At most one in this many nodes restarts at once."""
+"""At most one node in this many restarts at a time."""
 _SIZES = (1, 2, 5, _MOST)
 
 
 def stratum_of(node: Node) -> str:
-    """The OS image, kubelet minor version and architecture: nodes with equal ones share a canary."""
+    """The OS image, kubelet minor version and architecture. Nodes with equal ones share a canary."""
     info = node.status.node_info
     kubelet = ".".join(info.kubelet_version.removeprefix("v").split(".")[:2])
     known = (info.os_image, f"kubelet {kubelet}" if kubelet else "", info.architecture)
@@ -26,7 +26,7 @@ def stratum_of(node: Node) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TaskedNode:
-    """A node of a run. state: the run's state there before the start. approves: the run only approves the node's CSR."""
+    """A node of a run. state: the run's state on it before the start. approves: whether the run only approves its CSR."""
 
     node: str
     stratum: str
@@ -49,7 +49,7 @@ class Lineup:
 
     @cached_property
     def strata(self) -> Mapping[str, tuple[TaskedNode, ...]]:
-        """The workers to change, by stratum. The first of each is the canary, a healthy node if possible."""
+        """The workers to change, by stratum. The first of each stratum is the canary, a healthy node if possible."""
         found: dict[str, list[TaskedNode]] = {}
         for each in self.nodes:
             if not each.control_plane and not each.approves and each.state is not NodeState.FAILED:
@@ -58,7 +58,7 @@ class Lineup:
 
     @cached_property
     def canaries(self) -> frozenset[str]:
-        """The node of each stratum that is changed before the others."""
+        """The first node of each stratum."""
         return frozenset(nodes[0].node for nodes in self.strata.values())
 
     @cached_property
@@ -73,7 +73,7 @@ class Lineup:
 
     @property
     def in_turn(self) -> tuple[TaskedNode, ...]:
-        """All nodes in the order of their turns, if no node has to wait."""
+        """All nodes in the order of their turns."""
         others = [each for nodes in self.strata.values() for each in nodes[1:]]
         canaries = [nodes[0] for nodes in self.strata.values()]
         planned = [*self.approvals, *canaries, *others, *self.control_planes]
@@ -82,7 +82,7 @@ class Lineup:
         )
 
     def of(self, *states: NodeState) -> tuple[TaskedNode, ...]:
-        """The nodes to change on which the run was in one of these states before the start."""
+        """The nodes to change whose state before the start was one of these."""
         return tuple(each for each in self.nodes if not each.approves and each.state in states)
 
 
@@ -120,7 +120,7 @@ def with_live_strata(plan: Plan, nodes: Iterable[Node]) -> Plan:
 
 
 def at_once(proven: int, most: int) -> int:
-    """How many nodes may change at once after `proven` nodes: 1, then 2, then 5, then 10, at most `most`."""
+    """How many nodes may change at once after `proven` nodes: 1, then 2, 5 and 10, but at most `most`."""
     for size in _SIZES:
         if proven < size:
             return min(size, most)

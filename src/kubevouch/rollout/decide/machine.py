@@ -1,4 +1,4 @@
-"""What a survey says about a machine: its node, the kubelet's next start, and the runs armed there."""
+"""What a survey shows about a machine: its node, the kubelet's next start, and the armed runs."""
 
 import re
 from collections.abc import Collection
@@ -40,10 +40,7 @@ def not_the_machine(survey: NodeSurvey, node: str, machine_id: str) -> str:
 
 
 def another_host_key(planned: str, seen: str | None) -> tuple[str, str] | None:
-    """Messages about the seen and the expected ssh host key, if they differ; else None.
-
-    planned: empty if any key is accepted. seen: None if the transport has no keys.
-    """
+    """Messages about the seen and the expected ssh host key. Returns None if they are equal."""
     if not planned or seen == planned:
         return None
     return (
@@ -65,10 +62,10 @@ def not_bound_by_operator(
 ) -> str:
     """Why the operator has not confirmed that `host` is this node's machine; empty if they have.
 
-    What the machine says is not enough: root on any machine can write its machine-id, and a
-    bootstrap token gets a client certificate with any node's name. If ssh reached the node by name,
-    the operator's ssh configuration and known_hosts confirm the machine. An address counts if the
-    operator has assigned it to this node (`said`).
+    The survey is not enough: root on any machine can write its machine-id, and the holder of a
+    bootstrap token can get a client certificate for any node's name. If ssh reached the node by
+    name, the operator's ssh configuration and known_hosts confirm the machine. If ssh reached it by
+    an address, the operator must have assigned the address to this node (`said`).
 
     known_as: the key's name in known_hosts; empty without ssh. nodes: the current Nodes.
     """
@@ -80,7 +77,7 @@ def not_bound_by_operator(
 
 
 def not_vouched_for(node: str, host: str, said: Collection[str]) -> str:
-    """A message if only the node itself claims `host`; empty if the operator vouches for it."""
+    """A message if only the node claims `host`; empty if the operator confirms it."""
     address = as_address(host)
     words = {as_address(value) or value for value in said}
     if host == node or (address is not None and address in words):
@@ -92,10 +89,7 @@ def not_vouched_for(node: str, host: str, said: Collection[str]) -> str:
 
 
 def _known_for_another(node: str, known_as: str, nodes: NodeIndex) -> str:
-    """Another Node whose name or address is `known_as`; empty if there is none.
-
-    An address that this node also has is ignored.
-    """
+    """Another Node whose name or address is `known_as`; empty if there is none, or if this node has the address, too."""
     bare = re.sub(r"^\[(.*)\]:\d+$", r"\1", known_as)
     address = as_address(bare)
     claimants = nodes.claimants(address) if address is not None else frozenset()
@@ -107,8 +101,8 @@ def _known_for_another(node: str, known_as: str, nodes: NodeIndex) -> str:
 class StartFiles:
     """The file, the drop-ins and the flags of the kubelet's next start, from the survey.
 
-    Each text is parsed once, when needed. A parsed document is ten times as large as its text, so
-    keep it for one node, not for a whole fleet.
+    Each text is parsed once, when needed. Do not keep this for a whole fleet: a parsed document is
+    ten times as large as its text.
     """
 
     survey: NodeSurvey
@@ -124,7 +118,7 @@ class StartFiles:
         return self.next_start_with(self.document)
 
     def next_start_with(self, document: ConfigDocument) -> EffectiveConfiguration:
-        """The configuration of the next start with this document as the kubelet's config file.
+        """The configuration of the next start, if this document were the kubelet's config file.
 
         Raises:
             ConfigurationError: the kubelet would reject a file, or a file cannot be read.
@@ -154,10 +148,7 @@ class StartFiles:
 
 
 def asks_anyhow(survey: NodeSurvey) -> bool:
-    """Whether a drop-in or a flag turns serverTLSBootstrap on, whatever the kubelet's config file says.
-
-    False if the files cannot be read: an undo then checks only the config file.
-    """
+    """Whether a drop-in or a flag turns serverTLSBootstrap on, whatever the config file says. False if the files cannot be read."""
     try:
         empty = read_document(_EMPTY_FILE)
         found = StartFiles(survey).next_start_with(empty) if survey.config else None
@@ -167,7 +158,7 @@ def asks_anyhow(survey: NodeSurvey) -> bool:
 
 
 def restart_pending(survey: NodeSurvey, started_with: str = "") -> bool:
-    """Whether the kubelet's config file was written after the kubelet's start, so it may run with other settings.
+    """Whether the kubelet may run with other settings than its config file, which was written after its start.
 
     started_with: the digest of the file at the start, if known. Writing the same content again
     changes nothing.
@@ -185,7 +176,7 @@ def has_restarted(state: str) -> bool:
 def was_since_the_start(survey: NodeSurvey, moment: int) -> bool:
     """Whether the moment is between the kubelet's start and the survey, by the node's clock.
 
-    A time in the future does not count: a restart would not get past it.
+    A time in the future does not count, since it would stay later than any restart.
     """
     if not survey.unit.age:
         return False
@@ -194,22 +185,22 @@ def was_since_the_start(survey: NodeSurvey, moment: int) -> bool:
 
 
 def state_of_run(survey: NodeSurvey, run: str) -> str:
-    """The state in the run's folder on the node (run_state.sh); empty without a folder.
+    """The state in the run's folder on the node (run_state.sh); empty if there is no folder.
 
     barred: an undo came before the run began there, so the run must not begin. unfinished: the run
-    died before it was prepared.
+    died while it prepared the node.
     """
     states = (each.state for each in survey.runs if each.run == run.encode())
     return next(states, b"").decode(errors="replace")
 
 
 def armed_runs(survey: NodeSurvey) -> tuple[SurveyedRun, ...]:
-    """Runs that have begun on this node and not ended. Their dead-man's switches will end them."""
+    """The runs that have begun on this node and not ended. Their dead-man's switches will undo them."""
     return tuple(each for each in survey.runs if each.is_armed)
 
 
 def said_of_armed(survey: NodeSurvey, run: SurveyedRun) -> str:
-    """A message about what an armed run has done, and when its switch ends the run."""
+    """A message about what an armed run has done, and when its switch undoes it."""
     name = run.run.decode(errors="replace")
     done, ends, ended = (
         ("has changed this node and was proven, but is not committed", "commits it", "committed it")

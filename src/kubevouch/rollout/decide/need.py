@@ -1,7 +1,4 @@
-"""What do a node's disk and kubelet need? Decided from a survey and the served certificate. Pure.
-
-A node with an armed run never counts as healthy: that run must be proven or undone first.
-"""
+"""Decides what a node needs, from a survey and the served certificate. Pure."""
 
 import hashlib
 from dataclasses import dataclass
@@ -42,9 +39,9 @@ class MachineFacts:
     """The facts from which `need_of` decides.
 
     machine_id: from the Node. at: the time of the survey, by our clock. served: what the kubelet
-    serves at the address that scrapers dial; None if unknown. csr_waits: whether the node's newest
-    serving CSR is undecided. started_with: SHA-256 of the config.yaml with which a run restarted
-    the kubelet; empty if unknown.
+    serves at the address that scrapers dial; None if unknown. csr_waits: whether the newest CSR of
+    the node's kubelet is undecided. started_with: SHA-256 of the config.yaml with which a run
+    restarted the kubelet; empty if unknown.
     """
 
     node: str
@@ -70,7 +67,7 @@ class Rewrite:
 
 
 class _CannotBePlannedError(Exception):
-    """Why no plan can contain the node. leads_on: what helps, usually a repair on the node."""
+    """Why no plan can contain the node. leads_on: what helps."""
 
     def __init__(self, why: str, leads_on: LeadsOn = LeadsOn.NODE) -> None:
         super().__init__(why)
@@ -78,9 +75,9 @@ class _CannotBePlannedError(Exception):
 
 
 def need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
-    """The change that a node needs; None if only its newest CSR needs an approval.
+    """The change that a node needs. Returns None if only its newest CSR needs an approval.
 
-    LeftOut if the node needs nothing, or if nothing can be done.
+    Returns LeftOut if the node needs nothing, or if nothing can be done.
     """
     try:
         return _need_of(facts)
@@ -125,7 +122,7 @@ def _need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
 
 
 def _is_as_good_as_none(served: Served | None, node: str) -> bool:
-    """Whether the served certificate is useless, but the kubelet will keep it until it expires."""
+    """Whether the kubelet serves a useless certificate and will keep it until it expires."""
     useless = (Code.SIGNED_BY_OTHER_CA, Code.NOT_YET_VALID)
     if served is None or code_of(served) in useless:
         return served is not None
@@ -139,7 +136,7 @@ def serves_its_own(served: Served | None, node: str) -> bool:
 
 
 def _check_answers(served: Served | None) -> None:
-    """Raises if the port fails for another reason than a missing certificate: an approval would not help, or not be seen."""
+    """Raises if the port fails for another reason than a missing certificate: then an approval would not help."""
     if served is None or served.dialled.failure is None or is_dark(served):
         return
     failure = served.dialled.failure

@@ -1,4 +1,4 @@
-"""Chooses the advice after `status`, by the nodes and the Lease; and says which run is in progress. Pure."""
+"""Chooses the advice after `status`, by the nodes and the Lease, and reports which run is in progress. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _RETRIES = 15
 """Seconds after which a failed switch retries (undo.sh)."""
 
 _LONGEST_SLEEP = 600
-"""The longest sleep in a command, in seconds: a node may claim that its switch fires in years."""
+"""The longest sleep in a command, in seconds: a node may report a switch that fires in years."""
 
 
 def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
@@ -35,7 +35,7 @@ def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
 
 
 def who_writes(holder: RunHolder | None, doubt: str) -> str:
-    """Says who works on a run now, by the Lease. doubt: why that is unknown."""
+    """A message about who works on a run now, by the Lease. doubt: why that is unknown."""
     if holder is None:
         return f"unknown: {doubt}" if doubt else "nobody"
     if holder.is_alive:
@@ -48,9 +48,9 @@ class StatusFacts:
     """What `status` has found.
 
     run: the requested run. kept: runs whose plans are readable on this machine. newest: the newest
-    of these on a node. nodes: the nodes that --node selected. way: how they were reached. file: the
-    plan's file, if `run` was given by one and is not kept here. away: if the API server did not
-    answer, the command that shows whether it answers again.
+    of these on a node. nodes: the nodes that --node selected. way: how we reached them. file: the
+    plan's file, if `run` was given by one and is not kept here. away: the command that shows
+    whether the API server answers again; empty if it did answer.
     """
 
     statuses: Sequence[RunOnNode]
@@ -71,7 +71,7 @@ class StatusFacts:
     def goes_on(self, case: Case, run: str, waits: int = 0, nodes: Sequence[str] = ()) -> NextStep:
         """A step that continues that run.
 
-        Without the plan on this machine: `status`, with a note about where to continue.
+        If the plan is not on this machine: `status`, with a note about where to continue.
         """
         there = step(case, run=self.word(run), nodes=some(nodes))
         if self.is_here(run):
@@ -90,8 +90,7 @@ class StatusFacts:
 def next_for_status(found: StatusFacts) -> NextStep:
     """The next step: for a run in progress, else for armed nodes, unreachable nodes, or a run that has not ended.
 
-    Continuing a run needs the API server. If that does not answer, the command that checks it comes
-    first.
+    If the API server does not answer, the command that checks it comes first.
     """
     holder = found.holder
     if holder is not None and holder.is_alive:
@@ -123,7 +122,6 @@ def _running(found: StatusFacts, holder: RunHolder) -> NextStep:
 
 
 def _begun(found: StatusFacts, begun: Sequence[RunOnNode]) -> NextStep:
-    """The step for nodes (at least one) on which a run has begun and not ended."""
     run = next((each.run for each in begun if found.is_here(each.run)), begun[0].run)
     of_run = [each for each in begun if each.run == run]
     if failed := [each.node for each in of_run if each.state is NodeState.FAILED]:
@@ -133,7 +131,6 @@ def _begun(found: StatusFacts, begun: Sequence[RunOnNode]) -> NextStep:
 
 
 def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
-    """The step for a node that did not answer, by the reason."""
     why, node, way = silent.leads_on, silent.node, found.way
     if why is LeadsOn.OTHER_KEY:
         there = way.said_again
@@ -146,7 +143,7 @@ def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
 def _ended(found: StatusFacts) -> NextStep:
     """The step if no run is armed.
 
-    A silent holder of the Lease has died: its run is unfinished, even if all begun nodes are done.
+    If the Lease's holder is silent, its run is unfinished, even if all begun nodes are done.
     """
     silent = found.holder
     run = found.run or (silent.run if silent is not None else found.newest)

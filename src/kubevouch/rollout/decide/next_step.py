@@ -44,10 +44,10 @@ _REFUSED = {
 
 @dataclass(frozen=True)
 class Commands:
-    """Commands for this plan. again: carries the plan out again. anew: makes a new plan. by_ssh: makes one that uses ssh.
+    """Commands for this plan. again: carries the plan out again. anew: makes a new plan. by_ssh: makes a plan that uses ssh.
 
     is_kept: whether this machine has a run's plan, so that the run can continue. there: flags to
-    reach the nodes of a run without a plan here.
+    reach the nodes of a run whose plan is not on this machine.
     """
 
     again: Argv
@@ -58,7 +58,7 @@ class Commands:
     by_ssh: Argv = ()
 
     def look(self, run: str, case: Case = Case.LOOK) -> NextStep:
-        """Shows the state of another run: by its plan, or over this plan's transport."""
+        """Shows the state of another run: with its plan, or with this plan's transport."""
         way = () if self.is_kept(run) else self.there
         return step(case, run=run_word(run), way=way, again=self.again, anew=self.anew)
 
@@ -81,8 +81,8 @@ def commands_of(
 
     If the plan has only some nodes, a new plan gets the same nodes, except those in `gone`.
 
-    asked: the command line that the operator used; empty for `apply FILE`. vouched: the flags by
-    which the operator vouched for nodes. Once a run has begun, kubevouch keeps its plan, so the
+    asked: the command line that the operator used; empty for `apply FILE`. vouched: the flags with
+    which the operator confirmed addresses. Once a run has begun, kubevouch keeps its plan, so the
     commands name the run instead of the file.
     """
     said, there, left = [*words_of(word)], [*_way_there(plan)], set(gone)
@@ -105,7 +105,6 @@ def commands_of(
 
 
 def _way_there(plan: Plan) -> Iterator[str]:
-    """The flags that say how to reach the plan's nodes, except `--via`."""
     yield from way_of(plan).said_again
     if plan.ask_sudo_password:
         yield "--ask-sudo-password"
@@ -145,7 +144,7 @@ def next_after(result: RunResult, commands: Commands) -> NextStep:
 
 
 def next_after_undo(result: RunResult, again: Argv) -> NextStep:
-    """The step after `undo`. Repeats the command only if it may still change something."""
+    """The step after `undo`. Repeats the command only if that may change something."""
     left = [each for each in result.nodes if each.state not in AS_BEFORE]
     may_change = result.config_map.failed and not result.config_map.settled
     lost_to = result.lost_to
@@ -206,7 +205,7 @@ def next_without_answer(error: KubevouchError, again: Argv) -> NextStep | None:
 
 
 def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextStep:
-    """The step after a stop. If this run is armed on nodes, undo comes first: a new plan would leave them out."""
+    """The step after a stop. If this run is armed on nodes, undo comes first, since a new plan would leave them out."""
     if isinstance(error, NotTheHolder):
         return commands.look(error.run)
     if error.run not in ("", plan.run):
@@ -221,7 +220,6 @@ def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextSte
 
 
 def _what_shows(error: StoppedBefore, plan: Plan) -> Argv:
-    """The command that shows the problem, on this machine or on the node; empty if there is none."""
     if error.way not in _THERE:
         return error.shown_by
     host = next((each.host for each in plan.nodes if each.node == error.where), error.where)

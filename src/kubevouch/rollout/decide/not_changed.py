@@ -1,4 +1,4 @@
-"""What an undo reports for a node where it writes nothing, by the node's config file. Pure."""
+"""The result of an undo on a node where it wrote nothing, from the node's config file. Pure."""
 
 from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
 from kubevouch.kubelet.configuration import read_configuration
@@ -9,15 +9,15 @@ from kubevouch.rollout.decide.result import NodeResult, why_of
 from kubevouch.rollout.decide.run_status import NodeState
 
 _KEPT = 3
-"""A node keeps the records of this many runs that have begun. Records of barred runs do not count
-(transaction.sh, forget_older)."""
+"""A node keeps the records of this many runs. Barred runs do not count (transaction.sh, forget_older)."""
 
 
 def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> NodeResult:
-    """The result for a node without a record of the run, where the run can no longer begin.
+    """The undo's result for a node that has no record of the run.
 
-    UNTOUCHED, with the reason, if the config file is as before. If the run does not change the
-    file, only the run's record could show whether it ran, and newer runs may have removed that.
+    Returns UNTOUCHED, with the reason, if the config file is as before the run. If the run does not
+    change that file, only the record could show whether it ran. Newer runs may have removed the
+    record.
     """
     if seen.no_kubelet:
         why = f"{node.disk.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
@@ -40,7 +40,7 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Node
 
 
 def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> NodeResult | None:
-    """A failed result if the run was undone on the node, but serverTLSBootstrap is on again; else None."""
+    """Returns a FAILED result if the run was undone on the node, but serverTLSBootstrap is on again; else None."""
     said, leaves_it_off = edited(node, seen)
     if leaves_it_off and not _others_armed(run, seen):
         return None
@@ -49,10 +49,10 @@ def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> NodeResult | No
 
 
 def edited(node: NodePlan, seen: NodeSurvey) -> tuple[str, bool]:
-    """A message if a restored config file was changed again, and whether serverTLSBootstrap is off in it.
+    """A message if a restored config file was changed again, and whether the file leaves serverTLSBootstrap off.
 
-    The message is empty if the file is as before, or if the file is unknown because no kubelet runs
-    (another message says why).
+    The message is empty if the file is as before the run. It is also empty if no kubelet runs,
+    since then the file is unknown.
     """
     if not seen.config or seen.config[0].sha256 == node.disk.config_sha256:
         return "", True
@@ -66,12 +66,10 @@ def edited(node: NodePlan, seen: NodeSurvey) -> tuple[str, bool]:
 
 
 def _others_armed(run: str, seen: NodeSurvey) -> tuple[SurveyedRun, ...]:
-    """The other armed runs. This run was perhaps armed during the survey, but has ended since."""
     return tuple(each for each in armed_runs(seen) if each.run != run.encode())
 
 
 def _hint(node: NodePlan, run: str, seen: NodeSurvey) -> str:
-    """How to undo another run's change on the node, or how to see which run made it."""
     if runs := _others_armed(run, seen):
         name = runs[0].run.decode(errors="replace")
         return f"{said_of_armed(seen, runs[0])}; kubevouch undo {name} --node {node.node} puts that back"

@@ -22,7 +22,8 @@ class HeldInCommon:
     """The kind, namespace and name, such as `Service shop/cart`."""
 
     spare: int
-    """How many pods may be missing at once: disruptionsAllowed, or all ready endpoints but one."""
+    """How many pods may be missing at once: disruptionsAllowed, or one fewer than the ready
+    endpoints."""
 
     pods: Mapping[str, int]
     """The number of pods or endpoints on each node."""
@@ -33,7 +34,7 @@ class HeldInCommon:
     def objection(self, node: str, active: Collection[str], lately: Collection[str]) -> str:
         """Why the node may not begin now; empty if it may.
 
-        A node may always begin alone: with a budget of zero, nodes are changed one at a time.
+        A budget of zero does not stop the run: then nodes are changed one at a time.
         """
         others = [each for each in active if each in self.pods]
         taken = sum(self.pods[each] for each in others)
@@ -47,7 +48,7 @@ class HeldInCommon:
 
 @dataclass(frozen=True)
 class Workloads:
-    """All workloads that nodes share. unread: why they are unknown; empty if known."""
+    """The workloads that nodes share. unread: why they are unknown; empty if known."""
 
     held: tuple[HeldInCommon, ...] = ()
     unread: str = ""
@@ -63,8 +64,8 @@ class Workloads:
     def objection(self, node: str, active: Collection[str], lately: Collection[str]) -> str:
         """Why the node may not begin now; empty if it may.
 
-        active: nodes that have begun and are not proven. lately: those, and nodes that finished
-        in the last two minutes.
+        active: nodes that have begun and are not proven. lately: the active nodes, and nodes that
+        finished in the last two minutes.
         """
         if self.unread and active:
             return f"one node at a time: {self.unread}"
@@ -75,7 +76,7 @@ class Workloads:
 _LOST = (NodeState.FAILED, NodeState.UNKNOWN)
 _APPROVALS = 8
 _SETTLES = 120.0
-"""Seconds after a node has finished in which its restart may explain unready pods."""
+"""How long the restart of a finished node may explain unready pods, in seconds."""
 _LOOK = 5.0
 """Seconds after which shared workloads are read again."""
 
@@ -84,9 +85,9 @@ _LOOK = 5.0
 class Course:
     """A node's progress. Times are monotonic.
 
-    state: untouched: the node waits. armed: in progress. undone: undone, or nothing was changed.
-    failed, unknown: the node may be unhealthy. gate: the pending gate of a node in progress; None
-    once a gate has failed and the change is being undone.
+    state: UNTOUCHED if the node waits, ARMED if it is in progress, UNDONE also if nothing was
+    changed. FAILED and UNKNOWN nodes may be unhealthy. gate: the pending gate of a node in
+    progress; None once a gate has failed and the change is being undone.
     """
 
     state: NodeState = NodeState.UNTOUCHED
@@ -99,7 +100,7 @@ class Course:
     """Whether the node is a canary that was healthy after its soak."""
 
     for_good: bool = False
-    """Whether the node failed with something that no undo takes back."""
+    """Whether the failure is one that no undo takes back."""
 
     @property
     def active(self) -> bool:
@@ -122,7 +123,7 @@ class Turn:
     """Why no other node begins."""
 
     again: float | None = None
-    """When to ask again even if no node has finished; None: only when one has."""
+    """When to ask again if no node has finished. None: only once a node has."""
 
     waits_for: str = ""
     """A message about what the next node waits for."""
@@ -130,8 +131,6 @@ class Turn:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A snapshot of the run."""
-
     lineup: Lineup
     courses: Mapping[str, Course]
     workloads: Workloads
@@ -177,7 +176,7 @@ class _Seen:
 def next_turn(
     lineup: Lineup, courses: Mapping[str, Course], workloads: Workloads, now: float
 ) -> Turn:
-    """Decides which nodes begin now, or why no other node does. A node without a course waits."""
+    """Decides which nodes begin now, or why no other node does. A node that is missing in `courses` waits."""
     seen = _Seen(lineup, courses, workloads, now)
     if why := _why_it_stops(seen):
         return Turn(stop=why)
@@ -191,10 +190,7 @@ def next_turn(
 
 
 def _why_it_stops(seen: _Seen) -> str:
-    """Why the failures so far stop the run; empty if they do not.
-
-    After the canaries, the first failure only pauses the run.
-    """
+    """Why the failures stop the run; empty if they do not. After the canaries, the first failure only pauses it."""
     for each in seen.failed:
         if why := _why_at_once(each, seen):
             return why
@@ -208,7 +204,6 @@ def _why_it_stops(seen: _Seen) -> str:
 
 
 def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
-    """Why this single failure stops the run; empty if it does not."""
     lineup, course = seen.lineup, seen.course(failed)
     whole_change = bool(lineup.of(NodeState.UNTOUCHED))
     if course.state in _LOST:
@@ -229,7 +224,7 @@ def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
 
 
 def _finishes(seen: _Seen) -> Turn | None:
-    """Nodes that this run has begun before, all at once: their switches are set, and will fire."""
+    """Nodes that this run has begun before, all at once, since their switches will fire."""
     nodes = seen.lineup.of(*BEGUN)
     if waits := seen.waits(nodes):
         return Turn(begin=tuple(each.node for each in waits))
@@ -237,7 +232,6 @@ def _finishes(seen: _Seen) -> Turn | None:
 
 
 def _approvals(seen: _Seen) -> Turn | None:
-    """Approvals, also in growing batches, since an approval cannot be taken back."""
     nodes = seen.lineup.approvals
     waits = seen.waits(nodes)
     if not waits:
@@ -249,7 +243,6 @@ def _approvals(seen: _Seen) -> Turn | None:
 
 
 def _canaries(seen: _Seen) -> Turn | None:
-    """The canary of each stratum, before the other workers."""
     strata = seen.lineup.strata.values()
     nodes = [each[0] for each in strata if each[0].state is NodeState.UNTOUCHED]
     if seen.waits(nodes):
@@ -258,7 +251,6 @@ def _canaries(seen: _Seen) -> Turn | None:
 
 
 def _others(seen: _Seen) -> Turn | None:
-    """The workers whose canary has soaked."""
     others, soaking, soaked = [], [], []
     for canary, *rest in seen.lineup.strata.values():
         if seen.course(canary).soaked or not seen.waits(rest):
@@ -283,7 +275,6 @@ def _others(seen: _Seen) -> Turn | None:
 
 
 def _control_planes(seen: _Seen) -> Turn | None:
-    """Control planes, one at a time and after all other nodes."""
     nodes = seen.lineup.control_planes
     if not seen.waits(nodes):
         return None
@@ -294,7 +285,7 @@ def _control_planes(seen: _Seen) -> Turn | None:
 
 
 def _begun(seen: _Seen, nodes: Collection[TaskedNode]) -> Turn:
-    """The waiting nodes that may begin: as many as the proven nodes allow, and none that `Workloads` holds."""
+    """The waiting nodes that may begin: as many as the proven nodes allow, and none to which `Workloads` objects."""
     if _drains(seen):
         return Turn()
     width = at_once(_proven(seen, nodes), seen.lineup.cap)
@@ -313,7 +304,7 @@ def _begun(seen: _Seen, nodes: Collection[TaskedNode]) -> Turn:
 
 
 def _free(seen: _Seen, width: int) -> int:
-    """How many more nodes may begin. A node that only waits for metrics makes room for another, up to twice the width."""
+    """How many more nodes may begin. Nodes that only wait for metrics do not count, up to twice the width."""
     return max(0, min(width - seen.restarting, 2 * width - len(seen.active)))
 
 
@@ -325,7 +316,7 @@ def _proven(seen: _Seen, nodes: Collection[TaskedNode]) -> int:
 
 
 def _drains(seen: _Seen) -> bool:
-    """Whether the run pauses: a node has failed, and others that began before have not finished."""
+    """Whether the run pauses: after a failure, until all nodes that began before it have finished."""
     since = _failure(seen)
     begun = [seen.courses[node].began for node in seen.active]
     return since is not None and any(each is not None and each <= since for each in begun)

@@ -1,7 +1,7 @@
-"""Which serving CSRs in a node's name its kubelet may have made. Pure.
+"""Finds the serving CSRs that a node's own kubelet may have made. Pure.
 
-Anybody who holds another client certificate of the node's name can also make CSRs. We ignore those,
-so that a thief's CSRs cannot delay the node.
+Anybody who holds another client certificate for the node's name can also make CSRs. We ignore such
+CSRs, so that they cannot delay the node.
 """
 
 from collections import defaultdict
@@ -23,12 +23,12 @@ def csrs_by_node(csrs: Iterable[CertificateSigningRequest]) -> Mapping[str, Csrs
 
 
 def made_with(csr: CertificateSigningRequest) -> str:
-    """The SHA-256 of the client certificate that made the CSR; empty if the API server does not say (before Kubernetes 1.32)."""
+    """The SHA-256 of the client certificate that made the CSR; empty before Kubernetes 1.32, which does not record it."""
     return certificate_id(csr.spec.extra.get(CREDENTIAL_ID, ()))
 
 
 def own_csrs(csrs: Csrs, certificates: Collection[str]) -> Csrs:
-    """A node's CSRs that were made with a client certificate on its disk; all if no CSR says that.
+    """The node's CSRs that a client certificate on its disk made. Returns all if no CSR records its certificate.
 
     certificates: the SHA-256 of the certificates on the disk.
     """
@@ -44,7 +44,7 @@ def csr_waits(csrs: Csrs, certificates: Collection[str]) -> bool:
 
 
 def not_asked_yet(others: Csrs) -> str:
-    """The message for a kubelet without a CSR. others: CSRs in the node's name that others made."""
+    """A message for a kubelet without a CSR. others: CSRs for this node that another credential made."""
     if not others:
         return "the kubelet has made no CSR yet"
     newest, more = others[-1].name, len(others) - 1

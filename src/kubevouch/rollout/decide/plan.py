@@ -1,7 +1,7 @@
 """The plan: the changes of each node, bound to one cluster and its machines.
 
-A plan is a file that people review. So it contains everything that the run will do, and no secret.
-The run's folder on each node holds the run's state; the plan only says where that is.
+People review a plan, so it contains everything that the run will do, and no secret. The run's state
+is in its folder on each node.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,7 +26,6 @@ _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
 
 def _all_of(pattern: str) -> msgspec.Meta:
-    """A constraint: the whole text must match the pattern."""
     return msgspec.Meta(pattern=rf"\A(?:{pattern})\Z")
 
 
@@ -51,12 +50,12 @@ class ChangeKind(StrEnum):
     kubelet, and approves its CSR."""
 
     APPROVE = "approve"
-    """serverTLSBootstrap is on and the CSR waits: the run only approves the newest CSR, without
-    a write or a restart."""
+    """serverTLSBootstrap is on and the CSR waits: the run approves the newest CSR, and writes and
+    restarts nothing."""
 
 
 class ClusterBinding(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The plan's cluster. Other clusters are refused, whatever the context is called."""
+    """The plan's cluster. Any other cluster is refused, whatever the context is called."""
 
     context: str
     server: str
@@ -77,7 +76,7 @@ class PodPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DiskChange(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """What the run writes on a node. Empty if it writes nothing.
+    """What the run writes on a node; empty if nothing.
 
     config_sha256, content_sha256: the SHA-256 of config.yaml before and after the change.
     """
@@ -121,22 +120,23 @@ class NodePlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     addresses: tuple[Claim, ...]
     disk: DiskChange = UNWRITTEN
     known_as: str = ""
-    """The host key's name in the planner's known_hosts; empty if the transport has no keys."""
+    """The host key's name in known_hosts when the plan was made; empty if the transport has no
+    keys."""
 
     stratum: str = ""
-    """The stratum, for the order that the plan shows. A run uses the Node's current stratum."""
+    """The stratum when the plan was made. A run uses the Node's current stratum."""
 
     @property
     def allowed(self) -> AllowedNames:
         """The names and addresses that the node's certificate may have.
 
-        A plan contains unproven claims of a node only if the operator vouched for them.
+        A plan contains an unproven claim only if the operator confirmed it.
         """
         return AllowedNames(self.node, self.names, self.addresses, self.control_plane)
 
     @property
     def vouched(self) -> tuple[str, ...]:
-        """The addresses that the operator vouched for."""
+        """The addresses that the operator confirmed."""
         return tuple(claim.value for claim in self.addresses if claim.by_operator)
 
 
@@ -151,7 +151,7 @@ class LeftOut(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
 
     leads_on: LeadsOn = LeadsOn.NEW_PLAN
     host: HostIfAny = ""
-    """The host that was contacted, if the operator should look there; else empty."""
+    """The host where the operator should look; empty if that would not help."""
 
 
 class ConfigMapPlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -171,7 +171,7 @@ class Plan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     run: RunName
     made_at: Annotated[datetime, msgspec.Meta(tz=True)]
     made_by: str
-    """The version of kubevouch."""
+    """The version of kubevouch that made the plan."""
 
     via: Via
     ssh_config: Annotated[str, _all_of(r"[^\0]*")]
@@ -191,7 +191,7 @@ class Plan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     """Set only if `via` is pod."""
 
     ask_sudo_password: bool = False
-    """Whether apply prompts for the sudo password of the nodes."""
+    """Whether `apply` prompts for a sudo password."""
 
     schema: Literal["kubevouch.plan/1"] = msgspec.field(default=SCHEMA, name="schemaVersion")
 
@@ -204,7 +204,7 @@ def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
 def only_nodes(plan: Plan, names: Collection[str]) -> Plan:
     """The plan for these nodes only. It does not change the ConfigMap, which concerns all nodes.
 
-    Raises UsageError if the plan lacks a node.
+    Raises UsageError if the plan lacks one of the nodes.
     """
     known = [node.node for node in plan.nodes]
     for name in names:
@@ -217,19 +217,19 @@ def only_nodes(plan: Plan, names: Collection[str]) -> Plan:
 
 
 def without_nodes(plan: Plan, away: Sequence[LeftOut]) -> Plan:
-    """The plan without these nodes, listed as left out."""
+    """The plan with these nodes moved to the left-out ones."""
     names = {each.node for each in away}
     kept = tuple(node for node in plan.nodes if node.node not in names)
     return msgspec.structs.replace(plan, nodes=kept, left_out=(*plan.left_out, *away))
 
 
 def unvouched(plan: Plan) -> tuple[NodePlan, ...]:
-    """The nodes that ssh reached at an address that only the node itself claims. `apply` refuses them."""
+    """The nodes that ssh reached at an address that only the node claims. `apply` refuses them."""
     return tuple(each for each in plan.nodes if not_vouched_for(each.node, each.host, each.vouched))
 
 
 def by_answer(plan: Plan, *, yes: bool) -> Plan:
-    """The plan after the operator's answer about unvouched nodes. yes: their addresses are right; else the nodes are left out."""
+    """The plan after the operator's answer about unconfirmed addresses. yes: they are right; else their nodes are left out."""
     asked = {each.node: each for each in unvouched(plan)}
     if yes:
         nodes = (_vouched_for(each) if each.node in asked else each for each in plan.nodes)

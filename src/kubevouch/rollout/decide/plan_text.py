@@ -15,13 +15,11 @@ from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
 EXPECTED = "expected a file written by `plan`"
 
 _NOT_SHOWN = re.compile(r"[^\t\n\r -~]")
-"""People review a plan, so it must not hide anything: it is written in ASCII, and other characters
-are refused."""
+"""Characters that a plan must not contain. It is ASCII, so that it hides nothing from a reviewer."""
 _LONGEST_SEEN = 500
 """The most characters of the message about a refused plan."""
 _LARGEST_NODE = 256 * 1024
-"""The most bytes of a node's entry: a node's files may be large, and a plan may have thousands of
-nodes."""
+"""The most bytes of a node's entry, since a plan may have thousands of nodes."""
 
 
 def text_of(plan: Plan) -> str:
@@ -92,7 +90,7 @@ def _node_problem(node: NodePlan) -> str:
 def node_problem(node: NodePlan) -> str:
     """Why a plan must not contain this node; empty if it may.
 
-    The node itself supplies much of its entry, and an invalid one would spoil the whole plan.
+    Much of the entry comes from the node, and an invalid one would make the whole plan invalid.
     """
     written = msgspec.json.encode(node)
     if len(written) > _LARGEST_NODE:

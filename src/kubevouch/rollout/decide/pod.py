@@ -1,8 +1,8 @@
-"""The pod that runs a script on one node: its spec, its state by its status, and whether it is a leftover. Pure.
+"""The pod that runs a script on one node: its spec, its state, and whether it is a leftover. Pure.
 
 The first container is privileged, enters the host and runs the script. Two more, without
-privileges, return what does not fit into the first one's message. None of this needs the kubelet's
-port: the kubelet itself posts the messages.
+privileges, return the part of the answer that does not fit into the first one's message. The
+kubelet posts the messages, so its port is not needed.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ _GRACE: Final = 30
 """Seconds that a started script may still run after its pod's deletion."""
 
 _BEYOND: Final = 60
-"""Seconds that are added to the script's time limit for the pod's deadline, for its start."""
+"""Seconds that the pod's deadline adds to the script's time limit, for the start."""
 
 _LEFT_BEHIND: Final = timedelta(seconds=60)
 """A pod is a leftover this long after its end: a run that waits for a pod removes it at once."""
@@ -55,10 +55,10 @@ class PodState(StrEnum):
     """The state of a pod's answer."""
 
     WAITING = "waiting"
-    """As far as seen, the script has not started."""
+    """The script has not started, as far as the status shows."""
 
     RUNNING = "running"
-    """The script runs, or has ended and the answer is incomplete."""
+    """The script runs, or has ended and the answer is still incomplete."""
 
     ANSWERED = "answered"
     REFUSED = "refused"
@@ -69,13 +69,13 @@ class PodState(StrEnum):
 
 
 class PodLook(msgspec.Struct, frozen=True):
-    """What a pod's status shows. why: what the pod waits for, or why it failed. messages: the containers' messages, in order."""
+    """What a pod's status shows. why: what the pod waits for, or why it failed. messages: one for each container, in order."""
 
     state: PodState = PodState.WAITING
     why: str = "the kubelet has not started the pod"
     messages: tuple[str, ...] = ()
     in_vain: bool = False
-    """Whether the pod waits for something that will not come by itself."""
+    """Whether the pod waits for something that will not happen by itself."""
 
     @property
     def is_final(self) -> bool:
@@ -163,7 +163,7 @@ _NO_RIGHTS: Final[Mapping[str, Any]] = {
 
 
 def changed_by_admission(pod: Pod, place: PodPlace) -> str:
-    """A forbidden change of the pod by an admission webhook; empty if there is none."""
+    """The forbidden change that an admission webhook made to the pod; empty if there is none."""
     found = [each.name for each in (*pod.spec.init_containers, *pod.spec.containers)]
     if added := sorted({*found} - {_SCRIPT, *_REST}):
         return f"a webhook of this cluster added container {added[0]} to the pod"
@@ -205,7 +205,6 @@ def _before_its_end(pod: Pod, script: ContainerStatus) -> PodLook:
 
 
 def _answered(pod: Pod, statuses: Mapping[str, ContainerStatus], first: str, count: int) -> PodLook:
-    """The complete answer, if the containers with its other parts have ended."""
     messages = [first]
     for name in _REST[: count - 1]:
         ended = statuses.get(name, ContainerStatus()).state.terminated
@@ -218,7 +217,7 @@ def _answered(pod: Pod, statuses: Mapping[str, ContainerStatus], first: str, cou
 
 
 def is_left_behind(pod: Pod, now: datetime) -> bool:
-    """Whether the pod is a leftover: over its deadline, or ended for more than a minute."""
+    """Whether the pod is a leftover: its deadline has passed, or it ended more than a minute ago."""
     created = pod.metadata.creation_timestamp
     if created is None:
         return False
@@ -237,8 +236,8 @@ def is_left_behind(pod: Pod, now: datetime) -> bool:
 def verdict(look: PodLook, *, gone: bool, seconds: float) -> tuple[PodState, str]:
     """The final state of a pod that we no longer wait for (ANSWERED, REFUSED or LOST), and why.
 
-    gone: whether the kubelet has confirmed the pod's deletion. Without that, a container may have
-    run unseen, or may still run.
+    gone: whether the kubelet has confirmed the pod's deletion. If not, a container may have run
+    unseen, or may still run.
     """
     if look.is_final:
         return look.state, look.why

@@ -1,6 +1,6 @@
-"""Before the first write: is a node still as planned, and what is left to do there? Pure.
+"""Checks before the first write whether a node is still as planned, and what is left to do. Pure.
 
-Anybody may have written the plan's file. So its statements about the cluster, a node's role and its
+Anybody may have edited the plan's file. So its values about the cluster, a node's role and its
 names are checked against the current state, or proven again.
 """
 
@@ -32,12 +32,13 @@ GONE = "this Node no longer exists"
 class Recheck:
     """This run's state on a planned node before the start.
 
-    state: untouched: as planned. armed: an earlier attempt died there, and this one continues.
-    failed: the same, but the Node is not Ready, so the run undoes it. done: nothing to do. unknown:
-    not as planned.
+    state: UNTOUCHED: as planned. ARMED: an earlier attempt has begun and not ended, and this one
+    continues. FAILED: the same, but the Node is not Ready, so the run undoes it. DONE: nothing to
+    do. UNKNOWN: not as planned.
 
     why: why the run must not touch the node, which also stops all other nodes. content: the whole
-    new config.yaml, if the run writes one. armed_run: the run that is armed there, if that is why.
+    new config.yaml, if the run writes one. armed_run: the run that is armed on the node, if that is
+    the reason.
     """
 
     state: NodeState
@@ -84,7 +85,6 @@ _ROLES = {True: "control plane", False: "worker"}
 
 
 def _other_than_planned(now_and_then: Mapping[str, tuple[object, object]]) -> str:
-    """A message about the first value that differs from the plan; empty if all are equal."""
     for what, (now, then) in now_and_then.items():
         if now != then:
             return f"the {what} is now {now}, but {then} in the plan"
@@ -94,8 +94,8 @@ def _other_than_planned(now_and_then: Mapping[str, tuple[object, object]]) -> st
 def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) -> str:
     """Why a run skips this node and continues with the others; empty if it does not.
 
-    begun: whether the run has changed the node before. Then it finishes the node even if the
-    kubelet now has another version, or the Node more addresses.
+    begun: whether the run has changed the node before. If so, it finishes the node even if the
+    kubelet has another version now, or the Node has more addresses.
     """
     if node is None:
         return GONE
@@ -116,8 +116,7 @@ def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) ->
 def _added(planned: NodePlan, node: Node) -> frozenset[str]:
     """New names and addresses of the Node, if it still has all of the plan's.
 
-    The kubelet's CSR would have them, too, and so be held. That must not stop the run on other
-    nodes.
+    The kubelet's CSR would request them, and so be held. That must not stop the run on other nodes.
     """
     then = _values(planned.allowed)
     now = _values(allowed_names_of(node))
@@ -150,7 +149,6 @@ def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
 
 
 def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
-    """The state of a begun run: armed if the disk is as the run left it, so that the run can continue."""
     if survey.config and survey.root and survey.pki:
         config, root, pki = survey.config[0], survey.root[0], survey.pki[0]
         paths = (config.text_path, root.text_path, pki.text_path)
@@ -169,9 +167,9 @@ def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
 
 
 def recheck_not_ready(stands: NodeState) -> Recheck | None:
-    """The state of a node that is not Ready; None if the run has changed nothing there, and so skips it.
+    """The state of a node that is not Ready. Returns None if the run has changed nothing there, and so skips it.
 
-    A node that the run has changed counts as failed: the run's restart may be the reason.
+    A node that the run has changed counts as failed, since the run's restart may be the reason.
     """
     if stands in BEGUN:
         return Recheck(NodeState.FAILED)
@@ -183,10 +181,10 @@ def recheck_not_ready(stands: NodeState) -> Recheck | None:
 
 
 def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
-    """Why the run skips some nodes, by name. Empty unless the run has failed on a node and is armed on one.
+    """The nodes that the run skips, and why. Empty unless the run has failed on one node and is armed on one.
 
-    Then the run finishes the armed nodes, so that no healthy node is undone because of another, and
-    begins no other node.
+    In that case the run begins no other node, but finishes the armed ones: no healthy node is
+    undone because of another.
     """
     failed = [each.failure.format(node) for node, each in found.items() if each.failure]
     if not failed or not any(each.state in BEGUN for each in found.values()):
@@ -203,7 +201,7 @@ def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
 def _not_as_planned(
     planned: NodePlan, record: str, survey: NodeSurvey, need: Rewrite | None
 ) -> str:
-    """How the node's needs differ from the plan; empty if they do not. record: the run's state there."""
+    """How the node's needs differ from the plan; empty if they do not. record: the run's state on the node."""
     if stands_by(record) is NodeState.DONE:
         return f"this run has completed on this node, which now needs something else; {NEW_PLAN}"
     if planned.change is ChangeKind.BOOTSTRAP and (
@@ -242,11 +240,11 @@ def not_entitled_as_planned(
 ) -> str:
     """Why the node may not have the names in its plan, by the current proofs; empty if it may.
 
-    Only values that the operator vouched for are trusted from the plan, and apply shows them again
-    first. A CSR with more names than planned is held, even if the Node claims them.
+    Of the plan's values, only those that the operator confirmed are trusted, and `apply` shows them
+    again first. A CSR with more names than planned is held, even if the Node claims them.
 
     live: the current Node. neighbours: all current nodes. proven: addresses that were proven just
-    now. known_as: the name of the answering host key in known_hosts.
+    now. known_as: the name in known_hosts of the host key that answered.
     """
     said = planned.vouched
     if why := not_bound_by_operator(planned.node, planned.host, known_as, said, neighbours.nodes):
@@ -261,7 +259,6 @@ def not_entitled_as_planned(
 
 
 def _not_holding(then: Iterable[Claim], now: Iterable[Claim]) -> str:
-    """A message about the first claim of the plan that does not hold now; empty if all hold."""
     sources = {claim.value: claim.source for claim in now}
     for claim in then:
         source = sources.get(claim.value)
@@ -271,7 +268,7 @@ def _not_holding(then: Iterable[Claim], now: Iterable[Claim]) -> str:
 
 
 def joined_since(plan: Plan, nodes: Iterable[Node]) -> tuple[LeftOut, ...]:
-    """Nodes that were created after the plan, so the plan does not cover them."""
+    """Nodes that were created after the plan."""
     known = {each.node for each in plan.nodes} | {each.node for each in plan.left_out}
     return tuple(
         LeftOut(node.name, f"the node has joined the cluster since the plan was made; {NEW_PLAN}")
@@ -285,8 +282,8 @@ def joined_since(plan: Plan, nodes: Iterable[Node]) -> tuple[LeftOut, ...]:
 def not_accounted_for(plan: Plan, live: Iterable[str], well: frozenset[str]) -> str:
     """Which nodes prevent the change of the kubelet-config ConfigMap; empty if none does.
 
-    The ConfigMap configures nodes that join later, and should be true for all nodes. So each node
-    must be in the plan, or left out as healthy and still healthy (`well`).
+    The ConfigMap configures nodes that join later, and should match all nodes. So each node must be
+    in the plan, or left out as healthy and still healthy (`well`).
     """
     planned = {each.node for each in plan.nodes}
     left_out = {each.node: each for each in plan.left_out}

@@ -1,8 +1,7 @@
 """Why a restart of this kubelet would change more than the run does, and what to do about it. Pure.
 
-A run changes one key. If a restart would also apply other changes (another executable, an edited
-unit, other keys), these would take effect in the middle of a roll-out, and undo could not take them
-back. So a plan leaves out such a node.
+A run changes one key. A restart would also apply other pending changes (another executable, an
+edited unit, other keys), and undo could not take them back. So a plan leaves out such a node.
 """
 
 from collections.abc import Iterable, Iterator
@@ -52,7 +51,7 @@ def _of_the_program(survey: NodeSurvey) -> Iterator[str]:
 def _of_its_files(survey: NodeSurvey) -> Iterator[str]:
     """Hazards of the unit and the configuration files.
 
-    We do not read which keys would change: that needs a right that also allows commands in pods.
+    We do not read which keys would change: the right for that also allows running commands in pods.
     """
     start = survey.next_start
     if start.needs_reload == b"yes":
@@ -68,7 +67,7 @@ def _of_its_files(survey: NodeSurvey) -> Iterator[str]:
 
 
 def _changed(survey: NodeSurvey, files: Iterable[SurveyedTimes]) -> list[str]:
-    """Files that were written, moved or linked since the process started. Checks the change time, too: a package keeps old times."""
+    """Files that were written, moved or linked since the process started. Packages keep modification times, so change times count, too."""
     return [
         each.text_path
         for each in files
@@ -77,7 +76,7 @@ def _changed(survey: NodeSurvey, files: Iterable[SurveyedTimes]) -> list[str]:
 
 
 def _named(names: list[str]) -> str:
-    """Lists a few names, without invisible characters, since a node chooses its file names."""
+    """Lists a few names, without invisible characters: a node's file names may contain anything."""
     shown = [
         "".join(char if char.isprintable() else "?" for char in name)[:200]
         for name in dict.fromkeys(filter(None, names))

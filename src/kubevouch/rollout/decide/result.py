@@ -18,7 +18,7 @@ def why_of(*reasons: str) -> str:
 class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """A node's state after the run or the undo, why, and how long it took.
 
-    If a node had no turn, its state is untouched without a `why`, or unknown after an undo.
+    A node without a turn is UNTOUCHED without a `why`; in an undo, UNKNOWN.
     """
 
     node: str
@@ -36,10 +36,10 @@ class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     back."""
 
     settled: bool = False
-    """For an undo: whether the same command again would change nothing."""
+    """For an undo: whether repeating the command would change nothing."""
 
     not_well: bool = False
-    """For an undo: whether the node was restored, but does not look healthy."""
+    """For an undo: whether the node was restored but does not look healthy."""
 
     def __str__(self) -> str:
         """The state and why."""
@@ -47,10 +47,10 @@ class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ConfigMapResult(msgspec.Struct, frozen=True):
-    """What was done with the ConfigMap, as a message; empty if nothing. failed: whether the ConfigMap is not as intended.
+    """A message about what was done with the ConfigMap; empty if nothing. failed: whether the ConfigMap is not as intended.
 
-    written: whether this run has written the ConfigMap, now or before. settled: whether the same
-    command again would change nothing. forbidden: whether the user lacks a right.
+    written: whether this run has written the ConfigMap, now or before. settled: whether repeating
+    the command would change nothing. forbidden: whether the user lacks a right.
     """
 
     text: str = ""
@@ -61,7 +61,7 @@ class ConfigMapResult(msgspec.Struct, frozen=True):
 
 
 class RunResult(msgspec.Struct, frozen=True, rename="camel"):
-    """The results of all nodes, in the order of the run, and of the ConfigMap."""
+    """The results of all nodes, in the order of the run, and the ConfigMap's result."""
 
     run: str
     nodes: tuple[NodeResult, ...]
@@ -77,7 +77,7 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
     """The run that took over the Lease; empty if unknown. None if this run did not lose the Lease."""
 
     undo: str = ""
-    """The command that undoes what this run has changed, now or before; empty if nothing."""
+    """The command that undoes the run's changes, including earlier ones; empty if there are none."""
 
     @property
     def exit_code(self) -> ExitCode:

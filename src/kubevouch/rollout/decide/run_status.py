@@ -30,16 +30,17 @@ class RunFound(msgspec.Struct, frozen=True):
     """When the run's switch fires, by the node's clock; 0 if the record does not say."""
 
     timer: bytes
-    """The answer of `systemctl is-active` for the switch's timer."""
+    """What `systemctl is-active` prints for the switch's timer."""
 
     boot: bool
-    """Whether a reboot would end the run, too."""
+    """Whether a reboot would also end the run."""
 
     config: bytes
     """The path of the run's config.yaml; empty if the run has none."""
 
     whose: bytes
-    """The file's current content: `run` (as the run wrote it), `before` or `other`; empty if unknown."""
+    """What the config.yaml holds now: the text of the `run`, the text `before` it, or `other`.
+    Empty if unknown."""
 
     strays: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=100)]
     """The names of the files that an undo moved aside."""
@@ -69,7 +70,10 @@ class RunsFound(msgspec.Struct, frozen=True):
 def status_script(
     root: str, proc: str = "/proc", units: str = "/etc/systemd/system"
 ) -> Script[RunsFound]:
-    """The script that reads the state of runs. root: the plan's kubelet folder, for a kubelet that is down; empty for the default."""
+    """The script that reads the state of runs.
+
+    root: the kubelet folder to read if no kubelet runs; empty for the default folder.
+    """
     words = {"proc": proc, "units": units, "root_said": root}
     text = "".join(f"{name}={quote(value)}\n" for name, value in words.items())
     text += "".join(map(script_text, ("root_owned.sh", "run_marker.sh", "kubelet_process.sh")))
@@ -142,7 +146,7 @@ class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
     switch: str = ""
     boot_net: str = ""
     notes: tuple[str, ...] = ()
-    """Messages: what the record means, edits by others, and whether the kubelet is down."""
+    """Messages about the record, edits by others, and a kubelet that is down."""
 
     leads_on: LeadsOn = LeadsOn.NOTHING
     """What helps if the node did not answer; NOTHING if it did."""
@@ -154,9 +158,9 @@ class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
 def statuses_of(
     node: str, found: RunsFound, run: str, *, others: bool = False
 ) -> tuple[RunOnNode, ...]:
-    """The statuses of one run on a node, and with `others` of all other armed runs.
+    """The status of one run on a node. With `others`, also of all other armed runs.
 
-    Without a run's name: the statuses of all armed runs, or of the newest run.
+    An empty `run` selects all armed runs, or the newest run if none is armed.
     """
     if found.unsafe:
         why = node_text(found.unsafe)
@@ -179,13 +183,13 @@ def statuses_of(
 
 
 def _newest(found: RunsFound) -> list[RunFound]:
-    """The newest run. A barred run, which has not begun, counts only if there is no other."""
+    """The newest run that has begun; the newest barred run if none has begun."""
     begun = [each for each in found.runs if each.state != b"barred"]
     return (begun or list(found.runs))[:1]
 
 
 def stands_by(record: str) -> NodeState:
-    """The state for the record in a run's folder (run_state.sh). record: empty without a folder."""
+    """The node state that a record means (run_state.sh). record: empty if there is no folder."""
     return _STATES.get(record, NodeState.UNKNOWN)
 
 
@@ -231,7 +235,7 @@ def _switch(run: RunFound, left: int | None) -> str:
 def with_the_lease(
     statuses: Iterable[RunOnNode], armed: Iterable[ArmedNode], now: datetime
 ) -> tuple[RunOnNode, ...]:
-    """Adds a note to each unreachable node that may be armed, by the Lease. now: by the API server's clock."""
+    """Adds a note to each unreachable node that the Lease lists as armed. now: by the API server's clock."""
     known = {each.node: each for each in armed}
 
     def told(status: RunOnNode) -> RunOnNode:
@@ -253,10 +257,10 @@ def with_the_lease(
 def while_it_is_undone(
     statuses: Iterable[RunOnNode], run: str, *, alive: bool
 ) -> tuple[RunOnNode, ...]:
-    """Adds a note to each node that an undo restores.
+    """Adds a note to each node that an undo is restoring.
 
-    run: the run that is being undone; empty without an undo. alive: whether the undo still
-    runs; else it was interrupted.
+    run: the run that the undo takes back; empty if there is no undo. alive: False if the undo was
+    interrupted.
     """
 
     def told(each: RunOnNode) -> RunOnNode:
@@ -270,7 +274,6 @@ def while_it_is_undone(
 
 
 def _edits(run: RunFound, state: NodeState, root: bytes) -> tuple[str, ...]:
-    """Messages about edits by others, by the record's digests, and about files that an undo set aside."""
     config = node_text(run.config)
     expected = {
         NodeState.DONE: {"run"},

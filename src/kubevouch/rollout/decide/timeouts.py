@@ -4,21 +4,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 SEED_RESERVE = timedelta(hours=24)
-"""How much longer a seed is valid than the change takes. Short, so that nobody relies on it."""
+"""A seed is valid for this much longer than the change takes. Short, so that nobody relies on it."""
 
 HANDSHAKE = 10.0
-"""Seconds for a single handshake with a kubelet, before or after the node's change."""
+"""The time limit in seconds of a handshake with a kubelet before or after its node's change."""
 
 HANDSHAKE_AT_A_GATE = 5.0
-"""Seconds for a handshake with a kubelet in progress, which is repeated until the gates time out."""
+"""The time limit in seconds of a handshake during the change. The handshake is repeated until the gates time out."""
 
 
 @dataclass(frozen=True)
 class RolloutTimeouts:
     """How long a node may take, in seconds.
 
-    gates: the time for all gates to pass. soak: the wait after a canary before others follow: 60 s
-    are six status updates of a node, and four scrapes of metrics-server by default.
+    gates: the time for all gates to pass. soak: the wait after a canary before other nodes follow.
+    In 60 s a kubelet updates its Node six times, and metrics-server scrapes four times by default.
     """
 
     gates: float = 180.0
@@ -26,14 +26,14 @@ class RolloutTimeouts:
 
     @property
     def switch(self) -> int:
-        """Seconds until the node undoes the change by itself: a third more than the gates (20 to 60 s more), so that we decide first."""
+        """Seconds until the node undoes the change by itself: 20 to 60 more than `gates`, so that we decide first."""
         return int(self.gates + min(60.0, max(20.0, self.gates / 3)))
 
     @property
     def approvers_turn(self) -> float:
-        """Seconds for which a passing CSR is left to a running approver: 20, but at most a third of the gates.
+        """Seconds that a running approver gets to approve a passing CSR before the run does: 20, or a third of `gates` if that is less.
 
-        The approver needs less than a second, and retries after two if it could not tell.
+        The approver needs less than a second. If it lacks evidence, it retries after two seconds.
         """
         return min(20.0, self.gates / 3)
 

@@ -1,6 +1,7 @@
-"""Renders the script that changes one node. Any transport can send it; `sh` runs it on the node. Pure.
+"""Renders the script that changes one node. Pure.
 
-What the script does is in transaction.sh, run_state.sh and undo.sh.
+The scripts are transaction.sh, run_state.sh and undo.sh. Any transport can send the result; `sh`
+runs it on the node.
 """
 
 import shlex
@@ -17,7 +18,7 @@ from kubevouch.node.script import Script, node_text
 from kubevouch.x509.kinds import NODE_PREFIX
 
 _COMMON_NAME = bytes.fromhex("0603550403")
-"""The object identifier 2.5.4.3 in DER."""
+"""The object identifier of the common name, 2.5.4.3, in DER."""
 
 
 LONGEST_SCRIPT = 90.0
@@ -33,7 +34,7 @@ class TransactionStep(StrEnum):
     BEGIN = "begin"
     COMMIT = "commit"
     ROLLBACK = "rollback"
-    """Undoes the run if it did not finish on the node; a committed or verified change stays."""
+    """Undoes the run unless it finished on the node. A committed or verified change stays."""
 
     UNDO = "undo"
     """Undoes the run even if it finished on the node."""
@@ -46,10 +47,10 @@ class TransactionState(StrEnum):
     COMMITTED = "committed"
     UNDONE = "undone"
     HALF = "half"
-    """An undo did not restore everything; the run is still armed, and may be undone again."""
+    """An undo did not restore everything. The run is still armed, and can be undone again."""
 
     NOTHING = "nothing"
-    """The run has changed nothing on this node, and never will."""
+    """The run has changed nothing on this node, and can no longer begin there."""
 
     BUSY = "busy"
     """Another call runs on this node. Retry."""
@@ -59,7 +60,7 @@ class TransactionState(StrEnum):
 
 
 class TransactionAnswer(msgspec.Struct, frozen=True):
-    """The one line that the script prints. Texts are base64, which msgspec decodes."""
+    """The line that the script prints. Texts are base64, which msgspec decodes."""
 
     outcome: TransactionState
     why: bytes
@@ -72,7 +73,7 @@ class TransactionAnswer(msgspec.Struct, frozen=True):
 
 
 class Seed(msgspec.Struct, frozen=True):
-    """The pair that keeps the port answering while the CSR waits: a certificate for a key that the node already has."""
+    """The certificate and key that the kubelet serves while the CSR waits. The key is one that the node already has."""
 
     certificate: str
     """The path of the key's current certificate on the node."""
@@ -85,8 +86,8 @@ class Seed(msgspec.Struct, frozen=True):
 
     not_before: int
     not_after: int
-    """The end of the seed certificate's validity, in Unix seconds. The node compares both dates with
-    its own clock."""
+    """When the seed certificate expires, in Unix seconds. The node compares both dates with its own
+    clock."""
 
     chain_pem: bytes = b""
     """The seed certificate and its throw-away CA, in PEM; empty if the node's own certificate is used."""
@@ -124,11 +125,11 @@ class NodeChange(msgspec.Struct, frozen=True):
     """The only line that differs in the new config.yaml; None if more than one line differs."""
 
     asks_anyhow: bool = False
-    """Whether a drop-in or a flag turns serverTLSBootstrap on, so that an undo cannot turn it off."""
+    """Whether a drop-in or a flag turns serverTLSBootstrap on. Then an undo cannot turn it off."""
 
     former_until: int = 0
-    """When the pair that is moved aside expires, in Unix seconds; 0 without one. Until then an undo
-    restores the pair even if the kubelet still requests certificates."""
+    """When the certificate that is moved aside expires, in Unix seconds; 0 if there is none. Until
+    then an undo restores it even if the kubelet still requests certificates."""
 
 
 def render(
@@ -136,8 +137,8 @@ def render(
 ) -> Script[TransactionAnswer]:
     """The script for one call. seed: needed for BEGIN; contains no private key.
 
-    fence: the fencing number of the Lease's holder. The node refuses numbers lower than one that it
-    has seen. 0: there is no Lease.
+    fence: the fencing number of the Lease's holder. The node refuses a number that is lower than
+    one it has seen. 0: there is no Lease.
     """
     place = {
         "run": change.run,
@@ -184,7 +185,7 @@ def render(
 
 
 def _holder_forms(node: str) -> tuple[str, ...]:
-    """The common name in the node's client certificates, in hexadecimal DER: as UTF8String and as PrintableString."""
+    """The node's common name in DER, in hexadecimal: as UTF8String and as PrintableString."""
     name = f"{NODE_PREFIX}{node}".encode()
     size = len(name)
     more = (size.bit_length() + 7) // 8

@@ -1,7 +1,7 @@
 """Turns exceptions of asyncio, `ssl` and aiohttp into a `HandshakeFailure`.
 
 Sources of Go's texts: Go's crypto/tls/conn.go, crypto/tls/handshake_client.go, net/net.go
-(OpError), net/http/transport.go. tests/tls/cases/go-failures.json records what Go printed.
+(OpError), net/http/transport.go. tests/tls/cases/go-failures.json has Go's output.
 """
 
 import errno
@@ -21,8 +21,9 @@ from kubevouch.x509 import printable
 class Attempt:
     """What is known about a failed connection attempt.
 
-    address: the peer's host and port, as `joined` writes them. local: our own, or empty. received:
-    the first bytes from the peer, if known. mid_record: whether the data ended within a record.
+    address: the peer's host and port, as `joined` writes them. local: our own host and port, or
+    empty. received: the first bytes from the peer, if known. mid_record: whether the data ended
+    within a record.
     """
 
     address: str
@@ -33,7 +34,7 @@ class Attempt:
 
 
 def failure_of(error: BaseException, attempt: Attempt) -> HandshakeFailure:
-    """Turns an exception of asyncio, `ssl` or aiohttp, or its cause, into a failure."""
+    """The failure behind an exception of asyncio, `ssl` or aiohttp."""
     for found in _causes(error):
         if isinstance(found, ssl.SSLError):
             return _of_tls(found, attempt)
@@ -131,7 +132,6 @@ def _of_tls(error: ssl.SSLError, attempt: Attempt) -> HandshakeFailure:
 
 
 def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
-    """The failure if the peer's certificate is untrusted or belongs to another peer."""
     if isinstance(error, IdentityRefused):
         return HandshakeFailure(FailureKind.WRONG_IDENTITY, printable(str(error)))
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -144,14 +144,12 @@ def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
 _TOO_LONG: Final = "PACKET_LENGTH_TOO_LONG"
 _FOREIGN: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", _TOO_LONG}
 _SOME_RECORD: Final = "RECORD_LAYER_FAILURE"
-"""OpenSSL 3.2 and later report this for any invalid record. Python does not show the more specific
-error before it."""
+"""OpenSSL 3.2 and later report this for any invalid record. Python hides the more specific error before it."""
 _LONGEST_RECORD: Final = 16384 + 2048
 """The largest length in a TLS record's header (RFC 5246, 6.2.3; Go's maxCiphertext)."""
 
 
 def _of_protocol(reason: str, attempt: Attempt) -> HandshakeFailure:
-    """The failure if the peer speaks no TLS, invalid TLS, or an unsupported version."""
     if reason == "UNSUPPORTED_PROTOCOL":
         return HandshakeFailure(
             FailureKind.PROTOCOL_VERSION,
@@ -183,7 +181,7 @@ def _of_protocol(reason: str, attempt: Attempt) -> HandshakeFailure:
 
 
 def _why_refused(reason: str, received: bytes) -> str:
-    """OpenSSL's reason for an invalid record; if that is generic, the reason from the record itself."""
+    """OpenSSL's reason for an invalid record. If that is generic, derives the reason from the record."""
     if reason != _SOME_RECORD or len(received) < 5:
         return reason
     if not _looks_like_tls(received):
@@ -214,7 +212,7 @@ def _alert(error: ssl.SSLError, attempt: Attempt) -> Alert | None:
 
 
 def _looks_like_tls(received: bytes) -> bool:
-    """Whether the first record passes Go's check (readRecordOrCCS)."""
+    """Whether the first record passes the check in Go's readRecordOrCCS."""
     return received[:1] in (b"\x15", b"\x16") and received[1:2] < b"\x10"
 
 

@@ -1,8 +1,9 @@
 """TLS contexts for clients, with every flag set explicitly.
 
-We do not use `ssl.create_default_context`: it changes between Python versions (3.13 turned on VERIFY_X509_STRICT,
-which refuses CAs that kubectl and metrics-server accept) and reads the environment (SSLKEYLOGFILE). Our flags make
-OpenSSL accept what Go's client accepts. Callers also verify with `x509.verify`; both checks must pass.
+We do not use `ssl.create_default_context`: it changes between Python versions (3.13 turned on
+VERIFY_X509_STRICT, which refuses CAs that kubectl and metrics-server accept) and reads the
+environment (SSLKEYLOGFILE). Our flags make OpenSSL accept what Go's client accepts. Callers must
+also verify with `x509.verify`.
 """
 
 import contextlib
@@ -39,7 +40,7 @@ class KeyPair:
 
 
 def load_key_pair(context: ssl.SSLContext, pair: KeyPair, *, where: str) -> None:
-    """Loads a pair from memory into a context. `where` names the pair's source in errors.
+    """Loads a certificate and key from memory into a context. `where` names their source in errors.
 
     Raises:
         KeyPairError: the pair is not PEM, the key is encrypted, or the key does not match.
@@ -62,9 +63,9 @@ def load_key_pair(context: ssl.SSLContext, pair: KeyPair, *, where: str) -> None
 
 @contextlib.contextmanager
 def _readable(content: bytes) -> Iterator[str]:
-    """Yields a temporary path to this content: Python's `load_cert_chain` takes only paths.
+    """Yields a temporary path to this content, since Python's `load_cert_chain` takes only paths.
 
-    On Linux the path refers to memory (memfd), so no key is written to a disk.
+    On Linux the path refers to memory (memfd), so no disk gets the key.
     """
     if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
         descriptor = os.memfd_create("kubevouch")
@@ -108,13 +109,14 @@ def client_context(
 ) -> ssl.SSLContext:
     """A context for a client that sends data.
 
-    The caller passes the name to verify with each connection (`server_hostname`): a DNS name or an IP address.
+    The caller passes the name to verify with each connection (`server_hostname`): a DNS name or an
+    IP address.
 
     Args:
         roots: the trusted CAs, in PEM, or one CA in DER. None means the system's CAs.
         pair: the client certificate to present if the server asks for one.
         verify: False accepts any peer (kubectl's --insecure-skip-tls-verify).
-        check_time: False leaves the dates to the caller: OpenSSL uses the machine's clock, not the injected one.
+        check_time: False leaves the validity period to the caller, since OpenSSL uses the machine's clock, not the injected one.
         where: the source of `roots`, for errors.
 
     Raises:
@@ -133,10 +135,7 @@ def client_context(
 
 
 def inspection_context() -> ssl.SSLContext:
-    """A context for reading the certificates that a peer presents.
-
-    It accepts any peer, so the caller must send no data.
-    """
+    """A context that accepts any peer, to read its certificates. The caller must send no data."""
     return _bare_context(_ANYTHING)
 
 

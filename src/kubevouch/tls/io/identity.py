@@ -1,12 +1,12 @@
 """Checks the peer's identity before any application data is sent.
 
 OpenSSL verifies the chain and the name. It cannot check that the certificate belongs to *this*
-node, or call our own verifier. Python has no callback for that, but a context can choose the class
-of its connections. Our class runs a check after the handshake. Before the check has passed, no
+node, or call our verifier. Python has no callback for that, but a context can choose the class of
+its connections. Our class runs a check after the handshake. Until the check has passed, no
 application data is sent or received.
 
-A client certificate is presented during the handshake, before the check. The token and all HTTP
-data come after the check.
+A client certificate is sent during the handshake, before the check; a token and all HTTP data,
+after it.
 """
 
 import ssl
@@ -35,16 +35,15 @@ class IdentityRefused(TlsError, ssl.SSLError):
 
 
 Check = Callable[[tuple[bytes, ...]], None]
-"""Takes the peer's certificates, in DER. Returns if the peer is the expected one, else raises
-IdentityRefused or another KubevouchError."""
+"""Takes the peer's certificates, in DER. Raises IdentityRefused or another KubevouchError if the peer is not the expected one."""
 
 
 def vouch_first(context: ssl.SSLContext, check: Check | None = None) -> None:
     """Makes every new connection of this context unusable until its peer has passed the check.
 
     check: the default for connections without their own check (`vouched_by`). None refuses those
-    connections. Any exception in the check refuses the peer, so a bug of ours admits no stranger.
-    Works for asyncio, aiohttp and everything else that uses `wrap_bio`; `wrap_socket` fails.
+    connections. Any exception in the check refuses the peer. Works for asyncio, aiohttp and
+    everything else that uses `wrap_bio`; `wrap_socket` fails.
     """
 
     class Vouched(_VouchedObject):
@@ -117,8 +116,8 @@ class _InnerCertificate(Protocol):
 def presented(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...]:
     """The certificates that a peer presented in a completed handshake, in DER, verified or not.
 
-    Python has a public method for the chain since 3.13, and a private one before; without both,
-    returns only the leaf. The bytes come from the peer and may be hostile.
+    Before Python 3.13 this uses a private method to get the chain. If there is none, returns only
+    the leaf. The bytes come from the peer and may be hostile.
     """
     chain = _public_chain(tls)
     if chain is None:

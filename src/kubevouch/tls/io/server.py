@@ -2,8 +2,8 @@
 
 Go's server asks a client for a certificate, accepts any, and verifies it later. Python cannot do
 that: a client certificate from an unknown CA ends the handshake (alert unknown_ca), where Go's
-server answers 401. `x509.verify` verifies the others again, against the right CAs and by the
-injected clock.
+server answers 401. `x509.verify` verifies all others again, with the right CAs and the injected
+clock.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _GROUPS_ARE_CHEAP: Final = (3, 5)
 
 @dataclass(frozen=True, slots=True)
 class ServerTlsSettings:
-    """What a server offers. suites: OpenSSL's names, for TLS 1.2; the TLS 1.3 suites are fixed."""
+    """What a server offers. suites: OpenSSL's names for TLS 1.2. The TLS 1.3 suites are fixed."""
 
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     suites: tuple[str, ...] = _SUITES
@@ -53,8 +53,8 @@ def server_context(
 
     Args:
         pair: the serving certificate and its key.
-        client_roots: the CAs for client certificates, in PEM. Clients may present a certificate;
-            empty bytes accept none. None does not ask for one.
+        client_roots: the CAs for client certificates, which are optional, in PEM. Empty bytes accept no certificate.
+            None does not request one.
         where: the source of the pair, for errors.
         settings: the TLS versions and suites to offer.
 
@@ -110,7 +110,7 @@ class ServerTls:
     ) -> None:
         """Uses other contexts from the next handshake on. Open connections are not affected.
 
-        The TLS versions and suites, and whether to ask for client certificates, cannot change:
+        The TLS versions, the suites, and whether to request client certificates cannot change:
         OpenSSL takes these from the first context.
         """
         self._current = context
@@ -141,7 +141,7 @@ class _NoUnreadableNames:
 def ignore_unreadable_names() -> None:
     """Hides Python's errors about non-ASCII server names (SNI). Those handshakes still fail.
 
-    Otherwise any stranger's ClientHello could print seven lines to standard error, into the log.
+    Without this, any ClientHello can print seven lines to standard error.
     """
     if not isinstance(sys.unraisablehook, _NoUnreadableNames):
         sys.unraisablehook = _NoUnreadableNames(sys.unraisablehook)
@@ -150,7 +150,7 @@ def ignore_unreadable_names() -> None:
 def client_chain(connection: ssl.SSLObject) -> tuple[bytes, ...]:
     """A client's certificates, in DER, leaf first; empty if it presented none.
 
-    Reads the leaf first: without a certificate, Python's method for the chain fails (3.11 to 3.13).
+    Reads the leaf first: Python's method for the chain fails without a certificate (3.11 to 3.13).
     """
     return presented(connection) if connection.getpeercert(binary_form=True) else ()
 
@@ -159,7 +159,7 @@ _RECORD: Final = 16 * 1024
 """The size of the largest TLS record, and of the read buffer, in bytes."""
 _SHUTDOWN: Final = 1.0
 MOST_UNASKED: Final = 64 * 1024
-"""The most bytes that a client may send, with TLS overhead, before a request is complete. The
+"""The most bytes, including TLS overhead, that a client may send before a request is complete. The
 headers of a user with 500 groups take half of them."""
 
 
@@ -167,12 +167,13 @@ class ServerConnection:
     """A server's accepted connection. It owns the socket.
 
     asyncio's TLS allocates 256 KiB per connection (docs/internals/decisions/0004). `create_server`
-    reports a connection only after its handshake, so a stranger could open any number of them. Here
-    a silent connection holds only its socket, and every other connection a buffer of one record.
+    reports a connection only after its handshake, so anybody could open any number of connections.
+    Here a silent connection holds only its socket, and every other connection a buffer of one
+    record.
 
     protocol: creates the receiver of decrypted bytes, once the client has started to send. context:
-    returns the current TLS context. opened: called after the handshake. closed: called once,
-    when either side closes the connection.
+    returns the current TLS context. opened: called after the handshake. closed: called once, when
+    either side closes the connection.
     """
 
     def __init__(
@@ -197,12 +198,12 @@ class ServerConnection:
         asyncio.get_running_loop().add_reader(accepted, self._readable)
 
     def client_chain(self) -> tuple[bytes, ...]:
-        """The client's certificates, in DER, verified by the context; empty without any."""
+        """The client's certificates, in DER, verified by the context; empty if there are none."""
         tls = self._tls.ssl_object if self._tls else None
         return client_chain(tls) if tls is not None else ()
 
     def asked(self) -> None:
-        """Restarts the count of received bytes, since a request is complete."""
+        """Resets the count of received bytes, since a request is complete."""
         if self._tls is not None:
             self._tls.unasked = 0
 
@@ -216,7 +217,6 @@ class ServerConnection:
             self._close_socket()
 
     def _readable(self) -> None:
-        """Called when the client has sent data or closed the connection."""
         try:
             gone = not self._accepted.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
@@ -232,7 +232,6 @@ class ServerConnection:
         self._beginning.add_done_callback(self._begun)
 
     async def _begin(self) -> None:
-        """Starts the handshake."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         waiter.add_done_callback(self._waited)
@@ -284,7 +283,7 @@ class _Tls(asyncio.sslproto.SSLProtocol):
     """Bytes received since the last request."""
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Aborts the connection if a client fills the memory without completing a request."""
+        """Aborts the connection if a client sends too many bytes without completing a request."""
         self.unasked += nbytes
         if self.unasked <= MOST_UNASKED:
             super().buffer_updated(nbytes)
@@ -293,7 +292,7 @@ class _Tls(asyncio.sslproto.SSLProtocol):
 
     @property
     def ssl_object(self) -> ssl.SSLObject | None:
-        """OpenSSL's connection; None before the handshake is complete."""
+        """The `ssl` object; None before the handshake is complete."""
         return self._extra.get("ssl_object")
 
     def connection_lost(self, exc: BaseException | None) -> None:
