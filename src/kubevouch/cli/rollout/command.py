@@ -39,7 +39,9 @@ _NAMESPACE = "kube-system"
 
 
 _in_place = click.option(
-    "--ssh-config", metavar="FILE", help="Use this ssh configuration instead of the one in the plan."
+    "--ssh-config",
+    metavar="FILE",
+    help="Use this ssh configuration instead of the one in the plan.",
 )
 _way_there = all_of(
     click.option(
