@@ -22,7 +22,7 @@ from .told import eventually, names
 
 HOST = f"{OPERATOR_ADDRESS}:5000"
 REGISTRY = f"{HOST}/team"
-SERVERS = ("approver", "exporter", "metrics-server")
+INSTALLS = (("approver", "--new-nodes", "hold"), ("exporter",), ("metrics-server",))
 HOSTS_TOML = f"""server = "http://{HOST}"
 [host."http://{HOST}"]
 capabilities = ["pull", "resolve"]
@@ -72,8 +72,8 @@ def test_the_three_servers_run_from_dist_alone(cluster: Cluster, tmp_path: Path)
             return ran.stdout
 
         try:
-            for server in SERVERS:
-                print(kubevouch(server, "install", "--yes"))
+            for server, *more in INSTALLS:
+                print(kubevouch(server, "install", *more, "--yes"))
 
             def listed() -> bool:
                 ran = cluster.kubectl("top", "nodes", "--no-headers", check=False)
@@ -86,5 +86,5 @@ def test_the_three_servers_run_from_dist_alone(cluster: Cluster, tmp_path: Path)
             assert set(re.findall(r"\S+/kubevouch@\S+", said)) == {f"{REGISTRY}/kubevouch@{digest}"}
             print(kubevouch("doctor"))
         finally:
-            for server in reversed(SERVERS):
+            for server, *_ in reversed(INSTALLS):
                 kubevouch(server, "remove", "--yes")
