@@ -240,6 +240,6 @@ async def test_a_node_whose_kubelet_has_another_version_and_does_not_answer_coun
     here.machines.by_name[WORKER].away = True
     here.change("Node", WORKER, upgraded)
     assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
-    why = "this run may have begun on this node, its Node is not as planned, but its state"
+    why = "this run may have begun on this node, its Node differs from the plan, but its state"
     with pytest.raises(StoppedBefore, match=why):
         await check(plan, here.context, goes_on=True)

@@ -323,7 +323,7 @@ async def test_of_a_pod_whose_removal_is_refused_or_not_confirmed_that_is_not_sa
     monkeypatch.setattr(pod_transport, "_REMOVAL", 0.3)
     answer = faults.answer(code, "{}", Content_Type="application/json")
     pods.server.faults.on(f"{SPACE}/{NAME}-0000", answer, method="DELETE")
-    why = "the pod's removal is not confirmed, so it may have run"
+    why = "the pod's removal is not confirmed, so its script may have run"
     with pytest.raises(AnswerLost, match=why):
         await pods.transport.run_script("node-2", HELLO, timeout=0.3)
     assert bool(pods.told) is (code == 500)

@@ -37,7 +37,7 @@ _UNITS: Final = (
 
 
 def is_in_kubeadms_tables(row: CertificateRow) -> bool:
-    """Whether kubeadm's tables show the row: a file of kubeadm's, read from the disk."""
+    """Whether kubeadm lists this certificate, and we read it from the disk."""
     return _is_kubeadms_file(row.found)
 
 

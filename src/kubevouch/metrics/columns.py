@@ -59,7 +59,7 @@ def start_of(seconds: float | None) -> int:
 
 
 class Layout(msgspec.Struct, frozen=True, eq=False):
-    """The container of each row. names: the container name of each row. pods: each pod's rows, by container name."""
+    """Which row belongs to which container. names: the container name of each row. pods: each pod's rows, by container name."""
 
     names: tuple[str, ...]
     pods: Mapping[PodKey, tuple[int, ...]]

@@ -44,7 +44,7 @@ class NameSource(StrEnum):
 
     @property
     def is_pin(self) -> bool:
-        """Whether this source can give a node an API server's address, or a Service's external address."""
+        """Whether this source may allow a node the address of an API server, or the external address of a Service."""
         return self.is_operators or self is NameSource.SSH_HOST_KEY
 
     @property

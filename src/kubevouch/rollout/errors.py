@@ -111,7 +111,7 @@ class NothingApplicable(KubevouchError):
 
 
 def way_on(error: KubevouchError) -> LeadsOn:
-    """What helps with a node that did not answer."""
+    """The next command or advice if a node did not answer."""
     if isinstance(error, AnotherHostKey):
         return LeadsOn.OTHER_KEY
     if isinstance(error, NoRoot):

@@ -37,7 +37,7 @@ class Asn1Time(NamedTuple):
 
 
 def read_time(reader: der.Reader) -> Asn1Time:
-    """Reads a UTCTime or GeneralizedTime. Raises Malformed with Go's text."""
+    """Reads a UTCTime or GeneralizedTime. Raises Malformed with the text of Go's error."""
     utc = reader.peek(der.UTC_TIME)
     if not utc and not reader.peek(der.GENERALIZED_TIME):
         raise Malformed("x509: unsupported time format")
@@ -152,7 +152,7 @@ class Certificate(Encoded):
 
 
 def parse_certificate(data: bytes) -> Certificate:
-    """Parses a certificate. Bytes after it are an error. Raises Malformed with Go's text."""
+    """Parses a certificate. Bytes after it are an error. Raises Malformed with the text of Go's error."""
     outer = der.Reader(data)
     certificate = outer.inside(der.SEQUENCE, "x509: malformed certificate")
     tbs = certificate.element(der.SEQUENCE, "x509: malformed tbs certificate")

@@ -33,8 +33,7 @@ _RESERVED_AGAIN: Final = 1.0
 """The minimum number of seconds between two scans of all Nodes for their pod networks."""
 
 _MOST_ADDRESSES: Final = 256
-"""How many addresses of a Node's status are kept. A node may write any number; a kubelet writes a
-few."""
+"""How many addresses of a Node's status are kept. A kubelet writes a few, but an attacker may write many."""
 
 _LONGEST_ADDRESS: Final = 253
 """The longest address in characters. No valid name is longer, so no CSR can request more."""

@@ -226,7 +226,7 @@ def print_end(
     shorten: Shorten,
     limits: Limits,
 ) -> None:
-    """Prints the conclusion. It ends with a command, OK, or work by hand."""
+    """Prints the conclusion: OK, the next command, or what to do by hand."""
     terminal.out()
     outlook = outlook_of(found, rows, limits)
     troubles, first = outlook.troubles, outlook.first

@@ -45,7 +45,7 @@ class _Scale:
         return round(_LEFT + (_RIGHT - _LEFT) * (_bent(days) - self._begin) / self._size, 1)
 
     def ticks(self) -> Iterator[Tick]:
-        """The dates between the first and the last end. Labels that would overlap on a narrow screen are empty."""
+        """The dates between the first and the last expiry. Labels that would overlap on a narrow screen are empty."""
         last = -100.0
         for days, word in _TICKS:
             if not self._first <= days <= self._last:

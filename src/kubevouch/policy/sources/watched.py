@@ -142,8 +142,8 @@ class WatchedSources:
     def put(self, found: ConfigMap) -> Collection[str] | None:
         """Takes a ConfigMap from the watch. Ignores one that is not a source.
 
-        The watch wins, except over a newer version that we wrote ourselves. Any other older version
-        means that etcd was restored from a backup.
+        An older version than the one that we wrote ourselves is ignored. Any other older version is
+        accepted, since etcd may have been restored from a backup.
         """
         number = found.metadata.version_number
         if number and number < self._wrote.get(found.name, 0):

@@ -264,7 +264,7 @@ def _may_be_begun(planned: NodePlan, live: Node | None) -> bool:
 
 
 def _how_it_is(live: Node) -> str:
-    return "its Node is not as planned" if live.ready else "its Node is not Ready"
+    return "its Node differs from the plan" if live.ready else "its Node is not Ready"
 
 
 async def _becomes_ready(name: str, context: RolloutContext) -> bool:

@@ -210,7 +210,7 @@ def _answered(pod: Pod, statuses: Mapping[str, ContainerStatus], first: str, cou
         ended = statuses.get(name, ContainerStatus()).state.terminated
         if ended is None:
             if pod.status.phase in ("Failed", "Succeeded"):
-                return PodLook(PodState.LOST, f"the pod ended before container {name} had answered")
+                return PodLook(PodState.LOST, f"the pod ended before container {name} answered")
             return PodLook(PodState.RUNNING, f"the rest of its answer, from container {name}")
         messages.append(ended.message)
     return PodLook(PodState.ANSWERED, "", tuple(messages))
@@ -250,5 +250,5 @@ def verdict(look: PodLook, *, gone: bool, seconds: float) -> tuple[PodState, str
         return PodState.LOST, f"{how} ({look.why})"
     if gone:
         return PodState.REFUSED, look.why
-    why = f"{look.why}; the pod's removal is not confirmed, so it may have run"
+    why = f"{look.why}; the pod's removal is not confirmed, so its script may have run"
     return PodState.LOST, why

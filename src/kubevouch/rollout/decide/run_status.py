@@ -178,7 +178,9 @@ def statuses_of(
     own = [each for each in found.runs if each.run == run.encode()]
     rows = tuple(_status(node, each, found, down) for each in own)
     besides = [each for each in armed if each not in own] if others else []
-    none = RunOnNode(node, run, NodeState.UNTOUCHED, notes=("this run has no record here", *down))
+    none = RunOnNode(
+        node, run, NodeState.UNTOUCHED, notes=("this node has no record of the run", *down)
+    )
     return (*(rows or (none,)), *(_status(node, each, found, down) for each in besides))
 
 
