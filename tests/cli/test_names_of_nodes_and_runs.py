@@ -87,7 +87,7 @@ NO_RUN: dict[tuple[str, ...], tuple[str, str]] = {
     # The nodes know of it.
     ("undo", "abcd"): ("copy the file here and name it", " abcd"),
     ("resume", "abcd"): ("no such run on this machine", " abcd"),
-    ("resume", "bcde"): ("copy its plan from the same folder", " bcde"),
+    ("resume", "bcde"): ("has its plan in this folder of that machine", " bcde"),
     ("resume", "./abcd.json"): ("./abcd.json", ""),
 }
 
