@@ -2,8 +2,8 @@
 
 A kubelet's server (Go's net/http) sends a body with its length or in chunks. Other forms are
 rejected, since a body that ends with the connection may be truncated. The body may be gzip, and is
-decompressed only up to the caller's limit. A long body is decompressed as it arrives: even an empty
-gzip takes time, and the reader yields in between.
+decompressed only up to the caller's limit. A long body is decompressed as it arrives: even a gzip
+that contains little takes time, and the reader yields in between.
 """
 
 import functools

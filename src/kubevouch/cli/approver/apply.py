@@ -145,7 +145,7 @@ def _settings(options: InstallOptions, present: Present) -> Settings:
 def _pins(
     terminal: Terminal, access: ClusterAccess, options: InstallOptions, state: _ClusterState
 ) -> More:
-    """In a first install, shows the nodes without a pin in a table and pins them. Otherwise only lists them."""
+    """In a first install, shows the nodes without a pin in a table and pins them. Otherwise only lists them, if there are pins."""
     nodes = state.not_pinned
     if options.pins and state.is_first_install and nodes:
         terminal.out("The nodes of the cluster, and their proposed pins:")

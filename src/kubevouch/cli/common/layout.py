@@ -29,7 +29,7 @@ def hung(line: str, columns: int, hang: int) -> str:
 
 
 def table_lines(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """The lines of a table. The first row has the headings. width: the maximum, for which cells are wrapped; None means no limit."""
+    """The lines of a table. The first row has the headings. width: wraps cells if the table is wider; None means no limit."""
     widths = _longest(rows, lambda cell: [cell])
     if width is None or sum(widths) + _GAP * (len(widths) - 1) <= width:
         return [_line(row, widths) for row in rows]

@@ -102,7 +102,8 @@ def keep_run(
     """Stores the plan under the run's name, and the timeouts of the first start.
 
     Raises:
-        StoppedBefore: the plan cannot be stored, or lacks nodes of the stored plan, which an undo would then skip.
+        StoppedBefore: the plan cannot be stored, or would replace one of another run or cluster or with more nodes,
+        which an undo would then skip.
     """
     folder, text = runs_folder(environment), text_of(plan).encode()
     path = folder / f"{plan.run}.json"

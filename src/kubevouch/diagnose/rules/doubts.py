@@ -21,7 +21,7 @@ from kubevouch.evidence.snapshot import Evidence
 
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
-    """Each doubt once. An unreadable metrics-server log is omitted if that node's port is dark."""
+    """Each doubt once, without that about metrics-server's log: it is unreadable if that node's port is dark."""
     measured = [
         getattr(facts, field.name)
         for facts in (evidence.cluster, evidence)

@@ -45,7 +45,8 @@ _LONGEST_TEXT: Final = 2000
 """The longest error text in characters. A node can make its path, names and status very long, and each log line repeats them."""
 _GZIP_DIVISOR: Final = 4
 """The limit of a gzip page is that of a plain page divided by this. Real pages shrink to between a
-quarter and a fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU, even if it is empty."""
+quarter and a fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU, even if it contains
+nothing."""
 _NAMED: Final = frozenset({401, 403, 404})
 """Statuses with reasons of their own: the token, its permissions or the path is wrong."""
 # Characters that a path may contain; Go's url.URL escapes all others, also line breaks.

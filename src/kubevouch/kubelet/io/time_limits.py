@@ -30,7 +30,7 @@ class TimeLimits:
         return _TimeLimit(self, shared)
 
     def ended(self, shared: "_Shared") -> None:
-        """Cancels the timer if no limit is left on it."""
+        """Cancels a timer on which no limit is left."""
         shared.timer.cancel()
         self._shared.pop(shared.end, None)
 

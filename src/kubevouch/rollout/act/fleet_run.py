@@ -65,7 +65,7 @@ class FleetRun:
         self._news = asyncio.Event()
 
     async def run(self) -> None:
-        """Runs all nodes. After a failure, finishes the current nodes and begins no others."""
+        """Runs all nodes. Returns when all are finished, or when no other may begin and the current ones are finished."""
         try:
             async with asyncio.TaskGroup() as group:
                 while (turn := await self._turn()) is not None:

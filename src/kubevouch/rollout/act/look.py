@@ -31,8 +31,8 @@ _TYPES = ("InternalIP", "ExternalIP")
 def hosts_of(node: Node) -> tuple[str, ...]:
     """The hosts that ssh tries, in order: the node's name, then the addresses in its status.
 
-    The name must be in known_hosts or the ssh configuration. The addresses are the node's own
-    claims: ssh connects to one only if known_hosts has a key for it.
+    The operator's known_hosts or ssh configuration confirms the name. The addresses are the node's
+    own claims: ssh connects to one only if known_hosts or KnownHostsCommand has a key for it.
     """
     found = [node.name]
     for kind in _TYPES:

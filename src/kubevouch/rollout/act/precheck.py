@@ -282,7 +282,7 @@ async def _becomes_ready(name: str, context: RolloutContext) -> bool:
 
 
 async def _has_approved(node: str, run: str, context: RolloutContext) -> bool:
-    """Whether the run has begun on the node, as an approved CSR shows."""
+    """Whether the run has approved a CSR of the node, and so has begun there."""
     csrs = await list_csrs(context.api)
     own = (each for each in csrs if each.spec.username == f"{NODE_USER}{node}")
     return any(approved_by_run(each, run) for each in own)

@@ -67,7 +67,7 @@ def by_its_switch(due: datetime | None, now: datetime) -> str:
 
 
 def is_at_work(fires: datetime | None, now: datetime) -> bool:
-    """Whether the node's switch fired within the last minute, and so is undoing the run.
+    """Whether the node's switch was due within the last minute, and so is ending the run.
 
     False for a switch that is overdue for longer: it does not finish by itself.
     """

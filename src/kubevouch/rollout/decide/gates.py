@@ -1,8 +1,8 @@
 """The gates: what an observer outside the node must see before the node is done. Pure.
 
 `policy` decides about the CSR, and `diagnose` checks the served certificate. A node needs a new
-metrics sample only if the metrics API works: a fault that no certificate fixes must not undo a good
-node.
+metrics sample only if the metrics API can get one: a fault that no certificate fixes must not undo
+a good node.
 """
 
 from collections.abc import Callable, Mapping

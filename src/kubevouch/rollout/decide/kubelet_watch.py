@@ -11,7 +11,8 @@ from kubevouch.node.script import Script
 LIMIT = 10
 """How long a kubelet may be down at a time, in seconds, in addition to its unit's RestartSec."""
 LONGEST_PAUSE = 40
-"""The longest RestartSec that we wait for, in seconds. kubeadm's unit has 10."""
+"""The longest RestartSec that we wait for, in seconds. kubeadm's unit has 10. The port must not stay
+dark longer."""
 
 _LINES = 5
 _LONGEST = 200

@@ -40,7 +40,7 @@ def not_the_machine(survey: NodeSurvey, node: str, machine_id: str) -> str:
 
 
 def another_host_key(planned: str, seen: str | None) -> tuple[str, str] | None:
-    """Messages about the seen and the expected ssh host key. Returns None if they are equal."""
+    """Messages about the seen and the expected ssh host key. None if they are equal, or if `planned` is empty: any key."""
     if not planned or seen == planned:
         return None
     return (
@@ -195,12 +195,12 @@ def state_of_run(survey: NodeSurvey, run: str) -> str:
 
 
 def armed_runs(survey: NodeSurvey) -> tuple[SurveyedRun, ...]:
-    """The runs that have begun on this node and not ended. Their dead-man's switches will undo them."""
+    """The runs that have begun on this node and not ended. Their dead-man's switches will undo them, or commit proven ones."""
     return tuple(each for each in survey.runs if each.is_armed)
 
 
 def said_of_armed(survey: NodeSurvey, run: SurveyedRun) -> str:
-    """A message about what an armed run has done, and when its switch undoes it."""
+    """A message about what an armed run has done, and when its switch undoes or commits it."""
     name = run.run.decode(errors="replace")
     done, ends, ended = (
         ("has changed this node and was proven, but is not committed", "commits it", "committed it")

@@ -1,4 +1,7 @@
-"""Decides what a node needs, from a survey and the served certificate. Pure."""
+"""Decides what a node needs, from a survey and the served certificate. Pure.
+
+A node with an armed run never counts as healthy: that run must be proven or undone first.
+"""
 
 import hashlib
 from dataclasses import dataclass

@@ -90,7 +90,8 @@ class StatusFacts:
 def next_for_status(found: StatusFacts) -> NextStep:
     """The next step: for a run in progress, else for armed nodes, unreachable nodes, or a run that has not ended.
 
-    If the API server does not answer, the command that checks it comes first.
+    If the API server does not answer, the command that checks it comes first, except for an
+    unreachable node.
     """
     holder = found.holder
     if holder is not None and holder.is_alive:

@@ -50,7 +50,7 @@ class TransactionState(StrEnum):
     """An undo did not restore everything. The run is still armed, and can be undone again."""
 
     NOTHING = "nothing"
-    """The run has changed nothing on this node, and can no longer begin there."""
+    """The run has changed nothing on this node. After a rollback or undo, it can no longer begin there."""
 
     BUSY = "busy"
     """Another call runs on this node. Retry."""
