@@ -189,7 +189,7 @@ def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
         terminal.out("Every pin matches its Node.")
     elif any(each.writes for each in looked.found):
         wanted = " ".join(each.pin.node for each in looked.found if each.writes)
-        terminal.out("If every row is right:")
+        terminal.out("If these are your nodes, and every row is right:")
         terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
     return ExitCode.FINDINGS if differs else ExitCode.OK
 

@@ -76,7 +76,7 @@ _AT_ONCE = 16
 _NOT_WELL = "healthy in the plan, but serves no verifiable certificate of its own: make a new plan"
 _SAID = {
     NodeState.UNTOUCHED: "is as planned",
-    NodeState.ARMED: "was changed by this run but not yet verified; the run continues with it",
+    NodeState.ARMED: "was begun by this run, which continues with it",
     NodeState.DONE: "needs nothing",
     NodeState.FAILED: "was changed by this run, and its Node is not Ready: the run undoes the change",
 }

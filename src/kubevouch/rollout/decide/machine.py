@@ -83,8 +83,8 @@ def not_vouched_for(node: str, host: str, said: Collection[str]) -> str:
     if host == node or (address is not None and address in words):
         return ""
     return (
-        f"ssh reaches it only at {host}, and only the node itself says that {host} is {node}; to "
-        f"allow that: --allow {node}={host}"
+        f"ssh reaches it only at {host}, and only the node itself says that {host} is {node}; if "
+        f"that is right, allow it: --allow {node}={host}"
     )
 
 
