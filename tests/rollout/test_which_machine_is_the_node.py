@@ -51,7 +51,10 @@ async def test_a_machine_that_was_reached_at_an_address_waits_for_the_operators_
     no, yes = (by_answer(plan, yes=each) for each in (False, True))
     [left_out], [asked] = no.left_out, unvouched(plan)
     assert (left_out.leads_on, no.config_map) == (LeadsOn.WORD, None)
-    assert f" says that {address} is {WORKER}; if that is right, allow it: --allow {WORKER}=" in left_out.reason
+    assert (
+        f" says that {address} is {WORKER}; if that is right, allow it: --allow {WORKER}="
+        in left_out.reason
+    )
     assert no.config_map_note == "not in this plan, which leaves out 1 node"
     key = here.machines.by_name[address].host_key
     assert (asked.node, asked.host, asked.host_key) == (WORKER, address, key)
