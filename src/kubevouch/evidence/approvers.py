@@ -32,7 +32,7 @@ PART_OF: Final = "app.kubernetes.io/part-of"
 
 _LATELY: Final = timedelta(minutes=1)
 """Within this time the last leader still counts if there are pods. The leader renews the Lease
-every two seconds. After 15 seconds another pod may take the Lease."""
+every two seconds. After 15 seconds without a renewal another pod may take the Lease."""
 
 _RUNS_OUT: Final = timedelta(seconds=15)
 """Within this time the last leader still counts if there are no pods."""

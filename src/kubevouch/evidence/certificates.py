@@ -163,7 +163,8 @@ class FoundPart:
 class FoundCertificates:
     """All certificates that were found at one moment, and what could not be read.
 
-    without_cluster: whether only disks were read. asked_disks: whether disks were also read.
+    without_cluster: whether only disks were read. asked_disks: whether a read of
+    nodes' disks was also requested; it may have failed.
     """
 
     at: datetime

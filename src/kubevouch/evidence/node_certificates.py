@@ -106,7 +106,7 @@ class _Reading:
                 yield self._absent(use, f"{base}.crt", None)
 
     def _named(self, file: NodeFile) -> NodeFile:
-        """The file that holds the certificate: a kubeconfig, or the certificate file that a kubeconfig names."""
+        """The file that holds the certificate: this one, or the certificate file that it names if it is a kubeconfig."""
         path = file.named[0]
         if file.fault or not path:
             return file

@@ -70,8 +70,8 @@ class CsrEvidence:
 
     cluster: PolicyEvidence
     client_csrs: Measured[tuple[CertificateSigningRequest, ...]]
-    """CSRs for kubelets' client certificates. They are read after the serving CSRs, so no serving
-    CSR's client certificate is missing."""
+    """CSRs for kubelets' client certificates. They are read after the serving CSRs, so that
+    certificates issued between the two reads are included. Older ones may be deleted already."""
 
     written: Measured[WatchedSources]
     at: datetime

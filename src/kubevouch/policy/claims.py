@@ -158,7 +158,8 @@ class ClaimedBy(msgspec.Struct, frozen=True):
     def goes_before(self, other: "ClaimedBy | None") -> bool:
         """Whether to report this node instead of the other one.
 
-        Of two proofs the later one is reported, of two unproven claims the earlier one.
+        Of two proofs the later one is reported, unless only it `yields`. Of two unproven claims the
+        earlier one is reported.
         """
         if other is None:
             return True
@@ -272,7 +273,7 @@ def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 
 
 def written_by(owner: str, claim: Claim) -> ClaimedBy:
-    """The owner of a value by a claim in the inventory, a pin, a record or a plan."""
+    """The owner of a value by a claim in the inventory, a pin, a record, a plan or --allow."""
     by_rule = claim.source is NameSource.NEW_NODE_RULE
     by_pin = claim.source is NameSource.PIN
     return ClaimedBy(owner, proven=claim.source.is_proof, by_rule=by_rule, by_pin=by_pin)

@@ -89,7 +89,7 @@ class NodeCredentials(
     fifth entry means that there were more than four."""
 
     doubted: Moment | None = None
-    """When the newest certificate was requested that another requestor may hold."""
+    """When the newest certificate that may be an attacker's was requested."""
 
     earlier: Moment | None = None
     """When the previous Node of this name was created; None if this is the first."""

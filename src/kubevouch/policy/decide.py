@@ -156,7 +156,8 @@ def approval(
     """The condition that approves a CSR. An approval is final, and so is its message.
 
     who: the person or run that approves; "" for our approver. names_by: the source of the node's
-    names. not_asked: the rules without a check. besides: the running approver's decision.
+    names. not_asked: the rules without a check. besides: a note that the installed approver has not
+    approved the CSR.
     """
     passed = f"every rule that was asked passed; not asked: {', '.join(not_asked)}"
     parts = [passed if not_asked else "every rule passed", besides]

@@ -167,9 +167,9 @@ def reserved_name(
 ) -> Reservation | None:
     """What a name is reserved for, or None.
 
-    A node keeps its metadata.name, and the first label of that, even if a Service has this name. A
-    control-plane node keeps its name even if the control plane's endpoint has it. Only the operator
-    can allow names of tenants' Services and of load balancers.
+    A node keeps its metadata.name, and the first label of that, even if it is the short name of a
+    Service. A control-plane node keeps its name even if the control plane's endpoint has it. Only
+    the operator can allow names of tenants' Services and of load balancers.
     """
     claim = allowed.claim(name) if allowed else None
     name = name.lower().rstrip(".")
@@ -191,7 +191,7 @@ def _is_itself(name: str, allowed: AllowedNames | None) -> bool:
 def _by_the_cluster(
     name: str, labels: list[str], reserved: ReservedNames, allowed: AllowedNames | None
 ) -> str | None:
-    """What the cluster reserves a name for; None if only a tenant does. No flag overrides it."""
+    """What the cluster reserves a name for; None if only a tenant does, or nobody. No flag overrides it."""
     own = allowed is not None and allowed.control_plane and name == allowed.node
     if (what := (_NAMES | reserved.names).get(name)) and not own:
         return what

@@ -35,11 +35,12 @@ _PAGES: Final = ("readyz", "livez", "healthz")
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """The API servers that authenticate and authorize our clients. ttl: seconds to cache their answers.
+    """The API servers that authenticate and authorize our clients.
 
     authentication: for the published trust and TokenReviews. authorization: for
     SubjectAccessReviews. None means the API server for everything else. always_allowed: paths open
-    to everybody. tolerate_missing: start even if the published trust is unreadable.
+    to everybody. tolerate_missing: start even if the published trust is unreadable. token_ttl,
+    allowed_ttl, denied_ttl: seconds to cache the answers about tokens and authorization.
     """
 
     authentication: ApiClient | None = None

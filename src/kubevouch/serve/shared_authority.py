@@ -125,7 +125,8 @@ class SharedAuthority:
     async def refresh(self) -> None:
         """Reads the Secret, or creates the CA, and updates every APIService.
 
-        Raises KubevouchError, after all updates. The previous state then stays in use.
+        Raises KubevouchError; the error of an APIService, after all updates. The previous state then
+        stays in use.
         """
         found = await self._shared()
         if found != self._written:
@@ -244,8 +245,8 @@ class SharedAuthority:
     async def _tell(self, found: APIService | None, pair: KeyPair) -> None:
         """Writes the CA into the APIService, so that the API server verifies this server.
 
-        Does nothing if the APIService is for another server. Also respects the operator's
-        insecureSkipTLSVerify, which excludes a caBundle.
+        Does nothing if the APIService is for another server, or has insecureSkipTLSVerify: that is
+        the operator's choice, and excludes a caBundle.
         """
         [own, *_] = read_certificates(pair.chain, self.place.where)
         for _ in range(_ATTEMPTS):

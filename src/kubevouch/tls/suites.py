@@ -1,4 +1,4 @@
-"""TLS versions and cipher suites: their names in Go and in Kubernetes' flags, and OpenSSL's names."""
+"""TLS versions and cipher suites: their names in Go and in Kubernetes' flags, and OpenSSL's names for the suites."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

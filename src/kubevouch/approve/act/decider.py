@@ -267,7 +267,7 @@ class Decider:
         self.telling.approved(found, looked)
 
     def _again(self, waiting: WaitingCsr, looked: LookedAt | None) -> None:
-        """Queues the CSR again. looked: None if there was no decision."""
+        """Queues the CSR again after the wait of `next_look`, if any. looked: None if there was no decision."""
         told = looked is not None and looked.decision.outcome is Outcome.REFUSE
         waiting.failures = 0 if told else waiting.failures + 1
         budget = self.view.budget.wait(waiting.node or "", self.clock.now())

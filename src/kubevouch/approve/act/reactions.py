@@ -47,7 +47,7 @@ class WatchReactions:
     """Whether no approver watched before this process started."""
 
     last_gap: float = 0.0
-    """When client certificates were last found to be possibly missed, in seconds since 1970, or 0."""
+    """When client certificates were last found to be possibly missed, in seconds since 1970; 0 if never."""
 
     _told: dict[str, str] = field(default_factory=dict)
     """By the CSR's UID, the condition message that this process wrote or tried to write, newest

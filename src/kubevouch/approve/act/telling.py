@@ -70,7 +70,7 @@ class Telling:
         self._count(Outcome.REFUSE, HoldReason.SUPERSEDED, IdentitySource.NONE)
 
     def approved_by_others(self, found: CertificateSigningRequest, decision: Decision) -> None:
-        """Another client has approved the CSR. Only its own reason and manager name identify it."""
+        """Another client has approved the CSR. Its reason and manager name, all that identify it, are self-declared."""
         self.instruments.others_approved.labels(decision.outcome.value).inc()
         condition = found.condition("Approved")
         reason = condition.reason if condition else ""

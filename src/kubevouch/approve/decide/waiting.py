@@ -30,7 +30,7 @@ kubelet.
 MOST_CREDENTIALS: Final = MOST + 1
 """The most credentials of a username: the kubelet's own, and as many as others can use before all CSRs of the node are held.
 
-A recorded credential is never dropped for an unrecorded one.
+A credential that counts as the node's own is never dropped for one that does not.
 """
 
 MOST_STRANGERS: Final = 500

@@ -347,7 +347,7 @@ def _retry_after(error: KubevouchError) -> float:
 
 
 def _may_be_down(error: KubevouchError) -> bool:
-    """Whether an API server may have been down, as during a restore. Only a response below 500 rules it out."""
+    """Whether an API server may have been down, as during a restore. Only an error response below 500 rules it out."""
     return not isinstance(error, StatusError) or error.code >= 500
 
 

@@ -39,8 +39,8 @@ def size(facts: CsrFacts) -> RuleResult:
 def canonical(facts: CsrFacts) -> RuleResult:
     """The CSR is unambiguous: it is encoded exactly as kubelets encode it.
 
-    In a CSR with two extension requests, two PEM blocks or an IPv4-mapped address, our parser and
-    the signer's (Go's) may find different names.
+    In a CSR with two extension requests, two PEM blocks or an IPv4-mapped address, another parser
+    than the signer's (Go's) may find other names.
     """
     csr = facts.csr
     allowed = "one PEM block, one extension request with a subjectAltName, nothing else"

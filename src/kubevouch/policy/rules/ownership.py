@@ -65,7 +65,8 @@ def reserved_names(facts: NameFacts) -> RuleResult:
 def reserved_addresses(facts: NameFacts) -> RuleResult:
     """No address belongs to an API server, a Service or a pod, or is a virtual IP.
 
-    A pin can allow a control-plane node its API server's address.
+    There are exceptions: a pin can allow a control-plane node its API server's address. For the
+    others see `reserved_address`.
     """
     return _reserved("reserved-addresses", facts, ADDRESSES)
 
@@ -206,7 +207,8 @@ _NOBODY_ELSE_SAYS = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
 def _not_now(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
     """Holds the CSR: no source is valid for the node now.
 
-    The operator can allow the values if no source knows the node and the Node claims all of them.
+    The operator can allow the values if no source knows the node, or the sources could not be read,
+    and the Node claims all of them.
     """
     claimed = allowed.not_valid in _NOBODY_ELSE_SAYS and all(map(allowed.claim, values))
     return cannot_tell(

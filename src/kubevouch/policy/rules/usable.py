@@ -74,7 +74,8 @@ def unusual(name: str) -> str | None:
 def plain_names(facts: NameFacts) -> RuleResult:
     """No name is a wildcard, or spelled so that programs may compare it differently.
 
-    A lower-case RFC 1123 name passes. The operator can allow other well-formed names.
+    A lower-case RFC 1123 name passes, unless it is `unusual`. A `malformed` name never passes. The
+    operator can allow an unusual one.
     """
     if facts.asked is None:
         return unreadable("plain-names")

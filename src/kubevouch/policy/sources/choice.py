@@ -63,7 +63,8 @@ class SourceAnswer(msgspec.Struct, frozen=True):
 
     source: IdentitySource
     allowed: AllowedNames
-    """Has no claims, but `outdated`, if no source knows the node or its source is unreadable."""
+    """Has `outdated` if no source knows the node or its source is unreadable. Any claims are then only
+    the Node's own."""
 
     why: str
     """The source in words, such as "pinned on 2026-11-25 by alice". If no source knows the node:
@@ -117,7 +118,7 @@ def written_answer(node: Node, sources: IdentitySources) -> SourceAnswer | None:
 
 
 def wants_renewal(node: Node, sources: IdentitySources) -> bool:
-    """Whether the caller should dial the kubelet, since the served certificate decides."""
+    """Whether the caller should dial the kubelet, since no stronger source knows the node."""
     return sources.counts(IdentitySource.RENEWAL) and _by_writing(node, sources) is None
 
 

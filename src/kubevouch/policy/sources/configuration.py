@@ -31,11 +31,12 @@ _WINDOW = timedelta(hours=1)
 _LIFETIME = re.compile(r"([1-9][0-9]{0,5})([hd])")
 _PATTERN = re.compile(r"[a-z0-9.*?-]{1,253}")
 _SAYS_SOMETHING = re.compile(r"[a-z0-9].*|.*[a-z0-9]{3}.*")
-"""What a name pattern must contain: patterns such as *-* or *1* match almost any name."""
+"""How a name pattern must begin, or else what it must contain. Whoever joins a node chooses its name,
+and patterns such as *-* or *1* match almost any name."""
 
 
 class IdentitySource(StrEnum):
-    """The sources of a node's names, strongest first. Printed in logs, metrics and `csr -o json`."""
+    """The sources of a node's names, strongest first. Used in the configuration, logs, metrics and `csr -o json`."""
 
     INVENTORY = "inventory"
     PINS = "pins"

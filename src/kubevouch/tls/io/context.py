@@ -2,8 +2,8 @@
 
 We do not use `ssl.create_default_context`: it changes between Python versions (3.13 turned on
 VERIFY_X509_STRICT, which refuses CAs that kubectl and metrics-server accept) and reads the
-environment (SSLKEYLOGFILE). Our flags make OpenSSL accept what Go's client accepts. Callers must
-also verify with `x509.verify`.
+environment (SSLKEYLOGFILE). Our flags make OpenSSL accept what Go's client accepts. For kubelets,
+callers also verify with `x509.verify`; both checks must pass.
 """
 
 import contextlib

@@ -31,7 +31,7 @@ _NO_CONNECTION: Final = frozenset(
     }
 )
 _WANTS_OURS: Final = frozenset({"bad_certificate", "certificate_required", "handshake_failure"})
-"""Alerts of a server that demands a client certificate. With TLS 1.2 the alert comes before the server's certificate, with TLS 1.3 after it."""
+"""Alerts of a server that demands a client certificate. With TLS 1.2 the alert comes before we can see the server's certificate, with TLS 1.3 after that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

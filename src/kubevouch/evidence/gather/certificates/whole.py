@@ -104,7 +104,7 @@ async def gather_beside_kubelets(
     clock: Clock,
     timeout: float,
 ) -> FoundPart:
-    """All certificates except the kubelets' and the cluster's CA. They are read while the kubelets are dialled."""
+    """All certificates except the kubelets', the cluster's CA and those on disks. They are read while the kubelets are dialled."""
     ca = _roots_of(trust)
     return FoundPart.of(
         await together(
