@@ -126,8 +126,8 @@ def _tiles(unread: int, rows: Sequence[CertificateRow], limits: Limits) -> tuple
         if (concern := limits.concern(row)) is not Concern.NONE or row.found.certificate
     )
     return (
-        Tile(counts[Concern.FAIL], "expired, wrong or missing", "bad"),
-        Tile(counts[Concern.WARN], "about to expire, or self-signed by the kubelet", "warn"),
+        Tile(counts[Concern.FAIL], "ended, wrong or missing", "bad"),
+        Tile(counts[Concern.WARN], "near their end, or self-signed by the kubelet", "warn"),
         Tile(counts[Concern.NONE], "good", "good"),
         Tile(unread, "not read", "warn"),
     )

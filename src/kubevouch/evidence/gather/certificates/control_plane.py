@@ -106,7 +106,7 @@ def _own_roots(access: ClusterAccess) -> tuple[Certificate, ...]:
 
 _ETCD_AND_API_SERVERS = "component in (etcd, kube-apiserver)"
 
-_PODS = "etcd: the pods with its listen addresses"
+_PODS = "etcd: the pods that show where it listens"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
