@@ -15,7 +15,7 @@ from real.charts import APPROVER, EXPORTER, METRICS_SERVER
 from year.clock import YearClock
 from year.cluster import YearCluster
 from year.prometheus import built, prometheus
-from year.run import CLOCK, DAY, Year
+from year.run import DAY, Year
 from year.table import table
 
 _OUTAGES = (
@@ -127,7 +127,7 @@ def lived(clock: YearClock, days: int, nodes: int, each: int) -> int:
                 say(f"{name}: over")
             if number % each == 0:
                 year.day(began + number * DAY - clock.now())
-        fired = [each for each in watching.fired(began, clock.now()) if each.name != CLOCK]
+        fired = watching.fired(began, clock.now())
     seconds = time.monotonic() - real
     text, well = table(year, fired, days, seconds)
     print(text)

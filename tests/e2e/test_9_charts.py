@@ -202,11 +202,10 @@ class Asked:
 
 
 THEIR_POD_ENDS, VERIFIED, OUR_POD_ENDS = "their pod ends", "verified from now on", "our pod ends"
-_FOR_A_MOMENT = ("(ServiceUnavailable)", "Metrics API not available", "(NotFound)")
-"""The last: discovery lists a version of the metrics API that is not routed (any more)."""
-_LOOKED_AT_AGAIN = 36.0
-"""Seconds until the API server has looked again at an APIService that did not answer, at the latest (kube-aggregator,
-pkg/controllers/status/remote/remote_available_controller.go: each look that fails doubles the wait, from 5 ms to 30 s; a look takes up to six)."""
+_FOR_A_MOMENT = ("(ServiceUnavailable)", "Metrics API not available")
+_LOOKED_AT_AGAIN = 30.0
+"""Seconds until the API server looks again at an APIService that did not answer, at the latest (kube-aggregator,
+pkg/controllers/status/remote/remote_available_controller.go: each look that fails doubles the wait, from 5 ms to 30 s)."""
 
 
 def only_for_a_moment(failures: list[Failure]) -> bool:
