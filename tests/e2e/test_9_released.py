@@ -1,8 +1,6 @@
 """A stranger has dist/ alone: the archive's program installs the three servers, and the nodes pull the image from a registry."""
 
-import os
 import re
-import subprocess
 import tarfile
 import time
 from collections.abc import Iterator
@@ -12,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from real.layout import OPERATOR_ADDRESS
-from tests.release.conftest import VERSION, built, cloned
+from tests.release.conftest import VERSION, built, cloned, shell
 from tests.release.registry import pushed, serving
 
 from .bed_cluster import BedCluster
@@ -34,7 +32,7 @@ def _pulling(bed: BedCluster) -> Iterator[None]:
     """Each node's containerd knows that the registry has no TLS."""
     folder = f"/etc/containerd/certs.d/{HOST}"
     for node in bed.nodes:
-        node.sh(f"mkdir -p {folder} && cat > {folder}/hosts.toml <<'EOF'\n{HOSTS_TOML}EOF")
+        node.write(f"{folder}/hosts.toml", HOSTS_TOML.encode())
     try:
         yield
     finally:
@@ -60,16 +58,7 @@ def test_the_three_servers_run_from_dist_alone(cluster: Cluster, tmp_path: Path)
         (program,) = (tmp_path / "program").glob("*/kubevouch")
 
         def kubevouch(*words: str) -> str:
-            ran = subprocess.run(
-                (program, *words),
-                env={**os.environ, "KUBECONFIG": str(cluster.kubeconfig)},
-                capture_output=True,
-                text=True,
-                timeout=300,
-                check=False,
-            )
-            assert ran.returncode == 0, ran.stdout + ran.stderr
-            return ran.stdout
+            return shell(program, *words, env={"KUBECONFIG": str(cluster.kubeconfig)})
 
         try:
             for server, *more in INSTALLS:

@@ -44,11 +44,16 @@ def serving(address: str, folder: Path) -> Iterator[None]:
         process.wait(30)
 
 
+def crane(*words: str | Path) -> str:
+    """Runs crane (github.com/google/go-containerregistry), and returns what it printed."""
+    program = programs.build(Folders.of(os.environ), (programs.CRANE,)).paths["crane"]
+    return shell(program, *words)
+
+
 def pushed(dist: Path, registry: str, folder: Path) -> str:
     """Pushes the image of a release, and returns its digest."""
-    crane = programs.build(Folders.of(os.environ), (programs.CRANE,)).paths["crane"]
     with tarfile.open(dist / "kubevouch-image.tar") as archive:
         archive.extractall(folder, filter="data")
     name = f"{registry}/kubevouch:{VERSION}"
-    shell(crane, "push", folder, name)
-    return shell(crane, "digest", name).strip()
+    crane("push", folder, name)
+    return crane("digest", name).strip()

@@ -1,17 +1,15 @@
 """A real registry takes charts and image, and gives them back by the digests that the release names."""
 
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from real import charts, programs
-from real.layout import Folders
+from real import charts
 
-from .conftest import VERSION, Released, shell
-from .registry import pushed, serving
+from .conftest import VERSION, Released
+from .registry import crane, pushed, serving
 
 pytestmark = pytest.mark.long
 
@@ -42,14 +40,11 @@ def test_helm_installs_a_pushed_chart(
 def test_the_image_has_the_digest_that_program_and_charts_name(
     released: Released, registry: str, helm: charts.Helm, tmp_path: Path
 ) -> None:
-    crane = programs.build(Folders.of(os.environ), (programs.CRANE,)).paths["crane"]
     digest = pushed(released.dist, f"{registry}/team", tmp_path)
     chart = released.dist / f"kubevouch-exporter-{VERSION}.tgz"
     rendered = helm.template(chart, release="kubevouch-exporter", namespace="kubevouch-system")
     assert f"/kubevouch@{digest}\n" in rendered
     for platform in ("linux/amd64", "linux/arm64"):
         one = f"{registry}/team/kubevouch@{digest}"
-        shell(crane, "validate", "--remote", one, "--platform", platform)
-        assert f'"{platform.partition("/")[2]}"' in shell(
-            crane, "config", one, "--platform", platform
-        )
+        crane("validate", "--remote", one, "--platform", platform)
+        assert f'"{platform.partition("/")[2]}"' in crane("config", one, "--platform", platform)
