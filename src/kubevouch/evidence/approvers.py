@@ -48,8 +48,8 @@ class OurApprover:
     The leader may be a process without a pod, started by hand.
 
     leader: the Lease's holder; "" if nobody holds it. silent: time since the Lease's last renewal;
-    None if there is no Lease. configuration: the ConfigMap's text; None if there is none or if it
-    cannot be read. configuration_doubt: why it cannot be read.
+    None if there is no Lease. configuration: the ConfigMap's text; None if the ConfigMap is
+    missing or unreadable. configuration_doubt: why it is unreadable.
     """
 
     wanted: int

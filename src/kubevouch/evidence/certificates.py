@@ -73,7 +73,7 @@ class IssuedForCsr:
 
 @dataclass(frozen=True, slots=True)
 class FoundCertificate:
-    """A certificate at one place, or the reason why there is none.
+    """A certificate at one place, or why none was read there.
 
     where: an address with port, a path, or an object such as `apiservice v1beta1.metrics.k8s.io`,
     as printed. root: the local folder that holds the node's file system; empty if the node itself

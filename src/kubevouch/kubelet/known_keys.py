@@ -54,7 +54,7 @@ _WITHIN: Final = {""} | {key.rpartition(".")[0] for key in KEYS}
 
 
 def right_case(dotted: str) -> str | None:
-    """The known key that differs from `dotted` only in case; None if there is none."""
+    """The known key that differs from `dotted` only in case. None if no key does."""
     meant = _BY_FOLDED.get(dotted.casefold())
     return meant if meant != dotted else None
 

@@ -85,7 +85,7 @@ def destination_of(host: str, printed: str) -> Destination:
 
 
 def advice(tried: Sequence[Destination]) -> str:
-    """Advice about hosts whose key is not in known_hosts; empty if there are none."""
+    """Advice about hosts whose key is not in known_hosts. Returns "" if no such host was tried."""
     unknown = [each for each in tried if each.is_known is False]
     if not unknown:
         return ""

@@ -190,7 +190,7 @@ MOST_LISTED = 24
 
 
 def listed(values: Sequence[object]) -> str:
-    """Formats values with commas; "none" if there are none. A long list ends in "and N more"."""
+    """Joins values with commas. No values are "none". A long list ends in "and N more"."""
     shown = ", ".join(str(value) for value in values[:MOST_LISTED]) or "none"
     more = len(values) - MOST_LISTED
     return f"{shown} and {more} more" if more > 0 else shown

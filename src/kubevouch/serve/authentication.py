@@ -221,7 +221,7 @@ def _read(der: bytes) -> Certificate:
 
 
 def bearer_token(request: HttpRequest) -> str:
-    """The bearer token of a request; "" if there is none."""
+    """The bearer token of a request, or "" without one."""
     scheme, _, token = request.header("authorization").strip().partition(" ")
     return token.split(" ")[0] if scheme.lower() == "bearer" else ""
 

@@ -58,7 +58,7 @@ class ChainBuilder:
         self._checks = 0
 
     def chains(self, leaf: Certificate) -> list[Chain] | Verdict:
-        """Every chain from the leaf to a root, or a Verdict if there is none. Roots are tried first."""
+        """Every chain from the leaf to a root. Returns a Verdict if no chain reaches a root. Roots are tried first."""
         return [(leaf,)] if leaf in self._roots else self._from((leaf,))
 
     def _from(self, chain: Chain) -> list[Chain] | Verdict:

@@ -64,7 +64,7 @@ class Watches:
 
     @property
     def stale(self) -> str:
-        """The watches that were silent for so long that their data may be outdated; "" if there are none."""
+        """The watches whose data may be outdated, since they were silent for too long. Empty if all are current."""
         now = self._clock.monotonic()
         heard = {
             "nodes": self._node_watch.heard,

@@ -37,7 +37,7 @@ _UNPINNED: Final = (PinState.UNREADABLE, PinState.NOTHING)
 
 @dataclass(frozen=True)
 class NamedCertificates:
-    """`of`: SHA-256 of each node's client certificate. `problems`: for each other node, why there is none."""
+    """`of`: SHA-256 of each node's client certificate. `problems`: why a node's certificate could not be read."""
 
     of: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)

@@ -144,7 +144,7 @@ def _where_to_look(ours: OurApprover) -> Mapping[str, str]:
 
 
 def _dark(evidence: Evidence) -> str:
-    """A sentence about kubelets without a certificate to serve; empty if there are none."""
+    """A sentence about kubelets that have no certificate to serve. Empty if every kubelet has one."""
     dark = sorted(served.node for served in evidence.served if is_dark(served))
     if not dark:
         return ""

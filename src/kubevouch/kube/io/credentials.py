@@ -44,7 +44,7 @@ class Credentials(Protocol):
         ...
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """A credential newer than the one that got a 401; None if there is none."""
+        """A newer credential than the one that got a 401. None if no newer one exists."""
         ...
 
 

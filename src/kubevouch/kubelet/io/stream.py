@@ -47,7 +47,7 @@ class TlsStream:
         self._watching: asyncio.AbstractEventLoop | None = None
         """The loop that watches the socket; None if none does."""
         self._arrival: asyncio.Future[bytes] | None = None
-        """The pending read; None if there is none."""
+        """The pending read. None if nothing is being read."""
 
     async def send(self, data: bytes) -> None:
         """Sends all of the data. Raises OSError, also ssl.SSLError."""
@@ -111,7 +111,7 @@ class TlsStream:
             self._watching = None
 
     def _decrypted(self) -> bytes:
-        """Decrypts all complete records; empty if there is none."""
+        """Decrypts all complete records. Returns b"" if no record is complete."""
         if self._failed is not None:
             raise self._failed
         parts: list[bytes] = []

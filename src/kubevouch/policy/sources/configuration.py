@@ -87,7 +87,7 @@ def rule_for(rules: Iterable[NewNodeRule], node: str) -> NewNodeRule | None:
 
 
 class ApproverConfiguration(msgspec.Struct, frozen=True):
-    """The approver's configuration. The defaults apply if there is none."""
+    """The approver's configuration, or the defaults if the ConfigMap is missing."""
 
     sources: tuple[IdentitySource, ...] = _CONFIGURED[:3]
     new_nodes: tuple[NewNodeRule, ...] = ()

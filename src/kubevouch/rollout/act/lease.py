@@ -191,7 +191,7 @@ class RunLease:
         """Another holder's record, and when it was first seen, by the monotonic clock."""
 
     async def wait_until_free(self, api: ApiClient) -> RawObject[Lease] | None:
-        """Waits until the Lease is free or has expired. Returns it; None if there is none.
+        """Waits until the Lease is free or has expired. Returns the Lease, or None if it does not exist.
 
         Raises:
             NotTheHolder: another run is in progress.

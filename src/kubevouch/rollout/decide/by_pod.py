@@ -20,7 +20,7 @@ class WrittenNode:
     """What operators wrote about a node, where no node can write.
 
     addresses: each with its source, the inventory or a pin. client_certificates: the SHA-256 of the
-    certificates in the pin; empty if there are none.
+    certificates in the pin; empty if the pin names none.
     """
 
     addresses: Mapping[str, NameSource] = field(default_factory=dict)

@@ -73,7 +73,7 @@ def seed_of(
 
 
 def former_until(survey: NodeSurvey) -> int:
-    """When the certificate expires that a starting kubelet would load with serverTLSBootstrap, in Unix seconds; 0 if there is none."""
+    """When the certificate expires that a starting kubelet would load with serverTLSBootstrap, in Unix seconds; 0 if no such certificate is stored."""
     names = {each.name for each in survey.certificates}
     there = [pair for pair in _STORED if pair[0] in names]
     # The kubelet checks only the first pair, and exits if that is unreadable.

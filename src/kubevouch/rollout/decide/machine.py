@@ -89,7 +89,7 @@ def not_vouched_for(node: str, host: str, said: Collection[str]) -> str:
 
 
 def _known_for_another(node: str, known_as: str, nodes: NodeIndex) -> str:
-    """Another Node whose name or address is `known_as`; empty if there is none, or if this node has the address, too."""
+    """Another Node whose name or address is `known_as`. Empty if no other Node has it, or if this node has the address, too."""
     bare = re.sub(r"^\[(.*)\]:\d+$", r"\1", known_as)
     address = as_address(bare)
     claimants = nodes.claimants(address) if address is not None else frozenset()

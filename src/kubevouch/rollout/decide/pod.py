@@ -163,7 +163,7 @@ _NO_RIGHTS: Final[Mapping[str, Any]] = {
 
 
 def changed_by_admission(pod: Pod, place: PodPlace) -> str:
-    """The forbidden change that an admission webhook made to the pod; empty if there is none."""
+    """The forbidden change that an admission webhook made to the pod. Returns "" if it made none."""
     found = [each.name for each in (*pod.spec.init_containers, *pod.spec.containers)]
     if added := sorted({*found} - {_SCRIPT, *_REST}):
         return f"a webhook of this cluster added container {added[0]} to the pod"

@@ -77,7 +77,7 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
     """The run that took over the Lease; empty if unknown. None if this run did not lose the Lease."""
 
     undo: str = ""
-    """The command that undoes the run's changes, including earlier ones; empty if there are none."""
+    """The command that undoes the run's changes, including earlier ones. Empty if nothing is to undo."""
 
     @property
     def exit_code(self) -> ExitCode:

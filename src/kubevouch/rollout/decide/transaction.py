@@ -128,7 +128,7 @@ class NodeChange(msgspec.Struct, frozen=True):
     """Whether a drop-in or a flag turns serverTLSBootstrap on. Then an undo cannot turn it off."""
 
     former_until: int = 0
-    """When the certificate that is moved aside expires, in Unix seconds; 0 if there is none. Until
+    """When the certificate that is moved aside expires, in Unix seconds; 0 without one. Until
     then an undo restores it even if the kubelet still requests certificates."""
 
 

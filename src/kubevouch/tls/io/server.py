@@ -198,7 +198,7 @@ class ServerConnection:
         asyncio.get_running_loop().add_reader(accepted, self._readable)
 
     def client_chain(self) -> tuple[bytes, ...]:
-        """The client's certificates, in DER, verified by the context; empty if there are none."""
+        """The client's certificates, in DER, verified by the context. Empty if the client sent no certificate."""
         tls = self._tls.ssl_object if self._tls else None
         return client_chain(tls) if tls is not None else ()
 
