@@ -177,7 +177,7 @@ class Asked:
 
     @contextmanager
     def until_the_end(self) -> Iterator[None]:
-        """While the block runs; in it, there must have been time for many questions."""
+        """While the block runs; in it, there must have been time for many questions. Prints what failed."""
         thread = threading.Thread(target=self._ask)
         thread.start()
         try:
@@ -185,6 +185,9 @@ class Asked:
         finally:
             self._over.set()
             thread.join()
+            for what, failures in self.failures.items():
+                for each in failures:
+                    print(f"{what}, {each.at - failures[0].at:.1f} s after the first: {each.said}")
         assert self.count > 20
 
     def meanwhile(self, what: str) -> None:
@@ -194,7 +197,7 @@ class Asked:
     def _ask(self) -> None:
         while not self._over.is_set():
             meanwhile = self._meanwhile
-            done = self._bed.kubectl("top", "nodes", check=False)
+            done = self._bed.kubectl("top", "nodes", "-v=6", check=False)  # with each URL
             self.count += 1
             if done.returncode:
                 failure = Failure(time.monotonic(), done.stderr.strip())
