@@ -18,8 +18,7 @@ from year.prometheus import Prometheus
 DAY, STEP = 86400, 15
 _STRIDE = 30
 """Seconds of a step while something is wrong: what a metrics server has read is good for 55."""
-_ENDS, _CLOCK = "KubevouchCertificateEnds", "KubevouchClockWrong"
-"""The second is pending for two seconds after each leap: see `Year.fires`."""
+_ENDS = "KubevouchCertificateEnds"
 _PAUSE = 0.35
 """Seconds of real time after each leap: more than a scrape and an evaluation."""
 _SOON, _WELL_WITHIN = 30, 140
@@ -77,7 +76,7 @@ class Year:
         wrong, waits = set[str](), list[str]()
         for number in range(_WELL_WITHIN):
             alerts = self.prometheus.alerts()
-            wrong = {*(alerts["pending"] - {_CLOCK}), *alerts["firing"]}
+            wrong = alerts["pending"] | alerts["firing"]
             if _ENDS in wrong:
                 self._renew()
                 continue
@@ -97,10 +96,10 @@ class Year:
     def _leads(self) -> bool:
         return self.prometheus.value("sum(kubevouch_approver_leader)") == 1
 
-    def fires(self, name: str, seconds: float, looks: int = 12) -> bool:
+    def fires(self, name: str, seconds: float, looks: int = 4) -> bool:
         """In small steps until that alert does; False if it does not within so many seconds.
 
-        looks: before each step. By its Lease the approver hears the time two seconds late.
+        looks: before each step.
         """
         until = self.clock.now() + seconds
         for number in itertools.count():
@@ -265,7 +264,7 @@ class Year:
 
 
 _WITHOUT_API = (
-    _CLOCK,  # the approver hears no time, and takes what is left out for an error of its machine's
+    "KubevouchClockWrong",  # the approver hears no time, and takes what is left out for an error of its machine's
     "KubevouchNoLeader",
     "KubevouchWatchesBreakOff",
     "KubevouchExporterStale",

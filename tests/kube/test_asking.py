@@ -338,6 +338,7 @@ async def test_a_path_of_the_server_goes_before_every_path(
         ("/api/v1/nodes/n1", True),
         ("/apis/certificates.k8s.io/v1/certificatesigningrequests", True),
         ("/apis/coordination.k8s.io/v1/namespaces/s/leases/l", True),
+        ("/apis/authentication.k8s.io/v1/tokenreviews", True),
         ("/api/v1/nodes/n1/proxy/healthz", False),
         ("/api/v1/namespaces/s/services/https:metrics:443/proxy/", False),
         ("/apis/metrics.k8s.io/v1beta1/nodes/n1", False),

@@ -17,7 +17,10 @@ _RESOLUTION: Final = timedelta(seconds=1)
 _SLOWEST: Final = 5.0
 """Seconds. A slower response is ignored, since its Date header is too imprecise."""
 
-_OWN_PATHS: Final = ("/api/v1/", "/apis/certificates.k8s.io/", "/apis/coordination.k8s.io/")
+_OWN_PATHS: Final = (
+    "/api/v1/",
+    *(f"/apis/{group}.k8s.io/" for group in ("authentication", "certificates", "coordination")),
+)
 _PROXIED: Final = "/proxy"
 _A_KUBELETS: Final = re.compile(r"/api/v1/nodes/[^/?]+/proxy/")
 
