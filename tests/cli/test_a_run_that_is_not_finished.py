@@ -79,7 +79,7 @@ async def test_verify_and_doctor_cannot_tell_while_a_node_may_be_armed(
     )
     for ran in (verify, doctor):
         assert ran.code == 3, ran
-        assert f"run abcd may be armed on {WORKER}: its switch" in ran.told
+        assert f"run abcd may be armed on {WORKER}: it undoes" in ran.told
         assert "\nOK" not in ran.out
         assert "NEXT     kubevouch status abcd\n" in ran.out, ran
     [found] = [each for each in json.loads(document.out)["findings"] if each["code"] == "KV905"]
@@ -92,8 +92,8 @@ async def test_verify_and_doctor_cannot_tell_while_a_node_may_be_armed(
     ("seconds", "of", "armed", "told"),
     [
         (1, "1", False, "a run is in progress: run bbbb of alice@laptop since"),
-        (100, "1", True, "a run was cut off and has not ended: run bbbb of alice@laptop since"),
-        (100, "undo 1", True, "an undo was cut off and has not ended: undo of run bbbb by"),
+        (100, "1", True, "a run was interrupted and has not ended: run bbbb of alice@laptop since"),
+        (100, "undo 1", True, "an undo was interrupted and has not ended: undo of run bbbb by"),
         (100, "1", False, ""),
     ],
 )

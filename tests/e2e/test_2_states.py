@@ -23,7 +23,7 @@ __all__ = ["tidy"]
 CASES = {
     # state: (the codes that doctor names, words of its cause, what each node needs)
     "pending": ({"KV103", "KV307", "KV401"}, "nothing on this cluster approves them", "approve"),
-    "no-ip-sans": ({"KV103", "KV302", "KV501"}, "they have no IP address", "bootstrap"),
+    "no-ip-sans": ({"KV103", "KV302", "KV501"}, "they contain no IP address", "bootstrap"),
 }
 
 

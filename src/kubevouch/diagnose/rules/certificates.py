@@ -17,10 +17,10 @@ from kubevouch.x509 import Certificate, duration_text, life_used
 from kubevouch.x509.kinds import NODE_PREFIX
 
 _NEARLY_OVER = 0.98
-"""The used part of a certificate's life from which it is critical. For one year that is the last week."""
+"""The finding is critical above this share of the certificate's life. For one year that is the last week."""
 
 _PATIENCE = timedelta(minutes=2)
-"""The age of a stuck client CSR. The built-in approver and the signer need about a second."""
+"""An unsigned client CSR is stuck after this time. The built-in approver and the signer need about a second."""
 
 _CONTROL_PLANE = frozenset(
     {CertificateUse.API_SERVER, CertificateUse.ETCD_SERVER, CertificateUse.ETCD_PEER}
@@ -37,7 +37,7 @@ def _found(evidence: Evidence, uses: Iterable[CertificateUse]) -> Iterator[Found
 def _overdue(
     evidence: Evidence, uses: Iterable[CertificateUse]
 ) -> list[tuple[FoundCertificate, Certificate]]:
-    """Certificates that should have been replaced by now, by expiry."""
+    """Certificates that should have been replaced by now, sorted by expiry."""
     late = [
         (each, certificate)
         for each in _found(evidence, uses)
@@ -86,7 +86,7 @@ def control_plane_ends(evidence: Evidence) -> Iterator[Finding]:
 def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
     """A kubelet's newest client certificate expires soon.
 
-    We know the certificate only if its CSR still exists.
+    The certificate is known only while its CSR exists.
     """
     late = _overdue(evidence, {CertificateUse.KUBELET_CLIENT})
     if late:
@@ -102,7 +102,7 @@ def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.KUBELET_CLIENT_CSR_STUCK)
 def client_csr_stuck(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet does not get the next client certificate that it has requested, at 70 to 90 % of the present one's life."""
+    """A kubelet has requested its next client certificate and has not received it."""
     newest = {
         node: csr
         for csr in evidence.client_csrs
@@ -125,7 +125,7 @@ def _is_stuck(csr: CertificateSigningRequest, evidence: Evidence) -> bool:
 
 @rule(Code.CALLED_SERVER_NOT_TRUSTED)
 def called_server_not_trusted(evidence: Evidence) -> Iterator[Finding]:
-    """A caBundle does not verify the server that the API server calls. The metrics API has its own finding."""
+    """The caBundle of a webhook or an aggregated API does not verify its server. The metrics API has its own finding."""
     bundles: dict[str, list[FoundCertificate]] = defaultdict(list)
     for each in _found(evidence, {CertificateUse.CA_BUNDLE}):
         bundles[each.where].append(each)
@@ -142,7 +142,7 @@ def called_server_not_trusted(evidence: Evidence) -> Iterator[Finding]:
         subjects = list(wrong)
         yield finding(
             Code.CALLED_SERVER_NOT_TRUSTED,
-            f"the API server does not trust what it calls: {named(subjects, most=3)}: "
+            f"the API server does not trust servers that it calls: {named(subjects, most=3)}: "
             f"{wrong[subjects[0]].seen}",
             subjects=subjects,
             proofs=wrong.values(),
@@ -151,7 +151,7 @@ def called_server_not_trusted(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _of_bundle(bundle: list[FoundCertificate], evidence: Evidence) -> Proof | None:
-    """A fault of the bundle itself: it is unreadable, or all of its CAs have expired."""
+    """The proof that the bundle is unreadable, or that all of its CAs have expired."""
     for each in bundle:
         if each.fault:
             return _proof(each, f"its caBundle cannot be read: {each.fault}")
@@ -175,7 +175,7 @@ _CA_CRITICAL = timedelta(days=30)
 
 @rule(Code.CLUSTER_CA_EXPIRING)
 def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
-    """The CA in every pod's bundle, or the front proxy's CA, expires soon or has expired."""
+    """The cluster's CA or the front proxy's CA expires soon or has expired."""
     front_proxy = [
         certificate
         for each in _found(evidence, {CertificateUse.FRONT_PROXY_CA})
@@ -187,7 +187,7 @@ def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _ca_expiring(whose: str, authorities: Sequence[Certificate], at: datetime) -> Iterator[Finding]:
-    """A finding about the CA that expires last, since there are two during a rotation."""
+    """A finding about the CA that expires last. During a rotation a bundle has two."""
     if not authorities:
         return
     last = max(authorities, key=lambda each: each.not_after)
@@ -212,7 +212,7 @@ def api_server_refuses(evidence: Evidence) -> Iterator[Finding]:
         yield finding(
             Code.API_SERVER_REFUSES_KUBELETS,
             f"kube-apiserver verifies kubelets ({authority}) and refuses {counted(len(refused), 'node')}: "
-            "logs and exec fail there",
+            "kubectl logs and exec fail",
             subjects=[s.node for s in refused],
             proofs=[wire_proof(s) for s in refused],
         )

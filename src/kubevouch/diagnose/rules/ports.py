@@ -24,7 +24,7 @@ from kubevouch.kube.resources import Node
 from kubevouch.x509 import Certificate, duration_text, life_used
 
 OVERDUE = 0.92
-"""The used part of a certificate's life after which it should have been replaced. Kubelets renew at 70 to 90 %."""
+"""A certificate is overdue above this share of its life. Kubelets renew at 70 to 90 %."""
 
 
 @rule(Code.KUBELET_UNREACHABLE)
@@ -69,16 +69,16 @@ _ON_THE_PORT = {
     Code.NO_SERVING_CERTIFICATE: (
         "node",
         "nodes",
-        "without a serving certificate (tls: internal error): scrapes, logs and exec fail there",
+        "without a serving certificate (tls: internal error): scrapes, logs and exec fail",
     ),
     Code.NO_IP_SANS: (*_SERVES, "without any IP address"),
     Code.SELF_SIGNED: (*_SERVES, "self-signed by the kubelet"),
-    Code.SAN_MISMATCH: (*_SERVES, "for other names than the dialled one"),
+    Code.SAN_MISMATCH: (*_SERVES, "that lacks the dialled address or name"),
     Code.NOT_YET_VALID: (*_SERVES, "that is not valid yet"),
     Code.SIGNED_BY_OTHER_CA: (*_SERVES, "from a CA other than the cluster's"),
     Code.OTHER_VERIFICATION_FAILURE: (*_SERVES, "that does not verify"),
 }
-"""For each code, the title's beginning for one port and for several, and its end."""
+"""For each code, how the title begins for one port and for several, and how it ends."""
 
 
 @rule(*_ON_THE_PORT)
@@ -149,9 +149,9 @@ def _on_nodes(code: Code, title: str, found: Sequence[PortState]) -> Finding:
 
 @rule(Code.ADDRESS_TYPE_MISMATCH)
 def address_type(evidence: Evidence) -> Iterator[Finding]:
-    """metrics-server dials an address that the certificates lack; the finding names a better order."""
+    """metrics-server dials an address that the certificates lack. The finding names a better order of types."""
     trust = evidence.trust.value
-    # Without its pods it is unknown what metrics-server dials.
+    # metrics-server's pods show what it dials.
     if trust is None or not evidence.metrics.pods.is_known:
         return
     types = preferred_types(evidence.metrics.flags)
@@ -197,4 +197,4 @@ def _spoils(node: Node, order: Sequence[str], served: Served | None, trust: Trus
 
 def _advice(order: Sequence[str], spoiled: Sequence[str]) -> str:
     flag = f"--kubelet-preferred-address-types={','.join(order)} would work"
-    return f"{flag} for them, and not for {named(spoiled)}" if spoiled else flag
+    return f"{flag} for them, but not for {named(spoiled)}" if spoiled else flag
