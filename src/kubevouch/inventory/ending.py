@@ -98,9 +98,7 @@ def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice
         before = "make ssh and sudo work on the nodes that could not be read"
         return Advice(("kubevouch", "certs", "--via", "ssh"), before=before)
     if unknown and found.without_cluster:
-        return Advice(
-            by_hand="as root, `kubevouch certs --root DIR`, where DIR is the node's root folder"
-        )
+        return Advice(by_hand="as root, `kubevouch certs --root DIR` (the node's root folder)")
     if doubted and found.without_cluster:
         # On a disk, a good certificate with a remark is one that expires with its CA.
         return Advice(("kubevouch", "explain", str(Code.CLUSTER_CA_EXPIRING)))

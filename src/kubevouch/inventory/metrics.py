@@ -28,10 +28,10 @@ KUBELET_FAILURE: Final = "kubevouch_kubelet_serving_failure_info"
 FAMILIES: Final = {
     NOT_AFTER: "When the certificate expires, in seconds since 1970.",
     NOT_BEFORE: "When the certificate's validity starts, in seconds since 1970.",
-    INFO: "1 for each place that has or should have a certificate, with who renews it and whether it was read.",
-    VERIFIED: "Whether the certificate that this server presents verifies: CA, dates, address or name.",
+    INFO: "1 for each certificate that was found or expected, with who renews it and whether it was read.",
+    VERIFIED: "Whether the server's certificate verifies (CA, dates, address or name).",
     FAILURE: "1 for each certificate that does not verify, with the reason.",
-    KUBELET_VERIFIED: "Whether the kubelet's serving certificate verifies: CA, dates, address and node name.",
+    KUBELET_VERIFIED: "Whether the kubelet's serving certificate verifies (CA, dates, address and node name).",
     KUBELET_FAILURE: "1 for each kubelet whose certificate does not verify or was not presented, with the reason.",
 }
 """The help text of each metric, in the order of the page."""

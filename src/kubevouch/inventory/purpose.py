@@ -70,8 +70,8 @@ PURPOSES = MappingProxyType(
             _KUBEADM,
         ),
         CertificateUse.KUBELET_SERVING: Purpose(
-            "kubectl top and autoscaling lose this node; logs, exec and port-forward, too, "
-            "if the kubelet has no certificate to serve, or the API server verifies kubelets",
+            "kubectl top and autoscaling lose this node, as do logs, exec and port-forward if "
+            "the kubelet has no certificate to serve, or the API server verifies kubelets",
             RenewedBy.APPROVER,
         ),
         CertificateUse.METRICS_SERVER: Purpose(

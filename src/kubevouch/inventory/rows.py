@@ -34,10 +34,7 @@ class RowState(Explained):
     UNREADABLE = "unreadable", "the file has no readable certificate, or the server presents none"
     NOT_READ = "not-read", "kubevouch lacks permission to read the file"
     WRONG = "wrong", "not expired, but its key or CA does not match, or clients reject it"
-    SELF_SIGNED = (
-        "self-signed",
-        "signed by its kubelet (kubeadm's default); no client can verify it",
-    )
+    SELF_SIGNED = "self-signed", "signed by its kubelet (kubeadm's default); not verifiable"
 
 
 IN_TIME = frozenset({RowState.VALID, RowState.SELF_SIGNED})
