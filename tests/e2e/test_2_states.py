@@ -67,7 +67,7 @@ def test_a_healthy_cluster_has_one_warning_and_nothing_to_do(
     assert list(findings(doctor)) == ["KV411"]
     told = cluster.kubevouch("doctor").out
     assert "rotation stalls from 2027-" in told
-    assert "ports go dark from 2027-" in told
+    assert "certificates expire from" in told
     ran = cluster.kubevouch("plan", "-o", str(tmp_path / "plan.json"), *cluster.ssh_words())
     made = json.loads((tmp_path / "plan.json").read_text())
     assert made["nodes"] == []

@@ -218,7 +218,7 @@ def conclusions_of(
 def _ok(verb: str, diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
     is_bad = any(each.severity.at_least(Severity.ERROR) for each in diagnosis.findings)
     plain = verb != "verify" or is_bad
-    text = f"nothing of severity {fail_on} or worse" if plain else _ALL_VERIFIES
+    text = f"no finding of severity {fail_on} or worse" if plain else _ALL_VERIFIES
     return Conclusion("OK", text)
 
 
@@ -227,7 +227,7 @@ def _unknown(diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
     doubt = diagnosis.first_doubt
     assert doubt is not None
     beside = (
-        "nothing else" if diagnosis.cause is None else f"nothing of severity {fail_on} or worse"
+        "nothing else" if diagnosis.cause is None else f"no finding of severity {fail_on} or worse"
     )
     text = f"{_MAY_HIDE}; {beside} was found"
     return Conclusion("UNKNOWN", text, _lines((), doubt.next, doubt.by_hand))

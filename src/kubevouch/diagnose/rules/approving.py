@@ -93,10 +93,10 @@ def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
         c.not_before + (c.not_after - c.not_before) * _EARLIEST_ROTATION for c in trusted.values()
     )
     dark = min(c.not_after for c in trusted.values())
-    stall = f"rotation stalls from {stalls:%Y-%m-%d}, ports go dark from {dark:%Y-%m-%d}"
+    stall = f"rotation stalls from {stalls:%Y-%m-%d}, certificates expire from {dark:%Y-%m-%d}"
     ours = evidence.our_approver.value
     if unseen := unseen_approver(evidence):
-        title = f"no running approver was found: {unseen.evidence}. If not, {stall}"
+        title = f"no running approver was found: {unseen.evidence}. If it does not, {stall}"
     elif ours and ours.decides:
         title = f"the approver approves nothing: {stall}"
     else:

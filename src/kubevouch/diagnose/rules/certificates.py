@@ -46,10 +46,9 @@ def _overdue(
     return sorted(late, key=lambda pair: (pair[1].not_after, pair[0].node, pair[0].use))
 
 
-def _ends(certificate: Certificate, evidence: Evidence) -> str:
-    length = duration_text(abs(certificate.not_after - evidence.at))
-    over = certificate.not_after < evidence.at
-    return f"ended {length} ago" if over else f"ends in {length}"
+def _ends(certificate: Certificate, at: datetime) -> str:
+    length = duration_text(abs(certificate.not_after - at))
+    return f"expired {length} ago" if certificate.not_after < at else f"expires in {length}"
 
 
 def _proof(found: FoundCertificate, seen: str) -> Proof:
@@ -74,7 +73,7 @@ def control_plane_ends(evidence: Evidence) -> Iterator[Finding]:
     more = f", and {len(late) - 1} more" if len(late) > 1 else ""
     yield finding(
         Code.CONTROL_PLANE_CERTIFICATE_ENDS,
-        f"{first.use} of {first.node} {_ends(certificate, evidence)}{more}",
+        f"{first.use} of {first.node} {_ends(certificate, evidence.at)}{more}",
         subjects=dict.fromkeys(each.node for each, _ in late),
         proofs=[_proof(each, f"{each.use}: {life(leaf)}") for each, leaf in late],
         severity=Severity.CRITICAL if worst > _NEARLY_OVER else None,
@@ -94,7 +93,7 @@ def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
         yield finding(
             Code.KUBELET_CLIENT_CERTIFICATE_ENDS,
             f"{counted(len(late), 'kubelet')} with a client certificate that should have been replaced: the first "
-            f"{_ends(certificate, evidence)}",
+            f"{_ends(certificate, evidence.at)}",
             subjects=[each.node for each, _ in late],
             proofs=[_proof(each, life(leaf)) for each, leaf in late],
         )
@@ -193,10 +192,9 @@ def _ca_expiring(whose: str, authorities: Sequence[Certificate], at: datetime) -
     last = max(authorities, key=lambda each: each.not_after)
     left = last.not_after - at
     if left < _CA_WARNING:
-        ends = f"{duration_text(abs(left))}{' ago' if left < timedelta() else ''}"
         yield finding(
             Code.CLUSTER_CA_EXPIRING,
-            f"{whose} ends {'in ' if left > timedelta() else ''}{ends} ({last.not_after:%Y-%m-%d})",
+            f"{whose} {_ends(last, at)} ({last.not_after:%Y-%m-%d})",
             severity=Severity.CRITICAL if left < _CA_CRITICAL else None,
         )
 

@@ -160,7 +160,7 @@ def _until(waiting: Iterable[str], evidence: Evidence) -> str:
     if not ends:
         return ""
     left = duration_text(min(ends) - evidence.at)
-    return f" Kubelets serve their old certificates until {min(ends):%Y-%m-%d} ({left} left); then ports go dark."
+    return f" Kubelets serve their old certificates until {min(ends):%Y-%m-%d} ({left} left); then they have none."
 
 
 def about_csrs(
@@ -235,7 +235,7 @@ def not_issued(evidence: Evidence) -> Iterator[Finding]:
         and evidence.at - approved.last_update_time > _ISSUE_PATIENCE
     }
     if stuck:
-        title = f"{counted(len(stuck), 'CSR')} approved and not issued: nobody signs"
+        title = f"{counted(len(stuck), 'CSR')} approved, but not signed"
         yield about_csrs(Code.APPROVED_NOT_ISSUED, title, stuck, evidence)
 
 

@@ -111,7 +111,7 @@ def shared_identity(evidence: Evidence) -> Iterator[Finding]:
             yield finding(
                 Code.SHARED_MACHINE_IDENTITY,
                 f"{counted(sum(map(len, shared.values())), 'node')} share {what} with another: they were cloned from one "
-                "image, so it identifies none of them",
+                "image, so the ID identifies none of them",
                 subjects=sorted(name for names in shared.values() for name in names),
                 proofs=[
                     api_proof(", ".join(names), f"{what} {value}", evidence.nodes)
