@@ -51,11 +51,12 @@ def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Returns the findings, with `because_of` set if other findings explain all subjects."""
     found = tuple(findings)
     return tuple(
-        msgspec.structs.replace(each, because_of=", ".join(_behind(each, found))) for each in found
+        msgspec.structs.replace(each, because_of=", ".join(_explained_by(each, found)))
+        for each in found
     )
 
 
-def _behind(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
+def _explained_by(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
     """The codes of findings that together cover all subjects of the symptom. Empty if they do not.
 
     A finding without subjects covers the whole cluster.
@@ -75,7 +76,7 @@ def _behind(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
 
 
 def causes_of(findings: Iterable[Finding]) -> tuple[Cause, ...]:
-    """Returns at most MOST_CAUSES unexplained findings, by rank. Only the first may be milder than an error."""
+    """Returns at most MOST_CAUSES unexplained findings, by rank. Only the first may be less severe than an error."""
     roots = sorted(
         (
             each
@@ -266,7 +267,7 @@ def _lines(
 def nothing_found(verb: str, section: Section, evidence: Evidence) -> tuple[str, str]:
     """Returns the first word and the text of the line for a section without findings."""
     made = _pending(evidence)
-    is_well, text = _seen(section, evidence, len(made))
+    is_well, text = _state_of(section, evidence, len(made))
     if section is Section.CSRS and made:
         # verify does not check why CSRs are pending, and doctor reports them only after some time.
         # So the section is not ok.
@@ -283,7 +284,7 @@ def _pending(evidence: Evidence) -> list[datetime]:
     return [each.metadata.creation_timestamp or evidence.at for each in csrs]
 
 
-def _seen(section: Section, evidence: Evidence, undecided: int) -> tuple[bool, str]:
+def _state_of(section: Section, evidence: Evidence, undecided: int) -> tuple[bool, str]:
     """Whether all is well in a section without findings, and its text."""
     served, nodes = evidence.served, len(evidence.nodes.or_else(()))
     answering = sum(not is_silent(each) and not is_our_side(each) for each in served)

@@ -23,7 +23,7 @@ class Proof(msgspec.Struct, frozen=True):
     vantage: str
     at: datetime
     address: str = ""
-    """The address that was dialled; empty if none was."""
+    """The dialled address; empty if nothing was dialled."""
 
 
 class Finding(msgspec.Struct, frozen=True, rename="camel"):

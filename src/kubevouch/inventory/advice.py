@@ -65,7 +65,7 @@ def advice_of(row: CertificateRow) -> Advice:
         return _authority_advice(row)
     where = f"on {_node(row)}" if found.node else f"where {found.where} is served"
     if row.renewed_by is RenewedBy.KUBEADM:
-        return _kubeadms_advice(row, f"as root {where}")
+        return _kubeadm_advice(row, f"as root {where}")
     return Advice(by_hand=f"renew it {where}: {row.renewed_by}")
 
 
@@ -79,7 +79,7 @@ def _as_root(row: CertificateRow) -> str:
     return f"as root on {_node(row)}, " if row.found.node else "as root, "
 
 
-def _kubeadms_advice(row: CertificateRow, where: str) -> Advice:
+def _kubeadm_advice(row: CertificateRow, where: str) -> Advice:
     """The advice for a certificate that kubeadm renews.
 
     Missing and unreadable certificates must be created, since `renew` copies the names from the old
@@ -89,13 +89,13 @@ def _kubeadms_advice(row: CertificateRow, where: str) -> Advice:
     use = row.found.use
     then = f"{where}; {_RESTARTED.get(use, 'then restart kube-apiserver')}"
     if row.state in {RowState.MISSING, RowState.UNREADABLE}:
-        return Advice(_made_by_kubeadm(use), f"{_CONFIG}, {then}", _moved_away(row))
+        return Advice(_made_by_kubeadm(use), f"{_CONFIG}, {then}", _move_advice(row))
     before = f"if the CA on disk is not the cluster's, restore the cluster's CA and renew nothing. {_KEPT}"
     is_wrong = row.state is RowState.WRONG
     return Advice(("kubeadm", "certs", "renew", use), then, before if is_wrong else "")
 
 
-def _moved_away(row: CertificateRow) -> str:
+def _move_advice(row: CertificateRow) -> str:
     """The advice to move old files away. `kubeadm init phase` fails if a file is incomplete, or lacks its certificate or key.
 
     Source: writeCertificateFilesIfNotExist in cmd/kubeadm/app/phases/certs/certs.go,
@@ -117,14 +117,14 @@ def _authority_advice(row: CertificateRow) -> Advice:
     if found.use is CertificateUse.CA_BUNDLE:
         return Advice(by_hand=f"put the CA of the served certificate into {found.where}")
     if row.state in _LACKING:
-        return Advice(by_hand=_put_back(row))
+        return Advice(by_hand=_restore_advice(row))
     by_hand = "kubeadm does not renew CAs: create a new CA, make everything trust it, and re-issue all certificates"
     if found.use is CertificateUse.CLUSTER_CA:
         return Advice(("kubevouch", "explain", str(Code.CLUSTER_CA_EXPIRING)), by_hand)
     return Advice(by_hand=by_hand)
 
 
-def _put_back(row: CertificateRow) -> str:
+def _restore_advice(row: CertificateRow) -> str:
     """The advice to restore a missing CA from another copy. A new CA would split the cluster."""
     found = row.found
     if found.vantage is not Vantage.NODE_DISK:

@@ -16,7 +16,7 @@ from kubevouch.inventory.purpose import PURPOSES, harm_of
 from kubevouch.inventory.rows import IN_TIME, CertificateRow, Concern, Limits, RowState
 from kubevouch.x509 import duration_text
 
-_OF_ONE: Final = frozenset(
+_AFFECT_ONE: Final = frozenset(
     {
         CertificateUse.KUBELET_SERVING,
         CertificateUse.KUBELET_CLIENT,
@@ -191,7 +191,7 @@ def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedel
     first, harm, left = trouble.rows[0], _harm(trouble), _left(trouble.rows[0])
     if trouble.concern is Concern.FAIL:
         return False, first.beside_another, harm, left, 0, left
-    tier = 2 * (first.found.use in _OF_ONE) + (not PURPOSES[first.found.use].is_ca)
+    tier = 2 * (first.found.use in _AFFECT_ONE) + (not PURPOSES[first.found.use].is_ca)
     days = timedelta(days=left // timedelta(days=1))
     return True, first.beside_another, tier, days, harm, left
 

@@ -130,7 +130,7 @@ _BY_ROOT: Final = "`kubevouch certs --root /` on a control plane"
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A line about unread places. is_failure: whether the user asked for these places."""
+    """A line about unread places. is_failure: whether these places should have been read."""
 
     text: str
     is_failure: bool

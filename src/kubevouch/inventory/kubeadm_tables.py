@@ -71,7 +71,7 @@ def disk_tables(rows: Iterable[CertificateRow]) -> Iterator[DiskTables]:
     for row in filter(is_in_kubeadms_tables, rows):
         nodes.setdefault(row.found.node, []).append(row)
     for node in sorted(nodes):
-        found = _one_a_use(nodes[node])
+        found = _one_per_use(nodes[node])
         cas = [_cells(each) for each in found if PURPOSES[each.found.use].is_ca]
         leaves = [_cells(each) for each in found if not PURPOSES[each.found.use].is_ca]
         yield DiskTables(node, leaves, [(*each[:3], each[4]) for each in cas])
@@ -99,7 +99,7 @@ def human_duration(seconds: int) -> str:
     return f"{seconds // _YEAR}y"
 
 
-def _one_a_use(rows: Iterable[CertificateRow]) -> list[CertificateRow]:
+def _one_per_use(rows: Iterable[CertificateRow]) -> list[CertificateRow]:
     """One row for each use, sorted by name.
 
     If a file has several certificates, kubeadm shows the first, with the whole file as its chain.

@@ -28,7 +28,7 @@ KUBELET_FAILURE: Final = "kubevouch_kubelet_serving_failure_info"
 FAMILIES: Final = {
     NOT_AFTER: "When the certificate expires, in seconds since 1970.",
     NOT_BEFORE: "When the certificate's validity starts, in seconds since 1970.",
-    INFO: "1 for each certificate that was found or expected, with who renews it and whether it was read.",
+    INFO: "1 for each certificate that was found or expected. Labels: who renews it, and whether it was read.",
     VERIFIED: "Whether the server's certificate verifies (CA, dates, address or name).",
     FAILURE: "1 for each certificate that does not verify, with the reason.",
     KUBELET_VERIFIED: "Whether the kubelet's serving certificate verifies (CA, dates, address and node name).",

@@ -56,7 +56,7 @@ class PendingCsrs:
         decided = any(each.type in {"Denied", "Failed"} for each in csr.status.conditions)
         pending = not (decided or csr.status.certificate)
         is_new = csr.name not in self._known
-        self._known[csr.name] = _Known(signer, _asker(csr), created, pending)
+        self._known[csr.name] = _Known(signer, _user_of(csr), created, pending)
         if signer != KUBELET_SERVING:
             return ""
         if pending and is_new and csr.spec.username.startswith(NODE_USER):
@@ -100,7 +100,7 @@ class PendingCsrs:
         return node
 
 
-def _asker(csr: CertificateSigningRequest) -> str:
+def _user_of(csr: CertificateSigningRequest) -> str:
     """The user that the certificate is for. The requestor may be a bootstrap token that joining nodes share."""
     if csr.spec.signer_name == KUBELET_SERVING or (parsed := csr_of(csr).parsed) is None:
         return csr.spec.username

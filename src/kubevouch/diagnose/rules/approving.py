@@ -145,7 +145,7 @@ def _undecided(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def strange_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """Each node's newest CSR if it is pending and requests a value that the Node does not have.
+    """Each node's newest CSR if it is pending and requests a name or address that the Node does not have.
 
     Leaves out nodes without an issued certificate. A kubelet requests its Node's names and
     addresses, and makes a new CSR when they change (pkg/kubelet/certificate/kubelet.go).

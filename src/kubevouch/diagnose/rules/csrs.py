@@ -170,7 +170,7 @@ def about_csrs(
     evidence: Evidence,
     details: Mapping[str, str] = MappingProxyType({}),
 ) -> Finding:
-    """A finding about nodes, each with the CSR that proves it."""
+    """A finding about nodes, with their CSRs as proofs."""
     proofs = _proofs(found, evidence)
     return finding(
         code,

@@ -44,7 +44,7 @@ def _doubts(evidence: Evidence) -> Iterator[Doubt]:
 
 @rule(Code.NOT_ALLOWED)
 def not_allowed(evidence: Evidence) -> Iterator[Finding]:
-    """One finding for all missing rights."""
+    """One finding for all missing permissions."""
     log = evidence.metrics.failures.doubt
     doubts = [*_doubts(evidence), *([log] if log else [])]
     asked = sorted({a for d in doubts if d.kind is DoubtKind.NOT_ALLOWED for a in d.lacking})

@@ -31,7 +31,7 @@ def no_kubelet_reports(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.NODE_NOT_READY)
 def not_ready(evidence: Evidence) -> Iterator[Finding]:
-    """Some nodes are NotReady: their kubelets are silent, or report it themselves."""
+    """Some nodes are NotReady: their kubelets are silent, or report a fault."""
     found = _not_ready(evidence)
     if found:
         title = f"{counted(len(found), 'node')} NotReady"

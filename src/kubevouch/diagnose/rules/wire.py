@@ -226,7 +226,7 @@ _BACKDATED = timedelta(minutes=5)
 
 
 def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
-    """Ready nodes that are missing in the metrics API. new: whether to return the nodes too young for metrics, or the others."""
+    """Ready nodes that are missing from the metrics API. new: whether to return the nodes too young for metrics, or the others."""
     present, available = evidence.metrics.measured_nodes, evidence.metrics.available
     if present is None or available is None or not available.true:
         return []
@@ -298,7 +298,7 @@ def _words(spec: PodSpec) -> tuple[tuple[str, ...], ...]:
 
 
 def only_starting(evidence: Evidence) -> bool:
-    """Whether metrics-server is not ready only because its pods are new."""
+    """Whether new pods are the only reason why metrics-server is not ready."""
     metrics = evidence.metrics
     pods = current_pods(metrics)
     if not pods or any(port.code for port in port_states(evidence)) or metrics.denials.or_else(()):

@@ -61,7 +61,7 @@ def _bent(days: float) -> float:
 
 
 def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
-    """Draws a lane for each use. Returns None without certificates. Those that expire together share a larger dot."""
+    """Draws a lane for each use, with one larger dot for certificates that expire together. None without certificates."""
     ends: dict[str, list[tuple[CertificateRow, float]]] = {}
     for row in rows:
         if row.remaining is not None:
