@@ -51,12 +51,11 @@ def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Returns the findings, with `because_of` set if other findings explain all subjects."""
     found = tuple(findings)
     return tuple(
-        msgspec.structs.replace(each, because_of=", ".join(_explained_by(each, found)))
-        for each in found
+        msgspec.structs.replace(each, because_of=", ".join(_causes(each, found))) for each in found
     )
 
 
-def _explained_by(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
+def _causes(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
     """The codes of findings that together cover all subjects of the symptom. Empty if they do not.
 
     A finding without subjects covers the whole cluster.

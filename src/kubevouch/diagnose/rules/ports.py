@@ -161,14 +161,14 @@ def address_type(evidence: Evidence) -> Iterator[Finding]:
         served = seen.get(node.name)
         if served is None or served.verdict is None or served.verdict.reason not in NOT_COVERED:
             continue
-        better = next((t for t in _types(node) if _would_verify(node, [t], served, trust)), None)
+        better = next((t for t in _types(node) if _verifies(node, [t], served, trust)), None)
         if better is not None:
             misdialled[node.name] = better
     if misdialled:
         what = named(sorted(set(misdialled.values())))
         order = list(dict.fromkeys([*misdialled.values(), *types]))
         nodes = evidence.nodes.or_else(())
-        spoiled = [n.name for n in nodes if _would_break(n, order, seen.get(n.name), trust)]
+        spoiled = [n.name for n in nodes if _breaks(n, order, seen.get(n.name), trust)]
         yield finding(
             Code.ADDRESS_TYPE_MISMATCH,
             f"metrics-server dials {types[0]}, but the certificates of "
@@ -182,7 +182,7 @@ def _types(node: Node) -> list[str]:
     return list(dict.fromkeys(address.type for address in node.status.addresses))
 
 
-def _would_verify(node: Node, types: Sequence[str], served: Served, trust: TrustedRoots) -> bool:
+def _verifies(node: Node, types: Sequence[str], served: Served, trust: TrustedRoots) -> bool:
     """Whether metrics-server would trust the kubelet with this order of address types."""
     dialled, address = served.dialled, scraped_address(node, types)
     if not dialled.chain or address is None:
@@ -190,13 +190,9 @@ def _would_verify(node: Node, types: Sequence[str], served: Served, trust: Trust
     return verdict_on(dialled.chain, trust.certificates, address, dialled.at).trusted
 
 
-def _would_break(
-    node: Node, order: Sequence[str], served: Served | None, trust: TrustedRoots
-) -> bool:
+def _breaks(node: Node, order: Sequence[str], served: Served | None, trust: TrustedRoots) -> bool:
     """Whether the certificate fits the address dialled now, but not the address that this order picks."""
-    return (
-        served is not None and served.is_trusted and not _would_verify(node, order, served, trust)
-    )
+    return served is not None and served.is_trusted and not _verifies(node, order, served, trust)
 
 
 def _advice(order: Sequence[str], spoiled: Sequence[str]) -> str:
