@@ -1,4 +1,4 @@
-"""If an approver is installed, `apply` first pins the proven names of its nodes, because the approver decides by pins.
+"""If our approver is installed, `apply` first pins the plan's proven names, because the approver decides by pins.
 
 Only nodes without a pin are pinned: an operator's pin stays unchanged. After an undo the pin stays, since the proven
 names are still right. The pin includes the client certificate on the node's disk, so a CSR that another certificate
@@ -48,7 +48,7 @@ async def pins_of_plan(
     left: proven nodes that are not done yet. certificates: SHA-256 of the client certificates on each node's disk.
     """
     if plan.via == "pod":
-        return PinsOfPlan()  # a kubelet does not speak for an operator
+        return PinsOfPlan()  # the kubelet runs these pods, so they prove nothing
     try:
         if (await gather_our_approver(api, Inquiry(clock))).value is None:
             return PinsOfPlan()  # no approver, or no right to see it
