@@ -24,7 +24,7 @@ def next_moment(phase: float, resolution: float, *, now: float, last: float) -> 
     """The time of the next scrape, in seconds since 1970. resolution: seconds between two scrapes.
 
     last: the scheduled time of the last scrape, ignored if the clock was set since. The result is
-    after `now`, and at least SHORTEST_GAP resolutions after `last`.
+    after `now`, and at least SHORTEST_GAP * resolution after `last`.
     """
     earliest = now
     if abs(now - last) < 2 * resolution:

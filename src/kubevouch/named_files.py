@@ -8,7 +8,7 @@ from kubevouch.errors import UsageError
 def bytes_in(path: Path, *, most: int, expected: str, what: str = "", where: str = "") -> bytes:
     """The content of the file. Reading stops at the limit, since a file may be endless.
 
-    most: the limit in bytes. The rest is for errors. expected: the expected content. what: the limit
+    most: the limit in bytes. The others are for errors. expected: the expected content. what: the limit
     in words. where: replaces the path.
 
     Raises:

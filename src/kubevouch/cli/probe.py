@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "ca_file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Verify against these CAs instead of the cluster's. Connects to no cluster.",
+    help="Verify against these CAs instead of the cluster's. Needs no cluster.",
 )
 @handshake_timeout
 @click.pass_context
@@ -42,8 +42,8 @@ def command(
 ) -> int:
     """TARGET is HOST[:PORT], the name of a Node, or a file in PEM or DER.
 
-    Shows what `openssl s_client` and `openssl x509` show, and whether the certificate verifies against the cluster's CA,
-    in the words of metrics-server's log. `probe` makes a bare TLS handshake and sends no credential.
+    Shows what `openssl s_client` and `openssl x509` show, and whether the certificate verifies against the cluster's CA.
+    If not, shows the error that metrics-server would log. `probe` makes a bare TLS handshake and sends no credential.
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.event_loop import run_loop

@@ -235,7 +235,7 @@ def _node_cells(row: "UsageRow") -> tuple[str, ...]:
 
 
 def _print_reasons(terminal: "Terminal", found: "TopFound") -> ExitCode:
-    """Prints each finding once, with the text of its first subject, then the other reasons."""
+    """Prints each reason once, with the nodes or pods that it affects."""
     from kubevouch.diagnose.make import counted, named
     from kubevouch.x509.reasons import TLS_PREFIX
 

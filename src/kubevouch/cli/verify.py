@@ -33,7 +33,7 @@ _REPEATED_AFTER = 30.0
     "verify",
     cls=WithLegend,
     words="kubevouch.outcome:Severity",
-    short_help="Check that every kubelet verifies and metrics are fresh.",
+    short_help="Check every kubelet's certificate, and that metrics are fresh.",
 )
 @connected
 @output("short")

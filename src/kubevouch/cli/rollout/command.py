@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 _NAMESPACE = "kube-system"
 
 
-_in_place = click.option(
+_other_ssh_config = click.option(
     "--ssh-config",
     metavar="FILE",
     help="Use this ssh configuration instead of the one in the plan.",
 )
-_way_there = all_of(
+_transport = all_of(
     click.option(
         "--via",
         type=click.Choice(["ssh", "pod"]),
@@ -160,7 +160,7 @@ def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
 @click.command("plan", short_help="Show the change of each kubelet. Reads only.")
 @output_or_file
 @connected
-@_way_there
+@_transport
 @allow
 @_addresses
 @_word
@@ -205,7 +205,7 @@ def plan(
 @output()
 @connected
 @watchable
-@_way_there
+@_transport
 @yes
 def status(
     terminal: "Terminal",
@@ -228,7 +228,7 @@ def status(
 _carries_out = all_of(
     output(),
     connected,
-    _in_place,
+    _other_ssh_config,
     _word,
     _times,
     writing,
@@ -252,7 +252,7 @@ def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - for `_carry_out`
 @click.argument("run", shell_complete=completed(run_names))
 @_carries_out
 def resume(run: str, **options: Any) -> int:  # noqa: ANN401 - for `_carry_out`
-    """Continues RUN, the name of a run that began on this machine, or the plan's file.
+    """Continues an interrupted run. RUN is the name of a run that began on this machine, or the plan's file.
 
     `resume` reads the state of each node to find what is left to do.
     """
@@ -313,7 +313,7 @@ def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
 @output()
 @connected
 @only_nodes("; the ConfigMap stays as it is")
-@_in_place
+@_other_ssh_config
 @duration("--gate-timeout", "120s", "How long to wait for a node to answer again.")
 @writing
 def undo(
@@ -328,7 +328,7 @@ def undo(
     """Restores the former config.yaml, certificates and keys, and the ConfigMap.
 
     RUN is the name that `apply` printed, or the plan's file. Nodes are restored one after another, workers first. The
-    undo stops at the first node that does not come back. A file that was edited since the run keeps that edit.
+    undo stops at the first node that is unhealthy afterwards. A file that was edited since the run keeps that edit.
     Approvals cannot be undone. The issued certificates move to /var/lib/kubelet/.kubevouch/RUN/strays on the node.
     """
     from kubevouch.cli.common.runs import find_run

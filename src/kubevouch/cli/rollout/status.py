@@ -1,4 +1,4 @@
-"""`status`: shows the state of runs on the nodes, and the runs that are stored here. Reads only."""
+"""`status`: shows the state of runs on the nodes, and the runs stored on this machine. Reads only."""
 
 import contextlib
 import re

@@ -120,7 +120,7 @@ def _print_set_aside(terminal: Terminal, plan: Plan, result: RunResult) -> None:
     put_back = {each.node for each in result.nodes if each.state is NodeState.UNDONE}
     aside = what_is_set_aside(plan, put_back)
     if aside:
-        terminal.long_line(f"Aside    {aside}", hang=9)
+        terminal.long_line(f"Moved to {aside}", hang=9)
 
 
 def _exit_code(result: RunResult, as_before: set[str]) -> ExitCode:
