@@ -50,15 +50,13 @@ def print_plan(
     for change in _changes(nodes):
         _print_change(terminal, change)
     if plan.config_map is not None:
-        _print_apart(
-            terminal, f"Change   ConfigMap kube-system/{plan.config_map.name}, after all nodes"
-        )
+        _apart(terminal, f"Change   ConfigMap kube-system/{plan.config_map.name}, after all nodes")
         _print_diff(terminal, plan.config_map.diff)
     for node in nodes:
         _print_node(terminal, node)
     _print_left_out(terminal, plan, commands)
     if pinned:
-        _print_apart(
+        _apart(
             terminal,
             f"Pins     written for the approver before a kubelet sends its CSR: {', '.join(pinned)}",
         )
@@ -99,7 +97,7 @@ def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
     """Prints each node that is left out, and why. If an armed run's plan is stored, prints the command to resume the run."""
     for left_out in plan.left_out:
         word = "" if left_out.is_well else "LEFT OUT: "
-        _print_apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
+        _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
         if commands.is_kept(left_out.armed_run):
             terminal.command("  continue   ", step(Case.RESUME, run=left_out.armed_run).command)
 
@@ -137,23 +135,21 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
     first = nodes[0]
     on = f"on {', '.join(each.node for each in nodes)}"
     if first.change is ChangeKind.APPROVE:
-        _print_apart(terminal, f"Change   no write and no restart {on}:")
+        _apart(terminal, f"Change   no write and no restart {on}:")
         terminal.long_line(
             "         the run approves each kubelet's newest CSR, if every rule of the policy passes",
         )
         return
     disk = first.disk
     hashes = f"sha256 {disk.config_sha256[:12]} -> {disk.content_sha256[:12]}"
-    _print_apart(terminal, f"Change   {disk.config}   {hashes}   {on}")
+    _apart(terminal, f"Change   {disk.config}   {hashes}   {on}")
     _print_diff(terminal, disk.diff)
     terminal.long_line(f"Expect   {_INTERRUPTION}")
 
 
 def _print_node(terminal: Terminal, node: NodePlan) -> None:
     role = "control plane" if node.control_plane else "worker"
-    _print_apart(
-        terminal, f"{node.node}   {role}   {node.kubelet_version}   machine {node.machine_id}"
-    )
+    _apart(terminal, f"{node.node}   {role}   {node.kubelet_version}   machine {node.machine_id}")
     if node.known_as:
         terminal.long_line(
             f"  ssh        {node.host}, with the key of {node.known_as} in known_hosts"
@@ -179,7 +175,7 @@ def _print_diff(terminal: Terminal, diff: str) -> None:
         terminal.out(one_line(f"    {line}"))
 
 
-def _print_apart(terminal: Terminal, text: str) -> None:
+def _apart(terminal: Terminal, text: str) -> None:
     terminal.out()
     terminal.long_line(text)
 
