@@ -136,7 +136,7 @@ def test_beside_the_undo_of_a_run_stands_the_plan_it_needs(kubevouch: Program) -
     undo, plan = out.getvalue().splitlines()
     assert undo == "Undo     kubevouch undo abcd"
     kept = folder(kubevouch) / "abcd.json"
-    assert plan == f"Plan     {kept}: an undo needs it; keep a copy elsewhere, too"
+    assert plan == f"Plan     {kept}: undo needs this file; keep a copy elsewhere"
 
 
 @pytest.mark.parametrize(

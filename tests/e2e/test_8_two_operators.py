@@ -157,7 +157,7 @@ def test_the_printed_role_is_enough_and_an_undo_goes_on_without_the_right_to_the
     undo = ("undo", str(made["run"]), "--yes")
     expired.kubectl("apply", "-f", "-", stdin=without)
     undone = ended(expired, 0, *undo, kubeconfig=kubeconfig)
-    assert "only the lock on each node keeps other runs away" in undone.err, undone
+    assert "only each node's lock keeps other runs away" in undone.err, undone
     assert kubelet_files(workers[0]) == before
     expired.kubectl("apply", "-f", "-", stdin=printed)
     undone = ended(expired, 0, *undo, kubeconfig=kubeconfig)

@@ -169,10 +169,10 @@ def test_which_command_shows_that_the_api_server_answers() -> None:
 @pytest.mark.parametrize(
     ("seen", "doubt", "said"),
     [
-        (None, "", "nobody"),
+        (None, "", "none"),
         (None, "not allowed", "unknown: not allowed"),
         (ALIVE, "", "run aaaa of alice@laptop (renewed 1 s ago)"),
-        (DEAD, "", "no; run aaaa of alice@laptop (not renewed for 60 s) died (killed, or cut off from the API server)"),
+        (DEAD, "", "none; run aaaa of alice@laptop (not renewed for 60 s) died (killed, or cut off from the API server)"),
         (holder("aaaa on alice@laptop (undo w1,w2 1)", 1), "", "undo of run aaaa on w1, w2 by alice@laptop (renewed 1 s ago)"),
     ],
 )  # fmt: skip

@@ -37,10 +37,10 @@ def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
 def who_writes(holder: RunHolder | None, doubt: str) -> str:
     """A message about who works on a run now, by the Lease. doubt: why that is unknown."""
     if holder is None:
-        return f"unknown: {doubt}" if doubt else "nobody"
+        return f"unknown: {doubt}" if doubt else "none"
     if holder.is_alive:
         return str(holder)
-    return f"no; {holder} died (killed, or cut off from the API server)"
+    return f"none; {holder} died (killed, or cut off from the API server)"
 
 
 @dataclass(frozen=True)
