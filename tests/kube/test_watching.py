@@ -259,10 +259,10 @@ UNREADABLE = '{"type":"ADDED","object":{"metadata":{"name":[],"resourceVersion":
 @pytest.mark.parametrize(
     ("play", "told"),
     [
-        (faults.lines(_line("ADDED", "b", 7)), "a watch whose list has no end"),
+        (faults.lines(_line("ADDED", "b", 7)), "the initial list of a watch did not end"),
         (faults.lines(_line("ADDED", "b", 7), '{"type', then="reset"), ""),
-        (faults.lines(BOOKMARK, then="hold"), "a watch whose list has no end"),
-        (faults.lines(UNREADABLE, ENDS, then="hold"), "an answer of an unexpected shape"),
+        (faults.lines(BOOKMARK, then="hold"), "the initial list of a watch did not end"),
+        (faults.lines(UNREADABLE, ENDS, then="hold"), "unexpected JSON"),
         (faults.answer(504, "Too large resource version"), "504"),
         (faults.lines(then="hold"), None),
     ],

@@ -105,7 +105,9 @@ def _chosen(config: Kubeconfig, name: str) -> tuple[Context, Cluster, User]:
         expected = f"choose one with --context: {names(config.contexts)}"
         raise KubeconfigError(where, "no current-context", expected)
     if name not in config.contexts:
-        known = f"contexts here: {names(config.contexts)}" if config.contexts else "it has none"
+        known = (
+            f"known contexts: {names(config.contexts)}" if config.contexts else "no contexts exist"
+        )
         raise KubeconfigError(where, f'context "{name}" does not exist', known)
     context = config.contexts[name]
     if not context.cluster:
@@ -117,7 +119,7 @@ def _chosen(config: Kubeconfig, name: str) -> tuple[Context, Cluster, User]:
     ):
         if wanted and wanted not in there:
             where, seen = f"{context.where}.{kind}", f'{kind} "{wanted}" does not exist'
-            raise KubeconfigError(where, seen, f"{kind}s here: {names(there)}")
+            raise KubeconfigError(where, seen, f"known {kind}s: {names(there)}")
     nobody = User(where=f"{context.where}.user")
     return context, config.clusters[context.cluster], config.users.get(context.user, nobody)
 
@@ -204,7 +206,7 @@ def _in_pod(environ: Mapping[str, str], service_account: Path) -> bool:
 
 
 def _of_service_account(environ: Mapping[str, str], service_account: Path) -> ClusterAccess:
-    """A pod's access, like client-go's rest.InClusterConfig. Unlike there, the CA file must exist."""
+    """A pod's access, like client-go's rest.InClusterConfig, but the CA file must exist."""
     host, port = environ["KUBERNETES_SERVICE_HOST"], environ["KUBERNETES_SERVICE_PORT"]
     where = "service account"
     cluster = Cluster(

@@ -68,7 +68,7 @@ class StatusError(KubeError):
     """A response with an HTTP status of 400 or above.
 
     code: the HTTP status code. reason: the `reason` of a `kind: Status` response, or "". message:
-    the server's own text. verb, resource: the request's, as RBAC writes them.
+    the server's own text. verb, resource: as in an RBAC rule.
     """
 
     def __init__(

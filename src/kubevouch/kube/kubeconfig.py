@@ -68,7 +68,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
     @property
     def exec_extension(self) -> object:
-        """Data for the exec plugin, under its reserved name (client_config.go)."""
+        """The data for the exec plugin, under a reserved name (client_config.go)."""
         name = "client.authentication.k8s.io/exec"
         return next((each.extension for each in self.extensions if each.name == name), None)
 
@@ -108,7 +108,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """An entry of `clusters`, `users` or `contexts`. Only that list's field is set."""
+    """An entry of `clusters`, `users` or `contexts`. Only one of these fields is set."""
 
     name: str = ""
     cluster: Cluster = Cluster()

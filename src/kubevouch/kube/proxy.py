@@ -1,4 +1,4 @@
-"""The proxy for a server: the cluster's `proxy-url`, or else the environment's.
+"""The proxy for a server: the cluster's `proxy-url`, or else one from environment variables.
 
 As in kubectl, Go's golang.org/x/net/http/httpproxy rules apply (HTTPS_PROXY, HTTP_PROXY, NO_PROXY
 and their lower-case forms; loopback is never proxied).

@@ -1,7 +1,7 @@
 """The API server's clock, from the Date header of responses.
 
-The API server sets the creation time of a CSR, so only its clock shows the CSR's age. This
-machine's clock may be hours wrong.
+The API server sets the creation time of a CSR, so the CSR's age must be measured by the same clock.
+This machine's clock may be wrong by hours.
 """
 
 import re
@@ -37,7 +37,7 @@ def is_dated_by_the_server(path: str) -> bool:
 
 
 def is_a_kubelets(path: str) -> bool:
-    """Whether a kubelet sends the response (nodes/NAME/proxy). Then a 401 says nothing about our credential."""
+    """Whether a kubelet sends the response (nodes/NAME/proxy). A 401 from a kubelet does not concern our credential."""
     return _A_KUBELETS.match(path) is not None
 
 
@@ -85,7 +85,7 @@ class ServerClock:
 
     @property
     def own_is_ahead(self) -> timedelta:
-        """How far this machine's clock is ahead of the API server's, at least; negative if behind."""
+        """How far this machine's clock is at least ahead of the API server's; negative if behind."""
         own = self._clock.now()
         return own - self._nearest(own)
 

@@ -19,7 +19,7 @@ from kubevouch.tls.io.context import KeyPair, client_context
 
 T = TypeVar("T")
 
-# client-go keeps a token from a file for a minute less ten seconds.
+# client-go caches a token from a file for a minute minus ten seconds.
 TOKEN_FILE_SECONDS = 50.0
 _SOON: Final = 5.0
 """Seconds until an unusable file is read again. Another program may be replacing it."""
@@ -49,9 +49,9 @@ class Credentials(Protocol):
 
 
 class UserCredentials:
-    """A token, password or certificate, in files or embedded in the kubeconfig. A user with one of these runs no exec plugin.
+    """A token, password or certificate, in files or embedded in the kubeconfig.
 
-    While a token or a key pair is unusable, the last good one is used: another program may be
+    While a token or key pair is unusable, the last good one is used: another program may be
     replacing a file, or a certificate before its key. report: called with the reason, once for each
     outage.
     """
@@ -133,7 +133,7 @@ def _token_in(user: User) -> str:
     token = read_bounded(user.token_file, where, "expected a file with a token")
     text = token.decode(errors="replace").strip()
     if not text:
-        raise KubeconfigError(where, f"{user.token_file} is empty", "expected a token in it")
+        raise KubeconfigError(where, f"{user.token_file} is empty", "expected a token")
     return text
 
 

@@ -147,11 +147,11 @@ class ExecPlugin:
                 )
         if code := await process.wait():
             seen = f"executable {self._plugin.command} failed with exit code {code}"
-            raise self._error(seen, "its output on stderr says why; run it by hand to see")
+            raise self._error(seen, "see its output on stderr, or run it by hand")
         return bytes(answer)
 
     def _read(self, answer: bytes) -> tuple[Credential, datetime | None]:
-        where = f"what {self._plugin.command} printed"
+        where = f"output of {self._plugin.command}"
         if not answer.strip():
             raise self._error(
                 f"{self._plugin.command} printed nothing", "expected an ExecCredential"
@@ -174,7 +174,9 @@ class ExecPlugin:
         if not (status.token or status.chain or status.key):
             raise KubeconfigError(where, "no status with a token, or with certificate and key")
         if bool(status.chain) != bool(status.key):
-            raise KubeconfigError(where, "only one of certificate and key", "both belong together")
+            raise KubeconfigError(
+                where, "only one of certificate and key", "expected both or neither"
+            )
         pair = KeyPair(status.chain.encode(), status.key.encode()) if status.chain else None
         authorization = bearer(status.token, f"{where}: status.token") if status.token else ""
         return Credential(authorization, pair), status.expires
@@ -210,13 +212,13 @@ def _cluster_information(access: ClusterAccess) -> dict[str, object]:
 
 
 async def _end(process: asyncio.subprocess.Process, *, grouped: bool) -> None:
-    """Kills the plugin if it still runs. grouped: whether it has a process group of its own, to be killed, too."""
+    """Kills the plugin if it still runs. grouped: whether to kill its whole process group."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             if grouped:
                 os.killpg(process.pid, signal.SIGKILL)
             else:
                 process.kill()
-        # asyncio's wait would also wait for the end of its output, which nobody reads now.
+        # asyncio would also wait for the end of the plugin's output, which is no longer read.
         process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
         await process.wait()

@@ -98,11 +98,11 @@ def _of_answer(error: aiohttp.ClientError, server: str, *, certificate: bool) ->
         # With TLS 1.3 a server checks our certificate after the handshake, and may close the
         # connection without an alert.
         expected = _OURS if certificate else ""
-        return BrokenOff(server, "closed the connection without an answer", expected)
+        return BrokenOff(server, "closed the connection without a response", expected)
     if _is_encoding(error):
-        return BadResponse(server, "cannot decompress its answer", "expected gzip")
+        return BadResponse(server, "the response cannot be decompressed", "expected gzip")
     if isinstance(error, aiohttp.ClientPayloadError):
-        return BrokenOff(server, "closed the connection in the middle of its answer")
+        return BrokenOff(server, "closed the connection during the response")
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else type(error).__name__
     return NotAnApiServer(server, f"did not send valid HTTP ({short_line(text)})")
 

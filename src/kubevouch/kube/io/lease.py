@@ -128,7 +128,7 @@ class Election:
     async def release(self) -> None:
         """Releases the Lease, so that another process can lead at once.
 
-        All our writers must have stopped before.
+        Stop everything that writes as the leader first.
         """
         led, self._led_until = self._led_until, None
         self._tell()
@@ -159,7 +159,7 @@ class Election:
             try:
                 await self._write(self._raw, self._ours(self._seen))
             except Conflict:
-                pass  # somebody has written it since: read it
+                pass  # another process has written it: read it
             else:
                 return True
         try:
