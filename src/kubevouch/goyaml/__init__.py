@@ -3,8 +3,8 @@
 kubectl reads kubeconfigs and manifests with that library, and a kubelet reads its configuration
 with it. A file must mean the same here: `yes` is a boolean, `1e3` is a number, `12:30:45` and
 `2001-01-01` are strings, the last of duplicate keys wins, `<<` merges where it is written, and only
-the first document counts. Tags other than !!str are errors. tests/kubeconfig has recorded answers
-of kubectl, tests/kubelet those of a kubelet.
+the first document counts. Tags other than !!str are errors. tests/kubeconfig has recorded results
+of kubectl, tests/kubelet of a kubelet.
 
 - `read`: the value in a file
 - `compose`: nodes with their positions, for an edit; also reports oddities
@@ -34,7 +34,7 @@ MAX_BYTES: Final = 1024 * 1024
 MAX_VALUES: Final = 100_000
 MAX_DEPTH: Final = 64
 
-# Go's parser is a port of libyaml's; without it PyYAML's own stands in.
+# Go's parser is a port of libyaml. Without libyaml, use PyYAML's own parser.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -100,7 +100,7 @@ class MappingEntry:
 
 
 Note = Callable[[Oddity, Position, str], None]
-"""Called for each oddity with its position and path. The path is the dotted path of the key, or for `<<` that of the mapping."""
+"""Called for each oddity with its position and path. The path is the dotted path of the key, or of the mapping with the `<<`."""
 
 
 def read(data: bytes, note: Note = lambda *_: None) -> Value:

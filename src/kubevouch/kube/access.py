@@ -111,7 +111,7 @@ def _chosen(config: Kubeconfig, name: str) -> tuple[Context, Cluster, User]:
         raise KubeconfigError(where, f'context "{name}" does not exist', known)
     context = config.contexts[name]
     if not context.cluster:
-        expected = f"name one of its clusters: {names(config.clusters)}"
+        expected = f"expected one of the clusters {names(config.clusters)}"
         raise KubeconfigError(context.where, "names no cluster", expected)
     for kind, wanted, there in (
         ("cluster", context.cluster, config.clusters),

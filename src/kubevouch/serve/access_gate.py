@@ -94,7 +94,7 @@ class AccessGate:
         return answer
 
     def _log_answer(self, request: HttpRequest, answer: HttpResponse, seconds: float) -> None:
-        """Logs the request with the field names of apiserver's pkg/server/httplog. A long body may still be in transfer."""
+        """Logs the request with the field names of apiserver's pkg/server/httplog. A long body may not be complete yet."""
         values: dict[str, Value] = {
             "verb": attributes_of(request).verb.upper(),
             "URI": request.uri or request.path,
@@ -144,9 +144,9 @@ class AccessGate:
     ) -> UserInfo | HttpResponse:
         """The user, or the response that refuses the request.
 
-        Requests that may wait for the API server share half of the limit, except the front proxy's.
-        Every kubelet has a certificate of the cluster but no rights here. So even if the API server
-        is slow, a crowd of such clients cannot block the aggregator or the probes.
+        All requests that may wait for the API server share half of the limit, except the front
+        proxy's. So clients without permissions, such as kubelets, cannot block the aggregator
+        or the probes while the API server is slow.
         """
         attributes = attributes_of(request)
         waits_for_nobody = self._authorization.lets_everybody(attributes) and not bearer_token(
@@ -191,7 +191,7 @@ class AccessGate:
 def _impersonation(request: HttpRequest, user: UserInfo) -> HttpResponse | None:
     """The refusal of an impersonation request, in apiserver's words; None for other requests.
 
-    Only the API server itself impersonates users.
+    Clients must send such requests to the API server.
     """
     if not any(name.startswith("impersonate-") for name in request.headers):
         return None

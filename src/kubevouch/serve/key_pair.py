@@ -93,7 +93,7 @@ class NamedPair:
 
 
 def pairs_by_name(found: Sequence[tuple[NamedPair, KeyPair]]) -> dict[str, KeyPair]:
-    """The pair for each name. Given names win over names in certificates, and earlier pairs over later ones.
+    """The pair for each name. Configured names win over names in certificates, and earlier pairs over later ones.
 
     Source: BuildNamedCertificates and getCertificateNames in apiserver's
     pkg/server/dynamiccertificates/named_certificates.go.

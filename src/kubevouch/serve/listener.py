@@ -94,8 +94,7 @@ class Listener:
             handler_cancellation=True,
             shutdown_timeout=self._drain,
             max_headers=_MOST_HEADERS,
-            # Nobody here reads a body: decompressing a stranger's 60 KB to 60 MB would be a
-            # waste.
+            # No handler reads a body: do not decompress a client's 60 KB to 60 MB.
             auto_decompress=False,
         )
         await self._runner.setup()
@@ -199,8 +198,7 @@ class Listener:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         connection = self._by_handler.get(request.protocol)
         if connection is None:
-            # It was closed while the request passed through our own code: nobody waits for an
-            # answer.
+            # The connection was closed meanwhile, so the client gets no response.
             return web.Response(status=503)
         self._connections.ask(connection)
         connection.asked()

@@ -71,7 +71,7 @@ class SharedAuthority:
     """A source of serving pairs: `refresh` reads the CA, `read` signs a pair, `run` watches the APIServices.
 
     A pair is renewed after half of its lifetime, or when the CA changes. One refresh writes a new
-    CA into the APIServices, and the next one lets it sign. By then every API server knows it.
+    CA into the APIServices, and the next one signs with it. By then every API server knows the CA.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class SharedAuthority:
         self._signing: KeyPair | None = None
         self._signed: _Signed | None = None
         self._barred: set[str] = set()
-        """APIServices that we have had no right to change since the start. Signing does not wait for them."""
+        """APIServices that we have not been allowed to change since the start. Signing does not wait for them."""
 
     @property
     def where(self) -> str:
@@ -125,8 +125,8 @@ class SharedAuthority:
     async def refresh(self) -> None:
         """Reads the Secret, or creates the CA, and updates every APIService.
 
-        Raises KubevouchError; the error of an APIService, after all updates. The previous state then
-        stays in use.
+        Raises KubevouchError, and then keeps the previous CA. Errors of APIServices are raised after
+        all updates.
         """
         found = await self._shared()
         if found != self._written:
@@ -146,7 +146,7 @@ class SharedAuthority:
         self._written = found
 
     def _may_do_without(self, name: str, error: KubevouchError) -> bool:
-        """Whether to continue without the right to change this APIService, which an older installation never had."""
+        """Whether to continue although we may not change this APIService. Older installations grant no such right."""
         if name == self.place.api_services[0] or not isinstance(error, Forbidden):
             return False
         if self._signing is None and name not in self._barred:
@@ -245,8 +245,8 @@ class SharedAuthority:
     async def _tell(self, found: APIService | None, pair: KeyPair) -> None:
         """Writes the CA into the APIService, so that the API server verifies this server.
 
-        Does nothing if the APIService is for another server, or has insecureSkipTLSVerify: that is
-        the operator's choice, and excludes a caBundle.
+        Does nothing if the APIService is for another server, or has insecureSkipTLSVerify, which
+        excludes a caBundle.
         """
         [own, *_] = read_certificates(pair.chain, self.place.where)
         for _ in range(_ATTEMPTS):

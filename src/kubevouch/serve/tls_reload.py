@@ -66,7 +66,7 @@ class _Loaded:
 
     @property
     def trust(self) -> ClientTrust:
-        """The CAs from flags. Missing parts are published ones."""
+        """The CAs from flags, with missing parts from the published trust."""
         return self.given.completed_by(self.published) if self.published else self.given
 
 
@@ -83,7 +83,7 @@ class TlsReloader:
     """Reloads the serving certificates and the trusted CAs of a running server, without a restart.
 
     If a source is unreadable, or holds an unusable pair, its last content stays in use. The other
-    sources are still reloaded, since no certificate may expire because the API server is down.
+    sources are still reloaded, so that no certificate expires while the API server is down.
 
     api: publishes the trust and reviews tokens. token_ttl: seconds to cache answers about tokens.
     """

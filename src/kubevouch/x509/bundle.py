@@ -128,7 +128,9 @@ def _is_key(label: str) -> bool:
 def _certificate(block: pem.PemBlock, where: str) -> Certificate:
     expected = "expected a CERTIFICATE block in DER"
     if block.has_headers:
-        raise X509Error(where, "headers in a CERTIFICATE block, which some readers skip", expected)
+        raise X509Error(
+            where, "some readers skip this CERTIFICATE block, since it has headers", expected
+        )
     try:
         return parse_certificate(block.body)
     except Malformed as error:

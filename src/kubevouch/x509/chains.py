@@ -113,7 +113,7 @@ class ChainBuilder:
 
 
 def signers_of(child: Certificate, candidates: Iterable[Certificate]) -> Chain:
-    """The candidates that signed `child` and may sign it, regardless of dates. Several can share a key.
+    """The candidates that signed `child` and may sign it, regardless of dates. Several candidates can have the same key.
 
     Each key is tried once, at most `MOST_SIGNATURE_CHECKS` in all. Candidates with the child's
     authority key id come first.

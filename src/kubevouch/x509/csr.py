@@ -2,7 +2,7 @@
 
 The API server and the signer read a CSR with Go: the first PEM block, and the first value of each
 PKCS#9 extension request. Go skips every other attribute, also Microsoft's extension request, which
-`cryptography` reads. The values here are Go's, so they are those of the certificate to be issued.
+`cryptography` reads. The values here are Go's, so the issued certificate gets the same values.
 
 Another parser could see other values in the same bytes. So we encode the CSR again from its values,
 as a kubelet would. If the bytes differ, the CSR has a quirk. A CSR without a quirk can be read in
@@ -10,8 +10,8 @@ only one way.
 
 Sources: ParseCertificateRequest, parseCSRExtensions, CreateCertificateRequest and CheckSignature in
 Go's crypto/x509/x509.go, ParseCSR in Kubernetes' pkg/apis/certificates/v1, RFC 2986. X509Error is
-raised for a CSR that Go rejects, or that is larger than `LARGEST_CSR`. A few that Go rejects only
-have a quirk here: Go also parses non-text parts of the subject.
+raised for a CSR that Go rejects, or that is larger than `LARGEST_CSR`. A few CSRs that Go rejects
+only get a quirk here: Go also parses non-text parts of the subject.
 """
 
 import re
@@ -48,7 +48,7 @@ LARGEST_CSR = 64 * 1024
 EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 
 MOST_NAMES = 64
-"""The most SANs, several times a node's number."""
+"""The maximum number of SANs, several times as many as a node has."""
 
 _RIGHT = "expected a CSR (PKCS#10) as kubelets send it"
 _ATTRIBUTE = "asn1: structure error: malformed extension request"
@@ -166,7 +166,7 @@ def _kubelets(subject: Name, key: PublicKey, names: SubjectAltNames | None) -> I
 
 
 def _asked(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
-    """The attribute that requests these SANs, of the kinds that a node can have, each once."""
+    """The attribute that requests these SANs, without duplicates and without kinds that no node has."""
     hosts = {
         name.lower(): name
         for name in names.dns_names

@@ -1,9 +1,9 @@
 """Verifies a server's certificate like metrics-server, or a client's like the API server.
 
 This is Go's Certificate.Verify with DNSName and KeyUsages, on our own parser: the same checks in
-the same order, so the same first failure with the same text. It never uses the system's trust
-store. A connection must also pass OpenSSL's verification; if the two disagree, that is a finding of
-its own.
+the same order, and the same text for the first failure. It never uses the system's trust
+store. A connection must also pass OpenSSL's verification. If both disagree, this is a separate
+finding.
 
 Order: (a) critical extensions and dates of the leaf, (b) the name, (c) a chain to a root, (d)
 policies, extended key usage and name constraints of each chain. Only the first failure is reported:

@@ -110,7 +110,7 @@ def _of_lookup(
     error: socket.gaierror | ValueError | OverflowError, attempt: Attempt
 ) -> HandshakeFailure:
     host, _, port = attempt.address.rpartition(":")
-    # A Node has room for an address of a megabyte.
+    # A Node's address may be a megabyte long.
     host = printable(host if len(host) <= _LONGEST_HOST else f"{host[:_LONGEST_HOST]}...")
     if isinstance(error, OverflowError):
         words = f"address {port}: invalid port"

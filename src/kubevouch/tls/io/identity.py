@@ -5,8 +5,8 @@ node, or call our verifier. Python has no callback for that, but a context can c
 its connections. Our class runs a check after the handshake. Until the check has passed, no
 application data is sent or received.
 
-A client certificate is sent during the handshake, before the check; a token and all HTTP data,
-after it.
+A client certificate is sent during the handshake, before the check. A token and all HTTP data are
+sent after the check.
 """
 
 import ssl
@@ -116,8 +116,8 @@ class _InnerCertificate(Protocol):
 def presented(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...]:
     """The certificates that a peer presented in a completed handshake, in DER, verified or not.
 
-    Before Python 3.13 this uses a private method to get the chain. If there is none, returns only
-    the leaf. The bytes come from the peer and may be hostile.
+    Before Python 3.13 this uses a private method to get the chain, and returns only the leaf if
+    Python lacks that method. The bytes come from the peer and may be hostile.
     """
     chain = _public_chain(tls)
     if chain is None:
