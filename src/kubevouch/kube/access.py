@@ -29,7 +29,7 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class LoopbackKubelets(msgspec.Struct, frozen=True):
-    """Loopback addresses that the operator declares to be kubelets, because the whole cluster runs on this machine.
+    """The kubelets' loopback addresses, as declared by the operator, if the whole cluster runs on this machine.
 
     shared: addresses that several kubelets use, each with its own port. Both fields are empty for
     ordinary clusters.
@@ -233,7 +233,7 @@ _INTERACTIVE = ("Never", "IfAvailable", "Always")
 
 
 def check_user(user: User) -> None:
-    """Raises KubeconfigError if a credential is unusable, or if two credentials exclude each other."""
+    """Raises KubeconfigError if a credential is unusable, or if two credentials conflict."""
     if user.auth_provider is not None:
         name = user.auth_provider.get("name", "")
         seen = f'the auth-provider "{name}", which client-go no longer supports'

@@ -55,7 +55,7 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 def decoded(data: bytes, kind: type[T], where: str, *, whole: bool = False) -> T:
     """Decodes `data` as `kind`. Raises BadResponse with `where` as its source.
 
-    whole: whether to reject too deep nesting instead of dropping it.
+    whole: whether too deep nesting is an error. Otherwise it is dropped.
     """
     try:
         return _read(data, kind, where)
@@ -204,7 +204,7 @@ class RowReader(Generic[ObjectT]):
 
     In a watch each event holds a Table of one row. Only the first event, which may be a BOOKMARK,
     describes the columns (apiserver's endpoints/handlers/response.go, watchEmbeddedEncoder). A
-    server that prints no Tables, or cannot print one object, sends the object itself.
+    server that sends no Tables, or no row for an object, sends the object itself.
     """
 
     def __init__(self, form: RowForm[ObjectT]) -> None:

@@ -4,7 +4,7 @@ The structs mirror the file format. As in Go's JSON decoder, null means absent, 
 are ignored. `access` chooses the context, and reads files that a user or cluster names.
 
 Source: client-go's tools/clientcmd/loader.go and api/v1/{types,conversion,defaults}.go;
-docs/reference/kubeconfig.md compares them row by row.
+docs/reference/kubeconfig.md compares our rules with kubectl's.
 """
 
 import errno
@@ -37,7 +37,7 @@ class EnvironmentVariable(msgspec.Struct, frozen=True):
 
 
 class ExecConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An exec plugin, a program that prints a credential. If `command` has a slash, it is an absolute path."""
+    """An exec plugin, a program that prints a credential. A `command` with a slash is an absolute path."""
 
     command: str = ""
     args: tuple[str, ...] = ()

@@ -43,7 +43,7 @@ def is_a_kubelets(path: str) -> bool:
 
 @lru_cache(maxsize=4)
 def _parsed(date: str) -> datetime | None:
-    """The parsed header; None if it is no date. Cached, since hundreds of responses can arrive within a second."""
+    """The parsed header; None if it is not a date. Cached, since hundreds of responses can arrive within a second."""
     try:
         return datetime.strptime(date, _FORM).replace(tzinfo=UTC)
     except ValueError:
@@ -62,7 +62,7 @@ class _LastAnswer:
 class ServerClock:
     """This machine's clock, corrected if it contradicts the Date header of the last response.
 
-    The corrected time is the nearest one that the response allows. Before the first response
+    The corrected time is the nearest time that the response allows. Before the first response,
     nothing is corrected.
     """
 
@@ -85,7 +85,7 @@ class ServerClock:
 
     @property
     def own_is_ahead(self) -> timedelta:
-        """How far this machine's clock is at least ahead of the API server's; negative if behind."""
+        """The minimum by which this machine's clock is ahead of the API server's; negative if behind."""
         own = self._clock.now()
         return own - self._nearest(own)
 

@@ -220,8 +220,8 @@ def _failed(request: HttpRequest) -> HttpResponse:
 class _Turns:
     """A queue for requests: a fixed number starts per iteration of the event loop, in order of arrival.
 
-    Without the queue, a thousand simultaneous requests would delay every scrape and every API
-    server.
+    Without the queue, a thousand simultaneous requests would delay every scrape and every
+    request from an API server.
     """
 
     def __init__(self, a_round: int) -> None:

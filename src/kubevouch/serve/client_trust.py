@@ -3,7 +3,7 @@
 The ConfigMap kube-system/extension-apiserver-authentication has two PEM bundles, client-ca-file and
 requestheader-client-ca-file. It also has the front proxy's names and headers, as strings with JSON
 arrays (pkg/controlplane/controller/clusterauthenticationtrust). The ConfigMap changes when a CA is
-renewed. Flags of the operator take precedence over it.
+renewed. The operator's flags take precedence over it.
 """
 
 import re

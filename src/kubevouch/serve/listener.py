@@ -128,7 +128,7 @@ class Listener:
         await self._runner.cleanup()
 
     async def accepts(self) -> None:
-        """Waits until accepting ends. Raises AcceptError if the socket is broken."""
+        """Waits until the server stops accepting connections. Raises AcceptError if the socket is broken."""
         ended, _ = await asyncio.wait(self._work, return_when=asyncio.FIRST_EXCEPTION)
         for task in ended:
             task.result()

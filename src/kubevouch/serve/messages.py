@@ -1,4 +1,4 @@
-"""HTTP requests and responses, independent of an HTTP library. A long body comes in pieces."""
+"""HTTP requests and responses, independent of an HTTP library. A long body is sent in pieces."""
 
 import contextlib
 import functools
@@ -142,7 +142,7 @@ def text_response(text: str, code: int = 200) -> HttpResponse:
 
 
 LONG: Final = 128 * 1024
-"""Longer bodies, in bytes, are sent in pieces. Equals apiserver's defaultGzipThresholdBytes."""
+"""Bytes. A longer body is sent in pieces. Equals apiserver's defaultGzipThresholdBytes."""
 _LEVEL: Final = 1
 _GZIP: Final = 16 + zlib.MAX_WBITS
 

@@ -151,7 +151,7 @@ class SharedAuthority:
             return False
         if self._signing is None and name not in self._barred:
             self._barred.add(name)
-            text = "Forbidden to write the CA into this APIService; continuing without it"
+            text = "Not allowed to write the CA into this APIService; skipping it"
             self._log.warning(text, name=name, err=error)
         return name in self._barred
 

@@ -114,7 +114,7 @@ class FailureKind(StrEnum):
     REFUSED = "refused"
     """No process listens on that port."""
     UNREACHABLE = "unreachable"
-    """There is no route, or a firewall rejects the connection."""
+    """No route exists, or a firewall rejects the connection."""
     CONNECT_TIMEOUT = "connect-timeout"
     NAME_UNKNOWN = "name-unknown"
     """The name did not resolve, or the name or port is invalid."""

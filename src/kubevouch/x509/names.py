@@ -129,7 +129,7 @@ def encode_name(*attributes: tuple[str, str], in_utf8: bool = False) -> bytes:
 def read_name(raw: bytes) -> Name:
     """Parses a name (a whole RDNSequence element). Raises Malformed with Go's text.
 
-    A few are cached, since one certificate's issuer is the next one's subject.
+    The last few are cached, since one certificate's issuer is the next one's subject.
     """
     problem = "x509: invalid RDNSequence"
     sequence = der.Reader(raw).inside(der.SEQUENCE, problem)

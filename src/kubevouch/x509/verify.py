@@ -154,7 +154,7 @@ def _chains(
 
 
 def _allowed(leaf: Certificate, chains: list[Chain], usage: ExtKeyUsage) -> list[Chain] | Verdict:
-    """The chains that policies, usages and constraints allow. If there are none, returns a Verdict with the first reason."""
+    """Returns the chains that policies, usages and constraints allow, or a Verdict if they allow none."""
     allowed: list[Chain] = []
     forbidden = misused = 0
     constraint = ""

@@ -155,7 +155,7 @@ class ApiClient(HttpClient):
         """UID and resourceVersion of all objects of a cluster-scoped resource, by name.
 
         Requests a single page, unless that is too large. Recent API servers serve an unpaged list
-        from memory, after checking with etcd that their cache is current (KEP-2340). Pages come
+        from memory, after checking with etcd that their cache is current (KEP-2340), but read pages
         from etcd.
         """
         pages = self.pages(resource, VersionOnly, only_metadata=True, objects=0)
@@ -291,7 +291,7 @@ class ApiClient(HttpClient):
     ) -> str:
         """The last lines of a container's log.
 
-        seconds: a shorter time-out than for other requests, since the kubelet sends the log. Raises
+        seconds: a shorter time-out than usual, since the log comes from the kubelet. Raises
         ServerError with the reason if the API server cannot reach the kubelet.
         """
         query = {"tailLines": str(tail_lines), "limitBytes": str(_LONGEST_LOG)}

@@ -1,7 +1,7 @@
 """A user's credentials for requests, and newer ones after a 401.
 
 Other programs replace service account tokens and kubelet client certificates while a process runs,
-so files are read again after a while and after a 401. Nothing is ever written. Sources: client-go's
+so files are read again after a while and after a 401. No file is written. Sources: client-go's
 transport/token_source.go and round_trippers.go.
 """
 

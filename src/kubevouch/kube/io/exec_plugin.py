@@ -1,9 +1,9 @@
 """Exec plugins: programs named in a kubeconfig that print a credential (client.authentication.k8s.io v1, v1beta1).
 
 As in client-go's plugin/pkg/client/auth/exec/exec.go, a plugin is found in our PATH and writes to
-our stderr. It gets our environment, its entry's variables and KUBERNETES_EXEC_INFO. Its credential
-stays in memory until it expires or the server refuses it. Unlike client-go, we limit the plugin's
-run time and output.
+our stderr. It gets our environment, the variables in its kubeconfig entry and KUBERNETES_EXEC_INFO.
+Its credential stays in memory until it expires or the server refuses it. Unlike client-go, we limit
+the plugin's run time and output.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class ExecPlugin:
             return kept
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """A credential newer than the refused one. Runs the plugin if needed. Returns None if it prints the refused one again."""
+        """A credential newer than the refused one. Runs the plugin if needed. Returns None if the plugin prints the refused one again."""
         async with self._lock:
             if self._credential is refused:
                 await self._asked()
@@ -172,7 +172,7 @@ class ExecPlugin:
             raise KubeconfigError(where, seen, expected)
         status = top.status
         if not (status.token or status.chain or status.key):
-            raise KubeconfigError(where, "no status with a token, or with certificate and key")
+            raise KubeconfigError(where, "contains neither a token nor a certificate")
         if bool(status.chain) != bool(status.key):
             raise KubeconfigError(
                 where, "only one of certificate and key", "expected both or neither"

@@ -76,7 +76,7 @@ def _of_time(
         seen = f"no connection within {connect:g} seconds{through}"
         return ApiUnreachable(server, seen, _ADDRESS)
     seen = f"no complete answer within {total:g} seconds{through}"
-    return ApiUnreachable(server, seen, "retry when it is less busy")
+    return ApiUnreachable(server, seen, "retry when the server is less busy")
 
 
 def _of_proxy(
@@ -86,7 +86,7 @@ def _of_proxy(
 ) -> KubeError:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         seen = f"the proxy {proxy} answered HTTP {error.status}"
-        expected = "it must allow CONNECT to this address"
+        expected = "the proxy must allow CONNECT to this address"
     else:
         seen = f"no connection to the proxy {proxy}: {short_line(failure_of(error, Attempt(proxy)).text)}"
         expected = "check proxy-url, HTTPS_PROXY and NO_PROXY"

@@ -52,13 +52,13 @@ SHORTEST_WATCH: Final = 300
 SILENCE: Final = 150.0
 """Seconds without data until a watch counts as dead. Bookmarks arrive about once a minute."""
 _SILENCE_IN_LIST: Final = 30.0
-"""As SILENCE, while a watch sends its list. Servers send the list without a pause."""
+"""Like SILENCE, but while a watch sends its list, which servers send without a pause."""
 LIST_AFTER: Final = 5
 """After more consecutive failures than this, a watch starts with a new list."""
 _NO_END: Final = "the initial list of a watch did not end"
 _FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 _REMEMBERED: Final = 1_000
-"""How many objects to remember that the consumer does not keep."""
+"""The number of objects to remember although the consumer does not keep them."""
 _SHORT: Final = 1.0
 """Seconds. A shorter watch without an event has failed (client-go's "very short watch")."""
 

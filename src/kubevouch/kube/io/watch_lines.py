@@ -1,4 +1,4 @@
-"""Sends a single watch request and decodes its lines. Retries nothing."""
+"""Sends a single watch request and decodes its lines, without retries."""
 
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
