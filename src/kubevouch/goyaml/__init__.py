@@ -1,4 +1,4 @@
-"""YAML and JSON as Go's sigs.k8s.io/yaml reads them, with limits. All YAML of the product is read here.
+"""YAML and JSON as Go's sigs.k8s.io/yaml reads them, with limits. No other file imports `yaml`.
 
 kubectl reads kubeconfigs and manifests with that library, and a kubelet reads its configuration
 with it. A file must mean the same here: `yes` is a boolean, `1e3` is a number, `12:30:45` and
@@ -12,8 +12,8 @@ of kubectl, tests/kubelet of a kubelet.
 - `written`: a value as YAML for people
 
 The text may be hostile. Nodes are built from parser events: depth, values and the values behind
-aliases are counted before anything is built, and no tag constructs an object. So no other file
-imports `yaml`. This package does not know what the file is for.
+aliases are counted before anything is built, and no tag constructs an object. This package does not
+know what the file is for.
 
 Sources: decode.go in go.yaml.in/yaml/v2, yaml.go in sigs.k8s.io/yaml.
 """
@@ -104,7 +104,7 @@ Note = Callable[[Oddity, Position, str], None]
 
 
 def read(data: bytes, note: Note = lambda *_: None) -> Value:
-    """The value of the first document; None if there is no document. note: called as in `compose`.
+    """The value of the first document; None without a document. note: called as in `compose`.
 
     Raises UnreadableYaml.
     """
@@ -113,7 +113,7 @@ def read(data: bytes, note: Note = lambda *_: None) -> Value:
 
 
 def compose(text: str, note: Note) -> YamlNode | None:
-    """The first document with positions; None if there is no document.
+    """The first document with positions; None without a document.
 
     Calls `note` for every oddity. Uses PyYAML's pure Python parser: its positions and error
     messages are the same on every machine. That parser rejects tabs between words, and needs a

@@ -6,7 +6,7 @@ answering until then.
 
 The pair must not match the kubelet's own template. A kubelet compares its certificate with the one
 that it would request (certSatisfiesTemplateLocked in client-go's
-util/certificate/certificate_manager.go: CN, O, DNS names, addresses). While both agree, it makes no
+util/certificate/certificate_manager.go: CN, O, DNS names, addresses). While both match, it sends no
 CSR. So the pair has the form of the kubelet's own self-signed one: CN `<host>@<unix time>`, no O,
 signed by a throw-away CA. With it the kubelet sends a CSR at once.
 
@@ -14,7 +14,7 @@ The keys are RSA 2048, like the kubelet's own, for clients and cipher suites tha
 ECDSA is for callers that need thousands of pairs (an RSA pair takes about 0.15 s).
 
 We write the DER here, since the builder of `cryptography` rejects common names over 64 characters.
-With host names from 51 characters on, `<host>-ca@<unix time>` exceeds this limit. Go has none.
+For a host name of 51 or more characters, `<host>-ca@<unix time>` is longer. Go has no limit.
 
 Source: GenerateSelfSignedCertKeyWithOptions in client-go's util/cert/cert.go (1.36).
 """

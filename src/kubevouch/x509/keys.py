@@ -126,7 +126,7 @@ def _ed25519(parameters: der.Element | None, key: bytes) -> PublicKey:
 
 
 def read_private_key(label: str, body: bytes) -> str:
-    """SHA-256 of a private key's public half; "" if it is encrypted. Reads PKCS#1, PKCS#8 and SEC 1 under any label.
+    """SHA-256 of a private key's public half; "" if it is encrypted. Reads PKCS#1, PKCS#8 and SEC 1 under any PEM label.
 
     Raises Malformed, without the bytes. Does not check an RSA key for consistency (50 ms): OpenSSL
     does this when a server loads the key.

@@ -27,7 +27,7 @@ _WORDS = {
     COMMON_NAME: "CN",
     SERIAL_NUMBER: "SERIALNUMBER",
 }
-"""The attributes that Go has names for, in Go's order, which its output reverses."""
+"""The attributes that Go has names for, in Go's order. Go prints them in reverse."""
 
 _SINGLE = (COMMON_NAME, SERIAL_NUMBER)
 _PRINTABLE = frozenset(
@@ -61,7 +61,7 @@ class Name:
 
     @property
     def common_name(self) -> str:
-        """The common name, or "". If there are several, the last one, as in Go."""
+        """The common name, or "". Like Go, returns the last of several."""
         for rdn in reversed(self.rdns):
             for kind, text in reversed(rdn):
                 if kind == COMMON_NAME:

@@ -58,7 +58,7 @@ def _spellings(host: str) -> frozenset[str]:
 
 
 def _covers(name: str, host: str) -> bool:
-    """Whether a SAN covers a host. Only valid host names match with wildcards and a trailing dot; others must be equal."""
+    """Whether a SAN covers a host. Wildcards and a trailing dot need valid host names. Other names must be equal."""
     if _is_hostname(host, pattern=False) and _is_hostname(name, pattern=True):
         return _matches(name, host)
     return _lower(name) == _lower(host) and not {name, host}.intersection(("", "."))

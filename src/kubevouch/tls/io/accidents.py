@@ -181,7 +181,7 @@ def _of_protocol(reason: str, attempt: Attempt) -> HandshakeFailure:
 
 
 def _why_refused(reason: str, received: bytes) -> str:
-    """OpenSSL's reason for an invalid record. If that is generic, derives the reason from the record."""
+    """OpenSSL's reason for an invalid record. If it is generic, derives a reason from the record."""
     if reason != _SOME_RECORD or len(received) < 5:
         return reason
     if not _looks_like_tls(received):

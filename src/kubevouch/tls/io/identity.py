@@ -1,8 +1,8 @@
 """Checks the peer's identity before any application data is sent.
 
 OpenSSL verifies the chain and the name. It cannot check that the certificate belongs to *this*
-node, or call our verifier. Python has no callback for that, but a context can choose the class of
-its connections. Our class runs a check after the handshake. Until the check has passed, no
+node, or call our verifier. Python has no callback for that, but a context can set the class of its
+connections. Our class runs a check after the handshake. Until the check has passed, no
 application data is sent or received.
 
 A client certificate is sent during the handshake, before the check. A token and all HTTP data are

@@ -53,8 +53,8 @@ def server_context(
 
     Args:
         pair: the serving certificate and its key.
-        client_roots: the CAs for client certificates, in PEM. A client need not present one. Empty bytes
-            accept none. None does not request one.
+        client_roots: the CAs for client certificates, in PEM. Client certificates are optional. With
+            empty bytes, none is accepted. With None, none is requested.
         where: the source of the pair, for errors.
         settings: the TLS versions and suites to offer.
 
