@@ -507,9 +507,13 @@ def _bookmark(version: object) -> str:
                 *map(_bookmark, (901, 901, "", "opaque", 902, 500)),
             ],
             ["+a", "+b", "-b"],
-            "version 500 after version 902: etcd was restored",
+            "resourceVersion 500 after 902: etcd was restored",
         ),
-        ([UNREADABLE.replace('"5"', '"5000"'), _line("ADDED", "b", 5001)], ["+a", "+b"], "shape"),
+        (
+            [UNREADABLE.replace('"5"', '"5000"'), _line("ADDED", "b", 5001)],
+            ["+a", "+b"],
+            "unexpected JSON",
+        ),
     ],
     ids=["said already", "an older bookmark leads to a list", "unreadable hides no other"],
 )

@@ -172,7 +172,7 @@ class _Composer:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if event.version not in (None, (1, 1)):
-                    what = "not YAML: %YAML has a version other than 1.1"
+                    what = "not YAML: the version in %YAML is not 1.1"
                     raise UnreadableYaml(what, _position_of(event.start_mark))
                 node = self._node(next(self._events), "", 0)
                 next(self._events)  # the document's end
@@ -277,7 +277,7 @@ def _too_deep(position: Position) -> UnreadableYaml:
 
 def _scalar(event: yaml.ScalarEvent) -> Scalar:
     if _SURROGATE.search(event.value):
-        raise ValueError("a string has half of a surrogate pair")
+        raise ValueError("a string contains an unpaired surrogate")
     if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
         raise ValueError(f"unsupported tag {event.tag[:40]}")
     return plain_scalar(event.value) if event.implicit[0] and not event.tag else event.value

@@ -249,7 +249,7 @@ def check_user(user: User) -> None:
     acting = user.impersonate_uid or user.impersonate_groups or user.impersonate_extra
     if acting and not user.impersonate:
         seen = "as-uid, as-groups or as-user-extra without as"
-        raise KubeconfigError(user.where, seen, "name the user to act as with `as`")
+        raise KubeconfigError(user.where, seen, "set `as` to the user to impersonate")
 
 
 def can_identify(user: User) -> bool:

@@ -63,7 +63,7 @@ async def accept_connections(
     """Accepts connections until cancelled. where: the address for error messages.
 
     begin: called with each connection and its peer's host; may raise OSError if the event loop
-    cannot watch the connection. report: called with the error once per series of failures.
+    cannot watch the connection. report: called with the error once per outage.
 
     Raises:
         AcceptError: the listening socket is broken. Go's servers stop then, too: net/http continues

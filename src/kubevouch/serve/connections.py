@@ -36,7 +36,7 @@ class ConnectionLimits:
 
 @dataclass(slots=True)
 class _Connection:
-    """A connection. since: when it was opened, or its last request ended. first: from the front proxy. answering: the number of requests in progress."""
+    """A connection. since: when it was opened, or its last request ended. first: whether it is the front proxy's. answering: the number of requests in progress."""
 
     peer: str
     since: float

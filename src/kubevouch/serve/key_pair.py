@@ -26,7 +26,7 @@ _LARGEST: Final = 1 << 20
 _LIFETIME: Final = timedelta(days=365)
 _EXPECTED: Final = (
     "expected a certificate in PEM, leaf first",
-    "expected its private key in PEM, not encrypted",
+    "expected its unencrypted private key in PEM",
 )
 
 

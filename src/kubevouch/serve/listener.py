@@ -47,7 +47,7 @@ class Listener:
 
     request_timeout: seconds for one request. limits: limits of connections. goes_first: whether
     these certificates are the front proxy's, which has a separate limit. cannot_accept: called with
-    the error once per series of failures. Entering the block raises ListenError.
+    the error once per outage. Entering the block raises ListenError.
     """
 
     def __init__(

@@ -52,7 +52,7 @@ class UserCredentials:
     """A token, password or certificate, in files or embedded in the kubeconfig.
 
     While a token or key pair is unusable, the last good one is used: another program may be
-    replacing a file, or a certificate before its key. report: called with the reason, once for each
+    replacing a file, or a certificate before its key. report: called with the reason once per
     outage.
     """
 

@@ -288,7 +288,7 @@ class Watch(Generic[ObjectT]):
     def _went_back(self, version: str) -> Gone:
         """The error for a resourceVersion that went backwards. It causes a new list."""
         where = f"{self._api.access.server}{self._resource.path(self._namespace)}"
-        seen = f"version {version} after version {self._version}: etcd was restored from a backup"
+        seen = f"resourceVersion {version} after {self._version}: etcd was restored from a backup"
         return Gone(where, seen, code=410, reason="Expired")
 
     def _events_for(self, item: ObjectT) -> list[Event[ObjectT]]:
