@@ -222,15 +222,15 @@ def parse(data: bytes, path: str) -> Kubeconfig:
                 where=where,
                 certificate_authority=_absolute(each.cluster.certificate_authority, base),
             )
-            for each, where in _places(file.clusters, path, "cluster")
+            for each, where in _located(file.clusters, path, "cluster")
         },
         users={
             each.name: _user(each.user, where, base)
-            for each, where in _places(file.users, path, "user")
+            for each, where in _located(file.users, path, "user")
         },
         contexts={
             each.name: msgspec.structs.replace(each.context, where=where)
-            for each, where in _places(file.contexts, path, "context")
+            for each, where in _located(file.contexts, path, "context")
         },
         current_context=file.current_context,
     )
@@ -242,7 +242,7 @@ def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
     Raises KubeconfigError with the field but not its value, which may be a secret.
     """
     try:
-        return msgspec.convert(_present({} if value is None else value), kind)
+        return msgspec.convert(_no_nulls({} if value is None else value), kind)
     except msgspec.ValidationError as error:
         seen, _, field = str(error).partition(" - at `$.")
         expected = "expected base64, as from `base64 -w0 FILE`" if "base64" in seen else ""
@@ -250,22 +250,22 @@ def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
         raise KubeconfigError(place, seen.lower().replace("`", ""), expected) from None
 
 
-def _present(value: goyaml.Value, key: str = "") -> goyaml.Value:
+def _no_nulls(value: goyaml.Value, key: str = "") -> goyaml.Value:
     """The value without nulls, and without line breaks in base64, which Go ignores. A null in a list becomes an empty value.
 
     Extensions stay unchanged.
     """
     if isinstance(value, dict) and key != "extension":
-        return {each: _present(inner, each) for each, inner in value.items() if inner is not None}
+        return {each: _no_nulls(inner, each) for each, inner in value.items() if inner is not None}
     if isinstance(value, list) and key != "extension":
         empty: goyaml.Value = {} if key in _OF_MAPPINGS else ""
-        return [_present(empty if inner is None else inner) for inner in value]
+        return [_no_nulls(empty if inner is None else inner) for inner in value]
     if isinstance(value, str) and key.endswith("-data"):
         return "".join(value.splitlines())
     return value
 
 
-def _places(entries: tuple[_Entry, ...], path: str, kind: str) -> Iterable[tuple[_Entry, str]]:
+def _located(entries: tuple[_Entry, ...], path: str, kind: str) -> Iterable[tuple[_Entry, str]]:
     """The entries of a list, each with its position. Raises KubeconfigError if two have the same name."""
     seen: set[str] = set()
     for each in entries:

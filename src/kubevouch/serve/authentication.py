@@ -131,14 +131,14 @@ class Authenticator:
                         return found
         if clients := ca_pool(self.trust.client_ca, "client CA"):
             with _refusing(refused):
-                if self._is_good(request.certificates, clients, refused):
+                if self._is_verified(request.certificates, clients, refused):
                     subject = _leaf(request.certificates).subject
                     if subject.common_name:
                         return UserInfo(subject.common_name, tuple(subject.organizations))
         return None
 
     def _is_proxy(self, certificates: tuple[bytes, ...], refused: list[str]) -> bool:
-        if not self._is_good(certificates, self._proxy_pool, refused):
+        if not self._is_verified(certificates, self._proxy_pool, refused):
             return False
         name, allowed = _leaf(certificates).subject.common_name, self.trust.allowed_names
         if allowed and name not in allowed:
@@ -146,7 +146,7 @@ class Authenticator:
             return False
         return True
 
-    def _is_good(
+    def _is_verified(
         self,
         certificates: tuple[bytes, ...],
         roots: tuple[Certificate, ...],

@@ -70,7 +70,7 @@ class _Share(Generic[K]):
     def to_close(self, newest: K) -> K:
         """The connection to close: the longest idle one of the peer with the most connections, else the newest."""
         for group in sorted(self.peers.values(), key=len, reverse=True):
-            if (found := _quietest(group, newest)) is not newest:
+            if (found := _longest_idle(group, newest)) is not newest:
                 return found
         return newest
 
@@ -97,7 +97,7 @@ class Connections(Generic[K]):
         self._strangers.add(key, found)
         of_peer = self._strangers.peers[peer]
         if len(of_peer) > self._limits.strangers_of_a_peer:
-            return _quietest(of_peer, key)
+            return _longest_idle(of_peer, key)
         too_many = self._strangers.count > self._limits.strangers
         return self._strangers.to_close(key) if too_many else None
 
@@ -146,7 +146,7 @@ class Connections(Generic[K]):
         ]
 
 
-def _quietest(group: Group[K], newest: K) -> K:
+def _longest_idle(group: Group[K], newest: K) -> K:
     """The connection that was idle for longest; the newest if no other is idle."""
     quiet = (key for key, each in group.items() if not each.answering and key != newest)
     return min(quiet, key=lambda key: group[key].since, default=newest)

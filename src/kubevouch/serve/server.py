@@ -150,7 +150,7 @@ async def serve_part(
 
             authority = options.tls.authority
             kept = () if authority is None else (authority.run(),)
-            await _until(end(), part.work(), reloader.run(), listener.accepts(), *kept)
+            await _run_until(end(), part.work(), reloader.run(), listener.accepts(), *kept)
     finally:
         await part.end()
 
@@ -169,7 +169,7 @@ def _routes(
     }
 
 
-async def _until(end: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None]) -> None:
+async def _run_until(end: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None]) -> None:
     """Runs the tasks until `end` returns, then cancels them. Raises the first error without its exception group."""
     try:
         async with asyncio.TaskGroup() as group:

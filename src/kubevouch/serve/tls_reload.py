@@ -30,7 +30,7 @@ _UNREADABLE: Final = (
 )
 """From apiserver's pkg/authentication/request/headerrequest/requestheader_controller.go."""
 
-_NOT_NOW: Final = (KubevouchError, OSError)
+_TEMPORARY: Final = (KubevouchError, OSError)
 """Temporary errors of a source. OSError: the process has reached its limit of open files."""
 
 
@@ -75,7 +75,7 @@ def _collecting(errors: list[Exception]) -> Iterator[None]:
     """Collects a source's temporary error, so that the other sources are still read."""
     try:
         yield
-    except _NOT_NOW as error:
+    except _TEMPORARY as error:
         errors.append(error)
 
 

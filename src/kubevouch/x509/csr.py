@@ -125,7 +125,7 @@ def _parse(data: bytes, quirk: str) -> CertificateRequest:
         algorithm.raw not in _SIGNED_WITH
         or all(
             data != der.encode(der.SEQUENCE, written, algorithm.raw, signed)
-            for written in _kubelets(subject, key, names)
+            for written in _kubelet_forms(subject, key, names)
         )
     ):
         quirk = "its bytes differ from a kubelet's CSR for this subject, SANs and key"
@@ -139,7 +139,7 @@ def _parse(data: bytes, quirk: str) -> CertificateRequest:
     )
 
 
-def _kubelets(subject: Name, key: PublicKey, names: SubjectAltNames | None) -> Iterator[bytes]:
+def _kubelet_forms(subject: Name, key: PublicKey, names: SubjectAltNames | None) -> Iterator[bytes]:
     """The forms of CertificationRequestInfo that kubelets write for these values. Yields nothing for values that no kubelet sends.
 
     Some kubelets write all text in UTF-8, and some write addresses before names. Kubelets make
@@ -163,11 +163,11 @@ def _kubelets(subject: Name, key: PublicKey, names: SubjectAltNames | None) -> I
     version, spki = der.encode_integer(0), encode_key(key)
     for in_utf8, addresses_first in product((False, True), repeat=2):
         name = encode_name(*attributes, in_utf8=in_utf8)
-        asked = _asked(names, addresses_first=addresses_first) if names and names.count else b""
+        asked = _sans(names, addresses_first=addresses_first) if names and names.count else b""
         yield der.encode(der.SEQUENCE, version, name, spki, der.encode(der.explicit(0), asked))
 
 
-def _asked(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
+def _sans(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
     """The attribute that requests these SANs, without duplicates and without kinds that no node has."""
     hosts = {
         name.lower(): name

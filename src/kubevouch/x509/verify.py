@@ -43,14 +43,14 @@ def hostname_failure(certificate: Certificate, host: str) -> Verdict | None:
         if unmapped(address) in map(unmapped, certificate.ip_addresses):
             return None
         return _failure(certificate, bare)
-    spellings = _spellings(host)
+    spellings = _possible_sans(host)
     # A stranger may present thousands of names: first compare each as it is.
     if any(_lower(name) in spellings and _covers(name, host) for name in certificate.dns_names):
         return None
     return _failure(certificate, host)
 
 
-def _spellings(host: str) -> frozenset[str]:
+def _possible_sans(host: str) -> frozenset[str]:
     """The SANs that could cover a host, in lower case; `_covers` decides."""
     bare = _lower(host.removesuffix("."))
     _, dot, rest = bare.partition(".")
@@ -161,7 +161,7 @@ def _allowed(leaf: Certificate, chains: list[Chain], usage: ExtKeyUsage) -> list
     for chain in chains:
         if any(each.demands_policies for each in chain[:-1]):
             forbidden += 1
-        elif not _serves(chain, usage):
+        elif not _allows_usage(chain, usage):
             misused += 1
         elif fault := _constraint_violation(chain):
             constraint = constraint or fault
@@ -194,7 +194,7 @@ def _constraint_violation(chain: Chain) -> str:
     return ""
 
 
-def _serves(chain: Chain, usage: ExtKeyUsage) -> bool:
+def _allows_usage(chain: Chain, usage: ExtKeyUsage) -> bool:
     """Whether every certificate of the chain allows this usage or lists no usages (checkChainForKeyUsage)."""
     return all(
         not usages or ANY_USAGE in usages or usage in usages

@@ -103,7 +103,7 @@ class ExecPlugin:
             raise self._error(f"executable {command} not found", expected)
         return found
 
-    def _information(self, *, interactive: bool) -> str:
+    def _exec_info(self, *, interactive: bool) -> str:
         """The value of KUBERNETES_EXEC_INFO: an ExecCredential without a status."""
         spec: dict[str, object] = {"interactive": interactive}
         if self._plugin.provide_cluster_info:
@@ -113,7 +113,7 @@ class ExecPlugin:
 
     async def _run(self, program: str, interactive: bool) -> bytes:  # noqa: FBT001 - passed on as a value
         environment = {**self._environ, **{each.name: each.value for each in self._plugin.env}}
-        environment["KUBERNETES_EXEC_INFO"] = self._information(interactive=interactive)
+        environment["KUBERNETES_EXEC_INFO"] = self._exec_info(interactive=interactive)
         try:
             process = await asyncio.create_subprocess_exec(
                 self._plugin.command,
@@ -134,7 +134,7 @@ class ExecPlugin:
             seen = f"{self._plugin.command} did not end within {self._seconds:g} seconds"
             raise self._error(seen, "run it by hand to see what it waits for") from None
         finally:
-            await _end(process, grouped=not interactive)
+            await _kill(process, grouped=not interactive)
 
     async def _answer(self, process: asyncio.subprocess.Process) -> bytes:
         assert process.stdout is not None
@@ -211,7 +211,7 @@ def _cluster_information(access: ClusterAccess) -> dict[str, object]:
     return {"server": access.server, **{name: value for name, value in fields.items() if value}}
 
 
-async def _end(process: asyncio.subprocess.Process, *, grouped: bool) -> None:
+async def _kill(process: asyncio.subprocess.Process, *, grouped: bool) -> None:
     """Kills the plugin if it still runs. grouped: whether to kill its whole process group."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):

@@ -157,7 +157,7 @@ class Election:
         """Acquires or renews the Lease. Returns whether we hold it. Raises KubevouchError."""
         if self._raw is not None and self.is_leading():
             try:
-                await self._write(self._raw, self._ours(self._seen))
+                await self._write(self._raw, self._our_spec(self._seen))
             except Conflict:
                 pass  # another process has written it: read it
             else:
@@ -171,7 +171,7 @@ class Election:
         if holder not in {"", self._identity} and not self._has_run_out():
             return False
         try:
-            await self._write(raw, self._ours(self._seen))
+            await self._write(raw, self._our_spec(self._seen))
         except Conflict:
             return False
         return True
@@ -201,7 +201,7 @@ class Election:
         body = {**whole, "spec": {**(whole.get("spec") or {}), **spec}}
         self._observe(await self._api.replace(raw, body))
 
-    def _ours(self, found: LeaseSpec) -> dict[str, Any]:
+    def _our_spec(self, found: LeaseSpec) -> dict[str, Any]:
         """The new spec for a Lease that this process takes or renews. found: its current spec."""
         number, acquired = found.lease_transitions + 1, None
         if found.holder_identity == self._identity:

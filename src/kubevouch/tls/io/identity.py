@@ -47,7 +47,7 @@ def vouch_first(context: ssl.SSLContext, check: Check | None = None) -> None:
     """
 
     class Vouched(_VouchedObject):
-        check_peer = staticmethod(check or _nobody)
+        check_peer = staticmethod(check or _refuse_all)
 
     context.sslobject_class = Vouched
     context.sslsocket_class = _UnusableSocket
@@ -60,7 +60,7 @@ def vouched_by(tls: ssl.SSLObject, check: Check) -> None:
     tls.check_peer = check
 
 
-def _nobody(_: tuple[bytes, ...]) -> None:
+def _refuse_all(_: tuple[bytes, ...]) -> None:
     raise IdentityRefused("TLS connection", "created without a check of the peer")
 
 
