@@ -1,6 +1,6 @@
 """Access to one API server (URL, CAs, user): from a kubeconfig's context or a pod's service account.
 
-The rules are those of kubectl, in client-go's
+The rules are kubectl's, from client-go's
 tools/clientcmd/{client_config,validation,merged_client_builder}.go. docs/reference/kubeconfig.md
 lists the intended differences. No connection is opened and no plugin runs.
 """

@@ -251,7 +251,7 @@ def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
 
 
 def _no_nulls(value: goyaml.Value, key: str = "") -> goyaml.Value:
-    """The value without nulls, and without line breaks in base64, which Go ignores. A null in a list becomes an empty value.
+    """The value without nulls, and without line breaks in base64, since Go ignores both. A null in a list becomes an empty value.
 
     Extensions stay unchanged.
     """

@@ -35,7 +35,7 @@ from kubevouch.tls.io.server import (
 _HANDSHAKE: Final = 10
 _LIMITS: Final = ConnectionLimits()
 _MOST_HEADERS: Final = 1000
-"""The maximum number of headers. The front proxy sends one for each group of a user. The total length has its own limit."""
+"""The maximum number of headers. The front proxy sends one header for each group of a user. The total length has its own limit."""
 
 
 class ListenError(KubevouchError):

@@ -151,7 +151,7 @@ def _lies_under(constraint: str, name: str) -> bool:
 
 
 def _excludes(constraint: str, name: str) -> bool:
-    """Whether the constraint covers a name; for a wildcard, any name that it matches."""
+    """Whether the constraint covers a name, or, for a wildcard, any name that it matches."""
     _, dot, rest = constraint.lower().partition(".")
     return _lies_under(constraint, name) or (
         bool(rest) and name.startswith("*") and name.lower().partition(".")[1:] == (dot, rest)

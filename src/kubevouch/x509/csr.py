@@ -1,8 +1,8 @@
 """A certificate signing request (CSR) as a value: what Go reads in it, and whether it has a kubelet's form.
 
-The API server and the signer read a CSR with Go: the first PEM block, and the first value of each
-PKCS#9 extension request. Go skips every other attribute, also Microsoft's extension request, which
-`cryptography` reads. The values here are Go's, so the issued certificate gets the same values.
+The API server and the signer use Go's parser. It reads the first PEM block, and the first value of
+each PKCS#9 extension request. It skips every other attribute, also Microsoft's extension request,
+which `cryptography` reads. The values here are Go's, so the issued certificate has the same values.
 
 Another parser could see other values in the same bytes. So we encode the CSR again from its values,
 as a kubelet would. If the bytes differ, the CSR has a quirk. A CSR without a quirk can be read in
@@ -197,7 +197,7 @@ def _read_subject(raw: bytes) -> Name:
 
 
 def _read_names(attributes: der.Reader) -> SubjectAltNames | None:
-    """The SANs in the extensions that Go reads; None if there is no SAN extension.
+    """The SANs in the extensions that Go reads; None without a SAN extension.
 
     Raises Malformed if Go rejects them.
     """

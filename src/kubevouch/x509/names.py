@@ -103,7 +103,7 @@ def _escaped(text: str) -> str:
 
 
 def _string(text: str, *, in_utf8: bool = False) -> bytes:
-    """Encodes a text as Go does: a PrintableString if possible, else a UTF8String. in_utf8: always a UTF8String."""
+    """Encodes a text as Go does: a PrintableString if possible, else a UTF8String. in_utf8: whether to always use a UTF8String."""
     body = text.encode()
     plain = (
         not in_utf8 and _PRINTABLE.issuperset(body) and not {ord("*"), ord("&")}.intersection(body)
@@ -112,7 +112,7 @@ def _string(text: str, *, in_utf8: bool = False) -> bytes:
 
 
 def encode_name(*attributes: tuple[str, str], in_utf8: bool = False) -> bytes:
-    """Encodes a name as Go does, with one attribute in each RDN. in_utf8: write all text in UTF-8."""
+    """Encodes a name as Go does, with one attribute in each RDN. in_utf8: whether to write all text in UTF-8."""
     return der.encode(
         der.SEQUENCE,
         *(

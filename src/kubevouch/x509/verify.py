@@ -36,7 +36,7 @@ _UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
 def hostname_failure(certificate: Certificate, host: str) -> Verdict | None:
-    """Why the certificate is not valid for a host; None if it is valid. An address may be in [ ]."""
+    """Why the certificate is not valid for a host; None if it is valid. An IP address may be in brackets."""
     bare = host[1:-1] if len(host) >= 3 and host[0] == "[" and host[-1] == "]" else host
     address = parse_address(bare)
     if address is not None:
@@ -134,7 +134,7 @@ def verify(
 ) -> Verdict:
     """Verifies that `leaf` is valid for `name` at the (timezone-aware) time `at`, by a chain to one of `roots`.
 
-    `name`: the dialled host name or IP address, in [ ] or not; "" skips this check.
+    `name`: the dialled host name or IP address, which may be in brackets; "" skips this check.
     """
     builder = ChainBuilder(roots, intermediates, at.astimezone(UTC))
     result = _chains(leaf, builder, name, at, usage)

@@ -79,7 +79,7 @@ class UserCredentials:
         return None if found == refused else found
 
     def _read(self) -> Credential:
-        """Reads the files. Raises KubeconfigError or CredentialError if there is no last good credential."""
+        """Reads the files. Raises KubeconfigError or CredentialError without a last good credential."""
         kept = self._credential or Credential()
         wrong: list[str] = []
 

@@ -151,7 +151,7 @@ class _Request(aiohttp.ClientRequest):
 
 
 class _Connection(ResponseHandler):
-    """A connection that closes at once. aiohttp's own waits for the peer's close_notify."""
+    """A connection that closes at once. aiohttp's own connections wait for the peer's close_notify."""
 
     def close(self) -> None:
         self.abort()

@@ -194,7 +194,7 @@ class Watch(Generic[ObjectT]):
             yield event
 
     def _end_of_list(self, version: str) -> list[Event[ObjectT]]:
-        """The events for objects that the list did not show, and Synced. Sets `_version` to the list's."""
+        """The events for objects that the list did not show, and Synced. version: the list's resourceVersion."""
         gone = self._missing & self._known.keys()
         # A server without resourceVersions can only be watched from "0", which means any version.
         self._version, self._stuck, self._was_down = version or "0", 0, False
@@ -286,7 +286,7 @@ class Watch(Generic[ObjectT]):
         return [] if known is None else [Deleted(key, known[0])]
 
     def _went_back(self, version: str) -> Gone:
-        """The error for a resourceVersion that went backwards. It causes a new list."""
+        """The error for a resourceVersion that went backwards. The informer then lists again."""
         where = f"{self._api.access.server}{self._resource.path(self._namespace)}"
         seen = f"resourceVersion {version} after {self._version}: etcd was restored from a backup"
         return Gone(where, seen, code=410, reason="Expired")

@@ -206,7 +206,7 @@ class SelfStatus(Narrow, frozen=True, kw_only=True):
 
 
 class SelfReview(Object, frozen=True, kw_only=True):
-    """A SelfSubjectReview with its result: who we are (since Kubernetes 1.28)."""
+    """A SelfSubjectReview (since Kubernetes 1.28) with its result: our own user."""
 
     status: SelfStatus = SelfStatus()
 

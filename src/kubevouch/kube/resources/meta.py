@@ -119,7 +119,7 @@ class Resource(Generic[ObjectT]):
     struct: type[ObjectT]
     namespaced: bool = False
     page: int = 500
-    """Objects per page of a list: 500 as in client-go and kubectl. Fewer for kinds whose objects many users can make large."""
+    """Objects per page of a list: 500 as in client-go and kubectl. Fewer for kinds in which users can create large objects."""
     only_metadata: bool = False
     """Whether `get_raw` and `apply` request only the object's metadata."""
 
