@@ -140,7 +140,7 @@ def _resolved(
         raise KubeconfigError(
             user.where,
             "no token, client certificate, password or exec plugin",
-            "add a credential; kubectl would prompt",
+            "add a credential; kubectl would prompt for one",
         )
     return ClusterAccess(
         context=name,

@@ -22,8 +22,8 @@ _DOWN: Final = (
     "the API server is down, or this machine cannot reach it at the kubeconfig's `server`"
 )
 _TRUST: Final = (
-    "its certificate must be valid now, for this name (or tls-server-name), and signed by the "
-    "kubeconfig's certificate-authority"
+    "the server's certificate must be valid now, for this name (or tls-server-name), and signed by "
+    "the kubeconfig's certificate-authority"
 )
 _OURS: Final = (
     "the kubeconfig's client certificate must be valid now and signed by the cluster's CA"

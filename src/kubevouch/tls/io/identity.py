@@ -61,7 +61,7 @@ def vouched_by(tls: ssl.SSLObject, check: Check) -> None:
 
 
 def _refuse_all(_: tuple[bytes, ...]) -> None:
-    raise IdentityRefused("TLS connection", "created without a check of the peer")
+    raise IdentityRefused("TLS connection", "created without an identity check")
 
 
 class _VouchedObject(ssl.SSLObject):
