@@ -1,4 +1,4 @@
-"""YAML and JSON as Go's sigs.k8s.io/yaml reads them, with limits. No other file imports `yaml`.
+"""YAML and JSON as Go's sigs.k8s.io/yaml reads them, with limits. No other file in src imports `yaml`.
 
 kubectl reads kubeconfigs and manifests with that library, and a kubelet reads its configuration
 with it. A file must mean the same here: `yes` is a boolean, `1e3` is a number, `12:30:45` and

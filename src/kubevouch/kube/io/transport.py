@@ -120,8 +120,8 @@ class _Request(aiohttp.ClientRequest):
     """A request that checks whether it is still wanted right before its first byte.
 
     A request with a body checks twice: when its connection is ready, and when its bytes go to the
-    kernel. Between the checks, aiohttp yields to the event loop (Python 3.11), which takes milliseconds
-    under load.
+    kernel. Between the checks, aiohttp yields to the event loop (Python 3.11), which takes
+    milliseconds under load.
     """
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
