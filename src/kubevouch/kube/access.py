@@ -105,9 +105,7 @@ def _chosen(config: Kubeconfig, name: str) -> tuple[Context, Cluster, User]:
         expected = f"choose one with --context: {names(config.contexts)}"
         raise KubeconfigError(where, "no current-context", expected)
     if name not in config.contexts:
-        known = (
-            f"known contexts: {names(config.contexts)}" if config.contexts else "no contexts exist"
-        )
+        known = f"known contexts: {names(config.contexts)}" if config.contexts else "no contexts"
         raise KubeconfigError(where, f'context "{name}" does not exist', known)
     context = config.contexts[name]
     if not context.cluster:

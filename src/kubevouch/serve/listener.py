@@ -181,7 +181,6 @@ class Listener:
             connection.abort()
 
     async def _close_idle(self) -> None:
-        """Closes connections without a complete request for too long."""
         while True:
             await self._clock.sleep(min(self._limits.idle, self._limits.patience) / 3)
             for connection in self._connections.overdue(self._clock.monotonic()):

@@ -182,7 +182,6 @@ class TlsReloader:
         return errors
 
     def _use(self, found: _Loaded) -> None:
-        """Uses the new content from now on."""
         contexts = self._contexts(found)
         if found.trust != self._loaded.trust:
             self.authentication.trust = found.trust

@@ -161,7 +161,7 @@ _WIDTH = 12
 
 
 def describe(certificate: Certificate, at: datetime) -> tuple[str, ...]:
-    """Describes the certificate in printable lines, each with a label. at: the timezone-aware current time."""
+    """Describes the certificate in printable lines with labels. at: the timezone-aware current time."""
     sans = certificate.alt_names
     facts = {
         "kind": str(classify(certificate)),
