@@ -75,7 +75,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
         return refuses(
             "fresh",
             HoldReason.TOO_OLD,
-            "the kubelet has restarted since and has another key",
+            "the kubelet has restarted since then and has another key",
             seen=seen,
             allowed="made since the kubelet's start",
         )
