@@ -1,5 +1,5 @@
-"""The approver: a controller that approves kubelets' serving CSRs, and holds those that the policy does not pass.
+"""The approver: a controller that approves kubelets' serving CSRs that pass the policy, and leaves others pending.
 
-`decide` has no I/O: when to evaluate a CSR again, a node's budget, what to log. `act` watches,
-reads and writes.
+`decide` has no I/O: it has the CSRs to decide, when to decide them again, and each node's budget.
+`act` watches, reads and writes.
 """

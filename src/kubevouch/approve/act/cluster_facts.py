@@ -23,8 +23,8 @@ KEPT: Final = 300.0
 class ClusterFacts:
     """Reads the facts every minute.
 
-    changed: called with the names when they change, or when their doubts change. report: called
-    with each failure.
+    changed: called with the names when they or their doubts change. report: called with each
+    failure.
     """
 
     api: ApiClient
@@ -75,7 +75,7 @@ class ClusterFacts:
         return EVERY
 
     def _tell(self, doubts: list[str]) -> None:
-        """Reports each new doubt once, not again while it lasts."""
+        """Reports each doubt once, as long as it lasts."""
         for text in doubts:
             if text not in self._told:
                 self.report(text)

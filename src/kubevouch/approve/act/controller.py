@@ -45,7 +45,7 @@ class ApproverSettings:
 class ApproverController:
     """One approver process. rng: returns a random number in [0, 1).
 
-    It uses the API server's time, except for this machine's time in the log.
+    It uses the API server's time, except in the log.
     """
 
     def __init__(

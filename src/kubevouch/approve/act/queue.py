@@ -1,4 +1,4 @@
-"""The order of requestors. One worker at a time serves a requestor, and serves it again if something happened meanwhile.
+"""A queue of requestors. One worker at a time serves a requestor, and again if it is queued meanwhile.
 
 Each requestor has one place in the queue, and goes to the end after a turn. So it waits for at most
 one CSR of every other credential.
@@ -12,8 +12,8 @@ from kubevouch.clock import Clock
 K = TypeVar("K")
 
 _TICK: Final = 0.5
-"""Seconds between checks for requestors whose delay is over. Those due at once do not wait for
-this."""
+"""Seconds between checks for requestors whose delay is over. Requestors without a delay do not wait
+for this."""
 
 
 class DecisionQueue(Generic[K]):
@@ -27,7 +27,7 @@ class DecisionQueue(Generic[K]):
         self._later: dict[K, float] = {}
         """When each delayed requestor becomes due."""
         self._queued_at: dict[K, float] = {}
-        """When each due requestor was last queued. While a worker serves the requestor: when it was queued before."""
+        """When each due requestor was last queued. Requestors that are queued again while a worker serves them keep their time."""
         self._busy: set[K] = set()
         self._again: set[K] = set()
 
@@ -57,7 +57,7 @@ class DecisionQueue(Generic[K]):
         return key
 
     def queued_at(self, key: K) -> float:
-        """When this requestor, which a worker serves, was queued, by the monotonic clock."""
+        """When the requestor of a busy worker was queued, by the monotonic clock."""
         return self._queued_at[key]
 
     def done(self, key: K) -> None:

@@ -1,4 +1,4 @@
-"""Reacts to the watches: which CSRs to decide, what to record, what other clients have approved."""
+"""Reacts to the watches: queues CSRs, updates records, and reports approvals by other clients."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -27,8 +27,8 @@ decision a second."""
 class WatchReactions:
     """Handles the watches' events.
 
-    decides: whether this process leads right now. active: whether it leads, as last announced.
-    namespace: the approver's.
+    decides: returns whether this process leads now. active: the last value given to `turned`.
+    namespace: the approver's namespace.
     """
 
     clock: Clock
@@ -47,12 +47,12 @@ class WatchReactions:
     """Whether no approver watched before this process started."""
 
     last_gap: float = 0.0
-    """When client certificates were last found to be possibly missed, in seconds since 1970; 0 if never."""
+    """When we last noticed that client certificates may have been missed, in seconds since 1970; 0 if never."""
 
     _told: dict[str, str] = field(default_factory=dict)
-    """By the CSR's UID, the condition message that this process wrote or tried to write, newest
-    last. "" once another client's decision has been reported. The watch may show our decision
-    before the write is answered."""
+    """The condition messages that this process wrote or tried to write, by the CSR's UID, newest
+    last. A message is "" once another client's decision has been reported. The watch may show our
+    decision before the API server answers our write."""
 
     def turned(self, *, active: bool) -> None:
         """Called when this process starts or stops deciding CSRs."""

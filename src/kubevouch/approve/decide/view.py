@@ -76,7 +76,7 @@ class ClusterView:
 
         Returns the names of nodes whose credentials differ from the record.
         """
-        # Without a record, a pin tells which Node existed.
+        # Without a record, a pin shows which Node existed.
         known = {name: NodeCredentials(uid=uid) for name, uid in self.sources.pinned_uids()}
         for name, record in self.sources.current.recorded.items():
             known[name] = credentials_in(record)
@@ -97,7 +97,7 @@ class ClusterView:
         return self.credentials.csrs(found, told=self.waiting.told)
 
     def look_at_credentials(self, names: Iterable[str]) -> set[str]:
-        """Handles new or changed Nodes or pins of these names.
+        """Handles new or changed Nodes with these names, or their pins.
 
         Returns the names of nodes whose credentials have changed.
         """
@@ -182,7 +182,7 @@ class ClusterView:
 
         Returns the names of nodes whose credentials have changed.
 
-        listed: the CSR is part of a list in progress, and counts when the list is complete.
+        listed: the CSR is part of a list in progress, and is used when the list is complete.
         """
         csr = client_csr_of(found)
         if csr is not None and (listed or self.credentials is None):
