@@ -156,7 +156,7 @@ class Fleet:
 class SharedTexts:
     """Shares equal strings, since a fleet repeats the same few labels. A full table is emptied.
 
-    sys.intern never frees its strings on some Python versions (3.12.1), so invented labels would
+    sys.intern never frees its strings on some Python versions (3.12.1), so ever new labels would
     fill the memory.
     """
 

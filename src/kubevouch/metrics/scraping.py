@@ -1,4 +1,4 @@
-"""How to scrape nodes (metrics-server's flags and ours), the results, and which nodes were not read."""
+"""The settings for scrapes (metrics-server's flags and ours), the results, and the nodes that were not read."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta

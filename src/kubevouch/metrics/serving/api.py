@@ -48,7 +48,7 @@ class MetricsApi:
         self._observe = observe
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """The response to a request. Errors are responses too, checked in apiserver's order."""
+        """The response to a request, also if it is an error. Checks come in apiserver's order."""
         attributes = attributes_of(request)
         refusal = _refusal(request.method, attributes)
         if refusal is not None:

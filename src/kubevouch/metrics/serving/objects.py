@@ -88,7 +88,7 @@ def _encoded(text: str) -> str:
 
 
 _quoted: Final = functools.lru_cache(maxsize=4096)(_encoded)
-"""_encoded, cached: for namespaces and container names, which many pods share."""
+"""Cached `_encoded`, for namespaces and container names, which many pods share."""
 
 
 @functools.lru_cache(maxsize=4096)

@@ -1,7 +1,6 @@
 """Label and field selectors, parsed like apimachinery's pkg/labels/selector.go and pkg/fields/selector.go.
 
-They select and reject the same as Go; tests/metrics_api replays Go's own answers
-(real/oracle/list_options).
+They work exactly like Go's: tests/metrics_api replays Go's results (real/oracle/list_options).
 """
 
 import re
@@ -118,7 +117,7 @@ def _requirement(tokens: deque[str]) -> Matches:
 
 
 def _values(tokens: deque[str]) -> set[str]:
-    """Parses values in parentheses. A missing value beside a comma is the empty value."""
+    """Parses values in parentheses. A missing value next to a comma is an empty string."""
     if not tokens or tokens.popleft() != "(" or ")" not in tokens:
         raise SelectorError("unable to parse requirement: expected: values in parentheses")
     found = [""]
