@@ -59,13 +59,13 @@ def start_of(seconds: float | None) -> int:
 
 
 class Layout(msgspec.Struct, frozen=True, eq=False):
-    """Which row belongs to which container. names: the container name of each row. pods: each pod's rows, by container name."""
+    """Which row belongs to which container. names: the container name of each row. pods: each pod's rows, sorted by container name."""
 
     names: tuple[str, ...]
     pods: Mapping[PodKey, tuple[int, ...]]
 
     def rows_of(self, other: "Layout") -> list[int]:
-        """For each row of the other layout: this layout's row of the same container, or ABSENT."""
+        """This layout's row, or ABSENT, for the container in each row of the other layout."""
         rows = [ABSENT] * len(other.names)
         for pod, theirs in other.pods.items():
             ours = {self.names[row]: row for row in self.pods.get(pod, ())}

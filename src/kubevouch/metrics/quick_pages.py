@@ -5,8 +5,8 @@ words at once. If its labels are those of the last page (compared by hash), only
 converted, in bulk. `quick_page` returns None if a page has other containers, or differs from a
 kubelet's form (labels in another order, a family in two places, NaN). Then the full reader reads
 the page, and `page_form` makes the form for the next one. If neither reader fails, both give the
-same measurements. Only the full reader rejects faults in irrelevant lines, or another kind of blank
-between two words.
+same measurements. Only the full reader rejects faults in irrelevant lines, or other white space
+between words.
 """
 
 from array import array

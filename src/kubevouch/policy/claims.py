@@ -62,7 +62,7 @@ class NameSource(StrEnum):
 
 
 class Claim(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A name or address that a node's certificate may contain, and the source of this claim."""
+    """A name or address that a node's certificate may contain, and the claim's source."""
 
     value: str
     source: NameSource
@@ -273,7 +273,7 @@ def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 
 
 def written_by(owner: str, claim: Claim) -> ClaimedBy:
-    """The owner of a claimed value. The claim comes from the inventory, a pin, a record, a plan or --allow."""
+    """The owner of a value that the inventory, a pin, a record, a plan or --allow claims."""
     by_rule = claim.source is NameSource.NEW_NODE_RULE
     by_pin = claim.source is NameSource.PIN
     return ClaimedBy(owner, proven=claim.source.is_proof, by_rule=by_rule, by_pin=by_pin)

@@ -103,7 +103,7 @@ class NodeCredentials(
         )
 
     def of_node(self, node: LiveNode) -> "NodeCredentials":
-        """The credentials of the Node with this UID."""
+        """The credentials for this Node. If it is a new Node, keeps only `left`."""
         known = self if self.uid == node.uid else self.left()
         return msgspec.structs.replace(known, uid=node.uid, created=node.created)
 
@@ -144,7 +144,7 @@ def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredential
 def _with_joined(
     known: NodeCredentials, csrs: Sequence[ClientCsr], node: LiveNode
 ) -> NodeCredentials:
-    """Closes the list with the certificate requested before the Node existed. If several were requested, the closed list is empty.
+    """Closes the list with the certificate requested before the Node existed, or empty if there are several.
 
     The API server truncates times to seconds, and many kubelets create their Node in the same
     second as their CSR. So a CSR from that second counts as earlier. An attacker's CSR from that

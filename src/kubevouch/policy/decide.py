@@ -1,6 +1,6 @@
 """All rules about a CSR, and named subsets of them.
 
-The approver, `csr`, `apply` and `doctor` all use them.
+The approver, `csr`, `apply` and `doctor` use them.
 """
 
 from collections.abc import Sequence

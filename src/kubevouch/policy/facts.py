@@ -27,7 +27,7 @@ class EntitlementFacts(msgspec.Struct, frozen=True):
 
     @property
     def asked(self) -> AskedNames:
-        """The names and addresses of all claims: a kubelet requests every value in its Node's status."""
+        """All claimed names and addresses. A kubelet requests every value in its Node's status."""
         return self.allowed.asked
 
 
@@ -190,7 +190,7 @@ MOST_LISTED = 24
 
 
 def listed(values: Sequence[object]) -> str:
-    """Joins values with commas. No values are "none". A long list ends in "and N more"."""
+    """Joins values with commas, or returns "none". A long list ends in "and N more"."""
     shown = ", ".join(str(value) for value in values[:MOST_LISTED]) or "none"
     more = len(values) - MOST_LISTED
     return f"{shown} and {more} more" if more > 0 else shown

@@ -176,7 +176,7 @@ class Decider:
         return read
 
     def _to_be_dialled(self, waiting: WaitingCsr, csr: Csr, reserved: ReservedNames) -> Node | None:
-        """The node whose kubelet to dial. None if the decision needs no handshake, or none is allowed."""
+        """The node whose kubelet to dial. None if no handshake is needed or allowed."""
         node = self.view.nodes.get(waiting.node or "")
         if node is None or not self.facts.roots:
             return None
@@ -266,7 +266,7 @@ class Decider:
         self.telling.approved(found, looked)
 
     def _again(self, waiting: WaitingCsr, looked: LookedAt | None) -> None:
-        """Queues the CSR again after the wait of `next_look`, if any. looked: None if there was no decision."""
+        """Queues the CSR again if `next_look` returns a wait. looked: None if there was no decision."""
         told = looked is not None and looked.decision.outcome is Outcome.REFUSE
         waiting.failures = 0 if told else waiting.failures + 1
         budget = self.view.budget.wait(waiting.node or "", self.clock.now())

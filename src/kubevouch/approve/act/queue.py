@@ -33,7 +33,7 @@ class DecisionQueue(Generic[K]):
 
     @property
     def depth(self) -> int:
-        """How many requestors are due or taken by a worker."""
+        """How many requestors are due or being served."""
         return len(self._queued_at)
 
     def put(self, key: K, after: float = 0.0) -> None:

@@ -17,7 +17,7 @@ from kubevouch.serve.logs import Log
 
 @dataclass
 class Telling:
-    """Writes all log lines and counts about decisions."""
+    """Writes the log lines and metrics about decisions."""
 
     log: Log
     instruments: ApproverInstruments

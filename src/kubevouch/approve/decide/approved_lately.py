@@ -36,7 +36,7 @@ _MOST_OF_A_NODE: Final = 96
 class ApprovedLately:
     """The names and addresses that nodes were approved for in the last minutes.
 
-    An approval proves no ownership: these values are recorded nowhere.
+    An approval does not prove ownership, so these values are not recorded.
     """
 
     def __init__(self) -> None:

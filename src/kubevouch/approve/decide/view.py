@@ -153,8 +153,7 @@ class ClusterView:
     def put_decided_csr(self, found: CertificateSigningRequest) -> bool:
         """Adds a serving CSR that has been decided.
 
-        Returns whether the decision may be new: the CSR was waiting, or it was not kept and has no
-        certificate yet.
+        Returns True if the decision may be new: the CSR was waiting, or has no certificate yet.
         """
         known, is_read = self.waiting.decided(found)
         approved = found.condition("Approved")

@@ -116,7 +116,7 @@ def node_of(username: str) -> str | None:
 
 @dataclass(slots=True)
 class _Newest:
-    """The newest CSR of a requestor. Kept after its decision or deletion."""
+    """The newest CSR of a requestor, even if it has been decided or deleted."""
 
     name: str
     uid: str

@@ -59,7 +59,7 @@ _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
 class Discovery:
     """Serves /apis, /apis/metrics.k8s.io and each version of the group.
 
-    address: the server address for clients of any network, in the list of groups.
+    address: this server's address in the list of groups, for clients of any network.
     """
 
     def __init__(self, address: str) -> None:

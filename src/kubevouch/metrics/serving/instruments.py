@@ -179,8 +179,6 @@ def scrape_buckets(resolution: float) -> tuple[float, ...]:
 class ScrapeLog:
     """A ScrapeObserver that writes log lines and counts scrapes.
 
-    The scraper drops its exceptions, so they cannot end a scrape.
-
     timeout: seconds for one scrape, for the log line about a time-out.
     """
 

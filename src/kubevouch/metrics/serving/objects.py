@@ -1,4 +1,4 @@
-"""NodeMetrics and PodMetrics as JSON (k8s.io/metrics v1/types.go; v1beta1 is the same), in metrics-server's forms.
+"""NodeMetrics and PodMetrics as JSON (k8s.io/metrics v1/types.go; v1beta1 is the same), in metrics-server's format.
 
 They are written directly as text: a list may have 100,000 objects, and intermediate dicts would
 double the cost.

@@ -23,8 +23,8 @@ _KEY: Final = re.compile(f"(?:(?P<domain>{_DOMAIN})/)?(?P<name>{_NAME})")
 _LONGEST_NAME: Final = 63
 _LONGEST_DOMAIN: Final = 253
 _ONE_EFFORT: Final = 128
-"""The characters of a selector that count as one unit of effort. A request has room for 8,000,
-enough for 2,000 requirements."""
+"""How many characters of a selector count as one unit of effort. A request can have 8,000, enough
+for 2,000 requirements."""
 
 _FIELDS: Final = ("metadata.name", "metadata.namespace")
 _PART: Final = re.compile(r"(?:[^\\,]|\\.|\\$)+", re.DOTALL)
@@ -47,8 +47,8 @@ class SelectorError(KubevouchError):
 class Selection:
     """The objects that a list should contain.
 
-    labels: a predicate on labels. fields: a predicate on namespace and name. everything: both are
-    always true. effort: how many times longer each check takes than with ordinary selectors.
+    labels: a predicate on labels. fields: a predicate on namespace and name. everything: whether
+    both are always true. effort: how many times longer each check takes than with ordinary selectors.
     """
 
     labels: Matches

@@ -166,7 +166,7 @@ def client_standing(facts: CsrFacts) -> RuleResult:
         )
     if known.reason is HoldReason.NOT_ASKED:
         return not_asked(rule, known.why)
-    allowed = "a client certificate that the node joined with or a pin names, or its renewal"
+    allowed = "the client certificate that the node joined with or a pin names, or its renewal"
     if known.outcome is Outcome.PASS:
         return passes(rule, known.why, allowed)
     is_borrowed = known.reason is HoldReason.BORROWED_IDENTITY

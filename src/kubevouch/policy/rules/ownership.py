@@ -1,6 +1,6 @@
 """Rules about ownership: each name and address must belong to this node.
 
-One implementation checks names and addresses; a `Kind` holds the differences.
+The same code checks names and addresses; a `Kind` holds the differences.
 """
 
 from collections.abc import Collection, Sequence
@@ -65,8 +65,8 @@ def reserved_names(facts: NameFacts) -> RuleResult:
 def reserved_addresses(facts: NameFacts) -> RuleResult:
     """No address belongs to an API server, a Service or a pod, or is a virtual IP.
 
-    For example, a pin can allow a control-plane node the address of its API server. For all
-    exceptions see `reserved_address`.
+    For exceptions see `reserved_address`. A pin can allow a control-plane node its API server's
+    address.
     """
     return _reserved("reserved-addresses", facts, ADDRESSES)
 
@@ -84,8 +84,8 @@ def foreign_addresses(facts: NameFacts) -> RuleResult:
 
     An address that another node only claims passes in two cases: this node's pin or inventory entry
     has it, or we saw it on this node *and* the operator allows it. Seeing it is not enough, since
-    the other node may be the real owner. An address that is proven to belong to another node passes
-    only if this node's pin or inventory entry has it and the proof yields (`ClaimedBy.yields`).
+    the other node may be the owner. An address that is proven to belong to another node passes only
+    if this node's pin or inventory entry has it and the proof yields (`ClaimedBy.yields`).
     """
     return _foreign("foreign-addresses", facts, ADDRESSES)
 

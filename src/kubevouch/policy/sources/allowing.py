@@ -47,7 +47,7 @@ def another_machine(node: Node, machine_id: str, who: str) -> str:
 
 
 def not_valid_now(node: Node, why: str, kind: HoldReason) -> AllowedNames:
-    """No names and addresses, and the reason. kind: the reason code."""
+    """AllowedNames without names and addresses. why: the reason. kind: the reason code."""
     return AllowedNames(
         node=node.name, control_plane=is_control_plane(node), outdated=why, not_valid=kind
     )
@@ -59,9 +59,9 @@ def pinning(node: str) -> str:
 
 
 def pin_that_helps(node: Node, values: Sequence[str]) -> str:
-    """The command that pins the node, or instead the values that the Node does not claim.
+    """The command that pins the node. If the Node does not claim all values, returns the others instead.
 
-    If the CSR requests other values than the Node claims, a command would let the requestor choose what is pinned.
+    A command would then let the requestor choose what the operator pins.
     """
     unclaimed = [value for value in values if not claims_value(node, value)]
     if unclaimed:

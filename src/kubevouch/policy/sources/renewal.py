@@ -34,7 +34,7 @@ class RenewalEvidence:
 def allowed_by_renewal(
     live: Node, asked: AskedNames, evidence: RenewalEvidence
 ) -> AllowedNames | str:
-    """Returns the names and addresses in the served certificate, or why no served certificate is this node's."""
+    """The names and addresses in the served certificate, or why no served certificate is this node's."""
     node = live.name
     served: dict[Address, Certificate] = {}
     not_served: dict[Address, str] = {}

@@ -1,7 +1,7 @@
 """The format of our ConfigMaps: one JSON text for each node, in sixteen shards, with bounded sizes.
 
 `data[<node name>]` of ConfigMap `<prefix>-<shard>` is one entry. So kubectl shows it, and merge
-patches of two writers do not collide. Each entry has a version `v`. Entries of a newer version are not read.
+patches of two writers do not collide. Each entry has a version `v`. A newer version is not read.
 """
 
 import hashlib
