@@ -24,7 +24,7 @@ _SYSTEM_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-n
 
 # The first labels of a machine's own name in /etc/hosts on Debian, Fedora and Red Hat, as in
 # localhost.localdomain.
-_ITSELF = {"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"}
+_LOCAL_NAMES = {"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"}
 
 
 class ReservedNames(msgspec.Struct, frozen=True):
@@ -116,7 +116,7 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
         endpoint_addresses={a: what for a, what in endpoints.items() if a not in shared},
         loopback=cluster.loopback.addresses,
         shared=shared,
-        doubts=(*(doubt.text for doubt in cluster.doubts), *_not_told(cluster)),
+        doubts=(*(doubt.text for doubt in cluster.doubts), *_missing(cluster)),
     )
 
 
@@ -127,7 +127,7 @@ def _collapsed(networks: Sequence[Network]) -> tuple[Network, ...]:
     return (*collapse_addresses(four), *collapse_addresses(six))
 
 
-def _not_told(cluster: ClusterNames) -> Iterator[str]:
+def _missing(cluster: ClusterNames) -> Iterator[str]:
     if not cluster.service_networks:
         yield (
             "cannot find the network of Services (ClusterConfiguration, ServiceCIDR objects, "
@@ -194,7 +194,7 @@ def _by_the_cluster(
     own = allowed is not None and allowed.control_plane and name == allowed.node
     if (what := (_NAMES | reserved.names).get(name)) and not own:
         return what
-    if labels[0] in _ITSELF:
+    if labels[0] in _LOCAL_NAMES:
         return "every machine's own"
     what = _service(labels, reserved, _SYSTEM_NAMESPACES)
     if what or (not _is_itself(name, allowed) and (what := reserved.system_services.get(name))):

@@ -194,7 +194,7 @@ class ApproverController:
         return ServerPart(self._run, {"readyz": ready}, end=self._end)
 
     async def _run(self) -> None:
-        self._reactions.gap = await self._nobody_watched()
+        self._reactions.gap = await self._had_gap()
         async with asyncio.TaskGroup() as tasks:
             if not self._settings.dry_run:
                 tasks.create_task(self._election.run())
@@ -209,7 +209,7 @@ class ApproverController:
         finally:
             await self._election.release()
 
-    async def _nobody_watched(self) -> bool:
+    async def _had_gap(self) -> bool:
         """Whether no approver has led for so long that client certificate CSRs may have been deleted unseen."""
         try:
             lease = await self._api.get(LEASES, LEASE, self._settings.namespace)

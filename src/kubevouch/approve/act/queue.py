@@ -17,7 +17,7 @@ for this."""
 
 
 class DecisionQueue(Generic[K]):
-    """A queue of requestors. `run` queues delayed ones when due; workers call `get` and `done`."""
+    """`run` queues delayed requestors when due. Workers call `get` and `done`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

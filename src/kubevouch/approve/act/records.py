@@ -19,10 +19,10 @@ from kubevouch.policy.credentials import NodeCredentials
 from kubevouch.policy.sources.nodes import RECORDED, Admitted, RecordedNode, written_record
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, labels_of, shard_of
 
-_EVERY: Final = 5.0
+_INTERVAL: Final = 5.0
 """Seconds between writes of changes about client certificates."""
 
-_AT_THE_END: Final = 5.0
+_EXIT_TIMEOUT: Final = 5.0
 """Seconds for the writes at exit. A pod is killed soon after SIGTERM."""
 
 
@@ -76,7 +76,7 @@ class RecordWriter:
     async def run(self) -> None:
         """Writes changes about client certificates, until cancelled."""
         while True:
-            await self.clock.sleep(_EVERY)
+            await self.clock.sleep(_INTERVAL)
             if self._changed and self.may_write():
                 await self._flush()
 
@@ -87,7 +87,7 @@ class RecordWriter:
         """
         if self._changed and self.may_write():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_AT_THE_END):
+                async with asyncio.timeout(_EXIT_TIMEOUT):
                     await self._flush()
 
     async def _flush(self) -> None:

@@ -139,7 +139,7 @@ def same_node(facts: CsrFacts) -> RuleResult:
 
 
 def own_key(facts: CsrFacts) -> RuleResult:
-    """No other node has requested a certificate for this public key: kubelets generate a new key for every CSR."""
+    """No other node has requested a certificate for this public key."""
     rule, shown_by = "own-key", facts.key_shown_by
     if shown_by is None:
         return not_asked(
@@ -171,11 +171,11 @@ def client_standing(facts: CsrFacts) -> RuleResult:
         return passes(rule, known.why, allowed)
     is_borrowed = known.reason is HoldReason.BORROWED_IDENTITY
     seen = "a borrowed client certificate" if is_borrowed else "a doubtful client certificate"
-    why = f"{known.why}{_way_out(facts)}"
+    why = f"{known.why}{_advice(facts)}"
     return RuleResult(rule, known.outcome, known.reason, why, seen, allowed)
 
 
-def _way_out(facts: CsrFacts) -> str:
+def _advice(facts: CsrFacts) -> str:
     """The command that confirms the client certificate; "" if no command helps."""
     csr, node = facts.csr, requestor_node(facts.csr)
     certificate = certificate_id(csr.credential_ids)

@@ -196,20 +196,20 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
             rule, "no source knows this node", HoldReason.NODE_UNKNOWN, seen=listed(values)
         )
     if facts.allowed.outdated:
-        return _not_now(rule, values, facts.allowed)
+        return _invalid_source(rule, values, facts.allowed)
     return _by_claims(rule, values, facts.allowed, kind)
 
 
-_NOBODY_ELSE_SAYS = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
+_WITHOUT_SOURCE = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
 
 
-def _not_now(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
+def _invalid_source(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
     """Holds the CSR: no source is valid for the node now.
 
     The operator can allow the values if no source knows the node, or the sources could not be read,
     and the Node claims all of them.
     """
-    claimed = allowed.not_valid in _NOBODY_ELSE_SAYS and all(map(allowed.claim, values))
+    claimed = allowed.not_valid in _WITHOUT_SOURCE and all(map(allowed.claim, values))
     return cannot_tell(
         rule,
         allowed.outdated,

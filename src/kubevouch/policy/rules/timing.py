@@ -91,10 +91,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
 
 
 def budget(facts: CsrFacts) -> RuleResult:
-    """The node has not recently got more certificates than a kubelet needs.
-
-    The limit applies to each node separately.
-    """
+    """The node has not recently got more certificates than a kubelet needs."""
     rule, left = "budget", facts.approvals_left
     if left is None:
         return not_asked(
