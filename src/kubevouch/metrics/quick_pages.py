@@ -176,7 +176,7 @@ def _node_line(body: bytes, name: bytes, begin: int) -> list[bytes]:
     line = b"\n" + name
     place = body.rfind(line, begin)
     end = body.find(b"\n", place + 1)
-    # Without such a line this may not be a kubelet's page.
+    # Without this line, the page may not be a kubelet's.
     if place < 0 or end < 0 or body.rfind(line, begin, place) >= 0:
         raise _UnusualPage
     words = body[place + len(line) : end].split(b" ")

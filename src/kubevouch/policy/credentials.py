@@ -199,7 +199,7 @@ def _with_allowed(
     for each in _descendants(allowed, csrs):
         add(each, certificate_id(each.credential_ids))
     if allowed and not told and known.doubted is None:
-        # Before Kubernetes 1.32 a CSR does not say which certificate made it.
+        # Before Kubernetes 1.32 a CSR does not record which certificate made it.
         for each in csrs:
             if each.by_node and not each.credential_ids:
                 add(each, "")

@@ -27,7 +27,7 @@ from kubevouch.policy.reasons import HoldReason
 
 
 class KnownOfNode(msgspec.Struct, frozen=True):
-    """What is known about a Node besides the listed CSRs.
+    """What is known about a Node apart from the listed CSRs.
 
     pinned: client certificates that a pin or --credential names. admitted, pinned_at: as in
     `policy.credentials.judged`.

@@ -228,7 +228,7 @@ class ApproverController:
         return self._reactions.begun and self._facts.known
 
     def _may_lead(self) -> bool:
-        """Whether this process knows the current cluster. Otherwise it would keep the Lease and decide nothing."""
+        """Whether this process has current data. Otherwise it would keep the Lease but decide nothing."""
         return self._knows_the_cluster() and not self._watches.stale
 
     def _may_write(self) -> bool:

@@ -98,7 +98,7 @@ class Watches:
         self,
         what: str,
         resource: Resource[ObjectT],
-        **more: Any,  # noqa: ANN401 - Watch says of what type each is
+        **more: Any,  # noqa: ANN401 - Watch declares their types
     ) -> Watch[ObjectT]:
         return Watch(
             self._api,

@@ -58,7 +58,7 @@ class Selection:
 
 
 def selection_of(request: HttpRequest) -> Selection:
-    """The selection that a list request asks for.
+    """The selection in a list request.
 
     Raises SelectorError. limit and resourceVersion have no effect: a list is complete and current.
     """

@@ -25,7 +25,7 @@ from kubevouch.policy.reasons import HoldReason
 
 
 def signer(facts: CsrFacts) -> RuleResult:
-    """The CSR is for kubernetes.io/kubelet-serving, the only signer that this policy knows."""
+    """The CSR is for kubernetes.io/kubelet-serving, the only signer that this policy covers."""
     seen = facts.csr.signer
     if seen != KUBELET_SERVING:
         return refuses(
