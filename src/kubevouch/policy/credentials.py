@@ -311,7 +311,7 @@ _CROWDED = "others requested more client certificates for this node's name than 
 _EARLIER = "an earlier Node had this name: this may be a reinstalled machine or a stolen credential"
 _OPEN = "the client certificate that the node joined with is unknown, and no pin names one"
 _NO_CERTIFICATE = (
-    "the CSR was not made with a single client certificate, the only credential of a kubelet"
+    "the CSR's credential is not one client certificate, but kubelets have no other credential"
 )
 _NOT_NAMED = "the CSR names no client certificate (see credential-id)"
 _OLD = "the CSR does not record which credential made it (API servers before Kubernetes 1.32)"

@@ -118,7 +118,7 @@ class ListedCredentials:
 
 _SEVERAL = (
     "this node's CSRs were made with several unrelated client certificates: one may be stolen. "
-    "The node's own is on its disk (openssl x509 -noout -fingerprint -sha256 -in "
+    "The node's own one is on its disk (openssl x509 -noout -fingerprint -sha256 -in "
     "/var/lib/kubelet/pki/kubelet-client-current.pem)"
 )
 

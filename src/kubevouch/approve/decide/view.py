@@ -1,7 +1,6 @@
 """The cluster as the approver's watches show it: Nodes, CSRs and ConfigMaps, indexed by key.
 
-It receives events and does no I/O. The time of a decision about one CSR does not grow with the
-cluster.
+It receives events and does no I/O. The time for one decision does not grow with the cluster.
 """
 
 from collections.abc import Iterable

@@ -154,7 +154,7 @@ class Instruments:
 def _heading(name: str, kind: str, text: str) -> str:
     """The HELP and TYPE lines of a family.
 
-    Kubernetes marks metrics without a stability promise as ALPHA, such as all of metrics-server's.
+    All of metrics-server's metrics are ALPHA: Kubernetes makes no promise about their stability.
     """
     return heading(name, kind, f"[ALPHA] {text}")
 

@@ -195,7 +195,7 @@ class TopClient:
                 PODS, options.namespace, label_selector=options.selector, field_selector=fields
             )
         except Forbidden as error:
-            self.note(f"cannot list pods without metrics: {error}")
+            self.note(f"cannot list the pods that lack metrics: {error}")
             return {}
         if options.name and not pods and not metrics:
             # The pod does not exist, or does not run.

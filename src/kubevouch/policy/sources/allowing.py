@@ -59,9 +59,9 @@ def pinning(node: str) -> str:
 
 
 def pin_that_helps(node: Node, values: Sequence[str]) -> str:
-    """The command that pins the node. If the Node does not claim all values, returns the others instead.
+    """Advice: the command that pins the node, or the values that the Node does not claim.
 
-    A command would then let the requestor choose what the operator pins.
+    If it does not claim some values, a command would let the requestor choose what is pinned.
     """
     unclaimed = [value for value in values if not claims_value(node, value)]
     if unclaimed:
