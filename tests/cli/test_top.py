@@ -286,7 +286,7 @@ async def test_a_pod_without_a_sample_has_a_reason_of_its_own(
         put_pod(stage, "late", name, {}, containers=[{"name": "c", "state": state}])
     ran = await kubevouch("top", "pods", "-n", "late", code=1)
     assert re.search(
-        "late/young-1: container c has run for [0-9]+ seconds?: it needs two", ran.told
+        "late/young-1: container c has run for [0-9]+ seconds?: usage needs two", ran.told
     )
     assert "late/broken-1: container c does not run: CrashLoopBackOff" in ran.told
     assert "late/idle-1: could not tell" in ran.told
