@@ -81,7 +81,7 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     dial = scraped_address(node, preferred_types(facts.flags))
     if dial is None:
-        why = "the Node's status has no address: its kubelet can request no certificate"
+        why = "the Node's status has no address, so its kubelet cannot request a certificate"
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     plan = NodePlan(
         node=node.name,
@@ -114,7 +114,7 @@ def readiness_notice(planned: Iterable[NodePlan]) -> tuple[str, ...]:
     if not old:
         return ()
     said = "after its restart, pods with a readiness or startup probe are not ready until the next probe"
-    return (f"kubelet {', '.join(old)}: {said} (kubernetes#100277; not from 1.35 on)",)
+    return (f"kubelet {', '.join(old)}: {said} (kubernetes#100277; only before 1.35)",)
 
 
 def _is_before_1_35(node: NodePlan) -> bool:

@@ -35,8 +35,8 @@ def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -
     if not written.client_certificates or found & written.client_certificates:
         return ""
     return (
-        "the answer by pod shows another client certificate than this node's pin; if it is the "
-        f"node's own: kubevouch approver pin {node} --via ssh"
+        "the answer by pod has another client certificate than this node's pin; if it is the "
+        f"node's own, pin it: kubevouch approver pin {node} --via ssh"
     )
 
 
@@ -51,7 +51,7 @@ def asked_for_again(
     for node in nodes:
         if at := listed.known(KnownOfNode(live_node(node))).doubted:
             found[node.name] = (
-                "somebody else has requested a client certificate of this node's name "
+                "somebody else has requested a client certificate for this node's name "
                 f"({at:%Y-%m-%d %H:%M:%S} UTC): by pod nobody can tell which machine answers; "
                 "use --via ssh for this node"
             )

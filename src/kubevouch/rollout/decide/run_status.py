@@ -84,15 +84,18 @@ def status_script(
 class NodeState(Explained):
     """The state of a run on a node: before a run, after a run or an undo, and in `status`."""
 
-    UNTOUCHED = "untouched", "not begun, or cut off before anything was changed"
+    UNTOUCHED = "untouched", "not begun, or interrupted before any change"
     ARMED = (
         "armed",
-        "changed and not proven yet, or perhaps so: the node's switch undoes the change",
+        "changed (or may be) but not committed: the node's switch undoes an unproven change",
     )
     DONE = "done", "proven and committed, or healthy without a change"
-    UNDONE = "undone", "put back, or undone before the run began: it does not begin there again"
+    UNDONE = (
+        "undone",
+        "restored, or undone before the run began: the run does not begin on it again",
+    )
     FAILED = "failed", "the node's switch is overdue, the Node is not Ready, or an undo failed"
-    UNKNOWN = "unknown", "not found out; the reason is beside it"
+    UNKNOWN = "unknown", "not known, for the reason in the same row"
 
 
 BEGUN = (NodeState.ARMED, NodeState.FAILED)
@@ -121,7 +124,7 @@ _MEANS = {
 }
 
 
-_OVERDUE = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` there"  # undo.sh (RestartSec)
+_OVERDUE = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on it"  # undo.sh (RestartSec)
 _CUT_OFF = "the undo was interrupted: once the switch is due, the node finishes it"
 LONG_AT_WORK = 60
 """Seconds that a switch may take to restart the kubelet and check that it stays up. Afterwards the
@@ -149,10 +152,10 @@ class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
     """Messages about the record, edits by others, and a kubelet that is down."""
 
     leads_on: LeadsOn = LeadsOn.NOTHING
-    """What helps if the node did not answer; NOTHING if it did."""
+    """The advice if the node did not answer; NOTHING if it did."""
 
     host: str = ""
-    """The host that did not answer; empty if it did."""
+    """The node's host, if it did not answer; else empty."""
 
 
 def statuses_of(
@@ -261,8 +264,7 @@ def while_it_is_undone(
 ) -> tuple[RunOnNode, ...]:
     """Adds a note to each node that an undo is restoring.
 
-    run: the run that the undo takes back; empty if there is no undo. alive: False if the undo was
-    interrupted.
+    run: the run that is being undone; empty if none is. alive: False if the undo was interrupted.
     """
 
     def told(each: RunOnNode) -> RunOnNode:
