@@ -56,7 +56,7 @@ def test_beside_a_run_that_is_under_way_a_second_operator_begins_nothing(
     finally:
         expired.start_controller_manager()
     assert ran.code == 4, ran
-    assert f"another run is in progress, held by run {made['run']} of " in ran.err, ran
+    assert f"another run is in progress: held by run {made['run']} of " in ran.err, ran
     assert "This will" not in ran.err, ran
     leads_on = f"NEXT     kubevouch status {made['run']}\n"  # where it stands, whoever is refused
     assert leads_on in ran.err, ran

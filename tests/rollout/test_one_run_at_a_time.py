@@ -181,7 +181,7 @@ async def test_beside_a_run_that_is_under_way_nothing_begins_and_it_is_named(
         bob = Operator(BOB, Seeing())
         with pytest.raises(NotTheHolder) as refused:
             await bob.lease().wait_until_free(api)
-        assert "another run is in progress, held by run abcd of alice@laptop since " in str(
+        assert "another run is in progress: held by run abcd of alice@laptop since " in str(
             refused.value
         )
         assert "renewed 0 s ago" in str(refused.value)

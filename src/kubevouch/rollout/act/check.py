@@ -298,7 +298,7 @@ async def looked_at_again(
 ) -> CheckedNode:
     """Surveys the node again if it needs a change and its survey is older than 20 s. live: the current Node.
 
-    Raises StoppedBefore if the node is no longer as planned; NodeError.
+    Raises StoppedBefore if the node is no longer as planned, NodeError if it cannot be surveyed.
     """
     plan, age = node.plan, context.clock.now() - node.look.facts.at
     if plan.change is not ChangeKind.BOOTSTRAP or age.total_seconds() < _FRESH:

@@ -1,4 +1,4 @@
-"""The Lease with which one run at a time may write to a cluster, and its fencing number: nodes refuse earlier holders.
+"""The Lease that lets one run at a time write to a cluster, and its fencing number: nodes refuse earlier holders.
 
 As in client-go's leader election (`kube.io.lease`), a Lease expires if it does not change for its
 duration, by our monotonic clock; and each write carries the version that was read. Unlike in
@@ -179,8 +179,8 @@ class RunLease:
     """Acquires the Lease for one process.
 
     identity: as in `RunHolder`; unique to each process. say: called with messages for the operator.
-    One client may wait for the Lease and another one acquire it: the object remembers a silent
-    holder.
+    The object remembers a silent holder, so one client may wait for the Lease and another acquire
+    it.
     """
 
     def __init__(self, clock: Clock, identity: str, say: Callable[[str], None]) -> None:
@@ -209,7 +209,7 @@ class RunLease:
                     f"{LEASE}: {_holder(raw, api)}; waiting up to {_believed_for(spec)} s for its renewal"
                 )
             elif spec != self._seen:
-                seen = f"another run is in progress, {_holder(raw, api)}"
+                seen = f"another run is in progress: {_holder(raw, api)}"
                 raise NotTheHolder(LEASE, seen, _WAIT, run=_run_in(raw, api))
             if now - self._seen_at >= _believed_for(spec):
                 return raw
@@ -274,7 +274,7 @@ class RunLease:
 
 
 def _believed_for(spec: LeaseSpec) -> int:
-    """The seconds after which a silent holder's Lease has expired: at least 15, whatever the Lease says."""
+    """The seconds after which a silent holder's Lease has expired: 15 to 60."""
     return min(max(spec.lease_duration_seconds, LEASE_DURATION), _LONGEST_BELIEVED)
 
 

@@ -197,7 +197,7 @@ async def _judged(
     except KubevouchError as error:
         return LeftOut(node.name, str(error), leads_on=way_on(error), host=hosts_of(node)[0])
     if options.way.via == "ssh" and not seen.host_key:
-        return LeftOut(node.name, "ssh does not show which host key answered")
+        return LeftOut(node.name, "ssh does not show the node's host key")
     context.progress.step(node.name, "surveyed")
     return NodeFacts(
         node=node,

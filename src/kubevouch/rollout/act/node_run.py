@@ -28,8 +28,8 @@ from kubevouch.rollout.decide.transaction import (
 )
 from kubevouch.rollout.errors import NotTheHolder
 
-_SET = "the switch was set, but its undo was not seen"
-_NO_RECORD = "this run began on the node, but has no record there"
+_SET = "the switch was set, but its result was not seen"
+_NO_RECORD = "this run began on the node, but has no record on it"
 _PAUSE = 1.0
 _RETRY = 5.0
 _NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)
@@ -54,7 +54,7 @@ class NodeRun:
     seed: Seed | None
     pid_before: int
     begun: ArmedNode | None = None
-    """Set if an earlier attempt has begun this run on the node. The run then continues there."""
+    """Set if an earlier attempt has begun this run on the node, which then continues."""
 
     reached: Callable[[ProofGate | None], None] = lambda _: None
     """Called with the gate that the node waits for, or None when a gate has failed."""
@@ -85,8 +85,8 @@ class NodeRun:
         async def putting_back(began: float) -> tuple[NodeState, str]:
             self.reached(None)
             state, how = await self._undone(began)
-            if state is NodeState.DONE:  # an earlier attempt had only not finished the commit
-                state, how = NodeState.UNKNOWN, "the node was proven, and is committed"
+            if state is NodeState.DONE:  # an earlier attempt was interrupted during the commit
+                state, how = NodeState.UNKNOWN, "the node was proven and is committed"
             return state, why_of(why, how)
 
         return await self._ended(putting_back)

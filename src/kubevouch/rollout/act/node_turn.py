@@ -73,8 +73,8 @@ class NodeTurns:
     async def not_well(self, name: str) -> str:
         """Why a canary is not healthy after its soak; empty if it is healthy.
 
-        Checks a node that looks unhealthy again for 15 s, and an unreachable node until the gates'
-        timeout.
+        Repeats the check for 15 s if the node looks unhealthy, and until the gates' timeout if it
+        is unreachable.
         """
         clock = self.context.clock
         began = clock.monotonic()
@@ -102,7 +102,7 @@ class NodeTurns:
         return "" if well else "the node serves no verifiable certificate of its own"
 
     async def _run_of(self, node: CheckedNode, begun: ArmedNode | None) -> tuple[NodeRun, str]:
-        """The work on the node, and why it must be undone. The reason is empty unless the run has begun there and the node is unhealthy."""
+        """The work on the node, and why it must be undone. The reason is empty unless the run has begun on it and the node is unhealthy."""
         if node.state is not NodeState.FAILED:
             try:
                 return await self._prepare(node, begun), ""
@@ -201,7 +201,7 @@ class NodeTurns:
 
 
 def begun_before(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, ArmedNode]:
-    """The nodes that an earlier attempt of this run armed, by name, and until when."""
+    """The nodes that an earlier attempt of this run armed, by name."""
     run = checked.plan.run
     return {
         each.plan.node: found_armed(

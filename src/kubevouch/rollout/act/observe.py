@@ -235,7 +235,7 @@ class NodeObserver:
         if not self.approvers_turn:
             return "approved"
         waited = f"the approver had not approved the CSR within {self.approvers_turn:.0f} s"
-        return f"approved by this run: {waited} (its log says why)"
+        return f"approved by this run: {waited} (see its log)"
 
     async def _held(
         self, found: CertificateSigningRequest, csrs: Csrs
@@ -277,7 +277,7 @@ class NodeObserver:
             standing=await self._standing(csr, node),
             pins_are_read=self.inputs.approver_decides,
         )
-        if not csr.credential_ids:  # the newest of the node may be a thief's
+        if not csr.credential_ids:  # the node's newest CSR may be another machine's
             facts = replace(facts, newest=csr.name)
         decided = found.condition("Approved") is not None
         decision = decide(facts, EVEN_IF_DECIDED if decided else RULES)
@@ -330,7 +330,7 @@ class NodeObserver:
             return None  # no right to read this; the handshake and the metrics are proof enough
         except KubeError as error:
             return str(error)
-        return None if answer.strip() == "ok" else f"/healthz says {answer[:80]!r}"
+        return None if answer.strip() == "ok" else f"/healthz returned {answer[:80]!r}"
 
     async def _ready(self) -> str | None:
         node = await self.context.api.get(NODES, self.node.node)

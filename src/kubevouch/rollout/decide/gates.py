@@ -67,7 +67,7 @@ class GateEvidence:
     approved_here: frozenset[str]
     served: tuple[Served, ...]
     api_path: str | None
-    """The error of a request to the kubelet through the API server; None if the kubelet answered."""
+    """The error of a request to the kubelet through the API server; None if it succeeded or is forbidden."""
 
     ready: str | None
     metrics_not_asked: str
@@ -170,7 +170,7 @@ def _served(evidence: GateEvidence) -> _Judged:
 def _api_path(evidence: GateEvidence) -> _Judged:
     if evidence.api_path is not None:
         return Outcome.CANNOT_TELL, evidence.api_path
-    return Outcome.PASS, "the kubelet answered /healthz"
+    return Outcome.PASS, "/healthz answered, or may not be read"
 
 
 def _ready(evidence: GateEvidence) -> _Judged:
