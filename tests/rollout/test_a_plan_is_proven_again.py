@@ -110,7 +110,7 @@ OTHERS: dict[str, tuple[Change, str]] = {
         {"config": "maxPods: 5\n"},
         "/var/lib/kubelet/config.yaml has changed since the plan",
     ),
-    "another machine": ({"text": {"machine_id": "0123"}}, "this machine's id is 0123"),
+    "another machine": ({"text": {"machine_id": "0123"}}, "the machine-id is 0123"),
 }
 
 

@@ -163,7 +163,7 @@ async def test_an_undo_ends_at_the_first_node_whose_kubelet_does_not_come_back(
 async def test_an_undo_goes_past_a_node_that_is_gone_or_refuses(here: Acting) -> None:
     plan = await an_undo(here, WORKER, SECOND, THIRD)
     here.machines.by_name[WORKER].away = True
-    refuses = answered(TransactionState.REFUSED, why="machine's id is not that of the plan's node")
+    refuses = answered(TransactionState.REFUSED, why="the machine-id is not the plan's")
     here.machines.by_name[SECOND].transaction = [refuses]
     outcomes = [each.state for each in (await undo(plan, here.context, QUICK)).nodes]
     assert outcomes == [NodeState.UNKNOWN, NodeState.FAILED, NodeState.UNDONE]

@@ -96,7 +96,7 @@ LEFT_AS_IT_IS: dict[str, tuple[dict[str, str], str | None, str, bool]] = {
     "somebody who is no run": (
         {"kubevouch.dev/run": "; reboot"},
         None,
-        "did not write its text",
+        "did not write the text",
         False,
     ),
     "nobody says who": ({}, None, "without the annotation kubevouch.dev/run; serverT", True),

@@ -302,7 +302,7 @@ def test_pods_that_are_not_ready_since_the_node_before_are_waited_for() -> None:
 def test_a_stratum_is_what_the_node_says() -> None:
     info = NodeInfo(os_image="Debian 12", kubelet_version="v1.34.2+k3s1", architecture="arm64")
     assert stratum_of(Node(status=NodeStatus(node_info=info))) == "Debian 12, kubelet 1.34, arm64"
-    assert stratum_of(Node()) == "of an unknown kind"
+    assert stratum_of(Node()) == "unknown kind"
 
 
 # Whatever becomes of the nodes.

@@ -100,7 +100,7 @@ ANOTHER: dict[str, tuple[Change, str]] = {
     # name: (what comes after a plan, why it is another machine then, whatever the operator says)
     "machine-id": (
         lambda _, it, __: it.says(machine_id=b"another"),
-        "this machine's id is another",
+        "the machine-id is another",
     ),
     "node's certificate": (
         shows(cluster_ca().client(f"system:node:{SECOND}", GROUP)),

@@ -102,7 +102,7 @@ class CheckedNode:
 
     @property
     def kubelet_started(self) -> datetime | None:
-        """The earliest possible start of the kubelet, by our clock: the node read the kubelet's age after our request."""
+        """The earliest possible start of the kubelet by our clock, since the node read the kubelet's age after our request."""
         return self.survey.kubelet_started(self.look.asked)
 
 
@@ -118,7 +118,7 @@ class CheckedPlan:
 
     inputs: RunInputs
     nodes: tuple[CheckedNode, ...]
-    """In the run's order."""
+    """The nodes in the run's order."""
 
     well: frozenset[str]
     writes_config_map: bool
@@ -247,7 +247,7 @@ def _checked(
 
     Raises StoppedBefore for the first node that differs from the plan.
 
-    seen: all surveyed nodes: a host key that two of them share proves nothing.
+    seen: all surveyed nodes, since a host key that two nodes share proves nothing.
     """
     planned = {each.node for each in plan.nodes}
     keys = {each.plan.node: each.look.host_key for each in seen}

@@ -7,7 +7,7 @@ outdated.
 
 The Lease lists the nodes that may be armed, and until when. An entry is written before the node is
 armed. It stays until the node answers that it is no longer armed, or until its switch must have
-fired. No run and no node decides by the list: only `status`, `doctor` and messages use it.
+fired. Only `status`, `doctor` and messages use the list.
 
 A run whose Lease was deleted has lost it, and a new Lease has a higher number. So anybody who may
 delete the Lease can stop an unreachable run.
@@ -166,7 +166,7 @@ class LeaseHold:
 
     @property
     def _listed(self) -> Iterable[ArmedNode]:
-        """The nodes to list, our own first, since `armed_text` cuts a long list."""
+        """The nodes to list, our own first, since `armed_text` truncates a long list."""
         return {**self.armed, **self._of_others, **self.armed}.values()
 
     def _is_ours(self, raw: RawObject[Lease]) -> bool:

@@ -34,7 +34,7 @@ _PAUSE = 1.0
 _RETRY = 5.0
 _NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)
 _LAST_LOOK = 5.0
-"""The shortest time limit of an observation in seconds, so that the last one still shows what is missing."""
+"""The shortest time limit of an observation, in seconds. The last observation must still show what is missing."""
 
 # Progress messages of passed gates. Other gates are shown only while they are pending.
 _PASSED = {
@@ -164,7 +164,7 @@ class NodeRun:
         self.observer.new_process = answer.pid not in (0, self.pid_before)
         self.pid = answer.pid
         if not self.begun:
-            self._step("seeded, written, restarted")
+            self._step("config written, kubelet restarted")
         return None
 
     async def _gates(
@@ -284,7 +284,7 @@ class NodeRun:
         return (NodeState.UNKNOWN if half else NodeState.UNDONE), why
 
     async def _insist(self, action: TransactionStep, began: float) -> TransactionAnswer | None:
-        """Repeats a step until the node answers. Returns None if the switch must have fired before."""
+        """Repeats a step until the node answers. Returns None once the switch must have fired."""
         clock = self.observer.context.clock
         deadline = began + self.timeouts.switch + 2 * _RETRY
         while True:

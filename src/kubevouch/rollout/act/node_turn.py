@@ -67,7 +67,7 @@ class NodeTurns:
         else:
             run.reached = reached
             result = await (run.put_back(ill) if ill else run.run())
-        self.context.progress.ended(name, _told(result))
+        self.context.progress.ended(name, _summary(result))
         return result
 
     async def not_well(self, name: str) -> str:
@@ -212,7 +212,7 @@ def begun_before(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, A
     }
 
 
-def _told(result: NodeResult) -> str:
+def _summary(result: NodeResult) -> str:
     if result.state is NodeState.DONE:
         return f"done in {result.seconds:.0f} s"
     return str(result)

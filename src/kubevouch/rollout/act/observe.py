@@ -207,12 +207,12 @@ class NodeObserver:
         why, not_asked = await self._held(found, csrs)
         if why:
             return (
-                f"approved {_as_said(decided)}, but our policy rejects it: {why}"
+                f"approved {_by_whom(decided)}, but our policy rejects it: {why}"
                 if decided
                 else why
             )
         if decided:  # an approver was first, and every rule passes
-            self._approved(name, f"approved {_as_said(decided)}; every rule passes")
+            self._approved(name, f"approved {_by_whom(decided)}; every rule passes")
         elif self._is_the_approvers_turn(name):
             return ""
         elif len(self.approved) >= _MOST_APPROVALS:
@@ -348,6 +348,6 @@ class NodeObserver:
             return None  # not there yet, or no metrics-server is ready yet: the gate waits
 
 
-def _as_said(decided: CsrCondition) -> str:
+def _by_whom(decided: CsrCondition) -> str:
     by_our_approver = decided.reason == BY_US and decided.message.startswith(APPROVER_SAYS)
     return "by the approver" if by_our_approver else f"with reason {decided.reason!r}"

@@ -206,7 +206,7 @@ class PodTransport:
             PODS,
             clock=self._clock,
             rng=self._rng,
-            report=_not_told,
+            report=_ignored,
             namespace=self._place.namespace,
             field_selector=f"metadata.name={name}",
         )
@@ -235,7 +235,7 @@ class PodTransport:
         return True
 
 
-def _not_told(_: KubevouchError) -> None:
+def _ignored(_: KubevouchError) -> None:
     """Ignores errors of the watch, which restarts by itself."""
 
 

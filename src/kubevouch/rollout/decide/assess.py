@@ -45,7 +45,7 @@ class NodeFacts:
     """The host given to ssh; empty means the node's name."""
 
     known_as: str = ""
-    """The name in known_hosts of the host key that answered."""
+    """The host key's name in known_hosts."""
 
 
 def assess_all(
@@ -73,7 +73,7 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
     node, need, host = facts.node, facts.need, facts.host or facts.node.name
     if isinstance(need, LeftOut):
         return msgspec.structs.replace(need, host=host)
-    said = (*facts.accepted, host)  # `by_answer` asks
+    said = (*facts.accepted, host)  # `by_answer` asks the operator
     if why := not_bound_by_operator(node.name, host, facts.known_as, said, neighbours.nodes):
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     allowed = confirmed(allowed_names_of(node, seen=facts.confirmed), facts.accepted)
@@ -122,7 +122,7 @@ def _is_before_1_35(node: NodePlan) -> bool:
     return found is not None and int(found[1]) < 35
 
 
-_NOT_KUBEADMS = "this cluster has no such ConfigMap: kubeadm did not make it"
+_NOT_KUBEADMS = "this cluster has no such ConfigMap: kubeadm did not make the cluster"
 _JOINERS = "nodes that join later need an approver"
 
 

@@ -17,7 +17,7 @@ from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
 
 @dataclass(frozen=True)
 class WrittenNode:
-    """What operators wrote about a node, where no node can write.
+    """What operators recorded about a node, in objects that no node can write.
 
     addresses: each with its source, the inventory or a pin. client_certificates: the SHA-256 of the
     certificates in the pin; empty if the pin names none.

@@ -31,7 +31,7 @@ _STORED = (
     ("kubelet-server-current.pem", "kubelet-server-current.pem"),
     ("kubelet-server.crt", "kubelet-server.key"),
 )
-"""Where a starting kubelet looks for its serving certificate and key: first an issued pair, then one that somebody has put there."""
+"""Where a starting kubelet looks for its serving certificate and key: first an issued pair, then a pair that somebody has installed."""
 
 
 def seed_of(
@@ -157,7 +157,7 @@ def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
     names the pki folder and the config.yaml (transaction.sh, recorded).
     """
     if survey.unsafe:
-        return f"{node_text(survey.unsafe)}: only root may own what root runs and writes there"
+        return f"{node_text(survey.unsafe)}: only root may have write access there"
     if survey.no_kubelet:
         if node.disk.root == ROOT_DIR:
             return ""

@@ -21,7 +21,7 @@ def stratum_of(node: Node) -> str:
     info = node.status.node_info
     kubelet = ".".join(info.kubelet_version.removeprefix("v").split(".")[:2])
     known = (info.os_image, f"kubelet {kubelet}" if kubelet else "", info.architecture)
-    return ", ".join(filter(None, known)) or "of an unknown kind"
+    return ", ".join(filter(None, known)) or "unknown kind"
 
 
 @dataclass(frozen=True, slots=True)

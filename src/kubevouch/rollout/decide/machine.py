@@ -54,7 +54,7 @@ def not_its_machine_id(seen: bytes, machine_id: str) -> str:
     found = node_text(seen)
     if machine_id and found == machine_id:
         return ""
-    return f"this machine's id is {found}, the Node's is {machine_id}"
+    return f"the machine-id is {found}, but the Node's is {machine_id}"
 
 
 def not_bound_by_operator(

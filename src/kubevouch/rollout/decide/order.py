@@ -2,7 +2,7 @@
 
 The order: nodes that this run has begun before; approvals without a restart; one canary per
 stratum, which then soaks; the other workers, 1, 2, 5, ... at once; control planes, one at a time.
-The caller decides again whenever a node has finished.
+The caller calls `next_turn` again whenever a node has finished.
 """
 
 from collections.abc import Collection, Mapping
@@ -100,7 +100,7 @@ class Course:
     """Whether the node is a canary that was healthy after its soak."""
 
     for_good: bool = False
-    """Whether the failure is one that no undo takes back."""
+    """Whether no undo takes back the failure."""
 
     @property
     def active(self) -> bool:

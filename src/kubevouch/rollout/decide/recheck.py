@@ -75,7 +75,7 @@ def not_the_node(planned: NodePlan, node: Node | None) -> str:
     known = {each.address for each in node.status.addresses}
     elsewhere = next((address for address in planned.dial if address not in known), "")
     return (
-        f"the plan would prove this node at {elsewhere}, which is not an address of its Node"
+        f"the plan would check this node at {elsewhere}, which is not an address of its Node"
         if elsewhere
         else ""
     )
@@ -245,7 +245,7 @@ def not_entitled_as_planned(
     first. A CSR with more names than planned is held, even if the Node claims them.
 
     live: the current Node. neighbours: all current nodes. proven: addresses that were proven just
-    now. known_as: the name in known_hosts of the host key that answered.
+    now. known_as: the host key's name in known_hosts.
     """
     said = planned.vouched
     if why := not_bound_by_operator(planned.node, planned.host, known_as, said, neighbours.nodes):

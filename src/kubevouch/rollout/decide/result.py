@@ -82,9 +82,9 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 all done, 4 stopped with some nodes done or nothing changed, 5 undone, 130 interrupted.
+        """0: all done. 4: stopped with some nodes done or nothing changed. 5: undone. 130: interrupted.
 
-        3 if all planned nodes are done, but unhealthy nodes were left out.
+        3: all planned nodes are done, but unhealthy nodes were left out.
         """
         nodes = [each for each in self.nodes if not each.away]
         states = {each.state for each in nodes}

@@ -27,7 +27,7 @@ class RunFound(msgspec.Struct, frozen=True):
     run: bytes
     state: bytes
     fires: Moment
-    """When the run's switch fires, by the node's clock; 0 if the record does not say."""
+    """When the run's switch fires, by the node's clock; 0 if unknown."""
 
     timer: bytes
     """What `systemctl is-active` prints for the switch's timer."""
@@ -143,8 +143,8 @@ class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
     """The state in the run's folder on the node (run_state.sh)."""
 
     fires_in: int | None = None
-    """Seconds until the switch fires; negative if it is overdue. None if the run is not armed, or the
-    record does not say."""
+    """Seconds until the switch fires; negative if it is overdue. None if unknown, or if the run is not
+    armed."""
 
     switch: str = ""
     boot_net: str = ""
@@ -243,7 +243,7 @@ def with_the_lease(
     """Adds a note to each unreachable node that the Lease lists as armed. now: by the API server's clock."""
     known = {each.node: each for each in armed}
 
-    def told(status: RunOnNode) -> RunOnNode:
+    def noted(status: RunOnNode) -> RunOnNode:
         found = known.get(status.node)
         if found is None or status.state is not NodeState.UNKNOWN:
             return status
@@ -256,7 +256,7 @@ def with_the_lease(
             notes=(note, *status.notes),
         )
 
-    return tuple(map(told, statuses))
+    return tuple(map(noted, statuses))
 
 
 def while_it_is_undone(
@@ -267,14 +267,14 @@ def while_it_is_undone(
     run: the run that is being undone; empty if none is. alive: False if the undo was interrupted.
     """
 
-    def told(each: RunOnNode) -> RunOnNode:
+    def noted(each: RunOnNode) -> RunOnNode:
         if not run or each.run != run or each.state not in BEGUN:
             return each
         means = "the undo in progress restores the node" if alive else _CUT_OFF
         kept = [note for note in each.notes if note not in (_MEANS.get(each.record), _OVERDUE)]
         return msgspec.structs.replace(each, notes=(means, *kept))
 
-    return tuple(map(told, statuses))
+    return tuple(map(noted, statuses))
 
 
 def _edits(run: RunFound, state: NodeState, root: bytes) -> tuple[str, ...]:
