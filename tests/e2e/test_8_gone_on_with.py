@@ -48,7 +48,7 @@ def test_a_node_that_the_run_has_begun_and_whose_kubelet_is_down_is_put_back_and
     eventually(lambda: expired.kubectl(*asked).stdout != "True", "NotReady")
     resumed = ended(expired, 5, "resume", str(run), "--yes", "--soak", "1s")
     said, told = " ".join(resumed.err.split()), " ".join(resumed.out.split())
-    assert f"This will undo {first.name}, which this run has changed and which is not Ready" in said
+    assert f"This will undo {first.name}, which this run changed and which is not Ready" in said
     only = f"this run was begun on {first.name}, whose Node is not Ready, so it only finishes what it has begun"
     assert f"leaves out {second.name}: {only}" in said
     assert f"{first.name} undone" in told

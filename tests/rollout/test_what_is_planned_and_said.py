@@ -269,7 +269,7 @@ def test_a_config_map_text_that_somebody_wrote_into_the_plan_is_not_its_edit() -
 
 ONE_CSR = "approve one CSR of its node"
 GOES_ON = "continue this run, which is not finished, on 1 node"
-PUT_BACK = "which this run has changed and which is not Ready"
+PUT_BACK = "which this run changed and which is not Ready"
 UNDO = "kubevouch undo abcd"
 
 

@@ -62,9 +62,7 @@ async def test_what_the_approver_does_not_decide_in_time_the_run_approves_and_sa
         assert node.state is NodeState.DONE
         assert here.context.clock.monotonic() - began >= QUICK.approvers_turn == 2
         assert _approvals(here) == 1
-        told = (
-            "approved by this run: the approver had not approved the CSR within 2 s (see its log)"
-        )
+        told = "by this run: the approver had not approved the CSR within 2 s (see its log)"
         assert any(told in each for each in here.progress.lines), here.progress.lines
 
 

@@ -85,9 +85,7 @@ class Case(Enum):
         note="{what} is in progress: wait until it ends; if it was killed, status shows that in {seconds} s",
         waits=True,
     )
-    UNDO_CUT_OFF = _Row(
-        _UNDO, note="this continues the interrupted undo; restored nodes stay as they are"
-    )
+    UNDO_CUT_OFF = _Row(_UNDO, note="this continues the interrupted undo, except on restored nodes")
     GO_ON = _Row(_RESUME, note="to undo the run instead: `{undo}`")
     FAILED = _Row(_UNDO, note="the node's switch is overdue and has not ended the run")
     ELSEWHERE = _Row(

@@ -33,9 +33,7 @@ def what_is_to_be_done(
     parts = []
     if ill:
         which = "is" if len(ill) == 1 else "are"
-        parts.append(
-            f"undo {', '.join(ill)}, which this run has changed and which {which} not Ready"
-        )
+        parts.append(f"undo {', '.join(ill)}, which this run changed and which {which} not Ready")
     if change:
         parts.append(f"change {counted(len(change), 'node')}")
     if begun:

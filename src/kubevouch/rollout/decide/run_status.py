@@ -90,10 +90,7 @@ class NodeState(Explained):
         "changed (or may be) but not committed: the node's switch undoes an unproven change",
     )
     DONE = "done", "proven and committed, or healthy without a change"
-    UNDONE = (
-        "undone",
-        "restored, or undone before the run began: the run does not begin on it again",
-    )
+    UNDONE = "undone", "restored, or undone before the run began: the run cannot begin on it again"
     FAILED = "failed", "the node's switch is overdue, the Node is not Ready, or an undo failed"
     UNKNOWN = "unknown", "not known, for the reason in the same row"
 
