@@ -90,7 +90,7 @@ LEFT_AS_IT_IS: dict[str, tuple[dict[str, str], str | None, str, bool]] = {
     "another run wrote it": (
         {"kubevouch.dev/run": "ffff"},
         None,
-        "write its text; run ffff did",
+        "write the text; run ffff did",
         False,
     ),
     "somebody who is no run": (
