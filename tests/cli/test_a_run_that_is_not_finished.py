@@ -79,7 +79,7 @@ async def test_verify_and_doctor_cannot_tell_while_a_node_may_be_armed(
     )
     for ran in (verify, doctor):
         assert ran.code == 3, ran
-        assert f"run abcd may be armed on {WORKER}: its switch" in ran.told
+        assert f"run abcd may be armed on {WORKER}: it undoes" in ran.told
         assert "\nOK" not in ran.out
         assert "NEXT     kubevouch status abcd\n" in ran.out, ran
     [found] = [each for each in json.loads(document.out)["findings"] if each["code"] == "KV905"]
