@@ -52,7 +52,7 @@ a backup. It fits into 32 bits until the year 2242."""
 _FURTHEST = 10 * 365 * 24 * 3600 // _SECONDS_OF_A_HOLD
 """A fencing number more than ten years ahead is ignored: somebody has edited the Lease."""
 _LONGEST_BELIEVED = 60
-"""The longest lease duration that we accept, in seconds. Ours is 15."""
+"""The longest lease duration that we accept, in seconds. Our own is 15."""
 _WAIT = "wait until that run ends"
 
 

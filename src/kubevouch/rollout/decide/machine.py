@@ -148,7 +148,7 @@ class StartFiles:
 
 
 def asks_anyhow(survey: NodeSurvey) -> bool:
-    """Whether a drop-in or a flag turns serverTLSBootstrap on, whatever the config file says. False if the files cannot be read."""
+    """Whether a drop-in or a flag turns serverTLSBootstrap on, regardless of the config file. False if the files cannot be read."""
     try:
         empty = read_document(_EMPTY_FILE)
         found = StartFiles(survey).next_start_with(empty) if survey.config else None
@@ -158,7 +158,7 @@ def asks_anyhow(survey: NodeSurvey) -> bool:
 
 
 def restart_pending(survey: NodeSurvey, started_with: str = "") -> bool:
-    """Whether the kubelet may run with other settings than its config file, which was written after its start.
+    """Whether the kubelet may run with outdated settings, since its config file was written after its start.
 
     started_with: the digest of the file at the start, if known. Writing the same content again
     changes nothing.
