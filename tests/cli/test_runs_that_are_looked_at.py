@@ -190,7 +190,7 @@ async def test_refusals_lead_to_the_run_under_way(kubevouch: Program, stage: Sta
     try:
         for ran in await kubevouch.several(("apply", path, "--yes"), ("undo", path, "--yes")):
             assert ran.code == 4, ran
-            assert "another run is in progress, held by run bbbb of alice@laptop" in ran.err
+            assert "another run is in progress: held by run bbbb of alice@laptop" in ran.err
             assert ran.err.splitlines()[-1] == "NEXT     kubevouch status bbbb", ran
     finally:
         renewing.cancel()

@@ -427,7 +427,7 @@ def test_an_armed_node_is_named_with_the_time_of_its_switch_and_both_ways_on() -
     assert found == ArmedNode("abcd", "w1", seen.at + timedelta(seconds=100))
     said = what_is_left_armed([found], seen.at + timedelta(seconds=40), ["kubevouch", "apply", "p"])
     assert said.startswith("w1 may be armed by run abcd: ")
-    assert f"undoes the change in 60 s, at {found.due:%H:%M:%S} UTC, unless" in said
+    assert f"undoes an unproven change in 60 s, at {found.due:%H:%M:%S} UTC, unless" in said
     assert "`kubevouch apply p`" in said
     assert "`kubevouch undo abcd`" in said
 
