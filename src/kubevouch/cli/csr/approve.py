@@ -129,7 +129,7 @@ def undecided(
 def _unasked(passing: list[Judged]) -> str:
     """For the prompt: rules that were not evaluated for some of these CSRs."""
     rules = sorted({rule for each in passing for rule in each.decision.not_asked})
-    return f" (not asked: {', '.join(rules)})" if rules else ""
+    return f" (not checked: {', '.join(rules)})" if rules else ""
 
 
 def _approve(

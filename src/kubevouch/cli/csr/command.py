@@ -181,7 +181,7 @@ def approve(
     --all shows a table of the pending CSRs that pass, with the names that each approval vouches for. It lists the others
     with the rules that hold them. It never approves two CSRs of one node. An installed approver decides alone, unless you
     give NAME and --against-approver. An approval cannot be undone: the certificate is valid until it expires. The
-    approval's message lists the rules that were not asked.
+    approval's message lists the rules that were not checked.
     """
     from kubevouch.cli.csr.approve import approve_csrs
 

@@ -219,7 +219,7 @@ def _print_results(terminal: Terminal, decision: Decision, node: str | None) -> 
 def _word(result: RuleResult) -> tuple[str, Colour | None]:
     """The word for the result of a rule, and its colour. A rule that was not evaluated has not passed."""
     if result.reason is HoldReason.NOT_ASKED:
-        return "not asked", None
+        return "not checked", None
     return _WORDS[result.outcome]
 
 
@@ -233,7 +233,7 @@ _WORDS = {
 def _verdict(judgement: CsrJudgement) -> str:
     decision = judgement.decision
     if decision.outcome is Outcome.PASS:
-        return "every rule that was asked passes" if decision.not_asked else "every rule passes"
+        return "every checked rule passes" if decision.not_asked else "every rule passes"
     told = exit_of(replace(judgement, held=""))
     word = "cannot tell:" if told is ExitCode.COULD_NOT_TELL else "held by"
     return f"{word} {', '.join(each.rule for each in decision.held_by)}"
