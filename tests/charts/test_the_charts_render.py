@@ -147,7 +147,11 @@ def test_a_chart_has_the_products_version(chart: Path) -> None:
         (EXPORTER, (), "expected image.repository and image.digest"),
         (EXPORTER, (*IMAGE, "--set", "interval=often"), "interval"),
         (METRICS_SERVER, ("--set", "image.tag=v1"), "expected image.repository and image.digest"),
-        (METRICS_SERVER, ("--set", "image.repository=a"), "expected image.repository and image.digest"),
+        (
+            METRICS_SERVER,
+            ("--set", "image.repository=a"),
+            "expected image.repository and image.digest",
+        ),
         (METRICS_SERVER, (*IMAGE, "--set", "image.digest=sha256:12"), "image.digest"),
         (METRICS_SERVER, (*IMAGE, "--set", "addonResizer.enabled=true"), "no resizer"),
         (METRICS_SERVER, (*IMAGE, "--set", "repliccas=2"), "repliccas"),
