@@ -37,7 +37,7 @@ _UNPINNED: Final = (PinState.UNREADABLE, PinState.NOTHING)
 
 @dataclass(frozen=True)
 class NamedCertificates:
-    """`of`: SHA-256 of each node's client certificate. `problems`: why a node's certificate could not be read."""
+    """Client certificates of nodes. of: the SHA-256, by node. problems: why a certificate could not be read, by node."""
 
     of: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class Looked:
     named: NamedCertificates = field(default_factory=NamedCertificates)
     issued: str = ""
     texts: Texts = field(default_factory=dict)
-    """The stored entries of each pinned node, by ConfigMap."""
+    """The stored entries, by node and ConfigMap."""
 
 
 class NamesNotKnown(KubevouchError):
@@ -209,7 +209,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
             first = f"kubevouch approver pin {each.pin.node} --remove"
             terminal.command("NEXT  ", first, beside_an_error=True)
     for node, value in refused:
-        terminal.error(f"{node}: {value} is not pinned, although --allow asks for it")
+        terminal.error(f"{node}: {value} is not pinned, although --allow lists it")
     code = ExitCode.COULD_NOT_TELL if looked.named.problems else ExitCode.OK
     if refused:
         code = ExitCode.FINDINGS
@@ -246,7 +246,7 @@ async def certificates_on_disks(
     transport: NodeTransport,
     progress: Callable[[str], None],
 ) -> NamedCertificates:
-    """The client certificate on each node's disk. Finds and checks the machines like `plan`.
+    """Reads the client certificate on each node's disk. Connects to machines and verifies them like `plan`.
 
     nodes: all nodes of the cluster. said: names and addresses that the operator allows for each node, as in `plan`.
     """
@@ -283,13 +283,13 @@ async def credential_of(api: ApiClient, name: str, node: str) -> str:
         raise UsageError(f"--csr {name}", f"{csr.username} created it", f"expected a CSR of {node}")
     found = certificate_id(csr.credential_ids or ())
     if not found:
-        seen = "the API server does not report the client certificate that requested this CSR (before Kubernetes 1.32)"
+        seen = "the CSR does not record the requestor's client certificate (needs Kubernetes 1.32)"
         raise UsageError(f"--csr {name}", seen, "expected --via ssh")
     return found
 
 
 async def issued_to(api: ApiClient, certificate: str) -> str:
-    """Requestor and time of issue of this client certificate, from live CSRs, as text."""
+    """Describes who requested this client certificate, and when, according to the live CSRs."""
     try:
         listed = await api.list_all(CSRS)
     except KubeError as error:

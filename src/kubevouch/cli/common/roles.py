@@ -15,8 +15,8 @@ from kubevouch.cli.install.products import APPROVER, PRODUCTS
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _INSTALLER: Final = """\
-# The roles for `{verb} install`, `upgrade` and `remove`. They include the rights of the {title}: a user with them can run
-# any image with its account. You may bind them only while you install.
+# The roles for `{verb} install`, `upgrade` and `remove`. They include the rights of the {title}: a user with these
+# roles can run any image with its ServiceAccount. You can delete the bindings after the installation.
 # Bind them to the user who installs (for a ServiceAccount: --serviceaccount=NAMESPACE:NAME):
 #   kubectl create clusterrolebinding {role} --clusterrole={role} --user=USER
 #   for space in {spaces}; do
@@ -26,7 +26,7 @@ _INSTALLER: Final = """\
 
 
 def roles_of(name: str) -> str:
-    """The roles of a `reader`, a `rollout` or a `pinner`, or the installer's roles for the product with this name."""
+    """The manifests of the roles `reader`, `rollout` or `pinner`, or of a product's installer roles."""
     if name in PRODUCTS:
         return _installer_roles(PRODUCTS[name])
     folder = files(__package__).joinpath("role_manifests")
@@ -37,11 +37,10 @@ _Rule = dict[str, Any]
 
 
 def _installer_roles(product: Product) -> str:
-    """The roles to install, upgrade and remove a product: to read, to write each object, and to grant the product's rights.
+    """The roles to install, upgrade and remove a product: they read and write its objects, and grant its rights.
 
-    RBAC lets nobody grant rights that they lack, so these roles include the product's rights. `escalate` would allow
-    any right. The roles may also bind the product's roles by name. Otherwise the dry run of a binding fails if its role
-    does not exist yet.
+    RBAC forbids granting rights that one lacks, so these roles include the product's rights. The verb `escalate` would
+    allow any right. The verb `bind` lets the dry run of a binding succeed before its role exists.
     """
     space = product.namespace
     rules: dict[str, list[_Rule]] = defaultdict(list)

@@ -18,7 +18,7 @@ def ask_for_sudo(terminal: Terminal, user: str) -> None:
     if terminal.sudo_password is not None:
         return  # --watch looks again
     if not terminal.can_ask:
-        seen = "is not a terminal, so it cannot ask for a password"
+        seen = "is not a terminal, so no password can be entered"
         raise UsageError("standard input", seen, "expected sudo without a password")
     whose = f"of {user} " if user else ""
     word = terminal.ask_hidden(f"Password {whose}for sudo on the nodes")

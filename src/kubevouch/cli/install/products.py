@@ -20,7 +20,7 @@ _RENEWED: Final = timedelta(seconds=5)
 async def _why_none_leads(api: ApiClient) -> str:
     """Why the approver does not decide yet; empty if a pod leads. The Lease of a former leader has to expire first.
 
-    Uses the API server's clock, which also sets the time of the Lease's renewals.
+    Uses the API server's clock, by which the Lease's renewals are dated.
     """
     try:
         lease = await api.get(LEASES, LEASE, NAMESPACE)
@@ -63,7 +63,7 @@ APPROVER: Final = Product(
     ready="all pods are ready, and one leads",
     then="kubevouch csr list",
     without=f"Without another approver ({Code.ROTATION_WILL_STALL}), nobody approves the next certificates, which kubelets request "
-    "at 70 to 90 % of the current lifetime. When the current ones expire, the ports go dark.",
+    "at 70 to 90 % of the current lifetime. When the current ones expire, TLS connections to kubelets fail.",
 )
 EXPORTER: Final = Product(
     verb="exporter",

@@ -33,8 +33,7 @@ def remove_product(
 ) -> ExitCode:
     """Deletes our objects. Exit code 4: declined, or stopped halfway.
 
-    written: ConfigMaps about nodes that are deleted, too. undo: more flags for a new install. stays: descriptions of
-    what is kept.
+    written: ConfigMaps to delete, too. undo: more flags for a new install. stays: descriptions of what is kept.
     """
     there = [each for each in product.objects if each.reference in live and not each.stays]
     going = [*written, *there]
@@ -47,7 +46,7 @@ def remove_product(
     for text in filter(None, (warning, product.without)):
         terminal.note(text)
     terminal.confirm(f"delete these {len(going)} objects, on {named(access)}", yes=yes)
-    # Before the first write, so that it is there after an interruption.
+    # Before the first write, which may be interrupted.
     again = ("kubevouch", product.verb, "install", "--image", image_in(product, live), *undo)
     terminal.command("UNDO  ", again)
     terminal.nothing_changed = False
