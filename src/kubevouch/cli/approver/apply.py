@@ -51,7 +51,7 @@ class InstallOptions(ApplyOptions):
 
 @dataclass(frozen=True)
 class _ClusterState:
-    """The state of the cluster before the install. has_led: whether our approver's Lease exists: a pod has led."""
+    """The state of the cluster before the install. has_led: whether our approver's Lease exists, so a pod has led."""
 
     present: Present
     approvers: Measured[tuple[Approver, ...]]
@@ -60,7 +60,7 @@ class _ClusterState:
 
     @property
     def is_first_install(self) -> bool:
-        """Whether this is the first install, or repeats it. Only then all nodes are pinned: later, a missing pin may be intended."""
+        """Whether this is the first install, or a repetition. Only then all nodes are pinned: later, a missing pin may be intended."""
         live = self.present.live
         begun = THE_ACCOUNT in live and not self.has_led
         return APPROVER.deployment not in live and (begun or not self.stored.pins)

@@ -33,8 +33,7 @@ class Settings:
     """The approver's settings from flags.
 
     enforces: whether the admission policies deny instead of only warning. users, groups: who may decide about CSRs of
-    kubelets, in addition to those in the manifest. configuration: the content of configuration.yaml; None keeps the current
-    one.
+    kubelets, in addition to those in the manifest. configuration: the content of configuration.yaml; None keeps it.
     """
 
     enforces: bool = False

@@ -115,7 +115,7 @@ def _keep(environment: Mapping[str, str], kept: _FormerPins, name: str) -> Path:
 
 
 def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) -> ExitCode:
-    """Restores the pins in a file of former pins. Raises UsageError, or PinsChanged if the pins have changed since the file was written."""
+    """Restores the pins in a file of former pins. Raises UsageError, or PinsChanged if they have changed since."""
     kept = read_former_pins(file)
 
     async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, str]:

@@ -44,7 +44,7 @@ class NamedCertificates:
 
 
 @dataclass(frozen=True)
-class Looked:
+class NewPins:
     """Proposed pins for each node. problems: errors in the stored data. gone: pinned nodes without a Node object.
 
     named: the client certificates to pin. issued: requestor and time of issue of the certificate from --csr.
@@ -70,13 +70,13 @@ def look(
     allowed: Mapping[str, tuple[str, ...]],
     csr: str = "",
     ssh: NodeTransport | None = None,
-) -> Looked:
+) -> NewPins:
     """Reads Nodes, the cluster's own names, pins and, with ssh, the disks of nodes.
 
     asked: the nodes to pin; empty means all. allowed: the values of --allow by node. csr: the value of --csr.
     """
 
-    async def looking(api: ApiClient, clock: Clock) -> Looked:
+    async def looking(api: ApiClient, clock: Clock) -> NewPins:
         inquiry = Inquiry(clock)
         nodes, names, stored, by = await together(
             api.list_all(NODES),
@@ -105,7 +105,7 @@ def look(
         found = proposals(seen, chosen or known, at=api.server_clock.now(), by=by)
         gone = () if chosen else tuple(sorted(stored.pins.keys() - set(known)))
         issued = await issued_to(api, *named.of.values()) if csr else ""
-        return Looked(found, stored.problems, gone, named, issued, stored.texts)
+        return NewPins(found, stored.problems, gone, named, issued, stored.texts)
 
     return with_api(terminal, access, looking)
 
@@ -118,7 +118,7 @@ async def _own_user(api: ApiClient) -> str:
         return ""
 
 
-def show(terminal: Terminal, looked: Looked) -> None:
+def show(terminal: Terminal, looked: NewPins) -> None:
     """Prints the proposed pins, and the values that they omit."""
     if terminal.document_form:
         content = {"nodes": [_json(each) for each in looked.found], "gone": looked.gone}
@@ -136,7 +136,7 @@ def show(terminal: Terminal, looked: Looked) -> None:
         terminal.error(f"{node}: cannot pin the client certificate: {why}")
     if looked.found and looked.named == NamedCertificates():
         over_ssh = terminal.hint("kubevouch approver pin --via ssh")
-        text = "No client certificate is added; existing ones stay if the machine is the same. To pin those on the nodes' disks"
+        text = "No client certificate is added; pinned ones stay if the machine is the same. To pin the certificates on the nodes' disks"
         terminal.note(f"{text}: {over_ssh}")
 
 
@@ -175,8 +175,8 @@ def _json(found: Proposal) -> Mapping[str, object]:
     }
 
 
-def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
-    """Prints the differences between pins and live Nodes. Returns exit code 1 if there are any."""
+def say_differences(terminal: Terminal, looked: NewPins) -> ExitCode:
+    """Prints the differences between pins and live Nodes. Returns exit code 1 if they differ."""
     terminal.out()
     for each in looked.found:
         for text in each.differs:
@@ -189,12 +189,12 @@ def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
         terminal.out("Every pin matches its Node.")
     elif any(each.writes for each in looked.found):
         wanted = " ".join(each.pin.node for each in looked.found if each.writes)
-        terminal.out("If these are your nodes, and every row is right:")
+        terminal.out("If these are your nodes, and every row is correct:")
         terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
     return ExitCode.FINDINGS if differs else ExitCode.OK
 
 
-def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool) -> ExitCode:
+def write(terminal: Terminal, access: ClusterAccess, looked: NewPins, *, yes: bool) -> ExitCode:
     """Asks, then writes new and changed pins.
 
     Exit code 4: a node could not be pinned. 1: a value of --allow was refused. 3: a client certificate is unreadable.
@@ -226,7 +226,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
 
 
 def _ask(
-    terminal: Terminal, access: ClusterAccess, looked: Looked, if_dry: ExitCode, *, yes: bool
+    terminal: Terminal, access: ClusterAccess, looked: NewPins, if_dry: ExitCode, *, yes: bool
 ) -> None:
     """Prints the changes, and asks. if_dry: the exit code of a dry run."""
     pins = [each.pin for each in looked.found if each.writes]

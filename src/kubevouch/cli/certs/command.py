@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLimit | None":
-    """Parses a remaining time or a used percentage of the lifetime. Raises click.BadParameter."""
+    """Parses LIMIT: a remaining time, or a percentage of the lifetime. Raises click.BadParameter."""
     from kubevouch.inventory.rows import read_life_limit
 
     found = None if value is None else read_life_limit(value)
@@ -89,7 +89,7 @@ def command(
     `certs` dials kubelets, API servers, etcd, metrics-server and webhooks with a bare TLS handshake. It sends no
     credential, reads no Secret, and lists what it cannot reach under "not read".
 
-    LIMIT is a remaining time (30d, 12h) or a used percentage of the lifetime (92%).
+    LIMIT is a remaining time (30d, 12h), or the percentage of the lifetime that has passed (92%).
 
     With --via ssh, `certs` also reads the disk of every node, with a script that never prints a key.
 

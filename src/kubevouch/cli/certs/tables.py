@@ -58,7 +58,7 @@ def print_tables(
     again = [row for row in others if row.found.use in SHOWN_BY_KUBEADM]
     more = [row for row in others if row.found.use not in SHOWN_BY_KUBEADM]
     _print_section(
-        terminal, "certificates that kubeadm shows, seen from this machine", again, limits, shorten
+        terminal, "kubeadm's certificates, as seen from this machine", again, limits, shorten
     )
     _print_section(terminal, "certificates that kubeadm does not show", more, limits, shorten)
     _print_what_stops(terminal, with_unread)
@@ -143,7 +143,7 @@ def _summary_cells(each: UseSummary) -> tuple[str, ...]:
 
 
 def _outlier_cells(outlier: Outlier, usual: str, shorten: Shorten) -> tuple[str, ...]:
-    """The cells of an outlier. usual: what renews most certificates, which is not repeated."""
+    """The cells of a certificate that differs from the others. usual: what renews the others, which is not repeated."""
     row = outlier.row
     more = f" and {outlier.more} more" if outlier.more else ""
     place = shorten(row.found.node) or row.found.where

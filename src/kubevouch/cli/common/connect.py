@@ -71,7 +71,7 @@ def with_api(
 VARIABLE = "KUBEVOUCH_LOOPBACK_ADDRESSES"
 """The environment variable for a cluster that runs entirely on this machine. It names a file that lists the loopback
 addresses of kubelets, one per line. `shared` after an address means that several kubelets use it, at different ports. A
-line `authority sha256:HEX` has the hash of the CA's public key, as kubeadm prints it. # starts a comment. CSRs for
+line `authority sha256:HEX` contains the hash of the CA's public key, as kubeadm prints it. # starts a comment. CSRs for
 loopback addresses outside this file are never approved. The API server must have a loopback address, no proxy, and a
 certificate of that CA, since a tunnel can forward 127.0.0.1 to any cluster."""
 _LARGEST = 1024 * 1024
@@ -105,7 +105,7 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
     if not _verifies_with(access, authorities):
         raise UsageError(
             f"${VARIABLE}, {named}",
-            f"is for another cluster than {access.server}, which is not verified against this CA alone",
+            f"is for another cluster: {access.server} is not verified against this CA alone",
             "unset it: a tunnel or `kubectl proxy` can forward to any cluster",
         )
     return found
@@ -123,7 +123,7 @@ def _verifies_with(access: ClusterAccess, authorities: set[str]) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether the host is a literal loopback address. Names do not count, since a resolver may return any address."""
+    """Whether the host is a literal loopback address. Host names do not count, since a resolver may return any address."""
     address = _plain_address(host)
     return address is not None and address.is_loopback
 
@@ -139,7 +139,6 @@ def _plain_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _read(path: Path) -> tuple[LoopbackKubelets, set[str]]:
-    """Reads the loopback addresses and the hashes of CAs from the file."""
     where = f"${VARIABLE}, {path}"
     try:
         text = bytes_in(path, most=_LARGEST, expected=_EXPECTED, where=where).decode()

@@ -1,4 +1,4 @@
-"""Prints findings for a person or as JSON, for `doctor` and `verify`."""
+"""Prints findings as text, JSON or YAML, for `doctor` and `verify`."""
 
 from collections.abc import Callable, Sequence
 
@@ -46,7 +46,7 @@ _WORDS = {
     "info": Colour.QUIET,
     "unknown": Colour.WARNING,
 }
-"""Colours of the words before conclusions and before "nothing found". Other words have the colour of a warning."""
+"""Colours of the words that start conclusions and empty sections. Any other word has the colour of a warning."""
 
 
 def print_diagnosis(
@@ -170,7 +170,6 @@ def _subjects(proofs: Sequence[Proof], shorten: Callable[[str], str]) -> str:
 
 
 def _print_end(terminal: Terminal, conclusions: Sequence[Conclusion]) -> None:
-    """Prints the conclusions, with their texts aligned."""
     terminal.out()
     width = max(7, *(2 + len(each.word) for each in conclusions), 0)
     for each in conclusions:

@@ -1,4 +1,4 @@
-"""A group of commands that accepts options before a command: `kubevouch --context X doctor` is `kubevouch doctor --context X`."""
+"""A group of commands that accepts options before a command: `kubevouch --context X doctor` means `kubevouch doctor --context X`."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ class CommandGroup(click.Group):
     """Passes options that precede a command to the command, which rejects unknown ones."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Moves options that precede the command behind it. Shows the help if no command is given."""
+        """Moves options from before the command to after it. Shows the help if no command is given."""
         end = _leading(args)
         ctx.meta[_LACKS_VALUE] = end > len(args) or args[-1:] == ["="]  # so bash splits it
         before, command = _long(args[:end]), args[end : end + 1]
@@ -60,7 +60,7 @@ _OURS = (
 
 
 def wrong_line(error: click.UsageError) -> str:
-    """The message for an invalid command line: where, what was expected, what was given."""
+    """The message for an invalid command line: where the error is, what was expected, and what was given."""
     if isinstance(error, click.NoSuchCommand | click.NoSuchOption):
         return _mistyped(error)
     where = _path(error.ctx) if error.ctx else []

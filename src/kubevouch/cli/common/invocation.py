@@ -14,7 +14,7 @@ from kubevouch.rollout.decide.timeouts import as_said
 
 OURS = "kubevouch"
 SSH_CONFIG = "KUBEVOUCH_SSH_CONFIG"
-"""The environment variable that names ssh's configuration file. An existing plan contains the path instead."""
+"""The environment variable that names ssh's configuration file. An existing plan stores its path."""
 _CLUSTER = ("--kubeconfig", "--context")
 _LAB = ("--dir",)
 _SSH = ("--via", "--ssh-config", "--ssh-user", "--ask-sudo-password")
@@ -25,7 +25,7 @@ _TIMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "resume": (("resume",), _OF_A_RUN),  # the run stores the other values
     "undo": (("undo",), ("--gate-timeout",)),
 }
-"""For each verb: the verbs whose hints repeat its timeout flags, and these flags."""
+"""For each verb: the verbs whose hints repeat its timeout flags, and the flags to repeat."""
 _OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password", *_PODS)
 
 # The flags that select where a verb acts. Verbs that are not listed have none (explain, version).
@@ -113,7 +113,6 @@ _REPEATED = (*_CLUSTER, "--namespace", *_LAB, *_SSH, *_PODS, *_OF_A_RUN)
 
 
 def _parameter(flag: str) -> str:
-    """The name of the flag's parameter in click."""
     return "directory" if flag == "--dir" else flag.removeprefix("--").replace("-", "_")
 
 

@@ -48,7 +48,7 @@ class Progress:
         self._live: Live | None = None
 
     def begin(self, key: Hashable, text: str, *, in_seconds: float = 0.0) -> None:
-        """Adds an operation that starts now, or in `in_seconds`. If the key is known, only changes the text."""
+        """Adds an operation that starts in `in_seconds`. If the key is known, only changes the text."""
         known = self._waits.get(key)
         if known is None:
             self._waits[key] = _Wait(text, self._clock.monotonic() + in_seconds)
@@ -91,7 +91,7 @@ class Progress:
             self._line(text)
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
-        """Shows a request to the API server. The returned function ends this; with -v, it prints the request."""
+        """Shows a pending request. Call the returned function when the request has ended; with -v, it prints a line."""
         key, began = object(), self._clock.monotonic()
         self.begin(key, f"waiting for the API server: {method} {target.partition('?')[0]}")
 

@@ -1,7 +1,7 @@
 """The RBAC roles that the verbs need, as manifests. Tests run the verbs with exactly these roles.
 
-Rights that a verb needs in one namespace are granted only there. A cluster-wide right to read ConfigMaps or logs would
-expose the data of applications.
+Rights that a verb needs in one namespace are granted only in that namespace. A cluster-wide right to read ConfigMaps or
+logs would expose the data of applications.
 """
 
 from collections import defaultdict
@@ -47,7 +47,7 @@ def _installer_roles(product: Product) -> str:
     names: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
     rules[""].append(_rule("", "nodes", "list"))
     rules[space].append(_rule("", "pods", "list"))
-    if product is APPROVER:  # `approver install` looks for other approvers, and pins
+    if product is APPROVER:  # `approver install` also looks for other approvers and writes pins
         rules[""] += [
             _rule("", "pods", "list"),
             _rule(_RBAC, "clusterroles", "list"),
@@ -67,7 +67,7 @@ def _installer_roles(product: Product) -> str:
     for (where, group, plural, verbs), listed in names.items():
         rules[where].append(_rule(group, plural, verbs, listed))
     role = f"{product.name}-installer"
-    # The namespace comes first, so that a Role can lie in it.
+    # The namespace comes first, since it may contain a Role.
     namespaces = [each.body for each in product.objects if each.resource.kind == "Namespace"]
     documents = [*namespaces, *_documents(role, rules)]
     spaces = " ".join(sorted(filter(None, rules), reverse=True))

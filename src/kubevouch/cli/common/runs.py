@@ -166,7 +166,7 @@ def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts:
 
 
 def kept_here(environment: Mapping[str, str]) -> Callable[[str], bool]:
-    """Returns a function that returns whether this machine has a readable plan of a run, as `resume RUN` needs."""
+    """Returns a function that tells whether this machine has a readable plan of a run, as `resume RUN` needs."""
     return lambda run: kept_plan(run, environment) is not None
 
 
@@ -189,14 +189,14 @@ def _own_plan(path: Path) -> Plan:
 
 
 def find_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
-    """The plan of a run, by the run's name or the plan's file. asked: the command line, for errors. Raises UsageError.
+    """Finds a plan by the run's name or the plan's path. asked: the command line, for errors. Raises UsageError.
 
     A run's name is never read as a file in the current folder, since somebody else may have created that file.
     """
     try:
         return _found_run(word, environment, asked)
     except UsageError as error:
-        # The nodes know the run even if no plan is stored here.
+        # `status` finds the run on its nodes even if no plan is stored here.
         here = kept_run(word, environment) or not re.fullmatch(RUN_NAME, word)
         error.leads_on = (join([*STATUS, *([] if here else [word])]),)
         raise

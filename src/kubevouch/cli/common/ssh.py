@@ -10,7 +10,7 @@ from kubevouch.node.io.sudo import SudoPassword
 
 
 def ask_for_sudo(terminal: Terminal, user: str) -> None:
-    """Asks for the sudo password of the nodes, for `ssh_of`. user: the login name, or "".
+    """Asks for the sudo password of the nodes, unless it is known. user: the login name, or "".
 
     Raises:
         UsageError: there is no terminal, or the password is empty.

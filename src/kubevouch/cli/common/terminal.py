@@ -112,12 +112,12 @@ class Terminal:
         self.invocation: Invocation | None = None
         self.progress: Progress | None = None
         self.sudo_password: SudoPassword | None = None
-        """The sudo password for the nodes, if the operator was asked."""
+        """The sudo password for the nodes; None if the operator was not asked."""
         self.verbose = False
         self.document_form = ""
-        """If `json` or `yaml`, standard output gets only the document, and text goes to standard error."""
+        """If `json` or `yaml`, standard output gets only the document, and other text goes to standard error."""
         self.dry_run = False
-        """Whether this is a dry run: it prints questions, but writes nothing."""
+        """Whether this is a dry run, which prints what it would write, but writes nothing."""
         self.held: list[str] | None = None
         """With `--watch`, collects the output, to compare it with the previous result; else None."""
         self._noted = set[str]()
@@ -272,7 +272,7 @@ class Terminal:
 
     @property
     def has_colour(self) -> bool:
-        """Whether standard output shows colours: a terminal, and no NO_COLOR (no-color.org)."""
+        """Whether to print colours: on a terminal, unless NO_COLOR is set (no-color.org)."""
         return self.shows_escapes and not self.environment.get("NO_COLOR")
 
     @property
@@ -286,7 +286,7 @@ class Terminal:
         self.nothing_changed = True
 
     def confirm(self, what: str, *, yes: bool, if_dry: ExitCode = ExitCode.OK) -> None:
-        """Prints what will be done, and asks. Raises UsageError without a terminal, Declined for a no, DryRun in a dry run.
+        """Prints what will be done, and asks. Raises UsageError without a terminal, Declined if the answer is no, DryRun in a dry run.
 
         if_dry: the exit code if every write succeeds.
         """

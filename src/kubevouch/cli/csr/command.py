@@ -32,7 +32,7 @@ def _sha256(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 def allowing(function: Callable[..., int]) -> Callable[..., int]:
-    """The options for allowed names of nodes, passed to the verb as `sources`."""
+    """Adds --allow and the options about cluster names. Passes them to the verb as `sources`."""
 
     @functools.wraps(function)
     def with_sources(
@@ -60,9 +60,9 @@ def allowing(function: Callable[..., int]) -> Callable[..., int]:
 def command() -> None:
     """Certificate signing requests of kubelets for their serving certificates.
 
-    `list` and `explain` only read. `approve` applies the policy. Nothing overrides the rules about the requestor,
-    the cluster's own names, and names that are proven to belong to another node. If the approver
-    is installed, its pins and inventory list the names and addresses of each node.
+    `list` and `explain` only read. `approve` applies the policy. Nothing overrides the rules about the requestor, the
+    cluster's own names, and names that are proven to belong to another node. If the approver is installed, its pins and
+    inventory list the names and addresses of each node.
     """
 
 

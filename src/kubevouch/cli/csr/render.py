@@ -26,7 +26,7 @@ from kubevouch.policy.reasons import HoldReason
 _MOST_SHOWN = 4
 _LONGEST = 64
 _ITS_LOG = f"kubectl -n {APPROVER.namespace} logs -l {APPROVER.pods} --tail=-1"
-"""Prints the whole log of every approver pod. With a label selector, kubectl prints only ten lines by default."""
+"""The command that prints the log of every approver pod. With a label selector, kubectl prints only ten lines by default."""
 
 COLUMNS = tuple(CSRS)
 
@@ -35,7 +35,7 @@ _OVER = {HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
 
 
 def exit_of(judgement: CsrJudgement) -> ExitCode:
-    """0: the CSR passes. 3: it is left to the approver, or held only because data is unreadable. 1: it is held otherwise."""
+    """0: the CSR passes. 3: it is left to the approver, or held only because data is unreadable. 1: otherwise."""
     if judgement.outcome is Outcome.PASS:
         return ExitCode.OK
     known = {each.reason for each in judgement.decision.held_by} - _NOT_READ
@@ -86,7 +86,7 @@ def explained_json(each: Judged) -> dict[str, object]:
 
 
 def csr_row(each: Judged, at: datetime) -> tuple[str, ...]:
-    """The row of a CSR under COLUMNS."""
+    """A CSR's cells for COLUMNS."""
     found, decisions = each.found, each.found.status.conditions
     by = f" ({shortened(decided_by(decisions[0]))})" if decisions else ""
     policy = _in_short(each.by, is_decided=bool(decisions))
@@ -94,7 +94,7 @@ def csr_row(each: Judged, at: datetime) -> tuple[str, ...]:
 
 
 def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, ...]:
-    """The row of a CSR under the first four COLUMNS, without a decision."""
+    """A CSR's cells for the first four COLUMNS, without a decision."""
     node = found.spec.username.removeprefix(NODE_USER)
     csr = csr_of(found)
     asked = _asked_for(csr)
@@ -260,13 +260,13 @@ def explaining(held: Sequence[Judged]) -> str:
 
 
 def print_plan_hint(terminal: Terminal, held: Sequence[Judged]) -> None:
-    """Prints the `plan` command if no source knows a node. A rollout verifies each node's names and approves its CSR."""
+    """Prints the `plan` command if no source lists a node. A rollout verifies each node's names and approves its CSR."""
     if any(_wants_a_plan(each.decision) for each in held):
         terminal.command("NEXT   ", PLAN)
 
 
 def _wants_a_plan(decision: Decision) -> bool:
-    """Whether the CSR is held because no source knows the node. It may also be superseded or too old."""
+    """Whether the CSR is held because no source lists the node. It may also be superseded or too old."""
     reasons = _reasons(decision)
     says_so = HoldReason.ONLY_THE_NODE_SAYS_SO
     return says_so in reasons and reasons <= {says_so} | _OVER

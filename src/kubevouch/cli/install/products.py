@@ -78,7 +78,7 @@ EXPORTER: Final = Product(
     counts=lambda _: False,
     ready="the pod is ready",
     then="kubevouch certs",
-    without="Prometheus no longer sees certificates; `kubevouch certs` still shows them.",
+    without="Prometheus no longer has metrics of certificates; `kubevouch certs` still shows them.",
 )
 METRICS_SERVER: Final = Product(
     verb="metrics-server",

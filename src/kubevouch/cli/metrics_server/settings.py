@@ -144,7 +144,7 @@ def _authority(flags: MetricsServerFlags) -> AuthorityPlace | None:
     place, _, rest = given.partition(":")
     names, _, last = rest.rpartition(":")
     chosen = _listed(last)
-    # An address of IPv6 among the names has colons, too.
+    # IPv6 addresses among the names have colons, too.
     if not (names and chosen and set(chosen) <= set(METRICS_VERSIONS)):
         names, chosen = rest, METRICS_VERSIONS
     namespace, _, secret = place.partition("/")
