@@ -33,7 +33,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import LEASES
 
 _EITHER: Final = (
-    "expected --new-nodes hold (a new node waits for `kubevouch approver pin NODE`), or --new-nodes rule "
+    "expected --new-nodes hold (a new node needs `kubevouch approver pin NODE`), or --new-nodes rule "
     "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits a new node once)"
 )
 

@@ -246,7 +246,7 @@ async def certificates_on_disks(
     transport: NodeTransport,
     progress: Callable[[str], None],
 ) -> NamedCertificates:
-    """Reads the client certificate on each node's disk. Connects to machines and verifies them like `plan`.
+    """Reads the client certificate on each node's disk. Connects to machines and verifies them as `plan` does.
 
     nodes: all nodes of the cluster. said: names and addresses that the operator allows for each node, as in `plan`.
     """

@@ -233,7 +233,7 @@ def print_end(
     _print_troubles(terminal, found, rows, troubles, shorten)
     for text in outlook.besides:
         _lead(terminal, "ALSO", _shortened(text, rows, shorten), Colour.WARNING)
-    # Otherwise, the problems contain this.
+    # Otherwise, the problems above contain this.
     if first and all(each.rows[0].state in _WRONG_NOW for each in troubles):
         _lead(terminal, "FIRST", _first_text(first, shorten))
         _lead(terminal, "STOPS", first.stops)

@@ -61,9 +61,9 @@ class Progress:
 
     def step(self, node: str, text: str) -> None:
         """Shows that the node has finished a step."""
-        self._stays("step", node, text)
+        self._print_step("step", node, text)
 
-    def _stays(self, what: str, node: str, text: str) -> None:
+    def _print_step(self, what: str, node: str, text: str) -> None:
         self.end(node)
         self._line(f"{node}  {text}")
         if self.log:
@@ -80,7 +80,7 @@ class Progress:
 
     def ended(self, node: str, text: str) -> None:
         """Shows that the node has finished, successfully or not."""
-        self._stays("ended", node, text)
+        self._print_step("ended", node, text)
 
     def whole(self, text: str) -> None:
         """Shows the progress of all nodes. In a pipe, prints a line from time to time."""

@@ -351,7 +351,7 @@ class Terminal:
         *,
         folds: bool = True,
     ) -> None:
-        """Prints a table like kubectl: upper-case headings, three spaces between columns, nothing cut off.
+        """Prints a table in kubectl's style: upper-case headings, three spaces between columns, nothing cut off.
 
         If the table is wider than the terminal, cells are wrapped. With folds=False, each row stays on one line.
         """

@@ -25,7 +25,7 @@ from kubevouch.policy.reasons import HoldReason
 
 _MOST_SHOWN = 4
 _LONGEST = 64
-_ITS_LOG = f"kubectl -n {APPROVER.namespace} logs -l {APPROVER.pods} --tail=-1"
+_READ_LOG = f"kubectl -n {APPROVER.namespace} logs -l {APPROVER.pods} --tail=-1"
 """The command that prints the log of every approver pod. With a label selector, kubectl prints only ten lines by default."""
 
 COLUMNS = tuple(CSRS)
@@ -157,7 +157,7 @@ def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
 def print_left_to_approver(terminal: Terminal, each: Judged) -> None:
     """If the CSR is left to the approver, prints this, and the command for the approver's log."""
     if each.by.held:
-        log = f"{_ITS_LOG} | grep -F {quote(each.name)}"
+        log = f"{_READ_LOG} | grep -F {quote(each.name)}"
         terminal.wrapped(f"{each.by.held}. The reason is in the log: `{log}`", f"{each.name}: ")
 
 

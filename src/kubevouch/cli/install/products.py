@@ -34,7 +34,7 @@ async def _why_none_leads(api: ApiClient) -> str:
     return f"no pod leads yet; the Lease was renewed {silent.total_seconds():.0f} s ago"
 
 
-async def _why_not_asked(api: ApiClient) -> str:
+async def _why_not_forwarded(api: ApiClient) -> str:
     """Why the API server does not forward metrics requests to our server yet; empty if it does."""
     for name in METRICS_API_SERVICES.values():
         conditions = (await api.get(API_SERVICES, name)).status.conditions
@@ -94,7 +94,7 @@ METRICS_SERVER: Final = Product(
         "metrics-server/deployment.yaml",
     ),
     counts=lambda node: not is_control_plane(node),
-    why_not=_why_not_asked,
+    why_not=_why_not_forwarded,
     ready="all pods are ready, and the API server forwards requests",
     then="kubectl top nodes",
     without="`kubectl top` and HPAs have no metrics until another server serves metrics.k8s.io.",

@@ -39,7 +39,7 @@ def remove_product(
     going = [*written, *there]
     if not going:
         terminal.out(f"Nothing to remove: the {product.title} is not installed.")
-        _say_what_stays(terminal, stays)
+        _print_kept(terminal, stays)
         return ExitCode.OK
     for each in going:
         terminal.out(f"- {each}")
@@ -57,10 +57,10 @@ def remove_product(
     except KubevouchError as error:
         return stopped_halfway(terminal, error)
     terminal.out(f"{len(going)} objects deleted.")
-    _say_what_stays(terminal, stays)
+    _print_kept(terminal, stays)
     return ExitCode.OK
 
 
-def _say_what_stays(terminal: Terminal, stays: Sequence[str]) -> None:
+def _print_kept(terminal: Terminal, stays: Sequence[str]) -> None:
     for text in stays:
         terminal.wrapped(text, "Kept: ")

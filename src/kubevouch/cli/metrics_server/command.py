@@ -15,7 +15,7 @@ class _DropIn(click.Command):
     """A command with metrics-server's syntax: a boolean flag takes no separate value, and `-l=a` means `-la`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Adds the value to boolean flags without one."""
+        """Appends =true to boolean flags without a value."""
         switches = {name for each in self.params if each.type is click.BOOL for name in each.opts}
         words = [re.sub("^(-[a-z])=", r"\1", each) for each in args]
         return super().parse_args(ctx, [f"{w}=true" if w in switches else w for w in words])

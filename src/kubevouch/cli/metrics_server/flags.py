@@ -11,7 +11,7 @@ from kubevouch.cli.common.serving import ServerFlags, listening, logging
 
 
 def _flag(text: str = "", **option: Any) -> Any:  # noqa: ANN401 - as dataclasses.field
-    """A dataclass field with its option. option: parameters of click.option."""
+    """A dataclass field that defines an option. option: parameters of click.option."""
     return field(metadata={"help": text, **option})
 
 
@@ -103,7 +103,7 @@ class MetricsServerFlags(ServerFlags):
     )
     tls_authority_secret: str = _file(
         "Secret with the CA that signs the replicas' serving certificates for NAMES, instead of --tls-cert-file. "
-        "VERSIONS: versions of the metrics API whose APIService points here. Default: all.",
+        "VERSIONS: the metrics API versions whose APIServices point to this server. Default: all.",
         "NAMESPACE/NAME:NAMES[:VERSIONS]",
     )
     request_timeout: float = _seconds("1m", "Timeout of one request to this server.")

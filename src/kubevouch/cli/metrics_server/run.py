@@ -53,7 +53,7 @@ def serve_metrics(
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         log = settings.flags.log(terminal, clock)
-        _warn_of_words(log, unused, ignored)
+        _warn_of_unused(log, unused, ignored)
         log_warnings(log, settings)
         async with AsyncExitStack() as stack:
             stop = await stack.enter_async_context(stop_on_signals())
@@ -93,7 +93,7 @@ def check_token(access: ClusterAccess) -> None:
         raise UsageError(access.user.where, "no token", expected)
 
 
-def _warn_of_words(log: Log, unused: Sequence[str], ignored: Sequence[str]) -> None:
+def _warn_of_unused(log: Log, unused: Sequence[str], ignored: Sequence[str]) -> None:
     if ignored:
         log.warning(
             "Ignoring arguments without a flag; write a boolean as --flag=false",

@@ -88,7 +88,7 @@ def settings_of(flags: MetricsServerFlags) -> MetricsServerSettings:
 
 
 def _check(flags: MetricsServerFlags) -> None:
-    """Validates values and combinations of flags like metrics-server. Raises UsageError."""
+    """Validates values and combinations of flags as metrics-server does. Raises UsageError."""
     resolution, timeout = flags.metric_resolution, flags.kubelet_request_timeout
     uids = flags.requestheader_uid_headers
     if flags.max_requests_inflight < 0:
@@ -116,7 +116,7 @@ def _check(flags: MetricsServerFlags) -> None:
 
 
 def check_node_selector(text: str) -> None:
-    """Raises UsageError for an invalid label selector, which the API server would reject in every list of nodes."""
+    """Raises UsageError for an invalid label selector, which the API server would reject in each list request."""
     try:
         label_selector(text)
     except SelectorError as error:
