@@ -202,7 +202,7 @@ async def test_a_decided_csr_is_explained_as_that(kubevouch: Program, waiting: S
         approved["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
         waiting.server.store.put(CSRS, approved)
     for name, code, verdict in (
-        ("csr-w9", 0, "every rule that was checked passes"),
+        ("csr-w9", 0, "every checked rule passes"),
         ("csr-w7", 1, "held by foreign-addresses"),
     ):
         ran = await kubevouch("csr", "explain", name, code=code)

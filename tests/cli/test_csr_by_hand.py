@@ -76,7 +76,7 @@ async def test_a_node_that_an_approver_does_not_know_leads_to_its_pin(
     allow = ("--allow", f"{NODE}={NODE}", "--allow", f"{NODE}={ADDRESS}")
     allowed = await kubevouch(*EXPLAIN, *allow, code=0)
     # This stands in the approval for good: by whose word the node has these names and addresses.
-    assert "names and addresses: by --allow; without it only the node itself" in allowed.told
+    assert "names and addresses: by --allow (otherwise claimed only by the Node" in allowed.told
 
 
 async def test_the_approvers_configuration_counts(kubevouch: Program, stage: Stage) -> None:
@@ -152,7 +152,7 @@ async def test_an_approval_against_the_approver_says_so_for_good(
     ran = await kubevouch(*APPROVE, "--against-approver", code=0)
     assert ran.told.index(LEFT) < ran.told.index("csr-w9 approved")
     assert message(stage) == (
-        f"kubevouch: system:node:{NODE}: every rule that was asked passed; not asked: credential-id, client-standing, own-key, "
+        f"kubevouch: system:node:{NODE}: every checked rule passed; not checked: credential-id, client-standing, own-key, "
         f"same-node, budget; {LEFT}; names and addresses: pinned on 2026-11-20 by alice"
     )
 

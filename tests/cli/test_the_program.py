@@ -67,8 +67,8 @@ NO_COMMAND_LINES = {
     BY_POD: "--image: is missing, and this version has no public image; expected NAME@sha256",
     (*BY_POD, "--image", "x:1"): "--image x:1: is not an image with a digest",
     ("plan", "-o", "p", "--image", "x"): "--image and --pod-namespace belong to --via pod",
-    ("explain", "KV3O4"): "there is no such code; did you mean KV304?",
-    ("explain", "quux"): "there is no such code; `kubevouch explain` lists all",
+    ("explain", "KV3O4"): "unknown code; did you mean KV304?",
+    ("explain", "quux"): "unknown code; `kubevouch explain` lists all codes",
     ("csr", "list", "--allow", "w1"): "--allow: expected NODE=VALUE, such as worker-1=",
 }
 
@@ -206,7 +206,7 @@ async def test_streams_that_cannot_be_written_to(kubevouch: Program, stage: Stag
 
 async def test_a_terminal_that_knows_ascii_only_gets_escapes(started: Program) -> None:
     ran = await started("explain", "Ü", environment={"PYTHONIOENCODING": "ascii"}, code=2)
-    assert ran.err.startswith("Error: explain \\xdc: there is no such code")
+    assert ran.err.startswith("Error: explain \\xdc: unknown code")
 
 
 @pytest.mark.parametrize("verb", ["doctor", "verify"])

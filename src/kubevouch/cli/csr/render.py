@@ -233,7 +233,7 @@ _WORDS = {
 def _verdict(judgement: CsrJudgement) -> str:
     decision = judgement.decision
     if decision.outcome is Outcome.PASS:
-        return "every rule that was checked passes" if decision.not_asked else "every rule passes"
+        return "every checked rule passes" if decision.not_asked else "every rule passes"
     told = exit_of(replace(judgement, held=""))
     word = "cannot tell:" if told is ExitCode.COULD_NOT_TELL else "held by"
     return f"{word} {', '.join(each.rule for each in decision.held_by)}"

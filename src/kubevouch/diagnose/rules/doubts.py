@@ -108,8 +108,8 @@ def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
         yield finding(Code.RUN_NOT_FINISHED, title, details={"run": holder.run})
     for each in evidence.armed:
         title = (
-            f"run {each.run} may be armed on {each.node}: its switch undoes the change by "
-            f"{each.due:%H:%M:%S} UTC, unless somebody disarms it first"
+            f"the dead-man's switch of run {each.run} may be armed on {each.node}: it undoes an "
+            f"unproven change by {each.due:%H:%M:%S} UTC, unless somebody disarms it first"
         )
         yield finding(Code.RUN_NOT_FINISHED, title, subjects=[each.node], details={"run": each.run})
 

@@ -6,6 +6,7 @@ changing its address has at most one dial in progress.
 
 import heapq
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from kubevouch.clock import Clock
@@ -19,7 +20,7 @@ AGAIN_AT_ONCE: Final = 16
 
 @dataclass(slots=True, eq=False)
 class PlannedKubelet:
-    """A kubelet to dial. due: when, by the monotonic clock."""
+    """A kubelet to dial. due: when, by the monotonic clock; infinite while it is dialled."""
 
     target: Target
     phase: float
@@ -54,6 +55,7 @@ class DialPlan:
         if found is None:
             raise StopIteration
         self._dialled.add(found.target.node)
+        found.due = inf
         return found.target
 
     def _failed_dials(self) -> int:
@@ -109,7 +111,7 @@ class DialPlan:
         """Dials a kubelet within that many seconds, unless it is due sooner."""
         each = self._planned.get(name)
         at = self._clock.monotonic() + seconds
-        if each is not None and name not in self._dialled and each.due > at:
+        if each is not None and each.due > at:
             each.due = at
             self._push(each)
 
@@ -129,7 +131,7 @@ class DialPlan:
             return False
         each.asked = True
         each.failures = each.failures + 1 if failed else 0
-        each.due = self._clock.monotonic() + self._wait(each)
+        each.due = min(each.due, self._clock.monotonic() + self._wait(each))
         self._push(each)
         return True
 

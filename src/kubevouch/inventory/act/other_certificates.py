@@ -62,6 +62,7 @@ class OtherCertificates:
         """Reads until cancelled: at once, after changes, and every few minutes."""
         while True:
             self._changed.clear()
+            due = self.api.server_clock.monotonic() + EVERY
             try:
                 await self._read()
             except KubevouchError as error:
@@ -70,13 +71,14 @@ class OtherCertificates:
                 continue
             self.backoff.succeeded()
             await self.api.server_clock.sleep(_GATHERED)
-            await self._next()
+            await self._next(due)
 
-    async def _next(self) -> None:
-        """Returns after a change, or when the interval is over."""
+    async def _next(self, due: float) -> None:
+        """Returns after a change, or at `due`, by the monotonic clock."""
+        clock = self.api.server_clock
         waits = (
             asyncio.ensure_future(self._changed.wait()),
-            asyncio.ensure_future(self.api.server_clock.sleep(EVERY - _GATHERED)),
+            asyncio.ensure_future(clock.sleep(due - clock.monotonic())),
         )
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
