@@ -111,7 +111,7 @@ def look(
 
 
 async def _own_user(api: ApiClient) -> str:
-    """Our user name according to the API server; "" if unknown, as before Kubernetes 1.28."""
+    """Our user name according to the API server, or "" if unknown, as before Kubernetes 1.28."""
     try:
         return (await api.create(SELF_SUBJECT_REVIEWS, {})).status.user_info.username
     except KubeError:

@@ -117,7 +117,7 @@ def _parameter(flag: str) -> str:
 
 
 def _as_said(value: object) -> str:
-    """The value as on a command line; durations are in seconds."""
+    """Formats the value as on a command line, with durations in seconds."""
     if isinstance(value, float):
         return as_said(value)
     return "" if value is True else str(value)

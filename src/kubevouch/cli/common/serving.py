@@ -107,7 +107,7 @@ def serve_in_cluster(
 
 
 def _writer(terminal: "Terminal") -> Callable[[str], None]:
-    """A function that writes lines to standard error. A failed write does not stop the server."""
+    """Returns a function that writes lines to standard error. A failed write does not stop the server."""
 
     def write(line: str) -> None:
         with contextlib.suppress(OSError, ValueError):

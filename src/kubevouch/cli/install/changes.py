@@ -179,7 +179,7 @@ async def wait_until_ready(
 
 
 def _missing(deployment: Mapping[str, Any]) -> str:
-    """Why the rollout of the Deployment is not complete; empty if it is (as in kubectl's rollout_status.go)."""
+    """Returns why the Deployment's rollout is incomplete, or "" (as in kubectl's rollout_status.go)."""
     wanted, status = deployment["spec"].get("replicas", 1), deployment.get("status") or {}
     seen, now = status.get("observedGeneration", 0), deployment["metadata"].get("generation", 0)
     updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)

@@ -113,7 +113,7 @@ class Product:
         return tuple(_manifest(json.loads(each)) for each in _documents(self.files))
 
     def is_others(self, live: Mapping[str, Any]) -> str:
-        """Why the object must not be changed, since it belongs to somebody else; empty if it is ours."""
+        """Returns why the object must not be changed, since it belongs to somebody else, or ""."""
         if _labels(live).get(_MANAGED_BY) == "Helm":
             return "belongs to a Helm release, so use helm"
         here = f"Service {self.namespace}/{self.name}"

@@ -18,7 +18,7 @@ _RENEWED: Final = timedelta(seconds=5)
 
 
 async def _why_none_leads(api: ApiClient) -> str:
-    """Why the approver does not decide yet; empty if a pod leads. The Lease of a former leader has to expire first.
+    """Returns why the approver does not decide yet, or "" if a pod leads. The Lease of a former leader has to expire first.
 
     Uses the API server's clock, by which the Lease's renewals are dated.
     """
@@ -35,7 +35,7 @@ async def _why_none_leads(api: ApiClient) -> str:
 
 
 async def _why_not_forwarded(api: ApiClient) -> str:
-    """Why the API server does not forward metrics requests to our server yet; empty if it does."""
+    """Returns why the API server does not forward metrics requests to our server yet, or "" if it does."""
     for name in METRICS_API_SERVICES.values():
         conditions = (await api.get(API_SERVICES, name)).status.conditions
         if not any(each.type == "Available" and each.true for each in conditions):

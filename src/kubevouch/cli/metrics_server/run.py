@@ -189,7 +189,7 @@ async def kubelet_certificate(
 
 
 def _kept(log: Log, message: str) -> Callable[[str], None]:
-    """A function that logs why the previous value stays in use."""
+    """Returns a function that logs why the previous value stays in use."""
     return lambda why: log.error(why, message)
 
 
