@@ -92,8 +92,8 @@ async def test_verify_and_doctor_cannot_tell_while_a_node_may_be_armed(
     ("seconds", "of", "armed", "told"),
     [
         (1, "1", False, "a run is in progress: run bbbb of alice@laptop since"),
-        (100, "1", True, "a run was cut off and has not ended: run bbbb of alice@laptop since"),
-        (100, "undo 1", True, "an undo was cut off and has not ended: undo of run bbbb by"),
+        (100, "1", True, "a run was interrupted and has not ended: run bbbb of alice@laptop since"),
+        (100, "undo 1", True, "an undo was interrupted and has not ended: undo of run bbbb by"),
         (100, "1", False, ""),
     ],
 )
