@@ -70,7 +70,7 @@ async def test_a_node_that_an_approver_does_not_know_leads_to_its_pin(
     pin = f"kubevouch approver pin {NODE} --via ssh"
     assert pin in shown.told
     assert f"cannot tell allowed-names {NODE} NodeUnknown: no pin, inventory" in shown.told
-    assert f"if you know that this is right: --allow {NODE}={ADDRESS}" in shown.told
+    assert f"if the node owns this, add --allow {NODE}={ADDRESS}" in shown.told
     assert last_cell(listed.out) == "holds: NodeUnknown"
     assert "NEXT   kubevouch csr explain csr-w9" in listed.out
     allow = ("--allow", f"{NODE}={NODE}", "--allow", f"{NODE}={ADDRESS}")
@@ -137,7 +137,7 @@ async def test_what_the_approver_has_not_approved_is_left_to_it(
     )
     assert [each.code for each in (shown, document, named, every)] == [3] * 4, named
     log = "kubectl -n kubevouch-system logs -l app.kubernetes.io/name=kubevouch-approver --tail=-1"
-    assert f"csr-w9: {LEFT}. The log has the reason: `{log} | grep -F csr-w9`" in shown.told
+    assert f"csr-w9: {LEFT}. The reason is in the log: `{log} | grep -F csr-w9`" in shown.told
     assert "add --against-approver" in named.told
     assert last_cell(listed.out) == last_cell(every.out) == LEFT
     one = json.loads(document.out)
@@ -183,7 +183,7 @@ async def test_where_it_is_not_known_whether_one_is_installed_it_is_taken_for_in
     stage.server.authorize = lambda asked: asked.resource != "deployments"
     ran = await kubevouch("csr", "approve", *words, "--yes")
     assert (ran.code, conditions(stage, "csr-w9")) == (3, []), ran
-    assert "so it counts as installed" in " ".join(ran.err.split())
+    assert "assuming that it is" in " ".join(ran.err.split())
 
 
 def decide(stage: Stage, name: str = "csr-w9", **condition: str) -> None:

@@ -31,7 +31,7 @@ SERVED, PROVEN = "serves it at", "in the metrics API"
 LONGEST = 300
 """Seconds for what comes within a few on a machine that does nothing else."""
 
-SEES_NO_ANSWER = ("waits for API server answers (", "waits for the API server: ")
+SEES_NO_ANSWER = ("waits for API server answers (", "waiting for the API server: ")
 """What a run says as soon as its requests go wrong."""
 
 _STORE = "/var/lib/kubelet/.kubevouch"
