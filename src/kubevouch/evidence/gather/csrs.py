@@ -18,7 +18,7 @@ async def list_csrs(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
 def csrs_for(
     signer: str, found: Iterable[CertificateSigningRequest]
 ) -> tuple[CertificateSigningRequest, ...]:
-    """A signer's CSRs, oldest first."""
+    """The CSRs for a signer, oldest first."""
     return tuple(sorted((each for each in found if each.spec.signer_name == signer), key=by_age))
 
 
