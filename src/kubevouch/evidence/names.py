@@ -27,7 +27,7 @@ class ClusterNames:
     """Addresses of API servers (the endpoints of `kubernetes`). A control-plane node's own address is among them."""
 
     virtual: dict[str, str]
-    """Names and addresses that never belong to a node: those of Services, and of the API's load balancers."""
+    """Names and addresses that never belong to a node: those of Services, and the API's load balancers and virtual IPs."""
 
     external: dict[str, str]
     """spec.externalIPs of Services. On bare metal they often are nodes' addresses. Whoever creates a Service can write any address."""

@@ -127,7 +127,7 @@ def etcd_places(
             found[place] = each
     yield from found.values()
     if not found:
-        text = "no flag of a control-plane pod has an https URL to dial"
+        text = "no flag of a control-plane pod has an https URL of etcd to dial"
         yield NotRead("etcd", Doubt(DoubtKind.NOT_ASKED, text))
 
 
