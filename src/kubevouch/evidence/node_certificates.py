@@ -60,9 +60,7 @@ class _Reading:
     def part(self) -> FoundPart:
         found = [*self._of_kubeadm(), *self._of_kubelet()]
         if not found:
-            nothing = Doubt(
-                DoubtKind.FAILED, "the node has neither kubeadm's files nor a kubelet's"
-            )
+            nothing = Doubt(DoubtKind.FAILED, "neither kubeadm's nor a kubelet's files exist")
             return FoundPart(not_read=(NotRead(f"the certificates of {self.node}", nothing),))
         doubts = [self._doubt(each) for each in found]
         not_read = tuple(
