@@ -71,7 +71,7 @@ async def test_a_file_that_a_plan_names_and_others_may_write_is_not_read(
     make, seen = UNSAFE[name]
     inside = make(config)
     ran = await kubevouch(verb, _plan(kubevouch, inside), "--yes", code=2)
-    assert f"{inside}: the plan makes ssh read this file, and " in ran.err
+    assert f"{inside}: the plan makes ssh use this configuration, but " in ran.err
     assert seen in ran.err
     assert "expected --ssh-config FILE" in ran.err
     assert not (kubevouch.home / "was-read").exists()

@@ -65,8 +65,8 @@ class ConfigurationFile:
 def read_configuration(content: bytes, where: str, *, drop_in: bool = False) -> ConfigurationFile:
     """Reads a configuration file or a drop-in. Never raises: every fault becomes a problem.
 
-    In a drop-in a duplicate key is fatal, as for a kubelet. There we also treat a key in wrong case
-    as fatal, since its effect would depend on the merged files.
+    In a drop-in, a duplicate key is fatal, as for a kubelet. A key in the wrong case is fatal, too,
+    since its effect would depend on the other files.
     """
     return configuration_of(read_document(content), where, drop_in=drop_in)
 

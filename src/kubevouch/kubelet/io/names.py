@@ -1,8 +1,8 @@
-"""Resolves names in threads of its own, limited in number and time, with a cache.
+"""Resolves names in its own threads, with limits of number and time, and with a cache.
 
 getaddrinfo cannot be interrupted, and asyncio runs it in a shared pool of six threads on two cores.
-There, a hanging resolver would block all users of the pool. Here it blocks only callers that wait
-for the name, and even these get cached addresses for a while.
+In that pool, a hanging resolver would block all users. Here it blocks only callers that wait for the
+same name, and they get cached addresses for a while.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ LookUp = Callable[[str], Sequence[Place]]
 """A blocking lookup. Returns a host's socket addresses with port 0. Raises OSError, UnicodeError."""
 
 LONGEST_NAME: Final = 253
-"""The most characters of a name. The system's resolver takes seconds to reject a much longer name."""
+"""The maximum characters in a name. The system's resolver takes seconds to reject a much longer name."""
 _FRESH: Final = 30.0
 """Seconds for which cached addresses are used without a new lookup."""
 _STALE: Final = 600.0
 """Seconds for which cached addresses are used if the resolver fails or is too slow."""
 _MOST_KEPT: Final = 20_000
 _MOST_PLACES: Final = 16
-"""The most addresses of a name. A DNS response may have thousands, and each would be dialled and cached."""
+"""The maximum addresses for a name. A DNS response may have thousands, and each would be dialled and cached."""
 
 
 def system_look_up(host: str) -> Sequence[Place]:
@@ -40,7 +40,7 @@ def system_look_up(host: str) -> Sequence[Place]:
 class NameResolver:
     """Resolves names to addresses. At most one lookup of a name runs at a time.
 
-    at_once: the most lookups at a time. Each has a thread, which may outlive the caller's wait.
+    at_once: the maximum number of concurrent lookups. Each has a thread, which may outlive the caller's wait.
     time_limit: seconds that a caller waits.
     """
 
@@ -97,7 +97,7 @@ class NameResolver:
             raise
 
     async def _resolved(self, host: str) -> Sequence[Place]:
-        """Resolves a name in a thread, which counts against `at_once` until it ends, even if no caller waits any longer."""
+        """Resolves a name in a thread, which counts against `at_once` until it ends, even after all callers gave up."""
         try:
             async with asyncio.timeout(self._time_limit):
                 await self._places.acquire()
@@ -150,7 +150,7 @@ class NameResolver:
         self._drop_old()
 
     def _drop_old(self) -> None:
-        """Drops old entries. Otherwise changing names could fill the cache."""
+        """Drops old entries, so that ever new names do not fill the cache."""
         old = self._clock.monotonic() - _STALE
         while self._kept and (
             next(iter(self._kept.values()))[0] < old or len(self._kept) > _MOST_KEPT

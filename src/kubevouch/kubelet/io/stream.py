@@ -3,8 +3,8 @@
 asyncio's own buffers need 256 KiB for each connection, and a metrics server keeps a connection to
 each node. Numbers: docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
-From the first wait on, the event loop watches the socket, across pages. `sock_recv` would start and
-stop watching for each wait (docs/internals/decisions/0013-what-a-node-scrape-costs.md).
+From the first read on, the event loop watches the socket, across pages. `sock_recv` would start and
+stop watching for each read (docs/internals/decisions/0013-what-a-node-scrape-costs.md).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Final
 # A whole TLS record. A memory BIO never shrinks below the largest amount written to it at once.
 _CHUNK: Final = 18 * 1024
 _MOST_EXCESS: Final = 128 * 1024
-"""The most bytes received beyond application data since the last send. For a page of 8 MiB, Go's server sends fewer.
+"""The maximum bytes, other than application data, to receive after a send. For a page of 8 MiB, Go's server sends fewer.
 
 A peer could send tickets and key updates without end, and each costs time. Go's client counts
 records (crypto/tls/conn.go, maxUselessRecords), which OpenSSL does not show.

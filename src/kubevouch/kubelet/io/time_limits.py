@@ -30,7 +30,7 @@ class TimeLimits:
         return _TimeLimit(self, shared)
 
     def ended(self, shared: "_Shared") -> None:
-        """Cancels a timer on which no limit is left."""
+        """Cancels a timer that has no limits left."""
         shared.timer.cancel()
         self._shared.pop(shared.end, None)
 

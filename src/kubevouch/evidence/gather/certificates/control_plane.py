@@ -50,9 +50,7 @@ def api_server_places(
     if here is None or _known(here, targets):
         return
     if access.proxy:
-        doubt = Doubt(
-            DoubtKind.NOT_ASKED, "not dialled, since the kubeconfig's requests go through a proxy"
-        )
+        doubt = Doubt(DoubtKind.NOT_ASKED, "not dialled, since requests go through a proxy")
         yield NotRead(f"the API server at {here}", doubt)
     else:
         yield _place(here, _own_roots(access), roots, "from the kubeconfig")
