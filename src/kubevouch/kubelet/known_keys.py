@@ -60,5 +60,5 @@ def right_case(dotted: str) -> str | None:
 
 
 def holds_keys(dotted: str) -> bool:
-    """Whether this key has known keys within, which are then checked. "" is the whole file."""
+    """Whether the keys below this key are known, and so are checked. "" is the whole file."""
     return dotted in _WITHIN

@@ -58,7 +58,8 @@ class FetchFailed(KubeletError):
     "http-403", "http-404", "http-5xx", "http-other": the response's status, complete in `text`.
     "no-answer": the connection broke during HTTP, or the response is invalid. "too-large": the page
     is too long. "deadline": the time ran out. A kubelet cannot choose other reasons, since they
-    become labels of metrics. text: as metrics-server logs it, truncated if very long. chain: the certificates of an unverified peer.
+    become labels of metrics. text: as metrics-server logs it, truncated if very long. chain: the
+    certificates of an unverified peer.
     """
 
     def __init__(

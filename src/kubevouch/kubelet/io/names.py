@@ -150,7 +150,7 @@ class NameResolver:
         self._drop_old()
 
     def _drop_old(self) -> None:
-        """Drops old entries, so that ever new names do not fill the cache."""
+        """Drops old entries, so that many different names do not fill the cache."""
         old = self._clock.monotonic() - _STALE
         while self._kept and (
             next(iter(self._kept.values()))[0] < old or len(self._kept) > _MOST_KEPT

@@ -1,7 +1,7 @@
 """The program of a short-lived pod on a node (`python -m kubevouch.node.io.in_pod`): runs a script and writes its result.
 
     run PID SECONDS MESSAGE SHARE...   runs the script from the environment variable in a shell of the host; writes the
-                                       result's first part to MESSAGE, and one SHARE for each later container
+                                       result's first part to MESSAGE, and the other parts to SHAREs
     enter PID                          becomes a shell of the host (`sh -s`), for `run`
     show SHARE MESSAGE                 copies this container's share to MESSAGE, if there is one
 

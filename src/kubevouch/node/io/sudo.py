@@ -1,4 +1,4 @@
-"""Gets root by sudo after a login as another user: without a password, or with the operator's.
+"""Becomes root with sudo after a login as another user, without a password or with the operator's.
 
 We send the password on standard input, and only if sudo prompts for it. We send the script once a
 root shell has answered. With `-k` sudo neither uses nor caches credentials.
@@ -103,18 +103,16 @@ class SudoEntry:
     async def _give_unless_refused(self, talk: Talk) -> None:
         password = self._password
         if self._host in password.refused_at:
-            self.withheld = "sudo did not accept the password before, and does not get it again"
+            self.withheld = "sudo did not accept the password before, so it was not sent again"
         elif password.refused_at and self._host not in password.taken_at:
-            self.withheld = (
-                "sudo did not get the password, since another node's sudo did not accept it"
-            )
+            self.withheld = "the password was not sent, since another node's sudo did not accept it"
         else:
             await self._give(talk)
             return
         talk.say(b"no\n")
 
     async def _give(self, talk: Talk) -> None:
-        """Sends the password. The host counts as refusing it until it accepts it."""
+        """Sends the password. The host counts as refusing the password until it accepts it."""
         password = self._password
         talk.say(b"yes\n")
         await self._hears(talk, lambda _, err: self._asked(err) > 0)
@@ -126,12 +124,12 @@ class SudoEntry:
         if not await self._hears(
             talk, lambda out, err: _line(self._ready, out) or self._asked(err) > 1
         ):
-            self.why = "sudo got the password and did not answer"
+            self.why = "sudo did not answer after it got the password"
         elif _line(self._ready, talk.out):
             password.taken_at.add(self._host)
             password.refused_at.remove(self._host)
         elif self._asked(talk.err) > 1 or _WRONG.search(talk.err):
-            self.why = "sudo has refused the password"
+            self.why = "sudo rejected the password"
         else:  # the password is right, but the user may not become root
             password.refused_at.remove(self._host)
 
