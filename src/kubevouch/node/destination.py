@@ -38,9 +38,7 @@ _LOGIN = re.compile(r"(?!-)(?!.*\\\Z)[^\s'\"`;&<>|(){}$]+")
 _NOWHERE = ("none", "/dev/null")
 
 
-WITH_A_HOST_NAME = (
-    "with a Host entry that sets HostName, in your ssh configuration or --ssh-config FILE"
-)
+WITH_A_HOST_NAME = "with Host and HostName settings in your ssh configuration or --ssh-config FILE"
 """The end of the advice if ssh cannot resolve a node's name."""
 
 NO_LOGIN = "is not a login name that ssh accepts"

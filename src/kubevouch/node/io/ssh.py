@@ -226,9 +226,7 @@ def _answered(
     if ran.status == NOT_ROOT:
         raise NoRoot(where, complaint, NO_ROOT)
     if ran.status != 0 and not ran.stdout:
-        raise ScriptFailed(
-            where, f"the {script.name} script ended with exit status {ran.status}", complaint
-        )
+        raise ScriptFailed(where, f"the {script.name} script exited with {ran.status}", complaint)
     return answer_in(ran.stdout, script, where=where, complaint=complaint)
 
 

@@ -260,6 +260,6 @@ def _result(said: PodAnswer, script: Script[T], where: str, seconds: float) -> S
         raise AnswerLost(where, f"the {script.name} script did not end within {seconds:.0f} s")
     if said.status != 0 and not said.stdout:
         raise ScriptFailed(
-            where, f"the {script.name} script ended with exit status {said.status}", said.complaint
+            where, f"the {script.name} script exited with {said.status}", said.complaint
         )
     return ScriptResult(answer_in(said.stdout, script, where=where, complaint=said.complaint))
