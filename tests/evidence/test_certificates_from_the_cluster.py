@@ -282,7 +282,7 @@ async def test_a_url_that_names_nothing_to_dial_is_told(url: str) -> None:
         found = await look()
     [told] = [each for each in found.not_read if "checks" in each.what]
     assert not told.is_ordinary
-    assert told.doubt.text.startswith("its URL has no address to dial")
+    assert told.doubt.text.startswith("the URL has no address to dial")
 
 
 async def test_a_machine_whose_clock_is_wrong_judges_by_the_api_servers() -> None:

@@ -151,8 +151,8 @@ def _two_in_one(tree: NodeTree) -> None:
         (lambda tree: tree.write(CRT, NO_CERTIFICATE), CertificateUse.API_SERVER, False, "not a certificate"),
         (_whole_and_half, CertificateUse.API_SERVER, False, "line"),
         (lambda tree: tree.write(KEY, tree.ca.serving("other").key), CertificateUse.API_SERVER, True, "apiserver.key belongs to another certificate"),
-        (lambda tree: (tree.root / KEY).unlink(), CertificateUse.API_SERVER, True, "its key does not exist"),
-        (_two_in_one, CertificateUse.KUBELET_CLIENT, True, "its key belongs to another certificate"),
+        (lambda tree: (tree.root / KEY).unlink(), CertificateUse.API_SERVER, True, "the key does not exist"),
+        (_two_in_one, CertificateUse.KUBELET_CLIENT, True, "the key belongs to another certificate"),
         (lambda tree: tree.pair(f"{PKI}/apiserver", Authority("kubernetes").serving("a")), CertificateUse.API_SERVER, True, f"{PKI}/ca.crt: x509: "),
         # One that has ended is not called unsigned.
         (_ended, CertificateUse.API_SERVER, True, ""),
@@ -195,7 +195,7 @@ def test_a_second_authority_in_the_file_has_a_row_of_its_own(tree: NodeTree) -> 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "it has no current-context, so it is empty or truncated"),
+        ("", "no current-context, so the file is empty or truncated"),
         ("kind: Config\ncurrent-context: x\n", 'no context "x"'),
         ("users: 7\n", "expected array, got int"),
         (": [\n", ""),

@@ -30,14 +30,14 @@ CONFIGURATION_KEY: Final = "configuration.yaml"
 PART_OF: Final = "app.kubernetes.io/part-of"
 """The label on all our objects in a cluster, with the value "kubevouch"."""
 
-_LATELY: Final = timedelta(minutes=1)
+_LEADER_TIMEOUT: Final = timedelta(minutes=1)
 """How long after its last renewal a leader counts as running, if the approver has pods. Leaders renew
 the Lease every two seconds. After 15 seconds without a renewal, another pod may take the Lease."""
 
-_RUNS_OUT: Final = timedelta(seconds=15)
+_PODLESS_TIMEOUT: Final = timedelta(seconds=15)
 """How long after its last renewal a leader without a pod counts as running."""
 
-_TAKEN_WITHIN: Final = timedelta(seconds=10)
+_TAKEOVER_TIME: Final = timedelta(seconds=10)
 """The longest time until a ready pod takes a released Lease. It tries every two seconds."""
 
 
@@ -65,12 +65,12 @@ class OurApprover:
         if self.silent is None:
             return False
         if not self.leader:  # a process that ends cleanly releases the Lease
-            return self.ready > 0 and self.silent < _TAKEN_WITHIN
+            return self.ready > 0 and self.silent < _TAKEOVER_TIME
         if self.wanted or self.ready:
-            return self.silent < _LATELY
+            return self.silent < _LEADER_TIMEOUT
         # A pod that was deleted with its Deployment leaves its Lease behind. A process's identity
         # is its host name, which for a pod is the pod's name.
-        return not self.leader.startswith(f"{NAME}-") and self.silent < _RUNS_OUT
+        return not self.leader.startswith(f"{NAME}-") and self.silent < _PODLESS_TIMEOUT
 
     @property
     def why_not(self) -> str:
@@ -189,7 +189,7 @@ def last_approval(
         if approved is None:
             continue
         is_ours = is_by_our_approver(approved)
-        name = OUR_APPROVER if is_ours else f"an approver with reason {approved.reason!r}"
+        name = OUR_APPROVER if is_ours else f"the approver that writes reason {approved.reason!r}"
         if name in but or (approved.reason in _BY_HAND and not is_ours):
             continue
         at = approved.last_update_time or csr.metadata.creation_timestamp

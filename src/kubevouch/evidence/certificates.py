@@ -23,7 +23,7 @@ from kubevouch.x509.chains import signers_of
 
 
 class CertificateUse(StrEnum):
-    """What a certificate is for, by where it was found. Uses kubeadm's names where kubeadm has one.
+    """What a certificate is for, judged by its location. Uses kubeadm's names where kubeadm has one.
 
     `x509.CertificateKind` instead classifies a certificate by its names and usages.
     """
@@ -82,8 +82,8 @@ class FoundCertificate:
     missing: whether kubeadm expects this file but it does not exist. ca: kubeadm's signer for this
     place ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of these CAs signed the
     certificate, by its signature; "" if another CA did, or if unknown. externally_managed: whether
-    the CA's key is kept elsewhere; None if unknown. verdict: on the chain that a server presented;
-    None if the CAs are unknown. failure: why the handshake failed. issued: the newest certificate
+    the CA's key is kept elsewhere; None if unknown. verdict: on the chain that the server
+    presented; None if the CAs are unknown. failure: why the handshake failed. issued: the newest certificate
     that was issued to the same kubelet, if the API server still has its CSR.
     """
 
@@ -124,10 +124,10 @@ class FoundCertificate:
 
 @dataclass(frozen=True, slots=True)
 class NotRead:
-    """A place that was not read. what: the certificate and its place, as printed.
+    """A location that was not read. what: the certificate and its location, as printed.
 
     lacks: what is known about the expected certificate; None if no certificate was expected.
-    is_not_missed: whether the place needs no certificate.
+    is_not_missed: whether the location needs no certificate.
     """
 
     what: str
@@ -138,13 +138,13 @@ class NotRead:
 
     @property
     def is_ordinary(self) -> bool:
-        """Whether this is not a failure: nobody requested the read, or most machines cannot connect to the place."""
+        """Whether this is not a failure: nobody requested the read, or most machines cannot connect."""
         return self.doubt.kind in {DoubtKind.NOT_ASKED, DoubtKind.OUT_OF_REACH}
 
 
 @dataclass(frozen=True, slots=True)
 class FoundPart:
-    """The certificates from one source, and the places that could not be read."""
+    """The certificates from one source, and the locations that were not read."""
 
     found: tuple[FoundCertificate, ...] = ()
     not_read: tuple[NotRead, ...] = ()

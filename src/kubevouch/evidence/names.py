@@ -73,7 +73,7 @@ def with_more(
 
 
 def _domain(text: str) -> str:
-    """The domain in lower case without outer dots, as kubelets use it (pkg/kubelet/network/dns/dns.go)."""
+    """The domain in lower case without leading and trailing dots, as kubelets use it (pkg/kubelet/network/dns/dns.go)."""
     return text.strip(".").lower()
 
 

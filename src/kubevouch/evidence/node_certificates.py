@@ -110,7 +110,7 @@ class _Reading:
         path = file.named[0]
         if file.fault or not path:
             return file
-        missing = NodeFile(file.path, fault=f"it names {path}, which does not exist")
+        missing = NodeFile(file.path, fault=f"the file names {path}, which does not exist")
         return self.files.get(path) or missing
 
     def _leaf(self, use: CertificateUse, file: NodeFile, ca: CertificateUse) -> FoundCertificate:
@@ -150,7 +150,7 @@ class _Reading:
     def _found(
         self, use: CertificateUse, file: NodeFile, ca: CertificateUse | None
     ) -> FoundCertificate:
-        nothing = "it has no certificate" if not file.chain else ""
+        nothing = "the file has no certificate" if not file.chain else ""
         return FoundCertificate(
             use,
             self.root + file.path,
@@ -191,17 +191,17 @@ class _Reading:
                 keys = beside
                 break
         name = posixpath.basename(keys.path)
-        its_key = name if keys is not file else "its key"
+        the_key = name if keys is not file else "the key"
         if keys.doubt is not None or keys.keys is None:
             return
         if keys.fault:
             yield f"{name}: {keys.fault}"
         elif "" in keys.keys:
-            yield f"{its_key} is encrypted"
+            yield f"{the_key} is encrypted"
         elif keys.keys and certificate.spki_sha256 not in keys.keys:
-            yield f"{its_key} belongs to another certificate"
+            yield f"{the_key} belongs to another certificate"
         elif not keys.keys and self.files.has_keys:
-            yield "its key does not exist"
+            yield "the key does not exist"
 
     def _not_signed(self, found: FoundCertificate, ca: CertificateUse) -> str:
         """Returns "not signed by ..." with Go's error; "" if `ca` signed the certificate, or if unknown."""
@@ -244,6 +244,6 @@ class _Reading:
 
 
 def _lacking(found: FoundCertificate, doubt: Doubt) -> FoundCertificate | None:
-    """The row of a certificate that is expected but was not read; None if it is not expected."""
+    """The entry for a certificate that is expected but was not read; None if none is expected."""
     is_sought = doubt.kind is not DoubtKind.NOT_ASKED
     return replace(found, chain=(), fault="", missing=False) if is_sought else None

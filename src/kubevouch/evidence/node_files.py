@@ -142,8 +142,10 @@ def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
     if kubeconfig.fault or not path or files.has(path):
         return files.get(path) or kubeconfig
     if files.has(_KUBELET_CONFIG):
-        return NodeFile(kubeconfig.path, fault=f"it names {path}, which does not exist")
-    text = f"{kubeconfig.path} names it, but no kubelet file exists. Is it on another file system?"
+        return NodeFile(kubeconfig.path, fault=f"the file names {path}, which does not exist")
+    text = (
+        f"{kubeconfig.path} names this file, but the kubelet's files may be on another file system"
+    )
     return NodeFile(path, doubt=Doubt(DoubtKind.NOT_ASKED, text))
 
 
@@ -183,7 +185,7 @@ def _of_pem(path: str, data: bytes) -> NodeFile:
 def _of_certificates(path: str, data: bytes, keys: tuple[str, ...] | None, begun: int) -> NodeFile:
     """data: the complete certificates in the script's output. begun: the number of BEGIN lines in the file."""
     if not data:
-        fault = "it has no complete certificate" if begun else ""
+        fault = "the file has no complete certificate" if begun else ""
         return NodeFile(path, keys=keys, fault=fault)
     found = _of_pem(path, data)
     if not found.fault and len(found.chain) != begun:
@@ -199,7 +201,7 @@ def _of_kubeconfig(path: str, data: bytes, keys: tuple[str, ...] | None = ()) ->
     try:
         name, user = _user(path, data)
         if not user.client_certificate_data:
-            fault = "" if user.client_certificate else "it has no client certificate"
+            fault = "" if user.client_certificate else "the file has no client certificate"
             named = (user.client_certificate, user.client_key)
             return NodeFile(path, named=named, user=name, fault=fault)
         chain = read_pem(user.client_certificate_data, path).certificates
@@ -214,13 +216,13 @@ def _user(path: str, data: bytes) -> tuple[str, User]:
     """The name and entry of the current context's user."""
     config = parse(data, path)
     if not config.current_context:
-        raise KubeconfigError(path, "it has no current-context, so it is empty or truncated")
+        raise KubeconfigError(path, "no current-context, so the file is empty or truncated")
     context = config.contexts.get(config.current_context)
     if context is None:
-        raise KubeconfigError(path, f'it has no context "{config.current_context}"')
+        raise KubeconfigError(path, f'the file has no context "{config.current_context}"')
     user = config.users.get(context.user)
     if user is None:
-        raise KubeconfigError(path, f'it has no user "{context.user}"')
+        raise KubeconfigError(path, f'the file has no user "{context.user}"')
     return context.user, user
 
 
@@ -234,7 +236,7 @@ def _fault(error: KubeconfigError | X509Error, path: str) -> str:
 class ShownFile(msgspec.Struct, frozen=True):
     """One file in the script's output.
 
-    Texts are base64, which msgspec decodes. keys: None if the node has no openssl to read them.
+    msgspec decodes base64 into bytes. keys: None if the node has no openssl to read them.
     """
 
     path: bytes
@@ -305,6 +307,6 @@ def _why_unknown(shown: ShownFile) -> Doubt | None:
     if shown.kind == "denied":
         return Doubt(DoubtKind.NOT_ALLOWED, "permission denied")
     if shown.odd:
-        text = "it is not in kubeadm's format; run `certs --root /` on the node"
+        text = "the file is not in kubeadm's format; run `certs --root /` on the node"
         return Doubt(DoubtKind.FAILED, text)
     return None

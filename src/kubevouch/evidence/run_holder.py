@@ -1,4 +1,4 @@
-"""The Lease that prevents concurrent runs, and its list of nodes with an armed dead-man's switch.
+"""The rollout Lease, which prevents concurrent runs and lists nodes with an armed dead-man's switch.
 
 The list is only a hint. The run folder on the node is authoritative.
 """
@@ -21,7 +21,7 @@ NAME = "kubevouch-rollout"
 LEASE = f"Lease {NAMESPACE}/{NAME}"
 
 ARMED = "kubevouch.dev/armed"
-"""The annotation that lists the nodes that may be armed."""
+"""The annotation that lists nodes whose dead-man's switch may be armed."""
 
 LONGEST_GATES = 3600.0
 """The longest timeout of a node's gates, in seconds."""
@@ -34,7 +34,7 @@ _LONGEST_SWITCH = timedelta(seconds=LONGEST_GATES, minutes=5)
 """The longest time until a dead-man's switch fires, including its script's run time."""
 
 _UNDO_TIME = timedelta(minutes=1)
-"""The time from a switch's firing until the restarted kubelet serves its former certificate, with a second attempt."""
+"""The time that an undo takes after a switch fires, including a second attempt."""
 
 _SILENT = timedelta(seconds=20)
 """A holder counts as dead after this time without a renewal. Holders renew every 2 s, and the Lease
@@ -53,8 +53,8 @@ class RunHolder:
     """The holder of the Lease.
 
     identity: `RUN on USER@HOST (random)`. For an undo, it ends in `(undo random)`, or in
-    `(undo NODE,NODE random)` for some nodes. since: when the holder took the Lease. silent: time since the last renewal, by
-    the API server's clock.
+    `(undo NODE,NODE random)` for some nodes. since: when the holder took the Lease. silent: time
+    since the last renewal, by the API server's clock.
     """
 
     identity: str
@@ -117,14 +117,14 @@ class _Entry(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ArmedNode:
-    """A node that may be armed. due: the latest time at which its dead-man's switch fires, by the API server's clock."""
+    """A node whose dead-man's switch may be armed. due: the latest time at which it fires, by the API server's clock."""
 
     run: str
     node: str
     due: datetime
 
     def may_last(self, at: datetime) -> bool:
-        """Whether the run may still be armed at this time."""
+        """Whether the switch may still be armed at this time."""
         return at - _UNDO_TIME <= self.due
 
 
@@ -157,18 +157,18 @@ def armed_in(text: str, now: datetime, renewed: datetime) -> tuple[ArmedNode, ..
 
 @dataclass(frozen=True, slots=True)
 class SeenLease:
-    """The content of the Lease of runs. holder: None if nobody holds it."""
+    """The content of the rollout Lease. holder: None if nobody holds it."""
 
     holder: RunHolder | None = None
     armed: tuple[ArmedNode, ...] = ()
 
     def armed_among(self, nodes: Collection[str]) -> tuple[ArmedNode, ...]:
-        """Which of these nodes may be armed."""
+        """The entries of `armed` for these nodes."""
         return tuple(each for each in self.armed if each.node in nodes)
 
 
 def seen_in(lease: Lease, now: datetime) -> SeenLease:
-    """The Lease's holder, and the nodes that may be armed. now: the API server's time."""
+    """Parses the rollout Lease. now: the API server's time."""
     spec, written = lease.spec, lease.written
     if written is None:
         return SeenLease()

@@ -30,7 +30,7 @@ NOT_COVERED = frozenset(
 
 
 def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
-    """metrics-server's order of address types. flags: its command line; if empty, the order is that of its manifests."""
+    """metrics-server's order of address types. flags: its command line; if empty, returns the order in its manifests."""
     if not flags:
         return ADDRESS_TYPES_OF_MANIFESTS
     given = flag_value(flags, "kubelet-preferred-address-types")

@@ -162,7 +162,7 @@ class MetricsPath:
     def waits_for_several_nodes(self) -> bool:
         """Whether our metrics server is unavailable until it has scraped several nodes.
 
-        With --kubelet-insecure-tls it needs all Ready nodes, with --ready-min-nodes a share.
+        With --kubelet-insecure-tls it needs all Ready nodes, with --ready-min-nodes a share of them.
         """
         available = self.available
         if not self.is_ours or available is None or available.true:
@@ -222,13 +222,13 @@ class Evidence:
     """Leases of kube-node-lease: one for each node, renewed by its kubelet."""
 
     bootstrap_tokens: Measured[tuple[str, ...]]
-    """IDs of valid bootstrap tokens with the usage `signing`. Only Secrets have the others."""
+    """IDs of valid bootstrap tokens with the usage `signing`. Other tokens are only in Secrets."""
 
     run_holder: Measured[RunHolder | None]
-    """The holder of the Lease of runs, which may have died; the value is None if nobody holds it."""
+    """The holder of the rollout Lease, which may have died; the value is None if nobody holds it."""
 
     armed: tuple[ArmedNode, ...] = ()
-    """The nodes that may be armed, according to the Lease of runs."""
+    """The nodes whose dead-man's switch may be armed, according to the rollout Lease."""
 
     certificates: FoundCertificates | None = None
     """The inventory of certificates; None if not requested."""

@@ -38,7 +38,7 @@ Moment = Annotated[int, msgspec.Meta(ge=0, le=2**33)]
 
 
 class SurveyedFile(msgspec.Struct, frozen=True):
-    """A file, link or folder on the node. Texts are base64, which msgspec decodes."""
+    """A file, link or folder on the node. msgspec decodes base64 into bytes."""
 
     path: _Path
     kind: Literal["file", "link", "folder", "other"]
@@ -122,7 +122,7 @@ class SurveyedRun(msgspec.Struct, frozen=True):
     run: bytes
     state: _Name
     fires: Moment = 0
-    """When an armed run's dead-man's switch fires, by the node's clock; 0 if unknown."""
+    """When the run's dead-man's switch fires, by the node's clock; 0 if unknown."""
 
     def __post_init__(self) -> None:
         check_run_name(self.run)

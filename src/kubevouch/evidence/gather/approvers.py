@@ -72,7 +72,7 @@ async def _approver(
     if pods.doubt is not None:
         return Measured(pods.vantage, pods.at, doubt=pods.doubt)
     running = sum(pod.ready for pod in pods.or_else(()))
-    how = f"it is bound to ClusterRole {role}; {running} of its pods are ready"
+    how = f"bound to ClusterRole {role}; ready pods: {running}"
     approver = Approver(f"{namespace}/{account}", how, running=running > 0)
     return Measured(pods.vantage, pods.at, approver)
 

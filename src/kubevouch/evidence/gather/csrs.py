@@ -10,7 +10,7 @@ CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client-kubelet"
 
 
 async def list_csrs(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
-    """CSRs for the kubelet-serving signer, oldest first."""
+    """The CSRs for the kubelet-serving signer, oldest first."""
     found = await api.list_all(CSRS, field_selector=f"spec.signerName={SERVING_SIGNER}")
     return tuple(sorted(found, key=by_age))
 
@@ -23,7 +23,7 @@ def csrs_for(
 
 
 def by_age(csr: CertificateSigningRequest) -> tuple[float, int, str]:
-    """The sort key for oldest first: by creationTimestamp, then by resourceVersion."""
+    """A sort key for oldest first: creationTimestamp, resourceVersion, name."""
     created = csr.metadata.creation_timestamp
     return (
         created.timestamp() if created else 0.0,

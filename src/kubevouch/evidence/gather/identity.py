@@ -1,4 +1,4 @@
-"""Reads a cluster's identity, its pods' CA bundle, its kubelet-config ConfigMap, and the Lease of runs."""
+"""Reads a cluster's identity, its pods' CA bundle, its kubelet-config ConfigMap, and the rollout Lease."""
 
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
@@ -55,7 +55,7 @@ async def gather_trust(api: ApiClient, inquiry: Inquiry) -> Measured[TrustedRoot
 
 
 async def gather_run_lease(api: ApiClient) -> SeenLease:
-    """Reads the Lease of runs: its holder, which may have died, and the nodes that may be armed.
+    """Reads the rollout Lease: its holder, which may have died, and the nodes that may have an armed switch.
 
     Raises:
         KubeError: the API server does not answer, or forbids reading the Lease.

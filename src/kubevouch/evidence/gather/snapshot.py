@@ -138,7 +138,7 @@ async def gather(
 async def _gather_csrs(
     api: ApiClient, inquiry: Inquiry
 ) -> tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]:
-    """The CSRs of all signers. If a serving CSR is pending, also the names that no CSR may request."""
+    """The CSRs for all signers. If a serving CSR is pending, also the names that no CSR may request."""
     csrs = await inquiry.ask(api.list_all(CSRS))
     serving = csrs_for(SERVING_SIGNER, csrs.or_else(()))
     waits = any(not each.status.conditions for each in serving)

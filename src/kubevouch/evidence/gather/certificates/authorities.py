@@ -48,7 +48,7 @@ def _each_of(
 def client_authorities(
     published: Measured[ConfigMap], known: tuple[Certificate, ...]
 ) -> tuple[FoundPart, tuple[Certificate, ...]]:
-    """Returns the front-proxy CA and the client CA to list, and all certificates of the client CA.
+    """Returns the certificates to list (front-proxy CA and client CA), and all certificates of the client CA.
 
     Does not list the client CA if all its certificates are in `known`, the CA that pods trust. The
     second value is empty if the client CA is unknown.

@@ -158,7 +158,7 @@ def _of_url(url: str) -> _Targets:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or 443
     except ValueError as error:
-        text = f"its URL has no address to dial: {error}"
+        text = f"the URL has no address to dial: {error}"
         return (), Doubt(DoubtKind.FAILED, text)
     return ((Target(host, port=port),) if parts.scheme == "https" and host else ()), None
 

@@ -30,7 +30,7 @@ _NO_CONNECTION: Final = frozenset(
         FailureKind.OUR_SIDE,
     }
 )
-_WANTS_OURS: Final = frozenset({"bad_certificate", "certificate_required", "handshake_failure"})
+_AUTH_ALERTS: Final = frozenset({"bad_certificate", "certificate_required", "handshake_failure"})
 """Alerts from a server that requires a client certificate. In TLS 1.2 the alert ends the handshake, so we cannot see the server's certificate."""
 
 
@@ -117,13 +117,13 @@ def _unseen(failure: HandshakeFailure) -> str:
     """Why we cannot see the certificate of a server that may be healthy; "" for any other failure."""
     if failure.kind in _NO_CONNECTION:
         return f"this machine cannot connect: {failure.text}"
-    if failure.alert is not None and failure.alert.name in _WANTS_OURS:
+    if failure.alert is not None and failure.alert.name in _AUTH_ALERTS:
         return f"it requires a client certificate: {failure.text}"
     return ""
 
 
 def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
-    """Verifies the chain, or without `roots` at most the name. Returns None if the verdict is unknown."""
+    """Verifies the chain, or at most the name if `roots` is empty. Returns None if the verdict is unknown."""
     leaf, name = dialled.leaf, place.target.server_name or place.target.address
     if leaf is None:
         return None
