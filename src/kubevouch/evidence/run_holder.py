@@ -43,7 +43,7 @@ lasts 15 s. The API server's times are whole seconds."""
 _LATE = timedelta(seconds=6)
 """After this time without a renewal, a holder has missed at least two renewals."""
 _LONGEST_WORD = 100
-"""The maximum characters to print of a run's name or holder, which anybody who may write Leases can choose."""
+"""The maximum length of a printed run name or holder, which anybody who may write Leases can choose."""
 _NODE_NAME = r"[a-z0-9.-]{1,253}"
 _IN_A_NAME = frozenset("@.-_+:/")
 

@@ -1,4 +1,4 @@
-"""A kubelet's configuration: the values that kubevouch needs, and a reader that reports all problems of a file.
+"""A kubelet's configuration: the values that kubevouch needs, and a reader that reports all problems in a file.
 
 The same values come from config.yaml, from its drop-ins and from the kubelet-config ConfigMap.
 Sources: staging/src/k8s.io/kubelet/config/v1beta1/types.go,

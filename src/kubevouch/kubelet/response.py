@@ -106,7 +106,7 @@ class ResponseReader:
                 return False
             text = bytes(self._pending[:end])
             del self._pending[: end + 4]
-            # Cached: kubelets of one phase answer within the same second, with the same head.
+            # Cached: kubelets that are read in the same second send the same head.
             head = _usual_head(text) if end <= _USUAL_HEAD else _head(text)
             self.status = head.status
             if self.status >= 200:

@@ -145,7 +145,7 @@ def _first_problem(
 
 
 def _checked_edit(document: ConfigDocument, splices: list[_Splice]) -> Edit | Refusal:
-    """The edit by the first splice that sets the key and changes nothing else, or a Refusal."""
+    """The edit from the first splice that sets the key and changes nothing else, or a Refusal."""
     mark = codecs.BOM_UTF8 if document.content.startswith(codecs.BOM_UTF8) else b""
     for splice in splices:
         made = read_document(mark + splice.made(document.text).encode())

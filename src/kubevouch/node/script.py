@@ -17,7 +17,7 @@ ANSWER_LIMIT = 8 * 1024 * 1024
 
 _LONGEST_TEXT = 2000
 _LONGEST_COMPLAINT = 300
-"""The maximum characters of a parse error, which may quote the answer."""
+"""The maximum length of a parse error, which may quote the answer."""
 
 T = TypeVar("T")
 

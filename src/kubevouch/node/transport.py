@@ -1,4 +1,4 @@
-"""The interface of transports, and a function that runs a script on a node's first host with a known key."""
+"""The interface of transports, and a function that runs a script on a node's first name or address with a known key."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -39,7 +39,7 @@ async def run_on_first_known(
     *,
     timeout: float,
 ) -> tuple[str, ScriptResult[T]]:
-    """Runs the script on the node's first host with a known key. Returns the host and its answer.
+    """Runs the script on the first of `hosts`, the node's names and addresses, with a known key. Returns host and answer.
 
     If a host with a known key fails, no other host is tried. The next one is an address from the
     Node's status, which the node itself writes, so another machine may answer at that address.

@@ -1,4 +1,4 @@
-"""Resolves names in its own threads, with limits of number and time, and with a cache.
+"""Resolves names in a limited number of own threads, with a time limit and a cache.
 
 getaddrinfo cannot be interrupted, and asyncio runs it in a shared pool of six threads on two cores.
 In that pool, a hanging resolver would block all users. Here it blocks only callers that wait for the
@@ -21,14 +21,14 @@ LookUp = Callable[[str], Sequence[Place]]
 """A blocking lookup. Returns a host's socket addresses with port 0. Raises OSError, UnicodeError."""
 
 LONGEST_NAME: Final = 253
-"""The maximum characters in a name. The system's resolver takes seconds to reject a much longer name."""
+"""The maximum length of a name. The system's resolver takes seconds to reject a much longer name."""
 _FRESH: Final = 30.0
 """Seconds for which cached addresses are used without a new lookup."""
 _STALE: Final = 600.0
 """Seconds for which cached addresses are used if the resolver fails or is too slow."""
 _MOST_KEPT: Final = 20_000
 _MOST_PLACES: Final = 16
-"""The maximum addresses for a name. A DNS response may have thousands, and each would be dialled and cached."""
+"""The maximum number of addresses of a name. A DNS response may have thousands, and each would be dialled and cached."""
 
 
 def system_look_up(host: str) -> Sequence[Place]:

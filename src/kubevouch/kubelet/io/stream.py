@@ -16,7 +16,7 @@ from typing import Final
 # A whole TLS record. A memory BIO never shrinks below the largest amount written to it at once.
 _CHUNK: Final = 18 * 1024
 _MOST_EXCESS: Final = 128 * 1024
-"""The maximum bytes, other than application data, to receive after a send. For a page of 8 MiB, Go's server sends fewer.
+"""The maximum number of bytes, except application data, to receive after a send. For a page of 8 MiB, Go's server sends fewer.
 
 A peer could send tickets and key updates without end, and each costs time. Go's client counts
 records (crypto/tls/conn.go, maxUselessRecords), which OpenSSL does not show.
@@ -50,7 +50,7 @@ class TlsStream:
         """The pending read. None if nothing is being read."""
 
     async def send(self, data: bytes) -> None:
-        """Sends all of the data. Raises OSError, also ssl.SSLError."""
+        """Sends all of the data. Raises OSError, including ssl.SSLError."""
         self._excess = 0
         self._tls.write(data)
         await send_all(self._connection, self._out)
@@ -58,7 +58,7 @@ class TlsStream:
     async def receive(self) -> bytes:
         """Waits for data and returns all that has arrived; empty at the end of the connection.
 
-        Raises OSError, also ssl.SSLError.
+        Raises OSError, including ssl.SSLError.
         """
         while True:
             data = self._decrypted()
@@ -76,7 +76,7 @@ class TlsStream:
             self._in.write(received)
 
     async def _received(self) -> bytes:
-        """Returns the socket's next data, after all other tasks had a turn. Raises OSError.
+        """Returns the socket's next data, after all other tasks have had a turn. Raises OSError.
 
         Without the wait, a peer that never stops sending would block the whole process.
         """

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 _PER_SECOND: Final = 8
-"""The most timers per second."""
+"""The maximum number of timers per second."""
 
 
 class TimeLimits:
