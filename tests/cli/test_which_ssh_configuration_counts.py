@@ -115,7 +115,7 @@ async def test_the_operators_own_word_wins(
     config.chmod(0o666)
     words = (_plan(kubevouch, config), "--yes", "--ssh-config", str(config))
     ran = await kubevouch(*verb, *words)
-    assert "the plan makes ssh read" not in ran.err
+    assert "the plan makes ssh use" not in ran.err
 
 
 @pytest.mark.parametrize("verb", [("plan", "-o"), ("apply",), ("undo",)])

@@ -244,7 +244,7 @@ def test_a_disk_without_the_kubelets_own_file_system_says_so(tree: NodeTree) -> 
     uses = {each.use for each in found.found}
     assert uses == SHOWN_BY_KUBEADM
     assert {each.doubt.kind for each in found.not_read} == {DoubtKind.NOT_ASKED}
-    assert any("a separate file system?" in each.doubt.text for each in found.not_read)
+    assert any("may be on another file system" in each.doubt.text for each in found.not_read)
 
 
 def test_a_node_without_its_client_certificate_is_named_by_its_kubeconfig(tree: NodeTree) -> None:
