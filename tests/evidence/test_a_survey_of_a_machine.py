@@ -317,7 +317,7 @@ async def test_a_flag_is_read_as_the_kubelet_reads_it(machine: Machine) -> None:
 async def test_a_folder_of_units_that_is_missing_or_does_not_last_is_told(machine: Machine) -> None:
     assert (
         await machine.survey()
-    ).no_boot_unit == f"there is no folder {machine.folder}/units".encode()
+    ).no_boot_unit == f"the folder {machine.folder}/units does not exist".encode()
     (machine.folder / "units").mkdir()
     assert (await machine.survey()).no_boot_unit == b""
     (machine.folder / "units").rmdir()

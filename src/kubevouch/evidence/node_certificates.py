@@ -119,7 +119,7 @@ class _Reading:
             return found
         not_signed = self._not_signed(found, ca)
         faults = [*self._key_faults(file, found.certificate), *filter(None, [not_signed])]
-        if found.certificate.unhandled_critical:  # nobody accepts it, whoever signed it
+        if found.certificate.unhandled_critical:  # no verifier accepts it, whoever signed it
             faults.append("x509: unhandled critical extension")
         return replace(
             found,
@@ -215,7 +215,9 @@ class _Reading:
         client = kubelet_client_file(self.files)
         if client is not None:
             found = self._leaf(CertificateUse.KUBELET_CLIENT, client, CertificateUse.CLUSTER_CA)
-            yield replace(found, externally_managed=False)  # it renews it with the API server
+            yield replace(
+                found, externally_managed=False
+            )  # the kubelet renews it with the API server
 
     def _doubt(self, found: FoundCertificate) -> Doubt | None:
         path = found.where.removeprefix(self.root)

@@ -261,7 +261,7 @@ class ShownFiles(msgspec.Struct, frozen=True):
 def certificate_files(proc: str = "/proc", below: str = "") -> Script[ShownFiles]:
     """The script to run on a node. proc: the machine's /proc. below: the prefix of each path."""
     forms = wanted(NodeFiles({}))
-    # Of a CA's key only its existence counts.
+    # For a CA's key, only its existence matters.
     forms |= {f"{base}.key": FileForm.PRESENCE for base in AUTHORITIES.values()}
     fixed = "\n".join(f"{form} {path}" for path, form in forms.items())
     words = {"proc": proc, "below": below, "fixed": fixed, "kubeconfig": KUBELET_CONF}

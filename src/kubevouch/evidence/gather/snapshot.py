@@ -93,8 +93,8 @@ async def gather(
     served: tuple[Served, ...]
     beside: FoundPart | None
     runs: Measured[SeenLease]
-    # The API server gets logs from kubelets, so a hanging one delays them while we dial all
-    # others.
+    # The API server gets logs from kubelets, so a hanging kubelet delays its logs. We dial all
+    # others meanwhile.
     served, metrics, beside, runs = await together(
         gather_served(
             targets(found, types),

@@ -94,8 +94,7 @@ class TlsStream:
         """The event loop's callback: reads data if a read is pending, else stops watching."""
         arrival = self._arrival
         if arrival is None or arrival.done():
-            # The data stays in the socket, so that an unasked sender costs neither memory nor
-            # calls.
+            # The data stays in the socket, so that unsolicited data costs neither memory nor calls.
             self._stop_watching()
             return
         try:

@@ -74,7 +74,7 @@ class _TimeLimit:
         running.discard(self)
         if not running and not self._has_run_out:
             self._limits.ended(self._shared)
-        # Somebody else may have cancelled the task, too: then it is cancelled, and not late.
+        # If the task was also cancelled by others, it ends as cancelled, not as timed out.
         if (
             self._has_run_out
             and self._limited.uncancel() <= self._cancelling

@@ -97,7 +97,7 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
         or each.fault
         or each.certificate not in known
     )
-    # NO_CSR suggests to read the disk, which was done or is itself listed as not read.
+    # NO_CSR advises reading the disk, which was done or is itself listed as not read.
     not_read = tuple(each for each in found.not_read if each.doubt != NO_CSR)
     return replace(
         found,
