@@ -35,7 +35,7 @@ class Destination(msgspec.Struct, frozen=True):
 _PORT = 22
 HOST = r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?"
 _LOGIN = re.compile(r"(?!-)(?!.*\\\Z)[^\s'\"`;&<>|(){}$]+")
-_NOWHERE = ("none", "/dev/null")
+_NO_FILES = ("none", "/dev/null")
 
 
 WITH_A_HOST_NAME = "with Host and HostName settings in your ssh configuration or --ssh-config FILE"
@@ -72,7 +72,7 @@ def destination_of(host: str, printed: str) -> Destination:
         for path in re.split(
             r" (?=/)", values.get(keyword, "")
         )  # ssh prints absolute paths, unquoted
-        if path and path not in _NOWHERE
+        if path and path not in _NO_FILES
     ]
     elsewhere = values.get("knownhostscommand", "none") != "none" or values.get(
         "verifyhostkeydns", "false"

@@ -31,7 +31,7 @@ from kubevouch.kube.resources import (
 )
 from kubevouch.kube.resources.network import SERVICE_CIDRS, ServiceCidr
 
-_TELLS_NETWORKS = "component in (kube-apiserver, kube-controller-manager)"
+_HAS_NETWORKS = "component in (kube-apiserver, kube-controller-manager)"
 
 
 async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
@@ -54,7 +54,7 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
             api.list_all(ENDPOINT_SLICES, "default", label_selector=slices_of("kubernetes"))
         ),
         inquiry.ask(api.list_all(SERVICE_CIDRS)),
-        inquiry.ask(api.list_all(PODS, "kube-system", label_selector=_TELLS_NETWORKS)),
+        inquiry.ask(api.list_all(PODS, "kube-system", label_selector=_HAS_NETWORKS)),
         inquiry.ask(api.list_all(NODES, label_selector=CONTROL_PLANE_LABEL)),
         gather_kubelet_config(api, inquiry),
     )

@@ -63,20 +63,20 @@ class NameResolver:
         """The host's addresses, each with this port. Raises OSError (socket.gaierror), UnicodeError."""
         if len(host.removesuffix(".")) > LONGEST_NAME:
             raise socket.gaierror(socket.EAI_NONAME, "longer than a DNS name may be")
-        found = self._within(host, _FRESH)
+        found = self._cached(host, _FRESH)
         if found is None:
-            found = await self._asked(host)
+            found = await self._look_up_shared(host)
         return [(family, (place[0], port, *place[2:])) for family, place in found]
 
     def forget(self, host: str) -> None:
         """Forgets a host's cached addresses, because none of them works."""
         self._kept.pop(host, None)
 
-    def _within(self, host: str, seconds: float) -> Sequence[Place] | None:
+    def _cached(self, host: str, seconds: float) -> Sequence[Place] | None:
         at, found = self._kept.get(host, (0.0, ()))
         return found if found and self._clock.monotonic() - at < seconds else None
 
-    async def _asked(self, host: str) -> Sequence[Place]:
+    async def _look_up_shared(self, host: str) -> Sequence[Place]:
         lookup = self._running.get(host)
         if lookup is None:
             lookup = asyncio.get_running_loop().create_task(self._resolved(host))
@@ -87,7 +87,7 @@ class NameResolver:
                 # Others may wait for the same lookup.
                 return await asyncio.shield(lookup)
         except (OSError, UnicodeError) as error:
-            found = self._within(host, _STALE)
+            found = self._cached(host, _STALE)
             unknown = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
             if found is not None and not unknown:
                 return found
@@ -105,11 +105,11 @@ class NameResolver:
             # The first caller has stopped waiting, and there may be thousands.
             raise socket.gaierror(socket.EAI_AGAIN, "too many other lookups are running") from None
         try:
-            return await self._in_a_thread(host)
+            return await self._look_up_in_thread(host)
         finally:
             self._places.release()
 
-    def _in_a_thread(self, host: str) -> "asyncio.Future[Sequence[Place]]":
+    def _look_up_in_thread(self, host: str) -> "asyncio.Future[Sequence[Place]]":
         """Starts a lookup in a new thread. Raises socket.gaierror if no thread can start."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Sequence[Place]] = loop.create_future()

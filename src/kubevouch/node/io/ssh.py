@@ -121,7 +121,7 @@ class Ssh:
         self._environment = environment
         self._password = password
         self._newer: Mapping[str, str] | None = None
-        self._asking = asyncio.Lock()
+        self._probing = asyncio.Lock()
 
     async def destination(self, host: str) -> Destination:
         """How ssh would reach `host`, and whether known_hosts has its key. Does not connect.
@@ -150,7 +150,7 @@ class Ssh:
         """
         where = f"{host} (ssh)" if at is None else f"{host} at {at.address} (ssh)"
         _check_words(where, host, *((at.address,) if at else ()))
-        async with self._asking:
+        async with self._probing:
             if self._newer is None:
                 self._newer = await _newer_settings(self._environment)
         place = {"HostName": at.address, "HostKeyAlias": at.known_as} if at else {}
