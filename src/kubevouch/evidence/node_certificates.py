@@ -215,9 +215,7 @@ class _Reading:
         client = kubelet_client_file(self.files)
         if client is not None:
             found = self._leaf(CertificateUse.KUBELET_CLIENT, client, CertificateUse.CLUSTER_CA)
-            yield replace(
-                found, externally_managed=False
-            )  # the kubelet renews it with the API server
+            yield replace(found, externally_managed=False)  # the kubelet renews it itself
 
     def _doubt(self, found: FoundCertificate) -> Doubt | None:
         path = found.where.removeprefix(self.root)
