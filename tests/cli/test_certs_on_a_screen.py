@@ -229,7 +229,7 @@ def test_what_is_left_out_at_the_end_is_counted(kinds: int, more: str) -> None:
 def _denied(use: CertificateUse) -> NotRead:
     where = f"/etc/kubernetes/pki/{use}.crt"
     lacks = at_node(NODE, None, use=use, where=where, vantage=DISK, fault="")
-    doubt = Doubt(DoubtKind.NOT_ALLOWED, "permission denied; root may read it")
+    doubt = Doubt(DoubtKind.NOT_ALLOWED, "permission denied; try as root")
     return NotRead(f"{use}, {where}", doubt, NODE, lacks=lacks)
 
 

@@ -246,7 +246,7 @@ async def test_probing_a_file_beside_a_key_and_without_any_cluster(kubevouch: Pr
 
 NOTHING: dict[tuple[str, ...], str] = {
     ("127.0.0.1:1", "--kubeconfig", "/nowhere"): "/nowhere",
-    ("nowhere/file.pem",): "there is no such file",
+    ("nowhere/file.pem",): "no such file",
     ("/",): "is a folder",
     ("host:port",): "is not a file, a Node or HOST[:PORT]",
     ("host:99999",): "is not a file, a Node or HOST[:PORT]",

@@ -71,7 +71,7 @@ async def test_a_file_that_a_plan_names_and_others_may_write_is_not_read(
     make, seen = UNSAFE[name]
     inside = make(config)
     ran = await kubevouch(verb, _plan(kubevouch, inside), "--yes", code=2)
-    assert f"{inside}: the plan makes ssh read this file, and " in ran.err
+    assert f"{inside}: the plan makes ssh use this configuration, but " in ran.err
     assert seen in ran.err
     assert "expected --ssh-config FILE" in ran.err
     assert not (kubevouch.home / "was-read").exists()
@@ -115,7 +115,7 @@ async def test_the_operators_own_word_wins(
     config.chmod(0o666)
     words = (_plan(kubevouch, config), "--yes", "--ssh-config", str(config))
     ran = await kubevouch(*verb, *words)
-    assert "the plan makes ssh read" not in ran.err
+    assert "the plan makes ssh use" not in ran.err
 
 
 @pytest.mark.parametrize("verb", [("plan", "-o"), ("apply",), ("undo",)])

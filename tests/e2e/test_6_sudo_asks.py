@@ -61,7 +61,7 @@ def test_a_run_whose_password_is_typed_in(cluster: Cluster, asks: Node, tmp_path
     if isinstance(cluster, BedCluster):
         refused = typed(cluster, state, *words, word="another one")
         assert refused.code == 3, refused
-        assert "sudo has refused the password" in refused.out
+        assert "sudo rejected the password" in refused.out
     planned = typed(cluster, state, *words)
     assert planned.code == 0, planned
     assert "with a sudo password" in planned.out

@@ -317,7 +317,7 @@ async def test_a_flag_is_read_as_the_kubelet_reads_it(machine: Machine) -> None:
 async def test_a_folder_of_units_that_is_missing_or_does_not_last_is_told(machine: Machine) -> None:
     assert (
         await machine.survey()
-    ).no_boot_unit == f"there is no folder {machine.folder}/units".encode()
+    ).no_boot_unit == f"the folder {machine.folder}/units does not exist".encode()
     (machine.folder / "units").mkdir()
     assert (await machine.survey()).no_boot_unit == b""
     (machine.folder / "units").rmdir()
@@ -392,8 +392,8 @@ async def test_only_the_cgroup_of_its_service_makes_a_kubelet(machine: Machine, 
     assert seen.no_kubelet.decode() == (
         ""
         if is_kubelet
-        else f"process {pid}, which kubelet.service calls its main process, is in the cgroup {last}, "
-        "not in that of kubelet.service"
+        else f"process {pid}, the main process of kubelet.service, is in the cgroup {last}, "
+        "not in the unit's cgroup"
     )
 
 
@@ -427,14 +427,14 @@ async def test_a_machine_without_systemd_has_no_kubelet_to_be_told(machine: Mach
 
 UNSAFE: dict[str, tuple[Callable[[Machine], object], str]] = {
     "nothing": (lambda machine: machine.root.chmod(0o755), ""),
-    "root-dir": (lambda machine: machine.root.chmod(0o777), "lib kubelet may be written by others than root (its mode is 777)"),
-    "sticky": (lambda machine: machine.folder.chmod(0o1777), "may be written by others than root (its mode is 1777)"),
-    "the runs' folder": (lambda machine: (machine.root / ".kubevouch").chmod(0o770), ".kubevouch may be written by others"),
-    "one run's folder": (lambda machine: (machine.root / ".kubevouch" / "abc1").chmod(0o702), "abc1 may be written by others"),
+    "root-dir": (lambda machine: machine.root.chmod(0o777), "lib kubelet is writable by users other than root (mode 777)"),
+    "sticky": (lambda machine: machine.folder.chmod(0o1777), "is writable by users other than root (mode 1777)"),
+    "the runs' folder": (lambda machine: (machine.root / ".kubevouch").chmod(0o770), ".kubevouch is writable by users"),
+    "one run's folder": (lambda machine: (machine.root / ".kubevouch" / "abc1").chmod(0o702), "abc1 is writable by users"),
     "a link to a run": (lambda machine: (machine.root / ".kubevouch" / "abc2").symlink_to("/etc"), "abc2 is not a folder, or is a link"),
-    "pki": (lambda machine: machine.pki.chmod(0o772), "pki may be written by others than root (its mode is 772)"),
-    "config": (lambda machine: (machine.folder / "etc").chmod(0o757), "etc may be written by others than root (its mode is 757)"),
-    "config.yaml": (lambda machine: (machine.folder / "etc" / "config.yaml").chmod(0o646), "etc/config.yaml may be written by others than root (its mode is 646)"),
+    "pki": (lambda machine: machine.pki.chmod(0o772), "pki is writable by users other than root (mode 772)"),
+    "config": (lambda machine: (machine.folder / "etc").chmod(0o757), "etc is writable by users other than root (mode 757)"),
+    "config.yaml": (lambda machine: (machine.folder / "etc" / "config.yaml").chmod(0o646), "etc/config.yaml is writable by users other than root (mode 646)"),
 }  # fmt: skip
 
 

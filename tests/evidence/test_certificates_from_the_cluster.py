@@ -99,7 +99,7 @@ async def test_kubelets_and_the_api_server_present_theirs_and_the_ca_is_known() 
         assert len(kubelets) == 4
         assert {each.authority for each in kubelets} == {"ca"}
         [server] = of_use(found, CertificateUse.API_SERVER)
-        assert server.where == f"127.0.0.1:{stage.server.port} (as this kubeconfig reaches it)"
+        assert server.where == f"127.0.0.1:{stage.server.port} (from the kubeconfig)"
         assert server.verdict is not None and server.verdict.trusted
         # Not kubeadm's, by its names.
         assert not server.is_usual
@@ -146,7 +146,7 @@ async def test_with_tls_1_2_it_ends_the_handshake_and_that_is_said_and_is_no_fai
     assert part.found == ()
     [told] = part.not_read
     assert told.is_ordinary
-    assert told.doubt.text.startswith("it ends handshakes without a client certificate: ")
+    assert told.doubt.text.startswith("it requires a client certificate: ")
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ async def test_a_url_that_names_nothing_to_dial_is_told(url: str) -> None:
         found = await look()
     [told] = [each for each in found.not_read if "checks" in each.what]
     assert not told.is_ordinary
-    assert told.doubt.text.startswith("its URL has no address to dial")
+    assert told.doubt.text.startswith("the URL has no address to dial")
 
 
 async def test_a_machine_whose_clock_is_wrong_judges_by_the_api_servers() -> None:
@@ -370,7 +370,7 @@ async def test_what_kubelets_wait_for_and_were_issued_is_beside_what_they_serve(
     [own] = of_use(found, CertificateUse.KUBELET_CLIENT)
     assert (own.node, own.where) == (name, "csr csr-client")
     assert own.certificate is not None and own.certificate.fingerprint == _leaf(client)
-    untold = {each.node for each in found.not_read if "has no CSR with it" in each.doubt.text}
+    untold = {each.node for each in found.not_read if "has no CSR for it" in each.doubt.text}
     assert len(untold) == 3 and name not in untold
     assert asked.count("/apis/certificates.k8s.io/v1/certificatesigningrequests") == 1
 

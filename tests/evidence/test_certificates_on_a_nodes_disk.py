@@ -150,9 +150,9 @@ def _two_in_one(tree: NodeTree) -> None:
         (lambda tree: tree.write(CRT, BROKEN), CertificateUse.API_SERVER, False, "truncated"),
         (lambda tree: tree.write(CRT, NO_CERTIFICATE), CertificateUse.API_SERVER, False, "not a certificate"),
         (_whole_and_half, CertificateUse.API_SERVER, False, "line"),
-        (lambda tree: tree.write(KEY, tree.ca.serving("other").key), CertificateUse.API_SERVER, True, "apiserver.key beside it is another certificate's"),
-        (lambda tree: (tree.root / KEY).unlink(), CertificateUse.API_SERVER, True, "its key does not exist"),
-        (_two_in_one, CertificateUse.KUBELET_CLIENT, True, "the key in it is another certificate's"),
+        (lambda tree: tree.write(KEY, tree.ca.serving("other").key), CertificateUse.API_SERVER, True, "apiserver.key belongs to another certificate"),
+        (lambda tree: (tree.root / KEY).unlink(), CertificateUse.API_SERVER, True, "the key does not exist"),
+        (_two_in_one, CertificateUse.KUBELET_CLIENT, True, "the key belongs to another certificate"),
         (lambda tree: tree.pair(f"{PKI}/apiserver", Authority("kubernetes").serving("a")), CertificateUse.API_SERVER, True, f"{PKI}/ca.crt: x509: "),
         # One that has ended is not called unsigned.
         (_ended, CertificateUse.API_SERVER, True, ""),
@@ -189,13 +189,13 @@ def test_a_second_authority_in_the_file_has_a_row_of_its_own(tree: NodeTree) -> 
     assert second.chain == read_certificates(tree.ca.pem, "test")
     # The leaves are signed by the second.
     assert _of(_read(tree), CertificateUse.API_SERVER).fault == ""
-    assert first.fault == "ca.key beside it is another certificate's key"
+    assert first.fault == "ca.key belongs to another certificate"
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "no current-context in it, so it is empty or truncated"),
+        ("", "no current-context, so the file is empty or truncated"),
         ("kind: Config\ncurrent-context: x\n", 'no context "x"'),
         ("users: 7\n", "expected array, got int"),
         (": [\n", ""),
@@ -244,7 +244,7 @@ def test_a_disk_without_the_kubelets_own_file_system_says_so(tree: NodeTree) -> 
     uses = {each.use for each in found.found}
     assert uses == SHOWN_BY_KUBEADM
     assert {each.doubt.kind for each in found.not_read} == {DoubtKind.NOT_ASKED}
-    assert any("a separate file system?" in each.doubt.text for each in found.not_read)
+    assert any("may be on another file system" in each.doubt.text for each in found.not_read)
 
 
 def test_a_node_without_its_client_certificate_is_named_by_its_kubeconfig(tree: NodeTree) -> None:
@@ -262,7 +262,7 @@ def test_what_we_may_not_read_is_not_called_wrong() -> None:
     part = certificates_of_node(files, AT, node="n", root="/mnt")
     assert part.found == ()
     doubts = {each.doubt for each in part.not_read if each.doubt.kind is DoubtKind.NOT_ALLOWED}
-    assert {each.text for each in doubts} == {"permission denied; root may read it"}
+    assert {each.text for each in doubts} == {"permission denied; try as root"}
     said = {each.what for each in part.not_read}
     assert "admin.conf, /mnt/etc/kubernetes/admin.conf" in said
     assert "kubelet-client, /mnt/etc/kubernetes/kubelet.conf" in said

@@ -115,7 +115,7 @@ async def test_half_a_certificate_after_a_whole_one_is_told(tree: NodeTree, prog
     whole = (tree.root / PKI / "apiserver.crt").read_bytes()
     tree.write(f"{PKI}/apiserver.crt", whole + whole[: len(whole) // 2])
     (found,) = [each for each in (await _found(tree, programs)).found if each.use is CertificateUse.API_SERVER]  # fmt: skip
-    assert found.fault == "2 certificates begin in it, 1 are complete"
+    assert found.fault == "only 1 of 2 certificates are complete"
 
 
 @pytest.mark.parametrize("programs", FIRST_SHELL, indirect=True)

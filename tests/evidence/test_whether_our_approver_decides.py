@@ -43,17 +43,17 @@ def test_who_holds_the_lease_decides(found: OurApprover) -> None:
         # The Lease was left behind by a pod that went with its Deployment, or by a process that nobody follows.
         (OurApprover(0, 0, "kubevouch-approver-7d4b9c6f5-x2x7k_0123", SECOND), NO_PODS),
         (OurApprover(0, 0, "operators-laptop_0123", 15 * SECOND), NO_PODS),
-        (OurApprover(1, 0, "a", HOUR), "its pod is not ready"),
-        (OurApprover(2, 0, "", SECOND), "none of its 2 pods is ready"),
+        (OurApprover(1, 0, "a", HOUR), "0 of 1 pods are ready"),
+        (OurApprover(2, 0, "", SECOND), "0 of 2 pods are ready"),
         (OurApprover(1, 1, "", None), "its pods are ready, but none has ever led"),
         (OurApprover(1, 1, "", 10 * SECOND), "its pods are ready, but none leads"),
         (
             OurApprover(1, 1, "a", 60 * SECOND),
-            "its pods are ready, but none leads: the Lease was renewed 60 seconds ago",
+            "its pods are ready, but none leads: the Lease was last renewed 60 seconds ago",
         ),
         (
             OurApprover(2, 2, "a", HOUR),
-            "its pods are ready, but none leads: the Lease was renewed 60 minutes ago",
+            "its pods are ready, but none leads: the Lease was last renewed 60 minutes ago",
         ),
     ],
 )

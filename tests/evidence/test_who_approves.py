@@ -195,7 +195,7 @@ BY_OUR_APPROVER = as_written(approval("", "pinned on 2026-11-25 by alice"))
         (
             [*BY_HAND, approved("AutoApproved"), *BY_HAND],
             (),
-            "an approver with reason 'AutoApproved'",
+            "the approver that writes reason 'AutoApproved'",
             " was approved 94 seconds ago with reason 'AutoApproved'; it is unknown whether that approver still runs",
         ),
         ([*BY_HAND, BY_OUR_APPROVER], (), OUR_APPROVER, "csr-1 of "),
@@ -203,7 +203,7 @@ BY_OUR_APPROVER = as_written(approval("", "pinned on 2026-11-25 by alice"))
         (
             [approved("Earlier"), approved("AutoApproved"), BY_OUR_APPROVER],
             {OUR_APPROVER},
-            "an approver with reason 'AutoApproved'",
+            "the approver that writes reason 'AutoApproved'",
             "",
         ),
     ],

@@ -66,7 +66,7 @@ def test_what_is_missing_is_not_called_unreadable() -> None:
 
 
 def test_on_a_disk_what_does_not_fit_is_wrong_until_it_has_ended() -> None:
-    wrong = replace(_found(), vantage=Vantage.NODE_DISK, fault="its key does not exist")
+    wrong = replace(_found(), vantage=Vantage.NODE_DISK, fault="the key does not exist")
     assert row_of(wrong, BEGINS).state is RowState.WRONG
     assert row_of(wrong, ENDS + timedelta(seconds=1)).state is RowState.EXPIRED
 

@@ -120,7 +120,7 @@ def test_a_gzip_has_a_limit_of_its_own_as_it_is_sent(framing: str) -> None:
     reader = ResponseReader(MOST, most_packed=len(packed))
     reader.feed(head + sent)
     assert (reader.done, reader.content) == (True, b"")
-    with pytest.raises(TooLong, match=f"more than {len(packed) - 1} bytes of gzip"):
+    with pytest.raises(TooLong, match=f"gzip body of more than {len(packed) - 1} bytes"):
         ResponseReader(MOST, most_packed=len(packed) - 1).feed(head + sent)
     plain = ResponseReader(MOST, most_packed=1)
     plain.feed(OK + b"Content-Length: 4\r\n\r\npage")

@@ -274,7 +274,7 @@ async def test_a_kept_connection_to_an_expired_kubelet_is_told_of_with_the_prese
         with contextlib.closing(asked) as fetch:
             for _ in range(2):
                 with pytest.raises(
-                    FetchFailed, match="without a token: `kubevouch apply`"
+                    FetchFailed, match="without a token, the kubelet answered"
                 ) as caught:
                     await ask(fetch)
                 assert caught.value.reason == "expired"

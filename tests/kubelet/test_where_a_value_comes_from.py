@@ -66,7 +66,7 @@ def test_each_key_has_its_own_source() -> None:
 
 
 def test_a_file_that_cannot_be_read_is_named_with_line_and_reason() -> None:
-    with pytest.raises(ConfigurationError, match=r"/b\.conf: line 4, column 1: the key .* again"):
+    with pytest.raises(ConfigurationError, match=r"/b\.conf: line 4, column 1: .* is a duplicate"):
         sourced(HEAD, {"/a.conf": ON, "/b.conf": ON + b"serverTLSBootstrap: true\n"})
 
 

@@ -49,5 +49,5 @@ async def test_the_right_one(host: SudoHost, tmp_path: Path) -> None:
 async def test_a_wrong_one(host: SudoHost, tmp_path: Path, verb: tuple[str, ...]) -> None:
     host.allows(f"{USER} ALL=(root) {SHELLS}")
     _, shown = await looked(host, tmp_path, *verb, typed="another one")
-    assert "sudo has refused the password" in shown
+    assert "sudo rejected the password" in shown
     assert host.log().count("incorrect password attempt") == 1

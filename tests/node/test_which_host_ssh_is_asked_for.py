@@ -158,7 +158,7 @@ async def test_a_known_name_that_does_not_answer_is_told_with_what_else_to_try(
     told = str(caught.value)
     assert f"make `ssh {UNKNOWN} true` work" in told
     assert ("Could not resolve hostname" in told) is not resolved
-    assert ("with a Host entry and a HostName" in told) is not resolved
+    assert ("with Host and HostName settings" in told) is not resolved
     assert operator.sshd.log() == before
 
 

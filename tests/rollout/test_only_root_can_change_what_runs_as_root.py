@@ -20,13 +20,13 @@ def _a_link(machine: Machine) -> None:
 
 
 UNSAFE: dict[str, tuple[Callable[[Machine], object], str]] = {
-    "a pod's folder": (lambda m: m.root.chmod(0o777), "kubelet may be written by others than root (its mode is 777"),
-    "a folder of a group": (lambda m: m.root.chmod(0o775), "kubelet may be written by others than root (its mode is 775"),
-    "a sticky folder": (lambda m: m.root.chmod(0o1777), "kubelet may be written by others than root (its mode is 1777"),
-    "a sticky folder above it": (lambda m: m.folder.chmod(0o1777), "may be written by others than root (its mode is 1777"),
-    "the pki folder": (lambda m: m.pki.chmod(0o757), "pki may be written by others than root (its mode is 757"),
-    "somebody else's": (lambda m: os.chown(m.root, 12345, -1), "kubelet belongs to the user with id 12345, not to root"),
-    "the kubelet's file": (lambda m: m.config.chmod(0o646), "config.yaml may be written by others than root (its mode is 646"),
+    "a pod's folder": (lambda m: m.root.chmod(0o777), "kubelet is writable by users other than root (mode 777"),
+    "a folder of a group": (lambda m: m.root.chmod(0o775), "kubelet is writable by users other than root (mode 775"),
+    "a sticky folder": (lambda m: m.root.chmod(0o1777), "kubelet is writable by users other than root (mode 1777"),
+    "a sticky folder above it": (lambda m: m.folder.chmod(0o1777), "is writable by users other than root (mode 1777"),
+    "the pki folder": (lambda m: m.pki.chmod(0o757), "pki is writable by users other than root (mode 757"),
+    "somebody else's": (lambda m: os.chown(m.root, 12345, -1), "kubelet is owned by the user with ID 12345, not by root"),
+    "the kubelet's file": (lambda m: m.config.chmod(0o646), "config.yaml is writable by users other than root (mode 646"),
     "behind a link": (_a_link, "kubelet is not a folder, or is a link"),
 }  # fmt: skip
 
@@ -151,7 +151,7 @@ async def test_the_switch_itself_touches_nothing_where_others_may_write(machine:
     changed = machine.tree()
     machine.pki.chmod(0o777)
     code, said = machine.switch_alone()
-    assert (code, "pki may be written by others than root" in said) == (1, True)
+    assert (code, "pki is writable by users other than root" in said) == (1, True)
     machine.pki.chmod(0o755)
     assert machine.tree() == changed
 

@@ -196,7 +196,7 @@ async def test_an_answer_that_three_messages_hold_is_whole(pods: Pods) -> None:
     ("sent", "why"),
     [
         (TOO_LONG, r"exceeds the 12 KiB .*--via ssh"),
-        (script("echo no space left >&2; exit 3"), r"ended with 3; no space left"),
+        (script("echo no space left >&2; exit 3"), r"exited with 3; no space left"),
     ],
     ids=["a longer answer", "a script that fails"],
 )

@@ -252,7 +252,7 @@ async def test_a_folder_that_others_may_write_is_not_read(machine: Machine) -> N
     machine.root.chmod(0o777)
     answer = await status_of(machine)
     assert answer.runs == ()
-    assert b"may be written by others than root" in answer.unsafe
+    assert b"is writable by users other than root" in answer.unsafe
 
 
 async def test_it_changes_nothing(machine: Machine) -> None:
@@ -280,8 +280,8 @@ async def test_a_folder_whose_name_no_run_bears_is_no_run(machine: Machine) -> N
 def test_a_node_that_says_a_run_were_called_so_is_not_believed(name: str) -> None:
     """A run's name comes into commands that an operator copies, and whoever is root there answers as he likes."""
     said = {"run": b64encode(name.encode()).decode(), "state": "YXJtZWQ=", "fires": 0}
-    with pytest.raises(msgspec.ValidationError, match="is not the name of a run"):
+    with pytest.raises(msgspec.ValidationError, match="is not a valid run name"):
         msgspec.convert(said, SurveyedRun)
     more = {"timer": "", "boot": False, "config": "", "whose": "", "strays": []}
-    with pytest.raises(msgspec.ValidationError, match="is not the name of a run"):
+    with pytest.raises(msgspec.ValidationError, match="is not a valid run name"):
         msgspec.convert({**said, **more}, RunFound)

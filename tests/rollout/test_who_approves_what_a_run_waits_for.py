@@ -71,7 +71,7 @@ async def test_a_plan_says_what_is_wrong_with_an_approver_that_decides_nothing()
         ("ours", ""),
         (
             "ours-down",
-            "the approver is installed and decides nothing: its pod is not ready (KV409). ",
+            "the approver is installed and decides nothing: 0 of 1 pods are ready (KV409). ",
         ),
         ("none", "no approver runs here. Without one, later"),
     ):

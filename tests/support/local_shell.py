@@ -38,7 +38,7 @@ class Local:
         complaint = ran.stderr.decode(errors="replace").strip()
         if ran.status != 0 and not ran.stdout:
             raise ScriptFailed(
-                where, f"the {script.name} script ended with {ran.status}", complaint
+                where, f"the {script.name} script exited with {ran.status}", complaint
             )
         return ScriptResult(answer=answer_in(ran.stdout, script, where=where, complaint=complaint))
 

@@ -1,8 +1,8 @@
 """Approvers of serving CSRs: ours, workloads with a role for approving, and the author of the last approval.
 
 Kubernetes itself never approves serving CSRs (pkg/controller/certificates/approver/sarapprove.go
-handles client certificates only). A role counts only if it names signers and the verb approve, so a
-cluster-admin is not an approver.
+handles client certificates only). A role counts only if it lists the verb `approve` on `signers`, so
+cluster-admin does not count.
 """
 
 import re
@@ -28,17 +28,17 @@ NAME: Final = "kubevouch-approver"
 
 CONFIGURATION_KEY: Final = "configuration.yaml"
 PART_OF: Final = "app.kubernetes.io/part-of"
-"""The label of all our objects in a cluster; its value is "kubevouch"."""
+"""The label on all our objects in a cluster, with the value "kubevouch"."""
 
-_LATELY: Final = timedelta(minutes=1)
-"""Within this time the last leader still counts if there are pods. The leader renews the Lease
-every two seconds. After 15 seconds without a renewal another pod may take the Lease."""
+_LEADER_TIMEOUT: Final = timedelta(minutes=1)
+"""How long after its last renewal a leader counts as running, if the approver has pods. Leaders renew
+the Lease every two seconds. After 15 seconds without a renewal, another pod may take the Lease."""
 
-_RUNS_OUT: Final = timedelta(seconds=15)
-"""Within this time the last leader still counts if there are no pods."""
+_PODLESS_TIMEOUT: Final = timedelta(seconds=15)
+"""How long after its last renewal a leader without a pod counts as running."""
 
-_TAKEN_WITHIN: Final = timedelta(seconds=10)
-"""Within this time a ready pod takes a released Lease: it tries every two seconds."""
+_TAKEOVER_TIME: Final = timedelta(seconds=10)
+"""The longest time until a ready pod takes a released Lease. It tries every two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class OurApprover:
 
     leader: the Lease's holder; "" if nobody holds it. silent: time since the Lease's last renewal;
     None if there is no Lease. configuration: the ConfigMap's text; None if the ConfigMap is
-    missing or unreadable. configuration_doubt: why it is unreadable.
+    missing or unreadable. configuration_doubt: why the ConfigMap is unreadable.
     """
 
     wanted: int
@@ -61,39 +61,38 @@ class OurApprover:
 
     @property
     def decides(self) -> bool:
-        """Whether a process leads or is about to take over. Ready pods that do not lead decide nothing."""
+        """Whether a process holds the Lease, or will soon take it. Only the leader decides CSRs."""
         if self.silent is None:
             return False
         if not self.leader:  # a process that ends cleanly releases the Lease
-            return self.ready > 0 and self.silent < _TAKEN_WITHIN
+            return self.ready > 0 and self.silent < _TAKEOVER_TIME
         if self.wanted or self.ready:
-            return self.silent < _LATELY
+            return self.silent < _LEADER_TIMEOUT
         # A pod that was deleted with its Deployment leaves its Lease behind. A process's identity
         # is its host name, which for a pod is the pod's name.
-        return not self.leader.startswith(f"{NAME}-") and self.silent < _RUNS_OUT
+        return not self.leader.startswith(f"{NAME}-") and self.silent < _PODLESS_TIMEOUT
 
     @property
     def why_not(self) -> str:
-        """Why our approver decides nothing; empty if it decides."""
+        """Why our approver does not decide CSRs; empty if it does."""
         if self.decides:
             return ""
         if not self.wanted:
             return "its Deployment has 0 replicas"
         if not self.ready:
-            pods = "its pod is not" if self.wanted == 1 else f"none of its {self.wanted} pods is"
-            return f"{pods} ready"
+            return f"{self.ready} of {self.wanted} pods are ready"
         if self.silent is None:
             return "its pods are ready, but none has ever led"
         if not self.leader:
             return "its pods are ready, but none leads"
         since = duration_text(self.silent)
-        return f"its pods are ready, but none leads: the Lease was renewed {since} ago"
+        return f"its pods are ready, but none leads: the Lease was last renewed {since} ago"
 
 
 _GROUPS = {"certificates.k8s.io", "*"}
 _SIGNERS = {"kubernetes.io/kubelet-serving", "kubernetes.io/*"}
 OUR_APPROVER = f"{NAMESPACE}/{NAME}"
-"""Namespace and service account of the approver that this product installs."""
+"""Namespace and service account of the approver that kubevouch installs."""
 
 BY_US = "KubevouchApprove"
 """The reason in the Approved condition that our approver, `csr approve` and `apply` write."""
@@ -106,7 +105,7 @@ DENIED_BY_US = "KubevouchDeny"
 
 ROLLOUT_ROLE = "kubevouch-rollout"
 INSTALLER_ROLE = "kubevouch-approver-installer"
-"""The roles that we print for people who run `apply` and `approver install`. They may approve."""
+"""The role for people who run `approver install`. Like ROLLOUT_ROLE, it permits approving."""
 
 _FOR_PEOPLE = {ROLLOUT_ROLE, INSTALLER_ROLE}
 _BY_HAND = {"KubectlApprove", BY_US}
@@ -117,9 +116,9 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 def approving_accounts(
     roles: Iterable[Role], bindings: Iterable[RoleBinding]
 ) -> tuple[tuple[str, str, str], ...]:
-    """(namespace, service account, role) of each account that is bound to a role made for approving.
+    """(namespace, service account, role) for each account that is bound to a role for approving.
 
-    Roles that we print for people do not count: a pod that uses one will not approve later CSRs.
+    ROLLOUT_ROLE and INSTALLER_ROLE do not count: a pod that uses one will not approve later CSRs.
     """
     made_for_it = {role.name for role in roles if any(map(_approves, role.rules))} - _FOR_PEOPLE
     bound = {
@@ -142,7 +141,7 @@ def _approves(rule: PolicyRule) -> bool:
 
 
 def _account(subject: Subject) -> tuple[str, str] | None:
-    """Namespace and name of a service account. The subject may be a ServiceAccount or a User. Returns None for other subjects."""
+    """Returns the namespace and name of the service account; None if the subject is not a service account."""
     if subject.kind == "ServiceAccount":
         namespace, name = subject.namespace, subject.name
     elif subject.kind == "User" and subject.name.startswith(_ACCOUNT_USER):
@@ -156,7 +155,7 @@ def _account(subject: Subject) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """An approver of serving CSRs on this cluster. evidence: how we know about it. running: whether we see it run."""
+    """An approver of serving CSRs on this cluster. evidence: how we know about it. running: whether it is known to run."""
 
     name: str
     evidence: str
@@ -164,12 +163,12 @@ class Approver:
 
 
 def is_by_our_approver(condition: CsrCondition) -> bool:
-    """Whether reason and message are those of our approver, not of a person with `csr approve` or `apply`."""
+    """Whether our approver wrote the condition, rather than a person with `csr approve` or `apply`."""
     return condition.reason == BY_US and condition.message.startswith(APPROVER_SAYS)
 
 
 def decided_by(condition: CsrCondition) -> str:
-    """Who decided a CSR, according to the condition: our approver, a person's tool (kubevouch or kubectl), or the reason."""
+    """Who decided the CSR: "our approver", the tool that a person used (kubevouch or kubectl), or else the condition's reason."""
     if is_by_our_approver(condition):
         return "our approver"
     programs = {BY_US: "kubevouch", DENIED_BY_US: "kubevouch"}
@@ -180,7 +179,7 @@ def decided_by(condition: CsrCondition) -> str:
 def last_approval(
     csrs: Iterable[CertificateSigningRequest], now: datetime, but: Collection[str] = ()
 ) -> Approver | None:
-    """The approver that wrote the newest approval, without approvals by persons. It may have stopped since.
+    """The approver that wrote the newest approval, ignoring approvals by people. It may no longer run.
 
     An approver outside the cluster, as on a managed control plane, leaves no other trace. csrs:
     oldest first. but: names of approvers to skip.
@@ -190,7 +189,7 @@ def last_approval(
         if approved is None:
             continue
         is_ours = is_by_our_approver(approved)
-        name = OUR_APPROVER if is_ours else f"an approver with reason {approved.reason!r}"
+        name = OUR_APPROVER if is_ours else f"the approver that writes reason {approved.reason!r}"
         if name in but or (approved.reason in _BY_HAND and not is_ours):
             continue
         at = approved.last_update_time or csr.metadata.creation_timestamp

@@ -29,7 +29,7 @@ kubeconfig_lines() {
     done
 }
 
-# Whether one of these lines is not in kubeadm's form and is therefore missing in the output.
+# Whether one of these lines is not in kubeadm's format, so that the output lacks it.
 is_odd() {
   all=$(grep -c -E 'client-certificate|current-context|contexts|users' "$1")
   kept=$(kubeconfig_lines "$1" | grep -c -E 'client-certificate|current-context|contexts|users')

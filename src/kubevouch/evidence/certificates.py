@@ -1,7 +1,7 @@
 """The certificates of a cluster: what each is for, where it was seen, who signed it, and what could not be read.
 
-`inventory` and the rules of `diagnose` draw conclusions, such as the remaining life, the renewal
-and what stops.
+`inventory` and `diagnose` draw conclusions, such as the remaining life, how a certificate is renewed,
+and what stops when it expires.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ from kubevouch.x509.chains import signers_of
 
 
 class CertificateUse(StrEnum):
-    """What a certificate is for, by its place. Names are kubeadm's if kubeadm has one.
+    """What a certificate is for, judged by its location. Uses kubeadm's names where kubeadm has one.
 
     `x509.CertificateKind` instead classifies a certificate by its names and usages.
     """
@@ -73,17 +73,17 @@ class IssuedForCsr:
 
 @dataclass(frozen=True, slots=True)
 class FoundCertificate:
-    """A certificate at one place, or why none was read there.
+    """A certificate and where it was found, or why it could not be read.
 
     where: an address with port, a path, or an object such as `apiservice v1beta1.metrics.k8s.io`,
     as printed. root: the local folder that holds the node's file system; empty if the node itself
     was read. chain: the certificate, then other certificates from the same server or file; empty if
     unreadable. fault: what is wrong, such as an unreadable file or another certificate's key.
-    missing: whether kubeadm expects this file and it does not exist. ca: kubeadm's signer for this
+    missing: whether kubeadm expects this file but it does not exist. ca: kubeadm's signer for this
     place ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of these CAs signed the
     certificate, by its signature; "" if another CA did, or if unknown. externally_managed: whether
-    the CA's key is kept elsewhere; None if unknown. verdict: the verification of a dialled chain;
-    None if the CAs are unknown. failure: why the handshake failed. issued: the newest certificate
+    the CA's key is kept elsewhere; None if unknown. verdict: on the chain that the server
+    presented; None if the CAs are unknown. failure: why the handshake failed. issued: the newest certificate
     that was issued to the same kubelet, if the API server still has its CSR.
     """
 
@@ -115,7 +115,7 @@ class FoundCertificate:
 
     @property
     def is_usual(self) -> bool:
-        """Whether the certificate is of the kind that this server usually has, rather than an operator's own."""
+        """Whether the server has its usual kind of certificate, not one that an operator supplied."""
         kind = _USUAL_KINDS.get(self.use)
         if self.vantage is not Vantage.DIALLED or self.certificate is None or kind is None:
             return True
@@ -124,10 +124,10 @@ class FoundCertificate:
 
 @dataclass(frozen=True, slots=True)
 class NotRead:
-    """A place that was not read. what: the certificate and its place, as printed.
+    """A location that was not read. what: the certificate and its location, as printed.
 
-    lacks: what is known about the expected certificate; None if none was expected. is_not_missed:
-    whether no certificate belongs there.
+    lacks: what is known about the expected certificate; None if no certificate was expected.
+    is_not_missed: whether the location needs no certificate.
     """
 
     what: str
@@ -138,13 +138,13 @@ class NotRead:
 
     @property
     def is_ordinary(self) -> bool:
-        """Whether this is no failure: the read was not requested, or most machines cannot connect to the place."""
+        """Whether this is not a failure: nobody requested the read, or most machines cannot connect."""
         return self.doubt.kind in {DoubtKind.NOT_ASKED, DoubtKind.OUT_OF_REACH}
 
 
 @dataclass(frozen=True, slots=True)
 class FoundPart:
-    """What one reader found, and what it could not read."""
+    """The certificates from one source, and the locations that were not read."""
 
     found: tuple[FoundCertificate, ...] = ()
     not_read: tuple[NotRead, ...] = ()
@@ -163,8 +163,8 @@ class FoundPart:
 class FoundCertificates:
     """All certificates that were found at one moment, and what could not be read.
 
-    without_cluster: whether only disks were read. asked_disks: whether a read of
-    nodes' disks was also requested; it may have failed.
+    without_cluster: whether only disks were read. asked_disks: whether we also tried to
+    read nodes' disks.
     """
 
     at: datetime
@@ -177,12 +177,12 @@ class FoundCertificates:
 def verdict_on(
     chain: Sequence[Certificate], roots: Iterable[Certificate], name: str, at: datetime
 ) -> Verdict:
-    """The verdict of a client that trusts these roots and gets this chain from a server with this name."""
+    """Verifies the chain like a client that trusts these roots and connects to a server with this name."""
     return verify(chain[0], intermediates=chain[1:], roots=roots, name=name, at=at)
 
 
-_MOST_BETWEEN = 10
-"""The most intermediates to check. A server may present any number."""
+_MAX_INTERMEDIATES = 10
+"""The maximum number of intermediates to check. A server may present more."""
 
 
 def signing_roots(
@@ -193,7 +193,7 @@ def signing_roots(
     A CA that was renewed with the same key has several roots. others: the other certificates of the
     server or file.
     """
-    known, between, signed = tuple(roots), tuple(others)[:_MOST_BETWEEN], [leaf]
+    known, between, signed = tuple(roots), tuple(others)[:_MAX_INTERMEDIATES], [leaf]
     # A self-signing kubelet presents its own CA. If no issuer is a root by name, no signature is
     # checked.
     subjects = {root.raw.subject for root in known}
@@ -209,7 +209,7 @@ def signing_roots(
 def signature_failure(
     leaf: Certificate, others: Iterable[Certificate], roots: Iterable[Certificate]
 ) -> str:
-    """Why none of the roots signed the leaf, in Go's words; "" if one did.
+    """Go's error if none of the roots signed the leaf; "" if one did.
 
     The roots' validity and usages are ignored. others: the other certificates of the server or
     file.
@@ -226,5 +226,5 @@ def authority_of(
     roots: Iterable[Certificate],
     ca: str = CertificateUse.CLUSTER_CA,
 ) -> str:
-    """Returns `ca`, the name of the CA with these roots, if a root signed the first certificate; else ""."""
+    """Returns `ca` if one of its `roots` signed the first certificate; else ""."""
     return str(ca) if chain and signing_roots(chain[0], chain[1:], roots) else ""

@@ -1,5 +1,5 @@
 # Finds the node's kubelet process and its command line, and defines functions for the output. Needs sh, coreutils, awk and
-# sed; uses systemd if there is one.
+# sed; uses systemd if it exists.
 # Set above this text: proc, the machine's /proc.
 # Every text is output in base64, so that no name or content can break the JSON.
 export LC_ALL=C
@@ -47,14 +47,14 @@ cgroup_of() {
 pid=$(number "$(shown MainPID)") argv= no_kubelet=
 if [ "$pid" = 0 ]; then
   no_kubelet="kubelet.service has no main process (it is $(shown ActiveState))"
-  [ -n "$(shown ActiveState)" ] || no_kubelet="there is no systemd that could name the kubelet's process"
+  [ -n "$(shown ActiveState)" ] || no_kubelet="the node has no systemd, so the kubelet's process is unknown"
 else
   argv=$(packed <"$proc/$pid/cmdline")
   cgroup=$(cgroup_of "$pid")
   case $cgroup in
     */kubelet.service | */kubelet.service/*) ;;
     *)
-      no_kubelet="process $pid, which kubelet.service calls its main process, is in the cgroup ${cgroup:-(unreadable)}, not in that of kubelet.service"
+      no_kubelet="process $pid, the main process of kubelet.service, is in the cgroup ${cgroup:-(unreadable)}, not in the unit's cgroup"
       pid=0 argv=
       ;;
   esac

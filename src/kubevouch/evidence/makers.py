@@ -1,8 +1,8 @@
-"""Recognizes clusters that a tool other than kubeadm created, by signs on Nodes. `makers.toml` lists the tools.
+"""Recognizes clusters that a tool other than kubeadm created, by signs on their Nodes. `makers.toml` lists the tools.
 
-A node writes most of these signs itself: its version, its image and many labels. They choose texts
-and prevent plans, but grant nothing. More than half of the Ready Nodes must show a sign, so that
-one node cannot prevent plans for the others.
+A node can write most signs itself: its version, its OS image and many labels. So signs only select
+texts and prevent plans, and grant nothing. More than half of the Ready Nodes must have a sign, so
+that one node cannot prevent plans for the others.
 """
 
 import tomllib
@@ -41,8 +41,8 @@ class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A tool that creates clusters.
 
     works: the parts of kubevouch that work with it. way: how this tool provides verified serving
-    certificates, in a sentence. link: its documentation of that. source: files that prove the signs
-    and the way.
+    certificates, in a sentence. link: documentation about that. source: files with the signs and the
+    way.
     """
 
     name: str
@@ -64,7 +64,7 @@ def known_makers() -> tuple[Maker, ...]:
 
 
 def maker_of(nodes: Iterable[Node]) -> Maker | None:
-    """The tool whose sign more than half of the Ready Nodes have (of all Nodes if none is Ready); else None.
+    """The tool whose sign is on more than half of the Ready Nodes, or of all Nodes if none is Ready; else None.
 
     A bootstrap token is enough to create a Node, but not to make it Ready.
     """

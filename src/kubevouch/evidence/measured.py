@@ -1,4 +1,4 @@
-"""A fact: a value or a doubt, with its vantage and its time."""
+"""A fact: a value or a doubt, with where and when it was measured."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,28 +9,28 @@ T = TypeVar("T")
 
 
 class Vantage(StrEnum):
-    """Where a fact was measured from."""
+    """The place from which a fact was measured."""
 
     API_SERVER = "the API server"
     DIALLED = "dialled from here"
     SCRAPER_LOG = "metrics-server's log"
     NODE_DISK = "the node's disk"
-    OWN_FILE = "a file of this machine"
+    OWN_FILE = "a file on this machine"
 
 
 class DoubtKind(StrEnum):
-    """Why there is no value."""
+    """Why a fact has no value."""
 
     NOT_ALLOWED = "not-allowed"
     FAILED = "failed"
     NOT_ASKED = "not-asked"
     OUT_OF_REACH = "out-of-reach"
-    """Most machines cannot connect to pods, etcd, or API servers behind a load balancer."""
+    """We could not connect, as is usual for pods, etcd, and API servers behind a load balancer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why a fact is missing. lacking: the rights that would have to be granted, such as `list pods`."""
+    """Why a fact is unknown. lacking: the missing RBAC permissions, such as `list pods`."""
 
     kind: DoubtKind
     text: str
@@ -39,7 +39,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Measured(Generic[T]):
-    """A fact: a value or a doubt. None as a value means that the thing does not exist."""
+    """A fact: a value or a doubt. A value of None means that the object does not exist."""
 
     vantage: Vantage
     at: datetime
@@ -48,7 +48,7 @@ class Measured(Generic[T]):
 
     @property
     def is_known(self) -> bool:
-        """Whether there is a value, which may be None."""
+        """Whether the value is known. It may be None."""
         return self.doubt is None
 
     def or_else(self, otherwise: T) -> T:

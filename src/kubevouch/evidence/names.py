@@ -1,6 +1,6 @@
 """The cluster's own names and addresses, which no kubelet's certificate may contain.
 
-Operators and controllers write them, not nodes: the kubeconfig's server, kubeadm's
+They come from sources that nodes cannot write: the kubeconfig's server, kubeadm's
 ClusterConfiguration, the API server's flags, ServiceCIDRs, Services and the endpoints of
 `kubernetes`.
 """
@@ -21,13 +21,13 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class ClusterNames:
-    """The cluster's own names and addresses. Each mapping has descriptions as its values."""
+    """The cluster's own names and addresses. Each dict maps names or addresses to descriptions."""
 
     own_endpoints: dict[str, str]
     """Addresses of API servers (the endpoints of `kubernetes`). A control-plane node's own address is among them."""
 
     virtual: dict[str, str]
-    """Names and addresses that never belong to a node: load balancers and virtual addresses of the API, and Services."""
+    """Names and addresses that never belong to a node: those of Services, and the API's load balancers and virtual IPs."""
 
     external: dict[str, str]
     """spec.externalIPs of Services. On bare metal they often are nodes' addresses. Whoever creates a Service can write any address."""
@@ -36,17 +36,17 @@ class ClusterNames:
     """NAME.NAMESPACE of every Service: the name that pods in other namespaces use."""
 
     service_networks: tuple[Network, ...]
-    """Networks of Services; empty if no source states any."""
+    """Networks of Services; empty if unknown."""
 
     pod_networks: tuple[Network, ...]
     """Networks of pods, from ClusterConfiguration and kube-controller-manager's flags; empty if
-    neither states any."""
+    unknown."""
 
     domains: tuple[str, ...]
-    """The cluster's DNS domain according to each source; empty if no source states it."""
+    """The cluster's DNS domain according to each source; empty if unknown."""
 
     doubts: tuple[Doubt, ...]
-    """What could not be read, and why. If there are any, the mappings may be incomplete."""
+    """What could not be read, and why. If not empty, names may be missing."""
 
     loopback: LoopbackKubelets
     """Loopback addresses that the operator declares to be kubelets of this cluster."""
@@ -73,7 +73,7 @@ def with_more(
 
 
 def _domain(text: str) -> str:
-    """The domain in lower case without outer dots, as kubelets use it (pkg/kubelet/network/dns/dns.go)."""
+    """The domain in lower case without leading and trailing dots, as kubelets use it (pkg/kubelet/network/dns/dns.go)."""
     return text.strip(".").lower()
 
 

@@ -1,8 +1,8 @@
 """The certificates on a node's disk: what each is for, and what is wrong with it.
 
 `node_files` lists the files to read. Rows, CAs and "externally managed" follow kubeadm's rules
-(cmd/kubeadm/app/phases/certs/renewal/manager.go). kubeadm stops at the first unreadable file; here
-each file has its own row.
+(cmd/kubeadm/app/phases/certs/renewal/manager.go). Unlike kubeadm, we continue after an unreadable
+file.
 """
 
 import posixpath
@@ -60,7 +60,7 @@ class _Reading:
     def part(self) -> FoundPart:
         found = [*self._of_kubeadm(), *self._of_kubelet()]
         if not found:
-            nothing = Doubt(DoubtKind.FAILED, "it has neither kubeadm's files nor a kubelet's")
+            nothing = Doubt(DoubtKind.FAILED, "neither kubeadm's nor a kubelet's files exist")
             return FoundPart(not_read=(NotRead(f"the certificates of {self.node}", nothing),))
         doubts = [self._doubt(each) for each in found]
         not_read = tuple(
@@ -106,11 +106,11 @@ class _Reading:
                 yield self._absent(use, f"{base}.crt", None)
 
     def _named(self, file: NodeFile) -> NodeFile:
-        """The file that holds the certificate: this one, or the certificate file that it names if it is a kubeconfig."""
+        """The file with the certificate: the one that a kubeconfig names, or else `file` itself."""
         path = file.named[0]
         if file.fault or not path:
             return file
-        missing = NodeFile(file.path, fault=f"it names {path}, which does not exist")
+        missing = NodeFile(file.path, fault=f"the file names {path}, which does not exist")
         return self.files.get(path) or missing
 
     def _leaf(self, use: CertificateUse, file: NodeFile, ca: CertificateUse) -> FoundCertificate:
@@ -119,7 +119,7 @@ class _Reading:
             return found
         not_signed = self._not_signed(found, ca)
         faults = [*self._key_faults(file, found.certificate), *filter(None, [not_signed])]
-        if found.certificate.unhandled_critical:  # nobody accepts it, whoever signed it
+        if found.certificate.unhandled_critical:  # no verifier accepts it, whoever signed it
             faults.append("x509: unhandled critical extension")
         return replace(
             found,
@@ -132,12 +132,12 @@ class _Reading:
         return authority_of(found.chain, file.chain if file else (), ca)
 
     def _authority(self, use: CertificateUse, file: NodeFile) -> Iterator[FoundCertificate]:
-        """The first certificate in the file, the only one that kubeadm reads; then any others that a rotation left."""
+        """The first certificate, the only one that kubeadm reads, then any others that a rotation left."""
         found = self._found(use, file, None)
         key = self.files.get(f"{AUTHORITIES[use]}.key")
         fault = ""
         if found.certificate and key and key.keys and found.certificate.spki_sha256 not in key.keys:
-            fault = f"{posixpath.basename(key.path)} beside it is another certificate's key"
+            fault = f"{posixpath.basename(key.path)} belongs to another certificate"
         yield replace(
             found,
             fault=found.fault or fault,
@@ -150,7 +150,7 @@ class _Reading:
     def _found(
         self, use: CertificateUse, file: NodeFile, ca: CertificateUse | None
     ) -> FoundCertificate:
-        nothing = "no certificate in it" if not file.chain else ""
+        nothing = "the file has no certificate" if not file.chain else ""
         return FoundCertificate(
             use,
             self.root + file.path,
@@ -173,7 +173,7 @@ class _Reading:
     def _is_external(self, ca: CertificateUse) -> bool | None:
         """Whether this is a control plane without the CA's key, so that kubeadm cannot renew certificates of that CA.
 
-        Returns None if the CA's folder cannot be read.
+        Returns None if the CA's certificate cannot be read.
         """
         certificate = self.files.get(f"{AUTHORITIES[ca]}.crt")
         if self.is_control_plane and certificate is not None and certificate.doubt is not None:
@@ -191,20 +191,20 @@ class _Reading:
                 keys = beside
                 break
         name = posixpath.basename(keys.path)
-        beside_it = f"{name} beside it" if keys is not file else "the key in it"
+        the_key = name if keys is not file else "the key"
         if keys.doubt is not None or keys.keys is None:
             return
         if keys.fault:
             yield f"{name}: {keys.fault}"
         elif "" in keys.keys:
-            yield f"{beside_it} is encrypted"
+            yield f"{the_key} is encrypted"
         elif keys.keys and certificate.spki_sha256 not in keys.keys:
-            yield f"{beside_it} is another certificate's"
+            yield f"{the_key} belongs to another certificate"
         elif not keys.keys and self.files.has_keys:
-            yield "its key does not exist"
+            yield "the key does not exist"
 
     def _not_signed(self, found: FoundCertificate, ca: CertificateUse) -> str:
-        """The text "not signed by ..." with the reason in Go's words; "" if `ca` signed the certificate, or if unknown."""
+        """Returns "not signed by ..." with Go's error; "" if `ca` signed the certificate, or if unknown."""
         authority = self.files.get(f"{AUTHORITIES[ca]}.crt")
         if authority is None or not authority.chain:
             return ""
@@ -215,7 +215,7 @@ class _Reading:
         client = kubelet_client_file(self.files)
         if client is not None:
             found = self._leaf(CertificateUse.KUBELET_CLIENT, client, CertificateUse.CLUSTER_CA)
-            yield replace(found, externally_managed=False)  # it renews it with the API server
+            yield replace(found, externally_managed=False)  # the kubelet renews it itself
 
     def _doubt(self, found: FoundCertificate) -> Doubt | None:
         path = found.where.removeprefix(self.root)
@@ -224,17 +224,17 @@ class _Reading:
         return file.doubt if file else None
 
     def _left_out(self) -> Iterator[NotRead]:
-        """Certificates that this node need not have, and why."""
+        """The certificates that are not expected on this node, and why."""
         where = self.node
         if not self.is_control_plane:
-            text = "a worker has none: it has neither kube-apiserver.yaml nor a control plane's certificate"
+            text = "a worker has none: neither kube-apiserver.yaml nor a control plane's certificate exists"
             yield self._none(f"kubeadm's certificates of {where}", text)
         elif not self.has_etcd:
-            text = "etcd is external: there is neither etcd.yaml nor a member's certificate"
+            text = "etcd is external: neither etcd.yaml nor an etcd member's certificate exists"
             yield self._none(f"etcd's certificates of {where}", text)
         if kubelet_client_file(self.files) is None:
             text = f"{self.root}{KUBELET_CONF} does not exist"
-            yield self._not_asked(f"the kubelet's client certificate of {where}", text)
+            yield self._not_asked(f"the kubelet client certificate of {where}", text)
 
     def _not_asked(self, what: str, text: str) -> NotRead:
         return NotRead(what, Doubt(DoubtKind.NOT_ASKED, text), self.node)
@@ -244,6 +244,6 @@ class _Reading:
 
 
 def _lacking(found: FoundCertificate, doubt: Doubt) -> FoundCertificate | None:
-    """The row of a certificate that is expected but was not read; None if it is not expected."""
+    """The entry for a certificate that is expected but was not read; None if none is expected."""
     is_sought = doubt.kind is not DoubtKind.NOT_ASKED
     return replace(found, chain=(), fault="", missing=False) if is_sought else None

@@ -1,4 +1,4 @@
-"""The files on a node that hold certificates: which to read, what to keep of each, and the script that reads them.
+"""The files on a node that hold certificates: which to read, what to keep, and the script that reads them.
 
 A private key is never kept, only the SHA-256 of its public key.
 """
@@ -64,22 +64,22 @@ _KINDS: Final = {
 
 
 class FileForm(StrEnum):
-    """What to keep of a file's contents."""
+    """What to keep from a file."""
 
     PEM = "pem"
     """The certificates, and hashes of the public keys."""
     KUBECONFIG = "kubeconfig"
     """The current user's client certificate."""
     PRESENCE = "presence"
-    """Nothing, only whether the file exists."""
+    """Only whether the file exists."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeFile:
-    """The kept contents of a file.
+    """What we keep from a file.
 
     keys: SHA-256 of the public key of each private key, "" for an encrypted key; None if keys were
-    not read. named: the certificate and key files that a kubeconfig names instead of holding data.
+    not read. named: the certificate and key files that a kubeconfig names instead of embedding them.
     user: a kubeconfig's current user. fault: why the file is unusable. doubt: why its contents are
     unknown.
     """
@@ -142,8 +142,8 @@ def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
     if kubeconfig.fault or not path or files.has(path):
         return files.get(path) or kubeconfig
     if files.has(_KUBELET_CONFIG):
-        return NodeFile(kubeconfig.path, fault=f"it names {path}, which does not exist")
-    text = f"{kubeconfig.path} names it, but there are no kubelet files: a separate file system?"
+        return NodeFile(kubeconfig.path, fault=f"the file names {path}, which does not exist")
+    text = f"{kubeconfig.path} names it, but kubelet files may be on another file system"
     return NodeFile(path, doubt=Doubt(DoubtKind.NOT_ASKED, text))
 
 
@@ -158,9 +158,9 @@ def node_name_in(files: NodeFiles) -> str:
 
 
 def reduced(file: TreeFile, form: FileForm) -> NodeFile:
-    """Keeps of the file only what `form` names."""
+    """Keeps only what `form` selects."""
     if file.is_denied:
-        doubt = Doubt(DoubtKind.NOT_ALLOWED, f"{file.fault}; root may read it")
+        doubt = Doubt(DoubtKind.NOT_ALLOWED, f"{file.fault}; try as root")
         return NodeFile(file.path, doubt=doubt)
     if file.fault:
         return NodeFile(file.path, fault=file.fault)
@@ -183,13 +183,11 @@ def _of_pem(path: str, data: bytes) -> NodeFile:
 def _of_certificates(path: str, data: bytes, keys: tuple[str, ...] | None, begun: int) -> NodeFile:
     """data: the complete certificates in the script's output. begun: the number of BEGIN lines in the file."""
     if not data:
-        fault = "no complete certificate in it" if begun else ""
+        fault = "the file has no complete certificate" if begun else ""
         return NodeFile(path, keys=keys, fault=fault)
     found = _of_pem(path, data)
     if not found.fault and len(found.chain) != begun:
-        return NodeFile(
-            path, fault=f"{begun} certificates begin in it, {len(found.chain)} are complete"
-        )
+        return NodeFile(path, fault=f"only {len(found.chain)} of {begun} certificates are complete")
     return replace(found, keys=keys)
 
 
@@ -201,7 +199,7 @@ def _of_kubeconfig(path: str, data: bytes, keys: tuple[str, ...] | None = ()) ->
     try:
         name, user = _user(path, data)
         if not user.client_certificate_data:
-            fault = "" if user.client_certificate else "no client certificate in it"
+            fault = "" if user.client_certificate else "the file has no client certificate"
             named = (user.client_certificate, user.client_key)
             return NodeFile(path, named=named, user=name, fault=fault)
         chain = read_pem(user.client_certificate_data, path).certificates
@@ -216,13 +214,13 @@ def _user(path: str, data: bytes) -> tuple[str, User]:
     """The name and entry of the current context's user."""
     config = parse(data, path)
     if not config.current_context:
-        raise KubeconfigError(path, "no current-context in it, so it is empty or truncated")
+        raise KubeconfigError(path, "no current-context, so the file is empty or truncated")
     context = config.contexts.get(config.current_context)
     if context is None:
-        raise KubeconfigError(path, f'there is no context "{config.current_context}"')
+        raise KubeconfigError(path, f'the file has no context "{config.current_context}"')
     user = config.users.get(context.user)
     if user is None:
-        raise KubeconfigError(path, f'there is no user "{context.user}"')
+        raise KubeconfigError(path, f'the file has no user "{context.user}"')
     return context.user, user
 
 
@@ -236,7 +234,7 @@ def _fault(error: KubeconfigError | X509Error, path: str) -> str:
 class ShownFile(msgspec.Struct, frozen=True):
     """One file in the script's output.
 
-    Texts are base64, which msgspec decodes. keys: None if the node has no openssl to read them.
+    msgspec decodes base64 into bytes. keys: None if the node has no openssl to read them.
     """
 
     path: bytes
@@ -245,9 +243,9 @@ class ShownFile(msgspec.Struct, frozen=True):
     target: bytes
     size: int
     blocks: int
-    """How many certificates begin in the file; `content` has the complete ones."""
+    """The number of BEGIN lines in the file. `content` has only the complete certificates."""
     odd: bool
-    """Whether a kubeconfig is not in kubeadm's form. Then `content` may be incomplete."""
+    """Whether a kubeconfig is not in kubeadm's format, so that `content` may be incomplete."""
     content: bytes
     keys: tuple[str, ...] | None
 
@@ -261,7 +259,7 @@ class ShownFiles(msgspec.Struct, frozen=True):
 def certificate_files(proc: str = "/proc", below: str = "") -> Script[ShownFiles]:
     """The script to run on a node. proc: the machine's /proc. below: the prefix of each path."""
     forms = wanted(NodeFiles({}))
-    # Of a CA's key only its existence counts.
+    # For a CA's key, only its existence matters.
     forms |= {f"{base}.key": FileForm.PRESENCE for base in AUTHORITIES.values()}
     fixed = "\n".join(f"{form} {path}" for path, form in forms.items())
     words = {"proc": proc, "below": below, "fixed": fixed, "kubeconfig": KUBELET_CONF}
@@ -286,7 +284,7 @@ def _known(shown: ShownFile) -> NodeFile | None:
     if shown.kind == "absent":
         target = shown.target.decode(errors="replace")
         return reduced(link_to_nothing(path, target), shown.form) if target else None
-    fault, doubt = _why_unused(shown), _why_not_told(shown)
+    fault, doubt = _why_unused(shown), _why_unknown(shown)
     if fault or doubt:
         return NodeFile(path, fault=fault, doubt=doubt)
     match shown.form:
@@ -303,10 +301,10 @@ def _why_unused(shown: ShownFile) -> str:
     return _KINDS.get(shown.kind, "")
 
 
-def _why_not_told(shown: ShownFile) -> Doubt | None:
+def _why_unknown(shown: ShownFile) -> Doubt | None:
     if shown.kind == "denied":
         return Doubt(DoubtKind.NOT_ALLOWED, "permission denied")
     if shown.odd:
-        text = "it is not in kubeadm's form; run `certs --root /` on the node to read it"
+        text = "the file is not in kubeadm's format; run `certs --root /` on the node"
         return Doubt(DoubtKind.FAILED, text)
     return None

@@ -33,9 +33,9 @@ ownership() { # FOLDER OR FILE
   roots_alone "$1" "${seen%% *}" "${seen#* }"
 }
 roots_alone() { # FOLDER-OR-FILE OWNER-ID MODE
-  [ "$2" = 0 ] || { printf '%s belongs to the user with id %s, not to root' "$1" "$2" && return 1; }
+  [ "$2" = 0 ] || { printf '%s is owned by the user with ID %s, not by root' "$1" "$2" && return 1; }
   case $3 in
-    *[2367] | *[2367]?) printf '%s may be written by others than root (its mode is %s)' "$1" "$3" && return 1 ;;
+    *[2367] | *[2367]?) printf '%s is writable by users other than root (mode %s)' "$1" "$3" && return 1 ;;
   esac
   return 0
 }

@@ -1,6 +1,6 @@
-"""The Lease of runs, which prevents two concurrent runs, and its list of nodes that may be armed.
+"""The rollout Lease, which prevents concurrent runs and lists nodes with an armed dead-man's switch.
 
-The list is only a hint for readers. The run folder on the node is authoritative.
+The list is only a hint. The run folder on the node is authoritative.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ NAME = "kubevouch-rollout"
 LEASE = f"Lease {NAMESPACE}/{NAME}"
 
 ARMED = "kubevouch.dev/armed"
-"""The annotation with the nodes that may be armed."""
+"""The annotation that lists nodes whose dead-man's switch may be armed."""
 
 LONGEST_GATES = 3600.0
 """The longest timeout of a node's gates, in seconds."""
@@ -33,17 +33,17 @@ _LARGEST = 32768
 _LONGEST_SWITCH = timedelta(seconds=LONGEST_GATES, minutes=5)
 """The longest time until a dead-man's switch fires, including its script's run time."""
 
-_PUTS_BACK = timedelta(minutes=1)
-"""The time from a switch's start until the restarted kubelet serves its former certificate. It allows for two attempts."""
+_UNDO_TIME = timedelta(minutes=1)
+"""The time that an undo takes after a switch fires, including a second attempt."""
 
 _SILENT = timedelta(seconds=20)
 """A holder counts as dead after this time without a renewal. Holders renew every 2 s, and the Lease
-lasts 15 s. Times are whole seconds of the API server."""
+lasts 15 s. The API server's times are whole seconds."""
 
 _LATE = timedelta(seconds=6)
 """After this time without a renewal, a holder has missed at least two renewals."""
 _LONGEST_WORD = 100
-"""The most characters to print of a run's name or holder. Anybody who may write Leases can choose these."""
+"""The maximum length of a printed run name or holder, which anybody who may write Leases can choose."""
 _NODE_NAME = r"[a-z0-9.-]{1,253}"
 _IN_A_NAME = frozenset("@.-_+:/")
 
@@ -52,9 +52,9 @@ _IN_A_NAME = frozenset("@.-_+:/")
 class RunHolder:
     """The holder of the Lease.
 
-    identity: `RUN on USER@HOST (random)`. An undo has `(undo random)`, or `(undo NODE,NODE random)`
-    for some nodes. since: when the holder took the Lease. silent: time since the last renewal, by
-    the API server's clock.
+    identity: `RUN on USER@HOST (random)`. For an undo, it ends in `(undo random)`, or in
+    `(undo NODE,NODE random)` for some nodes. since: when the holder took the Lease. silent: time
+    since the last renewal, by the API server's clock.
     """
 
     identity: str
@@ -117,15 +117,15 @@ class _Entry(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ArmedNode:
-    """A node that may be armed. due: the latest time at which its dead-man's switch fires, by the API server's clock."""
+    """A node whose dead-man's switch may be armed. due: the latest time at which it fires, by the API server's clock."""
 
     run: str
     node: str
     due: datetime
 
     def may_last(self, at: datetime) -> bool:
-        """Whether the run may still be armed at this time."""
-        return at - _PUTS_BACK <= self.due
+        """Whether the switch may still be armed at this time."""
+        return at - _UNDO_TIME <= self.due
 
 
 def armed_text(nodes: Iterable[ArmedNode]) -> str:
@@ -135,7 +135,7 @@ def armed_text(nodes: Iterable[ArmedNode]) -> str:
 
 
 def armed_in(text: str, now: datetime, renewed: datetime) -> tuple[ArmedNode, ...]:
-    """The plausible entries of the annotation. Anybody who may write Leases can write it.
+    """Parses the annotation. Drops implausible entries: anybody who may write Leases can write it.
 
     now: the API server's time. renewed: the Lease's last write.
     """
@@ -157,18 +157,18 @@ def armed_in(text: str, now: datetime, renewed: datetime) -> tuple[ArmedNode, ..
 
 @dataclass(frozen=True, slots=True)
 class SeenLease:
-    """What a reader sees in the Lease of runs. holder: None if nobody holds it."""
+    """The content of the rollout Lease. holder: None if nobody holds it."""
 
     holder: RunHolder | None = None
     armed: tuple[ArmedNode, ...] = ()
 
     def armed_among(self, nodes: Collection[str]) -> tuple[ArmedNode, ...]:
-        """Which of these nodes may be armed."""
+        """The entries of `armed` for these nodes."""
         return tuple(each for each in self.armed if each.node in nodes)
 
 
 def seen_in(lease: Lease, now: datetime) -> SeenLease:
-    """The Lease's holder, and the nodes that may be armed. now: the API server's time."""
+    """Parses the rollout Lease. now: the API server's time."""
     spec, written = lease.spec, lease.written
     if written is None:
         return SeenLease()

@@ -1,6 +1,6 @@
-"""Parses the log of metrics-server or of ours: nodes that it could not scrape, and rights that its account lacks.
+"""Parses metrics-server's log, upstream's or ours: nodes that it could not scrape, and rights that its account lacks.
 
-Both write klog's lines, as text or as JSON (--logging-format).
+Both write klog lines, as text or as JSON (--logging-format).
 """
 
 import json

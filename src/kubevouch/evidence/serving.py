@@ -10,7 +10,7 @@ from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.x509 import VerifyReason
 
 ADDRESS_TYPES_OF_MANIFESTS = ("InternalIP", "ExternalIP", "Hostname")
-"""The order in metrics-server's own manifests (manifests/base/deployment.yaml)."""
+"""The order of address types in metrics-server's own manifests (manifests/base/deployment.yaml)."""
 
 _ADDRESS_TYPES_OF_CODE = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
 """metrics-server's order of address types without --kubelet-preferred-address-types
@@ -26,11 +26,11 @@ NOT_COVERED = frozenset(
         VerifyReason.LEGACY_COMMON_NAME,
     }
 )
-"""Reasons for which another of the node's addresses may still match the certificate."""
+"""Reasons that concern only the dialled address: the certificate may be valid for another one."""
 
 
 def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
-    """metrics-server's order of address types. flags: its command line; if empty, the order is that of its manifests."""
+    """metrics-server's order of address types. flags: its command line; if empty, returns the order in its manifests."""
     if not flags:
         return ADDRESS_TYPES_OF_MANIFESTS
     given = flag_value(flags, "kubelet-preferred-address-types")
@@ -38,7 +38,7 @@ def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def scraped_address(node: Node, types: Sequence[str]) -> str | None:
-    """The address that metrics-server dials: the node's first of the first type that it has (pkg/utils/address_resolver.go)."""
+    """The address that metrics-server dials: the first one of the first type that the node has (pkg/utils/address_resolver.go)."""
     for wanted in types:
         for address in node.status.addresses:
             if address.type == wanted and address.address:

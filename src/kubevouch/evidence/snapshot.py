@@ -1,4 +1,4 @@
-"""The snapshot that `gather` fills and `diagnose`, `policy` and `rollout` read; and which program serves the metrics API.
+"""The snapshot that `gather` fills for `diagnose`, `policy` and `rollout`. Also recognizes our metrics server.
 
 Our metrics server takes upstream's flags and may run from upstream's manifests with only the image
 changed. Only the command line or the image name distinguishes it.
@@ -109,7 +109,7 @@ class LoggedDenial:
 
 @dataclass(frozen=True, slots=True)
 class MetricsPath:
-    """The path from `kubectl top` to a kubelet."""
+    """The objects on the path from `kubectl top` to a kubelet."""
 
     api_service: Measured[APIService]
     service: Measured[Service]
@@ -146,7 +146,7 @@ class MetricsPath:
 
     @property
     def outside_service(self) -> Service | None:
-        """The Service if it has no selector, and so no pods in this cluster."""
+        """The Service if it has no selector, and so no pods in this cluster; else None."""
         service = self.service.value
         return None if service is None or service.spec.selector else service
 
@@ -160,10 +160,9 @@ class MetricsPath:
 
     @property
     def waits_for_several_nodes(self) -> bool:
-        """Whether our metrics server is unavailable and waits for several nodes.
+        """Whether our metrics server is unavailable until it has scraped several nodes.
 
-        With --kubelet-insecure-tls it waits for all Ready nodes, with --ready-min-nodes for a
-        share.
+        With --kubelet-insecure-tls it needs all Ready nodes, with --ready-min-nodes a share of them.
         """
         available = self.available
         if not self.is_ours or available is None or available.true:
@@ -199,7 +198,7 @@ class KubeletConfigMap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """All evidence about a cluster at one moment. Two snapshots are never equal."""
+    """All evidence about a cluster at one moment."""
 
     at: datetime
     cluster: ClusterIdentity
@@ -210,7 +209,7 @@ class Evidence:
     """CSRs for the signer kubernetes.io/kubelet-serving, oldest first."""
 
     names: ClusterNames | None
-    """Names that no CSR may request; None if no CSR is pending."""
+    """Names that no CSR may request; None if no serving CSR is pending."""
 
     kubelet_config: Measured[KubeletConfigMap]
     metrics: MetricsPath
@@ -223,14 +222,13 @@ class Evidence:
     """Leases of kube-node-lease: one for each node, renewed by its kubelet."""
 
     bootstrap_tokens: Measured[tuple[str, ...]]
-    """IDs of live bootstrap tokens with the usage `signing`. Other tokens show only in their
-    Secrets."""
+    """IDs of valid bootstrap tokens with the usage `signing`. Other tokens are only in Secrets."""
 
     run_holder: Measured[RunHolder | None]
-    """The holder of the Lease of runs, alive or killed; the value is None if there is no holder."""
+    """The holder of the rollout Lease, which may have died; the value is None if nobody holds it."""
 
     armed: tuple[ArmedNode, ...] = ()
-    """The nodes that may be armed, according to the Lease of runs."""
+    """The nodes whose dead-man's switch may be armed, according to the rollout Lease."""
 
     certificates: FoundCertificates | None = None
     """The inventory of certificates; None if not requested."""

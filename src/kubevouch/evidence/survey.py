@@ -1,4 +1,4 @@
-"""The survey of a node: survey.sh reads the node's disk and kubelet, and changes nothing."""
+"""The output of survey.sh, which inspects a node's disk and kubelet without changing anything."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ UNITS = "/etc/systemd/system"
 """The folder for systemd units that an administrator installs."""
 
 ARMED_STATES = ("armed", "written", "restarted", "verified")
-"""The states of a run that has started on a node and not ended there (rollout/run_state.sh)."""
+"""The states of a run on a node from its start to its end (rollout/run_state.sh)."""
 
 RUN_NAME = r"[0-9a-f]{4,32}"
 """A regular expression for the names of runs."""
@@ -23,7 +23,7 @@ RUN_NAME = r"[0-9a-f]{4,32}"
 def check_run_name(name: bytes) -> None:
     """Raises ValueError for an invalid run name. We print run names in commands for operators to copy."""
     if not re.fullmatch(RUN_NAME.encode(), name):
-        raise ValueError(f"{name!r} is not the name of a run")  # msgspec says where
+        raise ValueError(f"{name!r} is not a valid run name")  # msgspec says where
 
 
 # The longest texts of an honest node: file names and paths on Linux (NAME_MAX, PATH_MAX).
@@ -38,7 +38,7 @@ Moment = Annotated[int, msgspec.Meta(ge=0, le=2**33)]
 
 
 class SurveyedFile(msgspec.Struct, frozen=True):
-    """A file, link or folder of the node. Texts are base64, which msgspec decodes."""
+    """A file, link or folder on the node. msgspec decodes base64 into bytes."""
 
     path: _Path
     kind: Literal["file", "link", "folder", "other"]
@@ -50,7 +50,7 @@ class SurveyedFile(msgspec.Struct, frozen=True):
     target: _Path = b""
     sha256: _Short = ""
     content: bytes = b""
-    """The content of a configuration file; the CERTIFICATE blocks of a pki file."""
+    """The content of a configuration file, or the CERTIFICATE blocks of a file in pki."""
 
     @property
     def name(self) -> str:
@@ -67,7 +67,7 @@ _OneFile = Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=1)]
 
 
 class SurveyedUnit(msgspec.Struct, frozen=True):
-    """kubelet.service as systemd shows it. `active` is empty without systemd."""
+    """The state of kubelet.service. `active` is empty without systemd."""
 
     active: _Name
     pid: int
@@ -117,24 +117,24 @@ class SurveyedStart(msgspec.Struct, frozen=True):
 
 
 class SurveyedRun(msgspec.Struct, frozen=True):
-    """A run of `apply` with a run folder on the node."""
+    """A run of `apply` that has a folder on the node."""
 
     run: bytes
     state: _Name
     fires: Moment = 0
-    """When an armed run's dead-man's switch fires, by the node's clock; 0 if unknown."""
+    """When the run's dead-man's switch fires, by the node's clock; 0 if unknown."""
 
     def __post_init__(self) -> None:
         check_run_name(self.run)
 
     @property
     def is_armed(self) -> bool:
-        """Whether the run has started on the node and not ended. It may still be undone or committed."""
+        """Whether the run has started on the node, but was neither committed nor undone."""
         return self.state.decode(errors="replace") in ARMED_STATES
 
 
 class SurveyedIdentity(msgspec.Struct, frozen=True):
-    """The kubelet's client certificate, which contains the name of the machine's node."""
+    """The kubelet's client certificate, which contains the Node's name."""
 
     path: _Path
     pem: bytes
@@ -163,7 +163,7 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     certificates: Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=1000)]
 
     no_kubelet: _Lines = b""
-    """Why the kubelet's process is unknown; else empty. If it is unknown, argv, root and config are, too."""
+    """Why the kubelet's process is unknown; else empty. If it is unknown, argv, root and config are empty."""
 
     next_start: SurveyedStart = SurveyedStart()
 
@@ -171,7 +171,7 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     """Why a new unit would not survive a reboot; empty if it would."""
 
     unsafe: _Lines = b""
-    """The first folder of a change, or the kubelet's configuration file, that users other than root can change, and how; empty if only root can."""
+    """Why users other than root can change the kubelet's configuration file, or a folder that `apply` writes to; else empty."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -188,7 +188,7 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
 
 def script_text(name: str) -> str:
-    """A shell fragment in this package. `rollout` also uses `identity.sh`, `root_owned.sh` and `run_marker.sh`."""
+    """The text of a shell fragment in this package. `rollout` also uses `identity.sh`, `root_owned.sh` and `run_marker.sh`."""
     return files("kubevouch.evidence").joinpath(name).read_text(encoding="utf-8")
 
 

@@ -126,10 +126,10 @@ if [ "$pid" != 0 ] && [ -f "$program" ] && [ "$(head -c 2 "$program" | tr -d '\0
 fi
 swaps=$(tail -n +2 "$proc/swaps" 2>/dev/null | head -c 2000 | awk '{ print $1 }')
 
-# Whether a unit in that folder survives the next boot of the machine.
+# Whether a unit in $units survives the next boot of the machine.
 no_boot_unit=
 if [ ! -d "$units" ]; then
-  no_boot_unit="there is no folder $units"
+  no_boot_unit="the folder $units does not exist"
 elif [ ! -w "$units" ]; then
   no_boot_unit="$units cannot be written"
 else

@@ -12,5 +12,5 @@ Values and pure functions:
 - `document`: a YAML file with positions and problems; `known_keys`: the keys of a
   KubeletConfiguration
 
-This package knows certificates and TLS, but neither the API server nor nodes' disks.
+This package accesses neither the API server nor nodes' disks.
 """

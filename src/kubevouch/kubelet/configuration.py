@@ -1,4 +1,4 @@
-"""A kubelet's configuration: the values that kubevouch needs, and a reader that reports all problems of a file.
+"""A kubelet's configuration: the values that kubevouch needs, and a reader that reports all problems in a file.
 
 The same values come from config.yaml, from its drop-ins and from the kubelet-config ConfigMap.
 Sources: staging/src/k8s.io/kubelet/config/v1beta1/types.go,
@@ -65,8 +65,8 @@ class ConfigurationFile:
 def read_configuration(content: bytes, where: str, *, drop_in: bool = False) -> ConfigurationFile:
     """Reads a configuration file or a drop-in. Never raises: every fault becomes a problem.
 
-    In a drop-in a duplicate key is fatal, as for a kubelet. There we also treat a key in wrong case
-    as fatal, since its effect would depend on the merged files.
+    In a drop-in, a duplicate key is fatal, as for a kubelet. A key in the wrong case is fatal, too,
+    since its effect would depend on the other files.
     """
     return configuration_of(read_document(content), where, drop_in=drop_in)
 

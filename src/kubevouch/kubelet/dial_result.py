@@ -45,7 +45,7 @@ class DialResult:
     tls_version: str = ""
     """"TLSv1.3" or "TLSv1.2"."""
     cipher: str = ""
-    """OpenSSL's name of the cipher suite."""
+    """OpenSSL's name for the cipher suite."""
     chain: tuple[Certificate, ...] = ()
     failure: HandshakeFailure | None = None
 

@@ -19,7 +19,7 @@ class ProblemKind(StrEnum):
     """The kind of a problem."""
 
     UNREADABLE = "unreadable"
-    """The text says whether a kubelet would not start with this file, or only kubevouch rejects it."""
+    """A kubelet would not start with this file, or kubevouch cannot parse it; see the text."""
     # The file is readable, but part of it has no effect.
     DUPLICATE_KEY = "duplicate-key"
     WRONG_CASE = "wrong-case"
@@ -31,7 +31,7 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem of a file. `line` and `column` count from 1; 0 means the whole file. `key` is dotted.
+    """A problem in a file. `line` and `column` count from 1; 0 means the whole file. `key` is dotted.
 
     fatal: whether the file is unusable.
     """
@@ -48,17 +48,17 @@ class Problem:
 
 
 LARGEST: Final = 128 * 1024
-"""The largest file in bytes. kubeadm writes about 1,200. Parsing with exact positions takes a second for 100 KB."""
+"""The maximum file size in bytes. kubeadm writes about 1,200. Parsing with exact positions takes a second for 100 KB."""
 
 LARGEST_KEPT: Final = 8 * 1024
-"""The largest file in bytes that is cached. Most nodes of a cluster have the same file, and parsing it takes 10 ms."""
+"""The maximum size in bytes of a cached file. Most nodes of a cluster have the same file, and parsing it takes 10 ms."""
 
 Tree = dict[str, "Value"]
 Value = Scalar | list[Any] | Tree
 
 _ODDITIES: Final = {
     Oddity.MERGE_KEY: (ProblemKind.MERGE_KEY, "a merge key (<<)"),
-    Oddity.DUPLICATE_KEY: (ProblemKind.DUPLICATE_KEY, "the key {} again"),
+    Oddity.DUPLICATE_KEY: (ProblemKind.DUPLICATE_KEY, "the key {} is a duplicate"),
     Oddity.FURTHER_DOCUMENT: (
         ProblemKind.FURTHER_DOCUMENT,
         "another document, which the kubelet ignores",

@@ -1,7 +1,7 @@
 """The effective configuration of a kubelet, and the source of each value.
 
 Later sources override earlier ones: defaults, the --config file, the drop-ins of --config-dir in
-turn, then flags. Flags count only for keys that we read. Sources: NewKubeletCommand,
+turn, then flags. We apply flags only to keys that we read. Sources: NewKubeletCommand,
 mergeKubeletConfigurations, kubeletConfigFlagPrecedence in cmd/kubelet/app/server.go of 1.36.3;
 tests/kubelet/cases record what a real kubelet does.
 """
@@ -72,7 +72,7 @@ def effective(
 
 
 def drop_in_order(paths: Iterable[str]) -> tuple[str, ...]:
-    """The drop-ins that a kubelet reads (*.conf), in its order: sorted by path, folder by folder, compared by bytes."""
+    """The drop-ins that a kubelet reads (*.conf), in its order: by each component of the path, compared as bytes."""
     found = [path for path in paths if path.endswith(".conf")]
     return tuple(sorted(found, key=lambda path: [part.encode() for part in path.split("/")]))
 

@@ -1,4 +1,4 @@
-"""The errors of this package. Each class says what the caller can do about the failure."""
+"""The errors of this package."""
 
 from kubevouch.errors import KubevouchError
 
@@ -8,7 +8,7 @@ class KubeletError(KubevouchError):
 
 
 class AnswerError(KubeletError):
-    """A kubelet's response cannot be read. A retry may help. The kubelet is at fault, or another server at its address."""
+    """A response is invalid. The kubelet sent it, or another server at its address. A retry may help."""
 
 
 class ConfigurationError(KubeletError):

@@ -1,7 +1,7 @@
 """The keys of a KubeletConfiguration, kubelet.config.k8s.io/v1beta1, as of 1.36.3.
 
 Generated from the kubelet's own types (real/oracle/kubelet, `keys`), and compared by tests/kubelet.
-Nested keys have dots. Keys of free maps (featureGates, evictionHard, ...) and within lists are not
+Nested keys have dots. Keys in free-form maps (featureGates, evictionHard, ...) and within lists are not
 listed.
 """
 
@@ -54,11 +54,11 @@ _WITHIN: Final = {""} | {key.rpartition(".")[0] for key in KEYS}
 
 
 def right_case(dotted: str) -> str | None:
-    """The known key that differs from `dotted` only in case. None if no key does."""
+    """The known key that differs from `dotted` only in case; None if no key does."""
     meant = _BY_FOLDED.get(dotted.casefold())
     return meant if meant != dotted else None
 
 
 def holds_keys(dotted: str) -> bool:
-    """Whether the keys within this key are known, and so are checked. "" is the whole file."""
+    """Whether the keys below this key are known, and so are checked. "" is the whole file."""
     return dotted in _WITHIN

@@ -2,8 +2,8 @@
 
 A kubelet's server (Go's net/http) sends a body with its length or in chunks. Other forms are
 rejected, since a body that ends with the connection may be truncated. The body may be gzip, and is
-decompressed only up to the caller's limit. A long body is decompressed as it arrives: even a gzip
-that contains little takes time, and the reader yields in between.
+decompressed only up to the caller's limit. A long body is decompressed in steps as it arrives, so
+that other tasks can run in between.
 """
 
 import functools
@@ -17,13 +17,13 @@ _USUAL_HEAD: Final = 1024
 _MOST_CHUNK_LINE: Final = 256
 _MOST_EXCESS: Final = 16 * 1024
 _MOST_1XX: Final = 5
-"""The most 1xx responses, such as 100 Continue, before the final one, as in Go's client (net/http/transport.go, max1xxResponses)."""
+"""The maximum number of 1xx responses, such as 100 Continue, before the final one, as in Go's client (net/http/transport.go, max1xxResponses)."""
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\x00]*))?")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
 _CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n\x00]*)?\r?\n")
 _GZIP_ONLY: Final = 16 + zlib.MAX_WBITS
 _GZIP_STEP: Final = 32 * 1024
-"""Bytes of gzip that are decompressed at once, enough for nearly all nodes' pages. Each call of zlib but the last copies its window."""
+"""Bytes of gzip to decompress at once, enough for nearly all nodes' pages. Each call of zlib except the last copies its window."""
 _CODINGS: Final = {b"": False, b"identity": False, b"chunked": True}
 
 
@@ -59,7 +59,7 @@ class ResponseReader:
         self.body: bytes | bytearray = bytearray()
         """The body so far. A compressed body stays empty until it is complete."""
         self._received = 0
-        """Bytes of the body so far, as sent."""
+        """Bytes of the body so far, before decompression."""
         self._gzip: _GzipReader | None = None
         self.begun = False
         self.done = False
@@ -106,7 +106,7 @@ class ResponseReader:
                 return False
             text = bytes(self._pending[:end])
             del self._pending[: end + 4]
-            # Cached: kubelets of one phase answer within the same second, with the same head.
+            # Cached: kubelets that are read in the same second send the same head.
             head = _usual_head(text) if end <= _USUAL_HEAD else _head(text)
             self.status = head.status
             if self.status >= 200:
@@ -127,7 +127,7 @@ class ResponseReader:
     def _check(self, coming: int) -> None:
         total = self._received + coming
         if self._gzip is not None and total > self._most_packed:
-            raise TooLong(f"a body of more than {self._most_packed} bytes of gzip")
+            raise TooLong(f"a gzip body of more than {self._most_packed} bytes")
         if total > self._most:
             raise TooLong(f"a body of more than {self._most} bytes")
 
@@ -146,7 +146,7 @@ class ResponseReader:
             self._gzip.take(part)
 
     def _read_chunks(self) -> None:
-        """Parses chunks: the line with the length, then the bytes and a line end. `_left` counts the last two."""
+        """Parses chunks: the line with the length, then the bytes and a line end, which `_left` counts."""
         pending, at = self._pending, 0
         while not self.done:
             if self._left:
@@ -287,7 +287,7 @@ def _framing(status: int, headers: Mapping[bytes, bytes]) -> tuple[bool, bool, i
         raise ResponseError("unsupported transfer encoding")
     compressed = headers.get(b"content-encoding", b"identity").lower()
     if compressed not in (b"identity", b"gzip"):
-        raise ResponseError("a body compressed in a way that we did not request")
+        raise ResponseError("a body with a compression that we did not request")
     packed = compressed == b"gzip"
     length = headers.get(b"content-length")
     if _CODINGS[coding]:
@@ -306,7 +306,7 @@ _usual_head = functools.lru_cache(maxsize=16)(_head)
 
 @functools.lru_cache(maxsize=64)
 def _chunk_length(line: bytes) -> int:
-    """The length in a chunk's line. Cached, since Go's server writes few different ones. Raises ResponseError."""
+    """The length in a chunk's line. Cached, since Go's server writes few different lines. Raises ResponseError."""
     found = _CHUNK.fullmatch(line)
     if found is None:
         raise ResponseError("invalid chunk length")

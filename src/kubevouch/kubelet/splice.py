@@ -2,8 +2,8 @@
 
 A YAML library that rewrites the file would change line ends, quotes, comments and folds. So we find
 the key by the positions of the parsed nodes, replace its bytes, and parse the result again. The
-result must equal the old content with that one key set. Otherwise a Refusal names the line and the
-reason, and a person can edit the file.
+result must equal the old content with that one key set. Otherwise a Refusal gives the line and the
+reason, so that a person can edit the file.
 
 The file is `/var/lib/kubelet/config.yaml`, or the `kubelet` text in ConfigMap kubelet-config.
 """
@@ -82,7 +82,7 @@ def set_in_document(document: ConfigDocument) -> Edit | Refusal:
     """Edits a parsed document, like set_server_tls_bootstrap."""
     file = configuration_of(document, "")
     if unclear := _first_problem(file, (ProblemKind.DUPLICATE_KEY, ProblemKind.FURTHER_DOCUMENT)):
-        return _refused(unclear, "make the file unambiguous by hand first")
+        return _refused(unclear, "remove the ambiguity by hand first")
     if document.tree.get(BOOTSTRAP_KEY) is True:
         return Edit(document, document)
     if ignored := _first_problem(file, (ProblemKind.WRONG_CASE,), BOOTSTRAP_KEY):
@@ -104,7 +104,7 @@ class ChangedLine:
 
 
 def changed_line(before: bytes, after: bytes) -> ChangedLine | None:
-    """The only line of `after` that is changed or new. Returns None if the files differ in another way."""
+    """The only line of `after` that is changed or new; None if the files differ in another way."""
     old, new = (content.removesuffix(b"\n").split(b"\n") for content in (before, after))
     start = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), len(old))
     rest = len(new) - start - 1
@@ -145,17 +145,17 @@ def _first_problem(
 
 
 def _checked_edit(document: ConfigDocument, splices: list[_Splice]) -> Edit | Refusal:
-    """The edit by the first splice that sets the key and changes nothing else, or a Refusal."""
+    """The edit from the first splice that sets the key and changes nothing else, or a Refusal."""
     mark = codecs.BOM_UTF8 if document.content.startswith(codecs.BOM_UTF8) else b""
     for splice in splices:
         made = read_document(mark + splice.made(document.text).encode())
         if _adds_one_key(document, made):
             return Edit(document, made)
-    return Refusal("no position found where one new line sets only this key", _BY_HAND)
+    return Refusal("found no place for a new line that sets only this key", _BY_HAND)
 
 
 def _refused(problem: Problem, remedy: str) -> Refusal:
-    remedy = "correct it by hand first" if problem.fatal else remedy
+    remedy = "fix it by hand first" if problem.fatal else remedy
     return Refusal(problem.text, remedy, problem.line, problem.column)
 
 
@@ -168,7 +168,7 @@ def _splices(document: ConfigDocument) -> list[_Splice] | Refusal:
             return _replacing(document.text, entry)
     first = root.entries[0].key_node.start
     if root.flow:
-        return Refusal("the file is JSON, or uses braces like JSON", _BY_HAND, *root.start[:2])
+        return Refusal("the file is JSON, or YAML with braces", _BY_HAND, *root.start[:2])
     indent = " " * (first.column - 1)
     return [
         _line_at(document.text, root.end.offset, indent),
@@ -189,7 +189,7 @@ def _replacing(text: str, entry: MappingEntry) -> list[_Splice] | Refusal:
 
 
 def _line_at(text: str, index: int, indent: str) -> _Splice:
-    """A splice that inserts the key's line: before another line, or after a last line without a line end."""
+    """Inserts the key's line before the line at `index`, or after a last line that has no line end."""
     line = f"{indent}{BOOTSTRAP_KEY}: true"
     end = _line_end(text, index)
     if index and text[index - 1] not in "\r\n":

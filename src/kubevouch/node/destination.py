@@ -1,6 +1,6 @@
 """How ssh reaches a host with the operator's configuration, and whether known_hosts has the host's key.
 
-Parses the output of `ssh -G`: ssh_config(5) keywords in lower case, one value a line.
+Parses the output of `ssh -G`: a keyword of ssh_config(5) in lower case and its value on each line.
 """
 
 import re
@@ -16,7 +16,7 @@ class Destination(msgspec.Struct, frozen=True):
     """The argument for ssh: a name, an alias in the operator's configuration, or an address."""
 
     lookup: str = ""
-    """The key's name in known_hosts: HostKeyAlias, else HostName, with the port unless it is 22."""
+    """The host's name in known_hosts: HostKeyAlias, else HostName, with the port unless it is 22."""
 
     files: tuple[str, ...] = ()
     """The known_hosts files that ssh reads."""
@@ -35,31 +35,31 @@ class Destination(msgspec.Struct, frozen=True):
 _PORT = 22
 HOST = r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?"
 _LOGIN = re.compile(r"(?!-)(?!.*\\\Z)[^\s'\"`;&<>|(){}$]+")
-_NOWHERE = ("none", "/dev/null")
+_NO_FILES = ("none", "/dev/null")
 
 
-WITH_A_HOST_NAME = "with a Host entry and a HostName in your ssh configuration or --ssh-config FILE"
-"""The end of an advice for a node whose name ssh does not resolve."""
+WITH_A_HOST_NAME = "with Host and HostName settings in your ssh configuration or --ssh-config FILE"
+"""The end of the advice if ssh cannot resolve a node's name."""
 
 NO_LOGIN = "is not a login name that ssh accepts"
 
 
 def is_host(text: str) -> bool:
-    """Whether ssh accepts the text as a host name or address, and cannot take it for an option."""
+    """Whether ssh accepts the text as a host name or address, and not as an option."""
     return re.fullmatch(HOST, text) is not None
 
 
 def is_login(text: str) -> bool:
-    """Whether the text is a login name that is safe to give to ssh.
+    """Whether the text is a login name that is safe to pass to ssh.
 
-    ssh puts the name into shell commands (%r in ProxyCommand and `Match exec`). It validates the
-    name only since 9.6 (ssh.c, valid_ruser; CVE-2023-51385).
+    ssh puts the name into shell commands (%r in ProxyCommand and `Match exec`). Before 9.6 it does
+    not validate the name (ssh.c, valid_ruser; CVE-2023-51385).
     """
     return text.isprintable() and _LOGIN.fullmatch(text) is not None
 
 
 def destination_of(host: str, printed: str) -> Destination:
-    """Parses the output of `ssh -G HOST`. Leaves `is_known` None, and `files` empty if ssh also trusts other sources."""
+    """Parses the output of `ssh -G HOST`. `is_known` is None. `files` is empty if ssh also trusts other sources."""
     values: dict[str, str] = {}
     for line in printed.splitlines():
         keyword, _, value = line.partition(" ")
@@ -72,7 +72,7 @@ def destination_of(host: str, printed: str) -> Destination:
         for path in re.split(
             r" (?=/)", values.get(keyword, "")
         )  # ssh prints absolute paths, unquoted
-        if path and path not in _NOWHERE
+        if path and path not in _NO_FILES
     ]
     elsewhere = values.get("knownhostscommand", "none") != "none" or values.get(
         "verifyhostkeydns", "false"
@@ -92,7 +92,7 @@ def advice(tried: Sequence[Destination]) -> str:
     names = ", ".join(each.name for each in unknown)
     last = unknown[-1]
     return (
-        f"known_hosts has no key for {names}. If ssh needs another configuration, give "
+        f"known_hosts has no key for {names}. If ssh needs another configuration, add "
         f"--ssh-config FILE. If ssh does not resolve the name, define it {WITH_A_HOST_NAME}. "
         f"Otherwise compare `ssh-keyscan {last.host} | ssh-keygen -lf -` with "
         "`ssh-keygen -lf` of /etc/ssh/ssh_host_*_key.pub on that machine, and add the key "

@@ -1,4 +1,4 @@
-"""Errors of a script run on a node. The class shows what the caller can do."""
+"""Errors from running a script on a node."""
 
 from kubevouch.errors import KubevouchError
 
@@ -19,7 +19,7 @@ class NoRoot(NodeUnreachable):
 
 
 class AnswerLost(NodeError):
-    """The connection broke or timed out after we sent the script. Only the node knows what the script did."""
+    """The connection broke or timed out after we sent the script, which may have run."""
 
 
 class ScriptFailed(NodeError):

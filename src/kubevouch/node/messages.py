@@ -1,7 +1,7 @@
 """How a pod on a node gets its script (an environment variable) and returns its answer (termination messages).
 
 A kubelet reads 4,096 bytes of a container's termination message and posts it in the pod's status.
-It keeps 12 KiB for a whole pod, an equal share for each container
+It keeps 12 KiB for a whole pod, shared equally by its containers
 (pkg/kubelet/container/runtime.go, status_manager.go). So we compress an answer, and split it over
 the messages of up to three containers. The packed and the unpacked size are limited, since a
 kubelet can post any bytes.
@@ -23,7 +23,7 @@ MOST_MESSAGES: Final = 3
 
 SCRIPT_VARIABLE: Final = "KUBEVOUCH_SCRIPT"
 SCRIPT_LIMIT: Final = 96 * 1024
-"""The most characters of a packed script: Linux accepts 128 KiB in one environment variable
+"""The maximum length of a packed script. Linux accepts 128 KiB in one environment variable
 (MAX_ARG_STRLEN)."""
 
 NOT_ENTERED: Final = 125
@@ -59,7 +59,7 @@ class PodAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def packed_script(text: bytes) -> str:
-    """Packs a script into a variable's value. Base64, since Kubernetes expands $(NAME) in values."""
+    """Packs a script as base64 for an environment variable, since Kubernetes expands $(NAME) in values."""
     return b64encode(zlib.compress(text, 9)).decode()
 
 
@@ -92,7 +92,7 @@ def messages_of(said: PodAnswer) -> tuple[str, ...]:
 
 
 def count_in(message: str) -> int:
-    """The number of messages of a result, if this is its first message; else 0."""
+    """How many messages the result has, if this is the first one; else 0."""
     found = _MESSAGE.fullmatch(message)
     return int(found[2]) if found and found[1] == "1" else 0
 
@@ -121,7 +121,7 @@ def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
 
 
 def _without_base64(found: Any) -> Any:  # noqa: ANN401 - JSON
-    """Replaces each string in canonical base64 by its bytes, which pack a third smaller."""
+    """Decodes each string in canonical base64, since the bytes pack a third smaller."""
     if isinstance(found, dict):
         return {key: _without_base64(value) for key, value in found.items()}
     if isinstance(found, list):

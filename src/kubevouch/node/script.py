@@ -17,7 +17,7 @@ ANSWER_LIMIT = 8 * 1024 * 1024
 
 _LONGEST_TEXT = 2000
 _LONGEST_COMPLAINT = 300
-"""The most characters of a parse error, which may quote the answer."""
+"""The maximum length of a parse error, which may quote the answer."""
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Script(msgspec.Struct, Generic[T], frozen=True):
     text: str
     answer: type[T]
     takes: float = 0.0
-    """Seconds that the script normally takes. Progress shows only a longer wait."""
+    """Seconds that the script normally takes. Only a longer wait is shown as progress."""
 
     def sealed(self) -> bytes:
         """The bytes for a shell's standard input. A shell that gets only part of them runs nothing.
@@ -45,7 +45,7 @@ class Script(msgspec.Struct, Generic[T], frozen=True):
 
 
 class ScriptResult(msgspec.Struct, Generic[T], frozen=True):
-    """A script's answer, and what the transport proved about the machine that gave it."""
+    """A script's answer, and what the transport proved about the machine that ran it."""
 
     answer: T
     host_key: str | None = None
@@ -75,7 +75,7 @@ def node_text(text: bytes, most: int = _LONGEST_TEXT) -> str:
 def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -> T:
     """Parses the answer in a script's output.
 
-    Raises ScriptFailed if the answer is missing, with `complaint`, or unreadable.
+    Raises ScriptFailed if the answer is missing or unreadable. complaint: the other output.
     """
     mark = ANSWER_MARK.encode()
     lines = [line for line in stdout.splitlines() if line.startswith(mark)]

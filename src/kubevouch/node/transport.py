@@ -1,4 +1,4 @@
-"""The interface of transports, and a function that runs a script on a node's first host with a known key."""
+"""The interface of transports, and a function that runs a script on a node's first name or address with a known key."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -39,14 +39,13 @@ async def run_on_first_known(
     *,
     timeout: float,
 ) -> tuple[str, ScriptResult[T]]:
-    """Runs the script on the node's first host with a known key. Returns the host and its answer.
+    """Runs the script on the first of `hosts`, the node's names and addresses, with a known key. Returns host and answer.
 
-    If a host with a known key fails, no other host is tried. The next one is an address that the
-    node claims, and another machine may answer there: whoever holds the node's client certificate
-    writes the Node's status.
+    If a host with a known key fails, no other host is tried. The next one is an address from the
+    Node's status, which the node itself writes, so another machine may answer at that address.
 
     Raises:
-        NodeError: the host does not answer, or no host has a known key. The message says what was
+        NodeError: the host does not answer, or no host has a known key. The message lists what was
             tried, and what to try next.
     """
     looked_up: list[Destination] = []

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """A file on a node. path: the absolute path there. data: omitted in `repr`, since it may contain a private key.
+    """A file on a node. path: its absolute path. data: omitted in `repr`, since it may contain a private key.
 
-    fault: why the file was not read. is_denied: whether we lack the permission, which root usually
-    has.
+    fault: why the file was not read. is_denied: whether we lack permission. Root usually has it.
     """
 
     path: str

@@ -35,7 +35,7 @@ def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
     if problem:
         raise UsageError(
             plan.ssh_config,
-            f"the plan makes ssh read this file, and {problem}",
+            f"the plan makes ssh use this configuration, but {problem}",
             "expected --ssh-config FILE, with a file that you trust: ssh runs the commands in it",
         )
     terminal.note(one_line(f"the plan makes ssh read {path}"))

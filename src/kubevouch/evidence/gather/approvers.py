@@ -72,13 +72,13 @@ async def _approver(
     if pods.doubt is not None:
         return Measured(pods.vantage, pods.at, doubt=pods.doubt)
     running = sum(pod.ready for pod in pods.or_else(()))
-    how = f"ClusterRole {role} is bound to it; {running} of its pods are ready"
+    how = f"bound to ClusterRole {role}; ready pods: {running}"
     approver = Approver(f"{namespace}/{account}", how, running=running > 0)
     return Measured(pods.vantage, pods.at, approver)
 
 
 async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurApprover]:
-    """Our approver. The value is None if there is no Deployment, no leftover pod, and no leader that somebody started by hand."""
+    """Our approver. The value is None if it has no Deployment, no ready pod and no leader."""
     deployment: Measured[Deployment]
     lease: Measured[Lease]
     configuration: Measured[ConfigMap]
@@ -110,7 +110,7 @@ async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurA
 
 
 def _ours(deployment: Deployment | None, lease: Lease | None, now: datetime) -> OurApprover:
-    """now: the API server's time, since the API server also sets the time of the Lease's last write."""
+    """now: the API server's time, since its clock also sets the time of the Lease's last write."""
     written = lease.written if lease else None
     return OurApprover(
         wanted=deployment.spec.replicas if deployment else 0,

@@ -10,7 +10,7 @@ CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client-kubelet"
 
 
 async def list_csrs(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
-    """CSRs for the kubelet-serving signer, oldest first."""
+    """The CSRs for the kubelet-serving signer, oldest first."""
     found = await api.list_all(CSRS, field_selector=f"spec.signerName={SERVING_SIGNER}")
     return tuple(sorted(found, key=by_age))
 
@@ -18,12 +18,12 @@ async def list_csrs(api: ApiClient) -> tuple[CertificateSigningRequest, ...]:
 def csrs_for(
     signer: str, found: Iterable[CertificateSigningRequest]
 ) -> tuple[CertificateSigningRequest, ...]:
-    """A signer's CSRs, oldest first."""
+    """The CSRs for a signer, oldest first."""
     return tuple(sorted((each for each in found if each.spec.signer_name == signer), key=by_age))
 
 
 def by_age(csr: CertificateSigningRequest) -> tuple[float, int, str]:
-    """The sort key for oldest first: by creationTimestamp, then by resourceVersion."""
+    """A sort key for oldest first: creationTimestamp, resourceVersion, name."""
     created = csr.metadata.creation_timestamp
     return (
         created.timestamp() if created else 0.0,

@@ -1,4 +1,4 @@
-"""Reads a cluster's identity, its pods' CA bundle, its kubelet-config ConfigMap, and the Lease of runs."""
+"""Reads a cluster's identity, its pods' CA bundle, its kubelet-config ConfigMap, and the rollout Lease."""
 
 from kubevouch.evidence.gather.inquiry import Inquiry, together
 from kubevouch.evidence.measured import Doubt, DoubtKind, Measured
@@ -43,7 +43,7 @@ async def gather_trust(api: ApiClient, inquiry: Inquiry) -> Measured[TrustedRoot
     found = await inquiry.ask(api.get(CONFIG_MAPS, _ROOT_CA, "kube-system"))
     if found.value is None:
         doubt = found.doubt or Doubt(
-            DoubtKind.FAILED, f"there is no ConfigMap kube-system/{_ROOT_CA}"
+            DoubtKind.FAILED, f"ConfigMap kube-system/{_ROOT_CA} does not exist"
         )
         return Measured(found.vantage, found.at, doubt=doubt)
     where = f"ConfigMap kube-system/{_ROOT_CA}, ca.crt"
@@ -55,10 +55,10 @@ async def gather_trust(api: ApiClient, inquiry: Inquiry) -> Measured[TrustedRoot
 
 
 async def gather_run_lease(api: ApiClient) -> SeenLease:
-    """The Lease of runs: its holder, alive or killed, and the nodes that may be armed.
+    """Reads the rollout Lease: its holder, which may have died, and the nodes that may have an armed switch.
 
     Raises:
-        KubeError: the API server does not answer, or does not let us read the Lease.
+        KubeError: the API server does not answer, or forbids reading the Lease.
     """
     try:
         lease = await api.get(LEASES, LEASE_NAME, LEASE_NAMESPACE)

@@ -1,4 +1,4 @@
-"""Reads facts from the API server concurrently; a failure becomes a doubt."""
+"""Calls the API server concurrently. A failed call becomes a Doubt."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -23,8 +23,8 @@ V = TypeVar("V")
 class Inquiry:
     """Turns calls to one API server into Measured facts.
 
-    An error of a single call becomes a doubt. An error of all calls (no connection, no credential)
-    is raised, since it leaves no evidence. A time-out is a doubt only if another call was answered.
+    An error that concerns one call becomes a Doubt. An error that concerns all calls (no connection,
+    rejected credential) is raised. A timeout becomes a Doubt only if another call was answered.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -32,7 +32,7 @@ class Inquiry:
         self._answered = False
 
     async def ask(self, call: Awaitable[T]) -> Measured[T]:
-        """The call's result as a fact; its value is None if the object does not exist."""
+        """Awaits the call and returns its result. The value is None if the object does not exist."""
         at = self._clock.now()
         try:
             answer = await call
@@ -61,7 +61,7 @@ class Inquiry:
 async def together(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
     """Runs all calls concurrently and returns their results in order.
 
-    The first error cancels the others.
+    Raises the first error, after cancelling the other calls.
     """
     try:
         async with asyncio.TaskGroup() as group:
@@ -76,7 +76,7 @@ async def of_each(
 ) -> list[T]:
     """Runs `ask` for each value, at most `at_once` concurrently.
 
-    Results and errors as in `together`.
+    Returns and raises like `together`.
     """
     places = asyncio.Semaphore(at_once)
 

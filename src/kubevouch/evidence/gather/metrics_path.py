@@ -35,7 +35,7 @@ _NOT_READ = Doubt(DoubtKind.NOT_ASKED, "the logs were not read")
 
 
 async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
-    """The whole path. If an object is missing, its successor is expected where metrics-server's manifests put it."""
+    """The whole path. If an object is missing, we look for the next one where metrics-server's manifests put it."""
     return await with_logs(api, inquiry, await path_without_logs(api, inquiry))
 
 
@@ -88,10 +88,10 @@ async def with_logs(
 
 
 def _without_mirrors(pods: Measured[tuple[Pod, ...]]) -> Measured[tuple[Pod, ...]]:
-    """The pods except mirror pods. Any node may create mirror pods with any labels (NodeRestriction) and write their logs.
+    """Drops mirror pods: any node may create them with any labels (NodeRestriction) and write their logs.
 
-    Terminating pods count only if there are no others: a rollout is complete before its last old
-    pod is gone.
+    Keeps terminating pods only if no others exist: a rollout is complete before its last old pod is
+    gone.
     """
     own = tuple(pod for pod in pods.or_else(()) if not pod.is_mirror)
     staying = tuple(pod for pod in own if not pod.is_ending)

@@ -31,15 +31,14 @@ from kubevouch.kube.resources import (
 )
 from kubevouch.kube.resources.network import SERVICE_CIDRS, ServiceCidr
 
-_TELLS_NETWORKS = "component in (kube-apiserver, kube-controller-manager)"
+_HAS_NETWORKS = "component in (kube-apiserver, kube-controller-manager)"
 
 
 async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
     """Reads the names from all sources concurrently.
 
-    Unreadable Services, endpoints or ClusterConfiguration add a doubt, since names are missing.
-    Networks and the DNS domain have several sources; `policy.reserved` adds a doubt only if none
-    could be read.
+    Adds a doubt if Services, endpoints or ClusterConfiguration are unreadable. Networks and the DNS
+    domain have several sources, so `policy.reserved` adds a doubt only if none could be read.
     """
     kubeadm: Measured[ConfigMap]
     services: Measured[tuple[Service, ...]]
@@ -55,7 +54,7 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
             api.list_all(ENDPOINT_SLICES, "default", label_selector=slices_of("kubernetes"))
         ),
         inquiry.ask(api.list_all(SERVICE_CIDRS)),
-        inquiry.ask(api.list_all(PODS, "kube-system", label_selector=_TELLS_NETWORKS)),
+        inquiry.ask(api.list_all(PODS, "kube-system", label_selector=_HAS_NETWORKS)),
         inquiry.ask(api.list_all(NODES, label_selector=CONTROL_PLANE_LABEL)),
         gather_kubelet_config(api, inquiry),
     )
@@ -64,7 +63,7 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
     own = {address: "an API server" for point in points for address in point.addresses}
     virtual = dict(said.endpoints)
     if host := urlsplit(api.access.server).hostname:
-        virtual[host] = "the API server, as this kubeconfig names it"
+        virtual[host] = "the API server in this kubeconfig"
     all_services = services.or_else(())
     virtual |= _by_service(all_services, lambda each: each.addresses)
     external = _by_service(all_services, lambda each: each.spec.external_ips)
@@ -101,7 +100,7 @@ async def gather_names(api: ApiClient, inquiry: Inquiry) -> ClusterNames:
 def _by_service(
     services: Iterable[Service], of: Callable[[Service], Iterable[str]]
 ) -> dict[str, str]:
-    """What `of` returns for each Service, mapped to the Service's name."""
+    """Maps each name that `of` returns for a Service to a description of the Service."""
     return {
         name: f"Service {service.namespace}/{service.name}"
         for service in services

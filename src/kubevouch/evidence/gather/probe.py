@@ -32,7 +32,7 @@ _LARGEST = 1024 * 1024
 
 @dataclass(frozen=True)
 class ProbeOptions:
-    """The command line's options."""
+    """The options of `kubevouch probe`."""
 
     target: str
     name: str | None
@@ -60,7 +60,7 @@ class ProbeResult:
 
 
 def trust_in(path: Path) -> TrustedRoots:
-    """The CAs in a file. Raises UsageError for a file without any certificate."""
+    """The CAs in a file. Raises UsageError if the file is unreadable or has no certificate."""
     return TrustedRoots(_certificates_in(path))
 
 
@@ -139,7 +139,7 @@ async def _of_name(api: ApiClient | None, options: ProbeOptions, clock: Clock) -
 def _of_node(node: Node) -> Target:
     address = scraped_address(node, ADDRESS_TYPES_OF_MANIFESTS)
     if address is None:
-        raise UsageError(node.name, "this Node has no address", "expected HOST[:PORT]")
+        raise UsageError(node.name, "the Node has no address", "expected HOST[:PORT]")
     return Target(address, node=node.name, port=node.kubelet_port)
 
 
@@ -152,7 +152,7 @@ def host_and_port(text: str) -> Target:
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     if "/" in text:
-        seen = "is a folder" if Path(text).is_dir() else "there is no such file"
+        seen = "is a folder" if Path(text).is_dir() else "no such file"
         raise UsageError(text, seen)
     if not host or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
         raise UsageError(

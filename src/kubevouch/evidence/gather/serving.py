@@ -1,6 +1,6 @@
 """The certificates that kubelets present at the addresses that metrics-server dials.
 
-Only TLS handshakes: no credential and no byte of HTTP is sent to a kubelet.
+Does only TLS handshakes: it sends a kubelet no credential and no byte of HTTP.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -46,7 +46,7 @@ async def gather(
     log_timeout: float | None = None,
     with_certificates: bool = False,
 ) -> Evidence:
-    """A snapshot. progress: called with a text about pending kubelets, and with "" at the end.
+    """Returns a snapshot. progress: called with a text about pending kubelets, and with "" at the end.
 
     dial_timeout: seconds for a kubelet's handshake. log_timeout: seconds for metrics-server's logs,
     which come from kubelets; None for the client's own time-out. with_certificates: whether to read
@@ -86,15 +86,15 @@ async def gather(
         inquiry.ask(api.list_all(LEASES, "kube-node-lease")),
         inquiry.ask(_bootstrap_tokens(api)),
     )
-    # Only after an answer: until then a clock that follows the API server's is this machine's.
+    # Only after an answer: before that, a clock that follows the API server has this machine's time.
     at = clock.now()
     found = nodes.or_else(())
     types = preferred_types(path.flags)
     served: tuple[Served, ...]
     beside: FoundPart | None
     runs: Measured[SeenLease]
-    # The API server gets logs from kubelets, so a hanging one delays them while we dial all
-    # others.
+    # The API server gets logs from kubelets, so a hanging kubelet delays its logs. We dial all
+    # others meanwhile.
     served, metrics, beside, runs = await together(
         gather_served(
             targets(found, types),
@@ -138,7 +138,7 @@ async def gather(
 async def _gather_csrs(
     api: ApiClient, inquiry: Inquiry
 ) -> tuple[Measured[tuple[CertificateSigningRequest, ...]], ClusterNames | None]:
-    """The CSRs of all signers. If a serving CSR is pending, also the names that no CSR may request."""
+    """The CSRs for all signers. If a serving CSR is pending, also the names that no CSR may request."""
     csrs = await inquiry.ask(api.list_all(CSRS))
     serving = csrs_for(SERVING_SIGNER, csrs.or_else(()))
     waits = any(not each.status.conditions for each in serving)
@@ -146,7 +146,7 @@ async def _gather_csrs(
 
 
 async def _nothing() -> None:
-    """Replaces the inventory if it was not requested."""
+    """Stands in for the inventory if it was not requested."""
 
 
 async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:

@@ -5,9 +5,9 @@ Without any credential:
 - `dial`: bare handshakes with many kubelets, and the certificates that they present; `handshake`: a
   single handshake
 
-With a token, after the kubelet's certificate was verified as that node's:
+With a token, after verifying that the certificate belongs to the node:
 
 - `trust`: the CAs for kubelets, and the check that a peer is a certain node's kubelet
 - `fetch`: fetches a page from one kubelet; `stream`: its connection
-- `names`: resolves names for both, in its own threads
+- `names`: resolves names in its own threads, for both parts
 """

@@ -1,4 +1,4 @@
-"""Bare handshakes with kubelets: the certificates that they present, and the failures of handshakes.
+"""Does bare TLS handshakes with kubelets, and returns their certificates or failures.
 
 We send no credential and no byte of HTTP, so this is safe with any peer, even an impostor. After
 the handshake we send close_notify, so that the kubelet logs nothing, and close the connection.
@@ -7,7 +7,7 @@ asyncio's TLS transports allocate 256 KiB for each connection, and hide the byte
 an alert from plain HTTP. So sockets and memory BIOs are used instead. Numbers:
 docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
-`x509.verify` verifies the certificates, not this file.
+This module does not verify certificates; `x509.verify` does.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ async def dial(
 ) -> AsyncGenerator[DialResult, None]:
     """Dials all targets, `concurrency` at a time, and yields each DialResult when it is done.
 
-    A failure is a result; nothing is raised for a target.
+    A failed handshake is a DialResult, too, not an exception.
 
     Targets are consumed one by one, so memory does not grow with their number. A low limit on open
     files reduces the concurrency. timeout: seconds of real time for a target with all its
@@ -77,7 +77,7 @@ async def dial_all(
 
 
 def _files_to_spare() -> int:
-    """How many connections this process may open, with some open files left for other purposes."""
+    """How many connections this process may open, leaving some open files for other purposes."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, soft - _SPARE_FILES) if soft != resource.RLIM_INFINITY else 1 << 20
 
@@ -115,7 +115,7 @@ async def _dial_one(
 def readable_chain(
     presented: tuple[bytes, ...], where: str
 ) -> tuple[tuple[Certificate, ...], HandshakeFailure | None]:
-    """The certificates before the first unreadable one, where Go's client gives up, and the failure for that one."""
+    """The certificates before the first unreadable one, where Go's client stops, and the failure, if any."""
     chain: list[Certificate] = []
     if length := leaf_too_long(presented):
         return (), _unreadable(length)

@@ -1,17 +1,16 @@
-"""Fetches a page from one kubelet with a token, after verifying that its certificate is that node's.
+"""Fetches a page from a kubelet with a token, after verifying that its certificate is that node's.
 
 Three checks come before the token or any byte of HTTP: OpenSSL verifies chain and name, we verify
 both by Go's rules, and the certificate must name exactly this node (`misnamed`). A kubelet with a
 trusted certificate for another node gets nothing, even at the same address. Redirects are not
-followed, and every length and time is limited, also after decompression.
+followed, and every length and time is limited, including the decompressed length.
 
-An unverified kubelet gets nothing at all, or with --kubelet-insecure-tls a request without a
-credential.
+An unverified kubelet gets nothing, or with --kubelet-insecure-tls a request without a credential.
 
 A connection is kept for further fetches from its node. After ten minutes, or when its certificate
 expires, a new verified connection replaces it. An unverified connection is replaced after a minute.
 
-Errors have the text of metrics-server's log where Go has one, so that operators can compare.
+Where Go has an error text, ours is the same as in metrics-server's log.
 """
 
 import contextlib
@@ -44,11 +43,10 @@ LONGEST_UNVERIFIED: Final = 60.0
 _LONGEST_TEXT: Final = 2000
 """The longest error text in characters. A node can make its path, names and status very long, and each log line repeats them."""
 _GZIP_DIVISOR: Final = 4
-"""The limit of a gzip page is that of a plain page divided by this. Real pages shrink to between a
-quarter and a fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU, even if it contains
-nothing."""
+"""A gzip page's limit is a plain page's limit divided by this. Real pages shrink to between a quarter and a
+fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU, even if it decompresses to nothing."""
 _NAMED: Final = frozenset({401, 403, 404})
-"""Statuses with reasons of their own: the token, its permissions or the path is wrong."""
+"""Statuses that have their own reason: the token, its permissions or the path is wrong."""
 # Characters that a path may contain; Go's url.URL escapes all others, also line breaks.
 _SAFE: Final = "/$&+,:;=@!*'()~"
 
@@ -57,10 +55,11 @@ class FetchFailed(KubeletError):
     """The fetch failed.
 
     reason: the value of a FailureKind or x509.VerifyReason, or one of these. "http-401",
-    "http-403", "http-404", "http-5xx", "http-other": the response's status; `text` has all of it.
-    "no-answer": the connection broke during HTTP. "too-large": the page is too long. "deadline":
-    the time ran out. A kubelet cannot add reasons, since they become labels of metrics. text: as
-    metrics-server logs it, truncated if very long. chain: the certificates of an unverified peer.
+    "http-403", "http-404", "http-5xx", "http-other": the response's status, complete in `text`.
+    "no-answer": the connection broke during HTTP, or the response is invalid. "too-large": the page
+    is too long. "deadline": the time ran out. A kubelet cannot choose other reasons, since they
+    become labels of metrics. text: as metrics-server logs it, truncated if very long. chain: the
+    certificates of an unverified peer.
     """
 
     def __init__(
@@ -196,7 +195,7 @@ class KubeletClient:
         # The connection is kept; Go's text names the present time, so it is computed anew for
         # each line.
         doubt = self._go_reason(url, doubt.chain) or doubt
-        text = f'{doubt.text}; the kubelet answered "{said}" without a token: `kubevouch apply` gets it a certificate'
+        text = f'{doubt.text}; without a token, the kubelet answered "{said}". `kubevouch apply` gets it a certificate'
         return FetchFailed(url, doubt.reason, text, doubt.chain)
 
     def _broken_connection(self, error: OSError) -> str:
@@ -239,8 +238,7 @@ class KubeletClient:
     def _not_the_node(self, url: str, error: IdentityRefused) -> FetchFailed:
         """The failure for a peer that our own verification rejected.
 
-        A variable of the caller for `cause` would form a reference cycle with the cause's
-        traceback.
+        If the caller had a variable `cause`, it would form a reference cycle with the traceback.
         """
         cause = error.__cause__
         reason = cause.reason if isinstance(cause, PeerRefused) else str(FailureKind.WRONG_IDENTITY)
@@ -249,7 +247,7 @@ class KubeletClient:
     async def _connect_unverified(self, url: str, doubt: FetchFailed, timeout: float) -> TlsStream:
         """Opens a connection to an unverified peer. Raises `doubt`, unless unverified peers are allowed.
 
-        OpenSSL reports neither an untrusted chain nor Go's reason; this handshake finds both.
+        OpenSSL does not return an untrusted chain or Go's error. This second handshake gets both.
         """
         context = self.trust.accepting if self._unverified else self.trust.inspecting
         connector = self._connector()
@@ -338,13 +336,13 @@ def _request(host: str, path: str, authorization: str) -> bytes:
 async def _asked(
     stream: TlsStream, request: bytes, answer: ResponseReader, pieces: int
 ) -> ResponseReader:
-    """Sends a request and reads the response. pieces: the most reads, since each costs time."""
+    """Sends a request and reads the response. pieces: the maximum number of reads, since each costs time."""
     await stream.send(request)
     while not answer.done:
         data = await stream.receive()
         pieces -= 1
         if pieces < 0:
-            raise ResponseError("an answer in too many small parts")
+            raise ResponseError("a response in too many small parts")
         if not data:
             raise _Ended("unexpected EOF" if answer.begun else "EOF")
         answer.feed(data)

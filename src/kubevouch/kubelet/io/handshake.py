@@ -1,7 +1,7 @@
 """Connects to an address and does a handshake, on a socket and two memory BIOs.
 
-This code sees every received byte. So, like Go, it can distinguish an alert from plain HTTP, and an
-end of the connection between two TLS records from one within a record.
+This code sees every received byte. So, like Go, it can distinguish an alert from plain HTTP, and tell
+whether the connection ended within a TLS record.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from kubevouch.tls.io.identity import Check, presented, vouched_by
 from kubevouch.x509.gotext import parse_address
 
 MOST_BYTES: Final = 256 * 1024
-"""The most bytes of a handshake. OpenSSL limits a Certificate message to 100 KiB, Go to 256."""
+"""The maximum size of a handshake in bytes. OpenSSL limits a Certificate message to 100 KiB, Go to 256."""
 
 MOST_PIECES: Final = 1000
-"""The most reads of a handshake, since each costs time. In the smallest usual packets, MOST_BYTES take 500."""
+"""The maximum number of reads in a handshake, since each costs time. MOST_BYTES need 500 small packets."""
 
 _CHUNK: Final = 16 * 1024
 _KEPT: Final = 64
@@ -84,7 +84,7 @@ class TlsConnector:
         """Connects, does the handshake and returns the open connection, which the caller must close.
 
         OpenSSL has verified the peer as `context` requires. Raises the same errors as `run`. check:
-        our own check of the peer; requires a context of `vouch_first`.
+        our own check of the peer; requires a context that `vouch_first` changed.
         """
         connection = await self._connect(connect_timeout)
         try:

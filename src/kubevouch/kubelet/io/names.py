@@ -1,8 +1,8 @@
-"""Resolves names in threads of its own, limited in number and time, with a cache.
+"""Resolves names in a limited number of its own threads, with a time limit and a cache.
 
 getaddrinfo cannot be interrupted, and asyncio runs it in a shared pool of six threads on two cores.
-There, a hanging resolver would block all users of the pool. Here it blocks only callers that wait
-for the name, and even these get cached addresses for a while.
+In that pool, a hanging resolver would block all users. Here it blocks only callers that wait for the
+same name, and they get cached addresses for a while.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ LookUp = Callable[[str], Sequence[Place]]
 """A blocking lookup. Returns a host's socket addresses with port 0. Raises OSError, UnicodeError."""
 
 LONGEST_NAME: Final = 253
-"""The most characters of a name. The system's resolver takes seconds to reject a much longer name."""
+"""The maximum length of a name. The system's resolver takes seconds to reject a much longer name."""
 _FRESH: Final = 30.0
 """Seconds for which cached addresses are used without a new lookup."""
 _STALE: Final = 600.0
 """Seconds for which cached addresses are used if the resolver fails or is too slow."""
 _MOST_KEPT: Final = 20_000
 _MOST_PLACES: Final = 16
-"""The most addresses of a name. A DNS response may have thousands, and each would be dialled and cached."""
+"""The maximum number of addresses of a name. A DNS response may have thousands, and each would be dialled and cached."""
 
 
 def system_look_up(host: str) -> Sequence[Place]:
@@ -40,7 +40,7 @@ def system_look_up(host: str) -> Sequence[Place]:
 class NameResolver:
     """Resolves names to addresses. At most one lookup of a name runs at a time.
 
-    at_once: the most lookups at a time. Each has a thread, which may outlive the caller's wait.
+    at_once: the maximum number of concurrent lookups. Each has a thread, which may outlive the caller's wait.
     time_limit: seconds that a caller waits.
     """
 
@@ -63,20 +63,20 @@ class NameResolver:
         """The host's addresses, each with this port. Raises OSError (socket.gaierror), UnicodeError."""
         if len(host.removesuffix(".")) > LONGEST_NAME:
             raise socket.gaierror(socket.EAI_NONAME, "longer than a DNS name may be")
-        found = self._within(host, _FRESH)
+        found = self._cached(host, _FRESH)
         if found is None:
-            found = await self._asked(host)
+            found = await self._look_up_shared(host)
         return [(family, (place[0], port, *place[2:])) for family, place in found]
 
     def forget(self, host: str) -> None:
         """Forgets a host's cached addresses, because none of them works."""
         self._kept.pop(host, None)
 
-    def _within(self, host: str, seconds: float) -> Sequence[Place] | None:
+    def _cached(self, host: str, seconds: float) -> Sequence[Place] | None:
         at, found = self._kept.get(host, (0.0, ()))
         return found if found and self._clock.monotonic() - at < seconds else None
 
-    async def _asked(self, host: str) -> Sequence[Place]:
+    async def _look_up_shared(self, host: str) -> Sequence[Place]:
         lookup = self._running.get(host)
         if lookup is None:
             lookup = asyncio.get_running_loop().create_task(self._resolved(host))
@@ -87,7 +87,7 @@ class NameResolver:
                 # Others may wait for the same lookup.
                 return await asyncio.shield(lookup)
         except (OSError, UnicodeError) as error:
-            found = self._within(host, _STALE)
+            found = self._cached(host, _STALE)
             unknown = isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
             if found is not None and not unknown:
                 return found
@@ -97,7 +97,7 @@ class NameResolver:
             raise
 
     async def _resolved(self, host: str) -> Sequence[Place]:
-        """Resolves a name in a thread, which counts against `at_once` until it ends, even if no caller waits any longer."""
+        """Resolves a name in a thread, which counts against `at_once` until it ends, even after all callers gave up."""
         try:
             async with asyncio.timeout(self._time_limit):
                 await self._places.acquire()
@@ -105,11 +105,11 @@ class NameResolver:
             # The first caller has stopped waiting, and there may be thousands.
             raise socket.gaierror(socket.EAI_AGAIN, "too many other lookups are running") from None
         try:
-            return await self._in_a_thread(host)
+            return await self._look_up_in_thread(host)
         finally:
             self._places.release()
 
-    def _in_a_thread(self, host: str) -> "asyncio.Future[Sequence[Place]]":
+    def _look_up_in_thread(self, host: str) -> "asyncio.Future[Sequence[Place]]":
         """Starts a lookup in a new thread. Raises socket.gaierror if no thread can start."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Sequence[Place]] = loop.create_future()
@@ -150,7 +150,7 @@ class NameResolver:
         self._drop_old()
 
     def _drop_old(self) -> None:
-        """Drops old entries. Otherwise changing names could fill the cache."""
+        """Drops old entries, so that many different names do not fill the cache."""
         old = self._clock.monotonic() - _STALE
         while self._kept and (
             next(iter(self._kept.values()))[0] < old or len(self._kept) > _MOST_KEPT

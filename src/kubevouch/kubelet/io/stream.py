@@ -3,8 +3,8 @@
 asyncio's own buffers need 256 KiB for each connection, and a metrics server keeps a connection to
 each node. Numbers: docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
-From the first wait on, the event loop watches the socket, across pages. `sock_recv` would start and
-stop watching for each wait (docs/internals/decisions/0013-what-a-node-scrape-costs.md).
+From the first read on, the event loop watches the socket, across pages. `sock_recv` would start and
+stop watching for each read (docs/internals/decisions/0013-what-a-node-scrape-costs.md).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Final
 # A whole TLS record. A memory BIO never shrinks below the largest amount written to it at once.
 _CHUNK: Final = 18 * 1024
 _MOST_EXCESS: Final = 128 * 1024
-"""The most bytes received beyond application data since the last send. For a page of 8 MiB, Go's server sends fewer.
+"""The maximum number of bytes, except application data, to receive after a send. For a page of 8 MiB, Go's server sends fewer.
 
 A peer could send tickets and key updates without end, and each costs time. Go's client counts
 records (crypto/tls/conn.go, maxUselessRecords), which OpenSSL does not show.
@@ -50,7 +50,7 @@ class TlsStream:
         """The pending read. None if nothing is being read."""
 
     async def send(self, data: bytes) -> None:
-        """Sends all of the data. Raises OSError, also ssl.SSLError."""
+        """Sends all of the data. Raises OSError, including ssl.SSLError."""
         self._excess = 0
         self._tls.write(data)
         await send_all(self._connection, self._out)
@@ -58,7 +58,7 @@ class TlsStream:
     async def receive(self) -> bytes:
         """Waits for data and returns all that has arrived; empty at the end of the connection.
 
-        Raises OSError, also ssl.SSLError.
+        Raises OSError, including ssl.SSLError.
         """
         while True:
             data = self._decrypted()
@@ -76,7 +76,7 @@ class TlsStream:
             self._in.write(received)
 
     async def _received(self) -> bytes:
-        """Returns the socket's next data, after all other tasks had a turn. Raises OSError.
+        """Returns the socket's next data, after all other tasks have had a turn. Raises OSError.
 
         Without the wait, a peer that never stops sending would block the whole process.
         """
@@ -94,8 +94,7 @@ class TlsStream:
         """The event loop's callback: reads data if a read is pending, else stops watching."""
         arrival = self._arrival
         if arrival is None or arrival.done():
-            # The data stays in the socket, so that an unasked sender costs neither memory nor
-            # calls.
+            # The data stays in the socket, so that unsolicited data costs neither memory nor calls.
             self._stop_watching()
             return
         try:

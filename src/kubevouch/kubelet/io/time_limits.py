@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 _PER_SECOND: Final = 8
-"""The most timers per second."""
+"""The maximum number of timers per second."""
 
 
 class TimeLimits:
@@ -30,7 +30,7 @@ class TimeLimits:
         return _TimeLimit(self, shared)
 
     def ended(self, shared: "_Shared") -> None:
-        """Cancels a timer on which no limit is left."""
+        """Cancels a timer that has no limits left."""
         shared.timer.cancel()
         self._shared.pop(shared.end, None)
 
@@ -74,7 +74,7 @@ class _TimeLimit:
         running.discard(self)
         if not running and not self._has_run_out:
             self._limits.ended(self._shared)
-        # Somebody else may have cancelled the task, too: then it is cancelled, and not late.
+        # If the task was also cancelled by others, it ends as cancelled, not as timed out.
         if (
             self._has_run_out
             and self._limited.uncancel() <= self._cancelling

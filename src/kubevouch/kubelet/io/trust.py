@@ -1,7 +1,7 @@
 """Verifies that a peer is a certain node's kubelet.
 
-One TLS context serves all nodes. Each connection has the node and address that its peer must prove,
-and TLS sessions are not resumed. So a verification of one node never counts for another.
+One TLS context serves all nodes. Each connection is verified for its own node and address, and TLS
+sessions are not resumed. So a verification of one node never counts for another.
 """
 
 import functools
@@ -41,7 +41,7 @@ class KubeletTrust:
 
     pair: our client certificate, if any. A peer gets it in the handshake, after OpenSSL has
     verified the peer's chain and name. check_time: whether OpenSSL checks validity times, by the
-    machine's clock; False if `clock` is another one.
+    machine's clock; False if `check_chain` gets another clock.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class KubeletTrust:
 
     @functools.cached_property
     def inspecting(self) -> ssl.SSLContext:
-        """The context that inspects an untrusted certificate. Nothing may be sent over it."""
+        """The context for reading an untrusted certificate. Send nothing over its connections."""
         return inspection_context()
 
     @functools.cached_property

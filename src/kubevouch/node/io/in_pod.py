@@ -1,9 +1,9 @@
 """The program of a short-lived pod on a node (`python -m kubevouch.node.io.in_pod`): runs a script and writes its result.
 
     run PID SECONDS MESSAGE SHARE...   runs the script from the environment variable in a shell of the host; writes the
-                                       result's first part to MESSAGE, and one SHARE for each later container
+                                       result's first part to MESSAGE, and the other parts to SHAREs
     enter PID                          becomes a shell of the host (`sh -s`), for `run`
-    show SHARE MESSAGE                 copies this container's share to MESSAGE, if there is one
+    show SHARE MESSAGE                 copies this container's share to MESSAGE, if it exists
 
 MESSAGE is the file that the kubelet reads when the container ends (terminationMessagePath). PID is
 the host's first process, 1 in a pod with hostPID. `enter` joins that process's mount, network, host
@@ -53,7 +53,7 @@ def enter(pid: int) -> None:
 
 
 def become_shell(pid: int) -> int:
-    """Replaces this process by a shell of the host. Returns only if that fails."""
+    """Replaces this process with a shell of the host. Returns only if that fails."""
     try:
         enter(pid)
         os.execv("/bin/sh", ["sh", "-s"])  # noqa: S606 - the script comes on standard input

@@ -13,7 +13,7 @@ from kubevouch.node.script import ANSWER_LIMIT
 
 _COMPLAINT_LIMIT = 64 * 1024
 _DRAIN = 2.0
-"""How long to read a process's remaining output after its end, in seconds."""
+"""Seconds to read a process's remaining output after its end."""
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 

@@ -3,8 +3,8 @@
 ssh's verbose log (`ssh_log`) proves which host answered. Each script has its own connection.
 
 We override some of the operator's settings (ssh_config(5): the first value counts). We forward no
-agent, display or port to a node. We cannot override `SendEnv`, so ssh sends those variables. ssh
-checks the host key against known_hosts. We never share a connection: a shared one logs no host key,
+agent, display or port to a node. We cannot override `SendEnv`, so ssh sends the variables in it.
+ssh checks the host key against known_hosts. We never share a connection: a shared one logs no host key,
 and keeps our standard error open in the background. The script goes to the remote shell's standard
 input, without a terminal.
 """
@@ -35,10 +35,10 @@ from kubevouch.node.io.sudo import (
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T, answer_in
 
 _FAILED = 255
-"""ssh's exit status if the connection failed, not the command (ssh(1), EXIT STATUS)."""
+"""ssh's exit status if the connection failed (ssh(1), EXIT STATUS)."""
 
 _LOOK_UP = 20.0
-"""The time limit of a look-up in seconds. It may run `Match exec` commands of the operator's configuration."""
+"""The time limit for `ssh -G` and ssh-keygen in seconds. `ssh -G` may run `Match exec` commands."""
 
 _SETTINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -72,8 +72,8 @@ _NEWER = {
     "ChannelTimeout": "none",  # 9.3
     "SetEnv": "KUBEVOUCH=1",  # 7.8; it has no "none", and the first value replaces all others
 }
-"""Settings with the ssh version that added them. ssh exits on an unknown setting, so we try each
-one first. An ssh that does not know a setting cannot have it in the operator's configuration."""
+"""Settings with the ssh version that added them. ssh exits on an unknown setting, so we use only those
+that it knows. The operator's configuration cannot have the others, either."""
 
 
 class SshOptions(msgspec.Struct, frozen=True):
@@ -101,7 +101,7 @@ class Ssh:
 
     Raises UsageError if the configuration file is unreadable or the login name is invalid.
 
-    password: the password for sudo. If it is None, a sudo that prompts fails.
+    password: the password for sudo. If it is None, sudo must not prompt.
     """
 
     name = "ssh"
@@ -121,7 +121,7 @@ class Ssh:
         self._environment = environment
         self._password = password
         self._newer: Mapping[str, str] | None = None
-        self._asking = asyncio.Lock()
+        self._probing = asyncio.Lock()
 
     async def destination(self, host: str) -> Destination:
         """How ssh would reach `host`, and whether known_hosts has its key. Does not connect.
@@ -150,7 +150,7 @@ class Ssh:
         """
         where = f"{host} (ssh)" if at is None else f"{host} at {at.address} (ssh)"
         _check_words(where, host, *((at.address,) if at else ()))
-        async with self._asking:
+        async with self._probing:
             if self._newer is None:
                 self._newer = await _newer_settings(self._environment)
         place = {"HostName": at.address, "HostKeyAlias": at.known_as} if at else {}
@@ -226,7 +226,7 @@ def _answered(
     if ran.status == NOT_ROOT:
         raise NoRoot(where, complaint, NO_ROOT)
     if ran.status != 0 and not ran.stdout:
-        raise ScriptFailed(where, f"the {script.name} script ended with {ran.status}", complaint)
+        raise ScriptFailed(where, f"the {script.name} script exited with {ran.status}", complaint)
     return answer_in(ran.stdout, script, where=where, complaint=complaint)
 
 

@@ -101,6 +101,6 @@ def _shortened(line: str) -> str:
 
 
 def _only(pattern: re.Pattern[str], text: str) -> str | None:
-    """The value in the log. None unless the log has exactly one."""
+    """The matching value; None unless the log has exactly one."""
     found: set[str] = set(pattern.findall(text))
     return found.pop() if len(found) == 1 else None

@@ -1,4 +1,4 @@
-"""Gets root by sudo after a login as another user: without a password, or with the operator's.
+"""Becomes root with sudo after a login as another user, without a password or with the operator's.
 
 We send the password on standard input, and only if sudo prompts for it. We send the script once a
 root shell has answered. With `-k` sudo neither uses nor caches credentials.
@@ -25,7 +25,7 @@ WITHOUT_PASSWORD: Final = (
 # With a password: the test shows whether sudo asks, and reports to us; the sudo that asks starts
 # only after our "yes". PAM counts an aborted prompt as a failed login, and a few of them lock an
 # account. The marks are random, so no jump host's output or banner can contain them.
-_OR_ASKED: Final = (
+_PROMPTING: Final = (
     'sh -c \'run="echo {ready}; exec sh -s"; if [ "$(id -u)" = 0 ]; then exec sh -c "$run"; '
     'elif sudo -k -n sh -c : </dev/null 2>/dev/null; then exec sudo -k -n sh -c "$run"; else '
     'echo {asks}; read -r go; [ "$go" = yes ] || exit {not_root}; '
@@ -78,7 +78,7 @@ class SudoEntry:
     @property
     def shell(self) -> str:
         """The command for the node, which prints the marks of this attempt."""
-        return _OR_ASKED.format(
+        return _PROMPTING.format(
             ready=self._ready, asks=self._asks, prompt=self._prompt, not_root=NOT_ROOT
         )
 
@@ -87,10 +87,10 @@ class SudoEntry:
         await talk.heard(lambda out, _: _line(self._ready, out) or _line(self._asks, out))
         if _line(self._asks, talk.out):
             if self._host in self._password.taken_at:
-                await self._give_unless_refused(talk)
+                await self._send_unless_refused(talk)
             else:
                 async with self._password.first:
-                    await self._give_unless_refused(talk)
+                    await self._send_unless_refused(talk)
         self.is_root = _line(self._ready, talk.out)
         return self.is_root
 
@@ -100,49 +100,47 @@ class SudoEntry:
         word = self._password.word
         return said.replace(word, b"(the password)") if word else said
 
-    async def _give_unless_refused(self, talk: Talk) -> None:
+    async def _send_unless_refused(self, talk: Talk) -> None:
         password = self._password
         if self._host in password.refused_at:
-            self.withheld = "sudo did not accept the password before, and does not get it again"
+            self.withheld = "sudo did not accept the password before, so it was not sent again"
         elif password.refused_at and self._host not in password.taken_at:
-            self.withheld = (
-                "sudo did not get the password, since another node's sudo did not accept it"
-            )
+            self.withheld = "the password was not sent, since another node's sudo did not accept it"
         else:
-            await self._give(talk)
+            await self._send(talk)
             return
         talk.say(b"no\n")
 
-    async def _give(self, talk: Talk) -> None:
-        """Sends the password. The host counts as refusing it until it accepts it."""
+    async def _send(self, talk: Talk) -> None:
+        """Sends the password. The host counts as refusing the password until it accepts it."""
         password = self._password
         talk.say(b"yes\n")
-        await self._hears(talk, lambda _, err: self._asked(err) > 0)
-        if not self._asked(talk.err):
+        await self._wait_for(talk, lambda _, err: self._prompts(err) > 0)
+        if not self._prompts(talk.err):
             return  # sudo has ended instead, or is silent
         password.refused_at.add(self._host)
         talk.say(password.word + b"\n")
         # sudo asks again after a wrong password.
-        if not await self._hears(
-            talk, lambda out, err: _line(self._ready, out) or self._asked(err) > 1
+        if not await self._wait_for(
+            talk, lambda out, err: _line(self._ready, out) or self._prompts(err) > 1
         ):
-            self.why = "sudo got the password and did not answer"
+            self.why = "sudo did not answer after it got the password"
         elif _line(self._ready, talk.out):
             password.taken_at.add(self._host)
             password.refused_at.remove(self._host)
-        elif self._asked(talk.err) > 1 or _WRONG.search(talk.err):
-            self.why = "sudo has refused the password"
+        elif self._prompts(talk.err) > 1 or _WRONG.search(talk.err):
+            self.why = "sudo rejected the password"
         else:  # the password is right, but the user may not become root
             password.refused_at.remove(self._host)
 
-    async def _hears(self, talk: Talk, holds: Callable[[bytes, bytes], bool]) -> bool:
+    async def _wait_for(self, talk: Talk, holds: Callable[[bytes, bytes], bool]) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ANSWERS_WITHIN):
                 await talk.heard(holds)
                 return True
         return False
 
-    def _asked(self, err: bytes) -> int:
+    def _prompts(self, err: bytes) -> int:
         return err.count(self._prompt.encode())
 
 

@@ -2,7 +2,7 @@
 
 The folder's contents are untrusted, so no path in it may lead outside. Symlinks are followed
 component by component; absolute targets and `..` stop at the folder, as in a chroot. Only folders
-and regular files are opened: a FIFO can block for ever, and opening a device can have effects.
+and regular files are opened: a FIFO can block for ever, and opening a device can have side effects.
 """
 
 import errno
@@ -16,7 +16,7 @@ from kubevouch.errors import UsageError
 from kubevouch.node.tree_file import TreeFile, link_to_nothing
 
 _MOST_LINKS = 40
-"""The kernel's limit of symlinks in one path (path_resolution(7))."""
+"""The kernel's limit for symlinks in one path (path_resolution(7))."""
 # Only O_PATH can pass a folder that may be entered but not listed.
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 # A FIFO may replace the file between check and open. So the open must not block, and we check again.
@@ -74,7 +74,7 @@ class FileTree:
 
 
 class _Unreadable(Exception):
-    """The path is not a readable file. The text says what it is."""
+    """The path is not a readable file. The text is the reason."""
 
 
 class _Walk:
@@ -132,7 +132,7 @@ class _Walk:
         if data is None:
             raise _Unreadable("a file that has no data yet")
         if len(data) > largest:
-            raise _Unreadable(f"more than {largest} bytes, the limit")
+            raise _Unreadable(f"over the limit of {largest} bytes")
         return data
 
 

@@ -1,4 +1,4 @@
-"""Reads the certificates of a cluster where they are in use.
+"""Reads a cluster's certificates from servers, API objects, kubeconfigs and disks.
 
-No credential is sent to a dialled server.
+Sends no credential to the servers that it dials.
 """

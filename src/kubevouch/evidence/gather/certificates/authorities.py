@@ -27,7 +27,7 @@ _FRONT_PROXY, _CLIENTS = "requestheader-client-ca-file", "client-ca-file"
 
 
 def cluster_authorities(trust: Measured[TrustedRoots]) -> FoundPart:
-    """The CA that pods trust. The bundle has two certificates during a rotation."""
+    """The CA that pods trust. It has two certificates during a rotation."""
     if trust.value is None:
         assert trust.doubt is not None
         return FoundPart(not_read=(NotRead(f"the cluster CA, {_WHERE}", trust.doubt),))
@@ -48,19 +48,19 @@ def _each_of(
 def client_authorities(
     published: Measured[ConfigMap], known: tuple[Certificate, ...]
 ) -> tuple[FoundPart, tuple[Certificate, ...]]:
-    """The CAs for the front proxy and for clients. The second value is the CAs for clients; empty if unknown.
+    """Returns the certificates to list (front-proxy CA and client CA), and all certificates of the client CA.
 
-    known: the CA that pods trust. It is already listed, so it is not repeated if it is the only CA
-    for clients.
+    Does not list the client CA if all its certificates are in `known`, the CA that pods trust. The
+    second value is empty if the client CA is unknown.
     """
     if published.doubt is not None:
-        what = f"the front proxy's CA and the CA of clients, {_FOR_CLIENTS}"
+        what = f"the front-proxy CA and the client CA, {_FOR_CLIENTS}"
         return FoundPart(not_read=(NotRead(what, published.doubt),)), ()
     if published.value is None:
         return FoundPart(), ()
     front_proxy = _of_key(published, published.value, _FRONT_PROXY, CertificateUse.FRONT_PROXY_CA)
     clients = _of_key(published, published.value, _CLIENTS, CertificateUse.CLUSTER_CA)
-    # List all if one is new: an expired CA matters only in view of the others.
+    # List all if one is new: whether an expired CA matters depends on the others.
     is_known = all(each.certificate in known for each in clients.found)
     trusted = tuple(each.certificate for each in clients.found if each.certificate)
     return FoundPart((*front_proxy.found, *(() if is_known else clients.found))), trusted
@@ -82,9 +82,9 @@ def _of_key(
 def certificate_in_use(
     user: User, clients: tuple[Certificate, ...], ca: tuple[Certificate, ...], at: datetime
 ) -> FoundPart:
-    """The client certificate of the kubeconfig's user, if there is one. The key is not read.
+    """The client certificate of the kubeconfig's user, if any. The key is not read.
 
-    clients: the API server's CAs for clients; empty if unknown. ca: the cluster's CA.
+    clients: the API server's client CA; empty if unknown. ca: the cluster's CA.
     """
     if not (user.client_certificate or user.client_certificate_data):
         return FoundPart()

@@ -1,4 +1,4 @@
-"""Aggregated APIs and webhooks, which the API server calls: their caBundles and serving certificates."""
+"""The caBundles and serving certificates of aggregated APIs and webhooks, which the API server calls."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Callee:
     def bundle(self) -> tuple[Certificate, ...]:
         """The CAs in the caBundle. Raises X509Error.
 
-        If the bundle is empty, the API server uses the CAs of its own machine.
+        If the bundle is empty, the API server uses the CAs of its host.
         """
         data = self.calls.ca_bundle
         return read_certificates(data, f"{self.where}, caBundle") if data else ()
@@ -72,7 +72,7 @@ class Callee:
 
 
 def callees_of_api_services(kind: str, services: Iterable[APIService]) -> Iterator[Callee]:
-    """The APIs that another server serves. kind: the prefix of their names as printed."""
+    """One Callee for each APIService that refers to a Service. kind: the prefix of printed names."""
     for each in services:
         spec = each.spec
         if spec.service is not None:
@@ -85,7 +85,7 @@ def callees_of_api_services(kind: str, services: Iterable[APIService]) -> Iterat
 def callees_of_webhooks(
     kind: str, configurations: Iterable[WebhookConfiguration]
 ) -> Iterator[Callee]:
-    """One Callee for each distinct server and bundle. A configuration often has many webhooks at one Service."""
+    """One Callee for each distinct server and caBundle. A configuration often has many webhooks at one Service."""
     for each in configurations:
         calls = {_same(webhook.client_config): webhook.client_config for webhook in each.webhooks}
         for config in calls.values():
@@ -102,7 +102,7 @@ def _same(config: ClientConfig) -> tuple[object, ...]:
 def certificates_of_bundles(
     callees: Iterable[Callee], listed: Measured[Any]
 ) -> Iterator[FoundCertificate]:
-    """The certificates of all bundles. An unreadable bundle has a fault."""
+    """The certificates in all caBundles, and a fault for each unreadable caBundle."""
     for each in {(each.where, each.calls.ca_bundle): each for each in callees}.values():
         chains: list[tuple[Certificate, ...]]
         try:
@@ -135,7 +135,7 @@ async def backend_places(
     too_many = (), _nothing(f"more than {_MOST_SERVICES} Services")
     places: list[Place | NotRead] = []
     for each in callees:
-        service, what = each.calls.service, f"what {each.where} serves"
+        service, what = each.calls.service, f"the serving certificate of {each.where}"
         targets, doubt = by_service.get(service, too_many) if service else _of_url(each.calls.url)
         places += [
             Place(
@@ -158,7 +158,7 @@ def _of_url(url: str) -> _Targets:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or 443
     except ValueError as error:
-        text = f"its URL has no address to dial: {error}"
+        text = f"the URL has no address to dial: {error}"
         return (), Doubt(DoubtKind.FAILED, text)
     return ((Target(host, port=port),) if parts.scheme == "https" and host else ()), None
 
@@ -181,7 +181,7 @@ async def _addresses(api: ApiClient, inquiry: Inquiry, reference: ServiceReferen
     if doubt := service.doubt or slices.doubt:
         return (), doubt
     if service.value is None:
-        return (), _nothing(f"there is no Service {named}")
+        return (), _nothing(f"Service {named} does not exist")
     name = f"{reference.name}.{reference.namespace}.svc"
     ports = {each.name for each in service.value.spec.ports if each.port == reference.port}
     found = tuple(dict.fromkeys(_targets(slices.or_else(()), ports, name)))
@@ -197,7 +197,7 @@ def _nothing(text: str) -> Doubt:
 
 
 def _targets(slices: Iterable[EndpointSlice], ports: set[str], name: str) -> Iterator[Target]:
-    """The endpoints, even unready ones: a bad certificate may be the reason.
+    """The endpoints, including unready ones: a bad certificate may be why they are unready.
 
     Terminating endpoints are dialled only if there are no others.
     """

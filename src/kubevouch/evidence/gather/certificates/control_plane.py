@@ -50,10 +50,10 @@ def api_server_places(
     if here is None or _known(here, targets):
         return
     if access.proxy:
-        doubt = Doubt(DoubtKind.NOT_ASKED, "it is reached through a proxy, so it was not dialled")
+        doubt = Doubt(DoubtKind.NOT_ASKED, "not dialled, since requests go through a proxy")
         yield NotRead(f"the API server at {here}", doubt)
     else:
-        yield _place(here, _own_roots(access), roots, "as this kubeconfig reaches it")
+        yield _place(here, _own_roots(access), roots, "from the kubeconfig")
 
 
 def _place(
@@ -95,7 +95,7 @@ def _known(here: Target, targets: Iterable[Target]) -> bool:
 
 
 def _own_roots(access: ClusterAccess) -> tuple[Certificate, ...]:
-    """The kubeconfig's CAs; empty if the kubeconfig has no CA or turns verification off."""
+    """The kubeconfig's CAs; empty if it has no CA or disables verification."""
     if access.roots is None or not access.verify:
         return ()
     try:
@@ -106,7 +106,7 @@ def _own_roots(access: ClusterAccess) -> tuple[Certificate, ...]:
 
 _ETCD_AND_API_SERVERS = "component in (etcd, kube-apiserver)"
 
-_PODS = "etcd: the pods that show where it listens"
+_PODS = "etcd: the pods whose flags have its URLs"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -125,7 +125,7 @@ def etcd_places(
             found[place] = each
     yield from found.values()
     if not found:
-        text = "no pod on a control plane shows where it listens with TLS"
+        text = "no flag of a control-plane pod has an https URL of etcd to dial"
         yield NotRead("etcd", Doubt(DoubtKind.NOT_ASKED, text))
 
 
@@ -148,7 +148,7 @@ def _flags(pod: Pod) -> tuple[str, ...]:
 
 
 def _of_urls(urls: str, use: CertificateUse, node: str) -> Iterator[Place]:
-    """The TLS servers in these URLs. Loopback addresses are skipped: they belong to the control plane's machine."""
+    """The TLS servers in these URLs. Skips loopback addresses, which only the control plane's machine can dial."""
     for url in urls.split(","):
         try:
             parts = urlsplit(url.strip())

@@ -32,7 +32,7 @@ from kubevouch.x509.bundle import LARGEST_FILE
 
 _TIMEOUT: Final = 60.0
 _AT_ONCE: Final = 16
-"""Concurrent ssh sessions. Each needs 40 ms of a core and an open file. A bastion often allows only ten unauthenticated sessions."""
+"""Concurrent ssh sessions. Each needs 40 ms of CPU and an open file. A bastion often allows only ten unauthenticated sessions."""
 
 
 async def certificates_over_ssh(
@@ -41,7 +41,7 @@ async def certificates_over_ssh(
     clock: Clock,
     progress: Callable[[str], None] = lambda _: None,
 ) -> FoundPart:
-    """The certificates on each node's disk. hosts: the names or addresses for ssh, in order, by node name."""
+    """The certificates on each node's disk. hosts: for each node, the names or addresses for ssh, in order."""
     done = 0
 
     async def one(node: str) -> FoundPart:
@@ -66,7 +66,7 @@ async def _of_node(
     files = files_shown(result.answer)
     named = node_name_in(files)
     if named and named != node:
-        return _unread(node, f"{host} is another machine: its kubelet is that of {named}")
+        return _unread(node, f"{host} is another machine: its kubelet belongs to {named}")
     return certificates_of_node(files, clock.now(), node=node)
 
 
@@ -97,7 +97,7 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
         or each.fault
         or each.certificate not in known
     )
-    # Where no CSR is left, the disk was read or is itself listed as not read.
+    # NO_CSR advises reading the disk, which was done or is itself listed as not read.
     not_read = tuple(each for each in found.not_read if each.doubt != NO_CSR)
     return replace(
         found,

@@ -1,4 +1,4 @@
-"""The certificates of kubelets: the serving certificate on the wire, and the newest certificates in CSRs."""
+"""Kubelets' certificates: the serving certificates that they present, and the newest certificates in CSRs."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificat
 
 NO_CSR: Final = Doubt(
     DoubtKind.NOT_ASKED,
-    "the API server has no CSR with it; `kubevouch certs --via ssh` reads the file",
+    "the API server has no CSR for it; `kubevouch certs --via ssh` reads the file",
 )
 
 
@@ -80,7 +80,7 @@ def clients_of_kubelets(
             for node, each in issued.clients.items()
         ),
         tuple(
-            NotRead(f"the kubelet's client certificate of {node.name}", NO_CSR, node.name)
+            NotRead(f"the kubelet client certificate of {node.name}", NO_CSR, node.name)
             for node in nodes
             if node.name not in issued.clients
         ),

@@ -1,4 +1,4 @@
-"""Dials servers other than kubelets, and verifies what they present if the CAs are known."""
+"""Dials servers other than kubelets, and verifies their certificates if the CAs are known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,17 +30,17 @@ _NO_CONNECTION: Final = frozenset(
         FailureKind.OUR_SIDE,
     }
 )
-_WANTS_OURS: Final = frozenset({"bad_certificate", "certificate_required", "handshake_failure"})
-"""Alerts of a server that demands a client certificate. With TLS 1.2 the alert comes before we can see the server's certificate, with TLS 1.3 after that."""
+_AUTH_ALERTS: Final = frozenset({"bad_certificate", "certificate_required", "handshake_failure"})
+"""Alerts from a server that requires a client certificate. In TLS 1.2 the alert ends the handshake, so we cannot see the server's certificate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A server to dial. what: its description for a failed connection.
+    """A server to dial. what: its description if the connection fails.
 
     about: a text to print after the address. roots: the CAs that must have signed its certificate;
-    empty if unknown. ca: the cluster's CA, to recognize its signatures. named: whether to verify
-    the name even without `roots`, since all clients dial exactly this name or address.
+    empty if unknown. ca: the cluster's CA, which may have signed it. named: whether to verify the
+    name even without `roots`, since all clients dial exactly this name or address.
     """
 
     use: CertificateUse
@@ -55,7 +55,7 @@ class Place:
 async def dial_places(
     places: Iterable[Place | NotRead], *, clock: Clock, timeout: float
 ) -> FoundPart:
-    """The certificates that all these servers present. Each address is dialled once.
+    """Dials each address once, and returns the certificates that the servers present.
 
     An unreachable server is listed as not read.
     """
@@ -114,16 +114,16 @@ def presented(
 
 
 def _unseen(failure: HandshakeFailure) -> str:
-    """Why a server shows no certificate though it may be healthy; "" for any other failure."""
+    """Why we cannot see the certificate of a server that may be healthy; "" for any other failure."""
     if failure.kind in _NO_CONNECTION:
-        return f"no connection from here: {failure.text}"
-    if failure.alert is not None and failure.alert.name in _WANTS_OURS:
-        return f"it ends handshakes without a client certificate: {failure.text}"
+        return f"this machine cannot connect: {failure.text}"
+    if failure.alert is not None and failure.alert.name in _AUTH_ALERTS:
+        return f"it requires a client certificate: {failure.text}"
     return ""
 
 
 def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
-    """The verdict; None if unknown. Without roots, only a wrong name is certain."""
+    """Verifies the chain, or at most the name if `roots` is empty. Returns None if the verdict is unknown."""
     leaf, name = dialled.leaf, place.target.server_name or place.target.address
     if leaf is None:
         return None

@@ -44,7 +44,7 @@ async def gather_certificates(
     trust: Measured[TrustedRoots]
     csrs: Measured[tuple[CertificateSigningRequest, ...]]
     trust, csrs = await together(gather_trust(api, inquiry), inquiry.ask(api.list_all(CSRS)))
-    # Only after an answer: until then a clock that follows the API server's is this machine's.
+    # Only after an answer: before that, a clock that follows the API server has this machine's time.
     at = clock.now()
     served: tuple[Served, ...]
     beside: FoundPart
@@ -57,7 +57,7 @@ async def gather_certificates(
             timeout=timeout,
             progress=progress,
         )
-        progress("waiting for API servers, etcd and webhooks to answer, and for lists")
+        progress("waiting for API servers, etcd, webhooks and lists of objects")
         return answered
 
     served, beside = await together(
@@ -77,9 +77,9 @@ def all_found(
     served: tuple[Served, ...] | None,
     beside: FoundPart,
 ) -> FoundCertificates:
-    """The inventory: the CA, the kubelets, and `beside`.
+    """The certificates of the cluster CA and of kubelets, and those in `beside`.
 
-    csrs: the CSRs of all signers. served: the kubelets' serving certificates; None if the caller
+    csrs: the CSRs for all signers. served: the kubelets' serving certificates; None if the caller
     dials kubelets itself. beside: the result of `gather_beside_kubelets`.
     """
     issued = issued_by_csr(csrs.or_else(()), {each.name for each in nodes.or_else(())})
@@ -104,7 +104,7 @@ async def gather_beside_kubelets(
     clock: Clock,
     timeout: float,
 ) -> FoundPart:
-    """All certificates except the kubelets', the cluster's CA and those on disks. They are read while the kubelets are dialled."""
+    """All certificates except the kubelets', the cluster CA's and those on disks."""
     ca = _roots_of(trust)
     return FoundPart.of(
         await together(
