@@ -99,7 +99,7 @@ has written anything for fear of insecureSkipTLSVerify, or there is no APIServic
 {{- if .Values.tls.existingSecret.lookup -}}
 {{- $data = (lookup "v1" "Secret" .Release.Namespace $name).data | default dict -}}
 {{- end -}}
-{{- index $data "ca.crt" | default (index $data "tls.crt") | required (printf "expected apiService.caBundle, got nothing; Secret %s cannot be read or has no tls.crt" $name) -}}
+{{- index $data "ca.crt" | default (index $data "tls.crt") | required (printf "expected apiService.caBundle, got nothing; Secret %s cannot be looked up or has no tls.crt" $name) -}}
 {{- end -}}
 {{- else if ne $type "cert-manager" -}}
 {{- .Values.apiService.caBundle | b64enc -}}

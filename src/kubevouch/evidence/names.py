@@ -1,6 +1,6 @@
 """The cluster's own names and addresses, which no kubelet's certificate may contain.
 
-They come from sources that nodes cannot write: the kubeconfig's server, kubeadm's
+They come from sources that no worker node can write: the kubeconfig's server, kubeadm's
 ClusterConfiguration, the API server's flags, ServiceCIDRs, Services and the endpoints of
 `kubernetes`.
 """

@@ -32,7 +32,7 @@ class RowState(Explained):
     NOT_YET_VALID = "not-yet-valid", "the certificate is not valid yet"
     MISSING = "missing", "a file that kubeadm expects does not exist"
     UNREADABLE = "unreadable", "the file has no readable certificate, or the server presents none"
-    NOT_READ = "not-read", "kubevouch lacks permission to read the file"
+    NOT_READ = "not-read", "kubevouch could not read the file, usually for lack of permission"
     WRONG = "wrong", "not expired, but its key or CA does not match, or clients reject it"
     SELF_SIGNED = "self-signed", "signed by its kubelet (kubeadm's default); not verifiable"
 

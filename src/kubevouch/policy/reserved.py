@@ -57,7 +57,7 @@ class ReservedNames(msgspec.Struct, frozen=True):
     and nodes share a network."""
 
     external_addresses: dict[Address, str] = {}
-    """External addresses of Services. A pin can allow a node to have one."""
+    """External addresses of Services. The operator or an ssh host key can allow a node one."""
 
     load_balancer_names: dict[str, str] = {}
     """Names of Services' load balancers. Anybody who may write a Service's status can choose
@@ -68,7 +68,7 @@ class ReservedNames(msgspec.Struct, frozen=True):
     ipvs mode every node has them on an interface, so an ssh host key seen at one proves nothing."""
 
     endpoint_addresses: dict[Address, str] = {}
-    """Addresses of API servers. A pin can allow a control-plane node to have one."""
+    """Addresses of API servers. The operator or an ssh host key can allow a control-plane node one."""
 
     loopback: frozenset[Address] = frozenset()
     """Loopback addresses that the operator lists for kubelets. No other loopback address is usable."""
@@ -77,7 +77,7 @@ class ReservedNames(msgspec.Struct, frozen=True):
     """Loopback addresses that several kubelets have on different ports. No node owns them."""
 
     doubts: tuple[str, ...] = ()
-    """What could not be read. If anything is missing, no CSR passes, since the lists may be incomplete."""
+    """What could not be read. Unless this is empty, no CSR passes: the lists may be incomplete."""
 
 
 def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:

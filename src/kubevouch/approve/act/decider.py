@@ -186,7 +186,7 @@ class Decider:
         return node if may_be_dialled(self.view, csr, node, reserved, at) else None
 
     def _may_dial(self, node: str) -> bool:
-        """Whether the node may be dialled now: for one CSR at a time, and while few nodes are dialled."""
+        """Whether the node may be dialled now: for one CSR at a time, and at most _DIALLED_AT_ONCE nodes at once."""
         return node not in self._dialling and len(self._dialling) < _DIALLED_AT_ONCE
 
     async def _renewal(self, csr: Csr, node: Node) -> RenewalEvidence:

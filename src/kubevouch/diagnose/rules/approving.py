@@ -145,10 +145,10 @@ def _undecided(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def strange_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """Each node's newest CSR if it is pending and requests a name or address that the Node does not have.
+    """Each node's newest CSR if it is pending and requests a name or address that the Node does not claim.
 
-    Leaves out nodes without an issued certificate. A kubelet requests its Node's names and
-    addresses, and makes a new CSR when they change (pkg/kubelet/certificate/kubelet.go).
+    Leaves out nodes without an issued certificate. A kubelet requests what its Node claims, and
+    makes a new CSR when the claims change (pkg/kubelet/certificate/kubelet.go).
     """
     nodes = {each.name: each for each in evidence.nodes.or_else(())}
     serving = signed_for(evidence)

@@ -292,7 +292,7 @@ _LEFT_OVER = (
     ", so serverTLSBootstrap is now off",
 )
 _STRANGE = (
-    " requests a name or address that its Node does not have",
-    "s request names or addresses that their Nodes do not have",
+    " requests a name or address that its Node does not claim",
+    "s request names or addresses that their Nodes do not claim",
     ", so no kubelet waits for an answer",
 )

@@ -65,8 +65,7 @@ def reserved_names(facts: NameFacts) -> RuleResult:
 def reserved_addresses(facts: NameFacts) -> RuleResult:
     """No address belongs to an API server, a Service or a pod, or is a virtual IP.
 
-    For exceptions see `reserved_address`. A pin can allow a control-plane node its API server's
-    address.
+    For exceptions see `reserved_address`.
     """
     return _reserved("reserved-addresses", facts, ADDRESSES)
 

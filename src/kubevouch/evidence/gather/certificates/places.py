@@ -118,7 +118,7 @@ def _unseen(failure: HandshakeFailure) -> str:
     if failure.kind in _NO_CONNECTION:
         return f"this machine cannot connect: {failure.text}"
     if failure.alert is not None and failure.alert.name in _AUTH_ALERTS:
-        return f"it requires a client certificate: {failure.text}"
+        return f"it ends handshakes without a client certificate: {failure.text}"
     return ""
 
 
