@@ -29,7 +29,7 @@ _SHOWN: dict[str, tuple[str, ...]] = {
     "kubectl get deployment": (),
     "kubectl top nodes": (),
     "kubevouch doctor": (r"^  (critical|error) ", r"^CAUSE", r"^ {7}\S", r"^NEXT"),
-    "kubevouch apply": (r"^  \d:\d\d  .* (seeded|approved|serves|done in)", r"^Run "),
+    "kubevouch apply": (r"^  \d:\d\d  .* (config written|approved|serves|done in)", r"^Run "),
     "kubevouch approver install": (r"^\d+ new objects", r"^The approver is ready"),
     "kubevouch lab age": (),
     "timeout 10 kubectl get csr": (r"^CSR ", r"worker-1"),

@@ -82,9 +82,6 @@ class Year:
                 continue
             waits = self.cluster.do("waits")["nodes"]
             if not wrong and not waits and self._leads():
-                if number > 12:
-                    # The exporter rests after it has read, and would begin its five minutes only after the next leap.
-                    self.leap(STEP)
                 return
             if number > _SOON:
                 self.leap(_STRIDE)

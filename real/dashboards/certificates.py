@@ -17,12 +17,12 @@ _DECISION: Final = (
 
 
 def certificates() -> dashboard.Dashboard:
-    """What ends when, which kubelets prove nothing, who waits, and what the approver does about it."""
+    """Expiry dates, kubelets that do not verify, pending CSRs, and the approver's decisions."""
     alerts = Alerts(EXPORTER, APPROVER)
     made = board(
         "kubevouch / Kubelet certificates and approver",
         "kubevouch-certificates",
-        "Certificates as the exporter sees them in use, CSRs that wait, and the approver's decisions.",
+        "Served certificates, pending CSRs, and the approver's decisions.",
         _JOBS,
     )
     _stands(made, alerts)
@@ -32,12 +32,12 @@ def certificates() -> dashboard.Dashboard:
 
 
 def _stands(made: dashboard.Dashboard, alerts: Alerts) -> None:
-    """How it stands, in six numbers and what each is made of."""
-    made.with_row(row("How it stands"))
+    """An overview: six numbers, the alerts, and kubelets by state."""
+    made.with_row(row("Overview"))
     made.with_panel(
         number(
             "Kubelets verified",
-            "Share of the nodes whose kubelet proves that it is this node.",
+            "Share of the nodes whose kubelet's certificate verifies.",
             "sum(kubevouch_kubelet_serving_verified) / sum(kubevouch_exporter_nodes)",
             unit="percentunit",
             base="red",
@@ -45,10 +45,10 @@ def _stands(made: dashboard.Dashboard, alerts: Alerts) -> None:
         )
     )
     counted = (
-        ("Ports dark", "KubevouchKubeletPortDark", "Kubelets without a certificate to serve: logs, exec and top of their nodes fail."),
-        ("Ends within a week", "KubevouchCertificateEnds", "Certificates that end within seven days, or have ended."),
-        ("Rotations overdue", "KubevouchRotationStalled", "Kubelets that should have renewed their certificate: see whether their CSR waits."),
-        ("Issued, not served", "KubevouchIssuedNotServed", "Kubelets that serve an older certificate than was issued for them."),
+        ("Kubelets without a certificate", "KubevouchKubeletPortDark", "kubectl logs, exec and top fail for their nodes."),
+        ("Expire within a week", "KubevouchCertificateEnds", "Certificates that expire within seven days, or have expired."),
+        ("Rotations overdue", "KubevouchRotationStalled", "Kubelets that should have renewed their certificate. Check whether their CSRs are pending."),
+        ("Issued, not served", "KubevouchIssuedNotServed", "Kubelets that serve an older certificate than their newest issued one."),
     )  # fmt: skip
     for title, alert, about in counted:
         made.with_panel(
@@ -56,8 +56,8 @@ def _stands(made: dashboard.Dashboard, alerts: Alerts) -> None:
         )
     made.with_panel(
         number(
-            "Kubelets seen",
-            "Share of the nodes that presented a certificate when they were dialled last.",
+            "Kubelets answering",
+            "Share of the nodes that presented a certificate at the last dial.",
             alerts.value("KubevouchExporterBlind"),
             unit="percentunit",
             base="red",
@@ -68,7 +68,7 @@ def _stands(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         curves(
             "Kubelets by state",
-            "Verified ones, and the others by the reason.",
+            "Verified kubelets, and the others by reason.",
             ("count(kubevouch_kubelet_serving_verified == 1)", "verified"),
             (f"count by (reason) ({_INFO})", "{{reason}}"),
             stacked=True,
@@ -77,17 +77,17 @@ def _stands(made: dashboard.Dashboard, alerts: Alerts) -> None:
 
 
 def _ends(made: dashboard.Dashboard, alerts: Alerts) -> None:
-    """Which certificates, which kubelets, and who waits for one."""
+    """Certificates, kubelets that do not verify, and pending CSRs."""
     made.with_row(row("Certificates"))
     made.with_panel(
         rows(
-            "Certificates by soonest end",
-            "The 50 that end first. `kubevouch certs` says what stops then, and who renews each.",
+            "Certificates that expire first",
+            "At most 50. `kubevouch certs` shows what stops then, and who renews each.",
             'bottomk(50, kubevouch_certificate_not_after_timestamp_seconds{use!="csr"} - time())',
             "use",
             "node",
             "where",
-            value="ends in",
+            value="expires in",
             unit="dtdurations",
             base="red",
             bad=((_WEEK, "orange"), (4 * _WEEK, "green")),
@@ -96,7 +96,7 @@ def _ends(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         rows(
             "Kubelets that are not verified",
-            "`kubevouch doctor` names the cause, `kubevouch plan -o plan.json` what would change it.",
+            "`kubevouch doctor` names the cause, and `kubevouch plan -o plan.json` plans the fix.",
             _INFO,
             "node",
             "reason",
@@ -105,10 +105,10 @@ def _ends(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         rows(
             "Rotations overdue",
-            "Which part of its certificate's life is over; a kubelet renews it between 70 and 90 percent.",
+            "The used part of the certificate's life. A kubelet renews it between 70 and 90 percent.",
             alerts.condition("KubevouchRotationStalled"),
             "node",
-            value="over",
+            value="life used",
             unit="percentunit",
             base="orange",
             up=False,
@@ -117,44 +117,44 @@ def _ends(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         curves(
             "Kubelets that wait for a certificate",
-            "By the signer. `kubevouch csr list` shows who waits, and what holds each.",
+            "By signer. `kubevouch csr list` shows the pending CSRs, and why they are pending.",
             ("max by (signer) (kubevouch_csr_pending)", "{{signer}}"),
         )
     )
     made.with_panel(
         curves(
-            "How long the first of them waits",
-            "However often it has asked again. The alert comes after ten minutes.",
+            "Longest wait for a certificate",
+            "Over all CSRs of a kubelet. The alert fires after ten minutes.",
             (alerts.value("KubevouchCsrPending"), "{{signer}}"),
             unit="s",
         )
     )
     made.with_panel(
         curves(
-            "Places that are not read",
-            "Of these certificates nobody knows until when they are good; the exporter's log names each.",
+            "Places that cannot be read",
+            "Their certificates may have expired. The exporter's log names each place.",
             (alerts.value("KubevouchPlacesNotRead"), "{{job}}"),
         )
     )
 
 
 def _approver(made: dashboard.Dashboard, alerts: Alerts) -> None:
-    """What the approver decides, whether it can, and how fast."""
+    """The approver's state, its decisions, and how long they take."""
     made.with_row(row("Approver"))
     numbers = (
-        number("Leaders", "Without one nobody decides on CSRs.", "sum(kubevouch_approver_leader)", base="red", bad=((1, "green"),)),
-        number("CSRs that wait", "Of kubelet-serving, as the approver counts them.", "max(kubevouch_approver_pending)", bad=ANY_IS_ODD),
-        number("The oldest waits", "`kubevouch csr explain NAME` shows why, rule by rule.", alerts.value("KubevouchCsrHeld"), unit="s", bad=((60, "red"),)),
-        number("Approved by others", "In the last 15 minutes, what our policy would hold: treat the node's names as taken.", f"sum({alerts.value('KubevouchApprovedByOthers')})", bad=ANY_IS_BAD),
-        number("ConfigMaps not read", "What the approver decides by and cannot read; its log names each.", alerts.value("KubevouchSourceUnreadable"), bad=ANY_IS_BAD),
-        number("Clocks differ by", "The approver's machine and the API server.", alerts.value("KubevouchClockWrong"), unit="s", bad=((30, "red"),)),
+        number("Leaders", "Without a leader the approver decides nothing.", "sum(kubevouch_approver_leader)", base="red", bad=((1, "green"),)),
+        number("Pending CSRs", "CSRs for serving certificates, as the approver counts them.", "max(kubevouch_approver_pending)", bad=ANY_IS_ODD),
+        number("Oldest pending CSR", "`kubevouch csr explain NAME` shows the result of each rule.", alerts.value("KubevouchCsrHeld"), unit="s", bad=((60, "red"),)),
+        number("Approved by others", "CSRs of the last 15 minutes that our policy would hold: treat the nodes' names as compromised.", f"sum({alerts.value('KubevouchApprovedByOthers')})", bad=ANY_IS_BAD),
+        number("Unreadable ConfigMaps", "ConfigMaps that the approver needs for decisions. Its log names each.", alerts.value("KubevouchSourceUnreadable"), bad=ANY_IS_BAD),
+        number("Clock difference", "Between the approver's machine and the API server.", alerts.value("KubevouchClockWrong"), unit="s", bad=((30, "red"),)),
     )  # fmt: skip
     for each in numbers:
         made.with_panel(each)
     made.with_panel(
         curves(
             "Decisions by outcome and reason",
-            "Looks at CSRs in each interval; one that is held is looked at again and again.",
+            "Decisions in each interval. A held CSR is decided again and again.",
             ("sum by (outcome, reason) (increase(kubevouch_approver_decisions_total[$__rate_interval])) > 0", "{{outcome}} {{reason}}"),
             stacked=True,
         )
@@ -169,7 +169,7 @@ def _approver(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         curves(
             "How long a decision takes",
-            "Time from the start of a decision to the API server's answer.",
+            "Time from the start of a decision to the API server's response.",
             (f"histogram_quantile(0.5, {_DECISION})", "median"),
             (f"histogram_quantile(0.99, {_DECISION})", "99 %"),
             unit="s",
@@ -178,7 +178,7 @@ def _approver(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         curves(
             "Requests to the API server",
-            "By the code of the answer; none: there was no answer.",
+            "By response code. none: there was no response.",
             ("sum by (code) (rate(kubevouch_approver_api_requests_total[$__rate_interval]))", "{{code}}"),
             unit="reqps",
         )

@@ -24,12 +24,12 @@ _DURATION: Final = "metrics_server_kubelet_request_duration_seconds"
 
 
 def metrics_server() -> dashboard.Dashboard:
-    """Which nodes have no metrics and why, how old what is served is, and who asks for it."""
+    """Nodes without metrics, scrapes, and the age and the requests of served metrics."""
     alerts = Alerts(METRICS_SERVER)
     made = board(
         "kubevouch / Metrics server",
         "kubevouch-metrics-server",
-        "Scrapes of kubelets, and what is served of them as metrics.k8s.io.",
+        "Scrapes of kubelets, and the metrics that are served as metrics.k8s.io.",
         _KNOWN,
     )
     _stands(made, alerts)
@@ -40,14 +40,14 @@ def metrics_server() -> dashboard.Dashboard:
 
 def _stands(made: dashboard.Dashboard, alerts: Alerts) -> None:
     refused = f'max by (node) ({_LAST}{{reason=~"{"|".join(_BY_TLS)}"}})'
-    made.with_row(row("How it stands"))
+    made.with_row(row("Overview"))
     numbers = (
         number("Replicas", "Pods that Prometheus reads.", 'count(metrics_server_storage_points{type="node"})', base="red", bad=((1, "green"),)),
-        number("Nodes", "That are asked for their usage.", "count(max by (node) (metrics_server_kubelet_last_request_time_seconds))"),
-        number("Nodes without metrics", "HPAs do not see the pods on them.", alerts.value("KubevouchNodesWithoutMetrics"), bad=ANY_IS_BAD),
-        number("Refused by TLS", "Kubelets that were sent nothing, since they do not prove which node they are.", f"count({refused}) or 0 * count({_KNOWN})", bad=ANY_IS_BAD),
-        number("Asked without a credential", "Kubelets that are not verified, by --kubelet-insecure-tls.", f"max(kubevouch_kubelets_unverified) or 0 * count({_KNOWN})", bad=ANY_IS_ODD),
-        number("Tasks started again", "Tasks of nodes that died: please report it.", "sum(increase(kubevouch_scrape_task_restarts_total[$__range]))", bad=ANY_IS_ODD),
+        number("Nodes", "Nodes that are scraped.", "count(max by (node) (metrics_server_kubelet_last_request_time_seconds))"),
+        number("Nodes without metrics", "HPAs do not see the pods on these nodes.", alerts.value("KubevouchNodesWithoutMetrics"), bad=ANY_IS_BAD),
+        number("Refused by TLS", "Kubelets that do not verify, and so were sent nothing.", f"count({refused}) or 0 * count({_KNOWN})", bad=ANY_IS_BAD),
+        number("Asked without a credential", "Kubelets that are not verified, because of --kubelet-insecure-tls.", f"max(kubevouch_kubelets_unverified) or 0 * count({_KNOWN})", bad=ANY_IS_ODD),
+        number("Restarted tasks", "Scrape tasks that died. Please report this.", "sum(increase(kubevouch_scrape_task_restarts_total[$__range]))", bad=ANY_IS_ODD),
     )  # fmt: skip
     for each in numbers:
         made.with_panel(each)
@@ -55,7 +55,7 @@ def _stands(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         rows(
             "Nodes whose last scrape failed",
-            "`kubevouch probe NODE` shows what is presented, `kubevouch plan -o plan.json` what mends it.",
+            "`kubevouch probe NODE` shows the certificate, and `kubevouch plan -o plan.json` plans the fix.",
             f"max by (node, reason) ({_LAST})",
             "node",
             "reason",
@@ -69,7 +69,7 @@ def _scrapes(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         curves(
             "Scrapes",
-            "Requests to kubelets, by whether they succeeded.",
+            "Requests to kubelets, by success.",
             ("sum by (success) (rate(metrics_server_kubelet_request_total[$__rate_interval]))", "success: {{success}}"),
             unit="reqps",
         )
@@ -85,7 +85,7 @@ def _scrapes(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         curves(
             "How long kubelets take to answer",
-            "Of all nodes.",
+            "Over all nodes.",
             (f"histogram_quantile(0.5, {buckets})", "median"),
             (f"histogram_quantile(0.99, {buckets})", "99 %"),
             unit="s",
@@ -93,8 +93,8 @@ def _scrapes(made: dashboard.Dashboard, alerts: Alerts) -> None:
     )
     made.with_panel(
         curves(
-            "Nodes that were not asked for longest",
-            "Since the last request to each; one comes every 15 s, whatever is answered.",
+            "Longest time since a scrape",
+            "By node. A scrape starts every 15 s, even after failures.",
             (f"topk(5, {alerts.value('KubevouchNodeNotAsked')})", "{{node}}"),
             unit="s",
         )
@@ -102,11 +102,11 @@ def _scrapes(made: dashboard.Dashboard, alerts: Alerts) -> None:
 
 
 def _served(made: dashboard.Dashboard, alerts: Alerts) -> None:
-    made.with_row(row("What is served"))
+    made.with_row(row("Served metrics"))
     made.with_panel(
         curves(
-            "Age of what is served",
-            "Nineteen of twenty answers are younger.",
+            "Age of served metrics",
+            "95 % of the responses are younger.",
             (alerts.value("KubevouchMetricsOld"), "95 %"),
             unit="s",
         )
@@ -114,7 +114,7 @@ def _served(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         curves(
             "Requests by version",
-            "Of metrics.k8s.io, with the code of the answer. HPAs up to Kubernetes 1.37 ask for v1beta1.",
+            "Requests for metrics.k8s.io, with the response code. HPAs up to Kubernetes 1.37 request v1beta1.",
             ("sum by (version, code) (rate(kubevouch_metrics_api_requests_total[$__rate_interval]))", "{{version}} {{code}}"),
             unit="reqps",
         )

@@ -113,7 +113,7 @@ def rows(
 
 def firing(alerts: str) -> table.Panel:
     """The alerts. alerts: the expression that has them."""
-    about = "What fires, and what is about to. Each alert has its runbook in its annotations."
+    about = "Firing and pending alerts. Each has a runbook in its annotations."
     return rows("Alerts", about, alerts, "alertstate", "severity", "alertname", "node", "reason")
 
 

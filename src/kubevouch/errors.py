@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 def nearest(word: str, known: Iterable[str], *, otherwise: str) -> str:
-    """A hint for an unknown name: known names with the same first label, else the most similar name, else `otherwise`."""
+    """Suggests known names with the same first DNS label, else the most similar name. Returns `otherwise` if no name is similar."""
     from difflib import get_close_matches
 
     words = sorted(known)
@@ -25,8 +25,8 @@ def _with_label(label: str, names: Iterable[str]) -> list[str]:
 def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
     """The full node names for these words, without duplicates.
 
-    The first label of a node name is enough if it is unique. Use this only to read, since another
-    node may have that label tomorrow. Unknown and ambiguous words stay unchanged.
+    The first label of a node name is enough if it is unique. Only verbs that read should use this,
+    since a node with the same label may join later. Unknown and ambiguous words stay unchanged.
     """
     nodes = frozenset(known)
     found = dict[str, None]()
@@ -61,13 +61,13 @@ _PRECEDENCE = (
 
 
 def combined_exit_code(codes: Iterable[ExitCode]) -> ExitCode:
-    """One exit code for several results. Precedence: 2 > 130 > 4 > 5 > 1 > 3 > 0. No results: 0."""
+    """Returns the code with the highest precedence: 2, 130, 4, 5, 1, 3, 0. Returns 0 for no codes."""
     seen = set(codes)
     return next((code for code in _PRECEDENCE if code in seen), ExitCode.OK)
 
 
 class KubevouchError(Exception):
-    """An error that users read as *where: seen; expected*."""
+    """An error that is printed as *where: seen; expected*."""
 
     exit_code: ExitCode = ExitCode.COULD_NOT_TELL
 
@@ -77,15 +77,15 @@ class KubevouchError(Exception):
         self.seen = seen
         self.expected = expected
         self.leads_on: tuple[str, ...] = ()
-        """Command lines for the next steps, in order; empty if unknown."""
+        """Commands that the user can run next, in order."""
         self.lacks_rights = False
-        """True if the API server denied a request: roles would help."""
+        """True if RBAC denied a request, so that more roles would help."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.seen}" + (f"; {self.expected}" if self.expected else "")
 
 
 class UsageError(KubevouchError):
-    """The command line is invalid, or a file that it names."""
+    """The command line, or a file that it names, is invalid."""
 
     exit_code = ExitCode.USAGE

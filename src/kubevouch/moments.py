@@ -1,4 +1,4 @@
-"""When to scrape or dial a node: at wall-clock times that depend only on its name.
+"""Schedules scrapes and handshakes at wall-clock times that depend only on the node's name.
 
 So all replicas read a kubelet at the same time and return the same values, even after a restart. A
 hash of the name spreads the nodes evenly over each interval.
@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 PHASES = 64
 """The number of scrape times per interval. Nodes with the same time are read back to back. That
-costs much less CPU, since the code and data for a page stay in the processor's caches."""
+costs much less CPU, since code and data stay in the processor's caches."""
 SHORTEST_GAP = 0.5
 """The shortest time between two scrapes, as a fraction of the resolution. A kubelet measures every
 10 to 15 seconds, so closer scrapes find the same sample."""
@@ -23,8 +23,8 @@ def phase_of(name: str) -> float:
 def next_moment(phase: float, resolution: float, *, now: float, last: float) -> float:
     """The time of the next scrape, in seconds since 1970. resolution: seconds between two scrapes.
 
-    last: the scheduled time of the last scrape. The next one is after `now`, and not too soon after
-    `last`. If the clock was set in the meantime, `last` is ignored.
+    last: the scheduled time of the last scrape, ignored if the clock was set since. The result is
+    after `now`, and at least SHORTEST_GAP * resolution after `last`.
     """
     earliest = now
     if abs(now - last) < 2 * resolution:

@@ -21,8 +21,8 @@ class Explained(StrEnum):
 class Outcome(StrEnum):
     """The result of a rule.
 
-    CANNOT_TELL means missing evidence, not a refusal. The rule is evaluated again, or the gap is
-    reported; it never becomes a denial or a finding.
+    CANNOT_TELL means missing evidence. It is never a denial or a finding: the rule is evaluated
+    again, or the missing evidence is reported.
     """
 
     PASS = "pass"  # noqa: S105 - not a password

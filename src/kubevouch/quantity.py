@@ -1,7 +1,7 @@
-"""Kubernetes quantities: CPU and memory as the API writes them and Go reads them.
+"""Parses and formats Kubernetes quantities of CPU and memory as Go does.
 
 Source: apimachinery's pkg/api/resource/{quantity,suffix,amount}.go. tests/ground replays recorded
-answers of Go.
+results of Go.
 """
 
 import re
@@ -28,8 +28,7 @@ _MOST: Final = 2**63 - 1
 def read(text: str) -> Fraction | None:
     """The value of a quantity such as 156433217n, 1037608Ki or 1e3; None if the text is not a quantity.
 
-    Values are rounded up to a billionth, away from zero. With a binary suffix the maximum is 2^63 -
-    1.
+    Rounds up to a billionth, away from zero. With a binary suffix the maximum is 2^63-1.
     """
     found = _FORM.fullmatch(text)
     if found is None or not text:
@@ -51,7 +50,7 @@ def milli(number: Fraction) -> int:
 def format_nanocores(number: int) -> str:
     """CPU with the largest suffix that needs no fraction, such as 156433217n, 1250u, 157m or 2. Zero is 0."""
     if number % 1000 and number <= _MOST:
-        return f"{number}n"  # nearly every one, and a list has 200,000
+        return f"{number}n"  # the usual case; a list has up to 200,000
     return _scaled(_fitting(number), 1000, _DECIMAL)
 
 
@@ -61,7 +60,7 @@ def format_bytes(number: int) -> str:
         return _scaled(number, 1000, _DECIMAL[3:])
     kibibytes, rest = divmod(number, 1024)
     if not rest and kibibytes % 1024 and number <= _MOST:
-        return f"{kibibytes}Ki"  # whole pages of memory, as Linux counts it
+        return f"{kibibytes}Ki"  # the usual case: Linux counts pages of memory
     return _scaled(_fitting(number), 1024, _BINARY)
 
 

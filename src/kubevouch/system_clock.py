@@ -1,4 +1,4 @@
-"""The machine's clock. Only this file of the product asks the system for the time."""
+"""The machine's clock. No other file of the product reads the system's time."""
 
 import asyncio
 import time

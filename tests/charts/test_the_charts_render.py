@@ -142,12 +142,16 @@ def test_a_chart_has_the_products_version(chart: Path) -> None:
 @pytest.mark.parametrize(
     ("chart", "words", "said"),
     [
-        (APPROVER, (), "does not name one image"),
-        (METRICS_SERVER, (), "does not name one image"),
-        (EXPORTER, (), "does not name one image"),
+        (APPROVER, (), "expected image.repository and image.digest"),
+        (METRICS_SERVER, (), "expected image.repository and image.digest"),
+        (EXPORTER, (), "expected image.repository and image.digest"),
         (EXPORTER, (*IMAGE, "--set", "interval=often"), "interval"),
-        (METRICS_SERVER, ("--set", "image.tag=v1"), "does not name one image"),
-        (METRICS_SERVER, ("--set", "image.repository=a"), "does not name one image"),
+        (METRICS_SERVER, ("--set", "image.tag=v1"), "expected image.repository and image.digest"),
+        (
+            METRICS_SERVER,
+            ("--set", "image.repository=a"),
+            "expected image.repository and image.digest",
+        ),
         (METRICS_SERVER, (*IMAGE, "--set", "image.digest=sha256:12"), "image.digest"),
         (METRICS_SERVER, (*IMAGE, "--set", "addonResizer.enabled=true"), "no resizer"),
         (METRICS_SERVER, (*IMAGE, "--set", "repliccas=2"), "repliccas"),
@@ -156,11 +160,11 @@ def test_a_chart_has_the_products_version(chart: Path) -> None:
         (
             METRICS_SERVER,
             (*IMAGE, "--set", "tls.type=existingSecret,tls.existingSecret.name=s"),
-            "apiService.caBundle was expected",
+            "expected apiService.caBundle",
         ),
         (METRICS_SERVER, (*IMAGE, "--set", "tls.type=existingSecret"), "tls.existingSecret.name"),
         (APPROVER, (*IMAGE, "--set", "admission.enforcement=hard"), "enforcement"),
-        (APPROVER, (*IMAGE, "--namespace", "elsewhere"), "kubevouch-system was expected"),
+        (APPROVER, (*IMAGE, "--namespace", "elsewhere"), "expected --namespace kubevouch-system"),
     ],
 )
 def test_what_cannot_work_is_refused_with_what_would(

@@ -64,7 +64,7 @@ async def test_where_there_is_no_terminal_it_says_so(
     kubevouch: Program, plan: str, verb: tuple[str, ...]
 ) -> None:
     ran = await kubevouch(*verb, plan, "--yes", stdin=f"{WORD}\n".encode(), code=2)
-    assert "standard input: is not a terminal, so it cannot ask for a password" in ran.err
+    assert "standard input: is not a terminal, so no password can be entered" in ran.err
 
 
 async def test_it_belongs_to_ssh(kubevouch: Program, plan: str) -> None:

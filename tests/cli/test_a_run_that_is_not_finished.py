@@ -79,7 +79,7 @@ async def test_verify_and_doctor_cannot_tell_while_a_node_may_be_armed(
     )
     for ran in (verify, doctor):
         assert ran.code == 3, ran
-        assert f"run abcd may be armed on {WORKER}: its switch" in ran.told
+        assert f"run abcd may be armed on {WORKER}: it undoes" in ran.told
         assert "\nOK" not in ran.out
         assert "NEXT     kubevouch status abcd\n" in ran.out, ran
     [found] = [each for each in json.loads(document.out)["findings"] if each["code"] == "KV905"]
@@ -92,8 +92,8 @@ async def test_verify_and_doctor_cannot_tell_while_a_node_may_be_armed(
     ("seconds", "of", "armed", "told"),
     [
         (1, "1", False, "a run is in progress: run bbbb of alice@laptop since"),
-        (100, "1", True, "a run was cut off and has not ended: run bbbb of alice@laptop since"),
-        (100, "undo 1", True, "an undo was cut off and has not ended: undo of run bbbb by"),
+        (100, "1", True, "a run was interrupted and has not ended: run bbbb of alice@laptop since"),
+        (100, "undo 1", True, "an undo was interrupted and has not ended: undo of run bbbb by"),
         (100, "1", False, ""),
     ],
 )
@@ -136,12 +136,12 @@ def test_beside_the_undo_of_a_run_stands_the_plan_it_needs(kubevouch: Program) -
     undo, plan = out.getvalue().splitlines()
     assert undo == "Undo     kubevouch undo abcd"
     kept = folder(kubevouch) / "abcd.json"
-    assert plan == f"Plan     {kept}: an undo needs it; keep a copy elsewhere, too"
+    assert plan == f"Plan     {kept}: undo needs this file; keep a copy elsewhere"
 
 
 @pytest.mark.parametrize(
     ("left", "said"),
-    [(100, "undoes the change in 100 s, at "), (-3, "has been due for 3 s, since "), (-900, "has been due for 900 s, since ")],
+    [(100, "undoes an unproven change in 100 s, at "), (-3, "has been due for 3 s, since "), (-900, "has been due for 900 s, since ")],
 )  # fmt: skip
 def test_whoever_goes_on_is_told_how_long_the_switch_leaves(left: int, said: str) -> None:
     now = SystemClock().now()

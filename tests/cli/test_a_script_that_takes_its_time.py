@@ -49,7 +49,7 @@ async def test_a_script_is_waited_for_from_the_time_on_that_it_takes_by_itself(
     pipe = tmp_path / "pipe"
     soon, later = await lines_after(until_read(pipe, takes), pipe, *seconds)
     assert soon == ""
-    assert later.endswith("n1  waits for the watch script (local)\n"), later
+    assert later.endswith("n1  running the watch script (local)\n"), later
 
 
 def test_a_watch_takes_as_long_as_it_watches_or_until_the_kubelet_has_stayed_up() -> None:

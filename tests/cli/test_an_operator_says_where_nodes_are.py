@@ -46,8 +46,8 @@ def test_a_line_of_a_file_is_a_node_and_an_address_that_the_operator_gives_to_it
     path = tmp_path / "nodes.txt"
     path.write_text("# all\n\nw1 10.0.0.1 # rack 7\nw2\tfd00::2\nw1 fd00::1\n")
     vouched = VouchedValues(("w1=10.0.0.9",), str(path))
-    assert vouched.said() == {"w1": ("10.0.0.9", "10.0.0.1", "fd00::1"), "w2": ("fd00::2",)}
+    assert vouched.by_node() == {"w1": ("10.0.0.9", "10.0.0.1", "fd00::1"), "w2": ("fd00::2",)}
     assert [*vouched.flags()] == ["--allow", "w1=10.0.0.9", "--addresses", str(path)]
     path.write_text(f"\n{bad}\n")
     with pytest.raises(UsageError, match=r"nodes\.txt, line 2: expected NODE ADDRESS, got"):
-        vouched.said()
+        vouched.by_node()

@@ -145,7 +145,7 @@ def planned_for(stage: Stage, kubevouch: Program) -> str:
 
 
 HANGS = ("plan", "-o", "plan.json", "--node", WORKER)
-ASKED = "waits for the survey script"
+ASKED = "running the survey script"
 
 
 @pytest.fixture

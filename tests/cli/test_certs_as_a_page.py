@@ -127,7 +127,7 @@ def test_what_was_not_read_is_not_called_well(form: str) -> None:
     text = _shown(well, form)
     assert "i/o timeout" in text
     assert 'class="word good"' not in text
-    assert ("may have ended, too" in text) is (form == "html")
+    assert ("were not read may have expired" in text) is (form == "html")
 
 
 def test_a_tile_counts_what_the_page_lists() -> None:

@@ -186,7 +186,7 @@ def test_where_ssh_has_failed_next_leads_to_ssh_and_then_back_to_the_same_questi
     terminal.invocation = Invocation("kubevouch", given, verb="certs")
     assert print_rows(terminal, found, "table", Limits()) == ExitCode.COULD_NOT_TELL
     assert out.getvalue().splitlines()[-2:] == [
-        "BEFORE      make ssh and sudo work on the unread nodes",
+        "BEFORE      make ssh and sudo work on the nodes that could not be read",
         "NEXT        kubevouch certs --via ssh --context lab --ssh-config other",
     ]
     page, _ = shows(found, "html")

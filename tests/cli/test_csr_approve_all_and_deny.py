@@ -80,7 +80,7 @@ async def test_all_that_pass_are_approved_after_a_table(kubevouch: Program, wait
     assert not writes(waiting)
     ran = await kubevouch("csr", "approve", "--all", "--yes", code=1)
     shown = rows(ran.out)
-    assert shown[0] == ["NAME", "AGE", "NODE", "VOUCHES FOR", "BY"]
+    assert shown[0] == ["NAME", "AGE", "NODE", "ASKS FOR", "ALLOWED BY"]
     passing = {row[0]: row[2:] for row in shown[1:3]}
     assert passing == {
         "csr-w9": [NODE, f"{NODE}, {ADDRESS}", "pins"],
@@ -153,7 +153,7 @@ async def test_what_is_denied_is_shown_and_carries_the_reason(
     asked = await kubevouch(*deny, code=2)
     assert rows(asked.out)[1][2:] == ["w7.example.com", f"its name, {ADDRESS}"]
     assert "A denial is final" in asked.err
-    assert "sends another CSR about every half minute" in asked.err
+    assert "creates another CSR about every half minute" in asked.err
     dry = await kubevouch(*deny, "--yes", "--dry-run", code=0)
     assert rows(dry.out)[1][2:] == rows(asked.out)[1][2:]
     assert not writes(waiting)
@@ -202,7 +202,7 @@ async def test_a_decided_csr_is_explained_as_that(kubevouch: Program, waiting: S
         approved["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
         waiting.server.store.put(CSRS, approved)
     for name, code, verdict in (
-        ("csr-w9", 0, "every rule that was asked passes"),
+        ("csr-w9", 0, "every checked rule passes"),
         ("csr-w7", 1, "held by foreign-addresses"),
     ):
         ran = await kubevouch("csr", "explain", name, code=code)

@@ -70,13 +70,13 @@ async def test_a_node_that_an_approver_does_not_know_leads_to_its_pin(
     pin = f"kubevouch approver pin {NODE} --via ssh"
     assert pin in shown.told
     assert f"cannot tell allowed-names {NODE} NodeUnknown: no pin, inventory" in shown.told
-    assert f"if you know that this is right: --allow {NODE}={ADDRESS}" in shown.told
+    assert f"if the node owns this, add --allow {NODE}={ADDRESS}" in shown.told
     assert last_cell(listed.out) == "holds: NodeUnknown"
     assert "NEXT   kubevouch csr explain csr-w9" in listed.out
     allow = ("--allow", f"{NODE}={NODE}", "--allow", f"{NODE}={ADDRESS}")
     allowed = await kubevouch(*EXPLAIN, *allow, code=0)
     # This stands in the approval for good: by whose word the node has these names and addresses.
-    assert "names and addresses: by --allow; without it only the node itself" in allowed.told
+    assert "names and addresses: by --allow (otherwise claimed only by the Node" in allowed.told
 
 
 async def test_the_approvers_configuration_counts(kubevouch: Program, stage: Stage) -> None:
@@ -137,7 +137,7 @@ async def test_what_the_approver_has_not_approved_is_left_to_it(
     )
     assert [each.code for each in (shown, document, named, every)] == [3] * 4, named
     log = "kubectl -n kubevouch-system logs -l app.kubernetes.io/name=kubevouch-approver --tail=-1"
-    assert f"csr-w9: {LEFT}. The log has the reason: `{log} | grep -F csr-w9`" in shown.told
+    assert f"csr-w9: {LEFT}. The reason is in the log: `{log} | grep -F csr-w9`" in shown.told
     assert "add --against-approver" in named.told
     assert last_cell(listed.out) == last_cell(every.out) == LEFT
     one = json.loads(document.out)
@@ -152,7 +152,7 @@ async def test_an_approval_against_the_approver_says_so_for_good(
     ran = await kubevouch(*APPROVE, "--against-approver", code=0)
     assert ran.told.index(LEFT) < ran.told.index("csr-w9 approved")
     assert message(stage) == (
-        f"kubevouch: system:node:{NODE}: every rule that was asked passed; not asked: credential-id, client-standing, own-key, "
+        f"kubevouch: system:node:{NODE}: every checked rule passed; not checked: credential-id, client-standing, own-key, "
         f"same-node, budget; {LEFT}; names and addresses: pinned on 2026-11-20 by alice"
     )
 
@@ -183,7 +183,7 @@ async def test_where_it_is_not_known_whether_one_is_installed_it_is_taken_for_in
     stage.server.authorize = lambda asked: asked.resource != "deployments"
     ran = await kubevouch("csr", "approve", *words, "--yes")
     assert (ran.code, conditions(stage, "csr-w9")) == (3, []), ran
-    assert "so it counts as installed" in " ".join(ran.err.split())
+    assert "assuming that it is" in " ".join(ran.err.split())
 
 
 def decide(stage: Stage, name: str = "csr-w9", **condition: str) -> None:

@@ -107,7 +107,7 @@ PROXY = access(HERE, "http://me:pw@proxy.example.com")
 REFUSED: list[tuple[str, ClusterAccess, str]] = [
     *(("127.0.0.5\n", access(each), "but the API server is") for each in ELSEWHERE),
     ("127.0.0.5\n", PROXY, r"through proxy\.example\.com"),
-    *((f"{BOND}127.0.0.5\n", each, "is for another cluster than") for each in OF_ANOTHER_CLUSTER),
+    *((f"{BOND}127.0.0.5\n", each, "is for another cluster: ") for each in OF_ANOTHER_CLUSTER),
     ("127.0.0.5\n", access(HERE), "has no hash of the cluster's CA"),
     *((f"{BOND}authority {e}\n", access(HERE), "is not the hash of a CA") for e in NO_HASHES),
     *((f"127.0.0.5\n{e}\n", access(HERE), "is not a loopback address") for e in NO_LINES),

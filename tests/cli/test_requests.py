@@ -148,7 +148,7 @@ async def test_the_name_of_no_csr_is_an_error_of_the_command_line(
     answers = await kubevouch.several(*(("csr", *line) for line in lines))
     for (verb, *_, name), ran in zip(lines, answers, strict=True):
         assert (ran.code, ran.out) == (2, ""), (verb, name, ran)
-        told = f"Error: {name or repr('')}: there is no such CSR; kubevouch csr list shows"
+        told = f"Error: {name or repr('')}: no such CSR; kubevouch csr list shows"
         assert ran.err.startswith(told), (verb, name, ran)
         assert ran.err.count("\n") == 1
 

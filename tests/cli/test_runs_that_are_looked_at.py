@@ -73,7 +73,7 @@ async def test_nodes_that_cannot_be_asked_are_told_and_nothing_is_concluded(
     )
     assert (table.code, document.code) == (3, 3), table
     assert "known_hosts has no key" in table.told
-    assert "Running    nobody" in table.out
+    assert "Running    none" in table.out
     [command] = [each for each in table.out.splitlines() if each.startswith("NEXT")]
     assert command.startswith("NEXT       ssh -- k8s-"), "not the same again"
     told = json.loads(document.out)
@@ -141,20 +141,20 @@ async def test_an_unread_lease_leaves_the_holder_unknown(kubevouch: Program, sta
     [line] = [each for each in table.out.splitlines() if each.startswith("Running")]
     assert line.startswith("Running    unknown: "), table
     assert "leases" in line
-    assert "nobody" not in table.out
+    assert "Running    none" not in table.out
     told = json.loads(document.out)
     assert (told["holder"], told["holderIsAlive"]) == ("", None)
     assert "leases" in told["holderDoubt"]
     stage.server.faults.clear()
     again = await kubevouch("status")
-    assert "Running    nobody" in again.out
+    assert "Running    none" in again.out
 
 
 async def test_a_killed_run_is_not_under_way(kubevouch: Program, stage: Stage) -> None:
     """It is known by its Lease only, which nobody renews; its plan is kept here or is not."""
     held_since(stage, 60)
     elsewhere, document = await kubevouch.several(("status",), ("status", "-o", "json"))
-    assert "Running no; run bbbb of alice@laptop" in elsewhere.told, elsewhere
+    assert "Running none; run bbbb of alice@laptop" in elsewhere.told, elsewhere
     assert "died (killed, or cut off from the API server)" in elsewhere.told, elsewhere
     assert json.loads(document.out)["holderIsAlive"] is False
 
@@ -190,7 +190,7 @@ async def test_refusals_lead_to_the_run_under_way(kubevouch: Program, stage: Sta
     try:
         for ran in await kubevouch.several(("apply", path, "--yes"), ("undo", path, "--yes")):
             assert ran.code == 4, ran
-            assert "another run is in progress, held by run bbbb of alice@laptop" in ran.err
+            assert "another run is in progress: held by run bbbb of alice@laptop" in ran.err
             assert ran.err.splitlines()[-1] == "NEXT     kubevouch status bbbb", ran
     finally:
         renewing.cancel()

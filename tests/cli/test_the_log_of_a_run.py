@@ -120,7 +120,7 @@ def test_where_there_is_no_room_for_the_record_the_disk_is_shown_and_then_the_sa
         with pytest.raises(StoppedBefore) as refused:
             keep_run(PLAN, terminal.environment)
     assert not list(folder.iterdir())
-    assert "No space left on device; nothing was changed; free some space there" in str(
+    assert "No space left on device; nothing was changed; free some disk space" in str(
         refused.value
     )
     assert refused.value.shown_by == ("df", "-h", str(folder))

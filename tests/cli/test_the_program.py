@@ -27,23 +27,23 @@ async def test_help_lists_the_verbs_by_what_they_are_for(started: Program) -> No
 BY_POD = ("plan", "-o", "p", "--via", "pod")
 NO_COMMAND_LINES = {
     (): "Usage: kubevouch [OPTIONS] COMMAND [ARGS]...\n\n  From",
-    ("docter",): "docter: there is no such verb; did you mean doctor?",
-    ("zzz",): "zzz: there is no such verb; there are doctor, explain",
-    ("labb",): "labb: there is no such verb; did you mean lab?",
-    ("csr", "lst"): "csr lst: there is no such verb; did you mean list?",
-    ("doctor", "--quux"): "--quux: there is no such option; `kubevouch doctor --help` lists all",
-    ("doctor", "--fail-no", "x"): "--fail-no: there is no such option; did you mean --fail-on?",
-    ("--contxt", "x", "doctor"): "Error: --contxt: there is no such option; did you mean --context",
-    ("--context", "x", "explain"): "Error: explain --context: there is no such option; `",
+    ("docter",): "docter: no such verb; did you mean doctor?",
+    ("zzz",): "zzz: no such verb; expected one of doctor, explain",
+    ("labb",): "labb: no such verb; did you mean lab?",
+    ("csr", "lst"): "csr lst: no such verb; did you mean list?",
+    ("doctor", "--quux"): "--quux: no such option; `kubevouch doctor --help` lists all",
+    ("doctor", "--fail-no", "x"): "--fail-no: no such option; did you mean --fail-on?",
+    ("--contxt", "x", "doctor"): "Error: --contxt: no such option; did you mean --context",
+    ("--context", "x", "explain"): "Error: explain --context: no such option; `",
     ("--kubeconfig", "x"): "Usage: kubevouch",
-    ("--kubeconfig", "x", "--", "doctor"): "Error: --kubeconfig: there is no such verb",
+    ("--kubeconfig", "x", "--", "doctor"): "Error: --kubeconfig: no such verb",
     ("verify", "--wait", "2 x"): "verify --wait: expected a duration such as 90s, 2m or 1h30m, got",
     ("verify", "--wait", "-5"): "expected a duration",
     ("apply",): "Error: apply: expected FILE, got nothing\n",
     ("csr", "deny", "csr-1"): "Error: csr deny --reason: expected TEXT, got nothing\n",
     ("explain", "KV304", "KV305"): "Error: explain: expected no more arguments, got KV305\n",
     ("doctor", "--fail-on"): "Error: --fail-on: expected a value, got none\n",
-    ("doctor", "--yes=no"): "--yes: there is no such option",
+    ("doctor", "--yes=no"): "--yes: no such option",
     ("completion", "csh"): "completion: expected 'bash', 'zsh', 'fish', got 'csh'\n",
     ("csr", "approve"): "csr approve: expected names of CSRs or --all, got neither",
     ("csr", "approve", "csr-1", "--all"): "names of CSRs or --all, got both",
@@ -61,14 +61,14 @@ NO_COMMAND_LINES = {
         for more in (("w-1",), ("--diff",), ("--remove",), ("--allow", "a=b"), ("--via", "ssh"))
     },
     **{
-        ("certs", "--root", "/", *more): f"--root reads disks only, and {more[0]} needs a cluster"
+        ("certs", "--root", "/", *more): f"--root reads only disks, but {more[0]} needs a cluster"
         for more in (("--via", "ssh"), ("--context", "x"), ("--kubeconfig", "x"))
     },
     BY_POD: "--image: is missing, and this version has no public image; expected NAME@sha256",
     (*BY_POD, "--image", "x:1"): "--image x:1: is not an image with a digest",
     ("plan", "-o", "p", "--image", "x"): "--image and --pod-namespace belong to --via pod",
-    ("explain", "KV3O4"): "there is no such code; did you mean KV304?",
-    ("explain", "quux"): "there is no such code; `kubevouch explain` lists all",
+    ("explain", "KV3O4"): "unknown code; did you mean KV304?",
+    ("explain", "quux"): "unknown code; `kubevouch explain` lists all codes",
     ("csr", "list", "--allow", "w1"): "--allow: expected NODE=VALUE, such as worker-1=",
 }
 
@@ -206,7 +206,7 @@ async def test_streams_that_cannot_be_written_to(kubevouch: Program, stage: Stag
 
 async def test_a_terminal_that_knows_ascii_only_gets_escapes(started: Program) -> None:
     ran = await started("explain", "Ü", environment={"PYTHONIOENCODING": "ascii"}, code=2)
-    assert ran.err.startswith("Error: explain \\xdc: there is no such code")
+    assert ran.err.startswith("Error: explain \\xdc: unknown code")
 
 
 @pytest.mark.parametrize("verb", ["doctor", "verify"])

@@ -207,7 +207,7 @@ async def test_without_a_metrics_api_every_node_has_its_reason(
     assert ran.out.count("<unknown>") - 4 * 4 == 1, ran
     assert "KV304" in ran.out
     assert "x509: certificate has expired or is not yet valid" in ran.told
-    assert f"Z (as on k8s-master{DOMAIN}) [" in ran.told, "the date is no other node's"
+    assert f"Z (example: k8s-master{DOMAIN}) [" in ran.told, "the date is no other node's"
     document = _document(await kubevouch("top", "nodes", "-o", "json"), 1)
     assert document["schemaVersion"] == "kubevouch.top/1"
     assert "service unavailable" in document["error"] or "503" in document["error"]
@@ -286,7 +286,7 @@ async def test_a_pod_without_a_sample_has_a_reason_of_its_own(
         put_pod(stage, "late", name, {}, containers=[{"name": "c", "state": state}])
     ran = await kubevouch("top", "pods", "-n", "late", code=1)
     assert re.search(
-        "late/young-1: container c has run for [0-9]+ seconds?: it needs two", ran.told
+        "late/young-1: container c has run for [0-9]+ seconds?: usage needs two", ran.told
     )
     assert "late/broken-1: container c does not run: CrashLoopBackOff" in ran.told
     assert "late/idle-1: could not tell" in ran.told

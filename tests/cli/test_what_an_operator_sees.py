@@ -103,6 +103,6 @@ async def test_verify_calls_nothing_well_that_only_fail_on_lets_pass() -> None:
     """With --fail-on critical an error is no failure, but not every certificate verifies."""
     shown, code = await answered("other-ca-of-the-same-name", "verify", "table", Severity.CRITICAL)
     assert code is ExitCode.OK
-    assert "\nOK     nothing of severity critical or worse\n" in shown
+    assert "\nOK     no finding of severity critical or worse\n" in shown
     assert "\nERROR  " in shown
     assert "certificate verifies" not in shown

@@ -236,7 +236,7 @@ async def test_probing_a_file_beside_a_key_and_without_any_cluster(kubevouch: Pr
     assert [ran.code for ran in answers] == [3, 0, 1]
     assert "kind         kubelet-serving" in alone.out
     assert "\nNO VERDICT\n" in alone.out
-    assert trusted.out.endswith("TRUSTED\n  for worker-1\n")
+    assert trusted.out.endswith("TRUSTED\n  name: worker-1\n")
     verdict = json.loads(other.out)["verdict"]
     told = "x509: certificate is valid for worker-1, not worker-2"
     assert verdict["metricsServerLogs"].endswith(told)
@@ -303,7 +303,7 @@ async def test_four_verbs_judge_by_one_rule_whose_a_certificate_is(kubevouch: Pr
     assert (row["state"], row["remarks"]) == ("wrong", [seen])
     assert (good.code, json.loads(good.out)["misnamed"]) == (0, None)
     assert (bad.code, json.loads(bad.out)["misnamed"]) == (1, seen)
-    assert shown.out.endswith(f"NOT THE NODE'S\n  {seen}\n")
+    assert shown.out.endswith(f"WRONG IDENTITY\n  {seen}\n")
 
 
 async def test_control_characters_never_reach_the_terminal(kubevouch: Program) -> None:

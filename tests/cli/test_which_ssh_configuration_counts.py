@@ -93,7 +93,7 @@ async def test_a_group_of_one_user_alone_may_write_to_the_folder(
     plan = _plan(kubevouch, config.rename(folder / "ssh_config"))
     ran = await kubevouch("apply", plan, "--yes")
     own = has_a_group_of_its_own()
-    assert (f"ssh reads {folder}/ssh_config, as the plan says" in ran.err) == own, ran
+    assert (f"the plan makes ssh read {folder}/ssh_config" in ran.err) == own, ran
     assert (f"others may write to {folder} (its mode is 775)" in ran.err) != own, ran
 
 
@@ -105,7 +105,7 @@ async def test_ssh_reads_the_file_that_was_looked_at_wherever_a_link_leads_later
     link = kubevouch.home / "link"
     link.symlink_to(config)
     ran = await kubevouch(verb, _plan(kubevouch, link), "--yes")
-    assert f"ssh reads {config}, as the plan says" in ran.err, ran
+    assert f"the plan makes ssh read {config}" in ran.err, ran
 
 
 @pytest.mark.parametrize("verb", [("apply",), ("undo",)])

@@ -26,11 +26,12 @@ from .lab_cluster import LabCluster, LabNode
 from .told import config_map, eventually, next_lines, plan, serving_requests
 
 PATIENT = ("--soak", "1s")
-RESTARTED, SERVED, PROVEN = "seeded, written, restarted", "serves it at", "in the metrics API"
+RESTARTED = "config written, kubelet restarted"
+SERVED, PROVEN = "serves it at", "in the metrics API"
 LONGEST = 300
 """Seconds for what comes within a few on a machine that does nothing else."""
 
-SEES_NO_ANSWER = ("waits for API server answers (", "waits for the API server: ")
+SEES_NO_ANSWER = ("waits for API server answers (", "waiting for the API server: ")
 """What a run says as soon as its requests go wrong."""
 
 _STORE = "/var/lib/kubelet/.kubevouch"

@@ -120,7 +120,7 @@ class Storm:
             before = kubelet_files(waits)
             for path in (self.path, other):
                 ran = ended(self.fleet.cluster, 4, "apply", str(path), "--yes")
-                assert f"another run is in progress, held by run {run} of " in ran.err, ran
+                assert f"another run is in progress: held by run {run} of " in ran.err, ran
                 [shows] = next_lines(ran)
                 assert shows.startswith(f"kubevouch status {run}"), ran
                 looked = ended(self.fleet.cluster, 1, *shlex.split(shows)[1:])

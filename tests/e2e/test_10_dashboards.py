@@ -44,43 +44,43 @@ def ended_already(shown: Shown) -> bool:
 def states(every: int) -> dict[str, Expected]:
     """What panels show. every: how many nodes there are. A number is the only value; what is not named may show anything."""
     dark: Expected = {
-        "Kubelets verified": 0, "Kubelets seen": 0, "Ports dark": every, "Kubelets by state B": every,
+        "Kubelets verified": 0, "Kubelets answering": 0, "Kubelets without a certificate": every, "Kubelets by state B": every,
         "Kubelets that are not verified": rows(every), "Refused by TLS": every, "Nodes": every,
         "Nodes without metrics": every, "Nodes whose last scrape failed": rows(every),
         "Nodes whose last scrape failed, by the reason": every, "Scrapes": some, "Alerts": some,
     }  # fmt: skip
     good: Expected = {
-        "Kubelets verified": 1, "Kubelets seen": 1, "Ports dark": 0, "Ends within a week": 0,
+        "Kubelets verified": 1, "Kubelets answering": 1, "Kubelets without a certificate": 0, "Expire within a week": 0,
         "Rotations overdue": 0, "Kubelets by state": every, "Kubelets by state B": rows(0),
-        "Kubelets that are not verified": rows(0), "Certificates by soonest end": some,
+        "Kubelets that are not verified": rows(0), "Certificates that expire first": some,
         "Refused by TLS": 0, "Nodes": every, "Nodes without metrics": 0, "Replicas": 3,
         "Nodes whose last scrape failed": rows(0), "Asked without a credential": 0,
-        "Tasks started again": 0, "Places that are not read": rows(1),
+        "Restarted tasks": 0, "Places that cannot be read": rows(1),
     }  # fmt: skip
     asked: Expected = {
-        "Requests by version": some, "Age of what is served": some, "Scrapes": some,
+        "Requests by version": some, "Age of served metrics": some, "Scrapes": some,
         "How long kubelets take to answer": some, "How long kubelets take to answer B": some,
-        "Nodes that were not asked for longest": some,
+        "Longest time since a scrape": some,
     }  # fmt: skip
     return {
         "healthy": {**good, **asked, "Issued, not served": 0},
         "expired": {
-            **dark, "Kubelets seen": 1, "Ports dark": 0, "Ends within a week": every,
-            "Certificates by soonest end": ended_already,
+            **dark, "Kubelets answering": 1, "Kubelets without a certificate": 0, "Expire within a week": every,
+            "Certificates that expire first": ended_already,
         },
         "pending": {
-            **dark, "Ends within a week": 0, "Kubelets that wait for a certificate": some,
-            "How long the first of them waits": some,
+            **dark, "Expire within a week": 0, "Kubelets that wait for a certificate": some,
+            "Longest wait for a certificate": some,
         },
         "rotated-expired": dark,
         "approver-gone": {**good, "Rotations overdue": every, "Rotations overdue, by node": rows(every)},
         "held": {
-            **dark, "Leaders": 1, "CSRs that wait": every, "The oldest waits": some, "Approved by others": 0,
-            "ConfigMaps not read": 0, "Clocks differ by": rows(1), "Approvals by others": rows(3),
+            **dark, "Leaders": 1, "Pending CSRs": every, "Oldest pending CSR": some, "Approved by others": 0,
+            "Unreadable ConfigMaps": 0, "Clock difference": rows(1), "Approvals by others": rows(3),
             "Decisions by outcome and reason": some, "Requests to the API server": some,
         },
         "approved": {
-            **good, "Leaders": 1, "CSRs that wait": 0, "The oldest waits": 0, "Issued, not served": 0,
+            **good, "Leaders": 1, "Pending CSRs": 0, "Oldest pending CSR": 0, "Issued, not served": 0,
             "Decisions by outcome and reason": some, "How long a decision takes": some,
             "How long a decision takes B": some,
         },

@@ -117,7 +117,7 @@ def test_addresses_that_a_node_adds_after_the_plan_are_not_its_own(
     ("lie", "why"),
     [
         (OTHER, "(of k8s-worker-2.internal.example.com)"),
-        ("192.168.88.77", "only the node itself says so: 192.168.88.77"),
+        ("192.168.88.77", "claimed only by the Node's own status: 192.168.88.77"),
     ],
 )
 def test_addresses_that_a_node_adds_before_the_plan_leave_it_out(

@@ -67,7 +67,7 @@ def test_a_run_whose_password_is_typed_in(cluster: Cluster, asks: Node, tmp_path
     assert "with a sudo password" in planned.out
     assert json.loads(path.read_text())["askSudoPassword"] is True
     alone = cluster.kubevouch("apply", str(path), "--yes")
-    assert (alone.code, "is not a terminal, so it cannot ask for a password" in alone.err) == (
+    assert (alone.code, "is not a terminal, so no password can be entered" in alone.err) == (
         2,
         True,
     ), alone

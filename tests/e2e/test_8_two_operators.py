@@ -56,7 +56,7 @@ def test_beside_a_run_that_is_under_way_a_second_operator_begins_nothing(
     finally:
         expired.start_controller_manager()
     assert ran.code == 4, ran
-    assert f"another run is in progress, held by run {made['run']} of " in ran.err, ran
+    assert f"another run is in progress: held by run {made['run']} of " in ran.err, ran
     assert "This will" not in ran.err, ran
     leads_on = f"NEXT     kubevouch status {made['run']}\n"  # where it stands, whoever is refused
     assert leads_on in ran.err, ran
@@ -127,7 +127,7 @@ def test_a_node_in_hand_of_a_run_whose_lease_another_takes_is_put_back_by_its_ow
     assert re.search(rf"{node.name} +armed ", told), ran
     assert "this run has lost the Lease and stops here: held by run bbbb" in told, ran
     assert re.search(
-        "the node's switch undoes the change in [0-9]+ s, at .*, unless the run continues", told
+        "the node's switch undoes an unproven change in [0-9]+ s, at .*, unless the run", told
     ), ran
     other, on = next_lines(ran)
     assert other.startswith("kubevouch status bbbb"), ran
@@ -157,7 +157,7 @@ def test_the_printed_role_is_enough_and_an_undo_goes_on_without_the_right_to_the
     undo = ("undo", str(made["run"]), "--yes")
     expired.kubectl("apply", "-f", "-", stdin=without)
     undone = ended(expired, 0, *undo, kubeconfig=kubeconfig)
-    assert "only the lock on each node keeps other runs away" in undone.err, undone
+    assert "only each node's lock keeps other runs away" in undone.err, undone
     assert kubelet_files(workers[0]) == before
     expired.kubectl("apply", "-f", "-", stdin=printed)
     undone = ended(expired, 0, *undo, kubeconfig=kubeconfig)

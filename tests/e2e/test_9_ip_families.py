@@ -113,6 +113,6 @@ def test_the_whole_way_from_a_plan_to_verify(other: LabCluster, tmp_path: Path) 
         for address in node.host.addresses:
             assert f"SAN        {address}   (its ssh host key answered there)" in ran.out
         shown = f"[{node.address}]" if ":" in node.address else node.address
-        assert f"proof      at {shown}:10250" in ran.out
+        assert f"TLS check  at {shown}:10250" in ran.out
     ended(other, 0, "apply", path, "--yes", "--soak", "1s")
     ended(other, 0, "verify", "--wait", "2m")

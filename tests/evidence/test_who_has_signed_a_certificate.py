@@ -113,7 +113,7 @@ def test_on_the_page_nothing_hangs_below_an_authority_that_has_not_signed_it() -
     found = FoundCertificates(AT, (_served(THEIRS, ""), _ca()))
     chains = _who_has_signed_what(found)
     assert "OU=one name,O=kubernetes" in chains
-    assert "its own certificate was not seen" in chains
+    assert "its own certificate was not read" in chains
     assert "until" not in chains, "the end of an authority that has not signed it"
     (row,) = [row for row in rows_of(found) if row.found.use is CertificateUse.KUBELET_SERVING]
     assert signed_by(row) == "OU=one name,O=kubernetes"

@@ -135,6 +135,19 @@ def test_it_is_said_how_late_the_latest_is() -> None:
     assert found.late == 0.0
 
 
+def test_one_that_is_hurried_while_it_is_dialled_is_dialled_once_more() -> None:
+    """Its new certificate may have come after the handshake."""
+    clock, found = plan("a")
+    for failed in (False, True):
+        [out] = list(found)
+        found.hurry("a", 5.0)
+        clock.wind(timedelta(seconds=5))
+        assert list(found) == []
+        assert found.done(out, failed=failed)
+    assert dialled(found) == ["a"]
+    assert dialled(found) == []
+
+
 def test_one_that_is_hurried_is_dialled_then() -> None:
     clock, found = plan("a")
     dialled(found)

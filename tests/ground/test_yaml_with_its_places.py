@@ -81,7 +81,7 @@ def test_what_is_odd_is_told_with_its_place(
         ("1.5: 2", ("a key must be a string, integer or boolean", 1, 1)),
         ("a: 1\n[b]: 2", ("a key must be a scalar", 2, 1)),
         ("<<: 1", ("<< needs", 1, 5)),
-        ('"\\ud83d"', ("a string has half of a surrogate pair", 1, 1)),
+        ('"\\ud83d"', ("a string contains an unpaired surrogate", 1, 1)),
         ("a: " + "[" * 65, ("nested deeper", 1, 68)),
         only_long(
             "[" + "1," * goyaml.MAX_VALUES, ("more than 100000 values", 1, 2 * goyaml.MAX_VALUES)

@@ -55,7 +55,7 @@ def _authority(
 def test_what_was_issued_and_is_not_served_is_remarked() -> None:
     served, newer = _serving(), _serving()
     issued = IssuedForCsr("csr-1", newer)
-    said = ("csr-1 was issued, but is not served",)
+    said = ("the certificate of csr-1 was issued, but is not served",)
     assert row_of(_kubelet(served, issued=issued), AT).remarks == said
     assert row_of(_kubelet(newer, issued=issued), AT).remarks == ()
     dark = row_of(_kubelet(None, issued=issued), AT)
@@ -75,8 +75,8 @@ def test_what_is_served_may_be_newer_than_the_csrs_that_are_left() -> None:
     ("later", "remark"),
     [
         (-timedelta(seconds=1), None),
-        (timedelta(0), "its CA ends at the same time, so no new certificate can last longer"),
-        (timedelta(days=1), "its CA ends before it, on Jan 01, 2027 00:00 UTC"),
+        (timedelta(0), "its CA expires at the same time, so no new certificate can last longer"),
+        (timedelta(days=1), "its CA expires earlier, on Jan 01, 2027 00:00 UTC"),
     ],
 )
 def test_a_certificate_that_reaches_its_cas_end_says_so(
@@ -121,7 +121,7 @@ def test_an_authority_that_has_ended_stops_less_beside_another_of_its_bundle() -
     ended = rows["both", RowState.EXPIRED]
     assert "remove it from both" in advice_of(ended).by_hand
     beside = ended.stops
-    assert beside == "certificates of this CA only: another CA beside it is valid"
+    assert beside == "only certificates from this CA, since its bundle also has a valid CA"
     whole = PURPOSES[CertificateUse.CA_BUNDLE].stops
     assert rows["both", RowState.VALID].stops == rows["alone", RowState.EXPIRED].stops == whole
 

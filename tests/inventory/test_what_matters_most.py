@@ -73,7 +73,7 @@ TOLD: list[tuple[tuple[FoundCertificate, ...], list[tuple[str, str]]]] = [
     ((replace(CP_FILE, fault="", missing=True),), [("MISSING", "admin.conf of cp")]),
     (
         (at_node("w1", 400 * DAY),),
-        [("NOT VALID YET", "kubelet-serving of w1: valid only in 35 days")],
+        [("NOT VALID YET", "kubelet-serving of w1: becomes valid in 35 days")],
     ),
 ]
 
@@ -165,8 +165,8 @@ def test_without_trouble_the_first_to_end_is_known() -> None:
     assert first_to_end(rows(at_node("w", None))) is None
 
 
-_PUT_BACK = "create no other CA: as root on cp, restore the cluster's own CA to /place.crt"
-_MOVED = "as root on cp, move /place.crt and place.key beside it away"
+_PUT_BACK = "do not create a CA: as root on cp, restore the cluster's own CA to /place.crt"
+_MOVED = "as root on cp, move /place.crt and place.key away if they exist"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ _MOVED = "as root on cp, move /place.crt and place.key beside it away"
         (USE.SCHEDULER_CONF, "missing", "kubeadm init phase kubeconfig scheduler", "then restart kube-scheduler", ""),
         (USE.ADMIN_CONF, "half", "kubeadm init phase kubeconfig admin", "with `--config FILE`", "as root on cp, move /place.conf away"),
         # `kubeadm certs renew` signs with the CA that is there: where that was swapped, every leaf is refused afterwards.
-        (USE.API_SERVER, "wrong", "kubeadm certs renew apiserver", "as root on cp", "if the CA there is not the cluster's, restore the cluster's CA"),
+        (USE.API_SERVER, "wrong", "kubeadm certs renew apiserver", "as root on cp", "if the CA on disk is not the cluster's, restore the cluster's CA"),
         (USE.CLUSTER_CA, "ended", "kubevouch explain KV602", "kubeadm does not renew CAs", ""),
         (USE.ETCD_CA, "ended", "", "kubeadm does not renew CAs", ""),
         (USE.CA_BUNDLE, "ended", "", "put the CA of the served certificate into /place.crt", ""),

@@ -257,7 +257,7 @@ async def test_what_somebody_has_decided_about_is_not_decided_again(
     server.store.create(kinds.CSRS, CSR)
     await api.patch_approval(await api.get(CSRS, "csr-1"), CsrCondition(type="Denied"))
     denied = await api.get(CSRS, "csr-1")
-    with pytest.raises(Conflict, match="it is already decided"):
+    with pytest.raises(Conflict, match="the CSR is already decided"):
         await api.patch_approval(denied, CsrCondition(type="Approved"))
     assert server.requests[-1].method == "GET"
 

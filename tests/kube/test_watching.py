@@ -259,10 +259,10 @@ UNREADABLE = '{"type":"ADDED","object":{"metadata":{"name":[],"resourceVersion":
 @pytest.mark.parametrize(
     ("play", "told"),
     [
-        (faults.lines(_line("ADDED", "b", 7)), "a watch whose list has no end"),
+        (faults.lines(_line("ADDED", "b", 7)), "the initial list of a watch did not end"),
         (faults.lines(_line("ADDED", "b", 7), '{"type', then="reset"), ""),
-        (faults.lines(BOOKMARK, then="hold"), "a watch whose list has no end"),
-        (faults.lines(UNREADABLE, ENDS, then="hold"), "an answer of an unexpected shape"),
+        (faults.lines(BOOKMARK, then="hold"), "the initial list of a watch did not end"),
+        (faults.lines(UNREADABLE, ENDS, then="hold"), "unexpected JSON"),
         (faults.answer(504, "Too large resource version"), "504"),
         (faults.lines(then="hold"), None),
     ],
@@ -507,9 +507,13 @@ def _bookmark(version: object) -> str:
                 *map(_bookmark, (901, 901, "", "opaque", 902, 500)),
             ],
             ["+a", "+b", "-b"],
-            "version 500 after version 902: etcd was restored",
+            "resourceVersion 500 after 902: etcd was restored",
         ),
-        ([UNREADABLE.replace('"5"', '"5000"'), _line("ADDED", "b", 5001)], ["+a", "+b"], "shape"),
+        (
+            [UNREADABLE.replace('"5"', '"5000"'), _line("ADDED", "b", 5001)],
+            ["+a", "+b"],
+            "unexpected JSON",
+        ),
     ],
     ids=["said already", "an older bookmark leads to a list", "unreadable hides no other"],
 )

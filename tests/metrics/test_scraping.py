@@ -296,7 +296,7 @@ async def test_a_kubelet_that_says_nothing_of_its_node_is_not_read(
     async with cluster.collecting() as collector:
         failure = await cluster.refusal("n1")
         assert failure.reason == "no-usage"
-        assert failure.text == "its kubelet reports no CPU or memory for the node"
+        assert failure.text == "the kubelet reports no CPU or memory for the node"
         assert cluster.heard.incompletes == [("n1", True, pods)]
         result = collector.results["n1"]
         assert (result.reason, result.read_at) == ("no-usage", None)

@@ -377,7 +377,7 @@ REFUSED = {
     ("--kubelet-client-certificate=/none", "--kubelet-client-key=/none"): "/none cannot be read",
     ("--tls-min-version=VersionTLS14",): "VersionTLS13, got 'VersionTLS14'",
     ("--tls-cipher-suites=ECDHE-RSA-AES128-SHA",): "not supported or doesn't exist",
-    ("--tls-cipher-suites=TLS_RSA_WITH_RC4_128_SHA",): "not broken",
+    ("--tls-cipher-suites=TLS_RSA_WITH_RC4_128_SHA",): "only broken suites: ",
     ("--tls-sni-cert-key=/none,/none",): "No such file",
     (f"--tls-cert-file={RBAC}", f"--tls-private-key-file={RBAC}"): "not usable",
     (f"--tls-sni-cert-key={RBAC},{RBAC}",): "not usable",

@@ -166,7 +166,7 @@ NOT_SERVED = {
     "no certificate": ((at(SECOND),), f"{SECOND}: no certificate is served"),
     "another": (
         (at(SECOND, *served("w1", "shop", FIRST, SECOND)),),
-        f"{FIRST}, {SECOND}: the certificates served there differ",
+        f"{FIRST}, {SECOND}: the served certificates differ",
     ),
 }
 

@@ -377,7 +377,7 @@ def test_each_entry_is_read_by_itself() -> None:
         "worker-1": Unreadable(
             "kubevouch-recorded-1, worker-1",
             "not JSON (Input data was truncated)",
-            "expected an entry as kubevouch writes it",
+            "expected an entry in kubevouch's format",
         )
     }
 

@@ -151,7 +151,7 @@ def test_an_approval_names_the_rules_that_were_not_asked_and_what_it_goes_agains
     held = "the approver holds it: own-key (KeyOfAnotherNode)"
     by_hand = approval("w1", "pinned by alice", not_asked=("own-key", "budget"), besides=held)
     assert by_hand.message == (
-        "kubevouch: w1: every rule that was asked passed; not asked: own-key, budget; "
+        "kubevouch: w1: every checked rule passed; not checked: own-key, budget; "
         "the approver holds it: own-key (KeyOfAnotherNode); names and addresses: pinned by alice"
     )
     endless = approval("w1", "é" * 2000, not_asked=("own-key",), besides=held).message

@@ -25,7 +25,7 @@ def test_four_clones_share_their_id_and_two_of_them_their_host_key() -> None:
     assert sharing(shared, HOST_KEY) == {"w1", "w2"}
     assert sharing(shared, MACHINE_ID) == {"w1", "w2", "w3"}
     assert str(shared[1]) == (
-        "w1, w2 have the same ssh host key (SHA256:a), which thus identifies none of them"
+        "w1, w2 have the same ssh host key (SHA256:a), so it identifies none of them"
     )
 
 

@@ -82,7 +82,7 @@ async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_wh
     first, second = result.nodes
     assert (first.state, second.state) == (NodeState.UNDONE, NodeState.UNTOUCHED)
     assert re.match(
-        r"the node's switch undid the change at [\d:]{8} UTC, before the node was proven; this run had continued there \d s before; it waited for ",
+        r"the node's switch undid the change at [\d:]{8} UTC, before the node was proven; this run had continued on it \d s earlier; it waited for ",
         first.why,
     ), first
     assert re.fullmatch(
@@ -149,7 +149,7 @@ async def test_a_node_that_is_not_ready_and_does_not_answer_counts_by_what_else_
         assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
         return
     with pytest.raises(
-        StoppedBefore, match="this run may have begun on this node, its Node is not"
+        StoppedBefore, match="this Node is not Ready, and this run may have begun on it"
     ) as no:
         await check(plan, here.context, goes_on=known_by == "who goes on")
     assert (no.value.where, no.value.way) == (WORKER, LeadsOn.REACH)
@@ -167,7 +167,7 @@ async def test_a_node_whose_record_is_taken_away_while_it_is_changed_is_not_gone
     result = await apply(checked, here.context, QUICK)
     first, second = result.nodes
     assert (first.state, second.state) == (NodeState.UNKNOWN, NodeState.UNTOUCHED)
-    assert first.why.endswith("this run began on the node, but has no record there")
+    assert first.why.endswith("this run began on the node, but has no record on it")
     assert (result.undo, result.exit_code) == ("kubevouch undo abcd", ExitCode.STOPPED)
     assert not [
         name for host, name in here.machines.ran if "transaction" in name and host != WORKER
@@ -180,7 +180,7 @@ async def test_a_node_that_becomes_ready_in_a_moment_is_gone_on_with(here: Actin
     as_the_run_left_it(here, plan)
     before = here.stage.server.store.get(kind_of("Node"), WORKER)["status"]
     here.change("Node", WORKER, not_ready)
-    waits = f"{WORKER}: waits for its Node to be Ready: this run has begun there"
+    waits = f"{WORKER}: waits for its Node to be Ready: this run has begun on it"
 
     async def becomes_ready() -> None:
         await until(lambda: waits in here.progress.lines)
@@ -240,6 +240,6 @@ async def test_a_node_whose_kubelet_has_another_version_and_does_not_answer_coun
     here.machines.by_name[WORKER].away = True
     here.change("Node", WORKER, upgraded)
     assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
-    why = "this run may have begun on this node, its Node differs from the plan, but its state"
+    why = "its Node differs from the plan, and this run may have begun on it, but the run's state"
     with pytest.raises(StoppedBefore, match=why):
         await check(plan, here.context, goes_on=True)

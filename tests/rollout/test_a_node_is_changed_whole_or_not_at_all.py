@@ -276,9 +276,9 @@ async def test_an_undo_that_fails_says_so_and_can_be_called_again(machine: Machi
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        ({"machine_id": "0" * 32}, "machine's id"),
-        ({"node": "worker-10"}, "not that of system:node:worker-10"),
-        ({"node": "worker"}, "not that of system:node:worker"),
+        ({"machine_id": "0" * 32}, "the machine-id"),
+        ({"node": "worker-10"}, "not for system:node:worker-10"),
+        ({"node": "worker"}, "not for system:node:worker"),
         ({"config_sha256": "0" * 64}, "changed since the plan"),
         ({"content_sha256": "0" * 64}, "nothing was changed"),
         ({"machine_id": ""}, ""),

@@ -69,7 +69,7 @@ LIES: dict[str, tuple[dict[str, object], str]] = {
         {"addresses": (Claim("127.0.88.113", NameSource.SSH_HOST_KEY),)},
         "its ssh host key answered there) does not hold now".replace(")", r"\)"),
     ),
-    "another host key": ({"host_key": "ssh-ed25519 SHA256:other"}, "another ssh host key answers"),
+    "another host key": ({"host_key": "ssh-ed25519 SHA256:other"}, "another ssh host key: "),
     "another file": ({"config_sha256": "0"}, "has changed since the plan"),
 }
 

@@ -29,7 +29,7 @@ UNDOS: dict[str, tuple[list[tuple[str, str]], Any, NodeState, str]] = {
     "never begun there": ([], NOT_BEGUN, NodeState.UNTOUCHED, "has not changed this node"),
     "an apply that was about to begin was faster": ([], PUT_BACK, NodeState.UNDONE, ""),
     "undone before": ([OURS_UNDONE], AGAIN, NodeState.UNDONE, UNDONE_BEFORE),
-    "undone before, and another run is armed there": ([OURS_UNDONE, ("ffff", "restarted")], AGAIN, NodeState.FAILED, "kubevouch undo ffff --node k8s-worker-1.internal.example.com puts that back"),
+    "undone before, and another run is armed there": ([OURS_UNDONE, ("ffff", "restarted")], AGAIN, NodeState.FAILED, "kubevouch undo ffff --node k8s-worker-1.internal.example.com undoes that run"),
     "undone before, and so was another run": ([OURS_UNDONE, ("ffff", "undone")], AGAIN, NodeState.UNDONE, UNDONE_BEFORE),
     "committed": ([("abcd", "committed")], PUT_BACK, NodeState.UNDONE, ""),
     "armed": ([("abcd", "armed")], PUT_BACK, NodeState.UNDONE, ""),
@@ -77,11 +77,11 @@ async def test_no_undo_of_a_run_leads_to_an_undo_of_the_same_run(here: Acting) -
     here.machines.by_name[WORKER].transaction = [NOT_BEGUN]
     [node] = (await undo(plan, here.context, QUICK)).nodes
     assert node.state is NodeState.UNKNOWN
-    assert node.why.endswith(f"is what this run writes: {LOOK}"), node
+    assert node.why.endswith(f"is as this run writes it: {LOOK}"), node
 
 
 CHANGED = "/var/lib/kubelet/config.yaml was changed since"
-LOOK = f"kubevouch status --node {WORKER} shows the newest run there"
+LOOK = f"kubevouch status --node {WORKER} shows the newest run on it"
 
 
 ON, NO_FILE = (
@@ -163,7 +163,7 @@ async def test_an_undo_ends_at_the_first_node_whose_kubelet_does_not_come_back(
 async def test_an_undo_goes_past_a_node_that_is_gone_or_refuses(here: Acting) -> None:
     plan = await an_undo(here, WORKER, SECOND, THIRD)
     here.machines.by_name[WORKER].away = True
-    refuses = answered(TransactionState.REFUSED, why="machine's id is not that of the plan's node")
+    refuses = answered(TransactionState.REFUSED, why="the machine-id is not the plan's")
     here.machines.by_name[SECOND].transaction = [refuses]
     outcomes = [each.state for each in (await undo(plan, here.context, QUICK)).nodes]
     assert outcomes == [NodeState.UNKNOWN, NodeState.FAILED, NodeState.UNDONE]
@@ -202,10 +202,10 @@ def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
     ("other", "digest", "outcome", "why"),
     [
         ("committed", "before", NodeState.UNTOUCHED, ""),
-        ("committed", "after", NodeState.UNKNOWN, f"is what this run writes: {LOOK}"),
+        ("committed", "after", NodeState.UNKNOWN, f"is as this run writes it: {LOOK}"),
         # Somebody has removed the folder of the runs; its file tells.
-        ("undone", "other", NodeState.UNKNOWN, f"is not what it was in the plan: {LOOK}"),
-        ("restarted", "after", NodeState.UNKNOWN, f"undo ffff --node {WORKER} puts that back"),
+        ("undone", "other", NodeState.UNKNOWN, f"is not as it was when the plan was made: {LOOK}"),
+        ("restarted", "after", NodeState.UNKNOWN, f"undo ffff --node {WORKER} undoes that run"),
     ],
 )
 async def test_where_no_record_is_left_the_nodes_file_tells(

@@ -90,13 +90,13 @@ LEFT_AS_IT_IS: dict[str, tuple[dict[str, str], str | None, str, bool]] = {
     "another run wrote it": (
         {"kubevouch.dev/run": "ffff"},
         None,
-        "write its text; run ffff did",
+        "write the text; run ffff did",
         False,
     ),
     "somebody who is no run": (
         {"kubevouch.dev/run": "; reboot"},
         None,
-        "did not write its text",
+        "did not write the text",
         False,
     ),
     "nobody says who": ({}, None, "without the annotation kubevouch.dev/run; serverT", True),

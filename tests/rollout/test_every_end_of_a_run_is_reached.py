@@ -357,7 +357,7 @@ async def test_an_edit_of_somebody_else_stays_and_only_our_line_goes(
         machine.config.write_bytes(theirs)
     answer = await machine.call(TransactionStep(step), ends=TransactionState.UNDONE)
     assert f"{machine.config} was edited by somebody else" in answer.reason
-    assert "only our line was removed" in answer.reason
+    assert "only the line of this run was removed" in answer.reason
     assert machine.config.read_bytes() == b"# by hand\n" + CONFIG + b"maxPods: 50"
     assert machine.config.stat().st_mode & 0o777 == (0o600 if by == "rename" else 0o640)
     after = machine.tree()

@@ -286,7 +286,7 @@ def test_who_may_not_be_on_the_way_beside_whom(workloads: Workloads, active: str
 def test_pods_that_are_not_ready_since_the_node_before_are_waited_for() -> None:
     broken = held(1, "ab", whole=False)
     assert broken.objection("a", [], []) == ""  # for reasons of its own
-    why = "not all pods of Service shop/cart are ready since b"
+    why = "not all pods of Service shop/cart are ready again after b"
     assert broken.objection("a", [], ["b"]) == why
     shared = HeldInCommon("Service shop/cart", 0, {"w0": 1, "w1": 1}, is_whole=False)
     run = Played(Lineup(workers(3), 0), workloads=Workloads((shared,)))
@@ -302,7 +302,7 @@ def test_pods_that_are_not_ready_since_the_node_before_are_waited_for() -> None:
 def test_a_stratum_is_what_the_node_says() -> None:
     info = NodeInfo(os_image="Debian 12", kubelet_version="v1.34.2+k3s1", architecture="arm64")
     assert stratum_of(Node(status=NodeStatus(node_info=info))) == "Debian 12, kubelet 1.34, arm64"
-    assert stratum_of(Node()) == "of an unknown kind"
+    assert stratum_of(Node()) == "unknown kind"
 
 
 # Whatever becomes of the nodes.

@@ -181,7 +181,7 @@ async def test_beside_a_run_that_is_under_way_nothing_begins_and_it_is_named(
         bob = Operator(BOB, Seeing())
         with pytest.raises(NotTheHolder) as refused:
             await bob.lease().wait_until_free(api)
-        assert "another run is in progress, held by run abcd of alice@laptop since " in str(
+        assert "another run is in progress: held by run abcd of alice@laptop since " in str(
             refused.value
         )
         assert "renewed 0 s ago" in str(refused.value)
@@ -339,7 +339,7 @@ async def test_a_run_that_is_cut_short_has_a_result_of_every_node(
     [active] = [each for each in result.nodes if each.state is NodeState.ARMED]
     others = {each.state for each in result.nodes if each is not active}
     assert others == {NodeState.UNTOUCHED}
-    assert "the node's switch undoes the change, unless the run continues" in active.why
+    assert "the node's switch undoes an unproven change, unless the run continues" in active.why
     if how == "cancelled":
         assert result.exit_code is ExitCode.INTERRUPTED
         assert "stopped at once" in active.why

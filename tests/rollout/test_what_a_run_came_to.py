@@ -146,7 +146,7 @@ CASES: dict[str, tuple[Course, NodeState, str]] = {
     "not proven, and out of reach; nothing can be seen": (Course(BEGUN, MISSING, [GONE]), ARMED, "was not seen"),
     "proven, and out of reach for the commit": (Course(BEGUN, PASSED, [GONE]), ARMED, "could not be reached to commit; the switch was set"),
     "proven, but the switch was faster": (Course(BEGUN, PASSED, [BY_SWITCH]), UNDONE, "own switch"),
-    "proven, and its record is gone": (Course(BEGUN, PASSED, [NO_RECORD]), UNKNOWN, "this run began on the node, but has no record there"),
+    "proven, and its record is gone": (Course(BEGUN, PASSED, [NO_RECORD]), UNKNOWN, "this run began on the node, but has no record on it"),
     "begun without a process, and its record is gone": (Course(answer(TransactionState.BEGUN, pid=0), MISSING, [NOT_BEGUN]), UNKNOWN, "no record"),
     "found begun, the connection broke, and its record is gone": (Course(CUT, PASSED, [NOT_BEGUN], begun=True), UNKNOWN, "no record"),
     "not proven, and its record is gone": (Course(BEGUN, MISSING, [NOT_BEGUN]), UNKNOWN, "CSR: the kubelet has made no CSR yet; this run began on the node"),
@@ -271,8 +271,8 @@ async def test_an_api_server_that_is_silent_holds_up_neither_the_end_of_the_gate
     assert why in result.why, result
 
 
-OWN = "the node's switch undid the change at {}, before the node was proven; this run had continued there {} s before"
-DUE = "the node's switch was due at {}, before the node was proven; this run had continued there {} s before"
+OWN = "the node's switch undid the change at {}, before the node was proven; this run had continued on it {} s earlier"
+DUE = "the node's switch was due at {}, before the node was proven; this run had continued on it {} s earlier"
 
 
 async def gone_on_with(

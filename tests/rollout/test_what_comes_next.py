@@ -169,10 +169,10 @@ def test_which_command_shows_that_the_api_server_answers() -> None:
 @pytest.mark.parametrize(
     ("seen", "doubt", "said"),
     [
-        (None, "", "nobody"),
+        (None, "", "none"),
         (None, "not allowed", "unknown: not allowed"),
         (ALIVE, "", "run aaaa of alice@laptop (renewed 1 s ago)"),
-        (DEAD, "", "no; run aaaa of alice@laptop (not renewed for 60 s) died (killed, or cut off from the API server)"),
+        (DEAD, "", "none; run aaaa of alice@laptop (not renewed for 60 s) died (killed, or cut off from the API server)"),
         (holder("aaaa on alice@laptop (undo w1,w2 1)", 1), "", "undo of run aaaa on w1, w2 by alice@laptop (renewed 1 s ago)"),
     ],
 )  # fmt: skip
@@ -427,7 +427,7 @@ def test_an_armed_node_is_named_with_the_time_of_its_switch_and_both_ways_on() -
     assert found == ArmedNode("abcd", "w1", seen.at + timedelta(seconds=100))
     said = what_is_left_armed([found], seen.at + timedelta(seconds=40), ["kubevouch", "apply", "p"])
     assert said.startswith("w1 may be armed by run abcd: ")
-    assert f"undoes the change in 60 s, at {found.due:%H:%M:%S} UTC, unless" in said
+    assert f"undoes an unproven change in 60 s, at {found.due:%H:%M:%S} UTC, unless" in said
     assert "`kubevouch apply p`" in said
     assert "`kubevouch undo abcd`" in said
 

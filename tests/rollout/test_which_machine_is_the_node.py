@@ -52,7 +52,7 @@ async def test_a_machine_that_was_reached_at_an_address_waits_for_the_operators_
     [left_out], [asked] = no.left_out, unvouched(plan)
     assert (left_out.leads_on, no.config_map) == (LeadsOn.WORD, None)
     assert (
-        f" says that {address} is {WORKER}; if that is right, allow it: --allow {WORKER}="
+        f" claims {address}; if the address is right, allow it: --allow {WORKER}="
         in left_out.reason
     )
     assert no.config_map_note == "not in this plan, which leaves out 1 node"
@@ -63,7 +63,7 @@ async def test_a_machine_that_was_reached_at_an_address_waits_for_the_operators_
     said = await here.gathered(accepted={WORKER: (address,)})
     assert (said.nodes, unvouched(said)) == (yes.nodes, ())
     await check(yes, here.context)
-    with pytest.raises(StoppedBefore, match="only the node itself says that"):
+    with pytest.raises(StoppedBefore, match="only the node itself claims"):
         await check(plan, here.context)
 
 
@@ -100,7 +100,7 @@ ANOTHER: dict[str, tuple[Change, str]] = {
     # name: (what comes after a plan, why it is another machine then, whatever the operator says)
     "machine-id": (
         lambda _, it, __: it.says(machine_id=b"another"),
-        "this machine's id is another",
+        "the machine-id is another",
     ),
     "node's certificate": (
         shows(cluster_ca().client(f"system:node:{SECOND}", GROUP)),
@@ -117,7 +117,7 @@ UNCLEAR: dict[str, tuple[Change, str, str]] = {
     "node has the host key": (
         with_the_key_of_another,
         "only the node itself says so",
-        "another ssh host key answers",
+        "another ssh host key: ",
     ),
     "Node claims the address": (claimed_twice, "ContestedAddress", ""),
 }
@@ -160,7 +160,7 @@ BOUND = {
     "at an address that the operator gives it": ("10.0.0.1", "10.0.0.1", ("10.0.0.1",), ""),
     "an address nobody gave it": ("10.0.0.1", "10.0.0.1", (), "--allow w1=10.0.0.1"),
     "another address": ("10.0.0.9", "10.0.0.9", ("10.0.0.1",), "--allow w1=10.0.0.9"),
-    "another name": ("w3", "w3", ("w3",), "only the node itself says that"),
+    "another name": ("w3", "w3", ("w3",), "only the node itself claims"),
     "a key of another node's name": ("w1", "w2.corp", (), "which belongs to W2.corp"),
     "the same at a port": ("w1", "[w2.corp]:2222", (), "which belongs to W2.corp"),
     "a key of another node's address": ("w1", "[10.0.0.2]:2222", (), "which belongs to W2.corp"),
@@ -215,8 +215,8 @@ def test_a_host_key_that_two_nodes_have_proves_no_address_of_either(
 
 NEW = "ssh-ed25519 SHA256:new"
 SAID = (
-    f"another ssh host key answers: {NEW}; expected ssh-ed25519 SHA256:{WORKER}, the plan's key; "
-    "if this machine really has a new key, put that into the plan"
+    f"another ssh host key: {NEW}; expected ssh-ed25519 SHA256:{WORKER}, as in the plan; "
+    "if this machine really has a new key, put it into the plan"
 )
 
 
@@ -252,7 +252,7 @@ async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh(here: 
     found = next_for_status(StatusFacts(rows, "abcd", kept={"abcd"}, way=way))
     flags = "--ssh-config /etc/config --ssh-user ops"
     assert found.command == f"kubevouch status --node {WORKER} {flags}"
-    assert "with the host key that your ssh knows" in found.note
+    assert "by the host key in your known_hosts" in found.note
     assert [each.state for each in by_own_ssh] == [NodeState.UNTOUCHED]
 
 

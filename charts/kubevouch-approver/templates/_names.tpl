@@ -22,13 +22,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* The image by its digest, and the one place where a release that cannot work is refused. */}}
 {{- define "approver.image" -}}
 {{- if ne .Release.Namespace "kubevouch-system" -}}
-{{- fail (printf "namespace %s: the approver's names are known in kubevouch-system only; --namespace kubevouch-system was expected" .Release.Namespace) -}}
+{{- fail (printf "expected --namespace kubevouch-system, got %s; kubevouch looks for its approver only there" .Release.Namespace) -}}
 {{- end -}}
 {{- if ne .Release.Name "kubevouch-approver" -}}
-{{- fail (printf "release %s: a cluster has one approver; the release's name kubevouch-approver was expected" .Release.Name) -}}
+{{- fail (printf "expected release name kubevouch-approver, got %s; a cluster has one approver" .Release.Name) -}}
 {{- end -}}
 {{- if not (and .Values.image.repository (regexMatch "^sha256:[0-9a-f]{64}$" (.Values.image.digest | default ""))) -}}
-{{- fail (printf "image %s@%s: does not name one image; image.repository and image.digest (sha256:DIGEST) were expected. docs/install.md builds it" .Values.image.repository .Values.image.digest) -}}
+{{- fail (printf "expected image.repository and image.digest (sha256:DIGEST), got %s@%s; see docs/install.md" .Values.image.repository .Values.image.digest) -}}
 {{- end -}}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
 {{- end }}

@@ -7,7 +7,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{/* The image by its digest. */}}
 {{- define "exporter.image" -}}
 {{- if not (and .Values.image.repository (regexMatch "^sha256:[0-9a-f]{64}$" (.Values.image.digest | default ""))) -}}
-{{- fail (printf "image %s@%s: does not name one image; image.repository and image.digest (sha256:DIGEST) were expected. docs/install.md builds it" .Values.image.repository .Values.image.digest) -}}
+{{- fail (printf "expected image.repository and image.digest (sha256:DIGEST), got %s@%s; see docs/install.md" .Values.image.repository .Values.image.digest) -}}
 {{- end -}}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
 {{- end }}

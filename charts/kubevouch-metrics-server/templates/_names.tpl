@@ -48,10 +48,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $image = printf "%s@%s" (trimSuffix "@sha256" $repository) . -}}
 {{- end -}}
 {{- if not (and $repository (regexMatch "^[^@]+(:[^/:@]+|@sha256:[0-9a-f]{64})$" $image)) -}}
-{{- fail (printf "image %s: does not name one image; image.repository and image.digest (sha256:DIGEST) were expected. docs/install.md builds it" $image) -}}
+{{- fail (printf "expected image.repository and image.digest (sha256:DIGEST), got %s; see docs/install.md" $image) -}}
 {{- end -}}
 {{- if (.Values.addonResizer).enabled -}}
-{{- fail "addonResizer.enabled: there is no resizer here, its sizes are metrics-server's own; addonResizer.enabled=false and resources were expected" -}}
+{{- fail "expected addonResizer.enabled=false and resources, got true; this chart has no resizer" -}}
 {{- end -}}
 {{- $image -}}
 {{- end }}

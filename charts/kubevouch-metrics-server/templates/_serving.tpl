@@ -16,7 +16,7 @@ server
 {{- define "metrics-server.secretName" -}}
 {{- $type := include "metrics-server.tls" . -}}
 {{- if eq $type "existingSecret" -}}
-{{- required "tls.existingSecret.name: is empty; a Secret's name was expected" .Values.tls.existingSecret.name -}}
+{{- required "tls.existingSecret.name: expected the name of a Secret, got nothing" .Values.tls.existingSecret.name -}}
 {{- else -}}
 {{- include "metrics-server.fullname" . -}}{{ if eq $type "server" }}-authority{{ end }}
 {{- end -}}
@@ -36,7 +36,7 @@ server
 {{- if .Values.apiService.v1Only -}}
 {{- $marks := ((lookup "apiregistration.k8s.io/v1" "APIService" "" "v1beta1.metrics.k8s.io").metadata).annotations | default dict -}}
 {{- if and (eq .Release.Name (index $marks "meta.helm.sh/release-name" | default "")) (eq .Release.Namespace (index $marks "meta.helm.sh/release-namespace" | default "")) -}}
-{{- fail "apiService.v1Only: v1beta1.metrics.k8s.io, which HPAs read, is this release's and would be deleted; a release of another name was expected" -}}
+{{- fail "apiService.v1Only: expected another release name; this release owns v1beta1.metrics.k8s.io, which HPAs read, and would delete it" -}}
 {{- end -}}
 {{- $versions = rest $versions -}}
 {{- end -}}
@@ -99,7 +99,7 @@ has written anything for fear of insecureSkipTLSVerify, or there is no APIServic
 {{- if .Values.tls.existingSecret.lookup -}}
 {{- $data = (lookup "v1" "Secret" .Release.Namespace $name).data | default dict -}}
 {{- end -}}
-{{- index $data "ca.crt" | default (index $data "tls.crt") | required (printf "Secret %s: cannot be looked up, or has no tls.crt; apiService.caBundle was expected" $name) -}}
+{{- index $data "ca.crt" | default (index $data "tls.crt") | required (printf "expected apiService.caBundle, got nothing; Secret %s cannot be read or has no tls.crt" $name) -}}
 {{- end -}}
 {{- else if ne $type "cert-manager" -}}
 {{- .Values.apiService.caBundle | b64enc -}}

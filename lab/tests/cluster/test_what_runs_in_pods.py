@@ -137,7 +137,7 @@ async def test_a_pod_with_words_that_the_program_refuses_says_so_and_is_not_read
     client.patch(DEPLOYMENTS, NAME, {"spec": {"template": template}}, SPACE)
 
     def refused() -> bool:
-        return any("there is no such option" in printed(lab, pod) for pod in pods(lab))
+        return any("no such option" in printed(lab, pod) for pod in pods(lab))
 
     await until(refused)
     await until(lambda: "CrashLoopBackOff" in str([status_of(pod) for pod in pods(lab)]))

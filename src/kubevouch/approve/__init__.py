@@ -1,5 +1,5 @@
-"""The approver: a controller that approves kubelets' serving CSRs, and holds those that the policy does not pass.
+"""The approver: a controller that approves kubelets' serving CSRs that pass the policy, and leaves others pending.
 
-`decide` has no I/O: when to evaluate a CSR again, a node's budget, what to log. `act` watches,
+`decide`, without I/O, determines when to decide which CSR, and each node's budget. `act` watches,
 reads and writes.
 """

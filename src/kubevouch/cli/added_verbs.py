@@ -1,6 +1,6 @@
 """Verbs that other distributions add through the entry point group `kubevouch.verbs`, such as `lab`.
 
-The search reads the metadata of every installed distribution, so only the help and unknown verbs do it.
+The search reads the metadata of every installed distribution, so it runs only for the help and for unknown verbs.
 """
 
 from importlib.metadata import EntryPoint, entry_points
@@ -10,7 +10,7 @@ import click
 from kubevouch.errors import KubevouchError
 
 GROUP = "kubevouch.verbs"
-NOT_INSTALLED = {"lab": "`pip install ./lab` in a checkout of kubevouch installs it"}
+NOT_INSTALLED = {"lab": "run `pip install ./lab` in a checkout of kubevouch"}
 """Known verbs of other distributions, and how to install them."""
 
 
@@ -35,7 +35,7 @@ def loaded(entry_point: EntryPoint) -> click.Command:
         raise VerbNotLoaded(
             f"kubevouch {entry_point.name}",
             f"cannot be loaded from {entry_point.value}: {error}",
-            f"install {_distribution(entry_point)} again, in the same version as kubevouch",
+            f"install {_distribution(entry_point)} in the same version as kubevouch",
         ) from None
     assert isinstance(command, click.Command)
     return command

@@ -1,4 +1,4 @@
-"""The program: its verbs, and the only place that turns an error into a message and an exit code."""
+"""Finds and runs a verb. Turns any error into a message and an exit code."""
 
 import gc
 import sys
@@ -14,7 +14,7 @@ from kubevouch.cli.common.signals import ended_as_by_ctrl_c, ignoring_ctrl_c
 from kubevouch.cli.common.terminal import NOTHING_CHANGED, Declined, Terminal, one_line
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
 
-# Where each verb's command is, by the headings of the help.
+# The import path of each verb, below its heading in the help.
 _HEADINGS = {
     "Look (reads only)": {
         "doctor": "kubevouch.cli.doctor:command",
@@ -90,7 +90,7 @@ def _added(ctx: click.Context, name: str) -> click.Command:
     """Loads a verb of another distribution.
 
     Raises:
-        click.NoSuchCommand: there is no such verb.
+        click.NoSuchCommand: the verb is unknown.
         UsageError: the verb is not installed.
         VerbNotLoaded: the verb cannot be loaded.
     """
@@ -123,8 +123,8 @@ def program() -> None:
 
     \b
       kubevouch doctor              show what is wrong and why (reads only)
-      kubevouch plan -o plan.json   show each change beforehand (reads only)
-      kubevouch apply plan.json     make the changes, each node proven on the wire
+      kubevouch plan -o plan.json   show each change first (reads only)
+      kubevouch apply plan.json     make the changes, and verify each node
       kubevouch verify              check every node and the metrics (reads only)
 
     Exit codes: 0 success, no relevant findings; 1 findings; 2 usage error; 3 could not tell; 4 stopped: some nodes are
@@ -133,8 +133,8 @@ def program() -> None:
 
 
 def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str]) -> int:
-    """Runs a command line and returns its exit code. Never raises, and never prints a traceback."""
-    # Collect garbage only after 5,000 new objects: a read of many nodes makes so many, all of them in use.
+    """Runs a command line and returns its exit code. Raises errors only if KUBEVOUCH_TRACE is set."""
+    # Collect garbage only after 5,000 new objects: a read of many nodes creates thousands, all in use.
     gc.set_threshold(5_000, 10, 10)
     terminal = Terminal(sys.stdin, sys.stdout, sys.stderr, environment)  # noqa: TID251 - the one place
     called = PurePath(program).name
@@ -145,7 +145,7 @@ def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str
                 return _complete(arguments, terminal)
             return _invoke(arguments, name, terminal)
     except SystemExit:
-        return ExitCode.OK  # click ends this way when the reader of a help text has gone
+        return ExitCode.OK  # click exits this way if a help text goes to a closed pipe
     except (Exception, KeyboardInterrupt) as error:
         if environment.get("KUBEVOUCH_TRACE"):
             raise

@@ -1,4 +1,4 @@
-"""`completion SHELL` prints a script for shell completion. Also answers kubectl's own completion."""
+"""`completion SHELL` prints a script for shell completion. Also completes `kubectl vouch`."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -15,11 +15,11 @@ _NO_FILES = 4
 """ShellCompDirectiveNoFileComp of Go's cobra. 0 would let the shell offer files."""
 
 
-@click.command("completion", short_help="Print the script for a shell's completion.")
+@click.command("completion", short_help="Print a shell completion script.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> int:
-    """Prints the script with which SHELL completes verbs and flags of kubevouch.
+    """Prints a completion script for SHELL.
 
     \b
       bash   source <(kubevouch completion bash)    in ~/.bashrc

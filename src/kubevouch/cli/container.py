@@ -1,7 +1,7 @@
 """The entry point of the container image, `python -m kubevouch.cli.container`.
 
-Arguments that are flags without a verb, as in metrics-server's manifests, start our metrics server. Any other arguments
-are an ordinary command line. The image has no shell that could distinguish the two.
+If the first argument is a flag, as in metrics-server's manifests, our metrics server starts. Otherwise the arguments
+are an ordinary command line. The image has no shell for this.
 """
 
 from collections.abc import Sequence

@@ -52,7 +52,7 @@ def command(
         access,
         lambda api, _: gather(
             api,
-            # A laptop whose clock is wrong must not say that all is well.
+            # This machine's clock may be wrong and hide an expired certificate.
             clock=api.server_clock,
             progress=terminal.doing,
             dial_timeout=timeout,

@@ -60,5 +60,5 @@ def _print(terminal: "Terminal", definition: "FindingDefinition") -> None:
 
 def _unknown(code: str, known: list[str]) -> NoReturn:
     near = nearest(code.upper(), known, otherwise="")
-    expected = " ".join(filter(None, (near, "`kubevouch explain` lists all")))
-    raise UsageError(f"explain {code}", "there is no such code", expected)
+    expected = " ".join(filter(None, (near, "`kubevouch explain` lists all codes")))
+    raise UsageError(f"explain {code}", "unknown code", expected)

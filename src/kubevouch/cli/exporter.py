@@ -1,4 +1,4 @@
-"""`exporter install | upgrade | remove | run`: a cluster's certificates as metrics. The exporter itself only reads."""
+"""`exporter install | upgrade | remove | run`: serves certificate expiry as metrics. The exporter itself only reads."""
 
 import secrets  # noqa: TID251 - the one place
 from typing import TYPE_CHECKING, Any
@@ -53,7 +53,7 @@ for each in server_commands("exporter"):
 )
 @duration("--timeout", "10s", "Timeout of one handshake.")
 @listening(8443)
-@logging("2 what is served, 3 each request")
+@logging("2 adds what is served, 3 each request")
 def run(
     terminal: "Terminal",
     access: "ClusterAccess",
@@ -61,10 +61,10 @@ def run(
     timeout: float,
     **flags: Any,  # noqa: ANN401 - the fields of ServerFlags
 ) -> int:
-    """Watches Nodes and CSRs, dials kubelets, and serves what it sees at /metrics until SIGTERM.
+    """Watches Nodes and CSRs, dials kubelets, and serves the results at /metrics until SIGTERM.
 
-    A kubelet gets a bare TLS handshake and no credential. The exporter reads no Secret and writes nothing. A scrape needs
-    the right to get /metrics, as with every server of Kubernetes.
+    Kubelets get a bare TLS handshake and no credential. The exporter reads no Secret and writes nothing. A scraper needs
+    the right to get /metrics, as for Kubernetes' own servers.
     """
     from kubevouch.inventory.act.exporter import Exporter, ExporterSettings
     from kubevouch.inventory.act.instruments import ExporterInstruments

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "ca_file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Verify against these CAs instead of the cluster's. Connects to no cluster.",
+    help="Verify against these CAs instead of the cluster's. Needs no cluster.",
 )
 @handshake_timeout
 @click.pass_context
@@ -42,8 +42,8 @@ def command(
 ) -> int:
     """TARGET is HOST[:PORT], the name of a Node, or a file in PEM or DER.
 
-    Shows what `openssl s_client` and `openssl x509` show, and whether the certificate verifies against the cluster's CA,
-    in the words of metrics-server's log. A bare TLS handshake reads it: `probe` sends no credential.
+    Shows what `openssl s_client` and `openssl x509` show, and whether the certificate verifies against the cluster's CA.
+    If not, shows the error that metrics-server would log. `probe` makes a bare TLS handshake and sends no credential.
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.event_loop import run_loop
@@ -61,7 +61,7 @@ def command(
     except KubeconfigError as error:
         if kubeconfig or context:
             raise
-        # A certificate can be shown without any cluster, on a node, say.
+        # Without a cluster, on a node for example, show the certificate without a verdict.
         probed = run_loop(examine(None, SystemClock(), options, doubt=str(error)))
     else:
         probed = with_api(terminal, access, lambda api, clock: examine(api, clock, options))
@@ -101,11 +101,11 @@ def _print(terminal: "Terminal", result: "ProbeResult") -> None:
         terminal.out("NO VERDICT", Colour.WARNING)
         terminal.wrapped(f"the cluster's CA is unknown: {result.doubt}", "  ")
     elif result.misnamed:
-        terminal.out("NOT THE NODE'S", Colour.BAD)
+        terminal.out("WRONG IDENTITY", Colour.BAD)
         terminal.wrapped(result.misnamed, "  ")
     elif result.verdict.trusted:
         terminal.out("TRUSTED", Colour.GOOD)
-        terminal.wrapped(f"for {result.name or 'any name (none was given with --name)'}", "  ")
+        terminal.wrapped(f"name: {result.name or 'not checked (no --name)'}", "  ")
     else:
         terminal.out("NOT TRUSTED", Colour.BAD)
         terminal.wrapped(result.verdict.logged_text, _WOULD_LOG)

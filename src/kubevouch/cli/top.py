@@ -27,7 +27,7 @@ class _Kinds(CommandGroup):
     """Also accepts kubectl's short names."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name or short name."""
+        """The command with this name or short name."""
         return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
 
 
@@ -153,7 +153,7 @@ _LONGEST = 2000
 
 
 def print_nodes(terminal: "Terminal", found: "TopFound", *, headers: bool) -> ExitCode:
-    """Prints the table and the reasons. Returns the exit code."""
+    """Prints the table, and why values are missing. Returns the exit code."""
     from kubevouch.cli.common.documents import print_document
 
     if terminal.document_form:
@@ -235,7 +235,7 @@ def _node_cells(row: "UsageRow") -> tuple[str, ...]:
 
 
 def _print_reasons(terminal: "Terminal", found: "TopFound") -> ExitCode:
-    """Prints each finding once, with the text of its first subject, then the other reasons."""
+    """Prints each reason once, with the nodes or pods that it affects."""
     from kubevouch.diagnose.make import counted, named
     from kubevouch.x509.reasons import TLS_PREFIX
 
@@ -255,7 +255,7 @@ def _print_reasons(terminal: "Terminal", found: "TopFound") -> ExitCode:
         shown = named(list(names), _MOST_NAMED) + (f" ({counted(pods, 'pod')})" if pods else "")
         text = why.text[:_LONGEST].removeprefix(TLS_PREFIX)
         if any(each.why.text != why.text for each in same):
-            text += f" (as on {next(iter(names))})"
+            text += f" (example: {next(iter(names))})"
         code = f"{why.code}  " if why.code else ""
         terminal.wrapped(f"{shown}: {text} [{why.vantage}]", f"{_UNKNOWN}  {code}")
     if groups:

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 _PAUSE = 2.0
 _REPEATED_AFTER = 30.0
-"""Seconds after which an unchanged wait is printed again."""
+"""Seconds after which an unchanged message is printed again."""
 
 
 @click.command(
     "verify",
     cls=WithLegend,
     words="kubevouch.outcome:Severity",
-    short_help="Check that every kubelet verifies and metrics are fresh.",
+    short_help="Check every kubelet's certificate, and that metrics are fresh.",
 )
 @connected
 @output("short")
@@ -42,7 +42,7 @@ _REPEATED_AFTER = 30.0
 @duration(
     "--wait",
     "0s",
-    "Retry until every check passes, or this timeout, such as 2m. The last retry may end after it.",
+    "Retry until every check passes, for at most this time, such as 2m. The last retry may take longer.",
 )
 def command(
     terminal: "Terminal",
@@ -54,9 +54,9 @@ def command(
 ) -> int:
     """Checks that the metrics API has fresh values for every node, and that every kubelet's certificate verifies.
 
-    If our approver is installed, it must be working, too. No approver at all is a warning.
+    If our approver is installed, it must work, too. `verify` warns if it finds no approver.
 
-    `verify` makes some of the checks of `doctor`, with the same codes. Exit code 0: all of them pass.
+    `verify` makes some of the checks of `doctor`, with the same codes. Exit code 0: all these checks pass.
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.diagnosis import print_diagnosis
@@ -80,7 +80,7 @@ async def until_it_holds(
     wait: float,
     timeout: float,
 ) -> "tuple[Evidence, Diagnosis]":
-    """Retries for `wait` seconds until every check passes. timeout: seconds per handshake. Raises ApiUnreachable at the end."""
+    """Retries until every check passes, for at most `wait` seconds. timeout: seconds per handshake. Raises ApiUnreachable."""
     from kubevouch.diagnose.doctor import VERIFY, diagnose
     from kubevouch.evidence.gather.snapshot import gather
     from kubevouch.kube.errors import ApiUnreachable

@@ -1,1 +1,1 @@
-"""Turns evidence into findings: the catalogue of codes, the rules, and the few causes behind the findings."""
+"""Turns evidence into findings and their causes, by the rules and a catalogue of codes."""

@@ -1,6 +1,6 @@
 """Applies the rules to a snapshot and draws conclusions.
 
-`doctor`, `verify` and the gates use named subsets of the same rules.
+`doctor`, `verify` and the gates use subsets of the rules.
 """
 
 import shlex
@@ -33,7 +33,7 @@ from kubevouch.x509 import duration_text
 
 
 class Cause(msgspec.Struct, frozen=True, rename="camel"):
-    """A cause as printed, and what to do next."""
+    """The text of a cause, and what to do next."""
 
     code: Code
     text: str
@@ -48,17 +48,17 @@ MOST_CAUSES = 3
 
 
 def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings, with each symptom linked to those that explain all of its subjects."""
+    """Returns the findings, with `because_of` set if other findings explain all subjects."""
     found = tuple(findings)
     return tuple(
-        msgspec.structs.replace(each, because_of=", ".join(_behind(each, found))) for each in found
+        msgspec.structs.replace(each, because_of=", ".join(_causes(each, found))) for each in found
     )
 
 
-def _behind(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
-    """The codes that explain a symptom: one that covers all of its subjects, else several that do so together.
+def _causes(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
+    """The codes of findings that together cover all subjects of the symptom. Empty if they do not.
 
-    Empty if none do. A finding without subjects covers the whole cluster.
+    A finding without subjects covers the whole cluster.
     """
     order = symptom.definition.symptom_of
     behind = sorted(
@@ -75,7 +75,7 @@ def _behind(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
 
 
 def causes_of(findings: Iterable[Finding]) -> tuple[Cause, ...]:
-    """Findings that no other finding explains, by rank. After the first only errors and worse; at most MOST_CAUSES."""
+    """Returns at most MOST_CAUSES unexplained findings, by rank. Only the first may be less severe than an error."""
     roots = sorted(
         (
             each
@@ -106,7 +106,6 @@ def _rules_of(file: ModuleType) -> tuple[Rule, ...]:
 
 
 def _counting_in(use: CountsIn) -> tuple[Rule, ...]:
-    """The rules with codes that count in this verb."""
     return tuple(
         rule
         for file in _FILES
@@ -117,8 +116,8 @@ def _counting_in(use: CountsIn) -> tuple[Rule, ...]:
 
 DOCTOR = _counting_in(CountsIn.DOCTOR)
 VERIFY = _counting_in(CountsIn.VERIFY)
-"""The rules of `verify`: the metrics API has every node, every kubelet's certificate verifies,
-and our approver, if installed, decides."""
+"""The rules of `verify`. They check that the metrics API has every node, that every kubelet's
+certificate verifies, and that our approver decides if it is installed."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -133,7 +132,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
         return next(iter(self.causes), None)
 
     def exit_code(self, fail_on: Severity) -> ExitCode:
-        """1 for findings at or above the threshold; else 3 if there are doubts; else 0."""
+        """Returns 1 if a finding reaches the threshold, else 3 if some facts are unknown, else 0."""
         about = [each for each in self.findings if not each.code.is_doubt]
         if any(each.severity.at_least(fail_on) for each in about):
             return ExitCode.FINDINGS
@@ -141,14 +140,14 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
     @property
     def first_doubt(self) -> Finding | None:
-        """The most urgent doubt: an unfinished run comes before all others."""
+        """The most urgent finding about unknown facts. Unfinished runs come first."""
         doubts = [each for each in self.findings if each.code.is_doubt]
         runs = [each for each in doubts if each.code is Code.RUN_NOT_FINISHED]
         return next(iter(runs + doubts), None)
 
 
 def diagnose(evidence: Evidence, rules: tuple[Rule, ...] = DOCTOR) -> Diagnosis:
-    """The findings of all rules, and their causes."""
+    """Applies the rules to the evidence."""
     found = [finding for rule in rules for finding in rule(evidence)]
     findings = linked(
         sorted(found, key=lambda each: (each.code.section, each.severity.rank, each.code))
@@ -161,8 +160,8 @@ def diagnose(evidence: Evidence, rules: tuple[Rule, ...] = DOCTOR) -> Diagnosis:
 def _by_its_maker(found: Finding, maker: Maker) -> Finding:
     """The finding with advice for this maker's clusters instead of plans and kubeadm commands.
 
-    The advice is not a single command, so NEXT is a link to it. `describe node` replaces
-    journalctl: the unit may not be kubelet.service, and there may be no ssh.
+    The advice is not a single command, so NEXT is a link to it. `kubectl describe node` replaces
+    journalctl, since the unit may have another name, and the node may have no ssh.
     """
     if "journalctl" in found.next:
         return msgspec.structs.replace(
@@ -190,7 +189,7 @@ _ALL_VERIFIES: Final = (
 
 @dataclass(frozen=True)
 class Conclusion:
-    """A word such as CAUSE with its sentence, and the lines below."""
+    """A word such as CAUSE, its sentence, and the lines below the sentence."""
 
     word: str
     text: str
@@ -201,7 +200,7 @@ class Conclusion:
 def conclusions_of(
     verb: str, diagnosis: Diagnosis, code: ExitCode, fail_on: Severity
 ) -> list[Conclusion]:
-    """CAUSE for each cause if something has failed; else OK or UNKNOWN, and the lesser causes, usually warnings."""
+    """Returns a CAUSE for each cause if something failed; else OK or UNKNOWN, then each cause under its severity."""
     found = []
     if code is not ExitCode.FINDINGS:
         is_unknown = code is ExitCode.COULD_NOT_TELL
@@ -217,19 +216,18 @@ def conclusions_of(
 
 
 def _ok(verb: str, diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
-    """The conclusion if nothing has failed."""
     is_bad = any(each.severity.at_least(Severity.ERROR) for each in diagnosis.findings)
     plain = verb != "verify" or is_bad
-    text = f"nothing of severity {fail_on} or worse" if plain else _ALL_VERIFIES
+    text = f"no finding of severity {fail_on} or worse" if plain else _ALL_VERIFIES
     return Conclusion("OK", text)
 
 
 def _unknown(diagnosis: Diagnosis, fail_on: Severity) -> Conclusion:
-    """The conclusion if facts are unknown, and what helps first."""
+    """The conclusion if facts are unknown, with the first remedy."""
     doubt = diagnosis.first_doubt
     assert doubt is not None
     beside = (
-        "nothing else" if diagnosis.cause is None else f"nothing of severity {fail_on} or worse"
+        "nothing else" if diagnosis.cause is None else f"no finding of severity {fail_on} or worse"
     )
     text = f"{_MAY_HIDE}; {beside} was found"
     return Conclusion("UNKNOWN", text, _lines((), doubt.next, doubt.by_hand))
@@ -242,7 +240,7 @@ def _caused(
     word: str,
     said: Sequence[str],
 ) -> Conclusion:
-    """The conclusion about a cause. said: commands that were already printed."""
+    """The conclusion about a cause. said: commands that are already printed."""
     unfinished = (each for each in diagnosis.findings if each.code is Code.RUN_NOT_FINISHED)
     firsts = dict.fromkeys(shlex.join(each.next) for each in unfinished)
     first = [each for each in firsts if each not in said]
@@ -266,12 +264,12 @@ def _lines(
 
 
 def nothing_found(verb: str, section: Section, evidence: Evidence) -> tuple[str, str]:
-    """The first word and the text of the line for a section without findings."""
+    """Returns the first word and the text of the line for a section without findings."""
     made = _pending(evidence)
-    is_well, text = _seen(section, evidence, len(made))
+    is_well, text = _state_of(section, evidence, len(made))
     if section is Section.CSRS and made:
-        # verify does not check why CSRs are pending, and doctor reports them only after some time:
-        # so the section is not ok.
+        # verify does not check why CSRs are pending, and doctor reports them only after some time.
+        # So the section is not ok.
         oldest = "the oldest " if len(made) > 1 else ""
         ago = f", {oldest}made {duration_text(evidence.at - min(made))} ago"
         why = "; doctor says why" if verb == "verify" else ago
@@ -285,7 +283,7 @@ def _pending(evidence: Evidence) -> list[datetime]:
     return [each.metadata.creation_timestamp or evidence.at for each in csrs]
 
 
-def _seen(section: Section, evidence: Evidence, undecided: int) -> tuple[bool, str]:
+def _state_of(section: Section, evidence: Evidence, undecided: int) -> tuple[bool, str]:
     """Whether all is well in a section without findings, and its text."""
     served, nodes = evidence.served, len(evidence.nodes.or_else(()))
     answering = sum(not is_silent(each) and not is_our_side(each) for each in served)

@@ -1,4 +1,4 @@
-"""Findings: codes of the catalogue that apply to this cluster, with proofs.
+"""Makes findings: a code of the catalogue with this cluster's subjects and proofs.
 
 The catalogue's definitions supply severity, NEXT and sentences.
 """
@@ -23,7 +23,7 @@ class Proof(msgspec.Struct, frozen=True):
     vantage: str
     at: datetime
     address: str = ""
-    """The address that was dialled; empty if none was."""
+    """The dialled address; empty if nothing was dialled."""
 
 
 class Finding(msgspec.Struct, frozen=True, rename="camel"):
@@ -39,13 +39,13 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
 
     proofs: tuple[Proof, ...] = ()
     because_of: str = ""
-    """The codes of the findings that explain this one, comma-separated; empty if none does."""
+    """The codes of the findings that explain this one, comma-separated."""
 
     cause: str = ""
     """The sentence that names this finding as the cause."""
 
     next: tuple[str, ...] = ()
-    """The next command, as a list of arguments, if this is the cause. `finding` always sets it."""
+    """The next command, as a list of arguments, if this is the cause."""
 
     by_hand: str = ""
     """What to do by hand if the command is not enough."""
@@ -58,8 +58,8 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
 
 _RELEASE = "meta.helm.sh/release-name"
 _RELEASES = ("helm", "list", "--all-namespaces")
-"""NEXT instead of a command that changes an object of a Helm release. After such a change Helm 4's
-next upgrade or rollback fails with a field manager conflict."""
+"""NEXT if kubectl would change an object of a Helm release. After that change Helm 4's next upgrade
+or rollback would fail with a field manager conflict."""
 
 
 def finding(
@@ -71,7 +71,7 @@ def finding(
     severity: Severity | None = None,
     details: Mapping[str, str] = MappingProxyType({}),
 ) -> Finding:
-    """A finding with this code. details: values for the definition's templates besides the title and subjects.
+    """Makes a finding with this code. details: further values for the definition's templates.
 
     Raises:
         KeyError: a template names a missing detail.
@@ -100,7 +100,7 @@ def finding(
 
 
 def sentence(title: str) -> str:
-    """The title with a capital, unless it starts with a program's name."""
+    """Capitalizes the title unless it starts with a program's name."""
     first = title.partition(" ")[0]
     is_a_program = "-" in first or first == "kubevouch"
     return title if is_a_program else title[:1].upper() + title[1:]
@@ -118,7 +118,7 @@ def named(names: Sequence[str], most: int = 8) -> str:
 
 
 def wire_proof(served: Served, seen: str | None = None) -> Proof:
-    """The proof from a node's port. If `seen` is None, the proof has Go's text (`wire_text`)."""
+    """A proof from a node's port. seen: by default Go's error (`wire_text`)."""
     return Proof(
         subject=served.node,
         seen=wire_text(served) if seen is None else seen,
@@ -129,26 +129,26 @@ def wire_proof(served: Served, seen: str | None = None) -> Proof:
 
 
 def wire_text(served: Served) -> str:
-    """Go's text for what a port showed; empty if all is well."""
+    """Go's error for this handshake; empty if the certificate verifies."""
     if served.dialled.failure is not None:
         return served.dialled.failure.go_text or served.dialled.failure.text
     return served.verdict.logged_text if served.verdict else ""
 
 
 def api_proof(subject: str, seen: str, measured: Measured[Any]) -> Proof:
-    """The proof of what the API server answered."""
+    """A proof from a response of the API server."""
     return Proof(subject=subject, seen=seen, vantage=str(measured.vantage), at=measured.at)
 
 
 def pods_of(evidence: Evidence) -> dict[str, str]:
-    """Details for commands about metrics-server's pods: those that its Service selects, else those of its manifests."""
+    """Namespace and label selector of metrics-server's pods, from its Service, else from its manifests."""
     namespace, labels = evidence.metrics.place
     selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
     return {"namespace": namespace, "selector": selector}
 
 
 def deployment_of(evidence: Evidence) -> dict[str, str]:
-    """Details for commands about metrics-server's Deployment, by default its usual name. `helm` is the Helm release, if any."""
+    """Namespace, name and Helm release of metrics-server's Deployment. Defaults to its usual namespace and name."""
     found = evidence.metrics.deployment.value
     if found is None:
         return {"namespace": METRICS_SERVER_NAMESPACE, "deployment": "metrics-server"}

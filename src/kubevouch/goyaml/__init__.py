@@ -1,10 +1,10 @@
-"""YAML and JSON as Go's sigs.k8s.io/yaml reads them, with limits. All YAML of the product is read here.
+"""YAML and JSON as Go's sigs.k8s.io/yaml reads them, with limits. No other file in src imports `yaml`.
 
 kubectl reads kubeconfigs and manifests with that library, and a kubelet reads its configuration
 with it. A file must mean the same here: `yes` is a boolean, `1e3` is a number, `12:30:45` and
 `2001-01-01` are strings, the last of duplicate keys wins, `<<` merges where it is written, and only
-the first document counts. Tags other than !!str are errors. tests/kubeconfig has recorded answers
-of kubectl, tests/kubelet those of a kubelet.
+the first document counts. Tags other than !!str are errors. tests/kubeconfig has recorded results
+of kubectl, tests/kubelet of a kubelet.
 
 - `read`: the value in a file
 - `compose`: nodes with their positions, for an edit; also reports oddities
@@ -12,8 +12,8 @@ of kubectl, tests/kubelet those of a kubelet.
 - `written`: a value as YAML for people
 
 The text may be hostile. Nodes are built from parser events: depth, values and the values behind
-aliases are counted before anything is built, and no tag constructs an object. So no other file
-imports `yaml`. This package does not know what the file is for.
+aliases are counted before anything is built, and no tag constructs an object. This package does not
+know what the file is for.
 
 Sources: decode.go in go.yaml.in/yaml/v2, yaml.go in sigs.k8s.io/yaml.
 """
@@ -34,7 +34,7 @@ MAX_BYTES: Final = 1024 * 1024
 MAX_VALUES: Final = 100_000
 MAX_DEPTH: Final = 64
 
-# Go's parser is a port of libyaml's; without it PyYAML's own stands in.
+# Go's parser is a port of libyaml. Without libyaml, use PyYAML's own parser.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -100,11 +100,11 @@ class MappingEntry:
 
 
 Note = Callable[[Oddity, Position, str], None]
-"""Called for each oddity with its position and path. The path is the dotted path of the key, or for `<<` that of the mapping."""
+"""Called for each oddity with its position and path. The path is the dotted path of the key, or of the mapping with the `<<`."""
 
 
 def read(data: bytes, note: Note = lambda *_: None) -> Value:
-    """The value of the first document; None if there is no document. note: called as in `compose`.
+    """The value of the first document; None without a document. note: called as in `compose`.
 
     Raises UnreadableYaml.
     """
@@ -113,7 +113,7 @@ def read(data: bytes, note: Note = lambda *_: None) -> Value:
 
 
 def compose(text: str, note: Note) -> YamlNode | None:
-    """The first document with positions; None if there is no document.
+    """The first document with positions; None without a document.
 
     Calls `note` for every oddity. Uses PyYAML's pure Python parser: its positions and error
     messages are the same on every machine. That parser rejects tabs between words, and needs a
@@ -172,7 +172,7 @@ class _Composer:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if event.version not in (None, (1, 1)):
-                    what = "not YAML: %YAML has a version other than 1.1"
+                    what = "not YAML: the version in %YAML is not 1.1"
                     raise UnreadableYaml(what, _position_of(event.start_mark))
                 node = self._node(next(self._events), "", 0)
                 next(self._events)  # the document's end
@@ -277,7 +277,7 @@ def _too_deep(position: Position) -> UnreadableYaml:
 
 def _scalar(event: yaml.ScalarEvent) -> Scalar:
     if _SURROGATE.search(event.value):
-        raise ValueError("a string has half of a surrogate pair")
+        raise ValueError("a string contains an unpaired surrogate")
     if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
         raise ValueError(f"unsupported tag {event.tag[:40]}")
     return plain_scalar(event.value) if event.implicit[0] and not event.tag else event.value

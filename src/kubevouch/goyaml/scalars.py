@@ -1,4 +1,4 @@
-"""How Go reads a single scalar: as YAML 1.1 with exceptions, unlike Python and unlike YAML 1.2.
+"""How Go reads a single scalar: as in YAML 1.1 with exceptions, unlike PyYAML and YAML 1.2.
 
 Sources: resolve in resolve.go of go.yaml.in/yaml/v2 for values, convertToJSONableObject in yaml.go
 of sigs.k8s.io/yaml for keys, strconv for numbers.
@@ -68,7 +68,7 @@ def _number(text: str) -> int | float | None:
 
 
 def _integer(sign: str, *digits: str | None) -> int | None:
-    """The integer; None beyond 64 bits. A sign takes one bit."""
+    """The integer; None beyond 64 bits. With a sign, beyond 63 bits."""
     written = zip(digits, (16, 2, 8, 10), strict=True)
     value = next(int(sign + found, base) for found, base in written if found)
     return value if -(1 << 63) <= value < 1 << (63 if sign else 64) else None

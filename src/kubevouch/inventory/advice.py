@@ -12,8 +12,8 @@ from kubevouch.inventory.rows import CertificateRow, RowState
 
 _DOCTOR: Final = ("kubevouch", "doctor")
 _CONFIG: Final = (
-    "with `--config FILE`, the ClusterConfiguration of ConfigMap kube-system/kubeadm-config: "
-    "without it a load balancer's name and certSANs are lost"
+    "with `--config FILE` (the ClusterConfiguration in ConfigMap kube-system/kubeadm-config; "
+    "without it certSANs and a load balancer's name are lost)"
 )
 _SEEN_BY_DOCTOR: Final = frozenset(
     {
@@ -31,12 +31,12 @@ _RESTARTED: Final = {
     CertificateUse.SUPER_ADMIN_CONF: "no restart is needed",
     CertificateUse.ETCD_HEALTHCHECK_CLIENT: "no restart is needed",
 }
-"""What to restart, since programs read kubeadm's certificates when they start. Certificates not
-listed belong to kube-apiserver."""
+"""What to restart, since programs read kubeadm's certificates only when they start. By default
+kube-apiserver."""
 _LACKING: Final = frozenset({RowState.MISSING, RowState.UNREADABLE, RowState.WRONG})
 _KEPT: Final = (
-    "Other control planes and backups have the cluster's CAs; so do the ConfigMaps "
-    "kube-root-ca.crt and extension-apiserver-authentication of kube-system (except etcd's)"
+    "Other control planes and backups have the cluster's CAs. ConfigMaps kube-root-ca.crt and "
+    "extension-apiserver-authentication in kube-system have all except etcd's"
 )
 
 
@@ -44,7 +44,7 @@ _KEPT: Final = (
 class Advice:
     """What to do: a command, an action by hand, or both.
 
-    before: an action by hand that the command needs first.
+    before: an action by hand before the command.
     """
 
     command: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Advice:
 
 
 def advice_of(row: CertificateRow) -> Advice:
-    """The command or action that renews the certificate, or shows why it is not renewed."""
+    """Returns the command or action that renews the certificate, or shows why it is not renewed."""
     found = row.found
     is_refused = row.state is RowState.WRONG and found.use is CertificateUse.WEBHOOK
     is_silent = row.state is RowState.UNREADABLE and found.vantage is Vantage.DIALLED
@@ -65,12 +65,12 @@ def advice_of(row: CertificateRow) -> Advice:
         return _authority_advice(row)
     where = f"on {_node(row)}" if found.node else f"where {found.where} is served"
     if row.renewed_by is RenewedBy.KUBEADM:
-        return _kubeadms_advice(row, f"as root {where}")
+        return _kubeadm_advice(row, f"as root {where}")
     return Advice(by_hand=f"renew it {where}: {row.renewed_by}")
 
 
 def _node(row: CertificateRow) -> str:
-    """The node to act on. The node of a disk may be unknown."""
+    """The node to act on, or its disk if the node is unknown."""
     found = row.found
     return f"the node whose disk is {found.root}" if found.root == found.node else found.node
 
@@ -79,26 +79,24 @@ def _as_root(row: CertificateRow) -> str:
     return f"as root on {_node(row)}, " if row.found.node else "as root, "
 
 
-def _kubeadms_advice(row: CertificateRow, where: str) -> Advice:
+def _kubeadm_advice(row: CertificateRow, where: str) -> Advice:
     """The advice for a certificate that kubeadm renews.
 
     Missing and unreadable certificates must be created, since `renew` copies the names from the old
-    certificate. `renew` signs with the CA on disk. If that CA was swapped, all its certificates
+    certificate. `renew` signs with the CA on disk. If somebody replaced that CA, all certificates
     look wrong.
     """
     use = row.found.use
     then = f"{where}; {_RESTARTED.get(use, 'then restart kube-apiserver')}"
     if row.state in {RowState.MISSING, RowState.UNREADABLE}:
-        return Advice(_made_by_kubeadm(use), f"{_CONFIG}, {then}", _moved_away(row))
-    before = (
-        f"if the CA there is not the cluster's, restore the cluster's CA and renew nothing. {_KEPT}"
-    )
+        return Advice(_made_by_kubeadm(use), f"{_CONFIG}, {then}", _move_advice(row))
+    before = f"if the CA on disk is not the cluster's, restore the cluster's CA and renew nothing. {_KEPT}"
     is_wrong = row.state is RowState.WRONG
     return Advice(("kubeadm", "certs", "renew", use), then, before if is_wrong else "")
 
 
-def _moved_away(row: CertificateRow) -> str:
-    """The files to move away first. `kubeadm init phase` fails if a file is incomplete, or lacks its certificate or key.
+def _move_advice(row: CertificateRow) -> str:
+    """The advice to move old files away. `kubeadm init phase` fails if a file is incomplete, or lacks its certificate or key.
 
     Source: writeCertificateFilesIfNotExist in cmd/kubeadm/app/phases/certs/certs.go,
     validateKubeConfig in phases/kubeconfig/kubeconfig.go; tried with kubeadm 1.36.3.
@@ -106,7 +104,7 @@ def _moved_away(row: CertificateRow) -> str:
     path = row.found.path
     if path.endswith(".crt"):
         key = posixpath.basename(path).removesuffix(".crt") + ".key"
-        return f"{_as_root(row)}move {path} and {key} beside it away, if they exist: kubeadm creates both or neither"
+        return f"{_as_root(row)}move {path} and {key} away if they exist: kubeadm creates both or neither"
     return "" if row.state is RowState.MISSING else f"{_as_root(row)}move {path} away"
 
 
@@ -115,24 +113,24 @@ def _authority_advice(row: CertificateRow) -> Advice:
     if row.beside_another and row.state is RowState.EXPIRED:
         return Advice(by_hand=f"remove it from {found.path} once its certificates are unused")
     if row.beside_another:
-        return Advice(by_hand=f"leave it in {found.path}: its certificates become valid with it")
+        return Advice(by_hand=f"leave it in {found.path}: it becomes valid later")
     if found.use is CertificateUse.CA_BUNDLE:
         return Advice(by_hand=f"put the CA of the served certificate into {found.where}")
     if row.state in _LACKING:
-        return Advice(by_hand=_put_back(row))
-    by_hand = "kubeadm does not renew CAs: create the next one, make all trust it, re-issue all certificates"
+        return Advice(by_hand=_restore_advice(row))
+    by_hand = "kubeadm does not renew CAs: create a new CA, make everything trust it, and re-issue all certificates"
     if found.use is CertificateUse.CLUSTER_CA:
         return Advice(("kubevouch", "explain", str(Code.CLUSTER_CA_EXPIRING)), by_hand)
     return Advice(by_hand=by_hand)
 
 
-def _put_back(row: CertificateRow) -> str:
+def _restore_advice(row: CertificateRow) -> str:
     """The advice to restore a missing CA from another copy. A new CA would split the cluster."""
     found = row.found
     if found.vantage is not Vantage.NODE_DISK:
-        return f"create no other CA: kube-apiserver writes {found.where} from the file on its disk, so check that file"
-    own = f"{_as_root(row)}restore the cluster's own CA to {found.path}, on a control plane with its key beside it"
-    return f"create no other CA: {own}. {_KEPT}"
+        return f"do not create a CA: kube-apiserver writes {found.where} from the file on its disk, so check that file"
+    own = f"{_as_root(row)}restore the cluster's own CA to {found.path}, on a control plane also its key"
+    return f"do not create a CA: {own}. {_KEPT}"
 
 
 def _made_by_kubeadm(use: CertificateUse) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What matters most in an inventory: which certificates have expired or expire first, and what stops then."""
+"""What matters most in an inventory: which certificates have expired or expire first, and what stops as a result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from kubevouch.inventory.purpose import PURPOSES, harm_of
 from kubevouch.inventory.rows import IN_TIME, CertificateRow, Concern, Limits, RowState
 from kubevouch.x509 import duration_text
 
-_OF_ONE: Final = frozenset(
+_AFFECT_ONE: Final = frozenset(
     {
         CertificateUse.KUBELET_SERVING,
         CertificateUse.KUBELET_CLIENT,
         CertificateUse.KUBECONFIG,
     }
 )
-"""Uses whose certificates serve only one node or client. Of the certificates still to expire, these are reported last."""
+"""Uses whose certificates affect only one node or client. Among unexpired certificates they are reported last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Rows of one use and one state that have reached a limit, sorted by end."""
+    """Rows of one use and one state that have reached a limit, sorted by expiry."""
 
     rows: tuple[CertificateRow, ...]
     concern: Concern
@@ -39,7 +39,7 @@ class Trouble:
         return self.rows[0].word.upper()
 
     def text(self, at: datetime) -> str:
-        """Which certificates, where, and when they end or ended."""
+        """Names the certificates, their places, and their fault or expiry."""
         first = self.rows[0]
         what = f"{first.found.use} of {places_of(self.rows)}"
         if first.remaining is None or first.state is RowState.WRONG:
@@ -47,11 +47,11 @@ class Trouble:
             return f"{what}: {why}" if why else what
         if first.state is RowState.NOT_YET_VALID:
             begins = first.found.certificate.not_before if first.found.certificate else at
-            return f"{what}: valid only in {duration_text(begins - at)}"
+            return f"{what}: becomes valid in {duration_text(begins - at)}"
         which = "the first " if len(self.rows) > 1 else ""
         if first.state is RowState.SELF_SIGNED:
             left = duration_text(first.remaining)
-            return f"{what}: self-signed by the kubelet, so nobody can verify it; {which}ends in {left}"
+            return f"{what}: self-signed by the kubelet, so no client can verify it; {which}ends in {left}"
         if first.remaining < timedelta():
             return f"{what}, {which}{duration_text(-first.remaining)} ago"
         return f"{what}, {which}in {duration_text(first.remaining)}"
@@ -69,8 +69,8 @@ class Outlook:
     """What matters most in an inventory.
 
     first: the first good certificate to expire. unknown: whether something could not be read.
-    besides: sentences about faults of certificates that are within their validity. advice: None if
-    nothing needs to be done.
+    besides: sentences about faults of unexpired certificates. advice: None if nothing needs to be
+    done.
     """
 
     troubles: tuple[Trouble, ...]
@@ -82,7 +82,7 @@ class Outlook:
 
 
 def outlook_of(found: FoundCertificates, rows: Sequence[CertificateRow], limits: Limits) -> Outlook:
-    """The outlook for the terminal and the HTML page."""
+    """Returns the outlook for the terminal and the HTML page."""
     troubles, doubted = troubles_of(rows, limits), doubted_of(rows)
     unknown = not all(each.is_ordinary for each in found.not_read)
     if troubles:
@@ -95,12 +95,12 @@ def outlook_of(found: FoundCertificates, rows: Sequence[CertificateRow], limits:
 def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice | None:
     lacks = any(each.doubt.kind is DoubtKind.NOT_ALLOWED for each in found.not_read)
     if unknown and found.asked_disks and not lacks:
-        before = "make ssh and sudo work on the unread nodes"
+        before = "make ssh and sudo work on the nodes that could not be read"
         return Advice(("kubevouch", "certs", "--via", "ssh"), before=before)
     if unknown and found.without_cluster:
-        return Advice(by_hand="as root, `kubevouch certs --root DIR`, where DIR is the node's /")
+        return Advice(by_hand="as root, `kubevouch certs --root DIR` (the node's root folder)")
     if doubted and found.without_cluster:
-        # A good certificate on a disk with a remark ends with its CA.
+        # On a disk, a good certificate with a remark is one that expires with its CA.
         return Advice(("kubevouch", "explain", str(Code.CLUSTER_CA_EXPIRING)))
     if not (unknown or doubted):
         return None
@@ -108,7 +108,7 @@ def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:
-    """The rows that reach a limit, in groups: failures by harm, then certificates still to expire, by date."""
+    """Groups the rows that reach a limit: first failures by harm, then unexpired certificates by date."""
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     keyed = sorted(worth, key=lambda each: (*_key(each, limits), _left(each)))
     groups = [
@@ -119,16 +119,16 @@ def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble
 
 
 def most_harmful(troubles: Sequence[Trouble], most: int) -> tuple[Trouble, ...]:
-    """The first trouble and the most harmful others, up to `most`, in their order."""
+    """Returns at most `most` troubles in their order: the first one and the most harmful others."""
     kept = sorted(troubles[1:], key=lambda each: (each.concern is not Concern.FAIL, _harm(each)))
     shown = {id(each) for each in (*troubles[:1], *kept[: most - 1])}
     return tuple(each for each in troubles if id(each) in shown)
 
 
 def what_stops(rows: Sequence[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
-    """The first row of each use, and when it ends. rows: in the order of `rows_of`.
+    """The first row of each use, and when it expires. rows: in the order of `rows_of`.
 
-    Missing files are ignored, since one alone stops nothing.
+    Missing files are ignored, since a missing file alone stops nothing.
     """
     first: dict[CertificateUse, CertificateRow] = {}
     for row in rows:
@@ -146,12 +146,12 @@ def _when(row: CertificateRow) -> str:
 
 
 def doubted_of(rows: Sequence[CertificateRow]) -> tuple[CertificateRow, ...]:
-    """Rows of certificates that are within their validity but have a fault."""
+    """The rows of valid certificates that have remarks."""
     return tuple(row for row in rows if row.state is RowState.VALID and row.remarks)
 
 
 def besides(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
-    """A sentence for each use, about the faults of certificates within their validity."""
+    """A sentence for each use, about the remarks on its valid certificates."""
     uses: dict[CertificateUse, list[CertificateRow]] = {}
     for row in doubted_of(rows):
         uses.setdefault(row.found.use, []).append(row)
@@ -165,7 +165,7 @@ def besides(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
 
 
 def first_to_end(rows: Sequence[CertificateRow]) -> CertificateRow | None:
-    """The good certificate that expires first; None if none is good."""
+    """The good certificate that expires first; None if no certificate is good."""
     valid = [each for each in rows if each.state in IN_TIME]
     return min(valid, key=_left, default=None)
 
@@ -184,25 +184,25 @@ def _harm(trouble: Trouble) -> int:
 
 
 def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedelta]:
-    """The sort key: failures by harm, then certificates still to expire, CAs first.
+    """The sort key: failures by harm, then unexpired certificates, CAs first.
 
     Without a CA nothing can be renewed. A CA beside a valid one is less urgent.
     """
     first, harm, left = trouble.rows[0], _harm(trouble), _left(trouble.rows[0])
     if trouble.concern is Concern.FAIL:
         return False, first.beside_another, harm, left, 0, left
-    tier = 2 * (first.found.use in _OF_ONE) + (not PURPOSES[first.found.use].is_ca)
+    tier = 2 * (first.found.use in _AFFECT_ONE) + (not PURPOSES[first.found.use].is_ca)
     days = timedelta(days=left // timedelta(days=1))
     return True, first.beside_another, tier, days, harm, left
 
 
 def place_of(row: CertificateRow) -> str:
-    """The node of the certificate, else its place."""
+    """The certificate's node, or its place if it has no node."""
     return row.found.node or row.found.where
 
 
 def places_of(rows: Sequence[CertificateRow]) -> str:
-    """The place of the rows if they share one; else how many, and the first few."""
+    """The place that all rows share, or the number of places and the first few."""
     places = list(dict.fromkeys(map(place_of, rows)))
     few = named(places, most=NAMES)
     return few if len(places) == 1 else f"{len(places)} places ({few})"

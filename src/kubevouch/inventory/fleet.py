@@ -1,4 +1,4 @@
-"""Sums up many certificates of one use, or many unread places, in a few lines."""
+"""Summarizes many certificates of one use, or many unread places, in a few lines."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ _OWN_AUTHORITY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Outlier:
-    """A row that differs from the others of its use. why: a clause. more: how many other rows have the same reason."""
+    """A row that differs from the others of its use. more: how many further rows differ for the same reason."""
 
     row: CertificateRow
     why: str
@@ -37,7 +37,7 @@ class Outlier:
 
 @dataclass(frozen=True, slots=True)
 class UseSummary:
-    """A summary of all rows of a use. first: the first readable one to end, or None."""
+    """A summary of all rows of a use. first: the readable row that expires first, or None."""
 
     use: CertificateUse
     count: int
@@ -97,7 +97,7 @@ def signed_by(row: CertificateRow) -> str:
 def _outliers(
     rows: Sequence[CertificateRow], read: Sequence[CertificateRow], limits: Limits
 ) -> Iterable[Outlier]:
-    """The rows to show: those that reach a limit, then those of an unusual signer, then those that do not verify."""
+    """The rows to show: first rows that reach a limit, then rows with an unusual signer, then rows that do not verify."""
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     by_word = sorted(worth, key=lambda each: state_word(each, limits))
     for word, same in groupby(by_word, key=lambda each: state_word(each, limits)):
@@ -130,14 +130,14 @@ _BY_ROOT: Final = "`kubevouch certs --root /` on a control plane"
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A line about unread places. is_failure: whether the user asked for these places."""
+    """A line about unread places. is_failure: whether these places should have been read."""
 
     text: str
     is_failure: bool
 
 
 def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
-    """A row for each unread file: its certificate may be the first to expire."""
+    """A row for each unread file, since its certificate may be the first to expire."""
     return tuple(
         replace(
             row_of(each.lacks, each.lacks.at),
@@ -164,7 +164,7 @@ def all_unread(found: FoundCertificates) -> tuple[NotRead, ...]:
 
 
 def unread_of(found: FoundCertificates) -> tuple[Unread, ...]:
-    """The unread places in lines, failures first."""
+    """Returns a line for each kind of unread place, failures first."""
     groups: dict[tuple[bool, str, str], list[NotRead]] = {}
     for each in all_unread(found):
         what = each.what.replace(each.node, "") if each.node else each.what

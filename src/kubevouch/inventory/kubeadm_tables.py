@@ -37,7 +37,7 @@ _UNITS: Final = (
 
 
 def is_in_kubeadms_tables(row: CertificateRow) -> bool:
-    """Whether kubeadm lists this certificate, and we read it from the disk."""
+    """Whether kubeadm lists this certificate, and it was read from a disk."""
     return _is_kubeadms_file(row.found)
 
 
@@ -46,9 +46,9 @@ def _is_kubeadms_file(found: FoundCertificate) -> bool:
 
 
 def unseen_of_kubeadm(certificates: Iterable[FoundCertificate]) -> tuple[str, ...]:
-    """Names that kubeadm gives to files that it would show, but that were not found.
+    """Names of the files that kubeadm would show. Empty if any of its files was read.
 
-    Empty if any of its files was read.
+    Leaves out certificates that were found elsewhere.
     """
     listed = list(certificates)
     if any(map(_is_kubeadms_file, listed)):
@@ -71,7 +71,7 @@ def disk_tables(rows: Iterable[CertificateRow]) -> Iterator[DiskTables]:
     for row in filter(is_in_kubeadms_tables, rows):
         nodes.setdefault(row.found.node, []).append(row)
     for node in sorted(nodes):
-        found = _one_a_use(nodes[node])
+        found = _one_per_use(nodes[node])
         cas = [_cells(each) for each in found if PURPOSES[each.found.use].is_ca]
         leaves = [_cells(each) for each in found if not PURPOSES[each.found.use].is_ca]
         yield DiskTables(node, leaves, [(*each[:3], each[4]) for each in cas])
@@ -99,7 +99,7 @@ def human_duration(seconds: int) -> str:
     return f"{seconds // _YEAR}y"
 
 
-def _one_a_use(rows: Iterable[CertificateRow]) -> list[CertificateRow]:
+def _one_per_use(rows: Iterable[CertificateRow]) -> list[CertificateRow]:
     """One row for each use, sorted by name.
 
     If a file has several certificates, kubeadm shows the first, with the whole file as its chain.
@@ -113,7 +113,7 @@ def _one_a_use(rows: Iterable[CertificateRow]) -> list[CertificateRow]:
 
 
 def _cells(row: CertificateRow) -> tuple[str, ...]:
-    """The cells: name, end, residual time, CA, externally managed. Only the name if there is no certificate."""
+    """The cells: name, expiry, residual time, CA, externally managed. Only the name if there is no certificate."""
     certificate = row.found.certificate
     if certificate is None:
         return f"!{absent_word(row)}! {row.found.use}", "", "", "", ""
@@ -127,7 +127,7 @@ def absent_word(row: CertificateRow) -> str:
 
 
 def managed_elsewhere(row: CertificateRow) -> str:
-    """The text under EXTERNALLY MANAGED: yes, no, or that this could not be checked."""
+    """The cell under EXTERNALLY MANAGED: yes, no, or not known."""
     words = {True: "yes", False: "no", None: "not known"}
     return words[row.found.externally_managed]
 

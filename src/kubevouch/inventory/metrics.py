@@ -1,4 +1,4 @@
-"""Rows as Prometheus series, the same for `certs -o prometheus` and for the exporter.
+"""Turns rows into Prometheus series, for `certs -o prometheus` and for the exporter.
 
 As in cert-manager's and kubelets' metrics, notBefore and notAfter are series, so a rule can compute
 the time left or the used part of the life. The number of series does not depend on certificates'
@@ -15,7 +15,7 @@ from kubevouch.serve.series import heading, in_pieces, label
 from kubevouch.tls import FailureKind
 
 LONGEST_PLACE: Final = 200
-"""The longest place in a label, in characters, since authors of objects choose it."""
+"""The longest place in a label, in characters. Authors of objects choose the place."""
 
 
 NOT_AFTER: Final = "kubevouch_certificate_not_after_timestamp_seconds"
@@ -26,13 +26,13 @@ FAILURE: Final = "kubevouch_certificate_verify_failure_info"
 KUBELET_VERIFIED: Final = "kubevouch_kubelet_serving_verified"
 KUBELET_FAILURE: Final = "kubevouch_kubelet_serving_failure_info"
 FAMILIES: Final = {
-    NOT_AFTER: "When the certificate ends, in seconds since 1970.",
+    NOT_AFTER: "When the certificate expires, in seconds since 1970.",
     NOT_BEFORE: "When the certificate's validity starts, in seconds since 1970.",
-    INFO: "1 for each place of a certificate: who renews it, and whether it can be read.",
-    VERIFIED: "Whether the certificate presented there is signed by the CAs that clients trust, and valid for its name.",
-    FAILURE: "1 for each unverified certificate, with the reason.",
-    KUBELET_VERIFIED: "Whether the kubelet's serving certificate proves that it is this node: CA, address and name.",
-    KUBELET_FAILURE: "1 for each unverified kubelet, with the reason.",
+    INFO: "1 for each certificate that was found or expected. Labels: who renews it, and whether it was read.",
+    VERIFIED: "Whether the server's certificate verifies (CA, dates, address or name).",
+    FAILURE: "1 for each certificate that does not verify, with the reason.",
+    KUBELET_VERIFIED: "Whether the kubelet's serving certificate verifies (CA, dates, address and node name).",
+    KUBELET_FAILURE: "1 for each kubelet whose certificate does not verify or was not presented, with the reason.",
 }
 """The help text of each metric, in the order of the page."""
 
@@ -54,7 +54,7 @@ def families_of(series: Sequence[Series]) -> Iterator[str]:
 
 
 def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
-    """Each row with its place as a label. The second certificate of a place gets `(2)`, since series must differ."""
+    """Each row with its place as a label. The second certificate at a place gets `(2)`, since series must differ."""
     seen: Counter[tuple[str, str, str]] = Counter()
     found = []
     for row in rows:
@@ -108,10 +108,10 @@ def _verdict(verified: str, failure: str, labels: str, reason: str | None) -> di
 
 
 def kubelet_failure(row: CertificateRow) -> str | None:
-    """Why a kubelet's certificate does not prove the node, as a fixed word; "" if it does, None if unknown.
+    """Why a kubelet's certificate does not verify, as a fixed word; "" if it verifies, None if unknown.
 
-    Like our metrics server before it sends a token, this rejects a trusted certificate of another
-    node.
+    Rejects a trusted certificate of another node, as our metrics server does before it sends a
+    token.
     """
     found, verdict = row.found, row.found.verdict
     if found.failure is FailureKind.OUR_SIDE:

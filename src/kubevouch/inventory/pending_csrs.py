@@ -1,8 +1,8 @@
-"""Which kubelets wait for a certificate, since when, and their newest issued certificates. All from watched CSRs.
+"""Finds in watched CSRs which kubelets wait for a certificate, since when, and their newest issued certificates.
 
 A kubelet makes a new CSR every 15 minutes until one is decided, and old CSRs stay pending for a
-day. So the CSRs of a kubelet count together. It waits if its newest CSR is pending, since the first
-CSR after its last decided one.
+day. So a kubelet waits if its newest CSR is pending, and has waited since its first CSR after the
+last decided one.
 """
 
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ class _Known(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """How many kubelets wait for one signer, and since when the first one has waited."""
+    """How many kubelets wait for one signer, and since when the longest has waited."""
 
     askers: int = 0
     since: datetime | None = None
@@ -42,7 +42,7 @@ class PendingCsrs:
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
         self.issued: dict[str, IssuedServing] = {}
-        """The newest issued certificate by node. Kept after its CSR is deleted, an hour later."""
+        """The newest issued certificate by node. Kept when its CSR is deleted after an hour."""
 
     def put(self, csr: CertificateSigningRequest) -> str:
         """Adds a new or changed CSR. Returns the node whose kubelet to dial again, or "".
@@ -56,7 +56,7 @@ class PendingCsrs:
         decided = any(each.type in {"Denied", "Failed"} for each in csr.status.conditions)
         pending = not (decided or csr.status.certificate)
         is_new = csr.name not in self._known
-        self._known[csr.name] = _Known(signer, _asker(csr), created, pending)
+        self._known[csr.name] = _Known(signer, _user_of(csr), created, pending)
         if signer != KUBELET_SERVING:
             return ""
         if pending and is_new and csr.spec.username.startswith(NODE_USER):
@@ -72,7 +72,7 @@ class PendingCsrs:
         self.issued.pop(name, None)
 
     def pending(self) -> dict[str, Pending]:
-        """The waiting kubelets, with an entry for each signer."""
+        """The waiting kubelets by signer, with an entry for each signer."""
         of_asker: dict[tuple[str, str], list[_Known]] = {}
         for each in self._known.values():
             of_asker.setdefault((each.signer, each.asker), []).append(each)
@@ -100,7 +100,7 @@ class PendingCsrs:
         return node
 
 
-def _asker(csr: CertificateSigningRequest) -> str:
+def _user_of(csr: CertificateSigningRequest) -> str:
     """The user that the certificate is for. The requestor may be a bootstrap token that joining nodes share."""
     if csr.spec.signer_name == KUBELET_SERVING or (parsed := csr_of(csr).parsed) is None:
         return csr.spec.username
@@ -108,7 +108,7 @@ def _asker(csr: CertificateSigningRequest) -> str:
 
 
 def _waits_since(csrs: list[_Known]) -> datetime | None:
-    """Since when a kubelet has waited; None if its newest CSR is decided."""
+    """When the kubelet began to wait; None if its newest CSR is decided."""
     since = None
     for each in sorted(csrs, key=lambda each: each.created, reverse=True):
         if not each.pending:

@@ -1,4 +1,4 @@
-"""The purpose of each certificate of a cluster: what stops when it ends, and who renews it."""
+"""The purpose of each certificate of a cluster: what stops when it expires, and who renews it."""
 
 from enum import StrEnum
 from types import MappingProxyType
@@ -8,7 +8,7 @@ from kubevouch.evidence.certificates import CertificateUse
 
 
 class RenewedBy(StrEnum):
-    """Who replaces a certificate before it ends."""
+    """Who replaces a certificate before it expires."""
 
     KUBEADM = "kubeadm"
     KUBELET = "the kubelet by itself"
@@ -22,8 +22,7 @@ class RenewedBy(StrEnum):
 class Purpose(NamedTuple):
     """What a certificate is for.
 
-    stops: what an operator sees when the certificate ends, as a clause without a full stop. is_ca:
-    whether it signs others.
+    stops: what stops when the certificate expires, without a full stop. is_ca: whether it is a CA.
     """
 
     stops: str
@@ -64,19 +63,19 @@ PURPOSES = MappingProxyType(
             "kubectl logs, exec, attach and port-forward: kubelets refuse the API server", _KUBEADM
         ),
         CertificateUse.FRONT_PROXY_CA: Purpose(
-            "aggregated APIs, with kubectl top and autoscaling", RenewedBy.BY_HAND, is_ca=True
+            "aggregated APIs, such as kubectl top and autoscaling", RenewedBy.BY_HAND, is_ca=True
         ),
         CertificateUse.FRONT_PROXY_CLIENT: Purpose(
-            "aggregated APIs, with kubectl top and autoscaling: they refuse the API server",
+            "aggregated APIs, such as kubectl top and autoscaling: they refuse the API server",
             _KUBEADM,
         ),
         CertificateUse.KUBELET_SERVING: Purpose(
-            "kubectl top and autoscaling lose this node; logs, exec and port-forward too, "
-            "where its port has no certificate to serve, or the API server verifies kubelets",
+            "kubectl top and autoscaling lose this node, as do logs, exec and port-forward if "
+            "the kubelet has no certificate to serve, or the API server verifies kubelets",
             RenewedBy.APPROVER,
         ),
         CertificateUse.METRICS_SERVER: Purpose(
-            "kubectl top and autoscaling, where the API server verifies metrics-server",
+            "kubectl top and autoscaling, if the API server verifies metrics-server",
             RenewedBy.RESTART,
         ),
         CertificateUse.ADMIN_CONF: Purpose("kubectl with admin.conf", _KUBEADM),
@@ -87,7 +86,7 @@ PURPOSES = MappingProxyType(
         # (phases/reset/removeetcdmember.go). Probes of etcd's pod use HTTP for its metrics
         # (phases/etcd/local.go).
         CertificateUse.ETCD_HEALTHCHECK_CLIENT: Purpose(
-            "kubeadm's own calls to etcd: kubeadm upgrade and join --control-plane fail, reset leaves a member behind",
+            "kubeadm's own calls to etcd: kubeadm upgrade and join --control-plane fail, and reset leaves an etcd member behind",
             _KUBEADM,
         ),
     }
@@ -106,5 +105,5 @@ _HARM: Final = {use: place for place, use in enumerate(PURPOSES)}
 
 
 def harm_of(use: CertificateUse) -> int:
-    """The rank of a use by harm: 0 for the most harmful end."""
+    """The rank of a use by the harm of its expiry; 0 is the most harmful."""
     return _HARM[use]

@@ -1,4 +1,4 @@
-"""A row for each certificate: its state, the used part of its life, and what stops when it ends."""
+"""A row for each certificate: its state, the used part of its life, and what stops when it expires."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -28,21 +28,21 @@ class RowState(Explained):
     """The state of a certificate at the time of the inventory."""
 
     VALID = "valid", "valid; `ends soon` once --warn is reached"
-    EXPIRED = "expired", "the certificate has ended"
-    NOT_YET_VALID = "not-yet-valid", "its validity has not begun"
+    EXPIRED = "expired", "the certificate has expired"
+    NOT_YET_VALID = "not-yet-valid", "the certificate is not valid yet"
     MISSING = "missing", "a file that kubeadm expects does not exist"
-    UNREADABLE = "unreadable", "no certificate could be read there, or none is served"
-    NOT_READ = "not-read", "this program may not read its file"
-    WRONG = "wrong", "still valid, but its key or CA does not match, or clients reject it"
-    SELF_SIGNED = "self-signed", "signed by its kubelet (kubeadm's default); nobody can verify it"
+    UNREADABLE = "unreadable", "the file has no readable certificate, or the server presents none"
+    NOT_READ = "not-read", "kubevouch lacks permission to read the file"
+    WRONG = "wrong", "not expired, but its key or CA does not match, or clients reject it"
+    SELF_SIGNED = "self-signed", "signed by its kubelet (kubeadm's default); not verifiable"
 
 
 IN_TIME = frozenset({RowState.VALID, RowState.SELF_SIGNED})
 """States of certificates within their validity."""
 
 _STOPS_BESIDE = {
-    RowState.EXPIRED: "certificates of this CA only: another CA beside it is valid",
-    RowState.NOT_YET_VALID: "nothing in use: another CA beside it is valid",
+    RowState.EXPIRED: "only certificates from this CA, since its bundle also has a valid CA",
+    RowState.NOT_YET_VALID: "nothing, since its bundle also has a valid CA",
 }
 _NUMBERED = re.compile(r", certificate \d+\Z")  # a second CA in a file on a disk
 
@@ -51,9 +51,9 @@ _NUMBERED = re.compile(r", certificate \d+\Z")  # a second CA in a file on a dis
 class CertificateRow:
     """What an operator sees about one certificate.
 
-    remaining: the time until it expires, negative afterwards. used: the used part of its life, 0.0
-    to 1.0, more after it expires. Both are None without a certificate. remarks: other faults, each
-    a clause.
+    remaining: the time until it expires, negative if it has expired. used: the used part of its
+    life, above 1.0 if it has expired. Both are None if there is no certificate. remarks: other
+    faults.
     """
 
     found: FoundCertificate
@@ -64,12 +64,11 @@ class CertificateRow:
     stops: str
     remarks: tuple[str, ...] = ()
     beside_another: bool = False
-    """Whether this is an invalid CA beside a valid one in the same bundle, during or after a
-    rotation."""
+    """Whether this is an invalid CA whose bundle also has a valid one, during or after a rotation."""
 
     @property
     def percent_used(self) -> str:
-        """The used part of the life, rounded down: 92% appears only once a limit of 92% is reached."""
+        """The used part of the life, rounded down, so 92% appears only if a limit of 92% is reached."""
         return "" if self.used is None else f"{int(self.used * 100 + 1e-9)}%"
 
     @property
@@ -88,7 +87,7 @@ class CertificateRow:
 
     @property
     def unread(self) -> str:
-        """Why there is no certificate: the server sent a TLS alert or nothing usable, the file is unreadable, or we may not read it."""
+        """Why there is no certificate, in a word or two."""
         if self.state is RowState.NOT_READ:
             return "not read"
         if self.found.vantage is not Vantage.DIALLED:
@@ -97,7 +96,7 @@ class CertificateRow:
 
 
 def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
-    """A row for each certificate or missing one. Missing ones come first, then the earliest to expire."""
+    """Returns a row for each certificate. Missing ones come first, then the earliest to expire."""
     authorities = _authorities(found)
     rows = _beside_others_of_a_bundle(
         [
@@ -110,7 +109,7 @@ def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
 
 
 def _authorities(found: FoundCertificates) -> dict[bytes, list[Certificate]]:
-    """The CAs of kubeadm by subject. During a rotation two share a subject, and all clusters use the same subjects."""
+    """The CAs of kubeadm by subject. Several may share a subject: two during a rotation, and those of other clusters."""
     authorities: dict[bytes, list[Certificate]] = {}
     for each in found.found:
         if each.certificate is not None and each.use in KUBEADMS_CAS:
@@ -135,12 +134,12 @@ def _ends_with_ca(
     if not ends or leaf.not_after < max(ends):
         return ()
     if leaf.not_after == max(ends):
-        return ("its CA ends at the same time, so no new certificate can last longer",)
-    return (f"its CA ends before it, on {max(ends):%b %d, %Y %H:%M} UTC",)
+        return ("its CA expires at the same time, so no new certificate can last longer",)
+    return (f"its CA expires earlier, on {max(ends):%b %d, %Y %H:%M} UTC",)
 
 
 def _beside_others_of_a_bundle(rows: Sequence[CertificateRow]) -> Iterable[CertificateRow]:
-    """The rows, with less harm for an invalid CA if another CA of its bundle is valid."""
+    """Marks the invalid CAs whose bundle also has a valid one."""
     good = {
         _bundle(row)
         for row in rows
@@ -157,7 +156,7 @@ def _bundle(row: CertificateRow) -> tuple[str, str, str]:
     return row.found.use, row.found.node, _NUMBERED.sub("", row.found.where)
 
 
-_AT_ONCE = timedelta(minutes=5)  # kubeadm makes all within seconds: more harmful ones come first
+_AT_ONCE = timedelta(minutes=5)  # kubeadm makes all within seconds, so sort these by harm
 
 
 def _order(row: CertificateRow) -> tuple[bool, int, int, timedelta, str, str]:
@@ -195,7 +194,7 @@ def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> R
 
 
 def misnaming(found: FoundCertificate) -> str:
-    """Why a kubelet's trusted certificate is not its node's, as if another kubelet answered; else ""."""
+    """Why a kubelet's trusted certificate is not its node's; "" if it is, or if it is not trusted."""
     leaf, verdict = found.certificate, found.verdict
     is_trusted = verdict is not None and verdict.trusted
     return misnamed(leaf, found.node) if is_trusted and leaf is not None else ""
@@ -204,7 +203,7 @@ def misnaming(found: FoundCertificate) -> str:
 def _is_refused(found: FoundCertificate) -> bool:
     """Whether verifying clients reject the server's certificate.
 
-    API servers have names that we do not dial, so their names are not checked.
+    For API servers the name is not checked, since clients may dial other names than we do.
     """
     verdict = found.verdict
     if verdict is None:
@@ -223,7 +222,7 @@ def _is_kubelets_own(certificate: Certificate) -> bool:
 
 
 def _renewed_by(found: FoundCertificate, usual: RenewedBy) -> RenewedBy:
-    """Who renews the certificate. Nobody renews a kubelet's self-signed one, and kubeadm renews none that is managed elsewhere."""
+    """Who renews the certificate. Nobody renews a kubelet's self-signed one. kubeadm renews no externally managed one."""
     if not found.is_usual:
         return RenewedBy.NOT_KNOWN
     if found.externally_managed:
@@ -245,7 +244,7 @@ def _remarks(found: FoundCertificate) -> tuple[str, ...]:
     if found.use is CertificateUse.KUBELET_SERVING and (why := misnaming(found)):
         remarks.append(why)
     if found.issued and _is_newer(found.issued.certificate, found.certificate):
-        remarks.append(f"{found.issued.csr} was issued, but is not served")
+        remarks.append(f"the certificate of {found.issued.csr} was issued, but is not served")
     return tuple(remarks)
 
 
@@ -267,7 +266,7 @@ _TIME: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class LifeLimit:
-    """A limit in a certificate's life: a time left before its end, or a used part of its life (0.0 to 1.0)."""
+    """A limit in a certificate's life: a time left before it expires, or a used part of its life (0.0 to 1.0)."""
 
     left: timedelta = timedelta()
     used: float | None = None

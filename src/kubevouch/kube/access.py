@@ -1,6 +1,6 @@
 """Access to one API server (URL, CAs, user): from a kubeconfig's context or a pod's service account.
 
-The rules are those of kubectl, in client-go's
+The rules are kubectl's, from client-go's
 tools/clientcmd/{client_config,validation,merged_client_builder}.go. docs/reference/kubeconfig.md
 lists the intended differences. No connection is opened and no plugin runs.
 """
@@ -29,7 +29,7 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class LoopbackKubelets(msgspec.Struct, frozen=True):
-    """Loopback addresses that the operator declares to be kubelets, because the whole cluster runs on this machine.
+    """The kubelets' loopback addresses, as declared by the operator, if the whole cluster runs on this machine.
 
     shared: addresses that several kubelets use, each with its own port. Both fields are empty for
     ordinary clusters.
@@ -105,11 +105,11 @@ def _chosen(config: Kubeconfig, name: str) -> tuple[Context, Cluster, User]:
         expected = f"choose one with --context: {names(config.contexts)}"
         raise KubeconfigError(where, "no current-context", expected)
     if name not in config.contexts:
-        known = f"contexts here: {names(config.contexts)}" if config.contexts else "it has none"
+        known = f"known contexts: {names(config.contexts)}" if config.contexts else "no contexts"
         raise KubeconfigError(where, f'context "{name}" does not exist', known)
     context = config.contexts[name]
     if not context.cluster:
-        expected = f"name one of its clusters: {names(config.clusters)}"
+        expected = f"expected one of the clusters {names(config.clusters)}"
         raise KubeconfigError(context.where, "names no cluster", expected)
     for kind, wanted, there in (
         ("cluster", context.cluster, config.clusters),
@@ -117,7 +117,7 @@ def _chosen(config: Kubeconfig, name: str) -> tuple[Context, Cluster, User]:
     ):
         if wanted and wanted not in there:
             where, seen = f"{context.where}.{kind}", f'{kind} "{wanted}" does not exist'
-            raise KubeconfigError(where, seen, f"{kind}s here: {names(there)}")
+            raise KubeconfigError(where, seen, f"known {kind}s: {names(there)}")
     nobody = User(where=f"{context.where}.user")
     return context, config.clusters[context.cluster], config.users.get(context.user, nobody)
 
@@ -138,7 +138,7 @@ def _resolved(
         raise KubeconfigError(
             user.where,
             "no token, client certificate, password or exec plugin",
-            "add a credential; kubectl would prompt",
+            "add a credential; kubectl would prompt for one",
         )
     return ClusterAccess(
         context=name,
@@ -204,7 +204,7 @@ def _in_pod(environ: Mapping[str, str], service_account: Path) -> bool:
 
 
 def _of_service_account(environ: Mapping[str, str], service_account: Path) -> ClusterAccess:
-    """A pod's access, like client-go's rest.InClusterConfig. Unlike there, the CA file must exist."""
+    """A pod's access, like client-go's rest.InClusterConfig, but the CA file must exist."""
     host, port = environ["KUBERNETES_SERVICE_HOST"], environ["KUBERNETES_SERVICE_PORT"]
     where = "service account"
     cluster = Cluster(
@@ -231,7 +231,7 @@ _INTERACTIVE = ("Never", "IfAvailable", "Always")
 
 
 def check_user(user: User) -> None:
-    """Raises KubeconfigError if a credential is unusable, or if two credentials exclude each other."""
+    """Raises KubeconfigError if a credential is unusable, or if two credentials conflict."""
     if user.auth_provider is not None:
         name = user.auth_provider.get("name", "")
         seen = f'the auth-provider "{name}", which client-go no longer supports'
@@ -247,7 +247,7 @@ def check_user(user: User) -> None:
     acting = user.impersonate_uid or user.impersonate_groups or user.impersonate_extra
     if acting and not user.impersonate:
         seen = "as-uid, as-groups or as-user-extra without as"
-        raise KubeconfigError(user.where, seen, "name the user to act as with `as`")
+        raise KubeconfigError(user.where, seen, "set `as` to the user to impersonate")
 
 
 def can_identify(user: User) -> bool:

@@ -7,7 +7,7 @@ from kubevouch.kube.resources import ResourceAttributes
 
 
 def resource_path(path: str) -> ResourceAttributes | None:
-    """The resource in a path, whether or not a server has it. Returns None for a non-resource path.
+    """Parses the resource in a path. Returns None for a non-resource path.
 
     The verb is empty, and names stay URL-quoted. In `/api/v1/namespaces/a` and
     `/api/v1/namespaces/a/status` both name and namespace are `a`, as in requestinfo.go.

@@ -7,11 +7,11 @@ FIRST: Final = 0.8
 """The first wait in seconds, as in client-go's reflector (tools/cache/reflector.go)."""
 LONGEST: Final = 30.0
 LONGEST_UNREACHED: Final = 4.0
-"""The longest wait in seconds while no server responds. Such attempts put no load on a server, and soon notice that it is back."""
+"""The longest wait in seconds while no server responds. Such attempts put no load on a server."""
 
 
 class Backoff:
-    """The backoff of one client. rng: returns a random number in [0, 1)."""
+    """Computes the waits of one client. rng: returns a random number in [0, 1)."""
 
     def __init__(self, rng: Callable[[], float]) -> None:
         self._rng = rng
@@ -19,7 +19,7 @@ class Backoff:
         self._unreached = 0
 
     def succeeded(self) -> None:
-        """Resets the waits."""
+        """Resets the waits after a success."""
         self._failures = self._unreached = 0
 
     def failed(self, at_least: float = 0.0) -> float:
@@ -36,5 +36,5 @@ class Backoff:
 
     def _spread(self, failures: int, most: float) -> float:
         longest = min(most, FIRST * 2.0 ** min(failures, 16))
-        # Half of the wait is fixed, half is random: many clients are spread and still slow down.
+        # Half of the wait is random, so that many clients do not retry at the same time.
         return longest * (1 + self._rng()) / 2

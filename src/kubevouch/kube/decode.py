@@ -1,10 +1,12 @@
 """Decodes the API server's JSON into narrow structs, from whole objects or rows of a Table.
 
-If strict decoding fails, the offending parts are removed, since one bad object must not make a
-whole list unreadable. Go reads null as absent. It writes times that Python's datetime cannot hold:
-a node can put the year 0 or 10000 into its own status or lease. An API server accepts ten thousand
-levels of nesting, more than Python's decoder (sigs.k8s.io/json; anybody can write such
-managedFields).
+If strict decoding fails, these parts are removed, since one bad object must not make a whole list
+unreadable:
+
+- null, which Go reads as absent
+- times that Python's datetime cannot hold: a node can write the year 0 or 10000 into its status
+- deep nesting: an API server accepts 10,000 levels, more than Python's decoder (sigs.k8s.io/json).
+  Anybody can write such managedFields.
 """
 
 import functools
@@ -53,7 +55,7 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 def decoded(data: bytes, kind: type[T], where: str, *, whole: bool = False) -> T:
     """Decodes `data` as `kind`. Raises BadResponse with `where` as its source.
 
-    whole: whether to reject too deep nesting instead of dropping it.
+    whole: whether too deep nesting is an error. Otherwise it is dropped.
     """
     try:
         return _read(data, kind, where)
@@ -78,13 +80,13 @@ def _tolerant(data: bytes, kind: type[T], where: str) -> T:
     try:
         return msgspec.convert(_as_go_reads(msgspec.json.decode(data)), kind)
     except msgspec.ValidationError as error:
-        raise BadResponse(where, f"an answer of an unexpected shape ({error})") from None
+        raise BadResponse(where, f"unexpected JSON ({error})") from None
     except (msgspec.DecodeError, UnicodeError) as error:
         raise _not_json(where, error) from None
 
 
 def _not_json(where: str, error: Exception) -> BadResponse:
-    return BadResponse(where, f"an answer that is not JSON ({error})")
+    return BadResponse(where, f"not JSON ({error})")
 
 
 def _shallow(data: bytes) -> bytes:
@@ -159,7 +161,7 @@ _NONE: Final = "<none>"
 
 
 class NoSuchColumn(BadResponse):
-    """A Table lacks the column, so the objects themselves must be read."""
+    """A Table lacks the requested column. Read whole objects instead."""
 
 
 class _Column(Narrow, frozen=True, kw_only=True):
@@ -197,12 +199,12 @@ class RowReader(Generic[ObjectT]):
     """Reads objects from the Table rows of one list or one watch.
 
     An API server can print any resource as a Table, as for `kubectl get`. It then sends only the
-    metadata of each row's object, a fraction of a Pod. Unlike PartialObjectMetadata, a row also has
-    columns, such as the pod's node.
+    metadata of each row's object, a fraction of a Pod's size. Unlike PartialObjectMetadata, a row
+    also has columns, such as the pod's node.
 
     In a watch each event holds a Table of one row. Only the first event, which may be a BOOKMARK,
     describes the columns (apiserver's endpoints/handlers/response.go, watchEmbeddedEncoder). A
-    server that prints no Tables, or cannot print one object, sends the object itself.
+    server that sends no Tables, or no row for an object, sends the object itself.
     """
 
     def __init__(self, form: RowForm[ObjectT]) -> None:

@@ -29,11 +29,11 @@ class KubeError(KubevouchError):
 
 
 class CredentialError(KubeError):
-    """There is no credential: a token file is missing, or an exec plugin failed. No request was sent."""
+    """No credential is available: a token file is missing, or an exec plugin failed. No request was sent."""
 
 
 class ApiUnreachable(KubeError):
-    """The API server gave no complete response. Trying again may help."""
+    """The API server sent no complete response. Trying again may help."""
 
 
 class BrokenOff(ApiUnreachable):
@@ -68,7 +68,7 @@ class StatusError(KubeError):
     """A response with an HTTP status of 400 or above.
 
     code: the HTTP status code. reason: the `reason` of a `kind: Status` response, or "". message:
-    the server's own text. verb, resource: the request's, as RBAC writes them.
+    the server's own text. verb, resource: as in an RBAC rule.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Invalid(StatusError):
 
 
 class RetryLater(StatusError):
-    """The server asks for a later retry. `retry_after`: seconds; None if the server named none."""
+    """The request can be retried later. `retry_after`: seconds to wait, or None if unknown."""
 
     retry_after: float | None = None
 
@@ -126,4 +126,4 @@ class TooManyRequests(RetryLater):
 
 
 class ServerError(RetryLater):
-    """5xx: the server, or a kubelet or API service behind it, failed. `message` says how."""
+    """5xx: the server, or a kubelet or API service behind it, failed. `message` has the reason."""

@@ -4,7 +4,7 @@ The structs mirror the file format. As in Go's JSON decoder, null means absent, 
 are ignored. `access` chooses the context, and reads files that a user or cluster names.
 
 Source: client-go's tools/clientcmd/loader.go and api/v1/{types,conversion,defaults}.go;
-docs/reference/kubeconfig.md compares them row by row.
+docs/reference/kubeconfig.md compares our rules with kubectl's.
 """
 
 import errno
@@ -37,7 +37,7 @@ class EnvironmentVariable(msgspec.Struct, frozen=True):
 
 
 class ExecConfig(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An exec plugin, a program that prints a credential. If `command` has a slash, it is an absolute path."""
+    """An exec plugin, a program that prints a credential. A `command` with a slash is an absolute path."""
 
     command: str = ""
     args: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
     @property
     def exec_extension(self) -> object:
-        """Data for the exec plugin, under its reserved name (client_config.go)."""
+        """The data for the exec plugin, under a reserved name (client_config.go)."""
         name = "client.authentication.k8s.io/exec"
         return next((each.extension for each in self.extensions if each.name == name), None)
 
@@ -108,7 +108,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """An entry of `clusters`, `users` or `contexts`. Only that list's field is set."""
+    """An entry of `clusters`, `users` or `contexts`. Only one of these fields is set."""
 
     name: str = ""
     cluster: Cluster = Cluster()
@@ -222,15 +222,15 @@ def parse(data: bytes, path: str) -> Kubeconfig:
                 where=where,
                 certificate_authority=_absolute(each.cluster.certificate_authority, base),
             )
-            for each, where in _places(file.clusters, path, "cluster")
+            for each, where in _located(file.clusters, path, "cluster")
         },
         users={
             each.name: _user(each.user, where, base)
-            for each, where in _places(file.users, path, "user")
+            for each, where in _located(file.users, path, "user")
         },
         contexts={
             each.name: msgspec.structs.replace(each.context, where=where)
-            for each, where in _places(file.contexts, path, "context")
+            for each, where in _located(file.contexts, path, "context")
         },
         current_context=file.current_context,
     )
@@ -242,7 +242,7 @@ def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
     Raises KubeconfigError with the field but not its value, which may be a secret.
     """
     try:
-        return msgspec.convert(_present({} if value is None else value), kind)
+        return msgspec.convert(_no_nulls({} if value is None else value), kind)
     except msgspec.ValidationError as error:
         seen, _, field = str(error).partition(" - at `$.")
         expected = "expected base64, as from `base64 -w0 FILE`" if "base64" in seen else ""
@@ -250,22 +250,22 @@ def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
         raise KubeconfigError(place, seen.lower().replace("`", ""), expected) from None
 
 
-def _present(value: goyaml.Value, key: str = "") -> goyaml.Value:
-    """The value without nulls, and without line breaks in base64, which Go ignores. A null in a list becomes an empty value.
+def _no_nulls(value: goyaml.Value, key: str = "") -> goyaml.Value:
+    """The value without nulls, and without line breaks in base64, since Go ignores both. A null in a list becomes an empty value.
 
     Extensions stay unchanged.
     """
     if isinstance(value, dict) and key != "extension":
-        return {each: _present(inner, each) for each, inner in value.items() if inner is not None}
+        return {each: _no_nulls(inner, each) for each, inner in value.items() if inner is not None}
     if isinstance(value, list) and key != "extension":
         empty: goyaml.Value = {} if key in _OF_MAPPINGS else ""
-        return [_present(empty if inner is None else inner) for inner in value]
+        return [_no_nulls(empty if inner is None else inner) for inner in value]
     if isinstance(value, str) and key.endswith("-data"):
         return "".join(value.splitlines())
     return value
 
 
-def _places(entries: tuple[_Entry, ...], path: str, kind: str) -> Iterable[tuple[_Entry, str]]:
+def _located(entries: tuple[_Entry, ...], path: str, kind: str) -> Iterable[tuple[_Entry, str]]:
     """The entries of a list, each with its position. Raises KubeconfigError if two have the same name."""
     seen: set[str] = set()
     for each in entries:

@@ -1,4 +1,4 @@
-"""The proxy for a server: the cluster's `proxy-url`, or else the environment's.
+"""The proxy for a server: the cluster's `proxy-url`, or else one from environment variables.
 
 As in kubectl, Go's golang.org/x/net/http/httpproxy rules apply (HTTPS_PROXY, HTTP_PROXY, NO_PROXY
 and their lower-case forms; loopback is never proxied).
@@ -22,9 +22,9 @@ def checked_proxy(url: str, where: str) -> str:
     except ValueError:
         raise KubeconfigError(where, f'not a URL: "{url}"', _RIGHT) from None
     if parts.scheme.startswith("socks"):
-        seen = f"a {parts.scheme} proxy, which kubectl supports and this program does not"
+        seen = f"a {parts.scheme} proxy, which kubectl supports but kubevouch does not"
         raise KubeconfigError(
-            where, seen, "name an http or https proxy, or forward a port with ssh -L"
+            where, seen, "use an http or https proxy, or forward a port with ssh -L"
         )
     if parts.scheme not in _PORTS or not usable:
         raise KubeconfigError(where, f'not an http or https proxy: "{_shown(parts)}"', _RIGHT)

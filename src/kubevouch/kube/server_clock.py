@@ -1,7 +1,7 @@
 """The API server's clock, from the Date header of responses.
 
-The API server sets the creation time of a CSR, so only its clock shows the CSR's age. This
-machine's clock may be hours wrong.
+The API server sets the creation time of a CSR, so the CSR's age must be measured by the same clock.
+This machine's clock may be wrong by hours.
 """
 
 import re
@@ -37,13 +37,13 @@ def is_dated_by_the_server(path: str) -> bool:
 
 
 def is_a_kubelets(path: str) -> bool:
-    """Whether a kubelet sends the response (nodes/NAME/proxy). Then a 401 says nothing about our credential."""
+    """Whether a kubelet sends the response (nodes/NAME/proxy). A 401 from a kubelet does not concern our credential."""
     return _A_KUBELETS.match(path) is not None
 
 
 @lru_cache(maxsize=4)
 def _parsed(date: str) -> datetime | None:
-    """The parsed header; None if it is no date. Cached, since hundreds of responses can arrive within a second."""
+    """The parsed header; None if it is not a date. Cached, since hundreds of responses can arrive within a second."""
     try:
         return datetime.strptime(date, _FORM).replace(tzinfo=UTC)
     except ValueError:
@@ -62,7 +62,7 @@ class _LastAnswer:
 class ServerClock:
     """This machine's clock, corrected if it contradicts the Date header of the last response.
 
-    The corrected time is the nearest one that the response allows. Before the first response
+    The corrected time is the nearest time that the response allows. Before the first response,
     nothing is corrected.
     """
 
@@ -85,7 +85,7 @@ class ServerClock:
 
     @property
     def own_is_ahead(self) -> timedelta:
-        """How far this machine's clock is ahead of the API server's, at least; negative if behind."""
+        """The minimum by which this machine's clock is ahead of the API server's; negative if behind."""
         own = self._clock.now()
         return own - self._nearest(own)
 

@@ -35,7 +35,7 @@ _RECENT: Final = 3.0
 
 
 class Collector:
-    """Keeps `store` and `fleet` up to date while `run` runs: nodes and pods by two watches, usage by the scraper.
+    """While `run` runs, keeps `fleet` up to date by two watches, and `store` by scrapes.
 
     api: an open client of the cluster. Its credentials are never sent to kubelets. rng: returns a
     random number in [0, 1).
@@ -95,10 +95,10 @@ class Collector:
     def held_back(self) -> str:
         """Why this server must not become ready although it has metrics; "" if it may.
 
-        During a roll-out the old server stays until the new one has the same metrics, so every
-        ready node must have been measured twice. With --ready-min-nodes that share of the ready
-        nodes must have been read; with --kubelet-insecure-tls alone, all of them. A ready server
-        stays ready, since otherwise even fewer metrics would be served.
+        Every ready node must have been measured twice, since in a roll-out the old server is
+        stopped once the new one is ready. With --ready-min-nodes, this share of the ready nodes
+        must have been read. With only --kubelet-insecure-tls, all of them must have been read. A
+        ready server stays ready, since otherwise even fewer metrics would be served.
         """
         if not self.fleet.synced:
             return "nodes have not been listed yet"
@@ -160,8 +160,8 @@ class RootsFile:
     """The CAs for kubelets from a file that may be replaced. Pass an instance as KubeletAccess.roots.
 
     read: returns the file's content; called every `seconds`. While the content is unusable, the
-    last good bundle is used. The first read raises its error. report: called with the reason, once
-    while the file is unusable.
+    last good bundle is used. The first read raises its error. report: called with each new reason
+    why the file is unusable.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """A node's measurement, and its containers' measurements as columns: a row per container, an array per number.
 
-In Go, converting a number outside uint64 (NaN, negative, too large) is undefined; here such a
-number is not a sample. Neither is a time after the year 2262, beyond Go's nanoseconds since 1970.
+Numbers outside uint64 (NaN, negative, too large) are not samples, since Go's conversion of them is
+undefined. Nor are times after the year 2262, which exceed Go's nanoseconds since 1970.
 
 Two pages of a node differ only in the numbers. So names are kept once (`Layout`), each number takes
 8 bytes, and whole columns are compared at once. Other values are built only on request.
@@ -14,10 +14,10 @@ from typing import Any, Final
 import msgspec
 
 NEVER: Final = -(2**63)
-"""The start time of a container without one, and of a node. It is before any other, like Go's zero time."""
+"""The start time of a node, or of a container whose start is unknown. It is the earliest time, like Go's zero time."""
 
 MOST: Final = 2**64
-"""The exclusive bound of nanoseconds and bytes: smaller ones fit into uint64."""
+"""The exclusive upper bound of nanoseconds and bytes: smaller numbers fit into uint64."""
 LAST_NS: Final = 2**63 - 1
 
 PodKey = tuple[str, str]
@@ -41,7 +41,7 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_sample(cpu: float, memory: float, at_ns: int) -> bool:
-    """Whether these numbers are a measurement. cpu: core-seconds, not 0. memory: bytes, not 0."""
+    """Whether these numbers are a measurement. cpu: core-seconds. memory: bytes. Neither may be 0."""
     # NaN fails every comparison.
     return 1 <= cpu * 1e9 < MOST and 1 <= memory < MOST and 0 <= at_ns <= LAST_NS
 
@@ -59,13 +59,13 @@ def start_of(seconds: float | None) -> int:
 
 
 class Layout(msgspec.Struct, frozen=True, eq=False):
-    """Which row belongs to which container. names: the container name of each row. pods: each pod's rows, by container name."""
+    """Which row belongs to which container. names: the container name of each row. pods: each pod's rows, sorted by container name."""
 
     names: tuple[str, ...]
     pods: Mapping[PodKey, tuple[int, ...]]
 
     def rows_of(self, other: "Layout") -> list[int]:
-        """For each row of the other layout: this layout's row of the same container, or ABSENT."""
+        """This layout's row, or ABSENT, for the container in each row of the other layout."""
         rows = [ABSENT] * len(other.names)
         for pod, theirs in other.pods.items():
             ours = {self.names[row]: row for row in self.pods.get(pod, ())}

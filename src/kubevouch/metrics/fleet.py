@@ -96,7 +96,7 @@ class RunningPod(msgspec.Struct, frozen=True, gc=False):
 
 
 class RunningPods:
-    """All running pods by namespace and name. A request for one namespace reads no other."""
+    """All running pods by namespace and name. A request for one namespace reads only its pods."""
 
     def __init__(self, pods: Iterable[RunningPod] = ()) -> None:
         self._pods: dict[str, dict[str, RunningPod]] = {}
@@ -156,7 +156,7 @@ class Fleet:
 class SharedTexts:
     """Shares equal strings, since a fleet repeats the same few labels. A full table is emptied.
 
-    sys.intern never frees its strings on some Python versions (3.12.1), so invented labels would
+    sys.intern never frees its strings on some Python versions (3.12.1), so changing labels would
     fill the memory.
     """
 

@@ -207,7 +207,7 @@ def _broken(page: str, body: bytes, at: int, what: str) -> AnswerError:
     """The error for the line that contains the offset `at`."""
     number = body.count(b"\n", 0, at) + 1
     line = body[at:].split(b"\n", 1)[0]
-    return AnswerError(f"{page}, line {number}", f"{what}: {_shown(line)}", "is it a kubelet?")
+    return AnswerError(f"{page}, line {number}", f"{what}: {_shown(line)}", "is this a kubelet?")
 
 
 def _shown(found: bytes) -> str:

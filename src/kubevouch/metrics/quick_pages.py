@@ -4,9 +4,9 @@ Between two scrapes only the numbers in the relevant families change. So each fa
 words at once. If its labels are those of the last page (compared by hash), only the numbers are
 converted, in bulk. `quick_page` returns None if a page has other containers, or differs from a
 kubelet's form (labels in another order, a family in two places, NaN). Then the full reader reads
-the page, and `page_form` makes the form for the next one. Otherwise both readers give the same
-measurements. Only the full reader rejects faults in irrelevant lines, or another kind of blank
-between two words.
+the page, and `page_form` makes the form for the next one. If neither reader fails, both give the
+same measurements. Only the full reader rejects faults in irrelevant lines, or other white space
+between words.
 """
 
 from array import array
@@ -77,7 +77,7 @@ def page_form(body: bytes, page: Page) -> PageForm | None:
 def quick_page(body: bytes, form: PageForm | None) -> Page | None:
     """Reads a page quickly. Returns None if the full reader is needed.
 
-    Never raises. form: of the node's last page.
+    Never raises. form: the form of the node's last page.
     """
     if form is None or len(body) > _LONGEST:
         return None
@@ -112,10 +112,9 @@ def _page(body: bytes, form: PageForm) -> Page:
     used, held = _numbers(cpu.values, rows), _numbers(memory.values, rows)
     at_ns = _times_ns(memory.times, rows)
     if cpu.times != memory.times:
-        # They must be valid, but do not count.
+        # They must be valid, but are not used.
         _times_ns(cpu.times, rows)
-    # None exceeds their sum, if all are positive. The sum may be too large for a sample, or no
-    # number.
+    # If all are positive, none exceeds their sum. The sum may be too large for a sample, or NaN.
     if used and not (
         is_sample(min(used), min(held), min(at_ns)) and is_sample(sum(used), sum(held), 0)
     ):
@@ -154,7 +153,7 @@ def _family(body: bytes, name: bytes, start: int, form: PageForm, labels: int) -
         raise _UnusualPage
     # No more than expected: millions would cost 100 MB and delay the other nodes.
     words = body[begin:end].split(None, _WORDS * rows)
-    # Joined with a separator that no label can have: otherwise two labels could pass for one.
+    # Joined with a separator that no label contains: otherwise two labels could look like one.
     joined = b"\n".join(words[0::_WORDS])
     if len(words) != _WORDS * rows or hash(joined) != labels:
         raise _UnusualPage
@@ -177,7 +176,7 @@ def _node_line(body: bytes, name: bytes, begin: int) -> list[bytes]:
     line = b"\n" + name
     place = body.rfind(line, begin)
     end = body.find(b"\n", place + 1)
-    # Without such a line this may not be a kubelet's page.
+    # Without this line, the page may not be a kubelet's.
     if place < 0 or end < 0 or body.rfind(line, begin, place) >= 0:
         raise _UnusualPage
     words = body[place + len(line) : end].split(b" ")

@@ -1,4 +1,4 @@
-"""Scrapes every node in its own task: a slow, silent or lying kubelet affects only its own row.
+"""Scrapes every node in its own task: a slow, silent or hostile kubelet affects only its own row.
 
 A new node is scraped soon, then at its own times (`moments.phase_of`). A page is stored as soon as
 it is read. No node waits for another, and each has at most one connection. A task that dies is
@@ -32,7 +32,7 @@ from kubevouch.moments import next_moment, phase_of
 
 P = ParamSpec("P")
 
-_NO_USAGE: Final = "its kubelet reports no CPU or memory for the node"
+_NO_USAGE: Final = "the kubelet reports no CPU or memory for the node"
 _PATH_TOO_LONG: Final = (
     f"the Node's annotation {METRICS_PATH} is longer than {LONGEST_PATH} characters"
 )
@@ -46,35 +46,35 @@ class ScrapeObserver(Protocol):
     """Receives the events of scraping. Its exceptions are dropped, so they cannot end a scrape."""
 
     def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
-        """A scrape ended; failure is None if it succeeded."""
+        """Called after each scrape. failure: None if the scrape succeeded."""
         ...
 
     def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
-        """A node reported pods that run on another node; its numbers for them are not served."""
+        """Called if a node reported pods that run on another node. This usage is not served."""
         ...
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
-        """A page lacks CPU or memory of the node itself, or of some pods."""
+        """Called if a page lacks CPU or memory of the node itself, or of some pods."""
         ...
 
     def doubted(self, node: FleetNode, doubt: str) -> None:
-        """A scraped kubelet is unverified. Not called again while that lasts."""
+        """Called if a scraped kubelet is unverified, but not again while this lasts."""
         ...
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
-        """A node's task died and was restarted. error: None if the task was cancelled from outside."""
+        """Called if a node's task died and is restarted. error: None if the task was cancelled from outside."""
         ...
 
     def removed(self, name: str) -> None:
-        """A node has left the cluster."""
+        """Called if a node has left the cluster."""
         ...
 
     def selects_nothing(self, node_selector: str) -> None:
-        """The first list of nodes contains none that matches --node-selector."""
+        """Called if no node in the first list matches --node-selector."""
         ...
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
-        """The watch of "nodes" or "pods" failed, and will be retried."""
+        """Called if the watch of "nodes" or "pods" failed. It will be retried."""
         ...
 
 
@@ -142,9 +142,9 @@ class Scraper:
     def has_begun(self) -> bool:
         """Whether every ready node had enough scrapes for its first usage, or enough time for them.
 
-        Two scrapes are enough, unless the kubelet had no new sample for the second one. Then this
-        waits for a third. Nodes have different scrape times, so their first usages are up to a
-        resolution apart.
+        Two scrapes are enough, unless the kubelet had no new sample for the second one. Then a third
+        is needed. Nodes have different scrape times, so their first usages are up to a resolution
+        apart.
         """
         if self._has_begun or self._first_put is None:
             return self._has_begun
@@ -272,7 +272,7 @@ class Scraper:
             self._tell(self._observer.doubted, node, followed.doubt)
 
     async def _fetched(self, followed: "_Followed", began: float) -> tuple[bytes, datetime]:
-        """Fetches the page; also returns when it was requested. All requests of a scrape share its time-out."""
+        """Returns the page and when it was requested. All requests of a scrape share its time-out."""
         node, followed.doubt = followed.node, ""
         if not node.address:
             raise FetchFailed(node.name, "no-address", self._no_address)

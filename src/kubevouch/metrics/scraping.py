@@ -1,4 +1,4 @@
-"""How to scrape nodes (metrics-server's flags and ours), the results, and which nodes were not read."""
+"""The settings for scrapes (metrics-server's flags and ours), the results, and the nodes that were not read."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     node_selector: --node-selector. address_types: --kubelet-preferred-address-types, most preferred
     first. port: --kubelet-port. use_status_port: --kubelet-use-node-status-port; overrides `port`
-    if the Node states one. resolution: seconds between two scrapes of a node. timeout: seconds for
+    if the Node has one. resolution: seconds between two scrapes of a node. timeout: seconds for
     one scrape. insecure: --kubelet-insecure-tls: also scrape unverified kubelets, without any
     credential. ready_min_nodes: --ready-min-nodes: the share of ready nodes that must be read
     before the server is ready. check_time: see KubeletTrust.

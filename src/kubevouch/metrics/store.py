@@ -63,7 +63,7 @@ class MetricsStore:
     """The last two measurements of all nodes. Only the scraper writes it.
 
     resolution: the time between two scrapes of a node. timeout: seconds that a scrape may take.
-    node_of: the name of a pod's node, from the API server; "" if it does not know the pod (yet).
+    node_of: returns the name of a pod's node, from the API server; "" if the pod is unknown (yet).
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class MetricsStore:
     def record(self, name: str, page: Page) -> tuple[PodKey, ...]:
         """Records a successful scrape.
 
-        Returns the reported pods that run on another node. Checks this only if the layout is new.
+        Returns the reported pods that run on another node. They are checked only if the layout is new.
 
         These pods stay in the node's window: a pod may have just moved, and the API server may
         report that a moment later.

@@ -1,12 +1,12 @@
 """The last two measurements of a node and its containers, and the rate between them (pkg/storage/{node,pod,types}.go).
 
 A measurement is called a point here. A point newer than `last` becomes `last`, and the old `last`
-becomes `prev`. A point of the same age, or between `prev` and `last`, replaces only `last`. After a
-point older than `prev`, or the first one after a container's restart, there is no `prev`. A fresh
+becomes `prev`. A point of the same age, or between `prev` and `last`, replaces only `last`. A point
+that is older than `prev`, or the first one after a container's restart, leaves no `prev`. A fresh
 container (10 seconds to one resolution old) gets a zero point at its start as `prev`, so it has
 usage after one scrape.
 
-Usually every container has a newer point and none was restarted: then the old columns become `prev`
+Usually every container has a newer point and none was restarted. Then the old columns become `prev`
 unchanged. Only other rows are handled one by one.
 """
 
@@ -19,7 +19,7 @@ from kubevouch.metrics.columns import ABSENT, Columns, Point, columns, no_measur
 from kubevouch.metrics.pages import Page
 
 FRESH_AT_LEAST_NS: Final = 10 * 10**9
-"""The age from which a container counts as fresh. A younger one's rate would be too inexact (freshContainerMinMetricsResolution)."""
+"""The minimum age of a fresh container. A younger container's rate would be too inexact (freshContainerMinMetricsResolution)."""
 
 _MOST: Final = 2**64 - 1
 
@@ -37,7 +37,7 @@ class NodeWindow(msgspec.Struct, frozen=True, eq=False):
 
 
 def rate_between(last: Point, prev: Point) -> tuple[int, int] | None:
-    """The nanocores between two points, and their distance in time; None if the counter or the start time went backwards."""
+    """The nanocores between two points, and the time between them; None if the counter or the start time went backwards."""
     if last.start_ns < prev.start_ns or last.cpu_ns < prev.cpu_ns:
         return None
     window = last.at_ns - prev.at_ns

@@ -1,8 +1,8 @@
 """The policy's decision about a CSR for an operator who approves by hand.
 
-As in the approver, the first source that knows a node lists its names and addresses: the inventory,
-a pin, or the approver's own record. --allow adds to them. One list of CSRs shows which client
-certificates are a node's own.
+As in the approver, a node's names and addresses come from the first source that lists the node: the
+inventory, a pin, or the approver's own record. --allow adds to them. A list of CSRs shows which
+client certificates are a node's own.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ class OperatorsWord:
 
     @cached_property
     def claims(self) -> WrittenClaims:
-        """The claims of --allow, indexed for many CSRs."""
+        """The values of --allow, indexed."""
         found = WrittenClaims()
         for node, values in self.allowed.items():
             found.put(node, tuple(Claim(each, NameSource.OPERATOR) for each in values))
@@ -64,14 +64,14 @@ class OperatorsWord:
 class CsrEvidence:
     """The state of the cluster, and the approver's ConfigMaps.
 
-    at: time of the read, by the API server's clock, as in CSRs. approver: whether our approver is
-    or may be installed. approver_doubt: why that is unknown.
+    at: when the state was read, by the API server's clock. approver: whether our approver is
+    installed, or may be. approver_doubt: why this is unknown.
     """
 
     cluster: PolicyEvidence
     client_csrs: Measured[tuple[CertificateSigningRequest, ...]]
     """CSRs for kubelets' client certificates. They are read after the serving CSRs, so that
-    certificates issued between the two reads are included. Older ones may be deleted already."""
+    certificates issued between the two reads are included. Old CSRs may have been deleted."""
 
     written: Measured[WatchedSources]
     at: datetime
@@ -91,7 +91,7 @@ class CsrEvidence:
 
     @cached_property
     def credentials_told(self) -> bool:
-        """Whether this API server records which certificate made a CSR, as the list or the approver's records show."""
+        """Whether CSRs or the approver's records show that this API server records which certificate made a CSR."""
         records = self.written.value.records() if self.written.value else ()
         told = any(each.parent for _, record in records for each in record.credentials.allowed)
         issued = self.client_csrs.or_else(())
@@ -106,9 +106,9 @@ class CsrEvidence:
 
 @dataclass(frozen=True)
 class CsrJudgement:
-    """The policy's decision about a CSR, and the source of names and addresses behind it.
+    """The policy's decision about a CSR, and the source of the node's names and addresses.
 
-    held: why the CSR is left to the installed approver although every rule here passes; else "".
+    held: why the CSR is left to the installed approver although every rule passes; otherwise "".
     """
 
     decision: Decision
@@ -117,7 +117,7 @@ class CsrJudgement:
 
     @property
     def outcome(self) -> Outcome:
-        """The rules' outcome; CANNOT_TELL for a CSR that is left to the approver."""
+        """The outcome of the rules; CANNOT_TELL if the CSR is left to the approver."""
         return Outcome.CANNOT_TELL if self.held else self.decision.outcome
 
 
@@ -165,14 +165,14 @@ def _names_of(
     known = answer.allowed if answer else allowed_names_of(found)
     allowed = with_said(confirmed(known, said), said)
     if answer is None:
-        why = f"by --allow; without it {unknown.why}"
+        why = f"by --allow (otherwise {unknown.why})"
         return SourceAnswer(IdentitySource.ALLOW, allowed, why)
     return msgspec.structs.replace(answer, allowed=allowed, why=f"{answer.why}; and by --allow")
 
 
 def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -> SourceAnswer:
     """The answer if no source knows the node. The Node's status proves nothing."""
-    allowed, why = allowed_names_of(node), "only the node itself says so"
+    allowed, why = allowed_names_of(node), "claimed only by the Node's own status"
     if written.doubt is not None:
         why += f", and the approver's pins could not be read: {written.doubt.text}"
         reason = HoldReason.NOT_IN_EVIDENCE
@@ -217,7 +217,7 @@ def _credential(
 
 
 def _known_of(node: Node, written: WatchedSources | None, source: str) -> KnownOfNode:
-    """The client certificates of a Node in its record and pin. source: the source of the Node's names."""
+    """The client certificates in a Node's record and pin. source: the source of the Node's names."""
     live = live_node(node)
     if written is None:
         return KnownOfNode(live)

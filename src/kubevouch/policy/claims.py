@@ -39,7 +39,7 @@ class NameSource(StrEnum):
 
     @property
     def is_seen(self) -> bool:
-        """Whether we saw the proof: the Node's name or the ssh host key."""
+        """Whether the proof is the Node's name or an ssh host key, which we saw ourselves."""
         return self in (NameSource.NODE_NAME, NameSource.SSH_HOST_KEY)
 
     @property
@@ -56,13 +56,13 @@ class NameSource(StrEnum):
     def is_written(self) -> bool:
         """Whether the source is the inventory or a pin, which no node can write.
 
-        Such a value stays the node's even if another node's status claims it.
+        A value from these stays with its node even if another node's status claims it.
         """
         return self in (NameSource.INVENTORY, NameSource.PIN)
 
 
 class Claim(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A name or address that a node may have in its certificate, and how we know."""
+    """A name or address that a node's certificate may contain, and the claim's source."""
 
     value: str
     source: NameSource
@@ -110,7 +110,7 @@ class AllowedNames(msgspec.Struct, frozen=True):
     """Why these claims are not valid now; empty if they are valid."""
 
     not_valid: HoldReason = HoldReason.PIN_OUTDATED
-    """The reason code that belongs to `outdated`."""
+    """The reason code for `outdated`."""
 
     unlisted: tuple[str, ...] = ()
     """Names and addresses that the Node claims but its source lacks. Usually the node has changed."""
@@ -156,10 +156,10 @@ class ClaimedBy(msgspec.Struct, frozen=True):
         return self.by_name or self.by_rule
 
     def goes_before(self, other: "ClaimedBy | None") -> bool:
-        """Whether to report this node instead of the other one.
+        """Whether to report this node instead of the one that was found before.
 
-        Of two proofs the later one is reported, unless only it `yields`. Of two unproven claims the
-        earlier one is reported.
+        A proven claim goes before an unproven one. Of two proven claims, the later one goes first,
+        unless only that one `yields`. Of two unproven claims, the earlier one goes first.
         """
         if other is None:
             return True
@@ -273,7 +273,7 @@ def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 
 
 def written_by(owner: str, claim: Claim) -> ClaimedBy:
-    """The owner of a value by a claim in the inventory, a pin, a record, a plan or --allow."""
+    """The owner of a value that the inventory, a pin, a record, a plan or --allow claims."""
     by_rule = claim.source is NameSource.NEW_NODE_RULE
     by_pin = claim.source is NameSource.PIN
     return ClaimedBy(owner, proven=claim.source.is_proof, by_rule=by_rule, by_pin=by_pin)

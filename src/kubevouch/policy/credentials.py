@@ -62,12 +62,12 @@ def live_node(node: Node) -> LiveNode:
 class AllowedCertificate(
     msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """The SHA-256 of a node's own certificate, and of its nearest kept ancestor ("" if unknown)."""
+    """The SHA-256 of a node's own certificate, and of its nearest recorded ancestor ("" if unknown)."""
 
     certificate: Sha256
     parent: Sha256 = ""
     at: Moment = UNKNOWN_TIME
-    """When the certificate's CSR was made."""
+    """When the CSR for the certificate was made."""
 
 
 class NodeCredentials(
@@ -81,7 +81,7 @@ class NodeCredentials(
     """Oldest first."""
 
     joined: Sha256 = ""
-    """The certificate of (b) above; "" while unknown, and after a pin has replaced it."""
+    """The certificate that the node joined with; "" if it is unknown or a pin has replaced it."""
 
     closed: bool = False
     borrowed: Annotated[tuple[Sha256, ...], Meta(max_length=MOST + 1)] = ()
@@ -103,7 +103,7 @@ class NodeCredentials(
         )
 
     def of_node(self, node: LiveNode) -> "NodeCredentials":
-        """The credentials of the Node with this UID."""
+        """The credentials for this Node. If it is a new Node, keeps only `left`."""
         known = self if self.uid == node.uid else self.left()
         return msgspec.structs.replace(known, uid=node.uid, created=node.created)
 
@@ -144,11 +144,11 @@ def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredential
 def _with_joined(
     known: NodeCredentials, csrs: Sequence[ClientCsr], node: LiveNode
 ) -> NodeCredentials:
-    """Closes the list with the one certificate requested before the Node existed, or empty if there are several.
+    """Closes the list with the certificate requested before the Node existed, or empty if there are several.
 
-    The API server truncates times to seconds, and many kubelets create their Node in the second of
-    their CSR. So a CSR of that second counts as earlier. An attacker's CSR of that second only
-    makes a second candidate, and so an empty list.
+    The API server truncates times to seconds, and many kubelets create their Node in the same
+    second as their CSR. So a CSR from that second counts as earlier. An attacker's CSR from that
+    second only adds a candidate, which makes the list empty.
     """
     if known.closed and not known.joined:
         return known
@@ -199,7 +199,7 @@ def _with_allowed(
     for each in _descendants(allowed, csrs):
         add(each, certificate_id(each.credential_ids))
     if allowed and not told and known.doubted is None:
-        # Before Kubernetes 1.32 a CSR does not say which certificate made it.
+        # Before Kubernetes 1.32 a CSR does not record which certificate made it.
         for each in csrs:
             if each.by_node and not each.credential_ids:
                 add(each, "")
@@ -207,7 +207,7 @@ def _with_allowed(
 
 
 def _descendants(roots: Iterable[str], csrs: Sequence[ClientCsr]) -> list[ClientCsr]:
-    """The node's own CSRs that these certificates or their renewals made; parents first."""
+    """The node's own CSRs that were made with these certificates or their renewals; parents first."""
     made_with: dict[str, list[ClientCsr]] = defaultdict(list)
     for each in csrs:
         if each.by_node and (parent := certificate_id(each.credential_ids)):
@@ -253,7 +253,7 @@ def _later(*moments: datetime | None) -> datetime | None:
 class CredentialAnswer(msgspec.Struct, frozen=True):
     """Whether the certificate that made a serving CSR is the node's own, and why.
 
-    Reason NOT_ASKED: nothing proves the certificate, and nothing speaks against it.
+    The reason is NOT_ASKED if there is no evidence for or against the certificate.
     """
 
     outcome: Outcome
@@ -277,8 +277,8 @@ def judged(
     """
     certificate = certificate_id(credential_ids or ())
     is_allowed = any(each.certificate == certificate for each in known.allowed)
-    # Only an operator can say which of two machines of one name is the node: by a pin, or for new
-    # nodes by a rule.
+    # Only an operator can decide which of two machines with one name is the node: by a pin, or for
+    # new nodes by a rule.
     is_said = admitted or not known.joined
     doubted = _later(known.doubted, known.created if known.earlier and not admitted else None)
     # A CSR's date has whole seconds.
@@ -302,19 +302,17 @@ def judged(
 
 _UNKNOWN = HoldReason.UNKNOWN_CREDENTIAL
 _OWN = "the node's own"
-_BORROWED = "a bootstrap token or a person requested it while the Node existed, or for an earlier Node of this name"
-_OTHER = "it is neither a known certificate of this node nor a renewal of one: the kubelet may have rotated it while no approver watched"
+_BORROWED = "a bootstrap token or a person requested this certificate while this Node or an earlier Node of this name existed"
+_OTHER = "this client certificate is neither known for this node nor a renewal of a known one: the kubelet may have rotated it while no approver watched"
 _SEVERAL = (
-    "several were requested before the Node existed, and the node may have joined with any of them"
+    "several client certificates were requested before the Node existed; any may be the node's own"
 )
-_CROWDED = "more client certificates for this node's name were borrowed than we keep, and this may be one of them"
-_EARLIER = (
-    "an earlier Node had this name; a reinstalled machine and a stolen credential look the same"
-)
-_OPEN = "it is unknown with which client certificate the node joined, and no pin names one"
+_CROWDED = "others requested more client certificates for this node's name than we record, and this may be one of them"
+_EARLIER = "an earlier Node had this name: this may be a reinstalled machine or a stolen credential"
+_OPEN = "the client certificate that the node joined with is unknown, and no pin names one"
 _NO_CERTIFICATE = (
-    "it was not made with a single client certificate, and kubelets have no other credential"
+    "the CSR's credential is not one client certificate, but kubelets have no other credential"
 )
 _NOT_NAMED = "the CSR names no client certificate (see credential-id)"
-_OLD = "the CSR does not say which credential made it (API servers before Kubernetes 1.32)"
+_OLD = "the CSR does not record which credential made it (API servers before Kubernetes 1.32)"
 _DOUBTED = "somebody else requested a client certificate for this node's name, and the node was not pinned later"

@@ -77,7 +77,7 @@ def csr_of(found: CertificateSigningRequest) -> Csr:
 
 
 def parsed_of(pem: bytes, where: str) -> tuple[CertificateRequest | None, str]:
-    """The CSR in these bytes; or None, and the reason. where: the prefix of that reason."""
+    """Parses a CSR. Returns None and the reason if that fails. where: the prefix of the reason."""
     try:
         return read_csr(pem, where), ""
     except X509Error as error:
@@ -114,7 +114,7 @@ class ClientCsr(msgspec.Struct, frozen=True):
     """The node in the certificate's common name. The requestor may be somebody else."""
 
     by_node: bool
-    """Whether that node is the requestor, instead of a bootstrap token or a person."""
+    """Whether the requestor is that node, not a bootstrap token or a person."""
 
     credential_ids: tuple[str, ...]
     created: datetime

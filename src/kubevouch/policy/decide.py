@@ -1,6 +1,6 @@
 """All rules about a CSR, and named subsets of them.
 
-The approver, `csr`, `apply` and `doctor` all use them.
+The approver, `csr`, `apply` and `doctor` use them.
 """
 
 from collections.abc import Sequence
@@ -156,10 +156,10 @@ def approval(
     """The condition that approves a CSR. An approval is final, and so is its message.
 
     who: the person or run that approves; "" for our approver. names_by: the source of the node's
-    names. not_asked: the rules without a check. besides: a note that the installed approver has not
-    approved the CSR.
+    names. not_asked: the rules that were not checked. besides: a note that the installed approver has
+    not approved the CSR.
     """
-    passed = f"every rule that was asked passed; not asked: {', '.join(not_asked)}"
+    passed = f"every checked rule passed; not checked: {', '.join(not_asked)}"
     parts = [passed if not_asked else "every rule passed", besides]
     parts.append(f"names and addresses: {names_by}" if names_by else "")
     says = f"kubevouch: {who}: " if who else APPROVER_SAYS

@@ -27,7 +27,7 @@ class EntitlementFacts(msgspec.Struct, frozen=True):
 
     @property
     def asked(self) -> AskedNames:
-        """The names and addresses of all claims: a kubelet requests every value in its Node's status."""
+        """All claimed names and addresses. A kubelet requests every value in its Node's status."""
         return self.allowed.asked
 
 
@@ -49,7 +49,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
     csr: Csr
     at: datetime
     node_exists: bool | None
-    """Whether a Node of the requestor's name exists; None if unknown."""
+    """Whether a Node with the requestor's name exists; None if unknown."""
 
     allowed: AllowedNames | None
     """The names and addresses that this node may have; None if no source knows the node."""
@@ -71,7 +71,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
     CSR."""
 
     credentials_told: bool = False
-    """Whether this API server records which certificate made a CSR, as another CSR shows."""
+    """Whether another CSR shows that this API server records which certificate made a CSR."""
 
     node_seen: NodeSeen | None = None
     """The requestor's Node, read right before the decision; None if it was not read."""
@@ -145,13 +145,13 @@ NameRule = Callable[[NameFacts], RuleResult]
 
 
 def passes(rule: str, seen: str, allowed: str = "") -> RuleResult:
-    """The rule passes."""
+    """The result of a rule that passes."""
     return RuleResult(rule, Outcome.PASS, HoldReason.PASSES, "", seen, allowed)
 
 
 def not_asked(rule: str, why: str) -> RuleResult:
-    """The rule passes without a check, since its input is missing. A Decision lists such rules."""
-    return RuleResult(rule, Outcome.PASS, HoldReason.NOT_ASKED, why, f"not asked: {why}")
+    """The result of a rule that passes without a check, since its input is missing."""
+    return RuleResult(rule, Outcome.PASS, HoldReason.NOT_ASKED, why, f"not checked: {why}")
 
 
 def refuses(
@@ -163,7 +163,7 @@ def refuses(
     allowed: str,
     operator_may_allow: tuple[str, ...] = (),
 ) -> RuleResult:
-    """The rule holds the CSR."""
+    """The result of a rule that holds the CSR."""
     return RuleResult(rule, Outcome.REFUSE, reason, message, seen, allowed, operator_may_allow)
 
 
@@ -176,7 +176,7 @@ def cannot_tell(
     allowed: str = "",
     operator_may_allow: tuple[str, ...] = (),
 ) -> RuleResult:
-    """The rule lacks evidence, and so holds the CSR."""
+    """The result of a rule that holds the CSR because it lacks evidence."""
     return RuleResult(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed, operator_may_allow)
 
 
@@ -190,7 +190,7 @@ MOST_LISTED = 24
 
 
 def listed(values: Sequence[object]) -> str:
-    """Joins values with commas. No values are "none". A long list ends in "and N more"."""
+    """Joins values with commas, or returns "none". A long list ends in "and N more"."""
     shown = ", ".join(str(value) for value in values[:MOST_LISTED]) or "none"
     more = len(values) - MOST_LISTED
     return f"{shown} and {more} more" if more > 0 else shown

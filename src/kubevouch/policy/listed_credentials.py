@@ -1,4 +1,4 @@
-"""Finds a node's own client certificates in one list of CSRs. `csr` needs no approver for that."""
+"""Finds a node's own client certificates in one list of CSRs, without an approver."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -27,7 +27,7 @@ from kubevouch.policy.reasons import HoldReason
 
 
 class KnownOfNode(msgspec.Struct, frozen=True):
-    """What is known about a Node besides the listed CSRs.
+    """What is known about a Node apart from the listed CSRs.
 
     pinned: client certificates that a pin or --credential names. admitted, pinned_at: as in
     `policy.credentials.judged`.
@@ -117,9 +117,9 @@ class ListedCredentials:
 
 
 _SEVERAL = (
-    "this node's CSRs were made with several client certificates that did not replace one "
-    "another: one may be a thief's. The node's own is on its disk (openssl x509 -noout "
-    "-fingerprint -sha256 -in /var/lib/kubelet/pki/kubelet-client-current.pem)"
+    "this node's CSRs were made with several unrelated client certificates: one may be stolen. "
+    "The node's own one is on its disk (openssl x509 -noout -fingerprint -sha256 -in "
+    "/var/lib/kubelet/pki/kubelet-client-current.pem)"
 )
 
 

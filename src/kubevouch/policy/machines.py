@@ -1,4 +1,4 @@
-"""Machine-ids and ssh host keys that several nodes share, and so identify none of them.
+"""Machine-ids and ssh host keys that several nodes share, so that they identify no node.
 
 Machines cloned from one image share both until somebody regenerates them.
 """
@@ -29,7 +29,7 @@ class SharedIdentity(msgspec.Struct, frozen=True):
     nodes: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{', '.join(self.nodes)} have the same {self.what} ({self.value}), which thus identifies none of them"
+        return f"{', '.join(self.nodes)} have the same {self.what} ({self.value}), so it identifies none of them"
 
 
 MACHINE_ID = "machine-id"

@@ -66,7 +66,7 @@ class WrittenClaims:
 
 
 _Holders = dict[Value, str | set[str]]
-"""The nodes of each value. A single node is a plain string, which saves half a kilobyte."""
+"""The nodes with each value. A single node is a plain string, which saves half a kilobyte."""
 
 
 class NodeIndex:

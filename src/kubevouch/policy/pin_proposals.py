@@ -1,4 +1,4 @@
-"""What to pin for each Node: the values in its status that belong to no other node and not to the cluster.
+"""What to pin for each Node: the values in its status that belong neither to another node nor to the cluster.
 
 Nothing here proves a value. The operator reads the table and confirms it.
 """
@@ -158,7 +158,7 @@ class _Judge:
         return ""
 
     def called(self, node: Node, value: str) -> str:
-        """A Service with that name, if the operator can allow the name; else ""."""
+        """The Service with this name, if the operator can allow a node the name; else ""."""
         if as_address(value) is not None:
             return ""
         allowed = AllowedNames(node.name, (Claim(value, NameSource.NODE_STATUS),))
@@ -196,7 +196,7 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
         others = judge.others(node.name, value)
         if others and value not in said and node.name != value:
             hint = allow_flag(node.name, value)
-            left_out.append(f"{value}: {others[0]} claims it, too; if it is this node's: {hint}")
+            left_out.append(f"{value}: {others[0]} also claims it; if it is this node's: {hint}")
         elif value not in known and (what := judge.called(node, value)):
             hint = allow_flag(node.name, value)
             left_out.append(f"{value}: {what} has this name; if it is this node's: {hint}")
@@ -208,7 +208,7 @@ def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool)
         else:
             kept.append(value)
     if cloned:
-        left_out.append(f"machine-id {node.status.node_info.machine_id}: other nodes have it, too")
+        left_out.append(f"machine-id {node.status.node_info.machine_id}: other nodes also have it")
     before = same.client_certificates if (same := _of_the_same(now, node)) else ()
     named = judge.seen.certificates.get(node.name)
     pin = PinnedNode(
@@ -249,7 +249,7 @@ def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
 
 
 def still_allowed(pins: Mapping[str, PinnedNode | Unreadable], node: Node) -> set[str]:
-    """The values that the operator has allowed this node earlier."""
+    """The values that the operator allowed this node earlier."""
     same = _of_the_same(pins.get(node.name), node)
     return set(same.allowed) if same else set()
 
@@ -262,7 +262,7 @@ def _of_the_same(now: PinnedNode | Unreadable | None, node: Node) -> PinnedNode 
 
 
 def _still_pinned(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:
-    """The pinned names of the same Node. It keeps them even if a Service gets such a name later."""
+    """The names in this Node's pin. The Node keeps them even if a Service gets the same name later."""
     return set(now.names) if isinstance(now, PinnedNode) and now.uid == node.uid else set()
 
 
@@ -297,13 +297,13 @@ def _differs(now: PinnedNode | Unreadable | None, node: Node) -> tuple[str, ...]
     if isinstance(now, Unreadable):
         return (f"the pin cannot be read: {now}",)
     if now is None:
-        return ("it is not pinned",)
+        return ("the node is not pinned",)
     found = difference(now, node)
     words = []
     if found.recreated:
         words.append(f"the Node has been recreated (uid {found.recreated}, pinned {now.uid})")
     if found.other_machine:
-        words.append(f"it is on another machine ({found.other_machine}, pinned {now.machine_id})")
+        words.append(f"the machine is another one ({found.other_machine}, pinned {now.machine_id})")
     words += [f"+ {value}: the Node claims it, but the pin lacks it" for value in found.claimed]
     words += [f"- {value}: pinned, but the Node does not claim it" for value in found.not_claimed]
     return tuple(words)

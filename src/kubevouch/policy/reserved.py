@@ -20,11 +20,11 @@ _SUFFIXES = {
     ".cluster.local": "the cluster's own domain",
 }
 _SYSTEM_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
-"""Namespaces of every new cluster. In other namespaces, tenants choose the names of Services."""
+"""Namespaces that every new cluster has. In other namespaces, tenants choose the names of Services."""
 
 # The first labels of a machine's own name in /etc/hosts on Debian, Fedora and Red Hat, as in
 # localhost.localdomain.
-_ITSELF = {"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"}
+_LOCAL_NAMES = {"localhost", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"}
 
 
 class ReservedNames(msgspec.Struct, frozen=True):
@@ -34,16 +34,15 @@ class ReservedNames(msgspec.Struct, frozen=True):
     services: dict[str, str] = {}
     """NAME.NAMESPACE of every Service. An entry also reserves the forms with .svc and a domain, and the names of pods (POD.NAME.NAMESPACE).
 
-    The operator can allow a node the name of a tenant's Service, but not of a Service in one of the
-    namespaces of every cluster."""
+    The operator can allow a node the name of a tenant's Service, but not of a Service in a system
+    namespace."""
 
     short_services: dict[str, str] = {}
-    """Short names of tenants' Services, which pods of the same namespace use. A node keeps its own
-    name and host name even so. The operator can allow any of these names."""
+    """Short names of tenants' Services, which pods of the same namespace use. A node still keeps its
+    own name and host name. The operator can allow any of these names."""
 
     system_services: dict[str, str] = {}
-    """Short names of Services in the namespaces of every cluster. A node keeps its own name and
-    host name even so."""
+    """Short names of Services in system namespaces. A node still keeps its own name and host name."""
 
     suffixes: dict[str, str] = {}
     """DNS suffixes with their leading dot."""
@@ -54,11 +53,11 @@ class ReservedNames(msgspec.Struct, frozen=True):
     """Namespaces with Services. They reserve every name that contains NAME.NAMESPACE.svc."""
 
     pod_networks: tuple[Network, ...] = ()
-    """Networks of pods. The operator can allow a node an address there, for clusters where pods and
-    nodes share a network."""
+    """Networks of pods. The operator can allow a node an address in them, for clusters where pods
+    and nodes share a network."""
 
     external_addresses: dict[Address, str] = {}
-    """External addresses of Services. A pin may give such an address to a node."""
+    """External addresses of Services. A pin can allow a node to have one."""
 
     load_balancer_names: dict[str, str] = {}
     """Names of Services' load balancers. Anybody who may write a Service's status can choose
@@ -66,10 +65,10 @@ class ReservedNames(msgspec.Struct, frozen=True):
 
     load_balancer_addresses: dict[Address, str] = {}
     """Addresses of Services' load balancers. Only the operator can allow them: with kube-proxy in
-    ipvs mode every node has them on an interface, so a host key there proves nothing."""
+    ipvs mode every node has them on an interface, so an ssh host key seen at one proves nothing."""
 
     endpoint_addresses: dict[Address, str] = {}
-    """Addresses of API servers. A pin may give such an address to a control-plane node."""
+    """Addresses of API servers. A pin can allow a control-plane node to have one."""
 
     loopback: frozenset[Address] = frozenset()
     """Loopback addresses that the operator lists for kubelets. No other loopback address is usable."""
@@ -78,16 +77,16 @@ class ReservedNames(msgspec.Struct, frozen=True):
     """Loopback addresses that several kubelets have on different ports. No node owns them."""
 
     doubts: tuple[str, ...] = ()
-    """What could not be read. Unless this is empty, no CSR passes: the lists may be incomplete."""
+    """What could not be read. If anything is missing, no CSR passes, since the lists may be incomplete."""
 
 
 def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
     """The cluster's own names and addresses.
 
-    nodes: source of pod networks (spec.podCIDRs), used only if the cluster's own are unknown. A
-    node can write that field when it creates its Node (plugin/pkg/admission/noderestriction does
-    not check it), and so hold the CSRs of other nodes in that network, except pinned ones and those
-    in the inventory. kube-controller-manager allocates from the cluster's networks only.
+    nodes: their spec.podCIDRs are used only if the cluster's pod networks are unknown. A kubelet
+    can write this field when it creates its Node (plugin/pkg/admission/noderestriction does not
+    check it). Then the CSRs of other nodes in this network are held, unless they are pinned or in the
+    inventory. kube-controller-manager allocates from the cluster's networks only.
     """
     names, addresses = _split(cluster.virtual)
     _, endpoints = _split(cluster.own_endpoints)
@@ -117,7 +116,7 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
         endpoint_addresses={a: what for a, what in endpoints.items() if a not in shared},
         loopback=cluster.loopback.addresses,
         shared=shared,
-        doubts=(*(doubt.text for doubt in cluster.doubts), *_not_told(cluster)),
+        doubts=(*(doubt.text for doubt in cluster.doubts), *_missing(cluster)),
     )
 
 
@@ -128,7 +127,7 @@ def _collapsed(networks: Sequence[Network]) -> tuple[Network, ...]:
     return (*collapse_addresses(four), *collapse_addresses(six))
 
 
-def _not_told(cluster: ClusterNames) -> Iterator[str]:
+def _missing(cluster: ClusterNames) -> Iterator[str]:
     if not cluster.service_networks:
         yield (
             "cannot find the network of Services (ClusterConfiguration, ServiceCIDR objects, "
@@ -156,7 +155,7 @@ def _split(values: dict[str, str]) -> tuple[dict[str, str], dict[Address, str]]:
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """What a name or address is reserved for. by_pin: whether a pin can still give it to this node."""
+    """What a name or address is reserved for. by_pin: whether a pin can still allow it for this node."""
 
     what: str
     by_pin: bool = False
@@ -167,9 +166,9 @@ def reserved_name(
 ) -> Reservation | None:
     """What a name is reserved for, or None.
 
-    A node keeps its metadata.name, and the first label of that, even if it is the short name of a
-    Service. A control-plane node keeps its name even if the control plane's endpoint has it. Only
-    the operator can allow names of tenants' Services and of load balancers.
+    A node keeps its metadata.name and the first label of this name, even if a Service has the same
+    short name. A control-plane node keeps its name even if the control plane's endpoint has it.
+    Only the operator can allow names of tenants' Services and of load balancers.
     """
     claim = allowed.claim(name) if allowed else None
     name = name.lower().rstrip(".")
@@ -191,11 +190,11 @@ def _is_itself(name: str, allowed: AllowedNames | None) -> bool:
 def _by_the_cluster(
     name: str, labels: list[str], reserved: ReservedNames, allowed: AllowedNames | None
 ) -> str | None:
-    """What the cluster reserves a name for; None if only a tenant does, or nobody. No flag overrides it."""
+    """What the cluster itself reserves a name for, or None. No flag overrides this."""
     own = allowed is not None and allowed.control_plane and name == allowed.node
     if (what := (_NAMES | reserved.names).get(name)) and not own:
         return what
-    if labels[0] in _ITSELF:
+    if labels[0] in _LOCAL_NAMES:
         return "every machine's own"
     what = _service(labels, reserved, _SYSTEM_NAMESPACES)
     if what or (not _is_itself(name, allowed) and (what := reserved.system_services.get(name))):

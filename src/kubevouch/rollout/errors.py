@@ -10,7 +10,7 @@ from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
 class LeadsOn(StrEnum):
     """What helps with a node that was left out, did not answer or was refused.
 
-    If nodes have different reasons, the first one in this order is used.
+    If nodes have different reasons, the first member in this order is used.
     """
 
     DOCTOR = "doctor"
@@ -35,7 +35,7 @@ class LeadsOn(StrEnum):
     """Confirm that the node is at the address that ssh reached."""
 
     OTHER_KEY = "other-key"
-    """Run status without the plan: the ssh host key that answered is not the plan's."""
+    """Run status without the plan: the ssh host key differs from the plan's."""
 
     CLUSTER = "cluster"
     """Use another context: this is not the plan's cluster."""
@@ -51,7 +51,7 @@ class LeadsOn(StrEnum):
 
 
 class StoppedBefore(KubevouchError):
-    """Something differs from the plan. Nothing was changed.
+    """Raised before any change if something differs from the plan.
 
     run: the run that is armed on the node, if that is the reason. begun: nodes on which the plan's
     own run is armed. shown_by: a command on this machine that shows the problem, if any.
@@ -82,14 +82,14 @@ class NotTheHolder(StoppedBefore):
 
 
 class AnotherHostKey(StoppedBefore):
-    """The ssh host key that answered for a node is not the plan's.
+    """A node's ssh host key differs from the plan's.
 
     A retry does not help: somebody must change the key or the plan.
     """
 
 
 class NodeAway(StoppedBefore):
-    """A node is missing or not Ready at its turn, or was upgraded: the run continues without it."""
+    """A node is missing, not Ready or upgraded when its turn comes. The run skips it."""
 
 
 class ClusterNotRead(KubevouchError):
@@ -111,7 +111,7 @@ class NothingApplicable(KubevouchError):
 
 
 def way_on(error: KubevouchError) -> LeadsOn:
-    """The next command or advice if a node did not answer."""
+    """The advice for an error of one node."""
     if isinstance(error, AnotherHostKey):
         return LeadsOn.OTHER_KEY
     if isinstance(error, NoRoot):

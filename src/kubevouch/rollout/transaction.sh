@@ -57,7 +57,7 @@ fenced() {
 # Checks the machine-id again, in the call that makes the change.
 right_machine() {
   [ -n "$machine" ] && [ "$(cat /etc/machine-id 2>/dev/null)" = "$machine" ] ||
-    refuse "this machine's id is not that of the plan's node"
+    refuse "the machine-id is not the plan's"
 }
 
 # Only root may own or write the folders that we write to, and the run's folder with its script.
@@ -196,7 +196,7 @@ may_begin() { # checked before anything is created, and again under the lock
   no_other_run
   case $(state_of "$here") in '' | prepared) ;; *) return ;; esac
   identity_in "$identity" | names_holder $holder ||
-    refuse "the kubelet's client certificate ($identity) is not that of system:node:$node"
+    refuse "the kubelet's client certificate ($identity) is not for system:node:$node"
   [ "$(digest "$config")" = "$before" ] || refuse "$config has been changed since the plan"
 }
 

@@ -31,13 +31,13 @@ take_our_line_out() { # DIGEST
   [ ! -s "$here/line.ours" ] || at=$(awk 'NR == FNR { ours = $0; next } $0 "" == ours "" { print FNR }' "$here/line.ours" "$config")
   case $at in
     '') return 0 ;; # still_asks checks serverTLSBootstrap before the key pairs are touched
-    *"$newline"*) say "our line is there more than once; remove it yourself" && return 1 ;;
+    *"$newline"*) say "the line of this run occurs more than once; remove it yourself" && return 1 ;;
   esac
   cp -a "$config" "$here/config.theirs" &&
     { head -n $((at - 1)) "$config" && cat "$here/line.before" && tail -n "+$((at + 1))" "$config"; } >"$here/config.theirs" &&
     persist "$here/config.theirs" || return 1
   replace "$here/config.theirs" "$config" "$1" || return $?
-  say "only our line was removed"
+  say "only the line of this run was removed"
 }
 
 restore_config() {

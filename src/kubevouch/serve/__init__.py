@@ -4,7 +4,7 @@
   Status` errors with Kubernetes' texts; `negotiation`: the media type from an Accept header
 - `authentication` (`client_trust`) and `authorization`: who the user is and what the user may do.
   Like k8s.io/apiserver, both delegate to the API server, with TokenReview and SubjectAccessReview;
-  `cache` caches its answers
+  `cache` caches the responses
 - `probes`: /livez, /readyz, /healthz
 - `key_pair`: the serving certificate and its key, from files or self-signed; `shared_authority`:
   the same, signed by a CA that replicas share

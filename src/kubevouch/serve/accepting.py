@@ -22,7 +22,7 @@ _OUT_OF_RESOURCES: Final = frozenset(
 )
 """Errors when resources run out. ENOSPC means that the user has reached fs.epoll.max_user_watches."""
 _BROKEN: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
-"""Errors that no retry helps. The socket was closed or shut down (as by `ss -K`), or its file descriptor was reused."""
+"""Errors that a retry cannot fix. The socket was closed or shut down (as by `ss -K`), or its file descriptor was reused."""
 
 
 class AcceptError(KubevouchError):
@@ -63,7 +63,7 @@ async def accept_connections(
     """Accepts connections until cancelled. where: the address for error messages.
 
     begin: called with each connection and its peer's host; may raise OSError if the event loop
-    cannot watch the connection. report: called with the error once per series of failures.
+    cannot watch the connection. report: called with the error once per outage.
 
     Raises:
         AcceptError: the listening socket is broken. Go's servers stop then, too: net/http continues
@@ -100,7 +100,7 @@ async def _accepted(
     except OSError as error:
         if error.errno not in _BROKEN:
             return error
-        seen = f"cannot accept connections any more: {error.strerror}"
+        seen = f"cannot accept connections: {error.strerror}"
         raise AcceptError(where, seen, "restart the process") from None
     try:
         begin(connection, address[0])

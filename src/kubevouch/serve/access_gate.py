@@ -32,7 +32,7 @@ from kubevouch.serve.statuses import (
 
 MAX_IN_FLIGHT: Final = 400
 """The default limit of concurrent requests, as in apiserver's --max-requests-inflight."""
-_A_ROUND: Final = 8
+_PER_ITERATION: Final = 8
 """The number of requests started per iteration of the event loop, which takes about 5 ms. The front
 proxy's requests do not count."""
 _EACH_REQUEST: Final = 3
@@ -63,9 +63,9 @@ class AccessGate:
         self._authorization = authorization
         self._routes = dict(sorted(routes.items(), key=lambda each: -len(each[0])))
         self._log = log
-        self._turns = _Turns(_A_ROUND)
+        self._turns = _RequestQueue(_PER_ITERATION)
         self._in_flight = 0
-        self._strangers = 0
+        self._pending = 0
         """The number of requests that wait for authentication or authorization, except the front
         proxy's."""
 
@@ -94,7 +94,7 @@ class AccessGate:
         return answer
 
     def _log_answer(self, request: HttpRequest, answer: HttpResponse, seconds: float) -> None:
-        """Logs the request with the field names of apiserver's pkg/server/httplog. A long body may still be in transfer."""
+        """Logs the request with the field names of apiserver's pkg/server/httplog. A long body may not be complete yet."""
         values: dict[str, Value] = {
             "verb": attributes_of(request).verb.upper(),
             "URI": request.uri or request.path,
@@ -144,9 +144,9 @@ class AccessGate:
     ) -> UserInfo | HttpResponse:
         """The user, or the response that refuses the request.
 
-        Requests that may wait for the API server share half of the limit, except the front proxy's.
-        Every kubelet has a certificate of the cluster but no rights here. So even if the API server
-        is slow, a crowd of such clients cannot block the aggregator or the probes.
+        All requests that may wait for the API server share half of the limit, except the front
+        proxy's. So clients without permissions, such as kubelets, cannot block the aggregator
+        or the probes while the API server is slow.
         """
         attributes = attributes_of(request)
         waits_for_nobody = self._authorization.lets_everybody(attributes) and not bearer_token(
@@ -154,13 +154,13 @@ class AccessGate:
         )
         if waits_for_nobody or is_front_proxy:
             return await self._asked(request, attributes, first=is_front_proxy)
-        if 0 < self._most_in_flight <= 2 * self._strangers:
+        if 0 < self._most_in_flight <= 2 * self._pending:
             return _if_stranger(request, too_many_requests())
-        self._strangers += 1
+        self._pending += 1
         try:
             return await self._asked(request, attributes, first=False)
         finally:
-            self._strangers -= 1
+            self._pending -= 1
 
     async def _asked(
         self, request: HttpRequest, attributes: Attributes, *, first: bool
@@ -191,7 +191,7 @@ class AccessGate:
 def _impersonation(request: HttpRequest, user: UserInfo) -> HttpResponse | None:
     """The refusal of an impersonation request, in apiserver's words; None for other requests.
 
-    Only the API server itself impersonates users.
+    Clients must send such requests to the API server.
     """
     if not any(name.startswith("impersonate-") for name in request.headers):
         return None
@@ -217,11 +217,11 @@ def _failed(request: HttpRequest) -> HttpResponse:
     )
 
 
-class _Turns:
+class _RequestQueue:
     """A queue for requests: a fixed number starts per iteration of the event loop, in order of arrival.
 
-    Without the queue, a thousand simultaneous requests would delay every scrape and every API
-    server.
+    Without the queue, a thousand simultaneous requests would delay every scrape and every
+    request from an API server.
     """
 
     def __init__(self, a_round: int) -> None:

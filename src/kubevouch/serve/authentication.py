@@ -70,8 +70,8 @@ class NotAuthenticated(KubevouchError):
 class Authenticator:
     """Authenticates requests.
 
-    `trust` must hold readable PEM. It may be replaced at any time, and open connections then use
-    it, too. ttl: seconds to cache answers about tokens. The cache stores only hashes of tokens.
+    `trust` must hold readable PEM. It may be replaced at any time, also for open connections.
+    ttl: seconds to cache answers about tokens. The cache stores only hashes of tokens.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Authenticator:
     def is_front_proxy(self, certificates: tuple[bytes, ...]) -> bool:
         """Whether the client is the front proxy, such as the API server's aggregator. certificates: as in HttpRequest.
 
-        Called before a request is queued. For other clients the check of allowed names is cheap.
+        Called before a request is queued, so the cheap check of allowed names comes first.
         """
         if not certificates or not self._proxy_pool:
             return False
@@ -131,14 +131,14 @@ class Authenticator:
                         return found
         if clients := ca_pool(self.trust.client_ca, "client CA"):
             with _refusing(refused):
-                if self._is_good(request.certificates, clients, refused):
+                if self._is_verified(request.certificates, clients, refused):
                     subject = _leaf(request.certificates).subject
                     if subject.common_name:
                         return UserInfo(subject.common_name, tuple(subject.organizations))
         return None
 
     def _is_proxy(self, certificates: tuple[bytes, ...], refused: list[str]) -> bool:
-        if not self._is_good(certificates, self._proxy_pool, refused):
+        if not self._is_verified(certificates, self._proxy_pool, refused):
             return False
         name, allowed = _leaf(certificates).subject.common_name, self.trust.allowed_names
         if allowed and name not in allowed:
@@ -146,7 +146,7 @@ class Authenticator:
             return False
         return True
 
-    def _is_good(
+    def _is_verified(
         self,
         certificates: tuple[bytes, ...],
         roots: tuple[Certificate, ...],
@@ -186,7 +186,7 @@ class Authenticator:
 
 @contextlib.contextmanager
 def _refusing(refused: list[str]) -> Iterator[None]:
-    """Turns the error for an unreadable certificate into a refusal by this method. Another method's CA may not need that certificate."""
+    """Turns the error for an unreadable certificate into a refusal, so that the next method is tried."""
     try:
         yield
     except X509Error as error:

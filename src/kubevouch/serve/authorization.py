@@ -110,7 +110,7 @@ class Authorizer:
     async def refusal(
         self, user: UserInfo, attributes: Attributes, *, first: bool = False
     ) -> HttpResponse | None:
-        """None if the user may do this; else the response: 403, or 500 if the API server does not answer.
+        """Returns None if allowed, else the response: 403, or 500 if the API server does not answer.
 
         first: as in AnswerCache.get.
         """
@@ -128,7 +128,7 @@ class Authorizer:
         return forbidden_response(attributes.group, attributes.resource, attributes.name, why)
 
     def lets_everybody(self, attributes: Attributes) -> bool:
-        """Whether the path is open to everybody; a resource never is (apiserver's pkg/authorization/path)."""
+        """Whether the path is open to everybody. Returns False for a resource (apiserver's pkg/authorization/path)."""
         path = attributes.path.removeprefix("/")
         return not attributes.resource and (
             path in self._always or path.startswith(self._always_below)

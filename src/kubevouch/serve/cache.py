@@ -25,7 +25,7 @@ class AnswerCache(Generic[K, V]):
 
     ttl: how many seconds an answer is valid, or a function that returns this. max_entries: the
     maximum number of cached answers; the least recently used one is evicted. concurrency: the
-    maximum number of concurrent calls. Half of them are reserved for callers with `first`.
+    maximum number of concurrent calls. Half are reserved for callers with priority (`first`).
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class AnswerCache(Generic[K, V]):
         self._max_entries = max_entries
         self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._pending: dict[tuple[K, bool], _PendingAnswer[V]] = {}
-        """Running calls by key and `first`. A caller with `first` does not wait for a call without it."""
+        """Running calls by key and priority. A caller with priority does not wait for a call without priority."""
         self._turn = asyncio.Semaphore(concurrency)
         self._turn_of_others = asyncio.Semaphore(max(1, concurrency // 2))
 
@@ -51,7 +51,7 @@ class AnswerCache(Generic[K, V]):
     async def get(self, key: K, fetch: Callable[[], Awaitable[V]], *, first: bool = False) -> V:
         """The cached answer for a key, or a new one from `fetch`. Raises what `fetch` raises.
 
-        first: priority. All callers without priority share half of the concurrent calls.
+        first: whether the caller has priority. All others share half of the concurrent calls.
         """
         kept = self._kept.get(key)
         if kept is not None and self._clock.monotonic() < kept[0]:

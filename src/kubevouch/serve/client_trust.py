@@ -3,7 +3,7 @@
 The ConfigMap kube-system/extension-apiserver-authentication has two PEM bundles, client-ca-file and
 requestheader-client-ca-file. It also has the front proxy's names and headers, as strings with JSON
 arrays (pkg/controlplane/controller/clusterauthenticationtrust). The ConfigMap changes when a CA is
-renewed. Flags of the operator take precedence over it.
+renewed. The operator's flags take precedence over it.
 """
 
 import re
@@ -102,7 +102,7 @@ class ClientTrust:
         return b"\n".join(each for each in (self.client_ca, self.proxy_ca) if each)
 
     def completed_by(self, published: "ClientTrust") -> "ClientTrust":
-        """This trust. Missing parts come from `published`.
+        """Returns this trust, with missing parts from `published`.
 
         The front proxy's CA, names and headers all come from the same source.
         """
@@ -113,7 +113,7 @@ class ClientTrust:
 
 @dataclass(frozen=True, slots=True)
 class ClientTrustFiles:
-    """The trust in the CA files of flags, which are reloaded when they change. "" means no file."""
+    """The CA files named by flags. "" means no file."""
 
     client_ca: str = ""
     proxy_ca: str = ""

@@ -1,10 +1,10 @@
 """Decides which connections a server closes when too many are open. No I/O.
 
 A client counts as a stranger until it is authenticated: by a certificate in the handshake, or by a
-request after which the connection stays open. (The access gate closes the connections of anonymous
+request after which the connection stays open. (The access gate closes connections from anonymous
 clients, like apiserver with HTTP/2.) Strangers, known clients and the front proxy have separate
 limits, so that many strangers cannot lock out the API server. The front proxy has its own limit
-because every node has a client certificate, and many pod addresses to connect from. If a limit is
+because every node has a client certificate, and can connect from many pod addresses. If a limit is
 exceeded, the peer with the most connections loses the one that was idle for longest.
 """
 
@@ -22,9 +22,9 @@ class ConnectionLimits:
     known: for the front proxy, and the same number for all other known clients. API servers and
     Prometheus keep few connections; a kubelet opens one per probe. strangers: an API server is a
     stranger during the handshake. It needs a connection for each concurrent request, and moves them
-    all to this replica when another one ends. idle: timeout for a known client, longer than in Go's
-    clients (90 s). patience: timeout for a stranger, from the connection to the end of its first
-    request.
+    all to this replica when another replica ends. idle: timeout for a known client, longer than in
+    Go's clients (90 s). patience: timeout for a stranger, from the connection to the end of its
+    first request.
     """
 
     known: int = 512
@@ -36,7 +36,7 @@ class ConnectionLimits:
 
 @dataclass(slots=True)
 class _Connection:
-    """A connection. since: when it began or last got an answer. first: from the front proxy. answering: the number of requests in progress."""
+    """A connection. since: when it was opened, or its last request ended. first: whether it is the front proxy's. answering: the number of requests in progress."""
 
     peer: str
     since: float
@@ -70,7 +70,7 @@ class _Share(Generic[K]):
     def to_close(self, newest: K) -> K:
         """The connection to close: the longest idle one of the peer with the most connections, else the newest."""
         for group in sorted(self.peers.values(), key=len, reverse=True):
-            if (found := _quietest(group, newest)) is not newest:
+            if (found := _longest_idle(group, newest)) is not newest:
                 return found
         return newest
 
@@ -97,7 +97,7 @@ class Connections(Generic[K]):
         self._strangers.add(key, found)
         of_peer = self._strangers.peers[peer]
         if len(of_peer) > self._limits.strangers_of_a_peer:
-            return _quietest(of_peer, key)
+            return _longest_idle(of_peer, key)
         too_many = self._strangers.count > self._limits.strangers
         return self._strangers.to_close(key) if too_many else None
 
@@ -116,12 +116,12 @@ class Connections(Generic[K]):
         return room.to_close(key) if room.count > self._limits.known else None
 
     def ask(self, key: K) -> None:
-        """Marks the start of an answer: a request was received completely."""
+        """Records that a complete request was received."""
         if found := self._open.get(key):
             found.answering += 1
 
     def answer(self, key: K, now: float) -> None:
-        """Marks the end of an answer."""
+        """Records that a request has ended."""
         if found := self._open.get(key):
             found.answering -= 1
             found.since = now
@@ -146,7 +146,7 @@ class Connections(Generic[K]):
         ]
 
 
-def _quietest(group: Group[K], newest: K) -> K:
+def _longest_idle(group: Group[K], newest: K) -> K:
     """The connection that was idle for longest; the newest if no other is idle."""
     quiet = (key for key, each in group.items() if not each.answering and key != newest)
     return min(quiet, key=lambda key: group[key].since, default=newest)

@@ -26,7 +26,7 @@ _LARGEST: Final = 1 << 20
 _LIFETIME: Final = timedelta(days=365)
 _EXPECTED: Final = (
     "expected a certificate in PEM, leaf first",
-    "expected its private key in PEM, not encrypted",
+    "expected its unencrypted private key in PEM",
 )
 
 
@@ -93,7 +93,7 @@ class NamedPair:
 
 
 def pairs_by_name(found: Sequence[tuple[NamedPair, KeyPair]]) -> dict[str, KeyPair]:
-    """The pair for each name. Given names win over names in certificates, and earlier pairs over later ones.
+    """The pair for each name. Configured names win over names in certificates, and earlier pairs over later ones.
 
     Source: BuildNamedCertificates and getCertificateNames in apiserver's
     pkg/server/dynamiccertificates/named_certificates.go.
@@ -134,15 +134,15 @@ def key_pair_source(
         where = ", ".join(map("{} {}".format, flags, files))
         return KeyPairSource(where, files, flags=flags)
     if not cert_dir:
-        return KeyPairSource("self-signed, in memory", None, _made(now, random_serial))
+        return KeyPairSource("self-signed, in memory", None, _self_signed(now, random_serial))
     files = (Path(cert_dir, "apiserver.crt"), Path(cert_dir, "apiserver.key"))
     if not all(path.is_file() for path in files):
-        _write(files, _made(now, random_serial))
+        _write(files, _self_signed(now, random_serial))
     where = f"--cert-dir {files[0]}, {files[1]}"
     return KeyPairSource(where, files, flags=("--cert-dir", "--cert-dir"))
 
 
-def _made(now: datetime, random_serial: Callable[[int], int]) -> KeyPair:
+def _self_signed(now: datetime, random_serial: Callable[[int], int]) -> KeyPair:
     """A self-signed pair for localhost, like client-go's cert.GenerateSelfSignedCertKey."""
     made = kubelet_self_signed(
         "localhost",
@@ -159,7 +159,7 @@ def _write(files: tuple[Path, Path], pair: KeyPair) -> None:
     try:
         files[0].parent.mkdir(parents=True, exist_ok=True)
         for path, content, mode in ((files[1], pair.key, 0o600), (files[0], pair.chain, 0o644)):
-            _put(path, content, mode)
+            _write_file(path, content, mode)
     except OSError as error:
         where, expected = (
             str(error.filename or files[0]),
@@ -168,7 +168,7 @@ def _write(files: tuple[Path, Path], pair: KeyPair) -> None:
         raise UsageError(where, error.strerror or str(error), expected) from None
 
 
-def _put(path: Path, content: bytes, mode: int) -> None:
+def _write_file(path: Path, content: bytes, mode: int) -> None:
     """Writes a file atomically.
 
     The file is new, so nobody can have opened it before or replaced it with a link.

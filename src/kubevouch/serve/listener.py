@@ -35,7 +35,7 @@ from kubevouch.tls.io.server import (
 _HANDSHAKE: Final = 10
 _LIMITS: Final = ConnectionLimits()
 _MOST_HEADERS: Final = 1000
-"""The maximum number of headers. The front proxy sends one for each group of a user. The total length has its own limit."""
+"""The maximum number of headers. The front proxy sends one header for each group of a user. The total length has its own limit."""
 
 
 class ListenError(KubevouchError):
@@ -47,7 +47,7 @@ class Listener:
 
     request_timeout: seconds for one request. limits: limits of connections. goes_first: whether
     these certificates are the front proxy's, which has a separate limit. cannot_accept: called with
-    the error once per series of failures. Entering the block raises ListenError.
+    the error once per outage. Entering the block raises ListenError.
     """
 
     def __init__(
@@ -94,8 +94,7 @@ class Listener:
             handler_cancellation=True,
             shutdown_timeout=self._drain,
             max_headers=_MOST_HEADERS,
-            # Nobody here reads a body: decompressing a stranger's 60 KB to 60 MB would be a
-            # waste.
+            # No handler reads a body: do not decompress a client's 60 KB to 60 MB.
             auto_decompress=False,
         )
         await self._runner.setup()
@@ -129,7 +128,7 @@ class Listener:
         await self._runner.cleanup()
 
     async def accepts(self) -> None:
-        """Waits until accepting ends. Raises AcceptError if the socket is broken."""
+        """Waits until the server stops accepting connections. Raises AcceptError if the socket is broken."""
         ended, _ = await asyncio.wait(self._work, return_when=asyncio.FIRST_EXCEPTION)
         for task in ended:
             task.result()
@@ -182,7 +181,6 @@ class Listener:
             connection.abort()
 
     async def _close_idle(self) -> None:
-        """Closes connections without a complete request for too long."""
         while True:
             await self._clock.sleep(min(self._limits.idle, self._limits.patience) / 3)
             for connection in self._connections.overdue(self._clock.monotonic()):
@@ -199,8 +197,7 @@ class Listener:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         connection = self._by_handler.get(request.protocol)
         if connection is None:
-            # It was closed while the request passed through our own code: nobody waits for an
-            # answer.
+            # The connection was closed meanwhile, so the client gets no response.
             return web.Response(status=503)
         self._connections.ask(connection)
         connection.asked()

@@ -1,4 +1,4 @@
-"""HTTP requests and responses, independent of an HTTP library. A long body comes in pieces."""
+"""HTTP requests and responses, independent of an HTTP library. A long body is sent in pieces."""
 
 import contextlib
 import functools
@@ -94,7 +94,7 @@ class ValuesReadLater(Mapping[str, tuple[str, ...]]):
 
 
 class Pieces(Protocol):
-    """A long body as an asynchronous generator, which makes each piece when it is sent."""
+    """A long body: an asynchronous generator that makes each piece just before it is sent."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Returns the generator itself."""
@@ -124,7 +124,7 @@ Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 def ending(answer: HttpResponse) -> HttpResponse:
-    """The answer to an unknown client, which also closes the connection, like apiserver with HTTP/2.
+    """Closes the connection of an unknown client after this answer, like apiserver with HTTP/2.
 
     Source: UnauthenticatedHTTP2DOSMitigation in pkg/endpoints/filters/authentication.go.
     """
@@ -142,7 +142,7 @@ def text_response(text: str, code: int = 200) -> HttpResponse:
 
 
 LONG: Final = 128 * 1024
-"""The minimum size in bytes of a long body; equals apiserver's defaultGzipThresholdBytes."""
+"""Bytes. A longer body is sent in pieces. Equals apiserver's defaultGzipThresholdBytes."""
 _LEVEL: Final = 1
 _GZIP: Final = 16 + zlib.MAX_WBITS
 

@@ -33,7 +33,7 @@ class MediaType:
 
 
 def accepted(request: HttpRequest, kinds: Sequence[str]) -> MediaType | None:
-    """The client's most preferred media type that we serve: JSON, unconverted or as one of `kinds`; else None."""
+    """Returns the JSON media type that the client prefers, unconverted or as one of `kinds`. None if the client accepts none."""
     forms = media_types(",".join(request.headers.get("accept", ())))
     if not forms:
         return MediaType(_JSON)

@@ -51,8 +51,8 @@ def freeze_what_is_loaded() -> None:
 def return_freed_memory() -> None:
     """Returns free memory to the kernel, if the C library can do this (glibc).
 
-    After a long list was read, free memory lies between live objects. By itself, glibc returns only
-    the end of the heap.
+    After a long list is read, free memory is scattered between live objects. By itself, glibc
+    returns only the end of the heap.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

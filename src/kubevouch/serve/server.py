@@ -38,9 +38,9 @@ class Delegation:
     """The API servers that authenticate and authorize our clients.
 
     authentication: for the published trust and TokenReviews. authorization: for
-    SubjectAccessReviews. None means the API server for everything else. always_allowed: paths open
-    to everybody. tolerate_missing: start even if the published trust is unreadable. token_ttl,
-    allowed_ttl, denied_ttl: seconds to cache the answers about tokens and authorization.
+    SubjectAccessReviews. None means `api` of serve_part. always_allowed: paths open to everybody.
+    tolerate_missing: start even if the published trust is unreadable. token_ttl, allowed_ttl,
+    denied_ttl: seconds to cache the answers about tokens and authorization.
     """
 
     authentication: ApiClient | None = None
@@ -80,7 +80,7 @@ class ServerPart:
 
     work: a background task, created once the server listens; runs until cancelled. checks: for
     `readyz`, `livez` and `healthz`. pages: more metrics as text, after those of the registry.
-    routes: more handlers, besides those of every server. end: called at the end in any case.
+    routes: additional handlers. end: called when the server ends, also after an error.
     """
 
     work: Callable[[], Coroutine[Any, Any, None]]
@@ -150,7 +150,7 @@ async def serve_part(
 
             authority = options.tls.authority
             kept = () if authority is None else (authority.run(),)
-            await _until(end(), part.work(), reloader.run(), listener.accepts(), *kept)
+            await _run_until(end(), part.work(), reloader.run(), listener.accepts(), *kept)
     finally:
         await part.end()
 
@@ -169,7 +169,7 @@ def _routes(
     }
 
 
-async def _until(end: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None]) -> None:
+async def _run_until(end: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None]) -> None:
     """Runs the tasks until `end` returns, then cancels them. Raises the first error without its exception group."""
     try:
         async with asyncio.TaskGroup() as group:

@@ -71,7 +71,7 @@ class SharedAuthority:
     """A source of serving pairs: `refresh` reads the CA, `read` signs a pair, `run` watches the APIServices.
 
     A pair is renewed after half of its lifetime, or when the CA changes. One refresh writes a new
-    CA into the APIServices, and the next one lets it sign. By then every API server knows it.
+    CA into the APIServices, and the next one signs with it. By then every API server knows the CA.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class SharedAuthority:
         """The newest CA in the APIServices."""
         self._signing: KeyPair | None = None
         self._signed: _Signed | None = None
-        self._barred: set[str] = set()
-        """APIServices that we have had no right to change since the start. Signing does not wait for them."""
+        self._forbidden: set[str] = set()
+        """APIServices that we have not been allowed to change since the start. Signing does not wait for them."""
 
     @property
     def where(self) -> str:
@@ -125,19 +125,19 @@ class SharedAuthority:
     async def refresh(self) -> None:
         """Reads the Secret, or creates the CA, and updates every APIService.
 
-        Raises KubevouchError; the error of an APIService, after all updates. The previous state then
-        stays in use.
+        Raises KubevouchError, and then keeps the previous CA. Errors of APIServices are raised after
+        all updates.
         """
-        found = await self._shared()
+        found = await self._shared_ca()
         if found != self._written:
             self._check(found)
         errors = []
         for name in self.place.api_services:
             try:
-                await self._tell(await self._api_service(name), found)
-                self._barred.discard(name)
+                await self._write_ca(await self._api_service(name), found)
+                self._forbidden.discard(name)
             except KubevouchError as error:
-                if not self._may_do_without(name, error):
+                if not self._may_skip(name, error):
                     errors.append(error)
         if errors:
             raise errors[0]
@@ -145,15 +145,15 @@ class SharedAuthority:
             self._signing = found
         self._written = found
 
-    def _may_do_without(self, name: str, error: KubevouchError) -> bool:
-        """Whether to continue without the right to change this APIService, which an older installation never had."""
+    def _may_skip(self, name: str, error: KubevouchError) -> bool:
+        """Whether to continue although we may not change this APIService. Older installations grant no such right."""
         if name == self.place.api_services[0] or not isinstance(error, Forbidden):
             return False
-        if self._signing is None and name not in self._barred:
-            self._barred.add(name)
-            text = "Forbidden to write the CA into this APIService; continuing without it"
+        if self._signing is None and name not in self._forbidden:
+            self._forbidden.add(name)
+            text = "Not allowed to write the CA into this APIService; skipping it"
             self._log.warning(text, name=name, err=error)
-        return name in self._barred
+        return name in self._forbidden
 
     def _check(self, authority: KeyPair) -> None:
         """Raises X509Error unless certificates of this CA verify for every name."""
@@ -163,7 +163,9 @@ class SharedAuthority:
         for name in self.place.names:
             verdict = verify(leaf, intermediates=(), roots=(own,), name=name, at=now)
             if not verdict.trusted:
-                raise X509Error(where, f"certificates of its CA do not verify: {verdict.go_text}")
+                raise X509Error(
+                    where, f"certificates signed by its CA do not verify: {verdict.go_text}"
+                )
 
     async def run(self) -> None:
         """Writes the CA into an APIService again as soon as somebody removes it.
@@ -189,11 +191,11 @@ class SharedAuthority:
         async for event in watch.events():
             if isinstance(event, Upserted) and self._written is not None:
                 try:
-                    await self._tell(event.object, self._written)
+                    await self._write_ca(event.object, self._written)
                 except KubevouchError as error:
                     report(error)
 
-    async def _shared(self) -> KeyPair:
+    async def _shared_ca(self) -> KeyPair:
         """The CA in the Secret.
 
         If the CA is missing or nearly expired, one replica creates a new one, and the others read
@@ -242,11 +244,11 @@ class SharedAuthority:
         except NotFound:
             return None
 
-    async def _tell(self, found: APIService | None, pair: KeyPair) -> None:
+    async def _write_ca(self, found: APIService | None, pair: KeyPair) -> None:
         """Writes the CA into the APIService, so that the API server verifies this server.
 
-        Does nothing if the APIService is for another server, or has insecureSkipTLSVerify: that is
-        the operator's choice, and excludes a caBundle.
+        Does nothing if the APIService is for another server, or has insecureSkipTLSVerify, which
+        excludes a caBundle.
         """
         [own, *_] = read_certificates(pair.chain, self.place.where)
         for _ in range(_ATTEMPTS):
@@ -255,7 +257,7 @@ class SharedAuthority:
             service = f"{found.spec.service.name}.{found.spec.service.namespace}.svc"
             if service not in self.place.names:
                 return
-            bundle = _with(found.spec.ca_bundle, own, self._clock.now())
+            bundle = _bundle_with(found.spec.ca_bundle, own, self._clock.now())
             if bundle is None:
                 return
             try:
@@ -272,7 +274,7 @@ class SharedAuthority:
             return
 
 
-def _with(bundle: bytes, own: Certificate, now: datetime) -> bytes | None:
+def _bundle_with(bundle: bytes, own: Certificate, now: datetime) -> bytes | None:
     """The caBundle with this CA first, without expired CAs; None if it already has this CA.
 
     An unreadable bundle counts as empty.

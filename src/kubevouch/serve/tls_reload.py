@@ -30,7 +30,7 @@ _UNREADABLE: Final = (
 )
 """From apiserver's pkg/authentication/request/headerrequest/requestheader_controller.go."""
 
-_NOT_NOW: Final = (KubevouchError, OSError)
+_TEMPORARY: Final = (KubevouchError, OSError)
 """Temporary errors of a source. OSError: the process has reached its limit of open files."""
 
 
@@ -66,7 +66,7 @@ class _Loaded:
 
     @property
     def trust(self) -> ClientTrust:
-        """The CAs from flags. Missing parts are published ones."""
+        """The CAs from flags, with missing parts from the published trust."""
         return self.given.completed_by(self.published) if self.published else self.given
 
 
@@ -75,7 +75,7 @@ def _collecting(errors: list[Exception]) -> Iterator[None]:
     """Collects a source's temporary error, so that the other sources are still read."""
     try:
         yield
-    except _NOT_NOW as error:
+    except _TEMPORARY as error:
         errors.append(error)
 
 
@@ -83,7 +83,7 @@ class TlsReloader:
     """Reloads the serving certificates and the trusted CAs of a running server, without a restart.
 
     If a source is unreadable, or holds an unusable pair, its last content stays in use. The other
-    sources are still reloaded, since no certificate may expire because the API server is down.
+    sources are still reloaded, so that no certificate expires while the API server is down.
 
     api: publishes the trust and reviews tokens. token_ttl: seconds to cache answers about tokens.
     """
@@ -182,7 +182,6 @@ class TlsReloader:
         return errors
 
     def _use(self, found: _Loaded) -> None:
-        """Uses the new content from now on."""
         contexts = self._contexts(found)
         if found.trust != self._loaded.trust:
             self.authentication.trust = found.trust

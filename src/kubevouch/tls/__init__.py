@@ -1,7 +1,7 @@
 """TLS: contexts with explicit flags, keys in memory, and a check of the peer's identity before any data is sent.
 
-This file describes why a handshake failed, in our words and in Go's, which metrics-server's log and
-kubectl show. `io` has everything that uses OpenSSL or a socket.
+This file describes why a handshake failed: in our words, and in Go's words, as in metrics-server's
+log. `io` has everything that uses OpenSSL or a socket.
 
 Sources: RFC 8446 appendix B.2 (older names: RFC 5246 and RFC 6066); Go's
 crypto/tls/{alert,conn,handshake_client}.go, net/net.go (OpError), net/http/transport.go.
@@ -68,7 +68,7 @@ _KNOWN: Final[dict[int, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """The TLS alert with which a peer ended the connection. Its number may be unknown to the RFCs."""
+    """The TLS alert with which a peer ended the connection. Not every number is defined by an RFC."""
 
     number: int
 
@@ -93,7 +93,7 @@ INTERNAL_ERROR: Final = Alert(80)
 PROTOCOL_VERSION: Final = Alert(70)
 
 _BY_NAME: Final = {name.replace("_", " "): Alert(number) for number, (name, _) in _KNOWN.items()}
-# OpenSSL spells this one differently.
+# OpenSSL spells this name differently.
 _BY_NAME["user cancelled"] = Alert(90)
 
 _PREFIXES: Final = ("sslv3 alert ", "tlsv1 alert ", "tlsv13 alert ", "ssl/tls alert ", "tlsv1 ")
@@ -114,7 +114,7 @@ class FailureKind(StrEnum):
     REFUSED = "refused"
     """No process listens on that port."""
     UNREACHABLE = "unreachable"
-    """There is no route, or a firewall rejects the connection."""
+    """No route exists, or a firewall rejects the connection."""
     CONNECT_TIMEOUT = "connect-timeout"
     NAME_UNKNOWN = "name-unknown"
     """The name did not resolve, or the name or port is invalid."""

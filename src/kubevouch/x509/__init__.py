@@ -1,7 +1,7 @@
 """Certificates and CSRs as values. No I/O, no clock, no event loop.
 
-Kubernetes sees in a certificate what Go parses. So this package parses and verifies as Go does,
-with Go's error texts. `cryptography` only computes signatures and keys.
+Kubernetes components are written in Go. So this package parses and verifies as Go does, with Go's
+error texts. `cryptography` only computes signatures and keys.
 
 - `bundle`: PEM files, and the limits for a chain that a peer presents; `certificate`: the value;
   `kinds`: describes a certificate in words
@@ -12,8 +12,8 @@ with Go's error texts. `cryptography` only computes signatures and keys.
 - each of the others mirrors one part of Go's parser or verifier: `der`, `pem`, `names`, `sans`,
   `keys`, `signatures`, `extensions`, `chains`, `constraints`, `gotext`
 
-docs/internals/x509.md lists where Go, OpenSSL and `cryptography` differ. tests/x509 replays answers
-of Go itself.
+docs/internals/x509.md lists where Go, OpenSSL and `cryptography` differ. tests/x509 compares
+with recorded results of Go.
 """
 
 from kubevouch.x509.bundle import read_certificate_der as read_certificate_der

@@ -36,7 +36,7 @@ class Bundle:
     certificates: tuple[Certificate, ...]
     """The certificates in the file's order. In a serving file the leaf comes first."""
     keys: tuple[str, ...]
-    """SHA-256 of each key's public half, as `Certificate.spki_sha256`; "" for an encrypted key."""
+    """SHA-256 of each key's public half, like `Certificate.spki_sha256`; "" for an encrypted key."""
 
 
 def read_pem(data: bytes, where: str) -> Bundle:
@@ -53,9 +53,9 @@ def read_pem(data: bytes, where: str) -> Bundle:
 
 
 def read_certificates(data: bytes, where: str) -> tuple[Certificate, ...]:
-    """Parses the certificates of a PEM file, or the only one of a DER file. Other blocks are ignored.
+    """Parses the certificates of a PEM file, or the certificate of a DER file. Other blocks are ignored.
 
-    Raises X509Error if there is no certificate.
+    Raises X509Error if the file has no certificate.
     """
     if data[:1] == b"\x30":
         return (read_certificate_der(data, where),)
@@ -128,7 +128,9 @@ def _is_key(label: str) -> bool:
 def _certificate(block: pem.PemBlock, where: str) -> Certificate:
     expected = "expected a CERTIFICATE block in DER"
     if block.has_headers:
-        raise X509Error(where, "headers in a CERTIFICATE block, which some readers skip", expected)
+        raise X509Error(
+            where, "some readers skip this CERTIFICATE block, since it has headers", expected
+        )
     try:
         return parse_certificate(block.body)
     except Malformed as error:
@@ -150,7 +152,7 @@ MOST_OF_A_CHAIN: Final = 16 * 1024
 
 
 def looked_at(presented: Sequence[bytes]) -> tuple[bytes, ...]:
-    """The presented certificates within both limits: the leaf, and some of its intermediates.
+    """The presented certificates that are parsed: the leaf, and intermediates up to both limits.
 
     Empty if the leaf alone is too long.
     """

@@ -1,8 +1,8 @@
 """Builds the chains from a certificate to a trusted root.
 
 Source: buildChains, isValid and alreadyInChain in Go's crypto/x509/verify.go; findPotentialParents
-in cert_pool.go; CheckSignatureFrom in x509.go. If there is no chain, the order of all steps decides
-which failure is reported, so the order is Go's.
+in cert_pool.go; CheckSignatureFrom in x509.go. The order of all steps is Go's, since it decides
+which failure is reported if no chain exists.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _PARENT_CANNOT_SIGN = (
 
 
 def validity_failure(certificate: Certificate, at: datetime) -> Verdict | None:
-    """Why a certificate is invalid at this time by its own contents; None if it is valid. Does not check signatures."""
+    """Why a certificate by itself is invalid at this time; None if it is valid. Does not check signatures."""
     if certificate.unhandled_critical:
         return Verdict(
             VerifyReason.UNHANDLED_EXTENSION, "x509: unhandled critical extension", certificate
@@ -113,7 +113,7 @@ class ChainBuilder:
 
 
 def signers_of(child: Certificate, candidates: Iterable[Certificate]) -> Chain:
-    """The candidates that signed `child` and may sign it, regardless of dates. Several can share a key.
+    """The candidates that signed `child` and may sign it, regardless of dates. Several candidates can have the same key.
 
     Each key is tried once, at most `MOST_SIGNATURE_CHECKS` in all. Candidates with the child's
     authority key id come first.

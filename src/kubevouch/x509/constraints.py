@@ -1,8 +1,8 @@
 """The name constraints in a CA's certificate, and whether the CA may sign for certain names.
 
-Constraints on e-mail addresses and URIs are not compared, since no kubelet's certificate has any. A
-certificate with such a SAN is rejected below any constraints. Go would trust some of those
-certificates.
+Constraints on e-mail addresses and URIs are not compared, since no kubelet's certificate has any.
+Below a CA with constraints, a certificate with such a SAN is always rejected. Go would trust some
+of these certificates.
 
 Source: parseNameConstraintsExtension in Go's crypto/x509/parser.go; checkChainConstraints in
 constraints.go (1.26); RFC 5280, 4.2.1.10. Like Go, this reports the outermost of several
@@ -26,7 +26,7 @@ _DOMAINS = {der.context(1): "rfc822Name", der.context(2): "dnsName", der.context
 
 @dataclass(frozen=True, slots=True)
 class Subtrees:
-    """The names and networks that are permitted, or those that are excluded."""
+    """Either the permitted or the excluded names and networks."""
 
     dns: tuple[str, ...] = ()
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -151,7 +151,7 @@ def _lies_under(constraint: str, name: str) -> bool:
 
 
 def _excludes(constraint: str, name: str) -> bool:
-    """Whether the constraint covers a name; for a wildcard, any name that it matches."""
+    """Whether the constraint covers a name, or, for a wildcard, any name that it matches."""
     _, dot, rest = constraint.lower().partition(".")
     return _lies_under(constraint, name) or (
         bool(rest) and name.startswith("*") and name.lower().partition(".")[1:] == (dot, rest)

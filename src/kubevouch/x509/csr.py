@@ -1,8 +1,8 @@
 """A certificate signing request (CSR) as a value: what Go reads in it, and whether it has a kubelet's form.
 
-The API server and the signer read a CSR with Go: the first PEM block, and the first value of each
-PKCS#9 extension request. Go skips every other attribute, also Microsoft's extension request, which
-`cryptography` reads. The values here are Go's, so they are those of the certificate to be issued.
+The API server and the signer use Go's parser. It reads the first PEM block, and the first value of
+each PKCS#9 extension request. It skips every other attribute, also Microsoft's extension request,
+which `cryptography` reads. The values here are Go's, so the issued certificate has the same values.
 
 Another parser could see other values in the same bytes. So we encode the CSR again from its values,
 as a kubelet would. If the bytes differ, the CSR has a quirk. A CSR without a quirk can be read in
@@ -10,8 +10,8 @@ only one way.
 
 Sources: ParseCertificateRequest, parseCSRExtensions, CreateCertificateRequest and CheckSignature in
 Go's crypto/x509/x509.go, ParseCSR in Kubernetes' pkg/apis/certificates/v1, RFC 2986. X509Error is
-raised for a CSR that Go rejects, or that is larger than `LARGEST_CSR`. A few that Go rejects only
-have a quirk here: Go also parses non-text parts of the subject.
+raised for a CSR that Go rejects, or that is larger than `LARGEST_CSR`. A few CSRs that Go rejects
+only get a quirk here: Go also parses non-text parts of the subject.
 """
 
 import re
@@ -48,7 +48,7 @@ LARGEST_CSR = 64 * 1024
 EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 
 MOST_NAMES = 64
-"""The most SANs, several times a node's number."""
+"""The maximum number of SANs, several times as many as a node has."""
 
 _RIGHT = "expected a CSR (PKCS#10) as kubelets send it"
 _ATTRIBUTE = "asn1: structure error: malformed extension request"
@@ -94,7 +94,9 @@ def read_csr(data: bytes, where: str) -> CertificateRequest:
         raise X509Error(where, seen, f"expected a {CSR_LABEL} block")
     canonical = pem.encode_block(CSR_LABEL, block.body) == data
     try:
-        return _parse(block.body, "" if canonical else "it is not one PEM block as Go writes it")
+        return _parse(
+            block.body, "" if canonical else "it is not a single PEM block as Go writes it"
+        )
     except Malformed as error:
         raise X509Error(where, f"not a CSR: {error}", _RIGHT) from None
 
@@ -123,7 +125,7 @@ def _parse(data: bytes, quirk: str) -> CertificateRequest:
         algorithm.raw not in _SIGNED_WITH
         or all(
             data != der.encode(der.SEQUENCE, written, algorithm.raw, signed)
-            for written in _kubelets(subject, key, names)
+            for written in _kubelet_forms(subject, key, names)
         )
     ):
         quirk = "its bytes differ from a kubelet's CSR for this subject, SANs and key"
@@ -137,7 +139,7 @@ def _parse(data: bytes, quirk: str) -> CertificateRequest:
     )
 
 
-def _kubelets(subject: Name, key: PublicKey, names: SubjectAltNames | None) -> Iterator[bytes]:
+def _kubelet_forms(subject: Name, key: PublicKey, names: SubjectAltNames | None) -> Iterator[bytes]:
     """The forms of CertificationRequestInfo that kubelets write for these values. Yields nothing for values that no kubelet sends.
 
     Some kubelets write all text in UTF-8, and some write addresses before names. Kubelets make
@@ -161,12 +163,12 @@ def _kubelets(subject: Name, key: PublicKey, names: SubjectAltNames | None) -> I
     version, spki = der.encode_integer(0), encode_key(key)
     for in_utf8, addresses_first in product((False, True), repeat=2):
         name = encode_name(*attributes, in_utf8=in_utf8)
-        asked = _asked(names, addresses_first=addresses_first) if names and names.count else b""
+        asked = _sans(names, addresses_first=addresses_first) if names and names.count else b""
         yield der.encode(der.SEQUENCE, version, name, spki, der.encode(der.explicit(0), asked))
 
 
-def _asked(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
-    """The attribute that requests these SANs, of the kinds that a node can have, each once."""
+def _sans(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
+    """The attribute that requests these SANs, without duplicates and without kinds that no node has."""
     hosts = {
         name.lower(): name
         for name in names.dns_names
@@ -195,7 +197,7 @@ def _read_subject(raw: bytes) -> Name:
 
 
 def _read_names(attributes: der.Reader) -> SubjectAltNames | None:
-    """The SANs in the extensions that Go reads; None if there is no SAN extension.
+    """The SANs in the extensions that Go reads; None without a SAN extension.
 
     Raises Malformed if Go rejects them.
     """

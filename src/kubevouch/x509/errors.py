@@ -1,4 +1,4 @@
-"""The errors of this package. Hostile bytes never raise anything else."""
+"""The errors of this package. Hostile input raises no others."""
 
 from kubevouch.errors import KubevouchError
 

@@ -47,7 +47,7 @@ def _quoted(char: str) -> str:
     if code < 0x80 or 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code & 0xFF:02x}"
     if 0xD800 <= code <= 0xDFFF:
-        return "\ufffd"  # half a pair, which no Go string decodes to
+        return "\ufffd"  # an unpaired surrogate, which no Go string decodes to
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 

@@ -6,7 +6,7 @@ answering until then.
 
 The pair must not match the kubelet's own template. A kubelet compares its certificate with the one
 that it would request (certSatisfiesTemplateLocked in client-go's
-util/certificate/certificate_manager.go: CN, O, DNS names, addresses). While they agree, it makes no
+util/certificate/certificate_manager.go: CN, O, DNS names, addresses). While both match, it sends no
 CSR. So the pair has the form of the kubelet's own self-signed one: CN `<host>@<unix time>`, no O,
 signed by a throw-away CA. With it the kubelet sends a CSR at once.
 
@@ -14,8 +14,7 @@ The keys are RSA 2048, like the kubelet's own, for clients and cipher suites tha
 ECDSA is for callers that need thousands of pairs (an RSA pair takes about 0.15 s).
 
 We write the DER here, since the builder of `cryptography` rejects common names over 64 characters.
-With host names from 51 characters on, `<host>-ca@<unix time>` is longer than that. Go has no such
-limit.
+For a host name of 51 or more characters, `<host>-ca@<unix time>` is longer. Go has no limit.
 
 Source: GenerateSelfSignedCertKeyWithOptions in client-go's util/cert/cert.go (1.36).
 """
@@ -46,7 +45,7 @@ from kubevouch.x509.names import COMMON_NAME, encode_name
 from kubevouch.x509.sans import SUBJECT_ALT_NAME, encode_alt_names
 
 BACKDATE = timedelta(hours=1)
-"""How long before now the validity starts, since clocks differ. The kubelet's own pair has the same."""
+"""How long before now the validity starts, since clocks differ. The same holds for the kubelet's own pair."""
 
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 SHA256_RSA = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.113549.1.1.11"), der.encode(der.NULL))

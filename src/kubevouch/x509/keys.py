@@ -19,8 +19,8 @@ from kubevouch.x509 import der
 from kubevouch.x509.errors import Malformed
 
 LARGEST_RSA = 16384
-"""The longest RSA modulus in bits. OpenSSL verifies no longer one, though Go does, so our parser
-rejects longer keys."""
+"""The longest RSA modulus in bits. Our parser rejects longer keys: OpenSSL cannot verify with them,
+though Go can."""
 
 
 class KeyAlgorithm(StrEnum):
@@ -126,10 +126,10 @@ def _ed25519(parameters: der.Element | None, key: bytes) -> PublicKey:
 
 
 def read_private_key(label: str, body: bytes) -> str:
-    """SHA-256 of a private key's public half; "" if it is encrypted. Reads PKCS#1, PKCS#8 and SEC 1 under any label.
+    """SHA-256 of a private key's public half; "" if it is encrypted. Reads PKCS#1, PKCS#8 and SEC 1 under any PEM label.
 
-    Raises Malformed, without the bytes. Does not check an RSA key for consistency (50 ms); OpenSSL
-    does when a server loads the key.
+    Raises Malformed, without the bytes. Does not check an RSA key for consistency (50 ms): OpenSSL
+    does this when a server loads the key.
     """
     if label == "ENCRYPTED PRIVATE KEY":
         return ""

@@ -4,8 +4,8 @@ Names prove nothing: to trust a certificate, verify it. This module is for repor
 
 Sources, Kubernetes 1.36: client-go util/cert/cert.go (self-signed pairs),
 pkg/kubelet/certificate/kubelet.go, kubeadm's app/phases/certs/certlist.go and
-app/phases/kubeconfig/kubeconfig.go; apiserver's MaybeDefaultWithSelfSignedCerts, with which
-metrics-server, kube-scheduler and kube-controller-manager make a pair for "localhost".
+app/phases/kubeconfig/kubeconfig.go; apiserver's MaybeDefaultWithSelfSignedCerts, which
+metrics-server, kube-scheduler and kube-controller-manager use to make a pair for "localhost".
 """
 
 import re
@@ -76,7 +76,7 @@ def _kubelet(usages: tuple[str, ...]) -> CertificateKind:
 
 
 def node_name_of(certificate: Certificate) -> str | None:
-    """The node in a kubelet's certificate whose O is exactly system:nodes and CN is system:node:<name>; else None."""
+    """The node of a kubelet's certificate with exactly O=system:nodes and CN=system:node:<name>; else None."""
     name = certificate.subject.common_name
     if certificate.subject.organizations != (NODES_GROUP,) or not name.startswith(NODE_PREFIX):
         return None
@@ -97,7 +97,7 @@ def misnamed(certificate: Certificate, node: str) -> str:
         whose = f"node {holder}" if holder else f'"{name}"'
         return f"the certificate belongs to {whose}, not to node {node}"
     if SERVER_AUTH not in certificate.extended_key_usage:
-        return f"the certificate names node {node}, but is not for serverAuth"
+        return f"the certificate names node {node}, but lacks the usage serverAuth"
     if node not in {holder, *certificate.dns_names}:
         return f"the certificate names node {node} in its CN, but in no DNS name"
     return ""
@@ -126,9 +126,9 @@ _UNITS = (
 
 
 def remaining_life(certificate: Certificate, at: datetime) -> str:
-    """The remaining life as text: "41 days left", "expired 41 days ago", "valid only in 3 hours". at: timezone-aware."""
+    """The remaining life as text: "41 days left", "expired 41 days ago", "not valid for another 3 hours". at: timezone-aware."""
     if at < certificate.not_before:
-        return f"valid only in {duration_text(certificate.not_before - at)}"
+        return f"not valid for another {duration_text(certificate.not_before - at)}"
     if at > certificate.not_after:
         return f"expired {duration_text(at - certificate.not_after)} ago"
     return f"{duration_text(certificate.not_after - at)} left"
@@ -161,7 +161,7 @@ _WIDTH = 12
 
 
 def describe(certificate: Certificate, at: datetime) -> tuple[str, ...]:
-    """Describes the certificate in printable lines, each with a label. at: the timezone-aware current time."""
+    """Describes the certificate in printable lines with labels. at: the timezone-aware current time."""
     sans = certificate.alt_names
     facts = {
         "kind": str(classify(certificate)),

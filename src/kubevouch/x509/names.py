@@ -27,7 +27,7 @@ _WORDS = {
     COMMON_NAME: "CN",
     SERIAL_NUMBER: "SERIALNUMBER",
 }
-"""The attributes that Go has names for, in Go's order, which its output reverses."""
+"""The attributes that Go has names for, in Go's order. Go prints them in reverse."""
 
 _SINGLE = (COMMON_NAME, SERIAL_NUMBER)
 _PRINTABLE = frozenset(
@@ -61,7 +61,7 @@ class Name:
 
     @property
     def common_name(self) -> str:
-        """The common name, or "". If there are several, the last one, as in Go."""
+        """The common name, or "". Like Go, returns the last of several."""
         for rdn in reversed(self.rdns):
             for kind, text in reversed(rdn):
                 if kind == COMMON_NAME:
@@ -103,7 +103,7 @@ def _escaped(text: str) -> str:
 
 
 def _string(text: str, *, in_utf8: bool = False) -> bytes:
-    """Encodes a text as Go does: a PrintableString if possible, else a UTF8String. in_utf8: always a UTF8String."""
+    """Encodes a text as Go does: a PrintableString if possible, else a UTF8String. in_utf8: whether to always use a UTF8String."""
     body = text.encode()
     plain = (
         not in_utf8 and _PRINTABLE.issuperset(body) and not {ord("*"), ord("&")}.intersection(body)
@@ -112,7 +112,7 @@ def _string(text: str, *, in_utf8: bool = False) -> bytes:
 
 
 def encode_name(*attributes: tuple[str, str], in_utf8: bool = False) -> bytes:
-    """Encodes a name as Go does, with one attribute in each RDN. in_utf8: write all text in UTF-8."""
+    """Encodes a name as Go does, with one attribute in each RDN. in_utf8: whether to write all text in UTF-8."""
     return der.encode(
         der.SEQUENCE,
         *(
@@ -129,7 +129,7 @@ def encode_name(*attributes: tuple[str, str], in_utf8: bool = False) -> bytes:
 def read_name(raw: bytes) -> Name:
     """Parses a name (a whole RDNSequence element). Raises Malformed with Go's text.
 
-    A few are cached, since one certificate's issuer is the next one's subject.
+    The last few are cached, since one certificate's issuer is the next one's subject.
     """
     problem = "x509: invalid RDNSequence"
     sequence = der.Reader(raw).inside(der.SEQUENCE, problem)

@@ -67,7 +67,7 @@ def is_cut_off(data: bytes, line: int) -> bool:
 
 
 def _line(data: bytes, at: int) -> tuple[bytes, int]:
-    """The line at an offset, without its end and trailing blanks, and the offset of the next line."""
+    """The line at an offset, without line end and trailing blanks, and the offset of the next line."""
     newline = data.find(b"\n", at)
     if newline < 0:
         return data[at:].rstrip(b" \t"), len(data)

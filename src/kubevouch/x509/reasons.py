@@ -13,7 +13,7 @@ CertificateVerificationError)."""
 class VerifyReason(StrEnum):
     """Whether a certificate is trusted, or why not.
 
-    Each failure stands for an error type, or text, of Go's x509 package.
+    Each failure corresponds to an error type, or text, of Go's x509 package.
     """
 
     TRUSTED = "trusted"
@@ -35,7 +35,7 @@ class VerifyReason(StrEnum):
     NAME_CONSTRAINT = "name-constraint"
     WRONG_USAGE = "wrong-usage"
     NO_VALID_CHAINS = "no-valid-chains"
-    """The certificate policies allow no chain."""
+    """Each chain violates certificate policies or lacks the usage."""
     SIGNATURE_LIMIT = "signature-limit"
 
 
@@ -55,7 +55,7 @@ class Verdict:
 
     @property
     def trusted(self) -> bool:
-        """Whether the certificate is valid for the name at that time, by these roots."""
+        """Whether the certificate is trusted."""
         return self.reason is VerifyReason.TRUSTED
 
     @property

@@ -1,4 +1,4 @@
-"""Subject alternative names (SAN): the names and addresses in a certificate, or those that a CSR requests.
+"""Subject alternative names (SAN): the names and addresses in a certificate or a CSR.
 
 Sources: parseSANExtension in Go's crypto/x509/parser.go; RFC 5280, 4.2.1.6.
 """

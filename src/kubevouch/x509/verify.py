@@ -1,9 +1,9 @@
 """Verifies a server's certificate like metrics-server, or a client's like the API server.
 
 This is Go's Certificate.Verify with DNSName and KeyUsages, on our own parser: the same checks in
-the same order, so the same first failure with the same text. It never uses the system's trust
-store. A connection must also pass OpenSSL's verification; if the two disagree, that is a finding of
-its own.
+the same order, and the same text for the first failure. It never uses the system's trust
+store. A connection must also pass OpenSSL's verification. If both disagree, this is a separate
+finding.
 
 Order: (a) critical extensions and dates of the leaf, (b) the name, (c) a chain to a root, (d)
 policies, extended key usage and name constraints of each chain. Only the first failure is reported:
@@ -36,21 +36,21 @@ _UPPER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
 def hostname_failure(certificate: Certificate, host: str) -> Verdict | None:
-    """Why the certificate is not valid for a host; None if it is valid. An address may be in [ ]."""
+    """Why the certificate is not valid for a host; None if it is valid. An IP address may be in brackets."""
     bare = host[1:-1] if len(host) >= 3 and host[0] == "[" and host[-1] == "]" else host
     address = parse_address(bare)
     if address is not None:
         if unmapped(address) in map(unmapped, certificate.ip_addresses):
             return None
         return _failure(certificate, bare)
-    spellings = _spellings(host)
+    spellings = _possible_sans(host)
     # A stranger may present thousands of names: first compare each as it is.
     if any(_lower(name) in spellings and _covers(name, host) for name in certificate.dns_names):
         return None
     return _failure(certificate, host)
 
 
-def _spellings(host: str) -> frozenset[str]:
+def _possible_sans(host: str) -> frozenset[str]:
     """The SANs that could cover a host, in lower case; `_covers` decides."""
     bare = _lower(host.removesuffix("."))
     _, dot, rest = bare.partition(".")
@@ -58,7 +58,7 @@ def _spellings(host: str) -> frozenset[str]:
 
 
 def _covers(name: str, host: str) -> bool:
-    """Whether a SAN covers a host. Only valid host names match with wildcards and a trailing dot; others must be equal."""
+    """Whether a SAN covers a host. Wildcards and a trailing dot need valid host names. Other names must be equal."""
     if _is_hostname(host, pattern=False) and _is_hostname(name, pattern=True):
         return _matches(name, host)
     return _lower(name) == _lower(host) and not {name, host}.intersection(("", "."))
@@ -134,7 +134,7 @@ def verify(
 ) -> Verdict:
     """Verifies that `leaf` is valid for `name` at the (timezone-aware) time `at`, by a chain to one of `roots`.
 
-    `name`: the dialled host name or IP address, in [ ] or not; "" skips this check.
+    `name`: the dialled host name or IP address, which may be in brackets; "" skips this check.
     """
     builder = ChainBuilder(roots, intermediates, at.astimezone(UTC))
     result = _chains(leaf, builder, name, at, usage)
@@ -154,14 +154,14 @@ def _chains(
 
 
 def _allowed(leaf: Certificate, chains: list[Chain], usage: ExtKeyUsage) -> list[Chain] | Verdict:
-    """The chains that policies, usages and constraints allow. If there are none, returns a Verdict with the first reason."""
+    """Returns the chains that policies, usages and constraints allow, or a Verdict if they allow none."""
     allowed: list[Chain] = []
     forbidden = misused = 0
     constraint = ""
     for chain in chains:
         if any(each.demands_policies for each in chain[:-1]):
             forbidden += 1
-        elif not _serves(chain, usage):
+        elif not _allows_usage(chain, usage):
             misused += 1
         elif fault := _constraint_violation(chain):
             constraint = constraint or fault
@@ -194,7 +194,7 @@ def _constraint_violation(chain: Chain) -> str:
     return ""
 
 
-def _serves(chain: Chain, usage: ExtKeyUsage) -> bool:
+def _allows_usage(chain: Chain, usage: ExtKeyUsage) -> bool:
     """Whether every certificate of the chain allows this usage or lists no usages (checkChainForKeyUsage)."""
     return all(
         not usages or ANY_USAGE in usages or usage in usages

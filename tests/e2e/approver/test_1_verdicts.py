@@ -178,7 +178,7 @@ def test_what_the_approver_refuses_is_approved_by_hand_only_against_it(
     message = site.approved(name)["message"]
     assert "every rule passed" not in message
     assert left in message
-    assert "not asked: " in message
+    assert "not checked: " in message
 
 
 @pytest.mark.long_on_the_bed

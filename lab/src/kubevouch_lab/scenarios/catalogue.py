@@ -76,7 +76,7 @@ _ALL = (
     ),
     Scenario(
         "insecure-flag",
-        "metrics-server runs with --kubelet-insecure-tls; the lab's (ours) is still 0/3",
+        "metrics-server runs with --kubelet-insecure-tls; kubevouch's own is still 0/3",
         State.EXPIRED,
         (faults.insecure_flag,),
         shows=no_server_ready,

@@ -23,8 +23,8 @@ KEPT: Final = 300.0
 class ClusterFacts:
     """Reads the facts every minute.
 
-    changed: called with the names when they change, or when their doubts change. report: called
-    with each failure.
+    changed: called with the names when they or their doubts change. report: called with each
+    failure.
     """
 
     api: ApiClient
@@ -38,7 +38,7 @@ class ClusterFacts:
 
     _names: ClusterNames | None = None
     _good_at: float | None = None
-    _told: set[str] = field(default_factory=set)
+    _reported: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._backoff = Backoff(self.rng)
@@ -67,19 +67,19 @@ class ClusterFacts:
             self.roots = trust.value.certificates
         elif trust.doubt is not None:
             doubts.append(trust.doubt.text)
-        self._tell(doubts)
+        self._report_new(doubts)
         self._take(names)
         if doubts:
             return self._backoff.failed()
         self._backoff.succeeded()
         return EVERY
 
-    def _tell(self, doubts: list[str]) -> None:
-        """Reports each new doubt once, not again while it lasts."""
+    def _report_new(self, doubts: list[str]) -> None:
+        """Reports each doubt once, as long as it lasts."""
         for text in doubts:
-            if text not in self._told:
+            if text not in self._reported:
                 self.report(text)
-        self._told = set(doubts)
+        self._reported = set(doubts)
 
     def _take(self, names: ClusterNames) -> None:
         now = self.clock.monotonic()

@@ -45,7 +45,7 @@ class ApproverSettings:
 class ApproverController:
     """One approver process. rng: returns a random number in [0, 1).
 
-    It uses the API server's time, except for this machine's time in the log.
+    It uses the API server's time, except in the log.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ class ApproverController:
         return ServerPart(self._run, {"readyz": ready}, end=self._end)
 
     async def _run(self) -> None:
-        self._reactions.gap = await self._nobody_watched()
+        self._reactions.gap = await self._had_gap()
         async with asyncio.TaskGroup() as tasks:
             if not self._settings.dry_run:
                 tasks.create_task(self._election.run())
@@ -209,7 +209,7 @@ class ApproverController:
         finally:
             await self._election.release()
 
-    async def _nobody_watched(self) -> bool:
+    async def _had_gap(self) -> bool:
         """Whether no approver has led for so long that client certificate CSRs may have been deleted unseen."""
         try:
             lease = await self._api.get(LEASES, LEASE, self._settings.namespace)
@@ -228,7 +228,7 @@ class ApproverController:
         return self._reactions.begun and self._facts.known
 
     def _may_lead(self) -> bool:
-        """Whether this process knows the current cluster. Otherwise it would keep the Lease and decide nothing."""
+        """Whether this process has current data. Otherwise it would keep the Lease but decide nothing."""
         return self._knows_the_cluster() and not self._watches.stale
 
     def _may_write(self) -> bool:

@@ -1,4 +1,4 @@
-"""Decides CSRs, one requestor after another: reads the live Node, asks the policy, and writes an approval."""
+"""Decides each requestor's CSR: reads the live Node, applies the policy, and writes an approval."""
 
 import asyncio
 from collections.abc import Callable
@@ -34,8 +34,8 @@ from kubevouch.policy.sources.renewal import RenewalEvidence
 WRITTEN_AT_ONCE: Final = 32
 """How many decisions are written concurrently. Reads continue meanwhile.
 
-The more writes etcd commits together, the less each costs. In a burst, 32 cost etcd and the API
-server a tenth less than 16; 64 cost no less than 32 (docs/internals/decisions/0010).
+The more writes etcd commits together, the less each costs. In a burst, 32 concurrent writes cost
+etcd and the API server a tenth less than 16; 64 save no more (docs/internals/decisions/0010).
 """
 
 _WORKERS: Final = 64
@@ -47,13 +47,13 @@ _DIALLED_AT_ONCE: Final = 32
 block CSRs that need no handshake."""
 
 OLDEST_FACTS: Final = 5.0
-"""The greatest age in seconds of the facts behind a written decision. With older facts the CSR is
-decided again."""
+"""The greatest age of a decision's facts, in seconds, when the decision is written. With older
+facts the CSR is decided again."""
 
 _BATCH: Final = 0.01
-"""Seconds between batches if many CSRs wait. Then decisions run back to back, and their writes are
-sent together. That saves a seventh of our CPU in a burst, since code runs slower after the API
-server used the processor."""
+"""Seconds between batches if many CSRs wait. The decisions of a batch run back to back, and their
+writes are sent together. In a burst this saves a seventh of our CPU time, since code runs slower
+after the API server used the processor."""
 
 _NAMES_AWAITED: Final = 1.0
 _LEASE_AWAITED: Final = 1.0
@@ -65,9 +65,8 @@ _DIAL_AWAITED: Final = 1.0
 class Decider:
     """Works on the queue of requestors.
 
-    reactions: gets each message before it is written. Its `active` is whether this process leads,
-    as last announced. decides: whether this process leads right now and has all CSRs in order.
-    may_write: called right before every write.
+    reactions: gets each approval's message before it is written. decides: returns whether this
+    process leads now and gets CSRs in order. may_write: called right before every write.
     """
 
     api: ApiClient
@@ -177,7 +176,7 @@ class Decider:
         return read
 
     def _to_be_dialled(self, waiting: WaitingCsr, csr: Csr, reserved: ReservedNames) -> Node | None:
-        """The node whose kubelet to dial. None if the decision needs no handshake, or none is allowed."""
+        """The node whose kubelet to dial. None if no handshake is needed or allowed."""
         node = self.view.nodes.get(waiting.node or "")
         if node is None or not self.facts.roots:
             return None
@@ -187,7 +186,7 @@ class Decider:
         return node if may_be_dialled(self.view, csr, node, reserved, at) else None
 
     def _may_dial(self, node: str) -> bool:
-        """Whether the node may be dialled now: only for one of its CSRs at a time, and not too many nodes at once."""
+        """Whether the node may be dialled now: for one CSR at a time, and while few nodes are dialled."""
         return node not in self._dialling and len(self._dialling) < _DIALLED_AT_ONCE
 
     async def _renewal(self, csr: Csr, node: Node) -> RenewalEvidence:
@@ -267,7 +266,7 @@ class Decider:
         self.telling.approved(found, looked)
 
     def _again(self, waiting: WaitingCsr, looked: LookedAt | None) -> None:
-        """Queues the CSR again after the wait of `next_look`, if any. looked: None if there was no decision."""
+        """Queues the CSR again if `next_look` returns a wait. looked: None if there was no decision."""
         told = looked is not None and looked.decision.outcome is Outcome.REFUSE
         waiting.failures = 0 if told else waiting.failures + 1
         budget = self.view.budget.wait(waiting.node or "", self.clock.now())

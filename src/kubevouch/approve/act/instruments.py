@@ -13,7 +13,7 @@ from kubevouch.policy.sources.configuration import IdentitySource
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _PREFIX: Final = "kubevouch_approver_"
 NODE_NOT_READ: Final = "NodeNotRead"
-"""The reason if no decision was possible, since the Node could not be read."""
+"""The reason if the Node could not be read, so that no decision was possible."""
 
 NOT_WRITTEN: Final = "NotWritten"
 """The reason if the API server did not accept a decision."""
@@ -24,10 +24,10 @@ _MEASURED: Final = {
     "oldest_pending_age_seconds": "Age of the oldest pending CSR; 0 if nothing is pending.",
     "queue_depth": "CSRs that are due for a decision, or being decided.",
     "source_problems": "The approver's ConfigMaps that are unreadable, in whole or in part.",
-    "clock_ahead_seconds": "Least lead of this machine's clock over the API server's; negative if behind.",
-    "last_gap_timestamp_seconds": "When client certificates may last have been missed; 0: never.",
-    "tasks": "Tasks of the event loop, like go_goroutines. A backlog raises it.",
-    "synced": "Whether everything that a decision needs has been read once.",
+    "clock_ahead_seconds": "Minimum lead of this machine's clock over the API server's; negative if it is behind.",
+    "last_gap_timestamp_seconds": "Last time that client certificates may have been missed; 0 if never.",
+    "tasks": "Tasks in the event loop, like go_goroutines. It rises with a backlog.",
+    "synced": "Whether all data that decisions need has been read.",
 }
 """Help texts of the gauges that have callbacks, by name without the prefix."""
 
@@ -41,7 +41,7 @@ class ApproverInstruments:
 
         self.leader = Gauge(
             f"{_PREFIX}leader",
-            "Whether this process leads. Only the leader writes.",
+            "Whether this process is the leader. Only the leader writes.",
             registry=registry,
         )
         self.decisions = counter(
@@ -66,7 +66,7 @@ class ApproverInstruments:
         self.watch_failures = counter("watch_failures", "Failures of watches.", ("resource",))
         self.watch_lag = Histogram(
             f"{_PREFIX}watch_lag_seconds",
-            "Time from a CSR's creation (in whole seconds) until the watch showed it.",
+            "Time from a CSR's creation (in whole seconds) to its event from the watch.",
             buckets=(1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 840.0),
             registry=registry,
         )
@@ -92,7 +92,7 @@ class ApproverInstruments:
             gauge.set_function(value)
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
-        """Counts a request to the API server; a RequestObserver of kube.io."""
+        """Counts a request to the API server. It is a RequestObserver of kube.io."""
         call = api_call(method, target.partition("?")[0])
 
         def ended(how: str) -> None:

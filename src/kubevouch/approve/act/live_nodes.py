@@ -1,9 +1,8 @@
 """Reads live Nodes from the API server: one by one, or the versions of all Nodes if many CSRs wait.
 
-Objects with the same UID and resourceVersion are equal, byte for byte. So after a CSR was queued, a
-list of versions is enough. If it has the version that the watch has shown, the watched Node is the
-live one. A Node with another version is read by itself. docs/internals/decisions/0010 has the
-reasons and figures.
+Objects with the same UID and resourceVersion are equal, byte for byte. So it is enough to list the
+versions after a CSR was queued. If the watch has shown a Node's listed version, the watched Node is
+current. Other Nodes are read one by one. docs/internals/decisions/0010 has the reasons and figures.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ READ_AT_ONCE: Final = 16
 """How many single Nodes are read concurrently."""
 
 SHARED: Final = 2.0
-"""Seconds for which a list of versions is used after its request."""
+"""Seconds for which a list of versions is used, from its request on."""
 
 A_CROWD: Final = 16
 _READ_COST: Final = 16
@@ -30,12 +29,12 @@ _READ_COST: Final = 16
 
 _SLOW: Final = SHARED / 2
 _LIST_PAUSE: Final = 60.0
-"""Seconds without a list of versions after one that failed or was slow."""
+"""Seconds to wait after a list of versions that failed or was slow."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeRead:
-    """A Node as it was after `began`, by the monotonic clock. node: None if no Node has this name."""
+    """A Node read after `began`, by the monotonic clock. node: None if no Node has this name."""
 
     node: Node | None
     began: float
@@ -64,7 +63,7 @@ class NodeReader:
     async def read(self, name: str, since: float) -> NodeRead:
         """Reads the Node of this name from the API server, without a cache. Raises KubevouchError.
 
-        since: only reads after this time count, by the monotonic clock.
+        since: the earliest time of the read, by the monotonic clock.
         """
         if self._recent(since) is None and self._is_crowd():
             async with self._listing:

@@ -1,4 +1,4 @@
-"""The order of requestors. One worker at a time serves a requestor, and serves it again if something happened meanwhile.
+"""A queue of requestors. One worker at a time serves a requestor, and again if it is queued meanwhile.
 
 Each requestor has one place in the queue, and goes to the end after a turn. So it waits for at most
 one CSR of every other credential.
@@ -12,12 +12,12 @@ from kubevouch.clock import Clock
 K = TypeVar("K")
 
 _TICK: Final = 0.5
-"""Seconds between checks for requestors whose delay is over. Those due at once do not wait for
-this."""
+"""Seconds between checks for requestors whose delay is over. Requestors without a delay do not wait
+for this."""
 
 
 class DecisionQueue(Generic[K]):
-    """A queue of requestors. `run` queues delayed ones when due; workers call `get` and `done`."""
+    """`run` queues delayed requestors when due. Workers call `get` and `done`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -27,13 +27,13 @@ class DecisionQueue(Generic[K]):
         self._later: dict[K, float] = {}
         """When each delayed requestor becomes due."""
         self._queued_at: dict[K, float] = {}
-        """When each due requestor was last queued. While a worker serves the requestor: when it was queued before."""
+        """When each due requestor was last queued. Requestors that are queued again while a worker serves them keep their time."""
         self._busy: set[K] = set()
         self._again: set[K] = set()
 
     @property
     def depth(self) -> int:
-        """How many requestors are due or taken by a worker."""
+        """How many requestors are due or being served."""
         return len(self._queued_at)
 
     def put(self, key: K, after: float = 0.0) -> None:
@@ -57,7 +57,7 @@ class DecisionQueue(Generic[K]):
         return key
 
     def queued_at(self, key: K) -> float:
-        """When this requestor, which a worker serves, was queued, by the monotonic clock."""
+        """When the requestor of a busy worker was queued, by the monotonic clock."""
         return self._queued_at[key]
 
     def done(self, key: K) -> None:

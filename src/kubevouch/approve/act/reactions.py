@@ -1,4 +1,4 @@
-"""Reacts to the watches: which CSRs to decide, what to record, what other clients have approved."""
+"""Reacts to the watches: queues CSRs, updates records, and reports approvals by other clients."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from kubevouch.kube.resources import CertificateSigningRequest, ConfigMap, Node
 from kubevouch.policy.csr import csr_of
 from kubevouch.serve.process import return_freed_memory
 
-_MOST_TOLD: Final = 10_000
+_MOST_MESSAGES: Final = 10_000
 
 _PAUSE: Final = 1.0
 """Seconds before deciding a CSR whose requestor had another one waiting, so that a flood gets one
@@ -27,8 +27,8 @@ decision a second."""
 class WatchReactions:
     """Handles the watches' events.
 
-    decides: whether this process leads right now. active: whether it leads, as last announced.
-    namespace: the approver's.
+    decides: returns whether this process leads now. active: the last value given to `turned`.
+    namespace: the approver's namespace.
     """
 
     clock: Clock
@@ -47,12 +47,12 @@ class WatchReactions:
     """Whether no approver watched before this process started."""
 
     last_gap: float = 0.0
-    """When client certificates were last found to be possibly missed, in seconds since 1970; 0 if never."""
+    """When we last noticed that client certificates may have been missed, in seconds since 1970; 0 if never."""
 
-    _told: dict[str, str] = field(default_factory=dict)
-    """By the CSR's UID, the condition message that this process wrote or tried to write, newest
-    last. "" once another client's decision has been reported. The watch may show our decision
-    before the write is answered."""
+    _messages: dict[str, str] = field(default_factory=dict)
+    """The condition messages that this process wrote or tried to write, by the CSR's UID, newest
+    last. A message is "" once another client's decision has been reported. The watch may show our
+    decision before the API server answers our write."""
 
     def turned(self, *, active: bool) -> None:
         """Called when this process starts or stops deciding CSRs."""
@@ -136,14 +136,14 @@ class WatchReactions:
     def config_map(self, found: ConfigMap) -> None:
         """Handles a new or changed ConfigMap of ours."""
         before = self.view.sources.problems.get(found.name)
-        self._concerned(self.view.sources.put(found), found.name, before)
+        self._source_changed(self.view.sources.put(found), found.name, before)
 
     def config_map_gone(self, name: str) -> None:
         """Handles the deletion of a ConfigMap of ours."""
         before = self.view.sources.problems.get(name)
-        self._concerned(self.view.sources.remove(name), name, before)
+        self._source_changed(self.view.sources.remove(name), name, before)
 
-    def _concerned(
+    def _source_changed(
         self, nodes: Collection[str] | None, name: str, before: Collection[str] | None
     ) -> None:
         """Reports problems of a changed ConfigMap, and queues the CSRs that it affects.
@@ -167,7 +167,7 @@ class WatchReactions:
         approved = found.condition("Approved")
         if approved is None or not self.decides():
             return
-        ours = self._told.get(found.uid)
+        ours = self._messages.get(found.uid)
         messages = [each.message for each in found.status.conditions]
         if is_new and ours not in {"", *messages}:
             self.writing(found.uid, "")
@@ -184,10 +184,10 @@ class WatchReactions:
 
     def writing(self, uid: str, message: str) -> None:
         """Notes the message of a decision before it is written, so that its event from the watch is ignored."""
-        self._told.pop(uid, None)
-        self._told[uid] = message
-        if len(self._told) > _MOST_TOLD:
-            del self._told[next(iter(self._told))]
+        self._messages.pop(uid, None)
+        self._messages[uid] = message
+        if len(self._messages) > _MOST_MESSAGES:
+            del self._messages[next(iter(self._messages))]
 
     def _look_at(self, names: Collection[str], after: float = 0.0) -> None:
         """Queues these CSRs after that many seconds, if this process decides CSRs."""

@@ -1,4 +1,4 @@
-"""Writes the approver's records, only into ConfigMaps kubevouch-recorded-*."""
+"""Writes the approver's records into ConfigMaps kubevouch-recorded-*."""
 
 import asyncio
 import contextlib
@@ -19,11 +19,11 @@ from kubevouch.policy.credentials import NodeCredentials
 from kubevouch.policy.sources.nodes import RECORDED, Admitted, RecordedNode, written_record
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, labels_of, shard_of
 
-_EVERY: Final = 5.0
+_INTERVAL: Final = 5.0
 """Seconds between writes of changes about client certificates."""
 
-_AT_THE_END: Final = 5.0
-"""Time-out of the last write in seconds, since a pod is killed soon after SIGTERM."""
+_EXIT_TIMEOUT: Final = 5.0
+"""Seconds for the writes at exit. A pod is killed soon after SIGTERM."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class RecordWriter:
     async def admit(self, node: Node, admitted: Admitted) -> bool:
         """Records an admission by the rule for new nodes.
 
-        Returns whether that worked; otherwise nothing may be approved.
+        Returns False if that fails. Then nothing may be approved.
         """
         known = self.view.sources.record(node.name)
         if isinstance(known, Unreadable):
@@ -76,7 +76,7 @@ class RecordWriter:
     async def run(self) -> None:
         """Writes changes about client certificates, until cancelled."""
         while True:
-            await self.clock.sleep(_EVERY)
+            await self.clock.sleep(_INTERVAL)
             if self._changed and self.may_write():
                 await self._flush()
 
@@ -87,7 +87,7 @@ class RecordWriter:
         """
         if self._changed and self.may_write():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_AT_THE_END):
+                async with asyncio.timeout(_EXIT_TIMEOUT):
                     await self._flush()
 
     async def _flush(self) -> None:
@@ -128,8 +128,8 @@ class RecordWriter:
     def _text_of(self, node: str, known: RecordedNode | None) -> str | None:
         """The record entry of a node; None if there is nothing to record.
 
-        For a deleted Node it says that the Node existed, and which certificates others used in its
-        name.
+        The entry of a deleted Node records that the Node existed, and the certificates that others
+        used in its name.
         """
         found, there = self._credentials(node), self.view.nodes.get(node)
         if there is None:

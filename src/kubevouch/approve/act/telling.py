@@ -17,25 +17,25 @@ from kubevouch.serve.logs import Log
 
 @dataclass
 class Telling:
-    """Writes all log lines and counts about decisions."""
+    """Writes the log lines and metrics about decisions."""
 
     log: Log
     instruments: ApproverInstruments
 
     def panicked(self, name: str, error: Exception) -> None:
-        """A bug of ours raised an exception while deciding."""
+        """Reports an exception during a decision, which is a bug."""
         what = f"{type(error).__name__}: {error}"
         self.log.error(what, "Observed a panic", csr=name)
         self._count(Outcome.CANNOT_TELL, NODE_NOT_READ, IdentitySource.NONE)
 
     def failed(self, waiting: WaitingCsr, reason: str, error: KubevouchError) -> None:
-        """The live Node could not be read (NODE_NOT_READ), or the decision could not be written (NOT_WRITTEN)."""
+        """Reports that the live Node could not be read (NODE_NOT_READ), or the decision not written (NOT_WRITTEN)."""
         self._count(Outcome.CANNOT_TELL, reason, IdentitySource.NONE)
         what = "read the Node" if reason == NODE_NOT_READ else "write the decision"
         self.log.error(error, f"Failed to {what}", csr=waiting.name, node=waiting.node)
 
     def would_approve(self, waiting: WaitingCsr, looked: LookedAt) -> None:
-        """A dry run would have approved the CSR."""
+        """Reports what a dry run would approve."""
         self._count_looked(looked)
         why = looked.answer.why if looked.answer else ""
         if waiting.held_for != f"passes {why}":
@@ -44,14 +44,14 @@ class Telling:
             self.log.info("Would approve", csr=waiting.name, node=waiting.node, **words)
 
     def approved(self, found: CertificateSigningRequest, looked: LookedAt) -> None:
-        """We approved the CSR."""
+        """Reports our approval of the CSR."""
         self._count_looked(looked)
         node = found.spec.username.removeprefix(NODE_USER)
         why = looked.answer.why if looked.answer else ""
         self.log.info("Approved", csr=found.name, node=node, source=_source(looked), why=why)
 
     def held(self, waiting: WaitingCsr, looked: LookedAt) -> None:
-        """The CSR stays pending."""
+        """Reports that the CSR stays pending."""
         self._count_looked(looked)
         why = looked.decision.why
         if waiting.held_for != why:
@@ -66,18 +66,20 @@ class Telling:
             )
 
     def passed_over(self) -> None:
-        """The CSR is never decided: its requestor has made a newer one, or there are too many requestors."""
+        """Counts a CSR that is never decided: its requestor has made a newer one, or too many requestors wait."""
         self._count(Outcome.REFUSE, HoldReason.SUPERSEDED, IdentitySource.NONE)
 
     def approved_by_others(self, found: CertificateSigningRequest, decision: Decision) -> None:
-        """Another client has approved the CSR. Its reason and manager name, all that identify it, are self-declared."""
+        """Reports an approval by another client. Only its self-declared reason and manager name identify it."""
         self.instruments.others_approved.labels(decision.outcome.value).inc()
         condition = found.condition("Approved")
         reason = condition.reason if condition else ""
         manager = _approver(found)
         words = {"csr": found.name, "selfDeclaredReason": reason, "selfDeclaredManager": manager}
         if decision.outcome is Outcome.REFUSE:
-            self.log.error(decision.why, "Another client approved what our policy holds", **words)
+            self.log.error(
+                decision.why, "Another client approved a CSR that our policy holds", **words
+            )
         elif decision.outcome is Outcome.CANNOT_TELL:
             self.log.info(
                 "Another client approved a CSR; could not tell whether it passes",

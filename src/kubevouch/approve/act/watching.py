@@ -1,4 +1,4 @@
-"""Follows the watches, and passes their events to the handlers."""
+"""Runs the watches, and passes their events to the handlers."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 STALE: Final = 240.0
-"""Seconds of silence from which a watch counts as stale. Bookmarks arrive once a minute. A silent
+"""Seconds of silence after which a watch is stale. Bookmarks arrive once a minute. A silent
 connection is dropped after 150 s and retried within 30 s."""
 
 CSR_LIFE: Final = 50 * 60.0
@@ -59,7 +59,7 @@ class Watches:
 
     @property
     def in_order(self) -> bool:
-        """Whether CSRs were delivered in order of creation, which is not so while a list is in progress."""
+        """Whether CSRs arrive in order of creation. They do not while a list is in progress."""
         return not self._csr_watch.listing
 
     @property
@@ -98,7 +98,7 @@ class Watches:
         self,
         what: str,
         resource: Resource[ObjectT],
-        **more: Any,  # noqa: ANN401 - Watch says of what type each is
+        **more: Any,  # noqa: ANN401 - Watch declares their types
     ) -> Watch[ObjectT]:
         return Watch(
             self._api,

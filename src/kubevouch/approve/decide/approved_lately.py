@@ -1,13 +1,12 @@
 """Recent approvals of each node: how many CSRs, and which names and addresses.
 
-A node gets up to six certificates at once, then one in ten minutes. A kubelet requests one for a
-certificate's whole life. A node that requests more is broken, or somebody collects certificates. If
-two nodes request one address in a burst, only one may get it.
+A node gets up to six certificates at once, then one in ten minutes. A kubelet requests only one in
+a certificate's lifetime. If a node requests more, it is broken, or somebody collects certificates.
+If two nodes request one address in a burst, only one may get it.
 
-Other nodes' claims come from a watch, which may be silent for minutes unnoticed. Meanwhile two
-nodes could get certificates with the same address, each because the other's claim was unseen. So an
-approval is remembered from the decision on, even before it is written, until every watch has shown
-the claim or has listed again.
+Other nodes' claims come from a watch, which may be silent for minutes before we notice. Meanwhile
+two nodes could get certificates with the same address, since neither claim was seen. So an approval
+is remembered even before it is written, until every watch has shown the claim or has listed again.
 """
 
 import hashlib
@@ -31,13 +30,13 @@ KEPT: Final = timedelta(minutes=5)
 and a list takes some seconds more."""
 
 _MOST_OF_A_NODE: Final = 96
-"""The most names and addresses of a node: those of six CSRs, its budget. If other clients approve more, the newest are kept."""
+"""The most names and addresses kept for a node, enough for its budget of six CSRs. If other clients approve more, the newest are kept."""
 
 
 class ApprovedLately:
     """The names and addresses that nodes were approved for in the last minutes.
 
-    An approval proves no ownership: these values are recorded nowhere.
+    An approval does not prove ownership, so these values are not recorded.
     """
 
     def __init__(self) -> None:
@@ -124,7 +123,7 @@ class ApprovalBudget:
 
 
 MOST_KEYS: Final = 16
-"""The most public keys kept for a node; the oldest are dropped. A node with more loses only its own."""
+"""The most public keys kept for a node; the oldest are dropped. A node with more keys loses only its own."""
 
 MOST_NODES: Final = 20_000
 """The most node names kept; the oldest are dropped. A bootstrap token can request any number of
@@ -139,11 +138,11 @@ class ShownKeys:
         self._keys_by_node: dict[str, list[str]] = {}
 
     def put(self, csr: Csr) -> None:
-        """Records that the CSR's node has its key.
+        """Records the CSR's public key for its node.
 
-        Ignores a CSR whose subject is another node; the rule about the subject holds that CSR. Also
-        ignores a key copied from another node's CSR, which every node can read; the rule about the
-        form holds that CSR.
+        Ignores a CSR whose subject is another node, since the rule about the subject holds it. Also
+        ignores a CSR with a key from another node's CSR, which every node can read, since the rule
+        about the form holds it.
         """
         node = requestor_node(csr)
         if node is None or csr.parsed is None or csr.parsed.subject.common_name != csr.username:

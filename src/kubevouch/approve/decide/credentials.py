@@ -96,7 +96,7 @@ class WatchedCredentials:
     def gone(self, name: str) -> None:
         """Handles the deletion of a Node.
 
-        Its client certificates are for its name, so the next Node of that name may use them.
+        Its client certificates name only the node, so a later Node with the same name may use them.
         """
         known = self._known.pop(name, None)
         if known is None:
@@ -127,7 +127,7 @@ class WatchedCredentials:
         )
 
     def known(self, name: str) -> NodeCredentials | None:
-        """The credentials to record for a name; None for example for a long-deleted Node."""
+        """The credentials to record for a name, or None, for example for a long-deleted Node."""
         return self._known.get(name) or self._gone.get(name)
 
     def _of(self, node: LiveNode) -> NodeCredentials:

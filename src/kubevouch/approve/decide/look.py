@@ -1,4 +1,4 @@
-"""Decides one CSR: gathers facts from the view and the live Node, and asks the policy."""
+"""Decides one CSR: gathers facts from the view and the live Node, and applies the policy."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -122,7 +122,7 @@ def _facts(
     left: int | None = None,
     admitted: bool = False,
 ) -> CsrFacts:
-    """The facts for the policy. admitted: treat the Node as admitted by the rule for new nodes, whatever the answer says."""
+    """The facts for the policy. admitted: treat the Node as admitted by the rule for new nodes even if it is not."""
     asked, live = asked_of(csr) or AskedNames(), live_node(node) if node else None
     admitted = admitted or (answer is not None and answer.source.is_rule_for_new_nodes)
     watched = view.credentials
@@ -158,7 +158,7 @@ def _facts(
 FIRST: Final = 2.0
 LONGEST: Final = 60.0
 HELD: Final = 300.0
-"""Seconds until a held CSR is decided again. A change of its Node, pin or configuration makes this
+"""Seconds until a held CSR is decided again, unless its Node, its pin or the configuration changes
 earlier."""
 
 _FOR_GOOD: Final = {HoldReason.ALREADY_DECIDED, HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
@@ -174,8 +174,8 @@ def next_look(
 ) -> float | None:
     """Seconds until the CSR is decided again; None if only an event can cause that.
 
-    decision: None if the Node could not be read. failures: consecutive inconclusive decisions, with
-    this one. budget: the time until one more CSR of the node may be approved.
+    decision: None if the Node could not be read. failures: consecutive inconclusive decisions,
+    including this one. budget: the time until one more CSR of the node may be approved.
     """
     if decision is None or decision.outcome is Outcome.CANNOT_TELL:
         longest = min(LONGEST, FIRST * 2.0 ** min(failures - 1, 16))

@@ -1,7 +1,6 @@
 """The cluster as the approver's watches show it: Nodes, CSRs and ConfigMaps, indexed by key.
 
-It receives events and does no I/O. The time of a decision about one CSR does not grow with the
-cluster.
+It receives events and does no I/O. The time for one decision does not grow with the cluster.
 """
 
 from collections.abc import Iterable
@@ -76,7 +75,7 @@ class ClusterView:
 
         Returns the names of nodes whose credentials differ from the record.
         """
-        # Without a record, a pin tells which Node existed.
+        # Without a record, a pin shows which Node existed.
         known = {name: NodeCredentials(uid=uid) for name, uid in self.sources.pinned_uids()}
         for name, record in self.sources.current.recorded.items():
             known[name] = credentials_in(record)
@@ -97,7 +96,7 @@ class ClusterView:
         return self.credentials.csrs(found, told=self.waiting.told)
 
     def look_at_credentials(self, names: Iterable[str]) -> set[str]:
-        """Handles new or changed Nodes or pins of these names.
+        """Handles new or changed Nodes with these names, or their pins.
 
         Returns the names of nodes whose credentials have changed.
         """
@@ -153,8 +152,7 @@ class ClusterView:
     def put_decided_csr(self, found: CertificateSigningRequest) -> bool:
         """Adds a serving CSR that has been decided.
 
-        Returns whether the decision may be new: the CSR was waiting, or it was not kept and has no
-        certificate yet.
+        Returns True if the decision may be new: the CSR was waiting, or has no certificate yet.
         """
         known, is_read = self.waiting.decided(found)
         approved = found.condition("Approved")
@@ -182,7 +180,7 @@ class ClusterView:
 
         Returns the names of nodes whose credentials have changed.
 
-        listed: the CSR is part of a list in progress, and counts when the list is complete.
+        listed: the CSR is part of a list in progress, and is used when the list is complete.
         """
         csr = client_csr_of(found)
         if csr is not None and (listed or self.credentials is None):

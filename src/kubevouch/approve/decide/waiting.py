@@ -73,7 +73,7 @@ class WaitingCsr:
     """Consecutive inconclusive decisions."""
 
     held_for: str = ""
-    """Why the CSR was last held, as logged; "" before."""
+    """The last logged reason for holding the CSR; "" if it was not held."""
 
     over: bool = False
     """Whether the CSR can never pass."""
@@ -116,7 +116,7 @@ def node_of(username: str) -> str | None:
 
 @dataclass(slots=True)
 class _Newest:
-    """The newest CSR of a requestor. Kept after its decision or deletion."""
+    """The newest CSR of a requestor, even if it has been decided or deleted."""
 
     name: str
     uid: str
@@ -225,7 +225,7 @@ class WaitingCsrs:
     def unresolved(self, at: datetime) -> list[timedelta]:
         """The ages of the CSRs that an operator should know about.
 
-        A CSR that can never pass is included only for a while, since its kubelet makes another
+        A CSR that can never pass is included only for a while, since its kubelet makes another one
         within a minute or is gone.
         """
         made = [(each.found.metadata.creation_timestamp or at, each.over) for each in self]
@@ -238,9 +238,9 @@ class WaitingCsrs:
     def _placed(self, found: CertificateSigningRequest) -> _Newest | None:
         """Makes this the requestor's newest CSR. Returns None if a newer one is known, or if there is no room.
 
-        Of two CSRs from one second, the one that the API server stored later is newer. A list sorts
-        by name, and a watch by storage order. A decision raises the resourceVersion, but does not
-        make a CSR newer.
+        Of two CSRs from the same second, the one that the API server stored later is newer. A list
+        sorts by name, and a watch by storage order. A decision raises the resourceVersion, but does
+        not make a CSR newer.
         """
         requestor = username, credential = requestor_of(found)
         self.told = self.told or bool(certificate_id(credential))

@@ -33,7 +33,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import LEASES
 
 _EITHER: Final = (
-    "expected --new-nodes hold (a new node waits for `kubevouch approver pin NODE`), or --new-nodes rule "
+    "expected --new-nodes hold (a new node needs `kubevouch approver pin NODE`), or --new-nodes rule "
     "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits a new node once)"
 )
 
@@ -51,7 +51,7 @@ class InstallOptions(ApplyOptions):
 
 @dataclass(frozen=True)
 class _ClusterState:
-    """The state of the cluster before the install. has_led: whether our approver has ever led, as its Lease shows."""
+    """The state of the cluster before the install. has_led: whether our approver's Lease exists, so a pod has led."""
 
     present: Present
     approvers: Measured[tuple[Approver, ...]]
@@ -60,7 +60,7 @@ class _ClusterState:
 
     @property
     def is_first_install(self) -> bool:
-        """Whether to pin all nodes: only in a first install, even if it is repeated. Later, a node may lack its pin on purpose."""
+        """Whether this is the first install, or a repetition. Only then all nodes are pinned: later, a missing pin may be intended."""
         live = self.present.live
         begun = THE_ACCOUNT in live and not self.has_led
         return APPROVER.deployment not in live and (begun or not self.stored.pins)
@@ -145,7 +145,7 @@ def _settings(options: InstallOptions, present: Present) -> Settings:
 def _pins(
     terminal: Terminal, access: ClusterAccess, options: InstallOptions, state: _ClusterState
 ) -> More:
-    """In a first install, shows the nodes without a pin in a table and pins them. Otherwise only lists them, if there are pins."""
+    """In a first install, prints a table of proposed pins and returns the step that writes them. Otherwise lists unpinned nodes."""
     nodes = state.not_pinned
     if options.pins and state.is_first_install and nodes:
         terminal.out("The nodes of the cluster, and their proposed pins:")
@@ -158,5 +158,5 @@ def _pins(
         more = f" and {len(nodes) - 5} more" if len(nodes) > 5 else ""
         hint = terminal.hint("kubevouch approver pin --diff")
         names = f"{', '.join(nodes[:5])}{more}"
-        terminal.note(one_line(f"This command leaves nodes without a pin: {names}. See: {hint}"))
+        terminal.note(one_line(f"This command does not pin these nodes: {names}. See: {hint}"))
     return More()

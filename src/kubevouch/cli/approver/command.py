@@ -16,7 +16,7 @@ from kubevouch.cli.common.group import CommandGroup
 def command() -> None:
     """The approver: a controller that approves the CSRs of kubelets for serving certificates.
 
-    It asks the same policy as `csr`. A CSR that does not pass stays pending, and the log says why.
+    It applies the same policy as `csr`. A CSR that does not pass stays pending, and the log has the reason.
     """
 
 

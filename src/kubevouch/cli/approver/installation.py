@@ -33,8 +33,7 @@ class Settings:
     """The approver's settings from flags.
 
     enforces: whether the admission policies deny instead of only warning. users, groups: who may decide about CSRs of
-    kubelets, besides those in the manifest. configuration: the content of configuration.yaml; None keeps the current
-    one.
+    kubelets, in addition to those in the manifest. configuration: the content of configuration.yaml; None keeps it.
     """
 
     enforces: bool = False
@@ -50,7 +49,7 @@ def enforces(live: Live) -> bool:
 
 
 def may_decide(live: Live, name: str) -> tuple[str, ...]:
-    """The `users` or `groups` in the live admission policy. Raises UsageError if the policy is not in our form."""
+    """The `users` or `groups` in the live admission policy. Raises UsageError if the value is not a list of names."""
     policy = live.get(THE_POLICY, {"spec": {}})
     for variable in policy["spec"].get("variables") or ():
         if variable["name"] != name:
@@ -71,7 +70,7 @@ def configuration_text(
 ) -> str | None:
     """The content of configuration.yaml from the flags about new nodes; None without such flags.
 
-    Raises UsageError for conflicting flags, or for a result that the approver could not read.
+    Raises UsageError if the flags conflict, or if the approver would reject the result.
     """
     is_ruled = bool(names or networks)
     if source is None and not is_ruled:
@@ -84,7 +83,7 @@ def configuration_text(
         content["sources"] = [*_SOURCES, "new-nodes"]
         content["newNodes"] = [{"names": names, "cidrs": [*networks], "perHour": per_hour}]
     elif is_ruled:
-        expected = "--new-node-names and --new-node-cidr belong to --new-nodes rule"
+        expected = "--new-node-names and --new-node-cidr require --new-nodes rule"
         raise UsageError("--new-nodes hold", "has no rule", expected)
     text = goyaml.written(content)
     read = read_configuration(text)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--csr",
     metavar="NAME",
-    help="Pin the client certificate that requested this CSR of NODE.",
+    help="Pin the client certificate with which NODE created this CSR.",
 )
 @via_ssh("Pin the client certificate on each node's disk, read as root.")
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")
@@ -50,13 +50,12 @@ def pin(
     allow: tuple[str, ...],
     yes: bool,
 ) -> int:
-    """Pins the names and addresses that Nodes claim now, for all nodes or for NODE..., after you have checked the table.
+    """Pins the names and addresses that all Nodes, or NODE..., claim now. Shows them in a table, and asks.
 
-    The approver then holds a CSR for any other name or address. With --via ssh or --csr, a pin names a client
-    certificate: only that certificate and its successors pass. Without these flags, the pin's list of certificates
-    stays the same. Values of --allow stay in the pin until --remove, or until the Node is recreated. Exit code 3:
-    kubevouch could not read a disk. Exit code 1: --allow named a value that the policy refuses; with --diff: pins and
-    Nodes differ.
+    The approver then holds a CSR for any other name or address. With --via ssh or --csr, a pin lists a client
+    certificate: only that certificate and its renewals pass. Without these flags, the pin's list of certificates stays
+    the same. Values of --allow stay in the pin until --remove, or until the Node is recreated. Exit code 3: a disk could
+    not be read. Exit code 1: the policy refuses a value of --allow, or --diff found differences.
     """
     from kubevouch.cli.approver import pin_change, pinning
     from kubevouch.cli.common.allow import node_values

@@ -32,7 +32,7 @@ _SCHEMA: Final = "kubevouch.former-pins/1"
 _LARGEST: Final = 64 * 1024 * 1024
 
 Texts = Mapping[str, Mapping[str, str]]
-"""The stored entries of each node, by ConfigMap."""
+"""The stored entries, by node and ConfigMap."""
 
 
 class PinsChanged(KubevouchError):
@@ -115,7 +115,7 @@ def _keep(environment: Mapping[str, str], kept: _FormerPins, name: str) -> Path:
 
 
 def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) -> ExitCode:
-    """Restores the pins in a file of former pins. Raises UsageError, or PinsChanged if the pins have changed since."""
+    """Restores the pins in a file of former pins. Raises UsageError, or PinsChanged if they have changed since."""
     kept = read_former_pins(file)
 
     async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, str]:

@@ -37,14 +37,14 @@ _UNPINNED: Final = (PinState.UNREADABLE, PinState.NOTHING)
 
 @dataclass(frozen=True)
 class NamedCertificates:
-    """`of`: SHA-256 of each node's client certificate. `problems`: why a node's certificate could not be read."""
+    """Client certificates of nodes. of: the SHA-256, by node. problems: why a certificate could not be read, by node."""
 
     of: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Looked:
+class NewPins:
     """Proposed pins for each node. problems: errors in the stored data. gone: pinned nodes without a Node object.
 
     named: the client certificates to pin. issued: requestor and time of issue of the certificate from --csr.
@@ -56,7 +56,7 @@ class Looked:
     named: NamedCertificates = field(default_factory=NamedCertificates)
     issued: str = ""
     texts: Texts = field(default_factory=dict)
-    """The stored entries of each pinned node, by ConfigMap."""
+    """The stored entries, by node and ConfigMap."""
 
 
 class NamesNotKnown(KubevouchError):
@@ -70,13 +70,13 @@ def look(
     allowed: Mapping[str, tuple[str, ...]],
     csr: str = "",
     ssh: NodeTransport | None = None,
-) -> Looked:
+) -> NewPins:
     """Reads Nodes, the cluster's own names, pins and, with ssh, the disks of nodes.
 
     asked: the nodes to pin; empty means all. allowed: the values of --allow by node. csr: the value of --csr.
     """
 
-    async def looking(api: ApiClient, clock: Clock) -> Looked:
+    async def looking(api: ApiClient, clock: Clock) -> NewPins:
         inquiry = Inquiry(clock)
         nodes, names, stored, by = await together(
             api.list_all(NODES),
@@ -105,20 +105,20 @@ def look(
         found = proposals(seen, chosen or known, at=api.server_clock.now(), by=by)
         gone = () if chosen else tuple(sorted(stored.pins.keys() - set(known)))
         issued = await issued_to(api, *named.of.values()) if csr else ""
-        return Looked(found, stored.problems, gone, named, issued, stored.texts)
+        return NewPins(found, stored.problems, gone, named, issued, stored.texts)
 
     return with_api(terminal, access, looking)
 
 
 async def _own_user(api: ApiClient) -> str:
-    """Our user name according to the API server; "" if unknown, as before Kubernetes 1.28."""
+    """Our user name according to the API server, or "" if unknown, as before Kubernetes 1.28."""
     try:
         return (await api.create(SELF_SUBJECT_REVIEWS, {})).status.user_info.username
     except KubeError:
         return ""
 
 
-def show(terminal: Terminal, looked: Looked) -> None:
+def show(terminal: Terminal, looked: NewPins) -> None:
     """Prints the proposed pins, and the values that they omit."""
     if terminal.document_form:
         content = {"nodes": [_json(each) for each in looked.found], "gone": looked.gone}
@@ -136,7 +136,7 @@ def show(terminal: Terminal, looked: Looked) -> None:
         terminal.error(f"{node}: cannot pin the client certificate: {why}")
     if looked.found and looked.named == NamedCertificates():
         over_ssh = terminal.hint("kubevouch approver pin --via ssh")
-        text = "No client certificate is added; existing ones stay if the machine is the same. To pin those on the nodes' disks"
+        text = "No client certificate is added; pinned ones stay if the machine is the same. To pin the certificates on the nodes' disks"
         terminal.note(f"{text}: {over_ssh}")
 
 
@@ -175,8 +175,8 @@ def _json(found: Proposal) -> Mapping[str, object]:
     }
 
 
-def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
-    """Prints the differences between pins and live Nodes. Returns exit code 1 if there are any."""
+def say_differences(terminal: Terminal, looked: NewPins) -> ExitCode:
+    """Prints the differences between pins and live Nodes. Returns exit code 1 if they differ."""
     terminal.out()
     for each in looked.found:
         for text in each.differs:
@@ -189,12 +189,12 @@ def say_differences(terminal: Terminal, looked: Looked) -> ExitCode:
         terminal.out("Every pin matches its Node.")
     elif any(each.writes for each in looked.found):
         wanted = " ".join(each.pin.node for each in looked.found if each.writes)
-        terminal.out("If these are your nodes, and every row is right:")
+        terminal.out("If these are your nodes, and every row is correct:")
         terminal.command("NEXT  ", f"kubevouch approver pin {wanted}")
     return ExitCode.FINDINGS if differs else ExitCode.OK
 
 
-def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: bool) -> ExitCode:
+def write(terminal: Terminal, access: ClusterAccess, looked: NewPins, *, yes: bool) -> ExitCode:
     """Asks, then writes new and changed pins.
 
     Exit code 4: a node could not be pinned. 1: a value of --allow was refused. 3: a client certificate is unreadable.
@@ -209,7 +209,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
             first = f"kubevouch approver pin {each.pin.node} --remove"
             terminal.command("NEXT  ", first, beside_an_error=True)
     for node, value in refused:
-        terminal.error(f"{node}: {value} is not pinned, although --allow asks for it")
+        terminal.error(f"{node}: {value} is not pinned, although --allow lists it")
     code = ExitCode.COULD_NOT_TELL if looked.named.problems else ExitCode.OK
     if refused:
         code = ExitCode.FINDINGS
@@ -226,7 +226,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: Looked, *, yes: boo
 
 
 def _ask(
-    terminal: Terminal, access: ClusterAccess, looked: Looked, if_dry: ExitCode, *, yes: bool
+    terminal: Terminal, access: ClusterAccess, looked: NewPins, if_dry: ExitCode, *, yes: bool
 ) -> None:
     """Prints the changes, and asks. if_dry: the exit code of a dry run."""
     pins = [each.pin for each in looked.found if each.writes]
@@ -246,7 +246,7 @@ async def certificates_on_disks(
     transport: NodeTransport,
     progress: Callable[[str], None],
 ) -> NamedCertificates:
-    """The client certificate on each node's disk. Finds and checks the machines like `plan`.
+    """Reads the client certificate on each node's disk. Connects to machines and verifies them as `plan` does.
 
     nodes: all nodes of the cluster. said: names and addresses that the operator allows for each node, as in `plan`.
     """
@@ -283,13 +283,13 @@ async def credential_of(api: ApiClient, name: str, node: str) -> str:
         raise UsageError(f"--csr {name}", f"{csr.username} created it", f"expected a CSR of {node}")
     found = certificate_id(csr.credential_ids or ())
     if not found:
-        seen = "the API server does not report the client certificate that requested this CSR (before Kubernetes 1.32)"
+        seen = "the CSR does not record the requestor's client certificate (needs Kubernetes 1.32)"
         raise UsageError(f"--csr {name}", seen, "expected --via ssh")
     return found
 
 
 async def issued_to(api: ApiClient, certificate: str) -> str:
-    """Requestor and time of issue of this client certificate, from live CSRs, as text."""
+    """Describes who requested this client certificate, and when, according to the live CSRs."""
     try:
         listed = await api.list_all(CSRS)
     except KubeError as error:

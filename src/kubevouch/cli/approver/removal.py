@@ -19,7 +19,7 @@ from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.policy.sources.stored import HOLDS, OURS
 
 _FOR_GOOD = (
-    "No command restores the ConfigMaps. A later install makes new pins from the Nodes' status. The values of --allow and "
+    "No command restores the ConfigMaps. A later install creates new pins from the Nodes' status. The values of --allow and "
     "--csr and the records are lost."
 )
 
@@ -58,13 +58,13 @@ async def _look(api: ApiClient, _: Clock) -> tuple[Live, Sequence[Manifest]]:
 
 
 def _installed_like(live: Live, *, pins: bool) -> Iterator[str]:
-    """The flags of an install like this one. pins: whether the configuration was deleted, so that new nodes are held."""
+    """The flags that repeat the current install. pins: whether the configuration is deleted, so that new nodes are held."""
     if enforces(live):
         yield "--enforce"
     if pins or THE_CONFIGURATION not in live:
         yield from ("--new-nodes", "hold")
     own = {each.reference: each.body for each in APPROVER.objects}
-    with contextlib.suppress(UsageError):  # an operator's own form is the operator's to repeat
+    with contextlib.suppress(UsageError):  # an edited policy cannot be repeated by flags
         for name in ("users", "groups"):
             for each in may_decide(live, name):
                 if each not in may_decide(own, name):

@@ -47,8 +47,8 @@ def run(
 ) -> int:
     """Decides about kubelets' CSRs for serving certificates until SIGTERM.
 
-    The approver approves a CSR that passes every rule. Any other CSR stays pending, and the log says why. ConfigMaps in
-    its namespace list the allowed names of nodes: kubevouch-approver, kubevouch-inventory, kubevouch-pins-*.
+    The approver approves a CSR that passes every rule. Any other CSR stays pending, and the log has the reason. The
+    ConfigMaps kubevouch-approver, kubevouch-inventory and kubevouch-pins-* list the allowed names of nodes.
     """
     from kubevouch.approve.act.controller import ApproverController, ApproverSettings
     from kubevouch.approve.act.instruments import ApproverInstruments

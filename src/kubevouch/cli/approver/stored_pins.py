@@ -1,4 +1,4 @@
-"""Reads and writes pins, which are in ConfigMaps in the approver's namespace, with one key per node."""
+"""Reads and writes pins. They are in ConfigMaps in the approver's namespace, with one key per node."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from kubevouch.policy.sources.watched import WatchedSources
 
 @dataclass(frozen=True)
 class StoredPins:
-    """All ConfigMaps of the approver, parsed like the approver does.
+    """All ConfigMaps of the approver, parsed as the approver parses them.
 
     texts: the raw entries of each node, by ConfigMap. An entry in the wrong ConfigMap has no effect.
     """

@@ -1,4 +1,4 @@
-"""`certs`: every certificate of a cluster, when it expires, and what stops then. Reads only."""
+"""`certs`: lists every certificate of a cluster, when it expires, and what stops then. Reads only."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLimit | None":
-    """Parses a remaining time or a used percentage of the lifetime. Raises click.BadParameter."""
+    """Parses LIMIT: a remaining time, or a percentage of the lifetime. Raises click.BadParameter."""
     from kubevouch.inventory.rows import read_life_limit
 
     found = None if value is None else read_life_limit(value)
@@ -89,9 +89,9 @@ def command(
     `certs` dials kubelets, API servers, etcd, metrics-server and webhooks with a bare TLS handshake. It sends no
     credential, reads no Secret, and lists what it cannot reach under "not read".
 
-    LIMIT is a remaining time (30d, 12h) or a used percentage of the lifetime (92%).
+    LIMIT is a remaining time (30d, 12h), or the percentage of the lifetime that has passed (92%).
 
-    With --via ssh, `certs` also reads the disk of every node, with a script that shows no key.
+    With --via ssh, `certs` also reads the disk of every node, with a script that never prints a key.
 
     With --root, `certs` connects to no cluster. It reads the files of kubeadm and the kubelet below DIR, and follows
     only links inside DIR.
@@ -110,8 +110,8 @@ def command(
     if roots:
         of_a_cluster = {"--kubeconfig": kubeconfig, "--context": context, "--via": via}
         if flag := next((flag for flag, given in of_a_cluster.items() if given), ""):
-            seen = f"--root reads disks only, and {flag} needs a cluster"
-            raise UsageError("certs --root", seen, "leave one of the two out")
+            seen = f"--root reads only disks, but {flag} needs a cluster"
+            raise UsageError("certs --root", seen, "omit one of them")
         found = certificates_on_disk(roots, SystemClock())
         return print_rows(terminal, found, output, limits)
     access = access_of(terminal, kubeconfig, context)

@@ -20,8 +20,8 @@ async def found_in_cluster(
     progress: Callable[[str], None],
     transport: NodeTransport | None,
 ) -> FoundCertificates:
-    """The certificates of a cluster and, if there is a transport, on its nodes' disks. timeout: seconds per handshake. Raises KubeError."""
-    # A laptop's wrong clock must not hide a problem: the API server's clock tells what has expired.
+    """The certificates of a cluster and, with a transport, on its nodes' disks. timeout: seconds per handshake. Raises KubeError."""
+    # The API server's clock decides what has expired, since a laptop's clock may be wrong.
     clock = api.server_clock
     inquiry = Inquiry(clock)
     nodes = await inquiry.ask(api.list_all(NODES))

@@ -58,7 +58,7 @@ def print_tables(
     again = [row for row in others if row.found.use in SHOWN_BY_KUBEADM]
     more = [row for row in others if row.found.use not in SHOWN_BY_KUBEADM]
     _print_section(
-        terminal, "certificates that kubeadm shows, seen from this machine", again, limits, shorten
+        terminal, "kubeadm's certificates, as seen from this machine", again, limits, shorten
     )
     _print_section(terminal, "certificates that kubeadm does not show", more, limits, shorten)
     _print_what_stops(terminal, with_unread)
@@ -123,7 +123,7 @@ def _place(row: CertificateRow, shorten: Shorten, *, is_alone: bool) -> str:
 
 
 def _cells(row: CertificateRow, place: str) -> tuple[str, ...]:
-    """The cells of a row in kubeadm's format. A missing certificate has its state instead of the expiry."""
+    """The cells of a row in kubeadm's format. Without a certificate, the state replaces the expiry."""
     certificate = row.found.certificate
     absent = row.state if row.state is RowState.MISSING else row.unread
     ends = expires_text(certificate.not_after) if certificate else f"!{absent.upper()}!"
@@ -143,7 +143,7 @@ def _summary_cells(each: UseSummary) -> tuple[str, ...]:
 
 
 def _outlier_cells(outlier: Outlier, usual: str, shorten: Shorten) -> tuple[str, ...]:
-    """The cells of an outlier. usual: what renews most certificates; not repeated in the row."""
+    """The cells of a certificate that differs from the others. usual: what renews the others, which is not repeated."""
     row = outlier.row
     more = f" and {outlier.more} more" if outlier.more else ""
     place = shorten(row.found.node) or row.found.where
@@ -168,7 +168,7 @@ def _wide_cells(row: CertificateRow, limits: Limits) -> tuple[str, ...]:
 
 
 def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:
-    """Prints a line for each use: first those that have stopped, then by expiry."""
+    """Prints one line per use of a certificate: first what has stopped, then by expiry."""
     lines = [(row.found.use, when, row.stops) for row, when in what_stops(rows)]
     if lines:
         terminal.out("\nwhat stops when a certificate expires")
@@ -183,7 +183,7 @@ def _print_not_read(terminal: Terminal, found: FoundCertificates) -> None:
         terminal.wrapped(each.text, "  ", Colour.WARNING if each.is_failure else None)
     more = len(unread) - _MOST_NOT_READ
     if more > 0:
-        terminal.out(f"  and {more} more (-o json has all)")
+        terminal.out(f"  and {more} more (see -o json)")
 
 
 _MOST_TROUBLES = 4
@@ -232,8 +232,8 @@ def print_end(
     troubles, first = outlook.troubles, outlook.first
     _print_troubles(terminal, found, rows, troubles, shorten)
     for text in outlook.besides:
-        _lead(terminal, "BESIDES", _shortened(text, rows, shorten), Colour.WARNING)
-    # In other cases, the problem itself says what ends when.
+        _lead(terminal, "ALSO", _shortened(text, rows, shorten), Colour.WARNING)
+    # Otherwise, the problems above contain this.
     if first and all(each.rows[0].state in _WRONG_NOW for each in troubles):
         _lead(terminal, "FIRST", _first_text(first, shorten))
         _lead(terminal, "STOPS", first.stops)
@@ -263,7 +263,7 @@ def _print_troubles(
             _lead(terminal, "STOPS", stops)
         said = stops
     if more := len(troubles) - len(shown):
-        terminal.out(f"{'':{_LEAD}}and {counted(more, 'more problem')} (-o short has all)")
+        terminal.out(f"{'':{_LEAD}}and {counted(more, 'more problem')} (see -o short)")
 
 
 def _lead(terminal: Terminal, word: str, text: str, colour: Colour | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Parses values that an operator vouches for: --allow NODE=VALUE, --addresses FILE and --service-cidr."""
+"""Parses --allow NODE=VALUE, --addresses FILE and --service-cidr."""
 
 from collections.abc import Iterable
 from ipaddress import ip_network
@@ -14,7 +14,7 @@ _LINE = "expected NODE ADDRESS"
 
 
 def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Parses NODE=VALUE arguments into values by node. Raises UsageError."""
+    """Parses NODE=VALUE arguments. Returns the values by node. Raises UsageError."""
     found: dict[str, tuple[str, ...]] = {}
     for word in given:
         node, equals, value = word.partition("=")
@@ -26,7 +26,7 @@ def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def addresses_in(path: Path) -> tuple[str, ...]:
-    """Reads lines `NODE ADDRESS` from a file, and returns them as NODE=ADDRESS. # starts a comment. Raises UsageError."""
+    """Reads a file with lines `NODE ADDRESS`. Returns each as NODE=ADDRESS. # starts a comment. Raises UsageError."""
     found = []
     text = bytes_in(path, most=_LARGEST, expected=_LINE).decode(errors="replace")
     for number, line in enumerate(text.splitlines(), 1):
@@ -38,12 +38,12 @@ def addresses_in(path: Path) -> tuple[str, ...]:
 
 
 def check_full_names(words: Iterable[str], known: Iterable[str]) -> None:
-    """Raises UsageError for a word that is not the full name of a Node. A short name may mean another node tomorrow."""
+    """Raises UsageError if a word is not the full name of a Node. A short name could match another Node later."""
     nodes = set(known)
     for word in words:
         if word not in nodes:
             expected = nearest(word, nodes, otherwise="expected the name of a Node")
-            raise UsageError(word, "there is no such Node", expected)
+            raise UsageError(word, "no such Node", expected)
 
 
 def network_of(text: str) -> Network:

@@ -1,4 +1,4 @@
-"""Shell completion for values: contexts, runs, nodes and codes. Offers nothing if a source is unreadable."""
+"""Shell completion for contexts, runs, nodes and finding codes. Offers nothing if they cannot be read."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -21,14 +21,14 @@ Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def completed(names: Callable[[click.Context, "Terminal"], Iterable[str]]) -> Completion:
-    """The `shell_complete` parameter for an option or argument with these values."""
+    """Returns a `shell_complete` callback that offers these names."""
 
     def offered(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
         from kubevouch.cli.common.terminal import Terminal
 
         found = ctx.find_object(Terminal)
         assert found is not None
-        # Nothing may write over the prompt, and no plugin may ask there.
+        # Messages must not overwrite the prompt, and a credential plugin must not ask there.
         terminal = Terminal(found.stdin, found.stdout, io.StringIO(), found.environment)
         try:
             offered = [each for each in names(ctx, terminal) if each.startswith(incomplete)]
@@ -55,7 +55,7 @@ def run_names(_: click.Context, terminal: "Terminal") -> Iterable[str]:
 
 
 def node_names(ctx: click.Context, terminal: "Terminal") -> Iterable[str]:
-    """The nodes of the cluster that the flags select."""
+    """The Nodes of the selected cluster."""
     import asyncio
 
     from kubevouch.cli.common.connect import access_of, with_api

@@ -1,4 +1,4 @@
-"""Connects to the cluster from --kubeconfig and --context, in the same way for every verb."""
+"""Connects every verb to the cluster that --kubeconfig and --context select."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -31,7 +31,7 @@ def access_of(terminal: Terminal, kubeconfig: str | None, context: str | None) -
 
 
 def named(access: ClusterAccess) -> str:
-    """The cluster's name for a prompt."""
+    """The API server and the context, for a prompt."""
     return f"{access.server} (context {access.context or 'service account'})"
 
 
@@ -42,7 +42,7 @@ def with_api(
 ) -> T:
     """Runs `work` in a new event loop, with a connected client.
 
-    If the API server denies a request, NEXT prints the roles that the verb needs.
+    If the API server denies a request, the error suggests the command that prints the needed roles.
     """
 
     async def connected() -> T:
@@ -69,23 +69,22 @@ def with_api(
 
 
 VARIABLE = "KUBEVOUCH_LOOPBACK_ADDRESSES"
-"""An environment variable, for a cluster that runs entirely on this machine. It names a file with the loopback
+"""The environment variable for a cluster that runs entirely on this machine. It names a file that lists the loopback
 addresses of kubelets, one per line. `shared` after an address means that several kubelets use it, at different ports. A
-line `authority sha256:HEX` has the hash of the CA's public key, as kubeadm prints it. # starts a comment. Without the
-file, loopback addresses are never approved; with the file, only those in it. The API server must have a loopback
-address, without a proxy, and verify against that CA: a tunnel can forward any cluster to 127.0.0.1, but not with a
-certificate of this CA."""
+line `authority sha256:HEX` contains the hash of the CA's public key, as kubeadm prints it. # starts a comment. CSRs for
+loopback addresses outside this file are never approved. The API server must have a loopback address, no proxy, and a
+certificate of that CA, since a tunnel can forward 127.0.0.1 to any cluster."""
 _LARGEST = 1024 * 1024
 _SHARED = "shared"
 _AUTHORITY = "authority"
-_EXPECTED = "expected one address of 127.0.0.0/8, or ::1, on each line"
+_EXPECTED = "expected one loopback address (127.0.0.0/8 or ::1) per line"
 _EXPECTED_CA = (
     "expected a line `authority sha256:HEX` with the hash of the cluster's CA, as kubeadm prints it"
 )
 
 
 def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> LoopbackKubelets:
-    """The loopback addresses in the variable's file; empty if the variable is not set.
+    """The loopback addresses in the file that the variable names; empty if the variable is not set.
 
     Raises:
         UsageError: the API server is not on this machine or belongs to another cluster, or the file is invalid.
@@ -98,7 +97,7 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
         raise UsageError(
             f"${VARIABLE}",
             f"is set, but the API server is {access.server}{through}",
-            "unset it: it is only for a cluster on this machine, with its API server on a loopback address",
+            "unset it, or connect to a loopback address without a proxy",
         )
     found, authorities = _read(Path(named))
     if not authorities:
@@ -106,14 +105,14 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
     if not _verifies_with(access, authorities):
         raise UsageError(
             f"${VARIABLE}, {named}",
-            f"is for another cluster than {access.server}, which is not verified against this CA alone",
-            "unset it: a tunnel or `kubectl proxy` may lead to any cluster",
+            f"is for another cluster: {access.server} is not verified against this CA alone",
+            "unset it: a tunnel or `kubectl proxy` can forward to any cluster",
         )
     return found
 
 
 def _verifies_with(access: ClusterAccess, authorities: set[str]) -> bool:
-    """Whether these are the only CAs that verify the API server."""
+    """Whether only these CAs can verify the API server."""
     if not (access.server.startswith("https:") and access.verify and access.roots):
         return False
     try:
@@ -124,7 +123,7 @@ def _verifies_with(access: ClusterAccess, authorities: set[str]) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether the host is a literal loopback address. Names do not count, since a resolver may return any address."""
+    """Whether the host is a literal loopback address. Host names do not count, since a resolver may return any address."""
     address = _plain_address(host)
     return address is not None and address.is_loopback
 
@@ -140,7 +139,6 @@ def _plain_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def _read(path: Path) -> tuple[LoopbackKubelets, set[str]]:
-    """The loopback addresses, and the hashes of CAs."""
     where = f"${VARIABLE}, {path}"
     try:
         text = bytes_in(path, most=_LARGEST, expected=_EXPECTED, where=where).decode()

@@ -1,4 +1,4 @@
-"""Prints findings for a person or as JSON, for `doctor` and `verify`."""
+"""Prints findings as text, JSON or YAML, for `doctor` and `verify`."""
 
 from collections.abc import Callable, Sequence
 
@@ -46,7 +46,7 @@ _WORDS = {
     "info": Colour.QUIET,
     "unknown": Colour.WARNING,
 }
-"""Colours of conclusions, and of sections without findings. Other words have the colour of a warning."""
+"""Colours of the words that start conclusions and empty sections. Any other word has the colour of a warning."""
 
 
 def print_diagnosis(
@@ -58,7 +58,7 @@ def print_diagnosis(
     form: str,
     fail_on: Severity,
 ) -> ExitCode:
-    """Prints the diagnosis as a `table` for a person, `short` for a ticket, or a document. Returns the exit code."""
+    """Prints the diagnosis. form: `table`, `short`, `json` or `yaml`. Returns the exit code."""
     code = diagnosis.exit_code(fail_on)
     conclusions = conclusions_of(verb, diagnosis, code, fail_on)
     if form in ("json", "yaml"):
@@ -89,7 +89,7 @@ def _print_all(terminal: Terminal, verb: str, evidence: Evidence, diagnosis: Dia
 
 
 def shortener(names: Sequence[str]) -> Callable[[str], str]:
-    """A function that removes the common domain from node names, if the short names are unique."""
+    """Returns a function that removes the common domain from node names, if the short names are unique."""
     domains = {name.partition(".")[2] for name in names}
     hosts = {name.partition(".")[0] for name in names}
     if len(domains) != 1 or len(hosts) != len(names) or len(names) < 2 or domains == {""}:
@@ -112,7 +112,7 @@ def _print_heading(terminal: Terminal, evidence: Evidence) -> None:
         nodes += f" (*.{names[0].partition('.')[2]}, left out below)"
     terminal.wrapped(nodes, "nodes    ")
     if maker := evidence.maker:
-        text = f"{maker}, not kubeadm. What works here: {maker.works}"
+        text = f"{maker}, not kubeadm. Supported: {maker.works}"
         terminal.wrapped(text, "made by  ")
     at = f"{evidence.at:%Y-%m-%d %H:%M:%S} UTC"
     terminal.wrapped(f"{at}, read-only, by kubevouch {__version__}", "checked  ")
@@ -137,7 +137,7 @@ def _print_finding(terminal: Terminal, finding: Finding, shorten: Callable[[str]
             text = f"{_subjects(group, shorten)}: {seen} [{group[0].vantage}]"
             terminal.wrapped(text, _INDENT)
     if len(groups) > _PROOFS:
-        terminal.out(f"{_INDENT}and {len(groups) - _PROOFS} more (-o json has all)")
+        terminal.out(f"{_INDENT}and {len(groups) - _PROOFS} more (see -o json)")
 
 
 def grouped(proofs: Sequence[Proof]) -> list[list[Proof]]:
@@ -149,7 +149,7 @@ def grouped(proofs: Sequence[Proof]) -> list[list[Proof]]:
 
 
 def _common(texts: Sequence[str]) -> str:
-    """The common prefix of several texts, in whole words; empty if it is too short."""
+    """The common prefix of several texts, in whole words; empty if the prefix is too short."""
     begun = []
     for words in zip(*(text.removeprefix(TLS_PREFIX).split(" ") for text in texts), strict=False):
         if len(set(words)) > 1:
@@ -170,7 +170,6 @@ def _subjects(proofs: Sequence[Proof], shorten: Callable[[str], str]) -> str:
 
 
 def _print_end(terminal: Terminal, conclusions: Sequence[Conclusion]) -> None:
-    """Prints the conclusions, with their texts aligned."""
     terminal.out()
     width = max(7, *(2 + len(each.word) for each in conclusions), 0)
     for each in conclusions:

@@ -14,17 +14,16 @@ if TYPE_CHECKING:
 
 
 def print_document(terminal: Terminal, schema: str, content: Mapping[str, object]) -> None:
-    """Prints one line of JSON, or YAML. schema: a name with a version, which grows when a field is removed or changes its meaning.
+    """Prints a document as one line of JSON, or as YAML. The output is ASCII, without control characters.
 
-    The output is ASCII. So foreign text cannot send control characters to the terminal, and JSON's own escapes stay
-    intact.
+    schema: a name with a version, which increases if a field is removed or changes its meaning.
     """
     document: Mapping[str, object] = {"schemaVersion": schema, "kubevouch": __version__, **content}
     print_pieces(terminal, (each.replace("\x7f", "\\u007f") for each in _pieces(document)))
 
 
 def print_pieces(terminal: Terminal, pieces: Iterable[str]) -> None:
-    """Prints a document, given as pieces of JSON, in the requested format."""
+    """Joins pieces of JSON, and prints the document in the requested format."""
     if terminal.document_form == "yaml":
         from kubevouch import goyaml
 
@@ -34,10 +33,7 @@ def print_pieces(terminal: Terminal, pieces: Iterable[str]) -> None:
 
 
 def _pieces(document: Mapping[str, object]) -> Iterator[str]:
-    """The document in the format of json.dumps, with a line break. It comes in pieces: for many nodes, one string would double the memory.
-
-    msgspec converts types that JSON lacks.
-    """
+    """Yields the document as JSON, in pieces: for many nodes, one string would double the memory use."""
     written = json.JSONEncoder(ensure_ascii=True, default=msgspec.to_builtins).encode
     lead = "{"
     for key, value in document.items():

@@ -34,7 +34,7 @@ def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
             raise KeyboardInterrupt from None
         raise
     except Exception as error:
-        if interruption.cut_short:  # anywhere: a lock in the middle of its release fails by itself
+        if interruption.cut_short:  # this may have caused the error, e.g. in a lock's release
             raise KeyboardInterrupt from error
         raise
     finally:
@@ -45,18 +45,18 @@ def run_loop(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def _report_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Reports unhandled exceptions except KeyboardInterrupt, which may hit any task and is handled elsewhere."""
+    """Reports unhandled exceptions, but not KeyboardInterrupt, which ends the loop in any case."""
     if not isinstance(context.get("exception"), KeyboardInterrupt):
         loop.default_exception_handler(context)
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:
-    """Drops asyncio's warning about a child process that ended after its loop. We kill that process on purpose."""
+    """Returns False for asyncio's warning about a child process that outlives the loop. We kill this process on purpose."""
     return not str(record.msg).startswith("Loop %r that handles pid")
 
 
 def _silence_warnings() -> None:
-    """Silences warnings until the process exits. After an abrupt end, Python would warn about open resources."""
+    """Silences warnings until the process exits. After an interruption, Python would warn about open resources."""
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")
     sys.unraisablehook = lambda _: None
@@ -72,7 +72,7 @@ class _Interruption:
     def __init__(self) -> None:
         self.signalled = False
         self.cut_short = False
-        """Whether a signal has interrupted running code."""
+        """Whether this handler has raised KeyboardInterrupt."""
         self._work: asyncio.Task[object] | None = None
 
     def __call__(self, *_: object) -> None:
@@ -80,13 +80,13 @@ class _Interruption:
         first, self.signalled = not self.signalled, True
         if first and self._work and not self._work.done():
             self._work.cancel()
-            self._work.get_loop().call_soon_threadsafe(lambda: None)  # it may be waiting
+            self._work.get_loop().call_soon_threadsafe(lambda: None)  # wakes the loop
             return
         self.cut_short = True
         raise KeyboardInterrupt
 
     def cancel_current_task(self) -> None:
-        """Makes the current task the one that the first signal cancels."""
+        """Makes the first signal cancel the current task."""
         self._work = asyncio.current_task()
 
     @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""A group of commands that accepts options before a command: `kubevouch --context X doctor` is `kubevouch doctor --context X`."""
+"""A group of commands that accepts options before a command: `kubevouch --context X doctor` means `kubevouch doctor --context X`."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,10 +14,10 @@ _BARE = ("-v", "--verbose")
 
 
 class CommandGroup(click.Group):
-    """Passes options before a command on to it. The command rejects options that it does not have."""
+    """Passes options that precede a command to the command, which rejects unknown ones."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Moves options before the command behind it. Shows the help if there is no command."""
+        """Moves options from before the command to after it. Shows the help if no command is given."""
         end = _leading(args)
         ctx.meta[_LACKS_VALUE] = end > len(args) or args[-1:] == ["="]  # so bash splits it
         before, command = _long(args[:end]), args[end : end + 1]
@@ -60,7 +60,7 @@ _OURS = (
 
 
 def wrong_line(error: click.UsageError) -> str:
-    """The message for an invalid command line: where, what was expected, what was given."""
+    """The message for an invalid command line: where the error is, what was expected, and what was given."""
     if isinstance(error, click.NoSuchCommand | click.NoSuchOption):
         return _mistyped(error)
     where = _path(error.ctx) if error.ctx else []
@@ -78,7 +78,7 @@ def wrong_line(error: click.UsageError) -> str:
 
 
 def _path(ctx: click.Context) -> list[str]:
-    """The names of the command and its groups, without the program's."""
+    """The names of the command and its groups, without the name of the program."""
     return ctx.command_path.removeprefix(ctx.find_root().command_path).split()
 
 
@@ -89,12 +89,12 @@ def _mistyped(error: click.NoSuchCommand | click.NoSuchOption) -> str:
     if isinstance(error, click.NoSuchCommand):
         assert isinstance(command, click.Group)
         word, kind, known = error.command_name, "verb", command.list_commands(ctx)
-        otherwise = f"there are {', '.join(known)}"
+        otherwise = f"expected one of {', '.join(known)}"
     else:
         word, kind, known = error.option_name, "option", list(_options(ctx))
         otherwise = f"`{ctx.command_path} --help` lists all"
     known = [each for each in known if each != word]  # a known option in a wrong place
-    return f"{' '.join([*_path(ctx), word])}: there is no such {kind}; {nearest(word, known, otherwise=otherwise)}"
+    return f"{' '.join([*_path(ctx), word])}: no such {kind}; {nearest(word, known, otherwise=otherwise)}"
 
 
 def _options(ctx: click.Context) -> Iterable[str]:

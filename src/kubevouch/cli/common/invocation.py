@@ -1,7 +1,7 @@
-"""The flags of this call, and the command lines that hints suggest.
+"""Adds the flags of this call to the command lines that hints suggest.
 
-An operator copies the command after NEXT. It must act on the same cluster, so it repeats the flags of the current
-command, quoted for a shell. Environment variables ($KUBECONFIG) apply to both.
+A suggested command must act on the same cluster. So it repeats the flags of the current command, quoted for a shell.
+Environment variables such as $KUBECONFIG apply to both commands.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from kubevouch.rollout.decide.timeouts import as_said
 
 OURS = "kubevouch"
 SSH_CONFIG = "KUBEVOUCH_SSH_CONFIG"
-"""The environment variable with ssh's configuration file for a new plan. An existing plan contains its own path."""
+"""The environment variable that names ssh's configuration file. An existing plan stores its path."""
 _CLUSTER = ("--kubeconfig", "--context")
 _LAB = ("--dir",)
 _SSH = ("--via", "--ssh-config", "--ssh-user", "--ask-sudo-password")
@@ -25,10 +25,10 @@ _TIMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "resume": (("resume",), _OF_A_RUN),  # the run stores the other values
     "undo": (("undo",), ("--gate-timeout",)),
 }
-"""For each verb: the verbs that continue its work, and the timeout flags that these share with it."""
+"""For each verb: the verbs whose hints repeat its timeout flags, and the flags to repeat."""
 _OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password", *_PODS)
 
-# Which flags say where a verb acts. What is not listed takes none of them (explain, version).
+# The flags that select where a verb acts. Verbs that are not listed have none (explain, version).
 _TAKES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("doctor", "probe", "csr", "verify", "metrics-server", "approver", "exporter"),
@@ -42,15 +42,15 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
 }
 
 _SERVES = "run"
-"""The command that runs a server. Its kubeconfig is that of the server's account, so hints for an operator omit it."""
+"""The command that runs a server. Hints omit its kubeconfig, which is for the server's account."""
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """The current command. program: its name on the command line. given: its flags for cluster and timeouts; "" for a flag without a value.
+    """The current command.
 
-    verb: the current verb; empty if it does not matter. ssh_config: ssh's configuration from the environment, which the
-    operator's own ssh does not use.
+    program: the program's name on the command line. given: the flags to repeat in hints; "" for a flag without a value.
+    verb: the current verb. ssh_config: the value of $KUBEVOUCH_SSH_CONFIG, which ssh itself does not read.
     """
 
     program: str = OURS
@@ -82,9 +82,9 @@ class Invocation:
         return " ".join([self.program, rest, *self._flags(takes, rest)])
 
     def needed_in(self, text: str) -> str:
-        """A sentence with the cluster flags for the commands in this text; empty if there are no flags or commands."""
+        """A sentence with the cluster flags that the commands in this text need; empty if they need none."""
         flags = " ".join(self._flags(_CLUSTER, ""))
-        return f"The commands in this text need {flags}, too." if flags and "`" in text else ""
+        return f"Add {flags} to these commands." if flags and "`" in text else ""
 
     def _ssh_flags(self, rest: str) -> list[str]:
         """The flags as ssh's own short options, without those that the command already has."""
@@ -113,12 +113,11 @@ _REPEATED = (*_CLUSTER, "--namespace", *_LAB, *_SSH, *_PODS, *_OF_A_RUN)
 
 
 def _parameter(flag: str) -> str:
-    """The name of the flag's parameter in click."""
     return "directory" if flag == "--dir" else flag.removeprefix("--").replace("-", "_")
 
 
 def _as_said(value: object) -> str:
-    """The value as on a command line; durations are in seconds."""
+    """Formats the value as on a command line, with durations in seconds."""
     if isinstance(value, float):
         return as_said(value)
     return "" if value is True else str(value)
@@ -130,7 +129,7 @@ def invocation_of(ctx: click.Context, ssh_config: str = "") -> Invocation:
 
     # A plan stores how to reach its nodes: a hint repeats only flags that replace that.
     kept = {*_SSH, *_PODS} if ctx.info_name == "plan" else set()
-    if ctx.info_name != "status":  # the approver's image is its own
+    if ctx.info_name != "status":  # `approver install` has another --image
         kept.update(_PODS)
     if ctx.info_name == _SERVES:
         kept.update(_CLUSTER)

@@ -29,7 +29,7 @@ def hung(line: str, columns: int, hang: int) -> str:
 
 
 def table_lines(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
-    """The lines of a table. The first row has the headings. width: wraps cells if the table is wider; None means no limit."""
+    """The lines of a table, whose first row has the headings. width: the maximum width; None means no limit."""
     widths = _longest(rows, lambda cell: [cell])
     if width is None or sum(widths) + _GAP * (len(widths) - 1) <= width:
         return [_line(row, widths) for row in rows]
@@ -53,10 +53,7 @@ def _folded_cell(cell: str, width: int) -> list[str]:
 
 
 def _column_widths(rows: Sequence[Sequence[str]], widths: list[int], width: int) -> list[int]:
-    """Narrows columns until the table fits: first wraps sentences, then splits words at their joints.
-
-    If the table is still too wide, narrows columns down to a minimum.
-    """
+    """Narrows columns until the table fits: first wraps between words, then inside long names, then anywhere."""
     sentences = [max(each, width // 4) for each in _longest(rows, str.split)]
     for floors in (sentences, _longest(rows, _JOINT.split), [0] * len(widths)):
         widths = _narrowed(widths, [max(each, _NARROWEST_COLUMN) for each in floors], width)

@@ -1,4 +1,4 @@
-"""Table headings with their meaning. `--help` explains the headings, and the states in the cells."""
+"""Table headings and their meanings, which `--help` prints."""
 
 from collections.abc import Mapping
 from pkgutil import resolve_name
@@ -10,9 +10,9 @@ import click
 RUNS: Final = {
     "NODE": "the node",
     "RUN": "the run on this node",
-    "STATE": "its state (see below)",
-    "SWITCH": "when the dead-man's switch undoes the run",
-    "BOOT NET": "whether a reboot undoes the run, too",
+    "STATE": "the state of the run (see below)",
+    "SWITCH": "when the dead-man's switch ends the run",
+    "BOOT NET": "whether a reboot also ends the run",
     "NOTES": "details of the state, edits by others, a kubelet that is down",
 }
 RESULTS: Final = {
@@ -23,34 +23,34 @@ RESULTS: Final = {
 }
 CSRS: Final = {
     "NAME": "the CSR",
-    "AGE": "time since its creation",
-    "NODE": "the node whose kubelet created it",
-    "ASKS FOR": "the names and addresses that it requests",
-    "CONDITION": "as kubectl shows it, and who decided",
-    "POLICY": "the policy's decision (see below), and the reason if it does not pass",
+    "AGE": "time since the CSR was created",
+    "NODE": "the node whose kubelet created the CSR",
+    "ASKS FOR": "the requested names and addresses",
+    "CONDITION": "the condition as in kubectl, and who decided",
+    "POLICY": "the policy's decision (see below), and the reason if a rule does not pass",
 }
 PINS: Final = {
     "NODE": "the node",
     "STATE": "what this command would change (see below)",
-    "NAMES": "DNS names that its certificate may contain",
-    "ADDRESSES": "IP addresses that its certificate may contain",
+    "NAMES": "DNS names that the node's certificate may contain",
+    "ADDRESSES": "IP addresses that the node's certificate may contain",
 }
 CERTIFICATES: Final = {
-    "CERTIFICATE": "its purpose",
-    "WHERE": "where kubevouch found it",
+    "CERTIFICATE": "the purpose of the certificate",
+    "WHERE": "where kubevouch found the certificate",
     "EXPIRES": "when it expires",
-    "RESIDUAL TIME": "time until then",
-    "CERTIFICATE AUTHORITY": "the CA that verifiably signed it, else its issuer",
+    "RESIDUAL TIME": "the time until it expires",
+    "CERTIFICATE AUTHORITY": "the CA whose signature was verified, else the issuer",
     "RENEWED BY": "what renews it",
 }
 WIDE: Final = {
     "NODE": "the node",
-    "LIFE USED": "the used percentage of its lifetime",
-    "STATE": "its state (see below)",
+    "LIFE USED": "the percentage of the lifetime that has passed",
+    "STATE": "the certificate's state (see below)",
     "REMARKS": "other problems",
-    "ISSUER": "the issuer that it names",
+    "ISSUER": "the issuer in the certificate",
     "SHA-256": "its fingerprint",
-    "NAMES": "its DNS names and IP addresses",
+    "NAMES": "DNS names and IP addresses in the certificate",
 }
 """More headings for `certs -o wide`."""
 
@@ -70,7 +70,7 @@ class WithLegend(click.Command):
         self._words = words
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the headings of the table, then the words in its cells."""
+        """Explains the headings of the table, then the words in its cells."""
         words = [(str(each), each.meaning) for each in resolve_name(self._words)]
         for heading, rows in (("Columns", list(self._heads.items())), ("Words", words)):
             if rows:

@@ -86,7 +86,7 @@ def via_ssh(reads: str) -> Callable[[F], F]:
 
 
 def duration(flag: str, default: str, text: str, **more: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's
-    """An option with a duration. text: its help."""
+    """An option whose value is a duration. text: the help text."""
     more |= {"show_default": True, "metavar": "DURATION"}
     return click.option(flag, type=seconds, default=default, help=text, **more)
 
@@ -111,8 +111,8 @@ def output(*more: str) -> Callable[[F], F]:
         default=FORMS[0],
         show_default=True,
         callback=_keep_apart,
-        expose_value=bool(more),  # else the terminal knows it
-        help="Output format. The exit code is the same for each.",
+        expose_value=bool(more),  # else it is in terminal.document_form
+        help="Output format. It does not change the exit code.",
     )
 
 
@@ -167,12 +167,12 @@ def cluster(function: F) -> F:
 
 
 def connected(function: Callable[..., int]) -> Callable[..., int]:
-    """The options of `cluster`. Passes `terminal` and `access` to the verb."""
+    """Adds the options of `cluster`. Passes `terminal` and `access` to the verb."""
     return cluster(_with_access(function))
 
 
 def connected_server(function: Callable[..., int]) -> Callable[..., int]:
-    """Like `connected`, for a server, whose -v sets the log verbosity."""
+    """Like `connected`, but without -v: the -v of a server sets the log verbosity."""
     return which_cluster(_with_access(function))
 
 
@@ -253,7 +253,7 @@ handshake_timeout = duration("--timeout", "10s", "How long to wait for a kubelet
 
 
 def print_role(name: str, who: str) -> Callable[[F], F]:
-    """--print-role, which works without other options. name: as in `roles_of`. who: part of the help, such as "`doctor` needs"."""
+    """Adds --print-role, which works without other options. name: as in `roles_of`. who: part of the help, such as "`doctor` needs"."""
 
     def printed(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:

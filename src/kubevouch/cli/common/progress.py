@@ -1,7 +1,7 @@
-"""Shows steps and waits on standard error. Steps are permanent lines.
+"""Shows progress on standard error: finished steps, and pending operations.
 
-On a terminal, rich redraws the current waits below the steps. In a pipe, each wait is one line, if the verb enables
-this (`Terminal.tells_waits`).
+A finished step is a permanent line. On a terminal, rich redraws the pending operations below the steps. In a pipe, each
+pending operation is printed once, if the verb enables this (`Terminal.tells_waits`).
 """
 
 import asyncio
@@ -32,14 +32,14 @@ class _Wait:
 
 
 class Progress:
-    """The current waits, with their start times. They are shown inside `async with progress.shown()`.
+    """The pending operations, with their start times. They are shown inside `async with progress.shown()`.
 
     Implements `ProgressReport` for a rollout, and observes requests to the API server.
     """
 
     def __init__(self, terminal: Terminal, clock: Clock) -> None:
         self.log: Callable[..., None] | None = None
-        """`RunLog.write` in a run that writes. Called for each step, and once for each wait."""
+        """`RunLog.write`, if there is a run log. Called for each step, and when a node begins to wait."""
         self._terminal = terminal
         self._clock = clock
         self._began = clock.monotonic()
@@ -48,7 +48,7 @@ class Progress:
         self._live: Live | None = None
 
     def begin(self, key: Hashable, text: str, *, in_seconds: float = 0.0) -> None:
-        """Starts a wait now, or in `in_seconds`. For a known key, only changes the text."""
+        """Adds an operation that starts in `in_seconds`. If the key is known, only changes the text."""
         known = self._waits.get(key)
         if known is None:
             self._waits[key] = _Wait(text, self._clock.monotonic() + in_seconds)
@@ -56,14 +56,14 @@ class Progress:
             known.text = text
 
     def end(self, key: Hashable) -> None:
-        """Ends a wait."""
+        """Removes an operation, if it is pending."""
         self._waits.pop(key, None)
 
     def step(self, node: str, text: str) -> None:
         """Shows that the node has finished a step."""
-        self._stays("step", node, text)
+        self._print_step("step", node, text)
 
-    def _stays(self, what: str, node: str, text: str) -> None:
+    def _print_step(self, what: str, node: str, text: str) -> None:
         self.end(node)
         self._line(f"{node}  {text}")
         if self.log:
@@ -80,7 +80,7 @@ class Progress:
 
     def ended(self, node: str, text: str) -> None:
         """Shows that the node has finished, successfully or not."""
-        self._stays("ended", node, text)
+        self._print_step("ended", node, text)
 
     def whole(self, text: str) -> None:
         """Shows the progress of all nodes. In a pipe, prints a line from time to time."""
@@ -91,9 +91,9 @@ class Progress:
             self._line(text)
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
-        """Shows a request to the API server as a wait. The returned function ends the wait; with -v, it prints a line."""
+        """Shows a pending request. Call the returned function when the request has ended; with -v, it prints a line."""
         key, began = object(), self._clock.monotonic()
-        self.begin(key, f"waits for the API server: {method} {target.partition('?')[0]}")
+        self.begin(key, f"waiting for the API server: {method} {target.partition('?')[0]}")
 
         def ended(how: str) -> None:
             self.end(key)
@@ -105,7 +105,7 @@ class Progress:
 
     @contextlib.asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:
-        """Redraws the waits a few times a second, if anybody can see them."""
+        """Inside the block, shows pending operations. Refreshes them a few times a second."""
         self._terminal.progress = self
         watched = self._terminal.is_live or self._terminal.tells_waits
         task = asyncio.create_task(self._ticking()) if watched else None
@@ -125,7 +125,7 @@ class Progress:
             await self._clock.sleep(_TICK)
 
     def tick(self) -> None:
-        """Shows the waits that have lasted long enough."""
+        """Shows operations that take longer than a second (two seconds in a pipe)."""
         now = self._clock.monotonic()
         if self._terminal.is_live:
             self._draw(now)
@@ -158,7 +158,7 @@ class Progress:
         self._live.update(text, refresh=True)
 
     def erase(self) -> None:
-        """Erases the drawn waits, to make room for a permanent line."""
+        """Erases the pending operations from the terminal, before a permanent line is printed."""
         if self._live is not None:
             self._live.stop()
             self._live = None

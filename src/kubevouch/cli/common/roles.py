@@ -1,7 +1,7 @@
 """The RBAC roles that the verbs need, as manifests. Tests run the verbs with exactly these roles.
 
-Rights that a verb needs in one namespace are granted only there. A cluster-wide right to read ConfigMaps or logs would
-expose the data of applications.
+Rights that a verb needs in one namespace are granted only in that namespace. A cluster-wide right to read ConfigMaps or
+logs would expose the data of applications.
 """
 
 from collections import defaultdict
@@ -15,8 +15,8 @@ from kubevouch.cli.install.products import APPROVER, PRODUCTS
 
 _RBAC: Final = "rbac.authorization.k8s.io"
 _INSTALLER: Final = """\
-# The roles for `{verb} install`, `upgrade` and `remove`. They include the rights of the {title}: a user with them can run
-# any image with its account. You may bind them only while you install.
+# The roles for `{verb} install`, `upgrade` and `remove`. They include the rights of the {title}: a user with these
+# roles can run any image with its ServiceAccount. You can delete the bindings after the installation.
 # Bind them to the user who installs (for a ServiceAccount: --serviceaccount=NAMESPACE:NAME):
 #   kubectl create clusterrolebinding {role} --clusterrole={role} --user=USER
 #   for space in {spaces}; do
@@ -26,7 +26,7 @@ _INSTALLER: Final = """\
 
 
 def roles_of(name: str) -> str:
-    """The roles of a `reader`, a `rollout` or a `pinner`, or the installer's roles for the product with this name."""
+    """The manifests of the roles `reader`, `rollout` or `pinner`, or of a product's installer roles."""
     if name in PRODUCTS:
         return _installer_roles(PRODUCTS[name])
     folder = files(__package__).joinpath("role_manifests")
@@ -37,18 +37,17 @@ _Rule = dict[str, Any]
 
 
 def _installer_roles(product: Product) -> str:
-    """The roles to install, upgrade and remove a product: to read, to write each object, and to grant the product's rights.
+    """The roles to install, upgrade and remove a product: they read and write its objects, and grant its rights.
 
-    RBAC lets nobody grant rights that they lack, so these roles include the product's rights. `escalate` would allow
-    any right. The roles may also bind the product's roles by name. Otherwise the dry run of a binding fails if its role
-    does not exist yet.
+    RBAC forbids granting rights that one lacks, so these roles include the product's rights. The verb `escalate` would
+    allow any right. The verb `bind` lets the dry run of a binding succeed before its role exists.
     """
     space = product.namespace
     rules: dict[str, list[_Rule]] = defaultdict(list)
     names: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
     rules[""].append(_rule("", "nodes", "list"))
     rules[space].append(_rule("", "pods", "list"))
-    if product is APPROVER:  # `approver install` looks for other approvers, and pins
+    if product is APPROVER:  # `approver install` also looks for other approvers and writes pins
         rules[""] += [
             _rule("", "pods", "list"),
             _rule(_RBAC, "clusterroles", "list"),
@@ -68,7 +67,7 @@ def _installer_roles(product: Product) -> str:
     for (where, group, plural, verbs), listed in names.items():
         rules[where].append(_rule(group, plural, verbs, listed))
     role = f"{product.name}-installer"
-    # The namespace comes first, so that a Role can lie in it.
+    # The namespace comes first, since it may contain a Role.
     namespaces = [each.body for each in product.objects if each.resource.kind == "Namespace"]
     documents = [*namespaces, *_documents(role, rules)]
     spaces = " ".join(sorted(filter(None, rules), reverse=True))

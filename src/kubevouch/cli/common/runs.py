@@ -1,4 +1,4 @@
-"""Plans as files, and stored runs in $XDG_STATE_HOME/kubevouch/runs, for `undo RUN` and `resume RUN`.
+"""Reads and writes plans, and runs in $XDG_STATE_HOME/kubevouch/runs, for `undo RUN` and `resume RUN`.
 
 RUN.json is the plan. RUN.options has the timeouts that the operator chose, and is written once. Neither contains a
 secret.
@@ -27,8 +27,8 @@ from kubevouch.rollout.errors import StoppedBefore
 _MOST_NAMED = 8
 _LARGEST_OPTIONS = 4096
 _HINT = (
-    "a run that another machine began has its plan in this folder of that machine: copy the file here and name it; a plan "
-    "that was never applied has nothing to continue or undo"
+    "if the run began on another machine, copy its plan from the same folder there, and give the file's path; a plan "
+    "that was never applied cannot be resumed or undone"
 )
 
 
@@ -71,9 +71,9 @@ def runs_folder(environment: Mapping[str, str]) -> Path:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file atomically: writes a new file beside it, syncs, and renames.
+    """Writes a file atomically: writes PATH.new, syncs it, and renames it.
 
-    Deletes a leftover new file first, since it may be a link or a pipe. Deletes its own if it raises OSError.
+    Deletes an existing PATH.new first, since it may be a link or a pipe. Deletes PATH.new if it raises OSError.
     """
     beside = path.with_name(f"{path.name}.new")
     try:
@@ -102,8 +102,8 @@ def keep_run(
     """Stores the plan under the run's name, and the timeouts of the first start.
 
     Raises:
-        StoppedBefore: the plan cannot be stored, or would replace one of another run or cluster or with more nodes,
-        which an undo would then skip.
+        StoppedBefore: the plan cannot be stored, or the stored plan is for another run or cluster, or has nodes that
+        this plan lacks. An undo would skip these nodes.
     """
     folder, text = runs_folder(environment), text_of(plan).encode()
     path = folder / f"{plan.run}.json"
@@ -130,7 +130,7 @@ def _not_stored(path: Path, error: OSError) -> StoppedBefore:
     return StoppedBefore(
         str(path),
         f"cannot store the plan of this run: {error.strerror}; nothing was changed",
-        "free some space there" if full else "expected a writable folder",
+        "free some disk space" if full else "expected a writable folder",
         shown_by=[*shows, str(there)],
     )
 
@@ -146,7 +146,7 @@ def _loses_nodes(plan: Plan, path: Path) -> bool:
 
 
 def kept_run(run: str, environment: Mapping[str, str]) -> Path | None:
-    """The stored plan's file; None if the run did not start on this machine."""
+    """The file of the stored plan; None if the run did not start on this machine."""
     if not re.fullmatch(RUN_NAME, run):
         return None
     path = runs_folder(environment) / f"{run}.json"
@@ -166,7 +166,7 @@ def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts:
 
 
 def kept_here(environment: Mapping[str, str]) -> Callable[[str], bool]:
-    """A function that returns whether this machine has a readable plan of a run, which `resume RUN` needs."""
+    """Returns a function that tells whether this machine has a readable plan of a run, as `resume RUN` needs."""
     return lambda run: kept_plan(run, environment) is not None
 
 
@@ -180,7 +180,7 @@ def kept_plan(run: str, environment: Mapping[str, str]) -> Plan | None:
 
 
 def _own_plan(path: Path) -> Plan:
-    """Reads a stored plan. Raises UsageError, also if the file has another run's plan."""
+    """Reads a stored plan. Raises UsageError if the file is invalid, or has another run's plan."""
     plan = read_plan(path)
     if plan.run != path.stem:
         seen = f"is the plan of run {plan.run}, not of {path.stem}"
@@ -189,14 +189,14 @@ def _own_plan(path: Path) -> Plan:
 
 
 def find_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
-    """The plan of a run, by the run's name or the plan's file. asked: the command line, for errors. Raises UsageError.
+    """Finds a plan by the run's name or the plan's path. asked: the command line, for errors. Raises UsageError.
 
     A run's name is never read as a file in the current folder, since somebody else may have created that file.
     """
     try:
         return _found_run(word, environment, asked)
     except UsageError as error:
-        # The nodes know the run even if no plan is stored here.
+        # `status` finds the run on its nodes even if no plan is stored here.
         here = kept_run(word, environment) or not re.fullmatch(RUN_NAME, word)
         error.leads_on = (join([*STATUS, *([] if here else [word])]),)
         raise

@@ -1,4 +1,4 @@
-"""The common part of all servers' command lines: listener, certificate and log."""
+"""The command-line options that all servers share: listener, certificate and log."""
 
 import contextlib
 import os
@@ -107,7 +107,7 @@ def serve_in_cluster(
 
 
 def _writer(terminal: "Terminal") -> Callable[[str], None]:
-    """A function that writes lines to standard error. A failed write does not stop the server."""
+    """Returns a function that writes lines to standard error. A failed write does not stop the server."""
 
     def write(line: str) -> None:
         with contextlib.suppress(OSError, ValueError):
@@ -136,7 +136,7 @@ def listening(port: int) -> Callable[[F], F]:
             "host",
             default="0.0.0.0",  # noqa: S104
             show_default=True,
-            # Written as in a URL, too.
+            # Also accepts the brackets of a URL.
             callback=lambda _, __, given: given.removeprefix("[").removesuffix("]"),
         ),
         click.option(
@@ -150,7 +150,7 @@ def listening(port: int) -> Callable[[F], F]:
             "--cert-dir",
             default="",
             metavar="FOLDER",
-            help="Folder of apiserver.crt and apiserver.key. A missing pair is created. Default: a pair in memory.",
+            help="Folder of apiserver.crt and apiserver.key, which are created if missing. Default: create them in memory.",
         ),
         click.option(
             "--tls-cert-file",

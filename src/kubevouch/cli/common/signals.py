@@ -21,9 +21,9 @@ def ignoring_ctrl_c() -> Iterator[None]:
 
 @contextlib.contextmanager
 def ended_as_by_ctrl_c() -> Iterator[None]:
-    """Inside the block, SIGTERM and SIGHUP end the program like Ctrl-C. Signals with another handler, and ignored ones (nohup), do not.
+    """Inside the block, SIGTERM and SIGHUP end the program like Ctrl-C, unless they are ignored (nohup) or have another handler.
 
-    Does nothing outside the main thread, which is the only one to get signals.
+    Does nothing outside the main thread, since only the main thread handles signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -44,7 +44,7 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def interrupt(*_: object) -> None:
-    """The signal handler. Raises KeyboardInterrupt, unless SIGINT has another handler."""
+    """Handles a signal like SIGINT. Raises KeyboardInterrupt if SIGINT is ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script
         raise KeyboardInterrupt
     signal.raise_signal(signal.SIGINT)

@@ -10,7 +10,7 @@ from kubevouch.node.io.sudo import SudoPassword
 
 
 def ask_for_sudo(terminal: Terminal, user: str) -> None:
-    """Asks for the sudo password of the nodes, for `ssh_of`. user: the login name, or "".
+    """Asks for the sudo password of the nodes, unless it is known. user: the login name, or "".
 
     Raises:
         UsageError: there is no terminal, or the password is empty.
@@ -18,7 +18,7 @@ def ask_for_sudo(terminal: Terminal, user: str) -> None:
     if terminal.sudo_password is not None:
         return  # --watch looks again
     if not terminal.can_ask:
-        seen = "is not a terminal, so it cannot ask for a password"
+        seen = "is not a terminal, so no password can be entered"
         raise UsageError("standard input", seen, "expected sudo without a password")
     whose = f"of {user} " if user else ""
     word = terminal.ask_hidden(f"Password {whose}for sudo on the nodes")

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from kubevouch.node.io.sudo import SudoPassword
 
 WIDTH: Final = 100
-"""The maximum width of text, since longer lines are hard to read. Also the width in a pipe."""
+"""The maximum width of text, and its width in a pipe. Longer lines are hard to read."""
 
 _NARROWEST: Final = 60
 _LONGEST: Final = 2000
 _NO_BREAK: Final = "\0"
-"""Replaces spaces that must not break while a line is wrapped. No text contains it, since `harmless` escapes it."""
+"""Replaces spaces where a line must not be wrapped. No text contains this character: `harmless` escapes it."""
 
 NOTHING_CHANGED: Final = "Nothing was changed."
 _IN_BACKTICKS: Final = re.compile(r"`[^`]+`")
@@ -112,27 +112,27 @@ class Terminal:
         self.invocation: Invocation | None = None
         self.progress: Progress | None = None
         self.sudo_password: SudoPassword | None = None
-        """The sudo password for the nodes, if the operator was asked."""
+        """The sudo password for the nodes; None if the operator was not asked."""
         self.verbose = False
         self.document_form = ""
-        """`json` or `yaml`: standard output gets only the document, and text for people goes to standard error."""
+        """If `json` or `yaml`, standard output gets only the document, and other text goes to standard error."""
         self.dry_run = False
-        """Whether this is a dry run: it prints questions, but writes nothing."""
+        """Whether this is a dry run, which prints what it would write, but writes nothing."""
         self.held: list[str] | None = None
-        """With `--watch`: the output so far, to compare it with the previous one; else None."""
+        """With `--watch`, collects the output, to compare it with the previous result; else None."""
         self._noted = set[str]()
         self.tells_waits = False
         self.nothing_changed = False
-        """Whether the verb may write but has not written yet. Then an interruption prints that nothing was changed."""
+        """Whether the verb may write but has not written yet. If so, an interruption prints that nothing was changed."""
         self.roles = "kubevouch doctor --print-role"
-        """The command that prints the roles of the verb. NEXT shows it if the API server denies a request."""
+        """The command that prints the roles that the verb needs. Suggested if the API server denies a request."""
         for stream in (self.stdout, self.stderr):
-            # What the terminal's encoding lacks is escaped, too.
+            # Escapes characters that the terminal's encoding lacks.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
 
     def columns(self, stream: TextIO) -> int | None:
-        """The stream's width: $COLUMNS, or the terminal's width, but at least 60. None if it is not a terminal."""
+        """$COLUMNS, or else the width of the terminal, but at least 60. None if neither exists."""
         said = self.environment.get("COLUMNS", "")
         if said.isascii() and said.isdigit() and int(said) > 0:
             return max(_NARROWEST, int(said))
@@ -142,7 +142,7 @@ class Terminal:
             found = os.get_terminal_size(stream.fileno()).columns
         except OSError:
             return WIDTH
-        # A terminal that does not know its size says 0.
+        # A terminal of unknown size reports 0.
         return max(_NARROWEST, found) if found else WIDTH
 
     @property
@@ -161,7 +161,7 @@ class Terminal:
         self._write(self.stderr if self.document_form else self.stdout, line + "\n")
 
     def document(self, text: str) -> None:
-        """Prints a complete document unchanged. Foreign text in it must have passed `one_line`."""
+        """Prints a complete document unchanged. Foreign text in it must be escaped already."""
         self._write(self.stdout, text)
 
     def wrapped(self, text: str, lead: str = "", colour: Colour | None = None) -> None:
@@ -170,12 +170,12 @@ class Terminal:
 
         line = one_line(text)
         if len(line) > _LONGEST:
-            line = f"{line[:_LONGEST]} ... and {len(line) - _LONGEST} more characters (-o json has all)"
+            line = f"{line[:_LONGEST]} ... and {len(line) - _LONGEST} more characters (see -o json)"
         hang = "\n" + " " * len(lead)
         self._line(one_line(lead) + hang.join(folded(line, self.width - len(lead))), colour)
 
     def long_line(self, text: str, hang: int = 9, colour: Colour | None = None) -> None:
-        """Prints one line, which is wrapped with a hanging indent on a terminal only."""
+        """Prints one line. On a terminal, wraps it with a hanging indent."""
         from kubevouch.cli.common.layout import hung
 
         line, columns = one_line(text), self.columns(self.stdout)
@@ -195,7 +195,7 @@ class Terminal:
             self.out(line)
 
     def hint(self, command: str | Sequence[str]) -> str:
-        """The command line, with the flags of this call that it takes."""
+        """The command line, with the flags of this call that also apply to this command."""
         line = command if isinstance(command, str) else join(command)
         return self.invocation.line(line) if self.invocation else line
 
@@ -205,14 +205,14 @@ class Terminal:
         return f"{text} {needed}" if needed else text
 
     def note(self, text: str, hang: int | None = 2) -> None:
-        """Prints a line to standard error. On a terminal it is wrapped with this hanging indent, unless None. Commands stay whole."""
+        """Prints a line to standard error. hang: the hanging indent on a terminal; None does not wrap. Commands are never wrapped."""
         if self.held is not None:
             if text in self._noted:
                 return
             self._noted.add(text)
         if self.progress is not None:
             self.progress.erase()
-        # Elsewhere it is a log that programs read, whatever $COLUMNS says.
+        # Otherwise it is a log for programs, and $COLUMNS does not apply.
         columns = self.columns(self.stderr) if self.stderr.isatty() else None
         shown = harmless(text).split("\n")
         if columns is not None and hang is not None:
@@ -221,7 +221,7 @@ class Terminal:
         self._flush(self.stderr)
 
     def doing(self, text: str) -> None:
-        """Shows what the program currently waits for; "" ends the wait."""
+        """Shows what the program currently waits for. An empty text removes it."""
         if self.progress is None:
             return
         if text:
@@ -272,7 +272,7 @@ class Terminal:
 
     @property
     def has_colour(self) -> bool:
-        """Whether standard output shows colours: a terminal, and no NO_COLOR (no-color.org)."""
+        """Whether to print colours: on a terminal, unless NO_COLOR is set (no-color.org)."""
         return self.shows_escapes and not self.environment.get("NO_COLOR")
 
     @property
@@ -286,7 +286,7 @@ class Terminal:
         self.nothing_changed = True
 
     def confirm(self, what: str, *, yes: bool, if_dry: ExitCode = ExitCode.OK) -> None:
-        """Prints what will be done, and asks. Raises UsageError without a terminal, Declined for a no, DryRun in a dry run.
+        """Prints what will be done, and asks. Raises UsageError without a terminal, Declined if the answer is no, DryRun in a dry run.
 
         if_dry: the exit code if every write succeeds.
         """
@@ -308,7 +308,7 @@ class Terminal:
             raise DryRun(code)
 
     def check_can_ask(self, *, yes: bool) -> None:
-        """Raises UsageError early if a later question needs a terminal. yes: whether there will be no question."""
+        """Raises UsageError if a later prompt needs a terminal. yes: whether the prompt is skipped."""
         if not (yes or self.dry_run or self.can_ask):
             raise UsageError("standard input", "is not a terminal", "expected --yes")
 
@@ -319,7 +319,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[None]:
-        """Makes Ctrl-C at a question print that nothing was changed. All questions come before the first write."""
+        """Makes Ctrl-C at a prompt print that nothing was changed. All prompts come before the first write."""
         import click
 
         self._forget_typed_ahead()
@@ -327,7 +327,7 @@ class Terminal:
         try:
             yield
         except click.Abort:
-            self.note("")  # the prompt stands on the line of the cursor
+            self.note("")  # the cursor is behind the prompt
             raise
         self.nothing_changed = former
 
@@ -340,7 +340,7 @@ class Terminal:
         return str(word)
 
     def _forget_typed_ahead(self) -> None:
-        """Discards earlier input. It cannot be the answer to a question that was not visible yet."""
+        """Discards earlier input, since it cannot be an answer to this prompt."""
         with contextlib.suppress(OSError, termios.error):
             termios.tcflush(self.stdin.fileno(), termios.TCIFLUSH)
 
@@ -351,7 +351,7 @@ class Terminal:
         *,
         folds: bool = True,
     ) -> None:
-        """Prints a table like kubectl: upper-case headings, three spaces between columns, nothing cut off.
+        """Prints a table in kubectl's style: upper-case headings, three spaces between columns, nothing cut off.
 
         If the table is wider than the terminal, cells are wrapped. With folds=False, each row stays on one line.
         """

@@ -1,4 +1,4 @@
-"""`--watch`: repeats a reading verb, and prints the result whenever it changes."""
+"""`--watch`: repeats a read-only verb, and prints the result whenever it changes."""
 
 import functools
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def watchable(function: Callable[..., int]) -> Callable[..., int]:
         try:
             show_again(terminal, lambda: function(terminal=terminal, **others))
         except KeyboardInterrupt:
-            return ExitCode.INTERRUPTED  # so it ends, and nothing more is said
+            return ExitCode.INTERRUPTED  # the usual end, without a message
 
     verb: Callable[..., int] = shown
     return click.option(
@@ -34,7 +34,7 @@ def watchable(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def show_again(terminal: "Terminal", look: Callable[[], object]) -> NoReturn:
-    """Repeats the verb until an error or a signal ends it. After the first result, an unreachable API server is retried."""
+    """Repeats the verb until an error or a signal. After the first result, retries if the API server is unreachable."""
     from kubevouch.cli.common.event_loop import run_loop
     from kubevouch.kube.errors import ApiUnreachable
     from kubevouch.system_clock import SystemClock

@@ -1,4 +1,4 @@
-"""Approves and denies CSRs: evaluates the policy, then asks the operator. Writes a CSR only if it is still as shown."""
+"""Approves and denies CSRs after a prompt. Writes only if the CSR has not changed since it was shown."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ AGAINST_APPROVER: Final = "--against-approver"
 """The flag that overrides the installed approver."""
 
 _LONGEST_REASON = 512
-_PASSING = ("NAME", "AGE", "NODE", "VOUCHES FOR", "BY")
+_PASSING = ("NAME", "AGE", "NODE", "ASKS FOR", "ALLOWED BY")
 
 
 def approve_csrs(
@@ -35,10 +35,10 @@ def approve_csrs(
     yes: bool,
     against_approver: bool = False,
 ) -> ExitCode:
-    """Approves these CSRs, or all pending ones if there are no names. Each is approved only if every rule passes.
+    """Approves each of these CSRs if every rule passes. Without names, considers all pending CSRs.
 
-    Held and decided CSRs determine the exit code. If our approver is installed, it alone decides, unless the operator
-    overrides it.
+    The exit code reflects held and decided CSRs. If our approver is installed, CSRs are left to it, unless
+    `against_approver` is set.
     """
 
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode], datetime]:
@@ -67,7 +67,7 @@ def approve_csrs(
     if not passing:
         return combined_exit_code(codes)
     number = "1 CSR" if len(passing) == 1 else f"{len(passing)} CSRs"
-    what = f"approve {number} on {named(access)}, which cannot be undone{_unasked(passing)}"
+    what = f"approve {number} on {named(access)}, which cannot be undone{_unchecked(passing)}"
     terminal.confirm(what, yes=yes, if_dry=combined_exit_code(codes))
     return combined_exit_code([*codes, _approve(terminal, access, passing, sources)])
 
@@ -96,7 +96,7 @@ def _list_held(terminal: Terminal, held: list[Judged], at: datetime) -> None:
 
 
 def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
-    """A row with every name and address that the approval vouches for, unabridged."""
+    """A row that lists every requested name and address in full."""
     csr = csr_of(each.found)
     asked = (*csr.parsed.dns_names, *csr.parsed.ip_addresses) if csr.parsed else ()
     node = requestor_node(csr) or ""
@@ -117,7 +117,7 @@ def _refuse(terminal: Terminal, each: Judged) -> None:
 def undecided(
     terminal: Terminal, found: Sequence[CertificateSigningRequest]
 ) -> tuple[list[CertificateSigningRequest], list[ExitCode]]:
-    """The undecided CSRs, and exit code 1 for each decided one. Prints that decided CSRs stay unchanged."""
+    """Returns the undecided CSRs, and exit code 1 for each decided one. Prints the decided CSRs."""
     settled = [each for each in found if each.status.conditions]
     for each in settled:
         terminal.wrapped(f"{each.name} stays unchanged: {render.decided_text(each)}")
@@ -126,16 +126,16 @@ def undecided(
     )
 
 
-def _unasked(passing: list[Judged]) -> str:
-    """For the prompt: rules that were not evaluated for some of these CSRs."""
+def _unchecked(passing: list[Judged]) -> str:
+    """Text for the prompt: the rules that were not checked for some of these CSRs."""
     rules = sorted({rule for each in passing for rule in each.decision.not_asked})
-    return f" (not asked: {', '.join(rules)})" if rules else ""
+    return f" (not checked: {', '.join(rules)})" if rules else ""
 
 
 def _approve(
     terminal: Terminal, access: ClusterAccess, passing: list[Judged], sources: Sources
 ) -> ExitCode:
-    """Evaluates the policy for each CSR again, since the prompt may have taken long, and approves what was shown.
+    """Evaluates the policy for each CSR again, since the prompt may have taken long, and approves those that pass.
 
     If somebody else has decided or deleted a CSR, prints an error and continues with the next one.
     """
@@ -185,7 +185,7 @@ def deny_named(
     *,
     yes: bool,
 ) -> ExitCode:
-    """Denies these CSRs. A decided CSR counts as a finding, and stays unchanged."""
+    """Denies these CSRs. A decided CSR stays unchanged, and counts as a finding."""
     reason = _checked(reason)
 
     async def look(api: ApiClient, _: Clock) -> tuple[list[CertificateSigningRequest], datetime]:
@@ -199,8 +199,8 @@ def deny_named(
     terminal.table(render.COLUMNS[:4], [render.undecided_row(each, at) for each in waiting])
     which = listed([each.name for each in waiting])
     terminal.confirm(
-        f"deny {which} on {named(access)}. A denial is final. A denied kubelet "
-        "sends another CSR about every half minute",
+        f"deny {which} on {named(access)}. A denial is final. The kubelet "
+        "then creates another CSR about every half minute",
         yes=yes,
         if_dry=combined_exit_code(codes),
     )

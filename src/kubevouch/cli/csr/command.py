@@ -32,7 +32,7 @@ def _sha256(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 def allowing(function: Callable[..., int]) -> Callable[..., int]:
-    """The options for allowed names of nodes, passed to the verb as `sources`."""
+    """Adds --allow and the options about cluster names. Passes them to the verb as `sources`."""
 
     @functools.wraps(function)
     def with_sources(
@@ -60,9 +60,9 @@ def allowing(function: Callable[..., int]) -> Callable[..., int]:
 def command() -> None:
     """Certificate signing requests of kubelets for their serving certificates.
 
-    `list` and `explain` only read. `approve` asks the policy first. Nothing overrides its rules about the requestor,
-    the cluster's own names, and names that are proven to belong to another node. Pins and inventory of an installed
-    approver list the names and addresses of each node.
+    `list` and `explain` only read. `approve` applies the policy. Nothing overrides the rules about the requestor, the
+    cluster's own names, and names that are proven to belong to another node. If the approver is installed, its pins and
+    inventory list the names and addresses of each node.
     """
 
 
@@ -84,7 +84,7 @@ def list_(
 ) -> int:
     """Lists CSRs for serving certificates, with what they request and the policy's decision. Reads only.
 
-    For a decided CSR, the list shows who decided, and what the policy says about it.
+    For a decided CSR, the list shows who decided, and the policy's own decision.
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.documents import print_document
@@ -125,7 +125,7 @@ def explain(
 ) -> int:
     """Explains a CSR rule by rule: what it requests, and what the policy allows. Reads only.
 
-    For a decided CSR, it shows who decided, and what the policy says about it.
+    For a decided CSR, it shows who decided, and the policy's own decision.
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.documents import print_document
@@ -176,12 +176,12 @@ def approve(
     against_approver: bool,
     yes: bool,
 ) -> int:
-    """Approves the CSRs NAME..., each only if every rule of the policy passes. Writes.
+    """Approves each CSR NAME if every rule of the policy passes. Writes.
 
-    --all shows a table of the pending CSRs that pass, with the names that each approval vouches for. It lists the others
-    with the rules that hold them. It never approves two CSRs of one node. An installed approver decides alone, unless you
-    give NAME and --against-approver. An approval cannot be undone: the certificate is valid until it expires. The
-    approval's message lists the rules that were not asked.
+    --all shows the pending CSRs that pass, with the names and addresses that they request. It lists the others with the
+    rules that hold them. It never approves two CSRs of one node. If the approver is installed, CSRs are left to it,
+    unless you give NAME and --against-approver. An approval cannot be undone: the certificate is valid until it expires.
+    The approval's message lists the rules that were not checked.
     """
     from kubevouch.cli.csr.approve import approve_csrs
 
@@ -191,7 +191,7 @@ def approve(
     if all_ and against_approver:
         raise UsageError("csr approve --against-approver", "expected names of CSRs, got --all")
     if credential and len(set(names)) != 1:
-        raise UsageError("--credential", "names one node's certificate", "expected one NAME")
+        raise UsageError("--credential", "is for one CSR", "expected one NAME")
     terminal.may_write("kubevouch apply --print-role")
     sources = replace(sources, word=replace(sources.word, credential=credential))
     return approve_csrs(
@@ -218,8 +218,8 @@ def deny(
 ) -> int:
     """Shows what the CSRs NAME... request, asks, and denies them. Writes.
 
-    You seldom want this: a pending CSR does nothing. A denial cannot be undone, and the kubelet soon sends another
-    CSR. `deny` does not ask the policy. A decided CSR stays as it is.
+    This is seldom needed: a pending CSR does no harm. A denial cannot be undone, and the kubelet soon sends another
+    CSR. `deny` does not apply the policy. A decided CSR stays unchanged.
     """
     from kubevouch.cli.csr.approve import deny_named
 

@@ -25,8 +25,8 @@ from kubevouch.policy.reasons import HoldReason
 
 _MOST_SHOWN = 4
 _LONGEST = 64
-_ITS_LOG = f"kubectl -n {APPROVER.namespace} logs -l {APPROVER.pods} --tail=-1"
-"""Prints the whole log of every approver pod. With a label selector but no --tail, kubectl prints only ten lines."""
+_READ_LOG = f"kubectl -n {APPROVER.namespace} logs -l {APPROVER.pods} --tail=-1"
+"""The command that prints the log of every approver pod. With a label selector, kubectl prints only ten lines by default."""
 
 COLUMNS = tuple(CSRS)
 
@@ -35,7 +35,7 @@ _OVER = {HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
 
 
 def exit_of(judgement: CsrJudgement) -> ExitCode:
-    """0: the CSR passes. 1: a rule holds it, or no source knows the node. 3: only unreadable facts hold it."""
+    """0: the CSR passes. 3: it is left to the approver, or held only because data is unreadable. 1: otherwise."""
     if judgement.outcome is Outcome.PASS:
         return ExitCode.OK
     known = {each.reason for each in judgement.decision.held_by} - _NOT_READ
@@ -50,7 +50,7 @@ def warn(terminal: Terminal, lines: list[str]) -> None:
 
 
 def say_doubts(terminal: Terminal, doubts: Sequence[Doubt]) -> None:
-    """Prints what is unknown. If rights are missing, also prints the command that prints the roles."""
+    """Prints what could not be read. If rights are missing, also prints the command that prints the roles."""
     for doubt in doubts:
         terminal.error(doubt.text)
     if any(doubt.kind is DoubtKind.NOT_ALLOWED for doubt in doubts):
@@ -86,7 +86,7 @@ def explained_json(each: Judged) -> dict[str, object]:
 
 
 def csr_row(each: Judged, at: datetime) -> tuple[str, ...]:
-    """The row of a CSR under COLUMNS."""
+    """A CSR's cells for COLUMNS."""
     found, decisions = each.found, each.found.status.conditions
     by = f" ({shortened(decided_by(decisions[0]))})" if decisions else ""
     policy = _in_short(each.by, is_decided=bool(decisions))
@@ -94,11 +94,11 @@ def csr_row(each: Judged, at: datetime) -> tuple[str, ...]:
 
 
 def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, ...]:
-    """The row of a CSR under the first four COLUMNS, without a decision."""
+    """A CSR's cells for the first four COLUMNS, without a decision."""
     node = found.spec.username.removeprefix(NODE_USER)
     csr = csr_of(found)
     asked = _asked_for(csr)
-    # Its own name is what a kubelet asks for first: said in two words, what is strange shows.
+    # Abbreviates the node's own name, so that unusual values stand out.
     values = ["its name" if v == node else v for v in asked or ()]
     if asked is None:
         values = [csr.unreadable if csr.dropped else "unreadable"]
@@ -111,7 +111,7 @@ def shortened(text: str) -> str:
 
 
 def _bounded(values: list[str]) -> str:
-    """The first few values, each cut to the length of a cell, and the number of others."""
+    """The first few values, each shortened, and the number of other values."""
     if not values:
         return "nothing"
     shown = list(map(shortened, values))
@@ -144,7 +144,7 @@ def age(found: CertificateSigningRequest, at: datetime) -> str:
 
 
 def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
-    """The policy's decision in a cell. is_decided: the CSR is already decided, so we would not approve it."""
+    """The policy's decision, for a table cell. is_decided: whether the CSR is already approved or denied."""
     if judgement.decision.outcome is Outcome.PASS:
         passes = PolicyWord.PASSES if is_decided else PolicyWord.WOULD_APPROVE
         return shortened(judgement.held or passes)
@@ -155,10 +155,10 @@ def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
 
 
 def print_left_to_approver(terminal: Terminal, each: Judged) -> None:
-    """If the CSR is left to the approver, prints this and the command for its log."""
+    """If the CSR is left to the approver, prints this, and the command for the approver's log."""
     if each.by.held:
-        log = f"{_ITS_LOG} | grep -F {quote(each.name)}"
-        terminal.wrapped(f"{each.by.held}. The log has the reason: `{log}`", f"{each.name}: ")
+        log = f"{_READ_LOG} | grep -F {quote(each.name)}"
+        terminal.wrapped(f"{each.by.held}. The reason is in the log: `{log}`", f"{each.name}: ")
 
 
 def decided_text(found: CertificateSigningRequest) -> str:
@@ -213,13 +213,13 @@ def _print_results(terminal: Terminal, decision: Decision, node: str | None) -> 
             words = " ".join(
                 allow_flag(node or "NODE", value) for value in result.operator_may_allow
             )
-            terminal.wrapped(f"if you know that this is right: {words}", behind)
+            terminal.wrapped(f"if the node owns this, add {words}", behind)
 
 
 def _word(result: RuleResult) -> tuple[str, Colour | None]:
-    """The word for the result of a rule, and its colour. A rule that was not evaluated has not passed."""
+    """The word for the result of a rule, and its colour. A rule that was not checked is not shown as passed."""
     if result.reason is HoldReason.NOT_ASKED:
-        return "not asked", None
+        return "not checked", None
     return _WORDS[result.outcome]
 
 
@@ -233,7 +233,7 @@ _WORDS = {
 def _verdict(judgement: CsrJudgement) -> str:
     decision = judgement.decision
     if decision.outcome is Outcome.PASS:
-        return "every rule that was asked passes" if decision.not_asked else "every rule passes"
+        return "every checked rule passes" if decision.not_asked else "every rule passes"
     told = exit_of(replace(judgement, held=""))
     word = "cannot tell:" if told is ExitCode.COULD_NOT_TELL else "held by"
     return f"{word} {', '.join(each.rule for each in decision.held_by)}"
@@ -260,13 +260,13 @@ def explaining(held: Sequence[Judged]) -> str:
 
 
 def print_plan_hint(terminal: Terminal, held: Sequence[Judged]) -> None:
-    """Prints the `plan` command if no source knows a node. A rollout proves each node's names and approves its CSR."""
+    """Prints the `plan` command if no source lists a node. A rollout verifies each node's names and approves its CSR."""
     if any(_wants_a_plan(each.decision) for each in held):
         terminal.command("NEXT   ", PLAN)
 
 
 def _wants_a_plan(decision: Decision) -> bool:
-    """Whether only these reasons hold the CSR: no source knows the node, or the CSR is superseded or too old."""
+    """Whether the CSR is held because no source lists the node. It may also be superseded or too old."""
     reasons = _reasons(decision)
     says_so = HoldReason.ONLY_THE_NODE_SAYS_SO
     return says_so in reasons and reasons <= {says_so} | _OVER

@@ -1,4 +1,4 @@
-"""Collects the facts for the decisions of `csr`, from the command line and from the cluster."""
+"""Collects the input of the policy for `csr`, from the command line and the cluster."""
 
 from dataclasses import dataclass, field, replace
 
@@ -41,21 +41,21 @@ class Judged:
 
 @dataclass(frozen=True)
 class Sources:
-    """The facts from the command line."""
+    """The policy's input from the command line."""
 
     word: OperatorsWord = field(default_factory=OperatorsWord)
     domains: tuple[str, ...] = ()
     service_networks: tuple[Network, ...] = ()
 
     async def gather(self, api: ApiClient, clock: Clock) -> CsrEvidence:
-        """Reads the facts from the cluster. Raises UsageError if --allow names an unknown Node."""
+        """Reads the policy's input from the cluster. Raises UsageError if --allow names an unknown Node."""
         inquiry = Inquiry(clock)
         evidence, written, ours = await together(
             gather_policy_evidence(api, inquiry),
             gather_written(api, inquiry),
             gather_our_approver(api, inquiry),
         )
-        # In doubt, the approver is installed. Without any stored data of an approver, it is not.
+        # Assumes that the approver is installed, unless it has no stored data.
         nothing_written = written.is_known and written.value is None
         doubt = ours.doubt.text if ours.doubt and not nothing_written else ""
         if evidence.nodes.is_known:
@@ -84,7 +84,7 @@ class Sources:
 
 
 def warnings(evidence: CsrEvidence) -> list[str]:
-    """What is unknown about the approver, as texts."""
+    """Warnings about an approver whose state or configuration is unknown."""
     found = []
     written = evidence.written.value
     configured = written.current.configuration if written else None
@@ -92,7 +92,7 @@ def warnings(evidence: CsrEvidence) -> list[str]:
         what = "networks, domain and lifetimes in the approver's configuration"
         found.append(f"{what} are unknown: {configured}")
     if evidence.approver_doubt:
-        what = "it is unknown whether the approver is installed, so it counts as installed"
+        what = "cannot tell whether the approver is installed; assuming that it is"
         found.append(f"{what}: {evidence.approver_doubt}")
     return found
 
@@ -103,13 +103,13 @@ _EXPECTED = "kubevouch csr list shows all CSRs"
 async def serving_csr(
     api: ApiClient, name: str, *, expected: str = _EXPECTED
 ) -> CertificateSigningRequest:
-    """The CSR with this name. expected: the hint in the error if there is no such CSR.
+    """The CSR with this name. expected: the hint in the error if the CSR does not exist.
 
     Raises:
-        UsageError: there is no such CSR, or its signer is not kubernetes.io/kubelet-serving.
+        UsageError: the CSR does not exist, or its signer is not kubernetes.io/kubelet-serving.
         KubeError: the request failed.
     """
-    absent = UsageError(name or "''", "there is no such CSR", expected)
+    absent = UsageError(name or "''", "no such CSR", expected)
     if not name or "/" in name:
         raise absent  # this path would lead to the list, or to a subresource
     try:
@@ -117,7 +117,7 @@ async def serving_csr(
     except NotFound:
         raise absent from None
     if found.name != name:
-        raise UsageError(name, f"the API server answered with {found.name!r}")
+        raise UsageError(name, f"the API server returned {found.name!r}")
     if found.spec.signer_name != KUBELET_SERVING:
         seen = f"this CSR is for the signer {found.spec.signer_name}"
         raise UsageError(name, seen, f"expected the signer {KUBELET_SERVING}")

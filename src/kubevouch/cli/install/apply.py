@@ -68,7 +68,7 @@ class _Work:
 
 
 async def cluster_state(api: ApiClient, product: Product) -> Present:
-    """The state of the cluster before the install. Raises KubeError, since an upgrade must know the current admission policies."""
+    """Reads the state of the cluster before the install. Raises KubeError."""
     version = await api.version()
     minor = "".join(each for each in version.minor if each.isascii() and each.isdigit())
     live, nodes = await together(read_live(api, product), api.list_all(NODES))
@@ -97,7 +97,7 @@ def install_product(
 ) -> ExitCode:
     """Installs or upgrades a server. Exit code 0: applied and ready. 4: conflict, stopped halfway, or not ready in time.
 
-    more: called after all changes were shown. undo: more flags for the upgrade back to the former image.
+    more: called after all changes were shown. undo: more flags for the command that restores the former image.
     """
     is_installed = product.deployment in present.live
     if options.upgrade and not is_installed:
@@ -142,7 +142,7 @@ def _show(terminal: Terminal, changed: Sequence[Change], going: Sequence[Manifes
 
 
 def _print_undo(terminal: Terminal, product: Product, live: Live, more: Sequence[str]) -> None:
-    """Prints UNDO before the first write. After an interruption, the operator then knows it."""
+    """Prints the UNDO command. Call this before the first write, since the write may be interrupted."""
     if product.deployment not in live:
         terminal.command("UNDO  ", f"kubevouch {product.verb} remove")
         return
@@ -160,7 +160,7 @@ def _applied(
     work: _Work,
     wait: float,
 ) -> ExitCode:
-    """Writes, and waits until the server is ready. If it stops halfway, repeating the command continues."""
+    """Applies the changes, and waits until the server is ready. After a failure, the operator can repeat the command."""
     *others, deployment = wanted
 
     async def applying(api: ApiClient, clock: Clock) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ _MANAGER: Final = "kubevouch"
 """The field manager for everything that kubevouch applies."""
 
 _AT_ONCE: Final = 8
-"""The number of concurrent reads. Each needs its own connection, with a TLS handshake for only a request or two."""
+"""The number of concurrent reads. Each needs its own TLS connection, for only a request or two."""
 
 _PAUSE: Final = 1.0
 _SERVERS_OWN: Final = (
@@ -131,7 +131,7 @@ async def apply_all(api: ApiClient, wanted: Sequence[Manifest]) -> None:
 async def delete_all(
     api: ApiClient, product: Product, going: Sequence[Manifest], *, written_down: bool = False
 ) -> None:
-    """Deletes those of these objects that are ours, in order. written_down: whether to delete ConfigMaps about nodes, too."""
+    """Deletes the objects that are ours, in order. written_down: whether to delete ConfigMaps about nodes, too."""
     for each in going:
         live = await _look(api, each)
         if live is None or not product.owns(live):
@@ -162,7 +162,7 @@ def _lines(thing: Mapping[str, Any]) -> list[str]:
 async def wait_until_ready(
     api: ApiClient, clock: Clock, terminal: Terminal, product: Product, seconds: float
 ) -> tuple[str, ...]:
-    """Waits until every pod has the new version and is ready. Returns the reasons if this takes too long, else nothing."""
+    """Waits until every pod has the new version and is ready. Returns the reasons if this takes too long, else an empty tuple."""
     began = clock.monotonic()
     while True:
         found = (await api.get_raw(DEPLOYMENTS, product.name, product.namespace)).whole()
@@ -174,12 +174,12 @@ async def wait_until_ready(
             terminal.doing("")
             pods = await api.list_all(PODS, product.namespace, label_selector=product.pods)
             return (missing, *(text for pod in pods if (text := _hindrance(pod))))
-        terminal.doing(f"waits for the {product.title}: {missing}")
+        terminal.doing(f"waiting for the {product.title}: {missing}")
         await clock.sleep(_PAUSE)
 
 
 def _missing(deployment: Mapping[str, Any]) -> str:
-    """Why the rollout of the Deployment is not complete; empty if it is (as in kubectl's rollout_status.go)."""
+    """Returns why the Deployment's rollout is incomplete, or "" (as in kubectl's rollout_status.go)."""
     wanted, status = deployment["spec"].get("replicas", 1), deployment.get("status") or {}
     seen, now = status.get("observedGeneration", 0), deployment["metadata"].get("generation", 0)
     updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)

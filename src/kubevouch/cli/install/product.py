@@ -20,7 +20,7 @@ from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.policy.sources.stored import HOLDS, PART_OF
 
 _APPLIED: Final = "kubevouch.dev/applied"
-"""The Deployment's annotation with the objects of its version. The next version deletes those that it lacks."""
+"""The Deployment's annotation that lists the installed objects. An upgrade deletes those that the new version lacks."""
 
 _MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 """Objects of Helm charts have this label. Objects of our manifests do not."""
@@ -73,9 +73,9 @@ class Product:
     """A server that can be installed.
 
     verb: the group of its commands. files: its manifests below deploy/, in apply order, with the Deployment last.
-    counts: selects nodes; two such nodes mean two replicas. why_not: returns what is missing after its pods are ready;
-    "" for nothing. ready: the message once nothing is missing. then: the next command. without: the consequence of its
-    removal.
+    counts: selects nodes; with two or more of them, the server has two replicas. why_not: returns why the server is not
+    ready although its pods are; "" if it is ready. ready: the message for a ready server. then: the next command.
+    without: the consequence of a removal.
     """
 
     verb: str
@@ -113,7 +113,7 @@ class Product:
         return tuple(_manifest(json.loads(each)) for each in _documents(self.files))
 
     def is_others(self, live: Mapping[str, Any]) -> str:
-        """Why the object belongs to somebody else and must not be changed; empty if it does not."""
+        """Returns why the object must not be changed, since it belongs to somebody else, or ""."""
         if _labels(live).get(_MANAGED_BY) == "Helm":
             return "belongs to a Helm release, so use helm"
         here = f"Service {self.namespace}/{self.name}"
@@ -145,7 +145,7 @@ def _leads_to(api_service: Mapping[str, Any]) -> str:
 
 
 def image_in(product: Product, live: Live) -> str:
-    """The live Deployment's image, as `--image` accepts it. If it has no digest, a placeholder."""
+    """The live Deployment's image, for `--image`; a placeholder if the image has no digest."""
     found = live.get(product.deployment)
     pod = found["spec"]["template"]["spec"] if found else {}
     images = [str(each["image"]) for each in pod.get("containers", ())]
@@ -153,9 +153,9 @@ def image_in(product: Product, live: Live) -> str:
 
 
 def checked_image(reference: str) -> str:
-    """The reference, or else this version's published image. Raises UsageError for a reference without a digest, or if there is no image."""
+    """The reference; if it is empty, this version's published image. Raises UsageError if there is no image or no digest."""
     if not (reference or PUBLISHED_IMAGE):
-        expected = "expected NAME@sha256:DIGEST; docs/install.md shows how to build one"
+        expected = "expected NAME@sha256:DIGEST; docs/install.md shows how to build an image"
         raise UsageError("--image", "is missing, and this version has no public image", expected)
     if reference and not names_an_image(reference):
         expected = "expected NAME@sha256:DIGEST, with 64 hexadecimal digits: a tag can move to another image"
@@ -176,7 +176,7 @@ def manifests(product: Product, image: str, present: Present) -> tuple[Manifest,
 
 
 def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
-    """Lists the objects in the Deployment's annotation, and returns them."""
+    """Lists the objects in the Deployment's annotation. Returns the objects."""
     *_, deployment = wanted
     references = [each.reference for each in wanted if not each.stays]
     deployment.body["metadata"]["annotations"] = {_APPLIED: "\n".join(references)}
@@ -186,7 +186,7 @@ def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
 def no_longer_wanted(
     product: Product, live: Live, wanted: Sequence[Manifest], others: Iterable[Product]
 ) -> tuple[Manifest, ...]:
-    """Objects of the installed version, by its annotation, that these manifests lack. others: products whose objects are excluded."""
+    """The objects in the live annotation that these manifests lack. others: products whose objects must not be listed."""
     deployment = live.get(product.deployment, {"metadata": {}})
     named = (deployment["metadata"].get("annotations") or {}).get(_APPLIED, "").split("\n")
     known = {each.reference for each in wanted}
@@ -197,7 +197,7 @@ def no_longer_wanted(
 
 
 def _referenced(product: Product, reference: str, theirs: Collection[str]) -> Manifest:
-    """The object of a reference in the annotation, which anybody may have edited. Raises UsageError if it cannot be the product's."""
+    """Parses a reference in the annotation, which anybody may have edited. Raises UsageError if the object cannot be the product's."""
     found = _REFERENCE.fullmatch(reference)
     if found is not None and reference not in theirs:
         api_version, kind, namespace, name = found.groups()

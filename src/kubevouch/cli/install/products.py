@@ -18,9 +18,9 @@ _RENEWED: Final = timedelta(seconds=5)
 
 
 async def _why_none_leads(api: ApiClient) -> str:
-    """Why the approver does not decide yet; empty if a pod leads. The Lease of a former leader has to expire first.
+    """Returns why the approver does not decide yet, or "" if a pod leads. The Lease of a former leader has to expire first.
 
-    Uses the API server's clock, which also sets the time of the Lease's renewals.
+    Uses the API server's clock, by which the Lease's renewals are dated.
     """
     try:
         lease = await api.get(LEASES, LEASE, NAMESPACE)
@@ -34,8 +34,8 @@ async def _why_none_leads(api: ApiClient) -> str:
     return f"no pod leads yet; the Lease was renewed {silent.total_seconds():.0f} s ago"
 
 
-async def _why_not_asked(api: ApiClient) -> str:
-    """Why the API server does not forward metrics requests to our server yet; empty if it does."""
+async def _why_not_forwarded(api: ApiClient) -> str:
+    """Returns why the API server does not forward metrics requests to our server yet, or "" if it does."""
     for name in METRICS_API_SERVICES.values():
         conditions = (await api.get(API_SERVICES, name)).status.conditions
         if not any(each.type == "Available" and each.true for each in conditions):
@@ -63,7 +63,7 @@ APPROVER: Final = Product(
     ready="all pods are ready, and one leads",
     then="kubevouch csr list",
     without=f"Without another approver ({Code.ROTATION_WILL_STALL}), nobody approves the next certificates, which kubelets request "
-    "at 70 to 90 % of the current lifetime. When the current ones expire, the ports go dark.",
+    "at 70 to 90 % of the current lifetime. When the current ones expire, TLS connections to kubelets fail.",
 )
 EXPORTER: Final = Product(
     verb="exporter",
@@ -78,7 +78,7 @@ EXPORTER: Final = Product(
     counts=lambda _: False,
     ready="the pod is ready",
     then="kubevouch certs",
-    without="Prometheus no longer sees certificates; `kubevouch certs` still shows them.",
+    without="Prometheus no longer has metrics of certificates; `kubevouch certs` still shows them.",
 )
 METRICS_SERVER: Final = Product(
     verb="metrics-server",
@@ -94,7 +94,7 @@ METRICS_SERVER: Final = Product(
         "metrics-server/deployment.yaml",
     ),
     counts=lambda node: not is_control_plane(node),
-    why_not=_why_not_asked,
+    why_not=_why_not_forwarded,
     ready="all pods are ready, and the API server forwards requests",
     then="kubectl top nodes",
     without="`kubectl top` and HPAs have no metrics until another server serves metrics.k8s.io.",

@@ -33,21 +33,20 @@ def remove_product(
 ) -> ExitCode:
     """Deletes our objects. Exit code 4: declined, or stopped halfway.
 
-    written: ConfigMaps about nodes that are deleted, too. undo: more flags for a new install. stays: descriptions of
-    what is kept.
+    written: ConfigMaps to delete, too. undo: more flags for a new install. stays: descriptions of what is kept.
     """
     there = [each for each in product.objects if each.reference in live and not each.stays]
     going = [*written, *there]
     if not going:
         terminal.out(f"Nothing to remove: the {product.title} is not installed.")
-        _say_what_stays(terminal, stays)
+        _print_kept(terminal, stays)
         return ExitCode.OK
     for each in going:
         terminal.out(f"- {each}")
     for text in filter(None, (warning, product.without)):
         terminal.note(text)
     terminal.confirm(f"delete these {len(going)} objects, on {named(access)}", yes=yes)
-    # Before the first write, so that it is there after an interruption.
+    # Before the first write, which may be interrupted.
     again = ("kubevouch", product.verb, "install", "--image", image_in(product, live), *undo)
     terminal.command("UNDO  ", again)
     terminal.nothing_changed = False
@@ -58,10 +57,10 @@ def remove_product(
     except KubevouchError as error:
         return stopped_halfway(terminal, error)
     terminal.out(f"{len(going)} objects deleted.")
-    _say_what_stays(terminal, stays)
+    _print_kept(terminal, stays)
     return ExitCode.OK
 
 
-def _say_what_stays(terminal: Terminal, stays: Sequence[str]) -> None:
+def _print_kept(terminal: Terminal, stays: Sequence[str]) -> None:
     for text in stays:
         terminal.wrapped(text, "Kept: ")

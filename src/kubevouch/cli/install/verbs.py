@@ -15,7 +15,7 @@ IMAGE = click.option(
     "--image",
     default="",
     metavar="NAME@sha256:DIGEST",
-    help="The image, with its digest. [default: that of this release, if any]",
+    help="The image, with its digest. [default: this release's image, if any]",
 )
 PRINT_ROLE = "`install`, `upgrade` and `remove` need"
 
@@ -68,7 +68,7 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         return apply(upgrade=True, **flags)
 
     @click.command(
-        help="Lists the objects that have the label of `install`, asks, and deletes them.",
+        help="Lists the objects that `install` has labelled, asks, and deletes them.",
         short_help=f"Remove the {title}. Asks first.",
     )
     @connected

@@ -1,4 +1,4 @@
-"""`metrics-server install | upgrade | remove | run`: serves the metrics API. Sends nothing to an unverified kubelet."""
+"""`metrics-server install | upgrade | remove | run`: serves the metrics API. Sends no credential to an unverified kubelet."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ class _DropIn(click.Command):
     """A command with metrics-server's syntax: a boolean flag takes no separate value, and `-l=a` means `-la`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Adds the value to boolean flags without one."""
+        """Appends =true to boolean flags without a value."""
         switches = {name for each in self.params if each.type is click.BOOL for name in each.opts}
         words = [re.sub("^(-[a-z])=", r"\1", each) for each in args]
         return super().parse_args(ctx, [f"{w}=true" if w in switches else w for w in words])
@@ -27,7 +27,7 @@ class _DropIn(click.Command):
     short_help="Serve the metrics API, from verified kubelets only.",
 )
 def command() -> None:
-    """The metrics server: serves metrics.k8s.io as metrics-server does, in its place."""
+    """The metrics server: serves metrics.k8s.io, in place of metrics-server."""
 
 
 for each in server_commands("metrics-server"):
@@ -58,9 +58,9 @@ def run(
 ) -> int:
     """Scrapes every kubelet and serves the usage as metrics.k8s.io/v1 and v1beta1, as metrics-server does.
 
-    A kubelet has to prove its identity (chain, address, CN) before it gets a token or any byte of HTTP. The server
-    accepts all flags of metrics-server; docs/reference/metrics-server.md lists the flags without an effect here. After
-    SIGTERM, it answers the open requests and ends.
+    The server verifies each kubelet (chain, address, CN) before it sends a token or any byte of HTTP. It accepts all
+    flags of metrics-server; docs/reference/metrics-server.md lists those that have no effect. After SIGTERM, it answers
+    open requests and exits.
     """
     from kubevouch import __version__
     from kubevouch.cli.common.connect import access_of

@@ -11,7 +11,7 @@ from kubevouch.cli.common.serving import ServerFlags, listening, logging
 
 
 def _flag(text: str = "", **option: Any) -> Any:  # noqa: ANN401 - as dataclasses.field
-    """A dataclass field with its option. option: parameters of click.option."""
+    """A dataclass field that defines an option. option: parameters of click.option."""
     return field(metadata={"help": text, **option})
 
 
@@ -82,14 +82,14 @@ class MetricsServerFlags(ServerFlags):
         "Also scrape kubelets that fail verification, without a credential. Not ready until all are scraped."
     )
     ready_min_nodes: float = _flag(
-        "Be ready once this share of the ready nodes was scraped, such as 0.9 or 90%.",
+        "Become ready when this share of the ready nodes was scraped, such as 0.9 or 90%.",
         callback=_share,
         default="0",
         metavar="SHARE",
     )
     deprecated_kubelet_completely_insecure: bool = _switch(hidden=True)
 
-    # What the server serves, beside the flags that all our servers have.
+    # Serving, in addition to the flags of all our servers.
     tls_min_version: str = _file("VersionTLS12 (default) or VersionTLS13.", "NAME")
     tls_cipher_suites: tuple[str, ...] = _list(
         "",
@@ -103,7 +103,7 @@ class MetricsServerFlags(ServerFlags):
     )
     tls_authority_secret: str = _file(
         "Secret with the CA that signs the replicas' serving certificates for NAMES, instead of --tls-cert-file. "
-        "VERSIONS: versions of the metrics API whose APIService points here. Default: all.",
+        "VERSIONS: the metrics API versions whose APIServices point to this server. Default: all.",
         "NAMESPACE/NAME:NAMES[:VERSIONS]",
     )
     request_timeout: float = _seconds("1m", "Timeout of one request to this server.")
@@ -116,7 +116,7 @@ class MetricsServerFlags(ServerFlags):
         show_default="5s in a pod, else 0s",
     )
 
-    # Who asks, by the names that every extension API server has for them.
+    # Authentication and authorization, with the flags of every extension API server.
     client_ca_file: str = _file("CAs of client certificates, instead of the published ones.")
     requestheader_client_ca_file: str = _file(
         "CAs of the front proxy, instead of the published ones."
@@ -131,7 +131,7 @@ class MetricsServerFlags(ServerFlags):
     requestheader_group_headers: tuple[str, ...] = _list("x-remote-group")
     requestheader_extra_headers_prefix: tuple[str, ...] = _list("x-remote-extra-")
     authentication_kubeconfig: str = _file(
-        "Another API server that reviews tokens and publishes CAs."
+        "Kubeconfig of an API server that reviews tokens and publishes CAs."
     )
     authentication_skip_lookup: bool = _switch("Do not read the published CAs; use only the flags.")
     authentication_tolerate_lookup_failure: bool = _switch(
@@ -140,7 +140,7 @@ class MetricsServerFlags(ServerFlags):
     authentication_token_webhook_cache_ttl: float = _seconds(
         "10s", "How long to cache the API server's answer about a token."
     )
-    authorization_kubeconfig: str = _file("Another API server that authorizes requests.")
+    authorization_kubeconfig: str = _file("Kubeconfig of an API server that authorizes requests.")
     authorization_always_allow_paths: tuple[str, ...] = _list(
         "/healthz,/readyz,/livez", metavar="PATHS"
     )
@@ -165,7 +165,7 @@ def metrics_server_flags(function: F) -> F:
 
 
 GIVEN: Final = "kubevouch.cli.metrics_server.flags.given"
-"""The key in click's `meta` for the given flags that have no effect."""
+"""The key in click's `meta` for flags that were given, but have no effect."""
 
 _SWITCHES: Final = """
 audit-log-batch-throttle-enable audit-log-compress audit-log-truncate-enabled audit-webhook-batch-throttle-enable
@@ -192,7 +192,7 @@ WITH_VALUES: Final = _WITH_VALUES.split()
 
 
 def _accept_unused(function: F) -> F:
-    """Accepts these flags with any value, so that metrics-server's command lines work. Records them, except those set to false."""
+    """Accepts metrics-server's flags that have no effect, with any value. Records the given ones, except those set to false."""
 
     def note(context: click.Context, parameter: click.Parameter, value: object) -> None:
         if value is not None and value is not False:

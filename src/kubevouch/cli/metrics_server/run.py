@@ -53,7 +53,7 @@ def serve_metrics(
 
     async def work(api: ApiClient, clock: Clock) -> ExitCode:
         log = settings.flags.log(terminal, clock)
-        _warn_of_words(log, unused, ignored)
+        _warn_of_unused(log, unused, ignored)
         log_warnings(log, settings)
         async with AsyncExitStack() as stack:
             stop = await stack.enter_async_context(stop_on_signals())
@@ -93,7 +93,7 @@ def check_token(access: ClusterAccess) -> None:
         raise UsageError(access.user.where, "no token", expected)
 
 
-def _warn_of_words(log: Log, unused: Sequence[str], ignored: Sequence[str]) -> None:
+def _warn_of_unused(log: Log, unused: Sequence[str], ignored: Sequence[str]) -> None:
     if ignored:
         log.warning(
             "Ignoring arguments without a flag; write a boolean as --flag=false",
@@ -117,7 +117,7 @@ def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
         awaited = f"{share * 100:g}% of the ready nodes were" if share else "every ready node was"
         text = (
             "--kubelet-insecure-tls: kubelets that cannot be verified get no credential, so nearly all of them answer 401 or "
-            f"403 and have no metrics; /readyz fails until {awaited} scraped. `kubevouch doctor` says why a kubelet "
+            f"403 and have no metrics; /readyz fails until {awaited} scraped. `kubevouch doctor` shows why a kubelet "
             "cannot be verified, and `kubevouch plan -o plan.json` shows the fix"
         )
         log.warning(text)
@@ -175,7 +175,7 @@ async def kubelet_certificate(
     flags = "--kubelet-client-certificate, --kubelet-client-key"
     user = User(
         where=flags,
-        # The same wherever the process goes.
+        # Absolute, since the working directory may change.
         client_certificate=str(Path(certificate).absolute()),
         client_key=str(Path(key).absolute()),
     )
@@ -189,7 +189,7 @@ async def kubelet_certificate(
 
 
 def _kept(log: Log, message: str) -> Callable[[str], None]:
-    """A function that logs why the previous value stays in use."""
+    """Returns a function that logs why the previous value stays in use."""
     return lambda why: log.error(why, message)
 
 

@@ -21,7 +21,7 @@ _UNTIL_WITHDRAWN: Final = 5.0
 """Seconds after a pod's deletion until API servers and kube-proxy stop using its address, even on a busy machine."""
 _SHORTEST: Final = 10.0
 _INSTEAD: Final = (
-    "--kubelet-insecure-tls scrapes kubelets that cannot be verified, `kubevouch doctor` says why they cannot, and "
+    "--kubelet-insecure-tls scrapes kubelets that cannot be verified. `kubevouch doctor` shows why they cannot, and "
     "`kubevouch plan -o plan.json` shows the fix"
 )
 _MIN_VERSION: Final = "--tls-min-version"
@@ -42,7 +42,7 @@ class TlsFlags:
 
 @dataclass(frozen=True, slots=True)
 class MetricsServerSettings:
-    """The validated flags, and the settings derived from them. given: the CAs that the flags trust."""
+    """The validated flags, and the settings derived from them. given: the CAs and headers of the authentication flags."""
 
     flags: MetricsServerFlags
     scraping: ScrapeSettings
@@ -50,7 +50,7 @@ class MetricsServerSettings:
     tls: TlsFlags
 
     def delay(self, *, in_pod: bool) -> float:
-        """Seconds to keep serving after SIGTERM: the flag's value. The default in a pod is the time until clients stop coming."""
+        """Seconds to keep serving after SIGTERM: the flag's value, or else 5 in a pod, 0 elsewhere."""
         if self.flags.shutdown_delay_duration is not None:
             return self.flags.shutdown_delay_duration
         return _UNTIL_WITHDRAWN if in_pod else 0.0
@@ -88,7 +88,7 @@ def settings_of(flags: MetricsServerFlags) -> MetricsServerSettings:
 
 
 def _check(flags: MetricsServerFlags) -> None:
-    """Validates values and combinations of flags like metrics-server. Raises UsageError."""
+    """Validates values and combinations of flags as metrics-server does. Raises UsageError."""
     resolution, timeout = flags.metric_resolution, flags.kubelet_request_timeout
     uids = flags.requestheader_uid_headers
     if flags.max_requests_inflight < 0:
@@ -96,7 +96,7 @@ def _check(flags: MetricsServerFlags) -> None:
         raise UsageError("--max-requests-inflight", seen)
     if flags.deprecated_kubelet_completely_insecure:
         where = "--deprecated-kubelet-completely-insecure"
-        seen = "not supported: over plain HTTP anybody may answer for a node, and HPAs act on the answer"
+        seen = "not supported: over plain HTTP anybody can answer in place of a kubelet, and HPAs act on the answer"
         raise UsageError(where, seen, _INSTEAD)
     if flags.kubelet_insecure_tls and flags.kubelet_certificate_authority:
         where = "--kubelet-certificate-authority, --kubelet-insecure-tls"
@@ -116,7 +116,7 @@ def _check(flags: MetricsServerFlags) -> None:
 
 
 def check_node_selector(text: str) -> None:
-    """Raises UsageError for an invalid label selector, which the API server would reject in every list of nodes."""
+    """Raises UsageError for an invalid label selector, which the API server would reject in each list request."""
     try:
         label_selector(text)
     except SelectorError as error:
@@ -144,7 +144,7 @@ def _authority(flags: MetricsServerFlags) -> AuthorityPlace | None:
     place, _, rest = given.partition(":")
     names, _, last = rest.rpartition(":")
     chosen = _listed(last)
-    # An address of IPv6 among the names has colons, too.
+    # IPv6 addresses among the names have colons, too.
     if not (names and chosen and set(chosen) <= set(METRICS_VERSIONS)):
         names, chosen = rest, METRICS_VERSIONS
     namespace, _, secret = place.partition("/")
@@ -186,13 +186,13 @@ def _chosen(
     chosen = suites_of(names)
     warnings = tuple(f"Use of insecure cipher '{name}' detected." for name in chosen.insecure)
     warnings += tuple(
-        f"{_SUITES}: {name} is broken, and the server never offers it" for name in chosen.left_out
+        f"{_SUITES}: {name} is broken, so the server never offers it" for name in chosen.left_out
     )
     if chosen.openssl:
         return ServerTlsSettings(minimum, chosen.openssl), warnings
     if not any(name in TLS_1_3 for name in names):
-        expected = "expected a suite that is not broken"
-        raise UsageError(_SUITES, f"only {', '.join(chosen.left_out)}", expected)
+        expected = "expected a secure suite"
+        raise UsageError(_SUITES, f"only broken suites: {', '.join(chosen.left_out)}", expected)
     # As in Go: with suites of TLS 1.3 only, the server offers no older version.
     return ServerTlsSettings(ssl.TLSVersion.TLSv1_3), warnings
 

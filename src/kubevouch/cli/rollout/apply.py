@@ -66,10 +66,10 @@ def apply_plan(
     word: OperatorWord,
     yes: bool,
 ) -> int:
-    """Carries out the plan, or continues it. The nodes' own state shows what is left to do, no matter who started the run.
+    """Carries out or continues the plan. The state of the nodes determines what is left to do.
 
-    All checks come before the prompt and the first write. path: the file for a new plan, if one is needed. asked: the
-    command that the operator has run.
+    All checks come before the prompt and the first write. path: the file for a new plan. asked: the operator's
+    command line.
     """
     lease = run_lease(plan.run, terminal)
     ask_first(terminal, plan, yes=yes)
@@ -113,7 +113,7 @@ async def _checked(
     clock: Clock,
 ) -> tuple[CheckedPlan, PinsOfPlan]:
     """Checks the nodes of the plan, and finds the pins that the approver needs. Writes nothing."""
-    with contextlib.suppress(Forbidden):  # the check tells which rights are lacking
+    with contextlib.suppress(Forbidden):  # `check` reports the missing rights
         await lease.wait_until_free(api)
     await prepared_pods(api, plan.pods, terminal)
     context = await open_context(terminal, plan, plan.run, api, clock)
@@ -146,7 +146,7 @@ async def _carried_out(
         now = api.server_clock.now()
         return what_is_left_armed(list(begun), now, again, line=terminal.hint)
 
-    result = stopped_at_once(checked, timeouts, clock.now())  # before any node has had its turn
+    result = stopped_at_once(checked, timeouts, clock.now())  # before the first node
     with stopping(terminal, left) as stop:
         async with contextlib.AsyncExitStack() as ending:
             if log:
@@ -173,7 +173,7 @@ def _ask(
     *,
     yes: bool,
 ) -> None:
-    """Prints the order, the values that the operator vouches for, what stays unchanged, and the undo. Then asks."""
+    """Prints the order, the values that the operator vouches for, what stays unchanged, and the undo. Then asks to confirm."""
     lineup = lineup_of(checked.plan.nodes, checked.found, timeouts.soak)
     for line in in_which_order(lineup):
         terminal.note(one_line(line))
@@ -183,10 +183,10 @@ def _ask(
         kept = f"ConfigMap {checked.plan.config_map.name if checked.plan.config_map else ''}"
         terminal.note(one_line(f"{kept} stays as it is: {checked.config_map_kept}"))
     for each in checked.away:
-        terminal.note(one_line(f"leaves out {each.node}: {each.reason}"))
+        terminal.note(one_line(f"leaving out {each.node}: {each.reason}"))
     if checked.inputs.approver_decides:
         terminal.note(
-            f"The approver has {timeouts.approvers_turn:.0f} s to approve each CSR. After that, this run approves a CSR that passes."
+            f"The approver has {timeouts.approvers_turn:.0f} s to approve each CSR. After that, this run approves a CSR that passes the policy."
         )
     undo = how_it_is_undone(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map

@@ -1,8 +1,8 @@
-"""If an approver is installed, `apply` first pins the proven names of its nodes, because the approver decides by pins.
+"""If our approver is installed, `apply` first pins the plan's proven names, because the approver decides by pins.
 
 Only nodes without a pin are pinned: an operator's pin stays unchanged. After an undo the pin stays, since the proven
-names are still right. The pin includes the client certificate on the node's disk, so a CSR that another certificate
-authenticated does not pass.
+names are still right. The pin includes the node's client certificate, so a CSR sent with another certificate does not
+pass.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -45,10 +45,10 @@ async def pins_of_plan(
 ) -> PinsOfPlan:
     """The pins that an installed approver lacks for this plan. Never raises: the run continues without pins.
 
-    left: proven nodes that are not done yet. certificates: SHA-256 of the client certificates on each node's disk.
+    left: nodes that are not done yet. certificates: SHA-256 of the client certificates on each node's disk.
     """
     if plan.via == "pod":
-        return PinsOfPlan()  # a kubelet does not speak for an operator
+        return PinsOfPlan()  # the kubelet runs these pods, so they prove nothing
     try:
         if (await gather_our_approver(api, Inquiry(clock))).value is None:
             return PinsOfPlan()  # no approver, or no right to see it
@@ -69,7 +69,7 @@ async def pins_of_plan(
 def proven_pin(
     node: NodePlan, certificates: Collection[str], *, at: datetime, by: str
 ) -> PinnedNode:
-    """The pin from a plan's proofs. certificates: SHA-256 of the client certificates on the node's disk."""
+    """A pin with the proven and vouched names and addresses. certificates: SHA-256 of the client certificates on the node's disk."""
     return PinnedNode(
         node=node.node,
         uid=node.uid,
@@ -88,7 +88,7 @@ def _proven(claims: Iterable[Claim]) -> tuple[str, ...]:
 
 
 async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) -> None:
-    """Writes the pins. If this fails, prints the problem, and the run continues: it approves CSRs that the approver holds."""
+    """Writes the pins. If this fails, prints the problem. The run continues, and approves CSRs that the approver holds."""
     problem = wanted.problem
     if wanted.pins:
         try:

@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 _NAMESPACE = "kube-system"
 
 
-_in_place = click.option(
+_other_ssh_config = click.option(
     "--ssh-config",
     metavar="FILE",
     help="Use this ssh configuration instead of the one in the plan.",
 )
-_way_there = all_of(
+_transport = all_of(
     click.option(
         "--via",
         type=click.Choice(["ssh", "pod"]),
@@ -83,7 +83,7 @@ _times = all_of(
     duration(
         "--soak",
         f"{RolloutTimeouts().soak:.0f}s",
-        "Watch the first changed node of each kind this long before the other nodes of that kind.",
+        "Watch the first changed node of each kind for this long before changing the others.",
     ),
 )
 
@@ -93,7 +93,7 @@ _with_results = functools.partial(click.command, cls=WithLegend, heads=RESULTS, 
 
 
 def _word(function: Callable[..., int]) -> Callable[..., int]:
-    """The options for facts that the operator states about the cluster, passed to the verb as `word`."""
+    """Adds the options with facts about the cluster. The verb gets them as `word`."""
 
     @functools.wraps(function)
     def with_word(
@@ -160,7 +160,7 @@ def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
 @click.command("plan", short_help="Show the change of each kubelet. Reads only.")
 @output_or_file
 @connected
-@_way_there
+@_transport
 @allow
 @_addresses
 @_word
@@ -172,7 +172,7 @@ def plan(
     allow: tuple[str, ...],
     addresses: str | None,
     word: "OperatorWord",
-    gate_timeout: float,  # noqa: ARG001 - for NEXT, which says it again
+    gate_timeout: float,  # noqa: ARG001 - NEXT repeats it
     soak: float,
     **way: Unpack[_WayOptions],
 ) -> int:
@@ -180,9 +180,9 @@ def plan(
 
     \b
       kubevouch plan -o plan.json   write the plan to a file (changes nothing)
-      kubevouch apply plan.json     carry it out, each node proven on the wire
+      kubevouch apply plan.json     carry it out, and verify each node
 
-    If your known_hosts has only addresses, `plan` shows the address, host key and machine-id of each node. It asks
+    If your known_hosts has only addresses, `plan` shows the address, host key and machine-id of each node, and asks
     whether they are right.
     """
     from kubevouch.cli.rollout.plan import VouchedValues, make_plan
@@ -205,7 +205,7 @@ def plan(
 @output()
 @connected
 @watchable
-@_way_there
+@_transport
 @yes
 def status(
     terminal: "Terminal",
@@ -214,7 +214,7 @@ def status(
     yes: bool,
     **way: Unpack[_WayOptions],
 ) -> int:
-    """Shows the state of RUN on each node. Without RUN it shows every run, and lists the runs of this machine.
+    """Shows the state of RUN on each node. Without RUN, shows every run, and lists the runs stored on this machine.
 
     RUN is the name that `apply` printed, or the plan's file. Over ssh, `status` works while the API server is down.
     """
@@ -228,7 +228,7 @@ def status(
 _carries_out = all_of(
     output(),
     connected,
-    _in_place,
+    _other_ssh_config,
     _word,
     _times,
     writing,
@@ -236,14 +236,14 @@ _carries_out = all_of(
 )
 
 
-@_with_results("apply", short_help="Carry out a plan, node by node, each proven on the wire.")
+@_with_results("apply", short_help="Carry out a plan node by node, and verify each node.")
 @click.argument("plan", metavar="FILE", type=click.Path(path_type=Path))
 @_carries_out
-def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - those of `_carry_out`
-    """Turns serverTLSBootstrap on as the plan in FILE says, without the port going dark.
+def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - for `_carry_out`
+    """Turns serverTLSBootstrap on according to the plan in FILE, without the port going dark.
 
-    Workers come first, control planes last. The policy approves each kubelet's CSR. A TLS handshake proves the result.
-    If a node is not proven in time, this run or the node's own dead-man's switch restores it.
+    Workers come first, control planes last. If every rule of the policy passes, `apply` approves the kubelet's CSR. It
+    verifies the result with a TLS handshake. If a node fails, this run or the node's own dead-man's switch restores it.
     """
     return _carry_out("apply", str(plan), **options)
 
@@ -251,10 +251,10 @@ def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - those of `_carry
 @_with_results("resume", short_help="Continue an interrupted run.")
 @click.argument("run", shell_complete=completed(run_names))
 @_carries_out
-def resume(run: str, **options: Any) -> int:  # noqa: ANN401 - those of `_carry_out`
-    """Continues RUN: the name of a run that began on this machine, or the plan's file.
+def resume(run: str, **options: Any) -> int:  # noqa: ANN401 - for `_carry_out`
+    """Continues an interrupted run. RUN is the name of a run that began on this machine, or the plan's file.
 
-    `resume` reads from the nodes themselves what is left to do.
+    `resume` reads the state of each node to find what is left to do.
     """
     return _carry_out("resume", run, **options)
 
@@ -294,13 +294,13 @@ def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
 
     from kubevouch.evidence.run_holder import LONGEST_GATES
 
-    def is_said(name: str) -> bool:
+    def is_given(name: str) -> bool:
         source = click.get_current_context().get_parameter_source(name)
         return source is ParameterSource.COMMANDLINE
 
     times = RolloutTimeouts(
-        given.gates if is_said("gate_timeout") else kept.gates,
-        given.soak if is_said("soak") else kept.soak,
+        given.gates if is_given("gate_timeout") else kept.gates,
+        given.soak if is_given("soak") else kept.soak,
     )
     if times.gates > LONGEST_GATES:
         seen = f"expected {LONGEST_GATES:.0f}s or less, got {times.gates:.0f}s"
@@ -313,7 +313,7 @@ def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
 @output()
 @connected
 @only_nodes("; the ConfigMap stays as it is")
-@_in_place
+@_other_ssh_config
 @duration("--gate-timeout", "120s", "How long to wait for a node to answer again.")
 @writing
 def undo(
@@ -328,8 +328,8 @@ def undo(
     """Restores the former config.yaml, certificates and keys, and the ConfigMap.
 
     RUN is the name that `apply` printed, or the plan's file. Nodes are restored one after another, workers first. The
-    undo stops at the first node that does not come back. A file that was edited since the run keeps that edit.
-    Approvals cannot be taken back. Their certificates move to /var/lib/kubelet/.kubevouch/RUN/strays on the node.
+    undo stops at the first node that is unhealthy afterwards. A file that was edited since the run keeps that edit.
+    Approvals cannot be undone. The issued certificates move to /var/lib/kubelet/.kubevouch/RUN/strays on the node.
     """
     from kubevouch.cli.common.runs import find_run
     from kubevouch.cli.rollout.ending import leading_on

@@ -1,4 +1,4 @@
-"""What a run needs on this machine: the transport to nodes, pins and inventory, and the Lease."""
+"""Sets up what a run needs: the transport to nodes, pins and inventory, and the Lease."""
 
 import os
 import pwd
@@ -46,13 +46,13 @@ class WatchedTransport:
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:
-        """Runs the script. Raises NodeError, also for local errors: no space, no folder for temporary files."""
+        """Runs the script. Raises NodeError, also for local errors such as a full disk."""
         key, where = object(), f" at {at.address}" if at else ""
-        text = f"{host}  waits for the {script.name} script{where} ({self.name})"
+        text = f"{host}  running the {script.name} script{where} ({self.name})"
         self._progress.begin(key, text, in_seconds=script.takes)
         try:
             return await self._transport.run_script(host, script, timeout=timeout, at=at)
-        except OSError as error:  # it may have been sent
+        except OSError as error:  # the script may have been sent
             raise AnswerLost(host, f"this machine failed: {error}") from None
         finally:
             self._progress.end(key)
@@ -82,7 +82,7 @@ def ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
     """Asks for the sudo password, or whether pods may run, before the plan's nodes are read."""
     if plan.ask_sudo_password:
         ask_for_sudo(terminal, plan.ssh_user)
-    if plan.pods:  # whoever wrote the plan chose the image, which runs as root
+    if plan.pods:  # the plan's author chose the image, which runs as root
         terminal.confirm(f"read the plan's nodes with {what_pods_are(plan.pods)}", yes=yes)
 
 
@@ -91,7 +91,7 @@ async def written_nodes(
 ) -> Mapping[str, WrittenNode]:
     """Addresses and certificates of nodes from inventory and pins, without the approver's own records.
 
-    Empty for other transports than pods: they prove the node themselves.
+    Empty if `place` is None, since ssh proves the node's identity.
 
     Raises:
         StoppedBefore: the data is unreadable. A pinned address would then look unknown.
@@ -118,7 +118,7 @@ async def written_nodes(
 
 
 async def prepared_pods(api: ApiClient, place: PodPlace | None, terminal: Terminal) -> None:
-    """Checks that pods are allowed, and deletes pods of killed runs. Does nothing for other transports."""
+    """Checks that pods are allowed, and deletes pods of killed runs. Does nothing if `place` is None."""
     if place is None:
         return
     progress = progress_of(terminal)
@@ -165,12 +165,12 @@ async def open_context(
 def run_lease(
     run: str, terminal: Terminal, *, undoes: bool = False, nodes: Sequence[str] = ()
 ) -> RunLease:
-    """The Lease for a run, held by this process. undoes: whether it is an undo. nodes: the nodes to undo; empty means all."""
+    """The Lease for a run, held by this process. undoes: whether the run is an undo. nodes: the nodes to undo; empty means all."""
     try:
         user = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         user = f"user {os.geteuid()}"
     words = [*(["undo"] if undoes else []), *([",".join(nodes)] if nodes else [])]
-    told = " ".join((*words, secrets.token_hex(4)))
-    identity = f"{run} on {user}@{os.uname().nodename} ({told})"
+    detail = " ".join((*words, secrets.token_hex(4)))
+    identity = f"{run} on {user}@{os.uname().nodename} ({detail})"
     return RunLease(SystemClock(), identity, lambda text: terminal.note(one_line(text)))

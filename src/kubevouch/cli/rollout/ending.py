@@ -1,4 +1,4 @@
-"""The last lines of a rollout verb: who approves the next CSRs, and the next command after each error."""
+"""Warns at the end of a run if no approver works, and adds the next command to each error."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ _HANG = 7
 
 
 def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
-    """Warns about the next rotation if no approver works."""
+    """Warns if no approver works for the next rotation."""
     found = with_api(terminal, access, _approver_findings)
     for each in found:
         terminal.long_line(f"{each.code}  {each.title}", hang=_HANG)
@@ -40,7 +40,7 @@ def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
 
 
 async def _approver_findings(api: ApiClient, clock: Clock) -> tuple[Finding, ...]:
-    """Doctor's findings about approvers; empty if they are unreadable.
+    """Doctor's findings about approvers; empty on a KubeError.
 
     If our approver can approve, the result is empty, and no node is dialled.
     """
@@ -62,7 +62,7 @@ def leading_on(
     asked: Sequence[str],
     word: OperatorWord = NO_WORD,
 ) -> Iterator[None]:
-    """Adds the next command to each error. path: the file for a new plan. asked: the command that the operator has run."""
+    """Adds the next command to each error in the `with` block. path: the file for a new plan. asked: the operator's command line."""
     try:
         yield
     except (Declined, NowhereToWrite):

@@ -29,26 +29,26 @@ from kubevouch.rollout.decide.plan import Plan, by_answer, unvouched
 from kubevouch.rollout.decide.plan_text import text_of
 
 _FILE = Path("plan.json")
-"""The file name in NEXT if the plan was only shown."""
+"""The plan's file name in NEXT if none was given."""
 _COLUMNS = ("NODE", "ADDRESS", "HOST KEY", "MACHINE-ID")
-_HOW = "Source: known_hosts lists each host key under this address. Only the node itself claims the address. Check every line."
+_HOW = "known_hosts lists each host key under this address. Only the node's own status has the address. Check every line."
 _ASKED = "write into the plan that you vouch for each address, host key and machine-id"
 
 
 @dataclass(frozen=True)
 class VouchedValues:
-    """Names and addresses that the operator vouches for. allow: NODE=VALUE each. addresses: a file; None means to ask."""
+    """Names and addresses that the operator vouches for. allow: NODE=VALUE pairs. addresses: a file; if None, `plan` asks."""
 
     allow: tuple[str, ...] = ()
     addresses: str | None = None
 
-    def said(self) -> dict[str, tuple[str, ...]]:
+    def by_node(self) -> dict[str, tuple[str, ...]]:
         """The values by node. Raises UsageError."""
         in_file = () if self.addresses is None else addresses_in(Path(self.addresses))
         return node_values((*self.allow, *in_file))
 
     def flags(self) -> Iterator[str]:
-        """The flags with these values, for another command."""
+        """The flags that give these values to another command."""
         for each in self.allow:
             yield from ("--allow", each)
         if self.addresses is not None:
@@ -64,17 +64,17 @@ def make_plan(
     soak: float,
     file: Path | None,
 ) -> int:
-    """Makes the plan, writes and prints it. Exit code 3: nothing to do, and some nodes are left out with a problem.
+    """Makes, writes and prints the plan. Returns exit code 3 if no node can be changed, and some have a problem.
 
     soak: the run's soak time, in seconds. file: None means no file.
     """
-    to_plan = PlanOptions(secrets.token_hex(4), __version__, options, vouched.said(), word)
+    to_plan = PlanOptions(secrets.token_hex(4), __version__, options, vouched.by_node(), word)
     if file:
         check_may_be_written(file)
     if options.ask_sudo_password:
         ask_for_sudo(terminal, options.ssh_user)
     if options.pods:
-        terminal.note(one_line(f"This reads the nodes with {what_pods_are(options.pods)}."))
+        terminal.note(one_line(f"`plan` reads the nodes with {what_pods_are(options.pods)}."))
     plan, pins = with_api(
         terminal, access, lambda api, clock: _planned(terminal, to_plan, api, clock)
     )
@@ -99,12 +99,12 @@ def make_plan(
 
 
 def is_right(terminal: Terminal, plan: Plan) -> bool:
-    """Asks whether the operator vouches for nodes that known_hosts lists only by address. False without a terminal."""
+    """Asks whether the operator vouches for nodes that known_hosts lists only by address. Returns False without a terminal."""
     rows = [(each.node, each.host, each.host_key, each.machine_id) for each in unvouched(plan)]
     if not rows or not terminal.can_ask:
         return False
     for line in table_lines([_COLUMNS, *rows], None):
-        terminal.note(line, hang=None)  # a key is compared whole
+        terminal.note(line, hang=None)  # do not wrap keys
     terminal.note(_HOW)
     try:
         terminal.confirm(_ASKED, yes=False)

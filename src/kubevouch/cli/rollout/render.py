@@ -20,7 +20,7 @@ from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.tls import joined
 
 _MOST_IN_TURN = 12
-_INTERRUPTION = "the port refuses connections for about a second, while the kubelet restarts; no pod is restarted"
+_INTERRUPTION = "while the kubelet restarts, its port is closed for about a second; no pod restarts"
 
 
 def print_plan(
@@ -32,7 +32,7 @@ def print_plan(
     *,
     soak: float,
 ) -> None:
-    """Prints the plan for a person: order, changes, names with their sources, safety, undo.
+    """Prints the plan as text: order, changes, names with their sources, safety, undo.
 
     commands: makes the next commands. pinned: nodes to pin for the approver. soak: the run's soak time, in seconds.
     """
@@ -58,7 +58,7 @@ def print_plan(
     if pinned:
         _apart(
             terminal,
-            f"Pins     for the approver, before a kubelet sends its CSR: {', '.join(pinned)}",
+            f"Pins     written for the approver before a kubelet sends its CSR: {', '.join(pinned)}",
         )
     terminal.out()
     if plan.config_map_note:
@@ -73,9 +73,9 @@ def print_plan(
 
 def _print_safety(terminal: Terminal, plan: Plan, *, saved: bool) -> None:
     terminal.long_line(
-        "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;"
+        "Safety   per node: backup, seed certificate (port stays up), dead-man's switch;"
     )
-    terminal.long_line("         a node that is not proven on the wire in time is undone")
+    terminal.long_line("         a node that does not pass every gate in time is undone")
     if saved:
         terminal.command("Undo     ", f"kubevouch undo {plan.run}")
 
@@ -94,7 +94,7 @@ def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
 
 
 def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
-    """Prints each node that is left out, and why. If an armed run's plan is stored, prints the command that continues it."""
+    """Prints each node that is left out, and why. If an armed run's plan is stored, prints the command to resume the run."""
     for left_out in plan.left_out:
         word = "" if left_out.is_well else "LEFT OUT: "
         _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
@@ -157,7 +157,7 @@ def _print_node(terminal: Terminal, node: NodePlan) -> None:
     for entry in (*node.names, *node.addresses):
         terminal.long_line(f"  SAN        {entry.value}   ({entry.known_by})")
     terminal.long_line(
-        f"  proof      at {', '.join(joined(each, node.port) for each in node.dial)}"
+        f"  TLS check  at {', '.join(joined(each, node.port) for each in node.dial)}"
     )
     if node.change is ChangeKind.BOOTSTRAP:
         terminal.long_line("  seed       self-signed, until the issued certificate is served")
@@ -190,7 +190,7 @@ def print_result(
 ) -> None:
     """Prints a row for each node, the result for the ConfigMap, nodes left out, and the undo.
 
-    lead: the first line. so_far: how many nodes are finished, in words. log: the log of a run that has written.
+    lead: the first line. so_far: how many nodes are finished, in words. log: None if the run wrote nothing.
     """
     if terminal.document_form:
         document = msgspec.to_builtins(result)
@@ -215,16 +215,16 @@ def print_result(
     if log:
         terminal.long_line(f"Log      {log.path}")
     if result.stopped:
-        terminal.long_line(f"Stopped  {result.stopped}: no other node was started", hang=9)
+        terminal.long_line(f"Stopped  {result.stopped}; remaining nodes were skipped", hang=9)
     if result.undo:
         _print_undo(terminal, result)
 
 
 def _print_undo(terminal: Terminal, result: RunResult) -> None:
-    """Prints the undo command, and the plan that it needs."""
+    """Prints the undo command, and the plan's path."""
     terminal.command("Undo     ", result.undo)
     if kept := kept_run(result.run, terminal.environment):
-        text = f"Plan     {kept}: an undo needs it; keep a copy elsewhere, too"
+        text = f"Plan     {kept}: undo needs this file; keep a copy elsewhere"
         terminal.long_line(text, hang=9)
 
 

@@ -1,7 +1,7 @@
 """A run's log for people, beside its plan: $XDG_STATE_HOME/kubevouch/runs/RUN.log, one line of JSON for each step.
 
-Runs only append to it, and only its owner can read it. The program never reads it, and it contains no secret. If it
-cannot be written, the run continues without it.
+Runs only append to this file, and write no secret. Only the owner can read it; kubevouch itself never does. If writing
+fails, the run continues.
 """
 
 import contextlib
@@ -60,9 +60,7 @@ class RunLog:
 def begun_log(plan: Plan, what: str, lease: RunLease, terminal: Terminal) -> RunLog:
     """Opens the log of a run that is about to write. what: what the run will do."""
     log = RunLog(plan.run, terminal, SystemClock())
-    with contextlib.suppress(
-        OSError
-    ):  # an undo from a plan's file may be the first thing done here
+    with contextlib.suppress(OSError):  # an undo from a plan's file may be the first run here
         log.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     terminal.note(one_line(f"Log: {log.path}"))
     cluster = plan.cluster

@@ -1,4 +1,4 @@
-"""Chooses the ssh configuration for a plan. It can run commands on this machine (ProxyCommand, Match exec).
+"""Chooses the ssh configuration for a plan. ssh runs commands from it on this machine (ProxyCommand, Match exec).
 
 A plan may come from somebody else. ssh reads the file that the plan names only if nobody else could have written it,
 and a note prints its path first. --ssh-config comes from the operator, and takes precedence.
@@ -21,7 +21,7 @@ _OTHERS_MAY_WRITE = 0o022
 
 
 def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
-    """The plan with the ssh configuration to use. If the plan chose it, a note prints the path. given: the value of --ssh-config.
+    """The plan with the ssh configuration to use. Prints its path if it comes from the plan. given: the value of --ssh-config.
 
     Raises:
         UsageError: the plan's file is missing or writable by others, or ssh cannot read the given file.
@@ -38,7 +38,7 @@ def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
             f"the plan makes ssh use this configuration, but {problem}",
             "expected --ssh-config FILE, with a file that you trust: ssh runs the commands in it",
         )
-    terminal.note(one_line(f"ssh reads {path}, as the plan says"))
+    terminal.note(one_line(f"the plan makes ssh read {path}"))
     return msgspec.structs.replace(plan, ssh_config=str(path))
 
 

@@ -1,4 +1,4 @@
-"""`status`: shows the state of runs on the nodes, and the runs that are stored here. Reads only."""
+"""`status`: shows the state of runs on the nodes, and the runs stored on this machine. Reads only."""
 
 import contextlib
 import re
@@ -63,7 +63,7 @@ def show_status(
 ) -> int:
     """Shows the state of a run. word: the run, or its plan's file; empty for every run on the nodes.
 
-    A stored plan determines which nodes to read and how to connect to them; ssh_config replaces its ssh configuration.
+    A stored plan determines which nodes to read and how to connect to them; ssh_config replaces the plan's ssh configuration.
     Without a plan, `status` reads all nodes of the cluster with these options.
     """
     plan = _plan_of(word, ssh_config, terminal)
@@ -124,7 +124,7 @@ class _Answers:
 
     @property
     def doubt(self) -> str:
-        """Why the holder of the Lease is unknown; empty if known."""
+        """Why the holder of the Lease is unknown, or an empty string."""
         return str(self.failed) if self.failed else ""
 
 
@@ -145,7 +145,7 @@ def _document(run: str, found: _Answers, terminal: Terminal) -> Mapping[str, obj
 def _suggesting_a_stored_run(
     access: ClusterAccess, nodes: Sequence[str], terminal: Terminal
 ) -> Iterator[None]:
-    """If the API server does not answer, suggests `status` for this cluster's newest stored run: its nodes may answer.
+    """If the API server does not answer, suggests `status` for this cluster's newest stored run, since its nodes may answer.
 
     nodes: the selected nodes; empty means all.
     """
@@ -175,7 +175,7 @@ def _only(targets: Sequence[StatusTarget], nodes: Sequence[str]) -> list[StatusT
     wanted = full_names(nodes, known)
     for name in wanted:
         if name not in known:
-            raise UsageError(name, "there is no such Node", nearest(name, known, otherwise=""))
+            raise UsageError(name, "unknown node", nearest(name, known, otherwise=""))
     return [each for each in targets if not wanted or each.node in wanted]
 
 
@@ -187,7 +187,7 @@ def _print(
     options: NodeOptions,
     plan: Plan | None,
 ) -> None:
-    """Prints the result for a person. word: the run as the operator named it; empty for every run on the nodes."""
+    """Prints the result as text. word: the run as the operator named it; empty for every run on the nodes."""
     rows, is_kept = found.rows, kept_here(terminal.environment)
     terminal.table(tuple(RUNS), list(map(_row, rows)))
     if not word:

@@ -13,8 +13,8 @@ from kubevouch.rollout.act.context import end_in_order
 def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[], bool]]:
     """The first Ctrl-C stops the run after the current nodes. A second Ctrl-C, SIGTERM or SIGHUP stops it at once.
 
-    Stopping at once is not an error: the verb still prints its result. left: returns what happens to the current nodes,
-    as text; empty if the verb changes no node.
+    Stopping at once is not an error: the verb still prints its result. left: returns a message about the current nodes;
+    empty if the verb changes no node.
     """
     task = asyncio.current_task()
     asked = at_once = terminal.nothing_changed = False
@@ -36,7 +36,7 @@ def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[
         asked = True
         terminal.note("stopping after the current nodes; Ctrl-C again stops at once")
 
-    # SIGKILL may follow SIGTERM long before a node ends.
+    # SIGKILL may follow SIGTERM long before a node is finished.
     handlers = {signal.SIGINT: on_interrupt, signal.SIGTERM: stop_at_once}
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
         handlers[signal.SIGHUP] = stop_at_once
@@ -61,4 +61,4 @@ def _handled(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[
     finally:
         for each, former in before.items():
             loop.remove_signal_handler(each)
-            signal.signal(each, former)  # asyncio has not kept it
+            signal.signal(each, former)  # asyncio does not restore it

@@ -31,10 +31,8 @@ from kubevouch.rollout.decide.result import AS_BEFORE, RunResult
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
-_LEFT = "a node whose undo has begun finishes it by itself; to undo the other nodes: `{again}`"
-_WITHOUT_LEASE = (
-    "{}; this undo continues without the Lease; only the lock on each node keeps other runs away"
-)
+_LEFT = "a started undo continues on its node; to undo the other nodes: `{again}`"
+_WITHOUT_LEASE = "{}; continuing without the Lease; only each node's lock keeps other runs away"
 
 
 def undo_plan(
@@ -51,7 +49,7 @@ def undo_plan(
     plan = only_nodes(plan, nodes) if nodes else plan
     what = what_is_to_be_undone(plan)
     if not what:
-        terminal.note(_said_of_nothing(plan, nodes))
+        terminal.note(_nothing_to_undo(plan, nodes))
         return ExitCode.OK
 
     terminal.check_can_ask(yes=yes)
@@ -75,7 +73,7 @@ def undo_plan(
     log = begun_log(plan, what, lease, terminal)
 
     async def work(api: ApiClient, clock: Clock) -> RunResult:
-        result = nothing_undone(plan)  # if it is stopped at once, before a node has had its turn
+        result = nothing_undone(plan)  # in case of a stop before the first node
         with stopping(terminal, lambda: _LEFT.format(again=terminal.hint(again))) as stop:
             async with contextlib.AsyncExitStack() as ending:
                 hold: LeaseHold | None = None
@@ -96,7 +94,7 @@ def undo_plan(
                     reads_pins=False,
                 )
                 result = await undo(plan, context, RolloutTimeouts(gate_timeout))
-        return result  # also if it is stopped while the Lease is given back
+        return result  # also after a stop while the Lease is released
 
     with ending_logged(log) as ended:
         result = with_api(terminal, access, work)
@@ -105,24 +103,24 @@ def undo_plan(
         ended(result, code)
     so_far = counted_as(result, AS_BEFORE, "as before the run")
     print_result(terminal, result, so_far=so_far, log=log)
-    _say_what_is_set_aside(terminal, plan, result)
+    _print_set_aside(terminal, plan, result)
     print_next(terminal, next_after_undo(result, again))
     return code
 
 
-def _said_of_nothing(plan: Plan, nodes: Sequence[str]) -> str:
+def _nothing_to_undo(plan: Plan, nodes: Sequence[str]) -> str:
     """The message for a plan with nothing to restore. nodes: the selected nodes; empty means all."""
     none = f"none of {', '.join(nodes)}" if nodes else "no node"
     why = ": it approved CSRs, and an approval cannot be undone" if plan.nodes else ""
     return f"According to its plan, run {plan.run} changed {none}{why}."
 
 
-def _say_what_is_set_aside(terminal: Terminal, plan: Plan, result: RunResult) -> None:
-    """Prints the folder with the run's certificates, since nobody would look for them there."""
+def _print_set_aside(terminal: Terminal, plan: Plan, result: RunResult) -> None:
+    """Prints where the undo moved certificates of the run."""
     put_back = {each.node for each in result.nodes if each.state is NodeState.UNDONE}
     aside = what_is_set_aside(plan, put_back)
     if aside:
-        terminal.long_line(f"Aside    {aside}", hang=9)
+        terminal.long_line(f"Moved to {aside}", hang=9)
 
 
 def _exit_code(result: RunResult, as_before: set[str]) -> ExitCode:

@@ -13,12 +13,12 @@ from kubevouch.outcome import Severity
 
 
 class CountsIn(StrEnum):
-    """The verbs in which a finding counts."""
+    """The commands and checks that report a finding."""
 
     DOCTOR = "doctor"
     VERIFY = "verify"
     GATE = "gate"
-    """The gates of `apply`, for the current node."""
+    """The checks of `apply` on the current node."""
 
 
 class FindingDefinition(
@@ -27,8 +27,8 @@ class FindingDefinition(
     """Everything about a code. `explain` prints it, and docs/reference/findings/ is generated from it.
 
     `cause`, `next` and `by_hand` are templates for str.format. They may name {title}, {subject}
-    (the first), {subjects} (the first few), {where} (the subjects in brackets, or nothing), and the
-    rule's details.
+    (the first subject), {subjects} (the first few), {where} (the same in brackets), and the rule's
+    details.
     """
 
     code: Code
@@ -38,13 +38,13 @@ class FindingDefinition(
     """What an operator sees."""
 
     why: str
-    """The reason, in a sentence or two."""
+    """The reason."""
 
     do: str
-    """What fixes it: a command where there is one."""
+    """How to fix it, with a command if possible."""
 
     related: tuple[str, ...] = ()
-    """Numbers in the CIS Kubernetes Benchmark, and upstream issues."""
+    """CIS Kubernetes Benchmark numbers and upstream issues."""
 
     counts_in: frozenset[CountsIn] = frozenset({CountsIn.DOCTOR})
     symptom_of: tuple[Code, ...] = ()
@@ -63,10 +63,10 @@ class FindingDefinition(
     """What to do by hand if the command is not enough, in one sentence."""
 
     by_maker: bool = False
-    """Whether a plan or kubeadm fixes the finding. In a cluster that another tool made, that tool's own way replaces both."""
+    """Whether a plan or kubeadm fixes the finding. Clusters that another tool made get that tool's advice instead."""
 
     elsewhere: tuple[str, ...] = ()
-    """The NEXT command on such a cluster, if the maker's way does not help. May name {subject} and
+    """The NEXT command on clusters that another tool made, if it differs. May name {subject} and
     {csr}."""
 
 
@@ -74,7 +74,7 @@ PLAN = ("kubevouch", "plan", "-o", "plan.json", "--via", "ssh")
 INSTALL_APPROVER = (
     "kubevouch approver install --image REGISTRY/kubevouch@sha256:DIGEST --new-nodes hold"
 )
-"""Only the operator knows the name of the image."""
+"""The operator replaces REGISTRY and DIGEST."""
 
 _GROUPS = {"on-the-wire": ON_THE_WIRE, "csr-not-served": CSR_NOT_SERVED}
 """Groups of codes that `symptomOf` may name."""
@@ -94,6 +94,6 @@ def _catalogue() -> dict[str, FindingDefinition]:
 
 
 CATALOGUE = _catalogue()
-"""The definitions by code, in order."""
+"""All definitions, by code."""
 
 __all__ = ["CATALOGUE", "Code", "CountsIn", "FindingDefinition", "Section", "Severity"]

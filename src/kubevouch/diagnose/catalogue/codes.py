@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Code(StrEnum):
-    """A finding's code, named by its meaning. `findings.toml` has the rest."""
+    """A finding's code. `findings.toml` has its texts."""
 
     METRICS_API_MISSING = "KV101"
     API_SERVICE_WIRING = "KV102"
@@ -71,7 +71,7 @@ class Code(StrEnum):
 
     @property
     def section(self) -> "Section":
-        """The range of the code."""
+        """The section that has the code."""
         return Section(self.value[2])
 
     @property
@@ -81,7 +81,7 @@ class Code(StrEnum):
 
 
 class Section(StrEnum):
-    """A range of codes, by the code's first digit. Reports have these sections in this order."""
+    """The codes with the same first digit. Reports have these sections in this order."""
 
     METRICS_API = "1"
     REACHING_KUBELETS = "2"

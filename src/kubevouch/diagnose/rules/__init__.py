@@ -1,7 +1,6 @@
 """The rules: functions from evidence to findings, one file for each subject. `doctor.py` lists the files.
 
-`wire` has no rules, but functions that several rules use: the state of a port, and what has only
-just started.
+`wire` has no rules, but functions that several rules use.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,7 +19,7 @@ class Rule:
     judge: Callable[[Evidence], Iterable[Finding]]
 
     def __call__(self, evidence: Evidence) -> Iterable[Finding]:
-        """The findings of the rule."""
+        """Applies the rule to the evidence."""
         return self.judge(evidence)
 
 

@@ -1,7 +1,7 @@
 """KV411, KV412 and KV414: who approves serving CSRs, and which CSRs are pending.
 
-A pending CSR may be stale, or from a waiting kubelet or the current node of a run. Or it requests
-names of another node or of the cluster.
+A pending CSR may be stale, or come from a waiting kubelet or from the current node of a run. It may
+also request names of another node or of the cluster.
 """
 
 from collections import defaultdict
@@ -32,9 +32,9 @@ from kubevouch.x509.kinds import NODE_PREFIX
 
 
 def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
-    """All approvers of serving CSRs that we see running, ours last.
+    """Returns the running approvers of serving CSRs, ours last.
 
-    Ours counts only if one of its pods leads and can read its configuration.
+    Our approver counts only if one of its pods leads and can read its configuration.
     """
     ours = evidence.our_approver.value
     running = [each for each in evidence.approvers.or_else(()) if each.running]
@@ -46,28 +46,28 @@ def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
 
 
 def unseen_approver(evidence: Evidence) -> Approver | None:
-    """The author of the newest approval, if we see no approver running. That approver runs outside the cluster, or is gone."""
+    """Returns who made the newest approval if no running approver was found. It may run outside the cluster, or no longer run."""
     if running_approvers(evidence):
         return None
-    # Ours decides nothing now, or has no Deployment and no Lease: its approvals are older than
-    # that.
+    # Our approver decides nothing now, or has no Deployment and no Lease, so its approvals are
+    # older.
     but = {OUR_APPROVER} if evidence.our_approver.is_known else set()
     return last_approval(evidence.csrs.or_else(()), evidence.at, but)
 
 
 def no_approver_is_seen(evidence: Evidence) -> bool:
-    """Whether we see no approver running; False if unknown."""
+    """Whether no running approver was found; False if unknown."""
     known = evidence.approvers.is_known and evidence.our_approver.is_known
     return known and evidence.csrs.is_known and not running_approvers(evidence)
 
 
 def has_no_approver(evidence: Evidence) -> bool:
-    """Whether we see no approver running, and no CSR shows that one ran recently."""
+    """Whether no running approver was found, and no CSR was approved by an approver recently."""
     return no_approver_is_seen(evidence) and unseen_approver(evidence) is None
 
 
 def approves_nothing(ours: OurApprover) -> str:
-    """Why our approver approves nothing, as a predicate of "the approver"; empty if it approves, or if unknown."""
+    """Why our approver approves nothing, as a phrase after "the approver". Empty if it approves, or if that is unknown."""
     if not ours.decides:
         return f"is installed and decides nothing: {ours.why_not}"
     if unread := why_unreadable(ours.configuration):
@@ -93,10 +93,10 @@ def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
         c.not_before + (c.not_after - c.not_before) * _EARLIEST_ROTATION for c in trusted.values()
     )
     dark = min(c.not_after for c in trusted.values())
-    stall = f"rotation stalls from {stalls:%Y-%m-%d}, ports go dark from {dark:%Y-%m-%d}"
+    stall = f"rotation stalls from {stalls:%Y-%m-%d}, certificates expire from {dark:%Y-%m-%d}"
     ours = evidence.our_approver.value
     if unseen := unseen_approver(evidence):
-        title = f"no running approver was found: {unseen.evidence}. If not, {stall}"
+        title = f"no running approver was found: {unseen.evidence}. If it does not, {stall}"
     elif ours and ours.decides:
         title = f"the approver approves nothing: {stall}"
     else:
@@ -106,12 +106,12 @@ def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.OTHERS_APPROVE_BESIDE_OURS)
 def others_beside_ours(evidence: Evidence) -> Iterator[Finding]:
-    """Another approver runs beside ours, which cannot hold what the other approves."""
+    """Another approver decides the same CSRs as ours."""
     names = [each.name for each in running_approvers(evidence)]
     others = [each for each in names if each != OUR_APPROVER]
     if others and OUR_APPROVER in names:
         verb = "decides" if len(others) == 1 else "decide"
-        title = f"{named(others)} {verb} CSRs beside our approver, which cannot hold what another one approves"
+        title = f"{named(others)} {verb} serving CSRs, too, and our approver cannot block another one's approvals"
         yield finding(Code.OTHERS_APPROVE_BESIDE_OURS, title, subjects=others)
 
 
@@ -145,10 +145,10 @@ def _undecided(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def strange_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """The newest CSRs that request more than their Nodes claim, by node. Only nodes with an issued certificate count.
+    """Each node's newest CSR if it is pending and requests a name or address that the Node does not have.
 
-    A kubelet requests what its Node claims, and makes a new CSR when the claims change
-    (pkg/kubelet/certificate/kubelet.go).
+    Leaves out nodes without an issued certificate. A kubelet requests its Node's names and
+    addresses, and makes a new CSR when they change (pkg/kubelet/certificate/kubelet.go).
     """
     nodes = {each.name: each for each in evidence.nodes.or_else(())}
     serving = signed_for(evidence)
@@ -165,7 +165,7 @@ def strange_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
     """The newest CSR of each kubelet that waits for a decision.
 
-    A kubelet does not count if we do not know what it serves: its CSR may be stale.
+    Leaves out kubelets whose served certificate is unknown, since their CSRs may be stale.
     """
     known = {
         served.node
@@ -177,13 +177,13 @@ def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def asking_for_a_run(evidence: Evidence) -> set[str]:
-    """Nodes that a run may have armed and that have a pending CSR. Their serverTLSBootstrap is on, and the run approves the CSR."""
+    """Nodes that may be armed and have a pending CSR. The run has turned serverTLSBootstrap on, and approves the CSR."""
     armed = {each.node for each in evidence.armed}
     return armed & _undecided(evidence).keys() if evidence.csrs.is_known else armed
 
 
 def signing_themselves(evidence: Evidence) -> dict[str, Served]:
-    """Kubelets that serve a self-signed certificate, by node, except for the seeds of a run in progress."""
+    """Kubelets that serve a self-signed certificate, by node, except one that a run in progress has placed."""
     seeded = asking_for_a_run(evidence)
     return {
         served.node: served
@@ -193,10 +193,10 @@ def signing_themselves(evidence: Evidence) -> dict[str, Served]:
 
 
 def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """The newest CSR of each node that now serves a self-signed certificate. It is stale, since it precedes the kubelet's start.
+    """The pending newest CSR of each node that now serves a self-signed certificate. The kubelet has restarted since, so the CSR is stale.
 
     With serverTLSBootstrap a kubelet serves only issued certificates (pkg/kubelet/kubelet.go), or
-    the seed of a run that has armed the node.
+    the certificate that a run has placed on an armed node.
     """
     own = signing_themselves(evidence)
     return {node: csr for node, csr in _undecided(evidence).items() if node in own}
@@ -204,7 +204,7 @@ def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 @rule(Code.CSR_OUTSIDE_POLICY)
 def outside_policy(evidence: Evidence) -> Iterator[Finding]:
-    """CSRs refused by a rule that nothing overrides. Other rules may also hold honest mistakes."""
+    """A pending CSR breaks a rule that an operator cannot override. Other rules also hold honest mistakes."""
     csrs = [each for each in evidence.csrs.or_else(()) if not each.status.conditions]
     refused = outside_policy_csrs(evidence, csrs)
     proofs = []
@@ -239,9 +239,10 @@ def outside_policy_csrs(
 def _refused(
     csr: CertificateSigningRequest, indexed: IndexedEvidence, evidence: Evidence
 ) -> list[RuleResult]:
-    """The refusals that nothing overrides.
+    """The refusals that an operator cannot override.
 
-    A value that can be pinned is not an attack: a control-plane node has its API server's address.
+    A value that can be pinned is no attack. For example, a control-plane node has the address of
+    its API server.
     """
     asked = csr_of(csr)
     node = indexed.node(requestor_node(asked) or "")

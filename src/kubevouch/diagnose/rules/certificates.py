@@ -17,10 +17,10 @@ from kubevouch.x509 import Certificate, duration_text, life_used
 from kubevouch.x509.kinds import NODE_PREFIX
 
 _NEARLY_OVER = 0.98
-"""The used part of a certificate's life from which it is critical. For one year that is the last week."""
+"""The finding is critical above this share of the certificate's life. For one year that is the last week."""
 
 _PATIENCE = timedelta(minutes=2)
-"""The age of a stuck client CSR. The built-in approver and the signer need about a second."""
+"""An unsigned client CSR is stuck after this time. The built-in approver and the signer need about a second."""
 
 _CONTROL_PLANE = frozenset(
     {CertificateUse.API_SERVER, CertificateUse.ETCD_SERVER, CertificateUse.ETCD_PEER}
@@ -37,7 +37,7 @@ def _found(evidence: Evidence, uses: Iterable[CertificateUse]) -> Iterator[Found
 def _overdue(
     evidence: Evidence, uses: Iterable[CertificateUse]
 ) -> list[tuple[FoundCertificate, Certificate]]:
-    """Certificates that should have been replaced by now, by expiry."""
+    """Certificates that should have been replaced by now, sorted by expiry."""
     late = [
         (each, certificate)
         for each in _found(evidence, uses)
@@ -46,10 +46,9 @@ def _overdue(
     return sorted(late, key=lambda pair: (pair[1].not_after, pair[0].node, pair[0].use))
 
 
-def _ends(certificate: Certificate, evidence: Evidence) -> str:
-    length = duration_text(abs(certificate.not_after - evidence.at))
-    over = certificate.not_after < evidence.at
-    return f"ended {length} ago" if over else f"ends in {length}"
+def _ends(certificate: Certificate, at: datetime) -> str:
+    length = duration_text(abs(certificate.not_after - at))
+    return f"expired {length} ago" if certificate.not_after < at else f"expires in {length}"
 
 
 def _proof(found: FoundCertificate, seen: str) -> Proof:
@@ -74,7 +73,7 @@ def control_plane_ends(evidence: Evidence) -> Iterator[Finding]:
     more = f", and {len(late) - 1} more" if len(late) > 1 else ""
     yield finding(
         Code.CONTROL_PLANE_CERTIFICATE_ENDS,
-        f"{first.use} of {first.node} {_ends(certificate, evidence)}{more}",
+        f"{first.use} of {first.node} {_ends(certificate, evidence.at)}{more}",
         subjects=dict.fromkeys(each.node for each, _ in late),
         proofs=[_proof(each, f"{each.use}: {life(leaf)}") for each, leaf in late],
         severity=Severity.CRITICAL if worst > _NEARLY_OVER else None,
@@ -86,7 +85,7 @@ def control_plane_ends(evidence: Evidence) -> Iterator[Finding]:
 def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
     """A kubelet's newest client certificate expires soon.
 
-    We know the certificate only if its CSR still exists.
+    The certificate is known only while its CSR exists.
     """
     late = _overdue(evidence, {CertificateUse.KUBELET_CLIENT})
     if late:
@@ -94,7 +93,7 @@ def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
         yield finding(
             Code.KUBELET_CLIENT_CERTIFICATE_ENDS,
             f"{counted(len(late), 'kubelet')} with a client certificate that should have been replaced: the first "
-            f"{_ends(certificate, evidence)}",
+            f"{_ends(certificate, evidence.at)}",
             subjects=[each.node for each, _ in late],
             proofs=[_proof(each, life(leaf)) for each, leaf in late],
         )
@@ -102,7 +101,7 @@ def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.KUBELET_CLIENT_CSR_STUCK)
 def client_csr_stuck(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet does not get the next client certificate that it has requested, at 70 to 90 % of the present one's life."""
+    """A kubelet has requested its next client certificate and has not received it."""
     newest = {
         node: csr
         for csr in evidence.client_csrs
@@ -125,7 +124,7 @@ def _is_stuck(csr: CertificateSigningRequest, evidence: Evidence) -> bool:
 
 @rule(Code.CALLED_SERVER_NOT_TRUSTED)
 def called_server_not_trusted(evidence: Evidence) -> Iterator[Finding]:
-    """A caBundle does not verify the server that the API server calls. The metrics API has its own finding."""
+    """The caBundle of a webhook or an aggregated API does not verify its server. The metrics API has its own finding."""
     bundles: dict[str, list[FoundCertificate]] = defaultdict(list)
     for each in _found(evidence, {CertificateUse.CA_BUNDLE}):
         bundles[each.where].append(each)
@@ -142,7 +141,7 @@ def called_server_not_trusted(evidence: Evidence) -> Iterator[Finding]:
         subjects = list(wrong)
         yield finding(
             Code.CALLED_SERVER_NOT_TRUSTED,
-            f"the API server does not trust what it calls: {named(subjects, most=3)}: "
+            f"the API server does not trust servers that it calls: {named(subjects, most=3)}: "
             f"{wrong[subjects[0]].seen}",
             subjects=subjects,
             proofs=wrong.values(),
@@ -151,7 +150,7 @@ def called_server_not_trusted(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _of_bundle(bundle: list[FoundCertificate], evidence: Evidence) -> Proof | None:
-    """A fault of the bundle itself: it is unreadable, or all of its CAs have expired."""
+    """The proof that the bundle is unreadable, or that all of its CAs have expired."""
     for each in bundle:
         if each.fault:
             return _proof(each, f"its caBundle cannot be read: {each.fault}")
@@ -175,7 +174,7 @@ _CA_CRITICAL = timedelta(days=30)
 
 @rule(Code.CLUSTER_CA_EXPIRING)
 def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
-    """The CA in every pod's bundle, or the front proxy's CA, expires soon or has expired."""
+    """The cluster's CA or the front proxy's CA expires soon or has expired."""
     front_proxy = [
         certificate
         for each in _found(evidence, {CertificateUse.FRONT_PROXY_CA})
@@ -187,16 +186,15 @@ def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _ca_expiring(whose: str, authorities: Sequence[Certificate], at: datetime) -> Iterator[Finding]:
-    """A finding about the CA that expires last, since there are two during a rotation."""
+    """A finding about the CA that expires last. During a rotation a bundle has two."""
     if not authorities:
         return
     last = max(authorities, key=lambda each: each.not_after)
     left = last.not_after - at
     if left < _CA_WARNING:
-        ends = f"{duration_text(abs(left))}{' ago' if left < timedelta() else ''}"
         yield finding(
             Code.CLUSTER_CA_EXPIRING,
-            f"{whose} ends {'in ' if left > timedelta() else ''}{ends} ({last.not_after:%Y-%m-%d})",
+            f"{whose} {_ends(last, at)} ({last.not_after:%Y-%m-%d})",
             severity=Severity.CRITICAL if left < _CA_CRITICAL else None,
         )
 
@@ -212,7 +210,7 @@ def api_server_refuses(evidence: Evidence) -> Iterator[Finding]:
         yield finding(
             Code.API_SERVER_REFUSES_KUBELETS,
             f"kube-apiserver verifies kubelets ({authority}) and refuses {counted(len(refused), 'node')}: "
-            "logs and exec fail there",
+            "kubectl logs and exec fail",
             subjects=[s.node for s in refused],
             proofs=[wire_proof(s) for s in refused],
         )

@@ -1,4 +1,4 @@
-"""KV5xx: kubelets' configuration, as far as it is visible without reading nodes' disks."""
+"""KV5xx: kubelets' configuration, without reading nodes' disks."""
 
 from collections.abc import Collection, Iterator
 
@@ -12,7 +12,7 @@ from kubevouch.evidence.snapshot import Evidence
 
 
 def bootstrapping(evidence: Evidence) -> list[str]:
-    """Nodes with serverTLSBootstrap on: the signer issued their certificate, or they have none to serve."""
+    """Nodes with serverTLSBootstrap on: they serve a certificate that the signer issued, or none."""
     dark = {served.node for served in evidence.served if is_dark(served)}
     return sorted(dark | signed_for(evidence).keys())
 
@@ -31,7 +31,7 @@ def bootstrap_off(evidence: Evidence) -> Iterator[Finding]:
         f"serverTLSBootstrap is off on {len(found)} of {counted(len(evidence.served), 'node')}{said}",
         subjects=found,
         proofs=[
-            wire_proof(served, f"its own CA's certificate, made {leaf.not_before:%Y-%m-%d}")
+            wire_proof(served, f"self-signed on {leaf.not_before:%Y-%m-%d}")
             for served in found.values()
             if (leaf := served.dialled.leaf)
         ],
@@ -51,8 +51,8 @@ def bootstrap_off(evidence: Evidence) -> Iterator[Finding]:
 # For one certificate and for several; the worst first.
 _WORST = {
     Code.EXPIRED: ("it has expired", "they have expired"),
-    Code.SELF_SIGNED: ("nobody else vouches for it", "nobody else vouches for them"),
-    Code.NO_IP_SANS: ("it has no IP address", "they have no IP address"),
+    Code.SELF_SIGNED: ("no trusted CA signed it", "no trusted CA signed them"),
+    Code.NO_IP_SANS: ("it contains no IP address", "they contain no IP address"),
 }
 
 
@@ -68,7 +68,7 @@ def _worst(evidence: Evidence, nodes: Collection[str]) -> str:
 def _refused(evidence: Evidence, count: int) -> str:
     them = "it" if count == 1 else "them"
     if insecure_flags(evidence):
-        return f"metrics-server accepts {them} only because it was told not to verify."
+        return f"metrics-server accepts {them} only because it does not verify kubelets."
     return f"metrics-server rightly refuses {them}."
 
 
@@ -97,7 +97,7 @@ def drift(evidence: Evidence) -> Iterator[Finding]:
         yield finding(
             Code.CONFIG_MAP_DRIFT,
             f"serverTLSBootstrap is off in ConfigMap {known.object.name}, but {counted(len(on), 'node has', 'nodes have')} it on: "
-            "a joining node, or an upgrade, would get the old setting",
+            "a node that joins or is upgraded would have it off",
             subjects=on,
         )
 

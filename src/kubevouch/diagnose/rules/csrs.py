@@ -1,4 +1,4 @@
-"""KV4xx: serving CSRs, who decides about them, and what happens if nobody does."""
+"""KV4xx: serving CSRs and their approvers."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,18 +37,18 @@ _PATIENCE_WITH_OURS = timedelta(seconds=20)
 """Our approver decides in under a second, and retries after 2 s if a fact was missing."""
 
 _IF_GONE = (
-    "; if it no longer runs, `kubevouch plan -o plan.json` plans for the pending CSRs, and "
-    f"`{INSTALL_APPROVER}` covers later ones"
+    ". If it no longer runs, `kubevouch plan -o plan.json` plans the approval of the pending CSRs. "
+    f"For later CSRs, install our approver: `{INSTALL_APPROVER}`"
 )
 _KUBECTL, _DEPLOYMENT = "kubectl -n kubevouch-system", "deployment/kubevouch-approver"
 _WHERE_TO_LOOK = {
     "look": "get",
     "at": "deployment,pods,events",
     "mend": (
-        f"scale it up if it has 0 replicas: `{_KUBECTL} scale {_DEPLOYMENT} --replicas=1`. Else "
-        f"that output and `{_KUBECTL} logs {_DEPLOYMENT}` show what keeps its pods from running or "
-        "leading, such as a missing right; a new pod waits 15 s for a former leader's Lease. "
-        "Meanwhile `kubevouch csr approve NAME --against-approver` applies the same policy"
+        f"scale the Deployment up if it has 0 replicas: `{_KUBECTL} scale {_DEPLOYMENT} "
+        f"--replicas=1`. Otherwise that output and `{_KUBECTL} logs {_DEPLOYMENT}` show why no pod "
+        "runs or leads, such as a missing permission. A new pod waits 15 s for the Lease of a dead "
+        "leader. Until then `kubevouch csr approve NAME --against-approver` applies the same policy"
     ),
 }
 _ISSUE_PATIENCE = timedelta(minutes=1)
@@ -61,7 +61,7 @@ def _age(request: CertificateSigningRequest, at: datetime) -> timedelta:
 
 
 def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
-    """Each node's CSRs after its last issued one. Older CSRs no longer matter."""
+    """Each node's CSRs since its last issued certificate."""
     found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
     for request in evidence.csrs.or_else(()):
         if request.status.certificate:
@@ -84,7 +84,7 @@ def pending(evidence: Evidence) -> Iterator[Finding]:
         return
     if evidence.our_approver.value is not None:
         return  # KV409 reports our approver and its pending CSRs
-    # Nobody should approve a CSR that no kubelet made.
+    # Nobody should approve a CSR that no kubelet waits for.
     strange = strange_csrs(evidence)
     waiting = {node: csr for node, csr in waiting.items() if node not in strange}
     if not waiting:
@@ -117,7 +117,7 @@ def _held(
 
 @rule(Code.OUR_APPROVER_DECIDES_NOTHING)
 def our_approver(evidence: Evidence) -> Iterator[Finding]:
-    """Our approver is installed, but no process leads, or its unreadable configuration holds every CSR."""
+    """Our approver is installed, but no process leads, or the leader cannot read its configuration."""
     ours = evidence.our_approver.value
     if ours is None or not (why := approves_nothing(ours)):
         return
@@ -139,7 +139,7 @@ def _where_to_look(ours: OurApprover) -> Mapping[str, str]:
     unread = why_unreadable(ours.configuration)
     if unread is None or not ours.decides:
         return _WHERE_TO_LOOK
-    mend = f"correct {CONFIGURATION_KEY} there: {unread.expected}"
+    mend = f"correct {CONFIGURATION_KEY} in that ConfigMap: {unread.expected}"
     return {"look": "edit", "at": f"configmap/{CONFIGURATION}", "mend": mend}
 
 
@@ -153,14 +153,14 @@ def _dark(evidence: Evidence) -> str:
 
 
 def _until(waiting: Iterable[str], evidence: Evidence) -> str:
-    """A sentence about when the first of these kubelets' certificates expires; empty if none has a valid one now."""
+    """A sentence about the first of these kubelets' certificates to expire. Empty if none has a valid one."""
     leaves = signed_for(evidence)
     ends = [leaves[node].not_after for node in waiting if node in leaves]
     ends = [each for each in ends if each > evidence.at]
     if not ends:
         return ""
     left = duration_text(min(ends) - evidence.at)
-    return f" Kubelets serve their old certificates until {min(ends):%Y-%m-%d} ({left} left); then ports go dark."
+    return f" Kubelets serve their old certificates until {min(ends):%Y-%m-%d} ({left} left); then they have none."
 
 
 def about_csrs(
@@ -170,7 +170,7 @@ def about_csrs(
     evidence: Evidence,
     details: Mapping[str, str] = MappingProxyType({}),
 ) -> Finding:
-    """A finding about nodes, each with the CSR that proves it."""
+    """A finding about nodes, with their CSRs as proofs."""
     proofs = _proofs(found, evidence)
     return finding(
         code,
@@ -214,7 +214,7 @@ def denied(evidence: Evidence) -> Iterator[Finding]:
 def _denier(csr: CertificateSigningRequest) -> str:
     """The field manager that denied the CSR, with the condition's reason.
 
-    Only requests to the approval subresource can write conditions.
+    Denied can be set only through the approval subresource.
     """
     wrote = {each.manager for each in csr.metadata.managed_fields if each.subresource == "approval"}
     denied = csr.condition("Denied")
@@ -235,7 +235,7 @@ def not_issued(evidence: Evidence) -> Iterator[Finding]:
         and evidence.at - approved.last_update_time > _ISSUE_PATIENCE
     }
     if stuck:
-        title = f"{counted(len(stuck), 'CSR')} approved and not issued: nobody signs"
+        title = f"{counted(len(stuck), 'CSR')} approved, but not signed"
         yield about_csrs(Code.APPROVED_NOT_ISSUED, title, stuck, evidence)
 
 
@@ -255,7 +255,7 @@ def rejected(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.CSR_NEVER_MADE)
 def never_made(evidence: Evidence) -> Iterator[Finding]:
-    """A kubelet has no serving certificate, and there is no CSR from it."""
+    """A kubelet has no serving certificate, and has made no CSR for one."""
     if not evidence.csrs.is_known:
         return
     known = newest_csrs(evidence)
@@ -277,7 +277,7 @@ def superseded(evidence: Evidence) -> Iterator[Finding]:
     refused = outside_policy_csrs(evidence, asked.values())
     strange = [csr for csr in asked.values() if csr.name not in refused]
     for csrs, one, several, then in (
-        (old, "", "s", " superseded by a newer one of the same node"),
+        (old, "", "s", " superseded by a newer one from the same node"),
         (over.values(), *_LEFT_OVER),
         (strange, *_STRANGE),
     ):
@@ -287,12 +287,12 @@ def superseded(evidence: Evidence) -> Iterator[Finding]:
 
 
 _LEFT_OVER = (
-    " is of a node that serves a self-signed certificate",
-    "s are of nodes that serve self-signed certificates",
-    ", so serverTLSBootstrap is now off there",
+    " is from a node that serves a self-signed certificate",
+    "s are from nodes that serve self-signed certificates",
+    ", so serverTLSBootstrap is now off",
 )
 _STRANGE = (
-    " requests what its Node does not claim",
-    "s request what their Nodes do not claim",
-    ", so no kubelet waits for that now",
+    " requests a name or address that its Node does not have",
+    "s request names or addresses that their Nodes do not have",
+    ", so no kubelet waits for an answer",
 )

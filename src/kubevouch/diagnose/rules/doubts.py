@@ -21,7 +21,7 @@ from kubevouch.evidence.snapshot import Evidence
 
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
-    """Each doubt once, without that about metrics-server's log: it is unreadable if that node's port is dark."""
+    """The unknown facts, each once. metrics-server's log is left out, since it is unreadable if its node has no certificate."""
     measured = [
         getattr(facts, field.name)
         for facts in (evidence.cluster, evidence)
@@ -44,7 +44,7 @@ def _doubts(evidence: Evidence) -> Iterator[Doubt]:
 
 @rule(Code.NOT_ALLOWED)
 def not_allowed(evidence: Evidence) -> Iterator[Finding]:
-    """One finding for all missing rights."""
+    """One finding for all missing permissions."""
     log = evidence.metrics.failures.doubt
     doubts = [*_doubts(evidence), *([log] if log else [])]
     asked = sorted({a for d in doubts if d.kind is DoubtKind.NOT_ALLOWED for a in d.lacking})
@@ -92,24 +92,26 @@ def too_early(evidence: Evidence) -> Iterator[Finding]:
         return
     young = without_metrics(evidence, new=True)
     if young:
-        title = f"no metrics of {counted(len(young), 'node')} yet: metrics-server needs two scrapes"
+        title = (
+            f"no metrics for {counted(len(young), 'node')} yet: metrics-server needs two scrapes"
+        )
         yield finding(Code.TOO_EARLY, title, subjects=young)
 
 
 @rule(Code.RUN_NOT_FINISHED)
 def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
-    """The Lease of runs shows a run or an undo. After a switch's deadline the port shows the node's state."""
+    """A run or an undo has not ended, or a dead-man's switch may still be armed."""
     holder = evidence.run_holder.value
     if holder is not None and (
         holder.is_alive or any(each.run == holder.run for each in evidence.armed)
     ):
-        state = "is in progress" if holder.is_alive else "was cut off and has not ended"
+        state = "is in progress" if holder.is_alive else "was interrupted and has not ended"
         title = f"{'an undo' if holder.undoes else 'a run'} {state}: {holder}"
         yield finding(Code.RUN_NOT_FINISHED, title, details={"run": holder.run})
     for each in evidence.armed:
         title = (
-            f"run {each.run} may be armed on {each.node}: its switch undoes the change by "
-            f"{each.due:%H:%M:%S} UTC, unless somebody disarms it first"
+            f"the dead-man's switch of run {each.run} may be armed on {each.node}: it undoes an "
+            f"unproven change by {each.due:%H:%M:%S} UTC, unless somebody disarms it first"
         )
         yield finding(Code.RUN_NOT_FINISHED, title, subjects=[each.node], details={"run": each.run})
 
@@ -129,5 +131,5 @@ def inconclusive(evidence: Evidence) -> Iterator[Finding]:
         yield finding(Code.INCONCLUSIVE, title, subjects=away)
     for path in evidence.metrics.versions:
         if path.api_service.value is not None and path.available is None:
-            title = f"APIService {path.api_service_name} does not say whether it is available"
+            title = f"APIService {path.api_service_name} has no condition Available"
             yield finding(Code.INCONCLUSIVE, title)

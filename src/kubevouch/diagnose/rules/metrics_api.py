@@ -86,9 +86,7 @@ def api_service_missing(evidence: Evidence) -> Iterator[Finding]:
         title = "nothing serves the metrics API (no APIService)"
         if deployment := evidence.metrics.deployment.value:
             there = f"Deployment {deployment.name} exists ({ready_count(evidence.metrics)} ready)"
-            title = (
-                f"nothing leads to metrics-server: {there}, and the APIService {name} is missing"
-            )
+            title = f"APIService {name} is missing, although metrics-server's {there}"
         yield finding(Code.METRICS_API_MISSING, title, proofs=[proof])
 
 
@@ -124,14 +122,13 @@ def _named(metrics: MetricsPath) -> dict[str, str]:
 
 
 def _mend(code: Code, metrics: MetricsPath) -> str:
-    """What to do by hand about an unavailable APIService."""
+    """How to fix an unavailable APIService by hand."""
     if service := metrics.outside_service:
         whole = f"{service.namespace}/{service.name}"
         shown = f"kubectl get endpointslices -n {service.namespace} -l {slices_of(service.name)}"
         return (
             f"start the process at the address in the EndpointSlice of Service {whole}, or "
-            f"correct that address (`{shown}`): the Service has no selector, so no pod is behind "
-            "it"
+            f"correct that address (`{shown}`): the Service has no selector, and so no pods"
         )
     if code is Code.API_SERVICE_WIRING:
         return "make the APIService, the Service and the labels of metrics-server's pods agree"
@@ -156,7 +153,7 @@ def api_service_not_trusted(evidence: Evidence) -> Iterator[Finding]:
 def api_service_not_verified(evidence: Evidence) -> Iterator[Finding]:
     """The API server does not verify metrics-server's certificate.
 
-    Reported only if the API answers, since otherwise other faults come first.
+    Reported only if the API answers: otherwise other faults come first.
     """
     metrics = evidence.metrics
     found, available = metrics.api_service.value, metrics.available
@@ -164,7 +161,7 @@ def api_service_not_verified(evidence: Evidence) -> Iterator[Finding]:
         return
     if found.spec.service is not None and found.spec.insecure_skip_tls_verify:
         title = (
-            "the API server does not verify who answers as metrics-server (insecureSkipTLSVerify)"
+            "the API server does not verify metrics-server's certificate (insecureSkipTLSVerify)"
         )
         seen = "spec.insecureSkipTLSVerify: true"
         proof = api_proof(metrics.api_service_name, seen, metrics.api_service)
@@ -172,10 +169,10 @@ def api_service_not_verified(evidence: Evidence) -> Iterator[Finding]:
 
 
 def distrust(metrics: MetricsPath) -> str:
-    """Why the API server rejects metrics-server's certificate, in its words; "" if it accepts the certificate.
+    """The API server's reason for rejecting metrics-server's certificate; "" if it accepts the certificate.
 
-    Since 1.36 the APIService's condition has the reason. Before, the APIService is available and
-    every request fails.
+    Since 1.36 the APIService's condition has the reason. Before 1.36, the APIService is available,
+    and every request fails with the reason.
     """
     condition, doubt = metrics.available, metrics.node_metrics.doubt
     said = condition.message if condition is not None and not condition.true else ""
@@ -204,15 +201,15 @@ def _why_unavailable(reason: str, metrics: MetricsPath) -> Code:
 
 
 _TITLES = {
-    Code.API_SERVICE_WIRING: "the metrics APIService leads nowhere: {reason}",
-    Code.NO_READY_METRICS_SERVER: "metrics-server {ready} ready; APIService says {reason}",
+    Code.API_SERVICE_WIRING: "the metrics APIService has no endpoint: {reason}",
+    Code.NO_READY_METRICS_SERVER: "metrics-server {ready} ready; APIService: {reason}",
     Code.API_SERVICE_UNREACHABLE: "the metrics APIService fails: {reason}",
-    Code.INCONCLUSIVE: "APIService says {reason}; could not tell whether metrics-server runs",
+    Code.INCONCLUSIVE: "APIService: {reason}; could not tell whether metrics-server runs",
 }
 
 
 def ready_count(metrics: MetricsPath) -> str:
-    """Ready and wanted replicas as in kubectl: `0/3`."""
+    """Ready and desired replicas, as kubectl prints them: `0/3`."""
     if metrics.deployment.value is not None:
         deployment = metrics.deployment.value
         return f"{deployment.status.ready_replicas}/{deployment.spec.replicas}"
@@ -222,9 +219,9 @@ def ready_count(metrics: MetricsPath) -> str:
 
 @rule(Code.METRICS_SERVER_POD_BROKEN)
 def pods_broken(evidence: Evidence) -> Iterator[Finding]:
-    """metrics-server's pods do not run at all."""
+    """Some of metrics-server's pods do not run."""
     pods = evidence.metrics.pods
-    # If another pod is ready, an evicted pod is only left over.
+    # If another pod is ready, an evicted pod is only a remnant.
     serves = any(pod.ready for pod in pods.or_else(()))
     broken = [
         (pod, why)
@@ -242,7 +239,7 @@ def pods_broken(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _why_broken(pod: Pod, at: datetime) -> str:
-    """Why the pod does not run; empty if it runs, or was only just created and is not scheduled yet."""
+    """Why the pod does not run. Empty if it runs, or is too new to be scheduled."""
     for status in pod.status.container_statuses:
         waiting = status.state.waiting
         if waiting is not None and waiting.reason != "ContainerCreating":
@@ -264,10 +261,7 @@ def scaled_down(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.METRICS_SERVER_FORBIDDEN)
 def metrics_server_forbidden(evidence: Evidence) -> Iterator[Finding]:
-    """The API server refuses metrics-server's account.
-
-    metrics-server's log shows this. The log is ignored while metrics are available.
-    """
+    """metrics-server's log shows that its account lacks a permission. Ignored while metrics are available."""
     measured = evidence.metrics.measured_nodes
     denials = evidence.metrics.denials
     if measured is None or measured or not denials.value:
@@ -276,7 +270,7 @@ def metrics_server_forbidden(evidence: Evidence) -> Iterator[Finding]:
     account = next(iter(denials.value)).user.removeprefix(_ACCOUNT_USER)
     yield finding(
         Code.METRICS_SERVER_FORBIDDEN,
-        f"metrics-server may not {named(sorted(by_right))}: its account {account} lacks the right",
+        f"metrics-server may not {named(sorted(by_right))}: its account {account} lacks the permission",
         proofs=[
             Proof(each.pod, each.text, str(Vantage.SCRAPER_LOG), denials.at)
             for _, each in sorted(by_right.items())
@@ -336,7 +330,7 @@ def _to_remove(flag: str, evidence: Evidence) -> dict[str, str]:
 
 
 def _without(flag: str, evidence: Evidence) -> str:
-    """A JSON patch (RFC 6902) of the Deployment that removes the flag, only if it is still there."""
+    """A JSON patch (RFC 6902) that removes the flag from the Deployment if the Deployment still has it."""
     deployment, pods = evidence.metrics.deployment.value, evidence.metrics.pods.or_else(())
     spec = deployment.spec.template.spec if deployment is not None else pods[0].spec
     for index, container in enumerate(spec.containers):
@@ -353,7 +347,7 @@ def _without(flag: str, evidence: Evidence) -> str:
 
 
 def insecure_flags(evidence: Evidence) -> list[str]:
-    """metrics-server's flags that turn off the verification of kubelets; ours verifies nevertheless."""
+    """metrics-server's flags that turn off the verification of kubelets. Empty for ours, which always verifies."""
     return [] if evidence.metrics.is_ours else insecure_words(evidence.metrics.flags)
 
 
@@ -364,7 +358,7 @@ def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
     found, nodes = evidence.metrics.node_metrics, evidence.nodes.or_else(())
     missing = without_metrics(evidence, new=False)
     if missing:
-        title = f"no metrics of {len(missing)} of {counted(len(nodes), 'node')}"
+        title = f"no metrics for {len(missing)} of {counted(len(nodes), 'node')}"
         proofs = [api_proof(name, "no NodeMetrics", found) for name in missing]
         yield finding(
             Code.PARTIAL_METRICS, title, subjects=missing, proofs=proofs, details=pods_of(evidence)

@@ -31,7 +31,7 @@ def no_kubelet_reports(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.NODE_NOT_READY)
 def not_ready(evidence: Evidence) -> Iterator[Finding]:
-    """Some nodes are NotReady: their kubelets are silent, or report it themselves."""
+    """Some nodes are NotReady: their kubelets are silent, or report a fault."""
     found = _not_ready(evidence)
     if found:
         title = f"{counted(len(found), 'node')} NotReady"
@@ -61,7 +61,7 @@ def _said(condition: Condition) -> str:
 
 @rule(Code.CLOCK_SKEW)
 def clock_skew(evidence: Evidence) -> Iterator[Finding]:
-    """A node's clock is wrong. The kubelet dates its Lease by it, and the API server dates the same write by its own clock."""
+    """A node's clock is wrong: the kubelet's time in its Lease differs from the API server's time of the same write."""
     known = {node.name for node in evidence.nodes.or_else(())}
     skews = {
         lease.name: skew
@@ -79,7 +79,7 @@ def clock_skew(evidence: Evidence) -> Iterator[Finding]:
         + named([f"{name} is {said[name]}" for name in sorted(skews)]),
         subjects=sorted(skews),
         proofs=[
-            api_proof(name, f"its Lease, when written: {said[name]}", evidence.leases)
+            api_proof(name, f"its Lease is written {said[name]}", evidence.leases)
             for name in sorted(skews)
         ],
         severity=Severity.WARNING if worst <= _SKEW_ERROR else None,
@@ -111,7 +111,7 @@ def shared_identity(evidence: Evidence) -> Iterator[Finding]:
             yield finding(
                 Code.SHARED_MACHINE_IDENTITY,
                 f"{counted(sum(map(len, shared.values())), 'node')} share {what} with another: they were cloned from one "
-                "image, and it identifies none of them",
+                "image, so the ID identifies none of them",
                 subjects=sorted(name for names in shared.values() for name in names),
                 proofs=[
                     api_proof(", ".join(names), f"{what} {value}", evidence.nodes)
@@ -128,13 +128,13 @@ _IDENTITIES: dict[str, Callable[[Node], str]] = {
 
 @rule(Code.LIVE_BOOTSTRAP_TOKENS)
 def live_bootstrap_tokens(evidence: Evidence) -> Iterator[Finding]:
-    """There are live bootstrap tokens, by the signatures in kube-public/cluster-info."""
+    """Live bootstrap tokens exist, by the signatures in kube-public/cluster-info."""
     tokens = evidence.bootstrap_tokens.or_else(())
     if tokens:
         yield finding(
             Code.LIVE_BOOTSTRAP_TOKENS,
-            f"{counted(len(tokens), 'live bootstrap token')} ({named(tokens)}): each holder gets "
-            "a client certificate for any node name; tokens without the usage 'signing' do not "
-            "show here",
+            f"{counted(len(tokens), 'live bootstrap token')} ({named(tokens)}): any holder gets "
+            "a client certificate for any node name; tokens without the usage 'signing' are not "
+            "visible",
             subjects=tokens,
         )

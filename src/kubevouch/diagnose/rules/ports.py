@@ -24,7 +24,7 @@ from kubevouch.kube.resources import Node
 from kubevouch.x509 import Certificate, duration_text, life_used
 
 OVERDUE = 0.92
-"""The used part of a certificate's life after which it should have been replaced. Kubelets renew at 70 to 90 %."""
+"""A certificate is overdue above this share of its life. Kubelets renew at 70 to 90 %."""
 
 
 @rule(Code.KUBELET_UNREACHABLE)
@@ -69,16 +69,16 @@ _ON_THE_PORT = {
     Code.NO_SERVING_CERTIFICATE: (
         "node",
         "nodes",
-        "without a serving certificate (tls: internal error): scrapes, logs and exec fail there",
+        "without a serving certificate (tls: internal error): scrapes, logs and exec fail",
     ),
     Code.NO_IP_SANS: (*_SERVES, "without any IP address"),
     Code.SELF_SIGNED: (*_SERVES, "self-signed by the kubelet"),
-    Code.SAN_MISMATCH: (*_SERVES, "for other names than the dialled one"),
+    Code.SAN_MISMATCH: (*_SERVES, "that lacks the dialled address or name"),
     Code.NOT_YET_VALID: (*_SERVES, "that is not valid yet"),
     Code.SIGNED_BY_OTHER_CA: (*_SERVES, "from a CA other than the cluster's"),
     Code.OTHER_VERIFICATION_FAILURE: (*_SERVES, "that does not verify"),
 }
-"""For each code, the title's beginning for one port and for several, and its end."""
+"""For each code, how the title begins for one port and for several, and how it ends."""
 
 
 @rule(*_ON_THE_PORT)
@@ -149,9 +149,9 @@ def _on_nodes(code: Code, title: str, found: Sequence[PortState]) -> Finding:
 
 @rule(Code.ADDRESS_TYPE_MISMATCH)
 def address_type(evidence: Evidence) -> Iterator[Finding]:
-    """metrics-server dials an address that the certificates lack; the finding names a better order."""
+    """metrics-server dials an address that the certificates lack. The finding names a better order of types."""
     trust = evidence.trust.value
-    # Without its pods it is unknown what metrics-server dials.
+    # metrics-server's pods show what it dials.
     if trust is None or not evidence.metrics.pods.is_known:
         return
     types = preferred_types(evidence.metrics.flags)
@@ -161,14 +161,14 @@ def address_type(evidence: Evidence) -> Iterator[Finding]:
         served = seen.get(node.name)
         if served is None or served.verdict is None or served.verdict.reason not in NOT_COVERED:
             continue
-        better = next((t for t in _types(node) if _would_do(node, [t], served, trust)), None)
+        better = next((t for t in _types(node) if _verifies(node, [t], served, trust)), None)
         if better is not None:
             misdialled[node.name] = better
     if misdialled:
         what = named(sorted(set(misdialled.values())))
         order = list(dict.fromkeys([*misdialled.values(), *types]))
         nodes = evidence.nodes.or_else(())
-        spoiled = [n.name for n in nodes if _spoils(n, order, seen.get(n.name), trust)]
+        spoiled = [n.name for n in nodes if _breaks(n, order, seen.get(n.name), trust)]
         yield finding(
             Code.ADDRESS_TYPE_MISMATCH,
             f"metrics-server dials {types[0]}, but the certificates of "
@@ -182,7 +182,7 @@ def _types(node: Node) -> list[str]:
     return list(dict.fromkeys(address.type for address in node.status.addresses))
 
 
-def _would_do(node: Node, types: Sequence[str], served: Served, trust: TrustedRoots) -> bool:
+def _verifies(node: Node, types: Sequence[str], served: Served, trust: TrustedRoots) -> bool:
     """Whether metrics-server would trust the kubelet with this order of address types."""
     dialled, address = served.dialled, scraped_address(node, types)
     if not dialled.chain or address is None:
@@ -190,11 +190,11 @@ def _would_do(node: Node, types: Sequence[str], served: Served, trust: TrustedRo
     return verdict_on(dialled.chain, trust.certificates, address, dialled.at).trusted
 
 
-def _spoils(node: Node, order: Sequence[str], served: Served | None, trust: TrustedRoots) -> bool:
+def _breaks(node: Node, order: Sequence[str], served: Served | None, trust: TrustedRoots) -> bool:
     """Whether the certificate fits the address dialled now, but not the address that this order picks."""
-    return served is not None and served.is_trusted and not _would_do(node, order, served, trust)
+    return served is not None and served.is_trusted and not _verifies(node, order, served, trust)
 
 
 def _advice(order: Sequence[str], spoiled: Sequence[str]) -> str:
     flag = f"--kubelet-preferred-address-types={','.join(order)} would work"
-    return f"{flag} for them, and not for {named(spoiled)}" if spoiled else flag
+    return f"{flag} for them, but not for {named(spoiled)}" if spoiled else flag

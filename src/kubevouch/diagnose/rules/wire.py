@@ -1,4 +1,4 @@
-"""The state of each kubelet's port, from our own handshake or metrics-server's log, and what has only just started.
+"""The state of each kubelet's port, from our own handshake or metrics-server's log, and what is too new to judge.
 
 A port has one code, the first in Go's order of checks (dates, names, authority, usage). The first
 failure hides the rest.
@@ -49,8 +49,7 @@ _IN_LOG = (
     ("x509: ", Code.OTHER_VERIFICATION_FAILURE),
     ("remote error: tls: internal error", Code.NO_SERVING_CERTIFICATE),
     ("dial tcp", Code.KUBELET_UNREACHABLE),
-    # Its own timeout comes before that of a connection attempt (metrics-server
-    # pkg/scraper/scraper.go).
+    # metrics-server's timeout ends before that of a connection attempt (pkg/scraper/scraper.go).
     ("context deadline exceeded", Code.KUBELET_UNREACHABLE),
 )
 _BEFORE = re.compile(r"current time \S+ is before ")
@@ -67,7 +66,7 @@ class PortState:
 
     @property
     def refuses(self) -> bool:
-        """Whether the node refused the connection, by Go's text, dialled or logged."""
+        """Whether the node refused the connection, by Go's error."""
         return self.proof.seen.endswith("connect: connection refused")
 
 
@@ -92,7 +91,7 @@ def is_dark(served: Served) -> bool:
 
 
 def is_our_side(served: Served) -> bool:
-    """Whether this machine could not open a connection, which says nothing about the kubelet."""
+    """Whether this machine failed to open a connection. The kubelet may be fine."""
     failure = served.dialled.failure
     return failure is not None and failure.kind is FailureKind.OUR_SIDE
 
@@ -104,7 +103,7 @@ def is_silent(served: Served) -> bool:
 
 
 def code_of(served: Served) -> Code | None:
-    """The code for what the wire showed; None if all is well or unknown."""
+    """The code for the handshake's result; None if all is well or unknown."""
     if served.dialled.failure is not None:
         return _code_of_failure(served)
     leaf, verdict = served.dialled.leaf, served.verdict
@@ -113,7 +112,7 @@ def code_of(served: Served) -> Code | None:
     code = _CODES.get(verdict.reason, Code.OTHER_VERIFICATION_FAILURE)
     if code == Code.SIGNED_BY_OTHER_CA and is_self_signed(leaf):
         return Code.SELF_SIGNED
-    # The wrong date may be that of the CA above.
+    # The date may be that of the CA.
     return (
         code
         if verdict.at_fault in (None, leaf) or code == Code.SIGNED_BY_OTHER_CA
@@ -172,7 +171,7 @@ def _port_state(served: Served, evidence: Evidence, logged: PortState | None) ->
 
 
 def _logged(evidence: Evidence) -> dict[str, PortState]:
-    """The state in metrics-server's log, by node. Only for nodes without metrics, since a success leaves no line."""
+    """The state in metrics-server's log, by node. Only for nodes without metrics, since a success is not logged."""
     measured = evidence.metrics.measured_nodes
     if measured is None:
         return {}
@@ -227,7 +226,7 @@ _BACKDATED = timedelta(minutes=5)
 
 
 def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
-    """Ready nodes that the metrics API lacks, although it answers. new: only nodes too young for metrics; else only the others."""
+    """Ready nodes that are missing from the metrics API. new: whether to return the nodes too young for metrics, or the others."""
     present, available = evidence.metrics.measured_nodes, evidence.metrics.available
     if present is None or available is None or not available.true:
         return []
@@ -278,8 +277,8 @@ def _has_new_certificate(node: str, evidence: Evidence) -> bool:
 def current_pods(metrics: MetricsPath) -> tuple[Pod, ...]:
     """metrics-server's pods, except those that a roll-out will replace.
 
-    A roll-out will replace a pod if its command line differs from the Deployment's, or, if that is
-    unknown, from the newest pod's. If no pod has the Deployment's, all pods count.
+    That is a pod whose command line differs from the Deployment's, or from the newest pod's if the
+    Deployment is unknown. If no pod has the Deployment's command line, returns all pods.
     """
     pods, deployment = metrics.pods.or_else(()), metrics.deployment.value
     if not pods:
@@ -299,7 +298,7 @@ def _words(spec: PodSpec) -> tuple[tuple[str, ...], ...]:
 
 
 def only_starting(evidence: Evidence) -> bool:
-    """Whether no metrics-server is ready only because its pods are new."""
+    """Whether new pods are the only reason why metrics-server is not ready."""
     metrics = evidence.metrics
     pods = current_pods(metrics)
     if not pods or any(port.code for port in port_states(evidence)) or metrics.denials.or_else(()):
@@ -308,9 +307,9 @@ def only_starting(evidence: Evidence) -> bool:
 
 
 def awaits_its_endpoint(evidence: Evidence) -> bool:
-    """Whether every ready metrics-server has only just become ready.
+    """Whether all ready pods of metrics-server have only just become ready.
 
-    The EndpointSlice is updated after the pod, and the APIService's check runs after that.
+    The EndpointSlice is updated after the pod, and then the APIService is checked.
     """
     ready = [pod for pod in evidence.metrics.pods.or_else(()) if pod.ready]
     return bool(ready) and all(_is_young(_ready_since(pod), evidence.at) for pod in ready)
@@ -322,7 +321,7 @@ def is_young(pod: Pod, at: datetime) -> bool:
 
 
 def _waits(pod: Pod) -> bool:
-    """Whether a container of the pod is waiting, and not only being created."""
+    """Whether a container is waiting for something other than its creation."""
     waiting = (status.state.waiting for status in pod.status.container_statuses)
     return any(each is not None and each.reason != "ContainerCreating" for each in waiting)
 

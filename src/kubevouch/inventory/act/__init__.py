@@ -1,4 +1,1 @@
-"""The exporter: keeps the certificates of a cluster up to date, and serves them as metrics.
-
-Never writes.
-"""
+"""The exporter: watches the certificates of a cluster and serves them as metrics. It never writes."""

@@ -1,4 +1,4 @@
-"""The next kubelet to dial. Each has its own times; a new one is dialled at once, a failed one after a backoff.
+"""Decides which kubelet to dial next. New kubelets are dialled at once, failed ones after a backoff, the rest at intervals.
 
 Only a few failed kubelets are dialled at once, so they never delay others. A node that keeps
 changing its address has at most one dial in progress.
@@ -6,6 +6,7 @@ changing its address has at most one dial in progress.
 
 import heapq
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from kubevouch.clock import Clock
@@ -19,7 +20,7 @@ AGAIN_AT_ONCE: Final = 16
 
 @dataclass(slots=True, eq=False)
 class PlannedKubelet:
-    """A kubelet to dial. due: when, by the monotonic clock."""
+    """A kubelet to dial. due: when to dial it, by the monotonic clock; infinite during a dial."""
 
     target: Target
     phase: float
@@ -41,7 +42,7 @@ class DialPlan:
         self._regular: list[tuple[float, str]] = []
         self._failed: list[tuple[float, str]] = []
         self._dialled: set[str] = set()
-        """The nodes with a dial in progress, perhaps at an old address."""
+        """Nodes with a dial in progress, perhaps at an old address."""
 
     def __iter__(self) -> "DialPlan":
         return self
@@ -54,6 +55,7 @@ class DialPlan:
         if found is None:
             raise StopIteration
         self._dialled.add(found.target.node)
+        found.due = inf
         return found.target
 
     def _failed_dials(self) -> int:
@@ -66,8 +68,8 @@ class DialPlan:
         while heap and heap[0][0] <= now:
             due, name = heapq.heappop(heap)
             each = self._planned.get(name)
-            # A new plan or a removal leaves an old entry behind. A node that is being dialled
-            # elsewhere returns when that is done.
+            # A change or a removal leaves an old entry in the heap. `done` adds a node again that
+            # is being dialled at an old address.
             if each is None or each.due != due or name in self._dialled:
                 continue
             if bool(each.failures) == failed:
@@ -76,12 +78,12 @@ class DialPlan:
 
     @property
     def unasked(self) -> int:
-        """How many kubelets were never dialled."""
+        """The number of kubelets that were never dialled."""
         return sum(not each.asked for each in self._planned.values())
 
     @property
     def late(self) -> float:
-        """How many seconds the longest overdue kubelet has been due. Failed kubelets do not count."""
+        """Seconds since the longest overdue kubelet was due. Failed kubelets do not count."""
         due = [
             each.due
             for name, each in self._planned.items()
@@ -90,7 +92,7 @@ class DialPlan:
         return max(0.0, self._clock.monotonic() - min(due)) if due else 0.0
 
     def put(self, target: Target, *, now: bool = False) -> None:
-        """Adds a kubelet. It is dialled at once if it is new, has moved, or if `now` is set."""
+        """Adds a kubelet. It is dialled at once if it is new, if its address is new, or if `now` is set."""
         before = self._planned.get(target.node)
         if before is not None and before.target == target:
             if now:
@@ -106,15 +108,15 @@ class DialPlan:
         self._planned.pop(name, None)
 
     def hurry(self, name: str, seconds: float = 0.0) -> None:
-        """Dials a kubelet within that many seconds, unless it is due sooner."""
+        """Makes a kubelet due within `seconds`, unless it is due sooner."""
         each = self._planned.get(name)
         at = self._clock.monotonic() + seconds
-        if each is not None and name not in self._dialled and each.due > at:
+        if each is not None and each.due > at:
             each.due = at
             self._push(each)
 
     def hurry_all(self) -> None:
-        """Dials all kubelets again, since their verdicts may change."""
+        """Makes all kubelets due now."""
         for name in self._planned:
             self.hurry(name)
 
@@ -129,7 +131,7 @@ class DialPlan:
             return False
         each.asked = True
         each.failures = each.failures + 1 if failed else 0
-        each.due = self._clock.monotonic() + self._wait(each)
+        each.due = min(each.due, self._clock.monotonic() + self._wait(each))
         self._push(each)
         return True
 

@@ -1,4 +1,4 @@
-"""The whole exporter: watches, dials and reads until cancelled, and serves the results."""
+"""The whole exporter: watches, dials and reads until cancelled, and serves the results as metrics."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 
 INTERVAL: Final = 900.0
 READY_AFTER: Final = 30.0
-"""Seconds after the list of Nodes from which the exporter is ready, even if some kubelets are
+"""The exporter is ready this many seconds after the first list of Nodes, even if some kubelets are
 silent."""
 _STUCK: Final = 120.0
 _GROUP: Final = "admissionregistration.k8s.io"
@@ -41,7 +41,7 @@ _CALLED: Final = (
     ),
     Resource(_GROUP, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", Object),
 )
-"""Objects with a caBundle. The API server verifies other servers by it."""
+"""Objects with a caBundle, with which the API server verifies the servers that it calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class _Watches:
 class Exporter:
     """One exporter process. rng: returns a random number in [0, 1).
 
-    It uses the API server's time, except for this machine's time in the log.
+    It uses the API server's time, except in the log.
     """
 
     def __init__(

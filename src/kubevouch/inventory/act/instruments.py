@@ -24,7 +24,7 @@ class ExporterInstruments:
         self.registry = registry
         self.dials = Counter(
             f"{PREFIX}dials",
-            "Handshakes with kubelets by outcome.",
+            "Handshakes with kubelets, by outcome.",
             ["result"],
             registry=registry,
         )
@@ -43,7 +43,7 @@ class ExporterInstruments:
         self.dials.labels("answered")
 
     def dialled(self, failure: str) -> None:
-        """Counts a handshake that has ended."""
+        """Counts a finished handshake. failure: "" if the kubelet presented a certificate."""
         self.dials.labels(failure or "answered").inc()
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
@@ -86,7 +86,7 @@ def exporter_gauges(
     )
     yield _gauges(
         "kubevouch_csr_oldest_pending_age_seconds",
-        "How long the first kubelet has waited, over all its CSRs; 0 if none waits.",
+        "How long the longest waiting kubelet has waited, over all its CSRs; 0 if no kubelet waits.",
         "signer",
         {signer: pending_age(each, now) for signer, each in pending.items()},
     )
@@ -99,17 +99,17 @@ def exporter_gauges(
     if others.read_at is not None:
         yield _gauge(
             f"{PREFIX}read_last_success_timestamp_seconds",
-            "When other certificates than kubelets' were last read, in seconds since 1970.",
+            "When certificates other than kubelets' were last read, in seconds since 1970.",
             others.read_at.timestamp(),
         )
     yield _gauge(
         f"{PREFIX}not_read",
-        "Places besides kubelets that could not be read.",
+        "Places other than kubelets that could not be read.",
         others.not_read,
     )
     yield _gauge(
         f"{PREFIX}left_out",
-        "Certificates without a series, since there are too many.",
+        "Certificates without a series because of the limit on series.",
         others.left_out,
     )
 
@@ -117,7 +117,7 @@ def exporter_gauges(
 def _coverage(kubelets: Kubelets) -> Iterator[Metric]:
     nodes, asked, failures = len(kubelets.nodes), len(kubelets.results), kubelets.failures()
     unasked = nodes - asked
-    yield _gauge(f"{PREFIX}nodes", "Nodes of the cluster.", nodes)
+    yield _gauge(f"{PREFIX}nodes", "Nodes in the cluster.", nodes)
     yield _gauge(
         f"{PREFIX}nodes_answered",
         "Nodes whose kubelet presented a certificate at its last dial.",
@@ -125,7 +125,7 @@ def _coverage(kubelets: Kubelets) -> Iterator[Metric]:
     )
     yield _gauges(
         f"{PREFIX}nodes_unanswered",
-        "Nodes whose kubelet presented no certificate, by reason; not-asked: not dialled yet, or without an address.",
+        "Nodes whose kubelet presented no certificate, by reason. not-asked: not dialled yet, or the Node has no address.",
         "reason",
         {**dict(sorted(failures.items())), **({"not-asked": unasked} if unasked else {})},
     )
@@ -165,7 +165,7 @@ def node_pages(
     )
     yield from family(
         "serving_issued_not_served",
-        "Whether the kubelet serves another certificate than its newest issued one.",
+        "Whether the kubelet serves an older certificate than its newest issued one.",
         (
             (name, int(not_served(each, issued[name])))
             for name, each in found

@@ -1,4 +1,4 @@
-"""Dials every kubelet in turn, and keeps some hundred bytes of metrics about its last certificate."""
+"""Dials every kubelet in turn, and keeps a few hundred bytes of metrics about its last certificate."""
 
 import contextlib
 from collections import Counter
@@ -25,7 +25,7 @@ from kubevouch.kubelet.io.dial import dial
 _TICK: Final = 1.0
 AT_ONCE: Final = 64
 _SOON: Final = 10.0
-"""Seconds from a certificate's issue until its kubelet serves it. A kubelet is not dialled more often, however many CSRs it makes."""
+"""Seconds that a kubelet may need to serve a newly issued certificate. Its CSRs cause no dials at shorter intervals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Kubelets:
         return self.clock.monotonic() - self._turned
 
     def failures(self) -> Counter[str]:
-        """How many Nodes presented no certificate at their last dial, by reason."""
+        """The number of Nodes that presented no certificate at their last dial, by reason."""
         return Counter(each.failure for each in self.results.values() if each.failure)
 
     def series(self) -> Iterator[Series]:
@@ -99,7 +99,7 @@ class Kubelets:
         self.results.pop(name, None)
 
     def dial_soon(self, name: str) -> None:
-        """Dials a node soon. It has made a CSR, or will soon serve a new certificate."""
+        """Dials a node soon, since it has made a CSR or will soon serve a new certificate."""
         self.plan.hurry(name, _SOON)
 
     def trust(self, roots: TrustedRoots) -> None:

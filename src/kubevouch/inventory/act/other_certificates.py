@@ -1,4 +1,4 @@
-"""Regularly reads all certificates except kubelets': CAs, API servers, caBundles, and the servers that these verify."""
+"""Regularly reads all certificates except kubelets': of CAs, API servers, caBundles, and the servers that caBundles verify."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -24,17 +24,17 @@ _GATHERED: Final = 10.0
 """Seconds to wait for further changes, so that they share one read."""
 _UNTIL_LISTED: Final = 0.5
 MOST_ROWS: Final = 20_000
-"""The most rows with series, so that authors of CSRs, webhooks and APIServices cannot fill the
-memory."""
+"""The most rows with series. Without a limit, authors of CSRs, webhooks and APIServices could fill
+the memory."""
 
-_MOST_TOLD: Final = 50
+_MOST_REPORTED: Final = 50
 
 
 @dataclass(eq=False)
 class OtherCertificates:
     """The result of the last read, as series. timeout: seconds for a handshake.
 
-    nodes: returns every Node; None before their first list. trust: called with the CAs after each
+    nodes: returns every Node, or None before they are listed. trust: called with the CAs after each
     read. unread: called with each place that could not be read, once for each reason.
     """
 
@@ -47,11 +47,11 @@ class OtherCertificates:
     unread: Callable[[NotRead], None]
     series: tuple[Series, ...] = ()
     not_read: int = 0
-    """How many places could not be read."""
+    """The number of places that could not be read."""
     left_out: int = 0
-    """How many rows are over MOST_ROWS, and so have no series."""
+    """The number of rows above MOST_ROWS, which have no series."""
     read_at: datetime | None = None
-    _told: frozenset[tuple[str, str]] = frozenset()
+    _reported: frozenset[tuple[str, str]] = frozenset()
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def read_soon(self) -> None:
@@ -62,6 +62,7 @@ class OtherCertificates:
         """Reads until cancelled: at once, after changes, and every few minutes."""
         while True:
             self._changed.clear()
+            due = self.api.server_clock.monotonic() + EVERY
             try:
                 await self._read()
             except KubevouchError as error:
@@ -70,13 +71,14 @@ class OtherCertificates:
                 continue
             self.backoff.succeeded()
             await self.api.server_clock.sleep(_GATHERED)
-            await self._next()
+            await self._next(due)
 
-    async def _next(self) -> None:
-        """Returns after a change, or when the interval is over."""
+    async def _next(self, due: float) -> None:
+        """Returns after a change, or at `due`, by the monotonic clock."""
+        clock = self.api.server_clock
         waits = (
             asyncio.ensure_future(self._changed.wait()),
-            asyncio.ensure_future(self.api.server_clock.sleep(EVERY - _GATHERED)),
+            asyncio.ensure_future(clock.sleep(due - clock.monotonic())),
         )
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -88,7 +90,7 @@ class OtherCertificates:
         clock = self.api.server_clock
         inquiry, at = Inquiry(clock), clock.now()
         trust = await gather_trust(self.api, inquiry)
-        # A CA that is unreadable now was good a moment ago.
+        # If the CAs are unreadable, the last ones stay in use.
         if trust.value is not None:
             self.trust(trust.value)
         while (listed := self.nodes()) is None:
@@ -101,14 +103,14 @@ class OtherCertificates:
         found = all_found(at, nodes, trust, csrs, served=None, beside=beside)
         rows = rows_of(found)
         self.left_out = max(0, len(rows) - MOST_ROWS)
-        # The first to end comes first.
+        # The first to expire comes first.
         self.series = tuple(series_of(row, place) for row, place in placed(rows[:MOST_ROWS]))
         self.read_at = at
-        self._tell([each for each in found.not_read if not each.is_ordinary])
+        self._report_unread([each for each in found.not_read if not each.is_ordinary])
 
-    def _tell(self, unread: Sequence[NotRead]) -> None:
+    def _report_unread(self, unread: Sequence[NotRead]) -> None:
         self.not_read = len(unread)
-        for each in unread[:_MOST_TOLD]:
-            if (each.what, each.doubt.text) not in self._told:
+        for each in unread[:_MOST_REPORTED]:
+            if (each.what, each.doubt.text) not in self._reported:
                 self.unread(each)
-        self._told = frozenset((each.what, each.doubt.text) for each in unread[:_MOST_TOLD])
+        self._reported = frozenset((each.what, each.doubt.text) for each in unread[:_MOST_REPORTED])

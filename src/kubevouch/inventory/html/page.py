@@ -16,7 +16,7 @@ class Cell(NamedTuple):
 
 
 class PageTable(NamedTuple):
-    """A table. It scrolls by itself if too wide."""
+    """A table. If it is too wide, it scrolls."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
@@ -33,7 +33,7 @@ class Line(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A date on the time-line. at: its position in percent of the width. kind: "grid" or "now"."""
+    """A date on the timeline. at: its position in percent of the width. kind: "grid" or "now"."""
 
     at: float
     kind: str
@@ -41,7 +41,7 @@ class Tick(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """A dot in a lane, for certificates that end at about the same time."""
+    """A dot in a lane, for certificates that expire at about the same time."""
 
     at: float
     tone: str
@@ -50,7 +50,7 @@ class Dot(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """A lane of the time-line, for one use. top: in pixels."""
+    """A lane of the timeline, for one use. top: in pixels."""
 
     use: str
     size: str
@@ -59,7 +59,7 @@ class Lane(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """The time-line of all certificates' ends. height: in pixels."""
+    """The timeline of expiry dates. height: in pixels."""
 
     label: str
     height: int
@@ -88,7 +88,7 @@ class Chain(NamedTuple):
 
 
 class PageSection(NamedTuple):
-    """A section of the page. Its contents have this order. kind: a CSS class."""
+    """A section of the page, with its parts in the order of the fields. kind: a CSS class."""
 
     heading: str
     kind: str = ""
@@ -100,7 +100,7 @@ class PageSection(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """A number and what it counts. The tone applies if the number is not 0."""
+    """A number and what it counts. tone: used if the number is not 0."""
 
     number: int
     what: str

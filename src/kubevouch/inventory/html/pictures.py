@@ -1,4 +1,4 @@
-"""The pictures: a time-line with more room for near dates, and what each CA has signed."""
+"""The pictures: a timeline with more room for near dates, and the certificates that each CA signed."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ MOST_CHAINS: Final = 12
 
 _DAY: Final = timedelta(days=1)
 _LINEAR_DAYS: Final = 14.0
-"""Days that are drawn about to scale. Beyond that, each doubling takes the same room."""
+"""The first days are drawn about to scale. After that, each doubling takes the same width."""
 _TICKS: Final = (
     (-365, "-1y"), (-30, "-30d"), (0, "now"), (30, "30d"), (90, "90d"),
     (365, "1y"), (1095, "3y"), (3650, "10y"), (36500, "100y"),
@@ -45,7 +45,7 @@ class _Scale:
         return round(_LEFT + (_RIGHT - _LEFT) * (_bent(days) - self._begin) / self._size, 1)
 
     def ticks(self) -> Iterator[Tick]:
-        """The dates between the first and the last expiry. Labels that would overlap on a narrow screen are empty."""
+        """Yields dates between the first and the last expiry. Labels that would overlap on a narrow screen are empty."""
         last = -100.0
         for days, word in _TICKS:
             if not self._first <= days <= self._last:
@@ -61,7 +61,7 @@ def _bent(days: float) -> float:
 
 
 def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
-    """A lane for each use; None without any certificate. Certificates that expire at about the same time share a larger dot."""
+    """Draws a lane for each use, with one larger dot for certificates that expire together. None without certificates."""
     ends: dict[str, list[tuple[CertificateRow, float]]] = {}
     for row in rows:
         if row.remaining is not None:
@@ -86,7 +86,7 @@ def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
                 ],
             )
         )
-    label = f"When {len(days)} certificates end; the tables below have every date."
+    label = f"When {len(days)} certificates expire. The tables below have every date."
     return Timeline(label, _HEAD + _LANE * len(lanes), list(scale.ticks()), lanes)
 
 
@@ -99,7 +99,7 @@ class _Authority(NamedTuple):
 
 def chains(rows: Sequence[CertificateRow], limits: Limits) -> list[Chain]:
     """A picture for each CA, the one with most signatures first."""
-    # Each control plane's disk has the same one: the first row represents it.
+    # Each control plane's disk has the same CA: the first row represents it.
     authorities = {
         each.found.certificate: each
         for each in reversed(rows)
@@ -125,7 +125,7 @@ def _chain(authority: _Authority, uses: dict[str, list[CertificateRow]], limits:
     elif own is not None and own.found.certificate is not None:
         title, about = name, f"until {expires_text(own.found.certificate.not_after)}"
     else:
-        title, about = name or "unknown", "its own certificate was not seen"
+        title, about = name or "unknown", "its own certificate was not read"
     tone = TONES[limits.concern(own)] if own else ""
     boxes = [_box(title, about, f"ca {tone}".strip(), 0, left=1, width="99%")]
     for number, (use, rows) in enumerate(uses.items(), 1):
@@ -134,7 +134,7 @@ def _chain(authority: _Authority, uses: dict[str, list[CertificateRow]], limits:
         boxes.append(
             _box(f"{use}{count}", _ends(rows), TONES[worst], _STEP * number, left=28, width="90%")
         )
-    return Chain(f"{title} and what it has signed", _ROW + _STEP * len(uses) + 2, boxes)
+    return Chain(f"{title} and what it signed", _ROW + _STEP * len(uses) + 2, boxes)
 
 
 def _box(title: str, about: str, kind: str, top: int, *, left: int, width: str) -> Box:

@@ -1,4 +1,4 @@
-"""The inventory as a page: what matters most, a time-line, the chains, the tables, and what was not read."""
+"""The inventory as a page: what matters most, a timeline, the chains, the tables, and what was not read."""
 
 import shlex
 from collections import Counter
@@ -57,7 +57,7 @@ def report(
     limits: Limits,
     hint: Callable[[str], str] = str,
 ) -> WebPage:
-    """Builds the page. cluster: its name for people. hint: adapts one of our command lines to this cluster."""
+    """Builds the page. cluster: its display name. hint: adapts a command line of kubevouch to this cluster."""
     with_unread = (*rows_not_read(found.not_read), *rows)
     unread = unread_of(found)
     return WebPage(
@@ -94,15 +94,15 @@ def _first(found: FoundCertificates, outlook: Outlook, hint: Callable[[str], str
         if more := len(troubles) - len(shown):
             lines.append(Line(f"and {counted(more, 'more kind')}, in the table below"))
     else:
-        text = "No certificate read has ended or is near its end."
+        text = "No certificate that was read has expired or expires soon."
         lines.append(Line(word=text, tone=tone))
         if outlook.unknown:
-            lines.append(Line("Unread certificates may have ended, too."))
-    lines += [Line(f"Besides: {each}") for each in outlook.besides]
+            lines.append(Line("Certificates that were not read may have expired."))
+    lines += [Line(f"Also: {each}") for each in outlook.besides]
     first = outlook.first
     if not troubles and first is not None and first.remaining is not None:
         ends = f"{first.found.use} of {place_of(first)}, in {duration_text(first.remaining)}"
-        lines.append(Line(f"First to end: {ends}"))
+        lines.append(Line(f"Expires first: {ends}"))
         lines.append(Line(f"What stops then: {first.stops}", soft=True))
     if outlook.advice is not None:
         lines += _advised(outlook.advice, hint)
@@ -119,15 +119,15 @@ def _advised(advice: Advice, hint: Callable[[str], str]) -> Iterator[Line]:
 
 
 def _tiles(unread: int, rows: Sequence[CertificateRow], limits: Limits) -> tuple[Tile, ...]:
-    """The tiles. Files that may be missing are not counted as good."""
+    """Counts the rows. Files that may be missing do not count as good."""
     counts = Counter(
         concern
         for row in rows
         if (concern := limits.concern(row)) is not Concern.NONE or row.found.certificate
     )
     return (
-        Tile(counts[Concern.FAIL], "ended, wrong or missing", "bad"),
-        Tile(counts[Concern.WARN], "near their end, or self-signed by the kubelet", "warn"),
+        Tile(counts[Concern.FAIL], "expired, wrong or missing", "bad"),
+        Tile(counts[Concern.WARN], "expiring soon, or self-signed by the kubelet", "warn"),
         Tile(counts[Concern.NONE], "good", "good"),
         Tile(unread, "not read", "warn"),
     )
@@ -136,7 +136,7 @@ def _tiles(unread: int, rows: Sequence[CertificateRow], limits: Limits) -> tuple
 def _ends_when(rows: Sequence[CertificateRow], limits: Limits) -> PageSection:
     picture = timeline(rows, limits)
     none = [] if picture else [Line("No certificate was read.", soft=True)]
-    return PageSection("What ends when", lines=none, timeline=picture)
+    return PageSection("When certificates expire", lines=none, timeline=picture)
 
 
 def _stops(rows: Sequence[CertificateRow]) -> PageSection:
@@ -149,8 +149,8 @@ def _stops(rows: Sequence[CertificateRow]) -> PageSection:
         )
         for row, when in what_stops(rows)
     ]
-    table = PageTable(("CERTIFICATE", "FIRST ENDS", "WHAT STOPS", "RENEWED BY"), lines)
-    return PageSection("What stops when a certificate ends", tables=[table])
+    table = PageTable(("CERTIFICATE", "FIRST EXPIRES", "WHAT STOPS", "RENEWED BY"), lines)
+    return PageSection("What stops when a certificate expires", tables=[table])
 
 
 def _signed(rows: Sequence[CertificateRow], limits: Limits) -> PageSection:
@@ -212,7 +212,7 @@ def _summary_cells(each: UseSummary) -> list[Cell]:
 def _cells(row: CertificateRow, limits: Limits, why: str = "") -> tuple[Cell, ...]:
     found = row.found
     where = f"{found.node} {found.where}".strip()
-    # The state already reports an end: x509's words would repeat it.
+    # The state already reports the expiry: x509's words would repeat it.
     told = () if row.state is RowState.EXPIRED else row.remarks
     remarks = "".join(f" ({each})" for each in told)
     return (

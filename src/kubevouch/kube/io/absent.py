@@ -1,4 +1,4 @@
-"""Finds a Node that the command line names, or builds the error for an unknown name."""
+"""Finds a Node by a name from the command line, or builds the error for an unknown name."""
 
 from kubevouch.errors import UsageError, full_names, nearest
 from kubevouch.kube.decode import ObjectT

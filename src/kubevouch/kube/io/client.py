@@ -77,7 +77,7 @@ class ApiClient(HttpClient):
         rows: RowForm[Any] | None = None,
         objects: int | None = None,
     ) -> AsyncGenerator[Listed[T], None]:
-        """A list, page by page. If a later page raises Gone, list again from the start.
+        """Yields a list page by page. If a later page raises Gone, list again from the start.
 
         objects: the page size, instead of the resource's own; 0 requests a single page.
         only_metadata: request no other fields, such as a Secret's data. rows: read `kind` from rows
@@ -155,7 +155,7 @@ class ApiClient(HttpClient):
         """UID and resourceVersion of all objects of a cluster-scoped resource, by name.
 
         Requests a single page, unless that is too large. Recent API servers serve an unpaged list
-        from memory, after checking with etcd that their cache is current (KEP-2340). Pages come
+        from memory, after checking with etcd that their cache is current (KEP-2340), but read pages
         from etcd.
         """
         pages = self.pages(resource, VersionOnly, only_metadata=True, objects=0)
@@ -225,7 +225,7 @@ class ApiClient(HttpClient):
         """Server-side apply of a whole manifest: creates the object, or changes the fields in the manifest.
 
         manager: the field manager. Raises Conflict if another manager owns one of the fields.
-        dry_run: whether only to return the result, without any change.
+        dry_run: whether to return the result without changing anything.
         """
         metadata = body["metadata"]
         path = resource.path(metadata.get("namespace", ""), metadata["name"])
@@ -250,7 +250,7 @@ class ApiClient(HttpClient):
         """
         path = CSRS.path(name=csr.name, subresource="approval")
         if csr.status.conditions:
-            seen, where = "it is already decided", f"{self.access.server}{path}"
+            seen, where = "the CSR is already decided", f"{self.access.server}{path}"
             raise Conflict(where, seen, code=409, reason="Conflict", message=seen)
         body = {
             "metadata": {"resourceVersion": csr.metadata.resource_version},
@@ -291,7 +291,7 @@ class ApiClient(HttpClient):
     ) -> str:
         """The last lines of a container's log.
 
-        seconds: a shorter time-out than for other requests, since the kubelet sends the log. Raises
+        seconds: a shorter time-out than usual, since the log comes from the kubelet. Raises
         ServerError with the reason if the API server cannot reach the kubelet.
         """
         query = {"tailLines": str(tail_lines), "limitBytes": str(_LONGEST_LOG)}
@@ -303,7 +303,7 @@ class ApiClient(HttpClient):
         return await self.text(PODS.path(namespace, pod, "log"), query, limits)
 
     async def self_subject_access_review(self, attributes: ResourceAttributes) -> ReviewStatus:
-        """Whether our user has this permission. The audit log records the review as a `create`."""
+        """Checks whether our user has this permission. The audit log records the review as a `create`."""
         body = {"spec": {"resourceAttributes": attributes.body()}}
         return (await self.create(SELF_REVIEWS, body)).status
 

@@ -1,7 +1,7 @@
 """A user's credentials for requests, and newer ones after a 401.
 
 Other programs replace service account tokens and kubelet client certificates while a process runs,
-so files are read again after a while and after a 401. Nothing is ever written. Sources: client-go's
+so files are read again after a while and after a 401. No file is written. Sources: client-go's
 transport/token_source.go and round_trippers.go.
 """
 
@@ -19,7 +19,7 @@ from kubevouch.tls.io.context import KeyPair, client_context
 
 T = TypeVar("T")
 
-# client-go keeps a token from a file for a minute less ten seconds.
+# client-go caches a token from a file for a minute minus ten seconds.
 TOKEN_FILE_SECONDS = 50.0
 _SOON: Final = 5.0
 """Seconds until an unusable file is read again. Another program may be replacing it."""
@@ -49,10 +49,10 @@ class Credentials(Protocol):
 
 
 class UserCredentials:
-    """A token, password or certificate, in files or embedded in the kubeconfig. A user with one of these runs no exec plugin.
+    """A token, password or certificate, in files or embedded in the kubeconfig.
 
-    While a token or a key pair is unusable, the last good one is used: another program may be
-    replacing a file, or a certificate before its key. report: called with the reason, once for each
+    While a token or key pair is unusable, the last good one is used: another program may be
+    replacing a file, or a certificate before its key. report: called with the reason once per
     outage.
     """
 
@@ -79,7 +79,7 @@ class UserCredentials:
         return None if found == refused else found
 
     def _read(self) -> Credential:
-        """Reads the files. Raises KubeconfigError or CredentialError if there is no last good credential."""
+        """Reads the files. Raises KubeconfigError or CredentialError without a last good credential."""
         kept = self._credential or Credential()
         wrong: list[str] = []
 
@@ -133,7 +133,7 @@ def _token_in(user: User) -> str:
     token = read_bounded(user.token_file, where, "expected a file with a token")
     text = token.decode(errors="replace").strip()
     if not text:
-        raise KubeconfigError(where, f"{user.token_file} is empty", "expected a token in it")
+        raise KubeconfigError(where, f"{user.token_file} is empty", "expected a token")
     return text
 
 

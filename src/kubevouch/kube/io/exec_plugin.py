@@ -1,9 +1,9 @@
 """Exec plugins: programs named in a kubeconfig that print a credential (client.authentication.k8s.io v1, v1beta1).
 
 As in client-go's plugin/pkg/client/auth/exec/exec.go, a plugin is found in our PATH and writes to
-our stderr. It gets our environment, its entry's variables and KUBERNETES_EXEC_INFO. Its credential
-stays in memory until it expires or the server refuses it. Unlike client-go, we limit the plugin's
-run time and output.
+our stderr. It gets our environment, the variables in its kubeconfig entry and KUBERNETES_EXEC_INFO.
+Its credential stays in memory until it expires or the server refuses it. Unlike client-go, we limit
+the plugin's run time and output.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class ExecPlugin:
             return kept
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """A credential newer than the refused one. Runs the plugin if needed. Returns None if it prints the refused one again."""
+        """A credential newer than the refused one. Runs the plugin if needed. Returns None if the plugin prints the refused one again."""
         async with self._lock:
             if self._credential is refused:
                 await self._asked()
@@ -103,7 +103,7 @@ class ExecPlugin:
             raise self._error(f"executable {command} not found", expected)
         return found
 
-    def _information(self, *, interactive: bool) -> str:
+    def _exec_info(self, *, interactive: bool) -> str:
         """The value of KUBERNETES_EXEC_INFO: an ExecCredential without a status."""
         spec: dict[str, object] = {"interactive": interactive}
         if self._plugin.provide_cluster_info:
@@ -113,7 +113,7 @@ class ExecPlugin:
 
     async def _run(self, program: str, interactive: bool) -> bytes:  # noqa: FBT001 - passed on as a value
         environment = {**self._environ, **{each.name: each.value for each in self._plugin.env}}
-        environment["KUBERNETES_EXEC_INFO"] = self._information(interactive=interactive)
+        environment["KUBERNETES_EXEC_INFO"] = self._exec_info(interactive=interactive)
         try:
             process = await asyncio.create_subprocess_exec(
                 self._plugin.command,
@@ -134,7 +134,7 @@ class ExecPlugin:
             seen = f"{self._plugin.command} did not end within {self._seconds:g} seconds"
             raise self._error(seen, "run it by hand to see what it waits for") from None
         finally:
-            await _end(process, grouped=not interactive)
+            await _kill(process, grouped=not interactive)
 
     async def _answer(self, process: asyncio.subprocess.Process) -> bytes:
         assert process.stdout is not None
@@ -147,11 +147,11 @@ class ExecPlugin:
                 )
         if code := await process.wait():
             seen = f"executable {self._plugin.command} failed with exit code {code}"
-            raise self._error(seen, "its output on stderr says why; run it by hand to see")
+            raise self._error(seen, "see its output on stderr, or run it by hand")
         return bytes(answer)
 
     def _read(self, answer: bytes) -> tuple[Credential, datetime | None]:
-        where = f"what {self._plugin.command} printed"
+        where = f"output of {self._plugin.command}"
         if not answer.strip():
             raise self._error(
                 f"{self._plugin.command} printed nothing", "expected an ExecCredential"
@@ -172,9 +172,9 @@ class ExecPlugin:
             raise KubeconfigError(where, seen, expected)
         status = top.status
         if not (status.token or status.chain or status.key):
-            raise KubeconfigError(where, "no status with a token, or with certificate and key")
+            raise KubeconfigError(where, "contains neither a token nor a certificate")
         if bool(status.chain) != bool(status.key):
-            raise KubeconfigError(where, "only one of certificate and key", "both belong together")
+            raise KubeconfigError(where, "only one of certificate and key", "expected both")
         pair = KeyPair(status.chain.encode(), status.key.encode()) if status.chain else None
         authorization = bearer(status.token, f"{where}: status.token") if status.token else ""
         return Credential(authorization, pair), status.expires
@@ -209,14 +209,14 @@ def _cluster_information(access: ClusterAccess) -> dict[str, object]:
     return {"server": access.server, **{name: value for name, value in fields.items() if value}}
 
 
-async def _end(process: asyncio.subprocess.Process, *, grouped: bool) -> None:
-    """Kills the plugin if it still runs. grouped: whether it has a process group of its own, to be killed, too."""
+async def _kill(process: asyncio.subprocess.Process, *, grouped: bool) -> None:
+    """Kills the plugin if it still runs. grouped: whether to kill its whole process group."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             if grouped:
                 os.killpg(process.pid, signal.SIGKILL)
             else:
                 process.kill()
-        # asyncio's wait would also wait for the end of its output, which nobody reads now.
+        # asyncio would also wait for the end of the plugin's output, which is no longer read.
         process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - there is no public way
         await process.wait()

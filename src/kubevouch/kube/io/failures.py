@@ -22,8 +22,8 @@ _DOWN: Final = (
     "the API server is down, or this machine cannot reach it at the kubeconfig's `server`"
 )
 _TRUST: Final = (
-    "its certificate must be valid now, for this name (or tls-server-name), and signed by the "
-    "kubeconfig's certificate-authority"
+    "the server's certificate must be valid now, for this name (or tls-server-name), and signed by "
+    "the kubeconfig's certificate-authority"
 )
 _OURS: Final = (
     "the kubeconfig's client certificate must be valid now and signed by the cluster's CA"
@@ -76,7 +76,7 @@ def _of_time(
         seen = f"no connection within {connect:g} seconds{through}"
         return ApiUnreachable(server, seen, _ADDRESS)
     seen = f"no complete answer within {total:g} seconds{through}"
-    return ApiUnreachable(server, seen, "retry when it is less busy")
+    return ApiUnreachable(server, seen, "retry when the server is less busy")
 
 
 def _of_proxy(
@@ -86,7 +86,7 @@ def _of_proxy(
 ) -> KubeError:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         seen = f"the proxy {proxy} answered HTTP {error.status}"
-        expected = "it must allow CONNECT to this address"
+        expected = "the proxy must allow CONNECT to this address"
     else:
         seen = f"no connection to the proxy {proxy}: {short_line(failure_of(error, Attempt(proxy)).text)}"
         expected = "check proxy-url, HTTPS_PROXY and NO_PROXY"
@@ -98,11 +98,11 @@ def _of_answer(error: aiohttp.ClientError, server: str, *, certificate: bool) ->
         # With TLS 1.3 a server checks our certificate after the handshake, and may close the
         # connection without an alert.
         expected = _OURS if certificate else ""
-        return BrokenOff(server, "closed the connection without an answer", expected)
+        return BrokenOff(server, "closed the connection without a response", expected)
     if _is_encoding(error):
-        return BadResponse(server, "cannot decompress its answer", "expected gzip")
+        return BadResponse(server, "the response cannot be decompressed", "expected gzip")
     if isinstance(error, aiohttp.ClientPayloadError):
-        return BrokenOff(server, "closed the connection in the middle of its answer")
+        return BrokenOff(server, "closed the connection during the response")
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else type(error).__name__
     return NotAnApiServer(server, f"did not send valid HTTP ({short_line(text)})")
 

@@ -31,7 +31,7 @@ UNFIT_PERIOD: Final = 0.5
 
 _JITTER: Final = 1.2
 _LONGEST_CALL: Final = 5.0
-"""The time-out of a request, in seconds of real time. A slow request must not lose the Lease."""
+"""The time-out of a request, in seconds of real time. One slow request does not lose the Lease."""
 
 
 def lease_spec(
@@ -128,7 +128,7 @@ class Election:
     async def release(self) -> None:
         """Releases the Lease, so that another process can lead at once.
 
-        All our writers must have stopped before.
+        Stop everything that writes as the leader first.
         """
         led, self._led_until = self._led_until, None
         self._tell()
@@ -157,9 +157,9 @@ class Election:
         """Acquires or renews the Lease. Returns whether we hold it. Raises KubevouchError."""
         if self._raw is not None and self.is_leading():
             try:
-                await self._write(self._raw, self._ours(self._seen))
+                await self._write(self._raw, self._our_spec(self._seen))
             except Conflict:
-                pass  # somebody has written it since: read it
+                pass  # another process has written it: read it
             else:
                 return True
         try:
@@ -171,7 +171,7 @@ class Election:
         if holder not in {"", self._identity} and not self._has_run_out():
             return False
         try:
-            await self._write(raw, self._ours(self._seen))
+            await self._write(raw, self._our_spec(self._seen))
         except Conflict:
             return False
         return True
@@ -201,7 +201,7 @@ class Election:
         body = {**whole, "spec": {**(whole.get("spec") or {}), **spec}}
         self._observe(await self._api.replace(raw, body))
 
-    def _ours(self, found: LeaseSpec) -> dict[str, Any]:
+    def _our_spec(self, found: LeaseSpec) -> dict[str, Any]:
         """The new spec for a Lease that this process takes or renews. found: its current spec."""
         number, acquired = found.lease_transitions + 1, None
         if found.holder_identity == self._identity:

@@ -52,7 +52,7 @@ _OPTIONS: Final = (
 
 
 def watchful_socket(address: AddrInfoType) -> socket.socket:
-    """An unconnected socket for this address, with those of _OPTIONS that this system supports."""
+    """An unconnected socket for this address, with the options that this system supports."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family, kind, protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -120,8 +120,8 @@ class _Request(aiohttp.ClientRequest):
     """A request that checks whether it is still wanted right before its first byte.
 
     A request with a body checks twice: when its connection is ready, and when its bytes go to the
-    kernel. Between these, aiohttp yields to the event loop (Python 3.11), which takes milliseconds
-    under load.
+    kernel. Between the checks, aiohttp yields to the event loop (Python 3.11), which takes
+    milliseconds under load.
     """
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
@@ -137,7 +137,7 @@ class _Request(aiohttp.ClientRequest):
         try:
             self._check_wanted()
         except NotSent as error:
-            # In a task of its own, whose error nobody reads: the waiting caller gets it.
+            # Errors of this task are not read, so hand the error to the waiting caller.
             assert conn.protocol is not None
             conn.protocol.set_exception(error)
             return
@@ -146,12 +146,12 @@ class _Request(aiohttp.ClientRequest):
     def _check_wanted(self) -> None:
         wanted = _wanted.get()
         if wanted is not None and not wanted():
-            seen = f"{self.method} {self.url.path} was not sent: it is no longer wanted"
+            seen = f"{self.method} {self.url.path} was not sent: no longer needed"
             raise NotSent(str(self.url.origin()), seen)
 
 
 class _Connection(ResponseHandler):
-    """A connection that closes at once. aiohttp would wait for the peer's close_notify, even while its session closes."""
+    """A connection that closes at once. aiohttp's own connections wait for the peer's close_notify."""
 
     def close(self) -> None:
         self.abort()
@@ -173,7 +173,7 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(socket_factory=watchful_socket)
-        # No public option either; see test_a_request_that_is_given_up_leaves_nothing_open.
+        # aiohttp has no public option; see test_a_request_that_is_given_up_leaves_nothing_open.
         kind: type[ResponseHandler] = _Connection
         connector._factory = functools.partial(kind, asyncio.get_running_loop())  # noqa: SLF001
         self._session = aiohttp.ClientSession(
@@ -184,7 +184,7 @@ class Transport:
             auto_decompress=True,
         )
         # aiohttp would repeat PUT and DELETE after a broken connection, and has no public option
-        # against it (its own test client says so, too). See test_a_write_is_never_sent_again.
+        # to turn that off. See test_a_write_is_never_sent_again.
         self._session._retry_connection = False  # noqa: SLF001
         return self
 
@@ -220,7 +220,7 @@ class Transport:
                     async for line in lines:
                         yield line
             except TimeoutError:
-                seen = f"was silent for {asked.limits.silence:g} seconds"
+                seen = f"sent no data for {asked.limits.silence:g} seconds"
                 raise FellSilent(self._access.server, seen) from None
 
     async def _lines(
@@ -248,7 +248,7 @@ class Transport:
         # Secrets never go over plain HTTP, whatever the kubeconfig says.
         secret = credential.authorization if server.startswith("https:") else ""
         authorization = [("Authorization", secret)] if secret else []
-        # The server would hold a compressed stream back until there is enough to compress.
+        # A server delays a compressed stream until it has enough data to compress.
         encoding = "gzip" if self._access.compression and limits.silence is None else "identity"
         try:
             async with self._session.request(
@@ -289,7 +289,7 @@ class Transport:
                 response.close()
                 where = f"{self._access.server}{response.url.path}"
                 raise ResponseTooLarge(
-                    where, f"an answer of more than {most} bytes", "the rest was not read"
+                    where, f"a response of more than {most} bytes", "the rest was not read"
                 )
         return bytes(body)
 

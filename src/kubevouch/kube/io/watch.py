@@ -9,13 +9,14 @@ kopf's nested generators:
 - The server is asked to end a watch after five to ten minutes (client-go's minWatchTimeout).
   Bookmarks advance the resourceVersion while nothing happens.
 - After a broken or silent connection the watch continues from the last resourceVersion seen. If the
-  server's is older, etcd was restored from a backup, and the informer lists again. A watch from a
-  future resourceVersion would be silent until the server reaches it, and never show the differences
-  (apiserver's pkg/storage/cacher/cache_watcher.go, `process`). client-go does not check this.
-- After a 410 Gone, as a status or an event, the informer lists again: changed objects are Upserted,
-  missing ones Deleted. It also does so if a watch cannot start for another reason.
-- Failures are reported. A wait of up to 30 seconds follows, or up to 4 while no server responds.
-  Only cancelling ends a watch.
+  server's resourceVersion is older, etcd was restored from a backup, and the informer lists again.
+  A watch from a future resourceVersion would send nothing until the server reaches it, and never
+  show the differences (apiserver's pkg/storage/cacher/cache_watcher.go, `process`). client-go does
+  not check this.
+- After a 410 Gone, as a status or an event, the informer lists again: it reports changed objects as
+  Upserted, missing ones as Deleted. It also lists again if a watch repeatedly fails to start.
+- After a failure the informer waits up to 30 seconds, or up to 4 while no server responds. Only
+  cancelling ends a watch.
 """
 
 import contextlib
@@ -51,13 +52,13 @@ SHORTEST_WATCH: Final = 300
 SILENCE: Final = 150.0
 """Seconds without data until a watch counts as dead. Bookmarks arrive about once a minute."""
 _SILENCE_IN_LIST: Final = 30.0
-"""The limit of silence while a watch sends its list. Servers do not pause then."""
+"""Like SILENCE, but while a watch sends its list, which servers send without a pause."""
 LIST_AFTER: Final = 5
-"""After more consecutive failures, a watch starts with a new list."""
-_NO_END: Final = "a watch whose list has no end"
+"""After more consecutive failures than this, a watch starts with a new list."""
+_NO_END: Final = "the initial list of a watch did not end"
 _FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 _REMEMBERED: Final = 1_000
-"""How many objects that the consumer does not keep may be remembered."""
+"""The number of objects to remember although the consumer does not keep them."""
 _SHORT: Final = 1.0
 """Seconds. A shorter watch without an event has failed (client-go's "very short watch")."""
 
@@ -127,9 +128,9 @@ class Watch(Generic[ObjectT]):
         self._was_down = False
         """Whether an API server may have been down since it last confirmed the resourceVersion."""
         self.heard = clock.monotonic()
-        """When the last data (a page, an event, a bookmark) arrived, by the monotonic clock; before that, the start."""
+        """When the last data (a page, an event, a bookmark) arrived, by the monotonic clock; initially the start time."""
         self.heard_before_list = self.heard
-        """`heard` at the start of the newest list. The list does not show objects that came and went after that."""
+        """`heard` at the start of the newest list. The list does not show objects that were created and deleted since."""
 
         self.listing = True
         """Whether a list is in progress. Lists are sorted by name, so the first objects need not be the oldest."""
@@ -193,7 +194,7 @@ class Watch(Generic[ObjectT]):
             yield event
 
     def _end_of_list(self, version: str) -> list[Event[ObjectT]]:
-        """The events for objects that the list did not show, and Synced. Sets `_version` to the list's."""
+        """The events for objects that the list did not show, and Synced. version: the list's resourceVersion."""
         gone = self._missing & self._known.keys()
         # A server without resourceVersions can only be watched from "0", which means any version.
         self._version, self._stuck, self._was_down = version or "0", 0, False
@@ -267,13 +268,13 @@ class Watch(Generic[ObjectT]):
         return self._deleted(_key(word.object))
 
     def _on_line_of_list(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
-        """Like client-go's handleAnyWatch, but raises the error of an unreadable object, which otherwise would look deleted."""
+        """Like client-go's handleAnyWatch, but raises the error of an unreadable object. Otherwise the object would look deleted."""
         if word.error is not None:
             raise word.error
         if word.object is None:
             if not word.ends_list:
-                # The first bookmark of a kube-apiserver ends the list; this server has not
-                # understood the request.
+                # The first bookmark of a kube-apiserver ends the list. This server does not
+                # support WatchList.
                 raise BadResponse(f"{self._api.access.server}{self._resource.path()}", _NO_END)
             return self._end_of_list(word.version)
         if word.type != "DELETED":
@@ -285,9 +286,9 @@ class Watch(Generic[ObjectT]):
         return [] if known is None else [Deleted(key, known[0])]
 
     def _went_back(self, version: str) -> Gone:
-        """The error for a resourceVersion that went backwards. It causes a new list."""
+        """The error for a resourceVersion that went backwards. The informer then lists again."""
         where = f"{self._api.access.server}{self._resource.path(self._namespace)}"
-        seen = f"version {version} after version {self._version}: etcd was restored from a backup"
+        seen = f"resourceVersion {version} after {self._version}: etcd was restored from a backup"
         return Gone(where, seen, code=410, reason="Expired")
 
     def _events_for(self, item: ObjectT) -> list[Event[ObjectT]]:
@@ -331,7 +332,7 @@ def _key(item: Object) -> Key:
 
 
 def _newer(version: str, than: str) -> bool:
-    """Whether a resourceVersion is newer, or cannot be compared. They are growing numbers (KEP-5504)."""
+    """Whether a resourceVersion is newer, or cannot be compared. resourceVersions are increasing numbers (KEP-5504)."""
     if not (version.isdecimal() and than.isdecimal()):
         return True
     return (len(version), version) > (len(than), than)

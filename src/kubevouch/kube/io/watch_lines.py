@@ -1,4 +1,4 @@
-"""Sends a single watch request and decodes its lines. Retries nothing."""
+"""Sends a single watch request and decodes its lines, without retries."""
 
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
@@ -57,7 +57,7 @@ async def watch_lines(
     silence: float,
     rows: RowForm[ObjectT] | None = None,
 ) -> AsyncGenerator[WatchLine[ObjectT], None]:
-    """The lines of a watch until the server ends it, at most `GRACE` late.
+    """The lines of a watch until the server ends it, at most `GRACE` seconds late.
 
     silence: seconds without data until the connection counts as dead. rows: read objects from rows
     of a Table; raises NoSuchColumn if that fails. Raises KubeError, also for an ERROR event. Close

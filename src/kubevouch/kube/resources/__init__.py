@@ -206,7 +206,7 @@ class SelfStatus(Narrow, frozen=True, kw_only=True):
 
 
 class SelfReview(Object, frozen=True, kw_only=True):
-    """A SelfSubjectReview with its result: who we are (since Kubernetes 1.28)."""
+    """A SelfSubjectReview (since Kubernetes 1.28) with its result: our own user."""
 
     status: SelfStatus = SelfStatus()
 
@@ -242,7 +242,7 @@ ADMISSION_POLICY_BINDINGS = Resource(
 
 _APPLIED: Final[tuple[Resource[Any], ...]] = (
     NAMESPACES,
-    # Whoever installs needs nothing that a Secret holds.
+    # The installer needs no data of Secrets.
     Resource("", "v1", "secrets", "Secret", Object, namespaced=True, only_metadata=True),
     SERVICE_ACCOUNTS,
     CLUSTER_ROLES,
@@ -261,7 +261,7 @@ _APPLIED: Final[tuple[Resource[Any], ...]] = (
 
 
 def applied_resource(api_version: str, kind: str) -> Resource[Any]:
-    """The resource of a manifest's apiVersion and kind. Raises LookupError if it is not listed."""
+    """The resource for a manifest's apiVersion and kind. Raises LookupError if we never apply this kind."""
     for each in _APPLIED:
         if (each.api_version, each.kind) == (api_version, kind):
             return each

@@ -15,7 +15,7 @@ from kubevouch.kube.resources.meta import (
 )
 
 MOST_REQUEST: Final = 8 * 1024
-"""The longest kept CSR request in bytes. A kubelet's has about 500. Every node may create any number of larger ones."""
+"""The longest `spec.request` to keep, in bytes. A kubelet's has about 500, but a node may send many large ones."""
 
 
 class CsrSpec(Narrow, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class CsrSpec(Narrow, frozen=True, kw_only=True):
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Drops a request over the limit, for each way to read a CSR (a list, a watch, a file)."""
+        """Drops a request over the limit, from an API server or a file."""
         if len(self.request) > MOST_REQUEST:
             force_setattr(self, "dropped", len(self.request))
             force_setattr(self, "request", b"")

@@ -13,11 +13,11 @@ from urllib.parse import quote
 import msgspec
 
 _TOO_LONG = 32
-"""Digits. A resourceVersion has 64 bits. Python refuses to parse thousands of digits."""
+"""More digits than a resourceVersion (64 bits) has. Python refuses to parse thousands of digits."""
 
 
 class Narrow(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
-    """Base of all structs: JSON names of Kubernetes. Unknown fields are ignored, missing ones have Go's zero value."""
+    """Base of all structs, with Kubernetes' JSON names. Unknown fields are ignored. Missing ones have Go's zero value."""
 
 
 class Metadata(Narrow, frozen=True, kw_only=True):
@@ -119,7 +119,7 @@ class Resource(Generic[ObjectT]):
     struct: type[ObjectT]
     namespaced: bool = False
     page: int = 500
-    """Objects per page of a list: 500 as in client-go and kubectl. Fewer for kinds of which anybody can create large objects."""
+    """Objects per page of a list: 500 as in client-go and kubectl. Fewer for kinds in which users can create large objects."""
     only_metadata: bool = False
     """Whether `get_raw` and `apply` request only the object's metadata."""
 

@@ -156,7 +156,7 @@ def slices_of(service: str) -> str:
 
 
 class ClientConfig(Narrow, frozen=True, kw_only=True):
-    """The URL or Service that the API server calls. ca_bundle: PEM; if empty, the API server uses its system's CAs."""
+    """The URL or Service that the API server calls. ca_bundle: PEM; if empty, the API server uses the system's CAs."""
 
     url: str = ""
     service: ServiceReference | None = None

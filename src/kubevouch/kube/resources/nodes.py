@@ -39,7 +39,7 @@ class NodeInfo(Narrow, frozen=True, kw_only=True):
 
 
 class _Endpoint(Narrow, frozen=True, kw_only=True):
-    # Capital in the API, too.
+    # The API capitalizes this name.
     port: int = field(default=0, name="Port")
 
 
@@ -88,7 +88,7 @@ class SizedNodeStatus(NodeStatus, frozen=True, kw_only=True):
 
 
 class SizedNode(Node, frozen=True, kw_only=True):
-    """A Node with allocatable and capacity. Most readers of thousands of nodes do without these."""
+    """A Node with allocatable and capacity. Callers that read thousands of nodes seldom need these."""
 
     status: SizedNodeStatus = SizedNodeStatus()
 

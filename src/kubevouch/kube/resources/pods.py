@@ -30,7 +30,7 @@ class PodSpec(Narrow, frozen=True, kw_only=True):
 
 
 class Waiting(Narrow, frozen=True, kw_only=True):
-    """The state of a container that is not running yet."""
+    """The state of a container that waits to start."""
 
     reason: str = ""
     message: str = ""

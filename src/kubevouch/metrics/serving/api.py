@@ -48,7 +48,7 @@ class MetricsApi:
         self._observe = observe
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
-        """The response to a request. Errors are responses too, checked in apiserver's order."""
+        """The response to a request. Errors are checked in apiserver's order."""
         attributes = attributes_of(request)
         refusal = _refusal(request.method, attributes)
         if refusal is not None:
@@ -111,7 +111,7 @@ class MetricsApi:
         return iter(pods.of(attributes.namespace)) if attributes.namespace else pods.everywhere()
 
     def _measured(self, found: list[FleetNode | RunningPod], stamp: str = "") -> list[Item]:
-        """The objects with known usage. stamp: the time in the response's earlier objects, if any."""
+        """The objects with known usage. stamp: the time that this response already uses, if any."""
         now = self._clock.now()
         stamp = stamp or utc_text(now)
         node_usage, pod_usage = self._store.node, self._store.pod

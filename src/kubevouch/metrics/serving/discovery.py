@@ -1,7 +1,7 @@
 """Discovery (/apis and below), for kubectl and for the API server's aggregator.
 
-These are the classic lists. The aggregator first requests everything at once
-(APIGroupDiscoveryList), and falls back to these if it gets another type (kube-aggregator's
+These are the unaggregated lists. The aggregator first requests everything at once
+(APIGroupDiscoveryList), and falls back to these if the response has another type (kube-aggregator's
 pkg/apiserver/handler_discovery.go). They have the same fields as metrics-server's lists.
 """
 
@@ -59,7 +59,7 @@ _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
 class Discovery:
     """Serves /apis, /apis/metrics.k8s.io and each version of the group.
 
-    address: the server address for clients of any network, in the list of groups.
+    address: this server's address in the list of groups, for clients of any network.
     """
 
     def __init__(self, address: str) -> None:

@@ -154,7 +154,7 @@ class Instruments:
 def _heading(name: str, kind: str, text: str) -> str:
     """The HELP and TYPE lines of a family.
 
-    Kubernetes marks metrics without a stability promise as ALPHA; all of metrics-server's are.
+    All of metrics-server's metrics are ALPHA: Kubernetes makes no promise about their stability.
     """
     return heading(name, kind, f"[ALPHA] {text}")
 
@@ -178,8 +178,6 @@ def scrape_buckets(resolution: float) -> tuple[float, ...]:
 
 class ScrapeLog:
     """A ScrapeObserver that writes log lines and counts scrapes.
-
-    The scraper drops its exceptions, so they cannot end a scrape.
 
     timeout: seconds for one scrape, for the log line about a time-out.
     """
@@ -236,7 +234,7 @@ class ScrapeLog:
 
     def selects_nothing(self, node_selector: str) -> None:
         """Logs that there is nothing to scrape."""
-        text = "No node matches --node-selector: the server is not ready until one does"
+        text = "No node matches --node-selector, so the server is not ready"
         self._log.warning(text, selector=node_selector)
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:

@@ -1,4 +1,4 @@
-"""NodeMetrics and PodMetrics as JSON (k8s.io/metrics v1/types.go; v1beta1 is the same), in metrics-server's forms.
+"""NodeMetrics and PodMetrics as JSON (k8s.io/metrics v1/types.go; v1beta1 is the same), in metrics-server's format.
 
 They are written directly as text: a list may have 100,000 objects, and intermediate dicts would
 double the cost.
@@ -88,7 +88,7 @@ def _encoded(text: str) -> str:
 
 
 _quoted: Final = functools.lru_cache(maxsize=4096)(_encoded)
-"""_encoded, cached: for namespaces and container names, which many pods share."""
+"""Cached `_encoded`, for namespaces and container names, which many pods share."""
 
 
 @functools.lru_cache(maxsize=4096)

@@ -1,7 +1,6 @@
 """Label and field selectors, parsed like apimachinery's pkg/labels/selector.go and pkg/fields/selector.go.
 
-They select and reject the same as Go; tests/metrics_api replays Go's own answers
-(real/oracle/list_options).
+They work exactly like Go's: tests/metrics_api replays Go's results (real/oracle/list_options).
 """
 
 import re
@@ -24,8 +23,8 @@ _KEY: Final = re.compile(f"(?:(?P<domain>{_DOMAIN})/)?(?P<name>{_NAME})")
 _LONGEST_NAME: Final = 63
 _LONGEST_DOMAIN: Final = 253
 _ONE_EFFORT: Final = 128
-"""The characters of a selector that count as one unit of effort. A request has room for 8,000,
-enough for 2,000 requirements."""
+"""How many characters of a selector count as one unit of effort. A request can have 8,000, enough
+for 2,000 requirements."""
 
 _FIELDS: Final = ("metadata.name", "metadata.namespace")
 _PART: Final = re.compile(r"(?:[^\\,]|\\.|\\$)+", re.DOTALL)
@@ -48,8 +47,8 @@ class SelectorError(KubevouchError):
 class Selection:
     """The objects that a list should contain.
 
-    labels: a predicate on labels. fields: a predicate on namespace and name. everything: both are
-    always true. effort: how many times longer each check takes than with ordinary selectors.
+    labels: a predicate on labels. fields: a predicate on namespace and name. everything: whether
+    both are always true. effort: how many times longer each check takes than with ordinary selectors.
     """
 
     labels: Matches
@@ -59,7 +58,7 @@ class Selection:
 
 
 def selection_of(request: HttpRequest) -> Selection:
-    """The selection that a list request asks for.
+    """The selection in a list request.
 
     Raises SelectorError. limit and resourceVersion have no effect: a list is complete and current.
     """
@@ -118,7 +117,7 @@ def _requirement(tokens: deque[str]) -> Matches:
 
 
 def _values(tokens: deque[str]) -> set[str]:
-    """Parses values in parentheses. A missing value beside a comma is the empty value."""
+    """Parses values in parentheses. A missing value next to a comma is an empty string."""
     if not tokens or tokens.popleft() != "(" or ")" not in tokens:
         raise SelectorError("unable to parse requirement: expected: values in parentheses")
     found = [""]

@@ -83,7 +83,7 @@ class TopFound:
 
 @dataclass(frozen=True, slots=True)
 class TopClient:
-    """Reads from an API server. progress: called with the current activity. note: called with each reading failure."""
+    """Reads from an API server. progress: called with the current activity. note: called with each failed read."""
 
     api: ApiClient
     clock: Clock
@@ -181,7 +181,7 @@ class TopClient:
                 )
             except (NotFound, ServerError) as error:
                 failures.append(error)
-        # A version that exists and does not answer says more than a missing one.
+        # The error of an existing version is more useful than that of a missing one.
         raise next((e for e in failures if isinstance(e, ServerError)), failures[-1])
 
     async def _absent_pods(
@@ -195,10 +195,10 @@ class TopClient:
                 PODS, options.namespace, label_selector=options.selector, field_selector=fields
             )
         except Forbidden as error:
-            self.note(f"cannot list pods without metrics: {error}")
+            self.note(f"cannot list the pods that lack metrics: {error}")
             return {}
         if options.name and not pods and not metrics:
-            # It does not exist, or does not run: the API server says which.
+            # The pod does not exist, or does not run.
             pod = await self.api.get(PODS, options.name, options.namespace)
             self.note(f"{pod.namespace}/{pod.name} is {pod.status.phase or 'not running'}")
         measured = {(each.namespace, each.name) for each in metrics}
@@ -220,7 +220,7 @@ class TopClient:
         return [node for node in nodes if node.name in absent and node.name not in measured]
 
     async def _reasons(self, absent: Sequence[Node], timeout: float) -> dict[str, UnknownReason]:
-        """Why each of these nodes has no metrics. Gathers doctor's evidence unless there are none."""
+        """Why each of these nodes has no metrics, from doctor's evidence."""
         if not absent:
             return {}
         evidence = await gather(
@@ -240,7 +240,7 @@ def _named(name: str) -> str:
 
 @contextmanager
 def _readable(verb: str, *choices: str) -> Iterator[None]:
-    """Turns unreadable labels or fields, and an unknown NAME, into usage errors."""
+    """Turns API errors about selectors or an unknown NAME into usage errors."""
     try:
         yield
     except NotFound as error:

@@ -44,7 +44,7 @@ class Usage:
 class UsageRow:
     """A row: a node, a pod (with a namespace) or a container of a pod. used: None if the metrics API has no usage.
 
-    available: a node's allocatable, or its capacity. timestamp, window: the measurement's.
+    available: allocatable resources or capacity of a node. timestamp, window: of the measurement.
     """
 
     namespace: str
@@ -96,7 +96,7 @@ def node_rows(
 def pod_rows(metrics: Iterable[PodMetrics], *, containers: bool, sort_by: str) -> list[UsageRow]:
     """The rows of pods by namespace and name, or in the requested order.
 
-    containers: a row per container, in the same order within a pod.
+    containers: one row per container, sorted in the same way within a pod.
     """
     found = {(each.namespace, each.name): each for each in metrics}
 

@@ -50,7 +50,7 @@ _SILENT = {FailureKind.CONNECT_TIMEOUT, FailureKind.HANDSHAKE_TIMEOUT}
 
 
 class UnknownReason(msgspec.Struct, frozen=True):
-    """The reason. code: the finding's code, or "" if no finding explains it. known: False if no cause was found."""
+    """Why usage is missing. code: the finding's code; "" if no finding explains it. known: False if no cause was found."""
 
     code: str
     text: str
@@ -65,7 +65,7 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
         key=lambda each: (
             node.name not in each.subjects,
             _FIRST.index(each.code.section),
-            # A mere symptom says less.
+            # A symptom is less useful than its cause.
             bool(each.because_of) and node.name not in each.subjects,
             each.severity.rank,
         ),
@@ -88,7 +88,7 @@ def why_unknown(node: Node, evidence: Evidence, diagnosis: Diagnosis) -> Unknown
     log = "metrics-server's log shows no failure"
     if not evidence.metrics.pods.value:
         log = "no metrics-server log was read"
-    text = doubt or f"this machine reaches its kubelet, and {log}"
+    text = doubt or f"this machine reaches the kubelet, and {log}"
     return UnknownReason("", f"could not tell ({text})", str(Vantage.DIALLED), known=False)
 
 
@@ -119,7 +119,7 @@ def _is_young(made: datetime | None, now: datetime) -> bool:
 
 
 _YOUNG: Final = 120.0
-_TWO: Final = "it needs two scrapes"
+_TWO: Final = "usage needs two scrapes"
 _NO_SAMPLE: Final = (
     "could not tell (its node has metrics; metrics-server omits a pod if any container reports "
     "no CPU time or no memory)"
@@ -129,7 +129,7 @@ _NO_SAMPLE: Final = (
 def _explains(finding: Finding, node: str, evidence: Evidence) -> bool:
     if finding.code.section not in _FIRST or finding.code in _NO_REASON:
         return False
-    # Without this node among its subjects, only a fault of the metrics API itself concerns it.
+    # A finding about other subjects explains this node only if the metrics API itself is at fault.
     return node in finding.subjects or (
         finding.code in _OF_ALL_NODES and _is_about_what_was_read(finding, evidence.metrics)
     )

@@ -29,7 +29,7 @@ def size(facts: CsrFacts) -> RuleResult:
         return refuses(
             "size",
             HoldReason.TOO_LARGE,
-            "it is larger than any kubelet's CSR",
+            "larger than any kubelet's CSR",
             seen=f"{seen} bytes",
             allowed=f"at most {allowed} bytes",
         )
@@ -39,8 +39,8 @@ def size(facts: CsrFacts) -> RuleResult:
 def canonical(facts: CsrFacts) -> RuleResult:
     """The CSR is unambiguous: it is encoded exactly as kubelets encode it.
 
-    In a CSR with two extension requests, two PEM blocks or an IPv4-mapped address, another parser
-    than the signer's (Go's) may find other names.
+    In a CSR with two extension requests, two PEM blocks or an IPv4-mapped address, other parsers may
+    find other names than the signer's (Go's).
     """
     csr = facts.csr
     allowed = "one PEM block, one extension request with a subjectAltName, nothing else"
@@ -48,7 +48,7 @@ def canonical(facts: CsrFacts) -> RuleResult:
         return refuses(
             "canonical",
             HoldReason.UNREADABLE,
-            csr.unreadable or "it cannot be read",
+            csr.unreadable or "the CSR cannot be read",
             seen="unreadable",
             allowed=allowed,
         )

@@ -25,13 +25,13 @@ from kubevouch.policy.reasons import HoldReason
 
 
 def signer(facts: CsrFacts) -> RuleResult:
-    """The CSR is for kubernetes.io/kubelet-serving, the only signer that this policy knows."""
+    """The CSR is for kubernetes.io/kubelet-serving, the only signer that this policy covers."""
     seen = facts.csr.signer
     if seen != KUBELET_SERVING:
         return refuses(
             "signer",
             HoldReason.WRONG_SIGNER,
-            "this policy decides about kubelets' serving certificates only",
+            "this policy is only for kubelets' serving certificates",
             seen=seen,
             allowed=KUBELET_SERVING,
         )
@@ -78,7 +78,7 @@ def subject(facts: CsrFacts) -> RuleResult:
         return refuses(
             "subject",
             HoldReason.WRONG_SUBJECT,
-            "the subject is not the requestor's own",
+            "the subject does not name the requestor",
             seen=seen,
             allowed=allowed,
         )
@@ -96,9 +96,9 @@ def live_node(facts: CsrFacts) -> RuleResult:
         return refuses(
             "live-node",
             HoldReason.NO_SUCH_NODE,
-            "there is no Node of that name",
+            "no Node has this name",
             seen=node,
-            allowed="a Node of the cluster",
+            allowed="an existing Node",
         )
     return passes("live-node", node)
 
@@ -139,7 +139,7 @@ def same_node(facts: CsrFacts) -> RuleResult:
 
 
 def own_key(facts: CsrFacts) -> RuleResult:
-    """No other node has requested a certificate for this public key: kubelets generate a new key for every CSR."""
+    """No other node has requested a certificate for this public key."""
     rule, shown_by = "own-key", facts.key_shown_by
     if shown_by is None:
         return not_asked(
@@ -166,17 +166,17 @@ def client_standing(facts: CsrFacts) -> RuleResult:
         )
     if known.reason is HoldReason.NOT_ASKED:
         return not_asked(rule, known.why)
-    allowed = "the client certificate that the node joined with or a pin names, or a renewal of it"
+    allowed = "the client certificate that the node joined with or a pin names, or its renewal"
     if known.outcome is Outcome.PASS:
         return passes(rule, known.why, allowed)
     is_borrowed = known.reason is HoldReason.BORROWED_IDENTITY
     seen = "a borrowed client certificate" if is_borrowed else "a doubtful client certificate"
-    why = f"{known.why}{_way_out(facts)}"
+    why = f"{known.why}{_advice(facts)}"
     return RuleResult(rule, known.outcome, known.reason, why, seen, allowed)
 
 
-def _way_out(facts: CsrFacts) -> str:
-    """The command with which an operator confirms the client certificate; "" if no command helps."""
+def _advice(facts: CsrFacts) -> str:
+    """The command that confirms the client certificate; "" if no command helps."""
     csr, node = facts.csr, requestor_node(facts.csr)
     certificate = certificate_id(csr.credential_ids)
     if node is None or (csr.credential_ids and not certificate):
@@ -188,7 +188,7 @@ def _way_out(facts: CsrFacts) -> str:
     elif not certificate:
         words = ("kubectl", "certificate", "approve", csr.name)
     own_act = "" if certificate or facts.pins_are_read else ", at your own risk"
-    return f"; if it is the node's own: {join(words)}{own_act}"
+    return f"; if the CSR is the node's own: {join(words)}{own_act}"
 
 
 def credential_id(facts: CsrFacts) -> RuleResult:
@@ -228,7 +228,7 @@ def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
     if facts.credentials_told:
         return cannot_tell(
             rule,
-            "the CSR does not say which credential made it, while other CSRs of this cluster do: "
+            "the CSR does not record which credential made it, but other CSRs in this cluster do: "
             "either somebody impersonated the node, or one API server is still older than "
             "Kubernetes 1.32",
             HoldReason.NO_CREDENTIAL_ID,
@@ -238,10 +238,10 @@ def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
     if not facts.without_credential_id:
         return cannot_tell(
             rule,
-            "the CSR does not say which credential made it: anybody with a client certificate "
+            "the CSR does not record which credential made it: anybody with a client certificate "
             "for this node's name may have made it",
             HoldReason.NO_CREDENTIAL_ID,
             seen=seen,
             allowed=allowed,
         )
-    return passes(rule, f"{seen}; the operator accepts that")
+    return passes(rule, f"{seen}; the operator accepts this")

@@ -1,6 +1,6 @@
 """Rules about ownership: each name and address must belong to this node.
 
-One implementation checks names and addresses; a `Kind` holds the differences.
+The same code checks names and addresses; a `Kind` holds the differences.
 """
 
 from collections.abc import Collection, Sequence
@@ -65,8 +65,8 @@ def reserved_names(facts: NameFacts) -> RuleResult:
 def reserved_addresses(facts: NameFacts) -> RuleResult:
     """No address belongs to an API server, a Service or a pod, or is a virtual IP.
 
-    There are exceptions: a pin can allow a control-plane node its API server's address. For the
-    others see `reserved_address`.
+    For exceptions see `reserved_address`. A pin can allow a control-plane node its API server's
+    address.
     """
     return _reserved("reserved-addresses", facts, ADDRESSES)
 
@@ -82,11 +82,10 @@ def foreign_names(facts: NameFacts) -> RuleResult:
 def foreign_addresses(facts: NameFacts) -> RuleResult:
     """No address belongs to another node, which this kubelet could impersonate.
 
-    If another node only claims the address, it passes in two cases: this node's pin or inventory
-    entry has it, or we saw it on this node *and* the operator allows it. Seeing it is not enough,
-    since the other node may be the true one. If the address is proven to belong to the other node,
-    it passes only if this node's pin or inventory entry has it and the proof yields to that
-    (`ClaimedBy.yields`).
+    An address that another node only claims passes in two cases: this node's pin or inventory entry
+    has it, or we saw it on this node *and* the operator allows it. Seeing it is not enough, since
+    the other node may be the owner. An address that is proven to belong to another node passes only
+    if this node's pin or inventory entry has it and the proof yields (`ClaimedBy.yields`).
     """
     return _foreign("foreign-addresses", facts, ADDRESSES)
 
@@ -119,7 +118,7 @@ def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         return refuses(
             rule,
             kind.reserved,
-            "this node may have it only if proven, or allowed by the operator"
+            "this node may have it only with proof, or if the operator allows it"
             if by_pin
             else f"no kubelet may have the cluster's own {kind.plural}",
             seen=listed([f"{value} ({why.what})" for value, why in found.items()]),
@@ -159,7 +158,7 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         return refuses(
             rule,
             HoldReason.CONTESTED_ADDRESS,
-            "two nodes claim it, and the wrong one may answer there; the operator must allow it",
+            "two nodes claim this address, and the wrong one may answer; the operator must allow it",
             seen=_of(contested),
             allowed="addresses that only one node claims",
             operator_may_allow=tuple(map(str, contested)),
@@ -185,7 +184,7 @@ def _who_has(owners: Collection[ClaimedBy]) -> str:
     if all(each.by_pin for each in owners):
         pins = listed(list(dict.fromkeys(each.node for each in owners)))
         return f"the pin of {pins} has it"
-    return "another node has it, or claims it"
+    return "another node has or claims it"
 
 
 def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
@@ -197,20 +196,20 @@ def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
             rule, "no source knows this node", HoldReason.NODE_UNKNOWN, seen=listed(values)
         )
     if facts.allowed.outdated:
-        return _not_now(rule, values, facts.allowed)
+        return _invalid_source(rule, values, facts.allowed)
     return _by_claims(rule, values, facts.allowed, kind)
 
 
-_NOBODY_ELSE_SAYS = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
+_WITHOUT_SOURCE = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
 
 
-def _not_now(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
+def _invalid_source(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
     """Holds the CSR: no source is valid for the node now.
 
     The operator can allow the values if no source knows the node, or the sources could not be read,
     and the Node claims all of them.
     """
-    claimed = allowed.not_valid in _NOBODY_ELSE_SAYS and all(map(allowed.claim, values))
+    claimed = allowed.not_valid in _WITHOUT_SOURCE and all(map(allowed.claim, values))
     return cannot_tell(
         rule,
         allowed.outdated,
@@ -230,7 +229,7 @@ def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: 
         return refuses(
             rule,
             kind.not_allowed,
-            f"not this node's: {listed(strange)}{_changed(strange, allowed)}",
+            f"not allowed for this node: {listed(strange)}{_changed(strange, allowed)}",
             seen=listed(values),
             allowed=known,
         )
@@ -238,7 +237,7 @@ def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: 
     if unproven:
         return cannot_tell(
             rule,
-            f"only the node itself says so: {listed(unproven)}",
+            f"claimed only by the Node's own status: {listed(unproven)}",
             HoldReason.ONLY_THE_NODE_SAYS_SO,
             seen=listed(values),
             allowed=known,
@@ -248,5 +247,5 @@ def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: 
 
 
 def _changed(strange: Sequence[Value], allowed: AllowedNames) -> str:
-    """Advice if the Node claims a value that its source lacks: usually a changed node, not a theft."""
+    """Advice if the Node claims a value that its source lacks. Usually the node has changed."""
     return f"; {allowed.listed}" if any(str(each) in allowed.unlisted for each in strange) else ""

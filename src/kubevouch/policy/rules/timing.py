@@ -75,7 +75,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
         return refuses(
             "fresh",
             HoldReason.TOO_OLD,
-            "the kubelet has restarted since and has another key",
+            "the kubelet has restarted since then and has another key",
             seen=seen,
             allowed="made since the kubelet's start",
         )
@@ -91,10 +91,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
 
 
 def budget(facts: CsrFacts) -> RuleResult:
-    """The node has not recently got more certificates than a kubelet needs.
-
-    The limit applies to each node separately.
-    """
+    """The node has not recently got more certificates than a kubelet needs."""
     rule, left = "budget", facts.approvals_left
     if left is None:
         return not_asked(

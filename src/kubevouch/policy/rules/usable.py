@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")
 _LONGEST = 253
 
 _LOOPBACK = "loopback"
-# Addresses at which no other host reaches a node (IANA special-purpose registries, RFC 6890).
+# Addresses at which no other host can reach a node (IANA special-purpose registries, RFC 6890).
 _UNUSABLE = {
     ip_network(text): what
     for text, what in {
@@ -86,7 +86,7 @@ def plain_names(facts: NameFacts) -> RuleResult:
         return refuses(
             "plain-names",
             HoldReason.NAME_NOT_PLAIN,
-            "no node has such a name",
+            "no node can have this name",
             seen=listed([f"{name!r} ({why})" for name, why in bad.items()]),
             allowed=allowed,
         )
@@ -100,7 +100,7 @@ def plain_names(facts: NameFacts) -> RuleResult:
         return refuses(
             "plain-names",
             HoldReason.NAME_NOT_PLAIN,
-            "not every program reads such a name alike, so only the operator can allow it",
+            "programs may read this name differently, so only the operator can allow it",
             seen=listed([f"{name!r} ({why})" for name, why in odd.items()]),
             allowed=allowed,
             operator_may_allow=tuple(odd),
@@ -122,7 +122,7 @@ def usable_addresses(facts: NameFacts) -> RuleResult:
         return refuses(
             "usable-addresses",
             HoldReason.ADDRESS_NOT_USABLE,
-            "no other host reaches a node at such an address",
+            "no other host can reach a node at this address",
             seen=listed([f"{address} ({why})" for address, why in bad.items()]),
             allowed="canonical unicast addresses",
         )

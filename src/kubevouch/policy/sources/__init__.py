@@ -1,6 +1,6 @@
 """The approver's identity sources, which list the names and addresses of nodes.
 
-- `choice`: picks the strongest source that knows a node; weaker sources do not matter
+- `choice`: picks the strongest source that knows a node; weaker sources are ignored
 - `nodes`: entries about nodes in the inventory, in pins, and in the approver's own records
 - `configuration`: the approver's configuration, with the rule for new nodes
 - `renewal`: the certificate that a node already serves

@@ -18,7 +18,7 @@ def allowed_by(
     outdated: str = "",
     listed: str,
 ) -> AllowedNames:
-    """What one source allows a node. values: the names, and the addresses. For the rest see AllowedNames."""
+    """What one source allows a node. values: names and addresses. Other arguments: see AllowedNames."""
     has = {*values[0], *values[1]}
     # A Node's own name is proven, whoever else claims it. What the operator wrote counts more.
     own = source if source.is_written else NameSource.NODE_NAME
@@ -47,7 +47,7 @@ def another_machine(node: Node, machine_id: str, who: str) -> str:
 
 
 def not_valid_now(node: Node, why: str, kind: HoldReason) -> AllowedNames:
-    """An answer without names and addresses, and why. kind: the reason code."""
+    """AllowedNames without names and addresses. why: the reason. kind: the reason code."""
     return AllowedNames(
         node=node.name, control_plane=is_control_plane(node), outdated=why, not_valid=kind
     )
@@ -59,9 +59,9 @@ def pinning(node: str) -> str:
 
 
 def pin_that_helps(node: Node, values: Sequence[str]) -> str:
-    """Advice: the command that pins the node; or the values that the Node does not claim.
+    """Advice: the command that pins the node, or the values that the Node does not claim.
 
-    In the second case no command is printed: the requestor could choose what the operator pins.
+    If it does not claim some values, a command would let the requestor choose what is pinned.
     """
     unclaimed = [value for value in values if not claims_value(node, value)]
     if unclaimed:

@@ -63,8 +63,8 @@ class SourceAnswer(msgspec.Struct, frozen=True):
 
     source: IdentitySource
     allowed: AllowedNames
-    """Has `outdated` if no source knows the node or its source is unreadable. Any claims are then only
-    the Node's own."""
+    """`outdated` is set if no source knows the node or its source is unreadable. Any claims then
+    come only from the Node."""
 
     why: str
     """The source in words, such as "pinned on 2026-11-25 by alice". If no source knows the node:

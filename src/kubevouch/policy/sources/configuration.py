@@ -30,9 +30,9 @@ _LARGEST = 64 * 1024
 _WINDOW = timedelta(hours=1)
 _LIFETIME = re.compile(r"([1-9][0-9]{0,5})([hd])")
 _PATTERN = re.compile(r"[a-z0-9.*?-]{1,253}")
-_SAYS_SOMETHING = re.compile(r"[a-z0-9].*|.*[a-z0-9]{3}.*")
-"""How a name pattern must begin, or else what it must contain. Whoever joins a node chooses its name,
-and patterns such as *-* or *1* match almost any name."""
+_SPECIFIC = re.compile(r"[a-z0-9].*|.*[a-z0-9]{3}.*")
+"""A name pattern must begin with a letter or digit, or have three in a row. Whoever joins a node
+chooses its name, and patterns such as *-* or *1* match almost any name."""
 
 
 class IdentitySource(StrEnum):
@@ -43,8 +43,8 @@ class IdentitySource(StrEnum):
     RENEWAL = "renewal"
     NEW_NODES = "new-nodes"
     RECORDED = "recorded"
-    """The approver's own record of what the rule for new nodes admitted. The configuration can name
-    neither this source nor the next two."""
+    """The approver's own record of what the rule for new nodes admitted. The configuration cannot
+    name this source or the next two."""
 
     NONE = "none"
     ALLOW = "allow"
@@ -52,7 +52,7 @@ class IdentitySource(StrEnum):
 
     @property
     def is_rule_for_new_nodes(self) -> bool:
-        """Whether the source is a rule for new nodes, now or in the record."""
+        """Whether the source is a rule for new nodes, or the record of one."""
         return self in (IdentitySource.NEW_NODES, IdentitySource.RECORDED)
 
 
@@ -176,7 +176,7 @@ def _sources(said: list[str]) -> tuple[IdentitySource, ...]:
             )
             raise NotAnEntry(f"sources: {word!r}", right)
     if not said:
-        raise NotAnEntry("no source", "expected some of sources: [inventory, pins, renewal]")
+        raise NotAnEntry("no source", "expected sources such as [inventory, pins, renewal]")
     return tuple(source for source in _CONFIGURED if source in said)
 
 
@@ -199,11 +199,11 @@ def _rule(said: object, earlier: Collection[str]) -> NewNodeRule:
         read = msgspec.convert(said, _NewNodes)
     except msgspec.ValidationError as error:
         raise NotAnEntry(str(error), "expected names, cidrs and perHour") from None
-    if not _PATTERN.fullmatch(read.names) or not _SAYS_SOMETHING.fullmatch(read.names):
+    if not _PATTERN.fullmatch(read.names) or not _SPECIFIC.fullmatch(read.names):
         raise NotAnEntry(
             f"names {read.names[:80]!r}",
             "expected a lower-case pattern with * and ? that begins with a letter or a digit, "
-            "or has three of them side by side",
+            "or has three of them in a row",
         )
     if read.names in earlier:
         raise NotAnEntry(f"names {read.names!r} again", "expected one rule for each pattern")

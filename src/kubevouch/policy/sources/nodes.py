@@ -33,7 +33,7 @@ PINS = "kubevouch-pins"
 """The name prefix of the ConfigMaps with pins."""
 
 RECORDED = "kubevouch-recorded"
-"""The name prefix of the ConfigMaps with records. The approver may write no others."""
+"""The name prefix of the ConfigMaps with records. The approver may write only these."""
 
 _WHERE = f"{INVENTORY}, {INVENTORY_KEY}"
 _MOST_NODES = 20_000
@@ -217,7 +217,7 @@ def written_record(record: RecordedNode) -> str:
 def credentials_in(record: RecordedNode | Unreadable | None) -> NodeCredentials:
     """The recorded client certificates of a node.
 
-    If the record is unreadable, treats it as one of an earlier Node.
+    An unreadable record counts as the record of an earlier Node.
     """
     if isinstance(record, Unreadable):
         return NodeCredentials(earlier=UNKNOWN_TIME)

@@ -21,7 +21,7 @@ from kubevouch.x509 import Certificate, printable, unmapped, verify
 
 @dataclass(frozen=True, slots=True)
 class RenewalEvidence:
-    """What the kubelet serves, by one handshake for each address in the CSR.
+    """The result of one handshake with each address in the CSR.
 
     roots: the CAs that sign kubelets' serving certificates. at: the time of verification.
     """
@@ -34,7 +34,7 @@ class RenewalEvidence:
 def allowed_by_renewal(
     live: Node, asked: AskedNames, evidence: RenewalEvidence
 ) -> AllowedNames | str:
-    """The names and addresses in the served certificate; or why no served certificate is this node's."""
+    """The names and addresses in the served certificate, or why no served certificate is this node's."""
     node = live.name
     served: dict[Address, Certificate] = {}
     not_served: dict[Address, str] = {}
@@ -76,7 +76,7 @@ def _outdated(served: dict[Address, Certificate], not_served: dict[Address, str]
         return "; ".join(not_served.values())
     if len(set(served.values())) > 1:
         where = ", ".join(map(str, served))
-        return f"{where}: the certificates served there differ"
+        return f"{where}: the served certificates differ"
     return ""
 
 

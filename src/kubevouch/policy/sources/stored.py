@@ -1,4 +1,4 @@
-"""What ConfigMaps store: one JSON text for each node, in sixteen shards, with bounded sizes.
+"""The format of our ConfigMaps: one JSON text for each node, in sixteen shards, with bounded sizes.
 
 `data[<node name>]` of ConfigMap `<prefix>-<shard>` is one entry. So kubectl shows it, and merge
 patches of two writers do not collide. Each entry has a version `v`. A newer version is not read.
@@ -186,7 +186,7 @@ class _Versioned(msgspec.Struct):
 
 def read_entry(node: str, raw: bytes, kind: type[E]) -> E:
     """A node's entry in our version. Raises NotAnEntry."""
-    right = "expected an entry as kubevouch writes it"
+    right = "expected an entry in kubevouch's format"
     try:
         version = msgspec.json.decode(raw, type=_Versioned).v
         said = msgspec.json.decode(raw, type=dict[str, object])

@@ -32,7 +32,7 @@ from kubevouch.policy.sources.stored import MOST_ENTRIES, Shard, Unreadable, sha
 T = TypeVar("T")
 
 EVERY_NODE = None
-"""The change may affect any node."""
+"""Returned if a change may affect any node."""
 
 _DEFAULTS = ApproverConfiguration()
 _PIN_SHARDS = frozenset(shard_names(PINS))
@@ -140,7 +140,7 @@ class WatchedSources:
         return self._recorded.entries.get(node)
 
     def put(self, found: ConfigMap) -> Collection[str] | None:
-        """Takes a ConfigMap from the watch. Ignores one that is not a source.
+        """Handles a ConfigMap from the watch. Ignores one that is not a source.
 
         An older version than the one that we wrote ourselves is ignored. Any other older version is
         accepted, since etcd may have been restored from a backup.
@@ -153,7 +153,7 @@ class WatchedSources:
         return self._put(found.name, found.data)
 
     def wrote(self, found: ConfigMap) -> Collection[str] | None:
-        """Takes a ConfigMap that we have just written.
+        """Handles a ConfigMap that we have just written.
 
         The watch may already have shown it, or a newer version.
         """

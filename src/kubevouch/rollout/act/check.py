@@ -102,7 +102,7 @@ class CheckedNode:
 
     @property
     def kubelet_started(self) -> datetime | None:
-        """The earliest possible start of the kubelet, by our clock: the node read the kubelet's age after our request."""
+        """The earliest possible start of the kubelet by our clock, since the node read the kubelet's age after our request."""
         return self.survey.kubelet_started(self.look.asked)
 
 
@@ -118,7 +118,7 @@ class CheckedPlan:
 
     inputs: RunInputs
     nodes: tuple[CheckedNode, ...]
-    """In the run's order."""
+    """The nodes in the run's order."""
 
     well: frozenset[str]
     writes_config_map: bool
@@ -247,7 +247,7 @@ def _checked(
 
     Raises StoppedBefore for the first node that differs from the plan.
 
-    seen: all surveyed nodes: a host key that two of them share proves nothing.
+    seen: all surveyed nodes, since a host key that two nodes share proves nothing.
     """
     planned = {each.node for each in plan.nodes}
     keys = {each.plan.node: each.look.host_key for each in seen}
@@ -298,7 +298,7 @@ async def looked_at_again(
 ) -> CheckedNode:
     """Surveys the node again if it needs a change and its survey is older than 20 s. live: the current Node.
 
-    Raises StoppedBefore if the node is no longer as planned; NodeError.
+    Raises StoppedBefore if the node is no longer as planned, NodeError if it cannot be surveyed.
     """
     plan, age = node.plan, context.clock.now() - node.look.facts.at
     if plan.change is not ChangeKind.BOOTSTRAP or age.total_seconds() < _FRESH:

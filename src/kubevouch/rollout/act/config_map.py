@@ -51,9 +51,8 @@ async def write_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Con
 async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> ConfigMapResult:
     """Restores the old text if the ConfigMap still has the text that this run wrote.
 
-    Without the annotation the undo of the ConfigMap fails: anybody may have removed it, so another
-    run may have written the text. Anybody may have edited the plan's file, so the undo also fails
-    if its old text differs from our text in more than serverTLSBootstrap.
+    Fails if the annotation is missing, since another run may have written the text. Also fails if
+    the plan's texts differ in more than serverTLSBootstrap, since anybody may have edited its file.
     """
     if not is_its_edit(plan):
         said = f"{_named(plan)} stays as it is: {_NOT_ITS_TEXT}"
@@ -64,12 +63,12 @@ async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Conf
         if text == plan.before:
             return ConfigMapResult(f"{_named(plan)} is as before the run")
         if text == plan.after and found.uid == plan.uid and not by:
-            why = f"cannot tell whether this run wrote it without the annotation {WRITTEN_BY}; {_LOOK}"
+            why = f"cannot tell which run wrote it without the annotation {WRITTEN_BY}; {_LOOK}"
             said = f"{_named(plan)} stays as it is: {why}"
             return ConfigMapResult(said, failed=True, settled=True)
         if text == plan.after and found.uid == plan.uid and by != run:
             other = f"; run {by} did" if re.fullmatch(RUN_NAME, by) else ""
-            why = f"this run did not write its text{other}"
+            why = f"this run did not write the text{other}"
             return ConfigMapResult(f"{_named(plan)} stays as it is: {why}")
         return plan.after
 

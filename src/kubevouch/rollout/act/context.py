@@ -77,7 +77,7 @@ class RolloutContext:
             self.lease.may_be_armed(arms)
 
     def is_over(self, node: str) -> None:
-        """Removes a node from the list in the Lease, once the node has answered that it is no longer armed."""
+        """Removes a node from the list in the Lease. Call it once the node has answered that it is not armed."""
         if self.lease is not None:
             self.lease.armed.pop(node, None)
 
@@ -121,7 +121,7 @@ async def once_it_answers(
 
     Raises:
         KubeError: the API server still does not answer, or answers with an error.
-        KubevouchError: `ask` raised it.
+        KubevouchError: raised by `ask`.
     """
     clock = context.clock
     began = clock.monotonic()

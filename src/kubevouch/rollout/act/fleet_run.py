@@ -31,7 +31,7 @@ _FRESH = 5.0
 _LOOK = 1.0
 """Seconds between checks whether the operator wants to stop."""
 _COUNTS_AS = {NodeState.UNTOUCHED: NodeState.UNDONE, NodeState.ARMED: NodeState.UNKNOWN}
-"""How a finished node counts for the order: untouched as undone; armed as unknown, since the node's switch may still undo the change."""
+"""The state of a finished node for the order, if it differs. An armed node's switch may still undo the change."""
 
 Reached = Callable[[ProofGate | None], None]
 """Called with the gate that a node waits for, or with None when a gate has failed and the undo starts."""
@@ -125,7 +125,7 @@ class FleetRun:
         self._news.set()
 
     def _counts_as(self, result: NodeResult) -> NodeState:
-        """How a result counts for the order. An absent node counts as done, but not an absent canary, which has proven nothing."""
+        """The state of a finished node for the order. A skipped node counts as done, except a canary."""
         if result.away and result.node not in self.lineup.canaries:
             return NodeState.DONE
         return _COUNTS_AS.get(result.state, result.state)
@@ -188,9 +188,10 @@ _PLACED = Resource("", "v1", PODS.plural, PODS.kind, _Placed, namespaced=True)
 
 
 async def read_workloads(api: ApiClient, most: int) -> Workloads:
-    """The workloads that nodes share now. If they cannot be read, the result says why.
+    """The workloads that nodes share. If they cannot be read, `unread` is the reason.
 
-    most: the most nodes in progress at once. Workloads that so few nodes cannot harm are left out.
+    most: the highest number of nodes in progress at once. Workloads that so few nodes cannot harm
+    are left out.
     """
     try:
         budgets, services = await together(_budgets(api, most), _services(api, most))

@@ -13,7 +13,7 @@ _SECONDS = 20
 _STEADY = 5
 _COMES_BACK = 45
 _CARRY = 90.0
-"""The most seconds that a call continues if the kubelet is down at its end."""
+"""Seconds that a call may take longer if the kubelet is down when the watch ends."""
 _RETRY = 5.0
 _PAUSE = 1.0
 """Seconds between calls, so that a node that answers at once causes no busy loop."""
@@ -23,7 +23,7 @@ _PAUSE = 1.0
 async def watched_kubelet(
     context: RolloutContext, host: str, first: int
 ) -> AsyncIterator[asyncio.Task[str]]:
-    """Watches the kubelet within the block. The yielded task returns if the kubelet does not stay up, and says why.
+    """Watches the kubelet within the block. The yielded task returns the reason if the kubelet does not stay up.
 
     first: the PID after the run's restart; 0 if unknown.
     """
@@ -49,10 +49,7 @@ async def _trouble(context: RolloutContext, host: str, first: int) -> str:
 
 
 async def why_not_up(context: RolloutContext, host: str) -> str:
-    """Why the kubelet does not come up or stay up after a restart; empty if it does.
-
-    Raises NodeError.
-    """
+    """Why the kubelet does not stay up after a restart; empty if it does. Raises NodeError."""
     script = watch_script(_COMES_BACK, steady=_STEADY)
     seen = (await context.transport.run_script(host, script, timeout=_COMES_BACK + _CARRY)).answer
     if seen.ended == "time":

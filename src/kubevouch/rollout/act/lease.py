@@ -1,4 +1,4 @@
-"""The Lease with which one run at a time may write to a cluster, and its fencing number: nodes refuse earlier holders.
+"""The Lease that lets one run at a time write to a cluster, and its fencing number: nodes refuse earlier holders.
 
 As in client-go's leader election (`kube.io.lease`), a Lease expires if it does not change for its
 duration, by our monotonic clock; and each write carries the version that was read. Unlike in
@@ -7,7 +7,7 @@ outdated.
 
 The Lease lists the nodes that may be armed, and until when. An entry is written before the node is
 armed. It stays until the node answers that it is no longer armed, or until its switch must have
-fired. No run and no node decides by the list: only `status`, `doctor` and messages use it.
+fired. Only `status`, `doctor` and messages use the list.
 
 A run whose Lease was deleted has lost it, and a new Lease has a higher number. So anybody who may
 delete the Lease can stop an unreachable run.
@@ -52,7 +52,7 @@ a backup. It fits into 32 bits until the year 2242."""
 _FURTHEST = 10 * 365 * 24 * 3600 // _SECONDS_OF_A_HOLD
 """A fencing number more than ten years ahead is ignored: somebody has edited the Lease."""
 _LONGEST_BELIEVED = 60
-"""The longest lease duration that we accept, in seconds. Ours is 15."""
+"""The longest lease duration that we accept, in seconds. Our own is 15."""
 _WAIT = "wait until that run ends"
 
 
@@ -166,7 +166,7 @@ class LeaseHold:
 
     @property
     def _listed(self) -> Iterable[ArmedNode]:
-        """The nodes to list, our own first, since `armed_text` cuts a long list."""
+        """The nodes to list, our own first, since `armed_text` truncates a long list."""
         return {**self.armed, **self._of_others, **self.armed}.values()
 
     def _is_ours(self, raw: RawObject[Lease]) -> bool:
@@ -179,8 +179,8 @@ class RunLease:
     """Acquires the Lease for one process.
 
     identity: as in `RunHolder`; unique to each process. say: called with messages for the operator.
-    One client may wait for the Lease and another one acquire it: the object remembers a silent
-    holder.
+    The object remembers a silent holder, so one client may wait for the Lease and another acquire
+    it.
     """
 
     def __init__(self, clock: Clock, identity: str, say: Callable[[str], None]) -> None:
@@ -209,7 +209,7 @@ class RunLease:
                     f"{LEASE}: {_holder(raw, api)}; waiting up to {_believed_for(spec)} s for its renewal"
                 )
             elif spec != self._seen:
-                seen = f"another run is in progress, {_holder(raw, api)}"
+                seen = f"another run is in progress: {_holder(raw, api)}"
                 raise NotTheHolder(LEASE, seen, _WAIT, run=_run_in(raw, api))
             if now - self._seen_at >= _believed_for(spec):
                 return raw
@@ -274,7 +274,7 @@ class RunLease:
 
 
 def _believed_for(spec: LeaseSpec) -> int:
-    """The seconds after which a silent holder's Lease has expired: at least 15, whatever the Lease says."""
+    """The seconds after which a silent holder's Lease has expired: 15 to 60."""
     return min(max(spec.lease_duration_seconds, LEASE_DURATION), _LONGEST_BELIEVED)
 
 

@@ -91,8 +91,8 @@ class SeenOutside:
 class Look:
     """A survey of a machine, and the proofs of its addresses. asked: when the survey was requested. host: the host given to ssh.
 
-    confirmed: the proven addresses. host_key, known_as: the ssh host key that answered, and its
-    name in known_hosts; empty if the transport has no keys.
+    confirmed: the proven addresses. host_key, known_as: the machine's ssh host key, and its name in
+    known_hosts; empty if the transport has no keys.
     """
 
     facts: MachineFacts
@@ -117,7 +117,7 @@ async def look_at_machine(
     node's addresses.
 
     Raises:
-        StoppedBefore: a machine answers that is not the plan's.
+        StoppedBefore: another machine than the plan's answers.
         NodeError: the node cannot be surveyed.
     """
     asked = context.clock.now()
@@ -180,11 +180,11 @@ async def confirm_addresses(
 ) -> dict[str, NameSource]:
     """The values that are proven to be addresses of the surveyed machine, each with its proof.
 
-    host: the host given to ssh. carried: the survey, with the ssh host key that answered. If
-    known_hosts has the key for an address but not for a name, the key proves only that address.
+    host: the host given to ssh. carried: the survey, with the machine's ssh host key. If known_hosts
+    has the key for an address but not for a name, the key proves only that address.
 
-    A pod's answer proves nothing: then only an inventory entry or a pin does. A DNS name proves
-    nothing, since whoever controls the resolver can choose its address.
+    A pod's answer proves nothing, so with pods only an inventory entry or a pin does. A DNS name
+    proves nothing, since whoever controls the resolver can choose its address.
     """
     claimed = {str(address) for value in values if (address := as_address(value)) is not None}
     if context.transport.name == "pod":

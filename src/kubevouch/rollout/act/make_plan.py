@@ -197,7 +197,7 @@ async def _judged(
     except KubevouchError as error:
         return LeftOut(node.name, str(error), leads_on=way_on(error), host=hosts_of(node)[0])
     if options.way.via == "ssh" and not seen.host_key:
-        return LeftOut(node.name, "ssh does not show which host key answered")
+        return LeftOut(node.name, "ssh does not show the node's host key")
     context.progress.step(node.name, "surveyed")
     return NodeFacts(
         node=node,
@@ -238,5 +238,5 @@ def _why_nobody_approves(evidence: Evidence) -> str:
         code = Code.OUR_APPROVER_DECIDES_NOTHING
         return f"the approver {approves_nothing(ours)} ({code}). Until it does, {stalls}"
     unseen = unseen_approver(evidence)
-    which = f"is seen to run here: {unseen.evidence}" if unseen else "runs here"
+    which = f"is seen to run: {unseen.evidence}" if unseen else "runs here"
     return f"no approver {which}. Without one, {stalls}. Run one before then: `{INSTALL_APPROVER}`"

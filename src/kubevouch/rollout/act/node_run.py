@@ -28,13 +28,13 @@ from kubevouch.rollout.decide.transaction import (
 )
 from kubevouch.rollout.errors import NotTheHolder
 
-_SET = "the switch was set, but its undo was not seen"
-_NO_RECORD = "this run began on the node, but has no record there"
+_SET = "the switch was set, but its result was not seen"
+_NO_RECORD = "this run began on the node, but has no record on it"
 _PAUSE = 1.0
 _RETRY = 5.0
 _NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)
 _LAST_LOOK = 5.0
-"""The shortest time limit of an observation in seconds, so that the last one still shows what is missing."""
+"""The shortest time limit of an observation, in seconds. The last observation must still show what is missing."""
 
 # Progress messages of passed gates. Other gates are shown only while they are pending.
 _PASSED = {
@@ -54,7 +54,7 @@ class NodeRun:
     seed: Seed | None
     pid_before: int
     begun: ArmedNode | None = None
-    """Set if an earlier attempt has begun this run on the node. The run then continues there."""
+    """Set if an earlier attempt has begun this run on the node, which then continues."""
 
     reached: Callable[[ProofGate | None], None] = lambda _: None
     """Called with the gate that the node waits for, or None when a gate has failed."""
@@ -85,8 +85,8 @@ class NodeRun:
         async def putting_back(began: float) -> tuple[NodeState, str]:
             self.reached(None)
             state, how = await self._undone(began)
-            if state is NodeState.DONE:  # an earlier attempt had only not finished the commit
-                state, how = NodeState.UNKNOWN, "the node was proven, and is committed"
+            if state is NodeState.DONE:  # an earlier attempt was interrupted during the commit
+                state, how = NodeState.UNKNOWN, "the node was proven and is committed"
             return state, why_of(why, how)
 
         return await self._ended(putting_back)
@@ -164,7 +164,7 @@ class NodeRun:
         self.observer.new_process = answer.pid not in (0, self.pid_before)
         self.pid = answer.pid
         if not self.begun:
-            self._step("seeded, written, restarted")
+            self._step("config written, kubelet restarted")
         return None
 
     async def _gates(
@@ -284,7 +284,7 @@ class NodeRun:
         return (NodeState.UNKNOWN if half else NodeState.UNDONE), why
 
     async def _insist(self, action: TransactionStep, began: float) -> TransactionAnswer | None:
-        """Repeats a step until the node answers. Returns None if the switch must have fired before."""
+        """Repeats a step until the node answers. Returns None once the switch must have fired."""
         clock = self.observer.context.clock
         deadline = began + self.timeouts.switch + 2 * _RETRY
         while True:

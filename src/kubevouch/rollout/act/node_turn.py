@@ -67,14 +67,14 @@ class NodeTurns:
         else:
             run.reached = reached
             result = await (run.put_back(ill) if ill else run.run())
-        self.context.progress.ended(name, _told(result))
+        self.context.progress.ended(name, _summary(result))
         return result
 
     async def not_well(self, name: str) -> str:
         """Why a canary is not healthy after its soak; empty if it is healthy.
 
-        Checks a node that looks unhealthy again for 15 s, and an unreachable node until the gates'
-        timeout.
+        Repeats the check for 15 s if the node looks unhealthy, and until the gates' timeout if it
+        is unreachable.
         """
         clock = self.context.clock
         began = clock.monotonic()
@@ -102,7 +102,7 @@ class NodeTurns:
         return "" if well else "the node serves no verifiable certificate of its own"
 
     async def _run_of(self, node: CheckedNode, begun: ArmedNode | None) -> tuple[NodeRun, str]:
-        """The work on the node, and why it must be undone. The reason is empty unless the run has begun there and the node is unhealthy."""
+        """The work on the node, and why it must be undone. The reason is empty unless the run has begun on it and the node is unhealthy."""
         if node.state is not NodeState.FAILED:
             try:
                 return await self._prepare(node, begun), ""
@@ -201,7 +201,7 @@ class NodeTurns:
 
 
 def begun_before(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, ArmedNode]:
-    """The nodes that an earlier attempt of this run armed, by name, and until when."""
+    """The nodes that an earlier attempt of this run armed, by name."""
     run = checked.plan.run
     return {
         each.plan.node: found_armed(
@@ -212,7 +212,7 @@ def begun_before(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, A
     }
 
 
-def _told(result: NodeResult) -> str:
+def _summary(result: NodeResult) -> str:
     if result.state is NodeState.DONE:
         return f"done in {result.seconds:.0f} s"
     return str(result)

@@ -207,12 +207,12 @@ class NodeObserver:
         why, not_asked = await self._held(found, csrs)
         if why:
             return (
-                f"approved {_as_said(decided)}, but our policy rejects it: {why}"
+                f"approved {_by_whom(decided)}, but our policy rejects it: {why}"
                 if decided
                 else why
             )
         if decided:  # an approver was first, and every rule passes
-            self._approved(name, f"approved {_as_said(decided)}; every rule passes")
+            self._approved(name, f"approved {_by_whom(decided)}; every rule passes")
         elif self._is_the_approvers_turn(name):
             return ""
         elif len(self.approved) >= _MOST_APPROVALS:
@@ -235,7 +235,7 @@ class NodeObserver:
         if not self.approvers_turn:
             return "approved"
         waited = f"the approver had not approved the CSR within {self.approvers_turn:.0f} s"
-        return f"approved by this run: {waited} (its log says why)"
+        return f"approved by this run: {waited} (see its log)"
 
     async def _held(
         self, found: CertificateSigningRequest, csrs: Csrs
@@ -277,7 +277,7 @@ class NodeObserver:
             standing=await self._standing(csr, node),
             pins_are_read=self.inputs.approver_decides,
         )
-        if not csr.credential_ids:  # the newest of the node may be a thief's
+        if not csr.credential_ids:  # the node's newest CSR may be another machine's
             facts = replace(facts, newest=csr.name)
         decided = found.condition("Approved") is not None
         decision = decide(facts, EVEN_IF_DECIDED if decided else RULES)
@@ -330,7 +330,7 @@ class NodeObserver:
             return None  # no right to read this; the handshake and the metrics are proof enough
         except KubeError as error:
             return str(error)
-        return None if answer.strip() == "ok" else f"/healthz says {answer[:80]!r}"
+        return None if answer.strip() == "ok" else f"/healthz returned {answer[:80]!r}"
 
     async def _ready(self) -> str | None:
         node = await self.context.api.get(NODES, self.node.node)
@@ -348,6 +348,6 @@ class NodeObserver:
             return None  # not there yet, or no metrics-server is ready yet: the gate waits
 
 
-def _as_said(decided: CsrCondition) -> str:
+def _by_whom(decided: CsrCondition) -> str:
     by_our_approver = decided.reason == BY_US and decided.message.startswith(APPROVER_SAYS)
     return "by the approver" if by_our_approver else f"with reason {decided.reason!r}"

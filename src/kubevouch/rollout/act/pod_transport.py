@@ -47,7 +47,7 @@ _ADMITTED = (
 )
 _VERBS = ("create", "delete", "get", "list", "watch")
 _REMOVAL = 10.0
-"""The time limit for the API server to accept a pod's deletion, in seconds; and again for the kubelet to confirm it."""
+"""Seconds for the API server to accept a pod's deletion, and again for the kubelet to confirm it."""
 
 
 async def prepare_pods(
@@ -140,7 +140,7 @@ class PodTransport:
         Raises:
             NodeUnreachable: no pod ran. The cluster or the node's kubelet refused it, or the image
                 is missing.
-            AnswerLost: the pod may have started. Only the node knows what the script did.
+            AnswerLost: the pod may have started, and the script may have run.
             ScriptFailed: the pod ran, but gave no valid answer.
         """
         where = f"{host} (pod)"
@@ -206,7 +206,7 @@ class PodTransport:
             PODS,
             clock=self._clock,
             rng=self._rng,
-            report=_not_told,
+            report=_ignored,
             namespace=self._place.namespace,
             field_selector=f"metadata.name={name}",
         )
@@ -235,7 +235,7 @@ class PodTransport:
         return True
 
 
-def _not_told(_: KubevouchError) -> None:
+def _ignored(_: KubevouchError) -> None:
     """Ignores errors of the watch, which restarts by itself."""
 
 

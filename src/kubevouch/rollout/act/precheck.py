@@ -67,7 +67,7 @@ async def check_cluster(
     if plan.made_at > context.clock.now() + _SKEW:
         raise StoppedBefore(
             f"plan of run {plan.run}",
-            f"claims to be made in the future, at {plan.made_at}",
+            f"was made in the future, at {plan.made_at}",
             NEW_PLAN,
         )
     nodes = tuple(await context.api.list_all(NODES))
@@ -177,7 +177,7 @@ async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
 async def check_vantage(
     nodes: Iterable[NodePlan], trust: TrustedRoots | None, context: RolloutContext
 ) -> dict[str, Served]:
-    """Checks that we can dial every address, as the gates must.
+    """Checks that this machine can dial every address, as the gates require.
 
     Returns what each node serves at its first address.
 
@@ -264,7 +264,7 @@ def _may_be_begun(planned: NodePlan, live: Node | None) -> bool:
 
 
 def _how_it_is(live: Node) -> str:
-    return "its Node differs from the plan" if live.ready else "its Node is not Ready"
+    return "its Node differs from the plan" if live.ready else "this Node is not Ready"
 
 
 async def _becomes_ready(name: str, context: RolloutContext) -> bool:
@@ -277,12 +277,12 @@ async def _becomes_ready(name: str, context: RolloutContext) -> bool:
             return False
         if context.clock.monotonic() - began > _PATIENCE:
             return False
-        context.progress.waiting(name, "its Node to be Ready: this run has begun there")
+        context.progress.waiting(name, "its Node to be Ready: this run has begun on it")
         await context.clock.sleep(1)
 
 
 async def _has_approved(node: str, run: str, context: RolloutContext) -> bool:
-    """Whether the run has approved a CSR of the node, and so has begun there."""
+    """Whether the run has approved a CSR of the node, and so has begun on it."""
     csrs = await list_csrs(context.api)
     own = (each for each in csrs if each.spec.username == f"{NODE_USER}{node}")
     return any(approved_by_run(each, run) for each in own)
@@ -290,7 +290,7 @@ async def _has_approved(node: str, run: str, context: RolloutContext) -> bool:
 
 def _cannot_tell(status: RunOnNode, how: str) -> StoppedBefore:
     why = "; ".join(status.notes)
-    seen = f"this run may have begun on this node, {how}, but its state cannot be read: {why}"
+    seen = f"{how}, and this run may have begun on it, but the run's state cannot be read: {why}"
     return StoppedBefore(
         status.node, seen, "fix that, or plan without this node", way=LeadsOn.REACH
     )

@@ -1,4 +1,4 @@
-"""`status`: asks every node for its runs. Only reads, and needs no API server if the nodes are known."""
+"""`status`: reads the state of runs on every node. Needs no API server if the nodes are known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -49,9 +49,9 @@ def live_target(node: Node) -> StatusTarget:
 async def gather_statuses(
     targets: Iterable[StatusTarget], run: str, transport: NodeTransport, *, others: bool = False
 ) -> tuple[RunOnNode, ...]:
-    """The state of the named run on each node. If `run` is empty: of all armed runs, or the newest run.
+    """The state of the run on each node, also for unreachable nodes. others: whether to add other armed runs.
 
-    An unreachable node also has a row. others: whether other armed runs also have rows.
+    An empty `run` selects all armed runs, or the newest run if none is armed.
     """
 
     async def asked(target: StatusTarget) -> tuple[RunOnNode, ...]:

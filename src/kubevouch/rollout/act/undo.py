@@ -41,8 +41,8 @@ from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
 
 _OVER = (TransactionState.UNDONE, TransactionState.NOTHING)
 _PAUSE = 1.0
-_CUT = "stopped at once; a sent undo continues by itself"
-_NO_TURN = "the undo ended before its turn: the change is still in place"
+_CUT = "stopped at once; an undo that was already sent continues"
+_NO_TURN = "the undo ended before this node's turn: the change is still in place"
 
 
 async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -> RunResult:
@@ -130,7 +130,7 @@ class _NodeUndo:
         """Sends the undo to the node, and returns the answer.
 
         The node may be armed until it is restored. The undo is sent even if the node has no record
-        of the run, so that a running `apply` cannot begin there later.
+        of the run, so that a running `apply` cannot begin on it later.
         """
         context, name, run = self.context, self.node.node, self.run
         change = change_to_undo(self.node, seen, run)
@@ -140,7 +140,7 @@ class _NodeUndo:
         found = found_armed(name, run, seen, now, switch)
         arms = found if was_armed else about_to_be_armed(name, run, now, switch)
         await context.confirm_holder(arms)
-        was_armed = was_armed or bool(seen.no_kubelet)  # whose records could not be seen
+        was_armed = was_armed or bool(seen.no_kubelet)  # then its records are unknown
         try:
             sent = await context.transport.run_script(
                 self.node.host, script, timeout=LONGEST_SCRIPT
@@ -201,7 +201,7 @@ class _NodeUndo:
             await clock.sleep(_PAUSE)
 
     async def _seen_now(self) -> tuple[NodeState, str]:
-        """The current state. A port that we cannot dial does not count, since the node has watched the kubelet."""
+        """The current state. Ignores a port that we cannot dial, since the kubelet was watched on the node."""
         try:
             live = await self.context.api.get(NODES, self.node.node)
         except KubeError as error:

@@ -85,20 +85,20 @@ class Case(Enum):
         note="{what} is in progress: wait until it ends; if it was killed, status shows that in {seconds} s",
         waits=True,
     )
-    UNDO_CUT_OFF = _Row(_UNDO, note="this continues the interrupted undo; restored nodes stay so")
+    UNDO_CUT_OFF = _Row(_UNDO, note="this continues the interrupted undo, except on restored nodes")
     GO_ON = _Row(_RESUME, note="to undo the run instead: `{undo}`")
     FAILED = _Row(_UNDO, note="the node's switch is overdue and has not ended the run")
     ELSEWHERE = _Row(
         _STATUS,
-        note="the plan of run {run} is not on this machine, or cannot be read. On the machine "
-        "where the run began: `{does}`. Or copy {run}.json from there (in "
-        "~/.local/state/kubevouch/runs), and give its path instead of the run's name",
+        note="the plan of run {run} is not on this machine, or cannot be read. Run `{does}` on the "
+        "machine where the run began. Or copy ~/.local/state/kubevouch/runs/{run}.json from that "
+        "machine, and give the copy's path instead of the run's name",
         waits=True,
     )
     SILENT = _Row(_SHOWS, _STATUS)
     SILENT_THIS_WAY = _Row(
         (*STATUS, "{nodes}", "{way}"),
-        note="this asks {node} without the plan, with the host key that your ssh knows",
+        note="this connects to {node} without the plan, by the host key in your known_hosts",
     )
     UNDONE = _Row(
         _DOCTOR,
@@ -107,7 +107,7 @@ class Case(Enum):
 
 
 def step(case: Case, waits: int = 0, **words: Argv | str) -> NextStep:
-    """The next step of a case. waits: seconds to sleep, if the row waits. words: values for the words in braces."""
+    """The next step of a case. waits: seconds to sleep, if the row has `waits`. words: values for the words in braces."""
     row = case.value
     known: Mapping[str, Argv] = {
         name: (value,) if isinstance(value, str) and value else tuple(value)
@@ -132,9 +132,9 @@ def _filled(argv: Argv, words: Mapping[str, Argv]) -> list[str]:
 
 
 def run_word(run: str) -> str:
-    """The text if it is a valid run name, else empty.
+    """Returns the text if it is a valid run name, else an empty string.
 
-    A Lease or a node may contain any text, but a command line only gets a valid name.
+    A Lease or a node may contain any text. A command line must only contain a valid name.
     """
     return run if re.fullmatch(RUN_NAME, run) else ""
 
@@ -175,7 +175,7 @@ def way_of(plan: Plan) -> WayToNodes:
 
 def shows_why(why: LeadsOn, node: str, host: str, way: WayToNodes) -> list[str]:
     """A command that shows why a node was left out or did not answer."""
-    if why is LeadsOn.ROOT:  # with a terminal: sudo may ask there
+    if why is LeadsOn.ROOT:  # with a terminal, since sudo may ask for a password
         return way.ssh(host, "sudo", "-l", flags=["-t"])
     if why is LeadsOn.STATUS or way.via != "ssh":
         return ["kubectl", "describe", "node", node]

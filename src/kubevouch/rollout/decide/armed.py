@@ -1,4 +1,4 @@
-"""The armed nodes of a run: changed but not proven, so their switches may undo the change. Pure."""
+"""The armed nodes of a run: begun, and neither committed nor undone. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -14,14 +14,14 @@ from kubevouch.rollout.decide.transaction import LONGEST_SCRIPT, UNDONE_BEFORE
 
 
 def about_to_be_armed(node: str, run: str, now: datetime, switch: float) -> ArmedNode:
-    """The entry for a node that is about to set its switch. switch: the switch's time in seconds."""
+    """The entry for a node that is about to set its switch. switch: seconds until the switch fires."""
     return ArmedNode(run, node, now + timedelta(seconds=switch + LONGEST_SCRIPT))
 
 
 def found_armed(
     node: str, run: str, survey: NodeSurvey, surveyed: datetime, switch: int
 ) -> ArmedNode:
-    """The entry for a surveyed node on which the run is armed. switch: its seconds, if the record has no time."""
+    """The entry for a surveyed node on which the run is armed. switch: seconds to assume if the record has no time."""
     found = next((each for each in armed_runs(survey) if each.run == run.encode()), None)
     left = found.fires - survey.clock if found and found.fires else switch
     return ArmedNode(run, node, surveyed + timedelta(seconds=left))
@@ -55,22 +55,19 @@ def what_is_left_armed(
 
 def by_its_switch(due: datetime | None, now: datetime) -> str:
     """A message about what the node's switch will do if the run does not continue. due: None if the time is unknown."""
-    puts_back = "undoes the change"
+    undoes = "undoes an unproven change"
     if due:
         left, at = round((due - now).total_seconds()), f"{due:%H:%M:%S} UTC"
-        puts_back = (
-            f"undoes the change in {left} s, at {at}"
+        undoes = (
+            f"{undoes} in {left} s, at {at}"
             if left >= 0
-            else f"has been due for {-left} s, since {at}, and undoes the change"
+            else f"has been due for {-left} s, since {at}, and {undoes}"
         )
-    return f"the node's switch {puts_back}, unless the run continues"
+    return f"the node's switch {undoes}, unless the run continues"
 
 
 def is_at_work(fires: datetime | None, now: datetime) -> bool:
-    """Whether the node's switch was due within the last minute, and so is ending the run.
-
-    False for a switch that is overdue for longer: it does not finish by itself.
-    """
+    """Whether the node's switch was due within the last minute, and so is ending the run."""
     return fires is not None and timedelta() <= now - fires <= timedelta(seconds=LONG_AT_WORK)
 
 
@@ -85,15 +82,15 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
     early = round((fires - since).total_seconds())
     return why_of(
         f"the node's switch {what} at {fires:%H:%M:%S} UTC, before the node was proven",
-        f"this run had continued there {early} s before" if early >= 0 else "",
+        f"this run had continued on it {early} s earlier" if early >= 0 else "",
         f"it waited for {waited_for}" if waited_for else "",
         "" if by_itself else how,
     )
 
 
 def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:
-    """For each armed node: a message about the time that a continued run has left."""
+    """A message for each armed node about the time that is left for a continued run."""
     return tuple(
-        f"{each.node}: {by_its_switch(each.due, now)} and proves the node before; continuing does not extend that time"
+        f"{each.node}: {by_its_switch(each.due, now)} and proves the node before then; continuing does not extend the time"
         for each in armed
     )

@@ -45,7 +45,7 @@ class NodeFacts:
     """The host given to ssh; empty means the node's name."""
 
     known_as: str = ""
-    """The name in known_hosts of the host key that answered."""
+    """The host key's name in known_hosts."""
 
 
 def assess_all(
@@ -73,7 +73,7 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
     node, need, host = facts.node, facts.need, facts.host or facts.node.name
     if isinstance(need, LeftOut):
         return msgspec.structs.replace(need, host=host)
-    said = (*facts.accepted, host)  # `by_answer` asks
+    said = (*facts.accepted, host)  # `by_answer` asks the operator
     if why := not_bound_by_operator(node.name, host, facts.known_as, said, neighbours.nodes):
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     allowed = confirmed(allowed_names_of(node, seen=facts.confirmed), facts.accepted)
@@ -81,7 +81,7 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     dial = scraped_address(node, preferred_types(facts.flags))
     if dial is None:
-        why = "the Node's status has no address: its kubelet can request no certificate"
+        why = "the Node's status has no address, so its kubelet cannot request a certificate"
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     plan = NodePlan(
         node=node.name,
@@ -114,7 +114,7 @@ def readiness_notice(planned: Iterable[NodePlan]) -> tuple[str, ...]:
     if not old:
         return ()
     said = "after its restart, pods with a readiness or startup probe are not ready until the next probe"
-    return (f"kubelet {', '.join(old)}: {said} (kubernetes#100277; not from 1.35 on)",)
+    return (f"kubelet {', '.join(old)}: {said} (kubernetes#100277; only before 1.35)",)
 
 
 def _is_before_1_35(node: NodePlan) -> bool:
@@ -122,7 +122,7 @@ def _is_before_1_35(node: NodePlan) -> bool:
     return found is not None and int(found[1]) < 35
 
 
-_NOT_KUBEADMS = "this cluster has no such ConfigMap: kubeadm did not make it"
+_NOT_KUBEADMS = "this cluster has no such ConfigMap: kubeadm did not make the cluster"
 _JOINERS = "nodes that join later need an approver"
 
 

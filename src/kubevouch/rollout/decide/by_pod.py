@@ -1,9 +1,9 @@
 """How far to trust an answer that came by pod. Pure.
 
 Anybody who holds a client certificate for the node's name can forge the answer: the API server
-sends pods to that holder, and accepts their status from it. There is no host key to check. So a
-pod's answer proves no address. If somebody has requested a second client certificate for the name,
-we do not trust the answer at all.
+sends pods to that holder, and accepts their status from it. A pod has no host key to check, so
+its answer proves no address. If somebody has requested a second client certificate for the name, we
+do not trust the answer at all.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
 
 @dataclass(frozen=True)
 class WrittenNode:
-    """What operators wrote about a node, where no node can write.
+    """What operators recorded about a node, in objects that no node can write.
 
     addresses: each with its source, the inventory or a pin. client_certificates: the SHA-256 of the
     certificates in the pin; empty if the pin names none.
@@ -35,8 +35,8 @@ def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -
     if not written.client_certificates or found & written.client_certificates:
         return ""
     return (
-        "the answer by pod shows another client certificate than this node's pin; if it is the "
-        f"node's own: kubevouch approver pin {node} --via ssh"
+        "the answer by pod has another client certificate than this node's pin; if it is the "
+        f"node's own, pin it: kubevouch approver pin {node} --via ssh"
     )
 
 
@@ -51,7 +51,7 @@ def asked_for_again(
     for node in nodes:
         if at := listed.known(KnownOfNode(live_node(node))).doubted:
             found[node.name] = (
-                "somebody else has requested a client certificate of this node's name "
+                "somebody else has requested a client certificate for this node's name "
                 f"({at:%Y-%m-%d %H:%M:%S} UTC): by pod nobody can tell which machine answers; "
                 "use --via ssh for this node"
             )

@@ -31,7 +31,7 @@ _STORED = (
     ("kubelet-server-current.pem", "kubelet-server-current.pem"),
     ("kubelet-server.crt", "kubelet-server.key"),
 )
-"""Where a starting kubelet looks for its serving certificate and key: first an issued pair, then one that somebody has put there."""
+"""Where a starting kubelet looks for its serving certificate and key: first an issued pair, then a pair that somebody has installed."""
 
 
 def seed_of(
@@ -73,7 +73,7 @@ def seed_of(
 
 
 def former_until(survey: NodeSurvey) -> int:
-    """When the certificate expires that a starting kubelet would load with serverTLSBootstrap, in Unix seconds; 0 if no such certificate is stored."""
+    """The expiry, in Unix seconds, of the certificate that a kubelet starting with serverTLSBootstrap would load; 0 if none is stored."""
     names = {each.name for each in survey.certificates}
     there = [pair for pair in _STORED if pair[0] in names]
     # The kubelet checks only the first pair, and exits if that is unreadable.
@@ -117,13 +117,13 @@ def _good_by_itself(name: str, leaf: Certificate, now: datetime, life: timedelta
 
 
 _SWITCH_OF_AN_UNDO = 120
-"""The time of the switch in an undo, in seconds. An undo takes about ten."""
+"""Seconds until the switch fires in an undo, which takes about ten."""
 
 
 def change_of(
     node: NodePlan, survey: NodeSurvey, run: str, *, content: bytes, switch_seconds: int
 ) -> NodeChange:
-    """The change for the script. content: the whole new config.yaml, of which the plan has the digest."""
+    """The change for the script. content: the whole new config.yaml, whose digest is in the plan."""
     present = survey.config[0].content if survey.config else b""
     return NodeChange(
         run=run,
@@ -157,7 +157,7 @@ def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
     names the pki folder and the config.yaml (transaction.sh, recorded).
     """
     if survey.unsafe:
-        return f"{node_text(survey.unsafe)}: only root may own what root runs and writes there"
+        return f"{node_text(survey.unsafe)}: only root may have write access there"
     if survey.no_kubelet:
         if node.disk.root == ROOT_DIR:
             return ""

@@ -1,8 +1,8 @@
-"""Asks the policy which names and addresses a node may have.
+"""Checks which names and addresses a node may have, by the policy.
 
 When a plan is made, the policy checks the node's claims and their proofs. Before a plan is carried
 out, the policy checks the plan's values again: anybody may have edited the file, and it must not
-give a node another node's names. A plan never contains the operator's statements for one run.
+give a node another node's names. `OperatorWord` is never part of a plan.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -40,7 +40,7 @@ def not_entitled(allowed: AllowedNames, neighbours: Neighbours) -> str:
         return ""
     hints = " ".join(f"--allow {allowed.node}={value}" for value in decision.operator_may_allow)
     return f"the node's CSR would be held: {decision.why}" + (
-        f"; if that is right, allow it: {hints}" if hints else ""
+        f"; to allow it: {hints}" if hints else ""
     )
 
 

@@ -1,8 +1,8 @@
 """The gates: what an observer outside the node must see before the node is done. Pure.
 
 `policy` decides about the CSR, and `diagnose` checks the served certificate. A node needs a new
-metrics sample only if the metrics API can get one: a fault that no certificate fixes must not undo
-a good node.
+metrics sample only if the metrics API can get one: an unrelated fault of metrics-server must not
+undo a good node.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ class ProofGate(StrEnum):
     CSR = "the kubelet's CSR"
     APPROVED = "approval by the policy"
     ISSUED = "certificate issued"
-    NAMES = "names are the plan's"
+    NAMES = "names match the plan"
     SERVED = "served on the wire"
     API_PATH = "API server reaches kubelet"
     READY = "Node Ready"
@@ -67,7 +67,7 @@ class GateEvidence:
     approved_here: frozenset[str]
     served: tuple[Served, ...]
     api_path: str | None
-    """The error of a request to the kubelet through the API server; None if the kubelet answered."""
+    """The error of a request to the kubelet through the API server; None if it succeeded or is forbidden."""
 
     ready: str | None
     metrics_not_asked: str
@@ -170,7 +170,7 @@ def _served(evidence: GateEvidence) -> _Judged:
 def _api_path(evidence: GateEvidence) -> _Judged:
     if evidence.api_path is not None:
         return Outcome.CANNOT_TELL, evidence.api_path
-    return Outcome.PASS, "/healthz answers, if we may read it"
+    return Outcome.PASS, "/healthz answered, or may not be read"
 
 
 def _ready(evidence: GateEvidence) -> _Judged:
@@ -211,7 +211,7 @@ class ExpectedMetrics:
     """What the metrics API should show.
 
     nobody: why no node needs a sample. broken: a fault of metrics-server that no certificate fixes.
-    ill: such a fault for single nodes. measured: the nodes that had a sample before the run.
+    ill: the same by node. measured: the nodes that had a sample before the run.
     """
 
     nobody: str = ""

@@ -33,7 +33,7 @@ def what_is_to_be_done(
     parts = []
     if ill:
         which = "is" if len(ill) == 1 else "are"
-        parts.append(f"undo {', '.join(ill)}, which this run has begun and which {which} not Ready")
+        parts.append(f"undo {', '.join(ill)}, which this run changed and which {which} not Ready")
     if change:
         parts.append(f"change {counted(len(change), 'node')}")
     if begun:
@@ -78,7 +78,7 @@ def _how_many_at_once(most: int) -> str:
         return f"one restarts at a time; {_ROOM}"
     return (
         f"{', '.join(map(str, steps))} restart at once while all goes well, and never two that "
-        f"hold the last pods of a PodDisruptionBudget or a Service; {_ROOM}"
+        f"have the last pods of a PodDisruptionBudget or a Service; {_ROOM}"
     )
 
 
@@ -117,7 +117,7 @@ def what_comes_back(plan: Plan) -> str:
     """A warning about expired certificates, for the prompt of an undo; empty if no files are restored."""
     if not any(node.change is ChangeKind.BOOTSTRAP for node in plan.nodes):
         return ""
-    return "the former certificates come back, even expired ones"
+    return "undo restores the former certificates, even expired ones"
 
 
 def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:

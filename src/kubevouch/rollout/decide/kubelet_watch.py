@@ -47,7 +47,7 @@ class WatchedKubelet(msgspec.Struct, frozen=True):
 
 
 def plain_line(text: str) -> str:
-    """A node's text on one line, without invisible characters, and not too long."""
+    """A node's text on one line, truncated and without invisible characters."""
     shown = "".join(char if char.isprintable() else " " for char in text).strip()
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 3] + "..."
 

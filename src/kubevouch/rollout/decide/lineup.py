@@ -17,11 +17,11 @@ _SIZES = (1, 2, 5, _MOST)
 
 
 def stratum_of(node: Node) -> str:
-    """The OS image, kubelet minor version and architecture. Nodes with equal ones share a canary."""
+    """The OS image, kubelet minor version and architecture. Nodes for which all three are equal share a canary."""
     info = node.status.node_info
     kubelet = ".".join(info.kubelet_version.removeprefix("v").split(".")[:2])
     known = (info.os_image, f"kubelet {kubelet}" if kubelet else "", info.architecture)
-    return ", ".join(filter(None, known)) or "of an unknown kind"
+    return ", ".join(filter(None, known)) or "unknown kind"
 
 
 @dataclass(frozen=True, slots=True)

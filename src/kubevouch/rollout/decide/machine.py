@@ -40,12 +40,12 @@ def not_the_machine(survey: NodeSurvey, node: str, machine_id: str) -> str:
 
 
 def another_host_key(planned: str, seen: str | None) -> tuple[str, str] | None:
-    """Messages about the seen and the expected ssh host key. None if they are equal, or if `planned` is empty: any key."""
+    """Messages about the seen and the expected ssh host key. None if they are equal, or if `planned` is empty."""
     if not planned or seen == planned:
         return None
     return (
-        f"another ssh host key answers: {seen or 'ssh shows none'}",
-        f"expected {planned}, the plan's key; if this machine really has a new key, put that into the plan",
+        f"another ssh host key: {seen or 'ssh shows none'}",
+        f"expected {planned}, as in the plan; if this machine really has a new key, put it into the plan",
     )
 
 
@@ -54,7 +54,7 @@ def not_its_machine_id(seen: bytes, machine_id: str) -> str:
     found = node_text(seen)
     if machine_id and found == machine_id:
         return ""
-    return f"this machine's id is {found}, the Node's is {machine_id}"
+    return f"the machine-id is {found}, but the Node's is {machine_id}"
 
 
 def not_bound_by_operator(
@@ -72,7 +72,7 @@ def not_bound_by_operator(
     if why := not_vouched_for(node, host, said):
         return why
     if owner := _known_for_another(node, known_as, nodes):
-        return f"known_hosts has the key that answered under {known_as}, which belongs to {owner}"
+        return f"known_hosts lists its host key under {known_as}, which belongs to {owner}"
     return ""
 
 
@@ -83,8 +83,8 @@ def not_vouched_for(node: str, host: str, said: Collection[str]) -> str:
     if host == node or (address is not None and address in words):
         return ""
     return (
-        f"ssh reaches it only at {host}, and only the node itself says that {host} is {node}; if "
-        f"that is right, allow it: --allow {node}={host}"
+        f"ssh reaches it only at {host}, and only the node itself claims {host}; if "
+        f"the address is right, allow it: --allow {node}={host}"
     )
 
 
@@ -148,7 +148,7 @@ class StartFiles:
 
 
 def asks_anyhow(survey: NodeSurvey) -> bool:
-    """Whether a drop-in or a flag turns serverTLSBootstrap on, whatever the config file says. False if the files cannot be read."""
+    """Whether a drop-in or a flag turns serverTLSBootstrap on, regardless of the config file. False if the files cannot be read."""
     try:
         empty = read_document(_EMPTY_FILE)
         found = StartFiles(survey).next_start_with(empty) if survey.config else None
@@ -158,7 +158,7 @@ def asks_anyhow(survey: NodeSurvey) -> bool:
 
 
 def restart_pending(survey: NodeSurvey, started_with: str = "") -> bool:
-    """Whether the kubelet may run with other settings than its config file, which was written after its start.
+    """Whether the kubelet may run with outdated settings, since its config file was written after its start.
 
     started_with: the digest of the file at the start, if known. Writing the same content again
     changes nothing.
@@ -187,8 +187,8 @@ def was_since_the_start(survey: NodeSurvey, moment: int) -> bool:
 def state_of_run(survey: NodeSurvey, run: str) -> str:
     """The state in the run's folder on the node (run_state.sh); empty if there is no folder.
 
-    barred: an undo came before the run began there, so the run must not begin. unfinished: the run
-    died while it prepared the node.
+    barred: the run was undone before it began on the node, so it must not begin. unfinished: the
+    run died while it prepared the node.
     """
     states = (each.state for each in survey.runs if each.run == run.encode())
     return next(states, b"").decode(errors="replace")
@@ -210,7 +210,7 @@ def said_of_armed(survey: NodeSurvey, run: SurveyedRun) -> str:
     at = f"{datetime.fromtimestamp(run.fires, UTC):%Y-%m-%d %H:%M:%S} UTC by the node's clock"
     when = f"{ends} at {at}"  # no "in 140 s": a plan is read later than it was made
     if not run.fires:
-        when = f"{ends} in time"
+        when = f"{ends} at an unknown time"
     elif run.fires < survey.clock:
         when = f"was due at {at} and has not {ended}"
     return f"run {name} {done}: its dead-man's switch {when}"

@@ -170,7 +170,7 @@ def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
     if found.configuration.tls_cert_file:
         source = found.source_of("tlsCertFile")
         raise _CannotBePlannedError(
-            f"tlsCertFile is set ({source}): the kubelet would serve that file by address"
+            f"tlsCertFile is set ({source}): the kubelet would serve that file to clients that dial an address"
         )
     if found.configuration.bootstrap_gate_off:
         raise _CannotBePlannedError(
@@ -204,7 +204,7 @@ def _rewrite(facts: MachineFacts) -> Rewrite:
     after = facts.files.next_start_with(edit.new)
     if not after.configuration.server_tls_bootstrap:
         raise _CannotBePlannedError(
-            f"{BOOTSTRAP_KEY} is set to false by {after.source_of(BOOTSTRAP_KEY)}, which wins"
+            f"{BOOTSTRAP_KEY} is set to false by {after.source_of(BOOTSTRAP_KEY)}, which takes precedence"
         )
     disk = DiskChange(
         root=root.text_path,

@@ -35,12 +35,12 @@ def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
 
 
 def who_writes(holder: RunHolder | None, doubt: str) -> str:
-    """A message about who works on a run now, by the Lease. doubt: why that is unknown."""
+    """A message about the run in progress, by the Lease. doubt: why it is unknown."""
     if holder is None:
-        return f"unknown: {doubt}" if doubt else "nobody"
+        return f"unknown: {doubt}" if doubt else "none"
     if holder.is_alive:
         return str(holder)
-    return f"no; {holder} died (killed, or cut off from the API server)"
+    return f"none; {holder} died (killed, or cut off from the API server)"
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class StatusFacts:
     """What `status` has found.
 
     run: the requested run. kept: runs whose plans are readable on this machine. newest: the newest
-    of these on a node. nodes: the nodes that --node selected. way: how we reached them. file: the
-    plan's file, if `run` was given by one and is not kept here. away: the command that shows
-    whether the API server answers again; empty if it did answer.
+    of these with a record on a node. nodes: the nodes that --node selected. way: how we reached them. file: the
+    plan's path, if given instead of a run's name and not kept on this machine. away: the command
+    that shows whether the API server answers again; empty if it did answer.
     """
 
     statuses: Sequence[RunOnNode]
@@ -71,7 +71,7 @@ class StatusFacts:
     def goes_on(self, case: Case, run: str, waits: int = 0, nodes: Sequence[str] = ()) -> NextStep:
         """A step that continues that run.
 
-        If the plan is not on this machine: `status`, with a note about where to continue.
+        If the plan is not on this machine, the step is `status` with a note about where to continue.
         """
         there = step(case, run=self.word(run), nodes=some(nodes))
         if self.is_here(run):

@@ -1,4 +1,4 @@
-"""The result of an undo on a node where it wrote nothing, from the node's config file. Pure."""
+"""The result of an undo that changed nothing on a node. Pure."""
 
 from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
 from kubevouch.kubelet.configuration import read_configuration
@@ -15,9 +15,9 @@ _KEPT = 3
 def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> NodeResult:
     """The undo's result for a node that has no record of the run.
 
-    Returns UNTOUCHED, with the reason, if the config file is as before the run. If the run does not
-    change that file, only the record could show whether it ran. Newer runs may have removed the
-    record.
+    Returns UNTOUCHED, with the reason, if the config file is as before the run. If the run leaves
+    that file unchanged, only the record shows whether the run began, and newer runs may have
+    removed the record.
     """
     if seen.no_kubelet:
         why = f"{node.disk.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
@@ -26,21 +26,21 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Node
     digest = seen.config[0].sha256 if seen.config else ""
     others = [each for each in seen.runs if each.run != run.encode() and each.state != b"barred"]
     if node.disk.content_sha256 == node.disk.config_sha256 and len(others) >= _KEPT:
-        said = f"the node has no record of this run: it never began there, or {_KEPT} newer runs have followed"
+        said = f"the node has no record of this run: the run never began on it, or {_KEPT} newer runs have followed"
         return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
     if digest == node.disk.config_sha256:
         return NodeResult(node.node, NodeState.UNTOUCHED, reason)
     what = (
-        "what this run writes"
+        "as this run writes it"
         if digest == node.disk.content_sha256
-        else "not what it was in the plan"
+        else "not as it was when the plan was made"
     )
     said = f"the node has no record of this run; {node.disk.config} is {what}: {_hint(node, run, seen)}"
     return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
 
 
 def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> NodeResult | None:
-    """Returns a FAILED result if the run was undone on the node, but serverTLSBootstrap is on again; else None."""
+    """Returns FAILED if serverTLSBootstrap is on again after the undo, or another run is armed; else None."""
     said, leaves_it_off = edited(node, seen)
     if leaves_it_off and not _others_armed(run, seen):
         return None
@@ -72,5 +72,5 @@ def _others_armed(run: str, seen: NodeSurvey) -> tuple[SurveyedRun, ...]:
 def _hint(node: NodePlan, run: str, seen: NodeSurvey) -> str:
     if runs := _others_armed(run, seen):
         name = runs[0].run.decode(errors="replace")
-        return f"{said_of_armed(seen, runs[0])}; kubevouch undo {name} --node {node.node} puts that back"
-    return f"kubevouch status --node {node.node} shows the newest run there"
+        return f"{said_of_armed(seen, runs[0])}; kubevouch undo {name} --node {node.node} undoes that run"
+    return f"kubevouch status --node {node.node} shows the newest run on it"

@@ -2,7 +2,7 @@
 
 The order: nodes that this run has begun before; approvals without a restart; one canary per
 stratum, which then soaks; the other workers, 1, 2, 5, ... at once; control planes, one at a time.
-The caller asks again whenever a node has finished.
+The caller calls `next_turn` again whenever a node has finished.
 """
 
 from collections.abc import Collection, Mapping
@@ -42,7 +42,7 @@ class HeldInCommon:
             return f"{others[0]} has pods of the same {self.name}"
         before = next((each for each in lately if each in self.pods and each != node), "")
         if before and not self.is_whole:
-            return f"not all pods of {self.name} are ready since {before}"
+            return f"not all pods of {self.name} are ready again after {before}"
         return ""
 
 
@@ -100,7 +100,7 @@ class Course:
     """Whether the node is a canary that was healthy after its soak."""
 
     for_good: bool = False
-    """Whether the failure is one that no undo takes back."""
+    """Whether no undo takes back the failure."""
 
     @property
     def active(self) -> bool:
@@ -123,7 +123,7 @@ class Turn:
     """Why no other node begins."""
 
     again: float | None = None
-    """When to ask again if no node has finished. None: only once a node has."""
+    """When to decide again if no node finishes earlier. None: only when a node finishes."""
 
     waits_for: str = ""
     """A message about what the next node waits for."""

@@ -46,8 +46,8 @@ class ChangeKind(StrEnum):
     """The kind of a node's change."""
 
     BOOTSTRAP = "bootstrap"
-    """serverTLSBootstrap is off: the run changes one line in config.yaml, seeds, restarts the
-    kubelet, and approves its CSR."""
+    """serverTLSBootstrap is off: the run changes one line in config.yaml, installs a seed, restarts
+    the kubelet, and approves its CSR."""
 
     APPROVE = "approve"
     """serverTLSBootstrap is on and the CSR waits: the run approves the newest CSR, and writes and
@@ -217,7 +217,7 @@ def only_nodes(plan: Plan, names: Collection[str]) -> Plan:
 
 
 def without_nodes(plan: Plan, away: Sequence[LeftOut]) -> Plan:
-    """The plan with these nodes moved to the left-out ones."""
+    """The plan with these nodes moved to `left_out`."""
     names = {each.node for each in away}
     kept = tuple(node for node in plan.nodes if node.node not in names)
     return msgspec.structs.replace(plan, nodes=kept, left_out=(*plan.left_out, *away))
@@ -229,7 +229,7 @@ def unvouched(plan: Plan) -> tuple[NodePlan, ...]:
 
 
 def by_answer(plan: Plan, *, yes: bool) -> Plan:
-    """The plan after the operator's answer about unconfirmed addresses. yes: they are right; else their nodes are left out."""
+    """The plan after the operator's answer about unconfirmed addresses. yes: whether they are right. If not, their nodes are left out."""
     asked = {each.node: each for each in unvouched(plan)}
     if yes:
         nodes = (_vouched_for(each) if each.node in asked else each for each in plan.nodes)
@@ -258,5 +258,5 @@ def not_the_cluster(bound: ClusterBinding, uid: str, ca_sha256: str) -> str:
     if uid != bound.cluster_uid:
         return f"this is not the plan's cluster, which is {bound.server}"
     if ca_sha256 != bound.ca_sha256:
-        return "the cluster's CA has changed since the plan"
+        return "the cluster's CA has changed since the plan was made"
     return ""

@@ -15,7 +15,7 @@ from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
 EXPECTED = "expected a file written by `plan`"
 
 _NOT_SHOWN = re.compile(r"[^\t\n\r -~]")
-"""Characters that a plan must not contain. It is ASCII, so that it hides nothing from a reviewer."""
+"""Characters that a plan must not contain. A plan is ASCII, so that it hides nothing from a reviewer."""
 _LONGEST_SEEN = 500
 """The most characters of the message about a refused plan."""
 _LARGEST_NODE = 256 * 1024

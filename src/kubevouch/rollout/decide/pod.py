@@ -75,7 +75,7 @@ class PodLook(msgspec.Struct, frozen=True):
     why: str = "the kubelet has not started the pod"
     messages: tuple[str, ...] = ()
     in_vain: bool = False
-    """Whether the pod waits for something that will not happen by itself."""
+    """Whether the reason for waiting does not go away by itself."""
 
     @property
     def is_final(self) -> bool:
@@ -197,7 +197,7 @@ def _before_its_end(pod: Pod, script: ContainerStatus) -> PodLook:
         why = short_line(f"the kubelet has ended the pod: {told or 'no reason given'}")
         return PodLook(PodState.LOST if begun else PodState.REFUSED, why)
     if begun:
-        return PodLook(PodState.RUNNING, "its script runs")
+        return PodLook(PodState.RUNNING, "its script is running")
     if waits := script.state.waiting:
         why = short_line(f"{waits.reason} {waits.message}".strip())
         return PodLook(PodState.WAITING, why, in_vain=waits.reason in _HOPELESS)

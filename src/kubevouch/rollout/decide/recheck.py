@@ -32,7 +32,7 @@ GONE = "this Node no longer exists"
 class Recheck:
     """This run's state on a planned node before the start.
 
-    state: UNTOUCHED: as planned. ARMED: an earlier attempt has begun and not ended, and this one
+    state: UNTOUCHED: as planned. ARMED: an earlier attempt has begun and not ended, so the run
     continues. FAILED: the same, but the Node is not Ready, so the run undoes it. DONE: nothing to
     do. UNKNOWN: not as planned.
 
@@ -75,7 +75,7 @@ def not_the_node(planned: NodePlan, node: Node | None) -> str:
     known = {each.address for each in node.status.addresses}
     elsewhere = next((address for address in planned.dial if address not in known), "")
     return (
-        f"the plan would prove this node at {elsewhere}, which its Node does not have"
+        f"the plan would check this node at {elsewhere}, which is not an address of its Node"
         if elsewhere
         else ""
     )
@@ -116,7 +116,8 @@ def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) ->
 def _added(planned: NodePlan, node: Node) -> frozenset[str]:
     """New names and addresses of the Node, if it still has all of the plan's.
 
-    The kubelet's CSR would request them, and so be held. That must not stop the run on other nodes.
+    The kubelet's CSR would request them, so the policy would hold it. That must not stop the run on
+    other nodes.
     """
     then = _values(planned.allowed)
     now = _values(allowed_names_of(node))
@@ -160,14 +161,14 @@ def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
         ):
             return Recheck(NodeState.ARMED, content=config.content)
     why = (
-        f"this run has begun on this node, but {planned.disk.config} is not what the run writes; to put "
-        f"the node back now: kubevouch undo {run} --node {planned.node}"
+        f"this run has begun on this node, but {planned.disk.config} is not as the run writes it; to "
+        f"restore the node now: kubevouch undo {run} --node {planned.node}"
     )
     return Recheck(NodeState.UNKNOWN, why, armed_run=run)
 
 
 def recheck_not_ready(stands: NodeState) -> Recheck | None:
-    """The state of a node that is not Ready. Returns None if the run has changed nothing there, and so skips it.
+    """The state of a node that is not Ready. Returns None if the run has changed nothing on it, and so skips it.
 
     A node that the run has changed counts as failed, since the run's restart may be the reason.
     """
@@ -240,11 +241,11 @@ def not_entitled_as_planned(
 ) -> str:
     """Why the node may not have the names in its plan, by the current proofs; empty if it may.
 
-    Of the plan's values, only those that the operator confirmed are trusted, and `apply` shows them
-    again first. A CSR with more names than planned is held, even if the Node claims them.
+    The plan's values are trusted only if the operator confirmed them, and `apply` shows those again
+    first. A CSR with more names than planned is held, even if the Node claims them.
 
     live: the current Node. neighbours: all current nodes. proven: addresses that were proven just
-    now. known_as: the name in known_hosts of the host key that answered.
+    now. known_as: the host key's name in known_hosts.
     """
     said = planned.vouched
     if why := not_bound_by_operator(planned.node, planned.host, known_as, said, neighbours.nodes):

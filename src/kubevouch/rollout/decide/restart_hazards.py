@@ -26,8 +26,8 @@ def restart_hazards(survey: NodeSurvey, next_one: EffectiveConfiguration) -> str
     if survey.next_start.swaps and next_one.configuration.fail_swap_on:
         devices = _named(survey.next_start.swaps.decode(errors="replace").split("\n"))
         return (
-            f"swap is on ({devices}), so the kubelet would not start again (failSwapOn): turn swap "
-            "off (swapoff -a, and its lines in /etc/fstab), then make a new plan"
+            f"swap is on ({devices}), so the kubelet would not start again (failSwapOn): run "
+            "swapoff -a, remove swap from /etc/fstab, then make a new plan"
         )
     found = [*_of_the_program(survey), *_of_its_files(survey)]
     if not found:

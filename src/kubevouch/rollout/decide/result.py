@@ -18,7 +18,7 @@ def why_of(*reasons: str) -> str:
 class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """A node's state after the run or the undo, why, and how long it took.
 
-    A node without a turn is UNTOUCHED without a `why`; in an undo, UNKNOWN.
+    A node without a turn is UNTOUCHED after a run, UNKNOWN after an undo, and has no `why`.
     """
 
     node: str
@@ -47,10 +47,11 @@ class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ConfigMapResult(msgspec.Struct, frozen=True):
-    """A message about what was done with the ConfigMap; empty if nothing. failed: whether the ConfigMap is not as intended.
+    """What was done with the ConfigMap. text: a message; empty if nothing was done.
 
-    written: whether this run has written the ConfigMap, now or before. settled: whether repeating
-    the command would change nothing. forbidden: whether the user lacks a right.
+    failed: whether the ConfigMap is not as intended. written: whether this run has written it, now
+    or before. settled: whether repeating the command would change nothing. forbidden: whether the
+    user lacks a right.
     """
 
     text: str = ""
@@ -77,13 +78,13 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
     """The run that took over the Lease; empty if unknown. None if this run did not lose the Lease."""
 
     undo: str = ""
-    """The command that undoes the run's changes, including earlier ones. Empty if nothing is to undo."""
+    """The command that undoes the run's changes, including earlier ones. Empty if there are none."""
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 all done, 4 stopped with some nodes done or nothing changed, 5 undone, 130 interrupted.
+        """0: all done. 4: stopped with some nodes done or nothing changed. 5: undone. 130: interrupted.
 
-        3 if all planned nodes are done, but unhealthy nodes were left out.
+        3: all planned nodes are done, but unhealthy nodes were left out.
         """
         nodes = [each for each in self.nodes if not each.away]
         states = {each.state for each in nodes}

@@ -27,7 +27,7 @@ class RunFound(msgspec.Struct, frozen=True):
     run: bytes
     state: bytes
     fires: Moment
-    """When the run's switch fires, by the node's clock; 0 if the record does not say."""
+    """When the run's switch fires, by the node's clock; 0 if unknown."""
 
     timer: bytes
     """What `systemctl is-active` prints for the switch's timer."""
@@ -84,15 +84,15 @@ def status_script(
 class NodeState(Explained):
     """The state of a run on a node: before a run, after a run or an undo, and in `status`."""
 
-    UNTOUCHED = "untouched", "not begun, or cut off before anything was changed"
+    UNTOUCHED = "untouched", "not begun, or interrupted before any change"
     ARMED = (
         "armed",
-        "changed and not proven yet, or perhaps so: the node's switch undoes the change",
+        "changed (or may be) but not committed: the node's switch undoes an unproven change",
     )
     DONE = "done", "proven and committed, or healthy without a change"
-    UNDONE = "undone", "put back, or undone before the run began: it does not begin there again"
+    UNDONE = "undone", "restored, or undone before the run began: the run cannot begin on it again"
     FAILED = "failed", "the node's switch is overdue, the Node is not Ready, or an undo failed"
-    UNKNOWN = "unknown", "not found out; the reason is beside it"
+    UNKNOWN = "unknown", "not known, for the reason in the same row"
 
 
 BEGUN = (NodeState.ARMED, NodeState.FAILED)
@@ -121,7 +121,7 @@ _MEANS = {
 }
 
 
-_OVERDUE = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` there"  # undo.sh (RestartSec)
+_OVERDUE = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on it"  # undo.sh (RestartSec)
 _CUT_OFF = "the undo was interrupted: once the switch is due, the node finishes it"
 LONG_AT_WORK = 60
 """Seconds that a switch may take to restart the kubelet and check that it stays up. Afterwards the
@@ -140,8 +140,8 @@ class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
     """The state in the run's folder on the node (run_state.sh)."""
 
     fires_in: int | None = None
-    """Seconds until the switch fires; negative if it is overdue. None if the run is not armed, or the
-    record does not say."""
+    """Seconds until the switch fires; negative if it is overdue. None if unknown, or if the run is not
+    armed."""
 
     switch: str = ""
     boot_net: str = ""
@@ -149,10 +149,10 @@ class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
     """Messages about the record, edits by others, and a kubelet that is down."""
 
     leads_on: LeadsOn = LeadsOn.NOTHING
-    """What helps if the node did not answer; NOTHING if it did."""
+    """The advice if the node did not answer; NOTHING if it did."""
 
     host: str = ""
-    """The host that did not answer; empty if it did."""
+    """The node's host, if it did not answer; else empty."""
 
 
 def statuses_of(
@@ -240,7 +240,7 @@ def with_the_lease(
     """Adds a note to each unreachable node that the Lease lists as armed. now: by the API server's clock."""
     known = {each.node: each for each in armed}
 
-    def told(status: RunOnNode) -> RunOnNode:
+    def noted(status: RunOnNode) -> RunOnNode:
         found = known.get(status.node)
         if found is None or status.state is not NodeState.UNKNOWN:
             return status
@@ -253,7 +253,7 @@ def with_the_lease(
             notes=(note, *status.notes),
         )
 
-    return tuple(map(told, statuses))
+    return tuple(map(noted, statuses))
 
 
 def while_it_is_undone(
@@ -261,18 +261,17 @@ def while_it_is_undone(
 ) -> tuple[RunOnNode, ...]:
     """Adds a note to each node that an undo is restoring.
 
-    run: the run that the undo takes back; empty if there is no undo. alive: False if the undo was
-    interrupted.
+    run: the run that is being undone; empty if none is. alive: False if the undo was interrupted.
     """
 
-    def told(each: RunOnNode) -> RunOnNode:
+    def noted(each: RunOnNode) -> RunOnNode:
         if not run or each.run != run or each.state not in BEGUN:
             return each
         means = "the undo in progress restores the node" if alive else _CUT_OFF
         kept = [note for note in each.notes if note not in (_MEANS.get(each.record), _OVERDUE)]
         return msgspec.structs.replace(each, notes=(means, *kept))
 
-    return tuple(map(told, statuses))
+    return tuple(map(noted, statuses))
 
 
 def _edits(run: RunFound, state: NodeState, root: bytes) -> tuple[str, ...]:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 SEED_RESERVE = timedelta(hours=24)
-"""A seed is valid for this much longer than the change takes. Short, so that nobody relies on it."""
+"""How long a seed stays valid after the change. Short, so that nobody relies on it."""
 
 HANDSHAKE = 10.0
-"""The time limit in seconds of a handshake with a kubelet before or after its node's change."""
+"""Seconds that a handshake with a kubelet may take before or after its node's change."""
 
 HANDSHAKE_AT_A_GATE = 5.0
-"""The time limit in seconds of a handshake during the change. The handshake is repeated until the gates time out."""
+"""Seconds that a handshake may take during the change. The run repeats it until the gates time out."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class RolloutTimeouts:
 
     @property
     def switch(self) -> int:
-        """Seconds until the node undoes the change by itself: 20 to 60 more than `gates`, so that we decide first."""
+        """Seconds until the node undoes an unproven change: 20 to 60 more than `gates`, so that the run decides first."""
         return int(self.gates + min(60.0, max(20.0, self.gates / 3)))
 
     @property

@@ -50,13 +50,13 @@ class TransactionState(StrEnum):
     """An undo did not restore everything. The run is still armed, and can be undone again."""
 
     NOTHING = "nothing"
-    """The run has changed nothing on this node. After a rollback or undo, it can no longer begin there."""
+    """The run has changed nothing on this node. After a rollback or undo, it can no longer begin on it."""
 
     BUSY = "busy"
     """Another call runs on this node. Retry."""
 
     REFUSED = "refused"
-    """The step changed nothing; `why` says what prevented it."""
+    """The step changed nothing, for the reason in `why`."""
 
 
 class TransactionAnswer(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ class TransactionAnswer(msgspec.Struct, frozen=True):
 
 
 class Seed(msgspec.Struct, frozen=True):
-    """The certificate and key that the kubelet serves while the CSR waits. The key is one that the node already has."""
+    """The certificate and key that the kubelet serves while the CSR waits. The key is already on the node."""
 
     certificate: str
     """The path of the key's current certificate on the node."""
@@ -113,7 +113,7 @@ class NodeChange(msgspec.Struct, frozen=True):
 
     content_sha256: str
     switch_seconds: int
-    """Seconds after which the node undoes the change by itself, unless it is committed."""
+    """Seconds after which the node undoes the change by itself, unless it is verified."""
 
     units: str = UNITS
     """The folder for a systemd unit that ends the run after a reboot."""
@@ -128,8 +128,8 @@ class NodeChange(msgspec.Struct, frozen=True):
     """Whether a drop-in or a flag turns serverTLSBootstrap on. Then an undo cannot turn it off."""
 
     former_until: int = 0
-    """When the certificate that is moved aside expires, in Unix seconds; 0 without one. Until
-    then an undo restores it even if the kubelet still requests certificates."""
+    """When the certificate that is moved aside expires, in Unix seconds; 0 if none is.
+    Until then an undo restores it even if the kubelet still requests certificates."""
 
 
 def render(
@@ -137,8 +137,8 @@ def render(
 ) -> Script[TransactionAnswer]:
     """The script for one call. seed: needed for BEGIN; contains no private key.
 
-    fence: the fencing number of the Lease's holder. The node refuses a number that is lower than
-    one it has seen. 0: there is no Lease.
+    fence: the fencing number of the Lease's holder; 0 without a Lease. The node refuses a number
+    that is lower than one it has seen.
     """
     place = {
         "run": change.run,

@@ -110,7 +110,7 @@ def _of_lookup(
     error: socket.gaierror | ValueError | OverflowError, attempt: Attempt
 ) -> HandshakeFailure:
     host, _, port = attempt.address.rpartition(":")
-    # A Node has room for an address of a megabyte.
+    # A Node's address may be a megabyte long.
     host = printable(host if len(host) <= _LONGEST_HOST else f"{host[:_LONGEST_HOST]}...")
     if isinstance(error, OverflowError):
         words = f"address {port}: invalid port"
@@ -181,7 +181,7 @@ def _of_protocol(reason: str, attempt: Attempt) -> HandshakeFailure:
 
 
 def _why_refused(reason: str, received: bytes) -> str:
-    """OpenSSL's reason for an invalid record. If that is generic, derives the reason from the record."""
+    """OpenSSL's reason for an invalid record. If it is generic, derives a reason from the record."""
     if reason != _SOME_RECORD or len(received) < 5:
         return reason
     if not _looks_like_tls(received):

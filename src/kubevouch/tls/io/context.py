@@ -65,7 +65,7 @@ def load_key_pair(context: ssl.SSLContext, pair: KeyPair, *, where: str) -> None
 def _readable(content: bytes) -> Iterator[str]:
     """Yields a temporary path to this content, since Python's `load_cert_chain` takes only paths.
 
-    On Linux the path refers to memory (memfd), so no disk gets the key.
+    On Linux the path refers to memory (memfd), so the key is not written to a disk.
     """
     if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
         descriptor = os.memfd_create("kubevouch")
@@ -116,7 +116,7 @@ def client_context(
         roots: the trusted CAs, in PEM, or one CA in DER. None means the system's CAs.
         pair: the client certificate to present if the server asks for one.
         verify: False accepts any peer (kubectl's --insecure-skip-tls-verify).
-        check_time: False leaves the validity period to the caller, since OpenSSL uses the machine's clock, not the injected one.
+        check_time: False leaves the validity period to the caller, since OpenSSL uses the machine's clock, not the injected clock.
         where: the source of `roots`, for errors.
 
     Raises:

@@ -1,12 +1,12 @@
 """Checks the peer's identity before any application data is sent.
 
 OpenSSL verifies the chain and the name. It cannot check that the certificate belongs to *this*
-node, or call our verifier. Python has no callback for that, but a context can choose the class of
-its connections. Our class runs a check after the handshake. Until the check has passed, no
+node, or call our verifier. Python has no callback for that, but a context can set the class of its
+connections. Our class runs a check after the handshake. Until the check has passed, no
 application data is sent or received.
 
-A client certificate is sent during the handshake, before the check; a token and all HTTP data,
-after it.
+A client certificate is sent during the handshake, before the check. A token and all HTTP data are
+sent after the check.
 """
 
 import ssl
@@ -47,7 +47,7 @@ def vouch_first(context: ssl.SSLContext, check: Check | None = None) -> None:
     """
 
     class Vouched(_VouchedObject):
-        check_peer = staticmethod(check or _nobody)
+        check_peer = staticmethod(check or _refuse_all)
 
     context.sslobject_class = Vouched
     context.sslsocket_class = _UnusableSocket
@@ -60,8 +60,8 @@ def vouched_by(tls: ssl.SSLObject, check: Check) -> None:
     tls.check_peer = check
 
 
-def _nobody(_: tuple[bytes, ...]) -> None:
-    raise IdentityRefused("TLS connection", "created without a check of the peer")
+def _refuse_all(_: tuple[bytes, ...]) -> None:
+    raise IdentityRefused("TLS connection", "created without an identity check")
 
 
 class _VouchedObject(ssl.SSLObject):
@@ -116,8 +116,8 @@ class _InnerCertificate(Protocol):
 def presented(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...]:
     """The certificates that a peer presented in a completed handshake, in DER, verified or not.
 
-    Before Python 3.13 this uses a private method to get the chain. If there is none, returns only
-    the leaf. The bytes come from the peer and may be hostile.
+    Before Python 3.13 this uses a private method to get the chain, and returns only the leaf if
+    Python lacks that method. The bytes come from the peer and may be hostile.
     """
     chain = _public_chain(tls)
     if chain is None:

@@ -2,8 +2,8 @@
 
 Go's server asks a client for a certificate, accepts any, and verifies it later. Python cannot do
 that: a client certificate from an unknown CA ends the handshake (alert unknown_ca), where Go's
-server answers 401. `x509.verify` verifies all others again, with the right CAs and the injected
-clock.
+server answers 401. `x509.verify` verifies all other certificates again, with the right CAs and the
+injected clock.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ _SUITES: Final = ("ECDHE+AESGCM", "ECDHE+CHACHA20")
 
 
 # OpenSSL before 3.5 accepts ffdhe8192, which costs the server 0.1 s of CPU in each handshake, and
-# an attacker nothing (CVE-2002-20001). Python before 3.15 can set only one group: every client
-# knows this one, also in FIPS mode.
+# an attacker nothing (CVE-2002-20001). Python before 3.15 can set only one group. Every client
+# supports this group, also in FIPS mode.
 _GROUP: Final = "prime256v1"
 _GROUPS_ARE_CHEAP: Final = (3, 5)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerTlsSettings:
-    """What a server offers. suites: OpenSSL's names for TLS 1.2. The TLS 1.3 suites are fixed."""
+    """The TLS versions and suites of a server. suites: OpenSSL's names for TLS 1.2. The TLS 1.3 suites are fixed."""
 
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     suites: tuple[str, ...] = _SUITES
@@ -53,8 +53,8 @@ def server_context(
 
     Args:
         pair: the serving certificate and its key.
-        client_roots: the CAs for client certificates, in PEM. A client need not present one. Empty bytes
-            accept none. None does not request one.
+        client_roots: the CAs for client certificates, in PEM. Client certificates are optional. With
+            empty bytes, none is accepted. With None, none is requested.
         where: the source of the pair, for errors.
         settings: the TLS versions and suites to offer.
 
@@ -168,7 +168,7 @@ class ServerConnection:
 
     asyncio's TLS allocates 256 KiB per connection (docs/internals/decisions/0004). `create_server`
     reports a connection only after its handshake, so anybody could open any number of connections.
-    Here a silent connection holds only its socket, and every other connection a buffer of one
+    Here a silent connection uses only its socket, and every other connection a buffer of one
     record.
 
     protocol: creates the receiver of decrypted bytes, once the client has started to send. context:
@@ -248,7 +248,7 @@ class ServerConnection:
         self._transport, _ = await loop.connect_accepted_socket(lambda: tls, self._accepted)
 
     def _begun(self, beginning: "asyncio.Task[None]") -> None:
-        # A cancelled task may not have run at all. A stranger's failures are not worth a log line.
+        # A cancelled task may never have run. Failures of unknown clients are not logged.
         if beginning.cancelled() or beginning.exception() is not None:
             self._accepted.close()
             self._lost()
