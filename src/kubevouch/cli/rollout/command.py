@@ -83,7 +83,7 @@ _times = all_of(
     duration(
         "--soak",
         f"{RolloutTimeouts().soak:.0f}s",
-        "Watch the first changed node of each kind for this long before changing the others.",
+        "Watch the first changed node of each kind for this long before changing others of that kind.",
     ),
 )
 
