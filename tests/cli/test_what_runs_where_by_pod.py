@@ -53,7 +53,8 @@ async def test_the_image_that_a_plan_names_is_asked_about_before_anything_runs(
     ran = await kubevouch("apply", plan, code=2)
     told = " ".join(ran.err.split())
     assert (
-        "This will read the plan's nodes with privileged pods that enter the node as root" in told
+        "This will inspect the nodes in the plan with privileged pods that enter the node as root"
+        in told
     )
     assert f"in namespace kube-system, with image {IMAGE}" in told
     assert "expected --yes" in told

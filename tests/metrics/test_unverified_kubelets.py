@@ -44,7 +44,7 @@ async def test_an_unverified_kubelet_is_asked_without_a_token(cluster: Cluster) 
         assert reason == "unknown-authority"
         assert text == (
             f'Get "https://127.0.0.1:{stranger.port}/metrics/resource": {UNTRUSTED}; '
-            'without a token, the kubelet answered "401 Scripted". `kubevouch apply` gets it a certificate'
+            'without a token, the kubelet answered "401 Scripted". `kubevouch plan` can fix this'
         )
         assert collector.store.node("n2") is not None
         assert collector.results["n1"].doubt.endswith(UNTRUSTED)

@@ -223,7 +223,7 @@ def test_where_no_certificate_shows_the_node_the_words_of_the_first_address_coun
 
 
 def test_a_csr_without_an_address_says_nothing_of_where_to_look() -> None:
-    why = "the CSR requests no address to dial"
+    why = "the CSR requests no address that could be dialled"
     assert allowed(at(FIRST, *GOOD), addresses=()) == why
 
 

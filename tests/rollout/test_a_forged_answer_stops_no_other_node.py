@@ -104,7 +104,10 @@ async def test_a_look_at_all_nodes_shows_the_others_where_one_says_nonsense(here
         WORKER: NodeState.UNKNOWN,
     }
     (notes,) = [each.notes for each in rows if each.node == WORKER]
-    assert "the status script's answer cannot be read: b'nobody' is not a known state" in notes[0]
+    assert (
+        "the status script's answer cannot be read: expected other, before, run, got b'nobody'"
+        in notes[0]
+    )
 
 
 async def result_of(here: Acting, plan: Plan, *answers: TransactionState) -> NodeResult:

@@ -155,7 +155,7 @@ async def test_an_undo_that_waits_for_a_node_to_be_well_ends_there_and_then(here
         result = await running
     node, other = result.nodes
     assert (node.state, other.state) == (UNKNOWN, UNKNOWN)
-    assert node.why.startswith("undone, but did not wait until the node is healthy: Lease ")
+    assert node.why.startswith("undone, but stopped waiting for the node to become healthy: Lease ")
     assert result.lost_to == TO_BOB
     assert "this run has lost the Lease and stops here" in result.stopped
     assert SECOND not in {host for host, _ in here.machines.ran}

@@ -271,8 +271,8 @@ async def test_an_api_server_that_is_silent_holds_up_neither_the_end_of_the_gate
     assert why in result.why, result
 
 
-OWN = "the node's switch undid the change at {}, before the node was proven; this run had continued on it {} s earlier"
-DUE = "the node's switch was due at {}, before the node was proven; this run had continued on it {} s earlier"
+OWN = "the node's switch undid the change at {}, before the node was proven; the run had been continued {} s before that"
+DUE = "the node's switch was due at {}, before the node was proven; the run had been continued {} s before that"
 
 
 async def gone_on_with(

@@ -1,4 +1,4 @@
-"""Summarizes many certificates of one use, or many unread places, in a few lines."""
+"""Summarizes many certificates for the same use, or many failed reads, in a few lines."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -92,7 +92,7 @@ def messages_of(said: PodAnswer) -> tuple[str, ...]:
 
 
 def count_in(message: str) -> int:
-    """How many messages the result has, if this is the first one; else 0."""
+    """The number of messages in the result if `message` is the first of them; otherwise 0."""
     found = _MESSAGE.fullmatch(message)
     return int(found[2]) if found and found[1] == "1" else 0
 

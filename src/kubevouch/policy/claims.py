@@ -76,7 +76,7 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
     @property
     def known_by(self) -> str:
-        """The source in words."""
+        """Who vouches for the claim, in words."""
         also = f"; {NameSource.OPERATOR}" if self.confirmed else ""
         return f"{self.source}{also}"
 
@@ -141,18 +141,18 @@ class ClaimedBy(msgspec.Struct, frozen=True):
     proven: bool
     by_name: bool = False
     """Whether the only proof is that the Node has this name. The holder of a bootstrap token can
-    create a Node of any free name, even an address. So another node's inventory entry or pin wins."""
+    create a Node of any free name, even an address. So another node's inventory entry or pin takes precedence."""
 
     by_rule: bool = False
-    """Whether the only proof is that the rule for new nodes admitted the value. The first node gets
-    it, but another node's inventory entry or pin wins."""
+    """Whether the only proof is that the rule for new nodes admitted the value. Another node's
+    inventory entry or pin takes precedence; otherwise the first node gets the value."""
 
     by_pin: bool = False
     """Whether an operator has pinned the value to that node."""
 
     @property
     def yields(self) -> bool:
-        """Whether an inventory entry or pin of another node wins over this proof."""
+        """Whether an inventory entry or pin of another node takes precedence over this proof."""
         return self.by_name or self.by_rule
 
     def goes_before(self, other: "ClaimedBy | None") -> bool:

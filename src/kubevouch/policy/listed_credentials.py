@@ -44,7 +44,7 @@ class ListedCredentials:
     """The client certificates of all nodes, from one list of CSRs.
 
     client: CSRs for client certificates. serving: CSRs for serving certificates, oldest first.
-    told: whether this API server records which certificate made a CSR.
+    told: whether this API server records the client certificate with which a CSR was created.
     """
 
     def __init__(

@@ -228,9 +228,9 @@ def reserved_address(
 ) -> Reservation | None:
     """What an address is reserved for, or None.
 
-    The operator or an ssh host key can give a node a Service's external address, and a
-    control-plane node its API server's address. Only the operator can allow a load balancer's or a
-    pod's address.
+    A node may have a Service's external address if the operator allows it or an ssh host key proves
+    it. The same goes for the API server's address on a control-plane node. Only the operator can
+    allow a load balancer's or a pod's address.
     """
     address = unmapped(address)
     if what := reserved.addresses.get(address):

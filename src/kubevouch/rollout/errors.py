@@ -26,7 +26,7 @@ class LeadsOn(StrEnum):
     """Make the same plan with --via ssh."""
 
     NODE = "node"
-    """Follow the reason's advice in a shell on the node."""
+    """Run what the reason advises in a shell on the node."""
 
     STATUS = "status"
     """Look at the Node object: the reason is about its status."""

@@ -255,10 +255,7 @@ class _RequestQueue:
 
 
 class _InFlight:
-    """The rest of a response body.
-
-    The request counts as in flight until `aclose`, even if the generator has not started.
-    """
+    """A response body whose request counts as in flight until `aclose`, even if nothing was read."""
 
     def __init__(self, gate: AccessGate, request: HttpRequest, pieces: Pieces) -> None:
         self._gate = gate

@@ -47,7 +47,7 @@ CURVES: dict[str, tuple[str, type[ec.EllipticCurve]]] = {
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key. Equal values are the same key, in any encoding."""
+    """A public key. Two objects are equal if the keys are the same, however they were encoded."""
 
     algorithm: KeyAlgorithm
     modulus: int = 0

@@ -82,7 +82,7 @@ class Telling:
             )
         elif decision.outcome is Outcome.CANNOT_TELL:
             self.log.info(
-                "Another client approved a CSR; could not tell whether it passes",
+                "Another client approved a CSR, and it is unknown whether our policy would pass it",
                 why=decision.why,
                 **words,
             )

@@ -59,7 +59,7 @@ class _FormerPins(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 
 
 def written(pins: Iterable[PinnedNode], texts: Texts) -> list[PinEntry]:
-    """The entries of these pins, before and after the write."""
+    """One entry for each pin, with its text before and after the write."""
     return [_entry(shard_of(PINS, each.node), each.node, texts, written_pin(each)) for each in pins]
 
 
@@ -124,8 +124,8 @@ def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) 
 
     stored, uid = with_api(terminal, access, looking)
     if uid != kept.namespace:
-        seen = "has pins of another cluster, or of a deleted namespace"
-        raise UsageError(file, seen, "expected the cluster where the pins were changed")
+        seen = "is from another cluster, or from a deleted namespace"
+        raise UsageError(file, seen, "expected a file from this cluster")
     back = [_entry(each.config_map, each.node, stored.texts, each.before) for each in kept.entries]
     # After an interrupted change, some entries still have their former value.
     undone = [each for each, now in zip(kept.entries, back, strict=True) if now.before != now.after]

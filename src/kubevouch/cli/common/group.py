@@ -14,7 +14,7 @@ _BARE = ("-v", "--verbose")
 
 
 class CommandGroup(click.Group):
-    """Passes options that precede a command to the command, which rejects unknown ones."""
+    """Accepts a command's options before its name, too. The command rejects options that it does not know."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Moves options from before the command to after it. Shows the help if no command is given."""

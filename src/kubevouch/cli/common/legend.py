@@ -26,7 +26,7 @@ CSRS: Final = {
     "AGE": "time since the CSR was created",
     "NODE": "the node whose kubelet created the CSR",
     "ASKS FOR": "the requested names and addresses",
-    "CONDITION": "the condition as in kubectl, and who decided",
+    "CONDITION": "the condition as in kubectl, and who approved or denied the CSR",
     "POLICY": "the policy's decision (see below), and the reason if a rule does not pass",
 }
 PINS: Final = {

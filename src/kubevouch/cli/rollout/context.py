@@ -83,7 +83,7 @@ def ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
     if plan.ask_sudo_password:
         ask_for_sudo(terminal, plan.ssh_user)
     if plan.pods:  # the plan's author chose the image, which runs as root
-        terminal.confirm(f"read the plan's nodes with {what_pods_are(plan.pods)}", yes=yes)
+        terminal.confirm(f"inspect the nodes in the plan with {what_pods_are(plan.pods)}", yes=yes)
 
 
 async def written_nodes(

@@ -104,7 +104,7 @@ def exporter_gauges(
         )
     yield _gauge(
         f"{PREFIX}not_read",
-        "Places other than kubelets that could not be read.",
+        "Sources of certificates other than kubelets that could not be read.",
         others.not_read,
     )
     yield _gauge(

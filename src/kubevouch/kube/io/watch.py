@@ -353,7 +353,7 @@ def _may_be_down(error: KubevouchError) -> bool:
 
 
 def _never_sent(error: KubevouchError) -> bool:
-    """Whether the request reached no server. Then a new list would not help."""
+    """Whether no server received the request. If so, a new list would fail, too."""
     return isinstance(error, ApiUnreachable) and not isinstance(error, BrokenOff)
 
 

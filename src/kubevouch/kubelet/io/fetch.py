@@ -195,7 +195,7 @@ class KubeletClient:
         # The connection is kept; Go's text names the present time, so it is computed anew for
         # each line.
         doubt = self._go_reason(url, doubt.chain) or doubt
-        text = f'{doubt.text}; without a token, the kubelet answered "{said}". `kubevouch apply` gets it a certificate'
+        text = f'{doubt.text}; without a token, the kubelet answered "{said}". `kubevouch plan` can fix this'
         return FetchFailed(url, doubt.reason, text, doubt.chain)
 
     def _broken_connection(self, error: OSError) -> str:

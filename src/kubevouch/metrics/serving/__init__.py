@@ -2,8 +2,8 @@
 
 - `api`: get and list of nodes and pods; `objects`: their JSON, lists and kubectl's tables;
 `selectors`: label and field selectors
-- `discovery`: the documents for the API server's aggregator, also OpenAPI
+- `discovery`: the discovery and OpenAPI documents for the API server's aggregator
 - `server`: the complete server, with readiness and liveness
 
-Sources: metrics-server's pkg/api (0.9) and apiserver's generic handlers, with their texts.
+Sources: metrics-server's pkg/api (0.9) and the generic handlers of k8s.io/apiserver, whose messages we keep.
 """

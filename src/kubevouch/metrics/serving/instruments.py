@@ -219,7 +219,7 @@ class ScrapeLog:
 
     def doubted(self, node: FleetNode, doubt: str) -> None:
         """Logs that a kubelet is unverified."""
-        text = "A kubelet is not verified, so it gets no credential; `kubevouch apply` gets it a certificate"
+        text = "A kubelet is not verified, so no credential is sent to it; `kubevouch plan` can fix this"
         self._log.error(doubt, text, node=node.name)
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:

@@ -213,7 +213,7 @@ def credential_id(facts: CsrFacts) -> RuleResult:
         return refuses(
             rule,
             HoldReason.OTHER_CREDENTIAL,
-            "the credential that made the CSR is not on this node's disk: somebody may have stolen the node's identity",
+            "the client certificate that created the CSR is not on this node's disk: somebody may have stolen the node's identity",
             seen=listed(ids),
             allowed=allowed,
         )

@@ -59,9 +59,9 @@ def pinning(node: str) -> str:
 
 
 def pin_that_helps(node: Node, values: Sequence[str]) -> str:
-    """Advice: the command that pins the node, or the values that the Node does not claim.
+    """Advice: the command that pins the node, or the requested values that the Node does not claim.
 
-    If it does not claim some values, a command would let the requestor choose what is pinned.
+    With such values there is no command, since the requestor would choose what is pinned.
     """
     unclaimed = [value for value in values if not claims_value(node, value)]
     if unclaimed:

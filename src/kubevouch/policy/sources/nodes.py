@@ -145,7 +145,7 @@ class PinDifference(msgspec.Struct, frozen=True, rename="camel"):
     """What the Node claims but the pin lacks, in the Node's order."""
 
     not_claimed: tuple[str, ...] = ()
-    """What the pin has but the Node does not claim, except for values from --allow."""
+    """Values of the pin that the Node does not claim, without those that --allow gave."""
 
 
 def difference(pin: PinnedNode, node: Node) -> PinDifference:

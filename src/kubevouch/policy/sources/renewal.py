@@ -46,7 +46,7 @@ def allowed_by_renewal(
         else:
             served[address] = leaf
     if not served:
-        return next(iter(not_served.values()), "the CSR requests no address to dial")
+        return next(iter(not_served.values()), "the CSR requests no address that could be dialled")
     first = next(iter(served.values()))
     names = tuple(
         Claim(name, NameSource.NODE_NAME if name == node else NameSource.LIVE_CERTIFICATE)

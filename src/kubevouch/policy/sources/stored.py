@@ -60,7 +60,7 @@ class Unreadable(msgspec.Struct, frozen=True):
     seen: str
     expected: str
     mentioned: tuple[str, ...] = ()
-    """The addresses and dotted names in the text. No other node may have them."""
+    """The addresses and dotted names in the unreadable entry, which no other node gets."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.seen}; {self.expected}"

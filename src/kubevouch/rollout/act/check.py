@@ -73,7 +73,9 @@ from kubevouch.rollout.decide.timeouts import HANDSHAKE
 from kubevouch.rollout.errors import LeadsOn, NothingApplicable, StoppedBefore, way_on
 
 _AT_ONCE = 16
-_NOT_WELL = "healthy in the plan, but serves no verifiable certificate of its own: make a new plan"
+_NOT_WELL = (
+    "was healthy when the plan was made, but its certificate does not verify now: make a new plan"
+)
 _SAID = {
     NodeState.UNTOUCHED: "is as planned",
     NodeState.ARMED: "was begun by this run, which continues with it",
@@ -151,8 +153,8 @@ async def check(
 ) -> CheckedPlan:
     """Checks everything that can be checked before the first write.
 
-    word: the operator's statements for this run. goes_on: whether this machine has started the run
-    before, so that it continues now.
+    word: what the operator allows in this run. goes_on: whether this machine resumes a run that it
+    started.
 
     Raises:
         NothingApplicable: the plan leaves out all unhealthy nodes.

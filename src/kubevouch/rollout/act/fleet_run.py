@@ -125,7 +125,7 @@ class FleetRun:
         self._news.set()
 
     def _counts_as(self, result: NodeResult) -> NodeState:
-        """The state of a finished node for the order. A skipped node counts as done, except a canary."""
+        """The state that decides which node is next. A skipped node counts as done, unless it is a canary."""
         if result.away and result.node not in self.lineup.canaries:
             return NodeState.DONE
         return _COUNTS_AS.get(result.state, result.state)

@@ -330,7 +330,7 @@ class NodeRun:
             self.fires = None
 
     def _note_switch(self, longest: float = 0.0) -> datetime:
-        """Records the latest time at which the switch fires. longest: the most seconds until the switch is set."""
+        """Records the latest time at which the switch fires. longest: seconds that setting the switch may take."""
         assert self.change is not None
         left = timedelta(seconds=self.change.switch_seconds + longest)
         self.fires = self.fires or self.observer.context.clock.now() + left

@@ -59,7 +59,7 @@ from kubevouch.rollout.decide.recheck import not_the_node
 
 _REREAD = 10.0
 _MOST_JUDGED = 8
-"""The most CSRs without a credential ID to check in one observation, which bounds the cost of a flood."""
+"""In one observation at most this many CSRs without a credential ID are checked, even in a flood."""
 _MOST_APPROVALS = 3
 """The most approvals per node. A kubelet makes one CSR, and another if its addresses change. An
 approval cannot be taken back."""

@@ -90,7 +90,7 @@ class _Followed:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until(self, enough: Callable[[], bool], seconds: float) -> None:
-        """Waits until the condition holds, the pod is gone or the time is over."""
+        """Waits until the condition holds or the pod is gone, for at most `seconds`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not (enough() or self.gone):

@@ -193,7 +193,7 @@ class _NodeUndo:
         while True:
             # From now on another run may change the node.
             if lost := self.context.why_lost:
-                return NodeState.UNKNOWN, f"did not wait until the node is healthy: {lost}"
+                return NodeState.UNKNOWN, f"stopped waiting for the node to become healthy: {lost}"
             state, missing = await self._seen_now()
             if not missing or clock.monotonic() - began > self.timeouts.gates:
                 return state, missing

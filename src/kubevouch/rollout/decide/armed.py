@@ -82,7 +82,7 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
     early = round((fires - since).total_seconds())
     return why_of(
         f"the node's switch {what} at {fires:%H:%M:%S} UTC, before the node was proven",
-        f"this run had continued on it {early} s earlier" if early >= 0 else "",
+        f"the run had been continued {early} s before that" if early >= 0 else "",
         f"it waited for {waited_for}" if waited_for else "",
         "" if by_itself else how,
     )

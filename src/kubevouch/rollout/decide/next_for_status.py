@@ -142,9 +142,9 @@ def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
 
 
 def _ended(found: StatusFacts) -> NextStep:
-    """The step if no run is armed.
+    """The next step if no switch is armed.
 
-    If the Lease's holder is silent, its run is unfinished, even if all begun nodes are done.
+    If the Lease's holder is silent, its run is unfinished, even if every node it began is done.
     """
     silent = found.holder
     run = found.run or (silent.run if silent is not None else found.newest)

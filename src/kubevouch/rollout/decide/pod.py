@@ -33,7 +33,7 @@ _BEYOND: Final = 60
 """Seconds that the pod's deadline adds to the script's time limit, for the start."""
 
 _LEFT_BEHIND: Final = timedelta(seconds=60)
-"""A pod is a leftover this long after its end: a run that waits for a pod removes it at once."""
+"""A pod that ended longer ago than this is left over: a run removes its own pods at once."""
 
 _HOPELESS: Final = {
     "ErrImageNeverPull",

@@ -48,7 +48,7 @@ class RunFound(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         check_run_name(self.run)
         if self.whose.decode(errors="replace") not in ("", *_WHOSE):
-            raise ValueError(f"{self.whose[:20]!r} is not a known state of the file")
+            raise ValueError(f"expected {', '.join(_WHOSE)}, got {self.whose[:20]!r}")
 
 
 class RunsFound(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ def status_script(
 
 
 class NodeState(Explained):
-    """The state of a run on a node: before a run, after a run or an undo, and in `status`."""
+    """How far a run has come on a node. All verbs use these states."""
 
     UNTOUCHED = "untouched", "not begun, or interrupted before any change"
     ARMED = (

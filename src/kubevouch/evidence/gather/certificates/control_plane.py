@@ -125,7 +125,7 @@ def etcd_places(
             found[place] = each
     yield from found.values()
     if not found:
-        text = "no flag of a control-plane pod has an https URL of etcd to dial"
+        text = "the flags of the control-plane pods contain no https URL of etcd"
         yield NotRead("etcd", Doubt(DoubtKind.NOT_ASKED, text))
 
 
