@@ -70,7 +70,7 @@ async def test_a_node_that_an_approver_does_not_know_leads_to_its_pin(
     pin = f"kubevouch approver pin {NODE} --via ssh"
     assert pin in shown.told
     assert f"cannot tell allowed-names {NODE} NodeUnknown: no pin, inventory" in shown.told
-    assert f"if the node owns this, add --allow {NODE}={ADDRESS}" in shown.told
+    assert f"if you know that the node owns this, add --allow {NODE}={ADDRESS}" in shown.told
     assert last_cell(listed.out) == "holds: NodeUnknown"
     assert "NEXT   kubevouch csr explain csr-w9" in listed.out
     allow = ("--allow", f"{NODE}={NODE}", "--allow", f"{NODE}={ADDRESS}")

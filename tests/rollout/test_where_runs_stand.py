@@ -50,7 +50,7 @@ def found(
 
 ARMED, DONE, UNDONE = NodeState.ARMED, NodeState.DONE, NodeState.UNDONE
 EDIT = "/c.yaml was edited by somebody else"
-LOOK = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on it"
+LOOK = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on the node"
 RESTARTED = "changed and restarted, not proven yet"
 READ: dict[str, tuple[Any, ...]] = {
     "armed": (run("aaaa", "armed", fires=CLOCK + 143), ARMED, "in 143 s", "the files are being changed"),

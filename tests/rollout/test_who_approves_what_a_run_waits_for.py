@@ -96,7 +96,7 @@ async def test_a_plan_says_that_an_approver_may_run_that_shows_in_an_approved_cs
     [notice] = [each for each in plan.notices if "KV411" in each]
     seen = "csr-lately of w9 was approved with reason 'AutoApproved'; it is unknown whether that approver still runs. "
     assert notice.startswith(
-        f"no approver is seen to run: {seen}Without one, later rotations stall"
+        f"no approver is seen to run here: {seen}Without one, later rotations stall"
     )
 
 

@@ -140,7 +140,7 @@ def test_a_description_does_nothing_to_a_terminal() -> None:
         (NOW + timedelta(days=182.5), "0 seconds left"),
         (NOW + timedelta(days=182.5, seconds=1), "expired 1 second ago"),
         (NOW + timedelta(days=182.5 + 41), "expired 41 days ago"),
-        (NOW - timedelta(days=182.5, hours=3), "not valid for another 3 hours"),
+        (NOW - timedelta(days=182.5, hours=3), "becomes valid in 3 hours"),
     ],
 )
 def test_what_is_left_of_its_life_is_told_in_the_largest_unit(at: datetime, life: str) -> None:

@@ -124,7 +124,7 @@ Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 def ending(answer: HttpResponse) -> HttpResponse:
-    """Closes the connection of an unknown client after this answer, like apiserver with HTTP/2.
+    """Makes this answer to an unknown client close the connection, like apiserver with HTTP/2.
 
     Source: UnauthenticatedHTTP2DOSMitigation in pkg/endpoints/filters/authentication.go.
     """

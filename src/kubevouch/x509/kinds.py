@@ -126,9 +126,9 @@ _UNITS = (
 
 
 def remaining_life(certificate: Certificate, at: datetime) -> str:
-    """The remaining life as text: "41 days left", "expired 41 days ago", "not valid for another 3 hours". at: timezone-aware."""
+    """The remaining life as text: "41 days left", "expired 41 days ago", "becomes valid in 3 hours". at: timezone-aware."""
     if at < certificate.not_before:
-        return f"not valid for another {duration_text(certificate.not_before - at)}"
+        return f"becomes valid in {duration_text(certificate.not_before - at)}"
     if at > certificate.not_after:
         return f"expired {duration_text(at - certificate.not_after)} ago"
     return f"{duration_text(certificate.not_after - at)} left"

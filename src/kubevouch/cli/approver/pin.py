@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--csr",
     metavar="NAME",
-    help="Pin the client certificate with which NODE created this CSR.",
+    help="Pin the client certificate with which this CSR of NODE was created.",
 )
 @via_ssh("Pin the client certificate on each node's disk, read as root.")
 @click.option("--remove", is_flag=True, help="Remove the pins of these nodes.")

@@ -14,7 +14,7 @@ from kubevouch.rollout.decide.timeouts import as_said
 
 OURS = "kubevouch"
 SSH_CONFIG = "KUBEVOUCH_SSH_CONFIG"
-"""The environment variable that names ssh's configuration file. An existing plan stores its path."""
+"""The environment variable that names ssh's configuration file. A plan stores the path for later commands."""
 _CLUSTER = ("--kubeconfig", "--context")
 _LAB = ("--dir",)
 _SSH = ("--via", "--ssh-config", "--ssh-user", "--ask-sudo-password")

@@ -213,7 +213,7 @@ def _print_results(terminal: Terminal, decision: Decision, node: str | None) -> 
             words = " ".join(
                 allow_flag(node or "NODE", value) for value in result.operator_may_allow
             )
-            terminal.wrapped(f"if the node owns this, add {words}", behind)
+            terminal.wrapped(f"if you know that the node owns this, add {words}", behind)
 
 
 def _word(result: RuleResult) -> tuple[str, Colour | None]:

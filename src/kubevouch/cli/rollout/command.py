@@ -83,7 +83,7 @@ _times = all_of(
     duration(
         "--soak",
         f"{RolloutTimeouts().soak:.0f}s",
-        "Watch the first changed node of each kind for this long before changing the others.",
+        "Watch the first changed node of each kind for this long before changing others of that kind.",
     ),
 )
 
@@ -243,7 +243,8 @@ def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - for `_carry_out`
     """Turns serverTLSBootstrap on according to the plan in FILE, without the port going dark.
 
     Workers come first, control planes last. If every rule of the policy passes, `apply` approves the kubelet's CSR. It
-    verifies the result with a TLS handshake. If a node fails, this run or the node's own dead-man's switch restores it.
+    verifies the result with a TLS handshake. If a node is not verified in time, this run or the node's own dead-man's
+    switch restores it.
     """
     return _carry_out("apply", str(plan), **options)
 

@@ -91,7 +91,7 @@ async def written_nodes(
 ) -> Mapping[str, WrittenNode]:
     """Addresses and certificates of nodes from inventory and pins, without the approver's own records.
 
-    Empty if `place` is None, since ssh proves the node's identity.
+    Empty if `place` is None: ssh proves the node's identity, and an undo needs no pins.
 
     Raises:
         StoppedBefore: the data is unreadable. A pinned address would then look unknown.

@@ -63,8 +63,8 @@ def show_status(
 ) -> int:
     """Shows the state of a run. word: the run, or its plan's file; empty for every run on the nodes.
 
-    A stored plan determines which nodes to read and how to connect to them; ssh_config replaces the plan's ssh configuration.
-    Without a plan, `status` reads all nodes of the cluster with these options.
+    A stored plan determines which nodes to read and how to connect to them; ssh_config replaces the plan's ssh
+    configuration. Without a plan, `status` reads all nodes of the cluster with these options.
     """
     plan = _plan_of(word, ssh_config, terminal)
     run = plan.run if plan else word

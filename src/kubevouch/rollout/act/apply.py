@@ -177,7 +177,7 @@ async def _config_map(
         return ConfigMapResult(f"{kept}: {checked.config_map_kept}", failed=not checked.away)
     if not checked.writes_config_map:
         ours = False
-        with contextlib.suppress(KubeError):  # then the result offers no undo
+        with contextlib.suppress(KubeError):  # then the result offers no undo of the ConfigMap
             ours = await written_by(context.api, planned) == checked.plan.run
         return ConfigMapResult(f"ConfigMap {planned.name} is already as planned", written=ours)
     return await _write(checked, planned, context, kept)

@@ -74,7 +74,8 @@ from kubevouch.rollout.errors import LeadsOn, NothingApplicable, StoppedBefore, 
 
 _AT_ONCE = 16
 _NOT_WELL = (
-    "was healthy when the plan was made, but its certificate does not verify now: make a new plan"
+    "was healthy when the plan was made, but now serves no verifiable certificate of its own: "
+    "make a new plan"
 )
 _SAID = {
     NodeState.UNTOUCHED: "is as planned",
@@ -153,8 +154,8 @@ async def check(
 ) -> CheckedPlan:
     """Checks everything that can be checked before the first write.
 
-    word: what the operator allows in this run. goes_on: whether this machine resumes a run that it
-    started.
+    word: the operator's statements for this run. goes_on: whether this machine resumes a run that
+    it started.
 
     Raises:
         NothingApplicable: the plan leaves out all unhealthy nodes.

@@ -117,7 +117,7 @@ async def look_at_machine(
     node's addresses.
 
     Raises:
-        StoppedBefore: another machine than the plan's answers.
+        StoppedBefore: the answering machine is not the plan's.
         NodeError: the node cannot be surveyed.
     """
     asked = context.clock.now()

@@ -54,7 +54,7 @@ class NodeRun:
     seed: Seed | None
     pid_before: int
     begun: ArmedNode | None = None
-    """Set if an earlier attempt has begun this run on the node, which then continues."""
+    """Set if an earlier attempt has begun this run on the node. This attempt then continues it."""
 
     reached: Callable[[ProofGate | None], None] = lambda _: None
     """Called with the gate that the node waits for, or None when a gate has failed."""

@@ -67,7 +67,7 @@ async def check_cluster(
     if plan.made_at > context.clock.now() + _SKEW:
         raise StoppedBefore(
             f"plan of run {plan.run}",
-            f"was made in the future, at {plan.made_at}",
+            f"says that it was made in the future, at {plan.made_at}",
             NEW_PLAN,
         )
     nodes = tuple(await context.api.list_all(NODES))

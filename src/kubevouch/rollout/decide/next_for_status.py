@@ -48,9 +48,9 @@ class StatusFacts:
     """What `status` has found.
 
     run: the requested run. kept: runs whose plans are readable on this machine. newest: the newest
-    of these with a record on a node. nodes: the nodes that --node selected. way: how we reached them. file: the
-    plan's path, if given instead of a run's name and not kept on this machine. away: the command
-    that shows whether the API server answers again; empty if it did answer.
+    of these with a record on a node. nodes: the nodes that --node selected. way: how we reached
+    them. file: the plan's path, if given instead of a run's name and not kept on this machine. away:
+    the command that shows whether the API server answers again; empty if it did answer.
     """
 
     statuses: Sequence[RunOnNode]

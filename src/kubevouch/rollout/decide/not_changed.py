@@ -40,7 +40,7 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Node
 
 
 def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> NodeResult | None:
-    """Returns FAILED if serverTLSBootstrap is on again after the undo, or another run is armed; else None."""
+    """Returns FAILED if serverTLSBootstrap may be on again after the undo, or another run is armed; else None."""
     said, leaves_it_off = edited(node, seen)
     if leaves_it_off and not _others_armed(run, seen):
         return None

@@ -18,7 +18,7 @@ def why_of(*reasons: str) -> str:
 class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """A node's state after the run or the undo, why, and how long it took.
 
-    A node without a turn is UNTOUCHED after a run, UNKNOWN after an undo, and has no `why`.
+    A node without a turn is UNTOUCHED without a `why`; in an undo, UNKNOWN with one.
     """
 
     node: str

@@ -121,7 +121,7 @@ _MEANS = {
 }
 
 
-_OVERDUE = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on it"  # undo.sh (RestartSec)
+_OVERDUE = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on the node"  # undo.sh (RestartSec)
 _CUT_OFF = "the undo was interrupted: once the switch is due, the node finishes it"
 LONG_AT_WORK = 60
 """Seconds that a switch may take to restart the kubelet and check that it stays up. Afterwards the
