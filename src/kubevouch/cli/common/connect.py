@@ -73,7 +73,7 @@ VARIABLE = "KUBEVOUCH_LOOPBACK_ADDRESSES"
 addresses of kubelets, one per line. `shared` after an address means that several kubelets use it, at different ports. A
 line `authority sha256:HEX` contains the hash of the CA's public key, as kubeadm prints it. # starts a comment. CSRs for
 loopback addresses outside this file are never approved. The API server must have a loopback address, no proxy, and a
-certificate of that CA, since a tunnel can forward 127.0.0.1 to any cluster."""
+certificate from this CA, since a tunnel can forward 127.0.0.1 to any cluster."""
 _LARGEST = 1024 * 1024
 _SHARED = "shared"
 _AUTHORITY = "authority"

@@ -1,4 +1,4 @@
-"""The flags of `metrics-server`, with metrics-server's names. Each field of the class also defines its option."""
+"""The flags of `metrics-server`, with metrics-server's names. Each field of MetricsServerFlags defines an option."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
@@ -93,11 +93,11 @@ class MetricsServerFlags(ServerFlags):
     tls_min_version: str = _file("VersionTLS12 (default) or VersionTLS13.", "NAME")
     tls_cipher_suites: tuple[str, ...] = _list(
         "",
-        "Cipher suites of TLS 1.2, in Go's names, such as TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256.",
+        "Cipher suites for TLS 1.2, by Go's names.",
         "NAMES",
     )
     tls_sni_cert_key: tuple[str, ...] = _flag(
-        "Another certificate and key, for clients that request one of these names (SNI). May be repeated.",
+        "Certificate and key for clients that request these names (SNI). May be repeated.",
         multiple=True,
         metavar="FILE,FILE[:NAMES]",
     )
@@ -123,7 +123,7 @@ class MetricsServerFlags(ServerFlags):
     )
     requestheader_allowed_names: tuple[str, ...] = _list(
         "",
-        "Names of the front proxy. Empty allows every name that its CA signed.",
+        "Names of the front proxy. Default: every name that its CA signed.",
         "NAMES",
     )
     requestheader_username_headers: tuple[str, ...] = _list("x-remote-user")
@@ -192,7 +192,7 @@ WITH_VALUES: Final = _WITH_VALUES.split()
 
 
 def _accept_unused(function: F) -> F:
-    """Accepts metrics-server's flags that have no effect, with any value. Records the given ones, except those set to false."""
+    """Accepts metrics-server's flags that have no effect. Records which of them were given, except those set to false."""
 
     def note(context: click.Context, parameter: click.Parameter, value: object) -> None:
         if value is not None and value is not False:

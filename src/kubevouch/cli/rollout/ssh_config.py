@@ -1,7 +1,7 @@
 """Chooses the ssh configuration for a plan. ssh runs commands from it on this machine (ProxyCommand, Match exec).
 
-A plan may come from somebody else. ssh reads the file that the plan names only if nobody else could have written it,
-and a note prints its path first. --ssh-config comes from the operator, and takes precedence.
+A plan may come from somebody else. ssh reads the plan's file only if nobody else could have written it. The file's path
+is printed first. --ssh-config comes from the operator, and takes precedence.
 """
 
 import grp
