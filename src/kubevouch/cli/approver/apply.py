@@ -1,4 +1,4 @@
-"""The steps of `install` and `upgrade` that only the approver has: pins, configuration, and a check for other approvers."""
+"""`approver install` and `upgrade`: pins, configuration, and a check for other approvers, in addition to the common steps."""
 
 from dataclasses import dataclass
 from functools import partial

@@ -1,4 +1,4 @@
-"""The steps of `remove` that only the approver has: keeps or deletes pins, records and the configuration."""
+"""`approver remove`: keeps or deletes pins, records and the configuration, in addition to the common steps."""
 
 import contextlib
 from collections.abc import Iterator, Sequence

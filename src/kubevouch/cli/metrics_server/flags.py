@@ -79,7 +79,7 @@ class MetricsServerFlags(ServerFlags):
         "10s", "Timeout for one kubelet, at most 90% of the resolution."
     )
     kubelet_insecure_tls: bool = _switch(
-        "Also scrape kubelets that fail verification, without a credential. Not ready until all are scraped."
+        "Also scrape kubelets that fail verification, without a credential. /readyz fails until all are scraped."
     )
     ready_min_nodes: float = _flag(
         "Become ready when this share of the ready nodes was scraped, such as 0.9 or 90%.",
@@ -93,7 +93,7 @@ class MetricsServerFlags(ServerFlags):
     tls_min_version: str = _file("VersionTLS12 (default) or VersionTLS13.", "NAME")
     tls_cipher_suites: tuple[str, ...] = _list(
         "",
-        "Cipher suites for TLS 1.2, by Go's names.",
+        "Cipher suites for TLS 1.2, as named in Go.",
         "NAMES",
     )
     tls_sni_cert_key: tuple[str, ...] = _flag(
