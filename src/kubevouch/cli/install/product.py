@@ -104,7 +104,7 @@ class Product:
 
     @property
     def deployment(self) -> str:
-        """The reference of the server's Deployment."""
+        """The reference to the server's Deployment."""
         return f"apps/v1 Deployment {self.namespace}/{self.name}"
 
     @property

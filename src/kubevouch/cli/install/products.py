@@ -62,8 +62,8 @@ APPROVER: Final = Product(
     why_not=_why_none_leads,
     ready="all pods are ready, and one leads",
     then="kubevouch csr list",
-    without=f"Without another approver ({Code.ROTATION_WILL_STALL}), nobody approves the next certificates of kubelets. When the "
-    "current ones expire, TLS connections to kubelets fail.",
+    without=f"Without another approver ({Code.ROTATION_WILL_STALL}), nobody approves the kubelets' next CSRs. When the current "
+    "certificates expire, TLS connections to kubelets fail.",
 )
 EXPORTER: Final = Product(
     verb="exporter",
@@ -78,7 +78,7 @@ EXPORTER: Final = Product(
     counts=lambda _: False,
     ready="the pod is ready",
     then="kubevouch certs",
-    without="Prometheus gets no more metrics of certificates.",
+    without="Prometheus gets no more certificate metrics.",
 )
 METRICS_SERVER: Final = Product(
     verb="metrics-server",

@@ -30,7 +30,7 @@ _HANG = 7
 
 
 def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
-    """Warns if no working approver will approve the CSRs of the next rotation."""
+    """Warns if nobody will approve the CSRs of the next rotation."""
     found = with_api(terminal, access, _approver_findings)
     for each in found:
         terminal.long_line(f"{each.code}  {each.title}", hang=_HANG)
