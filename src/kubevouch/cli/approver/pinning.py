@@ -119,7 +119,7 @@ async def _own_user(api: ApiClient) -> str:
 
 
 def show(terminal: Terminal, looked: NewPins) -> None:
-    """Prints the proposed pins, and the values that they omit."""
+    """Prints the proposed pins, and the values that are not pinned."""
     if terminal.document_form:
         content = {"nodes": [_json(each) for each in looked.found], "gone": looked.gone}
         print_document(terminal, "kubevouch.pins/1", content)

@@ -123,7 +123,7 @@ class MetricsServerFlags(ServerFlags):
     )
     requestheader_allowed_names: tuple[str, ...] = _list(
         "",
-        "Names of the front proxy. If empty, any that its CA signed.",
+        "Names of the front proxy. If empty, any name that its CA signed.",
         "NAMES",
     )
     requestheader_username_headers: tuple[str, ...] = _list("x-remote-user")
