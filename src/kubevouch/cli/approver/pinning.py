@@ -126,7 +126,7 @@ def show(terminal: Terminal, looked: NewPins) -> None:
     else:
         terminal.table(tuple(PINS), [_row(each) for each in looked.found])
         terminal.out()
-        terminal.out("Source: each Node's own status, which the node writes. Check every line.")
+        terminal.out("Source: each Node's status, which the node itself writes. Check every line.")
         for each in looked.found:
             for text in each.left_out:
                 terminal.wrapped(text, f"{each.pin.node}  not pinned  ")

@@ -136,7 +136,7 @@ def _not_stored(path: Path, error: OSError) -> StoppedBefore:
 
 
 def _loses_nodes(plan: Plan, path: Path) -> bool:
-    """Whether an undo with this plan would skip changes of the stored plan."""
+    """Whether the stored plan is for another run or cluster, or has nodes that this plan lacks."""
     try:
         before = read_plan(path) if path.is_file() else plan
     except UsageError:  # an unreadable plan can undo nothing

@@ -1,4 +1,4 @@
-"""Prints CSRs, the policy's decisions about them, and the next command for held ones."""
+"""Prints CSRs, the policy's decisions about them, and the next command if a CSR is held."""
 
 from collections.abc import Sequence
 from dataclasses import replace

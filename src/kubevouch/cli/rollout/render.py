@@ -122,7 +122,7 @@ def _print_ssh(terminal: Terminal, plan: Plan) -> None:
 
 
 def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
-    """Groups nodes with the same change of the same file."""
+    """Groups the nodes that get the same change in the same file."""
     found: dict[tuple[str, ...], list[NodePlan]] = {}
     for node in nodes:
         disk = node.disk
