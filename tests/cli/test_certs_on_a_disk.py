@@ -36,9 +36,9 @@ async def test_a_wrong_key_is_a_finding_in_each_form(
         rows = json.loads(ran.out)["certificates"]
         (row,) = [each for each in rows if each["use"] == "apiserver"]
         assert (row["state"], row["vantage"]) == ("wrong", "the node's disk")
-        assert "another certificate's" in " ".join(row["remarks"])
+        assert "apiserver.key belongs to another certificate" in " ".join(row["remarks"])
     elif form == "table":
-        assert "WRONG       apiserver of cp-1: apiserver.key beside it" in ran.out
+        assert "WRONG       apiserver of cp-1: apiserver.key belongs to" in ran.out
 
 
 async def test_what_cannot_be_asked_is_a_usage_error(kubevouch: Program, tree: NodeTree) -> None:
@@ -61,7 +61,7 @@ async def test_advice_is_for_the_node_not_the_folder(kubevouch: Program, tree: N
     ran = await kubevouch("certs", "--root", str(tree.root))
     before, _, following = " ".join(ran.out.partition("BEFORE")[2].split()).partition("NEXT")
     assert before.startswith(
-        "as root on cp-1, move /etc/kubernetes/pki/apiserver.crt and apiserver.key beside it away"
+        "as root on cp-1, move /etc/kubernetes/pki/apiserver.crt and apiserver.key away"
     )
     assert "kubeadm init phase certs apiserver" in following
     assert "as root on cp-1" in following

@@ -85,9 +85,9 @@ async def test_a_node_or_pod_that_is_not_there_is_named(kubevouch: Program, stag
 NO_RUN: dict[tuple[str, ...], tuple[str, str]] = {
     ("undo", "nosuch"): ("no such run on this machine, and no such file; no runs in ", ""),
     # The nodes know of it.
-    ("undo", "abcd"): ("copy the file here and name it", " abcd"),
+    ("undo", "abcd"): ("copy its plan from the same folder there", " abcd"),
     ("resume", "abcd"): ("no such run on this machine", " abcd"),
-    ("resume", "bcde"): ("has its plan in this folder of that machine", " bcde"),
+    ("resume", "bcde"): ("copy its plan from the same folder there", " bcde"),
     ("resume", "./abcd.json"): ("./abcd.json", ""),
 }
 
