@@ -177,7 +177,7 @@ def _take(holders: _Holders, value: Value, name: str) -> None:
 
 
 def tell_credentials(csrs: Iterable[CertificateSigningRequest]) -> bool:
-    """Whether any CSR names the client certificate that made it."""
+    """Whether any CSR contains its requestor's credential ID."""
     return any(certificate_id(each.spec.extra.get(CREDENTIAL_ID, ())) for each in csrs)
 
 
@@ -208,7 +208,7 @@ class IndexedEvidence:
 
     @cached_property
     def tells_credentials(self) -> bool:
-        """Whether any CSR names the client certificate that made it."""
+        """Whether any CSR contains its requestor's credential ID."""
         return tell_credentials(self._evidence.csrs.or_else(()))
 
     def newest(self, csr: Csr) -> str | None:

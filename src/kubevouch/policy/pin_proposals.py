@@ -52,7 +52,7 @@ class PinState(Explained):
 
 @dataclass(frozen=True)
 class Proposal:
-    """What to pin for one Node, its present pin, and what is left out and why."""
+    """What to pin for one Node, its present pin, and the values left out, with reasons."""
 
     pin: PinnedNode
     now: PinnedNode | Unreadable | None
@@ -64,7 +64,7 @@ class Proposal:
     """Values of --allow that the policy refuses."""
 
     names: bool = False
-    """Whether the operator names a client certificate. If so, the pin gets a new date even if
+    """Whether the operator specified a client certificate. The pin is then dated anew even if
     nothing else changes."""
 
     @property
@@ -130,7 +130,7 @@ class _Judge:
     reserved: ReservedNames
 
     def others(self, node: str, value: str) -> list[str]:
-        """The other nodes whose name or claim is this value."""
+        """The other nodes that have this name or claim this value."""
         return sorted((self.index.claimants(compared(value)) | self.index.called(value)) - {node})
 
     def pins_of_others(self, node: str, value: str) -> list[str]:
@@ -158,7 +158,7 @@ class _Judge:
         return ""
 
     def called(self, node: Node, value: str) -> str:
-        """The Service with this name, if the operator can allow a node the name; else ""."""
+        """The Service with this name if the operator can still allow it to a node; else ""."""
         if as_address(value) is not None:
             return ""
         allowed = AllowedNames(node.name, (Claim(value, NameSource.NODE_STATUS),))

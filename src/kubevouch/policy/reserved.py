@@ -130,7 +130,7 @@ def _collapsed(networks: Sequence[Network]) -> tuple[Network, ...]:
 def _missing(cluster: ClusterNames) -> Iterator[str]:
     if not cluster.service_networks:
         yield (
-            "cannot find the network of Services (ClusterConfiguration, ServiceCIDR objects, "
+            "cannot find the Service network (ClusterConfiguration, ServiceCIDR objects, "
             "the API server's flags): set --service-cidr, or serviceCIDRs in the approver's "
             "configuration"
         )
@@ -155,7 +155,7 @@ def _split(values: dict[str, str]) -> tuple[dict[str, str], dict[Address, str]]:
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """What a name or address is reserved for. by_pin: whether a pin can still allow it for this node."""
+    """What a name or address is reserved for. by_pin: whether an operator can still pin it to this node."""
 
     what: str
     by_pin: bool = False

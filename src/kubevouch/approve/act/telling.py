@@ -82,7 +82,7 @@ class Telling:
             )
         elif decision.outcome is Outcome.CANNOT_TELL:
             self.log.info(
-                "Another client approved a CSR, and it is unknown whether our policy would pass it",
+                "Another client approved a CSR that our policy cannot judge",
                 why=decision.why,
                 **words,
             )

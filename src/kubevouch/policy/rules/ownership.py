@@ -32,7 +32,7 @@ Value = str | Address
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How the rules for names and for addresses differ: the checked values, and the reasons."""
+    """The differences between the rules for names and for addresses: the values to check, and the reason codes."""
 
     plural: str
     reserved: HoldReason
@@ -71,7 +71,7 @@ def reserved_addresses(facts: NameFacts) -> RuleResult:
 
 
 def foreign_names(facts: NameFacts) -> RuleResult:
-    """No name belongs to another node, which this kubelet could impersonate. No flag overrides this rule.
+    """No name belongs to another node: this kubelet could impersonate that node. No flag overrides this rule.
 
     A Node keeps its own name even if another node claims it.
     """
@@ -79,7 +79,7 @@ def foreign_names(facts: NameFacts) -> RuleResult:
 
 
 def foreign_addresses(facts: NameFacts) -> RuleResult:
-    """No address belongs to another node, which this kubelet could impersonate.
+    """No address belongs to another node: this kubelet could impersonate that node.
 
     An address that another node only claims passes in two cases: this node's pin or inventory entry
     has it, or we saw it on this node *and* the operator allows it. Seeing it is not enough, since

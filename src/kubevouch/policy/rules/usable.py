@@ -1,4 +1,4 @@
-"""Rules about the form of names and addresses: every program must interpret them in the same way."""
+"""Rules about the form of names and addresses: all programs must interpret them in the same way."""
 
 import re
 from ipaddress import ip_network
