@@ -314,6 +314,6 @@ _OPEN = "the client certificate that the node joined with is unknown, and no pin
 _NO_CERTIFICATE = (
     "the CSR was not created with one client certificate, which is a kubelet's only credential"
 )
-_NOT_NAMED = "the CSR names no client certificate (see credential-id)"
+_NOT_NAMED = "the CSR has no credential ID (see credential-id)"
 _OLD = "the CSR has no credential ID (API servers before Kubernetes 1.32)"
 _DOUBTED = "somebody else requested a client certificate for this node's name, and the node was not pinned later"

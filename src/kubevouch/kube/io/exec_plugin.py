@@ -87,7 +87,7 @@ class ExecPlugin:
     def _interactive(self) -> bool:
         mode = self._plugin.interactive_mode
         if mode == "Always" and not self._terminal:
-            expected = "run this at a terminal, or use another credential"
+            expected = "run this in a terminal, or use another credential"
             raise self._error(
                 "the plugin needs input, but standard input is not a terminal", expected
             )

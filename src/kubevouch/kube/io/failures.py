@@ -17,10 +17,8 @@ from kubevouch.kube.refusals import short_line
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.tls.io.accidents import Attempt, failure_of
 
-_ADDRESS: Final = "the kubeconfig's `server` must be an address that this machine can reach"
-_DOWN: Final = (
-    "the API server is down, or this machine cannot reach it at the kubeconfig's `server`"
-)
+_ADDRESS: Final = "the kubeconfig's `server` must be reachable from this machine"
+_DOWN: Final = "the API server is down, or unreachable at the kubeconfig's `server`"
 _TRUST: Final = (
     "the server's certificate must be valid now, for this name (or tls-server-name), and signed by "
     "the kubeconfig's certificate-authority"
