@@ -23,7 +23,7 @@ _AFFECT_ONE: Final = frozenset(
         CertificateUse.KUBECONFIG,
     }
 )
-"""Uses whose certificates affect only one node or client. Among unexpired certificates they are reported last."""
+"""Uses whose certificates affect only one node or client. Of the unexpired certificates, these are reported last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,7 +280,7 @@ class LifeLimit:
 
 WARN: Final = LifeLimit(used=0.92)
 """The default limit for a warning. Kubelets renew at 70 to 90 percent, so renewal has failed by
-then. kubeadm's one-year certificates have 29 days left."""
+then. kubeadm's one-year certificates then have 29 days left."""
 
 
 def read_life_limit(text: str) -> LifeLimit | None:

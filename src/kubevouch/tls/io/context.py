@@ -107,7 +107,7 @@ def client_context(
     check_time: bool = True,
     where: str = "CA bundle",
 ) -> ssl.SSLContext:
-    """A context for a client that sends data.
+    """A context for a client that sends data, unlike `inspection_context`.
 
     The caller passes the name to verify with each connection (`server_hostname`): a DNS name or an
     IP address.
@@ -116,7 +116,7 @@ def client_context(
         roots: the trusted CAs, in PEM, or one CA in DER. None means the system's CAs.
         pair: the client certificate to present if the server asks for one.
         verify: False accepts any peer (kubectl's --insecure-skip-tls-verify).
-        check_time: False leaves the validity period to the caller, since OpenSSL uses the machine's clock, not the injected clock.
+        check_time: False if the caller checks the validity period, since OpenSSL uses the machine's clock, not the injected one.
         where: the source of `roots`, for errors.
 
     Raises:
