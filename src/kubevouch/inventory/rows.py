@@ -32,7 +32,7 @@ class RowState(Explained):
     NOT_YET_VALID = "not-yet-valid", "the certificate is not valid yet"
     MISSING = "missing", "a file that kubeadm expects does not exist"
     UNREADABLE = "unreadable", "the file has no readable certificate, or the server presents none"
-    NOT_READ = "not-read", "kubevouch could not read the file, usually for lack of permission"
+    NOT_READ = "not-read", "could not read the file, usually for lack of permission"
     WRONG = "wrong", "not expired, but its key or CA does not match, or clients reject it"
     SELF_SIGNED = "self-signed", "signed by its kubelet (kubeadm's default); not verifiable"
 
@@ -134,7 +134,7 @@ def _ends_with_ca(
     if not ends or leaf.not_after < max(ends):
         return ()
     if leaf.not_after == max(ends):
-        return ("its CA expires at the same time, so no new certificate can last longer",)
+        return ("its CA expires at the same time",)
     return (f"its CA expires earlier, on {max(ends):%b %d, %Y %H:%M} UTC",)
 
 

@@ -22,7 +22,7 @@ def checked_proxy(url: str, where: str) -> str:
     except ValueError:
         raise KubeconfigError(where, f'not a URL: "{url}"', _RIGHT) from None
     if parts.scheme.startswith("socks"):
-        seen = f"a {parts.scheme} proxy, which kubectl supports but kubevouch does not"
+        seen = f"a {parts.scheme} proxy, which kubevouch does not support"
         raise KubeconfigError(
             where, seen, "use an http or https proxy, or forward a port with ssh -L"
         )

@@ -130,15 +130,13 @@ def _collapsed(networks: Sequence[Network]) -> tuple[Network, ...]:
 def _missing(cluster: ClusterNames) -> Iterator[str]:
     if not cluster.service_networks:
         yield (
-            "cannot find the Service network (ClusterConfiguration, ServiceCIDR objects, "
-            "the API server's flags): set --service-cidr, or serviceCIDRs in the approver's "
+            "cannot find the Service network: set --service-cidr, or serviceCIDRs in the approver's "
             "configuration"
         )
     if not cluster.domains:
         yield (
-            "cannot find the cluster's DNS domain (ClusterConfiguration, ConfigMap "
-            "kubelet-config): set --cluster-domain, or clusterDomain in the approver's "
-            "configuration"
+            "cannot find the cluster's DNS domain: set --cluster-domain, or clusterDomain in the "
+            "approver's configuration"
         )
 
 

@@ -36,7 +36,7 @@ _PER_ITERATION: Final = 8
 """How many requests to start per iteration of the event loop (about 5 ms), besides the front proxy's."""
 _EACH_REQUEST: Final = 3
 """The -v level from which each request is logged."""
-_ASK_THERE: Final = "send the request to the API server, which supports impersonation"
+_ASK_THERE: Final = "send the request to the API server"
 
 
 class AccessGate:

@@ -112,7 +112,7 @@ def _blocks(data: bytes, where: str) -> Iterator[pem.PemBlock]:
             raise X509Error(where, f"more than {MOST_BLOCKS} PEM blocks", _RIGHT)
     line = pem.unread_begin(data, found)
     if line and pem.is_cut_off(data, line):
-        seen = "the PEM block that starts here has no END line: the file is truncated"
+        seen = "this PEM block has no END line: the file is truncated"
         raise X509Error(where, f"line {line}: {seen}", _RIGHT)
     if line:
         raise X509Error(where, f"line {line}: Go cannot read this PEM block", _RIGHT)

@@ -26,7 +26,7 @@ _MEASURED: Final = {
     "source_problems": "The approver's ConfigMaps that are unreadable, in whole or in part.",
     "clock_ahead_seconds": "Minimum lead of this machine's clock over the API server's; negative if it is behind.",
     "last_gap_timestamp_seconds": "Last time that client certificates may have been missed; 0 if never.",
-    "tasks": "Tasks in the event loop, like go_goroutines; rises with a backlog.",
+    "tasks": "Tasks in the event loop, like go_goroutines.",
     "synced": "Whether all data that decisions need has been read.",
 }
 """Help texts of the gauges that have callbacks, by name without the prefix."""
@@ -41,12 +41,12 @@ class ApproverInstruments:
 
         self.leader = Gauge(
             f"{_PREFIX}leader",
-            "Whether this process is the leader. Only the leader writes.",
+            "Whether this process is the leader.",
             registry=registry,
         )
         self.decisions = counter(
             "decisions",
-            "Decisions about CSRs, by outcome. Only CSRs that pass are approved.",
+            "Decisions about CSRs, by outcome.",
             ("outcome", "reason", "source"),
         )
         self.decision_duration = Histogram(

@@ -86,7 +86,7 @@ def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
                 ],
             )
         )
-    label = f"When {len(days)} certificates expire. The tables below have every date."
+    label = f"When {len(days)} certificates expire"
     return Timeline(label, _HEAD + _LANE * len(lanes), list(scale.ticks()), lanes)
 
 

@@ -99,7 +99,7 @@ def budget(facts: CsrFacts) -> RuleResult:
         return refuses(
             rule,
             HoldReason.OVER_BUDGET,
-            "the node recently got more certificates than a kubelet needs; the approver approves its next CSR in a few minutes",
+            "the node recently got more certificates than a kubelet needs",
             seen="no approval left",
             allowed="6 at once, then one every 10 minutes",
         )

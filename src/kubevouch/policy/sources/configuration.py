@@ -164,7 +164,7 @@ def _document(text: str) -> _Document:
         return msgspec.convert(said, _Document)
     except msgspec.ValidationError as error:
         raise NotAnEntry(
-            str(error), "expected a configuration as docs/reference/policy.md describes it"
+            str(error), "expected a configuration as in docs/reference/policy.md"
         ) from None
 
 
