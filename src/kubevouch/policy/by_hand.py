@@ -53,7 +53,7 @@ class OperatorFlags:
 
     @cached_property
     def claims(self) -> WrittenClaims:
-        """The values of --allow, indexed."""
+        """The values of --allow, indexed by value."""
         found = WrittenClaims()
         for node, values in self.allowed.items():
             found.put(node, tuple(Claim(each, NameSource.OPERATOR) for each in values))

@@ -218,7 +218,7 @@ def allowed_names_of(
     *,
     seen: Mapping[str, NameSource] | None = None,
 ) -> AllowedNames:
-    """What a Node's status claims. seen: the proof of each proven value (addresses as `str`)."""
+    """The names and addresses in a Node's status. seen: the proof of each proven value (addresses as `str`)."""
     proofs = seen or {}
     names: dict[str, Claim] = {}
     addresses: dict[str, Claim] = {}

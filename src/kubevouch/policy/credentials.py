@@ -102,7 +102,7 @@ class NodeCredentials(
         )
 
     def of_node(self, node: LiveNode) -> "NodeCredentials":
-        """The credentials for this Node. If it is a new Node, keeps only `left`."""
+        """The credentials of this Node. If the name now has a new Node, only `left` is kept."""
         known = self if self.uid == node.uid else self.left()
         return msgspec.structs.replace(known, uid=node.uid, created=node.created)
 
@@ -223,7 +223,7 @@ def _descendants(roots: Iterable[str], csrs: Sequence[ClientCsr]) -> list[Client
 def _trimmed(
     found: Iterable[AllowedCertificate], pinned: Collection[str]
 ) -> tuple[AllowedCertificate, ...]:
-    """The newest certificates. Pinned ones and the parent of the newest always stay."""
+    """The certificates to keep: the newest ones, all pinned ones, and the parent of the newest."""
     allowed = sorted(found, key=lambda each: (each.at, each.certificate))
     if len(allowed) <= MOST:
         return tuple(allowed)

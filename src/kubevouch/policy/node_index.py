@@ -102,7 +102,7 @@ class NodeIndex:
     def called(self, name: str) -> frozenset[str]:
         """The Nodes with this name, which may be an address.
 
-        There is at most one, unless names differ by case only.
+        Several Nodes have it only if their names differ by case.
         """
         return _who(self._named, compared(name))
 
@@ -214,7 +214,7 @@ class IndexedEvidence:
     def newest(self, csr: Csr) -> str | None:
         """The newest serving CSR by the same user with the same credential.
 
-        CSRs that another credential made for the same node do not supersede it.
+        CSRs for the same node with another credential do not supersede it.
         """
         return self._newest.get((csr.username, csr.credential_ids))
 

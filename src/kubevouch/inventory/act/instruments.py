@@ -136,7 +136,7 @@ def node_pages(
     results: Mapping[str, DialledKubelet],
     issued: Mapping[str, IssuedServing],
 ) -> Iterator[str]:
-    """Yields the metrics of Nodes, except those of their certificates, as text in pieces."""
+    """Yields the metrics of Nodes as text in pieces, without the metrics of their certificates."""
     found = [(name, results[name]) for name in sorted(results)]
 
     def family(name: str, about: str, values: Iterable[tuple[str, object]]) -> Iterator[str]:

@@ -59,7 +59,10 @@ def pinning(node: str) -> str:
 
 
 def pin_that_helps(node: Node, values: Sequence[str]) -> str:
-    """The command that pins the node, or the values that its Node does not claim: those must not be pinned for a requestor."""
+    """How to pin the node, or which of these values its Node does not claim.
+
+    We do not advise to pin unclaimed values, since an attacker may have requested them.
+    """
     unclaimed = [value for value in values if not claims_value(node, value)]
     if unclaimed:
         return f"The Node itself does not claim {in_words(unclaimed)}"

@@ -53,7 +53,7 @@ class IdentitySources(msgspec.Struct, frozen=True):
         return whole.entries.get(node) if isinstance(whole, Shard) else whole
 
     def counts(self, source: IdentitySource) -> bool:
-        """Whether the configuration names this source."""
+        """Whether the configuration lists this source."""
         configuration = self.configuration
         return not isinstance(configuration, Unreadable) and source in configuration.sources
 

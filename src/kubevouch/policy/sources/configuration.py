@@ -44,7 +44,7 @@ class IdentitySource(StrEnum):
     NEW_NODES = "new-nodes"
     RECORDED = "recorded"
     """The approver's own record of what the rule for new nodes admitted. The configuration cannot
-    name this source or the next two."""
+    list this source or the next two."""
 
     NONE = "none"
     ALLOW = "allow"

@@ -145,7 +145,7 @@ class PinDifference(msgspec.Struct, frozen=True, rename="camel"):
     """What the Node claims but the pin lacks, in the Node's order."""
 
     not_claimed: tuple[str, ...] = ()
-    """Values of the pin that the Node does not claim, without those that --allow gave."""
+    """Pinned values that the Node does not claim. Values from --allow are left out."""
 
 
 def difference(pin: PinnedNode, node: Node) -> PinDifference:

@@ -1,7 +1,8 @@
 """The format of our ConfigMaps: one JSON text for each node, in sixteen shards, with bounded sizes.
 
-`data[<node name>]` of ConfigMap `<prefix>-<shard>` is one entry. So kubectl shows it, and merge
-patches of two writers do not collide. Each entry has a version `v`. A newer version is not read.
+`data[<node name>]` of ConfigMap `<prefix>-<shard>` is one entry. So kubectl can print it, and
+merge patches of two writers do not collide. Each entry has a version `v`. An entry with a newer
+version is unreadable.
 """
 
 import hashlib
