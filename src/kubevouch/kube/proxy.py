@@ -23,9 +23,7 @@ def checked_proxy(url: str, where: str) -> str:
         raise KubeconfigError(where, f'not a URL: "{url}"', _RIGHT) from None
     if parts.scheme.startswith("socks"):
         seen = f"a {parts.scheme} proxy, which kubevouch does not support"
-        raise KubeconfigError(
-            where, seen, "use an http or https proxy, or forward a port with ssh -L"
-        )
+        raise KubeconfigError(where, seen, "use an http or https proxy, or forward a port (ssh -L)")
     if parts.scheme not in _PORTS or not usable:
         raise KubeconfigError(where, f'not an http or https proxy: "{_shown(parts)}"', _RIGHT)
     return url

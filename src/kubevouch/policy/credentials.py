@@ -301,19 +301,13 @@ def judged(
 
 _UNKNOWN = HoldReason.UNKNOWN_CREDENTIAL
 _OWN = "the node's own"
-_BORROWED = (
-    "a bootstrap token or a person requested this certificate while a Node of this name existed"
-)
+_BORROWED = "a bootstrap token or a person requested this certificate while a Node had this name"
 _OTHER = "this client certificate is neither known for this node nor a renewal of a known one: the kubelet may have rotated it while no approver watched"
-_SEVERAL = (
-    "several client certificates were requested before the Node existed; any may be the node's own"
-)
+_SEVERAL = "several client certificates were requested before the Node existed; any may be its own"
 _CROWDED = "others requested more client certificates for this node's name than we record, and this may be one of them"
 _EARLIER = "an earlier Node had this name: this may be a reinstalled machine or a stolen credential"
 _OPEN = "the client certificate that the node joined with is unknown, and no pin names one"
-_NO_CERTIFICATE = (
-    "the CSR was not created with one client certificate, which is a kubelet's only credential"
-)
+_NO_CERTIFICATE = "the CSR was not created with one client certificate, a kubelet's only credential"
 _NOT_NAMED = "the CSR has no credential ID (see credential-id)"
 _OLD = "the CSR has no credential ID (API servers before Kubernetes 1.32)"
 _DOUBTED = "somebody else requested a client certificate for this node's name, and the node was not pinned later"

@@ -211,9 +211,7 @@ def _if_stranger(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
 
 
 def _failed(request: HttpRequest) -> HttpResponse:
-    return _if_stranger(
-        request, internal_error(request.path, "the server failed during this request")
-    )
+    return _if_stranger(request, internal_error(request.path, "the server failed on this request"))
 
 
 class _RequestQueue:

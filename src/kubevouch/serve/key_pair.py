@@ -125,9 +125,7 @@ def key_pair_source(
     """The source that these flags choose. "" stands for a missing flag. Raises UsageError."""
     if bool(cert_file) != bool(key_file):
         expected = "expected --tls-cert-file and --tls-private-key-file together"
-        raise UsageError(
-            "--tls-cert-file, --tls-private-key-file", "one of them is missing", expected
-        )
+        raise UsageError("--tls-cert-file, --tls-private-key-file", "one is missing", expected)
     if cert_file:
         files = (Path(cert_file), Path(key_file))
         flags = ("--tls-cert-file", "--tls-private-key-file")

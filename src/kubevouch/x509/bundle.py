@@ -84,9 +84,7 @@ def key_belongs(certificate: Certificate, data: bytes, where: str) -> bool:
         if _is_key(block.label):
             key = _key(block, f"{where}, block {number}")
             if not key:
-                raise X509Error(
-                    where, "the private key is encrypted", "kubelets cannot read encrypted keys"
-                )
+                raise X509Error(where, "the key is encrypted", "expected an unencrypted key")
             return key == certificate.spki_sha256
     raise X509Error(where, "contains no private key", "expected a block that ends in PRIVATE KEY")
 
@@ -128,9 +126,7 @@ def _is_key(label: str) -> bool:
 def _certificate(block: pem.PemBlock, where: str) -> Certificate:
     expected = "expected a CERTIFICATE block in DER"
     if block.has_headers:
-        raise X509Error(
-            where, "some readers skip this CERTIFICATE block, since it has headers", expected
-        )
+        raise X509Error(where, "some readers skip this CERTIFICATE block: it has headers", expected)
     try:
         return parse_certificate(block.body)
     except Malformed as error:

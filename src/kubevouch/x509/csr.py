@@ -94,9 +94,7 @@ def read_csr(data: bytes, where: str) -> CertificateRequest:
         raise X509Error(where, seen, f"expected a {CSR_LABEL} block")
     canonical = pem.encode_block(CSR_LABEL, block.body) == data
     try:
-        return _parse(
-            block.body, "" if canonical else "it is not a single PEM block as Go writes it"
-        )
+        return _parse(block.body, "" if canonical else "it is not one PEM block as Go writes it")
     except Malformed as error:
         raise X509Error(where, f"not a CSR: {error}", _RIGHT) from None
 

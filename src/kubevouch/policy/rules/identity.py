@@ -89,9 +89,7 @@ def live_node(facts: CsrFacts) -> RuleResult:
     """The requestor's Node exists."""
     node = requestor_node(facts.csr)
     if node is None or facts.node_exists is None:
-        return cannot_tell(
-            "live-node", "it is unknown which Node made this CSR, or whether that Node exists"
-        )
+        return cannot_tell("live-node", "it is unknown whether the requestor's Node exists")
     if not facts.node_exists:
         return refuses(
             "live-node",
@@ -200,9 +198,7 @@ def credential_id(facts: CsrFacts) -> RuleResult:
     if not ids:
         return _without_credential_id(facts, allowed)
     if not known:
-        return cannot_tell(
-            rule, "no client certificate of this node could be read", seen=listed(ids)
-        )
+        return cannot_tell(rule, "this node has no readable client certificate", seen=listed(ids))
     if len(ids) != 1 or ids[0] not in {f"{_X509}{each}" for each in known}:
         return refuses(
             rule,

@@ -55,9 +55,7 @@ def load_key_pair(context: ssl.SSLContext, pair: KeyPair, *, where: str) -> None
             context.load_cert_chain(chain, key, password=encrypted)
         except ssl.SSLError as error:
             # OpenSSL's reason without the path, which means nothing to the operator.
-            seen = _REASONS.get(
-                error.reason or "", f"not usable ({error.reason or 'no PEM block'})"
-            )
+            seen = _REASONS.get(error.reason or "", f"unusable ({error.reason or 'no PEM block'})")
             raise KeyPairError(where, seen, _RIGHT) from None
 
 
