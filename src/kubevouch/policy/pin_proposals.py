@@ -97,7 +97,7 @@ def _content(pin: PinnedNode) -> PinnedNode:
 
 @dataclass(frozen=True)
 class Seen:
-    """The state of the cluster, and the operator's flags: names, addresses and client certificates by node."""
+    """The state of the cluster, and the names, addresses and client certificates from the operator's flags, by node."""
 
     nodes: Sequence[Node]
     names: ClusterNames
@@ -158,7 +158,7 @@ class _Judge:
         return ""
 
     def called(self, node: Node, value: str) -> str:
-        """The Service with this name if the operator can still allow it to a node; else ""."""
+        """The Service with this name, if the operator can allow a node to have the same name; else ""."""
         if as_address(value) is not None:
             return ""
         allowed = AllowedNames(node.name, (Claim(value, NameSource.NODE_STATUS),))

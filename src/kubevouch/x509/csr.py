@@ -43,7 +43,7 @@ from kubevouch.x509.signatures import encode_key, read_algorithm, signature_erro
 
 CSR_LABEL = "CERTIFICATE REQUEST"
 LARGEST_CSR = 64 * 1024
-"""The size limit of a CSR, in bytes of PEM. A kubelet's CSR has about 500; the policy has a tighter limit."""
+"""The size limit of a CSR, in bytes of PEM. A kubelet's CSR has about 500 bytes; the policy has a tighter limit."""
 
 EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 

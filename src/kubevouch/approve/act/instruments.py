@@ -24,7 +24,7 @@ _MEASURED: Final = {
     "oldest_pending_age_seconds": "Age of the oldest pending CSR; 0 if nothing is pending.",
     "queue_depth": "CSRs that are due for a decision, or being decided.",
     "source_problems": "The approver's ConfigMaps that are unreadable, in whole or in part.",
-    "clock_ahead_seconds": "Minimum lead of this machine's clock over the API server's; negative if it is behind.",
+    "clock_ahead_seconds": "How far this machine's clock is ahead of the API server's, at least; negative if behind.",
     "last_gap_timestamp_seconds": "Last time that client certificates may have been missed; 0 if never.",
     "tasks": "Tasks in the event loop, like go_goroutines.",
     "synced": "Whether all data that decisions need has been read.",

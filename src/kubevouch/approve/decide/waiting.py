@@ -23,7 +23,7 @@ from kubevouch.x509 import unmapped
 Requestor = tuple[str, tuple[str, ...]]
 """A CSR's username and credential IDs.
 
-By the username alone, an attacker with the node's name could supersede every CSR of the real
+If only the username counted, an attacker with the node's name could supersede every CSR of the real
 kubelet.
 """
 

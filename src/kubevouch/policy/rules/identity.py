@@ -78,7 +78,7 @@ def subject(facts: CsrFacts) -> RuleResult:
         return refuses(
             "subject",
             HoldReason.WRONG_SUBJECT,
-            "the subject does not name the requestor",
+            "the subject is not the requestor",
             seen=seen,
             allowed=allowed,
         )
@@ -158,7 +158,7 @@ def client_standing(facts: CsrFacts) -> RuleResult:
         return not_asked(rule, "only the running approver checks this")
     if known.reason is HoldReason.NOT_ASKED:
         return not_asked(rule, known.why)
-    allowed = "the client certificate that the node joined with or that a pin names, or a renewal"
+    allowed = "the client certificate from the node's join or pin, or its renewal"
     if known.outcome is Outcome.PASS:
         return passes(rule, known.why, allowed)
     is_borrowed = known.reason is HoldReason.BORROWED_IDENTITY
@@ -193,7 +193,7 @@ def credential_id(facts: CsrFacts) -> RuleResult:
     """
     rule, ids, known = "credential-id", facts.csr.credential_ids, facts.client_certificates
     if known is None and not (ids == () and facts.credentials_told):
-        return not_asked(rule, "the node's disk was not read for its client certificate")
+        return not_asked(rule, "the node's disk was not read")
     allowed = "" if known is None else listed([f"{_X509}{each}" for each in sorted(known)])
     if not ids:
         return _without_credential_id(facts, allowed)
