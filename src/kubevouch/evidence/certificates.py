@@ -82,8 +82,8 @@ class FoundCertificate:
     missing: whether kubeadm expects this file but it does not exist. ca: kubeadm's signer for this
     place ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of these CAs signed the
     certificate, by its signature; "" if another CA did, or if unknown. externally_managed: whether
-    the CA's key is kept elsewhere; None if unknown. verdict: whether the presented
-    chain is trusted; None if the CAs are unknown. failure: why the handshake failed. issued: the newest certificate
+    the CA's key is kept elsewhere; None if unknown. verdict: whether the presented chain is trusted;
+    None if the CAs are unknown. failure: why the handshake failed. issued: the newest certificate
     that was issued to the same kubelet, if the API server still has its CSR.
     """
 

@@ -85,8 +85,8 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
 
     nodes: their spec.podCIDRs are used only if the cluster's pod networks are unknown. A kubelet
     can write this field when it creates its Node (plugin/pkg/admission/noderestriction does not
-    check it). If it does, the CSRs of other nodes in this network are held unless these nodes are pinned or
-    in the inventory. kube-controller-manager allocates from the cluster's networks only.
+    check it). In that case, the CSRs of other nodes in this network are held unless these nodes are
+    pinned or in the inventory. kube-controller-manager allocates from the cluster's networks only.
     """
     names, addresses = _split(cluster.virtual)
     _, endpoints = _split(cluster.own_endpoints)

@@ -228,7 +228,7 @@ class ApproverController:
         return self._reactions.begun and self._facts.known
 
     def _may_lead(self) -> bool:
-        """Whether this process has current data. Without them a leader would hold the Lease but decide nothing."""
+        """Whether this process has current data. Without it, a leader would hold the Lease but decide nothing."""
         return self._knows_the_cluster() and not self._watches.stale
 
     def _may_write(self) -> bool:

@@ -71,7 +71,7 @@ def reserved_addresses(facts: NameFacts) -> RuleResult:
 
 
 def foreign_names(facts: NameFacts) -> RuleResult:
-    """No name belongs to another node: this kubelet could impersonate that node. No flag overrides this rule.
+    """No name belongs to another node. Otherwise this kubelet could impersonate that node. No flag overrides this rule.
 
     A Node keeps its own name even if another node claims it.
     """
@@ -79,7 +79,7 @@ def foreign_names(facts: NameFacts) -> RuleResult:
 
 
 def foreign_addresses(facts: NameFacts) -> RuleResult:
-    """No address belongs to another node: this kubelet could impersonate that node.
+    """No address belongs to another node. Otherwise this kubelet could impersonate that node.
 
     An address that another node only claims passes in two cases: this node's pin or inventory entry
     has it, or we saw it on this node *and* the operator allows it. Seeing it is not enough, since

@@ -39,7 +39,7 @@ MOST_ENTRIES = 10_000
 """The limit of entries per ConfigMap. etcd limits a ConfigMap to about 1 MiB."""
 
 MOST_VALUES = 64
-"""The limit of names per entry, of addresses and of certificates. The rules allow a CSR fewer."""
+"""The limit of names per entry, of addresses and of certificates. The rules allow fewer in a CSR."""
 
 _MOST_MENTIONED = 2 * MOST_VALUES
 _WORD = re.compile(r"[0-9A-Za-z:.-]{2,253}")
