@@ -216,7 +216,7 @@ class ApproverController:
         except NotFound:
             return True
         except KubevouchError as error:
-            self._log.error(error, "Failed to read when an approver last led")
+            self._log.error(error, "Failed to read the approver's Lease")
             return True
         renewed = lease.spec.renew_time
         return renewed is None or self._clock.now() - renewed > timedelta(seconds=CSR_LIFE)

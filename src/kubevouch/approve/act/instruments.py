@@ -57,7 +57,7 @@ class ApproverInstruments:
         )
         self.others_approved = counter(
             "others_approved",
-            "CSRs approved by other clients, by our policy's outcome.",
+            "CSRs that other clients approved, by our policy's outcome.",
             ("verdict",),
         )
         self.api_requests = counter(
