@@ -162,7 +162,7 @@ def _approver(made: dashboard.Dashboard, alerts: Alerts) -> None:
     made.with_panel(
         curves(
             "Approvals by others",
-            "CSRs approved by other clients, by our policy's outcome.",
+            "CSRs that other clients approved, by our policy's outcome.",
             ("sum by (verdict) (increase(kubevouch_approver_others_approved_total[$__rate_interval]))", "{{verdict}}"),
         )
     )  # fmt: skip

@@ -64,7 +64,7 @@ async def test_what_others_approve_against_the_policy_is_reported(
     async with approving(cluster) as running:
         await running.decides("csr-1", "n1", "192.0.2.9")
         approve(cluster, "csr-1", reason=reason, manager=manager)
-        await running.logged("Another client approved a CSR that our policy holds")
+        await running.logged("Another client approved a CSR our policy holds")
         (line,) = (each for each in running.lines if "Another client approved" in each)
         assert "AddressNotAllowed" in line
         assert f'selfDeclaredReason="{reason}" selfDeclaredManager="{manager}"' in line

@@ -190,7 +190,7 @@ async def test_what_others_approve_of_what_is_not_kept_is_reported_once(cluster:
                     "status": {"conditions": [approved]},
                 },
             )
-        await running.logged("Another client approved a CSR that our policy holds")
+        await running.logged("Another client approved a CSR our policy holds")
         await cluster.approves("csr-3", "n1")
         series = 'kubevouch_approver_others_approved_total{verdict="refuse"}'
         assert running.metric(series) == 1

@@ -17,7 +17,7 @@ from kubevouch.errors import ExitCode
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, CertificateSigningRequest
 from kubevouch.outcome import Outcome
-from kubevouch.policy.by_hand import CsrEvidence, CsrJudgement, OperatorsWord, judged_by_hand
+from kubevouch.policy.by_hand import CsrEvidence, CsrJudgement, OperatorFlags, judged_by_hand
 from kubevouch.policy.csr import csr_of
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, ended
@@ -43,7 +43,7 @@ def name(number: int) -> str:
     return f"many-{number}.example.com"
 
 
-async def held(stage: Stage, number: int) -> tuple[OperatorsWord, CsrEvidence]:
+async def held(stage: Stage, number: int) -> tuple[OperatorFlags, CsrEvidence]:
     """So many nodes, each with a CSR that asks for a second address, which neither its Node nor the operator knows."""
     for each in range(number):
         put_node(stage, name(each), f"uid-{each}", f"10.77.0.{each}")
@@ -52,10 +52,10 @@ async def held(stage: Stage, number: int) -> tuple[OperatorsWord, CsrEvidence]:
     async with ApiClient(stage.access, clock=clock, environ={}) as api:
         evidence = await Sources().gather(api, clock)
     word = {name(each): (name(each), f"10.77.0.{each}") for each in range(number)}
-    return OperatorsWord(word), evidence
+    return OperatorFlags(word), evidence
 
 
-def calls_for_each(word: OperatorsWord, evidence: CsrEvidence) -> float:
+def calls_for_each(word: OperatorFlags, evidence: CsrEvidence) -> float:
     """How many Python functions are called to judge one of the CSRs, by their mean: the same on every machine."""
     csrs = list(map(csr_of, evidence.cluster.csrs.or_else(())))
     judged_by_hand(csrs[0], evidence, word)  # what is put in order once for all

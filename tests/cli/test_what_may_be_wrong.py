@@ -27,7 +27,7 @@ API_SERVICES = KINDS["apiregistration.k8s.io", "v1", "apiservices"]
 READING = [("doctor",), ("verify",), ("csr", "list"), ("csr", "explain", "csr-1")]
 
 KUBECONFIGS: dict[str, tuple[bytes | None, str]] = {
-    "empty": (b"", "names no cluster"),
+    "empty": (b"", "no cluster"),
     "a folder": (None, "kubeconfig"),
     "a bomb of anchors": (ALIASES.encode() + b"clusters: *i\n", "kubeconfig"),
     "a key": (b"-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n", "kubeconfig"),
@@ -54,7 +54,7 @@ async def test_a_kubeconfig_that_is_not_valid(kubevouch: Program) -> None:
 async def test_no_kubeconfig_at_all(kubevouch: Program) -> None:
     ran = await kubevouch("doctor", code=2)
     path = kubevouch.home / ".kube" / "config"
-    right = "name a kubeconfig with --kubeconfig or $KUBECONFIG"
+    right = "set --kubeconfig or $KUBECONFIG"
     assert ran.err == f"Error: {path}: no such file; {right}\n"
 
 

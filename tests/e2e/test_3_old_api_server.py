@@ -33,7 +33,7 @@ def test_without_the_flag_nothing_is_approved_and_with_it_the_node_is_done(
     plan(old, path, "--node", node.name)
     words = ("apply", str(path), "--yes", "--soak", "1s")
     held = ended(old, 4, *words, "--gate-timeout", "8s")
-    assert "credential-id (NoCredentialId): the CSR does not record which credential made it" in (
+    assert "credential-id (NoCredentialId): the CSR has no credential ID" in (
         " ".join(held.out.split())
     )
     assert not [each for each in serving_requests(old) if _is_approved(each)]

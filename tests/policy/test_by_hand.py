@@ -20,7 +20,7 @@ from kubevouch.policy.by_hand import (
     LEFT_TO_THE_APPROVER,
     CsrEvidence,
     CsrJudgement,
-    OperatorsWord,
+    OperatorFlags,
     judged_by_hand,
 )
 from kubevouch.policy.csr import csr_of
@@ -123,7 +123,7 @@ def evidence(
 
 
 def judged(found: CertificateSigningRequest, known: CsrEvidence, **word: Any) -> CsrJudgement:
-    return judged_by_hand(csr_of(found), known, OperatorsWord(**word))
+    return judged_by_hand(csr_of(found), known, OperatorFlags(**word))
 
 
 def reasons(judgement: CsrJudgement) -> dict[str, str]:
@@ -209,7 +209,7 @@ def test_the_limits_are_those_of_the_approvers_configuration() -> None:
     short = {"schemaVersion": "kubevouch.approver/1", "maxLifetime": "1h"}
     known = evidence(found, of=written(configuration=short, pins={NODE: PIN}))
     day = msgspec.structs.replace(csr_of(found), expiration_seconds=86_400)
-    assert reasons(judged_by_hand(day, known, OperatorsWord())) == {"lifetime": "LifetimeTooLong"}
+    assert reasons(judged_by_hand(day, known, OperatorFlags())) == {"lifetime": "LifetimeTooLong"}
 
 
 # A history, oldest first: `t1 token` is a client CSR that a bootstrap token made, `k2 by k1` one that the node made with k1;
@@ -243,7 +243,7 @@ def history(said: str, *, told: bool = True) -> CsrEvidence:
     return evidence(*serving, client=tuple(client))
 
 
-def passing(known: CsrEvidence, word: OperatorsWord) -> dict[str, CsrJudgement]:
+def passing(known: CsrEvidence, word: OperatorFlags) -> dict[str, CsrJudgement]:
     return {
         each.name: judged_by_hand(csr_of(each), known, word)
         for each in known.cluster.csrs.or_else(())
@@ -252,7 +252,7 @@ def passing(known: CsrEvidence, word: OperatorsWord) -> dict[str, CsrJudgement]:
 
 @pytest.mark.parametrize("said", HISTORIES)
 def test_of_all_that_wait_at_most_one_of_a_node_passes_and_no_borrowed_one(said: str) -> None:
-    found = passing(history(said), OperatorsWord(allowed=BOTH))
+    found = passing(history(said), OperatorFlags(allowed=BOTH))
     good = [name for name, each in found.items() if each.outcome is Outcome.PASS]
     assert " ".join(good) == HISTORIES[said][0]
     assert HISTORIES[said][1] in {r for each in found.values() for r in reasons(each).values()}
@@ -270,7 +270,7 @@ def test_of_all_that_wait_at_most_one_of_a_node_passes_and_no_borrowed_one(said:
     ],
 )
 def test_the_operator_names_the_certificate(said: str, name: str, named: str, passes: bool) -> None:
-    word = OperatorsWord(allowed=BOTH, credential=sha256(named) if named else "")
+    word = OperatorFlags(allowed=BOTH, credential=sha256(named) if named else "")
     found = passing(history(said), word)[name]
     assert (found.outcome is Outcome.PASS) is passes
     if not named:
@@ -287,7 +287,7 @@ def test_the_operator_names_the_certificate(said: str, name: str, named: str, pa
 )
 def test_before_1_32_a_borrowed_name_is_left_to_kubectl(said: str, passes: bool) -> None:
     """The API server tells no credential: none can be named."""
-    known, word = history(said, told=False), OperatorsWord(allowed=BOTH)
+    known, word = history(said, told=False), OperatorFlags(allowed=BOTH)
     for each in (word, replace(word, credential=sha256("k1"))):
         *_, (name, found) = passing(known, each).items()
         assert (found.outcome is Outcome.PASS) is passes
@@ -327,7 +327,7 @@ def test_where_nobody_knows_when_the_node_was_made_everybody_came_later() -> Non
         for each in nodes
     ]
     cluster = replace(known.cluster, nodes=measured(tuple(undated)))
-    found = passing(replace(known, cluster=cluster), OperatorsWord(allowed=BOTH))
+    found = passing(replace(known, cluster=cluster), OperatorFlags(allowed=BOTH))
     assert reasons(found["csr-t"]) == {"client-standing": "BorrowedIdentity"}
 
 

@@ -142,13 +142,11 @@ def test_a_block_that_go_passes_over_is_an_error_with_its_line() -> None:
 def test_half_a_file_is_told_as_cut_off(kept: float) -> None:
     pem = AUTHORITY.pem
     half = pem[: int(len(pem) * kept)]
-    says = (
-        r"^ca\.crt: line 1: the PEM block that starts here has no END line: the file is truncated; "
-    )
+    says = r"^ca\.crt: line 1: this PEM block has no END line: the file is truncated; "
     with pytest.raises(X509Error, match=says):
         read_pem(half, "ca.crt")
     lines = pem.count(b"\n")
-    with pytest.raises(X509Error, match=rf"line {lines + 1}: the PEM block .* truncated"):
+    with pytest.raises(X509Error, match=rf"line {lines + 1}: this PEM block .* truncated"):
         read_pem(pem + half, "ca.crt")
 
 

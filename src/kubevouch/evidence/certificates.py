@@ -82,8 +82,8 @@ class FoundCertificate:
     missing: whether kubeadm expects this file but it does not exist. ca: kubeadm's signer for this
     place ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of these CAs signed the
     certificate, by its signature; "" if another CA did, or if unknown. externally_managed: whether
-    the CA's key is kept elsewhere; None if unknown. verdict: on the chain that the server
-    presented; None if the CAs are unknown. failure: why the handshake failed. issued: the newest certificate
+    the CA's key is kept elsewhere; None if unknown. verdict: whether the presented chain is trusted;
+    None if the CAs are unknown. failure: why the handshake failed. issued: the newest certificate
     that was issued to the same kubelet, if the API server still has its CSR.
     """
 
@@ -138,7 +138,7 @@ class NotRead:
 
     @property
     def is_ordinary(self) -> bool:
-        """Whether this is not a failure: nobody requested the read, or most machines cannot connect."""
+        """Whether this is not a failure: nobody requested the read, or the location is out of reach for most machines."""
         return self.doubt.kind in {DoubtKind.NOT_ASKED, DoubtKind.OUT_OF_REACH}
 
 

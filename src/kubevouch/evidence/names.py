@@ -30,7 +30,7 @@ class ClusterNames:
     """Names and addresses that never belong to a node: those of Services, and the API's load balancers and virtual IPs."""
 
     external: dict[str, str]
-    """spec.externalIPs of Services. On bare metal they often are nodes' addresses. Whoever creates a Service can write any address."""
+    """spec.externalIPs of Services. On bare metal these are often nodes' addresses. Whoever creates a Service can write any address."""
 
     services: dict[str, str]
     """NAME.NAMESPACE of every Service: the name that pods in other namespaces use."""
@@ -49,7 +49,7 @@ class ClusterNames:
     """What could not be read, and why. If not empty, names may be missing."""
 
     loopback: LoopbackKubelets
-    """Loopback addresses that the operator declares to be kubelets of this cluster."""
+    """Loopback addresses that belong to kubelets of this cluster, as declared by the operator."""
 
     load_balancers: dict[str, str] = field(default_factory=dict)
     """Names and addresses of Services' load balancers (status.loadBalancer). Some load balancers

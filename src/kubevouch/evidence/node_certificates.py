@@ -110,7 +110,7 @@ class _Reading:
         path = file.named[0]
         if file.fault or not path:
             return file
-        missing = NodeFile(file.path, fault=f"the file names {path}, which does not exist")
+        missing = NodeFile(file.path, fault=f"it refers to {path}, which does not exist")
         return self.files.get(path) or missing
 
     def _leaf(self, use: CertificateUse, file: NodeFile, ca: CertificateUse) -> FoundCertificate:

@@ -142,8 +142,8 @@ def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
     if kubeconfig.fault or not path or files.has(path):
         return files.get(path) or kubeconfig
     if files.has(_KUBELET_CONFIG):
-        return NodeFile(kubeconfig.path, fault=f"the file names {path}, which does not exist")
-    text = f"{kubeconfig.path} names it, but kubelet files may be on another file system"
+        return NodeFile(kubeconfig.path, fault=f"it refers to {path}, which does not exist")
+    text = f"{kubeconfig.path} refers to it, but kubelet files may be on another file system"
     return NodeFile(path, doubt=Doubt(DoubtKind.NOT_ASKED, text))
 
 

@@ -75,7 +75,7 @@ class RunHolder:
 
     @property
     def undoes(self) -> bool:
-        """Whether `identity` names an undo."""
+        """Whether the holder is an undo, according to `identity`."""
         return self.identity.rpartition(" (")[2].startswith("undo ")
 
     @property

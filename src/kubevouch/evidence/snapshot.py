@@ -253,7 +253,7 @@ class Evidence:
 
 
 def scraper_of(pod: Pod) -> Container:
-    """metrics-server's container in a pod: the one with that name, or else the first."""
+    """metrics-server's container in a pod: the container of that name, or else the first one."""
     containers = pod.spec.containers or (Container(),)
     return next((each for each in containers if each.name == "metrics-server"), containers[0])
 

@@ -14,7 +14,7 @@ UNITS = "/etc/systemd/system"
 """The folder for systemd units that an administrator installs."""
 
 ARMED_STATES = ("armed", "written", "restarted", "verified")
-"""The states of a run on a node from its start to its end (rollout/run_state.sh)."""
+"""The states of an unfinished run on a node, in order (rollout/run_state.sh)."""
 
 RUN_NAME = r"[0-9a-f]{4,32}"
 """A regular expression for the names of runs."""
@@ -98,7 +98,7 @@ class SurveyedStart(msgspec.Struct, frozen=True):
     """The executable of the running kubelet, from /proc. It ends in ` (deleted)` if the file was replaced."""
 
     program: _Lines = b""
-    """The file that ExecStart names."""
+    """The program in ExecStart."""
 
     other_program: _Name = b""
     """`yes` if `program` differs from `executable` and is not a script."""
@@ -110,7 +110,7 @@ class SurveyedStart(msgspec.Struct, frozen=True):
     """The unit, its drop-ins and its environment files."""
 
     programs: Annotated[tuple[SurveyedTimes, ...], msgspec.Meta(max_length=1)] = ()
-    """The file that ExecStart names, if it exists."""
+    """The program in ExecStart, if it exists."""
 
     configuration: Annotated[tuple[SurveyedTimes, ...], msgspec.Meta(max_length=2)] = ()
     """The paths of --config and --config-dir."""

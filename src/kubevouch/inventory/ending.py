@@ -23,7 +23,7 @@ _AFFECT_ONE: Final = frozenset(
         CertificateUse.KUBECONFIG,
     }
 )
-"""Uses whose certificates affect only one node or client. Among unexpired certificates they are reported last."""
+"""Uses whose certificates affect only one node or client. Of the unexpired certificates, these are reported last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Trouble:
         return self.rows[0].word.upper()
 
     def text(self, at: datetime) -> str:
-        """Names the certificates, their places, and their fault or expiry."""
+        """Describes the certificates: their places, and their fault or expiry."""
         first = self.rows[0]
         what = f"{first.found.use} of {places_of(self.rows)}"
         if first.remaining is None or first.state is RowState.WRONG:
@@ -58,7 +58,7 @@ class Trouble:
 
     @property
     def _why(self) -> str:
-        """The fault of the first row. Names its place if other rows have other faults."""
+        """The fault of the first row, with its place if other rows have other faults."""
         reasons = [each.found.fault or "; ".join(each.remarks[:1]) for each in self.rows]
         is_all = len(set(reasons)) == 1
         return reasons[0] if is_all else f"at {place_of(self.rows[0])}, {reasons[0]}"

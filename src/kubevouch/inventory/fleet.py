@@ -16,7 +16,7 @@ from kubevouch.inventory.rows import CertificateRow, Concern, Limits, RowState, 
 from kubevouch.x509 import CertificateKind, classify
 
 MOST_ROWS: Final = 10
-"""The most rows of one use that are shown one by one."""
+"""Up to this many rows of a use are shown one by one."""
 _SHOWN: Final = 3
 _ITSELF: Final = "itself"
 _OWN_AUTHORITY: Final = {
@@ -124,13 +124,13 @@ def _others(rows: Sequence[CertificateRow]) -> list[CertificateRow]:
 
 
 NAMES: Final = 4
-"""The most places named in one line."""
+"""How many places to list in one line at most."""
 _BY_ROOT: Final = "`kubevouch certs --root /` on a control plane"
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A line about unread places. is_failure: whether these places should have been read."""
+    """A line about places that were not read. is_failure: whether we should have been able to read them."""
 
     text: str
     is_failure: bool

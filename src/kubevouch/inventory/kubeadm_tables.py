@@ -149,7 +149,7 @@ def _whole_seconds(left: timedelta) -> int:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Formats a table like Go's tabwriter. The last cell of a line ends no column, so its width does not count; kubeadm pads it to 8."""
+    """Formats a table like Go's tabwriter. The last cell of a line does not widen its column; kubeadm pads it to 8."""
     lines = [headings, *((*row[:-1], row[-1] and f"{row[-1]:8}") for row in rows)]
     widths = [
         max(_NARROWEST, *(len(line[at]) + _GAP for line in lines))

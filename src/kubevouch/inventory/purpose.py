@@ -36,13 +36,9 @@ PURPOSES = MappingProxyType(
         CertificateUse.CLUSTER_CA: Purpose(
             "the whole cluster: nothing trusts its certificates", RenewedBy.BY_HAND, is_ca=True
         ),
-        CertificateUse.ETCD_CA: Purpose(
-            "etcd, and with it the API server", RenewedBy.BY_HAND, is_ca=True
-        ),
+        CertificateUse.ETCD_CA: Purpose("etcd and the API server", RenewedBy.BY_HAND, is_ca=True),
         CertificateUse.ETCD_PEER: Purpose("etcd's quorum: members refuse one another", _KUBEADM),
-        CertificateUse.ETCD_SERVER: Purpose(
-            "the API server: it refuses this etcd member", _KUBEADM
-        ),
+        CertificateUse.ETCD_SERVER: Purpose("the API server: it refuses this member", _KUBEADM),
         CertificateUse.API_SERVER: Purpose(
             "everything that talks to this API server: kubectl, kubelets, controllers", _KUBEADM
         ),

@@ -32,7 +32,7 @@ class RowState(Explained):
     NOT_YET_VALID = "not-yet-valid", "the certificate is not valid yet"
     MISSING = "missing", "a file that kubeadm expects does not exist"
     UNREADABLE = "unreadable", "the file has no readable certificate, or the server presents none"
-    NOT_READ = "not-read", "kubevouch could not read the file, usually for lack of permission"
+    NOT_READ = "not-read", "the file could not be read, usually for lack of permission"
     WRONG = "wrong", "not expired, but its key or CA does not match, or clients reject it"
     SELF_SIGNED = "self-signed", "signed by its kubelet (kubeadm's default); not verifiable"
 
@@ -134,7 +134,7 @@ def _ends_with_ca(
     if not ends or leaf.not_after < max(ends):
         return ()
     if leaf.not_after == max(ends):
-        return ("its CA expires at the same time, so no new certificate can last longer",)
+        return ("its CA expires at the same time",)
     return (f"its CA expires earlier, on {max(ends):%b %d, %Y %H:%M} UTC",)
 
 
@@ -280,7 +280,7 @@ class LifeLimit:
 
 WARN: Final = LifeLimit(used=0.92)
 """The default limit for a warning. Kubelets renew at 70 to 90 percent, so renewal has failed by
-then. kubeadm's one-year certificates have 29 days left."""
+then. kubeadm's one-year certificates have 29 days left at that point."""
 
 
 def read_life_limit(text: str) -> LifeLimit | None:

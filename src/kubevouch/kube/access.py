@@ -95,8 +95,8 @@ def cluster_access(
 
 def _nothing(config: Kubeconfig) -> KubeconfigError:
     looked = ", ".join(config.looked) or "$KUBECONFIG, $HOME"
-    seen = "names no cluster" if config.files else "no such file"
-    return KubeconfigError(looked, seen, "name a kubeconfig with --kubeconfig or $KUBECONFIG")
+    seen = "no cluster" if config.files else "no such file"
+    return KubeconfigError(looked, seen, "set --kubeconfig or $KUBECONFIG")
 
 
 def _chosen(config: Kubeconfig, name: str) -> tuple[Context, Cluster, User]:
@@ -110,7 +110,7 @@ def _chosen(config: Kubeconfig, name: str) -> tuple[Context, Cluster, User]:
     context = config.contexts[name]
     if not context.cluster:
         expected = f"expected one of the clusters {names(config.clusters)}"
-        raise KubeconfigError(context.where, "names no cluster", expected)
+        raise KubeconfigError(context.where, "no cluster", expected)
     for kind, wanted, there in (
         ("cluster", context.cluster, config.clusters),
         ("user", context.user, config.users),
@@ -167,7 +167,7 @@ def _roots(cluster: Cluster) -> bytes | None:
         expected = "remove insecure-skip-tls-verify, which ignores the CA"
         raise KubeconfigError(where, "given together with insecure-skip-tls-verify: true", expected)
     if file:
-        return read_bounded(file, where, "name a file with the cluster's CA in PEM")
+        return read_bounded(file, where, "expected a file with the cluster's CA in PEM")
     return data or None
 
 

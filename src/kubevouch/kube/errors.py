@@ -1,4 +1,4 @@
-"""The errors of this package. Each class says what the caller can do about the failure.
+"""The errors of this package, with a class for each possible reaction of the caller.
 
 `where` is the API server's URL, or the file and field of a kubeconfig.
 """

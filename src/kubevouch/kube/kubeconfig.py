@@ -145,9 +145,7 @@ def read_kubeconfig(environ: Mapping[str, str], explicit: str = "") -> Kubeconfi
     paths = _paths(environ, explicit)
     found = [config for path in paths if (config := _read_file(path)) is not None]
     if explicit and not found:
-        raise KubeconfigError(
-            explicit, "no such file", "expected --kubeconfig to name an existing file"
-        )
+        raise KubeconfigError(explicit, "no such file", "expected an existing file")
     merged = Kubeconfig(looked=paths)
     for config in found:
         merged = Kubeconfig(
@@ -239,7 +237,7 @@ def parse(data: bytes, path: str) -> Kubeconfig:
 def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
     """Converts decoded YAML to a struct.
 
-    Raises KubeconfigError with the field but not its value, which may be a secret.
+    The KubeconfigError contains the field but not its value, which may be a secret.
     """
     try:
         return msgspec.convert(_no_nulls({} if value is None else value), kind)

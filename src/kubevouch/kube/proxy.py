@@ -22,10 +22,8 @@ def checked_proxy(url: str, where: str) -> str:
     except ValueError:
         raise KubeconfigError(where, f'not a URL: "{url}"', _RIGHT) from None
     if parts.scheme.startswith("socks"):
-        seen = f"a {parts.scheme} proxy, which kubectl supports but kubevouch does not"
-        raise KubeconfigError(
-            where, seen, "use an http or https proxy, or forward a port with ssh -L"
-        )
+        seen = f"a {parts.scheme} proxy, which kubevouch does not support"
+        raise KubeconfigError(where, seen, "use an http or https proxy, or forward a port (ssh -L)")
     if parts.scheme not in _PORTS or not usable:
         raise KubeconfigError(where, f'not an http or https proxy: "{_shown(parts)}"', _RIGHT)
     return url

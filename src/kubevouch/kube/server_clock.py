@@ -85,7 +85,7 @@ class ServerClock:
 
     @property
     def own_is_ahead(self) -> timedelta:
-        """The minimum by which this machine's clock is ahead of the API server's; negative if behind."""
+        """How far this machine's clock is ahead of the API server's, at least; negative if it is behind."""
         own = self._clock.now()
         return own - self._nearest(own)
 

@@ -42,7 +42,7 @@ LEFT_TO_THE_APPROVER = "the approver is installed and has not approved the CSR"
 
 
 @dataclass(frozen=True)
-class OperatorsWord:
+class OperatorFlags:
     """The operator's flags."""
 
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class OperatorsWord:
 
     @cached_property
     def claims(self) -> WrittenClaims:
-        """The values of --allow, indexed."""
+        """The values of --allow, indexed by value."""
         found = WrittenClaims()
         for node, values in self.allowed.items():
             found.put(node, tuple(Claim(each, NameSource.OPERATOR) for each in values))
@@ -70,8 +70,8 @@ class CsrEvidence:
 
     cluster: PolicyEvidence
     client_csrs: Measured[tuple[CertificateSigningRequest, ...]]
-    """CSRs for kubelets' client certificates. They are read after the serving CSRs, so that
-    certificates issued between the two reads are included. Old CSRs may have been deleted."""
+    """CSRs for kubelets' client certificates, read after the serving CSRs so that no certificate issued
+    in between is missed. Old CSRs may have been deleted."""
 
     written: Measured[WatchedSources]
     at: datetime
@@ -91,7 +91,7 @@ class CsrEvidence:
 
     @cached_property
     def credentials_told(self) -> bool:
-        """Whether CSRs or the approver's records show that this API server records which certificate made a CSR."""
+        """Whether it is known, from CSRs or the approver's records, that CSRs contain their requestor's credential ID."""
         records = self.written.value.records() if self.written.value else ()
         told = any(each.parent for _, record in records for each in record.credentials.allowed)
         issued = self.client_csrs.or_else(())
@@ -108,7 +108,7 @@ class CsrEvidence:
 class CsrJudgement:
     """The policy's decision about a CSR, and the source of the node's names and addresses.
 
-    held: why the CSR is left to the installed approver although every rule passes; otherwise "".
+    held: the reason if every rule passes but the decision is left to the installed approver; otherwise "".
     """
 
     decision: Decision
@@ -121,7 +121,7 @@ class CsrJudgement:
         return Outcome.CANNOT_TELL if self.held else self.decision.outcome
 
 
-def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJudgement:
+def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorFlags) -> CsrJudgement:
     """Decides about a CSR. If the CSR has a condition, only the rules about its contents apply."""
     asked = asked_of(csr) or AskedNames()
     names = _names_of(requestor_node(csr), evidence, asked, word)
@@ -149,12 +149,12 @@ def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorsWord) -> CsrJ
 
 
 def _names_of(
-    node: str | None, evidence: CsrEvidence, asked: AskedNames, word: OperatorsWord
+    node: str | None, evidence: CsrEvidence, asked: AskedNames, word: OperatorFlags
 ) -> SourceAnswer:
     """The names and addresses of the first source that knows the node, and those of --allow."""
     found = evidence.indexed.node(node) if node else None
     if found is None:
-        why = "the CSR's node is not known"
+        why = "the CSR's node is unknown"
         nothing = AllowedNames("", outdated=why, not_valid=HoldReason.NODE_UNKNOWN)
         return SourceAnswer(IdentitySource.NONE, nothing, why)
     written, said = evidence.written.value, word.allowed.get(found.name, ())
@@ -190,7 +190,7 @@ def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -
 
 
 def _others(
-    asked: AskedNames, evidence: CsrEvidence, word: OperatorsWord
+    asked: AskedNames, evidence: CsrEvidence, word: OperatorFlags
 ) -> list[tuple[str, Claim]]:
     written = evidence.written.value
     owned = written.written.among(asked) if written else ()
@@ -198,9 +198,9 @@ def _others(
 
 
 def _credential(
-    csr: Csr, evidence: CsrEvidence, names: SourceAnswer, word: OperatorsWord
+    csr: Csr, evidence: CsrEvidence, names: SourceAnswer, word: OperatorFlags
 ) -> tuple[CredentialAnswer | None, str | None]:
-    """The verdict on the client certificate that made the CSR, and the newest CSR of the node's own certificate.
+    """The verdict on the requestor's client certificate, and the newest CSR created with an accepted certificate.
 
     The verdict is None if the CSR's Node is unknown.
     """
@@ -208,7 +208,7 @@ def _credential(
     if node is None:
         return None, None
     if (doubt := evidence.client_csrs.doubt) and not word.credential:
-        why = f"client certificates' CSRs could not be read: {doubt.text}"
+        why = f"CSRs for client certificates could not be read: {doubt.text}"
         return CredentialAnswer(Outcome.CANNOT_TELL, HoldReason.NOT_IN_EVIDENCE, why), None
     known = _known_of(node, evidence.written.value, names.source)
     if word.credential:

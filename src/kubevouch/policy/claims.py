@@ -113,11 +113,10 @@ class AllowedNames(msgspec.Struct, frozen=True):
     """The reason code for `outdated`."""
 
     unlisted: tuple[str, ...] = ()
-    """Names and addresses that the Node claims but its source lacks. Usually the node has changed."""
+    """Values that the Node claims but the source does not list. Usually the node has changed since."""
 
     listed: str = ""
-    """The source of the list, and the command that shows the difference. Printed if a CSR requests
-    an unlisted value."""
+    """Where the values are listed, and advice. Printed if a CSR requests an `unlisted` value."""
 
     def claim(self, value: str | Address) -> Claim | None:
         """The claim for a name in exactly this spelling, or for this address."""
@@ -156,10 +155,10 @@ class ClaimedBy(msgspec.Struct, frozen=True):
         return self.by_name or self.by_rule
 
     def goes_before(self, other: "ClaimedBy | None") -> bool:
-        """Whether to report this node instead of the one that was found before.
+        """Whether to report this node instead of `other`, which was found earlier.
 
-        A proven claim goes before an unproven one. Of two proven claims, the later one goes first,
-        unless only that one `yields`. Of two unproven claims, the earlier one goes first.
+        A proven claim goes before an unproven one. Of two unproven claims, the earlier one goes
+        first. Of two proven claims, the later one goes first, unless it alone `yields`.
         """
         if other is None:
             return True
@@ -186,7 +185,7 @@ def as_address(text: str) -> Address | None:
 _DIGITS: Final = frozenset("0123456789")
 
 _LONGEST_KEPT = 64
-"""The longest text to cache, in characters. An address without a zone has at most 45."""
+"""Longer texts are not cached. An address without a zone has at most 45 characters."""
 
 
 def _address(text: str) -> Address:
@@ -219,7 +218,7 @@ def allowed_names_of(
     *,
     seen: Mapping[str, NameSource] | None = None,
 ) -> AllowedNames:
-    """What a Node's status claims. seen: the proof of each proven value (addresses as `str`)."""
+    """The names and addresses in a Node's status. seen: the proof of each proven value (addresses as `str`)."""
     proofs = seen or {}
     names: dict[str, Claim] = {}
     addresses: dict[str, Claim] = {}

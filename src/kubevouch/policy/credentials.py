@@ -12,10 +12,9 @@ existed;
 
 (c) every renewal of an allowed certificate.
 
-(a) or (b) closes the list: then no other certificate passes. If there are two candidates for (b),
-the closed list is empty. The list stays open if no pin names a certificate and nobody saw the CSR
-for (b). An open list rejects only borrowed certificates: those that another requestor requested
-while the Node existed.
+With (a) or (b), the list is closed: no other certificate passes. If there are two candidates for
+(b), the list is closed and empty. With neither, the list is open and rejects only borrowed
+certificates, which another requestor requested while the Node existed.
 """
 
 from collections import defaultdict
@@ -32,7 +31,7 @@ from kubevouch.policy.csr import ClientCsr, certificate_id
 from kubevouch.policy.reasons import HoldReason
 
 MOST = 4
-"""The most allowed or borrowed certificates to keep for a Node. A kubelet has one, or briefly two."""
+"""The limit of allowed certificates per Node, and of borrowed ones. A kubelet has one, or briefly two."""
 
 Sha256 = Annotated[str, Meta(pattern=r"^(|[0-9a-f]{64})\Z")]
 """Lower-case hexadecimal; "" if there is no certificate."""
@@ -67,7 +66,7 @@ class AllowedCertificate(
     certificate: Sha256
     parent: Sha256 = ""
     at: Moment = UNKNOWN_TIME
-    """When the CSR for the certificate was made."""
+    """When the CSR for the certificate was created."""
 
 
 class NodeCredentials(
@@ -89,7 +88,7 @@ class NodeCredentials(
     fifth entry means that there were more than four."""
 
     doubted: Moment | None = None
-    """When the newest certificate that may be an attacker's was requested."""
+    """The time of the newest CSR whose certificate an attacker may have."""
 
     earlier: Moment | None = None
     """When the previous Node of this name was created; None if this is the first."""
@@ -103,7 +102,7 @@ class NodeCredentials(
         )
 
     def of_node(self, node: LiveNode) -> "NodeCredentials":
-        """The credentials for this Node. If it is a new Node, keeps only `left`."""
+        """The credentials of this Node. If the name now has a new Node, only `left` is kept."""
         known = self if self.uid == node.uid else self.left()
         return msgspec.structs.replace(known, uid=node.uid, created=node.created)
 
@@ -118,8 +117,8 @@ def folded(
 ) -> NodeCredentials:
     """Updates a Node's credentials with its pin and with CSRs for its name, in any order.
 
-    pinned: the certificates that this Node's pin names. told: whether this API server records which
-    certificate made a CSR.
+    pinned: the certificates in this Node's pin. told: whether CSRs contain their requestor's
+    credential ID.
     """
     known = _with_pin(known.of_node(node), pinned)
     csrs = sorted(csrs, key=lambda each: (each.created, each.certificate))
@@ -144,7 +143,7 @@ def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredential
 def _with_joined(
     known: NodeCredentials, csrs: Sequence[ClientCsr], node: LiveNode
 ) -> NodeCredentials:
-    """Closes the list with the certificate requested before the Node existed, or empty if there are several.
+    """Closes the list. It then has the certificate that was requested before the Node existed, or none if several were.
 
     The API server truncates times to seconds, and many kubelets create their Node in the same
     second as their CSR. So a CSR from that second counts as earlier. An attacker's CSR from that
@@ -207,7 +206,7 @@ def _with_allowed(
 
 
 def _descendants(roots: Iterable[str], csrs: Sequence[ClientCsr]) -> list[ClientCsr]:
-    """The node's own CSRs that were made with these certificates or their renewals; parents first."""
+    """The node's own CSRs that were created with these certificates or their renewals; parents first."""
     made_with: dict[str, list[ClientCsr]] = defaultdict(list)
     for each in csrs:
         if each.by_node and (parent := certificate_id(each.credential_ids)):
@@ -224,7 +223,7 @@ def _descendants(roots: Iterable[str], csrs: Sequence[ClientCsr]) -> list[Client
 def _trimmed(
     found: Iterable[AllowedCertificate], pinned: Collection[str]
 ) -> tuple[AllowedCertificate, ...]:
-    """The newest certificates. Pinned ones and the parent of the newest always stay."""
+    """The certificates to keep: the newest ones, all pinned ones, and the parent of the newest."""
     allowed = sorted(found, key=lambda each: (each.at, each.certificate))
     if len(allowed) <= MOST:
         return tuple(allowed)
@@ -251,7 +250,7 @@ def _later(*moments: datetime | None) -> datetime | None:
 
 
 class CredentialAnswer(msgspec.Struct, frozen=True):
-    """Whether the certificate that made a serving CSR is the node's own, and why.
+    """Whether a serving CSR was created with the node's own client certificate, and why.
 
     The reason is NOT_ASKED if there is no evidence for or against the certificate.
     """
@@ -269,11 +268,11 @@ def judged(
     admitted: bool = False,
     pinned_at: datetime | None = None,
 ) -> CredentialAnswer:
-    """The verdict on the credential that made a serving CSR of this Node.
+    """The verdict on the credential with which a serving CSR of this Node was created.
 
-    known: the result of `folded`. told: whether this API server records which certificate made a
-    CSR. admitted: whether the rule for new nodes admits this Node, and so the certificate that it
-    joined with. pinned_at: when this Node was pinned, with or without certificates.
+    known: the result of `folded`. told: whether CSRs contain their requestor's credential ID.
+    admitted: whether the rule for new nodes admits this Node, and so the certificate that it joined
+    with. pinned_at: when this Node was pinned, with or without certificates.
     """
     certificate = certificate_id(credential_ids or ())
     is_allowed = any(each.certificate == certificate for each in known.allowed)
@@ -302,17 +301,13 @@ def judged(
 
 _UNKNOWN = HoldReason.UNKNOWN_CREDENTIAL
 _OWN = "the node's own"
-_BORROWED = "a bootstrap token or a person requested this certificate while this Node or an earlier Node of this name existed"
+_BORROWED = "a bootstrap token or a person requested this certificate while a Node had this name"
 _OTHER = "this client certificate is neither known for this node nor a renewal of a known one: the kubelet may have rotated it while no approver watched"
-_SEVERAL = (
-    "several client certificates were requested before the Node existed; any may be the node's own"
-)
+_SEVERAL = "several client certificates were requested before the Node existed; any may be its own"
 _CROWDED = "others requested more client certificates for this node's name than we record, and this may be one of them"
 _EARLIER = "an earlier Node had this name: this may be a reinstalled machine or a stolen credential"
 _OPEN = "the client certificate that the node joined with is unknown, and no pin names one"
-_NO_CERTIFICATE = (
-    "the CSR's credential is not one client certificate, but kubelets have no other credential"
-)
-_NOT_NAMED = "the CSR names no client certificate (see credential-id)"
-_OLD = "the CSR does not record which credential made it (API servers before Kubernetes 1.32)"
+_NO_CERTIFICATE = "the CSR was not created with one client certificate, as a kubelet's would be"
+_NOT_NAMED = "the CSR has no credential ID (see credential-id)"
+_OLD = "the CSR has no credential ID (API servers before Kubernetes 1.32)"
 _DOUBTED = "somebody else requested a client certificate for this node's name, and the node was not pinned later"

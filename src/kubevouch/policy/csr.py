@@ -35,14 +35,14 @@ class Csr(msgspec.Struct, frozen=True):
     expiration_seconds: int | None = None
     created: datetime | None = None
     credential_ids: tuple[str, ...] = ()
-    """spec.extra["authentication.kubernetes.io/credential-id"]: the credential that made the CSR.
+    """spec.extra["authentication.kubernetes.io/credential-id"]: the requestor's credential.
     Empty before Kubernetes 1.32."""
 
     conditions: tuple[str, ...] = ()
     """Condition types: Approved, Denied, Failed."""
 
     dropped: int = 0
-    """The size in bytes of a request that was discarded as too large; else 0."""
+    """The size in bytes of the request if it was too large and discarded; otherwise 0."""
 
     @property
     def size(self) -> int:
@@ -103,7 +103,7 @@ def asked_of(csr: Csr) -> AskedNames | None:
 
 _X509 = "X509SHA256="
 _LONGEST_NAME = 253
-"""The longest Node name, in characters. The holder of a bootstrap token can request a longer one."""
+"""The maximum length of a Node's name. The holder of a bootstrap token can request a longer one."""
 
 
 class ClientCsr(msgspec.Struct, frozen=True):

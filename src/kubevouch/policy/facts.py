@@ -15,7 +15,7 @@ from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
 
 MAX_LIFETIME: Final = timedelta(days=366)
-"""A certificate's longest lifetime, unless the approver's configuration sets another."""
+"""The longest lifetime that a CSR may request. The approver's configuration can change it."""
 
 
 class EntitlementFacts(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
     reserved: ReservedNames = ReservedNames()
     newest: str | None = None
-    """The newest serving CSR that the same credential made; None if unknown."""
+    """The newest serving CSR that was created with the same credential; None if unknown."""
 
     kubelet_started: datetime | None = None
     client_certificates: frozenset[str] | None = None
@@ -67,11 +67,10 @@ class CsrFacts(msgspec.Struct, frozen=True):
     disk was not read."""
 
     without_credential_id: bool = False
-    """Whether the operator accepts an API server that does not record which credential made a
-    CSR."""
+    """Whether the operator accepts CSRs without a credential ID."""
 
     credentials_told: bool = False
-    """Whether another CSR shows that this API server records which certificate made a CSR."""
+    """Whether another CSR contains its requestor's credential ID."""
 
     node_seen: NodeSeen | None = None
     """The requestor's Node, read right before the decision; None if it was not read."""
@@ -83,7 +82,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
     """How many CSRs of this node may be approved now; None if unknown."""
 
     standing: CredentialAnswer | None = None
-    """Whether the client certificate that made the CSR is the node's own; None if unknown."""
+    """Whether the CSR was created with the node's own client certificate; None if unknown."""
 
     pins_are_read: bool = True
     """Whether an approver that reads pins is installed."""
@@ -108,7 +107,7 @@ def csr_facts(
     allowed: AllowedNames | None,
     pinned: Iterable[tuple[str, Claim]] = (),
 ) -> CsrFacts:
-    """The facts about one CSR that the evidence contains. See CsrFacts."""
+    """The facts about one CSR, as far as the evidence contains them."""
     node, asked, reserved = requestor_node(csr) or "", asked_of(csr), evidence.reserved
     others = evidence.claimed.others(node, asked or AskedNames(), reserved.shared, pinned)
     return CsrFacts(
@@ -124,7 +123,7 @@ def csr_facts(
 
 
 class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
-    """A rule's result: the values that it saw, and those that it allows."""
+    """A rule's result. seen: the values in the CSR. allowed: what the rule would accept."""
 
     rule: str
     outcome: Outcome
@@ -133,8 +132,7 @@ class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
     seen: str = ""
     allowed: str = ""
     operator_may_allow: tuple[str, ...] = ()
-    """Values that pass if the operator allows them for this node; empty if nothing overrides the
-    rule."""
+    """Values that pass if the operator allows them for this node; empty if this would not help."""
 
     def __str__(self) -> str:
         return f"{self.seen}: {self.message}" if self.seen else self.message
@@ -186,7 +184,7 @@ def unreadable(rule: str) -> RuleResult:
 
 
 MOST_LISTED = 24
-"""The most values to print: a CSR with thousands of names must not fill a screen."""
+"""How many values to print at most: a CSR with thousands of names must not fill a screen."""
 
 
 def listed(values: Sequence[object]) -> str:

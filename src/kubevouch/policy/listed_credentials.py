@@ -29,7 +29,7 @@ from kubevouch.policy.reasons import HoldReason
 class KnownOfNode(msgspec.Struct, frozen=True):
     """What is known about a Node apart from the listed CSRs.
 
-    pinned: client certificates that a pin or --credential names. admitted, pinned_at: as in
+    pinned: client certificates from a pin or --credential. admitted, pinned_at: as in
     `policy.credentials.judged`.
     """
 
@@ -44,7 +44,7 @@ class ListedCredentials:
     """The client certificates of all nodes, from one list of CSRs.
 
     client: CSRs for client certificates. serving: CSRs for serving certificates, oldest first.
-    told: whether this API server records the client certificate with which a CSR was created.
+    told: whether CSRs contain their requestor's credential ID.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ListedCredentials:
         self._told = told
         self._client: dict[str, list[ClientCsr]] = defaultdict(list)
         self._made: dict[str, dict[str, str]] = defaultdict(dict)
-        """The newest CSR by username and certificate; the most recently used certificate is last."""
+        """Each user's newest CSR for each client certificate; the most recently used certificate is last."""
 
         self._of: dict[KnownOfNode, tuple[NodeCredentials, str | None, bool]] = {}
         for each in client:
@@ -75,10 +75,10 @@ class ListedCredentials:
         return folded(before.credentials, listed, before.node, before.pinned, told=self._told)
 
     def answer(self, csr: Csr, known: KnownOfNode) -> tuple[CredentialAnswer, str | None]:
-        """The verdict on the certificate that made this serving CSR, and the newest CSR that an accepted certificate made.
+        """The verdict on this serving CSR's credential, and the newest CSR created with an accepted one.
 
-        If the node's own certificate is unknown and two unrelated certificates made CSRs, both are
-        refused.
+        If the node's own certificate is unknown and CSRs were created with two unrelated ones, both
+        are refused.
         """
         if known not in self._of:
             self._of[known] = self._looked_up(known)
@@ -91,7 +91,7 @@ class ListedCredentials:
         return found, newest
 
     def _looked_up(self, known: KnownOfNode) -> tuple[NodeCredentials, str | None, bool]:
-        """The node's credentials, the newest CSR of an accepted certificate, and whether unrelated ones are accepted."""
+        """The credentials, the newest CSR created with an accepted certificate, and whether several unrelated ones are accepted."""
         credentials, made = self.known(known), self._made[f"{NODE_USER}{known.node.name}"]
         passing = [
             each
@@ -117,8 +117,8 @@ class ListedCredentials:
 
 
 _SEVERAL = (
-    "this node's CSRs were made with several unrelated client certificates: one may be stolen. "
-    "The node's own one is on its disk (openssl x509 -noout -fingerprint -sha256 -in "
+    "this node's CSRs were made with unrelated client certificates: one may be stolen. "
+    "The node's own is on its disk (openssl x509 -noout -fingerprint -sha256 -in "
     "/var/lib/kubelet/pki/kubelet-client-current.pem)"
 )
 

@@ -102,7 +102,7 @@ class NodeIndex:
     def called(self, name: str) -> frozenset[str]:
         """The Nodes with this name, which may be an address.
 
-        There is at most one, unless names differ by case only.
+        Several Nodes have it only if their names differ by case.
         """
         return _who(self._named, compared(name))
 
@@ -177,7 +177,7 @@ def _take(holders: _Holders, value: Value, name: str) -> None:
 
 
 def tell_credentials(csrs: Iterable[CertificateSigningRequest]) -> bool:
-    """Whether any CSR names the client certificate that made it."""
+    """Whether any CSR contains its requestor's credential ID."""
     return any(certificate_id(each.spec.extra.get(CREDENTIAL_ID, ())) for each in csrs)
 
 
@@ -208,13 +208,13 @@ class IndexedEvidence:
 
     @cached_property
     def tells_credentials(self) -> bool:
-        """Whether any CSR names the client certificate that made it."""
+        """Whether any CSR contains its requestor's credential ID."""
         return tell_credentials(self._evidence.csrs.or_else(()))
 
     def newest(self, csr: Csr) -> str | None:
         """The newest serving CSR by the same user with the same credential.
 
-        CSRs that another credential made for the same node do not supersede it.
+        CSRs for the same node with another credential do not supersede it.
         """
         return self._newest.get((csr.username, csr.credential_ids))
 

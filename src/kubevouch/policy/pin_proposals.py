@@ -52,7 +52,7 @@ class PinState(Explained):
 
 @dataclass(frozen=True)
 class Proposal:
-    """What to pin for one Node, its present pin, and what is left out and why."""
+    """What to pin for one Node, its present pin, and the values left out, with reasons."""
 
     pin: PinnedNode
     now: PinnedNode | Unreadable | None
@@ -64,7 +64,7 @@ class Proposal:
     """Values of --allow that the policy refuses."""
 
     names: bool = False
-    """Whether the operator names a client certificate. If so, the pin gets a new date even if
+    """Whether the operator specified a client certificate. The pin is then dated anew even if
     nothing else changes."""
 
     @property
@@ -97,7 +97,7 @@ def _content(pin: PinnedNode) -> PinnedNode:
 
 @dataclass(frozen=True)
 class Seen:
-    """The state of the cluster, and the operator's flags: names, addresses and client certificates by node."""
+    """The state of the cluster, and the names, addresses and client certificates from the operator's flags, by node."""
 
     nodes: Sequence[Node]
     names: ClusterNames
@@ -130,7 +130,7 @@ class _Judge:
     reserved: ReservedNames
 
     def others(self, node: str, value: str) -> list[str]:
-        """The other nodes whose name or claim is this value."""
+        """The other nodes that have this name or claim this value."""
         return sorted((self.index.claimants(compared(value)) | self.index.called(value)) - {node})
 
     def pins_of_others(self, node: str, value: str) -> list[str]:
@@ -158,7 +158,7 @@ class _Judge:
         return ""
 
     def called(self, node: Node, value: str) -> str:
-        """The Service with this name, if the operator can allow a node the name; else ""."""
+        """The Service with this name, if the operator can allow a node to have the same name; else ""."""
         if as_address(value) is not None:
             return ""
         allowed = AllowedNames(node.name, (Claim(value, NameSource.NODE_STATUS),))
@@ -303,9 +303,7 @@ def _differs(now: PinnedNode | Unreadable | None, node: Node) -> tuple[str, ...]
     if found.recreated:
         words.append(f"the Node has been recreated (uid {found.recreated}, pinned {now.uid})")
     if found.other_machine:
-        words.append(
-            f"the Node is on another machine ({found.other_machine}, pinned {now.machine_id})"
-        )
+        words.append(f"the Node's machine-id is {found.other_machine}, pinned {now.machine_id}")
     words += [f"+ {value}: the Node claims it, but the pin lacks it" for value in found.claimed]
     words += [f"- {value}: pinned, but the Node does not claim it" for value in found.not_claimed]
     return tuple(words)

@@ -85,8 +85,8 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
 
     nodes: their spec.podCIDRs are used only if the cluster's pod networks are unknown. A kubelet
     can write this field when it creates its Node (plugin/pkg/admission/noderestriction does not
-    check it). Then the CSRs of other nodes in this network are held, unless they are pinned or in the
-    inventory. kube-controller-manager allocates from the cluster's networks only.
+    check it). In that case, the CSRs of other nodes in this network are held unless these nodes are
+    pinned or in the inventory. kube-controller-manager allocates from the cluster's networks only.
     """
     names, addresses = _split(cluster.virtual)
     _, endpoints = _split(cluster.own_endpoints)
@@ -129,17 +129,9 @@ def _collapsed(networks: Sequence[Network]) -> tuple[Network, ...]:
 
 def _missing(cluster: ClusterNames) -> Iterator[str]:
     if not cluster.service_networks:
-        yield (
-            "cannot find the network of Services (ClusterConfiguration, ServiceCIDR objects, "
-            "the API server's flags): set --service-cidr, or serviceCIDRs in the approver's "
-            "configuration"
-        )
+        yield "cannot find the Service network: set --service-cidr, or the approver's serviceCIDRs"
     if not cluster.domains:
-        yield (
-            "cannot find the cluster's DNS domain (ClusterConfiguration, ConfigMap "
-            "kubelet-config): set --cluster-domain, or clusterDomain in the approver's "
-            "configuration"
-        )
+        yield "cannot find the cluster domain: set --cluster-domain, or the approver's clusterDomain"
 
 
 def _split(values: dict[str, str]) -> tuple[dict[str, str], dict[Address, str]]:
@@ -155,7 +147,7 @@ def _split(values: dict[str, str]) -> tuple[dict[str, str], dict[Address, str]]:
 
 
 class Reservation(msgspec.Struct, frozen=True):
-    """What a name or address is reserved for. by_pin: whether a pin can still allow it for this node."""
+    """What a name or address is reserved for. by_pin: whether an operator can still pin it to this node."""
 
     what: str
     by_pin: bool = False

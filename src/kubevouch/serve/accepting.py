@@ -66,7 +66,7 @@ async def accept_connections(
     cannot watch the connection. report: called with the error once per outage.
 
     Raises:
-        AcceptError: the listening socket is broken. Go's servers stop then, too: net/http continues
+        AcceptError: the listening socket is broken. Go's servers also stop: net/http continues
             only after temporary errors, and apiserver panics (pkg/server/secure_serving.go, RunServer).
     """
     failing_since: float | None = None

@@ -33,17 +33,16 @@ from kubevouch.serve.statuses import (
 MAX_IN_FLIGHT: Final = 400
 """The default limit of concurrent requests, as in apiserver's --max-requests-inflight."""
 _PER_ITERATION: Final = 8
-"""The number of requests started per iteration of the event loop, which takes about 5 ms. The front
-proxy's requests do not count."""
+"""How many requests to start per iteration of the event loop (about 5 ms), besides the front proxy's."""
 _EACH_REQUEST: Final = 3
-"""The -v level that logs each request."""
-_ASK_THERE: Final = "send the request to the API server, which supports impersonation"
+"""The -v level from which each request is logged."""
+_ASK_THERE: Final = "send the request to the API server"
 
 
 class AccessGate:
     """Authenticates and authorizes requests before it calls a handler.
 
-    routes: handlers by path prefix; the longest matching prefix wins. most_in_flight: the limit of
+    routes: handlers by path prefix; the longest matching prefix is used. most_in_flight: the limit of
     concurrent requests; 0 means no limit.
     """
 
@@ -144,9 +143,9 @@ class AccessGate:
     ) -> UserInfo | HttpResponse:
         """The user, or the response that refuses the request.
 
-        All requests that may wait for the API server share half of the limit, except the front
-        proxy's. So clients without permissions, such as kubelets, cannot block the aggregator
-        or the probes while the API server is slow.
+        Except for the front proxy's, all requests that may wait for the API server share half of the
+        limit. So clients without permissions, such as kubelets, cannot block the aggregator or the
+        probes while the API server is slow.
         """
         attributes = attributes_of(request)
         waits_for_nobody = self._authorization.lets_everybody(attributes) and not bearer_token(
@@ -212,9 +211,7 @@ def _if_stranger(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
 
 
 def _failed(request: HttpRequest) -> HttpResponse:
-    return _if_stranger(
-        request, internal_error(request.path, "the server failed during this request")
-    )
+    return _if_stranger(request, internal_error(request.path, "the server failed on this request"))
 
 
 class _RequestQueue:

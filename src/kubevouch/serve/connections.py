@@ -19,12 +19,12 @@ K = TypeVar("K", bound=Hashable)
 class ConnectionLimits:
     """The maximum numbers of connections, and their timeouts in seconds.
 
-    known: for the front proxy, and the same number for all other known clients. API servers and
-    Prometheus keep few connections; a kubelet opens one per probe. strangers: an API server is a
-    stranger during the handshake. It needs a connection for each concurrent request, and moves them
-    all to this replica when another replica ends. idle: timeout for a known client, longer than in
-    Go's clients (90 s). patience: timeout for a stranger, from the connection to the end of its
-    first request.
+    known: the limit for the front proxy, and also for all other known clients together. API servers
+    and Prometheus keep few connections; a kubelet opens one per probe. strangers: includes API
+    servers during the handshake. An API server opens a connection for each concurrent request, and
+    moves all of them to this replica when another replica ends. idle: timeout for a known client,
+    longer than in Go's clients (90 s). patience: timeout for a stranger, from the connection to the
+    end of its first request.
     """
 
     known: int = 512

@@ -47,7 +47,7 @@ class ServingPairSource(Protocol):
 class KeyPairSource:
     """A source of a pair: `files` (certificate and key), or `made` in memory.
 
-    flags: the flags with these files, for error messages; "" without flags.
+    flags: the flags that specify these files, for error messages; "" if none do.
     """
 
     where: str
@@ -86,14 +86,14 @@ def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPa
 
 @dataclass(frozen=True, slots=True)
 class NamedPair:
-    """A pair for clients that request one of these names by SNI. If `names` is empty, the certificate's names count."""
+    """A pair for clients that request one of these names by SNI. If `names` is empty, the certificate's names are used."""
 
     source: KeyPairSource
     names: tuple[str, ...] = ()
 
 
 def pairs_by_name(found: Sequence[tuple[NamedPair, KeyPair]]) -> dict[str, KeyPair]:
-    """The pair for each name. Configured names win over names in certificates, and earlier pairs over later ones.
+    """The pair for each name. Configured names take precedence over names in certificates, and earlier pairs over later ones.
 
     Source: BuildNamedCertificates and getCertificateNames in apiserver's
     pkg/server/dynamiccertificates/named_certificates.go.
@@ -125,9 +125,7 @@ def key_pair_source(
     """The source that these flags choose. "" stands for a missing flag. Raises UsageError."""
     if bool(cert_file) != bool(key_file):
         expected = "expected --tls-cert-file and --tls-private-key-file together"
-        raise UsageError(
-            "--tls-cert-file, --tls-private-key-file", "one of them is missing", expected
-        )
+        raise UsageError("--tls-cert-file, --tls-private-key-file", "one is missing", expected)
     if cert_file:
         files = (Path(cert_file), Path(key_file))
         flags = ("--tls-cert-file", "--tls-private-key-file")

@@ -140,9 +140,7 @@ class TlsReloader:
             errors = await self._reload()
             for error in errors:
                 if str(error) not in self._errors:
-                    self._log.error(
-                        error, "Failed to reload the serving certificate or the client CAs"
-                    )
+                    self._log.error(error, "Failed to reload the serving certificate or client CAs")
             self._errors = tuple(map(str, errors))
 
     async def _reload(self) -> list[Exception]:

@@ -100,7 +100,7 @@ _PREFIXES: Final = ("sslv3 alert ", "tlsv1 alert ", "tlsv13 alert ", "ssl/tls al
 
 
 def alert_of(reason: str) -> Alert | None:
-    """Parses OpenSSL's reason ("tlsv1 alert internal error"). Returns None if it names no alert."""
+    """Parses OpenSSL's reason ("tlsv1 alert internal error"). Returns None if the reason contains no alert."""
     text = reason.lower().replace("_", " ")
     for prefix in _PREFIXES:
         if text.startswith(prefix):

@@ -1,4 +1,4 @@
-"""Files of certificates and keys, as values.
+"""Parses files of certificates and keys.
 
 The input is always PEM bytes: CA bundles, `kubelet-server-current.pem` (certificates and an EC key
 in one file), `kubelet.crt` and `.key`, or a kubeconfig's embedded data (after base64). Private keys
@@ -20,7 +20,7 @@ from kubevouch.x509.errors import Malformed, X509Error
 from kubevouch.x509.keys import read_private_key
 
 LARGEST_FILE = 1 << 20
-"""The largest file in bytes: five times the CA bundle of a Linux distribution."""
+"""The size limit of a file, in bytes: five times the CA bundle of a Linux distribution."""
 MOST_BLOCKS = 1_000
 
 _RIGHT = "expected PEM as kubeadm and the kubelet write it"
@@ -84,9 +84,7 @@ def key_belongs(certificate: Certificate, data: bytes, where: str) -> bool:
         if _is_key(block.label):
             key = _key(block, f"{where}, block {number}")
             if not key:
-                raise X509Error(
-                    where, "the private key is encrypted", "kubelets cannot read encrypted keys"
-                )
+                raise X509Error(where, "the key is encrypted", "expected an unencrypted key")
             return key == certificate.spki_sha256
     raise X509Error(where, "contains no private key", "expected a block that ends in PRIVATE KEY")
 
@@ -112,7 +110,7 @@ def _blocks(data: bytes, where: str) -> Iterator[pem.PemBlock]:
             raise X509Error(where, f"more than {MOST_BLOCKS} PEM blocks", _RIGHT)
     line = pem.unread_begin(data, found)
     if line and pem.is_cut_off(data, line):
-        seen = "the PEM block that starts here has no END line: the file is truncated"
+        seen = "this PEM block has no END line: the file is truncated"
         raise X509Error(where, f"line {line}: {seen}", _RIGHT)
     if line:
         raise X509Error(where, f"line {line}: Go cannot read this PEM block", _RIGHT)
@@ -128,9 +126,7 @@ def _is_key(label: str) -> bool:
 def _certificate(block: pem.PemBlock, where: str) -> Certificate:
     expected = "expected a CERTIFICATE block in DER"
     if block.has_headers:
-        raise X509Error(
-            where, "some readers skip this CERTIFICATE block, since it has headers", expected
-        )
+        raise X509Error(where, "some readers skip this CERTIFICATE block: it has headers", expected)
     try:
         return parse_certificate(block.body)
     except Malformed as error:
@@ -145,14 +141,14 @@ def _key(block: pem.PemBlock, where: str) -> str:
 
 
 MOST_CERTIFICATES: Final = 16
-"""How many certificates of a presented chain are parsed. A kubelet presents one or two; Go's
-verifier stops after a hundred signatures."""
+"""How many certificates of a presented chain to parse. A kubelet presents one or two. Go's verifier
+stops after a hundred signatures."""
 MOST_OF_A_CHAIN: Final = 16 * 1024
-"""How many bytes of a presented chain are parsed. A certificate has one or two thousand. Parsing a hundred thousand would block all other work."""
+"""How many bytes of a presented chain to parse. A certificate has one or two thousand bytes. Parsing a hundred thousand would block all other work."""
 
 
 def looked_at(presented: Sequence[bytes]) -> tuple[bytes, ...]:
-    """The presented certificates that are parsed: the leaf, and intermediates up to both limits.
+    """The certificates to parse from a presented chain: the leaf, and intermediates within both limits.
 
     Empty if the leaf alone is too long.
     """

@@ -122,7 +122,7 @@ class Certificate(Encoded):
 
     @property
     def serial_text(self) -> str:
-        """The serial number as whole octets in lower case, like `openssl x509 -serial`: `0a1b`."""
+        """The serial number in lower-case hexadecimal, padded to whole octets, such as `0a1b`."""
         digits = f"{abs(self.serial):x}"
         return "-" * (self.serial < 0) + digits.zfill(len(digits) + len(digits) % 2)
 

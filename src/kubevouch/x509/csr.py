@@ -11,7 +11,7 @@ only one way.
 Sources: ParseCertificateRequest, parseCSRExtensions, CreateCertificateRequest and CheckSignature in
 Go's crypto/x509/x509.go, ParseCSR in Kubernetes' pkg/apis/certificates/v1, RFC 2986. X509Error is
 raised for a CSR that Go rejects, or that is larger than `LARGEST_CSR`. A few CSRs that Go rejects
-only get a quirk here: Go also parses non-text parts of the subject.
+are only marked with a quirk here: Go also parses non-text parts of the subject.
 """
 
 import re
@@ -43,7 +43,7 @@ from kubevouch.x509.signatures import encode_key, read_algorithm, signature_erro
 
 CSR_LABEL = "CERTIFICATE REQUEST"
 LARGEST_CSR = 64 * 1024
-"""The largest CSR in bytes of PEM. A kubelet's has about 500; policy sets a tighter limit."""
+"""The size limit of a CSR, in bytes of PEM. A kubelet's CSR has about 500 bytes; the policy has a tighter limit."""
 
 EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 
@@ -94,9 +94,7 @@ def read_csr(data: bytes, where: str) -> CertificateRequest:
         raise X509Error(where, seen, f"expected a {CSR_LABEL} block")
     canonical = pem.encode_block(CSR_LABEL, block.body) == data
     try:
-        return _parse(
-            block.body, "" if canonical else "it is not a single PEM block as Go writes it"
-        )
+        return _parse(block.body, "" if canonical else "it is not one PEM block as Go writes it")
     except Malformed as error:
         raise X509Error(where, f"not a CSR: {error}", _RIGHT) from None
 

@@ -19,8 +19,8 @@ from kubevouch.x509 import der
 from kubevouch.x509.errors import Malformed
 
 LARGEST_RSA = 16384
-"""The longest RSA modulus in bits. Our parser rejects longer keys: OpenSSL cannot verify with them,
-though Go can."""
+"""The longest RSA modulus in bits. OpenSSL, unlike Go, cannot verify with longer keys, so our parser
+rejects them."""
 
 
 class KeyAlgorithm(StrEnum):

@@ -84,7 +84,7 @@ def node_name_of(certificate: Certificate) -> str | None:
 
 
 def misnamed(certificate: Certificate, node: str) -> str:
-    """Why a serving certificate does not name this node; "" if it does, which proves nothing without `verify`.
+    """Why a serving certificate does not name this node; "" if it does. Only `verify` can prove that the name is true.
 
     The API server's CA signs CN=system:node:NAME and O=system:nodes. k3s and RKE2 (k3s-io/k3s
     pkg/server/handlers/handlers.go, ServingKubeletCert) and kops (kubernetes/kops
@@ -135,7 +135,7 @@ def remaining_life(certificate: Certificate, at: datetime) -> str:
 
 
 def life_used(certificate: Certificate, at: datetime) -> float:
-    """The used fraction of a certificate's life: 0.0 before its start, above 1.0 after its end."""
+    """The part of a certificate's lifetime that is over: 0.0 before its start, above 1.0 after its end."""
     length = certificate.not_after - certificate.not_before
     if length <= timedelta():
         return 1.0 if at >= certificate.not_after else 0.0

@@ -27,7 +27,7 @@ _WORDS = {
     COMMON_NAME: "CN",
     SERIAL_NUMBER: "SERIALNUMBER",
 }
-"""The attributes that Go has names for, in Go's order. Go prints them in reverse."""
+"""The attributes for which Go has names, in Go's order. Go prints them in reverse order."""
 
 _SINGLE = (COMMON_NAME, SERIAL_NUMBER)
 _PRINTABLE = frozenset(

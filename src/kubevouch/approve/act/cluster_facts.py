@@ -23,8 +23,7 @@ KEPT: Final = 300.0
 class ClusterFacts:
     """Reads the facts every minute.
 
-    changed: called with the names when they or their doubts change. report: called with each
-    failure.
+    changed: called with the names and their doubts after a change. report: called with each failure.
     """
 
     api: ApiClient

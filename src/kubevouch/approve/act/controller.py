@@ -45,7 +45,7 @@ class ApproverSettings:
 class ApproverController:
     """One approver process. rng: returns a random number in [0, 1).
 
-    It uses the API server's time, except in the log.
+    Times are the API server's, except in the log.
     """
 
     def __init__(
@@ -210,13 +210,13 @@ class ApproverController:
             await self._election.release()
 
     async def _had_gap(self) -> bool:
-        """Whether no approver has led for so long that client certificate CSRs may have been deleted unseen."""
+        """Whether the last leader stopped so long ago that CSRs for client certificates may have been deleted unseen."""
         try:
             lease = await self._api.get(LEASES, LEASE, self._settings.namespace)
         except NotFound:
             return True
         except KubevouchError as error:
-            self._log.error(error, "Failed to read when an approver last led")
+            self._log.error(error, "Failed to read the approver's Lease")
             return True
         renewed = lease.spec.renew_time
         return renewed is None or self._clock.now() - renewed > timedelta(seconds=CSR_LIFE)
@@ -228,7 +228,7 @@ class ApproverController:
         return self._reactions.begun and self._facts.known
 
     def _may_lead(self) -> bool:
-        """Whether this process has current data. Otherwise it would keep the Lease but decide nothing."""
+        """Whether this process has current data. Without it, a leader would hold the Lease but decide nothing."""
         return self._knows_the_cluster() and not self._watches.stale
 
     def _may_write(self) -> bool:

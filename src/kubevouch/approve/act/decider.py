@@ -47,8 +47,7 @@ _DIALLED_AT_ONCE: Final = 32
 block CSRs that need no handshake."""
 
 OLDEST_FACTS: Final = 5.0
-"""The greatest age of a decision's facts, in seconds, when the decision is written. With older
-facts the CSR is decided again."""
+"""Seconds after which the facts of an unwritten decision are outdated. The CSR is then decided again."""
 
 _BATCH: Final = 0.01
 """Seconds between batches if many CSRs wait. The decisions of a batch run back to back, and their
@@ -66,7 +65,7 @@ class Decider:
     """Works on the queue of requestors.
 
     reactions: gets each approval's message before it is written. decides: returns whether this
-    process leads now and gets CSRs in order. may_write: called right before every write.
+    process leads now and receives CSRs in order. may_write: called right before every write.
     """
 
     api: ApiClient
@@ -112,7 +111,7 @@ class Decider:
             await self._next_batch()
 
     async def _next_batch(self) -> None:
-        """If many CSRs wait, wakes all free workers at the same moment."""
+        """If many CSRs wait, keeps this worker until the next batch, so that all free workers start together."""
         if self.queue.depth <= A_CROWD:
             return
         if self._batch is None or self._batch.done():

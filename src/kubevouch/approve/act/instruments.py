@@ -24,9 +24,9 @@ _MEASURED: Final = {
     "oldest_pending_age_seconds": "Age of the oldest pending CSR; 0 if nothing is pending.",
     "queue_depth": "CSRs that are due for a decision, or being decided.",
     "source_problems": "The approver's ConfigMaps that are unreadable, in whole or in part.",
-    "clock_ahead_seconds": "Minimum lead of this machine's clock over the API server's; negative if it is behind.",
+    "clock_ahead_seconds": "How far this machine's clock is ahead of the API server's, at least; negative if behind.",
     "last_gap_timestamp_seconds": "Last time that client certificates may have been missed; 0 if never.",
-    "tasks": "Tasks in the event loop, like go_goroutines. It rises with a backlog.",
+    "tasks": "Tasks in the event loop, like go_goroutines.",
     "synced": "Whether all data that decisions need has been read.",
 }
 """Help texts of the gauges that have callbacks, by name without the prefix."""
@@ -41,12 +41,12 @@ class ApproverInstruments:
 
         self.leader = Gauge(
             f"{_PREFIX}leader",
-            "Whether this process is the leader. Only the leader writes.",
+            "Whether this process is the leader.",
             registry=registry,
         )
         self.decisions = counter(
             "decisions",
-            "Decisions about CSRs, by outcome. Only CSRs that pass are approved.",
+            "Decisions about CSRs, by outcome.",
             ("outcome", "reason", "source"),
         )
         self.decision_duration = Histogram(
@@ -57,7 +57,7 @@ class ApproverInstruments:
         )
         self.others_approved = counter(
             "others_approved",
-            "CSRs approved by other clients, by our policy's outcome.",
+            "CSRs that other clients approved, by our policy's outcome.",
             ("verdict",),
         )
         self.api_requests = counter(

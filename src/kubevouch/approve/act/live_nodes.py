@@ -21,7 +21,7 @@ READ_AT_ONCE: Final = 16
 """How many single Nodes are read concurrently."""
 
 SHARED: Final = 2.0
-"""Seconds for which a list of versions is used, from its request on."""
+"""Seconds for which a list of versions may be used, from the start of its request."""
 
 A_CROWD: Final = 16
 _READ_COST: Final = 16
@@ -88,7 +88,7 @@ class NodeReader:
         return versions if versions is not None and versions.began >= since else None
 
     def _confirmed(self, name: str, since: float) -> NodeRead | None:
-        """The watched Node if it is proven to be the live one, else None."""
+        """The watched Node if a list of versions proves it current; otherwise None."""
         versions, node = self._recent(since), self.view.nodes.get(name)
         if versions is None or node is None or not node.metadata.resource_version:
             return None

@@ -1,7 +1,7 @@
-"""A queue of requestors. One worker at a time serves a requestor, and again if it is queued meanwhile.
+"""A queue of requestors. A requestor is never served by two workers at once.
 
 Each requestor has one place in the queue, and goes to the end after a turn. So it waits for at most
-one CSR of every other credential.
+one CSR of each other requestor. A requestor that is queued during its turn gets another turn.
 """
 
 import asyncio

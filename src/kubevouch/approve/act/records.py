@@ -40,8 +40,7 @@ class RecordWriter:
     _changed: set[str] = field(default_factory=set)
     _gone: set[str] = field(default_factory=set)
     admitting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while the rule for new nodes is evaluated and its result written, so that its count is
-    right."""
+    """Held while the rule for new nodes is evaluated and its result written: the rule counts admissions."""
 
     def changed(self, node: str) -> None:
         """Notes that a node's client certificates have changed. They are written soon."""
@@ -58,7 +57,7 @@ class RecordWriter:
     async def admit(self, node: Node, admitted: Admitted) -> bool:
         """Records an admission by the rule for new nodes.
 
-        Returns False if that fails. Then nothing may be approved.
+        Returns False if that fails; the CSR must then not be approved.
         """
         known = self.view.sources.record(node.name)
         if isinstance(known, Unreadable):
@@ -129,7 +128,7 @@ class RecordWriter:
         """The record entry of a node; None if there is nothing to record.
 
         The entry of a deleted Node records that the Node existed, and the certificates that others
-        used in its name.
+        requested for its name.
         """
         found, there = self._credentials(node), self.view.nodes.get(node)
         if there is None:

@@ -77,12 +77,10 @@ class Telling:
         manager = _approver(found)
         words = {"csr": found.name, "selfDeclaredReason": reason, "selfDeclaredManager": manager}
         if decision.outcome is Outcome.REFUSE:
-            self.log.error(
-                decision.why, "Another client approved a CSR that our policy holds", **words
-            )
+            self.log.error(decision.why, "Another client approved a CSR our policy holds", **words)
         elif decision.outcome is Outcome.CANNOT_TELL:
             self.log.info(
-                "Another client approved a CSR, and it is unknown whether our policy would pass it",
+                "Another client approved a CSR our policy cannot judge",
                 why=decision.why,
                 **words,
             )

@@ -118,8 +118,8 @@ class Watches:
     async def _csrs(self) -> None:
         """Follows one watch of CSRs for both signers, in the order of events.
 
-        An attacker may get a client certificate and at once request a serving certificate. These
-        two must not be seen in the wrong order. The watch starts once Nodes and ConfigMaps are
+        An attacker may get a client certificate and at once request a serving certificate. We must
+        not see these two CSRs in the wrong order. The watch starts once Nodes and ConfigMaps are
         known, since these decide which requestors' CSRs are kept.
         """
         await self._others_listed.wait()

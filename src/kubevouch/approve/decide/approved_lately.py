@@ -30,7 +30,7 @@ KEPT: Final = timedelta(minutes=5)
 and a list takes some seconds more."""
 
 _MOST_OF_A_NODE: Final = 96
-"""The most names and addresses kept for a node, enough for its budget of six CSRs. If other clients approve more, the newest are kept."""
+"""How many names and addresses to keep per node: enough for its budget of six CSRs. The newest are kept if other clients approve more."""
 
 
 class ApprovedLately:
@@ -123,11 +123,11 @@ class ApprovalBudget:
 
 
 MOST_KEYS: Final = 16
-"""The most public keys kept for a node; the oldest are dropped. A node with more keys loses only its own."""
+"""How many public keys to keep per node. If a node uses more, its oldest keys are dropped."""
 
 MOST_NODES: Final = 20_000
-"""The most node names kept; the oldest are dropped. A bootstrap token can request any number of
-names, as fast as the signer signs."""
+"""How many node names to keep; the oldest are dropped. With a bootstrap token, anybody can request any
+number of names, as fast as the signer signs."""
 
 
 class ShownKeys:
@@ -140,9 +140,8 @@ class ShownKeys:
     def put(self, csr: Csr) -> None:
         """Records the CSR's public key for its node.
 
-        Ignores a CSR whose subject is another node, since the rule about the subject holds it. Also
-        ignores a CSR with a key from another node's CSR, which every node can read, since the rule
-        about the form holds it.
+        Ignores a CSR with another node's subject: the node may have copied that node's CSR, which
+        every node can read. Also ignores a CSR that is not canonical. Other rules hold these CSRs.
         """
         node = requestor_node(csr)
         if node is None or csr.parsed is None or csr.parsed.subject.common_name != csr.username:

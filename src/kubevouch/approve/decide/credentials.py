@@ -19,19 +19,19 @@ from kubevouch.policy.csr import ClientCsr, certificate_id
 from kubevouch.policy.sources.nodes import PinnedNode
 
 MOST_WAITING: Final = 10_000
-"""The most names without a Node whose CSRs are kept. A bootstrap token can request any number of
-names."""
+"""For how many names without a Node to keep the CSRs. With a bootstrap token, anybody can request any
+number of names."""
 
 MOST_OF_A_NAME: Final = 8
 MOST_GONE: Final = 5_000
-"""The most deleted Nodes that are remembered. Only operators and cloud providers delete Nodes."""
+"""How many deleted Nodes to remember. Only operators and cloud providers delete Nodes."""
 
 _CSR_LIFE: Final = timedelta(hours=1)
 """How long an issued CSR exists (pkg/controller/certificates/cleaner)."""
 
 
 class _Waiting(NamedTuple):
-    """The CSRs of a name that has no Node yet. doubtful: whether some of its CSRs were dropped."""
+    """The CSRs for a name that has no Node yet. doubtful: whether some of them were dropped."""
 
     csrs: dict[str, ClientCsr]
     doubtful: bool
@@ -59,14 +59,14 @@ class WatchedCredentials:
         """The creation time of the newest CSR that was dropped because too many names have no Node."""
 
         self.told = any(c.parent for known in self._known.values() for c in known.allowed)
-        """Whether CSRs name the client certificate that made them (since Kubernetes 1.32)."""
+        """Whether CSRs contain their requestor's credential ID (since Kubernetes 1.32)."""
 
     def csrs(self, found: Iterable[ClientCsr], *, told: bool = False) -> set[str]:
         """Adds issued client certificates. A list must be added in one call.
 
         Returns the names of Nodes whose credentials have changed.
 
-        told: whether a serving CSR has named its client certificate.
+        told: whether a serving CSR contained its requestor's credential ID.
         """
         self.told = self.told or told
         by_name: dict[str, list[ClientCsr]] = defaultdict(list)
@@ -96,7 +96,7 @@ class WatchedCredentials:
     def gone(self, name: str) -> None:
         """Handles the deletion of a Node.
 
-        Its client certificates name only the node, so a later Node with the same name may use them.
+        Its client certificates remain valid for a later Node with the same name.
         """
         known = self._known.pop(name, None)
         if known is None:
@@ -113,7 +113,7 @@ class WatchedCredentials:
         told: bool = False,
         admitted: bool = False,
     ) -> CredentialAnswer:
-        """Judges the credential that made a serving CSR of this Node.
+        """Judges the credential with which a serving CSR of this Node was created.
 
         See `policy.credentials.judged`.
         """
@@ -131,7 +131,7 @@ class WatchedCredentials:
         return self._known.get(name) or self._gone.get(name)
 
     def _of(self, node: LiveNode) -> NodeCredentials:
-        """The known credentials of exactly this Node, which the watch may not have shown yet."""
+        """The known credentials of the Node with this UID. The watch may not have shown the Node yet."""
         known = self._known.get(node.name)
         if known is not None:
             return self._folded(known, (), node)

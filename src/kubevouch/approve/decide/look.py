@@ -122,7 +122,7 @@ def _facts(
     left: int | None = None,
     admitted: bool = False,
 ) -> CsrFacts:
-    """The facts for the policy. admitted: treat the Node as admitted by the rule for new nodes even if it is not."""
+    """The facts for the policy. admitted: whether to treat the Node as admitted by the rule for new nodes."""
     asked, live = asked_of(csr) or AskedNames(), live_node(node) if node else None
     admitted = admitted or (answer is not None and answer.source.is_rule_for_new_nodes)
     watched = view.credentials

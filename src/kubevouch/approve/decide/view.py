@@ -32,10 +32,10 @@ _RESERVED_AGAIN: Final = 1.0
 """The minimum number of seconds between two scans of all Nodes for their pod networks."""
 
 _MOST_ADDRESSES: Final = 256
-"""How many addresses of a Node's status are kept. A kubelet writes a few, but an attacker may write many."""
+"""How many addresses of a Node's status to keep. A kubelet writes a few, but an attacker may write many."""
 
 _LONGEST_ADDRESS: Final = 253
-"""The longest address in characters. No valid name is longer, so no CSR can request more."""
+"""Longer addresses are dropped. No valid name has more characters, so no CSR can request more."""
 
 _ADDRESS_TYPES: Final = {
     each: each for each in ("Hostname", "InternalIP", "ExternalIP", "InternalDNS", "ExternalDNS")

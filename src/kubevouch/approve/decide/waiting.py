@@ -21,21 +21,21 @@ from kubevouch.policy.node_index import Value
 from kubevouch.x509 import unmapped
 
 Requestor = tuple[str, tuple[str, ...]]
-"""The username, and the ids of the credential that made a CSR.
+"""A CSR's username and credential IDs.
 
-Without the credential, an attacker with the node's name could supersede every CSR of the real
+If only the username counted, an attacker with the node's name could supersede every CSR of the real
 kubelet.
 """
 
 MOST_CREDENTIALS: Final = MOST + 1
-"""The most credentials of a username: the kubelet's own, and as many as others can use before all CSRs of the node are held.
+"""How many credentials to keep per username: the kubelet's own, and as many as others can use before all CSRs of the node are held.
 
 A credential that counts as the node's own is never dropped for one that does not.
 """
 
 MOST_STRANGERS: Final = 500
-"""The most usernames without a Node; the oldest are dropped. A bootstrap token can request any
-number of names."""
+"""How many usernames without a Node to keep; the oldest are dropped. With a bootstrap token, anybody can
+request any number of names."""
 
 _ASKS_AGAIN = timedelta(minutes=20)
 """How long a CSR that cannot pass is reported. A kubelet waits 15 minutes for its CSR (client-go
@@ -141,12 +141,12 @@ class WaitingCsrs:
         self._is_node = is_node
         self._is_allowed = is_allowed
         self._newest: dict[str, dict[tuple[str, ...], _Newest]] = {}
-        """The newest CSRs by username and credential; the latest username comes last."""
+        """The newest CSRs by username and credential. The username with the latest CSR comes last."""
 
         self._by_name: dict[str, WaitingCsr] = {}
         self._prune_at = MOST_STRANGERS
         self.told = False
-        """Whether any CSR has named the client certificate that made it."""
+        """Whether any CSR contained its requestor's credential ID."""
 
     def __len__(self) -> int:
         return len(self._by_name)

@@ -43,10 +43,10 @@ def allowing(function: Callable[..., int]) -> Callable[..., int]:
     ) -> int:
         from kubevouch.cli.common.allow import network_of, node_values
         from kubevouch.cli.csr.sources import Sources
-        from kubevouch.policy.by_hand import OperatorsWord
+        from kubevouch.policy.by_hand import OperatorFlags
 
         sources = Sources(
-            OperatorsWord(node_values(allow)),
+            OperatorFlags(node_values(allow)),
             domains=(cluster_domain,) if cluster_domain else (),
             service_networks=tuple(map(network_of, service_cidr)),
         )

@@ -14,7 +14,7 @@ from kubevouch.evidence.names import Network, with_more
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import CSRS, CertificateSigningRequest
-from kubevouch.policy.by_hand import CsrEvidence, CsrJudgement, OperatorsWord, judged_by_hand
+from kubevouch.policy.by_hand import CsrEvidence, CsrJudgement, OperatorFlags, judged_by_hand
 from kubevouch.policy.csr import KUBELET_SERVING, csr_of
 from kubevouch.policy.decide import Decision
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
@@ -43,7 +43,7 @@ class Judged:
 class Sources:
     """The policy's input from the command line."""
 
-    word: OperatorsWord = field(default_factory=OperatorsWord)
+    word: OperatorFlags = field(default_factory=OperatorFlags)
     domains: tuple[str, ...] = ()
     service_networks: tuple[Network, ...] = ()
 

@@ -42,9 +42,7 @@ async def gather_trust(api: ApiClient, inquiry: Inquiry) -> Measured[TrustedRoot
     """The CA bundle that every pod gets (kube-controller-manager's root-ca-certificate-publisher)."""
     found = await inquiry.ask(api.get(CONFIG_MAPS, _ROOT_CA, "kube-system"))
     if found.value is None:
-        doubt = found.doubt or Doubt(
-            DoubtKind.FAILED, f"ConfigMap kube-system/{_ROOT_CA} does not exist"
-        )
+        doubt = found.doubt or Doubt(DoubtKind.FAILED, f"no ConfigMap kube-system/{_ROOT_CA}")
         return Measured(found.vantage, found.at, doubt=doubt)
     where = f"ConfigMap kube-system/{_ROOT_CA}, ca.crt"
     try:

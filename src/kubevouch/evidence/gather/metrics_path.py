@@ -127,7 +127,7 @@ async def _service(
 ) -> Measured[Service]:
     named = api_service.value.spec.service if api_service.value else None
     if named is None:
-        doubt = api_service.doubt or Doubt(DoubtKind.NOT_ASKED, "no APIService names a Service")
+        doubt = api_service.doubt or Doubt(DoubtKind.NOT_ASKED, "no APIService refers to a Service")
         return Measured(Vantage.API_SERVER, api_service.at, doubt=doubt)
     return await inquiry.ask(api.get(SERVICES, named.name, named.namespace))
 

@@ -30,7 +30,7 @@ class PlannedKubelet:
 
 
 class DialPlan:
-    """Yields the due kubelets. `dial` takes one for each free slot. After StopIteration, `next` may yield again.
+    """Yields the due kubelets. After StopIteration, `next` can yield more later.
 
     interval: seconds between two dials of a kubelet.
     """

@@ -105,7 +105,7 @@ class _Watches:
 class Exporter:
     """One exporter process. rng: returns a random number in [0, 1).
 
-    It uses the API server's time, except in the log.
+    Times are the API server's, except in the log.
     """
 
     def __init__(

@@ -62,7 +62,7 @@ def _gauge(name: str, about: str, value: float) -> Metric:
 
 
 def _gauges(name: str, about: str, of: str, values: Mapping[str, float]) -> Metric:
-    """A gauge with one label, named `of`."""
+    """A gauge with one label. of: the label's name."""
     family = GaugeMetricFamily(name, about, labels=[of])
     for key, value in values.items():
         family.add_metric([key], value)
@@ -86,7 +86,7 @@ def exporter_gauges(
     )
     yield _gauges(
         "kubevouch_csr_oldest_pending_age_seconds",
-        "How long the longest waiting kubelet has waited, over all its CSRs; 0 if no kubelet waits.",
+        "The longest time that a kubelet has waited, even across several CSRs; 0 if no kubelet waits.",
         "signer",
         {signer: pending_age(each, now) for signer, each in pending.items()},
     )
@@ -136,7 +136,7 @@ def node_pages(
     results: Mapping[str, DialledKubelet],
     issued: Mapping[str, IssuedServing],
 ) -> Iterator[str]:
-    """Yields the metrics of Nodes, except those of their certificates, as text in pieces."""
+    """Yields the metrics of Nodes as text in pieces, without the metrics of their certificates."""
     found = [(name, results[name]) for name in sorted(results)]
 
     def family(name: str, about: str, values: Iterable[tuple[str, object]]) -> Iterator[str]:

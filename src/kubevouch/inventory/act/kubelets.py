@@ -25,7 +25,7 @@ from kubevouch.kubelet.io.dial import dial
 _TICK: Final = 1.0
 AT_ONCE: Final = 64
 _SOON: Final = 10.0
-"""Seconds that a kubelet may need to serve a newly issued certificate. Its CSRs cause no dials at shorter intervals."""
+"""Seconds from a kubelet's CSR, or from its new certificate, to the next dial. The kubelet may need this time to serve the certificate."""
 
 
 @dataclass(frozen=True, slots=True)

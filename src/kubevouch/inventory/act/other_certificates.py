@@ -24,7 +24,7 @@ _GATHERED: Final = 10.0
 """Seconds to wait for further changes, so that they share one read."""
 _UNTIL_LISTED: Final = 0.5
 MOST_ROWS: Final = 20_000
-"""The most rows with series. Without a limit, authors of CSRs, webhooks and APIServices could fill
+"""How many rows get series at most. Otherwise, authors of CSRs, webhooks and APIServices could fill
 the memory."""
 
 _MOST_REPORTED: Final = 50
@@ -35,7 +35,7 @@ class OtherCertificates:
     """The result of the last read, as series. timeout: seconds for a handshake.
 
     nodes: returns every Node, or None before they are listed. trust: called with the CAs after each
-    read. unread: called with each place that could not be read, once for each reason.
+    read. unread: called with each source that could not be read, once for each reason.
     """
 
     api: ApiClient
@@ -47,7 +47,7 @@ class OtherCertificates:
     unread: Callable[[NotRead], None]
     series: tuple[Series, ...] = ()
     not_read: int = 0
-    """The number of places that could not be read."""
+    """The number of sources that could not be read."""
     left_out: int = 0
     """The number of rows above MOST_ROWS, which have no series."""
     read_at: datetime | None = None

@@ -16,7 +16,7 @@ class Cell(NamedTuple):
 
 
 class PageTable(NamedTuple):
-    """A table. If it is too wide, it scrolls."""
+    """A table, which scrolls if it is too wide."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]

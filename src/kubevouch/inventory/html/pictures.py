@@ -86,7 +86,7 @@ def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
                 ],
             )
         )
-    label = f"When {len(days)} certificates expire. The tables below have every date."
+    label = f"When {len(days)} certificates expire"
     return Timeline(label, _HEAD + _LANE * len(lanes), list(scale.ticks()), lanes)
 
 
@@ -98,7 +98,7 @@ class _Authority(NamedTuple):
 
 
 def chains(rows: Sequence[CertificateRow], limits: Limits) -> list[Chain]:
-    """A picture for each CA, the one with most signatures first."""
+    """A picture for each CA, the one that signed most certificates first."""
     # Each control plane's disk has the same CA: the first row represents it.
     authorities = {
         each.found.certificate: each

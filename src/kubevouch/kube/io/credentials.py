@@ -79,7 +79,7 @@ class UserCredentials:
         return None if found == refused else found
 
     def _read(self) -> Credential:
-        """Reads the files. Raises KubeconfigError or CredentialError without a last good credential."""
+        """Reads the files. Raises KubeconfigError or CredentialError if they are unusable and no earlier credential is known."""
         kept = self._credential or Credential()
         wrong: list[str] = []
 
@@ -143,7 +143,7 @@ def unusable_pair(user: User, error: KubevouchError) -> CredentialError:
 
 
 def goes_before_exec(user: User) -> bool:
-    """Whether the user has a token, password or certificate. Then no exec plugin runs (exec.go)."""
+    """Whether the user has a token, password or certificate, so that no exec plugin runs (exec.go)."""
     certificate = user.client_certificate or user.client_certificate_data
     return bool(user.token or user.token_file or user.username or user.password or certificate)
 

@@ -87,10 +87,8 @@ class ExecPlugin:
     def _interactive(self) -> bool:
         mode = self._plugin.interactive_mode
         if mode == "Always" and not self._terminal:
-            expected = "run this at a terminal, or use another credential"
-            raise self._error(
-                "the plugin needs input, but standard input is not a terminal", expected
-            )
+            expected = "run this in a terminal, or use another credential"
+            raise self._error("the plugin needs input, but stdin is not a terminal", expected)
         return self._terminal and mode != "Never"
 
     def _program(self) -> str:
@@ -142,9 +140,7 @@ class ExecPlugin:
         while chunk := await process.stdout.read(65536):
             answer += chunk
             if len(answer) > goyaml.MAX_BYTES:
-                raise self._error(
-                    f"{self._plugin.command} printed more than {goyaml.MAX_BYTES} bytes"
-                )
+                raise self._error(f"{self._plugin.command} printed over {goyaml.MAX_BYTES} bytes")
         if code := await process.wait():
             seen = f"executable {self._plugin.command} failed with exit code {code}"
             raise self._error(seen, "see its output on stderr, or run it by hand")
@@ -153,13 +149,11 @@ class ExecPlugin:
     def _read(self, answer: bytes) -> tuple[Credential, datetime | None]:
         where = f"output of {self._plugin.command}"
         if not answer.strip():
-            raise self._error(
-                f"{self._plugin.command} printed nothing", "expected an ExecCredential"
-            )
+            raise self._error(f"{self._plugin.command} printed nothing", "expected ExecCredential")
         try:
             return self._read_status(read_as(_ExecCredential, goyaml.read(answer), where), where)
         except goyaml.UnreadableYaml as error:
-            raise self._error(f"{where}: {error}", "expected an ExecCredential") from None
+            raise self._error(f"{where}: {error}", "expected ExecCredential") from None
         except KubeconfigError as error:
             raise self._error(f"{error.where}: {error.seen}", error.expected) from None
 

@@ -17,17 +17,13 @@ from kubevouch.kube.refusals import short_line
 from kubevouch.tls import FailureKind, HandshakeFailure
 from kubevouch.tls.io.accidents import Attempt, failure_of
 
-_ADDRESS: Final = "the kubeconfig's `server` must be an address that this machine can reach"
-_DOWN: Final = (
-    "the API server is down, or this machine cannot reach it at the kubeconfig's `server`"
-)
+_ADDRESS: Final = "the kubeconfig's `server` must be reachable from this machine"
+_DOWN: Final = "the API server is down, or unreachable at the kubeconfig's `server`"
 _TRUST: Final = (
     "the server's certificate must be valid now, for this name (or tls-server-name), and signed by "
     "the kubeconfig's certificate-authority"
 )
-_OURS: Final = (
-    "the kubeconfig's client certificate must be valid now and signed by the cluster's CA"
-)
+_OURS: Final = "the kubeconfig's client certificate must be valid and signed by the cluster's CA"
 
 _UNREACHABLE: Final = {
     FailureKind.REFUSED: _DOWN,
@@ -120,9 +116,7 @@ def _of_handshake(found: HandshakeFailure, server: str, through: str) -> KubeErr
     if found.kind in _BROKEN_OFF:
         return BrokenOff(server, text)
     if found.kind in _NOT_TLS:
-        return NotAnApiServer(
-            server, text, "an API server speaks TLS; for plain HTTP write http://"
-        )
+        return NotAnApiServer(server, text, "an API server uses TLS; for plain HTTP write http://")
     if found.kind is FailureKind.ALERT:
         return ApiTlsError(server, text, _OURS)
     return ApiTlsError(server, text, _TRUST if found.kind is FailureKind.NOT_TRUSTED else "")

@@ -32,7 +32,7 @@ APPLICATION_JSON: Final = "application/json"
 
 RequestObserver = Callable[[str, str], Callable[[str], None]]
 """Called with the method and target (path and query) when a request is sent. Returns a callback for
-the outcome, such as `200`. Never gets a credential."""
+the outcome, such as `200`. Credentials are never passed to it."""
 
 
 class RequestOptions(TypedDict, total=False):

@@ -52,13 +52,13 @@ SHORTEST_WATCH: Final = 300
 SILENCE: Final = 150.0
 """Seconds without data until a watch counts as dead. Bookmarks arrive about once a minute."""
 _SILENCE_IN_LIST: Final = 30.0
-"""Like SILENCE, but while a watch sends its list, which servers send without a pause."""
+"""Like SILENCE, but while a watch sends its initial list: servers send that without a pause."""
 LIST_AFTER: Final = 5
 """After more consecutive failures than this, a watch starts with a new list."""
 _NO_END: Final = "the initial list of a watch did not end"
 _FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 _REMEMBERED: Final = 1_000
-"""The number of objects to remember although the consumer does not keep them."""
+"""How many objects to remember that the consumer does not keep."""
 _SHORT: Final = 1.0
 """Seconds. A shorter watch without an event has failed (client-go's "very short watch")."""
 
@@ -348,17 +348,17 @@ def _retry_after(error: KubevouchError) -> float:
 
 
 def _may_be_down(error: KubevouchError) -> bool:
-    """Whether an API server may have been down, as during a restore. Only an error response below 500 rules it out."""
+    """Whether an API server may have been down, as during a restore. An error response below 500 proves that it was up."""
     return not isinstance(error, StatusError) or error.code >= 500
 
 
 def _never_sent(error: KubevouchError) -> bool:
-    """Whether no server received the request. If so, a new list would fail, too."""
+    """Whether no server received the request, so that a request for a new list would fail as well."""
     return isinstance(error, ApiUnreachable) and not isinstance(error, BrokenOff)
 
 
 def _needs_new_list(error: KubevouchError) -> bool:
-    """Whether the server rejected the resourceVersion as too old (410) or invalid (400, 422). Then only a new list helps."""
+    """Whether only a new list helps, since the server rejected the resourceVersion as too old (410) or invalid (400, 422)."""
     if not isinstance(error, StatusError) or isinstance(error, TooManyRequests):
         return False
     return error.code in (400, 410, 422) or error.reason in ("Expired", "Gone")

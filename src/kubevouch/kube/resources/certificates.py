@@ -15,7 +15,7 @@ from kubevouch.kube.resources.meta import (
 )
 
 MOST_REQUEST: Final = 8 * 1024
-"""The longest `spec.request` to keep, in bytes. A kubelet's has about 500, but a node may send many large ones."""
+"""The size limit of a kept `spec.request`, in bytes. A kubelet sends about 500, but a node may send many large ones."""
 
 
 class CsrSpec(Narrow, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 _TOO_LONG = 32
-"""More digits than a resourceVersion (64 bits) has. Python refuses to parse thousands of digits."""
+"""A length in digits that no resourceVersion (64 bits) has. Python refuses to parse thousands of digits."""
 
 
 class Narrow(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
@@ -149,5 +149,5 @@ def _step(text: str) -> str:
 
 
 def micro_time(moment: datetime) -> str:
-    """A time as metav1.MicroTime, with exactly six fractional digits, as Go requires (apimachinery's micro_time.go)."""
+    """A time in the format of metav1.MicroTime. Go requires exactly six fractional digits (apimachinery's micro_time.go)."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

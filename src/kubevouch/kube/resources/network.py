@@ -118,7 +118,7 @@ class APIServiceSpec(Narrow, frozen=True, kw_only=True):
 
 
 class APIServiceStatus(Narrow, frozen=True, kw_only=True):
-    """The status of an APIService. The reason of its condition Available says why the API is unavailable."""
+    """The status of an APIService. If the API is unavailable, its condition Available has the reason."""
 
     conditions: tuple[Condition, ...] = ()
 

@@ -78,7 +78,7 @@ def subject(facts: CsrFacts) -> RuleResult:
         return refuses(
             "subject",
             HoldReason.WRONG_SUBJECT,
-            "the subject does not name the requestor",
+            "the subject is not the requestor",
             seen=seen,
             allowed=allowed,
         )
@@ -89,9 +89,7 @@ def live_node(facts: CsrFacts) -> RuleResult:
     """The requestor's Node exists."""
     node = requestor_node(facts.csr)
     if node is None or facts.node_exists is None:
-        return cannot_tell(
-            "live-node", "it is unknown which Node made this CSR, or whether that Node exists"
-        )
+        return cannot_tell("live-node", "it is unknown whether the requestor's Node exists")
     if not facts.node_exists:
         return refuses(
             "live-node",
@@ -109,13 +107,11 @@ _A_SECOND = timedelta(seconds=1)
 def same_node(facts: CsrFacts) -> RuleResult:
     """The Node has not been recreated since we first saw the CSR, and is not younger than the CSR.
 
-    Otherwise the present Node may not be the requestor.
+    Otherwise another Node may be the requestor.
     """
     rule, seen = "same-node", facts.node_seen
     if seen is None:
-        return not_asked(
-            rule, "only the running approver checks this: it reads the Node again for each CSR"
-        )
+        return not_asked(rule, "only the running approver checks this")
     if facts.csr.created is None or (seen.uid and seen.created is None):
         return cannot_tell(rule, "it is unknown when the Node or the CSR was created")
     if seen.uid != seen.first_uid:
@@ -142,9 +138,7 @@ def own_key(facts: CsrFacts) -> RuleResult:
     """No other node has requested a certificate for this public key."""
     rule, shown_by = "own-key", facts.key_shown_by
     if shown_by is None:
-        return not_asked(
-            rule, "only the running approver checks this: it keeps the public keys of earlier CSRs"
-        )
+        return not_asked(rule, "only the running approver checks this")
     others = sorted(shown_by - {requestor_node(facts.csr)})
     if others:
         return refuses(
@@ -158,15 +152,13 @@ def own_key(facts: CsrFacts) -> RuleResult:
 
 
 def client_standing(facts: CsrFacts) -> RuleResult:
-    """The client certificate that made the CSR is the node's own (see policy.credentials)."""
+    """The CSR was created with the node's own client certificate (see policy.credentials)."""
     rule, known = "client-standing", facts.standing
     if known is None:
-        return not_asked(
-            rule, "only the running approver checks this: it watches who gets client certificates"
-        )
+        return not_asked(rule, "only the running approver checks this")
     if known.reason is HoldReason.NOT_ASKED:
         return not_asked(rule, known.why)
-    allowed = "the client certificate that the node joined with or a pin names, or its renewal"
+    allowed = "the client certificate from the node's join or pin, or its renewal"
     if known.outcome is Outcome.PASS:
         return passes(rule, known.why, allowed)
     is_borrowed = known.reason is HoldReason.BORROWED_IDENTITY
@@ -192,7 +184,7 @@ def _advice(facts: CsrFacts) -> str:
 
 
 def credential_id(facts: CsrFacts) -> RuleResult:
-    """The client certificate that made the CSR is on this node's disk.
+    """The CSR was created with a client certificate that is on this node's disk.
 
     Since Kubernetes 1.32 the API server writes the SHA-256 of the client certificate into the
     user's extra, and so into spec.extra of the CSR (k8s.io/apiserver
@@ -201,19 +193,17 @@ def credential_id(facts: CsrFacts) -> RuleResult:
     """
     rule, ids, known = "credential-id", facts.csr.credential_ids, facts.client_certificates
     if known is None and not (ids == () and facts.credentials_told):
-        return not_asked(rule, "the node's disk was not read for its client certificate")
+        return not_asked(rule, "the node's disk was not read")
     allowed = "" if known is None else listed([f"{_X509}{each}" for each in sorted(known)])
     if not ids:
         return _without_credential_id(facts, allowed)
     if not known:
-        return cannot_tell(
-            rule, "no client certificate of this node could be read", seen=listed(ids)
-        )
+        return cannot_tell(rule, "this node has no readable client certificate", seen=listed(ids))
     if len(ids) != 1 or ids[0] not in {f"{_X509}{each}" for each in known}:
         return refuses(
             rule,
             HoldReason.OTHER_CREDENTIAL,
-            "the client certificate that created the CSR is not on this node's disk: somebody may have stolen the node's identity",
+            "the CSR's client certificate is not on this node's disk: somebody may have stolen the node's identity",
             seen=listed(ids),
             allowed=allowed,
         )
@@ -228,9 +218,8 @@ def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
     if facts.credentials_told:
         return cannot_tell(
             rule,
-            "the CSR does not record which credential made it, but other CSRs in this cluster do: "
-            "either somebody impersonated the node, or one API server is still older than "
-            "Kubernetes 1.32",
+            "the CSR has no credential ID, but other CSRs do: either somebody impersonated the node, "
+            "or one API server is older than Kubernetes 1.32",
             HoldReason.NO_CREDENTIAL_ID,
             seen="none",
             allowed=allowed,
@@ -238,8 +227,7 @@ def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
     if not facts.without_credential_id:
         return cannot_tell(
             rule,
-            "the CSR does not record which credential made it: anybody with a client certificate "
-            "for this node's name may have made it",
+            "the CSR has no credential ID: anybody with a client certificate for this node's name may have made it",
             HoldReason.NO_CREDENTIAL_ID,
             seen=seen,
             allowed=allowed,

@@ -32,7 +32,7 @@ Value = str | Address
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How the rules for names and for addresses differ: the checked values, and the reasons."""
+    """The differences between the rules for names and for addresses: the values to check, and the reason codes."""
 
     plural: str
     reserved: HoldReason
@@ -71,7 +71,7 @@ def reserved_addresses(facts: NameFacts) -> RuleResult:
 
 
 def foreign_names(facts: NameFacts) -> RuleResult:
-    """No name belongs to another node, which this kubelet could impersonate. No flag overrides this rule.
+    """No name belongs to another node. Otherwise this kubelet could impersonate that node. No flag overrides this rule.
 
     A Node keeps its own name even if another node claims it.
     """
@@ -79,7 +79,7 @@ def foreign_names(facts: NameFacts) -> RuleResult:
 
 
 def foreign_addresses(facts: NameFacts) -> RuleResult:
-    """No address belongs to another node, which this kubelet could impersonate.
+    """No address belongs to another node. Otherwise this kubelet could impersonate that node.
 
     An address that another node only claims passes in two cases: this node's pin or inventory entry
     has it, or we saw it on this node *and* the operator allows it. Seeing it is not enough, since
@@ -157,7 +157,7 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         return refuses(
             rule,
             HoldReason.CONTESTED_ADDRESS,
-            "two nodes claim this address, and the wrong one may answer; the operator must allow it",
+            "two nodes claim this address; the operator must allow it",
             seen=_of(contested),
             allowed="addresses that only one node claims",
             operator_may_allow=tuple(map(str, contested)),

@@ -17,7 +17,7 @@ _FRESH = timedelta(minutes=14)
 """A kubelet waits 15 minutes for its certificate, then discards its key (certificateWaitTimeout)."""
 
 _SKEW = timedelta(minutes=1)
-"""The tolerated difference if a CSR's creation time is ahead of the API server's clock."""
+"""How far a CSR's creation time may be ahead of the API server's clock."""
 
 
 def undecided(facts: CsrFacts) -> RuleResult:
@@ -35,7 +35,7 @@ def undecided(facts: CsrFacts) -> RuleResult:
 
 
 def newest(facts: CsrFacts) -> RuleResult:
-    """The CSR is the newest of its kubelet, which has discarded the keys of earlier ones."""
+    """The kubelet has made no newer CSR. It discards the keys of its earlier ones."""
     name = facts.csr.name
     if facts.csr.created is None or facts.newest is None:
         return cannot_tell("newest", "it is unknown which CSR of this node is the newest")
@@ -94,14 +94,12 @@ def budget(facts: CsrFacts) -> RuleResult:
     """The node has not recently got more certificates than a kubelet needs."""
     rule, left = "budget", facts.approvals_left
     if left is None:
-        return not_asked(
-            rule, "only the running approver checks this: it counts each node's approvals"
-        )
+        return not_asked(rule, "only the running approver checks this")
     if left <= 0:
         return refuses(
             rule,
             HoldReason.OVER_BUDGET,
-            "the node recently got more certificates than a kubelet needs; the approver approves its next CSR in a few minutes",
+            "the node recently got more certificates than a kubelet needs",
             seen="no approval left",
             allowed="6 at once, then one every 10 minutes",
         )

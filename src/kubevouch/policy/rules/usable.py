@@ -1,4 +1,4 @@
-"""Rules about the form of names and addresses: every program must interpret them in the same way."""
+"""Rules about the form of names and addresses: all programs must interpret them in the same way."""
 
 import re
 from ipaddress import ip_network
@@ -72,7 +72,7 @@ def unusual(name: str) -> str | None:
 
 
 def plain_names(facts: NameFacts) -> RuleResult:
-    """No name is a wildcard, or spelled so that programs may compare it differently.
+    """No name is a wildcard, or has a spelling that programs may compare differently.
 
     A lower-case RFC 1123 name passes, unless it is `unusual`. A `malformed` name never passes. The
     operator can allow an unusual one.

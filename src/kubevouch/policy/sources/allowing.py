@@ -40,7 +40,7 @@ def _claimed(node: Node) -> Iterator[str]:
 
 
 def another_machine(node: Node, machine_id: str, who: str) -> str:
-    """Why a source is not valid: its machine-id is not the Node's. "" if they are equal, or if the source has none."""
+    """Why a source with another machine-id than the Node's is not valid. "" if they are equal or the source has none."""
     if machine_id and machine_id != node.status.node_info.machine_id:
         return f"the Node's machine-id is not the one in {who}: kubevouch approver pin {node.name} --diff"
     return ""
@@ -59,9 +59,9 @@ def pinning(node: str) -> str:
 
 
 def pin_that_helps(node: Node, values: Sequence[str]) -> str:
-    """Advice: the command that pins the node, or the requested values that the Node does not claim.
+    """How to pin the node, or which of these values its Node does not claim.
 
-    With such values there is no command, since the requestor would choose what is pinned.
+    We do not advise to pin unclaimed values, since an attacker may have requested them.
     """
     unclaimed = [value for value in values if not claims_value(node, value)]
     if unclaimed:

@@ -53,7 +53,7 @@ class IdentitySources(msgspec.Struct, frozen=True):
         return whole.entries.get(node) if isinstance(whole, Shard) else whole
 
     def counts(self, source: IdentitySource) -> bool:
-        """Whether the configuration names this source."""
+        """Whether the configuration lists this source."""
         configuration = self.configuration
         return not isinstance(configuration, Unreadable) and source in configuration.sources
 
@@ -63,12 +63,11 @@ class SourceAnswer(msgspec.Struct, frozen=True):
 
     source: IdentitySource
     allowed: AllowedNames
-    """`outdated` is set if no source knows the node or its source is unreadable. Any claims then
-    come only from the Node."""
+    """`outdated` is set if no source knows the node, or if its source is unreadable. In these cases,
+    claims come only from the Node itself."""
 
     why: str
-    """The source in words, such as "pinned on 2026-11-25 by alice". If no source knows the node:
-    the reason."""
+    """The source in words, such as "pinned on 2026-11-25 by alice", or why no source knows the node."""
 
     admits: Admitted | None = None
     """What the rule for new nodes admits. The caller records it before it approves the CSR."""
@@ -230,7 +229,7 @@ def _unreadable(node: Node, source: IdentitySource, found: Unreadable) -> Source
 def written_claims(sources: IdentitySources, node: str) -> tuple[Claim, ...]:
     """A node's claims in the inventory, a pin or a record, even if the Node does not exist. No other node may have these values.
 
-    An unreadable pin or inventory entry counts for everything that it mentions. If the
+    An unreadable pin or inventory entry claims everything that it mentions. If the
     configuration is unreadable, every source counts.
     """
     claims: list[Claim] = []

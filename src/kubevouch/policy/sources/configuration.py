@@ -31,8 +31,8 @@ _WINDOW = timedelta(hours=1)
 _LIFETIME = re.compile(r"([1-9][0-9]{0,5})([hd])")
 _PATTERN = re.compile(r"[a-z0-9.*?-]{1,253}")
 _SPECIFIC = re.compile(r"[a-z0-9].*|.*[a-z0-9]{3}.*")
-"""A name pattern must begin with a letter or digit, or have three in a row. Whoever joins a node
-chooses its name, and patterns such as *-* or *1* match almost any name."""
+"""A name pattern must begin with a letter or digit, or have three in a row: whoever joins a node
+chooses its name, and *-* or *1* would match almost any name."""
 
 
 class IdentitySource(StrEnum):
@@ -44,7 +44,7 @@ class IdentitySource(StrEnum):
     NEW_NODES = "new-nodes"
     RECORDED = "recorded"
     """The approver's own record of what the rule for new nodes admitted. The configuration cannot
-    name this source or the next two."""
+    list this source or the next two."""
 
     NONE = "none"
     ALLOW = "allow"
@@ -164,7 +164,7 @@ def _document(text: str) -> _Document:
         return msgspec.convert(said, _Document)
     except msgspec.ValidationError as error:
         raise NotAnEntry(
-            str(error), "expected a configuration as docs/reference/policy.md describes it"
+            str(error), "expected a configuration as in docs/reference/policy.md"
         ) from None
 
 
@@ -202,8 +202,7 @@ def _rule(said: object, earlier: Collection[str]) -> NewNodeRule:
     if not _PATTERN.fullmatch(read.names) or not _SPECIFIC.fullmatch(read.names):
         raise NotAnEntry(
             f"names {read.names[:80]!r}",
-            "expected a lower-case pattern with * and ? that begins with a letter or a digit, "
-            "or has three of them in a row",
+            "expected a lower-case pattern with * and ? that begins with a letter or digit, or has three in a row",
         )
     if read.names in earlier:
         raise NotAnEntry(f"names {read.names!r} again", "expected one rule for each pattern")

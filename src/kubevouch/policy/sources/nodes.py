@@ -74,9 +74,7 @@ def _nodes_in(text: str) -> dict[str, goyaml.Value]:
         raise NotAnEntry(f"{strange[0]!r}", "expected only schemaVersion and nodes")
     nodes = said.get("nodes")
     if not isinstance(nodes, dict):
-        raise NotAnEntry(
-            "no mapping of nodes", "expected nodes: {NAME: {names: [...], addresses: [...]}}"
-        )
+        raise NotAnEntry("no nodes", "expected nodes: {NAME: {names: [...], addresses: [...]}}")
     if len(nodes) > _MOST_NODES:
         raise NotAnEntry(f"{len(nodes)} nodes", f"expected at most {_MOST_NODES}")
     return nodes
@@ -120,9 +118,7 @@ def read_pin(node: str, raw: bytes) -> PinnedNode:
     pin = read_entry(node, raw, PinnedNode)
     check_nothing_twice(raw)  # people also write pins by hand
     if strangers := set(pin.allowed) - {*pin.names, *pin.addresses}:
-        raise NotAnEntry(
-            f"allowed: {min(strangers)}", "expected one of the pinned names or addresses"
-        )
+        raise NotAnEntry(f"allowed: {min(strangers)}", "expected a pinned name or address")
     return pin
 
 
@@ -145,7 +141,7 @@ class PinDifference(msgspec.Struct, frozen=True, rename="camel"):
     """What the Node claims but the pin lacks, in the Node's order."""
 
     not_claimed: tuple[str, ...] = ()
-    """Values of the pin that the Node does not claim, without those that --allow gave."""
+    """Pinned values that the Node does not claim. Values from --allow are left out."""
 
 
 def difference(pin: PinnedNode, node: Node) -> PinDifference:

@@ -34,7 +34,7 @@ class RenewalEvidence:
 def allowed_by_renewal(
     live: Node, asked: AskedNames, evidence: RenewalEvidence
 ) -> AllowedNames | str:
-    """The names and addresses in the served certificate, or why no served certificate is this node's."""
+    """The names and addresses in the served certificate, or why this node serves no valid certificate."""
     node = live.name
     served: dict[Address, Certificate] = {}
     not_served: dict[Address, str] = {}

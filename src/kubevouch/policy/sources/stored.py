@@ -1,7 +1,8 @@
 """The format of our ConfigMaps: one JSON text for each node, in sixteen shards, with bounded sizes.
 
-`data[<node name>]` of ConfigMap `<prefix>-<shard>` is one entry. So kubectl shows it, and merge
-patches of two writers do not collide. Each entry has a version `v`. A newer version is not read.
+`data[<node name>]` of ConfigMap `<prefix>-<shard>` is one entry. So kubectl can print it, and
+merge patches of two writers do not collide. Each entry has a version `v`. An entry with a newer
+version is unreadable.
 """
 
 import hashlib
@@ -32,13 +33,13 @@ OURS = f"{PART_OF}=kubevouch"
 VERSION = 1
 SHARDS = 16
 LARGEST_ENTRY = 16 * 1024
-"""The most bytes in one entry. 64 names of 253 characters just fit."""
+"""The size limit of one entry, in bytes. 64 names of 253 characters just fit."""
 
 MOST_ENTRIES = 10_000
-"""The most entries in one ConfigMap, which etcd limits to about 1 MiB."""
+"""The limit of entries per ConfigMap. etcd limits a ConfigMap to about 1 MiB."""
 
 MOST_VALUES = 64
-"""The most names, addresses or certificates in one entry. No CSR may have so many."""
+"""The limit of names per entry, of addresses and of certificates. The rules allow fewer in a CSR."""
 
 _MOST_MENTIONED = 2 * MOST_VALUES
 _WORD = re.compile(r"[0-9A-Za-z:.-]{2,253}")
@@ -60,7 +61,7 @@ class Unreadable(msgspec.Struct, frozen=True):
     seen: str
     expected: str
     mentioned: tuple[str, ...] = ()
-    """The addresses and dotted names in the unreadable entry, which no other node gets."""
+    """The addresses and dotted names in the unreadable entry. No other node may have them."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.seen}; {self.expected}"
@@ -73,7 +74,7 @@ class Shard(msgspec.Struct, Generic[T], frozen=True):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Why entries cannot be read; each reason once."""
+        """Why entries cannot be read. Each reason is listed once."""
         unread = (str(each) for each in self.entries.values() if isinstance(each, Unreadable))
         return tuple(dict.fromkeys(unread))
 

@@ -57,7 +57,7 @@ class Shards(Generic[T]):
 
         self._shards: dict[str, dict[str, T | Unreadable]] = {}
         self.entries: dict[str, T | Unreadable] = {}
-        """The entries by node. A readable entry wins over an unreadable one."""
+        """The entries by node. A readable entry takes precedence over an unreadable one."""
 
     def put(self, name: str, data: Mapping[str, str]) -> tuple[set[str], tuple[str, ...]]:
         """Replaces a ConfigMap. Returns the nodes with changed entries, and the ConfigMap's problems.
@@ -97,10 +97,10 @@ class WatchedSources:
     _pins: Shards[PinnedNode] = field(default_factory=lambda: Shards(read_pins))
     _recorded: Shards[RecordedNode] = field(default_factory=lambda: Shards(read_recorded))
     _shown: dict[str, int] = field(default_factory=dict)
-    """The last version of each ConfigMap that the watch showed."""
+    """The version of each ConfigMap that the watch delivered last."""
 
     _wrote: dict[str, int] = field(default_factory=dict)
-    """The version of each ConfigMap that we wrote ourselves, until the watch shows it."""
+    """The version of each ConfigMap that we wrote ourselves, until the watch delivers it."""
 
     written: WrittenClaims = field(default_factory=WrittenClaims)
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -144,7 +144,7 @@ def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
 _TOO_LONG: Final = "PACKET_LENGTH_TOO_LONG"
 _FOREIGN: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", _TOO_LONG}
 _SOME_RECORD: Final = "RECORD_LAYER_FAILURE"
-"""OpenSSL 3.2 and later report this for any invalid record. Python hides the more specific error before it."""
+"""OpenSSL 3.2 and later report this for any invalid record. Python hides the more specific error that precedes it."""
 _LONGEST_RECORD: Final = 16384 + 2048
 """The largest length in a TLS record's header (RFC 5246, 6.2.3; Go's maxCiphertext)."""
 

@@ -55,9 +55,7 @@ def load_key_pair(context: ssl.SSLContext, pair: KeyPair, *, where: str) -> None
             context.load_cert_chain(chain, key, password=encrypted)
         except ssl.SSLError as error:
             # OpenSSL's reason without the path, which means nothing to the operator.
-            seen = _REASONS.get(
-                error.reason or "", f"not usable ({error.reason or 'no PEM block'})"
-            )
+            seen = _REASONS.get(error.reason or "", f"unusable ({error.reason or 'no PEM block'})")
             raise KeyPairError(where, seen, _RIGHT) from None
 
 
@@ -107,7 +105,7 @@ def client_context(
     check_time: bool = True,
     where: str = "CA bundle",
 ) -> ssl.SSLContext:
-    """A context for a client that sends data.
+    """A context for a client that sends data, unlike `inspection_context`.
 
     The caller passes the name to verify with each connection (`server_hostname`): a DNS name or an
     IP address.
@@ -116,7 +114,7 @@ def client_context(
         roots: the trusted CAs, in PEM, or one CA in DER. None means the system's CAs.
         pair: the client certificate to present if the server asks for one.
         verify: False accepts any peer (kubectl's --insecure-skip-tls-verify).
-        check_time: False leaves the validity period to the caller, since OpenSSL uses the machine's clock, not the injected clock.
+        check_time: False if the caller checks the validity period, since OpenSSL uses the machine's clock, not the injected one.
         where: the source of `roots`, for errors.
 
     Raises:

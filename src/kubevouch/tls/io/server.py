@@ -159,7 +159,7 @@ _RECORD: Final = 16 * 1024
 """The size of the largest TLS record, and of the read buffer, in bytes."""
 _SHUTDOWN: Final = 1.0
 MOST_UNASKED: Final = 64 * 1024
-"""The most bytes, including TLS overhead, that a client may send before a request is complete. The
+"""How many bytes, including TLS overhead, a client may send before a request is complete. The
 headers of a user with 500 groups take half of them."""
 
 

@@ -130,7 +130,7 @@ def certificates_on_disk(roots: Sequence[Path], clock: Clock) -> FoundCertificat
 
 def _read(tree: FileTree) -> NodeFiles:
     found: dict[str, NodeFile | None] = {}
-    for _ in ("the known files", "the files that kubeconfigs name"):
+    for _ in ("the known files", "the files that kubeconfigs refer to"):
         for path, form in wanted(NodeFiles(found)).items():
             if path not in found:
                 file = tree.read(path, LARGEST_FILE)
