@@ -205,5 +205,5 @@ def test_where_the_approver_holds_what_apply_has_proven_apply_waits_and_says_so(
     ended(cluster, 0, "plan", "-o", plan, "--node", node.name, *cluster.ssh_words())
     applied = ended(cluster, 0, "apply", plan, "--yes", "--soak", "1s")
     assert "pinned for the approver" not in applied.err
-    assert "approved by this run: the approver had not approved the CSR within 20 s" in applied.err
+    assert "approved by this run: the approver did not approve the CSR within 20 s" in applied.err
     assert node.handshake().outcome == "ok"

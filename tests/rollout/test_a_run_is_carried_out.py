@@ -191,7 +191,7 @@ async def test_a_run_that_was_cut_off_at_a_served_node_is_finished_by_the_same_p
     assert result.undo == "kubevouch undo abcd"
     names = [name for host, name in here.machines.ran if "transaction" in name]
     assert names == ["transaction (begin)", "transaction (commit)"]
-    assert f"{WORKER}: continues this run, which is not finished" in here.progress.lines
+    assert f"{WORKER}: continues the unfinished run" in here.progress.lines
     assert not any("config written, kubelet restarted" in line for line in here.progress.lines)
 
 

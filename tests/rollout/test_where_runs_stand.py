@@ -122,7 +122,7 @@ def test_what_an_undo_is_about_to_put_back_is_not_told_as_a_change_that_was_neve
     rows = (*statuses_of("n", seen, ""), RunOnNode("m", "aaaa", DONE))
     for alive, how in (
         (True, "in progress restores the node"),
-        (False, "interrupted: once the"),
+        (False, "interrupted; the node"),
     ):
         armed, other = while_it_is_undone(rows, "aaaa", alive=alive)
         assert (how in armed.notes[0], armed.notes[1:], other) == (True, (EDIT,), rows[1])

@@ -28,13 +28,13 @@ from kubevouch.rollout.decide.transaction import (
 )
 from kubevouch.rollout.errors import NotTheHolder
 
-_SET = "the switch was set, but its result was not seen"
+_SET = "the switch was set; its result is unknown"
 _NO_RECORD = "this run began on the node, but has no record on it"
 _PAUSE = 1.0
 _RETRY = 5.0
 _NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)
 _LAST_LOOK = 5.0
-"""The shortest time limit of an observation, in seconds. The last observation must still show what is missing."""
+"""The shortest time limit of an observation, in seconds. Even the last one must have time to show what is missing."""
 
 # Progress messages of passed gates. Other gates are shown only while they are pending.
 _PASSED = {
@@ -80,7 +80,7 @@ class NodeRun:
         return await self._ended(self._run)
 
     async def put_back(self, why: str) -> NodeResult:
-        """Undoes the run on an unhealthy node where it has begun. why: what is wrong. A proven change stays."""
+        """Undoes the run's change of an unhealthy node, unless the change was verified. why: what is wrong."""
 
         async def putting_back(began: float) -> tuple[NodeState, str]:
             self.reached(None)
@@ -254,7 +254,7 @@ class NodeRun:
         return await self._by_answer(answer)
 
     async def _by_answer(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
-        """The node's state by its answer. After a commit, its port must serve the certificate."""
+        """The node's state according to its answer. After a commit, its port must serve the certificate."""
         match answer.outcome:
             case TransactionState.UNDONE | TransactionState.HALF:
                 return await self._as_undone(answer)

@@ -42,12 +42,12 @@ from kubevouch.rollout.decide.pod import (
 from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 
 _ADMITTED = (
-    "expected a namespace that admits privileged pods (pod-security.kubernetes.io/enforce), at least those labelled "
-    f"app.kubernetes.io/name={NAME}: choose another with --pod-namespace, or use --via ssh"
+    "expected a namespace that admits privileged pods (pod-security.kubernetes.io/enforce) labelled "
+    f"app.kubernetes.io/name={NAME}: choose one with --pod-namespace, or use --via ssh"
 )
 _VERBS = ("create", "delete", "get", "list", "watch")
 _REMOVAL = 10.0
-"""Seconds for the API server to accept a pod's deletion, and again for the kubelet to confirm it."""
+"""Seconds to wait until the API server accepts a pod's deletion, and as many until the kubelet confirms it."""
 
 
 async def prepare_pods(
@@ -70,8 +70,8 @@ async def prepare_pods(
     if lacking:
         raise StoppedBefore(
             api.access.server,
-            f"not allowed to {', '.join(lacking)} pods in the namespace {space}; --via pod needs that",
-            "`kubevouch apply --print-role` shows the needed rights",
+            f"not allowed to {', '.join(lacking)} pods in namespace {space} for --via pod",
+            "`kubevouch apply --print-role` prints the roles",
             way=LeadsOn.RIGHTS,
         )
     for pod in await api.list_all(PODS, space, label_selector=SELECTOR):

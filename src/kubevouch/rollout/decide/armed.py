@@ -75,7 +75,7 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
     """A message for a node whose switch was due before the node was proven.
 
     since: when this run began or continued on the node. waited_for: the pending gate; empty if no
-    gate was checked. how: the reason that the following rollback returned.
+    gate was checked. how: the reason in the answer to the rollback.
     """
     by_itself = how == UNDONE_BEFORE
     what = "undid the change" if by_itself else "was due"
@@ -89,7 +89,7 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
 
 
 def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:
-    """A message for each armed node about the time that is left for a continued run."""
+    """A message for each armed node about the time that is left if the run continues."""
     return tuple(
         f"{each.node}: {by_its_switch(each.due, now)} and proves the node before then; continuing does not extend the time"
         for each in armed

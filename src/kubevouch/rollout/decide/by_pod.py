@@ -1,7 +1,7 @@
 """How far to trust an answer that came by pod. Pure.
 
 Anybody who holds a client certificate for the node's name can forge the answer: the API server
-sends pods to that holder, and accepts their status from it. A pod has no host key to check, so
+gives them the node's pods, and accepts the pods' status from them. A pod has no host key to check, so
 its answer proves no address. If somebody has requested a second client certificate for the name, we
 do not trust the answer at all.
 """

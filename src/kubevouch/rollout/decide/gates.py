@@ -154,7 +154,7 @@ def _names(evidence: GateEvidence) -> _Judged:
 
 
 def _served(evidence: GateEvidence) -> _Judged:
-    """Every address serves the issued certificate, and metrics-server would trust it."""
+    """Passes if every address serves the issued certificate, and metrics-server would trust it."""
     certificate = issued_certificate(evidence.csr)
     for served in evidence.served:
         where = str(served.dialled.target)
@@ -210,8 +210,8 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class ExpectedMetrics:
     """What the metrics API should show.
 
-    nobody: why no node needs a sample. broken: a fault of metrics-server that no certificate fixes.
-    ill: the same by node. measured: the nodes that had a sample before the run.
+    nobody: why no node needs a sample. broken: a fault of metrics-server that a certificate does not
+    fix. ill: such faults by node. measured: the nodes that had a sample before the run.
     """
 
     nobody: str = ""

@@ -44,7 +44,7 @@ class Lineup:
 
     @cached_property
     def cap(self) -> int:
-        """The most nodes that may restart at once."""
+        """How many nodes may restart at once."""
         return max(1, min(len(self.nodes) // _SHARE, _MOST))
 
     @cached_property

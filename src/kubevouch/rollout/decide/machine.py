@@ -45,7 +45,7 @@ def another_host_key(planned: str, seen: str | None) -> tuple[str, str] | None:
         return None
     return (
         f"another ssh host key: {seen or 'ssh shows none'}",
-        f"expected {planned}, as in the plan; if this machine really has a new key, put it into the plan",
+        f"expected {planned}, as in the plan; if the machine has a new key, put it into the plan",
     )
 
 
@@ -205,7 +205,7 @@ def said_of_armed(survey: NodeSurvey, run: SurveyedRun) -> str:
     done, ends, ended = (
         ("has changed this node and was proven, but is not committed", "commits it", "committed it")
         if run.state == b"verified"
-        else ("has changed this node and is not proven yet", "puts it back", "put it back")
+        else ("has changed this node and is not proven yet", "undoes it", "undone it")
     )
     at = f"{datetime.fromtimestamp(run.fires, UTC):%Y-%m-%d %H:%M:%S} UTC by the node's clock"
     when = f"{ends} at {at}"  # no "in 140 s": a plan is read later than it was made

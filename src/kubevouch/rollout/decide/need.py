@@ -139,7 +139,7 @@ def serves_its_own(served: Served | None, node: str) -> bool:
 
 
 def _check_answers(served: Served | None) -> None:
-    """Raises if the port fails for another reason than a missing certificate: then an approval would not help."""
+    """Raises if the port fails for another reason than a missing certificate, so that an approval would not help."""
     if served is None or served.dialled.failure is None or is_dark(served):
         return
     failure = served.dialled.failure

@@ -58,7 +58,7 @@ class Commands:
     by_ssh: Argv = ()
 
     def look(self, run: str, case: Case = Case.LOOK) -> NextStep:
-        """Shows the state of another run: with its plan, or with this plan's transport."""
+        """The step that shows another run's state. Uses that run's plan, or this plan's transport."""
         way = () if self.is_kept(run) else self.there
         return step(case, run=run_word(run), way=way, again=self.again, anew=self.anew)
 

@@ -29,12 +29,12 @@ class HeldInCommon:
     """The number of pods or endpoints on each node."""
 
     is_whole: bool = True
-    """Whether all pods are healthy; for a Service, whether several endpoints (or all) are ready."""
+    """Whether all pods are healthy; for a Service, whether at least two nodes or all have ready endpoints."""
 
     def objection(self, node: str, active: Collection[str], lately: Collection[str]) -> str:
         """Why the node may not begin now; empty if it may.
 
-        A budget of zero does not stop the run: then nodes are changed one at a time.
+        Even with a budget of zero the run continues, one node at a time.
         """
         others = [each for each in active if each in self.pods]
         taken = sum(self.pods[each] for each in others)
@@ -100,7 +100,7 @@ class Course:
     """Whether the node is a canary that was healthy after its soak."""
 
     for_good: bool = False
-    """Whether no undo takes back the failure."""
+    """Whether the failure cannot be undone."""
 
     @property
     def active(self) -> bool:
@@ -120,10 +120,10 @@ class Turn:
     """Canaries that have soaked and need another check."""
 
     stop: str = ""
-    """Why no other node begins."""
+    """Why the run stops; empty if it continues."""
 
     again: float | None = None
-    """When to decide again if no node finishes earlier. None: only when a node finishes."""
+    """The time of the next decision if no node finishes earlier. None: decide only when a node finishes."""
 
     waits_for: str = ""
     """A message about what the next node waits for."""
@@ -224,7 +224,7 @@ def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
 
 
 def _finishes(seen: _Seen) -> Turn | None:
-    """Nodes that this run has begun before, all at once, since their switches will fire."""
+    """Begins all nodes that an earlier attempt has begun at once, since their switches will fire."""
     nodes = seen.lineup.of(*BEGUN)
     if waits := seen.waits(nodes):
         return Turn(begin=tuple(each.node for each in waits))
@@ -285,7 +285,7 @@ def _control_planes(seen: _Seen) -> Turn | None:
 
 
 def _begun(seen: _Seen, nodes: Collection[TaskedNode]) -> Turn:
-    """The waiting nodes that may begin: as many as the proven nodes allow, and none to which `Workloads` objects."""
+    """The waiting nodes that may begin. The number grows with the proven nodes; `Workloads` may exclude a node."""
     if _drains(seen):
         return Turn()
     width = at_once(_proven(seen, nodes), seen.lineup.cap)

@@ -23,7 +23,7 @@ def csrs_by_node(csrs: Iterable[CertificateSigningRequest]) -> Mapping[str, Csrs
 
 
 def made_with(csr: CertificateSigningRequest) -> str:
-    """The SHA-256 of the client certificate that made the CSR; empty before Kubernetes 1.32, which does not record it."""
+    """The SHA-256 of the client certificate that made the CSR. Empty if it is not recorded (before Kubernetes 1.32)."""
     return certificate_id(csr.spec.extra.get(CREDENTIAL_ID, ()))
 
 

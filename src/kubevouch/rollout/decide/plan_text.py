@@ -17,9 +17,9 @@ EXPECTED = "expected a file written by `plan`"
 _NOT_SHOWN = re.compile(r"[^\t\n\r -~]")
 """Characters that a plan must not contain. A plan is ASCII, so that it hides nothing from a reviewer."""
 _LONGEST_SEEN = 500
-"""The most characters of the message about a refused plan."""
+"""The maximum length of the message about a refused plan."""
 _LARGEST_NODE = 256 * 1024
-"""The most bytes of a node's entry, since a plan may have thousands of nodes."""
+"""The maximum size of a node's entry in bytes, since a plan may have thousands of nodes."""
 
 
 def text_of(plan: Plan) -> str:

@@ -75,7 +75,7 @@ def not_the_node(planned: NodePlan, node: Node | None) -> str:
     known = {each.address for each in node.status.addresses}
     elsewhere = next((address for address in planned.dial if address not in known), "")
     return (
-        f"the plan would check this node at {elsewhere}, which is not an address of its Node"
+        f"the plan would check this node at {elsewhere}, which is not in the Node's status"
         if elsewhere
         else ""
     )
@@ -182,10 +182,10 @@ def recheck_not_ready(stands: NodeState) -> Recheck | None:
 
 
 def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
-    """The nodes that the run skips, and why. Empty unless the run has failed on one node and is armed on one.
+    """The nodes that the run skips, and why. Empty unless the run has failed on a node and some node is armed.
 
-    In that case the run begins no other node, but finishes the armed ones: no healthy node is
-    undone because of another.
+    In that case the run finishes the armed nodes and begins no other. So no healthy node is undone
+    because another one failed.
     """
     failed = [each.failure.format(node) for node, each in found.items() if each.failure]
     if not failed or not any(each.state in BEGUN for each in found.values()):

@@ -92,7 +92,7 @@ class NodeState(Explained):
     DONE = "done", "proven and committed, or healthy without a change"
     UNDONE = "undone", "restored, or undone before the run began: the run cannot begin on it again"
     FAILED = "failed", "the node's switch is overdue, the Node is not Ready, or an undo failed"
-    UNKNOWN = "unknown", "not known, for the reason in the same row"
+    UNKNOWN = "unknown", "unknown, for the reason in the same row"
 
 
 BEGUN = (NodeState.ARMED, NodeState.FAILED)
@@ -122,12 +122,12 @@ _MEANS = {
 
 
 _OVERDUE = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on the node"  # undo.sh (RestartSec)
-_CUT_OFF = "the undo was interrupted: once the switch is due, the node finishes it"
+_CUT_OFF = "the undo was interrupted; the node finishes it when the switch is due"
 LONG_AT_WORK = 60
 """Seconds that a switch may take to restart the kubelet and check that it stays up. Afterwards the
 switch counts as overdue."""
 _LONGEST_NAME = 255
-"""The most characters shown of a file's name or a state."""
+"""The maximum length of a file's name or a state that is shown."""
 
 
 class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
@@ -237,7 +237,7 @@ def _switch(run: RunFound, left: int | None) -> str:
 def with_the_lease(
     statuses: Iterable[RunOnNode], armed: Iterable[ArmedNode], now: datetime
 ) -> tuple[RunOnNode, ...]:
-    """Adds a note to each unreachable node that the Lease lists as armed. now: by the API server's clock."""
+    """Adds a note to each unreachable node that the Lease lists as armed. now: the API server's time."""
     known = {each.node: each for each in armed}
 
     def noted(status: RunOnNode) -> RunOnNode:

@@ -50,7 +50,7 @@ class TransactionState(StrEnum):
     """An undo did not restore everything. The run is still armed, and can be undone again."""
 
     NOTHING = "nothing"
-    """The run has changed nothing on this node. After a rollback or undo, it can no longer begin on it."""
+    """The run has changed nothing on this node. After a rollback or undo, it can no longer begin there."""
 
     BUSY = "busy"
     """Another call runs on this node. Retry."""
@@ -125,10 +125,10 @@ class NodeChange(msgspec.Struct, frozen=True):
     """The only line that differs in the new config.yaml; None if more than one line differs."""
 
     asks_anyhow: bool = False
-    """Whether a drop-in or a flag turns serverTLSBootstrap on. Then an undo cannot turn it off."""
+    """Whether a drop-in or a flag turns serverTLSBootstrap on, so that an undo cannot turn it off."""
 
     former_until: int = 0
-    """When the certificate that is moved aside expires, in Unix seconds; 0 if none is.
+    """When the certificate that is moved aside expires, in Unix seconds; 0 if none is moved.
     Until then an undo restores it even if the kubelet still requests certificates."""
 
 
