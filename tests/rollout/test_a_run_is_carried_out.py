@@ -172,7 +172,7 @@ async def test_a_node_that_joined_since_the_plan_is_named(dark: Acting) -> None:
     )
     result = await apply(await check(plan, dark.context), dark.context, QUICK)
     assert [each.node for each in result.left_out] == ["new"]
-    assert "has joined the cluster since the plan" in result.left_out[0].reason
+    assert "joined the cluster after the plan" in result.left_out[0].reason
     assert result.exit_code is ExitCode.COULD_NOT_TELL
 
 

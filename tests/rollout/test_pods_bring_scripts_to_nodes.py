@@ -218,7 +218,7 @@ async def test_what_no_pod_may_be_given_is_not_sent(pods: Pods) -> None:
     long = script("".join(os.urandom(SCRIPT_LIMIT).hex()))
     for what, at, why in (
         (HELLO, DialAddress("192.0.2.1", "node-1"), "not for an address"),
-        (long, None, "exceeds the pod.s limit of 96 KiB"),
+        (long, None, "exceeds 96 KiB"),
     ):
         with pytest.raises(NodeUnreachable, match=why):
             await pods.transport.run_script("node-1", what, timeout=60, at=at)

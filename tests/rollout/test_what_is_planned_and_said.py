@@ -243,7 +243,7 @@ OTHER = recorded("expired-control-plane").node
         (config_map(), [LeftOut("x", "it is NotReady")], [], "leaves out 1 node"),
         (config_map(), [], [OTHER], "does not cover 1 node"),
         (config_map("a: [\n"), [], [], "cannot be edited"),
-        (unread(), [], [], "this cluster has no such ConfigMap: kubeadm did not make the cluster"),
+        (unread(), [], [], "this cluster has none, since kubeadm did not make it"),
         (unread(Doubt(DoubtKind.FAILED, "forbidden")), [], [], "forbidden"),
     ],
 )

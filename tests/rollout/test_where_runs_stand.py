@@ -66,7 +66,7 @@ READ: dict[str, tuple[Any, ...]] = {
     "committed, and edited": (run("aaaa", "committed", whose=b"other", strays=(b"config.yaml",)), DONE, "", EDIT,
                               "set aside in /var/lib/kubelet/.kubevouch/aaaa/strays: config.yaml"),
     "undone": (run("aaaa", "undone", whose=b"before"), UNDONE, ""),
-    "barred": (run("aaaa", "barred"), UNDONE, "", "undone before the run began here; it will not begin again"),
+    "barred": (run("aaaa", "barred"), UNDONE, "", "undone before the run began here"),
     "of another version": (run("aaaa", "half"), NodeState.UNKNOWN, "", "a state unknown to this version"),
 }  # fmt: skip
 

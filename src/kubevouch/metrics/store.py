@@ -3,7 +3,7 @@
 Each result is frozen and from a single scrape. A successful scrape replaces the rows of the node
 and its pods. After failed scrapes the rows keep their own time, and are dropped once older than
 STALE_AFTER resolutions and one scrape's time-out. (metrics-server's pkg/storage drops them at
-once.) Then usage returns after two successful scrapes.
+once.) After that, usage returns with the second successful scrape.
 
 The API server decides which node runs a pod, at the time of reading. Another node's report of that
 pod is never served.

@@ -55,9 +55,9 @@ class FetchFailed(KubeletError):
     """The fetch failed.
 
     reason: the value of a FailureKind or x509.VerifyReason, or one of these. "http-401",
-    "http-403", "http-404", "http-5xx", "http-other": the response's status, complete in `text`.
+    "http-403", "http-404", "http-5xx", "http-other": the response's status, which `text` contains.
     "no-answer": the connection broke during HTTP, or the response is invalid. "too-large": the page
-    is too long. "deadline": the time ran out. A kubelet cannot choose other reasons, since they
+    is too long. "deadline": the time ran out. A kubelet cannot cause other reasons, since reasons
     become labels of metrics. text: as metrics-server logs it, truncated if very long. chain: the
     certificates of an unverified peer.
     """

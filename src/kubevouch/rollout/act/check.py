@@ -74,14 +74,13 @@ from kubevouch.rollout.errors import LeadsOn, NothingApplicable, StoppedBefore, 
 
 _AT_ONCE = 16
 _NOT_WELL = (
-    "was healthy when the plan was made, but now serves no verifiable certificate of its own: "
-    "make a new plan"
+    "was healthy in the plan, but serves no verifiable certificate of its own now: make a new plan"
 )
 _SAID = {
     NodeState.UNTOUCHED: "is as planned",
     NodeState.ARMED: "was begun by this run, which continues with it",
     NodeState.DONE: "needs nothing",
-    NodeState.FAILED: "was changed by this run, and its Node is not Ready: the run undoes the change",
+    NodeState.FAILED: "was changed by this run and is not Ready: the run undoes the change",
 }
 
 

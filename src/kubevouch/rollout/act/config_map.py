@@ -80,7 +80,7 @@ def cut_off_at(plan: ConfigMapPlan | None) -> ConfigMapResult:
     if plan is None:
         return ConfigMapResult()
     return ConfigMapResult(
-        f"{_named(plan)}: stopped at once; the ConfigMap may have been written", failed=True
+        f"{_named(plan)}: stopped at once; it may have been written", failed=True
     )
 
 
@@ -115,7 +115,7 @@ async def _replace(
         }
         await api.patch(CONFIG_MAPS, plan.name, patch, NAMESPACE, resource_version=version)
     except Conflict:
-        why = "somebody else changed the ConfigMap at the same moment"
+        why = "somebody else changed it at the same moment"
         return ConfigMapResult(f"{_named(plan)}: {why}", failed=True)
     except KubeError as error:
         return ConfigMapResult(str(error), failed=True, forbidden=isinstance(error, Forbidden))

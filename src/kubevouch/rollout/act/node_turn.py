@@ -83,7 +83,7 @@ class NodeTurns:
                 why = await self._ill(name)
                 said, patience = f"not healthy after soak: {why}", _PATIENCE
             except KubevouchError as error:
-                why = said = f"cannot tell whether the node is healthy after its soak: {error}"
+                why = said = f"cannot tell whether the node is healthy after soak: {error}"
                 patience = self.timeouts.gates
                 self.context.progress.waiting(name, f"a check after its soak ({error})")
             if not why:

@@ -244,7 +244,7 @@ def _why_not_sent(script: Script[T], packed: str, at: DialAddress | None) -> str
         return "a pod is created for its node's name, not for an address"
     if len(packed) > SCRIPT_LIMIT:
         limit = f"{SCRIPT_LIMIT // 1024} KiB"
-        return f"the packed {script.name} script exceeds the pod's limit of {limit}: use --via ssh"
+        return f"the packed {script.name} script exceeds {limit}: use --via ssh"
     return ""
 
 

@@ -35,7 +35,7 @@ def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -
     if not written.client_certificates or found & written.client_certificates:
         return ""
     return (
-        "the answer by pod has another client certificate than this node's pin; if it is the "
+        "the pod's answer has another client certificate than this node's pin; if it is the "
         f"node's own, pin it: kubevouch approver pin {node} --via ssh"
     )
 
@@ -52,7 +52,7 @@ def asked_for_again(
         if at := listed.known(KnownOfNode(live_node(node))).doubted:
             found[node.name] = (
                 "somebody else has requested a client certificate for this node's name "
-                f"({at:%Y-%m-%d %H:%M:%S} UTC): by pod nobody can tell which machine answers; "
+                f"({at:%Y-%m-%d %H:%M:%S} UTC), so a pod may run on another machine; "
                 "use --via ssh for this node"
             )
     return found

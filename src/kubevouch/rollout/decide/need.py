@@ -195,7 +195,7 @@ def _rewrite(facts: MachineFacts) -> Rewrite:
         )
     if seed_pair(survey) is None:
         raise _CannotBePlannedError(
-            f"{pki.text_path} has no key pair (kubelet.crt, kubelet.key) for the seed; "
+            f"{pki.text_path} has no key pair (kubelet.crt, kubelet.key); "
             "a kubelet creates one when it starts without serverTLSBootstrap"
         )
     edit = set_in_document(facts.files.document)

@@ -272,7 +272,7 @@ def joined_since(plan: Plan, nodes: Iterable[Node]) -> tuple[LeftOut, ...]:
     """Nodes that were created after the plan."""
     known = {each.node for each in plan.nodes} | {each.node for each in plan.left_out}
     return tuple(
-        LeftOut(node.name, f"the node has joined the cluster since the plan was made; {NEW_PLAN}")
+        LeftOut(node.name, f"the node joined the cluster after the plan was made; {NEW_PLAN}")
         for node in nodes
         if node.name not in known
         and node.metadata.creation_timestamp is not None

@@ -90,7 +90,7 @@ class NodeState(Explained):
         "changed (or may be) but not committed: the node's switch undoes an unproven change",
     )
     DONE = "done", "proven and committed, or healthy without a change"
-    UNDONE = "undone", "restored, or undone before the run began: the run cannot begin on it again"
+    UNDONE = "undone", "restored, or undone before the run began; the run cannot begin again"
     FAILED = "failed", "the node's switch is overdue, the Node is not Ready, or an undo failed"
     UNKNOWN = "unknown", "unknown, for the reason in the same row"
 
@@ -117,7 +117,7 @@ _MEANS = {
     "verified": "proven; the commit is not finished",
     "committed": "",
     "undone": "",
-    "barred": "undone before the run began here; it will not begin again",
+    "barred": "undone before the run began here",
 }
 
 
