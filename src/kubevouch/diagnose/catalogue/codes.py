@@ -81,7 +81,7 @@ class Code(StrEnum):
 
 
 class Section(StrEnum):
-    """A section of a report: the codes with the same first digit. The order is the report's."""
+    """A section of a report: the codes with the same first digit. Reports keep this order."""
 
     METRICS_API = "1"
     REACHING_KUBELETS = "2"

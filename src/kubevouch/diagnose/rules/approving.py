@@ -111,7 +111,7 @@ def others_beside_ours(evidence: Evidence) -> Iterator[Finding]:
     others = [each for each in names if each != OUR_APPROVER]
     if others and OUR_APPROVER in names:
         verb = "decides" if len(others) == 1 else "decide"
-        title = f"{named(others)} {verb} serving CSRs, too, and our approver cannot block another one's approvals"
+        title = f"{named(others)} {verb} serving CSRs, too, and our approver cannot block that"
         yield finding(Code.OTHERS_APPROVE_BESIDE_OURS, title, subjects=others)
 
 

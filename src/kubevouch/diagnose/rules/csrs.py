@@ -47,7 +47,8 @@ _WHERE_TO_LOOK = {
     "mend": (
         f"scale the Deployment up if it has 0 replicas: `{_KUBECTL} scale {_DEPLOYMENT} "
         f"--replicas=1`. Otherwise that output and `{_KUBECTL} logs {_DEPLOYMENT}` show why no pod "
-        "runs or leads. A new pod waits 15 s for the Lease of a dead leader. Until then `kubevouch csr approve NAME --against-approver` applies the same policy"
+        "runs or leads. A new pod waits 15 s for the Lease of a dead leader. Until then "
+        "`kubevouch csr approve NAME --against-approver` applies the same policy"
     ),
 }
 _ISSUE_PATIENCE = timedelta(minutes=1)

@@ -57,8 +57,8 @@ class FetchFailed(KubeletError):
     reason: the value of a FailureKind or x509.VerifyReason, or one of these. "http-401",
     "http-403", "http-404", "http-5xx", "http-other": the response's status, which `text` contains.
     "no-answer": the connection broke during HTTP, or the response is invalid. "too-large": the page
-    is too long. "deadline": the time ran out. A kubelet cannot cause other reasons, since reasons
-    become labels of metrics. text: as metrics-server logs it, truncated if very long. chain: the
+    is too long. "deadline": the time ran out. There are no other reasons, since each becomes a
+    label of our metrics. text: as metrics-server logs it, truncated if very long. chain: the
     certificates of an unverified peer.
     """
 

@@ -46,7 +46,7 @@ class RolloutContext:
     """The context of a run.
 
     stop: returns True once the operator has asked to stop after the current nodes. random_serial:
-    returns a random number of the given number of bits.
+    returns a random number with the given number of bits.
     """
 
     api: ApiClient

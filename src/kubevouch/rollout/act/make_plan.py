@@ -231,7 +231,7 @@ def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
 def _why_nobody_approves(evidence: Evidence) -> str:
     """What happens while no approver works, and how to install or repair one."""
     stalls = (
-        "rotations stall at 70 to 90 % of a certificate's life, and its expiry breaks the port "
+        "rotations stall at 70 to 90 % of a certificate's life, and TLS fails when it expires "
         f"({Code.ROTATION_WILL_STALL})"
     )
     if ours := evidence.our_approver.value:

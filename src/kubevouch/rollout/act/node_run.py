@@ -241,7 +241,7 @@ class NodeRun:
     async def _committed(self, began: float) -> tuple[NodeState, str]:
         answer = await self._insist(TransactionStep.COMMIT, began)
         if answer is None:
-            why = f"the node passed every gate, but could not be reached to commit; {_SET}"
+            why = f"every gate passed, but the node could not be reached to commit; {_SET}"
             return NodeState.ARMED, why
         if answer.outcome is TransactionState.COMMITTED:
             return NodeState.DONE, ""

@@ -48,8 +48,8 @@ def what_is_left_armed(
         for each in armed
     )
     return (
-        f"{each}; to continue the run before that: `{line(again)}`; to undo all nodes of the "
-        f"run: `{line([*UNDO, armed[0].run])}`"
+        f"{each}; to continue before that: `{line(again)}`; to undo the run: "
+        f"`{line([*UNDO, armed[0].run])}`"
     )
 
 

@@ -224,7 +224,7 @@ def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
 
 
 def _finishes(seen: _Seen) -> Turn | None:
-    """Begins all nodes that an earlier attempt has begun at once, since their switches will fire."""
+    """Begins, all at once, the nodes that an earlier attempt has begun, since their switches will fire."""
     nodes = seen.lineup.of(*BEGUN)
     if waits := seen.waits(nodes):
         return Turn(begin=tuple(each.node for each in waits))

@@ -92,7 +92,7 @@ class NodeState(Explained):
     DONE = "done", "proven and committed, or healthy without a change"
     UNDONE = "undone", "restored, or undone before the run began; the run cannot begin again"
     FAILED = "failed", "the node's switch is overdue, the Node is not Ready, or an undo failed"
-    UNKNOWN = "unknown", "unknown, for the reason in the same row"
+    UNKNOWN = "unknown", "the reason is in the same row"
 
 
 BEGUN = (NodeState.ARMED, NodeState.FAILED)
