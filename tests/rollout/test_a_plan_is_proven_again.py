@@ -75,7 +75,7 @@ def test_another_armed_run_stops_it_whatever_is_served(
     seen = recorded("healthy-worker", {"runs": runs})
     found = recheck(planned(seen, change), RUN, seen.facts())
     assert found.state is NodeState.UNKNOWN
-    assert "is not proven yet" in found.why
+    assert "is not verified yet" in found.why
     assert f"kubevouch undo {runs[0][0]}" in found.why
 
 

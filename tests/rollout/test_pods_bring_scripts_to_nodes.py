@@ -240,7 +240,7 @@ async def test_what_refuses_a_pod_is_named_with_what_to_do(pods: Pods, message: 
     with pytest.raises(NodeUnreachable) as raised:
         await pods.transport.run_script("node-1", HELLO, timeout=60)
     assert message.split(":", maxsplit=1)[0] in str(raised.value)
-    assert "choose another with --pod-namespace" in str(raised.value)
+    assert "choose one with --pod-namespace" in str(raised.value)
 
 
 @pytest.mark.parametrize("made", [True, False])

@@ -64,7 +64,7 @@ class NodeRun:
     back."""
 
     is_overtaken: bool = field(default=False, init=False)
-    """Whether the node's switch was due before the node was proven."""
+    """Whether the node's switch was due before the node was verified."""
 
     pid: int = field(default=0, init=False)
     """The kubelet's PID after the run's restart; 0 if unknown."""
@@ -86,7 +86,7 @@ class NodeRun:
             self.reached(None)
             state, how = await self._undone(began)
             if state is NodeState.DONE:  # an earlier attempt was interrupted during the commit
-                state, how = NodeState.UNKNOWN, "the node was proven and is committed"
+                state, how = NodeState.UNKNOWN, "the node was verified and is committed"
             return state, why_of(why, how)
 
         return await self._ended(putting_back)
@@ -141,7 +141,9 @@ class NodeRun:
         assert fires is not None
         self.is_overtaken = True
         self.reached(None)
-        self._step(f"the node's switch was due at {fires:%H:%M:%S} UTC, before the node was proven")
+        self._step(
+            f"the node's switch was due at {fires:%H:%M:%S} UTC, before the node was verified"
+        )
         state, how = await self._undone(self.observer.context.clock.monotonic())
         waited_for = f"{missing.gate}: {missing.text}" if missing else ""
         return state, why_overtaken(fires, since, waited_for, how)

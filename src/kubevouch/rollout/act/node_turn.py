@@ -1,4 +1,4 @@
-"""One node's turn in a run: records the former state, changes the node, approves its CSR, and proves it."""
+"""One node's turn in a run: records the former state, changes the node, approves its CSR, and verifies it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -195,7 +195,7 @@ def state_of_run(survey: NodeSurvey, run: str) -> str:
 
 
 def armed_runs(survey: NodeSurvey) -> tuple[SurveyedRun, ...]:
-    """The runs that have begun on this node and not ended. Their dead-man's switches will undo them, or commit proven ones."""
+    """The runs that have begun on this node and not ended. Their dead-man's switches will undo them, or commit verified ones."""
     return tuple(each for each in survey.runs if each.is_armed)
 
 
@@ -203,9 +203,13 @@ def said_of_armed(survey: NodeSurvey, run: SurveyedRun) -> str:
     """A message about what an armed run has done, and when its switch undoes or commits it."""
     name = run.run.decode(errors="replace")
     done, ends, ended = (
-        ("has changed this node and was proven, but is not committed", "commits it", "committed it")
+        (
+            "has changed this node and was verified, but is not committed",
+            "commits it",
+            "committed it",
+        )
         if run.state == b"verified"
-        else ("has changed this node and is not proven yet", "undoes it", "undone it")
+        else ("has changed this node and is not verified yet", "undoes it", "undone it")
     )
     at = f"{datetime.fromtimestamp(run.fires, UTC):%Y-%m-%d %H:%M:%S} UTC by the node's clock"
     when = f"{ends} at {at}"  # no "in 140 s": a plan is read later than it was made

@@ -1,6 +1,6 @@
 """Decides what a node needs, from a survey and the served certificate. Pure.
 
-A node with an armed run never counts as healthy: that run must be proven or undone first.
+A node with an armed run never counts as healthy: that run must be finished or undone first.
 """
 
 import hashlib

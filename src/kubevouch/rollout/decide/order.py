@@ -64,7 +64,7 @@ class Workloads:
     def objection(self, node: str, active: Collection[str], lately: Collection[str]) -> str:
         """Why the node may not begin now; empty if it may.
 
-        active: nodes that have begun and are not proven. lately: the active nodes, and nodes that
+        active: nodes that have begun and are not verified. lately: the active nodes, and nodes that
         finished in the last two minutes.
         """
         if self.unread and active:
@@ -285,7 +285,7 @@ def _control_planes(seen: _Seen) -> Turn | None:
 
 
 def _begun(seen: _Seen, nodes: Collection[TaskedNode]) -> Turn:
-    """The waiting nodes that may begin. The number grows with the proven nodes; `Workloads` may exclude a node."""
+    """The waiting nodes that may begin. The number grows with the verified nodes; `Workloads` may exclude a node."""
     if _drains(seen):
         return Turn()
     width = at_once(_proven(seen, nodes), seen.lineup.cap)
@@ -309,7 +309,7 @@ def _free(seen: _Seen, width: int) -> int:
 
 
 def _proven(seen: _Seen, nodes: Collection[TaskedNode]) -> int:
-    """How many of the nodes this run has begun and proven since the last failure."""
+    """How many of the nodes this run has begun and verified since the last failure."""
     since = _failure(seen)
     done = [seen.course(each) for each in seen.those(nodes, NodeState.DONE)]
     return sum(each.began is not None and (since is None or each.began > since) for each in done)

@@ -87,9 +87,9 @@ class NodeState(Explained):
     UNTOUCHED = "untouched", "not begun, or interrupted before any change"
     ARMED = (
         "armed",
-        "changed (or may be) but not committed: the node's switch undoes an unproven change",
+        "changed (or may be) but not committed: the node's switch undoes an unverified change",
     )
-    DONE = "done", "proven and committed, or healthy without a change"
+    DONE = "done", "verified and committed, or healthy without a change"
     UNDONE = "undone", "restored, or undone before the run began; the run cannot begin again"
     FAILED = "failed", "the node's switch is overdue, the Node is not Ready, or an undo failed"
     UNKNOWN = "unknown", "the reason is in the same row"
@@ -113,8 +113,8 @@ _MEANS = {
     "prepared": "nothing was changed",
     "armed": "the files are being changed",
     "written": "the files are changed, but the kubelet is not restarted yet",
-    "restarted": "changed and restarted, not proven yet",
-    "verified": "proven; the commit is not finished",
+    "restarted": "changed and restarted, not verified yet",
+    "verified": "verified; the commit is not finished",
     "committed": "",
     "undone": "",
     "barred": "undone before the run began here",
