@@ -167,7 +167,7 @@ async def test_a_node_whose_record_is_taken_away_while_it_is_changed_is_not_gone
     result = await apply(checked, here.context, QUICK)
     first, second = result.nodes
     assert (first.state, second.state) == (NodeState.UNKNOWN, NodeState.UNTOUCHED)
-    assert first.why.endswith("this run began on the node, but has no record on it")
+    assert first.why.endswith("the node has lost its record of this run")
     assert (result.undo, result.exit_code) == ("kubevouch undo abcd", ExitCode.STOPPED)
     assert not [
         name for host, name in here.machines.ran if "transaction" in name and host != WORKER

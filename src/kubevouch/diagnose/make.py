@@ -74,7 +74,7 @@ def finding(
     """Makes a finding with this code. details: further values for the definition's templates.
 
     Raises:
-        KeyError: a template names a missing detail.
+        KeyError: a template uses a missing detail.
     """
     definition, about = CATALOGUE[code], tuple(subjects)
     values = {

@@ -77,7 +77,7 @@ class Page(msgspec.Struct, frozen=True, eq=False):
 def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None, Page]:
     """Reads a page in steps of a few milliseconds, yielding in between. Returns its measurements.
 
-    where: names the kubelet in errors. requested_ms: when the page was requested, in milliseconds
+    where: the kubelet, for errors. requested_ms: when the page was requested, in milliseconds
     since 1970. If a series is repeated, the last one counts.
 
     Raises:

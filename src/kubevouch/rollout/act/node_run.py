@@ -29,7 +29,7 @@ from kubevouch.rollout.decide.transaction import (
 from kubevouch.rollout.errors import NotTheHolder
 
 _SET = "the switch was set; its result is unknown"
-_NO_RECORD = "this run began on the node, but has no record on it"
+_NO_RECORD = "the node has lost its record of this run"
 _PAUSE = 1.0
 _RETRY = 5.0
 _NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)

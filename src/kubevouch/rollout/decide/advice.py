@@ -153,7 +153,7 @@ class WayToNodes:
     ssh_user: str = ""
 
     @property
-    def said_again(self) -> list[str]:
+    def flags(self) -> list[str]:
         """The kubevouch flags for the same ssh configuration and login name."""
         config = ["--ssh-config", self.ssh_config] if self.ssh_config else []
         return [*config, *(["--ssh-user", self.ssh_user] if self.ssh_user else [])]

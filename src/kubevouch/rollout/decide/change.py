@@ -31,7 +31,7 @@ _STORED = (
     ("kubelet-server-current.pem", "kubelet-server-current.pem"),
     ("kubelet-server.crt", "kubelet-server.key"),
 )
-"""Where a starting kubelet looks for its serving certificate and key: first an issued pair, then a pair that somebody has installed."""
+"""Where a starting kubelet looks for its serving certificate and key: first an issued pair, then a pair that an administrator has installed."""
 
 
 def seed_of(

@@ -199,7 +199,7 @@ def armed_runs(survey: NodeSurvey) -> tuple[SurveyedRun, ...]:
     return tuple(each for each in survey.runs if each.is_armed)
 
 
-def said_of_armed(survey: NodeSurvey, run: SurveyedRun) -> str:
+def armed_message(survey: NodeSurvey, run: SurveyedRun) -> str:
     """A message about what an armed run has done, and when its switch undoes or commits it."""
     name = run.run.decode(errors="replace")
     done, ends, ended = (

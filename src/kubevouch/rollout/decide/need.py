@@ -20,10 +20,10 @@ from kubevouch.node.script import node_text
 from kubevouch.rollout.decide.change import seed_pair
 from kubevouch.rollout.decide.machine import (
     StartFiles,
+    armed_message,
     armed_runs,
     not_the_machine,
     restart_pending,
-    said_of_armed,
 )
 from kubevouch.rollout.decide.plan import DiskChange, LeftOut
 from kubevouch.rollout.decide.restart_hazards import restart_hazards
@@ -103,7 +103,7 @@ def _need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
         name = run.run.decode(errors="replace")
         return LeftOut(
             facts.node,
-            f"{said_of_armed(survey, run)}; on the machine where the run began, kubevouch resume "
+            f"{armed_message(survey, run)}; on the machine where the run began, kubevouch resume "
             f"{name} continues it, and kubevouch undo {name} --node {facts.node} undoes it",
             armed_run=name,
         )
@@ -133,7 +133,7 @@ def _is_as_good_as_none(served: Served | None, node: str) -> bool:
 
 
 def serves_its_own(served: Served | None, node: str) -> bool:
-    """Whether the served certificate is trusted and names this node. Needs no survey."""
+    """Whether the served certificate is trusted and is for this node. Needs no survey."""
     leaf = served.dialled.leaf if served else None
     return _is_trusted(served) and leaf is not None and not misnamed(leaf, node)
 

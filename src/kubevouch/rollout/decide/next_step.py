@@ -105,7 +105,7 @@ def commands_of(
 
 
 def _way_there(plan: Plan) -> Iterator[str]:
-    yield from way_of(plan).said_again
+    yield from way_of(plan).flags
     if plan.ask_sudo_password:
         yield "--ask-sudo-password"
     if plan.pods:

@@ -3,7 +3,7 @@
 from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
 from kubevouch.kubelet.configuration import read_configuration
 from kubevouch.node.script import node_text
-from kubevouch.rollout.decide.machine import armed_runs, said_of_armed
+from kubevouch.rollout.decide.machine import armed_message, armed_runs
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.result import NodeResult, why_of
 from kubevouch.rollout.decide.run_status import NodeState
@@ -72,5 +72,5 @@ def _others_armed(run: str, seen: NodeSurvey) -> tuple[SurveyedRun, ...]:
 def _hint(node: NodePlan, run: str, seen: NodeSurvey) -> str:
     if runs := _others_armed(run, seen):
         name = runs[0].run.decode(errors="replace")
-        return f"{said_of_armed(seen, runs[0])}; kubevouch undo {name} --node {node.node} undoes that run"
+        return f"{armed_message(seen, runs[0])}; kubevouch undo {name} --node {node.node} undoes that run"
     return f"kubevouch status --node {node.node} shows the newest run on it"
