@@ -6,15 +6,13 @@ from math import inf
 
 from year.prometheus import Firing
 
-AFTER = 600.0
-"""Seconds for which an alert may go on after its cause."""
-
 
 @dataclass
 class Cause:
     """Something that is wrong from `begin` to `end` (seconds since 1970).
 
-    must: seconds until each of these alerts fires. may: others that it brings with it.
+    must: seconds until each of these alerts fires. may: others that it brings with it. after: seconds for which they may
+    go on when it is over.
     """
 
     name: str
@@ -22,10 +20,11 @@ class Cause:
     must: Mapping[str, float] = field(default_factory=dict)
     may: frozenset[str] = frozenset()
     end: float = inf
+    after: float = 600.0
 
     def explains(self, firing: Firing) -> bool:
         """Whether the alert tells of it."""
-        during = self.begin <= firing.begin and firing.end <= self.end + AFTER
+        during = self.begin <= firing.begin and firing.end <= self.end + self.after
         return during and (firing.name in self.must or firing.name in self.may)
 
 

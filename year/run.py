@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from kubevouch.kube.backoff import LONGEST
 from kubevouch_lab.cluster.site import Host
 from tests.support.api_connection import RefusedRequest, path_of
 from year.causes import Cause
@@ -115,10 +116,10 @@ class Year:
             time.sleep(_PAUSE / 2)
 
     @contextmanager
-    def cause(self, name: str, *may: str, **must: float) -> Iterator[Cause]:
-        """Something is wrong while the block lasts. must: minutes."""
+    def cause(self, name: str, *may: str, after: float = 10.0, **must: float) -> Iterator[Cause]:
+        """Something is wrong while the block lasts. must and after: minutes."""
         seconds = {alert: 60 * minutes for alert, minutes in must.items()}
-        cause = Cause(name, self.clock.now(), seconds, frozenset(may))
+        cause = Cause(name, self.clock.now(), seconds, frozenset(may), after=60 * after)
         self.causes.append(cause)
         try:
             yield cause
@@ -188,7 +189,9 @@ class Year:
             while (left := end - self.clock.now()) > 0:
                 self.leap(min(left, stride))
             self.cluster.do("end-outage")
-            time.sleep(5)
+            time.sleep(
+                LONGEST
+            )  # a watch that has failed for long begins anew after so many real seconds
         self.until_well()
 
     def leave(self, host: Host) -> None:
@@ -216,7 +219,9 @@ class Year:
     def firewall(self, host: Host) -> None:
         """A port does not answer for 40 minutes: the exporter dials each kubelet every 15."""
         must = {"KubevouchKubeletUnreachable": 30.0, "KubevouchScrapesFail": 20.0}
-        with self.cause("a kubelet's port does not answer", "KubevouchNodesWithoutMetrics", **must):
+        with self.cause(
+            "a kubelet's port does not answer", "KubevouchNodesWithoutMetrics", after=16, **must
+        ):
             self.cluster.do("firewall", node=host.name, closed=True)
             time.sleep(10)  # a scrape gives up after real seconds
             end = self.clock.now() + 2400
