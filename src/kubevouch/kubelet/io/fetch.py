@@ -41,9 +41,9 @@ LONGEST_KEPT: Final = 600.0
 LONGEST_UNVERIFIED: Final = 60.0
 """Seconds to keep an unverified connection. By then the kubelet may have a better certificate."""
 _LONGEST_TEXT: Final = 2000
-"""The longest error text in characters. A node can make its path, names and status very long, and each log line repeats them."""
+"""The maximum length of an error text in characters. A node can make its path, names and status very long, and each log line repeats them."""
 _GZIP_DIVISOR: Final = 4
-"""A gzip page's limit is a plain page's limit divided by this. Real pages shrink to between a quarter and a
+"""The size limit of a gzip page is that of a plain page, divided by this. Real pages shrink to between a quarter and a
 fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU, even if it decompresses to nothing."""
 _NAMED: Final = frozenset({401, 403, 404})
 """Statuses that have their own reason: the token, its permissions or the path is wrong."""

@@ -27,7 +27,7 @@ from kubevouch.rollout.decide.result import NodeResult
 from kubevouch.rollout.decide.run_status import NodeState
 
 _FRESH = 5.0
-"""Seconds after which shared workloads are read again before other nodes begin."""
+"""Before other nodes begin, shared workloads are read again if the last read is older than this, in seconds."""
 _LOOK = 1.0
 """Seconds between checks whether the operator wants to stop."""
 _COUNTS_AS = {NodeState.UNTOUCHED: NodeState.UNDONE, NodeState.ARMED: NodeState.UNKNOWN}
@@ -65,7 +65,7 @@ class FleetRun:
         self._news = asyncio.Event()
 
     async def run(self) -> None:
-        """Runs all nodes. Returns when all are finished, or when no other may begin and the current ones are finished."""
+        """Runs all nodes. Returns once no node is in progress and no other may begin."""
         try:
             async with asyncio.TaskGroup() as group:
                 while (turn := await self._turn()) is not None:

@@ -68,7 +68,7 @@ class LeaseHold:
         self._ours = raw.read().spec
         self._say = say
         self.lost: NotTheHolder | None = None
-        """Set when the Lease is known to be lost. Names the run that holds it now."""
+        """Set when the Lease is known to be lost. The error names the run that holds it now."""
         self._writing = asyncio.Lock()
         found, run = _seen(raw, api).armed, self._ours.holder_identity.split(" ")[0]
         self.armed = {each.node: each for each in found if each.run == run}

@@ -60,8 +60,8 @@ class NodeRun:
     """Called with the gate that the node waits for, or None when a gate has failed."""
 
     for_good: bool = field(default=False, init=False)
-    """Whether the policy rejects an approved CSR or certificate of the node. No undo takes that
-    back."""
+    """Whether the policy rejects an approved CSR or certificate of the node. An undo cannot
+    change that."""
 
     is_overtaken: bool = field(default=False, init=False)
     """Whether the node's switch was due before the node was verified."""

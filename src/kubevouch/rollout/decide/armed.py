@@ -74,7 +74,7 @@ def is_at_work(fires: datetime | None, now: datetime) -> bool:
 def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -> str:
     """A message for a node whose switch was due before the node was verified.
 
-    since: when this run began or continued on the node. waited_for: the pending gate; empty if no
+    since: when this run began or resumed the change. waited_for: the pending gate; empty if no
     gate was checked. how: the reason in the answer to the rollback.
     """
     by_itself = how == UNDONE_BEFORE

@@ -67,7 +67,7 @@ class GateEvidence:
     approved_here: frozenset[str]
     served: tuple[Served, ...]
     api_path: str | None
-    """The error of a request to the kubelet through the API server; None if it succeeded or is forbidden."""
+    """The error of a request to the kubelet through the API server; None if the request succeeded or is forbidden."""
 
     ready: str | None
     metrics_not_asked: str

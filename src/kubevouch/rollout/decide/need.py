@@ -70,7 +70,7 @@ class Rewrite:
 
 
 class _CannotBePlannedError(Exception):
-    """Why no plan can contain the node. leads_on: what helps."""
+    """Why no plan can contain the node. leads_on: the advice."""
 
     def __init__(self, why: str, leads_on: LeadsOn = LeadsOn.NODE) -> None:
         super().__init__(why)

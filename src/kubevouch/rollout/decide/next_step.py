@@ -113,7 +113,7 @@ def _way_there(plan: Plan) -> Iterator[str]:
 
 
 def words_of(word: OperatorWord) -> Iterator[str]:
-    """The operator's statements as flags."""
+    """The command-line flags for this OperatorWord."""
     for domain in word.domains:
         yield from ("--cluster-domain", domain)
     for network in word.service_networks:

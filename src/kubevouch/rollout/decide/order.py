@@ -76,7 +76,7 @@ class Workloads:
 _LOST = (NodeState.FAILED, NodeState.UNKNOWN)
 _APPROVALS = 8
 _SETTLES = 120.0
-"""How long the restart of a finished node may explain unready pods, in seconds."""
+"""How long unready pods may be due to a finished node's restart, in seconds."""
 _LOOK = 5.0
 """Seconds after which shared workloads are read again."""
 
@@ -93,7 +93,7 @@ class Course:
     state: NodeState = NodeState.UNTOUCHED
     gate: ProofGate | None = ProofGate.ANSWERS
     began: float | None = None
-    """When this run began the node; None if it has not."""
+    """When this run began to change the node; None if it has not begun."""
 
     ended: float = 0.0
     soaked: bool = False
@@ -224,7 +224,7 @@ def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
 
 
 def _finishes(seen: _Seen) -> Turn | None:
-    """Begins, all at once, the nodes that an earlier attempt has begun, since their switches will fire."""
+    """Continues all nodes that an earlier attempt has begun, without a limit, since their switches will fire."""
     nodes = seen.lineup.of(*BEGUN)
     if waits := seen.waits(nodes):
         return Turn(begin=tuple(each.node for each in waits))

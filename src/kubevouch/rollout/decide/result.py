@@ -32,8 +32,8 @@ class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """Whether the run skipped the node at its turn: missing, not Ready, or another version."""
 
     for_good: bool = False
-    """Whether the policy rejects an approved CSR or certificate of the node, which no undo takes
-    back."""
+    """Whether the policy rejects an approved CSR or certificate of the node, which an undo
+    cannot change."""
 
     settled: bool = False
     """For an undo: whether repeating the command would change nothing."""

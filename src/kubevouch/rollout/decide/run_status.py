@@ -39,7 +39,7 @@ class RunFound(msgspec.Struct, frozen=True):
     """The path of the run's config.yaml; empty if the run has none."""
 
     whose: bytes
-    """What the config.yaml holds now: the text of the `run`, the text `before` it, or `other`.
+    """Which text is in config.yaml now: `run` (the run's), `before` (as before the run) or `other`.
     Empty if unknown."""
 
     strays: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=100)]
@@ -82,7 +82,7 @@ def status_script(
 
 
 class NodeState(Explained):
-    """How far a run has come on a node. All verbs use these states."""
+    """How far a run has come on a node. All commands use these states."""
 
     UNTOUCHED = "untouched", "not begun, or interrupted before any change"
     ARMED = (
