@@ -103,7 +103,7 @@ class MetricsStore:
 
     @property
     def node_points(self) -> int:
-        """How many nodes have two measurements. metric-storage-ready fails if none has (0.9)."""
+        """How many nodes have two measurements. metric-storage-ready fails if none has, as in metrics-server 0.9."""
         return sum(window.prev is not None for window in self._fresh())
 
     @property

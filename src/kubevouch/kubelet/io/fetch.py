@@ -1,4 +1,4 @@
-"""Fetches a page from a kubelet with a token, after verifying that its certificate is that node's.
+"""Fetches a page from a kubelet with a token, after verifying the kubelet's certificate.
 
 Three checks come before the token or any byte of HTTP: OpenSSL verifies chain and name, we verify
 both by Go's rules, and the certificate must name exactly this node (`misnamed`). A kubelet with a
@@ -238,7 +238,8 @@ class KubeletClient:
     def _not_the_node(self, url: str, error: IdentityRefused) -> FetchFailed:
         """The failure for a peer that our own verification rejected.
 
-        If the caller had a variable `cause`, it would form a reference cycle with the traceback.
+        This is a separate method, since a local variable for the cause would form a reference cycle
+        with the traceback.
         """
         cause = error.__cause__
         reason = cause.reason if isinstance(cause, PeerRefused) else str(FailureKind.WRONG_IDENTITY)

@@ -78,7 +78,7 @@ _NOT_WELL = (
 )
 _SAID = {
     NodeState.UNTOUCHED: "is as planned",
-    NodeState.ARMED: "was begun by this run, which continues with it",
+    NodeState.ARMED: "was begun by this run, which now continues",
     NodeState.DONE: "needs nothing",
     NodeState.FAILED: "was changed by this run and is not Ready: the run undoes the change",
 }

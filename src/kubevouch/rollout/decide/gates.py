@@ -170,7 +170,7 @@ def _served(evidence: GateEvidence) -> _Judged:
 def _api_path(evidence: GateEvidence) -> _Judged:
     if evidence.api_path is not None:
         return Outcome.CANNOT_TELL, evidence.api_path
-    return Outcome.PASS, "/healthz answered, or may not be read"
+    return Outcome.PASS, "/healthz answered, or is forbidden"
 
 
 def _ready(evidence: GateEvidence) -> _Judged:

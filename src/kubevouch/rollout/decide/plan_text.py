@@ -62,7 +62,7 @@ def _problem(plan: Plan) -> str:
     names = [node.node for node in plan.nodes]
     keyless = next((node.node for node in plan.nodes if not node.host_key), "")
     found = {
-        "the plan names no node": not names and not plan.left_out,
+        "the plan has no node": not names and not plan.left_out,
         "the plan lists a node twice": len(set(names)) != len(names),
         f"{keyless}: no ssh host key": plan.via == "ssh" and keyless,
         f"{plan.ssh_user!r} {NO_LOGIN}": plan.ssh_user and not is_login(plan.ssh_user),

@@ -54,7 +54,7 @@ class Recheck:
 
 _FAILURES = {
     NodeState.FAILED: "was begun on {}, whose Node is not Ready",
-    NodeState.DONE: "was done on {}, whose Node is not Ready",
+    NodeState.DONE: "was finished on {}, whose Node is not Ready",
     NodeState.UNDONE: "was undone on {}",
 }
 
