@@ -2,4 +2,4 @@
 
 __version__ = "0.1.0.dev0"
 PUBLISHED_IMAGE = ""
-"""This version's image as NAME@sha256:DIGEST, set by a release that has a registry."""
+"""This version's image as NAME@sha256:DIGEST. Empty unless the release was published to a registry."""

@@ -7,7 +7,7 @@ hash of the name spreads the nodes evenly over each interval.
 from hashlib import blake2b
 
 PHASES = 64
-"""The number of scrape times per interval. Nodes with the same time are read back to back. That
+"""The number of scrape times per interval. Nodes with the same time are read back to back, which
 costs much less CPU, since code and data stay in the processor's caches."""
 SHORTEST_GAP = 0.5
 """The shortest time between two scrapes, as a fraction of the resolution. A kubelet measures every
@@ -23,8 +23,8 @@ def phase_of(name: str) -> float:
 def next_moment(phase: float, resolution: float, *, now: float, last: float) -> float:
     """The time of the next scrape, in seconds since 1970. resolution: seconds between two scrapes.
 
-    last: the scheduled time of the last scrape, ignored if the clock was set since. The result is
-    after `now`, and at least SHORTEST_GAP * resolution after `last`.
+    last: the scheduled time of the last scrape. The result is after `now`, and at least SHORTEST_GAP *
+    resolution after `last`. If `last` is far from `now`, the clock was changed, and `last` is ignored.
     """
     earliest = now
     if abs(now - last) < 2 * resolution:

@@ -11,7 +11,7 @@ class Explained(StrEnum):
     meaning: str
 
     def __new__(cls, word: str, meaning: str = "") -> Self:
-        """A member with a word and its meaning."""
+        """Creates a member from a word and its meaning."""
         member = str.__new__(cls, word)
         member._value_ = word
         member.meaning = meaning

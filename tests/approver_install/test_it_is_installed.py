@@ -117,7 +117,7 @@ async def test_a_second_install_pins_nobody_and_leaves_records_alone(
     lab.local.create(NODES, node("worker-9", "192.168.88.119"))
     before = everything(lab)
     ran = await kubevouch(*HELD, code=4)
-    assert "This command does not pin these nodes: worker-9." in ran.err
+    assert "Not pinned by this command: worker-9." in ran.err
     assert everything(lab) == before
 
 
@@ -360,7 +360,7 @@ async def test_an_approver_that_comes_back_has_the_pins_that_it_had(
         lab.local.create(LEASES, {"metadata": metadata, "spec": {"holderIdentity": "one"}})
         lab.local.delete(DEPLOYMENTS, NAME, SPACE)
     ran = await kubevouch(*HELD, code=4)
-    assert "This command does not pin these nodes: worker-2." in ran.err
+    assert "Not pinned by this command: worker-2." in ran.err
     assert pinned_nodes(lab) == {"cp-1", "worker-1"}
 
 

@@ -175,7 +175,7 @@ def test_apply_pins_what_its_plan_proved_and_the_approver_approves(
     assert cluster.kubevouch("approver", "pin", "--diff").code == 1
     plan = str(tmp_path / "plan.json")
     made = ended(cluster, 0, "plan", "-o", plan, *cluster.ssh_words())
-    assert "Pins     written for the approver before a kubelet sends its CSR: " in made.out
+    assert "Pins     written for the approver before any change: " in made.out
     assert "Notice   no approver runs here" not in made.out
     applied = ended(cluster, 0, "apply", plan, "--yes", "--soak", "1s")
     assert "pin 4 nodes for the approver" in applied.err

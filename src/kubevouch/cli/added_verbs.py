@@ -15,7 +15,7 @@ NOT_INSTALLED = {"lab": "run `pip install ./lab` in a checkout of kubevouch"}
 
 
 class VerbNotLoaded(KubevouchError):
-    """An entry point names a verb that cannot be imported."""
+    """The verb of an entry point cannot be imported."""
 
 
 def added_verbs() -> dict[str, EntryPoint]:

@@ -1,7 +1,7 @@
 """The entry point of the container image, `python -m kubevouch.cli.container`.
 
 If the first argument is a flag, as in metrics-server's manifests, our metrics server starts. Otherwise the arguments
-are an ordinary command line. The image has no shell for this.
+are an ordinary command line.
 """
 
 from collections.abc import Sequence

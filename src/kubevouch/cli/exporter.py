@@ -48,12 +48,12 @@ for each in server_commands("exporter"):
 @duration(
     "--interval",
     "15m",
-    "Time between two handshakes with a kubelet. A hash of the names spreads the kubelets over this time.",
+    "Time between two handshakes with a kubelet.",
     callback=_long_enough,
 )
 @duration("--timeout", "10s", "Timeout of one handshake.")
 @listening(8443)
-@logging("2 adds what is served, 3 each request")
+@logging("3 each request")
 def run(
     terminal: "Terminal",
     access: "ClusterAccess",

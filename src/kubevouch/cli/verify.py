@@ -42,7 +42,7 @@ _REPEATED_AFTER = 30.0
 @duration(
     "--wait",
     "0s",
-    "Retry until every check passes, for at most this time, such as 2m. The last retry may end later.",
+    "Retry until every check passes, for at most this time. The last retry may end later.",
 )
 def command(
     terminal: "Terminal",

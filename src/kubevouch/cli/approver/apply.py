@@ -1,4 +1,4 @@
-"""The steps of `install` and `upgrade` that only the approver has: pins, configuration, and a check for other approvers."""
+"""`approver install` and `upgrade`: pins, configuration, and a check for other approvers, in addition to the common steps."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -51,7 +51,7 @@ class InstallOptions(ApplyOptions):
 
 @dataclass(frozen=True)
 class _ClusterState:
-    """The state of the cluster before the install. has_led: whether our approver's Lease exists, so a pod has led."""
+    """The state of the cluster before the install. has_led: whether our approver's Lease exists, which the first leader creates."""
 
     present: Present
     approvers: Measured[tuple[Approver, ...]]
@@ -60,7 +60,7 @@ class _ClusterState:
 
     @property
     def is_first_install(self) -> bool:
-        """Whether this is the first install, or a repetition. Only then all nodes are pinned: later, a missing pin may be intended."""
+        """Whether this is a first install, or continues one that stopped halfway. Only these pin all nodes: later, a missing pin may be intended."""
         live = self.present.live
         begun = THE_ACCOUNT in live and not self.has_led
         return APPROVER.deployment not in live and (begun or not self.stored.pins)
@@ -122,7 +122,7 @@ def _print_other_approvers(terminal: Terminal, state: _ClusterState) -> None:
     others = [each for each in state.approvers.or_else(()) if each.name != OUR_APPROVER]
     for each in others:
         who = "Another approver runs" if each.running else "Another approver is installed"
-        cannot = "Our approver cannot hold CSRs that the other one approves: see docs/approver.md"
+        cannot = "It can approve CSRs that ours holds: see docs/approver.md"
         terminal.note(one_line(f"{who}: {each.name} ({each.evidence}). {cannot}."))
     if state.approvers.doubt:
         why = state.approvers.doubt.text
@@ -148,7 +148,7 @@ def _pins(
     """In a first install, prints a table of proposed pins and returns the step that writes them. Otherwise lists unpinned nodes."""
     nodes = state.not_pinned
     if options.pins and state.is_first_install and nodes:
-        terminal.out("The nodes of the cluster, and their proposed pins:")
+        terminal.out("Nodes, and their proposed pins:")
         looked = pinning.look(terminal, access, nodes, {})
         pinning.show(terminal, looked)
         pins = [each.pin for each in looked.found if each.writes]
@@ -158,5 +158,5 @@ def _pins(
         more = f" and {len(nodes) - 5} more" if len(nodes) > 5 else ""
         hint = terminal.hint("kubevouch approver pin --diff")
         names = f"{', '.join(nodes[:5])}{more}"
-        terminal.note(one_line(f"This command does not pin these nodes: {names}. See: {hint}"))
+        terminal.note(one_line(f"Not pinned by this command: {names}. See: {hint}"))
     return More()

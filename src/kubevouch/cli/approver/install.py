@@ -1,4 +1,4 @@
-"""`approver install`, `upgrade` and `remove`: show every change, ask, then apply or delete the manifests of deploy/approver."""
+"""`approver install`, `upgrade` and `remove`: show every change, ask, then apply or delete the manifests in deploy/approver."""
 
 from typing import TYPE_CHECKING, Any
 

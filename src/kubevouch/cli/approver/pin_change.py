@@ -220,7 +220,7 @@ def remove(
     if without := [node for node in chosen if node not in stored.pins]:
         terminal.out(f"Nothing to do for {', '.join(without)}: not pinned.")
     if pinned:
-        what = f"remove the pins of {', '.join(pinned)}: the approver then holds the nodes' CSRs, unless another source knows the nodes"
+        what = f"remove the pins of {', '.join(pinned)}: the approver then holds CSRs of nodes that no other source lists"
         terminal.confirm(f"{what}, on {named(access)}", yes=yes)
         entries = [
             PinEntry(name, node, text, None)

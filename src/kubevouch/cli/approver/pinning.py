@@ -37,7 +37,7 @@ _UNPINNED: Final = (PinState.UNREADABLE, PinState.NOTHING)
 
 @dataclass(frozen=True)
 class NamedCertificates:
-    """Client certificates of nodes. of: the SHA-256, by node. problems: why a certificate could not be read, by node."""
+    """Client certificates of nodes. of: their SHA-256 hashes, by node. problems: why a certificate could not be read, by node."""
 
     of: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -111,7 +111,7 @@ def look(
 
 
 async def _own_user(api: ApiClient) -> str:
-    """Our user name according to the API server, or "" if unknown, as before Kubernetes 1.28."""
+    """Our user name according to the API server, or "" if it does not report one, as before Kubernetes 1.28."""
     try:
         return (await api.create(SELF_SUBJECT_REVIEWS, {})).status.user_info.username
     except KubeError:
@@ -119,14 +119,14 @@ async def _own_user(api: ApiClient) -> str:
 
 
 def show(terminal: Terminal, looked: NewPins) -> None:
-    """Prints the proposed pins, and the values that they omit."""
+    """Prints the proposed pins, and the values that are not pinned."""
     if terminal.document_form:
         content = {"nodes": [_json(each) for each in looked.found], "gone": looked.gone}
         print_document(terminal, "kubevouch.pins/1", content)
     else:
         terminal.table(tuple(PINS), [_row(each) for each in looked.found])
         terminal.out()
-        terminal.out("Source: each Node's own status, which the node writes. Check every line.")
+        terminal.out("Source: each Node's status, which the node itself writes. Check every line.")
         for each in looked.found:
             for text in each.left_out:
                 terminal.wrapped(text, f"{each.pin.node}  not pinned  ")
@@ -136,7 +136,7 @@ def show(terminal: Terminal, looked: NewPins) -> None:
         terminal.error(f"{node}: cannot pin the client certificate: {why}")
     if looked.found and looked.named == NamedCertificates():
         over_ssh = terminal.hint("kubevouch approver pin --via ssh")
-        text = "No client certificate is added; pinned ones stay if the machine is the same. To pin the certificates on the nodes' disks"
+        text = "No client certificate is added. To pin those on the nodes' disks"
         terminal.note(f"{text}: {over_ssh}")
 
 

@@ -1,4 +1,4 @@
-"""The steps of `remove` that only the approver has: keeps or deletes pins, records and the configuration."""
+"""`approver remove`: keeps or deletes pins, records and the configuration, in addition to the common steps."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -19,8 +19,8 @@ from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.policy.sources.stored import HOLDS, OURS
 
 _FOR_GOOD = (
-    "No command restores the ConfigMaps. A later install creates new pins from the Nodes' status. The values of --allow and "
-    "--csr and the records are lost."
+    "No command restores the ConfigMaps. A later install creates new pins from the Nodes' status, without records and "
+    "without the values of --allow and --csr."
 )
 
 
@@ -58,7 +58,7 @@ async def _look(api: ApiClient, _: Clock) -> tuple[Live, Sequence[Manifest]]:
 
 
 def _installed_like(live: Live, *, pins: bool) -> Iterator[str]:
-    """The flags that repeat the current install. pins: whether the configuration is deleted, so that new nodes are held."""
+    """The flags that repeat the current install. pins: whether its configuration is deleted; the next install then holds new nodes."""
     if enforces(live):
         yield "--enforce"
     if pins or THE_CONFIGURATION not in live:

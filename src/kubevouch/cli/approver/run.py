@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     "--namespace",
     default="",
     metavar="NAME",
-    help="Namespace of the Lease and the ConfigMaps. Default: the pod's own; outside a pod, kubevouch-system.",
+    help="Namespace of the Lease and the ConfigMaps. Default: the pod's own, else kubevouch-system.",
 )
 @click.option(
     "--dry-run",

@@ -1,4 +1,4 @@
-"""The certificate inventory for a person: kubeadm's two tables, other certificates, what stops, and the next action."""
+"""Prints the certificate inventory as text: kubeadm's two tables, other certificates, what stops, and the next action."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -143,7 +143,7 @@ def _summary_cells(each: UseSummary) -> tuple[str, ...]:
 
 
 def _outlier_cells(outlier: Outlier, usual: str, shorten: Shorten) -> tuple[str, ...]:
-    """The cells of a certificate that differs from the others. usual: what renews the others, which is not repeated."""
+    """The cells of a certificate that differs from the others. usual: what renews the others. If it also renews this one, the cell stays empty."""
     row = outlier.row
     more = f" and {outlier.more} more" if outlier.more else ""
     place = shorten(row.found.node) or row.found.where

@@ -1,4 +1,4 @@
-"""Shell completion for contexts, runs, nodes and finding codes. Offers nothing if they cannot be read."""
+"""Shell completion for contexts, runs, nodes and finding codes. Offers nothing if reading them fails."""
 
 import io
 from collections.abc import Callable, Iterable

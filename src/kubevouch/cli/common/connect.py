@@ -72,8 +72,8 @@ VARIABLE = "KUBEVOUCH_LOOPBACK_ADDRESSES"
 """The environment variable for a cluster that runs entirely on this machine. It names a file that lists the loopback
 addresses of kubelets, one per line. `shared` after an address means that several kubelets use it, at different ports. A
 line `authority sha256:HEX` contains the hash of the CA's public key, as kubeadm prints it. # starts a comment. CSRs for
-loopback addresses outside this file are never approved. The API server must have a loopback address, no proxy, and a
-certificate of that CA, since a tunnel can forward 127.0.0.1 to any cluster."""
+loopback addresses that the file does not list are never approved. The API server must have a loopback address, no proxy, and a
+certificate from this CA, since a tunnel can forward 127.0.0.1 to any cluster."""
 _LARGEST = 1024 * 1024
 _SHARED = "shared"
 _AUTHORITY = "authority"
@@ -97,7 +97,7 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
         raise UsageError(
             f"${VARIABLE}",
             f"is set, but the API server is {access.server}{through}",
-            "unset it: it is only for a cluster on this machine, at a loopback address without a proxy",
+            "unset it for clusters without a loopback address, or with a proxy",
         )
     found, authorities = _read(Path(named))
     if not authorities:

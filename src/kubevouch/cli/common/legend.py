@@ -11,8 +11,8 @@ RUNS: Final = {
     "NODE": "the node",
     "RUN": "the run on this node",
     "STATE": "the state of the run (see below)",
-    "SWITCH": "when the dead-man's switch ends the run",
-    "BOOT NET": "whether a reboot also ends the run",
+    "SWITCH": "when the dead-man's switch undoes or commits the run",
+    "BOOT NET": "whether a reboot also undoes or commits the run",
     "NOTES": "details of the state, edits by others, a kubelet that is down",
 }
 RESULTS: Final = {

@@ -122,7 +122,7 @@ output_or_file = click.option(
     metavar="FILE|json|yaml",
     default=FORMS[0],
     callback=_keep_apart,
-    help="Write the plan to FILE, or print it as JSON or YAML. Default: only show a summary.",
+    help="Write the plan to FILE, or print it as JSON or YAML. Default: show a summary.",
 )
 
 

@@ -48,7 +48,7 @@ class Progress:
         self._live: Live | None = None
 
     def begin(self, key: Hashable, text: str, *, in_seconds: float = 0.0) -> None:
-        """Adds an operation that starts in `in_seconds`. If the key is known, only changes the text."""
+        """Adds an operation that normally takes `in_seconds`: only a longer wait is shown. If the key is known, only changes the text."""
         known = self._waits.get(key)
         if known is None:
             self._waits[key] = _Wait(text, self._clock.monotonic() + in_seconds)

@@ -1,4 +1,4 @@
-"""Reads and writes plans, and runs in $XDG_STATE_HOME/kubevouch/runs, for `undo RUN` and `resume RUN`.
+"""Reads and writes plan files. Stores runs in $XDG_STATE_HOME/kubevouch/runs, for `undo RUN` and `resume RUN`.
 
 RUN.json is the plan. RUN.options has the timeouts that the operator chose, and is written once. Neither contains a
 secret.
@@ -27,8 +27,8 @@ from kubevouch.rollout.errors import StoppedBefore
 _MOST_NAMED = 8
 _LARGEST_OPTIONS = 4096
 _HINT = (
-    "if the run began on another machine, copy its plan from the same folder there, and give the file's path; a plan "
-    "that was never applied cannot be resumed or undone"
+    "if the run began on another machine, copy its plan from there and give the file's path; a plan that was never "
+    "applied cannot be resumed or undone"
 )
 
 
@@ -136,7 +136,7 @@ def _not_stored(path: Path, error: OSError) -> StoppedBefore:
 
 
 def _loses_nodes(plan: Plan, path: Path) -> bool:
-    """Whether an undo with this plan would skip changes of the stored plan."""
+    """Whether the stored plan is for another run or cluster, or has nodes that this plan lacks."""
     try:
         before = read_plan(path) if path.is_file() else plan
     except UsageError:  # an unreadable plan can undo nothing

@@ -150,14 +150,14 @@ def listening(port: int) -> Callable[[F], F]:
             "--cert-dir",
             default="",
             metavar="FOLDER",
-            help="Folder of apiserver.crt and apiserver.key, which are created if missing. Default: create them in memory.",
+            help="Folder with apiserver.crt and apiserver.key, created if missing. Default: in memory.",
         ),
         click.option(
             "--tls-cert-file",
             "cert_file",
             default="",
             metavar="FILE",
-            help="Serving certificates, leaf first. The server reloads a changed file.",
+            help="Serving certificate chain, leaf first. Reloaded after a change.",
         ),
         click.option(
             "--tls-private-key-file",

@@ -37,7 +37,7 @@ def approve_csrs(
 ) -> ExitCode:
     """Approves each of these CSRs if every rule passes. Without names, considers all pending CSRs.
 
-    The exit code reflects held and decided CSRs. If our approver is installed, CSRs are left to it, unless
+    The exit code is not 0 if a CSR is held, or was already decided. If our approver is installed, CSRs are left to it, unless
     `against_approver` is set.
     """
 
@@ -199,8 +199,7 @@ def deny_named(
     terminal.table(render.COLUMNS[:4], [render.undecided_row(each, at) for each in waiting])
     which = listed([each.name for each in waiting])
     terminal.confirm(
-        f"deny {which} on {named(access)}. A denial is final. The kubelet "
-        "then creates another CSR about every half minute",
+        f"deny {which} on {named(access)}. A denial is final. The kubelet then creates a CSR about every 30 s",
         yes=yes,
         if_dry=combined_exit_code(codes),
     )

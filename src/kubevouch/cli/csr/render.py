@@ -1,4 +1,4 @@
-"""Prints CSRs, the policy's decisions about them, and the next command for held ones."""
+"""Prints CSRs, the policy's decisions about them, and the next command if a CSR is held."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -155,7 +155,7 @@ def _in_short(judgement: CsrJudgement, *, is_decided: bool) -> str:
 
 
 def print_left_to_approver(terminal: Terminal, each: Judged) -> None:
-    """If the CSR is left to the approver, prints this, and the command for the approver's log."""
+    """If the CSR is left to the approver, prints why, and the command that shows the approver's log."""
     if each.by.held:
         log = f"{_READ_LOG} | grep -F {quote(each.name)}"
         terminal.wrapped(f"{each.by.held}. The reason is in the log: `{log}`", f"{each.name}: ")
@@ -266,7 +266,7 @@ def print_plan_hint(terminal: Terminal, held: Sequence[Judged]) -> None:
 
 
 def _wants_a_plan(decision: Decision) -> bool:
-    """Whether the CSR is held because no source lists the node. It may also be superseded or too old."""
+    """Whether the CSR is held because no source lists the node, and for no other reason than being superseded or too old."""
     reasons = _reasons(decision)
     says_so = HoldReason.ONLY_THE_NODE_SAYS_SO
     return says_so in reasons and reasons <= {says_so} | _OVER

@@ -183,7 +183,7 @@ def _applied(
 def _print_end(
     terminal: Terminal, product: Product, hindrances: Sequence[str], wait: float
 ) -> None:
-    """Prints whether the server is ready, and the next command. hindrances: problems of its pods. wait: seconds waited."""
+    """Prints whether the server is ready, and the next command. hindrances: problems with its pods. wait: seconds waited."""
     if not hindrances:
         terminal.out(f"The {product.title} is ready: {product.ready}.")
         terminal.command("NEXT  ", product.then)

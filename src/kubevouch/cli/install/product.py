@@ -104,7 +104,7 @@ class Product:
 
     @property
     def deployment(self) -> str:
-        """The reference of the server's Deployment."""
+        """The reference to the server's Deployment."""
         return f"apps/v1 Deployment {self.namespace}/{self.name}"
 
     @property
@@ -113,7 +113,7 @@ class Product:
         return tuple(_manifest(json.loads(each)) for each in _documents(self.files))
 
     def is_others(self, live: Mapping[str, Any]) -> str:
-        """Returns why the object must not be changed, since it belongs to somebody else, or ""."""
+        """Returns why the object belongs to somebody else, so that it must not be changed; "" if it does not."""
         if _labels(live).get(_MANAGED_BY) == "Helm":
             return "belongs to a Helm release, so use helm"
         here = f"Service {self.namespace}/{self.name}"
@@ -158,7 +158,7 @@ def checked_image(reference: str) -> str:
         expected = "expected NAME@sha256:DIGEST; docs/install.md shows how to build an image"
         raise UsageError("--image", "is missing, and this version has no public image", expected)
     if reference and not names_an_image(reference):
-        expected = "expected NAME@sha256:DIGEST, with 64 hexadecimal digits: a tag can move to another image"
+        expected = "expected NAME@sha256:DIGEST, with 64 hexadecimal digits"
         raise UsageError(f"--image {reference}", "is not an image with a digest", expected)
     return reference or PUBLISHED_IMAGE
 
@@ -176,7 +176,7 @@ def manifests(product: Product, image: str, present: Present) -> tuple[Manifest,
 
 
 def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
-    """Lists the objects in the Deployment's annotation. Returns the objects."""
+    """Writes references to all objects into the Deployment's annotation. Returns the objects."""
     *_, deployment = wanted
     references = [each.reference for each in wanted if not each.stays]
     deployment.body["metadata"]["annotations"] = {_APPLIED: "\n".join(references)}
@@ -186,7 +186,7 @@ def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
 def no_longer_wanted(
     product: Product, live: Live, wanted: Sequence[Manifest], others: Iterable[Product]
 ) -> tuple[Manifest, ...]:
-    """The objects in the live annotation that these manifests lack. others: products whose objects must not be listed."""
+    """The objects in the live annotation that these manifests lack. others: products whose objects must not be in the annotation."""
     deployment = live.get(product.deployment, {"metadata": {}})
     named = (deployment["metadata"].get("annotations") or {}).get(_APPLIED, "").split("\n")
     known = {each.reference for each in wanted}

@@ -20,7 +20,7 @@ _RENEWED: Final = timedelta(seconds=5)
 async def _why_none_leads(api: ApiClient) -> str:
     """Returns why the approver does not decide yet, or "" if a pod leads. The Lease of a former leader has to expire first.
 
-    Uses the API server's clock, by which the Lease's renewals are dated.
+    Uses the API server's clock, which also dates each write of the Lease.
     """
     try:
         lease = await api.get(LEASES, LEASE, NAMESPACE)
@@ -62,8 +62,8 @@ APPROVER: Final = Product(
     why_not=_why_none_leads,
     ready="all pods are ready, and one leads",
     then="kubevouch csr list",
-    without=f"Without another approver ({Code.ROTATION_WILL_STALL}), nobody approves the next certificates, which kubelets request "
-    "at 70 to 90 % of the current lifetime. When the current ones expire, TLS connections to kubelets fail.",
+    without=f"Without another approver ({Code.ROTATION_WILL_STALL}), nobody approves the kubelets' next CSRs. When the current "
+    "certificates expire, TLS connections to kubelets fail.",
 )
 EXPORTER: Final = Product(
     verb="exporter",
@@ -78,7 +78,7 @@ EXPORTER: Final = Product(
     counts=lambda _: False,
     ready="the pod is ready",
     then="kubevouch certs",
-    without="Prometheus no longer has metrics of certificates; `kubevouch certs` still shows them.",
+    without="Prometheus gets no more certificate metrics.",
 )
 METRICS_SERVER: Final = Product(
     verb="metrics-server",

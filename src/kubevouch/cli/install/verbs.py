@@ -15,7 +15,7 @@ IMAGE = click.option(
     "--image",
     default="",
     metavar="NAME@sha256:DIGEST",
-    help="The image, with its digest. [default: this release's image, if any]",
+    help="The image. [default: this release's image, if any]",
 )
 PRINT_ROLE = "`install`, `upgrade` and `remove` need"
 
@@ -47,7 +47,7 @@ def server_commands(verb: str) -> Iterator[click.Command]:
 
     @click.command(
         help=f"Installs the {title}: shows the diff against the cluster, asks, applies exactly that diff, and waits until the "
-        f"pods are ready.\n\n`{verb} remove` removes it.",
+        "pods are ready.",
         short_help=f"Install the {title}. Shows every change and asks.",
     )
     @connected

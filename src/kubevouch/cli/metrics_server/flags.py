@@ -1,4 +1,4 @@
-"""The flags of `metrics-server`, with metrics-server's names. Each field of the class also defines its option."""
+"""The flags of `metrics-server`, with metrics-server's names. Each field of MetricsServerFlags defines an option."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
@@ -79,7 +79,7 @@ class MetricsServerFlags(ServerFlags):
         "10s", "Timeout for one kubelet, at most 90% of the resolution."
     )
     kubelet_insecure_tls: bool = _switch(
-        "Also scrape kubelets that fail verification, without a credential. Not ready until all are scraped."
+        "Also scrape kubelets that fail verification, without a credential. /readyz fails until all are scraped."
     )
     ready_min_nodes: float = _flag(
         "Become ready when this share of the ready nodes was scraped, such as 0.9 or 90%.",
@@ -93,11 +93,11 @@ class MetricsServerFlags(ServerFlags):
     tls_min_version: str = _file("VersionTLS12 (default) or VersionTLS13.", "NAME")
     tls_cipher_suites: tuple[str, ...] = _list(
         "",
-        "Cipher suites of TLS 1.2, in Go's names, such as TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256.",
+        "Cipher suites for TLS 1.2, as named in Go.",
         "NAMES",
     )
     tls_sni_cert_key: tuple[str, ...] = _flag(
-        "Another certificate and key, for clients that request one of these names (SNI). May be repeated.",
+        "Certificate and key for clients that request these names (SNI). May be repeated.",
         multiple=True,
         metavar="FILE,FILE[:NAMES]",
     )
@@ -123,7 +123,7 @@ class MetricsServerFlags(ServerFlags):
     )
     requestheader_allowed_names: tuple[str, ...] = _list(
         "",
-        "Names of the front proxy. Empty allows every name that its CA signed.",
+        "Names of the front proxy. If empty, any name that its CA signed.",
         "NAMES",
     )
     requestheader_username_headers: tuple[str, ...] = _list("x-remote-user")
@@ -192,7 +192,7 @@ WITH_VALUES: Final = _WITH_VALUES.split()
 
 
 def _accept_unused(function: F) -> F:
-    """Accepts metrics-server's flags that have no effect, with any value. Records the given ones, except those set to false."""
+    """Accepts metrics-server's flags that have no effect. Records which of them were given, except those set to false."""
 
     def note(context: click.Context, parameter: click.Parameter, value: object) -> None:
         if value is not None and value is not False:

@@ -20,10 +20,7 @@ from kubevouch.x509.gotext import parse_address
 _UNTIL_WITHDRAWN: Final = 5.0
 """Seconds after a pod's deletion until API servers and kube-proxy stop using its address, even on a busy machine."""
 _SHORTEST: Final = 10.0
-_INSTEAD: Final = (
-    "--kubelet-insecure-tls scrapes kubelets that cannot be verified. `kubevouch doctor` shows why they cannot, and "
-    "`kubevouch plan -o plan.json` shows the fix"
-)
+_INSTEAD: Final = "--kubelet-insecure-tls scrapes kubelets that cannot be verified. `kubevouch plan -o plan.json` shows the fix"
 _MIN_VERSION: Final = "--tls-min-version"
 _SUITES: Final = "--tls-cipher-suites"
 _SNI: Final = "--tls-sni-cert-key"
@@ -96,7 +93,7 @@ def _check(flags: MetricsServerFlags) -> None:
         raise UsageError("--max-requests-inflight", seen)
     if flags.deprecated_kubelet_completely_insecure:
         where = "--deprecated-kubelet-completely-insecure"
-        seen = "not supported: over plain HTTP anybody can answer in place of a kubelet, and HPAs act on the answer"
+        seen = "not supported: over plain HTTP anybody can answer in place of a kubelet"
         raise UsageError(where, seen, _INSTEAD)
     if flags.kubelet_insecure_tls and flags.kubelet_certificate_authority:
         where = "--kubelet-certificate-authority, --kubelet-insecure-tls"

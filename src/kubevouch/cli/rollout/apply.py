@@ -45,7 +45,7 @@ from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.system_clock import SystemClock
 
-_NONE_LEFT = "no node is armed; finished nodes stay as they are; to continue the run: `{again}`"
+_NONE_LEFT = "no node's switch is armed; finished nodes stay as they are; to continue: `{again}`"
 
 
 def found_plan(verb: str, given: str, terminal: Terminal) -> tuple[Plan, Path]:
@@ -160,7 +160,7 @@ async def _carried_out(
 
 
 def _gone(result: RunResult) -> Collection[str]:
-    """The nodes that are no longer in the cluster. No command can name them."""
+    """The nodes that are no longer in the cluster. Suggested commands omit them."""
     left_out = {each.node for each in result.left_out if each.reason == GONE}
     return left_out | {each.node for each in result.nodes if GONE in each.why}
 
@@ -186,7 +186,7 @@ def _ask(
         terminal.note(one_line(f"leaving out {each.node}: {each.reason}"))
     if checked.inputs.approver_decides:
         terminal.note(
-            f"The approver has {timeouts.approvers_turn:.0f} s to approve each CSR. After that, this run approves a CSR that passes the policy."
+            f"The approver has {timeouts.approvers_turn:.0f} s to approve each CSR. Then this run does, if every rule passes."
         )
     undo = how_it_is_undone(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map

@@ -69,7 +69,7 @@ async def pins_of_plan(
 def proven_pin(
     node: NodePlan, certificates: Collection[str], *, at: datetime, by: str
 ) -> PinnedNode:
-    """A pin with the proven and vouched names and addresses. certificates: SHA-256 of the client certificates on the node's disk."""
+    """A pin with the proven names and addresses, and those that the operator vouches for. certificates: SHA-256 of those on the node's disk."""
     return PinnedNode(
         node=node.node,
         uid=node.uid,
@@ -98,5 +98,5 @@ async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) 
             problem = str(error)
     if problem:
         hint = terminal.hint("kubevouch approver pin")
-        text = f"Not every node was pinned for the approver: {problem}; to pin by hand: {hint}"
+        text = f"Not every node was pinned: {problem}; to pin by hand: {hint}"
         terminal.note(one_line(text))

@@ -1,4 +1,4 @@
-"""The verbs that change kubelets: `plan` shows changes, `apply` makes them, `status` shows runs, `resume` continues, `undo` restores."""
+"""The verbs of a rollout: `plan` shows changes, `apply` makes them, `status` shows runs, `resume` continues a run, `undo` reverts it."""
 
 import functools
 from collections.abc import Callable
@@ -41,7 +41,7 @@ _NAMESPACE = "kube-system"
 _other_ssh_config = click.option(
     "--ssh-config",
     metavar="FILE",
-    help="Use this ssh configuration instead of the one in the plan.",
+    help="Use this ssh configuration instead of the plan's.",
 )
 _transport = all_of(
     click.option(
@@ -54,12 +54,12 @@ _transport = all_of(
     click.option(
         "--image",
         metavar="NAME@sha256:DIGEST",
-        help="With --via pod: image of the pods, with its digest.",
+        help="With --via pod: image of the pods.",
     ),
     click.option(
         "--pod-namespace",
         metavar="NAME",
-        help="With --via pod: namespace of the pods. It must admit privileged pods. Default: kube-system.",
+        help="With --via pod: namespace, which must admit privileged pods. Default: kube-system.",
     ),
     only_nodes(),
     by_ssh,
@@ -72,7 +72,7 @@ _addresses = click.option(
 _without_credential_id = click.option(
     "--without-credential-id",
     is_flag=True,
-    help="Approve even if the API server (before Kubernetes 1.32) does not report which credential requested a CSR.",
+    help="Approve CSRs that record no credential ID (before Kubernetes 1.32).",
 )
 _times = all_of(
     duration(
@@ -83,7 +83,7 @@ _times = all_of(
     duration(
         "--soak",
         f"{RolloutTimeouts().soak:.0f}s",
-        "Watch the first changed node of each kind for this long before changing others of that kind.",
+        "Watch the first node of each kind for this long before changing the others.",
     ),
 )
 
@@ -93,7 +93,7 @@ _with_results = functools.partial(click.command, cls=WithLegend, heads=RESULTS, 
 
 
 def _word(function: Callable[..., int]) -> Callable[..., int]:
-    """Adds the options with facts about the cluster. The verb gets them as `word`."""
+    """Adds the options that state facts about the cluster. Passes them to the verb as `word`."""
 
     @functools.wraps(function)
     def with_word(

@@ -30,7 +30,7 @@ _HANG = 7
 
 
 def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
-    """Warns if no approver works for the next rotation."""
+    """Warns if nobody will approve the CSRs of the next rotation."""
     found = with_api(terminal, access, _approver_findings)
     for each in found:
         terminal.long_line(f"{each.code}  {each.title}", hang=_HANG)
@@ -78,7 +78,7 @@ def leading_on(
 
 
 def _after_usage(error: UsageError, asked: Sequence[str]) -> tuple[str, ...]:
-    """The next command after a usage error: a wrong kubeconfig, a missing --yes, or a file that others may write."""
+    """The next command if the kubeconfig is wrong, --yes is missing, or the error is about a file."""
     if isinstance(error, KubeconfigError):
         return (join(CONTEXTS),)
     if "--yes" in error.expected:

@@ -20,7 +20,7 @@ from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.tls import joined
 
 _MOST_IN_TURN = 12
-_INTERRUPTION = "while the kubelet restarts, its port is closed for about a second; no pod restarts"
+_INTERRUPTION = "the kubelet's port is closed for about a second; no pod restarts"
 
 
 def print_plan(
@@ -58,7 +58,7 @@ def print_plan(
     if pinned:
         _apart(
             terminal,
-            f"Pins     written for the approver before a kubelet sends its CSR: {', '.join(pinned)}",
+            f"Pins     written for the approver before any change: {', '.join(pinned)}",
         )
     terminal.out()
     if plan.config_map_note:
@@ -94,7 +94,7 @@ def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
 
 
 def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
-    """Prints each node that is left out, and why. If an armed run's plan is stored, prints the command to resume the run."""
+    """Prints each node that is left out, and why. If a run is armed on it and the run's plan is stored, prints the command to resume the run."""
     for left_out in plan.left_out:
         word = "" if left_out.is_well else "LEFT OUT: "
         _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
@@ -122,7 +122,7 @@ def _print_ssh(terminal: Terminal, plan: Plan) -> None:
 
 
 def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
-    """Groups nodes with the same change of the same file."""
+    """Groups the nodes that get the same change in the same file."""
     found: dict[tuple[str, ...], list[NodePlan]] = {}
     for node in nodes:
         disk = node.disk
@@ -137,7 +137,7 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
     if first.change is ChangeKind.APPROVE:
         _apart(terminal, f"Change   no write and no restart {on}:")
         terminal.long_line(
-            "         the run approves each kubelet's newest CSR, if every rule of the policy passes",
+            "         the run approves each kubelet's newest CSR, if every rule passes",
         )
         return
     disk = first.disk

@@ -1,7 +1,7 @@
 """Chooses the ssh configuration for a plan. ssh runs commands from it on this machine (ProxyCommand, Match exec).
 
-A plan may come from somebody else. ssh reads the file that the plan names only if nobody else could have written it,
-and a note prints its path first. --ssh-config comes from the operator, and takes precedence.
+A plan may come from somebody else. ssh reads the plan's file only if nobody else could have written it. The file's path
+is printed first. --ssh-config comes from the operator, and takes precedence.
 """
 
 import grp
@@ -68,8 +68,7 @@ def _trusted_file(path: Path) -> tuple[Path, str]:
 def _is_safe_folder(folder: os.stat_result) -> bool:
     """Whether our file is safe although others may write to this folder.
 
-    True if the folder is sticky (/tmp), or if its group is the user's own without other members (umask 002 on many
-    systems).
+    True if the folder is sticky (/tmp), or if its group is the user's private group, which has no other members.
     """
     if folder.st_mode & stat.S_ISVTX:
         return True
