@@ -141,9 +141,7 @@ class NodeRun:
         assert fires is not None
         self.is_overtaken = True
         self.reached(None)
-        self._step(
-            f"the node's switch was due at {fires:%H:%M:%S} UTC, before the node was verified"
-        )
+        self._step(f"its switch was due at {fires:%H:%M:%S} UTC, before the node was verified")
         state, how = await self._undone(self.observer.context.clock.monotonic())
         waited_for = f"{missing.gate}: {missing.text}" if missing else ""
         return state, why_overtaken(fires, since, waited_for, how)

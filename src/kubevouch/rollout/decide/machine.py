@@ -203,11 +203,7 @@ def armed_message(survey: NodeSurvey, run: SurveyedRun) -> str:
     """A message about what an armed run has done, and when its switch undoes or commits it."""
     name = run.run.decode(errors="replace")
     done, ends, ended = (
-        (
-            "has changed this node and was verified, but is not committed",
-            "commits it",
-            "committed it",
-        )
+        ("has changed this node and is verified, but not committed", "commits it", "committed it")
         if run.state == b"verified"
         else ("has changed this node and is not verified yet", "undoes it", "undone it")
     )
