@@ -141,7 +141,7 @@ def test_beside_the_undo_of_a_run_stands_the_plan_it_needs(kubevouch: Program) -
 
 @pytest.mark.parametrize(
     ("left", "said"),
-    [(100, "undoes an unproven change in 100 s, at "), (-3, "has been due for 3 s, since "), (-900, "has been due for 900 s, since ")],
+    [(100, "undoes an unverified change in 100 s, at "), (-3, "has been due for 3 s, since "), (-900, "has been due for 900 s, since ")],
 )  # fmt: skip
 def test_whoever_goes_on_is_told_how_long_the_switch_leaves(left: int, said: str) -> None:
     now = SystemClock().now()

@@ -163,7 +163,7 @@ async def test_a_node_in_the_middle_of_an_undo_says_so(kubevouch: Program, stage
     node_here(kubevouch, RunFound(b"bbbb", b"restarted", 990, b"inactive", True, b"", b"", ()))
     away = kubevouch.away()
     ran = await kubevouch("status", "bbbb", "--kubeconfig", str(away))
-    assert "armed at work for 10 s set changed and restarted, not proven yet" in ran.told
+    assert "armed at work for 10 s set changed and restarted, not verified yet" in ran.told
     bind_to(stage, kubevouch)
     held_since(stage, 0, "bbbb on alice@laptop (undo 1)")
     ran = await kubevouch("status", "bbbb")

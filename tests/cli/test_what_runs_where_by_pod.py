@@ -67,7 +67,7 @@ async def test_a_right_that_is_missing_is_named_before_the_first_pod(
     stage.server.authorize = lambda asked: (asked.verb, asked.resource) != ("create", "pods")
     ran = await kubevouch(*WORDS, code=4)
     assert f"privileged pods that enter the node as root, one for each script, in namespace kube-system, with image {IMAGE}" in " ".join(ran.err.split())  # fmt: skip
-    assert "not allowed to create pods in the namespace kube-system" in ran.err
+    assert "not allowed to create pods in namespace kube-system" in ran.err
     assert not [each for each in stage.server.requests if each.method == "POST" and each.path in _pods_asked_for(stage)]  # fmt: skip
 
 

@@ -54,7 +54,7 @@ def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(
     again = ended(expired, 0, "apply", str(path), "--yes", "--soak", "1s")
     assert "1 of 1 nodes done" in again.out, again
     assert armed(worker) == []
-    assert "continue this run" in again.err, again
+    assert "continue this unfinished run" in again.err, again
     assert re.search(r"^NEXT +kubevouch verify --wait 2m$", again.out, re.MULTILINE), again
     assert "KV905" not in expired.kubevouch("doctor").out
     # Done is done: nothing of the run is left that could take it back.

@@ -103,7 +103,7 @@ async def test_the_server_is_held_back_until_every_ready_node_was_read_once(
         assert collector.held_back
         await cluster.rounds(2)
         assert collector.held_back == (
-            "ready nodes without fresh metrics: n1; `kubevouch plan -o plan.json` shows how each gets a certificate"
+            "ready nodes without fresh metrics: n1; `kubevouch doctor` shows why"
         )
         # The node is fixed: its kubelet starts again, with a certificate.
         running.behaviour = cluster.serve("n1")

@@ -82,7 +82,7 @@ async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_wh
     first, second = result.nodes
     assert (first.state, second.state) == (NodeState.UNDONE, NodeState.UNTOUCHED)
     assert re.match(
-        r"the node's switch undid the change at [\d:]{8} UTC, before the node was proven; the run had been continued \d s before that; it waited for ",
+        r"the node's switch undid the change at [\d:]{8} UTC, before the node was verified; the run had been continued \d s before that; it waited for ",
         first.why,
     ), first
     assert re.fullmatch(
@@ -167,7 +167,7 @@ async def test_a_node_whose_record_is_taken_away_while_it_is_changed_is_not_gone
     result = await apply(checked, here.context, QUICK)
     first, second = result.nodes
     assert (first.state, second.state) == (NodeState.UNKNOWN, NodeState.UNTOUCHED)
-    assert first.why.endswith("this run began on the node, but has no record on it")
+    assert first.why.endswith("the node has lost its record of this run")
     assert (result.undo, result.exit_code) == ("kubevouch undo abcd", ExitCode.STOPPED)
     assert not [
         name for host, name in here.machines.ran if "transaction" in name and host != WORKER

@@ -154,7 +154,7 @@ def test_the_word_of_one_node_does_not_spoil_the_plan_of_all(
 
 
 @pytest.mark.parametrize(
-    ("nodes", "why"), [((), "names no node"), (PLAN.nodes * 2, "the plan lists a node twice")]
+    ("nodes", "why"), [((), "has no node"), (PLAN.nodes * 2, "the plan lists a node twice")]
 )
 def test_each_node_of_a_plan_stands_there_once(
     path: Path, nodes: tuple[NodePlan, ...], why: str

@@ -131,7 +131,7 @@ async def test_what_a_plan_has_left_out_is_told_as_of_the_time_when_it_was_made(
 ) -> None:
     """It may be over: of a switch that was to go off nobody looks again. What this run has seen itself is told as it is."""
     plan = await here.plan(WORKER, SECOND)
-    why = "run bbbb has changed this node and is not proven yet"
+    why = "run bbbb has changed this node and is not verified yet"
     then = (LeftOut("k8s-worker-9", why, armed_run="bbbb"),)
     here.stage.server.store.delete(kind_of("Node"), SECOND)
     checked = await check(msgspec.structs.replace(plan, left_out=then), here.context)

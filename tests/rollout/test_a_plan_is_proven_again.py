@@ -75,7 +75,7 @@ def test_another_armed_run_stops_it_whatever_is_served(
     seen = recorded("healthy-worker", {"runs": runs})
     found = recheck(planned(seen, change), RUN, seen.facts())
     assert found.state is NodeState.UNKNOWN
-    assert "is not proven yet" in found.why
+    assert "is not verified yet" in found.why
     assert f"kubevouch undo {runs[0][0]}" in found.why
 
 
@@ -176,7 +176,7 @@ WORKER, MASTER = recorded("expired-worker"), recorded("expired-control-plane")
         (WORKER, {"uid": "another"}, "the Node's UID is now "),
         (WORKER, {"control_plane": True}, "is now worker, but control plane in the plan"),
         (MASTER, {"control_plane": False}, "is now control plane, but worker in the plan"),
-        (WORKER, {"dial": ("10.9.9.9",)}, "at 10.9.9.9, which is not an address of its Node"),
+        (WORKER, {"dial": ("10.9.9.9",)}, "at 10.9.9.9, which is not in the Node's status"),
         (WORKER, {"machine_id": "0123"}, "the machine id is now "),
         (WORKER, {"port": 1}, "the kubelet's port is now 10250, but 1 in the plan"),
     ],

@@ -172,7 +172,7 @@ async def test_a_node_that_joined_since_the_plan_is_named(dark: Acting) -> None:
     )
     result = await apply(await check(plan, dark.context), dark.context, QUICK)
     assert [each.node for each in result.left_out] == ["new"]
-    assert "has joined the cluster since the plan" in result.left_out[0].reason
+    assert "joined the cluster after the plan" in result.left_out[0].reason
     assert result.exit_code is ExitCode.COULD_NOT_TELL
 
 
@@ -191,7 +191,7 @@ async def test_a_run_that_was_cut_off_at_a_served_node_is_finished_by_the_same_p
     assert result.undo == "kubevouch undo abcd"
     names = [name for host, name in here.machines.ran if "transaction" in name]
     assert names == ["transaction (begin)", "transaction (commit)"]
-    assert f"{WORKER}: continues this run, which is not finished" in here.progress.lines
+    assert f"{WORKER}: continues the unfinished run" in here.progress.lines
     assert not any("config written, kubelet restarted" in line for line in here.progress.lines)
 
 
@@ -311,7 +311,7 @@ async def test_a_node_that_was_found_armed_is_armed_still_where_the_run_is_stopp
     armed, other = sorted(result.nodes, key=lambda each: each.node != WORKER)
     assert armed.state is NodeState.ARMED
     why = "stopped at once" if at_once else "the run ended before continuing on this node"
-    switch = r"the node's switch undoes an unproven change in \d+ s, at [0-9:]{8} UTC, unless the run continues"
+    switch = r"the node's switch undoes an unverified change in \d+ s, at [0-9:]{8} UTC, unless the run continues"
     assert re.fullmatch(f"{why}; {switch}", armed.why), armed.why
     assert other.state is NodeState.UNTOUCHED
     assert result.undo == "kubevouch undo abcd"

@@ -165,7 +165,7 @@ async def test_a_run_that_is_stopped_while_it_writes_the_config_map_tells_what_i
     dark.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
     undone = await cut_off_at(KUBELET_CONFIG, undo(plan, dark.context, QUICK), dark, "PATCH")
     for each in (result, undone):
-        why = "stopped at once; the ConfigMap may have been written"
+        why = "stopped at once; it may have been written"
         assert each.config_map.text == f"ConfigMap kubelet-config: {why}"
         assert each.exit_code is ExitCode.INTERRUPTED
 

@@ -339,7 +339,7 @@ async def test_a_run_that_is_cut_short_has_a_result_of_every_node(
     [active] = [each for each in result.nodes if each.state is NodeState.ARMED]
     others = {each.state for each in result.nodes if each is not active}
     assert others == {NodeState.UNTOUCHED}
-    assert "the node's switch undoes an unproven change, unless the run continues" in active.why
+    assert "the node's switch undoes an unverified change, unless the run continues" in active.why
     if how == "cancelled":
         assert result.exit_code is ExitCode.INTERRUPTED
         assert "stopped at once" in active.why

@@ -218,7 +218,7 @@ async def test_what_no_pod_may_be_given_is_not_sent(pods: Pods) -> None:
     long = script("".join(os.urandom(SCRIPT_LIMIT).hex()))
     for what, at, why in (
         (HELLO, DialAddress("192.0.2.1", "node-1"), "not for an address"),
-        (long, None, "exceeds the pod.s limit of 96 KiB"),
+        (long, None, "exceeds 96 KiB"),
     ):
         with pytest.raises(NodeUnreachable, match=why):
             await pods.transport.run_script("node-1", what, timeout=60, at=at)
@@ -240,7 +240,7 @@ async def test_what_refuses_a_pod_is_named_with_what_to_do(pods: Pods, message: 
     with pytest.raises(NodeUnreachable) as raised:
         await pods.transport.run_script("node-1", HELLO, timeout=60)
     assert message.split(":", maxsplit=1)[0] in str(raised.value)
-    assert "choose another with --pod-namespace" in str(raised.value)
+    assert "choose one with --pod-namespace" in str(raised.value)
 
 
 @pytest.mark.parametrize("made", [True, False])

@@ -109,7 +109,7 @@ async def test_a_node_whose_name_a_bootstrap_token_has_asked_for_is_not_asked_by
     plan = await _plan(here, accepted=said)
     _asked_again(here)
     (left_out,) = (await _plan(here, accepted=said)).left_out
-    assert "by pod nobody can tell which machine answers" in left_out.reason
+    assert "so a pod may run on another machine" in left_out.reason
     assert left_out.leads_on is LeadsOn.BY_SSH
     with pytest.raises(StoppedBefore, match="somebody else has requested"):
         await check(plan, here.context)

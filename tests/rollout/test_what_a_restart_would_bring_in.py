@@ -34,7 +34,7 @@ HAZARDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     ),
     "a drop-in that systemd has not read": (
         {"next_start": {"needs_reload": "yes"}},
-        ("differs from the one that systemd has loaded (NeedDaemonReload)", RELOAD),
+        ("has not loaded the current kubelet.service (NeedDaemonReload)", RELOAD),
     ),
     "a drop-in that is newer than the process": (
         {"unit": OLD, "next_start": {"unit_files": [[UNIT, -9000, -9000], [DROP_IN, 600, 600]]}},

@@ -143,13 +143,13 @@ CASES: dict[str, tuple[Course, NodeState, str]] = {
     "not proven here, and committed by another who has proven it": (Course(BEGUN, MISSING, [COMMITTED], well=True), DONE, "already done in this run"),
     "not proven here, and the node says that it is committed": (Course(BEGUN, MISSING, [COMMITTED]), UNKNOWN, "does not confirm that"),
     "not proven, undone at the third try": (Course(BEGUN, MISSING, [CUT, GONE, WAS_UNDONE]), UNDONE, "CSR"),
-    "not proven, and out of reach; nothing can be seen": (Course(BEGUN, MISSING, [GONE]), ARMED, "was not seen"),
+    "not proven, and out of reach; nothing can be seen": (Course(BEGUN, MISSING, [GONE]), ARMED, "its result is unknown"),
     "proven, and out of reach for the commit": (Course(BEGUN, PASSED, [GONE]), ARMED, "could not be reached to commit; the switch was set"),
     "proven, but the switch was faster": (Course(BEGUN, PASSED, [BY_SWITCH]), UNDONE, "own switch"),
-    "proven, and its record is gone": (Course(BEGUN, PASSED, [NO_RECORD]), UNKNOWN, "this run began on the node, but has no record on it"),
+    "proven, and its record is gone": (Course(BEGUN, PASSED, [NO_RECORD]), UNKNOWN, "the node has lost its record of this run"),
     "begun without a process, and its record is gone": (Course(answer(TransactionState.BEGUN, pid=0), MISSING, [NOT_BEGUN]), UNKNOWN, "no record"),
     "found begun, the connection broke, and its record is gone": (Course(CUT, PASSED, [NOT_BEGUN], begun=True), UNKNOWN, "no record"),
-    "not proven, and its record is gone": (Course(BEGUN, MISSING, [NOT_BEGUN]), UNKNOWN, "CSR: the kubelet has made no CSR yet; this run began on the node"),
+    "not proven, and its record is gone": (Course(BEGUN, MISSING, [NOT_BEGUN]), UNKNOWN, "CSR: the kubelet has made no CSR yet; the node has lost its record"),
     "the connection broke at begin, which had begun": (Course(CUT, PASSED, [WAS_UNDONE]), UNDONE, "cut"),
     "the connection broke at begin, which had not begun": (Course(CUT, PASSED, [NOT_BEGUN]), UNTOUCHED, "nothing was changed"),
 }  # fmt: skip
@@ -271,8 +271,8 @@ async def test_an_api_server_that_is_silent_holds_up_neither_the_end_of_the_gate
     assert why in result.why, result
 
 
-OWN = "the node's switch undid the change at {}, before the node was proven; the run had been continued {} s before that"
-DUE = "the node's switch was due at {}, before the node was proven; the run had been continued {} s before that"
+OWN = "the node's switch undid the change at {}, before the node was verified; the run had been continued {} s before that"
+DUE = "the node's switch was due at {}, before the node was verified; the run had been continued {} s before that"
 
 
 async def gone_on_with(
@@ -292,7 +292,7 @@ async def gone_on_with(
         (Course(BEGUN_BEFORE, MISSING, [BUSY, BEFORE]), 9, UNDONE, OWN),
         (Course(BEGUN_BEFORE, MISSING, [BEFORE], beside=FAILED), 0, UNDONE, OWN),
         # It goes off while the operator is asked, or before the first look.
-        (Course(NOT_AGAIN, MISSING, [BEFORE]), -200, UNDONE, "the node's switch undid the change at {}, before the node was proven"),
+        (Course(NOT_AGAIN, MISSING, [BEFORE]), -200, UNDONE, "the node's switch undid the change at {}, before the node was verified"),
         (Course(BEGUN_BEFORE, MISSING, [HALF]), 9, ARMED, DUE),
     ],
 )  # fmt: skip

@@ -159,7 +159,7 @@ async def test_after_a_soak_it_is_waited_for_and_one_that_stays_away_is_not_call
         assert await turns.not_well(WORKER) == ""
         dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY)
         said = await replace(turns, timeouts=RolloutTimeouts(1)).not_well(WORKER)
-    assert said.startswith("cannot tell whether the node is healthy after its soak: "), said
+    assert said.startswith("cannot tell whether the node is healthy after soak: "), said
 
 
 async def test_a_node_that_an_undo_put_back_is_not_called_ill_where_only_the_api_server_is_away(

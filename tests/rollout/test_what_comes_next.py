@@ -293,7 +293,7 @@ CLOCK = LeftOut("w3", "its clock is off", leads_on=LeadsOn.NODE, host="10.0.0.3"
 CLAIM = LeftOut("w6", "its CSR would be held", leads_on=LeadsOn.STATUS)
 WINDOWS = LeftOut("w7", "it runs windows", leads_on=LeadsOn.NOTHING)
 UNSURE = LeftOut("w4", "ssh reaches it at 10.0.0.4 only", leads_on=LeadsOn.WORD)
-POD_ONLY = LeftOut("w8", "by pod nobody can tell", leads_on=LeadsOn.BY_SSH)
+POD_ONLY = LeftOut("w8", "so a pod may run on another machine", leads_on=LeadsOn.BY_SSH)
 BY_SSH, BY_POD = WayToNodes("ssh", "/my ssh", "ops"), WayToNodes("pod")
 
 
@@ -427,7 +427,7 @@ def test_an_armed_node_is_named_with_the_time_of_its_switch_and_both_ways_on() -
     assert found == ArmedNode("abcd", "w1", seen.at + timedelta(seconds=100))
     said = what_is_left_armed([found], seen.at + timedelta(seconds=40), ["kubevouch", "apply", "p"])
     assert said.startswith("w1 may be armed by run abcd: ")
-    assert f"undoes an unproven change in 60 s, at {found.due:%H:%M:%S} UTC, unless" in said
+    assert f"undoes an unverified change in 60 s, at {found.due:%H:%M:%S} UTC, unless" in said
     assert "`kubevouch apply p`" in said
     assert "`kubevouch undo abcd`" in said
 

@@ -243,7 +243,7 @@ OTHER = recorded("expired-control-plane").node
         (config_map(), [LeftOut("x", "it is NotReady")], [], "leaves out 1 node"),
         (config_map(), [], [OTHER], "does not cover 1 node"),
         (config_map("a: [\n"), [], [], "cannot be edited"),
-        (unread(), [], [], "this cluster has no such ConfigMap: kubeadm did not make the cluster"),
+        (unread(), [], [], "this cluster has none, since kubeadm did not make it"),
         (unread(Doubt(DoubtKind.FAILED, "forbidden")), [], [], "forbidden"),
     ],
 )
@@ -268,7 +268,7 @@ def test_a_config_map_text_that_somebody_wrote_into_the_plan_is_not_its_edit() -
 
 
 ONE_CSR = "approve one CSR of its node"
-GOES_ON = "continue this run, which is not finished, on 1 node"
+GOES_ON = "continue this unfinished run on 1 node"
 PUT_BACK = "which this run changed and which is not Ready"
 UNDO = "kubevouch undo abcd"
 
@@ -327,7 +327,7 @@ def test_the_prompt_says_what_will_be_done_and_no_more(
         (3, "the others: one restarts at a time; a node that only waits for metrics does not block the next"),
         (
             40,
-            "the others: 1, 2, 4 restart at once while all goes well, and never two that have the last pods of a PodDisruptionBudget or a Service; a node that only waits for metrics does not block the next",
+            "the others: 1, 2, 4 restart at once while none fails, and never two with the last pods of a PodDisruptionBudget or a Service; a node that only waits for metrics does not block the next",
         ),
     ],
 )  # fmt: skip

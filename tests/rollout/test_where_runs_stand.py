@@ -51,22 +51,22 @@ def found(
 ARMED, DONE, UNDONE = NodeState.ARMED, NodeState.DONE, NodeState.UNDONE
 EDIT = "/c.yaml was edited by somebody else"
 LOOK = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on the node"
-RESTARTED = "changed and restarted, not proven yet"
+RESTARTED = "changed and restarted, not verified yet"
 READ: dict[str, tuple[Any, ...]] = {
     "armed": (run("aaaa", "armed", fires=CLOCK + 143), ARMED, "in 143 s", "the files are being changed"),
     "written": (run("aaaa", "written", fires=CLOCK + 143), ARMED, "in 143 s", "the files are changed, but the kubelet is not restarted yet"),
     "restarted": (run("aaaa", "restarted", fires=CLOCK + 143), ARMED, "in 143 s", RESTARTED),
-    "verified": (run("aaaa", "verified", fires=CLOCK + 143), ARMED, "in 143 s", "proven; the commit is not finished"),
+    "verified": (run("aaaa", "verified", fires=CLOCK + 143), ARMED, "in 143 s", "verified; the commit is not finished"),
     "its switch is at work": (run("aaaa", "restarted", fires=CLOCK - 20), ARMED, "at work for 20 s", RESTARTED),
     "its switch is gone": (run("aaaa", "restarted", fires=CLOCK + 20, timer=b"inactive"), ARMED, "no timer", RESTARTED),
     "its switch is overdue": (run("aaaa", "verified", fires=CLOCK - 61), NodeState.FAILED, "at work for 61 s",
-                              "proven; the commit is not finished", LOOK),
+                              "verified; the commit is not finished", LOOK),
     "prepared": (run("aaaa", "prepared"), NodeState.UNTOUCHED, "", "nothing was changed"),
     "committed": (run("aaaa", "committed", whose=b"run"), DONE, ""),
     "committed, and edited": (run("aaaa", "committed", whose=b"other", strays=(b"config.yaml",)), DONE, "", EDIT,
                               "set aside in /var/lib/kubelet/.kubevouch/aaaa/strays: config.yaml"),
     "undone": (run("aaaa", "undone", whose=b"before"), UNDONE, ""),
-    "barred": (run("aaaa", "barred"), UNDONE, "", "undone before the run began here; it will not begin again"),
+    "barred": (run("aaaa", "barred"), UNDONE, "", "undone before the run began here"),
     "of another version": (run("aaaa", "half"), NodeState.UNKNOWN, "", "a state unknown to this version"),
 }  # fmt: skip
 
@@ -122,7 +122,7 @@ def test_what_an_undo_is_about_to_put_back_is_not_told_as_a_change_that_was_neve
     rows = (*statuses_of("n", seen, ""), RunOnNode("m", "aaaa", DONE))
     for alive, how in (
         (True, "in progress restores the node"),
-        (False, "interrupted: once the"),
+        (False, "interrupted; the node"),
     ):
         armed, other = while_it_is_undone(rows, "aaaa", alive=alive)
         assert (how in armed.notes[0], armed.notes[1:], other) == (True, (EDIT,), rows[1])

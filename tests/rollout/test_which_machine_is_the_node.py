@@ -216,7 +216,7 @@ def test_a_host_key_that_two_nodes_have_proves_no_address_of_either(
 NEW = "ssh-ed25519 SHA256:new"
 SAID = (
     f"another ssh host key: {NEW}; expected ssh-ed25519 SHA256:{WORKER}, as in the plan; "
-    "if this machine really has a new key, put it into the plan"
+    "if the machine has a new key, put it into the plan"
 )
 
 
@@ -252,7 +252,7 @@ async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh(here: 
     found = next_for_status(StatusFacts(rows, "abcd", kept={"abcd"}, way=way))
     flags = "--ssh-config /etc/config --ssh-user ops"
     assert found.command == f"kubevouch status --node {WORKER} {flags}"
-    assert "by the host key in your known_hosts" in found.note
+    assert "with the host key in your known_hosts" in found.note
     assert [each.state for each in by_own_ssh] == [NodeState.UNTOUCHED]
 
 

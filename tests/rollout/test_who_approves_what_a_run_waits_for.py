@@ -62,7 +62,7 @@ async def test_what_the_approver_does_not_decide_in_time_the_run_approves_and_sa
         assert node.state is NodeState.DONE
         assert here.context.clock.monotonic() - began >= QUICK.approvers_turn == 2
         assert _approvals(here) == 1
-        told = "by this run: the approver had not approved the CSR within 2 s (see its log)"
+        told = "by this run: the approver did not approve the CSR within 2 s (see its log)"
         assert any(told in each for each in here.progress.lines), here.progress.lines
 
 
@@ -95,9 +95,7 @@ async def test_a_plan_says_that_an_approver_may_run_that_shows_in_an_approved_cs
         plan = await here.plan(WORKER)
     [notice] = [each for each in plan.notices if "KV411" in each]
     seen = "csr-lately of w9 was approved with reason 'AutoApproved'; it is unknown whether that approver still runs. "
-    assert notice.startswith(
-        f"no approver is seen to run here: {seen}Without one, later rotations stall"
-    )
+    assert notice.startswith(f"no approver was found: {seen}Without one, rotations stall")
 
 
 async def test_pods_that_are_ready_and_do_not_lead_are_not_waited_for() -> None:

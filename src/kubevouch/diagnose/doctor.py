@@ -117,7 +117,7 @@ def _counting_in(use: CountsIn) -> tuple[Rule, ...]:
 DOCTOR = _counting_in(CountsIn.DOCTOR)
 VERIFY = _counting_in(CountsIn.VERIFY)
 """The rules of `verify`. They check that the metrics API has every node, that every kubelet's
-certificate verifies, and that our approver decides if it is installed."""
+certificate verifies, and that our approver works, if one is installed."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -200,7 +200,7 @@ class Conclusion:
 def conclusions_of(
     verb: str, diagnosis: Diagnosis, code: ExitCode, fail_on: Severity
 ) -> list[Conclusion]:
-    """Returns a CAUSE for each cause if something failed; else OK or UNKNOWN, then each cause under its severity."""
+    """Returns a conclusion for each cause. If nothing failed, OK or UNKNOWN comes first, and severities replace the word CAUSE."""
     found = []
     if code is not ExitCode.FINDINGS:
         is_unknown = code is ExitCode.COULD_NOT_TELL
@@ -284,7 +284,7 @@ def _pending(evidence: Evidence) -> list[datetime]:
 
 
 def _state_of(section: Section, evidence: Evidence, undecided: int) -> tuple[bool, str]:
-    """Whether all is well in a section without findings, and its text."""
+    """Whether all is well in a section without findings, and the text for its line."""
     served, nodes = evidence.served, len(evidence.nodes.or_else(()))
     answering = sum(not is_silent(each) and not is_our_side(each) for each in served)
     trusted = sum(each.is_trusted for each in served)

@@ -42,7 +42,7 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
     """The codes of the findings that explain this one, comma-separated."""
 
     cause: str = ""
-    """The sentence that names this finding as the cause."""
+    """The sentence after CAUSE, if this finding is the cause."""
 
     next: tuple[str, ...] = ()
     """The next command, as a list of arguments, if this is the cause."""
@@ -58,8 +58,8 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
 
 _RELEASE = "meta.helm.sh/release-name"
 _RELEASES = ("helm", "list", "--all-namespaces")
-"""NEXT if kubectl would change an object of a Helm release. After that change Helm 4's next upgrade
-or rollback would fail with a field manager conflict."""
+"""The NEXT command instead of one that changes an object of a Helm release with kubectl. Helm 4's next
+upgrade or rollback would fail with a field manager conflict."""
 
 
 def finding(
@@ -74,7 +74,7 @@ def finding(
     """Makes a finding with this code. details: further values for the definition's templates.
 
     Raises:
-        KeyError: a template names a missing detail.
+        KeyError: a template uses a missing detail.
     """
     definition, about = CATALOGUE[code], tuple(subjects)
     values = {

@@ -65,7 +65,7 @@ class Flags:
 
     @property
     def config(self) -> str:
-        """The path of the configuration file; empty if not set. Then the kubelet uses its legacy defaults."""
+        """The path of the configuration file. Empty if not set, so that the kubelet uses its legacy defaults."""
         return self.get("config") or ""
 
     @property

@@ -167,7 +167,7 @@ class ResponseReader:
         del pending[:at]
 
     def _begin_chunk(self, length: int, line: int) -> None:
-        """length: the chunk's length. line: the length of the line that states it."""
+        """Begins a chunk of `length` bytes. line: the length of the line with the chunk's length."""
         self._check(length)
         # Like Go's chunkedReader (net/http/internal/chunked.go), against many tiny chunks.
         self._excess = max(0, self._excess + line - 16 - 2 * length)

@@ -2,7 +2,7 @@
 
 A YAML library that rewrites the file would change line ends, quotes, comments and folds. So we find
 the key by the positions of the parsed nodes, replace its bytes, and parse the result again. The
-result must equal the old content with that one key set. Otherwise a Refusal gives the line and the
+result must equal the old content with that one key set. Otherwise a Refusal contains the line and the
 reason, so that a person can edit the file.
 
 The file is `/var/lib/kubelet/config.yaml`, or the `kubelet` text in ConfigMap kubelet-config.

@@ -112,7 +112,7 @@ class Collector:
         ready = [node.name for node in self.fleet.nodes.values() if node.ready]
         missing = unread(ready, self.results, now=self._clock.now(), recent=recent)
         if missing and (len(ready) - len(missing)) / len(ready) < share:
-            return f"ready nodes without fresh metrics: {first_of(missing)}; `kubevouch plan -o plan.json` shows how each gets a certificate"
+            return f"ready nodes without fresh metrics: {first_of(missing)}; `kubevouch doctor` shows why"
         self._enough_were_read = True
         return ""
 

@@ -25,7 +25,7 @@ PodKey = tuple[str, str]
 
 
 ABSENT: Final = -1
-"""The at_ns of a row without a measurement."""
+"""The value of at_ns in a row without a measurement."""
 
 Owner = tuple[PodKey, str]
 """A container: its pod and its name."""
@@ -65,7 +65,7 @@ class Layout(msgspec.Struct, frozen=True, eq=False):
     pods: Mapping[PodKey, tuple[int, ...]]
 
     def rows_of(self, other: "Layout") -> list[int]:
-        """This layout's row, or ABSENT, for the container in each row of the other layout."""
+        """For each row of `other`: the row of the same container in this layout, or ABSENT."""
         rows = [ABSENT] * len(other.names)
         for pod, theirs in other.pods.items():
             ours = {self.names[row]: row for row in self.pods.get(pod, ())}

@@ -23,7 +23,7 @@ METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 """The Node annotation with the path of the kubelet's metrics
 (pkg/scraper/client/resource/client.go)."""
 LONGEST_PATH: Final = 1024
-"""The longest path in characters. Each scrape uses it, and a kubelet may write this annotation of its own Node."""
+"""The maximum length of the path in characters. A kubelet may write this annotation on its own Node, and each scrape uses it."""
 _MOST_TEXTS: Final = 20_000
 
 

@@ -39,11 +39,11 @@ from kubevouch.metrics.columns import (
 from kubevouch.x509 import printable
 
 LARGEST: Final = 8 << 20
-"""The largest page in bytes. A node with 110 pods sends 150 KB; one with 1,000 pods of five
+"""The maximum size of a page in bytes. A node with 110 pods sends 150 KB; one with 1,000 pods of five
 containers each, 4 MB."""
 MOST_LINES: Final = 200_000
 MOST_CONTAINERS: Final = 10_000
-"""The most containers of a page. Kubernetes recommends 110 pods a node, and the largest known nodes
+"""The maximum number of containers in a page. Kubernetes recommends 110 pods a node, and the largest known nodes
 have about 1,000."""
 
 CPU: Final = b"container_cpu_usage_seconds_total"
@@ -77,7 +77,7 @@ class Page(msgspec.Struct, frozen=True, eq=False):
 def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None, Page]:
     """Reads a page in steps of a few milliseconds, yielding in between. Returns its measurements.
 
-    where: names the kubelet in errors. requested_ms: when the page was requested, in milliseconds
+    where: the kubelet, for errors. requested_ms: when the page was requested, in milliseconds
     since 1970. If a series is repeated, the last one counts.
 
     Raises:

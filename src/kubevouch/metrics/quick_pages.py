@@ -4,7 +4,7 @@ Between two scrapes only the numbers in the relevant families change. So each fa
 words at once. If its labels are those of the last page (compared by hash), only the numbers are
 converted, in bulk. `quick_page` returns None if a page has other containers, or differs from a
 kubelet's form (labels in another order, a family in two places, NaN). Then the full reader reads
-the page, and `page_form` makes the form for the next one. If neither reader fails, both give the
+the page, and `page_form` makes the form for the next one. If neither reader fails, both return the
 same measurements. Only the full reader rejects faults in irrelevant lines, or other white space
 between words.
 """
@@ -18,7 +18,7 @@ from kubevouch.metrics.columns import LAST_NS, Layout, Point, columns, is_sample
 from kubevouch.metrics.pages import CPU, MEMORY, NODE_CPU, NODE_MEMORY, START, Page
 
 _LONGEST: Final = 2 << 20
-"""The longest page in bytes, enough for some 2,500 containers. A longer page is read in steps,
+"""The maximum size of a page in bytes, enough for some 2,500 containers. A larger page is read in steps,
 since a few bytes of gzip may expand to it."""
 
 # Comma-joined numbers are a JSON array, which has no NaN, no underscore, and no blank or comma in

@@ -58,7 +58,7 @@ class ScrapeObserver(Protocol):
         ...
 
     def doubted(self, node: FleetNode, doubt: str) -> None:
-        """Called if a scraped kubelet is unverified, but not again while this lasts."""
+        """Called when a scraped kubelet becomes unverified."""
         ...
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
@@ -366,7 +366,7 @@ class _Followed:
     """A node and the state of its task.
 
     due: the time of its next or current scrape, by the monotonic clock. form: the form of its last
-    page, which makes the next one fast to read. doubt: see ScrapeResult.
+    page, with which the next one is read faster. doubt: see ScrapeResult.
     """
 
     def __init__(self, node: FleetNode, phase: float, due: float) -> None:

@@ -3,7 +3,7 @@
 Each result is frozen and from a single scrape. A successful scrape replaces the rows of the node
 and its pods. After failed scrapes the rows keep their own time, and are dropped once older than
 STALE_AFTER resolutions and one scrape's time-out. (metrics-server's pkg/storage drops them at
-once.) Then usage returns after two successful scrapes.
+once.) After that, usage returns with the second successful scrape.
 
 The API server decides which node runs a pod, at the time of reading. Another node's report of that
 pod is never served.
@@ -103,7 +103,7 @@ class MetricsStore:
 
     @property
     def node_points(self) -> int:
-        """How many nodes have two measurements. metric-storage-ready fails if none has (0.9)."""
+        """How many nodes have two measurements. metric-storage-ready fails if none has, as in metrics-server 0.9."""
         return sum(window.prev is not None for window in self._fresh())
 
     @property

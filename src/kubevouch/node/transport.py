@@ -39,10 +39,11 @@ async def run_on_first_known(
     *,
     timeout: float,
 ) -> tuple[str, ScriptResult[T]]:
-    """Runs the script on the first of `hosts`, the node's names and addresses, with a known key. Returns host and answer.
+    """Runs the script on the first of `hosts` whose key is known. Returns that host and the answer.
 
-    If a host with a known key fails, no other host is tried. The next one is an address from the
-    Node's status, which the node itself writes, so another machine may answer at that address.
+    hosts: the node's names and addresses. If a host with a known key fails, no other host is tried.
+    The next one is an address from the Node's status, which the node itself writes, so another
+    machine may answer there.
 
     Raises:
         NodeError: the host does not answer, or no host has a known key. The message lists what was
@@ -71,6 +72,4 @@ async def run_on_first_known(
     if len(failures) == 1 and not hint:
         raise failures[0]
     complaints = "; ".join(str(each) for each in failures)
-    raise NodeUnreachable(
-        node, complaints or "ssh can reach none of the node's names and addresses", hint
-    )
+    raise NodeUnreachable(node, complaints or "ssh cannot reach the node", hint)

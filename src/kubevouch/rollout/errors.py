@@ -29,7 +29,7 @@ class LeadsOn(StrEnum):
     """Run what the reason advises in a shell on the node."""
 
     STATUS = "status"
-    """Look at the Node object: the reason is about its status."""
+    """Look at the Node object: the reason is in its status."""
 
     WORD = "word"
     """Confirm that the node is at the address that ssh reached."""

@@ -26,7 +26,7 @@ class FindingDefinition(
 ):
     """Everything about a code. `explain` prints it, and docs/reference/findings/ is generated from it.
 
-    `cause`, `next` and `by_hand` are templates for str.format. They may name {title}, {subject}
+    `cause`, `next` and `by_hand` are templates for str.format. They may contain {title}, {subject}
     (the first subject), {subjects} (the first few), {where} (the same in brackets), and the rule's
     details.
     """
@@ -63,10 +63,10 @@ class FindingDefinition(
     """What to do by hand if the command is not enough, in one sentence."""
 
     by_maker: bool = False
-    """Whether a plan or kubeadm fixes the finding. Clusters that another tool made get that tool's advice instead."""
+    """Whether a plan or kubeadm fixes the finding. On clusters that another tool made, that tool's advice is shown instead."""
 
     elsewhere: tuple[str, ...] = ()
-    """The NEXT command on clusters that another tool made, if it differs. May name {subject} and
+    """The NEXT command on clusters that another tool made, if it differs. May contain {subject} and
     {csr}."""
 
 
@@ -77,7 +77,7 @@ INSTALL_APPROVER = (
 """The operator replaces REGISTRY and DIGEST."""
 
 _GROUPS = {"on-the-wire": ON_THE_WIRE, "csr-not-served": CSR_NOT_SERVED}
-"""Groups of codes that `symptomOf` may name."""
+"""Groups of codes that `symptomOf` may contain."""
 
 
 def _definition(code: str, fields: dict[str, Any]) -> FindingDefinition:

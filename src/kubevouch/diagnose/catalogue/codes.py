@@ -71,7 +71,7 @@ class Code(StrEnum):
 
     @property
     def section(self) -> "Section":
-        """The section that has the code."""
+        """The code's section in reports."""
         return Section(self.value[2])
 
     @property
@@ -81,7 +81,7 @@ class Code(StrEnum):
 
 
 class Section(StrEnum):
-    """The codes with the same first digit. Reports have these sections in this order."""
+    """A section of a report: the codes with the same first digit. Reports keep this order."""
 
     METRICS_API = "1"
     REACHING_KUBELETS = "2"

@@ -46,7 +46,7 @@ def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
 
 
 def unseen_approver(evidence: Evidence) -> Approver | None:
-    """Returns who made the newest approval if no running approver was found. It may run outside the cluster, or no longer run."""
+    """Returns the approver of the newest approval if no running approver was found. It may run outside the cluster, or no longer run."""
     if running_approvers(evidence):
         return None
     # Our approver decides nothing now, or has no Deployment and no Lease, so its approvals are
@@ -111,7 +111,7 @@ def others_beside_ours(evidence: Evidence) -> Iterator[Finding]:
     others = [each for each in names if each != OUR_APPROVER]
     if others and OUR_APPROVER in names:
         verb = "decides" if len(others) == 1 else "decide"
-        title = f"{named(others)} {verb} serving CSRs, too, and our approver cannot block another one's approvals"
+        title = f"{named(others)} {verb} serving CSRs, too, and our approver cannot block that"
         yield finding(Code.OTHERS_APPROVE_BESIDE_OURS, title, subjects=others)
 
 
@@ -177,13 +177,13 @@ def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def asking_for_a_run(evidence: Evidence) -> set[str]:
-    """Nodes that may be armed and have a pending CSR. The run has turned serverTLSBootstrap on, and approves the CSR."""
+    """Nodes that may be armed and have a pending CSR. The run has turned serverTLSBootstrap on, and will approve the CSR."""
     armed = {each.node for each in evidence.armed}
     return armed & _undecided(evidence).keys() if evidence.csrs.is_known else armed
 
 
 def signing_themselves(evidence: Evidence) -> dict[str, Served]:
-    """Kubelets that serve a self-signed certificate, by node, except one that a run in progress has placed."""
+    """Kubelets that serve a self-signed certificate, by node. Leaves out certificates that a run in progress has installed."""
     seeded = asking_for_a_run(evidence)
     return {
         served.node: served
@@ -204,7 +204,7 @@ def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 @rule(Code.CSR_OUTSIDE_POLICY)
 def outside_policy(evidence: Evidence) -> Iterator[Finding]:
-    """A pending CSR breaks a rule that an operator cannot override. Other rules also hold honest mistakes."""
+    """A pending CSR breaks a rule that an operator cannot override. Honest mistakes break other rules, too, so those are not checked."""
     csrs = [each for each in evidence.csrs.or_else(()) if not each.status.conditions]
     refused = outside_policy_csrs(evidence, csrs)
     proofs = []
@@ -241,8 +241,8 @@ def _refused(
 ) -> list[RuleResult]:
     """The refusals that an operator cannot override.
 
-    A value that can be pinned is no attack. For example, a control-plane node has the address of
-    its API server.
+    Leaves out values that an operator can pin, such as the API server's address on a control-plane
+    node.
     """
     asked = csr_of(csr)
     node = indexed.node(requestor_node(asked) or "")

@@ -47,8 +47,8 @@ _WHERE_TO_LOOK = {
     "mend": (
         f"scale the Deployment up if it has 0 replicas: `{_KUBECTL} scale {_DEPLOYMENT} "
         f"--replicas=1`. Otherwise that output and `{_KUBECTL} logs {_DEPLOYMENT}` show why no pod "
-        "runs or leads, such as a missing permission. A new pod waits 15 s for the Lease of a dead "
-        "leader. Until then `kubevouch csr approve NAME --against-approver` applies the same policy"
+        "runs or leads. A new pod waits 15 s for the Lease of a dead leader. Until then "
+        "`kubevouch csr approve NAME --against-approver` applies the same policy"
     ),
 }
 _ISSUE_PATIENCE = timedelta(minutes=1)
@@ -160,7 +160,7 @@ def _until(waiting: Iterable[str], evidence: Evidence) -> str:
     if not ends:
         return ""
     left = duration_text(min(ends) - evidence.at)
-    return f" Kubelets serve their old certificates until {min(ends):%Y-%m-%d} ({left} left); then they have none."
+    return f" Kubelets serve their old certificates until {min(ends):%Y-%m-%d} ({left} left)."
 
 
 def about_csrs(
@@ -261,7 +261,7 @@ def never_made(evidence: Evidence) -> Iterator[Finding]:
     known = newest_csrs(evidence)
     without = sorted(s.node for s in evidence.served if is_dark(s) and s.node not in known)
     if without:
-        title = f"{counted(len(without), 'node')} without a certificate and without a CSR: {named(without)}"
+        title = f"{counted(len(without), 'node')} without a certificate or a CSR: {named(without)}"
         yield finding(Code.CSR_NEVER_MADE, title, subjects=without)
 
 

@@ -111,7 +111,7 @@ def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
     for each in evidence.armed:
         title = (
             f"the dead-man's switch of run {each.run} may be armed on {each.node}: it undoes an "
-            f"unproven change by {each.due:%H:%M:%S} UTC, unless somebody disarms it first"
+            f"unverified change by {each.due:%H:%M:%S} UTC, unless it is disarmed first"
         )
         yield finding(Code.RUN_NOT_FINISHED, title, subjects=[each.node], details={"run": each.run})
 

@@ -128,11 +128,13 @@ def _mend(code: Code, metrics: MetricsPath) -> str:
         shown = f"kubectl get endpointslices -n {service.namespace} -l {slices_of(service.name)}"
         return (
             f"start the process at the address in the EndpointSlice of Service {whole}, or "
-            f"correct that address (`{shown}`): the Service has no selector, and so no pods"
+            f"correct that address (`{shown}`): the Service has no selector"
         )
     if code is Code.API_SERVICE_WIRING:
         return "make the APIService, the Service and the labels of metrics-server's pods agree"
-    return "make metrics-server's pods reachable from the control plane; the condition's message has the error"
+    return (
+        "make metrics-server's pods reachable from the control plane; the condition has the error"
+    )
 
 
 @rule(Code.API_SERVICE_NOT_TRUSTED)
@@ -153,7 +155,7 @@ def api_service_not_trusted(evidence: Evidence) -> Iterator[Finding]:
 def api_service_not_verified(evidence: Evidence) -> Iterator[Finding]:
     """The API server does not verify metrics-server's certificate.
 
-    Reported only if the API answers: otherwise other faults come first.
+    Reported only if the API answers. If it does not, other findings matter more.
     """
     metrics = evidence.metrics
     found, available = metrics.api_service.value, metrics.available

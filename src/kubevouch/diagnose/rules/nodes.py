@@ -110,8 +110,7 @@ def shared_identity(evidence: Evidence) -> Iterator[Finding]:
         if shared:
             yield finding(
                 Code.SHARED_MACHINE_IDENTITY,
-                f"{counted(sum(map(len, shared.values())), 'node')} share {what} with another: they were cloned from one "
-                "image, so the ID identifies none of them",
+                f"{counted(sum(map(len, shared.values())), 'node')} share {what} with another: they were cloned from one image",
                 subjects=sorted(name for names in shared.values() for name in names),
                 proofs=[
                     api_proof(", ".join(names), f"{what} {value}", evidence.nodes)
@@ -128,13 +127,12 @@ _IDENTITIES: dict[str, Callable[[Node], str]] = {
 
 @rule(Code.LIVE_BOOTSTRAP_TOKENS)
 def live_bootstrap_tokens(evidence: Evidence) -> Iterator[Finding]:
-    """Live bootstrap tokens exist, by the signatures in kube-public/cluster-info."""
+    """Live bootstrap tokens exist, according to the signatures in kube-public/cluster-info."""
     tokens = evidence.bootstrap_tokens.or_else(())
     if tokens:
         yield finding(
             Code.LIVE_BOOTSTRAP_TOKENS,
             f"{counted(len(tokens), 'live bootstrap token')} ({named(tokens)}): any holder gets "
-            "a client certificate for any node name; tokens without the usage 'signing' are not "
-            "visible",
+            "a client certificate for any node name",
             subjects=tokens,
         )

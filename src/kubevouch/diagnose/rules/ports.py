@@ -107,7 +107,7 @@ def overdue(evidence: Evidence) -> Iterator[Finding]:
 
 
 def life(leaf: Certificate) -> str:
-    """A certificate's validity, as proofs show it."""
+    """A certificate's validity, as the text of a proof."""
     return f"valid from {leaf.not_before:%Y-%m-%d %H:%M} to {leaf.not_after:%Y-%m-%d %H:%M} UTC"
 
 
@@ -149,7 +149,7 @@ def _on_nodes(code: Code, title: str, found: Sequence[PortState]) -> Finding:
 
 @rule(Code.ADDRESS_TYPE_MISMATCH)
 def address_type(evidence: Evidence) -> Iterator[Finding]:
-    """metrics-server dials an address that the certificates lack. The finding names a better order of types."""
+    """metrics-server dials an address that the certificates lack. The finding suggests a better order of types."""
     trust = evidence.trust.value
     # metrics-server's pods show what it dials.
     if trust is None or not evidence.metrics.pods.is_known:

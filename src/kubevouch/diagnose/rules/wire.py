@@ -66,7 +66,7 @@ class PortState:
 
     @property
     def refuses(self) -> bool:
-        """Whether the node refused the connection, by Go's error."""
+        """Whether the node refused the connection, according to Go's error."""
         return self.proof.seen.endswith("connect: connection refused")
 
 
@@ -277,8 +277,8 @@ def _has_new_certificate(node: str, evidence: Evidence) -> bool:
 def current_pods(metrics: MetricsPath) -> tuple[Pod, ...]:
     """metrics-server's pods, except those that a roll-out will replace.
 
-    That is a pod whose command line differs from the Deployment's, or from the newest pod's if the
-    Deployment is unknown. If no pod has the Deployment's command line, returns all pods.
+    Those have another command line than the Deployment, or than the newest pod if the Deployment is
+    unknown. If no pod has the Deployment's command line, returns all pods.
     """
     pods, deployment = metrics.pods.or_else(()), metrics.deployment.value
     if not pods:

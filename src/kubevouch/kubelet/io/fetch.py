@@ -1,4 +1,4 @@
-"""Fetches a page from a kubelet with a token, after verifying that its certificate is that node's.
+"""Fetches a page from a kubelet with a token, after verifying the kubelet's certificate.
 
 Three checks come before the token or any byte of HTTP: OpenSSL verifies chain and name, we verify
 both by Go's rules, and the certificate must name exactly this node (`misnamed`). A kubelet with a
@@ -41,9 +41,9 @@ LONGEST_KEPT: Final = 600.0
 LONGEST_UNVERIFIED: Final = 60.0
 """Seconds to keep an unverified connection. By then the kubelet may have a better certificate."""
 _LONGEST_TEXT: Final = 2000
-"""The longest error text in characters. A node can make its path, names and status very long, and each log line repeats them."""
+"""The maximum length of an error text in characters. A node can make its path, names and status very long, and each log line repeats them."""
 _GZIP_DIVISOR: Final = 4
-"""A gzip page's limit is a plain page's limit divided by this. Real pages shrink to between a quarter and a
+"""The size limit of a gzip page is that of a plain page, divided by this. Real pages shrink to between a quarter and a
 fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU, even if it decompresses to nothing."""
 _NAMED: Final = frozenset({401, 403, 404})
 """Statuses that have their own reason: the token, its permissions or the path is wrong."""
@@ -55,10 +55,10 @@ class FetchFailed(KubeletError):
     """The fetch failed.
 
     reason: the value of a FailureKind or x509.VerifyReason, or one of these. "http-401",
-    "http-403", "http-404", "http-5xx", "http-other": the response's status, complete in `text`.
+    "http-403", "http-404", "http-5xx", "http-other": the response's status, which `text` contains.
     "no-answer": the connection broke during HTTP, or the response is invalid. "too-large": the page
-    is too long. "deadline": the time ran out. A kubelet cannot choose other reasons, since they
-    become labels of metrics. text: as metrics-server logs it, truncated if very long. chain: the
+    is too long. "deadline": the time ran out. There are no other reasons, since each becomes a
+    label of our metrics. text: as metrics-server logs it, truncated if very long. chain: the
     certificates of an unverified peer.
     """
 
@@ -238,7 +238,8 @@ class KubeletClient:
     def _not_the_node(self, url: str, error: IdentityRefused) -> FetchFailed:
         """The failure for a peer that our own verification rejected.
 
-        If the caller had a variable `cause`, it would form a reference cycle with the traceback.
+        This is a separate method, since a local variable for the cause would form a reference cycle
+        with the traceback.
         """
         cause = error.__cause__
         reason = cause.reason if isinstance(cause, PeerRefused) else str(FailureKind.WRONG_IDENTITY)

@@ -1,6 +1,6 @@
 """Connects to an address and does a handshake, on a socket and two memory BIOs.
 
-This code sees every received byte. So, like Go, it can distinguish an alert from plain HTTP, and tell
+This code reads every received byte. So, like Go, it can distinguish an alert from plain HTTP, and tell
 whether the connection ended within a TLS record.
 """
 

@@ -48,7 +48,7 @@ class Item:
         return self._used.timestamp_ns
 
     def metadata(self) -> str:
-        """The JSON of the field metadata."""
+        """The JSON of the field `metadata`."""
         found = self._found
         namespace = "" if isinstance(found, FleetNode) else found.namespace
         placed = f',"namespace":{_quoted(namespace)}' if namespace else ""

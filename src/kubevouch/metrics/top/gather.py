@@ -95,7 +95,7 @@ class TopClient:
         api, name = self.api, options.name
         if name and options.selector:
             expected = "give either NAME or -l"
-            raise UsageError("top nodes", "NAME is given together with -l", expected)
+            raise UsageError("top nodes", "NAME is given with -l", expected)
         with _readable("top nodes", options.selector):
             if name:
                 nodes: tuple[SizedNode, ...] = (await named_node(api, SIZED_NODES, name),)
@@ -120,7 +120,7 @@ class TopClient:
     async def pods(self, options: TopOptions) -> TopFound:
         """The pods' usage, and why usage is missing. Raises KubeError, UsageError."""
         if options.name and (options.selector or options.fields or not options.namespace):
-            seen = "NAME is given together with -l, --field-selector or -A"
+            seen = "NAME is given with -l, --field-selector or -A"
             raise UsageError("top pods", seen, "give either NAME or these flags")
         with _readable("top pods", options.selector, options.fields):
             metrics: tuple[PodMetrics, ...] = ()

@@ -44,7 +44,7 @@ class Usage:
 class UsageRow:
     """A row: a node, a pod (with a namespace) or a container of a pod. used: None if the metrics API has no usage.
 
-    available: allocatable resources or capacity of a node. timestamp, window: of the measurement.
+    available: allocatable resources or capacity of a node. timestamp, window: when and for how long the usage was measured.
     """
 
     namespace: str

@@ -122,7 +122,7 @@ _YOUNG: Final = 120.0
 _TWO: Final = "usage needs two scrapes"
 _NO_SAMPLE: Final = (
     "could not tell (its node has metrics; metrics-server omits a pod if any container reports "
-    "no CPU time or no memory)"
+    "no CPU or no memory)"
 )
 
 

@@ -105,7 +105,7 @@ class SudoEntry:
         if self._host in password.refused_at:
             self.withheld = "sudo did not accept the password before, so it was not sent again"
         elif password.refused_at and self._host not in password.taken_at:
-            self.withheld = "the password was not sent, since another node's sudo did not accept it"
+            self.withheld = "the password was not sent, since another node did not accept it"
         else:
             await self._send(talk)
             return
@@ -124,7 +124,7 @@ class SudoEntry:
         if not await self._wait_for(
             talk, lambda out, err: _line(self._ready, out) or self._prompts(err) > 1
         ):
-            self.why = "sudo did not answer after it got the password"
+            self.why = "sudo did not answer after the password"
         elif _line(self._ready, talk.out):
             password.taken_at.add(self._host)
             password.refused_at.remove(self._host)

@@ -37,8 +37,8 @@ async def apply(
 ) -> RunResult:
     """Carries out the plan on its nodes, several at once, in the order of `decide.order`. Changes the ConfigMap last.
 
-    A failure becomes the result of its node. After a cancellation or an internal error, the result
-    has each node's state so far.
+    A node's failure is in its result. After a cancellation or an internal error, the result has
+    each node's state so far.
     """
     nodes = {each.plan.node: each for each in checked.nodes}
     begun = begun_before(checked, timeouts)
@@ -88,7 +88,7 @@ async def apply(
 def stopped_at_once(checked: CheckedPlan, timeouts: RolloutTimeouts, now: datetime) -> RunResult:
     """The result of a run that was stopped before any node's turn.
 
-    Nodes on which an earlier attempt armed the run stay armed.
+    Nodes that an earlier attempt armed stay armed.
     """
     begun = begun_before(checked, timeouts)
     results = [_without_a_result(each, set(), begun, _AT_ONCE, now) for each in checked.nodes]
@@ -125,7 +125,7 @@ def _result(
 
 
 def _has_changed(node: CheckedNode, run: str, now: Collection[str]) -> bool:
-    """Whether this run has changed the node, now or in an earlier attempt. now: nodes that this attempt may have changed."""
+    """Whether this run has changed the node. now: nodes that this attempt (not an earlier one) may have changed."""
     if node.state is NodeState.DONE:
         return state_of_run(node.survey, run) == "committed"
     return node.plan.node in now

@@ -74,14 +74,13 @@ from kubevouch.rollout.errors import LeadsOn, NothingApplicable, StoppedBefore, 
 
 _AT_ONCE = 16
 _NOT_WELL = (
-    "was healthy when the plan was made, but now serves no verifiable certificate of its own: "
-    "make a new plan"
+    "was healthy in the plan, but serves no verifiable certificate of its own now: make a new plan"
 )
 _SAID = {
     NodeState.UNTOUCHED: "is as planned",
-    NodeState.ARMED: "was begun by this run, which continues with it",
+    NodeState.ARMED: "was begun by this run, which now continues",
     NodeState.DONE: "needs nothing",
-    NodeState.FAILED: "was changed by this run, and its Node is not Ready: the run undoes the change",
+    NodeState.FAILED: "was changed by this run and is not Ready: the run undoes the change",
 }
 
 
@@ -105,7 +104,7 @@ class CheckedNode:
 
     @property
     def kubelet_started(self) -> datetime | None:
-        """The earliest possible start of the kubelet by our clock, since the node read the kubelet's age after our request."""
+        """When the kubelet started, by our clock, or slightly earlier: its age was measured after our request. None if unknown."""
         return self.survey.kubelet_started(self.look.asked)
 
 
@@ -113,10 +112,10 @@ class CheckedNode:
 class CheckedPlan:
     """A plan that passed every check.
 
-    well: nodes that the plan leaves out as healthy, and that still are healthy. writes_config_map:
-    whether the run writes the ConfigMap once all nodes are done. config_map_kept: why it does not,
-    despite the plan. not_well: nodes that the plan calls healthy but that are not, and nodes that
-    joined after the plan. away: nodes of the plan that the run skips.
+    well: nodes that the plan leaves out as healthy, and that are still healthy. writes_config_map:
+    whether the run writes the ConfigMap once all nodes are done. config_map_kept: why the run does
+    not write it although the plan does. not_well: nodes that the plan lists as healthy but that are
+    not, and nodes that joined after the plan. away: nodes of the plan that the run skips.
     """
 
     inputs: RunInputs
@@ -154,15 +153,15 @@ async def check(
 ) -> CheckedPlan:
     """Checks everything that can be checked before the first write.
 
-    word: the operator's statements for this run. goes_on: whether this machine resumes a run that
-    it started.
+    word: what the operator allows in this run. goes_on: whether this machine resumes a run that it
+    started.
 
     Raises:
         NothingApplicable: the plan leaves out all unhealthy nodes.
         StoppedBefore: something differs from the plan. The error names the node.
         KubeError: the API server does not answer.
     """
-    _check_applicable(plan, "make a new plan when that is fixed")
+    _check_applicable(plan, "fix that, then make a new plan")
     trust, nodes, away = await check_cluster(plan, context)
     away, failures = await look_at_away_nodes(plan, nodes, away, context, goes_on=goes_on)
     pins = pins_of(plan.nodes)
@@ -222,7 +221,7 @@ async def _looks(
 
     Raises StoppedBefore for the first machine that cannot be surveyed.
 
-    failures: nodes on which this run has begun, and that are not Ready.
+    failures: nodes that this run has changed, and that are not Ready.
     """
     planned = [live[each.node] for each in plan.nodes]
     for node, why in (await asked_for_again_by_pod(context, planned)).items():
@@ -250,7 +249,7 @@ def _checked(
 
     Raises StoppedBefore for the first node that differs from the plan.
 
-    seen: all surveyed nodes, since a host key that two nodes share proves nothing.
+    seen: all surveyed nodes, even skipped ones. If two share a host key, it proves nothing.
     """
     planned = {each.node for each in plan.nodes}
     keys = {each.plan.node: each.look.host_key for each in seen}
@@ -282,7 +281,7 @@ async def _not_well(
     flags: tuple[str, ...],
     context: RolloutContext,
 ) -> tuple[LeftOut, ...]:
-    """The nodes that the plan calls healthy, but that do not serve a verifiable certificate of their own."""
+    """The nodes that the plan lists as healthy, but that do not serve a verifiable certificate of their own."""
     called = [each.node for each in plan.left_out if each.is_well]
     dialled = targets([live[each] for each in called if each in live], preferred_types(flags))
     found = await gather_served(dialled, trust, clock=context.clock, timeout=HANDSHAKE)

@@ -52,7 +52,7 @@ async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Conf
     """Restores the old text if the ConfigMap still has the text that this run wrote.
 
     Fails if the annotation is missing, since another run may have written the text. Also fails if
-    the plan's texts differ in more than serverTLSBootstrap, since anybody may have edited its file.
+    the plan's texts differ in more than serverTLSBootstrap: somebody may have edited the plan.
     """
     if not is_its_edit(plan):
         said = f"{_named(plan)} stays as it is: {_NOT_ITS_TEXT}"
@@ -80,7 +80,7 @@ def cut_off_at(plan: ConfigMapPlan | None) -> ConfigMapResult:
     if plan is None:
         return ConfigMapResult()
     return ConfigMapResult(
-        f"{_named(plan)}: stopped at once; the ConfigMap may have been written", failed=True
+        f"{_named(plan)}: stopped at once; it may have been written", failed=True
     )
 
 
@@ -115,7 +115,7 @@ async def _replace(
         }
         await api.patch(CONFIG_MAPS, plan.name, patch, NAMESPACE, resource_version=version)
     except Conflict:
-        why = "somebody else changed the ConfigMap at the same moment"
+        why = "somebody else changed it at the same moment"
         return ConfigMapResult(f"{_named(plan)}: {why}", failed=True)
     except KubeError as error:
         return ConfigMapResult(str(error), failed=True, forbidden=isinstance(error, Forbidden))

@@ -46,7 +46,7 @@ class RolloutContext:
     """The context of a run.
 
     stop: returns True once the operator has asked to stop after the current nodes. random_serial:
-    returns a random number of that many bits.
+    returns a random number with the given number of bits.
     """
 
     api: ApiClient
@@ -56,7 +56,7 @@ class RolloutContext:
     stop: Callable[[], bool]
     random_serial: Callable[[int], int]
     written: Mapping[str, WrittenNode] = field(default_factory=dict)
-    """What operators wrote about each node. Only --via pod uses it."""
+    """What inventory entries and pins contain about each node. Only --via pod uses it."""
 
     lease: LeaseHold | None = None
     """The Lease that this run holds; None for a run that writes nothing."""
@@ -100,7 +100,7 @@ class RolloutContext:
 
 
 def end_in_order() -> None:
-    """Clears a cancellation, so that the end of the run can still send requests."""
+    """Clears a cancellation, so that the run can still send its last requests."""
     if task := asyncio.current_task():
         task.uncancel()
 

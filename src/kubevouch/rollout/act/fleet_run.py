@@ -27,11 +27,11 @@ from kubevouch.rollout.decide.result import NodeResult
 from kubevouch.rollout.decide.run_status import NodeState
 
 _FRESH = 5.0
-"""Seconds after which shared workloads are read again before other nodes begin."""
+"""Before other nodes begin, shared workloads are read again if the last read is older than this, in seconds."""
 _LOOK = 1.0
 """Seconds between checks whether the operator wants to stop."""
 _COUNTS_AS = {NodeState.UNTOUCHED: NodeState.UNDONE, NodeState.ARMED: NodeState.UNKNOWN}
-"""The state of a finished node for the order, if it differs. An armed node's switch may still undo the change."""
+"""How these states count when the next nodes are chosen. An armed node's switch may still undo the change."""
 
 Reached = Callable[[ProofGate | None], None]
 """Called with the gate that a node waits for, or with None when a gate has failed and the undo starts."""
@@ -44,7 +44,7 @@ class FleetRun:
     lineup: Lineup
     context: RolloutContext
     through: Callable[[str, Reached], Awaitable[NodeResult]]
-    """Changes and proves one node, and returns its result."""
+    """Changes and verifies one node, and returns its result."""
 
     not_well: Callable[[str], Awaitable[str]]
     """Returns why a canary is not healthy after its soak; empty if it is healthy."""
@@ -52,7 +52,7 @@ class FleetRun:
     courses: dict[str, Course] = field(init=False)
     results: dict[str, NodeResult] = field(default_factory=dict, init=False)
     stopped: str = field(default="", init=False)
-    """Why no other node began after a failure; else empty."""
+    """Why a failure stopped the run; empty if none did."""
 
     def __post_init__(self) -> None:
         now = self.context.clock.monotonic()
@@ -65,7 +65,7 @@ class FleetRun:
         self._news = asyncio.Event()
 
     async def run(self) -> None:
-        """Runs all nodes. Returns when all are finished, or when no other may begin and the current ones are finished."""
+        """Runs all nodes. Returns once no node is in progress and no other may begin."""
         try:
             async with asyncio.TaskGroup() as group:
                 while (turn := await self._turn()) is not None:
@@ -178,7 +178,7 @@ class _PlacedStatus(Narrow, frozen=True, kw_only=True):
 
 
 class _Placed(Object, frozen=True, kw_only=True):
-    """A Pod's placement only, since a cluster may have 100,000 Pods."""
+    """The fields of a Pod that show its node. The rest is not parsed, since a cluster may have 100,000 Pods."""
 
     spec: _PlacedSpec = _PlacedSpec()
     status: _PlacedStatus = _PlacedStatus()
@@ -190,8 +190,8 @@ _PLACED = Resource("", "v1", PODS.plural, PODS.kind, _Placed, namespaced=True)
 async def read_workloads(api: ApiClient, most: int) -> Workloads:
     """The workloads that nodes share. If they cannot be read, `unread` is the reason.
 
-    most: the highest number of nodes in progress at once. Workloads that so few nodes cannot harm
-    are left out.
+    most: how many nodes may be in progress at once. Workloads that tolerate the loss of so many
+    nodes are left out.
     """
     try:
         budgets, services = await together(_budgets(api, most), _services(api, most))
@@ -203,7 +203,7 @@ async def read_workloads(api: ApiClient, most: int) -> Workloads:
 
 
 async def _budgets(api: ApiClient, most: int) -> list[HeldInCommon]:
-    """PodDisruptionBudgets of several pods that allow at most `most` disruptions."""
+    """PodDisruptionBudgets that expect several pods and allow at most `most` disruptions."""
     found = await api.list_all(DISRUPTION_BUDGETS)
     tight = [
         each

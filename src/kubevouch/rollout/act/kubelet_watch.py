@@ -9,11 +9,11 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.kubelet_watch import watch_script
 
 _SECONDS = 20
-"""How long one call watches, in seconds. Calls are repeated, so a lost call costs no more."""
+"""How long one call watches, in seconds. Calls are repeated, and a failed call loses only this time."""
 _STEADY = 5
 _COMES_BACK = 45
 _CARRY = 90.0
-"""Seconds that a call may take longer if the kubelet is down when the watch ends."""
+"""Extra seconds for a call, in case the kubelet is down when the watch ends."""
 _RETRY = 5.0
 _PAUSE = 1.0
 """Seconds between calls, so that a node that answers at once causes no busy loop."""

@@ -46,9 +46,9 @@ from kubevouch.rollout.errors import NotTheHolder
 _LONGEST_CALL = 5.0
 """The time limit of a renewal, in seconds."""
 _SECONDS_OF_A_HOLD = 4
-"""leaseTransitions is the fencing number: at least the current time in steps of this many seconds.
-So it exceeds all earlier numbers, even after the Lease was deleted or the cluster was restored from
-a backup. It fits into 32 bits until the year 2242."""
+"""The fencing number is in leaseTransitions. It is at least the Unix time divided by this many
+seconds, so it exceeds all earlier numbers, even after the Lease was deleted or the cluster was
+restored from a backup. It fits into 32 bits until the year 2242."""
 _FURTHEST = 10 * 365 * 24 * 3600 // _SECONDS_OF_A_HOLD
 """A fencing number more than ten years ahead is ignored: somebody has edited the Lease."""
 _LONGEST_BELIEVED = 60
@@ -68,7 +68,7 @@ class LeaseHold:
         self._ours = raw.read().spec
         self._say = say
         self.lost: NotTheHolder | None = None
-        """Set when the Lease is known to be lost. Names the run that holds it now."""
+        """Set when the Lease is known to be lost. The error names the run that holds it now."""
         self._writing = asyncio.Lock()
         found, run = _seen(raw, api).armed, self._ours.holder_identity.split(" ")[0]
         self.armed = {each.node: each for each in found if each.run == run}
@@ -179,8 +179,8 @@ class RunLease:
     """Acquires the Lease for one process.
 
     identity: as in `RunHolder`; unique to each process. say: called with messages for the operator.
-    The object remembers a silent holder, so one client may wait for the Lease and another acquire
-    it.
+    The object remembers since when a holder is silent, so one API client may wait for the Lease and
+    another may acquire it.
     """
 
     def __init__(self, clock: Clock, identity: str, say: Callable[[str], None]) -> None:

@@ -18,17 +18,17 @@ from kubevouch.rollout.act.context import RolloutContext
 T = TypeVar("T")
 
 _QUIET = 15.0
-"""Seconds without an event after which a list confirms the watch."""
+"""Seconds without an event after which the CSRs are listed, since the watch may be dead."""
 _NO_SPREAD = 0.5
 """A constant instead of a random number: a single watch needs no jitter."""
 _LISTED = 1.0
-"""Seconds for which a list is reused while the watch has failed."""
+"""Seconds for which a list is reused while the watch is down."""
 
 
 class SharedRead(Generic[T]):
     """Combines concurrent reads: callers that arrive during a read share the next one.
 
-    So a result is at most `age` seconds older than the call.
+    A result may be reused if its read began at most `age` seconds before the call.
     """
 
     def __init__(self, read: Callable[[], Awaitable[T]], clock: Clock, age: float = 0.0) -> None:

@@ -183,8 +183,8 @@ async def confirm_addresses(
     host: the host given to ssh. carried: the survey, with the machine's ssh host key. If known_hosts
     has the key for an address but not for a name, the key proves only that address.
 
-    A pod's answer proves nothing, so with pods only an inventory entry or a pin does. A DNS name
-    proves nothing, since whoever controls the resolver can choose its address.
+    A pod's answer proves no address, so with pods only an inventory entry or a pin counts. A DNS
+    name proves nothing, since whoever controls the resolver can choose its address.
     """
     claimed = {str(address) for value in values if (address := as_address(value)) is not None}
     if context.transport.name == "pod":

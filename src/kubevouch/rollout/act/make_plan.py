@@ -231,12 +231,12 @@ def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
 def _why_nobody_approves(evidence: Evidence) -> str:
     """What happens while no approver works, and how to install or repair one."""
     stalls = (
-        "later rotations stall at 70 to 90 % of a certificate's life, and at its end the port goes dark "
+        "rotations stall at 70 to 90 % of a certificate's life, and TLS fails when it expires "
         f"({Code.ROTATION_WILL_STALL})"
     )
     if ours := evidence.our_approver.value:
         code = Code.OUR_APPROVER_DECIDES_NOTHING
         return f"the approver {approves_nothing(ours)} ({code}). Until it does, {stalls}"
     unseen = unseen_approver(evidence)
-    which = f"is seen to run here: {unseen.evidence}" if unseen else "runs here"
+    which = f"was found: {unseen.evidence}" if unseen else "runs here"
     return f"no approver {which}. Without one, {stalls}. Run one before then: `{INSTALL_APPROVER}`"

@@ -28,13 +28,13 @@ from kubevouch.rollout.decide.transaction import (
 )
 from kubevouch.rollout.errors import NotTheHolder
 
-_SET = "the switch was set, but its result was not seen"
-_NO_RECORD = "this run began on the node, but has no record on it"
+_SET = "the switch was set; its result is unknown"
+_NO_RECORD = "the node has lost its record of this run"
 _PAUSE = 1.0
 _RETRY = 5.0
 _NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)
 _LAST_LOOK = 5.0
-"""The shortest time limit of an observation, in seconds. The last observation must still show what is missing."""
+"""The shortest time limit of an observation, in seconds. Even the last one must have time to show what is missing."""
 
 # Progress messages of passed gates. Other gates are shown only while they are pending.
 _PASSED = {
@@ -60,11 +60,11 @@ class NodeRun:
     """Called with the gate that the node waits for, or None when a gate has failed."""
 
     for_good: bool = field(default=False, init=False)
-    """Whether the policy rejects an approved CSR or certificate of the node. No undo takes that
-    back."""
+    """Whether the policy rejects an approved CSR or certificate of the node. An undo cannot
+    change that."""
 
     is_overtaken: bool = field(default=False, init=False)
-    """Whether the node's switch was due before the node was proven."""
+    """Whether the node's switch was due before the node was verified."""
 
     pid: int = field(default=0, init=False)
     """The kubelet's PID after the run's restart; 0 if unknown."""
@@ -80,13 +80,13 @@ class NodeRun:
         return await self._ended(self._run)
 
     async def put_back(self, why: str) -> NodeResult:
-        """Undoes the run on an unhealthy node where it has begun. why: what is wrong. A proven change stays."""
+        """Undoes the run's change of an unhealthy node, unless the change was verified. why: what is wrong."""
 
         async def putting_back(began: float) -> tuple[NodeState, str]:
             self.reached(None)
             state, how = await self._undone(began)
             if state is NodeState.DONE:  # an earlier attempt was interrupted during the commit
-                state, how = NodeState.UNKNOWN, "the node was proven and is committed"
+                state, how = NodeState.UNKNOWN, "the node was verified and is committed"
             return state, why_of(why, how)
 
         return await self._ended(putting_back)
@@ -141,7 +141,7 @@ class NodeRun:
         assert fires is not None
         self.is_overtaken = True
         self.reached(None)
-        self._step(f"the node's switch was due at {fires:%H:%M:%S} UTC, before the node was proven")
+        self._step(f"its switch was due at {fires:%H:%M:%S} UTC, before the node was verified")
         state, how = await self._undone(self.observer.context.clock.monotonic())
         waited_for = f"{missing.gate}: {missing.text}" if missing else ""
         return state, why_overtaken(fires, since, waited_for, how)
@@ -241,7 +241,7 @@ class NodeRun:
     async def _committed(self, began: float) -> tuple[NodeState, str]:
         answer = await self._insist(TransactionStep.COMMIT, began)
         if answer is None:
-            why = f"the node passed every gate, but could not be reached to commit; {_SET}"
+            why = f"every gate passed, but the node could not be reached to commit; {_SET}"
             return NodeState.ARMED, why
         if answer.outcome is TransactionState.COMMITTED:
             return NodeState.DONE, ""
@@ -254,7 +254,7 @@ class NodeRun:
         return await self._by_answer(answer)
 
     async def _by_answer(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
-        """The node's state by its answer. After a commit, its port must serve the certificate."""
+        """The node's state according to its answer. After a commit, its port must serve the certificate."""
         match answer.outcome:
             case TransactionState.UNDONE | TransactionState.HALF:
                 return await self._as_undone(answer)

@@ -1,4 +1,4 @@
-"""One node's turn in a run: records the former state, changes the node, approves its CSR, and proves it."""
+"""One node's turn in a run: records the former state, changes the node, approves its CSR, and verifies it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class NodeTurns:
     live: LiveCluster
 
     async def through(self, name: str, reached: Reached) -> NodeResult:
-        """Changes and proves one node, and returns its result. Errors of the transport and the API server become results."""
+        """Changes and verifies one node. Errors of the transport and the API server are in the result, too."""
         node = self.nodes[name]
         begun = self.begun.get(name)
         try:
@@ -83,7 +83,7 @@ class NodeTurns:
                 why = await self._ill(name)
                 said, patience = f"not healthy after soak: {why}", _PATIENCE
             except KubevouchError as error:
-                why = said = f"cannot tell whether the node is healthy after its soak: {error}"
+                why = said = f"cannot tell whether the node is healthy after soak: {error}"
                 patience = self.timeouts.gates
                 self.context.progress.waiting(name, f"a check after its soak ({error})")
             if not why:
@@ -102,7 +102,7 @@ class NodeTurns:
         return "" if well else "the node serves no verifiable certificate of its own"
 
     async def _run_of(self, node: CheckedNode, begun: ArmedNode | None) -> tuple[NodeRun, str]:
-        """The work on the node, and why it must be undone. The reason is empty unless the run has begun on it and the node is unhealthy."""
+        """The work to do on the node, and why the run's change must be undone; empty if it need not be."""
         if node.state is not NodeState.FAILED:
             try:
                 return await self._prepare(node, begun), ""
@@ -146,7 +146,7 @@ class NodeTurns:
         await context.confirm_holder(arms)
         restarted = begun is not None and has_restarted(state_of_run(node.survey, run))
         if begun:
-            context.progress.step(name, "continues this run, which is not finished")
+            context.progress.step(name, "continues the unfinished run")
         return NodeRun(
             observer=observer,
             timeouts=timeouts,
@@ -171,8 +171,7 @@ class NodeTurns:
     async def _observer(self, node: CheckedNode, begun: ArmedNode | None) -> NodeObserver:
         """The observer of the node, with the node's former state.
 
-        If the run has begun on the node, only CSRs that are older than the kubelet's process count
-        as former.
+        If the run has begun on the node, only CSRs from before the kubelet's start count as former.
         """
         name, writes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
         started = node.kubelet_started

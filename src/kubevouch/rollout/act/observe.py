@@ -61,8 +61,8 @@ _REREAD = 10.0
 _MOST_JUDGED = 8
 """In one observation at most this many CSRs without a credential ID are checked, even in a flood."""
 _MOST_APPROVALS = 3
-"""The most approvals per node. A kubelet makes one CSR, and another if its addresses change. An
-approval cannot be taken back."""
+"""A run approves at most this many CSRs of a node. A kubelet makes one CSR, and another if its
+addresses change. An approval cannot be taken back."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class NodeObserver:
     CSRs with these."""
 
     approvers_turn: float = 0.0
-    """Seconds for which a passing CSR is left to the approver. Both patch only the version that they
-    checked, so the second patch changes nothing."""
+    """Seconds for which a passing CSR is left to the approver. The run and the approver each patch
+    only the version that they checked, so the second patch fails."""
 
     reread: float | None = None
     """When the kubelet's client certificate was last read again, by the monotonic clock."""
@@ -157,9 +157,9 @@ class NodeObserver:
         )
 
     async def _own_csrs(self) -> list[tuple[CertificateSigningRequest | None, str]]:
-        """The kubelet's passing CSRs since the change, each with an empty reason.
+        """Returns the kubelet's CSRs since the change that the policy passes, each with an empty reason.
 
-        If none passes: one CSR, and why it is held. If there is no CSR: None, and why.
+        If none passes, returns one CSR and why it is held. Without a CSR, returns None and why.
         """
         csrs = await self.live.csrs()
         of_node = csrs_by_node(csrs).get(self.node.node, ())
@@ -234,7 +234,7 @@ class NodeObserver:
     def _how(self) -> str:
         if not self.approvers_turn:
             return "approved"
-        waited = f"the approver had not approved the CSR within {self.approvers_turn:.0f} s"
+        waited = f"the approver did not approve the CSR within {self.approvers_turn:.0f} s"
         return f"approved by this run: {waited} (see its log)"
 
     async def _held(
@@ -287,7 +287,7 @@ class NodeObserver:
     async def _standing(self, csr: Csr, node: Node | None) -> CredentialAnswer | None:
         """Whether another client certificate uses the node's name, for an API server without credential IDs.
 
-        Returns None if the certificate on the node's disk decides.
+        Returns None if the CSR has a credential ID, or the operator does not accept a CSR without one.
         """
         if csr.credential_ids or not self.inputs.word.without_credential_id or node is None:
             return None

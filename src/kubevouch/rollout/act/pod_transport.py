@@ -42,12 +42,12 @@ from kubevouch.rollout.decide.pod import (
 from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 
 _ADMITTED = (
-    "expected a namespace that admits privileged pods (pod-security.kubernetes.io/enforce), at least those labelled "
-    f"app.kubernetes.io/name={NAME}: choose another with --pod-namespace, or use --via ssh"
+    "expected a namespace that admits privileged pods (pod-security.kubernetes.io/enforce) labelled "
+    f"app.kubernetes.io/name={NAME}: choose one with --pod-namespace, or use --via ssh"
 )
 _VERBS = ("create", "delete", "get", "list", "watch")
 _REMOVAL = 10.0
-"""Seconds for the API server to accept a pod's deletion, and again for the kubelet to confirm it."""
+"""Seconds to wait until the API server accepts a pod's deletion, and as many until the kubelet confirms it."""
 
 
 async def prepare_pods(
@@ -70,8 +70,8 @@ async def prepare_pods(
     if lacking:
         raise StoppedBefore(
             api.access.server,
-            f"not allowed to {', '.join(lacking)} pods in the namespace {space}; --via pod needs that",
-            "`kubevouch apply --print-role` shows the needed rights",
+            f"not allowed to {', '.join(lacking)} pods in namespace {space} for --via pod",
+            "`kubevouch apply --print-role` prints the roles",
             way=LeadsOn.RIGHTS,
         )
     for pod in await api.list_all(PODS, space, label_selector=SELECTOR):
@@ -244,7 +244,7 @@ def _why_not_sent(script: Script[T], packed: str, at: DialAddress | None) -> str
         return "a pod is created for its node's name, not for an address"
     if len(packed) > SCRIPT_LIMIT:
         limit = f"{SCRIPT_LIMIT // 1024} KiB"
-        return f"the packed {script.name} script exceeds the pod's limit of {limit}: use --via ssh"
+        return f"the packed {script.name} script exceeds {limit}: use --via ssh"
     return ""
 
 
@@ -252,7 +252,7 @@ def _result(said: PodAnswer, script: Script[T], where: str, seconds: float) -> S
     if said.status == NOT_ENTERED:
         raise NodeUnreachable(where, said.complaint)
     if said.too_long:
-        seen = f"the {script.name} script's answer exceeds the 12 KiB that a pod's messages hold"
+        seen = f"the {script.name} script's answer exceeds the 12 KiB of a pod's messages"
         raise ScriptFailed(
             where, f"{seen} ({said.too_long} bytes packed)", "use --via ssh for this node"
         )

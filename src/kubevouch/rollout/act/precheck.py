@@ -56,7 +56,7 @@ _SIGNER = "kubernetes.io/kubelet-serving"
 async def check_cluster(
     plan: Plan, context: RolloutContext
 ) -> tuple[TrustedRoots, tuple[Node, ...], tuple[LeftOut, ...]]:
-    """Checks that the cluster is the plan's: by the UID of kube-system, its CA and its Nodes.
+    """Checks the UID of kube-system, the cluster's CA and the Nodes against the plan.
 
     Returns the CAs that pods trust, all Nodes, and the plan's nodes that the run skips.
 
@@ -67,7 +67,7 @@ async def check_cluster(
     if plan.made_at > context.clock.now() + _SKEW:
         raise StoppedBefore(
             f"plan of run {plan.run}",
-            f"says that it was made in the future, at {plan.made_at}",
+            f"was made in the future, at {plan.made_at}",
             NEW_PLAN,
         )
     nodes = tuple(await context.api.list_all(NODES))
@@ -91,7 +91,7 @@ async def check_cluster(
 async def check_identity(
     plan: Plan, context: RolloutContext, *, otherwise: str = ""
 ) -> TrustedRoots:
-    """Checks that the cluster is the plan's, by the UID of kube-system and its CA.
+    """Checks the UID of kube-system and the cluster's CA against the plan.
 
     Returns the CAs that pods trust. otherwise: more advice for the error.
 
@@ -169,7 +169,7 @@ async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
         raise StoppedBefore(
             context.api.access.server,
             f"not allowed to {', '.join(lacking)}",
-            "`kubevouch apply --print-role` prints the required roles",
+            "`kubevouch apply --print-role` prints the roles",
             way=LeadsOn.RIGHTS,
         )
 
@@ -218,8 +218,8 @@ async def look_at_away_nodes(
     """Reads the run's state on skipped nodes where the run may have begun.
 
     Returns the nodes that the run still skips, and the states of begun nodes that are not Ready. A
-    node in neither result is Ready, the run has begun on it, and it is handled like any other.
-    goes_on: whether this machine has started the run before.
+    begun node that is Ready is in neither, since it is handled like any other node. goes_on: whether
+    this machine has started the run before.
 
     Raises:
         StoppedBefore: the run has begun on a node whose state cannot be read.
@@ -255,9 +255,9 @@ async def _is_as_any_other(status: RunOnNode, node: Node, context: RolloutContex
 
 
 def _may_be_begun(planned: NodePlan, live: Node | None) -> bool:
-    """Whether the run writes on this node, and the Node has the plan's UID.
+    """Whether the run may have begun here: it writes on this node, and the Node has the plan's UID.
 
-    The rest of the Node proves nothing, since the kubelet writes it.
+    The Node's other fields do not count, since the kubelet can change them.
     """
     is_it = live is not None and live.uid == planned.uid
     return is_it and planned.change is ChangeKind.BOOTSTRAP

@@ -41,7 +41,7 @@ from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
 
 _OVER = (TransactionState.UNDONE, TransactionState.NOTHING)
 _PAUSE = 1.0
-_CUT = "stopped at once; an undo that was already sent continues"
+_CUT = "stopped at once; an undo that was sent continues"
 _NO_TURN = "the undo ended before this node's turn: the change is still in place"
 
 
@@ -155,7 +155,7 @@ class _NodeUndo:
         return sent.answer
 
     async def _ended(self, answer: TransactionAnswer, seen: NodeSurvey) -> NodeResult:
-        """The node's result by its answer, which may be about an earlier undo or one that ended after the survey."""
+        """The node's result according to its answer. The undo may be an earlier one, even one that ended after the survey."""
         node, why = self.node, answer.reason
         if answer.outcome is TransactionState.NOTHING:
             return not_changed(node, self.run, why, seen)
@@ -179,7 +179,7 @@ class _NodeUndo:
         except NodeError as error:
             return (
                 NodeState.UNKNOWN,
-                f"{why or 'undone'}; the kubelet could not be watched: {error}",
+                f"{why or 'undone'}; cannot watch the kubelet: {error}",
             )
         if half or down:
             return (NodeState.ARMED if half else NodeState.FAILED), why_of(why, down)

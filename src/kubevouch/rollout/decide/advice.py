@@ -90,19 +90,19 @@ class Case(Enum):
     FAILED = _Row(_UNDO, note="the node's switch is overdue and has not ended the run")
     ELSEWHERE = _Row(
         _STATUS,
-        note="the plan of run {run} is not on this machine, or cannot be read. Run `{does}` on the "
-        "machine where the run began. Or copy ~/.local/state/kubevouch/runs/{run}.json from that "
-        "machine, and give the copy's path instead of the run's name",
+        note="the plan of run {run} cannot be read on this machine. Run `{does}` on the machine "
+        "where the run began, or copy ~/.local/state/kubevouch/runs/{run}.json from there, and give "
+        "the copy's path instead of the run's name",
         waits=True,
     )
     SILENT = _Row(_SHOWS, _STATUS)
     SILENT_THIS_WAY = _Row(
         (*STATUS, "{nodes}", "{way}"),
-        note="this connects to {node} without the plan, by the host key in your known_hosts",
+        note="this connects to {node} with the host key in your known_hosts, not the plan's",
     )
     UNDONE = _Row(
         _DOCTOR,
-        note="this run does not change undone nodes again: make a new plan for them; if the run has changed other nodes, `{undo}` restores them",
+        note="this run does not change undone nodes again: make a new plan for them; `{undo}` restores the other nodes that it changed",
     )
 
 
@@ -153,7 +153,7 @@ class WayToNodes:
     ssh_user: str = ""
 
     @property
-    def said_again(self) -> list[str]:
+    def flags(self) -> list[str]:
         """The kubevouch flags for the same ssh configuration and login name."""
         config = ["--ssh-config", self.ssh_config] if self.ssh_config else []
         return [*config, *(["--ssh-user", self.ssh_user] if self.ssh_user else [])]

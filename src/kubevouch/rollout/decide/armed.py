@@ -48,14 +48,14 @@ def what_is_left_armed(
         for each in armed
     )
     return (
-        f"{each}; to continue the run before that: `{line(again)}`; to undo all nodes of the "
-        f"run: `{line([*UNDO, armed[0].run])}`"
+        f"{each}; to continue before that: `{line(again)}`; to undo the run: "
+        f"`{line([*UNDO, armed[0].run])}`"
     )
 
 
 def by_its_switch(due: datetime | None, now: datetime) -> str:
     """A message about what the node's switch will do if the run does not continue. due: None if the time is unknown."""
-    undoes = "undoes an unproven change"
+    undoes = "undoes an unverified change"
     if due:
         left, at = round((due - now).total_seconds()), f"{due:%H:%M:%S} UTC"
         undoes = (
@@ -72,16 +72,16 @@ def is_at_work(fires: datetime | None, now: datetime) -> bool:
 
 
 def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -> str:
-    """A message for a node whose switch was due before the node was proven.
+    """A message for a node whose switch was due before the node was verified.
 
-    since: when this run began or continued on the node. waited_for: the pending gate; empty if no
-    gate was checked. how: the reason that the following rollback returned.
+    since: when this run began or resumed the change. waited_for: the pending gate; empty if no
+    gate was checked. how: the reason in the answer to the rollback.
     """
     by_itself = how == UNDONE_BEFORE
     what = "undid the change" if by_itself else "was due"
     early = round((fires - since).total_seconds())
     return why_of(
-        f"the node's switch {what} at {fires:%H:%M:%S} UTC, before the node was proven",
+        f"the node's switch {what} at {fires:%H:%M:%S} UTC, before the node was verified",
         f"the run had been continued {early} s before that" if early >= 0 else "",
         f"it waited for {waited_for}" if waited_for else "",
         "" if by_itself else how,
@@ -89,8 +89,8 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
 
 
 def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:
-    """A message for each armed node about the time that is left for a continued run."""
+    """A message for each armed node about the time that is left if the run continues."""
     return tuple(
-        f"{each.node}: {by_its_switch(each.due, now)} and proves the node before then; continuing does not extend the time"
+        f"{each.node}: {by_its_switch(each.due, now)} and verifies the node by then; continuing does not extend the time"
         for each in armed
     )

@@ -122,7 +122,7 @@ def _is_before_1_35(node: NodePlan) -> bool:
     return found is not None and int(found[1]) < 35
 
 
-_NOT_KUBEADMS = "this cluster has no such ConfigMap: kubeadm did not make the cluster"
+_NOT_KUBEADMS = "this cluster has none, since kubeadm did not make it"
 _JOINERS = "nodes that join later need an approver"
 
 

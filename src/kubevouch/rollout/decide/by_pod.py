@@ -1,7 +1,7 @@
 """How far to trust an answer that came by pod. Pure.
 
 Anybody who holds a client certificate for the node's name can forge the answer: the API server
-sends pods to that holder, and accepts their status from it. A pod has no host key to check, so
+gives them the node's pods, and accepts the pods' status from them. A pod has no host key to check, so
 its answer proves no address. If somebody has requested a second client certificate for the name, we
 do not trust the answer at all.
 """
@@ -35,7 +35,7 @@ def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -
     if not written.client_certificates or found & written.client_certificates:
         return ""
     return (
-        "the answer by pod has another client certificate than this node's pin; if it is the "
+        "the pod's answer has another client certificate than this node's pin; if it is the "
         f"node's own, pin it: kubevouch approver pin {node} --via ssh"
     )
 
@@ -52,7 +52,7 @@ def asked_for_again(
         if at := listed.known(KnownOfNode(live_node(node))).doubted:
             found[node.name] = (
                 "somebody else has requested a client certificate for this node's name "
-                f"({at:%Y-%m-%d %H:%M:%S} UTC): by pod nobody can tell which machine answers; "
+                f"({at:%Y-%m-%d %H:%M:%S} UTC), so a pod may run on another machine; "
                 "use --via ssh for this node"
             )
     return found

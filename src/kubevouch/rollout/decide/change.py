@@ -31,7 +31,7 @@ _STORED = (
     ("kubelet-server-current.pem", "kubelet-server-current.pem"),
     ("kubelet-server.crt", "kubelet-server.key"),
 )
-"""Where a starting kubelet looks for its serving certificate and key: first an issued pair, then a pair that somebody has installed."""
+"""Where a starting kubelet looks for its serving certificate and key: first an issued pair, then a pair that an administrator has installed."""
 
 
 def seed_of(
@@ -154,7 +154,7 @@ def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
 
     The folder must be the running kubelet's, or the default one if no kubelet runs: a plan can be
     edited, and a container may have written to any other folder. The run's record in that folder
-    names the pki folder and the config.yaml (transaction.sh, recorded).
+    contains the paths of the pki folder and of config.yaml (transaction.sh, recorded).
     """
     if survey.unsafe:
         return f"{node_text(survey.unsafe)}: only root may have write access there"

@@ -68,11 +68,11 @@ def without_shared_keys(
 
 @dataclass(frozen=True)
 class OperatorWord:
-    """The operator's statements about what the cluster does not show.
+    """Options with which the operator states what cannot be read from the cluster.
 
     domains: the cluster's DNS domains. service_networks: the Service CIDRs. without_credential_id:
     the operator accepts that this API server (before Kubernetes 1.32) does not record which
-    credential made a CSR.
+    credential created a CSR.
     """
 
     domains: tuple[str, ...] = ()

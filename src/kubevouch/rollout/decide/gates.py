@@ -67,7 +67,7 @@ class GateEvidence:
     approved_here: frozenset[str]
     served: tuple[Served, ...]
     api_path: str | None
-    """The error of a request to the kubelet through the API server; None if it succeeded or is forbidden."""
+    """The error of a request to the kubelet through the API server; None if the request succeeded or is forbidden."""
 
     ready: str | None
     metrics_not_asked: str
@@ -154,7 +154,7 @@ def _names(evidence: GateEvidence) -> _Judged:
 
 
 def _served(evidence: GateEvidence) -> _Judged:
-    """Every address serves the issued certificate, and metrics-server would trust it."""
+    """Passes if every address serves the issued certificate, and metrics-server would trust it."""
     certificate = issued_certificate(evidence.csr)
     for served in evidence.served:
         where = str(served.dialled.target)
@@ -170,7 +170,7 @@ def _served(evidence: GateEvidence) -> _Judged:
 def _api_path(evidence: GateEvidence) -> _Judged:
     if evidence.api_path is not None:
         return Outcome.CANNOT_TELL, evidence.api_path
-    return Outcome.PASS, "/healthz answered, or may not be read"
+    return Outcome.PASS, "/healthz answered, or is forbidden"
 
 
 def _ready(evidence: GateEvidence) -> _Judged:
@@ -210,8 +210,8 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 class ExpectedMetrics:
     """What the metrics API should show.
 
-    nobody: why no node needs a sample. broken: a fault of metrics-server that no certificate fixes.
-    ill: the same by node. measured: the nodes that had a sample before the run.
+    nobody: why no node needs a sample. broken: a fault of metrics-server that a certificate does not
+    fix. ill: such faults by node. measured: the nodes that had a sample before the run.
     """
 
     nobody: str = ""

@@ -37,7 +37,7 @@ def what_is_to_be_done(
     if change:
         parts.append(f"change {counted(len(change), 'node')}")
     if begun:
-        parts.append(f"continue this run, which is not finished, on {counted(len(begun), 'node')}")
+        parts.append(f"continue this unfinished run on {counted(len(begun), 'node')}")
     if left:
         each = "its node" if len(left) == 1 else f"each of {len(left)} nodes"
         parts.append(f"approve one CSR of {each}")
@@ -77,8 +77,8 @@ def _how_many_at_once(most: int) -> str:
     if steps == [1]:
         return f"one restarts at a time; {_ROOM}"
     return (
-        f"{', '.join(map(str, steps))} restart at once while all goes well, and never two that "
-        f"have the last pods of a PodDisruptionBudget or a Service; {_ROOM}"
+        f"{', '.join(map(str, steps))} restart at once while none fails, and never two with "
+        f"the last pods of a PodDisruptionBudget or a Service; {_ROOM}"
     )
 
 
@@ -128,7 +128,7 @@ def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:
     folders = " or ".join(f"{root}/.kubevouch/{plan.run}/strays" for root in roots)
     return (
         f"{folders} on each undone node: certificates and keys that its kubelet got since the run, "
-        "if any; nothing reads them, so you may delete them"
+        "if any; you may delete them"
     )
 
 

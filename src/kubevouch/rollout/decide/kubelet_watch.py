@@ -11,8 +11,8 @@ from kubevouch.node.script import Script
 LIMIT = 10
 """How long a kubelet may be down at a time, in seconds, in addition to its unit's RestartSec."""
 LONGEST_PAUSE = 40
-"""The longest RestartSec that we wait for, in seconds. kubeadm's unit has 10. The port must not stay
-dark longer."""
+"""The longest RestartSec that we wait for, in seconds. kubeadm's unit has 10. The kubelet must not be
+down for longer."""
 
 _LINES = 5
 _LONGEST = 200
@@ -65,7 +65,7 @@ def watch_script(
     Args:
         seconds: the longest time to watch.
         steady: end with success once one process was active for this many seconds. 0: never.
-        first: the PID that the run started; 0 for the PID that the script sees first. A later PID counts as a restart.
+        first: the PID that the run started; 0 for the PID that the script sees first. Any other PID counts as a restart.
         pause: seconds between two checks.
         proc: the machine's /proc.
     """

@@ -44,7 +44,7 @@ class Lineup:
 
     @cached_property
     def cap(self) -> int:
-        """The most nodes that may restart at once."""
+        """How many nodes may restart at once."""
         return max(1, min(len(self.nodes) // _SHARE, _MOST))
 
     @cached_property
@@ -120,7 +120,7 @@ def with_live_strata(plan: Plan, nodes: Iterable[Node]) -> Plan:
 
 
 def at_once(proven: int, most: int) -> int:
-    """How many nodes may change at once after `proven` nodes: 1, then 2, 5 and 10, but at most `most`."""
+    """How many nodes may change at once when `proven` nodes are done: 1, then 2, 5 and 10, but at most `most`."""
     for size in _SIZES:
         if proven < size:
             return min(size, most)

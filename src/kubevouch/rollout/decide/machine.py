@@ -45,7 +45,7 @@ def another_host_key(planned: str, seen: str | None) -> tuple[str, str] | None:
         return None
     return (
         f"another ssh host key: {seen or 'ssh shows none'}",
-        f"expected {planned}, as in the plan; if this machine really has a new key, put it into the plan",
+        f"expected {planned}, as in the plan; if the machine has a new key, put it into the plan",
     )
 
 
@@ -195,17 +195,17 @@ def state_of_run(survey: NodeSurvey, run: str) -> str:
 
 
 def armed_runs(survey: NodeSurvey) -> tuple[SurveyedRun, ...]:
-    """The runs that have begun on this node and not ended. Their dead-man's switches will undo them, or commit proven ones."""
+    """The runs that have begun on this node and not ended. Their dead-man's switches will undo them, or commit verified ones."""
     return tuple(each for each in survey.runs if each.is_armed)
 
 
-def said_of_armed(survey: NodeSurvey, run: SurveyedRun) -> str:
+def armed_message(survey: NodeSurvey, run: SurveyedRun) -> str:
     """A message about what an armed run has done, and when its switch undoes or commits it."""
     name = run.run.decode(errors="replace")
     done, ends, ended = (
-        ("has changed this node and was proven, but is not committed", "commits it", "committed it")
+        ("has changed this node and is verified, but not committed", "commits it", "committed it")
         if run.state == b"verified"
-        else ("has changed this node and is not proven yet", "puts it back", "put it back")
+        else ("has changed this node and is not verified yet", "undoes it", "undone it")
     )
     at = f"{datetime.fromtimestamp(run.fires, UTC):%Y-%m-%d %H:%M:%S} UTC by the node's clock"
     when = f"{ends} at {at}"  # no "in 140 s": a plan is read later than it was made

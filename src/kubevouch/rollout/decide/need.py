@@ -1,6 +1,6 @@
 """Decides what a node needs, from a survey and the served certificate. Pure.
 
-A node with an armed run never counts as healthy: that run must be proven or undone first.
+A node with an armed run never counts as healthy: that run must be finished or undone first.
 """
 
 import hashlib
@@ -20,10 +20,10 @@ from kubevouch.node.script import node_text
 from kubevouch.rollout.decide.change import seed_pair
 from kubevouch.rollout.decide.machine import (
     StartFiles,
+    armed_message,
     armed_runs,
     not_the_machine,
     restart_pending,
-    said_of_armed,
 )
 from kubevouch.rollout.decide.plan import DiskChange, LeftOut
 from kubevouch.rollout.decide.restart_hazards import restart_hazards
@@ -70,7 +70,7 @@ class Rewrite:
 
 
 class _CannotBePlannedError(Exception):
-    """Why no plan can contain the node. leads_on: what helps."""
+    """Why no plan can contain the node. leads_on: the advice."""
 
     def __init__(self, why: str, leads_on: LeadsOn = LeadsOn.NODE) -> None:
         super().__init__(why)
@@ -103,7 +103,7 @@ def _need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
         name = run.run.decode(errors="replace")
         return LeftOut(
             facts.node,
-            f"{said_of_armed(survey, run)}; on the machine where the run began, kubevouch resume "
+            f"{armed_message(survey, run)}; on the machine where the run began, kubevouch resume "
             f"{name} continues it, and kubevouch undo {name} --node {facts.node} undoes it",
             armed_run=name,
         )
@@ -133,13 +133,13 @@ def _is_as_good_as_none(served: Served | None, node: str) -> bool:
 
 
 def serves_its_own(served: Served | None, node: str) -> bool:
-    """Whether the served certificate is trusted and names this node. Needs no survey."""
+    """Whether the served certificate is trusted and is for this node. Needs no survey."""
     leaf = served.dialled.leaf if served else None
     return _is_trusted(served) and leaf is not None and not misnamed(leaf, node)
 
 
 def _check_answers(served: Served | None) -> None:
-    """Raises if the port fails for another reason than a missing certificate: then an approval would not help."""
+    """Raises if the port fails for another reason than a missing certificate, so that an approval would not help."""
     if served is None or served.dialled.failure is None or is_dark(served):
         return
     failure = served.dialled.failure
@@ -195,7 +195,7 @@ def _rewrite(facts: MachineFacts) -> Rewrite:
         )
     if seed_pair(survey) is None:
         raise _CannotBePlannedError(
-            f"{pki.text_path} has no key pair (kubelet.crt, kubelet.key) for the seed; "
+            f"{pki.text_path} has no key pair (kubelet.crt, kubelet.key); "
             "a kubelet creates one when it starts without serverTLSBootstrap"
         )
     edit = set_in_document(facts.files.document)

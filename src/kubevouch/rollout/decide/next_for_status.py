@@ -134,7 +134,7 @@ def _begun(found: StatusFacts, begun: Sequence[RunOnNode]) -> NextStep:
 def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
     why, node, way = silent.leads_on, silent.node, found.way
     if why is LeadsOn.OTHER_KEY:
-        there = way.said_again
+        there = way.flags
         return found.step(Case.SILENT_THIS_WAY, "", nodes=some([node]), way=there, node=node)
     if why not in (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE):
         return found.step(Case.LOOK, found.run)

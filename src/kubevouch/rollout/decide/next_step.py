@@ -58,7 +58,7 @@ class Commands:
     by_ssh: Argv = ()
 
     def look(self, run: str, case: Case = Case.LOOK) -> NextStep:
-        """Shows the state of another run: with its plan, or with this plan's transport."""
+        """The step that shows another run's state. Uses that run's plan, or this plan's transport."""
         way = () if self.is_kept(run) else self.there
         return step(case, run=run_word(run), way=way, again=self.again, anew=self.anew)
 
@@ -105,7 +105,7 @@ def commands_of(
 
 
 def _way_there(plan: Plan) -> Iterator[str]:
-    yield from way_of(plan).said_again
+    yield from way_of(plan).flags
     if plan.ask_sudo_password:
         yield "--ask-sudo-password"
     if plan.pods:
@@ -113,7 +113,7 @@ def _way_there(plan: Plan) -> Iterator[str]:
 
 
 def words_of(word: OperatorWord) -> Iterator[str]:
-    """The operator's statements as flags."""
+    """The command-line flags for this OperatorWord."""
     for domain in word.domains:
         yield from ("--cluster-domain", domain)
     for network in word.service_networks:

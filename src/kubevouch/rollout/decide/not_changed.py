@@ -3,7 +3,7 @@
 from kubevouch.evidence.survey import NodeSurvey, SurveyedRun
 from kubevouch.kubelet.configuration import read_configuration
 from kubevouch.node.script import node_text
-from kubevouch.rollout.decide.machine import armed_runs, said_of_armed
+from kubevouch.rollout.decide.machine import armed_message, armed_runs
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.result import NodeResult, why_of
 from kubevouch.rollout.decide.run_status import NodeState
@@ -26,7 +26,7 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Node
     digest = seen.config[0].sha256 if seen.config else ""
     others = [each for each in seen.runs if each.run != run.encode() and each.state != b"barred"]
     if node.disk.content_sha256 == node.disk.config_sha256 and len(others) >= _KEPT:
-        said = f"the node has no record of this run: the run never began on it, or {_KEPT} newer runs have followed"
+        said = f"the node has no record of this run: it never began here, or {_KEPT} newer runs have followed"
         return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
     if digest == node.disk.config_sha256:
         return NodeResult(node.node, NodeState.UNTOUCHED, reason)
@@ -51,8 +51,8 @@ def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> NodeResult | No
 def edited(node: NodePlan, seen: NodeSurvey) -> tuple[str, bool]:
     """A message if a restored config file was changed again, and whether the file leaves serverTLSBootstrap off.
 
-    The message is empty if the file is as before the run. It is also empty if no kubelet runs,
-    since then the file is unknown.
+    The message is empty if the file is as before the run, or if no kubelet runs, so that the file
+    is unknown.
     """
     if not seen.config or seen.config[0].sha256 == node.disk.config_sha256:
         return "", True
@@ -72,5 +72,5 @@ def _others_armed(run: str, seen: NodeSurvey) -> tuple[SurveyedRun, ...]:
 def _hint(node: NodePlan, run: str, seen: NodeSurvey) -> str:
     if runs := _others_armed(run, seen):
         name = runs[0].run.decode(errors="replace")
-        return f"{said_of_armed(seen, runs[0])}; kubevouch undo {name} --node {node.node} undoes that run"
+        return f"{armed_message(seen, runs[0])}; kubevouch undo {name} --node {node.node} undoes that run"
     return f"kubevouch status --node {node.node} shows the newest run on it"

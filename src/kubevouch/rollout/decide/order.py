@@ -29,12 +29,12 @@ class HeldInCommon:
     """The number of pods or endpoints on each node."""
 
     is_whole: bool = True
-    """Whether all pods are healthy; for a Service, whether several endpoints (or all) are ready."""
+    """Whether all pods are healthy; for a Service, whether at least two nodes or all have ready endpoints."""
 
     def objection(self, node: str, active: Collection[str], lately: Collection[str]) -> str:
         """Why the node may not begin now; empty if it may.
 
-        A budget of zero does not stop the run: then nodes are changed one at a time.
+        Even with a budget of zero the run continues, one node at a time.
         """
         others = [each for each in active if each in self.pods]
         taken = sum(self.pods[each] for each in others)
@@ -64,7 +64,7 @@ class Workloads:
     def objection(self, node: str, active: Collection[str], lately: Collection[str]) -> str:
         """Why the node may not begin now; empty if it may.
 
-        active: nodes that have begun and are not proven. lately: the active nodes, and nodes that
+        active: nodes that have begun and are not verified. lately: the active nodes, and nodes that
         finished in the last two minutes.
         """
         if self.unread and active:
@@ -76,7 +76,7 @@ class Workloads:
 _LOST = (NodeState.FAILED, NodeState.UNKNOWN)
 _APPROVALS = 8
 _SETTLES = 120.0
-"""How long the restart of a finished node may explain unready pods, in seconds."""
+"""How long unready pods may be due to a finished node's restart, in seconds."""
 _LOOK = 5.0
 """Seconds after which shared workloads are read again."""
 
@@ -93,14 +93,14 @@ class Course:
     state: NodeState = NodeState.UNTOUCHED
     gate: ProofGate | None = ProofGate.ANSWERS
     began: float | None = None
-    """When this run began the node; None if it has not."""
+    """When this run began to change the node; None if it has not begun."""
 
     ended: float = 0.0
     soaked: bool = False
     """Whether the node is a canary that was healthy after its soak."""
 
     for_good: bool = False
-    """Whether no undo takes back the failure."""
+    """Whether the failure cannot be undone."""
 
     @property
     def active(self) -> bool:
@@ -120,10 +120,10 @@ class Turn:
     """Canaries that have soaked and need another check."""
 
     stop: str = ""
-    """Why no other node begins."""
+    """Why the run stops; empty if it continues."""
 
     again: float | None = None
-    """When to decide again if no node finishes earlier. None: only when a node finishes."""
+    """The time of the next decision if no node finishes earlier. None: decide only when a node finishes."""
 
     waits_for: str = ""
     """A message about what the next node waits for."""
@@ -224,7 +224,7 @@ def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
 
 
 def _finishes(seen: _Seen) -> Turn | None:
-    """Nodes that this run has begun before, all at once, since their switches will fire."""
+    """Continues all nodes that an earlier attempt has begun, without a limit, since their switches will fire."""
     nodes = seen.lineup.of(*BEGUN)
     if waits := seen.waits(nodes):
         return Turn(begin=tuple(each.node for each in waits))
@@ -285,7 +285,7 @@ def _control_planes(seen: _Seen) -> Turn | None:
 
 
 def _begun(seen: _Seen, nodes: Collection[TaskedNode]) -> Turn:
-    """The waiting nodes that may begin: as many as the proven nodes allow, and none to which `Workloads` objects."""
+    """The waiting nodes that may begin. The number grows with the verified nodes; `Workloads` may exclude a node."""
     if _drains(seen):
         return Turn()
     width = at_once(_proven(seen, nodes), seen.lineup.cap)
@@ -309,7 +309,7 @@ def _free(seen: _Seen, width: int) -> int:
 
 
 def _proven(seen: _Seen, nodes: Collection[TaskedNode]) -> int:
-    """How many of the nodes this run has begun and proven since the last failure."""
+    """How many of the nodes this run has begun and verified since the last failure."""
     since = _failure(seen)
     done = [seen.course(each) for each in seen.those(nodes, NodeState.DONE)]
     return sum(each.began is not None and (since is None or each.began > since) for each in done)

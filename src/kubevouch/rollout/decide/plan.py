@@ -55,7 +55,7 @@ class ChangeKind(StrEnum):
 
 
 class ClusterBinding(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The plan's cluster. Any other cluster is refused, whatever the context is called."""
+    """The plan's cluster. Any other cluster is refused, even if its context has the same name."""
 
     context: str
     server: str
@@ -155,7 +155,7 @@ class LeftOut(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
 
 
 class ConfigMapPlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The change of the kubelet-config ConfigMap, which configures nodes that join later. Made last."""
+    """The change of the kubelet-config ConfigMap, which configures nodes that join later. The run makes it last."""
 
     name: ObjectName
     uid: str

@@ -17,9 +17,9 @@ EXPECTED = "expected a file written by `plan`"
 _NOT_SHOWN = re.compile(r"[^\t\n\r -~]")
 """Characters that a plan must not contain. A plan is ASCII, so that it hides nothing from a reviewer."""
 _LONGEST_SEEN = 500
-"""The most characters of the message about a refused plan."""
+"""The maximum length of the message about a refused plan."""
 _LARGEST_NODE = 256 * 1024
-"""The most bytes of a node's entry, since a plan may have thousands of nodes."""
+"""The maximum size of a node's entry in bytes, since a plan may have thousands of nodes."""
 
 
 def text_of(plan: Plan) -> str:
@@ -62,7 +62,7 @@ def _problem(plan: Plan) -> str:
     names = [node.node for node in plan.nodes]
     keyless = next((node.node for node in plan.nodes if not node.host_key), "")
     found = {
-        "the plan names no node": not names and not plan.left_out,
+        "the plan has no node": not names and not plan.left_out,
         "the plan lists a node twice": len(set(names)) != len(names),
         f"{keyless}: no ssh host key": plan.via == "ssh" and keyless,
         f"{plan.ssh_user!r} {NO_LOGIN}": plan.ssh_user and not is_login(plan.ssh_user),

@@ -30,7 +30,7 @@ _GRACE: Final = 30
 """Seconds that a started script may still run after its pod's deletion."""
 
 _BEYOND: Final = 60
-"""Seconds that the pod's deadline adds to the script's time limit, for the start."""
+"""Seconds between the script's time limit and the pod's deadline, since the pod must first start."""
 
 _LEFT_BEHIND: Final = timedelta(seconds=60)
 """A pod that ended longer ago than this is left over: a run removes its own pods at once."""

@@ -54,7 +54,7 @@ class Recheck:
 
 _FAILURES = {
     NodeState.FAILED: "was begun on {}, whose Node is not Ready",
-    NodeState.DONE: "was done on {}, whose Node is not Ready",
+    NodeState.DONE: "was finished on {}, whose Node is not Ready",
     NodeState.UNDONE: "was undone on {}",
 }
 
@@ -75,7 +75,7 @@ def not_the_node(planned: NodePlan, node: Node | None) -> str:
     known = {each.address for each in node.status.addresses}
     elsewhere = next((address for address in planned.dial if address not in known), "")
     return (
-        f"the plan would check this node at {elsewhere}, which is not an address of its Node"
+        f"the plan would check this node at {elsewhere}, which is not in the Node's status"
         if elsewhere
         else ""
     )
@@ -182,10 +182,10 @@ def recheck_not_ready(stands: NodeState) -> Recheck | None:
 
 
 def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
-    """The nodes that the run skips, and why. Empty unless the run has failed on one node and is armed on one.
+    """The nodes that the run skips, and why. Empty unless the run has failed on a node and some node is armed.
 
-    In that case the run begins no other node, but finishes the armed ones: no healthy node is
-    undone because of another.
+    In that case the run finishes the armed nodes and begins no other. So no healthy node is undone
+    because another one failed.
     """
     failed = [each.failure.format(node) for node, each in found.items() if each.failure]
     if not failed or not any(each.state in BEGUN for each in found.values()):
@@ -272,7 +272,7 @@ def joined_since(plan: Plan, nodes: Iterable[Node]) -> tuple[LeftOut, ...]:
     """Nodes that were created after the plan."""
     known = {each.node for each in plan.nodes} | {each.node for each in plan.left_out}
     return tuple(
-        LeftOut(node.name, f"the node has joined the cluster since the plan was made; {NEW_PLAN}")
+        LeftOut(node.name, f"the node joined the cluster after the plan was made; {NEW_PLAN}")
         for node in nodes
         if node.name not in known
         and node.metadata.creation_timestamp is not None

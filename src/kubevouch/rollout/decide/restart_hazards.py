@@ -55,7 +55,7 @@ def _of_its_files(survey: NodeSurvey) -> Iterator[str]:
     """
     start = survey.next_start
     if start.needs_reload == b"yes":
-        yield "kubelet.service on disk differs from the one that systemd has loaded (NeedDaemonReload)"
+        yield "systemd has not loaded the current kubelet.service (NeedDaemonReload)"
     # An undo restores a file with its former time, but a new change time.
     undone = any(each.state == b"undone" for each in survey.runs)
     files = start.configuration

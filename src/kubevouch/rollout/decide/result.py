@@ -18,7 +18,7 @@ def why_of(*reasons: str) -> str:
 class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """A node's state after the run or the undo, why, and how long it took.
 
-    A node without a turn is UNTOUCHED without a `why`; in an undo, UNKNOWN with one.
+    A node that had no turn is UNTOUCHED, with an empty `why`. After an undo, it is UNKNOWN.
     """
 
     node: str
@@ -32,8 +32,8 @@ class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """Whether the run skipped the node at its turn: missing, not Ready, or another version."""
 
     for_good: bool = False
-    """Whether the policy rejects an approved CSR or certificate of the node, which no undo takes
-    back."""
+    """Whether the policy rejects an approved CSR or certificate of the node, which an undo
+    cannot change."""
 
     settled: bool = False
     """For an undo: whether repeating the command would change nothing."""
@@ -69,7 +69,7 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
     config_map: ConfigMapResult = ConfigMapResult()
     interrupted: bool = False
     stopped: str = ""
-    """Why no other node began after a failure; else empty."""
+    """Why a failure stopped the run; empty if none did."""
 
     left_out: tuple[LeftOut, ...] = ()
     """Unhealthy nodes that the run left out."""

@@ -39,7 +39,7 @@ class RunFound(msgspec.Struct, frozen=True):
     """The path of the run's config.yaml; empty if the run has none."""
 
     whose: bytes
-    """What the config.yaml holds now: the text of the `run`, the text `before` it, or `other`.
+    """Which text is in config.yaml now: `run` (the run's), `before` (as before the run) or `other`.
     Empty if unknown."""
 
     strays: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=100)]
@@ -82,17 +82,17 @@ def status_script(
 
 
 class NodeState(Explained):
-    """How far a run has come on a node. All verbs use these states."""
+    """How far a run has come on a node. All commands use these states."""
 
     UNTOUCHED = "untouched", "not begun, or interrupted before any change"
     ARMED = (
         "armed",
-        "changed (or may be) but not committed: the node's switch undoes an unproven change",
+        "changed (or may be) but not committed: the node's switch undoes an unverified change",
     )
-    DONE = "done", "proven and committed, or healthy without a change"
-    UNDONE = "undone", "restored, or undone before the run began: the run cannot begin on it again"
+    DONE = "done", "verified and committed, or healthy without a change"
+    UNDONE = "undone", "restored, or undone before the run began; the run cannot begin again"
     FAILED = "failed", "the node's switch is overdue, the Node is not Ready, or an undo failed"
-    UNKNOWN = "unknown", "not known, for the reason in the same row"
+    UNKNOWN = "unknown", "the reason is in the same row"
 
 
 BEGUN = (NodeState.ARMED, NodeState.FAILED)
@@ -113,21 +113,21 @@ _MEANS = {
     "prepared": "nothing was changed",
     "armed": "the files are being changed",
     "written": "the files are changed, but the kubelet is not restarted yet",
-    "restarted": "changed and restarted, not proven yet",
-    "verified": "proven; the commit is not finished",
+    "restarted": "changed and restarted, not verified yet",
+    "verified": "verified; the commit is not finished",
     "committed": "",
     "undone": "",
-    "barred": "undone before the run began here; it will not begin again",
+    "barred": "undone before the run began here",
 }
 
 
 _OVERDUE = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on the node"  # undo.sh (RestartSec)
-_CUT_OFF = "the undo was interrupted: once the switch is due, the node finishes it"
+_CUT_OFF = "the undo was interrupted; the node finishes it when the switch is due"
 LONG_AT_WORK = 60
 """Seconds that a switch may take to restart the kubelet and check that it stays up. Afterwards the
 switch counts as overdue."""
 _LONGEST_NAME = 255
-"""The most characters shown of a file's name or a state."""
+"""The maximum length of a file's name or a state that is shown."""
 
 
 class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
@@ -237,7 +237,7 @@ def _switch(run: RunFound, left: int | None) -> str:
 def with_the_lease(
     statuses: Iterable[RunOnNode], armed: Iterable[ArmedNode], now: datetime
 ) -> tuple[RunOnNode, ...]:
-    """Adds a note to each unreachable node that the Lease lists as armed. now: by the API server's clock."""
+    """Adds a note to each unreachable node that the Lease lists as armed. now: the API server's time."""
     known = {each.node: each for each in armed}
 
     def noted(status: RunOnNode) -> RunOnNode:

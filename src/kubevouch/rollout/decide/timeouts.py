@@ -26,7 +26,7 @@ class RolloutTimeouts:
 
     @property
     def switch(self) -> int:
-        """Seconds until the node undoes an unproven change: 20 to 60 more than `gates`, so that the run decides first."""
+        """Seconds until the node undoes an unverified change: 20 to 60 more than `gates`, so that the run decides first."""
         return int(self.gates + min(60.0, max(20.0, self.gates / 3)))
 
     @property

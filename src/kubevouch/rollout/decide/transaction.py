@@ -50,7 +50,7 @@ class TransactionState(StrEnum):
     """An undo did not restore everything. The run is still armed, and can be undone again."""
 
     NOTHING = "nothing"
-    """The run has changed nothing on this node. After a rollback or undo, it can no longer begin on it."""
+    """The run has changed nothing on this node. After a rollback or undo, it can no longer begin there."""
 
     BUSY = "busy"
     """Another call runs on this node. Retry."""
@@ -79,15 +79,15 @@ class Seed(msgspec.Struct, frozen=True):
     """The path of the key's current certificate on the node."""
 
     certificate_sha256: str
-    """The digest of that file when the survey read it."""
+    """The digest of the certificate's file when the survey read it."""
 
     key: str
     """The path of the key on the node. We never read the key."""
 
     not_before: int
     not_after: int
-    """When the seed certificate expires, in Unix seconds. The node compares both dates with its own
-    clock."""
+    """When the seed certificate expires, in Unix seconds. The node compares `not_before` and
+    `not_after` with its own clock."""
 
     chain_pem: bytes = b""
     """The seed certificate and its throw-away CA, in PEM; empty if the node's own certificate is used."""
@@ -119,16 +119,16 @@ class NodeChange(msgspec.Struct, frozen=True):
     """The folder for a systemd unit that ends the run after a reboot."""
 
     boot_unit: bool = True
-    """Whether that folder can hold such a unit."""
+    """Whether the unit can be in the folder `units`."""
 
     line: ChangedLine | None = None
     """The only line that differs in the new config.yaml; None if more than one line differs."""
 
     asks_anyhow: bool = False
-    """Whether a drop-in or a flag turns serverTLSBootstrap on. Then an undo cannot turn it off."""
+    """Whether a drop-in or a flag turns serverTLSBootstrap on, so that an undo cannot turn it off."""
 
     former_until: int = 0
-    """When the certificate that is moved aside expires, in Unix seconds; 0 if none is.
+    """When the certificate that is moved aside expires, in Unix seconds; 0 if none is moved.
     Until then an undo restores it even if the kubelet still requests certificates."""
 
 
