@@ -56,18 +56,6 @@ async def test_an_address_that_is_not_the_nodes_is_held_and_told(cluster: Cluste
     assert all("/approval" not in path for _, path in cluster.writes())
 
 
-async def test_one_that_names_no_credential_is_held_where_others_name_theirs_by_the_rule_about_that(
-    cluster: Cluster,
-) -> None:
-    """As csr says it of the same CSR: one fact, one rule."""
-    cluster.listed("n1", "n2")
-    async with approving(cluster) as running:
-        await cluster.approves("csr-1", "n1", credential="ab" * 32)
-        await running.decides("csr-2", "n2")
-        assert "credential-id (NoCredentialId)" in running.log
-        assert "client-standing" not in running.log
-
-
 @pytest.mark.parametrize(
     ("asked", "helps"),
     [
@@ -190,13 +178,26 @@ async def test_the_seventh_csr_of_a_node_waits(cluster: Cluster) -> None:
     assert not cluster.conditions("csr-7")
 
 
-async def test_a_key_that_another_node_has_shown_is_held(cluster: Cluster) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
+KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        ({"key": KEY}, {"key": KEY}, "own-key (KeyOfAnotherNode)"),
+        # As csr says it of the same CSR: one fact, one rule.
+        ({"credential": "ab" * 32}, {}, "credential-id (NoCredentialId)"),
+    ],
+)
+async def test_what_another_node_has_shown_or_told_holds_a_csr_by_the_rule_about_that(
+    cluster: Cluster, first: dict[str, Any], second: dict[str, Any], reason: str
+) -> None:
     cluster.listed("n1", "n2")
     async with approving(cluster) as running:
-        await cluster.approves("csr-1", "n1", key=key)
-        await running.decides("csr-2", "n2", key=key)
-        assert "KeyOfAnotherNode" in running.log
+        await cluster.approves("csr-1", "n1", **first)
+        await running.decides("csr-2", "n2", **second)
+        assert reason in running.log
+        assert "client-standing" not in running.log
     assert not cluster.conditions("csr-2")
 
 

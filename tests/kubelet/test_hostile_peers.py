@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kubevouch.kubelet.dial_result import DialResult, Target
-from kubevouch.kubelet.io.dial import dial_all
+from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.handshake import MOST_BYTES, MOST_PIECES
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind, HandshakeFailure
+from tests.kubelet.test_a_bare_handshake import one
 from tests.support.scripted.kubelet import WAYS_TO_FAIL, Behaviour, Say, ScriptedKubelet, alert
 from tests.support.scripted.nobody import closed_port, silent_port
 from tests.support.unhurried import GENEROUS
@@ -43,11 +43,6 @@ KINDS = {
     "a record too long": FailureKind.BROKEN,
     "silence": FailureKind.HANDSHAKE_TIMEOUT,
 }
-
-
-async def one(target: Target, clock: SystemClock, timeout: float) -> DialResult:
-    [answer] = await dial_all([target], clock=clock, timeout=timeout)
-    return answer
 
 
 async def failure(
