@@ -35,10 +35,14 @@ def client_certificate(cluster: Cluster, folder: Path) -> UserCredentials:
     return UserCredentials(user, cluster.clock)
 
 
-async def test_an_unverified_kubelet_is_asked_without_a_token(cluster: Cluster) -> None:
+@pytest.mark.parametrize("certified", [False, True])
+async def test_an_unverified_kubelet_is_asked_without_a_token_and_a_client_certificate(
+    cluster: Cluster, tmp_path: Path, certified: bool
+) -> None:
+    certificate = client_certificate(cluster, tmp_path) if certified else None
     stranger = await cluster.add("n1", cluster.stranger("n1"))
     good = await cluster.add("n2")
-    async with cluster.collecting(settings=EVERYWHERE) as collector:
+    async with cluster.collecting(settings=EVERYWHERE, certificate=certificate) as collector:
         await cluster.rounds(2)
         reason, text = failure_of(cluster, "n1")
         assert reason == "unknown-authority"
@@ -51,6 +55,7 @@ async def test_an_unverified_kubelet_is_asked_without_a_token(cluster: Cluster) 
     assert stranger.sent.count(b"GET /metrics/resource ") == 2
     assert b"Authorization" not in stranger.sent
     assert b"token" not in stranger.sent
+    assert not any(each.client_certificate for each in stranger.seen)
     assert good.sent.count(b"Authorization: Bearer first-token\r\n") == 2
 
 
@@ -227,20 +232,6 @@ async def test_a_kubelet_is_verified_anew_after_a_minute(cluster: Cluster) -> No
         await cluster.round(seconds=60)
         assert cluster.heard.failure("n1") is None
     assert running.sent.count(b"Authorization: ") == 1
-
-
-async def test_with_a_client_certificate_whoever_is_not_verified_gets_neither(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    stranger = await cluster.add("n1", cluster.stranger("n1"))
-    verified = await cluster.add("n2")
-    certificate = client_certificate(cluster, tmp_path)
-    async with cluster.collecting(settings=EVERYWHERE, certificate=certificate):
-        await cluster.rounds(2)
-    assert stranger.sent.count(b"GET ") == 2
-    assert not any(each.client_certificate for each in stranger.seen)
-    assert b"Authorization" not in stranger.sent
-    assert verified.sent.count(b"Authorization: Bearer first-token\r\n") == 2
 
 
 async def test_who_answers_in_the_place_of_a_verified_kubelet_gets_no_token(
