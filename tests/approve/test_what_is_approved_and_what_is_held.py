@@ -234,7 +234,7 @@ async def test_in_a_dry_run_nothing_is_written(cluster: Cluster) -> None:
     assert [each for each in cluster.server.requests if each.method != "GET"] == []
 
 
-async def test_after_etcd_was_restored_from_a_backup_no_pin_of_before_counts(
+async def test_after_etcd_was_restored_from_a_backup_no_older_pin_counts(
     cluster: Cluster,
 ) -> None:
     """Its versions are older than those that the approver has seen: it went on by pins that nobody could see any more."""

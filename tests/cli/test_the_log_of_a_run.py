@@ -169,9 +169,7 @@ ELSEWHERE = msgspec.structs.replace(TWO.cluster, cluster_uid="another")
     ],
     ids=["another run", "more nodes", "another cluster"],
 )
-def test_a_plan_without_which_an_undo_would_forget_something_keeps_its_place(
-    terminal: Terminal, kept: Plan
-) -> None:
+def test_a_plan_that_an_undo_still_needs_keeps_its_place(terminal: Terminal, kept: Plan) -> None:
     """Somebody has edited the file since the run was begun."""
     path = runs_folder(terminal.environment) / "abcd.json"
     path.write_text(text_of(kept))

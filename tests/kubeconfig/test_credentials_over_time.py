@@ -348,7 +348,7 @@ async def test_a_plugin_with_a_hostile_argument_is_a_clear_error(world: World) -
     await world.refuses(user, "cannot run")
 
 
-async def test_a_token_file_that_is_not_there_at_first_is_an_error_and_then_it_serves(
+async def test_a_token_file_that_is_not_there_at_first_serves_later(
     world: World,
 ) -> None:
     file = world.folder / "token"

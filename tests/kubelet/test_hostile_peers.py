@@ -61,9 +61,7 @@ async def failure(
 
 
 @pytest.mark.parametrize("way", WAYS_TO_FAIL)
-async def test_each_way_to_fail_is_named_and_worded_as_go_words_it(
-    way: str, clock: SystemClock
-) -> None:
+async def test_each_way_to_fail_is_named_and_worded_as_by_go(way: str, clock: SystemClock) -> None:
     timeout = 0.3 if way == "silence" else 20.0
     found, words = await failure(WAYS_TO_FAIL[way], clock, timeout)
     assert (found.kind, words) == (KINDS[way], GO[way])

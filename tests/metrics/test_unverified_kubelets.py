@@ -99,7 +99,7 @@ async def test_without_the_flag_it_gets_nothing(cluster: Cluster) -> None:
     assert running.sent == b""
 
 
-async def test_the_server_is_held_back_until_every_ready_node_was_read_once(
+async def test_the_server_is_held_back_until_every_ready_node_was_read(
     cluster: Cluster,
 ) -> None:
     running = await cluster.add("n1", cluster.stranger("n1"))
@@ -174,7 +174,7 @@ async def test_a_kubelet_without_a_new_sample_is_asked_once_more(cluster: Cluste
         assert collector.held_back == ""
 
 
-async def test_a_node_that_never_answers_holds_back_no_longer_than_it_has_time(
+async def test_a_silent_node_holds_back_no_longer_than_it_has_time(
     cluster: Cluster,
 ) -> None:
     await cluster.add("n1")

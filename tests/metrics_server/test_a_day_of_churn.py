@@ -211,9 +211,7 @@ async def hour(churn: Churn, number: int) -> None:
 
 
 @pytest.mark.parametrize("hours", [15, only_long(24)])
-async def test_a_server_holds_after_a_day_what_it_held_in_the_morning(
-    tmp_path: Path, hours: int
-) -> None:
+async def test_a_server_holds_after_a_day_what_it_held_at_first(tmp_path: Path, hours: int) -> None:
     clock = SteppedClock(datetime.now(UTC))
     async with (
         churned(tmp_path, clock) as churn,

@@ -199,7 +199,7 @@ async def test_a_connection_cut_under_way_is_lost_not_unreachable(sshd: Sshd) ->
 @pytest.mark.parametrize(
     "host", ["-oProxyCommand=touch x", "", "a b", "a;b", "$(id)", "a\nb", "-", "node-1"]
 )
-async def test_a_host_that_ssh_would_take_for_something_else_and_a_machine_without_ssh(
+async def test_a_host_that_ssh_would_misread_and_a_machine_without_ssh(
     host: str,
 ) -> None:
     ssh = Ssh(SshOptions(), environment={"PATH": "/nowhere"})

@@ -30,7 +30,7 @@ def test_the_folders_compare_unequal_after_any_change(machine: Machine) -> None:
     assert machine.tree() != before
 
 
-async def test_begin_puts_the_new_config_and_the_seed_and_sets_old_pairs_aside(
+async def test_begin_puts_the_new_config_and_the_seed_and_old_pairs_aside(
     machine: Machine,
 ) -> None:
     answer = await machine.call(TransactionStep.BEGIN)
@@ -45,7 +45,7 @@ async def test_begin_puts_the_new_config_and_the_seed_and_sets_old_pairs_aside(
     assert (machine.root / ".kubevouch").stat().st_mode & 0o777 == 0o700
 
 
-async def test_the_switch_is_set_before_the_kubelet_restarts_and_restarts_it_once(
+async def test_the_switch_is_set_before_the_kubelet_restarts_once(
     machine: Machine,
 ) -> None:
     await machine.call(TransactionStep.BEGIN)
@@ -223,7 +223,7 @@ async def test_of_two_runs_at_the_same_time_one_is_refused(machine: Machine) -> 
     assert machine.tree() == before
 
 
-async def test_a_commit_finds_a_config_that_was_overwritten_meanwhile_and_takes_it_back(
+async def test_a_commit_finds_an_overwritten_config_and_takes_it_back(
     machine: Machine,
 ) -> None:
     """A `kubeadm upgrade` between the restart and the proof: the next restart would read the old setting."""
@@ -334,7 +334,7 @@ async def test_a_kubelet_that_cannot_be_restarted_is_put_back_at_once(machine: M
     assert machine.tree() == before
 
 
-async def test_a_finished_run_is_not_undone_below_another_one_that_is_under_way(
+async def test_a_finished_run_is_not_undone_below_another_under_way(
     machine: Machine,
 ) -> None:
     await machine.is_done()
@@ -366,7 +366,7 @@ async def test_records_of_the_last_three_runs_stay(machine: Machine) -> None:
     assert records(machine) == ["run2", "run3", "run4"]
 
 
-async def test_undoing_runs_that_never_began_here_costs_no_other_run_its_record(
+async def test_undoing_runs_that_never_began_costs_no_other_its_record(
     machine: Machine,
 ) -> None:
     await done_and_undone(machine, 2)
@@ -377,7 +377,7 @@ async def test_undoing_runs_that_never_began_here_costs_no_other_run_its_record(
     assert records(machine) == ["never3", "never4", "never5", "run1", "run2", "run3"]
 
 
-async def test_the_nodes_key_is_nowhere_but_in_its_own_file_after_commit_and_after_undo(
+async def test_the_nodes_key_is_nowhere_but_in_its_own_file_in_the_end(
     machine: Machine,
 ) -> None:
     own = machine.pki / "kubelet.key"

@@ -43,7 +43,7 @@ def reached_by_address(here: Acting) -> str:
     return address
 
 
-async def test_a_machine_that_was_reached_at_an_address_waits_for_the_operators_word(
+async def test_a_machine_reached_at_an_address_waits_for_the_operators_word(
     here: Acting,
 ) -> None:
     address = reached_by_address(here)

@@ -89,7 +89,7 @@ async def test_what_is_presented_beside_a_signed_certificate_is_not_read(served:
     assert found.name == "system:node:n1"
 
 
-async def test_an_authority_in_between_is_known_by_what_is_presented_with_its_certificate(
+async def test_an_authority_in_between_is_known_by_what_is_presented(
     served: Served,
 ) -> None:
     """Also where the authority of users has signed the front proxy's leaf, and its own is the root above it."""

@@ -21,7 +21,7 @@ def read(case: Line) -> CertificateRequest | X509Error:
 
 
 @EACH
-def test_it_shows_what_the_signer_would_sign_and_without_a_quirk_all_that_go_reads(
+def test_it_shows_what_the_signer_signs_and_without_a_quirk_all_of_gos(
     judged: Judged,
 ) -> None:
     case, go = judged
