@@ -6,7 +6,6 @@ import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from kubevouch.clock import Clock
@@ -19,7 +18,7 @@ from kubevouch.serve.logs import Log
 from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions, new_registry, serve_part
 from kubevouch.serve.tls_reload import TlsSources
-from tests.support.front_proxy import client_context
+from tests.support.front_proxy import answered, client_context
 from tests.support.scripted.kinds import KINDS
 from tests.support.small_cluster import SmallCluster
 from tests.support.unhurried import GENEROUS
@@ -43,12 +42,7 @@ class RunningExporter:
         """As whom the API server lets in."""
         pair = self.cluster.authorities.front_proxy
         context = client_context(self.source.read().chain, pair)
-        url = f"https://127.0.0.1:{self.port}{path}"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(url, headers=ADMIN, ssl=context) as answer,
-        ):
-            return answer.status, await answer.text()
+        return await answered(self.port, path, context, ADMIN)
 
     async def samples(self) -> Samples:
         """The page, as Prometheus' parser reads it: no series is there twice."""

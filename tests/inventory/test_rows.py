@@ -241,22 +241,16 @@ def test_a_certificate_that_reaches_its_cas_end_says_so(
     assert rows[CertificateUse.CLUSTER_CA].remarks == ()
 
 
-def test_after_a_rotation_the_ca_that_ends_last_counts() -> None:
-    old, new = (DatedAuthority(AT - timedelta(days=1), ENDS + each) for each in (
-        timedelta(0), timedelta(days=3650)
-    ))  # fmt: skip
-    pair = new.serving("n", node="n", not_before=AT, not_after=ENDS)
-    found = (_kubelet(read_certificates(pair.chain, "n")[0]), _authority(old), _authority(new))
-    assert all(row.remarks == () for row in rows_of(FoundCertificates(AT, found)))
-
-
-def test_an_authority_of_the_same_name_that_has_not_signed_it_bounds_nothing() -> None:
-    """The disks of two clusters, or a cluster that was made anew: all CAs of kubeadm's have one name."""
-    other, own = (DatedAuthority(AT - timedelta(days=1), ENDS + each) for each in (
-        timedelta(0), timedelta(days=3650)
-    ))  # fmt: skip
-    pair = own.serving("n", node="n", not_before=AT, not_after=ENDS + timedelta(days=1))
-    found = (_authority(other), _kubelet(read_certificates(pair.chain, "n")[0]))
+@pytest.mark.parametrize("beyond", [0, 1])
+def test_only_the_authority_that_has_signed_it_and_of_two_the_later_bounds_it(beyond: int) -> None:
+    """After a rotation; of the disks of two clusters, or a cluster that was made anew: all CAs of kubeadm's have one name."""
+    old, new = (
+        DatedAuthority(AT - timedelta(days=1), ENDS + timedelta(days)) for days in (0, 3650)
+    )
+    ends = ENDS + timedelta(days=beyond)
+    pair = new.serving("n", node="n", not_before=AT, not_after=ends)
+    leaf = _kubelet(read_certificates(pair.chain, "n")[0])
+    found = (_authority(old), leaf) if beyond else (leaf, _authority(old), _authority(new))
     assert all(row.remarks == () for row in rows_of(FoundCertificates(AT, found)))
 
 

@@ -6,8 +6,6 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-import aiohttp
-
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import UserCredentials
@@ -22,7 +20,7 @@ from kubevouch.serve.server import ServingOptions
 from kubevouch.serve.tls_reload import TlsSources
 from tests.support.authority import Pair
 from tests.support.clocks import SteppedClock
-from tests.support.front_proxy import client_context
+from tests.support.front_proxy import answered, client_context
 from tests.support.small_cluster import SmallCluster
 
 ADMIN = [("X-Remote-User", "admin")]
@@ -40,13 +38,7 @@ class ServerInLoop:
 
     async def get(self, path: str, pair: Pair) -> tuple[int, str]:
         context = client_context(self.source.read().chain, pair)
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(
-                f"https://127.0.0.1:{self.port}{path}", headers=ADMIN, ssl=context
-            ) as answer,
-        ):
-            return answer.status, await answer.text()
+        return await answered(self.port, path, context, ADMIN)
 
 
 @contextlib.asynccontextmanager
