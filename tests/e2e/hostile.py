@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.support.requests import request
 
+SERVER = ("digital signature", "server auth")
 _PKCS9 = "1.2.840.113549.1.9.14"
 _MICROSOFT = "1.3.6.1.4.1.311.2.1.14"
 
@@ -27,7 +28,7 @@ class Hostile:
     rule: str
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
-    usages: tuple[str, ...] = ("digital signature", "server auth")
+    usages: tuple[str, ...] = SERVER
     hidden: tuple[str, ...] = ()
     """Names that only Go sees: in PKCS#9's extension request, behind Microsoft's with the good ones (T28)."""
 

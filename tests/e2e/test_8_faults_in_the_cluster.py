@@ -26,10 +26,10 @@ from .fleet import (
     probed,
     run_of,
 )
-from .hostile import Hostile, manifest
+from .hostile import SERVER, Hostile, manifest
 from .lab_cluster import LabCluster, lab
 from .put_back import UNDONE, met, put_back
-from .storm import SERVER, Storm
+from .storm import Storm
 from .told import (
     ended,
     eventually,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.approver.installed import GRANTED, InstalledApprover, clean_up
 from tests.e2e.cluster import Cluster
-from tests.e2e.hostile import manifest
+from tests.e2e.hostile import SERVER, manifest
 from tests.e2e.told import (
     ended,
     eventually,
@@ -83,7 +83,7 @@ NODE = (
 def _csr(name: str, signer: str) -> str:
     """A CSR of a node that is not there: nobody but this test decides about it."""
     made = new_csr(CsrTemplate("system:node:k8s-nowhere", names=("k8s-nowhere",)))
-    return manifest(name, made, ("digital signature", "server auth"), signer)
+    return manifest(name, made, SERVER, signer)
 
 
 @pytest.mark.long
