@@ -97,7 +97,7 @@ async def test_what_cannot_be_read_or_written_is_told_and_tried_again(
     async with approving(cluster, clock=HurriedClock(10.0)) as running:
         await cluster.approves("csr-1", "n1")
         assert told in running.log
-        assert error.message in running.log
+        assert error.message.rpartition(": ")[2] in running.log
         series = f'kubevouch_approver_decisions_total{{outcome="cannot-tell",reason="{reason}",source="none"}}'
         assert running.metric(series) == 2
         assert '"Held"' not in running.log
