@@ -84,7 +84,7 @@ async def test_an_impostor_gets_no_token_either(cluster: Cluster, who: str) -> N
         await cluster.round()
         reason, text = failure_of(cluster, "n1")
         assert reason == "wrong-identity"
-        assert "not to node n1; the kubelet answered" in text
+        assert "not to node n1; without a token, the kubelet answered" in text
     assert running.sent.count(b"GET ") == 1
     assert b"Authorization" not in running.sent
 

@@ -116,7 +116,7 @@ UNCLEAR: dict[str, tuple[Change, str, str]] = {
     # name: (what comes after a plan, why nobody is asked then, what stops the plan)
     "node has the host key": (
         with_the_key_of_another,
-        "only the node itself says so",
+        "claimed only by the Node's own status",
         "another ssh host key: ",
     ),
     "Node claims the address": (claimed_twice, "ContestedAddress", ""),
