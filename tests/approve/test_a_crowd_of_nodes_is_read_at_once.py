@@ -66,15 +66,18 @@ async def test_of_a_crowd_no_node_is_read_by_itself(cluster: Cluster) -> None:
     assert read(cluster) == set()
 
 
-async def test_a_few_are_read_one_by_one(cluster: Cluster) -> None:
+async def test_a_few_that_waited_are_read_one_by_one_and_each_is_approved_once(
+    cluster: Cluster,
+) -> None:
     names = crowd(cluster, 5)
     async with approving(cluster):
         await cluster.until(lambda: all(map(cluster.approved, names)))
     assert lists(cluster) == 0
     assert read(cluster) == {f"n{number}" for number in range(1, 6)}
+    assert sum(path.endswith("/approval") for _, path in cluster.writes()) == 5
 
 
-async def test_a_node_that_is_gone_gets_nothing_though_the_watch_still_shows_it(
+async def test_a_node_that_is_gone_gets_nothing_though_the_watch_shows_it(
     cluster: Cluster,
 ) -> None:
     cluster.listed(*(f"n{number}" for number in range(1, MANY + 1)))
@@ -116,7 +119,7 @@ async def reading(
         yield NodeReader(api, clock, view, depth=lambda: depth), view
 
 
-async def test_one_list_answers_all_who_wanted_to_know_before_it_was_asked_for(
+async def test_one_list_answers_all_who_wanted_to_know_before_it_began(
     cluster: Cluster,
 ) -> None:
     clock = WoundClock()

@@ -76,15 +76,31 @@ async def test_a_csr_that_changed_meanwhile_is_judged_again(cluster: Cluster) ->
     assert cluster.server.store.get(CSRS, "csr-1")["metadata"]["labels"] == {"a": "b"}
 
 
-async def test_a_node_that_cannot_be_read_is_asked_for_again(cluster: Cluster) -> None:
+NOT_YOURS = status.forbidden(
+    "certificates.k8s.io", "certificatesigningrequests", "csr-1", "not yours"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "told", "reason"),
+    [
+        ("/api/v1/nodes/n1", status.StatusError(500, "InternalError", "etcdserver: no leader"), "Failed to read the Node", "NodeNotRead"),
+        # A missing right: the log says which, and the approval comes once it is granted.
+        (f"{CSR}/csr-1/approval", NOT_YOURS, "Failed to write the decision", "NotWritten"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_read_or_written_is_told_and_tried_again(
+    cluster: Cluster, path: str, error: status.StatusError, told: str, reason: str
+) -> None:
     cluster.listed("n1")
-    refused = faults.refuse(status.StatusError(500, "InternalError", "etcdserver: no leader"))
-    cluster.server.faults.on("/api/v1/nodes/n1", refused, times=2)
+    cluster.server.faults.on(path, faults.refuse(error), times=2)
     async with approving(cluster, clock=HurriedClock(10.0)) as running:
         await cluster.approves("csr-1", "n1")
-        assert "Failed to read the Node" in running.log
-        series = 'kubevouch_approver_decisions_total{outcome="cannot-tell",reason="NodeNotRead",source="none"}'
+        assert told in running.log
+        assert error.message.rpartition(": ")[2] in running.log
+        series = f'kubevouch_approver_decisions_total{{outcome="cannot-tell",reason="{reason}",source="none"}}'
         assert running.metric(series) == 2
+        assert '"Held"' not in running.log
 
 
 async def test_a_watch_of_nodes_that_is_behind_holds_up_nobody(cluster: Cluster) -> None:
@@ -246,22 +262,6 @@ async def test_it_gives_the_lease_back_also_where_its_last_records_cannot_be_wri
             await cluster.until(lambda: running.metric("kubevouch_approver_leader") == 1)
     spec = cluster.server.store.get(LEASE, "kubevouch-approver", SPACE)["spec"]
     assert (spec["holderIdentity"], spec["leaseDurationSeconds"]) == ("", 1)
-
-
-async def test_an_approval_that_is_not_taken_is_tried_again(cluster: Cluster) -> None:
-    """A missing right: the log says which, and the approval comes once it is granted."""
-    cluster.listed("n1")
-    refused = faults.refuse(
-        status.forbidden("certificates.k8s.io", "certificatesigningrequests", "csr-1", "not yours")
-    )
-    cluster.server.faults.on(f"{CSR}/csr-1/approval", refused, times=2)
-    async with approving(cluster, clock=HurriedClock(10.0)) as running:
-        await cluster.approves("csr-1", "n1")
-        assert "Failed to write the decision" in running.log
-        assert "not yours" in running.log
-        series = 'kubevouch_approver_decisions_total{outcome="cannot-tell",reason="NotWritten",source="none"}'
-        assert running.metric(series) == 2
-        assert '"Held"' not in running.log
 
 
 async def test_a_csr_that_is_deleted_while_it_is_judged_is_nobodys_error(cluster: Cluster) -> None:

@@ -72,7 +72,7 @@ async def test_what_others_approve_against_the_policy_is_reported(
         assert running.metric(series) == 1
 
 
-async def test_our_own_approval_is_not_somebody_elses_though_the_watch_shows_it_before_the_answer_comes(
+async def test_our_own_approval_is_not_another_ones_if_the_watch_is_early(
     cluster: Cluster,
 ) -> None:
     cluster.listed("n1")

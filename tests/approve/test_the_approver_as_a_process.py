@@ -173,7 +173,7 @@ async def test_it_is_not_ready_before_it_has_seen_everything(cluster: Cluster) -
         await shown(running, 200)
 
 
-async def test_it_is_not_ready_while_it_is_not_known_what_is_the_clusters_own(
+async def test_it_is_not_ready_until_the_clusters_own_names_are_known(
     cluster: Cluster,
 ) -> None:
     """As without the right to list Services: it leads, and holds every CSR."""

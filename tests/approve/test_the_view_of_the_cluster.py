@@ -100,9 +100,7 @@ def test_of_a_node_only_what_a_decision_looks_at_is_kept() -> None:
     assert kept.status.addresses[0].address == "192.0.2.1"
 
 
-def test_a_node_has_the_version_that_the_watch_has_shown_unless_something_of_it_was_left_out() -> (
-    None
-):
+def test_a_node_has_the_version_that_the_watch_showed_unless_something_was_left_out() -> None:
     view = ClusterView()
 
     def put(version: str, *addresses: str, machine_id: str = "") -> str:

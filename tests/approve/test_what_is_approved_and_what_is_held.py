@@ -33,17 +33,6 @@ async def test_a_listed_nodes_csr_is_approved_and_the_source_is_named(cluster: C
     )
 
 
-async def test_csrs_that_waited_before_it_began_are_approved(cluster: Cluster) -> None:
-    for number in range(1, 6):
-        cluster.node(f"n{number}", f"192.0.2.{number}")
-        cluster.csr(f"csr-{number}", f"n{number}")
-    cluster.list_nodes()
-    async with approving(cluster):
-        await cluster.until(lambda: all(cluster.approved(f"csr-{n}") for n in range(1, 6)))
-    approvals = [path for method, path in cluster.writes() if path.endswith("/approval")]
-    assert len(approvals) == 5
-
-
 REFUSED = 'kubevouch_approver_decisions_total{outcome="refuse",reason="AddressNotAllowed",source="inventory"}'
 
 
@@ -65,18 +54,6 @@ async def test_an_address_that_is_not_the_nodes_is_held_and_told(cluster: Cluste
         assert running.log.count('"Held"') == 1
     assert running.metric("kubevouch_approver_pending") == 1
     assert all("/approval" not in path for _, path in cluster.writes())
-
-
-async def test_one_that_names_no_credential_is_held_where_others_name_theirs_by_the_rule_about_that(
-    cluster: Cluster,
-) -> None:
-    """As csr says it of the same CSR: one fact, one rule."""
-    cluster.listed("n1", "n2")
-    async with approving(cluster) as running:
-        await cluster.approves("csr-1", "n1", credential="ab" * 32)
-        await running.decides("csr-2", "n2")
-        assert "credential-id (NoCredentialId)" in running.log
-        assert "client-standing" not in running.log
 
 
 @pytest.mark.parametrize(
@@ -114,18 +91,6 @@ async def test_a_held_csr_is_looked_at_again_when_the_inventory_changes(cluster:
         await cluster.until(lambda: cluster.approved("csr-1"))
 
 
-async def test_of_two_csrs_of_one_node_only_the_newest_is_approved(cluster: Cluster) -> None:
-    cluster.node("n1", "192.0.2.1")
-    cluster.csr("csr-1", "n1")
-    cluster.csr("csr-2", "n1")
-    cluster.list_nodes()
-    async with approving(cluster) as running:
-        await cluster.until(lambda: cluster.approved("csr-2"))
-        assert running.metric(PASSED_OVER) == 1
-        assert '"Held"' not in running.log
-    assert not cluster.conditions("csr-1")
-
-
 async def test_a_node_that_floods_costs_no_request_and_holds_up_nobody(cluster: Cluster) -> None:
     cluster.node("n1", "192.0.2.1")
     cluster.node("n2", "192.0.2.2")
@@ -136,6 +101,7 @@ async def test_a_node_that_floods_costs_no_request_and_holds_up_nobody(cluster: 
     async with approving(cluster) as running:
         await cluster.until(lambda: cluster.approved("csr-2"))
         assert running.metric(PASSED_OVER) == 49
+        assert '"Held"' not in running.log
         # The newest of them may be approved last.
         await cluster.until(lambda: running.metric("kubevouch_approver_pending") == 0)
     assert [each for each in range(50) if cluster.approved(f"flood-{each:02}")] == [49]
@@ -212,13 +178,26 @@ async def test_the_seventh_csr_of_a_node_waits(cluster: Cluster) -> None:
     assert not cluster.conditions("csr-7")
 
 
-async def test_a_key_that_another_node_has_shown_is_held(cluster: Cluster) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
+KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "reason"),
+    [
+        ({"key": KEY}, {"key": KEY}, "own-key (KeyOfAnotherNode)"),
+        # As csr says it of the same CSR: one fact, one rule.
+        ({"credential": "ab" * 32}, {}, "credential-id (NoCredentialId)"),
+    ],
+)
+async def test_what_another_node_has_shown_or_told_holds_a_csr_by_the_rule_about_that(
+    cluster: Cluster, first: dict[str, Any], second: dict[str, Any], reason: str
+) -> None:
     cluster.listed("n1", "n2")
     async with approving(cluster) as running:
-        await cluster.approves("csr-1", "n1", key=key)
-        await running.decides("csr-2", "n2", key=key)
-        assert "KeyOfAnotherNode" in running.log
+        await cluster.approves("csr-1", "n1", **first)
+        await running.decides("csr-2", "n2", **second)
+        assert reason in running.log
+        assert "client-standing" not in running.log
     assert not cluster.conditions("csr-2")
 
 
@@ -255,7 +234,7 @@ async def test_in_a_dry_run_nothing_is_written(cluster: Cluster) -> None:
     assert [each for each in cluster.server.requests if each.method != "GET"] == []
 
 
-async def test_after_etcd_was_restored_from_a_backup_no_pin_of_before_counts(
+async def test_after_etcd_was_restored_from_a_backup_no_older_pin_counts(
     cluster: Cluster,
 ) -> None:
     """Its versions are older than those that the approver has seen: it went on by pins that nobody could see any more."""

@@ -90,7 +90,7 @@ async def test_a_record_of_a_newer_kubevouch_is_not_written_over(cluster: Cluste
     assert not cluster.conditions("csr-1")
 
 
-async def test_of_a_node_that_is_gone_only_that_it_was_there_is_remembered(
+async def test_of_a_node_that_is_gone_only_that_it_was_is_remembered(
     cluster: Cluster,
 ) -> None:
     async with w1_admitted(cluster):
@@ -98,7 +98,7 @@ async def test_of_a_node_that_is_gone_only_that_it_was_there_is_remembered(
         await cluster.until(lambda: is_gone(cluster, "w1"))
 
 
-async def test_an_address_that_was_admitted_is_free_as_soon_as_its_record_is_gone(
+async def test_an_admitted_address_is_free_as_soon_as_its_record_is_gone(
     cluster: Cluster,
 ) -> None:
     """The Node goes first, its record some seconds later: whoever waits for the address is looked at then, too."""

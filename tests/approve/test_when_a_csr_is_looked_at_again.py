@@ -121,9 +121,7 @@ def test_what_waits_is_counted_until_its_kubelet_has_asked_again_or_gone() -> No
     assert sorted(waits.unresolved(NOW)) == [timedelta(minutes=m) for m in (1, 13, 16)]
 
 
-async def test_one_csr_is_looked_at_by_one_worker_at_a_time_and_again_if_something_happened() -> (
-    None
-):
+async def test_one_csr_is_looked_at_by_one_worker_at_a_time_and_again_after_a_change() -> None:
     queue = DecisionQueue[str](SteppedClock())
     queue.put("a")
     queue.put("a")

@@ -99,9 +99,7 @@ def test_nobody_is_dialled_where_another_rule_holds_the_csr_whatever_is_served()
     assert not may_be_dialled(view, made, asking, reserved, NOW)
 
 
-def test_where_a_node_was_recreated_it_is_dialled_for_whom_the_rule_for_new_nodes_may_admit() -> (
-    None
-):
+def test_a_recreated_node_is_dialled_for_whom_the_rule_for_new_nodes_may_admit() -> None:
     """What is served there belongs to the kubelet of the earlier Node, if that still runs."""
     view, reserved = seen()
     view.begin()

@@ -238,16 +238,6 @@ async def test_a_flood_with_a_borrowed_certificate_holds_no_csr_of_the_kubelet(
     assert not any(cluster.conditions(f"csr-thief-{number}") for number in range(5))
 
 
-async def test_a_node_that_joined_and_asked_with_its_own_certificate_is_approved(
-    cluster: Cluster,
-) -> None:
-    own = client_csr(cluster, "join", "n1", *BOOTSTRAP)
-    await asyncio.sleep(1.1)  # the API server writes whole seconds
-    cluster.listed("n1")
-    async with approving(cluster):
-        await cluster.approves("csr-1", "n1", credential=own)
-
-
 async def test_what_was_borrowed_while_no_approver_ran_gets_nothing_though_nobody_saw_it(
     cluster: Cluster,
 ) -> None:

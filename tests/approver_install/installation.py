@@ -9,7 +9,7 @@ import yaml
 
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, KINDS
 from lab.tests.apiserver.bench import Bench
-from tests.cli.program import Ran
+from tests.cli.program import Program, Ran
 
 OTHER = "registry.example.com/kubevouch@sha256:" + "5e" * 32
 RULE = ("--new-node-names", "worker-*", "--new-node-cidr", "192.168.88.0/24")
@@ -34,6 +34,14 @@ def everything(lab: Bench) -> dict[str, Any]:
         if kind.stored and kind.stored_as is None
         for each in lab.local.list(kind)
     }
+
+
+async def unchanged(lab: Bench, kubevouch: Program, *words: str, code: int) -> Ran:
+    """Runs it to its end; every object of the cluster is then as before."""
+    before = everything(lab)
+    ran = await kubevouch(*words, code=code)
+    assert everything(lab) == before
+    return ran
 
 
 def configuration(lab: Bench) -> Any:

@@ -61,7 +61,7 @@ def _cores_of(process: int, *, threads: int) -> set[frozenset[int]]:
     return {frozenset(os.sched_getaffinity(each)) for each in found}
 
 
-def test_each_side_runs_on_a_core_of_its_own_with_all_that_it_starts_and_everywhere_afterwards(
+def test_each_side_runs_on_its_core_with_all_it_starts_and_then_everywhere(
     cluster: Child,
 ) -> None:
     shared, apart = layouts(apart=True)

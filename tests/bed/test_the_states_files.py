@@ -104,7 +104,5 @@ def test_the_signers_certificate_lies_within_the_life_of_the_clusters_ca(ca: Pai
 
 
 @pytest.mark.parametrize("state", [State.NO_IP_SANS, State.PENDING, State.HEALTHY])
-def test_where_the_kubelet_makes_or_asks_for_its_pair_nothing_is_put_there(
-    state: State, ca: Pair
-) -> None:
+def test_where_the_kubelet_makes_or_asks_for_its_pair_none_is_put(state: State, ca: Pair) -> None:
     assert serving_files(state, MASTER, HISTORY, ca) == ()

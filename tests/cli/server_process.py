@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
-
 from tests.cli.program import Process, Program
 from tests.support.authority import Pair
-from tests.support.front_proxy import client_context
+from tests.support.front_proxy import answered, client_context
 from tests.support.unhurried import GENEROUS
 
 _LISTENS = r'"Serving securely on [^"]*:(\d+)"'
@@ -55,13 +53,7 @@ class ServerProcess:
         """The answer's code and text. pair: with which the client shows who it is."""
         if not self.port:
             await self.listens()
-        context = client_context(self.roots, pair)
-        url = f"https://127.0.0.1:{self.port}{path}"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(url, headers=headers or [], ssl=context) as answer,
-        ):
-            return answer.status, await answer.text()
+        return await answered(self.port, path, client_context(self.roots, pair), headers or ())
 
 
 @contextlib.asynccontextmanager

@@ -51,7 +51,7 @@ def words(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     logging.getLogger("asyncio").setLevel(level)
 
 
-def test_sigterm_in_the_middle_of_a_task_leaves_no_word_about_it(
+def test_sigterm_in_the_middle_of_a_task_leaves_no_word(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """As in the background of a script, where SIGINT is ignored and asyncio looks for none."""
@@ -204,7 +204,7 @@ async def cancelled_again_and_again(work: asyncio.Task[Any]) -> None:
         await work
 
 
-async def test_who_is_cancelled_twice_waits_all_the_same_until_what_was_started_is_gone(
+async def test_who_is_cancelled_twice_waits_until_what_was_started_is_gone(
     tmp_path: Path,
 ) -> None:
     """By the end of the loop after a signal, say. What outlived the loop, asyncio would have a line for on the terminal."""

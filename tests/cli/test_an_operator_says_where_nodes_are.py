@@ -40,9 +40,7 @@ def test_a_table_is_right_if_somebody_at_a_terminal_says_so(
 
 
 @pytest.mark.parametrize("bad", ["w1", "w1 10.0.0.1 x", "w1 n.example.com", "w1 10.0.0.0/24"])
-def test_a_line_of_a_file_is_a_node_and_an_address_that_the_operator_gives_to_it(
-    tmp_path: Path, bad: str
-) -> None:
+def test_a_line_of_a_file_is_a_node_and_an_address_given_to_it(tmp_path: Path, bad: str) -> None:
     path = tmp_path / "nodes.txt"
     path.write_text("# all\n\nw1 10.0.0.1 # rack 7\nw2\tfd00::2\nw1 fd00::1\n")
     vouched = VouchedValues(("w1=10.0.0.9",), str(path))

@@ -209,7 +209,7 @@ async def test_a_signal_while_the_lease_is_being_taken_ends_an_undo_with_its_tab
 
 
 @pytest.mark.usefixtures("ssh_that_hangs", "stage")
-async def test_what_a_parent_ignores_stays_ignored_and_sigterm_ends_it_there_too(
+async def test_what_a_parent_ignores_stays_ignored_and_sigterm_ends_it(
     kubevouch: Program,
 ) -> None:
     """As under nohup, and in the background of a script, where Ctrl-C is for others."""

@@ -1,12 +1,18 @@
 """What `plan` and `status` say comes next is not what was just typed, where that would come to the same; and it keeps the flags."""
 
+import io
 import json
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from kubevouch.cli.common.invocation import Invocation
 from kubevouch.cli.common.runs import keep_run
+from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.rollout.render import print_plan
+from kubevouch.rollout.decide.entitled import OperatorWord
+from kubevouch.rollout.decide.next_step import commands_of
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding, LeftOut
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from tests.cli.program import Program, Ran
@@ -119,3 +125,21 @@ async def test_a_status_by_pod_keeps_the_image(kubevouch: Program, stage: Stage)
         f"NEXT     kubevouch status bbbb --node {WORKER} --kubeconfig {away} "
         f"--via pod --image {image} --pod-namespace tools"
     ), ran
+
+
+# NEXT names a new plan of what the plan before it was asked for, and its run as it was asked for.
+
+
+def test_what_comes_after_a_plan_has_what_was_said_for_its_run_and_its_order_the_soak() -> None:
+    out, path = io.StringIO(), Path("a plan.json")
+    terminal = Terminal(None, out, None, {})
+    times = (("--gate-timeout", "300s"), ("--soak", "5s"))
+    terminal.invocation = Invocation(given=times, verb="apply")
+    nodes = [planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP, node=each) for each in "ab"]
+    plan = plan_of(*nodes)
+    commands = commands_of(plan, str(path), OperatorWord(domains=("c.test",)), lambda _: False)
+    print_plan(terminal, plan, path, commands, (), soak=5.0)
+    told = out.getvalue()
+    assert "5 s later" in " ".join(told.split()), told
+    applies = "kubevouch apply 'a plan.json' --cluster-domain c.test"
+    assert told.endswith(f"NEXT     {applies} --gate-timeout 300s --soak 5s\n"), told

@@ -5,13 +5,23 @@ import io
 import json
 import os
 import stat
+import threading
+from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from kubevouch.cli.common.progress import Progress
-from kubevouch.cli.common.runs import find_run, keep_run, runs_folder, times_of
+from kubevouch.cli.common.runs import (
+    find_run,
+    keep_run,
+    kept_here,
+    kept_plans,
+    runs_folder,
+    times_of,
+)
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.cli.rollout.run_log import RunLog, begun_log, ending_logged
 from kubevouch.errors import ExitCode
@@ -20,10 +30,9 @@ from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
 from kubevouch.rollout.decide.plan_text import plan_in, text_of
 from kubevouch.rollout.decide.result import NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import NodeState
-from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.decide.timeouts import USUAL_TIMES, RolloutTimeouts
 from kubevouch.rollout.errors import StoppedBefore
 from kubevouch.system_clock import SystemClock
-from tests.cli.test_pipes_in_the_folder_of_runs import ends
 from tests.rollout.recorded import plan_of, planned, recorded
 from tests.support.clocks import WoundClock
 
@@ -169,9 +178,7 @@ ELSEWHERE = msgspec.structs.replace(TWO.cluster, cluster_uid="another")
     ],
     ids=["another run", "more nodes", "another cluster"],
 )
-def test_a_plan_without_which_an_undo_would_forget_something_keeps_its_place(
-    terminal: Terminal, kept: Plan
-) -> None:
+def test_a_plan_that_an_undo_still_needs_keeps_its_place(terminal: Terminal, kept: Plan) -> None:
     """Somebody has edited the file since the run was begun."""
     path = runs_folder(terminal.environment) / "abcd.json"
     path.write_text(text_of(kept))
@@ -195,3 +202,48 @@ def test_the_times_of_a_run_are_written_once_beside_its_plan(terminal: Terminal)
     for text in ('{"gates":', '{"gates":3601.0}', '{"gates":-1}', '{"soak":-1}', "{}" * 9999):
         (runs_folder(environment) / "abcd.options").write_text(text)
         assert times_of("abcd", environment) == RolloutTimeouts()
+
+
+# A named pipe in the folder of runs, which is nobody's record: what reads that folder passes it over, and what writes waits for no reader.
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    folder = tmp_path / "kubevouch" / "runs"
+    folder.mkdir(parents=True)
+    for ending in ("json", "options", "log"):
+        os.mkfifo(folder / f"abcd.{ending}")
+    return {"XDG_STATE_HOME": str(tmp_path)}
+
+
+READERS: dict[str, Callable[[dict[str, str]], object]] = {
+    "the plans": lambda it: list(kept_plans(it)),
+    "a plan": lambda it: kept_here(it)("abcd"),
+    "its times": lambda it: times_of("abcd", it) != USUAL_TIMES,
+}
+
+
+def ends(work: Callable[[], object]) -> object:
+    """What it returns. It fails if that takes for ever."""
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(work()), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert found, "it waits for somebody at the other end of a pipe"
+    return found[0]
+
+
+@pytest.mark.parametrize("what", READERS)
+def test_nobody_waits_for_what_may_be_written_there(what: str, environment: dict[str, str]) -> None:
+    assert not ends(lambda: READERS[what](environment))
+
+
+def test_a_log_whose_place_a_pipe_has_taken_stops_no_run(environment: dict[str, str]) -> None:
+    err = StringIO()
+    log = RunLog("abcd", Terminal(None, StringIO(), err, environment), SystemClock())
+
+    def told() -> str:
+        log.write("step")
+        return err.getvalue()
+
+    assert "cannot be written" in str(ends(told))

@@ -48,9 +48,7 @@ def _told(found: Diagnosis) -> str:
     return "\n".join([*lines, str(found.cause)])
 
 
-async def test_verify_shows_a_flag_that_turns_verification_off_whether_or_not_it_has_an_effect() -> (
-    None
-):
+async def test_verify_shows_a_flag_that_turns_verification_off_with_or_without_effect() -> None:
     for name, code in (
         ("insecure-flag", Code.INSECURE_TLS_WORKAROUND),
         ("ours-with-the-flag-that-nobody-needs", Code.INSECURE_FLAG_WITHOUT_EFFECT),

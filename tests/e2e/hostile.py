@@ -1,9 +1,12 @@
 """Signing requests that root on a node would send to be somebody else, and their good twins. DER by hand where need be."""
 
 import base64
+import json
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -13,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.support.requests import request
 
+SERVER = ("digital signature", "server auth")
 _PKCS9 = "1.2.840.113549.1.9.14"
 _MICROSOFT = "1.3.6.1.4.1.311.2.1.14"
 
@@ -24,7 +28,7 @@ class Hostile:
     rule: str
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
-    usages: tuple[str, ...] = ("digital signature", "server auth")
+    usages: tuple[str, ...] = SERVER
     hidden: tuple[str, ...] = ()
     """Names that only Go sees: in PKCS#9's extension request, behind Microsoft's with the good ones (T28)."""
 
@@ -37,46 +41,41 @@ class Hostile:
 
 def client_request(node: str, key: ec.EllipticCurvePrivateKey) -> bytes:
     """PEM of a CSR for a kubelet's client certificate, as `kubeadm join` makes it for a node of that name."""
-    subject = [
-        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:nodes"),
-        x509.NameAttribute(NameOID.COMMON_NAME, f"system:node:{node}"),
-    ]
-    builder = x509.CertificateSigningRequestBuilder(x509.Name(subject))
+    builder = x509.CertificateSigningRequestBuilder(_subject(node))
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
+def _subject(node: str) -> x509.Name:
+    organization = x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:nodes")
+    return x509.Name([organization, x509.NameAttribute(NameOID.COMMON_NAME, f"system:node:{node}")])
+
+
+def csr_body(name: str, pem: bytes, usages: Sequence[str], signer: str) -> dict[str, Any]:
+    """The object, as the API server takes it."""
+    asked = {
+        "request": base64.b64encode(pem).decode(),
+        "signerName": signer,
+        "usages": list(usages),
+    }
+    return {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": name},
+        "spec": asked,
+    }
+
+
 def manifest(
-    name: str,
-    pem: bytes,
-    usages: tuple[str, ...],
-    signer: str = "kubernetes.io/kubelet-serving",
+    name: str, pem: bytes, usages: Sequence[str], signer: str = "kubernetes.io/kubelet-serving"
 ) -> str:
     """The object, as kubectl creates it."""
-    import json
-
-    return json.dumps(
-        {
-            "apiVersion": "certificates.k8s.io/v1",
-            "kind": "CertificateSigningRequest",
-            "metadata": {"name": name},
-            "spec": {
-                "request": base64.b64encode(pem).decode(),
-                "signerName": signer,
-                "usages": list(usages),
-            },
-        }
-    )
+    return json.dumps(csr_body(name, pem, usages, signer))
 
 
 def two_requests(node: str, address: str, hidden: tuple[str, ...]) -> bytes:
     """Two extension requests in one CSR, with a valid signature: Python's `cryptography` shows the good names only."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:nodes"),
-            x509.NameAttribute(NameOID.COMMON_NAME, f"system:node:{node}"),
-        ]
-    ).public_bytes()
+    subject = _subject(node).public_bytes()
     spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     good = _attribute(_MICROSOFT, _san((node,), (address,)))
     bad = _attribute(_PKCS9, _san(hidden, (address,)))

@@ -21,7 +21,7 @@ from .fleet import (
     once_said,
     run_of,
 )
-from .hostile import Hostile, manifest
+from .hostile import SERVER, Hostile, manifest
 from .lab_cluster import LabNode
 from .told import (
     ended,
@@ -29,8 +29,6 @@ from .told import (
     kubelet_files,
     next_lines,
 )
-
-SERVER = ("digital signature", "server auth")
 
 
 @dataclass

@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from .cluster import Cluster
-from .hostile import Hostile, manifest
+from .hostile import SERVER, Hostile, manifest
 from .thief import Thief
 from .told import (
     ended,
@@ -29,7 +29,7 @@ def test_the_list_that_was_read_proves_a_thief_and_one_of_a_node_is_approved(
     allow = ("--allow", f"{node.name}={node.address}", "--allow", f"{node.name}={node.name}")
     thief = Thief.of(cluster, node, tmp_path)
     pem = Hostile("").pem(node.name, node.address)
-    asked = manifest("thief-serving", pem, ("digital signature", "server auth"))
+    asked = manifest("thief-serving", pem, SERVER)
     cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=thief.kubeconfig)
     try:
         for words in (("explain", "thief-serving"), ("approve", "thief-serving", "--yes")):

@@ -8,18 +8,17 @@ import pytest
 from tests.cli.program import Ran
 
 from .cluster import Cluster
-from .hostile import Hostile, manifest
+from .hostile import SERVER, Hostile, manifest
 from .told import (
     ended,
     eventually,
     lying,
     plan,
-    serving_requests,
+    status_of_csr,
 )
 
 # Stand for addresses of the cluster at hand: the second worker's, the control plane's.
 OTHER, MASTER = "<other>", "<master>"
-SERVER = ("digital signature", "server auth")
 KINDS: dict[str, Hostile] = {
     "another node's address": Hostile("foreign-addresses", addresses=(OTHER,)),
     "the API server's address": Hostile("reserved-addresses", addresses=(MASTER,)),
@@ -54,14 +53,14 @@ def test_the_node_stops_with_the_rule_named_and_the_good_twin_is_approved(
         ran = ended(cluster, 4, "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s")
         assert f"{bad} is held" in ran.out, ran
         assert f"{hostile.rule} (" in ran.out, ran
-        assert not _status(cluster, bad)
+        assert not status_of_csr(cluster, bad)
         explained = ended(cluster, 1, "csr", "explain", bad, *allow)
         assert f"HOLD {hostile.rule} " in " ".join(explained.out.split())
 
         twin = Hostile("").pem(node.name, node.address)
         cluster.kubectl(*words, stdin=manifest(good, twin, SERVER), kubeconfig=kubeconfig)
         ended(cluster, 0, "csr", "approve", good, *allow, "--yes")
-        assert _status(cluster, good)
+        assert status_of_csr(cluster, good)
     finally:
         cluster.kubectl("delete", "csr", bad, good, "--ignore-not-found")
 
@@ -72,10 +71,6 @@ def _here(hostile: Hostile, cluster: Cluster) -> Hostile:
 
 def _real(text: str, cluster: Cluster) -> str:
     return text.replace(OTHER, cluster.workers[1].address).replace(MASTER, cluster.master.address)
-
-
-def _status(cluster: Cluster, name: str) -> object:
-    return next(e["status"] for e in serving_requests(cluster) if e["metadata"]["name"] == name)  # type: ignore[index]
 
 
 @pytest.mark.long_on_the_bed
@@ -107,7 +102,7 @@ def test_addresses_that_a_node_adds_after_the_plan_are_not_its_own(
             ran = eventually(left_out, "an apply that meets the lie")
             assert ran is not None
             assert f"its Node has {lie}, which is not in the plan" in said(ran), ran
-            assert not _status(cluster, "after-plan")
+            assert not status_of_csr(cluster, "after-plan")
         finally:
             cluster.kubectl("delete", "csr", "after-plan", "--ignore-not-found")
 

@@ -26,9 +26,7 @@ def old(cluster: Cluster) -> Iterator[Cluster]:
         cluster.state("pending")
 
 
-def test_without_the_flag_nothing_is_approved_and_with_it_the_node_is_done(
-    old: Cluster, tmp_path: Path
-) -> None:
+def test_nothing_is_approved_without_the_flag_and_all_with_it(old: Cluster, tmp_path: Path) -> None:
     node, path = old.workers[0], tmp_path / "plan.json"
     plan(old, path, "--node", node.name)
     words = ("apply", str(path), "--yes", "--soak", "1s")

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.program import Ran
 
 from .cluster import Cluster, Node
-from .hostile import Hostile, manifest
+from .hostile import SERVER, Hostile, manifest
 from .thief import Thief
 from .told import (
     by_address,
@@ -20,11 +20,10 @@ from .told import (
     plan,
     posing,
     serving_requests,
+    status_of_csr,
 )
 
 KUBELET_CONF = "/etc/kubernetes/kubelet.conf"
-
-SERVER = ("digital signature", "server auth")
 
 
 def test_a_stolen_identity_gets_no_second_certificate_and_holds_up_nobody(
@@ -57,8 +56,10 @@ def test_a_stolen_identity_gets_no_second_certificate_and_holds_up_nobody(
             asking.join()
         assert ran.code in {0, 3}, ran
         assert len(asked) > 2
-        assert not any(_status(cluster, each) for each in asked)
-        assert any(_status(cluster, each) for each in _names_of(cluster, node) if each not in asked)
+        assert not any(status_of_csr(cluster, each) for each in asked)
+        assert any(
+            status_of_csr(cluster, each) for each in _names_of(cluster, node) if each not in asked
+        )
     finally:
         cluster.kubectl("delete", "csr", *asked, "--ignore-not-found")
         Thief.gone(cluster)
@@ -100,8 +101,7 @@ def test_a_machine_that_the_thief_owns_does_not_pass_for_the_node(
     finally:
         owned.write(KUBELET_CONF, conf, 0o600)
         owned.sh("rm -f /root/stolen.pem")
-        cluster.kubectl("delete", "csr", "thief-client", "--ignore-not-found")
-        cluster.kubectl("delete", "secret", "-n", "kube-system", "bootstrap-token-th1ef0")
+        Thief.gone(cluster)
 
 
 @pytest.mark.long_on_the_bed
@@ -149,7 +149,7 @@ def test_a_plan_changed_by_hand_gives_no_worker_the_api_servers_address(
         allow = ("--allow", f"{node.name}={cluster.master.address}")
         approved = ended(cluster, 1, "csr", "approve", "thief-serving", *allow, "--yes")
         assert "HOLD reserved-addresses " in " ".join(approved.out.split())
-        assert not _status(cluster, "thief-serving")
+        assert not status_of_csr(cluster, "thief-serving")
     finally:
         cluster.kubectl("delete", "csr", "thief-serving", "--ignore-not-found")
 
@@ -158,7 +158,3 @@ def _names_of(cluster: Cluster, node: Node) -> list[str]:
     user = f"system:node:{node.name}"
     found = [e for e in serving_requests(cluster) if e["spec"]["username"] == user]  # type: ignore[index]
     return [str(e["metadata"]["name"]) for e in found]  # type: ignore[index]
-
-
-def _status(cluster: Cluster, name: str) -> object:
-    return next(e["status"] for e in serving_requests(cluster) if e["metadata"]["name"] == name)  # type: ignore[index]

@@ -26,10 +26,10 @@ from .fleet import (
     probed,
     run_of,
 )
-from .hostile import Hostile, manifest
+from .hostile import SERVER, Hostile, manifest
 from .lab_cluster import LabCluster, lab
 from .put_back import UNDONE, met, put_back
-from .storm import SERVER, Storm
+from .storm import Storm
 from .told import (
     ended,
     eventually,
@@ -118,9 +118,7 @@ def test_a_node_that_asks_for_an_address_that_is_not_its_own(fleet: Fleet) -> No
     assert not any(fleet.decided(each) for each in asked)
 
 
-def test_credentials_that_are_good_no_more_until_the_nodes_time_is_over(
-    fleet: Fleet, fixer: Fixer
-) -> None:
+def test_credentials_that_are_bad_until_the_nodes_time_is_over(fleet: Fleet, fixer: Fixer) -> None:
     def end(_: Running) -> None:
         fixer.logout()
         fleet.cluster.start_controller_manager()

@@ -16,8 +16,6 @@ from .told import (
 
 pytestmark = pytest.mark.long_on_the_bed
 
-SERVER = ("digital signature", "server auth")
-
 
 @pytest.fixture(scope="module")
 def approver(cluster: Cluster, image_reference: str) -> Iterator[InstalledApprover]:

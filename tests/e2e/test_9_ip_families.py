@@ -13,9 +13,9 @@ from tests.support.own_network import own_network
 
 from .beside import account, approving, without_its_pods
 from .cluster import Cluster
-from .hostile import Hostile, manifest
+from .hostile import SERVER, Hostile, manifest
 from .lab_cluster import LabCluster, lab
-from .test_9_approver import SERVER, list_in_the_inventory
+from .test_9_approver import list_in_the_inventory
 from .told import (
     ended,
     eventually,

@@ -1,6 +1,5 @@
 """The approver as it is installed: with its account's rights it approves what waits, and it asks for nothing else."""
 
-import base64
 import json
 import re
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import pytest
 
 from tests.e2e.approver.installed import GRANTED, InstalledApprover, clean_up
 from tests.e2e.cluster import Cluster
+from tests.e2e.hostile import SERVER, manifest
 from tests.e2e.told import (
     ended,
     eventually,
@@ -83,17 +83,7 @@ NODE = (
 def _csr(name: str, signer: str) -> str:
     """A CSR of a node that is not there: nobody but this test decides about it."""
     made = new_csr(CsrTemplate("system:node:k8s-nowhere", names=("k8s-nowhere",)))
-    body = {
-        "apiVersion": "certificates.k8s.io/v1",
-        "kind": "CertificateSigningRequest",
-        "metadata": {"name": name},
-        "spec": {
-            "signerName": signer,
-            "request": base64.b64encode(made).decode(),
-            "usages": ["digital signature", "server auth"],
-        },
-    }
-    return json.dumps(body)
+    return manifest(name, made, SERVER, signer)
 
 
 @pytest.mark.long

@@ -132,6 +132,11 @@ def serving_requests(cluster: Cluster) -> list[dict[str, object]]:
     return items
 
 
+def status_of_csr(cluster: Cluster, name: str) -> object:
+    """What anybody has decided about that serving request, and what was issued."""
+    return next(e["status"] for e in serving_requests(cluster) if e["metadata"]["name"] == name)  # type: ignore[index]
+
+
 def ready_metrics_servers(cluster: Cluster) -> str:
     """As kubectl prints it: 0/3, 3/3."""
     words = ("get", "deployment", "metrics-server", "-n", "kube-system", "--no-headers")

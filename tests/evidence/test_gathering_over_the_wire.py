@@ -94,9 +94,7 @@ async def seen(
 
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize("every", [False, only_long(True)])
-async def test_a_bad_answer_is_a_doubt_of_its_kind_and_the_rest_is_known(
-    question: str, every: bool
-) -> None:
+async def test_a_bad_answer_is_a_doubt_and_the_rest_is_known(question: str, every: bool) -> None:
     path, answer_in = QUESTIONS[question]
     async with seen(HEALTHY) as (stage, look):
         for name, (play, kind) in BAD_ANSWERS.items():

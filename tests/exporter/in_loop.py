@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from functools import partial
 
-import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from kubevouch.clock import Clock
@@ -14,41 +12,21 @@ from kubevouch.inventory.act.exporter import Exporter, ExporterSettings
 from kubevouch.inventory.act.instruments import ExporterInstruments
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions, new_registry, serve_part
 from kubevouch.serve.tls_reload import TlsSources
-from tests.support.front_proxy import client_context
 from tests.support.scripted.kinds import KINDS
+from tests.support.server_in_loop import ServerInLoop, pair_of_its_own
 from tests.support.small_cluster import SmallCluster
 from tests.support.unhurried import GENEROUS
 
-ADMIN = [("X-Remote-User", "admin")]
 Samples = dict[str, dict[tuple[tuple[str, str], ...], float]]
 
 
-@dataclass
-class RunningExporter:
+class RunningExporter(ServerInLoop):
     """An exporter that serves."""
 
-    cluster: SmallCluster
     api: ApiClient
-    source: KeyPairSource
-    stop: StopEvent = field(default_factory=StopEvent)
-    lines: list[str] = field(default_factory=list)
-    port: int = 0
-
-    async def get(self, path: str) -> tuple[int, str]:
-        """As whom the API server lets in."""
-        pair = self.cluster.authorities.front_proxy
-        context = client_context(self.source.read().chain, pair)
-        url = f"https://127.0.0.1:{self.port}{path}"
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(url, headers=ADMIN, ssl=context) as answer,
-        ):
-            return answer.status, await answer.text()
 
     async def samples(self) -> Samples:
         """The page, as Prometheus' parser reads it: no series is there twice."""
@@ -86,17 +64,10 @@ async def running_exporter(
     published = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": ca}}
     cluster.server.store.create(KINDS["", "v1", "configmaps"], published, "kube-system")
     access = cluster_access({}, kubeconfig=str(cluster.kubeconfig))
-    numbers = random.Random(cluster.server.port)
-    source = key_pair_source("", "", "", now=clock.now(), random_serial=numbers.getrandbits)
-    listens, registry = asyncio.Event(), new_registry()
+    one, registry = RunningExporter(cluster, pair_of_its_own(cluster, clock)), new_registry()
     instruments = ExporterInstruments(registry)
     async with ApiClient(access, clock=clock, environ={}, observe=instruments.request) as api:
-        one = RunningExporter(cluster, api, source)
-
-        def ready(port: int) -> None:
-            one.port = port
-            listens.set()
-
+        one.api = api
         exporter = Exporter(
             api,
             Log(one.lines.append, clock),
@@ -104,8 +75,9 @@ async def running_exporter(
             instruments=instruments,
             rng=lambda: 0.0,
         )
-        options = ServingOptions("127.0.0.1", 0, TlsSources(source))
-        serving = serve_part(
+        options = ServingOptions("127.0.0.1", 0, TlsSources(one.source))
+        serving = partial(
+            serve_part,
             api,
             api.server_clock,
             Log(one.lines.append, clock),
@@ -113,12 +85,6 @@ async def running_exporter(
             part=exporter.part,
             registry=registry,
             stop=one.stop,
-            ready=ready,
         )
-        task = asyncio.create_task(serving)
-        try:
-            await listens.wait()
+        async with one.serves(lambda ready: serving(ready=ready)):
             yield one
-        finally:
-            one.stop.request()
-            await task

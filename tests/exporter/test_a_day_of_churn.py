@@ -32,7 +32,7 @@ A_GONE_NODE = 1024
 
 
 @pytest.mark.parametrize("hours", [9, only_long(24)])
-async def test_what_an_exporter_holds_after_a_day_is_what_it_held_in_the_morning(
+async def test_what_an_exporter_holds_after_a_day_it_held_in_the_morning(
     hours: int,
 ) -> None:
     clock, authority = SteppedClock(datetime.now(UTC)), Authority()

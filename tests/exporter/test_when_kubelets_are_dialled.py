@@ -58,9 +58,7 @@ def test_many_kubelets_are_spread_over_the_interval() -> None:
     assert max(minutes[30:]) < 120
 
 
-def test_one_that_failed_is_dialled_again_after_twice_as_long_each_time_up_to_the_interval() -> (
-    None
-):
+def test_one_that_failed_is_dialled_again_after_twice_as_long_up_to_the_interval() -> None:
     clock, found = plan("a")
     waits = []
     for _ in range(6):

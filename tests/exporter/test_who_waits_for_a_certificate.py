@@ -74,9 +74,7 @@ def test_what_was_asked_before_the_one_that_was_answered_waits_for_nobody() -> N
     assert waits(found) == (1, 2.0)
 
 
-def test_one_that_is_denied_or_has_failed_does_not_wait_and_one_that_is_only_approved_does() -> (
-    None
-):
+def test_one_that_is_denied_or_failed_does_not_wait_and_one_that_is_only_approved_does() -> None:
     assert waits(seen(csr("a", condition="Denied"), csr("b", "w2", condition="Failed"))) == (0, 0.0)
     assert waits(seen(csr("a", minutes=20, condition="Approved"))) == (1, 20.0)
 

@@ -3,6 +3,7 @@
 import re
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -23,6 +24,12 @@ from tests.support.unhurried import until
 async def one(target: Target, clock: SystemClock, timeout: float = 20.0) -> DialResult:
     [answer] = await dial_all([target], clock=clock, timeout=timeout)
     return answer
+
+
+async def presented(context: ssl.SSLContext, clock: SystemClock) -> DialResult:
+    """What is seen of a kubelet that serves so."""
+    async with ScriptedKubelet(Serve(context), clock) as kubelet:
+        return await one(Target(kubelet.host, port=kubelet.port), clock)
 
 
 def has_ipv6() -> bool:
@@ -58,8 +65,7 @@ async def test_chain_version_and_suite_are_told(
 async def test_tls_1_2_is_told(authority: Authority, clock: SystemClock) -> None:
     context = server_context(authority.serving("127.0.0.1"))
     context.maximum_version = ssl.TLSVersion.TLSv1_2
-    async with ScriptedKubelet(Serve(context), clock) as kubelet:
-        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
+    answer = await presented(context, clock)
     assert (answer.failure, answer.tls_version) == (None, "TLSv1.2")
 
 
@@ -86,8 +92,7 @@ async def test_an_expired_certificate_of_nobodys_ca_is_shown_all_the_same(
         not_before=datetime(2024, 1, 1, tzinfo=UTC),
         not_after=datetime(2025, 1, 1, tzinfo=UTC),
     )
-    async with ScriptedKubelet(Serve(server_context(pair)), clock) as kubelet:
-        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
+    answer = await presented(server_context(pair), clock)
     assert answer.failure is None
     assert answer.leaf is not None
     assert answer.leaf.not_after == datetime(2025, 1, 1, tzinfo=UTC)
@@ -98,8 +103,7 @@ async def test_the_chain_comes_in_the_order_it_was_sent(clock: SystemClock) -> N
     leaf = intermediate.issue_cert("n1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     leaf.configure_cert(context)
-    async with ScriptedKubelet(Serve(context), clock) as kubelet:
-        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
+    answer = await presented(context, clock)
     sent = [ssl.PEM_cert_to_DER_cert(pem.bytes().decode()) for pem in leaf.cert_chain_pems]
     assert [certificate.der for certificate in answer.chain] == sent
 
@@ -138,29 +142,6 @@ async def test_an_address_is_dialled_without_a_name_and_a_name_with_it(
     assert names == [sent]
 
 
-async def test_a_certificate_that_go_cannot_read_fails_as_in_go(
-    authority: Authority, clock: SystemClock
-) -> None:
-    """OpenSSL takes a negative serial number; Go's client breaks off."""
-    pair = with_negative_serial(authority.serving("127.0.0.1"))
-    async with ScriptedKubelet(Serve(server_context(pair)), clock) as kubelet:
-        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
-    assert answer.failure is not None
-    assert answer.failure.kind is FailureKind.UNREADABLE_CERTIFICATE
-    expected = "tls: failed to parse certificate from server: x509: negative serial number"
-    assert answer.failure.go_text == expected
-    assert answer.chain == ()
-
-
-async def test_a_long_chain_is_read_in_part(authority: Authority, clock: SystemClock) -> None:
-    pair = authority.serving("127.0.0.1")
-    long = Pair(pair.chain + authority.pem * (MOST_CERTIFICATES + 4), pair.key)
-    async with ScriptedKubelet(Serve(server_context(long)), clock) as kubelet:
-        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
-    assert answer.failure is None
-    assert len(answer.chain) == MOST_CERTIFICATES
-
-
 async def test_of_a_chain_no_more_is_read_than_reading_takes_a_moment(clock: SystemClock) -> None:
     """A stranger's certificate with as many names as a handshake has room for would be read for a third of a second."""
     names = [f"n{number}.example" for number in range(4_000)]
@@ -182,16 +163,6 @@ async def test_of_a_chain_no_more_is_read_than_reading_takes_a_moment(clock: Sys
     assert len(answer.chain) == 1
 
 
-async def test_a_huge_chain_is_broken_off(authority: Authority, clock: SystemClock) -> None:
-    pair = authority.serving("127.0.0.1")
-    huge = Pair(pair.chain + authority.pem * 400, pair.key)
-    async with ScriptedKubelet(Serve(server_context(huge)), clock) as kubelet:
-        answer = await one(Target(kubelet.host, port=kubelet.port), clock)
-    assert answer.failure is not None
-    assert answer.failure.kind is FailureKind.BROKEN
-    assert answer.chain == ()
-
-
 def with_negative_serial(pair: Pair) -> Pair:
     der = bytearray(ssl.PEM_cert_to_DER_cert(pair.chain.decode()))
     # Certificate, TBSCertificate, [0] version 3, then the serial's INTEGER: two headers of four bytes, five of version.
@@ -199,3 +170,28 @@ def with_negative_serial(pair: Pair) -> Pair:
     assert der[at] == 0x02
     der[at + 2] |= 0x80
     return Pair(ssl.DER_cert_to_PEM_cert(bytes(der)).encode(), pair.key)
+
+
+@pytest.mark.parametrize(
+    ("shown", "kind", "read"),
+    [
+        # OpenSSL takes a negative serial number; Go's client breaks off.
+        (lambda pair, _: with_negative_serial(pair), FailureKind.UNREADABLE_CERTIFICATE, 0),
+        (lambda pair, ca: Pair(pair.chain + ca * (MOST_CERTIFICATES + 4), pair.key), None, MOST_CERTIFICATES),
+        (lambda pair, ca: Pair(pair.chain + ca * 400, pair.key), FailureKind.BROKEN, 0),
+    ],
+    ids=["Go cannot read it", "a long chain is read in part", "a huge chain is broken off"],
+)  # fmt: skip
+async def test_a_chain_that_is_too_long_or_that_go_cannot_read(
+    authority: Authority,
+    clock: SystemClock,
+    shown: Callable[[Pair, bytes], Pair],
+    kind: FailureKind | None,
+    read: int,
+) -> None:
+    pair = shown(authority.serving("127.0.0.1"), authority.pem)
+    answer = await presented(server_context(pair), clock)
+    assert (answer.failure and answer.failure.kind, len(answer.chain)) == (kind, read)
+    if answer.failure and kind is FailureKind.UNREADABLE_CERTIFICATE:
+        expected = "tls: failed to parse certificate from server: x509: negative serial number"
+        assert answer.failure.go_text == expected

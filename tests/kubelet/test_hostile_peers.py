@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kubevouch.kubelet.dial_result import DialResult, Target
-from kubevouch.kubelet.io.dial import dial_all
+from kubevouch.kubelet.dial_result import Target
 from kubevouch.kubelet.io.handshake import MOST_BYTES, MOST_PIECES
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import FailureKind, HandshakeFailure
+from tests.kubelet.test_a_bare_handshake import one
 from tests.support.scripted.kubelet import WAYS_TO_FAIL, Behaviour, Say, ScriptedKubelet, alert
 from tests.support.scripted.nobody import closed_port, silent_port
 from tests.support.unhurried import GENEROUS
@@ -45,11 +45,6 @@ KINDS = {
 }
 
 
-async def one(target: Target, clock: SystemClock, timeout: float) -> DialResult:
-    [answer] = await dial_all([target], clock=clock, timeout=timeout)
-    return answer
-
-
 async def failure(
     behaviour: Behaviour, clock: SystemClock, timeout: float = 20.0
 ) -> tuple[HandshakeFailure, str]:
@@ -66,9 +61,7 @@ async def failure(
 
 
 @pytest.mark.parametrize("way", WAYS_TO_FAIL)
-async def test_each_way_to_fail_is_named_and_worded_as_go_words_it(
-    way: str, clock: SystemClock
-) -> None:
+async def test_each_way_to_fail_is_named_and_worded_as_by_go(way: str, clock: SystemClock) -> None:
     timeout = 0.3 if way == "silence" else 20.0
     found, words = await failure(WAYS_TO_FAIL[way], clock, timeout)
     assert (found.kind, words) == (KINDS[way], GO[way])

@@ -136,7 +136,7 @@ async def test_names_that_take_long_keep_no_other_name_from_being_resolved(
     assert all(isinstance(each.exception(), socket.gaierror) for each in asked)
 
 
-async def test_of_names_that_nobody_waits_for_any_more_few_are_still_resolved(
+async def test_of_names_that_nobody_waits_for_few_are_still_resolved(
     system: Resolver,
 ) -> None:
     names = NameResolver(SystemClock(), look_up=system, at_once=5, time_limit=0.05)
@@ -154,7 +154,7 @@ async def test_of_names_that_nobody_waits_for_any_more_few_are_still_resolved(
     assert await _in_the_end(names, "n1")
 
 
-async def test_an_answer_is_used_for_a_while_and_longer_if_there_is_no_other(
+async def test_an_answer_is_used_for_a_while_or_longer_if_it_is_the_last(
     system: Resolver,
 ) -> None:
     clock = WoundClock()
@@ -178,7 +178,7 @@ async def test_an_answer_is_used_for_a_while_and_longer_if_there_is_no_other(
         await address()
 
 
-async def test_while_every_place_is_taken_a_name_has_the_addresses_that_it_had(
+async def test_while_every_place_is_taken_a_name_keeps_its_addresses(
     system: Resolver,
 ) -> None:
     clock = WoundClock()

@@ -210,7 +210,7 @@ class Counters(dict[str, tuple[int, bytes]]):
         ).encode()
 
 
-async def test_a_kubelet_that_resets_its_counters_has_no_row_until_they_grow_again(
+async def test_a_kubelet_that_resets_its_counters_has_no_row_at_first(
     cluster: Cluster,
 ) -> None:
     await cluster.add("good")

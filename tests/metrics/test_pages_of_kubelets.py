@@ -79,7 +79,7 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("written", NUMBERS)
-def test_numbers_are_as_go_prints_them_and_what_no_counter_can_be_is_no_sample(
+def test_numbers_are_as_go_prints_them_and_what_is_no_counter_is_no_sample(
     written: str,
 ) -> None:
     wanted = NUMBERS[written]

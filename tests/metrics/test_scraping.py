@@ -69,7 +69,7 @@ async def test_two_scrapes_make_rows(cluster: Cluster) -> None:
     assert cluster.heard.troubles == []
 
 
-async def test_a_connection_is_kept_from_round_to_round_and_closed_at_the_end(
+async def test_a_connection_is_kept_between_rounds_and_closed_at_the_end(
     cluster: Cluster,
 ) -> None:
     running = await cluster.add("n1")
@@ -80,7 +80,7 @@ async def test_a_connection_is_kept_from_round_to_round_and_closed_at_the_end(
     await until(lambda: not running.open)
 
 
-async def test_a_failed_scrape_leaves_the_row_as_it_was_until_it_is_too_old(
+async def test_a_failed_scrape_leaves_the_row_as_it_was_until_too_old(
     cluster: Cluster,
 ) -> None:
     running = await cluster.add("n1")

@@ -35,10 +35,14 @@ def client_certificate(cluster: Cluster, folder: Path) -> UserCredentials:
     return UserCredentials(user, cluster.clock)
 
 
-async def test_an_unverified_kubelet_is_asked_without_a_token(cluster: Cluster) -> None:
+@pytest.mark.parametrize("certified", [False, True])
+async def test_an_unverified_kubelet_is_asked_without_a_token_and_a_client_certificate(
+    cluster: Cluster, tmp_path: Path, certified: bool
+) -> None:
+    certificate = client_certificate(cluster, tmp_path) if certified else None
     stranger = await cluster.add("n1", cluster.stranger("n1"))
     good = await cluster.add("n2")
-    async with cluster.collecting(settings=EVERYWHERE) as collector:
+    async with cluster.collecting(settings=EVERYWHERE, certificate=certificate) as collector:
         await cluster.rounds(2)
         reason, text = failure_of(cluster, "n1")
         assert reason == "unknown-authority"
@@ -51,6 +55,7 @@ async def test_an_unverified_kubelet_is_asked_without_a_token(cluster: Cluster) 
     assert stranger.sent.count(b"GET /metrics/resource ") == 2
     assert b"Authorization" not in stranger.sent
     assert b"token" not in stranger.sent
+    assert not any(each.client_certificate for each in stranger.seen)
     assert good.sent.count(b"Authorization: Bearer first-token\r\n") == 2
 
 
@@ -79,7 +84,7 @@ async def test_an_impostor_gets_no_token_either(cluster: Cluster, who: str) -> N
         await cluster.round()
         reason, text = failure_of(cluster, "n1")
         assert reason == "wrong-identity"
-        assert "not to node n1; the kubelet answered" in text
+        assert "not to node n1; without a token, the kubelet answered" in text
     assert running.sent.count(b"GET ") == 1
     assert b"Authorization" not in running.sent
 
@@ -94,7 +99,7 @@ async def test_without_the_flag_it_gets_nothing(cluster: Cluster) -> None:
     assert running.sent == b""
 
 
-async def test_the_server_is_held_back_until_every_ready_node_was_read_once(
+async def test_the_server_is_held_back_until_every_ready_node_was_read(
     cluster: Cluster,
 ) -> None:
     running = await cluster.add("n1", cluster.stranger("n1"))
@@ -169,7 +174,7 @@ async def test_a_kubelet_without_a_new_sample_is_asked_once_more(cluster: Cluste
         assert collector.held_back == ""
 
 
-async def test_a_node_that_never_answers_holds_back_no_longer_than_it_has_time(
+async def test_a_silent_node_holds_back_no_longer_than_it_has_time(
     cluster: Cluster,
 ) -> None:
     await cluster.add("n1")
@@ -227,20 +232,6 @@ async def test_a_kubelet_is_verified_anew_after_a_minute(cluster: Cluster) -> No
         await cluster.round(seconds=60)
         assert cluster.heard.failure("n1") is None
     assert running.sent.count(b"Authorization: ") == 1
-
-
-async def test_with_a_client_certificate_whoever_is_not_verified_gets_neither(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    stranger = await cluster.add("n1", cluster.stranger("n1"))
-    verified = await cluster.add("n2")
-    certificate = client_certificate(cluster, tmp_path)
-    async with cluster.collecting(settings=EVERYWHERE, certificate=certificate):
-        await cluster.rounds(2)
-    assert stranger.sent.count(b"GET ") == 2
-    assert not any(each.client_certificate for each in stranger.seen)
-    assert b"Authorization" not in stranger.sent
-    assert verified.sent.count(b"Authorization: Bearer first-token\r\n") == 2
 
 
 async def test_who_answers_in_the_place_of_a_verified_kubelet_gets_no_token(

@@ -76,7 +76,7 @@ def test_the_rest_of_a_node_is_taken_as_it_is() -> None:
     assert found.path == "/metrics/resource"
 
 
-def test_a_bundle_is_read_again_once_a_minute_and_a_bad_one_never_replaces_a_good_one(
+def test_a_bundle_is_read_again_once_a_minute_and_a_bad_one_replaces_none(
     tmp_path: Path,
 ) -> None:
     clock, file = WoundClock(), tmp_path / "ca.crt"

@@ -16,7 +16,7 @@ from yarl import URL
 
 from tests.support.authority import Pair
 from tests.support.contexts import server_context
-from tests.support.front_proxy import Authorities, client_context
+from tests.support.front_proxy import Authorities, answered, client_context
 from tests.support.scripted.kubelet import SILENCE, Serve
 from tests.support.small_cluster import METRICS, CountingPage, SmallCluster, small_cluster
 
@@ -121,7 +121,7 @@ async def until_measured(
     while True:
         found = {}
         for kind in wanted:
-            with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
+            with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError, ValueError):
                 found[kind] = len(await _items(port, roots, authorities, kind))
         if found == wanted and await _passes(port, roots, "/readyz", "/livez"):
             return
@@ -129,27 +129,18 @@ async def until_measured(
 
 
 async def _passes(port: int, roots: bytes, *probes: str) -> bool:
-    async with aiohttp.ClientSession() as session:
-        for path in probes:
-            url = f"https://127.0.0.1:{port}{path}"
-            async with session.get(url, ssl=client_context(roots, None)) as answer:
-                if answer.status != 200:
-                    return False
+    for path in probes:
+        if (await answered(port, path, client_context(roots)))[0] != 200:
+            return False
     return True
 
 
 async def _items(port: int, roots: bytes, authorities: Authorities, kind: str) -> list[object]:
     pair, headers = _credentials("admin", authorities)
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(
-            f"https://127.0.0.1:{port}{METRICS}/{kind}",
-            headers=headers,
-            ssl=client_context(roots, pair),
-        ) as answer,
-    ):
-        items: list[object] = (await answer.json()).get("items", [])
-        return items
+    context = client_context(roots, pair)
+    _, text = await answered(port, f"{METRICS}/{kind}", context, headers.items())
+    items: list[object] = json.loads(text).get("items", [])
+    return items
 
 
 def _credentials(who: str, authorities: Authorities) -> tuple[Pair | None, dict[str, str]]:

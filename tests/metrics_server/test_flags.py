@@ -235,7 +235,7 @@ def test_a_header_for_uids_has_to_be_the_aggregators() -> None:
 
 
 @pytest.mark.parametrize("selector", ["a=b=c", "a in (b", "a,", "=b"])
-def test_a_selector_that_cannot_be_read_is_refused_before_anything_is_watched(
+def test_a_selector_that_cannot_be_read_is_refused_before_any_watch(
     selector: str,
 ) -> None:
     with pytest.raises(UsageError) as refused:

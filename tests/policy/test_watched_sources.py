@@ -70,7 +70,7 @@ def test_what_we_wrote_ourselves_is_not_undone_by_an_older_version() -> None:
 
 
 @pytest.mark.parametrize("version", ["9", "10"])
-def test_what_the_watch_has_shown_is_not_undone_by_the_answer_to_an_earlier_write(
+def test_what_the_watch_has_shown_is_not_undone_by_an_earlier_write(
     version: str,
 ) -> None:
     sources, name = WatchedSources(), shard_of("kubevouch-recorded", "n1")
@@ -80,9 +80,7 @@ def test_what_the_watch_has_shown_is_not_undone_by_the_answer_to_an_earlier_writ
     assert dict(sources.records())["n1"].uid == "new"
 
 
-def test_after_etcd_was_restored_from_a_backup_what_there_is_counts_though_its_version_is_older() -> (
-    None
-):
+def test_after_etcd_was_restored_what_there_is_counts_though_it_is_older() -> None:
     sources, records = WatchedSources(), shard_of("kubevouch-recorded", "n1")
     sources.wrote(config_map(records, {"n1": json.dumps({"v": 1, "uid": "new"})}, "900"))
     sources.put(config_map(records, {"n1": json.dumps({"v": 1, "uid": "new"})}, "900"))

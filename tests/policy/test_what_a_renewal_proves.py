@@ -149,9 +149,7 @@ def test_an_address_that_the_certificate_lacks_need_not_serve_it() -> None:
     assert found == by_good(unlisted=("10.0.0.9",))
 
 
-def test_a_certificate_that_an_intermediate_signed_is_verified_with_what_is_served_besides() -> (
-    None
-):
+def test_a_certificate_signed_by_an_intermediate_is_verified_with_what_is_served() -> None:
     chain = served("w1", "shop", FIRST, SECOND, by=BETWEEN)
     assert len(chain) == 2
     assert allowed(at(FIRST, *chain), at(SECOND, *chain)) == by_good()
@@ -215,7 +213,7 @@ NONE_SHOWS_IT |= {
 
 
 @pytest.mark.parametrize("case", NONE_SHOWS_IT)
-def test_where_no_certificate_shows_the_node_the_words_of_the_first_address_count(
+def test_where_no_certificate_shows_the_node_the_first_address_counts(
     case: str,
 ) -> None:
     dialled, why = NONE_SHOWS_IT[case]

@@ -95,7 +95,7 @@ def test_what_stands_in_an_entry_that_cannot_be_read_is_nobody_elses() -> None:
         '{"v":1,"addresses":["10.0.0.1","10.0.0.9"],"\\u0075id":"a","uid":"b"}',
     ],
 )
-def test_a_pin_with_a_field_twice_is_read_by_nobody_and_all_its_addresses_are_its_own(
+def test_a_pin_with_a_field_twice_is_read_by_nobody_and_keeps_its_addresses(
     text: str,
 ) -> None:
     """As in the inventory: whoever looks at it sees one of them, and we went by the other."""

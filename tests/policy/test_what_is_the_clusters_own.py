@@ -116,9 +116,7 @@ def test_a_nodes_name_may_look_a_little_like_one(name: str) -> None:
         ("metrics-server2.example.com", True),
     ],
 )
-def test_a_services_short_name_is_a_nodes_where_that_node_is_called_so(
-    node: str, held: bool
-) -> None:
+def test_a_services_short_name_is_a_nodes_if_it_is_called_so(node: str, held: bool) -> None:
     """Pods of the Service's namespace call it so. Whoever may make Services must not take a Node's own name away."""
     assert list(held_by("metrics-server", node=node)) == ["reserved-names"] * held
 

@@ -222,7 +222,7 @@ async def test_a_begun_node_whose_kubelet_has_another_version_meanwhile_is_finis
     assert (result.nodes[0].node, result.nodes[0].state) == (WORKER, NodeState.DONE)
 
 
-async def test_a_node_whose_kubelet_has_another_version_and_on_which_the_run_was_undone_is_not_gone_past(
+async def test_a_node_with_another_kubelet_version_and_an_undone_run_stops_it(
     here: Acting,
 ) -> None:
     plan = await here.plan(WORKER, MASTER)

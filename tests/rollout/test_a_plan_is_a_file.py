@@ -203,9 +203,7 @@ def test_any_bytes_are_a_plan_or_refused(
         read_plan(path)
 
 
-def test_a_plan_that_cannot_be_read_or_written_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
-        read_plan(tmp_path / "none.json")
+def test_a_plan_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written"):
         write_plan(PLAN, tmp_path)
     with pytest.raises(UsageError, match="cannot be written: No space left"):

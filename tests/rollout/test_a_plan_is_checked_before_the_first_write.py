@@ -126,7 +126,7 @@ async def test_a_node_that_the_plan_calls_well_is_asked_again(here: Acting) -> N
     assert f"{well.node} is no longer healthy" in checked.config_map_kept
 
 
-async def test_what_a_plan_has_left_out_is_told_as_of_the_time_when_it_was_made(
+async def test_what_a_plan_has_left_out_is_told_as_of_when_it_was_made(
     here: Acting,
 ) -> None:
     """It may be over: of a switch that was to go off nobody looks again. What this run has seen itself is told as it is."""

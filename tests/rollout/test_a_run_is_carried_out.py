@@ -109,7 +109,7 @@ async def test_a_node_that_is_not_ready_at_its_turn_is_not_touched(here: Acting)
     assert all("transaction" not in name for _, name in here.machines.ran)
 
 
-async def test_a_run_goes_without_nodes_that_are_gone_or_not_ready_orupgraded_and_says_so(
+async def test_a_run_goes_without_nodes_that_are_gone_not_ready_or_upgraded(
     dark: Acting,
 ) -> None:
     plan = await dark.plan()
@@ -176,7 +176,7 @@ async def test_a_node_that_joined_since_the_plan_is_named(dark: Acting) -> None:
     assert result.exit_code is ExitCode.COULD_NOT_TELL
 
 
-async def test_a_run_that_was_cut_off_at_a_served_node_is_finished_by_the_same_plan(
+async def test_a_run_cut_off_at_a_served_node_is_finished_by_the_same_plan(
     here: Acting,
 ) -> None:
     """Armed is never well: the very run that armed it proves it again and commits."""
@@ -216,7 +216,7 @@ async def test_a_run_goes_on_though_the_file_was_written_again_unchanged(
     assert [(each.state, each.why) for each in result.nodes] == [(NodeState.DONE, "")]
 
 
-async def test_a_run_that_was_undone_on_one_node_is_finished_where_it_is_armed_and_begins_nothing(
+async def test_a_run_undone_on_one_node_is_only_finished_where_it_is_armed(
     here: Acting,
 ) -> None:
     """As it is if one switch has gone off before the run goes on: what is well is not put back for that."""
@@ -277,7 +277,7 @@ async def test_a_run_that_is_carried_out_again_tells_how_its_former_change_is_un
     assert (result.undo, result.exit_code) == (undo, ExitCode.OK)
 
 
-async def test_a_run_that_is_stopped_before_a_node_has_its_turn_has_a_result_all_the_same(
+async def test_a_run_stopped_before_a_nodes_turn_has_a_result_all_the_same(
     here: Acting,
 ) -> None:
     """While it takes the Lease, say: what it had begun before is armed as it was, and the others are untouched."""

@@ -37,7 +37,7 @@ UNDOS: dict[str, tuple[list[tuple[str, str]], Any, NodeState, str]] = {
 }  # fmt: skip
 
 
-async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_more(
+async def test_a_node_undone_before_and_not_well_ends_the_undo_once_more(
     here: Acting,
 ) -> None:
     """The command that comes next after such an end is the same undo: it must not go on with the next node."""
@@ -55,7 +55,7 @@ async def test_a_node_that_was_undone_before_and_is_not_well_ends_the_undo_once_
     assert result.stopped == f"{WORKER} was undone and is not healthy"
 
 
-async def test_a_node_that_its_own_switch_puts_back_meanwhile_is_judged_by_what_is_seen_then(
+async def test_a_node_that_its_switch_puts_back_meanwhile_is_judged_anew(
     here: Acting,
 ) -> None:
     """The survey from before the undo shows this run's file and its record; both are over."""
@@ -138,7 +138,7 @@ async def test_an_undo_says_what_it_did_and_no_more(
     assert (WORDS in told) is ("restarted" in told) is (answer is PUT_BACK)
 
 
-async def test_an_undo_ends_at_the_first_node_whose_kubelet_does_not_come_back(
+async def test_an_undo_ends_at_the_first_node_whose_kubelet_stays_down(
     here: Acting,
 ) -> None:
     """Workers first, one after the other; the command goes on with the others when that node is well."""

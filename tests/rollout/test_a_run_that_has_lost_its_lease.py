@@ -62,7 +62,7 @@ async def test_a_run_that_is_through_with_its_nodes_was_not_stopped_by_it(here: 
     assert run.stopped == ""
 
 
-async def test_it_begins_on_no_node_and_its_result_names_the_run_that_has_it_now(
+async def test_it_begins_on_no_node_and_its_result_names_the_run_that_has_it(
     here: Acting,
 ) -> None:
     checked = await check(await here.plan(WORKER, SECOND), here.context)

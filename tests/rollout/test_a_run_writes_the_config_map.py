@@ -153,7 +153,7 @@ async def _written_by(here: Acting) -> str | None:
 KUBELET_CONFIG = "/api/v1/namespaces/kube-system/configmaps/kubelet-config"
 
 
-async def test_a_run_that_is_stopped_while_it_writes_the_config_map_tells_what_its_nodes_came_to(
+async def test_a_run_stopped_while_it_writes_the_config_map_tells_its_nodes(
     dark: Acting,
 ) -> None:
     dark.change("ConfigMap", "kubelet-config", _bootstrap_off, "kube-system")

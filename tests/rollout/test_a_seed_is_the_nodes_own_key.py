@@ -106,7 +106,7 @@ def test_the_key_may_be_that_of_the_pair_which_is_set_aside(target: str) -> None
 
 
 @pytest.mark.parametrize("gates", [1.0, 180.0, 48 * 3600.0])
-def test_a_seed_is_the_nodes_own_key_and_outlives_the_switch_by_a_day_however_long_the_gates_are(
+def test_a_seed_is_the_nodes_own_key_and_outlives_the_switch_by_a_day(
     gates: float,
 ) -> None:
     timeouts = RolloutTimeouts(gates)

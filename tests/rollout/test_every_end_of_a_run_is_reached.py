@@ -385,7 +385,7 @@ async def test_where_our_line_is_not_theirs_the_certificates_stay_if_it_still_as
     assert (machine.pki / "kubelet-server.crt").exists() is stays
 
 
-async def test_a_line_that_we_replaced_comes_back_into_the_edit_of_somebody_else(
+async def test_a_line_that_we_replaced_comes_back_into_anothers_edit(
     machine: Machine,
 ) -> None:
     old, new = b"serverTLSBootstrap: false\n", b"serverTLSBootstrap: true\n"
@@ -510,7 +510,7 @@ async def test_an_undo_works_on_a_disk_without_space(machine: Machine) -> None:
     assert machine.tree() == before
 
 
-async def test_an_undo_whose_disk_fails_once_the_switch_counts_again_says_that_the_node_is_armed(
+async def test_an_undo_whose_disk_fails_once_armed_says_that_it_is_armed(
     machine: Machine,
 ) -> None:
     """Refused would mean that nothing is under way there: whoever asked would strike the node from what is kept of the run."""

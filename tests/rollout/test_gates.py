@@ -128,9 +128,7 @@ async def test_metrics_are_asked_for_only_where_they_will_come(case: str, expect
     assert (expected_metrics(evidence.metrics).nobody == "") is expected
 
 
-async def test_metrics_that_are_broken_for_their_own_reasons_are_asked_of_nobody_who_had_none() -> (
-    None
-):
+async def test_metrics_broken_for_their_own_reasons_are_asked_of_nobody_who_had_none() -> None:
     """A right that metrics-server lacks: no certificate mends that, and no good node is put back for it."""
     found = expected_metrics((await snapshot("metrics-server-lacks-rights")).metrics)
     assert (

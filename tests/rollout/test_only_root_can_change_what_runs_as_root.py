@@ -106,7 +106,7 @@ async def test_a_planted_script_is_not_run(
 
 
 @pytest.mark.usefixtures("on_each_shell")
-async def test_an_undo_of_ours_runs_what_we_sent_and_no_script_that_lies_there(
+async def test_an_undo_of_ours_runs_what_we_sent_and_no_script_there(
     machine: Machine,
 ) -> None:
     """Root in a container can make folders of root's that nobody else may write: its owner proves little."""

@@ -359,7 +359,7 @@ async def test_every_right_that_is_missing_is_named_before_the_first_pod(pods: P
         await prepare_pods(pods.api, PLACE, lambda *_: None)
 
 
-async def test_what_a_killed_run_left_is_removed_and_what_another_waits_for_is_not(
+async def test_what_a_killed_run_left_is_removed_and_what_is_waited_for_not(
     pods: Pods,
 ) -> None:
     labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/managed-by": "kubevouch"}

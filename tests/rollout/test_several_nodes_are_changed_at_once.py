@@ -194,7 +194,7 @@ async def test_a_canary_that_falls_ill_while_it_soaks_stops_the_run(here: Acting
     assert run.stopped == "w0, the canary of Debian 12, kubelet 1.34, amd64, failed"
 
 
-async def test_a_node_in_an_uncertain_state_stops_the_run_and_an_error_of_ours_is_one(
+async def test_a_node_in_an_uncertain_state_stops_the_run_as_does_our_error(
     here: Acting,
 ) -> None:
     nodes = Nodes()

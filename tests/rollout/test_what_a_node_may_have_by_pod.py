@@ -47,7 +47,7 @@ async def test_no_address_is_proven_and_the_plan_says_what_would_help(here: Acti
     assert ("machine-id", WORKER) not in [(name, host) for host, name in here.machines.ran]
 
 
-async def test_what_the_operator_says_counts_and_the_plan_is_bound_to_the_pods(
+async def test_what_the_operator_says_counts_and_binds_the_plan_to_the_pods(
     here: Acting,
 ) -> None:
     _by_pod(here)

@@ -123,7 +123,7 @@ def drop_in(name: str, text: str) -> SurveyedFile:
 
 
 @pytest.mark.parametrize("drop_ins", [(), ("maxPods: 90", "containerLogMaxSize: 5Mi")])
-def test_each_text_of_a_node_is_read_once_and_what_a_run_would_write_once(
+def test_each_text_of_a_node_is_read_once_and_each_change_once(
     drop_ins: tuple[str, ...],
 ) -> None:
     _, facts = machine_of(1)
@@ -153,7 +153,7 @@ def test_each_text_of_a_node_is_read_once_and_what_a_run_would_write_once(
     ],
     ids=["planned", "planned, with one host key for all", "checked before a run"],
 )
-def test_a_node_of_many_costs_no_more_calls_than_one_of_few(
+def test_a_node_of_many_costs_as_few_calls_as_one_of_few(
     action: Callable[[int], object],
 ) -> None:
     action(MANY)  # what is done once only, such as imports

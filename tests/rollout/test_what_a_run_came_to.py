@@ -318,7 +318,7 @@ async def test_a_switch_that_goes_off_while_a_node_is_proven_is_the_reason_at_on
     assert clock.monotonic() < 20, "the gates are not waited for any more"
 
 
-async def test_a_switch_that_has_been_at_work_for_long_ends_no_proof(
+async def test_a_switch_that_is_long_at_work_ends_no_proof(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its timer may be gone: nobody else brings the node to an end."""

@@ -133,7 +133,7 @@ async def test_one_that_stays_away_stops_the_run_before_anything_was_changed() -
         assert "nothing was changed" in result.nodes[0].why
 
 
-async def test_nodes_that_cannot_be_listed_while_a_csr_is_judged_are_not_said_to_be_gone(
+async def test_nodes_that_cannot_be_listed_while_judged_are_not_called_gone(
     dark: Acting,
 ) -> None:
     """The CSR itself could be read; the list of Nodes was refused (429, 503)."""

@@ -36,7 +36,7 @@ async def test_a_plan_of_some_nodes_leaves_the_config_map_alone(here: Acting) ->
         await here.plan("k8s-worker-9")
 
 
-async def test_nodes_that_cannot_be_planned_for_are_left_out_with_their_reason(
+async def test_nodes_that_cannot_be_planned_for_are_left_out_and_told_why(
     here: Acting,
 ) -> None:
     here.machines.by_name[WORKER].away = True
@@ -48,7 +48,7 @@ async def test_nodes_that_cannot_be_planned_for_are_left_out_with_their_reason(
     assert "leaves out 2 nodes" in plan.config_map_note
 
 
-async def test_a_plan_a_status_and_a_check_know_the_host_that_was_asked_in_vain(
+async def test_a_plan_a_status_and_a_check_know_the_host_asked_in_vain(
     here: Acting,
 ) -> None:
     plan = await here.plan(WORKER, SECOND, THIRD)
@@ -67,7 +67,7 @@ async def test_a_plan_a_status_and_a_check_know_the_host_that_was_asked_in_vain(
         assert (stopped.value.where, stopped.value.way) == (node, way)
 
 
-async def test_a_plan_knows_that_another_machine_has_answered_and_which_run_is_armed(
+async def test_a_plan_knows_that_another_machine_answered_and_what_is_armed(
     here: Acting,
 ) -> None:
     first, second = here.machines.by_name[WORKER], here.machines.by_name[SECOND]

@@ -148,9 +148,7 @@ def test_a_change_says_whose_machine_it_is_and_what_is_expected_there() -> None:
     ("recording", "ends"),
     [("healthy-worker", True), ("rotated-expired-worker", True), ("expired-worker", False)],
 )
-def test_a_change_says_until_when_the_pair_is_good_that_is_set_aside(
-    recording: str, ends: bool
-) -> None:
+def test_a_change_says_until_when_the_pair_set_aside_is_good(recording: str, ends: bool) -> None:
     """A kubelet that asks for certificates starts with kubelet-server-current.pem, and never with kubelet.crt."""
     seen = recorded(recording)
     stored = [
@@ -166,7 +164,7 @@ def test_a_change_says_until_when_the_pair_is_good_that_is_set_aside(
 
 
 @pytest.mark.parametrize("content", [b"", b"\0" * 4096], ids=["empty", "zeros"])
-def test_a_pair_with_which_no_kubelet_starts_is_not_counted_on_for_another_one(
+def test_a_pair_with_which_no_kubelet_starts_is_not_counted_on(
     content: bytes,
 ) -> None:
     """As a power cut leaves it. The kubelet looks no further than at kubelet-server-current.pem, and ends."""
@@ -378,9 +376,7 @@ def test_an_undo_names_what_it_puts_back() -> None:
     assert "expired ones" in what_comes_back(plan_of(planned(seen, BOOTSTRAP)))
 
 
-def test_where_an_undo_sets_aside_what_the_kubelets_have_got_is_said_of_the_nodes_that_it_put_back() -> (
-    None
-):
+def test_where_an_undo_sets_aside_what_kubelets_got_is_said_of_undone_nodes() -> None:
     one, other = (planned(recorded("expired-worker"), BOOTSTRAP, node=each) for each in ("a", "b"))
     plan = plan_of(one, bent(other, root="/data/kubelet"), run="abcd")
     first = f"{one.disk.root}/.kubevouch/abcd/strays"

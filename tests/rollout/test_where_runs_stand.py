@@ -202,7 +202,7 @@ async def test_a_node_without_any_run(machine: Machine) -> None:
     assert answer.active == b"active"
 
 
-async def test_every_state_its_switch_its_net_its_strays_and_whose_the_file_is(
+async def test_every_state_its_switch_its_net_its_strays_and_its_file(
     machine: Machine,
 ) -> None:
     for index, marker in enumerate(

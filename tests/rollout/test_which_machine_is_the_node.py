@@ -43,7 +43,7 @@ def reached_by_address(here: Acting) -> str:
     return address
 
 
-async def test_a_machine_that_was_reached_at_an_address_waits_for_the_operators_word(
+async def test_a_machine_reached_at_an_address_waits_for_the_operators_word(
     here: Acting,
 ) -> None:
     address = reached_by_address(here)
@@ -116,7 +116,7 @@ UNCLEAR: dict[str, tuple[Change, str, str]] = {
     # name: (what comes after a plan, why nobody is asked then, what stops the plan)
     "node has the host key": (
         with_the_key_of_another,
-        "only the node itself says so",
+        "claimed only by the Node's own status",
         "another ssh host key: ",
     ),
     "Node claims the address": (claimed_twice, "ContestedAddress", ""),

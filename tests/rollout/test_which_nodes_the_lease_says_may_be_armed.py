@@ -152,9 +152,7 @@ async def test_a_list_that_somebody_has_filled_up_keeps_no_node_out(
 # What a run does with it.
 
 
-async def test_a_run_writes_a_node_down_before_it_sends_anything_there_and_strikes_it_in_the_end() -> (
-    None
-):
+async def test_a_run_writes_a_node_down_before_it_sends_anything_and_strikes_it_last() -> None:
     async with acting(SELF_SIGNED, "expired-worker") as here, a_signer(here):
         checked = await check(await here.plan(WORKER), here.context)
         here.machines.by_name[WORKER].transaction = [answered(TransactionState.UNDONE)]

@@ -108,7 +108,7 @@ async def test_pods_that_are_ready_and_do_not_lead_are_not_waited_for() -> None:
         assert not any("the approver" in each for each in here.progress.lines)
 
 
-async def test_a_csr_that_was_made_with_another_credential_is_not_the_kubelets(
+async def test_a_csr_made_with_another_credential_is_not_the_kubelets(
     dark: Acting,
 ) -> None:
     plan = await dark.plan(WORKER)

@@ -107,7 +107,7 @@ async def ending(api: ApiClient) -> AsyncIterator[Ending]:
     await asyncio.gather(found.task, return_exceptions=True)
 
 
-async def test_it_serves_and_works_on_for_the_delay_and_then_takes_nothing_new(
+async def test_it_serves_and_works_on_for_the_delay_and_then_no_more(
     ending: Ending,
 ) -> None:
     """Kubernetes takes some time until it sends nobody to a pod that ends."""
@@ -138,7 +138,7 @@ async def test_a_client_that_keeps_its_connection_is_told_to_go_elsewhere(ending
             assert b"\r\nConnection: close\r\n" in await reader.read()
 
 
-async def test_what_was_asked_before_the_end_of_the_delay_is_answered_after_it(
+async def test_what_was_asked_before_the_delay_is_over_is_answered(
     ending: Ending,
 ) -> None:
     assert ending.task

@@ -141,9 +141,7 @@ async def failing(ending: Ending, number: int, seconds: float) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EPERM])
-async def test_that_nobody_is_accepted_stands_in_the_log_once_while_it_lasts(
-    ending: Ending, number: int
-) -> None:
+async def test_that_nobody_is_accepted_is_logged_once(ending: Ending, number: int) -> None:
     for _ in range(2):
         [line] = await failing(ending, number, 2)
         assert "Failed to accept connections; retrying" in line

@@ -243,9 +243,7 @@ async def test_an_authority_that_has_expired_leaves_the_bundle(cluster: Cluster)
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_what_is_taken_out_of_an_api_service_is_there_again_at_once(
-    cluster: Cluster, name: str
-) -> None:
+async def test_what_is_taken_out_of_an_api_service_is_put_back(cluster: Cluster, name: str) -> None:
     one = cluster.replicas[0]
     await one.refresh()
     whole = cluster.spec_of(name)

@@ -207,7 +207,7 @@ async def test_one_connection_too_many_ends_the_one_that_is_quiet_for_longest(pl
                 await answered(second, asking)
 
 
-async def test_where_all_known_are_being_answered_one_too_many_gets_its_answer_and_the_end(
+async def test_where_all_known_are_being_answered_one_too_many_gets_an_answer(
     place: Place,
 ) -> None:
     async with (

@@ -34,7 +34,7 @@ def test_without_files_one_is_made_in_the_folder_and_used_again(tmp_path: Path) 
     assert leaf.not_before < MOMENT < leaf.not_after
 
 
-def test_the_key_is_never_written_where_somebody_else_has_put_a_file_or_link(
+def test_the_key_is_never_written_where_another_has_put_a_file_or_link(
     tmp_path: Path,
 ) -> None:
     """Process numbers are small and can be guessed: a file of somebody else's would hold the key, and be his to read."""

@@ -89,33 +89,19 @@ async def test_what_is_presented_beside_a_signed_certificate_is_not_read(served:
     assert found.name == "system:node:n1"
 
 
-def front_proxy_by_an_authority_in_between() -> tuple[bytes, bytes, tuple[bytes, ...]]:
-    """A root and the authority below it in PEM, and what a front proxy presents whose leaf the lower one has signed, in DER."""
+async def test_an_authority_in_between_is_known_by_what_is_presented(
+    served: Served,
+) -> None:
+    """Also where the authority of users has signed the front proxy's leaf, and its own is the root above it."""
     root = trustme.CA()
     between = root.create_child_ca()
-    signed = between.issue_cert("a.example", common_name="front-proxy-client")
-    chain = (ssl.PEM_cert_to_DER_cert(each.bytes().decode()) for each in signed.cert_chain_pems)
-    return root.cert_pem.bytes(), between.cert_pem.bytes(), tuple(chain)
-
-
-async def test_what_one_authority_has_signed_is_read_as_a_whole_for_another_one(
-    served: Served,
-) -> None:
-    """Where the authority of users has signed the front proxy's leaf, and its own is the root above it."""
-    root, between, chain = front_proxy_by_an_authority_in_between()
-    trust = served.reloader.authentication.trust
-    served.reloader.authentication.trust = replace(trust, proxy_ca=root, client_ca=between)
-    assert served.reloader.authentication.is_front_proxy(chain)
-
-
-async def test_a_certificate_of_an_authority_in_between_is_known_by_what_is_presented_with_it(
-    served: Served,
-) -> None:
-    root, _, chain = front_proxy_by_an_authority_in_between()
-    trust = served.reloader.authentication.trust
-    served.reloader.authentication.trust = replace(trust, proxy_ca=root)
-    shown = (*chain, overlong_certificate(58_000))
-    assert served.reloader.authentication.is_front_proxy(shown)
+    signed = between.issue_cert("a.example", common_name="front-proxy-client").cert_chain_pems
+    chain = tuple(ssl.PEM_cert_to_DER_cert(each.bytes().decode()) for each in signed)
+    authentication = served.reloader.authentication
+    authentication.trust = replace(authentication.trust, proxy_ca=root.cert_pem.bytes())
+    assert authentication.is_front_proxy((*chain, overlong_certificate(58_000)))
+    authentication.trust = replace(authentication.trust, client_ca=between.cert_pem.bytes())
+    assert authentication.is_front_proxy(chain)
 
 
 async def test_headers_without_a_certificate_are_nobodys(served: Served) -> None:
@@ -271,18 +257,25 @@ ODD = [
 ]
 
 
+async def answer_to(served: Served, sent: bytes) -> bytes:
+    """All that comes for these bytes, until the connection ends."""
+    context = client_context(served.source.read().chain)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=context)
+    writer.write(sent)
+    async with asyncio.timeout(GENEROUS):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
 @pytest.mark.parametrize("line", ODD)
 async def test_however_a_path_is_written_nobody_gets_by_the_question(
     served: Served, line: bytes
 ) -> None:
     """Whatever is answered: nothing was served, and what was asked is what would have been served."""
     served.reviews.allow = lambda _: False
-    context = client_context(served.source.read().chain)
-    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=context)
     odd = b"\r\nHost: a\r\nX-Odd: \xff\xfe\r\nAuthorization: \xff\r\nConnection: close\r\n\r\n"
-    writer.write(line + odd)
-    answer = await reader.read()
-    writer.close()
+    answer = await answer_to(served, line + odd)
     assert answer.split(b" ")[1] in {b"400", b"403", b"404"}, answer
     assert not served.seen
     assert "Observed a panic" not in "".join(served.lines)
@@ -292,12 +285,7 @@ async def test_however_a_path_is_written_nobody_gets_by_the_question(
 async def test_what_names_no_path_is_a_request_as_any_other(served: Served, line: bytes) -> None:
     """It is asked about, takes its turn and ends a stranger's connection: else it would be free of every bound."""
     served.reviews.allow = lambda _: False
-    context = client_context(served.source.read().chain)
-    reader, writer = await asyncio.open_connection("127.0.0.1", served.port, ssl=context)
-    writer.write(line + b" HTTP/1.1\r\nHost: a\r\n\r\n")
-    async with asyncio.timeout(GENEROUS):
-        answer = await reader.read()
-    writer.close()
+    answer = await answer_to(served, line + b" HTTP/1.1\r\nHost: a\r\n\r\n")
     assert answer.split(b" ")[1] == b"403", answer
     assert b"aiohttp" not in answer
 

@@ -71,9 +71,7 @@ async def test_strangers_wait_in_half_of_the_places_only(
     assert await code(HttpRequest("GET", "/thing/again")) == 200
 
 
-async def test_on_a_path_that_is_open_to_everybody_a_token_is_a_strangers_too(
-    served: Served, api: ApiClient
-) -> None:
+async def test_on_an_open_path_a_token_is_a_strangers_too(served: Served, api: ApiClient) -> None:
     """Whose it is only the API server knows: no number of made-up ones keeps a probe or the aggregator out."""
     asked = unanswered(served, TOKEN_REVIEWS)
     gate = _gate(served, api, most_in_flight=4)

@@ -1,8 +1,11 @@
 """A cluster's two authorities, and what its API server publishes about them."""
 
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+import aiohttp
 
 from kubevouch.tls.io.context import KeyPair as TlsPair
 from kubevouch.tls.io.context import load_key_pair
@@ -57,3 +60,16 @@ def client_context(roots: bytes, pair: Pair | None = None) -> ssl.SSLContext:
     if pair is not None:
         load_key_pair(context, TlsPair(pair.chain, pair.key), where="client")
     return context
+
+
+async def answered(
+    port: int, path: str, context: ssl.SSLContext, headers: Iterable[tuple[str, str]] = ()
+) -> tuple[int, str]:
+    """The code and text that a server on loopback answers."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(
+            f"https://127.0.0.1:{port}{path}", headers=list(headers), ssl=context
+        ) as answer,
+    ):
+        return answer.status, await answer.text()

@@ -1,13 +1,13 @@
-"""A metrics server in the event loop of a test, in front of a small cluster, on a clock that the test winds."""
+"""A server in the event loop of a test, in front of a small cluster; and a metrics server there, on a clock that the test winds."""
 
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
-import aiohttp
-
+from kubevouch.clock import Clock
 from kubevouch.kube.access import cluster_access
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.io.credentials import UserCredentials
@@ -20,33 +20,53 @@ from kubevouch.serve.logs import Log
 from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions
 from kubevouch.serve.tls_reload import TlsSources
-from tests.support.authority import Pair
 from tests.support.clocks import SteppedClock
-from tests.support.front_proxy import client_context
+from tests.support.front_proxy import answered, client_context
 from tests.support.small_cluster import SmallCluster
 
 ADMIN = [("X-Remote-User", "admin")]
 RESOLUTION = 15.0
+Ready = Callable[[int], None]
 
 
 @dataclass
 class ServerInLoop:
-    """A metrics server that serves."""
+    """A server of kubevouch's that serves, with a certificate of its own."""
 
+    cluster: SmallCluster
     source: KeyPairSource
     stop: StopEvent = field(default_factory=StopEvent)
     lines: list[str] = field(default_factory=list)
     port: int = 0
 
-    async def get(self, path: str, pair: Pair) -> tuple[int, str]:
-        context = client_context(self.source.read().chain, pair)
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(
-                f"https://127.0.0.1:{self.port}{path}", headers=ADMIN, ssl=context
-            ) as answer,
-        ):
-            return answer.status, await answer.text()
+    async def get(self, path: str) -> tuple[int, str]:
+        """As whom the API server lets in."""
+        context = client_context(self.source.read().chain, self.cluster.authorities.front_proxy)
+        return await answered(self.port, path, context, ADMIN)
+
+    @contextlib.asynccontextmanager
+    async def serves(
+        self, serving: Callable[[Ready], Coroutine[Any, Any, None]]
+    ) -> AsyncIterator[None]:
+        """Until the end of the block. serving: called with whom to tell the port."""
+        listens = asyncio.Event()
+
+        def ready(port: int) -> None:
+            self.port = port
+            listens.set()
+
+        task = asyncio.create_task(serving(ready))
+        try:
+            await listens.wait()
+            yield
+        finally:
+            self.stop.request()
+            await task
+
+
+def pair_of_its_own(cluster: SmallCluster, clock: Clock) -> KeyPairSource:
+    numbers = random.Random(cluster.server.port)
+    return key_pair_source("", "", "", now=clock.now(), random_serial=numbers.getrandbits)
 
 
 @contextlib.asynccontextmanager
@@ -55,15 +75,8 @@ async def server_in_loop(
 ) -> AsyncIterator[ServerInLoop]:
     """It serves until the end of the block."""
     access = cluster_access({}, kubeconfig=str(cluster.kubeconfig))
-    numbers = random.Random(cluster.server.port)
-    source = key_pair_source("", "", "", now=clock.now(), random_serial=numbers.getrandbits)
-    one, listens = ServerInLoop(source), asyncio.Event()
+    one = ServerInLoop(cluster, pair_of_its_own(cluster, clock))
     roots = KubeletRoots(cluster.authorities.cluster.pem)
-
-    def ready(port: int) -> None:
-        one.port = port
-        listens.set()
-
     async with ApiClient(access, clock=clock, environ={}) as api:
         server = MetricsServer(
             api,
@@ -73,11 +86,6 @@ async def server_in_loop(
             rng=lambda: 0.0,
             settings=ScrapeSettings(resolution=resolution, use_status_port=True, check_time=False),
         )
-        serving = ServingOptions("127.0.0.1", 0, TlsSources(source))
-        task = asyncio.create_task(server.serve(serving, one.stop, ready))
-        try:
-            await listens.wait()
+        options = ServingOptions("127.0.0.1", 0, TlsSources(one.source))
+        async with one.serves(lambda ready: server.serve(options, one.stop, ready)):
             yield one
-        finally:
-            one.stop.request()
-            await task

@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import RootsError
 from kubevouch.tls.io.context import KeyPair, client_context, inspection_context
+from kubevouch.tls.io.identity import presented
 from kubevouch.x509 import X509Error
 from tests.support import authority as made
 from tests.support.authority import Authority
@@ -56,24 +57,17 @@ async def test_a_certificate_of_the_cluster_ca_is_trusted_for_its_address(
     assert tls.version() == "TLSv1.3"
 
 
-async def test_a_certificate_of_another_ca_is_refused(
+async def test_another_ca_another_name_and_a_common_name_are_refused(
     authority: Authority, stranger: Authority
 ) -> None:
-    server = server_context(stranger.serving(LOCALHOST))
-    with pytest.raises(ssl.SSLCertVerificationError):
-        await handshake(client_context(roots=authority.pem), server)
-
-
-async def test_another_name_is_refused(authority: Authority) -> None:
-    server = server_context(authority.serving("127.0.0.2", "other.example"))
-    with pytest.raises(ssl.SSLCertVerificationError):
-        await handshake(client_context(roots=authority.pem), server)
-
-
-async def test_a_common_name_is_no_name() -> None:
-    ca, pair = bare_authority(san=False)
-    with pytest.raises(ssl.SSLCertVerificationError):
-        await handshake(client_context(roots=ca), server_context(pair), name="n1.example")
+    own, by_common_name = bare_authority(san=False)
+    for roots, served, name in (
+        (authority.pem, stranger.serving(LOCALHOST), LOCALHOST),
+        (authority.pem, authority.serving("127.0.0.2", "other.example"), LOCALHOST),
+        (own, by_common_name, "n1.example"),
+    ):
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await handshake(client_context(roots=roots), server_context(served), name=name)
 
 
 @pytest.mark.parametrize("days", [-3, 3])
@@ -221,3 +215,33 @@ def bare_authority(
             key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
         ),
     )
+
+
+# The presented chain, on every Python, also of a peer that nobody can verify.
+
+
+async def test_leaf_and_intermediate_come_in_order_though_nobody_trusts_them() -> None:
+    intermediate = trustme.CA().create_child_ca()
+    leaf = intermediate.issue_cert("n1")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    leaf.configure_cert(server)
+    sent = [ssl.PEM_cert_to_DER_cert(pem.bytes().decode()) for pem in leaf.cert_chain_pems]
+    assert len(sent) == 2
+    assert presented(await handshake(inspection_context(), server)) == tuple(sent)
+
+
+def test_where_python_hides_the_chain_the_leaf_is_shown() -> None:
+    class Closed:
+        def __init__(self, leaf: bytes | None) -> None:
+            self._leaf = leaf
+
+        def getpeercert(self, *, binary_form: bool) -> bytes | None:
+            return self._leaf if binary_form else None
+
+    assert presented(Closed(b"leaf")) == (b"leaf",)  # type: ignore[arg-type]
+    assert presented(Closed(None)) == ()  # type: ignore[arg-type]
+
+
+def test_before_a_handshake_nothing_was_presented() -> None:
+    tls = inspection_context().wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
+    assert presented(tls) == ()

@@ -42,9 +42,7 @@ def ca(common_name: str) -> Certificate:
     ("serial", "text"),
     [(0, "00"), (5, "05"), (0xA1B, "0a1b"), (0x80, "80"), (-5, "-05")],
 )
-def test_a_serial_number_is_written_in_whole_octets_as_openssl_writes_it(
-    serial: int, text: str
-) -> None:
+def test_a_serial_number_is_written_in_whole_octets_as_by_openssl(serial: int, text: str) -> None:
     assert replace(made(*NODE), serial=serial).serial_text == text
 
 

@@ -285,7 +285,7 @@ async def test_what_runs_inside_has_the_same_verbs(lab: Bench) -> None:
     assert local.find(DEPLOYMENTS, "d", "default") is None
 
 
-async def test_a_watch_inside_begins_with_what_is_there_and_ends_when_it_is_closed(
+async def test_a_watch_inside_begins_with_what_is_there_and_ends_when_closed(
     lab: Bench,
 ) -> None:
     lab.local.create(NODES, {"metadata": {"name": "a"}})

@@ -22,7 +22,7 @@ def _map(name: str, **data: str) -> Any:
     return {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": name}, "data": data}
 
 
-async def test_a_new_object_bears_what_the_server_says_and_not_what_the_client_said(
+async def test_a_new_object_bears_what_the_server_says_not_what_the_client_said(
     lab: Bench,
 ) -> None:
     body = _map("a", key="value")

@@ -125,9 +125,7 @@ class TimesOut(Answers):
             raise TimeoutError("the request") from None
 
 
-async def test_a_program_that_takes_its_cancellation_for_something_else_is_not_started_again() -> (
-    None
-):
+async def test_a_program_that_mistakes_its_cancellation_is_not_started_again() -> None:
     program = TimesOut()
     servers = PodServers((program,), SystemClock())
     servers.state(pod(0), ADDRESS, lambda: None)

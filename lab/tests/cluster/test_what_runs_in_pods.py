@@ -109,7 +109,7 @@ async def test_a_pod_that_does_not_answer_is_not_ready(lab: Lab) -> None:
     await until(ready(lab))
 
 
-async def test_the_address_of_a_pod_is_not_given_again_before_its_process_has_ended(
+async def test_a_pods_address_is_not_given_again_before_its_process_has_ended(
     lab: Lab,
 ) -> None:
     """A stopped process is there until it is killed, long after its pod has gone."""

@@ -9,7 +9,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from kubevouch_lab.apiserver.kinds import CSRS, NODES, SECRETS
+from kubevouch_lab.apiserver.kinds import CSRS, LEASES, NODES, SECRETS
+from kubevouch_lab.kubelets.reporter import ReportIntervals
 from kubevouch_lab.nodes.services import StartFailure
 from lab.tests.identity.test_who_asks import bootstrap_token
 from lab.tests.kubelets.conftest import CONFIG, PKI, Node, node_of, rotated
@@ -228,3 +229,24 @@ async def test_what_a_kubelet_cannot_start_with(
         await node.kubelet.start()
     assert not node.kubelet.running
     assert why in node.said[-1]
+
+
+# A kubelet registers its Node at its start, and never again while it runs (kubelet_node_status.go, registrationCompleted).
+
+
+async def test_it_comes_back_with_the_next_start_of_its_kubelet_only(
+    cluster: Plane, tmp_path: Path
+) -> None:
+    node = node_of(cluster, tmp_path, rhythm=ReportIntervals())
+    await node.kubelet.start()
+    name = node.kubelet.name
+    await until(lambda: cluster.admin.find(LEASES, name, "kube-node-lease"))  # then it knows that
+    cluster.admin.delete(NODES, name)
+    said = len(node.said)
+    await node.passes(timedelta(seconds=60), timedelta(seconds=5))
+    await until(lambda: any("not found" in line for line in node.said[said:]))
+    assert cluster.admin.find(NODES, name) is None
+    await node.kubelet.stop()
+    await node.kubelet.start()
+    await until(lambda: cluster.admin.find(NODES, name))
+    await node.kubelet.stop()

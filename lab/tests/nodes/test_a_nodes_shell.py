@@ -242,7 +242,7 @@ def _alive(pid: int) -> bool:
     return state not in "ZX" and os.path.exists(f"/proc/{pid}")  # noqa: PTH110
 
 
-async def test_the_service_manager_tells_which_files_a_unit_comes_from_and_whether_they_changed(
+async def test_the_service_manager_tells_a_units_files_and_their_changes(
     machine: Machine,
 ) -> None:
     folder = "/etc/systemd/system/kubelet.service"
@@ -264,7 +264,7 @@ async def test_the_service_manager_tells_which_files_a_unit_comes_from_and_wheth
         assert await machine.sh(f"systemctl daemon-reload; {needed}") == "no\n"
 
 
-async def test_a_program_that_was_replaced_shows_as_deleted_until_the_next_start(
+async def test_a_replaced_program_shows_as_deleted_until_the_next_start(
     machine: Machine,
 ) -> None:
     unit = "/etc/systemd/system/kubelet.service.d/20.conf"

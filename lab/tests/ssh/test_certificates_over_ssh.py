@@ -29,7 +29,7 @@ async def _read(node: Reached, **hosts: str) -> FoundPart:
     return await certificates_over_ssh(asked, node.transport, SteppedClock())
 
 
-async def test_a_kubelets_identity_and_its_authority_are_read_beside_a_node_that_does_not_answer(
+async def test_a_kubelets_identity_and_its_ca_are_read_beside_a_silent_node(
     node: Reached,
 ) -> None:
     _kubelet_of(node.machine, NAME)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.e2e.cluster import Cluster
-from tests.e2e.hostile import client_request
+from tests.e2e.hostile import client_request, csr_body
 from tests.e2e.told import eventually
 from tests.support.api_connection import ApiConnection, RefusedRequest, path_of
 from tests.support.following import Following, following
@@ -214,16 +214,7 @@ class Joining:
 
 def create_csr(api: ApiConnection, name: str, pem: bytes, signer: str) -> str:
     """Makes it, and returns its name."""
-    body = {
-        "apiVersion": "certificates.k8s.io/v1",
-        "kind": "CertificateSigningRequest",
-        "metadata": {"name": name},
-        "spec": {
-            "request": base64.b64encode(pem).decode(),
-            "signerName": signer,
-            "usages": USAGES[signer],
-        },
-    }
+    body = csr_body(name, pem, USAGES[signer], signer)
     return str(api.post(CSRS, body)["metadata"]["name"])
 
 
