@@ -69,7 +69,7 @@ _REPAIR = (
         "kubevouch plan -o plan.json --via ssh --ssh-config ssh_config",
     ),
     Step(
-        "Do it: one node at a time, each proven on the wire before the next.",
+        "Do it: one node at a time, each verified before the next.",
         "kubevouch apply plan.json --yes --soak 5s",
     ),
     Step("And now:", "kubevouch verify --wait 2m"),
