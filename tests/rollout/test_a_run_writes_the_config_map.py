@@ -59,7 +59,7 @@ async def test_the_config_map_is_written_last_once_and_put_back_by_an_undo(dark:
     assert undone.config_map.text == "ConfigMap kubelet-config put back"
     assert await _written_by(dark) is None
     twice = await undo(plan, dark.context, QUICK)
-    assert twice.config_map.text == "ConfigMap kubelet-config is as before the run"
+    assert twice.config_map.text == "ConfigMap kubelet-config has its former text already"
     dark.change("ConfigMap", "kubelet-config", _edited, "kube-system")
     third = await undo(plan, dark.context, QUICK)
     assert "somebody else has changed or recreated it" in third.config_map.text

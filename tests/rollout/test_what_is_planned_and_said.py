@@ -325,7 +325,7 @@ def test_the_prompt_says_what_will_be_done_and_no_more(
         (3, "the others: one restarts at a time; a node that only waits for metrics does not block the next"),
         (
             40,
-            "the others: 1, 2, 4 restart at once while none fails, and never two with the last pods of a PodDisruptionBudget or a Service; a node that only waits for metrics does not block the next",
+            "the others: 1, 2, 4 restart at once until one fails; two nodes with the last pods of a PodDisruptionBudget or Service never do; a node that only waits for metrics does not block the next",
         ),
     ],
 )  # fmt: skip

@@ -272,7 +272,9 @@ def certificate_files(proc: str = "/proc", below: str = "") -> Script[ShownFiles
 def files_shown(shown: ShownFiles) -> NodeFiles:
     """The files in the script's output. A wanted file that is not in the output gets a doubt."""
     found = {each.path.decode(errors="replace"): _known(each) for each in shown.files}
-    unseen = Doubt(DoubtKind.FAILED, "the script did not read it; run `certs --root /` on the node")
+    unseen = Doubt(
+        DoubtKind.FAILED, "the script did not read the file; run `certs --root /` on the node"
+    )
     more = {
         path: NodeFile(path, doubt=unseen) for path in wanted(NodeFiles(found)) if path not in found
     }

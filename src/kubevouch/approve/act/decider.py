@@ -1,4 +1,4 @@
-"""Decides each requestor's CSR: reads the live Node, applies the policy, and writes an approval."""
+"""Decides on CSRs: reads the live Node, applies the policy, and writes the approval."""
 
 import asyncio
 from collections.abc import Callable

@@ -86,7 +86,7 @@ class WatchedCredentials:
         return changed
 
     def node(self, node: LiveNode) -> bool:
-        """Adds a Node, or its changed pin. Returns whether its credentials have changed."""
+        """Adds or updates a Node and its pin. Returns whether the known credentials have changed."""
         before = self._known.get(node.name)
         self._known[node.name] = known = self._of(node)
         self._gone.pop(node.name, None)

@@ -214,7 +214,7 @@ class WaitingCsrs:
         return {each.name for each in self if not each.values.isdisjoint(wanted)}
 
     def touched_by(self, *nodes: Node | None) -> set[str]:
-        """The names of the CSRs that a Node's change may affect: its own, and those that request its old or new values."""
+        """The names of the CSRs that a change of a Node may affect: its own CSRs, and CSRs for its old or new names and addresses."""
         found: set[str] = set()
         for node in filter(None, nodes):
             texts = [node.name, *(each.address for each in node.status.addresses)]

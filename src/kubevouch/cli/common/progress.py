@@ -125,7 +125,7 @@ class Progress:
             await self._clock.sleep(_TICK)
 
     def tick(self) -> None:
-        """Shows operations that take longer than a second (two seconds in a pipe)."""
+        """Shows operations that take longer than a second, or than two if the output is no terminal."""
         now = self._clock.monotonic()
         if self._terminal.is_live:
             self._draw(now)

@@ -155,7 +155,7 @@ def explain(
     default="",
     callback=_sha256,
     metavar="SHA256",
-    help="Vouch that this client certificate is the kubelet's own, as on the node's disk. Needs one NAME.",
+    help="Vouch that this client certificate is the one on the node's disk. Needs one NAME.",
 )
 @click.option(
     "--all", "all_", is_flag=True, help="Approve every pending CSR that passes; list the others."

@@ -147,7 +147,7 @@ def _authority(flags: MetricsServerFlags) -> AuthorityPlace | None:
     namespace, _, secret = place.partition("/")
     for_names = _listed(names)
     if not (namespace and secret and for_names) or "/" in secret:
-        expected = "expected a Secret and the names to sign for, as in kube-system/authority:usage.kube-system.svc"
+        expected = "expected a Secret and the names of the certificates, such as kube-system/authority:usage.kube-system.svc"
         raise UsageError(_AUTHORITY, repr(given), expected)
     if wrong := [each for each in for_names if ":" in each and parse_address(each) is None]:
         expected = f"expected a name, or versions of the metrics API: {', '.join(METRICS_VERSIONS)}"

@@ -3,7 +3,7 @@
 asyncio's own buffers need 256 KiB for each connection, and a metrics server keeps a connection to
 each node. Numbers: docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
-From the first read on, the event loop watches the socket, across pages. `sock_recv` would start and
+The event loop watches the socket from the first read until the close. `sock_recv` would start and
 stop watching for each read (docs/internals/decisions/0013-what-a-node-scrape-costs.md).
 """
 

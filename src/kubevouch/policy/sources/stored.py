@@ -141,7 +141,7 @@ def mentioned(text: str) -> tuple[str, ...]:
 
 
 def _values_in(word: str) -> Iterator[str]:
-    """The addresses and the name in a word, which may have a port, a range or leading zeros."""
+    """The addresses and the DNS name in one word of the text, even with a port, a range or leading zeros."""
     address = as_address(word)
     if address is not None:
         yield str(address)

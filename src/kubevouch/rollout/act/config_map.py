@@ -61,7 +61,7 @@ async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Conf
     def undone(found: ConfigMap) -> ConfigMapResult | str:
         text, by = found.data.get(KEY), found.metadata.annotations.get(WRITTEN_BY, "")
         if text == plan.before:
-            return ConfigMapResult(f"{_named(plan)} is as before the run")
+            return ConfigMapResult(f"{_named(plan)} has its former text already")
         if text == plan.after and found.uid == plan.uid and not by:
             why = f"cannot tell which run wrote it without the annotation {WRITTEN_BY}; {_LOOK}"
             said = f"{_named(plan)} stays as it is: {why}"

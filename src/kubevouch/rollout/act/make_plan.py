@@ -73,7 +73,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     Raises:
         NotMadeByKubeadm: another tool made the cluster.
         ClusterNotRead: the cluster cannot be identified, so no plan can be bound to it.
-        UsageError: an option names a node that does not exist, or a value that the node does not claim.
+        UsageError: an option names a node that does not exist, or a value that is not in the Node's status.
         KubeError: the API server does not answer.
     """
     evidence = await gather(context.api, clock=context.clock)

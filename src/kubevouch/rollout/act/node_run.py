@@ -86,7 +86,10 @@ class NodeRun:
             self.reached(None)
             state, how = await self._undone(began)
             if state is NodeState.DONE:  # an earlier attempt was interrupted during the commit
-                state, how = NodeState.UNKNOWN, "the node was verified and is committed"
+                state, how = (
+                    NodeState.UNKNOWN,
+                    "an earlier attempt verified the node and committed the change",
+                )
             return state, why_of(why, how)
 
         return await self._ended(putting_back)

@@ -77,8 +77,8 @@ def _how_many_at_once(most: int) -> str:
     if steps == [1]:
         return f"one restarts at a time; {_ROOM}"
     return (
-        f"{', '.join(map(str, steps))} restart at once while none fails, and never two with "
-        f"the last pods of a PodDisruptionBudget or a Service; {_ROOM}"
+        f"{', '.join(map(str, steps))} restart at once until one fails; two nodes with the "
+        f"last pods of a PodDisruptionBudget or Service never do; {_ROOM}"
     )
 
 

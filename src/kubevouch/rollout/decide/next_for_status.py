@@ -64,7 +64,7 @@ class StatusFacts:
     away: str = ""
 
     def step(self, case: Case, run: str, waits: int = 0, **words: Argv | str) -> NextStep:
-        """A step about that run, with its name or its plan's file."""
+        """The next step for a run. The command has the run's name, or the file of the plan."""
         words = {"nodes": some(self.nodes), **words}
         return step(case, waits, run=self.word(run), **words)
 
