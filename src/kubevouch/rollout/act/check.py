@@ -182,8 +182,8 @@ async def check(
     seen = await _looks(plan, live, outside, failures, context)
     names = names_with_word(names, word, [each.look.facts.files.cluster_domain for each in seen])
     left = finished_only({each.plan.node: each.found for each in seen})
-    away = (*away, *(LeftOut(node, why) for node, why in left.items()))
-    plan = without_nodes(plan, away)
+    more = tuple(LeftOut(node, why) for node, why in left.items())
+    plan = without_nodes(plan, more)
     neighbours = Neighbours(NodeIndex(nodes), reserved_of(names, nodes), pins)
     checked = _checked(plan, seen, live, neighbours, context)
     not_well = await _not_well(plan, live, trust, outside.flags, context)
@@ -202,7 +202,7 @@ async def check(
         approver_decides=ours.value is not None and ours.value.decides,
     )
     not_well = (*not_well, *joined_since(plan, nodes))
-    return CheckedPlan(inputs, checked, frozenset(well), writes, kept, not_well, away)
+    return CheckedPlan(inputs, checked, frozenset(well), writes, kept, not_well, (*away, *more))
 
 
 def _check_applicable(plan: Plan, expected: str) -> None:
