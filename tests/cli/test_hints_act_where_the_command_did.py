@@ -169,6 +169,9 @@ async def test_what_a_server_recommends_can_be_typed(kubevouch: Program, stage: 
 
 def test_who_copies_a_command_out_of_a_sentence_is_told_the_flags_of_the_cluster() -> None:
     here = Invocation("kubectl vouch", (("--context", "of it"), ("--soak", "1s")))
-    assert here.needed_in("run `kubevouch csr list`").endswith(" --context 'of it', too.")
-    assert not here.needed_in("run nothing")
-    assert not Invocation().needed_in("run `kubevouch csr list`")
+    text = "run `kubevouch csr list`"
+    for ends in ("", "."):
+        assert here.with_flags(text + ends).startswith(f"{text}. Add --")
+    assert here.with_flags(text).endswith(" --context 'of it' to these commands.")
+    assert here.with_flags("run nothing") == "run nothing"
+    assert Invocation().with_flags(text) == text

@@ -81,10 +81,11 @@ class Invocation:
             takes = (*takes, *times)
         return " ".join([self.program, rest, *self._flags(takes, rest)])
 
-    def needed_in(self, text: str) -> str:
-        """A sentence with the cluster flags that the commands in this text need; empty if they need none."""
+    def with_flags(self, text: str) -> str:
+        """The text, followed by a sentence with the cluster flags that commands in it need."""
         flags = " ".join(self._flags(_CLUSTER, ""))
-        return f"Add {flags} to these commands." if flags and "`" in text else ""
+        needs = flags and "`" in text
+        return f"{text.removesuffix('.')}. Add {flags} to these commands." if needs else text
 
     def _ssh_flags(self, rest: str) -> list[str]:
         """The flags as ssh's own short options, without those that the command already has."""

@@ -201,8 +201,7 @@ class Terminal:
 
     def with_flags(self, text: str) -> str:
         """The text, followed by the cluster flags that commands in it need."""
-        needed = self.invocation.needed_in(text) if self.invocation else ""
-        return f"{text} {needed}" if needed else text
+        return self.invocation.with_flags(text) if self.invocation else text
 
     def note(self, text: str, hang: int | None = 2) -> None:
         """Prints a line to standard error. hang: the hanging indent on a terminal; None does not wrap. Commands are never wrapped."""
