@@ -27,11 +27,14 @@ _CALLED = frozenset({CertificateUse.METRICS_SERVER, CertificateUse.WEBHOOK})
 class RowState(Explained):
     """The state of a certificate at the time of the inventory."""
 
-    VALID = "valid", "valid; `ends soon` once --warn is reached"
-    EXPIRED = "expired", "the certificate has expired"
+    VALID = "valid", "valid; in tables `good`, or `ends soon` once --warn is reached"
+    EXPIRED = "expired", "the certificate has expired; in tables `ended`"
     NOT_YET_VALID = "not-yet-valid", "the certificate is not valid yet"
     MISSING = "missing", "a file that kubeadm expects does not exist"
-    UNREADABLE = "unreadable", "the file has no readable certificate, or the server presents none"
+    UNREADABLE = (
+        "unreadable",
+        "the file has no readable certificate, or the server presents none (`not served`, `no answer`)",
+    )
     NOT_READ = "not-read", "the file could not be read, usually for lack of permission"
     WRONG = "wrong", "not expired, but its key or CA does not match, or clients reject it"
     SELF_SIGNED = "self-signed", "signed by its kubelet (kubeadm's default); not verifiable"
