@@ -317,7 +317,7 @@ while True: os.write(1, b"y" * (1 << 20))'""",
 @pytest.mark.parametrize("script", WITHOUT_END.values(), ids=WITHOUT_END)
 async def test_a_plugin_that_prints_without_end_is_ended(world: World, script: str) -> None:
     async with asyncio.timeout(60):
-        await world.refuses(world.plugin(script), "more than 1048576 bytes")
+        await world.refuses(world.plugin(script), "over 1048576 bytes")
     assert world.server.requests == []
 
 

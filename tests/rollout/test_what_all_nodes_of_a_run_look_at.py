@@ -121,7 +121,7 @@ async def test_at_a_nodes_turn_it_is_waited_for_and_the_node_is_done(dark: Actin
     dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY, times=SEVERAL)
     result = await apply(checked, dark.context, RolloutTimeouts(60, soak=0))
     assert {each.state for each in result.nodes} == {NodeState.DONE}
-    assert any(f"{WORKER}: waiting for the API server (" in each for each in dark.progress.lines)
+    assert any(f"{WORKER}: waits for the API server (" in each for each in dark.progress.lines)
 
 
 async def test_one_that_stays_away_stops_the_run_before_anything_was_changed() -> None:

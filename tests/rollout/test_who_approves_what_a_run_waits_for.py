@@ -73,7 +73,7 @@ async def test_a_plan_says_what_is_wrong_with_an_approver_that_decides_nothing()
             "ours-down",
             "the approver is installed and decides nothing: 0 of 1 pods are ready (KV409). ",
         ),
-        ("none", "no approver runs here. Without one, later"),
+        ("none", "no approver runs here. Without one, rotations"),
     ):
         scenario = msgspec.structs.replace(DARK, approver=approver)
         async with acting(scenario, "pending-worker") as here:

@@ -27,8 +27,8 @@ from kubevouch.rollout.errors import StoppedBefore
 _MOST_NAMED = 8
 _LARGEST_OPTIONS = 4096
 _HINT = (
-    "if the run began on another machine, copy its plan from there and give the file's path; a plan that was never "
-    "applied cannot be resumed or undone"
+    "if the run began on another machine, copy its plan from the same folder there, and give the file's path; a plan "
+    "that was never applied cannot be resumed or undone"
 )
 
 

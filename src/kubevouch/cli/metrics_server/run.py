@@ -117,7 +117,8 @@ def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
         awaited = f"{share * 100:g}% of the ready nodes were" if share else "every ready node was"
         text = (
             "--kubelet-insecure-tls: kubelets that cannot be verified get no credential, so nearly all of them answer 401 or "
-            f"403; /readyz fails until {awaited} scraped. `kubevouch plan -o plan.json` shows the fix"
+            f"403; /readyz fails until {awaited} scraped. `kubevouch doctor` shows "
+            "why they cannot be verified, and `kubevouch plan -o plan.json` shows the fix"
         )
         log.warning(text)
 

@@ -20,7 +20,10 @@ from kubevouch.x509.gotext import parse_address
 _UNTIL_WITHDRAWN: Final = 5.0
 """Seconds after a pod's deletion until API servers and kube-proxy stop using its address, even on a busy machine."""
 _SHORTEST: Final = 10.0
-_INSTEAD: Final = "--kubelet-insecure-tls scrapes kubelets that cannot be verified. `kubevouch plan -o plan.json` shows the fix"
+_INSTEAD: Final = (
+    "--kubelet-insecure-tls scrapes kubelets that cannot be verified. `kubevouch doctor` shows why they cannot, and "
+    "`kubevouch plan -o plan.json` shows the fix"
+)
 _MIN_VERSION: Final = "--tls-min-version"
 _SUITES: Final = "--tls-cipher-suites"
 _SNI: Final = "--tls-sni-cert-key"
