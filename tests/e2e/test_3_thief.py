@@ -145,7 +145,7 @@ def test_a_plan_changed_by_hand_gives_no_worker_the_api_servers_address(
         asked = manifest("thief-serving", pem, SERVER)
         cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=kubeconfig)
         ran = ended(cluster, 4, "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s")
-        assert "its ssh host key answered there) does not hold now" in ran.out + ran.err, ran
+        assert "its ssh host key answered there) no longer holds" in ran.out + ran.err, ran
         allow = ("--allow", f"{node.name}={cluster.master.address}")
         approved = ended(cluster, 1, "csr", "approve", "thief-serving", *allow, "--yes")
         assert "HOLD reserved-addresses " in " ".join(approved.out.split())

@@ -79,7 +79,7 @@ def allowed(source: NameSource, listed: str, outdated: str = "") -> AllowedNames
     )
 
 
-MACHINE = "the Node's machine-id is not the one in {}: " + DIFF
+MACHINE = "the Node's machine-id is not the one in {}; see " + DIFF
 BY_INVENTORY = "the Node claims it, but the inventory does not list it"
 BY_PIN = f"changed since it was {PINNED}: {DIFF}"
 

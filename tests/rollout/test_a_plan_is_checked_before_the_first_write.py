@@ -67,7 +67,7 @@ LIES: dict[str, tuple[dict[str, object], str]] = {
     ),
     "an address that its key does not answer at": (
         {"addresses": (Claim("127.0.88.113", NameSource.SSH_HOST_KEY),)},
-        "its ssh host key answered there) does not hold now".replace(")", r"\)"),
+        "its ssh host key answered there) no longer holds".replace(")", r"\)"),
     ),
     "another host key": ({"host_key": "ssh-ed25519 SHA256:other"}, "another ssh host key: "),
     "another file": ({"config_sha256": "0"}, "has changed since the plan"),
@@ -106,7 +106,7 @@ async def test_machines_that_share_a_host_key_prove_nothing_by_it(here: Acting) 
     """Planned while the keys differed; then one machine answers with the other one's key."""
     plan = changed(await here.plan(), WORKER, host_key="")
     here.machines.by_name[WORKER].host_key = here.machines.by_name[SECOND].host_key
-    with pytest.raises(StoppedBefore, match="does not hold now"):
+    with pytest.raises(StoppedBefore, match="no longer holds"):
         await check(plan, here.context)
 
 

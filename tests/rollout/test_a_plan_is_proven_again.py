@@ -212,7 +212,7 @@ def claim(value: str, source: NameSource) -> tuple[Claim, ...]:
     return (Claim(value, source),)
 
 
-STALE = "does not hold now"
+STALE = "no longer holds"
 CLAIMS: dict[str, tuple[dict[str, tuple[Claim, ...]], NameSource | None, str]] = {
     # name: (what the plan says, how the address is proven now, why the node may not have it)
     "as proven": ({}, PROVEN, ""),

@@ -132,7 +132,8 @@ async def test_metrics_broken_for_their_own_reasons_are_asked_of_nobody_who_had_
     """A right that metrics-server lacks: no certificate mends that, and no good node is put back for it."""
     found = expected_metrics((await snapshot("metrics-server-lacks-rights")).metrics)
     assert (
-        "lacks a right (system:serviceaccount:kube-system:metrics-server may not " in found.broken
+        "lacks a permission (system:serviceaccount:kube-system:metrics-server may not "
+        in found.broken
     )
     assert found.why_not("w1").endswith("and the node had no sample before")
     assert replace(found, measured=frozenset({"w1"})).why_not("w1") == ""

@@ -68,7 +68,7 @@ async def test_what_is_pinned_counts_and_is_asked_for_again_before_it_is_carried
     assert [each.source for each in node.addresses] == [NameSource.PIN]
     assert (await check(plan, here.context)).found
     _by_pod(here)
-    with pytest.raises(StoppedBefore, match="does not hold now"):
+    with pytest.raises(StoppedBefore, match="no longer holds"):
         await check(plan, here.context)
 
 

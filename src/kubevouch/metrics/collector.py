@@ -96,9 +96,9 @@ class Collector:
         """Why this server must not become ready although it has metrics; "" if it may.
 
         Every ready node must have been measured twice, since in a roll-out the old server is
-        stopped once the new one is ready. With --ready-min-nodes, this share of the ready nodes
-        must have been read. With only --kubelet-insecure-tls, all of them must have been read. A
-        ready server stays ready, since otherwise even fewer metrics would be served.
+        stopped once the new one is ready. --ready-min-nodes sets the share of ready nodes that must
+        have been read; with --kubelet-insecure-tls and no share, every ready node must have been
+        read. A ready server stays ready, since otherwise even fewer metrics would be served.
         """
         if not self.fleet.synced:
             return "nodes have not been listed yet"

@@ -25,7 +25,7 @@ from kubevouch.policy.sources.renewal import RenewalEvidence
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """The policy's decision about a CSR, and the source of the names that its node may have."""
+    """The policy's decision about a CSR, and the names that the requestor's node may have."""
 
     decision: Decision
     answer: SourceAnswer | None

@@ -55,7 +55,7 @@ def _applying(function: F) -> F:
     "networks",
     multiple=True,
     metavar="CIDR",
-    help="Network of the nodes for `rule`. May be repeated.",
+    help="With --new-nodes rule: a network of new nodes. May be repeated.",
 )
 @click.option(
     "--new-nodes-per-hour",

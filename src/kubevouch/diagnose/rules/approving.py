@@ -71,7 +71,7 @@ def approves_nothing(ours: OurApprover) -> str:
     if not ours.decides:
         return f"is installed and decides nothing: {ours.why_not}"
     if unread := why_unreadable(ours.configuration):
-        return f"runs and approves nothing: its configuration cannot be read: {unread.seen}"
+        return f"runs, but approves nothing, since its configuration cannot be read: {unread.seen}"
     return ""
 
 
@@ -177,7 +177,7 @@ def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def asking_for_a_run(evidence: Evidence) -> set[str]:
-    """Nodes that may be armed and have a pending CSR. The run has turned serverTLSBootstrap on, and will approve the CSR."""
+    """Nodes in the middle of a run that have a pending CSR. The run made the kubelet request it, and will approve it."""
     armed = {each.node for each in evidence.armed}
     return armed & _undecided(evidence).keys() if evidence.csrs.is_known else armed
 

@@ -31,7 +31,8 @@ UNFIT_PERIOD: Final = 0.5
 
 _JITTER: Final = 1.2
 _LONGEST_CALL: Final = 5.0
-"""The time-out of a request, in seconds of real time. One slow request does not lose the Lease."""
+"""The time-out of a request, in seconds of real time. It leaves time for a second request before the
+Lease expires."""
 
 
 def lease_spec(

@@ -58,7 +58,7 @@ LIST_AFTER: Final = 5
 _NO_END: Final = "the initial list of a watch did not end"
 _FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 _REMEMBERED: Final = 1_000
-"""How many objects to remember that the consumer does not keep."""
+"""The maximum number of remembered objects that the consumer does not keep itself."""
 _SHORT: Final = 1.0
 """Seconds. A shorter watch without an event has failed (client-go's "very short watch")."""
 

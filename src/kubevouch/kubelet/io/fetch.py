@@ -337,7 +337,7 @@ def _request(host: str, path: str, authorization: str) -> bytes:
 async def _asked(
     stream: TlsStream, request: bytes, answer: ResponseReader, pieces: int
 ) -> ResponseReader:
-    """Sends a request and reads the response. pieces: the maximum number of reads, since each costs time."""
+    """Sends a request and reads the response. pieces: the maximum number of reads from the socket."""
     await stream.send(request)
     while not answer.done:
         data = await stream.receive()

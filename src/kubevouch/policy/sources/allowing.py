@@ -42,7 +42,7 @@ def _claimed(node: Node) -> Iterator[str]:
 def another_machine(node: Node, machine_id: str, who: str) -> str:
     """Why a source with another machine-id than the Node's is not valid. "" if they are equal or the source has none."""
     if machine_id and machine_id != node.status.node_info.machine_id:
-        return f"the Node's machine-id is not the one in {who}: kubevouch approver pin {node.name} --diff"
+        return f"the Node's machine-id is not the one in {who}; see kubevouch approver pin {node.name} --diff"
     return ""
 
 

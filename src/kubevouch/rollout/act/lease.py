@@ -83,7 +83,7 @@ class LeaseHold:
         return self._ours.lease_transitions
 
     def may_be_armed(self, arms: ArmedNode) -> None:
-        """Adds a node to the list at the next renewal. The time in `arms` is by this machine's clock."""
+        """Records a node whose switch may be armed; the next renewal writes it into the Lease. `arms.due` is by this machine's clock."""
         due = arms.due - self._api.server_clock.own_is_ahead
         self.armed[arms.node] = replace(arms, due=due)
 

@@ -49,7 +49,7 @@ class NodeTurns:
     live: LiveCluster
 
     async def through(self, name: str, reached: Reached) -> NodeResult:
-        """Changes and verifies one node. Errors of the transport and the API server are in the result, too."""
+        """Changes and verifies one node. The result also reports errors of the transport and the API server."""
         node = self.nodes[name]
         begun = self.begun.get(name)
         try:

@@ -201,7 +201,7 @@ class _NodeUndo:
             await clock.sleep(_PAUSE)
 
     async def _seen_now(self) -> tuple[NodeState, str]:
-        """The current state. Ignores a port that we cannot dial, since the kubelet was watched on the node."""
+        """The current state. A port that we cannot dial does not count: the node itself has watched its kubelet."""
         try:
             live = await self.context.api.get(NODES, self.node.node)
         except KubeError as error:

@@ -237,7 +237,9 @@ def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
     denials = metrics.denials.or_else(())
     broken = ""
     if denials:
-        broken = f"the metrics server lacks a right ({denials[0].user} may not {denials[0].what})"
+        broken = (
+            f"the metrics server lacks a permission ({denials[0].user} may not {denials[0].what})"
+        )
     ill = {
         each.node: f"metrics-server reports for this node: {plain_line(each.text)}"
         for each in metrics.failures.or_else(())

@@ -264,7 +264,7 @@ def _not_holding(then: Iterable[Claim], now: Iterable[Claim]) -> str:
     for claim in then:
         source = sources.get(claim.value)
         if source is not claim.source and not (source and claim.source is NameSource.OPERATOR):
-            return f"the plan's proof of {claim.value} ({claim.source}) does not hold now"
+            return f"the plan's proof of {claim.value} ({claim.source}) no longer holds"
     return ""
 
 

@@ -92,7 +92,7 @@ class NodeState(Explained):
     DONE = "done", "verified and committed, or healthy without a change"
     UNDONE = "undone", "restored, or undone before the run began; the run cannot begin again"
     FAILED = "failed", "the node's switch is overdue, the Node is not Ready, or an undo failed"
-    UNKNOWN = "unknown", "the reason is in the same row"
+    UNKNOWN = "unknown", "cannot be determined; NOTES has the reason"
 
 
 BEGUN = (NodeState.ARMED, NodeState.FAILED)
