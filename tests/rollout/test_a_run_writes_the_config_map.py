@@ -56,7 +56,7 @@ async def test_the_config_map_is_written_last_once_and_put_back_by_an_undo(dark:
     second = await apply(again, dark.context, QUICK)
     assert second.config_map.text == "ConfigMap kubelet-config is already as planned"
     undone = await undo(plan, dark.context, QUICK)
-    assert undone.config_map.text == "ConfigMap kubelet-config put back"
+    assert undone.config_map.text == "ConfigMap kubelet-config restored"
     assert await _written_by(dark) is None
     twice = await undo(plan, dark.context, QUICK)
     assert twice.config_map.text == "ConfigMap kubelet-config has its former text already"
@@ -80,7 +80,7 @@ async def test_an_undo_without_the_right_to_the_config_map_says_that_it_lacks_it
     result = await undo(plan, here.context, QUICK)
     assert (result.config_map.failed, result.config_map.forbidden) == (True, True)
     assert result.exit_code is ExitCode.STOPPED
-    assert (await undo(plan, here.context, QUICK)).config_map.text.endswith("put back")
+    assert (await undo(plan, here.context, QUICK)).config_map.text.endswith("restored")
 
 
 OURS = {"kubevouch.dev/run": "abcd"}

@@ -95,7 +95,7 @@ async def test_a_plan_says_that_an_approver_may_run_that_shows_in_an_approved_cs
         plan = await here.plan(WORKER)
     [notice] = [each for each in plan.notices if "KV411" in each]
     seen = "csr-lately of w9 was approved with reason 'AutoApproved'; it is unknown whether that approver still runs. "
-    assert notice.startswith(f"no approver was found: {seen}Without one, rotations stall")
+    assert notice.startswith(f"no running approver was found: {seen}Without one, rotations stall")
 
 
 async def test_pods_that_are_ready_and_do_not_lead_are_not_waited_for() -> None:

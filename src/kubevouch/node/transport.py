@@ -72,4 +72,4 @@ async def run_on_first_known(
     if len(failures) == 1 and not hint:
         raise failures[0]
     complaints = "; ".join(str(each) for each in failures)
-    raise NodeUnreachable(node, complaints or "ssh cannot reach the node", hint)
+    raise NodeUnreachable(node, complaints or "ssh did not connect", hint)

@@ -115,7 +115,7 @@ async def _dial_one(
 def readable_chain(
     presented: tuple[bytes, ...], where: str
 ) -> tuple[tuple[Certificate, ...], HandshakeFailure | None]:
-    """The readable certificates, and the failure for the first unreadable one. Go's client also stops there."""
+    """The certificates before the first unreadable one, and the failure for that one, if any. Go's client also stops there."""
     chain: list[Certificate] = []
     if length := leaf_too_long(presented):
         return (), _unreadable(length)

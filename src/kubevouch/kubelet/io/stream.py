@@ -3,8 +3,9 @@
 asyncio's own buffers need 256 KiB for each connection, and a metrics server keeps a connection to
 each node. Numbers: docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
-The event loop watches the socket from the first read until the close. `sock_recv` would start and
-stop watching for each read (docs/internals/decisions/0013-what-a-node-scrape-costs.md).
+The event loop watches the socket from the first read until the close, or until data arrives that
+nobody waits for. `sock_recv` would start and stop watching for each read
+(docs/internals/decisions/0013-what-a-node-scrape-costs.md).
 """
 
 import asyncio

@@ -153,7 +153,7 @@ async def check(
 ) -> CheckedPlan:
     """Checks everything that can be checked before the first write.
 
-    word: what the operator allows in this run. goes_on: whether this machine resumes a run that it
+    word: what the operator's options state. goes_on: whether this machine resumes a run that it
     started.
 
     Raises:

@@ -72,7 +72,7 @@ async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Conf
             return ConfigMapResult(f"{_named(plan)} stays as it is: {why}")
         return plan.after
 
-    return await _replace(api, plan, undone, (plan.before, None), "put back")
+    return await _replace(api, plan, undone, (plan.before, None), "restored")
 
 
 def cut_off_at(plan: ConfigMapPlan | None) -> ConfigMapResult:

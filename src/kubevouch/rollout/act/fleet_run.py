@@ -52,7 +52,7 @@ class FleetRun:
     courses: dict[str, Course] = field(init=False)
     results: dict[str, NodeResult] = field(default_factory=dict, init=False)
     stopped: str = field(default="", init=False)
-    """Why a failure stopped the run; empty if none did."""
+    """The failure, or the loss of the Lease, that stopped the run; empty if nothing did."""
 
     def __post_init__(self) -> None:
         now = self.context.clock.monotonic()

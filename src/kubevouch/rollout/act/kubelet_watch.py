@@ -9,7 +9,7 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.kubelet_watch import watch_script
 
 _SECONDS = 20
-"""How long one call watches, in seconds. Calls are repeated, and a failed call loses only this time."""
+"""How long one call watches, in seconds. Calls are repeated, so the watch goes on after a failed call."""
 _STEADY = 5
 _COMES_BACK = 45
 _CARRY = 90.0

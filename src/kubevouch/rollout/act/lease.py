@@ -179,8 +179,8 @@ class RunLease:
     """Acquires the Lease for one process.
 
     identity: as in `RunHolder`; unique to each process. say: called with messages for the operator.
-    The object remembers since when a holder is silent, so one API client may wait for the Lease and
-    another may acquire it.
+    The object remembers how long a holder has been silent, so one API client may wait for the Lease
+    and another may acquire it.
     """
 
     def __init__(self, clock: Clock, identity: str, say: Callable[[str], None]) -> None:

@@ -238,5 +238,5 @@ def _why_nobody_approves(evidence: Evidence) -> str:
         code = Code.OUR_APPROVER_DECIDES_NOTHING
         return f"the approver {approves_nothing(ours)} ({code}). Until it does, {stalls}"
     unseen = unseen_approver(evidence)
-    which = f"was found: {unseen.evidence}" if unseen else "runs here"
-    return f"no approver {which}. Without one, {stalls}. Run one before then: `{INSTALL_APPROVER}`"
+    which = f"running approver was found: {unseen.evidence}" if unseen else "approver runs here"
+    return f"no {which}. Without one, {stalls}. Run one before then: `{INSTALL_APPROVER}`"

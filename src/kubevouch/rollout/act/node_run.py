@@ -88,7 +88,7 @@ class NodeRun:
             if state is NodeState.DONE:  # an earlier attempt was interrupted during the commit
                 state, how = (
                     NodeState.UNKNOWN,
-                    "an earlier attempt verified the node and committed the change",
+                    "an earlier attempt verified the node, and the change is committed",
                 )
             return state, why_of(why, how)
 

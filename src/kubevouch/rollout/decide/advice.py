@@ -102,7 +102,7 @@ class Case(Enum):
     )
     UNDONE = _Row(
         _DOCTOR,
-        note="this run does not change undone nodes again: make a new plan for them; `{undo}` restores the other nodes that it changed",
+        note="this run does not change undone nodes again: make a new plan for them; `{undo}` restores the other nodes that the run changed",
     )
 
 

@@ -120,7 +120,7 @@ class Turn:
     """Canaries that have soaked and need another check."""
 
     stop: str = ""
-    """Why the run stops; empty if it continues."""
+    """Why the run begins no other node; empty if nothing stops it."""
 
     again: float | None = None
     """The time of the next decision if no node finishes earlier. None: decide only when a node finishes."""

@@ -69,7 +69,7 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
     config_map: ConfigMapResult = ConfigMapResult()
     interrupted: bool = False
     stopped: str = ""
-    """Why a failure stopped the run; empty if none did."""
+    """The failure, or the loss of the Lease, that stopped the run; empty if nothing did."""
 
     left_out: tuple[LeftOut, ...] = ()
     """Unhealthy nodes that the run left out."""
