@@ -225,7 +225,7 @@ def test_what_is_served_may_be_newer_than_the_csrs_that_are_left() -> None:
     ("later", "remark"),
     [
         (-timedelta(seconds=1), None),
-        (timedelta(0), "its CA expires at the same time"),
+        (timedelta(0), "its CA expires at the same time, so a renewal cannot last longer"),
         (timedelta(days=1), "its CA expires earlier, on Jan 01, 2027 00:00 UTC"),
     ],
 )

@@ -137,7 +137,7 @@ def _ends_with_ca(
     if not ends or leaf.not_after < max(ends):
         return ()
     if leaf.not_after == max(ends):
-        return ("its CA expires at the same time",)
+        return ("its CA expires at the same time, so a renewal cannot last longer",)
     return (f"its CA expires earlier, on {max(ends):%b %d, %Y %H:%M} UTC",)
 
 

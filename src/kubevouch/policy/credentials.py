@@ -143,7 +143,7 @@ def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredential
 def _with_joined(
     known: NodeCredentials, csrs: Sequence[ClientCsr], node: LiveNode
 ) -> NodeCredentials:
-    """Closes the list. It then has the certificate that was requested before the Node existed, or none if several were.
+    """Closes the list if another requestor requested a certificate before the Node existed. The list then has that certificate, or none if there are several.
 
     The API server truncates times to seconds, and many kubelets create their Node in the same
     second as their CSR. So a CSR from that second counts as earlier. An attacker's CSR from that
@@ -307,7 +307,7 @@ _SEVERAL = "several client certificates were requested before the Node existed; 
 _CROWDED = "others requested more client certificates for this node's name than we record, and this may be one of them"
 _EARLIER = "an earlier Node had this name: this may be a reinstalled machine or a stolen credential"
 _OPEN = "the client certificate that the node joined with is unknown, and no pin names one"
-_NO_CERTIFICATE = "the CSR was not created with one client certificate, as a kubelet's would be"
+_NO_CERTIFICATE = "the CSR was not made with one client certificate, as a kubelet's would be"
 _NOT_NAMED = "the CSR has no credential ID (see credential-id)"
 _OLD = "the CSR has no credential ID (API servers before Kubernetes 1.32)"
 _DOUBTED = "somebody else requested a client certificate for this node's name, and the node was not pinned later"

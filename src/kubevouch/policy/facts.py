@@ -67,7 +67,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
     disk was not read."""
 
     without_credential_id: bool = False
-    """Whether the operator accepts CSRs without a credential ID."""
+    """Whether the operator accepts CSRs without a credential ID. Not used if `credentials_told`."""
 
     credentials_told: bool = False
     """Whether another CSR contains its requestor's credential ID."""
@@ -123,7 +123,7 @@ def csr_facts(
 
 
 class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
-    """A rule's result. seen: the values in the CSR. allowed: what the rule would accept."""
+    """A rule's result. seen: what the rule found. allowed: what it would accept."""
 
     rule: str
     outcome: Outcome

@@ -129,9 +129,9 @@ def _collapsed(networks: Sequence[Network]) -> tuple[Network, ...]:
 
 def _missing(cluster: ClusterNames) -> Iterator[str]:
     if not cluster.service_networks:
-        yield "cannot find the Service network: set --service-cidr, or the approver's serviceCIDRs"
+        yield "cannot find the Service network: set --service-cidr, or serviceCIDRs in the approver's configuration"
     if not cluster.domains:
-        yield "cannot find the cluster domain: set --cluster-domain, or the approver's clusterDomain"
+        yield "cannot find the cluster domain: set --cluster-domain, or clusterDomain in the approver's configuration"
 
 
 def _split(values: dict[str, str]) -> tuple[dict[str, str], dict[Address, str]]:

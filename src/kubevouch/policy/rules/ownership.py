@@ -157,7 +157,7 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         return refuses(
             rule,
             HoldReason.CONTESTED_ADDRESS,
-            "two nodes claim this address; the operator must allow it",
+            "two nodes claim this address, and the wrong one may answer; the operator must allow it",
             seen=_of(contested),
             allowed="addresses that only one node claims",
             operator_may_allow=tuple(map(str, contested)),

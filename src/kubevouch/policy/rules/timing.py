@@ -99,7 +99,7 @@ def budget(facts: CsrFacts) -> RuleResult:
         return refuses(
             rule,
             HoldReason.OVER_BUDGET,
-            "the node recently got more certificates than a kubelet needs",
+            "the node recently got more certificates than a kubelet needs; it may get the next within 10 minutes",
             seen="no approval left",
             allowed="6 at once, then one every 10 minutes",
         )

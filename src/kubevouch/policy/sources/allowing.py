@@ -61,7 +61,7 @@ def pinning(node: str) -> str:
 def pin_that_helps(node: Node, values: Sequence[str]) -> str:
     """How to pin the node, or which of these values its Node does not claim.
 
-    We do not advise to pin unclaimed values, since an attacker may have requested them.
+    We do not advise pinning unclaimed values, since an attacker may have requested them.
     """
     unclaimed = [value for value in values if not claims_value(node, value)]
     if unclaimed:

@@ -63,7 +63,7 @@ class SourceAnswer(msgspec.Struct, frozen=True):
 
     source: IdentitySource
     allowed: AllowedNames
-    """`outdated` is set if no source knows the node, or if its source is unreadable. In these cases,
+    """`outdated` is set if no source knows the node, or if its source is unreadable. In these cases, any
     claims come only from the Node itself."""
 
     why: str

@@ -74,7 +74,9 @@ def _nodes_in(text: str) -> dict[str, goyaml.Value]:
         raise NotAnEntry(f"{strange[0]!r}", "expected only schemaVersion and nodes")
     nodes = said.get("nodes")
     if not isinstance(nodes, dict):
-        raise NotAnEntry("no nodes", "expected nodes: {NAME: {names: [...], addresses: [...]}}")
+        raise NotAnEntry(
+            "no mapping of nodes", "expected nodes: {NAME: {names: [...], addresses: [...]}}"
+        )
     if len(nodes) > _MOST_NODES:
         raise NotAnEntry(f"{len(nodes)} nodes", f"expected at most {_MOST_NODES}")
     return nodes

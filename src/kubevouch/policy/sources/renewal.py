@@ -34,7 +34,7 @@ class RenewalEvidence:
 def allowed_by_renewal(
     live: Node, asked: AskedNames, evidence: RenewalEvidence
 ) -> AllowedNames | str:
-    """The names and addresses in the served certificate, or why this node serves no valid certificate."""
+    """The names and addresses in the served certificate, or why no valid certificate of this node was found."""
     node = live.name
     served: dict[Address, Certificate] = {}
     not_served: dict[Address, str] = {}
