@@ -53,7 +53,7 @@ for each in server_commands("exporter"):
 )
 @duration("--timeout", "10s", "Timeout of one handshake.")
 @listening(8443)
-@logging("3 each request")
+@logging("3 logs each request")
 def run(
     terminal: "Terminal",
     access: "ClusterAccess",

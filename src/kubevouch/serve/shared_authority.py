@@ -163,7 +163,7 @@ class SharedAuthority:
         for name in self.place.names:
             verdict = verify(leaf, intermediates=(), roots=(own,), name=name, at=now)
             if not verdict.trusted:
-                raise X509Error(where, f"certificates of its CA do not verify: {verdict.go_text}")
+                raise X509Error(where, f"certificates from its CA do not verify: {verdict.go_text}")
 
     async def run(self) -> None:
         """Writes the CA into an APIService again as soon as somebody removes it.

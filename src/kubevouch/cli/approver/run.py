@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     help="Write nothing; only report decisions in log and metrics.",
 )
 @listening(8443)
-@logging("3 each request")
+@logging("3 logs each request")
 def run(
     terminal: "Terminal",
     access: "ClusterAccess",

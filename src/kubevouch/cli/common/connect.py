@@ -97,7 +97,7 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
         raise UsageError(
             f"${VARIABLE}",
             f"is set, but the API server is {access.server}{through}",
-            "unset it for clusters without a loopback address, or with a proxy",
+            "unset it: it is only for a cluster on this machine, without a proxy",
         )
     found, authorities = _read(Path(named))
     if not authorities:

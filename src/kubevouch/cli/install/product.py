@@ -176,7 +176,7 @@ def manifests(product: Product, image: str, present: Present) -> tuple[Manifest,
 
 
 def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
-    """Writes references to all objects into the Deployment's annotation. Returns the objects."""
+    """Writes references to the objects, except those that `remove` keeps, into the Deployment's annotation. Returns all objects."""
     *_, deployment = wanted
     references = [each.reference for each in wanted if not each.stays]
     deployment.body["metadata"]["annotations"] = {_APPLIED: "\n".join(references)}

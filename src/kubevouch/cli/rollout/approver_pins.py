@@ -69,7 +69,7 @@ async def pins_of_plan(
 def proven_pin(
     node: NodePlan, certificates: Collection[str], *, at: datetime, by: str
 ) -> PinnedNode:
-    """A pin with the proven names and addresses, and those that the operator vouches for. certificates: SHA-256 of those on the node's disk."""
+    """A pin with the proven names and addresses, and those that the operator vouches for. certificates: SHA-256 of the client certificates on its disk."""
     return PinnedNode(
         node=node.node,
         uid=node.uid,

@@ -72,7 +72,7 @@ _addresses = click.option(
 _without_credential_id = click.option(
     "--without-credential-id",
     is_flag=True,
-    help="Approve CSRs that record no credential ID (before Kubernetes 1.32).",
+    help="Also approve CSRs that record no credential ID (before Kubernetes 1.32).",
 )
 _times = all_of(
     duration(

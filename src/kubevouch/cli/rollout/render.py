@@ -20,7 +20,7 @@ from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.tls import joined
 
 _MOST_IN_TURN = 12
-_INTERRUPTION = "the kubelet's port is closed for about a second; no pod restarts"
+_INTERRUPTION = "the kubelet restarts: its port is closed for about a second; no pod restarts"
 
 
 def print_plan(

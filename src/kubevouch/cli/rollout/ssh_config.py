@@ -68,7 +68,8 @@ def _trusted_file(path: Path) -> tuple[Path, str]:
 def _is_safe_folder(folder: os.stat_result) -> bool:
     """Whether our file is safe although others may write to this folder.
 
-    True if the folder is sticky (/tmp), or if its group is the user's private group, which has no other members.
+    True if the folder is sticky (/tmp), or if only its group may write, which is the user's private group without
+    other members.
     """
     if folder.st_mode & stat.S_ISVTX:
         return True

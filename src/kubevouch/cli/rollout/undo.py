@@ -116,7 +116,7 @@ def _nothing_to_undo(plan: Plan, nodes: Sequence[str]) -> str:
 
 
 def _print_set_aside(terminal: Terminal, plan: Plan, result: RunResult) -> None:
-    """Prints where the undo moved the certificates that were issued in the run."""
+    """Prints where the undo moved the certificates that kubelets got since the run."""
     put_back = {each.node for each in result.nodes if each.state is NodeState.UNDONE}
     aside = what_is_set_aside(plan, put_back)
     if aside:

@@ -160,7 +160,7 @@ def _until(waiting: Iterable[str], evidence: Evidence) -> str:
     if not ends:
         return ""
     left = duration_text(min(ends) - evidence.at)
-    return f" Kubelets serve their old certificates until {min(ends):%Y-%m-%d} ({left} left)."
+    return f" Kubelets serve their old certificates until {min(ends):%Y-%m-%d} ({left} left); then they have none."
 
 
 def about_csrs(

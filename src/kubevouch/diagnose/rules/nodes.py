@@ -132,7 +132,7 @@ def live_bootstrap_tokens(evidence: Evidence) -> Iterator[Finding]:
     if tokens:
         yield finding(
             Code.LIVE_BOOTSTRAP_TOKENS,
-            f"{counted(len(tokens), 'live bootstrap token')} ({named(tokens)}): any holder gets "
+            f"at least {counted(len(tokens), 'live bootstrap token')} ({named(tokens)}): any holder gets "
             "a client certificate for any node name",
             subjects=tokens,
         )
