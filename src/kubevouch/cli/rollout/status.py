@@ -196,14 +196,16 @@ def _print(
     terminal.long_line(f"Running    {who_writes(holder, found.doubt)}", hang=11)
     named = [run, *(each.run for each in rows), *([holder.run] if holder else [])]
     kept = frozenset(filter(is_kept, named))
-    newest = (path.stem for path, each in kept_plans(terminal.environment) if each)
+    plans = (each for _, each in kept_plans(terminal.environment) if each)
+    newest = next((each for each in plans if each.run in kept), None)
     after = next_for_status(
         StatusFacts(
             rows,
             run,
             holder,
             kept,
-            newest=next((each for each in newest if each in kept), ""),
+            newest=newest.run if newest else "",
+            planned=[each.node for each in newest.nodes] if newest else (),
             nodes=options.nodes,
             way=way_of(plan) if plan else WayToNodes(options.via),
             file=word if plan and plan.run not in kept else "",

@@ -31,6 +31,7 @@ _VERIFY = ("kubevouch", "verify", "--wait", "2m")
 _AGAIN = ("{again}",)
 _ANEW = ("{anew}",)
 _SHOWS = ("{shows}",)
+_NOT_AGAIN = "this run does not change undone nodes again: make a new plan for them"
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,9 @@ class Case(Enum):
         (*STATUS, "{nodes}", "{way}"),
         note="this connects to {node} with the host key in your known_hosts, not the plan's",
     )
-    UNDONE = _Row(
-        _DOCTOR,
-        note="this run does not change undone nodes again: make a new plan for them; `{undo}` restores the other nodes that the run changed",
+    UNDONE = _Row(_DOCTOR, note=_NOT_AGAIN)
+    UNDONE_IN_PART = _Row(
+        _DOCTOR, note=f"{_NOT_AGAIN}; `{{undo}}` restores the other nodes that the run changed"
     )
 
 

@@ -48,7 +48,7 @@ class StatusFacts:
     """What `status` has found.
 
     run: the requested run. kept: runs whose plans are readable on this machine. newest: the newest
-    of these with a record on a node. nodes: the nodes that --node selected. way: how we reached
+    of these with a record on a node. planned: the nodes of that run's plan. nodes: the nodes that --node selected. way: how we reached
     them. file: the plan's path, if given instead of a run's name and not kept on this machine. away:
     the command that shows whether the API server answers again; empty if it did answer.
     """
@@ -58,6 +58,7 @@ class StatusFacts:
     holder: RunHolder | None = None
     kept: Collection[str] = ()
     newest: str = ""
+    planned: Collection[str] = ()
     nodes: Sequence[str] = ()
     way: WayToNodes = BY_SSH
     file: str = ""
@@ -150,7 +151,8 @@ def _ended(found: StatusFacts) -> NextStep:
     run = found.run or (silent.run if silent is not None else found.newest)
     every = {each.state for each in found.statuses}
     states = {each.state for each in found.statuses if each.run == run}
-    if any(each.run != run for each in found.statuses):
+    others = {each.node for each in found.statuses if each.run != run}
+    if others.intersection(found.planned if run == found.newest else others):
         states.add(NodeState.UNTOUCHED)
     is_cut_off = silent is not None and silent.run == run
     is_well = NodeState.DONE in every and NodeState.UNDONE not in every
@@ -158,7 +160,8 @@ def _ended(found: StatusFacts) -> NextStep:
         if is_cut_off and NodeState.UNDONE not in every:
             return found.goes_on(Case.GO_ON, run)
     elif NodeState.UNDONE in states:
-        return found.step(Case.UNDONE, run, nodes=())
+        case = Case.UNDONE_IN_PART if NodeState.DONE in states else Case.UNDONE
+        return found.step(case, run, nodes=())
     elif is_cut_off or (NodeState.UNTOUCHED in states and (found.run or NodeState.DONE in states)):
         return found.goes_on(Case.GO_ON, run)
     return step(Case.VERIFY if is_well else Case.DOCTOR)
