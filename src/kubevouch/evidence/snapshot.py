@@ -240,8 +240,8 @@ class Evidence:
     def maker(self) -> Maker | None:
         """The tool that created the cluster; None if kubeadm did, or if unknown.
 
-        Only kubeadm creates ConfigMap kubelet-config, and no node can write it. If it exists, signs
-        on Nodes do not count.
+        Only kubeadm creates ConfigMap kubelet-config, and no node can write it. If it exists, the
+        Nodes' labels and versions do not count.
         """
         config = self.kubelet_config
         is_absent = config.is_known and config.value is None

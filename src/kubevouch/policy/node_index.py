@@ -70,7 +70,7 @@ _Holders = dict[Value, str | set[str]]
 
 
 class NodeIndex:
-    """Which nodes claim each name and address. If several do, `others` reports the one added first.
+    """Which nodes claim each name and address. If several nodes do, `others` reports only the first of them that was added.
 
     Node names that differ only by case stay apart.
     """

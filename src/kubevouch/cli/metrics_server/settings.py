@@ -153,7 +153,7 @@ def _authority(flags: MetricsServerFlags) -> AuthorityPlace | None:
         expected = "expected a Secret and the names of the certificates, such as kube-system/authority:usage.kube-system.svc"
         raise UsageError(_AUTHORITY, repr(given), expected)
     if wrong := [each for each in for_names if ":" in each and parse_address(each) is None]:
-        expected = f"expected a name, or versions of the metrics API: {', '.join(METRICS_VERSIONS)}"
+        expected = f"expected a DNS name or address, or versions of the metrics API: {', '.join(METRICS_VERSIONS)}"
         raise UsageError(_AUTHORITY, ", ".join(wrong), expected)
     # HPAs read the first name: the server does not start without it.
     api_services = tuple(

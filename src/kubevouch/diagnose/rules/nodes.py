@@ -79,7 +79,7 @@ def clock_skew(evidence: Evidence) -> Iterator[Finding]:
         + named([f"{name} is {said[name]}" for name in sorted(skews)]),
         subjects=sorted(skews),
         proofs=[
-            api_proof(name, f"its Lease is dated {said[name]}", evidence.leases)
+            api_proof(name, f"its Lease's renewTime is {said[name]}", evidence.leases)
             for name in sorted(skews)
         ],
         severity=Severity.WARNING if worst <= _SKEW_ERROR else None,

@@ -14,7 +14,7 @@ from kubevouch.rollout.decide.transaction import LONGEST_SCRIPT, UNDONE_BEFORE
 
 
 def about_to_be_armed(node: str, run: str, now: datetime, switch: float) -> ArmedNode:
-    """The entry for a node that is about to set its switch. switch: seconds until the switch fires."""
+    """The Lease's entry for a node that is about to set its dead-man's switch. switch: seconds until that fires."""
     return ArmedNode(run, node, now + timedelta(seconds=switch + LONGEST_SCRIPT))
 
 
