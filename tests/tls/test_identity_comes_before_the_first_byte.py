@@ -83,15 +83,6 @@ async def test_another_node_gets_not_one_byte_from_aiohttp(
     assert "the certificate of node n1; n2 was dialled" in failure.text
 
 
-async def test_another_node_gets_not_one_byte_from_asyncio(
-    kubelet: ScriptedKubelet, authority: Authority
-) -> None:
-    with pytest.raises(IdentityRefused):
-        await asyncio.open_connection(ADDRESS, kubelet.port, ssl=vouching(authority, node("n2")))
-    await gone(kubelet)
-    assert kubelet.sent == b""
-
-
 @pytest.mark.parametrize(
     ("error", "why"),
     [
