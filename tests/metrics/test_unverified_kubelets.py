@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.kube.io.credentials import UserCredentials
-from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.scraping import ScrapeSettings
 from tests.metrics.conftest import ADDRESS, PATH, Cluster, Live, Page
+from tests.metrics.test_the_client_certificate import PairInFiles
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import SILENCE, Raw, Serve
 
@@ -23,23 +22,11 @@ def failure_of(cluster: Cluster, name: str) -> tuple[str, str]:
     return failure.reason, failure.text
 
 
-def client_certificate(cluster: Cluster, folder: Path) -> UserCredentials:
-    pair = cluster.authority.client("metrics-server")
-    (folder / "client.crt").write_bytes(pair.chain)
-    (folder / "client.key").write_bytes(pair.key)
-    user = User(
-        where="--kubelet-client-certificate",
-        client_certificate=str(folder / "client.crt"),
-        client_key=str(folder / "client.key"),
-    )
-    return UserCredentials(user, cluster.clock)
-
-
 @pytest.mark.parametrize("certified", [False, True])
 async def test_an_unverified_kubelet_is_asked_without_a_token_and_a_client_certificate(
     cluster: Cluster, tmp_path: Path, certified: bool
 ) -> None:
-    certificate = client_certificate(cluster, tmp_path) if certified else None
+    certificate = PairInFiles(cluster, tmp_path).read() if certified else None
     stranger = await cluster.add("n1", cluster.stranger("n1"))
     good = await cluster.add("n2")
     async with cluster.collecting(settings=EVERYWHERE, certificate=certificate) as collector:
