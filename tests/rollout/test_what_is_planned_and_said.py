@@ -17,7 +17,6 @@ from kubevouch.policy.claims import Claim, NameSource, as_address
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.assess import (
-    NodeFacts,
     assess,
     is_its_edit,
     plan_config_map,
@@ -37,7 +36,6 @@ from kubevouch.rollout.decide.intent import (
 )
 from kubevouch.rollout.decide.lineup import Lineup, TaskedNode
 from kubevouch.rollout.decide.machine import StartFiles
-from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
     ConfigMapPlan,
@@ -70,16 +68,8 @@ def assessed(
     address = next(a.address for a in seen.node.status.addresses if a.type == "InternalIP")
     known = as_address(address)
     assert known is not None
-    facts = NodeFacts(
-        node=seen.node,
-        need=need_of(seen.facts(csr_waits=csr_waits)),
-        domain="",
-        host_key="ssh-ed25519 SHA256:key",
-        confirmed={address: NameSource.SSH_HOST_KEY} if proven else {},
-        accepted=(),
-        flags=flags,
-    )
-    return assess(facts, alone(seen, ReservedNames(loopback=frozenset({known}))))
+    neighbours = alone(seen, ReservedNames(loopback=frozenset({known})))
+    return assess(seen.look(csr_waits=csr_waits, proven=proven), neighbours, flags=flags)
 
 
 def test_a_node_is_planned_with_what_it_needs_and_what_is_proven() -> None:

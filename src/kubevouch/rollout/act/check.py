@@ -20,11 +20,7 @@ from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.config_map import written_by
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.look import (
-    Look,
-    SeenOutside,
-    look_at_machine,
-)
+from kubevouch.rollout.act.look import SeenOutside, look_at_machine
 from kubevouch.rollout.act.node_facts import (
     asked_for_again_by_pod,
     client_certificates_of,
@@ -49,7 +45,8 @@ from kubevouch.rollout.decide.entitled import (
 from kubevouch.rollout.decide.gates import expected_metrics
 from kubevouch.rollout.decide.intent import why_not_applicable
 from kubevouch.rollout.decide.lineup import with_live_strata
-from kubevouch.rollout.decide.need import serves_its_own
+from kubevouch.rollout.decide.machine import StartFiles
+from kubevouch.rollout.decide.need import Look, serves_its_own
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
@@ -100,7 +97,7 @@ class CheckedNode:
     @property
     def survey(self) -> NodeSurvey:
         """The survey of the node's machine."""
-        return self.look.facts.survey
+        return self.look.survey
 
     @property
     def kubelet_started(self) -> datetime | None:
@@ -180,7 +177,7 @@ async def check(
     live = {node.name: node for node in nodes}
     outside = SeenOutside(served, csrs_by_node(csrs), metrics.flags, trust)
     seen = await _looks(plan, live, outside, failures, context)
-    names = names_with_word(names, word, [each.look.facts.files.cluster_domain for each in seen])
+    names = names_with_word(names, word, [StartFiles(each.survey).cluster_domain for each in seen])
     left = finished_only({each.plan.node: each.found for each in seen})
     more = tuple(LeftOut(node, why) for node, why in left.items())
     plan = without_nodes(plan, more)
@@ -232,7 +229,7 @@ async def _looks(
             look = await look_at_machine(live[node.node], outside, context, node)
         except NodeError as error:
             raise StoppedBefore(node.node, str(error), way=way_on(error)) from None
-        found = failures.get(node.node) or recheck(node, plan.run, look.facts)
+        found = failures.get(node.node) or recheck(node, plan.run, look)
         return CheckedNode(node, look, found)
 
     return tuple(await of_each(ordered(plan.nodes), seen, at_once=_AT_ONCE))
@@ -302,13 +299,13 @@ async def looked_at_again(
 
     Raises StoppedBefore if the node is no longer as planned, NodeError if it cannot be surveyed.
     """
-    plan, age = node.plan, context.clock.now() - node.look.facts.at
+    plan, age = node.plan, context.clock.now() - node.look.at
     if plan.change is not ChangeKind.BOOTSTRAP or age.total_seconds() < _FRESH:
         return node
     served = {each.node: each for each in reversed(await served_by(context, plan, trust))}
     outside = SeenOutside(served, {}, (), trust)
     look = await look_at_machine(live, outside, context, plan, confirms=False)
-    found = recheck(plan, run, look.facts)
+    found = recheck(plan, run, look)
     if found.state is not NodeState.UNTOUCHED:
         why = found.why or f"the node has changed since the check; {NEW_PLAN}"
         raise StoppedBefore(plan.node, why)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from ipaddress import ip_address
 
 import msgspec
@@ -18,7 +17,7 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import client_certificates_of, not_of_the_cluster
 from kubevouch.rollout.decide.by_pod import WrittenNode, not_the_pinned_one
 from kubevouch.rollout.decide.machine import another_host_key, not_the_machine
-from kubevouch.rollout.decide.need import MachineFacts
+from kubevouch.rollout.decide.need import Look
 from kubevouch.rollout.decide.own_csrs import Csrs, csr_waits
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
@@ -87,22 +86,6 @@ class SeenOutside:
     trust: TrustedRoots | None
 
 
-@dataclass(frozen=True)
-class Look:
-    """A survey of a machine, and the proofs of its addresses. asked: when the survey was requested. host: the host given to ssh.
-
-    confirmed: the proven addresses. host_key, known_as: the machine's ssh host key, and its name in
-    known_hosts; empty if the transport has no keys.
-    """
-
-    facts: MachineFacts
-    asked: datetime
-    host: str
-    host_key: str
-    known_as: str
-    confirmed: dict[str, NameSource]
-
-
 async def look_at_machine(
     node: Node,
     outside: SeenOutside,
@@ -130,17 +113,13 @@ async def look_at_machine(
         raise NodeUnreachable(node.name, why)
     values = [each.address for each in node.status.addresses] if confirms else []
     own = client_certificates_of(carried.answer)
-    facts = MachineFacts(
-        node=node.name,
-        machine_id=node.status.node_info.machine_id,
+    return Look(
+        node=node,
         survey=carried.answer,
+        asked=asked,
         at=at,
         served=outside.served.get(node.name),
         csr_waits=csr_waits(outside.csrs.get(node.name, ()), own),
-    )
-    return Look(
-        facts=facts,
-        asked=asked,
         host=host,
         host_key=carried.host_key or "",
         known_as=carried.known_as or "",

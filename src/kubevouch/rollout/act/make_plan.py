@@ -19,13 +19,21 @@ from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import claims_value
+from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.look import SeenOutside, hosts_of, look_at_machine
 from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
-from kubevouch.rollout.decide.assess import NodeFacts, assess_all, plan_config_map, readiness_notice
-from kubevouch.rollout.decide.entitled import NO_WORD, OperatorWord, names_with_word, shared_among
-from kubevouch.rollout.decide.need import need_of
+from kubevouch.rollout.decide.assess import assess_all, plan_config_map, readiness_notice
+from kubevouch.rollout.decide.entitled import (
+    NO_WORD,
+    Neighbours,
+    OperatorWord,
+    names_with_word,
+    shared_among,
+)
+from kubevouch.rollout.decide.machine import StartFiles
+from kubevouch.rollout.decide.need import Look
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import (
     ClusterBinding,
@@ -91,17 +99,18 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
         trust=evidence.trust.value,
     )
 
-    async def judged(node: Node) -> NodeFacts | LeftOut:
+    async def looked_at(node: Node) -> Look | LeftOut:
         if why := uncertain.get(node.name):
             return LeftOut(node.name, why, leads_on=LeadsOn.BY_SSH)
-        return await _judged(node, options, context, outside)
+        return await _looked_at(node, options.way.via, context, outside)
 
-    seen = await of_each(chosen, judged, at_once=_AT_ONCE)
-    surveyed = [each for each in seen if isinstance(each, NodeFacts)]
-    domains = [each.domain for each in surveyed]
+    seen = await of_each(chosen, looked_at, at_once=_AT_ONCE)
+    surveyed = [each for each in seen if isinstance(each, Look)]
+    domains = [StartFiles(each.survey).cluster_domain for each in surveyed]
     reserved = reserved_of(names_with_word(names, options.word, domains), nodes)
     shared = shared_among(nodes, {each.node.name: each.host_key for each in surveyed})
-    answers = assess_all(seen, nodes, reserved, shared)
+    neighbours = Neighbours(NodeIndex(nodes), reserved)
+    answers = assess_all(seen, neighbours, shared, options.accepted, outside.flags)
     planned = [each for each in answers if isinstance(each, NodePlan)]
     left_out = [each for each in answers if isinstance(each, LeftOut)]
     config_map, note = plan_config_map(evidence.kubelet_config, planned, left_out, nodes)
@@ -180,10 +189,10 @@ def _check_claimed(node: Node, value: str) -> None:
     raise UsageError(f"{node.name}={value}", "this value is not in the Node's status", expected)
 
 
-async def _judged(
-    node: Node, options: PlanOptions, context: RolloutContext, outside: SeenOutside
-) -> NodeFacts | LeftOut:
-    """Surveys the node. Returns what it needs and which names are proven, or why the plan leaves it out."""
+async def _looked_at(
+    node: Node, via: Via, context: RolloutContext, outside: SeenOutside
+) -> Look | LeftOut:
+    """Surveys the node, or returns why the plan leaves it out."""
     if node.status.node_info.operating_system not in ("", "linux"):
         why = f"it runs {node.status.node_info.operating_system}"
         return LeftOut(node.name, why, leads_on=LeadsOn.NOTHING)
@@ -196,20 +205,10 @@ async def _judged(
         seen = await look_at_machine(node, outside, context)
     except KubevouchError as error:
         return LeftOut(node.name, str(error), leads_on=way_on(error), host=hosts_of(node)[0])
-    if options.way.via == "ssh" and not seen.host_key:
+    if via == "ssh" and not seen.host_key:
         return LeftOut(node.name, "ssh does not show the node's host key")
     context.progress.step(node.name, "surveyed")
-    return NodeFacts(
-        node=node,
-        need=need_of(seen.facts),
-        domain=seen.facts.files.cluster_domain,
-        host_key=seen.host_key,
-        confirmed=seen.confirmed,
-        accepted=options.accepted.get(node.name, ()),
-        flags=outside.flags,
-        host=seen.host,
-        known_as=seen.known_as,
-    )
+    return seen
 
 
 def _current_run(evidence: Evidence) -> tuple[str, ...]:

@@ -203,9 +203,7 @@ def begun_before(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, A
     """The nodes that an earlier attempt of this run armed, by name."""
     run = checked.plan.run
     return {
-        each.plan.node: found_armed(
-            each.plan.node, run, each.survey, each.look.facts.at, timeouts.switch
-        )
+        each.plan.node: found_armed(each.plan.node, run, each.survey, each.look.at, timeouts.switch)
         for each in checked.nodes
         if each.state in BEGUN
     }

@@ -5,7 +5,7 @@ names are checked against the current state, or proven again.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -20,7 +20,7 @@ from kubevouch.rollout.decide.machine import (
     not_bound_by_operator,
     state_of_run,
 )
-from kubevouch.rollout.decide.need import MachineFacts, Rewrite, need_of
+from kubevouch.rollout.decide.need import Look, Rewrite, need_of
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.run_status import BEGUN, NodeState, stands_by
 
@@ -128,12 +128,10 @@ def _values(allowed: AllowedNames) -> frozenset[str]:
     return frozenset(claim.value for claim in (*allowed.names, *allowed.addresses))
 
 
-def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
+def recheck(planned: NodePlan, run: str, look: Look) -> Recheck:
     """This run's state on the node, by a survey."""
-    survey, record = facts.survey, state_of_run(facts.survey, run)
-    if has_restarted(record):
-        facts = replace(facts, started_with=planned.disk.content_sha256)
-    need = need_of(facts)
+    survey, record = look.survey, state_of_run(look.survey, run)
+    need = need_of(look, planned.disk.content_sha256 if has_restarted(record) else "")
     if isinstance(need, LeftOut):
         armed = {each.run.decode(errors="replace") for each in armed_runs(survey)}
         if need.armed_run and armed == {run} and planned.change is ChangeKind.BOOTSTRAP:
