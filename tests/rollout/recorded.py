@@ -246,6 +246,11 @@ def bent(node: NodePlan, /, **other: object) -> NodePlan:
     return msgspec.structs.replace(node, disk=msgspec.structs.replace(node.disk, **disk), **other)
 
 
+def tasked(name: str, stratum: str, **other: object) -> NodePlan:
+    """The plan of a node of which only the name, the stratum and the role count."""
+    return bent(_TASKED, node=name, stratum=stratum, **other)
+
+
 def plan_of(*nodes: NodePlan, **other: object) -> Plan:
     """A plan of these nodes, run 'abcd'."""
     plan = Plan(
@@ -262,3 +267,6 @@ def plan_of(*nodes: NodePlan, **other: object) -> Plan:
         config_map_note="",
     )
     return msgspec.structs.replace(plan, **other)
+
+
+_TASKED = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)

@@ -74,7 +74,7 @@ def said_of(seen: Recorded, node: NodePlan, found: NodeSurvey) -> Iterator[str]:
     yield untrusted_root(node, found)
     for ending in (not_changed(node, "cccc", "", found), changed_since(node, "cccc", found)):
         yield ending.why if ending else ""
-    armed = found_armed(node.node, RUN, found, seen.at, 240)
+    armed = found_armed(node.node, RUN, found, seen.at)
     assert abs(armed.due - seen.at) <= timedelta(seconds=2**33)
     yield from _planned_of(look)
     life = timedelta(days=1)

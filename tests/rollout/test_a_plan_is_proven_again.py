@@ -300,12 +300,10 @@ def test_the_config_map_waits_until_every_node_is_accounted_for() -> None:
         ),
     )
     mine = seen.node.name
-    assert not_accounted_for(plan, [mine], frozenset()) == ""
-    assert not_accounted_for(plan, [mine, "well"], frozenset({"well"})) == ""
-    assert "well is no longer healthy" in not_accounted_for(plan, [mine, "well"], frozenset())
-    assert "ill is left out of this plan" in not_accounted_for(
-        plan, [mine, "ill"], frozenset({"ill"})
-    )
-    assert "new is not in this plan" in not_accounted_for(plan, [mine, "new"], frozenset({"new"}))
-    many = not_accounted_for(plan, [mine, *"abcde"], frozenset())
+    ill_now = [LeftOut("well", "serves no certificate")]
+    assert not_accounted_for(plan, [mine, "well"], []) == ""
+    assert "well is no longer healthy" in not_accounted_for(plan, [mine, "well"], ill_now)
+    assert "ill is left out of this plan" in not_accounted_for(plan, [mine, "ill"], [])
+    assert "new is not in this plan" in not_accounted_for(plan, [mine, "new"], [])
+    many = not_accounted_for(plan, [mine, *"abcde"], [])
     assert many.endswith("; and 2 more")

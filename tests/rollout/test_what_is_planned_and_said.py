@@ -34,7 +34,7 @@ from kubevouch.rollout.decide.intent import (
     what_is_to_be_undone,
     why_not_applicable,
 )
-from kubevouch.rollout.decide.lineup import Lineup, TaskedNode
+from kubevouch.rollout.decide.lineup import Lineup
 from kubevouch.rollout.decide.machine import StartFiles
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
@@ -46,7 +46,7 @@ from kubevouch.rollout.decide.plan import (
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.x509 import read_certificates
 
-from .recorded import Recorded, bent, plan_of, planned, recorded
+from .recorded import Recorded, bent, plan_of, planned, recorded, tasked
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BOOTSTRAP, APPROVE = ChangeKind
@@ -322,7 +322,7 @@ def test_the_prompt_says_what_will_be_done_and_no_more(
 def test_the_order_says_who_may_be_unproven_beside_whom(count: int, said: str) -> None:
     """As `order.next_turn` does it: while a node waits for its sample the next one restarts."""
     stratum = "Debian 12, kubelet 1.34, amd64"
-    lines = in_which_order(Lineup(tuple(TaskedNode(f"w{i}", stratum) for i in range(count)), 60))
+    lines = in_which_order(Lineup(tuple(tasked(f"w{i}", stratum) for i in range(count)), 60))
     assert lines[-1] == said
 
 

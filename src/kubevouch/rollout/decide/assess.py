@@ -92,7 +92,7 @@ def assess(
 
 def readiness_notice(planned: Iterable[NodePlan]) -> tuple[str, ...]:
     """A notice about pods that become unready when a kubelet before 1.35 restarts (pkg/kubelet/prober/worker.go, prober_manager.go)."""
-    restarted = [each for each in planned if each.change is ChangeKind.BOOTSTRAP]
+    restarted = [each for each in planned if each.writes]
     old = sorted({each.kubelet_version for each in restarted if _is_before_1_35(each)})
     if not old:
         return ()
