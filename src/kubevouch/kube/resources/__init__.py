@@ -173,6 +173,14 @@ class ResourceAttributes(Narrow, frozen=True, kw_only=True):
     namespace: str = ""
     name: str = ""
 
+    def __str__(self) -> str:
+        """For an error, such as `get leases kube-system/a` or `create pods in namespace b`."""
+        resource = "/".join(filter(None, (self.resource, self.subresource)))
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        if self.name:
+            where = f" {'/'.join(filter(None, (self.namespace, self.name)))}"
+        return f"{self.verb} {resource}{where}"
+
     def body(self) -> dict[str, Any]:
         """The JSON for the API, without empty fields."""
         fields = {name: getattr(self, name) for name in ResourceAttributes.__struct_fields__}
