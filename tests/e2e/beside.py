@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .approver.installed import NAMESPACE
-from .cluster import Cluster, Running
-from .programs import CHECKOUT
+from .cluster import Cluster
+from .programs import CHECKOUT, Running
 
 _PARTS = ("00-namespace.yaml", "10-rbac.yaml", "20-recorded.yaml")
 

@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .cluster import Running
 from .fleet import (
     LONGEST,
     PROVEN,
@@ -23,6 +22,7 @@ from .fleet import (
 )
 from .hostile import SERVER, Hostile, manifest
 from .lab_cluster import LabNode
+from .programs import Running
 from .told import (
     ended,
     eventually,

@@ -96,7 +96,7 @@ def _tell(cluster: Cluster, image_reference: str, tmp_path: Path) -> None:
         print(f"{name}: {took[1]} s, largest gap of the prober {seconds:.2f} s")
 
     assert "serverTLSBootstrap: true" in config_map(cluster)
-    approved = [each["status"]["conditions"][0] for each in serving_requests(cluster)]  # type: ignore[index]
+    approved = [each["status"]["conditions"][0] for each in serving_requests(cluster)]
     assert [each["reason"] for each in approved] == ["KubevouchApprove"] * 4
     assert "no approver runs" in applied.out
 
@@ -131,8 +131,7 @@ def _the_next_certificates_are_approved(cluster: Cluster, image: str, probes: Pa
 
 def _csrs(cluster: Cluster) -> dict[str, Any]:
     """By name."""
-    found: list[Any] = list(serving_requests(cluster))
-    return {each["metadata"]["name"]: each for each in found}
+    return {each["metadata"]["name"]: each for each in serving_requests(cluster)}
 
 
 def _top_shows_every_node(cluster: Cluster) -> bool:

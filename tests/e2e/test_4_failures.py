@@ -207,5 +207,5 @@ def _started(node: Node) -> str:
 def test_no_request_of_those_runs_was_left_approved_without_use(expired: Cluster) -> None:
     """Approvals that were given while a node was changed stay in the API; nothing else was approved."""
     for each in serving_requests(expired):
-        for condition in each["status"].get("conditions", []):  # type: ignore[attr-defined]
+        for condition in each["status"].get("conditions", []):
             assert condition["reason"] == "KubevouchApprove"

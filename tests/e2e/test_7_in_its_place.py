@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from .bed_cluster import BedCluster
 from .cluster import Cluster
 from .documented import block, typed
 from .in_place import (
+    API_SERVICE,
     DEPLOYMENT,
     NAMESPACE,
     SELECTOR,
@@ -175,19 +175,13 @@ def _verified_by_the_api_server_and_back(cluster: BedCluster, their_revision: st
     wait_until_ready(cluster, 1)
     shown = typed(cluster.bed, block("### A verified APIService without Helm"), CHECKOUT)
     assert sum(each.name in shown for each in cluster.nodes) == 4, shown
-    spec = _api_service(cluster)
+    spec = cluster.get("apiservice", API_SERVICE)["spec"]
     assert (bool(spec["caBundle"]), spec.get("insecureSkipTLSVerify", False)) == (True, False)
     # The pod before, whose certificate nobody could verify, may still be ending.
     assert "KV609" not in findings(cluster.kubevouch("doctor", "-o", "json"))
     typed(cluster.bed, block("Back: the APIServices **first**", REVISION=their_revision), CHECKOUT)
-    spec = _api_service(cluster)
+    spec = cluster.get("apiservice", API_SERVICE)["spec"]
     assert (spec.get("caBundle"), spec["insecureSkipTLSVerify"]) == (None, True)
-
-
-def _api_service(cluster: Cluster) -> dict[str, Any]:
-    words = ("get", "apiservice", "v1beta1.metrics.k8s.io", "-o", "json")
-    spec: dict[str, Any] = json.loads(cluster.kubectl(*words).stdout)["spec"]
-    return spec
 
 
 def _revision(cluster: Cluster) -> str:
@@ -198,8 +192,7 @@ def _revision(cluster: Cluster) -> str:
 
 def _ours_that_wait(cluster: Cluster) -> str:
     """The name of a pod of the new image, once it runs."""
-    words = ("get", "pods", "-n", "kube-system", "-l", SELECTOR, "-o", "json")
-    for each in json.loads(cluster.kubectl(*words).stdout)["items"]:
+    for each in cluster.get("pods", "-n", "kube-system", "-l", SELECTOR)["items"]:
         running = each["status"].get("phase") == "Running"
         if running and "kubevouch" in each["spec"]["containers"][0]["image"]:
             return str(each["metadata"]["name"])
@@ -208,17 +201,7 @@ def _ours_that_wait(cluster: Cluster) -> str:
 
 def _told_to_end(cluster: Cluster, names: Container[str]) -> list[float]:
     """When each of these pods was, in whole seconds since 1970, by the events of their kubelets."""
-    words = (
-        "get",
-        "events",
-        "-n",
-        "kube-system",
-        "--field-selector",
-        "reason=Killing",
-        "-o",
-        "json",
-    )
-    found = json.loads(cluster.kubectl(*words).stdout)["items"]
+    found = cluster.get("events", "-n", "kube-system", "--field-selector=reason=Killing")["items"]
     return [
         datetime.fromisoformat(each["lastTimestamp"]).timestamp()
         for each in found

@@ -94,7 +94,7 @@ def test_a_run_that_was_stopped_and_goes_on_after_it_was_taken_over_writes_nothi
 def takes_over(cluster: Cluster, run: str) -> str:
     """Somebody else's run is the holder from now on: written as a Lease is taken, by kubectl. Returns how it calls itself."""
     identity, now = f"{run} on bob@elsewhere (1)", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-    found = json.loads(cluster.kubectl("get", *LEASE, "-o", "json").stdout)
+    found = cluster.get(*LEASE)
     taken = {"holderIdentity": identity, "acquireTime": now, "renewTime": now}
     number = {"leaseTransitions": found["spec"]["leaseTransitions"] + 1}
     patch = json.dumps({"spec": {**taken, **number}})

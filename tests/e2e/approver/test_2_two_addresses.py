@@ -1,6 +1,5 @@
 """A node of two InternalIPs, IPv4 and IPv6, told to its kubelet in kubeadm's way: --node-ip=a,b."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -41,8 +40,7 @@ def two_addresses(node: Node) -> Iterator[None]:
 
 
 def _internal(approver: InstalledApprover, node: Node) -> list[str]:
-    found = json.loads(approver.cluster.kubectl("get", "node", node.name, "-o", "json").stdout)
-    addresses = found["status"]["addresses"]
+    addresses = approver.cluster.get("node", node.name)["status"]["addresses"]
     return [each["address"] for each in addresses if each["type"] == "InternalIP"]
 
 
