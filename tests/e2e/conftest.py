@@ -10,7 +10,11 @@ import pytest
 
 from image import building
 from image.folders import Folders
-from tests.e2e.cluster import Cluster
+from real.bed import Bed
+from tests.e2e.bed_cluster import BedCluster
+from tests.e2e.cluster import Cluster, Node
+from tests.e2e.lab_cluster import lab
+from tests.e2e.told import armed
 
 _HERE = Path(__file__).parent
 
@@ -58,43 +62,30 @@ def forms(request: pytest.FixtureRequest) -> int:
 def chosen_cluster(config: pytest.Config, folder: Path) -> Iterator[Cluster]:
     """The bed, or a new lab in that folder."""
     if config.getoption("--cluster") == "lab":
-        from tests.e2e.lab_cluster import lab
-
         with lab(folder) as found:
             yield found
     else:
-        from real.bed import Bed
-        from tests.e2e.bed_cluster import BedCluster
-
         yield BedCluster(Bed.running())
 
 
 @pytest.fixture(scope="session")
-def control_plane_processes(cluster: Cluster) -> None:
-    """For what is done to the API server's own process, to etcd, or to packets on their way: a lab has none of these."""
-    from tests.e2e.bed_cluster import BedCluster
-
+def bed(cluster: Cluster) -> BedCluster:
+    """For what a lab has not: pods that run an image, an API server and etcd as processes, packets on their way that are cut."""
     if not isinstance(cluster, BedCluster):
-        pytest.skip(
-            "a lab's API server is no process of its own, has no etcd, and nothing cuts loopback"
-        )
+        pytest.skip("a lab's pods run no image, and its control plane no processes of its own")
+    return cluster
 
 
 @pytest.fixture(scope="session")
-def built_image(cluster: Cluster) -> building.Image:
+def built_image(bed: BedCluster) -> building.Image:
     """The container image of this checkout, built from the cache of packages and layers; for the bed's pods only."""
-    from tests.e2e.bed_cluster import BedCluster
-
-    if not isinstance(cluster, BedCluster):
-        pytest.skip("a lab's pods run no image")
+    del bed
     return building.build(Folders.of(os.environ))
 
 
 @pytest.fixture(scope="session")
 def image_reference(cluster: Cluster, request: pytest.FixtureRequest) -> str:
     """The image by its digest, as a pod on any node may name it. A lab's pods run this checkout, whatever they name."""
-    from tests.e2e.bed_cluster import BedCluster
-
     if not isinstance(cluster, BedCluster):
         return "registry.example.com/kubevouch@sha256:" + "4f" * 32
     built: building.Image = request.getfixturevalue("built_image")
@@ -106,6 +97,20 @@ def expired(cluster: Cluster) -> Cluster:
     """Every kubelet serves an expired certificate that it has made itself."""
     cluster.state("expired")
     return cluster
+
+
+@pytest.fixture
+def workers(expired: Cluster) -> Iterator[tuple[Node, ...]]:
+    """Those of that cluster. On none is a run left armed after the test."""
+    yield expired.workers
+    for run in {run for node in expired.workers for run in armed(node)}:
+        expired.kubevouch("undo", run, "--yes")
+
+
+@pytest.fixture
+def worker(workers: tuple[Node, ...]) -> Node:
+    """One of them."""
+    return workers[0]
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,8 @@
 
 import json
 import shlex
-import threading
 import time
-from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Container, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -28,6 +25,7 @@ from .in_place import (
     set_image,
     wait_until_ready,
 )
+from .load import Asked, under_load
 from .programs import CHECKOUT
 from .told import (
     ended,
@@ -37,57 +35,8 @@ from .told import (
     plan,
 )
 
-_ASKING = 3
 _SYNCED = 3.0
 """Seconds from the moment when an EndpointSlice says so until no new connection goes there (kube-proxy's own pace)."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One `kubectl top nodes`. failure: what it said where it failed. holes: its lines of nodes without usage."""
-
-    began: float
-    failure: str
-    holes: str = ""
-
-
-@dataclass
-class Load:
-    """What several have asked, over and over."""
-
-    asked: list[Asked] = field(default_factory=list)
-
-    @property
-    def failures(self) -> list[Asked]:
-        return [each for each in self.asked if each.failure]
-
-    @property
-    def holes(self) -> list[Asked]:
-        return [each for each in self.asked if each.holes]
-
-
-@contextmanager
-def under_load(cluster: Cluster) -> Iterator[Load]:
-    load, stop = Load(), threading.Event()
-
-    def ask() -> None:
-        while not stop.is_set():
-            began = time.monotonic()
-            ran = cluster.kubectl("top", "nodes", "--no-headers", check=False, seconds=120)
-            failure = "" if ran.returncode == 0 else ran.stderr or "it failed"
-            holes = "".join(each for each in ran.stdout.splitlines() if "<unknown>" in each)
-            load.asked.append(Asked(began, failure, holes))
-
-    threads = [threading.Thread(target=ask) for _ in range(_ASKING)]
-    for each in threads:
-        each.start()
-    try:
-        eventually(lambda: len(load.asked) >= _ASKING, "the first answers")
-        yield load
-    finally:
-        stop.set()
-        for each in threads:
-            each.join()
 
 
 @pytest.mark.long_on_the_bed
@@ -123,11 +72,10 @@ def test_a_replica_ends_while_somebody_asks(cluster: Cluster, image_reference: s
 
 @pytest.mark.long
 def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
-    cluster: Cluster, image_reference: str, tmp_path: Path
+    bed: BedCluster, image_reference: str, tmp_path: Path
 ) -> None:
     """By the docs alone: the image first, then `apply`, then the flag. Nobody who asks is ever left without an answer."""
-    if not isinstance(cluster, BedCluster):
-        pytest.skip("a lab has no metrics server that verifies nothing")
+    cluster = bed
     cluster.state("expired")
     theirs, flag = container_of(cluster)["image"], "--kubelet-insecure-tls"
     with in_place(cluster, theirs, arguments=[flag]):

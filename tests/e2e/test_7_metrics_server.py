@@ -18,8 +18,8 @@ from tests.support.authority import Authority
 
 from .cluster import Cluster
 from .in_place import API_SERVICE, other_server_away, wait_until_available
+from .load import under_load
 from .programs import Running
-from .test_7_in_its_place import under_load
 from .told import ended, eventually, names
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "metrics-server"

@@ -28,14 +28,12 @@ PATIENT = 90.0
 
 
 @pytest.fixture(scope="module")
-def second(cluster: Cluster) -> Iterator[Node]:
+def second(bed: BedCluster) -> Iterator[Node]:
     """The node of the second control plane."""
-    if not isinstance(cluster, BedCluster):
-        pytest.skip("a lab has one control plane")
-    cluster.state("healthy")
-    with cluster.bed.second_control_plane() as node:
+    bed.state("healthy")
+    with bed.bed.second_control_plane() as node:
         yield node
-    cluster.state("healthy")
+    bed.state("healthy")
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,13 @@ def ended(cluster: Cluster, code: int, *words: str, **how: Any) -> Ran:
     return ran
 
 
+def killed_at(cluster: Cluster, path: Path, text: str, *words: str) -> None:
+    """`apply`, killed without a chance to say anything once that text is printed."""
+    running = cluster.start_kubevouch("apply", str(path), "--yes", "--soak", "1s", *words)
+    running.wait_for(text)
+    running.kill()
+
+
 def next_lines(ran: Ran) -> list[str]:
     """The commands that it names."""
     said = ran.out if re.search("^NEXT ", ran.out, re.MULTILINE) else ran.err
@@ -96,6 +103,14 @@ def kubelet_files(node: Node) -> dict[str, object]:
         for path, entry in node.tree(KUBELET, "/etc/kubernetes").items()
         if not path.lstrip(".").startswith(NOT_COMPARED) and not _UNFINISHED.fullmatch(path)
     }
+
+
+def armed(node: Node) -> list[str]:
+    """Runs whose switch may still put the node back."""
+    store = f"{KUBELET}/.kubevouch"
+    states = f"{store}/*/armed {store}/*/written {store}/*/restarted {store}/*/verified"
+    found = node.sh(f"ls {states} 2>/dev/null", check=False).stdout
+    return [line.split("/")[-2] for line in found.split()]
 
 
 def config_map(cluster: Cluster) -> str:

@@ -106,7 +106,7 @@ def test_a_leader_that_was_stopped_past_its_lease_writes_nothing_once_it_goes_on
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("control_plane_processes")
+@pytest.mark.usefixtures("bed")
 def test_an_api_server_that_starts_again_loses_no_csr(
     approver: InstalledApprover, site: Joining, crowd: list[SimulatedNode], now: datetime
 ) -> None:

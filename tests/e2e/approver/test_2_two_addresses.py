@@ -66,13 +66,10 @@ def _serves(address: str, wanted: set[str]) -> bool:
 
 @pytest.mark.long
 def test_a_second_address_waits_for_the_operator_and_is_then_served_at_both(
-    approver: InstalledApprover, site: Joining
+    bed: BedCluster, approver: InstalledApprover, site: Joining
 ) -> None:
     """The pin has the first one only: what a kubelet says of itself later is no reason to approve."""
-    cluster = approver.cluster
-    if not isinstance(cluster, BedCluster):
-        pytest.skip("a machine of a lab has its addresses for good: `lab up --ip-family dual`")
-    node = cluster.bed.workers[0]
+    cluster, node = bed, bed.workers[0]
     both = [node.address, SECOND]
     try:
         with two_addresses(node):
