@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,29 +42,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             each.add_marker(elsewhere)
 
 
-@pytest.fixture(scope="session")
-def cluster(
+def chosen_cluster(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    """The one of the tests that tidy up after themselves."""
-    with chosen_cluster(request.config, tmp_path_factory.mktemp("lab")) as found:
-        yield found
+    """The bed, or a new lab."""
+    if request.config.getoption("--cluster") == "lab":
+        with lab(tmp_path_factory.mktemp("lab")) as found:
+            yield found
+    else:
+        yield BedCluster(Bed.running())
+
+
+cluster = pytest.fixture(scope="session")(chosen_cluster)
+"""The one of the tests that tidy up after themselves."""
 
 
 @pytest.fixture
 def forms(request: pytest.FixtureRequest) -> int:
     """How many hostile CSRs the approver is shown."""
     return int(request.config.getoption("--forms"))
-
-
-@contextmanager
-def chosen_cluster(config: pytest.Config, folder: Path) -> Iterator[Cluster]:
-    """The bed, or a new lab in that folder."""
-    if config.getoption("--cluster") == "lab":
-        with lab(folder) as found:
-            yield found
-    else:
-        yield BedCluster(Bed.running())
 
 
 @pytest.fixture(scope="session")
@@ -92,11 +87,13 @@ def image_reference(cluster: Cluster, request: pytest.FixtureRequest) -> str:
     return cluster.bed.load_image(built.archive)
 
 
-@pytest.fixture
-def expired(cluster: Cluster) -> Cluster:
+def expired_cluster(cluster: Cluster) -> Cluster:
     """Every kubelet serves an expired certificate that it has made itself."""
     cluster.state("expired")
     return cluster
+
+
+expired = pytest.fixture(expired_cluster)
 
 
 @pytest.fixture

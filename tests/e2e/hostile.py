@@ -16,6 +16,8 @@ from cryptography.x509.oid import NameOID
 from tests.support.csr_template import CsrTemplate, new_csr
 from tests.support.requests import request
 
+from .cluster import Cluster
+
 SERVER = ("digital signature", "server auth")
 
 
@@ -60,11 +62,22 @@ def csr_body(name: str, pem: bytes, usages: Sequence[str], signer: str) -> dict[
     }
 
 
-def manifest(
-    name: str, pem: bytes, usages: Sequence[str], signer: str = "kubernetes.io/kubelet-serving"
-) -> str:
+def manifest(name: str, pem: bytes, usages: Sequence[str], signer: str) -> str:
     """The object, as kubectl creates it."""
     return json.dumps(csr_body(name, pem, usages, signer))
+
+
+def ask(
+    cluster: Cluster,
+    name: str,
+    pem: bytes,
+    usages: Sequence[str] = SERVER,
+    signer: str = "kubernetes.io/kubelet-serving",
+    **how: Any,
+) -> None:
+    """Creates that CSR. how: as Cluster.kubectl has it."""
+    asked = manifest(name, pem, usages, signer)
+    cluster.kubectl("create", "-f", "-", stdin=asked, **how)
 
 
 def two_requests(node: str, address: str, hidden: tuple[str, ...]) -> bytes:

@@ -1,7 +1,6 @@
 """From metrics-server 0/3 to `kubectl top`, on a cluster whose kubelets' certificates have expired; and eleven months later."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,14 +27,8 @@ from .told import (
     serving_requests,
 )
 
-
-@pytest.fixture(scope="session")
-def cluster(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
-    """Of labs one of its own: each stop of a kubelet is counted, also one that an earlier test would have left to come."""
-    with chosen_cluster(request.config, tmp_path_factory.mktemp("story")) as untouched:
-        yield untouched
+cluster = pytest.fixture(scope="session")(chosen_cluster)
+"""Of labs one of its own: each stop of a kubelet is counted, also one that an earlier test would have left to come."""
 
 
 @pytest.mark.as_the_version_is

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from .cluster import Cluster
-from .hostile import SERVER, Hostile, manifest
+from .hostile import Hostile, ask
 from .thief import Thief
 from .told import csrs_of, ended, eventually, is_approved, serving_requests, status_of_csr
 
@@ -26,8 +26,7 @@ def test_the_list_that_was_read_proves_a_thief_and_one_of_a_node_is_approved(
     allow = ("--allow", f"{node.name}={node.address}", "--allow", f"{node.name}={node.name}")
     thief = Thief.of(cluster, node, tmp_path)
     pem = Hostile("").pem(node.name, node.address)
-    asked = manifest("thief-serving", pem, SERVER)
-    cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=thief.kubeconfig)
+    ask(cluster, "thief-serving", pem, kubeconfig=thief.kubeconfig)
     try:
         for words in (("explain", "thief-serving"), ("approve", "thief-serving", "--yes")):
             ran = ended(cluster, 1, "csr", *words, *allow)
@@ -38,7 +37,7 @@ def test_the_list_that_was_read_proves_a_thief_and_one_of_a_node_is_approved(
 
         # Once nobody can tell any more who borrowed it, it is one of two, and the operator says which.
         cluster.state("pending")
-        cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=thief.kubeconfig, check=False)
+        ask(cluster, "thief-serving", pem, kubeconfig=thief.kubeconfig, check=False)
         signer = "spec.signerName=kubernetes.io/kube-apiserver-client-kubelet"
         cluster.kubectl("delete", "csr", "--field-selector", signer)
         waits = [each["metadata"]["name"] for each in csrs_of(cluster, node) if not each["status"]]

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.program import Ran
 
 from .cluster import Cluster
-from .hostile import SERVER, Hostile, manifest
+from .hostile import Hostile, ask
 from .thief import Thief
 from .told import (
     by_address,
@@ -36,17 +36,13 @@ def test_a_stolen_identity_gets_no_second_certificate_and_holds_up_nobody(
     thief, asked, over = Thief.of(cluster, node, tmp_path), ["thief-serving-0"], threading.Event()
     pem = Hostile("").pem(node.name, node.address)
 
-    def ask() -> None:
-        made = manifest(asked[-1], pem, SERVER)
-        cluster.kubectl("create", "-f", "-", stdin=made, kubeconfig=thief.kubeconfig)
-
     def ask_on() -> None:
         while not over.wait(0.5):
             asked.append(f"thief-serving-{len(asked)}")
-            ask()
+            ask(cluster, asked[-1], pem, kubeconfig=thief.kubeconfig)
 
     try:
-        ask()
+        ask(cluster, asked[-1], pem, kubeconfig=thief.kubeconfig)
         asking = threading.Thread(target=ask_on)
         asking.start()
         try:
@@ -141,8 +137,7 @@ def test_a_plan_changed_by_hand_gives_no_worker_the_api_servers_address(
     kubeconfig = cluster.node_kubeconfig(node, tmp_path)
     pem = Hostile("", addresses=(node.address, cluster.master.address)).pem(node.name, node.address)
     try:
-        asked = manifest("thief-serving", pem, SERVER)
-        cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=kubeconfig)
+        ask(cluster, "thief-serving", pem, kubeconfig=kubeconfig)
         ran = ended(cluster, 4, "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s")
         assert "its ssh host key answered there) no longer holds" in ran.out + ran.err, ran
         allow = ("--allow", f"{node.name}={cluster.master.address}")

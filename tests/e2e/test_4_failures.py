@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from .cluster import Cluster, Node
+from .conftest import expired_cluster
 from .told import (
     KUBELET,
     config_map,
@@ -23,11 +24,8 @@ from .told import (
 UNIT = "/etc/systemd/system/kubelet.service.d/99-broken.conf"
 
 
-@pytest.fixture(scope="module")
-def expired(cluster: Cluster) -> Cluster:
-    """Every test of this file leaves its node as it was."""
-    cluster.state("expired")
-    return cluster
+expired = pytest.fixture(scope="module")(expired_cluster)
+"""Every test of this file leaves its node as it was."""
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from .fleet import (
     probed,
     run_of,
 )
-from .hostile import SERVER, Hostile, manifest
+from .hostile import Hostile, ask
 from .lab_cluster import LabCluster, lab
 from .programs import Running
 from .put_back import UNDONE, met, put_back
@@ -109,8 +109,7 @@ def test_a_node_that_asks_for_an_address_that_is_not_its_own(fleet: Fleet) -> No
         own = datetime.fromisoformat(fleet.newest_csr(node)["metadata"]["creationTimestamp"])
         eventually(lambda: datetime.now(UTC) - own > timedelta(seconds=1), "the next second")
         asked.append(f"{NAME}-{len(asked)}")
-        words = ("create", "-f", "-")
-        fleet.cluster.kubectl(*words, stdin=manifest(asked[-1], pem, SERVER), kubeconfig=kubeconfig)
+        ask(fleet.cluster, asked[-1], pem, kubeconfig=kubeconfig)
         once_said(running, (f"waits for approval by the policy ({asked[-1]} is held: ", UNDONE))
         fleet.cluster.start_controller_manager()
 

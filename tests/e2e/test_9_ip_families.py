@@ -13,7 +13,7 @@ from tests.support.own_network import own_network
 
 from .beside import account, approving, without_its_pods
 from .cluster import Cluster
-from .hostile import SERVER, Hostile, manifest
+from .hostile import Hostile, ask
 from .lab_cluster import LabCluster, lab
 from .test_9_approver import list_in_the_inventory
 from .told import (
@@ -76,8 +76,7 @@ def test_the_approver_approves_all_addresses_of_a_node_and_no_other(
             ("of-services", other.site.service_addresses[-1]),
         ):
             wanted = Hostile("", addresses=(*node.host.addresses, foreign))
-            asked = manifest(name, wanted.pem(node.name, node.address), SERVER)
-            other.kubectl("create", "-f", "-", stdin=asked, kubeconfig=kubeconfig)
+            ask(other, name, wanted.pem(node.name, node.address), kubeconfig=kubeconfig)
             approver.wait_for(f'"Held" csr="{name}"')
     for csr in serving_requests(other):
         _is_the_nodes_own(other, csr)

@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 
 from real.node import Node
+from tests.e2e.approver.conftest import where_nodes_join
 from tests.e2e.approver.installed import (
     NAME,
     NAMESPACE,
@@ -16,7 +17,7 @@ from tests.e2e.approver.installed import (
     installed,
     takes_its_next_certificate,
 )
-from tests.e2e.approver.simulated import Joining, SimulatedNode, joining
+from tests.e2e.approver.simulated import Joining, SimulatedNode, burst
 
 from .bed_cluster import BedCluster
 from .cluster import Cluster
@@ -43,12 +44,7 @@ def approver(cluster: Cluster, second: Node, image_reference: str) -> Iterator[I
         yield made
 
 
-@pytest.fixture(scope="module")
-def site(
-    approver: InstalledApprover, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Joining]:
-    with joining(approver.cluster, tmp_path_factory.mktemp("simulated")) as made:
-        yield made
+site = pytest.fixture(scope="module")(where_nodes_join)
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +71,6 @@ def test_the_second_control_planes_own_kubelet_gets_its_next_certificate(
     takes_its_next_certificate(second)
 
 
-def _asking(nodes: list[SimulatedNode]) -> list[str]:
-    with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(lambda node: node.ask(), nodes))
-
-
 @contextmanager
 def _drained(cluster: Cluster, node: str) -> Iterator[None]:
     """As an operator does it before a reboot."""
@@ -96,7 +87,7 @@ def test_a_drain_of_the_leaders_node_ends_and_no_csr_is_lost(
 ) -> None:
     leader, former = approver.leader(), approver.holder()
     with ThreadPoolExecutor(1) as beside:
-        asking = beside.submit(_asking, crowd)
+        asking = beside.submit(burst, crowd)
         with _drained(approver.cluster, leader.node):
             asked = asking.result()
             for name in asked:
@@ -115,10 +106,10 @@ def test_one_of_two_api_servers_goes_away_and_no_csr_is_lost(
 ) -> None:
     """Whichever of them the pods were connected to: the other one answers."""
     manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml"
-    asked = _asking(crowd[:10])
+    asked = burst(crowd[:10])
     second.sh(f"mv {manifest} /root/; pkill -KILL -x kube-apiserver")
     try:
-        asked += _asking(crowd[10:])
+        asked += burst(crowd[10:])
         for name in asked:
             site.approved(name, seconds=PATIENT)
     finally:

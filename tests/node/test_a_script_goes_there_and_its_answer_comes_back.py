@@ -76,22 +76,6 @@ async def test_a_script_that_hangs_is_killed_with_its_children(
         _reap(int(pids.read_text()))
 
 
-async def test_a_cancelled_caller_leaves_no_process(local: Local, tmp_path: Path) -> None:
-    pids = tmp_path / "pids"
-    task = asyncio.create_task(
-        local.run_script(
-            "node-1", script(f"echo $$ >{pids}.new; mv {pids}.new {pids}; sleep 1000"), timeout=900
-        )
-    )
-    while not pids.exists():
-        await asyncio.sleep(0.02)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    with pytest.raises(ProcessLookupError):
-        _reap(int(pids.read_text()))
-
-
 def _reap(pid: int) -> None:
     """Raises ProcessLookupError when the process is gone or only a zombie is left of it."""
     os.kill(pid, 0)
