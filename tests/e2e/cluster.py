@@ -138,6 +138,18 @@ class Cluster(Protocol):
         """What `kubectl get` prints of these, as JSON."""
         return json.loads(self.kubectl("get", *words, "-o", "json").stdout)
 
+    def rolled_out(self, deployment: str, namespace: str, seconds: int = 300) -> None:
+        """Waits until all of its pods are of the newest template, and ready."""
+        words = (
+            "rollout",
+            "status",
+            f"deployment/{deployment}",
+            "-n",
+            namespace,
+            f"--timeout={seconds}s",
+        )
+        self.kubectl(*words, seconds=seconds + 10)
+
     def ssh_words(self) -> tuple[str, ...]:
         """The words of `apply` that make ssh reach the nodes."""
 
@@ -152,7 +164,11 @@ class Cluster(Protocol):
     def user(self, name: str, folder: Path) -> Path:
         """A kubeconfig of a new user without any right."""
         self.kubectl("create", "serviceaccount", name, "-n", "default")
-        token = self.kubectl("create", "token", name, "-n", "default", "--duration=2h").stdout
+        return self.account(name, "default", folder)
+
+    def account(self, name: str, namespace: str, folder: Path) -> Path:
+        """A kubeconfig with a token of that service account."""
+        token = self.kubectl("create", "token", name, "-n", namespace, "--duration=2h").stdout
         return self.kubeconfig_with(folder, name, f"--token={token.strip()}")
 
     def bind(self, manifest: str, role: str, user: str) -> None:

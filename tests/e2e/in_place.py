@@ -111,12 +111,6 @@ def set_image(cluster: Cluster, image: str) -> None:
     cluster.kubectl(*words, f"{DEPLOYMENT}={image}")
 
 
-def rolled_out(cluster: Cluster) -> None:
-    """All of its pods are of the newest template, and ready."""
-    words = ("rollout", "status", f"deployment/{DEPLOYMENT}", "-n", NAMESPACE, "--timeout=300s")
-    cluster.kubectl(*words, seconds=310)
-
-
 def _replace(cluster: Cluster, container: dict[str, Any], replicas: int) -> None:
     """All pods at once: while no kubelet is trusted none becomes ready, and a roll-out would wait for ever."""
     place = (DEPLOYMENT, "-n", NAMESPACE)

@@ -71,10 +71,7 @@ def _tell(cluster: Cluster, image_reference: str, tmp_path: Path) -> None:
         applied = ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
         verified = cluster.kubevouch("verify", "--wait", "2m")
     assert verified.code == 0, verified
-    cluster.kubectl(
-        *("rollout", "status", "-n", "kube-system", "deployment/metrics-server", "--timeout=300s"),
-        seconds=310,
-    )
+    cluster.rolled_out("metrics-server", "kube-system")
     assert ready_metrics_servers(cluster) == "3/3"
     assert [(each.name, each.restarts) for each in pods(cluster)] == servers
     # A metrics server is ready with the usage of one node; it has the others' within a scrape or two.

@@ -21,7 +21,6 @@ from .in_place import (
     in_place,
     pods,
     ready_addresses,
-    rolled_out,
     set_image,
     wait_until_ready,
 )
@@ -93,14 +92,14 @@ def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
             path = tmp_path / "plan.json"
             plan(cluster, path)
             ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
-            rolled_out(cluster)
+            cluster.rolled_out(DEPLOYMENT, NAMESPACE)
 
             doctor = cluster.kubevouch("doctor", "-o", "json")
             (left,) = [f for f in json.loads(doctor.out)["findings"] if f["code"] == "KV116"]
             program, *words = shlex.split(left["next"])
             assert program == "kubectl"
             cluster.kubectl(*words)
-            rolled_out(cluster)
+            cluster.rolled_out(DEPLOYMENT, NAMESPACE)
             assert flag not in container_of(cluster)["args"]
             assert "KV116" not in findings(cluster.kubevouch("doctor", "-o", "json"))
         assert cluster.kubevouch("verify", "--wait", "2m").code == 0

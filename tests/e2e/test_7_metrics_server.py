@@ -69,7 +69,7 @@ def served(
     running = cluster.start_kubevouch(
         "metrics-server",
         "run",
-        f"--kubeconfig={_account(cluster, folder)}",
+        f"--kubeconfig={cluster.account(NAME, NAMESPACE, folder)}",
         *pair,
         "--secure-port=0",
         "--metric-resolution=10s",
@@ -100,17 +100,6 @@ def write_pair(folder: Path) -> None:
     pair = authority.serving(f"{NAME}.{NAMESPACE}.svc", "127.0.0.1")
     for name, content in {"ca": authority.pem, "crt": pair.chain, "key": pair.key}.items():
         (folder / f"server.{name}").write_bytes(content)
-
-
-def _account(cluster: Cluster, folder: Path) -> Path:
-    """A kubeconfig of the manifest's ServiceAccount."""
-    path = folder / "kubeconfig"
-    path.write_text(cluster.kubectl("config", "view", "--raw", "--flatten", "--minify").stdout)
-    words = ("create", "token", NAME, "-n", NAMESPACE, "--duration=2h")
-    token = cluster.kubectl(*words).stdout.strip()
-    cluster.kubectl("config", "set-credentials", NAME, f"--token={token}", kubeconfig=path)
-    cluster.kubectl("config", "set-context", "--current", f"--user={NAME}", kubeconfig=path)
-    return path
 
 
 @pytest.mark.as_the_version_is

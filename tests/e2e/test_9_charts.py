@@ -329,11 +329,9 @@ def test_a_second_rendering_that_is_applied_takes_nothing_from_who_asks(
         for _ in range(2)
     )
     assert first == second
-    deployment = f"deployment/{RELEASE}"
-    rolled_out = ("rollout", "status", deployment, "-n", SPACE, "--timeout=240s")
     try:
         bed.kubectl("apply", "-f", "-", stdin=first)
-        bed.kubectl(*rolled_out, seconds=250)
+        bed.rolled_out(RELEASE, SPACE, 240)
         _top(bed)
         authority = _authority(bed)
         with under_load(bed, askers=1) as load:
@@ -341,8 +339,8 @@ def test_a_second_rendering_that_is_applied_takes_nothing_from_who_asks(
                 load.meanwhile = " ".join(words)
                 bed.kubectl(*words, "-f", "-", stdin=second)
             load.meanwhile = "rollout restart"
-            bed.kubectl("rollout", "restart", deployment, "-n", SPACE)
-            bed.kubectl(*rolled_out, seconds=250)
+            bed.kubectl("rollout", "restart", f"deployment/{RELEASE}", "-n", SPACE)
+            bed.rolled_out(RELEASE, SPACE, 240)
         assert len(load.asked) > 20
         assert load.failures == []
         assert _authority(bed) == authority

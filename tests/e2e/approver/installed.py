@@ -25,8 +25,6 @@ GRANTED = in_short(rights(objects("10-rbac.yaml")) | REVIEWS)
 NETWORK = "192.168.96.0/20"
 """Where simulated nodes of the rule for new nodes are. Nobody answers there, and that is said at once."""
 
-_READY = ("rollout", "status", f"deployment/{NAME}", "-n", NAMESPACE, "--timeout=300s")
-
 
 @dataclass(frozen=True)
 class ApproverPod:
@@ -86,7 +84,7 @@ class InstalledApprover:
         words = ("scale", "deployment", NAME, "-n", NAMESPACE, f"--replicas={replicas}")
         self.cluster.kubectl(*words)
         try:
-            self.cluster.kubectl(*_READY, seconds=310)
+            self.cluster.rolled_out(NAME, NAMESPACE)
         except AssertionError as error:
             error.add_note(self._told())
             raise
