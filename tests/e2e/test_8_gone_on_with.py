@@ -9,6 +9,7 @@ from .cluster import Cluster
 from .told import (
     ended,
     eventually,
+    killed_at,
     kubelet_files,
     plan,
     shows_as_cut_off,
@@ -20,11 +21,7 @@ pytestmark = pytest.mark.long_on_the_bed
 def killed_while_it_is_armed(cluster: Cluster, path: Path, gates: str = "5m") -> None:
     """Once its kubelet has been restarted and nothing is proven yet: no certificate is issued."""
     cluster.stop_controller_manager()
-    running = cluster.start_kubevouch(
-        "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", gates
-    )
-    running.wait_for("restarted")
-    running.kill()
+    killed_at(cluster, path, "restarted", "--gate-timeout", gates)
 
 
 def cut_off_while_it_is_armed(cluster: Cluster, path: Path) -> None:

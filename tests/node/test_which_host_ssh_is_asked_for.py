@@ -127,15 +127,8 @@ async def test_nothing_is_dialled_where_no_key_is_known(operator: Operator) -> N
     assert (
         f"known_hosts has no key for {UNKNOWN} (as [{UNKNOWN}]:{operator.port}), 127.0.0.1 " in told
     )
-    for hint in (
-        "does not resolve the name",
-        "HostName",
-        "--ssh-config FILE",
-        "ssh-keyscan",
-        "compare",
-        "/etc/ssh/ssh_host_",
-    ):
-        assert hint in told
+    hints = "does not resolve the name|HostName|--ssh-config FILE|ssh-keyscan|compare|/etc/ssh/ssh_host_"
+    assert [each for each in hints.split("|") if each not in told] == []
     assert operator.sshd.log() == before
 
 

@@ -26,6 +26,7 @@ from kubevouch.rollout.decide.pod import NAME
 from kubevouch.rollout.errors import StoppedBefore
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.status import StatusError
+from tests.node.conftest import Said, saying, script
 from tests.support.apiservers import PATIENT, access_to
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
@@ -42,20 +43,9 @@ needs_root = pytest.mark.skipif(
 )
 
 
-class Said(msgspec.Struct, frozen=True):
-    said: str
-
-
-def script(text: str) -> Script[Said]:
-    return Script(name="test", text=text, answer=Said)
-
-
-HELLO = script("""printf 'kubevouch-answer: {"said":"%s"}\\n' "hello of $(id -u)" """)
-LONG = script(
-    """printf 'kubevouch-answer: {"said":"%s"}\\n' "$(head -c 8000 /dev/urandom | base64 | tr -d '\\n')" """
-)
-TOO_LONG = script(
-    """printf 'kubevouch-answer: {"said":"%s"}\\n' "$(head -c 12000 /dev/urandom | base64 | tr -d '\\n')" """
+HELLO = saying("hello of $(id -u)")
+LONG, TOO_LONG = (
+    saying(rf"$(head -c {size} /dev/urandom | base64 | tr -d '\n')") for size in (8000, 12000)
 )
 
 

@@ -1,12 +1,8 @@
 """A plan of many nodes costs as much for each as a plan of few: in calls, which are the same on every machine."""
 
-import sys
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
-from types import FrameType
-from typing import Any
 
 import msgspec
 import pytest
@@ -23,6 +19,7 @@ from kubevouch.rollout.decide.machine import StartFiles
 from kubevouch.rollout.decide.need import Look, Rewrite, need_of
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.recheck import not_entitled_as_planned
+from tests.support.calls import calls
 from tests.support.stage import cluster_ca
 
 from .recorded import recorded
@@ -30,25 +27,6 @@ from .recorded import recorded
 FEW, MANY = 12, 96
 MOST_MORE = 1.05
 """Of calls a node, with eight times as many nodes. What goes through all of them for each has several times as many."""
-
-Counted = Counter[str]
-
-
-def calls(action: Callable[[], object]) -> Counted:
-    """How often each Python function was called."""
-    found: Counted = Counter()
-
-    def called(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call":
-            found[f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}"] += 1
-
-    before = sys.getprofile()
-    sys.setprofile(called)
-    try:
-        action()
-    finally:
-        sys.setprofile(before)
-    return found
 
 
 @cache
