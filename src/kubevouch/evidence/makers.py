@@ -1,7 +1,7 @@
 """Recognizes clusters that a tool other than kubeadm created, by signs on their Nodes. `makers.toml` lists the tools.
 
-A node can write most signs itself: its version, its OS image and many labels. So signs only select
-texts and prevent plans, and grant nothing. More than half of the Ready Nodes must have a sign, so
+A node can write most signs itself: its version, its OS image and many labels. So signs only decide
+which advice we print and whether we refuse a plan. They grant nothing. More than half of the Ready Nodes must have a sign, so
 that one node cannot prevent plans for the others.
 """
 
