@@ -132,7 +132,7 @@ class _Reading:
         return authority_of(found.chain, file.chain if file else (), ca)
 
     def _authority(self, use: CertificateUse, file: NodeFile) -> Iterator[FoundCertificate]:
-        """The first certificate, the only one that kubeadm reads, then any others that a rotation left."""
+        """The certificates in a CA's file: the first, which kubeadm reads, then any others, as during a rotation."""
         found = self._found(use, file, None)
         key = self.files.get(f"{AUTHORITIES[use]}.key")
         fault = ""

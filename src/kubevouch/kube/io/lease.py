@@ -57,7 +57,7 @@ class Election:
 
     name: the Lease's name. identity: unique to this process. report: called with each failure.
     changed: called when this process starts or stops leading. fit: whether this process may lead;
-    an unfit leader lets the Lease expire. rng: returns a random number in [0, 1).
+    if not, it neither takes nor renews the Lease. rng: returns a random number in [0, 1).
     """
 
     def __init__(
