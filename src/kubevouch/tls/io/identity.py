@@ -41,8 +41,8 @@ Check = Callable[[tuple[bytes, ...]], None]
 def vouch_first(context: ssl.SSLContext, check: Check | None = None) -> None:
     """Makes every new connection of this context unusable until its peer has passed the check.
 
-    check: the default for connections without their own check (`vouched_by`). If it is None,
-    those connections are refused. A check that raises any exception refuses the peer. Works for asyncio, aiohttp and
+    check: the default for connections without their own check (`vouched_by`). None refuses those
+    connections. Any exception in the check refuses the peer. Works for asyncio, aiohttp and
     everything else that uses `wrap_bio`; `wrap_socket` fails.
     """
 
