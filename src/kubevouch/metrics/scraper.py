@@ -7,10 +7,10 @@ restarted.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, ParamSpec, Protocol
+from typing import Final, ParamSpec
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
@@ -21,11 +21,11 @@ from kubevouch.kubelet.io.fetch import FetchFailed, KubeletClient
 from kubevouch.kubelet.io.names import LookUp, NameResolver, system_look_up
 from kubevouch.kubelet.io.time_limits import TimeLimits
 from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
-from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import LONGEST_PATH, METRICS_PATH, FleetNode
 from kubevouch.metrics.pages import LARGEST, Page, reading
 from kubevouch.metrics.quick_pages import PageForm, page_form, quick_page
 from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, ScrapeSettings
+from kubevouch.metrics.serving.instruments import ScrapeLog
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.metrics.wakeups import WakeUps
 from kubevouch.moments import next_moment, phase_of
@@ -40,42 +40,6 @@ _DELAY_A_NODE: Final = 0.008
 _SPREAD_AT_MOST: Final = 0.8
 _SCRAPES_FOR_USAGE: Final = 2
 _MOST_SCRAPES_AWAITED: Final = 3
-
-
-class ScrapeObserver(Protocol):
-    """Receives the events of scraping. Its exceptions are dropped, so they cannot end a scrape."""
-
-    def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
-        """Called after each scrape. failure: None if the scrape succeeded."""
-        ...
-
-    def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
-        """Called if a node reported pods that run on another node. This usage is not served."""
-        ...
-
-    def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
-        """Called if a page lacks CPU or memory of the node itself, or of some pods."""
-        ...
-
-    def doubted(self, node: FleetNode, doubt: str) -> None:
-        """Called when a scraped kubelet becomes unverified."""
-        ...
-
-    def restarted(self, node: FleetNode, error: BaseException | None) -> None:
-        """Called if a node's task died and is restarted. error: None if the task was cancelled from outside."""
-        ...
-
-    def removed(self, name: str) -> None:
-        """Called if a node has left the cluster."""
-        ...
-
-    def selects_nothing(self, node_selector: str) -> None:
-        """Called if no node in the first list matches --node-selector."""
-        ...
-
-    def watch_failed(self, resource: str, error: KubevouchError) -> None:
-        """Called if the watch of "nodes" or "pods" failed. It will be retried."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +62,8 @@ class KubeletAccess:
 class Scraper:
     """Scrapes the nodes that `put` adds and `remove` removes.
 
-    `kubelet.io.fetch` verifies each kubelet first.
+    `kubelet.io.fetch` verifies each kubelet first. observer: hears of each event. Its exceptions are
+    dropped, so they cannot end a scrape.
     """
 
     def __init__(
@@ -107,7 +72,7 @@ class Scraper:
         access: KubeletAccess,
         *,
         clock: Clock,
-        observer: ScrapeObserver,
+        observer: ScrapeLog,
         settings: ScrapeSettings,
     ) -> None:
         self._store = store
@@ -121,7 +86,8 @@ class Scraper:
         self._wake_ups = WakeUps(clock)
         self._trust: KubeletTrust | None = None
         self._followed: dict[str, _Followed] = {}
-        self._results: dict[str, ScrapeResult] = {}
+        self.results: dict[str, ScrapeResult] = {}
+        """The result of each node's last scrape, by its name."""
         self._ending = False
         self._first_put: float | None = None
         self._has_begun = False
@@ -132,11 +98,6 @@ class Scraper:
         now = self._clock.monotonic()
         due = min((each.due for each in self._followed.values()), default=now)
         return self._clock.now() - timedelta(seconds=max(0.0, now - due))
-
-    @property
-    def results(self) -> Mapping[str, ScrapeResult]:
-        """The result of each node's last scrape, by its name."""
-        return self._results
 
     @property
     def has_begun(self) -> bool:
@@ -158,9 +119,9 @@ class Scraper:
         if not followed.node.ready:
             return True
         name = followed.node.name
-        if followed.scrapes < _SCRAPES_FOR_USAGE or name not in self._results:
+        if followed.scrapes < _SCRAPES_FOR_USAGE or name not in self.results:
             return False
-        failed = bool(self._results[name].reason)
+        failed = bool(self.results[name].reason)
         enough = followed.scrapes >= _MOST_SCRAPES_AWAITED
         return enough or failed or self._store.node(name) is not None
 
@@ -191,7 +152,7 @@ class Scraper:
         """Removes a node and its row."""
         if (followed := self._followed.pop(name, None)) is not None and followed.task is not None:
             followed.task.cancel()
-        self._results.pop(name, None)
+        self.results.pop(name, None)
         self._store.remove_node(name)
         self._tell(self._observer.removed, name)
 
@@ -262,12 +223,12 @@ class Scraper:
         if failure is not None:
             self._store.record_failure(node.name)
         self._tell(self._observer.scraped, node, self._clock.monotonic() - began, failure)
-        before, now = self._results.get(node.name), self._clock.now()
+        before, now = self.results.get(node.name), self._clock.now()
         read_at: datetime | None = now
         if failure is not None:
             read_at = before.read_at if before is not None else None
         reason = failure.reason if failure else ""
-        self._results[node.name] = ScrapeResult(reason, now, read_at, followed.doubt)
+        self.results[node.name] = ScrapeResult(reason, now, read_at, followed.doubt)
         if followed.doubt and not (before and before.doubt):
             self._tell(self._observer.doubted, node, followed.doubt)
 

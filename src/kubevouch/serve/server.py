@@ -24,7 +24,6 @@ from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, response_in_pieces
 from kubevouch.serve.probes import NamedCheck, Probes, shutdown_check
-from kubevouch.serve.process import StopEvent
 from kubevouch.serve.tls_reload import TlsReloader, TlsSources
 from kubevouch.tls import joined
 
@@ -98,7 +97,7 @@ async def serve_part(
     *,
     part: ServerPart,
     registry: CollectorRegistry,
-    stop: StopEvent,
+    stop: asyncio.Event,
     ready: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Serves until `stop` is requested and the delay is over. Requests in progress still get an answer.
@@ -156,10 +155,10 @@ async def serve_part(
 
 
 def _routes(
-    part: ServerPart, registry: CollectorRegistry, log: Log, stop: StopEvent
+    part: ServerPart, registry: CollectorRegistry, log: Log, stop: asyncio.Event
 ) -> dict[str, Handler]:
     checks = {page: list(part.checks.get(page, ())) for page in _PAGES}
-    checks["readyz"].append(shutdown_check(lambda: stop.requested))
+    checks["readyz"].append(shutdown_check(stop.is_set))
     probes = Probes(checks, log)
     return {
         "/metrics": Exposition(registry, part.pages).answer,

@@ -177,7 +177,7 @@ def scrape_buckets(resolution: float) -> tuple[float, ...]:
 
 
 class ScrapeLog:
-    """A ScrapeObserver that writes log lines and counts scrapes.
+    """Hears of the events of scraping: writes log lines and counts scrapes.
 
     timeout: seconds for one scrape, for the log line about a time-out.
     """
