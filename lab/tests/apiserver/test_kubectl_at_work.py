@@ -4,9 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-import pytest
-
-from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, NODES, PODS
+from kubevouch_lab.apiserver.kinds import DEPLOYMENTS, NODES, PODS
 from lab.tests.apiserver.bench import Bench
 from lab.tests.bodies import deployment, pod
 from lab.tests.kubectl import PATIENT
@@ -123,17 +121,6 @@ async def test_secrets_and_accounts_and_roles_are_made(lab: Bench) -> None:
     change = '{"roleRef":{"name":"other"}}'
     ran = await lab.kubectl("patch", "clusterrolebinding", "b", "-p", change)
     assert (ran.code, "field is immutable" in ran.err) == (1, True)
-
-
-@pytest.mark.parametrize("verb", ["apply", "replace"])
-async def test_a_list_that_get_printed_is_taken_back(lab: Bench, verb: str) -> None:
-    for name in ("a", "b"):
-        await lab.does("create", "configmap", name, "--from-literal=k=old")
-    printed = await lab.does("get", "configmaps", "-o", "json")
-    listed = json.loads(printed.replace("old", "new"))
-    await lab.does(verb, "-f", "-", stdin=listed)
-    kept = [lab.local.get(CONFIG_MAPS, name, "default")["data"] for name in ("a", "b")]
-    assert kept == [{"k": "new"}] * 2
 
 
 async def test_raw_paths_answer(lab: Bench) -> None:
