@@ -19,7 +19,7 @@ MAX_LIFETIME: Final = timedelta(days=366)
 
 
 class EntitlementFacts(msgspec.Struct, frozen=True):
-    """The facts about all claims of one node, before its first CSR."""
+    """What is known about all names and addresses that one node claims, to check them before its first CSR."""
 
     allowed: AllowedNames
     other_nodes: OtherNodes | None
