@@ -72,11 +72,7 @@ def advice_of(row: CertificateRow) -> Advice:
 def _node(row: CertificateRow) -> str:
     """The node to act on, or its disk if the node is unknown."""
     found = row.found
-    return (
-        f"the node whose disk is mounted at {found.root}"
-        if found.root == found.node
-        else found.node
-    )
+    return f"the node whose disk is at {found.root}" if found.root == found.node else found.node
 
 
 def _as_root(row: CertificateRow) -> str:
@@ -115,9 +111,7 @@ def _move_advice(row: CertificateRow) -> str:
 def _authority_advice(row: CertificateRow) -> Advice:
     found = row.found
     if row.beside_another and row.state is RowState.EXPIRED:
-        return Advice(
-            by_hand=f"remove it from {found.path} once nothing uses its certificates any more"
-        )
+        return Advice(by_hand=f"remove it from {found.path} once nothing uses its certificates")
     if row.beside_another:
         return Advice(by_hand=f"leave it in {found.path}: it becomes valid later")
     if found.use is CertificateUse.CA_BUNDLE:
