@@ -188,7 +188,7 @@ UNREADABLE: Final = cannot_tell("the CSR cannot be read", HoldReason.UNREADABLE)
 
 
 MOST_LISTED = 24
-"""How many values to print at most: a CSR with thousands of names must not fill a screen."""
+"""The most values to print, so that a CSR with thousands of names does not fill a screen."""
 
 
 def listed(values: Sequence[object]) -> str:
